@@ -1,0 +1,22 @@
+/* clock: see clock.h. */
+#include "base/clock.h"
+
+#include <time.h>
+
+int64_t clock_monotonic_ms(void)
+{
+    struct timespec now;
+
+#ifdef CLOCK_BOOTTIME
+    /* a machine that slept for a day must not serve yesterday's verdicts as fresh */
+    clock_gettime(CLOCK_BOOTTIME, &now);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_wall_s(void)
+{
+    return (int64_t)time(NULL);
+}

@@ -1,0 +1,9 @@
+/* clock: the only place that asks what time it is. */
+#pragma once
+
+#include <stdint.h>
+
+/* Milliseconds on a clock that never jumps and counts suspended time; its zero means nothing. */
+int64_t clock_monotonic_ms(void);
+/* Seconds since 1970, for people and for files; may jump. */
+int64_t clock_wall_s(void);

@@ -1,0 +1,10 @@
+/* hash: SipHash-1-3 under a key drawn at start, for maps whose keys strangers choose. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Draws the process's key from the kernel. 0, or -1 with errno. Call once before any map is used;
+ * without it the key is zero, as in unit tests. */
+int hash_init(void);
+uint64_t hash_bytes(const void *data, size_t length);

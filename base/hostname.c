@@ -1,0 +1,86 @@
+/* hostname: see hostname.h. Never uses the locale. */
+#include "base/hostname.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_label_octet(char c, enum hostname_kind kind)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' ||
+           (c == '_' && kind == HOSTNAME_UNDERSCORE);
+}
+
+static bool label_valid(const char *label, size_t length, enum hostname_kind kind)
+{
+    if (length == 0 || length > HOSTNAME_LABEL_MAX)
+        return false;
+    if (label[0] == '-' || label[length - 1] == '-')
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!is_label_octet(label[i], kind))
+            return false;
+    return true;
+}
+
+static bool all_digits(const char *label, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!is_digit(label[i]))
+            return false;
+    return true;
+}
+
+bool hostname_valid(const char *text, size_t length, enum hostname_kind kind)
+{
+    size_t start = 0;
+
+    if (length == 0 || length > HOSTNAME_MAX)
+        return false;
+    for (size_t i = 0; i <= length; i++) {
+        if (i < length && text[i] != '.')
+            continue;
+        if (!label_valid(text + start, i - start, kind))
+            return false;
+        if (i == length)
+            return !all_digits(text + start, i - start);
+        start = i + 1;
+    }
+    return false;
+}
+
+size_t hostname_labels(const char *text, size_t length)
+{
+    size_t labels = 1;
+
+    for (size_t i = 0; i < length; i++)
+        if (text[i] == '.')
+            labels++;
+    return labels;
+}
+
+void hostname_fold(char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] >= 'A' && text[i] <= 'Z')
+            text[i] = (char)(text[i] - 'A' + 'a');
+}
+
+bool hostname_equal(const char *a, const char *b)
+{
+    return strcasecmp(a, b) == 0;
+}
+
+bool hostname_within(const char *name, const char *parent)
+{
+    size_t name_length = strlen(name), parent_length = strlen(parent);
+
+    if (name_length < parent_length)
+        return false;
+    name += name_length - parent_length;
+    return hostname_equal(name, parent) && (name_length == parent_length || name[-1] == '.');
+}

@@ -1,0 +1,134 @@
+/* ip: see ip.h. The tables are the IANA special-purpose address registries of 2024. */
+#include "base/ip.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+bool ip_parse(struct ip *out, const char *text)
+{
+    memset(out, 0, sizeof *out);
+    if (inet_pton(AF_INET, text, out->octets) == 1) {
+        out->family = 4;
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, out->octets) == 1) {
+        out->family = 6;
+        return true;
+    }
+    return false;
+}
+
+bool ip_from_octets(struct ip *out, const void *data, size_t length)
+{
+    memset(out, 0, sizeof *out);
+    if (length != 4 && length != 16)
+        return false;
+    out->family = length == 4 ? 4 : 6;
+    memcpy(out->octets, data, length);
+    return true;
+}
+
+const char *ip_text(const struct ip *ip, char out[IP_TEXT_MAX])
+{
+    if (inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->octets, out, IP_TEXT_MAX) == NULL)
+        out[0] = '\0';
+    return out;
+}
+
+static unsigned family_bits(const struct ip *ip)
+{
+    return ip->family == 4 ? 32 : 128;
+}
+
+bool ip_equal(const struct ip *a, const struct ip *b)
+{
+    return a->family == b->family && memcmp(a->octets, b->octets, family_bits(a) / 8) == 0;
+}
+
+bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip *ip)
+{
+    size_t whole = prefix->bits / 8;
+    unsigned rest = prefix->bits % 8;
+    uint8_t mask = (uint8_t)(0xff << (8 - rest));
+
+    if (prefix->ip.family != ip->family || memcmp(prefix->ip.octets, ip->octets, whole) != 0)
+        return false;
+    return rest == 0 || ((prefix->ip.octets[whole] ^ ip->octets[whole]) & mask) == 0;
+}
+
+static bool host_bits_zero(const struct ip_prefix *prefix)
+{
+    for (unsigned bit = prefix->bits; bit < family_bits(&prefix->ip); bit++)
+        if (prefix->ip.octets[bit / 8] & (0x80 >> (bit % 8)))
+            return false;
+    return true;
+}
+
+bool ip_prefix_parse(struct ip_prefix *out, const char *text)
+{
+    char address[IP_TEXT_MAX];
+    const char *slash = strchr(text, '/');
+    size_t length = slash == NULL ? strlen(text) : (size_t)(slash - text);
+    unsigned long bits;
+    char *end;
+
+    if (length >= sizeof address)
+        return false;
+    memcpy(address, text, length);
+    address[length] = '\0';
+    if (!ip_parse(&out->ip, address))
+        return false;
+    bits = family_bits(&out->ip);
+    if (slash != NULL) {
+        if (slash[1] < '0' || slash[1] > '9')
+            return false;
+        bits = strtoul(slash + 1, &end, 10);
+        if (*end != '\0' || bits > family_bits(&out->ip))
+            return false;
+    }
+    out->bits = (uint8_t)bits;
+    return host_bits_zero(out);
+}
+
+/* What is inside 2000::/3 and yet no place to connect to; all outside it is not global either. */
+static const struct ip_prefix special6[] = {
+    {{6, {0x20, 0x01, 0x00, 0x00}}, 23},             /* IETF protocol assignments, Teredo, ORCHID */
+    {{6, {0x20, 0x01, 0x0d, 0xb8}}, 32},             /* documentation */
+    {{6, {0x20, 0x02}}, 16},                         /* 6to4 */
+    {{6, {0x3f, 0xff}}, 20},                         /* documentation, RFC 9637 */
+};
+static const struct ip_prefix unicast6 = {{6, {0x20}}, 3};
+
+static const struct ip_prefix special4[] = {
+    {{4, {0}}, 8},            {{4, {10}}, 8},           {{4, {100, 64}}, 10},
+    {{4, {127}}, 8},          {{4, {169, 254}}, 16},    {{4, {172, 16}}, 12},
+    {{4, {192, 0, 0}}, 24},   {{4, {192, 0, 2}}, 24},   {{4, {192, 31, 196}}, 24},
+    {{4, {192, 52, 193}}, 24}, {{4, {192, 88, 99}}, 24}, {{4, {192, 168}}, 16},
+    {{4, {192, 175, 48}}, 24}, {{4, {198, 18}}, 15},     {{4, {198, 51, 100}}, 24},
+    {{4, {203, 0, 113}}, 24}, {{4, {224}}, 4},          {{4, {240}}, 4},
+};
+
+bool ip_is_global(const struct ip *ip)
+{
+    const struct ip_prefix *table = ip->family == 4 ? special4 : special6;
+    size_t count = ip->family == 4 ? COUNT(special4) : COUNT(special6);
+
+    if (ip->family != 4 && (ip->family != 6 || !ip_prefix_contains(&unicast6, ip)))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (ip_prefix_contains(&table[i], ip))
+            return false;
+    return true;
+}
+
+bool ip_is_loopback(const struct ip *ip)
+{
+    static const uint8_t one6[16] = {[15] = 1};
+
+    return ip->family == 4 ? ip->octets[0] == 127
+                           : ip->family == 6 && memcmp(ip->octets, one6, 16) == 0;
+}

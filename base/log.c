@@ -1,0 +1,80 @@
+/* log: see log.h. A line is put together in one buffer and leaves with one write(2). */
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/escape.h"
+
+#define LOG_LINE_MAX 8192
+
+static enum log_level threshold = LOG_LEVEL_INFO;
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+void log_set_level(enum log_level level)
+{
+    threshold = level;
+}
+
+enum log_level log_level(void)
+{
+    return threshold;
+}
+
+const char *log_number(struct log_number *room, int64_t n)
+{
+    snprintf(room->text, sizeof room->text, "%" PRId64, n);
+    return room->text;
+}
+
+static bool needs_quotes(const char *value)
+{
+    return *value == '\0' || strpbrk(value, " \"=\\") != NULL;
+}
+
+static void add_value(struct buf *line, const char *value)
+{
+    char escaped[LOG_VALUE_MAX];
+
+    escape_bytes(escaped, sizeof escaped, value, strlen(value));
+    if (!needs_quotes(escaped)) {
+        buf_adds(line, escaped);
+        return;
+    }
+    buf_adds(line, "\"");
+    for (const char *p = escaped; *p != '\0'; p++)
+        buf_addf(line, *p == '"' ? "\\%c" : "%c", *p);
+    buf_adds(line, "\"");
+}
+
+void log_event(enum log_level level, const char *event, ...)
+{
+    struct buf line;
+    const char *key, *value;
+    va_list args;
+    ssize_t written;
+
+    if (level > threshold)
+        return;
+    buf_init(&line, LOG_LINE_MAX);
+    buf_addf(&line, "level=%s event=%s", level_names[level], event);
+    va_start(args, event);
+    while ((key = va_arg(args, const char *)) != NULL) {
+        value = va_arg(args, const char *);
+        if (value == NULL)
+            continue;
+        buf_addf(&line, " %s=", key);
+        add_value(&line, value);
+    }
+    va_end(args);
+    line.failed = false;
+    buf_adds(&line, "\n");
+    written = write(STDERR_FILENO, buf_text(&line), line.length);
+    (void)written; /* a log that cannot be written has nowhere to say so */
+    buf_fini(&line);
+}

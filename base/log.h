@@ -1,0 +1,32 @@
+/*
+ * log: one event, one line on stderr: `level=info event=verdict domain=example.com ...`.
+ *
+ * Values are strings and are always escaped: a value with a blank, a quote, an equals sign or
+ * anything unprintable is quoted. There is no format string, so no foreign octet can be one.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Longest value printed; the rest is cut. */
+#define LOG_VALUE_MAX 512
+
+void log_set_level(enum log_level level);
+enum log_level log_level(void);
+
+/*
+ * Writes one line when `level` is in force. After `event` come pairs of key and value, then NULL;
+ * a pair whose value is NULL is left out.
+ */
+void log_event(enum log_level level, const char *event, ...) __attribute__((sentinel));
+
+/* Room for any number as text. */
+struct log_number {
+    char text[24];
+};
+/* A number as a value: log_event(..., "port", LOG_NUM(port), NULL). */
+#define LOG_NUM(n) (log_number(&(struct log_number){{0}}, (int64_t)(n)))
+const char *log_number(struct log_number *room, int64_t n);

@@ -1,0 +1,35 @@
+/* key: what Postfix asks for, normalised and classified (VERDICTS.md §1). */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hostname.h"
+
+/* Longest key looked at; Postfix sends up to 10,000 octets, no longer one is a host name. */
+#define KEY_MAX 1024
+/* Longest normalised key: "[host]:65535" and a NUL. */
+#define KEY_TEXT_MAX (HOSTNAME_MAX + 10)
+
+enum key_kind {
+    KEY_DOMAIN, /* domain, domain:port: MX lookup */
+    KEY_HOST,   /* [host], [host]:port: no MX lookup */
+    KEY_PARENT, /* .domain: operator's rules only */
+    KEY_OTHER   /* address, path, one label, nonsense: operator's rules only */
+};
+
+struct key {
+    enum key_kind kind;
+    uint16_t port;                /* `default_port` of key_parse when the key names none */
+    char name[HOSTNAME_MAX + 1];  /* A-labels, lower case, no trailing dot; "" for KEY_OTHER */
+    char text[KEY_TEXT_MAX + 1];  /* canonical spelling, the cache's key: "name", "name:587",
+                                     "[name]", "[name]:587"; port left out when the default */
+    size_t text_length;
+};
+
+/*
+ * Reads `length` octets of `text`. Never fails: what is no domain, [host] or parent is KEY_OTHER.
+ * A port is 1 to 65535, or one of the service names smtp, submission, submissions, smtps.
+ * U-labels become A-labels (UTS #46, non-transitional).
+ */
+void key_parse(struct key *out, const char *text, size_t length, uint16_t default_port);

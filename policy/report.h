@@ -1,0 +1,24 @@
+/*
+ * report: evidence and verdict for people and programs, as JSON and in words. One source for the
+ * daemon's control socket and for the command's own lookups, so that both tell the same story.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "policy/evidence.h"
+#include "policy/key.h"
+#include "policy/verdict.h"
+
+/*
+ * A new reference to the object described in mxcrypt(1) under EXPLAIN: key, status, answer, level,
+ * reason, why (sentences), change (what would change the verdict), valid_for_s, evidence. NULL
+ * without memory. `evidence` may be NULL for keys that are never looked up. `now` as in evidence.h.
+ */
+json_t *report_explain(const struct key *key, const struct verdict *verdict,
+                       const struct evidence *evidence, int64_t now);
+/* One MX host alone, as it stands under evidence.hosts: for `mxcrypt probe`. */
+json_t *report_host(const struct mx_host *host, int64_t now);
+
+const char *report_starttls_name(enum starttls state);
+const char *report_host_dane_name(enum host_dane state);

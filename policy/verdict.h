@@ -1,0 +1,121 @@
+/*
+ * verdict: from evidence to a level and a reason. One pure function; every fail direction of the
+ * product is decided in verdict.c and nowhere else.
+ *
+ * Times are monotonic milliseconds as in evidence.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/evidence.h"
+
+/* What Postfix will be told; weakest first. */
+enum verdict_level {
+    VERDICT_NO_OPINION, /* NOTFOUND: main.cf decides */
+    VERDICT_ENCRYPT,
+    VERDICT_DANE,
+    VERDICT_VERIFY,
+    VERDICT_SECURE,
+    VERDICT_DANE_ONLY,
+    VERDICT_TEMP /* TEMP: mail is deferred, nothing goes out */
+};
+
+/* The state of a whole next-hop: VERDICTS.md §2. */
+enum dane_state {
+    DANE_UNKNOWN,
+    DANE_FULL,
+    DANE_MIXED,
+    DANE_UNUSABLE,
+    DANE_UNSIGNED,
+    DANE_NONE,
+    DANE_ERROR
+};
+
+enum starttls_state {
+    STARTTLS_ALL_UNKNOWN, /* nobody answered, or not asked yet */
+    STARTTLS_ALL_VERIFIED,
+    STARTTLS_ALL_TLS,
+    STARTTLS_PARTLY,
+    STARTTLS_NOBODY,
+    STARTTLS_SOME_REFUSED
+};
+
+/* X(enum word, code for logs and JSON, sentence for people) */
+#define VERDICT_REASONS(X)                                                                         \
+    X(PENDING, "pending", "the lookup has not answered yet")                                       \
+    X(KEY, "key", "the key is no domain and no [host]: only rules could answer it")                \
+    X(NULL_MX, "null-mx", "the domain publishes a null MX: it accepts no mail")                    \
+    X(NXDOMAIN, "nxdomain", "the domain does not exist")                                           \
+    X(NO_HOST, "no-mx-host", "no mail host of the domain has an address")                          \
+    X(MX_ERROR, "mx-error", "the MX lookup failed, so nothing about the domain is known")          \
+    X(DANE_FULL, "dane-full", "every mail host has usable, DNSSEC-signed TLSA records")            \
+    X(DANE_TRUNCATED, "dane-truncated", "usable TLSA records, but too many records to see them all")\
+    X(DANE_MIXED_STS, "dane-mixed-sts", "some mail hosts have TLSA and MTA-STS asks for verified TLS")\
+    X(DANE_MIXED, "dane-mixed", "some mail hosts have usable TLSA records, others have none")      \
+    X(DANE_UNSIGNED, "dane-unsigned", "the hosts have TLSA, but the MX records are not signed")    \
+    X(DANE_UNUSABLE, "dane-unusable", "TLSA records exist, but none that SMTP can use")            \
+    X(DANE_ERROR, "dane-error", "a TLSA lookup failed; Postfix decides host by host")              \
+    X(DANE_ERROR_STS, "dane-error-sts", "a TLSA lookup failed at a domain that MTA-STS protects")  \
+    X(DANE_SHORT, "dane-short-tlsa", "a TLSA record without data, which crashes older Postfix")    \
+    X(STS_ENFORCE, "sts-enforce", "an MTA-STS policy in enforce mode")                             \
+    X(STS_TESTING, "sts-testing-enforced", "an MTA-STS policy in testing mode, enforced by testing = enforce")\
+    X(VERIFIED, "starttls-verified", "every mail host that answered has a valid certificate")      \
+    X(TLS, "starttls-tls", "every mail host that answered does STARTTLS")                          \
+    X(PARTLY, "starttls-partly", "some mail hosts do STARTTLS and some do not")                    \
+    X(CLEAR, "starttls-clear", "no mail host that answered does STARTTLS")                         \
+    X(REFUSED, "starttls-refused", "a mail host refuses STARTTLS with 5xx: encrypt would bounce mail")\
+    X(UNPROBED, "starttls-unknown", "no mail host answered on its SMTP port, or none was asked")   \
+    X(DEADLINE, "deadline", "the lookup did not end in time")                                      \
+    X(OVERLOAD, "overload", "too many lookups are under way")                                      \
+    X(MEMORY, "memory", "the daemon is out of memory for this lookup")
+
+enum verdict_reason {
+#define X(word, code, text) REASON_##word,
+    VERDICT_REASONS(X)
+#undef X
+    REASON_COUNT
+};
+
+const char *verdict_level_name(enum verdict_level level);
+const char *verdict_reason_code(enum verdict_reason reason);
+const char *verdict_reason_text(enum verdict_reason reason);
+const char *dane_state_name(enum dane_state state);
+const char *starttls_state_name(enum starttls_state state);
+
+enum partial_dane { PARTIAL_DANE_TABLE, PARTIAL_DANE_ONLY, PARTIAL_DANE_OPPORTUNISTIC };
+
+/* The operator's options; times in milliseconds. */
+struct verdict_options {
+    bool dane;              /* Postfix has smtp_dns_support_level = dnssec */
+    enum partial_dane partial_dane;
+    bool testing_enforced;
+    bool probe;             /* false: STARTTLS stays unknown and nobody waits for it */
+    bool verify;            /* answer verify, not only encrypt */
+    int64_t ttl_min_ms, ttl_max_ms;
+    int64_t negative_ttl_max_ms;
+    int64_t temp_ttl_ms;
+};
+
+struct verdict {
+    enum verdict_level level;
+    enum verdict_reason reason;
+    enum dane_state dane;
+    enum starttls_state starttls;
+    bool sts_enforced;
+    /* No further evidence of this lookup can change level or reason: answer at once. */
+    bool settled;
+    int64_t valid_until;
+    int64_t refresh_at; /* before valid_until */
+};
+
+/* Decides. Never fails; equal input gives equal output; the order of hosts, addresses and records
+ * does not matter. Evidence that is not complete gives what it proves so far, never `settled`
+ * unless the rest cannot matter. */
+void verdict_decide(struct verdict *out, const struct evidence *evidence,
+                    const struct verdict_options *options, int64_t now);
+
+/* A verdict that no lookup stands behind: REASON_KEY, _OVERLOAD, _MEMORY, _DEADLINE. */
+void verdict_without_evidence(struct verdict *out, enum verdict_level level,
+                              enum verdict_reason reason, int64_t valid_until);

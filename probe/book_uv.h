@@ -1,0 +1,53 @@
+/*
+ * book_uv: STARTTLS results per MX host address, shared by every domain behind it, and the queue of
+ * probes that fill it: one connection at a time per address, a cap per prefix (IPv4 /24, IPv6 /48)
+ * and one for all, fair between prefixes.
+ *
+ * A result belongs to (address, port, MX host name, SNI, TLSA set): the certificate depends on the
+ * name sent, the match on the records. Bounded; the oldest results go first.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "probe/smtp_uv.h"
+
+struct book_options {
+    struct smtp_options smtp;
+    unsigned connections_max, connections_prefix_max;
+    size_t entries_max;
+    int64_t good_ms;                  /* a TLS or CLEAR answer lives, +-10 % */
+    int64_t retry_min_ms, retry_max_ms; /* anything else: doubling */
+};
+
+struct book_stats {
+    uint64_t probes, by_state[STARTTLS_VERIFIED + 1];
+    unsigned in_flight, queued;
+    size_t entries;
+};
+
+struct book;
+struct book_waiter;
+
+/* 0 or a libuv error. */
+int book_new(struct book **out, const struct book_options *options);
+/* Ends every probe, calls nobody; frees itself once its handles are closed. */
+void book_close(struct book *book);
+void book_get_stats(const struct book *book, struct book_stats *out);
+
+typedef void (*book_done)(void *context, const struct starttls_result *result);
+
+/* What is known and still valid now, or NULL. Borrowed until the loop runs again. */
+const struct starttls_result *book_peek(struct book *book, const struct smtp_target *target);
+/*
+ * Asks for a result: the one under way or a new probe. `done` exactly once, later, with a borrowed
+ * result, unless an error is returned (UV_ENOMEM, UV_ENOBUFS when the queue is full) or book_cancel
+ * comes first; the probe itself goes on and fills the book.
+ */
+int book_ask(struct book_waiter **out, struct book *book, const struct smtp_target *target,
+             book_done done, void *context);
+void book_cancel(struct book_waiter *waiter);
+/* Forgets what is known about an address, any port and name. */
+void book_forget(struct book *book, const struct ip *ip);
+/* A copy whose strings are the arena's; false without memory. */
+bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
+                          const struct starttls_result *in);

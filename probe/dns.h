@@ -1,0 +1,55 @@
+/*
+ * dns: what a lookup gives, as plain data. The codec is dns_wire, the transport dns_uv.
+ *
+ * Names are text in lower case without trailing dot; octets that are no LDH or underscore appear
+ * as \DDD, so that such a name never passes hostname_valid. TTLs are seconds.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum dns_type {
+    DNS_A = 1,
+    DNS_NS = 2,
+    DNS_CNAME = 5,
+    DNS_MX = 15,
+    DNS_TXT = 16,
+    DNS_AAAA = 28,
+    DNS_TLSA = 52
+};
+
+enum dns_outcome {
+    DNS_RECORDS,
+    DNS_NODATA,
+    DNS_NXDOMAIN,
+    DNS_FAILED /* SERVFAIL, REFUSED, ..., malformed, timeout: never an absence */
+};
+
+struct dns_record {
+    uint16_t preference; /* MX */
+    const char *name;    /* MX, CNAME, NS: the target; else NULL */
+    uint16_t length;     /* A, AAAA, TLSA: RDATA; TXT: all strings joined without a blank */
+    const uint8_t *data;
+};
+
+struct dns_answer {
+    enum dns_outcome outcome;
+    bool secure;        /* AD: the chain and the RRset, or the proof of absence, are validated */
+    bool cut;           /* more than DNS_RECORDS_MAX records: the rest was dropped */
+    uint32_t ttl;       /* RECORDS: smallest of chain and RRset; NODATA, NXDOMAIN: RFC 2308 §5, the
+                           smaller of SOA TTL and MINIMUM, 60 without SOA; FAILED: 0 */
+    const char *owner;  /* where the CNAME chain ends; the name asked when there is none */
+    unsigned aliases;   /* CNAMEs followed */
+    size_t count;
+    struct dns_record *records;
+    const char *why;    /* FAILED: "SERVFAIL", "timeout", "malformed answer", with the extended
+                           error of RFC 8914 when the resolver sent one; else NULL */
+};
+
+/* Limits. */
+#define DNS_MESSAGE_MAX 65535
+#define DNS_ALIASES_MAX 10   /* unbound follows 11, others 8 to 16 */
+#define DNS_RECORDS_MAX 1200 /* of one RRset: 1,000 MX must be countable */
+#define DNS_UDP_MAX 1232     /* EDNS buffer: DNS flag day 2020 */

@@ -1,0 +1,53 @@
+/*
+ * https_uv: one HTTPS GET to given addresses, by libcurl on our loop. No redirects, no cookies, no
+ * proxy, no reuse, no decompression, HTTP/1.1, TLS 1.2 or later; the only file that knows libcurl.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "base/arena.h"
+#include "base/ip.h"
+#include "probe/address_filter.h"
+
+#define HTTPS_HEADER_OCTETS_MAX 16384
+#define HTTPS_HEADER_LINES_MAX 100
+#define HTTPS_INTERIM_MAX 5
+
+struct https_options {
+    uv_loop_t *loop;
+    const char *ca_file, *ca_path;       /* borrowed; NULL both: system store */
+    const struct address_filter *filter; /* borrowed; asked for the address connected to */
+    long deadline_ms;                    /* the whole fetch */
+    unsigned in_flight_max;              /* more wait in a queue; the deadline counts from the start
+                                            of the transfer */
+    size_t body_max;
+};
+
+struct https_request {
+    const char *host; /* SNI, Host and the name the certificate must have */
+    const char *path; /* "/.well-known/mta-sts.txt" */
+    const struct ip *addresses;
+    size_t address_count;
+};
+
+struct https_result {
+    bool ok;          /* 200, text/plain, body complete */
+    int status;       /* 0 when no response came */
+    const char *why;  /* !ok: in words, printable ASCII */
+    const char *body; /* ok */
+    size_t length;
+};
+
+struct https;
+struct https_fetch;
+
+int https_new(struct https **out, const struct https_options *options);
+void https_close(struct https *https);
+
+typedef void (*https_done)(void *context, const struct https_result *result);
+/* `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS) is
+ * returned or https_cancel comes first. */
+int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
+                https_done done, void *context);
+void https_cancel(struct https_fetch *fetch);

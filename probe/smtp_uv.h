@@ -1,0 +1,40 @@
+/*
+ * smtp_uv: one polite connection to one address of an MX host, as far as smtp(8) goes before MAIL:
+ * greeting, EHLO, STARTTLS, handshake, EHLO, QUIT. A sequence.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "policy/evidence.h"
+#include "probe/address_filter.h"
+#include "probe/tls.h"
+
+struct smtp_options {
+    uv_loop_t *loop;
+    struct tls_context *tls;                /* borrowed */
+    const struct address_filter *filter;    /* borrowed; asked before connect */
+    const char *helo_name;                  /* borrowed */
+    uint64_t connect_ms, greeting_ms, command_ms, total_ms;
+};
+
+/* Whom to probe; copied by smtp_start. */
+struct smtp_target {
+    struct ip ip;
+    uint16_t port;
+    const char *host; /* MX host name */
+    const char *sni;  /* TLSA base domain, else the MX host name */
+    const struct tlsa *tlsa;
+    size_t tlsa_count;
+    const char *tlsa_names[4]; /* see struct tls_reference */
+};
+
+struct smtp_probe;
+/* `result` is borrowed until the callback returns; times in it are not filled. */
+typedef void (*smtp_done)(void *context, const struct starttls_result *result);
+
+/* Calls `done` exactly once, later, unless an error (UV_ENOMEM) is returned or smtp_cancel comes
+ * first. A forbidden address gives STARTTLS_SKIPPED without a packet. Frees itself. */
+int smtp_start(struct smtp_probe **out, const struct smtp_options *options,
+               const struct smtp_target *target, smtp_done done, void *context);
+void smtp_cancel(struct smtp_probe *probe);
