@@ -1,0 +1,380 @@
+/*
+ * domain_uv: the join of one next-hop's lookups; see domain_uv.h.
+ *
+ * Order: MX and the MTA-STS record together; when the MX answer is there, every host's DNS at
+ * once; when a host's DNS is there, its addresses are asked of the book of probes. A null MX, a
+ * domain that does not exist and an MX lookup that failed end it all, a policy fetch included.
+ *
+ * It fails only for want of memory, which shows as errors in the evidence.
+ */
+#include "probe/domain_uv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/host_uv.h"
+#include "probe/mx.h"
+
+#define DOMAIN_ARENA_MAX (8 * 1024 * 1024)
+#define PORT_SMTPS 465 /* TLS from the first octet: nothing for a STARTTLS probe to see */
+
+struct domain_lookup;
+
+/* One address being probed. */
+struct slot {
+    struct domain_lookup *owner;
+    struct mx_address *address;
+    struct book_waiter *waiter; /* NULL once answered */
+};
+
+/* One MX host being looked up. */
+struct host_slot {
+    struct domain_lookup *owner;
+    struct mx_host *host;
+    struct host_lookup *lookup; /* NULL once answered */
+    bool started, answered, probed;
+    struct slot *slots; /* of host->address_count */
+};
+
+struct domain_lookup {
+    struct domain_tools tools;
+    struct arena *arena; /* owned: evidence and answers */
+    struct evidence evidence;
+    unsigned query_budget;
+    unsigned probes_left;
+
+    struct dns_query *mx_query;
+    struct dns_answer mx_answer;
+    bool mx_answered;
+    struct sts_lookup *sts_lookup;
+    struct host_slot *hosts; /* of evidence.host_count */
+
+    domain_changed changed;
+    void *context;
+};
+
+static void drain(struct domain_lookup *lookup);
+
+const struct evidence *domain_evidence(const struct domain_lookup *lookup)
+{
+    return &lookup->evidence;
+}
+
+/* ---- what has arrived ---- */
+
+static void on_mx(void *context, const struct dns_answer *answer)
+{
+    struct domain_lookup *lookup = context;
+
+    lookup->mx_query = NULL;
+    lookup->mx_answer = *answer;
+    lookup->mx_answered = true;
+    drain(lookup);
+}
+
+static void on_sts(void *context)
+{
+    struct domain_lookup *lookup = context;
+
+    lookup->sts_lookup = NULL;
+    drain(lookup);
+}
+
+static void on_host(void *context)
+{
+    struct host_slot *slot = context;
+
+    slot->lookup = NULL;
+    slot->answered = true;
+    drain(slot->owner);
+}
+
+static void on_probe(void *context, const struct starttls_result *result)
+{
+    struct slot *slot = context;
+
+    slot->waiter = NULL;
+    if (!starttls_result_copy(&slot->address->starttls, slot->owner->arena, result))
+        slot->address->starttls.state = STARTTLS_UNKNOWN;
+    drain(slot->owner);
+}
+
+/* ---- MX ---- */
+
+static void hosts_prepare(struct domain_lookup *lookup)
+{
+    struct evidence *evidence = &lookup->evidence;
+
+    lookup->hosts = arena_array(lookup->arena, evidence->host_count, sizeof *lookup->hosts);
+    if (lookup->hosts == NULL) {
+        evidence->mx = MX_ERROR;
+        evidence->mx_why = "no memory";
+        evidence->host_count = 0;
+        return;
+    }
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        lookup->hosts[i].owner = lookup;
+        lookup->hosts[i].host = &evidence->hosts[i];
+    }
+}
+
+/* True when the MX answer alone says that there is nothing more to learn. */
+static bool mx_ends_lookup(enum mx_state mx)
+{
+    return mx == MX_NULL || mx == MX_NXDOMAIN || mx == MX_ERROR;
+}
+
+static void mx_digest(struct domain_lookup *lookup)
+{
+    lookup->mx_answered = false;
+    mx_read(&lookup->evidence, lookup->arena, &lookup->mx_answer);
+    if (!mx_ends_lookup(lookup->evidence.mx)) {
+        hosts_prepare(lookup);
+        return;
+    }
+    if (lookup->sts_lookup != NULL) {
+        sts_cancel(lookup->sts_lookup);
+        lookup->sts_lookup = NULL;
+        lookup->evidence.sts.state = STS_NOT_ASKED;
+    }
+}
+
+/* ---- hosts ---- */
+
+static void host_begin(struct host_slot *slot)
+{
+    struct domain_lookup *lookup = slot->owner;
+    const struct host_request request = {
+        .dns = lookup->tools.dns,
+        .arena = lookup->arena,
+        .name = slot->host->name,
+        .port = lookup->evidence.port,
+        .dane = lookup->tools.dane,
+        .query_budget = &lookup->query_budget,
+    };
+
+    slot->started = true;
+    if (host_start(&slot->lookup, &request, slot->host, on_host, slot) == 0)
+        return;
+    slot->host->dane = HOST_DANE_ERROR;
+    slot->host->why = "no memory";
+    slot->answered = true;
+    slot->lookup = NULL;
+}
+
+static void address_skip(struct mx_address *address, const char *why)
+{
+    address->starttls.state = STARTTLS_SKIPPED;
+    address->starttls.detail = why;
+}
+
+/* Why an address is not connected to; NULL when it is. */
+static const char *reason_to_skip(const struct domain_lookup *lookup, const struct mx_host *host,
+                                  const struct mx_address *address)
+{
+    if (lookup->tools.book == NULL)
+        return "probing is switched off";
+    if (lookup->evidence.port == PORT_SMTPS)
+        return "port 465 is TLS from the start: no STARTTLS to probe";
+    if (!address_filter_permits(lookup->tools.filter, &address->ip))
+        return "not a global unicast address, and allow-address does not name it";
+    if (address_filter_excludes(lookup->tools.filter, &address->ip, host->name))
+        return "on the operator's opt-out list probe-exclude";
+    if (lookup->probes_left == 0)
+        return "too many addresses at this next-hop";
+    return NULL;
+}
+
+static void address_probe(struct host_slot *host_slot, struct slot *slot)
+{
+    struct domain_lookup *lookup = host_slot->owner;
+    const struct mx_host *host = host_slot->host;
+    struct smtp_target target = {
+        .ip = slot->address->ip,
+        .port = lookup->evidence.port,
+        .host = host->name,
+        .sni = host->tlsa_base != NULL ? host->tlsa_base : host->name,
+        .tlsa = host->tlsa,
+        .tlsa_count = host->tlsa_count,
+        .tlsa_names = {host->tlsa_base, lookup->evidence.domain, lookup->evidence.expanded},
+    };
+    const struct starttls_result *known;
+    const char *why = reason_to_skip(lookup, host, slot->address);
+
+    if (why != NULL) {
+        address_skip(slot->address, why);
+        return;
+    }
+    lookup->probes_left--;
+    if (host->tlsa_base == NULL) {
+        target.tlsa_names[0] = NULL;
+        target.tlsa_count = 0;
+    }
+    known = book_peek(lookup->tools.book, &target);
+    if (known != NULL) {
+        if (!starttls_result_copy(&slot->address->starttls, lookup->arena, known))
+            slot->address->starttls.state = STARTTLS_UNKNOWN;
+        return;
+    }
+    if (book_ask(&slot->waiter, lookup->tools.book, &target, on_probe, slot) != 0) {
+        slot->waiter = NULL;
+        slot->address->starttls.detail = "too many probes are waiting";
+    }
+}
+
+static void host_probe(struct host_slot *host_slot)
+{
+    struct mx_host *host = host_slot->host;
+
+    host_slot->probed = true;
+    host_slot->slots =
+        arena_array(host_slot->owner->arena, host->address_count, sizeof *host_slot->slots);
+    if (host_slot->slots == NULL)
+        return;
+    for (size_t i = 0; i < host->address_count; i++) {
+        host_slot->slots[i].owner = host_slot->owner;
+        host_slot->slots[i].address = &host->addresses[i];
+        address_probe(host_slot, &host_slot->slots[i]);
+    }
+}
+
+/* ---- the join ---- */
+
+static bool host_awaited(const struct host_slot *slot)
+{
+    if (!slot->answered)
+        return true;
+    for (size_t i = 0; slot->slots != NULL && i < slot->host->address_count; i++)
+        if (slot->slots[i].waiter != NULL)
+            return true;
+    return false;
+}
+
+static bool awaited(const struct domain_lookup *lookup)
+{
+    if (lookup->evidence.mx == MX_UNKNOWN || lookup->sts_lookup != NULL)
+        return true;
+    for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++)
+        if (host_awaited(&lookup->hosts[i]))
+            return true;
+    return false;
+}
+
+static void advance(struct domain_lookup *lookup)
+{
+    if (lookup->mx_answered)
+        mx_digest(lookup);
+    for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++) {
+        struct host_slot *slot = &lookup->hosts[i];
+
+        if (!slot->started)
+            host_begin(slot);
+        if (slot->answered && !slot->probed)
+            host_probe(slot);
+    }
+    lookup->evidence.complete = !awaited(lookup);
+}
+
+static void drain(struct domain_lookup *lookup)
+{
+    advance(lookup);
+    lookup->changed(lookup->context);
+}
+
+static int begin(struct domain_lookup *lookup, const struct domain_request *request)
+{
+    struct evidence *evidence = &lookup->evidence;
+    int error;
+
+    if (request->is_host) {
+        mx_self(evidence, lookup->arena, MX_SELF);
+        hosts_prepare(lookup);
+        if (arena_failed(lookup->arena))
+            return UV_ENOMEM;
+        advance(lookup);
+        return 0;
+    }
+    lookup->query_budget--;
+    error = dns_start(&lookup->mx_query, lookup->tools.dns, lookup->arena, evidence->domain, DNS_MX,
+                      on_mx, lookup);
+    if (error != 0)
+        return error;
+    if (evidence->sts.state == STS_NOT_ASKED)
+        return 0;
+    return sts_start(&lookup->sts_lookup, lookup->tools.sts, lookup->arena, evidence->domain,
+                     &lookup->query_budget, &evidence->sts, on_sts, lookup);
+}
+
+int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
+                 const struct domain_request *request, domain_changed changed, void *context)
+{
+    struct domain_lookup *lookup = calloc(1, sizeof *lookup);
+    int error;
+
+    if (lookup == NULL)
+        return UV_ENOMEM;
+    lookup->tools = *tools;
+    lookup->changed = changed;
+    lookup->context = context;
+    lookup->query_budget = DOMAIN_QUERIES_MAX;
+    lookup->probes_left = DOMAIN_PROBES_MAX;
+    lookup->arena = arena_new(DOMAIN_ARENA_MAX);
+    if (lookup->arena == NULL) {
+        free(lookup);
+        return UV_ENOMEM;
+    }
+    lookup->evidence.domain = arena_strdup(lookup->arena, request->name);
+    lookup->evidence.port = request->port;
+    lookup->evidence.mx_ttl = UINT32_MAX;
+    lookup->evidence.sts.ttl = UINT32_MAX;
+    if (request->is_host || tools->sts == NULL || request->port != tools->smtp_port)
+        lookup->evidence.sts.state = STS_NOT_ASKED;
+    error = arena_failed(lookup->arena) ? UV_ENOMEM : begin(lookup, request);
+    if (error != 0) {
+        domain_free(lookup);
+        return error;
+    }
+    *out = lookup;
+    return 0;
+}
+
+void domain_use_remembered(struct domain_lookup *lookup)
+{
+    if (lookup->evidence.sts.state == STS_UNKNOWN && lookup->sts_lookup != NULL)
+        sts_remembered(lookup->tools.sts, lookup->arena, lookup->evidence.domain,
+                       &lookup->evidence.sts);
+}
+
+static void host_stop(struct host_slot *slot)
+{
+    if (slot->lookup != NULL)
+        host_cancel(slot->lookup);
+    slot->lookup = NULL;
+    for (size_t i = 0; slot->slots != NULL && i < slot->host->address_count; i++) {
+        if (slot->slots[i].waiter != NULL)
+            book_cancel(slot->slots[i].waiter);
+        slot->slots[i].waiter = NULL;
+    }
+}
+
+void domain_finish(struct domain_lookup *lookup)
+{
+    if (lookup->mx_query != NULL)
+        dns_cancel(lookup->mx_query);
+    lookup->mx_query = NULL;
+    if (lookup->sts_lookup != NULL)
+        sts_cancel(lookup->sts_lookup);
+    lookup->sts_lookup = NULL;
+    for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++)
+        host_stop(&lookup->hosts[i]);
+    lookup->evidence.complete = true;
+}
+
+void domain_free(struct domain_lookup *lookup)
+{
+    if (lookup == NULL)
+        return;
+    domain_finish(lookup);
+    arena_free(lookup->arena);
+    free(lookup);
+}

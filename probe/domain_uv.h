@@ -1,0 +1,51 @@
+/*
+ * domain_uv: all of a next-hop's evidence: MX, hosts, TLSA, MTA-STS and STARTTLS together. A join:
+ * whatever arrives, drain() looks at everything, starts what is missing and tells the owner.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "base/arena.h"
+#include "policy/evidence.h"
+#include "probe/address_filter.h"
+#include "probe/book_uv.h"
+#include "probe/dns_uv.h"
+#include "probe/sts_uv.h"
+
+#define DOMAIN_QUERIES_MAX 300 /* DNS lookups for one next-hop (hostile 19, 22) */
+#define DOMAIN_PROBES_MAX 60   /* addresses of one next-hop that are connected to */
+
+/* What a lookup works with; everything is borrowed and outlives it. */
+struct domain_tools {
+    struct dns *dns;
+    struct sts *sts;   /* NULL: MTA-STS is switched off */
+    struct book *book; /* NULL: nobody is connected to */
+    const struct address_filter *filter;
+    bool dane;
+    uint16_t smtp_port; /* MTA-STS is asked for next-hops of this port only */
+};
+
+struct domain_request {
+    const char *name; /* copied */
+    uint16_t port;
+    bool is_host; /* [host]: no MX lookup, no MTA-STS */
+};
+
+struct domain_lookup;
+typedef void (*domain_changed)(void *context);
+
+/*
+ * Starts a lookup; `changed` is called, never from inside, whenever the evidence has grown, for the
+ * last time when evidence->complete. It may call domain_free. 0 or UV_ENOMEM.
+ */
+int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
+                 const struct domain_request *request, domain_changed changed, void *context);
+/* The evidence so far; the lookup's. */
+const struct evidence *domain_evidence(const struct domain_lookup *lookup);
+/* Fills a missing MTA-STS answer from what is remembered: for an answer that cannot wait. */
+void domain_use_remembered(struct domain_lookup *lookup);
+/* Gives up what is still awaited: the evidence is complete as it is. `changed` is not called. */
+void domain_finish(struct domain_lookup *lookup);
+/* Cancels what is awaited and frees lookup and evidence. */
+void domain_free(struct domain_lookup *lookup);

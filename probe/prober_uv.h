@@ -1,0 +1,30 @@
+/*
+ * prober_uv: resolver, HTTPS client, policy memory and book of probes, made from one set of options.
+ * The daemon has one; the command makes one for its own lookups.
+ */
+#pragma once
+
+#include "probe/domain_uv.h"
+
+struct prober_options {
+    struct dns_options dns;
+    struct address_filter filter;  /* the arrays are borrowed */
+    struct book_options book;      /* limits and periods; its smtp part without loop, tls, filter */
+    struct https_options https;    /* limits; without loop and filter */
+    struct sts_options sts;        /* limits and periods; without dns, https, loop */
+    const char *ca_file, *ca_path; /* borrowed; NULL: system store */
+    bool dane, mta_sts, probe;
+    uint16_t smtp_port;
+};
+
+struct prober;
+
+/* `options` is borrowed for the prober's life. 0; a libuv error; UV_EINVAL with *why (static) when
+ * there are no trust anchors. */
+int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *options,
+               const char **why);
+/* Ends everything; handles close as the loop runs on, then prober_free may be called. */
+void prober_close(struct prober *prober);
+void prober_free(struct prober *prober);
+
+const struct domain_tools *prober_tools(const struct prober *prober);
