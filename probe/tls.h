@@ -17,7 +17,8 @@ struct tls_session; /* one client connection */
 
 /*
  * Loads the trust anchors: `ca_file` and `ca_path`, or the system's store when both are NULL.
- * 0; -1 with *why (static or the context's) when there are none: a missing bundle is fatal at start.
+ * 0; -1 with *why (static or the context's) when there are none: a missing bundle is fatal at
+ * start.
  */
 int tls_context_new(struct tls_context **out, const char *ca_file, const char *ca_path,
                     const char **why);
@@ -46,10 +47,11 @@ const char *tls_session_why(const struct tls_session *session);
 
 /* What the certificate must be held against. */
 struct tls_reference {
-    const char *host;         /* the MX host name, for the chain-and-name check */
-    const struct tlsa *tlsa;  /* usable and unusable ones; may be none */
+    const char *host;        /* the MX host name, for the chain-and-name check */
+    const struct tlsa *tlsa; /* usable and unusable ones; may be none */
     size_t tlsa_count;
-    const char *tlsa_names[4]; /* usage 2: TLSA base domain, next-hop, expanded next-hop; NULL ends */
+    /* usage 2: TLSA base domain, next-hop, expanded next-hop; NULL ends */
+    const char *tlsa_names[4];
 };
 
 /*

@@ -1,0 +1,218 @@
+/*
+ * tls: the context of the prober and the strictness of the policy fetch; see tls.h.
+ *
+ * Everything that Debian's openssl.cnf sets (MinProtocol, SECLEVEL) is set again here, because the
+ * prober must see what smtp(8) sees: at `encrypt` Postfix takes TLS 1.0 and security level 0.
+ * Sessions are in tls_session.c, the judgement of certificates in tls_verify.c.
+ */
+#include "probe/tls.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "base/escape.h"
+#include "probe/tls_internal.h"
+
+/* As Postfix's medium grade, but anonymous ciphers last: we want to see a certificate. */
+#define CIPHERS "HIGH:MEDIUM:+RC4:@STRENGTH:+aNULL"
+#define WHY_MAX 400
+
+bool tls_key_too_large(const X509 *certificate)
+{
+    EVP_PKEY *key = X509_get0_pubkey(certificate);
+
+    return key != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+           EVP_PKEY_get_bits(key) > TLS_RSA_BITS_MAX;
+}
+
+bool tls_chain_too_large(const STACK_OF(X509) * chain)
+{
+    int count = chain == NULL ? 0 : sk_X509_num(chain);
+
+    for (int i = 0; i < count; i++)
+        if (tls_key_too_large(sk_X509_value(chain, i)))
+            return true;
+    return false;
+}
+
+/* True when a directory holds at least one name made by c_rehash: eight hex digits, dot, digit. */
+static bool directory_has_anchors(const char *path)
+{
+    DIR *directory = opendir(path);
+    bool found = false;
+    struct dirent *entry;
+
+    if (directory == NULL)
+        return false;
+    while (!found && (entry = readdir(directory)) != NULL)
+        found = strspn(entry->d_name, "0123456789abcdef") == 8 && entry->d_name[8] == '.' &&
+                entry->d_name[9] >= '0' && entry->d_name[9] <= '9';
+    closedir(directory);
+    return found;
+}
+
+static const char *default_path(const char *variable, const char *built_in)
+{
+    const char *value = getenv(variable);
+
+    return value != NULL ? value : built_in;
+}
+
+static bool load_system_store(SSL_CTX *ssl_ctx)
+{
+    const char *file = default_path(X509_get_default_cert_file_env(), X509_get_default_cert_file());
+    const char *path = default_path(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
+    bool some = SSL_CTX_load_verify_file(ssl_ctx, file) == 1;
+
+    if (directory_has_anchors(path) && SSL_CTX_load_verify_dir(ssl_ctx, path) == 1)
+        some = true;
+    return some;
+}
+
+/* Returns NULL, or why not; the text is static. */
+static const char *load_anchors(SSL_CTX *ssl_ctx, const char *ca_file, const char *ca_path)
+{
+    static char why[WHY_MAX];
+    char name[WHY_MAX / 2];
+
+    if (ca_file == NULL && ca_path == NULL)
+        return load_system_store(ssl_ctx)
+                   ? NULL
+                   : "the system has no CA certificates: install ca-certificates or set ca-file";
+    if (ca_file != NULL && SSL_CTX_load_verify_file(ssl_ctx, ca_file) != 1) {
+        snprintf(why, sizeof why, "ca-file %s: no certificate can be read from it",
+                 escape_bytes(name, sizeof name, ca_file, strlen(ca_file)));
+        return why;
+    }
+    if (ca_path != NULL &&
+        (!directory_has_anchors(ca_path) || SSL_CTX_load_verify_dir(ssl_ctx, ca_path) != 1)) {
+        snprintf(why, sizeof why, "ca-path %s: no hashed certificates in it (openssl rehash)",
+                 escape_bytes(name, sizeof name, ca_path, strlen(ca_path)));
+        return why;
+    }
+    return NULL;
+}
+
+/* The judgement is made after the handshake, by tls_session_judge: here everybody is welcome. */
+static int accept_any(X509_STORE_CTX *store_ctx, void *context)
+{
+    (void)context;
+    X509_STORE_CTX_set_error(store_ctx, X509_V_OK);
+    return 1;
+}
+
+static bool set_up(SSL_CTX *ssl_ctx)
+{
+    SSL_CTX_set_security_level(ssl_ctx, 0);
+    SSL_CTX_set_options(ssl_ctx, SSL_OP_ALL | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_NO_TICKET);
+    SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_max_cert_list(ssl_ctx, TLS_CERT_LIST_MAX);
+    SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_cert_verify_callback(ssl_ctx, accept_any, NULL);
+    return SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_VERSION) == 1 &&
+           SSL_CTX_set_max_proto_version(ssl_ctx, 0) == 1 &&
+           SSL_CTX_set_cipher_list(ssl_ctx, CIPHERS) == 1 && SSL_CTX_dane_enable(ssl_ctx) == 1;
+}
+
+int tls_context_new(struct tls_context **out, const char *ca_file, const char *ca_path,
+                    const char **why)
+{
+    struct tls_context *context = calloc(1, sizeof *context);
+
+    *why = "OpenSSL cannot be set up";
+    if (context == NULL)
+        return -1;
+    context->ssl_ctx = SSL_CTX_new(TLS_client_method());
+    if (context->ssl_ctx == NULL || !set_up(context->ssl_ctx))
+        goto failed;
+    *why = load_anchors(context->ssl_ctx, ca_file, ca_path);
+    if (*why != NULL)
+        goto failed;
+    ERR_clear_error();
+    *out = context;
+    return 0;
+failed:
+    ERR_clear_error();
+    tls_context_free(context);
+    return -1;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    if (context == NULL)
+        return;
+    SSL_CTX_free(context->ssl_ctx);
+    free(context);
+}
+
+static bool certificate_ok(const uint8_t *data, size_t length)
+{
+    const unsigned char *end = data;
+    X509 *certificate = d2i_X509(NULL, &end, (long)length);
+    bool ok = certificate != NULL && end == data + length && X509_get0_pubkey(certificate) != NULL;
+
+    X509_free(certificate);
+    return ok;
+}
+
+static bool public_key_ok(const uint8_t *data, size_t length)
+{
+    const unsigned char *end = data;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &end, (long)length);
+    bool ok = key != NULL && end == data + length;
+
+    EVP_PKEY_free(key);
+    return ok;
+}
+
+bool tls_tlsa_data_ok(uint8_t selector, const uint8_t *data, size_t length)
+{
+    bool ok = false;
+
+    if (length > 0 && length <= UINT16_MAX && selector <= 1)
+        ok = selector == 0 ? certificate_ok(data, length) : public_key_ok(data, length);
+    ERR_clear_error();
+    return ok;
+}
+
+/* Looks at the sizes before any signature is verified. */
+static int verify_bounded(X509_STORE_CTX *store_ctx, void *context)
+{
+    (void)context;
+    if (tls_chain_too_large(X509_STORE_CTX_get0_untrusted(store_ctx)) ||
+        tls_key_too_large(X509_STORE_CTX_get0_cert(store_ctx))) {
+        X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_CERT_REJECTED);
+        return 0;
+    }
+    return X509_verify_cert(store_ctx);
+}
+
+int tls_harden_policy_client(void *ssl_ctx, const char *host)
+{
+    SSL_CTX *ctx = ssl_ctx;
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
+
+    if (X509_VERIFY_PARAM_set1_host(param, host, 0) != 1 ||
+        SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)
+        return -1;
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    X509_VERIFY_PARAM_set_depth(param, TLS_CHAIN_DEPTH_MAX);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, verify_bounded, NULL);
+    SSL_CTX_set_max_cert_list(ctx, TLS_CERT_LIST_MAX);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    /* with it one SSL_read would stay as long as key updates keep coming */
+    SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+    return 0;
+}
