@@ -196,7 +196,7 @@ static int verify_bounded(X509_STORE_CTX *store_ctx, void *context)
     return X509_verify_cert(store_ctx);
 }
 
-int tls_harden_policy_client(void *ssl_ctx, const char *host)
+int tls_harden_policy_client(void *ssl_ctx, const char *host, struct tls_context *context)
 {
     SSL_CTX *ctx = ssl_ctx;
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
@@ -207,6 +207,7 @@ int tls_harden_policy_client(void *ssl_ctx, const char *host)
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                                X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     X509_VERIFY_PARAM_set_depth(param, TLS_CHAIN_DEPTH_MAX);
+    SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(context->ssl_ctx));
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, verify_bounded, NULL);
     SSL_CTX_set_max_cert_list(ctx, TLS_CERT_LIST_MAX);
