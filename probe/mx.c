@@ -18,9 +18,6 @@ static void mx_fail(struct evidence *evidence, const char *why)
 
 void mx_self(struct evidence *evidence, struct arena *arena, enum mx_state state)
 {
-    const char *name = evidence->expanded != NULL && state == MX_IMPLICIT ? evidence->expanded
-                                                                          : evidence->domain;
-
     evidence->hosts = arena_array(arena, 1, sizeof *evidence->hosts);
     if (evidence->hosts == NULL) {
         mx_fail(evidence, "no memory");
@@ -28,7 +25,7 @@ void mx_self(struct evidence *evidence, struct arena *arena, enum mx_state state
     }
     evidence->mx = state;
     evidence->host_count = 1;
-    evidence->hosts[0].name = name;
+    evidence->hosts[0].name = evidence->domain; /* its own CNAMEs are the host lookup's */
     evidence->hosts[0].ttl = UINT32_MAX;
 }
 

@@ -1,0 +1,68 @@
+/*
+ * config: what mxcryptd.conf says, ready for use. The command mxcrypt reads the same file.
+ *
+ * Every key has a default that suits a Postfix on the same host: an empty file runs. The table in
+ * config.c is the only list of keys.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "policy/verdict.h"
+#include "probe/prober_uv.h"
+
+#define CONFIG_LISTEN_MAX 16
+
+enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE };
+
+/* One `listen =` line. */
+struct listen_address {
+    enum listen_protocol protocol;
+    const char *path; /* Unix socket; NULL for TCP */
+    struct ip ip;
+    uint16_t port;
+    const char *owner, *group; /* NULL: ours */
+    unsigned mode;
+};
+
+struct config {
+    struct arena *arena; /* owned; every string below is in it */
+
+    struct listen_address listen[CONFIG_LISTEN_MAX];
+    size_t listen_count;
+    const char *control_socket;
+    enum log_level log_level;
+
+    struct verdict_options verdict;
+    struct prober_options prober;
+
+    int64_t answer_deadline_ms, job_deadline_ms;
+    unsigned jobs_max, jobs_suffix_max;
+    unsigned connections_max;
+    int64_t idle_timeout_ms;
+    size_t cache_entries, cache_octets;
+};
+
+/* Where an error stands: "mxcryptd.conf:12: unknown key 'lisen'". */
+#define CONFIG_ERROR_MAX 512
+
+/*
+ * Reads `path` (NULL: the default file, which may be missing), then the `overrides` ("key=value",
+ * as from -o; they replace what the file says). 0, or -1 with a message in `error`. Free with
+ * config_fini either way.
+ */
+int config_load(struct config *config, const char *path, const char *const *overrides,
+                size_t override_count, char error[CONFIG_ERROR_MAX]);
+/* The same from text, for tests: `name` stands in messages. */
+int config_parse(struct config *config, const char *name, const char *text, size_t length,
+                 const char *const *overrides, size_t override_count,
+                 char error[CONFIG_ERROR_MAX]);
+void config_fini(struct config *config);
+
+/* Every key with its default, for documentation checks: NULL after the last. */
+const char *config_key_name(size_t index);
+const char *config_key_default(size_t index);
