@@ -1,0 +1,47 @@
+/*
+ * protocol: what the two table protocols of Postfix have in common. A codec is pure: octets to a
+ * request, an answer to octets. It borrows its input and never reads beyond it.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "policy/render.h"
+
+enum parse_status {
+    PARSE_MORE,      /* not a whole request yet */
+    PARSE_REQUEST,   /* *request is filled */
+    PARSE_MALFORMED, /* a whole request that makes no sense: answer PROTOCOL_MALFORMED, go on */
+    PARSE_CLOSE      /* not this protocol: close without a word */
+};
+
+struct request {
+    const char *map; /* map name; "" where the protocol has none. Not NUL-terminated */
+    size_t map_length;
+    const char *key; /* points into the input, or into `decoded` */
+    size_t key_length;
+};
+
+/* The text of an answer; borrowed. */
+struct answer {
+    enum answer_status status;
+    const char *text;
+    size_t length;
+};
+
+/* Longest request in octets, netstring or line, overhead included. */
+#define PROTOCOL_KEY_MAX 10000
+#define PROTOCOL_REQUEST_MAX (PROTOCOL_KEY_MAX * 3 + 16)
+
+struct protocol {
+    /* Takes one request from the front of the input; *used octets of it are done with. `decoded`
+     * is room for PROTOCOL_REQUEST_MAX octets where a decoded key may go. */
+    enum parse_status (*parse)(const char *data, size_t length, size_t *used, char *decoded,
+                               struct request *request);
+    void (*reply)(struct buf *out, const struct answer *answer);
+    void (*reply_malformed)(struct buf *out);
+};
+
+extern const struct protocol socketmap_protocol;
+extern const struct protocol tcp_table_protocol;
