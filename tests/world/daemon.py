@@ -1,0 +1,107 @@
+"""mxcryptd under test: its configuration, start, questions, and a stop that must be clean."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import clients
+import waiting
+
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+              "LSAN_OPTIONS": "report_objects=1"}
+VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
+            "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes"]
+BAD_OUTPUT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|^==\d+== (?!\s*$)", re.MULTILINE)
+
+
+class Daemon:
+    """One mxcryptd; `options` are lines of its configuration, keys may repeat as lists."""
+
+    def __init__(self, bin_dir, folder, options, valgrind=False):
+        self.bin_dir, self.folder = bin_dir, folder
+        self.socket = os.path.join(folder, "policy.sock")
+        self.control = os.path.join(folder, "control.sock")
+        self.config = os.path.join(folder, "mxcryptd.conf")
+        self.log_path = os.path.join(folder, "mxcryptd.log")
+        self._prefix = VALGRIND if valgrind else []
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o755)
+        self._write({"listen": f"socketmap:unix:{self.socket} mode=0666", "control-socket": self.control, **options})
+
+    def _write(self, options):
+        with open(self.config, "w", encoding="utf-8") as file:
+            for key, value in options.items():
+                for one in value if isinstance(value, list) else [value]:
+                    file.write(f"{key} = {one}\n")
+
+    def start(self):
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([*self._prefix, os.path.join(self.bin_dir, "mxcryptd"), "-c", self.config],
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **SANITIZERS})
+        waiting.until(self._ready, f"mxcryptd is ready, see {self.log_path}", seconds=60)
+        return self
+
+    def _ready(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"mxcryptd ended with {self.process.returncode}: {self.log()[-2000:]}")
+        return "event=ready" in self.log()
+
+    def log(self):
+        return pathlib.Path(self.log_path).read_text(encoding="utf-8", errors="backslashreplace")
+
+    def ask(self, key, name="policy", timeout=40):
+        with clients.Socketmap(self.socket, timeout) as connection:
+            return connection.ask(key, name)
+
+    def cli(self, *arguments, timeout=60):
+        """mxcrypt with these arguments; the finished process."""
+        return subprocess.run([os.path.join(self.bin_dir, "mxcrypt"), "-c", self.config, *arguments], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, errors="backslashreplace", timeout=timeout, check=False,
+                              env={**os.environ, **SANITIZERS})
+
+    def explain(self, key):
+        out = self.cli("--json", "explain", key)
+        try:
+            return json.loads(out.stdout)
+        except ValueError as error:
+            raise AssertionError(f"explain {key} gave no JSON: {out.stdout[:300]!r} {out.stderr[:300]!r}") from error
+
+    def forget(self, key):
+        return self.cli("cache", "forget", key)
+
+    def stats(self):
+        return json.loads(self.cli("--json", "stats").stdout)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def resident_kb(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def stop(self):
+        """Ends the daemon; what was wrong about it as text, empty when nothing was."""
+        began = time.monotonic()
+        if self.alive():
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return "did not end within 60 s of SIGTERM"
+        wrong = [] if status == 0 else [f"exit status {status} after {time.monotonic() - began:.1f} s"]
+        found = BAD_OUTPUT.search(self.log())
+        if found:
+            wrong.append(self.log()[found.start():found.start() + 3000])
+        return "; ".join(wrong)

@@ -1,0 +1,165 @@
+"""A real Postfix as the client: its own configuration, queue and log; messages are queued and their fate is read in the log."""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import waiting
+
+SERVICES = """
+pickup    unix  n - n 1 1 pickup
+cleanup   unix  n - n - 0 cleanup
+qmgr      unix  n - n 300 1 qmgr
+tlsmgr    unix  - - n 1000? 1 tlsmgr
+rewrite   unix  - - n - - trivial-rewrite
+bounce    unix  - - n - 0 bounce
+defer     unix  - - n - 0 bounce
+trace     unix  - - n - 0 bounce
+verify    unix  - - n - 1 verify
+flush     unix  n - n 1000? 0 flush
+proxymap  unix  - - n - - proxymap
+showq     unix  n - n - - showq
+error     unix  - - n - - error
+retry     unix  - - n - - error
+discard   unix  - - n - - discard
+scache    unix  - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+SETTINGS = """
+compatibility_level = 3.6
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = client.signed
+mydestination =
+local_recipient_maps =
+local_transport = error:no local mail
+alias_maps =
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+maillog_file_prefixes = /
+smtp_host_lookup = dns
+smtp_dns_support_level = dnssec
+smtp_tls_dane_insecure_mx_policy = dane
+smtp_tls_security_level = may
+smtp_tls_loglevel = 1
+smtp_connect_timeout = 5s
+smtp_helo_timeout = 5s
+smtp_starttls_timeout = 5s
+smtp_mail_timeout = 5s
+smtp_rcpt_timeout = 5s
+smtp_quit_timeout = 2s
+queue_run_delay = 3600s
+minimal_backoff_time = 3600s
+maximal_backoff_time = 3600s
+default_process_limit = 60
+in_flow_delay = 0
+"""
+
+TLS_LINE = re.compile(r"(Verified|Trusted|Untrusted|Anonymous) TLS connection established to")
+
+
+@dataclass
+class Delivery:
+    """What became of one message, with the log lines that say so."""
+    status: str
+    line: str
+    tls: str | None
+    tls_line: str
+    lines: list
+
+    def __str__(self):
+        return f"status={self.status} TLS={self.tls}: {self.line}"
+
+
+class Postfix:
+    """`transports` names smtp clients: name -> (extra options by key, chrooted or not)."""
+
+    def __init__(self, folder, ca_file):
+        self.folder = folder
+        self.etc, self.queue, self.data = (os.path.join(folder, one) for one in ("etc", "queue", "data"))
+        self.log_path = os.path.join(folder, "maillog")
+        self._routes = os.path.join(self.etc, "transport")
+        self.ca_file = ca_file
+        self._count = 0
+
+    def start(self, transports, routes):
+        """routes: recipient domain -> transport name."""
+        for path in (self.etc, self.queue, self.data):
+            os.makedirs(path)
+        shutil.chown(self.data, "postfix")
+        settings = {"queue_directory": self.queue, "data_directory": self.data, "maillog_file": self.log_path,
+                    "smtp_tls_CAfile": self.ca_file, "transport_maps": f"texthash:{self._routes}"}
+        self._write("main.cf", SETTINGS + "".join(f"{key} = {value}\n" for key, value in settings.items()))
+        self._write("master.cf", SERVICES + "".join(self._service(name, *one) for name, one in transports.items()))
+        self._write("transport", "".join(f"{domain} {name}:\n" for domain, name in routes.items()))
+        self._furnish_chroot()
+        self.run("postfix", "start")
+        waiting.until(lambda: "daemon started" in self.log(), "Postfix runs")
+
+    @staticmethod
+    def _service(name, options, chrooted):
+        lines = [f"{name} unix - - {'y' if chrooted else 'n'} - - smtp"]
+        lines += ["  -o { %s = %s }" % pair for pair in options.items()]
+        return "\n".join(lines) + "\n"
+
+    def _furnish_chroot(self):
+        """What Debian's start script copies below the queue directory."""
+        os.makedirs(os.path.join(self.queue, "etc"))
+        for name in ("resolv.conf", "hosts", "services", "nsswitch.conf"):
+            source = os.path.join("/etc", name)
+            if os.path.exists(source):
+                shutil.copy(source, os.path.join(self.queue, "etc", name))
+
+    def _write(self, name, text):
+        with open(os.path.join(self.etc, name), "w", encoding="utf-8") as file:
+            file.write(text.lstrip("\n"))
+
+    def run(self, command, *arguments, data=None):
+        done = subprocess.run([command, "-c", self.etc, *arguments], input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=60, check=False)
+        return done.returncode, done.stdout
+
+    def postmap(self, key, table):
+        """The exit status and what postmap says of the key."""
+        return self.run("postmap", "-q", key, table)
+
+    def stop(self):
+        self.run("postfix", "stop")
+
+    def log(self):
+        try:
+            with open(self.log_path, encoding="utf-8", errors="backslashreplace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def submit(self, recipient):
+        subprocess.run(["sendmail", "-C", self.etc, "-f", "sender@client.signed", recipient], check=True, text=True,
+                       input=f"From: sender@client.signed\nTo: {recipient}\nSubject: a test\n\nHello.\n", timeout=60)
+
+    def deliver(self, recipient, seconds=60):
+        """Queue one message and wait for the first word on its fate."""
+        self.submit(recipient)
+        return waiting.until(lambda: self.fate(recipient), f"a status= line for {recipient}", seconds, pause=0.1)
+
+    def fate(self, recipient):
+        lines = self.log().splitlines()
+        for number, line in enumerate(lines):
+            if f"to=<{recipient}>" in line and " status=" in line:
+                return self._delivery(lines[:number + 1])
+        return None
+
+    @staticmethod
+    def _delivery(lines):
+        """The last line is the status line; what the same process said since its last status line belongs to it."""
+        process = re.search(r"\[\d+\]:", lines[-1]).group()
+        own = [line for line in lines if process in line]
+        begin = max((number for number, line in enumerate(own[:-1]) if " status=" in line), default=-1)
+        own = own[begin + 1:]
+        tls_line = next((line for line in reversed(own) if TLS_LINE.search(line)), "")
+        found = TLS_LINE.search(tls_line)
+        status = re.search(r" status=(\w+)", lines[-1]).group(1)
+        return Delivery(status, lines[-1], found.group(1) if found else None, tls_line, own)

@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+"""Runs the cases of the tests' world: run.py --bin DIR [--only A-1,hostile,...] [--valgrind] [--keep] [-v]
+
+Starts itself again in namespaces of its own, so that everything it starts ends with it."""
+
+import argparse
+import concurrent.futures
+import importlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+import case
+import rows
+import waiting
+import world
+
+MODULES = ("cases_a", "cases_a_https", "cases_b", "cases_b_verify", "cases_c_to_f", "cases_g_to_j", "cases_hostile_remote",
+           "cases_hostile_dns", "cases_hostile_local", "cases_postfix")
+TIME_LIMIT_S = 900
+TOGETHER = 12
+INSIDE = "MXCRYPT_WORLD_INSIDE"
+
+DAEMONS = {
+    "main": {"resolver": world.TAP_ADDRESS, "dns-timeout": "500ms", "dns-tries": "3", "fetch-deadline": "3s",
+             "greeting-deadline": "2s", "probe-deadline": "4s", "job-deadline": "10s", "ttl-min": "1s"},
+}
+
+
+def enter_namespaces():
+    """Become the first process of a world apart; its end is the end of all in it."""
+    command = ["unshare", "-mnp", "--fork", "--kill-child", "--mount-proc"]
+    if os.getuid() != 0:
+        command.append("-r")
+    os.environ[INSIDE] = "1"
+    os.execvp(command[0], [*command, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", required=True, help="folder of mxcryptd and mxcrypt")
+    parser.add_argument("--only", default="", help="row prefixes or parts of names, separated by commas")
+    parser.add_argument("--valgrind", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
+    parser.add_argument("-v", action="store_true", dest="verbose")
+    options = parser.parse_args()
+    options.bin = os.path.abspath(options.bin)
+    return options
+
+
+def selected(entry, options):
+    if options.valgrind and not entry.valgrind:
+        return False
+    words = [word for word in options.only.split(",") if word]
+    return not words or any(row == word or row.startswith(word + "-") or word in entry.name
+                            for word in words for row in entry.rows)
+
+
+def declare(the_world, entries):
+    cases, labels = [], set()
+    for entry in entries:
+        label = base = case.slug(f"{entry.rows[0]} {entry.name}")[:40].strip("-")
+        number = 2
+        while label in labels:
+            label, number = f"{base[:37]}-{number}", number + 1
+        labels.add(label)
+        one = case.Case(the_world, entry, label)
+        entry.declare(one)
+        cases.append(one)
+    return cases
+
+
+class Tally:
+    def __init__(self, verbose):
+        self.verbose = verbose
+        self.passed, self.failed = 0, 0
+
+    def line(self, rows_text, name, wrong, seconds=0.0):
+        if wrong:
+            self.failed += 1
+            print(f"not ok {rows_text} {name}: {wrong}", flush=True)
+        else:
+            self.passed += 1
+            print(f"ok {rows_text} {name}" + (f" ({seconds:.1f} s)" if self.verbose else ""), flush=True)
+
+
+def run_case(one):
+    """What went wrong, empty when nothing did, and how long it took."""
+    began = time.monotonic()
+    try:
+        one.run()
+        wrong = ""
+    except (case.Failed, waiting.TimedOut, AssertionError) as error:
+        wrong = str(error) or traceback.format_exc(limit=-2)
+    except Exception:  # a case that breaks is a case that failed
+        wrong = traceback.format_exc(limit=-3)
+    return wrong, time.monotonic() - began
+
+
+def run_all(cases, tally):
+    together = [one for one in cases if one.entry.group == "together"]
+    groups = [together] if together else []
+    for name in dict.fromkeys(one.entry.group for one in cases if one.entry.group not in ("together", "alone")):
+        groups.append([one for one in cases if one.entry.group == name])
+    groups += [[one] for one in cases if one.entry.group == "alone"]
+    for group in groups:
+        with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
+            for one, (wrong, seconds) in zip(group, pool.map(run_case, group)):
+                tally.line(" ".join(one.entry.rows), one.entry.name, wrong, seconds)
+
+
+def run_world(options, folder):
+    for module in MODULES:
+        importlib.import_module(module)
+    entries = [entry for entry in case.REGISTRY if selected(entry, options)]
+    configurations = dict(DAEMONS)
+    for module in MODULES:
+        configurations.update(getattr(sys.modules[module], "DAEMONS", {}))
+    the_world = world.World(folder, options.bin, configurations, options.valgrind)
+    cases = declare(the_world, entries)
+    the_world.dns.start()
+    tally = Tally(options.verbose)
+    run_all(cases, tally)
+    for name, wrong in the_world.stop_daemons():
+        tally.line("exit", f"daemon {name} ends clean", wrong)
+    the_world.dns.stop()
+    if not options.only and not options.valgrind:
+        rows.summary(cases)
+    print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
+    return 1 if tally.failed else 0
+
+
+def out_of_time(*_):
+    print(f"the time limit of {TIME_LIMIT_S} s is over", flush=True)
+    print("0 passed, 1 failed", flush=True)
+    os._exit(1)
+
+
+def main():
+    if INSIDE not in os.environ:
+        enter_namespaces()
+    options = arguments()
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(TIME_LIMIT_S)
+    folder = tempfile.mkdtemp(prefix="mxw")
+    os.chmod(folder, 0o755)
+    try:
+        status = run_world(options, folder)
+    finally:
+        if options.keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

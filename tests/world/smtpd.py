@@ -1,0 +1,188 @@
+"""SMTP servers of every temper, each on port 25 of an address of its own.
+
+What a server does is its Temper, looked up at each connection, so a case may change it while the server runs. Every
+connection, command and SNI is written down."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from dataclasses import dataclass, field, replace
+from typing import Callable
+
+CLIENT_PATIENCE = 120
+
+
+@dataclass(frozen=True)
+class Temper:
+    """How a server behaves. Bytes are sent as they stand."""
+    greeting: bytes = b"220 mail.world ESMTP\r\n"
+    greeting_delay: float = 0.0
+    drip: float = 0.0                      # seconds between the octets of the greeting
+    unasked: bytes = b""                   # sent together with the greeting, ahead of any command
+    endless: bytes = b""                   # sent over and over in place of a greeting
+    ehlo: bytes = b"250-mail.world\r\n250-PIPELINING\r\n250 STARTTLS\r\n"
+    ehlo_endless: bytes = b""              # sent over and over in place of the EHLO reply
+    helo: bytes = b"250 mail.world\r\n"
+    starttls: bytes = b"220 ready\r\n"
+    injected: bytes = b""                  # in the same packet as the 220
+    handshake: str = "tls"                 # tls, garbage, close, hang
+    garbage: bytes = b"this is no TLS record at all\r\n"
+    ehlo_over_tls: bytes = b"250-mail.world\r\n250 REQUIRETLS\r\n"
+    hang: bool = False                     # accept the connection and say nothing, ever
+    command_delay: float = 0.0
+    on_raw: Callable | None = None         # async function (reader, writer) that is the whole server
+
+
+GOOD = Temper()
+CLEAR = replace(GOOD, ehlo=b"250-mail.world\r\n250 PIPELINING\r\n")
+
+
+@dataclass
+class Connection:
+    commands: list = field(default_factory=list)
+    sni: str | None = None
+    tls: str | None = None
+    mail: int = 0
+
+
+class SmtpServer:
+    """One address, one temper, one certificate; `context` is an ssl.SSLContext nobody else uses."""
+
+    def __init__(self, loop, address, temper=GOOD, context=None, port=25):
+        self.loop, self.address, self.port = loop, address, port
+        self.temper, self.context = temper, context
+        self.connections = []
+        self.open_now = self.open_most = 0
+        if context:
+            context.sni_callback = self._remember_sni
+        loop.run(self._listen())
+
+    @property
+    def commands(self):
+        return [command for connection in self.connections for command in connection.commands]
+
+    @property
+    def snis(self):
+        return [connection.sni for connection in self.connections if connection.sni]
+
+    def show(self, context):
+        """From now on another certificate."""
+        context.sni_callback = self._remember_sni
+        self.context = context
+
+    def close(self):
+        """Nothing listens any more."""
+        self.loop.run(self._close())
+
+    async def _listen(self):
+        self._server = await asyncio.start_server(self._serve, self.address, self.port, limit=1 << 20)
+
+    async def _close(self):
+        self._server.close()
+
+    @staticmethod
+    def _remember_sni(sslobject, name, _context):
+        sslobject.sni_seen = name
+
+    async def _serve(self, reader, writer):
+        connection = Connection()
+        self.connections.append(connection)
+        self.open_now += 1
+        self.open_most = max(self.open_most, self.open_now)
+        try:
+            with contextlib.suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                await asyncio.wait_for(self._talk(reader, writer, connection), CLIENT_PATIENCE)
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            self.open_now -= 1
+            with contextlib.suppress(OSError, ssl.SSLError):
+                writer.close()
+
+    async def _talk(self, reader, writer, connection):
+        temper = self.temper
+        if temper.on_raw:
+            return await temper.on_raw(reader, writer)
+        if temper.hang:
+            return await reader.read()
+        await asyncio.sleep(temper.greeting_delay)
+        if temper.endless:
+            return await _repeat(writer, temper.endless)
+        await _send(writer, temper.greeting + temper.unasked, temper.drip)
+        return await self._converse(reader, writer, connection, temper, False)
+
+    async def _converse(self, reader, writer, connection, temper, over_tls):
+        while line := await reader.readline():
+            command = line.decode("latin-1").strip()
+            connection.commands.append(command)
+            await asyncio.sleep(temper.command_delay)
+            verb = command.split(" ", 1)[0].upper()
+            if verb == "STARTTLS" and not over_tls:
+                over_tls = await self._starttls(reader, writer, connection, temper)
+                if over_tls is None:
+                    return
+                continue
+            if verb == "EHLO" and temper.ehlo_endless and not over_tls:
+                await _repeat(writer, temper.ehlo_endless)
+            await self._reply(reader, writer, connection, verb, temper, over_tls)
+            if verb == "QUIT":
+                return
+
+    async def _reply(self, reader, writer, connection, verb, temper, over_tls):
+        fixed = {"EHLO": temper.ehlo_over_tls if over_tls else temper.ehlo, "HELO": temper.helo, "QUIT": b"221 bye\r\n",
+                 "MAIL": b"250 ok\r\n", "RCPT": b"250 ok\r\n", "RSET": b"250 ok\r\n", "NOOP": b"250 ok\r\n"}
+        if verb != "DATA":
+            return await _send(writer, fixed.get(verb, b"502 what?\r\n"))
+        await _send(writer, b"354 go on\r\n")
+        await reader.readuntil(b"\r\n.\r\n")
+        connection.mail += 1
+        return await _send(writer, b"250 taken\r\n")
+
+    async def _starttls(self, reader, writer, connection, temper):
+        """Whether the conversation goes on over TLS; None when it is over."""
+        await _send(writer, temper.starttls + temper.injected)
+        if not temper.starttls.startswith(b"220"):
+            return False
+        if temper.handshake == "hang":
+            await reader.read()
+        if temper.handshake == "garbage":
+            await _send(writer, temper.garbage)
+        if temper.handshake != "tls":
+            return None
+        await writer.start_tls(self.context)
+        sslobject = writer.get_extra_info("ssl_object")
+        connection.sni, connection.tls = getattr(sslobject, "sni_seen", None), sslobject.version()
+        return True
+
+
+async def _send(writer, data, drip=0.0):
+    if not drip:
+        writer.write(data)
+        return await writer.drain()
+    for octet in data:
+        writer.write(bytes([octet]))
+        await writer.drain()
+        await asyncio.sleep(drip)
+    return None
+
+
+async def _repeat(writer, data):
+    while True:
+        writer.write(data)
+        await writer.drain()
+        await asyncio.sleep(0)
+
+
+def hanging_address(address, port=25):
+    """Sockets that make connects to the address wait for ever: keep them."""
+    listener = socket.socket()
+    listener.bind((address, port))
+    listener.listen(0)
+    fillers = []
+    for _ in range(4):
+        filler = socket.socket()
+        filler.setblocking(False)
+        filler.connect_ex((address, port))
+        fillers.append(filler)
+    return [listener, *fillers]

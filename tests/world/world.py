@@ -1,0 +1,80 @@
+"""The whole world: addresses on lo, DNS, certificates, the servers every case shares, and the daemons under test."""
+
+import logging
+import os
+import resource
+import subprocess
+import threading
+
+import ca
+import daemon
+import dnsworld
+import loop
+import policyhost
+import smtpd
+import tap
+
+LOCAL_NETS = ("198.51.100.1/24", "198.18.0.1/15", "203.0.113.1/24", "10.0.0.1/8", "192.168.0.1/16", "169.254.169.254/16")
+LOCAL_ADDRESSES6 = ("2001:db8::25/128", "fd00::25/128")
+POLICY_ADDRESS = "198.51.100.80"
+TAP_ADDRESS = "127.0.0.53"
+HELO_NAME = "prober.world.signed"
+NETS = 100  # mail hosts are spread over that many /24, so that caps per prefix do not slow the run
+
+
+class World:
+    def __init__(self, folder, bin_dir, daemons, valgrind=False):
+        self.folder, self.bin_dir, self.valgrind = folder, bin_dir, valgrind
+        self._configurations = daemons
+        self._daemons = {}
+        self._lock = threading.Lock()
+        self._addresses = 0
+        self.policy_address = POLICY_ADDRESS
+        _prepare_namespace(folder)
+        self.loop = loop.Loop()
+        self.ca = ca.Authority(os.path.join(folder, "ca"))
+        self.dns = dnsworld.DnsWorld(os.path.join(folder, "dns"))
+        self.tap = tap.Tap(self.loop, TAP_ADDRESS)
+        self.policies = policyhost.PolicyServer(self.loop, POLICY_ADDRESS, self.ca.server_context(self.ca.leaf("default")))
+        self.clear = smtpd.SmtpServer(self.loop, "198.51.100.25", smtpd.CLEAR)
+
+    def new_address(self):
+        with self._lock:
+            self._addresses += 1
+            return f"198.18.{self._addresses % NETS}.{self._addresses // NETS + 1}"
+
+    def options(self, name="main"):
+        """The configuration of a daemon in this world."""
+        common = {"ca-file": self.ca.ca_file, "allow-address": "198.51.100.0/24 198.18.0.0/15 2001:db8::/32",
+                  "helo-name": HELO_NAME}
+        return {**common, **self._configurations[name]}
+
+    def daemon(self, name):
+        """The running daemon of that configuration."""
+        with self._lock:
+            if name not in self._daemons:
+                self._daemons[name] = self.new_daemon(name, self.options(name)).start()
+            return self._daemons[name]
+
+    def new_daemon(self, name, options):
+        """A daemon of the caller's own, not started."""
+        return daemon.Daemon(self.bin_dir, os.path.join(self.folder, "d-" + name), options, self.valgrind)
+
+    def stop_daemons(self):
+        """(name, what was wrong) for every daemon that runs."""
+        return [(name, one.stop()) for name, one in self._daemons.items()]
+
+
+def _prepare_namespace(folder):
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for net in LOCAL_NETS:
+        subprocess.run(["ip", "addr", "add", net, "dev", "lo"], check=True)
+    for net in LOCAL_ADDRESSES6:
+        subprocess.run(["ip", "addr", "add", net, "dev", "lo", "nodad"], check=True)
+    resolv_conf = os.path.join(folder, "resolv.conf")
+    with open(resolv_conf, "w", encoding="ascii") as file:
+        file.write(f"nameserver {dnsworld.UNBOUND_ADDRESS}\noptions edns0 trust-ad\n")
+    subprocess.run(["mount", "--bind", resolv_conf, "/etc/resolv.conf"], check=True)
