@@ -1,0 +1,214 @@
+/*
+ * key: reads what Postfix asks for; see key.h and VERDICTS.md §1.
+ *
+ * An ASCII key is read in place, without an allocation; libidn2 sees only names with octets above
+ * 127, and what it makes of them is held against the same rules as every other name. Nothing here
+ * fails: what cannot be looked up is KEY_OTHER, and the daemon has an answer for that.
+ */
+#include "policy/key.h"
+
+#include <idn2.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* Fewer labels are a local name that no MX record or policy stands for. */
+#define KEY_LABELS_MIN  2
+#define PORT_DIGITS_MAX 5
+
+struct span {
+    const char *text;
+    size_t length;
+};
+
+static const struct {
+    const char *name;
+    uint16_t port;
+} services[] = {{"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}};
+
+static bool span_folds_to(struct span span, const char *text)
+{
+    char folded[16];
+
+    if (span.length >= sizeof folded || span.length != strlen(text))
+        return false;
+    memcpy(folded, span.text, span.length);
+    hostname_fold(folded, span.length);
+    return memcmp(folded, text, span.length) == 0;
+}
+
+/* 0 when `span` is no port. */
+static uint16_t port_parse(struct span span)
+{
+    unsigned long port = 0;
+
+    for (size_t i = 0; i < COUNT(services); i++)
+        if (span_folds_to(span, services[i].name))
+            return services[i].port;
+    if (span.length == 0 || span.length > PORT_DIGITS_MAX)
+        return 0;
+    for (size_t i = 0; i < span.length; i++) {
+        if (span.text[i] < '0' || span.text[i] > '9')
+            return 0;
+        port = port * 10 + (unsigned long)(span.text[i] - '0');
+    }
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+static bool is_ascii(struct span span)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < span.length; i++)
+        all |= (unsigned char)span.text[i];
+    return all < 0x80;
+}
+
+/* Copies a name of ASCII octets, without its trailing dot, in lower case. */
+static bool name_copy(struct key *out, struct span span)
+{
+    if (span.length > 0 && span.text[span.length - 1] == '.')
+        span.length--;
+    if (!hostname_valid(span.text, span.length, HOSTNAME_UNDERSCORE))
+        return false;
+    memcpy(out->name, span.text, span.length);
+    out->name[span.length] = '\0';
+    hostname_fold(out->name, span.length);
+    return true;
+}
+
+/* U-labels to A-labels: UTS #46, non-transitional. */
+static bool name_convert(struct key *out, struct span span)
+{
+    uint8_t utf8[KEY_MAX + 1];
+    uint8_t *ascii = NULL;
+    bool ok = false;
+    int rc;
+
+    if (span.length > KEY_MAX || memchr(span.text, '\0', span.length) != NULL)
+        return false;
+    memcpy(utf8, span.text, span.length);
+    utf8[span.length] = '\0';
+    rc = idn2_lookup_u8(utf8, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    out->no_memory = rc == IDN2_MALLOC;
+    if (rc == IDN2_OK)
+        ok = name_copy(out, (struct span){(char *)ascii, strlen((char *)ascii)});
+    idn2_free(ascii);
+    return ok;
+}
+
+static bool name_parse(struct key *out, struct span span)
+{
+    return is_ascii(span) ? name_copy(out, span) : name_convert(out, span);
+}
+
+/* Splits "[host]", "[host]:port", "name", "name:port"; a lone colon at the end is a bad port. */
+static bool split(struct span key, struct span *host, struct span *port, bool *bracketed)
+{
+    const char *end = key.text + key.length;
+    const char *stop;
+
+    *bracketed = key.length > 0 && key.text[0] == '[';
+    stop = memchr(key.text, *bracketed ? ']' : ':', key.length);
+    if (*bracketed && stop == NULL)
+        return false;
+    *host = *bracketed
+                ? (struct span){key.text + 1, (size_t)(stop - key.text - 1)}
+                : (struct span){key.text, stop == NULL ? key.length : (size_t)(stop - key.text)};
+    if (*bracketed)
+        stop++;
+    *port = (struct span){NULL, 0};
+    if (stop == NULL || stop == end)
+        return true;
+    if (*stop != ':')
+        return false;
+    *port = (struct span){stop + 1, (size_t)(end - stop - 1)};
+    return true;
+}
+
+static void text_add(struct key *out, const char *text, size_t length)
+{
+    memcpy(out->text + out->text_length, text, length);
+    out->text_length += length;
+    out->text[out->text_length] = '\0';
+}
+
+static void text_add_port(struct key *out, uint16_t port)
+{
+    char digits[PORT_DIGITS_MAX + 1];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + port % 10);
+        port /= 10;
+    } while (port > 0);
+    digits[--at] = ':';
+    text_add(out, digits + at, sizeof digits - at);
+}
+
+static void text_write(struct key *out, uint16_t default_port)
+{
+    const char *before = out->kind == KEY_HOST ? "[" : out->kind == KEY_PARENT ? "." : "";
+
+    text_add(out, before, strlen(before));
+    text_add(out, out->name, strlen(out->name));
+    if (out->kind == KEY_HOST)
+        text_add(out, "]", 1);
+    if (out->port != default_port)
+        text_add_port(out, out->port);
+}
+
+/* An address, a path or a local name keeps its spelling, for the operator's rules to be asked. */
+static void other_write(struct key *out, struct span key)
+{
+    out->kind = KEY_OTHER;
+    out->name[0] = '\0';
+    if (key.length > KEY_TEXT_MAX)
+        return;
+    for (size_t i = 0; i < key.length; i++)
+        if (key.text[i] <= ' ' || key.text[i] > '~')
+            return;
+    text_add(out, key.text, key.length);
+    hostname_fold(out->text, out->text_length);
+}
+
+static bool parent_parse(struct key *out, struct span key)
+{
+    out->kind = KEY_PARENT;
+    return name_parse(out, (struct span){key.text + 1, key.length - 1});
+}
+
+static bool next_hop_parse(struct key *out, struct span key)
+{
+    struct span host, port;
+    bool bracketed;
+
+    if (!split(key, &host, &port, &bracketed) || !name_parse(out, host))
+        return false;
+    if (hostname_labels(out->name, strlen(out->name)) < KEY_LABELS_MIN)
+        return false;
+    out->kind = bracketed ? KEY_HOST : KEY_DOMAIN;
+    if (port.text != NULL)
+        out->port = port_parse(port);
+    return out->port != 0;
+}
+
+void key_parse(struct key *out, const char *text, size_t length, uint16_t default_port)
+{
+    struct span key = {text, length};
+    bool found = false;
+
+    out->kind = KEY_OTHER;
+    out->port = default_port;
+    out->no_memory = false;
+    out->name[0] = out->text[0] = '\0';
+    out->text_length = 0;
+    if (length > 0 && length <= KEY_MAX)
+        found = text[0] == '.' ? parent_parse(out, key) : next_hop_parse(out, key);
+    if (found) {
+        text_write(out, default_port);
+        return;
+    }
+    out->port = default_port;
+    other_write(out, key);
+}

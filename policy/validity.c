@@ -1,0 +1,140 @@
+/*
+ * validity: the smallest of the TTLs used, within the operator's clamps; see validity.h.
+ *
+ * Floors never reach beyond what another standard forbids: the end of a policy's max_age
+ * (RFC 8461 §3.2), five minutes for a lookup that failed (RFC 2308 §7), a TTL of 0.
+ */
+#include "policy/validity.h"
+
+#include "policy/facts.h"
+
+/* An answer that may not be stored is kept for as long as one burst of identical questions. */
+#define COALESCE_MS 1000
+/* RFC 2308 §7: a server failure is not remembered for longer. */
+#define FAILURE_MAX_MS (300 * 1000)
+
+struct life {
+    int64_t ms;      /* smallest so far */
+    int64_t most_ms; /* what no floor may exceed */
+};
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void limit(struct life *life, int64_t ms)
+{
+    life->ms = smaller(life->ms, ms);
+}
+
+static void limit_hard(struct life *life, int64_t ms)
+{
+    life->most_ms = smaller(life->most_ms, ms);
+}
+
+/* A TTL of the DNS in seconds; UINT32_MAX: nothing was asked. RFC 2181 §8: above 2^31-1 it is 0. */
+static void limit_ttl(struct life *life, uint32_t ttl)
+{
+    if (ttl == UINT32_MAX)
+        return;
+    if (ttl == 0 || ttl > INT32_MAX)
+        limit_hard(life, COALESCE_MS);
+    else
+        limit(life, (int64_t)ttl * 1000);
+}
+
+static void limit_until(struct life *life, int64_t end, int64_t now)
+{
+    if (end > now)
+        limit(life, end - now);
+}
+
+static void use_host(struct life *life, const struct mx_host *host, int64_t negative_max_ms)
+{
+    bool absent =
+        host->dane == HOST_DANE_DEAD || (host->dane == HOST_DANE_NONE && host->address_secure);
+    bool failed = host->dane == HOST_DANE_ERROR || host->dane == HOST_DANE_LOST ||
+                  host->dane == HOST_DANE_UNKNOWN;
+
+    if (host->dane != HOST_DANE_UNKNOWN)
+        limit_ttl(life, host->ttl);
+    if (absent)
+        limit(life, negative_max_ms);
+    if (failed)
+        limit_hard(life, FAILURE_MAX_MS);
+}
+
+static void use_probes(struct life *life, const struct mx_host *host, int64_t now)
+{
+    for (size_t i = 0; i < host->address_count; i++) {
+        int64_t end = host->addresses[i].starttls.valid_until;
+
+        if (end > 0)
+            limit(life, larger(end - now, 0));
+    }
+}
+
+static void use_sts(struct life *life, const struct sts_evidence *sts, int64_t negative_max_ms,
+                    int64_t now)
+{
+    if (sts->state == STS_UNKNOWN || sts->state == STS_NOT_ASKED)
+        return;
+    limit_ttl(life, sts->ttl);
+    if (sts->state == STS_NO_RECORD)
+        limit(life, negative_max_ms);
+    if (sts->state == STS_DNS_ERROR)
+        limit_hard(life, FAILURE_MAX_MS);
+    limit_until(life, sts->retry_at, now);
+    if (facts_policy_in_force(sts, now))
+        limit_hard(life, sts->valid_until > now ? sts->valid_until - now : COALESCE_MS);
+}
+
+static void use_mx(struct life *life, const struct evidence *evidence, int64_t negative_max_ms)
+{
+    if (evidence->mx == MX_UNKNOWN || evidence->mx == MX_SELF)
+        return;
+    limit_ttl(life, evidence->mx_ttl);
+    if (evidence->mx == MX_IMPLICIT)
+        limit(life, negative_max_ms);
+}
+
+static int64_t clamp(const struct life *life, enum verdict_level level,
+                     const struct verdict_options *options)
+{
+    int64_t ms = life->ms;
+
+    if (level == VERDICT_TEMP)
+        return smaller(larger(smaller(ms, options->temp_ttl_ms), COALESCE_MS), life->most_ms);
+    ms = smaller(larger(ms, options->ttl_min_ms), options->ttl_max_ms);
+    if (level == VERDICT_NO_OPINION)
+        ms = smaller(ms, options->negative_ttl_max_ms);
+    return smaller(ms, life->most_ms);
+}
+
+void validity_set(struct verdict *verdict, const struct evidence *evidence,
+                  const struct verdict_options *options, struct validity_use use, int64_t now)
+{
+    struct life life = {INT64_MAX, INT64_MAX};
+    int64_t ms = COALESCE_MS;
+
+    use_mx(&life, evidence, options->negative_ttl_max_ms);
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        use_host(&life, &evidence->hosts[i], options->negative_ttl_max_ms);
+        if (use.probes)
+            use_probes(&life, &evidence->hosts[i], now);
+    }
+    if (use.sts)
+        use_sts(&life, &evidence->sts, options->negative_ttl_max_ms, now);
+    if (verdict->settled)
+        ms = clamp(&life, verdict->level, options);
+    ms = larger(ms, 1);
+    verdict->valid_until = now + ms;
+    /* early enough for a refresh to end before, late enough to be worth the wait */
+    verdict->refresh_at = now + ms / 8 * 7;
+}
