@@ -18,6 +18,7 @@ struct smtp_reply {
     const char *why;      /* BAD: what was wrong, static */
     /* private */
     size_t line_length, lines, octets;
+    int first_code;
     char line[SMTP_LINE_MAX];
 };
 
