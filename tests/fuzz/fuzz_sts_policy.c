@@ -1,0 +1,45 @@
+/* Any octets as a policy file: whatever is taken is safe in a reply to Postfix (hostile 7). */
+#include <string.h>
+
+#include "base/check.h"
+#include "base/hostname.h"
+#include "probe/sts_policy.h"
+
+#define ARENA_OCTETS (4u << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_policy(const struct sts_policy *policy)
+{
+    CHECK(policy->mode <= STS_MODE_ENFORCE && policy->max_age <= STS_MAX_AGE_MAX);
+    CHECK(policy->mx_count <= STS_MX_MAX);
+    CHECK(policy->mx_count > 0 || policy->mode == STS_MODE_NONE);
+    for (size_t i = 0; i < policy->mx_count; i++) {
+        const char *name = policy->mx[i];
+
+        if (strncmp(name, "*.", 2) == 0)
+            name += 2;
+        CHECK(hostname_valid(name, strlen(name), HOSTNAME_LDH));
+        CHECK(hostname_labels(name, strlen(name)) >= 2);
+    }
+    for (size_t i = 0; i < policy->line_count; i++)
+        for (const char *c = policy->lines[i]; *c != '\0'; c++)
+            CHECK(*c >= ' ' && *c < 0x7f && *c != '{' && *c != '}');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena *arena = arena_new(ARENA_OCTETS);
+    const char *why = NULL;
+    const struct sts_policy *policy = sts_policy_parse(arena, (const char *)data, size, &why);
+
+    CHECK((policy != NULL) == (why == NULL));
+    if (policy != NULL) {
+        check_policy(policy);
+        policy = sts_policy_copy(arena, policy);
+        CHECK(policy != NULL);
+        check_policy(policy);
+    }
+    arena_free(arena);
+    return 0;
+}

@@ -1,0 +1,22 @@
+/* Any octets as a TXT record: an id of 1 to 32 letters and digits, or none and a reason. */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "probe/sts_record.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char id[STS_ID_MAX + 1];
+    const char *why = NULL;
+    bool ok = sts_record_parse(id, (const char *)data, size, &why);
+
+    CHECK(ok == (why == NULL) && ok == (id[0] != '\0'));
+    CHECK(!ok || sts_record_is_sts((const char *)data, size));
+    CHECK(strlen(id) <= STS_ID_MAX);
+    for (const char *c = id; *c != '\0'; c++)
+        CHECK(isalnum((unsigned char)*c));
+    return 0;
+}
