@@ -1,0 +1,40 @@
+/*
+ * fair: who may start next when more wants to run than may. Members wait in line by group; the
+ * groups take turns; each group and the whole have a cap.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+#include "base/map.h"
+
+#define FAIR_GROUP_MAX 255 /* octets of a group's name */
+
+struct fair_group;
+
+/* Embedded in what queues; one member is in one fair queue at most. */
+struct fair_member {
+    struct list link;
+    struct fair_group *group; /* NULL: not in the queue */
+    bool running;
+};
+
+struct fair {
+    struct fair_group *groups; /* map by name; owned */
+    struct list ready;         /* groups with somebody waiting and room to run, in turn */
+    unsigned running, running_max, group_max;
+    size_t waiting;
+};
+
+void fair_init(struct fair *fair, unsigned running_max, unsigned group_max);
+/* All members must have left. */
+void fair_fini(struct fair *fair);
+
+/* Lines a member up in a group; false without memory. */
+bool fair_join(struct fair *fair, struct fair_member *member, const char *group, size_t length);
+/* The next member that may run, now counted as running; NULL when none may. */
+struct fair_member *fair_next(struct fair *fair);
+/* Takes a member out, waiting or running; harmless for one that is not in. */
+void fair_leave(struct fair *fair, struct fair_member *member);

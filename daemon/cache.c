@@ -1,0 +1,139 @@
+/* cache: see cache.h. */
+#include "daemon/cache.h"
+
+#include <stdlib.h>
+
+struct segment {
+    struct list recent; /* least recently used first */
+    size_t entries, octets, entries_max, octets_max;
+};
+
+struct cache {
+    struct finding *map;
+    struct segment positive, negative;
+    uint64_t evictions;
+};
+
+static void segment_init(struct segment *segment, size_t entries_max, size_t octets_max)
+{
+    list_init(&segment->recent);
+    segment->entries_max = entries_max > 0 ? entries_max : 1;
+    segment->octets_max = octets_max;
+}
+
+struct cache *cache_new(size_t entries_max, size_t octets_max)
+{
+    struct cache *cache = calloc(1, sizeof *cache);
+
+    if (cache == NULL)
+        return NULL;
+    segment_init(&cache->positive, entries_max - entries_max / 4, octets_max - octets_max / 4);
+    segment_init(&cache->negative, entries_max / 4, octets_max / 4);
+    return cache;
+}
+
+static struct segment *segment_of(struct cache *cache, const struct finding *finding)
+{
+    return finding->negative ? &cache->negative : &cache->positive;
+}
+
+static void drop(struct cache *cache, struct finding *finding)
+{
+    struct segment *segment = segment_of(cache, finding);
+
+    segment->entries--;
+    segment->octets -= finding_octets(finding);
+    list_remove(&finding->recent);
+    HASH_DEL(cache->map, finding);
+    finding_free(finding);
+}
+
+void cache_flush(struct cache *cache)
+{
+    struct finding *finding, *next;
+
+    HASH_ITER (hh, cache->map, finding, next)
+        drop(cache, finding);
+}
+
+void cache_free(struct cache *cache)
+{
+    if (cache == NULL)
+        return;
+    cache_flush(cache);
+    free(cache);
+}
+
+struct finding *cache_get(struct cache *cache, const char *key, size_t length)
+{
+    struct finding *finding;
+
+    HASH_FIND(hh, cache->map, key, (unsigned)length, finding);
+    return finding;
+}
+
+struct finding *cache_use(struct cache *cache, const char *key, size_t length, int64_t now)
+{
+    struct finding *finding = cache_get(cache, key, length);
+
+    if (finding == NULL || now >= finding->verdict.valid_until)
+        return NULL;
+    list_remove(&finding->recent);
+    list_append(&segment_of(cache, finding)->recent, &finding->recent);
+    return finding;
+}
+
+static void make_room(struct cache *cache, struct segment *segment)
+{
+    while (!list_empty(&segment->recent) && (segment->entries > segment->entries_max ||
+                                             segment->octets > segment->octets_max)) {
+        cache->evictions++;
+        drop(cache, LIST_ELEMENT(segment->recent.next, struct finding, recent));
+    }
+}
+
+bool cache_put(struct cache *cache, struct finding *take)
+{
+    struct segment *segment;
+
+    cache_remove(cache, take->key, take->key_length);
+    HASH_ADD_KEYPTR(hh, cache->map, take->key, (unsigned)take->key_length, take);
+    if (!MAP_ADDED(take)) {
+        finding_free(take);
+        return false;
+    }
+    take->negative = take->answers[FORM_PLAIN].status != ANSWER_OK;
+    segment = segment_of(cache, take);
+    list_append(&segment->recent, &take->recent);
+    segment->entries++;
+    segment->octets += finding_octets(take);
+    make_room(cache, segment);
+    return true;
+}
+
+bool cache_remove(struct cache *cache, const char *key, size_t length)
+{
+    struct finding *finding = cache_get(cache, key, length);
+
+    if (finding != NULL)
+        drop(cache, finding);
+    return finding != NULL;
+}
+
+void cache_get_stats(const struct cache *cache, struct cache_stats *out)
+{
+    out->entries = cache->positive.entries + cache->negative.entries;
+    out->octets = cache->positive.octets + cache->negative.octets;
+    out->negative_entries = cache->negative.entries;
+    out->evictions = cache->evictions;
+}
+
+void cache_each(struct cache *cache, bool (*visit)(void *context, const struct finding *finding),
+                void *context)
+{
+    struct finding *finding, *next;
+
+    HASH_ITER (hh, cache->map, finding, next)
+        if (!visit(context, finding))
+            return;
+}

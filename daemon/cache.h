@@ -1,0 +1,36 @@
+/*
+ * cache: findings by key, bounded in entries and in octets.
+ *
+ * Two segments with budgets of their own: findings that say something (three quarters) and those
+ * that say "no opinion" or "try later" (a quarter), so that random names cannot push out what
+ * protects mail. In each the least recently used goes first.
+ */
+#pragma once
+
+#include "daemon/finding.h"
+
+struct cache;
+
+struct cache_stats {
+    size_t entries, octets, negative_entries;
+    uint64_t evictions;
+};
+
+/* NULL without memory. */
+struct cache *cache_new(size_t entries_max, size_t octets_max);
+void cache_free(struct cache *cache);
+
+/* The finding for a key, valid or lapsed; NULL. Borrowed until the next cache_put or cache_remove. */
+struct finding *cache_get(struct cache *cache, const char *key, size_t length);
+/* The same for one that is still valid; counts as a use. */
+struct finding *cache_use(struct cache *cache, const char *key, size_t length, int64_t now);
+/* Takes the finding; one of the same key is replaced and freed. False, and the finding is freed,
+ * without memory. */
+bool cache_put(struct cache *cache, struct finding *take);
+bool cache_remove(struct cache *cache, const char *key, size_t length);
+void cache_flush(struct cache *cache);
+void cache_get_stats(const struct cache *cache, struct cache_stats *out);
+
+/* Calls `visit` for each finding until it returns false. */
+void cache_each(struct cache *cache, bool (*visit)(void *context, const struct finding *finding),
+                void *context);

@@ -1,0 +1,150 @@
+/*
+ * engine: see engine.h. engine_ask is the hot path: for a cached key it costs the key's
+ * normalisation and one map lookup, and allocates nothing.
+ */
+#include "daemon/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+struct engine {
+    const struct config *config;
+    struct domain_tools tools;
+    struct cache *cache;
+    struct jobs *jobs;
+    struct finding *unlisted;  /* for keys that only rules could answer */
+    struct finding *overload;  /* when there is no room for one more job */
+    struct engine_stats stats;
+};
+
+/* A finding that needs no lookup, made at start. */
+static struct finding *standing_finding(enum verdict_level level, enum verdict_reason reason)
+{
+    struct key key;
+    struct verdict verdict;
+
+    key_parse(&key, "", 0, 0);
+    verdict_without_evidence(&verdict, level, reason, 0);
+    return finding_new(&key, &verdict, NULL, 0);
+}
+
+int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
+               const struct domain_tools *tools)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
+
+    if (engine == NULL)
+        return UV_ENOMEM;
+    engine->config = config;
+    engine->tools = *tools;
+    engine->cache = cache_new(config->cache_entries, config->cache_octets);
+    engine->unlisted = standing_finding(VERDICT_NO_OPINION, REASON_KEY);
+    engine->overload = standing_finding(VERDICT_TEMP, REASON_OVERLOAD);
+    if (engine->cache != NULL)
+        engine->jobs = jobs_new(loop, config, tools, engine->cache);
+    if (engine->jobs == NULL || engine->unlisted == NULL || engine->overload == NULL) {
+        if (engine->jobs != NULL)
+            engine_close(engine);
+        engine_free(engine);
+        return UV_ENOMEM;
+    }
+    *out = engine;
+    return 0;
+}
+
+void engine_close(struct engine *engine)
+{
+    jobs_close(engine->jobs);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine->jobs != NULL)
+        jobs_free(engine->jobs);
+    cache_free(engine->cache);
+    finding_free(engine->unlisted);
+    finding_free(engine->overload);
+    free(engine);
+}
+
+static const struct finding *counted(struct engine *engine, const struct finding *finding)
+{
+    engine->stats.by_level[finding->verdict.level]++;
+    return finding;
+}
+
+static const struct finding *ask_jobs(struct engine *engine, const struct key *key,
+                                      struct waiter *waiter, int64_t now)
+{
+    const struct finding *early = waiter->whole ? NULL : jobs_early(engine->jobs, key);
+
+    if (early != NULL)
+        return counted(engine, early);
+    if (jobs_join(engine->jobs, key, waiter, now) != 0)
+        return counted(engine, engine->overload);
+    engine->stats.waits++;
+    return NULL;
+}
+
+const struct finding *engine_ask(struct engine *engine, const char *text, size_t length,
+                                 struct waiter *waiter)
+{
+    int64_t now = clock_monotonic_ms();
+    const struct finding *finding;
+    struct key key;
+
+    engine->stats.lookups++;
+    key_parse(&key, text, length, engine->tools.smtp_port);
+    if (key.kind == KEY_PARENT || key.kind == KEY_OTHER) {
+        engine->stats.not_looked_up++;
+        return counted(engine, engine->unlisted);
+    }
+    finding = cache_use(engine->cache, key.text, key.text_length, now);
+    if (finding == NULL)
+        return ask_jobs(engine, &key, waiter, now);
+    engine->stats.cache_hits++;
+    return counted(engine, finding);
+}
+
+static void forget_hosts(struct engine *engine, const struct evidence *evidence)
+{
+    for (size_t i = 0; engine->tools.book != NULL && i < evidence->host_count; i++)
+        for (size_t j = 0; j < evidence->hosts[i].address_count; j++)
+            book_forget(engine->tools.book, &evidence->hosts[i].addresses[j].ip);
+}
+
+bool engine_forget(struct engine *engine, const char *text, size_t length)
+{
+    const struct finding *finding;
+    struct key key;
+
+    key_parse(&key, text, length, engine->tools.smtp_port);
+    finding = cache_get(engine->cache, key.text, key.text_length);
+    if (finding != NULL && finding->evidence != NULL)
+        forget_hosts(engine, finding->evidence);
+    if (engine->tools.sts != NULL && *key.name != '\0')
+        sts_forget(engine->tools.sts, key.name);
+    return cache_remove(engine->cache, key.text, key.text_length);
+}
+
+struct cache *engine_cache(struct engine *engine)
+{
+    return engine->cache;
+}
+
+struct jobs *engine_jobs(struct engine *engine)
+{
+    return engine->jobs;
+}
+
+const struct domain_tools *engine_tools(const struct engine *engine)
+{
+    return &engine->tools;
+}
+
+const struct engine_stats *engine_get_stats(const struct engine *engine)
+{
+    return &engine->stats;
+}

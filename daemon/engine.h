@@ -1,0 +1,35 @@
+/*
+ * engine: a key in, a finding out, from the cache or by a lookup. What listeners and the control
+ * socket share.
+ */
+#pragma once
+
+#include "daemon/cache.h"
+#include "daemon/jobs.h"
+
+struct engine_stats {
+    uint64_t lookups, cache_hits, not_looked_up, waits;
+    uint64_t by_level[VERDICT_TEMP + 1]; /* answers given by level */
+};
+
+struct engine;
+
+/* 0 or a libuv error. `config` and `tools` are borrowed. */
+int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
+               const struct domain_tools *tools);
+void engine_close(struct engine *engine);
+void engine_free(struct engine *engine);
+
+/*
+ * The finding for a key as Postfix sent it. Known now: it is returned, borrowed until the loop runs
+ * again. NULL: `waiter` is delivered exactly once, later, unless jobs_leave(waiter) comes first.
+ */
+const struct finding *engine_ask(struct engine *engine, const char *key, size_t length,
+                                 struct waiter *waiter);
+/* Drops what is cached and remembered of a key and its hosts; true when there was something. */
+bool engine_forget(struct engine *engine, const char *key, size_t length);
+
+struct cache *engine_cache(struct engine *engine);
+struct jobs *engine_jobs(struct engine *engine);
+const struct domain_tools *engine_tools(const struct engine *engine);
+const struct engine_stats *engine_get_stats(const struct engine *engine);

@@ -1,0 +1,56 @@
+/*
+ * jobs: lookups under way. One job per key whoever asks; waiters with deadlines of their own; a cap
+ * on jobs at once, fair between base domains.
+ *
+ * Glossary
+ *   job      one lookup of one key, from the first question until its evidence is complete
+ *   waiter   somebody who is owed an answer
+ *   early    an answer that no further evidence can change, before the job is complete
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "daemon/cache.h"
+#include "daemon/config.h"
+#include "probe/domain_uv.h"
+
+/* Jobs that may wait for their turn, per job that may run. More: TEMP at once. */
+#define JOBS_QUEUE_FACTOR 40
+
+struct waiter;
+/* `finding` is borrowed until the callback returns. */
+typedef void (*waiter_deliver)(struct waiter *waiter, const struct finding *finding);
+
+struct waiter {
+    waiter_deliver deliver;
+    bool whole; /* waits for complete evidence, up to the job's deadline: for explain */
+    /* private */
+    struct list link;
+    int64_t deadline;
+};
+
+struct jobs_stats {
+    uint64_t started, early, deadlines, overloads;
+    unsigned running;
+    size_t waiting;
+};
+
+struct jobs;
+
+/* NULL without memory. Everything is borrowed. Complete findings go into `cache`. */
+struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
+                      const struct domain_tools *tools, struct cache *cache);
+/* Ends every job without an answer and closes the handles; jobs_free once the loop is empty. */
+void jobs_close(struct jobs *jobs);
+void jobs_free(struct jobs *jobs);
+void jobs_get_stats(const struct jobs *jobs, struct jobs_stats *out);
+
+/* The early finding of a job under way for this key, or NULL. Borrowed. */
+const struct finding *jobs_early(const struct jobs *jobs, const struct key *key);
+/*
+ * Joins the job for `key`, or starts one. The waiter is delivered exactly once, later, unless
+ * jobs_leave comes first. 0, or UV_ENOMEM, UV_ENOBUFS when too many wait: then nothing comes.
+ */
+int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now);
+void jobs_leave(struct waiter *waiter);
