@@ -2,7 +2,7 @@
  * dns: what a lookup gives, as plain data. The codec is dns_wire, the transport dns_uv.
  *
  * Names are text in lower case without trailing dot; octets that are no LDH or underscore appear
- * as \DDD, so that such a name never passes hostname_valid. TTLs are seconds.
+ * as \DDD, so that such a name never passes hostname_valid. The root is ".". TTLs are seconds.
  */
 #pragma once
 
