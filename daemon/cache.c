@@ -128,12 +128,7 @@ void cache_get_stats(const struct cache *cache, struct cache_stats *out)
     out->evictions = cache->evictions;
 }
 
-void cache_each(struct cache *cache, bool (*visit)(void *context, const struct finding *finding),
-                void *context)
+const struct finding *cache_next(const struct cache *cache, const struct finding *finding)
 {
-    struct finding *finding, *next;
-
-    HASH_ITER (hh, cache->map, finding, next)
-        if (!visit(context, finding))
-            return;
+    return finding == NULL ? cache->map : finding->hh.next;
 }

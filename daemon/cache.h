@@ -31,6 +31,6 @@ bool cache_remove(struct cache *cache, const char *key, size_t length);
 void cache_flush(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);
 
-/* Calls `visit` for each finding until it returns false. */
-void cache_each(struct cache *cache, bool (*visit)(void *context, const struct finding *finding),
-                void *context);
+/* Walks all findings, oldest first: the first for NULL, else the one after `finding`; NULL at the
+ * end. The walk is spoilt by cache_put and cache_remove. */
+const struct finding *cache_next(const struct cache *cache, const struct finding *finding);

@@ -1,5 +1,5 @@
 /*
- * engine: see engine.h. engine_ask is the hot path: for a cached key it costs the key's
+ * engine: see engine.h. engine_known is the hot path: for a cached key it costs the key's
  * normalisation and one map lookup, and allocates nothing.
  */
 #include "daemon/engine.h"
@@ -69,43 +69,52 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
-static const struct finding *counted(struct engine *engine, const struct finding *finding)
+void engine_count(struct engine *engine, const struct finding *finding)
 {
     engine->stats.by_level[finding->verdict.level]++;
-    return finding;
 }
 
-static const struct finding *ask_jobs(struct engine *engine, const struct key *key,
-                                      struct waiter *waiter, int64_t now)
+static const struct finding *known(struct engine *engine, const struct key *key)
 {
-    const struct finding *early = waiter->whole ? NULL : jobs_early(engine->jobs, key);
+    const struct finding *finding;
 
-    if (early != NULL)
-        return counted(engine, early);
-    if (jobs_join(engine->jobs, key, waiter, now) != 0)
-        return counted(engine, engine->overload);
-    engine->stats.waits++;
-    return NULL;
+    if (key->kind == KEY_PARENT || key->kind == KEY_OTHER) {
+        engine->stats.not_looked_up++;
+        return engine->unlisted;
+    }
+    finding = cache_use(engine->cache, key->text, key->text_length, clock_monotonic_ms());
+    if (finding != NULL) {
+        engine->stats.cache_hits++;
+        return finding;
+    }
+    return jobs_early(engine->jobs, key);
 }
 
-const struct finding *engine_ask(struct engine *engine, const char *text, size_t length,
-                                 struct waiter *waiter)
+const struct finding *engine_known(struct engine *engine, const char *text, size_t length)
 {
-    int64_t now = clock_monotonic_ms();
     const struct finding *finding;
     struct key key;
 
     engine->stats.lookups++;
     key_parse(&key, text, length, engine->tools.smtp_port);
-    if (key.kind == KEY_PARENT || key.kind == KEY_OTHER) {
-        engine->stats.not_looked_up++;
-        return counted(engine, engine->unlisted);
+    finding = known(engine, &key);
+    if (finding != NULL)
+        engine_count(engine, finding);
+    return finding;
+}
+
+const struct finding *engine_wait(struct engine *engine, const char *text, size_t length,
+                                  struct waiter *waiter)
+{
+    struct key key;
+
+    key_parse(&key, text, length, engine->tools.smtp_port);
+    if (jobs_join(engine->jobs, &key, waiter, clock_monotonic_ms()) != 0) {
+        engine_count(engine, engine->overload);
+        return engine->overload;
     }
-    finding = cache_use(engine->cache, key.text, key.text_length, now);
-    if (finding == NULL)
-        return ask_jobs(engine, &key, waiter, now);
-    engine->stats.cache_hits++;
-    return counted(engine, finding);
+    engine->stats.waits++;
+    return NULL;
 }
 
 static void forget_hosts(struct engine *engine, const struct evidence *evidence)

@@ -21,11 +21,18 @@ void engine_close(struct engine *engine);
 void engine_free(struct engine *engine);
 
 /*
- * The finding for a key as Postfix sent it. Known now: it is returned, borrowed until the loop runs
- * again. NULL: `waiter` is delivered exactly once, later, unless jobs_leave(waiter) comes first.
+ * The finding for a key as Postfix sent it, when it is known at once: cached, early, or for a key
+ * that is never looked up. Borrowed until the loop runs again; NULL: use engine_wait.
  */
-const struct finding *engine_ask(struct engine *engine, const char *key, size_t length,
-                                 struct waiter *waiter);
+const struct finding *engine_known(struct engine *engine, const char *key, size_t length);
+/*
+ * Joins or starts the lookup of a key that is not known. NULL: `waiter` is delivered exactly once,
+ * later, unless jobs_leave(waiter) comes first. Else a finding that says why not: TEMP.
+ */
+const struct finding *engine_wait(struct engine *engine, const char *key, size_t length,
+                                  struct waiter *waiter);
+/* Counts an answer that a waiter got. */
+void engine_count(struct engine *engine, const struct finding *finding);
 /* Drops what is cached and remembered of a key and its hosts; true when there was something. */
 bool engine_forget(struct engine *engine, const char *key, size_t length);
 

@@ -1,0 +1,327 @@
+/*
+ * commands: the table of control commands; see commands.h.
+ *
+ * Requests: {"command": NAME, "key": KEY, ...}. Answers: an object, {"error": TEXT} when the
+ * request makes no sense. Only query and explain may have to wait.
+ */
+#include "daemon/commands.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/control.h"
+#include "policy/report.h"
+
+/* ---- answers ---- */
+
+static void finish(struct command *command, json_t *answer)
+{
+    json_decref(command->request);
+    command->request = NULL;
+    command->done(command, answer);
+}
+
+static void refuse(struct command *command, const char *why)
+{
+    finish(command, json_pack("{s:s}", "error", why));
+}
+
+static const char *text_of(const struct command *command, const char *name)
+{
+    return json_string_value(json_object_get(command->request, name));
+}
+
+static enum answer_form form_of(const struct command *command)
+{
+    return json_is_true(json_object_get(command->request, "tlsrpt")) ? FORM_TLSRPT : FORM_PLAIN;
+}
+
+static json_t *answer_json(const struct command *command, const struct finding *finding)
+{
+    static const char *const words[] = {
+        [ANSWER_OK] = "OK", [ANSWER_NOTFOUND] = "NOTFOUND", [ANSWER_TEMP] = "TEMP"};
+    const struct answer *answer = &finding->answers[form_of(command)];
+
+    return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", text_of(command, "key"), "status",
+                     words[answer->status], "text", answer->text, (int)answer->length, "level",
+                     verdict_level_name(finding->verdict.level), "reason",
+                     verdict_reason_code(finding->verdict.reason));
+}
+
+static json_t *explain_json(const struct command *command, const struct finding *finding)
+{
+    const char *text = text_of(command, "key");
+    int64_t now = clock_monotonic_ms();
+    struct key key;
+    json_t *report;
+
+    key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
+    report = report_explain(&key, &finding->verdict, finding->evidence, now);
+    if (report != NULL && finding->evidence != NULL)
+        json_object_set_new(report, "age_s", json_integer((now - finding->made_at) / 1000));
+    return report;
+}
+
+static void answer_finding(struct command *command, const struct finding *finding)
+{
+    finish(command, command->explain ? explain_json(command, finding)
+                                     : answer_json(command, finding));
+}
+
+static void on_deliver(struct waiter *waiter, const struct finding *finding)
+{
+    struct command *command = LIST_ELEMENT(waiter, struct command, waiter);
+
+    engine_count(command->engine, finding);
+    answer_finding(command, finding);
+}
+
+/* ---- commands ---- */
+
+/* True when a finding can still grow while somebody wants all of it. */
+static bool unfinished(const struct command *command, const struct finding *finding)
+{
+    return command->waiter.whole && finding->evidence != NULL && !finding->evidence->complete;
+}
+
+static void ask(struct command *command, bool explain)
+{
+    const char *key = text_of(command, "key");
+    const struct finding *finding;
+
+    command->explain = command->waiter.whole = explain;
+    finding = engine_known(command->engine, key, strlen(key));
+    if (finding == NULL || unfinished(command, finding))
+        finding = engine_wait(command->engine, key, strlen(key), &command->waiter);
+    if (finding != NULL)
+        answer_finding(command, finding);
+}
+
+static void do_query(struct command *command)
+{
+    ask(command, false);
+}
+
+static void do_explain(struct command *command)
+{
+    ask(command, true);
+}
+
+static const struct finding *cached(const struct command *command, const char *text)
+{
+    struct key key;
+
+    key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
+    return cache_get(engine_cache(command->engine), key.text, key.text_length);
+}
+
+static void do_cache_show(struct command *command)
+{
+    const struct finding *finding = cached(command, text_of(command, "key"));
+
+    if (finding == NULL)
+        refuse(command, "not in the cache");
+    else
+        finish(command, explain_json(command, finding));
+}
+
+static void do_cache_forget(struct command *command)
+{
+    const char *key = text_of(command, "key");
+
+    finish(command, json_pack("{s:b}", "forgotten",
+                              (int)engine_forget(command->engine, key, strlen(key))));
+}
+
+static void do_cache_flush(struct command *command)
+{
+    struct cache_stats stats;
+
+    cache_get_stats(engine_cache(command->engine), &stats);
+    cache_flush(engine_cache(command->engine));
+    finish(command, json_pack("{s:I}", "flushed", (json_int_t)stats.entries));
+}
+
+static json_t *entry_json(const struct finding *finding, int64_t now)
+{
+    int64_t left = finding->verdict.valid_until - now;
+
+    return json_pack("{s:s, s:s, s:s, s:I}", "key", finding->key, "level",
+                     verdict_level_name(finding->verdict.level), "reason",
+                     verdict_reason_code(finding->verdict.reason), "valid_for_s",
+                     (json_int_t)(left > 0 ? left / 1000 : 0));
+}
+
+static void do_cache_list(struct command *command)
+{
+    const struct cache *cache = engine_cache(command->engine);
+    const char *after = text_of(command, "after");
+    const struct finding *finding = after == NULL ? NULL : cached(command, after), *last = NULL;
+    json_t *entries = json_array();
+    int64_t now = clock_monotonic_ms();
+
+    if (after != NULL && finding == NULL) {
+        json_decref(entries);
+        refuse(command, "the cache changed while it was listed: list it again");
+        return;
+    }
+    while (json_array_size(entries) < CONTROL_PAGE &&
+           (finding = cache_next(cache, finding)) != NULL) {
+        json_array_append_new(entries, entry_json(finding, now));
+        last = finding;
+    }
+    finding = last == NULL ? NULL : cache_next(cache, last);
+    finish(command, json_pack("{s:o, s:s?}", "entries", entries, "next",
+                              finding == NULL ? NULL : last->key));
+}
+
+static void do_stats(struct command *command);
+
+static const struct row {
+    const char *name;
+    void (*run)(struct command *command);
+    bool needs_key;
+} rows[] = {
+    {"query", do_query, true},
+    {"explain", do_explain, true},
+    {"cache-list", do_cache_list, false},
+    {"cache-show", do_cache_show, true},
+    {"cache-forget", do_cache_forget, true},
+    {"cache-flush", do_cache_flush, false},
+    {"stats", do_stats, false},
+};
+
+/* ---- statistics ---- */
+
+static void set(json_t *object, const char *name, uint64_t value)
+{
+    json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static void engine_part(json_t *out, const struct command *command)
+{
+    const struct engine_stats *engine = engine_get_stats(command->engine);
+    struct cache_stats cache;
+    struct jobs_stats jobs;
+    char name[64];
+
+    cache_get_stats(engine_cache(command->engine), &cache);
+    jobs_get_stats(engine_jobs(command->engine), &jobs);
+    set(out, "lookups", engine->lookups);
+    set(out, "cache_hits", engine->cache_hits);
+    set(out, "lookups_waited", engine->waits);
+    set(out, "lookups_not_asked", engine->not_looked_up);
+    for (int level = 0; level <= VERDICT_TEMP; level++) {
+        snprintf(name, sizeof name, "answers_%s", verdict_level_name((enum verdict_level)level));
+        set(out, name, engine->by_level[level]);
+    }
+    set(out, "cache_entries", cache.entries);
+    set(out, "cache_entries_negative", cache.negative_entries);
+    set(out, "cache_octets", cache.octets);
+    set(out, "cache_evictions", cache.evictions);
+    set(out, "jobs_started", jobs.started);
+    set(out, "jobs_running", jobs.running);
+    set(out, "jobs_waiting", jobs.waiting);
+    set(out, "jobs_early", jobs.early);
+    set(out, "jobs_deadlines", jobs.deadlines);
+    set(out, "jobs_overloads", jobs.overloads);
+}
+
+static void server_part(json_t *out, const struct command *command)
+{
+    struct server_stats server;
+
+    server_get_stats(command->server, &server);
+    set(out, "connections", server.connections);
+    set(out, "connections_accepted", server.accepted);
+    set(out, "connections_yielded", server.yielded);
+    set(out, "connections_timed_out", server.timed_out);
+    set(out, "connections_not_the_protocol", server.refused_protocol);
+}
+
+static void probe_part(json_t *out, const struct domain_tools *tools)
+{
+    struct dns_stats dns;
+    struct sts_stats sts = {0};
+    struct book_stats book = {0};
+    char name[64];
+
+    dns_get_stats(tools->dns, &dns);
+    if (tools->sts != NULL)
+        sts_get_stats(tools->sts, &sts);
+    if (tools->book != NULL)
+        book_get_stats(tools->book, &book);
+    set(out, "dns_queries", dns.queries);
+    set(out, "dns_retransmissions", dns.retransmissions);
+    set(out, "dns_tcp", dns.tcp);
+    set(out, "dns_timeouts", dns.timeouts);
+    set(out, "dns_failures", dns.failures);
+    set(out, "dns_mismatches", dns.mismatches);
+    set(out, "dns_in_flight", dns.in_flight);
+    set(out, "dns_queued", dns.queued);
+    set(out, "sts_fetches", sts.fetches);
+    set(out, "sts_fetch_failures", sts.fetch_failures);
+    set(out, "sts_policies", sts.entries);
+    set(out, "probes", book.probes);
+    for (int state = 0; state <= STARTTLS_VERIFIED; state++) {
+        snprintf(name, sizeof name, "probes_%s", report_starttls_name((enum starttls)state));
+        set(out, name, book.by_state[state]);
+    }
+    set(out, "probes_in_flight", book.in_flight);
+    set(out, "probes_queued", book.queued);
+    set(out, "probe_results", book.entries);
+}
+
+static void do_stats(struct command *command)
+{
+    json_t *out = json_object();
+
+    if (out != NULL) {
+        engine_part(out, command);
+        server_part(out, command);
+        probe_part(out, engine_tools(command->engine));
+    }
+    finish(command, out);
+}
+
+/* ---- one command ---- */
+
+void command_init(struct command *command, struct engine *engine, struct server *server,
+                  command_done done)
+{
+    memset(command, 0, sizeof *command);
+    command->engine = engine;
+    command->server = server;
+    command->done = done;
+    command->waiter.deliver = on_deliver;
+    list_init(&command->waiter.link);
+}
+
+static const struct row *find(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+void command_begin(struct command *command, const char *line, size_t length)
+{
+    const struct row *row;
+
+    command->request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+    row = find(text_of(command, "command"));
+    if (row == NULL)
+        refuse(command, "unknown command");
+    else if (row->needs_key && text_of(command, "key") == NULL)
+        refuse(command, "this command needs a key");
+    else
+        row->run(command);
+}
+
+void command_cancel(struct command *command)
+{
+    jobs_leave(&command->waiter);
+    json_decref(command->request);
+    command->request = NULL;
+}

@@ -1,0 +1,333 @@
+/*
+ * conn: requests in, replies out, in order; see conn.h.
+ *
+ * A reply that is known at once and has nothing before it goes straight to `out`: for a cached key
+ * a request costs one read, one lookup, one write, and no allocation. Any other request becomes a
+ * `struct pending` in line.
+ */
+#include "daemon/conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+struct pending {
+    struct waiter waiter;
+    struct conn *conn;
+    struct list link;
+    enum answer_form form;
+    bool done;
+    struct buf reply;
+};
+
+static void conn_process(struct conn *conn);
+
+/* ---- closing ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *conn = handle->data;
+    struct server *server = conn->server;
+
+    buf_fini(&conn->in);
+    buf_fini(&conn->out);
+    buf_fini(&conn->sending);
+    free(conn);
+    server_conn_closed(server);
+}
+
+static void pending_free(struct pending *pending)
+{
+    jobs_leave(&pending->waiter);
+    list_remove(&pending->link);
+    pending->conn->pending_count--;
+    buf_fini(&pending->reply);
+    free(pending);
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn->closing)
+        return;
+    conn->closing = true;
+    while (!list_empty(&conn->pending))
+        pending_free(LIST_ELEMENT(conn->pending.next, struct pending, link));
+    list_remove(&conn->link);
+    conn->server->stats.connections--;
+    uv_close(&conn->uv.handle, on_closed);
+}
+
+bool conn_idle(const struct conn *conn)
+{
+    return conn->pending_count == 0 && conn->in.length == 0 && !conn->writing;
+}
+
+/* ---- writing ---- */
+
+static void conn_flush(struct conn *conn);
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct conn *conn = write->data;
+
+    conn->writing = false;
+    buf_clear(&conn->sending);
+    if (conn->closing)
+        return;
+    if (status != 0) {
+        conn_close(conn);
+        return;
+    }
+    conn->active_at = uv_now(conn->server->loop);
+    conn_process(conn);
+}
+
+/* Hands what the kernel did not take to libuv, which keeps it until it is written. */
+static void write_rest(struct conn *conn)
+{
+    struct buf swap = conn->sending;
+    uv_buf_t data;
+
+    conn->sending = conn->out;
+    conn->out = swap;
+    conn->writing = true;
+    conn->write.data = conn;
+    data = uv_buf_init(conn->sending.data, (unsigned)conn->sending.length);
+    if (uv_write(&conn->write, &conn->uv.stream, &data, 1, on_written) != 0) {
+        conn->writing = false;
+        conn_close(conn);
+    }
+}
+
+static void conn_flush(struct conn *conn)
+{
+    uv_buf_t data;
+    int written;
+
+    if (conn->closing || conn->writing || conn->out.length == 0)
+        return;
+    data = uv_buf_init(conn->out.data, (unsigned)conn->out.length);
+    written = uv_try_write(&conn->uv.stream, &data, 1);
+    if (written < 0 && written != UV_EAGAIN) {
+        conn_close(conn);
+        return;
+    }
+    if (written > 0)
+        buf_consume(&conn->out, (size_t)written);
+    if (conn->out.length > 0)
+        write_rest(conn);
+}
+
+/* ---- answering ---- */
+
+/* Moves finished replies from the head of the line to the output. */
+static void conn_collect(struct conn *conn)
+{
+    while (!list_empty(&conn->pending) && conn->out.length < SERVER_OUTPUT_MAX) {
+        struct pending *pending = LIST_ELEMENT(conn->pending.next, struct pending, link);
+
+        if (!pending->done)
+            return;
+        buf_add(&conn->out, pending->reply.data, pending->reply.length);
+        pending_free(pending);
+    }
+}
+
+static void on_deliver(struct waiter *waiter, const struct finding *finding)
+{
+    struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
+    struct conn *conn = pending->conn;
+
+    pending->done = true;
+    engine_count(conn->server->engine, finding);
+    conn->protocol->reply(&pending->reply, &finding->answers[pending->form]);
+    if (pending->reply.failed) {
+        conn_close(conn); /* no memory for one reply: Postfix asks again on a new connection */
+        return;
+    }
+    conn_process(conn);
+}
+
+/* Names of maps whose users have Postfix 3.10 or later: POSTFIX.md, TLSRPT. */
+static enum answer_form form_of(const struct conn *conn, const struct request *request)
+{
+    static const char *const names[] = {"tlsrpt", "QUERYwithTLSRPT"};
+
+    if (conn->protocol == &tcp_table_protocol)
+        return FORM_TCP_TABLE;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (request->map_length == strlen(names[i]) &&
+            memcmp(request->map, names[i], request->map_length) == 0)
+            return FORM_TLSRPT;
+    return FORM_PLAIN;
+}
+
+static struct pending *pending_new(struct conn *conn)
+{
+    struct pending *pending = calloc(1, sizeof *pending);
+
+    if (pending == NULL)
+        return NULL;
+    pending->conn = conn;
+    pending->waiter.deliver = on_deliver;
+    list_init(&pending->waiter.link);
+    buf_init(&pending->reply, RENDER_SOCKETMAP_MAX + 64);
+    list_append(&conn->pending, &pending->link);
+    conn->pending_count++;
+    return pending;
+}
+
+/* Where the reply to the request being taken goes; NULL without memory. */
+static struct buf *reply_place(struct conn *conn)
+{
+    struct pending *pending;
+
+    if (list_empty(&conn->pending))
+        return &conn->out;
+    pending = pending_new(conn);
+    if (pending == NULL)
+        return NULL;
+    pending->done = true;
+    return &pending->reply;
+}
+
+static void take_request(struct conn *conn, const struct request *request)
+{
+    enum answer_form form = form_of(conn, request);
+    struct pending *pending;
+    const struct finding *finding;
+    struct buf *place;
+
+    finding = engine_known(conn->server->engine, request->key, request->key_length);
+    if (finding == NULL) {
+        pending = pending_new(conn);
+        if (pending == NULL) {
+            conn_close(conn);
+            return;
+        }
+        pending->form = form;
+        finding = engine_wait(conn->server->engine, request->key, request->key_length,
+                              &pending->waiter);
+        if (finding == NULL)
+            return;
+        pending->done = true;
+        place = &pending->reply;
+    } else {
+        place = reply_place(conn);
+    }
+    if (place != NULL)
+        conn->protocol->reply(place, &finding->answers[form]);
+    if (place == NULL || place->failed)
+        conn_close(conn);
+}
+
+static void take_malformed(struct conn *conn)
+{
+    struct buf *place = reply_place(conn);
+
+    if (place == NULL) {
+        conn_close(conn);
+        return;
+    }
+    conn->protocol->reply_malformed(place);
+}
+
+/* ---- reading ---- */
+
+static bool conn_full(const struct conn *conn)
+{
+    return conn->closing || conn->pending_count >= SERVER_PENDING_MAX ||
+           conn->out.length + conn->sending.length >= SERVER_OUTPUT_MAX;
+}
+
+/* Takes whole requests from the front of `data`; gives the octets taken. */
+static size_t take_requests(struct conn *conn, const char *data, size_t length)
+{
+    size_t taken = 0;
+
+    while (taken < length && !conn_full(conn)) {
+        struct request request;
+        size_t used = 0;
+        enum parse_status status = conn->protocol->parse(data + taken, length - taken, &used,
+                                                         conn->server->decoded, &request);
+
+        if (status == PARSE_MORE)
+            break;
+        if (status == PARSE_CLOSE) {
+            conn->server->stats.refused_protocol++;
+            log_event(LOG_LEVEL_INFO, "not-the-protocol", "action", "closed", NULL);
+            conn_close(conn);
+            break;
+        }
+        if (status == PARSE_MALFORMED)
+            take_malformed(conn);
+        else
+            take_request(conn, &request);
+        taken += used;
+    }
+    return taken;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct conn *conn = handle->data;
+
+    (void)suggested;
+    *out = uv_buf_init(conn->server->read_buffer, CONN_READ_SIZE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct conn *conn = stream->data;
+    size_t taken = 0;
+
+    if (length == 0)
+        return;
+    if (length < 0) {
+        conn_close(conn);
+        return;
+    }
+    conn->active_at = uv_now(conn->server->loop);
+    list_remove(&conn->link);
+    list_append(&conn->server->conns, &conn->link);
+    if (conn->in.length == 0)
+        taken = take_requests(conn, buffer->base, (size_t)length);
+    if (conn->closing)
+        return;
+    buf_add(&conn->in, buffer->base + taken, (size_t)length - taken);
+    if (conn->in.failed)
+        conn_close(conn);
+    else
+        conn_process(conn);
+}
+
+/* After any change: take what can be taken, send what is ready, read again when there is room. */
+static void conn_process(struct conn *conn)
+{
+    conn_collect(conn);
+    if (conn->in.length > 0)
+        buf_consume(&conn->in, take_requests(conn, conn->in.data, conn->in.length));
+    if (conn->closing)
+        return;
+    conn_collect(conn);
+    conn_flush(conn);
+    if (conn->closing || conn_full(conn) == !conn->reading)
+        return;
+    conn->reading = !conn->reading;
+    if (!conn->reading)
+        uv_read_stop(&conn->uv.stream);
+    else if (uv_read_start(&conn->uv.stream, on_alloc, on_read) != 0)
+        conn_close(conn);
+}
+
+void conn_begin(struct conn *conn)
+{
+    buf_init(&conn->in, CONN_READ_SIZE + PROTOCOL_REQUEST_MAX);
+    buf_init(&conn->out, SERVER_OUTPUT_MAX + RENDER_SOCKETMAP_MAX + 64);
+    buf_init(&conn->sending, conn->out.limit);
+    list_init(&conn->pending);
+    conn->active_at = uv_now(conn->server->loop);
+    list_append(&conn->server->conns, &conn->link);
+    conn_process(conn);
+}

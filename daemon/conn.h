@@ -1,0 +1,66 @@
+/* conn: one policy connection; see server.h. Internal to server.c and conn.c. */
+#pragma once
+
+#include <uv.h>
+
+#include "base/list.h"
+#include "daemon/protocol.h"
+#include "daemon/server.h"
+
+#define CONN_READ_SIZE 65536
+
+struct listener {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    } uv;
+    struct server *server;
+    const struct protocol *protocol;
+    struct list link;
+    bool waiting; /* a connection waits that there was no room for */
+};
+
+struct conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    } uv;
+    struct server *server;
+    const struct protocol *protocol;
+    struct list link;      /* in server->conns, longest idle first */
+    uint64_t active_at;    /* uv_now */
+    struct buf in;         /* octets of requests not yet taken */
+    struct buf out;        /* replies not yet handed to the kernel */
+    struct buf sending;    /* owned by the write in flight */
+    struct list pending;   /* requests in flight, in order */
+    unsigned pending_count;
+    bool reading, writing, closing;
+    uv_write_t write;
+};
+
+struct server {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct engine *engine;
+    struct list listeners, conns;
+    uv_timer_t sweeper;
+    struct server_stats stats;
+    unsigned handles; /* not yet closed; at 0 the server is freed */
+    bool closing;
+    char read_buffer[CONN_READ_SIZE]; /* shared: what is read is parsed or copied at once */
+    char decoded[PROTOCOL_REQUEST_MAX];
+};
+
+/* Begins to serve an accepted connection. */
+void conn_begin(struct conn *conn);
+/* Ends it: waiters leave, the handle closes, memory is freed later. Harmless when closing. */
+void conn_close(struct conn *conn);
+/* True when closing it harms nobody: nothing in flight, nothing half read or half sent. */
+bool conn_idle(const struct conn *conn);
+
+/* Told by conn.c when a connection's handle is closed and its memory about to go. */
+void server_conn_closed(struct server *server);

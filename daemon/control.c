@@ -1,0 +1,198 @@
+/*
+ * control: see control.h. A connection does one command at a time; what it sent ahead waits in its
+ * buffer. Commands are commands.c's.
+ */
+#include "daemon/control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "daemon/commands.h"
+
+#define CONTROL_READ_SIZE 4096
+
+struct control {
+    uv_loop_t *loop;
+    struct engine *engine;
+    struct server *server;
+    uv_pipe_t listener;
+    struct list peers;
+    unsigned peer_count, handles;
+};
+
+struct peer {
+    uv_pipe_t pipe;
+    struct control *control;
+    struct list link;
+    struct command command;
+    struct buf in, out;
+    bool busy, closing;
+    uv_write_t write;
+    char read_buffer[CONTROL_READ_SIZE];
+};
+
+static void peer_next(struct peer *peer);
+
+static void handle_gone(struct control *control)
+{
+    if (--control->handles == 0)
+        free(control);
+}
+
+static void on_peer_closed(uv_handle_t *handle)
+{
+    struct peer *peer = handle->data;
+    struct control *control = peer->control;
+
+    buf_fini(&peer->in);
+    buf_fini(&peer->out);
+    free(peer);
+    handle_gone(control);
+}
+
+static void peer_close(struct peer *peer)
+{
+    if (peer->closing)
+        return;
+    peer->closing = true;
+    command_cancel(&peer->command);
+    list_remove(&peer->link);
+    peer->control->peer_count--;
+    uv_close((uv_handle_t *)&peer->pipe, on_peer_closed);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct peer *peer = write->data;
+
+    if (peer->closing)
+        return;
+    buf_clear(&peer->out);
+    peer->busy = false;
+    if (status != 0)
+        peer_close(peer);
+    else
+        peer_next(peer);
+}
+
+/* Called by commands.c with the answer; takes the reference. */
+static void on_answer(struct command *command, json_t *answer)
+{
+    struct peer *peer = LIST_ELEMENT(command, struct peer, command);
+    char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
+    uv_buf_t data;
+
+    json_decref(answer);
+    buf_adds(&peer->out, text == NULL ? "{\"error\":\"no memory\"}" : text);
+    buf_adds(&peer->out, "\n");
+    free(text);
+    if (peer->out.failed) {
+        peer_close(peer);
+        return;
+    }
+    data = uv_buf_init(peer->out.data, (unsigned)peer->out.length);
+    peer->write.data = peer;
+    if (uv_write(&peer->write, (uv_stream_t *)&peer->pipe, &data, 1, on_written) != 0)
+        peer_close(peer);
+}
+
+/* Begins the next command, when a whole line is there and none is under way. */
+static void peer_next(struct peer *peer)
+{
+    const char *end;
+    size_t length;
+
+    if (peer->busy || peer->closing || peer->in.length == 0)
+        return;
+    end = memchr(peer->in.data, '\n', peer->in.length);
+    if (end == NULL)
+        return;
+    length = (size_t)(end - peer->in.data);
+    peer->busy = true;
+    command_begin(&peer->command, peer->in.data, length);
+    if (!peer->closing)
+        buf_consume(&peer->in, length + 1);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct peer *peer = handle->data;
+
+    (void)suggested;
+    *out = uv_buf_init(peer->read_buffer, CONTROL_READ_SIZE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct peer *peer = stream->data;
+
+    if (length == 0)
+        return;
+    if (length > 0)
+        buf_add(&peer->in, buffer->base, (size_t)length);
+    if (length < 0 || peer->in.failed)
+        peer_close(peer);
+    else
+        peer_next(peer);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct control *control = stream->data;
+    struct peer *peer = status != 0 ? NULL : calloc(1, sizeof *peer);
+
+    if (peer == NULL)
+        return;
+    peer->control = control;
+    list_init(&peer->link);
+    buf_init(&peer->in, CONTROL_LINE_MAX);
+    buf_init(&peer->out, 64 * 1024 * 1024);
+    command_init(&peer->command, control->engine, control->server, on_answer);
+    uv_pipe_init(control->loop, &peer->pipe, 0);
+    peer->pipe.data = peer;
+    list_append(&control->peers, &peer->link);
+    control->peer_count++;
+    control->handles++;
+    if (uv_accept(stream, (uv_stream_t *)&peer->pipe) != 0 ||
+        control->peer_count > CONTROL_CONNECTIONS_MAX ||
+        uv_read_start((uv_stream_t *)&peer->pipe, on_alloc, on_read) != 0)
+        peer_close(peer);
+}
+
+struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server)
+{
+    struct control *control = calloc(1, sizeof *control);
+
+    if (control == NULL)
+        return NULL;
+    control->loop = loop;
+    control->engine = engine;
+    control->server = server;
+    list_init(&control->peers);
+    uv_pipe_init(loop, &control->listener, 0);
+    control->listener.data = control;
+    control->handles = 1;
+    return control;
+}
+
+int control_add(struct control *control, int take_fd)
+{
+    int error = uv_pipe_open(&control->listener, take_fd);
+
+    return error != 0 ? error
+                      : uv_listen((uv_stream_t *)&control->listener, CONTROL_CONNECTIONS_MAX,
+                                  on_connection);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    handle_gone(handle->data);
+}
+
+void control_close(struct control *control)
+{
+    while (!list_empty(&control->peers))
+        peer_close(LIST_ELEMENT(control->peers.next, struct peer, link));
+    uv_close((uv_handle_t *)&control->listener, on_listener_closed);
+}

@@ -1,0 +1,23 @@
+/*
+ * control: the operator's socket: one JSON object a line, each answered by one. Carries no policy
+ * traffic; what mxcrypt(1) does with a running daemon goes through here.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "daemon/engine.h"
+#include "daemon/server.h"
+
+#define CONTROL_LINE_MAX 65536
+#define CONTROL_CONNECTIONS_MAX 64
+#define CONTROL_PAGE 500 /* entries of one cache-list answer: a long list must not stop the loop */
+
+struct control;
+
+/* NULL without memory. */
+struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server);
+/* Serves a listening Unix socket; takes the descriptor. 0 or a libuv error. */
+int control_add(struct control *control, int take_fd);
+/* Closes everything; frees itself when all handles are closed. */
+void control_close(struct control *control);

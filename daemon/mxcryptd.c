@@ -1,0 +1,256 @@
+/*
+ * mxcryptd: see mxcryptd.h. At start-up everything that fails is fatal and says what to change;
+ * from "ready" on nothing is. Taken down in the opposite order, until the loop is empty.
+ */
+#include "daemon/mxcryptd.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "daemon/control.h"
+#include "daemon/engine.h"
+#include "daemon/resolver_check.h"
+#include "daemon/server.h"
+#include "daemon/socket.h"
+#include "daemon/systemd.h"
+#include "probe/prober_uv.h"
+
+#define FDS_SPARE 64
+
+struct mxcryptd {
+    struct config *config;
+    uv_loop_t loop;
+    struct prober *prober;
+    struct engine *engine;
+    struct server *server;
+    struct control *control;
+    struct resolver_check *check;
+    uv_signal_t term, interrupt;
+    uv_timer_t watchdog;
+    bool handles_made, stopping;
+    bool inherited_policy, inherited_control;
+    size_t listening; /* of config->listen, for removal at the end */
+    bool control_listening;
+};
+
+/* ---- the end ---- */
+
+static void remove_sockets(const struct mxcryptd *daemon)
+{
+    for (size_t i = 0; i < daemon->listening; i++)
+        if (daemon->config->listen[i].path != NULL)
+            unlink(daemon->config->listen[i].path);
+    if (daemon->control_listening)
+        unlink(daemon->config->control_socket);
+}
+
+static void stop(struct mxcryptd *daemon)
+{
+    if (daemon->stopping)
+        return;
+    daemon->stopping = true;
+    systemd_notify("STOPPING=1");
+    remove_sockets(daemon);
+    if (daemon->server != NULL)
+        server_close(daemon->server);
+    if (daemon->control != NULL)
+        control_close(daemon->control);
+    resolver_check_free(daemon->check);
+    if (daemon->engine != NULL)
+        engine_close(daemon->engine);
+    if (daemon->prober != NULL)
+        prober_close(daemon->prober);
+    if (daemon->handles_made) {
+        uv_close((uv_handle_t *)&daemon->term, NULL);
+        uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+        uv_close((uv_handle_t *)&daemon->watchdog, NULL);
+    }
+}
+
+static void take_down(struct mxcryptd *daemon)
+{
+    stop(daemon);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    if (daemon->engine != NULL)
+        engine_free(daemon->engine);
+    if (daemon->prober != NULL)
+        prober_free(daemon->prober);
+    CHECK(uv_loop_close(&daemon->loop) == 0);
+    log_event(LOG_LEVEL_INFO, "stopped", "loop", "empty", NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct mxcryptd *daemon = handle->data;
+
+    log_event(LOG_LEVEL_INFO, "stopping", "signal", LOG_NUM(number), NULL);
+    stop(daemon);
+}
+
+/* ---- the beginning ---- */
+
+static int fail(const char *what, const char *why)
+{
+    log_event(LOG_LEVEL_ERROR, "cannot-start", "what", what, "why", why, NULL);
+    return -1;
+}
+
+/* Descriptors for every cap of the configuration at once, as far as the system lets us. */
+static void raise_fd_limit(const struct config *config)
+{
+    rlim_t wanted = config->connections_max + config->prober.dns.in_flight_max +
+                    config->prober.book.connections_max +
+                    2 * config->prober.https.in_flight_max + CONTROL_CONNECTIONS_MAX + FDS_SPARE;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        log_event(LOG_LEVEL_WARNING, "few-descriptors", "have", LOG_NUM(limit.rlim_cur), "want",
+                  LOG_NUM(wanted), "change", "raise LimitNOFILE or lower max-connections", NULL);
+}
+
+static int make_signals(struct mxcryptd *daemon)
+{
+    uv_signal_init(&daemon->loop, &daemon->term);
+    uv_signal_init(&daemon->loop, &daemon->interrupt);
+    uv_timer_init(&daemon->loop, &daemon->watchdog);
+    daemon->handles_made = true;
+    daemon->term.data = daemon->interrupt.data = daemon;
+    if (uv_signal_start(&daemon->term, on_signal, SIGTERM) != 0 ||
+        uv_signal_start(&daemon->interrupt, on_signal, SIGINT) != 0)
+        return fail("signals", "cannot be caught");
+    return 0;
+}
+
+static int make_parts(struct mxcryptd *daemon)
+{
+    const char *why = NULL;
+    int error =
+        prober_new(&daemon->prober, &daemon->loop, &daemon->config->prober, &why);
+
+    if (error != 0)
+        return fail("prober", why != NULL ? why : uv_strerror(error));
+    error = engine_new(&daemon->engine, &daemon->loop, daemon->config,
+                       prober_tools(daemon->prober));
+    if (error != 0)
+        return fail("engine", uv_strerror(error));
+    daemon->server = server_new(&daemon->loop, daemon->config, daemon->engine);
+    if (daemon->server == NULL)
+        return fail("server", "no memory");
+    daemon->control = control_new(&daemon->loop, daemon->engine, daemon->server);
+    if (daemon->control == NULL)
+        return fail("control", "no memory");
+    return 0;
+}
+
+static int adopt_sockets(struct mxcryptd *daemon)
+{
+    struct systemd_fd fds[SYSTEMD_FDS_MAX];
+    int count = systemd_listen_fds(fds);
+
+    for (int i = 0; i < count; i++) {
+        bool is_control = fds[i].kind == SYSTEMD_CONTROL;
+        int error = is_control ? control_add(daemon->control, fds[i].fd)
+                               : server_add(daemon->server, fds[i].fd,
+                                            fds[i].kind == SYSTEMD_TCP_TABLE ? LISTEN_TCP_TABLE
+                                                                             : LISTEN_SOCKETMAP);
+
+        if (error != 0)
+            return fail("inherited socket", uv_strerror(error));
+        daemon->inherited_control |= is_control;
+        daemon->inherited_policy |= !is_control;
+    }
+    return 0;
+}
+
+static int listen_policy(struct mxcryptd *daemon)
+{
+    char error[SOCKET_ERROR_MAX], name[CONFIG_ERROR_MAX];
+
+    for (size_t i = 0; i < daemon->config->listen_count && !daemon->inherited_policy; i++) {
+        const struct listen_address *address = &daemon->config->listen[i];
+        int fd = socket_listen(address, error), result;
+
+        if (fd < 0)
+            return fail("listen", error);
+        daemon->listening = i + 1;
+        result = server_add(daemon->server, fd, address->protocol);
+        if (result != 0)
+            return fail("listen", uv_strerror(result));
+        log_event(LOG_LEVEL_INFO, "listening", "on", socket_text(address, name, sizeof name),
+                  NULL);
+    }
+    return 0;
+}
+
+static int listen_control(struct mxcryptd *daemon)
+{
+    const struct listen_address address = {.path = daemon->config->control_socket, .mode = 0600};
+    char error[SOCKET_ERROR_MAX];
+    int fd, result;
+
+    if (daemon->inherited_control)
+        return 0;
+    fd = socket_listen(&address, error);
+    if (fd < 0)
+        return fail("control-socket", error);
+    daemon->control_listening = true;
+    result = control_add(daemon->control, fd);
+    return result == 0 ? 0 : fail("control-socket", uv_strerror(result));
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    systemd_notify("WATCHDOG=1");
+}
+
+static void announce(struct mxcryptd *daemon)
+{
+    uint64_t period = systemd_watchdog_ms();
+
+    if (period > 0)
+        uv_timer_start(&daemon->watchdog, on_watchdog, period, period);
+    daemon->check = resolver_check_new(prober_tools(daemon->prober)->dns, daemon->config->prober.dane);
+    systemd_notify("READY=1");
+    log_event(LOG_LEVEL_INFO, "ready", "version", MXC_VERSION, "helo",
+              daemon->config->prober.book.smtp.helo_name, NULL);
+}
+
+static int set_up(struct mxcryptd *daemon)
+{
+    if (hash_init() != 0)
+        return fail("random numbers", "the kernel gives none");
+    raise_fd_limit(daemon->config);
+    if (make_signals(daemon) != 0 || make_parts(daemon) != 0 || adopt_sockets(daemon) != 0 ||
+        listen_policy(daemon) != 0 || listen_control(daemon) != 0)
+        return -1;
+    announce(daemon);
+    return 0;
+}
+
+int mxcryptd_run(struct config *config)
+{
+    struct mxcryptd daemon = {.config = config};
+    int status = 1;
+
+    signal(SIGPIPE, SIG_IGN);
+    log_set_level(config->log_level);
+    if (uv_loop_init(&daemon.loop) != 0)
+        return 1;
+    if (set_up(&daemon) == 0) {
+        uv_run(&daemon.loop, UV_RUN_DEFAULT);
+        status = 0;
+    }
+    take_down(&daemon);
+    return status;
+}

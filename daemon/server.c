@@ -1,0 +1,229 @@
+/* server: accepting, the limit of connections, time-outs; see server.h. */
+#include "daemon/server.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/conn.h"
+
+#define SWEEP_MS 1000
+
+/* ---- life ---- */
+
+static void handle_gone(struct server *server)
+{
+    if (--server->handles == 0 && server->closing)
+        free(server);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct listener *listener = handle->data;
+    struct server *server = listener->server;
+
+    free(listener);
+    handle_gone(server);
+}
+
+static void on_sweeper_closed(uv_handle_t *handle)
+{
+    handle_gone(handle->data);
+}
+
+void server_close(struct server *server)
+{
+    server->closing = true;
+    while (!list_empty(&server->listeners)) {
+        struct listener *listener = LIST_ELEMENT(server->listeners.next, struct listener, link);
+
+        list_remove(&listener->link);
+        uv_close(&listener->uv.handle, on_listener_closed);
+    }
+    while (!list_empty(&server->conns))
+        conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
+    uv_close((uv_handle_t *)&server->sweeper, on_sweeper_closed);
+}
+
+void server_get_stats(const struct server *server, struct server_stats *out)
+{
+    *out = server->stats;
+}
+
+/* ---- accepting ---- */
+
+/* Closes the connection that has been idle longest, if any has been for SERVER_YIELD_MS. */
+static void yield_one(struct server *server)
+{
+    uint64_t now = uv_now(server->loop);
+
+    for (struct list *link = server->conns.next; link != &server->conns; link = link->next) {
+        struct conn *conn = LIST_ELEMENT(link, struct conn, link);
+
+        if (now - conn->active_at < SERVER_YIELD_MS)
+            return;
+        if (!conn_idle(conn))
+            continue;
+        server->stats.yielded++;
+        conn_close(conn);
+        return;
+    }
+}
+
+static bool has_room(const struct server *server)
+{
+    return server->stats.connections < server->config->connections_max;
+}
+
+static int handle_init(uv_loop_t *loop, uv_handle_t *handle, bool local)
+{
+    return local ? uv_pipe_init(loop, (uv_pipe_t *)handle, 0)
+                 : uv_tcp_init(loop, (uv_tcp_t *)handle);
+}
+
+static void accept_one(struct listener *listener)
+{
+    struct server *server = listener->server;
+    struct conn *conn = calloc(1, sizeof *conn);
+
+    listener->waiting = conn == NULL;
+    if (conn == NULL)
+        return; /* tried again by the sweeper */
+    conn->server = server;
+    conn->protocol = listener->protocol;
+    list_init(&conn->link);
+    list_init(&conn->pending);
+    handle_init(server->loop, &conn->uv.handle, listener->uv.handle.type == UV_NAMED_PIPE);
+    conn->uv.handle.data = conn;
+    server->handles++;
+    server->stats.connections++;
+    if (uv_accept(&listener->uv.stream, &conn->uv.stream) != 0) {
+        conn_close(conn);
+        return;
+    }
+    server->stats.accepted++;
+    conn_begin(conn);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener *listener = stream->data;
+
+    if (status != 0) {
+        log_event(LOG_LEVEL_WARNING, "accept-failed", "why", uv_strerror(status), NULL);
+        return;
+    }
+    if (!has_room(listener->server))
+        yield_one(listener->server);
+    if (has_room(listener->server))
+        accept_one(listener);
+    else
+        listener->waiting = true;
+}
+
+/* libuv stops polling a listener whose connection was not accepted; accepting it resumes. */
+static void accept_waiting(struct server *server)
+{
+    for (struct list *link = server->listeners.next; link != &server->listeners;
+         link = link->next) {
+        struct listener *listener = LIST_ELEMENT(link, struct listener, link);
+
+        if (listener->waiting && !has_room(server))
+            yield_one(server);
+        if (listener->waiting && has_room(server))
+            accept_one(listener);
+    }
+}
+
+void server_conn_closed(struct server *server)
+{
+    if (!server->closing)
+        accept_waiting(server);
+    handle_gone(server);
+}
+
+/* ---- time-outs ---- */
+
+static bool overdue(const struct conn *conn, uint64_t idle_ms)
+{
+    if (conn->writing)
+        return idle_ms >= SERVER_WRITE_MS;
+    if (conn->pending_count > 0)
+        return false;
+    if (conn->in.length > 0 && idle_ms >= SERVER_PARTIAL_MS)
+        return true;
+    return idle_ms >= (uint64_t)conn->server->config->idle_timeout_ms;
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    uint64_t now = uv_now(server->loop);
+    struct list *link = server->conns.next, *next;
+
+    for (; link != &server->conns; link = next) {
+        struct conn *conn = LIST_ELEMENT(link, struct conn, link);
+
+        next = link->next;
+        if (overdue(conn, now - conn->active_at)) {
+            server->stats.timed_out++;
+            conn_close(conn);
+        }
+    }
+    accept_waiting(server);
+}
+
+/* ---- set-up ---- */
+
+struct server *server_new(uv_loop_t *loop, const struct config *config, struct engine *engine)
+{
+    struct server *server = calloc(1, sizeof *server);
+
+    if (server == NULL)
+        return NULL;
+    server->loop = loop;
+    server->config = config;
+    server->engine = engine;
+    list_init(&server->listeners);
+    list_init(&server->conns);
+    uv_timer_init(loop, &server->sweeper);
+    server->sweeper.data = server;
+    server->handles = 1;
+    uv_timer_start(&server->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
+    return server;
+}
+
+static bool is_local(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+
+    return getsockname(fd, (struct sockaddr *)&name, &length) == 0 && name.ss_family == AF_UNIX;
+}
+
+int server_add(struct server *server, int take_fd, enum listen_protocol protocol)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+    bool local = is_local(take_fd);
+    int error;
+
+    if (listener == NULL) {
+        close(take_fd);
+        return UV_ENOMEM;
+    }
+    listener->server = server;
+    listener->protocol =
+        protocol == LISTEN_TCP_TABLE ? &tcp_table_protocol : &socketmap_protocol;
+    list_append(&server->listeners, &listener->link);
+    server->handles++;
+    handle_init(server->loop, &listener->uv.handle, local);
+    listener->uv.handle.data = listener;
+    error = local ? uv_pipe_open(&listener->uv.pipe, take_fd)
+                  : uv_tcp_open(&listener->uv.tcp, take_fd);
+    if (error != 0)
+        close(take_fd);
+    else
+        error = uv_listen(&listener->uv.stream, 1024, on_connection);
+    return error;
+}

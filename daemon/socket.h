@@ -1,0 +1,18 @@
+/* socket: listening sockets, made or inherited, as file descriptors. */
+#pragma once
+
+#include <stddef.h>
+
+#include "daemon/config.h"
+
+#define SOCKET_ERROR_MAX 256
+
+/*
+ * A bound and listening, non-blocking socket; -1 with a message. For a Unix socket the folder is
+ * made when only its last part is missing, a socket left behind by a dead process is replaced,
+ * owner, group and mode are set before anybody can connect.
+ */
+int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_MAX]);
+
+/* The address as text for logs: "socketmap:unix:/path". Returns `out`. */
+const char *socket_text(const struct listen_address *address, char *out, size_t size);

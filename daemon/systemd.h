@@ -1,0 +1,23 @@
+/*
+ * systemd: socket activation and notification by their plain protocols (sd_listen_fds(3),
+ * sd_notify(3)), without libsystemd. Does nothing where no systemd is.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define SYSTEMD_FDS_MAX 32
+
+enum systemd_socket { SYSTEMD_SOCKETMAP, SYSTEMD_TCP_TABLE, SYSTEMD_CONTROL };
+
+struct systemd_fd {
+    int fd;
+    enum systemd_socket kind; /* FileDescriptorName= tcp_table or control; any other: socketmap */
+};
+
+/* The sockets handed to this process; their number, 0 mostly. Clears the environment's promise. */
+int systemd_listen_fds(struct systemd_fd out[SYSTEMD_FDS_MAX]);
+/* Sends a state such as "READY=1" to the manager. */
+void systemd_notify(const char *state);
+/* Half the watchdog's period in milliseconds; 0 when there is none. */
+uint64_t systemd_watchdog_ms(void);
