@@ -1,0 +1,59 @@
+/*
+ * sts_memory: what is remembered of MTA-STS per policy domain: the last good policy until its
+ * max_age, and the last failure with its back-off (RFC 8461 §3.3, §5.1; VERDICTS.md §4). Pure: the
+ * time comes in, nothing is looked up here.
+ *
+ * When a fetch is due
+ *   nothing known, or a new id       at once; but after STS_MEMORY_CHANGES_MAX new ids inside
+ *                                    `retry_ms` only when that time is over
+ *   the id of the policy             once it is `refresh_ms` old or past its max_age
+ *   the id of the last failure       when its back-off is over: `retry_ms`, doubling to a day
+ *   the TXT lookup failed            as with the id of the remembered policy; never without one
+ *
+ * Domains are lower case A-labels. Bounded in entries and in octets; the least recently used goes
+ * first, and entries whose policy is to be enforced go last.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "policy/evidence.h"
+
+#define STS_MEMORY_CHANGES_MAX 3        /* new ids fetched at once, hostile 18 */
+#define STS_MEMORY_BACKOFF_MAX 86400000 /* ms */
+#define STS_MEMORY_WHY_MAX     240
+
+struct sts_memory_options {
+    size_t entries_max, octets_max;
+    int64_t retry_ms, refresh_ms;
+};
+
+struct sts_memory;
+
+/* NULL without memory. */
+struct sts_memory *sts_memory_new(const struct sts_memory_options *options);
+void sts_memory_free(struct sts_memory *memory);
+size_t sts_memory_entries(const struct sts_memory *memory);
+size_t sts_memory_octets(const struct sts_memory *memory);
+
+/* Is a fetch due? `id` is the record's, NULL when the TXT lookup failed. */
+bool sts_memory_fetch_due(struct sts_memory *memory, const char *domain, const char *id,
+                          int64_t now);
+
+/*
+ * The remembered policy when it is within its max_age: fills all of *out but ttl, in `arena`; `why`
+ * is the last failure's. False, and *out untouched, when there is none or no memory.
+ */
+bool sts_memory_policy(const struct sts_memory *memory, struct arena *arena, const char *domain,
+                       int64_t now, struct sts_evidence *out);
+/* What went wrong last: fills state, id, why and retry_at of *out. False when nothing did. */
+bool sts_memory_failure(const struct sts_memory *memory, struct arena *arena, const char *domain,
+                        int64_t now, struct sts_evidence *out);
+
+/* A policy was fetched for the record with `id`; it is copied. Without memory for it the old
+ * policy is dropped all the same: it is no longer what the domain says. */
+void sts_memory_store(struct sts_memory *memory, const char *domain, const char *id,
+                      const struct sts_policy *policy, int64_t now);
+/* A fetch failed: `state` is STS_FETCH_FAILED or STS_BAD_POLICY; `why` is printable ASCII. */
+void sts_memory_fail(struct sts_memory *memory, const char *domain, const char *id,
+                     enum sts_state state, const char *why, int64_t now);
+void sts_memory_forget(struct sts_memory *memory, const char *domain);
