@@ -187,6 +187,13 @@ static const char *absolute_path(struct config *config, const char **out, const 
     return NULL;
 }
 
+static const char *set_control_socket(struct config *config, const char *text)
+{
+    if (*text == '\0' || strlen(text) > CONFIG_UNIX_PATH_MAX)
+        return "must be a path of 1 to 107 octets";
+    return absolute_path(config, &config->control_socket, text);
+}
+
 static const char *set_ca_file(struct config *config, const char *text)
 {
     return absolute_path(config, &config->prober.ca_file, text);
@@ -202,7 +209,7 @@ static const char *set_ca_path(struct config *config, const char *text)
 static const struct row rows[] = {
     {"listen", "socketmap:unix:/var/spool/postfix/mxcrypt/policy.sock", CUSTOM, 0, 0, 0, 0,
      set_listen},
-    {"control-socket", "/run/mxcrypt/control.sock", STRING, FIELD(control_socket), 0, 0, NULL},
+    {"control-socket", "/run/mxcrypt/control.sock", CUSTOM, 0, 0, 0, 0, set_control_socket},
     {"log-level", "info", CUSTOM, 0, 0, 0, 0, set_log_level},
     {"helo-name", "", CUSTOM, 0, 0, 0, 0, set_helo_name},
     {"resolver", "", CUSTOM, 0, 0, 0, 0, set_resolver},

@@ -16,6 +16,7 @@
 #include "probe/prober_uv.h"
 
 #define CONFIG_LISTEN_MAX 16
+#define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
 enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE };
 

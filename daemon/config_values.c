@@ -7,7 +7,6 @@
 #include "base/hostname.h"
 
 #define COUNT_MAX (UINT64_C(1) << 53)
-#define UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
 struct unit {
     const char *name;
@@ -152,7 +151,7 @@ static const char *listen_target(struct listen_address *out, struct arena *arena
         out->path = strstr(word, "unix:") + 5;
         if (out->path[0] != '/')
             return "the path of a Unix socket begins with /";
-        if (strlen(out->path) > UNIX_PATH_MAX)
+        if (strlen(out->path) > CONFIG_UNIX_PATH_MAX)
             return "a socket's path has at most 107 octets";
         out->path = arena_strdup(arena, out->path);
         return NULL;

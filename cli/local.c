@@ -1,0 +1,143 @@
+/*
+ * local: lookups that the command makes itself, with the daemon's own parts and configuration, for
+ * `explain --fresh` and `probe`. Nothing is remembered.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "cli/cli.h"
+#include "policy/key.h"
+#include "policy/report.h"
+#include "policy/verdict.h"
+#include "probe/prober_uv.h"
+
+struct local {
+    struct cli *cli;
+    uv_loop_t loop;
+    uv_timer_t deadline;
+    struct prober *prober;
+    struct domain_lookup *lookup;
+};
+
+static void stop_when_complete(void *context)
+{
+    struct local *local = context;
+
+    if (domain_evidence(local->lookup)->complete)
+        uv_stop(&local->loop);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct local *local = timer->data;
+
+    domain_finish(local->lookup);
+    uv_stop(&local->loop);
+}
+
+static int local_open(struct local *local, struct cli *cli)
+{
+    const char *why = NULL;
+    int error;
+
+    memset(local, 0, sizeof *local);
+    local->cli = cli;
+    hash_init();
+    CHECK(uv_loop_init(&local->loop) == 0);
+    uv_timer_init(&local->loop, &local->deadline);
+    local->deadline.data = local;
+    error = prober_new(&local->prober, &local->loop, &cli->config.prober, &why);
+    if (error != 0)
+        fprintf(stderr, "mxcrypt: %s\n", why != NULL ? why : uv_strerror(error));
+    return error;
+}
+
+static void local_close(struct local *local)
+{
+    domain_free(local->lookup);
+    uv_close((uv_handle_t *)&local->deadline, NULL);
+    if (local->prober != NULL)
+        prober_close(local->prober);
+    uv_run(&local->loop, UV_RUN_DEFAULT);
+    prober_free(local->prober);
+    CHECK(uv_loop_close(&local->loop) == 0);
+}
+
+/* Looks the key up and waits for the whole evidence; NULL after a message. */
+static const struct evidence *local_look_up(struct local *local, const struct key *key)
+{
+    const struct domain_request request = {
+        .name = key->name, .port = key->port, .is_host = key->kind == KEY_HOST};
+
+    if (domain_start(&local->lookup, prober_tools(local->prober), &request, stop_when_complete,
+                     local) != 0) {
+        fputs("mxcrypt: no memory\n", stderr);
+        return NULL;
+    }
+    uv_timer_start(&local->deadline, on_deadline, (uint64_t)local->cli->config.job_deadline_ms, 0);
+    if (!domain_evidence(local->lookup)->complete)
+        uv_run(&local->loop, UV_RUN_DEFAULT);
+    return domain_evidence(local->lookup);
+}
+
+json_t *local_explain(struct cli *cli, const char *text)
+{
+    const struct evidence *evidence = NULL;
+    struct verdict verdict;
+    struct local local;
+    struct key key;
+    json_t *report = NULL;
+
+    key_parse(&key, text, strlen(text), cli->config.prober.smtp_port);
+    if (local_open(&local, cli) != 0) {
+        local_close(&local);
+        return NULL;
+    }
+    verdict_without_evidence(&verdict, VERDICT_NO_OPINION, REASON_KEY, 0);
+    if (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) {
+        evidence = local_look_up(&local, &key);
+        if (evidence != NULL)
+            verdict_decide(&verdict, evidence, &cli->config.verdict, clock_monotonic_ms());
+    }
+    if (evidence != NULL || key.kind == KEY_PARENT || key.kind == KEY_OTHER)
+        report = report_explain(&key, &verdict, evidence, clock_monotonic_ms());
+    local_close(&local);
+    return report;
+}
+
+/* HOST, HOST:PORT and [HOST]:PORT all mean one host here. */
+static bool host_key(struct key *key, const char *text, uint16_t default_port)
+{
+    key_parse(key, text, strlen(text), default_port);
+    if (key->kind == KEY_DOMAIN)
+        key->kind = KEY_HOST;
+    return key->kind == KEY_HOST;
+}
+
+json_t *local_probe(struct cli *cli, const char *text)
+{
+    const struct evidence *evidence;
+    struct local local;
+    struct key key;
+    json_t *report = NULL;
+
+    if (!host_key(&key, text, cli->config.prober.smtp_port)) {
+        fprintf(stderr, "mxcrypt: not a host name: %s\n", text);
+        return NULL;
+    }
+    if (!cli->config.prober.probe) {
+        fputs("mxcrypt: probing is switched off by probe = no\n", stderr);
+        return NULL;
+    }
+    if (local_open(&local, cli) == 0) {
+        evidence = local_look_up(&local, &key);
+        if (evidence != NULL && evidence->host_count == 1)
+            report = report_host(&evidence->hosts[0], clock_monotonic_ms());
+    }
+    local_close(&local);
+    return report;
+}

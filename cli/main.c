@@ -1,0 +1,315 @@
+/* main: the command mxcrypt(1): options, then a table of commands. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+
+#define OVERRIDES_MAX 64
+
+static const char *string_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text == NULL ? "" : text;
+}
+
+static int print_json(json_t *value)
+{
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    putchar('\n');
+    return CLI_OK;
+}
+
+static int exit_of_status(const json_t *answer)
+{
+    const char *status = string_of(answer, "status");
+
+    if (strcmp(status, "OK") == 0)
+        return CLI_OK;
+    return strcmp(status, "TEMP") == 0 ? CLI_TEMP : CLI_NO;
+}
+
+/* ---- commands: each gets the words after its name ---- */
+
+static int do_query(struct cli *cli, char **words)
+{
+    json_t *answer = client_ask(cli, json_pack("{s:s, s:s, s:b}", "command", "query", "key",
+                                               words[0], "tlsrpt", (int)cli->tlsrpt));
+    int status;
+
+    if (answer == NULL)
+        return CLI_NO_DAEMON;
+    status = exit_of_status(answer);
+    if (cli->json)
+        print_json(answer);
+    else
+        printf("%s %s\n", string_of(answer, "status"), string_of(answer, "text"));
+    json_decref(answer);
+    return status;
+}
+
+static int print_report(const struct cli *cli, json_t *report)
+{
+    int status = exit_of_status(report);
+
+    if (cli->json)
+        print_json(report);
+    else
+        tree_print(report);
+    json_decref(report);
+    return status;
+}
+
+static int do_explain(struct cli *cli, char **words)
+{
+    json_t *report =
+        cli->fresh ? local_explain(cli, words[0])
+                   : client_ask(cli, json_pack("{s:s, s:s}", "command", "explain", "key", words[0]));
+
+    if (report == NULL)
+        return cli->fresh ? CLI_INTERNAL : CLI_NO_DAEMON;
+    return print_report(cli, report);
+}
+
+/* TLS at every address that answered, not at all of them, or nobody answered. */
+static int exit_of_probe(const json_t *host)
+{
+    static const char *const with_tls[] = {"tls", "verified"};
+    static const char *const without[] = {"clear", "tempfail", "refused", "broken"};
+    size_t tls = 0, clear = 0, i;
+    const json_t *address;
+
+    json_array_foreach(json_object_get(host, "addresses"), i, address) {
+        const char *state = string_of(address, "starttls");
+
+        for (size_t k = 0; k < sizeof with_tls / sizeof with_tls[0]; k++)
+            tls += strcmp(state, with_tls[k]) == 0;
+        for (size_t k = 0; k < sizeof without / sizeof without[0]; k++)
+            clear += strcmp(state, without[k]) == 0;
+    }
+    if (clear > 0)
+        return CLI_NO;
+    return tls > 0 ? CLI_OK : CLI_TEMP;
+}
+
+static int do_probe(struct cli *cli, char **words)
+{
+    json_t *host = local_probe(cli, words[0]);
+    int status;
+
+    if (host == NULL)
+        return CLI_USAGE;
+    status = exit_of_probe(host);
+    if (cli->json)
+        print_json(host);
+    else
+        tree_print_host(host);
+    json_decref(host);
+    return status;
+}
+
+/* One page; true when there is another, whose start is then in *after. */
+static bool list_page(struct cli *cli, json_t **after, json_t *all, int *status)
+{
+    json_t *page = client_ask(cli, json_pack("{s:s, s:O*}", "command", "cache-list", "after",
+                                             *after));
+    json_t *entry;
+    size_t i;
+
+    json_decref(*after);
+    *after = NULL;
+    if (page == NULL) {
+        *status = CLI_NO_DAEMON;
+        return false;
+    }
+    json_array_foreach(json_object_get(page, "entries"), i, entry) {
+        if (cli->json)
+            json_array_append(all, entry);
+        else
+            printf("%-40s %-12s %-20s %6lld s\n", string_of(entry, "key"),
+                   string_of(entry, "level"), string_of(entry, "reason"),
+                   (long long)json_integer_value(json_object_get(entry, "valid_for_s")));
+    }
+    if (json_is_string(json_object_get(page, "next")))
+        *after = json_incref(json_object_get(page, "next"));
+    json_decref(page);
+    return *after != NULL;
+}
+
+static int do_cache_list(struct cli *cli, char **words)
+{
+    json_t *all = json_array(), *after = NULL;
+    int status = CLI_OK;
+
+    (void)words;
+    while (list_page(cli, &after, all, &status))
+        continue;
+    if (cli->json && status == CLI_OK)
+        print_json(all);
+    json_decref(all);
+    return status;
+}
+
+static int do_cache_show(struct cli *cli, char **words)
+{
+    json_t *report =
+        client_ask(cli, json_pack("{s:s, s:s}", "command", "cache-show", "key", words[0]));
+
+    return report == NULL ? CLI_NO : print_report(cli, report);
+}
+
+static int do_cache_forget(struct cli *cli, char **words)
+{
+    json_t *answer =
+        client_ask(cli, json_pack("{s:s, s:s}", "command", "cache-forget", "key", words[0]));
+    bool forgotten = json_is_true(json_object_get(answer, "forgotten"));
+
+    if (answer == NULL)
+        return CLI_NO_DAEMON;
+    if (cli->json)
+        print_json(answer);
+    else
+        puts(forgotten ? "forgotten" : "was not in the cache");
+    json_decref(answer);
+    return forgotten ? CLI_OK : CLI_NO;
+}
+
+/* Prints an object of numbers, one a line. */
+static int print_numbers(struct cli *cli, json_t *answer)
+{
+    const char *name;
+    json_t *value;
+
+    if (answer == NULL)
+        return CLI_NO_DAEMON;
+    if (cli->json)
+        print_json(answer);
+    else
+        json_object_foreach(answer, name, value)
+            printf("%s %lld\n", name, (long long)json_integer_value(value));
+    json_decref(answer);
+    return CLI_OK;
+}
+
+static int do_cache_flush(struct cli *cli, char **words)
+{
+    (void)words;
+    return print_numbers(cli, client_ask(cli, json_pack("{s:s}", "command", "cache-flush")));
+}
+
+static int do_stats(struct cli *cli, char **words)
+{
+    (void)words;
+    return print_numbers(cli, client_ask(cli, json_pack("{s:s}", "command", "stats")));
+}
+
+static const struct command {
+    const char *name, *second; /* "cache" "list" */
+    int words;                 /* after the name */
+    const char *help;
+    int (*run)(struct cli *cli, char **words);
+} commands[] = {
+    {"query", NULL, 1, "query [--tlsrpt] KEY     what Postfix would be told", do_query},
+    {"explain", NULL, 1, "explain [--fresh] KEY    the evidence, and why this verdict", do_explain},
+    {"probe", NULL, 1, "probe HOST[:PORT]        look at one mail host now", do_probe},
+    {"cache", "list", 0, "cache list               what is cached", do_cache_list},
+    {"cache", "show", 1, "cache show KEY           one cached key, explained", do_cache_show},
+    {"cache", "forget", 1, "cache forget KEY         forget a key and its hosts", do_cache_forget},
+    {"cache", "flush", 0, "cache flush              forget all answers", do_cache_flush},
+    {"stats", NULL, 0, "stats                    counters", do_stats},
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static int usage(FILE *out)
+{
+    fputs("usage: mxcrypt [-c file] [-o key=value]... [--json] command\n", out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %s\n", commands[i].help);
+    return CLI_USAGE;
+}
+
+static int run_command(struct cli *cli, int count, char **words)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const struct command *command = &commands[i];
+        int skip = command->second == NULL ? 1 : 2;
+
+        if (count != skip + command->words || strcmp(words[0], command->name) != 0)
+            continue;
+        if (command->second == NULL || strcmp(words[1], command->second) == 0)
+            return command->run(cli, words + skip);
+    }
+    return usage(stderr);
+}
+
+static const struct option long_options[] = {
+    {"json", no_argument, NULL, 'j'},   {"fresh", no_argument, NULL, 'f'},
+    {"tlsrpt", no_argument, NULL, 't'}, {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},   {NULL, 0, NULL, 0},
+};
+
+/* What the options say, apart from the configuration. */
+struct options {
+    const char *path, *overrides[OVERRIDES_MAX];
+    size_t count;
+};
+
+/* -1 to go on, else the exit status. */
+static int take_option(struct cli *cli, struct options *options, int option)
+{
+    switch (option) {
+    case 'c':
+        options->path = optarg;
+        return -1;
+    case 'o':
+        if (options->count == OVERRIDES_MAX)
+            return usage(stderr);
+        options->overrides[options->count++] = optarg;
+        return -1;
+    case 'j':
+        cli->json = true;
+        return -1;
+    case 'f':
+        cli->fresh = true;
+        return -1;
+    case 't':
+        cli->tlsrpt = true;
+        return -1;
+    case 'V':
+        puts("mxcrypt " MXC_VERSION);
+        return CLI_OK;
+    case 'h':
+        usage(stdout);
+        return CLI_OK;
+    default:
+        return usage(stderr);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct cli cli = {.json = false};
+    char error[CONFIG_ERROR_MAX];
+    int option, status;
+
+    while ((option = getopt_long(argc, argv, "c:o:V", long_options, NULL)) != -1) {
+        status = take_option(&cli, &options, option);
+        if (status >= 0)
+            return status;
+    }
+    if (optind == argc)
+        return usage(stderr);
+    log_set_level(LOG_LEVEL_ERROR);
+    if (config_load(&cli.config, options.path, options.overrides, options.count, error) != 0) {
+        fprintf(stderr, "mxcrypt: %s\n", error);
+        status = CLI_USAGE;
+    } else {
+        status = run_command(&cli, argc - optind, argv + optind);
+    }
+    config_fini(&cli.config);
+    return status;
+}

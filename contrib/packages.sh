@@ -1,0 +1,49 @@
+#!/bin/bash
+# Installs the Debian packages mxcrypt needs and this machine lacks.
+# usage: contrib/packages.sh build|test
+#   build: what compiling and running takes
+#   test:  and what the tests' world of real servers takes
+# Services that packages bring along are not started.
+set -euo pipefail
+
+build="build-essential cmake pkg-config libuv1-dev libldns-dev libssl-dev libcurl4-openssl-dev
+    libjansson-dev libidn2-dev uthash-dev ca-certificates python3"
+test="$build clang libclang-rt-14-dev clang-format libcmocka-dev valgrind unbound nsd ldnsutils
+    postfix postfix-mta-sts-resolver openssl dnsutils iproute2 util-linux procps"
+
+case "${1:-}" in
+build) wanted=$build ;;
+test) wanted=$test ;;
+*)
+    echo "usage: $0 build|test" >&2
+    exit 64
+    ;;
+esac
+
+missing=()
+for package in $wanted; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+        missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "packages are missing and this is not root; as root: apt-get install ${missing[*]}" >&2
+        exit 1
+    }
+    root=(sudo)
+fi
+
+echo "installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+guard=/usr/sbin/policy-rc.d
+if [ ! -e $guard ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee $guard >/dev/null
+    "${root[@]}" chmod 755 $guard
+    trap '"${root[@]}" rm -f $guard' EXIT
+fi
+"${root[@]}" apt-get -qq update
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+    "${missing[@]}" >/dev/null

@@ -1,0 +1,118 @@
+#!/bin/bash
+# Runs every test: layers, format, build, unit, fuzz smoke, world (ASan+UBSan), world (valgrind).
+# usage: tests/run.sh [layers|format|build|unit|fuzz|world|valgrind]...   (default: all of them)
+# Installs what is missing. The last line is "N passed, N failed"; exit status 1 when any failed.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+
+FUZZ_SECONDS=${FUZZ_SECONDS:-8}
+jobs=$(nproc)
+passed=0
+failed=0
+logs=build/test-logs
+
+# result NAME STATUS [LOG]: counts one check and shows the log of a failed one
+result() {
+    if [ "$2" -eq 0 ]; then
+        passed=$((passed + 1))
+        echo "ok $1"
+    else
+        failed=$((failed + 1))
+        echo "not ok $1"
+        [ -z "${3:-}" ] || tail -n 60 "$3"
+    fi
+}
+
+# counted NAME LOG STATUS: counts the "ok" and "not ok" lines of a log; a run that died counts as one
+counted() {
+    local good bad
+    good=$(grep -cE '^ok ' "$2")
+    bad=$(grep -cE '^not ok ' "$2")
+    passed=$((passed + good))
+    failed=$((failed + bad))
+    if [ "$3" -ne 0 ] && [ "$bad" -eq 0 ] || [ "$good" -eq 0 ]; then
+        failed=$((failed + 1))
+        echo "not ok $1: exit status $3 after $good tests"
+        tail -n 60 "$2"
+    elif [ "$bad" -gt 0 ]; then
+        echo "not ok $1: $bad of $((good + bad))"
+        grep -E '^not ok ' "$2"
+        tail -n 20 "$2"
+    else
+        echo "ok $1: $good tests"
+    fi
+}
+
+# build PRESET: configures and builds, warnings being errors
+build() {
+    cmake --preset "$1" -DMXC_WERROR=ON >"$logs/build-$1.log" 2>&1 &&
+        cmake --build --preset "$1" -j "$jobs" >>"$logs/build-$1.log" 2>&1
+    local status=$?
+    [ -z "${2:-}" ] || result "build $1" $status "$logs/build-$1.log"
+    return $status
+}
+
+run_layers() {
+    tests/layers.sh >"$logs/layers.log" 2>&1
+    result "layers" $? "$logs/layers.log"
+}
+
+run_format() {
+    find base policy probe daemon cli tests -name '*.[ch]' -print0 |
+        xargs -0 clang-format --dry-run -Werror >"$logs/format.log" 2>&1
+    result "format" $? "$logs/format.log"
+}
+
+run_build() {
+    for preset in release debug asan fuzz; do
+        build $preset counted
+    done
+    build/release/bin/mxcryptd -t -c /dev/null >"$logs/empty.log" 2>&1
+    result "an empty configuration is valid" $? "$logs/empty.log"
+}
+
+run_unit() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    for program in build/asan/bin/unit_*; do
+        local name=${program##*/}
+        CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$program" >"$logs/$name.log" 2>&1
+        counted "$name" "$logs/$name.log" $?
+    done
+}
+
+run_fuzz() {
+    build fuzz || { result "build fuzz" 1 "$logs/build-fuzz.log"; return; }
+    for program in build/fuzz/bin/fuzz_*; do
+        local name=${program##*/} work
+        work=$(mktemp -d)
+        timeout $((FUZZ_SECONDS + 60)) "$program" -max_total_time="$FUZZ_SECONDS" -timeout=10 \
+            -rss_limit_mb=2048 -artifact_prefix="$logs/" "$work" \
+            $(ls -d "tests/fuzz/corpus/${name#fuzz_}" 2>/dev/null) >"$logs/$name.log" 2>&1
+        result "$name: $FUZZ_SECONDS s" $? "$logs/$name.log"
+        rm -rf "$work"
+    done
+}
+
+run_world() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    /usr/bin/python3 tests/world/run.py --bin build/asan/bin >"$logs/world.log" 2>&1
+    counted "world" "$logs/world.log" $?
+    sed -n '/^rows/,$p' "$logs/world.log" | grep -vE '^[0-9]+ passed'
+}
+
+run_valgrind() {
+    build debug || { result "build debug" 1 "$logs/build-debug.log"; return; }
+    /usr/bin/python3 tests/world/run.py --bin build/debug/bin --valgrind \
+        >"$logs/valgrind.log" 2>&1
+    counted "world under valgrind" "$logs/valgrind.log" $?
+}
+
+contrib/packages.sh test || exit 2
+mkdir -p "$logs"
+for step in "${@:-layers format build unit fuzz world valgrind}"; do
+    for name in $step; do
+        "run_$name"
+    done
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
