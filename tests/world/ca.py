@@ -151,10 +151,10 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         for cert in certs:
-            context.load_cert_chain(self._chain_file(cert, extra, without_chain), cert.key.path)
+            context.load_cert_chain(self.chain_file(cert, extra, without_chain), cert.key.path)
         return context
 
-    def _chain_file(self, cert, extra, without_chain):
+    def chain_file(self, cert, extra=(), without_chain=False):
         shown, at = [cert], cert.issuer
         while at is not None and at.issuer is not None and not without_chain:
             shown.append(at)

@@ -31,7 +31,8 @@ class Entry:
 
 
 def case(rows, name, daemon="main", group="together", valgrind=True):
-    """Registers the decorated function as a case; the cases of group "alone" run one after another, after the others."""
+    """Registers the decorated function as a case. The cases of a group run at once, those of "alone" one after another;
+    a group whose name begins with "hostile" is watched by a guard."""
     def keep(declare):
         REGISTRY.append(Entry(tuple(rows.split()), name, declare, daemon, group, valgrind))
         return declare

@@ -11,7 +11,7 @@ import time
 import clients
 import waiting
 
-SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98:quarantine_size_mb=16", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
               "LSAN_OPTIONS": "report_objects=1"}
 VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
             "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes"]
@@ -30,7 +30,8 @@ class Daemon:
         self._prefix = VALGRIND if valgrind else []
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
-        self._write({"listen": f"socketmap:unix:{self.socket} mode=0666", "control-socket": self.control, **options})
+        listen = [f"socketmap:unix:{self.socket} mode=0666", *options.pop("listen", [])]
+        self._write({"listen": listen, "control-socket": self.control, **options})
 
     def _write(self, options):
         with open(self.config, "w", encoding="utf-8") as file:

@@ -75,7 +75,7 @@ class Delivery:
 
 
 class Postfix:
-    """`transports` names smtp clients: name -> (extra options by key, chrooted or not)."""
+    """One instance; which smtp client takes a recipient is chosen by its domain."""
 
     def __init__(self, folder, ca_file):
         self.folder = folder
@@ -86,7 +86,7 @@ class Postfix:
         self._count = 0
 
     def start(self, transports, routes):
-        """routes: recipient domain -> transport name."""
+        """transports: name -> (settings, chrooted); routes: recipient domain -> transport:next-hop."""
         for path in (self.etc, self.queue, self.data):
             os.makedirs(path)
         shutil.chown(self.data, "postfix")
@@ -94,8 +94,9 @@ class Postfix:
                     "smtp_tls_CAfile": self.ca_file, "transport_maps": f"texthash:{self._routes}"}
         self._write("main.cf", SETTINGS + "".join(f"{key} = {value}\n" for key, value in settings.items()))
         self._write("master.cf", SERVICES + "".join(self._service(name, *one) for name, one in transports.items()))
-        self._write("transport", "".join(f"{domain} {name}:\n" for domain, name in routes.items()))
+        self._write("transport", "".join(f"{domain} {name}\n" for domain, name in routes.items()))
         self._furnish_chroot()
+        os.makedirs(os.path.join(self.queue, "mxcrypt"))
         self.run("postfix", "start")
         waiting.until(lambda: "daemon started" in self.log(), "Postfix runs")
 

@@ -32,10 +32,12 @@ def summary(cases):
     print("rows of CONFORMANCE.md in reach, covered by a case here or a unit table:")
     for section in sections:
         mine = {row: where for row, where in listed.items() if row.split("-")[0] == section}
-        later = [row for row, where in mine.items() if where.startswith("later")]
-        open_rows = [row for row, where in mine.items() if row not in later and not proven(row, where, in_cases)]
-        reach = len(mine) - len(later)
-        print(f"  {section}: {reach - len(open_rows)} of {reach}" + (f", later: {' '.join(later)}" if later else "")
-              + (f", not covered: {' '.join(open_rows)}" if open_rows else ""))
+        later = [row for row, where in mine.items() if where.startswith("later:")]
+        nothing = [row for row, where in mine.items() if where.startswith("none:")]
+        reach = [row for row in mine if row not in later and row not in nothing]
+        missing = [row for row in reach if not proven(row, mine[row], in_cases)]
+        notes = [f"{word}: {' '.join(found)}" for word, found in
+                 (("later", later), ("nothing to ask", nothing), ("not covered", missing)) if found]
+        print("; ".join([f"  {section}: {len(reach) - len(missing)} of {len(reach)}", *notes]))
     if unlisted:
         print(f"  rows that rows.txt does not list: {' '.join(unlisted)}")

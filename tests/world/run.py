@@ -15,6 +15,7 @@ import time
 import traceback
 
 import case
+import guard
 import rows
 import waiting
 import world
@@ -101,16 +102,31 @@ def run_case(one):
     return wrong, time.monotonic() - began
 
 
-def run_all(cases, tally):
-    together = [one for one in cases if one.entry.group == "together"]
-    groups = [together] if together else []
-    for name in dict.fromkeys(one.entry.group for one in cases if one.entry.group not in ("together", "alone")):
-        groups.append([one for one in cases if one.entry.group == name])
-    groups += [[one] for one in cases if one.entry.group == "alone"]
-    for group in groups:
-        with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
-            for one, (wrong, seconds) in zip(group, pool.map(run_case, group)):
-                tally.line(" ".join(one.entry.rows), one.entry.name, wrong, seconds)
+def run_group(group, tally, width=TOGETHER):
+    with concurrent.futures.ThreadPoolExecutor(width) as pool:
+        for one, (wrong, seconds) in zip(group, pool.map(run_case, group)):
+            tally.line(" ".join(one.entry.rows), one.entry.name, wrong, seconds)
+
+
+def run_guarded(name, group, tally, the_world):
+    """An attack or several at once; then what must be true after every one of them."""
+    watch = guard.Guard(the_world.daemon(group[0].entry.daemon), the_world.calm_domain)
+    with watch:
+        run_group(group, tally)
+    wrong, figures = watch.wrong()
+    tally.line(name, "afterwards: alive, descriptors and memory back, others served in time", wrong)
+    print(f"  {name}: {figures}", flush=True)
+
+
+def run_all(cases, tally, the_world):
+    groups = {}
+    for one in cases:
+        groups.setdefault(one.entry.group, []).append(one)
+    for name, group in groups.items():
+        if name.startswith("hostile"):
+            run_guarded(name, group, tally, the_world)
+        else:
+            run_group(group, tally, 1 if name == "alone" else TOGETHER)
 
 
 def run_world(options, folder):
@@ -124,7 +140,7 @@ def run_world(options, folder):
     cases = declare(the_world, entries)
     the_world.dns.start()
     tally = Tally(options.verbose)
-    run_all(cases, tally)
+    run_all(cases, tally, the_world)
     for name, wrong in the_world.stop_daemons():
         tally.line("exit", f"daemon {name} ends clean", wrong)
     the_world.dns.stop()

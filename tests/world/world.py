@@ -11,6 +11,7 @@ import daemon
 import dnsworld
 import loop
 import policyhost
+import postfix
 import smtpd
 import tap
 
@@ -19,6 +20,8 @@ LOCAL_ADDRESSES6 = ("2001:db8::25/128", "fd00::25/128")
 POLICY_ADDRESS = "198.51.100.80"
 TAP_ADDRESS = "127.0.0.53"
 HELO_NAME = "prober.world.signed"
+POSTFIX_PORT, POSTFIX_TCP_TABLE_PORT = 8461, 8462
+DESCRIPTORS = 16384  # enough for the floods
 NETS = 100  # mail hosts are spread over that many /24, so that caps per prefix do not slow the run
 
 
@@ -29,6 +32,8 @@ class World:
         self._daemons = {}
         self._lock = threading.Lock()
         self._addresses = 0
+        self._postfix = None
+        self.routes = {}
         self.policy_address = POLICY_ADDRESS
         _prepare_namespace(folder)
         self.loop = loop.Loop()
@@ -36,7 +41,15 @@ class World:
         self.dns = dnsworld.DnsWorld(os.path.join(folder, "dns"))
         self.tap = tap.Tap(self.loop, TAP_ADDRESS)
         self.policies = policyhost.PolicyServer(self.loop, POLICY_ADDRESS, self.ca.server_context(self.ca.leaf("default")))
+        self.calm_domain = self._declare_calm_domain()
         self.clear = smtpd.SmtpServer(self.loop, "198.51.100.25", smtpd.CLEAR)
+
+    def _declare_calm_domain(self):
+        """The domain that others ask for while some attack."""
+        leaf = self.ca.leaf("mx.calm.signed")
+        smtpd.SmtpServer(self.loop, "198.51.100.26", context=self.ca.server_context(leaf))
+        self.dns.add("calm.signed", "@ MX 10 mx", "mx A 198.51.100.26", f"_25._tcp.mx TLSA {leaf.tlsa()}")
+        return "calm.signed"
 
     def new_address(self):
         with self._lock:
@@ -47,7 +60,8 @@ class World:
         """The configuration of a daemon in this world."""
         common = {"ca-file": self.ca.ca_file, "allow-address": "198.51.100.0/24 198.18.0.0/15 2001:db8::/32",
                   "helo-name": HELO_NAME}
-        return {**common, **self._configurations[name]}
+        return {key: value.replace("QUEUE", self._queue) if isinstance(value, str) else [one.replace("QUEUE", self._queue) for one in value]
+                for key, value in {**common, **self._configurations[name]}.items()}
 
     def daemon(self, name):
         """The running daemon of that configuration."""
@@ -60,6 +74,31 @@ class World:
         """A daemon of the caller's own, not started."""
         return daemon.Daemon(self.bin_dir, os.path.join(self.folder, "d-" + name), options, self.valgrind)
 
+    @property
+    def _queue(self):
+        return os.path.join(self.folder, "pf", "queue")
+
+    def postfix(self):
+        """The running Postfix; it asks the daemon "postfix", by transport through one map name or another."""
+        with self._lock:
+            if self._postfix is None:
+                instance = postfix.Postfix(os.path.join(self.folder, "pf"), self.ca.ca_file)
+                instance.start(self.transports(), self.routes)
+                self._postfix = instance
+        return self._postfix
+
+    def transports(self):
+        """Name -> (settings, chrooted): one smtp client per way to name the daemon in main.cf."""
+        socket = os.path.join(self.folder, "d-postfix", "policy.sock")
+
+        def maps(table):
+            return {"smtp_tls_policy_maps": table}
+        return {"smtp": (maps(f"socketmap:unix:{socket}:policy"), False), "query": (maps(f"socketmap:unix:{socket}:QUERY"), False),
+                "peer": (maps(f"socketmap:inet:127.0.0.1:{POSTFIX_PORT}:postfix"), False),
+                "tcp": (maps(f"tcp:127.0.0.1:{POSTFIX_TCP_TABLE_PORT}"), False),
+                "chroot": (maps("socketmap:unix:mxcrypt/policy.sock:policy"), True),
+                "nobody": (maps(f"socketmap:unix:{self.folder}/nobody.sock:policy"), False)}
+
     def stop_daemons(self):
         """(name, what was wrong) for every daemon that runs."""
         return [(name, one.stop()) for name, one in self._daemons.items()]
@@ -68,7 +107,7 @@ class World:
 def _prepare_namespace(folder):
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, DESCRIPTORS), hard))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for net in LOCAL_NETS:
         subprocess.run(["ip", "addr", "add", net, "dev", "lo"], check=True)
