@@ -86,6 +86,7 @@ static void gather_dane(struct facts *out, const struct evidence *evidence, bool
         return;
     }
     count_hosts(&counts, evidence);
+    out->hosts_pending = counts.unknown > 0;
     live = counts.usable + counts.unusable + counts.none + counts.error;
     out->every_host_tlsa = live > 0 && counts.none + counts.error == 0;
     if (!mx_has_hosts(out->mx)) {

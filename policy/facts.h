@@ -11,9 +11,10 @@
 #include "policy/verdict.h"
 
 struct facts {
-    enum mx_state mx; /* MX_UNKNOWN has become MX_ERROR once the evidence is complete */
-    bool mx_secure;   /* an absent MX RRset and a [host] key count as secure, as in smtp(8) */
-    bool no_host;     /* every name is proven to lead nowhere */
+    enum mx_state mx;   /* MX_UNKNOWN has become MX_ERROR once the evidence is complete */
+    bool mx_secure;     /* an absent MX RRset and a [host] key count as secure, as in smtp(8) */
+    bool no_host;       /* every name is proven to lead nowhere */
+    bool hosts_pending; /* the DNS of some host has not answered yet */
     enum dane_state dane;
     bool every_host_tlsa; /* no live host is without TLSA records */
     bool truncated;       /* not everything the DNS holds was looked at */

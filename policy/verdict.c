@@ -62,7 +62,8 @@ static struct outcome starttls_outcome(const struct facts *facts,
 {
     struct outcome outcome = by_starttls[facts->starttls];
 
-    if (facts->probes_outstanding && facts->starttls != STARTTLS_SOME_REFUSED)
+    if ((facts->hosts_pending || facts->probes_outstanding) &&
+        facts->starttls != STARTTLS_SOME_REFUSED)
         return (struct outcome){VERDICT_NO_OPINION, REASON_DEADLINE};
     if (outcome.level == VERDICT_VERIFY && !options->verify)
         outcome.level = VERDICT_ENCRYPT;
@@ -111,8 +112,8 @@ static struct row row_of(const struct facts *facts, const struct verdict_options
     struct row row = rows[facts->dane];
 
     if (facts->no_host)
-        return (struct row){enforced, {VERDICT_NO_OPINION, REASON_NO_HOST}};
-    if (facts->dane == DANE_NONE)
+        row = (struct row){enforced, {VERDICT_NO_OPINION, REASON_NO_HOST}};
+    else if (facts->dane == DANE_NONE)
         row.otherwise = starttls_outcome(facts, options);
     if (facts->dane == DANE_MIXED)
         amend_mixed(&row, options->partial_dane);
