@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_FIRST_CHUNK 512
+#define ARENA_FIRST_CHUNK   512
 #define ARENA_LARGEST_CHUNK 65536
 
 struct chunk {

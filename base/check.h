@@ -1,4 +1,5 @@
-/* CHECK: our own bugs end the process with file and line; never used for what comes from outside. */
+/* CHECK: our own bugs end the process with file and line; never used for what comes from outside.
+ */
 #pragma once
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 
-#define CONF_FILE_MAX (1024 * 1024)
+#define CONF_FILE_MAX  (1024 * 1024)
 #define CONF_VALUE_MAX 65536
 
 /*

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* Longest name in text without the trailing dot (RFC 1035 §2.3.4: 255 octets on the wire). */
-#define HOSTNAME_MAX 253
+#define HOSTNAME_MAX       253
 #define HOSTNAME_LABEL_MAX 63
 
 enum hostname_kind {

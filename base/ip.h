@@ -11,7 +11,7 @@
 #define IP_TEXT_MAX 46
 
 struct ip {
-    uint8_t family;    /* 4 or 6; 0: none */
+    uint8_t family;     /* 4 or 6; 0: none */
     uint8_t octets[16]; /* network order; the first 4 for IPv4 */
 };
 

@@ -9,7 +9,7 @@
 #include "base/hash.h"
 
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = (unsigned)hash_bytes((keyptr), (keylen)))
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM                    1
 #include <uthash.h>
 
 /* True when the last HASH_ADD of `element` found memory (uthash clears the handle otherwise). */

@@ -8,12 +8,12 @@
 
 /* Exit statuses: mxcrypt(1). */
 enum cli_exit {
-    CLI_OK = 0,         /* a policy; TLS everywhere; done */
-    CLI_NO = 1,         /* NOTFOUND; not TLS everywhere; not there */
+    CLI_OK = 0, /* a policy; TLS everywhere; done */
+    CLI_NO = 1, /* NOTFOUND; not TLS everywhere; not there */
     CLI_USAGE = 64,
     CLI_NO_DAEMON = 69,
     CLI_INTERNAL = 70,
-    CLI_TEMP = 75       /* TEMP; nobody answered */
+    CLI_TEMP = 75 /* TEMP; nobody answered */
 };
 
 struct cli {

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 
-#define ANSWER_MAX (64 * 1024 * 1024)
+#define ANSWER_MAX    (64 * 1024 * 1024)
 #define ANSWER_WAIT_S 60 /* longer than any job-deadline in its right mind */
 
 static int complain(const char *what, const char *path)

@@ -66,8 +66,9 @@ static int print_report(const struct cli *cli, json_t *report)
 static int do_explain(struct cli *cli, char **words)
 {
     json_t *report =
-        cli->fresh ? local_explain(cli, words[0])
-                   : client_ask(cli, json_pack("{s:s, s:s}", "command", "explain", "key", words[0]));
+        cli->fresh
+            ? local_explain(cli, words[0])
+            : client_ask(cli, json_pack("{s:s, s:s}", "command", "explain", "key", words[0]));
 
     if (report == NULL)
         return cli->fresh ? CLI_INTERNAL : CLI_NO_DAEMON;
@@ -82,7 +83,8 @@ static int exit_of_probe(const json_t *host)
     size_t tls = 0, clear = 0, i;
     const json_t *address;
 
-    json_array_foreach(json_object_get(host, "addresses"), i, address) {
+    json_array_foreach(json_object_get(host, "addresses"), i, address)
+    {
         const char *state = string_of(address, "starttls");
 
         for (size_t k = 0; k < sizeof with_tls / sizeof with_tls[0]; k++)
@@ -114,8 +116,8 @@ static int do_probe(struct cli *cli, char **words)
 /* One page; true when there is another, whose start is then in *after. */
 static bool list_page(struct cli *cli, json_t **after, json_t *all, int *status)
 {
-    json_t *page = client_ask(cli, json_pack("{s:s, s:O*}", "command", "cache-list", "after",
-                                             *after));
+    json_t *page =
+        client_ask(cli, json_pack("{s:s, s:O*}", "command", "cache-list", "after", *after));
     json_t *entry;
     size_t i;
 
@@ -125,7 +127,8 @@ static bool list_page(struct cli *cli, json_t **after, json_t *all, int *status)
         *status = CLI_NO_DAEMON;
         return false;
     }
-    json_array_foreach(json_object_get(page, "entries"), i, entry) {
+    json_array_foreach(json_object_get(page, "entries"), i, entry)
+    {
         if (cli->json)
             json_array_append(all, entry);
         else

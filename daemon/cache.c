@@ -52,8 +52,8 @@ void cache_flush(struct cache *cache)
 {
     struct finding *finding, *next;
 
-    HASH_ITER (hh, cache->map, finding, next)
-        drop(cache, finding);
+    HASH_ITER(hh, cache->map, finding, next)
+    drop(cache, finding);
 }
 
 void cache_free(struct cache *cache)
@@ -85,8 +85,8 @@ struct finding *cache_use(struct cache *cache, const char *key, size_t length, i
 
 static void make_room(struct cache *cache, struct segment *segment)
 {
-    while (!list_empty(&segment->recent) && (segment->entries > segment->entries_max ||
-                                             segment->octets > segment->octets_max)) {
+    while (!list_empty(&segment->recent) &&
+           (segment->entries > segment->entries_max || segment->octets > segment->octets_max)) {
         cache->evictions++;
         drop(cache, LIST_ELEMENT(segment->recent.next, struct finding, recent));
     }

@@ -20,7 +20,8 @@ struct cache_stats {
 struct cache *cache_new(size_t entries_max, size_t octets_max);
 void cache_free(struct cache *cache);
 
-/* The finding for a key, valid or lapsed; NULL. Borrowed until the next cache_put or cache_remove. */
+/* The finding for a key, valid or lapsed; NULL. Borrowed until the next cache_put or cache_remove.
+ */
 struct finding *cache_get(struct cache *cache, const char *key, size_t length);
 /* The same for one that is still valid; counts as a use. */
 struct finding *cache_use(struct cache *cache, const char *key, size_t length, int64_t now);

@@ -64,8 +64,8 @@ static json_t *explain_json(const struct command *command, const struct finding 
 
 static void answer_finding(struct command *command, const struct finding *finding)
 {
-    finish(command, command->explain ? explain_json(command, finding)
-                                     : answer_json(command, finding));
+    finish(command,
+           command->explain ? explain_json(command, finding) : answer_json(command, finding));
 }
 
 static void on_deliver(struct waiter *waiter, const struct finding *finding)
@@ -129,8 +129,8 @@ static void do_cache_forget(struct command *command)
 {
     const char *key = text_of(command, "key");
 
-    finish(command, json_pack("{s:b}", "forgotten",
-                              (int)engine_forget(command->engine, key, strlen(key))));
+    finish(command,
+           json_pack("{s:b}", "forgotten", (int)engine_forget(command->engine, key, strlen(key))));
 }
 
 static void do_cache_flush(struct command *command)

@@ -20,7 +20,7 @@
 #include "daemon/config_values.h"
 
 #define CONFIG_ARENA_MAX (16 * 1024 * 1024)
-#define LIST_MAX 1000 /* entries of probe-exclude, allow-address */
+#define LIST_MAX         1000 /* entries of probe-exclude, allow-address */
 
 enum kind { DURATION, COUNT, OCTETS, BOOL, STRING, CUSTOM };
 
@@ -34,9 +34,9 @@ struct row {
 };
 
 #define FIELD(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
-#define SECOND INT64_C(1000)
-#define HOUR (INT64_C(3600) * SECOND)
-#define DAY (24 * HOUR)
+#define SECOND        INT64_C(1000)
+#define HOUR          (INT64_C(3600) * SECOND)
+#define DAY           (24 * HOUR)
 
 /* ---- values that need more than a number ---- */
 
@@ -75,15 +75,16 @@ static const char *set_partial_dane(struct config *config, const char *text)
 static const char *set_testing(struct config *config, const char *text)
 {
     config->verdict.testing_enforced = strcmp(text, "enforce") == 0;
-    return config->verdict.testing_enforced || strcmp(text, "none") == 0 ? NULL
-                                                                       : "must be none or enforce";
+    return config->verdict.testing_enforced || strcmp(text, "none") == 0
+               ? NULL
+               : "must be none or enforce";
 }
 
 static const char *set_probe_level(struct config *config, const char *text)
 {
     config->verdict.verify = strcmp(text, "verify") == 0;
     return config->verdict.verify || strcmp(text, "encrypt") == 0 ? NULL
-                                                                 : "must be verify or encrypt";
+                                                                  : "must be verify or encrypt";
 }
 
 /* The host's own full name, as the resolver library gives it; "localhost" as a last resort. */
@@ -103,7 +104,7 @@ static const char *own_name(struct arena *arena)
     if (result == NULL)
         result = arena_strdup(arena, name);
     return result != NULL && hostname_valid(result, strlen(result), HOSTNAME_LDH) ? result
-                                                                                : "localhost";
+                                                                                  : "localhost";
 }
 
 static const char *set_helo_name(struct config *config, const char *text)
@@ -483,8 +484,8 @@ int config_load(struct config *config, const char *path, const char *const *over
         buf_fini(&text);
         return -1;
     }
-    result = config_parse(config, name, buf_text(&text), text.length, overrides, override_count,
-                          error);
+    result =
+        config_parse(config, name, buf_text(&text), text.length, overrides, override_count, error);
     buf_fini(&text);
     return result;
 }

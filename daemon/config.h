@@ -15,7 +15,7 @@
 #include "policy/verdict.h"
 #include "probe/prober_uv.h"
 
-#define CONFIG_LISTEN_MAX 16
+#define CONFIG_LISTEN_MAX    16
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
 enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE };
@@ -60,8 +60,7 @@ int config_load(struct config *config, const char *path, const char *const *over
                 size_t override_count, char error[CONFIG_ERROR_MAX]);
 /* The same from text, for tests: `name` stands in messages. */
 int config_parse(struct config *config, const char *name, const char *text, size_t length,
-                 const char *const *overrides, size_t override_count,
-                 char error[CONFIG_ERROR_MAX]);
+                 const char *const *overrides, size_t override_count, char error[CONFIG_ERROR_MAX]);
 void config_fini(struct config *config);
 
 /* Every key with its default, for documentation checks: NULL after the last. */

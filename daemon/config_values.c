@@ -39,7 +39,7 @@ static const char *number_with_unit(uint64_t *out, const char *text, const struc
 
 const char *value_duration(int64_t *out_ms, const char *text)
 {
-    static const struct unit units[] = {{"ms", 1},       {"s", 1000},     {"m", 60000},
+    static const struct unit units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
                                         {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
     uint64_t ms;
     const char *why = number_with_unit(&ms, text, units);

@@ -207,8 +207,8 @@ static void take_request(struct conn *conn, const struct request *request)
             return;
         }
         pending->form = form;
-        finding = engine_wait(conn->server->engine, request->key, request->key_length,
-                              &pending->waiter);
+        finding =
+            engine_wait(conn->server->engine, request->key, request->key_length, &pending->waiter);
         if (finding == NULL)
             return;
         pending->done = true;

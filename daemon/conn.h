@@ -31,12 +31,12 @@ struct conn {
     } uv;
     struct server *server;
     const struct protocol *protocol;
-    struct list link;      /* in server->conns, longest idle first */
-    uint64_t active_at;    /* uv_now */
-    struct buf in;         /* octets of requests not yet taken */
-    struct buf out;        /* replies not yet handed to the kernel */
-    struct buf sending;    /* owned by the write in flight */
-    struct list pending;   /* requests in flight, in order */
+    struct list link;    /* in server->conns, longest idle first */
+    uint64_t active_at;  /* uv_now */
+    struct buf in;       /* octets of requests not yet taken */
+    struct buf out;      /* replies not yet handed to the kernel */
+    struct buf sending;  /* owned by the write in flight */
+    struct list pending; /* requests in flight, in order */
     unsigned pending_count;
     bool reading, writing, closing;
     uv_write_t write;

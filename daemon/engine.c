@@ -14,8 +14,8 @@ struct engine {
     struct domain_tools tools;
     struct cache *cache;
     struct jobs *jobs;
-    struct finding *unlisted;  /* for keys that only rules could answer */
-    struct finding *overload;  /* when there is no room for one more job */
+    struct finding *unlisted; /* for keys that only rules could answer */
+    struct finding *overload; /* when there is no room for one more job */
     struct engine_stats stats;
 };
 

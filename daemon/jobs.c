@@ -386,7 +386,8 @@ void jobs_close(struct jobs *jobs)
 {
     struct job *job, *next;
 
-    HASH_ITER (hh, jobs->map, job, next) {
+    HASH_ITER(hh, jobs->map, job, next)
+    {
         job_end(job);
         job_free(job);
     }

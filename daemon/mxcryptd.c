@@ -105,8 +105,8 @@ static int fail(const char *what, const char *why)
 static void raise_fd_limit(const struct config *config)
 {
     rlim_t wanted = config->connections_max + config->prober.dns.in_flight_max +
-                    config->prober.book.connections_max +
-                    2 * config->prober.https.in_flight_max + CONTROL_CONNECTIONS_MAX + FDS_SPARE;
+                    config->prober.book.connections_max + 2 * config->prober.https.in_flight_max +
+                    CONTROL_CONNECTIONS_MAX + FDS_SPARE;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -134,13 +134,12 @@ static int make_signals(struct mxcryptd *daemon)
 static int make_parts(struct mxcryptd *daemon)
 {
     const char *why = NULL;
-    int error =
-        prober_new(&daemon->prober, &daemon->loop, &daemon->config->prober, &why);
+    int error = prober_new(&daemon->prober, &daemon->loop, &daemon->config->prober, &why);
 
     if (error != 0)
         return fail("prober", why != NULL ? why : uv_strerror(error));
-    error = engine_new(&daemon->engine, &daemon->loop, daemon->config,
-                       prober_tools(daemon->prober));
+    error =
+        engine_new(&daemon->engine, &daemon->loop, daemon->config, prober_tools(daemon->prober));
     if (error != 0)
         return fail("engine", uv_strerror(error));
     daemon->server = server_new(&daemon->loop, daemon->config, daemon->engine);
@@ -186,8 +185,7 @@ static int listen_policy(struct mxcryptd *daemon)
         result = server_add(daemon->server, fd, address->protocol);
         if (result != 0)
             return fail("listen", uv_strerror(result));
-        log_event(LOG_LEVEL_INFO, "listening", "on", socket_text(address, name, sizeof name),
-                  NULL);
+        log_event(LOG_LEVEL_INFO, "listening", "on", socket_text(address, name, sizeof name), NULL);
     }
     return 0;
 }
@@ -220,7 +218,8 @@ static void announce(struct mxcryptd *daemon)
 
     if (period > 0)
         uv_timer_start(&daemon->watchdog, on_watchdog, period, period);
-    daemon->check = resolver_check_new(prober_tools(daemon->prober)->dns, daemon->config->prober.dane);
+    daemon->check =
+        resolver_check_new(prober_tools(daemon->prober)->dns, daemon->config->prober.dane);
     systemd_notify("READY=1");
     log_event(LOG_LEVEL_INFO, "ready", "version", MXC_VERSION, "helo",
               daemon->config->prober.book.smtp.helo_name, NULL);

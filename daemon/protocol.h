@@ -31,7 +31,7 @@ struct answer {
 };
 
 /* Longest request in octets, netstring or line, overhead included. */
-#define PROTOCOL_KEY_MAX 10000
+#define PROTOCOL_KEY_MAX     10000
 #define PROTOCOL_REQUEST_MAX (PROTOCOL_KEY_MAX * 3 + 16)
 
 struct protocol {

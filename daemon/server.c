@@ -213,14 +213,13 @@ int server_add(struct server *server, int take_fd, enum listen_protocol protocol
         return UV_ENOMEM;
     }
     listener->server = server;
-    listener->protocol =
-        protocol == LISTEN_TCP_TABLE ? &tcp_table_protocol : &socketmap_protocol;
+    listener->protocol = protocol == LISTEN_TCP_TABLE ? &tcp_table_protocol : &socketmap_protocol;
     list_append(&server->listeners, &listener->link);
     server->handles++;
     handle_init(server->loop, &listener->uv.handle, local);
     listener->uv.handle.data = listener;
-    error = local ? uv_pipe_open(&listener->uv.pipe, take_fd)
-                  : uv_tcp_open(&listener->uv.tcp, take_fd);
+    error =
+        local ? uv_pipe_open(&listener->uv.pipe, take_fd) : uv_tcp_open(&listener->uv.tcp, take_fd);
     if (error != 0)
         close(take_fd);
     else

@@ -14,10 +14,10 @@
 #include "daemon/engine.h"
 
 #define SERVER_PENDING_MAX 128          /* requests in flight per connection */
-#define SERVER_OUTPUT_MAX (128 * 1024)  /* octets unsent before we stop reading */
-#define SERVER_PARTIAL_MS 15000         /* a request begun and not ended */
-#define SERVER_WRITE_MS 30000           /* a client that does not read */
-#define SERVER_YIELD_MS 3000            /* idle so long: may be closed for another */
+#define SERVER_OUTPUT_MAX  (128 * 1024) /* octets unsent before we stop reading */
+#define SERVER_PARTIAL_MS  15000        /* a request begun and not ended */
+#define SERVER_WRITE_MS    30000        /* a client that does not read */
+#define SERVER_YIELD_MS    3000         /* idle so long: may be closed for another */
 
 struct server_stats {
     uint64_t accepted, refused_protocol, timed_out, yielded;

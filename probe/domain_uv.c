@@ -16,7 +16,7 @@
 #include "probe/mx.h"
 
 #define DOMAIN_ARENA_MAX (8 * 1024 * 1024)
-#define PORT_SMTPS 465 /* TLS from the first octet: nothing for a STARTTLS probe to see */
+#define PORT_SMTPS       465 /* TLS from the first octet: nothing for a STARTTLS probe to see */
 
 struct domain_lookup;
 

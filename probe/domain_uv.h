@@ -14,7 +14,7 @@
 #include "probe/sts_uv.h"
 
 #define DOMAIN_QUERIES_MAX 300 /* DNS lookups for one next-hop (hostile 19, 22) */
-#define DOMAIN_PROBES_MAX 60   /* addresses of one next-hop that are connected to */
+#define DOMAIN_PROBES_MAX  60  /* addresses of one next-hop that are connected to */
 
 /* What a lookup works with; everything is borrowed and outlives it. */
 struct domain_tools {

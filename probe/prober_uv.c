@@ -46,8 +46,8 @@ int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *opti
     prober->tools.filter = &options->filter;
     prober->tools.dane = options->dane;
     prober->tools.smtp_port = options->smtp_port;
-    error = tls_context_new(&prober->tls, options->ca_file, options->ca_path, why) == 0 ? 0
-                                                                                        : UV_EINVAL;
+    error =
+        tls_context_new(&prober->tls, options->ca_file, options->ca_path, why) == 0 ? 0 : UV_EINVAL;
     if (error == 0)
         error = dns_new(&prober->tools.dns, loop, &options->dns);
     if (error == 0 && options->mta_sts)

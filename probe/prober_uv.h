@@ -1,6 +1,6 @@
 /*
- * prober_uv: resolver, HTTPS client, policy memory and book of probes, made from one set of options.
- * The daemon has one; the command makes one for its own lookups.
+ * prober_uv: resolver, HTTPS client, policy memory and book of probes, made from one set of
+ * options. The daemon has one; the command makes one for its own lookups.
  */
 #pragma once
 

@@ -1,0 +1,113 @@
+/* cache: bounds, segments, replacement (CONFORMANCE hostile 28). */
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/cache.h"
+
+static struct finding *make(const char *name, enum verdict_level level, int64_t valid_until)
+{
+    struct verdict verdict;
+    struct key key;
+
+    key_parse(&key, name, strlen(name), 25);
+    verdict_without_evidence(&verdict, level, REASON_KEY, valid_until);
+    return finding_new(&key, &verdict, NULL, 0);
+}
+
+static bool has(struct cache *cache, const char *name)
+{
+    return cache_get(cache, name, strlen(name)) != NULL;
+}
+
+static void put_and_use(void **state)
+{
+    struct cache *cache = cache_new(100, 1 << 20);
+    const struct finding *finding;
+
+    (void)state;
+    assert_null(cache_use(cache, "a.example", 9, 0));
+    assert_true(cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000)));
+    finding = cache_use(cache, "a.example", 9, 999);
+    assert_non_null(finding);
+    assert_string_equal(finding->answers[FORM_PLAIN].text, "encrypt");
+    assert_null(cache_use(cache, "a.example", 9, 1000)); /* lapsed, but still there */
+    assert_true(has(cache, "a.example"));
+    assert_true(cache_put(cache, make("a.example", VERDICT_DANE_ONLY, 2000)));
+    assert_string_equal(cache_use(cache, "a.example", 9, 1000)->answers[FORM_PLAIN].text,
+                        "dane-only");
+    assert_true(cache_remove(cache, "a.example", 9));
+    assert_false(cache_remove(cache, "a.example", 9));
+    cache_free(cache);
+}
+
+static void no_opinion_cannot_push_out_what_protects(void **state)
+{
+    struct cache *cache = cache_new(40, 1 << 24);
+    struct cache_stats stats;
+    char name[64];
+
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "good%d.example", i);
+        assert_true(cache_put(cache, make(name, VERDICT_DANE_ONLY, 1000)));
+    }
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "random%d.example", i);
+        assert_true(cache_put(cache, make(name, VERDICT_NO_OPINION, 1000)));
+    }
+    for (int i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "good%d.example", i);
+        assert_true(has(cache, name));
+    }
+    cache_get_stats(cache, &stats);
+    assert_int_equal(stats.entries, 40);
+    assert_int_equal(stats.negative_entries, 10);
+    assert_int_equal(stats.evictions, 9990);
+    assert_true(has(cache, "random9999.example"));
+    cache_free(cache);
+}
+
+static void the_least_used_goes_first(void **state)
+{
+    struct cache *cache = cache_new(4, 1 << 20); /* three that say something */
+
+    (void)state;
+    cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000));
+    cache_put(cache, make("b.example", VERDICT_ENCRYPT, 1000));
+    cache_put(cache, make("c.example", VERDICT_ENCRYPT, 1000));
+    assert_non_null(cache_use(cache, "a.example", 9, 0));
+    cache_put(cache, make("d.example", VERDICT_ENCRYPT, 1000));
+    assert_true(has(cache, "a.example"));
+    assert_false(has(cache, "b.example"));
+    cache_free(cache);
+}
+
+static void octets_are_bounded_too(void **state)
+{
+    struct cache *cache = cache_new(1000000, 65536);
+    struct cache_stats stats;
+    char name[64];
+
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "name%d.example", i);
+        assert_true(cache_put(cache, make(name, VERDICT_ENCRYPT, 1000)));
+    }
+    cache_get_stats(cache, &stats);
+    assert_in_range(stats.octets, 40000, 65536);
+    cache_free(cache);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(put_and_use),
+        cmocka_unit_test(no_opinion_cannot_push_out_what_protects),
+        cmocka_unit_test(the_least_used_goes_first),
+        cmocka_unit_test(octets_are_bounded_too),
+    };
+
+    return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
+}
