@@ -15,7 +15,7 @@ struct book_options {
     struct smtp_options smtp;
     unsigned connections_max, connections_prefix_max;
     size_t entries_max;
-    int64_t good_ms;                  /* a TLS or CLEAR answer lives, +-10 % */
+    int64_t good_ms;                    /* a TLS or CLEAR answer lives, +-10 % */
     int64_t retry_min_ms, retry_max_ms; /* anything else: doubling */
 };
 

@@ -12,9 +12,9 @@
 
 struct smtp_options {
     uv_loop_t *loop;
-    struct tls_context *tls;                /* borrowed */
-    const struct address_filter *filter;    /* borrowed; asked before connect */
-    const char *helo_name;                  /* borrowed */
+    struct tls_context *tls;             /* borrowed */
+    const struct address_filter *filter; /* borrowed; asked before connect */
+    const char *helo_name;               /* borrowed */
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
 };
 
@@ -29,6 +29,9 @@ struct smtp_target {
     const char *tlsa_names[4]; /* see struct tls_reference */
 };
 
+/* A copy whose names and records are the arena's; false without memory. */
+bool smtp_target_copy(struct smtp_target *out, struct arena *arena, const struct smtp_target *in);
+
 struct smtp_probe;
 /* `result` is borrowed until the callback returns; times in it are not filled. */
 typedef void (*smtp_done)(void *context, const struct starttls_result *result);
@@ -38,3 +41,6 @@ typedef void (*smtp_done)(void *context, const struct starttls_result *result);
 int smtp_start(struct smtp_probe **out, const struct smtp_options *options,
                const struct smtp_target *target, smtp_done done, void *context);
 void smtp_cancel(struct smtp_probe *probe);
+/* Inside `done`: true when it was our own side that failed (no descriptor, no memory, no route out
+ * for this socket), so that the result says nothing about the host. */
+bool smtp_failed_here(const struct smtp_probe *probe);

@@ -1,0 +1,65 @@
+/*
+ * book: the pure half of book_uv: what was seen at which address, under which name, and for how
+ * long that counts. No clock of its own: the caller says what time it is.
+ *
+ * Glossary
+ *   good      an answer that settles the question: TLS, VERIFIED, CLEAR
+ *   failure   anything else that was tried: tried again after retry_min, doubling to retry_max
+ *   skipped   never tried; asked again after retry_min, in case the configuration changed
+ */
+#pragma once
+
+#include "base/hostname.h"
+#include "policy/evidence.h"
+
+#define BOOK_KEY_MAX (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
+
+/* When our own side failed, the host is asked again after at most this. */
+#define BOOK_RETRY_HERE_MS 60000
+
+/* What a result belongs to. */
+struct book_subject {
+    const struct ip *ip;
+    uint16_t port;
+    const char *host, *sni;
+    const struct tlsa *tlsa; /* in any order */
+    size_t tlsa_count;
+};
+
+struct book_key {
+    size_t length;
+    unsigned char octets[BOOK_KEY_MAX]; /* begins with the address */
+};
+
+/* False when a name is longer than a host name can be. */
+bool book_key_make(struct book_key *out, const struct book_subject *subject);
+
+struct book_lifetimes {
+    int64_t good_ms, retry_min_ms, retry_max_ms;
+};
+
+struct book_moment {
+    int64_t now_ms; /* monotonic */
+    int64_t wall_s;
+    bool failed_here; /* our own side failed: says nothing about the host */
+};
+
+struct book_store;
+
+/* Holds at most `entries_max` results, those used longest ago go first. NULL without memory. */
+struct book_store *book_store_new(size_t entries_max, const struct book_lifetimes *lifetimes);
+void book_store_free(struct book_store *store);
+size_t book_store_entries(const struct book_store *store);
+
+/* The result if it still counts at `now_ms`, else NULL; the store's, until the next put or forget.
+ */
+const struct starttls_result *book_store_get(struct book_store *store, const struct book_key *key,
+                                             int64_t now_ms);
+/*
+ * Fills probed_at and valid_until of *result and keeps a copy of it; false when there was no memory
+ * for the copy. Lifetimes vary by 10 % either way; VERIFIED ends with the certificate.
+ */
+bool book_store_put(struct book_store *store, const struct book_key *key,
+                    const struct book_moment *moment, struct starttls_result *result);
+/* Forgets everything about an address, its back-off too. */
+void book_store_forget(struct book_store *store, const struct ip *ip);
