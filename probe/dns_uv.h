@@ -25,15 +25,17 @@ struct dns_server {
 struct dns_options {
     struct dns_server servers[DNS_RESOLVERS_MAX]; /* none: read resolv_conf */
     size_t server_count;
-    const char *resolv_conf; /* borrowed for the life of the resolver; looked at again when changed */
-    uint64_t timeout_ms;     /* of the first try */
+    const char
+        *resolv_conf;    /* borrowed for the life of the resolver; looked at again when changed */
+    uint64_t timeout_ms; /* of the first try */
     unsigned tries;
-    unsigned in_flight_max;  /* queries with a socket at once; more wait in a queue */
+    unsigned in_flight_max; /* queries with a socket at once; more wait in a queue */
 };
 
 struct dns_stats {
     uint64_t queries, retransmissions, tcp, timeouts, failures;
     unsigned in_flight, queued;
+    uint64_t mismatches; /* packets that did not belong to the question: spoofed or late */
 };
 
 struct dns;
@@ -44,6 +46,7 @@ int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options
 /* Ends every query without a callback; frees itself once its handles are closed. */
 void dns_close(struct dns *dns);
 void dns_get_stats(const struct dns *dns, struct dns_stats *out);
+uv_loop_t *dns_loop(const struct dns *dns);
 /* The resolvers in force now, for the log and for the warning about remote ones. */
 size_t dns_servers(const struct dns *dns, struct dns_server out[DNS_RESOLVERS_MAX]);
 
