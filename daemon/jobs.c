@@ -284,14 +284,14 @@ static void on_starter(uv_prepare_t *starter)
 /* The base domain a key is counted under: its last two labels. */
 static const char *base_domain(const char *name)
 {
-    const char *dot = strrchr(name, '.');
+    const char *base = name, *after = name;
 
-    while (dot != NULL && dot > name && dot[-1] != '.') {
-        dot--;
-        if (*dot == '.')
-            return dot + 1;
-    }
-    return name;
+    for (const char *p = name; *p != '\0'; p++)
+        if (*p == '.') {
+            base = after;
+            after = p + 1;
+        }
+    return base;
 }
 
 static struct job *job_new(struct jobs *jobs, const struct key *key, int64_t now)
