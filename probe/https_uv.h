@@ -10,18 +10,17 @@
 #include "base/ip.h"
 #include "probe/address_filter.h"
 
-#define HTTPS_HEADER_OCTETS_MAX 16384
-#define HTTPS_HEADER_LINES_MAX 100
-#define HTTPS_INTERIM_MAX 5
+#define HTTPS_QUEUE_MAX 10000
 
 struct https_options {
     uv_loop_t *loop;
-    const char *ca_file, *ca_path;       /* borrowed; NULL both: system store */
+    const char *ca_file, *ca_path;       /* borrowed; NULL both: system store; read by https_new */
     const struct address_filter *filter; /* borrowed; asked for the address connected to */
     long deadline_ms;                    /* the whole fetch */
     unsigned in_flight_max;              /* more wait in a queue; the deadline counts from the start
                                             of the transfer */
     size_t body_max;
+    uint16_t port;                       /* 0: 443; any other is for tests */
 };
 
 struct https_request {
@@ -42,12 +41,18 @@ struct https_result {
 struct https;
 struct https_fetch;
 
+/* 0 or a libuv error; UV_ENOENT, after a log line with the reason, without trust anchors. */
 int https_new(struct https **out, const struct https_options *options);
+/* Ends every fetch, calls nobody; frees itself once its handles are closed. */
 void https_close(struct https *https);
 
 typedef void (*https_done)(void *context, const struct https_result *result);
-/* `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS) is
- * returned or https_cancel comes first. */
+/*
+ * `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS) is
+ * returned or https_cancel comes first. The request is copied. Addresses that the filter forbids
+ * are left out, and so are more than a few of one family. No more than a quarter of `in_flight_max` goes to one first address at a time. The
+ * fetch frees itself after `done` has returned.
+ */
 int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
                 https_done done, void *context);
 void https_cancel(struct https_fetch *fetch);

@@ -1,0 +1,52 @@
+/*
+ * https_target: whom a policy fetch goes to: a host name and those of its addresses that may be
+ * connected to; and, in words, what went wrong there. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/ip.h"
+#include "probe/address_filter.h"
+
+#define HTTPS_ADDRESSES_MAX 4 /* per family, of a policy host that are tried */
+#define HTTPS_WHY_MAX       240
+
+struct sockaddr;
+
+struct https_target {
+    char *host, *path; /* owned */
+    struct ip addresses[2 * HTTPS_ADDRESSES_MAX];
+    size_t address_count;
+    struct ip tried;         /* connected to last; family 0 before that */
+    char why[HTTPS_WHY_MAX]; /* why the fetch failed, printable ASCII; "" when it did not */
+};
+
+/* Copies; with why set when no address is left. False without memory; fini in any case. */
+bool https_target_init(struct https_target *target, const char *host, const char *path);
+void https_target_fini(struct https_target *target);
+/* Keeps an address that `filter` permits; the first few of each family. */
+void https_target_add(struct https_target *target, const struct address_filter *filter,
+                      const struct ip *ip);
+/* The same question about the very address of a connection, which becomes the one tried last. */
+bool https_target_permits(struct https_target *target, const struct address_filter *filter,
+                          const struct sockaddr *address, size_t length);
+/* Appends "host:port:address,address" with IPv6 in brackets. */
+void https_target_resolve(const struct https_target *target, struct buf *out, unsigned port);
+
+/* What failed, for https_target_explain. */
+enum https_failure {
+    HTTPS_FAILED_CONNECT,     /* detail: the system's words */
+    HTTPS_FAILED_CERTIFICATE, /* detail: OpenSSL's words */
+    HTTPS_FAILED_TLS,
+    HTTPS_FAILED_OTHER,
+    HTTPS_TIMEOUT_CONNECT, /* detail: after how long */
+    HTTPS_TIMEOUT_TLS,
+    HTTPS_TIMEOUT_RESPONSE,
+    HTTPS_TIMEOUT_BODY
+};
+
+/* Fills `why` unless there is one; `detail` may hold foreign octets. */
+void https_target_explain(struct https_target *target, enum https_failure failure,
+                          const char *detail);
