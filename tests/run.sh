@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs every test: layers, format, build, unit, fuzz smoke, world (ASan+UBSan), world (valgrind).
-# usage: tests/run.sh [layers|format|build|unit|fuzz|world|valgrind]...   (default: all of them)
+# Runs every test: layers, manual, format, build, unit, fuzz smoke, world (ASan+UBSan), world (valgrind).
+# usage: tests/run.sh [layers|manual|format|build|unit|fuzz|world|valgrind]...   (default: all of them)
 # Installs what is missing. The last line is "N passed, N failed"; exit status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -57,6 +57,11 @@ run_layers() {
     result "layers" $? "$logs/layers.log"
 }
 
+run_manual() {
+    tests/manual.sh >"$logs/manual.log" 2>&1
+    result "manual" $? "$logs/manual.log"
+}
+
 run_format() {
     find base policy probe daemon cli tests -name '*.[ch]' -print0 |
         xargs -0 clang-format --dry-run -Werror >"$logs/format.log" 2>&1
@@ -109,7 +114,7 @@ run_valgrind() {
 
 contrib/packages.sh test || exit 2
 mkdir -p "$logs"
-for step in "${@:-layers format build unit fuzz world valgrind}"; do
+for step in "${@:-layers manual format build unit fuzz world valgrind}"; do
     for name in $step; do
         "run_$name"
     done

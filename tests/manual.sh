@@ -1,0 +1,22 @@
+#!/bin/bash
+# The manual check: every key and command the programs know is in the manual, and no other.
+cd "$(dirname "$0")/.." || exit 2
+status=0
+
+# same WHAT: compares two sorted lists on descriptors 3 (the code) and 4 (the manual)
+same() {
+    local diff
+    diff=$(diff /dev/fd/3 /dev/fd/4) && return
+    echo "$1: < in the code, > in the manual"
+    echo "$diff" | grep '^[<>]'
+    status=1
+}
+
+same "keys" 3< <(sed -n '/^static const struct row rows/,/^};/s/^ *{"\([a-z-]*\)".*/\1/p' \
+    daemon/config.c | sort) \
+    4< <(sed -n 's/^\.It Cm \([a-z-]*\) = .*/\1/p' docs/mxcryptd.conf.5 | sort)
+same "commands" 3< <(sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z]*\)", \(NULL\|"\([a-z]*\)"\).*/\1 \3/p' \
+    cli/main.c | sort) \
+    4< <(sed -n 's/^\.It Cm \(query\|explain\|probe\|stats\|cache [a-z]*\).*/\1/p' docs/mxcrypt.1 |
+        sed 's/^[a-z]*$/& /' | sort)
+exit $status
