@@ -212,9 +212,21 @@ static void on_watchdog(uv_timer_t *timer)
     systemd_notify("WATCHDOG=1");
 }
 
+static void warn_about_helo(const struct config *config)
+{
+    const char *name = config->prober.book.smtp.helo_name;
+
+    if (config->prober.probe && strchr(name, '.') == NULL)
+        log_event(LOG_LEVEL_WARNING, "helo-name-not-full", "helo", name, "effect",
+                  "some mail hosts refuse to talk to the prober", "change",
+                  "set helo-name to this host's full name", NULL);
+}
+
 static void announce(struct mxcryptd *daemon)
 {
     uint64_t period = systemd_watchdog_ms();
+
+    warn_about_helo(daemon->config);
 
     if (period > 0)
         uv_timer_start(&daemon->watchdog, on_watchdog, period, period);
