@@ -1,8 +1,9 @@
 /*
  * render_reason: which lookup failed, of which name, and why; see render_reason.h.
  *
- * A name is cut before the reason is: names are of the domain owner's making, and a log line with
- * a long one and no reason would help nobody. CLI `mxcrypt explain` has it all.
+ * Names are cut at their end and causes at their beginning: names are of the domain owner's making,
+ * a cause ends with what the resolver said, and a log line with long names and no cause would help
+ * nobody. `mxcrypt explain` has it all.
  */
 #include "policy/render_reason.h"
 
@@ -13,7 +14,9 @@
 
 #define NAME_SHOWN 70
 #define WHY_SHOWN  80
-#define NO_WHY     "no answer"
+/* Causes are looked at so far. */
+#define WHY_MAX 1000
+#define NO_WHY  "no answer"
 
 struct name {
     char text[NAME_SHOWN + 1];
@@ -30,9 +33,18 @@ static const char *show_name(struct name *room, const char *name)
 
 static const char *show_why(struct why *room, const char *why)
 {
+    char escaped[WHY_MAX];
+    size_t length;
+
     if (why == NULL || *why == '\0')
         why = NO_WHY;
-    return escape_bytes(room->text, sizeof room->text, why, strlen(why));
+    escape_bytes(escaped, sizeof escaped, why, strlen(why));
+    length = strlen(escaped);
+    if (length <= WHY_SHOWN)
+        memcpy(room->text, escaped, length + 1);
+    else
+        snprintf(room->text, sizeof room->text, "...%s", escaped + length - (WHY_SHOWN - 3));
+    return room->text;
 }
 
 static const char *domain_of(const struct evidence *evidence)
@@ -60,21 +72,24 @@ static void write_mx_error(char *out, size_t size, const struct evidence *eviden
              show_why(&why, evidence == NULL ? NULL : evidence->mx_why));
 }
 
+/* What a host's lookups say for themselves names the host already. */
 static void write_dane_error(char *out, size_t size, const struct evidence *evidence)
 {
     const struct mx_host *host = host_in(evidence, HOST_DANE_ERROR, HOST_DANE_UNKNOWN);
-    const char *what = "TLSA";
-    struct name name;
+    struct name name, domain;
     struct why why;
 
-    if (host == NULL) {
+    if (host == NULL)
         host = host_in(evidence, HOST_DANE_LOST, HOST_DANE_LOST);
-        what = "address";
-    }
     if (host == NULL)
         return;
-    snprintf(out, size, "%s lookup for %s failed: %s; MTA-STS is enforced, so mail waits", what,
-             show_name(&name, host->name), show_why(&why, host->why));
+    show_name(&domain, domain_of(evidence));
+    if (host->why != NULL)
+        snprintf(out, size, "%s; MTA-STS of %s is enforced, so mail waits",
+                 show_why(&why, host->why), domain.text);
+    else
+        snprintf(out, size, "TLSA lookup for %s failed; MTA-STS of %s is enforced, so mail waits",
+                 show_name(&name, host->name), domain.text);
 }
 
 static void write_pending(char *out, size_t size, const struct evidence *evidence)

@@ -184,6 +184,8 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
         .dane = facts.dane,
         .starttls = facts.starttls,
         .sts_enforced = facts.sts_enforced,
+        .without_dane = !options->dane,
+        .without_probe = !options->probe,
     };
     if (!decide_by_mx(out, facts.mx))
         use = decide_by_table(out, &facts, options);

@@ -104,6 +104,8 @@ struct verdict {
     enum dane_state dane;
     enum starttls_state starttls;
     bool sts_enforced;
+    bool without_dane;  /* decided under dane = no */
+    bool without_probe; /* decided under probe = no */
     /* No further evidence of this lookup can change level or reason: answer at once. */
     bool settled;
     int64_t valid_until;

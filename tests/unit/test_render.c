@@ -398,14 +398,34 @@ static void test_b_5_dane_error_names_host_and_cause(void **state)
     (void)state;
     buf_init(&out, 1000);
     make_evidence(&made, MX_LISTED, true, "NLE", 'E', "");
-    made.hosts[1].why = "A: SERVFAIL";
-    made.hosts[2].why = "TLSA: timeout";
+    made.hosts[1].why = "A lookup mx1.example.com: SERVFAIL";
+    made.hosts[2].why = "TLSA lookup _25._tcp.mx2.example.com: timeout";
     render_temp(&out, REASON_DANE_ERROR_STS, &made.evidence);
-    assert_string_equal(out.data, "TLSA lookup for mx2.example.com failed: TLSA: timeout;"
-                                  " MTA-STS is enforced, so mail waits");
+    assert_string_equal(out.data, "TLSA lookup _25._tcp.mx2.example.com: timeout;"
+                                  " MTA-STS of example.com is enforced, so mail waits");
+    made.hosts[2].why = NULL;
+    render_temp(&out, REASON_DANE_ERROR_STS, &made.evidence);
+    assert_non_null(strstr(out.data, "TLSA lookup for mx2.example.com failed"));
     made.hosts[2].dane = HOST_DANE_DEAD;
     render_temp(&out, REASON_DANE_ERROR_STS, &made.evidence);
-    assert_non_null(strstr(out.data, "address lookup for mx1.example.com failed: A: SERVFAIL"));
+    assert_non_null(strstr(out.data, "A lookup mx1.example.com: SERVFAIL"));
+    buf_fini(&out);
+}
+
+static void test_a_long_name_leaves_the_cause(void **state)
+{
+    static char why[400];
+    struct made made;
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 1000);
+    make_evidence(&made, MX_LISTED, true, "E", 'E', "");
+    memset(why, 'n', 300);
+    strcpy(why + 300, ": SERVFAIL (EDE 6: DNSSEC Bogus)");
+    made.hosts[0].why = why;
+    render_temp(&out, REASON_DANE_ERROR_STS, &made.evidence);
+    assert_non_null(strstr(out.data, "nnn: SERVFAIL (EDE 6: DNSSEC Bogus); MTA-STS of"));
     buf_fini(&out);
 }
 
@@ -501,6 +521,7 @@ int main(void)
     rows_add_one("B-17 MX error: domain and cause", test_b_17_mx_error_names_domain_and_cause,
                  NULL);
     rows_add_one("B-5 TLSA error: host and cause", test_b_5_dane_error_names_host_and_cause, NULL);
+    ROWS_ADD_TEST(test_a_long_name_leaves_the_cause);
     ROWS_ADD_TEST(test_pending_names_what_is_awaited);
     rows_add_one("hostile 45 reasons are escaped and short",
                  test_hostile_45_reasons_are_escaped_and_short, NULL);
