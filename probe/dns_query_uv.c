@@ -15,9 +15,10 @@
 #include "base/check.h"
 #include "probe/dns_wire.h"
 
-#define STEPS_MAX     64
-#define DOUBLINGS_MAX 6
-#define STREAM_FACTOR 4 /* TCP: a connection, a question and up to 64 KiB */
+#define STEPS_MAX      64
+#define DOUBLINGS_MAX  6
+#define IMPOSSIBLE_TTL 86400
+#define STREAM_FACTOR  4 /* TCP: a connection, a question and up to 64 KiB */
 
 enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
 
@@ -160,8 +161,9 @@ static enum step step_queued(struct dns_query *query)
         return STEP_WAIT;
     if (query->wire_length > 0)
         return go(query, DNS_QUERY_ASK);
-    /* RFC 1035 §2.3.4: no such name can exist (CONFORMANCE C-10) */
+    /* RFC 1035 §2.3.4: no such name can exist, not tomorrow either (CONFORMANCE C-10) */
     set_answer(query, DNS_NXDOMAIN, NULL);
+    query->answer->ttl = IMPOSSIBLE_TTL;
     return go(query, DNS_QUERY_LATER);
 }
 

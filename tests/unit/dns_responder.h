@@ -32,7 +32,7 @@ struct responder_line {
     bool malformed; /* a record count that lies */
     bool truncate;  /* TC by UDP, the answer by TCP */
     enum responder_tcp tcp;
-    unsigned padding; /* so many A records are added by TCP */
+    unsigned distinct; /* so many more records of A or TLSA, all different, by TCP */
 };
 
 #define RESPONDER_ASKED_MAX 64
@@ -209,6 +209,24 @@ static inline void responder_drip(uv_timer_t *timer)
     connection->sent++;
 }
 
+static inline void responder_put_distinct(struct packet *packet, uint16_t type, unsigned i)
+{
+    uint8_t digest[32] = {(uint8_t)(i >> 8), (uint8_t)i};
+
+    packet_put_u16(packet, 0xc00c);
+    packet_put_u16(packet, type);
+    packet_put_u16(packet, 1);
+    packet_put_u32(packet, 300);
+    if (type == 1) {
+        packet_put_u16(packet, 4);
+        packet_put_u32(packet, 0xc0000000u + i);
+        return;
+    }
+    packet_put_u16(packet, 3 + sizeof digest);
+    packet_put(packet, "\3\1\1", 3);
+    packet_put(packet, digest, sizeof digest);
+}
+
 static inline void responder_tcp_compose(struct responder_connection *connection,
                                          const struct packet_spec *given)
 {
@@ -216,7 +234,7 @@ static inline void responder_tcp_compose(struct responder_connection *connection
     struct packet_spec spec = *given;
     enum responder_tcp mode =
         connection->line == NULL ? RESPONDER_TCP_ANSWER : connection->line->tcp;
-    unsigned padding = connection->line == NULL ? 0 : connection->line->padding;
+    unsigned distinct = connection->line == NULL ? 0 : connection->line->distinct;
     unsigned answers = 0;
 
     if (mode == RESPONDER_TCP_WRONG_ID)
@@ -226,9 +244,9 @@ static inline void responder_tcp_compose(struct responder_connection *connection
     packet_build(&packet, &spec);
     while (answers < PACKET_RRS && spec.answer[answers] != NULL)
         answers++;
-    for (unsigned i = 0; i < padding; i++)
-        packet_put(&packet, "\300\14\0\1\0\1\0\0\1\54\0\4\300\0\2\1", 16);
-    packet_count(&packet, 1, answers + padding);
+    for (unsigned i = 0; i < distinct; i++)
+        responder_put_distinct(&packet, spec.type, i);
+    packet_count(&packet, 1, answers + distinct);
     if (mode == RESPONDER_TCP_TINY)
         packet.length = 5;
     connection->out[0] = (uint8_t)(packet.length >> 8);

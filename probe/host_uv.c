@@ -1,0 +1,449 @@
+/*
+ * host_uv: see host_uv.h. What RFC 7672 §2.2 asks of the DNS about one MX host, as smtp(8) does it.
+ *
+ * A and AAAA are asked together. TLSA is asked only where an address is secure, at the name the
+ * CNAMEs lead to and then at the name itself, never in between; or, when the host is an alias with
+ * an insecure end, at its own name if the alias is proven secure by a CNAME lookup (§2.2.2). A
+ * lookup that fails is never taken for an absence: the host's state is then ERROR.
+ *
+ * Addresses and TLSA records are sorted, so that a resolver that rotates its answers changes
+ * nothing. No memory and no query budget show as failed lookups.
+ */
+#include "probe/host_uv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "probe/tlsa.h"
+
+/* A lookup ends by itself long before; this is for a resolver object that does not keep its word.
+ */
+#define LOOKUP_MS 90000
+#define STEPS_MAX 32
+
+/*
+ *   START      nothing asked yet
+ *   ADDRESSES  A and AAAA are awaited
+ *   ALIAS      the CNAME is awaited that shows whether an alias is secure
+ *   ASK_TLSA   the next candidate for the TLSA base domain
+ *   TLSA       its records are awaited
+ *   FINISH     all is known; a turn of the loop, because host_start may be on the stack
+ */
+#define HOST_STATES(X)                                                                             \
+    X(START, start, 0)                                                                             \
+    X(ADDRESSES, addresses, LOOKUP_MS)                                                             \
+    X(ALIAS, alias, LOOKUP_MS)                                                                     \
+    X(ASK_TLSA, ask_tlsa, 0)                                                                       \
+    X(TLSA, tlsa, LOOKUP_MS)                                                                       \
+    X(FINISH, finish, 0)
+
+enum host_state {
+#define X(name, step, deadline_ms) HOST_##name,
+    HOST_STATES(X)
+#undef X
+};
+
+enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
+
+/* One lookup under way or answered. */
+struct slot {
+    struct host_lookup *lookup;
+    struct dns_query *query;         /* NULL when none is awaited */
+    const struct dns_answer *answer; /* the arena's, or static */
+};
+
+struct host_lookup {
+    struct host_request request;
+    struct mx_host *host; /* the caller's */
+    host_done done;
+    void *context;
+
+    enum host_state state, next;
+    bool expired; /* the deadline of the state has passed */
+    uv_timer_t timer;
+
+    struct slot a, aaaa, other; /* other: CNAME, then TLSA */
+    const char *candidates[2];  /* for the TLSA base domain, in the order of §2.2.2 */
+    size_t candidate_count, candidate;
+    const char *owner; /* of the TLSA lookup under way */
+};
+
+static const struct dns_answer no_budget = {.outcome = DNS_FAILED, .why = "query budget used up"};
+static const struct dns_answer no_memory = {.outcome = DNS_FAILED, .why = "no memory"};
+static const struct dns_answer no_answer = {.outcome = DNS_FAILED, .why = "no answer in time"};
+
+static void host_run(struct host_lookup *lookup);
+
+/* ---- lookups ---- */
+
+static void on_answer(void *context, const struct dns_answer *answer)
+{
+    struct slot *slot = context;
+
+    slot->query = NULL;
+    slot->answer = answer;
+    host_run(slot->lookup);
+}
+
+static void ask(struct host_lookup *lookup, struct slot *slot, const char *name, enum dns_type type)
+{
+    const struct host_request *request = &lookup->request;
+
+    *slot = (struct slot){.lookup = lookup, .answer = &no_budget};
+    if (*request->query_budget == 0)
+        return;
+    --*request->query_budget;
+    slot->answer = NULL;
+    if (name == NULL ||
+        dns_start(&slot->query, request->dns, request->arena, name, type, on_answer, slot) != 0)
+        slot->answer = &no_memory;
+}
+
+static void stop(struct slot *slot)
+{
+    if (slot->query != NULL)
+        dns_cancel(slot->query);
+    slot->query = NULL;
+}
+
+/* True while the answer is awaited; when time is up there is one, and it is bad. */
+static bool awaited(struct host_lookup *lookup, struct slot *slot)
+{
+    if (slot->query == NULL)
+        return false;
+    if (!lookup->expired)
+        return true;
+    stop(slot);
+    slot->answer = &no_answer;
+    return false;
+}
+
+static void lower_ttl(struct mx_host *host, const struct dns_answer *answer)
+{
+    if (answer->outcome != DNS_FAILED && answer->ttl < host->ttl)
+        host->ttl = answer->ttl;
+}
+
+static enum step go(struct host_lookup *lookup, enum host_state next)
+{
+    lookup->next = next;
+    return STEP_AGAIN;
+}
+
+static enum step conclude(struct host_lookup *lookup, enum host_dane dane, const char *why)
+{
+    lookup->host->dane = dane;
+    lookup->host->why = why;
+    return go(lookup, HOST_FINISH);
+}
+
+/* "TLSA lookup _25._tcp.mx.example: SERVFAIL (EDE 6: DNSSEC Bogus)" */
+static const char *failure(struct host_lookup *lookup, const char *what, const char *name,
+                           const struct dns_answer *answer)
+{
+    const char *why =
+        arena_printf(lookup->request.arena, "%s lookup %s: %s", what, name, answer->why);
+
+    return why != NULL ? why : no_memory.why;
+}
+
+/* ---- addresses ---- */
+
+static int compare_records(const void *left, const void *right)
+{
+    const struct dns_record *a = left, *b = right;
+
+    if (a->length != b->length)
+        return a->length < b->length ? -1 : 1;
+    return a->length == 0 ? 0 : memcmp(a->data, b->data, a->length);
+}
+
+static void sort_records(const struct dns_answer *answer)
+{
+    if (answer->count > 1)
+        qsort(answer->records, answer->count, sizeof *answer->records, compare_records);
+}
+
+static bool is_repeated(const struct dns_answer *answer, size_t i)
+{
+    return i > 0 && compare_records(&answer->records[i - 1], &answer->records[i]) == 0;
+}
+
+static void add_addresses(struct mx_host *host, const struct dns_answer *answer)
+{
+    size_t room = EVIDENCE_ADDRESSES_MAX;
+
+    if (answer->outcome != DNS_RECORDS)
+        return;
+    lower_ttl(host, answer);
+    sort_records(answer);
+    for (size_t i = 0; i < answer->count && room > 0; i++) {
+        struct mx_address *address = &host->addresses[host->address_count];
+
+        if (is_repeated(answer, i) ||
+            !ip_from_octets(&address->ip, answer->records[i].data, answer->records[i].length))
+            continue;
+        address->secure = answer->secure;
+        host->address_count++;
+        room--;
+    }
+}
+
+/* Neither family has an address: the host is dead if that is known, else lost. */
+static enum step conclude_absent(struct host_lookup *lookup)
+{
+    const struct dns_answer *a = lookup->a.answer, *aaaa = lookup->aaaa.answer;
+    const char *name = lookup->request.name, *why;
+    bool gone = a->outcome == DNS_NXDOMAIN || aaaa->outcome == DNS_NXDOMAIN;
+
+    if (gone || (a->outcome == DNS_NODATA && aaaa->outcome == DNS_NODATA)) {
+        lower_ttl(lookup->host, a);
+        lower_ttl(lookup->host, aaaa);
+        why = arena_printf(lookup->request.arena, gone ? "%s does not exist" : "%s has no address",
+                           name);
+        return conclude(lookup, HOST_DANE_DEAD, why != NULL ? why : no_memory.why);
+    }
+    if (a->outcome != DNS_FAILED)
+        why = failure(lookup, "AAAA", name, aaaa);
+    else if (aaaa->outcome != DNS_FAILED)
+        why = failure(lookup, "A", name, a);
+    else if (strcmp(a->why, aaaa->why) == 0)
+        why = failure(lookup, "address", name, a);
+    else
+        why = arena_printf(lookup->request.arena, "address lookup %s: A %s, AAAA %s", name, a->why,
+                           aaaa->why);
+    return conclude(lookup, HOST_DANE_LOST, why != NULL ? why : no_memory.why);
+}
+
+/* The answer that says where the host is: a secure one if there is one, else one by an alias. */
+static const struct dns_answer *leading_answer(const struct host_lookup *lookup)
+{
+    const struct dns_answer *answers[] = {lookup->a.answer, lookup->aaaa.answer};
+    const struct dns_answer *leading = NULL;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (answers[i]->outcome != DNS_RECORDS)
+            continue;
+        if (answers[i]->secure)
+            return answers[i];
+        if (leading == NULL || (leading->aliases == 0 && answers[i]->aliases > 0))
+            leading = answers[i];
+    }
+    return leading;
+}
+
+static enum step step_start(struct host_lookup *lookup)
+{
+    ask(lookup, &lookup->a, lookup->request.name, DNS_A);
+    ask(lookup, &lookup->aaaa, lookup->request.name, DNS_AAAA);
+    return go(lookup, HOST_ADDRESSES);
+}
+
+static void add_candidate(struct host_lookup *lookup, const char *name)
+{
+    lookup->candidates[lookup->candidate_count++] = name;
+}
+
+static enum step choose_candidates(struct host_lookup *lookup, const struct dns_answer *leading)
+{
+    if (!lookup->request.dane)
+        return conclude(lookup, HOST_DANE_NONE, NULL);
+    if (leading->secure) {
+        lookup->host->address_secure = true;
+        if (leading->aliases > 0)
+            add_candidate(lookup, leading->owner);
+        add_candidate(lookup, lookup->request.name);
+        return go(lookup, HOST_ASK_TLSA);
+    }
+    if (leading->aliases == 0)
+        return conclude(lookup, HOST_DANE_NONE, NULL);
+    ask(lookup, &lookup->other, lookup->request.name, DNS_CNAME);
+    return go(lookup, HOST_ALIAS);
+}
+
+static enum step step_addresses(struct host_lookup *lookup)
+{
+    struct mx_host *host = lookup->host;
+    const struct dns_answer *leading;
+    bool waiting = awaited(lookup, &lookup->a);
+
+    if (awaited(lookup, &lookup->aaaa) || waiting)
+        return STEP_WAIT;
+    host->addresses = arena_array(lookup->request.arena, (size_t)2 * EVIDENCE_ADDRESSES_MAX,
+                                  sizeof *host->addresses);
+    host->addresses_known = true;
+    if (host->addresses == NULL)
+        return conclude(lookup, HOST_DANE_LOST, no_memory.why);
+    add_addresses(host, lookup->a.answer);
+    add_addresses(host, lookup->aaaa.answer);
+    leading = leading_answer(lookup);
+    if (leading == NULL)
+        return conclude_absent(lookup);
+    if (leading->aliases > 0)
+        host->expanded = leading->owner;
+    return choose_candidates(lookup, leading);
+}
+
+/* ---- an alias with an insecure end ---- */
+
+static enum step step_alias(struct host_lookup *lookup)
+{
+    const struct dns_answer *answer;
+
+    if (awaited(lookup, &lookup->other))
+        return STEP_WAIT;
+    answer = lookup->other.answer;
+    lower_ttl(lookup->host, answer);
+    if (answer->outcome == DNS_FAILED)
+        return conclude(lookup, HOST_DANE_ERROR,
+                        failure(lookup, "CNAME", lookup->request.name, answer));
+    if (answer->outcome != DNS_RECORDS || !answer->secure)
+        return conclude(lookup, HOST_DANE_NONE, NULL);
+    lookup->host->address_secure = true;
+    add_candidate(lookup, lookup->request.name);
+    return go(lookup, HOST_ASK_TLSA);
+}
+
+/* ---- TLSA ---- */
+
+static enum step step_ask_tlsa(struct host_lookup *lookup)
+{
+    if (lookup->candidate == lookup->candidate_count)
+        return conclude(lookup, HOST_DANE_NONE, NULL);
+    lookup->owner = arena_printf(lookup->request.arena, "_%u._tcp.%s", lookup->request.port,
+                                 lookup->candidates[lookup->candidate]);
+    ask(lookup, &lookup->other, lookup->owner, DNS_TLSA);
+    return go(lookup, HOST_TLSA);
+}
+
+static enum step take_tlsa(struct host_lookup *lookup, const struct dns_answer *answer)
+{
+    struct mx_host *host = lookup->host;
+    bool usable = false;
+
+    host->tlsa_base = lookup->candidates[lookup->candidate];
+    host->tlsa_truncated = answer->cut;
+    host->tlsa = arena_array(lookup->request.arena, EVIDENCE_TLSA_MAX, sizeof *host->tlsa);
+    if (host->tlsa == NULL)
+        return conclude(lookup, HOST_DANE_ERROR, no_memory.why);
+    sort_records(answer);
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct dns_record *record = &answer->records[i];
+        struct tlsa tlsa;
+
+        if (is_repeated(answer, i) || record->length < 3)
+            continue;
+        host->tlsa_short |= record->length == 3;
+        if (host->tlsa_count == EVIDENCE_TLSA_MAX) {
+            host->tlsa_truncated = true;
+            continue;
+        }
+        if (!tlsa_parse(&tlsa, record->data, record->length))
+            continue;
+        usable |= tlsa.usable;
+        host->tlsa[host->tlsa_count++] = tlsa;
+    }
+    return conclude(lookup, usable ? HOST_DANE_USABLE : HOST_DANE_UNUSABLE, NULL);
+}
+
+static enum step step_tlsa(struct host_lookup *lookup)
+{
+    const struct dns_answer *answer;
+
+    if (awaited(lookup, &lookup->other))
+        return STEP_WAIT;
+    answer = lookup->other.answer;
+    lower_ttl(lookup->host, answer);
+    if (answer->outcome == DNS_FAILED)
+        return conclude(
+            lookup, HOST_DANE_ERROR,
+            failure(lookup, "TLSA", lookup->owner != NULL ? lookup->owner : "", answer));
+    if (answer->outcome == DNS_RECORDS && answer->secure)
+        return take_tlsa(lookup, answer);
+    lookup->candidate++;
+    return go(lookup, HOST_ASK_TLSA);
+}
+
+static enum step step_finish(struct host_lookup *lookup)
+{
+    return lookup->expired ? STEP_DONE : STEP_WAIT;
+}
+
+/* ---- the driver ---- */
+
+static const struct {
+    enum step (*step)(struct host_lookup *);
+    uint64_t deadline_ms;
+} states[] = {
+#define X(name, step, deadline_ms) {step_##step, deadline_ms},
+    HOST_STATES(X)
+#undef X
+};
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct host_lookup *lookup = timer->data;
+
+    lookup->expired = true;
+    host_run(lookup);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void release(struct host_lookup *lookup)
+{
+    stop(&lookup->a);
+    stop(&lookup->aaaa);
+    stop(&lookup->other);
+    uv_close((uv_handle_t *)&lookup->timer, on_timer_closed);
+}
+
+static void host_run(struct host_lookup *lookup)
+{
+    enum step step;
+    unsigned steps = 0;
+
+    do {
+        CHECK(steps++ < STEPS_MAX);
+        if (lookup->state != lookup->next) {
+            lookup->state = lookup->next;
+            lookup->expired = false;
+            uv_timer_start(&lookup->timer, on_timer, states[lookup->state].deadline_ms, 0);
+        }
+        step = states[lookup->state].step(lookup);
+    } while (step == STEP_AGAIN);
+    if (step != STEP_DONE)
+        return;
+    release(lookup);
+    lookup->done(lookup->context);
+}
+
+int host_start(struct host_lookup **out, const struct host_request *request, struct mx_host *host,
+               host_done done, void *context)
+{
+    struct host_lookup *lookup = calloc(1, sizeof *lookup);
+    uint16_t preference = host->preference;
+
+    if (lookup == NULL)
+        return UV_ENOMEM;
+    lookup->request = *request;
+    lookup->host = host;
+    lookup->done = done;
+    lookup->context = context;
+    *host = (struct mx_host){.name = request->name, .preference = preference, .ttl = UINT32_MAX};
+    uv_timer_init(dns_loop(request->dns), &lookup->timer);
+    lookup->timer.data = lookup;
+    *out = lookup;
+    host_run(lookup);
+    return 0;
+}
+
+void host_cancel(struct host_lookup *lookup)
+{
+    if (!uv_is_closing((uv_handle_t *)&lookup->timer))
+        release(lookup);
+}
