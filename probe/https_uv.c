@@ -43,7 +43,8 @@ struct https_fetch {
     struct https_reply reply;
     struct buf body;
     struct https_target target;
-    bool connected; /* a TLS handshake has begun */
+    bool connected;   /* a TLS handshake has begun */
+    bool failed_here; /* for want of memory or descriptors */
     https_done done;
     void *context;
 };
@@ -158,6 +159,7 @@ static void fetch_end(struct https_fetch *fetch, CURLcode code)
         if (fetch->easy != NULL)
             explain(fetch, code);
         result.why = fetch->target.why;
+        result.failed_here = fetch->failed_here || code == CURLE_OUT_OF_MEMORY;
     }
     fetch_unlink(fetch);
     fetch_stop(fetch);
@@ -246,8 +248,10 @@ static curl_socket_t socket_open(void *context, curlsocktype purpose, struct cur
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                 address->protocol);
-    if (fd < 0)
+    if (fd < 0) {
         snprintf(fetch->target.why, sizeof fetch->target.why, "no socket: %s", strerror(errno));
+        fetch->failed_here = errno != EAFNOSUPPORT;
+    }
     return fd;
 }
 

@@ -32,6 +32,7 @@ struct https_request {
 
 struct https_result {
     bool ok;          /* 200, text/plain, body complete */
+    bool failed_here; /* !ok for want of memory or descriptors: says nothing about the host */
     int status;       /* 0 when no response came */
     const char *why;  /* !ok: in words, printable ASCII */
     const char *body; /* ok */

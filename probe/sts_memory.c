@@ -208,6 +208,18 @@ bool sts_memory_fetch_due(struct sts_memory *memory, const char *domain, const c
     return !too_many_changes(memory, entry, now);
 }
 
+const struct sts_policy *sts_memory_peek(const struct sts_memory *memory, const char *domain,
+                                         int64_t now, const char **id)
+{
+    const struct entry *entry = find(memory, domain);
+
+    if (entry == NULL || !policy_valid(entry, now))
+        return NULL;
+    if (id != NULL)
+        *id = entry->id;
+    return entry->policy;
+}
+
 /* When the next attempt may be, whatever the id; 0 when now. */
 static int64_t next_attempt(const struct sts_memory *memory, const struct entry *entry, int64_t now)
 {
@@ -216,6 +228,13 @@ static int64_t next_attempt(const struct sts_memory *memory, const struct entry 
     if (too_many_changes(memory, entry, now) && at < entry->changes_from + memory->options.retry_ms)
         at = entry->changes_from + memory->options.retry_ms;
     return at > now ? at : 0;
+}
+
+int64_t sts_memory_retry_at(const struct sts_memory *memory, const char *domain, int64_t now)
+{
+    const struct entry *entry = find(memory, domain);
+
+    return entry == NULL ? 0 : next_attempt(memory, entry, now);
 }
 
 bool sts_memory_policy(const struct sts_memory *memory, struct arena *arena, const char *domain,

@@ -39,6 +39,13 @@ size_t sts_memory_octets(const struct sts_memory *memory);
 bool sts_memory_fetch_due(struct sts_memory *memory, const char *domain, const char *id,
                           int64_t now);
 
+/* The remembered policy while it is within its max_age, else NULL, and its id (`id` may be NULL);
+ * the memory's, until it changes. */
+const struct sts_policy *sts_memory_peek(const struct sts_memory *memory, const char *domain,
+                                         int64_t now, const char **id);
+/* Monotonic ms before which no fetch is tried, 0 when there is no such time. */
+int64_t sts_memory_retry_at(const struct sts_memory *memory, const char *domain, int64_t now);
+
 /*
  * The remembered policy when it is within its max_age: fills all of *out but ttl, in `arena`; `why`
  * is the last failure's. False, and *out untouched, when there is none or no memory.

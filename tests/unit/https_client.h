@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include "base/log.h"
 #include "https_server.h"
 #include "probe/https_uv.h"
 #include "unit.h"
@@ -119,6 +120,7 @@ static inline int set_up(void **state)
     const struct certificate_wish wish = ALT("DNS:" HOST);
 
     (void)state;
+    log_set_level(LOG_LEVEL_ERROR);
     signal(SIGPIPE, SIG_IGN);
     authority = authority_make(authority_file);
     leaf = certificate_make(&wish, &authority);
