@@ -2,6 +2,7 @@
 #include "probe/dns_wire.h"
 
 #include "tests/unit/dns_wire_fixture.h"
+#include "tests/unit/rows.h"
 
 /* ---- queries ---- */
 
@@ -78,7 +79,7 @@ static void test_query_names(void **state)
 /* ---- whole replies ---- */
 
 struct row {
-    const char *title;
+    const char *name;
     struct packet_spec spec;
     const char *asked; /* NULL: spec.name */
     enum dns_outcome outcome;
@@ -369,30 +370,28 @@ static const char *expected(const char *text)
     return text == NULL ? "(none)" : text;
 }
 
-static void test_replies(void **state)
+static void test_reply(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const struct row *row = &rows[i];
-        struct packet_spec spec = row->spec;
-        struct dns_answer out;
+    const struct row *row = *state;
+    struct packet_spec spec = row->spec;
+    struct dns_answer out;
 
-        print_message("  %s\n", row->title);
-        spec.id = ID;
-        packet_build(&packet, &spec);
-        assert_int_equal(answer_to(&out, row->asked != NULL ? row->asked : spec.name, spec.type),
-                         DNS_WIRE_OK);
-        assert_string_equal(expected(out.why), expected(row->why));
-        assert_int_equal(out.outcome, row->outcome);
-        assert_int_equal(out.secure, row->secure);
-        assert_int_equal(out.ttl, row->ttl);
-        assert_int_equal(out.count, row->count);
-        assert_non_null(out.owner);
-        if (row->owner != NULL)
-            assert_string_equal(out.owner, row->owner);
-        if (row->outcome != DNS_FAILED)
-            assert_int_equal(out.aliases, row->aliases);
-    }
+    assert_int_equal(set_up(NULL), 0);
+    spec.id = ID;
+    packet_build(&packet, &spec);
+    assert_int_equal(answer_to(&out, row->asked != NULL ? row->asked : spec.name, spec.type),
+                     DNS_WIRE_OK);
+    assert_string_equal(expected(out.why), expected(row->why));
+    assert_int_equal(out.outcome, row->outcome);
+    assert_int_equal(out.secure, row->secure);
+    assert_int_equal(out.ttl, row->ttl);
+    assert_int_equal(out.count, row->count);
+    assert_non_null(out.owner);
+    if (row->owner != NULL)
+        assert_string_equal(out.owner, row->owner);
+    if (row->outcome != DNS_FAILED)
+        assert_int_equal(out.aliases, row->aliases);
+    tear_down(NULL);
 }
 
 /* ---- record data ---- */
@@ -417,6 +416,7 @@ static void test_rdata(void **state)
                                .answer = {"mx.example. 300 IN AAAA 2001:db8::1"}};
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     packet_build(&packet, &mx);
     assert_int_equal(answer_to(&out, "example", DNS_MX), DNS_WIRE_OK);
     assert_int_equal(out.count, 3);
@@ -434,6 +434,7 @@ static void test_rdata(void **state)
     assert_int_equal(answer_to(&out, "mx.example", DNS_AAAA), DNS_WIRE_OK);
     assert_int_equal(out.records[0].length, 16);
     assert_null(out.records[0].name);
+    tear_down(NULL);
 }
 
 static void test_short_tlsa(void **state)
@@ -442,6 +443,7 @@ static void test_short_tlsa(void **state)
     struct dns_answer out;
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     for (unsigned length = 0; length <= sizeof data; length++) { /* C-2 */
         one_record(DNS_TLSA, data, length, length);
         assert_int_equal(answer_to(&out, "mx.example", DNS_TLSA), DNS_WIRE_OK);
@@ -451,17 +453,15 @@ static void test_short_tlsa(void **state)
         assert_int_equal(out.records[0].length, length);
         assert_memory_equal(out.records[0].data, data, length);
     }
+    tear_down(NULL);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_query, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_query_names, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_replies, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_rdata, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_short_tlsa, set_up, tear_down),
-    };
-
-    return cmocka_run_group_tests_name("dns_wire", tests, NULL, NULL);
+    ROWS_ADD(rows, test_reply);
+    ROWS_ADD_TEST(test_query);
+    ROWS_ADD_TEST(test_query_names);
+    ROWS_ADD_TEST(test_rdata);
+    ROWS_ADD_TEST(test_short_tlsa);
+    return rows_run("dns_wire");
 }

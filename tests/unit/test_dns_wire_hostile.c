@@ -2,55 +2,55 @@
 #include "probe/dns_guard.h"
 
 #include "tests/unit/dns_wire_fixture.h"
+#include "tests/unit/rows.h"
 
 /* ---- record data ---- */
 
+static const struct rdata_row {
+    const char *name;
+    uint16_t type;
+    const char *data;
+    uint16_t length, told;
+    bool good;
+} rdata_rows[] = {
+    {"A of 4", DNS_A, "abcd", 4, 4, true},
+    {"A of 3", DNS_A, "abc", 3, 3, false},
+    {"A of 5", DNS_A, "abcde", 5, 5, false},
+    {"AAAA of 15", DNS_AAAA, "0123456789abcde", 15, 15, false},
+    {"RDLENGTH overrun", DNS_A, "abcd", 4, 5, false},
+    {"RDLENGTH 65535", DNS_TXT, "\3abc", 4, 65535, false},
+    {"octets after the last record", DNS_TXT, "\3abc", 4, 3, false},
+    {"TXT string overruns the RDATA", DNS_TXT, "\4abc", 4, 4, false},
+    {"TXT without a string", DNS_TXT, "", 0, 0, true},
+    {"MX of 1", DNS_MX, "a", 1, 1, false},
+    {"MX of 2: no name", DNS_MX, "\0\1", 2, 2, false},
+    {"MX to the root", DNS_MX, "\0\1\0", 3, 3, true},
+    {"MX with octets after the name", DNS_MX, "\0\1\0x", 4, 4, false},
+    {"MX name runs out of the RDATA", DNS_MX, "\0\1\1a", 4, 4, false},
+    {"MX to the question", DNS_MX, "\0\1\300\14", 4, 4, true},
+    {"pointer to itself", DNS_NS, "\300\50", 2, 2, false},
+    {"pointer forwards", DNS_NS, "\300\60", 2, 2, false},
+    {"pointer into the header", DNS_NS, "\300\0", 2, 2, false},
+    {"pointer beyond the message", DNS_NS, "\377\377", 2, 2, false},
+    {"half a pointer", DNS_NS, "\300", 1, 1, false},
+    {"label type 01", DNS_NS, "\100a\0", 3, 3, false},
+    {"label type 10", DNS_NS, "\200a\0", 3, 3, false},
+    {"pointer loop through a label", DNS_NS, "\1a\300\50", 4, 4, false},
+};
+
 static void test_bad_rdata(void **state)
 {
-    static const struct {
-        const char *title;
-        uint16_t type;
-        const char *data;
-        uint16_t length, told;
-        bool good;
-    } cases[] = {
-        {"A of 4", DNS_A, "abcd", 4, 4, true},
-        {"A of 3", DNS_A, "abc", 3, 3, false},
-        {"A of 5", DNS_A, "abcde", 5, 5, false},
-        {"AAAA of 15", DNS_AAAA, "0123456789abcde", 15, 15, false},
-        {"RDLENGTH overrun", DNS_A, "abcd", 4, 5, false},
-        {"RDLENGTH 65535", DNS_TXT, "\3abc", 4, 65535, false},
-        {"octets after the last record", DNS_TXT, "\3abc", 4, 3, false},
-        {"TXT string overruns the RDATA", DNS_TXT, "\4abc", 4, 4, false},
-        {"TXT without a string", DNS_TXT, "", 0, 0, true},
-        {"MX of 1", DNS_MX, "a", 1, 1, false},
-        {"MX of 2: no name", DNS_MX, "\0\1", 2, 2, false},
-        {"MX to the root", DNS_MX, "\0\1\0", 3, 3, true},
-        {"MX with octets after the name", DNS_MX, "\0\1\0x", 4, 4, false},
-        {"MX name runs out of the RDATA", DNS_MX, "\0\1\1a", 4, 4, false},
-        {"MX to the question", DNS_MX, "\0\1\300\14", 4, 4, true},
-        {"pointer to itself", DNS_NS, "\300\50", 2, 2, false},
-        {"pointer forwards", DNS_NS, "\300\60", 2, 2, false},
-        {"pointer into the header", DNS_NS, "\300\0", 2, 2, false},
-        {"pointer beyond the message", DNS_NS, "\377\377", 2, 2, false},
-        {"half a pointer", DNS_NS, "\300", 1, 1, false},
-        {"label type 01", DNS_NS, "\100a\0", 3, 3, false},
-        {"label type 10", DNS_NS, "\200a\0", 3, 3, false},
-        {"pointer loop through a label", DNS_NS, "\1a\300\50", 4, 4, false},
-    };
+    const struct rdata_row *row = *state;
+    struct dns_answer out;
 
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) { /* hostile 23 */
-        struct dns_answer out;
-
-        print_message("  %s\n", cases[i].title);
-        one_record(cases[i].type, cases[i].data, cases[i].length, cases[i].told);
-        assert_int_equal(answer_to(&out, "mx.example", cases[i].type), DNS_WIRE_OK);
-        assert_int_equal(out.outcome, cases[i].good ? DNS_RECORDS : DNS_FAILED);
-        assert_int_equal(out.secure, cases[i].good);
-        if (!cases[i].good)
-            assert_string_equal(out.why, "malformed answer");
-    }
+    assert_int_equal(set_up(NULL), 0);
+    one_record(row->type, row->data, row->length, row->told); /* hostile 23 */
+    assert_int_equal(answer_to(&out, "mx.example", row->type), DNS_WIRE_OK);
+    assert_int_equal(out.outcome, row->good ? DNS_RECORDS : DNS_FAILED);
+    assert_int_equal(out.secure, row->good);
+    if (!row->good)
+        assert_string_equal(out.why, "malformed answer");
+    tear_down(NULL);
 }
 
 /* ---- lies about sections ---- */
@@ -64,6 +64,7 @@ static void test_lying_counts(void **state)
     struct dns_answer out;
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     for (unsigned section = 1; section <= 3; section++) {
         packet_build(&packet, &spec);
         packet_count(&packet, section, section == 1 ? 2 : 1);
@@ -79,6 +80,7 @@ static void test_lying_counts(void **state)
     packet_count(&packet, 1, 0);
     assert_int_equal(answer_to(&out, "mx.example", DNS_A), DNS_WIRE_OK);
     assert_string_equal(out.why, "malformed answer");
+    tear_down(NULL);
 }
 
 static void test_cut_anywhere(void **state)
@@ -94,6 +96,7 @@ static void test_cut_anywhere(void **state)
     size_t whole;
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     packet_build(&packet, &spec);
     whole = packet.length;
     for (size_t length = 0; length < whole; length++) {
@@ -111,6 +114,7 @@ static void test_cut_anywhere(void **state)
     packet.length = whole;
     assert_int_equal(answer_to(&out, "mx.example", DNS_A), DNS_WIRE_OK);
     assert_int_equal(out.outcome, DNS_RECORDS);
+    tear_down(NULL);
 }
 
 static void put_opt(const char *owner, const char *rdata, size_t length)
@@ -142,6 +146,7 @@ static void test_bad_opt(void **state)
     struct packet_spec spec = {.id = ID, .name = "mx.example", .type = DNS_A, .rcode = 2};
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct dns_answer out;
 
@@ -153,39 +158,40 @@ static void test_bad_opt(void **state)
         assert_int_equal(out.outcome, DNS_FAILED);
         assert_string_equal(out.why, cases[i].why);
     }
+    tear_down(NULL);
 }
 
 /* ---- ours or not ---- */
 
+static const struct stranger_row {
+    const char *name;
+    unsigned offset;
+    uint8_t value;
+} stranger_rows[] = {
+    {"another id", 1, 0x35},          {"a query", 2, 0x01},
+    {"opcode NOTIFY", 2, 0xa1},       {"no question", 5, 0},
+    {"two questions", 5, 2},          {"another name", 13, 'n'},
+    {"another type", 25, 2},          {"another class", 27, 3},
+    {"question a pointer", 12, 0xc0}, {"question name too long", 12, 63},
+};
+
 static void test_not_ours(void **state)
 {
-    static const struct {
-        const char *title;
-        unsigned offset;
-        uint8_t value;
-    } cases[] = {
-        {"another id", 1, 0x35},          {"a query", 2, 0x01},
-        {"opcode NOTIFY", 2, 0xa1},       {"no question", 5, 0},
-        {"two questions", 5, 2},          {"another name", 13, 'n'},
-        {"another type", 25, 2},          {"another class", 27, 3},
-        {"question a pointer", 12, 0xc0}, {"question name too long", 12, 63},
-    };
+    const struct stranger_row *row = *state;
     struct packet_spec spec = {.id = ID,
                                .name = "mx.example",
                                .type = DNS_A,
                                .answer = {"mx.example. 300 IN A 192.0.2.1"}};
     struct dns_answer out;
 
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) { /* hostile 24 */
-        print_message("  %s\n", cases[i].title);
-        packet_build(&packet, &spec);
-        packet.data[cases[i].offset] = cases[i].value;
-        assert_int_equal(answer_to(&out, "mx.example", DNS_A), DNS_WIRE_NOT_OURS);
-    }
+    assert_int_equal(set_up(NULL), 0);
+    packet_build(&packet, &spec);
+    packet.data[row->offset] = row->value; /* hostile 24 */
+    assert_int_equal(answer_to(&out, "mx.example", DNS_A), DNS_WIRE_NOT_OURS);
     packet_build(&packet, &spec);
     assert_int_equal(answer_to(&out, "x.example", DNS_A), DNS_WIRE_NOT_OURS);
     assert_int_equal(answer_to(&out, "mx.example.com", DNS_A), DNS_WIRE_NOT_OURS);
+    tear_down(NULL);
 }
 
 static void test_truncated_and_bare(void **state)
@@ -194,6 +200,7 @@ static void test_truncated_and_bare(void **state)
     struct dns_answer out;
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     packet_build(&packet, &spec);
     packet_count(&packet, 1, 7); /* cut in the middle: nothing but the question is read */
     assert_int_equal(answer_to(&out, "mx.example", DNS_A), DNS_WIRE_TRUNCATED);
@@ -208,6 +215,7 @@ static void test_truncated_and_bare(void **state)
     assert_int_equal(answer_to(&out, "mx.example", DNS_A), DNS_WIRE_NOT_OURS);
     packet.data[3] = 0x83;
     assert_int_equal(answer_to(&out, "mx.example", DNS_A), DNS_WIRE_NOT_OURS);
+    tear_down(NULL);
 }
 
 /* ---- limits ---- */
@@ -232,6 +240,7 @@ static void test_chain_limit(void **state)
     struct dns_answer out;
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     for (unsigned aliases = DNS_ALIASES_MAX - 1; aliases <= DNS_ALIASES_MAX; aliases++) {
         chain_of(aliases); /* hostile 22, B-30 */
         assert_int_equal(answer_to(&out, "n0.example", DNS_A), DNS_WIRE_OK);
@@ -242,6 +251,7 @@ static void test_chain_limit(void **state)
     assert_int_equal(answer_to(&out, "n0.example", DNS_A), DNS_WIRE_OK);
     assert_int_equal(out.outcome, DNS_FAILED);
     assert_string_equal(out.why, "CNAME chain too long");
+    tear_down(NULL);
 }
 
 static void many_records(unsigned count)
@@ -262,6 +272,7 @@ static void test_record_limit(void **state)
     struct dns_answer out;
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     for (unsigned count = DNS_RECORDS_MAX - 1; count <= DNS_RECORDS_MAX + 1; count++) {
         many_records(count); /* hostile 19, 21 */
         assert_int_equal(answer_to(&out, "example", DNS_MX), DNS_WIRE_OK);
@@ -269,6 +280,7 @@ static void test_record_limit(void **state)
         assert_int_equal(out.cut, count > DNS_RECORDS_MAX);
         assert_int_equal(out.count, count > DNS_RECORDS_MAX ? DNS_RECORDS_MAX : count);
     }
+    tear_down(NULL);
 }
 
 /* A record of type 65296 whose RDATA is `links` pointers, each to the one before, the first to the
@@ -299,6 +311,7 @@ static void test_pointer_bomb(void **state)
     struct dns_answer out;
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     pointer_bomb(DNS_GUARD_POINTERS_MAX - 1);
     assert_int_equal(answer_to(&out, "a", DNS_A), DNS_WIRE_OK);
     assert_int_equal(out.outcome, DNS_RECORDS);
@@ -308,6 +321,7 @@ static void test_pointer_bomb(void **state)
     pointer_bomb(8000);
     assert_int_equal(answer_to(&out, "a", DNS_A), DNS_WIRE_OK);
     assert_string_equal(out.why, "malformed answer");
+    tear_down(NULL);
 }
 
 static void test_label_limits(void **state)
@@ -319,6 +333,7 @@ static void test_label_limits(void **state)
     uint8_t name[400];
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct dns_answer out;
         size_t length = 0;
@@ -335,6 +350,7 @@ static void test_label_limits(void **state)
         assert_int_equal(answer_to(&out, "mx.example", DNS_NS), DNS_WIRE_OK);
         assert_int_equal(out.outcome, cases[i].good ? DNS_RECORDS : DNS_FAILED);
     }
+    tear_down(NULL);
 }
 
 static void test_no_memory(void **state)
@@ -346,6 +362,7 @@ static void test_no_memory(void **state)
     struct dns_answer out;
 
     (void)state;
+    assert_int_equal(set_up(NULL), 0);
     packet_build(&packet, &spec);
     for (size_t limit = 0; limit < 96; limit += 16) {
         struct arena *small = arena_new(limit);
@@ -357,23 +374,21 @@ static void test_no_memory(void **state)
             DNS_WIRE_MEMORY);
         arena_free(small);
     }
+    tear_down(NULL);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_bad_rdata, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_lying_counts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cut_anywhere, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bad_opt, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_not_ours, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_truncated_and_bare, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_chain_limit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_record_limit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_pointer_bomb, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_label_limits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
-    };
-
-    return cmocka_run_group_tests_name("dns_wire_hostile", tests, NULL, NULL);
+    ROWS_ADD(rdata_rows, test_bad_rdata);
+    ROWS_ADD(stranger_rows, test_not_ours);
+    ROWS_ADD_TEST(test_lying_counts);
+    ROWS_ADD_TEST(test_cut_anywhere);
+    ROWS_ADD_TEST(test_bad_opt);
+    ROWS_ADD_TEST(test_truncated_and_bare);
+    ROWS_ADD_TEST(test_chain_limit);
+    ROWS_ADD_TEST(test_record_limit);
+    ROWS_ADD_TEST(test_pointer_bomb);
+    ROWS_ADD_TEST(test_label_limits);
+    ROWS_ADD_TEST(test_no_memory);
+    return rows_run("dns_wire_hostile");
 }

@@ -2,9 +2,10 @@
 #include "probe/host_uv.h"
 
 #include "tests/unit/host_fixture.h"
+#include "tests/unit/rows.h"
 
 struct row {
-    const char *title;
+    const char *name;
     struct responder_line lines[LINES_MAX];
     const char *asked; /* beside A and AAAA of the host */
     enum host_dane dane;
@@ -476,35 +477,28 @@ static size_t count_lines(const struct responder_line *lines)
     return count;
 }
 
-static void test_rows(void **state)
+static void test_row(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        const struct row *row = &rows[i];
-        struct fixture *f = open_fixture(row->lines, count_lines(row->lines));
+    const struct row *row = *state;
+    struct fixture *f = open_fixture(row->lines, count_lines(row->lines));
 
-        print_message("  %s\n", row->title);
-        look_up(f);
-        assert_string_equal(f->responder.asked[0], "A mx.example");
-        assert_string_equal(f->responder.asked[1], "AAAA mx.example");
-        assert_string_equal(asked_besides(f), row->asked);
-        assert_int_equal(f->responder.unexpected, 0);
-        assert_string_equal(text(f->host.why), text(row->why));
-        assert_int_equal(f->host.dane, row->dane);
-        assert_string_equal(text(f->host.tlsa_base), text(row->base));
-        assert_string_equal(text(f->host.expanded), text(row->expanded));
-        assert_int_equal(f->host.tlsa_count, row->tlsa_count);
-        assert_int_equal(f->host.ttl, row->ttl); /* C-5 */
-        assert_int_equal(f->budget, BUDGET - f->responder.count);
-        close_fixture(f);
-    }
+    look_up(f);
+    assert_string_equal(f->responder.asked[0], "A mx.example");
+    assert_string_equal(f->responder.asked[1], "AAAA mx.example");
+    assert_string_equal(asked_besides(f), row->asked);
+    assert_int_equal(f->responder.unexpected, 0);
+    assert_string_equal(text(f->host.why), text(row->why));
+    assert_int_equal(f->host.dane, row->dane);
+    assert_string_equal(text(f->host.tlsa_base), text(row->base));
+    assert_string_equal(text(f->host.expanded), text(row->expanded));
+    assert_int_equal(f->host.tlsa_count, row->tlsa_count);
+    assert_int_equal(f->host.ttl, row->ttl); /* C-5 */
+    assert_int_equal(f->budget, BUDGET - f->responder.count);
+    close_fixture(f);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-    };
-
-    return cmocka_run_group_tests_name("host", tests, NULL, NULL);
+    ROWS_ADD(rows, test_row);
+    return rows_run("host");
 }

@@ -1,19 +1,14 @@
 /* resolv_conf: what counts as a nameserver line. */
 #include "probe/resolv_conf.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
+#include "tests/unit/rows.h"
 
 #define MAX 8
 
-static const struct {
-    const char *title, *text, *want; /* addresses separated by blanks */
+static const struct row {
+    const char *name, *text, *want; /* addresses separated by blanks */
 } rows[] = {
     {"empty", "", ""},
     {"one", "nameserver 192.0.2.1\n", "192.0.2.1"},
@@ -56,23 +51,18 @@ static size_t parse(struct ip *out, size_t max, const char *text, size_t length)
     return count;
 }
 
-static void test_rows(void **state)
+static void test_row(void **state)
 {
+    const struct row *row = *state;
     struct ip got[MAX];
-    char text[IP_TEXT_MAX], joined[MAX * IP_TEXT_MAX + 1];
+    char text[IP_TEXT_MAX], joined[MAX * IP_TEXT_MAX + 1] = "";
+    size_t count = parse(got, MAX, row->text, strlen(row->text));
 
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        size_t count = parse(got, MAX, rows[i].text, strlen(rows[i].text));
-
-        print_message("  %s\n", rows[i].title);
-        joined[0] = '\0';
-        for (size_t n = 0; n < count; n++) {
-            strcat(joined, n > 0 ? " " : "");
-            strcat(joined, ip_text(&got[n], text));
-        }
-        assert_string_equal(joined, rows[i].want);
+    for (size_t n = 0; n < count; n++) {
+        strcat(joined, n > 0 ? " " : "");
+        strcat(joined, ip_text(&got[n], text));
     }
+    assert_string_equal(joined, row->want);
 }
 
 static void test_limits(void **state)
@@ -92,10 +82,7 @@ static void test_limits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_limits),
-    };
-
-    return cmocka_run_group_tests_name("resolv_conf", tests, NULL, NULL);
+    ROWS_ADD(rows, test_row);
+    ROWS_ADD_TEST(test_limits);
+    return rows_run("resolv_conf");
 }

@@ -1,18 +1,12 @@
 /* tlsa: which records SMTP can use (CONFORMANCE B-9 to B-12, C-2). */
 #include "probe/tlsa.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+
+#include "tests/unit/rows.h"
 
 #define FIXED 3
 
@@ -20,13 +14,12 @@ static unsigned char *certificate, *key;
 static size_t certificate_length, key_length;
 
 /* A self-signed certificate and its public key, as DER. */
-static int make_certificate(void **state)
+static int make_certificate(void)
 {
     EVP_PKEY *pkey = EVP_EC_gen("P-256");
     X509 *x509 = X509_new();
     int length;
 
-    (void)state;
     if (pkey == NULL || x509 == NULL)
         return -1;
     ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
@@ -43,16 +36,8 @@ static int make_certificate(void **state)
     return certificate_length > 0 && key_length > 0 ? 0 : -1;
 }
 
-static int free_certificate(void **state)
-{
-    (void)state;
-    OPENSSL_free(certificate);
-    OPENSSL_free(key);
-    return 0;
-}
-
-static const struct {
-    const char *title;
+static const struct row {
+    const char *name;
     uint8_t usage, selector, matching_type;
     size_t length; /* of the data */
     bool usable;
@@ -82,27 +67,24 @@ static const struct {
     {"B-12 3 1 0, zeros", 3, 1, 0, 91, false},
 };
 
-static void test_rows(void **state)
+static void test_row(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        uint8_t *rdata = calloc(1, FIXED + rows[i].length);
-        struct tlsa tlsa;
+    const struct row *row = *state;
+    uint8_t *rdata = calloc(1, FIXED + row->length);
+    struct tlsa tlsa;
 
-        print_message("  %s\n", rows[i].title);
-        assert_non_null(rdata);
-        rdata[0] = rows[i].usage;
-        rdata[1] = rows[i].selector;
-        rdata[2] = rows[i].matching_type;
-        assert_true(tlsa_parse(&tlsa, rdata, FIXED + rows[i].length));
-        assert_int_equal(tlsa.usage, rows[i].usage);
-        assert_int_equal(tlsa.selector, rows[i].selector);
-        assert_int_equal(tlsa.matching_type, rows[i].matching_type);
-        assert_int_equal(tlsa.length, rows[i].length);
-        assert_ptr_equal(tlsa.data, rdata + FIXED);
-        assert_int_equal(tlsa.usable, rows[i].usable);
-        free(rdata);
-    }
+    assert_non_null(rdata);
+    rdata[0] = row->usage;
+    rdata[1] = row->selector;
+    rdata[2] = row->matching_type;
+    assert_true(tlsa_parse(&tlsa, rdata, FIXED + row->length));
+    assert_int_equal(tlsa.usage, row->usage);
+    assert_int_equal(tlsa.selector, row->selector);
+    assert_int_equal(tlsa.matching_type, row->matching_type);
+    assert_int_equal(tlsa.length, row->length);
+    assert_ptr_equal(tlsa.data, rdata + FIXED);
+    assert_int_equal(tlsa.usable, row->usable);
+    free(rdata);
 }
 
 static void test_short(void **state)
@@ -158,11 +140,15 @@ static void test_full_data(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_short),
-        cmocka_unit_test(test_full_data),
-    };
+    int failed;
 
-    return cmocka_run_group_tests_name("tlsa", tests, make_certificate, free_certificate);
+    if (make_certificate() != 0)
+        return 1;
+    ROWS_ADD(rows, test_row);
+    ROWS_ADD_TEST(test_short);
+    ROWS_ADD_TEST(test_full_data);
+    failed = rows_run("tlsa");
+    OPENSSL_free(certificate);
+    OPENSSL_free(key);
+    return failed;
 }
