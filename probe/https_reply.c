@@ -285,6 +285,19 @@ static bool take_chunk_end(struct https_reply *reply, char c)
     return true;
 }
 
+/* Skips data of a chunk; the octets it skipped. */
+static size_t skip_chunk_data(struct https_reply *reply, size_t length)
+{
+    size_t step = length < reply->chunk_left ? length : (size_t)reply->chunk_left;
+
+    reply->chunk_left -= step;
+    if (reply->chunk_left == 0) {
+        reply->chunk = HTTPS_CHUNK_END;
+        reply->chunk_line = 0;
+    }
+    return step;
+}
+
 bool https_reply_raw_body(struct https_reply *reply, const char *data, size_t length)
 {
     size_t at = 0;
@@ -292,21 +305,16 @@ bool https_reply_raw_body(struct https_reply *reply, const char *data, size_t le
     if (!reply->chunked)
         return true;
     while (at < length && reply->chunk != HTTPS_CHUNK_LAST) {
-        if (reply->chunk == HTTPS_CHUNK_DATA) {
-            size_t step = length - at < reply->chunk_left ? length - at : (size_t)reply->chunk_left;
+        bool ok = true;
 
-            at += step;
-            reply->chunk_left -= step;
-            if (reply->chunk_left == 0) {
-                reply->chunk = HTTPS_CHUNK_END;
-                reply->chunk_line = 0;
-            }
-        } else if (!(reply->chunk == HTTPS_CHUNK_LINE ? take_chunk_line(reply, data[at])
-                                                      : take_chunk_end(reply, data[at]))) {
+        if (reply->chunk == HTTPS_CHUNK_DATA)
+            at += skip_chunk_data(reply, length - at);
+        else if (reply->chunk == HTTPS_CHUNK_LINE)
+            ok = take_chunk_line(reply, data[at++]);
+        else
+            ok = take_chunk_end(reply, data[at++]);
+        if (!ok)
             return false;
-        } else {
-            at++;
-        }
     }
     return true;
 }

@@ -1,7 +1,7 @@
 /*
- * https_reply: judges an HTTP/1.1 response line by line, before anything in it is believed: RFC 9112
- * without the parts that servers and attackers disagree about (CONFORMANCE hostile 2 to 6). Pure;
- * framing and octets come from the HTTP library.
+ * https_reply: judges an HTTP/1.1 response line by line, before anything in it is believed: RFC
+ * 9112 without the parts that servers and attackers disagree about (CONFORMANCE hostile 2 to 6).
+ * Pure; framing and octets come from the HTTP library.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ struct https_reply {
     uint64_t length;
     char type[60], location[120]; /* escaped */
     enum https_chunk_state chunk;
-    bool chunk_digits;            /* still in the hexadecimal size */
+    bool chunk_digits; /* still in the hexadecimal size */
     size_t chunk_line;
     uint64_t chunk_left;
 };

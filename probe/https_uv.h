@@ -20,7 +20,7 @@ struct https_options {
     unsigned in_flight_max;              /* more wait in a queue; the deadline counts from the start
                                             of the transfer */
     size_t body_max;
-    uint16_t port;                       /* 0: 443; any other is for tests */
+    uint16_t port; /* 0: 443; any other is for tests */
 };
 
 struct https_request {
@@ -51,8 +51,8 @@ typedef void (*https_done)(void *context, const struct https_result *result);
 /*
  * `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS) is
  * returned or https_cancel comes first. The request is copied. Addresses that the filter forbids
- * are left out, and so are more than a few of one family. No more than a quarter of `in_flight_max` goes to one first address at a time. The
- * fetch frees itself after `done` has returned.
+ * are left out, and so are more than a few of one family. No more than a quarter of `in_flight_max`
+ * goes to one first address at a time. The fetch frees itself after `done` has returned.
  */
 int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
                 https_done done, void *context);

@@ -82,21 +82,33 @@ static int utf8_tail(uint8_t first, uint8_t *low, uint8_t *high)
     return first >= 0xf0 && first <= 0xf4 ? 3 : -1;
 }
 
+/* Length of the sequence at `data`, 0 when it is none. */
+static size_t utf8_length(const uint8_t *data, size_t left)
+{
+    uint8_t low, high;
+    int tail = utf8_tail(data[0], &low, &high);
+
+    if (tail < 0 || (size_t)tail >= left)
+        return 0;
+    for (int i = 1; i <= tail; i++) {
+        if (data[i] < low || data[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return (size_t)tail + 1;
+}
+
 static bool utf8_valid(const struct text *text)
 {
     const uint8_t *data = (const uint8_t *)text->data;
 
-    for (size_t i = 0; i < text->length; i++) {
-        uint8_t low, high;
-        int tail = utf8_tail(data[i], &low, &high);
+    for (size_t i = 0; i < text->length;) {
+        size_t length = utf8_length(data + i, text->length - i);
 
-        if (tail < 0 || (size_t)tail >= text->length - i)
+        if (length == 0)
             return false;
-        for (; tail > 0; tail--, low = 0x80, high = 0xbf) {
-            i++;
-            if (data[i] < low || data[i] > high)
-                return false;
-        }
+        i += length;
     }
     return true;
 }

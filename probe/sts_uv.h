@@ -1,6 +1,7 @@
 /*
  * sts_uv: MTA-STS of a domain: the TXT record, the addresses of the policy host, the fetch; and the
- * memory of policies until their max_age (RFC 8461 §3, §5.1; VERDICTS.md §4). A sequence per lookup.
+ * memory of policies until their max_age (RFC 8461 §3, §5.1; VERDICTS.md §4). A sequence per
+ * lookup.
  *
  * Memory, per policy domain and bounded: the last good policy with its id and fetch time, and
  * failures with their back-off. A DNS or fetch failure never ends a remembered policy before its
