@@ -100,8 +100,7 @@ static void udp_read(uv_udp_t *handle, ssize_t count, const uv_buf_t *buf,
         udp->heard(udp->context, 0, (const uint8_t *)buf->base, (size_t)count);
 }
 
-int dns_udp_open(struct dns_udp **out, struct dns_pool *pool, const struct dns_server *server,
-                 dns_heard heard, void *context)
+int dns_udp_open(struct dns_udp **out, const struct dns_peer *peer)
 {
     struct dns_udp *udp = calloc(1, sizeof *udp);
     struct sockaddr_storage address;
@@ -109,17 +108,17 @@ int dns_udp_open(struct dns_udp **out, struct dns_pool *pool, const struct dns_s
 
     if (udp == NULL)
         return UV_ENOMEM;
-    udp->pool = pool;
-    udp->heard = heard;
-    udp->context = context;
-    status = uv_udp_init(pool->loop, &udp->handle);
+    udp->pool = peer->pool;
+    udp->heard = peer->heard;
+    udp->context = peer->context;
+    status = uv_udp_init(peer->pool->loop, &udp->handle);
     if (status != 0) {
         free(udp);
         return status;
     }
     udp->handle.data = udp;
-    dns_pool_enter(pool);
-    fill_address(&address, server);
+    dns_pool_enter(peer->pool);
+    fill_address(&address, peer->server);
     /* binds to port 0 as well: Linux draws an ephemeral port at random */
     status = uv_udp_connect(&udp->handle, (const struct sockaddr *)&address);
     if (status == 0)
@@ -240,8 +239,8 @@ static void tcp_connected(uv_connect_t *connect, int status)
         tcp_tell(tcp, status, 0);
 }
 
-int dns_tcp_open(struct dns_tcp **out, struct dns_pool *pool, const struct dns_server *server,
-                 const uint8_t *data, size_t length, dns_heard heard, void *context)
+int dns_tcp_open(struct dns_tcp **out, const struct dns_peer *peer, const uint8_t *data,
+                 size_t length)
 {
     struct dns_tcp *tcp = calloc(1, sizeof *tcp);
     struct sockaddr_storage address;
@@ -249,21 +248,21 @@ int dns_tcp_open(struct dns_tcp **out, struct dns_pool *pool, const struct dns_s
 
     if (tcp == NULL)
         return UV_ENOMEM;
-    tcp->pool = pool;
-    tcp->heard = heard;
-    tcp->context = context;
+    tcp->pool = peer->pool;
+    tcp->heard = peer->heard;
+    tcp->context = peer->context;
     tcp->out[0] = (uint8_t)(length >> 8);
     tcp->out[1] = (uint8_t)length;
     memcpy(tcp->out + FRAME_OCTETS, data, length);
     tcp->out_length = FRAME_OCTETS + length;
-    status = uv_tcp_init(pool->loop, &tcp->handle);
+    status = uv_tcp_init(peer->pool->loop, &tcp->handle);
     if (status != 0) {
         free(tcp);
         return status;
     }
     tcp->handle.data = tcp->connect.data = tcp->write.data = tcp;
-    dns_pool_enter(pool);
-    fill_address(&address, server);
+    dns_pool_enter(peer->pool);
+    fill_address(&address, peer->server);
     status = uv_tcp_connect(&tcp->connect, &tcp->handle, (const struct sockaddr *)&address,
                             tcp_connected);
     if (status != 0) {

@@ -33,11 +33,18 @@ void dns_pool_leave(struct dns_pool *pool);
 /* `status` 0 with one message, borrowed until the call returns; else a libuv error. */
 typedef void (*dns_heard)(void *context, int status, const uint8_t *data, size_t length);
 
+/* Who is spoken to, and who listens. */
+struct dns_peer {
+    struct dns_pool *pool;
+    const struct dns_server *server; /* borrowed for the call */
+    dns_heard heard;
+    void *context;
+};
+
 struct dns_udp;
 /* Opens a socket with a port of the kernel's random choice. `heard` comes for every packet and
  * error, never from inside a call. 0 or a libuv error. */
-int dns_udp_open(struct dns_udp **out, struct dns_pool *pool, const struct dns_server *server,
-                 dns_heard heard, void *context);
+int dns_udp_open(struct dns_udp **out, const struct dns_peer *peer);
 /* Sends one packet. 0, or a libuv error; a packet that found no room is as good as lost: 0. */
 int dns_udp_send(struct dns_udp *udp, const uint8_t *data, size_t length);
 /* No call of `heard` from here on. NULL is allowed. */
@@ -46,6 +53,6 @@ void dns_udp_close(struct dns_udp *udp);
 struct dns_tcp;
 /* Connects, sends `data` (up to DNS_QUERY_OCTETS_MAX) with its length before it and reads one
  * message; then `heard` is called once. 0 or a libuv error. */
-int dns_tcp_open(struct dns_tcp **out, struct dns_pool *pool, const struct dns_server *server,
-                 const uint8_t *data, size_t length, dns_heard heard, void *context);
+int dns_tcp_open(struct dns_tcp **out, const struct dns_peer *peer, const uint8_t *data,
+                 size_t length);
 void dns_tcp_close(struct dns_tcp *tcp);

@@ -175,6 +175,7 @@ static bool out_of_resources(int status)
 
 static int send_query(struct dns_query *query)
 {
+    struct dns_peer peer = {&query->dns->pool, present_server(query), on_packet, query};
     int status = 0;
 
     if (query->udp != NULL && query->udp_server != query->server) {
@@ -182,8 +183,7 @@ static int send_query(struct dns_query *query)
         query->udp = NULL;
     }
     if (query->udp == NULL)
-        status =
-            dns_udp_open(&query->udp, &query->dns->pool, present_server(query), on_packet, query);
+        status = dns_udp_open(&query->udp, &peer);
     if (status != 0)
         return status;
     query->udp_server = query->server;
@@ -238,13 +238,13 @@ static enum step fail_memory(struct dns_query *query)
 
 static enum step open_stream(struct dns_query *query)
 {
+    struct dns_peer peer = {&query->dns->pool, present_server(query), on_message, query};
     int status;
 
     dns_udp_close(query->udp);
     query->udp = NULL;
     query->dns->stats.tcp++;
-    status = dns_tcp_open(&query->tcp, &query->dns->pool, present_server(query), query->wire,
-                          query->wire_length, on_message, query);
+    status = dns_tcp_open(&query->tcp, &peer, query->wire, query->wire_length);
     if (status == 0)
         return go(query, DNS_QUERY_STREAM);
     note_trouble(query, "TCP to ", status);
@@ -338,6 +338,14 @@ static void deliver(struct dns_query *query)
     done(query->context, query->answer);
 }
 
+static void enter_next(struct dns_query *query)
+{
+    if (query->state == query->next)
+        return;
+    query->state = query->next;
+    uv_timer_start(&query->timer, on_timer, deadline_ms(query), 0);
+}
+
 void dns_query_run(struct dns_query *query)
 {
     enum step step;
@@ -345,10 +353,7 @@ void dns_query_run(struct dns_query *query)
 
     do {
         CHECK(steps++ < STEPS_MAX);
-        if (query->state != query->next) {
-            query->state = query->next;
-            uv_timer_start(&query->timer, on_timer, deadline_ms(query), 0);
-        }
+        enter_next(query);
         step = states[query->state].step(query);
         query->event = DNS_EVENT_NONE;
     } while (step == STEP_AGAIN);

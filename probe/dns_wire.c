@@ -106,6 +106,20 @@ static bool plain_octet(uint8_t c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
+/* Writes one octet of a label as it is or as \\DDD; returns how much that took. */
+static size_t put_octet(char *out, uint8_t c)
+{
+    if (plain_octet(c)) {
+        out[0] = (char)c;
+        return 1;
+    }
+    out[0] = '\\';
+    out[1] = (char)('0' + c / 100);
+    out[2] = (char)('0' + c / 10 % 10);
+    out[3] = (char)('0' + c % 10);
+    return 4;
+}
+
 static const char *name_text(struct arena *arena, const struct wire_name *name)
 {
     char text[DNS_NAME_OCTETS_MAX * 4 + 1];
@@ -114,18 +128,8 @@ static const char *name_text(struct arena *arena, const struct wire_name *name)
     for (const uint8_t *label = name->octets; *label != 0; label += *label + 1) {
         if (used > 0)
             text[used++] = '.';
-        for (unsigned i = 1; i <= *label; i++) {
-            uint8_t c = label[i];
-
-            if (plain_octet(c)) {
-                text[used++] = (char)c;
-                continue;
-            }
-            text[used++] = '\\';
-            text[used++] = (char)('0' + c / 100);
-            text[used++] = (char)('0' + c / 10 % 10);
-            text[used++] = (char)('0' + c % 10);
-        }
+        for (unsigned i = 1; i <= *label; i++)
+            used += put_octet(text + used, label[i]);
     }
     return used == 0 ? arena_strdup(arena, ".") : arena_strndup(arena, text, used);
 }

@@ -402,6 +402,15 @@ static void release(struct host_lookup *lookup)
     uv_close((uv_handle_t *)&lookup->timer, on_timer_closed);
 }
 
+static void enter_next(struct host_lookup *lookup)
+{
+    if (lookup->state == lookup->next)
+        return;
+    lookup->state = lookup->next;
+    lookup->expired = false;
+    uv_timer_start(&lookup->timer, on_timer, states[lookup->state].deadline_ms, 0);
+}
+
 static void host_run(struct host_lookup *lookup)
 {
     enum step step;
@@ -409,11 +418,7 @@ static void host_run(struct host_lookup *lookup)
 
     do {
         CHECK(steps++ < STEPS_MAX);
-        if (lookup->state != lookup->next) {
-            lookup->state = lookup->next;
-            lookup->expired = false;
-            uv_timer_start(&lookup->timer, on_timer, states[lookup->state].deadline_ms, 0);
-        }
+        enter_next(lookup);
         step = states[lookup->state].step(lookup);
     } while (step == STEP_AGAIN);
     if (step != STEP_DONE)

@@ -39,7 +39,6 @@ static void test_queue_deadline(void **state)
     struct dns_query *waiting;
 
     f->options.in_flight_max = 1;
-    f->options.timeout_ms = 60000;
     add_server(f, silent, COUNT(silent));
     open_dns(f);
     ask(f, "mx.example", DNS_A);
@@ -79,7 +78,6 @@ static void test_cancel_in_every_state(void **state)
         {A_LINE, .truncate = true, .tcp = RESPONDER_TCP_SILENT}};
     struct fixture *f = *state;
 
-    f->options.timeout_ms = 30000;
     add_server(f, lines, COUNT(lines));
     open_dns(f);
     for (int turns = 0; turns < 20; turns++) {
