@@ -156,7 +156,9 @@ class Case:
         return self.daemon.explain(key or self.key)
 
     def forget(self, key=None):
-        self.do(lambda: self.daemon.forget(key or self.key))
+        """As the operator's command; explain first, which waits for the end of the lookup."""
+        self.do(lambda: self.explain(key))
+        self.check("mxcrypt cache forget", lambda: self.daemon.cli("cache", "forget", key or self.key).returncode, 0)
 
     def must_be(self, want, got, key=None):
         if want == "TMP":

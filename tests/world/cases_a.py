@@ -14,7 +14,7 @@ def _(c):
     host = c.sts()
     c.want("SEC")
     c.check("fetches", lambda: len(host.fetches), 1)
-    c.explained("state", lambda e: e["evidence"]["mta_sts"]["state"], "enforce")
+    c.explained("mode", lambda e: e["evidence"]["mta_sts"]["mode"], "enforce")
 
 
 @case("A-2", "no TXT record: NXDOMAIN")
@@ -152,7 +152,7 @@ def _(c):
     c.want("NF")
     c.want("NF")
     c.check("fetches", lambda: len(host.fetches), 1)
-    c.explained("state", lambda e: e["evidence"]["mta_sts"]["state"], "none")
+    c.explained("mode", lambda e: e["evidence"]["mta_sts"]["mode"], "none")
 
 
 @case("A-18 A-20", "a wildcard and the tlsrpt name: mx_host_pattern keeps *., case does not matter")
@@ -163,12 +163,26 @@ def _(c):
     c.explained("wildcard covers the MX", lambda e: " ".join(e["why"]), lambda why: "excludes" not in why)
 
 
+def short_lived_record(c, identifier):
+    """The record with a TTL of 1, so that the daemon soon looks again."""
+    name = f"_mta-sts.{c.u}"
+    c.rule(name, "TXT", tap.answer((name, "TXT", f"v=STSv1; id={identifier};", 1)))
+
+
+def asked_again(c):
+    """Asks until the daemon has looked at the record once more."""
+    before = []
+    c.do(lambda: before.append(c.world.tap.asked(f"_mta-sts.{c.u}", "TXT")))
+    c.later("the record is looked at again", lambda: c.ask() and c.world.tap.asked(f"_mta-sts.{c.u}", "TXT") > before[0])
+
+
 @case("A-30", "a fetch that failed is not tried again for the same id")
 def _(c):
     c.clear_mx()
-    host = c.sts(policy=Policy(status="500 Oops"))
+    host = c.sts(txt=None, policy=Policy(status="500 Oops"))
+    short_lived_record(c, 1)
     c.want("NF")
-    c.forget()
+    asked_again(c)
     c.want("NF")
     c.check("fetches for the same id", lambda: len(host.fetches), 1)
 
@@ -176,11 +190,12 @@ def _(c):
 @case("A-30", "after a failed fetch a new id is fetched at once")
 def _(c):
     c.clear_mx()
-    host = c.sts(policy=Policy(status="500 Oops"))
+    host = c.sts(txt=None, policy=Policy(status="500 Oops"))
+    short_lived_record(c, 1)
     c.want("NF")
-    c.do(lambda: c.rule(f"_mta-sts.{c.u}", "TXT", tap.answer((f"_mta-sts.{c.u}", "TXT", "v=STSv1; id=2;"))))
     c.do(lambda: setattr(host, "policy", Policy(sts_text(*c.patterns))))
-    c.forget()
+    c.do(lambda: short_lived_record(c, 2))
+    asked_again(c)
     c.want("SEC")
     c.check("fetches", lambda: len(host.fetches), 2)
 

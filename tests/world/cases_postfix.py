@@ -80,7 +80,7 @@ def _(c):
 def _(c):
     plain(c, cert=c.world.ca.leaf(f"mx.{c.u}", issuer=c.world.ca.stranger))
     c.sts()
-    deliver(c, "deferred", "Untrusted", "Server certificate not trusted")
+    deliver(c, "deferred", "Untrusted", "untrusted issuer")
 
 
 @postfix_case("A-18", "secure with a wildcard pattern: delivered, Verified")

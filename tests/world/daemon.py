@@ -15,6 +15,7 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98:quara
               "LSAN_OPTIONS": "report_objects=1"}
 VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
             "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes"]
+AT_NORMAL_PRIORITY = ["nice", "-n", "-10"]  # undoes world.NICE
 BAD_OUTPUT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|^==\d+== (?!\s*$)", re.MULTILINE)
 
 
@@ -27,7 +28,7 @@ class Daemon:
         self.control = os.path.join(folder, "control.sock")
         self.config = os.path.join(folder, "mxcryptd.conf")
         self.log_path = os.path.join(folder, "mxcryptd.log")
-        self._prefix = VALGRIND if valgrind else []
+        self._prefix = (AT_NORMAL_PRIORITY if os.getuid() == 0 else []) + (VALGRIND if valgrind else [])
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
         listen = [f"socketmap:unix:{self.socket} mode=0666", *options.pop("listen", [])]
@@ -70,9 +71,6 @@ class Daemon:
             return json.loads(out.stdout)
         except ValueError as error:
             raise AssertionError(f"explain {key} gave no JSON: {out.stdout[:300]!r} {out.stderr[:300]!r}") from error
-
-    def forget(self, key):
-        return self.cli("cache", "forget", key)
 
     def stats(self):
         return json.loads(self.cli("--json", "stats").stdout)

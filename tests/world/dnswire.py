@@ -8,6 +8,7 @@ TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28,
 RCODES = {"NOERROR": 0, "FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "NOTIMP": 4, "REFUSED": 5}
 QR, AA, TC, RD, RA, AD, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010
 CLASS_IN = 1
+SAME_OWNER = b"\xc0\x0c"  # a pointer to the question's name
 
 
 @dataclass
@@ -56,10 +57,11 @@ def read_question(packet):
 
 
 def record(name, rrtype, rdata, ttl=3600, rrclass=CLASS_IN):
-    """One resource record; rdata is bytes, or text as in a zone file for the types known here."""
+    """One resource record; the name is text or wire format; rdata is bytes, or text as in a zone file for the types known here."""
+    owner = name if isinstance(name, bytes) else name_bytes(name)
     if isinstance(rdata, str):
         rdata = rdata_bytes(rrtype, rdata)
-    return name_bytes(name) + struct.pack("!HHIH", type_number(rrtype), rrclass, ttl & 0xFFFFFFFF, len(rdata)) + rdata
+    return owner + struct.pack("!HHIH", type_number(rrtype), rrclass, ttl & 0xFFFFFFFF, len(rdata)) + rdata
 
 
 def rdata_bytes(rrtype, text):

@@ -24,6 +24,7 @@ MODULES = ("cases_a", "cases_a_https", "cases_b", "cases_b_verify", "cases_c_to_
            "cases_hostile_dns", "cases_hostile_local", "cases_postfix")
 TIME_LIMIT_S = 900
 TOGETHER = 12
+SHORTEST_NAME_PART = 3  # "A" or "B-1" are rows
 INSIDE = "MXCRYPT_WORLD_INSIDE"
 
 DAEMONS = {
@@ -32,13 +33,13 @@ DAEMONS = {
 }
 
 
-def enter_namespaces():
+def enter_namespaces(script=__file__):
     """Become the first process of a world apart; its end is the end of all in it."""
     command = ["unshare", "-mnp", "--fork", "--kill-child", "--mount-proc"]
     if os.getuid() != 0:
         command.append("-r")
     os.environ[INSIDE] = "1"
-    os.execvp(command[0], [*command, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
+    os.execvp(command[0], [*command, sys.executable, os.path.abspath(script), *sys.argv[1:]])
 
 
 def arguments():
@@ -57,8 +58,8 @@ def selected(entry, options):
     if options.valgrind and not entry.valgrind:
         return False
     words = [word for word in options.only.split(",") if word]
-    return not words or any(row == word or row.startswith(word + "-") or word in entry.name
-                            for word in words for row in entry.rows)
+    return not words or any(row == word or row.startswith(word + "-") for word in words for row in entry.rows) or any(
+        len(word) > SHORTEST_NAME_PART and word in entry.name for word in words)
 
 
 def declare(the_world, entries):
@@ -136,6 +137,7 @@ def run_world(options, folder):
     configurations = dict(DAEMONS)
     for module in MODULES:
         configurations.update(getattr(sys.modules[module], "DAEMONS", {}))
+    os.nice(world.NICE)
     the_world = world.World(folder, options.bin, configurations, options.valgrind)
     cases = declare(the_world, entries)
     the_world.dns.start()
