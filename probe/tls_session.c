@@ -171,11 +171,13 @@ enum tls_progress tls_session_feed(struct tls_session *session, const void *data
 
         if (session->progress == TLS_BROKEN || session->progress == TLS_CLOSED)
             break;
-        session->octets += slice;
-        if (slice > 0 && BIO_write(session->in, next, (int)slice) != (int)slice)
-            return broken(session, "no memory");
-        next += slice;
-        length -= slice;
+        if (slice > 0) {
+            if (BIO_write(session->in, next, (int)slice) != (int)slice)
+                return broken(session, "no memory");
+            session->octets += slice;
+            next += slice;
+            length -= slice;
+        }
         advance(session);
     } while (length > 0);
     collect(session, out);
