@@ -46,6 +46,7 @@ struct load {
     char request[2048];
     size_t request_length;
     uint64_t count_from, stop_at; /* ns */
+    uint64_t all;                 /* with the warm-up */
     uint64_t requests, others, worst;
     uint64_t histogram[BUCKETS];
     char first[REPLY_MAX];
@@ -190,6 +191,7 @@ static void note(struct load *load, const struct connection *connection)
         memcpy(load->first, connection->reply, connection->have);
         load->first_length = connection->have;
     }
+    load->all++;
     if (now < load->count_from)
         return;
     load->requests++;
@@ -253,13 +255,14 @@ static void print_text(const char *text, size_t length)
 
 static void report(const struct load *load)
 {
-    printf("{\"requests\": %llu, \"rate\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
-           "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, \"others\": %llu, "
-           "\"load_cpu_s\": %.3f, \"reply\": \"",
-           (unsigned long long)load->requests, (double)load->requests / load->seconds,
-           percentile_us(load, 0.5), percentile_us(load, 0.9), percentile_us(load, 0.99),
-           percentile_us(load, 0.999), (double)load->worst / 1000, (unsigned long long)load->others,
-           cpu_seconds());
+    printf(
+        "{\"all\": %llu, \"requests\": %llu, \"rate\": %.1f, \"p50_us\": %.1f, \"p90_us\": %.1f, "
+        "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, \"others\": %llu, "
+        "\"load_cpu_s\": %.3f, \"reply\": \"",
+        (unsigned long long)load->all, (unsigned long long)load->requests,
+        (double)load->requests / load->seconds, percentile_us(load, 0.5), percentile_us(load, 0.9),
+        percentile_us(load, 0.99), percentile_us(load, 0.999), (double)load->worst / 1000,
+        (unsigned long long)load->others, cpu_seconds());
     print_text(load->first, load->first_length);
     printf("\"}\n");
 }

@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+"""Cached lookups per second: run.py --bin DIR [--rounds N] [--seconds N] [--connections N] [--json FILE]
+
+The floor (an epoll server that answers a constant), mxcryptd over a Unix socket and over TCP, and Debian's
+postfix-mta-sts-resolver over TCP with its internal cache; the same load, in alternating rounds. The domain has an enforced
+MTA-STS policy; it is asked once, then the world is cut off. Figures are medians over the rounds, ratios are to the floor of
+the same round. Server and load have a processor each, where there are two."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+import benchworld  # puts tests/world on the path
+
+import clients
+import policyhost
+import waiting
+
+DOMAIN = "bench.plain"
+REPLY = f"OK secure match=mx.{DOMAIN} servername=hostname"
+PORT, PEER_PORT = 8470, 8461
+SERVER_CPU, LOAD_CPU = 0, 1
+WARM_UP_S = 1
+PEER = "/usr/bin/mta-sts-daemon"
+GOAL = 0.80
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", required=True, help="folder of mxcryptd, bench_load and bench_floor: a release build")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
+    parser.add_argument("--connections", type=int, default=100)
+    parser.add_argument("--json", default="", help="file for all figures of all rounds")
+    options = parser.parse_args()
+    options.bin = os.path.abspath(options.bin)
+    return options
+
+
+class Subject:
+    """A server under load."""
+
+    def __init__(self, name, target, process):
+        self.name, self.target, self.process = name, target, process
+        self.rounds = []
+        benchworld.pin(process.pid, SERVER_CPU)
+
+    def ask(self):
+        kind, where = self.target.split(":", 1)
+        with clients.Socketmap(where if kind == "unix" else (where.split(":")[0], int(where.split(":")[1]))) as connection:
+            return connection.ask(DOMAIN)
+
+    def measure(self, options):
+        command = [os.path.join(options.bin, "bench_load"), "-c", str(options.connections), "-s", str(options.seconds),
+                   "-w", str(WARM_UP_S), self.target, "policy", DOMAIN]
+        before = benchworld.cpu_s(self.process.pid)
+        load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        benchworld.pin(load.pid, LOAD_CPU)
+        out, _ = load.communicate()
+        if load.returncode != 0:
+            raise RuntimeError(f"the load on {self.name} failed")
+        figures = json.loads(out)
+        figures["server_cpu_us"] = (benchworld.cpu_s(self.process.pid) - before) / figures["all"] * 1e6
+        if REPLY not in figures["reply"] or figures["others"]:
+            raise RuntimeError(f"{self.name} answered {figures['reply']!r}, {figures['others']} times something else")
+        self.rounds.append(figures)
+
+    def median(self, field):
+        return benchworld.median([one[field] for one in self.rounds])
+
+    def ratio_to(self, floor, field="rate"):
+        return benchworld.median([one[field] / other[field] for one, other in zip(self.rounds, floor.rounds)])
+
+
+def declare(the_world):
+    the_world.dns.add(DOMAIN, "@ MX 10 mx", "mx A 198.18.0.1", '_mta-sts TXT "v=STSv1; id=1"', f"mta-sts A {the_world.policy_address}")
+    leaf = the_world.ca.leaf(f"mta-sts.{DOMAIN}")
+    the_world.policies.host(f"mta-sts.{DOMAIN}", the_world.ca.server_context(leaf), policyhost.Policy(policyhost.sts_text(f"mx.{DOMAIN}")))
+    the_world.dns.start()
+
+
+def start_floor(the_world, options):
+    path = os.path.join(the_world.folder, "floor.sock")
+    process = subprocess.Popen([os.path.join(options.bin, "bench_floor"), path, REPLY], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    return [Subject("floor, unix", f"unix:{path}", process)]
+
+
+def start_daemon(the_world, _options):
+    daemon = the_world.new_daemon("bench", {**the_world.options(), "probe": "no", "listen": [f"socketmap:inet:127.0.0.1:{PORT}"]}).start()
+    return [Subject("mxcryptd, unix", f"unix:{daemon.socket}", daemon.process),
+            Subject("mxcryptd, tcp", f"inet:127.0.0.1:{PORT}", daemon.process)]
+
+
+def start_peer(the_world, _options):
+    """The peer asks for the record again after cache_grace; a day keeps it off the network, as mxcryptd is."""
+    if not os.path.exists(PEER):
+        print("postfix-mta-sts-resolver is not installed: no peer")
+        return []
+    path = os.path.join(the_world.folder, "peer.yml")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"host: 127.0.0.1\nport: {PEER_PORT}\nreuse_port: true\nshutdown_timeout: 1\ncache_grace: 86400\n"
+                   "cache:\n  type: internal\n  options:\n    cache_size: 10000\ndefault_zone:\n  strict_testing: false\n  timeout: 4\n")
+    process = subprocess.Popen([PEER, "-c", path], env={**os.environ, "SSL_CERT_FILE": the_world.ca.ca_file}, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    peer = Subject("postfix-mta-sts-resolver, tcp", f"inet:127.0.0.1:{PEER_PORT}", process)
+    waiting.until(lambda: listens(peer), "the peer listens")
+    return [peer]
+
+
+def listens(subject):
+    try:
+        return bool(subject.ask())
+    except OSError:
+        return False
+
+
+def table(subjects, options):
+    floor = subjects[0]
+    print(f"{options.connections} connections, {options.rounds} rounds of {options.seconds} s, medians; ratios to the floor of the same round")
+    print(f"{'':32}{'lookups/s':>11}{'ratio':>7}{'cpu µs':>8}{'p50 µs':>9}{'p99 µs':>9}{'max µs':>10}")
+    for one in subjects:
+        print(f"{one.name:32}{one.median('rate'):>11.0f}{one.ratio_to(floor):>7.2f}{one.median('server_cpu_us'):>8.2f}"
+              f"{one.median('p50_us'):>9.0f}{one.median('p99_us'):>9.0f}{one.median('max_us'):>10.0f}")
+    if len(subjects) > 3:
+        print(f"mxcryptd over TCP serves {subjects[2].ratio_to(subjects[3]):.1f} times what the peer does, "
+              f"with {1 / subjects[2].ratio_to(subjects[3], 'server_cpu_us'):.1f} times less server CPU per lookup")
+
+
+def measure(the_world, options):
+    declare(the_world)
+    subjects = start_floor(the_world, options) + start_daemon(the_world, options) + start_peer(the_world, options)
+    for one in subjects:
+        answer = one.ask()
+        if answer != REPLY:
+            raise RuntimeError(f"{one.name} answers {answer!r}, wanted {REPLY!r}")
+    the_world.dns.stop()
+    for _ in range(options.rounds):
+        for one in subjects:
+            one.measure(options)
+    table(subjects, options)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({one.name: one.rounds for one in subjects}, file, indent=1)
+    for process in {one.process for one in subjects}:
+        process.terminate()
+        process.wait()
+    reached = subjects[1].ratio_to(subjects[0])
+    print(f"goal: mxcryptd over a Unix socket at {GOAL:.2f} of the floor or more: {reached:.2f} {'reached' if reached >= GOAL else 'MISSED'}")
+    return 0 if reached >= GOAL else 1
+
+
+if __name__ == "__main__":
+    wanted = arguments()
+    benchworld.main(__file__, measure, wanted, 120 + wanted.rounds * 4 * (wanted.seconds + WARM_UP_S + 2))
