@@ -2,6 +2,7 @@
  * local: lookups that the command makes itself, with the daemon's own parts and configuration, for
  * `explain --fresh` and `probe`. Nothing is remembered.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
@@ -47,6 +48,7 @@ static int local_open(struct local *local, struct cli *cli)
     memset(local, 0, sizeof *local);
     local->cli = cli;
     hash_init();
+    signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     CHECK(uv_loop_init(&local->loop) == 0);
     uv_timer_init(&local->loop, &local->deadline);
     local->deadline.data = local;

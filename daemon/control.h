@@ -11,8 +11,9 @@
 
 #define CONTROL_LINE_MAX        65536
 #define CONTROL_CONNECTIONS_MAX 64
-#define CONTROL_PAGE            500 /* entries of one cache-list answer: a long list must not stop the loop \
-                                     */
+#define CONTROL_PAGE                                                                               \
+    500 /* entries of one cache-list answer: a long list must not stop the loop                    \
+         */
 
 struct control;
 

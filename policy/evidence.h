@@ -23,13 +23,13 @@
 #include "base/ip.h"
 
 /* Limits; each stands in CONFORMANCE.md or in an RFC. */
-#define EVIDENCE_MX_MAX 50          /* MX hosts examined; more: never dane-only */
-#define EVIDENCE_ADDRESSES_MAX 16   /* per family and MX host */
-#define EVIDENCE_TLSA_MAX 100       /* TLSA records of one RRset */
-#define STS_ID_MAX 32               /* RFC 8461 §3.1 */
-#define STS_MAX_AGE_MAX 31557600    /* seconds, RFC 8461 §3.2 */
-#define STS_MX_MAX 1000             /* mx lines of a policy */
-#define STS_BODY_MAX 65536          /* octets of a policy file */
+#define EVIDENCE_MX_MAX        50       /* MX hosts examined; more: never dane-only */
+#define EVIDENCE_ADDRESSES_MAX 16       /* per family and MX host */
+#define EVIDENCE_TLSA_MAX      100      /* TLSA records of one RRset */
+#define STS_ID_MAX             32       /* RFC 8461 §3.1 */
+#define STS_MAX_AGE_MAX        31557600 /* seconds, RFC 8461 §3.2 */
+#define STS_MX_MAX             1000     /* mx lines of a policy */
+#define STS_BODY_MAX           65536    /* octets of a policy file */
 
 /* ---- DANE ---- */
 
@@ -37,8 +37,8 @@ struct tlsa {
     uint8_t usage;
     uint8_t selector;
     uint8_t matching_type;
-    bool usable;         /* by the rules of RFC 7672 §3.1 and the length of its data */
-    uint16_t length;     /* of data; 0 for a record of 3 octets */
+    bool usable;     /* by the rules of RFC 7672 §3.1 and the length of its data */
+    uint16_t length; /* of data; 0 for a record of 3 octets */
     const uint8_t *data;
 };
 
@@ -55,11 +55,11 @@ enum host_dane {
 /* ---- STARTTLS ---- */
 
 enum starttls {
-    STARTTLS_UNKNOWN,  /* not asked yet */
-    STARTTLS_SKIPPED,  /* never connected to: a forbidden or excluded address, or probing is off */
-    STARTTLS_SILENT,   /* no connection, no greeting in time, closed before an answer */
-    STARTTLS_ERROR,    /* greeting not 2xx, 421, protocol error, plaintext after 220 (RFC 3207 §6) */
-    STARTTLS_CLEAR,    /* answered, STARTTLS not offered */
+    STARTTLS_UNKNOWN, /* not asked yet */
+    STARTTLS_SKIPPED, /* never connected to: a forbidden or excluded address, or probing is off */
+    STARTTLS_SILENT,  /* no connection, no greeting in time, closed before an answer */
+    STARTTLS_ERROR, /* greeting not 2xx, 421, protocol error, plaintext after 220 (RFC 3207 §6) */
+    STARTTLS_CLEAR, /* answered, STARTTLS not offered */
     STARTTLS_TEMPFAIL, /* offered, STARTTLS answered 4xx */
     STARTTLS_REFUSED,  /* offered, STARTTLS answered 5xx: Postfix would bounce at encrypt */
     STARTTLS_BROKEN,   /* offered and accepted, the handshake failed */
@@ -72,18 +72,18 @@ enum tlsa_match { TLSA_MATCH_NONE, TLSA_MATCH_OK, TLSA_MATCH_MISMATCH };
 /* What one connection to one address of an MX host saw. Strings belong to whoever holds it. */
 struct starttls_result {
     enum starttls state;
-    bool chain_ok;          /* the chain ends at a trust anchor, dates and strength included */
-    bool name_ok;           /* the certificate names the MX host (RFC 6125, no CN) */
-    enum tlsa_match tlsa;   /* against the TLSA RRset the host had when it was probed */
-    bool requiretls;        /* EHLO after TLS lists REQUIRETLS (RFC 8689); recorded only */
-    int code;               /* the SMTP reply code that decided, 0 when none did */
-    int64_t probed_at;      /* monotonic ms; 0 when never */
-    int64_t valid_until;    /* monotonic ms: when it is probed again */
-    const char *protocol;   /* "TLSv1.3"; NULL without TLS */
-    const char *cipher;     /* NULL without TLS */
-    const char *subject;    /* first DNS name or subject of the leaf, escaped; NULL without one */
-    const char *detail;     /* in words what went wrong, escaped; NULL when nothing did */
-    int64_t not_after;      /* leaf expiry, seconds since 1970; 0 without a certificate */
+    bool chain_ok;        /* the chain ends at a trust anchor, dates and strength included */
+    bool name_ok;         /* the certificate names the MX host (RFC 6125, no CN) */
+    enum tlsa_match tlsa; /* against the TLSA RRset the host had when it was probed */
+    bool requiretls;      /* EHLO after TLS lists REQUIRETLS (RFC 8689); recorded only */
+    int code;             /* the SMTP reply code that decided, 0 when none did */
+    int64_t probed_at;    /* monotonic ms; 0 when never */
+    int64_t valid_until;  /* monotonic ms: when it is probed again */
+    const char *protocol; /* "TLSv1.3"; NULL without TLS */
+    const char *cipher;   /* NULL without TLS */
+    const char *subject;  /* first DNS name or subject of the leaf, escaped; NULL without one */
+    const char *detail;   /* in words what went wrong, escaped; NULL when nothing did */
+    int64_t not_after;    /* leaf expiry, seconds since 1970; 0 without a certificate */
 };
 
 struct mx_address {
@@ -96,14 +96,14 @@ struct mx_host {
     const char *name; /* lower case, no trailing dot */
     uint16_t preference;
     enum host_dane dane;
-    bool address_secure;    /* an address RRset that counts for DANE was secure */
-    bool addresses_known;   /* both address lookups ended, well or not */
-    bool tlsa_short;        /* the RRset has a record of exactly 3 octets: crashes old smtp(8) */
-    bool tlsa_truncated;    /* more than EVIDENCE_TLSA_MAX records: not all were looked at */
-    const char *tlsa_base;  /* TLSA base domain, NULL without TLSA */
-    const char *expanded;   /* CNAME-expanded name, NULL when the same */
-    const char *why;        /* in words, for ERROR, DEAD and LOST; else NULL */
-    uint32_t ttl;           /* seconds: smallest of the RRsets used; UINT32_MAX when none was */
+    bool address_secure;   /* an address RRset that counts for DANE was secure */
+    bool addresses_known;  /* both address lookups ended, well or not */
+    bool tlsa_short;       /* the RRset has a record of exactly 3 octets: crashes old smtp(8) */
+    bool tlsa_truncated;   /* more than EVIDENCE_TLSA_MAX records: not all were looked at */
+    const char *tlsa_base; /* TLSA base domain, NULL without TLSA */
+    const char *expanded;  /* CNAME-expanded name, NULL when the same */
+    const char *why;       /* in words, for ERROR, DEAD and LOST; else NULL */
+    uint32_t ttl;          /* seconds: smallest of the RRsets used; UINT32_MAX when none was */
     size_t tlsa_count;
     struct tlsa *tlsa;
     size_t address_count;
@@ -130,9 +130,9 @@ enum sts_mode { STS_MODE_NONE, STS_MODE_TESTING, STS_MODE_ENFORCE };
 /* A parsed policy file (RFC 8461 §3.2). */
 struct sts_policy {
     enum sts_mode mode;
-    uint32_t max_age;   /* seconds */
+    uint32_t max_age; /* seconds */
     size_t mx_count;
-    const char **mx;    /* lower case patterns as published: "mx.example" or "*.example" */
+    const char **mx; /* lower case patterns as published: "mx.example" or "*.example" */
     size_t line_count;
     const char **lines; /* every line of the file as text fit for policy_string */
 };
@@ -150,13 +150,13 @@ enum sts_state {
 
 struct sts_evidence {
     enum sts_state state;
-    char id[STS_ID_MAX + 1];        /* of the policy, else of the record; may be "" */
-    uint32_t ttl;                   /* seconds: of the TXT answer; UINT32_MAX when not asked */
-    const char *why;                /* in words what went wrong last, also beside a remembered policy */
+    char id[STS_ID_MAX + 1]; /* of the policy, else of the record; may be "" */
+    uint32_t ttl;            /* seconds: of the TXT answer; UINT32_MAX when not asked */
+    const char *why;         /* in words what went wrong last, also beside a remembered policy */
     const struct sts_policy *policy; /* for STS_POLICY */
-    int64_t fetched_at;             /* monotonic ms of the last successful fetch */
-    int64_t valid_until;            /* fetched_at + max_age */
-    int64_t retry_at;               /* monotonic ms before which no fetch is tried; 0: none */
+    int64_t fetched_at;              /* monotonic ms of the last successful fetch */
+    int64_t valid_until;             /* fetched_at + max_age */
+    int64_t retry_at;                /* monotonic ms before which no fetch is tried; 0: none */
 };
 
 /* ---- the whole ---- */
@@ -167,15 +167,15 @@ struct evidence {
 
     enum mx_state mx;
     bool mx_secure;
-    bool mx_truncated;     /* more than EVIDENCE_MX_MAX hosts */
-    uint32_t mx_ttl;       /* seconds; for negative answers by RFC 2308; UINT32_MAX: none */
-    const char *mx_why;    /* in words for MX_ERROR */
-    const char *expanded;  /* CNAME-expanded next-hop, NULL when the same */
+    bool mx_truncated;    /* more than EVIDENCE_MX_MAX hosts */
+    uint32_t mx_ttl;      /* seconds; for negative answers by RFC 2308; UINT32_MAX: none */
+    const char *mx_why;   /* in words for MX_ERROR */
+    const char *expanded; /* CNAME-expanded next-hop, NULL when the same */
 
     size_t host_count;
     struct mx_host *hosts; /* by preference, then name */
 
     struct sts_evidence sts;
 
-    bool complete;         /* nothing is awaited any more; what is UNKNOWN stays so */
+    bool complete; /* nothing is awaited any more; what is UNKNOWN stays so */
 };

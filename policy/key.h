@@ -21,14 +21,14 @@ enum key_kind {
 
 struct key {
     enum key_kind kind;
-    uint16_t port;                /* `default_port` of key_parse when the key names none */
-    char name[HOSTNAME_MAX + 1];  /* A-labels, lower case, no trailing dot; "" for KEY_OTHER */
-    char text[KEY_TEXT_MAX + 1];  /* canonical spelling, the cache's key: "name", "name:587",
-                                     "[name]", "[name]:587", ".name"; port left out when the
-                                     default. KEY_OTHER: in lower case when it is printable and
-                                     fits, else "" */
+    uint16_t port;               /* `default_port` of key_parse when the key names none */
+    char name[HOSTNAME_MAX + 1]; /* A-labels, lower case, no trailing dot; "" for KEY_OTHER */
+    char text[KEY_TEXT_MAX + 1]; /* canonical spelling, the cache's key: "name", "name:587",
+                                    "[name]", "[name]:587", ".name"; port left out when the
+                                    default. KEY_OTHER: in lower case when it is printable and
+                                    fits, else "" */
     size_t text_length;
-    bool no_memory;               /* KEY_OTHER only for want of memory: answer TEMP */
+    bool no_memory; /* KEY_OTHER only for want of memory: answer TEMP */
 };
 
 /*

@@ -15,9 +15,9 @@
 enum answer_status { ANSWER_OK, ANSWER_NOTFOUND, ANSWER_TEMP };
 
 struct render_capabilities {
-    bool tlsrpt;      /* Postfix 3.10 attributes may be sent */
-    bool encoded;     /* the size is counted after %XX-encoding (tcp_table) */
-    size_t text_max;  /* of the policy or reason text, without status word */
+    bool tlsrpt;     /* Postfix 3.10 attributes may be sent */
+    bool encoded;    /* the size is counted after %XX-encoding (tcp_table) */
+    size_t text_max; /* of the policy or reason text, without status word */
 };
 
 /*

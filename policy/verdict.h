@@ -51,8 +51,10 @@ enum starttls_state {
     X(NO_HOST, "no-mx-host", "no mail host of the domain has an address")                          \
     X(MX_ERROR, "mx-error", "the MX lookup failed, so nothing about the domain is known")          \
     X(DANE_FULL, "dane-full", "every mail host has usable, DNSSEC-signed TLSA records")            \
-    X(DANE_TRUNCATED, "dane-truncated", "usable TLSA records, but too many records to see them all")\
-    X(DANE_MIXED_STS, "dane-mixed-sts", "some mail hosts have TLSA and MTA-STS asks for verified TLS")\
+    X(DANE_TRUNCATED, "dane-truncated",                                                            \
+      "usable TLSA records, but too many records to see them all")                                 \
+    X(DANE_MIXED_STS, "dane-mixed-sts",                                                            \
+      "some mail hosts have TLSA and MTA-STS asks for verified TLS")                               \
     X(DANE_MIXED, "dane-mixed", "some mail hosts have usable TLSA records, others have none")      \
     X(DANE_UNSIGNED, "dane-unsigned", "the hosts have TLSA, but the MX records are not signed")    \
     X(DANE_UNUSABLE, "dane-unusable", "TLSA records exist, but none that SMTP can use")            \
@@ -60,12 +62,14 @@ enum starttls_state {
     X(DANE_ERROR_STS, "dane-error-sts", "a TLSA lookup failed at a domain that MTA-STS protects")  \
     X(DANE_SHORT, "dane-short-tlsa", "a TLSA record without data, which crashes older Postfix")    \
     X(STS_ENFORCE, "sts-enforce", "an MTA-STS policy in enforce mode")                             \
-    X(STS_TESTING, "sts-testing-enforced", "an MTA-STS policy in testing mode, enforced by testing = enforce")\
+    X(STS_TESTING, "sts-testing-enforced",                                                         \
+      "an MTA-STS policy in testing mode, enforced by testing = enforce")                          \
     X(VERIFIED, "starttls-verified", "every mail host that answered has a valid certificate")      \
     X(TLS, "starttls-tls", "every mail host that answered does STARTTLS")                          \
     X(PARTLY, "starttls-partly", "some mail hosts do STARTTLS and some do not")                    \
     X(CLEAR, "starttls-clear", "no mail host that answered does STARTTLS")                         \
-    X(REFUSED, "starttls-refused", "a mail host refuses STARTTLS with 5xx: encrypt would bounce mail")\
+    X(REFUSED, "starttls-refused",                                                                 \
+      "a mail host refuses STARTTLS with 5xx: encrypt would bounce mail")                          \
     X(UNPROBED, "starttls-unknown", "no mail host answered on its SMTP port, or none was asked")   \
     X(DEADLINE, "deadline", "the lookup did not end in time")                                      \
     X(OVERLOAD, "overload", "too many lookups are under way")                                      \
@@ -75,7 +79,7 @@ enum verdict_reason {
 #define X(word, code, text) REASON_##word,
     VERDICT_REASONS(X)
 #undef X
-    REASON_COUNT
+        REASON_COUNT
 };
 
 const char *verdict_level_name(enum verdict_level level);
@@ -88,11 +92,11 @@ enum partial_dane { PARTIAL_DANE_TABLE, PARTIAL_DANE_ONLY, PARTIAL_DANE_OPPORTUN
 
 /* The operator's options; times in milliseconds. */
 struct verdict_options {
-    bool dane;              /* Postfix has smtp_dns_support_level = dnssec */
+    bool dane; /* Postfix has smtp_dns_support_level = dnssec */
     enum partial_dane partial_dane;
     bool testing_enforced;
-    bool probe;             /* false: STARTTLS stays unknown and nobody waits for it */
-    bool verify;            /* answer verify, not only encrypt */
+    bool probe;  /* false: STARTTLS stays unknown and nobody waits for it */
+    bool verify; /* answer verify, not only encrypt */
     int64_t ttl_min_ms, ttl_max_ms;
     int64_t negative_ttl_max_ms;
     int64_t temp_ttl_ms;

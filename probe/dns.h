@@ -36,20 +36,20 @@ struct dns_record {
 
 struct dns_answer {
     enum dns_outcome outcome;
-    bool secure;        /* AD: the chain and the RRset, or the proof of absence, are validated */
-    bool cut;           /* more than DNS_RECORDS_MAX records: the rest was dropped */
-    uint32_t ttl;       /* RECORDS: smallest of chain and RRset; NODATA, NXDOMAIN: RFC 2308 §5, the
-                           smaller of SOA TTL and MINIMUM, 60 without SOA; FAILED: 0 */
-    const char *owner;  /* where the CNAME chain ends; the name asked when there is none */
-    unsigned aliases;   /* CNAMEs followed */
+    bool secure;       /* AD: the chain and the RRset, or the proof of absence, are validated */
+    bool cut;          /* more than DNS_RECORDS_MAX records: the rest was dropped */
+    uint32_t ttl;      /* RECORDS: smallest of chain and RRset; NODATA, NXDOMAIN: RFC 2308 §5, the
+                          smaller of SOA TTL and MINIMUM, 60 without SOA; FAILED: 0 */
+    const char *owner; /* where the CNAME chain ends; the name asked when there is none */
+    unsigned aliases;  /* CNAMEs followed */
     size_t count;
     struct dns_record *records;
-    const char *why;    /* FAILED: "SERVFAIL", "timeout", "malformed answer", with the extended
-                           error of RFC 8914 when the resolver sent one; else NULL */
+    const char *why; /* FAILED: "SERVFAIL", "timeout", "malformed answer", with the extended
+                        error of RFC 8914 when the resolver sent one; else NULL */
 };
 
 /* Limits. */
 #define DNS_MESSAGE_MAX 65535
 #define DNS_ALIASES_MAX 10   /* unbound follows 11, others 8 to 16 */
 #define DNS_RECORDS_MAX 1200 /* of one RRset: 1,000 MX must be countable */
-#define DNS_UDP_MAX 1232     /* EDNS buffer: DNS flag day 2020 */
+#define DNS_UDP_MAX     1232 /* EDNS buffer: DNS flag day 2020 */

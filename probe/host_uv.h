@@ -14,11 +14,11 @@ struct host_lookup;
 
 struct host_request {
     struct dns *dns;
-    struct arena *arena;     /* evidence is written here; outlives the lookup */
-    const char *name;        /* outlives the lookup */
+    struct arena *arena; /* evidence is written here; outlives the lookup */
+    const char *name;    /* outlives the lookup */
     uint16_t port;
-    bool dane;               /* false: TLSA is not asked, dane becomes NONE */
-    unsigned *query_budget;  /* shared by all hosts of a domain; at 0 a lookup fails as an error */
+    bool dane;              /* false: TLSA is not asked, dane becomes NONE */
+    unsigned *query_budget; /* shared by all hosts of a domain; at 0 a lookup fails as an error */
 };
 
 typedef void (*host_done)(void *context);

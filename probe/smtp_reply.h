@@ -4,18 +4,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SMTP_LINE_MAX 2048       /* octets of a line with CRLF; as smtp(8) */
-#define SMTP_REPLY_LINES_MAX 100
+#define SMTP_LINE_MAX         2048 /* octets of a line with CRLF; as smtp(8) */
+#define SMTP_REPLY_LINES_MAX  100
 #define SMTP_REPLY_OCTETS_MAX 16384
 
 enum smtp_reply_status { SMTP_REPLY_MORE, SMTP_REPLY_DONE, SMTP_REPLY_BAD };
 
 struct smtp_reply {
-    int code;             /* 200 to 599 once DONE */
-    bool starttls;        /* a line after the first has the keyword STARTTLS alone */
+    int code;      /* 200 to 599 once DONE */
+    bool starttls; /* a line after the first has the keyword STARTTLS alone */
     bool requiretls;
-    char text[160];       /* first line after its code, escaped */
-    const char *why;      /* BAD: what was wrong, static */
+    char text[160];  /* first line after its code, escaped */
+    const char *why; /* BAD: what was wrong, static */
     /* private */
     size_t line_length, lines, octets;
     int first_code;
