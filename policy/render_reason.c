@@ -67,7 +67,7 @@ static void write_mx_error(char *out, size_t size, const struct evidence *eviden
     struct name domain;
     struct why why;
 
-    snprintf(out, size, "MX lookup of %s failed: %s; mail waits until the DNS answers",
+    snprintf(out, size, "MX lookup of %s failed: %s; mail waits for the DNS",
              show_name(&domain, domain_of(evidence)),
              show_why(&why, evidence == NULL ? NULL : evidence->mx_why));
 }

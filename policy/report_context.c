@@ -48,8 +48,7 @@ void report_say_left_out(struct words *words)
                         "Not counted, because the TLSA lookup failed; Postfix skips such a host "
                         "until it works: ",
                         ".");
-    words_say_hosts_why(words, words_is_gone,
-                        "Not counted, because there is no address for it: ", ".");
+    words_say_hosts_why(words, words_is_gone, NO_ADDRESS, ".");
 }
 
 void report_say_hosts_dane(struct words *words)
@@ -78,6 +77,8 @@ static const char *tlsa_fault(const struct tlsa *tlsa)
         return "a SHA-256 digest of the wrong length";
     if (tlsa->matching_type == 2 && tlsa->length != SHA512_OCTETS)
         return "a SHA-512 digest of the wrong length";
+    if (tlsa->matching_type != 0)
+        return "not usable";
     return tlsa->selector == 0 ? "the data is no certificate" : "the data is no public key";
 }
 
@@ -298,14 +299,24 @@ static void warn_uncovered(struct words *words)
                   uncovered.text);
 }
 
+static bool matches_tlsa(const struct mx_host *host, const struct mx_address *address)
+{
+    (void)host;
+    return address->starttls.tlsa == TLSA_MATCH_OK;
+}
+
 static void warn_dane(struct words *words)
 {
     bool mx_signed = words->evidence->mx != MX_LISTED || words->evidence->mx_secure;
+    struct words_list matching;
+    const char *before =
+        "Warning: mail will be deferred: no TLSA record matches the certificate at ";
 
-    warn(words, words_mismatches_tlsa,
-         mx_signed ? "Warning: mail will be deferred: no TLSA record matches the certificate at "
-                   : "Warning: mail may be deferred: no TLSA record matches the certificate at ",
-         words_say_places);
+    if (!mx_signed)
+        before = "Warning: mail may be deferred: no TLSA record matches the certificate at ";
+    else if (words_addresses(words, &matching, matches_tlsa) > 0)
+        before = "Warning: no mail gets through where no TLSA record matches the certificate: ";
+    warn(words, words_mismatches_tlsa, before, words_say_places);
 }
 
 void report_say_warnings(struct words *words)

@@ -14,7 +14,7 @@
 #include "policy/evidence.h"
 #include "policy/verdict.h"
 
-#define MAKE_HOSTS     4
+#define MAKE_HOSTS     8
 #define MAKE_ADDRESSES 4
 #define MAKE_NOW       INT64_C(1000000000)
 #define MAKE_TTL       3600

@@ -383,7 +383,7 @@ static void test_b_17_mx_error_names_domain_and_cause(void **state)
     made.evidence.mx_why = "SERVFAIL from 127.0.0.1";
     render_temp(&out, REASON_MX_ERROR, &made.evidence);
     assert_string_equal(out.data, "MX lookup of example.com failed: SERVFAIL from 127.0.0.1;"
-                                  " mail waits until the DNS answers");
+                                  " mail waits for the DNS");
     made.evidence.mx_why = NULL;
     render_temp(&out, REASON_MX_ERROR, &made.evidence);
     assert_non_null(strstr(out.data, "no answer"));
