@@ -4,7 +4,6 @@ import ipaddress
 import ssl
 
 import policyhost
-import smtpd
 from case import case, table
 from policyhost import Policy, sts_text
 
@@ -91,15 +90,10 @@ def _(c):
     context = c.world.ca.server_context(c.world.ca.leaf(f"mta-sts.{c.u}"))
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-
-    async def old_tls(reader, writer):
-        await writer.start_tls(context)
-        writer.write(Policy(sts_text(f"mx.{c.u}")).response())
-        await reader.read()
-    old = smtpd.SmtpServer(c.world.loop, c.address(), smtpd.Temper(on_raw=old_tls), port=443)
+    old = policyhost.PolicyServer(c.world.loop, c.address(), context)
     c.plain('_mta-sts TXT "v=STSv1; id=1"', f"mta-sts A {old.address}")
     c.want("NF")
-    c.check("connections tried", lambda: len(old.connections), lambda n: n >= 1)
+    c.explained("why", lambda e: e["evidence"]["mta_sts"]["why"], lambda why: "no TLS session" in why and "after" not in why)
 
 
 def redirect(c, status):

@@ -185,7 +185,7 @@ def _(c):
             got = [connection.read_reply() for _ in range(4)]
             if got[0] != "OK dane-only" or not got[1].startswith("TEMP ") or got[2:] != ["OK dane-only", "NOTFOUND "]:
                 raise Failed(f"replies: {got}")
-            if time.monotonic() - began > 12:
+            if time.monotonic() - began > 30:
                 raise Failed(f"took {time.monotonic() - began:.1f} s")
     c.do(step)
 
@@ -216,7 +216,7 @@ def _(c):
 
     def flood(part):
         with Socketmap(c.daemon.socket) as connection:
-            for number in range(2500):
+            for number in range(500 if c.world.valgrind else 2500):
                 connection.ask(f"r{part}-{number}.{os.urandom(3).hex()}.{c.label}")
 
     def flood_all():

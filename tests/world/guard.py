@@ -9,7 +9,7 @@ import time
 import daemon as daemon_module
 import waiting
 
-LATENCY_P99_MS = 50          # generous: sanitizers, two cores, and the attackers run on them too
+LATENCY_P95_MS = 50          # generous: sanitizers, two cores, and the attackers run on them too
 MEMORY_KB = 200_000          # sanitizers keep freed memory for a while
 DESCRIPTORS = 12
 RECOVERY_S = 45
@@ -17,10 +17,10 @@ ENOUGH_SAMPLES = 20
 
 
 class Guard:
-    """Watches one daemon while a group of cases attacks it."""
+    """Watches one daemon while a group of cases attacks it; `timed`: the latency is judged, not only shown."""
 
-    def __init__(self, daemon, key):
-        self.daemon, self.key = daemon, key
+    def __init__(self, daemon, key, timed):
+        self.daemon, self.key, self.timed = daemon, key, timed
 
     def __enter__(self):
         self.answer = self.daemon.ask(self.key)
@@ -45,8 +45,8 @@ class Guard:
             return f"the measuring client failed: {self.figures['error']}", ""
         if self.figures["answers"] != [self.answer]:
             found.append(f"a cached domain was answered {self.figures['answers']} instead of {self.answer}")
-        if self.figures["p99"] > LATENCY_P99_MS and self.figures["count"] > ENOUGH_SAMPLES:
-            found.append(f"p99 of a cached answer {self.figures['p99']:.1f} ms")
+        if self.timed and self.figures["p95"] > LATENCY_P95_MS and self.figures["count"] > ENOUGH_SAMPLES:
+            found.append(f"p95 of a cached answer {self.figures['p95']:.1f} ms")
         try:
             waiting.until(lambda: self.daemon.descriptors() <= self.descriptors + DESCRIPTORS, "descriptors back", RECOVERY_S, 0.2)
         except waiting.TimedOut:
@@ -57,7 +57,7 @@ class Guard:
 
     def _figures_text(self):
         figures = self.figures
-        return (f"{figures['count']} cached answers meanwhile: p50 {figures['p50']:.2f} ms, p99 {figures['p99']:.2f} ms, "
+        return (f"{figures['count']} cached answers meanwhile: p50 {figures['p50']:.2f} ms, p95 {figures['p95']:.2f} ms, p99 {figures['p99']:.2f} ms, "
                 f"max {figures['max']:.1f} ms; descriptors {self.descriptors} -> {self.daemon.descriptors()}, "
                 f"resident {self.memory // 1024} -> {self.daemon.resident_kb() // 1024} MB, "
                 f"CPU {self.daemon.cpu_seconds() - self._cpu:.1f} s in {time.monotonic() - self._began:.1f} s")

@@ -25,7 +25,8 @@ def measure(path, key):
 def main():
     times, answers = measure(sys.argv[1], sys.argv[2])
     times.sort()
-    print(json.dumps({"count": len(times), "p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100], "max": times[-1],
+    print(json.dumps({"count": len(times), "p50": times[len(times) // 2], "p95": times[len(times) * 95 // 100],
+                      "p99": times[len(times) * 99 // 100], "max": times[-1],
                       "answers": sorted(answers)}))
 
 

@@ -23,7 +23,7 @@ import world
 MODULES = ("cases_a", "cases_a_https", "cases_b", "cases_b_verify", "cases_c_to_f", "cases_g_to_j", "cases_hostile_remote",
            "cases_hostile_dns", "cases_hostile_local", "cases_postfix")
 TIME_LIMIT_S = 900
-TOGETHER = 12
+TOGETHER, TOGETHER_UNDER_VALGRIND = 12, 6
 SHORTEST_NAME_PART = 3  # "A" or "B-1" are rows
 INSIDE = "MXCRYPT_WORLD_INSIDE"
 
@@ -103,7 +103,7 @@ def run_case(one):
     return wrong, time.monotonic() - began
 
 
-def run_group(group, tally, width=TOGETHER):
+def run_group(group, tally, width):
     with concurrent.futures.ThreadPoolExecutor(width) as pool:
         for one, (wrong, seconds) in zip(group, pool.map(run_case, group)):
             tally.line(" ".join(one.entry.rows), one.entry.name, wrong, seconds)
@@ -111,15 +111,16 @@ def run_group(group, tally, width=TOGETHER):
 
 def run_guarded(name, group, tally, the_world):
     """An attack or several at once; then what must be true after every one of them."""
-    watch = guard.Guard(the_world.daemon(group[0].entry.daemon), the_world.calm_domain)
+    watch = guard.Guard(the_world.daemon(group[0].entry.daemon), the_world.calm_domain, timed=not the_world.valgrind)
     with watch:
-        run_group(group, tally)
+        run_group(group, tally, TOGETHER)
     wrong, figures = watch.wrong()
     tally.line(name, "afterwards: alive, descriptors and memory back, others served in time", wrong)
     print(f"  {name}: {figures}", flush=True)
 
 
 def run_all(cases, tally, the_world):
+    width = TOGETHER_UNDER_VALGRIND if the_world.valgrind else TOGETHER
     groups = {}
     for one in cases:
         groups.setdefault(one.entry.group, []).append(one)
@@ -127,7 +128,7 @@ def run_all(cases, tally, the_world):
         if name.startswith("hostile"):
             run_guarded(name, group, tally, the_world)
         else:
-            run_group(group, tally, 1 if name == "alone" else TOGETHER)
+            run_group(group, tally, 1 if name == "alone" else width)
 
 
 def run_world(options, folder):

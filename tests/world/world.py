@@ -21,6 +21,7 @@ POLICY_ADDRESS = "198.51.100.80"
 TAP_ADDRESS = "127.0.0.53"
 HELO_NAME = "prober.world.signed"
 POSTFIX_PORT, POSTFIX_TCP_TABLE_PORT = 8461, 8462
+UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "2s", "dns-tries": "2", "probe-deadline": "15s"}
 NICE = 10  # the servers of the tests leave the processor to the daemon when both want it
 DESCRIPTORS = 16384  # enough for the floods
 NETS = 100  # mail hosts are spread over that many /24, so that caps per prefix do not slow the run
@@ -61,8 +62,9 @@ class World:
         """The configuration of a daemon in this world."""
         common = {"ca-file": self.ca.ca_file, "allow-address": "198.51.100.0/24 198.18.0.0/15 2001:db8::/32",
                   "helo-name": HELO_NAME}
+        patience = UNDER_VALGRIND if self.valgrind and "answer-deadline" not in self._configurations[name] else {}
         return {key: value.replace("QUEUE", self._queue) if isinstance(value, str) else [one.replace("QUEUE", self._queue) for one in value]
-                for key, value in {**common, **self._configurations[name]}.items()}
+                for key, value in {**common, **self._configurations[name], **patience}.items()}
 
     def daemon(self, name):
         """The running daemon of that configuration."""
