@@ -93,6 +93,20 @@ void https_target_resolve(const struct https_target *target, struct buf *out, un
     }
 }
 
+/* What an operator needs of OpenSSL's and libcurl's words. */
+static const char *essence(const char *detail)
+{
+    const char *last = detail;
+
+    if (strstr(detail, "SSL_ERROR_SYSCALL") != NULL || strstr(detail, "SSL_ERROR_ZERO") != NULL)
+        return "the server closed the connection";
+    if (strncmp(detail, "OpenSSL", 7) != 0)
+        return detail;
+    while ((detail = strstr(last, "::")) != NULL) /* "OpenSSL/3: error:0A000102:SSL routines::" */
+        last = detail + 2;
+    return last;
+}
+
 void https_target_explain(struct https_target *target, enum https_failure failure,
                           const char *detail)
 {
@@ -112,6 +126,7 @@ void https_target_explain(struct https_target *target, enum https_failure failur
         return;
     if (target->tried.family != 0)
         ip_text(&target->tried, room);
+    detail = essence(detail);
     escape_bytes(text, sizeof text, detail, strlen(detail));
     snprintf(target->why, sizeof target->why, "%.60s%s%s%s: %s: %s", target->host,
              room[0] == '\0' ? "" : " (", room, room[0] == '\0' ? "" : ")", words[failure], text);

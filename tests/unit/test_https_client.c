@@ -76,7 +76,7 @@ static void old_tls_is_refused(void **state)
 
         SSL_CTX_set_max_proto_version(server.ctx, versions[i]);
         seen = fetch();
-        expect("A-23", &seen, i == 0 ? "no TLS session" : NULL);
+        expect("A-23", &seen, i == 0 ? "no TLS session: tlsv1 alert protocol version" : NULL);
     }
     SSL_CTX_set_max_proto_version(server.ctx, 0);
 }
