@@ -9,9 +9,9 @@
 #include "policy/facts.h"
 
 /* An answer that may not be stored is kept for as long as one burst of identical questions. */
-#define COALESCE_MS 1000
+#define COALESCE_MS INT64_C(1000)
 /* RFC 2308 §7: a server failure is not remembered for longer. */
-#define FAILURE_MAX_MS (300 * 1000)
+#define FAILURE_MAX_MS (INT64_C(300) * 1000)
 
 struct life {
     int64_t ms;      /* smallest so far */
