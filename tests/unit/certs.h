@@ -9,12 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+
+#include "base/check.h"
+#include "probe/tls.h"
 
 #define CERT_DAY 86400L
 
@@ -110,13 +115,20 @@ static inline void cert_free(struct cert *cert)
     memset(cert, 0, sizeof *cert);
 }
 
-static inline void cert_write(const struct cert *cert, const char *path)
+/* A context that trusts `root` and nobody else. */
+static inline struct tls_context *cert_context(const struct cert *root)
 {
-    FILE *file = fopen(path, "w");
+    char path[] = "/tmp/mxcrypt-test-XXXXXX";
+    struct tls_context *context = NULL;
+    const char *why = NULL;
+    int fd = mkstemp(path);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 
-    assert_non_null(file);
-    assert_int_equal(PEM_write_X509(file, cert->x509), 1);
+    CHECK(file != NULL && PEM_write_X509(file, root->x509) == 1);
     fclose(file);
+    CHECK(tls_context_new(&context, path, NULL, &why) == 0);
+    unlink(path);
+    return context;
 }
 
 /* A server's SSL_CTX with a leaf and what it sends along; takes any TLS version. */

@@ -5,13 +5,70 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <uv.h>
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "probe/address_filter.h"
 #include "tests/unit/certs.h"
+
+#define MX "mx.example.test"
+
+/* What every probe in a test needs; its server's certificate is for MX and by `root`. */
+struct ground {
+    struct tls_context *context;
+    struct cert root, leaf;
+    SSL_CTX *tls;
+    struct ip_prefix loopback;
+    struct address_filter filter;
+};
+
+static struct ground ground;
+
+static inline void ground_set_up(void)
+{
+    static const struct cert_name names[] = {{GEN_DNS, MX, 0}, {0, NULL, 0}};
+
+    signal(SIGPIPE, SIG_IGN); /* libuv writes to closed sockets without MSG_NOSIGNAL */
+    ground.root = cert_make(&(struct cert_spec){.cn = "Root", .ca = true});
+    ground.leaf = cert_make(&(struct cert_spec){.cn = MX, .names = names, .issuer = &ground.root});
+    ground.tls = cert_server(&ground.leaf, NULL);
+    ground.context = cert_context(&ground.root);
+    CHECK(ip_prefix_parse(&ground.loopback, "127.0.0.0/8"));
+    ground.filter.allowed = &ground.loopback;
+    ground.filter.allowed_count = 1;
+}
+
+static inline void ground_tear_down(void)
+{
+    tls_context_free(ground.context);
+    SSL_CTX_free(ground.tls);
+    cert_free(&ground.root);
+    cert_free(&ground.leaf);
+}
+
+/* No further descriptor can be opened until descriptors_back. */
+static inline void descriptors_out(struct rlimit *before)
+{
+    struct rlimit none;
+    int lowest = dup(0);
+
+    close(lowest);
+    getrlimit(RLIMIT_NOFILE, before);
+    none = *before;
+    none.rlim_cur = (rlim_t)lowest;
+    setrlimit(RLIMIT_NOFILE, &none);
+}
+
+static inline void descriptors_back(const struct rlimit *before)
+{
+    setrlimit(RLIMIT_NOFILE, before);
+}
 
 enum act {
     ACT_LISTEN,  /* note lines until the client closes; ends every script */

@@ -1,77 +1,12 @@
 /*
- * The TLS session and the judgement of certificates, against an OpenSSL server in memory.
+ * What certificates are worth: names, chains, TLSA records, against an OpenSSL server in memory.
  * Case names begin with the row of CONFORMANCE they stand for.
  */
 #include "probe/tls.h"
 
-#include <stdlib.h>
-#include <unistd.h>
+#include "tests/unit/tls_pair.h"
 
-#include <openssl/err.h>
-
-#include "tests/unit/certs.h"
-#include "tests/unit/rows.h"
-
-#define MX "mx.example.test"
-
-static char ca_path[] = "/tmp/mxcrypt-test-ca-XXXXXX";
-static struct tls_context *context;
-static struct cert root, other_root, middle, old_middle, large, fitting, stranger;
-
-/* ---- a handshake in memory ---- */
-
-struct pair {
-    struct tls_session *client;
-    SSL *server;
-    BIO *to_server, *from_server;
-    struct buf out;
-    enum tls_progress progress;
-};
-
-static void pair_open(struct pair *pair, SSL_CTX *server, const char *sni)
-{
-    pair->client = tls_session_new(context, sni);
-    pair->server = SSL_new(server);
-    pair->to_server = BIO_new(BIO_s_mem());
-    pair->from_server = BIO_new(BIO_s_mem());
-    SSL_set_bio(pair->server, pair->to_server, pair->from_server);
-    SSL_set_accept_state(pair->server);
-    buf_init(&pair->out, 1 << 20);
-    pair->progress = TLS_WANT_MORE;
-    assert_non_null(pair->client);
-}
-
-static void pair_close(struct pair *pair)
-{
-    tls_session_free(pair->client);
-    SSL_free(pair->server);
-    buf_fini(&pair->out);
-    ERR_clear_error();
-}
-
-/* Carries octets both ways once; true when any moved. */
-static bool pair_carry(struct pair *pair)
-{
-    char data[65536];
-    int count = BIO_read(pair->from_server, data, sizeof data);
-    bool moved;
-
-    pair->progress =
-        tls_session_feed(pair->client, data, count > 0 ? (size_t)count : 0, &pair->out);
-    moved = count > 0 || pair->out.length > 0;
-    if (pair->out.length > 0)
-        BIO_write(pair->to_server, buf_text(&pair->out), (int)pair->out.length);
-    buf_clear(&pair->out);
-    return moved;
-}
-
-static void pair_shake(struct pair *pair)
-{
-    for (int i = 0; i < 20 && pair_carry(pair); i++)
-        SSL_do_handshake(pair->server);
-}
-
-/* ---- the judgement ---- */
+static struct cert middle, old_middle, fitting, stranger;
 
 struct judged {
     struct starttls_result result;
@@ -91,26 +26,6 @@ static void judge(struct judged *judged, SSL_CTX *server, const struct tls_refer
     tls_session_judge(pair.client, reference, judged->arena, &judged->result);
     pair_close(&pair);
 }
-
-static void expect_words(const char *text, const char *words)
-{
-    if (words == NULL) {
-        assert_null(text);
-        return;
-    }
-    assert_non_null(text);
-    if (strstr(text, words) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", text, words);
-}
-
-#define N_(text)                                                                                   \
-    {                                                                                              \
-        GEN_DNS, text, 0                                                                           \
-    }
-#define END                                                                                        \
-    {                                                                                              \
-        0, NULL, 0                                                                                 \
-    }
 
 struct name_case {
     const char *name;
@@ -194,8 +109,6 @@ static void J_8_thousand_names(void **state)
     cert_free(&leaf);
 }
 
-static const struct cert_name mx_names[] = {N_(MX), END};
-
 struct chain_case {
     const char *name;
     struct cert_spec leaf;
@@ -205,8 +118,7 @@ struct chain_case {
     int rsa_bits; /* of the leaf; 0: an EC key */
 };
 
-#define DATED(from, until) .from_s = (from), .until_s = (until)
-#define BY(ca)             .cn = MX, .names = mx_names, .issuer = (ca)
+#define BY(ca) .cn = MX, .names = mx_names, .issuer = (ca)
 
 static const struct chain_case chain_cases[] = {
     {"chain good", {BY(&root)}, NULL, true, true, NULL, 0},
@@ -568,311 +480,12 @@ static void B_39_mismatch_is_not_verified(void **state)
     cert_free(&leaf);
 }
 
-/* ---- the session ---- */
-
-static struct cert plain_leaf(void)
-{
-    return cert_make(&(struct cert_spec){.cn = MX, .names = mx_names, .issuer = &root});
-}
-
-/* B-38, C-3 */
-static void B_38_sni(void **state)
-{
-    struct cert leaf = plain_leaf();
-    SSL_CTX *server = cert_server(&leaf, NULL);
-    struct pair pair;
-
-    (void)state;
-    pair_open(&pair, server, "base.example.test");
-    pair_shake(&pair);
-    assert_string_equal(SSL_get_servername(pair.server, TLSEXT_NAMETYPE_host_name),
-                        "base.example.test");
-    assert_int_equal(SSL_version(pair.server), TLS1_3_VERSION);
-    pair_close(&pair);
-    pair_open(&pair, server, "192.0.2.1");
-    pair_shake(&pair);
-    assert_null(SSL_get_servername(pair.server, TLSEXT_NAMETYPE_host_name));
-    assert_int_equal(pair.progress, TLS_READY);
-    pair_close(&pair);
-    SSL_CTX_free(server);
-    cert_free(&leaf);
-}
-
-static void talks_both_ways(void **state)
-{
-    struct cert leaf = plain_leaf();
-    SSL_CTX *server = cert_server(&leaf, NULL);
-    struct pair pair;
-    char text[64] = {0};
-
-    (void)state;
-    pair_open(&pair, server, MX);
-    pair_shake(&pair);
-    assert_int_equal(tls_session_write(pair.client, "EHLO a\r\n", 8, &pair.out), 0);
-    pair_carry(&pair);
-    assert_int_equal(SSL_read(pair.server, text, sizeof text), 8);
-    assert_int_equal(SSL_write(pair.server, "250 b\r\n", 7), 7);
-    pair_carry(&pair);
-    assert_int_equal(tls_session_read(pair.client, text, 3), 3);
-    assert_int_equal(tls_session_read(pair.client, text + 3, sizeof text - 3), 4);
-    assert_memory_equal(text, "250 b\r\n", 7);
-    SSL_shutdown(pair.server);
-    pair_carry(&pair);
-    assert_int_equal(pair.progress, TLS_CLOSED);
-    pair_close(&pair);
-    SSL_CTX_free(server);
-    cert_free(&leaf);
-}
-
-static void hostile_9_garbage(void **state)
-{
-    struct tls_session *session = tls_session_new(context, MX);
-    struct buf out;
-
-    (void)state;
-    buf_init(&out, 65536);
-    assert_int_equal(tls_session_feed(session, "220 still talking\r\n", 19, &out), TLS_BROKEN);
-    assert_true(strlen(tls_session_why(session)) > 0);
-    assert_int_equal(tls_session_feed(session, "", 0, &out), TLS_BROKEN);
-    assert_int_equal(tls_session_write(session, "x", 1, &out), -1);
-    buf_fini(&out);
-    tls_session_free(session);
-}
-
-enum flood { FLOOD_KEY_UPDATE, FLOOD_TICKETS, FLOOD_TINY, FLOOD_DATA };
-
-static void flood_once(struct pair *pair, enum flood flood)
-{
-    static char block[16000];
-
-    switch (flood) {
-    case FLOOD_KEY_UPDATE:
-        SSL_key_update(pair->server, SSL_KEY_UPDATE_NOT_REQUESTED);
-        SSL_do_handshake(pair->server);
-        break;
-    case FLOOD_TICKETS:
-        SSL_new_session_ticket(pair->server);
-        SSL_do_handshake(pair->server);
-        break;
-    case FLOOD_TINY:
-        SSL_write(pair->server, "x", 1);
-        break;
-    case FLOOD_DATA:
-        SSL_write(pair->server, block, sizeof block);
-        break;
-    }
-}
-
-/* hostile-9 */
-static void run_flood(enum flood flood, int count, const char *why)
-{
-    struct cert leaf = plain_leaf();
-    SSL_CTX *server = cert_server(&leaf, NULL);
-    struct pair pair;
-    char drain[4096];
-
-    pair_open(&pair, server, MX);
-    pair_shake(&pair);
-    assert_int_equal(pair.progress, TLS_READY);
-    for (int i = 0; i < count && pair.progress == TLS_READY; i++) {
-        flood_once(&pair, flood);
-        pair_carry(&pair);
-        while (tls_session_read(pair.client, drain, sizeof drain) > 0)
-            continue;
-    }
-    if (why == NULL) {
-        assert_int_equal(pair.progress, TLS_READY);
-    } else {
-        assert_int_equal(pair.progress, TLS_BROKEN);
-        assert_string_equal(tls_session_why(pair.client), why);
-    }
-    pair_close(&pair);
-    SSL_CTX_free(server);
-    cert_free(&leaf);
-}
-
-static void hostile_9_floods(void **state)
-{
-    (void)state;
-    run_flood(FLOOD_KEY_UPDATE, 30, NULL);
-    run_flood(FLOOD_KEY_UPDATE, 33, "too many tickets or key updates");
-    run_flood(FLOOD_TICKETS, 33, "too many tickets or key updates");
-    run_flood(FLOOD_TINY, 900, NULL);
-    run_flood(FLOOD_TINY, 1001, "too many TLS records");
-    run_flood(FLOOD_DATA, 40, "too much data");
-}
-
-/* hostile-9: the peer asks for a renegotiation and gets none. */
-static void hostile_9_no_renegotiation(void **state)
-{
-    struct cert leaf = plain_leaf();
-    SSL_CTX *server = cert_server(&leaf, NULL);
-    struct pair pair;
-
-    (void)state;
-    SSL_CTX_set_max_proto_version(server, TLS1_2_VERSION);
-    pair_open(&pair, server, MX);
-    pair_shake(&pair);
-    SSL_renegotiate(pair.server);
-    SSL_do_handshake(pair.server);
-    pair_shake(&pair);
-    SSL_do_handshake(pair.server);
-    assert_true(SSL_renegotiate_pending(pair.server));
-    pair_close(&pair);
-    SSL_CTX_free(server);
-    cert_free(&leaf);
-}
-
-/* hostile-8: chains of 100 certificates and more than 100 KB. */
-static void hostile_8_long_chain(void **state)
-{
-    static struct cert_name names[600];
-    struct cert leaf = plain_leaf(), fat;
-    const struct cert *along[12] = {0};
-    SSL_CTX *server;
-    struct pair pair;
-
-    (void)state;
-    for (size_t i = 0; i < 599; i++)
-        names[i] = (struct cert_name){GEN_DNS, "a-rather-long-name.example.test", 0};
-    fat = cert_make(&(struct cert_spec){.cn = "fat", .names = names, .ca = true});
-    for (size_t i = 0; i < 6; i++)
-        along[i] = &fat;
-    server = cert_server(&leaf, along);
-    pair_open(&pair, server, MX);
-    pair_shake(&pair);
-    assert_int_equal(pair.progress, TLS_BROKEN);
-    pair_close(&pair);
-    SSL_CTX_free(server);
-    cert_free(&leaf);
-    cert_free(&fat);
-}
-
-/* ---- B-12, and the policy fetch ---- */
-
-static void B_12_whole_der(void **state)
-{
-    struct cert leaf = plain_leaf();
-    unsigned char data[TLSA_ROOM + 1] = {0}, *next = data;
-    size_t length = (size_t)i2d_X509(leaf.x509, &next);
-
-    (void)state;
-    assert_true(tls_tlsa_data_ok(0, data, length));
-    assert_false(tls_tlsa_data_ok(0, data, length + 1));
-    assert_false(tls_tlsa_data_ok(0, data, length - 1));
-    assert_false(tls_tlsa_data_ok(1, data, length));
-    assert_false(tls_tlsa_data_ok(2, data, length));
-    assert_false(tls_tlsa_data_ok(0, data, 0));
-    next = data;
-    length = (size_t)i2d_PUBKEY(leaf.key, &next);
-    assert_true(tls_tlsa_data_ok(1, data, length));
-    assert_false(tls_tlsa_data_ok(1, data, length + 1));
-    assert_false(tls_tlsa_data_ok(1, data, length - 1));
-    assert_false(tls_tlsa_data_ok(0, data, length));
-    cert_free(&leaf);
-}
-
-/* A client as libcurl makes it, hardened for `host`; true when the handshake succeeds. */
-static bool fetch_ok(SSL_CTX *server, const char *host)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    SSL *client, *peer = SSL_new(server);
-    BIO *a = NULL, *b = NULL;
-    bool ok = false;
-
-    SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
-    assert_int_equal(tls_harden_policy_client(ctx, host, context), 0);
-    client = SSL_new(ctx);
-    assert_int_equal(BIO_new_bio_pair(&a, 1 << 18, &b, 1 << 18), 1);
-    SSL_set_bio(client, a, a);
-    SSL_set_bio(peer, b, b);
-    SSL_set_connect_state(client);
-    SSL_set_accept_state(peer);
-    for (int i = 0; i < 20 && !ok; i++) {
-        ok = SSL_do_handshake(client) == 1;
-        SSL_do_handshake(peer);
-    }
-    SSL_free(client);
-    SSL_free(peer);
-    SSL_CTX_free(ctx);
-    ERR_clear_error();
-    return ok;
-}
-
-struct fetch_case {
-    const char *name;
-    struct cert_name names[2];
-    const struct cert *issuer, *along;
-    const char *host;
-    bool good;
-};
-
-#define STS "mta-sts.example.test"
-
-static const struct fetch_case fetch_cases[] = {
-    {"A-21 good", {N_(STS)}, &root, NULL, STS, true},
-    {"A-21 untrusted CA", {N_(STS)}, &other_root, NULL, STS, false},
-    {"A-21 self-signed", {N_(STS)}, NULL, NULL, STS, false},
-    {"A-21 name mismatch", {N_("example.test")}, &root, NULL, STS, false},
-    {"A-21 CN only", {END}, &root, NULL, STS, false},
-    {"A-21 partial wildcard", {N_("mta-*.example.test")}, &root, NULL, STS, false},
-    {"A-22 wildcard", {N_("*.example.test")}, &root, NULL, STS, true},
-    {"A-22 wildcard above", {N_("*.example.test")}, &root, NULL, "mta-sts.sub.example.test", false},
-    {"hostile-8 policy host's key too large", {N_(STS)}, &root, &large, STS, false},
-};
-
-static void run_fetch_case(void **state)
-{
-    const struct fetch_case *row = *state;
-    const struct cert *along[] = {row->along, NULL};
-    struct cert leaf = cert_make(&(struct cert_spec){
-        .cn = STS, .names = row->names[0].type != 0 ? row->names : NULL, .issuer = row->issuer});
-    SSL_CTX *server = cert_server(&leaf, along);
-
-    assert_int_equal(fetch_ok(server, row->host), row->good);
-    SSL_CTX_free(server);
-    cert_free(&leaf);
-}
-
-/* */
-static void A_23_tls_1_2(void **state)
-{
-    struct cert leaf = cert_make(&(struct cert_spec){
-        .cn = STS, .names = (const struct cert_name[]){N_(STS), END}, .issuer = &root});
-    SSL_CTX *server = cert_server(&leaf, NULL);
-
-    (void)state;
-    SSL_CTX_set_max_proto_version(server, TLS1_2_VERSION);
-    assert_true(fetch_ok(server, STS));
-    SSL_CTX_set_max_proto_version(server, TLS1_1_VERSION);
-    assert_false(fetch_ok(server, STS));
-    SSL_CTX_free(server);
-    cert_free(&leaf);
-}
-
-/* hostile-40: no anchors is an error with words. */
-static void hostile_40_no_anchors(void **state)
-{
-    struct tls_context *none = NULL;
-    const char *why = NULL;
-
-    (void)state;
-    assert_int_equal(tls_context_new(&none, "/nonexistent/ca.pem", NULL, &why), -1);
-    expect_words(why, "ca-file /nonexistent/ca.pem");
-    assert_int_equal(tls_context_new(&none, NULL, "/nonexistent", &why), -1);
-    expect_words(why, "ca-path /nonexistent");
-}
-
 static void make_authorities(void)
 {
-    root = cert_make(&(struct cert_spec){.cn = "Root", .ca = true});
-    other_root = cert_make(&(struct cert_spec){.cn = "Other Root", .ca = true});
     stranger = cert_make(&(struct cert_spec){.cn = "Stranger", .ca = true});
     middle = cert_make(&(struct cert_spec){.cn = "Middle", .issuer = &root, .ca = true});
     old_middle = cert_make(&(struct cert_spec){
         .cn = "Old Middle", .issuer = &root, .ca = true, DATED(-3 * CERT_DAY, -CERT_DAY)});
-    large = cert_make(&(struct cert_spec){
-        .cn = "Large", .issuer = &root, .ca = true, .key = cert_large_key(8208)});
     fitting = cert_make(&(struct cert_spec){
         .cn = "Fitting", .issuer = &root, .ca = true, .key = cert_large_key(8192)});
 }
@@ -895,9 +508,8 @@ static void make_dane_leaves(void)
 
 static void free_certs(void)
 {
-    struct cert *all[] = {&root,  &other_root, &stranger, &middle, &old_middle,
-                          &large, &fitting,    &ee,       &odd,    &good,
-                          &other, &wild,       &part,     &named,  &old};
+    struct cert *all[] = {&stranger, &middle, &old_middle, &fitting, &ee,    &odd,
+                          &good,     &other,  &wild,       &part,    &named, &old};
 
     for (size_t i = 0; i < COUNT(all); i++)
         cert_free(all[i]);
@@ -905,16 +517,11 @@ static void free_certs(void)
 
 int main(void)
 {
-    const char *why = NULL;
-    int fd = mkstemp(ca_path), failed;
+    int failed;
 
+    tls_pair_set_up();
     make_authorities();
     make_dane_leaves();
-    cert_write(&root, ca_path);
-    if (tls_context_new(&context, ca_path, NULL, &why) != 0)
-        fail_msg("%s", why);
-    close(fd);
-    unlink(ca_path);
     ROWS_ADD(name_cases, run_name_case);
     ROWS_ADD_TEST(J_8_thousand_names);
     ROWS_ADD(chain_cases, run_chain_case);
@@ -923,18 +530,8 @@ int main(void)
     ROWS_ADD_TEST(anonymous_ciphers_last);
     ROWS_ADD(dane_cases, run_dane_case);
     ROWS_ADD_TEST(B_39_mismatch_is_not_verified);
-    ROWS_ADD_TEST(B_38_sni);
-    ROWS_ADD_TEST(talks_both_ways);
-    ROWS_ADD_TEST(hostile_9_garbage);
-    ROWS_ADD_TEST(hostile_9_floods);
-    ROWS_ADD_TEST(hostile_9_no_renegotiation);
-    ROWS_ADD_TEST(hostile_8_long_chain);
-    ROWS_ADD_TEST(B_12_whole_der);
-    ROWS_ADD(fetch_cases, run_fetch_case);
-    ROWS_ADD_TEST(A_23_tls_1_2);
-    ROWS_ADD_TEST(hostile_40_no_anchors);
     failed = rows_run("tls_verify");
-    tls_context_free(context);
     free_certs();
+    tls_pair_tear_down();
     return failed;
 }
