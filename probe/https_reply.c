@@ -304,6 +304,9 @@ bool https_reply_raw_body(struct https_reply *reply, const char *data, size_t le
 
     if (!reply->chunked)
         return true;
+    reply->raw += length;
+    if (reply->raw > HTTPS_RAW_FACTOR * reply->body_max)
+        return refuse(reply, "chunks with too much around them");
     while (at < length && reply->chunk != HTTPS_CHUNK_LAST) {
         bool ok = true;
 

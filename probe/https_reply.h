@@ -13,6 +13,7 @@
 #define HTTPS_HEADER_LINES_MAX  100
 #define HTTPS_INTERIM_MAX       5
 #define HTTPS_CHUNK_LINE_MAX    256
+#define HTTPS_RAW_FACTOR        8 /* octets of chunks and what is around them, by body_max */
 
 enum https_chunk_state { HTTPS_CHUNK_LINE, HTTPS_CHUNK_DATA, HTTPS_CHUNK_END, HTTPS_CHUNK_LAST };
 
@@ -31,6 +32,7 @@ struct https_reply {
     bool chunk_digits; /* still in the hexadecimal size */
     size_t chunk_line;
     uint64_t chunk_left;
+    size_t raw;
 };
 
 void https_reply_init(struct https_reply *reply, size_t body_max);

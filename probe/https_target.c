@@ -120,12 +120,17 @@ void https_target_explain(struct https_target *target, enum https_failure failur
         [HTTPS_TIMEOUT_RESPONSE] = "no response",
         [HTTPS_TIMEOUT_BODY] = "the response did not end",
     };
+    static const char certificate[] = "SSL certificate problem: ";
     char room[IP_TEXT_MAX] = "", text[100];
 
     if (target->why[0] != '\0')
         return;
     if (target->tried.family != 0)
         ip_text(&target->tried, room);
+    if (strncmp(detail, certificate, sizeof certificate - 1) == 0) {
+        failure = HTTPS_FAILED_CERTIFICATE;
+        detail += sizeof certificate - 1;
+    }
     detail = essence(detail);
     escape_bytes(text, sizeof text, detail, strlen(detail));
     snprintf(target->why, sizeof target->why, "%.60s%s%s%s: %s: %s", target->host,

@@ -38,8 +38,8 @@ void https_target_resolve(const struct https_target *target, struct buf *out, un
 /* What failed, for https_target_explain. */
 enum https_failure {
     HTTPS_FAILED_CONNECT,     /* detail: the system's words */
-    HTTPS_FAILED_CERTIFICATE, /* detail: OpenSSL's words */
-    HTTPS_FAILED_TLS,
+    HTTPS_FAILED_TLS,         /* detail: libcurl's and OpenSSL's words */
+    HTTPS_FAILED_CERTIFICATE, /* told from HTTPS_FAILED_TLS by those words */
     HTTPS_FAILED_OTHER,
     HTTPS_TIMEOUT_CONNECT, /* detail: after how long */
     HTTPS_TIMEOUT_TLS,

@@ -33,6 +33,10 @@
 #include "probe/tls.h"
 #include "probe/watch_uv.h"
 
+/* Two for each TLS record: libcurl reads on as long as there is something to read, and octets in a
+ * record each would keep the loop busy for a quarter of a second. */
+#define PIECES_MAX 2000
+
 struct https_fetch {
     TAILQ_ENTRY(https_fetch) link;
     struct https *https;
@@ -44,6 +48,7 @@ struct https_fetch {
     struct buf body;
     struct https_target target;
     bool connected;   /* a TLS handshake has begun */
+    unsigned pieces;  /* TLS records and messages received */
     bool failed_here; /* for want of memory or descriptors */
     https_done done;
     void *context;
@@ -127,20 +132,18 @@ static void explain_timeout(struct https_fetch *fetch)
 /* Puts libcurl's word for what failed into ours, unless we know better already. */
 static void explain(struct https_fetch *fetch, CURLcode code)
 {
-    static const char certificate[] = "SSL certificate problem: ";
     const char *detail = fetch->error[0] != '\0' ? fetch->error : curl_easy_strerror(code);
     enum https_failure failure = HTTPS_FAILED_OTHER;
     long error = 0;
 
     curl_easy_getinfo(fetch->easy, CURLINFO_OS_ERRNO, &error);
-    if (code == CURLE_OPERATION_TIMEDOUT) {
+    if (code == CURLE_OK)
+        detail = "the response ended before its headers did";
+    if (code == CURLE_OPERATION_TIMEDOUT)
         explain_timeout(fetch);
-    } else if (strncmp(detail, certificate, sizeof certificate - 1) == 0) {
-        failure = HTTPS_FAILED_CERTIFICATE;
-        detail += sizeof certificate - 1;
-    } else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR) {
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)
         failure = HTTPS_FAILED_TLS;
-    } else if (code == CURLE_COULDNT_CONNECT && error != 0) {
+    if (code == CURLE_COULDNT_CONNECT && error != 0) {
         failure = HTTPS_FAILED_CONNECT;
         detail = strerror((int)error);
     }
@@ -159,7 +162,7 @@ static void fetch_end(struct https_fetch *fetch, CURLcode code)
         if (fetch->easy != NULL)
             explain(fetch, code);
         result.why = fetch->target.why;
-        result.failed_here = fetch->failed_here || code == CURLE_OUT_OF_MEMORY;
+        result.failed_here = fetch->failed_here;
     }
     fetch_unlink(fetch);
     fetch_stop(fetch);
@@ -191,7 +194,7 @@ static size_t body_data(char *data, size_t size, size_t count, void *context)
     return 0;
 }
 
-/* The only place that sees chunk lines; it cannot stop the transfer, `progress` does. */
+/* Cannot stop the transfer: `progress` does. */
 static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *context)
 {
     struct https_fetch *fetch = context;
@@ -199,6 +202,8 @@ static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *
     (void)easy;
     if (type == CURLINFO_SSL_DATA_OUT)
         fetch->connected = true;
+    if (type == CURLINFO_SSL_DATA_IN && ++fetch->pieces > PIECES_MAX)
+        give_up(fetch, "the server sends in pieces that are too small");
     if (type == CURLINFO_DATA_IN && fetch->target.why[0] == '\0' &&
         !https_reply_raw_body(&fetch->reply, data, size))
         give_up(fetch, fetch->reply.why);
@@ -233,6 +238,7 @@ static CURLcode harden(CURL *easy, void *ssl_ctx, void *context)
     if (tls_harden_policy_client(ssl_ctx, fetch->target.host, fetch->https->tls) == 0)
         return CURLE_OK;
     give_up(fetch, "out of memory for a TLS session");
+    fetch->failed_here = true;
     return CURLE_OUT_OF_MEMORY;
 }
 
@@ -459,6 +465,7 @@ static void fetch_launch(struct https_fetch *fetch)
         curl_easy_cleanup(fetch->easy);
     fetch->easy = NULL;
     give_up(fetch, "out of memory for a fetch");
+    fetch->failed_here = true;
     fetch_end(fetch, CURLE_OUT_OF_MEMORY);
 }
 

@@ -162,16 +162,17 @@ struct flood {
 /* hostile 1, 2, 4: without end; given up at once and not at the deadline. */
 static void endless_answers_are_given_up(void **state)
 {
-    static char line[8192], chunk[5000];
+    static char line[8192], chunk[5000], tiny[6 * 1000 + 1], fat[206 * 50 + 1];
     const struct flood floods[] = {
         {"endless chunks", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n", chunk, "more than 65536"},
-        {"tiny chunks", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n",
-         "more than 65536"},
+        {"tiny chunks", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n", tiny, "more than 65536"},
+        {"tiny records", OK_HEAD "\r\n", "x", "pieces that are too small"},
+        {"fat chunks", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n", fat, "too much around"},
         {"endless chunk extension", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n10;", "aaaaaaaa",
          "chunk line"},
         {"endless trailers", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n",
          "header lines"},
-        {"endless body", OK_HEAD "\r\n", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "more than 65536"},
+        {"endless body", OK_HEAD "\r\n", line, "more than 65536"},
         {"endless headers", OK_HEAD, "X: y\r\n", "header lines"},
         {"endless header", OK_HEAD "X: ", line, ""},
         {"long headers", OK_HEAD, line, "headers of more than 16384"},
@@ -180,6 +181,10 @@ static void endless_answers_are_given_up(void **state)
     };
 
     (void)state;
+    for (size_t i = 0; i < 1000; i++)
+        memcpy(tiny + 6 * i, "1\r\nx\r\n", 6);
+    for (size_t i = 0; i < 50; i++)
+        snprintf(fat + 206 * i, 207, "1;%0199d\r\nx\r\n", 0);
     snprintf(chunk, sizeof chunk, "1000\r\n%04096d\r\n", 0);
     for (size_t i = 0; i < COUNT(floods); i++) {
         struct seen seen;
