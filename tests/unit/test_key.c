@@ -37,6 +37,7 @@ static const struct row rows[] = {
     {"port 1", "a.example:1", KEY_DOMAIN, 1, "a.example", "a.example:1"},
     {"port 65535", "a.example:65535", KEY_DOMAIN, 65535, "a.example", "a.example:65535"},
     {"port 65536", "a.example:65536", OTHER("a.example:65536")},
+    {"port 65561 is not 25", "a.example:65561", OTHER("a.example:65561")},
     {"port 0", "a.example:0", OTHER("a.example:0")},
     {"port -1", "a.example:-1", OTHER("a.example:-1")},
     {"port 000025", "a.example:000025", OTHER("a.example:000025")},

@@ -381,6 +381,25 @@ static void test_policy_counts_until_its_end(void **state)
     assert_int_equal(got.level, VERDICT_NO_OPINION);
 }
 
+/* G-13: an address that is still looked up may turn out to have no TLS. */
+static void test_unknown_addresses_are_waited_for(void **state)
+{
+    struct verdict_options options = make_options();
+    struct made made;
+    struct verdict got;
+
+    (void)state;
+    make_evidence(&made, MX_LISTED, false, "N", 'n', "V");
+    made.hosts[0].addresses_known = false;
+    verdict_decide(&got, &made.evidence, &options, MAKE_NOW);
+    assert_int_equal(got.reason, REASON_DEADLINE);
+    assert_false(got.settled);
+    made.evidence.complete = true;
+    verdict_decide(&got, &made.evidence, &options, MAKE_NOW);
+    assert_int_equal(got.reason, REASON_VERIFIED);
+    assert_true(got.settled);
+}
+
 static void test_without_evidence(void **state)
 {
     struct verdict got;
@@ -415,6 +434,7 @@ int main(void)
     ROWS_ADD(rows, test_row);
     ROWS_ADD(lives, test_life);
     ROWS_ADD_TEST(test_policy_counts_until_its_end);
+    ROWS_ADD_TEST(test_unknown_addresses_are_waited_for);
     ROWS_ADD_TEST(test_without_evidence);
     ROWS_ADD_TEST(test_names);
     return rows_run("verdict");
