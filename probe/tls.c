@@ -25,24 +25,6 @@
 #define CIPHERS "HIGH:MEDIUM:+RC4:@STRENGTH:+aNULL"
 #define WHY_MAX 400
 
-bool tls_key_too_large(const X509 *certificate)
-{
-    EVP_PKEY *key = X509_get0_pubkey(certificate);
-
-    return key != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
-           EVP_PKEY_get_bits(key) > TLS_RSA_BITS_MAX;
-}
-
-bool tls_chain_too_large(const STACK_OF(X509) * chain)
-{
-    int count = chain == NULL ? 0 : sk_X509_num(chain);
-
-    for (int i = 0; i < count; i++)
-        if (tls_key_too_large(sk_X509_value(chain, i)))
-            return true;
-    return false;
-}
-
 /* True when a directory holds at least one name made by c_rehash: eight hex digits, dot, digit. */
 static bool directory_has_anchors(const char *path)
 {
@@ -112,6 +94,7 @@ static int accept_any(X509_STORE_CTX *store_ctx, void *context)
 static bool set_up(SSL_CTX *ssl_ctx)
 {
     SSL_CTX_set_security_level(ssl_ctx, 0);
+    tls_refuse_costly_groups(ssl_ctx);
     SSL_CTX_set_options(ssl_ctx, SSL_OP_ALL | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
@@ -184,12 +167,12 @@ bool tls_tlsa_data_ok(uint8_t selector, const uint8_t *data, size_t length)
     return ok;
 }
 
-/* Looks at the sizes before any signature is verified. */
+/* Looks at the cost before any signature is verified. */
 static int verify_bounded(X509_STORE_CTX *store_ctx, void *context)
 {
     (void)context;
-    if (tls_chain_too_large(X509_STORE_CTX_get0_untrusted(store_ctx)) ||
-        tls_key_too_large(X509_STORE_CTX_get0_cert(store_ctx))) {
+    if (tls_chain_too_costly(X509_STORE_CTX_get0_cert(store_ctx),
+                             X509_STORE_CTX_get0_untrusted(store_ctx)) != NULL) {
         X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_CERT_REJECTED);
         return 0;
     }
@@ -210,6 +193,7 @@ int tls_harden_policy_client(void *ssl_ctx, const char *host, struct tls_context
     SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(context->ssl_ctx));
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, verify_bounded, NULL);
+    tls_refuse_costly_groups(ctx);
     SSL_CTX_set_max_cert_list(ctx, TLS_CERT_LIST_MAX);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);

@@ -68,8 +68,8 @@ bool tls_tlsa_data_ok(uint8_t selector, const uint8_t *data, size_t length);
 /*
  * Makes an SSL_CTX of a policy fetch strict (RFC 8461 §3.3, RFC 6125): the certificate must name
  * `host` in a DNS SAN (no CN, no partial wildcard), no renegotiation, no tickets, chains of at most
- * 100 KB and 10 certificates, RSA up to 8192 bits. `ssl_ctx` is an SSL_CTX *. Its certificate store
- * becomes the one that `context` loaded at start (shared, one reference more), because reading the
- * system's bundle again for every fetch would stall the loop. 0 or -1.
+ * 100 KB and 10 certificates, no keys that cost too much. `ssl_ctx` is an SSL_CTX *. Its
+ * certificate store becomes the one that `context` loaded at start (shared, one reference more),
+ * because reading the system's bundle again for every fetch would stall the loop. 0 or -1.
  */
 int tls_harden_policy_client(void *ssl_ctx, const char *host, struct tls_context *context);

@@ -10,15 +10,20 @@
 #include "base/buf.h"
 #include "probe/tls.h"
 
-/* Limits on what a peer may send or make us verify (CONFORMANCE hostile 8, 9). */
+/* Limits on what a peer may send (CONFORMANCE hostile 8, 9). */
 #define TLS_CERT_LIST_MAX        102400 /* octets of a Certificate message */
-#define TLS_CHAIN_DEPTH_MAX      10     /* intermediate certificates */
-#define TLS_RSA_BITS_MAX         8192
 #define TLS_HANDSHAKE_OCTETS_MAX 262144 /* received before the handshake is complete */
 #define TLS_OCTETS_MAX           524288 /* received in the whole session */
 #define TLS_RECORDS_MAX          1000   /* received in the whole session */
 #define TLS_POST_MESSAGES_MAX    32     /* tickets and key updates after the handshake */
 #define TLS_PLAIN_MAX            65536  /* decrypted octets that nobody has read yet */
+
+/* Limits on what a peer may make us compute: the loop must not stand still for 50 ms. */
+#define TLS_CHAIN_DEPTH_MAX  10 /* intermediate certificates */
+#define TLS_RSA_BITS_MAX     8192
+#define TLS_RSA_EXPONENT_MAX 64     /* bits of the public exponent */
+#define TLS_FINITE_BITS_MAX  4096   /* DSA; DH in a group that is not a well-known one */
+#define TLS_NAME_CHECKS_MAX  262144 /* names times name constraints of a chain */
 
 struct x509_st;
 struct stack_st_X509;
@@ -38,7 +43,8 @@ struct tls_session {
     char why[160];
 };
 
-/* True when the certificate has an RSA key that costs too much to verify with. */
-bool tls_key_too_large(const struct x509_st *certificate);
-/* The same for any of a chain; NULL is none. */
-bool tls_chain_too_large(const struct stack_st_X509 *chain);
+/* Why a leaf and what came with it (NULL: nothing) would cost too much to verify: static words,
+ * NULL when they would not. */
+const char *tls_chain_too_costly(struct x509_st *leaf, const struct stack_st_X509 *chain);
+/* Makes a context refuse Diffie-Hellman groups that cost too much. */
+void tls_refuse_costly_groups(struct ssl_ctx_st *ssl_ctx);

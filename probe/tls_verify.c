@@ -202,6 +202,38 @@ static bool wants_dane(const struct tls_reference *reference)
     return false;
 }
 
+/* The same for a chain that whole certificates among the records (2 0 0) may take part in. */
+static bool records_too_costly(const struct peer *peer, const struct tls_reference *reference)
+{
+    STACK_OF(X509) *all = sk_X509_dup(peer->chain);
+    STACK_OF(X509) *ours = sk_X509_new_null();
+    bool costly = true;
+
+    for (size_t i = 0; i < reference->tlsa_count; i++) {
+        const struct tlsa *record = &reference->tlsa[i];
+        const unsigned char *data = record->data;
+        X509 *certificate;
+
+        if (!record->usable || record->usage != 2 || record->selector != 0 ||
+            record->matching_type != 0)
+            continue;
+        certificate = d2i_X509(NULL, &data, record->length);
+        if (certificate == NULL)
+            continue;
+        if (ours == NULL || sk_X509_push(ours, certificate) <= 0) {
+            X509_free(certificate);
+            goto out;
+        }
+        if (all == NULL || sk_X509_push(all, certificate) <= 0)
+            goto out;
+    }
+    costly = tls_chain_too_costly(peer->leaf, all) != NULL;
+out:
+    sk_X509_pop_free(ours, X509_free);
+    sk_X509_free(all);
+    return costly;
+}
+
 static enum tlsa_match judge_dane(struct verdict_run *run, const struct peer *peer,
                                   const struct tls_reference *reference)
 {
@@ -211,6 +243,8 @@ static enum tlsa_match judge_dane(struct verdict_run *run, const struct peer *pe
     run->error = X509_V_OK;
     if (!wants_dane(reference))
         return TLSA_MATCH_NONE;
+    if (records_too_costly(peer, reference))
+        return TLSA_MATCH_MISMATCH;
     holder = SSL_new(SSL_get_SSL_CTX(peer->ssl));
     if (holder != NULL && add_records(holder, reference) > 0) {
         run_verify(run, peer, SSL_get0_dane(holder), reference);
@@ -273,12 +307,14 @@ static void judge_certificate(const struct peer *peer, const struct tls_referenc
                               struct buf *detail, struct starttls_result *out)
 {
     struct verdict_run pkix = {0}, dane = {0};
+    const char *too_costly;
     char words[DETAIL_MAX];
 
     out->not_after = expiry(peer->leaf);
     out->name_ok = names_host(peer->leaf, reference->host);
-    if (tls_key_too_large(peer->leaf) || tls_chain_too_large(peer->chain)) {
-        add_detail(detail, "", "RSA key of more than 8192 bits");
+    too_costly = tls_chain_too_costly(peer->leaf, peer->chain);
+    if (too_costly != NULL) {
+        add_detail(detail, "", too_costly);
         out->tlsa = wants_dane(reference) ? TLSA_MATCH_MISMATCH : TLSA_MATCH_NONE;
         return;
     }

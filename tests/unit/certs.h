@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -149,21 +150,27 @@ static inline SSL_CTX *cert_server(const struct cert *leaf, const struct cert *c
     return ctx;
 }
 
-/* An RSA key of any size whose private half nobody has: for what must not be verified with. */
-static inline EVP_PKEY *cert_large_key(int bits)
+/* An RSA key of any size whose private half nobody has: for what must not be verified with. The
+ * public exponent has `e_bits` bits. */
+static inline EVP_PKEY *cert_large_key(int bits, int e_bits)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    OSSL_PARAM params[3];
-    static unsigned char n[4096], e[4] = {1, 0, 1, 0}; /* native, little endian */
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    BIGNUM *n = BN_new(), *e = BN_new();
     EVP_PKEY *key = NULL;
-    size_t octets = (size_t)bits / 8;
+    OSSL_PARAM *params;
 
-    memset(n, 0xa5, octets);
-    params[0] = OSSL_PARAM_construct_BN("n", n, octets);
-    params[1] = OSSL_PARAM_construct_BN("e", e, sizeof e);
-    params[2] = OSSL_PARAM_construct_end();
+    assert_true(BN_set_bit(n, bits - 1) && BN_set_bit(n, 0));
+    assert_true(BN_set_bit(e, e_bits - 1) && BN_set_bit(e, 0));
+    OSSL_PARAM_BLD_push_BN(build, "n", n);
+    OSSL_PARAM_BLD_push_BN(build, "e", e);
+    params = OSSL_PARAM_BLD_to_param(build);
     assert_int_equal(EVP_PKEY_fromdata_init(ctx), 1);
     assert_int_equal(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params), 1);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    BN_free(n);
+    BN_free(e);
     EVP_PKEY_CTX_free(ctx);
     return key;
 }

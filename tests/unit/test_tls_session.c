@@ -163,6 +163,57 @@ static void hostile_9_no_renegotiation(void **state)
     cert_free(&leaf);
 }
 
+/* A server that speaks anonymous Diffie-Hellman in a group of its own, or a named one. */
+static enum tls_progress shake_in_group(int bits, const char *name)
+{
+    EVP_PKEY_CTX *make = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+    SSL_CTX *server = cert_server(NULL, NULL);
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    BIGNUM *p = BN_new(), *g = BN_new();
+    OSSL_PARAM *params;
+    EVP_PKEY *group = NULL;
+    struct pair pair;
+    enum tls_progress progress;
+
+    BN_set_bit(p, bits - 1);
+    BN_set_bit(p, 0);
+    BN_set_word(g, 2);
+    if (name != NULL) {
+        OSSL_PARAM_BLD_push_utf8_string(build, "group", name, 0);
+    } else {
+        OSSL_PARAM_BLD_push_BN(build, "p", p);
+        OSSL_PARAM_BLD_push_BN(build, "g", g);
+    }
+    params = OSSL_PARAM_BLD_to_param(build);
+    assert_int_equal(EVP_PKEY_fromdata_init(make), 1);
+    assert_int_equal(EVP_PKEY_fromdata(make, &group, EVP_PKEY_KEY_PARAMETERS, params), 1);
+    SSL_CTX_set_max_proto_version(server, TLS1_2_VERSION);
+    assert_int_equal(SSL_CTX_set_cipher_list(server, "ADH:@SECLEVEL=0"), 1);
+    assert_int_equal(SSL_CTX_set0_tmp_dh_pkey(server, group), 1);
+    pair_open(&pair, server, MX);
+    pair_shake(&pair);
+    progress = pair.progress;
+    pair_close(&pair);
+    SSL_CTX_free(server);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    BN_free(p);
+    BN_free(g);
+    EVP_PKEY_CTX_free(make);
+    return progress;
+}
+
+/* A prime of 10,000 bits would cost half a second. */
+static void hostile_8_costly_groups(void **state)
+{
+    (void)state;
+    assert_int_equal(shake_in_group(2048, NULL), TLS_READY);
+    assert_int_equal(shake_in_group(4097, NULL), TLS_BROKEN);
+    assert_int_equal(shake_in_group(8192, NULL), TLS_BROKEN);
+    assert_int_equal(shake_in_group(0, "ffdhe8192"), TLS_READY);
+    assert_int_equal(shake_in_group(0, "modp_6144"), TLS_READY);
+}
+
 /* hostile-8: chains of 100 certificates and more than 100 KB. */
 static void hostile_8_long_chain(void **state)
 {
@@ -313,6 +364,7 @@ int main(void)
     ROWS_ADD_TEST(hostile_9_garbage);
     ROWS_ADD_TEST(hostile_9_floods);
     ROWS_ADD_TEST(hostile_9_no_renegotiation);
+    ROWS_ADD_TEST(hostile_8_costly_groups);
     ROWS_ADD_TEST(hostile_8_long_chain);
     ROWS_ADD_TEST(B_12_whole_der);
     ROWS_ADD(fetch_cases, run_fetch_case);

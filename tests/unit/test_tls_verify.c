@@ -6,7 +6,7 @@
 
 #include "tests/unit/tls_pair.h"
 
-static struct cert middle, old_middle, fitting, stranger;
+static struct cert middle, old_middle, fitting, slow, tight, stranger;
 
 struct judged {
     struct starttls_result result;
@@ -120,6 +120,8 @@ struct chain_case {
 
 #define BY(ca) .cn = MX, .names = mx_names, .issuer = (ca)
 
+static struct cert_name many_names[601];
+
 static const struct chain_case chain_cases[] = {
     {"chain good", {BY(&root)}, NULL, true, true, NULL, 0},
     {"chain good, root sent", {BY(&root)}, &root, true, true, NULL, 0},
@@ -159,8 +161,17 @@ static const struct chain_case chain_cases[] = {
     {"chain for clients", {BY(&root), .extended = "clientAuth"}, NULL, false, true, "purpose", 0},
     {"chain key too short", {BY(&root)}, NULL, false, true, "key too weak", 768},
     {"chain key of 1024 bits", {BY(&root)}, NULL, true, true, NULL, 1024},
-    {"hostile-8 key too large", {BY(&root)}, &large, false, true, "RSA key of more than 8192", 0},
+    {"hostile-8 key too large", {BY(&root)}, &large, false, true, "key that costs too much", 0},
     {"hostile-8 key of 8192 bits", {BY(&root)}, &fitting, true, true, NULL, 0},
+    {"hostile-8 exponent of 65 bits", {BY(&root)}, &slow, false, true, "costs too much", 0},
+    {"hostile-8 few names, 600 constraints", {BY(&tight)}, &tight, true, true, NULL, 0},
+    {"hostile-8 600 names, 600 constraints",
+     {.cn = MX, .names = many_names, .issuer = &tight},
+     &tight,
+     false,
+     true,
+     "too many names and name constraints",
+     0},
 };
 
 static void run_chain_case(void **state)
@@ -392,6 +403,7 @@ static const struct dane_case dane_cases[] = {
      NULL},
     {"B-35 2 0 0 not in the handshake", &good, {0}, {REC(2, 0, 0, &other_root)}, {MX}, OK, NULL},
     {"B-35 2 1 0 not in the handshake", &good, {0}, {REC(2, 1, 0, &other_root)}, {MX}, OK, NULL},
+    {"hostile-8 2 0 0 of a costly kind", &good, {0}, {REC(2, 0, 0, &large)}, {MX}, MISMATCH, NULL},
     {"B-36 unrelated CA appended",
      &good,
      {&other_root, &stranger},
@@ -486,8 +498,25 @@ static void make_authorities(void)
     middle = cert_make(&(struct cert_spec){.cn = "Middle", .issuer = &root, .ca = true});
     old_middle = cert_make(&(struct cert_spec){
         .cn = "Old Middle", .issuer = &root, .ca = true, DATED(-3 * CERT_DAY, -CERT_DAY)});
+    slow = cert_make(&(struct cert_spec){
+        .cn = "Slow", .issuer = &root, .ca = true, .key = cert_large_key(2048, 65)});
     fitting = cert_make(&(struct cert_spec){
-        .cn = "Fitting", .issuer = &root, .ca = true, .key = cert_large_key(8192)});
+        .cn = "Fitting", .issuer = &root, .ca = true, .key = cert_large_key(8192, 64)});
+}
+
+/* A CA that excludes 600 names, and 600 names for its leaf. */
+static void make_many_names(void)
+{
+    char constraint[600 * 32] = "";
+    size_t used = 0;
+
+    for (int i = 0; i < 600; i++) {
+        many_names[i] = (struct cert_name)N_(MX);
+        used += (size_t)snprintf(constraint + used, sizeof constraint - used,
+                                 "%sexcluded;DNS:x%d.test", i > 0 ? "," : "", i);
+    }
+    tight = cert_make(
+        &(struct cert_spec){.cn = "Tight", .issuer = &root, .ca = true, .constraint = constraint});
 }
 
 static void make_dane_leaves(void)
@@ -508,8 +537,8 @@ static void make_dane_leaves(void)
 
 static void free_certs(void)
 {
-    struct cert *all[] = {&stranger, &middle, &old_middle, &fitting, &ee,    &odd,
-                          &good,     &other,  &wild,       &part,    &named, &old};
+    struct cert *all[] = {&stranger, &middle, &old_middle, &fitting, &slow, &tight, &ee,
+                          &odd,      &good,   &other,      &wild,    &part, &named, &old};
 
     for (size_t i = 0; i < COUNT(all); i++)
         cert_free(all[i]);
@@ -521,6 +550,7 @@ int main(void)
 
     tls_pair_set_up();
     make_authorities();
+    make_many_names();
     make_dane_leaves();
     ROWS_ADD(name_cases, run_name_case);
     ROWS_ADD_TEST(J_8_thousand_names);

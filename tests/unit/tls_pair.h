@@ -94,7 +94,7 @@ static inline void tls_pair_set_up(void)
     root = cert_make(&(struct cert_spec){.cn = "Root", .ca = true});
     other_root = cert_make(&(struct cert_spec){.cn = "Other Root", .ca = true});
     large = cert_make(&(struct cert_spec){
-        .cn = "Large", .issuer = &root, .ca = true, .key = cert_large_key(8208)});
+        .cn = "Large", .issuer = &root, .ca = true, .key = cert_large_key(8193, 17)});
     context = cert_context(&root);
 }
 
