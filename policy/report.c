@@ -300,22 +300,20 @@ static json_t *evidence_json(struct tree *tree, const struct verdict *verdict)
 
 /* ---- the answer and the words ---- */
 
-static void put_answer(struct tree *tree, json_t *object, const struct verdict *verdict)
+static enum answer_status put_answer(struct tree *tree, json_t *object, struct buf *text,
+                                     const struct verdict *verdict)
 {
     static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
-    enum answer_status status;
-    struct buf policy, answer;
+    enum answer_status status = render_verdict(text, verdict, tree->evidence, &plain);
+    struct buf answer;
 
-    buf_init(&policy, RENDER_SOCKETMAP_MAX);
     buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
-    status = render_verdict(&policy, verdict, tree->evidence, &plain);
-    buf_addf(&answer, "%s%s%s", status_names[status], policy.length > 0 ? " " : "",
-             buf_text(&policy));
+    buf_addf(&answer, "%s%s%s", status_names[status], text->length > 0 ? " " : "", buf_text(text));
     put_text(tree, object, "status", status_names[status]);
     put_text(tree, object, "answer", buf_text(&answer));
-    tree->failed |= policy.failed || answer.failed;
-    buf_fini(&policy);
+    tree->failed |= text->failed || answer.failed;
     buf_fini(&answer);
+    return status;
 }
 
 static json_t *words_json(struct tree *tree, struct words words, void (*write)(struct words *words))
@@ -345,17 +343,23 @@ json_t *report_explain(const struct key *key, const struct verdict *verdict,
     struct words words = {.key = key, .verdict = verdict, .evidence = evidence, .now = now};
     json_t *object = json_object();
     int64_t left = verdict->valid_until > now ? verdict->valid_until - now : 0;
+    enum answer_status status;
+    struct buf text;
 
     if (object == NULL)
         return NULL;
+    buf_init(&text, RENDER_SOCKETMAP_MAX);
     put_text(&tree, object, "key", key->text);
-    put_answer(&tree, object, verdict);
+    status = put_answer(&tree, object, &text, verdict);
+    if (status == ANSWER_TEMP && verdict->level != VERDICT_TEMP)
+        words.unsent = buf_text(&text);
     put_text(&tree, object, "level", verdict_level_name(verdict->level));
     put_text(&tree, object, "reason", verdict_reason_code(verdict->reason));
     put(&tree, object, "why", words_json(&tree, words, report_write_why));
     put(&tree, object, "change", words_json(&tree, words, report_write_change));
     put_number(&tree, object, "valid_for_s", left / 1000);
     put(&tree, object, "evidence", evidence_json(&tree, verdict));
+    buf_fini(&text);
     return finished(&tree, object);
 }
 

@@ -357,5 +357,7 @@ void report_say_effect(struct words *words)
         [VERDICT_TEMP] = "Postfix keeps the mail in its queue and asks again.",
     };
 
-    words_add(words, "%s", texts[words->verdict->level]);
+    if (words->unsent != NULL)
+        words_add(words, "%s.", words->unsent);
+    words_add(words, "%s", texts[words->unsent != NULL ? VERDICT_TEMP : words->verdict->level]);
 }

@@ -23,6 +23,7 @@ struct words {
     const struct key *key;
     const struct verdict *verdict;
     const struct evidence *evidence; /* NULL when nothing was looked up */
+    const char *unsent; /* why the policy cannot be sent to Postfix; NULL when it can */
     int64_t now;
 };
 

@@ -49,6 +49,7 @@ CHANGE(why_host, made->hosts[0].why = "TLSA lookup _25._tcp.mx0.example.com: tim
 CHANGE(why_gone, made->hosts[0].why = "mx0.example.com does not exist")
 CHANGE(why_sts, made->evidence.sts.why = "HTTP status 500";
        made->evidence.sts.retry_at = MAKE_NOW + 600000)
+CHANGE(no_pattern, made->policy.mx_count = 0)
 CHANGE(uncover, made->patterns[0] = "mail.example.org")
 CHANGE(all_without, made->hosts[0].address_secure = true)
 CHANGE(mismatch, made->addresses[0][0].starttls.tlsa = TLSA_MATCH_MISMATCH)
@@ -138,6 +139,11 @@ static const struct row rows[] = {
     {"hostile 43 a policy that covers one of two", MX_LISTED, false, "NN", 'E', "", nothing,
      "OK secure match=mx0.example.com:.example.net servername=hostname", "sts-enforce",
      {"Not covered by the policy", "mx1.example.com"}, {"Warning"}, {"mx line"}},
+    {"hostile 7 a policy that cannot be sent", MX_LISTED, false, "N", 'E', "", no_pattern,
+     "TEMP MTA-STS policy of example.com cannot be sent to Postfix: "
+     "a level that needs match= without it", "sts-enforce",
+     {"cannot be sent to Postfix: ", "keeps the mail in its queue"},
+     {"Postfix delivers"}, {NULL}},
     {"secure where the certificate is bad", MX_LISTED, false, "N", 'E', "T", expired,
      "OK secure match=mx0.example.com:.example.net servername=hostname", "sts-enforce",
      {"Warning: mail may be deferred", "certificate has expired"}, {NULL}, {NULL}},
