@@ -6,14 +6,19 @@ import os
 import re
 import socket
 import time
+from dataclasses import replace
 
+import policyhost
+import smtpd
 import tap
+import waiting
 from case import Failed, case, table
 from clients import Closed, Socketmap, Stream, TcpTable, netstring
 
 TCP_PORT, SOCKETMAP_PORT = 10031, 10030
+ALL_AT_ONCE = 20
 DAEMONS = {
-    "hostile-local": {"resolver": "127.0.0.53", "ttl-min": "1s", "idle-timeout": "3s", "max-connections": "256", "cache-entries": "2000",
+    "hostile-local": {"resolver": "127.0.0.53", "ttl-min": "1s", "idle-timeout": "3s", "fetch-deadline": "5s", "probe-deadline": "5s", "max-connections": "256", "cache-entries": "2000",
                       "listen": [f"tcp:127.0.0.1:{TCP_PORT}", f"socketmap:inet:127.0.0.1:{SOCKETMAP_PORT}"]},
 }
 GROUP = {"daemon": "hostile-local", "group": "hostile-local"}
@@ -214,14 +219,9 @@ def _(c):
     c.sts()
     c.want("SEC")
 
-    def flood(part):
-        with Socketmap(c.daemon.socket) as connection:
-            for number in range(500 if c.world.valgrind else 2500):
-                connection.ask(f"r{part}-{number}.{os.urandom(3).hex()}.{c.label}")
-
     def flood_all():
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            list(pool.map(flood, range(4)))
+            list(pool.map(lambda _: _ask_random(c, 500 if c.world.valgrind else 2500), range(4)))
     c.do(flood_all)
     asked = []
     c.do(lambda: asked.append(c.world.tap.asked(c.u, "MX")))
@@ -258,13 +258,7 @@ def idle_flood(c, where):
     def step():
         with contextlib.ExitStack() as stack, Socketmap(c.daemon.socket) as early:
             early.ask(c.world.calm_domain)
-            sockets = []
-            for _ in range(2000):
-                sock = stack.enter_context(socket.socket(socket.AF_INET if isinstance(where, tuple) else socket.AF_UNIX))
-                sock.setblocking(False)
-                with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
-                    sock.connect(where)
-                sockets.append(sock)
+            _open_idle(stack, where, 2000)
             if early.ask(c.world.calm_domain) != "OK dane-only":
                 raise Failed("a connected client was not served during the flood")
             if c.daemon.descriptors() > 256 + 100:
@@ -288,6 +282,49 @@ def _(c):
 @hostile("hostile-34", "slow writers are closed when idle", group="hostile-local")
 def _(c):
     closes(c, b"30:pol")
+
+
+@hostile("hostile-1 hostile-12 hostile-28 hostile-34", "a flood of connections and of names, slow policy hosts and tarpits, all at once", group="hostile-all-at-once")
+def _(c):
+    """What the guard of the group measures meanwhile is the case."""
+    c.key = c.u
+    tarpit = c.plain_host("mx", temper=replace(smtpd.GOOD, drip=1.0))
+    slow = policyhost.Policy(policyhost.sts_text(f"mx.{c.u}"), drip=1)
+    for number in range(ALL_AT_ONCE):
+        c.plain(f"d{number} MX 10 mx")
+        c.sts(f"mx.{c.u}", domain=f"d{number}.{c.u}", policy=slow)
+
+    def ask_slow(number):
+        with Socketmap(c.daemon.socket) as connection:
+            return connection.ask(f"d{number}.{c.u}")
+
+    def step():
+        with concurrent.futures.ThreadPoolExecutor(ALL_AT_ONCE + 5) as pool, contextlib.ExitStack() as stack:
+            slow_ones = [pool.submit(ask_slow, number) for number in range(ALL_AT_ONCE)]
+            names = [pool.submit(_ask_random, c, 500 if c.world.valgrind else 2500) for _ in range(4)]
+            waiting.until(lambda: tarpit.connections, "the tarpit has been reached")
+            _open_idle(stack, SOCKETMAP, 2000)
+            answers = {one.result() for one in [*slow_ones, *names]}
+        if answers != {"NOTFOUND "}:
+            raise Failed(f"answers: {answers}")
+    c.do(step)
+    c.later("a new client is served again", lambda: _served(c), 30)
+
+
+def _ask_random(c, count):
+    """The last of so many answers to random names."""
+    with Socketmap(c.daemon.socket) as connection:
+        for _ in range(count):
+            answer = connection.ask(f"r{os.urandom(4).hex()}.{os.urandom(3).hex()}.{c.label}")
+    return answer
+
+
+def _open_idle(stack, where, count):
+    for _ in range(count):
+        sock = stack.enter_context(socket.socket(socket.AF_INET if isinstance(where, tuple) else socket.AF_UNIX))
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+            sock.connect(where)
 
 
 @case("hostile-34", "the control socket is for the owner alone", daemon="hostile-local", group="together")

@@ -11,7 +11,7 @@ import waiting
 
 LATENCY_P95_MS = 50          # generous: sanitizers, two cores, and the attackers run on them too
 MEMORY_KB = 200_000          # sanitizers keep freed memory for a while
-DESCRIPTORS = 12
+DESCRIPTORS = 4
 RECOVERY_S = 45
 ENOUGH_SAMPLES = 20
 
