@@ -4,13 +4,14 @@
 The floor (an epoll server that answers a constant), mxcryptd over a Unix socket and over TCP, and Debian's
 postfix-mta-sts-resolver over TCP with its internal cache; the same load, in alternating rounds. The domain has an enforced
 MTA-STS policy; it is asked once, then the world is cut off. Figures are medians over the rounds, ratios are to the floor of
-the same round. Server and load have a processor each, where there are two."""
+the same round: of lookups per second, and of lookups per second of server CPU, which a busy machine disturbs less. Server and
+load have a processor each, where there are two."""
 
 import argparse
 import json
 import os
 import subprocess
-import sys
+import time
 
 import benchworld  # puts tests/world on the path
 
@@ -25,6 +26,7 @@ SERVER_CPU, LOAD_CPU = 0, 1
 WARM_UP_S = 1
 PEER = "/usr/bin/mta-sts-daemon"
 GOAL = 0.80
+BUSY = 0.05
 
 
 def arguments():
@@ -45,7 +47,7 @@ class Subject:
     def __init__(self, name, target, process):
         self.name, self.target, self.process = name, target, process
         self.rounds = []
-        benchworld.pin(process.pid, SERVER_CPU)
+        benchworld.place(process.pid, SERVER_CPU)
 
     def ask(self):
         kind, where = self.target.split(":", 1)
@@ -55,14 +57,17 @@ class Subject:
     def measure(self, options):
         command = [os.path.join(options.bin, "bench_load"), "-c", str(options.connections), "-s", str(options.seconds),
                    "-w", str(WARM_UP_S), self.target, "policy", DOMAIN]
-        before = benchworld.cpu_s(self.process.pid)
+        before, machine, began = benchworld.cpu_s(self.process.pid), benchworld.machine_s(), time.monotonic()
         load = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        benchworld.pin(load.pid, LOAD_CPU)
+        benchworld.place(load.pid, LOAD_CPU)
         out, _ = load.communicate()
         if load.returncode != 0:
             raise RuntimeError(f"the load on {self.name} failed")
         figures = json.loads(out)
-        figures["server_cpu_us"] = (benchworld.cpu_s(self.process.pid) - before) / figures["all"] * 1e6
+        spent = benchworld.cpu_s(self.process.pid) - before
+        figures["server_cpu_us"] = spent / figures["all"] * 1e6
+        others = benchworld.machine_s() - machine - spent - figures["load_cpu_s"]
+        figures["foreign_cpu"] = max(0.0, others / (time.monotonic() - began) / os.cpu_count())
         if REPLY not in figures["reply"] or figures["others"]:
             raise RuntimeError(f"{self.name} answered {figures['reply']!r}, {figures['others']} times something else")
         self.rounds.append(figures)
@@ -120,10 +125,12 @@ def listens(subject):
 def table(subjects, options):
     floor = subjects[0]
     print(f"{options.connections} connections, {options.rounds} rounds of {options.seconds} s, medians; ratios to the floor of the same round")
-    print(f"{'':32}{'lookups/s':>11}{'ratio':>7}{'cpu µs':>8}{'p50 µs':>9}{'p99 µs':>9}{'max µs':>10}")
+    print(f"{'':32}{'lookups/s':>11}{'ratio':>7}{'cpu µs':>8}{'ratio':>7}{'p50 µs':>9}{'p99 µs':>9}{'max µs':>10}")
     for one in subjects:
         print(f"{one.name:32}{one.median('rate'):>11.0f}{one.ratio_to(floor):>7.2f}{one.median('server_cpu_us'):>8.2f}"
-              f"{one.median('p50_us'):>9.0f}{one.median('p99_us'):>9.0f}{one.median('max_us'):>10.0f}")
+              f"{1 / one.ratio_to(floor, 'server_cpu_us'):>7.2f}{one.median('p50_us'):>9.0f}{one.median('p99_us'):>9.0f}{one.median('max_us'):>10.0f}")
+    foreign = benchworld.median([figures["foreign_cpu"] for one in subjects for figures in one.rounds])
+    print(f"other processes took {foreign:.0%} of the machine meanwhile" + (": lookups/s and latencies are theirs too" if foreign > BUSY else ""))
     if len(subjects) > 3:
         print(f"mxcryptd over TCP serves {subjects[2].ratio_to(subjects[3]):.1f} times what the peer does, "
               f"with {1 / subjects[2].ratio_to(subjects[3], 'server_cpu_us'):.1f} times less server CPU per lookup")
