@@ -168,3 +168,34 @@ def _(c):
     c.clear_mx()
     c.sts(policy=Policy(sts_text(f"mx.{c.u}"), chunked=True, headers=("Connection: close",)))
     c.want("SEC")
+
+
+@case("A-23", "mta-sts.D is a CNAME to a provider: SNI and certificate are of mta-sts.D")
+def _(c):
+    c.clear_mx()
+    name = f"mta-sts.{c.u}"
+    host = c.world.policies.host(name, c.world.ca.server_context(c.world.ca.leaf(name)), Policy(sts_text(f"mx.{c.u}")))
+    c.plain('_mta-sts TXT "v=STSv1; id=1"', "mta-sts CNAME provider", f"provider A {c.world.policy_address}")
+    c.patterns = (f"mx.{c.u}",)
+    c.want("SEC")
+    c.check("Host header", lambda: host.fetches[0].request.lower(), lambda request: f"host: {name}\r\n" in request)
+
+
+@case("A-1", "the policy host has two addresses, the first refuses")
+def _(c):
+    c.clear_mx()
+    c.plain(f"mta-sts A {c.address()}")
+    c.sts()
+    c.want("SEC")
+
+
+@case("A-1", "the policy host has an IPv6 address only")
+def _(c):
+    c.clear_mx()
+    name, address = f"mta-sts.{c.u}", "2001:db8::25"
+    context = c.world.ca.server_context(c.world.ca.leaf(name))
+    server = policyhost.PolicyServer(c.world.loop, address, context)
+    server.host(name, context, Policy(sts_text(f"mx.{c.u}")))
+    c.plain('_mta-sts TXT "v=STSv1; id=1"', f"mta-sts AAAA {address}")
+    c.patterns = (f"mx.{c.u}",)
+    c.want("SEC")

@@ -448,3 +448,27 @@ def _(c):
         return [dnswire.reply(question, [dnswire.record(c.d, "MX", f"10 mx.{c.d}")], ad=True)]
     c.rule(c.d, "MX", truncated)
     c.want("DO")
+
+
+@case("B-1", "one domain by many keys: case, final dot, :25")
+def _(c):
+    c.zone("@ MX 10 mx")
+    c.host("mx", "good")
+    for key in (c.d.upper(), c.d + ".", f"{c.d}:25"):
+        c.want("DO", key=key)
+
+
+@case("B-31", "MTA-STS is for port 25 alone")
+def _(c):
+    c.clear_mx()
+    c.sts()
+    c.want("SEC", key=f"{c.u}:25")
+    c.want("NF", key=f"{c.u}:2525")
+
+
+@case("B-13", "an insecure MX with one host usable and one without TLSA: nothing is weakened, nothing promised")
+def _(c):
+    c.key = c.u
+    c.host("mx", "good")
+    c.plain(f"@ MX 10 mx.{c.d}.", "@ MX 20 mx2", f"mx2 A {c.world.clear.address}")
+    c.want("NF")

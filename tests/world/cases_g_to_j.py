@@ -193,3 +193,76 @@ def _(c):
 def _(c):
     c.want("NF")
     c.explained("valid for", lambda e: e["valid_for_s"], lambda seconds: 0 < seconds <= 300)
+
+
+@case("G-13", "one address, two host names: verified counts for the name in the certificate alone")
+def _(c):
+    server = c.server(f"mx.{c.u}")
+    c.key = c.u
+    c.plain("@ MX 10 mx", f"mx A {server.address}", "other MX 10 mx2", f"mx2 A {server.address}")
+    c.want("VER")
+    c.want("ENC", key=f"other.{c.u}")
+    c.want("VER")
+
+
+@case("G-13", "one address, two host names, the other order")
+def _(c):
+    server = c.server(f"mx.{c.u}")
+    c.key = c.u
+    c.plain("@ MX 10 mx", f"mx A {server.address}", "other MX 10 mx2", f"mx2 A {server.address}")
+    c.want("ENC", key=f"other.{c.u}")
+    c.want("VER")
+
+
+@case("G-13", "the certificate depends on SNI: each name is judged by what it gets")
+def _(c):
+    ca = c.world.ca
+    contexts = {f"mx{n}.{c.u}": ca.server_context(ca.leaf(f"mx{n}.{c.u}")) for n in (1, 2)}
+    front = ca.server_context(ca.leaf("front.example"))
+    server = c.server(context=front)
+
+    def choose(sslobject, name, _context):
+        sslobject.sni_seen = name
+        sslobject.context = contexts.get(name, front)
+    front.sni_callback = choose
+    c.key = f"d1.{c.u}"
+    c.plain(*(f"d{n} MX 10 mx{n}" for n in (1, 2, 3)), *(f"mx{n} A {server.address}" for n in (1, 2, 3)))
+    c.want("VER", key=f"d1.{c.u}")
+    c.want("VER", key=f"d2.{c.u}")
+    c.want("ENC", key=f"d3.{c.u}")
+
+
+@case("G-1", "[host] and [host]:port are probed where they are")
+def _(c):
+    cert = c.world.ca.leaf(f"mx.{c.u}")
+    server = c.plain_host("mx", temper=smtpd.CLEAR)
+    smtpd.SmtpServer(c.world.loop, server.address, context=c.world.ca.server_context(cert), port=587)
+    c.want("NF", key=f"[mx.{c.u}]")
+    c.want("VER", key=f"[mx.{c.u}]:587")
+    c.want("NF", key=f"[mx.{c.u}]:25")
+
+
+@case("G-13", "a greeting of 554 at one host does not count beside a good one")
+def _(c):
+    c.key = c.u
+    c.plain("@ MX 10 mx", "@ MX 20 mx2")
+    c.plain_host("mx")
+    c.plain_host("mx2", temper=replace(GOOD, greeting=b"554 go away\r\n"))
+    c.want("VER")
+
+
+@case("G-13 hostile-29", "connections to one /24 are capped")
+def _(c):
+    servers = [c.server(f"mx{n}.{c.u}", address=f"198.19.7.{n + 1}", temper=replace(GOOD, greeting_delay=0.3)) for n in range(40)]
+    c.plain(*(f"d{n} MX 10 mx{n}" for n in range(40)), *(f"mx{n} A 198.19.7.{n + 1}" for n in range(40)))
+    most = []
+
+    def ask_all():
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            answers = [pool.submit(c.ask, f"d{number}.{c.u}") for number in range(40)]
+            while not all(one.done() for one in answers):
+                most.append(sum(server.open_now for server in servers))
+                concurrent.futures.wait(answers, 0.02)
+        return {one.result() for one in answers}
+    c.check("answers", ask_all, {"OK verify servername=hostname"})
+    c.check("most at once", lambda: max(most), lambda n: 5 < n <= 20)
