@@ -5,5 +5,7 @@
 
 /* Milliseconds on a clock that never jumps and counts suspended time; its zero means nothing. */
 int64_t clock_monotonic_ms(void);
+/* Nanoseconds of processor time this thread has used. */
+int64_t clock_thread_cpu_ns(void);
 /* Seconds since 1970, for people and for files; may jump. */
 int64_t clock_wall_s(void);

@@ -293,8 +293,7 @@ void command_init(struct command *command, struct engine *engine, struct server 
     command->engine = engine;
     command->server = server;
     command->done = done;
-    command->waiter.deliver = on_deliver;
-    list_init(&command->waiter.link);
+    waiter_init(&command->waiter, on_deliver);
 }
 
 static const struct row *find(const char *name)

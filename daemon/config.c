@@ -254,6 +254,7 @@ static const struct row rows[] = {
     {"jobs-suffix", "64", COUNT, FIELD(jobs_suffix_max), 1, 10000, NULL},
     {"max-connections", "1024", COUNT, FIELD(connections_max), 1, 1000000, NULL},
     {"idle-timeout", "150s", DURATION, FIELD(idle_timeout_ms), 10, DAY, NULL},
+    {"stall-warning", "0s", DURATION, FIELD(stall_warning_ms), 0, 60 * SECOND, NULL},
     {"cache-entries", "200000", COUNT, FIELD(cache_entries), 1, 100000000, NULL},
     {"cache-size", "256M", OCTETS, FIELD(cache_octets), 65536, INT64_C(1) << 40, NULL},
 };

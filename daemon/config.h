@@ -45,6 +45,7 @@ struct config {
     unsigned jobs_max, jobs_suffix_max;
     unsigned connections_max;
     int64_t idle_timeout_ms;
+    int64_t stall_warning_ms;
     size_t cache_entries, cache_octets;
 };
 

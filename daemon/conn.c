@@ -21,8 +21,6 @@ struct pending {
     struct buf reply;
 };
 
-static void conn_process(struct conn *conn);
-
 /* ---- closing ---- */
 
 static void on_closed(uv_handle_t *handle)
@@ -54,13 +52,14 @@ void conn_close(struct conn *conn)
     while (!list_empty(&conn->pending))
         pending_free(LIST_ELEMENT(conn->pending.next, struct pending, link));
     list_remove(&conn->link);
+    list_remove(&conn->starved);
     conn->server->stats.connections--;
     uv_close(&conn->uv.handle, on_closed);
 }
 
 bool conn_idle(const struct conn *conn)
 {
-    return conn->pending_count == 0 && conn->in.length == 0 && !conn->writing;
+    return conn->pending_count == 0 && !conn->writing;
 }
 
 /* ---- writing ---- */
@@ -170,8 +169,7 @@ static struct pending *pending_new(struct conn *conn)
     if (pending == NULL)
         return NULL;
     pending->conn = conn;
-    pending->waiter.deliver = on_deliver;
-    list_init(&pending->waiter.link);
+    waiter_init(&pending->waiter, on_deliver);
     buf_init(&pending->reply, RENDER_SOCKETMAP_MAX + 64);
     list_append(&conn->pending, &pending->link);
     conn->pending_count++;
@@ -192,7 +190,8 @@ static struct buf *reply_place(struct conn *conn)
     return &pending->reply;
 }
 
-static void take_request(struct conn *conn, const struct request *request)
+/* False when the request has to wait for another turn of the loop: it is not taken. */
+static bool take_request(struct conn *conn, const struct request *request)
 {
     enum answer_form form = form_of(conn, request);
     struct pending *pending;
@@ -201,16 +200,20 @@ static void take_request(struct conn *conn, const struct request *request)
 
     finding = engine_known(conn->server->engine, request->key, request->key_length);
     if (finding == NULL) {
+        if (!server_lookup_share(conn->server)) {
+            list_append(&conn->server->starved, &conn->starved);
+            return false;
+        }
         pending = pending_new(conn);
         if (pending == NULL) {
             conn_close(conn);
-            return;
+            return true;
         }
         pending->form = form;
         finding =
             engine_wait(conn->server->engine, request->key, request->key_length, &pending->waiter);
         if (finding == NULL)
-            return;
+            return true;
         pending->done = true;
         place = &pending->reply;
     } else {
@@ -220,6 +223,7 @@ static void take_request(struct conn *conn, const struct request *request)
         conn->protocol->reply(place, &finding->answers[form]);
     if (place == NULL || place->failed)
         conn_close(conn);
+    return true;
 }
 
 static void take_malformed(struct conn *conn)
@@ -237,7 +241,8 @@ static void take_malformed(struct conn *conn)
 
 static bool conn_full(const struct conn *conn)
 {
-    return conn->closing || conn->pending_count >= SERVER_PENDING_MAX ||
+    return conn->closing || !list_empty(&conn->starved) ||
+           conn->pending_count >= SERVER_PENDING_MAX ||
            conn->out.length + conn->sending.length >= SERVER_OUTPUT_MAX;
 }
 
@@ -262,8 +267,8 @@ static size_t take_requests(struct conn *conn, const char *data, size_t length)
         }
         if (status == PARSE_MALFORMED)
             take_malformed(conn);
-        else
-            take_request(conn, &request);
+        else if (!take_request(conn, &request))
+            break;
         taken += used;
     }
     return taken;
@@ -302,8 +307,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         conn_process(conn);
 }
 
-/* After any change: take what can be taken, send what is ready, read again when there is room. */
-static void conn_process(struct conn *conn)
+void conn_process(struct conn *conn)
 {
     conn_collect(conn);
     if (conn->in.length > 0)

@@ -36,6 +36,7 @@ struct conn {
     struct buf in;       /* octets of requests not yet taken */
     struct buf out;      /* replies not yet handed to the kernel */
     struct buf sending;  /* owned by the write in flight */
+    struct list starved; /* in server->starved, or in no list */
     struct list pending; /* requests in flight, in order */
     unsigned pending_count;
     bool reading, writing, closing;
@@ -48,6 +49,9 @@ struct server {
     struct engine *engine;
     struct list listeners, conns;
     uv_timer_t sweeper;
+    uv_timer_t next_turn; /* goes on with what a full share has stopped */
+    unsigned accept_share, lookup_share;
+    struct list starved; /* connections whose next request waits for a share */
     struct server_stats stats;
     unsigned handles; /* not yet closed; at 0 the server is freed */
     bool closing;
@@ -57,10 +61,16 @@ struct server {
 
 /* Begins to serve an accepted connection. */
 void conn_begin(struct conn *conn);
+/* Takes what can be taken and sends what is ready, after any change. */
+void conn_process(struct conn *conn);
 /* Ends it: waiters leave, the handle closes, memory is freed later. Harmless when closing. */
 void conn_close(struct conn *conn);
-/* True when closing it harms nobody: nothing in flight, nothing half read or half sent. */
+/* True when nobody waits for a reply on it: nothing in flight, nothing half sent. */
 bool conn_idle(const struct conn *conn);
+
+/* True when a lookup may start in this turn of the loop; counts it. When not, the next turn calls
+ * conn_process for every starved connection. */
+bool server_lookup_share(struct server *server);
 
 /* Told by conn.c when a connection's handle is closed and its memory about to go. */
 void server_conn_closed(struct server *server);

@@ -14,8 +14,9 @@ struct engine {
     struct domain_tools tools;
     struct cache *cache;
     struct jobs *jobs;
-    struct finding *unlisted; /* for keys that only rules could answer */
-    struct finding *overload; /* when there is no room for one more job */
+    struct finding *unlisted;  /* for keys that only rules could answer */
+    struct finding *no_memory; /* when even the key could not be read */
+    struct finding *overload;  /* when there is no room for one more job */
     struct engine_stats stats;
 };
 
@@ -41,10 +42,12 @@ int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config
     engine->tools = *tools;
     engine->cache = cache_new(config->cache_entries, config->cache_octets);
     engine->unlisted = standing_finding(VERDICT_NO_OPINION, REASON_KEY);
+    engine->no_memory = standing_finding(VERDICT_TEMP, REASON_MEMORY);
     engine->overload = standing_finding(VERDICT_TEMP, REASON_OVERLOAD);
     if (engine->cache != NULL)
         engine->jobs = jobs_new(loop, config, tools, engine->cache);
-    if (engine->jobs == NULL || engine->unlisted == NULL || engine->overload == NULL) {
+    if (engine->jobs == NULL || engine->unlisted == NULL || engine->no_memory == NULL ||
+        engine->overload == NULL) {
         if (engine->jobs != NULL)
             engine_close(engine);
         engine_free(engine);
@@ -65,6 +68,7 @@ void engine_free(struct engine *engine)
         jobs_free(engine->jobs);
     cache_free(engine->cache);
     finding_free(engine->unlisted);
+    finding_free(engine->no_memory);
     finding_free(engine->overload);
     free(engine);
 }
@@ -78,6 +82,8 @@ static const struct finding *known(struct engine *engine, const struct key *key)
 {
     const struct finding *finding;
 
+    if (key->no_memory)
+        return engine->no_memory;
     if (key->kind == KEY_PARENT || key->kind == KEY_OTHER) {
         engine->stats.not_looked_up++;
         return engine->unlisted;

@@ -1,6 +1,11 @@
 /*
  * jobs: see jobs.h. A job's life: in line, running, done. A finished job leaves the map before its
- * waiters are told, because telling one may bring the same question again.
+ * waiters are told, because telling one may bring the same question again. A job still in line that
+ * nobody waits for any more is dropped.
+ *
+ * All waiters of a kind have the same time to wait, so lists in order of arrival are in order of
+ * deadline, and one timer serves them all. It does a bounded share at a time: ten thousand
+ * deadlines in one millisecond must not stop the loop.
  *
  * Nothing here decides a verdict: that is policy/verdict.c's, asked again at every change.
  */
@@ -14,6 +19,14 @@
 #include "base/fair.h"
 #include "base/log.h"
 
+/* Jobs that are told or ended by the clock, and jobs that are started, before others have a turn.
+ */
+#define CLOCK_SHARE  64
+#define START_SHARE  32
+#define NEXT_TURN_MS 1
+/* Who wants the whole evidence waits until the job's own deadline has surely passed. */
+#define WHOLE_SLACK_MS 1000
+
 struct job {
     struct jobs *jobs;
     struct key key;
@@ -21,52 +34,66 @@ struct job {
     struct domain_lookup *lookup; /* NULL while in line */
     struct finding *early;        /* owned */
     struct list waiters;
+    struct list ending; /* in jobs->ending once running */
     int64_t ends_at;
-    int64_t next_due; /* when the timer fires */
-    bool ended;
-    uv_timer_t timer;
     UT_hash_handle hh;
 };
 
 struct jobs {
-    uv_loop_t *loop;
     const struct config *config;
     struct domain_tools tools;
     struct cache *cache;
     struct fair fair;
     struct job *map;
-    uv_prepare_t starter; /* runs pump() outside of any callback chain */
+    struct list due, due_whole; /* waiters by deadline */
+    struct list ending;         /* running jobs by ends_at */
+    uv_timer_t clock;
+    uv_timer_t starter; /* runs outside of any callback chain */
     struct jobs_stats stats;
 };
 
-static void on_timer(uv_timer_t *timer);
+static void on_clock(uv_timer_t *timer);
+static void on_starter(uv_timer_t *starter);
+
+/* Somebody in line may have a turn now, or after others had theirs: libuv runs a timer of no time
+ * that is set by a timer at once. */
+static void start_soon(struct jobs *jobs, uint64_t in_ms)
+{
+    if (jobs->fair.waiting > 0 && !uv_is_active((uv_handle_t *)&jobs->starter))
+        uv_timer_start(&jobs->starter, on_starter, in_ms, 0);
+}
+
+void waiter_init(struct waiter *waiter, waiter_deliver deliver)
+{
+    *waiter = (struct waiter){.deliver = deliver};
+    list_init(&waiter->link);
+    list_init(&waiter->due);
+}
+
+void jobs_leave(struct waiter *waiter)
+{
+    list_remove(&waiter->link);
+    list_remove(&waiter->due);
+}
 
 /* ---- a job's end ---- */
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    struct job *job = handle->data;
-
-    free(job);
-}
 
 /* Out of map and line; the waiters are still there. */
 static void job_end(struct job *job)
 {
     struct jobs *jobs = job->jobs;
 
-    CHECK(!job->ended);
-    job->ended = true;
     HASH_DEL(jobs->map, job);
     fair_leave(&jobs->fair, &job->member);
-    uv_timer_stop(&job->timer);
+    list_remove(&job->ending);
+    start_soon(jobs, NEXT_TURN_MS);
 }
 
 static void job_free(struct job *job)
 {
     domain_free(job->lookup);
     finding_free(job->early);
-    uv_close((uv_handle_t *)&job->timer, on_timer_closed);
+    free(job);
 }
 
 /* ---- telling ---- */
@@ -76,7 +103,7 @@ static void tell(struct list *waiters, const struct finding *finding)
     while (!list_empty(waiters)) {
         struct waiter *waiter = LIST_ELEMENT(waiters->next, struct waiter, link);
 
-        list_remove(&waiter->link);
+        jobs_leave(waiter);
         waiter->deliver(waiter, finding);
     }
 }
@@ -119,7 +146,9 @@ static void log_verdict(const struct job *job, const struct finding *finding)
 {
     const struct finding *before = cache_get(job->jobs->cache, finding->key, finding->key_length);
     const struct verdict *verdict = &finding->verdict;
-    bool changed = before == NULL || before->verdict.level != verdict->level;
+    /* a name without opinion is no news: random names must not fill the log */
+    enum verdict_level was = before == NULL ? VERDICT_NO_OPINION : before->verdict.level;
+    bool changed = was != verdict->level;
 
     log_event(changed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "verdict", "domain", finding->key, "was",
               before == NULL ? NULL : verdict_level_name(before->verdict.level), "now",
@@ -200,52 +229,93 @@ static void on_changed(void *context)
         job_early(job, now);
 }
 
-static void timer_set(struct job *job, int64_t now)
+/* ---- the clock ---- */
+
+static struct waiter *first_due(const struct list *due)
 {
-    int64_t next = job->ends_at;
-
-    for (struct list *link = job->waiters.next; link != &job->waiters; link = link->next) {
-        int64_t deadline = LIST_ELEMENT(link, struct waiter, link)->deadline;
-
-        if (deadline < next)
-            next = deadline;
-    }
-    job->next_due = next;
-    uv_timer_start(&job->timer, on_timer, next <= now ? 0 : (uint64_t)(next - now), 0);
+    return list_empty(due) ? NULL : LIST_ELEMENT(due->next, struct waiter, due);
 }
 
-/* Waiters whose time has come get what is proven so far. */
+static void clock_set(struct jobs *jobs, int64_t now)
+{
+    const struct waiter *normal = first_due(&jobs->due), *whole = first_due(&jobs->due_whole);
+    int64_t next = INT64_MAX;
+
+    if (normal != NULL)
+        next = normal->deadline;
+    if (whole != NULL && whole->deadline < next)
+        next = whole->deadline;
+    if (!list_empty(&jobs->ending)) {
+        const struct job *job = LIST_ELEMENT(jobs->ending.next, struct job, ending);
+
+        next = job->ends_at < next ? job->ends_at : next;
+    }
+    if (next == INT64_MAX)
+        uv_timer_stop(&jobs->clock);
+    else
+        uv_timer_start(&jobs->clock, on_clock, next <= now ? NEXT_TURN_MS : (uint64_t)(next - now),
+                       0);
+}
+
+/* The waiters of a job whose time has come get what is proven so far. */
 static void tell_late(struct job *job, int64_t now)
 {
     struct list late;
     struct finding *finding;
 
-    select_waiters(&late, job, now, false);
-    if (list_empty(&late))
-        return;
     job->jobs->stats.deadlines++;
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
     finding = job_finding(job, now);
+    select_waiters(&late, job, now, false);
+    if (job->lookup == NULL && list_empty(&job->waiters)) {
+        job_end(job);
+        job_free(job);
+    }
     tell(&late, or_last_resort(finding));
     finding_free(finding);
 }
 
-static void on_timer(uv_timer_t *timer)
+/* One late job of `due`; false when there is none. */
+static bool clock_tell(const struct list *due, int64_t now)
 {
-    struct job *job = timer->data;
-    int64_t now = clock_monotonic_ms();
+    const struct waiter *waiter = first_due(due);
 
-    if (now < job->ends_at) {
-        tell_late(job, now);
-        timer_set(job, now);
-        return;
-    }
+    if (waiter == NULL || waiter->deadline > now)
+        return false;
+    tell_late(waiter->job, now);
+    return true;
+}
+
+/* One job whose time is over; false when there is none. */
+static bool clock_end(struct jobs *jobs, int64_t now)
+{
+    struct job *job;
+
+    if (list_empty(&jobs->ending))
+        return false;
+    job = LIST_ELEMENT(jobs->ending.next, struct job, ending);
+    if (job->ends_at > now)
+        return false;
     if (job->lookup != NULL) {
         domain_use_remembered(job->lookup);
         domain_finish(job->lookup);
     }
     job_complete(job, now);
+    return true;
+}
+
+static void on_clock(uv_timer_t *timer)
+{
+    struct jobs *jobs = timer->data;
+    int64_t now = clock_monotonic_ms();
+
+    /* what ends is complete and goes first: its waiters then get the whole of it */
+    for (int share = CLOCK_SHARE; share > 0; share--)
+        if (!clock_end(jobs, now) && !clock_tell(&jobs->due, now) &&
+            !clock_tell(&jobs->due_whole, now))
+            break;
+    clock_set(jobs, now);
 }
 
 /* ---- starting ---- */
@@ -257,28 +327,40 @@ static void job_start(struct job *job)
         .port = job->key.port,
         .is_host = job->key.kind == KEY_HOST,
     };
+    struct jobs *jobs = job->jobs;
     int64_t now = clock_monotonic_ms();
 
-    job->ends_at = now + job->jobs->config->job_deadline_ms;
-    job->jobs->stats.started++;
-    if (domain_start(&job->lookup, &job->jobs->tools, &request, on_changed, job) != 0) {
+    jobs->stats.started++;
+    list_append(&jobs->ending, &job->ending);
+    job->ends_at = now + jobs->config->job_deadline_ms;
+    if (domain_start(&job->lookup, &jobs->tools, &request, on_changed, job) != 0)
         job->lookup = NULL;
-        job->ends_at = now; /* the timer tells the waiters, later */
-    }
-    timer_set(job, now);
+    if (job->lookup == NULL || domain_evidence(job->lookup)->complete)
+        job_complete(job, now);
+    else if (jobs->ending.next == &job->ending)
+        clock_set(jobs, now);
 }
 
-static void pump(struct jobs *jobs)
+static void on_starter(uv_timer_t *starter)
 {
+    struct jobs *jobs = starter->data;
     struct fair_member *member;
 
-    while ((member = fair_next(&jobs->fair)) != NULL)
-        job_start(LIST_ELEMENT(member, struct job, member));
-}
+    for (int share = START_SHARE; share > 0; share--) {
+        struct job *job;
 
-static void on_starter(uv_prepare_t *starter)
-{
-    pump(starter->data);
+        member = fair_next(&jobs->fair);
+        if (member == NULL)
+            return;
+        job = LIST_ELEMENT(member, struct job, member);
+        if (!list_empty(&job->waiters)) {
+            job_start(job);
+        } else {
+            job_end(job);
+            job_free(job);
+        }
+    }
+    start_soon(jobs, NEXT_TURN_MS);
 }
 
 /* The base domain a key is counted under: its last two labels. */
@@ -294,7 +376,7 @@ static const char *base_domain(const char *name)
     return base;
 }
 
-static struct job *job_new(struct jobs *jobs, const struct key *key, int64_t now)
+static struct job *job_new(struct jobs *jobs, const struct key *key)
 {
     struct job *job = calloc(1, sizeof *job);
     const char *base = base_domain(key->name);
@@ -303,8 +385,8 @@ static struct job *job_new(struct jobs *jobs, const struct key *key, int64_t now
         return NULL;
     job->jobs = jobs;
     job->key = *key;
-    job->ends_at = now + jobs->config->job_deadline_ms;
     list_init(&job->waiters);
+    list_init(&job->ending);
     HASH_ADD_KEYPTR(hh, jobs->map, job->key.text, (unsigned)job->key.text_length, job);
     if (!MAP_ADDED(job)) {
         free(job);
@@ -315,9 +397,6 @@ static struct job *job_new(struct jobs *jobs, const struct key *key, int64_t now
         free(job);
         return NULL;
     }
-    uv_timer_init(jobs->loop, &job->timer);
-    job->timer.data = job;
-    timer_set(job, now);
     return job;
 }
 
@@ -339,26 +418,27 @@ const struct finding *jobs_early(const struct jobs *jobs, const struct key *key)
 int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now)
 {
     struct job *job = job_find(jobs, key);
+    struct list *due;
 
     if (job == NULL) {
         if (jobs->fair.waiting >= (size_t)jobs->config->jobs_max * JOBS_QUEUE_FACTOR) {
             jobs->stats.overloads++;
             return UV_ENOBUFS;
         }
-        job = job_new(jobs, key, now);
+        job = job_new(jobs, key);
         if (job == NULL)
             return UV_ENOMEM;
     }
-    waiter->deadline = waiter->whole ? INT64_MAX : now + jobs->config->answer_deadline_ms;
+    start_soon(jobs, 0);
+    due = waiter->whole ? &jobs->due_whole : &jobs->due;
+    waiter->job = job;
+    waiter->deadline = now + (waiter->whole ? jobs->config->job_deadline_ms + WHOLE_SLACK_MS
+                                            : jobs->config->answer_deadline_ms);
     list_append(&job->waiters, &waiter->link);
-    if (waiter->deadline < job->next_due)
-        timer_set(job, now);
+    list_append(due, &waiter->due);
+    if (due->next == &waiter->due)
+        clock_set(jobs, now);
     return 0;
-}
-
-void jobs_leave(struct waiter *waiter)
-{
-    list_remove(&waiter->link);
 }
 
 /* ---- the whole ---- */
@@ -370,15 +450,17 @@ struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
 
     if (jobs == NULL)
         return NULL;
-    jobs->loop = loop;
     jobs->config = config;
     jobs->tools = *tools;
     jobs->cache = cache;
     fair_init(&jobs->fair, config->jobs_max, config->jobs_suffix_max);
-    uv_prepare_init(loop, &jobs->starter);
+    list_init(&jobs->due);
+    list_init(&jobs->due_whole);
+    list_init(&jobs->ending);
+    uv_timer_init(loop, &jobs->clock);
+    jobs->clock.data = jobs;
+    uv_timer_init(loop, &jobs->starter);
     jobs->starter.data = jobs;
-    uv_prepare_start(&jobs->starter, on_starter);
-    uv_unref((uv_handle_t *)&jobs->starter);
     return jobs;
 }
 
@@ -389,8 +471,11 @@ void jobs_close(struct jobs *jobs)
     HASH_ITER(hh, jobs->map, job, next)
     {
         job_end(job);
+        while (!list_empty(&job->waiters))
+            jobs_leave(LIST_ELEMENT(job->waiters.next, struct waiter, link));
         job_free(job);
     }
+    uv_close((uv_handle_t *)&jobs->clock, NULL);
     uv_close((uv_handle_t *)&jobs->starter, NULL);
 }
 

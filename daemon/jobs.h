@@ -19,6 +19,7 @@
 #define JOBS_QUEUE_FACTOR 40
 
 struct waiter;
+struct job;
 /* `finding` is borrowed until the callback returns. */
 typedef void (*waiter_deliver)(struct waiter *waiter, const struct finding *finding);
 
@@ -26,9 +27,14 @@ struct waiter {
     waiter_deliver deliver;
     bool whole; /* waits for complete evidence, up to the job's deadline: for explain */
     /* private */
-    struct list link;
+    struct job *job;
+    struct list link; /* in the job's waiters */
+    struct list due;  /* among all waiters, by deadline */
     int64_t deadline;
 };
+
+/* Makes a waiter that is in no line yet. */
+void waiter_init(struct waiter *waiter, waiter_deliver deliver);
 
 struct jobs_stats {
     uint64_t started, early, deadlines, overloads;
@@ -41,7 +47,8 @@ struct jobs;
 /* NULL without memory. Everything is borrowed. Complete findings go into `cache`. */
 struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
                       const struct domain_tools *tools, struct cache *cache);
-/* Ends every job without an answer and closes the handles; jobs_free once the loop is empty. */
+/* Ends every job without an answer, forgets its waiters, closes the handles; jobs_free once the
+ * loop is empty. */
 void jobs_close(struct jobs *jobs);
 void jobs_free(struct jobs *jobs);
 void jobs_get_stats(const struct jobs *jobs, struct jobs_stats *out);

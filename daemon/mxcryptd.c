@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
+#include "daemon/loop_watch.h"
 #include "daemon/resolver_check.h"
 #include "daemon/server.h"
 #include "daemon/socket.h"
@@ -33,6 +34,7 @@ struct mxcryptd {
     struct resolver_check *check;
     uv_signal_t term, interrupt;
     uv_timer_t watchdog;
+    struct loop_watch watch;
     bool handles_made, stopping;
     bool inherited_policy, inherited_control;
     size_t listening; /* of config->listen, for removal at the end */
@@ -70,6 +72,7 @@ static void stop(struct mxcryptd *daemon)
         uv_close((uv_handle_t *)&daemon->term, NULL);
         uv_close((uv_handle_t *)&daemon->interrupt, NULL);
         uv_close((uv_handle_t *)&daemon->watchdog, NULL);
+        loop_watch_close(&daemon->watch);
     }
 }
 
@@ -123,6 +126,7 @@ static int make_signals(struct mxcryptd *daemon)
     uv_signal_init(&daemon->loop, &daemon->term);
     uv_signal_init(&daemon->loop, &daemon->interrupt);
     uv_timer_init(&daemon->loop, &daemon->watchdog);
+    loop_watch_init(&daemon->watch, &daemon->loop, daemon->config->stall_warning_ms);
     daemon->handles_made = true;
     daemon->term.data = daemon->interrupt.data = daemon;
     if (uv_signal_start(&daemon->term, on_signal, SIGTERM) != 0 ||

@@ -8,7 +8,14 @@
 #include "base/log.h"
 #include "daemon/conn.h"
 
-#define SWEEP_MS 1000
+#define SWEEP_MS    1000
+#define YIELD_TRIES 64
+/* Connections accepted before others have a turn: a flood must not stop the loop. */
+#define ACCEPT_SHARE 64
+/* Lookups begun before others have a turn. */
+#define LOOKUP_SHARE 256
+/* Not 0: libuv runs a timer of no time that is set by a timer at once. */
+#define NEXT_TURN_MS 1
 
 /* ---- life ---- */
 
@@ -27,7 +34,7 @@ static void on_listener_closed(uv_handle_t *handle)
     handle_gone(server);
 }
 
-static void on_sweeper_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
     handle_gone(handle->data);
 }
@@ -43,7 +50,8 @@ void server_close(struct server *server)
     }
     while (!list_empty(&server->conns))
         conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
-    uv_close((uv_handle_t *)&server->sweeper, on_sweeper_closed);
+    uv_close((uv_handle_t *)&server->sweeper, on_timer_closed);
+    uv_close((uv_handle_t *)&server->next_turn, on_timer_closed);
 }
 
 void server_get_stats(const struct server *server, struct server_stats *out)
@@ -53,12 +61,14 @@ void server_get_stats(const struct server *server, struct server_stats *out)
 
 /* ---- accepting ---- */
 
-/* Closes the connection that has been idle longest, if any has been for SERVER_YIELD_MS. */
+/* Closes the connection that has been idle longest, if any has been for SERVER_YIELD_MS. A few are
+ * looked at, not all: this runs for each of a flood. */
 static void yield_one(struct server *server)
 {
     uint64_t now = uv_now(server->loop);
+    struct list *link = server->conns.next;
 
-    for (struct list *link = server->conns.next; link != &server->conns; link = link->next) {
+    for (int tries = 0; tries < YIELD_TRIES && link != &server->conns; tries++, link = link->next) {
         struct conn *conn = LIST_ELEMENT(link, struct conn, link);
 
         if (now - conn->active_at < SERVER_YIELD_MS)
@@ -94,6 +104,7 @@ static void accept_one(struct listener *listener)
     conn->protocol = listener->protocol;
     list_init(&conn->link);
     list_init(&conn->pending);
+    list_init(&conn->starved);
     handle_init(server->loop, &conn->uv.handle, listener->uv.handle.type == UV_NAMED_PIPE);
     conn->uv.handle.data = conn;
     server->handles++;
@@ -106,6 +117,27 @@ static void accept_one(struct listener *listener)
     conn_begin(conn);
 }
 
+static void on_next_turn(uv_timer_t *timer);
+
+/* Without room or share the connection waits where it is: libuv stops polling the listener, and
+ * accepting it later resumes. */
+static void accept_or_wait(struct listener *listener)
+{
+    struct server *server = listener->server;
+
+    listener->waiting = true;
+    if (server->accept_share == 0) {
+        uv_timer_start(&server->next_turn, on_next_turn, NEXT_TURN_MS, 0);
+        return;
+    }
+    if (!has_room(server))
+        yield_one(server);
+    if (!has_room(server))
+        return;
+    server->accept_share--;
+    accept_one(listener);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *listener = stream->data;
@@ -114,26 +146,45 @@ static void on_connection(uv_stream_t *stream, int status)
         log_event(LOG_LEVEL_WARNING, "accept-failed", "why", uv_strerror(status), NULL);
         return;
     }
-    if (!has_room(listener->server))
-        yield_one(listener->server);
-    if (has_room(listener->server))
-        accept_one(listener);
-    else
-        listener->waiting = true;
+    accept_or_wait(listener);
 }
 
-/* libuv stops polling a listener whose connection was not accepted; accepting it resumes. */
 static void accept_waiting(struct server *server)
 {
     for (struct list *link = server->listeners.next; link != &server->listeners;
          link = link->next) {
         struct listener *listener = LIST_ELEMENT(link, struct listener, link);
 
-        if (listener->waiting && !has_room(server))
-            yield_one(server);
-        if (listener->waiting && has_room(server))
-            accept_one(listener);
+        if (listener->waiting)
+            accept_or_wait(listener);
     }
+}
+
+static void on_next_turn(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    struct list starved;
+
+    server->accept_share = ACCEPT_SHARE;
+    server->lookup_share = LOOKUP_SHARE;
+    list_take(&starved, &server->starved);
+    while (!list_empty(&starved)) {
+        struct conn *conn = LIST_ELEMENT(starved.next, struct conn, starved);
+
+        list_remove(&conn->starved);
+        conn_process(conn);
+    }
+    accept_waiting(server);
+}
+
+bool server_lookup_share(struct server *server)
+{
+    if (server->lookup_share == 0) {
+        uv_timer_start(&server->next_turn, on_next_turn, NEXT_TURN_MS, 0);
+        return false;
+    }
+    server->lookup_share--;
+    return true;
 }
 
 void server_conn_closed(struct server *server)
@@ -171,6 +222,7 @@ static void on_sweep(uv_timer_t *timer)
             conn_close(conn);
         }
     }
+    server->accept_share = ACCEPT_SHARE;
     accept_waiting(server);
 }
 
@@ -187,9 +239,14 @@ struct server *server_new(uv_loop_t *loop, const struct config *config, struct e
     server->engine = engine;
     list_init(&server->listeners);
     list_init(&server->conns);
+    list_init(&server->starved);
     uv_timer_init(loop, &server->sweeper);
     server->sweeper.data = server;
-    server->handles = 1;
+    uv_timer_init(loop, &server->next_turn);
+    server->next_turn.data = server;
+    server->accept_share = ACCEPT_SHARE;
+    server->lookup_share = LOOKUP_SHARE;
+    server->handles = 2;
     uv_timer_start(&server->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
     return server;
 }

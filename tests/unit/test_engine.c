@@ -122,9 +122,8 @@ static void ask(struct asker *asker, const char *key, bool whole)
     const struct finding *finding = engine_known(engine, key, strlen(key));
 
     memset(asker, 0, sizeof *asker);
-    asker->waiter.deliver = on_deliver;
+    waiter_init(&asker->waiter, on_deliver);
     asker->waiter.whole = whole;
-    list_init(&asker->waiter.link);
     if (finding == NULL)
         finding = engine_wait(engine, key, strlen(key), &asker->waiter);
     if (finding != NULL)
