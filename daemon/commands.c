@@ -135,11 +135,7 @@ static void do_cache_forget(struct command *command)
 
 static void do_cache_flush(struct command *command)
 {
-    struct cache_stats stats;
-
-    cache_get_stats(engine_cache(command->engine), &stats);
-    cache_flush(engine_cache(command->engine));
-    finish(command, json_pack("{s:I}", "flushed", (json_int_t)stats.entries));
+    finish(command, json_pack("{s:I}", "flushed", (json_int_t)engine_flush(command->engine)));
 }
 
 static json_t *entry_json(const struct finding *finding, int64_t now)

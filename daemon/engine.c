@@ -141,7 +141,18 @@ bool engine_forget(struct engine *engine, const char *text, size_t length)
         forget_hosts(engine, finding->evidence);
     if (engine->tools.sts != NULL && *key.name != '\0')
         sts_forget(engine->tools.sts, key.name);
+    jobs_forget(engine->jobs, &key);
     return cache_remove(engine->cache, key.text, key.text_length);
+}
+
+size_t engine_flush(struct engine *engine)
+{
+    struct cache_stats stats;
+
+    cache_get_stats(engine->cache, &stats);
+    jobs_forget(engine->jobs, NULL);
+    cache_flush(engine->cache);
+    return stats.entries;
 }
 
 struct cache *engine_cache(struct engine *engine)

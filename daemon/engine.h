@@ -35,6 +35,8 @@ const struct finding *engine_wait(struct engine *engine, const char *key, size_t
 void engine_count(struct engine *engine, const struct finding *finding);
 /* Drops what is cached and remembered of a key and its hosts; true when there was something. */
 bool engine_forget(struct engine *engine, const char *key, size_t length);
+/* Drops every finding, but neither policies nor probe results; gives their number. */
+size_t engine_flush(struct engine *engine);
 
 struct cache *engine_cache(struct engine *engine);
 struct jobs *engine_jobs(struct engine *engine);

@@ -33,6 +33,7 @@ struct job {
     struct fair_member member;
     struct domain_lookup *lookup; /* NULL while in line */
     struct finding *early;        /* owned */
+    bool forgotten;               /* what it finds is not kept */
     struct list waiters;
     struct list ending; /* in jobs->ending once running */
     int64_t ends_at;
@@ -164,7 +165,7 @@ static void job_complete(struct job *job, int64_t now)
     bool kept = false;
 
     job_end(job);
-    if (finding != NULL && job->lookup != NULL) {
+    if (finding != NULL && job->lookup != NULL && !job->forgotten) {
         log_verdict(job, finding);
         kept = cache_put(job->jobs->cache, finding);
         if (!kept)
@@ -412,7 +413,7 @@ const struct finding *jobs_early(const struct jobs *jobs, const struct key *key)
 {
     const struct job *job = job_find(jobs, key);
 
-    return job == NULL ? NULL : job->early;
+    return job == NULL || job->forgotten ? NULL : job->early;
 }
 
 int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now)
@@ -439,6 +440,20 @@ int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, i
     if (due->next == &waiter->due)
         clock_set(jobs, now);
     return 0;
+}
+
+void jobs_forget(struct jobs *jobs, const struct key *key)
+{
+    struct job *job = key == NULL ? NULL : job_find(jobs, key), *next;
+
+    if (job != NULL)
+        job->forgotten = true;
+    if (key != NULL)
+        return;
+    HASH_ITER(hh, jobs->map, job, next)
+    {
+        job->forgotten = true;
+    }
 }
 
 /* ---- the whole ---- */

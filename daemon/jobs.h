@@ -61,3 +61,5 @@ const struct finding *jobs_early(const struct jobs *jobs, const struct key *key)
  */
 int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now);
 void jobs_leave(struct waiter *waiter);
+/* What the job for `key` (NULL: any job) finds is told to those who wait, and not kept. */
+void jobs_forget(struct jobs *jobs, const struct key *key);

@@ -321,6 +321,28 @@ static void waiting_in_line_past_the_deadline_is_temp(void **state)
     end();
 }
 
+static void what_was_forgotten_meanwhile_is_not_kept(void **state)
+{
+    struct asker first, second, third;
+
+    (void)state;
+    begin(SETTINGS);
+    ask(&first, "d.example", false);
+    turn();
+    answer_dane(lookups[0], false);
+    assert_int_equal(first.delivered, 1);
+    engine_forget(engine, "d.example", 9);
+    ask(&second, "d.example", false); /* not the early answer: the whole one is due soon */
+    assert_int_equal(second.delivered, 0);
+    answer_dane(lookups[0], true);
+    assert_string_equal(second.text, "dane-only");
+    ask(&third, "d.example", false);
+    turn();
+    assert_int_equal(third.delivered, 0);
+    assert_int_equal(lookup_count, 2);
+    end();
+}
+
 static void keys_that_are_never_looked_up(void **state)
 {
     static const char *const keys[] = {".example", "192.0.2.1", "[192.0.2.1]", "localhost",
@@ -350,6 +372,7 @@ int main(void)
         cmocka_unit_test(base_domains_take_turns),
         cmocka_unit_test(a_full_line_is_temp_at_once),
         cmocka_unit_test(waiting_in_line_past_the_deadline_is_temp),
+        cmocka_unit_test(what_was_forgotten_meanwhile_is_not_kept),
         cmocka_unit_test(keys_that_are_never_looked_up),
     };
 
