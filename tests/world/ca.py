@@ -146,17 +146,17 @@ class Authority:
             issuer = self.new_ca(f"intermediate {number}", issuer, key=key)
         return self.leaf(*san, issuer=issuer)
 
-    def server_context(self, *certs, extra=(), without_chain=False):
+    def server_context(self, *certs, extra=()):
         """A TLS server context that shows these certificates, each with its chain (the root left out unless in `extra`)."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         for cert in certs:
-            context.load_cert_chain(self.chain_file(cert, extra, without_chain), cert.key.path)
+            context.load_cert_chain(self.chain_file(cert, extra), cert.key.path)
         return context
 
-    def chain_file(self, cert, extra=(), without_chain=False):
+    def chain_file(self, cert, extra=()):
         shown, at = [cert], cert.issuer
-        while at is not None and at.issuer is not None and not without_chain:
+        while at is not None and at.issuer is not None:
             shown.append(at)
             at = at.issuer
         pems = "".join(one.pem for one in [*shown, *extra])

@@ -1,6 +1,5 @@
 """A. MTA-STS: record and policy."""
 
-import policyhost
 import tap
 from case import case, table
 from policyhost import Policy, sts_text

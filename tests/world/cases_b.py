@@ -154,7 +154,9 @@ table("B-11", "TLSA", [
     ("311 with 31 octets", "ENC", "3 1 1 " + "ab" * 31), ("311 with 33 octets", "ENC", "3 1 1 " + "ab" * 33),
     ("312 with 63 octets", "ENC", "3 1 2 " + "ab" * 63),
 ], records)
-table("B-12", "TLSA", [("300 that is no certificate", "ENC", "3 0 0 " + "ab" * 40), ("310 that is no key", "ENC", "3 1 0 " + "ab" * 40)], records)
+table("B-12", "TLSA", [
+    ("300 that is no certificate", "ENC", "3 0 0 " + "ab" * 40), ("310 that is no key", "ENC", "3 1 0 " + "ab" * 40),
+], records)
 
 
 @case("B-12", "TLSA: 300 with garbage after the certificate")

@@ -33,6 +33,13 @@ def _own(usage=3, selector=1, mtype=1, **leaf):
     return make
 
 
+def _matching(make_cert):
+    def make(c, ca):
+        cert = make_cert(c, ca)
+        return cert, (), [cert.tlsa()]
+    return make
+
+
 def _named(*names, cn="leaf"):
     """A leaf for these names below a trust anchor that TLSA names and the server shows."""
     def make(c, ca):
@@ -41,9 +48,20 @@ def _named(*names, cn="leaf"):
     return make
 
 
+OTHER_512 = "3 1 2 " + "00" * 64
+
+
+def _beside(usage, selector, mtype, other):
+    """A record that matches, beside another that does not."""
+    def make(c, ca):
+        cert = ca.leaf(f"mx.{c.d}")
+        return cert, (), [cert.tlsa(usage, selector, mtype), other]
+    return make
+
+
 table("B-33", "usage 3", [
-    ("another name", "match", lambda c, ca: (lambda cert: (cert, (), [cert.tlsa()]))(ca.leaf("other.example"))),
-    ("expired", "match", lambda c, ca: (lambda cert: (cert, (), [cert.tlsa()]))(ca.expired(f"mx.{c.d}"))),
+    ("another name", "match", _matching(lambda c, ca: ca.leaf("other.example"))),
+    ("expired", "match", _matching(lambda c, ca: ca.expired(f"mx.{c.d}"))),
     ("self-signed", "match", _own(issuer=None)),
     ("3 0 1", "match", _own(3, 0, 1)), ("3 0 2", "match", _own(3, 0, 2)), ("3 1 2", "match", _own(3, 1, 2)),
     ("3 0 0", "match", _own(3, 0, 0)), ("3 1 0", "match", _own(3, 1, 0)),
@@ -68,14 +86,14 @@ table("B-36", "usage 2", [
 ], checked)
 table("B-37 C-4", "several", [
     ("3 bad, 2 good", "match", lambda c, ca: (ca.leaf(f"mx.{c.d}"), (ca.root,), [WRONG, ca.root.tlsa(2, 0, 1)])),
-    ("old and new key", "match", lambda c, ca: (lambda cert: (cert, (), [WRONG, cert.tlsa()]))(ca.leaf(f"mx.{c.d}"))),
+    ("old and new key", "match", _beside(3, 1, 1, WRONG)),
 ], checked)
 table("B-39", "usage 3", [("no match", "mismatch", lambda c, ca: (ca.leaf(f"mx.{c.d}"), (), [WRONG]))], checked)
 table("C-1", "digest agility", [
-    ("311 matches, 312 does not", "mismatch", lambda c, ca: (lambda cert: (cert, (), [cert.tlsa(), "3 1 2 " + "00" * 64]))(ca.leaf(f"mx.{c.d}"))),
-    ("312 matches, 311 does not", "match", lambda c, ca: (lambda cert: (cert, (), [WRONG, cert.tlsa(3, 1, 2)]))(ca.leaf(f"mx.{c.d}"))),
-    ("310 is never dropped", "match", lambda c, ca: (lambda cert: (cert, (), [cert.tlsa(3, 1, 0), "3 1 2 " + "00" * 64]))(ca.leaf(f"mx.{c.d}"))),
-    ("each usage and selector apart", "match", lambda c, ca: (lambda cert: (cert, (), [cert.tlsa(3, 0, 1), "3 1 2 " + "00" * 64]))(ca.leaf(f"mx.{c.d}"))),
+    ("311 matches, 312 does not", "mismatch", _beside(3, 1, 1, OTHER_512)),
+    ("312 matches, 311 does not", "match", _beside(3, 1, 2, WRONG)),
+    ("310 is never dropped", "match", _beside(3, 1, 0, OTHER_512)),
+    ("each usage and selector apart", "match", _beside(3, 0, 1, OTHER_512)),
 ], checked)
 
 

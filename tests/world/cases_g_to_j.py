@@ -58,7 +58,8 @@ temper_table("G-4", "STARTTLS refused", [("454", "NF", {"starttls": b"454 not no
                                           ("554", "NF", {"starttls": b"554 no\r\n"})])
 temper_table("G-5", "220, then", [("garbage", "NF", {"handshake": "garbage"}), ("the end", "NF", {"handshake": "close"}),
                                    ("silence", "NF", {"handshake": "hang"})])
-temper_table("G-6", "keyword", [("lower case", "VER", {"ehlo": EHLO + b"250 starttls\r\n"}), ("trailing blank", "VER", {"ehlo": EHLO + b"250 STARTTLS \r\n"}),
+temper_table("G-6", "keyword", [("lower case", "VER", {"ehlo": EHLO + b"250 starttls\r\n"}),
+                                 ("trailing blank", "VER", {"ehlo": EHLO + b"250 STARTTLS \r\n"}),
                                  ("STARTTLSX", "NF", {"ehlo": EHLO + b"250 STARTTLSX\r\n"})])
 temper_table("G-7", "replies", [("codes differ", "NF", {"ehlo": b"250-mail.world\r\n220 STARTTLS\r\n"})])
 temper_table("G-8", "injection", [("a reply in the packet of the 220", "NF", {"injected": b"250-mail.world\r\n250 STARTTLS\r\n"})])
@@ -104,6 +105,17 @@ table("G-13", "several addresses", [
     ("one dead", "VER", GOOD, None), ("one refuses STARTTLS for good", "NF", GOOD, replace(GOOD, starttls=b"554 no\r\n")),
     ("all dead", "NF", None, None),
 ], several)
+
+
+@case("G-13", "an address where connects hang does not count beside a good one")
+def _(c):
+    c.key = c.u
+    c.plain("@ MX 10 mx")
+    c.plain_host("mx")
+    hanging = c.address()
+    c.sockets = smtpd.hanging_address(hanging)
+    c.plain(f"mx A {hanging}")
+    c.later("the verdict when the connect has timed out", lambda: c.ask() == "OK verify servername=hostname", 30)
 
 
 @case("G-13", "two MX hosts, one without STARTTLS")

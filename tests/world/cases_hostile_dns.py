@@ -101,7 +101,8 @@ def _(c):
 @hostile("hostile-22", "a chain of 100 CNAMEs in one answer")
 def _(c):
     c.zone("@ MX 10 mx")
-    chain = [(f"mx.{c.d}", "CNAME", f"c0.{c.d}"), *((f"c{n}.{c.d}", "CNAME", f"c{n + 1}.{c.d}") for n in range(100)), (f"c100.{c.d}", "A", "198.18.0.1")]
+    chain = [(f"mx.{c.d}", "CNAME", f"c0.{c.d}"), *((f"c{n}.{c.d}", "CNAME", f"c{n + 1}.{c.d}") for n in range(100)),
+             (f"c100.{c.d}", "A", "198.18.0.1")]
     for rrtype in ("A", "AAAA"):
         c.rule(f"mx.{c.d}", rrtype, over_tcp_only(*chain))
     c.want(lambda got: not got.startswith("OK dane-only"))
@@ -121,7 +122,8 @@ MALFORMED = [
     ("nothing at all", lambda q: b""),
     ("5 octets", lambda q: struct.pack("!HHB", q.ident, 0x8180, 0)),
     ("pointer to itself", lambda q: header(q) + struct.pack("!H", 0xC000 | 12 + len(q.raw)) + b"\0" * 10),
-    ("pointers in a circle", lambda q: header(q) + rr_head("MX", 6) + b"\0\x0a" + struct.pack("!HH", 0xC000 | (12 + len(q.raw) + 16), 0xC000 | (12 + len(q.raw) + 14))),
+    ("pointers in a circle", lambda q: header(q) + rr_head("MX", 6) + b"\0\x0a"
+     + struct.pack("!HH", 0xC000 | (12 + len(q.raw) + 16), 0xC000 | (12 + len(q.raw) + 14))),
     ("pointer beyond the end", lambda q: header(q) + b"\xff\xff" + struct.pack("!HHIH", 15, 1, 60, 3) + b"\0\x0a\0"),
     ("label of 64", lambda q: header(q) + b"\x40" + b"a" * 64 + b"\0" + struct.pack("!HHIH", 15, 1, 60, 3) + b"\0\x0a\0"),
     ("name of 300", lambda q: header(q) + (b"\x3f" + b"a" * 63) * 5 + b"\0" + struct.pack("!HHIH", 15, 1, 60, 3) + b"\0\x0a\0"),
@@ -165,7 +167,8 @@ def forged_first(c, forge):
 
 
 def _other_question(question, forged):
-    other = dnswire.Question(question.ident, question.flags, "evil.plain", 15, question.edns_size, raw=dnswire.name_bytes("evil.plain") + b"\0\x0f\0\1")
+    raw = dnswire.name_bytes("evil.plain") + b"\0\x0f\0\1"
+    other = dnswire.Question(question.ident, question.flags, "evil.plain", dnswire.TYPES["MX"], question.edns_size, raw=raw)
     return [dnswire.reply(other, forged)]
 
 
@@ -207,7 +210,8 @@ def ttl_vector(c, ttl, low, high):
     c.explained("valid for", lambda e: e["valid_for_s"], lambda seconds: low <= seconds <= high)
 
 
-table("hostile-26", "TTL", [("0", 0, 0, 60), ("2^31", 2**31, 0, 60), ("2^32-1", 2**32 - 1, 0, 60), ("2^31-1", 2**31 - 1, 1000, 86400)], ttl_vector, **GROUP)
+table("hostile-26", "TTL", [("0", 0, 0, 60), ("2^31", 2**31, 0, 60), ("2^32-1", 2**32 - 1, 0, 60), ("2^31-1", 2**31 - 1, 1000, 86400)],
+      ttl_vector, **GROUP)
 
 
 @hostile("hostile-26", "SOA MINIMUM of 2^31-1: a negative answer lives at most 3 h")

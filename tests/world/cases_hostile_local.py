@@ -18,7 +18,8 @@ from clients import Closed, Socketmap, Stream, TcpTable, netstring
 TCP_PORT, SOCKETMAP_PORT = 10031, 10030
 ALL_AT_ONCE = 20
 DAEMONS = {
-    "hostile-local": {"resolver": "127.0.0.53", "ttl-min": "1s", "idle-timeout": "3s", "fetch-deadline": "5s", "probe-deadline": "5s", "max-connections": "256", "cache-entries": "2000",
+    "hostile-local": {"resolver": "127.0.0.53", "ttl-min": "1s", "idle-timeout": "3s", "fetch-deadline": "5s", "probe-deadline": "5s",
+                      "max-connections": "256", "cache-entries": "2000",
                       "listen": [f"tcp:127.0.0.1:{TCP_PORT}", f"socketmap:inet:127.0.0.1:{SOCKETMAP_PORT}"]},
 }
 GROUP = {"daemon": "hostile-local", "group": "hostile-local"}
@@ -65,7 +66,8 @@ def anything(got):
 
 
 table("hostile-30", "netstring, answered", [
-    ("leading zeros", b"009:policy .x,", lambda got: got == "NOTFOUND "), ("10,000 octets", netstring(b"policy " + b"a" * 9993), lambda got: got == "NOTFOUND "),
+    ("leading zeros", b"009:policy .x,", lambda got: got == "NOTFOUND "),
+    ("10,000 octets", netstring(b"policy " + b"a" * 9993), lambda got: got == "NOTFOUND "),
 ], answered, **GROUP)
 
 
@@ -107,12 +109,15 @@ table("hostile-31", "tcp_table", [
 
 # row 32, 44: keys
 
-KEYS = [("NUL", b"a\0b.plain"), ("CR", b"a\rb.plain"), ("LF", b"a\nb.plain"), ("blank", b"a b.plain"), ("@", b"user@x.plain"), ("path", b"/var/run/lmtp"),
-        ("..", b"a..plain"), ("leading -", b"-a.plain"), ("label of 300", b"a" * 300 + b".plain"), ("name of 5000", b"a.".join([b""] * 2500) + b"plain"),
+KEYS = [("NUL", b"a\0b.plain"), ("CR", b"a\rb.plain"), ("LF", b"a\nb.plain"), ("blank", b"a b.plain"), ("@", b"user@x.plain"),
+        ("path", b"/var/run/lmtp"), ("..", b"a..plain"), ("leading -", b"-a.plain"), ("label of 300", b"a" * 300 + b".plain"),
+        ("name of 5000", b"a.".join([b""] * 2500) + b"plain"),
         ("bad UTF-8", b"\xff\xfe.plain"), ("right to left", "\u202emoc.plain".encode()), ("emoji", "\U0001f4a9.plain".encode()), ("empty", b""),
-        ("dot", b"."), ("one label", b"localhost"), ("unix:", b"unix:/tmp/x"), ("[", b"[x.plain"), ("port 99999", b"x.plain:99999"), ("port x", b"x.plain:smtp2"),
+        ("dot", b"."), ("one label", b"localhost"), ("unix:", b"unix:/tmp/x"), ("[", b"[x.plain"), ("port 99999", b"x.plain:99999"),
+        ("port x", b"x.plain:smtp2"),
         ("braces", b"{x}.plain"), ("percent", b"%s%n%s.plain"), ("ANSI", b"\x1b[31m.plain")]
-IDN_BOMBS = [("U-labels, too long as A-label", ("ü" * 80 + ".plain").encode()), ("254 octets as A-labels", (".".join(["büü" * 12] * 8) + ".plain").encode()),
+IDN_BOMBS = [("U-labels, too long as A-label", ("ü" * 80 + ".plain").encode()),
+             ("254 octets as A-labels", (".".join(["büü" * 12] * 8) + ".plain").encode()),
              ("bad xn--", b"xn--a-\xc3\xbc.plain"), ("xn-- that decodes to nothing", b"xn--.plain"), ("mixed", "xn--ü.plain".encode()),
              ("zero width joiner alone", "\u200d.plain".encode()), ("2,000 combining marks", ("a" + "\u0301" * 2000 + ".plain").encode())]
 
@@ -284,7 +289,8 @@ def _(c):
     closes(c, b"30:pol")
 
 
-@hostile("hostile-1 hostile-12 hostile-28 hostile-34", "a flood of connections and of names, slow policy hosts and tarpits, all at once", group="hostile-all-at-once")
+@hostile("hostile-1 hostile-12 hostile-28 hostile-34", "a flood of connections and of names, slow policy hosts and tarpits, all at once",
+         group="hostile-all-at-once")
 def _(c):
     """What the guard of the group measures meanwhile is the case."""
     c.key = c.u

@@ -295,7 +295,8 @@ def _(c):
     c.clear_mx()
     c.sts("elsewhere.example")
     c.want("SEC")
-    c.explained("words", lambda e: " ".join([*e["why"], *e["change"]]).lower(), lambda words: "mx" in words and ("match" in words or "cover" in words))
+    c.explained("words", lambda e: " ".join([*e["why"], *e["change"]]).lower(),
+                lambda words: "mx" in words and ("match" in words or "cover" in words))
 
 
 def banner_is_escaped(c):

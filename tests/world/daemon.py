@@ -11,8 +11,8 @@ import time
 import clients
 import waiting
 
-SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98:quarantine_size_mb=16", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-              "LSAN_OPTIONS": "report_objects=1"}
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98:quarantine_size_mb=16",
+              "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "LSAN_OPTIONS": "report_objects=1"}
 VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
             "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes"]
 AT_NORMAL_PRIORITY = ["nice", "-n", "-10"]  # undoes world.NICE

@@ -57,7 +57,7 @@ class Guard:
 
     def _figures_text(self):
         figures = self.figures
-        return (f"{figures['count']} cached answers meanwhile: p50 {figures['p50']:.2f} ms, p95 {figures['p95']:.2f} ms, p99 {figures['p99']:.2f} ms, "
-                f"max {figures['max']:.1f} ms; descriptors {self.descriptors} -> {self.daemon.descriptors()}, "
+        return (f"{figures['count']} cached answers meanwhile: p50 {figures['p50']:.2f} ms, p95 {figures['p95']:.2f} ms, "
+                f"p99 {figures['p99']:.2f} ms, max {figures['max']:.1f} ms; descriptors {self.descriptors} -> {self.daemon.descriptors()}, "
                 f"resident {self.memory // 1024} -> {self.daemon.resident_kb() // 1024} MB, "
                 f"CPU {self.daemon.cpu_seconds() - self._cpu:.1f} s in {time.monotonic() - self._began:.1f} s")

@@ -83,7 +83,6 @@ class Postfix:
         self.log_path = os.path.join(folder, "maillog")
         self._routes = os.path.join(self.etc, "transport")
         self.ca_file = ca_file
-        self._count = 0
 
     def start(self, transports, routes):
         """transports: name -> (settings, chrooted); routes: recipient domain -> transport:next-hop."""
