@@ -69,7 +69,6 @@ class PolicyServer:
     def __init__(self, loop, address, default_context, port=443):
         self.address, self.port = address, port
         self.hosts = {}
-        self.connections = 0
         self.snis = []
         self._default = default_context
         default_context.sni_callback = self._choose
@@ -90,7 +89,6 @@ class PolicyServer:
             sslobject.context = self.hosts[name].context
 
     async def _serve(self, reader, writer):
-        self.connections += 1
         try:
             with contextlib.suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 await asyncio.wait_for(self._talk(reader, writer), CLIENT_PATIENCE)

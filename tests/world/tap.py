@@ -107,15 +107,16 @@ class Tap(asyncio.DatagramProtocol):
         else:
             self.rules[key] = rule
 
+    # list(): the thread of the servers adds to the counter meanwhile
     def asked(self, name, rrtype=None):
         """How often the name was asked for, with this type or any."""
         name = name.rstrip(".").lower()
         if rrtype is not None:
             return self.seen[(name, dnswire.type_number(rrtype))]
-        return sum(count for (one, _), count in self.seen.items() if one == name)
+        return sum(count for (one, _), count in list(self.seen.items()) if one == name)
 
     def asked_below(self, suffix):
-        return sum(count for (name, _), count in self.seen.items() if name == suffix or name.endswith("." + suffix))
+        return sum(count for (name, _), count in list(self.seen.items()) if name == suffix or name.endswith("." + suffix))
 
     def connection_made(self, transport):
         self._transport = transport
