@@ -78,6 +78,7 @@ run_build() {
 
 run_unit() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    [ -x build/asan/bin/unit_base ] || { result "unit tests were built" 1; return; }
     for program in build/asan/bin/unit_*; do
         local name=${program##*/}
         CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$program" >"$logs/$name.log" 2>&1
