@@ -1,5 +1,5 @@
 /*
- * dns_wire: queries written and names decoded by ldns, everything else read where it stands.
+ * dns_wire: names read by ldns, everything else written and read where it stands.
  *
  * A reply is walked once by dns_guard, which refuses whatever does not fit; then the CNAME chain is
  * followed from the question and only records at its end are taken (RFC 1034 §3.6.2, RFC 2308 §2).
@@ -16,6 +16,7 @@
 #include "base/escape.h"
 #include "probe/dns_ede.h"
 #include "probe/dns_guard.h"
+#include "probe/dns_write.h"
 
 #define CLASS_IN           1
 #define TYPE_SOA           6
@@ -53,6 +54,9 @@ static enum reading take_name(struct wire_name *out, ldns_status status, ldns_rd
 {
     if (status != LDNS_STATUS_OK)
         return status == LDNS_STATUS_MEM_ERR ? READING_MEMORY : READING_MALFORMED;
+    /* ldns 1.8 reports success when it could not make the name */
+    if (name == NULL)
+        return READING_MEMORY;
     if (ldns_rdf_size(name) > sizeof out->octets) {
         ldns_rdf_deep_free(name);
         return READING_MALFORMED;
@@ -136,31 +140,18 @@ static const char *name_text(struct arena *arena, const struct wire_name *name)
 
 /* ---- the query ---- */
 
-int dns_wire_query(uint8_t *out, size_t size, size_t *length, uint16_t id, const char *name,
-                   uint16_t type)
+enum dns_wire_written dns_wire_query(uint8_t *out, size_t size, size_t *length, uint16_t id,
+                                     const char *name, uint16_t type)
 {
-    ldns_rdf *owner = NULL;
-    ldns_pkt *query = NULL;
-    uint8_t *wire = NULL;
-    int result = -1;
+    struct wire_name owner;
+    enum reading reading = name_from_text(&owner, name);
 
-    if (ldns_str2rdf_dname(&owner, name) != LDNS_STATUS_OK)
-        return -1;
-    query = ldns_pkt_query_new(owner, (ldns_rr_type)type, LDNS_RR_CLASS_IN, LDNS_RD | LDNS_AD);
-    if (query == NULL) {
-        ldns_rdf_deep_free(owner);
-        return -1;
-    }
-    ldns_pkt_set_id(query, id);
-    ldns_pkt_set_edns_udp_size(query, DNS_UDP_MAX);
-    ldns_pkt_set_edns_do(query, true);
-    if (ldns_pkt2wire(&wire, query, length) == LDNS_STATUS_OK && *length <= size) {
-        memcpy(out, wire, *length);
-        result = 0;
-    }
-    LDNS_FREE(wire);
-    ldns_pkt_free(query);
-    return result;
+    if (reading == READING_MEMORY)
+        return DNS_WIRE_NO_MEMORY;
+    if (reading != READING_OK || size < DNS_WRITE_FIXED + name_length(&owner))
+        return DNS_WIRE_IMPOSSIBLE;
+    *length = dns_write_query(out, id, owner.octets, name_length(&owner), type);
+    return DNS_WIRE_WRITTEN;
 }
 
 /* ---- is it ours? ---- */

@@ -11,12 +11,16 @@ enum dns_wire_result {
     DNS_WIRE_MEMORY
 };
 
-/*
- * Writes a query (RD, AD, EDNS 1232 with DO, class IN) to `out`; 0 and *length, -1 when `name`
- * cannot be one in the DNS (RFC 1035 §2.3.4: CONFORMANCE C-10) or does not fit.
- */
-int dns_wire_query(uint8_t *out, size_t size, size_t *length, uint16_t id, const char *name,
-                   uint16_t type);
+enum dns_wire_written {
+    DNS_WIRE_WRITTEN,
+    DNS_WIRE_IMPOSSIBLE = -1, /* no such name in the DNS (RFC 1035 §2.3.4: CONFORMANCE C-10) */
+    DNS_WIRE_NO_MEMORY = -2   /* says nothing about the name */
+};
+
+/* Writes a query (RD, AD, EDNS 1232 with DO, class IN) to `out` and its length to *length; one that
+ * does not fit is DNS_WIRE_IMPOSSIBLE. */
+enum dns_wire_written dns_wire_query(uint8_t *out, size_t size, size_t *length, uint16_t id,
+                                     const char *name, uint16_t type);
 
 /*
  * Reads a reply to (id, name, type). Only records on the CNAME chain from `name` and of `type` and
