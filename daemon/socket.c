@@ -75,20 +75,28 @@ static int clear_path(const struct sockaddr_un *name, char error[SOCKET_ERROR_MA
         errno = EADDRINUSE;
         return fail(fd, error, "another process listens on", name->sun_path);
     }
+    if (errno != ECONNREFUSED) /* not proven dead: it may be somebody's whom we may not ask */
+        return fail(fd, error, "cannot tell who listens on", name->sun_path);
     close(fd);
     if (unlink(name->sun_path) != 0)
         return fail(-1, error, "cannot remove", name->sun_path);
     return 0;
 }
 
+/* Postfix has to pass through it, whatever umask we were started with. */
 static int make_folder(const char *path, char error[SOCKET_ERROR_MAX])
 {
     char copy[sizeof((struct sockaddr_un *)0)->sun_path];
     const char *folder;
+    mode_t mask;
+    int made;
 
     snprintf(copy, sizeof copy, "%s", path);
     folder = dirname(copy);
-    if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+    mask = umask(022);
+    made = mkdir(folder, 0755);
+    umask(mask);
+    if (made != 0 && errno != EEXIST)
         return fail(-1, error, "cannot make the folder", folder);
     return 0;
 }
@@ -113,7 +121,7 @@ static int listen_unix(const struct listen_address *address, char error[SOCKET_E
     umask(mask);
     if (bound != 0)
         return fail(fd, error, "cannot bind", address->path);
-    if (chown(address->path, uid, gid) != 0)
+    if (lchown(address->path, uid, gid) != 0)
         return fail(fd, error, "cannot give away", address->path);
     if (chmod(address->path, address->mode) != 0)
         return fail(fd, error, "cannot set the mode of", address->path);

@@ -1,0 +1,115 @@
+/* socket: Unix sockets as the file system sees them. */
+#include "daemon/socket.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static char folder[64], inner[80], path[96];
+static char error[SOCKET_ERROR_MAX];
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/mxc-socket-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(inner, sizeof inner, "%s/mxcrypt", folder);
+    snprintf(path, sizeof path, "%s/policy.sock", inner);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    unlink(path);
+    rmdir(inner);
+    return rmdir(folder);
+}
+
+static unsigned mode_of(const char *name)
+{
+    struct stat status;
+
+    assert_int_equal(lstat(name, &status), 0);
+    return status.st_mode & 0777;
+}
+
+static int listen_at_path(void)
+{
+    const struct listen_address address = {.path = path, .mode = 0666};
+
+    return socket_listen(&address, error);
+}
+
+/* The unit has UMask=0077: a folder made with that is closed to user postfix, and all mail waits.
+ */
+static void postfix_gets_through_whatever_the_umask(void **state)
+{
+    mode_t mask = umask(077);
+    int fd = listen_at_path();
+
+    (void)state;
+    umask(mask);
+    assert_true(fd >= 0);
+    assert_int_equal(mode_of(inner), 0755);
+    assert_int_equal(mode_of(path), 0666);
+    close(fd);
+}
+
+static void a_dead_socket_is_replaced_and_a_live_one_kept(void **state)
+{
+    int first = listen_at_path(), second = listen_at_path();
+
+    (void)state;
+    assert_true(first >= 0);
+    assert_int_equal(second, -1);
+    assert_non_null(strstr(error, "another process listens"));
+    close(first);
+    second = listen_at_path();
+    assert_true(second >= 0);
+    close(second);
+}
+
+/* Not a stream socket, so nothing can be told about it by connecting. */
+static void a_socket_of_another_kind_is_kept(void **state)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int other = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+    (void)state;
+    assert_int_equal(mkdir(inner, 0755), 0);
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    assert_int_equal(bind(other, (const struct sockaddr *)&name, sizeof name), 0);
+    assert_int_equal(listen_at_path(), -1);
+    assert_non_null(strstr(error, "cannot tell who listens"));
+    close(other);
+}
+
+static void what_is_no_socket_is_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(inner, 0755), 0);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(listen_at_path(), -1);
+    assert_non_null(strstr(error, "not a socket"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(postfix_gets_through_whatever_the_umask, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dead_socket_is_replaced_and_a_live_one_kept, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_socket_of_another_kind_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_socket_is_kept, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests_name("socket", tests, NULL, NULL);
+}
