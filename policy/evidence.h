@@ -151,7 +151,7 @@ enum sts_state {
 struct sts_evidence {
     enum sts_state state;
     char id[STS_ID_MAX + 1]; /* of the policy, else of the record; may be "" */
-    uint32_t ttl;            /* seconds: of the TXT answer; UINT32_MAX when not asked */
+    uint32_t ttl;            /* seconds: of the TXT answer; UINT32_MAX without one */
     const char *why;         /* in words what went wrong last, also beside a remembered policy */
     const struct sts_policy *policy; /* for STS_POLICY */
     int64_t fetched_at;              /* monotonic ms of the last successful fetch */

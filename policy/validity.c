@@ -70,25 +70,38 @@ static void use_host(struct life *life, const struct mx_host *host, int64_t nega
         limit_hard(life, FAILURE_MAX_MS);
 }
 
-static void use_probes(struct life *life, const struct mx_host *host, int64_t now)
+/* What was given up on, by the job's deadline or for want of a place, may be there a moment later:
+ * it is asked for again as soon as after a TEMP. */
+static void use_probes(struct life *life, const struct mx_host *host, int64_t given_up_ms,
+                       int64_t now)
 {
     for (size_t i = 0; i < host->address_count; i++) {
-        int64_t end = host->addresses[i].starttls.valid_until;
+        const struct starttls_result *result = &host->addresses[i].starttls;
 
-        if (end > 0)
-            limit(life, larger(end - now, 0));
+        if (result->valid_until > 0)
+            limit(life, larger(result->valid_until - now, 0));
+        if (result->state == STARTTLS_UNKNOWN)
+            limit_hard(life, given_up_ms);
     }
 }
 
-static void use_sts(struct life *life, const struct sts_evidence *sts, int64_t negative_max_ms,
-                    int64_t now)
+/* True when no policy is known through no fault of the domain's: it has not been found wanting. */
+static bool sts_given_up(const struct sts_evidence *sts)
 {
-    if (sts->state == STS_UNKNOWN || sts->state == STS_NOT_ASKED)
+    return sts->state == STS_UNKNOWN || (sts->state == STS_FETCH_FAILED && sts->retry_at == 0);
+}
+
+static void use_sts(struct life *life, const struct sts_evidence *sts,
+                    const struct verdict_options *options, int64_t now)
+{
+    if (sts->state == STS_NOT_ASKED)
         return;
+    if (sts_given_up(sts))
+        limit_hard(life, options->temp_ttl_ms);
     limit_ttl(life, sts->ttl);
     if (sts->state == STS_NO_RECORD)
-        limit(life, negative_max_ms);
-    if (sts->state == STS_DNS_ERROR)
+        limit(life, options->negative_ttl_max_ms);
+    if (sts->state == STS_DNS_ERROR || sts->ttl == UINT32_MAX) /* or a remembered policy alone */
         limit_hard(life, FAILURE_MAX_MS);
     limit_until(life, sts->retry_at, now);
     if (facts_policy_in_force(sts, now))
@@ -127,10 +140,10 @@ void validity_set(struct verdict *verdict, const struct evidence *evidence,
     for (size_t i = 0; i < evidence->host_count; i++) {
         use_host(&life, &evidence->hosts[i], options->negative_ttl_max_ms);
         if (use.probes)
-            use_probes(&life, &evidence->hosts[i], now);
+            use_probes(&life, &evidence->hosts[i], options->temp_ttl_ms, now);
     }
     if (use.sts)
-        use_sts(&life, &evidence->sts, options->negative_ttl_max_ms, now);
+        use_sts(&life, &evidence->sts, options, now);
     if (verdict->settled)
         ms = clamp(&life, verdict->level, options);
     ms = larger(ms, 1);

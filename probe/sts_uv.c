@@ -230,9 +230,9 @@ static enum step step_record(struct sts_lookup *lookup)
     const struct dns_record *record = NULL;
     size_t count;
 
-    lookup->result.ttl = answer == NULL ? 0 : answer->ttl;
     if (failure != NULL)
         return record_unknown(lookup, failure);
+    lookup->result.ttl = answer->ttl;
     count = sts_records(answer, &record);
     if (count > 1)
         why = arena_printf(lookup->arena, "%zu records at _mta-sts.%s begin with v=STSv1;", count,

@@ -293,6 +293,8 @@ CHANGE(retry_past, made->evidence.sts.retry_at = MAKE_NOW - 1)
 CHANGE(probe_900, made->addresses[0][1].starttls.valid_until = MAKE_NOW + 900 * S)
 CHANGE(probe_past, made->addresses[0][1].starttls.valid_until = MAKE_NOW - 5)
 CHANGE(day, made->evidence.mx_ttl = made->hosts[0].ttl = made->evidence.sts.ttl = 86400)
+CHANGE(no_txt_day, day(made, options); made->evidence.sts.ttl = UINT32_MAX)
+CHANGE(retry_in_5_min_day, day(made, options); retry_in_5_min(made, options))
 CHANGE(temp_20, options->temp_ttl_ms = 20 * S)
 CHANGE(temp_mx_5, made->evidence.mx = MX_ERROR; made->evidence.mx_ttl = 5)
 CHANGE(temp_mx_0, made->evidence.mx = MX_ERROR; made->evidence.mx_ttl = 0)
@@ -335,6 +337,14 @@ static const struct life lives[] = {
     {"A-33 to the millisecond", "N", 'E', "", 1, policy_ends_in_1ms},
     {"A-35 a new record is seen when the TXT's TTL ends", "N", 'E', "", 120 * S, txt_120},
     {"A-30 a failed fetch is tried again", "N", 'f', "T", 300 * S, retry_in_5_min},
+    {"A-30 a fetch that was never made: hostile 2, 40", "N", 'f', "T", 60 * S, day},
+    {"A-30 a fetch that failed, with its back-off", "N", 'f', "T", 300 * S, retry_in_5_min_day},
+    {"A-33 a remembered policy without a record", "N", 'E', "", 300 * S, no_txt_day},
+    {"the MTA-STS lookup was given up on", "N", '?', "V", 60 * S, day},
+    {"where DANE decides it does not matter", "U", '?', "", 24 * H, day},
+    {"G-15 a probe was given up on", "N", 'n', "V?", 60 * S, day},
+    {"G-15 all probes were given up on", "N", 'n', "?", 60 * S, day},
+    {"G-15 an address that is never probed", "N", 'n', "VK", 3 * H, day},
     {"A-30 a time that is past limits nothing", "N", 'f', "T", H, retry_past},
     {"G-14 a probe is repeated", "N", 'n', "TT", 900 * S, probe_900},
     {"G-14 a probe is overdue", "N", 'n', "TT", 60 * S, probe_past},
