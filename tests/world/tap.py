@@ -6,6 +6,7 @@ an empty list is silence."""
 import asyncio
 import collections
 import struct
+import threading
 
 import dnswire
 from dnsworld import UNBOUND_ADDRESS
@@ -88,7 +89,8 @@ class Tap(asyncio.DatagramProtocol):
     def __init__(self, loop, address):
         self.address = address
         self.rules = {}
-        self.seen = collections.Counter()
+        self._seen = collections.Counter()
+        self._lock = threading.Lock()
         self.questions = []
         self._transport = None
         self._tasks = set()
@@ -107,16 +109,19 @@ class Tap(asyncio.DatagramProtocol):
         else:
             self.rules[key] = rule
 
-    # list(): the thread of the servers adds to the counter meanwhile
     def asked(self, name, rrtype=None):
         """How often the name was asked for, with this type or any."""
         name = name.rstrip(".").lower()
         if rrtype is not None:
-            return self.seen[(name, dnswire.type_number(rrtype))]
-        return sum(count for (one, _), count in list(self.seen.items()) if one == name)
+            return self._seen[(name, dnswire.type_number(rrtype))]
+        return self._count(lambda one: one == name)
 
     def asked_below(self, suffix):
-        return sum(count for (name, _), count in list(self.seen.items()) if name == suffix or name.endswith("." + suffix))
+        return self._count(lambda one: one == suffix or one.endswith("." + suffix))
+
+    def _count(self, fits):
+        with self._lock:
+            return sum(count for (name, _), count in self._seen.items() if fits(name))
 
     def connection_made(self, transport):
         self._transport = transport
@@ -143,7 +148,8 @@ class Tap(asyncio.DatagramProtocol):
 
     async def _answers(self, data, over_tcp):
         question = dnswire.read_question(data)
-        self.seen[(question.name, question.rrtype)] += 1
+        with self._lock:
+            self._seen[(question.name, question.rrtype)] += 1
         self.questions.append(question)
         rule = self.rules.get((question.name, question.rrtype)) or self.rules.get((question.name, "*"))
         if rule:
