@@ -1,141 +1,114 @@
-/* socket: folders, modes and what is in the way of a Unix socket. */
-#include "unit.h"
+/* socket: Unix sockets as the file system sees them. */
+#include "daemon/socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/socket.h"
+#include "unit.h"
 
-static char folder[64], path[96];
+static char folder[64], inner[80], path[96];
+static char error[SOCKET_ERROR_MAX];
 
-static int make_place(void **state)
+static int set_up(void **state)
 {
     (void)state;
     snprintf(folder, sizeof folder, "/tmp/mxc-socket-XXXXXX");
     if (mkdtemp(folder) == NULL)
         return -1;
-    snprintf(path, sizeof path, "%s/below/policy.sock", folder);
+    snprintf(inner, sizeof inner, "%s/mxcrypt", folder);
+    snprintf(path, sizeof path, "%s/policy.sock", inner);
     return 0;
 }
 
-static int remove_place(void **state)
+static int tear_down(void **state)
 {
-    char below[80];
-
     (void)state;
     unlink(path);
-    snprintf(below, sizeof below, "%s/below", folder);
-    rmdir(below);
+    rmdir(inner);
     return rmdir(folder);
 }
 
-static mode_t mode_of(const char *name)
+static unsigned mode_of(const char *name)
 {
     struct stat status;
 
-    assert_int_equal(stat(name, &status), 0);
-    return status.st_mode & 07777;
+    assert_int_equal(lstat(name, &status), 0);
+    return status.st_mode & 0777;
 }
 
-static int open_at(unsigned mode, char error[SOCKET_ERROR_MAX])
+static int listen_at_path(void)
 {
-    const struct listen_address address = {.path = path, .mode = mode};
+    const struct listen_address address = {.path = path, .mode = 0666};
 
     return socket_listen(&address, error);
 }
 
-static void user_postfix_can_enter_whatever_the_umask(void **state)
+/* The unit has UMask=0077: a folder made with that is closed to user postfix, and all mail waits.
+ */
+static void postfix_gets_through_whatever_the_umask(void **state)
 {
-    char error[SOCKET_ERROR_MAX], below[80];
-    mode_t before = umask(0077);
-    int fd = open_at(0666, error);
+    mode_t mask = umask(077);
+    int fd = listen_at_path();
 
     (void)state;
-    umask(before);
+    umask(mask);
     assert_true(fd >= 0);
-    snprintf(below, sizeof below, "%s/below", folder);
-    assert_int_equal(mode_of(below), 0755);
+    assert_int_equal(mode_of(inner), 0755);
     assert_int_equal(mode_of(path), 0666);
     close(fd);
 }
 
-static void the_mode_is_the_one_asked_for(void **state)
+static void a_dead_socket_is_replaced_and_a_live_one_kept(void **state)
 {
-    char error[SOCKET_ERROR_MAX];
-    int fd = open_at(0600, error);
+    int first = listen_at_path(), second = listen_at_path();
 
     (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(mode_of(path), 0600);
-    close(fd);
+    assert_true(first >= 0);
+    assert_int_equal(second, -1);
+    assert_non_null(strstr(error, "another process listens"));
+    close(first);
+    second = listen_at_path();
+    assert_true(second >= 0);
+    close(second);
 }
 
-static void a_socket_left_behind_is_replaced(void **state)
+/* Not a stream socket, so nothing can be told about it by connecting. */
+static void a_socket_of_another_kind_is_kept(void **state)
 {
-    char error[SOCKET_ERROR_MAX];
-    int dead = open_at(0666, error), fd;
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int other = socket(AF_UNIX, SOCK_DGRAM, 0);
 
     (void)state;
-    assert_true(dead >= 0);
-    close(dead);
-    fd = open_at(0666, error);
-    assert_true(fd >= 0);
-    close(fd);
+    assert_int_equal(mkdir(inner, 0755), 0);
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    assert_int_equal(bind(other, (const struct sockaddr *)&name, sizeof name), 0);
+    assert_int_equal(listen_at_path(), -1);
+    assert_non_null(strstr(error, "cannot tell who listens"));
+    close(other);
 }
 
-static void a_living_one_is_not(void **state)
+static void what_is_no_socket_is_kept(void **state)
 {
-    char error[SOCKET_ERROR_MAX];
-    int living = open_at(0666, error);
-
     (void)state;
-    assert_true(living >= 0);
-    assert_int_equal(open_at(0666, error), -1);
-    assert_non_null(strstr(error, "another process listens on"));
-    close(living);
-}
-
-static void a_file_in_the_way_stays(void **state)
-{
-    char error[SOCKET_ERROR_MAX];
-    int fd = open_at(0666, error);
-    FILE *file;
-
-    (void)state;
-    close(fd);
-    unlink(path);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fclose(file);
-    assert_int_equal(open_at(0666, error), -1);
+    assert_int_equal(mkdir(inner, 0755), 0);
+    assert_int_equal(symlink("/dev/null", path), 0);
+    assert_int_equal(listen_at_path(), -1);
     assert_non_null(strstr(error, "not a socket"));
-    assert_int_equal(access(path, F_OK), 0);
 }
-
-static void an_unknown_group(void **state)
-{
-    const struct listen_address address = {.path = path, .mode = 0666, .group = "no-such-group"};
-    char error[SOCKET_ERROR_MAX];
-
-    (void)state;
-    assert_int_equal(socket_listen(&address, error), -1);
-    assert_non_null(strstr(error, "no such group: no-such-group"));
-}
-
-#define PLACED(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PLACED(user_postfix_can_enter_whatever_the_umask),
-        PLACED(the_mode_is_the_one_asked_for),
-        PLACED(a_socket_left_behind_is_replaced),
-        PLACED(a_living_one_is_not),
-        PLACED(a_file_in_the_way_stays),
-        PLACED(an_unknown_group),
+        cmocka_unit_test_setup_teardown(postfix_gets_through_whatever_the_umask, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_dead_socket_is_replaced_and_a_live_one_kept, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_socket_of_another_kind_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_socket_is_kept, set_up, tear_down),
     };
 
     return cmocka_run_group_tests_name("socket", tests, NULL, NULL);
