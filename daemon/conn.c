@@ -7,6 +7,7 @@
  */
 #include "daemon/conn.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ static void pending_free(struct pending *pending)
     jobs_leave(&pending->waiter);
     list_remove(&pending->link);
     pending->conn->pending_count--;
+    pending->conn->held -= pending->reply.length;
     buf_fini(&pending->reply);
     free(pending);
 }
@@ -133,6 +135,15 @@ static void conn_collect(struct conn *conn)
     }
 }
 
+/* After a reply was written to `place`. Without memory for it Postfix asks again, elsewhere. */
+static void placed(struct conn *conn, const struct buf *place)
+{
+    if (place != NULL && place != &conn->out)
+        conn->held += place->length;
+    if (place == NULL || place->failed)
+        conn_close(conn);
+}
+
 static void on_deliver(struct waiter *waiter, const struct finding *finding)
 {
     struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
@@ -141,10 +152,7 @@ static void on_deliver(struct waiter *waiter, const struct finding *finding)
     pending->done = true;
     engine_count(conn->server->engine, finding);
     conn->protocol->reply(&pending->reply, &finding->answers[pending->form]);
-    if (pending->reply.failed) {
-        conn_close(conn); /* no memory for one reply: Postfix asks again on a new connection */
-        return;
-    }
+    placed(conn, &pending->reply);
     conn_process(conn);
 }
 
@@ -221,8 +229,7 @@ static bool take_request(struct conn *conn, const struct request *request)
     }
     if (place != NULL)
         conn->protocol->reply(place, &finding->answers[form]);
-    if (place == NULL || place->failed)
-        conn_close(conn);
+    placed(conn, place);
     return true;
 }
 
@@ -230,11 +237,9 @@ static void take_malformed(struct conn *conn)
 {
     struct buf *place = reply_place(conn);
 
-    if (place == NULL) {
-        conn_close(conn);
-        return;
-    }
-    conn->protocol->reply_malformed(place);
+    if (place != NULL)
+        conn->protocol->reply_malformed(place);
+    placed(conn, place);
 }
 
 /* ---- reading ---- */
@@ -243,7 +248,7 @@ static bool conn_full(const struct conn *conn)
 {
     return conn->closing || !list_empty(&conn->starved) ||
            conn->pending_count >= SERVER_PENDING_MAX ||
-           conn->out.length + conn->sending.length >= SERVER_OUTPUT_MAX;
+           conn->out.length + conn->sending.length + conn->held >= SERVER_OUTPUT_MAX;
 }
 
 /* Takes whole requests from the front of `data`; gives the octets taken. */
@@ -282,6 +287,16 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(conn->server->read_buffer, CONN_READ_SIZE);
 }
 
+/* True when nobody is left to read a reply. A TCP client that is gone cannot be told from one that
+ * has only ended its requests: the first reply finds out. */
+static bool peer_gone(const struct conn *conn)
+{
+    struct pollfd poll_fd = {.fd = -1};
+
+    return uv_fileno(&conn->uv.handle, &poll_fd.fd) != 0 || poll(&poll_fd, 1, 0) < 0 ||
+           (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct conn *conn = stream->data;
@@ -289,6 +304,12 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 
     if (length == 0)
         return;
+    if (length == UV_EOF && !peer_gone(conn)) {
+        conn->ended = true;
+        conn->reading = false;
+        conn_process(conn);
+        return;
+    }
     if (length < 0) {
         conn_close(conn);
         return;
@@ -307,16 +328,37 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         conn_process(conn);
 }
 
+static bool owes_nothing(const struct conn *conn)
+{
+    return conn_idle(conn) && conn->out.length == 0 && list_empty(&conn->starved);
+}
+
+/* Takes and answers until the client has to send, to read or to wait; true when it still is open.
+ * A flush that made room must be followed by another look: no event would come to do it. */
+static bool conn_advance(struct conn *conn)
+{
+    bool was_full;
+
+    do {
+        conn_collect(conn);
+        if (conn->in.length > 0)
+            buf_consume(&conn->in, take_requests(conn, conn->in.data, conn->in.length));
+        if (conn->closing)
+            return false;
+        was_full = conn_full(conn);
+        conn_collect(conn);
+        conn_flush(conn);
+    } while (was_full && !conn_full(conn) && conn->in.length > 0);
+    return !conn->closing;
+}
+
 void conn_process(struct conn *conn)
 {
-    conn_collect(conn);
-    if (conn->in.length > 0)
-        buf_consume(&conn->in, take_requests(conn, conn->in.data, conn->in.length));
-    if (conn->closing)
+    if (!conn_advance(conn))
         return;
-    conn_collect(conn);
-    conn_flush(conn);
-    if (conn->closing || conn_full(conn) == !conn->reading)
+    if (conn->ended && owes_nothing(conn))
+        conn_close(conn);
+    if (conn->closing || conn->ended || conn_full(conn) == !conn->reading)
         return;
     conn->reading = !conn->reading;
     if (!conn->reading)

@@ -39,7 +39,9 @@ struct conn {
     struct list starved; /* in server->starved, or in no list */
     struct list pending; /* requests in flight, in order */
     unsigned pending_count;
+    size_t held; /* octets of replies that wait in line for one before them */
     bool reading, writing, closing;
+    bool ended; /* the client sends no more; what it asked is still answered */
     uv_write_t write;
 };
 
