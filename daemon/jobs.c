@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fair.h"
+#include "base/hostname.h"
 #include "base/log.h"
 
 /* Jobs that are told or ended by the clock, and jobs that are started, before others have a turn.
@@ -364,23 +365,10 @@ static void on_starter(uv_timer_t *starter)
     start_soon(jobs, NEXT_TURN_MS);
 }
 
-/* The base domain a key is counted under: its last two labels. */
-static const char *base_domain(const char *name)
-{
-    const char *base = name, *after = name;
-
-    for (const char *p = name; *p != '\0'; p++)
-        if (*p == '.') {
-            base = after;
-            after = p + 1;
-        }
-    return base;
-}
-
 static struct job *job_new(struct jobs *jobs, const struct key *key)
 {
     struct job *job = calloc(1, sizeof *job);
-    const char *base = base_domain(key->name);
+    const char *base = hostname_base(key->name);
 
     if (job == NULL)
         return NULL;

@@ -450,6 +450,30 @@ static void test_hash_spreads(void **state)
         assert_true(buckets[i] > 800 && buckets[i] < 1200);
 }
 
+static const struct base_row {
+    const char *name, *want;
+} bases[] = {
+    {"a.b.example.com", "example.com"},
+    {"example.com", "example.com"},
+    {"com", "com"},
+    {"", ""},
+    {"a.b.co.uk", "b.co.uk"},
+    {"b.co.uk", "b.co.uk"},
+    {"co.uk", "co.uk"},
+    {"a.b.com.br", "b.com.br"},
+    {"a.b.co.example", "co.example"},
+    {"a.b.coo.uk", "coo.uk"},
+    {"a.b.c.uk", "c.uk"},
+};
+
+/* Strangers below co.uk must not share one owner's cap on lookups: hostile 27. */
+static void test_base(void **state)
+{
+    const struct base_row *row = *state;
+
+    assert_string_equal(hostname_base(row->name), row->want);
+}
+
 int main(void)
 {
     ROWS_ADD(names, test_name);
@@ -457,6 +481,7 @@ int main(void)
     ROWS_ADD_TEST(test_labels);
     ROWS_ADD_TEST(test_fold_and_compare);
     ROWS_ADD_TEST(test_within);
+    ROWS_ADD(bases, test_base);
     ROWS_ADD(addresses, test_address);
     ROWS_ADD_TEST(test_ip_from_octets);
     ROWS_ADD(prefixes, test_prefix);
