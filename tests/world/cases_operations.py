@@ -254,12 +254,12 @@ def _(c):
 
     def step():
         path = os.path.join(c.world.folder, f"{c.label}.sock")
-        listen = [f"socketmap:unix:{path} owner=postfix group=postfix mode=0660", "socketmap:inet:[::1]:10040", "socketmap:inet:127.0.0.1:10040"]
+        listen = [f"socketmap:unix:{path} owner=postfix group=postfix mode=0660", "socketmap:inet:[::1]:10050", "socketmap:inet:127.0.0.1:10050"]
         with own_daemon(c, listen=listen) as one:
             found = os.stat(path)
             if (stat.S_IMODE(found.st_mode), found.st_uid) != (0o660, pwd.getpwnam("postfix").pw_uid):
                 raise Failed(f"mode {found.st_mode:o}, owner {found.st_uid}")
-            for where in (path, ("127.0.0.1", 10040), one.socket):
+            for where in (path, ("127.0.0.1", 10050), one.socket):
                 with clients.Socketmap(where) as connection:
                     c.must_be("DO", connection.ask(c.d))
     c.do(step)
