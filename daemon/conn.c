@@ -198,6 +198,28 @@ static struct buf *reply_place(struct conn *conn)
     return &pending->reply;
 }
 
+static void wait_for_turn(struct conn *conn)
+{
+    list_append(&conn->server->starved, &conn->starved);
+    server_want_turn(conn->server);
+}
+
+/* libuv reads up to 2 MB of requests from one client before it looks at the next: a client that
+ * sends faster than we answer must not keep the loop. */
+static bool has_turn(struct conn *conn)
+{
+    uint64_t now = uv_now(conn->server->loop);
+
+    if (conn->turn_at != now) {
+        conn->turn_at = now;
+        conn->turn_taken = 0;
+    }
+    if (conn->turn_taken++ < SERVER_TURN_MAX)
+        return true;
+    wait_for_turn(conn);
+    return false;
+}
+
 /* False when the request has to wait for another turn of the loop: it is not taken. */
 static bool take_request(struct conn *conn, const struct request *request)
 {
@@ -209,7 +231,7 @@ static bool take_request(struct conn *conn, const struct request *request)
     finding = engine_known(conn->server->engine, request->key, request->key_length);
     if (finding == NULL) {
         if (!server_lookup_share(conn->server)) {
-            list_append(&conn->server->starved, &conn->starved);
+            wait_for_turn(conn);
             return false;
         }
         pending = pending_new(conn);
@@ -256,7 +278,7 @@ static size_t take_requests(struct conn *conn, const char *data, size_t length)
 {
     size_t taken = 0;
 
-    while (taken < length && !conn_full(conn)) {
+    while (taken < length && !conn_full(conn) && has_turn(conn)) {
         struct request request;
         size_t used = 0;
         enum parse_status status = conn->protocol->parse(data + taken, length - taken, &used,

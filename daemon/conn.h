@@ -39,7 +39,9 @@ struct conn {
     struct list starved; /* in server->starved, or in no list */
     struct list pending; /* requests in flight, in order */
     unsigned pending_count;
-    size_t held; /* octets of replies that wait in line for one before them */
+    uint64_t turn_at;    /* uv_now of the turn that turn_taken counts in */
+    unsigned turn_taken; /* requests */
+    size_t held;         /* octets of replies that wait in line for one before them */
     bool reading, writing, closing;
     bool ended; /* the client sends no more; what it asked is still answered */
     uv_write_t write;
@@ -70,9 +72,10 @@ void conn_close(struct conn *conn);
 /* True when nobody waits for a reply on it: nothing in flight, nothing half sent. */
 bool conn_idle(const struct conn *conn);
 
-/* True when a lookup may start in this turn of the loop; counts it. When not, the next turn calls
- * conn_process for every starved connection. */
+/* True when a lookup may start in this turn of the loop; counts it. */
 bool server_lookup_share(struct server *server);
+/* In the next turn conn_process is called for every starved connection. */
+void server_want_turn(struct server *server);
 
 /* Told by conn.c when a connection's handle is closed and its memory about to go. */
 void server_conn_closed(struct server *server);

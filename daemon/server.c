@@ -119,6 +119,12 @@ static void accept_one(struct listener *listener)
 
 static void on_next_turn(uv_timer_t *timer);
 
+void server_want_turn(struct server *server)
+{
+    if (!uv_is_active((uv_handle_t *)&server->next_turn))
+        uv_timer_start(&server->next_turn, on_next_turn, NEXT_TURN_MS, 0);
+}
+
 /* Without room or share the connection waits where it is: libuv stops polling the listener, and
  * accepting it later resumes. */
 static void accept_or_wait(struct listener *listener)
@@ -127,7 +133,7 @@ static void accept_or_wait(struct listener *listener)
 
     listener->waiting = true;
     if (server->accept_share == 0) {
-        uv_timer_start(&server->next_turn, on_next_turn, NEXT_TURN_MS, 0);
+        server_want_turn(server);
         return;
     }
     if (!has_room(server))
@@ -179,10 +185,8 @@ static void on_next_turn(uv_timer_t *timer)
 
 bool server_lookup_share(struct server *server)
 {
-    if (server->lookup_share == 0) {
-        uv_timer_start(&server->next_turn, on_next_turn, NEXT_TURN_MS, 0);
+    if (server->lookup_share == 0)
         return false;
-    }
     server->lookup_share--;
     return true;
 }

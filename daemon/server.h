@@ -14,6 +14,7 @@
 #include "daemon/engine.h"
 
 #define SERVER_PENDING_MAX 128          /* requests in flight per connection */
+#define SERVER_TURN_MAX    128          /* requests of one connection before others have a turn */
 #define SERVER_OUTPUT_MAX  (128 * 1024) /* octets unsent before we stop reading */
 #define SERVER_PARTIAL_MS  15000        /* a request begun and not ended */
 #define SERVER_WRITE_MS    30000        /* a client that does not read */

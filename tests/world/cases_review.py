@@ -3,6 +3,8 @@
 import contextlib
 import os
 import socket
+import threading
+import time
 from dataclasses import replace
 
 import smtpd
@@ -82,6 +84,36 @@ def _(c):
                 for number in range(count):
                     if connection.read_reply() != want:
                         raise Failed(f"{where}: reply {number} differs")
+    c.do(step)
+
+
+def flood(where, data, seconds):
+    """Sends as fast as it can and reads everything, in threads of its own."""
+    with Socketmap(where) as connection:
+        def read():
+            with contextlib.suppress(OSError):
+                while connection.sock.recv(1 << 20):
+                    pass
+        reader = threading.Thread(target=read)
+        reader.start()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            connection.send(data)
+        connection.sock.shutdown(socket.SHUT_RDWR)
+        reader.join()
+
+
+@review("hostile-33", "a client that sends and reads without pause does not keep the loop", group="alone", valgrind=False)
+def _(c):
+    signed_host(c)
+
+    def step():
+        with own_daemon(c, stall_warning="20ms") as one:
+            c.must_be("DO", one.ask(c.d))
+            flood(one.socket, requests(c.d) * 50_000, 2)
+            stalls = [line for line in one.log().splitlines() if "loop-stalled" in line]
+        if stalls:
+            raise Failed(f"{len(stalls)} stalls: {stalls[-1]}")
     c.do(step)
 
 
