@@ -1,7 +1,8 @@
 /*
  * sts_memory: a map with two lists through it, each in order of use; see sts_memory.h.
  *
- * An entry is strong while its policy is to be enforced, weak otherwise; the weak ones go first.
+ * An entry is strong while its policy is to be enforced, weak otherwise; the weak ones go first,
+ * then the strong ones that take more room than an honest policy does.
  * Running out of memory forgets: an enforced policy that cannot be stored is lost when it is
  * needed next, which the caller sees as a domain without a remembered policy.
  */
@@ -17,11 +18,16 @@
 
 /* A policy of STS_BODY_MAX octets in lines of four, with a pointer each; see sts_policy_copy. */
 #define POLICY_OCTETS_MAX (8u * STS_BODY_MAX)
+/* A policy of some fifty mx lines fits. */
+#define LARGE_OCTETS 8192
+
+/* In the order in which they go. */
+enum rank { RANK_WEAK, RANK_LARGE, RANK_STRONG, RANK_COUNT };
 
 struct entry {
     UT_hash_handle hh;
     TAILQ_ENTRY(entry) link;
-    bool strong;
+    enum rank rank;
 
     struct arena *arena; /* owned; holds policy */
     const struct sts_policy *policy;
@@ -45,7 +51,7 @@ TAILQ_HEAD(entries, entry);
 struct sts_memory {
     struct sts_memory_options options;
     struct entry *map;
-    struct entries weak, strong; /* least recently used first */
+    struct entries ranks[RANK_COUNT]; /* least recently used first */
     size_t octets;
 };
 
@@ -56,8 +62,8 @@ struct sts_memory *sts_memory_new(const struct sts_memory_options *options)
     if (memory == NULL)
         return NULL;
     memory->options = *options;
-    TAILQ_INIT(&memory->weak);
-    TAILQ_INIT(&memory->strong);
+    for (size_t i = 0; i < RANK_COUNT; i++)
+        TAILQ_INIT(&memory->ranks[i]);
     return memory;
 }
 
@@ -69,16 +75,14 @@ static size_t entry_octets(const struct entry *entry)
 
 static void list_remove(struct sts_memory *memory, struct entry *entry)
 {
-    TAILQ_REMOVE(entry->strong ? &memory->strong : &memory->weak, entry, link);
+    TAILQ_REMOVE(&memory->ranks[entry->rank], entry, link);
 }
 
 /* Most recently used goes last. */
-static void list_append(struct sts_memory *memory, struct entry *entry, bool strong)
+static void list_append(struct sts_memory *memory, struct entry *entry, enum rank rank)
 {
-    struct entries *list = strong ? &memory->strong : &memory->weak;
-
-    entry->strong = strong;
-    TAILQ_INSERT_TAIL(list, entry, link);
+    entry->rank = rank;
+    TAILQ_INSERT_TAIL(&memory->ranks[rank], entry, link);
 }
 
 static void policy_drop(struct sts_memory *memory, struct entry *entry)
@@ -136,10 +140,17 @@ static bool is_strong(const struct entry *entry, int64_t now)
     return policy_valid(entry, now) && entry->policy->mode == STS_MODE_ENFORCE;
 }
 
+static enum rank rank_of(const struct entry *entry, int64_t now)
+{
+    if (!is_strong(entry, now))
+        return RANK_WEAK;
+    return entry_octets(entry) > LARGE_OCTETS ? RANK_LARGE : RANK_STRONG;
+}
+
 static void touch(struct sts_memory *memory, struct entry *entry, int64_t now)
 {
     list_remove(memory, entry);
-    list_append(memory, entry, is_strong(entry, now));
+    list_append(memory, entry, rank_of(entry, now));
 }
 
 static bool over_limits(const struct sts_memory *memory)
@@ -148,16 +159,28 @@ static bool over_limits(const struct sts_memory *memory)
            memory->octets > memory->options.octets_max;
 }
 
+/* Which entry goes next: one that has expired since it was used last, else the first in rank. */
+static struct entry *expendable(const struct sts_memory *memory, int64_t now)
+{
+    struct entry *found = NULL;
+
+    for (size_t i = RANK_COUNT; i-- > 0;) {
+        struct entry *oldest = TAILQ_FIRST(&memory->ranks[i]);
+
+        if (oldest == NULL)
+            continue;
+        if (i != RANK_WEAK && !is_strong(oldest, now))
+            return oldest;
+        found = oldest;
+    }
+    return found;
+}
+
 /* Frees until the limits hold; the entry put last may be the one that goes. */
 static void evict(struct sts_memory *memory, int64_t now)
 {
-    while (over_limits(memory)) {
-        struct entry *oldest = TAILQ_FIRST(&memory->strong);
-
-        if (oldest == NULL || (is_strong(oldest, now) && !TAILQ_EMPTY(&memory->weak)))
-            oldest = TAILQ_FIRST(&memory->weak);
-        entry_remove(memory, oldest);
-    }
+    while (over_limits(memory))
+        entry_remove(memory, expendable(memory, now));
 }
 
 static struct entry *find_or_add(struct sts_memory *memory, const char *domain)
@@ -176,7 +199,7 @@ static struct entry *find_or_add(struct sts_memory *memory, const char *domain)
         free(entry);
         return NULL;
     }
-    list_append(memory, entry, false);
+    list_append(memory, entry, RANK_WEAK);
     memory->octets += entry_octets(entry);
     return entry;
 }

@@ -342,6 +342,30 @@ static void an_expired_policy_goes_early(void **state)
     fixture_free(f);
 }
 
+/* Policies at the limit of size, from domains that somebody has many of: hostile 28. */
+static void large_policies_push_out_large_ones(void **state)
+{
+    static char line[40000];
+    const char *long_lines[] = {line};
+    struct sts_policy large = policy_of(STS_MODE_ENFORCE, WEEK_S);
+    struct fixture *f = fixture_new(UNLIMITED, 512 * 1024);
+    char name[32];
+
+    (void)state;
+    memset(line, 'x', sizeof line - 1);
+    large.line_count = 1;
+    large.lines = long_lines;
+    store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 0);
+    for (unsigned i = 0; i < 100; i++) {
+        name_of(name, "large", i);
+        sts_memory_store(f->memory, name, "1", &large, 1 + i);
+    }
+    assert_true(sts_memory_octets(f->memory) <= 512 * 1024);
+    assert_true(valid(f, name, 200));
+    assert_true(valid(f, D, 200));
+    fixture_free(f);
+}
+
 static void octets_are_bounded(void **state)
 {
     const size_t octets_max = 64 * 1024;
@@ -374,6 +398,7 @@ int main(void)
         cmocka_unit_test(enforced_policies_go_last),
         cmocka_unit_test(the_least_recently_used_goes_first),
         cmocka_unit_test(an_expired_policy_goes_early),
+        cmocka_unit_test(large_policies_push_out_large_ones),
         cmocka_unit_test(octets_are_bounded),
     };
 
