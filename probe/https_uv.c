@@ -138,6 +138,9 @@ static void explain(struct https_fetch *fetch, CURLcode code)
     curl_easy_getinfo(fetch->easy, CURLINFO_OS_ERRNO, &error);
     if (code == CURLE_OK)
         detail = "the response ended before its headers did";
+    if (code == CURLE_OUT_OF_MEMORY &&
+        fetch->connected) /* libcurl's word for a line above 100 KB */
+        detail = "a header line that is far too long";
     if (code == CURLE_OPERATION_TIMEDOUT)
         explain_timeout(fetch);
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)
