@@ -11,12 +11,14 @@
 #include "daemon/commands.h"
 
 #define CONTROL_READ_SIZE 4096
+#define RETRY_MS          1000
 
 struct control {
     uv_loop_t *loop;
     struct engine *engine;
     struct server *server;
     uv_pipe_t listener;
+    uv_timer_t retry; /* accepts what there was no memory for */
     struct list peers;
     unsigned peer_count, handles;
 };
@@ -137,13 +139,18 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         peer_next(peer);
 }
 
-static void on_connection(uv_stream_t *stream, int status)
-{
-    struct control *control = stream->data;
-    struct peer *peer = status != 0 ? NULL : calloc(1, sizeof *peer);
+static void on_retry(uv_timer_t *timer);
 
-    if (peer == NULL)
+/* Until a connection is accepted libuv does not look at the listener again. */
+static void accept_one(struct control *control)
+{
+    uv_stream_t *stream = (uv_stream_t *)&control->listener;
+    struct peer *peer = calloc(1, sizeof *peer);
+
+    if (peer == NULL) {
+        uv_timer_start(&control->retry, on_retry, RETRY_MS, 0);
         return;
+    }
     peer->control = control;
     list_init(&peer->link);
     buf_init(&peer->in, CONTROL_LINE_MAX);
@@ -160,6 +167,17 @@ static void on_connection(uv_stream_t *stream, int status)
         peer_close(peer);
 }
 
+static void on_retry(uv_timer_t *timer)
+{
+    accept_one(timer->data);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    if (status == 0)
+        accept_one(stream->data);
+}
+
 struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server)
 {
     struct control *control = calloc(1, sizeof *control);
@@ -172,7 +190,9 @@ struct control *control_new(uv_loop_t *loop, struct engine *engine, struct serve
     list_init(&control->peers);
     uv_pipe_init(loop, &control->listener, 0);
     control->listener.data = control;
-    control->handles = 1;
+    uv_timer_init(loop, &control->retry);
+    control->retry.data = control;
+    control->handles = 2;
     return control;
 }
 
@@ -185,7 +205,7 @@ int control_add(struct control *control, int take_fd)
                                   on_connection);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_own_closed(uv_handle_t *handle)
 {
     handle_gone(handle->data);
 }
@@ -194,5 +214,6 @@ void control_close(struct control *control)
 {
     while (!list_empty(&control->peers))
         peer_close(LIST_ELEMENT(control->peers.next, struct peer, link));
-    uv_close((uv_handle_t *)&control->listener, on_listener_closed);
+    uv_close((uv_handle_t *)&control->listener, on_own_closed);
+    uv_close((uv_handle_t *)&control->retry, on_own_closed);
 }
