@@ -23,8 +23,9 @@ struct cli {
     bool tlsrpt; /* --tlsrpt: as Postfix 3.10 and later would be answered */
 };
 
-/* Sends a request (a reference taken) to the daemon; its answer, or NULL after a message. */
-json_t *client_ask(const struct cli *cli, json_t *request);
+/* Sends a request (a reference taken) to the daemon; its answer, or NULL after a message with the
+ * exit status: no daemon, or CLI_NO when it refused. */
+json_t *client_ask(const struct cli *cli, json_t *request, int *status);
 
 /* Looks KEY up here and gives the report of report.h; NULL after a message. */
 json_t *local_explain(struct cli *cli, const char *text);

@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "cli/cli.h"
 
-#define ANSWER_MAX    (64 * 1024 * 1024)
-#define ANSWER_WAIT_S 60 /* longer than any job-deadline in its right mind */
+#define ANSWER_MAX     (64 * 1024 * 1024)
+#define ANSWER_SLACK_S 10 /* beyond the job-deadline */
 
 static int complain(const char *what, const char *path)
 {
@@ -22,10 +22,10 @@ static int complain(const char *what, const char *path)
     return -1;
 }
 
-static int connect_to(const char *path)
+static int connect_to(const char *path, int64_t wait_ms)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    struct timeval wait = {.tv_sec = ANSWER_WAIT_S};
+    struct timeval wait = {.tv_sec = (time_t)(wait_ms / 1000 + ANSWER_SLACK_S)};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -78,7 +78,7 @@ static bool read_line(int fd, struct buf *line)
     }
 }
 
-static json_t *parse_answer(const struct buf *line)
+static json_t *parse_answer(const struct buf *line, int *status)
 {
     json_error_t error;
     json_t *answer = json_loadb(buf_text(line), line->length, 0, &error);
@@ -88,27 +88,30 @@ static json_t *parse_answer(const struct buf *line)
         fprintf(stderr, "mxcrypt: the daemon's answer makes no sense: %s\n", error.text);
     if (refusal == NULL)
         return answer;
+    *status = CLI_NO;
     fprintf(stderr, "mxcrypt: %s\n", refusal);
     json_decref(answer);
     return NULL;
 }
 
-json_t *client_ask(const struct cli *cli, json_t *request)
+json_t *client_ask(const struct cli *cli, json_t *request, int *status)
 {
+    const char *path = cli->config.control_socket;
     char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
-    int fd = text == NULL ? -1 : connect_to(cli->config.control_socket);
+    int fd = text == NULL ? -1 : connect_to(path, cli->config.job_deadline_ms);
     json_t *answer = NULL;
     struct buf line;
 
     json_decref(request);
     buf_init(&line, ANSWER_MAX);
+    *status = text == NULL ? CLI_USAGE : CLI_NO_DAEMON;
     if (text == NULL)
         fputs("mxcrypt: the key is not valid UTF-8\n", stderr);
     if (fd >= 0) {
         if (send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1) && read_line(fd, &line))
-            answer = parse_answer(&line);
+            answer = parse_answer(&line, status);
         else
-            complain("no answer from", cli->config.control_socket);
+            complain("no answer from", path);
         close(fd);
     }
     free(text);

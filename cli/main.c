@@ -36,12 +36,14 @@ static int exit_of_status(const json_t *answer)
 
 static int do_query(struct cli *cli, char **words)
 {
-    json_t *answer = client_ask(cli, json_pack("{s:s, s:s, s:b}", "command", "query", "key",
-                                               words[0], "tlsrpt", (int)cli->tlsrpt));
     int status;
+    json_t *answer = client_ask(cli,
+                                json_pack("{s:s, s:s, s:b}", "command", "query", "key", words[0],
+                                          "tlsrpt", (int)cli->tlsrpt),
+                                &status);
 
     if (answer == NULL)
-        return CLI_NO_DAEMON;
+        return status;
     status = exit_of_status(answer);
     if (cli->json)
         print_json(answer);
@@ -63,16 +65,24 @@ static int print_report(const struct cli *cli, json_t *report)
     return status;
 }
 
+/* Asks the daemon for a report of KEY and prints it. */
+static int show_report(const struct cli *cli, const char *command, const char *key)
+{
+    int status;
+    json_t *report =
+        client_ask(cli, json_pack("{s:s, s:s}", "command", command, "key", key), &status);
+
+    return report == NULL ? status : print_report(cli, report);
+}
+
 static int do_explain(struct cli *cli, char **words)
 {
-    json_t *report =
-        cli->fresh
-            ? local_explain(cli, words[0])
-            : client_ask(cli, json_pack("{s:s, s:s}", "command", "explain", "key", words[0]));
+    json_t *report;
 
-    if (report == NULL)
-        return cli->fresh ? CLI_INTERNAL : CLI_NO_DAEMON;
-    return print_report(cli, report);
+    if (!cli->fresh)
+        return show_report(cli, "explain", words[0]);
+    report = local_explain(cli, words[0]);
+    return report == NULL ? CLI_INTERNAL : print_report(cli, report);
 }
 
 /* TLS at every address that answered, not at all of them, or nobody answered. */
@@ -117,16 +127,15 @@ static int do_probe(struct cli *cli, char **words)
 static bool list_page(struct cli *cli, json_t **after, json_t *all, int *status)
 {
     json_t *page =
-        client_ask(cli, json_pack("{s:s, s:O*}", "command", "cache-list", "after", *after));
+        client_ask(cli, json_pack("{s:s, s:O*}", "command", "cache-list", "after", *after), status);
     json_t *entry;
     size_t i;
 
     json_decref(*after);
     *after = NULL;
-    if (page == NULL) {
-        *status = CLI_NO_DAEMON;
+    if (page == NULL)
         return false;
-    }
+    *status = CLI_OK;
     json_array_foreach(json_object_get(page, "entries"), i, entry)
     {
         if (cli->json)
@@ -158,20 +167,18 @@ static int do_cache_list(struct cli *cli, char **words)
 
 static int do_cache_show(struct cli *cli, char **words)
 {
-    json_t *report =
-        client_ask(cli, json_pack("{s:s, s:s}", "command", "cache-show", "key", words[0]));
-
-    return report == NULL ? CLI_NO : print_report(cli, report);
+    return show_report(cli, "cache-show", words[0]);
 }
 
 static int do_cache_forget(struct cli *cli, char **words)
 {
-    json_t *answer =
-        client_ask(cli, json_pack("{s:s, s:s}", "command", "cache-forget", "key", words[0]));
+    int status;
+    json_t *answer = client_ask(
+        cli, json_pack("{s:s, s:s}", "command", "cache-forget", "key", words[0]), &status);
     bool forgotten = json_is_true(json_object_get(answer, "forgotten"));
 
     if (answer == NULL)
-        return CLI_NO_DAEMON;
+        return status;
     if (cli->json)
         print_json(answer);
     else
@@ -180,14 +187,16 @@ static int do_cache_forget(struct cli *cli, char **words)
     return forgotten ? CLI_OK : CLI_NO;
 }
 
-/* Prints an object of numbers, one a line. */
-static int print_numbers(struct cli *cli, json_t *answer)
+/* Asks the daemon for an object of numbers and prints it, one a line. */
+static int show_numbers(const struct cli *cli, const char *command)
 {
+    int status;
+    json_t *answer = client_ask(cli, json_pack("{s:s}", "command", command), &status);
     const char *name;
     json_t *value;
 
     if (answer == NULL)
-        return CLI_NO_DAEMON;
+        return status;
     if (cli->json)
         print_json(answer);
     else
@@ -200,13 +209,13 @@ static int print_numbers(struct cli *cli, json_t *answer)
 static int do_cache_flush(struct cli *cli, char **words)
 {
     (void)words;
-    return print_numbers(cli, client_ask(cli, json_pack("{s:s}", "command", "cache-flush")));
+    return show_numbers(cli, "cache-flush");
 }
 
 static int do_stats(struct cli *cli, char **words)
 {
     (void)words;
-    return print_numbers(cli, client_ask(cli, json_pack("{s:s}", "command", "stats")));
+    return show_numbers(cli, "stats");
 }
 
 static const struct command {

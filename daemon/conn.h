@@ -9,13 +9,16 @@
 
 #define CONN_READ_SIZE 65536
 
+/* A Unix or a TCP socket. */
+union socket_handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_pipe_t pipe;
+    uv_tcp_t tcp;
+};
+
 struct listener {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t pipe;
-        uv_tcp_t tcp;
-    } uv;
+    union socket_handle uv;
     struct server *server;
     const struct protocol *protocol;
     struct list link;
@@ -23,12 +26,7 @@ struct listener {
 };
 
 struct conn {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t pipe;
-        uv_tcp_t tcp;
-    } uv;
+    union socket_handle uv;
     struct server *server;
     const struct protocol *protocol;
     struct list link;    /* in server->conns, longest idle first */

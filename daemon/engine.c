@@ -115,6 +115,10 @@ const struct finding *engine_wait(struct engine *engine, const char *text, size_
     struct key key;
 
     key_parse(&key, text, length, engine->tools.smtp_port);
+    if (key.no_memory) {
+        engine_count(engine, engine->no_memory);
+        return engine->no_memory;
+    }
     if (jobs_join(engine->jobs, &key, waiter, clock_monotonic_ms()) != 0) {
         engine_count(engine, engine->overload);
         return engine->overload;
@@ -127,7 +131,8 @@ static void forget_hosts(struct engine *engine, const struct evidence *evidence)
 {
     for (size_t i = 0; engine->tools.book != NULL && i < evidence->host_count; i++)
         for (size_t j = 0; j < evidence->hosts[i].address_count; j++)
-            book_forget(engine->tools.book, &evidence->hosts[i].addresses[j].ip);
+            if (evidence->hosts[i].addresses[j].starttls.probed_at > 0)
+                book_forget(engine->tools.book, &evidence->hosts[i].addresses[j].ip);
 }
 
 bool engine_forget(struct engine *engine, const char *text, size_t length)
@@ -139,7 +144,7 @@ bool engine_forget(struct engine *engine, const char *text, size_t length)
     finding = cache_get(engine->cache, key.text, key.text_length);
     if (finding != NULL && finding->evidence != NULL)
         forget_hosts(engine, finding->evidence);
-    if (engine->tools.sts != NULL && *key.name != '\0')
+    if (engine->tools.sts != NULL && key.kind == KEY_DOMAIN && key.port == engine->tools.smtp_port)
         sts_forget(engine->tools.sts, key.name);
     jobs_forget(engine->jobs, &key);
     return cache_remove(engine->cache, key.text, key.text_length);
