@@ -2,13 +2,10 @@
  * https_uv: libcurl's multi interface on libuv; see https_uv.h.
  *
  * libcurl asks for sockets to be watched (socket_wanted) and for one timer (timer_wanted); both
- * come back to it as curl_multi_socket_action, after which finished transfers are collected.
- * Nothing of ours runs inside a callback of libcurl but notes in a fetch: owners are called from
- * collect().
- *
- * Names are never resolved here: each fetch has a DNS cache of its own (a share handle), filled
- * with the addresses given, and resolving is refused (resolve_refused). What comes back is judged
- * by https_reply before libcurl's word counts.
+ * come back to it as curl_multi_socket_action, after which collect() calls the owners of finished
+ * transfers: inside a callback of libcurl nothing of ours runs but notes in a fetch. Names are
+ * never resolved here: each fetch has a DNS cache of its own (a share handle), filled with the
+ * addresses given. What comes back is judged by https_reply before libcurl's word counts.
  *
  * Bugs: a hostile chunk extension is seen through the trace callback, so tracing is always on.
  */
@@ -18,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +23,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/escape.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "probe/https_reply.h"
 #include "probe/https_target.h"
@@ -37,7 +34,7 @@
 #define PIECES_MAX 2000
 
 struct https_fetch {
-    TAILQ_ENTRY(https_fetch) link;
+    struct list link; /* in queue or active */
     struct https *https;
     CURL *easy; /* NULL while it waits in the queue */
     CURLSH *share;
@@ -53,14 +50,12 @@ struct https_fetch {
     void *context;
 };
 
-TAILQ_HEAD(fetches, https_fetch);
-
 struct https {
     struct https_options options;
     struct tls_context *tls;
     CURLM *multi;
     struct watches *watches; /* libcurl's sockets and timer; the kick starts what is queued */
-    struct fetches queue, active;
+    struct list queue, active;
     unsigned queued, in_flight;
 };
 
@@ -95,11 +90,10 @@ static void fetch_unlink(struct https_fetch *fetch)
 {
     struct https *https = fetch->https;
 
+    list_remove(&fetch->link);
     if (fetch->easy == NULL) {
-        TAILQ_REMOVE(&https->queue, fetch, link);
         https->queued--;
     } else {
-        TAILQ_REMOVE(&https->active, fetch, link);
         https->in_flight--;
         watches_kick(https->watches);
     }
@@ -217,10 +211,7 @@ static int progress(void *context, curl_off_t down_total, curl_off_t down, curl_
 {
     struct https_fetch *fetch = context;
 
-    (void)down_total;
-    (void)down;
-    (void)up_total;
-    (void)up;
+    (void)down_total, (void)down, (void)up_total, (void)up;
     return fetch->target.why[0] != '\0';
 }
 
@@ -271,14 +262,13 @@ static void collect(struct https *https)
     int left;
 
     while ((message = curl_multi_info_read(https->multi, &left)) != NULL) {
-        CURLcode code = message->data.result;
         struct https_fetch *fetch = NULL;
 
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
         CHECK(fetch != NULL);
-        fetch_end(fetch, code);
+        fetch_end(fetch, message->data.result);
     }
 }
 
@@ -332,10 +322,8 @@ static int socket_close(void *context, curl_socket_t fd)
 
 static int timer_wanted(CURLM *multi, long timeout_ms, void *context)
 {
-    struct https *https = context;
-
     (void)multi;
-    watches_timer(https->watches, timeout_ms);
+    watches_timer(((struct https *)context)->watches, timeout_ms);
     return 0;
 }
 
@@ -457,8 +445,8 @@ static void fetch_launch(struct https_fetch *fetch)
     fetch->easy = curl_easy_init();
     if (fetch->easy != NULL && set_all(fetch) &&
         curl_multi_add_handle(https->multi, fetch->easy) == CURLM_OK) {
-        TAILQ_REMOVE(&https->queue, fetch, link);
-        TAILQ_INSERT_TAIL(&https->active, fetch, link);
+        list_remove(&fetch->link);
+        list_append(&https->active, &fetch->link);
         https->queued--;
         https->in_flight++;
         return;
@@ -477,30 +465,38 @@ static void fetch_launch(struct https_fetch *fetch)
 static bool may_launch(const struct https *https, const struct https_fetch *fetch)
 {
     unsigned same = 0, same_max = https->options.in_flight_max / 4 + 1;
-    const struct https_fetch *other = TAILQ_FIRST(&https->active);
 
-    for (; other != NULL; other = TAILQ_NEXT(other, link))
+    for (struct list *link = https->active.next; link != &https->active; link = link->next) {
+        const struct https_fetch *other = LIST_ELEMENT(link, struct https_fetch, link);
+
         if (fetch->target.address_count > 0 &&
             ip_equal(&other->target.addresses[0], &fetch->target.addresses[0]))
             same++;
+    }
     return same < same_max;
+}
+
+/* The first in the queue that may have a place now; NULL when none may. */
+static struct https_fetch *next_fetch(const struct https *https)
+{
+    if (https->in_flight >= https->options.in_flight_max)
+        return NULL;
+    for (struct list *link = https->queue.next; link != &https->queue; link = link->next) {
+        struct https_fetch *fetch = LIST_ELEMENT(link, struct https_fetch, link);
+
+        if (may_launch(https, fetch))
+            return fetch;
+    }
+    return NULL;
 }
 
 /* fetch_launch may call an owner, who may change the queue: begin again after each one. */
 static void kicked(void *context)
 {
-    struct https *https = context;
     struct https_fetch *fetch;
 
-    do {
-        if (https->in_flight >= https->options.in_flight_max)
-            return;
-        fetch = TAILQ_FIRST(&https->queue);
-        while (fetch != NULL && !may_launch(https, fetch))
-            fetch = TAILQ_NEXT(fetch, link);
-        if (fetch != NULL)
-            fetch_launch(fetch);
-    } while (fetch != NULL);
+    while ((fetch = next_fetch(context)) != NULL)
+        fetch_launch(fetch);
 }
 
 int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
@@ -522,7 +518,7 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
         https_target_add(&fetch->target, https->options.filter, &request->addresses[i]);
     fetch->done = done;
     fetch->context = context;
-    TAILQ_INSERT_TAIL(&https->queue, fetch, link);
+    list_append(&https->queue, &fetch->link);
     https->queued++;
     watches_kick(https->watches);
     *out = fetch;
@@ -570,8 +566,8 @@ int https_new(struct https **out, const struct https_options *options)
         return UV_ENOMEM;
     }
     https->options = *options;
-    TAILQ_INIT(&https->queue);
-    TAILQ_INIT(&https->active);
+    list_init(&https->queue);
+    list_init(&https->active);
     if (watches_new(&https->watches, options->loop, &owner) != 0) {
         watches_gone(https);
         return UV_ENOMEM;
@@ -592,10 +588,10 @@ int https_new(struct https **out, const struct https_options *options)
 
 void https_close(struct https *https)
 {
-    while (!TAILQ_EMPTY(&https->active))
-        https_cancel(TAILQ_FIRST(&https->active));
-    while (!TAILQ_EMPTY(&https->queue))
-        https_cancel(TAILQ_FIRST(&https->queue));
+    while (!list_empty(&https->active))
+        https_cancel(LIST_ELEMENT(https->active.next, struct https_fetch, link));
+    while (!list_empty(&https->queue))
+        https_cancel(LIST_ELEMENT(https->queue.next, struct https_fetch, link));
     if (https->multi != NULL)
         curl_multi_cleanup(https->multi);
     watches_close(https->watches);

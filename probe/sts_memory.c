@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
+#include "base/list.h"
 #include "base/map.h"
 #include "probe/sts_policy.h"
 
@@ -26,8 +26,7 @@ enum rank { RANK_WEAK, RANK_LARGE, RANK_STRONG, RANK_COUNT };
 
 struct entry {
     UT_hash_handle hh;
-    TAILQ_ENTRY(entry) link;
-    enum rank rank;
+    struct list link; /* in one of the ranks */
 
     struct arena *arena; /* owned; holds policy */
     const struct sts_policy *policy;
@@ -46,12 +45,10 @@ struct entry {
     char domain[];
 };
 
-TAILQ_HEAD(entries, entry);
-
 struct sts_memory {
     struct sts_memory_options options;
     struct entry *map;
-    struct entries ranks[RANK_COUNT]; /* least recently used first */
+    struct list ranks[RANK_COUNT]; /* least recently used first */
     size_t octets;
 };
 
@@ -63,7 +60,7 @@ struct sts_memory *sts_memory_new(const struct sts_memory_options *options)
         return NULL;
     memory->options = *options;
     for (size_t i = 0; i < RANK_COUNT; i++)
-        TAILQ_INIT(&memory->ranks[i]);
+        list_init(&memory->ranks[i]);
     return memory;
 }
 
@@ -73,16 +70,10 @@ static size_t entry_octets(const struct entry *entry)
            (entry->arena == NULL ? 0 : arena_octets(entry->arena));
 }
 
-static void list_remove(struct sts_memory *memory, struct entry *entry)
-{
-    TAILQ_REMOVE(&memory->ranks[entry->rank], entry, link);
-}
-
 /* Most recently used goes last. */
-static void list_append(struct sts_memory *memory, struct entry *entry, enum rank rank)
+static void rank_append(struct sts_memory *memory, struct entry *entry, enum rank rank)
 {
-    entry->rank = rank;
-    TAILQ_INSERT_TAIL(&memory->ranks[rank], entry, link);
+    list_append(&memory->ranks[rank], &entry->link);
 }
 
 static void policy_drop(struct sts_memory *memory, struct entry *entry)
@@ -97,7 +88,7 @@ static void policy_drop(struct sts_memory *memory, struct entry *entry)
 static void entry_remove(struct sts_memory *memory, struct entry *entry)
 {
     memory->octets -= entry_octets(entry);
-    list_remove(memory, entry);
+    list_remove(&entry->link);
     HASH_DEL(memory->map, entry);
     arena_free(entry->arena);
     free(entry);
@@ -149,8 +140,8 @@ static enum rank rank_of(const struct entry *entry, int64_t now)
 
 static void touch(struct sts_memory *memory, struct entry *entry, int64_t now)
 {
-    list_remove(memory, entry);
-    list_append(memory, entry, rank_of(entry, now));
+    list_remove(&entry->link);
+    rank_append(memory, entry, rank_of(entry, now));
 }
 
 static bool over_limits(const struct sts_memory *memory)
@@ -165,10 +156,11 @@ static struct entry *expendable(const struct sts_memory *memory, int64_t now)
     struct entry *found = NULL;
 
     for (size_t i = RANK_COUNT; i-- > 0;) {
-        struct entry *oldest = TAILQ_FIRST(&memory->ranks[i]);
+        struct entry *oldest;
 
-        if (oldest == NULL)
+        if (list_empty(&memory->ranks[i]))
             continue;
+        oldest = LIST_ELEMENT(memory->ranks[i].next, struct entry, link);
         if (i != RANK_WEAK && !is_strong(oldest, now))
             return oldest;
         found = oldest;
@@ -199,7 +191,7 @@ static struct entry *find_or_add(struct sts_memory *memory, const char *domain)
         free(entry);
         return NULL;
     }
-    list_append(memory, entry, RANK_WEAK);
+    rank_append(memory, entry, RANK_WEAK);
     memory->octets += entry_octets(entry);
     return entry;
 }

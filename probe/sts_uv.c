@@ -12,10 +12,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "probe/sts_memory.h"
 #include "probe/sts_policy.h"
@@ -50,7 +50,7 @@ struct sts {
     struct sts_options options;
     struct sts_memory *memory;
     struct sts_stats stats;
-    LIST_HEAD(, sts_lookup) lookups;
+    struct list lookups;
 };
 
 /* One DNS question of a lookup. */
@@ -62,7 +62,7 @@ struct question {
 };
 
 struct sts_lookup {
-    LIST_ENTRY(sts_lookup) link;
+    struct list link;
     struct sts *sts;     /* NULL once cancelled or done */
     struct arena *arena; /* borrowed, as the three below */
     const char *domain;
@@ -447,7 +447,7 @@ static void lookup_closed(uv_handle_t *handle)
 /* Takes the lookup out of everything; its memory goes when its timer is closed. */
 static void detach(struct sts_lookup *lookup)
 {
-    LIST_REMOVE(lookup, link);
+    list_remove(&lookup->link);
     lookup->sts = NULL;
     give_up(&lookup->txt);
     give_up(&lookup->a);
@@ -521,7 +521,7 @@ int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, con
     lookup->result.ttl = UINT32_MAX;
     uv_timer_init(sts->options.loop, &lookup->timer);
     lookup->timer.data = lookup;
-    LIST_INSERT_HEAD(&sts->lookups, lookup, link);
+    list_append(&sts->lookups, &lookup->link);
     uv_timer_start(&lookup->timer, timer_fired, 0, 0);
     *out = lookup;
     return 0;
@@ -551,15 +551,15 @@ int sts_new(struct sts **out, const struct sts_options *options)
         return UV_ENOMEM;
     }
     sts->options = *options;
-    LIST_INIT(&sts->lookups);
+    list_init(&sts->lookups);
     *out = sts;
     return 0;
 }
 
 void sts_close(struct sts *sts)
 {
-    while (!LIST_EMPTY(&sts->lookups))
-        sts_cancel(LIST_FIRST(&sts->lookups));
+    while (!list_empty(&sts->lookups))
+        sts_cancel(LIST_ELEMENT(sts->lookups.next, struct sts_lookup, link));
     sts_memory_free(sts->memory);
     free(sts);
 }

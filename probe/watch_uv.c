@@ -2,10 +2,11 @@
 #include "probe/watch_uv.h"
 
 #include <stdlib.h>
-#include <sys/queue.h>
+
+#include "base/list.h"
 
 struct watch {
-    LIST_ENTRY(watch) link;
+    struct list link;
     uv_poll_t poll;
     struct watches *watches;
     int fd;
@@ -14,7 +15,7 @@ struct watch {
 struct watches {
     uv_loop_t *loop;
     struct watches_owner owner;
-    LIST_HEAD(, watch) list;
+    struct list list;
     uv_timer_t timer, kick;
     unsigned handles; /* not closed yet */
     bool closing;
@@ -52,7 +53,7 @@ int watches_new(struct watches **out, uv_loop_t *loop, const struct watches_owne
         return UV_ENOMEM;
     watches->loop = loop;
     watches->owner = *owner;
-    LIST_INIT(&watches->list);
+    list_init(&watches->list);
     uv_timer_init(loop, &watches->timer);
     uv_timer_init(loop, &watches->kick);
     watches->timer.data = watches->kick.data = watches;
@@ -63,26 +64,27 @@ int watches_new(struct watches **out, uv_loop_t *loop, const struct watches_owne
 
 static void watch_close(struct watch *watch)
 {
-    LIST_REMOVE(watch, link);
+    list_remove(&watch->link);
     uv_close((uv_handle_t *)&watch->poll, poll_closed);
 }
 
 void watches_close(struct watches *watches)
 {
     watches->closing = true;
-    while (!LIST_EMPTY(&watches->list))
-        watch_close(LIST_FIRST(&watches->list));
+    while (!list_empty(&watches->list))
+        watch_close(LIST_ELEMENT(watches->list.next, struct watch, link));
     uv_close((uv_handle_t *)&watches->timer, timer_closed);
     uv_close((uv_handle_t *)&watches->kick, timer_closed);
 }
 
 static struct watch *find(struct watches *watches, int fd)
 {
-    struct watch *watch;
+    for (struct list *link = watches->list.next; link != &watches->list; link = link->next) {
+        struct watch *watch = LIST_ELEMENT(link, struct watch, link);
 
-    LIST_FOREACH(watch, &watches->list, link)
-    if (watch->fd == fd)
-        return watch;
+        if (watch->fd == fd)
+            return watch;
+    }
     return NULL;
 }
 
@@ -102,7 +104,7 @@ static int add(struct watch **out, struct watches *watches, int fd)
     watch->fd = fd;
     watch->poll.data = watch;
     watches->handles++;
-    LIST_INSERT_HEAD(&watches->list, watch, link);
+    list_append(&watches->list, &watch->link);
     *out = watch;
     return 0;
 }
