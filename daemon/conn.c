@@ -66,8 +66,6 @@ bool conn_idle(const struct conn *conn)
 
 /* ---- writing ---- */
 
-static void conn_flush(struct conn *conn);
-
 static void on_written(uv_write_t *write, int status)
 {
     struct conn *conn = write->data;

@@ -33,7 +33,8 @@ const struct finding *engine_wait(struct engine *engine, const char *key, size_t
                                   struct waiter *waiter);
 /* Counts an answer that a waiter got. */
 void engine_count(struct engine *engine, const struct finding *finding);
-/* Drops what is cached and remembered of a key and its hosts; true when there was something. */
+/* Drops what is cached of a key, its domain's policy and the probe results of its hosts; true when
+ * it was cached. */
 bool engine_forget(struct engine *engine, const char *key, size_t length);
 /* Drops every finding, but neither policies nor probe results; gives their number. */
 size_t engine_flush(struct engine *engine);
