@@ -9,3 +9,5 @@ int64_t clock_monotonic_ms(void);
 int64_t clock_thread_cpu_ns(void);
 /* Seconds since 1970, for people and for files; may jump. */
 int64_t clock_wall_s(void);
+/* Milliseconds since 1970, for what is kept on disk; may jump. */
+int64_t clock_wall_ms(void);

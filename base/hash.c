@@ -4,11 +4,11 @@
 #include <string.h>
 #include <sys/random.h>
 
-static uint64_t key[2];
+static uint64_t process_key[2];
 
 int hash_init(void)
 {
-    return getrandom(key, sizeof key, 0) == (ssize_t)sizeof key ? 0 : -1;
+    return getrandom(process_key, sizeof process_key, 0) == (ssize_t)sizeof process_key ? 0 : -1;
 }
 
 static inline uint64_t rotate(uint64_t x, int bits)
@@ -39,7 +39,7 @@ static inline uint64_t load_le(const unsigned char *p, size_t n)
     return word;
 }
 
-uint64_t hash_bytes(const void *data, size_t length)
+static uint64_t sip_hash(const uint64_t key[2], const void *data, size_t length)
 {
     const unsigned char *p = data;
     uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
@@ -61,4 +61,16 @@ uint64_t hash_bytes(const void *data, size_t length)
     for (int i = 0; i < 3; i++)
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t hash_bytes(const void *data, size_t length)
+{
+    return sip_hash(process_key, data, length);
+}
+
+uint64_t hash_stable(const void *data, size_t length)
+{
+    static const uint64_t fixed_key[2] = {0x6d78637279707400, 1};
+
+    return sip_hash(fixed_key, data, length);
 }

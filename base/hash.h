@@ -1,4 +1,7 @@
-/* hash: SipHash-1-3 under a key drawn at start, for maps whose keys strangers choose. */
+/*
+ * hash: SipHash-1-3, under a key drawn at start for maps whose keys strangers choose, and under a
+ * fixed key for what is kept on disk.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -8,3 +11,5 @@
  * without it the key is zero, as in unit tests. */
 int hash_init(void);
 uint64_t hash_bytes(const void *data, size_t length);
+/* The same in every process and on every machine: a check against accidents, not against malice. */
+uint64_t hash_stable(const void *data, size_t length);

@@ -103,7 +103,7 @@ json_t *local_explain(struct cli *cli, const char *text)
     if (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) {
         evidence = local_look_up(&local, &key);
         if (evidence != NULL)
-            verdict_decide(&verdict, evidence, &cli->config.verdict, clock_monotonic_ms());
+            verdict_decide(&verdict, evidence, NULL, &cli->config.verdict, clock_monotonic_ms());
     }
     if (evidence != NULL || key.kind == KEY_PARENT || key.kind == KEY_OTHER)
         report = report_explain(&key, &verdict, evidence, clock_monotonic_ms());

@@ -139,7 +139,7 @@ static struct finding *job_finding(const struct job *job, int64_t now)
         verdict_without_evidence(&verdict, VERDICT_TEMP, REASON_OVERLOAD, now);
     } else {
         evidence = domain_evidence(job->lookup);
-        verdict_decide(&verdict, evidence, &job->jobs->config->verdict, now);
+        verdict_decide(&verdict, evidence, NULL, &job->jobs->config->verdict, now);
     }
     return finding_new(&job->key, &verdict, evidence, now);
 }
@@ -226,7 +226,7 @@ static void on_changed(void *context)
     }
     if (job->early != NULL)
         return;
-    verdict_decide(&verdict, evidence, &job->jobs->config->verdict, now);
+    verdict_decide(&verdict, evidence, NULL, &job->jobs->config->verdict, now);
     if (verdict.settled)
         job_early(job, now);
 }

@@ -73,6 +73,7 @@ enum tlsa_match { TLSA_MATCH_NONE, TLSA_MATCH_OK, TLSA_MATCH_MISMATCH };
 struct starttls_result {
     enum starttls state;
     bool chain_ok;        /* the chain ends at a trust anchor, dates and strength included */
+    bool expired;         /* what is wrong with the chain is its dates */
     bool name_ok;         /* the certificate names the MX host (RFC 6125, no CN) */
     enum tlsa_match tlsa; /* against the TLSA RRset the host had when it was probed */
     bool requiretls;      /* EHLO after TLS lists REQUIRETLS (RFC 8689); recorded only */
@@ -156,6 +157,7 @@ struct sts_evidence {
     const struct sts_policy *policy; /* for STS_POLICY */
     int64_t fetched_at;              /* monotonic ms of the last successful fetch */
     int64_t valid_until;             /* fetched_at + max_age */
+    int64_t refresh_at;              /* monotonic ms when the same id is fetched again; 0: never */
     int64_t retry_at;                /* monotonic ms before which no fetch is tried; 0: none */
 };
 

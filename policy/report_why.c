@@ -300,6 +300,10 @@ static const writer writers[REASON_COUNT] = {
     [REASON_CLEAR] = why_clear,
     [REASON_REFUSED] = why_refused,
     [REASON_UNPROBED] = why_unprobed,
+    [REASON_HELD] = why_open,
+    [REASON_DANE_REMEMBERED] = why_open,
+    [REASON_STS_REMEMBERED] = why_open,
+    [REASON_STARTTLS_REMEMBERED] = why_open,
     [REASON_DEADLINE] = why_open,
 };
 

@@ -174,7 +174,8 @@ static struct validity_use decide_by_table(struct verdict *out, const struct fac
 }
 
 void verdict_decide(struct verdict *out, const struct evidence *evidence,
-                    const struct verdict_options *options, int64_t now)
+                    const struct remembered *remembered, const struct verdict_options *options,
+                    int64_t now)
 {
     struct validity_use use = {false, false};
     struct facts facts;
@@ -189,6 +190,10 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
     };
     if (!decide_by_mx(out, facts.mx))
         use = decide_by_table(out, &facts, options);
+    out->shown_level = out->level;
+    out->shown_reason = out->reason;
+    if (remembered != NULL)
+        out->remembered = *remembered;
     validity_set(out, evidence, options, use, now);
 }
 

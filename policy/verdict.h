@@ -71,6 +71,14 @@ enum starttls_state {
     X(REFUSED, "starttls-refused",                                                                 \
       "a mail host refuses STARTTLS with 5xx: encrypt would bounce mail")                          \
     X(UNPROBED, "starttls-unknown", "no mail host answered on its SMTP port, or none was asked")   \
+    X(HELD, "held",                                                                                \
+      "the mail hosts did better before: what they proved is kept for a while")                    \
+    X(DANE_REMEMBERED, "dane-remembered",                                                          \
+      "the lookup gave less, but the TLSA records seen before are within their TTL")               \
+    X(STS_REMEMBERED, "sts-remembered",                                                            \
+      "the lookup did not answer, but an MTA-STS policy is remembered and in force")               \
+    X(STARTTLS_REMEMBERED, "starttls-remembered",                                                  \
+      "the lookup did not answer in time; the mail hosts did TLS when last seen")                  \
     X(DEADLINE, "deadline", "the lookup did not end in time")                                      \
     X(OVERLOAD, "overload", "too many lookups are under way")                                      \
     X(MEMORY, "memory", "the daemon is out of memory for this lookup")
@@ -100,11 +108,38 @@ struct verdict_options {
     int64_t ttl_min_ms, ttl_max_ms;
     int64_t negative_ttl_max_ms;
     int64_t temp_ttl_ms;
+    int64_t hold_ms;         /* a proven level that is shown no longer stays so long */
+    int64_t hold_expired_ms; /* the same when all that is wrong is certificates that lapsed */
+    int64_t hold_probe_min_ms, hold_probe_max_ms; /* a held next-hop is probed again */
+};
+
+/* A level that probing proved once and shows no longer. */
+struct loss {
+    int64_t since; /* when less was seen first; 0: it has not been */
+    int64_t until; /* when the level sinks to what is seen */
+};
+
+/*
+ * What earlier lookups of a next-hop proved and still counts (VERDICTS.md §4, §5). All zero:
+ * nothing. verdict_decide reads one and gives its successor; whoever keeps findings keeps it.
+ */
+struct remembered {
+    int64_t dane_until; /* dane-only was proven by records that live until then; 0: it was not */
+    bool secure;        /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
+    enum verdict_level proven;   /* by probing: NO_OPINION, ENCRYPT or VERIFY */
+    struct loss verify, encrypt; /* of what was proven; encrypt only after verify or with it */
 };
 
 struct verdict {
     enum verdict_level level;
     enum verdict_reason reason;
+    /* What the evidence alone says; the same unless something remembered counts for more. */
+    enum verdict_level shown_level;
+    enum verdict_reason shown_reason;
+    /* REASON_HELD: the loss that is held against; else zero. */
+    struct loss held;
+    /* To be kept when the evidence was complete, else what was given. */
+    struct remembered remembered;
     enum dane_state dane;
     enum starttls_state starttls;
     bool sts_enforced;
@@ -116,11 +151,12 @@ struct verdict {
     int64_t refresh_at; /* before valid_until */
 };
 
-/* Decides. Never fails; equal input gives equal output; the order of hosts, addresses and records
+/* Decides. `remembered` may be NULL. Never fails; equal input gives equal output; the order of hosts, addresses and records
  * does not matter. Evidence that is not complete gives what it proves so far, never `settled`
  * unless the rest cannot matter. */
 void verdict_decide(struct verdict *out, const struct evidence *evidence,
-                    const struct verdict_options *options, int64_t now);
+                    const struct remembered *remembered, const struct verdict_options *options,
+                    int64_t now);
 
 /* A verdict that no lookup stands behind: REASON_KEY, _OVERLOAD, _MEMORY, _DEADLINE. */
 void verdict_without_evidence(struct verdict *out, enum verdict_level level,

@@ -262,7 +262,7 @@ static json_t *explain(const char *text, struct made *made, const struct verdict
     struct key key;
 
     key_parse(&key, text, strlen(text), 25);
-    verdict_decide(&verdict, &made->evidence, options, MAKE_NOW);
+    verdict_decide(&verdict, &made->evidence, NULL, options, MAKE_NOW);
     return report_explain(&key, &verdict, &made->evidence, MAKE_NOW);
 }
 

@@ -234,7 +234,7 @@ static void decide_row(struct verdict *verdict, struct made *made, const struct 
     made->evidence.mx_truncated = (row->flags & MX_CUT) != 0;
     made->hosts[0].tlsa_truncated = (row->flags & TLSA_CUT) != 0;
     made->hosts[0].tlsa_short = (row->flags & SHORT) != 0;
-    verdict_decide(verdict, &made->evidence, &options, MAKE_NOW);
+    verdict_decide(verdict, &made->evidence, NULL, &options, MAKE_NOW);
 }
 
 static void test_row(void **state)
@@ -366,7 +366,7 @@ static void test_life(void **state)
     make_evidence(&made, MX_LISTED, true, life->hosts, life->sts, life->probes);
     made.evidence.complete = true;
     life->change(&made, &options);
-    verdict_decide(&got, &made.evidence, &options, MAKE_NOW);
+    verdict_decide(&got, &made.evidence, NULL, &options, MAKE_NOW);
     assert_int_equal(got.valid_until - MAKE_NOW, life->want_ms);
     assert_true(got.refresh_at < got.valid_until);
     if (life->want_ms >= 1000) {
@@ -384,10 +384,10 @@ static void test_policy_counts_until_its_end(void **state)
     (void)state;
     make_evidence(&made, MX_LISTED, false, "N", 'E', "C");
     made.evidence.complete = true;
-    verdict_decide(&got, &made.evidence, &options, made.evidence.sts.valid_until - 1);
+    verdict_decide(&got, &made.evidence, NULL, &options, made.evidence.sts.valid_until - 1);
     assert_int_equal(got.level, VERDICT_SECURE);
     assert_true(got.valid_until <= made.evidence.sts.valid_until);
-    verdict_decide(&got, &made.evidence, &options, made.evidence.sts.valid_until);
+    verdict_decide(&got, &made.evidence, NULL, &options, made.evidence.sts.valid_until);
     assert_int_equal(got.level, VERDICT_NO_OPINION);
 }
 
@@ -401,11 +401,11 @@ static void test_unknown_addresses_are_waited_for(void **state)
     (void)state;
     make_evidence(&made, MX_LISTED, false, "N", 'n', "V");
     made.hosts[0].addresses_known = false;
-    verdict_decide(&got, &made.evidence, &options, MAKE_NOW);
+    verdict_decide(&got, &made.evidence, NULL, &options, MAKE_NOW);
     assert_int_equal(got.reason, REASON_DEADLINE);
     assert_false(got.settled);
     made.evidence.complete = true;
-    verdict_decide(&got, &made.evidence, &options, MAKE_NOW);
+    verdict_decide(&got, &made.evidence, NULL, &options, MAKE_NOW);
     assert_int_equal(got.reason, REASON_VERIFIED);
     assert_true(got.settled);
 }

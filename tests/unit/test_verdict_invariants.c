@@ -95,7 +95,7 @@ static void check_never_weaker(const struct made *made, const struct verdict_opt
         return;
     if (made->evidence.mx == MX_NULL || made->evidence.mx == MX_NXDOMAIN)
         return; /* E-5, B-20: there is nobody to deliver to */
-    verdict_decide(&got, &made->evidence, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
     if (got.level >= VERDICT_SECURE)
         return;
     if (got.level == VERDICT_DANE && got.dane == DANE_MIXED &&
@@ -114,7 +114,7 @@ static void check_dane_only(const struct made *made, const struct verdict_option
     struct verdict got;
     bool partly;
 
-    verdict_decide(&got, &made->evidence, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
     if (got.level != VERDICT_DANE_ONLY && got.level != VERDICT_DANE)
         return;
     if (!options->dane || seen.crashes)
@@ -134,7 +134,7 @@ static void check_secure(const struct made *made, const struct verdict_options *
 {
     struct verdict got;
 
-    verdict_decide(&got, &made->evidence, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
     if (got.level == VERDICT_SECURE && !enforced(&made->evidence, options))
         fail_at("invariant 3", made, &got);
 }
@@ -148,7 +148,7 @@ static void check_precedence(const struct made *made, const struct verdict_optio
     struct verdict got;
     bool dane_rules = options->dane && seen.secure && (seen.usable > 0 || seen.error > 0);
 
-    verdict_decide(&got, &made->evidence, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
     if (dane_rules && got.level == VERDICT_SECURE && got.reason != REASON_DANE_SHORT &&
         !(got.reason == REASON_DANE_TRUNCATED && got.dane == DANE_MIXED))
         fail_at("invariant 4", made, &got);
@@ -166,8 +166,8 @@ static void check_times(const struct made *made, const struct verdict_options *o
     struct verdict got, again;
     int64_t most = options->ttl_max_ms;
 
-    verdict_decide(&got, &made->evidence, options, MAKE_NOW);
-    verdict_decide(&again, &made->evidence, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&again, &made->evidence, NULL, options, MAKE_NOW);
     if (!equal(&got, &again))
         fail_at("invariant 6, not a function", made, &got);
     if (got.level == VERDICT_NO_OPINION)
@@ -201,8 +201,8 @@ static void check_order(const struct made *made, const struct verdict_options *o
                 made->addresses[count - 1 - i][turned.hosts[i].address_count - 1 - j];
     }
     turned.evidence.hosts = turned.hosts;
-    verdict_decide(&got, &made->evidence, options, MAKE_NOW);
-    verdict_decide(&other, &turned.evidence, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&other, &turned.evidence, NULL, options, MAKE_NOW);
     if (!equal(&got, &other))
         fail_at("invariant 7", made, &got);
 }
@@ -251,7 +251,7 @@ static void check_end(const struct made *made, const struct verdict_options *opt
 
     copy_made(&done, made);
     finish(&done, end.host, end.sts, end.starttls);
-    verdict_decide(&later, &done.evidence, options, MAKE_NOW);
+    verdict_decide(&later, &done.evidence, NULL, options, MAKE_NOW);
     if (later.level != got->level || later.reason != got->reason)
         fail_at("settled, and then changed", &done, &later);
 }
@@ -263,7 +263,7 @@ static void check_settled(const struct made *made, const struct verdict_options 
     bool host_open = look(&made->evidence, options).unknown > 0;
     struct verdict got;
 
-    verdict_decide(&got, &made->evidence, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
     if (made->evidence.complete && !got.settled)
         fail_at("complete and not settled", made, &got);
     if (made->evidence.complete || !got.settled)
@@ -391,7 +391,7 @@ static void test_f_1_shuffle_100_times(void **state)
     made.evidence.hosts = hosts;
     made.evidence.host_count = MANY;
     made.evidence.complete = true;
-    verdict_decide(&want, &made.evidence, &options, MAKE_NOW);
+    verdict_decide(&want, &made.evidence, NULL, &options, MAKE_NOW);
     assert_int_equal(want.level, VERDICT_DANE_ONLY);
     for (int round = 0; round < 100; round++) {
         for (size_t i = MANY - 1; i > 0; i--) {
@@ -401,7 +401,7 @@ static void test_f_1_shuffle_100_times(void **state)
             hosts[i] = hosts[j];
             hosts[j] = host;
         }
-        verdict_decide(&got, &made.evidence, &options, MAKE_NOW);
+        verdict_decide(&got, &made.evidence, NULL, &options, MAKE_NOW);
         assert_true(equal(&want, &got));
     }
 }
