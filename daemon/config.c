@@ -20,6 +20,7 @@
 #include "daemon/config_values.h"
 
 #define CONFIG_ARENA_MAX (16 * 1024 * 1024)
+#define STORE_PATH_MAX   1000 /* with room for what SQLite and we put behind it */
 #define LIST_MAX         1000 /* entries of probe-exclude, allow-address */
 
 enum kind { DURATION, COUNT, OCTETS, BOOL, STRING, CUSTOM };
@@ -205,6 +206,18 @@ static const char *set_ca_path(struct config *config, const char *text)
     return absolute_path(config, &config->prober.ca_path, text);
 }
 
+static const char *set_store(struct config *config, const char *text)
+{
+    if (strlen(text) > STORE_PATH_MAX)
+        return "longer than 1000 octets";
+    return absolute_path(config, &config->store_path, text);
+}
+
+static const char *set_import(struct config *config, const char *text)
+{
+    return absolute_path(config, &config->import_path, text);
+}
+
 /* ---- the table ---- */
 
 static const struct row rows[] = {
@@ -256,6 +269,18 @@ static const struct row rows[] = {
     {"idle-timeout", "150s", DURATION, FIELD(idle_timeout_ms), 10, DAY, NULL},
     {"stall-warning", "0s", DURATION, FIELD(stall_warning_ms), 0, 60 * SECOND, NULL},
     {"cache-entries", "200000", COUNT, FIELD(cache_entries), 1, 100000000, NULL},
+    {"store", "/var/lib/mxcrypt/store.db", CUSTOM, 0, 0, 0, 0, set_store},
+    {"store-flush", "5s", DURATION, FIELD(store_flush_ms), 10, HOUR, NULL},
+    {"import", "", CUSTOM, 0, 0, 0, 0, set_import},
+    {"hold", "48h", DURATION, FIELD(verdict.hold_ms), 0, 30 * DAY, NULL},
+    {"hold-expired", "24h", DURATION, FIELD(verdict.hold_expired_ms), 0, 30 * DAY, NULL},
+    {"hold-probe-min", "15m", DURATION, FIELD(verdict.hold_probe_min_ms), 10, DAY, NULL},
+    {"hold-probe-max", "6h", DURATION, FIELD(verdict.hold_probe_max_ms), 10, DAY, NULL},
+    {"hold-reminder", "24h", DURATION, FIELD(hold_reminder_ms), 10, 30 * DAY, NULL},
+    {"remembered-deadline", "500ms", DURATION, FIELD(remembered_deadline_ms), 10, 60 * SECOND,
+     NULL},
+    {"refresh-idle", "24h", DURATION, FIELD(refresh_idle_ms), 0, 30 * DAY, NULL},
+    {"refresh-rate", "20", COUNT, FIELD(refresh_rate), 1, 10000, NULL},
     {"cache-size", "256M", OCTETS, FIELD(cache_octets), 65536, INT64_C(1) << 40, NULL},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
@@ -417,6 +442,8 @@ static int finish(struct loading *loading)
         return complain(loading, "answer-deadline", "longer than job-deadline");
     if (config->prober.book.retry_min_ms > config->prober.book.retry_max_ms)
         return complain(loading, "probe-retry-min", "longer than probe-retry-max");
+    if (config->verdict.hold_probe_min_ms > config->verdict.hold_probe_max_ms)
+        return complain(loading, "hold-probe-min", "longer than hold-probe-max");
     if (config->verdict.ttl_min_ms > config->verdict.ttl_max_ms)
         return complain(loading, "ttl-min", "longer than ttl-max");
     config->verdict.dane = config->prober.dane;

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/hostname.h"
 #include "policy/evidence.h"
 
@@ -44,6 +45,16 @@ struct book_moment {
     bool failed_here; /* our own side failed: says nothing about the host */
 };
 
+/* A result as it is kept elsewhere and given back: monotonic ms. Strings are whoever's holds it. */
+struct book_kept {
+    struct ip ip;
+    uint16_t port;
+    const char *host, *sni;
+    uint64_t tlsa; /* a stable hash of the TLSA set; 0 without one */
+    unsigned failures;
+    struct starttls_result result;
+};
+
 struct book_store;
 
 /* Holds at most `entries_max` results, those used longest ago go first. NULL without memory. */
@@ -63,3 +74,10 @@ bool book_store_put(struct book_store *store, const struct book_key *key,
                     const struct book_moment *moment, struct starttls_result *result);
 /* Forgets everything about an address, its back-off too. */
 void book_store_forget(struct book_store *store, const struct ip *ip);
+
+/* Fills *out, its strings in `arena`; false when there is no such entry, or without memory. */
+bool book_store_keep(const struct book_store *store, struct arena *arena,
+                     const struct book_key *key, struct book_kept *out);
+/* Takes in what was kept elsewhere, unless a later result is known; false without memory or when a
+ * name is too long. */
+bool book_store_restore(struct book_store *store, const struct book_kept *kept);

@@ -402,7 +402,7 @@ static int probe_job(struct job **out, struct book *book, const struct book_key 
 }
 
 int book_ask(struct book_waiter **out, struct book *book, const struct smtp_target *target,
-             book_done done, void *context)
+             int64_t seen_after, book_done done, void *context)
 {
     struct book_waiter *waiter = calloc(1, sizeof *waiter);
     const struct starttls_result *known;
@@ -416,7 +416,7 @@ int book_ask(struct book_waiter **out, struct book *book, const struct smtp_targ
         free(waiter);
         return UV_EINVAL;
     }
-    known = book_store_get(book->store, &key, clock_monotonic_ms());
+    known = book_peek(book, target, seen_after);
     if (known != NULL)
         job = known_job(book, &key, known);
     else
@@ -439,11 +439,16 @@ void book_cancel(struct book_waiter *waiter)
     free(waiter);
 }
 
-const struct starttls_result *book_peek(struct book *book, const struct smtp_target *target)
+const struct starttls_result *book_peek(struct book *book, const struct smtp_target *target,
+                                        int64_t seen_after)
 {
+    const struct starttls_result *known;
     struct book_key key;
 
-    return key_of(&key, target) ? book_store_get(book->store, &key, clock_monotonic_ms()) : NULL;
+    if (!key_of(&key, target))
+        return NULL;
+    known = book_store_get(book->store, &key, clock_monotonic_ms());
+    return known != NULL && known->probed_at >= seen_after ? known : NULL;
 }
 
 void book_forget(struct book *book, const struct ip *ip)

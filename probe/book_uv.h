@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "probe/book.h"
 #include "probe/smtp_uv.h"
 
 struct book_options {
@@ -17,6 +18,9 @@ struct book_options {
     size_t entries_max;
     int64_t good_ms;                    /* a TLS or CLEAR answer lives, +-10 % */
     int64_t retry_min_ms, retry_max_ms; /* anything else: doubling */
+    /* Called with every new result, borrowed; may be NULL. */
+    void (*changed)(void *context, const struct book_kept *kept);
+    void *context;
 };
 
 struct book_stats {
@@ -36,18 +40,22 @@ void book_get_stats(const struct book *book, struct book_stats *out);
 
 typedef void (*book_done)(void *context, const struct starttls_result *result);
 
-/* What is known and still valid now, or NULL. Borrowed until the loop runs again. */
-const struct starttls_result *book_peek(struct book *book, const struct smtp_target *target);
+/* What is known, still valid now and seen at `seen_after` (monotonic ms, 0: whenever) or later, or
+ * NULL. Borrowed until the loop runs again. */
+const struct starttls_result *book_peek(struct book *book, const struct smtp_target *target,
+                                        int64_t seen_after);
 /*
  * Asks for a result: the one under way or a new probe. `done` exactly once, later, with a borrowed
  * result, unless an error is returned (UV_ENOMEM, UV_ENOBUFS when the queue is full) or book_cancel
- * comes first; the probe itself goes on and fills the book.
+ * comes first; the probe itself goes on and fills the book. `seen_after` as in book_peek.
  */
 int book_ask(struct book_waiter **out, struct book *book, const struct smtp_target *target,
-             book_done done, void *context);
+             int64_t seen_after, book_done done, void *context);
 void book_cancel(struct book_waiter *waiter);
 /* Forgets what is known about an address, any port and name. */
 void book_forget(struct book *book, const struct ip *ip);
 /* A copy whose strings are the arena's; false without memory. */
 bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
                           const struct starttls_result *in);
+/* As book_store_restore. */
+bool book_restore(struct book *book, const struct book_kept *kept);

@@ -42,6 +42,7 @@ struct domain_lookup {
     struct evidence evidence;
     unsigned query_budget;
     unsigned probes_left;
+    int64_t probed_after;
 
     struct dns_query *mx_query;
     struct dns_answer mx_answer;
@@ -210,13 +211,14 @@ static void address_probe(struct host_slot *host_slot, struct slot *slot)
         target.tlsa_names[0] = NULL;
         target.tlsa_count = 0;
     }
-    known = book_peek(lookup->tools.book, &target);
+    known = book_peek(lookup->tools.book, &target, lookup->probed_after);
     if (known != NULL) {
         if (!starttls_result_copy(&slot->address->starttls, lookup->arena, known))
             slot->address->starttls.state = STARTTLS_UNKNOWN;
         return;
     }
-    if (book_ask(&slot->waiter, lookup->tools.book, &target, on_probe, slot) != 0) {
+    if (book_ask(&slot->waiter, lookup->tools.book, &target, lookup->probed_after, on_probe,
+                 slot) != 0) {
         slot->waiter = NULL;
         slot->address->starttls.detail = "too many probes are waiting";
     }
@@ -317,6 +319,7 @@ int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
     lookup->changed = changed;
     lookup->context = context;
     lookup->query_budget = DOMAIN_QUERIES_MAX;
+    lookup->probed_after = request->probed_after;
     lookup->probes_left = DOMAIN_PROBES_MAX;
     lookup->arena = arena_new(DOMAIN_ARENA_MAX);
     if (lookup->arena == NULL) {

@@ -29,7 +29,8 @@ struct domain_tools {
 struct domain_request {
     const char *name; /* copied */
     uint16_t port;
-    bool is_host; /* [host]: no MX lookup, no MTA-STS */
+    bool is_host;         /* [host]: no MX lookup, no MTA-STS */
+    int64_t probed_after; /* results of probes seen before are asked anew: monotonic ms; 0: none */
 };
 
 struct domain_lookup;

@@ -28,6 +28,20 @@ struct sts_memory_options {
     int64_t retry_ms, refresh_ms;
 };
 
+/* A domain as it is kept elsewhere and given back: monotonic ms. Strings are whoever's holds it. */
+struct sts_kept {
+    const char *domain;
+    const char *id;     /* of the policy; "" without one */
+    enum sts_mode mode; /* of the policy; for people, never read back */
+    const char *body;   /* the policy's lines, each ended by LF; NULL: none is remembered */
+    int64_t fetched_at, valid_until;
+    const char *last_id;    /* of the last attempt */
+    unsigned failures;      /* in a row with last_id */
+    enum sts_state failure; /* STS_FETCH_FAILED or STS_BAD_POLICY; UNKNOWN without failures */
+    int64_t retry_at;
+    const char *why; /* of the last failure; NULL without one */
+};
+
 struct sts_memory;
 
 /* NULL without memory. */
@@ -65,3 +79,10 @@ void sts_memory_store(struct sts_memory *memory, const char *domain, const char 
 void sts_memory_fail(struct sts_memory *memory, const char *domain, const char *id,
                      enum sts_state state, const char *why, int64_t now);
 void sts_memory_forget(struct sts_memory *memory, const char *domain);
+
+/* Fills *out, its strings in `arena`; false when the domain is not known, or without memory. */
+bool sts_memory_keep(const struct sts_memory *memory, struct arena *arena, const char *domain,
+                     struct sts_kept *out);
+/* Takes in what was kept elsewhere, unless something fetched later is known. The body is parsed as
+ * a fetched one; false, and nothing happens, when it is no policy, or there is no memory. */
+bool sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now);

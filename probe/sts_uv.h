@@ -15,6 +15,7 @@
 #include "policy/evidence.h"
 #include "probe/dns_uv.h"
 #include "probe/https_uv.h"
+#include "probe/sts_memory.h"
 
 struct sts_options {
     struct dns *dns;     /* borrowed */
@@ -24,6 +25,9 @@ struct sts_options {
     int64_t retry_ms;   /* first back-off after a failure; doubles to a day */
     int64_t refresh_ms;
     size_t octets_max; /* of the memory; 0: 64 MiB */
+    /* Called when what is remembered of a domain has changed; may be NULL. */
+    void (*changed)(void *context, const char *domain);
+    void *context;
 };
 
 struct sts_stats {
@@ -56,3 +60,7 @@ void sts_cancel(struct sts_lookup *lookup);
  * `arena`; false when there is nothing (or no memory). */
 bool sts_remembered(const struct sts *sts, struct arena *arena, const char *domain,
                     struct sts_evidence *evidence);
+
+/* As sts_memory_keep and sts_memory_restore. */
+bool sts_keep(const struct sts *sts, struct arena *arena, const char *domain, struct sts_kept *out);
+bool sts_restore(struct sts *sts, const struct sts_kept *kept);

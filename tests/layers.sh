@@ -42,6 +42,8 @@ breach "OpenSSL outside probe/tls*" '#include <openssl/' $(files base policy dae
     $(files probe ! 'probe/tls*')
 breach "curl outside https_uv.c" '#include <curl/' $(files base policy daemon cli) \
     $(files probe ! probe/https_uv.c)
+breach "SQLite outside daemon/store_sqlite.c" '#include <sqlite3' $(files base policy probe cli) \
+    $(files daemon ! daemon/store_sqlite.c)
 breach "clock, environment or socket in policy" \
     'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' \
     $(files policy ! '*.h')

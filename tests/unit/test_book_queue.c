@@ -136,7 +136,7 @@ static void stage_ask(size_t at, const char *address, const char *host)
         assert_int_equal(book_new(&stage.book, &stage.options), 0);
     stage.asks[at].stage = &stage;
     assert_int_equal(
-        book_ask(&stage.asks[at].waiter, stage.book, &target, on_done, &stage.asks[at]), 0);
+        book_ask(&stage.asks[at].waiter, stage.book, &target, 0, on_done, &stage.asks[at]), 0);
     stage.expected++;
 }
 
@@ -173,7 +173,7 @@ static void one_probe_for_all(void **state)
         stage_ask(i, "127.0.0.1", MX);
     assert_int_equal(stage.calls, 0);
     target = target_of("127.0.0.1", MX);
-    assert_null(book_peek(stage.book, &target));
+    assert_null(book_peek(stage.book, &target, 0));
     stage_run();
     assert_int_equal(stage.servers[0].accepted, 1);
     for (size_t i = 0; i < 3; i++) {
@@ -181,7 +181,7 @@ static void one_probe_for_all(void **state)
         assert_int_equal(stage.asks[i].result.state, STARTTLS_VERIFIED);
         assert_true(stage.asks[i].result.probed_at > 0);
     }
-    assert_non_null(book_peek(stage.book, &target));
+    assert_non_null(book_peek(stage.book, &target, 0));
     book_get_stats(stage.book, &stats);
     assert_int_equal(stats.probes, 1);
     assert_int_equal(stats.by_state[STARTTLS_VERIFIED], 1);
@@ -219,7 +219,7 @@ static void probes_again_when_lapsed(void **state)
     stage_ask(0, "127.0.0.1", MX);
     while (stage.asks[0].calls == 0)
         uv_run(&stage.loop, UV_RUN_ONCE);
-    while (book_peek(stage.book, &target) != NULL)
+    while (book_peek(stage.book, &target, 0) != NULL)
         uv_run(&stage.loop, UV_RUN_NOWAIT);
     stage_ask(1, "127.0.0.1", MX);
     while (stage.asks[1].calls == 0)
@@ -330,7 +330,7 @@ static void cancelled_waiter_is_not_called(void **state)
     assert_int_equal(stage.asks[0].calls, 0);
     assert_int_equal(stage.asks[1].calls, 1);
     target = target_of("127.0.0.1", MX);
-    assert_non_null(book_peek(stage.book, &target)); /* the probe went on */
+    assert_non_null(book_peek(stage.book, &target, 0)); /* the probe went on */
     stage_close();
 }
 
@@ -388,7 +388,7 @@ static void again_in_call(struct ask *ask)
     if (ask == &stage.asks[0]) {
         book_cancel(stage.asks[1].waiter);
         assert_int_equal(
-            book_ask(&stage.asks[3].waiter, stage.book, &target, on_done, &stage.asks[3]), 0);
+            book_ask(&stage.asks[3].waiter, stage.book, &target, 0, on_done, &stage.asks[3]), 0);
         assert_int_equal(stage.asks[3].calls, 0);
     }
 }
@@ -448,7 +448,7 @@ static void forget_probes_again(void **state)
     stage_ask(0, "127.0.0.1", MX);
     stage_run();
     book_forget(stage.book, &target.ip);
-    assert_null(book_peek(stage.book, &target));
+    assert_null(book_peek(stage.book, &target, 0));
     stage_close();
 }
 
@@ -485,14 +485,15 @@ static void queue_is_bounded(void **state)
         snprintf(host, sizeof host, "mx%d.test", i);
         target = target_of("127.0.1.1", host);
         target.ip.octets[3] = (uint8_t)i;
-        assert_int_equal(book_ask(&waiter, stage.book, &target, on_done, &stage.asks[0]), 0);
+        assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
     }
     target = target_of("127.0.1.1", "more.test");
-    assert_int_equal(book_ask(&waiter, stage.book, &target, on_done, &stage.asks[0]), UV_ENOBUFS);
+    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]),
+                     UV_ENOBUFS);
     target = target_of("127.0.1.0", "mx0.test");
-    assert_int_equal(book_ask(&waiter, stage.book, &target, on_done, &stage.asks[0]), 0);
+    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
     target = target_of("127.0.2.1", MX);
-    assert_int_equal(book_ask(&waiter, stage.book, &target, on_done, &stage.asks[0]), 0);
+    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
     book_get_stats(stage.book, &stats);
     assert_int_equal(stats.queued, 2001);
     stage_close();

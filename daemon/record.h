@@ -1,0 +1,62 @@
+/*
+ * record: one line of the daemon's memory, as it is kept in a store and moved between machines.
+ *
+ * Glossary
+ *   answer   what was found out about one key: verdict, evidence, what earlier lookups proved
+ *   policy   an MTA-STS policy and how its last fetch went
+ *   probe    what was seen at one address of a mail host
+ *   event    a verdict that changed: history
+ *
+ * Times are milliseconds since 1970 on the wall clock; record_time.h turns them into the daemon's
+ * own and back. Zero stays zero. Plain data; who holds a record says whose its strings are.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "policy/verdict.h"
+#include "probe/book.h"
+#include "probe/sts_memory.h"
+
+/* Octets of a packed evidence: a policy of STS_BODY_MAX, fifty hosts with all they may have. */
+#define RECORD_EVIDENCE_MAX (4 * 1024 * 1024)
+#define RECORD_TEXT_MAX     100000 /* of answer_record.answer */
+
+enum record_kind { RECORD_ANSWER, RECORD_POLICY, RECORD_PROBE, RECORD_EVENT, RECORD_KINDS };
+
+struct answer_record {
+    const char *key; /* canonical, struct key's text */
+    enum verdict_level level;
+    enum verdict_reason reason;
+    const char *answer; /* as Postfix gets it: "OK dane-only"; for people, never read back */
+    int64_t decided_at, valid_until, used_at;
+    struct remembered remembered;
+    int64_t reminded_at; /* when the hold was logged last; 0: no hold */
+    /* Of evidence_pack.h; its times are the daemon's: wall = those + clock_shift. */
+    const void *evidence;
+    size_t evidence_length;
+    int64_t clock_shift;
+};
+
+struct event_record {
+    const char *key;
+    int64_t at;
+    enum verdict_level was, now;
+    enum verdict_reason reason;
+    bool first; /* nothing was known before: `was` means nothing */
+};
+
+struct record {
+    enum record_kind kind;
+    union {
+        struct answer_record answer;
+        struct sts_kept policy;
+        struct book_kept probe;
+        struct event_record event;
+    };
+};
+
+/* A deep copy in `arena`; NULL without memory. */
+struct record *record_copy(struct arena *arena, const struct record *record);
+/* What the record is about, unique in its kind: the key, the domain, "address port host sni tlsa";
+ * for an event its key. Written to `arena`; NULL without memory. */
+const char *record_identity(struct arena *arena, const struct record *record);
