@@ -75,6 +75,26 @@ class Daemon:
     def stats(self):
         return json.loads(self.cli("--json", "stats").stdout)
 
+    def value(self, *arguments):
+        """What mxcrypt --json prints with these arguments, None when it is no JSON."""
+        try:
+            return json.loads(self.cli("--json", *arguments).stdout)
+        except ValueError:
+            return None
+
+    def held(self, key=None):
+        """The holds, or the hold of one key (None when there is none)."""
+        holds = self.value("held") or []
+        return holds if key is None else next((one for one in holds if one["key"] == key), None)
+
+    def events(self, name, domain=None):
+        """The log lines of an event, of all or of one domain."""
+        return [line for line in self.log().splitlines() if f"event={name} " in line + " " and (domain is None or f"domain={domain} " in line + " ")]
+
+    def settled(self):
+        """Wait until all that was learnt is written."""
+        waiting.until(lambda: self.stats()["store_pending"] == 0, "everything is written")
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
@@ -88,6 +108,11 @@ class Daemon:
 
     def alive(self):
         return self.process.poll() is None
+
+    def kill(self):
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
 
     def stop(self):
         """Ends the daemon; what was wrong about it as text, empty when nothing was."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import ssl
+import time
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -54,6 +55,7 @@ class Fetch:
     tls: str
     sent: int = 0
     finished: bool = False
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass

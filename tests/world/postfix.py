@@ -146,11 +146,25 @@ class Postfix:
         return waiting.until(lambda: self.fate(recipient), f"a status= line for {recipient}", seconds, pause=0.1)
 
     def fate(self, recipient):
+        """What became of the message first."""
+        return next(iter(self.fates(recipient)), None)
+
+    def fates(self, recipient):
+        """What became of it at each attempt."""
         lines = self.log().splitlines()
-        for number, line in enumerate(lines):
-            if f"to=<{recipient}>" in line and " status=" in line:
-                return self._delivery(lines[:number + 1])
-        return None
+        return [self._delivery(lines[:number + 1]) for number, line in enumerate(lines)
+                if f"to=<{recipient}>" in line and " status=" in line]
+
+    def try_again(self, recipient, good, seconds=40):
+        """Flush the queue, again and again, until good(an attempt's fate); all fates so far. Others flush it too."""
+        def attempt():
+            known = self.fates(recipient)
+            if known and good(known[-1]):
+                return known
+            self.run("postqueue", "-f")
+            waiting.until(lambda: len(self.fates(recipient)) > len(known), f"another attempt for {recipient}", 20, pause=0.1)
+            return None
+        return waiting.until(attempt, f"mail to {recipient} meets another fate", seconds, pause=0.2)
 
     @staticmethod
     def _delivery(lines):

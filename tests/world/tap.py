@@ -89,6 +89,7 @@ class Tap(asyncio.DatagramProtocol):
     def __init__(self, loop, address):
         self.address = address
         self.rules = {}
+        self.otherwise = None
         self._seen = collections.Counter()
         self._lock = threading.Lock()
         self.questions = []
@@ -108,6 +109,10 @@ class Tap(asyncio.DatagramProtocol):
             self.rules.pop(key, None)
         else:
             self.rules[key] = rule
+
+    def cut_off(self, rule):
+        """From now on every question is answered by the rule; None: by unbound again."""
+        self.otherwise = rule
 
     def asked(self, name, rrtype=None):
         """How often the name was asked for, with this type or any."""
@@ -151,7 +156,7 @@ class Tap(asyncio.DatagramProtocol):
         with self._lock:
             self._seen[(question.name, question.rrtype)] += 1
         self.questions.append(question)
-        rule = self.rules.get((question.name, question.rrtype)) or self.rules.get((question.name, "*"))
+        rule = self.rules.get((question.name, question.rrtype)) or self.rules.get((question.name, "*")) or self.otherwise
         if rule:
             return await rule(question, over_tcp)
         try:
