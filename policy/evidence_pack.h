@@ -1,6 +1,6 @@
 /*
  * evidence_pack: an evidence as a short string of octets, for the cache and the store. Small: a
- * domain with one host takes some 150 octets. Not for other machines' eyes as it is: the first
+ * domain with one host takes some 120 octets. Not for other machines' eyes as it is: the first
  * octet is a version, and what another version wrote is not read.
  */
 #pragma once
@@ -11,7 +11,12 @@
 
 #define EVIDENCE_PACK_VERSION 1
 
-/* Appends the evidence; out->failed without memory or room. Times stay as they are. */
+/*
+ * Appends the evidence; out->failed without memory or room, and for an evidence beyond the limits
+ * of evidence.h or with a host name, id, pattern or line that nobody could have published. Texts
+ * for people are cut and made printable, an alias that is no host name is left out. Times stay as
+ * they are.
+ */
 void evidence_pack(struct buf *out, const struct evidence *evidence);
 /*
  * The evidence in `arena`, with `shift_ms` added to its times (0 stays 0, what would fall to 0 or

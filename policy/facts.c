@@ -5,6 +5,9 @@
  */
 #include "policy/facts.h"
 
+/* No lookup takes longer: the most that job-deadline may be. */
+#define LOOKUP_MAX_MS (INT64_C(300) * 1000)
+
 struct host_counts {
     size_t usable, unusable, none, error, dead, lost, unknown;
 };
@@ -18,8 +21,10 @@ bool facts_policy_in_force(const struct sts_evidence *sts, int64_t now)
 {
     if (sts->state != STS_POLICY || sts->policy == NULL)
         return false;
+    if (now < sts->valid_until)
+        return true;
     /* max_age 0: good for the lookup that fetched it and no longer */
-    return now < sts->valid_until || sts->fetched_at == sts->valid_until;
+    return sts->policy->max_age == 0 && now - sts->fetched_at <= LOOKUP_MAX_MS;
 }
 
 static void count_hosts(struct host_counts *counts, const struct evidence *evidence)
