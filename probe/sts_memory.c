@@ -12,46 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
-#include "base/map.h"
+#include "base/buf.h"
+#include "probe/sts_memory_internal.h"
 #include "probe/sts_policy.h"
 
-/* A policy of STS_BODY_MAX octets in lines of four, with a pointer each; see sts_policy_copy. */
-#define POLICY_OCTETS_MAX (8u * STS_BODY_MAX)
-/* A policy of some fifty mx lines fits. */
-#define LARGE_OCTETS 8192
-
-/* In the order in which they go. */
-enum rank { RANK_WEAK, RANK_LARGE, RANK_STRONG, RANK_COUNT };
-
-struct entry {
-    UT_hash_handle hh;
-    struct list link; /* in one of the ranks */
-
-    struct arena *arena; /* owned; holds policy */
-    const struct sts_policy *policy;
-    char id[STS_ID_MAX + 1]; /* of policy */
-    int64_t fetched_at, valid_until;
-
-    char last_id[STS_ID_MAX + 1]; /* of the last attempt, good or bad */
-    unsigned failures;            /* in a row with last_id */
-    enum sts_state failure;
-    int64_t retry_at;
-    char why[STS_MEMORY_WHY_MAX];
-
-    unsigned changes; /* of the id since */
-    int64_t changes_from;
-
-    char domain[];
-};
-
-struct sts_memory {
-    struct sts_memory_options options;
-    struct entry *map;
-    struct list ranks[RANK_COUNT]; /* least recently used first */
-    size_t octets;
-};
-
+/* A policy of some hundred mx lines fits. */
+#define LARGE_OCTETS 4096
 struct sts_memory *sts_memory_new(const struct sts_memory_options *options)
 {
     struct sts_memory *memory = calloc(1, sizeof *memory);
@@ -59,38 +25,81 @@ struct sts_memory *sts_memory_new(const struct sts_memory_options *options)
     if (memory == NULL)
         return NULL;
     memory->options = *options;
-    for (size_t i = 0; i < RANK_COUNT; i++)
+    for (size_t i = 0; i < STS_RANK_COUNT; i++)
         list_init(&memory->ranks[i]);
     return memory;
 }
 
-static size_t entry_octets(const struct entry *entry)
+static size_t entry_octets(const struct sts_entry *entry)
 {
-    return sizeof *entry + strlen(entry->domain) + 1 +
-           (entry->arena == NULL ? 0 : arena_octets(entry->arena));
+    return sizeof *entry + strlen(entry->domain) + 1 + entry->text_octets;
 }
 
 /* Most recently used goes last. */
-static void rank_append(struct sts_memory *memory, struct entry *entry, enum rank rank)
+static void rank_append(struct sts_memory *memory, struct sts_entry *entry, enum sts_rank rank)
 {
     list_append(&memory->ranks[rank], &entry->link);
 }
 
-static void policy_drop(struct sts_memory *memory, struct entry *entry)
+/* ---- the strings of an entry ---- */
+
+static const char *behind(const char *text)
 {
-    memory->octets -= entry_octets(entry);
-    arena_free(entry->arena);
-    entry->arena = NULL;
-    entry->policy = NULL;
-    memory->octets += entry_octets(entry);
+    return text + strlen(text) + 1;
 }
 
-static void entry_remove(struct sts_memory *memory, struct entry *entry)
+struct sts_texts sts_entry_texts(const struct sts_entry *entry)
+{
+    struct sts_texts texts = {"", "", "", ""};
+
+    if (entry->text == NULL)
+        return texts;
+    texts.id = entry->text;
+    texts.last_id = behind(texts.id);
+    texts.why = behind(texts.last_id);
+    texts.body = behind(texts.why);
+    return texts;
+}
+
+static void texts_clear(struct sts_memory *memory, struct sts_entry *entry)
+{
+    memory->octets -= entry->text_octets;
+    free(entry->text);
+    entry->text = NULL;
+    entry->text_octets = 0;
+}
+
+/* Copies `texts`, some of which may be the entry's own; false without memory, and nothing happens.
+ */
+static bool texts_set(struct sts_memory *memory, struct sts_entry *entry,
+                      const struct sts_texts *texts)
+{
+    const char *all[] = {texts->id, texts->last_id, texts->why, texts->body};
+    size_t octets = 0;
+    char *text, *next;
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        octets += strlen(all[i]) + 1;
+    next = text = malloc(octets);
+    if (text == NULL)
+        return false;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        next = (char *)memcpy(next, all[i], strlen(all[i]) + 1) + strlen(all[i]) + 1;
+    texts_clear(memory, entry);
+    entry->text = text;
+    entry->text_octets = (uint32_t)octets;
+    memory->octets += octets;
+    return true;
+}
+
+/* ---- entries ---- */
+
+void sts_entry_remove(struct sts_memory *memory, struct sts_entry *entry)
 {
     memory->octets -= entry_octets(entry);
     list_remove(&entry->link);
     HASH_DEL(memory->map, entry);
-    arena_free(entry->arena);
+    free(entry->text);
     free(entry);
 }
 
@@ -99,7 +108,7 @@ void sts_memory_free(struct sts_memory *memory)
     if (memory == NULL)
         return;
     while (memory->map != NULL)
-        entry_remove(memory, memory->map);
+        sts_entry_remove(memory, memory->map);
     free(memory);
 }
 
@@ -113,32 +122,32 @@ size_t sts_memory_octets(const struct sts_memory *memory)
     return memory->octets;
 }
 
-static struct entry *find(const struct sts_memory *memory, const char *domain)
+struct sts_entry *sts_entry_find(const struct sts_memory *memory, const char *domain)
 {
-    struct entry *entry;
+    struct sts_entry *entry;
 
     HASH_FIND_STR(memory->map, domain, entry);
     return entry;
 }
 
-static bool policy_valid(const struct entry *entry, int64_t now)
+static bool policy_valid(const struct sts_entry *entry, int64_t now)
 {
-    return entry->policy != NULL && now < entry->valid_until;
+    return now < entry->valid_until && sts_entry_texts(entry).body[0] != '\0';
 }
 
-static bool is_strong(const struct entry *entry, int64_t now)
+static bool is_strong(const struct sts_entry *entry, int64_t now)
 {
-    return policy_valid(entry, now) && entry->policy->mode == STS_MODE_ENFORCE;
+    return policy_valid(entry, now) && entry->mode == STS_MODE_ENFORCE;
 }
 
-static enum rank rank_of(const struct entry *entry, int64_t now)
+static enum sts_rank rank_of(const struct sts_entry *entry, int64_t now)
 {
     if (!is_strong(entry, now))
-        return RANK_WEAK;
-    return entry_octets(entry) > LARGE_OCTETS ? RANK_LARGE : RANK_STRONG;
+        return STS_RANK_WEAK;
+    return entry_octets(entry) > LARGE_OCTETS ? STS_RANK_LARGE : STS_RANK_STRONG;
 }
 
-static void touch(struct sts_memory *memory, struct entry *entry, int64_t now)
+static void touch(struct sts_memory *memory, struct sts_entry *entry, int64_t now)
 {
     list_remove(&entry->link);
     rank_append(memory, entry, rank_of(entry, now));
@@ -151,17 +160,17 @@ static bool over_limits(const struct sts_memory *memory)
 }
 
 /* Which entry goes next: one that has expired since it was used last, else the first in rank. */
-static struct entry *expendable(const struct sts_memory *memory, int64_t now)
+static struct sts_entry *expendable(const struct sts_memory *memory, int64_t now)
 {
-    struct entry *found = NULL;
+    struct sts_entry *found = NULL;
 
-    for (size_t i = RANK_COUNT; i-- > 0;) {
-        struct entry *oldest;
+    for (size_t i = STS_RANK_COUNT; i-- > 0;) {
+        struct sts_entry *oldest;
 
         if (list_empty(&memory->ranks[i]))
             continue;
-        oldest = LIST_ELEMENT(memory->ranks[i].next, struct entry, link);
-        if (i != RANK_WEAK && !is_strong(oldest, now))
+        oldest = LIST_ELEMENT(memory->ranks[i].next, struct sts_entry, link);
+        if (i != STS_RANK_WEAK && !is_strong(oldest, now))
             return oldest;
         found = oldest;
     }
@@ -172,12 +181,18 @@ static struct entry *expendable(const struct sts_memory *memory, int64_t now)
 static void evict(struct sts_memory *memory, int64_t now)
 {
     while (over_limits(memory))
-        entry_remove(memory, expendable(memory, now));
+        sts_entry_remove(memory, expendable(memory, now));
 }
 
-static struct entry *find_or_add(struct sts_memory *memory, const char *domain)
+void sts_entry_settle(struct sts_memory *memory, struct sts_entry *entry, int64_t now)
 {
-    struct entry *entry = find(memory, domain);
+    touch(memory, entry, now);
+    evict(memory, now);
+}
+
+struct sts_entry *sts_entry_find_or_add(struct sts_memory *memory, const char *domain)
+{
+    struct sts_entry *entry = sts_entry_find(memory, domain);
     size_t size = strlen(domain) + 1;
 
     if (entry != NULL)
@@ -191,52 +206,67 @@ static struct entry *find_or_add(struct sts_memory *memory, const char *domain)
         free(entry);
         return NULL;
     }
-    rank_append(memory, entry, RANK_WEAK);
+    rank_append(memory, entry, STS_RANK_WEAK);
     memory->octets += entry_octets(entry);
     return entry;
 }
 
-static bool too_many_changes(const struct sts_memory *memory, const struct entry *entry,
+static bool too_many_changes(const struct sts_memory *memory, const struct sts_entry *entry,
                              int64_t now)
 {
     return entry->changes >= STS_MEMORY_CHANGES_MAX &&
            now < entry->changes_from + memory->options.retry_ms;
 }
 
+/* When the same id is fetched again: a little before the policy is `refresh_ms` old or ends. */
+static bool refresh_due(const struct sts_memory *memory, const struct sts_entry *entry, int64_t now)
+{
+    int64_t period = entry->valid_until - entry->fetched_at;
+
+    if (period > memory->options.refresh_ms)
+        period = memory->options.refresh_ms;
+    return now >= entry->fetched_at + period - period / 8;
+}
+
 bool sts_memory_fetch_due(struct sts_memory *memory, const char *domain, const char *id,
                           int64_t now)
 {
-    struct entry *entry = find(memory, domain);
+    struct sts_entry *entry = sts_entry_find(memory, domain);
+    struct sts_texts texts;
+    bool valid;
 
     if (entry == NULL)
         return id != NULL;
     touch(memory, entry, now);
-    if (id == NULL && !policy_valid(entry, now))
+    texts = sts_entry_texts(entry);
+    valid = policy_valid(entry, now);
+    if (id == NULL && !valid)
         return false;
     if (id == NULL)
-        id = entry->id;
-    if (policy_valid(entry, now) && strcmp(id, entry->id) == 0 &&
-        now < entry->fetched_at + memory->options.refresh_ms)
+        id = texts.id;
+    if (valid && strcmp(id, texts.id) == 0 && !refresh_due(memory, entry, now))
         return false;
-    if (strcmp(id, entry->last_id) == 0)
+    if (strcmp(id, texts.last_id) == 0)
         return entry->failures == 0 || now >= entry->retry_at;
     return !too_many_changes(memory, entry, now);
 }
 
-const struct sts_policy *sts_memory_peek(const struct sts_memory *memory, const char *domain,
-                                         int64_t now, const char **id)
+bool sts_memory_peek(const struct sts_memory *memory, const char *domain, int64_t now,
+                     struct sts_glance *out)
 {
-    const struct entry *entry = find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(memory, domain);
 
     if (entry == NULL || !policy_valid(entry, now))
-        return NULL;
-    if (id != NULL)
-        *id = entry->id;
-    return entry->policy;
+        return false;
+    out->id = sts_entry_texts(entry).id;
+    out->mode = (enum sts_mode)entry->mode;
+    out->valid_until = entry->valid_until;
+    return true;
 }
 
 /* When the next attempt may be, whatever the id; 0 when now. */
-static int64_t next_attempt(const struct sts_memory *memory, const struct entry *entry, int64_t now)
+static int64_t next_attempt(const struct sts_memory *memory, const struct sts_entry *entry,
+                            int64_t now)
 {
     int64_t at = entry->failures > 0 ? entry->retry_at : 0;
 
@@ -247,7 +277,7 @@ static int64_t next_attempt(const struct sts_memory *memory, const struct entry 
 
 int64_t sts_memory_retry_at(const struct sts_memory *memory, const char *domain, int64_t now)
 {
-    const struct entry *entry = find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(memory, domain);
 
     return entry == NULL ? 0 : next_attempt(memory, entry, now);
 }
@@ -255,14 +285,16 @@ int64_t sts_memory_retry_at(const struct sts_memory *memory, const char *domain,
 bool sts_memory_policy(const struct sts_memory *memory, struct arena *arena, const char *domain,
                        int64_t now, struct sts_evidence *out)
 {
-    const struct entry *entry = find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(memory, domain);
     const struct sts_policy *policy;
+    struct sts_texts texts;
     const char *why;
 
     if (entry == NULL || !policy_valid(entry, now))
         return false;
-    policy = sts_policy_copy(arena, entry->policy);
-    why = entry->failures > 0 ? arena_strdup(arena, entry->why) : NULL;
+    texts = sts_entry_texts(entry);
+    policy = sts_policy_parse(arena, texts.body, strlen(texts.body), &why);
+    why = entry->failures > 0 ? arena_strdup(arena, texts.why) : NULL;
     if (policy == NULL || arena_failed(arena))
         return false;
     out->state = STS_POLICY;
@@ -270,69 +302,94 @@ bool sts_memory_policy(const struct sts_memory *memory, struct arena *arena, con
     out->why = why;
     out->fetched_at = entry->fetched_at;
     out->valid_until = entry->valid_until;
+    out->refresh_at = entry->fetched_at + memory->options.refresh_ms;
     out->retry_at = next_attempt(memory, entry, now);
-    memcpy(out->id, entry->id, sizeof out->id);
+    snprintf(out->id, sizeof out->id, "%s", texts.id);
     return true;
 }
 
 bool sts_memory_failure(const struct sts_memory *memory, struct arena *arena, const char *domain,
                         int64_t now, struct sts_evidence *out)
 {
-    const struct entry *entry = find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(memory, domain);
 
     if (entry == NULL || entry->failures == 0)
         return false;
-    out->state = entry->failure;
-    out->why = arena_strdup(arena, entry->why);
+    out->state = (enum sts_state)entry->failure;
+    out->why = arena_strdup(arena, sts_entry_texts(entry).why);
     out->retry_at = next_attempt(memory, entry, now);
-    memcpy(out->id, entry->last_id, sizeof out->id);
+    snprintf(out->id, sizeof out->id, "%s", sts_entry_texts(entry).last_id);
     return true;
 }
 
-static void id_copy(char out[STS_ID_MAX + 1], const char *id)
-{
-    snprintf(out, STS_ID_MAX + 1, "%s", id);
-}
+/* ---- what happened ---- */
 
-/* Remembers which id was tried, and how often it changed lately. */
-static void note_attempt(const struct sts_memory *memory, struct entry *entry, const char *id,
+/* Counts how often the id changed lately; `id` is tried now. */
+static void note_attempt(const struct sts_memory *memory, struct sts_entry *entry, const char *id,
                          int64_t now)
 {
-    bool changed = entry->last_id[0] != '\0' && strcmp(id, entry->last_id) != 0;
+    const char *last_id = sts_entry_texts(entry).last_id;
 
-    id_copy(entry->last_id, id);
-    if (!changed)
+    if (last_id[0] == '\0' || strcmp(id, last_id) == 0)
         return;
     entry->failures = 0;
     if (now >= entry->changes_from + memory->options.retry_ms)
         entry->changes = 0;
     if (entry->changes == 0)
         entry->changes_from = now;
-    entry->changes++;
+    if (entry->changes < UINT16_MAX)
+        entry->changes++;
+}
+
+/* The lines as text that parses to the same policy; without the last LF when it has no room, as in
+ * a file of STS_BODY_MAX octets. */
+static void write_body(struct buf *out, const struct sts_policy *policy)
+{
+    buf_init(out, STS_BODY_MAX);
+    for (size_t i = 0; i < policy->line_count; i++) {
+        buf_adds(out, policy->lines[i]);
+        if (out->length < STS_BODY_MAX)
+            buf_adds(out, "\n");
+    }
+}
+
+/* Makes `policy` (NULL: none) the entry's. Without memory the entry has no policy any more. */
+bool sts_entry_set_policy(struct sts_memory *memory, struct sts_entry *entry,
+                          struct sts_texts texts, const struct sts_policy *policy)
+{
+    struct buf body;
+    bool ok = true;
+
+    texts.body = "";
+    if (policy == NULL) {
+        ok = texts_set(memory, entry, &texts);
+    } else {
+        write_body(&body, policy);
+        texts.body = buf_text(&body);
+        ok = !body.failed && texts_set(memory, entry, &texts);
+        buf_fini(&body);
+    }
+    if (!ok)
+        texts_clear(memory, entry);
+    entry->mode = (uint8_t)(ok && policy != NULL ? policy->mode : STS_MODE_NONE);
+    return ok;
 }
 
 void sts_memory_store(struct sts_memory *memory, const char *domain, const char *id,
                       const struct sts_policy *policy, int64_t now)
 {
-    struct entry *entry = find_or_add(memory, domain);
+    struct sts_entry *entry = sts_entry_find_or_add(memory, domain);
+    bool lasts = policy->max_age > 0;
 
     if (entry == NULL)
         return;
-    policy_drop(memory, entry);
     note_attempt(memory, entry, id, now);
+    sts_entry_set_policy(memory, entry, (struct sts_texts){lasts ? id : "", id, "", ""},
+                         lasts ? policy : NULL);
     entry->failures = 0;
-    id_copy(entry->id, id);
     entry->fetched_at = now;
     entry->valid_until = now + (int64_t)policy->max_age * 1000;
-    entry->arena = policy->max_age == 0 ? NULL : arena_new(POLICY_OCTETS_MAX);
-    if (entry->arena != NULL) {
-        entry->policy = sts_policy_copy(entry->arena, policy);
-        memory->octets += arena_octets(entry->arena);
-    }
-    if (entry->policy == NULL)
-        policy_drop(memory, entry);
-    touch(memory, entry, now);
-    evict(memory, now);
+    sts_entry_settle(memory, entry, now);
 }
 
 static int64_t backoff_ms(const struct sts_memory *memory, unsigned failures)
@@ -347,23 +404,29 @@ static int64_t backoff_ms(const struct sts_memory *memory, unsigned failures)
 void sts_memory_fail(struct sts_memory *memory, const char *domain, const char *id,
                      enum sts_state state, const char *why, int64_t now)
 {
-    struct entry *entry = find_or_add(memory, domain);
+    struct sts_entry *entry = sts_entry_find_or_add(memory, domain);
+    char cut[STS_MEMORY_WHY_MAX];
+    struct sts_texts texts;
 
     if (entry == NULL)
         return;
     note_attempt(memory, entry, id, now);
-    entry->failures++;
-    entry->failure = state;
+    if (entry->failures < UINT16_MAX)
+        entry->failures++;
+    entry->failure = (uint8_t)state;
     entry->retry_at = now + backoff_ms(memory, entry->failures);
-    snprintf(entry->why, sizeof entry->why, "%s", why);
-    touch(memory, entry, now);
-    evict(memory, now);
+    snprintf(cut, sizeof cut, "%s", why);
+    texts = sts_entry_texts(entry);
+    texts.last_id = id;
+    texts.why = cut;
+    texts_set(memory, entry, &texts); /* without memory the reason before stays */
+    sts_entry_settle(memory, entry, now);
 }
 
 void sts_memory_forget(struct sts_memory *memory, const char *domain)
 {
-    struct entry *entry = find(memory, domain);
+    struct sts_entry *entry = sts_entry_find(memory, domain);
 
     if (entry != NULL)
-        entry_remove(memory, entry);
+        sts_entry_remove(memory, entry);
 }

@@ -6,9 +6,11 @@
  * When a fetch is due
  *   nothing known, or a new id       at once; but after STS_MEMORY_CHANGES_MAX new ids inside
  *                                    `retry_ms` only when that time is over
- *   the id of the policy             once it is `refresh_ms` old or past its max_age
- *   the id of the last failure       when its back-off is over: `retry_ms`, doubling to a day
- *   the TXT lookup failed            as with the id of the remembered policy; never without one
+ *   the id of the policy             at 7/8 of `refresh_ms` or of its max_age, whichever ends
+ * first: whoever looks a little before either ends keeps it the id of the last failure       when
+ * its back-off is over: `retry_ms`, doubling to a day the TXT lookup failed            as with the
+ * id of the remembered policy; never without one No record, several, or a wrong one: never (RFC
+ * 8461 §3.1: policy discovery ends there); what is remembered stays until its max_age.
  *
  * Domains are lower case A-labels. Bounded in entries and in octets; the least recently used goes
  * first, entries whose policy is to be enforced go last, and of these the large ones first: a few
@@ -54,10 +56,16 @@ size_t sts_memory_octets(const struct sts_memory *memory);
 bool sts_memory_fetch_due(struct sts_memory *memory, const char *domain, const char *id,
                           int64_t now);
 
-/* The remembered policy while it is within its max_age, else NULL, and its id (`id` may be NULL);
- * the memory's, until it changes. */
-const struct sts_policy *sts_memory_peek(const struct sts_memory *memory, const char *domain,
-                                         int64_t now, const char **id);
+/* A remembered policy at a glance. */
+struct sts_glance {
+    const char *id; /* the memory's, until it changes */
+    enum sts_mode mode;
+    int64_t valid_until;
+};
+
+/* Fills *out; false when no policy within its max_age is remembered. */
+bool sts_memory_peek(const struct sts_memory *memory, const char *domain, int64_t now,
+                     struct sts_glance *out);
 /* Monotonic ms before which no fetch is tried, 0 when there is no such time. */
 int64_t sts_memory_retry_at(const struct sts_memory *memory, const char *domain, int64_t now);
 
@@ -83,6 +91,11 @@ void sts_memory_forget(struct sts_memory *memory, const char *domain);
 /* Fills *out, its strings in `arena`; false when the domain is not known, or without memory. */
 bool sts_memory_keep(const struct sts_memory *memory, struct arena *arena, const char *domain,
                      struct sts_kept *out);
-/* Takes in what was kept elsewhere, unless something fetched later is known. The body is parsed as
- * a fetched one; false, and nothing happens, when it is no policy, or there is no memory. */
+/*
+ * Takes in what was kept elsewhere, which may be anybody's: the body is parsed as a fetched one,
+ * times are held against `now` and the max_age. Nothing happens when a policy fetched then or later
+ * is known. A policy past its max_age counts for its back-off only, and only when nothing else is
+ * known of the domain. False, and nothing happens, when it is not what sts_memory_keep gives, or
+ * there is no memory.
+ */
 bool sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now);

@@ -11,5 +11,3 @@
  */
 const struct sts_policy *sts_policy_parse(struct arena *arena, const char *text, size_t length,
                                           const char **why);
-/* A copy with all its strings, the arena's; NULL without memory. */
-const struct sts_policy *sts_policy_copy(struct arena *arena, const struct sts_policy *policy);

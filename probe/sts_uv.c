@@ -21,11 +21,10 @@
 #include "probe/sts_policy.h"
 #include "probe/sts_record.h"
 
-#define ENTRIES_DEFAULT  10000
-#define OCTETS_DEFAULT   (64u << 20)
-#define PARSE_OCTETS_MAX (1u << 20) /* arena of a policy being parsed */
-#define STEPS_MAX        100
-#define STS_POLICY_PATH  "/.well-known/mta-sts.txt"
+#define ENTRIES_DEFAULT 10000
+#define OCTETS_DEFAULT  (64u << 20)
+#define STEPS_MAX       100
+#define STS_POLICY_PATH "/.well-known/mta-sts.txt"
 
 enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
 
@@ -102,19 +101,27 @@ static enum step conclude(struct sts_lookup *lookup, enum sts_state state, const
     return go(lookup, STATE_ANSWER);
 }
 
+static void changed(const struct sts *sts, const char *domain)
+{
+    if (sts->options.changed != NULL)
+        sts->options.changed(sts->options.context, domain);
+}
+
 /* RFC 8461 §3.3 wants a warning when a policy that counts cannot be refreshed. */
 static void log_failure(const struct sts_lookup *lookup, const char *why)
 {
-    const struct sts_policy *policy =
-        sts_memory_peek(lookup->sts->memory, lookup->domain, clock_monotonic_ms(), NULL);
+    int64_t now = clock_monotonic_ms();
     enum log_level level = LOG_LEVEL_WARNING;
+    struct sts_glance policy = {.valid_until = now};
+    bool remembered = sts_memory_peek(lookup->sts->memory, lookup->domain, now, &policy);
 
-    if (policy == NULL)
+    if (!remembered)
         level = LOG_LEVEL_INFO;
-    else if (policy->mode == STS_MODE_NONE)
+    else if (policy.mode == STS_MODE_NONE)
         level = LOG_LEVEL_DEBUG;
     log_event(level, "sts-fetch-failed", "domain", lookup->domain, "id", lookup->id, "remembered",
-              policy == NULL ? "no" : "yes", "reason", why, NULL);
+              remembered ? "yes" : "no", "remembered_for_s",
+              remembered ? LOG_NUM((policy.valid_until - now) / 1000) : NULL, "reason", why, NULL);
 }
 
 /* A fetch failed through the domain's own doing: back off from it. */
@@ -126,6 +133,7 @@ static enum step fail(struct sts_lookup *lookup, enum sts_state state, const cha
     lookup->sts->stats.fetch_failures++;
     sts_memory_fail(lookup->sts->memory, lookup->domain, lookup->id, state, why,
                     clock_monotonic_ms());
+    changed(lookup->sts, lookup->domain);
     return conclude(lookup, state, why);
 }
 
@@ -211,11 +219,11 @@ static enum step record_unknown(struct sts_lookup *lookup, const char *failure)
 {
     struct sts_memory *memory = lookup->sts->memory;
     int64_t now = clock_monotonic_ms();
-    const char *id;
+    struct sts_glance policy;
 
-    if (sts_memory_peek(memory, lookup->domain, now, &id) != NULL &&
+    if (sts_memory_peek(memory, lookup->domain, now, &policy) &&
         sts_memory_fetch_due(memory, lookup->domain, NULL, now)) {
-        memcpy(lookup->id, id, strlen(id) + 1);
+        memcpy(lookup->id, policy.id, strlen(policy.id) + 1);
         return go(lookup, STATE_ADDRESSES);
     }
     return conclude(
@@ -359,30 +367,27 @@ static void fill_policy(struct sts_lookup *lookup, const struct sts_policy *poli
     result->policy = policy;
     result->fetched_at = now;
     result->valid_until = now + (int64_t)policy->max_age * 1000;
+    result->refresh_at = now + lookup->sts->options.refresh_ms;
 }
 
 static enum step step_policy(struct sts_lookup *lookup)
 {
-    struct arena *arena = arena_new(PARSE_OCTETS_MAX);
-    const struct sts_policy *parsed = NULL, *copy = NULL;
+    const struct sts_policy *policy;
     const char *why = NULL;
     int64_t now = clock_monotonic_ms();
 
-    if (arena != NULL)
-        parsed = sts_policy_parse(arena, lookup->response->body, lookup->response->length, &why);
-    if (parsed != NULL) {
-        sts_memory_store(lookup->sts->memory, lookup->domain, lookup->id, parsed, now);
-        copy = sts_policy_copy(lookup->arena, parsed);
-    }
-    if (copy != NULL)
-        fill_policy(lookup, copy, now);
-    arena_free(arena);
-    if (copy != NULL)
-        return go(lookup, STATE_ANSWER);
-    if (parsed != NULL || arena == NULL)
+    policy =
+        sts_policy_parse(lookup->arena, lookup->response->body, lookup->response->length, &why);
+    if (policy == NULL && arena_failed(lookup->arena))
         return conclude(lookup, STS_FETCH_FAILED, "no memory for the policy");
-    return fail(lookup, STS_BAD_POLICY,
-                arena_printf(lookup->arena, "the policy of %s is wrong: %s", lookup->host, why));
+    if (policy == NULL)
+        return fail(
+            lookup, STS_BAD_POLICY,
+            arena_printf(lookup->arena, "the policy of %s is wrong: %s", lookup->host, why));
+    sts_memory_store(lookup->sts->memory, lookup->domain, lookup->id, policy, now);
+    changed(lookup->sts, lookup->domain);
+    fill_policy(lookup, policy, now);
+    return go(lookup, STATE_ANSWER);
 }
 
 /* ---- the answer ---- */
@@ -573,10 +578,21 @@ void sts_get_stats(const struct sts *sts, struct sts_stats *out)
 void sts_forget(struct sts *sts, const char *domain)
 {
     sts_memory_forget(sts->memory, domain);
+    changed(sts, domain);
 }
 
 bool sts_remembered(const struct sts *sts, struct arena *arena, const char *domain,
                     struct sts_evidence *evidence)
 {
     return sts_memory_policy(sts->memory, arena, domain, clock_monotonic_ms(), evidence);
+}
+
+bool sts_keep(const struct sts *sts, struct arena *arena, const char *domain, struct sts_kept *out)
+{
+    return sts_memory_keep(sts->memory, arena, domain, out);
+}
+
+bool sts_restore(struct sts *sts, const struct sts_kept *kept)
+{
+    return sts_memory_restore(sts->memory, kept, clock_monotonic_ms());
 }

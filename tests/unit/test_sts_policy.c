@@ -206,7 +206,6 @@ static void lines_are_fit_for_policy_string(void **state)
 
     (void)state;
     assert_non_null(policy);
-    policy = sts_policy_copy(arena, policy);
     assert_int_equal(policy->line_count, sizeof want / sizeof want[0]);
     for (size_t i = 0; i < policy->line_count; i++)
         assert_string_equal(policy->lines[i], want[i]);
