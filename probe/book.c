@@ -1,6 +1,7 @@
 /*
- * book: see book.h. One map entry per subject, its strings packed behind one pointer, in a list by
- * last use. An entry stays after its result has lapsed, because the back-off counts on.
+ * book: see book.h. One piece of memory per subject, key and strings in it, in a list by last use:
+ * there may be a hundred thousand. An entry stays after its result has lapsed, because the back-off
+ * counts on.
  */
 #include "probe/book.h"
 
@@ -11,14 +12,22 @@
 #include "base/map.h"
 
 #define DOUBLINGS_MAX 20
+#define STRINGS       4
 
+enum flag { FLAG_CHAIN_OK = 1, FLAG_EXPIRED = 2, FLAG_NAME_OK = 4, FLAG_REQUIRETLS = 8 };
+
+/* A struct starttls_result with what it belongs to. */
 struct entry {
     UT_hash_handle hh;
     struct list age; /* in store.ages, used longest ago first */
-    struct starttls_result result;
-    char *strings; /* of result; owned */
-    unsigned failures;
-    unsigned char key[];
+    int64_t probed_at, valid_until, not_after;
+    int16_t code;
+    uint16_t key_length;
+    uint8_t state, tlsa; /* enum starttls, enum tlsa_match */
+    uint8_t flags;       /* of enum flag */
+    uint8_t strings;     /* bit i: the i-th string is there */
+    uint8_t failures;
+    unsigned char data[]; /* the key, then the strings that are there */
 };
 
 struct book_store {
@@ -26,18 +35,24 @@ struct book_store {
     struct list ages;
     size_t entries_max;
     struct book_lifetimes lifetimes;
+    struct starttls_result shown; /* what book_store_get gives: an entry unpacked */
 };
 
-/* ---- keys ---- */
+/*
+ * ---- keys ----
+ *
+ * family, address, port, TLSA hash, host NUL, SNI NUL. The SNI is most often the host: then it is
+ * SNI_AS_HOST, which is no name.
+ */
 
-struct key_writer {
-    unsigned char *next;
-};
+#define KEY_PORT    17
+#define KEY_TLSA    (KEY_PORT + 2)
+#define KEY_NAMES   (KEY_TLSA + 8)
+#define SNI_AS_HOST "="
 
-static void write_octets(struct key_writer *writer, const void *data, size_t length)
+static unsigned char *write_octets(unsigned char *out, const void *data, size_t length)
 {
-    memcpy(writer->next, data, length);
-    writer->next += length;
+    return (unsigned char *)memcpy(out, data, length) + length;
 }
 
 static size_t address_octets(unsigned char out[17], const struct ip *ip)
@@ -47,37 +62,62 @@ static size_t address_octets(unsigned char out[17], const struct ip *ip)
     return 17;
 }
 
-/* Equal for equal sets, whatever their order. */
+/* Equal for equal sets, whatever their order, in every process; 0 for none. */
 static uint64_t tlsa_hash(const struct tlsa *tlsa, size_t count)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < count; i++) {
-        uint64_t record[2] = {(uint64_t)tlsa[i].usage << 16 | (uint64_t)tlsa[i].selector << 8 |
-                                  tlsa[i].matching_type,
-                              hash_bytes(tlsa[i].data, tlsa[i].length)};
+        uint64_t data = hash_stable(tlsa[i].data, tlsa[i].length);
+        unsigned char record[11] = {tlsa[i].usage, tlsa[i].selector, tlsa[i].matching_type};
 
-        sum += hash_bytes(record, sizeof record);
+        for (size_t at = 0; at < 8; at++)
+            record[3 + at] = (unsigned char)(data >> (8 * at));
+        sum += hash_stable(record, sizeof record);
     }
-    return sum;
+    return count > 0 && sum == 0 ? 1 : sum;
+}
+
+static bool key_write(struct book_key *out, const struct book_kept *subject)
+{
+    const char *sni = subject->sni == NULL ? "" : subject->sni;
+    unsigned char *next = out->octets;
+
+    if (strlen(subject->host) > HOSTNAME_MAX || strlen(sni) > HOSTNAME_MAX)
+        return false;
+    if (strcmp(sni, subject->host) == 0)
+        sni = SNI_AS_HOST;
+    next += address_octets(next, &subject->ip);
+    next = write_octets(next, &subject->port, sizeof subject->port);
+    next = write_octets(next, &subject->tlsa, sizeof subject->tlsa);
+    next = write_octets(next, subject->host, strlen(subject->host) + 1);
+    next = write_octets(next, sni, strlen(sni) + 1);
+    out->length = (size_t)(next - out->octets);
+    return true;
 }
 
 bool book_key_make(struct book_key *out, const struct book_subject *subject)
 {
-    struct key_writer writer = {out->octets};
-    uint64_t tlsa = tlsa_hash(subject->tlsa, subject->tlsa_count);
-    const char *sni = subject->sni == NULL ? "" : subject->sni;
-    size_t host_length = strlen(subject->host), sni_length = strlen(sni);
+    return key_write(out, &(struct book_kept){
+                              .ip = *subject->ip,
+                              .port = subject->port,
+                              .host = subject->host,
+                              .sni = subject->sni,
+                              .tlsa = tlsa_hash(subject->tlsa, subject->tlsa_count),
+                          });
+}
 
-    if (host_length > HOSTNAME_MAX || sni_length > HOSTNAME_MAX)
-        return false;
-    writer.next += address_octets(writer.next, subject->ip);
-    write_octets(&writer, &subject->port, sizeof subject->port);
-    write_octets(&writer, &tlsa, sizeof tlsa);
-    write_octets(&writer, subject->host, host_length + 1);
-    write_octets(&writer, sni, sni_length + 1);
-    out->length = (size_t)(writer.next - out->octets);
-    return true;
+/* The names point into the key. */
+static void key_read(struct book_kept *out, const unsigned char *key)
+{
+    out->ip.family = key[0];
+    memcpy(out->ip.octets, key + 1, sizeof out->ip.octets);
+    memcpy(&out->port, key + KEY_PORT, sizeof out->port);
+    memcpy(&out->tlsa, key + KEY_TLSA, sizeof out->tlsa);
+    out->host = (const char *)key + KEY_NAMES;
+    out->sni = out->host + strlen(out->host) + 1;
+    if (strcmp(out->sni, SNI_AS_HOST) == 0)
+        out->sni = out->host;
 }
 
 /* ---- lifetimes ---- */
@@ -159,7 +199,6 @@ static void drop(struct book_store *store, struct entry *entry)
 {
     HASH_DEL(store->entries, entry);
     list_remove(&entry->age);
-    free(entry->strings);
     free(entry);
 }
 
@@ -181,35 +220,106 @@ size_t book_store_entries(const struct book_store *store)
     return HASH_COUNT(store->entries);
 }
 
-static struct entry *find(struct book_store *store, const struct book_key *key)
+static struct entry *find(const struct book_store *store, const struct book_key *key)
 {
     struct entry *entry;
 
     HASH_FIND(hh, store->entries, key->octets, (unsigned)key->length, entry);
-    if (entry != NULL) {
-        list_remove(&entry->age);
-        list_append(&store->ages, &entry->age);
+    return entry;
+}
+
+/* ---- results, packed and unpacked ---- */
+
+static void strings_of(const char **out[STRINGS], struct starttls_result *result)
+{
+    out[0] = &result->protocol;
+    out[1] = &result->cipher;
+    out[2] = &result->subject;
+    out[3] = &result->detail;
+}
+
+static struct entry *pack(const struct book_key *key, struct starttls_result result,
+                          unsigned failures)
+{
+    const char **strings[STRINGS];
+    size_t octets = key->length;
+    unsigned char *next;
+    struct entry *entry;
+
+    strings_of(strings, &result);
+    for (size_t i = 0; i < STRINGS; i++)
+        octets += *strings[i] == NULL ? 0 : strlen(*strings[i]) + 1;
+    entry = calloc(1, sizeof *entry + octets);
+    if (entry == NULL)
+        return NULL;
+    list_init(&entry->age);
+    entry->probed_at = result.probed_at;
+    entry->valid_until = result.valid_until;
+    entry->not_after = result.not_after;
+    entry->code = (int16_t)result.code;
+    entry->key_length = (uint16_t)key->length;
+    entry->state = (uint8_t)result.state;
+    entry->tlsa = (uint8_t)result.tlsa;
+    entry->flags =
+        (uint8_t)((result.chain_ok ? FLAG_CHAIN_OK : 0) | (result.expired ? FLAG_EXPIRED : 0) |
+                  (result.name_ok ? FLAG_NAME_OK : 0) | (result.requiretls ? FLAG_REQUIRETLS : 0));
+    entry->failures = (uint8_t)failures;
+    next = write_octets(entry->data, key->octets, key->length);
+    for (size_t i = 0; i < STRINGS; i++) {
+        if (*strings[i] == NULL)
+            continue;
+        entry->strings |= (uint8_t)(1u << i);
+        next = write_octets(next, *strings[i], strlen(*strings[i]) + 1);
     }
     return entry;
 }
 
-static struct entry *add(struct book_store *store, const struct book_key *key)
+/* The strings stay the entry's. */
+static void unpack(struct starttls_result *out, const struct entry *entry)
 {
-    struct entry *entry = calloc(1, sizeof *entry + key->length);
+    const char *next = (const char *)entry->data + entry->key_length;
+    const char **strings[STRINGS];
+
+    *out = (struct starttls_result){
+        .state = (enum starttls)entry->state,
+        .chain_ok = (entry->flags & FLAG_CHAIN_OK) != 0,
+        .expired = (entry->flags & FLAG_EXPIRED) != 0,
+        .name_ok = (entry->flags & FLAG_NAME_OK) != 0,
+        .tlsa = (enum tlsa_match)entry->tlsa,
+        .requiretls = (entry->flags & FLAG_REQUIRETLS) != 0,
+        .code = entry->code,
+        .probed_at = entry->probed_at,
+        .valid_until = entry->valid_until,
+        .not_after = entry->not_after,
+    };
+    strings_of(strings, out);
+    for (size_t i = 0; i < STRINGS; i++) {
+        if ((entry->strings & 1u << i) == 0)
+            continue;
+        *strings[i] = next;
+        next += strlen(next) + 1;
+    }
+}
+
+/* Puts a result in the place of the one before; false without memory. */
+static bool replace(struct book_store *store, const struct book_key *key,
+                    const struct starttls_result *result, unsigned failures)
+{
+    struct entry *entry = pack(key, *result, failures), *before = find(store, key);
 
     if (entry == NULL)
-        return NULL;
-    memcpy(entry->key, key->octets, key->length);
-    HASH_ADD_KEYPTR(hh, store->entries, entry->key, (unsigned)key->length, entry);
+        return false;
+    if (before != NULL)
+        drop(store, before);
+    HASH_ADD_KEYPTR(hh, store->entries, entry->data, (unsigned)key->length, entry);
     if (!MAP_ADDED(entry)) {
         free(entry);
-        return NULL;
+        return false;
     }
-    list_init(&entry->age);
     list_append(&store->ages, &entry->age);
     if (book_store_entries(store) > store->entries_max)
         drop(store, LIST_ELEMENT(store->ages.next, struct entry, age));
-    return entry;
+    return true;
 }
 
 const struct starttls_result *book_store_get(struct book_store *store, const struct book_key *key,
@@ -217,60 +327,24 @@ const struct starttls_result *book_store_get(struct book_store *store, const str
 {
     struct entry *entry = find(store, key);
 
-    return entry != NULL && now_ms < entry->result.valid_until ? &entry->result : NULL;
-}
-
-#define STRINGS 4
-
-/* Copies the strings of `result` into one piece of memory and points to them there. */
-static char *pack_strings(struct starttls_result *result)
-{
-    const char **fields[STRINGS] = {&result->protocol, &result->cipher, &result->subject,
-                                    &result->detail};
-    size_t lengths[STRINGS] = {0}, total = 1;
-    char *memory, *next;
-
-    for (size_t i = 0; i < STRINGS; i++) {
-        lengths[i] = *fields[i] == NULL ? 0 : strlen(*fields[i]) + 1;
-        total += lengths[i];
-    }
-    next = memory = malloc(total);
-    if (memory == NULL)
+    if (entry == NULL)
         return NULL;
-    for (size_t i = 0; i < STRINGS; i++) {
-        if (*fields[i] == NULL)
-            continue;
-        memcpy(next, *fields[i], lengths[i]);
-        *fields[i] = next;
-        next += lengths[i];
-    }
-    return memory;
+    list_remove(&entry->age);
+    list_append(&store->ages, &entry->age);
+    if (now_ms >= entry->valid_until)
+        return NULL;
+    unpack(&store->shown, entry);
+    return &store->shown;
 }
 
 bool book_store_put(struct book_store *store, const struct book_key *key,
                     const struct book_moment *moment, struct starttls_result *result)
 {
-    struct entry *entry = find(store, key);
-    struct starttls_result copy;
-    unsigned failures = entry == NULL ? 0 : entry->failures;
-    char *strings;
+    const struct entry *before = find(store, key);
+    unsigned failures = before == NULL ? 0 : before->failures;
 
     set_times(store, key, moment, &failures, result);
-    copy = *result;
-    strings = pack_strings(&copy);
-    if (strings == NULL)
-        return false;
-    if (entry == NULL)
-        entry = add(store, key);
-    if (entry == NULL) {
-        free(strings);
-        return false;
-    }
-    free(entry->strings);
-    entry->strings = strings;
-    entry->result = copy;
-    entry->failures = failures;
-    return true;
+    return replace(store, key, result, failures);
 }
 
 void book_store_forget(struct book_store *store, const struct ip *ip)
@@ -281,7 +355,112 @@ void book_store_forget(struct book_store *store, const struct ip *ip)
 
     HASH_ITER(hh, store->entries, entry, next)
     {
-        if (memcmp(entry->key, address, length) == 0)
+        if (memcmp(entry->data, address, length) == 0)
             drop(store, entry);
     }
+}
+
+/* ---- kept elsewhere ---- */
+
+bool book_store_keep(const struct book_store *store, struct arena *arena,
+                     const struct book_key *key, struct book_kept *out)
+{
+    const struct entry *entry = find(store, key);
+    const char **strings[STRINGS];
+
+    if (entry == NULL)
+        return false;
+    key_read(out, entry->data);
+    out->host = arena_strdup(arena, out->host);
+    out->sni = arena_strdup(arena, out->sni);
+    out->failures = entry->failures;
+    unpack(&out->result, entry);
+    strings_of(strings, &out->result);
+    for (size_t i = 0; i < STRINGS; i++)
+        *strings[i] = arena_strdup(arena, *strings[i]);
+    return !arena_failed(arena);
+}
+
+static bool words_ok(const char *words)
+{
+    size_t length = words == NULL ? 0 : strnlen(words, BOOK_WORDS_MAX + 1);
+
+    for (size_t i = 0; i < length; i++)
+        if (words[i] < ' ' || words[i] > '~')
+            return false;
+    return length <= BOOK_WORDS_MAX;
+}
+
+/* Lower case, as a key has it. */
+static bool name_ok(const char *name)
+{
+    if (name == NULL || !hostname_valid(name, strlen(name), HOSTNAME_UNDERSCORE))
+        return false;
+    for (; *name != '\0'; name++)
+        if (*name >= 'A' && *name <= 'Z')
+            return false;
+    return true;
+}
+
+static bool result_ok(struct starttls_result result)
+{
+    const char **strings[STRINGS];
+
+    strings_of(strings, &result);
+    for (size_t i = 0; i < STRINGS; i++)
+        if (!words_ok(*strings[i]))
+            return false;
+    if (result.state == STARTTLS_VERIFIED && (!result.chain_ok || !result.name_ok))
+        return false;
+    return result.state > STARTTLS_UNKNOWN && result.state <= STARTTLS_VERIFIED &&
+           (unsigned)result.tlsa <= TLSA_MATCH_MISMATCH && result.code >= 0 && result.code <= 999 &&
+           result.probed_at != 0;
+}
+
+static bool kept_ok(const struct book_kept *kept)
+{
+    return (kept->ip.family == 4 || kept->ip.family == 6) && name_ok(kept->host) &&
+           (kept->sni == NULL || kept->sni[0] == '\0' || name_ok(kept->sni)) &&
+           result_ok(kept->result);
+}
+
+/* No longer than a result seen then could live now: keys and certificates end, clocks jump. */
+static void clamp_times(const struct book_store *store, const struct book_moment *moment,
+                        struct starttls_result *result)
+{
+    int64_t most =
+        is_good(result->state) ? store->lifetimes.good_ms : store->lifetimes.retry_max_ms;
+
+    if (result->probed_at > moment->now_ms)
+        result->probed_at = moment->now_ms;
+    most += most / 10;
+    if (result->valid_until > result->probed_at + most)
+        result->valid_until = result->probed_at + most;
+    if (result->state != STARTTLS_VERIFIED || result->valid_until <= moment->now_ms)
+        return;
+    most = result->not_after <= moment->wall_s ? 0 : certificate_ms(result, moment->wall_s);
+    if (result->valid_until - moment->now_ms > most)
+        result->valid_until = moment->now_ms + most;
+}
+
+bool book_store_restore(struct book_store *store, const struct book_kept *kept,
+                        const struct book_moment *moment)
+{
+    struct book_kept clean = *kept;
+    const struct entry *known;
+    struct book_key key;
+
+    if (!kept_ok(kept))
+        return false;
+    if (clean.ip.family == 4)
+        memset(clean.ip.octets + 4, 0, sizeof clean.ip.octets - 4);
+    if (clean.failures > DOUBLINGS_MAX)
+        clean.failures = DOUBLINGS_MAX;
+    clamp_times(store, moment, &clean.result);
+    if (!key_write(&key, &clean))
+        return false;
+    known = find(store, &key);
+    if (known != NULL && known->probed_at >= clean.result.probed_at)
+        return true;
+    return replace(store, &key, &clean.result, clean.failures);
 }

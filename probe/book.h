@@ -13,7 +13,8 @@
 #include "base/hostname.h"
 #include "policy/evidence.h"
 
-#define BOOK_KEY_MAX (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
+#define BOOK_KEY_MAX   (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
+#define BOOK_WORDS_MAX 2000 /* octets of a string of a restored result */
 
 /* When our own side failed, the host is asked again after at most this. */
 #define BOOK_RETRY_HERE_MS 60000
@@ -49,8 +50,8 @@ struct book_moment {
 struct book_kept {
     struct ip ip;
     uint16_t port;
-    const char *host, *sni;
-    uint64_t tlsa; /* a stable hash of the TLSA set; 0 without one */
+    const char *host, *sni; /* sni: "" without one */
+    uint64_t tlsa;          /* a stable hash of the TLSA set; 0 without one */
     unsigned failures;
     struct starttls_result result;
 };
@@ -62,8 +63,7 @@ struct book_store *book_store_new(size_t entries_max, const struct book_lifetime
 void book_store_free(struct book_store *store);
 size_t book_store_entries(const struct book_store *store);
 
-/* The result if it still counts at `now_ms`, else NULL; the store's, until the next put or forget.
- */
+/* The result if it still counts at `now_ms`, else NULL; the store's, until it is used again. */
 const struct starttls_result *book_store_get(struct book_store *store, const struct book_key *key,
                                              int64_t now_ms);
 /*
@@ -78,6 +78,10 @@ void book_store_forget(struct book_store *store, const struct ip *ip);
 /* Fills *out, its strings in `arena`; false when there is no such entry, or without memory. */
 bool book_store_keep(const struct book_store *store, struct arena *arena,
                      const struct book_key *key, struct book_kept *out);
-/* Takes in what was kept elsewhere, unless a later result is known; false without memory or when a
- * name is too long. */
-bool book_store_restore(struct book_store *store, const struct book_kept *kept);
+/*
+ * Takes in what was kept elsewhere, which may be anybody's, unless a result seen then or later is
+ * known. It lives no longer than one put at the time it was seen. False, and nothing happens, when
+ * it is not what book_store_keep gives, or without memory.
+ */
+bool book_store_restore(struct book_store *store, const struct book_kept *kept,
+                        const struct book_moment *moment);

@@ -273,6 +273,16 @@ static void log_result(const struct job *job, const struct starttls_result *resu
                   result->detail, NULL);
 }
 
+static void tell_changed(const struct job *job)
+{
+    const struct book *book = job->book;
+    struct book_kept kept;
+
+    if (book->options.changed != NULL &&
+        book_store_keep(book->store, job->memory, &job->key, &kept))
+        book->options.changed(book->options.context, &kept);
+}
+
 /* A probe has ended: the next at this address may have its turn, the result goes into the book. */
 static void job_end(struct job *job, const struct starttls_result *result, bool failed_here)
 {
@@ -284,7 +294,8 @@ static void job_end(struct job *job, const struct starttls_result *result, bool 
     job_leave_spot(book, job);
     spot_settle(book, spot);
     book->stats.by_state[dated.state]++;
-    book_store_put(book->store, &job->key, &moment, &dated);
+    if (book_store_put(book->store, &job->key, &moment, &dated))
+        tell_changed(job);
     log_result(job, &dated);
     kick(book);
     job_answer(job, &dated);
@@ -454,6 +465,13 @@ const struct starttls_result *book_peek(struct book *book, const struct smtp_tar
 void book_forget(struct book *book, const struct ip *ip)
 {
     book_store_forget(book->store, ip);
+}
+
+bool book_restore(struct book *book, const struct book_kept *kept)
+{
+    const struct book_moment moment = {clock_monotonic_ms(), clock_wall_s(), false};
+
+    return book_store_restore(book->store, kept, &moment);
 }
 
 bool starttls_result_copy(struct starttls_result *out, struct arena *arena,

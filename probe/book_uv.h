@@ -41,7 +41,7 @@ void book_get_stats(const struct book *book, struct book_stats *out);
 typedef void (*book_done)(void *context, const struct starttls_result *result);
 
 /* What is known, still valid now and seen at `seen_after` (monotonic ms, 0: whenever) or later, or
- * NULL. Borrowed until the loop runs again. */
+ * NULL. Borrowed until the book is used again. */
 const struct starttls_result *book_peek(struct book *book, const struct smtp_target *target,
                                         int64_t seen_after);
 /*

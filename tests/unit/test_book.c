@@ -53,19 +53,22 @@ static void keys(void **state)
     changed = subject;
     changed.sni = NULL;
     assert_false(same_key(&subject, &changed));
+    changed.sni = MX;
+    assert_false(same_key(&subject, &changed));
 }
 
 static void key_limits(void **state)
 {
-    char name[HOSTNAME_MAX + 2];
+    char name[HOSTNAME_MAX + 2], other[HOSTNAME_MAX + 1];
     struct ip ip;
-    struct book_subject subject = {&ip, 25, name, name, NULL, 0};
+    struct book_subject subject = {&ip, 25, name, other, NULL, 0};
     struct book_key key;
 
     (void)state;
     assert_true(ip_parse(&ip, "2620:fe::fe"));
     memset(name, 'a', sizeof name);
-    name[HOSTNAME_MAX] = '\0';
+    memset(other, 'b', sizeof other);
+    name[HOSTNAME_MAX] = other[HOSTNAME_MAX] = '\0';
     assert_true(book_key_make(&key, &subject));
     assert_int_equal(key.length, BOOK_KEY_MAX);
     name[HOSTNAME_MAX] = 'a';
@@ -286,6 +289,254 @@ static void forgets_an_address(void **state)
     book_store_free(store);
 }
 
+/* ---- kept elsewhere ---- */
+
+#define WALL        INT64_C(1000000)
+#define STABLE_TLSA UINT64_C(0xb7f16f84b4c8c738)
+
+static const uint8_t digest[32] = {1, 2, 3};
+static const struct tlsa records[] = {{3, 1, 1, true, 32, digest}, {2, 0, 1, true, 32, digest}};
+
+/* What book_store_keep gives of a result seen at 1000. */
+static struct book_kept sample(void)
+{
+    struct book_kept kept = {
+        .port = 25,
+        .host = MX,
+        .sni = "base.test",
+        .tlsa = 42,
+        .result = {.state = STARTTLS_VERIFIED,
+                   .chain_ok = true,
+                   .name_ok = true,
+                   .probed_at = 1000,
+                   .valid_until = HOUR,
+                   .protocol = "TLSv1.3",
+                   .cipher = "TLS_AES_256_GCM_SHA384",
+                   .subject = MX,
+                   .not_after = WALL + 86400},
+    };
+
+    assert_true(ip_parse(&kept.ip, "192.0.2.1"));
+    return kept;
+}
+
+static bool restore(struct book_store *store, const struct book_kept *kept)
+{
+    return book_store_restore(store, kept, &(struct book_moment){2000, WALL, false});
+}
+
+static void kept_and_restored_whole(void **state)
+{
+    struct book_store *store = book_store_new(3, &lifetimes), *other;
+    struct arena *arena = arena_new(65536);
+    struct book_kept kept, again;
+    struct book_key key;
+    struct ip ip;
+    struct book_subject subject = {&ip, 587, MX, NULL, records, 2};
+    struct starttls_result result = {
+        .state = STARTTLS_REFUSED, .code = 554, .requiretls = true, .detail = "not today"};
+    const struct starttls_result *got;
+
+    (void)state;
+    assert_true(ip_parse(&ip, "2001:db8::1"));
+    assert_true(book_key_make(&key, &subject));
+    assert_false(book_store_keep(store, arena, &key, &kept));
+    for (int i = 1; i <= 3; i++)
+        assert_true(
+            book_store_put(store, &key, &(struct book_moment){i * HOUR, WALL, false}, &result));
+    assert_true(book_store_keep(store, arena, &key, &kept));
+    book_store_free(store);
+    assert_true(ip_equal(&kept.ip, &ip));
+    assert_int_equal(kept.port, 587);
+    assert_string_equal(kept.host, MX);
+    assert_string_equal(kept.sni, "");
+    assert_true(kept.tlsa != 0);
+    assert_int_equal(kept.failures, 3);
+    other = book_store_new(3, &lifetimes);
+    assert_true(book_store_restore(other, &kept, &(struct book_moment){4 * HOUR, WALL, false}));
+    assert_true(book_store_keep(other, arena, &key, &again));
+    assert_int_equal(again.failures, 3);
+    assert_int_equal(again.tlsa, kept.tlsa);
+    got = book_store_get(other, &key, result.valid_until - 1);
+    assert_non_null(got);
+    assert_int_equal(got->state, STARTTLS_REFUSED);
+    assert_int_equal(got->code, 554);
+    assert_true(got->requiretls && !got->chain_ok && !got->name_ok && !got->expired);
+    assert_string_equal(got->detail, "not today");
+    assert_null(got->protocol);
+    assert_int_equal(got->probed_at, 3 * HOUR);
+    assert_null(book_store_get(other, &key, result.valid_until));
+    book_store_free(other);
+    arena_free(arena);
+}
+
+/* The key of a TLSA set is on disks: it must never change. */
+static void the_set_of_records_has_a_stable_key(void **state)
+{
+    struct book_store *store = book_store_new(3, &lifetimes);
+    struct arena *arena = arena_new(65536);
+    struct ip ip;
+    struct book_subject subject = {&ip, 25, MX, MX, records, 2};
+    struct starttls_result result = {.state = STARTTLS_TLS};
+    struct book_kept kept;
+    struct book_key key;
+
+    (void)state;
+    assert_true(ip_parse(&ip, "192.0.2.1"));
+    for (size_t count = 0; count <= 2; count += 2) {
+        subject.tlsa_count = count;
+        assert_true(book_key_make(&key, &subject));
+        book_store_put(store, &key, &(struct book_moment){1, WALL, false}, &result);
+        assert_true(book_store_keep(store, arena, &key, &kept));
+        assert_true(kept.tlsa == (count == 0 ? 0 : STABLE_TLSA));
+        assert_string_equal(kept.sni, MX);
+    }
+    book_store_free(store);
+    arena_free(arena);
+}
+
+static void the_later_result_wins(void **state)
+{
+    struct book_store *store = book_store_new(3, &lifetimes);
+    struct book_kept kept = sample(), earlier = sample(), later = sample();
+    struct arena *arena = arena_new(65536);
+    struct book_key key;
+    struct book_kept got;
+
+    (void)state;
+    earlier.result.probed_at = 999;
+    later.result.probed_at = 1001;
+    earlier.result.state = later.result.state = STARTTLS_CLEAR;
+    assert_true(restore(store, &kept));
+    assert_true(restore(store, &earlier));
+    kept.result.state = STARTTLS_CLEAR; /* the same moment */
+    assert_true(restore(store, &kept));
+    assert_int_equal(book_store_entries(store), 1);
+    assert_true(
+        book_key_make(&key, &(struct book_subject){&kept.ip, 25, MX, "base.test", NULL, 0}));
+    assert_null(book_store_get(store, &key, 2000)); /* of another set of records */
+    kept.tlsa = earlier.tlsa = later.tlsa = 0;
+    kept.result.state = STARTTLS_VERIFIED;
+    assert_true(restore(store, &kept));
+    assert_true(restore(store, &earlier));
+    assert_int_equal(book_store_get(store, &key, 2000)->state, STARTTLS_VERIFIED);
+    assert_true(restore(store, &later));
+    assert_int_equal(book_store_get(store, &key, 2000)->state, STARTTLS_CLEAR);
+    assert_true(book_store_keep(store, arena, &key, &got));
+    assert_int_equal(got.result.probed_at, 1001);
+    book_store_free(store);
+    arena_free(arena);
+}
+
+static void a_restored_result_is_bounded(void **state)
+{
+    struct book_store *store = book_store_new(3, &lifetimes);
+    struct book_kept kept = sample();
+    char host[32];
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        snprintf(host, sizeof host, "mx%d.test", i);
+        kept.host = host;
+        assert_true(restore(store, &kept));
+        assert_true(book_store_entries(store) <= 3);
+    }
+    book_store_free(store);
+}
+
+struct clamp_case {
+    const char *name;
+    enum starttls state;
+    int64_t probed_at, valid_until, left_s; /* of the certificate */
+    int64_t want_from, want_until;
+};
+
+/* Read at 2000. */
+static const struct clamp_case clamp_cases[] = {
+    {"restored as it was", STARTTLS_TLS, 1000, 3000, 0, 1000, 3000},
+    {"restored from before the machine began", STARTTLS_TLS, -5000, 3000, 0, -5000, 3000},
+    {"restored, seen in the future", STARTTLS_TLS, 9000, 9500, 0, 2000, 9500},
+    {"restored, to live too long", STARTTLS_TLS, 1000, INT64_MAX, 0, 1000,
+     1000 + 24 * HOUR + 24 * HOUR / 10},
+    {"restored failure, to live too long", STARTTLS_SILENT, 1000, INT64_MAX, 0, 1000,
+     1000 + 6 * HOUR + 6 * HOUR / 10},
+    {"restored from the other end of time", STARTTLS_TLS, INT64_MIN, INT64_MAX, 0, INT64_MIN,
+     INT64_MIN + 24 * HOUR + 24 * HOUR / 10},
+    {"restored, the certificate ends", STARTTLS_VERIFIED, 1000, HOUR, 100, 1000, 102000},
+    {"restored, the certificate has ended", STARTTLS_VERIFIED, 1000, HOUR, 0, 1000, 2000},
+    {"restored, long ended", STARTTLS_VERIFIED, 1000, HOUR, -WALL, 1000, 2000},
+};
+
+static void run_clamp_case(void **state)
+{
+    const struct clamp_case *row = *state;
+    struct book_store *store = book_store_new(3, &lifetimes);
+    struct arena *arena = arena_new(4096);
+    struct book_kept kept = sample(), got;
+    struct book_key key;
+
+    kept.tlsa = 0;
+    kept.result.state = row->state;
+    kept.result.probed_at = row->probed_at;
+    kept.result.valid_until = row->valid_until;
+    kept.result.not_after = WALL + row->left_s;
+    assert_true(restore(store, &kept));
+    assert_true(
+        book_key_make(&key, &(struct book_subject){&kept.ip, 25, MX, "base.test", NULL, 0}));
+    assert_true(book_store_keep(store, arena, &key, &got));
+    assert_int_equal(got.result.probed_at, row->want_from);
+    assert_int_equal(got.result.valid_until, row->want_until);
+    book_store_free(store);
+    arena_free(arena);
+}
+
+static void what_nobody_keeps_is_refused(void **state)
+{
+    struct book_store *store = book_store_new(30, &lifetimes);
+    static char longest[BOOK_WORDS_MAX + 2];
+
+    (void)state;
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        struct book_kept kept = sample();                                                          \
+        kept.change;                                                                               \
+        if (restore(store, &kept))                                                                 \
+            fail_msg("taken: %s", #change);                                                        \
+    } while (0)
+    REFUSED(ip.family = 0);
+    REFUSED(ip.family = 5);
+    REFUSED(host = NULL);
+    REFUSED(host = "");
+    REFUSED(host = "MX.test");
+    REFUSED(host = "a b.test");
+    REFUSED(host = "192.0.2.1");
+    REFUSED(sni = "=");
+    REFUSED(sni = "a..test");
+    REFUSED(result.state = STARTTLS_UNKNOWN);
+    REFUSED(result.state = STARTTLS_VERIFIED + 1);
+    REFUSED(result.chain_ok = false);
+    REFUSED(result.name_ok = false);
+    REFUSED(result.tlsa = TLSA_MATCH_MISMATCH + 1);
+    REFUSED(result.code = -1);
+    REFUSED(result.code = 1000);
+    REFUSED(result.probed_at = 0);
+    REFUSED(result.protocol = "\033[31m");
+    REFUSED(result.cipher = "\n");
+    REFUSED(result.subject = "\x80");
+    memset(longest, 'x', sizeof longest - 1);
+    REFUSED(result.detail = longest);
+    assert_int_equal(book_store_entries(store), 0);
+    longest[BOOK_WORDS_MAX] = '\0';
+    {
+        struct book_kept kept = sample();
+
+        kept.result.detail = longest;
+        kept.failures = 4000000000u;
+        assert_true(restore(store, &kept));
+    }
+    book_store_free(store);
+}
+
 int main(void)
 {
     ROWS_ADD_TEST(keys);
@@ -299,5 +550,11 @@ int main(void)
     ROWS_ADD_TEST(lapses);
     ROWS_ADD_TEST(strings_are_the_stores);
     ROWS_ADD_TEST(forgets_an_address);
+    ROWS_ADD_TEST(kept_and_restored_whole);
+    ROWS_ADD_TEST(the_set_of_records_has_a_stable_key);
+    ROWS_ADD_TEST(the_later_result_wins);
+    ROWS_ADD_TEST(a_restored_result_is_bounded);
+    ROWS_ADD(clamp_cases, run_clamp_case);
+    ROWS_ADD_TEST(what_nobody_keeps_is_refused);
     return rows_run("book");
 }
