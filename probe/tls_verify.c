@@ -135,9 +135,10 @@ static void error_words(char *out, size_t size, int error, int depth, X509 *at)
 
 /* ---- PKIX and DANE ---- */
 
-/* Runs the verification that `dane` (may be NULL) and the reference names ask for. */
+/* Runs the verification that `dane` (may be NULL) and the reference names ask for; `flags` are
+ * X509_V_FLAG_*. */
 static void run_verify(struct verdict_run *run, const struct peer *peer, SSL_DANE *dane,
-                       const struct tls_reference *reference)
+                       const struct tls_reference *reference, unsigned long flags)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(peer->ssl));
     X509_STORE_CTX *store_ctx = X509_STORE_CTX_new();
@@ -153,6 +154,7 @@ static void run_verify(struct verdict_run *run, const struct peer *peer, SSL_DAN
         param = X509_STORE_CTX_get0_param(store_ctx);
         X509_VERIFY_PARAM_set_depth(param, TLS_CHAIN_DEPTH_MAX);
         X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
+        X509_VERIFY_PARAM_set_flags(param, flags);
     }
     if (ready && dane != NULL) {
         X509_STORE_CTX_set0_dane(store_ctx, dane);
@@ -247,7 +249,7 @@ static enum tlsa_match judge_dane(struct verdict_run *run, const struct peer *pe
         return TLSA_MATCH_MISMATCH;
     holder = SSL_new(SSL_get_SSL_CTX(peer->ssl));
     if (holder != NULL && add_records(holder, reference) > 0) {
-        run_verify(run, peer, SSL_get0_dane(holder), reference);
+        run_verify(run, peer, SSL_get0_dane(holder), reference, 0);
         match = run->error == X509_V_OK ? TLSA_MATCH_OK : TLSA_MATCH_MISMATCH;
     }
     SSL_free(holder);
@@ -303,6 +305,18 @@ static void add_detail(struct buf *detail, const char *prefix, const char *words
     buf_addf(detail, "%s%s%s", detail->length > 0 ? "; " : "", prefix, words);
 }
 
+/* The first fault found is a date; is it the only one? OpenSSL ends at the first. */
+static bool only_dates_wrong(const struct verdict_run *pkix, const struct peer *peer,
+                             const struct tls_reference *reference)
+{
+    struct verdict_run timeless = {0};
+
+    if (pkix->error != X509_V_ERR_CERT_HAS_EXPIRED && pkix->error != X509_V_ERR_CERT_NOT_YET_VALID)
+        return false;
+    run_verify(&timeless, peer, NULL, reference, X509_V_FLAG_NO_CHECK_TIME);
+    return timeless.error == X509_V_OK;
+}
+
 static void judge_certificate(const struct peer *peer, const struct tls_reference *reference,
                               struct buf *detail, struct starttls_result *out)
 {
@@ -318,8 +332,9 @@ static void judge_certificate(const struct peer *peer, const struct tls_referenc
         out->tlsa = wants_dane(reference) ? TLSA_MATCH_MISMATCH : TLSA_MATCH_NONE;
         return;
     }
-    run_verify(&pkix, peer, NULL, reference);
+    run_verify(&pkix, peer, NULL, reference, 0);
     out->chain_ok = pkix.error == X509_V_OK;
+    out->expired = only_dates_wrong(&pkix, peer, reference);
     if (!out->chain_ok)
         add_detail(detail, "", pkix.words);
     if (!out->name_ok) {
@@ -351,10 +366,11 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
     struct peer peer = {session->ssl, SSL_get1_peer_certificate(session->ssl),
                         SSL_get_peer_cert_chain(session->ssl)};
     struct buf detail;
+    bool sound;
 
     buf_init(&detail, DETAIL_MAX * 3);
     out->state = STARTTLS_TLS;
-    out->chain_ok = out->name_ok = false;
+    out->chain_ok = out->name_ok = out->expired = false;
     out->tlsa = TLSA_MATCH_NONE;
     out->not_after = 0;
     out->subject = NULL;
@@ -367,13 +383,13 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
         judge_certificate(&peer, reference, &detail, out);
         judge_subject(peer.leaf, arena, out);
     }
-    if (out->chain_ok && out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH) {
-        if (strong_handshake(session->ssl))
-            out->state = STARTTLS_VERIFIED;
-        else
-            add_detail(&detail, SSL_get_version(session->ssl),
-                       " as negotiated is too weak for a verified connection");
-    }
+    sound = out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH && strong_handshake(session->ssl);
+    out->expired = out->expired && sound;
+    if (out->chain_ok && sound)
+        out->state = STARTTLS_VERIFIED;
+    else if (out->chain_ok && out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH)
+        add_detail(&detail, SSL_get_version(session->ssl),
+                   " as negotiated is too weak for a verified connection");
     out->detail = detail.length > 0 ? arena_strdup(arena, buf_text(&detail)) : NULL;
     buf_fini(&detail);
     X509_free(peer.leaf);
