@@ -3,7 +3,8 @@
  *
  * Order: MX and the MTA-STS record together; when the MX answer is there, every host's DNS at
  * once; when a host's DNS is there, its addresses are asked of the book of probes. A null MX, a
- * domain that does not exist and an MX lookup that failed end it all, a policy fetch included.
+ * domain that does not exist and an MX lookup that failed end it all, a policy fetch included;
+ * when it failed, a policy that is remembered stands in for the one not asked for.
  *
  * It fails only for want of memory, which shows as errors in the evidence.
  */
@@ -125,6 +126,23 @@ static bool mx_ends_lookup(enum mx_state mx)
     return mx == MX_NULL || mx == MX_NXDOMAIN || mx == MX_ERROR;
 }
 
+/* Ends the MTA-STS lookup of a next-hop that no mail can reach now. When only the MX lookup failed,
+ * what is remembered stands in: it may hold for the answer. */
+static void sts_end(struct domain_lookup *lookup)
+{
+    struct evidence *evidence = &lookup->evidence;
+
+    if (evidence->mx == MX_ERROR)
+        domain_use_remembered(lookup);
+    sts_cancel(lookup->sts_lookup);
+    lookup->sts_lookup = NULL;
+    if (evidence->mx == MX_ERROR && evidence->sts.state == STS_POLICY)
+        evidence->sts.why = arena_printf(
+            lookup->arena, "not asked again, because the MX lookup failed: %s", evidence->mx_why);
+    else
+        evidence->sts = (struct sts_evidence){.state = STS_NOT_ASKED, .ttl = UINT32_MAX};
+}
+
 static void mx_digest(struct domain_lookup *lookup)
 {
     lookup->mx_answered = false;
@@ -133,11 +151,8 @@ static void mx_digest(struct domain_lookup *lookup)
         hosts_prepare(lookup);
         return;
     }
-    if (lookup->sts_lookup != NULL) {
-        sts_cancel(lookup->sts_lookup);
-        lookup->sts_lookup = NULL;
-        lookup->evidence.sts.state = STS_NOT_ASKED;
-    }
+    if (lookup->sts_lookup != NULL)
+        sts_end(lookup);
 }
 
 /* ---- hosts ---- */
