@@ -168,8 +168,7 @@ def _(c):
     fetched = []
     c.do(lambda: fetched.append(len(host.fetches)))
     c.later("it was fetched again", lambda: len(host.fetches) > fetched[0], 20)
-    c.later("the verdict is made anew", lambda: c.daemon.events("verdict", c.u)[-1:] and "now=none" in c.daemon.events("verdict", c.u)[-1]
-            or c.ask() == "NOTFOUND ", 10)
+    c.later("the verdict is made anew", lambda: any("now=notfound" in line for line in c.daemon.events("verdict", c.u)), 10)
     c.want("NF")
 
 

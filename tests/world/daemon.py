@@ -59,9 +59,9 @@ class Daemon:
         with clients.Socketmap(self.socket, timeout) as connection:
             return connection.ask(key, name)
 
-    def cli(self, *arguments, timeout=60):
+    def cli(self, *arguments, timeout=60, stdin=subprocess.DEVNULL):
         """mxcrypt with these arguments; the finished process."""
-        return subprocess.run([os.path.join(self.bin_dir, "mxcrypt"), "-c", self.config, *arguments], stdout=subprocess.PIPE,
+        return subprocess.run([os.path.join(self.bin_dir, "mxcrypt"), "-c", self.config, *arguments], stdin=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, errors="backslashreplace", timeout=timeout, check=False,
                               env={**os.environ, **SANITIZERS})
 

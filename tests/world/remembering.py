@@ -88,3 +88,8 @@ def cut_off(c, how="silence"):
 def must(one, key, want, c):
     """The daemon answers the key so."""
     c.must_be(want, one.ask(key), key)
+
+
+def tables(connection):
+    """The names of the tables of a store."""
+    return [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]

@@ -100,6 +100,7 @@ class World:
                 "peer": (maps(f"socketmap:inet:127.0.0.1:{POSTFIX_PORT}:postfix"), False),
                 "tcp": (maps(f"tcp:127.0.0.1:{POSTFIX_TCP_TABLE_PORT}"), False),
                 "chroot": (maps("socketmap:unix:mxcrypt/policy.sock:policy"), True),
+                **{name: (maps(f"socketmap:unix:{self.folder}/d-postfix-{name}/policy.sock:policy"), False) for name in ("hold", "hold-short", "hold-killed")},
                 "nobody": (maps(f"socketmap:unix:{self.folder}/nobody.sock:policy"), False)}
 
     def stop_daemons(self):
