@@ -106,6 +106,8 @@ static void use_sts(struct life *life, const struct sts_evidence *sts,
     limit_until(life, sts->retry_at, now);
     if (facts_policy_in_force(sts, now))
         limit_hard(life, sts->valid_until > now ? sts->valid_until - now : COALESCE_MS);
+    if (sts->refresh_at > now) /* or the policy would not be fetched again when it is due */
+        limit_hard(life, sts->refresh_at - now);
 }
 
 static void use_mx(struct life *life, const struct evidence *evidence, int64_t negative_max_ms)
@@ -115,6 +117,34 @@ static void use_mx(struct life *life, const struct evidence *evidence, int64_t n
     limit_ttl(life, evidence->mx_ttl);
     if (evidence->mx == MX_IMPLICIT)
         limit(life, negative_max_ms);
+}
+
+/* A held next-hop is asked about again later and later. */
+static int64_t hold_pause(const struct loss *held, const struct verdict_options *options,
+                          int64_t now)
+{
+    int64_t ms = larger((now - held->since) / 2, options->hold_probe_min_ms);
+
+    return smaller(ms, options->hold_probe_max_ms);
+}
+
+/* True for what is asked about again as soon as after a TEMP: the lookup did not do. */
+static bool is_stopgap(enum verdict_reason reason)
+{
+    return reason == REASON_DANE_REMEMBERED || reason == REASON_STS_REMEMBERED ||
+           reason == REASON_STARTTLS_REMEMBERED;
+}
+
+/* What is remembered counts no longer than it is kept. */
+static void use_remembered(struct life *life, const struct verdict *verdict,
+                           const struct verdict_options *options, int64_t now)
+{
+    if (verdict->reason == REASON_DANE_REMEMBERED)
+        limit_hard(life, verdict->remembered.dane_until - now);
+    if (verdict->reason != REASON_HELD)
+        return;
+    limit_hard(life, verdict->held.until - now);
+    limit_hard(life, hold_pause(&verdict->held, options, now));
 }
 
 static int64_t clamp(const struct life *life, enum verdict_level level,
@@ -133,8 +163,9 @@ static int64_t clamp(const struct life *life, enum verdict_level level,
 void validity_set(struct verdict *verdict, const struct evidence *evidence,
                   const struct verdict_options *options, struct validity_use use, int64_t now)
 {
+    enum verdict_level level = is_stopgap(verdict->reason) ? VERDICT_TEMP : verdict->level;
     struct life life = {INT64_MAX, INT64_MAX};
-    int64_t ms = COALESCE_MS;
+    int64_t ms;
 
     use_mx(&life, evidence, options->negative_ttl_max_ms);
     for (size_t i = 0; i < evidence->host_count; i++) {
@@ -144,8 +175,8 @@ void validity_set(struct verdict *verdict, const struct evidence *evidence,
     }
     if (use.sts)
         use_sts(&life, &evidence->sts, options, now);
-    if (verdict->settled)
-        ms = clamp(&life, verdict->level, options);
+    use_remembered(&life, verdict, options, now);
+    ms = verdict->settled ? clamp(&life, level, options) : smaller(COALESCE_MS, life.most_ms);
     ms = larger(ms, 1);
     verdict->valid_until = now + ms;
     /* early enough for a refresh to end before, late enough to be worth the wait */

@@ -4,11 +4,13 @@
  *
  * Every DANE state has two outcomes: under an MTA-STS policy that is enforced, and otherwise. Both
  * are worked out first; where they agree, MTA-STS need not be waited for. See facts.c for how the
- * states are counted, validity.c for how long a verdict is kept.
+ * states are counted, remember.c for what earlier lookups have to say, validity.c for how long a
+ * verdict is kept.
  */
 #include "policy/verdict.h"
 
 #include "policy/facts.h"
+#include "policy/remember.h"
 #include "policy/validity.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -177,8 +179,10 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
                     const struct remembered *remembered, const struct verdict_options *options,
                     int64_t now)
 {
+    static const struct remembered nothing;
     struct validity_use use = {false, false};
     struct facts facts;
+    struct remember_view view = {evidence, &facts, options, now};
 
     facts_gather(&facts, evidence, options, now);
     *out = (struct verdict){
@@ -192,8 +196,11 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
         use = decide_by_table(out, &facts, options);
     out->shown_level = out->level;
     out->shown_reason = out->reason;
-    if (remembered != NULL)
-        out->remembered = *remembered;
+    validity_set(out, evidence, options, use, now);
+    remember_next(out, remembered != NULL ? remembered : &nothing, &view);
+    if (!remember_apply(out, &view))
+        return;
+    use.sts |= out->reason == REASON_STS_REMEMBERED;
     validity_set(out, evidence, options, use, now);
 }
 

@@ -71,8 +71,7 @@ enum starttls_state {
     X(REFUSED, "starttls-refused",                                                                 \
       "a mail host refuses STARTTLS with 5xx: encrypt would bounce mail")                          \
     X(UNPROBED, "starttls-unknown", "no mail host answered on its SMTP port, or none was asked")   \
-    X(HELD, "held",                                                                                \
-      "the mail hosts did better before: what they proved is kept for a while")                    \
+    X(HELD, "held", "the mail hosts did better before: what they proved is kept for a while")      \
     X(DANE_REMEMBERED, "dane-remembered",                                                          \
       "the lookup gave less, but the TLSA records seen before are within their TTL")               \
     X(STS_REMEMBERED, "sts-remembered",                                                            \
@@ -90,6 +89,9 @@ enum verdict_reason {
         REASON_COUNT
 };
 
+struct verdict;
+/* True for a verdict that stands on what is remembered rather than on its evidence. */
+bool verdict_is_remembered(const struct verdict *verdict);
 const char *verdict_level_name(enum verdict_level level);
 const char *verdict_reason_code(enum verdict_reason reason);
 const char *verdict_reason_text(enum verdict_reason reason);
@@ -124,8 +126,10 @@ struct loss {
  * nothing. verdict_decide reads one and gives its successor; whoever keeps findings keeps it.
  */
 struct remembered {
-    int64_t dane_until; /* dane-only was proven by records that live until then; 0: it was not */
-    bool secure;        /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
+    /* dane-only was proven by records that live until then. When past: DANE had a say, or might
+     * have had, when it was last heard of. 0: it had none. */
+    int64_t dane_until;
+    bool secure; /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
     enum verdict_level proven;   /* by probing: NO_OPINION, ENCRYPT or VERIFY */
     struct loss verify, encrypt; /* of what was proven; encrypt only after verify or with it */
 };
@@ -151,9 +155,9 @@ struct verdict {
     int64_t refresh_at; /* before valid_until */
 };
 
-/* Decides. `remembered` may be NULL. Never fails; equal input gives equal output; the order of hosts, addresses and records
- * does not matter. Evidence that is not complete gives what it proves so far, never `settled`
- * unless the rest cannot matter. */
+/* Decides. `remembered` may be NULL. Never fails; equal input gives equal output; the order of
+ * hosts, addresses and records does not matter. Evidence that is not complete gives what it proves
+ * so far, never `settled` unless the rest cannot matter. */
 void verdict_decide(struct verdict *out, const struct evidence *evidence,
                     const struct remembered *remembered, const struct verdict_options *options,
                     int64_t now);

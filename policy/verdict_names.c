@@ -56,3 +56,9 @@ const char *starttls_state_name(enum starttls_state state)
 
     return names[state];
 }
+
+bool verdict_is_remembered(const struct verdict *verdict)
+{
+    return verdict->reason == REASON_DANE_REMEMBERED || verdict->reason == REASON_STS_REMEMBERED ||
+           verdict->reason == REASON_STARTTLS_REMEMBERED || verdict->reason == REASON_HELD;
+}

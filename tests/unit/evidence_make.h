@@ -155,5 +155,9 @@ static inline struct verdict_options make_options(void)
         .ttl_max_ms = 86400 * 1000,
         .negative_ttl_max_ms = 3 * 3600 * 1000,
         .temp_ttl_ms = 60 * 1000,
+        .hold_ms = 48 * 3600 * 1000,
+        .hold_expired_ms = 24 * 3600 * 1000,
+        .hold_probe_min_ms = 15 * 60 * 1000,
+        .hold_probe_max_ms = 6 * 3600 * 1000,
     };
 }
