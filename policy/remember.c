@@ -87,12 +87,18 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Begins now, or goes on; what lasts longer counts. */
+/* Begins now, or goes on as it began. */
 static void lose(struct loss *loss, int64_t for_ms, int64_t now)
 {
     if (loss->since == 0)
-        loss->since = now;
-    loss->until = larger(loss->until, loss->since + for_ms);
+        *loss = (struct loss){now, now + for_ms};
+}
+
+/* What began as mere lapse is worse by now: it is kept as if it had begun so. */
+static void worsen(struct loss *loss, const struct verdict_options *options)
+{
+    if (loss->since != 0 && loss->until == loss->since + options->hold_expired_ms)
+        loss->until = larger(loss->until, loss->since + options->hold_ms);
 }
 
 static bool over(const struct loss *loss, int64_t most_ms, int64_t now)
@@ -115,26 +121,35 @@ static void sink(struct remembered *memory, const struct verdict_options *option
         memory->encrypt = (struct loss){0};
 }
 
+/* Less than the proven levels, or some of them, is seen. */
+static void observe_loss(struct remembered *memory, enum sight sight,
+                         const struct remember_view *view)
+{
+    const struct verdict_options *options = view->options;
+    bool lapsed = sight == SIGHT_TLS && only_lapsed(view->evidence);
+
+    if (memory->proven >= VERDICT_VERIFY) {
+        lose(&memory->verify, lapsed ? options->hold_expired_ms : options->hold_ms, view->now);
+        if (!lapsed)
+            worsen(&memory->verify, options);
+    }
+    if (sight == SIGHT_LESS && memory->proven >= VERDICT_ENCRYPT)
+        lose(&memory->encrypt, options->hold_ms, view->now);
+}
+
 static void observe(struct remembered *memory, enum sight sight, const struct remember_view *view)
 {
-    int64_t hold_ms = view->options->hold_ms, verify_ms = hold_ms;
-
-    if (sight == SIGHT_NOTHING)
-        return;
-    if (sight == SIGHT_VERIFIED)
-        *memory = (struct remembered){
-            .dane_until = memory->dane_until, .secure = memory->secure, .proven = VERDICT_VERIFY};
+    if (sight == SIGHT_VERIFIED) {
+        memory->proven = VERDICT_VERIFY;
+        memory->verify = memory->encrypt = (struct loss){0};
+    }
     if (sight == SIGHT_TLS) {
         memory->encrypt = (struct loss){0};
         if (memory->proven < VERDICT_ENCRYPT)
             memory->proven = VERDICT_ENCRYPT;
-        if (only_lapsed(view->evidence))
-            verify_ms = view->options->hold_expired_ms;
     }
-    if (sight <= SIGHT_TLS && memory->proven >= VERDICT_VERIFY)
-        lose(&memory->verify, verify_ms, view->now);
-    if (sight <= SIGHT_LESS && memory->proven >= VERDICT_ENCRYPT)
-        lose(&memory->encrypt, hold_ms, view->now);
+    if (sight == SIGHT_TLS || sight == SIGHT_LESS)
+        observe_loss(memory, sight, view);
 }
 
 /* ---- the successor ---- */
@@ -152,7 +167,9 @@ static int64_t next_dane(const struct verdict *plain, int64_t before, const stru
         return plain->valid_until;
     if (before > now || facts->mx == MX_ERROR)
         return before;
-    return dane_spoke(plain, facts) ? now : 0;
+    if (!dane_spoke(plain, facts))
+        return 0;
+    return before != 0 ? before : now;
 }
 
 static bool next_secure(const struct verdict *plain, bool before, const struct facts *facts)
