@@ -381,6 +381,20 @@ bool book_store_keep(const struct book_store *store, struct arena *arena,
     return !arena_failed(arena);
 }
 
+void book_store_each(const struct book_store *store, book_take take, void *context)
+{
+    const struct entry *entry;
+
+    for (entry = store->entries; entry != NULL; entry = entry->hh.next) {
+        struct book_kept kept;
+
+        key_read(&kept, entry->data);
+        kept.failures = entry->failures;
+        unpack(&kept.result, entry);
+        take(context, &kept);
+    }
+}
+
 static bool words_ok(const char *words)
 {
     size_t length = words == NULL ? 0 : strnlen(words, BOOK_WORDS_MAX + 1);

@@ -85,3 +85,6 @@ bool book_store_keep(const struct book_store *store, struct arena *arena,
  */
 bool book_store_restore(struct book_store *store, const struct book_kept *kept,
                         const struct book_moment *moment);
+/* Every result; what `take` gets is borrowed. */
+typedef void (*book_take)(void *context, const struct book_kept *kept);
+void book_store_each(const struct book_store *store, book_take take, void *context);

@@ -64,6 +64,8 @@ struct book_waiter {
 
 struct book {
     struct book_options options;
+    book_take changed; /* NULL: nobody is told */
+    void *context;
     uv_timer_t kick;
     bool closing;
     struct book_store *store;
@@ -278,9 +280,8 @@ static void tell_changed(const struct job *job)
     const struct book *book = job->book;
     struct book_kept kept;
 
-    if (book->options.changed != NULL &&
-        book_store_keep(book->store, job->memory, &job->key, &kept))
-        book->options.changed(book->options.context, &kept);
+    if (book->changed != NULL && book_store_keep(book->store, job->memory, &job->key, &kept))
+        book->changed(book->context, &kept);
 }
 
 /* A probe has ended: the next at this address may have its turn, the result goes into the book. */
@@ -554,4 +555,16 @@ void book_get_stats(const struct book *book, struct book_stats *out)
     *out = book->stats;
     out->in_flight = book->fair.running;
     out->entries = book_store_entries(book->store);
+}
+
+void book_watch(struct book *book, book_take changed, void *context)
+{
+    book->changed = changed;
+    book->context = context;
+}
+
+void book_tell_all(const struct book *book)
+{
+    if (book->changed != NULL)
+        book_store_each(book->store, book->changed, book->context);
 }

@@ -18,9 +18,6 @@ struct book_options {
     size_t entries_max;
     int64_t good_ms;                    /* a TLS or CLEAR answer lives, +-10 % */
     int64_t retry_min_ms, retry_max_ms; /* anything else: doubling */
-    /* Called with every new result, borrowed; may be NULL. */
-    void (*changed)(void *context, const struct book_kept *kept);
-    void *context;
 };
 
 struct book_stats {
@@ -59,3 +56,7 @@ bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
                           const struct starttls_result *in);
 /* As book_store_restore. */
 bool book_restore(struct book *book, const struct book_kept *kept);
+/* From now on `changed` gets every new result, borrowed. */
+void book_watch(struct book *book, book_take changed, void *context);
+/* Gives it all there are. */
+void book_tell_all(const struct book *book);

@@ -99,3 +99,6 @@ bool sts_memory_keep(const struct sts_memory *memory, struct arena *arena, const
  * there is no memory.
  */
 bool sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now);
+/* Every domain that something is known of. */
+void sts_memory_each(const struct sts_memory *memory,
+                     void (*take)(void *context, const char *domain), void *context);

@@ -156,3 +156,12 @@ bool sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, 
     arena_free(arena);
     return ok;
 }
+
+void sts_memory_each(const struct sts_memory *memory,
+                     void (*take)(void *context, const char *domain), void *context)
+{
+    const struct sts_entry *entry;
+
+    for (entry = memory->map; entry != NULL; entry = entry->hh.next)
+        take(context, entry->domain);
+}

@@ -157,3 +157,29 @@ bool sts_record_parse(char id[STS_ID_MAX + 1], const char *text, size_t length, 
         id[0] = '\0';
     return *why == NULL;
 }
+
+enum sts_state sts_record_read(char id[STS_ID_MAX + 1], const struct dns_answer *answer,
+                               struct arena *arena, const char *domain, const char **why)
+{
+    const struct dns_record *found = NULL;
+    const char *wrong = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; answer->outcome == DNS_RECORDS && i < answer->count; i++) {
+        const struct dns_record *record = &answer->records[i];
+
+        if (record->length == 0 || !sts_record_is_sts((const char *)record->data, record->length))
+            continue;
+        found = record;
+        count++;
+    }
+    *why = NULL;
+    if (count > 1)
+        *why = arena_printf(arena, "%zu records at _mta-sts.%s begin with v=STSv1;", count, domain);
+    if (count != 1)
+        return STS_NO_RECORD;
+    if (sts_record_parse(id, (const char *)found->data, found->length, &wrong))
+        return STS_UNKNOWN;
+    *why = arena_printf(arena, "the record at _mta-sts.%s is wrong: %s", domain, wrong);
+    return STS_BAD_RECORD;
+}

@@ -47,6 +47,8 @@ enum state {
 
 struct sts {
     struct sts_options options;
+    sts_changed changed; /* NULL: nobody is told */
+    void *context;
     struct sts_memory *memory;
     struct sts_stats stats;
     struct list lookups;
@@ -103,8 +105,8 @@ static enum step conclude(struct sts_lookup *lookup, enum sts_state state, const
 
 static void changed(const struct sts *sts, const char *domain)
 {
-    if (sts->options.changed != NULL)
-        sts->options.changed(sts->options.context, domain);
+    if (sts->changed != NULL)
+        sts->changed(sts->context, domain);
 }
 
 /* RFC 8461 §3.3 wants a warning when a policy that counts cannot be refreshed. */
@@ -198,22 +200,6 @@ static enum step step_txt(struct sts_lookup *lookup)
     return lookup->txt.query != NULL ? STEP_WAIT : go(lookup, STATE_RECORD);
 }
 
-/* The only record that begins with v=STSv1;, and how many there are. */
-static size_t sts_records(const struct dns_answer *answer, const struct dns_record **out)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; answer->outcome == DNS_RECORDS && i < answer->count; i++) {
-        const struct dns_record *record = &answer->records[i];
-
-        if (record->length == 0 || !sts_record_is_sts((const char *)record->data, record->length))
-            continue;
-        *out = record;
-        count++;
-    }
-    return count;
-}
-
 /* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer. */
 static enum step record_unknown(struct sts_lookup *lookup, const char *failure)
 {
@@ -235,25 +221,16 @@ static enum step step_record(struct sts_lookup *lookup)
 {
     const struct dns_answer *answer = lookup->txt.answer;
     const char *failure = question_failure(&lookup->txt), *why = NULL;
-    const struct dns_record *record = NULL;
-    size_t count;
+    enum sts_state state;
 
     if (failure != NULL)
         return record_unknown(lookup, failure);
     lookup->result.ttl = answer->ttl;
-    count = sts_records(answer, &record);
-    if (count > 1)
-        why = arena_printf(lookup->arena, "%zu records at _mta-sts.%s begin with v=STSv1;", count,
-                           lookup->domain);
-    if (count != 1)
-        return conclude(lookup, STS_NO_RECORD, why);
-    if (!sts_record_parse(lookup->id, (const char *)record->data, record->length, &why))
-        return conclude(lookup, STS_BAD_RECORD,
-                        arena_printf(lookup->arena, "the record at _mta-sts.%s is wrong: %s",
-                                     lookup->domain, why));
-    if (sts_memory_fetch_due(lookup->sts->memory, lookup->domain, lookup->id, clock_monotonic_ms()))
+    state = sts_record_read(lookup->id, answer, lookup->arena, lookup->domain, &why);
+    if (state == STS_UNKNOWN &&
+        sts_memory_fetch_due(lookup->sts->memory, lookup->domain, lookup->id, clock_monotonic_ms()))
         return go(lookup, STATE_ADDRESSES);
-    return conclude(lookup, STS_UNKNOWN, NULL);
+    return conclude(lookup, state, why);
 }
 
 /* ---- the policy host ---- */
@@ -595,4 +572,16 @@ bool sts_keep(const struct sts *sts, struct arena *arena, const char *domain, st
 bool sts_restore(struct sts *sts, const struct sts_kept *kept)
 {
     return sts_memory_restore(sts->memory, kept, clock_monotonic_ms());
+}
+
+void sts_watch(struct sts *sts, sts_changed tell, void *context)
+{
+    sts->changed = tell;
+    sts->context = context;
+}
+
+void sts_tell_all(const struct sts *sts)
+{
+    if (sts->changed != NULL)
+        sts_memory_each(sts->memory, sts->changed, sts->context);
 }

@@ -25,9 +25,6 @@ struct sts_options {
     int64_t retry_ms;   /* first back-off after a failure; doubles to a day */
     int64_t refresh_ms;
     size_t octets_max; /* of the memory; 0: 64 MiB */
-    /* Called when what is remembered of a domain has changed; may be NULL. */
-    void (*changed)(void *context, const char *domain);
-    void *context;
 };
 
 struct sts_stats {
@@ -45,6 +42,12 @@ void sts_close(struct sts *sts);
 void sts_get_stats(const struct sts *sts, struct sts_stats *out);
 /* Drops what is remembered of a domain. */
 void sts_forget(struct sts *sts, const char *domain);
+
+typedef void (*sts_changed)(void *context, const char *domain);
+/* From now on `changed` is told when what is remembered of a domain has changed. */
+void sts_watch(struct sts *sts, sts_changed changed, void *context);
+/* Tells it of every domain. */
+void sts_tell_all(const struct sts *sts);
 
 typedef void (*sts_done)(void *context);
 /*

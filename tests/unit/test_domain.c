@@ -18,7 +18,7 @@ struct world {
     struct responder responder;
     struct dns *dns;
     struct domain_tools tools;
-    unsigned changes;
+    unsigned changes, kept;
 };
 
 static struct world world;
@@ -26,6 +26,16 @@ static struct world world;
 static void on_changed(void *context)
 {
     ++*(unsigned *)context;
+}
+
+static void on_kept(void *context, const struct book_kept *kept)
+{
+    ++*(unsigned *)context;
+    assert_int_equal(kept->result.state, STARTTLS_CLEAR);
+    assert_string_equal(kept->host, "mx.test");
+    assert_string_equal(kept->sni, "mx.test");
+    assert_int_equal(kept->tlsa, 0);
+    assert_true(kept->result.probed_at > 0);
 }
 
 static void world_start(const struct responder_line *lines, size_t count)
@@ -60,6 +70,7 @@ static void world_start(const struct responder_line *lines, size_t count)
         (struct domain_tools){.dns = world.dns, .filter = &ground.filter, .smtp_port = 25};
     assert_int_equal(sts_new(&world.tools.sts, &sts), 0);
     assert_int_equal(book_new(&world.tools.book, &book), 0);
+    book_watch(world.tools.book, on_kept, &world.kept);
 }
 
 static void world_end(void)
@@ -208,6 +219,7 @@ static void held_next_hops_share_a_probe(void **state)
     seen = probe_end(probe_start("d.test", server.port, now - 1000));
     assert_int_equal(seen.state, STARTTLS_TLS);
     assert_int_equal(server.accepted, 0);
+    assert_int_equal(world.kept, 0);
     first = probe_start("d.test", server.port, now);
     second = probe_start("e.test", server.port, now);
     seen = probe_end(first);
@@ -218,6 +230,9 @@ static void held_next_hops_share_a_probe(void **state)
     again = probe_end(probe_start("e.test", server.port, now));
     assert_int_equal(again.probed_at, seen.probed_at);
     assert_int_equal(server.accepted, 1);
+    assert_int_equal(world.kept, 1);
+    book_tell_all(world.tools.book);
+    assert_int_equal(world.kept, 2);
     server_close(&server);
     world_end();
     buf_fini(&server.heard);

@@ -218,6 +218,66 @@ static void a_failure_keeps_the_policy(void **state)
     fixture_free(f);
 }
 
+/* A-33: whatever goes wrong, as often as it may, the policy lives until its max_age, and no longer
+ * (A-34). */
+static void failures_never_end_a_policy(void **state)
+{
+    static const enum sts_state states[] = {STS_FETCH_FAILED, STS_BAD_POLICY};
+    struct fixture *f = fixture_new(100, UNLIMITED);
+    char id[16];
+
+    (void)state;
+    store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 0);
+    for (int64_t now = 0; now < 7 * DAY; now += HOUR) {
+        snprintf(id, sizeof id, "%u", (unsigned)(now / HOUR / 3));
+        sts_memory_fail(f->memory, D, id, states[now / HOUR % 2], "x", now);
+        assert_true(valid(f, D, now));
+        assert_false(sts_memory_fetch_due(f->memory, D, id, now + RETRY - 1));
+    }
+    assert_true(valid(f, D, 7 * DAY - 1));
+    assert_false(valid(f, D, 7 * DAY));
+    fixture_free(f);
+}
+
+/* A-38: the record has a new id while the host still gives the old file: the refresh sees the new
+ * one, or the next id does. */
+static void an_old_body_does_not_stick(void **state)
+{
+    struct fixture *f = fixture_new(100, UNLIMITED);
+    struct sts_evidence out = {0};
+
+    (void)state;
+    store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 0);
+    assert_true(due(f, "2", HOUR));
+    store(f, D, "2", STS_MODE_ENFORCE, WEEK_S, HOUR);
+    assert_false(due(f, "2", HOUR + DAY / 8 * 7 - 1));
+    assert_true(due(f, "3", HOUR + MINUTE));
+    assert_true(due(f, "2", HOUR + DAY / 8 * 7));
+    store(f, D, "2", STS_MODE_NONE, WEEK_S, 2 * DAY);
+    assert_true(sts_memory_policy(f->memory, f->arena, D, 2 * DAY, &out));
+    assert_int_equal(out.policy->mode, STS_MODE_NONE);
+    assert_int_equal(out.refresh_at, 3 * DAY);
+    fixture_free(f);
+}
+
+/* what counts at a glance, for the log of a failed refresh. */
+static void a_glance_tells_what_is_left(void **state)
+{
+    struct fixture *f = fixture_new(100, UNLIMITED);
+    struct sts_glance glance;
+
+    (void)state;
+    assert_false(sts_memory_peek(f->memory, D, 0, &glance));
+    store(f, D, "1", STS_MODE_TESTING, 3600, 0);
+    miss(f, "2", MINUTE);
+    assert_true(sts_memory_peek(f->memory, D, HOUR - 1, &glance));
+    assert_string_equal(glance.id, "1");
+    assert_int_equal(glance.mode, STS_MODE_TESTING);
+    assert_int_equal(glance.valid_until, HOUR);
+    assert_false(sts_memory_peek(f->memory, D, HOUR, &glance));
+    fixture_free(f);
+}
+
 /* mode none takes the place of an enforced policy at once, and is remembered. */
 static void mode_none_ends_a_policy(void **state)
 {
@@ -265,11 +325,16 @@ static void ids_that_keep_changing_are_limited(void **state)
         snprintf(id, sizeof id, "%u", (unsigned)(now / 1000));
         if (!due(f, id, now))
             continue;
-        store(f, D, id, STS_MODE_ENFORCE, WEEK_S, now);
+        if (now == 0)
+            store(f, D, id, STS_MODE_ENFORCE, WEEK_S, now);
+        else
+            miss(f, id, now);
         fetches++;
+        assert_true(now >= RETRY || fetches <= 1 + STS_MEMORY_CHANGES_MAX);
     }
-    assert_true(fetches >= 12 && fetches <= 1 + 3 * 12);
+    assert_true(fetches >= 12 && fetches <= 1 + STS_MEMORY_CHANGES_MAX * 12);
     assert_true(sts_memory_policy(f->memory, f->arena, D, now, &out));
+    assert_string_equal(out.id, "0");
     fixture_free(f);
 }
 
@@ -403,6 +468,9 @@ int main(void)
         cmocka_unit_test(the_same_id_is_refreshed),
         cmocka_unit_test(a_failure_backs_off),
         cmocka_unit_test(a_failure_keeps_the_policy),
+        cmocka_unit_test(failures_never_end_a_policy),
+        cmocka_unit_test(an_old_body_does_not_stick),
+        cmocka_unit_test(a_glance_tells_what_is_left),
         cmocka_unit_test(mode_none_ends_a_policy),
         cmocka_unit_test(max_age_zero_is_not_kept),
         cmocka_unit_test(ids_that_keep_changing_are_limited),
