@@ -17,9 +17,17 @@
 #include "probe/book.h"
 #include "probe/sts_memory.h"
 
+/* Milliseconds: nothing of an answer lives longer after it was decided (the longest TTL, the
+ * longest hold). */
+#define RECORD_LIFE_MAX (INT64_C(31) * 86400 * 1000)
+/* The year 10000; and what an earlier clock cannot have been. */
+#define RECORD_TIME_MAX INT64_C(253402300800000)
 /* Octets of a packed evidence: a policy of STS_BODY_MAX, fifty hosts with all they may have. */
 #define RECORD_EVIDENCE_MAX (4 * 1024 * 1024)
 #define RECORD_TEXT_MAX     100000 /* of answer_record.answer */
+#define RECORD_WORDS_MAX    4096   /* of any other text but names and a policy's body */
+/* "address port host sni tlsa", with NUL. */
+#define RECORD_IDENTITY_MAX (IP_TEXT_MAX + 6 + 2 * (HOSTNAME_MAX + 1) + 17)
 
 enum record_kind { RECORD_ANSWER, RECORD_POLICY, RECORD_PROBE, RECORD_EVENT, RECORD_KINDS };
 
@@ -57,6 +65,31 @@ struct record {
 
 /* A deep copy in `arena`; NULL without memory. */
 struct record *record_copy(struct arena *arena, const struct record *record);
+/* The same in memory of the caller's: `room` has the record_octets() of the record. */
+size_t record_octets(const struct record *record);
+void record_place(struct record *out, void *room, const struct record *record);
+
 /* What the record is about, unique in its kind: the key, the domain, "address port host sni tlsa";
  * for an event its key. Written to `arena`; NULL without memory. */
 const char *record_identity(struct arena *arena, const struct record *record);
+/* The same in `out`; its length, 0 when a name is longer than a host name can be. */
+size_t record_write_identity(char out[RECORD_IDENTITY_MAX], const struct record *record);
+
+/* False, with *why (static), for what no daemon can have written: a name that is none, a key that
+ * is not canonical, a word, time or length out of its range. Wall clock. */
+bool record_valid(const struct record *record, const char **why);
+
+/* The words that stand for numbers in a store and in an export. */
+enum record_vocabulary {
+    RECORD_LEVEL,    /* enum verdict_level */
+    RECORD_REASON,   /* enum verdict_reason */
+    RECORD_MODE,     /* enum sts_mode */
+    RECORD_FAILURE,  /* enum sts_state: unknown, fetch-failed, bad-policy */
+    RECORD_STARTTLS, /* enum starttls */
+    RECORD_MATCH,    /* enum tlsa_match */
+    RECORD_TYPE,     /* enum record_kind */
+    RECORD_VOCABULARIES
+};
+const char *record_word(enum record_vocabulary vocabulary, unsigned number);
+/* False when `word` (may be NULL) is none of them. */
+bool record_word_number(enum record_vocabulary vocabulary, const char *word, unsigned *number);

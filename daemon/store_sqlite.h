@@ -1,0 +1,61 @@
+/*
+ * store_sqlite: the few calls of SQLite that the store needs, and what its errors mean to it.
+ * Blocks: for the store's thread only, and one thread at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Waits so long for the lock of another process. */
+#define SQL_BUSY_MS 200
+
+enum sql_result {
+    SQL_DONE,
+    SQL_ROW,
+    SQL_FULL,      /* no room on the disk, or a limit */
+    SQL_READONLY,  /* the file or its file system cannot be written */
+    SQL_BUSY,      /* locked by another process */
+    SQL_CORRUPT,   /* not what SQLite wrote, or no database at all */
+    SQL_STATEMENT, /* tables or columns that are not ours */
+    SQL_FAILED     /* input/output, memory, anything else */
+};
+
+struct sql;
+struct sql_statement;
+
+/* Opens an existing file; *out is set even then when it fails, for sql_error, unless without
+ * memory. `immutable`: reads a file that nobody can write, without looking for the files beside it.
+ */
+enum sql_result sql_open(struct sql **out, const char *path, bool immutable);
+/* Finalises its statements too. */
+void sql_close(struct sql *sql);
+/* What went wrong last, in words. */
+const char *sql_error(const struct sql *sql);
+bool sql_is_readonly(const struct sql *sql);
+
+/* Statements without rows, or whose rows nobody wants. */
+enum sql_result sql_run(struct sql *sql, const char *text);
+/* The one number that `text` asks for. */
+enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out);
+
+enum sql_result sql_prepare(struct sql *sql, struct sql_statement **out, const char *text);
+/* Parameters count from 1 and are borrowed until sql_reset; NULL is NULL. */
+void sql_bind_text(struct sql_statement *statement, int parameter, const char *text);
+void sql_bind_number(struct sql_statement *statement, int parameter, int64_t number);
+void sql_bind_octets(struct sql_statement *statement, int parameter, const void *octets,
+                     size_t length);
+/* SQL_ROW, SQL_DONE or what went wrong. */
+enum sql_result sql_step(struct sql_statement *statement);
+/* Columns count from 0; borrowed until the next step. */
+int64_t sql_column_number(struct sql_statement *statement, int column);
+/* NULL for NULL, and for a text with a NUL inside, *bad set then. */
+const char *sql_column_text(struct sql_statement *statement, int column, bool *bad);
+const void *sql_column_octets(struct sql_statement *statement, int column, size_t *length);
+/* Ready for the next use; parameters become NULL. */
+void sql_reset(struct sql_statement *statement);
+/* Steps once and resets. */
+enum sql_result sql_execute(struct sql_statement *statement);
+/* Rows that the last statement changed. */
+int64_t sql_changes(const struct sql *sql);
