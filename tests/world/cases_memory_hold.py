@@ -141,6 +141,15 @@ table("G-14 hostile-14", "held", LOSSES, held_on, daemon="hold")
 table("G-14 hostile-14", "held, then not", LOSSES, sinks, daemon="hold-short", valgrind=False)
 
 
+@hold("STARTTLS is answered 554, and slowly: once that was seen no answer in between makes mail bounce", valgrind=False)
+def _(c):
+    server = proven(c)
+    c.do(lambda: setattr(server, "temper", replace(REFUSED, command_delay=0.4)))
+    wait_held(c)
+    c.later("it was seen", lambda: c.ask().startswith("TEMP "))
+    always(c, "TMP", 3.0)
+
+
 @hold("encrypt is held too")
 def _(c):
     server = proven(c, "ENC", cert=c.world.ca.leaf("other.example"))
@@ -195,7 +204,7 @@ def _(c):
     c.want("VER")
     c.explained("reason", lambda e: e["reason"], "starttls-verified")
     c.check("begin", lambda: c.daemon.events("hold-begins", c.u), lambda lines: len(lines) == 1 and "kept=verify" in lines[0]
-            and "sees=notfound" in lines[0] and "reason=starttls-clear" in lines[0] and "until=" in lines[0])
+            and "sees=notfound" in lines[0] and "reason=starttls-clear" in lines[0] and "until_s=3600" in lines[0] and "level=warn" in lines[0])
     c.check("end", lambda: c.daemon.events("hold-ends", c.u), lambda lines: len(lines) == 1 and "why=recovered" in lines[0]
             and "now=verify" in lines[0])
 

@@ -119,7 +119,7 @@ def _(c):
     story.held("encrypt")
     story.deferred(2)
     story.becomes(GOOD)
-    story.flows("Untrusted")
+    story.flows("Trusted")
 
 
 @held_case("STARTTLS is answered 554 during the hold: deferred, not bounced")
