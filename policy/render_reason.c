@@ -100,11 +100,25 @@ static void write_pending(char *out, size_t size, const struct evidence *evidenc
     show_name(&domain, domain_of(evidence));
     if (evidence != NULL)
         host = host_in(evidence, HOST_DANE_UNKNOWN, HOST_DANE_UNKNOWN);
-    if (host != NULL)
+    if (host == NULL && evidence != NULL && evidence->mx != MX_UNKNOWN)
+        snprintf(out, size, "MTA-STS of %s has not been answered yet; try again shortly",
+                 domain.text);
+    else if (host != NULL)
         snprintf(out, size, "DNS of mail host %s of %s has not answered yet; try again shortly",
                  show_name(&name, host->name), domain.text);
     else
         snprintf(out, size, "MX lookup of %s has not answered yet; try again shortly", domain.text);
+}
+
+/* TLS was proven before, and is neither demanded, for that would bounce mail, nor given up. */
+static void write_refused(char *out, size_t size, const struct evidence *evidence)
+{
+    struct name domain;
+
+    snprintf(out, size,
+             "a mail host of %s refuses STARTTLS, which worked before, so mail waits; "
+             "mxcrypt held tells how long",
+             show_name(&domain, domain_of(evidence)));
 }
 
 static void write_plain(char *out, size_t size, const struct verdict *verdict,
@@ -124,6 +138,8 @@ char *render_reason(char out[RENDER_REASON_MAX + 1], const struct verdict *verdi
     out[0] = '\0';
     if (verdict->reason == REASON_MX_ERROR)
         write_mx_error(out, size, evidence);
+    else if (verdict->reason == REASON_HELD || verdict->reason == REASON_STARTTLS_REMEMBERED)
+        write_refused(out, size, evidence);
     else if (verdict->reason == REASON_PENDING)
         write_pending(out, size, evidence);
     else if (verdict->reason == REASON_DANE_ERROR_STS && evidence != NULL)

@@ -269,6 +269,8 @@ static json_t *sts_json(struct tree *tree)
                 policy == NULL ? 0 : policy->line_count);
     put_since(tree, object, "fetched_s_ago", policy == NULL ? 0 : sts->fetched_at);
     put_until(tree, object, "ends_in_s", policy == NULL ? 0 : sts->valid_until);
+    put_until(tree, object, "remembered_for_s",
+              policy != NULL && sts->why != NULL ? sts->valid_until : 0);
     put_until(tree, object, "retry_in_s", sts->retry_at);
     put_ttl(tree, object, sts->ttl);
     put_text(tree, object, "why", sts->why);
@@ -336,6 +338,30 @@ static json_t *finished(const struct tree *tree, json_t *object)
     return NULL;
 }
 
+enum verdict_level report_held_level(const struct verdict *verdict)
+{
+    const struct remembered *memory = &verdict->remembered;
+
+    if (verdict->level != VERDICT_TEMP)
+        return verdict->level;
+    return memory->proven >= VERDICT_VERIFY && verdict->held.until == memory->verify.until
+               ? VERDICT_VERIFY
+               : VERDICT_ENCRYPT;
+}
+
+static void put_held(struct tree *tree, json_t *object, const struct verdict *verdict)
+{
+    json_t *held;
+
+    if (verdict->reason != REASON_HELD)
+        return;
+    held = json_object();
+    put_text(tree, held, "level", verdict_level_name(report_held_level(verdict)));
+    put_since(tree, held, "since_s", verdict->held.since);
+    put_until(tree, held, "until_s", verdict->held.until);
+    put(tree, object, "held", held);
+}
+
 json_t *report_explain(const struct key *key, const struct verdict *verdict,
                        const struct evidence *evidence, int64_t now)
 {
@@ -355,6 +381,7 @@ json_t *report_explain(const struct key *key, const struct verdict *verdict,
         words.unsent = buf_text(&text);
     put_text(&tree, object, "level", verdict_level_name(verdict->level));
     put_text(&tree, object, "reason", verdict_reason_code(verdict->reason));
+    put_held(&tree, object, verdict);
     put(&tree, object, "why", words_json(&tree, words, report_write_why));
     put(&tree, object, "change", words_json(&tree, words, report_write_change));
     put_number(&tree, object, "valid_for_s", left / 1000);

@@ -20,5 +20,7 @@ json_t *report_explain(const struct key *key, const struct verdict *verdict,
 /* One MX host alone, as it stands under evidence.hosts: for `mxcrypt probe`. */
 json_t *report_host(const struct mx_host *host, int64_t now);
 
+/* The level that is kept by a verdict of REASON_HELD; its own level, unless mail has to wait. */
+enum verdict_level report_held_level(const struct verdict *verdict);
 const char *report_starttls_name(enum starttls state);
 const char *report_host_dane_name(enum host_dane state);

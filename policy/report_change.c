@@ -245,6 +245,55 @@ static void change_open(struct words *words)
     words_add(words, OPERATOR "answer-deadline says how long Postfix is kept waiting.");
 }
 
+static void say_shown(struct words *words);
+
+static void change_held(struct words *words)
+{
+    struct words_span left;
+
+    words_add(words, "Time: when nothing better is seen, the hold ends in %s.",
+              words_time(&left, words->verdict->held.until - words->now));
+    words_add(words,
+              OPERATOR "if the domain means it, mxcrypt release %s ends the hold at once, and "
+                       "mail goes by what is seen; hold says how long holds last.",
+              words->key->text);
+    say_shown(words);
+}
+
+static void change_dane_remembered(struct words *words)
+{
+    struct words_span left;
+
+    words_add(words, "Time: in %s the TLSA records seen before are past their TTL.",
+              words_time(&left, words->verdict->remembered.dane_until - words->now));
+    say_shown(words);
+}
+
+static void change_sts_remembered(struct words *words)
+{
+    if (words->verdict->shown_reason != REASON_MX_ERROR)
+        change_open(words);
+    else
+        change_mx_error(words);
+    words_add(words, OWNER "a policy with another mode, under a new id, ends it; a policy that "
+                           "cannot be fetched does not, before its max_age.");
+}
+
+static void change_starttls_remembered(struct words *words)
+{
+    const struct remembered *memory = &words->verdict->remembered;
+
+    if (!words->evidence->complete)
+        change_open(words);
+    else
+        change_unprobed(words);
+    if (memory->verify.since != 0 || memory->encrypt.since != 0)
+        words_add(words,
+                  OPERATOR "less has been seen: once a whole lookup says so again it is held, "
+                           "and mxcrypt release %s ends that.",
+                  words->key->text);
+}
+
 static void change_overload(struct words *words)
 {
     words_add(words, "Time: ask again in a few seconds.");
@@ -280,14 +329,28 @@ static const writer writers[REASON_COUNT] = {
     [REASON_CLEAR] = change_unencrypted,
     [REASON_REFUSED] = change_unencrypted,
     [REASON_UNPROBED] = change_unprobed,
-    [REASON_HELD] = change_open,
-    [REASON_DANE_REMEMBERED] = change_open,
-    [REASON_STS_REMEMBERED] = change_open,
-    [REASON_STARTTLS_REMEMBERED] = change_open,
+    [REASON_HELD] = change_held,
+    [REASON_DANE_REMEMBERED] = change_dane_remembered,
+    [REASON_STS_REMEMBERED] = change_sts_remembered,
+    [REASON_STARTTLS_REMEMBERED] = change_starttls_remembered,
     [REASON_DEADLINE] = change_open,
     [REASON_OVERLOAD] = change_overload,
     [REASON_MEMORY] = change_memory,
 };
+
+/* What would change the verdict if nothing were remembered. */
+static void say_shown(struct words *words)
+{
+    struct verdict shown = *words->verdict;
+    struct words as = *words;
+
+    shown.level = shown.shown_level;
+    shown.reason = shown.shown_reason;
+    as.verdict = &shown;
+    if (!verdict_is_remembered(&shown))
+        writers[shown.reason](&as);
+    words->failed |= as.failed;
+}
 
 void report_write_change(struct words *words)
 {

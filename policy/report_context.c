@@ -193,11 +193,11 @@ static void say_policy(struct words *words)
                   words_time(&age, sts->valid_until - words->now));
     if (sts->policy->mode == STS_MODE_TESTING && !words->verdict->sts_enforced)
         words_add(words, "A policy in testing mode is not enforced (testing = none).");
-    if (sts->why != NULL)
+    if (sts->why != NULL && sts->valid_until > words->now)
         words_add(words,
                   "The last attempt to renew it failed (%s); a policy stays in force until "
-                  "its max_age all the same.",
-                  sts->why);
+                  "its max_age all the same: for %s more.",
+                  sts->why, words_time(&age, sts->valid_until - words->now));
 }
 
 /* A sentence around the domain and the cause. */

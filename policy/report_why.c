@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "policy/report.h"
 #include "policy/report_words.h"
 
 typedef void (*writer)(struct words *words);
@@ -276,6 +277,88 @@ static void why_open(struct words *words)
     words_add(words, "The lookup goes on and its end will answer the next question.");
 }
 
+/* ---- what is remembered ---- */
+
+static void say_shown(struct words *words);
+
+static const char *proven_text(enum verdict_level level)
+{
+    return level >= VERDICT_VERIFY
+               ? "every mail host that answered did STARTTLS with a certificate valid for it"
+               : "every mail host that answered did STARTTLS";
+}
+
+static void say_loss(struct words *words, const struct loss *loss)
+{
+    struct words_span since, until;
+
+    words_add(words, "Less has been seen for %s; what was proven is kept for %s more.",
+              words_time(&since, words->now - loss->since),
+              words_time(&until, loss->until - words->now));
+}
+
+static void why_held(struct words *words)
+{
+    const struct verdict *verdict = words->verdict;
+
+    words_add(words, "Held: when the probes saw more, %s.",
+              proven_text(report_held_level(verdict)));
+    say_loss(words, &verdict->held);
+    words_add(words,
+              "Who stands between can make STARTTLS vanish; so that gains nobody anything "
+              "while it is held. What the lookup shows now (%s) would be %s.",
+              verdict_reason_code(verdict->shown_reason), verdict_level_name(verdict->shown_level));
+    say_shown(words);
+    if (verdict->level == VERDICT_TEMP)
+        words_add(words, "Told to insist on TLS, Postfix would bounce mail at such a host, so mail "
+                         "waits instead.");
+    else
+        words_add(words, "Postfix defers mail at hosts without TLS meanwhile, it bounces none.");
+}
+
+static void why_dane_remembered(struct words *words)
+{
+    struct words_span left;
+
+    words_add(words,
+              "Remembered: usable, signed TLSA records at every mail host of %s, which live for "
+              "%s more by their TTL.",
+              words_domain(words),
+              words_time(&left, words->verdict->remembered.dane_until - words->now));
+    words_add(words, "A lookup that gives less (%s) does not end them before.",
+              verdict_reason_code(words->verdict->shown_reason));
+    say_shown(words);
+}
+
+static void why_sts_remembered(struct words *words)
+{
+    const struct evidence *evidence = words->evidence;
+
+    words_add(words, "Remembered: MTA-STS decided for %s before, and its policy is in force.",
+              words_domain(words));
+    if (words->verdict->shown_reason == REASON_MX_ERROR)
+        words_add(words, "The MX lookup failed now (%s); the policy names the hosts all the same.",
+                  evidence->mx_why == NULL ? "no answer" : evidence->mx_why);
+    else
+        words_add(words, "The lookup has not been answered yet; the policy names the hosts all "
+                         "the same.");
+    report_say_sts(words);
+}
+
+static void why_starttls_remembered(struct words *words)
+{
+    const struct remembered *memory = &words->verdict->remembered;
+    const struct loss *loss =
+        words->verdict->level >= VERDICT_VERIFY ? &memory->verify : &memory->encrypt;
+
+    words_add(words, "Remembered: when last seen, %s.", proven_text(words->verdict->level));
+    if (loss->since != 0 && loss->until > words->now)
+        say_loss(words, loss);
+    if (words->evidence->complete)
+        words_add(words, "This time the hosts could not be asked, which says nothing against it.");
+    say_shown(words);
+}
+
 static const writer writers[REASON_COUNT] = {
     [REASON_PENDING] = why_open,
     [REASON_KEY] = why_key,
@@ -300,12 +383,26 @@ static const writer writers[REASON_COUNT] = {
     [REASON_CLEAR] = why_clear,
     [REASON_REFUSED] = why_refused,
     [REASON_UNPROBED] = why_unprobed,
-    [REASON_HELD] = why_open,
-    [REASON_DANE_REMEMBERED] = why_open,
-    [REASON_STS_REMEMBERED] = why_open,
-    [REASON_STARTTLS_REMEMBERED] = why_open,
+    [REASON_HELD] = why_held,
+    [REASON_DANE_REMEMBERED] = why_dane_remembered,
+    [REASON_STS_REMEMBERED] = why_sts_remembered,
+    [REASON_STARTTLS_REMEMBERED] = why_starttls_remembered,
     [REASON_DEADLINE] = why_open,
 };
+
+/* What would be said if nothing were remembered. */
+static void say_shown(struct words *words)
+{
+    struct verdict shown = *words->verdict;
+    struct words as = *words;
+
+    shown.level = shown.shown_level;
+    shown.reason = shown.shown_reason;
+    as.verdict = &shown;
+    if (writers[shown.reason] != NULL && !verdict_is_remembered(&shown))
+        writers[shown.reason](&as);
+    words->failed |= as.failed;
+}
 
 void report_write_why(struct words *words)
 {
