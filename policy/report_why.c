@@ -305,8 +305,8 @@ static void why_held(struct words *words)
               proven_text(report_held_level(verdict)));
     say_loss(words, &verdict->held);
     words_add(words,
-              "Who stands between can make STARTTLS vanish; so that gains nobody anything "
-              "while it is held. What the lookup shows now (%s) would be %s.",
+              "Who stands between could make STARTTLS vanish, and is to gain nothing by it. What "
+              "is seen now (%s) would give %s.",
               verdict_reason_code(verdict->shown_reason), verdict_level_name(verdict->shown_level));
     say_shown(words);
     if (verdict->level == VERDICT_TEMP)
