@@ -19,7 +19,7 @@
 
 /* Milliseconds: nothing of an answer lives longer after it was decided (the longest TTL, the
  * longest hold). */
-#define RECORD_LIFE_MAX (INT64_C(31) * 86400 * 1000)
+#define RECORD_LIFE_MAX (INT64_C(30) * 86400 * 1000)
 /* The year 10000; and what an earlier clock cannot have been. */
 #define RECORD_TIME_MAX INT64_C(253402300800000)
 /* Octets of a packed evidence: a policy of STS_BODY_MAX, fifty hosts with all they may have. */
