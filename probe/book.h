@@ -80,8 +80,8 @@ bool book_store_keep(const struct book_store *store, struct arena *arena,
                      const struct book_key *key, struct book_kept *out);
 /*
  * Takes in what was kept elsewhere, which may be anybody's, unless a result seen then or later is
- * known. It lives no longer than one put at the time it was seen. False, and nothing happens, when
- * it is not what book_store_keep gives, or without memory.
+ * known, or it is SKIPPED. It lives no longer than one put at the time it was seen. False, and
+ * nothing happens, when it is not what book_store_keep gives, or without memory.
  */
 bool book_store_restore(struct book_store *store, const struct book_kept *kept,
                         const struct book_moment *moment);

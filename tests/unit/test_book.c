@@ -333,8 +333,11 @@ static void kept_and_restored_whole(void **state)
     struct book_key key;
     struct ip ip;
     struct book_subject subject = {&ip, 587, MX, NULL, records, 2};
-    struct starttls_result result = {
-        .state = STARTTLS_REFUSED, .code = 554, .requiretls = true, .detail = "not today"};
+    struct starttls_result result = {.state = STARTTLS_REFUSED,
+                                     .code = 554,
+                                     .requiretls = true,
+                                     .expired = true,
+                                     .detail = "not today"};
     const struct starttls_result *got;
 
     (void)state;
@@ -361,7 +364,7 @@ static void kept_and_restored_whole(void **state)
     assert_non_null(got);
     assert_int_equal(got->state, STARTTLS_REFUSED);
     assert_int_equal(got->code, 554);
-    assert_true(got->requiretls && !got->chain_ok && !got->name_ok && !got->expired);
+    assert_true(got->requiretls && !got->chain_ok && !got->name_ok && got->expired);
     assert_string_equal(got->detail, "not today");
     assert_null(got->protocol);
     assert_int_equal(got->probed_at, 3 * HOUR);
@@ -407,18 +410,15 @@ static void the_later_result_wins(void **state)
     earlier.result.probed_at = 999;
     later.result.probed_at = 1001;
     earlier.result.state = later.result.state = STARTTLS_CLEAR;
+    assert_true(
+        book_key_make(&key, &(struct book_subject){&kept.ip, 25, MX, "base.test", NULL, 0}));
+    assert_true(restore(store, &kept));
+    assert_null(book_store_get(store, &key, 2000)); /* of another set of records */
+    kept.tlsa = earlier.tlsa = later.tlsa = 0;
     assert_true(restore(store, &kept));
     assert_true(restore(store, &earlier));
     kept.result.state = STARTTLS_CLEAR; /* the same moment */
     assert_true(restore(store, &kept));
-    assert_int_equal(book_store_entries(store), 1);
-    assert_true(
-        book_key_make(&key, &(struct book_subject){&kept.ip, 25, MX, "base.test", NULL, 0}));
-    assert_null(book_store_get(store, &key, 2000)); /* of another set of records */
-    kept.tlsa = earlier.tlsa = later.tlsa = 0;
-    kept.result.state = STARTTLS_VERIFIED;
-    assert_true(restore(store, &kept));
-    assert_true(restore(store, &earlier));
     assert_int_equal(book_store_get(store, &key, 2000)->state, STARTTLS_VERIFIED);
     assert_true(restore(store, &later));
     assert_int_equal(book_store_get(store, &key, 2000)->state, STARTTLS_CLEAR);
@@ -533,6 +533,11 @@ static void what_nobody_keeps_is_refused(void **state)
         kept.result.detail = longest;
         kept.failures = 4000000000u;
         assert_true(restore(store, &kept));
+        assert_int_equal(book_store_entries(store), 1);
+        kept.host = "skipped.test";
+        kept.result.state = STARTTLS_SKIPPED;
+        assert_true(restore(store, &kept));
+        assert_int_equal(book_store_entries(store), 1);
     }
     book_store_free(store);
 }

@@ -4,6 +4,7 @@
  */
 #include "probe/book_uv.h"
 
+#include "base/clock.h"
 #include "probe/book.h"
 #include "tests/unit/rows.h"
 #include "tests/unit/scripted_smtp.h"
@@ -452,6 +453,34 @@ static void forget_probes_again(void **state)
     stage_close();
 }
 
+/* A restored result ends with its certificate too, whatever it says itself. */
+static void restored_within_certificate(void **state)
+{
+    struct smtp_target target;
+    struct book_kept kept = {.host = MX,
+                             .sni = MX,
+                             .result = {.state = STARTTLS_VERIFIED,
+                                        .chain_ok = true,
+                                        .name_ok = true,
+                                        .probed_at = clock_monotonic_ms(),
+                                        .valid_until = clock_monotonic_ms() + HOUR,
+                                        .not_after = clock_wall_s() + 100}};
+    const struct starttls_result *known;
+
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    target = target_of("127.0.0.1", MX);
+    kept.ip = target.ip;
+    kept.port = target.port;
+    assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    assert_true(book_restore(stage.book, &kept));
+    known = book_peek(stage.book, &target, 0);
+    assert_non_null(known);
+    assert_true(known->valid_until <= clock_monotonic_ms() + 100 * 1000);
+    stage_close();
+}
+
 static void hostile_40_no_descriptors(void **state)
 {
     struct rlimit before;
@@ -520,6 +549,7 @@ int main(void)
     ROWS_ADD_TEST(failures_are_kept);
     ROWS_ADD_TEST(forbidden_is_skipped);
     ROWS_ADD_TEST(forget_probes_again);
+    ROWS_ADD_TEST(restored_within_certificate);
     ROWS_ADD_TEST(hostile_40_no_descriptors);
     ROWS_ADD_TEST(queue_is_bounded);
     failed = rows_run("book_queue");

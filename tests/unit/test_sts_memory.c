@@ -236,6 +236,8 @@ static void failures_never_end_a_policy(void **state)
     }
     assert_true(valid(f, D, 7 * DAY - 1));
     assert_false(valid(f, D, 7 * DAY));
+    sts_memory_forget(f->memory, D);
+    assert_int_equal(sts_memory_octets(f->memory), 0);
     fixture_free(f);
 }
 

@@ -3,7 +3,7 @@
 
 #include "tests/unit/tls_pair.h"
 
-static struct cert old_middle;
+static struct cert old_middle, forger; /* which is old_middle with another key */
 
 struct dates_case {
     const char *name;
@@ -28,6 +28,7 @@ static const struct dates_case dates_cases[] = {
     {CASE("yes, an intermediate"), .leaf = {BY(&old_middle)}, .along = &old_middle,
      .expired = true},
     {CASE("yes, both"), .leaf = {BY(&old_middle), PAST}, .along = &old_middle, .expired = true},
+    {CASE("no, forged by an intermediate"), .leaf = {BY(&forger)}, .along = &old_middle},
     {CASE("no, self-signed"), .leaf = {BY(NULL), PAST}},
     {CASE("no, unknown CA"), .leaf = {BY(&other_root), PAST}},
     {CASE("no, unknown root sent"), .leaf = {BY(&other_root), PAST}, .along = &other_root},
@@ -84,8 +85,10 @@ int main(void)
     tls_pair_set_up();
     old_middle = cert_make(&(struct cert_spec){
         .cn = "Old Middle", .issuer = &root, .ca = true, DATED(-3 * CERT_DAY, -CERT_DAY)});
+    forger = (struct cert){old_middle.x509, EVP_EC_gen("P-256")};
     ROWS_ADD(dates_cases, run_dates_case);
     failed = rows_run("tls_dates");
+    EVP_PKEY_free(forger.key);
     cert_free(&old_middle);
     tls_pair_tear_down();
     return failed;
