@@ -11,6 +11,7 @@ enum cli_exit {
     CLI_OK = 0, /* a policy; TLS everywhere; done */
     CLI_NO = 1, /* NOTFOUND; not TLS everywhere; not there */
     CLI_USAGE = 64,
+    CLI_DATA = 65, /* no export, or not all of it */
     CLI_NO_DAEMON = 69,
     CLI_INTERNAL = 70,
     CLI_TEMP = 75 /* TEMP; nobody answered */
@@ -26,6 +27,26 @@ struct cli {
 /* Sends a request (a reference taken) to the daemon; its answer, or NULL after a message with the
  * exit status: no daemon, or CLI_NO when it refused. */
 json_t *client_ask(const struct cli *cli, json_t *request, int *status);
+
+/* The same over one connection: a descriptor, or -1 after a message. */
+int client_open(const struct cli *cli);
+json_t *client_ask_on(const struct cli *cli, int fd, json_t *request, int *status);
+
+typedef void (*client_page_taker)(void *context, const json_t *page);
+/* Asks again and again, from the "next" of each answer on, and hands out every page. `request` is a
+ * reference taken. The exit status. */
+int client_pages(const struct cli *cli, json_t *request, client_page_taker take, void *context);
+
+/* What the table in main.c names: a command with its words, giving the exit status. */
+int do_held(struct cli *cli, char **words);
+int do_release(struct cli *cli, char **words);
+int do_history(struct cli *cli, char **words);
+int do_export(struct cli *cli, char **words);
+int do_import(struct cli *cli, char **words);
+
+/* For commands: prints as --json wants it; a member's text, "" without one. */
+void print_json(const json_t *json);
+const char *string_of(const json_t *object, const char *name);
 
 /* Looks KEY up here and gives the report of report.h; NULL after a message. */
 json_t *local_explain(struct cli *cli, const char *text);

@@ -94,11 +94,14 @@ static json_t *parse_answer(const struct buf *line, int *status)
     return NULL;
 }
 
-json_t *client_ask(const struct cli *cli, json_t *request, int *status)
+int client_open(const struct cli *cli)
 {
-    const char *path = cli->config.control_socket;
+    return connect_to(cli->config.control_socket, cli->config.job_deadline_ms);
+}
+
+json_t *client_ask_on(const struct cli *cli, int fd, json_t *request, int *status)
+{
     char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
-    int fd = text == NULL ? -1 : connect_to(path, cli->config.job_deadline_ms);
     json_t *answer = NULL;
     struct buf line;
 
@@ -107,14 +110,46 @@ json_t *client_ask(const struct cli *cli, json_t *request, int *status)
     *status = text == NULL ? CLI_USAGE : CLI_NO_DAEMON;
     if (text == NULL)
         fputs("mxcrypt: the key is not valid UTF-8\n", stderr);
-    if (fd >= 0) {
-        if (send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1) && read_line(fd, &line))
-            answer = parse_answer(&line, status);
-        else
-            complain("no answer from", path);
-        close(fd);
-    }
+    else if (send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1) && read_line(fd, &line))
+        answer = parse_answer(&line, status);
+    else
+        complain("no answer from", cli->config.control_socket);
     free(text);
     buf_fini(&line);
     return answer;
+}
+
+json_t *client_ask(const struct cli *cli, json_t *request, int *status)
+{
+    int fd = client_open(cli);
+    json_t *answer = NULL;
+
+    if (fd < 0) {
+        json_decref(request);
+        *status = CLI_NO_DAEMON;
+        return NULL;
+    }
+    answer = client_ask_on(cli, fd, request, status);
+    close(fd);
+    return answer;
+}
+
+int client_pages(const struct cli *cli, json_t *request, client_page_taker take, void *context)
+{
+    json_t *page, *next;
+    int status;
+
+    while ((page = client_ask(cli, json_copy(request), &status)) != NULL) {
+        status = CLI_OK;
+        take(context, page);
+        next = json_incref(json_object_get(page, "next"));
+        json_decref(page);
+        if (!json_is_string(next)) {
+            json_decref(next);
+            break;
+        }
+        json_object_set_new(request, "after", next);
+    }
+    json_decref(request);
+    return status;
 }

@@ -9,18 +9,17 @@
 
 #define OVERRIDES_MAX 64
 
-static const char *string_of(const json_t *object, const char *name)
+const char *string_of(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
 
     return text == NULL ? "" : text;
 }
 
-static int print_json(json_t *value)
+void print_json(const json_t *json)
 {
-    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     putchar('\n');
-    return CLI_OK;
 }
 
 static int exit_of_status(const json_t *answer)
@@ -123,43 +122,29 @@ static int do_probe(struct cli *cli, char **words)
     return status;
 }
 
-/* One page; true when there is another, whose start is then in *after. */
-static bool list_page(struct cli *cli, json_t **after, json_t *all, int *status)
+static void print_entries(void *context, const json_t *page)
 {
-    json_t *page =
-        client_ask(cli, json_pack("{s:s, s:O*}", "command", "cache-list", "after", *after), status);
-    json_t *entry;
+    json_t *all = context, *entry;
     size_t i;
 
-    json_decref(*after);
-    *after = NULL;
-    if (page == NULL)
-        return false;
-    *status = CLI_OK;
     json_array_foreach(json_object_get(page, "entries"), i, entry)
     {
-        if (cli->json)
+        if (all != NULL)
             json_array_append(all, entry);
         else
             printf("%-40s %-12s %-20s %6lld s\n", string_of(entry, "key"),
                    string_of(entry, "level"), string_of(entry, "reason"),
                    (long long)json_integer_value(json_object_get(entry, "valid_for_s")));
     }
-    if (json_is_string(json_object_get(page, "next")))
-        *after = json_incref(json_object_get(page, "next"));
-    json_decref(page);
-    return *after != NULL;
 }
 
 static int do_cache_list(struct cli *cli, char **words)
 {
-    json_t *all = json_array(), *after = NULL;
-    int status = CLI_OK;
+    json_t *all = cli->json ? json_array() : NULL;
+    int status = client_pages(cli, json_pack("{s:s}", "command", "cache-list"), print_entries, all);
 
     (void)words;
-    while (list_page(cli, &after, all, &status))
-        continue;
-    if (cli->json && status == CLI_OK)
+    if (all != NULL && status == CLI_OK)
         print_json(all);
     json_decref(all);
     return status;
@@ -231,6 +216,11 @@ static const struct command {
     {"cache", "show", 1, "cache show KEY           one cached key, explained", do_cache_show},
     {"cache", "forget", 1, "cache forget KEY         forget a key and its hosts", do_cache_forget},
     {"cache", "flush", 0, "cache flush              forget all answers", do_cache_flush},
+    {"held", NULL, 0, "held                     which domains are held", do_held},
+    {"release", NULL, 1, "release KEY              end a hold", do_release},
+    {"history", NULL, 1, "history KEY              how the verdict changed", do_history},
+    {"export", NULL, 0, "export                   the memory as JSON lines", do_export},
+    {"import", NULL, 1, "import FILE              take in an export (-: stdin)", do_import},
     {"stats", NULL, 0, "stats                    counters", do_stats},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])

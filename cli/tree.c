@@ -5,11 +5,6 @@
 
 #include "cli/cli.h"
 
-static const char *string_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
-}
-
 static long long number_of(const json_t *object, const char *name)
 {
     return (long long)json_integer_value(json_object_get(object, name));

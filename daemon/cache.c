@@ -11,6 +11,8 @@ struct segment {
 struct cache {
     struct finding *map;
     struct segment positive, negative;
+    struct heap due;
+    struct list used; /* asked for, or marked: longest ago first */
     uint64_t evictions;
 };
 
@@ -27,6 +29,8 @@ struct cache *cache_new(size_t entries_max, size_t octets_max)
 
     if (cache == NULL)
         return NULL;
+    heap_init(&cache->due);
+    list_init(&cache->used);
     segment_init(&cache->positive, entries_max - entries_max / 4, octets_max - octets_max / 4);
     segment_init(&cache->negative, entries_max / 4, octets_max / 4);
     return cache;
@@ -42,8 +46,10 @@ static void drop(struct cache *cache, struct finding *finding)
     struct segment *segment = segment_of(cache, finding);
 
     segment->entries--;
-    segment->octets -= finding_octets(finding);
+    segment->octets -= finding->size;
     list_remove(&finding->recent);
+    list_remove(&finding->used);
+    heap_remove(&cache->due, &finding->due);
     HASH_DEL(cache->map, finding);
     finding_free(finding);
 }
@@ -61,6 +67,7 @@ void cache_free(struct cache *cache)
     if (cache == NULL)
         return;
     cache_flush(cache);
+    heap_fini(&cache->due);
     free(cache);
 }
 
@@ -80,7 +87,41 @@ struct finding *cache_use(struct cache *cache, const char *key, size_t length, i
         return NULL;
     list_remove(&finding->recent);
     list_append(&segment_of(cache, finding)->recent, &finding->recent);
+    finding->used_at = now;
+    if (now - finding->use_noted_at >= CACHE_USE_NOTED_MS) {
+        finding->use_noted_at = now;
+        cache_mark(cache, finding);
+    }
     return finding;
+}
+
+void cache_mark(struct cache *cache, struct finding *finding)
+{
+    list_remove(&finding->used);
+    list_append(&cache->used, &finding->used);
+}
+
+struct finding *cache_next_used(struct cache *cache)
+{
+    struct finding *finding;
+
+    if (list_empty(&cache->used))
+        return NULL;
+    finding = LIST_ELEMENT(cache->used.next, struct finding, used);
+    list_remove(&finding->used);
+    return finding;
+}
+
+bool cache_schedule(struct cache *cache, struct finding *finding, int64_t at)
+{
+    return heap_put(&cache->due, &finding->due, at);
+}
+
+struct finding *cache_due(const struct cache *cache)
+{
+    struct heap_link *link = heap_first(&cache->due);
+
+    return link == NULL ? NULL : HEAP_ELEMENT(link, struct finding, due);
 }
 
 static void make_room(struct cache *cache, struct segment *segment)
@@ -106,7 +147,7 @@ bool cache_put(struct cache *cache, struct finding *take)
     segment = segment_of(cache, take);
     list_append(&segment->recent, &take->recent);
     segment->entries++;
-    segment->octets += finding_octets(take);
+    segment->octets += take->size;
     make_room(cache, segment);
     return true;
 }

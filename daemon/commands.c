@@ -9,24 +9,25 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/commands_memory.h"
 #include "daemon/control.h"
 #include "policy/report.h"
 
 /* ---- answers ---- */
 
-static void finish(struct command *command, json_t *answer)
+void command_finish(struct command *command, json_t *answer)
 {
     json_decref(command->request);
     command->request = NULL;
     command->done(command, answer);
 }
 
-static void refuse(struct command *command, const char *why)
+void command_refuse(struct command *command, const char *why)
 {
-    finish(command, json_pack("{s:s}", "error", why));
+    command_finish(command, json_pack("{s:s}", "error", why));
 }
 
-static const char *text_of(const struct command *command, const char *name)
+const char *command_text(const struct command *command, const char *name)
 {
     return json_string_value(json_object_get(command->request, name));
 }
@@ -42,7 +43,7 @@ static json_t *answer_json(const struct command *command, const struct finding *
         [ANSWER_OK] = "OK", [ANSWER_NOTFOUND] = "NOTFOUND", [ANSWER_TEMP] = "TEMP"};
     const struct answer *answer = &finding->answers[form_of(command)];
 
-    return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", text_of(command, "key"), "status",
+    return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
                      words[answer->status], "text", answer->text, (int)answer->length, "level",
                      verdict_level_name(finding->verdict.level), "reason",
                      verdict_reason_code(finding->verdict.reason));
@@ -50,13 +51,16 @@ static json_t *answer_json(const struct command *command, const struct finding *
 
 static json_t *explain_json(const struct command *command, const struct finding *finding)
 {
-    const char *text = text_of(command, "key");
+    const char *text = command_text(command, "key");
     int64_t now = clock_monotonic_ms();
+    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
     struct key key;
-    json_t *report;
+    json_t *report = NULL;
 
     key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
-    report = report_explain(&key, &finding->verdict, finding->evidence, now);
+    if (arena != NULL)
+        report = report_explain(&key, &finding->verdict, finding_evidence(finding, arena), now);
+    arena_free(arena);
     if (report != NULL && finding->evidence != NULL)
         json_object_set_new(report, "age_s", json_integer((now - finding->made_at) / 1000));
     return report;
@@ -64,8 +68,8 @@ static json_t *explain_json(const struct command *command, const struct finding 
 
 static void answer_finding(struct command *command, const struct finding *finding)
 {
-    finish(command,
-           command->explain ? explain_json(command, finding) : answer_json(command, finding));
+    command_finish(command, command->explain ? explain_json(command, finding)
+                                             : answer_json(command, finding));
 }
 
 static void on_deliver(struct waiter *waiter, const struct finding *finding)
@@ -81,12 +85,12 @@ static void on_deliver(struct waiter *waiter, const struct finding *finding)
 /* True when a finding can still grow while somebody wants all of it. */
 static bool unfinished(const struct command *command, const struct finding *finding)
 {
-    return command->waiter.whole && finding->evidence != NULL && !finding->evidence->complete;
+    return command->waiter.whole && finding->evidence != NULL && !finding->complete;
 }
 
 static void ask(struct command *command, bool explain)
 {
-    const char *key = text_of(command, "key");
+    const char *key = command_text(command, "key");
     const struct finding *finding;
 
     command->explain = command->waiter.whole = explain;
@@ -117,25 +121,26 @@ static const struct finding *cached(const struct command *command, const char *t
 
 static void do_cache_show(struct command *command)
 {
-    const struct finding *finding = cached(command, text_of(command, "key"));
+    const struct finding *finding = cached(command, command_text(command, "key"));
 
     if (finding == NULL)
-        refuse(command, "not in the cache");
+        command_refuse(command, "not in the cache");
     else
-        finish(command, explain_json(command, finding));
+        command_finish(command, explain_json(command, finding));
 }
 
 static void do_cache_forget(struct command *command)
 {
-    const char *key = text_of(command, "key");
+    const char *key = command_text(command, "key");
 
-    finish(command,
-           json_pack("{s:b}", "forgotten", (int)engine_forget(command->engine, key, strlen(key))));
+    command_finish(command, json_pack("{s:b}", "forgotten",
+                                      (int)engine_forget(command->engine, key, strlen(key))));
 }
 
 static void do_cache_flush(struct command *command)
 {
-    finish(command, json_pack("{s:I}", "flushed", (json_int_t)engine_flush(command->engine)));
+    command_finish(command,
+                   json_pack("{s:I}", "flushed", (json_int_t)engine_flush(command->engine)));
 }
 
 static json_t *entry_json(const struct finding *finding, int64_t now)
@@ -151,14 +156,14 @@ static json_t *entry_json(const struct finding *finding, int64_t now)
 static void do_cache_list(struct command *command)
 {
     const struct cache *cache = engine_cache(command->engine);
-    const char *after = text_of(command, "after");
+    const char *after = command_text(command, "after");
     const struct finding *finding = after == NULL ? NULL : cached(command, after), *last = NULL;
     json_t *entries = json_array();
     int64_t now = clock_monotonic_ms();
 
     if (after != NULL && finding == NULL) {
         json_decref(entries);
-        refuse(command, "the cache changed while it was listed: list it again");
+        command_refuse(command, "the cache changed while it was listed: list it again");
         return;
     }
     while (json_array_size(entries) < CONTROL_PAGE &&
@@ -167,8 +172,8 @@ static void do_cache_list(struct command *command)
         last = finding;
     }
     finding = last == NULL ? NULL : cache_next(cache, last);
-    finish(command, json_pack("{s:o, s:s?}", "entries", entries, "next",
-                              finding == NULL ? NULL : last->key));
+    command_finish(command, json_pack("{s:o, s:s?}", "entries", entries, "next",
+                                      finding == NULL ? NULL : last->key));
 }
 
 static void do_stats(struct command *command);
@@ -185,13 +190,18 @@ static const struct row {
     {"cache-forget", do_cache_forget, true},
     {"cache-flush", do_cache_flush, false},
     {"stats", do_stats, false},
+    {"held", command_held, false},
+    {"release", command_release, true},
+    {"history", command_history, true},
+    {"export", command_export, false},
+    {"import", command_import, false},
 };
 
 /* ---- statistics ---- */
 
 static void set(json_t *object, const char *name, uint64_t value)
 {
-    json_object_set_new(object, name, json_integer((json_int_t)value));
+    command_number(object, name, (int64_t)value);
 }
 
 static void engine_part(json_t *out, const struct command *command)
@@ -219,6 +229,7 @@ static void engine_part(json_t *out, const struct command *command)
     set(out, "jobs_running", jobs.running);
     set(out, "jobs_waiting", jobs.waiting);
     set(out, "jobs_early", jobs.early);
+    set(out, "jobs_remembered", jobs.remembered);
     set(out, "jobs_deadlines", jobs.deadlines);
     set(out, "jobs_overloads", jobs.overloads);
 }
@@ -276,8 +287,9 @@ static void do_stats(struct command *command)
         engine_part(out, command);
         server_part(out, command);
         probe_part(out, engine_tools(command->engine));
+        command_memory_stats(out, command);
     }
-    finish(command, out);
+    command_finish(command, out);
 }
 
 /* ---- one command ---- */
@@ -305,11 +317,11 @@ void command_begin(struct command *command, const char *line, size_t length)
     const struct row *row;
 
     command->request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
-    row = find(text_of(command, "command"));
+    row = find(command_text(command, "command"));
     if (row == NULL)
-        refuse(command, "unknown command");
-    else if (row->needs_key && text_of(command, "key") == NULL)
-        refuse(command, "this command needs a key");
+        command_refuse(command, "unknown command");
+    else if (row->needs_key && command_text(command, "key") == NULL)
+        command_refuse(command, "this command needs a key");
     else
         row->run(command);
 }
@@ -317,6 +329,7 @@ void command_begin(struct command *command, const char *line, size_t length)
 void command_cancel(struct command *command)
 {
     jobs_leave(&command->waiter);
+    command_memory_cancel(command);
     json_decref(command->request);
     command->request = NULL;
 }

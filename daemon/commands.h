@@ -10,9 +10,14 @@ struct command;
 /* `answer` is a new reference for the callee; NULL when there was no memory. */
 typedef void (*command_done)(struct command *command, json_t *answer);
 
+struct importer;
+
 /* One command under way; embedded in its connection. */
 struct command {
     struct waiter waiter;
+    struct store_read *read;   /* while the store is read */
+    struct recall *recall;     /* while a key is brought back */
+    struct importer *importer; /* owned; from one request of the connection to the next */
     struct engine *engine;
     struct server *server;
     command_done done;

@@ -9,7 +9,7 @@
 #include "daemon/engine.h"
 #include "daemon/server.h"
 
-#define CONTROL_LINE_MAX        65536
+#define CONTROL_LINE_MAX        (3 * 1024 * 1024) /* a line of an export, quoted, fits */
 #define CONTROL_CONNECTIONS_MAX 64
 #define CONTROL_PAGE                                                                               \
     500 /* entries of one cache-list answer: a long list must not stop the loop                    \

@@ -8,12 +8,16 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/warmup.h"
 
 struct engine {
     const struct config *config;
     struct domain_tools tools;
-    struct cache *cache;
+    struct memory *memory;
+    struct cache *cache; /* the memory's */
     struct jobs *jobs;
+    struct refresh *refresh;
+    struct warmup *warmup;
     struct finding *unlisted;  /* for keys that only rules could answer */
     struct finding *no_memory; /* when even the key could not be read */
     struct finding *overload;  /* when there is no room for one more job */
@@ -31,42 +35,60 @@ static struct finding *standing_finding(enum verdict_level level, enum verdict_r
     return finding_new(&key, &verdict, NULL, 0);
 }
 
+static int make_parts(struct engine *engine, uv_loop_t *loop)
+{
+    const struct config *config = engine->config;
+    int error = memory_new(&engine->memory, loop, config, &engine->tools);
+
+    if (error != 0)
+        return error;
+    engine->cache = memory_cache(engine->memory);
+    engine->jobs = jobs_new(loop, config, &engine->tools, engine->memory);
+    if (engine->jobs != NULL)
+        engine->refresh = refresh_new(loop, config, engine->memory, engine->jobs);
+    if (engine->refresh != NULL)
+        engine->warmup = warmup_new(loop, config, engine->memory);
+    return engine->warmup == NULL ? UV_ENOMEM : 0;
+}
+
 int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
                const struct domain_tools *tools)
 {
     struct engine *engine = calloc(1, sizeof *engine);
+    int error;
 
     if (engine == NULL)
         return UV_ENOMEM;
     engine->config = config;
     engine->tools = *tools;
-    engine->cache = cache_new(config->cache_entries, config->cache_octets);
     engine->unlisted = standing_finding(VERDICT_NO_OPINION, REASON_KEY);
     engine->no_memory = standing_finding(VERDICT_TEMP, REASON_MEMORY);
     engine->overload = standing_finding(VERDICT_TEMP, REASON_OVERLOAD);
-    if (engine->cache != NULL)
-        engine->jobs = jobs_new(loop, config, tools, engine->cache);
-    if (engine->jobs == NULL || engine->unlisted == NULL || engine->no_memory == NULL ||
-        engine->overload == NULL) {
-        if (engine->jobs != NULL)
-            engine_close(engine);
-        engine_free(engine);
-        return UV_ENOMEM;
-    }
+    error = make_parts(engine, loop);
     *out = engine;
-    return 0;
+    if (engine->unlisted == NULL || engine->no_memory == NULL || engine->overload == NULL)
+        error = UV_ENOMEM;
+    return error;
 }
 
 void engine_close(struct engine *engine)
 {
-    jobs_close(engine->jobs);
+    if (engine->warmup != NULL)
+        warmup_close(engine->warmup);
+    if (engine->refresh != NULL)
+        refresh_close(engine->refresh);
+    if (engine->jobs != NULL)
+        jobs_close(engine->jobs);
+    if (engine->memory != NULL)
+        memory_close(engine->memory);
 }
 
 void engine_free(struct engine *engine)
 {
     if (engine->jobs != NULL)
         jobs_free(engine->jobs);
-    cache_free(engine->cache);
+    if (engine->memory != NULL)
+        memory_free(engine->memory);
     finding_free(engine->unlisted);
     finding_free(engine->no_memory);
     finding_free(engine->overload);
@@ -127,12 +149,22 @@ const struct finding *engine_wait(struct engine *engine, const char *text, size_
     return NULL;
 }
 
-static void forget_hosts(struct engine *engine, const struct evidence *evidence)
+static void forget_hosts(struct engine *engine, const struct finding *finding)
 {
-    for (size_t i = 0; engine->tools.book != NULL && i < evidence->host_count; i++)
-        for (size_t j = 0; j < evidence->hosts[i].address_count; j++)
-            if (evidence->hosts[i].addresses[j].starttls.probed_at > 0)
-                book_forget(engine->tools.book, &evidence->hosts[i].addresses[j].ip);
+    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    const struct evidence *evidence = arena == NULL ? NULL : finding_evidence(finding, arena);
+
+    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++)
+        for (size_t j = 0; j < evidence->hosts[i].address_count; j++) {
+            const struct ip *ip = &evidence->hosts[i].addresses[j].ip;
+
+            if (evidence->hosts[i].addresses[j].starttls.probed_at == 0)
+                continue;
+            book_forget(engine->tools.book, ip);
+            if (memory_store(engine->memory) != NULL)
+                store_remove_address(memory_store(engine->memory), ip);
+        }
+    arena_free(arena);
 }
 
 bool engine_forget(struct engine *engine, const char *text, size_t length)
@@ -141,23 +173,29 @@ bool engine_forget(struct engine *engine, const char *text, size_t length)
     struct key key;
 
     key_parse(&key, text, length, engine->tools.smtp_port);
-    finding = cache_get(engine->cache, key.text, key.text_length);
-    if (finding != NULL && finding->evidence != NULL)
-        forget_hosts(engine, finding->evidence);
+    finding = memory_peek(engine->memory, &key);
+    if (finding != NULL && engine->tools.book != NULL)
+        forget_hosts(engine, finding);
     if (engine->tools.sts != NULL && key.kind == KEY_DOMAIN && key.port == engine->tools.smtp_port)
         sts_forget(engine->tools.sts, key.name);
     jobs_forget(engine->jobs, &key);
-    return cache_remove(engine->cache, key.text, key.text_length);
+    return memory_forget(engine->memory, &key);
 }
 
 size_t engine_flush(struct engine *engine)
 {
-    struct cache_stats stats;
-
-    cache_get_stats(engine->cache, &stats);
     jobs_forget(engine->jobs, NULL);
-    cache_flush(engine->cache);
-    return stats.entries;
+    return memory_lapse(engine->memory);
+}
+
+struct memory *engine_memory(struct engine *engine)
+{
+    return engine->memory;
+}
+
+const struct refresh *engine_refresh(const struct engine *engine)
+{
+    return engine->refresh;
 }
 
 struct cache *engine_cache(struct engine *engine)

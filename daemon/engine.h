@@ -4,8 +4,9 @@
  */
 #pragma once
 
-#include "daemon/cache.h"
 #include "daemon/jobs.h"
+#include "daemon/memory.h"
+#include "daemon/refresh.h"
 
 struct engine_stats {
     uint64_t lookups, cache_hits, not_looked_up, waits;
@@ -33,13 +34,15 @@ const struct finding *engine_wait(struct engine *engine, const char *key, size_t
                                   struct waiter *waiter);
 /* Counts an answer that a waiter got. */
 void engine_count(struct engine *engine, const struct finding *finding);
-/* Drops what is cached of a key, its domain's policy and the probe results of its hosts; true when
- * it was cached. */
+/* Forgets a key, its domain's policy and the probe results of its hosts, in the store too; true
+ * when it was cached. */
 bool engine_forget(struct engine *engine, const char *key, size_t length);
-/* Drops every finding, but neither policies nor probe results; gives their number. */
+/* Every finding ends; policies, probe results and what was proven stay. Gives their number. */
 size_t engine_flush(struct engine *engine);
 
 struct cache *engine_cache(struct engine *engine);
+struct memory *engine_memory(struct engine *engine);
+const struct refresh *engine_refresh(const struct engine *engine);
 struct jobs *engine_jobs(struct engine *engine);
 const struct domain_tools *engine_tools(const struct engine *engine);
 const struct engine_stats *engine_get_stats(const struct engine *engine);

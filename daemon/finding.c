@@ -1,12 +1,14 @@
-/* finding: see finding.h. Most answers are the same in all forms and are stored once. */
+/* finding: see finding.h. Most answers are the same in all forms and are stored once; the evidence
+ * is packed, because it is looked at by people only. */
 #include "daemon/finding.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "policy/evidence_copy.h"
+#include "policy/evidence_pack.h"
 #include "policy/render.h"
 
-#define FINDING_ARENA_MAX (16 * 1024 * 1024)
+#define OCTETS_MAX (8 * 1024 * 1024)
 
 static const struct render_capabilities capabilities[FORM_COUNT] = {
     [FORM_PLAIN] = {false, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1},
@@ -14,57 +16,109 @@ static const struct render_capabilities capabilities[FORM_COUNT] = {
     [FORM_TCP_TABLE] = {false, true, RENDER_TCP_TABLE_MAX - sizeof "200 " + 1},
 };
 
-static void render_form(struct finding *finding, enum answer_form form)
+/* Where the parts of `octets` begin. */
+struct layout {
+    size_t texts[FORM_COUNT], lengths[FORM_COUNT], evidence;
+    enum answer_status statuses[FORM_COUNT];
+};
+
+/* Adds a form's text behind the others, unless it is the plain one again. */
+static void add_form(struct buf *octets, struct layout *layout, enum answer_form form,
+                     const struct verdict *verdict, const struct evidence *evidence)
 {
-    struct answer *answer = &finding->answers[form];
-    const struct answer *plain = &finding->answers[FORM_PLAIN];
+    const char *plain;
     struct buf text;
 
     buf_init(&text, RENDER_SOCKETMAP_MAX);
-    answer->status =
-        render_verdict(&text, &finding->verdict, finding->evidence, &capabilities[form]);
-    answer->length = text.length;
-    if (form != FORM_PLAIN && plain->length == text.length &&
-        memcmp(plain->text, buf_text(&text), text.length) == 0)
-        answer->text = plain->text;
-    else
-        answer->text = arena_strndup(finding->arena, buf_text(&text), text.length);
+    layout->statuses[form] = render_verdict(&text, verdict, evidence, &capabilities[form]);
+    layout->lengths[form] = text.length;
+    plain = buf_text(octets) + layout->texts[FORM_PLAIN];
+    if (form != FORM_PLAIN && text.length == layout->lengths[FORM_PLAIN] &&
+        memcmp(plain, buf_text(&text), text.length) == 0) {
+        layout->texts[form] = layout->texts[FORM_PLAIN];
+    } else {
+        layout->texts[form] = octets->length;
+        buf_add(octets, buf_text(&text), text.length + 1);
+    }
     buf_fini(&text);
+}
+
+static struct finding *assemble(const struct buf *octets, const struct layout *layout,
+                                size_t key_length)
+{
+    struct finding *finding = malloc(sizeof *finding + octets->length);
+
+    if (finding == NULL)
+        return NULL;
+    memset(finding, 0, sizeof *finding);
+    memcpy(finding->octets, octets->data, octets->length);
+    list_init(&finding->recent);
+    list_init(&finding->used);
+    finding->size = sizeof *finding + octets->length;
+    finding->key = finding->octets;
+    finding->key_length = key_length;
+    for (unsigned form = 0; form < FORM_COUNT; form++)
+        finding->answers[form] = (struct answer){
+            layout->statuses[form], finding->octets + layout->texts[form], layout->lengths[form]};
+    if (layout->evidence < octets->length) {
+        finding->evidence = finding->octets + layout->evidence;
+        finding->evidence_length = octets->length - layout->evidence;
+    }
+    return finding;
 }
 
 struct finding *finding_new(const struct key *key, const struct verdict *verdict,
                             const struct evidence *evidence, int64_t now)
 {
-    struct arena *arena = arena_new(FINDING_ARENA_MAX);
-    struct finding *finding = arena == NULL ? NULL : arena_alloc(arena, sizeof *finding);
+    struct finding *finding = NULL;
+    struct layout layout = {0};
+    struct buf octets;
 
-    if (finding == NULL) {
-        arena_free(arena);
+    buf_init(&octets, OCTETS_MAX);
+    buf_add(&octets, key->text, key->text_length + 1);
+    for (unsigned form = 0; form < FORM_COUNT; form++)
+        add_form(&octets, &layout, (enum answer_form)form, verdict, evidence);
+    layout.evidence = octets.length;
+    if (evidence != NULL)
+        evidence_pack(&octets, evidence);
+    if (!octets.failed)
+        finding = assemble(&octets, &layout, key->text_length);
+    buf_fini(&octets);
+    if (finding == NULL)
         return NULL;
-    }
-    finding->arena = arena;
-    finding->key = arena_strndup(arena, key->text, key->text_length);
-    finding->key_length = key->text_length;
     finding->verdict = *verdict;
-    finding->made_at = now;
-    list_init(&finding->recent);
-    finding->evidence = evidence == NULL ? NULL : evidence_copy(arena, evidence);
-    for (unsigned form = 0; form < FORM_COUNT && !arena_failed(arena); form++)
-        render_form(finding, (enum answer_form)form);
-    if (arena_failed(arena)) {
-        arena_free(arena);
-        return NULL;
-    }
+    finding->complete = evidence != NULL && evidence->complete;
+    finding->made_at = finding->used_at = finding->use_noted_at = now;
     return finding;
+}
+
+struct finding *finding_copy(const struct finding *finding)
+{
+    struct finding *copy = malloc(finding->size);
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, finding, finding->size);
+    memset(&copy->hh, 0, sizeof copy->hh);
+    list_init(&copy->recent);
+    list_init(&copy->used);
+    copy->due.place = 0;
+    copy->key = copy->octets;
+    for (unsigned form = 0; form < FORM_COUNT; form++)
+        copy->answers[form].text = copy->octets + (finding->answers[form].text - finding->octets);
+    if (finding->evidence != NULL)
+        copy->evidence = copy->octets + ((const char *)finding->evidence - finding->octets);
+    return copy;
 }
 
 void finding_free(struct finding *finding)
 {
-    if (finding != NULL)
-        arena_free(finding->arena);
+    free(finding);
 }
 
-size_t finding_octets(const struct finding *finding)
+struct evidence *finding_evidence(const struct finding *finding, struct arena *arena)
 {
-    return arena_octets(finding->arena);
+    return finding->evidence == NULL
+               ? NULL
+               : evidence_unpack(arena, finding->evidence, finding->evidence_length, 0);
 }

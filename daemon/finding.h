@@ -1,10 +1,11 @@
 /*
  * finding: what the daemon knows of one key: verdict, the evidence behind it, and the answers ready
- * to send. Immutable once made; the cache's element.
+ * to send. One piece of memory; nothing but the cache's part changes once it is made.
  */
 #pragma once
 
 #include "base/arena.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "daemon/protocol.h"
@@ -14,23 +15,36 @@
 /* The forms an answer comes in: what main.cf can read, and how much. */
 enum answer_form { FORM_PLAIN, FORM_TLSRPT, FORM_TCP_TABLE, FORM_COUNT };
 
+/* Arena for an evidence taken out of a finding or of a record. */
+#define FINDING_EVIDENCE_MAX (16 * 1024 * 1024)
+
 struct finding {
-    struct arena *arena; /* owned; the finding itself is in it */
-    const char *key;     /* canonical key */
-    size_t key_length;
-    struct verdict verdict;
-    const struct evidence *evidence; /* NULL: the key was never looked up */
-    struct answer answers[FORM_COUNT];
-    int64_t made_at; /* monotonic ms */
     /* the cache's */
     UT_hash_handle hh;
     struct list recent;
-    bool negative;
+    struct list used;     /* in the cache's list of what was used lately */
+    struct heap_link due; /* when to think of renewing it */
+    int64_t used_at;      /* monotonic ms of the last question */
+    int64_t use_noted_at; /* of the last one that went to the store */
+    bool negative, unsaved;
+
+    bool complete; /* of a whole lookup: no evidence is missing */
+    const char *key;
+    size_t key_length;
+    struct verdict verdict;
+    struct answer answers[FORM_COUNT];
+    int64_t made_at;      /* monotonic ms */
+    const void *evidence; /* of evidence_pack.h; NULL: the key was never looked up */
+    size_t evidence_length;
+    size_t size;   /* of all of it */
+    char octets[]; /* key, texts, evidence */
 };
 
-/* Copies `evidence` (may be NULL) and renders all forms; NULL without memory. */
+/* Keeps a copy of `evidence` (may be NULL) and renders all forms; NULL without memory. */
 struct finding *finding_new(const struct key *key, const struct verdict *verdict,
                             const struct evidence *evidence, int64_t now);
+/* A copy that is in no cache; NULL without memory. */
+struct finding *finding_copy(const struct finding *finding);
 void finding_free(struct finding *finding);
-/* Octets of memory it holds. */
-size_t finding_octets(const struct finding *finding);
+/* Its evidence in `arena`; NULL when there is none, or no memory. */
+struct evidence *finding_evidence(const struct finding *finding, struct arena *arena);

@@ -5,14 +5,16 @@
  * Glossary
  *   job      one lookup of one key, from the first question until its evidence is complete
  *   waiter   somebody who is owed an answer
- *   early    an answer that no further evidence can change, before the job is complete
+ *   early    an answer that no further evidence can change, or that is remembered and still counts,
+ *            before the job is complete
+ *   refresh  a job that nobody waits for: what it finds out is for those who will ask
  */
 #pragma once
 
 #include <uv.h>
 
-#include "daemon/cache.h"
 #include "daemon/config.h"
+#include "daemon/memory.h"
 #include "probe/domain_uv.h"
 
 /* Jobs that may wait for their turn, per job that may run. More: TEMP at once. */
@@ -37,16 +39,16 @@ struct waiter {
 void waiter_init(struct waiter *waiter, waiter_deliver deliver);
 
 struct jobs_stats {
-    uint64_t started, early, deadlines, overloads;
-    unsigned running;
+    uint64_t started, early, remembered, deadlines, overloads, refreshes;
+    unsigned running, refreshing;
     size_t waiting;
 };
 
 struct jobs;
 
-/* NULL without memory. Everything is borrowed. Complete findings go into `cache`. */
+/* NULL without memory. Everything is borrowed. Complete findings go into `memory`. */
 struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
-                      const struct domain_tools *tools, struct cache *cache);
+                      const struct domain_tools *tools, struct memory *memory);
 /* Ends every job without an answer, forgets its waiters, closes the handles; jobs_free once the
  * loop is empty. */
 void jobs_close(struct jobs *jobs);
@@ -61,5 +63,7 @@ const struct finding *jobs_early(const struct jobs *jobs, const struct key *key)
  */
 int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now);
 void jobs_leave(struct waiter *waiter);
+/* Starts a job for `key` that nobody waits for, unless there is one. 0, UV_ENOMEM or UV_ENOBUFS. */
+int jobs_refresh(struct jobs *jobs, const struct key *key);
 /* What the job for `key` (NULL: any job) finds is told to those who wait, and not kept. */
 void jobs_forget(struct jobs *jobs, const struct key *key);

@@ -33,7 +33,8 @@ static int set_up(void **state)
     const struct domain_tools tools = {.smtp_port = 25};
     const struct listen_address address = {.path = path, .mode = 0600};
     char error[CONFIG_ERROR_MAX], why[SOCKET_ERROR_MAX];
-    static const char settings[] = "helo-name = mx.example\n";
+    static const char settings[] = "store =\n"
+                                   "helo-name = mx.example\n";
 
     (void)state;
     snprintf(path, sizeof path, "/tmp/mxc-control-%ld", (long)getpid());

@@ -210,7 +210,13 @@ static const struct story stories[] = {
      {WORLD(0, 'S', "B", 'n', "V", ENC, DANE_UNUSABLE, 0, VER),
       WORLD(H(1), 'S', "B", 'n', "V", ENC, DANE_UNUSABLE, 0, VER),
       WORLD(H(2), 'S', "B", 'n', "?", ENC, DANE_UNUSABLE, 0, VER),
-      WORLD(H(3), 'S', "B", 'n', "C", VER, HELD, H(51), VER)}},
+      WORLD(H(3), 'S', "B", 'n', "C", ENC, DANE_UNUSABLE, 0, VER),
+      WORLD(H(4), 'S', "N", 'n', "C", VER, HELD, H(51), VER)}},
+
+    {"dane by some TLSA is not raised to what was proven",
+     {WORLD(0, 'P', "NN", 'n', "V,V", VER, VERIFIED, 0, VER),
+      WORLD(H(1), 'S', "UN", 'n', "V,C", DA, DANE_MIXED, 0, VER),
+      WORLD(H(2), 'S', "NN", 'n', "V,C", VER, HELD, H(49), VER)}},
 
     /* DANE remembered */
     {"dane-only counts until its records end",

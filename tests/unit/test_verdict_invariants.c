@@ -22,6 +22,9 @@ struct seen {
     size_t usable, unusable, none, error, unknown, live;
 };
 
+/* What is remembered in all of the below; NULL: nothing. */
+static const struct remembered *memory;
+
 typedef void (*visitor)(const struct made *made, const struct verdict_options *options);
 
 /* ---- what the evidence says, in the words of VERDICTS.md ---- */
@@ -69,7 +72,12 @@ static bool equal(const struct verdict *a, const struct verdict *b)
     return a->level == b->level && a->reason == b->reason && a->dane == b->dane &&
            a->starttls == b->starttls && a->sts_enforced == b->sts_enforced &&
            a->settled == b->settled && a->valid_until == b->valid_until &&
-           a->refresh_at == b->refresh_at;
+           a->refresh_at == b->refresh_at && a->shown_level == b->shown_level &&
+           a->shown_reason == b->shown_reason && memcmp(&a->held, &b->held, sizeof a->held) == 0 &&
+           a->remembered.dane_until == b->remembered.dane_until &&
+           a->remembered.secure == b->remembered.secure &&
+           a->remembered.proven == b->remembered.proven &&
+           memcmp(&a->remembered.verify, &b->remembered.verify, 2 * sizeof a->held) == 0;
 }
 
 static void fail_at(const char *invariant, const struct made *made, const struct verdict *got)
@@ -78,6 +86,12 @@ static void fail_at(const char *invariant, const struct made *made, const struct
 
     for (size_t i = 0; i < made->evidence.host_count; i++)
         hosts[i] = "?UBNEDL"[made->hosts[i].dane];
+    if (memory != NULL)
+        print_error("dane until %+lld secure %d proven %s verify %+lld encrypt %+lld\n",
+                    (long long)(memory->dane_until - MAKE_NOW), memory->secure,
+                    verdict_level_name(memory->proven),
+                    (long long)(memory->verify.until - MAKE_NOW),
+                    (long long)(memory->encrypt.until - MAKE_NOW));
     fail_msg("%s: mx %d secure %d hosts %s sts %d complete %d -> %s, %s", invariant,
              made->evidence.mx, made->evidence.mx_secure, hosts, made->evidence.sts.state,
              made->evidence.complete, verdict_level_name(got->level),
@@ -95,7 +109,7 @@ static void check_never_weaker(const struct made *made, const struct verdict_opt
         return;
     if (made->evidence.mx == MX_NULL || made->evidence.mx == MX_NXDOMAIN)
         return; /* E-5, B-20: there is nobody to deliver to */
-    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, memory, options, MAKE_NOW);
     if (got.level >= VERDICT_SECURE)
         return;
     if (got.level == VERDICT_DANE && got.dane == DANE_MIXED &&
@@ -114,7 +128,7 @@ static void check_dane_only(const struct made *made, const struct verdict_option
     struct verdict got;
     bool partly;
 
-    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, memory, options, MAKE_NOW);
     if (got.level != VERDICT_DANE_ONLY && got.level != VERDICT_DANE)
         return;
     if (!options->dane || seen.crashes)
@@ -134,7 +148,7 @@ static void check_secure(const struct made *made, const struct verdict_options *
 {
     struct verdict got;
 
-    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, memory, options, MAKE_NOW);
     if (got.level == VERDICT_SECURE && !enforced(&made->evidence, options))
         fail_at("invariant 3", made, &got);
 }
@@ -148,7 +162,7 @@ static void check_precedence(const struct made *made, const struct verdict_optio
     struct verdict got;
     bool dane_rules = options->dane && seen.secure && (seen.usable > 0 || seen.error > 0);
 
-    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, memory, options, MAKE_NOW);
     if (dane_rules && got.level == VERDICT_SECURE && got.reason != REASON_DANE_SHORT &&
         !(got.reason == REASON_DANE_TRUNCATED && got.dane == DANE_MIXED))
         fail_at("invariant 4", made, &got);
@@ -166,15 +180,19 @@ static void check_times(const struct made *made, const struct verdict_options *o
     struct verdict got, again;
     int64_t most = options->ttl_max_ms;
 
-    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
-    verdict_decide(&again, &made->evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, memory, options, MAKE_NOW);
+    verdict_decide(&again, &made->evidence, memory, options, MAKE_NOW);
     if (!equal(&got, &again))
         fail_at("invariant 6, not a function", made, &got);
     if (got.level == VERDICT_NO_OPINION)
         most = options->negative_ttl_max_ms;
-    if (got.level == VERDICT_TEMP)
+    if (got.level == VERDICT_TEMP || (verdict_is_remembered(&got) && got.reason != REASON_HELD))
         most = options->temp_ttl_ms;
-    if (!got.settled)
+    if (got.reason == REASON_HELD && got.held.until - MAKE_NOW < most)
+        most = got.held.until - MAKE_NOW;
+    if (got.reason == REASON_DANE_REMEMBERED && memory->dane_until - MAKE_NOW < most)
+        most = memory->dane_until - MAKE_NOW;
+    if (!got.settled && most > 1000)
         most = 1000;
     if (got.valid_until <= MAKE_NOW || got.valid_until > MAKE_NOW + most)
         fail_at("invariant 6, valid until", made, &got);
@@ -201,8 +219,8 @@ static void check_order(const struct made *made, const struct verdict_options *o
                 made->addresses[count - 1 - i][turned.hosts[i].address_count - 1 - j];
     }
     turned.evidence.hosts = turned.hosts;
-    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
-    verdict_decide(&other, &turned.evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, memory, options, MAKE_NOW);
+    verdict_decide(&other, &turned.evidence, memory, options, MAKE_NOW);
     if (!equal(&got, &other))
         fail_at("invariant 7", made, &got);
 }
@@ -251,7 +269,7 @@ static void check_end(const struct made *made, const struct verdict_options *opt
 
     copy_made(&done, made);
     finish(&done, end.host, end.sts, end.starttls);
-    verdict_decide(&later, &done.evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&later, &done.evidence, memory, options, MAKE_NOW);
     if (later.level != got->level || later.reason != got->reason)
         fail_at("settled, and then changed", &done, &later);
 }
@@ -263,7 +281,7 @@ static void check_settled(const struct made *made, const struct verdict_options 
     bool host_open = look(&made->evidence, options).unknown > 0;
     struct verdict got;
 
-    verdict_decide(&got, &made->evidence, NULL, options, MAKE_NOW);
+    verdict_decide(&got, &made->evidence, memory, options, MAKE_NOW);
     if (made->evidence.complete && !got.settled)
         fail_at("complete and not settled", made, &got);
     if (made->evidence.complete || !got.settled)
@@ -273,6 +291,144 @@ static void check_settled(const struct made *made, const struct verdict_options 
              sts++)
             for (size_t i = 0; i < COUNT(ends); i++)
                 check_end(made, options, &got, (struct end){*host, *sts, ends[i]});
+}
+
+/* ---- what is remembered ---- */
+
+#define HOUR_MS INT64_C(3600000)
+#define AGO     (MAKE_NOW - 40 * HOUR_MS)
+#define AHEAD   (MAKE_NOW + 8 * HOUR_MS)
+
+static const struct remembered memories[] = {
+    {.dane_until = AHEAD},
+    {.dane_until = MAKE_NOW, .proven = VERDICT_VERIFY},
+    {.secure = true},
+    {.secure = true, .proven = VERDICT_ENCRYPT},
+    {.proven = VERDICT_ENCRYPT},
+    {.proven = VERDICT_VERIFY, .verify = {AGO, AHEAD}},
+    {.proven = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .encrypt = {AGO, AHEAD}},
+    {.proven = VERDICT_VERIFY, .verify = {AGO, MAKE_NOW}, .encrypt = {AGO + 1, MAKE_NOW + 1}},
+    {.proven = VERDICT_ENCRYPT, .encrypt = {AGO, MAKE_NOW}},
+    {AHEAD, true, VERDICT_VERIFY, {AGO, AHEAD}, {AGO, AHEAD}},
+};
+
+static bool runs(const struct loss *loss)
+{
+    return loss->since == 0 || MAKE_NOW < loss->until;
+}
+
+/* The level that probing proved and whose clock has not run out. */
+static enum verdict_level kept(const struct verdict_options *options)
+{
+    if (!options->probe || memory->proven == VERDICT_NO_OPINION)
+        return VERDICT_NO_OPINION;
+    if (memory->proven == VERDICT_VERIFY && runs(&memory->verify))
+        return options->verify ? VERDICT_VERIFY : VERDICT_ENCRYPT;
+    return runs(&memory->encrypt) ? VERDICT_ENCRYPT : VERDICT_NO_OPINION;
+}
+
+static bool nobody_there(const struct evidence *evidence)
+{
+    return evidence->mx == MX_NULL || evidence->mx == MX_NXDOMAIN;
+}
+
+static void check_remembered_dane(const struct made *made, const struct verdict_options *options,
+                                  const struct verdict *plain, const struct verdict *got)
+{
+    bool counts = options->dane && !look(&made->evidence, options).crashes;
+
+    if (counts && memory->dane_until > MAKE_NOW && got->level != VERDICT_DANE_ONLY)
+        fail_at("invariant 1, FULL remembered", made, got);
+    if (got->level == VERDICT_DANE_ONLY && plain->level != VERDICT_DANE_ONLY &&
+        !(counts && memory->dane_until > MAKE_NOW))
+        fail_at("invariant 2, remembered", made, got);
+}
+
+static void check_remembered_sts(const struct made *made, const struct verdict_options *options,
+                                 const struct verdict *plain, const struct verdict *got)
+{
+    const struct evidence *evidence = &made->evidence;
+    bool open = evidence->sts.state == STS_UNKNOWN && !evidence->complete;
+
+    if (memory->secure && plain->reason == REASON_MX_ERROR && enforced(evidence, options) &&
+        got->level != VERDICT_SECURE && got->level != VERDICT_DANE_ONLY)
+        fail_at("invariant 1, ENFORCE remembered", made, got);
+    if (memory->secure && open && !nobody_there(evidence) && got->level < VERDICT_SECURE)
+        fail_at("invariant 1, ENFORCE not known yet", made, got);
+    if (plain->reason == REASON_DANE_ERROR_STS && got->level < VERDICT_DANE_ONLY)
+        fail_at("hostile 16", made, got);
+}
+
+static void check_remembered_level(const struct made *made, const struct verdict_options *options,
+                                   const struct verdict *plain, const struct verdict *got)
+{
+    bool by_probes = plain->level <= VERDICT_ENCRYPT && plain->reason != REASON_DANE_UNUSABLE &&
+                     plain->reason != REASON_DANE_SHORT;
+    bool raised = got->level == VERDICT_ENCRYPT || got->level == VERDICT_VERIFY;
+
+    if (by_probes && got->level < kept(options))
+        fail_at("invariant 1, held", made, got);
+    if (plain->level != VERDICT_TEMP && got->level < plain->level)
+        fail_at("weaker than without memory", made, got);
+    if (plain->level != VERDICT_TEMP || !raised)
+        return;
+    if (made->evidence.complete || enforced(&made->evidence, options) ||
+        plain->reason == REASON_MX_ERROR)
+        fail_at("what was proven by probing in the place of TEMP", made, got);
+    if (options->dane && memory->dane_until != 0)
+        fail_at("what was proven by probing in the place of DANE", made, got);
+}
+
+static void check_loss(const struct made *made, const struct verdict *got,
+                       const struct loss *before, const struct loss *after, bool proven)
+{
+    if (before->since == 0 || !runs(before))
+        return;
+    if (after->since == 0 ? !proven : after->since != before->since || after->until < before->until)
+        fail_at("a clock cut short", made, got);
+}
+
+static void check_successor(const struct made *made, const struct verdict_options *options,
+                            const struct verdict *got)
+{
+    const struct remembered *next = &got->remembered;
+    bool verified = options->probe && got->starttls == STARTTLS_ALL_VERIFIED;
+    bool tls = verified || (options->probe && got->starttls == STARTTLS_ALL_TLS);
+
+    if (!made->evidence.complete && memcmp(next, memory, sizeof *next) != 0)
+        fail_at("learnt from half a lookup", made, got);
+    if (next->proven < memory->proven && runs(&memory->verify) && runs(&memory->encrypt))
+        fail_at("sunk before its time", made, got);
+    if (memory->proven == VERDICT_VERIFY && runs(&memory->encrypt) &&
+        next->proven < VERDICT_ENCRYPT)
+        fail_at("sunk with the level above", made, got);
+    if (next->proven > memory->proven && !tls)
+        fail_at("proven by nothing", made, got);
+    if (memory->proven == VERDICT_VERIFY)
+        check_loss(made, got, &memory->verify, &next->verify, verified);
+    check_loss(made, got, &memory->encrypt, &next->encrypt, tls);
+}
+
+static void check_remembered(const struct made *made, const struct verdict_options *options)
+{
+    struct verdict plain, got;
+
+    verdict_decide(&plain, &made->evidence, NULL, options, MAKE_NOW);
+    for (size_t i = 0; i < COUNT(memories); i++) {
+        memory = &memories[i];
+        verdict_decide(&got, &made->evidence, memory, options, MAKE_NOW);
+        if (got.shown_level != plain.level || got.shown_reason != plain.reason)
+            fail_at("shown is not what the evidence says", made, &got);
+        check_remembered_dane(made, options, &plain, &got);
+        check_remembered_sts(made, options, &plain, &got);
+        check_remembered_level(made, options, &plain, &got);
+        check_successor(made, options, &got);
+        check_never_weaker(made, options);
+        check_times(made, options);
+        check_order(made, options);
+        check_settled(made, options);
+    }
+    memory = NULL;
 }
 
 /* ---- the product ---- */
@@ -353,6 +509,24 @@ static void check_all(const struct made *made, const struct verdict_options *opt
     check_settled(made, options);
 }
 
+/* Fewer options, for there are ten memories to each. */
+static void check_with_memory(const struct made *made, const struct verdict_options *options)
+{
+    if (options->testing_enforced || options->partial_dane == PARTIAL_DANE_OPPORTUNISTIC)
+        return;
+    visited++;
+    check_remembered(made, options);
+}
+
+static void test_product_with_memory(void **state)
+{
+    (void)state;
+    visited = 0;
+    for_all(check_with_memory);
+    assert_true(visited > 500000);
+    print_message("%zu evidences, each with %zu memories\n", visited, COUNT(memories));
+}
+
 static void test_product(void **state)
 {
     (void)state;
@@ -409,6 +583,7 @@ static void test_f_1_shuffle_100_times(void **state)
 int main(void)
 {
     rows_add_one("VERDICTS §6: invariants over the product of states", test_product, NULL);
+    rows_add_one("VERDICTS §6: the same with what is remembered", test_product_with_memory, NULL);
     rows_add_one("F-1 the order of MX records, 100 shuffles", test_f_1_shuffle_100_times, NULL);
     return rows_run("verdict_invariants");
 }

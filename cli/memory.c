@@ -1,0 +1,265 @@
+/*
+ * memory: the commands about what the daemon remembers: held, release, history, export, import. See
+ * mxcrypt(1).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define LINE_SIZE    (1024 * 1024 + 2) /* the longest line of an export that the daemon takes */
+#define BATCH_LINES  100
+#define BATCH_OCTETS (256 * 1024)
+#define TIME_MAX     32
+
+/* Seconds since 1970 as local time, for people. */
+static const char *time_text(char out[TIME_MAX], const json_t *object, const char *name)
+{
+    time_t seconds = (time_t)json_integer_value(json_object_get(object, name));
+    struct tm parts;
+
+    if (localtime_r(&seconds, &parts) == NULL || strftime(out, TIME_MAX, "%F %T", &parts) == 0)
+        snprintf(out, TIME_MAX, "?");
+    return out;
+}
+
+/* ---- holds ---- */
+
+/* What a page's taker works with. */
+struct listing {
+    json_t *all; /* for --json; NULL: print lines */
+    size_t count;
+};
+
+static void take_holds(void *context, const json_t *page)
+{
+    struct listing *listing = context;
+    char since[TIME_MAX], until[TIME_MAX];
+    json_t *hold;
+    size_t i;
+
+    json_array_foreach(json_object_get(page, "held"), i, hold)
+    {
+        listing->count++;
+        if (listing->all != NULL)
+            json_array_append(listing->all, hold);
+        else
+            printf("%-40s %-8s since %s until %s, sees %s\n", string_of(hold, "key"),
+                   string_of(hold, "level"), time_text(since, hold, "since"),
+                   time_text(until, hold, "until"), string_of(hold, "reason"));
+    }
+}
+
+int do_held(struct cli *cli, char **words)
+{
+    struct listing listing = {cli->json ? json_array() : NULL, 0};
+    int status = client_pages(cli, json_pack("{s:s}", "command", "held"), take_holds, &listing);
+
+    (void)words;
+    if (listing.all != NULL && status == CLI_OK)
+        print_json(listing.all);
+    json_decref(listing.all);
+    return status == CLI_OK && listing.count == 0 ? CLI_NO : status;
+}
+
+int do_release(struct cli *cli, char **words)
+{
+    int status;
+    json_t *answer =
+        client_ask(cli, json_pack("{s:s, s:s}", "command", "release", "key", words[0]), &status);
+    bool released = json_is_true(json_object_get(answer, "released"));
+
+    if (answer == NULL)
+        return status;
+    if (cli->json)
+        print_json(answer);
+    else
+        puts(released ? "released" : "was not held");
+    json_decref(answer);
+    return released ? CLI_OK : CLI_NO;
+}
+
+/* ---- history ---- */
+
+int do_history(struct cli *cli, char **words)
+{
+    int status;
+    json_t *answer =
+        client_ask(cli, json_pack("{s:s, s:s}", "command", "history", "key", words[0]), &status);
+    const json_t *history = json_object_get(answer, "history");
+    char at[TIME_MAX];
+    json_t *event;
+    size_t i;
+
+    if (answer == NULL)
+        return status;
+    if (cli->json)
+        print_json(history);
+    json_array_foreach(history, i, event)
+    {
+        const char *was = string_of(event, "was");
+
+        if (!cli->json)
+            printf("%s  %-9s -> %-9s  %s\n", time_text(at, event, "at"),
+                   *was == '\0' ? "(new)" : was, string_of(event, "now"),
+                   string_of(event, "reason"));
+    }
+    status = json_array_size(history) > 0 ? CLI_OK : CLI_NO;
+    json_decref(answer);
+    return status;
+}
+
+/* ---- export ---- */
+
+static void print_line(const json_t *json)
+{
+    json_dumpf(json, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    putchar('\n');
+}
+
+static void take_records(void *context, const json_t *page)
+{
+    json_int_t *count = context;
+    const json_t *record;
+    size_t i;
+
+    json_array_foreach(json_object_get(page, "records"), i, record)
+    {
+        print_line(record);
+        ++*count;
+    }
+}
+
+int do_export(struct cli *cli, char **words)
+{
+    static const char *const kinds[] = {"policy", "probe", "answer", "event"};
+    json_t *line = json_pack("{s:s, s:i, s:I}", "type", "mxcrypt-export", "version", 1, "at",
+                             (json_int_t)time(NULL));
+    json_int_t count = 0;
+    int status = CLI_OK;
+
+    (void)words;
+    print_line(line);
+    json_decref(line);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && status == CLI_OK; i++)
+        status = client_pages(cli, json_pack("{s:s, s:s}", "command", "export", "kind", kinds[i]),
+                              take_records, &count);
+    if (status != CLI_OK)
+        return status;
+    line = json_pack("{s:s, s:I}", "type", "end", "records", count);
+    print_line(line);
+    json_decref(line);
+    return fflush(stdout) == 0 ? CLI_OK : CLI_INTERNAL;
+}
+
+/* ---- import ---- */
+
+struct import {
+    struct cli *cli;
+    FILE *file;
+    int fd;
+    char *line;
+    json_int_t restored, known, refused;
+    bool failed; /* the daemon takes no more of it */
+    char incomplete[128];
+};
+
+/* Some lines as an array; *end once the file is over. A line that is no UTF-8 is sent as empty. */
+static json_t *read_batch(struct import *import, bool *end)
+{
+    json_t *lines = json_array();
+    size_t octets = 0;
+
+    while (json_array_size(lines) < BATCH_LINES && octets < BATCH_OCTETS) {
+        json_t *line;
+
+        if (fgets(import->line, LINE_SIZE, import->file) == NULL) {
+            *end = true;
+            break;
+        }
+        octets += strlen(import->line);
+        line = json_string(import->line);
+        json_array_append_new(lines, line != NULL ? line : json_string(""));
+    }
+    return lines;
+}
+
+static void take_result(struct import *import, const json_t *answer)
+{
+    const json_t *refusal;
+    size_t i;
+
+    json_array_foreach(json_object_get(answer, "refusals"), i, refusal)
+    {
+        fprintf(stderr, "line %lld: %s\n",
+                (long long)json_integer_value(json_object_get(refusal, "line")),
+                string_of(refusal, "why"));
+    }
+    import->restored = json_integer_value(json_object_get(answer, "restored"));
+    import->known = json_integer_value(json_object_get(answer, "known"));
+    import->refused = json_integer_value(json_object_get(answer, "refused"));
+    import->failed = json_is_true(json_object_get(answer, "failed"));
+    snprintf(import->incomplete, sizeof import->incomplete, "%s", string_of(answer, "incomplete"));
+}
+
+static int import_all(struct import *import)
+{
+    bool end = false;
+    int status = CLI_OK;
+
+    while (!end && !import->failed) {
+        json_t *lines = read_batch(import, &end);
+        json_t *answer = client_ask_on(
+            import->cli, import->fd,
+            json_pack("{s:s, s:o, s:b}", "command", "import", "lines", lines, "end", (int)end),
+            &status);
+
+        if (answer == NULL)
+            return status;
+        take_result(import, answer);
+        json_decref(answer);
+    }
+    if (import->failed || *import->incomplete != '\0')
+        return CLI_DATA;
+    return import->refused > 0 ? CLI_NO : CLI_OK;
+}
+
+static int import_from(struct import *import)
+{
+    int status;
+
+    import->line = malloc(LINE_SIZE);
+    import->fd = client_open(import->cli);
+    if (import->line == NULL || import->fd < 0) {
+        free(import->line);
+        return CLI_NO_DAEMON;
+    }
+    status = import_all(import);
+    printf("imported %lld, known already %lld, refused %lld\n", (long long)import->restored,
+           (long long)import->known, (long long)import->refused);
+    if (*import->incomplete != '\0')
+        fprintf(stderr, "mxcrypt: %s\n", import->incomplete);
+    close(import->fd);
+    free(import->line);
+    return status;
+}
+
+int do_import(struct cli *cli, char **words)
+{
+    struct import import = {.cli = cli};
+    bool from_stdin = strcmp(words[0], "-") == 0;
+    int status;
+
+    import.file = from_stdin ? stdin : fopen(words[0], "r");
+    if (import.file == NULL) {
+        fprintf(stderr, "mxcrypt: cannot read %s\n", words[0]);
+        return CLI_DATA;
+    }
+    status = import_from(&import);
+    if (!from_stdin)
+        fclose(import.file);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* memory_internal: what the files of memory.h share. */
+#pragma once
+
+#include "daemon/memory.h"
+
+struct memory {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct domain_tools tools;
+    struct cache *cache;
+    struct holds *holds;
+    struct store *store; /* NULL: none */
+    uv_timer_t notes;    /* uses on their way to the store */
+    struct memory_stats stats;
+    void (*due)(void *context, int64_t at);
+    void *due_context;
+};
+
+/* Puts a finding into cache and order of refreshing; NULL when it did not stay. */
+struct finding *memory_cache_put(struct memory *memory, struct finding *take);
+/* Writes a finding to the store, or takes it out when there is nothing worth keeping. */
+void memory_store_finding(struct memory *memory, const struct finding *finding);
+void memory_store_policy(struct memory *memory, const char *domain);
+void memory_store_probe(struct memory *memory, const struct book_kept *kept);
+/* Notes in holds and log what a new verdict means for the hold of its key. */
+void memory_note_hold(struct memory *memory, const struct finding *finding, bool released);
+/* Lists a hold that was there before this process, without a word. */
+void memory_list_hold(struct memory *memory, const struct finding *finding, int64_t reminded_at);
+/* The moment of now, for records being written. */
+struct record_moment memory_moment(void);

@@ -1,0 +1,214 @@
+/*
+ * memory_keep: a whole lookup has ended: what changed is logged and becomes history, a hold begins,
+ * goes on or ends, the finding goes into cache and store. See memory.h.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/memory_internal.h"
+
+/* ---- what changed ---- */
+
+static enum verdict_level level_of(const struct finding *finding)
+{
+    /* a name without opinion is no news: random names must not fill log and history */
+    return finding == NULL ? VERDICT_NO_OPINION : finding->verdict.level;
+}
+
+static void log_verdict(const struct finding *before, const struct finding *finding)
+{
+    const struct verdict *verdict = &finding->verdict;
+    bool changed = level_of(before) != verdict->level;
+
+    log_event(changed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "verdict", "domain", finding->key, "was",
+              before == NULL ? NULL : verdict_level_name(before->verdict.level), "now",
+              verdict_level_name(verdict->level), "reason", verdict_reason_code(verdict->reason),
+              "valid_s", LOG_NUM((verdict->valid_until - finding->made_at) / 1000), NULL);
+}
+
+/* The first TEMP of a name that nothing is known about says nothing about the name. */
+static bool is_history(const struct finding *before, const struct finding *finding)
+{
+    if (level_of(before) == finding->verdict.level)
+        return false;
+    return before != NULL || finding->verdict.level != VERDICT_TEMP;
+}
+
+static void note_history(struct memory *memory, const struct finding *before,
+                         const struct finding *finding)
+{
+    struct record record = {
+        .kind = RECORD_EVENT,
+        .event =
+            {
+                .key = finding->key,
+                .at = finding->made_at,
+                .was = level_of(before),
+                .now = finding->verdict.level,
+                .reason = finding->verdict.reason,
+                .first = before == NULL,
+            },
+    };
+
+    if (memory->store == NULL || !is_history(before, finding))
+        return;
+    record_to_wall(&record, memory_moment());
+    store_put(memory->store, &record);
+}
+
+/* ---- holds ---- */
+
+static void log_hold(const struct hold *hold, enum log_level level, const char *event)
+{
+    int64_t now = clock_monotonic_ms();
+
+    log_event(level, event, "domain", hold->key, "kept", verdict_level_name(hold->kept), "sees",
+              verdict_level_name(hold->sees), "reason", verdict_reason_code(hold->reason),
+              "since_s", LOG_NUM((now - hold->loss.since) / 1000), "until_s",
+              LOG_NUM((hold->loss.until - now) / 1000), NULL);
+}
+
+static void end_hold(struct memory *memory, struct hold *hold, const struct verdict *verdict,
+                     const char *why)
+{
+    memory->stats.holds_ended++;
+    log_event(strcmp(why, "expired") == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "hold-ends",
+              "domain", hold->key, "kept", verdict_level_name(hold->kept), "now",
+              verdict_level_name(verdict->level), "reason", verdict_reason_code(verdict->reason),
+              "why", why, NULL);
+    holds_remove(memory->holds, hold);
+}
+
+/* The level that is held: TEMP stands for what was proven where a host refuses STARTTLS. */
+static enum verdict_level kept_level(const struct verdict *verdict)
+{
+    return verdict->level == VERDICT_TEMP ? verdict->remembered.proven : verdict->level;
+}
+
+static const char *why_ended(const struct hold *hold, const struct verdict *verdict, int64_t now)
+{
+    if (hold->loss.until <= now)
+        return "expired";
+    if (verdict->remembered.proven >= hold->kept && verdict->reason != REASON_HELD)
+        return verdict->shown_reason == REASON_TLS || verdict->shown_reason == REASON_VERIFIED
+                   ? "recovered"
+                   : "superseded";
+    return verdict->reason == REASON_HELD ? "recovered" : "superseded";
+}
+
+/* True when a lookup says nothing about the mail hosts, so that a hold goes on unseen. */
+static bool says_nothing(const struct verdict *verdict)
+{
+    return verdict->level == VERDICT_TEMP || verdict->reason == REASON_STARTTLS_REMEMBERED;
+}
+
+static void fill_hold(struct hold *hold, const struct finding *finding)
+{
+    const struct verdict *verdict = &finding->verdict;
+
+    hold->kept = kept_level(verdict);
+    hold->loss = verdict->held;
+    hold->sees = verdict->shown_level;
+    hold->reason = verdict->shown_reason;
+    hold->seen_at = finding->made_at;
+}
+
+void memory_list_hold(struct memory *memory, const struct finding *finding, int64_t reminded_at)
+{
+    struct hold *hold;
+
+    if (finding->verdict.reason != REASON_HELD || holds_find(memory->holds, finding->key) != NULL)
+        return;
+    hold = holds_add(memory->holds, finding->key);
+    if (hold == NULL)
+        return;
+    fill_hold(hold, finding);
+    hold->reminded_at = reminded_at;
+}
+
+static void begin_hold(struct memory *memory, const struct finding *finding)
+{
+    struct hold *hold;
+
+    memory->stats.holds_begun++;
+    memory_list_hold(memory, finding, finding->made_at);
+    hold = holds_find(memory->holds, finding->key);
+    if (hold != NULL)
+        log_hold(hold, LOG_LEVEL_WARNING, "hold-begins");
+}
+
+static void go_on(struct memory *memory, struct hold *hold, const struct finding *finding)
+{
+    fill_hold(hold, finding);
+    if (finding->made_at < hold->reminded_at + memory->config->hold_reminder_ms)
+        return;
+    hold->reminded_at = finding->made_at;
+    log_hold(hold, LOG_LEVEL_WARNING, "held");
+}
+
+void memory_note_hold(struct memory *memory, const struct finding *finding, bool released)
+{
+    const struct verdict *verdict = &finding->verdict;
+    struct hold *hold = holds_find(memory->holds, finding->key);
+    bool held = verdict->reason == REASON_HELD;
+
+    if (hold != NULL && held && hold->kept == kept_level(verdict)) {
+        go_on(memory, hold, finding);
+        return;
+    }
+    if (hold != NULL && (released || held || !says_nothing(verdict)))
+        end_hold(memory, hold, verdict,
+                 released ? "released" : why_ended(hold, verdict, finding->made_at));
+    if (held)
+        begin_hold(memory, finding);
+}
+
+/* ---- the whole ---- */
+
+/* Renewing what is held a little before its hold ends would only renew the wait. */
+static int64_t due_at(const struct finding *finding)
+{
+    const struct verdict *verdict = &finding->verdict;
+    int64_t life = verdict->valid_until - verdict->refresh_at;
+    uint64_t seed[2] = {hash_bytes(finding->key, finding->key_length), (uint64_t)finding->made_at};
+
+    if (verdict->reason == REASON_HELD && verdict->valid_until >= verdict->held.until)
+        return verdict->valid_until;
+    /* what was learnt together is not renewed together */
+    return verdict->refresh_at - (int64_t)(hash_bytes(seed, sizeof seed) % (uint64_t)(life + 1));
+}
+
+struct finding *memory_cache_put(struct memory *memory, struct finding *take)
+{
+    int64_t at = due_at(take);
+    struct key_text {
+        char text[KEY_TEXT_MAX + 1];
+        size_t length;
+    } key;
+    struct finding *kept;
+
+    memcpy(key.text, take->key, take->key_length + 1);
+    key.length = take->key_length;
+    if (!cache_put(memory->cache, take))
+        return NULL;
+    kept = cache_get(memory->cache, key.text, key.length);
+    if (kept != NULL && cache_schedule(memory->cache, kept, at) && memory->due != NULL)
+        memory->due(memory->due_context, at);
+    return kept;
+}
+
+void memory_keep(struct memory *memory, struct finding *take, struct keeping keeping)
+{
+    const struct finding *before = cache_get(memory->cache, take->key, take->key_length);
+    struct finding *kept;
+
+    if (keeping.by_refresh && before != NULL)
+        take->used_at = take->use_noted_at = before->used_at;
+    log_verdict(before, take);
+    note_history(memory, before, take);
+    memory_note_hold(memory, take, keeping.released);
+    kept = memory_cache_put(memory, take);
+    if (kept != NULL)
+        memory_store_finding(memory, kept);
+}

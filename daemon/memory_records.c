@@ -1,0 +1,254 @@
+/*
+ * memory_records: findings, policies and probe results to records of the store, and back; see
+ * memory.h. A record that is read is judged anew by today's options: what was stored is evidence,
+ * not an answer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "daemon/memory_internal.h"
+#include "policy/evidence_pack.h"
+
+#define RECORD_ARENA_MAX (1024 * 1024)
+
+/* ---- to the store ---- */
+
+/* Nothing is lost when it is forgotten. */
+static bool worthless(const struct finding *finding)
+{
+    return finding->negative && finding->verdict.remembered.proven == VERDICT_NO_OPINION &&
+           finding->verdict.remembered.dane_until == 0 && !finding->verdict.remembered.secure;
+}
+
+static const char *answer_text(struct arena *arena, const struct answer *answer)
+{
+    static const char *const words[] = {
+        [ANSWER_OK] = "OK ", [ANSWER_NOTFOUND] = "NOTFOUND ", [ANSWER_TEMP] = "TEMP "};
+
+    return arena_printf(arena, "%s%s", words[answer->status], answer->text);
+}
+
+void memory_store_finding(struct memory *memory, const struct finding *finding)
+{
+    const struct hold *hold = holds_find(memory->holds, finding->key);
+    struct arena *arena;
+    struct record record = {
+        .kind = RECORD_ANSWER,
+        .answer =
+            {
+                .key = finding->key,
+                .level = finding->verdict.level,
+                .reason = finding->verdict.reason,
+                .decided_at = finding->made_at,
+                .valid_until = finding->verdict.valid_until,
+                .used_at = finding->used_at,
+                .remembered = finding->verdict.remembered,
+                .reminded_at = hold == NULL ? 0 : hold->reminded_at,
+                .evidence = finding->evidence,
+                .evidence_length = finding->evidence_length,
+            },
+    };
+
+    if (memory->store == NULL || finding->evidence == NULL)
+        return;
+    if (worthless(finding)) {
+        store_remove(memory->store, RECORD_ANSWER, finding->key);
+        return;
+    }
+    arena = arena_new(2 * RENDER_SOCKETMAP_MAX);
+    record.answer.answer = arena == NULL ? NULL : answer_text(arena, &finding->answers[FORM_PLAIN]);
+    if (record.answer.answer != NULL) {
+        record_to_wall(&record, memory_moment());
+        store_put(memory->store, &record);
+    }
+    arena_free(arena);
+}
+
+void memory_store_policy(struct memory *memory, const char *domain)
+{
+    struct arena *arena = arena_new(RECORD_ARENA_MAX);
+    struct record record = {.kind = RECORD_POLICY};
+
+    if (arena != NULL && sts_keep(memory->tools.sts, arena, domain, &record.policy)) {
+        record_to_wall(&record, memory_moment());
+        store_put(memory->store, &record);
+    } else if (arena != NULL && !arena_failed(arena)) {
+        store_remove(memory->store, RECORD_POLICY, domain);
+    }
+    arena_free(arena);
+}
+
+void memory_store_probe(struct memory *memory, const struct book_kept *kept)
+{
+    struct record record = {.kind = RECORD_PROBE, .probe = *kept};
+
+    record_to_wall(&record, memory_moment());
+    store_put(memory->store, &record);
+}
+
+/* ---- from a record ---- */
+
+/* The finding that an answer's evidence gives today; NULL when it gives none, or no memory. */
+static struct finding *finding_of(const struct memory *memory, const struct answer_record *answer)
+{
+    int64_t now = clock_monotonic_ms();
+    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    struct finding *finding = NULL;
+    const struct evidence *evidence = NULL;
+    struct verdict verdict;
+    struct key key;
+
+    key_parse(&key, answer->key, strlen(answer->key), memory->config->prober.smtp_port);
+    if (arena != NULL && strcmp(key.text, answer->key) == 0)
+        evidence =
+            evidence_unpack(arena, answer->evidence, answer->evidence_length, answer->clock_shift);
+    if (evidence != NULL && strcmp(evidence->domain, key.name) == 0 && evidence->complete) {
+        verdict_decide(&verdict, evidence, &answer->remembered, &memory->config->verdict, now);
+        verdict.remembered = answer->remembered;
+        if (verdict.valid_until > answer->valid_until) {
+            verdict.valid_until = answer->valid_until;
+            verdict.refresh_at = now + (answer->valid_until - now) / 8 * 7;
+        }
+        finding = finding_new(&key, &verdict, evidence, answer->decided_at);
+    }
+    arena_free(arena);
+    if (finding != NULL)
+        finding->used_at = finding->use_noted_at = answer->used_at;
+    return finding;
+}
+
+static enum restored restore_answer(struct memory *memory, const struct answer_record *answer,
+                                    bool keep)
+{
+    const struct finding *known = cache_get(memory->cache, answer->key, strlen(answer->key));
+    struct finding *finding;
+
+    if (known != NULL && known->made_at >= answer->decided_at)
+        return RESTORED_KNOWN;
+    finding = finding_of(memory, answer);
+    if (finding == NULL)
+        return RESTORED_REFUSED;
+    memory_list_hold(memory, finding, answer->reminded_at);
+    finding = memory_cache_put(memory, finding);
+    if (finding != NULL && keep)
+        memory_store_finding(memory, finding);
+    return RESTORED;
+}
+
+static enum restored restore_policy(struct memory *memory, const struct sts_kept *policy, bool keep)
+{
+    if (memory->tools.sts == NULL || !sts_restore(memory->tools.sts, policy))
+        return RESTORED_KNOWN;
+    if (keep && memory->store != NULL)
+        memory_store_policy(memory, policy->domain);
+    return RESTORED;
+}
+
+static enum restored restore_probe(struct memory *memory, const struct book_kept *probe, bool keep)
+{
+    if (memory->tools.book == NULL || !book_restore(memory->tools.book, probe))
+        return RESTORED_KNOWN;
+    if (keep && memory->store != NULL)
+        memory_store_probe(memory, probe);
+    return RESTORED;
+}
+
+static enum restored restore_event(struct memory *memory, struct record *record, bool keep)
+{
+    if (!keep || memory->store == NULL)
+        return RESTORED_KNOWN;
+    record_to_wall(record, memory_moment());
+    store_put(memory->store, record);
+    return RESTORED;
+}
+
+enum restored memory_restore(struct memory *memory, struct record *record,
+                             struct record_moment moment, bool keep)
+{
+    enum restored restored = RESTORED_REFUSED;
+
+    record_to_daemon(record, moment);
+    switch (record->kind) {
+    case RECORD_ANSWER:
+        restored = restore_answer(memory, &record->answer, keep);
+        break;
+    case RECORD_POLICY:
+        restored = restore_policy(memory, &record->policy, keep);
+        break;
+    case RECORD_PROBE:
+        restored = restore_probe(memory, &record->probe, keep);
+        break;
+    case RECORD_EVENT:
+        restored = restore_event(memory, record, keep);
+        break;
+    default:
+        break;
+    }
+    memory->stats.restored += restored == RESTORED;
+    return restored;
+}
+
+/* ---- recall ---- */
+
+struct recall {
+    struct memory *memory;
+    struct store_read *read;
+    memory_recalled done;
+    void *context;
+};
+
+/* A record of the store, copied because restoring changes it. */
+static void take_in(struct memory *memory, const struct record *found, struct record_moment moment)
+{
+    struct record record;
+
+    if (found == NULL)
+        return;
+    record = *found;
+    memory_restore(memory, &record, moment, false);
+}
+
+static void on_found(void *context, const struct store_found *found)
+{
+    struct recall *recall = context;
+    struct memory *memory = recall->memory;
+    memory_recalled done = recall->done;
+    void *done_context = recall->context;
+    struct record_moment moment =
+        record_moment_of(clock_monotonic_ms(), clock_wall_ms(), found->last_written);
+
+    free(recall);
+    take_in(memory, found->policy, moment);
+    take_in(memory, found->answer, moment);
+    done(done_context);
+}
+
+int memory_recall(struct recall **out, struct memory *memory, const struct key *key,
+                  memory_recalled done, void *context)
+{
+    struct recall *recall;
+    int error;
+
+    if (memory->store == NULL)
+        return UV_ENOENT;
+    recall = calloc(1, sizeof *recall);
+    if (recall == NULL)
+        return UV_ENOMEM;
+    *recall = (struct recall){memory, NULL, done, context};
+    error = store_find(&recall->read, memory->store, key->text,
+                       key->kind == KEY_DOMAIN ? key->name : NULL, on_found, recall);
+    if (error != 0) {
+        free(recall);
+        return error;
+    }
+    *out = recall;
+    return 0;
+}
+
+void recall_cancel(struct recall *recall)
+{
+    store_read_cancel(recall->read);
+    free(recall);
+}

@@ -1,0 +1,321 @@
+/*
+ * What the daemon remembers, with lookups that the test answers itself and a store on disk: holds,
+ * answers that need not wait, refreshing, restarts. VERDICTS.md §4 and §5.
+ */
+#include "fake_domain.h"
+
+#include <unistd.h>
+
+#define STORE_SETTINGS                                                                             \
+    "helo-name = mx.example\nstore-flush = 10ms\nttl-min = 10ms\nrefresh-idle = 0s\nstore = "
+
+static char folder[64], settings[512];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/mxc-memory-XXXXXX");
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int drop_folder(void **state)
+{
+    static const char *const files[] = {"store.db", "store.db-wal", "store.db-shm"};
+    char path[128];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        unlink(path);
+    }
+    return rmdir(folder);
+}
+
+static const char *with_store(const char *more)
+{
+    snprintf(settings, sizeof settings, STORE_SETTINGS "%s/store.db\n%s", folder, more);
+    return settings;
+}
+
+/* One mail host, no TLSA, unsigned; its STARTTLS as given. */
+static void answer_probed(struct domain_lookup *lookup, enum starttls state)
+{
+    int64_t now = clock_monotonic_ms();
+
+    lookup->evidence.mx = MX_LISTED;
+    lookup->evidence.mx_ttl = 300;
+    lookup->evidence.sts.state = STS_NO_RECORD;
+    lookup->evidence.sts.ttl = 300;
+    lookup->evidence.host_count = 1;
+    lookup->evidence.hosts = &lookup->host;
+    lookup->host.name = "mx.example";
+    lookup->host.dane = HOST_DANE_NONE;
+    lookup->host.addresses_known = true;
+    lookup->host.ttl = 300;
+    lookup->host.address_count = 1;
+    lookup->host.addresses = &lookup->address;
+    lookup->address.ip.family = 4;
+    lookup->address.starttls =
+        (struct starttls_result){.state = state, .probed_at = now, .valid_until = now + 3600000};
+    lookup->evidence.complete = true;
+    lookup->changed(lookup->context);
+}
+
+/* Asks, lets the lookup start, and answers it. */
+static void learn(const char *key, enum starttls state)
+{
+    size_t before = lookup_count;
+    struct asker asker;
+
+    ask(&asker, key, false);
+    for (int i = 0; i < 100000 && lookup_count == before && asker.delivered == 0; i++)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(lookup_count, before + 1);
+    answer_probed(lookups[before], state);
+    assert_int_equal(asker.delivered, 1);
+}
+
+static void lapse(void)
+{
+    engine_flush(engine);
+}
+
+static void must_be(const char *key, const char *text)
+{
+    struct asker asker;
+
+    ask(&asker, key, false);
+    await(&asker);
+    assert_string_equal(asker.text, text);
+}
+
+/* Until what is pending has been written. */
+static void flush_store(void)
+{
+    struct store_stats stats = {.pending = 1};
+
+    for (int i = 0; i < 100000 && stats.pending > 0; i++) {
+        uv_run(&loop, UV_RUN_ONCE);
+        store_get_stats(memory_store(engine_memory(engine)), &stats);
+    }
+    assert_int_equal(stats.pending, 0);
+}
+
+static void restart(void)
+{
+    const struct domain_tools tools = {.smtp_port = 25};
+
+    engine_close(engine);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    engine_free(engine);
+    lookup_count = 0;
+    assert_int_equal(engine_new(&engine, &loop, &config, &tools), 0);
+}
+
+/* ---- holds ---- */
+
+static size_t held(void)
+{
+    return holds_count(memory_holds(engine_memory(engine)));
+}
+
+static void a_downgrade_is_held_and_released(void **state)
+{
+    struct key key;
+
+    (void)state;
+    begin(SETTINGS "refresh-idle = 0s\n");
+    learn("d.example", STARTTLS_TLS);
+    assert_int_equal(held(), 0);
+    lapse();
+    learn("d.example", STARTTLS_CLEAR);
+    must_be("d.example", "encrypt");
+    assert_int_equal(held(), 1);
+    key_parse(&key, "d.example", 9, 25);
+    assert_true(memory_release(engine_memory(engine), &key));
+    assert_int_equal(held(), 0);
+    must_be("d.example", "");
+    assert_false(memory_release(engine_memory(engine), &key));
+    lapse();
+    learn("d.example", STARTTLS_CLEAR); /* released is released */
+    must_be("d.example", "");
+    end();
+}
+
+static void a_hold_ends_when_the_host_recovers(void **state)
+{
+    (void)state;
+    begin(SETTINGS "refresh-idle = 0s\n");
+    learn("d.example", STARTTLS_VERIFIED);
+    lapse();
+    learn("d.example", STARTTLS_CLEAR);
+    must_be("d.example", "verify servername=hostname");
+    assert_int_equal(held(), 1);
+    lapse();
+    learn("d.example", STARTTLS_VERIFIED);
+    assert_int_equal(held(), 0);
+    end();
+}
+
+static void a_held_host_is_probed_anew(void **state)
+{
+    (void)state;
+    begin(SETTINGS "refresh-idle = 0s\n");
+    learn("d.example", STARTTLS_TLS);
+    lapse();
+    learn("d.example", STARTTLS_CLEAR);
+    assert_true(probed_after[1] == 0);
+    lapse();
+    learn("d.example", STARTTLS_CLEAR);
+    assert_true(probed_after[2] > 0);
+    end();
+}
+
+static void a_hold_survives_a_restart(void **state)
+{
+    (void)state;
+    begin(with_store(""));
+    learn("d.example", STARTTLS_TLS);
+    lapse();
+    learn("d.example", STARTTLS_CLEAR);
+    flush_store();
+    restart();
+    must_be("d.example", "encrypt"); /* from the store: no lookup */
+    assert_int_equal(lookup_count, 0);
+    assert_int_equal(held(), 1);
+    lapse();
+    learn("d.example", STARTTLS_CLEAR);
+    must_be("d.example", "encrypt");
+    end();
+}
+
+/* ---- the store ---- */
+
+static void an_answer_survives_a_restart(void **state)
+{
+    (void)state;
+    begin(with_store(""));
+    learn("tls.example", STARTTLS_TLS);
+    learn("clear.example", STARTTLS_CLEAR);
+    flush_store();
+    restart();
+    must_be("tls.example", "encrypt");
+    assert_int_equal(lookup_count, 0);
+    learn("clear.example", STARTTLS_CLEAR); /* without an opinion: not kept */
+    end();
+}
+
+static void what_is_forgotten_stays_forgotten(void **state)
+{
+    (void)state;
+    begin(with_store(""));
+    learn("d.example", STARTTLS_TLS);
+    flush_store();
+    engine_forget(engine, "d.example", 9);
+    flush_store();
+    restart();
+    learn("d.example", STARTTLS_CLEAR);
+    must_be("d.example", "");
+    end();
+}
+
+static void what_was_proven_answers_while_a_lookup_hangs(void **state)
+{
+    struct asker asker;
+
+    (void)state;
+    begin(with_store("remembered-deadline = 20ms\n"));
+    learn("d.example", STARTTLS_VERIFIED);
+    flush_store();
+    lapse();
+    flush_store();
+    restart();
+    ask(&asker, "d.example", false);
+    await(&asker);
+    assert_string_equal(asker.text, "verify servername=hostname");
+    assert_int_equal(lookup_count, 1);
+    assert_int_equal(lookups_alive, 1); /* and the lookup goes on */
+    end();
+}
+
+/* ---- refreshing ---- */
+
+static void run_until_lookups(size_t count)
+{
+    for (int i = 0; i < 1000 && lookup_count < count; i++)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_true(lookup_count >= count);
+}
+
+static void what_is_used_is_renewed_before_it_ends(void **state)
+{
+    struct asker asker;
+
+    (void)state;
+    begin(SETTINGS "ttl-min = 10ms\nttl-max = 400ms\n");
+    ask(&asker, "d.example", false);
+    turn();
+    answer_dane(lookups[0], true);
+    run_until_lookups(2); /* nobody asked */
+    must_be("d.example", "dane-only");
+    assert_int_equal(lookup_count, 2);
+    answer_dane(lookups[1], true);
+    must_be("d.example", "dane-only");
+    end();
+}
+
+static void what_gave_no_opinion_is_not_renewed_unasked(void **state)
+{
+    struct refresh_stats stats = {0};
+
+    (void)state;
+    begin(SETTINGS "ttl-min = 10ms\nttl-max = 100ms\nnegative-ttl-max = 100ms\n");
+    learn("d.example", STARTTLS_CLEAR);
+    for (int i = 0; i < 1000 && stats.lapsed == 0; i++) {
+        uv_run(&loop, UV_RUN_ONCE);
+        refresh_get_stats(engine_refresh(engine), &stats);
+    }
+    assert_int_equal(stats.lapsed, 1);
+    assert_int_equal(lookup_count, 1);
+    end();
+}
+
+static void renewing_keeps_to_its_rate(void **state)
+{
+    struct asker asker;
+    int64_t began;
+    char key[64];
+
+    (void)state;
+    begin(SETTINGS "ttl-min = 10ms\nttl-max = 100ms\nrefresh-rate = 20\n");
+    for (int i = 0; i < 40; i++) {
+        snprintf(key, sizeof key, "d%d.example", i);
+        ask(&asker, key, false);
+        turn();
+        answer_dane(lookups[i], true);
+    }
+    began = clock_monotonic_ms();
+    run_until_lookups(60);
+    assert_true(clock_monotonic_ms() - began >= 500); /* twenty, less the first step's share */
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_downgrade_is_held_and_released),
+        cmocka_unit_test(a_hold_ends_when_the_host_recovers),
+        cmocka_unit_test(a_held_host_is_probed_anew),
+        cmocka_unit_test_setup_teardown(a_hold_survives_a_restart, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(an_answer_survives_a_restart, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(what_is_forgotten_stays_forgotten, make_folder,
+                                        drop_folder),
+        cmocka_unit_test_setup_teardown(what_was_proven_answers_while_a_lookup_hangs, make_folder,
+                                        drop_folder),
+        cmocka_unit_test(what_is_used_is_renewed_before_it_ends),
+        cmocka_unit_test(what_gave_no_opinion_is_not_renewed_unasked),
+        cmocka_unit_test(renewing_keeps_to_its_rate),
+    };
+
+    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
