@@ -60,7 +60,7 @@ start() {
     fi
     : >"$state/log"
     setsid "$bin/mxcryptd" -c /dev/null "${listen[@]}" \
-        -o "control-socket=$control" >/dev/null 2>>"$state/log" </dev/null &
+        -o "control-socket=$control" -o "store=$state/store.db" >/dev/null 2>>"$state/log" </dev/null &
     echo $! >"$state/pid"
     logged 'event=ready' || {
         cat "$state/log"

@@ -17,6 +17,6 @@ same "keys" 3< <(sed -n '/^static const struct row rows/,/^};/s/^ *{"\([a-z-]*\)
     4< <(sed -n 's/^\.It Cm \([a-z-]*\) = .*/\1/p' docs/mxcryptd.conf.5 | sort)
 same "commands" 3< <(sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z]*\)", \(NULL\|"\([a-z]*\)"\).*/\1 \3/p' \
     cli/main.c | sort) \
-    4< <(sed -n 's/^\.It Cm \(query\|explain\|probe\|stats\|cache [a-z]*\).*/\1/p' docs/mxcrypt.1 |
+    4< <(sed -n 's/^\.It Cm \(query\|explain\|probe\|stats\|held\|release\|history\|export\|import\|cache [a-z]*\).*/\1/p' docs/mxcrypt.1 |
         sed 's/^[a-z]*$/& /' | sort)
 exit $status
