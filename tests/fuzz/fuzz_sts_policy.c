@@ -8,27 +8,6 @@
 
 #define ARENA_OCTETS (4u << 20)
 
-/* A memory keeps the lines as text: they must parse to the same policy again. */
-static void check_remembered(struct arena *arena, const struct sts_policy *policy)
-{
-    const struct sts_memory_options options = {10, SIZE_MAX, 1000, 1000};
-    struct sts_memory *memory = sts_memory_new(&options);
-    struct sts_evidence out = {0};
-
-    sts_memory_store(memory, "d.test", "1", policy, 1);
-    CHECK(sts_memory_policy(memory, arena, "d.test", 1, &out) == (policy->max_age > 0));
-    if (policy->max_age > 0) {
-        CHECK(out.policy->mode == policy->mode && out.policy->max_age == policy->max_age);
-        CHECK(out.policy->mx_count == policy->mx_count);
-        CHECK(out.policy->line_count == policy->line_count);
-        for (size_t i = 0; i < policy->mx_count; i++)
-            CHECK(strcmp(out.policy->mx[i], policy->mx[i]) == 0);
-        for (size_t i = 0; i < policy->line_count; i++)
-            CHECK(strcmp(out.policy->lines[i], policy->lines[i]) == 0);
-    }
-    sts_memory_free(memory);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_policy(const struct sts_policy *policy)
