@@ -2,9 +2,10 @@
  * record_time: see record_time.h. A record moves from one clock to the other as a whole: what was
  * apart stays apart. Only then are the few bounds applied that a jump could have broken.
  *
- * Starts (when something was fetched, decided, used) may become negative on a daemon's clock that
- * began after them: what counts is how long ago they were. Zero means "never" everywhere, so no
- * start becomes zero. Ends and what is compared with "> 0" elsewhere do not fall below 1.
+ * Times may become negative on a daemon's clock that began after them (the machine was started
+ * anew): how long ago something was fetched or seen, and how far an end lies from it, counts. Zero
+ * means "never" everywhere, so nothing becomes zero. Only a probe's times do not fall below 1: they
+ * end up in evidence, where they are compared with it.
  */
 #include "daemon/record_time.h"
 
@@ -106,23 +107,6 @@ void record_to_wall(struct record *record, struct record_moment moment)
         shift(&record->policy.retry_at, by);
 }
 
-static void clamp_loss(struct loss *loss, int64_t now)
-{
-    at_most(&loss->since, now);
-    at_least_1(&loss->since);
-    at_least_1(&loss->until);
-}
-
-static void clamp_answer(struct answer_record *answer, int64_t now)
-{
-    at_most(&answer->used_at, now);
-    at_most(&answer->reminded_at, now);
-    at_least_1(&answer->reminded_at);
-    at_least_1(&answer->remembered.dane_until);
-    clamp_loss(&answer->remembered.verify, now);
-    clamp_loss(&answer->remembered.encrypt, now);
-}
-
 void record_to_daemon(struct record *record, struct record_moment moment)
 {
     int64_t by = moment.monotonic_ms - moment.wall_ms, now = moment.monotonic_ms;
@@ -132,7 +116,8 @@ void record_to_daemon(struct record *record, struct record_moment moment)
     shift_record(record, ahead > 0 ? by - ahead : by);
     if (record->kind == RECORD_ANSWER) {
         shift(&record->answer.used_at, by);
-        clamp_answer(&record->answer, now);
+        at_most(&record->answer.used_at, now);
+        at_most(&record->answer.reminded_at, now);
     } else if (record->kind == RECORD_POLICY) {
         shift(&record->policy.retry_at, by);
         at_most(&record->policy.retry_at, now + DAY_MS);

@@ -24,7 +24,7 @@ struct record_moment record_moment_of(int64_t monotonic_ms, int64_t wall_ms,
                                       int64_t last_written_wall_ms);
 
 /* In place: every time of the record becomes wall (daemon -> record) or the daemon's (record ->
- * daemon), clamped as above. An end that has passed stays in the past. Past times never become 0.
- */
+ * daemon), clamped as above. An end that has passed stays in the past. Past times never become
+ * 0; on a clock that began later they are negative. */
 void record_to_wall(struct record *record, struct record_moment moment);
 void record_to_daemon(struct record *record, struct record_moment moment);
