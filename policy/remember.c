@@ -273,19 +273,15 @@ static bool may_be_stronger(const struct verdict *verdict, const struct remember
            (view->options->dane && verdict->remembered.dane_until != 0);
 }
 
-/* True when the probes, or the want of them, gave this level. */
+/* True when the probes, or the want of them, gave this level. Where TLSA did, DNSSEC rules. */
 static bool may_raise(const struct verdict *verdict, const struct remember_view *view,
                       enum verdict_level floor)
 {
     if (verdict->level == VERDICT_TEMP)
         return !view->evidence->complete && is_open(verdict) && !may_be_stronger(verdict, view);
-    return verdict->level <= VERDICT_ENCRYPT && verdict->level < floor;
-}
-
-static bool by_dane(const struct verdict *verdict)
-{
-    return verdict->level == VERDICT_ENCRYPT &&
-           (verdict->reason == REASON_DANE_UNUSABLE || verdict->reason == REASON_DANE_SHORT);
+    if (verdict->reason == REASON_DANE_UNUSABLE || verdict->reason == REASON_DANE_SHORT)
+        return false;
+    return verdict->level < floor && verdict->level != VERDICT_DANE;
 }
 
 static bool apply_proven(struct verdict *verdict, const struct remember_view *view)
@@ -293,18 +289,18 @@ static bool apply_proven(struct verdict *verdict, const struct remember_view *vi
     bool complete = view->evidence->complete;
     struct loss loss;
     enum verdict_level floor = floor_of(&verdict->remembered, view, &loss);
-    bool lost = loss.since != 0;
+    bool held = complete && loss.since != 0;
 
     if (!view->options->probe || floor == VERDICT_NO_OPINION || !may_raise(verdict, view, floor))
         return false;
     /* where nothing is lost, what was seen is what the level is of */
-    if (!lost && (by_dane(verdict) || (complete && see(view) != SIGHT_NOTHING)))
+    if (complete && !held && see(view) != SIGHT_NOTHING)
         return false;
-    if (complete && lost)
+    if (held)
         verdict->held = loss;
     /* encrypt and above would bounce mail, no opinion would let it out in clear */
     put(verdict, view->facts->starttls == STARTTLS_SOME_REFUSED ? VERDICT_TEMP : floor,
-        complete && lost ? REASON_HELD : REASON_STARTTLS_REMEMBERED);
+        held ? REASON_HELD : REASON_STARTTLS_REMEMBERED);
     verdict->settled = complete;
     return true;
 }
