@@ -31,8 +31,8 @@ class Entry:
 
 
 def case(rows, name, daemon="main", group="together", valgrind=True):
-    """Registers the decorated function as a case. The cases of a group run at once, those of "alone" one after another;
-    a group whose name begins with "hostile" is watched by a guard."""
+    """Registers the decorated function as a case. The cases of a group run at once, those of "alone" one after another, those
+    of "few" a few at once; a group whose name begins with "hostile" is watched by a guard."""
     def keep(declare):
         REGISTRY.append(Entry(tuple(rows.split()), name, declare, daemon, group, valgrind))
         return declare

@@ -120,7 +120,7 @@ table("hostile-38", "the store is", [
     ("cut within the header", _overwrite(lambda data: data[:50])), ("noise after the first page", _overwrite(_middle)),
     ("text", _overwrite(lambda data: b"hello\n" * 1000)), ("another program's database", _foreign),
     ("another program's, with our table names", _foreign_same_tables), ("of a newer version", _sql("PRAGMA user_version = 999999")),
-], spoilt, daemon="stored")
+], spoilt, daemon="stored", group="few")
 
 
 @stored("an empty file is a fresh store", "hostile-38")
@@ -214,7 +214,7 @@ def _fifo(lives):
 
 
 table("hostile-38", "in place of the store", [("a symbolic link", _symlink), ("a dangling symbolic link", _dangling), ("a directory", _directory),
-                                              ("a FIFO", _fifo)], _not_believed, daemon="stored")
+                                              ("a FIFO", _fifo)], _not_believed, daemon="stored", group="few")
 
 
 @stored("a symbolic link where the write-ahead log would be is not followed", "hostile-38")
@@ -261,8 +261,9 @@ def _(c):
                     if f"other.{c.u}" not in values:
                         continue
                     for column, value in zip(columns, values):
+                        noise = b"\xff{}\0nonsense" if isinstance(value, bytes) else "{nonsense"
                         if isinstance(value, (str, bytes)) and value != f"other.{c.u}":
-                            connection.execute(f'UPDATE "{name}" SET "{column}" = ? WHERE rowid = ?', (b"\xff{}\0nonsense", rowid))
+                            connection.execute(f'UPDATE "{name}" SET "{column}" = ? WHERE rowid = ?', (noise, rowid))
         connection.close()
 
     def step():

@@ -24,8 +24,12 @@ DAEMONS = {
 REFUSED = replace(GOOD, starttls=b"554 no\r\n")
 
 
-def hold(name, rows="G-14", daemon="hold", valgrind=True):
-    return case(rows, name, daemon=daemon, valgrind=valgrind)
+def hold(name, rows="G-14", daemon="hold", group="together", valgrind=True):
+    return case(rows, name, daemon=daemon, group=group, valgrind=valgrind)
+
+
+def lives(name, rows="G-14", valgrind=True):
+    return hold(name, rows, group="few", valgrind=valgrind)
 
 
 def proven(c, want="VER", **more):
@@ -367,22 +371,22 @@ table("G-14 hostile-14", "for a moment", [
 
 @contextlib.contextmanager
 def own(c, **options):
-    with remembering.Lives(c, like="hold", **options) as lives:
-        yield lives, lives.start()
+    with remembering.Lives(c, like="hold", **options) as life:
+        yield life, life.start()
 
 
-@hold("a restart in the middle keeps the hold and its end", "G-14 A-40", valgrind=False)
+@lives("a restart in the middle keeps the hold and its end", "G-14 A-40", valgrind=False)
 def _(c):
     server = proven(c)
 
     def step():
-        with own(c, hold="9s") as (lives, one):
+        with own(c, hold="9s") as (life, one):
             c.must_be("VER", one.ask(c.u))
             server.temper = CLEAR
             before = waiting.until(lambda: one.held(c.u), "the hold begins")
             waiting.until(lambda: c.must_be("VER", one.ask(c.u)) or one.stats()["store_pending"] == 0, "it is written")
-            lives.kill()
-            one = lives.start()
+            life.kill()
+            one = life.start()
             c.must_be("VER", one.ask(c.u))
             after = waiting.until(lambda: one.held(c.u), "the hold is known again", 5)
             if any(abs(after[name] - before[name]) > 1 for name in ("since", "until")) or after["level"] != "verify":
@@ -393,24 +397,24 @@ def _(c):
     c.do(step)
 
 
-@hold("a hold goes on through a restart with nobody there to ask", "G-14 A-40", valgrind=False)
+@lives("a hold goes on through a restart with nobody there to ask", "G-14 A-40", valgrind=False)
 def _(c):
     server = proven(c)
     dead = remembering.cut_off(c, "SERVFAIL")
 
     def step():
-        with own(c) as (lives, one):
+        with own(c) as (life, one):
             c.must_be("VER", one.ask(c.u))
             server.temper = CLEAR
             waiting.until(lambda: one.held(c.u), "the hold begins")
             one.settled()
-            lives.kill()
-            one = lives.start(resolver=dead)
+            life.kill()
+            one = life.start(resolver=dead)
             for _ in range(3):
                 c.must_be(lambda got: got.startswith(("OK verify ", "TEMP ")), one.ask(c.u))
-            lives.stop()
-            one = lives.start(resolver=c.world.tap.address)
-            c.must_be("VER", one.ask(c.u))
+            life.stop()
+            one = life.start(resolver=c.world.tap.address)
+            remembering.becomes(c, one, c.u, "VER", "TMP")
             if not one.held(c.u):
                 raise Failed("the hold is forgotten")
             if one.cli("release", c.u).returncode != 0:
@@ -419,22 +423,22 @@ def _(c):
     c.do(step)
 
 
-@hold("a loss that was not seen before the restart is seen after it")
+@lives("a loss that was not seen before the restart is seen after it")
 def _(c):
     server = proven(c)
 
     def step():
-        with own(c) as (lives, one):
+        with own(c) as (life, one):
             c.must_be("VER", one.ask(c.u))
             one.settled()
-            lives.kill()
+            life.kill()
             server.temper = CLEAR
-            one = lives.start()
+            one = life.start()
             waiting.until(lambda: c.must_be("VER", one.ask(c.u)) or one.held(c.u), "the hold begins")
     c.do(step)
 
 
-@hold("a hold probes more often than probe-ttl says", valgrind=False)
+@lives("a hold probes more often than probe-ttl says", valgrind=False)
 def _(c):
     server = proven(c)
 
@@ -450,7 +454,7 @@ def _(c):
     c.do(step)
 
 
-@hold("a lookup that we give up on is no loss", valgrind=False)
+@lives("a lookup that we give up on is no loss", valgrind=False)
 def _(c):
     server = proven(c)
 
@@ -481,19 +485,19 @@ def _(c):
         c.later("no hold", lambda key=key: c.daemon.held(key) is None)
 
 
-@hold("probe = no: what was proven is not used, and not forgotten", valgrind=False)
+@lives("probe = no: what was proven is not used, and not forgotten", valgrind=False)
 def _(c):
     proven(c)
 
     def step():
-        with own(c) as (lives, one):
+        with own(c) as (life, one):
             c.must_be("VER", one.ask(c.u))
             one.settled()
-            lives.stop()
-            one = lives.start(probe="no")
+            life.stop()
+            one = life.start(probe="no")
             waiting.until(lambda: one.ask(c.u) == "NOTFOUND ", "no opinion", 10)
-            lives.stop()
-            one = lives.start(probe="yes")
+            life.stop()
+            one = life.start(probe="yes")
             waiting.until(lambda: one.ask(c.u) == "OK verify servername=hostname", "verify again", 10)
     c.do(step)
 

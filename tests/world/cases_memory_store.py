@@ -17,7 +17,7 @@ FIRST_ANSWER_S = 1.0
 
 
 def stored(name, rows, valgrind=True):
-    return case(rows, name, daemon="stored", valgrind=valgrind)
+    return case(rows, name, daemon="stored", group="few", valgrind=valgrind)
 
 
 class Domains:
@@ -113,7 +113,7 @@ def restart(c, end, how, between=None):
 
 
 table("A-40", "a policy is known after", [(f"{end}, then {how}", end, how) for end, how in (
-    ("kill", "silence"), ("kill", "SERVFAIL"), ("kill", "REFUSED"), ("kill", "nobody there"), ("stop", "silence"))], restart, daemon="stored")
+    ("kill", "silence"), ("kill", "SERVFAIL"), ("kill", "REFUSED"), ("kill", "nobody there"), ("stop", "silence"))], restart, daemon="stored", group="few")
 
 
 @stored("no policy is made longer by a restart", "A-40 A-34", valgrind=False)

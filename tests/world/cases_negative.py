@@ -10,8 +10,8 @@ from case import Failed, case, table
 
 DAEMONS = {
     **remembering.DAEMONS,
-    "ttl": {"resolver": "127.0.0.53", "ttl-min": "500ms", "refresh-idle": "0s", "dns-timeout": "300ms", "dns-tries": "2"},
-    "ttl-refreshed": {"resolver": "127.0.0.53", "ttl-min": "500ms", "refresh-idle": "1h", "dns-timeout": "300ms", "dns-tries": "2"},
+    "ttl": {"resolver": "127.0.0.53", "ttl-min": "500ms", "refresh-idle": "0s", "dns-timeout": "800ms", "dns-tries": "2"},
+    "ttl-refreshed": {"resolver": "127.0.0.53", "ttl-min": "500ms", "refresh-idle": "1h", "dns-timeout": "800ms", "dns-tries": "2"},
 }
 DAY = 86400
 

@@ -28,6 +28,7 @@ class Daemon:
         self.control = os.path.join(folder, "control.sock")
         self.config = os.path.join(folder, "mxcryptd.conf")
         self.log_path = os.path.join(folder, "mxcryptd.log")
+        self.environment = {}
         self._prefix = (AT_NORMAL_PRIORITY if os.getuid() == 0 else []) + (VALGRIND if valgrind else [])
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
@@ -43,7 +44,7 @@ class Daemon:
     def start(self):
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([*self._prefix, os.path.join(self.bin_dir, "mxcryptd"), "-c", self.config],
-                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **SANITIZERS})
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **SANITIZERS, **self.environment})
         waiting.until(self._ready, f"mxcryptd is ready, see {self.log_path}", seconds=60)
         return self
 
@@ -72,8 +73,14 @@ class Daemon:
         except ValueError as error:
             raise AssertionError(f"explain {key} gave no JSON: {out.stdout[:300]!r} {out.stderr[:300]!r}") from error
 
+    def control_answer(self, command, **more):
+        """What the control socket answers: as mxcrypt, for those who ask again and again."""
+        with clients.Stream(self.control) as connection:
+            connection.send(json.dumps({"command": command, **more}).encode() + b"\n")
+            return json.loads(connection.read_until(b"\n"))
+
     def stats(self):
-        return json.loads(self.cli("--json", "stats").stdout)
+        return self.control_answer("stats")
 
     def value(self, *arguments):
         """What mxcrypt --json prints with these arguments, None when it is no JSON."""
@@ -84,7 +91,7 @@ class Daemon:
 
     def held(self, key=None):
         """The holds, or the hold of one key (None when there is none)."""
-        holds = self.value("held") or []
+        holds = self.control_answer("held")["held"]
         return holds if key is None else next((one for one in holds if one["key"] == key), None)
 
     def events(self, name, domain=None):
@@ -92,8 +99,11 @@ class Daemon:
         return [line for line in self.log().splitlines() if f"event={name} " in line + " " and (domain is None or f"domain={domain} " in line + " ")]
 
     def settled(self):
-        """Wait until all that was learnt is written."""
-        waiting.until(lambda: self.stats()["store_pending"] == 0, "everything is written")
+        """Wait until lookups are at their end and all that was learnt is written."""
+        def at_rest():
+            stats = self.stats()
+            return not (stats["jobs_running"] or stats["jobs_waiting"] or stats["store_pending"])
+        waiting.until(at_rest, "everything is written", 60, pause=0.005)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

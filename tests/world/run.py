@@ -26,6 +26,7 @@ MODULES = ("cases_a", "cases_a_https", "cases_b", "cases_b_verify", "cases_c_to_
            "cases_memory_postfix")
 TIME_LIMIT_S = 900
 TOGETHER, TOGETHER_UNDER_VALGRIND = 12, 6
+FEW = 4  # cases whose daemons start again and again
 SHORTEST_NAME_PART = 3  # "A" or "B-1" are rows
 INSIDE = "MXCRYPT_WORLD_INSIDE"
 
@@ -122,7 +123,8 @@ def run_guarded(name, group, tally, the_world):
 
 
 def run_all(cases, tally, the_world):
-    width = TOGETHER_UNDER_VALGRIND if the_world.valgrind else TOGETHER
+    together = TOGETHER_UNDER_VALGRIND if the_world.valgrind else TOGETHER
+    widths = {"alone": 1, "few": FEW}
     groups = {}
     for one in cases:
         groups.setdefault(one.entry.group, []).append(one)
@@ -130,7 +132,7 @@ def run_all(cases, tally, the_world):
         if name.startswith("hostile"):
             run_guarded(name, group, tally, the_world)
         else:
-            run_group(group, tally, 1 if name == "alone" else width)
+            run_group(group, tally, widths.get(name, together))
 
 
 def run_world(options, folder):
