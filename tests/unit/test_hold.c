@@ -248,6 +248,10 @@ static const struct story stories[] = {
       EARLY(20, 'S', "?", '?', "", DO, DANE_REMEMBERED, VER),
       EARLY(59, 'P', "N", 'n', "?", DO, DANE_REMEMBERED, VER)}},
 
+    {"dane = no since: a mark of DANE is no reason to wait",
+     {WORLD(0, 'S', "U", 'n', "V", DO, DANE_FULL, 0, VER),
+      {70, '?', "", 'n', "", OPEN | WAITS | NO_DANE, VER, REASON_STARTTLS_REMEMBERED, 0, VER}}},
+
     /* hostile: answers held back, so that what was proven by probing takes DANE's place */
     {"dane-only past its end, the DNS held back: never encrypt",
      {WORLD(0, 'S', "U", 'n', "V", DO, DANE_FULL, 0, VER),
@@ -277,6 +281,12 @@ static const struct story stories[] = {
       EARLY(H(1) + 1, 'S', "?", 'E', "", TMP, PENDING, NF),
       WORLD(H(2), 'S', "N", 'E', "?", SEC, STS_ENFORCE, 0, NF),
       EARLY(H(3), 'S', "?", 'E', "", SEC, STS_REMEMBERED, NF)}},
+    {"secure beside TLSA that no SMTP can use, the lookup under way",
+     {WORLD(0, 'S', "B", 'E', "?", SEC, STS_ENFORCE, 0, NF),
+      EARLY(H(1), 'S', "?", 'E', "", SEC, STS_REMEMBERED, NF)}},
+    {"secure, and the domain is gone before its policy is known",
+     {WORLD(0, 'P', "N", 'E', "?", SEC, STS_ENFORCE, 0, NF),
+      {H(1), 'X', "", '?', "", OPEN, NF, REASON_NXDOMAIN, 0, NF}}},
     {"a policy that never decided is not enough",
      {WORLD(0, 'E', "", 'E', "", TMP, MX_ERROR, 0, NF),
       WORLD(H(1), 'S', "U", 'E', "?", DO, DANE_FULL, 0, NF),
@@ -459,6 +469,7 @@ static void test_held_ends_to_the_millisecond(void **state)
 static void test_dane_remembered_is_asked_soon(void **state)
 {
     struct remembered memory = {.dane_until = MAKE_NOW + 30 * MINUTE};
+    struct verdict_options options = make_options();
     struct verdict got;
     struct made made;
 
@@ -474,6 +485,12 @@ static void test_dane_remembered_is_asked_soon(void **state)
     memory.dane_until = MAKE_NOW;
     life_of(&made, &memory, &got);
     assert_int_equal(got.level, VERDICT_TEMP);
+    made.evidence.complete = false;
+    made.evidence.mx = MX_UNKNOWN;
+    memory.dane_until = MAKE_NOW + 500;
+    verdict_decide(&got, &made.evidence, &memory, &options, MAKE_NOW);
+    assert_int_equal(got.level, VERDICT_DANE_ONLY);
+    assert_int_equal(got.valid_until, MAKE_NOW + 500);
 }
 
 static void test_sts_remembered_is_asked_soon(void **state)
@@ -542,6 +559,22 @@ static void test_a_foreign_loss_is_bounded(void **state)
     assert_int_equal(got.remembered.encrypt.since, 0);
 }
 
+/* The daemon's clock begins anew with the machine, so `since` may be later than it was. */
+static void test_a_restart_does_not_wind_the_clock_up(void **state)
+{
+    const struct loss cut = {MAKE_NOW - H(1) * MINUTE, MAKE_NOW + H(10) * MINUTE};
+    struct remembered memory = {.proven = VERDICT_VERIFY, .verify = cut, .encrypt = cut};
+    struct verdict got;
+    struct made made;
+
+    (void)state;
+    make_evidence(&made, MX_LISTED, false, "N", 'n', "C");
+    life_of(&made, &memory, &got);
+    assert_int_equal(got.remembered.verify.until, cut.until);
+    assert_int_equal(got.remembered.encrypt.until, cut.until);
+    assert_int_equal(got.held.since, cut.since);
+}
+
 int main(void)
 {
     ROWS_ADD(stories, test_story);
@@ -552,5 +585,6 @@ int main(void)
     ROWS_ADD_TEST(test_a_37_not_beyond_the_next_fetch);
     ROWS_ADD_TEST(test_shown_is_what_the_evidence_says);
     ROWS_ADD_TEST(test_a_foreign_loss_is_bounded);
+    ROWS_ADD_TEST(test_a_restart_does_not_wind_the_clock_up);
     return rows_run("hold");
 }
