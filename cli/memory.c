@@ -135,7 +135,7 @@ static void take_records(void *context, const json_t *page)
 
 int do_export(struct cli *cli, char **words)
 {
-    static const char *const kinds[] = {"policy", "probe", "answer", "event"};
+    static const char *const kinds[] = {"policy", "probe", "event", "answer"};
     json_t *line = json_pack("{s:s, s:i, s:I}", "type", "mxcrypt-export", "version", 1, "at",
                              (json_int_t)time(NULL));
     json_int_t count = 0;
@@ -167,6 +167,19 @@ struct import {
     char incomplete[128];
 };
 
+/* One line; what is beyond LINE_SIZE of it is left out, and the daemon will refuse it. */
+static bool read_line(struct import *import)
+{
+    int c = 0;
+
+    if (fgets(import->line, LINE_SIZE, import->file) == NULL)
+        return false;
+    if (strlen(import->line) == LINE_SIZE - 1 && import->line[LINE_SIZE - 2] != '\n')
+        while (c != '\n' && c != EOF)
+            c = getc(import->file);
+    return true;
+}
+
 /* Some lines as an array; *end once the file is over. A line that is no UTF-8 is sent as empty. */
 static json_t *read_batch(struct import *import, bool *end)
 {
@@ -176,7 +189,7 @@ static json_t *read_batch(struct import *import, bool *end)
     while (json_array_size(lines) < BATCH_LINES && octets < BATCH_OCTETS) {
         json_t *line;
 
-        if (fgets(import->line, LINE_SIZE, import->file) == NULL) {
+        if (!read_line(import)) {
             *end = true;
             break;
         }

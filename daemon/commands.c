@@ -119,11 +119,17 @@ static const struct finding *cached(const struct command *command, const char *t
     return cache_get(engine_cache(command->engine), key.text, key.text_length);
 }
 
+/* What has lapsed is kept for what it proved; as an answer it is not there any more. */
+static bool is_current(const struct finding *finding, int64_t now)
+{
+    return finding != NULL && finding->verdict.valid_until > now;
+}
+
 static void do_cache_show(struct command *command)
 {
     const struct finding *finding = cached(command, command_text(command, "key"));
 
-    if (finding == NULL)
+    if (!is_current(finding, clock_monotonic_ms()))
         command_refuse(command, "not in the cache");
     else
         command_finish(command, explain_json(command, finding));
@@ -166,9 +172,10 @@ static void do_cache_list(struct command *command)
         command_refuse(command, "the cache changed while it was listed: list it again");
         return;
     }
-    while (json_array_size(entries) < CONTROL_PAGE &&
-           (finding = cache_next(cache, finding)) != NULL) {
-        json_array_append_new(entries, entry_json(finding, now));
+    for (int share = CONTROL_PAGE; share > 0 && (finding = cache_next(cache, finding)) != NULL;
+         share--) {
+        if (is_current(finding, now))
+            json_array_append_new(entries, entry_json(finding, now));
         last = finding;
     }
     finding = last == NULL ? NULL : cache_next(cache, last);

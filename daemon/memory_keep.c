@@ -175,6 +175,8 @@ static int64_t due_at(const struct finding *finding)
 
     if (verdict->reason == REASON_HELD && verdict->valid_until >= verdict->held.until)
         return verdict->valid_until;
+    if (life < 0)
+        return verdict->valid_until;
     /* what was learnt together is not renewed together */
     return verdict->refresh_at - (int64_t)(hash_bytes(seed, sizeof seed) % (uint64_t)(life + 1));
 }

@@ -72,6 +72,11 @@ void memory_store_policy(struct memory *memory, const char *domain)
     struct record record = {.kind = RECORD_POLICY};
 
     if (arena != NULL && sts_keep(memory->tools.sts, arena, domain, &record.policy)) {
+        /* never fetched by this process: the store may hold a policy that was */
+        if (record.policy.body == NULL && record.policy.fetched_at == 0) {
+            arena_free(arena);
+            return;
+        }
         record_to_wall(&record, memory_moment());
         store_put(memory->store, &record);
     } else if (arena != NULL && !arena_failed(arena)) {
@@ -125,7 +130,7 @@ static enum restored restore_answer(struct memory *memory, const struct answer_r
     const struct finding *known = cache_get(memory->cache, answer->key, strlen(answer->key));
     struct finding *finding;
 
-    if (known != NULL && known->made_at >= answer->decided_at)
+    if (known != NULL && known->made_at >= answer->decided_at - KEPT_SAME_MS)
         return RESTORED_KNOWN;
     finding = finding_of(memory, answer);
     if (finding == NULL)
@@ -137,27 +142,35 @@ static enum restored restore_answer(struct memory *memory, const struct answer_r
     return RESTORED;
 }
 
+static const enum restored from_kept[] = {
+    [KEPT_REFUSED] = RESTORED_REFUSED, [KEPT_KNOWN] = RESTORED_KNOWN, [KEPT_TAKEN] = RESTORED};
+
 static enum restored restore_policy(struct memory *memory, const struct sts_kept *policy, bool keep)
 {
-    if (memory->tools.sts == NULL || !sts_restore(memory->tools.sts, policy))
-        return RESTORED_KNOWN;
-    if (keep && memory->store != NULL)
+    enum kept kept =
+        memory->tools.sts == NULL ? KEPT_KNOWN : sts_restore(memory->tools.sts, policy);
+
+    if (kept == KEPT_TAKEN && keep && memory->store != NULL)
         memory_store_policy(memory, policy->domain);
-    return RESTORED;
+    return from_kept[kept];
 }
 
 static enum restored restore_probe(struct memory *memory, const struct book_kept *probe, bool keep)
 {
-    if (memory->tools.book == NULL || !book_restore(memory->tools.book, probe))
-        return RESTORED_KNOWN;
-    if (keep && memory->store != NULL)
+    enum kept kept =
+        memory->tools.book == NULL ? KEPT_KNOWN : book_restore(memory->tools.book, probe);
+
+    if (kept == KEPT_TAKEN && keep && memory->store != NULL)
         memory_store_probe(memory, probe);
-    return RESTORED;
+    return from_kept[kept];
 }
 
+/* A key that is known here has its own history; in an export, history comes before answers. */
 static enum restored restore_event(struct memory *memory, struct record *record, bool keep)
 {
-    if (!keep || memory->store == NULL)
+    const char *key = record->event.key;
+
+    if (!keep || memory->store == NULL || cache_get(memory->cache, key, strlen(key)) != NULL)
         return RESTORED_KNOWN;
     record_to_wall(record, memory_moment());
     store_put(memory->store, record);

@@ -46,6 +46,19 @@ static void import_over(struct warmup *warmup, const char *why)
     warmup->export = NULL;
 }
 
+/* One line; what is beyond LINE_SIZE of it is left out, and the importer will refuse it. */
+static bool read_line(struct warmup *warmup)
+{
+    int c = 0;
+
+    if (fgets(warmup->line, LINE_SIZE, warmup->export) == NULL)
+        return false;
+    if (strlen(warmup->line) == LINE_SIZE - 1 && warmup->line[LINE_SIZE - 2] != '\n')
+        while (c != '\n' && c != EOF)
+            c = getc(warmup->export);
+    return true;
+}
+
 static void on_import_turn(uv_timer_t *timer)
 {
     struct warmup *warmup = timer->data;
@@ -53,7 +66,7 @@ static void on_import_turn(uv_timer_t *timer)
     for (int share = LINES_SHARE; share > 0; share--) {
         const char *why = NULL;
 
-        if (fgets(warmup->line, LINE_SIZE, warmup->export) == NULL) {
+        if (!read_line(warmup)) {
             import_over(warmup, importer_end(&warmup->importer));
             return;
         }

@@ -457,26 +457,26 @@ static void clamp_times(const struct book_store *store, const struct book_moment
         result->valid_until = moment->now_ms + most;
 }
 
-bool book_store_restore(struct book_store *store, const struct book_kept *kept,
-                        const struct book_moment *moment)
+enum kept book_store_restore(struct book_store *store, const struct book_kept *kept,
+                             const struct book_moment *moment)
 {
     struct book_kept clean = *kept;
     const struct entry *known;
     struct book_key key;
 
     if (!kept_ok(kept))
-        return false;
+        return KEPT_REFUSED;
     if (clean.result.state == STARTTLS_SKIPPED)
-        return true; /* by another configuration, perhaps */
+        return KEPT_KNOWN; /* by another configuration, perhaps */
     if (clean.ip.family == 4)
         memset(clean.ip.octets + 4, 0, sizeof clean.ip.octets - 4);
     if (clean.failures > DOUBLINGS_MAX)
         clean.failures = DOUBLINGS_MAX;
     clamp_times(store, moment, &clean.result);
     if (!key_write(&key, &clean))
-        return false;
+        return KEPT_REFUSED;
     known = find(store, &key);
-    if (known != NULL && known->probed_at >= clean.result.probed_at)
-        return true;
-    return replace(store, &key, &clean.result, clean.failures);
+    if (known != NULL && known->probed_at >= clean.result.probed_at - KEPT_SAME_MS)
+        return KEPT_KNOWN;
+    return replace(store, &key, &clean.result, clean.failures) ? KEPT_TAKEN : KEPT_REFUSED;
 }

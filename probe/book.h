@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/hostname.h"
 #include "policy/evidence.h"
+#include "probe/kept.h"
 
 #define BOOK_KEY_MAX   (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
 #define BOOK_WORDS_MAX 2000 /* octets of a string of a restored result */
@@ -83,8 +84,8 @@ bool book_store_keep(const struct book_store *store, struct arena *arena,
  * known, or it is SKIPPED. It lives no longer than one put at the time it was seen. False, and
  * nothing happens, when it is not what book_store_keep gives, or without memory.
  */
-bool book_store_restore(struct book_store *store, const struct book_kept *kept,
-                        const struct book_moment *moment);
+enum kept book_store_restore(struct book_store *store, const struct book_kept *kept,
+                             const struct book_moment *moment);
 /* Every result; what `take` gets is borrowed. */
 typedef void (*book_take)(void *context, const struct book_kept *kept);
 void book_store_each(const struct book_store *store, book_take take, void *context);

@@ -468,7 +468,7 @@ void book_forget(struct book *book, const struct ip *ip)
     book_store_forget(book->store, ip);
 }
 
-bool book_restore(struct book *book, const struct book_kept *kept)
+enum kept book_restore(struct book *book, const struct book_kept *kept)
 {
     const struct book_moment moment = {clock_monotonic_ms(), clock_wall_s(), false};
 

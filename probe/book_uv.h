@@ -55,7 +55,7 @@ void book_forget(struct book *book, const struct ip *ip);
 bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
                           const struct starttls_result *in);
 /* As book_store_restore. */
-bool book_restore(struct book *book, const struct book_kept *kept);
+enum kept book_restore(struct book *book, const struct book_kept *kept);
 /* From now on `changed` gets every new result, borrowed. */
 void book_watch(struct book *book, book_take changed, void *context);
 /* Gives it all there are. */

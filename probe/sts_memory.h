@@ -20,6 +20,7 @@
 
 #include "base/arena.h"
 #include "policy/evidence.h"
+#include "probe/kept.h"
 
 #define STS_MEMORY_CHANGES_MAX 3        /* new ids fetched at once, hostile 18 */
 #define STS_MEMORY_BACKOFF_MAX 86400000 /* ms */
@@ -98,7 +99,7 @@ bool sts_memory_keep(const struct sts_memory *memory, struct arena *arena, const
  * known of the domain. False, and nothing happens, when it is not what sts_memory_keep gives, or
  * there is no memory.
  */
-bool sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now);
+enum kept sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now);
 /* Every domain that something is known of. */
 void sts_memory_each(const struct sts_memory *memory,
                      void (*take)(void *context, const char *domain), void *context);

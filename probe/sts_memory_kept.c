@@ -96,8 +96,8 @@ static struct sts_texts attempt_set(struct sts_entry *entry, const struct sts_ke
 }
 
 /* `policy` is what counts of kept->body, or NULL. */
-static bool restore(struct sts_memory *memory, const struct sts_kept *kept,
-                    const struct sts_policy *policy, int64_t now)
+static enum kept restore(struct sts_memory *memory, const struct sts_kept *kept,
+                         const struct sts_policy *policy, int64_t now)
 {
     struct sts_entry *entry = sts_entry_find(memory, kept->domain);
     int64_t fetched_at = earlier(kept->fetched_at, now);
@@ -105,15 +105,15 @@ static bool restore(struct sts_memory *memory, const struct sts_kept *kept,
     struct sts_texts texts;
     bool ok;
 
-    if (entry != NULL &&
-        (policy == NULL || (entry->fetched_at != 0 && entry->fetched_at >= fetched_at)))
-        return true;
+    if (entry != NULL && (policy == NULL || (entry->fetched_at != 0 &&
+                                             entry->fetched_at >= fetched_at - KEPT_SAME_MS)))
+        return KEPT_KNOWN;
     if (policy == NULL && kept->failures == 0)
-        return true;
+        return KEPT_KNOWN;
     if (entry == NULL)
         entry = sts_entry_find_or_add(memory, kept->domain);
     if (entry == NULL)
-        return false;
+        return KEPT_REFUSED;
     if (entry->fetched_at == 0 && entry->failures > 0)
         texts =
             sts_entry_texts(entry); /* tried here, without success: later than what is restored */
@@ -131,30 +131,31 @@ static bool restore(struct sts_memory *memory, const struct sts_kept *kept,
         sts_entry_settle(memory, entry, now);
     else
         sts_entry_remove(memory, entry);
-    return ok;
+    return ok ? KEPT_TAKEN : KEPT_REFUSED;
 }
 
-bool sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now)
+enum kept sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now)
 {
     const struct sts_policy *policy = NULL;
+    enum kept result = KEPT_REFUSED;
     struct arena *arena;
     const char *why;
-    bool ok;
 
     if (!kept_ok(kept))
-        return false;
+        return KEPT_REFUSED;
     if (kept->body == NULL)
         return restore(memory, kept, NULL, now);
     arena = arena_new(PARSE_OCTETS_MAX);
     if (arena != NULL)
         policy = sts_policy_parse(arena, kept->body, strlen(kept->body), &why);
-    ok = policy != NULL;
-    if (ok && now >= earlier(kept->valid_until,
-                             earlier(kept->fetched_at, now) + (int64_t)policy->max_age * 1000))
-        policy = NULL;
-    ok = ok && restore(memory, kept, policy, now);
+    if (policy != NULL) {
+        int64_t end = earlier(kept->valid_until,
+                              earlier(kept->fetched_at, now) + (int64_t)policy->max_age * 1000);
+
+        result = restore(memory, kept, now >= end ? NULL : policy, now);
+    }
     arena_free(arena);
-    return ok;
+    return result;
 }
 
 void sts_memory_each(const struct sts_memory *memory,

@@ -569,7 +569,7 @@ bool sts_keep(const struct sts *sts, struct arena *arena, const char *domain, st
     return sts_memory_keep(sts->memory, arena, domain, out);
 }
 
-bool sts_restore(struct sts *sts, const struct sts_kept *kept)
+enum kept sts_restore(struct sts *sts, const struct sts_kept *kept)
 {
     return sts_memory_restore(sts->memory, kept, clock_monotonic_ms());
 }

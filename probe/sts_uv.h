@@ -66,4 +66,4 @@ bool sts_remembered(const struct sts *sts, struct arena *arena, const char *doma
 
 /* As sts_memory_keep and sts_memory_restore. */
 bool sts_keep(const struct sts *sts, struct arena *arena, const char *domain, struct sts_kept *out);
-bool sts_restore(struct sts *sts, const struct sts_kept *kept);
+enum kept sts_restore(struct sts *sts, const struct sts_kept *kept);

@@ -320,7 +320,7 @@ static struct book_kept sample(void)
     return kept;
 }
 
-static bool restore(struct book_store *store, const struct book_kept *kept)
+static enum kept restore(struct book_store *store, const struct book_kept *kept)
 {
     return book_store_restore(store, kept, &(struct book_moment){2000, WALL, false});
 }
@@ -408,7 +408,7 @@ static void the_later_result_wins(void **state)
 
     (void)state;
     earlier.result.probed_at = 999;
-    later.result.probed_at = 1001;
+    later.result.probed_at = 1101;
     earlier.result.state = later.result.state = STARTTLS_CLEAR;
     assert_true(
         book_key_make(&key, &(struct book_subject){&kept.ip, 25, MX, "base.test", NULL, 0}));
@@ -423,7 +423,7 @@ static void the_later_result_wins(void **state)
     assert_true(restore(store, &later));
     assert_int_equal(book_store_get(store, &key, 2000)->state, STARTTLS_CLEAR);
     assert_true(book_store_keep(store, arena, &key, &got));
-    assert_int_equal(got.result.probed_at, 1001);
+    assert_int_equal(got.result.probed_at, 1101);
     book_store_free(store);
     arena_free(arena);
 }
