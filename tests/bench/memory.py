@@ -188,9 +188,10 @@ def imported(the_world, name, path):
     written = time.monotonic() - began
     if done.returncode != 0:
         print(f"  import: exit status {done.returncode}: {done.stdout}{done.stderr[:300]}")
-    print(f"  {done.stdout.strip()}: {said:.1f} s, written after {written:.1f} s, VmRSS {one.resident_kb() // 1024} MB; "
-          f"store {os.path.getsize(os.path.join(one.folder, 'store.db')) // 1024} kB")
+    memory = one.resident_kb()
     one.stop()
+    print(f"  {done.stdout.strip()}: {said:.1f} s, written after {written:.1f} s, VmRSS {memory // 1024} MB; "
+          f"store {os.path.getsize(os.path.join(one.folder, 'store.db')) // 1024 // 1024} MB")
     os.unlink(path)
 
 
@@ -285,7 +286,7 @@ def refreshing(the_world, options, head, patterns):
     busy = [count for count in counts if count]
     stats = one.stats()
     print(f"  refreshes in {len(counts)} s: {sum(counts)}; of {len(busy)} busy seconds least {min(busy, default=0)}, "
-          f"mean {sum(busy) / max(1, len(busy)):.1f}, most {max(busy, default=0)}; due {stats['refreshes_due']}, lag {stats['refresh_lag_ms']} ms")
+          f"mean {sum(busy) / max(1, len(busy)):.1f}, most {max(busy, default=0)}; lapsed {stats['refreshes_lapsed']}, lag {stats['refresh_lag_ms']} ms")
     one.stop()
 
 

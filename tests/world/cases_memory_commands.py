@@ -212,12 +212,12 @@ def _(c):
     def step():
         moved.exported()
         with moved.fresh(**{"import": moved.path}) as lives:
-            one = lives.start()
-            waiting.until(lambda: one.events("imported"), "it is read")
-            moved.check(one)
-            lives.kill()
-            moved.check(lives.start())
-            lives.stop()
+            for _ in range(2):
+                one = lives.start()
+                waiting.until(lambda one=one: one.events("imported"), "it is read")
+                moved.check(one)
+                one.settled()
+                lives.kill()
             os.unlink(moved.path)
             moved.check(lives.start())
     c.do(step)

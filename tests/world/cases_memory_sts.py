@@ -96,12 +96,12 @@ table("A-33", "a cached policy outlives", BROKEN, kept, daemon="sts-daily")
 
 
 def ended(c, break_it):
-    host = policy(c, max_age=4)
+    host = policy(c, max_age=6)
     c.want("SEC")
     c.do(lambda: break_it(c, host))
     looked_again(c)
     c.want("SEC")
-    c.later("max_age is over", lambda: c.ask() == "NOTFOUND ", 12)
+    c.later("max_age is over", lambda: c.ask() == "NOTFOUND ", 20)
     c.want("NF")
 
 

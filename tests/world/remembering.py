@@ -14,8 +14,8 @@ from case import Failed
 
 DAEMONS = {
     # Everything is looked up again after a second, in the background or when asked.
-    "memory": {"resolver": "127.0.0.53", "dns-timeout": "800ms", "dns-tries": "3", "fetch-deadline": "2s", "greeting-deadline": "1s",
-               "probe-deadline": "2s", "job-deadline": "5s", "ttl-min": "500ms", "ttl-max": "1s", "temp-ttl": "500ms", "probe-ttl": "500ms",
+    "memory": {"resolver": "127.0.0.53", "dns-timeout": "800ms", "dns-tries": "2", "fetch-deadline": "2s", "greeting-deadline": "1s",
+               "probe-deadline": "2s", "job-deadline": "8s", "ttl-min": "500ms", "ttl-max": "1s", "temp-ttl": "500ms", "probe-ttl": "500ms",
                "probe-retry-min": "300ms", "probe-retry-max": "600ms", "store-flush": "100ms", "refresh-rate": "500",
                "refresh-idle": "0s", "hold-probe-min": "200ms", "hold-probe-max": "400ms"},
 }
