@@ -47,7 +47,7 @@ static int64_t clock_now(struct store_db *db)
 
     if (most > wall)
         most = wall;
-    if (most > db->clock)
+    if (most >= db->clock)
         store_meta_set(db, "clock", most);
     return most;
 }
