@@ -2,10 +2,11 @@
  * store: the daemon's memory behind the loop: what must survive a restart. Asynchronous, so that
  * one on this disk and one over a network look the same; nothing here ever waits.
  *
- * What is put is written a flush period later at the latest, in batches, in the order given; of
- * several records with one identity the last counts. While the store cannot be written (full disk,
- * read-only, locked) records stay here, up to a bound, and are written when it can: the store heals
- * by itself. What cannot be read is set aside under another name and a fresh one begun.
+ * What is put is written a flush period later at the latest, sooner when much waits, in batches, in
+ * the order given; of several records with one identity the last counts. A record that is not
+ * record_valid is not written, but counted as rejected. While the store cannot be written (full
+ * disk, read-only, locked) records stay here, up to a bound, and are written when it can: the store
+ * heals by itself. What cannot be read is set aside under another name and a fresh one begun.
  *
  * Glossary
  *   pending   put, not yet written
@@ -96,7 +97,8 @@ struct store_selection {
     size_t limit;       /* at most STORE_PAGE_MAX */
 };
 /* Pages: answers held first, then most recently used first; events oldest first; others in any
- * stable order. What is pending is written before. No deadline of its own. 0 or UV_ENOMEM. */
+ * stable order. What is pending is written before; while the store is degraded, what is in the file
+ * comes all the same if it can be read. No deadline of its own. 0 or UV_ENOMEM. */
 int store_list(struct store_read **out, struct store *store,
                const struct store_selection *selection, store_on_page done, void *context);
 void store_read_cancel(struct store_read *read);

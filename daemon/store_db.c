@@ -4,9 +4,9 @@
  */
 #include "daemon/store_db.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "daemon/store_internal.h"
 #include "daemon/store_rows.h"
@@ -99,7 +99,7 @@ static enum sql_result remove_record(struct store_db *db, const struct store_ent
     case RECORD_KINDS:
         break;
     }
-    CHECK(false);
+    abort();
 }
 
 static enum sql_result apply(struct store_db *db, const struct store_entry *entry, int64_t now)
@@ -117,7 +117,7 @@ static enum sql_result apply(struct store_db *db, const struct store_entry *entr
         sql_bind_number(statement_of(db, STATEMENT_LAPSE), 1, entry->at);
         return sql_execute(statement_of(db, STATEMENT_LAPSE));
     }
-    CHECK(false);
+    abort();
 }
 
 static enum sql_result apply_all(struct store_db *db, const struct store_queue *queue,

@@ -230,7 +230,7 @@ static void all_answers_lapse(void **state)
 
 static void put_used(struct fixture *f, int n, bool held)
 {
-    char key[32];
+    char key[32] = "";
     struct record record = make_answer(key);
 
     snprintf(key, sizeof key, "d%03d.example", n);
@@ -319,7 +319,7 @@ static void all_policies_in_pages(void **state)
 {
     struct store_selection selection = {.kind = RECORD_POLICY};
     struct fixture f;
-    char domain[32];
+    char domain[32] = "";
     size_t count = 0;
 
     (void)state;
@@ -349,7 +349,7 @@ static void too_much_pending_drops_the_cheapest(void **state)
     struct record policy = make_kept_policy("example.org"), proven = make_answer("proven.example");
     struct record probe = make_probe("192.0.2.1", "mx.example.net");
     struct fixture f;
-    char key[32];
+    char key[32] = "";
 
     (void)state;
     fixture_make(&f);

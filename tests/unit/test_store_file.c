@@ -187,7 +187,7 @@ static void is_it_set_aside(void **state)
         skip();
     fixture_begin(&f);
     for (int i = 0; i < 300; i++) {
-        char key[32];
+        char key[32] = "";
 
         snprintf(key, sizeof key, "d%d.example", i);
         fixture_put_answer(&f, key);
@@ -234,7 +234,7 @@ static void put_many(struct fixture *f, int count)
     static const char octets[300] = "";
 
     for (int i = 0; i < count; i++) {
-        char key[32];
+        char key[32] = "";
         struct record record = make_answer(key);
 
         snprintf(key, sizeof key, "d%04d.example", i);
@@ -259,7 +259,7 @@ static void corrupt_pages_show_when_they_are_read(void **state)
     write_at(f.path, 4096 * 30, garbage, sizeof garbage);
     fixture_open(&f);
     for (int i = 0; i < 900 && f.begun == 0; i += 10) {
-        char key[32];
+        char key[32] = "";
 
         snprintf(key, sizeof key, "d%04d.example", i);
         (void)fixture_has(&f, key);
@@ -288,7 +288,7 @@ static void corrupt_pages_show_when_they_are_written(void **state)
     assert_int_equal(f.begun, 1);
     assert_int_equal(fixture_stats(&f).dropped, 0);
     for (int i = 0; i < 900; i += 50) {
-        char key[32];
+        char key[32] = "";
 
         snprintf(key, sizeof key, "d%04d.example", i);
         assert_true(fixture_has(&f, key));

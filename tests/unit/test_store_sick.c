@@ -6,7 +6,7 @@
 /* ---- a disk that does as it is told: SQLite's own, with the writes of others in front ---- */
 
 static struct {
-    int error;           /* of every write and sync; 0: none */
+    _Atomic int error;   /* of every write and sync; 0: none */
     _Atomic bool asleep; /* writes wait until it is false */
     uv_mutex_t mutex;
     uv_cond_t awake;
@@ -40,9 +40,13 @@ static int on_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, 
         sqlite3_io_methods *methods =
             (flags & SQLITE_OPEN_MAIN_DB) != 0 ? &disk.main_methods : &disk.other_methods;
 
-        disk.real_write = file->pMethods->xWrite;
-        *methods = *file->pMethods;
-        methods->xWrite = on_write;
+        uv_mutex_lock(&disk.mutex);
+        if (methods->xWrite == NULL) {
+            disk.real_write = file->pMethods->xWrite;
+            *methods = *file->pMethods;
+            methods->xWrite = on_write;
+        }
+        uv_mutex_unlock(&disk.mutex);
         file->pMethods = methods;
     }
     return code;

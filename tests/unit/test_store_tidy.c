@@ -112,7 +112,7 @@ static void people_can_read_it(void **state)
 
 static void put_numbered(struct fixture *f, int n, int64_t used_at, int64_t ends_at)
 {
-    char key[32];
+    char key[32] = "";
     struct record record = make_answer(key);
 
     snprintf(key, sizeof key, "d%04d.example", n);
@@ -131,7 +131,7 @@ static void the_least_used_go_when_there_are_too_many(void **state)
     f.options.answers_max = f.options.policies_max = f.options.probes_max = 50;
     fixture_open(&f);
     for (int i = 0; i < 100; i++) {
-        char name[32];
+        char name[32] = "";
         struct record policy = make_kept_policy(name), probe = make_probe("192.0.2.1", name);
 
         snprintf(name, sizeof name, "d%d.example", i);
