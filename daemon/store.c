@@ -20,7 +20,7 @@
 #define RETRY_FIRST_MS    1000
 #define RETRY_MAX_MS      60000
 #define EARLY_SHARE       4 /* a quarter of pending_max is written before its time */
-#define FIND_ARENA_OCTETS (4 * (RECORD_EVIDENCE_MAX + RECORD_TEXT_MAX))
+#define FIND_ARENA_OCTETS ((size_t)4 * (RECORD_EVIDENCE_MAX + RECORD_TEXT_MAX))
 #define PAGE_ARENA_OCTETS (256 * 1024 * 1024)
 
 struct store_read {
@@ -286,12 +286,11 @@ void store_read_cancel(struct store_read *read)
 static void finish_job(struct store_job *job)
 {
     struct store_read *read = LIST_ELEMENT(job, struct store_read, job);
+    bool told = !read->store->closing;
 
-    if (read->store->closing)
-        ; /* nobody is told any more */
-    else if (read->found != NULL)
+    if (told && read->found != NULL)
         answer_find(read, job->arena, false);
-    else if (read->page != NULL)
+    else if (told && read->page != NULL)
         read->page(read->context, &job->page);
     read_free(read);
 }
@@ -365,7 +364,8 @@ static void log_news(struct store *store, const struct store_news *news)
     if (news->aside[0] != '\0')
         log_event(LOG_LEVEL_WARNING, "store-set-aside", "path", store->options.path, "aside",
                   news->aside, "reason", news->distrust, NULL);
-    if (news->opened)
+    /* not at every attempt of a file that can only be read */
+    if (news->opened && !(news->degraded && store->degraded))
         log_event(LOG_LEVEL_INFO, "store-opened", "path", store->options.path, "answers",
                   LOG_NUM(news->answers), "policies", LOG_NUM(news->policies), "probes",
                   LOG_NUM(news->probes), NULL);

@@ -232,6 +232,14 @@ static void opened(struct store_db *db)
         degrade(db, "it can be read, but not be written", change_for(SQL_READONLY));
 }
 
+static enum sql_result open_and_take_in(struct store_db *db, const char **why)
+{
+    enum sql_result result =
+        sql_open(&db->sql, db->options->path, db->file.readonly && !db->file.beside);
+
+    return result == SQL_DONE ? take_in(db, why) : result;
+}
+
 /* One attempt; *why when the file is to be set aside. */
 static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
 {
@@ -246,9 +254,12 @@ static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
     }
     if (checked == STORE_FILE_FOREIGN)
         return false;
-    result = sql_open(&db->sql, db->options->path, db->file.readonly && !db->file.beside);
-    if (result == SQL_DONE)
-        result = take_in(db, &distrust);
+    result = open_and_take_in(db, &distrust);
+    if (result == SQL_READONLY && !db->file.readonly) {
+        store_db_close(db); /* its folder alone cannot be written: then for reading */
+        db->file.readonly = true;
+        result = open_and_take_in(db, &distrust);
+    }
     if (result == SQL_DONE && distrust == NULL) {
         opened(db);
         return true;
