@@ -104,6 +104,7 @@ static struct finding *finding_of(const struct memory *memory, const struct answ
     const struct evidence *evidence = NULL;
     struct verdict verdict;
     struct key key;
+    bool refused;
 
     key_parse(&key, answer->key, strlen(answer->key), memory->config->prober.smtp_port);
     if (arena != NULL && strcmp(key.text, answer->key) == 0)
@@ -111,7 +112,9 @@ static struct finding *finding_of(const struct memory *memory, const struct answ
             evidence_unpack(arena, answer->evidence, answer->evidence_length, answer->clock_shift);
     if (evidence != NULL && strcmp(evidence->domain, key.name) == 0 && evidence->complete) {
         verdict_decide(&verdict, evidence, &answer->remembered, &memory->config->verdict, now);
+        refused = verdict.remembered.refused; /* not stored: the evidence shows it */
         verdict.remembered = answer->remembered;
+        verdict.remembered.refused = refused;
         if (verdict.valid_until > answer->valid_until) {
             verdict.valid_until = answer->valid_until;
             verdict.refresh_at = now + (answer->valid_until - now) / 8 * 7;

@@ -194,6 +194,8 @@ void remember_next(struct verdict *verdict, const struct remembered *before,
     sink(next, view->options, view->now);
     observe(next, see(view), view);
     sink(next, view->options, view->now);
+    if (see(view) != SIGHT_NOTHING)
+        next->refused = view->facts->starttls == STARTTLS_SOME_REFUSED;
 }
 
 /* ---- what counts for more ---- */
@@ -281,7 +283,31 @@ static bool may_raise(const struct verdict *verdict, const struct remember_view 
         return !view->evidence->complete && is_open(verdict) && !may_be_stronger(verdict, view);
     if (verdict->reason == REASON_DANE_UNUSABLE || verdict->reason == REASON_DANE_SHORT)
         return false;
+    /* at a lookup that failed `dane` leaves open what was proven */
+    if (verdict->reason == REASON_DANE_ERROR)
+        return true;
     return verdict->level < floor && verdict->level != VERDICT_DANE;
+}
+
+/* A host that refuses STARTTLS makes encrypt and above bounce mail, no opinion would let it out in
+ * clear. */
+static enum verdict_level raised_level(const struct verdict *verdict,
+                                       const struct remember_view *view, enum verdict_level floor)
+{
+    return view->facts->starttls == STARTTLS_SOME_REFUSED || verdict->remembered.refused
+               ? VERDICT_TEMP
+               : floor;
+}
+
+/* At a lookup that failed: true when what was proven by probing may be less than DANE asks for,
+ * because DANE had spoken, or failed, before; or when it is less than `dane` in any case. */
+static bool must_wait(const struct verdict *verdict, const struct remember_view *view,
+                      enum verdict_level floor)
+{
+    int64_t spoke = verdict->remembered.dane_until;
+
+    return verdict->reason == REASON_DANE_ERROR &&
+           ((spoke != 0 && spoke != view->now) || floor < VERDICT_DANE);
 }
 
 static bool apply_proven(struct verdict *verdict, const struct remember_view *view)
@@ -296,10 +322,14 @@ static bool apply_proven(struct verdict *verdict, const struct remember_view *vi
     /* where nothing is lost, what was seen is what the level is of */
     if (complete && !held && see(view) != SIGHT_NOTHING)
         return false;
+    if (must_wait(verdict, view, floor)) {
+        put(verdict, VERDICT_TEMP, REASON_DANE_ERROR);
+        verdict->settled = complete;
+        return true;
+    }
     if (held)
         verdict->held = loss;
-    /* encrypt and above would bounce mail, no opinion would let it out in clear */
-    put(verdict, view->facts->starttls == STARTTLS_SOME_REFUSED ? VERDICT_TEMP : floor,
+    put(verdict, raised_level(verdict, view, floor),
         held ? REASON_HELD : REASON_STARTTLS_REMEMBERED);
     verdict->settled = complete;
     return true;

@@ -142,7 +142,8 @@ char *render_reason(char out[RENDER_REASON_MAX + 1], const struct verdict *verdi
         write_refused(out, size, evidence);
     else if (verdict->reason == REASON_PENDING)
         write_pending(out, size, evidence);
-    else if (verdict->reason == REASON_DANE_ERROR_STS && evidence != NULL)
+    else if ((verdict->reason == REASON_DANE_ERROR_STS || verdict->reason == REASON_DANE_ERROR) &&
+             evidence != NULL)
         write_dane_error(out, size, evidence);
     if (out[0] == '\0')
         write_plain(out, size, verdict, evidence);

@@ -132,6 +132,7 @@ struct remembered {
     bool secure; /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
     enum verdict_level proven;   /* by probing: NO_OPINION, ENCRYPT or VERIFY */
     struct loss verify, encrypt; /* of what was proven; encrypt only after verify or with it */
+    bool refused; /* a host was seen to answer STARTTLS with 5xx, and not otherwise since */
 };
 
 struct verdict {

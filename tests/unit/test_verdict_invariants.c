@@ -309,7 +309,8 @@ static const struct remembered memories[] = {
     {.proven = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .encrypt = {AGO, AHEAD}},
     {.proven = VERDICT_VERIFY, .verify = {AGO, MAKE_NOW}, .encrypt = {AGO + 1, MAKE_NOW + 1}},
     {.proven = VERDICT_ENCRYPT, .encrypt = {AGO, MAKE_NOW}},
-    {AHEAD, true, VERDICT_VERIFY, {AGO, AHEAD}, {AGO, AHEAD}},
+    {AHEAD, true, VERDICT_VERIFY, {AGO, AHEAD}, {AGO, AHEAD}, false},
+    {.proven = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .refused = true},
 };
 
 static bool runs(const struct loss *loss)
