@@ -1,6 +1,7 @@
 #!/bin/bash
-# Runs every test: layers, manual, format, build, unit, fuzz smoke, world (ASan+UBSan), world (valgrind).
-# usage: tests/run.sh [layers|manual|format|build|unit|fuzz|world|valgrind]...   (default: all of them)
+# Runs every test: layers, manual, format, build, unit, fuzz smoke, kill (-9, two hundred times), world (ASan+UBSan),
+# world (valgrind).
+# usage: tests/run.sh [layers|manual|format|build|unit|fuzz|kill|world|valgrind]...   (default: all of them)
 # Installs what is missing. The last line is "N passed, N failed"; exit status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -99,6 +100,12 @@ run_fuzz() {
     done
 }
 
+run_kill() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    /usr/bin/python3 tests/store_kill.py --bin build/asan/bin >"$logs/kill.log" 2>&1
+    counted "store under kill -9" "$logs/kill.log" $?
+}
+
 run_world() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/world/run.py --bin build/asan/bin >"$logs/world.log" 2>&1
@@ -115,7 +122,7 @@ run_valgrind() {
 
 contrib/packages.sh test || exit 2
 mkdir -p "$logs"
-for step in "${@:-layers manual format build unit fuzz world valgrind}"; do
+for step in "${@:-layers manual format build unit fuzz kill world valgrind}"; do
     for name in $step; do
         "run_$name"
     done
