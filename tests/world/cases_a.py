@@ -195,6 +195,7 @@ def _(c):
     c.do(lambda: setattr(host, "policy", Policy(sts_text(*c.patterns))))
     c.do(lambda: short_lived_record(c, 2))
     asked_again(c)
+    c.later("the policy counts", lambda: c.ask().startswith("OK secure "))
     c.want("SEC")
     c.check("fetches", lambda: len(host.fetches), 2)
 

@@ -21,7 +21,7 @@ DAEMONS = {
 TYPES = ("answer", "policy", "probe", "event")
 
 
-def command(name, rows=ROW, daemon="commands", valgrind=True):
+def command(name, rows=ROW, daemon="commands", valgrind=False):
     return case(rows, name, daemon=daemon, group="few", valgrind=valgrind)
 
 
@@ -35,7 +35,7 @@ def must_end(one, status, *arguments, says=""):
 
 # history
 
-@command("mxcrypt history: changes with their times and reasons, oldest first")
+@command("mxcrypt history: changes with their times and reasons, oldest first", valgrind=True)
 def _(c):
     c.key = c.u
     c.plain("@ 1 MX 10 mx")
@@ -189,7 +189,7 @@ def _(c):
     c.do(step)
 
 
-@command("import from standard input")
+@command("import from standard input", valgrind=True)
 def _(c):
     moved = Moved(c)
 
@@ -299,7 +299,7 @@ table(ROW, "import refuses", [
     ("octets", lambda c, have: os.urandom(5000), 65, ""), ("a file without its end", lambda c, have: have[:-1], 65, ""),
     ("a file cut within a line", lambda c, have: "\n".join(have).encode()[:-len(have[-1]) - 30], 65, ""),
     ("another number of records at the end", lambda c, have: [*have[:-1], _end(len(have) + 5)], 65, ""),
-], refused_file, daemon="commands", group="few")
+], refused_file, daemon="commands", group="few", valgrind=False)
 
 
 def _moved_times(lines, seconds):
@@ -338,7 +338,7 @@ def other_times(c, seconds):
 
 
 table("operations hostile-39", "import clamps or refuses", [("times ten days ahead", 10 * 86400), ("times of the year 2100", 73 * 365 * 86400)],
-      other_times, daemon="commands", group="few")
+      other_times, daemon="commands", group="few", valgrind=False)
 
 
 @command("import does not replace what is known later here")
@@ -431,7 +431,7 @@ def _(c):
     c.do(step)
 
 
-@command("cache forget: what was remembered of the key is gone, in the store too; the others stay", daemon="moved")
+@command("cache forget: what was remembered of the key is gone, in the store too; the others stay", daemon="moved", valgrind=True)
 def _(c):
     moved = Moved(c)
 

@@ -218,7 +218,7 @@ def _(c):
     c.do(step)
 
 
-@stored("the disk is full from the start", "hostile-40")
+@stored("the disk is full from the start", "hostile-40", valgrind=True)
 def _(c):
     c.clear_mx()
     c.sts()
@@ -321,7 +321,7 @@ def locked(c, at_start):
     c.do(step)
 
 
-table("hostile-40", "the store is locked by another process", [("while it runs", False), ("when it starts", True)], locked, daemon="stored", group="few")
+table("hostile-40", "the store is locked by another process", [("while it runs", False), ("when it starts", True)], locked, daemon="stored", group="few", valgrind=False)
 
 
 @stored("the folder of the store is missing: made, or served from memory", "hostile-40")

@@ -216,7 +216,7 @@ def _(c):
     c.want("NF")
 
 
-@memory("A-37", "what nobody asks for is left to lapse")
+@memory("A-37", "what nobody asks for is left to lapse", valgrind=False)
 def _(c):
     host = policy(c)
     c.rule(f"_mta-sts.used.{c.u}", "TXT", tap.answer((f"_mta-sts.used.{c.u}", "TXT", "v=STSv1; id=1;", 1)))

@@ -27,7 +27,8 @@ class Lives:
 
     def __init__(self, c, name="", like="memory", **options):
         self.c, self.name = c, f"{c.label}{name}"
-        self.options = {**c.world.options(like), **_keys(options)}
+        patience = {"fetch-deadline": "20s", "greeting-deadline": "10s"} if c.world.valgrind else {}
+        self.options = {**c.world.options(like), **patience, **_keys(options)}
         self.daemon = self.clock = None
 
     def __enter__(self):
