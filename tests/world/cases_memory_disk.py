@@ -218,7 +218,7 @@ def _(c):
     c.do(step)
 
 
-@stored("the disk is full from the start", "hostile-40", valgrind=True)
+@stored("the disk is full from the start", "hostile-40")
 def _(c):
     c.clear_mx()
     c.sts()

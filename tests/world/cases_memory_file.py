@@ -244,7 +244,7 @@ def _(c):
     c.do(step)
 
 
-@stored("rows that were tampered with are refused one by one, the others count", "hostile-38", valgrind=True)
+@stored("rows that were tampered with are refused one by one, the others count", "hostile-38")
 def _(c):
     c.clear_mx()
     c.sts()
