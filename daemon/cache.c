@@ -138,12 +138,12 @@ bool cache_put(struct cache *cache, struct finding *take)
     struct segment *segment;
 
     cache_remove(cache, take->key, take->key_length);
-    HASH_ADD_KEYPTR(hh, cache->map, take->key, (unsigned)take->key_length, take);
+    HASH_ADD_KEYPTR(hh, cache->map, take->key, take->key_length, take);
     if (!MAP_ADDED(take)) {
         finding_free(take);
         return false;
     }
-    take->negative = take->answers[FORM_PLAIN].status != ANSWER_OK;
+    take->negative = take->statuses[FORM_PLAIN] != ANSWER_OK;
     segment = segment_of(cache, take);
     list_append(&segment->recent, &take->recent);
     segment->entries++;

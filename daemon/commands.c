@@ -41,10 +41,10 @@ static json_t *answer_json(const struct command *command, const struct finding *
 {
     static const char *const words[] = {
         [ANSWER_OK] = "OK", [ANSWER_NOTFOUND] = "NOTFOUND", [ANSWER_TEMP] = "TEMP"};
-    const struct answer *answer = &finding->answers[form_of(command)];
+    struct answer answer = finding_answer(finding, form_of(command));
 
     return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
-                     words[answer->status], "text", answer->text, (int)answer->length, "level",
+                     words[answer.status], "text", answer.text, (int)answer.length, "level",
                      verdict_level_name(finding->verdict.level), "reason",
                      verdict_reason_code(finding->verdict.reason));
 }
@@ -61,7 +61,7 @@ static json_t *explain_json(const struct command *command, const struct finding 
     if (arena != NULL)
         report = report_explain(&key, &finding->verdict, finding_evidence(finding, arena), now);
     arena_free(arena);
-    if (report != NULL && finding->evidence != NULL)
+    if (report != NULL && finding->evidence_length > 0)
         json_object_set_new(report, "age_s", json_integer((now - finding->made_at) / 1000));
     return report;
 }
@@ -85,7 +85,7 @@ static void on_deliver(struct waiter *waiter, const struct finding *finding)
 /* True when a finding can still grow while somebody wants all of it. */
 static bool unfinished(const struct command *command, const struct finding *finding)
 {
-    return command->waiter.whole && finding->evidence != NULL && !finding->complete;
+    return command->waiter.whole && finding->evidence_length > 0 && !finding->complete;
 }
 
 static void ask(struct command *command, bool explain)

@@ -146,10 +146,11 @@ static void on_deliver(struct waiter *waiter, const struct finding *finding)
 {
     struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
     struct conn *conn = pending->conn;
+    struct answer answer = finding_answer(finding, pending->form);
 
     pending->done = true;
     engine_count(conn->server->engine, finding);
-    conn->protocol->reply(&pending->reply, &finding->answers[pending->form]);
+    conn->protocol->reply(&pending->reply, &answer);
     placed(conn, &pending->reply);
     conn_process(conn);
 }
@@ -247,8 +248,11 @@ static bool take_request(struct conn *conn, const struct request *request)
     } else {
         place = reply_place(conn);
     }
-    if (place != NULL)
-        conn->protocol->reply(place, &finding->answers[form]);
+    if (place != NULL) {
+        struct answer answer = finding_answer(finding, form);
+
+        conn->protocol->reply(place, &answer);
+    }
     placed(conn, place);
     return true;
 }

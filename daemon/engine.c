@@ -24,17 +24,6 @@ struct engine {
     struct engine_stats stats;
 };
 
-/* A finding that needs no lookup, made at start. */
-static struct finding *standing_finding(enum verdict_level level, enum verdict_reason reason)
-{
-    struct key key;
-    struct verdict verdict;
-
-    key_parse(&key, "", 0, 0);
-    verdict_without_evidence(&verdict, level, reason, 0);
-    return finding_new(&key, &verdict, NULL, 0);
-}
-
 static int make_parts(struct engine *engine, uv_loop_t *loop)
 {
     const struct config *config = engine->config;
@@ -61,9 +50,9 @@ int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config
         return UV_ENOMEM;
     engine->config = config;
     engine->tools = *tools;
-    engine->unlisted = standing_finding(VERDICT_NO_OPINION, REASON_KEY);
-    engine->no_memory = standing_finding(VERDICT_TEMP, REASON_MEMORY);
-    engine->overload = standing_finding(VERDICT_TEMP, REASON_OVERLOAD);
+    engine->unlisted = finding_standing(VERDICT_NO_OPINION, REASON_KEY);
+    engine->no_memory = finding_standing(VERDICT_TEMP, REASON_MEMORY);
+    engine->overload = finding_standing(VERDICT_TEMP, REASON_OVERLOAD);
     error = make_parts(engine, loop);
     *out = engine;
     if (engine->unlisted == NULL || engine->no_memory == NULL || engine->overload == NULL)

@@ -54,16 +54,16 @@ static struct finding *assemble(const struct buf *octets, const struct layout *l
     memcpy(finding->octets, octets->data, octets->length);
     list_init(&finding->recent);
     list_init(&finding->used);
-    finding->size = sizeof *finding + octets->length;
+    finding->size = (uint32_t)(sizeof *finding + octets->length);
     finding->key = finding->octets;
-    finding->key_length = key_length;
-    for (unsigned form = 0; form < FORM_COUNT; form++)
-        finding->answers[form] = (struct answer){
-            layout->statuses[form], finding->octets + layout->texts[form], layout->lengths[form]};
-    if (layout->evidence < octets->length) {
-        finding->evidence = finding->octets + layout->evidence;
-        finding->evidence_length = octets->length - layout->evidence;
+    finding->key_length = (uint32_t)key_length;
+    for (unsigned form = 0; form < FORM_COUNT; form++) {
+        finding->statuses[form] = (uint8_t)layout->statuses[form];
+        finding->texts[form].at = (uint32_t)layout->texts[form];
+        finding->texts[form].length = (uint32_t)layout->lengths[form];
     }
+    finding->evidence_at = (uint32_t)layout->evidence;
+    finding->evidence_length = (uint32_t)(octets->length - layout->evidence);
     return finding;
 }
 
@@ -92,6 +92,16 @@ struct finding *finding_new(const struct key *key, const struct verdict *verdict
     return finding;
 }
 
+struct finding *finding_standing(enum verdict_level level, enum verdict_reason reason)
+{
+    struct verdict verdict;
+    struct key key;
+
+    key_parse(&key, "", 0, 0);
+    verdict_without_evidence(&verdict, level, reason, 0);
+    return finding_new(&key, &verdict, NULL, 0);
+}
+
 struct finding *finding_copy(const struct finding *finding)
 {
     struct finding *copy = malloc(finding->size);
@@ -104,10 +114,6 @@ struct finding *finding_copy(const struct finding *finding)
     list_init(&copy->used);
     copy->due.place = 0;
     copy->key = copy->octets;
-    for (unsigned form = 0; form < FORM_COUNT; form++)
-        copy->answers[form].text = copy->octets + (finding->answers[form].text - finding->octets);
-    if (finding->evidence != NULL)
-        copy->evidence = copy->octets + ((const char *)finding->evidence - finding->octets);
     return copy;
 }
 
@@ -118,7 +124,8 @@ void finding_free(struct finding *finding)
 
 struct evidence *finding_evidence(const struct finding *finding, struct arena *arena)
 {
-    return finding->evidence == NULL
+    return finding->evidence_length == 0
                ? NULL
-               : evidence_unpack(arena, finding->evidence, finding->evidence_length, 0);
+               : evidence_unpack(arena, finding->octets + finding->evidence_at,
+                                 finding->evidence_length, 0);
 }

@@ -29,20 +29,31 @@ struct finding {
     bool negative, unsaved;
 
     bool complete; /* of a whole lookup: no evidence is missing */
+    uint8_t statuses[FORM_COUNT];
+    uint32_t size; /* of all of it */
+    uint32_t key_length;
+    uint32_t evidence_at, evidence_length; /* 0: the key was never looked up */
+    struct {
+        uint32_t at, length;
+    } texts[FORM_COUNT];
     const char *key;
-    size_t key_length;
+    int64_t made_at; /* monotonic ms */
     struct verdict verdict;
-    struct answer answers[FORM_COUNT];
-    int64_t made_at;      /* monotonic ms */
-    const void *evidence; /* of evidence_pack.h; NULL: the key was never looked up */
-    size_t evidence_length;
-    size_t size;   /* of all of it */
-    char octets[]; /* key, texts, evidence */
+    char octets[]; /* key, texts, evidence of evidence_pack.h */
 };
+
+/* The answer in a form; its text is the finding's. */
+static inline struct answer finding_answer(const struct finding *finding, enum answer_form form)
+{
+    return (struct answer){(enum answer_status)finding->statuses[form],
+                           finding->octets + finding->texts[form].at, finding->texts[form].length};
+}
 
 /* Keeps a copy of `evidence` (may be NULL) and renders all forms; NULL without memory. */
 struct finding *finding_new(const struct key *key, const struct verdict *verdict,
                             const struct evidence *evidence, int64_t now);
+/* One that no lookup stands behind, and no key. */
+struct finding *finding_standing(enum verdict_level level, enum verdict_reason reason);
 /* A copy that is in no cache; NULL without memory. */
 struct finding *finding_copy(const struct finding *finding);
 void finding_free(struct finding *finding);

@@ -143,11 +143,12 @@ static void job_answer_known(struct job *job, const struct finding *known)
 {
     /* a waiter may have it forgotten, so what is told must not be the cache's own */
     struct finding *copy = finding_copy(known);
+    struct jobs *jobs = job->jobs;
     struct list waiters;
 
     job_end(job);
     list_take(&waiters, &job->waiters);
-    job_tell(&waiters, copy);
+    job_tell(jobs, &waiters, copy);
     finding_free(copy);
     job_free(job);
 }
@@ -173,7 +174,7 @@ static void on_recalled(void *context)
         return;
     job_end(job);
     list_take(&waiters, &job->waiters);
-    job_tell(&waiters, NULL);
+    job_tell(jobs, &waiters, NULL);
     job_free(job);
 }
 
@@ -298,6 +299,11 @@ struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
 
     if (jobs == NULL)
         return NULL;
+    jobs->no_memory = finding_standing(VERDICT_TEMP, REASON_MEMORY);
+    if (jobs->no_memory == NULL) {
+        free(jobs);
+        return NULL;
+    }
     jobs->config = config;
     jobs->tools = *tools;
     jobs->memory = memory;
@@ -332,6 +338,7 @@ void jobs_close(struct jobs *jobs)
 void jobs_free(struct jobs *jobs)
 {
     fair_fini(&jobs->fair);
+    finding_free(jobs->no_memory);
     free(jobs);
 }
 

@@ -52,10 +52,11 @@ void jobs_clock_set(struct jobs *jobs, int64_t now)
 /* The waiters of a job whose time has come get what is proven so far. */
 static void tell_late(struct job *job, int64_t now)
 {
+    struct jobs *jobs = job->jobs;
     struct list late;
     struct finding *finding;
 
-    job->jobs->stats.deadlines++;
+    jobs->stats.deadlines++;
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
     finding = job_finding(job, now);
@@ -64,7 +65,7 @@ static void tell_late(struct job *job, int64_t now)
         job_end(job);
         job_free(job);
     }
-    job_tell(&late, finding);
+    job_tell(jobs, &late, finding);
     finding_free(finding);
 }
 

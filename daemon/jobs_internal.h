@@ -41,6 +41,7 @@ struct jobs {
     struct list due, due_whole; /* waiters by deadline */
     struct list hastening;      /* jobs by hasten_at */
     struct list ending;         /* running jobs by ends_at */
+    struct finding *no_memory;  /* owned: what is said when there is none for a finding */
     uv_timer_t clock;
     uv_timer_t starter; /* runs outside of any callback chain */
     unsigned recalling;
@@ -59,8 +60,8 @@ void job_complete(struct job *job, int64_t now);
 void job_changed(struct job *job, int64_t now);
 /* Tells those who do not want the whole, and whoever comes until the job ends. */
 void job_tell_early(struct job *job, struct finding *take);
-/* Tells the waiters in `list`; NULL: that there is no memory. */
-void job_tell(struct list *waiters, const struct finding *finding);
+/* Tells the waiters; NULL: that there is no memory. */
+void job_tell(const struct jobs *jobs, struct list *waiters, const struct finding *finding);
 /* A finding of the job's evidence as it is now; NULL without memory. */
 struct finding *job_finding(const struct job *job, int64_t now);
 /* The waiters that want an early answer, or those whose deadline has come, taken out. */

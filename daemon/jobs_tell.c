@@ -7,19 +7,10 @@
 #include "base/clock.h"
 #include "daemon/jobs_internal.h"
 
-void job_tell(struct list *waiters, const struct finding *finding)
+void job_tell(const struct jobs *jobs, struct list *waiters, const struct finding *finding)
 {
-    static const char text[] = "mxcryptd is out of memory for this lookup; try again later";
-    static struct finding last_resort; /* made once, here */
-
-    if (finding == NULL) {
-        last_resort.key = "";
-        last_resort.verdict.level = VERDICT_TEMP;
-        last_resort.verdict.reason = REASON_MEMORY;
-        for (unsigned form = 0; form < FORM_COUNT; form++)
-            last_resort.answers[form] = (struct answer){ANSWER_TEMP, text, sizeof text - 1};
-        finding = &last_resort;
-    }
+    if (finding == NULL)
+        finding = jobs->no_memory;
     while (!list_empty(waiters)) {
         struct waiter *waiter = LIST_ELEMENT(waiters->next, struct waiter, link);
 
@@ -99,7 +90,7 @@ void job_complete(struct job *job, int64_t now)
     struct finding *finding = job_finding(job, now), *told = NULL;
     bool kept = finding != NULL && job->lookup != NULL && !job->forgotten;
     struct keeping keeping = {.by_refresh = !job->asked};
-    struct memory *memory = job->jobs->memory;
+    struct jobs *jobs = job->jobs;
     struct list waiters;
 
     job_end(job);
@@ -110,8 +101,8 @@ void job_complete(struct job *job, int64_t now)
     else if (!list_empty(&waiters))
         told = finding_copy(finding);
     if (kept)
-        memory_keep(memory, finding, keeping);
-    job_tell(&waiters, told);
+        memory_keep(jobs->memory, finding, keeping);
+    job_tell(jobs, &waiters, told);
     finding_free(told);
     job_free(job);
 }
@@ -123,7 +114,7 @@ void job_tell_early(struct job *job, struct finding *take)
     finding_free(job->early);
     job->early = take;
     job_select(&waiters, job, 0, true);
-    job_tell(&waiters, job->early);
+    job_tell(job->jobs, &waiters, job->early);
 }
 
 void job_changed(struct job *job, int64_t now)

@@ -22,12 +22,12 @@ static bool worthless(const struct finding *finding)
            finding->verdict.remembered.dane_until == 0 && !finding->verdict.remembered.secure;
 }
 
-static const char *answer_text(struct arena *arena, const struct answer *answer)
+static const char *answer_text(struct arena *arena, struct answer answer)
 {
     static const char *const words[] = {
         [ANSWER_OK] = "OK ", [ANSWER_NOTFOUND] = "NOTFOUND ", [ANSWER_TEMP] = "TEMP "};
 
-    return arena_printf(arena, "%s%s", words[answer->status], answer->text);
+    return arena_printf(arena, "%s%s", words[answer.status], answer.text);
 }
 
 void memory_store_finding(struct memory *memory, const struct finding *finding)
@@ -46,19 +46,20 @@ void memory_store_finding(struct memory *memory, const struct finding *finding)
                 .used_at = finding->used_at,
                 .remembered = finding->verdict.remembered,
                 .reminded_at = hold == NULL ? 0 : hold->reminded_at,
-                .evidence = finding->evidence,
+                .evidence = finding->octets + finding->evidence_at,
                 .evidence_length = finding->evidence_length,
             },
     };
 
-    if (memory->store == NULL || finding->evidence == NULL)
+    if (memory->store == NULL || finding->evidence_length == 0)
         return;
     if (worthless(finding)) {
         store_remove(memory->store, RECORD_ANSWER, finding->key);
         return;
     }
     arena = arena_new(2 * RENDER_SOCKETMAP_MAX);
-    record.answer.answer = arena == NULL ? NULL : answer_text(arena, &finding->answers[FORM_PLAIN]);
+    record.answer.answer =
+        arena == NULL ? NULL : answer_text(arena, finding_answer(finding, FORM_PLAIN));
     if (record.answer.answer != NULL) {
         record_to_wall(&record, memory_moment());
         store_put(memory->store, &record);

@@ -63,7 +63,7 @@ static bool is_wanted(const struct config *config, const struct finding *finding
 {
     if (finding->verdict.reason == REASON_HELD)
         return true;
-    if (config->refresh_idle_ms == 0 || finding->evidence == NULL ||
+    if (config->refresh_idle_ms == 0 || finding->evidence_length == 0 ||
         finding->verdict.level == VERDICT_TEMP)
         return false;
     if (finding->used_at > finding->made_at)

@@ -110,8 +110,10 @@ struct asker {
 static void keep(struct asker *asker, const struct finding *finding)
 {
     asker->delivered++;
-    asker->status = finding->answers[FORM_PLAIN].status;
-    snprintf(asker->text, sizeof asker->text, "%s", finding->answers[FORM_PLAIN].text);
+    struct answer answer = finding_answer(finding, FORM_PLAIN);
+
+    asker->status = answer.status;
+    snprintf(asker->text, sizeof asker->text, "%s", answer.text);
 }
 
 static void on_deliver(struct waiter *waiter, const struct finding *finding)

@@ -31,11 +31,11 @@ static void put_and_use(void **state)
     assert_true(cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000)));
     finding = cache_use(cache, "a.example", 9, 999);
     assert_non_null(finding);
-    assert_string_equal(finding->answers[FORM_PLAIN].text, "encrypt");
+    assert_string_equal(finding_answer(finding, FORM_PLAIN).text, "encrypt");
     assert_null(cache_use(cache, "a.example", 9, 1000)); /* lapsed, but still there */
     assert_true(has(cache, "a.example"));
     assert_true(cache_put(cache, make("a.example", VERDICT_DANE_ONLY, 2000)));
-    assert_string_equal(cache_use(cache, "a.example", 9, 1000)->answers[FORM_PLAIN].text,
+    assert_string_equal(finding_answer(cache_use(cache, "a.example", 9, 1000), FORM_PLAIN).text,
                         "dane-only");
     assert_true(cache_remove(cache, "a.example", 9));
     assert_false(cache_remove(cache, "a.example", 9));
