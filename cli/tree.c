@@ -84,6 +84,8 @@ static void print_sts(const json_t *sts)
     add(sts, "id", "id ");
     if (json_is_integer(json_object_get(sts, "max_age")))
         printf(", max_age %lld s", number_of(sts, "max_age"));
+    if (json_is_integer(json_object_get(sts, "remembered_for_s")))
+        printf(", remembered for another %lld s", number_of(sts, "remembered_for_s"));
     add(sts, "why", "");
     putchar('\n');
     json_array_foreach(json_object_get(sts, "mx"), i, pattern)
@@ -114,6 +116,13 @@ static void print_sentences(const char *title, const json_t *sentences)
     json_array_foreach(sentences, i, sentence) printf("  - %s\n", json_string_value(sentence));
 }
 
+static void print_held(const json_t *held)
+{
+    if (json_is_object(held))
+        printf("held: %s, since %lld s, for another %lld s\n", string_of(held, "level"),
+               number_of(held, "since_s"), number_of(held, "until_s"));
+}
+
 void tree_print(const json_t *report)
 {
     printf("%s: %s\n", string_of(report, "key"), string_of(report, "answer"));
@@ -122,6 +131,7 @@ void tree_print(const json_t *report)
     if (json_is_integer(json_object_get(report, "age_s")))
         printf(", looked up %lld s ago", number_of(report, "age_s"));
     putchar('\n');
+    print_held(json_object_get(report, "held"));
     if (json_is_object(json_object_get(report, "evidence")))
         print_evidence(json_object_get(report, "evidence"));
     print_sentences("Why", json_object_get(report, "why"));

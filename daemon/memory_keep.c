@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/memory_internal.h"
+#include "policy/report.h"
 
 /* ---- what changed ---- */
 
@@ -80,12 +81,6 @@ static void end_hold(struct memory *memory, struct hold *hold, const struct verd
     holds_remove(memory->holds, hold);
 }
 
-/* The level that is held: TEMP stands for what was proven where a host refuses STARTTLS. */
-static enum verdict_level kept_level(const struct verdict *verdict)
-{
-    return verdict->level == VERDICT_TEMP ? verdict->remembered.proven : verdict->level;
-}
-
 static const char *why_ended(const struct hold *hold, const struct verdict *verdict, int64_t now)
 {
     if (hold->loss.until <= now)
@@ -107,7 +102,7 @@ static void fill_hold(struct hold *hold, const struct finding *finding)
 {
     const struct verdict *verdict = &finding->verdict;
 
-    hold->kept = kept_level(verdict);
+    hold->kept = report_held_level(verdict);
     hold->loss = verdict->held;
     hold->sees = verdict->shown_level;
     hold->reason = verdict->shown_reason;
@@ -153,7 +148,7 @@ void memory_note_hold(struct memory *memory, const struct finding *finding, bool
     struct hold *hold = holds_find(memory->holds, finding->key);
     bool held = verdict->reason == REASON_HELD;
 
-    if (hold != NULL && held && hold->kept == kept_level(verdict)) {
+    if (hold != NULL && held && hold->kept == report_held_level(verdict)) {
         go_on(memory, hold, finding);
         return;
     }
