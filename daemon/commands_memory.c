@@ -83,7 +83,7 @@ static void on_recalled(void *context)
 
     command->recall = NULL;
     parse_key(command, &key);
-    answer_release(command, memory_release(memory_of(command), &key));
+    answer_release(command, engine_release(command->engine, &key));
 }
 
 void command_release(struct command *command)
@@ -92,7 +92,7 @@ void command_release(struct command *command)
     struct key key;
 
     parse_key(command, &key);
-    if (memory_release(memory, &key))
+    if (engine_release(command->engine, &key))
         answer_release(command, true);
     else if (memory_peek(memory, &key) != NULL ||
              memory_recall(&command->recall, memory, &key, on_recalled, command) != 0)

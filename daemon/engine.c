@@ -171,6 +171,15 @@ bool engine_forget(struct engine *engine, const char *text, size_t length)
     return memory_forget(engine->memory, &key);
 }
 
+bool engine_release(struct engine *engine, const struct key *key)
+{
+    bool released = memory_release(engine->memory, key);
+
+    if (released)
+        jobs_release(engine->jobs, key);
+    return released;
+}
+
 size_t engine_flush(struct engine *engine)
 {
     jobs_forget(engine->jobs, NULL);

@@ -37,6 +37,8 @@ void engine_count(struct engine *engine, const struct finding *finding);
 /* Forgets a key, its domain's policy and the probe results of its hosts, in the store too; true
  * when it was cached. */
 bool engine_forget(struct engine *engine, const char *key, size_t length);
+/* The operator ends a hold; false when the key is not held, or is not in the cache. */
+bool engine_release(struct engine *engine, const struct key *key);
 /* Every finding ends; policies, probe results and what was proven stay. Gives their number. */
 size_t engine_flush(struct engine *engine);
 

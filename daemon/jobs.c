@@ -133,6 +133,9 @@ static bool job_begin_with(struct job *job, const struct finding *before, int64_
     if (before == NULL)
         return false;
     job->remembered = before->verdict.remembered;
+    /* what is renewed a little before its end is renewed with all that it rests on */
+    if (job->refresh)
+        job->probed_after = now - job->jobs->config->prober.book.good_ms / 4 * 3;
     if (before->verdict.reason == REASON_HELD)
         job->probed_after = before->made_at;
     return before->verdict.valid_until > now && before->complete && !job->refresh;
@@ -276,12 +279,34 @@ int jobs_refresh(struct jobs *jobs, const struct key *key)
     return error;
 }
 
+/* What was said early rests on what is not remembered any more. */
+static void drop_early(struct job *job)
+{
+    if (job->settled)
+        return;
+    finding_free(job->early);
+    job->early = NULL;
+}
+
+void jobs_release(struct jobs *jobs, const struct key *key)
+{
+    struct job *job = job_find(jobs, key);
+
+    if (job == NULL)
+        return;
+    remembered_release(&job->remembered);
+    drop_early(job);
+}
+
 void jobs_forget(struct jobs *jobs, const struct key *key)
 {
     struct job *job = key == NULL ? NULL : job_find(jobs, key), *next;
 
-    if (job != NULL)
+    if (job != NULL) {
         job->forgotten = true;
+        job->remembered = (struct remembered){0};
+        drop_early(job);
+    }
     if (key != NULL)
         return;
     HASH_ITER(hh, jobs->map, job, next)

@@ -65,5 +65,7 @@ int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, i
 void jobs_leave(struct waiter *waiter);
 /* Starts a job for `key` that nobody waits for, unless there is one. 0, UV_ENOMEM or UV_ENOBUFS. */
 int jobs_refresh(struct jobs *jobs, const struct key *key);
+/* The operator ended the hold of `key`: its job goes on without what was proven by probing. */
+void jobs_release(struct jobs *jobs, const struct key *key);
 /* What the job for `key` (NULL: any job) finds is told to those who wait, and not kept. */
 void jobs_forget(struct jobs *jobs, const struct key *key);

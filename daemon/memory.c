@@ -254,8 +254,7 @@ bool memory_release(struct memory *memory, const struct key *key)
         evidence = finding_evidence(finding, arena);
     if (evidence != NULL) {
         remembered = finding->verdict.remembered;
-        remembered.proven = VERDICT_NO_OPINION;
-        remembered.verify = remembered.encrypt = (struct loss){0, 0};
+        remembered_release(&remembered);
         verdict_decide(&verdict, evidence, &remembered, &memory->config->verdict, now);
         released = finding_new(key, &verdict, evidence, now);
     }

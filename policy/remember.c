@@ -339,3 +339,10 @@ bool remember_apply(struct verdict *verdict, const struct remember_view *view)
 {
     return apply_dane(verdict, view) || apply_secure(verdict, view) || apply_proven(verdict, view);
 }
+
+void remembered_release(struct remembered *remembered)
+{
+    remembered->proven = VERDICT_NO_OPINION;
+    remembered->verify = remembered->encrypt = (struct loss){0, 0};
+    remembered->refused = false;
+}

@@ -163,6 +163,9 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
                     const struct remembered *remembered, const struct verdict_options *options,
                     int64_t now);
 
+/* The operator ends a hold: what was proven by probing is forgotten, the rest stays. */
+void remembered_release(struct remembered *remembered);
+
 /* A verdict that no lookup stands behind: REASON_KEY, _OVERLOAD, _MEMORY, _DEADLINE. */
 void verdict_without_evidence(struct verdict *out, enum verdict_level level,
                               enum verdict_reason reason, int64_t valid_until);
