@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "daemon/store_thread.h"
 
-#define CLOSE_MS          2000
+#define CLOSE_MS          5000
 #define RETRY_FIRST_MS    1000
 #define RETRY_MAX_MS      60000
 #define EARLY_SHARE       4 /* a quarter of pending_max is written before its time */

@@ -52,7 +52,7 @@ struct store_watcher {
 /* Opens in the background: 0 although the file may be unusable; UV_ENOMEM or a libuv error. */
 int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
               const struct store_watcher *watcher);
-/* Writes what is pending, as far as it can within two seconds, and frees itself. Reads under way
+/* Writes what is pending, as far as it can within five seconds, and frees itself. Reads under way
  * are not answered any more. */
 void store_close(struct store *store);
 void store_get_stats(const struct store *store, struct store_stats *out);
