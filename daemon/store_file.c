@@ -12,10 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SUFFIXES  3
+#define SUFFIXES  4
 #define ASIDE_MAX 1000
 
-static const char *const suffixes[SUFFIXES] = {"", "-wal", "-shm"};
+/* SQLite believes a -journal too, whoever wrote it, although ours never has one for long. */
+static const char *const suffixes[SUFFIXES] = {"", "-wal", "-shm", "-journal"};
 
 /* What is wrong with it; NULL: nothing. */
 static const char *distrust(const struct stat *status)
@@ -133,7 +134,10 @@ static bool exists(const char *base, const char *suffix)
 
 static bool any_exists(const char *base)
 {
-    return exists(base, suffixes[0]) || exists(base, suffixes[1]) || exists(base, suffixes[2]);
+    for (int i = 0; i < SUFFIXES; i++)
+        if (exists(base, suffixes[i]))
+            return true;
+    return false;
 }
 
 /* A name that is not taken; false when there is none. */

@@ -2,7 +2,8 @@
  * store_sqlite: see store_sqlite.h. The only file that knows SQLite; SQL text comes from elsewhere.
  *
  * Every database gets a function row_check(...): a hash over its arguments, by which a row that was
- * changed by accident shows.
+ * changed by accident shows; NULL when they are larger than any row of ours, so that one such row
+ * is not right, but does not make all the others unreadable.
  */
 #include "daemon/store_sqlite.h"
 
@@ -15,8 +16,9 @@
 #include "base/hash.h"
 #include "daemon/record.h"
 
-#define CHECKED_MAX (RECORD_EVIDENCE_MAX + 4 * RECORD_TEXT_MAX)
-#define ERROR_MAX   256
+#define CHECKED_MAX    (RECORD_EVIDENCE_MAX + 4 * RECORD_TEXT_MAX)
+#define VALUE_HEAD_MAX 16 /* type and length */
+#define ERROR_MAX      256
 
 struct sql_statement {
     struct sql *sql;
@@ -91,8 +93,15 @@ static void add_value(struct buf *all, sqlite3_value *value)
 
 static void row_check(sqlite3_context *context, int count, sqlite3_value **values)
 {
+    size_t octets = 0;
     struct buf all;
 
+    for (int i = 0; i < count; i++)
+        octets += (size_t)sqlite3_value_bytes(values[i]) + VALUE_HEAD_MAX;
+    if (octets > CHECKED_MAX) {
+        sqlite3_result_null(context);
+        return;
+    }
     buf_init(&all, CHECKED_MAX);
     for (int i = 0; i < count; i++)
         add_value(&all, values[i]);

@@ -67,6 +67,33 @@ static void a_symlinked_wal(const struct fixture *f)
     assert_int_equal(symlink("/nonexistent", wal), 0);
 }
 
+static void beside(const struct fixture *f, const char *suffix, mode_t mode)
+{
+    char name[128];
+
+    snprintf(name, sizeof name, "%s%s", f->path, suffix);
+    close(open(name, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(chmod(name, mode), 0);
+}
+
+static void a_journal_of_all(const struct fixture *f)
+{
+    beside(f, "-journal", 0666);
+}
+
+static void a_journal_of_ours(const struct fixture *f)
+{
+    beside(f, "-journal", 0600); /* empty: a crash before the file became WAL */
+}
+
+static void a_symlinked_journal(const struct fixture *f)
+{
+    char journal[128];
+
+    snprintf(journal, sizeof journal, "%s-journal", f->path);
+    assert_int_equal(symlink("/nonexistent", journal), 0);
+}
+
 static void text(const struct fixture *f)
 {
     static const char words[] = "This is no database, but it is longer than a header of SQLite's, "
@@ -148,6 +175,9 @@ static const struct row rows[] = {
     {"mode 0620", writable_by_group, true},
     {"another's", anothers, true},
     {"a -wal that is a symbolic link", a_symlinked_wal, true},
+    {"a -journal that is a symbolic link", a_symlinked_journal, true},
+    {"a -journal of mode 0666", a_journal_of_all, true},
+    {"a -journal of the owner's", a_journal_of_ours, false},
     {"a text", text, true},
     {"twenty octets", short_text, true},
     {"cut short", truncated, true},
@@ -319,6 +349,7 @@ static const char *const spoilt_rows[] = {
     "UPDATE answer SET evidence = x'00' WHERE key = 'd0003.example'",
     "UPDATE answer SET key = 'd0003.example.' WHERE key = 'd0003.example'",
     "UPDATE answer SET row_check = 0 WHERE key = 'd0003.example'",
+    "UPDATE answer SET evidence = zeroblob(20000000) WHERE key = 'd0003.example'",
 };
 
 static void a_spoilt_row_is_rejected_and_deleted(void **state)
