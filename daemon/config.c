@@ -20,7 +20,7 @@
 #include "daemon/config_values.h"
 
 #define CONFIG_ARENA_MAX (16 * 1024 * 1024)
-#define STORE_PATH_MAX   1000 /* with room for what SQLite and we put behind it */
+#define STORE_PATH_MAX   500  /* SQLite takes 512, with what it puts behind it */
 #define LIST_MAX         1000 /* entries of probe-exclude, allow-address */
 
 enum kind { DURATION, COUNT, OCTETS, BOOL, STRING, CUSTOM };
@@ -209,7 +209,7 @@ static const char *set_ca_path(struct config *config, const char *text)
 static const char *set_store(struct config *config, const char *text)
 {
     if (strlen(text) > STORE_PATH_MAX)
-        return "longer than 1000 octets";
+        return "longer than 500 octets";
     return absolute_path(config, &config->store_path, text);
 }
 

@@ -85,6 +85,23 @@ static void errors(void **state)
     }
 }
 
+/* SQLite opens no longer path, whatever the system allows. */
+static void the_longest_path_of_a_store(void **state)
+{
+    static const struct {
+        int length, want;
+    } table[] = {{499, 0}, {500, 0}, {501, -1}};
+    struct config config;
+    char error[CONFIG_ERROR_MAX], text[600];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        snprintf(text, sizeof text, "store = /%0*d\n", table[i].length - 1, 0);
+        assert_int_equal(parse(&config, text, error), table[i].want);
+        config_fini(&config);
+    }
+}
+
 static void values(void **state)
 {
     static const char text[] = "listen = socketmap:unix:/run/a owner=root group=root mode=0660\n"
@@ -197,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_runs),
         cmocka_unit_test(errors),
+        cmocka_unit_test(the_longest_path_of_a_store),
         cmocka_unit_test(values),
         cmocka_unit_test(overrides_replace_the_file),
         cmocka_unit_test(limits),
