@@ -315,13 +315,17 @@ static void close_handles(struct store *store)
     uv_close((uv_handle_t *)&store->deadline, on_handle_closed);
 }
 
+static void log_lost(size_t count, const char *why)
+{
+    log_event(LOG_LEVEL_WARNING, "store-not-closed", "lost", LOG_NUM(count), "why", why, NULL);
+}
+
 static void on_close_late(uv_timer_t *timer)
 {
     struct store *store = timer->data;
 
-    log_event(LOG_LEVEL_WARNING, "store-not-closed", "lost",
-              LOG_NUM(store->pending.count + store_thread_batch(store->thread)->count), "why",
-              "the disk does not answer", NULL);
+    log_lost(store->pending.count + store_thread_batch(store->thread)->count,
+             "the disk does not answer");
     store_thread_abandon(store->thread);
     close_handles(store);
 }
@@ -336,6 +340,8 @@ static void close_further(struct store *store, bool may_write)
         store_thread_write(store->thread, &store->pending);
         return;
     }
+    if (store->pending.count > 0)
+        log_lost(store->pending.count, store->stats.error);
     store_thread_stop(store->thread);
 }
 

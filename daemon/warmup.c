@@ -1,4 +1,7 @@
-/* warmup: see warmup.h. What cannot be read is left out; the log says how much there was. */
+/*
+ * warmup: see warmup.h. What cannot be read is left out, and the log says how much there was; while
+ * the store as a whole cannot be read, it is tried again until it can.
+ */
 #include "daemon/warmup.h"
 
 #include <errno.h>
@@ -13,6 +16,7 @@
 #define PAGE        100
 #define LINES_SHARE 50 /* of an export in one turn of the loop */
 #define LINE_SIZE   (IMPORTER_LINE_MAX + 2)
+#define AGAIN_MS    1000
 
 static const enum record_kind order[] = {RECORD_POLICY, RECORD_PROBE, RECORD_ANSWER};
 #define PHASES (sizeof order / sizeof order[0])
@@ -22,11 +26,14 @@ struct warmup {
     struct memory *memory;
     struct store_read *read; /* NULL: none under way */
     uv_timer_t timer;        /* the import's turns */
-    FILE *export;            /* owned */
-    char *line;              /* owned; LINE_SIZE octets */
+    uv_timer_t again;        /* the store's, once more */
+    int handles;
+    FILE *export; /* owned */
+    char *line;   /* owned; LINE_SIZE octets */
     struct importer importer;
     size_t phase;
     size_t counts[RECORD_KINDS];
+    bool failed, imported; /* failed: some page of this round */
     int64_t began_at;
 };
 
@@ -86,8 +93,9 @@ static void import_begin(struct warmup *warmup)
 {
     const char *path = warmup->config->import_path;
 
-    if (path == NULL)
+    if (path == NULL || warmup->imported)
         return;
+    warmup->imported = true;
     importer_init(&warmup->importer, warmup->memory);
     warmup->line = malloc(LINE_SIZE);
     warmup->export = warmup->line == NULL ? NULL : fopen(path, "re");
@@ -99,8 +107,23 @@ static void import_begin(struct warmup *warmup)
 
 /* ---- the store ---- */
 
+static void on_again(uv_timer_t *timer)
+{
+    struct warmup *warmup = timer->data;
+
+    warmup->phase = 0;
+    warmup->failed = false;
+    next_page(warmup, NULL);
+}
+
+/* A round is over: the first one, or one after the store could not be read. */
 static void warm(struct warmup *warmup)
 {
+    if (warmup->failed) {
+        uv_timer_start(&warmup->again, on_again, AGAIN_MS, 0);
+        import_begin(warmup);
+        return;
+    }
     log_event(LOG_LEVEL_INFO, "warm", "answers", LOG_NUM(warmup->counts[RECORD_ANSWER]), "policies",
               LOG_NUM(warmup->counts[RECORD_POLICY]), "probes",
               LOG_NUM(warmup->counts[RECORD_PROBE]), "ms",
@@ -115,6 +138,7 @@ static void on_page(void *context, const struct store_page *page)
         record_moment_of(clock_monotonic_ms(), clock_wall_ms(), page->last_written);
 
     warmup->read = NULL;
+    warmup->failed |= page->error != NULL;
     for (size_t i = 0; i < page->count; i++) {
         struct record record = page->records[i];
 
@@ -159,7 +183,9 @@ struct warmup *warmup_new(uv_loop_t *loop, const struct config *config, struct m
     warmup->memory = memory;
     warmup->began_at = clock_monotonic_ms();
     uv_timer_init(loop, &warmup->timer);
-    warmup->timer.data = warmup;
+    uv_timer_init(loop, &warmup->again);
+    warmup->timer.data = warmup->again.data = warmup;
+    warmup->handles = 2;
     uv_timer_start(&warmup->timer, on_begin, 0, 0);
     return warmup;
 }
@@ -168,6 +194,8 @@ static void on_closed(uv_handle_t *handle)
 {
     struct warmup *warmup = handle->data;
 
+    if (--warmup->handles > 0)
+        return;
     if (warmup->export != NULL)
         fclose(warmup->export);
     free(warmup->line);
@@ -179,4 +207,5 @@ void warmup_close(struct warmup *warmup)
     if (warmup->read != NULL)
         store_read_cancel(warmup->read);
     uv_close((uv_handle_t *)&warmup->timer, on_closed);
+    uv_close((uv_handle_t *)&warmup->again, on_closed);
 }

@@ -251,6 +251,8 @@ def _(c):
             disk.fill()
             began = time.monotonic()
             lives.stop()
+            if not [line for line in one.events("store-not-closed") if " lost=0 " not in line]:
+                raise Failed("what is lost is not told")
             if time.monotonic() - began > 10 and not c.world.valgrind:
                 raise Failed(f"it took {time.monotonic() - began:.1f} s")
     c.do(step)
@@ -322,6 +324,36 @@ def locked(c, at_start):
 
 
 table("hostile-40", "the store is locked by another process", [("while it runs", False), ("when it starts", True)], locked, daemon="stored", group="few", valgrind=False)
+
+
+@stored("a store that cannot even be read when it starts is read back when it can be", "hostile-40", valgrind=False)
+def _(c):
+    c.clear_mx()
+    c.sts()
+
+    def step():
+        with remembering.Lives(c, like="stored") as lives:
+            one = lives.start()
+            c.must_be("SEC", one.ask(c.u))
+            one.settled()
+            lives.stop()
+            thief = sqlite3.connect(lives.store, isolation_level=None, timeout=10, check_same_thread=False)
+            try:
+                thief.execute("PRAGMA locking_mode = exclusive")
+                thief.execute("BEGIN EXCLUSIVE")
+                one = lives.start(resolver=remembering.BROKEN)
+                waiting.until(lambda: _degraded(one), "it is noticed")
+                if one.events("warm"):
+                    raise Failed("it says that it has read back what it could not read")
+                thief.execute("ROLLBACK")
+            finally:
+                thief.close()
+            warm = waiting.until(lambda: one.events("warm"), "it is read back", 60)
+            if " policies=1 " not in warm[0]:
+                raise Failed(warm[0])
+            c.must_be("SEC", one.ask(c.u))
+    remembering.cut_off(c)
+    c.do(step)
 
 
 @stored("the folder of the store is missing: made, or served from memory", "hostile-40")
