@@ -21,7 +21,7 @@ static void identities(void **state)
 
 static void the_longest_identity_fits(void **state)
 {
-    char host[HOSTNAME_MAX + 2], out[RECORD_IDENTITY_MAX];
+    char host[HOSTNAME_MAX + 2] = "", out[RECORD_IDENTITY_MAX];
     struct record probe = make_probe("2001:db8:1111:2222:3333:4444:5555:6666", host);
 
     (void)state;
