@@ -1,12 +1,13 @@
 /*
  * store_writer: the two halves of tests/store_kill.py.
  *
- *   store_writer write PATH RUN   puts numbered records without end, until it is killed; says
- *                                 "written N" whenever the store says that N records are in the
- * file store_writer check PATH       says "answer KEY" and "policy DOMAIN" for all that is there
+ *   store_writer write PATH RUN   puts numbered records until it is killed; says "written N"
+ *                                 whenever the store says that it has written N
+ *   store_writer check PATH       says "answer KEY" and "policy DOMAIN" for all that is there
  *
  * Record n of a run is an answer "aN.runR.example"; every fourth is a policy that is to be
- * enforced, "pN.runR.example".
+ * enforced, "pN.runR.example". After RECORDS_MAX they are put again from the first, so that there
+ * is something to write at any moment.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -95,11 +96,11 @@ static void on_tick(uv_timer_t *timer)
     struct store_stats stats;
     char name[64];
 
-    for (int i = 0; i < PUTS && writer->next < RECORDS_MAX; i++, writer->next++) {
-        bool policy = writer->next % 4 == 0;
+    for (int i = 0; i < PUTS; i++, writer->next++) {
+        unsigned number = writer->next % RECORDS_MAX;
+        bool policy = number % 4 == 0;
 
-        snprintf(name, sizeof name, "%c%u.run%s.example", policy ? 'p' : 'a', writer->next,
-                 writer->run);
+        snprintf(name, sizeof name, "%c%u.run%s.example", policy ? 'p' : 'a', number, writer->run);
         if (policy)
             put_policy(writer, name, clock_wall_ms());
         else
