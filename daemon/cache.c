@@ -133,7 +133,7 @@ static void make_room(struct cache *cache, struct segment *segment)
     }
 }
 
-bool cache_put(struct cache *cache, struct finding *take)
+static bool put(struct cache *cache, struct finding *take, bool wanted)
 {
     struct segment *segment;
 
@@ -143,13 +143,23 @@ bool cache_put(struct cache *cache, struct finding *take)
         finding_free(take);
         return false;
     }
-    take->negative = take->statuses[FORM_PLAIN] != ANSWER_OK;
     segment = segment_of(cache, take);
-    list_append(&segment->recent, &take->recent);
+    /* before the first of a list is behind its last */
+    list_append(wanted ? &segment->recent : segment->recent.next, &take->recent);
     segment->entries++;
     segment->octets += take->size;
     make_room(cache, segment);
     return true;
+}
+
+bool cache_put(struct cache *cache, struct finding *take)
+{
+    return put(cache, take, true);
+}
+
+bool cache_put_unasked(struct cache *cache, struct finding *take)
+{
+    return put(cache, take, false);
 }
 
 bool cache_remove(struct cache *cache, const char *key, size_t length)
@@ -169,7 +179,7 @@ void cache_get_stats(const struct cache *cache, struct cache_stats *out)
     out->evictions = cache->evictions;
 }
 
-const struct finding *cache_next(const struct cache *cache, const struct finding *finding)
+struct finding *cache_next(const struct cache *cache, const struct finding *finding)
 {
     return finding == NULL ? cache->map : finding->hh.next;
 }

@@ -34,6 +34,9 @@ struct finding *cache_use(struct cache *cache, const char *key, size_t length, i
 /* Takes the finding; one of the same key is replaced and freed. False, and the finding is freed,
  * without memory. */
 bool cache_put(struct cache *cache, struct finding *take);
+/* The same for one that nobody asks for now: it is the first to go, at once when there is no room.
+ */
+bool cache_put_unasked(struct cache *cache, struct finding *take);
 bool cache_remove(struct cache *cache, const char *key, size_t length);
 void cache_flush(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);
@@ -49,4 +52,4 @@ void cache_mark(struct cache *cache, struct finding *finding);
 
 /* Walks all findings, oldest first: the first for NULL, else the one after `finding`; NULL at the
  * end. The walk is spoilt by cache_put and cache_remove. */
-const struct finding *cache_next(const struct cache *cache, const struct finding *finding);
+struct finding *cache_next(const struct cache *cache, const struct finding *finding);

@@ -57,6 +57,8 @@ void command_held(struct command *command)
     const struct hold *hold = after == NULL ? NULL : holds_find(holds, after), *last = NULL;
     json_t *list;
 
+    if (after == NULL)
+        memory_sweep_holds(memory_of(command));
     if (after != NULL && hold == NULL) {
         command_refuse(command, "the holds changed while they were listed: list them again");
         return;
@@ -76,11 +78,12 @@ static void answer_release(struct command *command, bool released)
     command_finish(command, json_pack("{s:b}", "released", (int)released));
 }
 
-static void on_recalled(void *context)
+static void on_recalled(void *context, bool sure)
 {
     struct command *command = context;
     struct key key;
 
+    (void)sure;
     command->recall = NULL;
     parse_key(command, &key);
     answer_release(command, engine_release(command->engine, &key));

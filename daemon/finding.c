@@ -87,6 +87,7 @@ struct finding *finding_new(const struct key *key, const struct verdict *verdict
     if (finding == NULL)
         return NULL;
     finding->verdict = *verdict;
+    finding->negative = finding->statuses[FORM_PLAIN] != ANSWER_OK;
     finding->complete = evidence != NULL && evidence->complete;
     finding->made_at = finding->used_at = finding->use_noted_at = now;
     return finding;

@@ -27,6 +27,7 @@ struct finding {
     int64_t used_at;      /* monotonic ms of the last question */
     int64_t use_noted_at; /* of the last one that went to the store */
     bool negative, unsaved;
+    bool unasked; /* the store could not be asked what it knows of the key */
 
     bool complete; /* of a whole lookup: no evidence is missing */
     uint8_t statuses[FORM_COUNT];

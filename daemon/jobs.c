@@ -127,6 +127,15 @@ static bool job_line_up(struct job *job)
 
 /* ---- what is known already ---- */
 
+/* What is held is probed anew, but no more often than it is to be: a TEMP lapses within a minute.
+ */
+static int64_t held_probed_after(const struct job *job, const struct finding *before, int64_t now)
+{
+    int64_t lately = now - job->jobs->config->verdict.hold_probe_min_ms / 2;
+
+    return before->made_at < lately ? before->made_at : lately;
+}
+
 /* Takes what an earlier finding of the key proved; true when it still is the answer. */
 static bool job_begin_with(struct job *job, const struct finding *before, int64_t now)
 {
@@ -137,7 +146,7 @@ static bool job_begin_with(struct job *job, const struct finding *before, int64_
     if (job->refresh)
         job->probed_after = now - job->jobs->config->prober.book.good_ms / 4 * 3;
     if (before->verdict.reason == REASON_HELD)
-        job->probed_after = before->made_at;
+        job->probed_after = held_probed_after(job, before, now);
     return before->verdict.valid_until > now && before->complete && !job->refresh;
 }
 
@@ -156,7 +165,7 @@ static void job_answer_known(struct job *job, const struct finding *known)
     job_free(job);
 }
 
-static void on_recalled(void *context)
+static void on_recalled(void *context, bool sure)
 {
     struct job *job = context;
     struct jobs *jobs = job->jobs;
@@ -166,6 +175,7 @@ static void on_recalled(void *context)
 
     job->recall = NULL;
     jobs->recalling--;
+    job->unasked = !sure;
     if (job_begin_with(job, known, now) && !job->forgotten) {
         job_answer_known(job, known);
         return;
@@ -188,10 +198,13 @@ static int job_begin(struct job *job, int64_t now)
     const struct finding *before = memory_peek(jobs->memory, &job->key);
 
     job_begin_with(job, before, now);
-    if (before == NULL &&
-        memory_recall(&job->recall, jobs->memory, &job->key, on_recalled, job) == 0) {
-        jobs->recalling++;
-        return 0;
+    if (before == NULL || before->unasked) {
+        int error = memory_recall(&job->recall, jobs->memory, &job->key, on_recalled, job);
+
+        job->unasked = error != UV_ENOENT;
+        jobs->recalling += error == 0;
+        if (error == 0)
+            return 0;
     }
     job_hasten(job, now);
     return job_line_up(job) ? 0 : UV_ENOMEM;

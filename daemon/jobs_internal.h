@@ -24,6 +24,7 @@ struct job {
     bool settled;                 /* nothing can change `early` any more */
     bool refresh;                 /* goes on though nobody waits */
     bool asked;                   /* somebody wanted to know */
+    bool unasked;                 /* the store could not be asked what it knows */
     bool forgotten;               /* what it finds is not kept */
     struct list waiters;
     struct list ending;    /* in jobs->ending once running */

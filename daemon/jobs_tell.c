@@ -85,14 +85,29 @@ void job_select(struct list *out, struct job *job, int64_t now, bool early)
     list_take(&job->waiters, &rest);
 }
 
+/* The store was asked meanwhile: what it knew is in the cache. */
+static void job_catch_up(struct job *job)
+{
+    const struct finding *known = memory_peek(job->jobs->memory, &job->key);
+
+    if (!job->unasked || known == NULL || known->unasked)
+        return;
+    job->remembered = known->verdict.remembered;
+    job->unasked = false;
+}
+
 void job_complete(struct job *job, int64_t now)
 {
-    struct finding *finding = job_finding(job, now), *told = NULL;
-    bool kept = finding != NULL && job->lookup != NULL && !job->forgotten;
-    struct keeping keeping = {.by_refresh = !job->asked};
     struct jobs *jobs = job->jobs;
+    struct finding *finding, *told = NULL;
+    struct keeping keeping;
     struct list waiters;
+    bool kept;
 
+    job_catch_up(job);
+    finding = job_finding(job, now);
+    kept = finding != NULL && job->lookup != NULL && !job->forgotten;
+    keeping = (struct keeping){.by_refresh = !job->asked, .unasked = job->unasked};
     job_end(job);
     list_take(&waiters, &job->waiters);
     /* a waiter may flush the cache, so what is told must not be the cache's own */

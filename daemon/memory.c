@@ -28,8 +28,33 @@ struct record_moment memory_moment(void)
 
 /* ---- what is on its way to the store ---- */
 
+static void on_notes(uv_timer_t *timer);
+
+static void on_asked(void *context, bool sure)
+{
+    struct memory *memory = context;
+
+    memory->asking = NULL;
+    uv_timer_start(&memory->notes, on_notes, sure ? 1 : (uint64_t)memory->config->store_flush_ms,
+                   0);
+}
+
+/* What the store knows comes first: memory_recall writes the finding when it is sure. */
+static void ask_store(struct memory *memory, struct finding *finding)
+{
+    struct key key;
+
+    key_parse(&key, finding->key, finding->key_length, memory->config->prober.smtp_port);
+    if (memory_recall(&memory->asking, memory, &key, on_asked, memory) != 0)
+        cache_mark(memory->cache, finding);
+}
+
 static void note(struct memory *memory, struct finding *finding, struct record_moment moment)
 {
+    if (finding->unasked) {
+        ask_store(memory, finding);
+        return;
+    }
     if (finding->unsaved)
         memory_store_finding(memory, finding);
     else if (!finding->negative)
@@ -49,6 +74,8 @@ static void on_notes(uv_timer_t *timer)
         if (finding == NULL)
             break;
         note(memory, finding, moment);
+        if (memory->asking != NULL)
+            return;
     }
     uv_timer_start(timer, on_notes, finding != NULL ? 1 : (uint64_t)memory->config->store_flush_ms,
                    0);
@@ -58,13 +85,11 @@ static void on_notes(uv_timer_t *timer)
 static void on_begun(void *context)
 {
     struct memory *memory = context;
-    const struct finding *finding = NULL;
+    struct finding *finding = NULL;
 
     while ((finding = cache_next(memory->cache, finding)) != NULL) {
-        struct finding *marked = cache_get(memory->cache, finding->key, finding->key_length);
-
-        marked->unsaved = true;
-        cache_mark(memory->cache, marked);
+        finding->unsaved = true;
+        cache_mark(memory->cache, finding);
     }
     if (memory->tools.sts != NULL)
         sts_tell_all(memory->tools.sts);
@@ -148,6 +173,9 @@ int memory_new(struct memory **out, uv_loop_t *loop, const struct config *config
 
 void memory_close(struct memory *memory)
 {
+    if (memory->asking != NULL)
+        recall_cancel(memory->asking);
+    memory->asking = NULL;
     if (memory->store != NULL) {
         while (cache_next_used(memory->cache) != NULL)
             continue;
@@ -222,12 +250,10 @@ void memory_drop(struct memory *memory, const struct key *key)
 size_t memory_lapse(struct memory *memory)
 {
     int64_t now = clock_monotonic_ms();
-    const struct finding *walk = NULL;
+    struct finding *finding = NULL;
     size_t count = 0;
 
-    while ((walk = cache_next(memory->cache, walk)) != NULL) {
-        struct finding *finding = cache_get(memory->cache, walk->key, walk->key_length);
-
+    while ((finding = cache_next(memory->cache, finding)) != NULL) {
         if (finding->verdict.valid_until > now)
             count++;
         finding->verdict.valid_until = now;
@@ -249,7 +275,7 @@ bool memory_release(struct memory *memory, const struct key *key)
     struct remembered remembered;
     struct verdict verdict;
 
-    if (finding != NULL &&
+    if (arena != NULL && finding != NULL &&
         finding->verdict.remembered.encrypt.since + finding->verdict.remembered.verify.since != 0)
         evidence = finding_evidence(finding, arena);
     if (evidence != NULL) {

@@ -37,6 +37,9 @@ void memory_free(struct memory *memory);
 
 struct cache *memory_cache(struct memory *memory);
 const struct holds *memory_holds(const struct memory *memory);
+/* Ends the holds whose time is over although no lookup has said so: nobody asks any more, or the
+ * domain cannot be looked up. */
+void memory_sweep_holds(struct memory *memory);
 /* NULL when nothing survives a restart. */
 struct store *memory_store(struct memory *memory);
 void memory_get_stats(const struct memory *memory, struct memory_stats *out);
@@ -48,14 +51,16 @@ const struct finding *memory_peek(const struct memory *memory, const struct key 
 
 /*
  * Takes the finding of a whole lookup. It may be gone afterwards (no memory, no room).
- * `by_refresh`: nobody asked. `released`: the operator ended a hold.
+ * `by_refresh`: nobody asked. `released`: the operator ended a hold. `unasked`: the lookup began
+ * without what the store knows: nothing is written over that before the store could be asked.
  */
 struct keeping {
-    bool by_refresh, released;
+    bool by_refresh, released, unasked;
 };
 void memory_keep(struct memory *memory, struct finding *take, struct keeping keeping);
 
-typedef void (*memory_recalled)(void *context);
+/* `sure`: the store was asked, and what it knows is there. */
+typedef void (*memory_recalled)(void *context, bool sure);
 /*
  * Brings what the store knows of a key, and the policy of its domain, into cache and policy memory;
  * then calls `done` exactly once, later, unless recall_cancel. UV_ENOENT when there is no store,

@@ -9,15 +9,17 @@ struct memory {
     struct domain_tools tools;
     struct cache *cache;
     struct holds *holds;
-    struct store *store; /* NULL: none */
-    uv_timer_t notes;    /* uses on their way to the store */
+    struct store *store;   /* NULL: none */
+    uv_timer_t notes;      /* uses on their way to the store */
+    struct recall *asking; /* of a finding that is `unasked`; NULL: none */
     struct memory_stats stats;
     void (*due)(void *context, int64_t at);
     void *due_context;
 };
 
-/* Puts a finding into cache and order of refreshing; NULL when it did not stay. */
-struct finding *memory_cache_put(struct memory *memory, struct finding *take);
+/* Puts a finding into cache and order of refreshing; NULL when it did not stay. `wanted`: somebody
+ * asks for it now. */
+struct finding *memory_cache_put(struct memory *memory, struct finding *take, bool wanted);
 /* Writes a finding to the store, or takes it out when there is nothing worth keeping. */
 void memory_store_finding(struct memory *memory, const struct finding *finding);
 void memory_store_policy(struct memory *memory, const char *domain);

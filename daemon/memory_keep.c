@@ -122,6 +122,24 @@ void memory_list_hold(struct memory *memory, const struct finding *finding, int6
     hold->reminded_at = reminded_at;
 }
 
+void memory_sweep_holds(struct memory *memory)
+{
+    int64_t over = clock_monotonic_ms() - memory->config->job_deadline_ms;
+    const struct hold *next = holds_next(memory->holds, NULL);
+
+    while (next != NULL) {
+        struct hold *hold = holds_find(memory->holds, next->key);
+
+        next = holds_next(memory->holds, hold);
+        if (hold->loss.until > over)
+            continue;
+        memory->stats.holds_ended++;
+        log_event(LOG_LEVEL_WARNING, "hold-ends", "domain", hold->key, "kept",
+                  verdict_level_name(hold->kept), "why", "expired", NULL);
+        holds_remove(memory->holds, hold);
+    }
+}
+
 static void begin_hold(struct memory *memory, const struct finding *finding)
 {
     struct hold *hold;
@@ -152,7 +170,8 @@ void memory_note_hold(struct memory *memory, const struct finding *finding, bool
         go_on(memory, hold, finding);
         return;
     }
-    if (hold != NULL && (released || held || !says_nothing(verdict)))
+    if (hold != NULL &&
+        (released || held || !says_nothing(verdict) || hold->loss.until <= finding->made_at))
         end_hold(memory, hold, verdict,
                  released ? "released" : why_ended(hold, verdict, finding->made_at));
     if (held)
@@ -161,13 +180,25 @@ void memory_note_hold(struct memory *memory, const struct finding *finding, bool
 
 /* ---- the whole ---- */
 
+/* A TEMP that is held lapses soon, but is renewed no more often than any other hold. */
+static int64_t held_temp_due_at(const struct memory *memory, const struct finding *finding)
+{
+    int64_t at = finding->made_at + memory->config->verdict.hold_probe_min_ms;
+
+    if (at < finding->verdict.valid_until)
+        at = finding->verdict.valid_until;
+    return at < finding->verdict.held.until ? at : finding->verdict.held.until;
+}
+
 /* Renewing what is held a little before its hold ends would only renew the wait. */
-static int64_t due_at(const struct finding *finding)
+static int64_t due_at(const struct memory *memory, const struct finding *finding)
 {
     const struct verdict *verdict = &finding->verdict;
     int64_t life = verdict->valid_until - verdict->refresh_at;
     uint64_t seed[2] = {hash_bytes(finding->key, finding->key_length), (uint64_t)finding->made_at};
 
+    if (verdict->reason == REASON_HELD && verdict->level == VERDICT_TEMP)
+        return held_temp_due_at(memory, finding);
     if (verdict->reason == REASON_HELD && verdict->valid_until >= verdict->held.until)
         return verdict->valid_until;
     if (life < 0)
@@ -176,9 +207,9 @@ static int64_t due_at(const struct finding *finding)
     return verdict->refresh_at - (int64_t)(hash_bytes(seed, sizeof seed) % (uint64_t)(life + 1));
 }
 
-struct finding *memory_cache_put(struct memory *memory, struct finding *take)
+struct finding *memory_cache_put(struct memory *memory, struct finding *take, bool wanted)
 {
-    int64_t at = due_at(take);
+    int64_t at = due_at(memory, take);
     struct key_text {
         char text[KEY_TEXT_MAX + 1];
         size_t length;
@@ -187,7 +218,7 @@ struct finding *memory_cache_put(struct memory *memory, struct finding *take)
 
     memcpy(key.text, take->key, take->key_length + 1);
     key.length = take->key_length;
-    if (!cache_put(memory->cache, take))
+    if (!(wanted ? cache_put : cache_put_unasked)(memory->cache, take))
         return NULL;
     kept = cache_get(memory->cache, key.text, key.length);
     if (kept != NULL && cache_schedule(memory->cache, kept, at) && memory->due != NULL)
@@ -205,7 +236,10 @@ void memory_keep(struct memory *memory, struct finding *take, struct keeping kee
     log_verdict(before, take);
     note_history(memory, before, take);
     memory_note_hold(memory, take, keeping.released);
-    kept = memory_cache_put(memory, take);
-    if (kept != NULL)
-        memory_store_finding(memory, kept);
+    take->unasked = keeping.unasked;
+    if (!take->unasked) /* before the cache takes it: it may have no room */
+        memory_store_finding(memory, take);
+    kept = memory_cache_put(memory, take, true);
+    if (kept != NULL && kept->unasked)
+        cache_mark(memory->cache, kept);
 }

@@ -13,6 +13,11 @@
 
 #define RECORD_ARENA_MAX (1024 * 1024)
 
+/* `keep`: write it to the store too. `wanted`: somebody asks for it now. */
+struct restoring {
+    bool keep, wanted;
+};
+
 /* ---- to the store ---- */
 
 /* Nothing is lost when it is forgotten. */
@@ -128,21 +133,47 @@ static struct finding *finding_of(const struct memory *memory, const struct answ
     return finding;
 }
 
+/* What was found out while the store could not be asked, now with what the store knows. */
+static enum restored catch_up(struct memory *memory, const struct finding *known,
+                              const struct answer_record *answer)
+{
+    const struct remembered joined =
+        remembered_join(&answer->remembered, &known->verdict.remembered);
+    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    const struct evidence *evidence = arena == NULL ? NULL : finding_evidence(known, arena);
+    struct finding *finding = NULL;
+    struct verdict verdict;
+    struct key key;
+
+    key_parse(&key, known->key, known->key_length, memory->config->prober.smtp_port);
+    if (evidence != NULL) {
+        verdict_decide(&verdict, evidence, &joined, &memory->config->verdict, known->made_at);
+        finding = finding_new(&key, &verdict, evidence, known->made_at);
+    }
+    arena_free(arena);
+    if (finding == NULL)
+        return RESTORED_REFUSED;
+    memory_keep(memory, finding, (struct keeping){.by_refresh = true});
+    return RESTORED;
+}
+
 static enum restored restore_answer(struct memory *memory, const struct answer_record *answer,
-                                    bool keep)
+                                    struct restoring how)
 {
     const struct finding *known = cache_get(memory->cache, answer->key, strlen(answer->key));
     struct finding *finding;
 
+    if (known != NULL && known->unasked)
+        return catch_up(memory, known, answer);
     if (known != NULL && known->made_at >= answer->decided_at - KEPT_SAME_MS)
         return RESTORED_KNOWN;
     finding = finding_of(memory, answer);
     if (finding == NULL)
         return RESTORED_REFUSED;
     memory_list_hold(memory, finding, answer->reminded_at);
-    finding = memory_cache_put(memory, finding);
-    if (finding != NULL && keep)
+    if (how.keep) /* before the cache takes it: it may have no room */
         memory_store_finding(memory, finding);
+    memory_cache_put(memory, finding, how.wanted);
     return RESTORED;
 }
 
@@ -181,24 +212,24 @@ static enum restored restore_event(struct memory *memory, struct record *record,
     return RESTORED;
 }
 
-enum restored memory_restore(struct memory *memory, struct record *record,
-                             struct record_moment moment, bool keep)
+static enum restored restore(struct memory *memory, struct record *record,
+                             struct record_moment moment, struct restoring how)
 {
     enum restored restored = RESTORED_REFUSED;
 
     record_to_daemon(record, moment);
     switch (record->kind) {
     case RECORD_ANSWER:
-        restored = restore_answer(memory, &record->answer, keep);
+        restored = restore_answer(memory, &record->answer, how);
         break;
     case RECORD_POLICY:
-        restored = restore_policy(memory, &record->policy, keep);
+        restored = restore_policy(memory, &record->policy, how.keep);
         break;
     case RECORD_PROBE:
-        restored = restore_probe(memory, &record->probe, keep);
+        restored = restore_probe(memory, &record->probe, how.keep);
         break;
     case RECORD_EVENT:
-        restored = restore_event(memory, record, keep);
+        restored = restore_event(memory, record, how.keep);
         break;
     default:
         break;
@@ -207,10 +238,17 @@ enum restored memory_restore(struct memory *memory, struct record *record,
     return restored;
 }
 
+enum restored memory_restore(struct memory *memory, struct record *record,
+                             struct record_moment moment, bool keep)
+{
+    return restore(memory, record, moment, (struct restoring){.keep = keep});
+}
+
 /* ---- recall ---- */
 
 struct recall {
     struct memory *memory;
+    struct key key;
     struct store_read *read;
     memory_recalled done;
     void *context;
@@ -224,7 +262,21 @@ static void take_in(struct memory *memory, const struct record *found, struct re
     if (found == NULL)
         return;
     record = *found;
-    memory_restore(memory, &record, moment, false);
+    restore(memory, &record, moment, (struct restoring){.wanted = true});
+}
+
+/* A finding that was made without the store: now that it was asked, it may be written. */
+static void settle(struct memory *memory, const struct key *key, bool sure)
+{
+    struct finding *known = cache_get(memory->cache, key->text, key->text_length);
+
+    if (known == NULL || !known->unasked)
+        return;
+    known->unasked = !sure;
+    if (sure)
+        memory_store_finding(memory, known);
+    else
+        cache_mark(memory->cache, known);
 }
 
 static void on_found(void *context, const struct store_found *found)
@@ -236,10 +288,11 @@ static void on_found(void *context, const struct store_found *found)
     struct record_moment moment =
         record_moment_of(clock_monotonic_ms(), clock_wall_ms(), found->last_written);
 
-    free(recall);
     take_in(memory, found->policy, moment);
     take_in(memory, found->answer, moment);
-    done(done_context);
+    settle(memory, &recall->key, !found->unsure);
+    free(recall);
+    done(done_context, !found->unsure);
 }
 
 int memory_recall(struct recall **out, struct memory *memory, const struct key *key,
@@ -253,7 +306,7 @@ int memory_recall(struct recall **out, struct memory *memory, const struct key *
     recall = calloc(1, sizeof *recall);
     if (recall == NULL)
         return UV_ENOMEM;
-    *recall = (struct recall){memory, NULL, done, context};
+    *recall = (struct recall){memory, *key, NULL, done, context};
     error = store_find(&recall->read, memory->store, key->text,
                        key->kind == KEY_DOMAIN ? key->name : NULL, on_found, recall);
     if (error != 0) {

@@ -159,6 +159,7 @@ static void answer_find(struct store_read *read, struct arena *arena, bool late)
             newest(read->store, arena, RECORD_POLICY, job->domain, late ? NULL : job->policy);
     if (!late)
         result.last_written = job->last_written;
+    result.unsure = result.answer == NULL && (late || job->page.error != NULL);
     found(read->context, &result);
 }
 
@@ -172,7 +173,7 @@ static void find_is_late(struct store_read *read)
 
         read->found = NULL;
         list_remove(&read->link);
-        found(read->context, &(struct store_found){0});
+        found(read->context, &(struct store_found){.unsure = true});
         return;
     }
     answer_find(read, arena, true);

@@ -71,6 +71,7 @@ void store_lapse_answers(struct store *store);
  * `last_written` is the wall clock at the last write before this process's first. */
 struct store_found {
     const struct record *answer, *policy;
+    bool unsure; /* the store could not be asked, or not in time: there may be an answer */
     int64_t last_written;
 };
 typedef void (*store_on_found)(void *context, const struct store_found *found);

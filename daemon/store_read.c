@@ -35,25 +35,29 @@ static void drop_row(struct store_db *db, enum record_kind kind, int64_t rowid)
 
 /* ---- one ---- */
 
-static const struct record *find(struct store_db *db, struct arena *arena,
+static const struct record *find(struct store_db *db, struct store_job *job,
                                  enum store_statement statement, enum record_kind kind,
                                  const char *name)
 {
     struct sql_statement *select = db->statements[statement];
-    struct record *record = arena_alloc(arena, sizeof *record);
+    struct record *record = arena_alloc(job->arena, sizeof *record);
     enum store_row row = STORE_ROW_NO_MEMORY;
     enum sql_result result;
     int64_t rowid = 0;
 
-    if (record == NULL)
+    if (record == NULL) {
+        job->page.error = "no memory";
         return NULL;
+    }
     sql_bind_text(select, 1, name);
     result = sql_step(select);
     if (result == SQL_ROW) {
         rowid = store_row_place(select).rowid;
-        row = store_row_read(select, arena, kind, record);
+        row = store_row_read(select, job->arena, kind, record);
     }
     sql_reset(select);
+    if (result != SQL_DONE && row == STORE_ROW_NO_MEMORY)
+        job->page.error = "the store cannot be read";
     if (result == SQL_CORRUPT || result == SQL_STATEMENT || result == SQL_FAILED)
         store_db_failed(db, result);
     else if (row == STORE_ROW_BAD)
@@ -193,7 +197,7 @@ void store_db_read(struct store_db *db, struct store_job *job)
         list(db, job);
         return;
     }
-    job->answer = find(db, job->arena, STATEMENT_FIND_ANSWER, RECORD_ANSWER, job->key);
+    job->answer = find(db, job, STATEMENT_FIND_ANSWER, RECORD_ANSWER, job->key);
     if (job->domain != NULL && db->sql != NULL)
-        job->policy = find(db, job->arena, STATEMENT_FIND_POLICY, RECORD_POLICY, job->domain);
+        job->policy = find(db, job, STATEMENT_FIND_POLICY, RECORD_POLICY, job->domain);
 }

@@ -346,3 +346,24 @@ void remembered_release(struct remembered *remembered)
     remembered->verify = remembered->encrypt = (struct loss){0, 0};
     remembered->refused = false;
 }
+
+/* A loss that goes on began earlier than was seen. */
+static void begin_earlier(struct loss *loss, const struct loss *earlier)
+{
+    if (loss->since != 0 && earlier->since != 0)
+        *loss = *earlier;
+}
+
+struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later)
+{
+    struct remembered joined = later->proven >= earlier->proven ? *later : *earlier;
+
+    if (later->proven == earlier->proven) {
+        begin_earlier(&joined.verify, &earlier->verify);
+        begin_earlier(&joined.encrypt, &earlier->encrypt);
+    }
+    joined.dane_until = larger(earlier->dane_until, later->dane_until);
+    joined.secure = earlier->secure || later->secure;
+    joined.refused = later->refused;
+    return joined;
+}

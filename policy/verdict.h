@@ -165,6 +165,9 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
 
 /* The operator ends a hold: what was proven by probing is forgotten, the rest stays. */
 void remembered_release(struct remembered *remembered);
+/* Of two that know nothing of each other, what counts: nothing is weaker than in either, and a loss
+ * that both know of goes on as it began. */
+struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later);
 
 /* A verdict that no lookup stands behind: REASON_KEY, _OVERLOAD, _MEMORY, _DEADLINE. */
 void verdict_without_evidence(struct verdict *out, enum verdict_level level,

@@ -4,6 +4,7 @@
  */
 #include "fake_domain.h"
 
+#include <sqlite3.h>
 #include <unistd.h>
 
 #define STORE_SETTINGS                                                                             \
@@ -101,15 +102,43 @@ static void flush_store(void)
     assert_int_equal(stats.pending, 0);
 }
 
-static void restart(void)
+static void stop(void)
 {
-    const struct domain_tools tools = {.smtp_port = 25};
-
     engine_close(engine);
     uv_run(&loop, UV_RUN_DEFAULT);
     engine_free(engine);
     lookup_count = 0;
+}
+
+static void start(void)
+{
+    const struct domain_tools tools = {.smtp_port = 25};
+
     assert_int_equal(engine_new(&engine, &loop, &config, &tools), 0);
+}
+
+static void restart(void)
+{
+    stop();
+    start();
+}
+
+static const struct finding *cached(const char *name)
+{
+    struct key key;
+
+    key_parse(&key, name, strlen(name), 25);
+    return memory_peek(engine_memory(engine), &key);
+}
+
+static void run_for(int64_t ms)
+{
+    int64_t end = clock_monotonic_ms() + ms;
+
+    while (clock_monotonic_ms() < end) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
 }
 
 /* ---- holds ---- */
@@ -189,7 +218,106 @@ static void a_hold_survives_a_restart(void **state)
     end();
 }
 
+static void a_refusal_that_is_held_is_probed_no_more_often(void **state)
+{
+    int64_t earliest;
+
+    (void)state;
+    begin(SETTINGS "hold-probe-min = 1h\nttl-min = 10ms\ntemp-ttl = 50ms\n");
+    learn("d.example", STARTTLS_TLS);
+    lapse();
+    learn("d.example", STARTTLS_REFUSED);
+    assert_int_equal(held(), 1);
+    run_for(1200);
+    assert_int_equal(lookup_count, 2); /* not renewed, though it lapsed */
+    earliest = clock_monotonic_ms() - 30 * 60 * 1000;
+    learn("d.example", STARTTLS_REFUSED);
+    assert_true(probed_after[2] >= earliest && probed_after[2] < earliest + 60 * 1000);
+    end();
+}
+
+static void a_hold_ends_though_nothing_can_be_seen(void **state)
+{
+    struct asker asker;
+
+    (void)state;
+    begin(SETTINGS "hold = 200ms\nttl-min = 10ms\njob-deadline = 20ms\nanswer-deadline = 10ms\n"
+                   "remembered-deadline = 10ms\n");
+    learn("d.example", STARTTLS_TLS);
+    lapse();
+    learn("d.example", STARTTLS_CLEAR);
+    lapse();
+    ask(&asker, "d.example", true); /* not answered, and nobody asks again */
+    await(&asker);
+    assert_int_equal(asker.status, ANSWER_TEMP);
+    memory_sweep_holds(engine_memory(engine));
+    assert_int_equal(held(), 1);
+    run_for(300);
+    memory_sweep_holds(engine_memory(engine));
+    assert_int_equal(held(), 0);
+    end();
+}
+
 /* ---- the store ---- */
+
+/* Another process has the store for itself while the daemon starts. */
+static void what_the_store_knew_counts_once_it_can_be_asked(void **state)
+{
+    char path[128];
+    sqlite3 *thief;
+
+    (void)state;
+    begin(with_store(""));
+    learn("d.example", STARTTLS_VERIFIED);
+    lapse();
+    flush_store();
+    stop();
+    snprintf(path, sizeof path, "%s/store.db", folder);
+    assert_int_equal(sqlite3_open(path, &thief), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(thief, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE", NULL, NULL, NULL),
+        SQLITE_OK);
+    start();
+    learn("d.example", STARTTLS_CLEAR);
+    must_be("d.example", "");
+    assert_true(cached("d.example")->unasked);
+    sqlite3_close(thief);
+    for (int i = 0; i < 20000 && cached("d.example")->unasked; i++)
+        run_for(1);
+    must_be("d.example", "verify servername=hostname");
+    assert_int_equal(held(), 1);
+    flush_store();
+    restart();
+    must_be("d.example", "verify servername=hostname");
+    assert_int_equal(lookup_count, 0);
+    end();
+}
+
+static void a_cache_that_is_full_keeps_what_was_used_last(void **state)
+{
+    char key[64];
+
+    (void)state;
+    begin(with_store(""));
+    for (int i = 0; i < 40; i++) {
+        snprintf(key, sizeof key, "d%d.example", i);
+        learn(key, STARTTLS_TLS);
+        run_for(2);
+    }
+    lapse();
+    learn("d0.example", STARTTLS_CLEAR);
+    flush_store();
+    stop();
+    config.cache_entries = 20;
+    start();
+    run_for(300);
+    assert_non_null(cached("d0.example")); /* held */
+    assert_non_null(cached("d39.example"));
+    assert_null(cached("d1.example"));
+    learn("d1.example", STARTTLS_CLEAR); /* and yet it is remembered */
+    must_be("d1.example", "encrypt");
+    end();
+}
 
 static void an_answer_survives_a_restart(void **state)
 {
@@ -264,6 +392,25 @@ static void what_is_used_is_renewed_before_it_ends(void **state)
     end();
 }
 
+static void what_lives_for_a_moment_is_not_renewed_unasked(void **state)
+{
+    struct asker asker;
+
+    (void)state;
+    begin(SETTINGS "ttl-min = 60s\nttl-max = 1h\n");
+    ask(&asker, "d.example", false);
+    turn();
+    lookups[0]->evidence.mx_ttl = 0;
+    answer_dane(lookups[0], false);
+    lookups[0]->evidence.mx_ttl = 0;
+    lookups[0]->evidence.complete = true;
+    lookups[0]->changed(lookups[0]->context);
+    assert_string_equal(asker.text, "dane-only");
+    run_for(1500);
+    assert_int_equal(lookup_count, 1);
+    end();
+}
+
 static void what_gave_no_opinion_is_not_renewed_unasked(void **state)
 {
     struct refresh_stats stats = {0};
@@ -306,6 +453,13 @@ int main(void)
         cmocka_unit_test(a_downgrade_is_held_and_released),
         cmocka_unit_test(a_hold_ends_when_the_host_recovers),
         cmocka_unit_test(a_held_host_is_probed_anew),
+        cmocka_unit_test(a_refusal_that_is_held_is_probed_no_more_often),
+        cmocka_unit_test(a_hold_ends_though_nothing_can_be_seen),
+        cmocka_unit_test_setup_teardown(what_the_store_knew_counts_once_it_can_be_asked,
+                                        make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(a_cache_that_is_full_keeps_what_was_used_last, make_folder,
+                                        drop_folder),
+        cmocka_unit_test(what_lives_for_a_moment_is_not_renewed_unasked),
         cmocka_unit_test_setup_teardown(a_hold_survives_a_restart, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(an_answer_survives_a_restart, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(what_is_forgotten_stays_forgotten, make_folder,
