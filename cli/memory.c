@@ -167,34 +167,43 @@ struct import {
     char incomplete[128];
 };
 
-/* One line; what is beyond LINE_SIZE of it is left out, and the daemon will refuse it. */
-static bool read_line(struct import *import)
+/* One line, without its end; what is beyond LINE_SIZE is left out, and the daemon refuses it. */
+static bool read_line(struct import *import, size_t *length)
 {
-    int c = 0;
+    int c = getc(import->file);
 
-    if (fgets(import->line, LINE_SIZE, import->file) == NULL)
+    if (c == EOF)
         return false;
-    if (strlen(import->line) == LINE_SIZE - 1 && import->line[LINE_SIZE - 2] != '\n')
-        while (c != '\n' && c != EOF)
-            c = getc(import->file);
+    for (*length = 0; c != '\n' && c != EOF; c = getc(import->file))
+        if (*length < LINE_SIZE)
+            import->line[(*length)++] = (char)c;
     return true;
+}
+
+/* NULL for what is no JSON anyway, and would be six times as long on its way: control octets. */
+static json_t *line_json(const char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)line[i] < ' ' && line[i] != '\t' && line[i] != '\r')
+            return NULL;
+    return json_stringn(line, length);
 }
 
 /* Some lines as an array; *end once the file is over. A line that is no UTF-8 is sent as empty. */
 static json_t *read_batch(struct import *import, bool *end)
 {
     json_t *lines = json_array();
-    size_t octets = 0;
+    size_t octets = 0, length;
 
     while (json_array_size(lines) < BATCH_LINES && octets < BATCH_OCTETS) {
         json_t *line;
 
-        if (!read_line(import)) {
+        if (!read_line(import, &length)) {
             *end = true;
             break;
         }
-        octets += strlen(import->line);
-        line = json_string(import->line);
+        octets += length;
+        line = line_json(import->line, length);
         json_array_append_new(lines, line != NULL ? line : json_string(""));
     }
     return lines;
@@ -240,6 +249,21 @@ static int import_all(struct import *import)
     return import->refused > 0 ? CLI_NO : CLI_OK;
 }
 
+static void print_import(const struct import *import)
+{
+    json_t *json;
+
+    if (!import->cli->json) {
+        printf("imported %lld, known already %lld, refused %lld\n", (long long)import->restored,
+               (long long)import->known, (long long)import->refused);
+        return;
+    }
+    json = json_pack("{s:I, s:I, s:I}", "imported", import->restored, "known", import->known,
+                     "refused", import->refused);
+    print_json(json);
+    json_decref(json);
+}
+
 static int import_from(struct import *import)
 {
     int status;
@@ -251,8 +275,7 @@ static int import_from(struct import *import)
         return CLI_NO_DAEMON;
     }
     status = import_all(import);
-    printf("imported %lld, known already %lld, refused %lld\n", (long long)import->restored,
-           (long long)import->known, (long long)import->refused);
+    print_import(import);
     if (*import->incomplete != '\0')
         fprintf(stderr, "mxcrypt: %s\n", import->incomplete);
     close(import->fd);

@@ -5,18 +5,23 @@
 #include "daemon/warmup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/importer.h"
 
-#define PAGE        100
-#define LINES_SHARE 50 /* of an export in one turn of the loop */
-#define LINE_SIZE   (IMPORTER_LINE_MAX + 2)
-#define AGAIN_MS    1000
+#define PAGE         100
+#define LINES_SHARE  50 /* of an export in one turn of the loop */
+#define OCTETS_SHARE (64 * 1024)
+#define LINE_SIZE    (IMPORTER_LINE_MAX + 2)
+#define REFUSALS_MAX 20 /* that are told one by one */
+#define AGAIN_MS     1000
 
 static const enum record_kind order[] = {RECORD_POLICY, RECORD_PROBE, RECORD_ANSWER};
 #define PHASES (sizeof order / sizeof order[0])
@@ -53,34 +58,42 @@ static void import_over(struct warmup *warmup, const char *why)
     warmup->export = NULL;
 }
 
-/* One line; what is beyond LINE_SIZE of it is left out, and the importer will refuse it. */
-static bool read_line(struct warmup *warmup)
+/* One line, without its end; what is beyond LINE_SIZE is left out, and the importer refuses it. */
+static bool read_line(struct warmup *warmup, size_t *length)
 {
-    int c = 0;
+    int c = getc(warmup->export);
 
-    if (fgets(warmup->line, LINE_SIZE, warmup->export) == NULL)
+    if (c == EOF)
         return false;
-    if (strlen(warmup->line) == LINE_SIZE - 1 && warmup->line[LINE_SIZE - 2] != '\n')
-        while (c != '\n' && c != EOF)
-            c = getc(warmup->export);
+    for (*length = 0; c != '\n' && c != EOF; c = getc(warmup->export))
+        if (*length < LINE_SIZE)
+            warmup->line[(*length)++] = (char)c;
     return true;
+}
+
+static void log_refusal(const struct importer *importer, const char *why)
+{
+    if (importer->refused <= REFUSALS_MAX)
+        log_event(LOG_LEVEL_WARNING, "import-refused", "line", LOG_NUM(importer->line), "reason",
+                  why, NULL);
 }
 
 static void on_import_turn(uv_timer_t *timer)
 {
     struct warmup *warmup = timer->data;
+    size_t length, octets = 0;
 
-    for (int share = LINES_SHARE; share > 0; share--) {
+    for (int share = LINES_SHARE; share > 0 && octets < OCTETS_SHARE; share--) {
         const char *why = NULL;
 
-        if (!read_line(warmup)) {
+        if (!read_line(warmup, &length)) {
             import_over(warmup, importer_end(&warmup->importer));
             return;
         }
-        importer_line(&warmup->importer, warmup->line, strlen(warmup->line), &why);
+        octets += length;
+        importer_line(&warmup->importer, warmup->line, length, &why);
         if (why != NULL)
-            log_event(LOG_LEVEL_WARNING, "import-refused", "line", LOG_NUM(warmup->importer.line),
-                      "reason", why, NULL);
+            log_refusal(&warmup->importer, why);
         if (importer_failed(&warmup->importer)) {
             import_over(warmup, why);
             return;
@@ -89,18 +102,35 @@ static void on_import_turn(uv_timer_t *timer)
     uv_timer_start(timer, on_import_turn, 1, 0);
 }
 
+/* NULL with *why. Of something else than a file one could wait for ever. */
+static FILE *open_export(const char *path, const char **why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    FILE *file = NULL;
+
+    *why = "it is no regular file";
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        file = fdopen(fd, "r");
+    else if (fd < 0)
+        *why = strerror(errno);
+    if (file == NULL && fd >= 0)
+        close(fd);
+    return file;
+}
+
 static void import_begin(struct warmup *warmup)
 {
-    const char *path = warmup->config->import_path;
+    const char *path = warmup->config->import_path, *why = "no memory";
 
     if (path == NULL || warmup->imported)
         return;
     warmup->imported = true;
     importer_init(&warmup->importer, warmup->memory);
     warmup->line = malloc(LINE_SIZE);
-    warmup->export = warmup->line == NULL ? NULL : fopen(path, "re");
+    warmup->export = warmup->line == NULL ? NULL : open_export(path, &why);
     if (warmup->export == NULL)
-        import_over(warmup, strerror(errno));
+        import_over(warmup, why);
     else
         uv_timer_start(&warmup->timer, on_import_turn, 1, 0);
 }

@@ -241,6 +241,56 @@ def _(c):
     c.do(step)
 
 
+@command("the key `import`: a FIFO that nobody writes to is not waited for")
+def _(c):
+    moved = Moved(c)
+
+    def step():
+        os.mkfifo(moved.path)
+        with remembering.Lives(c, "-to", like="moved", **{"import": moved.path}) as lives:
+            one = lives.start()
+            c.must_be("DO", one.ask(c.d))
+            line = waiting.until(lambda: one.events("imported"), "a word of it")[0]
+            if "level=warn" not in line or "no regular file" not in line:
+                raise Failed(line)
+    c.do(step)
+
+
+@command("the key `import`: a file of refused lines does not fill the log, large ones do not stop the loop")
+def _(c):
+    moved = Moved(c)
+
+    def step():
+        with open(moved.path, "w", encoding="ascii") as file:
+            file.write('{"type":"mxcrypt-export","version":1}\n' + "{}\n" * 3000)
+            file.write('{"type":"policy","domain":"%s"}\n' % ("x" * 900_000) * 30)
+            file.write('{"type":"end","records":3030}\n')
+        with remembering.Lives(c, "-to", like="moved", **{"import": moved.path}) as lives:
+            one = lives.start()
+            line = waiting.until(lambda: one.events("imported"), "it is read", 60)[0]
+            if " refused=3030" not in line or not 0 < len(one.events("import-refused")) <= 100:
+                raise Failed(f"{line}, {len(one.events('import-refused'))} lines before it")
+    c.do(step)
+
+
+@command("import: a NUL hides nothing")
+def _(c):
+    moved = Moved(c)
+
+    def step():
+        event = json.dumps({"type": "event", "key": c.u, "at": 1795000000000, "now": "encrypt", "reason": "starttls-tls"})
+        with open(moved.path, "w", encoding="ascii") as file:
+            file.write('{"type":"mxcrypt-export","version":1}\n' + event + "\0garbage\n" + "\0" * 3_000_000 + "\n" + event + "\n")
+            file.write('{"type":"end","records":3}\n')
+        with moved.fresh() as lives:
+            done = must_end(lives.start(), 1, "import", moved.path)
+            if counts(done.stdout) != (1, 0, 2):
+                raise Failed(done.stdout)
+            if lives.daemon.value("import", moved.path) != {"imported": 1, "known": 0, "refused": 2}:
+                raise Failed("--json says otherwise")
+    c.do(step)
+
+
 def refused_file(c, change, status, words):
     """An export that was changed: the exit status, what is said; the daemon goes on with what was good."""
     moved = Moved(c)
