@@ -85,7 +85,9 @@ static const char tables[] =
     " UNIQUE(key, at, now)"
     ") STRICT;";
 
-#define WHEN(column) "iif(" column " = 0, NULL, datetime(" column " / 1000, 'unixepoch'))"
+/* clang-format off */
+#define DATE(seconds, column) "iif(" column " = 0, NULL, datetime(" column seconds ", 'unixepoch'))"
+#define WHEN(column)          DATE(" / 1000", column)
 
 static const char indexes_and_views[] =
     "CREATE INDEX answer_by_use ON answer(held, used_at);"
@@ -93,64 +95,33 @@ static const char indexes_and_views[] =
     "CREATE INDEX probe_by_writing ON probe(written_at);"
     "CREATE INDEX event_by_time ON event(at);"
     "CREATE VIEW answers AS SELECT key, answer, level, reason,"
-    " datetime(decided_at / 1000, 'unixepoch') AS decided,"
-    " " WHEN(
-        "valid_until") " AS valid_until,"
-                       " " WHEN(
-                           "used_at") " AS used,"
-                                      " " WHEN(
-                                          "dane_until") " AS dane_until,"
-                                                        " proven, length(evidence) AS "
-                                                        "evidence_octets FROM answer ORDER BY "
-                                                        "used_at DESC;"
-                                                        "CREATE VIEW policies AS SELECT domain, "
-                                                        "mode, id,"
-                                                        " " WHEN(
-                                                            "fetched_at") " AS fetched,"
-                                                                          " " WHEN(
-                                                                              "valid_until") " AS "
-                                                                                             "valid"
-                                                                                             "_unti"
-                                                                                             "l,"
-                                                                                             " fail"
-                                                                                             "ures,"
-                                                                                             " iif("
-                                                                                             "failu"
-                                                                                             "res "
-                                                                                             "= 0, "
-                                                                                             "NULL,"
-                                                                                             " fail"
-                                                                                             "ure) "
-                                                                                             "AS "
-                                                                                             "failu"
-                                                                                             "re,"
-                                                                                             " iif("
-                                                                                             "failu"
-                                                                                             "res "
-                                                                                             "= 0, "
-                                                                                             "NULL,"
-                                                                                             " why)"
-                                                                                             " AS "
-                                                                                             "why,"
-                                                                                             " iif("
-                                                                                             "failu"
-                                                                                             "res "
-                                                                                             "= 0, "
-                                                                                             "NULL,"
-                                                                                             " " WHEN("retry_at") ") AS retry, body FROM policy ORDER BY domain;"
-                                                                                                                  "CREATE VIEW probes AS SELECT host, address, port, state, protocol, cipher,"
-                                                                                                                  " subject, datetime(not_after, 'unixepoch') AS certificate_until, detail,"
-                                                                                                                  " " WHEN(
-                                                                                                                      "probed_at") " AS probed,"
-                                                                                                                                   " " WHEN(
-                                                                                                                                       "valid_until") " AS valid_until,"
-                                                                                                                                                      " failures FROM probe ORDER BY host, address, port;"
-                                                                                                                                                      "CREATE VIEW held AS SELECT key, level,"
-                                                                                                                                                      " " WHEN("iif(proven = 'verify' OR verify_since > 0, verify_since, encrypt_since)") " AS since,"
-                                                                                                                                                                                                                                          " " WHEN("iif(level = 'verify', verify_until, max(verify_until, encrypt_until))") " AS until,"
-                                                                                                                                                                                                                                                                                                                            " " WHEN("reminded_at") " AS logged FROM answer WHERE held ORDER BY key;"
-                                                                                                                                                                                                                                                                                                                                                    "CREATE VIEW history AS SELECT key, datetime(at / 1000, 'unixepoch') AS time,"
-                                                                                                                                                                                                                                                                                                                                                    " was, now, reason FROM event ORDER BY at;";
+    " " WHEN("decided_at") " AS decided,"
+    " " WHEN("valid_until") " AS valid_until,"
+    " " WHEN("used_at") " AS used,"
+    " " WHEN("dane_until") " AS dane_until,"
+    " proven, length(evidence) AS evidence_octets FROM answer ORDER BY used_at DESC;"
+    "CREATE VIEW policies AS SELECT domain, mode, id,"
+    " " WHEN("fetched_at") " AS fetched,"
+    " " WHEN("valid_until") " AS valid_until,"
+    " failures,"
+    " iif(failures = 0, NULL, failure) AS failure,"
+    " iif(failures = 0, NULL, why) AS why,"
+    " iif(failures = 0, NULL, " WHEN("retry_at") ") AS retry,"
+    " body FROM policy ORDER BY domain;"
+    "CREATE VIEW probes AS SELECT host, address, port, state, protocol, cipher, subject,"
+    " " DATE("", "not_after") " AS certificate_until,"
+    " detail,"
+    " " WHEN("probed_at") " AS probed,"
+    " " WHEN("valid_until") " AS valid_until,"
+    " failures FROM probe ORDER BY host, address, port;"
+    "CREATE VIEW held AS SELECT key, level,"
+    " " WHEN("iif(proven = 'verify' OR verify_since > 0, verify_since, encrypt_since)") " AS since,"
+    " " WHEN("iif(level = 'verify', verify_until, max(verify_until, encrypt_until))") " AS until,"
+    " " WHEN("reminded_at") " AS logged FROM answer WHERE held ORDER BY key;"
+    "CREATE VIEW history AS SELECT key,"
+    " " WHEN("at") " AS time,"
+    " was, now, reason FROM event ORDER BY at;";
+/* clang-format on */
 
 const char *const store_schema_steps[] = {tables, indexes_and_views};
 const int store_schema_version = COUNT(store_schema_steps);

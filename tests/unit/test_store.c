@@ -434,6 +434,28 @@ static void what_nobody_may_read_is_not_written(void **state)
     fixture_end(&f);
 }
 
+/* What never was shows as nothing, not as 1970. */
+static void views_have_no_date_for_never(void **state)
+{
+    struct record probe = make_probe("192.0.2.1", "mx.example.org");
+    struct fixture f;
+
+    (void)state;
+    probe.probe.result.not_after = 0;
+    fixture_begin(&f);
+    store_put(f.store, &probe);
+    fixture_put_answer(&f, "example.com");
+    fixture_written(&f);
+    fixture_close(&f);
+    assert_int_equal(fixture_number(f.path, "SELECT count(*) FROM probes WHERE certificate_until"
+                                            " IS NULL AND probed > '2026'"),
+                     1);
+    assert_int_equal(fixture_number(f.path, "SELECT count(*) FROM answers WHERE dane_until IS NULL"
+                                            " AND decided > '2026'"),
+                     1);
+    fixture_end(&f);
+}
+
 int main(void)
 {
     ROWS_ADD_TEST(an_answer_survives);
@@ -449,5 +471,6 @@ int main(void)
     ROWS_ADD_TEST(too_much_pending_drops_the_cheapest);
     ROWS_ADD_TEST(a_cancelled_read_is_not_answered);
     ROWS_ADD_TEST(what_nobody_may_read_is_not_written);
+    ROWS_ADD_TEST(views_have_no_date_for_never);
     return rows_run("store");
 }
