@@ -34,6 +34,7 @@ static void detach(struct store_queue *queue, struct store_entry *entry)
     list_remove(&entry->order);
     list_remove(&entry->siblings);
     queue->count--;
+    queue->octets -= entry->octets;
 }
 
 static void drop(struct store_queue *queue, struct store_entry *entry)
@@ -54,7 +55,7 @@ void store_queue_clear(struct store_queue *queue)
     list_init(&queue->order);
     for (int i = 0; i < STORE_CLASSES; i++)
         list_init(&queue->classes[i]);
-    queue->count = 0;
+    queue->count = queue->octets = 0;
 }
 
 void store_queue_fini(struct store_queue *queue)
@@ -102,10 +103,15 @@ static struct store_entry *find(const struct store_queue *queue, const char *id,
 
 /* ---- adding ---- */
 
+static bool too_much(const struct store_queue *queue)
+{
+    return queue->count > queue->max || queue->octets > STORE_QUEUE_OCTETS_MAX;
+}
+
 static void make_room(struct store_queue *queue)
 {
-    for (int i = 0; i < STORE_CLASSES && queue->count > queue->max; i++)
-        while (queue->count > queue->max && !list_empty(&queue->classes[i])) {
+    for (int i = 0; i < STORE_CLASSES; i++)
+        while (too_much(queue) && !list_empty(&queue->classes[i])) {
             drop(queue, LIST_ELEMENT(queue->classes[i].next, struct store_entry, siblings));
             queue->dropped++;
         }
@@ -126,6 +132,7 @@ static void attach(struct store_queue *queue, struct store_entry *entry, bool fi
     list_append(first ? queue->classes[entry->class].next : &queue->classes[entry->class],
                 &entry->siblings);
     queue->count++;
+    queue->octets += entry->octets;
 }
 
 /* A new entry at the end, in place of one of the same identity; NULL without memory. */
@@ -136,7 +143,8 @@ static struct store_entry *add(struct store_queue *queue, const struct id *id, s
 
     if (before != NULL)
         drop(queue, before);
-    entry = malloc(sizeof *entry + id->length + 1 + room);
+    room += sizeof *entry + id->length + 1;
+    entry = malloc(room);
     if (entry == NULL) {
         queue->dropped++;
         return NULL;
@@ -144,6 +152,7 @@ static struct store_entry *add(struct store_queue *queue, const struct id *id, s
     memset(entry, 0, sizeof *entry);
     entry->op = op;
     entry->class = class;
+    entry->octets = room;
     entry->id_length = id->length;
     memcpy(entry->id, id->text, id->length);
     entry->id[id->length] = '\0';
@@ -272,16 +281,21 @@ void store_lapse_record(struct answer_record *answer, int64_t now)
     answer->remembered.secure = false;
 }
 
-void store_queue_lapse(struct store_queue *queue, int64_t now)
+static void lapse_answers(const struct store_queue *queue, int64_t now)
 {
-    struct id id = {1, {SORT_LAPSE}};
-
     for (struct list *link = queue->order.next; link != &queue->order; link = link->next) {
         struct store_entry *entry = LIST_ELEMENT(link, struct store_entry, order);
 
         if (entry->op == STORE_PUT && entry->kind == RECORD_ANSWER)
             store_lapse_record(&entry->record.answer, now);
     }
+}
+
+void store_queue_lapse(struct store_queue *queue, int64_t now)
+{
+    struct id id = {1, {SORT_LAPSE}};
+
+    lapse_answers(queue, now);
     add_operation(queue, &id, STORE_LAPSE, RECORD_ANSWER, now);
 }
 
@@ -291,11 +305,43 @@ void store_queue_hand_over(struct store_queue *queue, struct store_queue *to)
 {
     to->map = queue->map;
     to->count = queue->count;
+    to->octets = queue->octets;
     queue->map = NULL;
-    queue->count = 0;
+    queue->count = queue->octets = 0;
     list_take(&to->order, &queue->order);
     for (int i = 0; i < STORE_CLASSES; i++)
         list_take(&to->classes[i], &queue->classes[i]);
+}
+
+/* Moves what is in `earlier` before all that is in `queue`. */
+static void move_before(struct store_queue *queue, struct store_queue *earlier)
+{
+    while (!list_empty(&earlier->order)) {
+        struct store_entry *entry = LIST_ELEMENT(earlier->order.prev, struct store_entry, order);
+
+        detach(earlier, entry);
+        if (find(queue, entry->id, entry->id_length) != NULL)
+            free(entry);
+        else
+            attach(queue, entry, true);
+    }
+}
+
+/* The same, by moving what is in `queue` behind: for when that is less. */
+static void move_behind(struct store_queue *queue, struct store_queue *earlier)
+{
+    while (!list_empty(&queue->order)) {
+        struct store_entry *entry = LIST_ELEMENT(queue->order.next, struct store_entry, order);
+        struct store_entry *before = find(earlier, entry->id, entry->id_length);
+
+        detach(queue, entry);
+        if (before != NULL)
+            drop(earlier, before);
+        attach(earlier, entry, false);
+    }
+    queue->dropped += earlier->dropped;
+    earlier->dropped = 0;
+    store_queue_hand_over(earlier, queue);
 }
 
 void store_queue_take_back(struct store_queue *queue, struct store_queue *earlier)
@@ -303,17 +349,12 @@ void store_queue_take_back(struct store_queue *queue, struct store_queue *earlie
     char sort = SORT_LAPSE;
     const struct store_entry *lapse = find(queue, &sort, 1);
 
-    while (!list_empty(&earlier->order)) {
-        struct store_entry *entry = LIST_ELEMENT(earlier->order.prev, struct store_entry, order);
-
-        detach(earlier, entry);
-        if (lapse != NULL && entry->op == STORE_PUT && entry->kind == RECORD_ANSWER)
-            store_lapse_record(&entry->record.answer, lapse->at);
-        if (find(queue, entry->id, entry->id_length) != NULL)
-            free(entry);
-        else
-            attach(queue, entry, true);
-    }
+    if (lapse != NULL)
+        lapse_answers(earlier, lapse->at);
+    if (queue->count < earlier->count)
+        move_behind(queue, earlier);
+    else
+        move_before(queue, earlier);
     make_room(queue);
 }
 

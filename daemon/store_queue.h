@@ -17,6 +17,9 @@ enum store_op {
     STORE_LAPSE           /* all answers, at `at` */
 };
 
+/* Large records are few: this is more than 100,000 of usual size. */
+#define STORE_QUEUE_OCTETS_MAX (128u * 1024 * 1024)
+
 /* What goes first when there is no room: the oldest of the lowest class. */
 enum store_class {
     STORE_CHEAP,    /* probes, events, touches */
@@ -35,6 +38,7 @@ struct store_entry {
     int64_t at;
     struct record record; /* of STORE_PUT; its strings are behind the map's key */
     const char *name;     /* of the others; within the map's key */
+    size_t octets;        /* of this allocation */
     size_t id_length;
     char id[]; /* the map's key */
 };
@@ -42,7 +46,7 @@ struct store_entry {
 struct store_queue {
     struct store_entry *map; /* owned */
     struct list order, classes[STORE_CLASSES];
-    size_t count, max;
+    size_t count, max, octets;
     uint64_t sequence; /* of events: each one is an identity of its own */
     uint64_t dropped;  /* for want of room or memory */
 };

@@ -1,6 +1,8 @@
 /* store: what is put is found again, before and after it was written, and by the next process. */
 #include "store_fixture.h"
 
+#include "daemon/store_queue.h"
+
 static void check_answer(const struct record *found, const struct record *put)
 {
     assert_non_null(found);
@@ -434,6 +436,98 @@ static void what_nobody_may_read_is_not_written(void **state)
     fixture_end(&f);
 }
 
+/* ---- the queue ---- */
+
+static void put_numbered(struct store_queue *queue, int from, int to, int64_t used_at)
+{
+    for (int i = from; i < to; i++) {
+        struct record answer = make_answer("x.example");
+        char key[32];
+
+        snprintf(key, sizeof key, "d%d.example", i);
+        answer.answer.key = key;
+        answer.answer.used_at = used_at;
+        store_queue_put(queue, &answer);
+    }
+}
+
+/* Earlier 0 to `earlier`, later from `later` on: the later ones count, and come last, whichever are
+ * more. */
+static void check_taken_back(int earlier, int later, int end, bool lapse)
+{
+    struct store_queue queue, batch;
+    int expected = 0;
+
+    store_queue_init(&queue, 10000);
+    store_queue_init(&batch, 10000);
+    put_numbered(&queue, 0, earlier, 1);
+    store_queue_hand_over(&queue, &batch);
+    if (lapse)
+        store_queue_lapse(&queue, MAKE_WALL);
+    put_numbered(&queue, later, end, 2);
+    store_queue_take_back(&queue, &batch);
+    assert_int_equal(batch.count + batch.octets, 0);
+    assert_int_equal(queue.count, (size_t)end + lapse);
+    for (struct list *link = queue.order.next; link != &queue.order; link = link->next) {
+        const struct store_entry *entry = LIST_ELEMENT(link, const struct store_entry, order);
+        bool new = expected >= later;
+
+        if (entry->op == STORE_LAPSE) {
+            assert_int_equal(expected, later);
+            continue;
+        }
+        assert_int_equal(atoi(entry->record.answer.key + 1), expected);
+        assert_int_equal(entry->record.answer.used_at, new ? 2 : 1);
+        assert_int_equal(entry->record.answer.valid_until,
+                         MAKE_WALL + (lapse && !new ? 0 : 3600000));
+        expected++;
+    }
+    assert_int_equal(expected, end);
+    store_queue_clear(&queue);
+    assert_int_equal(queue.octets, 0);
+}
+
+static void what_is_taken_back_comes_before(void **state)
+{
+    static const struct {
+        int earlier, later, end;
+    } table[] = {{0, 0, 0},   {0, 0, 5},   {5, 5, 5},     {9, 7, 10},
+                 {5, 5, 100}, {5, 3, 100}, {100, 90, 95}, {100, 100, 105}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        int end = table[i].end < table[i].earlier ? table[i].earlier : table[i].end;
+
+        check_taken_back(table[i].earlier, table[i].later, end, false);
+        check_taken_back(table[i].earlier, table[i].later, end, true);
+    }
+}
+
+static void large_records_are_bounded_by_their_octets(void **state)
+{
+    enum { MOST = STORE_QUEUE_OCTETS_MAX / RECORD_EVIDENCE_MAX };
+    static char evidence[RECORD_EVIDENCE_MAX];
+    struct record answer = make_answer("x.example");
+    struct store_queue queue;
+
+    (void)state;
+    store_queue_init(&queue, 10000);
+    answer.answer.evidence = evidence;
+    answer.answer.evidence_length = sizeof evidence;
+    for (int i = 0; i < MOST + 5; i++) {
+        char key[32];
+
+        snprintf(key, sizeof key, "d%d.example", i);
+        answer.answer.key = key;
+        store_queue_put(&queue, &answer);
+        assert_true(queue.octets <= STORE_QUEUE_OCTETS_MAX);
+    }
+    assert_int_equal(queue.count, MOST - 1);
+    assert_int_equal(queue.dropped, 6);
+    assert_null(store_queue_find(&queue, RECORD_ANSWER, "d0.example"));
+    store_queue_clear(&queue);
+}
+
 /* What never was shows as nothing, not as 1970. */
 static void views_have_no_date_for_never(void **state)
 {
@@ -472,5 +566,7 @@ int main(void)
     ROWS_ADD_TEST(a_cancelled_read_is_not_answered);
     ROWS_ADD_TEST(what_nobody_may_read_is_not_written);
     ROWS_ADD_TEST(views_have_no_date_for_never);
+    ROWS_ADD_TEST(what_is_taken_back_comes_before);
+    ROWS_ADD_TEST(large_records_are_bounded_by_their_octets);
     return rows_run("store");
 }
