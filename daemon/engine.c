@@ -138,21 +138,32 @@ const struct finding *engine_wait(struct engine *engine, const char *text, size_
     return NULL;
 }
 
+static void forget_addresses(struct engine *engine, const struct ip *ips, size_t count)
+{
+    struct store *store = memory_store(engine->memory);
+
+    if (count > 0)
+        book_forget(engine->tools.book, ips, count);
+    for (size_t i = 0; store != NULL && i < count; i++)
+        store_remove_address(store, &ips[i]);
+}
+
 static void forget_hosts(struct engine *engine, const struct finding *finding)
 {
     struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
     const struct evidence *evidence = arena == NULL ? NULL : finding_evidence(finding, arena);
+    struct ip ips[DOMAIN_PROBES_MAX];
+    size_t count = 0;
 
     for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++)
         for (size_t j = 0; j < evidence->hosts[i].address_count; j++) {
-            const struct ip *ip = &evidence->hosts[i].addresses[j].ip;
+            const struct mx_address *address = &evidence->hosts[i].addresses[j];
 
-            if (evidence->hosts[i].addresses[j].starttls.probed_at == 0)
+            if (address->starttls.probed_at == 0 || count == DOMAIN_PROBES_MAX)
                 continue;
-            book_forget(engine->tools.book, ip);
-            if (memory_store(engine->memory) != NULL)
-                store_remove_address(memory_store(engine->memory), ip);
+            ips[count++] = address->ip;
         }
+    forget_addresses(engine, ips, count);
     arena_free(arena);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "probe/book.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -347,15 +348,40 @@ bool book_store_put(struct book_store *store, const struct book_key *key,
     return replace(store, key, result, failures);
 }
 
-void book_store_forget(struct book_store *store, const struct ip *ip)
+/* Equal for equal addresses. */
+static unsigned char address_mark(const unsigned char address[17])
+{
+    unsigned char mark = 0;
+
+    for (size_t i = 0; i < 17; i++)
+        mark ^= address[i];
+    return mark;
+}
+
+static bool is_among(const struct entry *entry, const struct ip *ips, size_t count)
 {
     unsigned char address[17];
-    size_t length = address_octets(address, ip);
+
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(entry->data, address, address_octets(address, &ips[i])) == 0)
+            return true;
+    return false;
+}
+
+void book_store_forget(struct book_store *store, const struct ip *ips, size_t count)
+{
+    bool marked[UCHAR_MAX + 1] = {false};
     struct entry *entry, *next;
 
+    for (size_t i = 0; i < count; i++) {
+        unsigned char address[17];
+
+        address_octets(address, &ips[i]);
+        marked[address_mark(address)] = true;
+    }
     HASH_ITER(hh, store->entries, entry, next)
     {
-        if (memcmp(entry->data, address, length) == 0)
+        if (marked[address_mark(entry->data)] && is_among(entry, ips, count))
             drop(store, entry);
     }
 }

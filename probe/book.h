@@ -73,8 +73,8 @@ const struct starttls_result *book_store_get(struct book_store *store, const str
  */
 bool book_store_put(struct book_store *store, const struct book_key *key,
                     const struct book_moment *moment, struct starttls_result *result);
-/* Forgets everything about an address, its back-off too. */
-void book_store_forget(struct book_store *store, const struct ip *ip);
+/* Forgets everything about some addresses, their back-off too, in one walk. */
+void book_store_forget(struct book_store *store, const struct ip *ips, size_t count);
 
 /* Fills *out, its strings in `arena`; false when there is no such entry, or without memory. */
 bool book_store_keep(const struct book_store *store, struct arena *arena,

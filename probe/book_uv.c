@@ -463,9 +463,9 @@ const struct starttls_result *book_peek(struct book *book, const struct smtp_tar
     return known != NULL && known->probed_at >= seen_after ? known : NULL;
 }
 
-void book_forget(struct book *book, const struct ip *ip)
+void book_forget(struct book *book, const struct ip *ips, size_t count)
 {
-    book_store_forget(book->store, ip);
+    book_store_forget(book->store, ips, count);
 }
 
 enum kept book_restore(struct book *book, const struct book_kept *kept)

@@ -49,8 +49,9 @@ const struct starttls_result *book_peek(struct book *book, const struct smtp_tar
 int book_ask(struct book_waiter **out, struct book *book, const struct smtp_target *target,
              int64_t seen_after, book_done done, void *context);
 void book_cancel(struct book_waiter *waiter);
-/* Forgets what is known about an address, any port and name. */
-void book_forget(struct book *book, const struct ip *ip);
+/* Forgets what is known about some addresses, any port and name. One walk through all that is
+ * known: ask once for many. */
+void book_forget(struct book *book, const struct ip *ips, size_t count);
 /* A copy whose strings are the arena's; false without memory. */
 bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
                           const struct starttls_result *in);

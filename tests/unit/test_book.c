@@ -275,16 +275,18 @@ static void strings_are_the_stores(void **state)
 static void forgets_an_address(void **state)
 {
     struct book_store *store = book_store_new(10, &lifetimes);
-    struct ip ip, other;
+    struct ip ip, other, both[2];
 
     (void)state;
     assert_true(ip_parse(&ip, "127.0.0.1"));
     assert_true(ip_parse(&other, "127.0.0.2"));
+    both[0] = other;
+    both[1] = ip;
     put(store, "a.test", STARTTLS_SILENT, 1);
     put(store, "b.test", STARTTLS_TLS, 1);
-    book_store_forget(store, &other);
+    book_store_forget(store, &other, 1);
     assert_int_equal(book_store_entries(store), 2);
-    book_store_forget(store, &ip);
+    book_store_forget(store, both, 2);
     assert_int_equal(book_store_entries(store), 0);
     book_store_free(store);
 }

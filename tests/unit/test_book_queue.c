@@ -448,7 +448,7 @@ static void forget_probes_again(void **state)
     target = target_of("127.0.0.1", MX);
     stage_ask(0, "127.0.0.1", MX);
     stage_run();
-    book_forget(stage.book, &target.ip);
+    book_forget(stage.book, &target.ip, 1);
     assert_null(book_peek(stage.book, &target, 0));
     stage_close();
 }
