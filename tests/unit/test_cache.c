@@ -100,6 +100,23 @@ static void octets_are_bounded_too(void **state)
     cache_free(cache);
 }
 
+static void what_nobody_asks_for_takes_no_place(void **state)
+{
+    struct cache *cache = cache_new(4, 1 << 20); /* three of them, and one without an opinion */
+
+    (void)state;
+    assert_true(cache_put_unasked(cache, make("a.example", VERDICT_ENCRYPT, 1000)));
+    assert_true(cache_put_unasked(cache, make("b.example", VERDICT_ENCRYPT, 1000)));
+    assert_true(cache_put_unasked(cache, make("c.example", VERDICT_ENCRYPT, 1000)));
+    assert_true(cache_put_unasked(cache, make("d.example", VERDICT_ENCRYPT, 1000)));
+    assert_true(has(cache, "a.example") && has(cache, "b.example") && has(cache, "c.example"));
+    assert_false(has(cache, "d.example"));
+    assert_true(cache_put(cache, make("e.example", VERDICT_ENCRYPT, 1000)));
+    assert_false(has(cache, "c.example"));
+    assert_true(has(cache, "a.example") && has(cache, "b.example") && has(cache, "e.example"));
+    cache_free(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +124,7 @@ int main(void)
         cmocka_unit_test(no_opinion_cannot_push_out_what_protects),
         cmocka_unit_test(the_least_used_goes_first),
         cmocka_unit_test(octets_are_bounded_too),
+        cmocka_unit_test(what_nobody_asks_for_takes_no_place),
     };
 
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);

@@ -591,6 +591,44 @@ static void test_a_restart_does_not_wind_the_clock_up(void **state)
     assert_int_equal(got.held.since, cut.since);
 }
 
+static void must_equal(const struct remembered *got, const struct remembered *want)
+{
+    assert_int_equal(got->proven, want->proven);
+    assert_int_equal(got->verify.since, want->verify.since);
+    assert_int_equal(got->verify.until, want->verify.until);
+    assert_int_equal(got->encrypt.since, want->encrypt.since);
+    assert_int_equal(got->encrypt.until, want->encrypt.until);
+    assert_int_equal(got->dane_until, want->dane_until);
+    assert_int_equal(got->secure, want->secure);
+}
+
+/* What was learnt without the store, and what that had: nothing is weaker than in either. */
+static void test_joined_is_what_counts(void **state)
+{
+    static const struct loss first = {100, 1100}, second = {500, 1500};
+    static const struct {
+        struct remembered earlier, later, want;
+    } cases[] = {
+        {{.proven = VER}, {.proven = NF}, {.proven = VER}},
+        {{.proven = NF}, {.proven = ENC}, {.proven = ENC}},
+        {{.proven = VER}, {.proven = ENC, .encrypt = second}, {.proven = VER}},
+        {{.proven = VER, .verify = first}, {.proven = ENC}, {.proven = VER, .verify = first}},
+        {{.proven = ENC, .encrypt = first},
+         {.proven = ENC, .encrypt = second},
+         {.proven = ENC, .encrypt = first}},
+        {{.proven = ENC, .encrypt = first}, {.proven = ENC}, {.proven = ENC}}, /* seen again */
+        {{.dane_until = 10, .secure = true}, {.dane_until = 5}, {.dane_until = 10, .secure = true}},
+        {{.dane_until = 5}, {.dane_until = 10, .secure = true}, {.dane_until = 10, .secure = true}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct remembered got = remembered_join(&cases[i].earlier, &cases[i].later);
+
+        must_equal(&got, &cases[i].want);
+    }
+}
+
 int main(void)
 {
     ROWS_ADD(stories, test_story);
@@ -602,5 +640,6 @@ int main(void)
     ROWS_ADD_TEST(test_shown_is_what_the_evidence_says);
     ROWS_ADD_TEST(test_a_foreign_loss_is_bounded);
     ROWS_ADD_TEST(test_a_restart_does_not_wind_the_clock_up);
+    ROWS_ADD_TEST(test_joined_is_what_counts);
     return rows_run("hold");
 }
