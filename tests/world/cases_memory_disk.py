@@ -231,6 +231,8 @@ def _(c):
             waiting.until(lambda: _degraded(one), "it is noticed")
             disk.make_room()
             waiting.until(lambda: not _degraded(one), "it heals by itself", 60)
+            # what was learnt without the store is written once it was asked, a flush period later
+            waiting.until(lambda: '"type":"answer"' in one.cli("export").stdout, "the answer is written too", 20)
             one.settled()
             lives.kill()
             c.must_be("SEC", lives.start(resolver=remembering.BROKEN).ask(c.u))
