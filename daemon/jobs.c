@@ -191,6 +191,17 @@ static void on_recalled(void *context, bool sure)
     job_free(job);
 }
 
+/* True when the store may know more than the cache does: also of a policy that had to go. */
+static bool must_recall(const struct job *job, const struct finding *before)
+{
+    const struct sts *sts = job->jobs->tools.sts;
+
+    if (before == NULL || before->unasked)
+        return true;
+    return before->verdict.remembered.secure && sts != NULL && job->key.kind == KEY_DOMAIN &&
+           !sts_knows(sts, job->key.name);
+}
+
 /* From the cache what is remembered, else from the store; then the job lines up. */
 static int job_begin(struct job *job, int64_t now)
 {
@@ -198,7 +209,7 @@ static int job_begin(struct job *job, int64_t now)
     const struct finding *before = memory_peek(jobs->memory, &job->key);
 
     job_begin_with(job, before, now);
-    if (before == NULL || before->unasked) {
+    if (must_recall(job, before)) {
         int error = memory_recall(&job->recall, jobs->memory, &job->key, on_recalled, job);
 
         job->unasked = error != UV_ENOENT;

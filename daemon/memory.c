@@ -14,6 +14,9 @@
 
 /* Uses noted, or findings written again, in one turn of the loop. */
 #define NOTES_SHARE 200
+/* Buckets of policies and of probe results in one turn, some ten each, and the pause between. */
+#define RETELL_SHARE 20
+#define RETELL_MS    5
 /* Rows the store keeps for every finding the cache can hold. */
 #define STORE_ANSWERS_FACTOR 2
 /* Records that wait for a store that cannot be written. */
@@ -63,12 +66,30 @@ static void note(struct memory *memory, struct finding *finding, struct record_m
     finding->unsaved = false;
 }
 
+/* Some policies and probe results, as far as the store keeps up. */
+static void retell(struct memory *memory)
+{
+    struct store_stats stats;
+    bool policies = memory->tools.sts == NULL, probes = memory->tools.book == NULL;
+
+    store_get_stats(memory->store, &stats);
+    if (stats.pending > STORE_PENDING_MAX / 8)
+        return;
+    for (int share = RETELL_SHARE; share > 0 && !(policies && probes); share--) {
+        policies = policies || sts_tell_some(memory->tools.sts, &memory->policies);
+        probes = probes || book_tell_some(memory->tools.book, &memory->probes);
+    }
+    memory->retelling = !(policies && probes);
+}
+
 static void on_notes(uv_timer_t *timer)
 {
     struct memory *memory = timer->data;
     struct record_moment moment = memory_moment();
     struct finding *finding = NULL;
 
+    if (memory->retelling)
+        retell(memory);
     for (int share = NOTES_SHARE; share > 0; share--) {
         finding = cache_next_used(memory->cache);
         if (finding == NULL)
@@ -77,7 +98,10 @@ static void on_notes(uv_timer_t *timer)
         if (memory->asking != NULL)
             return;
     }
-    uv_timer_start(timer, on_notes, finding != NULL ? 1 : (uint64_t)memory->config->store_flush_ms,
+    uv_timer_start(timer, on_notes,
+                   finding != NULL     ? 1
+                   : memory->retelling ? RETELL_MS
+                                       : (uint64_t)memory->config->store_flush_ms,
                    0);
 }
 
@@ -91,10 +115,8 @@ static void on_begun(void *context)
         finding->unsaved = true;
         cache_mark(memory->cache, finding);
     }
-    if (memory->tools.sts != NULL)
-        sts_tell_all(memory->tools.sts);
-    if (memory->tools.book != NULL)
-        book_tell_all(memory->tools.book);
+    memory->retelling = true;
+    memory->policies = memory->probes = (struct map_walk){0};
 }
 
 /* ---- policies and probes ---- */
@@ -171,14 +193,24 @@ int memory_new(struct memory **out, uv_loop_t *loop, const struct config *config
     return error;
 }
 
+/* What was to be noted in a moment is noted now; what the store was not asked about stays out. */
+static void note_the_rest(struct memory *memory)
+{
+    struct record_moment moment = memory_moment();
+    struct finding *finding;
+
+    while ((finding = cache_next_used(memory->cache)) != NULL)
+        if (!finding->unasked)
+            note(memory, finding, moment);
+}
+
 void memory_close(struct memory *memory)
 {
     if (memory->asking != NULL)
         recall_cancel(memory->asking);
     memory->asking = NULL;
     if (memory->store != NULL) {
-        while (cache_next_used(memory->cache) != NULL)
-            continue;
+        note_the_rest(memory);
         store_close(memory->store);
     }
     memory->store = NULL;

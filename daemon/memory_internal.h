@@ -12,6 +12,9 @@ struct memory {
     struct store *store;   /* NULL: none */
     uv_timer_t notes;      /* uses on their way to the store */
     struct recall *asking; /* of a finding that is `unasked`; NULL: none */
+    /* what the prober knows, on its way to a store that was begun anew */
+    bool retelling;
+    struct map_walk policies, probes;
     struct memory_stats stats;
     void (*due)(void *context, int64_t at);
     void *due_context;

@@ -101,6 +101,25 @@ void memory_store_probe(struct memory *memory, const struct book_kept *kept)
 
 /* ---- from a record ---- */
 
+static void bound_loss(struct loss *loss, const struct verdict_options *options)
+{
+    int64_t most =
+        options->hold_ms > options->hold_expired_ms ? options->hold_ms : options->hold_expired_ms;
+
+    if (loss->since != 0 && loss->until > loss->since + most)
+        loss->until = loss->since + most;
+}
+
+/* Nothing that is read counts for longer than if it had been learnt here now. */
+static void bound_remembered(struct remembered *remembered, const struct verdict_options *options,
+                             int64_t now)
+{
+    if (remembered->dane_until > now + options->ttl_max_ms)
+        remembered->dane_until = now + options->ttl_max_ms;
+    bound_loss(&remembered->verify, options);
+    bound_loss(&remembered->encrypt, options);
+}
+
 /* The finding that an answer's evidence gives today; NULL when it gives none, or no memory. */
 static struct finding *finding_of(const struct memory *memory, const struct answer_record *answer)
 {
@@ -120,6 +139,7 @@ static struct finding *finding_of(const struct memory *memory, const struct answ
         verdict_decide(&verdict, evidence, &answer->remembered, &memory->config->verdict, now);
         refused = verdict.remembered.refused; /* not stored: the evidence shows it */
         verdict.remembered = answer->remembered;
+        bound_remembered(&verdict.remembered, &memory->config->verdict, now);
         verdict.remembered.refused = refused;
         if (verdict.valid_until > answer->valid_until) {
             verdict.valid_until = answer->valid_until;

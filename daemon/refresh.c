@@ -3,10 +3,10 @@
  * than the rate allows, the timer runs in steps of STEP_MS with a share each.
  *
  * Used lately means: since it was looked up last, or within refresh-idle, but not longer ago than
- * eight of its lives and an hour: a domain with a TTL of a minute that got one mail a day is not
- * looked up a thousand times for it. What gives no opinion, or lives for less than ttl-min (a TTL
- * of 0, the end of a max_age), must have been asked for again, and a TEMP is never refreshed:
- * whoever makes us ask once must not make us ask for ever.
+ * eight of its lives and a quarter of an hour: a domain with a TTL of a minute that got one mail a
+ * day is not looked up a thousand times for it. What gives no opinion, or lives for less than
+ * ttl-min (a TTL of 0, the end of a max_age), must have been asked for again, and a TEMP is never
+ * refreshed: whoever makes us ask once must not make us ask for ever.
  */
 #include "daemon/refresh.h"
 
@@ -18,7 +18,9 @@
 #define STEP_MS       100
 #define IN_FLIGHT_MAX 200
 #define LIVES         8
-#define HOUR_MS       (INT64_C(3600) * 1000)
+#define IDLE_MIN_MS   (INT64_C(900) * 1000)
+/* After the job's deadline, when a lookup came to nothing. */
+#define AGAIN_MS (INT64_C(60) * 1000)
 /* Findings looked at in one turn, most of which lapse. */
 #define TURN_SHARE 200
 
@@ -55,8 +57,8 @@ static int64_t idle_allowed_ms(const struct config *config, const struct finding
 {
     int64_t lives = (finding->verdict.valid_until - finding->made_at) * LIVES;
 
-    if (lives < HOUR_MS)
-        lives = HOUR_MS;
+    if (lives < IDLE_MIN_MS)
+        lives = IDLE_MIN_MS;
     return lives < config->refresh_idle_ms ? lives : config->refresh_idle_ms;
 }
 
@@ -102,7 +104,7 @@ static void renew(struct refresh *refresh, struct finding *finding, int64_t now)
     key_parse(&key, finding->key, finding->key_length, refresh->config->prober.smtp_port);
     /* due again in case the lookup comes to nothing */
     cache_schedule(memory_cache(refresh->memory), finding,
-                   now + refresh->config->job_deadline_ms + HOUR_MS / 60);
+                   now + refresh->config->job_deadline_ms + AGAIN_MS);
     if (jobs_refresh(refresh->jobs, &key) == 0)
         refresh->stats.started++;
 }

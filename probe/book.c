@@ -407,11 +407,16 @@ bool book_store_keep(const struct book_store *store, struct arena *arena,
     return !arena_failed(arena);
 }
 
-void book_store_each(const struct book_store *store, book_take take, void *context)
+bool book_store_some(const struct book_store *store, struct map_walk *walk, book_take take,
+                     void *context)
 {
-    const struct entry *entry;
+    const UT_hash_table *table = store->entries == NULL ? NULL : store->entries->hh.tbl;
+    const UT_hash_handle *handle;
 
-    for (entry = store->entries; entry != NULL; entry = entry->hh.next) {
+    if (map_walk_over(walk, table))
+        return true;
+    for (handle = map_walk_next(walk, table); handle != NULL; handle = handle->hh_next) {
+        const struct entry *entry = ELMT_FROM_HH(table, handle);
         struct book_kept kept;
 
         key_read(&kept, entry->data);
@@ -419,6 +424,7 @@ void book_store_each(const struct book_store *store, book_take take, void *conte
         unpack(&kept.result, entry);
         take(context, &kept);
     }
+    return false;
 }
 
 static bool words_ok(const char *words)

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/hostname.h"
 #include "policy/evidence.h"
 #include "probe/kept.h"
@@ -86,6 +87,7 @@ bool book_store_keep(const struct book_store *store, struct arena *arena,
  */
 enum kept book_store_restore(struct book_store *store, const struct book_kept *kept,
                              const struct book_moment *moment);
-/* Every result; what `take` gets is borrowed. */
+/* Some of the results, borrowed: call it until the walk is over; true then. */
 typedef void (*book_take)(void *context, const struct book_kept *kept);
-void book_store_each(const struct book_store *store, book_take take, void *context);
+bool book_store_some(const struct book_store *store, struct map_walk *walk, book_take take,
+                     void *context);

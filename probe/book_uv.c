@@ -7,7 +7,7 @@
  *   net     the prefix a spot is in: how many of its jobs wait, and the group of its turn
  *
  * Nothing starts and nobody is called from inside book_ask: `kick`, a timer of no time, does both.
- * Without memory for a probe the waiters get SILENT, which says nothing about the host.
+ * Without memory for a probe the waiters get UNKNOWN, which says nothing about the host.
  */
 #include "probe/book_uv.h"
 
@@ -78,7 +78,7 @@ struct book {
 };
 
 static const struct starttls_result failed_here_result = {
-    .state = STARTTLS_SILENT,
+    .state = STARTTLS_UNKNOWN,
     .detail = "not probed, this side failed: no memory",
 };
 
@@ -292,10 +292,13 @@ static void job_end(struct job *job, const struct starttls_result *result, bool 
     struct starttls_result dated = *result;
     struct book_moment moment = {clock_monotonic_ms(), clock_wall_s(), failed_here};
 
+    /* what our own side could not see is not "less than before" */
+    if (failed_here)
+        dated.state = STARTTLS_UNKNOWN;
     job_leave_spot(book, job);
     spot_settle(book, spot);
     book->stats.by_state[dated.state]++;
-    if (book_store_put(book->store, &job->key, &moment, &dated))
+    if (book_store_put(book->store, &job->key, &moment, &dated) && !failed_here)
         tell_changed(job);
     log_result(job, &dated);
     kick(book);
@@ -563,8 +566,8 @@ void book_watch(struct book *book, book_take changed, void *context)
     book->context = context;
 }
 
-void book_tell_all(const struct book *book)
+bool book_tell_some(const struct book *book, struct map_walk *walk)
 {
-    if (book->changed != NULL)
-        book_store_each(book->store, book->changed, book->context);
+    return book->changed == NULL ||
+           book_store_some(book->store, walk, book->changed, book->context);
 }

@@ -59,5 +59,5 @@ bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
 enum kept book_restore(struct book *book, const struct book_kept *kept);
 /* From now on `changed` gets every new result, borrowed. */
 void book_watch(struct book *book, book_take changed, void *context);
-/* Gives it all there are. */
-void book_tell_all(const struct book *book);
+/* Gives it some of those there are, as book_store_some; true when that were the last. */
+bool book_tell_some(const struct book *book, struct map_walk *walk);

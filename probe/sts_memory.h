@@ -19,6 +19,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "policy/evidence.h"
 #include "probe/kept.h"
 
@@ -100,6 +101,8 @@ bool sts_memory_keep(const struct sts_memory *memory, struct arena *arena, const
  * there is no memory.
  */
 enum kept sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now);
-/* Every domain that something is known of. */
-void sts_memory_each(const struct sts_memory *memory,
+/* Some of the domains that something is known of: call it until the walk is over; true then. */
+bool sts_memory_some(const struct sts_memory *memory, struct map_walk *walk,
                      void (*take)(void *context, const char *domain), void *context);
+/* True when a policy or a failure of the domain is known. */
+bool sts_memory_knows(const struct sts_memory *memory, const char *domain);

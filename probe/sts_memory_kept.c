@@ -158,11 +158,20 @@ enum kept sts_memory_restore(struct sts_memory *memory, const struct sts_kept *k
     return result;
 }
 
-void sts_memory_each(const struct sts_memory *memory,
+bool sts_memory_some(const struct sts_memory *memory, struct map_walk *walk,
                      void (*take)(void *context, const char *domain), void *context)
 {
-    const struct sts_entry *entry;
+    const UT_hash_table *table = memory->map == NULL ? NULL : memory->map->hh.tbl;
+    const UT_hash_handle *handle;
 
-    for (entry = memory->map; entry != NULL; entry = entry->hh.next)
-        take(context, entry->domain);
+    if (map_walk_over(walk, table))
+        return true;
+    for (handle = map_walk_next(walk, table); handle != NULL; handle = handle->hh_next)
+        take(context, ((const struct sts_entry *)ELMT_FROM_HH(table, handle))->domain);
+    return false;
+}
+
+bool sts_memory_knows(const struct sts_memory *memory, const char *domain)
+{
+    return sts_entry_find(memory, domain) != NULL;
 }

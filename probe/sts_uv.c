@@ -580,8 +580,12 @@ void sts_watch(struct sts *sts, sts_changed tell, void *context)
     sts->context = context;
 }
 
-void sts_tell_all(const struct sts *sts)
+bool sts_tell_some(const struct sts *sts, struct map_walk *walk)
 {
-    if (sts->changed != NULL)
-        sts_memory_each(sts->memory, sts->changed, sts->context);
+    return sts->changed == NULL || sts_memory_some(sts->memory, walk, sts->changed, sts->context);
+}
+
+bool sts_knows(const struct sts *sts, const char *domain)
+{
+    return sts_memory_knows(sts->memory, domain);
 }

@@ -46,8 +46,10 @@ void sts_forget(struct sts *sts, const char *domain);
 typedef void (*sts_changed)(void *context, const char *domain);
 /* From now on `changed` is told when what is remembered of a domain has changed. */
 void sts_watch(struct sts *sts, sts_changed changed, void *context);
-/* Tells it of every domain. */
-void sts_tell_all(const struct sts *sts);
+/* Tells it of some domains, as sts_memory_some; true when that were the last. */
+bool sts_tell_some(const struct sts *sts, struct map_walk *walk);
+/* True when something is remembered of a domain. */
+bool sts_knows(const struct sts *sts, const char *domain);
 
 typedef void (*sts_done)(void *context);
 /*

@@ -231,7 +231,8 @@ static void held_next_hops_share_a_probe(void **state)
     assert_int_equal(again.probed_at, seen.probed_at);
     assert_int_equal(server.accepted, 1);
     assert_int_equal(world.kept, 1);
-    book_tell_all(world.tools.book);
+    for (struct map_walk walk = {0}; !book_tell_some(world.tools.book, &walk);)
+        continue;
     assert_int_equal(world.kept, 2);
     server_close(&server);
     world_end();

@@ -225,12 +225,14 @@ static void whoever_watches_is_told(void **state)
     assert_int_equal(told.times, 3);
     assert_true(told.known && told.kept.body != NULL && told.kept.failure == STS_BAD_POLICY);
     told.domains[0] = '\0';
-    sts_tell_all(world.sts);
+    for (struct map_walk walk = {0}; !sts_tell_some(world.sts, &walk);)
+        continue;
     assert_string_equal(told.domains, "d.test ");
     sts_forget(world.sts, "d.test");
     assert_int_equal(told.times, 5);
     assert_false(told.known);
-    sts_tell_all(world.sts);
+    for (struct map_walk walk = {0}; !sts_tell_some(world.sts, &walk);)
+        continue;
     assert_int_equal(told.times, 5);
     sts_forget(world.sts, "unknown.test"); /* it may be in the store all the same */
     assert_int_equal(told.times, 6);
