@@ -112,6 +112,11 @@ struct finding *cache_next_used(struct cache *cache)
     return finding;
 }
 
+bool cache_has_used(const struct cache *cache)
+{
+    return !list_empty(&cache->used);
+}
+
 bool cache_schedule(struct cache *cache, struct finding *finding, int64_t at)
 {
     return heap_put(&cache->due, &finding->due, at);

@@ -47,6 +47,8 @@ bool cache_schedule(struct cache *cache, struct finding *finding, int64_t at);
 struct finding *cache_due(const struct cache *cache);
 /* Takes the one that was asked for, or marked, longest ago out of the list of these; NULL: none. */
 struct finding *cache_next_used(struct cache *cache);
+/* True when there is one. */
+bool cache_has_used(const struct cache *cache);
 /* As if asked for: it comes up in cache_next_used. */
 void cache_mark(struct cache *cache, struct finding *finding);
 

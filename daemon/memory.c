@@ -88,6 +88,8 @@ static void on_notes(uv_timer_t *timer)
     struct record_moment moment = memory_moment();
     struct finding *finding = NULL;
 
+    if (memory->asking != NULL)
+        return; /* on_asked goes on */
     if (memory->retelling)
         retell(memory);
     for (int share = NOTES_SHARE; share > 0; share--) {
@@ -117,6 +119,7 @@ static void on_begun(void *context)
     }
     memory->retelling = true;
     memory->policies = memory->probes = (struct map_walk){0};
+    uv_timer_start(&memory->notes, on_notes, RETELL_MS, 0);
 }
 
 /* ---- policies and probes ---- */
@@ -243,6 +246,7 @@ void memory_get_stats(const struct memory *memory, struct memory_stats *out)
 {
     *out = memory->stats;
     out->held = holds_count(memory->holds);
+    out->noting = memory->retelling || memory->asking != NULL || cache_has_used(memory->cache);
 }
 
 void memory_set_due(struct memory *memory, void (*due)(void *context, int64_t at), void *context)

@@ -25,6 +25,7 @@ struct recall;
 struct memory_stats {
     uint64_t holds_begun, holds_ended, restored;
     size_t held;
+    bool noting; /* something is on its way to the store, but not pending there yet */
 };
 
 /* 0 or a libuv error. `config` and `tools` are borrowed; from here on policies and probe results of

@@ -5,8 +5,8 @@
  * Used lately means: since it was looked up last, or within refresh-idle, but not longer ago than
  * eight of its lives and a quarter of an hour: a domain with a TTL of a minute that got one mail a
  * day is not looked up a thousand times for it. What gives no opinion, or lives for less than
- * ttl-min (a TTL of 0, the end of a max_age), must have been asked for again, and a TEMP is never
- * refreshed: whoever makes us ask once must not make us ask for ever.
+ * half of ttl-min (a TTL of 0, the end of a max_age), must have been asked for again, and a TEMP is
+ * never refreshed: whoever makes us ask once must not make us ask for ever.
  */
 #include "daemon/refresh.h"
 
@@ -71,7 +71,7 @@ static bool is_wanted(const struct config *config, const struct finding *finding
         return false;
     if (finding->used_at > finding->made_at)
         return true;
-    if (finding->verdict.valid_until - finding->made_at < config->verdict.ttl_min_ms)
+    if (finding->verdict.valid_until - finding->made_at < config->verdict.ttl_min_ms / 2)
         return false;
     return !finding->negative && now - finding->used_at <= idle_allowed_ms(config, finding);
 }

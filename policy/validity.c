@@ -107,7 +107,7 @@ static void use_sts(struct life *life, const struct sts_evidence *sts,
     if (facts_policy_in_force(sts, now))
         limit_hard(life, sts->valid_until > now ? sts->valid_until - now : COALESCE_MS);
     if (sts->refresh_at > now) /* or the policy would not be fetched again when it is due */
-        limit_hard(life, sts->refresh_at - now);
+        limit(life, sts->refresh_at - now);
 }
 
 static void use_mx(struct life *life, const struct evidence *evidence, int64_t negative_max_ms)

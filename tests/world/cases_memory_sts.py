@@ -15,7 +15,8 @@ from policyhost import Policy, sts_text
 
 DAEMONS = {
     **remembering.DAEMONS,
-    "refreshing": {**remembering.DAEMONS["memory"], "refresh-idle": "1h", "sts-refresh": "1s", "sts-retry": "500ms"},
+    "refreshing": {**remembering.DAEMONS["memory"], "refresh-idle": "1h", "sts-refresh": "1s", "sts-retry": "500ms",
+                   "ttl-min": "100ms"},
     "sts-daily": {**remembering.DAEMONS["memory"], "sts-refresh": "24h", "sts-retry": "5m"},
     "sts-often": {**remembering.DAEMONS["memory"], "sts-refresh": "2s", "sts-retry": "5m"},
 }
@@ -233,7 +234,7 @@ def _(c):
             one = lives.start()
             c.must_be("SEC", one.ask(c.u))
             waiting.until(lambda: len(host.fetches) >= 2, "it is refreshed at first")
-            refreshed(one, used, 4)
+            refreshed(one, used, 20)
             before = c.world.tap.asked(f"_mta-sts.{c.u}", "TXT")
             refreshed(one, used, 3)
             if c.world.tap.asked(f"_mta-sts.{c.u}", "TXT") != before:
