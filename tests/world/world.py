@@ -21,7 +21,8 @@ POLICY_ADDRESS = "198.51.100.80"
 TAP_ADDRESS = "127.0.0.53"
 HELO_NAME = "prober.world.signed"
 POSTFIX_PORT, POSTFIX_TCP_TABLE_PORT = 8461, 8462
-UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "2s", "dns-tries": "2", "probe-deadline": "15s"}
+UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "2s", "dns-tries": "2", "probe-deadline": "15s",
+                  "greeting-deadline": "5s", "fetch-deadline": "10s"}
 NICE = 10  # the servers of the tests leave the processor to the daemon when both want it
 DESCRIPTORS = 16384  # enough for the floods
 NETS = 100  # mail hosts are spread over that many /24, so that caps per prefix do not slow the run
