@@ -43,6 +43,8 @@ int do_release(struct cli *cli, char **words);
 int do_history(struct cli *cli, char **words);
 int do_export(struct cli *cli, char **words);
 int do_import(struct cli *cli, char **words);
+int do_doctor(struct cli *cli, char **words);
+int do_postfix_config(struct cli *cli, char **words);
 
 /* For commands: prints as --json wants it; a member's text, "" without one. */
 void print_json(const json_t *json);

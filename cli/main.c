@@ -222,6 +222,8 @@ static const struct command {
     {"export", NULL, 0, "export                   the memory as JSON lines", do_export},
     {"import", NULL, 1, "import FILE              take in an export (-: stdin)", do_import},
     {"stats", NULL, 0, "stats                    counters", do_stats},
+    {"doctor", NULL, 0, "doctor                   what is wrong with this set-up", do_doctor},
+    {"postfix-config", NULL, 0, "postfix-config           lines for main.cf", do_postfix_config},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "policy/ruling.h"
 #include "policy/verdict.h"
 #include "probe/prober_uv.h"
 
@@ -32,11 +33,21 @@ struct listen_address {
 
 struct config {
     struct arena *arena; /* owned; every string below is in it */
+    const char **texts;  /* the values as they were given, by key */
 
     struct listen_address listen[CONFIG_LISTEN_MAX];
     size_t listen_count;
     const char *control_socket;
+    struct ip metrics_ip;
+    uint16_t metrics_port; /* 0: no metrics */
+    const char *user;      /* what root becomes */
+    bool sandbox;
+    bool log_syslog;
     enum log_level log_level;
+
+    struct ruling_options ruling;
+    const char *rules_path;
+    bool rules_optional; /* the default file may be missing */
 
     struct verdict_options verdict;
     struct prober_options prober;
@@ -71,6 +82,10 @@ int config_load(struct config *config, const char *path, const char *const *over
 int config_parse(struct config *config, const char *name, const char *text, size_t length,
                  const char *const *overrides, size_t override_count, char error[CONFIG_ERROR_MAX]);
 void config_fini(struct config *config);
+
+/* The first key from *index on whose value is not the same in both and that a reload cannot bring
+ * in force; NULL when there is none. Moves *index behind it. */
+const char *config_next_fixed_change(const struct config *a, const struct config *b, size_t *index);
 
 /* Every key with its default, for documentation checks: NULL after the last. */
 const char *config_key_name(size_t index);

@@ -117,6 +117,11 @@ static const char *address_and_port(struct ip *ip, uint16_t *port, const char *t
     return *colon == ':' ? value_port(port, colon + 1) : "must be ADDRESS:PORT";
 }
 
+const char *value_endpoint(struct ip *ip, uint16_t *port, const char *text)
+{
+    return address_and_port(ip, port, text, true);
+}
+
 const char *value_server(struct dns_server *out, const char *text)
 {
     struct dns_server server = {.port = 53};

@@ -16,13 +16,16 @@
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/loop_watch.h"
+#include "daemon/metrics.h"
+#include "daemon/privileges.h"
 #include "daemon/resolver_check.h"
 #include "daemon/server.h"
 #include "daemon/socket.h"
 #include "daemon/systemd.h"
 #include "probe/prober_uv.h"
 
-#define FDS_SPARE 64
+#define FDS_SPARE   64
+#define SOCKETS_MAX (SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1)
 
 struct mxcryptd {
     struct config *config;
@@ -31,11 +34,14 @@ struct mxcryptd {
     struct engine *engine;
     struct server *server;
     struct control *control;
+    struct metrics *metrics; /* NULL: none */
     struct resolver_check *check;
     uv_signal_t term, interrupt;
     uv_timer_t watchdog;
     struct loop_watch watch;
     bool handles_made, stopping;
+    struct systemd_fd sockets[SOCKETS_MAX]; /* -1 once they are served */
+    size_t socket_count;
     bool inherited_policy, inherited_control;
     size_t listening; /* of config->listen, for removal at the end */
     bool control_listening;
@@ -52,6 +58,13 @@ static void remove_sockets(const struct mxcryptd *daemon)
         unlink(daemon->config->control_socket);
 }
 
+static void close_sockets(struct mxcryptd *daemon)
+{
+    for (size_t i = 0; i < daemon->socket_count; i++)
+        if (daemon->sockets[i].fd >= 0)
+            close(daemon->sockets[i].fd);
+}
+
 static void stop(struct mxcryptd *daemon)
 {
     if (daemon->stopping)
@@ -63,6 +76,8 @@ static void stop(struct mxcryptd *daemon)
         server_close(daemon->server);
     if (daemon->control != NULL)
         control_close(daemon->control);
+    metrics_close(daemon->metrics);
+    close_sockets(daemon);
     resolver_check_free(daemon->check);
     if (daemon->engine != NULL)
         engine_close(daemon->engine);
@@ -152,6 +167,19 @@ static int make_parts(struct mxcryptd *daemon)
     daemon->control = control_new(&daemon->loop, daemon->engine, daemon->server);
     if (daemon->control == NULL)
         return fail("control", "no memory");
+    return metrics_new(&daemon->metrics, &daemon->loop, daemon->config, daemon->engine,
+                       daemon->server);
+}
+
+/* ---- sockets: opened while this is still root, served when there is somebody to answer ---- */
+
+static int keep_socket(struct mxcryptd *daemon, int fd, enum systemd_socket kind)
+{
+    if (daemon->socket_count == SOCKETS_MAX) {
+        close(fd);
+        return fail("listen", "too many sockets");
+    }
+    daemon->sockets[daemon->socket_count++] = (struct systemd_fd){fd, kind};
     return 0;
 }
 
@@ -162,43 +190,40 @@ static int adopt_sockets(struct mxcryptd *daemon)
 
     for (int i = 0; i < count; i++) {
         bool is_control = fds[i].kind == SYSTEMD_CONTROL;
-        int error = is_control ? control_add(daemon->control, fds[i].fd)
-                               : server_add(daemon->server, fds[i].fd,
-                                            fds[i].kind == SYSTEMD_TCP_TABLE ? LISTEN_TCP_TABLE
-                                                                             : LISTEN_SOCKETMAP);
 
-        if (error != 0)
-            return fail("inherited socket", uv_strerror(error));
+        if (keep_socket(daemon, fds[i].fd, fds[i].kind) != 0)
+            return -1;
         daemon->inherited_control |= is_control;
         daemon->inherited_policy |= !is_control;
     }
     return 0;
 }
 
-static int listen_policy(struct mxcryptd *daemon)
+static int open_policy(struct mxcryptd *daemon)
 {
     char error[SOCKET_ERROR_MAX], name[CONFIG_ERROR_MAX];
 
     for (size_t i = 0; i < daemon->config->listen_count && !daemon->inherited_policy; i++) {
         const struct listen_address *address = &daemon->config->listen[i];
-        int fd = socket_listen(address, error), result;
+        int fd = socket_listen(address, error);
 
         if (fd < 0)
             return fail("listen", error);
         daemon->listening = i + 1;
-        result = server_add(daemon->server, fd, address->protocol);
-        if (result != 0)
-            return fail("listen", uv_strerror(result));
+        if (keep_socket(daemon, fd,
+                        address->protocol == LISTEN_TCP_TABLE ? SYSTEMD_TCP_TABLE
+                                                              : SYSTEMD_SOCKETMAP) != 0)
+            return -1;
         log_event(LOG_LEVEL_INFO, "listening", "on", socket_text(address, name, sizeof name), NULL);
     }
     return 0;
 }
 
-static int listen_control(struct mxcryptd *daemon)
+static int open_control(struct mxcryptd *daemon)
 {
     const struct listen_address address = {.path = daemon->config->control_socket, .mode = 0600};
     char error[SOCKET_ERROR_MAX];
-    int fd, result;
+    int fd;
 
     if (daemon->inherited_control)
         return 0;
@@ -206,8 +231,39 @@ static int listen_control(struct mxcryptd *daemon)
     if (fd < 0)
         return fail("control-socket", error);
     daemon->control_listening = true;
-    result = control_add(daemon->control, fd);
-    return result == 0 ? 0 : fail("control-socket", uv_strerror(result));
+    return keep_socket(daemon, fd, SYSTEMD_CONTROL);
+}
+
+static int serve_one(struct mxcryptd *daemon, struct systemd_fd socket)
+{
+    if (socket.kind == SYSTEMD_CONTROL)
+        return control_add(daemon->control, socket.fd);
+    return server_add(daemon->server, socket.fd,
+                      socket.kind == SYSTEMD_TCP_TABLE ? LISTEN_TCP_TABLE : LISTEN_SOCKETMAP);
+}
+
+static int serve_sockets(struct mxcryptd *daemon)
+{
+    for (size_t i = 0; i < daemon->socket_count; i++) {
+        int fd = daemon->sockets[i].fd, error;
+
+        daemon->sockets[i].fd = -1; /* whoever serves it takes it */
+        error = serve_one(daemon, (struct systemd_fd){fd, daemon->sockets[i].kind});
+        if (error != 0)
+            return fail("listen", uv_strerror(error));
+    }
+    return 0;
+}
+
+static int leave_root(const struct mxcryptd *daemon)
+{
+    char error[PRIVILEGES_ERROR_MAX];
+
+    if (privileges_drop(daemon->config, error) != 0)
+        return fail("user", error);
+    if (privileges_lock_down(daemon->config, error) != 0)
+        return fail("sandbox", error);
+    return 0;
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -246,8 +302,9 @@ static int set_up(struct mxcryptd *daemon)
     if (hash_init() != 0)
         return fail("random numbers", "the kernel gives none");
     raise_fd_limit(daemon->config);
-    if (make_signals(daemon) != 0 || make_parts(daemon) != 0 || adopt_sockets(daemon) != 0 ||
-        listen_policy(daemon) != 0 || listen_control(daemon) != 0)
+    if (adopt_sockets(daemon) != 0 || open_policy(daemon) != 0 || open_control(daemon) != 0 ||
+        leave_root(daemon) != 0 || make_signals(daemon) != 0 || make_parts(daemon) != 0 ||
+        serve_sockets(daemon) != 0)
         return -1;
     announce(daemon);
     return 0;

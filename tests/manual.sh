@@ -12,11 +12,11 @@ same() {
     status=1
 }
 
-same "keys" 3< <(sed -n '/^static const struct row rows/,/^};/s/^ *{"\([a-z-]*\)".*/\1/p' \
-    daemon/config.c | sort) \
+same "keys" 3< <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)".*/\1/p' \
+    daemon/config_table.c | sort) \
     4< <(sed -n 's/^\.It Cm \([a-z-]*\) = .*/\1/p' docs/mxcryptd.conf.5 | sort)
-same "commands" 3< <(sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z]*\)", \(NULL\|"\([a-z]*\)"\).*/\1 \3/p' \
-    cli/main.c | sort) \
-    4< <(sed -n 's/^\.It Cm \(query\|explain\|probe\|stats\|held\|release\|history\|export\|import\|cache [a-z]*\).*/\1/p' docs/mxcrypt.1 |
-        sed 's/^[a-z]*$/& /' | sort)
+same "commands" 3< <(sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z-]*\)", \(NULL\|"\([a-z]*\)"\).*/\1 \3/p' \
+    cli/main.c | sort -u) \
+    4< <(sed -n '/^\.Sh COMMANDS/,/^\.Sh [^C]/s/^\.It Cm \([a-z-]*\( [a-z]\+\)\?\)\( .*\)\?$/\1/p' docs/mxcrypt.1 |
+        sed 's/^[a-z-]*$/& /' | sort -u)
 exit $status
