@@ -54,12 +54,12 @@ enum outcome_reason {
 };
 
 struct outcome {
-    enum outcome_kind kind;
-    enum outcome_reason reason;
-    enum verdict_level level; /* of what Postfix is told */
-    const char *text;         /* the rule's or static; NULL unless POLICY or TEMP */
-    size_t length;
-    bool withheld; /* something else would have been said, but for MONITOR, MODE or ROLLOUT */
+    const char *text; /* the rule's or static; NULL unless POLICY or TEMP */
+    uint32_t length;
+    enum outcome_kind kind : 8;
+    enum outcome_reason reason : 8;
+    enum verdict_level level : 8; /* of what Postfix is told */
+    bool withheld : 1; /* something else would have been said, but for MONITOR, MODE or ROLLOUT */
 };
 
 /* The orders for a key. `rules` may be NULL. `now_s` as in rules_find. */
@@ -69,7 +69,7 @@ void ruling_find(struct ruling *out, const struct rules *rules,
 bool ruling_wants_lookup(const struct ruling *ruling);
 /* `found` is never looked at when no lookup is wanted. */
 void ruling_decide(struct outcome *out, const struct ruling *ruling, const struct verdict *found);
-/* What a ruling that withholds would say without doing so. */
+/* What it would be if nothing were withheld. */
 void ruling_decide_enforced(struct outcome *out, const struct ruling *ruling,
                             const struct verdict *found);
 /* True when a next-hop is among the first `percent` of a hundred; raising it only adds. */
