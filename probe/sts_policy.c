@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/hostname.h"
+#include "base/utf8.h"
 
 #define EXT_NAME_MAX   32
 #define MAX_AGE_DIGITS 10
@@ -64,52 +65,6 @@ static bool all_printable_ascii(const struct text *text)
     for (size_t i = 0; i < text->length; i++)
         if (is_control(text->data[i]) || (unsigned char)text->data[i] >= 0x80)
             return false;
-    return true;
-}
-
-/* Octets that follow the first one of a UTF-8 sequence, and the range of the second (RFC 3629 §4);
- * -1 when no sequence begins so. */
-static int utf8_tail(uint8_t first, uint8_t *low, uint8_t *high)
-{
-    *low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    *high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    if (first < 0x80)
-        return 0;
-    if (first >= 0xc2 && first <= 0xdf)
-        return 1;
-    if (first >= 0xe0 && first <= 0xef)
-        return 2;
-    return first >= 0xf0 && first <= 0xf4 ? 3 : -1;
-}
-
-/* Length of the sequence at `data`, 0 when it is none. */
-static size_t utf8_length(const uint8_t *data, size_t left)
-{
-    uint8_t low, high;
-    int tail = utf8_tail(data[0], &low, &high);
-
-    if (tail < 0 || (size_t)tail >= left)
-        return 0;
-    for (int i = 1; i <= tail; i++) {
-        if (data[i] < low || data[i] > high)
-            return 0;
-        low = 0x80;
-        high = 0xbf;
-    }
-    return (size_t)tail + 1;
-}
-
-static bool utf8_valid(const struct text *text)
-{
-    const uint8_t *data = (const uint8_t *)text->data;
-
-    for (size_t i = 0; i < text->length;) {
-        size_t length = utf8_length(data + i, text->length - i);
-
-        if (length == 0)
-            return false;
-        i += length;
-    }
     return true;
 }
 
@@ -202,7 +157,7 @@ static const char *take_extension(const struct text *value)
 {
     if (value->length == 0)
         return "a key without a value";
-    return utf8_valid(value) ? NULL : "an extension that is not UTF-8";
+    return utf8_valid(value->data, value->length) ? NULL : "an extension that is not UTF-8";
 }
 
 static const char *take_value(struct parse *parse, const struct text *name,
