@@ -37,9 +37,9 @@ static bool span_folds_to(struct span span, const char *text)
     return memcmp(folded, text, span.length) == 0;
 }
 
-/* 0 when `span` is no port. */
-static uint16_t port_parse(struct span span)
+uint16_t key_port(const char *text, size_t length)
 {
+    struct span span = {text, length};
     unsigned long port = 0;
 
     for (size_t i = 0; i < COUNT(services); i++)
@@ -189,7 +189,7 @@ static bool next_hop_parse(struct key *out, struct span key)
         return false;
     out->kind = bracketed ? KEY_HOST : KEY_DOMAIN;
     if (port.text != NULL)
-        out->port = port_parse(port);
+        out->port = key_port(port.text, port.length);
     return out->port != 0;
 }
 

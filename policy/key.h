@@ -37,3 +37,6 @@ struct key {
  * U-labels become A-labels (UTS #46, non-transitional).
  */
 void key_parse(struct key *out, const char *text, size_t length, uint16_t default_port);
+
+/* The port that `text` names, by number or as a service; 0 when it is none. */
+uint16_t key_port(const char *text, size_t length);
