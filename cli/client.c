@@ -144,7 +144,7 @@ int client_pages(const struct cli *cli, json_t *request, client_page_taker take,
         take(context, page);
         next = json_incref(json_object_get(page, "next"));
         json_decref(page);
-        if (!json_is_string(next)) {
+        if (!json_is_string(next) && !json_is_integer(next)) {
             json_decref(next);
             break;
         }

@@ -86,6 +86,28 @@ static const struct evidence *local_look_up(struct local *local, const struct ke
     return domain_evidence(local->lookup);
 }
 
+/* As the daemon would, with the rules that are in the file now. NULL after a message. */
+static json_t *report_ordered(const struct cli *cli, struct report_facts *facts)
+{
+    struct outcome outcome;
+    struct ruling ruling;
+    char error[CONFIG_ERROR_MAX];
+    struct rules *rules;
+    json_t *report;
+
+    if (config_read_rules(&rules, &cli->config, NULL, error) != 0) {
+        fprintf(stderr, "mxcrypt: %s\n", error);
+        return NULL;
+    }
+    ruling_find(&ruling, rules, &cli->config.ruling, facts->key, clock_wall_s());
+    ruling_decide(&outcome, &ruling, facts->verdict);
+    facts->ruling = &ruling;
+    facts->outcome = &outcome;
+    report = report_explain(facts);
+    rules_free(rules);
+    return report;
+}
+
 json_t *local_explain(struct cli *cli, const char *text)
 {
     const struct evidence *evidence = NULL;
@@ -106,7 +128,10 @@ json_t *local_explain(struct cli *cli, const char *text)
             verdict_decide(&verdict, evidence, NULL, &cli->config.verdict, clock_monotonic_ms());
     }
     if (evidence != NULL || key.kind == KEY_PARENT || key.kind == KEY_OTHER)
-        report = report_explain(&key, &verdict, evidence, clock_monotonic_ms());
+        report = report_ordered(cli, &(struct report_facts){.key = &key,
+                                                            .verdict = &verdict,
+                                                            .evidence = evidence,
+                                                            .now = clock_monotonic_ms()});
     local_close(&local);
     return report;
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "daemon/commands_memory.h"
+#include "daemon/commands_orders.h"
 #include "daemon/control.h"
 #include "policy/report.h"
 
@@ -37,47 +38,57 @@ static enum answer_form form_of(const struct command *command)
     return json_is_true(json_object_get(command->request, "tlsrpt")) ? FORM_TLSRPT : FORM_PLAIN;
 }
 
-static json_t *answer_json(const struct command *command, const struct finding *finding)
+static json_t *answer_json(const struct command *command, const struct told *told)
 {
     static const char *const words[] = {
         [ANSWER_OK] = "OK", [ANSWER_NOTFOUND] = "NOTFOUND", [ANSWER_TEMP] = "TEMP"};
-    struct answer answer = finding_answer(finding, form_of(command));
+    struct answer answer = told_answer(told, form_of(command));
+    const struct outcome *outcome = &told->outcome;
 
     return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
                      words[answer.status], "text", answer.text, (int)answer.length, "level",
-                     verdict_level_name(finding->verdict.level), "reason",
-                     verdict_reason_code(finding->verdict.reason));
+                     outcome_level_name(outcome), "reason",
+                     outcome->kind == OUTCOME_FOUND
+                         ? verdict_reason_code(told->finding->verdict.reason)
+                         : outcome_reason_code(outcome->reason));
 }
 
-static json_t *explain_json(const struct command *command, const struct finding *finding)
+static json_t *explain_json(const struct command *command, const struct told *told)
 {
+    const struct finding *finding = told->finding;
     const char *text = command_text(command, "key");
-    int64_t now = clock_monotonic_ms();
     struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    struct ruling ruling;
     struct key key;
+    struct report_facts facts = {&key, &finding->verdict,   &ruling, &told->outcome,
+                                 NULL, clock_monotonic_ms()};
     json_t *report = NULL;
 
     key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
-    if (arena != NULL)
-        report = report_explain(&key, &finding->verdict, finding_evidence(finding, arena), now);
+    orders_find(engine_orders(command->engine), &key, &ruling);
+    if (arena != NULL) {
+        facts.evidence = finding_evidence(finding, arena);
+        report = report_explain(&facts);
+    }
     arena_free(arena);
     if (report != NULL && finding->evidence_length > 0)
-        json_object_set_new(report, "age_s", json_integer((now - finding->made_at) / 1000));
+        json_object_set_new(report, "age_s", json_integer((facts.now - finding->made_at) / 1000));
     return report;
 }
 
-static void answer_finding(struct command *command, const struct finding *finding)
+static void answer_told(struct command *command, const struct told *told)
 {
-    command_finish(command, command->explain ? explain_json(command, finding)
-                                             : answer_json(command, finding));
+    command_finish(command,
+                   command->explain ? explain_json(command, told) : answer_json(command, told));
 }
 
 static void on_deliver(struct waiter *waiter, const struct finding *finding)
 {
     struct command *command = LIST_ELEMENT(waiter, struct command, waiter);
+    struct told told;
 
-    engine_count(command->engine, finding);
-    answer_finding(command, finding);
+    engine_tell(command->engine, finding, &told);
+    answer_told(command, &told);
 }
 
 /* ---- commands ---- */
@@ -91,14 +102,15 @@ static bool unfinished(const struct command *command, const struct finding *find
 static void ask(struct command *command, bool explain)
 {
     const char *key = command_text(command, "key");
-    const struct finding *finding;
+    struct told told;
+    bool known;
 
     command->explain = command->waiter.whole = explain;
-    finding = engine_known(command->engine, key, strlen(key));
-    if (finding == NULL || unfinished(command, finding))
-        finding = engine_wait(command->engine, key, strlen(key), &command->waiter);
-    if (finding != NULL)
-        answer_finding(command, finding);
+    known = engine_known(command->engine, key, strlen(key), &told);
+    if (!known || unfinished(command, told.finding))
+        known = engine_wait(command->engine, key, strlen(key), &command->waiter, &told);
+    if (known)
+        answer_told(command, &told);
 }
 
 static void do_query(struct command *command)
@@ -128,11 +140,14 @@ static bool is_current(const struct finding *finding, int64_t now)
 static void do_cache_show(struct command *command)
 {
     const struct finding *finding = cached(command, command_text(command, "key"));
+    struct told told;
 
-    if (!is_current(finding, clock_monotonic_ms()))
+    if (!is_current(finding, clock_monotonic_ms())) {
         command_refuse(command, "not in the cache");
-    else
-        command_finish(command, explain_json(command, finding));
+        return;
+    }
+    engine_look(command->engine, finding, &told);
+    command_finish(command, explain_json(command, &told));
 }
 
 static void do_cache_forget(struct command *command)
@@ -202,6 +217,10 @@ static const struct row {
     {"history", command_history, true},
     {"export", command_export, false},
     {"import", command_import, false},
+    {"reload", command_reload, false},
+    {"log-level", command_log_level, false},
+    {"rules", command_rules, false},
+    {"findings", command_findings, false},
 };
 
 /* ---- statistics ---- */
@@ -227,6 +246,8 @@ static void engine_part(json_t *out, const struct command *command)
     for (int level = 0; level <= VERDICT_TEMP; level++) {
         snprintf(name, sizeof name, "answers_%s", verdict_level_name((enum verdict_level)level));
         set(out, name, engine->by_level[level]);
+        snprintf(name, sizeof name, "withheld_%s", verdict_level_name((enum verdict_level)level));
+        set(out, name, engine->withheld_by_level[level]);
     }
     set(out, "cache_entries", cache.entries);
     set(out, "cache_entries_negative", cache.negative_entries);
@@ -302,13 +323,15 @@ static void do_stats(struct command *command)
 /* ---- one command ---- */
 
 void command_init(struct command *command, struct engine *engine, struct server *server,
-                  command_done done)
+                  struct reload *reloader, command_done done)
 {
     memset(command, 0, sizeof *command);
     command->engine = engine;
     command->server = server;
+    command->reloader = reloader;
     command->done = done;
     waiter_init(&command->waiter, on_deliver);
+    reload_waiter_init(&command->reload);
 }
 
 static const struct row *find(const char *name)
@@ -337,6 +360,7 @@ void command_cancel(struct command *command)
 {
     jobs_leave(&command->waiter);
     command_memory_cancel(command);
+    reload_leave(&command->reload);
     json_decref(command->request);
     command->request = NULL;
 }

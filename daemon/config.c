@@ -7,25 +7,24 @@
 #include "daemon/config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/conf.h"
+#include "base/file.h"
 #include "daemon/config_table.h"
 
 #define CONFIG_ARENA_MAX (16 * 1024 * 1024)
 
 const char *config_key_name(size_t index)
 {
-    return index < CONFIG_ROWS ? config_rows[index].key : NULL;
+    return index < CONFIG_KEYS ? config_rows[index].key : NULL;
 }
 
 const char *config_key_default(size_t index)
 {
-    return index < CONFIG_ROWS ? config_rows[index].fallback : NULL;
+    return index < CONFIG_KEYS ? config_rows[index].fallback : NULL;
 }
 
 /* Where a value came from, for messages. */
@@ -37,9 +36,9 @@ struct origin {
 struct loading {
     struct config *config;
     struct origin origin;
-    bool seen[CONFIG_ROWS];
+    bool seen[CONFIG_KEYS];
     bool overriding; /* now come the overrides */
-    bool overridden[CONFIG_ROWS];
+    bool overridden[CONFIG_KEYS];
     char *error;
 };
 
@@ -80,7 +79,7 @@ static const char *set_row(struct config *config, size_t index, const char *text
 
 const char *config_next_fixed_change(const struct config *a, const struct config *b, size_t *index)
 {
-    while (*index < CONFIG_ROWS) {
+    while (*index < CONFIG_KEYS) {
         size_t i = (*index)++;
 
         if ((config_rows[i].flags & CONFIG_LIVE) == 0 && strcmp(a->texts[i], b->texts[i]) != 0)
@@ -96,10 +95,10 @@ static int take_setting(void *context, unsigned line, const char *key, const cha
     size_t i;
 
     loading->origin.line = line;
-    for (i = 0; i < CONFIG_ROWS; i++)
+    for (i = 0; i < CONFIG_KEYS; i++)
         if (strcmp(config_rows[i].key, key) == 0)
             break;
-    if (i == CONFIG_ROWS)
+    if (i == CONFIG_KEYS)
         return complain(loading, key, "unknown key");
     if (!loading->overriding && loading->overridden[i])
         return 0;
@@ -136,12 +135,10 @@ static int take_overrides(struct loading *loading, const char *const *overrides,
 static int take_defaults(struct loading *loading)
 {
     loading->origin = (struct origin){"default", 0};
-    for (size_t i = 0; i < CONFIG_ROWS; i++) {
+    for (size_t i = 0; i < CONFIG_KEYS; i++) {
         const char *why =
             loading->seen[i] ? NULL : set_row(loading->config, i, config_rows[i].fallback);
 
-        if (!loading->seen[i] && strcmp(config_rows[i].key, "listen") == 0)
-            loading->config->listen_default = true;
         if (why != NULL)
             return complain(loading, config_rows[i].key, why);
     }
@@ -183,7 +180,7 @@ int config_parse(struct config *config, const char *name, const char *text, size
     error[0] = '\0';
     config->arena = arena_new(CONFIG_ARENA_MAX);
     if (config->arena != NULL)
-        config->texts = arena_array(config->arena, CONFIG_ROWS, sizeof *config->texts);
+        config->texts = arena_array(config->arena, CONFIG_KEYS, sizeof *config->texts);
     if (config->texts == NULL) {
         snprintf(error, CONFIG_ERROR_MAX, "%s: no memory", name);
         return -1;
@@ -200,23 +197,6 @@ int config_parse(struct config *config, const char *name, const char *text, size
     return finish(&loading);
 }
 
-/* The whole file into `text`; 0, or -1 with errno. */
-static int read_file(struct buf *text, const char *path)
-{
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    char part[4096];
-    ssize_t n;
-
-    if (file < 0)
-        return -1;
-    while ((n = read(file, part, sizeof part)) > 0)
-        buf_add(text, part, (size_t)n);
-    close(file);
-    if (n == 0 && text->failed)
-        errno = EFBIG;
-    return n < 0 || text->failed ? -1 : 0;
-}
-
 int config_load(struct config *config, const char *path, const char *const *overrides,
                 size_t override_count, char error[CONFIG_ERROR_MAX])
 {
@@ -226,13 +206,37 @@ int config_load(struct config *config, const char *path, const char *const *over
 
     memset(config, 0, sizeof *config);
     buf_init(&text, CONF_FILE_MAX);
-    if (read_file(&text, name) != 0 && (path != NULL || errno != ENOENT)) {
+    if (file_read(&text, name) != 0 && (path != NULL || errno != ENOENT)) {
         snprintf(error, CONFIG_ERROR_MAX, "%s: %s", name, strerror(errno));
         buf_fini(&text);
         return -1;
     }
     result =
         config_parse(config, name, buf_text(&text), text.length, overrides, override_count, error);
+    config->source = (struct config_source){path, overrides, override_count};
+    buf_fini(&text);
+    return result;
+}
+
+int config_read_rules(struct rules **out, const struct config *config, const char *path,
+                      char error[CONFIG_ERROR_MAX])
+{
+    bool optional = path == NULL && config->rules_optional;
+    const char *name = path == NULL ? config->rules_path : path;
+    char why[RULES_ERROR_MAX];
+    struct buf text;
+    int result = -1;
+
+    *out = NULL;
+    buf_init(&text, RULES_TEXT_MAX + 1);
+    if (file_read(&text, name) != 0) {
+        result = errno == ENOENT && optional ? 0 : -1;
+        snprintf(error, CONFIG_ERROR_MAX, "%s: %s", name, strerror(errno));
+    } else {
+        result = rules_parse(out, buf_text(&text), text.length, config->prober.smtp_port, why);
+        if (result != 0)
+            snprintf(error, CONFIG_ERROR_MAX, "%s: %s", name, why);
+    }
     buf_fini(&text);
     return result;
 }

@@ -16,6 +16,7 @@
 #include "policy/verdict.h"
 #include "probe/prober_uv.h"
 
+#define CONFIG_KEYS          64
 #define CONFIG_LISTEN_MAX    16
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
@@ -31,13 +32,20 @@ struct listen_address {
     unsigned mode;
 };
 
+/* Where a configuration was read, to read it again. Borrowed from the caller of config_load. */
+struct config_source {
+    const char *path; /* NULL: the default file */
+    const char *const *overrides;
+    size_t override_count;
+};
+
 struct config {
     struct arena *arena; /* owned; every string below is in it */
-    const char **texts;  /* the values as they were given, by key */
+    struct config_source source;
+    const char **texts; /* the values as they were given, by key */
 
     struct listen_address listen[CONFIG_LISTEN_MAX];
     size_t listen_count;
-    bool listen_default; /* no `listen` line was given */
     const char *control_socket;
     struct ip metrics_ip;
     uint16_t metrics_port; /* 0: no metrics */
@@ -70,12 +78,12 @@ struct config {
 };
 
 /* Where an error stands: "mxcryptd.conf:12: unknown key 'lisen'". */
-#define CONFIG_ERROR_MAX 512
+#define CONFIG_ERROR_MAX 1024
 
 /*
  * Reads `path` (NULL: the default file, which may be missing), then the `overrides` ("key=value",
- * as from -o; they replace what the file says). 0, or -1 with a message in `error`. Free with
- * config_fini either way.
+ * as from -o; they replace what the file says); both stay the caller's and in place. 0, or -1 with
+ * a message in `error`. Free with config_fini either way.
  */
 int config_load(struct config *config, const char *path, const char *const *overrides,
                 size_t override_count, char error[CONFIG_ERROR_MAX]);
@@ -83,6 +91,10 @@ int config_load(struct config *config, const char *path, const char *const *over
 int config_parse(struct config *config, const char *name, const char *text, size_t length,
                  const char *const *overrides, size_t override_count, char error[CONFIG_ERROR_MAX]);
 void config_fini(struct config *config);
+/* Reads a file of rules, NULL: the one that `config` names. 0 with *out (NULL when the default file
+ * is missing) for the caller to free, or -1 with a message: "/etc/mxcrypt/rules: line 12: ...". */
+int config_read_rules(struct rules **out, const struct config *config, const char *path,
+                      char error[CONFIG_ERROR_MAX]);
 
 /* The first key from *index on whose value is not the same in both and that a reload cannot bring
  * in force; NULL when there is none. Moves *index behind it. */

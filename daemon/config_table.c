@@ -31,14 +31,8 @@ static const char *set_listen(struct config *config, const char *text)
 
 static const char *set_log_level(struct config *config, const char *text)
 {
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(text, names[i]) == 0) {
-            config->log_level = (enum log_level)i;
-            return NULL;
-        }
-    return "must be error, warning, info or debug";
+    return log_level_parse(&config->log_level, text) ? NULL
+                                                     : "must be error, warning, info or debug";
 }
 
 static const char *set_log(struct config *config, const char *text)
@@ -309,7 +303,7 @@ const struct config_row config_rows[] = {
     {"refresh-rate", "20", COUNT, FIELD(refresh_rate), 1, 10000, NULL, 0},
     {"cache-size", "256M", OCTETS, FIELD(cache_octets), 65536, INT64_C(1) << 40, NULL, 0},
 };
-_Static_assert(sizeof config_rows / sizeof config_rows[0] == CONFIG_ROWS, "CONFIG_ROWS");
+_Static_assert(sizeof config_rows / sizeof config_rows[0] == CONFIG_KEYS, "CONFIG_KEYS");
 
 /* ---- from text to values ---- */
 

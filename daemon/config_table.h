@@ -23,8 +23,7 @@ struct config_row {
     unsigned flags;
 };
 
-#define CONFIG_ROWS 64
-extern const struct config_row config_rows[CONFIG_ROWS];
+extern const struct config_row config_rows[CONFIG_KEYS];
 
 /* Puts a value into `config`; NULL, or what is wrong with it (static). */
 const char *config_row_set(struct config *config, const struct config_row *row, const char *text);

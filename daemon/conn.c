@@ -146,10 +146,12 @@ static void on_deliver(struct waiter *waiter, const struct finding *finding)
 {
     struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
     struct conn *conn = pending->conn;
-    struct answer answer = finding_answer(finding, pending->form);
+    struct answer answer;
+    struct told told;
 
+    engine_tell(conn->server->engine, finding, &told);
+    answer = told_answer(&told, pending->form);
     pending->done = true;
-    engine_count(conn->server->engine, finding);
     conn->protocol->reply(&pending->reply, &answer);
     placed(conn, &pending->reply);
     conn_process(conn);
@@ -219,37 +221,46 @@ static bool has_turn(struct conn *conn)
     return false;
 }
 
-/* False when the request has to wait for another turn of the loop: it is not taken. */
+/* Joins the lookup. False when the request has to wait for another turn of the loop: it is not
+ * taken. */
+static bool take_unknown(struct conn *conn, const struct request *request, enum answer_form form)
+{
+    struct pending *pending;
+    struct answer answer;
+    struct told told;
+
+    if (!server_lookup_share(conn->server)) {
+        wait_for_turn(conn);
+        return false;
+    }
+    pending = pending_new(conn);
+    if (pending == NULL) {
+        conn_close(conn);
+        return true;
+    }
+    pending->form = form;
+    if (!engine_wait(conn->server->engine, request->key, request->key_length, &pending->waiter,
+                     &told))
+        return true;
+    answer = told_answer(&told, form);
+    pending->done = true;
+    conn->protocol->reply(&pending->reply, &answer);
+    placed(conn, &pending->reply);
+    return true;
+}
+
+/* False as take_unknown. */
 static bool take_request(struct conn *conn, const struct request *request)
 {
     enum answer_form form = form_of(conn, request);
-    struct pending *pending;
-    const struct finding *finding;
     struct buf *place;
+    struct told told;
 
-    finding = engine_known(conn->server->engine, request->key, request->key_length);
-    if (finding == NULL) {
-        if (!server_lookup_share(conn->server)) {
-            wait_for_turn(conn);
-            return false;
-        }
-        pending = pending_new(conn);
-        if (pending == NULL) {
-            conn_close(conn);
-            return true;
-        }
-        pending->form = form;
-        finding =
-            engine_wait(conn->server->engine, request->key, request->key_length, &pending->waiter);
-        if (finding == NULL)
-            return true;
-        pending->done = true;
-        place = &pending->reply;
-    } else {
-        place = reply_place(conn);
-    }
+    if (!engine_known(conn->server->engine, request->key, request->key_length, &told))
+        return take_unknown(conn, request, form);
+    place = reply_place(conn);
     if (place != NULL) {
-        struct answer answer = finding_answer(finding, form);
+        struct answer answer = told_answer(&told, form);
 
         conn->protocol->reply(place, &answer);
     }

@@ -17,6 +17,7 @@ struct control {
     uv_loop_t *loop;
     struct engine *engine;
     struct server *server;
+    struct reload *reloader;
     uv_pipe_t listener;
     uv_timer_t retry; /* accepts what there was no memory for */
     struct list peers;
@@ -155,7 +156,7 @@ static void accept_one(struct control *control)
     list_init(&peer->link);
     buf_init(&peer->in, CONTROL_LINE_MAX);
     buf_init(&peer->out, 64 * 1024 * 1024);
-    command_init(&peer->command, control->engine, control->server, on_answer);
+    command_init(&peer->command, control->engine, control->server, control->reloader, on_answer);
     uv_pipe_init(control->loop, &peer->pipe, 0);
     peer->pipe.data = peer;
     list_append(&control->peers, &peer->link);
@@ -178,7 +179,8 @@ static void on_connection(uv_stream_t *stream, int status)
         accept_one(stream->data);
 }
 
-struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server)
+struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server,
+                            struct reload *reloader)
 {
     struct control *control = calloc(1, sizeof *control);
 
@@ -187,6 +189,7 @@ struct control *control_new(uv_loop_t *loop, struct engine *engine, struct serve
     control->loop = loop;
     control->engine = engine;
     control->server = server;
+    control->reloader = reloader;
     list_init(&control->peers);
     uv_pipe_init(loop, &control->listener, 0);
     control->listener.data = control;

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "daemon/engine.h"
+#include "daemon/reload.h"
 #include "daemon/server.h"
 
 #define CONTROL_LINE_MAX        (3 * 1024 * 1024) /* a line of an export, quoted, fits */
@@ -17,8 +18,9 @@
 
 struct control;
 
-/* NULL without memory. */
-struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server);
+/* NULL without memory. `reloader` may be NULL; it outlives the control's close. */
+struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server,
+                            struct reload *reloader);
 /* Serves a listening Unix socket; takes the descriptor. 0 or a libuv error. */
 int control_add(struct control *control, int take_fd);
 /* Closes everything; frees itself when all handles are closed. */

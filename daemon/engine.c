@@ -1,6 +1,7 @@
 /*
  * engine: see engine.h. engine_known is the hot path: for a cached key it costs the key's
- * normalisation and one map lookup, and allocates nothing.
+ * normalisation and one map lookup, and allocates nothing. What the orders make of a finding is
+ * kept in it, and asked again only when the orders have changed.
  */
 #include "daemon/engine.h"
 
@@ -13,6 +14,7 @@
 struct engine {
     const struct config *config;
     struct domain_tools tools;
+    const struct orders *orders;
     struct memory *memory;
     struct cache *cache; /* the memory's */
     struct jobs *jobs;
@@ -27,7 +29,7 @@ struct engine {
 static int make_parts(struct engine *engine, uv_loop_t *loop)
 {
     const struct config *config = engine->config;
-    int error = memory_new(&engine->memory, loop, config, &engine->tools);
+    int error = memory_new(&engine->memory, loop, config, &engine->tools, engine->orders);
 
     if (error != 0)
         return error;
@@ -41,7 +43,7 @@ static int make_parts(struct engine *engine, uv_loop_t *loop)
 }
 
 int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
-               const struct domain_tools *tools)
+               const struct domain_tools *tools, const struct orders *orders)
 {
     struct engine *engine = calloc(1, sizeof *engine);
     int error;
@@ -50,6 +52,7 @@ int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config
         return UV_ENOMEM;
     engine->config = config;
     engine->tools = *tools;
+    engine->orders = orders;
     engine->unlisted = finding_standing(VERDICT_NO_OPINION, REASON_KEY);
     engine->no_memory = finding_standing(VERDICT_TEMP, REASON_MEMORY);
     engine->overload = finding_standing(VERDICT_TEMP, REASON_OVERLOAD);
@@ -84,59 +87,157 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
-void engine_count(struct engine *engine, const struct finding *finding)
+/* ---- what is told ---- */
+
+struct answer told_answer(const struct told *told, enum answer_form form)
 {
-    engine->stats.by_level[finding->verdict.level]++;
+    static const enum answer_status statuses[] = {
+        [OUTCOME_POLICY] = ANSWER_OK,
+        [OUTCOME_NOTFOUND] = ANSWER_NOTFOUND,
+        [OUTCOME_TEMP] = ANSWER_TEMP,
+    };
+    const struct outcome *outcome = &told->outcome;
+
+    if (outcome->kind == OUTCOME_FOUND)
+        return finding_answer(told->finding, form);
+    return (struct answer){statuses[outcome->kind], outcome->text == NULL ? "" : outcome->text,
+                           outcome->length};
 }
 
-static const struct finding *known(struct engine *engine, const struct key *key)
+static void count(struct engine *engine, const struct told *told)
 {
-    const struct finding *finding;
+    const struct verdict *found = &told->finding->verdict;
 
-    if (key->no_memory)
-        return engine->no_memory;
-    if (key->kind == KEY_PARENT || key->kind == KEY_OTHER) {
-        engine->stats.not_looked_up++;
-        return engine->unlisted;
-    }
-    finding = cache_use(engine->cache, key->text, key->text_length, clock_monotonic_ms());
-    if (finding != NULL) {
-        engine->stats.cache_hits++;
-        return finding;
-    }
-    return jobs_early(engine->jobs, key);
+    engine->stats.by_level[told->outcome.level]++;
+    engine->stats.by_outcome[told->outcome.reason]++;
+    if (told->outcome.kind == OUTCOME_FOUND)
+        engine->stats.by_reason[found->reason]++;
+    if (told->outcome.withheld)
+        engine->stats.withheld_by_level[found->level]++;
 }
 
-const struct finding *engine_known(struct engine *engine, const char *text, size_t length)
+/* A finding that is not of the cache, or of orders that are no more. */
+static void decide(const struct engine *engine, const struct key *key,
+                   const struct finding *finding, struct told *out)
 {
-    const struct finding *finding;
+    struct ruling ruling;
+
+    out->finding = finding;
+    orders_find(engine->orders, key, &ruling);
+    ruling_decide(&out->outcome, &ruling, &finding->verdict);
+}
+
+void engine_look(const struct engine *engine, const struct finding *finding, struct told *out)
+{
+    struct key key;
+
+    if (finding->generation == orders_generation(engine->orders)) {
+        *out = (struct told){finding, finding->outcome};
+        return;
+    }
+    key_parse(&key, finding->key, finding->key_length, engine->tools.smtp_port);
+    decide(engine, &key, finding, out);
+}
+
+void engine_tell(struct engine *engine, const struct finding *finding, struct told *out)
+{
+    engine_look(engine, finding, out);
+    count(engine, out);
+}
+
+/* ---- what is known ---- */
+
+/* The first question since the orders changed. */
+static void bring_up_to_date(const struct engine *engine, const struct key *key,
+                             struct finding *finding)
+{
+    struct ruling ruling;
+
+    orders_find(engine->orders, key, &ruling);
+    ruling_decide(&finding->outcome, &ruling, &finding->verdict);
+    finding->unwanted = !ruling_wants_lookup(&ruling);
+    finding->generation = orders_generation(engine->orders);
+}
+
+static bool cached(struct engine *engine, const struct key *key, struct told *out)
+{
+    struct finding *finding =
+        cache_use(engine->cache, key->text, key->text_length, clock_monotonic_ms());
+
+    if (finding == NULL)
+        return false;
+    if (finding->generation != orders_generation(engine->orders))
+        bring_up_to_date(engine, key, finding);
+    engine->stats.cache_hits++;
+    *out = (struct told){finding, finding->outcome};
+    return true;
+}
+
+/* By a rule alone, or because nothing could be found out. */
+static bool not_looked_up(struct engine *engine, const struct key *key, struct told *out)
+{
+    struct ruling ruling;
+
+    orders_find(engine->orders, key, &ruling);
+    if (ruling_wants_lookup(&ruling) && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST))
+        return false;
+    engine->stats.not_looked_up++;
+    out->finding = engine->unlisted;
+    ruling_decide(&out->outcome, &ruling, &out->finding->verdict);
+    return true;
+}
+
+static bool early(struct engine *engine, const struct key *key, struct told *out)
+{
+    const struct finding *finding = jobs_early(engine->jobs, key);
+
+    if (finding != NULL)
+        decide(engine, key, finding, out);
+    return finding != NULL;
+}
+
+static bool known(struct engine *engine, const struct key *key, struct told *out)
+{
+    if (key->no_memory) {
+        decide(engine, key, engine->no_memory, out);
+        return true;
+    }
+    return cached(engine, key, out) || not_looked_up(engine, key, out) || early(engine, key, out);
+}
+
+bool engine_known(struct engine *engine, const char *text, size_t length, struct told *out)
+{
     struct key key;
 
     engine->stats.lookups++;
     key_parse(&key, text, length, engine->tools.smtp_port);
-    finding = known(engine, &key);
-    if (finding != NULL)
-        engine_count(engine, finding);
-    return finding;
+    if (!known(engine, &key, out))
+        return false;
+    count(engine, out);
+    return true;
 }
 
-const struct finding *engine_wait(struct engine *engine, const char *text, size_t length,
-                                  struct waiter *waiter)
+bool engine_wait(struct engine *engine, const char *text, size_t length, struct waiter *waiter,
+                 struct told *out)
 {
+    const struct finding *why_not;
     struct key key;
 
     key_parse(&key, text, length, engine->tools.smtp_port);
     if (key.no_memory) {
-        engine_count(engine, engine->no_memory);
-        return engine->no_memory;
+        why_not = engine->no_memory;
+    } else if (jobs_join(engine->jobs, &key, waiter, clock_monotonic_ms()) != 0) {
+        why_not = engine->overload;
+    } else {
+        engine->stats.waits++;
+        return false;
     }
-    if (jobs_join(engine->jobs, &key, waiter, clock_monotonic_ms()) != 0) {
-        engine_count(engine, engine->overload);
-        return engine->overload;
-    }
-    engine->stats.waits++;
-    return NULL;
+    decide(engine, &key, why_not, out);
+    count(engine, out);
+    return true;
 }
+
+/* ---- what is forgotten ---- */
 
 static void forget_addresses(struct engine *engine, const struct ip *ips, size_t count)
 {
@@ -205,6 +306,11 @@ struct memory *engine_memory(struct engine *engine)
 const struct refresh *engine_refresh(const struct engine *engine)
 {
     return engine->refresh;
+}
+
+const struct orders *engine_orders(const struct engine *engine)
+{
+    return engine->orders;
 }
 
 struct cache *engine_cache(struct engine *engine)

@@ -114,6 +114,7 @@ struct finding *finding_copy(const struct finding *finding)
     list_init(&copy->recent);
     list_init(&copy->used);
     copy->due.place = 0;
+    copy->generation = 0;
     copy->key = copy->octets;
     return copy;
 }

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "daemon/protocol.h"
 #include "policy/key.h"
+#include "policy/ruling.h"
 #include "policy/verdict.h"
 
 /* The forms an answer comes in: what main.cf can read, and how much. */
@@ -28,6 +29,10 @@ struct finding {
     int64_t use_noted_at; /* of the last one that went to the store */
     bool negative, unsaved;
     bool unasked; /* the store could not be asked what it knows of the key */
+    /* what the orders of `generation` make of the verdict; the engine's */
+    struct outcome outcome;
+    unsigned generation; /* 0: not asked yet */
+    bool unwanted;       /* they want no lookup of the key: it is not renewed */
 
     bool complete; /* of a whole lookup: no evidence is missing */
     uint8_t statuses[FORM_COUNT];
@@ -43,7 +48,7 @@ struct finding {
     char octets[]; /* key, texts, evidence of evidence_pack.h */
 };
 
-/* The answer in a form; its text is the finding's. */
+/* What was found out as an answer, in a form; its text is the finding's. */
 static inline struct answer finding_answer(const struct finding *finding, enum answer_form form)
 {
     return (struct answer){(enum answer_status)finding->statuses[form],

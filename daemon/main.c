@@ -14,6 +14,21 @@ static int usage(void)
     return 64;
 }
 
+/* The last part of -t. */
+static int check_rules(const struct config *config)
+{
+    char error[CONFIG_ERROR_MAX];
+    struct rules *rules;
+
+    if (config_read_rules(&rules, config, NULL, error) != 0) {
+        fprintf(stderr, "mxcryptd: %s\n", error);
+        return 1;
+    }
+    rules_free(rules);
+    puts("configuration: ok");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *overrides[OVERRIDES_MAX], *path = NULL;
@@ -44,9 +59,7 @@ int main(int argc, char **argv)
         config_fini(&config);
         return 1;
     }
-    if (check)
-        puts("configuration: ok");
-    status = check ? 0 : mxcryptd_run(&config);
+    status = check ? check_rules(&config) : mxcryptd_run(&config);
     config_fini(&config);
     return status;
 }

@@ -176,7 +176,7 @@ static int open_store(struct memory *memory)
 }
 
 int memory_new(struct memory **out, uv_loop_t *loop, const struct config *config,
-               const struct domain_tools *tools)
+               const struct domain_tools *tools, const struct orders *orders)
 {
     struct memory *memory = calloc(1, sizeof *memory);
     int error = UV_ENOMEM;
@@ -186,6 +186,7 @@ int memory_new(struct memory **out, uv_loop_t *loop, const struct config *config
     memory->loop = loop;
     memory->config = config;
     memory->tools = *tools;
+    memory->orders = orders;
     uv_timer_init(loop, &memory->notes);
     memory->notes.data = memory;
     memory->cache = cache_new(config->cache_entries, config->cache_octets);

@@ -15,6 +15,7 @@
 #include "daemon/cache.h"
 #include "daemon/config.h"
 #include "daemon/holds.h"
+#include "daemon/orders.h"
 #include "daemon/record_time.h"
 #include "daemon/store.h"
 #include "probe/domain_uv.h"
@@ -28,10 +29,10 @@ struct memory_stats {
     bool noting; /* something is on its way to the store, but not pending there yet */
 };
 
-/* 0 or a libuv error. `config` and `tools` are borrowed; from here on policies and probe results of
- * `tools` are kept too. */
+/* 0 or a libuv error. Everything is borrowed; `orders` for the log; from here on policies and probe
+ * results of `tools` are kept too. */
 int memory_new(struct memory **out, uv_loop_t *loop, const struct config *config,
-               const struct domain_tools *tools);
+               const struct domain_tools *tools, const struct orders *orders);
 /* Writes what is pending and closes the handles; memory_free once the loop is empty. */
 void memory_close(struct memory *memory);
 void memory_free(struct memory *memory);

@@ -7,6 +7,7 @@ struct memory {
     uv_loop_t *loop;
     const struct config *config;
     struct domain_tools tools;
+    const struct orders *orders;
     struct cache *cache;
     struct holds *holds;
     struct store *store;   /* NULL: none */

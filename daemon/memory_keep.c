@@ -17,15 +17,28 @@ static enum verdict_level level_of(const struct finding *finding)
     return finding == NULL ? VERDICT_NO_OPINION : finding->verdict.level;
 }
 
-static void log_verdict(const struct finding *before, const struct finding *finding)
+/* What was found out; and, where the operator's orders make something else of it, what. */
+static void log_verdict(const struct memory *memory, const struct finding *before,
+                        const struct finding *finding)
 {
     const struct verdict *verdict = &finding->verdict;
     bool changed = level_of(before) != verdict->level;
+    struct outcome outcome;
+    struct ruling ruling;
+    struct key key;
+    bool ordered;
 
+    key_parse(&key, finding->key, finding->key_length, memory->config->prober.smtp_port);
+    orders_find(memory->orders, &key, &ruling);
+    ruling_decide(&outcome, &ruling, verdict);
+    ordered = outcome.kind != OUTCOME_FOUND;
     log_event(changed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "verdict", "domain", finding->key, "was",
               before == NULL ? NULL : verdict_level_name(before->verdict.level), "now",
               verdict_level_name(verdict->level), "reason", verdict_reason_code(verdict->reason),
-              "valid_s", LOG_NUM((verdict->valid_until - finding->made_at) / 1000), NULL);
+              "valid_s", LOG_NUM((verdict->valid_until - finding->made_at) / 1000), "answer",
+              ordered ? outcome_level_name(&outcome) : NULL, "why",
+              ordered ? outcome_reason_code(outcome.reason) : NULL, "rule",
+              ordered && ruling.rule != NULL ? LOG_NUM(ruling.rule->line) : NULL, NULL);
 }
 
 /* The first TEMP of a name that nothing is known about says nothing about the name. */
@@ -233,7 +246,7 @@ void memory_keep(struct memory *memory, struct finding *take, struct keeping kee
 
     if (keeping.by_refresh && before != NULL)
         take->used_at = take->use_noted_at = before->used_at;
-    log_verdict(before, take);
+    log_verdict(memory, before, take);
     note_history(memory, before, take);
     memory_note_hold(memory, take, keeping.released);
     take->unasked = keeping.unasked;

@@ -16,6 +16,8 @@
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/loop_watch.h"
+#include "daemon/orders.h"
+#include "daemon/reload.h"
 #include "daemon/metrics.h"
 #include "daemon/privileges.h"
 #include "daemon/resolver_check.h"
@@ -31,29 +33,30 @@ struct mxcryptd {
     struct config *config;
     uv_loop_t loop;
     struct prober *prober;
+    struct orders *orders;
+    struct reload *reload;
     struct engine *engine;
     struct server *server;
     struct control *control;
     struct metrics *metrics; /* NULL: none */
     struct resolver_check *check;
-    uv_signal_t term, interrupt;
+    uv_signal_t term, interrupt, hangup;
     uv_timer_t watchdog;
     struct loop_watch watch;
     bool handles_made, stopping;
     struct systemd_fd sockets[SOCKETS_MAX]; /* -1 once they are served */
     size_t socket_count;
     bool inherited_policy, inherited_control;
-    bool listening[CONFIG_LISTEN_MAX]; /* of config->listen: ours, for removal at the end */
+    size_t listening; /* of config->listen, for removal at the end */
     bool control_listening;
 };
 
 /* ---- the end ---- */
 
-/* In a folder that is not the user's they stay, and are replaced by the next start. */
 static void remove_sockets(const struct mxcryptd *daemon)
 {
-    for (size_t i = 0; i < daemon->config->listen_count; i++)
-        if (daemon->listening[i] && daemon->config->listen[i].path != NULL)
+    for (size_t i = 0; i < daemon->listening; i++)
+        if (daemon->config->listen[i].path != NULL)
             unlink(daemon->config->listen[i].path);
     if (daemon->control_listening)
         unlink(daemon->config->control_socket);
@@ -78,15 +81,19 @@ static void stop(struct mxcryptd *daemon)
     if (daemon->control != NULL)
         control_close(daemon->control);
     metrics_close(daemon->metrics);
+    reload_close(daemon->reload);
     close_sockets(daemon);
     resolver_check_free(daemon->check);
     if (daemon->engine != NULL)
         engine_close(daemon->engine);
+    if (daemon->orders != NULL)
+        orders_close(daemon->orders);
     if (daemon->prober != NULL)
         prober_close(daemon->prober);
     if (daemon->handles_made) {
         uv_close((uv_handle_t *)&daemon->term, NULL);
         uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+        uv_close((uv_handle_t *)&daemon->hangup, NULL);
         uv_close((uv_handle_t *)&daemon->watchdog, NULL);
         loop_watch_close(&daemon->watch);
     }
@@ -100,6 +107,8 @@ static void take_down(struct mxcryptd *daemon)
         engine_free(daemon->engine);
     if (daemon->prober != NULL)
         prober_free(daemon->prober);
+    if (daemon->orders != NULL)
+        orders_free(daemon->orders);
     CHECK(uv_loop_close(&daemon->loop) == 0);
     log_event(LOG_LEVEL_INFO, "stopped", "loop", "empty", NULL);
 }
@@ -110,6 +119,15 @@ static void on_signal(uv_signal_t *handle, int number)
 
     log_event(LOG_LEVEL_INFO, "stopping", "signal", LOG_NUM(number), NULL);
     stop(daemon);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct mxcryptd *daemon = handle->data;
+
+    (void)number;
+    if (!daemon->stopping && daemon->reload != NULL)
+        reload_start(daemon->reload, NULL, NULL);
 }
 
 /* ---- the beginning ---- */
@@ -141,31 +159,48 @@ static int make_signals(struct mxcryptd *daemon)
 {
     uv_signal_init(&daemon->loop, &daemon->term);
     uv_signal_init(&daemon->loop, &daemon->interrupt);
+    uv_signal_init(&daemon->loop, &daemon->hangup);
     uv_timer_init(&daemon->loop, &daemon->watchdog);
     loop_watch_init(&daemon->watch, &daemon->loop, daemon->config->stall_warning_ms);
     daemon->handles_made = true;
-    daemon->term.data = daemon->interrupt.data = daemon;
+    daemon->term.data = daemon->interrupt.data = daemon->hangup.data = daemon;
     if (uv_signal_start(&daemon->term, on_signal, SIGTERM) != 0 ||
-        uv_signal_start(&daemon->interrupt, on_signal, SIGINT) != 0)
+        uv_signal_start(&daemon->interrupt, on_signal, SIGINT) != 0 ||
+        uv_signal_start(&daemon->hangup, on_hangup, SIGHUP) != 0)
         return fail("signals", "cannot be caught");
     return 0;
 }
 
-static int make_parts(struct mxcryptd *daemon)
+static int make_orders(struct mxcryptd *daemon)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    if (orders_new(&daemon->orders, &daemon->loop, daemon->config, error) != 0)
+        return fail("rules", error);
+    daemon->reload = reload_new(&daemon->loop, daemon->config, daemon->orders);
+    return daemon->reload == NULL ? fail("reload", "no memory") : 0;
+}
+
+static int make_engine(struct mxcryptd *daemon)
 {
     const char *why = NULL;
     int error = prober_new(&daemon->prober, &daemon->loop, &daemon->config->prober, &why);
 
     if (error != 0)
         return fail("prober", why != NULL ? why : uv_strerror(error));
-    error =
-        engine_new(&daemon->engine, &daemon->loop, daemon->config, prober_tools(daemon->prober));
-    if (error != 0)
-        return fail("engine", uv_strerror(error));
+    error = engine_new(&daemon->engine, &daemon->loop, daemon->config, prober_tools(daemon->prober),
+                       daemon->orders);
+    return error == 0 ? 0 : fail("engine", uv_strerror(error));
+}
+
+static int make_parts(struct mxcryptd *daemon)
+{
+    if (make_orders(daemon) != 0 || make_engine(daemon) != 0)
+        return -1;
     daemon->server = server_new(&daemon->loop, daemon->config, daemon->engine);
     if (daemon->server == NULL)
         return fail("server", "no memory");
-    daemon->control = control_new(&daemon->loop, daemon->engine, daemon->server);
+    daemon->control = control_new(&daemon->loop, daemon->engine, daemon->server, daemon->reload);
     if (daemon->control == NULL)
         return fail("control", "no memory");
     return metrics_new(&daemon->metrics, &daemon->loop, daemon->config, daemon->engine,
@@ -200,32 +235,17 @@ static int adopt_sockets(struct mxcryptd *daemon)
     return 0;
 }
 
-/* Sockets that were handed to us stand for the default; those that are configured are opened unless
- * they are among the former. */
-static bool wants_socket(const struct mxcryptd *daemon, const struct listen_address *address)
-{
-    if (daemon->inherited_policy && daemon->config->listen_default)
-        return false;
-    for (size_t i = 0; i < daemon->socket_count; i++)
-        if (socket_is_at(daemon->sockets[i].fd, address))
-            return false;
-    return true;
-}
-
 static int open_policy(struct mxcryptd *daemon)
 {
     char error[SOCKET_ERROR_MAX], name[CONFIG_ERROR_MAX];
 
-    for (size_t i = 0; i < daemon->config->listen_count; i++) {
+    for (size_t i = 0; i < daemon->config->listen_count && !daemon->inherited_policy; i++) {
         const struct listen_address *address = &daemon->config->listen[i];
-        int fd;
+        int fd = socket_listen(address, error);
 
-        if (!wants_socket(daemon, address))
-            continue;
-        fd = socket_listen(address, error);
         if (fd < 0)
             return fail("listen", error);
-        daemon->listening[i] = true;
+        daemon->listening = i + 1;
         if (keep_socket(daemon, fd,
                         address->protocol == LISTEN_TCP_TABLE ? SYSTEMD_TCP_TABLE
                                                               : SYSTEMD_SOCKETMAP) != 0)
@@ -333,7 +353,6 @@ int mxcryptd_run(struct config *config)
 
     signal(SIGPIPE, SIG_IGN);
     log_set_level(config->log_level);
-    log_open(config->log_syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR);
     if (uv_loop_init(&daemon.loop) != 0)
         return 1;
     if (set_up(&daemon) == 0) {

@@ -10,28 +10,24 @@
 #include "daemon/config.h"
 #include "policy/ruling.h"
 
-#define ORDERS_ERROR_MAX 1024
-
 struct orders;
 
 /* Reads the rules file; 0, or -1 with a message in `error` ("/etc/mxcrypt/rules:12: ..."). `config`
  * is borrowed for the call only. */
 int orders_new(struct orders **out, uv_loop_t *loop, const struct config *config,
-               char error[ORDERS_ERROR_MAX]);
+               char error[CONFIG_ERROR_MAX]);
 /* Closes handles; orders_free once the loop is empty. */
 void orders_close(struct orders *orders);
 void orders_free(struct orders *orders);
 
-/* The same orders have the same generation; never 0. */
+/* The same orders have the same generation; never 0. NULL: none, here and in orders_find. */
 unsigned orders_generation(const struct orders *orders);
 /* Pointers in `out` are valid while the generation is the same. */
 void orders_find(const struct orders *orders, const struct key *key, struct ruling *out);
 const struct rules *orders_rules(const struct orders *orders);
 const struct ruling_options *orders_options(const struct orders *orders);
 
-/* Takes rules that were read elsewhere (NULL: none), and the options: a new generation. */
+/* Takes rules that were read by config_read_rules (NULL: none), and the options: a new generation.
+ */
 void orders_replace(struct orders *orders, struct rules *take,
                     const struct ruling_options *options);
-/* Reads a rules file: for orders_replace, on any thread. 0 and *out (NULL when an optional file is
- * missing), or -1 with a message. */
-int orders_read(struct rules **out, const struct config *config, char error[ORDERS_ERROR_MAX]);

@@ -64,6 +64,8 @@ static int64_t idle_allowed_ms(const struct config *config, const struct finding
 
 static bool is_wanted(const struct config *config, const struct finding *finding, int64_t now)
 {
+    if (finding->unwanted)
+        return false;
     if (finding->verdict.reason == REASON_HELD)
         return true;
     if (config->refresh_idle_ms == 0 || finding->evidence_length == 0 ||

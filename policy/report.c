@@ -302,22 +302,6 @@ static json_t *evidence_json(struct tree *tree, const struct verdict *verdict)
 
 /* ---- the answer and the words ---- */
 
-static enum answer_status put_answer(struct tree *tree, json_t *object, struct buf *text,
-                                     const struct verdict *verdict)
-{
-    static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
-    enum answer_status status = render_verdict(text, verdict, tree->evidence, &plain);
-    struct buf answer;
-
-    buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
-    buf_addf(&answer, "%s%s%s", status_names[status], text->length > 0 ? " " : "", buf_text(text));
-    put_text(tree, object, "status", status_names[status]);
-    put_text(tree, object, "answer", buf_text(&answer));
-    tree->failed |= text->failed || answer.failed;
-    buf_fini(&answer);
-    return status;
-}
-
 static json_t *words_json(struct tree *tree, struct words words, void (*write)(struct words *words))
 {
     words.sentences = json_array();
@@ -362,31 +346,105 @@ static void put_held(struct tree *tree, json_t *object, const struct verdict *ve
     put(tree, object, "held", held);
 }
 
-json_t *report_explain(const struct key *key, const struct verdict *verdict,
-                       const struct evidence *evidence, int64_t now)
+enum answer_status report_answer(struct buf *out, const struct report_facts *facts)
 {
-    struct tree tree = {.evidence = evidence, .now = now};
-    struct words words = {.key = key, .verdict = verdict, .evidence = evidence, .now = now};
-    json_t *object = json_object();
-    int64_t left = verdict->valid_until > now ? verdict->valid_until - now : 0;
+    static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
+    static const enum answer_status statuses[] = {
+        [OUTCOME_POLICY] = ANSWER_OK,
+        [OUTCOME_NOTFOUND] = ANSWER_NOTFOUND,
+        [OUTCOME_TEMP] = ANSWER_TEMP,
+    };
+    const struct outcome *outcome = facts->outcome;
     enum answer_status status;
     struct buf text;
 
+    buf_init(&text, RENDER_SOCKETMAP_MAX);
+    if (outcome->kind == OUTCOME_FOUND)
+        status = render_verdict(&text, facts->verdict, facts->evidence, &plain);
+    else {
+        status = statuses[outcome->kind];
+        buf_add(&text, outcome->text == NULL ? "" : outcome->text, outcome->length);
+    }
+    buf_addf(out, "%s%s", status_names[status], text.length > 0 ? " " : "");
+    buf_add(out, buf_text(&text), text.length);
+    out->failed |= text.failed;
+    buf_fini(&text);
+    return status;
+}
+
+/* Puts the answer under `name`; gives its status. */
+static enum answer_status put_answer(struct tree *tree, json_t *object, const char *name,
+                                     const struct report_facts *facts, struct buf *answer)
+{
+    enum answer_status status;
+
+    buf_clear(answer);
+    status = report_answer(answer, facts);
+    put_text(tree, object, name, buf_text(answer));
+    tree->failed |= answer->failed;
+    return status;
+}
+
+/* What Postfix is told: the words with it say why a policy cannot be sent. */
+static void put_told(struct tree *tree, json_t *object, const struct report_facts *facts,
+                     struct buf *answer, struct words *words)
+{
+    const struct outcome *outcome = facts->outcome;
+    enum answer_status status = put_answer(tree, object, "answer", facts, answer);
+
+    put_text(tree, object, "status", status_names[status]);
+    if (status == ANSWER_TEMP && outcome->level != VERDICT_TEMP)
+        words->unsent = buf_text(answer) + strlen("TEMP ");
+    put_text(tree, object, "level", outcome_level_name(outcome));
+    put_text(tree, object, "reason",
+             outcome->kind == OUTCOME_FOUND ? verdict_reason_code(facts->verdict->reason)
+                                            : outcome_reason_code(outcome->reason));
+}
+
+static void put_found(struct tree *tree, json_t *object, const struct report_facts *facts)
+{
+    const struct outcome as_found = {.kind = OUTCOME_FOUND, .level = facts->verdict->level};
+    struct report_facts found = *facts;
+    json_t *part = json_object();
+    struct buf answer;
+
+    found.outcome = &as_found;
+    buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
+    put_answer(tree, part, "answer", &found, &answer);
+    put_text(tree, part, "level", verdict_level_name(facts->verdict->level));
+    put_text(tree, part, "reason", verdict_reason_code(facts->verdict->reason));
+    buf_fini(&answer);
+    put(tree, object, "found", part);
+}
+
+json_t *report_explain(const struct report_facts *facts)
+{
+    const struct verdict *verdict = facts->verdict;
+    struct tree tree = {.evidence = facts->evidence, .now = facts->now};
+    struct words words = {.key = facts->key,
+                          .verdict = verdict,
+                          .ruling = facts->ruling,
+                          .outcome = facts->outcome,
+                          .evidence = facts->evidence,
+                          .now = facts->now};
+    json_t *object = json_object();
+    int64_t left = verdict->valid_until > facts->now ? verdict->valid_until - facts->now : 0;
+    struct buf answer;
+
     if (object == NULL)
         return NULL;
-    buf_init(&text, RENDER_SOCKETMAP_MAX);
-    put_text(&tree, object, "key", key->text);
-    status = put_answer(&tree, object, &text, verdict);
-    if (status == ANSWER_TEMP && verdict->level != VERDICT_TEMP)
-        words.unsent = buf_text(&text);
-    put_text(&tree, object, "level", verdict_level_name(verdict->level));
-    put_text(&tree, object, "reason", verdict_reason_code(verdict->reason));
+    buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
+    put_text(&tree, object, "key", facts->key->text);
+    put_told(&tree, object, facts, &answer, &words);
+    put(&tree, object, "rule", report_rule(facts->ruling->rule));
+    put_bool(&tree, object, "withheld", facts->outcome->withheld);
+    put_found(&tree, object, facts);
     put_held(&tree, object, verdict);
     put(&tree, object, "why", words_json(&tree, words, report_write_why));
     put(&tree, object, "change", words_json(&tree, words, report_write_change));
     put_number(&tree, object, "valid_for_s", left / 1000);
     put(&tree, object, "evidence", evidence_json(&tree, verdict));
-    buf_fini(&text);
+    buf_fini(&answer);
     return finished(&tree, object);
 }
 

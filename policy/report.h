@@ -8,15 +8,31 @@
 
 #include "policy/evidence.h"
 #include "policy/key.h"
+#include "policy/render.h"
+#include "policy/ruling.h"
 #include "policy/verdict.h"
+
+/* What is known of a key, and what the operator's orders make of it. */
+struct report_facts {
+    const struct key *key;
+    const struct verdict *verdict;
+    const struct ruling *ruling;
+    const struct outcome *outcome;
+    const struct evidence *evidence; /* NULL when nothing was looked up */
+    int64_t now;                     /* as in evidence.h */
+};
 
 /*
  * A new reference to the object described in mxcrypt(1) under EXPLAIN: key, status, answer, level,
- * reason, why (sentences), change (what would change the verdict), valid_for_s, evidence. NULL
- * without memory. `evidence` may be NULL for keys that are never looked up. `now` as in evidence.h.
+ * reason, rule, withheld, found, why (sentences), change (what would change the verdict),
+ * valid_for_s, evidence. NULL without memory.
  */
-json_t *report_explain(const struct key *key, const struct verdict *verdict,
-                       const struct evidence *evidence, int64_t now);
+json_t *report_explain(const struct report_facts *facts);
+/* "OK encrypt", "NOTFOUND", "TEMP reason": what an outcome has Postfix told, without the attributes
+ * of 3.10; appended to `out`. Gives the status. */
+enum answer_status report_answer(struct buf *out, const struct report_facts *facts);
+/* A rule as {line, pattern, action, policy, until, ticket}; null for NULL. */
+json_t *report_rule(const struct rule *rule);
 /* One MX host alone, as it stands under evidence.hosts: for `mxcrypt probe`. */
 json_t *report_host(const struct mx_host *host, int64_t now);
 

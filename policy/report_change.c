@@ -360,6 +360,9 @@ void report_write_change(struct words *words)
     };
     enum verdict_reason reason = words->verdict->reason;
 
+    report_say_orders_change(words);
+    if (!ruling_wants_lookup(words->ruling))
+        return;
     if (words->evidence != NULL || without_evidence[reason])
         writers[reason](words);
 }

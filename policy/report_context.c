@@ -357,7 +357,11 @@ void report_say_effect(struct words *words)
         [VERDICT_TEMP] = "Postfix keeps the mail in its queue and asks again.",
     };
 
+    if (words->outcome->kind == OUTCOME_POLICY && words->outcome->level == VERDICT_NO_OPINION) {
+        words_add(words, "Postfix does as the rule says, whatever the mail hosts show.");
+        return;
+    }
     if (words->unsent != NULL)
         words_add(words, "%s.", words->unsent);
-    words_add(words, "%s", texts[words->unsent != NULL ? VERDICT_TEMP : words->verdict->level]);
+    words_add(words, "%s", texts[words->unsent != NULL ? VERDICT_TEMP : words->outcome->level]);
 }

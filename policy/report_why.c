@@ -409,7 +409,10 @@ void report_write_why(struct words *words)
     enum verdict_reason reason = words->verdict->reason;
     bool looked_up = words->evidence != NULL;
 
-    if (reason == REASON_KEY)
+    report_say_orders(words);
+    if (!ruling_wants_lookup(words->ruling))
+        looked_up = false; /* what may be known from before has no say */
+    else if (reason == REASON_KEY)
         why_key(words);
     else if (looked_up && writers[reason] != NULL)
         writers[reason](words);

@@ -9,6 +9,7 @@
 
 #include "policy/evidence.h"
 #include "policy/key.h"
+#include "policy/ruling.h"
 #include "policy/verdict.h"
 
 /* Longest sentence, and the longest list in one. */
@@ -21,7 +22,9 @@ struct words {
     json_t *sentences; /* an array; owned by whoever made it */
     bool failed;       /* no memory for one of them */
     const struct key *key;
-    const struct verdict *verdict;
+    const struct verdict *verdict; /* found */
+    const struct ruling *ruling;
+    const struct outcome *outcome;
     const struct evidence *evidence; /* NULL when nothing was looked up */
     const char *unsent; /* why the policy cannot be sent to Postfix; NULL when it can */
     int64_t now;
@@ -104,6 +107,10 @@ void report_say_dane(struct words *words);       /* why DANE does not decide */
 void report_say_sts(struct words *words);        /* what MTA-STS says */
 void report_say_warnings(struct words *words);   /* what will go wrong with mail */
 void report_say_effect(struct words *words);     /* what Postfix does now */
+
+/* What the operator's orders make of the verdict, and where they stand (report_orders.c). */
+void report_say_orders(struct words *words);
+void report_say_orders_change(struct words *words);
 
 /* Writes the sentences (report_why.c, report_change.c). */
 void report_write_why(struct words *words);

@@ -33,6 +33,18 @@ const char *outcome_reason_text(enum outcome_reason reason)
     return reasons[reason].text;
 }
 
+const char *outcome_level_name(const struct outcome *outcome)
+{
+    static const char *const names[] = {"none", "may", "fingerprint"};
+
+    if (outcome->kind != OUTCOME_POLICY || outcome->level != VERDICT_NO_OPINION)
+        return verdict_level_name(outcome->level);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strncmp(outcome->text, names[i], strlen(names[i])) == 0)
+            return names[i];
+    return "";
+}
+
 bool ruling_in_rollout(const struct key *key, unsigned percent)
 {
     const char *who = key->name[0] != '\0' ? key->name : key->text;

@@ -75,5 +75,8 @@ void ruling_decide_enforced(struct outcome *out, const struct ruling *ruling,
 /* True when a next-hop is among the first `percent` of a hundred; raising it only adds. */
 bool ruling_in_rollout(const struct key *key, unsigned percent);
 
+/* What Postfix is told: as verdict_level_name, or "none", "may", "fingerprint", which no verdict
+ * ever is. */
+const char *outcome_level_name(const struct outcome *outcome);
 const char *outcome_reason_code(enum outcome_reason reason);
 const char *outcome_reason_text(enum outcome_reason reason);

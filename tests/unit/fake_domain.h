@@ -107,35 +107,40 @@ struct asker {
     char text[128];
 };
 
-static void keep(struct asker *asker, const struct finding *finding)
-{
-    asker->delivered++;
-    struct answer answer = finding_answer(finding, FORM_PLAIN);
+static struct engine *engine;
 
+static void keep(struct asker *asker, const struct told *told)
+{
+    struct answer answer = told_answer(told, FORM_PLAIN);
+
+    asker->delivered++;
     asker->status = answer.status;
     snprintf(asker->text, sizeof asker->text, "%s", answer.text);
 }
 
 static void on_deliver(struct waiter *waiter, const struct finding *finding)
 {
-    keep(LIST_ELEMENT(waiter, struct asker, waiter), finding);
+    struct told told;
+
+    engine_tell(engine, finding, &told);
+    keep(LIST_ELEMENT(waiter, struct asker, waiter), &told);
 }
 
 static uv_loop_t loop;
 static struct config config;
-static struct engine *engine;
 
 static inline void ask(struct asker *asker, const char *key, bool whole)
 {
-    const struct finding *finding = engine_known(engine, key, strlen(key));
+    struct told told;
+    bool known = engine_known(engine, key, strlen(key), &told);
 
     memset(asker, 0, sizeof *asker);
     waiter_init(&asker->waiter, on_deliver);
     asker->waiter.whole = whole;
-    if (finding == NULL)
-        finding = engine_wait(engine, key, strlen(key), &asker->waiter);
-    if (finding != NULL)
-        keep(asker, finding);
+    if (!known)
+        known = engine_wait(engine, key, strlen(key), &asker->waiter, &told);
+    if (known)
+        keep(asker, &told);
 }
 
 /* Lets what is in line start: one turn of the loop. */
@@ -163,7 +168,7 @@ static inline void begin(const char *settings)
     config.log_level = LOG_LEVEL_ERROR;
     log_set_level(LOG_LEVEL_ERROR);
     assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(engine_new(&engine, &loop, &config, &tools), 0);
+    assert_int_equal(engine_new(&engine, &loop, &config, &tools, NULL), 0);
 }
 
 static inline void end(void)

@@ -41,9 +41,9 @@ static int set_up(void **state)
     assert_int_equal(config_parse(&config, "test", settings, sizeof settings - 1, NULL, 0, error),
                      0);
     assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(engine_new(&engine, &loop, &config, &tools), 0);
+    assert_int_equal(engine_new(&engine, &loop, &config, &tools, NULL), 0);
     server = server_new(&loop, &config, engine);
-    control = control_new(&loop, engine, server);
+    control = control_new(&loop, engine, server, NULL);
     return control_add(control, socket_listen(&address, why));
 }
 

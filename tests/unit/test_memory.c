@@ -114,7 +114,7 @@ static void start(void)
 {
     const struct domain_tools tools = {.smtp_port = 25};
 
-    assert_int_equal(engine_new(&engine, &loop, &config, &tools), 0);
+    assert_int_equal(engine_new(&engine, &loop, &config, &tools, NULL), 0);
 }
 
 static void restart(void)

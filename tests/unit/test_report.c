@@ -5,6 +5,7 @@
 
 #include "evidence_make.h"
 #include "policy/report.h"
+#include "report_found.h"
 
 #define SAYS 4
 
@@ -263,7 +264,7 @@ static json_t *explain(const char *text, struct made *made, const struct verdict
 
     key_parse(&key, text, strlen(text), 25);
     verdict_decide(&verdict, &made->evidence, NULL, options, MAKE_NOW);
-    return report_explain(&key, &verdict, &made->evidence, MAKE_NOW);
+    return report_found(&key, &verdict, &made->evidence, MAKE_NOW);
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -482,7 +483,7 @@ static void test_keys_without_evidence(void **state)
 
         key_parse(&key, keys[i].key, strlen(keys[i].key), 25);
         verdict_without_evidence(&verdict, VERDICT_NO_OPINION, REASON_KEY, 0);
-        report = report_explain(&key, &verdict, NULL, MAKE_NOW);
+        report = report_found(&key, &verdict, NULL, MAKE_NOW);
         assert_string_equal(text_of(report, "answer"), "NOTFOUND");
         assert_true(json_is_null(json_object_get(report, "evidence")));
         assert_true(said(json_object_get(report, "why"), keys[i].says));
@@ -524,7 +525,7 @@ static void test_every_reason_has_words(void **state)
                 struct verdict verdict = {.level = (enum verdict_level)level,
                                           .reason = (enum verdict_reason)reason};
                 json_t *report =
-                    report_explain(&key, &verdict, known ? &made.evidence : NULL, MAKE_NOW);
+                    report_found(&key, &verdict, known ? &made.evidence : NULL, MAKE_NOW);
 
                 assert_non_null(report);
                 assert_printable(json_object_get(report, "why"));

@@ -6,6 +6,7 @@
 #include "evidence_make.h"
 #include "policy/render.h"
 #include "policy/report.h"
+#include "report_found.h"
 
 #define SAYS 7
 #define HOUR INT64_C(3600000)
@@ -108,7 +109,7 @@ static json_t *explain(struct made *made, const struct remembered *remembered,
 
     key_parse(&key, "example.com", 11, 25);
     verdict_decide(verdict, &made->evidence, remembered, &options, MAKE_NOW);
-    return report_explain(&key, verdict, &made->evidence, MAKE_NOW);
+    return report_found(&key, verdict, &made->evidence, MAKE_NOW);
 }
 
 static void assert_said(const json_t *sentences, const char *const *words)

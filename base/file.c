@@ -1,0 +1,42 @@
+/* file: see file.h. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_all(struct buf *out, int file)
+{
+    char part[4096];
+    ssize_t n;
+
+    while ((n = read(file, part, sizeof part)) > 0 && !out->failed)
+        buf_add(out, part, (size_t)n);
+    if (n >= 0 && out->failed)
+        errno = EFBIG;
+    return n < 0 || out->failed ? -1 : 0;
+}
+
+int file_read(struct buf *out, const char *path)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat stat;
+    int result = -1, saved;
+
+    if (file < 0)
+        return -1;
+    if (fstat(file, &stat) != 0)
+        saved = errno;
+    else if (S_ISDIR(stat.st_mode))
+        saved = EISDIR;
+    else if (!S_ISREG(stat.st_mode) && !S_ISCHR(stat.st_mode)) /* /dev/null is an empty file */
+        saved = EINVAL;
+    else {
+        result = read_all(out, file);
+        saved = errno;
+    }
+    close(file);
+    errno = saved;
+    return result;
+}

@@ -1,0 +1,142 @@
+/*
+ * reload: see reload.h. One reading at a time; who asks during one waits for the next, because what
+ * was read already may be older than the question.
+ */
+#include "daemon/reload.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log.h"
+
+struct reload {
+    const struct config *running;
+    struct orders *orders;
+    uv_loop_t *loop;
+    uv_work_t work;
+    struct list now, next; /* waiters of this reading and of the one after it */
+    bool reading, again, closing;
+    /* the thread's, while it reads */
+    struct config fresh;
+    struct rules *rules;
+    bool refused;
+    char error[CONFIG_ERROR_MAX];
+};
+
+void reload_waiter_init(struct reload_waiter *waiter)
+{
+    waiter->done = NULL;
+    list_init(&waiter->link);
+}
+
+void reload_leave(struct reload_waiter *waiter)
+{
+    list_remove(&waiter->link);
+}
+
+static void read_files(uv_work_t *work)
+{
+    struct reload *reload = work->data;
+    const struct config_source *source = &reload->running->source;
+
+    reload->rules = NULL;
+    reload->refused = config_load(&reload->fresh, source->path, source->overrides,
+                                  source->override_count, reload->error) != 0 ||
+                      config_read_rules(&reload->rules, &reload->fresh, NULL, reload->error) != 0;
+}
+
+static void bring_in_force(struct reload *reload, struct reload_result *result)
+{
+    const char *key;
+    size_t at = 0;
+
+    result->rules = reload->rules == NULL ? 0 : rules_count(reload->rules);
+    orders_replace(reload->orders, reload->rules, &reload->fresh.ruling);
+    log_set_level(reload->fresh.log_level);
+    log_event(LOG_LEVEL_INFO, "reloaded", "rules", LOG_NUM(result->rules), NULL);
+    while ((key = config_next_fixed_change(reload->running, &reload->fresh, &at)) != NULL) {
+        result->fixed[result->fixed_count++] = key;
+        log_event(LOG_LEVEL_WARNING, "needs-restart", "key", key, NULL);
+    }
+}
+
+static void tell(struct list *waiters, const struct reload_result *result)
+{
+    while (!list_empty(waiters)) {
+        struct reload_waiter *waiter = LIST_ELEMENT(waiters->next, struct reload_waiter, link);
+
+        reload_leave(waiter);
+        waiter->done(waiter, result);
+    }
+}
+
+static void read_now(struct reload *reload);
+
+static void on_read(uv_work_t *work, int status)
+{
+    struct reload *reload = work->data;
+    struct reload_result result = {0};
+
+    (void)status;
+    if (reload->refused) {
+        result.error = reload->error;
+        if (!reload->closing)
+            log_event(LOG_LEVEL_ERROR, "reload-refused", "why", reload->error, "effect",
+                      "everything is as before", NULL);
+    } else if (reload->closing) {
+        rules_free(reload->rules);
+    } else {
+        bring_in_force(reload, &result);
+    }
+    if (!reload->closing)
+        tell(&reload->now, &result); /* one of them may ask for the next reading */
+    config_fini(&reload->fresh);
+    reload->reading = false;
+    if (reload->closing)
+        free(reload);
+    else if (reload->again)
+        read_now(reload);
+}
+
+static void read_now(struct reload *reload)
+{
+    reload->again = false;
+    list_take(&reload->now, &reload->next);
+    reload->reading = true;
+    reload->work.data = reload;
+    CHECK(uv_queue_work(reload->loop, &reload->work, read_files, on_read) == 0);
+}
+
+void reload_start(struct reload *reload, struct reload_waiter *waiter, reload_done done)
+{
+    if (waiter != NULL) {
+        waiter->done = done;
+        list_append(&reload->next, &waiter->link);
+    }
+    reload->again = true;
+    if (!reload->reading)
+        read_now(reload);
+}
+
+struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct orders *orders)
+{
+    struct reload *reload = calloc(1, sizeof *reload);
+
+    if (reload == NULL)
+        return NULL;
+    reload->loop = loop;
+    reload->running = config;
+    reload->orders = orders;
+    list_init(&reload->now);
+    list_init(&reload->next);
+    return reload;
+}
+
+void reload_close(struct reload *reload)
+{
+    if (reload == NULL)
+        return;
+    reload->closing = true;
+    if (!reload->reading)
+        free(reload);
+}

@@ -1,0 +1,13 @@
+/* report_found: a report of what was found out, without orders. */
+#pragma once
+
+#include "policy/report.h"
+
+static inline json_t *report_found(const struct key *key, const struct verdict *verdict,
+                                   const struct evidence *evidence, int64_t now)
+{
+    static const struct ruling none;
+    const struct outcome as_found = {.kind = OUTCOME_FOUND, .level = verdict->level};
+
+    return report_explain(&(struct report_facts){key, verdict, &none, &as_found, evidence, now});
+}
