@@ -43,6 +43,12 @@ int do_release(struct cli *cli, char **words);
 int do_history(struct cli *cli, char **words);
 int do_export(struct cli *cli, char **words);
 int do_import(struct cli *cli, char **words);
+int do_reload(struct cli *cli, char **words);
+int do_log_level(struct cli *cli, char **words);
+int do_set_log_level(struct cli *cli, char **words);
+int do_rules(struct cli *cli, char **words);
+int do_rules_check(struct cli *cli, char **words);
+int do_report(struct cli *cli, char **words);
 int do_doctor(struct cli *cli, char **words);
 int do_postfix_config(struct cli *cli, char **words);
 

@@ -222,6 +222,12 @@ static const struct command {
     {"export", NULL, 0, "export                   the memory as JSON lines", do_export},
     {"import", NULL, 1, "import FILE              take in an export (-: stdin)", do_import},
     {"stats", NULL, 0, "stats                    counters", do_stats},
+    {"rules", NULL, 0, "rules                    the rules, and what each does today", do_rules},
+    {"rules", "check", 1, "rules check FILE         what a new file would change", do_rules_check},
+    {"report", NULL, 0, "report                   what enforcing would change", do_report},
+    {"reload", NULL, 0, "reload                   read rules and configuration again", do_reload},
+    {"log-level", NULL, 0, "log-level                what is logged", do_log_level},
+    {"log-level", NULL, 1, "log-level LEVEL          log more or less", do_set_log_level},
     {"doctor", NULL, 0, "doctor                   what is wrong with this set-up", do_doctor},
     {"postfix-config", NULL, 0, "postfix-config           lines for main.cf", do_postfix_config},
 };
