@@ -40,3 +40,16 @@ int file_read(struct buf *out, const char *path)
     errno = saved;
     return result;
 }
+
+ssize_t file_line(char *out, size_t size, FILE *file)
+{
+    size_t length = 0;
+    int c = getc(file);
+
+    if (c == EOF)
+        return -1;
+    for (; c != '\n' && c != EOF; c = getc(file))
+        if (length < size)
+            out[length++] = (char)c;
+    return (ssize_t)length;
+}

@@ -1,8 +1,14 @@
-/* file: a whole file at once. */
+/* file: a whole file at once, or line by line. */
 #pragma once
+
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 
 /* Appends the octets of the file to `out`. 0, or -1 with errno: EFBIG when it does not fit, EISDIR,
  * EINVAL for what is no plain file (it could block for ever). */
 int file_read(struct buf *out, const char *path);
+/* The next line of `file` without its end; what is beyond `size` octets is left out. Gives its
+ * length, at most `size`; -1 at the end of the file. */
+ssize_t file_line(char *out, size_t size, FILE *file);

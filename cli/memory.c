@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/cli.h"
 
 #define LINE_SIZE    (1024 * 1024 + 2) /* the longest line of an export that the daemon takes */
@@ -167,19 +168,6 @@ struct import {
     char incomplete[128];
 };
 
-/* One line, without its end; what is beyond LINE_SIZE is left out, and the daemon refuses it. */
-static bool read_line(struct import *import, size_t *length)
-{
-    int c = getc(import->file);
-
-    if (c == EOF)
-        return false;
-    for (*length = 0; c != '\n' && c != EOF; c = getc(import->file))
-        if (*length < LINE_SIZE)
-            import->line[(*length)++] = (char)c;
-    return true;
-}
-
 /* NULL for what is no JSON anyway, and would be six times as long on its way: control octets. */
 static json_t *line_json(const char *line, size_t length)
 {
@@ -193,17 +181,19 @@ static json_t *line_json(const char *line, size_t length)
 static json_t *read_batch(struct import *import, bool *end)
 {
     json_t *lines = json_array();
-    size_t octets = 0, length;
+    size_t octets = 0;
 
     while (json_array_size(lines) < BATCH_LINES && octets < BATCH_OCTETS) {
+        /* the daemon refuses one that is longer than the room here */
+        ssize_t length = file_line(import->line, LINE_SIZE, import->file);
         json_t *line;
 
-        if (!read_line(import, &length)) {
+        if (length < 0) {
             *end = true;
             break;
         }
-        octets += length;
-        line = line_json(import->line, length);
+        octets += (size_t)length;
+        line = line_json(import->line, (size_t)length);
         json_array_append_new(lines, line != NULL ? line : json_string(""));
     }
     return lines;

@@ -138,7 +138,7 @@ static void make_room(struct cache *cache, struct segment *segment)
     }
 }
 
-static bool put(struct cache *cache, struct finding *take, bool wanted)
+bool cache_put(struct cache *cache, struct finding *take, bool wanted)
 {
     struct segment *segment;
 
@@ -155,16 +155,6 @@ static bool put(struct cache *cache, struct finding *take, bool wanted)
     segment->octets += take->size;
     make_room(cache, segment);
     return true;
-}
-
-bool cache_put(struct cache *cache, struct finding *take)
-{
-    return put(cache, take, true);
-}
-
-bool cache_put_unasked(struct cache *cache, struct finding *take)
-{
-    return put(cache, take, false);
 }
 
 bool cache_remove(struct cache *cache, const char *key, size_t length)

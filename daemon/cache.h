@@ -31,12 +31,9 @@ void cache_free(struct cache *cache);
 struct finding *cache_get(struct cache *cache, const char *key, size_t length);
 /* The same for one that is still valid; counts as a use. The hot path: no allocation, no call. */
 struct finding *cache_use(struct cache *cache, const char *key, size_t length, int64_t now);
-/* Takes the finding; one of the same key is replaced and freed. False, and the finding is freed,
- * without memory. */
-bool cache_put(struct cache *cache, struct finding *take);
-/* The same for one that nobody asks for now: it is the first to go, at once when there is no room.
- */
-bool cache_put_unasked(struct cache *cache, struct finding *take);
+/* Takes the finding; one of the same key is replaced and freed. One that is not `wanted` now is the
+ * first to go, at once when there is no room. False, and the finding is freed, without memory. */
+bool cache_put(struct cache *cache, struct finding *take, bool wanted);
 bool cache_remove(struct cache *cache, const char *key, size_t length);
 void cache_flush(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);

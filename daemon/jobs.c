@@ -297,10 +297,8 @@ int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, i
 int jobs_refresh(struct jobs *jobs, const struct key *key)
 {
     struct job *job = job_find(jobs, key);
-    int error = job == NULL ? job_new(&job, jobs, key, true) : 0;
 
-    jobs->stats.refreshes += error == 0;
-    return error;
+    return job == NULL ? job_new(&job, jobs, key, true) : 0;
 }
 
 /* What was said early rests on what is not remembered any more. */

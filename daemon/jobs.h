@@ -39,7 +39,7 @@ struct waiter {
 void waiter_init(struct waiter *waiter, waiter_deliver deliver);
 
 struct jobs_stats {
-    uint64_t started, early, remembered, deadlines, overloads, refreshes;
+    uint64_t started, early, remembered, deadlines, overloads;
     unsigned running, refreshing;
     size_t waiting;
 };

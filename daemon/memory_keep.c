@@ -231,7 +231,7 @@ struct finding *memory_cache_put(struct memory *memory, struct finding *take, bo
 
     memcpy(key.text, take->key, take->key_length + 1);
     key.length = take->key_length;
-    if (!(wanted ? cache_put : cache_put_unasked)(memory->cache, take))
+    if (!cache_put(memory->cache, take, wanted))
         return NULL;
     kept = cache_get(memory->cache, key.text, key.length);
     if (kept != NULL && cache_schedule(memory->cache, kept, at) && memory->due != NULL)

@@ -94,7 +94,6 @@ struct store_selection {
     enum record_kind kind;
     const char *key;    /* NULL: all; else of this key (answers and events) */
     const char *cursor; /* NULL: from the beginning; else a page's `next` */
-    int64_t used_since; /* answers: asked for since, or held; 0: all */
     size_t limit;       /* at most STORE_PAGE_MAX */
 };
 /* Pages: answers held first, then most recently used first; events oldest first; others in any

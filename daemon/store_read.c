@@ -97,7 +97,6 @@ static void bind_page(struct sql_statement *select, const struct store_selection
     if (selection->kind == RECORD_ANSWER || selection->key != NULL)
         sql_bind_text(select, 1, selection->key);
     if (selection->kind == RECORD_ANSWER) {
-        sql_bind_number(select, 2, selection->used_since);
         sql_bind_number(select, 3, from.held);
     }
     if (selection->kind == RECORD_ANSWER || selection->kind == RECORD_EVENT)

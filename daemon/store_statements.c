@@ -59,10 +59,9 @@ static const struct {
 } selects[] = {
     {STATEMENT_FIND_ANSWER, RECORD_ANSWER, "WHERE key = ?1"},
     {STATEMENT_FIND_POLICY, RECORD_POLICY, "WHERE domain = ?1"},
-    /* ?1: key or NULL, ?2: used since, ?3 to ?5: held, used_at and rowid of the last page's end */
+    /* ?1: key or NULL, ?3 to ?5: held, used_at and rowid of the last page's end */
     {STATEMENT_LIST_ANSWERS, RECORD_ANSWER,
-     "WHERE (?1 IS NULL OR key = ?1) AND (held OR used_at >= ?2)"
-     " AND (held, used_at, rowid) < (?3, ?4, ?5)"
+     "WHERE (?1 IS NULL OR key = ?1) AND (held, used_at, rowid) < (?3, ?4, ?5)"
      " ORDER BY held DESC, used_at DESC, rowid DESC LIMIT ?6"},
     {STATEMENT_LIST_POLICIES, RECORD_POLICY, "WHERE rowid > ?5 ORDER BY rowid LIMIT ?6"},
     {STATEMENT_LIST_PROBES, RECORD_PROBE, "WHERE rowid > ?5 ORDER BY rowid LIMIT ?6"},

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "daemon/importer.h"
 
@@ -58,19 +59,6 @@ static void import_over(struct warmup *warmup, const char *why)
     warmup->export = NULL;
 }
 
-/* One line, without its end; what is beyond LINE_SIZE is left out, and the importer refuses it. */
-static bool read_line(struct warmup *warmup, size_t *length)
-{
-    int c = getc(warmup->export);
-
-    if (c == EOF)
-        return false;
-    for (*length = 0; c != '\n' && c != EOF; c = getc(warmup->export))
-        if (*length < LINE_SIZE)
-            warmup->line[(*length)++] = (char)c;
-    return true;
-}
-
 static void log_refusal(const struct importer *importer, const char *why)
 {
     if (importer->refused <= REFUSALS_MAX)
@@ -81,17 +69,19 @@ static void log_refusal(const struct importer *importer, const char *why)
 static void on_import_turn(uv_timer_t *timer)
 {
     struct warmup *warmup = timer->data;
-    size_t length, octets = 0;
+    size_t octets = 0;
 
     for (int share = LINES_SHARE; share > 0 && octets < OCTETS_SHARE; share--) {
+        /* the importer refuses one that is longer than the room here */
+        ssize_t length = file_line(warmup->line, LINE_SIZE, warmup->export);
         const char *why = NULL;
 
-        if (!read_line(warmup, &length)) {
+        if (length < 0) {
             import_over(warmup, importer_end(&warmup->importer));
             return;
         }
-        octets += length;
-        importer_line(&warmup->importer, warmup->line, length, &why);
+        octets += (size_t)length;
+        importer_line(&warmup->importer, warmup->line, (size_t)length, &why);
         if (why != NULL)
             log_refusal(&warmup->importer, why);
         if (importer_failed(&warmup->importer)) {

@@ -28,13 +28,13 @@ static void put_and_use(void **state)
 
     (void)state;
     assert_null(cache_use(cache, "a.example", 9, 0));
-    assert_true(cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000)));
+    assert_true(cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000), true));
     finding = cache_use(cache, "a.example", 9, 999);
     assert_non_null(finding);
     assert_string_equal(finding_answer(finding, FORM_PLAIN).text, "encrypt");
     assert_null(cache_use(cache, "a.example", 9, 1000)); /* lapsed, but still there */
     assert_true(has(cache, "a.example"));
-    assert_true(cache_put(cache, make("a.example", VERDICT_DANE_ONLY, 2000)));
+    assert_true(cache_put(cache, make("a.example", VERDICT_DANE_ONLY, 2000), true));
     assert_string_equal(finding_answer(cache_use(cache, "a.example", 9, 1000), FORM_PLAIN).text,
                         "dane-only");
     assert_true(cache_remove(cache, "a.example", 9));
@@ -51,11 +51,11 @@ static void no_opinion_cannot_push_out_what_protects(void **state)
     (void)state;
     for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof name, "good%d.example", i);
-        assert_true(cache_put(cache, make(name, VERDICT_DANE_ONLY, 1000)));
+        assert_true(cache_put(cache, make(name, VERDICT_DANE_ONLY, 1000), true));
     }
     for (int i = 0; i < 10000; i++) {
         snprintf(name, sizeof name, "random%d.example", i);
-        assert_true(cache_put(cache, make(name, VERDICT_NO_OPINION, 1000)));
+        assert_true(cache_put(cache, make(name, VERDICT_NO_OPINION, 1000), true));
     }
     for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof name, "good%d.example", i);
@@ -74,11 +74,11 @@ static void the_least_used_goes_first(void **state)
     struct cache *cache = cache_new(4, 1 << 20); /* three that say something */
 
     (void)state;
-    cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000));
-    cache_put(cache, make("b.example", VERDICT_ENCRYPT, 1000));
-    cache_put(cache, make("c.example", VERDICT_ENCRYPT, 1000));
+    cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000), true);
+    cache_put(cache, make("b.example", VERDICT_ENCRYPT, 1000), true);
+    cache_put(cache, make("c.example", VERDICT_ENCRYPT, 1000), true);
     assert_non_null(cache_use(cache, "a.example", 9, 0));
-    cache_put(cache, make("d.example", VERDICT_ENCRYPT, 1000));
+    cache_put(cache, make("d.example", VERDICT_ENCRYPT, 1000), true);
     assert_true(has(cache, "a.example"));
     assert_false(has(cache, "b.example"));
     cache_free(cache);
@@ -93,7 +93,7 @@ static void octets_are_bounded_too(void **state)
     (void)state;
     for (int i = 0; i < 2000; i++) {
         snprintf(name, sizeof name, "name%d.example", i);
-        assert_true(cache_put(cache, make(name, VERDICT_ENCRYPT, 1000)));
+        assert_true(cache_put(cache, make(name, VERDICT_ENCRYPT, 1000), true));
     }
     cache_get_stats(cache, &stats);
     assert_in_range(stats.octets, 40000, 65536);
@@ -105,13 +105,13 @@ static void what_nobody_asks_for_takes_no_place(void **state)
     struct cache *cache = cache_new(4, 1 << 20); /* three of them, and one without an opinion */
 
     (void)state;
-    assert_true(cache_put_unasked(cache, make("a.example", VERDICT_ENCRYPT, 1000)));
-    assert_true(cache_put_unasked(cache, make("b.example", VERDICT_ENCRYPT, 1000)));
-    assert_true(cache_put_unasked(cache, make("c.example", VERDICT_ENCRYPT, 1000)));
-    assert_true(cache_put_unasked(cache, make("d.example", VERDICT_ENCRYPT, 1000)));
+    assert_true(cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000)), false);
+    assert_true(cache_put(cache, make("b.example", VERDICT_ENCRYPT, 1000)), false);
+    assert_true(cache_put(cache, make("c.example", VERDICT_ENCRYPT, 1000)), false);
+    assert_true(cache_put(cache, make("d.example", VERDICT_ENCRYPT, 1000)), false);
     assert_true(has(cache, "a.example") && has(cache, "b.example") && has(cache, "c.example"));
     assert_false(has(cache, "d.example"));
-    assert_true(cache_put(cache, make("e.example", VERDICT_ENCRYPT, 1000)));
+    assert_true(cache_put(cache, make("e.example", VERDICT_ENCRYPT, 1000), true));
     assert_false(has(cache, "c.example"));
     assert_true(has(cache, "a.example") && has(cache, "b.example") && has(cache, "e.example"));
     cache_free(cache);

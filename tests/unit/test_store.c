@@ -267,13 +267,6 @@ static void answers_come_held_first_then_by_use(void **state)
         seen_free(&seen);
     } while (selection.cursor != NULL);
     assert_int_equal(seen_count, 20);
-    selection = (struct store_selection){.kind = RECORD_ANSWER, .used_since = MAKE_WALL + 15};
-    for (int i = 0; i < 1; i++) {
-        struct seen seen = fixture_list(&f, selection);
-
-        assert_int_equal(seen.count, 2 + 5);
-        seen_free(&seen);
-    }
     selection = (struct store_selection){.kind = RECORD_ANSWER, .key = "d007.example"};
     for (int i = 0; i < 1; i++) {
         struct seen seen = fixture_list(&f, selection);
