@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-int64_t clock_monotonic_ms(void)
+static struct timespec monotonic(void)
 {
     struct timespec now;
 
@@ -13,7 +13,21 @@ int64_t clock_monotonic_ms(void)
 #else
     clock_gettime(CLOCK_MONOTONIC, &now);
 #endif
+    return now;
+}
+
+int64_t clock_monotonic_ms(void)
+{
+    struct timespec now = monotonic();
+
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_monotonic_ns(void)
+{
+    struct timespec now = monotonic();
+
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 int64_t clock_thread_cpu_ns(void)

@@ -5,6 +5,8 @@
 
 /* Milliseconds on a clock that never jumps and counts suspended time; its zero means nothing. */
 int64_t clock_monotonic_ms(void);
+/* The same in nanoseconds, for how long something took. */
+int64_t clock_monotonic_ns(void);
 /* Nanoseconds of processor time this thread has used. */
 int64_t clock_thread_cpu_ns(void);
 /* Seconds since 1970, for people and for files; may jump. */

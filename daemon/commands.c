@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "daemon/commands_memory.h"
 #include "daemon/commands_orders.h"
+#include "daemon/commands_stats.h"
 #include "daemon/control.h"
 #include "policy/report.h"
 
@@ -198,8 +199,6 @@ static void do_cache_list(struct command *command)
                                       finding == NULL ? NULL : last->key));
 }
 
-static void do_stats(struct command *command);
-
 static const struct row {
     const char *name;
     void (*run)(struct command *command);
@@ -211,7 +210,7 @@ static const struct row {
     {"cache-show", do_cache_show, true},
     {"cache-forget", do_cache_forget, true},
     {"cache-flush", do_cache_flush, false},
-    {"stats", do_stats, false},
+    {"stats", command_stats, false},
     {"held", command_held, false},
     {"release", command_release, true},
     {"history", command_history, true},
@@ -222,103 +221,6 @@ static const struct row {
     {"rules", command_rules, false},
     {"findings", command_findings, false},
 };
-
-/* ---- statistics ---- */
-
-static void set(json_t *object, const char *name, uint64_t value)
-{
-    command_number(object, name, (int64_t)value);
-}
-
-static void engine_part(json_t *out, const struct command *command)
-{
-    const struct engine_stats *engine = engine_get_stats(command->engine);
-    struct cache_stats cache;
-    struct jobs_stats jobs;
-    char name[64];
-
-    cache_get_stats(engine_cache(command->engine), &cache);
-    jobs_get_stats(engine_jobs(command->engine), &jobs);
-    set(out, "lookups", engine->lookups);
-    set(out, "cache_hits", engine->cache_hits);
-    set(out, "lookups_waited", engine->waits);
-    set(out, "lookups_not_asked", engine->not_looked_up);
-    for (int level = 0; level <= VERDICT_TEMP; level++) {
-        snprintf(name, sizeof name, "answers_%s", verdict_level_name((enum verdict_level)level));
-        set(out, name, engine->by_level[level]);
-        snprintf(name, sizeof name, "withheld_%s", verdict_level_name((enum verdict_level)level));
-        set(out, name, engine->withheld_by_level[level]);
-    }
-    set(out, "cache_entries", cache.entries);
-    set(out, "cache_entries_negative", cache.negative_entries);
-    set(out, "cache_octets", cache.octets);
-    set(out, "cache_evictions", cache.evictions);
-    set(out, "jobs_started", jobs.started);
-    set(out, "jobs_running", jobs.running);
-    set(out, "jobs_waiting", jobs.waiting);
-    set(out, "jobs_early", jobs.early);
-    set(out, "jobs_remembered", jobs.remembered);
-    set(out, "jobs_deadlines", jobs.deadlines);
-    set(out, "jobs_overloads", jobs.overloads);
-}
-
-static void server_part(json_t *out, const struct command *command)
-{
-    struct server_stats server;
-
-    server_get_stats(command->server, &server);
-    set(out, "connections", server.connections);
-    set(out, "connections_accepted", server.accepted);
-    set(out, "connections_yielded", server.yielded);
-    set(out, "connections_timed_out", server.timed_out);
-    set(out, "connections_not_the_protocol", server.refused_protocol);
-}
-
-static void probe_part(json_t *out, const struct domain_tools *tools)
-{
-    struct dns_stats dns;
-    struct sts_stats sts = {0};
-    struct book_stats book = {0};
-    char name[64];
-
-    dns_get_stats(tools->dns, &dns);
-    if (tools->sts != NULL)
-        sts_get_stats(tools->sts, &sts);
-    if (tools->book != NULL)
-        book_get_stats(tools->book, &book);
-    set(out, "dns_queries", dns.queries);
-    set(out, "dns_retransmissions", dns.retransmissions);
-    set(out, "dns_tcp", dns.tcp);
-    set(out, "dns_timeouts", dns.timeouts);
-    set(out, "dns_failures", dns.failures);
-    set(out, "dns_mismatches", dns.mismatches);
-    set(out, "dns_in_flight", dns.in_flight);
-    set(out, "dns_queued", dns.queued);
-    set(out, "sts_fetches", sts.fetches);
-    set(out, "sts_fetch_failures", sts.fetch_failures);
-    set(out, "sts_policies", sts.entries);
-    set(out, "probes", book.probes);
-    for (int state = 0; state <= STARTTLS_VERIFIED; state++) {
-        snprintf(name, sizeof name, "probes_%s", report_starttls_name((enum starttls)state));
-        set(out, name, book.by_state[state]);
-    }
-    set(out, "probes_in_flight", book.in_flight);
-    set(out, "probes_queued", book.queued);
-    set(out, "probe_results", book.entries);
-}
-
-static void do_stats(struct command *command)
-{
-    json_t *out = json_object();
-
-    if (out != NULL) {
-        engine_part(out, command);
-        server_part(out, command);
-        probe_part(out, engine_tools(command->engine));
-        command_memory_stats(out, command);
-    }
-    command_finish(command, out);
-}
 
 /* ---- one command ---- */
 

@@ -226,47 +226,6 @@ void command_import(struct command *command)
 
 /* ---- the rest ---- */
 
-void command_number(json_t *object, const char *name, int64_t value)
-{
-    json_object_set_new(object, name, json_integer((json_int_t)value));
-}
-
-static void store_part(json_t *out, const struct store *store, bool noting)
-{
-    struct store_stats stats = {0};
-
-    if (store != NULL)
-        store_get_stats(store, &stats);
-    command_number(out, "store_degraded", stats.degraded);
-    command_number(out, "store_pending", (int64_t)stats.pending + noting);
-    command_number(out, "store_written", (int64_t)stats.written);
-    command_number(out, "store_write_failures", (int64_t)stats.write_failures);
-    command_number(out, "store_dropped", (int64_t)stats.dropped);
-    command_number(out, "store_finds", (int64_t)stats.finds);
-    command_number(out, "store_finds_late", (int64_t)stats.finds_late);
-    command_number(out, "store_rejected", (int64_t)stats.rejected);
-}
-
-void command_memory_stats(json_t *out, const struct command *command)
-{
-    struct refresh_stats refresh;
-    struct memory_stats memory;
-    struct jobs_stats jobs;
-
-    memory_get_stats(memory_of(command), &memory);
-    refresh_get_stats(engine_refresh(command->engine), &refresh);
-    jobs_get_stats(engine_jobs(command->engine), &jobs);
-    store_part(out, memory_store(memory_of(command)), memory.noting);
-    command_number(out, "restored", (int64_t)memory.restored);
-    command_number(out, "held", (int64_t)memory.held);
-    command_number(out, "holds_begun", (int64_t)memory.holds_begun);
-    command_number(out, "holds_ended", (int64_t)memory.holds_ended);
-    command_number(out, "refreshes", (int64_t)refresh.started);
-    command_number(out, "refreshes_running", jobs.refreshing);
-    command_number(out, "refreshes_lapsed", (int64_t)refresh.lapsed);
-    command_number(out, "refresh_lag_ms", refresh.lag_ms);
-}
-
 void command_memory_cancel(struct command *command)
 {
     if (command->read != NULL)

@@ -15,7 +15,5 @@ void command_history(struct command *command);
 void command_export(struct command *command);
 void command_import(struct command *command);
 
-void command_number(json_t *object, const char *name, int64_t value);
-void command_memory_stats(json_t *out, const struct command *command);
 /* Gives up what a command waits for here. */
 void command_memory_cancel(struct command *command);

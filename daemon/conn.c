@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 struct pending {
@@ -18,7 +19,9 @@ struct pending {
     struct conn *conn;
     struct list link;
     enum answer_form form;
+    int64_t arrived_ns;
     bool done;
+    bool waited; /* for a lookup */
     struct buf reply;
 };
 
@@ -99,6 +102,14 @@ static void write_rest(struct conn *conn)
     }
 }
 
+/* What was known at once is with the kernel, or with libuv for it. */
+static void count_sent(struct conn *conn)
+{
+    histogram_add(&conn->server->stats.at_once, clock_monotonic_ns() - conn->unsent_ns,
+                  conn->unsent);
+    conn->unsent = 0;
+}
+
 static void conn_flush(struct conn *conn)
 {
     uv_buf_t data;
@@ -114,21 +125,36 @@ static void conn_flush(struct conn *conn)
     }
     if (written > 0)
         buf_consume(&conn->out, (size_t)written);
+    if (conn->unsent > 0)
+        count_sent(conn);
     if (conn->out.length > 0)
         write_rest(conn);
 }
 
 /* ---- answering ---- */
 
-/* Moves finished replies from the head of the line to the output. */
+static void count_collected(const struct pending *pending, int64_t now_ns)
+{
+    struct server_stats *stats = &pending->conn->server->stats;
+
+    histogram_add(pending->waited ? &stats->after_lookup : &stats->at_once,
+                  now_ns - pending->arrived_ns, 1);
+}
+
+/* Moves finished replies from the head of the line to the output, which is flushed next. */
 static void conn_collect(struct conn *conn)
 {
+    int64_t now_ns = 0;
+
     while (!list_empty(&conn->pending) && conn->out.length < SERVER_OUTPUT_MAX) {
         struct pending *pending = LIST_ELEMENT(conn->pending.next, struct pending, link);
 
         if (!pending->done)
             return;
         buf_add(&conn->out, pending->reply.data, pending->reply.length);
+        if (now_ns == 0)
+            now_ns = clock_monotonic_ns();
+        count_collected(pending, now_ns);
         pending_free(pending);
     }
 }
@@ -136,6 +162,8 @@ static void conn_collect(struct conn *conn)
 /* After a reply was written to `place`. Without memory for it Postfix asks again, elsewhere. */
 static void placed(struct conn *conn, const struct buf *place)
 {
+    if (place == &conn->out && conn->unsent++ == 0)
+        conn->unsent_ns = conn->read_ns;
     if (place != NULL && place != &conn->out)
         conn->held += place->length;
     if (place == NULL || place->failed)
@@ -151,7 +179,7 @@ static void on_deliver(struct waiter *waiter, const struct finding *finding)
 
     engine_tell(conn->server->engine, finding, &told);
     answer = told_answer(&told, pending->form);
-    pending->done = true;
+    pending->done = pending->waited = true;
     conn->protocol->reply(&pending->reply, &answer);
     placed(conn, &pending->reply);
     conn_process(conn);
@@ -178,6 +206,7 @@ static struct pending *pending_new(struct conn *conn)
     if (pending == NULL)
         return NULL;
     pending->conn = conn;
+    pending->arrived_ns = conn->read_ns;
     waiter_init(&pending->waiter, on_deliver);
     buf_init(&pending->reply, RENDER_SOCKETMAP_MAX + 64);
     list_append(&conn->pending, &pending->link);
@@ -350,6 +379,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         return;
     }
     conn->active_at = uv_now(conn->server->loop);
+    conn->read_ns = server_arrival_ns(conn->server);
     list_remove(&conn->link);
     list_append(&conn->server->conns, &conn->link);
     if (conn->in.length == 0)

@@ -39,6 +39,9 @@ struct conn {
     unsigned pending_count;
     uint64_t turn_at;    /* uv_now of the turn that turn_taken counts in */
     unsigned turn_taken; /* requests */
+    int64_t read_ns;     /* when what was read last had arrived */
+    unsigned unsent;     /* replies in `out` that were known at once... */
+    int64_t unsent_ns;   /* ...to requests that had arrived then, or later */
     size_t held;         /* octets of replies that wait in line for one before them */
     bool reading, writing, closing;
     bool ended; /* the client sends no more; what it asked is still answered */
@@ -52,6 +55,8 @@ struct server {
     struct list listeners, conns;
     uv_timer_t sweeper;
     uv_timer_t next_turn; /* goes on with what a full share has stopped */
+    uv_prepare_t turn;    /* told at the end of each turn of the loop */
+    int64_t woke_ns;      /* when this turn's first octets were read; 0: none yet */
     unsigned accept_share, lookup_share;
     struct list starved; /* connections whose next request waits for a share */
     struct server_stats stats;
@@ -70,6 +75,8 @@ void conn_close(struct conn *conn);
 /* True when nobody waits for a reply on it: nothing in flight, nothing half sent. */
 bool conn_idle(const struct conn *conn);
 
+/* When what is read in this turn of the loop had arrived: one look at the clock for all. */
+int64_t server_arrival_ns(struct server *server);
 /* True when a lookup may start in this turn of the loop; counts it. */
 bool server_lookup_share(struct server *server);
 /* In the next turn conn_process is called for every starved connection. */

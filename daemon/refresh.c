@@ -177,5 +177,9 @@ void refresh_close(struct refresh *refresh)
 
 void refresh_get_stats(const struct refresh *refresh, struct refresh_stats *out)
 {
+    const struct finding *due = cache_due(memory_cache(refresh->memory));
+    int64_t now = clock_monotonic_ms();
+
     *out = refresh->stats;
+    out->overdue_ms = due != NULL && due->due.at < now ? now - due->due.at : 0;
 }

@@ -12,7 +12,8 @@
 
 struct refresh_stats {
     uint64_t started, lapsed;
-    int64_t lag_ms; /* how late the last one was */
+    int64_t lag_ms;     /* how late the last one was */
+    int64_t overdue_ms; /* how late the one is that should have been first by now; else 0 */
 };
 
 struct refresh;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/conn.h"
 
@@ -34,7 +35,7 @@ static void on_listener_closed(uv_handle_t *handle)
     handle_gone(server);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     handle_gone(handle->data);
 }
@@ -50,8 +51,9 @@ void server_close(struct server *server)
     }
     while (!list_empty(&server->conns))
         conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
-    uv_close((uv_handle_t *)&server->sweeper, on_timer_closed);
-    uv_close((uv_handle_t *)&server->next_turn, on_timer_closed);
+    uv_close((uv_handle_t *)&server->sweeper, on_handle_closed);
+    uv_close((uv_handle_t *)&server->next_turn, on_handle_closed);
+    uv_close((uv_handle_t *)&server->turn, on_handle_closed);
 }
 
 void server_get_stats(const struct server *server, struct server_stats *out)
@@ -198,6 +200,23 @@ void server_conn_closed(struct server *server)
     handle_gone(server);
 }
 
+/* ---- when requests arrived ---- */
+
+/* What waits for the loop when it wakes has arrived by then, whoever is served first. */
+int64_t server_arrival_ns(struct server *server)
+{
+    if (server->woke_ns == 0)
+        server->woke_ns = clock_monotonic_ns();
+    return server->woke_ns;
+}
+
+static void on_turn(uv_prepare_t *turn)
+{
+    struct server *server = turn->data;
+
+    server->woke_ns = 0;
+}
+
 /* ---- time-outs ---- */
 
 static bool overdue(const struct conn *conn, uint64_t idle_ms)
@@ -241,6 +260,7 @@ struct server *server_new(uv_loop_t *loop, const struct config *config, struct e
     server->loop = loop;
     server->config = config;
     server->engine = engine;
+    server->stats.started_at_s = clock_wall_s();
     list_init(&server->listeners);
     list_init(&server->conns);
     list_init(&server->starved);
@@ -250,7 +270,10 @@ struct server *server_new(uv_loop_t *loop, const struct config *config, struct e
     server->next_turn.data = server;
     server->accept_share = ACCEPT_SHARE;
     server->lookup_share = LOOKUP_SHARE;
-    server->handles = 2;
+    uv_prepare_init(loop, &server->turn);
+    server->turn.data = server;
+    uv_prepare_start(&server->turn, on_turn);
+    server->handles = 3;
     uv_timer_start(&server->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
     return server;
 }

@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "base/histogram.h"
 #include "daemon/config.h"
 #include "daemon/engine.h"
 
@@ -23,6 +24,10 @@
 struct server_stats {
     uint64_t accepted, refused_protocol, timed_out, yielded;
     unsigned connections;
+    int64_t started_at_s; /* since 1970 */
+    /* From a request's arrival to its reply being handed to the kernel: what was known at once, and
+     * what had to be looked up. */
+    struct histogram at_once, after_lookup;
 };
 
 struct server;

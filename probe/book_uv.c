@@ -308,7 +308,10 @@ static void job_end(struct job *job, const struct starttls_result *result, bool 
 static void on_probed(void *context, const struct starttls_result *result)
 {
     struct job *job = context;
+    enum smtp_failure failure = smtp_failure(job->probe);
 
+    if (failure != SMTP_FAILURE_COUNT)
+        job->book->stats.by_failure[failure]++;
     job_end(job, result, smtp_failed_here(job->probe));
 }
 
@@ -321,8 +324,10 @@ static void job_run(struct job *job)
     job->spot->net->queued--;
     book->stats.queued--;
     book->stats.probes++;
-    if (smtp_start(&job->probe, &book->options.smtp, &job->target, on_probed, job) != 0)
-        job_end(job, &failed_here_result, true);
+    if (smtp_start(&job->probe, &book->options.smtp, &job->target, on_probed, job) == 0)
+        return;
+    book->stats.by_failure[SMTP_FAILURE_LOCAL]++;
+    job_end(job, &failed_here_result, true);
 }
 
 /* Answers what is known and starts what has its turn. */

@@ -22,6 +22,7 @@ struct book_options {
 
 struct book_stats {
     uint64_t probes, by_state[STARTTLS_VERIFIED + 1];
+    uint64_t by_failure[SMTP_FAILURE_COUNT];
     unsigned in_flight, queued;
     size_t entries;
 };

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/failures.h"
+
 enum dns_type {
     DNS_A = 1,
     DNS_NS = 2,
@@ -46,6 +48,7 @@ struct dns_answer {
     struct dns_record *records;
     const char *why; /* FAILED: "SERVFAIL", "timeout", "malformed answer", with the extended
                         error of RFC 8914 when the resolver sent one; else NULL */
+    enum dns_failure failure; /* FAILED: the kind of `why` */
 };
 
 /* Limits. */

@@ -44,7 +44,7 @@ static enum dns_event read_message(struct dns_query *query, const uint8_t *data,
     return DNS_EVENT_NONE;
 }
 
-static enum dns_event note(struct dns_query *query, int status, const uint8_t *data, size_t length)
+static enum dns_event heard(struct dns_query *query, int status, const uint8_t *data, size_t length)
 {
     query->broken = status;
     return status == 0 ? read_message(query, data, length) : DNS_EVENT_BROKEN;
@@ -54,7 +54,7 @@ static void on_packet(void *context, int status, const uint8_t *data, size_t len
 {
     struct dns_query *query = context;
 
-    query->event = note(query, status, data, length);
+    query->event = heard(query, status, data, length);
     dns_query_run(query);
 }
 
@@ -63,7 +63,7 @@ static void on_message(void *context, int status, const uint8_t *data, size_t le
 {
     struct dns_query *query = context;
 
-    query->event = note(query, status, data, length);
+    query->event = heard(query, status, data, length);
     if (query->event == DNS_EVENT_NONE || query->event == DNS_EVENT_TRUNCATED) {
         query->broken = UV_EPROTO;
         query->event = DNS_EVENT_BROKEN;
@@ -107,6 +107,13 @@ static const struct dns_server *present_server(const struct dns_query *query)
     return &query->servers[query->server];
 }
 
+/* What is said when nothing better is heard. */
+static void note(struct dns_query *query, enum dns_failure failure, const char *why)
+{
+    query->failure = failure;
+    query->why = why;
+}
+
 /* "198.51.100.1: connection refused", for the case that nothing better is heard. */
 static void note_trouble(struct dns_query *query, const char *over, int status)
 {
@@ -114,7 +121,8 @@ static void note_trouble(struct dns_query *query, const char *over, int status)
     const char *why = arena_printf(query->arena, "%s%s: %s", over,
                                    ip_text(&present_server(query)->ip, text), uv_strerror(status));
 
-    query->why = why != NULL ? why : "no memory";
+    note(query, status == UV_ETIMEDOUT ? DNS_FAILURE_TIMEOUT : DNS_FAILURE_NETWORK,
+         why != NULL ? why : "no memory");
 }
 
 /* ---- steps ---- */
@@ -143,6 +151,7 @@ static enum step go_fail(struct dns_query *query)
         return go(query, DNS_QUERY_LATER);
     }
     set_answer(query, DNS_FAILED, query->why);
+    query->answer->failure = query->failure;
     return go(query, DNS_QUERY_LATER);
 }
 
@@ -154,7 +163,7 @@ static enum step step_start(struct dns_query *query)
 static enum step step_queued(struct dns_query *query)
 {
     if (query->event == DNS_EVENT_TIMEOUT) {
-        query->why = "too many lookups are waiting";
+        note(query, DNS_FAILURE_LOCAL, "too many lookups are waiting");
         return go_fail(query);
     }
     if (query->event != DNS_EVENT_SLOT)
@@ -198,7 +207,7 @@ static enum step step_ask(struct dns_query *query)
         return go_fail(query);
     status = send_query(query);
     if (out_of_resources(status)) {
-        query->why = uv_strerror(status);
+        note(query, DNS_FAILURE_LOCAL, uv_strerror(status));
         return go_fail(query);
     }
     if (status != 0) {
@@ -232,7 +241,7 @@ static enum step take_answer(struct dns_query *query)
 static enum step fail_memory(struct dns_query *query)
 {
     query->doubted = false;
-    query->why = "no memory";
+    note(query, DNS_FAILURE_LOCAL, "no memory");
     return go_fail(query);
 }
 
@@ -267,7 +276,7 @@ static enum step step_listen(struct dns_query *query)
         return go(query, DNS_QUERY_ASK);
     case DNS_EVENT_TIMEOUT:
         query->dns->stats.timeouts++;
-        query->why = "timeout";
+        note(query, DNS_FAILURE_TIMEOUT, "timeout");
         query->server = (query->server + 1) % query->server_count;
         return query->doubted ? go_fail(query) : go(query, DNS_QUERY_ASK);
     case DNS_EVENT_NONE:
@@ -331,8 +340,10 @@ static void deliver(struct dns_query *query)
 {
     dns_done done = query->done;
 
-    if (query->answer->outcome == DNS_FAILED)
+    if (query->answer->outcome == DNS_FAILED) {
         query->dns->stats.failures++;
+        query->dns->stats.by_failure[query->answer->failure]++;
+    }
     dns_query_release(query);
     dns_pump(query->dns);
     done(query->context, query->answer);

@@ -94,9 +94,10 @@ struct dns_query {
     size_t udp_server; /* which one udp is connected to */
     unsigned given_up; /* bit per server: not asked again */
     unsigned tries;
-    bool doubted;            /* an error that the next resolver may put right */
-    struct dns_answer doubt; /* that error */
-    const char *why;         /* the last trouble that is no answer */
+    bool doubted;             /* an error that the next resolver may put right */
+    struct dns_answer doubt;  /* that error */
+    const char *why;          /* the last trouble that is no answer */
+    enum dns_failure failure; /* its kind */
 
     char name[]; /* owned */
 };

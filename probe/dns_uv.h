@@ -34,6 +34,7 @@ struct dns_options {
 
 struct dns_stats {
     uint64_t queries, retransmissions, tcp, timeouts, failures;
+    uint64_t by_failure[DNS_FAILURE_COUNT];
     unsigned in_flight, queued;
     uint64_t mismatches; /* packets that did not belong to the question: spoofed or late */
 };

@@ -246,6 +246,7 @@ static enum reading fail(struct reply *reply, const char *why)
     out->count = 0;
     out->records = NULL;
     out->why = why;
+    out->failure = DNS_FAILURE_MALFORMED;
     return why == NULL ? READING_MEMORY : READING_OK;
 }
 
@@ -279,8 +280,15 @@ static const char *rcode_name(unsigned rcode, char room[16])
     return room;
 }
 
-/* Turns an error rcode into words: "SERVFAIL (EDE 6: DNSSEC Bogus, no keys)". */
-static enum reading fail_rcode(struct reply *reply, struct dns_span ede)
+static enum dns_failure rcode_failure(unsigned rcode)
+{
+    return rcode == LDNS_RCODE_SERVFAIL  ? DNS_FAILURE_SERVFAIL
+           : rcode == LDNS_RCODE_REFUSED ? DNS_FAILURE_REFUSED
+                                         : DNS_FAILURE_RCODE;
+}
+
+/* In words: "SERVFAIL (EDE 6: DNSSEC Bogus, no keys)". */
+static enum reading explain_rcode(struct reply *reply, struct dns_span ede)
 {
     char room[16], text[EDE_TEXT_MAX];
     const char *rcode = rcode_name(reply->rcode, room), *words;
@@ -294,6 +302,14 @@ static enum reading fail_rcode(struct reply *reply, struct dns_span ede)
     return fail(reply, arena_printf(reply->arena, "%s (EDE %u%s%s%s%s)", rcode, code,
                                     words != NULL ? ": " : "", words != NULL ? words : "",
                                     text[0] != '\0' ? ", " : "", text));
+}
+
+static enum reading fail_rcode(struct reply *reply, struct dns_span ede)
+{
+    enum reading status = explain_rcode(reply, ede);
+
+    reply->out->failure = rcode_failure(reply->rcode);
+    return status;
 }
 
 /* ---- the chain ---- */

@@ -120,6 +120,15 @@ void https_target_explain(struct https_target *target, enum https_failure failur
         [HTTPS_TIMEOUT_RESPONSE] = "no response",
         [HTTPS_TIMEOUT_BODY] = "the response did not end",
     };
+    static const enum fetch_failure kinds[] = {
+        [HTTPS_FAILED_CONNECT] = FETCH_FAILURE_CONNECT,
+        [HTTPS_FAILED_CERTIFICATE] = FETCH_FAILURE_CERTIFICATE,
+        [HTTPS_FAILED_TLS] = FETCH_FAILURE_TLS,
+        [HTTPS_TIMEOUT_CONNECT] = FETCH_FAILURE_TIMEOUT,
+        [HTTPS_TIMEOUT_TLS] = FETCH_FAILURE_TIMEOUT,
+        [HTTPS_TIMEOUT_RESPONSE] = FETCH_FAILURE_TIMEOUT,
+        [HTTPS_TIMEOUT_BODY] = FETCH_FAILURE_TIMEOUT,
+    };
     static const char certificate[] = "SSL certificate problem: ";
     char room[IP_TEXT_MAX] = "", text[100];
 
@@ -131,8 +140,20 @@ void https_target_explain(struct https_target *target, enum https_failure failur
         failure = HTTPS_FAILED_CERTIFICATE;
         detail += sizeof certificate - 1;
     }
+    target->explained = failure != HTTPS_FAILED_OTHER;
+    target->failure = kinds[failure];
     detail = essence(detail);
     escape_bytes(text, sizeof text, detail, strlen(detail));
     snprintf(target->why, sizeof target->why, "%.60s%s%s%s: %s: %s", target->host,
              room[0] == '\0' ? "" : " (", room, room[0] == '\0' ? "" : ")", words[failure], text);
+}
+
+enum fetch_failure https_target_failure(const struct https_target *target, bool connected,
+                                        int status)
+{
+    if (target->explained)
+        return target->failure;
+    if (!connected)
+        return FETCH_FAILURE_CONNECT;
+    return status != 0 && status != 200 ? FETCH_FAILURE_STATUS : FETCH_FAILURE_RESPONSE;
 }

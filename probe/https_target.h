@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/ip.h"
 #include "probe/address_filter.h"
+#include "probe/failures.h"
 
 #define HTTPS_ADDRESSES_MAX 4 /* per family, of a policy host that are tried */
 #define HTTPS_WHY_MAX       240
@@ -21,6 +22,8 @@ struct https_target {
     size_t address_count;
     struct ip tried;         /* connected to last; family 0 before that */
     char why[HTTPS_WHY_MAX]; /* why the fetch failed, printable ASCII; "" when it did not */
+    bool explained;          /* by https_target_explain, as `failure` */
+    enum fetch_failure failure;
 };
 
 /* Copies; with why set when no address is left. False without memory; fini in any case. */
@@ -50,3 +53,7 @@ enum https_failure {
 /* Fills `why` unless there is one; `detail` may hold foreign octets. */
 void https_target_explain(struct https_target *target, enum https_failure failure,
                           const char *detail);
+/* The kind of a failure for which there is a `why`: as explained, else by how far it came: a TLS
+ * handshake begun, a status (0: none) received. */
+enum fetch_failure https_target_failure(const struct https_target *target, bool connected,
+                                        int status);

@@ -159,6 +159,7 @@ static void fetch_end(struct https_fetch *fetch, CURLcode code)
             explain(fetch, code);
         result.why = fetch->target.why;
         result.failed_here = fetch->failed_here;
+        result.failure = https_target_failure(&fetch->target, fetch->connected, result.status);
     }
     fetch_unlink(fetch);
     fetch_stop(fetch);

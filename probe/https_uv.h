@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/ip.h"
 #include "probe/address_filter.h"
+#include "probe/failures.h"
 
 #define HTTPS_QUEUE_MAX 10000
 
@@ -34,8 +35,9 @@ struct https_result {
     bool ok;          /* 200, text/plain, body complete */
     bool failed_here; /* !ok for want of memory or descriptors: says nothing about the host */
     int status;       /* 0 when no response came */
-    const char *why;  /* !ok: in words, printable ASCII */
-    const char *body; /* ok */
+    enum fetch_failure failure; /* !ok: the kind of `why` */
+    const char *why;            /* !ok: in words, printable ASCII */
+    const char *body;           /* ok */
     size_t length;
 };
 

@@ -53,6 +53,8 @@ struct smtp_probe {
     struct arena *memory;
     struct starttls_result result;
     bool concluded, failed_here;
+    enum smtp_failure failure; /* SMTP_FAILURE_COUNT: none */
+    bool no_smtp;              /* what came is no SMTP reply, or more than one */
     enum state state, next;
     bool fresh;          /* the state was just entered */
     unsigned entered;    /* states so far */
@@ -61,6 +63,48 @@ struct smtp_probe {
 };
 
 /* ---- the result ---- */
+
+static enum smtp_failure connect_failure(const struct smtp_probe *probe)
+{
+    if (probe->link.lost == UV_ECONNREFUSED)
+        return SMTP_FAILURE_CONNECT_REFUSED;
+    return probe->link.timed_out || probe->link.lost == UV_ETIMEDOUT ? SMTP_FAILURE_CONNECT_TIMEOUT
+                                                                     : SMTP_FAILURE_CONNECT;
+}
+
+static enum smtp_failure greeting_failure(const struct smtp_probe *probe)
+{
+    if (probe->result.code != 0)
+        return SMTP_FAILURE_GREETING_REFUSED;
+    return probe->link.timed_out ? SMTP_FAILURE_GREETING_TIMEOUT : SMTP_FAILURE_GREETING_LOST;
+}
+
+/* The kind of what was just concluded: by where the probe is and what came of it. */
+static enum smtp_failure failure_kind(const struct smtp_probe *probe)
+{
+    enum starttls result = probe->result.state;
+
+    if (result == STARTTLS_SKIPPED || result == STARTTLS_CLEAR)
+        return SMTP_FAILURE_COUNT;
+    if (probe->failed_here)
+        return SMTP_FAILURE_LOCAL;
+    if (probe->no_smtp)
+        return SMTP_FAILURE_PROTOCOL;
+    switch (probe->state) {
+    case STATE_CONNECT:
+        return connect_failure(probe);
+    case STATE_BANNER:
+        return greeting_failure(probe);
+    case STATE_STARTTLS:
+        return result == STARTTLS_TEMPFAIL  ? SMTP_FAILURE_STARTTLS_4XX
+               : result == STARTTLS_REFUSED ? SMTP_FAILURE_STARTTLS_5XX
+                                            : SMTP_FAILURE_STARTTLS;
+    case STATE_HANDSHAKE:
+        return probe->link.timed_out ? SMTP_FAILURE_HANDSHAKE_TIMEOUT : SMTP_FAILURE_HANDSHAKE;
+    default:
+        return SMTP_FAILURE_EHLO;
+    }
+}
 
 /* The first conclusion stands. `format` must print printable ASCII only. */
 static void __attribute__((format(printf, 4, 5)))
@@ -79,6 +123,7 @@ conclude(struct smtp_probe *probe, enum starttls state, int code, const char *fo
     probe->result.code = code;
     if (detail[0] != '\0')
         probe->result.detail = arena_strdup(probe->memory, detail);
+    probe->failure = failure_kind(probe);
 }
 
 /* The server said something that ends it: its words are escaped already. */
@@ -113,6 +158,7 @@ static enum step conclude_heard(struct smtp_probe *probe, enum smtp_heard heard,
 {
     if (heard == SMTP_HEARD_NOTHING)
         return STEP_WAIT;
+    probe->no_smtp = heard == SMTP_HEARD_BAD || heard == SMTP_HEARD_AHEAD;
     if (heard == SMTP_HEARD_BAD)
         conclude(probe, STARTTLS_ERROR, 0, "%s: %s", when, probe->link.reply.why);
     else if (heard == SMTP_HEARD_AHEAD)
@@ -228,6 +274,7 @@ static enum step step_starttls(struct smtp_probe *probe)
     class = probe->link.reply.code / 100;
     if (heard == SMTP_HEARD_AHEAD && class == 2) {
         /* RFC 3207 §6, CVE-2011-0411: what came before TLS must not count as if it came in it */
+        probe->no_smtp = true;
         conclude(probe, STARTTLS_ERROR, probe->link.reply.code, "plaintext after STARTTLS");
         return STEP_DONE;
     }
@@ -406,6 +453,7 @@ int smtp_start(struct smtp_probe **out, const struct smtp_options *options,
     probe->options = *options;
     probe->done = done;
     probe->context = context;
+    probe->failure = SMTP_FAILURE_COUNT;
     probe->started_at = uv_now(options->loop);
     probe->memory = arena_new(MEMORY_MAX);
     if (probe->memory == NULL || !smtp_target_copy(&probe->target, probe->memory, target)) {
@@ -429,4 +477,9 @@ void smtp_cancel(struct smtp_probe *probe)
 bool smtp_failed_here(const struct smtp_probe *probe)
 {
     return probe->failed_here;
+}
+
+enum smtp_failure smtp_failure(const struct smtp_probe *probe)
+{
+    return probe->failure;
 }

@@ -8,6 +8,7 @@
 
 #include "policy/evidence.h"
 #include "probe/address_filter.h"
+#include "probe/failures.h"
 #include "probe/tls.h"
 
 struct smtp_options {
@@ -44,3 +45,5 @@ void smtp_cancel(struct smtp_probe *probe);
 /* Inside `done`: true when it was our own side that failed (no descriptor, no memory, no route out
  * for this socket), so that the result says nothing about the host. */
 bool smtp_failed_here(const struct smtp_probe *probe);
+/* Inside `done`: what failed, SMTP_FAILURE_COUNT when nothing did. */
+enum smtp_failure smtp_failure(const struct smtp_probe *probe);

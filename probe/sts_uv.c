@@ -127,16 +127,24 @@ static void log_failure(const struct sts_lookup *lookup, const char *why)
 }
 
 /* A fetch failed through the domain's own doing: back off from it. */
-static enum step fail(struct sts_lookup *lookup, enum sts_state state, const char *why)
+static enum step fail(struct sts_lookup *lookup, enum sts_state state, enum fetch_failure kind,
+                      const char *why)
 {
     if (why == NULL)
         why = "no memory for the reason";
     log_failure(lookup, why);
     lookup->sts->stats.fetch_failures++;
+    lookup->sts->stats.by_failure[kind]++;
     sts_memory_fail(lookup->sts->memory, lookup->domain, lookup->id, state, why,
                     clock_monotonic_ms());
     changed(lookup->sts, lookup->domain);
     return conclude(lookup, state, why);
+}
+
+static enum step fail_here(struct sts_lookup *lookup, const char *why)
+{
+    lookup->sts->stats.by_failure[FETCH_FAILURE_LOCAL]++;
+    return conclude(lookup, STS_FETCH_FAILED, why);
 }
 
 /* ---- DNS questions ---- */
@@ -245,9 +253,9 @@ static enum step no_address(struct sts_lookup *lookup)
     if (failure == NULL)
         failure = question_failure(&lookup->aaaa);
     if (failure != NULL)
-        return fail(lookup, STS_FETCH_FAILED,
+        return fail(lookup, STS_FETCH_FAILED, FETCH_FAILURE_DNS,
                     arena_printf(lookup->arena, "address lookup of %s: %s", lookup->host, failure));
-    return fail(lookup, STS_FETCH_FAILED,
+    return fail(lookup, STS_FETCH_FAILED, FETCH_FAILURE_DNS,
                 arena_printf(lookup->arena,
                              lookup->a.answer->outcome == DNS_NXDOMAIN ? "%s does not exist"
                                                                        : "%s has no address",
@@ -318,19 +326,19 @@ static enum step step_fetch(struct sts_lookup *lookup)
     const char *why;
 
     if (lookup->fresh && start_fetch(lookup) != 0)
-        return conclude(lookup, STS_FETCH_FAILED, "too many policy fetches under way");
+        return fail_here(lookup, "too many policy fetches under way");
     if (lookup->expired) {
         https_cancel(lookup->fetch);
         lookup->fetch = NULL;
-        return conclude(lookup, STS_FETCH_FAILED, "the policy fetch waited too long for its turn");
+        return fail_here(lookup, "the policy fetch waited too long for its turn");
     }
     if (response == NULL)
         return STEP_WAIT;
     if (response->ok)
         return go(lookup, STATE_POLICY);
     why = arena_strdup(lookup->arena, response->why);
-    return response->failed_here ? conclude(lookup, STS_FETCH_FAILED, why)
-                                 : fail(lookup, STS_FETCH_FAILED, why);
+    return response->failed_here ? fail_here(lookup, why)
+                                 : fail(lookup, STS_FETCH_FAILED, response->failure, why);
 }
 
 /* ---- the policy ---- */
@@ -356,10 +364,10 @@ static enum step step_policy(struct sts_lookup *lookup)
     policy =
         sts_policy_parse(lookup->arena, lookup->response->body, lookup->response->length, &why);
     if (policy == NULL && arena_failed(lookup->arena))
-        return conclude(lookup, STS_FETCH_FAILED, "no memory for the policy");
+        return fail_here(lookup, "no memory for the policy");
     if (policy == NULL)
         return fail(
-            lookup, STS_BAD_POLICY,
+            lookup, STS_BAD_POLICY, FETCH_FAILURE_POLICY,
             arena_printf(lookup->arena, "the policy of %s is wrong: %s", lookup->host, why));
     sts_memory_store(lookup->sts->memory, lookup->domain, lookup->id, policy, now);
     changed(lookup->sts, lookup->domain);

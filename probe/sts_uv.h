@@ -28,7 +28,8 @@ struct sts_options {
 };
 
 struct sts_stats {
-    uint64_t fetches, fetch_failures;
+    uint64_t fetches, fetch_failures; /* failures that are the domain's own doing */
+    uint64_t by_failure[FETCH_FAILURE_COUNT];
     size_t entries;
 };
 

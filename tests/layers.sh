@@ -44,6 +44,8 @@ breach "curl outside https_uv.c" '#include <curl/' $(files base policy daemon cl
     $(files probe ! probe/https_uv.c)
 breach "SQLite outside daemon/store_sqlite.c" '#include <sqlite3' $(files base policy probe cli) \
     $(files daemon ! daemon/store_sqlite.c)
+breach "libmicrohttpd outside daemon/metrics_http.c" '#include <microhttpd' $(files base policy probe cli) \
+    $(files daemon ! daemon/metrics_http.c)
 breach "clock, environment or socket in policy" \
     'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' \
     $(files policy ! '*.h')
