@@ -105,10 +105,10 @@ static void what_nobody_asks_for_takes_no_place(void **state)
     struct cache *cache = cache_new(4, 1 << 20); /* three of them, and one without an opinion */
 
     (void)state;
-    assert_true(cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000)), false);
-    assert_true(cache_put(cache, make("b.example", VERDICT_ENCRYPT, 1000)), false);
-    assert_true(cache_put(cache, make("c.example", VERDICT_ENCRYPT, 1000)), false);
-    assert_true(cache_put(cache, make("d.example", VERDICT_ENCRYPT, 1000)), false);
+    assert_true(cache_put(cache, make("a.example", VERDICT_ENCRYPT, 1000), false));
+    assert_true(cache_put(cache, make("b.example", VERDICT_ENCRYPT, 1000), false));
+    assert_true(cache_put(cache, make("c.example", VERDICT_ENCRYPT, 1000), false));
+    assert_true(cache_put(cache, make("d.example", VERDICT_ENCRYPT, 1000), false));
     assert_true(has(cache, "a.example") && has(cache, "b.example") && has(cache, "c.example"));
     assert_false(has(cache, "d.example"));
     assert_true(cache_put(cache, make("e.example", VERDICT_ENCRYPT, 1000), true));
