@@ -1,11 +1,17 @@
-/* log: see log.h. A line is put together in one buffer and leaves with one write(2). */
+/*
+ * log: see log.h. A line is put together in one buffer and leaves with one write(2) or syslog(3).
+ * Whoever reads either slowly holds the daemon up; neither can fail in a way that could be told.
+ */
 #include "base/log.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -14,7 +20,31 @@
 #define LOG_LINE_MAX 8192
 
 static enum log_level threshold = LOG_LEVEL_INFO;
+static enum log_target target = LOG_TO_STDERR;
+static bool journal; /* stderr is the journal: it takes the priority as "<N>" */
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
+static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+
+/* systemd says "device:inode" of the stream; a stderr sent elsewhere since then is another. */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char own[64];
+
+    if (stream == NULL || fstat(STDERR_FILENO, &status) != 0)
+        return false;
+    snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(own, stream) == 0;
+}
+
+void log_open(enum log_target wanted)
+{
+    target = wanted;
+    journal = stderr_is_journal();
+    if (target == LOG_TO_SYSLOG)
+        openlog("mxcryptd", LOG_PID | LOG_NDELAY, LOG_MAIL);
+}
 
 void log_set_level(enum log_level level)
 {
@@ -67,16 +97,31 @@ static void add_value(struct buf *line, const char *value)
     buf_adds(line, "\"");
 }
 
+static void send_line(enum log_level level, struct buf *line)
+{
+    ssize_t written;
+
+    if (target == LOG_TO_SYSLOG)
+        syslog(priorities[level], "%s", buf_text(line));
+    if (target == LOG_TO_SYSLOG && level != LOG_LEVEL_ERROR)
+        return;
+    line->failed = false;
+    buf_adds(line, "\n");
+    written = write(STDERR_FILENO, buf_text(line), line->length);
+    (void)written; /* a log that cannot be written has nowhere to say so */
+}
+
 void log_event(enum log_level level, const char *event, ...)
 {
     struct buf line;
     const char *key, *value;
     va_list args;
-    ssize_t written;
 
     if (level > threshold)
         return;
     buf_init(&line, LOG_LINE_MAX);
+    if (journal && target == LOG_TO_STDERR)
+        buf_addf(&line, "<%d>", priorities[level]);
     buf_addf(&line, "level=%s event=%s", level_names[level], event);
     va_start(args, event);
     while ((key = va_arg(args, const char *)) != NULL) {
@@ -87,9 +132,6 @@ void log_event(enum log_level level, const char *event, ...)
         add_value(&line, value);
     }
     va_end(args);
-    line.failed = false;
-    buf_adds(&line, "\n");
-    written = write(STDERR_FILENO, buf_text(&line), line.length);
-    (void)written; /* a log that cannot be written has nowhere to say so */
+    send_line(level, &line);
     buf_fini(&line);
 }

@@ -1,5 +1,6 @@
 /*
- * log: one event, one line on stderr: `level=info event=verdict domain=example.com ...`.
+ * log: one event, one line: `level=info event=verdict domain=example.com ...`, on stderr, with the
+ * priority in front where that is the journal (sd-daemon(3)), or by syslog(3).
  *
  * Values are strings and are always escaped: a value with a blank, a quote, an equals sign or
  * anything unprintable is quoted. There is no format string, so no foreign octet can be one.
@@ -15,6 +16,11 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Longest value printed; the rest is cut. */
 #define LOG_VALUE_MAX 512
 
+enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG };
+
+/* Where lines go from now on; stderr before it is called. By syslog: facility mail, and errors, of
+ * which there are few after the start, on stderr too. */
+void log_open(enum log_target target);
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 const char *log_level_name(enum log_level level);

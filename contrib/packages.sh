@@ -7,7 +7,8 @@
 set -euo pipefail
 
 build="build-essential cmake pkg-config libuv1-dev libldns-dev libssl-dev libcurl4-openssl-dev
-    libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev uthash-dev ca-certificates python3"
+    libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libseccomp-dev uthash-dev
+    ca-certificates python3"
 test="$build clang libclang-rt-14-dev clang-format libcmocka-dev valgrind unbound nsd ldnsutils
     postfix postfix-mta-sts-resolver sqlite3 openssl dnsutils iproute2 util-linux procps"
 

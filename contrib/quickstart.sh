@@ -2,7 +2,8 @@
 # From a fresh Debian 12 to answers: installs what is missing, builds, starts mxcryptd, asks it.
 # usage: contrib/quickstart.sh [DOMAIN...]
 # The daemon stays running, with sockets and log in $MXCRYPT_STATE (default: /var/lib/mxcrypt for
-# root, else ~/.local/state/mxcrypt); for root also below Postfix's queue directory if there is one.
+# root, else ~/.local/state/mxcrypt); for root also below Postfix's queue directory if there is one,
+# and as a user of its own, mxcrypt, which is made if it is missing.
 # Without a validating resolver or the outside world it shows the same in a world of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,16 +52,28 @@ logged() {
     return 1
 }
 
+# the daemon's user, and a folder that is its own; everything else in $state stays the caller's
+make_user() {
+    mkdir -p "$state/memory"
+    [ "$(id -u)" -eq 0 ] || return 0
+    getent passwd mxcrypt >/dev/null || {
+        echo "making the system user mxcrypt"
+        useradd --system --user-group --no-create-home --home-dir /var/lib/mxcrypt \
+            --shell /usr/sbin/nologin mxcrypt
+    }
+    chown -R mxcrypt: "$state/memory"
+}
+
 start() {
     local old
-    mkdir -p "$state"
+    make_user
     if old=$(running); then
         kill "$old"
         while kill -0 "$old" 2>/dev/null; do read -r -t 0.1 <> <(:) || true; done
     fi
     : >"$state/log"
     setsid "$bin/mxcryptd" -c /dev/null "${listen[@]}" \
-        -o "control-socket=$control" -o "store=$state/store.db" >/dev/null 2>>"$state/log" </dev/null &
+        -o "control-socket=$control" -o "store=$state/memory/store.db" >/dev/null 2>>"$state/log" </dev/null &
     echo $! >"$state/pid"
     logged 'event=ready' || {
         cat "$state/log"

@@ -139,6 +139,8 @@ static int take_defaults(struct loading *loading)
         const char *why =
             loading->seen[i] ? NULL : set_row(loading->config, i, config_rows[i].fallback);
 
+        if (!loading->seen[i] && strcmp(config_rows[i].key, "listen") == 0)
+            loading->config->listen_default = true;
         if (why != NULL)
             return complain(loading, config_rows[i].key, why);
     }

@@ -46,6 +46,7 @@ struct config {
 
     struct listen_address listen[CONFIG_LISTEN_MAX];
     size_t listen_count;
+    bool listen_default; /* no `listen` line was given */
     const char *control_socket;
     struct ip metrics_ip;
     uint16_t metrics_port; /* 0: no metrics */

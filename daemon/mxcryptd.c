@@ -47,16 +47,17 @@ struct mxcryptd {
     struct systemd_fd sockets[SOCKETS_MAX]; /* -1 once they are served */
     size_t socket_count;
     bool inherited_policy, inherited_control;
-    size_t listening; /* of config->listen, for removal at the end */
+    bool listening[CONFIG_LISTEN_MAX]; /* of config->listen: ours, for removal at the end */
     bool control_listening;
 };
 
 /* ---- the end ---- */
 
+/* In a folder that is not the user's they stay, and are replaced by the next start. */
 static void remove_sockets(const struct mxcryptd *daemon)
 {
-    for (size_t i = 0; i < daemon->listening; i++)
-        if (daemon->config->listen[i].path != NULL)
+    for (size_t i = 0; i < daemon->config->listen_count; i++)
+        if (daemon->listening[i] && daemon->config->listen[i].path != NULL)
             unlink(daemon->config->listen[i].path);
     if (daemon->control_listening)
         unlink(daemon->config->control_socket);
@@ -235,17 +236,32 @@ static int adopt_sockets(struct mxcryptd *daemon)
     return 0;
 }
 
+/* Sockets that were handed to us stand for the default; those that are configured are opened unless
+ * they are among the former. */
+static bool wants_socket(const struct mxcryptd *daemon, const struct listen_address *address)
+{
+    if (daemon->inherited_policy && daemon->config->listen_default)
+        return false;
+    for (size_t i = 0; i < daemon->socket_count; i++)
+        if (socket_is_at(daemon->sockets[i].fd, address))
+            return false;
+    return true;
+}
+
 static int open_policy(struct mxcryptd *daemon)
 {
     char error[SOCKET_ERROR_MAX], name[CONFIG_ERROR_MAX];
 
-    for (size_t i = 0; i < daemon->config->listen_count && !daemon->inherited_policy; i++) {
+    for (size_t i = 0; i < daemon->config->listen_count; i++) {
         const struct listen_address *address = &daemon->config->listen[i];
-        int fd = socket_listen(address, error);
+        int fd;
 
+        if (!wants_socket(daemon, address))
+            continue;
+        fd = socket_listen(address, error);
         if (fd < 0)
             return fail("listen", error);
-        daemon->listening = i + 1;
+        daemon->listening[i] = true;
         if (keep_socket(daemon, fd,
                         address->protocol == LISTEN_TCP_TABLE ? SYSTEMD_TCP_TABLE
                                                               : SYSTEMD_SOCKETMAP) != 0)
@@ -353,6 +369,7 @@ int mxcryptd_run(struct config *config)
 
     signal(SIGPIPE, SIG_IGN);
     log_set_level(config->log_level);
+    log_open(config->log_syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR);
     if (uv_loop_init(&daemon.loop) != 0)
         return 1;
     if (set_up(&daemon) == 0) {

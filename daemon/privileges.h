@@ -12,9 +12,9 @@
  * before any thread is made. */
 int privileges_drop(const struct config *config, char error[PRIVILEGES_ERROR_MAX]);
 /*
- * With `sandbox`: no_new_privs, a seccomp filter against what no mail policy daemon does (programs,
- * mounts, tracing, modules, ...), and Landlock, where the kernel has it: writing only where the
- * store and the sockets are. Logs what it has done and what the kernel lacks. Call before any
- * thread is made. 0, or -1 with what to change.
+ * With `sandbox`: no_new_privs, no capabilities, a seccomp filter against what no mail policy
+ * daemon does (programs, mounts, tracing, modules, ...), and Landlock, where the kernel has it:
+ * writing only where the store is. Logs what it has done, and warns of what the kernel lacks. Call
+ * before any thread is made. 0, or -1 with what to change.
  */
 int privileges_lock_down(const struct config *config, char error[PRIVILEGES_ERROR_MAX]);

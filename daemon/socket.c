@@ -1,4 +1,8 @@
-/* socket: see socket.h. */
+/*
+ * socket: see socket.h. Sockets are made by root in folders that belong to others: nothing is done
+ * to a path that could have become another file's since it was looked at.
+ */
+#define _GNU_SOURCE
 #include "daemon/socket.h"
 
 #include <errno.h>
@@ -101,6 +105,21 @@ static int make_folder(const char *path, char error[SOCKET_ERROR_MAX])
     return 0;
 }
 
+/* The socket at `path`, and no link or file that somebody put there instead. */
+static int give_away(const char *path, uid_t uid, gid_t gid)
+{
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), result = -1;
+    struct stat status;
+
+    if (fd < 0)
+        return -1;
+    errno = EEXIST;
+    if (fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode))
+        result = fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
+    close(fd);
+    return result;
+}
+
 static int listen_unix(const struct listen_address *address, char error[SOCKET_ERROR_MAX])
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -116,15 +135,13 @@ static int listen_unix(const struct listen_address *address, char error[SOCKET_E
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return fail(fd, error, "socket for", address->path);
-    mask = umask(0177);
+    mask = umask(0777 & ~address->mode);
     bound = bind(fd, (const struct sockaddr *)&name, sizeof name);
     umask(mask);
     if (bound != 0)
         return fail(fd, error, "cannot bind", address->path);
-    if (lchown(address->path, uid, gid) != 0)
+    if ((uid != (uid_t)-1 || gid != (gid_t)-1) && give_away(address->path, uid, gid) != 0)
         return fail(fd, error, "cannot give away", address->path);
-    if (chmod(address->path, address->mode) != 0)
-        return fail(fd, error, "cannot set the mode of", address->path);
     if (listen(fd, BACKLOG) != 0)
         return fail(fd, error, "cannot listen on", address->path);
     return fd;
@@ -172,4 +189,21 @@ static int listen_tcp(const struct listen_address *address, char error[SOCKET_ER
 int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_MAX])
 {
     return address->path != NULL ? listen_unix(address, error) : listen_tcp(address, error);
+}
+
+bool socket_is_at(int fd, const struct listen_address *address)
+{
+    struct sockaddr_storage name = {0}, wanted;
+    const struct sockaddr_un *local = (const struct sockaddr_un *)(void *)&name;
+    socklen_t length = sizeof name;
+    int type = 0;
+    socklen_t type_length = sizeof type;
+
+    if (getsockname(fd, (struct sockaddr *)&name, &length) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) != 0 || type != SOCK_STREAM)
+        return false;
+    if (address->path != NULL)
+        return local->sun_family == AF_UNIX && strcmp(local->sun_path, address->path) == 0;
+    return length == socket_name(&wanted, &address->ip, address->port) &&
+           memcmp(&name, &wanted, length) == 0;
 }

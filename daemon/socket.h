@@ -1,6 +1,7 @@
 /* socket: listening sockets, made or inherited, as file descriptors. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/config.h"
@@ -16,3 +17,5 @@ int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_
 
 /* The address as text for logs: "socketmap:unix:/path". Returns `out`. */
 const char *socket_text(const struct listen_address *address, char *out, size_t size);
+/* Whether a listening socket is the one of that address. */
+bool socket_is_at(int fd, const struct listen_address *address);

@@ -46,6 +46,8 @@ breach "SQLite outside daemon/store_sqlite.c" '#include <sqlite3' $(files base p
     $(files daemon ! daemon/store_sqlite.c)
 breach "libmicrohttpd outside daemon/metrics_http.c" '#include <microhttpd' $(files base policy probe cli) \
     $(files daemon ! daemon/metrics_http.c)
+breach "libseccomp outside daemon/seccomp_filter.c" '#include <seccomp' $(files base policy probe cli) \
+    $(files daemon ! daemon/seccomp_filter.c)
 breach "clock, environment or socket in policy" \
     'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' \
     $(files policy ! '*.h')

@@ -22,10 +22,28 @@ static void an_empty_file_runs(void **state)
     assert_int_equal(config.listen_count, 1);
     assert_string_equal(config.listen[0].path, "/var/spool/postfix/mxcrypt/policy.sock");
     assert_int_equal(config.listen[0].mode, 0666);
+    assert_true(config.listen_default && config.sandbox && !config.log_syslog);
+    assert_string_equal(config.user, "mxcrypt");
     assert_int_equal(config.answer_deadline_ms, 5000);
     assert_int_equal(config.prober.smtp_port, 25);
     assert_true(config.verdict.verify && config.verdict.dane && config.verdict.probe);
     assert_null(config.prober.ca_file);
+    config_fini(&config);
+}
+
+/* Sockets that systemd hands over replace the default, not what somebody wrote. */
+static void a_listen_line_is_no_default(void **state)
+{
+    const char *override = "listen=tcp:127.0.0.1:7";
+    struct config config;
+    char error[CONFIG_ERROR_MAX];
+
+    (void)state;
+    assert_int_equal(parse(&config, "listen = tcp:127.0.0.1:7\n", error), 0);
+    assert_false(config.listen_default);
+    config_fini(&config);
+    assert_int_equal(config_parse(&config, "file", "", 0, &override, 1, error), 0);
+    assert_false(config.listen_default);
     config_fini(&config);
 }
 
@@ -213,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_runs),
+        cmocka_unit_test(a_listen_line_is_no_default),
         cmocka_unit_test(errors),
         cmocka_unit_test(the_longest_path_of_a_store),
         cmocka_unit_test(values),

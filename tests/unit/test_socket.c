@@ -1,6 +1,7 @@
 /* socket: Unix sockets as the file system sees them. */
 #include "daemon/socket.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,49 @@ static void what_is_no_socket_is_kept(void **state)
     assert_non_null(strstr(error, "not a socket"));
 }
 
+/* Somebody else's file must not be given away in place of a socket. */
+static void owner_and_mode_are_the_sockets(void **state)
+{
+    struct listen_address address = {.path = path, .mode = 0640, .group = "nogroup"};
+    struct stat status;
+    int fd;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    fd = socket_listen(&address, error);
+    assert_true(fd >= 0);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(mode_of(path), 0640);
+    assert_int_equal(status.st_uid, 0);
+    assert_int_not_equal(status.st_gid, 0);
+    close(fd);
+    address.owner = "no-such-user";
+    assert_int_equal(socket_listen(&address, error), -1);
+    assert_non_null(strstr(error, "no such user: no-such-user"));
+}
+
+/* A socket that was handed over is not opened again. */
+static void a_socket_knows_its_address(void **state)
+{
+    const struct listen_address here = {.path = path, .mode = 0600}, there = {.path = "/x"};
+    struct listen_address tcp = {.ip = {.family = 4, .octets = {127, 0, 0, 1}}};
+    struct sockaddr_in name;
+    socklen_t length = sizeof name;
+    int fd = socket_listen(&here, error), tcp_fd = socket_listen(&tcp, error);
+
+    (void)state;
+    assert_true(fd >= 0 && tcp_fd >= 0);
+    assert_int_equal(getsockname(tcp_fd, (struct sockaddr *)&name, &length), 0);
+    tcp.port = ntohs(name.sin_port);
+    assert_true(socket_is_at(fd, &here) && !socket_is_at(fd, &there) && !socket_is_at(fd, &tcp));
+    assert_true(socket_is_at(tcp_fd, &tcp) && !socket_is_at(tcp_fd, &here));
+    tcp.port++;
+    assert_false(socket_is_at(tcp_fd, &tcp));
+    close(fd);
+    close(tcp_fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +153,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_socket_of_another_kind_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_socket_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(owner_and_mode_are_the_sockets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_socket_knows_its_address, set_up, tear_down),
     };
 
     return cmocka_run_group_tests_name("socket", tests, NULL, NULL);

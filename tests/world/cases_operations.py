@@ -279,7 +279,7 @@ def _(c):
     c.do(step)
 
 
-@operation("systemd: an inherited socket is served, readiness is announced")
+@operation("systemd: an inherited socket is served beside those configured, readiness is announced")
 def _(c):
     signed_host(c)
 
@@ -298,11 +298,14 @@ def _(c):
             try:
                 if "READY=1" not in notify.recv(4096).decode():
                     raise Failed("no READY=1")
-                with clients.Socketmap(path) as connection:
-                    c.must_be("DO", connection.ask(c.d))
+                for where in (path, one.socket):
+                    with clients.Socketmap(where) as connection:
+                        c.must_be("DO", connection.ask(c.d))
             finally:
                 process.terminate()
                 _, log = process.communicate(timeout=20)
         if process.returncode != 0:
             raise Failed(f"exit status {process.returncode}: {log.decode()[-500:]}")
+        if not os.path.exists(path) or os.path.exists(one.socket):
+            raise Failed("what was inherited is not ours to remove, what was opened is")
     c.do(step)

@@ -33,7 +33,8 @@ class Daemon:
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
         listen = [f"socketmap:unix:{self.socket} mode=0666", *options.pop("listen", [])]
-        self._write({"listen": listen, "control-socket": self.control, "store": os.path.join(folder, "store.db"), **options})
+        self.options = {"listen": listen, "control-socket": self.control, "store": os.path.join(folder, "store.db"), "user": "root", **options}
+        self._write(self.options)
 
     def _write(self, options):
         with open(self.config, "w", encoding="utf-8") as file:

@@ -1,0 +1,28 @@
+/*
+ * landlock: what this process may do to files from now on, and its threads with it (landlock(7)):
+ * read what it can read, run nothing, write only where it was allowed to.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct landlock {
+    int abi; /* the kernel's version of it; 0: it has none */
+    int fd;  /* of the rules; -1 */
+};
+
+enum landlock_use {
+    LANDLOCK_KEEP,   /* below a folder: files are made, written, renamed, removed */
+    LANDLOCK_REMOVE, /* below a folder: files are removed */
+    LANDLOCK_WRITE   /* a file that exists, or a device */
+};
+
+/* Begins: 0 also without Landlock (abi is 0 then), else an errno. */
+int landlock_open(struct landlock *landlock);
+/* 0, or an errno: ENOENT when there is no such path. */
+int landlock_allow(struct landlock *landlock, const char *path, enum landlock_use use);
+/* One more TCP port may be bound, where the kernel watches that (ABI 4). 0, or an errno. */
+int landlock_allow_bind(struct landlock *landlock, uint16_t port);
+/* From now on. Wants no_new_privs; call before any thread is made. 0, or an errno. */
+int landlock_enforce(struct landlock *landlock);
+void landlock_close(struct landlock *landlock);
