@@ -128,6 +128,7 @@ static void on_deliver(struct waiter *waiter, const struct finding *finding)
 
 static uv_loop_t loop;
 static struct config config;
+static struct orders *orders; /* when the settings name rules */
 
 static inline void ask(struct asker *asker, const char *key, bool whole)
 {
@@ -168,14 +169,21 @@ static inline void begin(const char *settings)
     config.log_level = LOG_LEVEL_ERROR;
     log_set_level(LOG_LEVEL_ERROR);
     assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(engine_new(&engine, &loop, &config, &tools, NULL), 0);
+    orders = NULL;
+    if (!config.rules_optional)
+        assert_int_equal(orders_new(&orders, &loop, &config, error), 0);
+    assert_int_equal(engine_new(&engine, &loop, &config, &tools, orders), 0);
 }
 
 static inline void end(void)
 {
     engine_close(engine);
+    if (orders != NULL)
+        orders_close(orders);
     uv_run(&loop, UV_RUN_DEFAULT);
     engine_free(engine);
+    if (orders != NULL)
+        orders_free(orders);
     assert_int_equal(uv_loop_close(&loop), 0);
     assert_int_equal(lookups_alive, 0);
     config_fini(&config);
