@@ -6,10 +6,13 @@
 
 #include "daemon/config.h"
 
+#define CLI_MAIL_HOSTS_MAX 8
+
 /* Exit statuses: mxcrypt(1). */
 enum cli_exit {
-    CLI_OK = 0, /* a policy; TLS everywhere; done */
-    CLI_NO = 1, /* NOTFOUND; not TLS everywhere; not there */
+    CLI_OK = 0,  /* a policy; TLS everywhere; done */
+    CLI_NO = 1,  /* NOTFOUND; not TLS everywhere; not there; doctor: warnings */
+    CLI_BAD = 2, /* doctor: errors */
     CLI_USAGE = 64,
     CLI_DATA = 65, /* no export, or not all of it */
     CLI_NO_DAEMON = 69,
@@ -19,9 +22,13 @@ enum cli_exit {
 
 struct cli {
     struct config config;
-    bool json;   /* --json */
-    bool fresh;  /* --fresh: look it up here, without the daemon */
-    bool tlsrpt; /* --tlsrpt: as Postfix 3.10 and later would be answered */
+    bool json;                     /* --json */
+    bool fresh;                    /* --fresh: look it up here, without the daemon */
+    bool tlsrpt;                   /* --tlsrpt: as Postfix 3.10 and later would be answered */
+    const char *postfix_directory; /* --postfix; NULL: postconf's default */
+    const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
+    size_t mail_host_count;
+    const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
 };
 
 /* Sends a request (a reference taken) to the daemon; its answer, or NULL after a message with the

@@ -228,8 +228,13 @@ static const struct command {
     {"reload", NULL, 0, "reload                   read rules and configuration again", do_reload},
     {"log-level", NULL, 0, "log-level                what is logged", do_log_level},
     {"log-level", NULL, 1, "log-level LEVEL          log more or less", do_set_log_level},
-    {"doctor", NULL, 0, "doctor                   what is wrong with this set-up", do_doctor},
-    {"postfix-config", NULL, 0, "postfix-config           lines for main.cf", do_postfix_config},
+    {"doctor", NULL, 0,
+     "doctor [--postfix DIR] [--mail-host HOST]...\n"
+     "                           what is wrong with this set-up",
+     do_doctor},
+    {"postfix-config", NULL, 0,
+     "postfix-config [--postfix DIR]\n                           lines for main.cf",
+     do_postfix_config},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -256,9 +261,14 @@ static int run_command(struct cli *cli, int count, char **words)
 }
 
 static const struct option long_options[] = {
-    {"json", no_argument, NULL, 'j'},   {"fresh", no_argument, NULL, 'f'},
-    {"tlsrpt", no_argument, NULL, 't'}, {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},   {NULL, 0, NULL, 0},
+    {"json", no_argument, NULL, 'j'},
+    {"fresh", no_argument, NULL, 'f'},
+    {"tlsrpt", no_argument, NULL, 't'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {"postfix", required_argument, NULL, 'p'},
+    {"mail-host", required_argument, NULL, 'm'},
+    {NULL, 0, NULL, 0},
 };
 
 /* What the options say, apart from the configuration. */
@@ -288,6 +298,14 @@ static int take_option(struct cli *cli, struct options *options, int option)
     case 't':
         cli->tlsrpt = true;
         return -1;
+    case 'p':
+        cli->postfix_directory = optarg;
+        return -1;
+    case 'm':
+        if (cli->mail_host_count == CLI_MAIL_HOSTS_MAX)
+            return usage(stderr);
+        cli->mail_hosts[cli->mail_host_count++] = optarg;
+        return -1;
     case 'V':
         puts("mxcrypt " MXC_VERSION);
         return CLI_OK;
@@ -297,6 +315,18 @@ static int take_option(struct cli *cli, struct options *options, int option)
     default:
         return usage(stderr);
     }
+}
+
+/* doctor is there to tell what is wrong, also with the configuration: it goes on with defaults. */
+static bool go_on_without(struct cli *cli, const char *command, const char *error)
+{
+    char again[CONFIG_ERROR_MAX];
+
+    if (strcmp(command, "doctor") != 0)
+        return false;
+    cli->config_error = error;
+    config_fini(&cli->config);
+    return config_parse(&cli->config, "defaults", "", 0, NULL, 0, again) == 0;
 }
 
 int main(int argc, char **argv)
@@ -314,7 +344,8 @@ int main(int argc, char **argv)
     if (optind == argc)
         return usage(stderr);
     log_set_level(LOG_LEVEL_ERROR);
-    if (config_load(&cli.config, options.path, options.overrides, options.count, error) != 0) {
+    if (config_load(&cli.config, options.path, options.overrides, options.count, error) != 0 &&
+        !go_on_without(&cli, argv[optind], error)) {
         fprintf(stderr, "mxcrypt: %s\n", error);
         status = CLI_USAGE;
     } else {

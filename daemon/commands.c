@@ -199,6 +199,12 @@ static void do_cache_list(struct command *command)
                                       finding == NULL ? NULL : last->key));
 }
 
+/* For `mxcrypt doctor`: what runs may be older than what is installed. */
+static void do_version(struct command *command)
+{
+    command_finish(command, json_pack("{s:s}", "version", MXC_VERSION));
+}
+
 static const struct row {
     const char *name;
     void (*run)(struct command *command);
@@ -211,6 +217,7 @@ static const struct row {
     {"cache-forget", do_cache_forget, true},
     {"cache-flush", do_cache_flush, false},
     {"stats", command_stats, false},
+    {"version", do_version, false},
     {"held", command_held, false},
     {"release", command_release, true},
     {"history", command_history, true},

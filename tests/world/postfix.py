@@ -86,6 +86,12 @@ class Postfix:
 
     def start(self, transports, routes):
         """transports: name -> (settings, chrooted); routes: recipient domain -> transport:next-hop."""
+        self.prepare(transports, routes)
+        self.run("postfix", "start")
+        waiting.until(lambda: "daemon started" in self.log(), "Postfix runs")
+
+    def prepare(self, transports, routes):
+        """All that start() needs."""
         for path in (self.etc, self.queue, self.data):
             os.makedirs(path)
         shutil.chown(self.data, "postfix")
@@ -96,8 +102,6 @@ class Postfix:
         self._write("transport", "".join(f"{domain} {name}\n" for domain, name in routes.items()))
         self._furnish_chroot()
         os.makedirs(os.path.join(self.queue, "mxcrypt"))
-        self.run("postfix", "start")
-        waiting.until(lambda: "daemon started" in self.log(), "Postfix runs")
 
     @staticmethod
     def _service(name, options, chrooted):

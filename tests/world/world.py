@@ -64,7 +64,10 @@ class World:
         common = {"ca-file": self.ca.ca_file, "allow-address": "198.51.100.0/24 198.18.0.0/15 2001:db8::/32",
                   "helo-name": HELO_NAME}
         patience = UNDER_VALGRIND if self.valgrind and "answer-deadline" not in self._configurations[name] else {}
-        return {key: value.replace("QUEUE", self._queue) if isinstance(value, str) else [one.replace("QUEUE", self._queue) for one in value]
+
+        def placed(text):
+            return text.replace("QUEUE", self._queue).replace("FOLDER", self.folder)
+        return {key: placed(value) if isinstance(value, str) else [placed(one) for one in value]
                 for key, value in {**common, **self._configurations[name], **patience}.items()}
 
     def daemon(self, name):

@@ -1,0 +1,176 @@
+/*
+ * doctor: the facts that `mxcrypt doctor` gathers, and what it makes of them.
+ *
+ * Glossary
+ *   facts     what was read and what was tried, plain data (doctor_gather.c and what it calls)
+ *   client    the smtp(8) services of master.cf that have the same settings: seen as one
+ *   check     a name, and a function that judges the facts (doctor_judge*.c): pure
+ *   finding   something that is wrong, and the line that mends it
+ *   not made  a check for which a fact could not be had: said, never passed over
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "cli/postfix.h"
+#include "daemon/config.h"
+
+#define DOCTOR_FINDINGS_MAX 200
+#define DOCTOR_CLIENTS_MAX  50
+#define DOCTOR_HOSTS_MAX    8 /* mail hosts tried for port 25 */
+#define DOCTOR_WHY_MAX      256
+
+/* ---- facts ---- */
+
+enum doctor_state { DOCTOR_NOT_TRIED, DOCTOR_GOOD, DOCTOR_BAD };
+
+/* Something that was really tried. */
+struct doctor_try {
+    enum doctor_state state;
+    int error; /* BAD: errno, 0 when it is none */
+    char why[DOCTOR_WHY_MAX];
+};
+
+struct doctor_map {
+    struct postfix_map map;
+    bool ours;                 /* leads to mxcryptd */
+    struct doctor_try catches; /* before ours: BAD when it answers for a name nobody has; with an
+                                  error number when it cannot be looked up */
+    struct doctor_try socket;  /* ours: asked one question, as smtp(8) would */
+};
+
+struct doctor_client {
+    const char *where; /* "main.cf", "master.cf service X, Y" */
+    bool main;         /* none of its settings is by -o */
+    bool chrooted;
+    const char *values[POSTFIX_PARAMETER_COUNT]; /* in force */
+    struct doctor_map *maps;
+    size_t map_count;
+    int ours;              /* index of the first map that leads to mxcryptd; -1: none */
+    const char *map_error; /* the list makes no sense; else NULL */
+    struct doctor_try ca_file, ca_path;
+};
+
+enum doctor_answer { DOCTOR_UNREACHABLE, DOCTOR_INSECURE, DOCTOR_SECURE };
+
+/* A resolver, asked for the signed root. */
+struct doctor_resolver {
+    bool asked;
+    enum doctor_answer answer;
+    char why[DOCTOR_WHY_MAX];     /* UNREACHABLE */
+    char servers[DOCTOR_WHY_MAX]; /* its addresses */
+    bool remote;                  /* one of them is not on this host */
+    bool trust_ad;                /* resolv.conf says so */
+};
+
+enum doctor_helo {
+    DOCTOR_HELO_NOT_TRIED,
+    DOCTOR_HELO_NO_ADDRESS,
+    DOCTOR_HELO_ELSEWHERE,
+    DOCTOR_HELO_HERE
+};
+
+struct doctor_facts {
+    const struct config *config;
+    const char *config_error; /* NULL: it was read */
+    bool root;
+
+    struct doctor_try daemon;   /* its control socket */
+    const char *daemon_version; /* NULL: it did not tell */
+    const char *version;        /* ours */
+
+    const struct postfix *postfix; /* NULL: see postfix_error */
+    const char *postfix_error;
+    struct postfix_version postfix_version;
+    bool postfix_version_known;
+    struct doctor_client *clients;
+    size_t client_count;
+
+    struct doctor_resolver resolver; /* mxcryptd's */
+    struct doctor_resolver libc[2];  /* smtp(8)'s: not chrooted, chrooted */
+    const char *resolv_conf[2];      /* their files */
+
+    bool clock_known, clock_unsynchronised;
+    int64_t now_s, built_s;
+
+    struct doctor_try port25;   /* BAD: error is ETIMEDOUT or ECONNREFUSED */
+    const char *ca_suggestion;  /* a CA file that exists */
+    const char *map_suggestion; /* the value of smtp_tls_policy_maps that suits */
+
+    enum doctor_helo helo;
+    char helo_why[DOCTOR_WHY_MAX]; /* addresses, or why not tried */
+};
+
+/* Makes clients of the services of facts->postfix: values, maps and which of them are ours. What
+ * is tried is left NOT_TRIED. 0, or -1 without memory. Pure. */
+int doctor_clients(struct doctor_facts *facts, struct arena *arena);
+/* True when a map leads to a `listen` address of the configuration. Pure: names are compared. */
+bool doctor_map_is_ours(const struct config *config, const struct postfix_map *map,
+                        const char *queue_directory);
+/* The value for smtp_tls_policy_maps that suits this Postfix and this configuration; NULL when
+ * mxcryptd listens nowhere. Owned by the arena. Pure. */
+const char *doctor_suggest_map(const struct config *config, const struct postfix *postfix,
+                               const struct postfix_version *version, struct arena *arena);
+
+/* ---- findings ---- */
+
+enum doctor_level { DOCTOR_WARNING, DOCTOR_ERROR };
+
+struct doctor_finding {
+    const char *check;
+    enum doctor_level level;
+    const char *where; /* "" for what is not Postfix's */
+    const char *what, *fix;
+};
+
+struct doctor_outcome {
+    const char *check;
+    const char *why; /* could not be made; NULL: made */
+};
+
+struct doctor_report {
+    struct arena *arena;
+    struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
+    size_t finding_count;
+    struct doctor_outcome checks[64];
+    size_t check_count;
+};
+
+/* Judges everything. Strings of the report belong to its arena or to the facts. Pure. */
+void doctor_judge(struct doctor_report *report, struct arena *arena,
+                  const struct doctor_facts *facts);
+
+/* For the judges of doctor_judge*.c. The same fault of another client is told once. */
+void doctor_find(struct doctor_report *report, enum doctor_level level, const char *where,
+                 const char *what, const char *fix);
+void doctor_not_made(struct doctor_report *report, const char *why);
+/* True when mxcryptd is asked by this client, or by none: then main.cf's is looked at. */
+bool doctor_client_matters(const struct doctor_facts *facts, const struct doctor_client *client);
+
+void doctor_judge_version(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_map(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_map_name(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_map_order(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_proxy(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_socket(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_dns_support(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_host_lookup(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_insecure_mx(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_ca(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_security_level(struct doctor_report *report, const struct doctor_facts *facts);
+
+/* ---- gathering ---- */
+
+/* What the command line says. */
+struct doctor_options {
+    const char *postfix_directory; /* NULL: postconf's */
+    const char *const *mail_hosts; /* for port 25; none: some are chosen */
+    size_t mail_host_count;
+};
+
+/* Fills the facts; takes seconds. Strings belong to the arena. -1 without memory. */
+int doctor_gather(struct doctor_facts *facts, struct arena *arena, const struct config *config,
+                  const struct doctor_options *options);

@@ -1,0 +1,204 @@
+/* doctor_clients: the smtp(8) services of master.cf, those with the same settings as one, and which
+ * of their maps lead to mxcryptd; see doctor.h. Pure. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/doctor.h"
+
+#define OUR_FOLDER "mxcrypt/" /* what the packages name it, below the queue directory */
+
+/* ---- whose map it is ---- */
+
+/* The path as seen outside a chroot. */
+static const char *outside(char *out, size_t size, const char *path, const char *queue)
+{
+    if (path[0] == '/')
+        return path;
+    snprintf(out, size, "%s/%s", queue, path);
+    return out;
+}
+
+static bool same_endpoint(const struct listen_address *listen, const struct postfix_map *map)
+{
+    struct ip ip;
+
+    if (listen->path != NULL || listen->port != map->port)
+        return false;
+    if (strcmp(map->host, "localhost") == 0)
+        return ip_is_loopback(&listen->ip);
+    return ip_parse(&ip, map->host) && ip_equal(&ip, &listen->ip);
+}
+
+bool doctor_map_is_ours(const struct config *config, const struct postfix_map *map,
+                        const char *queue_directory)
+{
+    char path[2 * CONFIG_UNIX_PATH_MAX + 4096];
+
+    if (map->kind == POSTFIX_MAP_STATIC || map->kind == POSTFIX_MAP_OTHER)
+        return false;
+    if (map->kind == POSTFIX_MAP_UNIX &&
+        (strncmp(map->path, OUR_FOLDER, sizeof OUR_FOLDER - 1) == 0 ||
+         strstr(map->path, "/" OUR_FOLDER) != NULL))
+        return true;
+    for (size_t i = 0; i < config->listen_count; i++) {
+        const struct listen_address *listen = &config->listen[i];
+
+        if ((listen->protocol == LISTEN_TCP_TABLE) != (map->kind == POSTFIX_MAP_TCP))
+            continue;
+        if (map->kind == POSTFIX_MAP_UNIX
+                ? listen->path != NULL && strcmp(listen->path, outside(path, sizeof path, map->path,
+                                                                       queue_directory)) == 0
+                : same_endpoint(listen, map))
+            return true;
+    }
+    return false;
+}
+
+/* ---- the line that suits ---- */
+
+/* What is left of `path` below the folder; NULL when it is not below. */
+static const char *below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+
+    while (length > 1 && folder[length - 1] == '/')
+        length--;
+    return strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length + 1 : NULL;
+}
+
+/* A socket below the queue directory, else any Unix socket, else TCP. */
+static const struct listen_address *best_listen(const struct config *config, const char *queue)
+{
+    const struct listen_address *best = NULL;
+    int best_rank = 0;
+
+    for (size_t i = 0; i < config->listen_count; i++) {
+        const struct listen_address *listen = &config->listen[i];
+        int rank = listen->protocol == LISTEN_TCP_TABLE ? 1
+                   : listen->path == NULL               ? 2
+                   : below(listen->path, queue) == NULL ? 3
+                                                        : 4;
+
+        if (rank > best_rank) {
+            best = listen;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+const char *doctor_suggest_map(const struct config *config, const struct postfix *postfix,
+                               const struct postfix_version *version, struct arena *arena)
+{
+    const char *queue = postfix->values[POSTFIX_QUEUE_DIRECTORY];
+    const struct listen_address *listen = best_listen(config, queue);
+    const char *name = postfix_version_from(version, 3, 10) ? "tlsrpt" : "policy", *relative;
+    char ip[IP_TEXT_MAX];
+
+    if (listen == NULL)
+        return NULL;
+    if (listen->path != NULL) {
+        relative = below(listen->path, queue);
+        return arena_printf(arena, "socketmap:unix:%s:%s",
+                            relative == NULL ? listen->path : relative, name);
+    }
+    ip_text(&listen->ip, ip);
+    if (listen->protocol == LISTEN_TCP_TABLE)
+        return arena_printf(arena, listen->ip.family == 6 ? "tcp:[%s]:%u" : "tcp:%s:%u", ip,
+                            (unsigned)listen->port);
+    return arena_printf(
+        arena, listen->ip.family == 6 ? "socketmap:inet:[%s]:%u:%s" : "socketmap:inet:%s:%u:%s", ip,
+        (unsigned)listen->port, name);
+}
+
+/* ---- clients ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_settings(const struct doctor_client *a, const struct doctor_client *b)
+{
+    for (int i = 0; i < POSTFIX_PARAMETER_COUNT; i++)
+        if (!same_text(a->values[i], b->values[i]))
+            return false;
+    return a->chrooted == b->chrooted;
+}
+
+static void set_values(struct doctor_client *client, const struct postfix *postfix,
+                       const struct postfix_service *service)
+{
+    client->main = true;
+    for (int i = 0; i < POSTFIX_PARAMETER_COUNT; i++) {
+        client->values[i] =
+            service->overrides[i] == NULL ? postfix->values[i] : service->overrides[i];
+        client->main = client->main && same_text(client->values[i], postfix->values[i]);
+    }
+    client->chrooted = postfix_is_chrooted(postfix, service);
+}
+
+static int set_maps(struct doctor_client *client, const struct config *config, struct arena *arena)
+{
+    struct postfix_map maps[POSTFIX_MAPS_MAX];
+    char error[POSTFIX_ERROR_MAX];
+    const char *value = client->values[POSTFIX_POLICY_MAPS];
+    int count = postfix_maps_parse(maps, arena, value == NULL ? "" : value, error);
+
+    client->ours = -1;
+    if (count < 0) {
+        client->map_error = arena_strdup(arena, error);
+        return client->map_error == NULL ? -1 : 0;
+    }
+    client->map_count = (size_t)count;
+    client->maps = arena_array(arena, (size_t)count + 1, sizeof *client->maps);
+    if (client->maps == NULL)
+        return -1;
+    for (int i = 0; i < count; i++) {
+        client->maps[i].map = maps[i];
+        client->maps[i].ours =
+            doctor_map_is_ours(config, &maps[i], client->values[POSTFIX_QUEUE_DIRECTORY]);
+        if (client->maps[i].ours && client->ours < 0)
+            client->ours = i;
+    }
+    return 0;
+}
+
+/* The client with these settings, or a new one behind the others; NULL when there are too many. */
+static struct doctor_client *client_of(struct doctor_facts *facts,
+                                       const struct doctor_client *wanted)
+{
+    for (size_t i = 0; i < facts->client_count; i++)
+        if (same_settings(&facts->clients[i], wanted))
+            return &facts->clients[i];
+    if (facts->client_count == DOCTOR_CLIENTS_MAX)
+        return NULL;
+    facts->clients[facts->client_count] = *wanted;
+    return &facts->clients[facts->client_count++];
+}
+
+int doctor_clients(struct doctor_facts *facts, struct arena *arena)
+{
+    const struct postfix *postfix = facts->postfix;
+
+    facts->clients = arena_array(arena, DOCTOR_CLIENTS_MAX, sizeof *facts->clients);
+    for (size_t i = 0; facts->clients != NULL && i < postfix->service_count; i++) {
+        const struct postfix_service *service = &postfix->services[i];
+        struct doctor_client wanted = {0}, *client;
+
+        if (strcmp(service->program, "smtp") != 0)
+            continue;
+        set_values(&wanted, postfix, service);
+        client = client_of(facts, &wanted);
+        if (client != NULL && !client->main)
+            client->where = client->where == NULL
+                                ? arena_printf(arena, "master.cf service %s", service->name)
+                                : arena_printf(arena, "%s, %s", client->where, service->name);
+        else if (client != NULL)
+            client->where = "main.cf";
+    }
+    for (size_t i = 0; i < facts->client_count; i++)
+        if (set_maps(&facts->clients[i], facts->config, arena) != 0)
+            return -1;
+    return facts->clients == NULL || arena_failed(arena) ? -1 : 0;
+}

@@ -1,0 +1,227 @@
+/* doctor_gather: fills the facts: asks postconf, stands where smtp(8) does, asks resolvers and the
+ * daemon; see doctor.h. Nothing is judged here, and nothing fails: what cannot be had is said. */
+#include "cli/doctor_gather.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/doctor_net.h"
+#include "cli/doctor_try.h"
+
+#define CONTROL_ANSWER_MAX ((size_t)1024 * 1024)
+#define RESOLV_CONF_MAX    65536
+#define NOBODY             "mxcrypt-doctor-asks.invalid" /* no list names it */
+
+/* ---- the daemon ---- */
+
+static void gather_daemon(struct doctor_facts *facts, struct arena *arena)
+{
+    struct buf answer;
+    json_t *json;
+
+    buf_init(&answer, CONTROL_ANSWER_MAX);
+    doctor_try_control(&facts->daemon, facts->config->control_socket, "{\"command\":\"version\"}",
+                       &answer);
+    json = json_loadb(buf_text(&answer), answer.length, 0, NULL);
+    facts->daemon_version =
+        arena_strdup(arena, json_string_value(json_object_get(json, "version")));
+    json_decref(json);
+    buf_fini(&answer);
+}
+
+/* ---- Postfix ---- */
+
+/* The same file under another name, as seen from outside a chroot. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat first, second;
+
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+/* A socket may be listened at under another name, through a link or a mount. */
+static void find_by_file(struct doctor_client *client, const struct config *config,
+                         struct arena *arena)
+{
+    for (size_t i = 0; i < client->map_count; i++) {
+        struct doctor_map *map = &client->maps[i];
+        const char *path = map->map.path;
+
+        if (map->ours || path == NULL)
+            continue;
+        if (path[0] != '/' || client->chrooted)
+            path = arena_printf(arena, "%s/%s", client->values[POSTFIX_QUEUE_DIRECTORY], path);
+        for (size_t k = 0; k < config->listen_count && path != NULL && !map->ours; k++)
+            map->ours = config->listen[k].path != NULL && same_file(config->listen[k].path, path);
+        if (map->ours && (client->ours < 0 || (int)i < client->ours))
+            client->ours = (int)i;
+    }
+}
+
+/* Asks a map that stands before ours for a name that nobody has. */
+static void try_before(struct doctor_map *map, const char *directory)
+{
+    const char *words[] = {"postmap", "-c", directory, "-q", NOBODY, map->map.text, NULL};
+    struct doctor_try *catches = &map->catches;
+    char error[POSTFIX_ERROR_MAX];
+    struct buf answer;
+    int status;
+
+    if (map->map.kind != POSTFIX_MAP_OTHER)
+        return;
+    buf_init(&answer, POSTFIX_LINE_MAX);
+    status = postfix_program(words, POSTFIX_DEADLINE_MS, &answer, error);
+    snprintf(catches->why, sizeof catches->why, "%.200s", error);
+    if (status == 0 && answer.length > 0)
+        catches->state = DOCTOR_BAD;
+    else if (status >= 0 &&
+             (strstr(error, "fatal: ") != NULL || strstr(error, "error: ") != NULL)) {
+        catches->state = DOCTOR_BAD;
+        catches->error = EINVAL;
+    } else if (status == 1)
+        catches->state = DOCTOR_GOOD;
+    buf_fini(&answer);
+}
+
+static void try_client(struct doctor_client *client, const struct doctor_facts *facts)
+{
+    const struct doctor_place place = {.queue = client->values[POSTFIX_QUEUE_DIRECTORY],
+                                       .user = client->values[POSTFIX_MAIL_OWNER],
+                                       .chrooted = client->chrooted};
+    const char *file = client->values[POSTFIX_CA_FILE], *path = client->values[POSTFIX_CA_PATH];
+
+    if (!doctor_client_matters(facts, client))
+        return;
+    for (int i = 0; i < client->ours; i++)
+        try_before(&client->maps[i], client->values[POSTFIX_CONFIG_DIRECTORY]);
+    if (client->ours >= 0)
+        doctor_try_map(&client->maps[client->ours].socket, &place, &client->maps[client->ours].map);
+    if (file != NULL && *file != '\0')
+        doctor_try_ca_file(&client->ca_file, file);
+    if (path != NULL && *path != '\0')
+        doctor_try_ca_path(&client->ca_path, &place, path);
+}
+
+static int gather_postfix(struct doctor_facts *facts, struct arena *arena, const char *directory)
+{
+    struct postfix *postfix = arena_alloc(arena, sizeof *postfix);
+    char error[POSTFIX_ERROR_MAX];
+
+    if (postfix == NULL)
+        return -1;
+    if (postfix_load(postfix, arena, directory, error) != 0) {
+        facts->postfix_error = arena_strdup(arena, error);
+        return facts->postfix_error == NULL ? -1 : 0;
+    }
+    facts->postfix = postfix;
+    facts->postfix_version_known =
+        postfix_version_parse(&facts->postfix_version, postfix->values[POSTFIX_MAIL_VERSION]);
+    if (doctor_clients(facts, arena) != 0)
+        return -1;
+    facts->map_suggestion =
+        doctor_suggest_map(facts->config, postfix, &facts->postfix_version, arena);
+    for (size_t i = 0; i < facts->client_count; i++)
+        find_by_file(&facts->clients[i], facts->config, arena);
+    for (size_t i = 0; i < facts->client_count; i++)
+        try_client(&facts->clients[i], facts);
+    return 0;
+}
+
+const char *doctor_ca_file(const struct config *config)
+{
+    static const char *const files[] = {
+        "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt"};
+    struct doctor_try try;
+
+    if (config->prober.ca_file != NULL)
+        return config->prober.ca_file;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        doctor_try_ca_file(&try, files[i]);
+        if (try.state == DOCTOR_GOOD)
+            return files[i];
+    }
+    return NULL;
+}
+
+/* ---- resolvers ---- */
+
+static bool says_trust_ad(const char *path)
+{
+    char text[RESOLV_CONF_MAX], *line, *next;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    for (line = text; line != NULL; line = next) {
+        next = strchr(line, '\n');
+        if (next != NULL)
+            *next++ = '\0';
+        if (strncmp(line, "options", 7) == 0 && strstr(line, "trust-ad") != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Asks as mxcryptd does, and as smtp(8) does where there is one: by its resolv.conf. */
+static void gather_resolvers(struct doctor_facts *facts, struct arena *arena)
+{
+    struct dns_options options = facts->config->prober.dns;
+
+    doctor_net_resolver(&facts->resolver, &options);
+    options.server_count = 0;
+    facts->resolv_conf[0] = "/etc/resolv.conf";
+    if (facts->postfix != NULL)
+        facts->resolv_conf[1] = arena_printf(arena, "%s/etc/resolv.conf",
+                                             facts->postfix->values[POSTFIX_QUEUE_DIRECTORY]);
+    for (size_t i = 0; i < facts->client_count; i++) {
+        int chrooted = facts->clients[i].chrooted;
+
+        if (facts->libc[chrooted].asked || facts->resolv_conf[chrooted] == NULL ||
+            !doctor_client_matters(facts, &facts->clients[i]))
+            continue;
+        options.resolv_conf = facts->resolv_conf[chrooted];
+        doctor_net_resolver(&facts->libc[chrooted], &options);
+        facts->libc[chrooted].trust_ad = says_trust_ad(options.resolv_conf);
+    }
+}
+
+/* ---- the clock ---- */
+
+static void gather_clock(struct doctor_facts *facts)
+{
+    struct timex kernel = {0};
+    int state = adjtimex(&kernel);
+
+    facts->now_s = clock_wall_s();
+    facts->built_s = MXC_BUILT_S;
+    facts->clock_known = state >= 0;
+    facts->clock_unsynchronised = state == TIME_ERROR || (kernel.status & STA_UNSYNC) != 0;
+}
+
+int doctor_gather(struct doctor_facts *facts, struct arena *arena, const struct config *config,
+                  const struct doctor_options *options)
+{
+    facts->config = config;
+    facts->version = MXC_VERSION;
+    facts->root = geteuid() == 0;
+    facts->ca_suggestion = doctor_ca_file(config);
+    gather_daemon(facts, arena);
+    if (gather_postfix(facts, arena, options->postfix_directory) != 0)
+        return -1;
+    gather_resolvers(facts, arena);
+    gather_clock(facts);
+    doctor_gather_port25(facts, options);
+    doctor_gather_helo(facts);
+    return arena_failed(arena) ? -1 : 0;
+}

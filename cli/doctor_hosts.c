@@ -1,0 +1,139 @@
+/* doctor_hosts: which mail hosts port 25 is tried at, and where helo-name leads; see doctor.h. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/doctor_gather.h"
+#include "cli/doctor_net.h"
+#include "cli/doctor_try.h"
+#include "probe/address_filter.h"
+
+#define ANSWER_MAX   ((size_t)16 * 1024 * 1024)
+#define ENTRIES_MAX  20 /* cached keys that are looked at */
+#define HOST_SIZE    256
+#define KNOWN_ENOUGH 2 /* hosts from the cache, so that nobody else need be asked */
+
+struct hosts {
+    char names[DOCTOR_HOSTS_MAX][HOST_SIZE];
+    size_t count;
+};
+
+static void add_host(struct hosts *hosts, const char *name)
+{
+    if (name == NULL || strlen(name) >= HOST_SIZE || hosts->count == DOCTOR_HOSTS_MAX)
+        return;
+    for (size_t i = 0; i < hosts->count; i++)
+        if (strcmp(hosts->names[i], name) == 0)
+            return;
+    snprintf(hosts->names[hosts->count++], HOST_SIZE, "%s", name);
+}
+
+/* ---- hosts that mxcryptd knows ---- */
+
+static json_t *ask(const struct doctor_facts *facts, json_t *request)
+{
+    char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
+    struct doctor_try try = {.state = DOCTOR_NOT_TRIED};
+    json_t *answer = NULL;
+    struct buf line;
+
+    buf_init(&line, ANSWER_MAX);
+    if (text != NULL)
+        doctor_try_control(&try, facts->config->control_socket, text, &line);
+    if (try.state == DOCTOR_GOOD)
+        answer = json_loadb(buf_text(&line), line.length, 0, NULL);
+    buf_fini(&line);
+    free(text);
+    json_decref(request);
+    return answer;
+}
+
+static void add_cached(struct hosts *hosts, const struct doctor_facts *facts)
+{
+    json_t *list = ask(facts, json_pack("{s:s}", "command", "cache-list")), *entry, *shown;
+    size_t i;
+
+    json_array_foreach(json_object_get(list, "entries"), i, entry)
+    {
+        const char *key = json_string_value(json_object_get(entry, "key"));
+
+        if (i == ENTRIES_MAX || hosts->count == DOCTOR_HOSTS_MAX / 2)
+            break;
+        if (key == NULL)
+            continue;
+        shown = ask(facts, json_pack("{s:s, s:s}", "command", "cache-show", "key", key));
+        add_host(
+            hosts,
+            json_string_value(json_object_get(
+                json_array_get(json_object_get(json_object_get(shown, "evidence"), "hosts"), 0),
+                "name")));
+        json_decref(shown);
+    }
+    json_decref(list);
+}
+
+static void choose_hosts(struct hosts *hosts, const struct doctor_facts *facts)
+{
+    static const char *const known[] = {"gmail-smtp-in.l.google.com", "mx01.mail.icloud.com",
+                                        "mx-eu.mail.am0.yahoodns.net"};
+
+    if (facts->daemon.state == DOCTOR_GOOD)
+        add_cached(hosts, facts);
+    for (size_t i = 0; hosts->count < KNOWN_ENOUGH && i < sizeof known / sizeof known[0]; i++)
+        add_host(hosts, known[i]);
+}
+
+/* ---- port 25 ---- */
+
+void doctor_gather_port25(struct doctor_facts *facts, const struct doctor_options *options)
+{
+    const struct prober_options *prober = &facts->config->prober;
+    struct ip ips[DOCTOR_HOSTS_MAX * DOCTOR_ADDRESSES_MAX], found[DOCTOR_ADDRESSES_MAX];
+    bool chosen = options->mail_host_count == 0;
+    struct hosts hosts = {.count = 0};
+    char why[DOCTOR_WHY_MAX];
+    size_t count = 0;
+
+    facts->port25 = (struct doctor_try){.why = "no mail host has an address: name one with "
+                                               "--mail-host"};
+    for (size_t i = 0; i < options->mail_host_count; i++)
+        add_host(&hosts, options->mail_hosts[i]);
+    if (chosen)
+        choose_hosts(&hosts, facts);
+    for (size_t i = 0; i < hosts.count; i++) {
+        int more = 1;
+
+        if (!ip_parse(&found[0], hosts.names[i]))
+            more = doctor_net_addresses(found, &prober->dns, hosts.names[i], why);
+        for (int k = 0; k < more; k++)
+            if (!chosen || address_filter_permits(&prober->filter, &found[k]))
+                ips[count++] = found[k];
+    }
+    if (count > 0)
+        doctor_net_connect(&facts->port25, ips, count, prober->smtp_port);
+}
+
+/* ---- helo-name ---- */
+
+void doctor_gather_helo(struct doctor_facts *facts)
+{
+    const struct prober_options *prober = &facts->config->prober;
+    struct ip found[DOCTOR_ADDRESSES_MAX];
+    char text[IP_TEXT_MAX];
+    int count =
+        doctor_net_addresses(found, &prober->dns, prober->book.smtp.helo_name, facts->helo_why);
+    size_t used = 0;
+
+    if (count < 0)
+        return;
+    facts->helo = count == 0 ? DOCTOR_HELO_NO_ADDRESS : DOCTOR_HELO_ELSEWHERE;
+    facts->helo_why[0] = '\0';
+    for (int i = 0; i < count && used < sizeof facts->helo_why; i++) {
+        used += (size_t)snprintf(facts->helo_why + used, sizeof facts->helo_why - used, "%s%s",
+                                 i > 0 ? " " : "", ip_text(&found[i], text));
+        if (doctor_net_is_here(&found[i]))
+            facts->helo = DOCTOR_HELO_HERE;
+    }
+}

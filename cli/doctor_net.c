@@ -1,0 +1,246 @@
+/* doctor_net: see doctor_net.h. Each lookup has a loop and a resolver of its own, as in local.c:
+ * nothing here is in a hurry. */
+#include "cli/doctor_net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+
+#define NET_ARENA_MAX ((size_t)1024 * 1024)
+
+/* ---- lookups ---- */
+
+struct net {
+    uv_loop_t loop;
+    struct dns *dns;
+    struct arena *arena;
+    const struct dns_answer *answers[2];
+    unsigned wanted, came;
+};
+
+struct slot {
+    struct net *net;
+    unsigned index;
+};
+
+static void on_answer(void *context, const struct dns_answer *answer)
+{
+    struct slot *slot = context;
+
+    slot->net->answers[slot->index] = answer;
+    slot->net->came++;
+    if (slot->net->came == slot->net->wanted)
+        uv_stop(&slot->net->loop);
+}
+
+static bool net_open(struct net *net, const struct dns_options *options)
+{
+    memset(net, 0, sizeof *net);
+    CHECK(uv_loop_init(&net->loop) == 0);
+    net->arena = arena_new(NET_ARENA_MAX);
+    return net->arena != NULL && dns_new(&net->dns, &net->loop, options) == 0;
+}
+
+static void net_close(struct net *net)
+{
+    if (net->dns != NULL)
+        dns_close(net->dns);
+    uv_run(&net->loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&net->loop) == 0);
+    arena_free(net->arena);
+}
+
+/* Asks for all types at once and waits; a missing answer stays NULL. */
+static void net_ask(struct net *net, const char *name, const enum dns_type *types, unsigned count)
+{
+    struct slot slots[2];
+    struct dns_query *query;
+
+    for (unsigned i = 0; i < count; i++) {
+        slots[i] = (struct slot){net, i};
+        if (dns_start(&query, net->dns, net->arena, name, types[i], on_answer, &slots[i]) == 0)
+            net->wanted++;
+    }
+    if (net->wanted > 0)
+        uv_run(&net->loop, UV_RUN_DEFAULT);
+}
+
+static void list_servers(struct doctor_resolver *out, const struct dns *dns)
+{
+    struct dns_server servers[DNS_RESOLVERS_MAX];
+    size_t count = dns_servers(dns, servers), used = 0;
+    char text[IP_TEXT_MAX];
+
+    for (size_t i = 0; i < count && used < sizeof out->servers; i++) {
+        used += (size_t)snprintf(out->servers + used, sizeof out->servers - used, "%s%s",
+                                 i > 0 ? " " : "", ip_text(&servers[i].ip, text));
+        out->remote = out->remote || !ip_is_loopback(&servers[i].ip);
+    }
+}
+
+void doctor_net_resolver(struct doctor_resolver *out, const struct dns_options *options)
+{
+    static const enum dns_type types[] = {DNS_NS};
+    const struct dns_answer *answer;
+    struct net net;
+
+    memset(out, 0, sizeof *out);
+    if (net_open(&net, options)) {
+        list_servers(out, net.dns);
+        net_ask(&net, ".", types, 1);
+        answer = net.answers[0];
+        out->asked = answer != NULL;
+        if (answer != NULL && answer->outcome == DNS_FAILED)
+            snprintf(out->why, sizeof out->why, "%s", answer->why == NULL ? "" : answer->why);
+        else if (answer != NULL)
+            out->answer = answer->secure ? DOCTOR_SECURE : DOCTOR_INSECURE;
+    }
+    net_close(&net);
+}
+
+static int take_addresses(struct ip *out, int count, const struct dns_answer *answer)
+{
+    for (size_t i = 0; i < answer->count && count < DOCTOR_ADDRESSES_MAX; i++)
+        if (ip_from_octets(&out[count], answer->records[i].data, answer->records[i].length))
+            count++;
+    return count;
+}
+
+int doctor_net_addresses(struct ip out[DOCTOR_ADDRESSES_MAX], const struct dns_options *options,
+                         const char *name, char why[DOCTOR_WHY_MAX])
+{
+    static const enum dns_type types[] = {DNS_A, DNS_AAAA};
+    int count = 0, failed = 0;
+    struct net net;
+
+    snprintf(why, DOCTOR_WHY_MAX, "%.100s could not be looked up", name);
+    if (net_open(&net, options))
+        net_ask(&net, name, types, 2);
+    for (int i = 0; i < 2; i++) {
+        const struct dns_answer *answer = net.answers[i];
+
+        if (answer == NULL || answer->outcome == DNS_FAILED)
+            failed++;
+        else if (answer->outcome == DNS_RECORDS)
+            count = take_addresses(out, count, answer);
+        if (answer != NULL && answer->outcome == DNS_FAILED && answer->why != NULL)
+            snprintf(why, DOCTOR_WHY_MAX, "%.100s could not be looked up: %.100s", name,
+                     answer->why);
+    }
+    net_close(&net);
+    return count == 0 && failed > 0 ? -1 : count;
+}
+
+/* ---- port 25 ---- */
+
+/* A socket whose connection is under way, or -1 with errno. */
+static int begin_connect(const struct ip *ip, uint16_t port)
+{
+    struct sockaddr_in name4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 name6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    bool is4 = ip->family == 4;
+    int fd = socket(is4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;
+
+    memcpy(&name4.sin_addr, ip->octets, 4);
+    memcpy(&name6.sin6_addr, ip->octets, 16);
+    if (fd < 0 ||
+        connect(fd, is4 ? (const void *)&name4 : (const void *)&name6,
+                is4 ? (socklen_t)sizeof name4 : (socklen_t)sizeof name6) == 0 ||
+        errno == EINPROGRESS)
+        return fd;
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* What has become of a connection: 0, or an errno. */
+static int connect_error(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
+/* Waits for the first that is made; 0, the last error, or ETIMEDOUT. Ends each fd that is done. */
+static int await_connect(struct pollfd *fds, nfds_t count, int error)
+{
+    int64_t end = clock_monotonic_ms() + DOCTOR_CONNECT_MS, left;
+    size_t open = 0;
+
+    for (nfds_t i = 0; i < count; i++)
+        open += fds[i].fd >= 0;
+    while (open > 0 && (left = end - clock_monotonic_ms()) > 0) {
+        if (poll(fds, count, (int)left) < 0 && errno != EINTR)
+            return errno;
+        for (nfds_t i = 0; i < count; i++) {
+            if (fds[i].fd < 0 || fds[i].revents == 0)
+                continue;
+            error = connect_error(fds[i].fd);
+            if (error == 0)
+                return 0;
+            close(fds[i].fd);
+            fds[i].fd = -1;
+            fds[i].revents = 0;
+            open--;
+        }
+    }
+    return open > 0 ? ETIMEDOUT : error;
+}
+
+void doctor_net_connect(struct doctor_try *out, const struct ip *ips, size_t count, uint16_t port)
+{
+    struct pollfd fds[DOCTOR_HOSTS_MAX * DOCTOR_ADDRESSES_MAX];
+    size_t asked = count < sizeof fds / sizeof fds[0] ? count : sizeof fds / sizeof fds[0];
+    int error = EADDRNOTAVAIL;
+
+    for (size_t i = 0; i < asked; i++) {
+        fds[i] = (struct pollfd){.fd = begin_connect(&ips[i], port), .events = POLLOUT};
+        if (fds[i].fd < 0)
+            error = errno;
+    }
+    error = await_connect(fds, asked, error);
+    for (size_t i = 0; i < asked; i++)
+        if (fds[i].fd >= 0)
+            close(fds[i].fd);
+    *out = (struct doctor_try){.state = error == 0 ? DOCTOR_GOOD : DOCTOR_BAD, .error = error};
+    if (error != 0)
+        snprintf(out->why, sizeof out->why, "%s at all %zu addresses that were tried",
+                 strerror(error), asked);
+}
+
+/* ---- this host ---- */
+
+bool doctor_net_is_here(const struct ip *ip)
+{
+    struct ifaddrs *all, *one;
+    bool here = false;
+    struct ip own;
+
+    if (getifaddrs(&all) != 0)
+        return false;
+    for (one = all; one != NULL && !here; one = one->ifa_next) {
+        const void *name = one->ifa_addr;
+
+        if (name == NULL)
+            continue;
+        if (one->ifa_addr->sa_family == AF_INET)
+            here = ip_from_octets(&own, &((const struct sockaddr_in *)name)->sin_addr, 4) &&
+                   ip_equal(&own, ip);
+        else if (one->ifa_addr->sa_family == AF_INET6)
+            here = ip_from_octets(&own, &((const struct sockaddr_in6 *)name)->sin6_addr, 16) &&
+                   ip_equal(&own, ip);
+    }
+    freeifaddrs(all);
+    return here;
+}

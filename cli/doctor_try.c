@@ -1,0 +1,345 @@
+/* doctor_try: see doctor_try.h. The child tells by a pipe; when it dies or takes too long, that is
+ * told instead. */
+#include "cli/doctor_try.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REPLY_MAX    4096
+#define KEY          ".doctor.invalid" /* a parent key: answered at once, without a lookup */
+#define CA_FILE_MAX  (16 * 1024 * 1024)
+#define CERTIFICATE  "-----BEGIN CERTIFICATE-----"
+#define CERTIFICATE2 "-----BEGIN TRUSTED CERTIFICATE-----"
+
+static void good(struct doctor_try *out)
+{
+    *out = (struct doctor_try){.state = DOCTOR_GOOD};
+}
+
+static void bad(struct doctor_try *out, int error, const char *what)
+{
+    *out = (struct doctor_try){.state = DOCTOR_BAD, .error = error};
+    if (error == 0)
+        snprintf(out->why, sizeof out->why, "%s", what);
+    else
+        snprintf(out->why, sizeof out->why, "%s: %s", what, strerror(error));
+}
+
+static void not_tried(struct doctor_try *out, const char *why)
+{
+    *out = (struct doctor_try){.state = DOCTOR_NOT_TRIED};
+    snprintf(out->why, sizeof out->why, "%s", why);
+}
+
+/* ---- streams ---- */
+
+static bool send_all(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = send(fd, text, length, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        text += n;
+        length -= (size_t)n;
+    }
+    return true;
+}
+
+/* Reads until `last` comes; false with errno, ECONNRESET at the end of the stream. */
+static bool read_until(int fd, struct buf *to, char last)
+{
+    char part[4096];
+    ssize_t n;
+
+    while (to->length == 0 || to->data[to->length - 1] != last) {
+        n = recv(fd, part, sizeof part, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = ECONNRESET;
+        if (n <= 0)
+            return false;
+        buf_add(to, part, (size_t)n);
+        if (to->failed)
+            errno = EMSGSIZE;
+        if (to->failed)
+            return false;
+    }
+    return true;
+}
+
+/* A connected socket, or -1 with errno. */
+static int connect_to(int family, const void *name, socklen_t length)
+{
+    struct timeval wait = {.tv_sec = DOCTOR_TRY_S};
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+    if (connect(fd, name, length) == 0)
+        return fd;
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static int connect_path(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof name.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    return connect_to(AF_UNIX, &name, sizeof name);
+}
+
+static int connect_ip(const struct ip *ip, uint16_t port)
+{
+    struct sockaddr_in name4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 name6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+    if (ip->family == 4) {
+        memcpy(&name4.sin_addr, ip->octets, 4);
+        return connect_to(AF_INET, &name4, sizeof name4);
+    }
+    memcpy(&name6.sin6_addr, ip->octets, 16);
+    return connect_to(AF_INET6, &name6, sizeof name6);
+}
+
+void doctor_try_control(struct doctor_try *out, const char *path, const char *request,
+                        struct buf *answer)
+{
+    int fd = connect_path(path);
+
+    if (fd < 0) {
+        bad(out, errno, "connect");
+        return;
+    }
+    if (send_all(fd, request, strlen(request)) && send_all(fd, "\n", 1) &&
+        read_until(fd, answer, '\n'))
+        good(out);
+    else
+        bad(out, errno, "no answer");
+    close(fd);
+}
+
+/* ---- in the place of smtp(8) ---- */
+
+typedef void (*attempt)(struct doctor_try *out, const void *what);
+
+/* The child becomes what smtp(8) is; false after a word. */
+static bool take_place(struct doctor_try *out, const struct doctor_place *place)
+{
+    const struct passwd *user = getpwnam(place->user);
+
+    if (user == NULL)
+        bad(out, 0, "there is no such user");
+    else if (chdir(place->queue) != 0)
+        bad(out, errno, place->queue);
+    else if (setgid(user->pw_gid) != 0 || initgroups(user->pw_name, user->pw_gid) != 0)
+        not_tried(out, "the groups of the user cannot be taken on here");
+    else if (place->chrooted && (chroot(place->queue) != 0 || chdir("/") != 0))
+        not_tried(out, "the chroot cannot be entered here");
+    else if (setuid(user->pw_uid) != 0)
+        not_tried(out, "the user cannot be taken on here");
+    else
+        return true;
+    return false;
+}
+
+static void in_child(int pipe_end, const struct doctor_place *place, attempt try, const void *what)
+{
+    struct doctor_try out;
+
+    alarm(DOCTOR_TRY_S + 2);
+    if (take_place(&out, place))
+        try(&out, what);
+    _exit(write(pipe_end, &out, sizeof out) == (ssize_t)sizeof out ? 0 : 1);
+}
+
+/* Does `try` in a child that stands where smtp(8) does. */
+static void try_there(struct doctor_try *out, const struct doctor_place *place, attempt try,
+                      const void *what)
+{
+    int ends[2];
+    pid_t child;
+    ssize_t n;
+
+    if (geteuid() != 0) {
+        not_tried(out, "only root can stand where smtp(8) does: run this as root");
+        return;
+    }
+    if (pipe(ends) != 0 || (child = fork()) < 0) {
+        not_tried(out, "no process could be made");
+        return;
+    }
+    if (child == 0)
+        in_child(ends[1], place, try, what);
+    close(ends[1]);
+    while ((n = read(ends[0], out, sizeof *out)) < 0 && errno == EINTR)
+        continue;
+    close(ends[0]);
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    if (n != (ssize_t)sizeof *out)
+        bad(out, ETIMEDOUT, "no answer");
+}
+
+/* ---- a map ---- */
+
+static int connect_map(const struct postfix_map *map)
+{
+    struct ip ip;
+
+    if (map->kind == POSTFIX_MAP_UNIX)
+        return connect_path(map->path);
+    if (!ip_parse(&ip, strcmp(map->host, "localhost") == 0 ? "127.0.0.1" : map->host)) {
+        errno = EDESTADDRREQ;
+        return -1;
+    }
+    return connect_ip(&ip, map->port);
+}
+
+static void judge_reply(struct doctor_try *out, const struct postfix_map *map, const char *reply)
+{
+    const char *colon = strchr(reply, ':');
+    const char *text = colon == NULL ? "" : colon + 1;
+    char what[DOCTOR_WHY_MAX];
+
+    if (map->kind == POSTFIX_MAP_TCP
+            ? strncmp(reply, "500 ", 4) == 0 || strncmp(reply, "200 ", 4) == 0
+            : strncmp(text, "NOTFOUND ", 9) == 0 || strncmp(text, "OK ", 3) == 0) {
+        good(out);
+        return;
+    }
+    snprintf(what, sizeof what, "it answers \"%.100s\"",
+             map->kind == POSTFIX_MAP_TCP ? reply : text);
+    for (char *p = what; *p != '\0'; p++)
+        if (!isprint((unsigned char)*p))
+            *p = '?';
+    bad(out, 0, what);
+}
+
+static void try_map(struct doctor_try *out, const void *what)
+{
+    const struct postfix_map *map = what;
+    bool tcp = map->kind == POSTFIX_MAP_TCP;
+    struct buf request, reply;
+    int fd = connect_map(map);
+
+    if (fd < 0) {
+        bad(out, errno, "connect");
+        return;
+    }
+    buf_init(&request, REPLY_MAX);
+    buf_init(&reply, REPLY_MAX);
+    if (tcp)
+        buf_adds(&request, "get " KEY "\n");
+    else
+        buf_addf(&request, "%zu:%s %s,", strlen(map->name) + 1 + strlen(KEY), map->name, KEY);
+    if (send_all(fd, buf_text(&request), request.length) &&
+        read_until(fd, &reply, tcp ? '\n' : ','))
+        judge_reply(out, map, buf_text(&reply));
+    else
+        bad(out, errno == EAGAIN ? ETIMEDOUT : errno, "no answer");
+    buf_fini(&request);
+    buf_fini(&reply);
+    close(fd);
+}
+
+void doctor_try_map(struct doctor_try *out, const struct doctor_place *place,
+                    const struct postfix_map *map)
+{
+    try_there(out, place, try_map, map);
+}
+
+/* ---- trust anchors ---- */
+
+/* "5ed36f99.0": how OpenSSL names a certificate in a CApath. */
+static bool is_hashed(const char *name)
+{
+    return strlen(name) > 9 && strspn(name, "0123456789abcdef") == 8 && name[8] == '.' &&
+           isdigit((unsigned char)name[9]);
+}
+
+static void try_ca_path(struct doctor_try *out, const void *what)
+{
+    const char *path = what;
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    int fd = -1, error = 0;
+
+    if (folder == NULL) {
+        bad(out, errno, "open");
+        return;
+    }
+    while (fd < 0 && (entry = readdir(folder)) != NULL)
+        if (is_hashed(entry->d_name)) {
+            fd = openat(dirfd(folder), entry->d_name, O_RDONLY | O_CLOEXEC);
+            error = errno;
+        }
+    if (fd >= 0)
+        good(out);
+    else if (error != 0)
+        bad(out, error, "open a certificate in it");
+    else
+        bad(out, 0, "no certificate is named by its hash in it (c_rehash)");
+    if (fd >= 0)
+        close(fd);
+    closedir(folder);
+}
+
+void doctor_try_ca_path(struct doctor_try *out, const struct doctor_place *place, const char *path)
+{
+    try_there(out, place, try_ca_path, path);
+}
+
+void doctor_try_ca_file(struct doctor_try *out, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct buf text;
+    char part[65536];
+    ssize_t n;
+
+    if (fd < 0 && errno == EACCES && geteuid() != 0) {
+        not_tried(out, "only root may read smtp_tls_CAfile: run this as root");
+        return;
+    }
+    if (fd < 0) {
+        bad(out, errno, "open");
+        return;
+    }
+    buf_init(&text, CA_FILE_MAX);
+    while ((n = read(fd, part, sizeof part)) > 0 && !text.failed)
+        buf_add(&text, part, (size_t)n);
+    if (n < 0)
+        bad(out, errno, "read");
+    else if (strstr(buf_text(&text), CERTIFICATE) == NULL &&
+             strstr(buf_text(&text), CERTIFICATE2) == NULL)
+        bad(out, 0, "no certificate is in it");
+    else
+        good(out);
+    close(fd);
+    buf_fini(&text);
+}
