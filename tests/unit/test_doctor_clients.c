@@ -37,13 +37,13 @@ static const struct ours_row {
 static void test_ours(void **state)
 {
     const struct ours_row *row = *state;
-    char error[POSTFIX_ERROR_MAX], text[256];
+    char error[POSTFIX_ERROR_MAX], why[CONFIG_ERROR_MAX], text[256];
     struct postfix_map maps[POSTFIX_MAPS_MAX];
     struct arena *arena = arena_new(MEMORY);
     struct config config;
 
     snprintf(text, sizeof text, "listen = %s\n", row->listen);
-    assert_int_equal(config_parse(&config, "test", text, strlen(text), NULL, 0, error), 0);
+    assert_int_equal(config_parse(&config, "test", text, strlen(text), NULL, 0, why), 0);
     assert_int_equal(postfix_maps_parse(maps, arena, row->map, error), 1);
     assert_int_equal(doctor_map_is_ours(&config, &maps[0], "/q"), row->want);
     config_fini(&config);
