@@ -1,5 +1,6 @@
 """mxcryptd under test: its configuration, start, questions, and a stop that must be clean."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -16,7 +17,17 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98:quara
 VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
             "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes"]
 AT_NORMAL_PRIORITY = ["nice", "-n", "-10"]  # undoes world.NICE
+FAR_FD = 200  # out of the way of those that are handed over
 BAD_OUTPUT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|^==\d+== (?!\s*$)", re.MULTILINE)
+
+
+def _handed_over(command, descriptors, names):
+    """The command, run with these descriptors from 3 on and the environment that systemd promises them by."""
+    if not descriptors:
+        return command
+    moves = " ".join(f"{3 + number}<&{descriptor} {descriptor}<&-" for number, descriptor in enumerate(descriptors))
+    promise = f"LISTEN_PID=$$ LISTEN_FDS={len(descriptors)} LISTEN_FDNAMES={':'.join(names)}"
+    return ["bash", "-c", f'exec {moves} && exec env {promise} "$@"', "bash", *command]
 
 
 class Daemon:
@@ -34,18 +45,26 @@ class Daemon:
         os.chmod(folder, 0o755)
         listen = [f"socketmap:unix:{self.socket} mode=0666", *options.pop("listen", [])]
         self.options = {"listen": listen, "control-socket": self.control, "store": os.path.join(folder, "store.db"), "user": "root", **options}
-        self._write(self.options)
+        self.configure()
 
-    def _write(self, options):
-        with open(self.config, "w", encoding="utf-8") as file:
-            for key, value in options.items():
+    def configure(self, **changes):
+        """Writes the configuration, with these options changed for good."""
+        self.options.update({key.replace("_", "-"): value for key, value in changes.items()})
+        with open(self.config + ".new", "w", encoding="utf-8") as file:
+            for key, value in self.options.items():
                 for one in value if isinstance(value, list) else [value]:
                     file.write(f"{key} = {one}\n")
+        os.replace(self.config + ".new", self.config)
 
-    def start(self):
+    def start(self, sockets=()):
+        """Starts it; `sockets` are listening ones to hand over as systemd does: (socket, name)."""
+        command = [*self._prefix, os.path.join(self.bin_dir, "mxcryptd"), "-c", self.config]
+        handed = [fcntl.fcntl(one, fcntl.F_DUPFD, FAR_FD) for one, _ in sockets]
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([*self._prefix, os.path.join(self.bin_dir, "mxcryptd"), "-c", self.config],
-                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **SANITIZERS, **self.environment})
+            self.process = subprocess.Popen(_handed_over(command, handed, [name for _, name in sockets]), pass_fds=handed, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, env={**os.environ, **SANITIZERS, **self.environment})
+        for descriptor in handed:
+            os.close(descriptor)
         waiting.until(self._ready, f"mxcryptd is ready, see {self.log_path}", seconds=60)
         return self
 

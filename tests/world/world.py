@@ -23,6 +23,7 @@ HELO_NAME = "prober.world.signed"
 POSTFIX_PORT, POSTFIX_TCP_TABLE_PORT = 8461, 8462
 UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "2s", "dns-tries": "2", "probe-deadline": "15s",
                   "greeting-deadline": "5s", "fetch-deadline": "10s"}
+OWN_TRANSPORTS = ("hold", "hold-short", "hold-killed", "orders", "orders-recorded", "orders-mode", "orders-handed")  # each asks daemon postfix-NAME
 NICE = 10  # the servers of the tests leave the processor to the daemon when both want it
 DESCRIPTORS = 16384  # enough for the floods
 NETS = 100  # mail hosts are spread over that many /24, so that caps per prefix do not slow the run
@@ -104,7 +105,7 @@ class World:
                 "peer": (maps(f"socketmap:inet:127.0.0.1:{POSTFIX_PORT}:postfix"), False),
                 "tcp": (maps(f"tcp:127.0.0.1:{POSTFIX_TCP_TABLE_PORT}"), False),
                 "chroot": (maps("socketmap:unix:mxcrypt/policy.sock:policy"), True),
-                **{name: (maps(f"socketmap:unix:{self.folder}/d-postfix-{name}/policy.sock:policy"), False) for name in ("hold", "hold-short", "hold-killed")},
+                **{name: (maps(f"socketmap:unix:{self.folder}/d-postfix-{name}/policy.sock:policy"), False) for name in OWN_TRANSPORTS},
                 "nobody": (maps(f"socketmap:unix:{self.folder}/nobody.sock:policy"), False)}
 
     def stop_daemons(self):

@@ -1,0 +1,157 @@
+"""What the operator is shown of his orders: rules, rules check, report, explain, the log."""
+
+import contextlib
+import json
+import os
+
+import orders
+import waiting
+from case import case
+from orders import BAD, FAULT, FOUND, LITERAL, Ordered, said, wanted
+
+ROW = "orders"
+
+
+def operation(name, group="few", valgrind=False):
+    return case(ROW, name, daemon="orders", group=group, valgrind=valgrind)
+
+
+@operation("mxcrypt rules: each line with what it does", valgrind=True)
+def _(c):
+    rules = f"# a comment\n{c.d} at-least encrypt ticket=\"a b\"\n\n.{c.d} exactly {LITERAL} until=2999-12-31T18:00Z\n* monitor\n"
+
+    def step():
+        with Ordered(c, rules) as life:
+            one = life.start()
+            listed = life.listed()
+            wanted("JSON", [(rule["line"], rule["pattern"], rule["action"], rule["policy"], rule["ticket"], rule["lapsed"]) for rule in listed],
+                   [(2, c.d, "at-least", "encrypt", "a b", False), (4, f".{c.d}", "exactly", LITERAL, None, False),
+                    (5, "*", "monitor", None, None, False)])
+            wanted("until", [rule["until"] for rule in listed], [None, "2999-12-31T18:00:00Z", None])
+            said(one.cli("rules"), 0, c.d, "at-least encrypt", LITERAL, "2999-12-31", "a b", "monitor")
+    c.do(step)
+
+
+@operation("mxcrypt rules: thousands, all of them in order")
+def _(c):
+    count = 3000
+
+    def step():
+        with Ordered(c, "".join(f"n{number}.example off\n" for number in range(count))) as life:
+            life.start()
+            wanted("rules", [rule["line"] for rule in life.listed()], list(range(1, count + 1)))
+    c.do(step)
+
+
+@contextlib.contextmanager
+def three_found(c):
+    """A daemon that knows a dane-only, a clear and a wrong-certificate domain."""
+    server = FOUND["dane-only"][0](c)
+    clear = f"clear.{c.u}"
+    weak = c.plain_host("weak", cert=c.world.ca.leaf("other.example"))
+    c.plain(f"clear MX 10 clear-mx", f"clear-mx A {c.world.clear.address}", "weak MX 10 weak")
+    yield server, clear, f"weak.{c.u}", weak
+
+
+def check_new_rules(c, text, changes, deferring):
+    """mxcrypt rules check: exactly these change, exactly these would start to defer."""
+    with three_found(c) as (_, clear, weak, _):
+        def step():
+            with Ordered(c) as life:
+                one = life.start()
+                for key, want in ((c.d, "DO"), (clear, "NF"), (weak, "ENC")):
+                    life.must_be(want, key)
+                    one.explain(key)
+                path = os.path.join(c.world.folder, f"{c.label}.new-rules")
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text.format(signed=c.d, clear=clear, weak=weak))
+                done = one.cli("rules", "check", path)
+                names = {"signed": c.d, "clear": clear, "weak": weak}
+                for name, key in names.items():
+                    wanted(f"{name} is told\n{done.stdout}{done.stderr}", key in done.stdout, name in changes)
+                lines = done.stdout.splitlines()
+                for name, key in names.items():
+                    told = any(key in line and "start to wait" in line for line in lines)
+                    wanted(f"{name} would defer\n{done.stdout}", told, name in deferring)
+                life.must_be("DO", c.d)
+        c.do(step)
+
+
+for _name, _text, _changes, _deferring in (
+        ("nothing changes", "{signed} at-least encrypt\n", (), ()),
+        ("at-least encrypt for all", "* at-least encrypt\n", ("clear",), ("clear",)),
+        ("at-least verify for all", "* at-least verify\n", ("clear", "weak"), ("clear", "weak")),
+        ("off", "{signed} off\n{weak} monitor\n", ("signed", "weak"), ()),
+        ("exactly, weaker", "{signed} exactly may\n", ("signed",), ())):
+    operation(f"mxcrypt rules check: {_name}")(lambda c, a=(_text, _changes, _deferring): check_new_rules(c, *a))
+
+
+@operation("mxcrypt rules check: a bad file is refused with its line, and nothing changes")
+def _(c):
+    def step():
+        with Ordered(c, "* monitor\n") as life:
+            one = life.start()
+            path = os.path.join(c.world.folder, f"{c.label}.new-rules")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(BAD)
+            said(one.cli("rules", "check", path), 65, f"{path}: {FAULT}")
+            wanted("rules", [rule["pattern"] for rule in life.listed()], ["*"])
+            said(one.cli("rules", "check", path + ".missing"), 65, path)
+    c.do(step)
+
+
+@operation("mxcrypt report in monitor mode: who would get what, who would be deferred", valgrind=True)
+def _(c):
+    with three_found(c) as (server, clear, weak, _):
+        wrong = f"wrong.{c.d}"
+        c.zone("wrong MX 10 wrong", f"wrong A {server.address}", f"_25._tcp.wrong TLSA {orders.WRONG_TLSA}")
+
+        def step():
+            with Ordered(c, mode="monitor") as life:
+                one = life.start()
+                for key in (c.d, clear, weak, wrong):
+                    life.must_be("NF", key)
+                    one.explain(key)
+                text = said(one.cli("report"), 0, "monitor", "dane-only", "encrypt")
+                wanted(f"who would be deferred is named\n{text}", any(wrong in line for line in text.splitlines()), True)
+                findings = one.control_answer("findings")
+                wanted("mode", (findings["mode"], findings["rollout"]), ("monitor", 100))
+                found = {one["key"]: one for one in findings["findings"]}
+                wanted("keys", sorted(found), sorted((c.d, clear, weak, wrong)))
+                wanted("withheld", {key: one["withheld"] for key, one in found.items()}, {c.d: True, clear: False, weak: True, wrong: True})
+                wanted("found", found[c.d]["found"]["answer"], "OK dane-only")
+                wanted("forecast", (found[c.d]["forecast"]["dane-only"], found[wrong]["forecast"]["dane-only"], found[clear]["forecast"]["encrypt"],
+                                    found[weak]["forecast"]["verify"]), ("flows", "defers", "defers", "defers"))
+        c.do(step)
+
+
+@operation("explain says the rule, in words and in JSON")
+def _(c):
+    FOUND["no STARTTLS"][0](c)
+
+    def step():
+        with Ordered(c, f"# one\n{c.u} at-least encrypt ticket=OPS-7 until=2999-12-31\n", log_level="debug") as life:
+            one = life.start()
+            shown = one.explain(c.u)
+            rule = {"line": 2, "pattern": c.u, "action": "at-least", "policy": "encrypt", "until": "3000-01-01T00:00:00Z", "ticket": "OPS-7"}
+            wanted("rule", shown["rule"], rule)
+            wanted("told", (shown["level"], shown["reason"], shown["withheld"]), ("encrypt", "rule-at-least", False))
+            wanted("found", (shown["found"]["level"], shown["found"]["reason"]), ("notfound", "starttls-clear"))
+            said(one.cli("explain", c.u), 0, "OPS-7", "at-least")
+            verdict = waiting.until(lambda: one.events("verdict", c.u), "a verdict event")[-1]
+            wanted(f"the event {verdict}", ("answer=encrypt" in verdict, "rule=2" in verdict, "rule-at-least" in verdict), (True,) * 3)
+    c.do(step)
+
+
+@operation("what is withheld is logged as such")
+def _(c):
+    FOUND["dane-only"][0](c)
+
+    def step():
+        with Ordered(c, mode="monitor") as life:
+            one = life.start()
+            life.must_be("NF", c.d)
+            verdict = waiting.until(lambda: one.events("verdict", c.d), "a verdict event")[-1]
+            wanted(f"the event {verdict}", "why=mode-monitor" in verdict and "answer=notfound" in verdict, True)
+            wanted("JSON", json.loads(json.dumps(one.explain(c.d)))["found"]["answer"], "OK dane-only")
+    c.do(step)
