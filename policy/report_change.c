@@ -103,9 +103,15 @@ static void say_check_dns(struct words *words, const char *name, const char *typ
 
 static void change_key(struct words *words)
 {
-    (void)words;
-    words_add(words, OPERATOR "an entry in a table of your own, named before mxcrypt in "
-                              "smtp_tls_policy_maps, answers for such a key.");
+    if (words->key->kind == KEY_PARENT)
+        words_add(words,
+                  OPERATOR "a rule for .%s in mxcrypt-rules(5) stands for every name below "
+                           "it, when that name is asked for; smtp_tls_policy_maps tables "
+                           "of your own may answer such a key.",
+                  words->key->name);
+    else
+        words_add(words, OPERATOR "a rule for it in mxcrypt-rules(5), or a table of your own in "
+                                  "smtp_tls_policy_maps, answers for such a key.");
 }
 
 static void change_null_mx(struct words *words)

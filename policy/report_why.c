@@ -15,8 +15,9 @@ static void why_key(struct words *words)
 {
     if (words->key->kind == KEY_PARENT)
         words_add(words,
-                  "Postfix asks for .%s after it found nothing for a domain below: such a key is "
-                  "for rules of the operator, no lookup answers it.",
+                  "Postfix asks for .%s after it was told nothing for a name below: that name "
+                  "has been asked for by itself, rules for its parents included, so this key is "
+                  "never answered.",
                   words->key->name);
     else
         words_add(words, "The key is an address, a path, a name of one label or no host name at "
