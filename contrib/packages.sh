@@ -10,7 +10,7 @@ build="build-essential cmake pkg-config libuv1-dev libldns-dev libssl-dev libcur
     libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libseccomp-dev uthash-dev
     ca-certificates python3"
 test="$build clang libclang-rt-14-dev clang-format libcmocka-dev valgrind unbound nsd ldnsutils
-    postfix postfix-mta-sts-resolver sqlite3 openssl dnsutils iproute2 util-linux procps"
+    postfix postfix-mta-sts-resolver sqlite3 openssl dnsutils iproute2 util-linux procps prometheus"
 
 case "${1:-}" in
 build) wanted=$build ;;

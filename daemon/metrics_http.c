@@ -90,6 +90,14 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return show_page(context, connection);
 }
 
+/* The path is compared as it stands: %00 must not end it. */
+static size_t leave_escaped(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
 /* ---- connections ---- */
 
 static struct slot *free_slot(struct metrics_http *http)
@@ -210,11 +218,12 @@ int metrics_http_new(struct metrics_http **out, const struct metrics_page *page)
     http->page = *page;
     for (unsigned i = 0; i < METRICS_CONNECTIONS_MAX; i++)
         http->slots[i].fd = -1;
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, http,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)METRICS_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)METRICS_REQUEST_MAX, MHD_OPTION_END);
+    http->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, http,
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)METRICS_CONNECTIONS_MAX,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)METRICS_REQUEST_MAX,
+                         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
     if (http->daemon == NULL) {
         free(http);
         return -1;

@@ -95,7 +95,6 @@ static const char *of_smtp(unsigned index)
     offsetof(struct metrics_numbers, member), sizeof(MEMBER(member)[0]),                           \
         sizeof(MEMBER(member)) / sizeof(MEMBER(member)[0]), label, value, 0
 
-/* clang-format off: one name a line, for readers and for tests/manual.sh */
 static const struct family families[] = {
     {"build_info", GAUGE, EACH(build, "version", of_version), "Always 1; the version of mxcryptd."},
     {"start_time_seconds", GAUGE, ONE(started_at_s),
@@ -200,7 +199,6 @@ static const struct family families[] = {
     {"connections_closed_total", COUNTER, EACH(closed, "why", of_closed),
      "Connections closed by this side: yielded is idle, for another."},
 };
-/* clang-format on */
 
 #define FAMILIES (sizeof families / sizeof families[0])
 
