@@ -17,16 +17,6 @@
 
 #define CONFIG_ARENA_MAX (16 * 1024 * 1024)
 
-const char *config_key_name(size_t index)
-{
-    return index < CONFIG_KEYS ? config_rows[index].key : NULL;
-}
-
-const char *config_key_default(size_t index)
-{
-    return index < CONFIG_KEYS ? config_rows[index].fallback : NULL;
-}
-
 /* Where a value came from, for messages. */
 struct origin {
     const char *file;

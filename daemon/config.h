@@ -101,6 +101,3 @@ int config_read_rules(struct rules **out, const struct config *config, const cha
  * in force; NULL when there is none. Moves *index behind it. */
 const char *config_next_fixed_change(const struct config *a, const struct config *b, size_t *index);
 
-/* Every key with its default, for documentation checks: NULL after the last. */
-const char *config_key_name(size_t index);
-const char *config_key_default(size_t index);

@@ -1,5 +1,6 @@
 #!/bin/bash
-# The manual check: every key and command the programs know is in the manual, and no other.
+# The manual check: every key with its default, command, option, rule and warning that the programs
+# know is in the manual, and no other.
 cd "$(dirname "$0")/.." || exit 2
 status=0
 
@@ -28,4 +29,27 @@ same "options" 3< <(sed -n '/^} options\[\]/,/^};/s/^ *{"\([a-z]*=\)".*/\1/p' po
     4< <(sed -n '/^\.Sh OPTIONS/,/^\.Sh [^O]/s/^\.It Cm \([a-z]*=\).*/\1/p' docs/mxcrypt-rules.5 | sort)
 same "metrics" 3< <(sed -n '/^static const struct family families/,/^};/s/^ *{"\([a-z_]*\)".*/mxcryptd_\1/p' daemon/metrics_text.c | sort) \
     4< <(sed -n '/^\.Sh METRICS/,/^\.Sh [^M]/s/^\.It Li \(mxcryptd_[a-z_]*\).*/\1/p' docs/mxcryptd.8 | sort)
+same "options of mxcrypt" 3< <(sed -n '/long_options\[\] = {/,/^};/p' cli/main.c | grep -oE '\{"[a-z-]+"' | tr -d '{"' |
+    sort) \
+    4< <(grep -oE 'Fl -[a-z-]+' docs/mxcrypt.1 | sed 's/^Fl -//' | sort -u)
+same "options of mxcryptd" 3< <(sed -n 's/.*getopt(argc, argv, "\([A-Za-z:]*\)").*/\1/p' daemon/main.c | tr -d : | grep -o . | sort) \
+    4< <(sed -n 's/^\.It Fl \([A-Za-z]\)\( .*\)\?$/\1/p' docs/mxcryptd.8 | sort)
+same "warnings" 3< <(cat $(find base probe daemon -name '*.c') | tr -d '\n' | grep -oE 'log_event\( *LOG_LEVEL_(ERROR|WARNING), *"[a-z-]+"' |
+    sed 's/.*"\(.*\)"/\1/' | sort -u) \
+    4< <(sed -n 's/^\.It event=\([a-z-]*\)$/\1/p' docs/mxcryptd.8 | sort -u |
+        comm -12 - <(cat $(find base probe daemon -name '*.c') | tr -d '\n' |
+            grep -oE 'log_event\( *LOG_LEVEL_(ERROR|WARNING), *"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' | sort -u))
+
+# defaults: what stands under a key, or under the keys listed together with it, names its default
+while IFS=$'\t' read -r key fallback; do
+    [ -n "$fallback" ] || continue
+    awk -v key="$key" '
+        /^\.It Cm [a-z-]+ = / { if (text) { names = ""; text = 0 } names = names " " $3 " "; next }
+        /^\.(It|El|Ss|Sh)/ { names = ""; text = 0; next }
+        { text = 1; if (index(names, " " key " ")) print }' docs/mxcryptd.conf.5 |
+        grep -qF -- "$fallback" || {
+        echo "defaults: $key: the manual does not name $fallback"
+        status=1
+    }
+done < <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1\t\2/p' daemon/config_table.c)
 exit $status
