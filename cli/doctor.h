@@ -37,6 +37,7 @@ struct doctor_try {
 struct doctor_map {
     struct postfix_map map;
     bool ours;                 /* leads to mxcryptd */
+    bool chrooted;             /* as who looks it up: smtp(8), proxymap(8) for proxy: */
     struct doctor_try catches; /* before ours: BAD when it answers for a name nobody has; with an
                                   error number when it cannot be looked up */
     struct doctor_try socket;  /* ours: asked one question, as smtp(8) would */
@@ -76,6 +77,8 @@ enum doctor_helo {
 struct doctor_facts {
     const struct config *config;
     const char *config_error; /* NULL: it was read */
+    const char *rules_error;  /* NULL: they were read, or there are none */
+    bool rules_forbidden;     /* the file is not for us */
     bool root;
 
     struct doctor_try daemon;   /* its control socket */

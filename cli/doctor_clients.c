@@ -18,12 +18,22 @@ static const char *outside(char *out, size_t size, const char *path, const char 
     return out;
 }
 
+/* 0.0.0.0 or ::, where mxcryptd is reached by any address of this host. */
+static bool is_any(const struct ip *ip)
+{
+    static const uint8_t none[sizeof ip->octets];
+
+    return memcmp(ip->octets, none, ip->family == 4 ? 4 : sizeof none) == 0;
+}
+
 static bool same_endpoint(const struct listen_address *listen, const struct postfix_map *map)
 {
     struct ip ip;
 
     if (listen->path != NULL || listen->port != map->port)
         return false;
+    if (is_any(&listen->ip))
+        return true;
     if (strcmp(map->host, "localhost") == 0)
         return ip_is_loopback(&listen->ip);
     return ip_parse(&ip, map->host) && ip_equal(&ip, &listen->ip);
@@ -102,7 +112,10 @@ const char *doctor_suggest_map(const struct config *config, const struct postfix
         return arena_printf(arena, "socketmap:unix:%s:%s",
                             relative == NULL ? listen->path : relative, name);
     }
-    ip_text(&listen->ip, ip);
+    if (is_any(&listen->ip))
+        strcpy(ip, listen->ip.family == 4 ? "127.0.0.1" : "::1");
+    else
+        ip_text(&listen->ip, ip);
     if (listen->protocol == LISTEN_TCP_TABLE)
         return arena_printf(arena, listen->ip.family == 6 ? "tcp:[%s]:%u" : "tcp:%s:%u", ip,
                             (unsigned)listen->port);
@@ -138,7 +151,17 @@ static void set_values(struct doctor_client *client, const struct postfix *postf
     client->chrooted = postfix_is_chrooted(postfix, service);
 }
 
-static int set_maps(struct doctor_client *client, const struct config *config, struct arena *arena)
+/* proxy: is looked up by proxymap(8). */
+static bool proxymap_is_chrooted(const struct postfix *postfix)
+{
+    for (size_t i = 0; i < postfix->service_count; i++)
+        if (strcmp(postfix->services[i].program, "proxymap") == 0)
+            return postfix_is_chrooted(postfix, &postfix->services[i]);
+    return false;
+}
+
+static int set_maps(struct doctor_client *client, const struct doctor_facts *facts,
+                    struct arena *arena)
 {
     struct postfix_map maps[POSTFIX_MAPS_MAX];
     char error[POSTFIX_ERROR_MAX];
@@ -156,8 +179,10 @@ static int set_maps(struct doctor_client *client, const struct config *config, s
         return -1;
     for (int i = 0; i < count; i++) {
         client->maps[i].map = maps[i];
+        client->maps[i].chrooted =
+            maps[i].proxied ? proxymap_is_chrooted(facts->postfix) : client->chrooted;
         client->maps[i].ours =
-            doctor_map_is_ours(config, &maps[i], client->values[POSTFIX_QUEUE_DIRECTORY]);
+            doctor_map_is_ours(facts->config, &maps[i], client->values[POSTFIX_QUEUE_DIRECTORY]);
         if (client->maps[i].ours && client->ours < 0)
             client->ours = i;
     }
@@ -198,7 +223,7 @@ int doctor_clients(struct doctor_facts *facts, struct arena *arena)
             client->where = "main.cf";
     }
     for (size_t i = 0; i < facts->client_count; i++)
-        if (set_maps(&facts->clients[i], facts->config, arena) != 0)
+        if (set_maps(&facts->clients[i], facts, arena) != 0)
             return -1;
     return facts->clients == NULL || arena_failed(arena) ? -1 : 0;
 }

@@ -36,6 +36,17 @@ static void gather_daemon(struct doctor_facts *facts, struct arena *arena)
     buf_fini(&answer);
 }
 
+static void gather_rules(struct doctor_facts *facts, struct arena *arena)
+{
+    char error[CONFIG_ERROR_MAX];
+    struct rules *rules = NULL;
+
+    facts->rules_forbidden = access(facts->config->rules_path, R_OK) != 0 && errno == EACCES;
+    if (!facts->rules_forbidden && config_read_rules(&rules, facts->config, NULL, error) != 0)
+        facts->rules_error = arena_strdup(arena, error);
+    rules_free(rules);
+}
+
 /* ---- Postfix ---- */
 
 /* The same file under another name, as seen from outside a chroot. */
@@ -57,7 +68,7 @@ static void find_by_file(struct doctor_client *client, const struct config *conf
 
         if (map->ours || path == NULL)
             continue;
-        if (path[0] != '/' || client->chrooted)
+        if (path[0] != '/' || map->chrooted)
             path = arena_printf(arena, "%s/%s", client->values[POSTFIX_QUEUE_DIRECTORY], path);
         for (size_t k = 0; k < config->listen_count && path != NULL && !map->ours; k++)
             map->ours = config->listen[k].path != NULL && same_file(config->listen[k].path, path);
@@ -93,21 +104,23 @@ static void try_before(struct doctor_map *map, const char *directory)
 
 static void try_client(struct doctor_client *client, const struct doctor_facts *facts)
 {
-    const struct doctor_place place = {.queue = client->values[POSTFIX_QUEUE_DIRECTORY],
-                                       .user = client->values[POSTFIX_MAIL_OWNER],
-                                       .chrooted = client->chrooted};
+    struct doctor_place place = {.queue = client->values[POSTFIX_QUEUE_DIRECTORY],
+                                 .user = client->values[POSTFIX_MAIL_OWNER],
+                                 .chrooted = client->chrooted};
     const char *file = client->values[POSTFIX_CA_FILE], *path = client->values[POSTFIX_CA_PATH];
 
     if (!doctor_client_matters(facts, client))
         return;
-    for (int i = 0; i < client->ours; i++)
-        try_before(&client->maps[i], client->values[POSTFIX_CONFIG_DIRECTORY]);
-    if (client->ours >= 0)
-        doctor_try_map(&client->maps[client->ours].socket, &place, &client->maps[client->ours].map);
     if (file != NULL && *file != '\0')
         doctor_try_ca_file(&client->ca_file, file);
+    for (int i = 0; i < client->ours; i++)
+        try_before(&client->maps[i], client->values[POSTFIX_CONFIG_DIRECTORY]);
     if (path != NULL && *path != '\0')
         doctor_try_ca_path(&client->ca_path, &place, path);
+    if (client->ours < 0)
+        return;
+    place.chrooted = client->maps[client->ours].chrooted;
+    doctor_try_map(&client->maps[client->ours].socket, &place, &client->maps[client->ours].map);
 }
 
 static int gather_postfix(struct doctor_facts *facts, struct arena *arena, const char *directory)
@@ -157,7 +170,7 @@ const char *doctor_ca_file(const struct config *config)
 static bool says_trust_ad(const char *path)
 {
     char text[RESOLV_CONF_MAX], *line, *next;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
 
     if (fd >= 0)
@@ -217,6 +230,7 @@ int doctor_gather(struct doctor_facts *facts, struct arena *arena, const struct 
     facts->root = geteuid() == 0;
     facts->ca_suggestion = doctor_ca_file(config);
     gather_daemon(facts, arena);
+    gather_rules(facts, arena);
     if (gather_postfix(facts, arena, options->postfix_directory) != 0)
         return -1;
     gather_resolvers(facts, arena);

@@ -55,8 +55,19 @@ void doctor_not_made(struct doctor_report *report, const char *why)
 static void judge_config(struct doctor_report *report, const struct doctor_facts *facts)
 {
     if (facts->config_error != NULL)
-        doctor_find(report, DOCTOR_ERROR, "", facts->config_error,
-                    "mend that line, see mxcryptd.conf(5); the other checks took the defaults");
+        doctor_find(
+            report, DOCTOR_ERROR, "", facts->config_error,
+            "mend that line, see mxcryptd.conf(5), or run this as root where it may not be read; "
+            "the other checks took the defaults");
+}
+
+static void judge_rules(struct doctor_report *report, const struct doctor_facts *facts)
+{
+    if (facts->rules_forbidden)
+        doctor_not_made(report, "the rules are for root and mxcryptd's user");
+    else if (facts->rules_error != NULL)
+        doctor_find(report, DOCTOR_ERROR, "", facts->rules_error,
+                    "mend that line, see mxcrypt-rules(5), and mxcrypt reload");
 }
 
 static void judge_daemon(struct doctor_report *report, const struct doctor_facts *facts)
@@ -254,6 +265,7 @@ static const struct check {
     void (*judge)(struct doctor_report *report, const struct doctor_facts *facts);
 } checks[] = {
     {"config", false, judge_config},
+    {"rules", false, judge_rules},
     {"daemon", false, judge_daemon},
     {"postfix", false, doctor_judge_version},
     {"map", true, doctor_judge_map},

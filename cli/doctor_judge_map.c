@@ -172,7 +172,7 @@ static const char *socket_fix(const struct doctor_report *report, const struct d
         return arena_printf(report->arena,
                             "mode=0666 on the listen line of mxcryptd.conf, and chmod a+x on the "
                             "folders above the socket");
-    if (map->socket.error == ENOENT && client->chrooted && map->map.path != NULL &&
+    if (map->socket.error == ENOENT && map->chrooted && map->map.path != NULL &&
         map->map.path[0] == '/')
         return arena_printf(report->arena,
                             "listen = socketmap:unix:%s/mxcrypt/policy.sock in mxcryptd.conf and "
@@ -199,9 +199,10 @@ void doctor_judge_socket(struct doctor_report *report, const struct doctor_facts
         else if (ours->socket.state == DOCTOR_BAD)
             doctor_find(report, DOCTOR_ERROR, client->where,
                         arena_printf(report->arena,
-                                     "smtp(8)%s, as user %s, gets no answer by "
+                                     "%s%s, as user %s, gets no answer by "
                                      "%.200s: %s",
-                                     client->chrooted ? " in its chroot" : "",
+                                     ours->map.proxied ? "proxymap(8)" : "smtp(8)",
+                                     ours->chrooted ? " in its chroot" : "",
                                      client->values[POSTFIX_MAIL_OWNER], ours->map.text,
                                      ours->socket.why),
                         socket_fix(report, facts, client, ours));

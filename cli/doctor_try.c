@@ -317,7 +317,7 @@ void doctor_try_ca_path(struct doctor_try *out, const struct doctor_place *place
 
 void doctor_try_ca_file(struct doctor_try *out, const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct buf text;
     char part[65536];
     ssize_t n;

@@ -12,6 +12,16 @@ FAULT(config_broken)
     world->facts.config_error = "mxcryptd.conf:3: foo: unknown key";
 }
 
+FAULT(rules_broken)
+{
+    world->facts.rules_error = "/etc/mxcrypt/rules: line 4: no action";
+}
+
+FAULT(rules_forbidden)
+{
+    world->facts.rules_forbidden = true;
+}
+
 FAULT(daemon_down)
 {
     world->facts.daemon = tried_bad(ECONNREFUSED, "connect: Connection refused");
@@ -314,6 +324,8 @@ FAULT(foreign_octets)
 static const struct doctor_row rows[] = {
     {"a sound set-up", nothing, NULL, NULL, NULL},
     {"configuration", config_broken, "config error: mxcryptd.conf:3", "mend that line", NULL},
+    {"rules", rules_broken, "rules error: /etc/mxcrypt/rules: line 4", "mxcrypt reload", NULL},
+    {"rules are not for us", rules_forbidden, NULL, NULL, "rules"},
     {"daemon down", daemon_down, "daemon error: mxcryptd does not answer at /run/x.sock",
      "systemctl start", NULL},
     {"daemon's socket is not for us", daemon_forbidden, NULL, NULL, "daemon"},

@@ -140,6 +140,15 @@ FAULT(proxied)
     set_main(world, POSTFIX_POLICY_MAPS, "proxy:" OURS);
 }
 
+FAULT(proxied_socket)
+{
+    *add_service(world, "proxymap") =
+        (struct postfix_service){.name = "proxymap", .program = "proxymap", .chroot = "n"};
+    proxied(world);
+    world->facts.clients[0].maps[0].map.proxied = true;
+    assert_false(world->facts.clients[0].maps[0].chrooted);
+}
+
 FAULT(socket_refused)
 {
     world->facts.clients[0].maps[0].socket = tried_bad(ECONNREFUSED, "connect: refused");
@@ -206,6 +215,8 @@ static const struct doctor_row rows[] = {
      "postmap", NULL},
     {"a table before that was not asked", table_before_untried, NULL, NULL, "map-order"},
     {"proxy:", proxied, "proxy warning: proxy: stands before", OURS, NULL},
+    {"proxy:, which is not in a chroot", proxied_socket, "proxy warning: proxy: stands before",
+     OURS, NULL},
     {"socket refused", socket_refused, "socket error: smtp(8) in its chroot, as user postfix",
      "systemctl start", NULL},
     {"socket forbidden", socket_forbidden, "socket error: smtp(8) in its chroot", "mode=0666",

@@ -25,7 +25,7 @@ DAEMONS = {
 SOCKET = "socketmap:unix:mxcrypt/policy.sock:policy"
 INET = f"socketmap:inet:127.0.0.1:{INET_PORT}:policy"
 WARNINGS, ERRORS = 1, 2
-CHECKS = {"config", "daemon", "postfix", "map", "map-name", "map-order", "proxy", "socket", "dns-support", "host-lookup", "insecure-mx", "ca",
+CHECKS = {"config", "rules", "daemon", "postfix", "map", "map-name", "map-order", "proxy", "socket", "dns-support", "host-lookup", "insecure-mx", "ca",
           "security-level", "resolver", "resolver-local", "postfix-resolver", "clock", "port-25", "helo-name"}
 TAPS = {}
 TAPS_LOCK = threading.Lock()
@@ -304,6 +304,13 @@ def _(c, set_up):
     set_up.options.append("control-socket=/nowhere/control.sock")
 
 
+@fault("rules that cannot be read", "rules", "error", "line 2", "mxcrypt reload")
+def _(c, set_up):
+    rules = os.path.join(c.world.folder, f"{c.label}.rules")
+    pathlib.Path(rules).write_text("# ours\npartner.example perhaps\n", encoding="ascii")
+    set_up.options.append(f"rules={rules}")
+
+
 @doctor_case("doctor: no Postfix there: said, with what else is wrong")
 def _(c):
     set_up = SetUp(c)
@@ -335,6 +342,31 @@ def _(c):
     set_up = SetUp(c)
     set_up.clock = "silent"
     sound(c, set_up, not_made=("clock",))
+
+
+# ---- what it says is so
+
+@doctor_case("doctor: what it calls an error does defer mail")
+def _(c):
+    sockets = {"sound": {}, "nodnssec": {"smtp_dns_support_level": ""}, "native": {"smtp_host_lookup": "native"},
+               "nosocket": {"smtp_tls_policy_maps": "socketmap:unix:mxcrypt/nobody.sock:policy"}}
+    set_up = SetUp(c)
+    c.host("mx", "good")
+    for name in sockets:
+        c.zone(f"{name} MX 10 mx")
+
+    def step():
+        set_up.start()
+        instance = postfix.Postfix(os.path.join(set_up.folder, "so"), set_up.ca_file)
+        common = {"smtp_tls_policy_maps": INET}
+        instance.start({name: ({**common, **options}, False) for name, options in sockets.items()}, {f"{name}.{c.d}": f"{name}:" for name in sockets})
+        try:
+            fates = {name: instance.deliver(f"user@{name}.{c.d}") for name in sockets}
+        finally:
+            instance.stop()
+        if {name: fate.status for name, fate in fates.items()} != {name: "sent" if name == "sound" else "deferred" for name in sockets}:
+            raise Failed("\n".join(str(fate) for fate in fates.values()))
+    c.do(step)
 
 
 # ---- postfix-config
