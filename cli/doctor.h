@@ -19,7 +19,8 @@
 #include "daemon/config.h"
 
 #define DOCTOR_FINDINGS_MAX 200
-#define DOCTOR_CLIENTS_MAX  50
+#define DOCTOR_CLIENTS_MAX  POSTFIX_SERVICES_MAX
+#define DOCTOR_CHECKS_MAX   32
 #define DOCTOR_HOSTS_MAX    8 /* mail hosts tried for port 25 */
 #define DOCTOR_WHY_MAX      256
 
@@ -79,7 +80,6 @@ struct doctor_facts {
     const char *config_error; /* NULL: it was read */
     const char *rules_error;  /* NULL: they were read, or there are none */
     bool rules_forbidden;     /* the file is not for us */
-    bool root;
 
     struct doctor_try daemon;   /* its control socket */
     const char *daemon_version; /* NULL: it did not tell */
@@ -138,7 +138,7 @@ struct doctor_report {
     struct arena *arena;
     struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
     size_t finding_count;
-    struct doctor_outcome checks[64];
+    struct doctor_outcome checks[DOCTOR_CHECKS_MAX];
     size_t check_count;
 };
 

@@ -189,15 +189,14 @@ static int set_maps(struct doctor_client *client, const struct doctor_facts *fac
     return 0;
 }
 
-/* The client with these settings, or a new one behind the others; NULL when there are too many. */
+/* The client with these settings, or a new one behind the others. There is room for one per
+ * service. */
 static struct doctor_client *client_of(struct doctor_facts *facts,
                                        const struct doctor_client *wanted)
 {
     for (size_t i = 0; i < facts->client_count; i++)
         if (same_settings(&facts->clients[i], wanted))
             return &facts->clients[i];
-    if (facts->client_count == DOCTOR_CLIENTS_MAX)
-        return NULL;
     facts->clients[facts->client_count] = *wanted;
     return &facts->clients[facts->client_count++];
 }
@@ -215,11 +214,11 @@ int doctor_clients(struct doctor_facts *facts, struct arena *arena)
             continue;
         set_values(&wanted, postfix, service);
         client = client_of(facts, &wanted);
-        if (client != NULL && !client->main)
+        if (!client->main)
             client->where = client->where == NULL
                                 ? arena_printf(arena, "master.cf service %s", service->name)
                                 : arena_printf(arena, "%s, %s", client->where, service->name);
-        else if (client != NULL)
+        else
             client->where = "main.cf";
     }
     for (size_t i = 0; i < facts->client_count; i++)

@@ -227,7 +227,6 @@ int doctor_gather(struct doctor_facts *facts, struct arena *arena, const struct 
 {
     facts->config = config;
     facts->version = MXC_VERSION;
-    facts->root = geteuid() == 0;
     facts->ca_suggestion = doctor_ca_file(config);
     gather_daemon(facts, arena);
     gather_rules(facts, arena);

@@ -286,6 +286,8 @@ static const struct check {
     {"helo-name", false, judge_helo},
 };
 
+_Static_assert(sizeof checks / sizeof checks[0] <= DOCTOR_CHECKS_MAX, "DOCTOR_CHECKS_MAX");
+
 void doctor_judge(struct doctor_report *report, struct arena *arena,
                   const struct doctor_facts *facts)
 {

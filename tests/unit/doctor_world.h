@@ -114,7 +114,6 @@ static inline void make_world(struct world *world)
     add_service(world, "smtp");
     add_service(world, "relay");
     facts->config = &world->config;
-    facts->root = true;
     facts->daemon.state = DOCTOR_GOOD;
     facts->daemon_version = facts->version = "1";
     facts->postfix = &world->postfix;

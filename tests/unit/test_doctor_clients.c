@@ -95,9 +95,33 @@ static void test_suggest(void **state)
     free(postfix);
 }
 
+static void a_client_for_every_service(void **state)
+{
+    struct postfix *postfix = calloc(1, sizeof *postfix);
+    struct arena *arena = arena_new(MEMORY);
+    struct config config = {.listen_count = 0};
+    struct doctor_facts facts = {.config = &config, .postfix = postfix};
+
+    (void)state;
+    for (int i = 0; i < POSTFIX_PARAMETER_COUNT; i++)
+        postfix->values[i] = "";
+    for (size_t i = 0; i < POSTFIX_SERVICES_MAX; i++)
+        postfix->services[i] =
+            (struct postfix_service){.name = "x",
+                                     .program = "smtp",
+                                     .chroot = "n",
+                                     .overrides[POSTFIX_CA_FILE] = arena_printf(arena, "/%zu", i)};
+    postfix->service_count = POSTFIX_SERVICES_MAX;
+    assert_int_equal(doctor_clients(&facts, arena), 0);
+    assert_int_equal(facts.client_count, POSTFIX_SERVICES_MAX);
+    arena_free(arena);
+    free(postfix);
+}
+
 int main(void)
 {
     ROWS_ADD(ours_rows, test_ours);
     ROWS_ADD(suggest_rows, test_suggest);
+    ROWS_ADD_TEST(a_client_for_every_service);
     return rows_run("doctor_clients");
 }

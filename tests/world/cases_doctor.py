@@ -168,6 +168,15 @@ def _(c):
     c.do(text)
 
 
+@doctor_case("doctor: eight mail hosts may be named, not nine")
+def _(c):
+    set_up = SetUp(c)
+    set_up.mail_hosts *= 8
+    sound(c, set_up)
+    c.do(lambda: set_up.mail_hosts.append(set_up.mail_hosts[0]))
+    c.check("nine", lambda: set_up.doctor().returncode, 64)
+
+
 @doctor_case("doctor: a sound set-up, not chrooted, over TCP, tables of the operator's before mxcryptd: nothing is found")
 def _(c):
     set_up = SetUp(c)
