@@ -90,12 +90,17 @@ static void tcp_table_reply(struct buf *out, const struct answer *answer)
 {
     static const char *const codes[] = {
         [ANSWER_OK] = "200 ", [ANSWER_NOTFOUND] = "500 ", [ANSWER_TEMP] = "400 "};
+    size_t start = out->length;
 
     buf_adds(out, codes[answer->status]);
     if (answer->status == ANSWER_NOTFOUND)
         buf_adds(out, "not%20found");
     else
         encode(out, answer->text, answer->length);
+    if (out->length - start > RENDER_TCP_TABLE_MAX) { /* a rule's; what was found is made to fit */
+        out->length = start;
+        buf_adds(out, "400 the%20policy%20is%20too%20long%20for%20this%20protocol");
+    }
     buf_add(out, "\n", 1);
 }
 

@@ -102,12 +102,39 @@ static void replies(void **state)
     }
 }
 
+/* A rule's policy may be longer than what found policies are made to fit. */
+static void reply_limit(void **state)
+{
+    static char text[RENDER_TCP_TABLE_MAX + 2];
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    text[7] = ' '; /* three octets on the wire */
+    for (size_t line = RENDER_TCP_TABLE_MAX - 1; line <= RENDER_TCP_TABLE_MAX + 1; line++) {
+        struct answer answer = {ANSWER_OK, text, line - strlen("200 ") - 2};
+        struct buf out;
+
+        buf_init(&out, 100000);
+        buf_adds(&out, "500 before\n");
+        tcp_table_protocol.reply(&out, &answer);
+        if (line <= RENDER_TCP_TABLE_MAX) {
+            assert_int_equal(out.length, strlen("500 before\n") + line + 1);
+            assert_memory_equal(out.data, "500 before\n200 aaaaaaa%20aaa", 28);
+        } else {
+            assert_string_equal(out.data, "500 before\n400 the%20policy%20is%20too%20long%20for%20"
+                                          "this%20protocol\n");
+        }
+        buf_fini(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests),
         cmocka_unit_test(limits),
         cmocka_unit_test(replies),
+        cmocka_unit_test(reply_limit),
     };
 
     return cmocka_run_group_tests_name("tcp_table", tests, NULL, NULL);
