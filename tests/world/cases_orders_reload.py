@@ -1,9 +1,11 @@
 """The operator's orders while the daemon runs: reload, rollout, rules that lapse, and what they leave as it is."""
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import clients
@@ -12,6 +14,7 @@ import remembering
 import tap
 import waiting
 from case import Failed, case
+from cases_privileges import USER, may_become_others
 from orders import BAD, FAULT, FOUND, LITERAL, Ordered, said, wanted
 from smtpd import CLEAR
 
@@ -170,6 +173,64 @@ def _(c):
             said(one.cli("log-level", "error"), 0)
             life.reload(log_level="warning")
             said(one.cli("log-level"), 0, "warn")
+    c.do(step)
+
+
+@operation("after root is left behind, under seccomp and Landlock: reload, and rules that its user may not read")
+def _(c):
+    FOUND["dane-only"][0](c)
+
+    def step():
+        with Ordered(c, f"{c.d} exactly encrypt\n", user=USER if may_become_others() else "root") as life:
+            one = life.prepare()
+            os.chown(one.folder, pwd.getpwnam(USER).pw_uid, 0)
+            one.start()
+            life.must_be("ENC", c.d)
+            life.reload("", mode="monitor")
+            life.must_be("NF", c.d)
+            life.reload(f"{c.d} off\n", mode="enforce")
+            life.write(f"{c.d} exactly may\n")
+            os.chmod(life.path, 0o600)
+            if may_become_others():
+                said(one.cli("reload"), 1, life.path)
+                life.must_be("NF", c.d)
+            os.chmod(life.path, 0o644)
+            life.reload()
+            life.must_be("OK may", c.d)
+    c.do(step)
+
+
+@operation("a hundred thousand rules: nobody waits while they are read", group="alone")
+def _(c):
+    FOUND["dane-only"][0](c)
+    count = 99990
+
+    def step():
+        many = "".join(f"n{number}.example at-least encrypt until=2020-02-29\n" for number in range(0, 2000)) + "".join(
+            f".n{number}.example at-least {LITERAL} ticket=\"number {number}\"\n" for number in range(2000, count))
+        with Ordered(c, many) as life:
+            one = life.start()
+            life.must_be("DO", c.d)
+            slowest = []
+
+            def asks():
+                with clients.Socketmap(one.socket) as connection:
+                    while len(slowest) < 2:
+                        began = time.monotonic()
+                        c.must_be("DO", connection.ask(c.d), c.d)
+                        slowest[0] = max(slowest[0], time.monotonic() - began)
+            slowest.append(0.0)
+            asking = threading.Thread(target=asks)
+            asking.start()
+            began = time.monotonic()
+            for _ in range(3):
+                wanted("rules", life.reload()["rules"], count)
+            took = (time.monotonic() - began) / 3
+            slowest.append(0.0)
+            asking.join(30)
+            life.must_be(f"OK {LITERAL}", f"a.n{count - 1}.example")
+            print(f"  {count} rules: read in {took:.2f} s, the slowest answer meanwhile took {slowest[0] * 1000:.1f} ms", flush=True)
+            wanted("in time", slowest[0] < 1.0, True)
     c.do(step)
 
 

@@ -16,7 +16,7 @@ def operation(name, group="few", valgrind=False):
     return case(ROW, name, daemon="orders", group=group, valgrind=valgrind)
 
 
-@operation("mxcrypt rules: each line with what it does", valgrind=True)
+@operation("mxcrypt rules: each line with what it does")
 def _(c):
     rules = f"# a comment\n{c.d} at-least encrypt ticket=\"a b\"\n\n.{c.d} exactly {LITERAL} until=2999-12-31T18:00Z\n* monitor\n"
 
@@ -140,6 +140,42 @@ def _(c):
             said(one.cli("explain", c.u), 0, "OPS-7", "at-least")
             verdict = waiting.until(lambda: one.events("verdict", c.u), "a verdict event")[-1]
             wanted(f"the event {verdict}", ("answer=encrypt" in verdict, "rule=2" in verdict, "rule-at-least" in verdict), (True,) * 3)
+    c.do(step)
+
+
+@operation("explain --fresh asks the rules file as it is now, without the daemon")
+def _(c):
+    FOUND["no STARTTLS"][0](c)
+
+    def step():
+        with Ordered(c) as life:
+            one = life.start()
+            for rules, told in ((f"{c.u} at-least encrypt\n", ("encrypt", "rule-at-least")), (f"{c.u} off\n", ("notfound", "rule-off")),
+                                (f"{c.u} exactly may\n", ("may", "rule-exactly")), ("", ("notfound", "starttls-clear"))):
+                life.write(rules)
+                shown = one.value("explain", "--fresh", c.u)
+                wanted("told", (shown["level"], shown["reason"], shown["rule"] is None), (*told, rules == ""))
+            life.must_be("NF", c.u)
+            life.write(BAD)
+            said(one.cli("explain", "--fresh", c.u), 70, FAULT)
+    c.do(step)
+
+
+@operation("what is told by rules and withheld is counted")
+def _(c):
+    FOUND["dane-only"][0](c)
+    c.zone("least MX 10 mx", "off MX 10 mx", "exact MX 10 mx", "watched MX 10 mx")
+
+    def step():
+        rules = f"least.{c.d} at-least {LITERAL}\noff.{c.d} off\nexact.{c.d} exactly may\nwatched.{c.d} monitor\n"
+        with Ordered(c, rules) as life:
+            one = life.start()
+            before = one.stats()
+            for key in (c.d, f"least.{c.d}", f"off.{c.d}", f"exact.{c.d}", f"watched.{c.d}", f"watched.{c.d}"):
+                one.ask(key)
+            after = one.stats()
+            more = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+            wanted(f"withheld {more}", any("withheld" in name and value == 2 for name, value in more.items()), True)
     c.do(step)
 
 
