@@ -40,6 +40,11 @@ same "warnings" 3< <(cat $(find base probe daemon -name '*.c') | tr -d '\n' | gr
         comm -12 - <(cat $(find base probe daemon -name '*.c') | tr -d '\n' |
             grep -oE 'log_event\( *LOG_LEVEL_(ERROR|WARNING), *"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' | sort -u))
 
+same "defaults of contrib/etc/mxcryptd.conf" \
+    3< <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1 = \2/p' daemon/config_table.c |
+        sed 's/ $//' | sort | comm -12 - <(sed -n 's/^#\([a-z-]* =.*\)/\1/p' contrib/etc/mxcryptd.conf | sort)) \
+    4< <(sed -n 's/^#\([a-z-]* =.*\)/\1/p' contrib/etc/mxcryptd.conf | sort)
+
 # defaults: what stands under a key, or under the keys listed together with it, names its default
 while IFS=$'\t' read -r key fallback; do
     [ -n "$fallback" ] || continue
