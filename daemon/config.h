@@ -100,4 +100,3 @@ int config_read_rules(struct rules **out, const struct config *config, const cha
 /* The first key from *index on whose value is not the same in both and that a reload cannot bring
  * in force; NULL when there is none. Moves *index behind it. */
 const char *config_next_fixed_change(const struct config *a, const struct config *b, size_t *index);
-
