@@ -20,7 +20,7 @@
 
 #define REPLY_MAX    4096
 #define KEY          ".doctor.invalid" /* a parent key: answered at once, without a lookup */
-#define CA_FILE_MAX  (16 * 1024 * 1024)
+#define CA_FILE_MAX  ((size_t)16 * 1024 * 1024)
 #define CERTIFICATE  "-----BEGIN CERTIFICATE-----"
 #define CERTIFICATE2 "-----BEGIN TRUSTED CERTIFICATE-----"
 
