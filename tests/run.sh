@@ -1,7 +1,7 @@
 #!/bin/bash
-# Runs every test: layers, manual, format, build, unit, fuzz smoke, kill (-9, two hundred times), world (ASan+UBSan),
+# Runs every test: layers, manual, dashboard and alerts, format, build, unit, fuzz smoke, kill (-9, two hundred times), world (ASan+UBSan),
 # world (valgrind).
-# usage: tests/run.sh [layers|manual|format|build|unit|fuzz|kill|world|valgrind]...   (default: all of them)
+# usage: tests/run.sh [layers|manual|grafana|format|build|unit|fuzz|kill|world|valgrind]...   (default: all of them)
 # Installs what is missing. The last line is "N passed, N failed"; exit status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -61,6 +61,11 @@ run_layers() {
 run_manual() {
     tests/manual.sh >"$logs/manual.log" 2>&1
     result "manual" $? "$logs/manual.log"
+}
+
+run_grafana() {
+    /usr/bin/python3 tests/grafana.py >"$logs/grafana.log" 2>&1
+    result "grafana" $? "$logs/grafana.log"
 }
 
 run_format() {
@@ -138,7 +143,7 @@ only_cases() {
 
 contrib/packages.sh test || exit 2
 mkdir -p "$logs"
-for step in "${@:-layers manual format build unit fuzz kill world valgrind}"; do
+for step in "${@:-layers manual grafana format build unit fuzz kill world valgrind}"; do
     for name in $step; do
         "run_$name"
     done
