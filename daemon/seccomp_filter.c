@@ -150,12 +150,12 @@ static int refuse_processes(scmp_filter_ctx filter)
 static int refuse_families(scmp_filter_ctx filter)
 {
     int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                 SCMP_A0(SCMP_CMP_GT, FAMILY_LAST));
+                                 SCMP_A0(SCMP_CMP_GT, FAMILY_LAST, 0));
 
     for (unsigned family = 0; family <= FAMILY_LAST && error == 0; family++)
         if (family != AF_UNIX && family != AF_INET && family != AF_INET6 && family != AF_NETLINK)
             error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                     SCMP_A0(SCMP_CMP_EQ, family));
+                                     SCMP_A0(SCMP_CMP_EQ, family, 0));
     return error;
 }
 
