@@ -4,6 +4,7 @@
  * cached; whether mail would wait is the daemon's forecast from the evidence. See mxcrypt(1).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,6 +12,29 @@
 #include "policy/ruling.h"
 
 #define LISTED_MAX 20 /* next-hops named on the page; --json has them all */
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(string_of(*(json_t *const *)a, "key"), string_of(*(json_t *const *)b, "key"));
+}
+
+/* The daemon lists in no order; without memory it stays so. */
+static void sort_by_key(json_t **array)
+{
+    size_t count = json_array_size(*array), i;
+    json_t **items = calloc(count + 1, sizeof(json_t *)), *item, *sorted;
+
+    if (items == NULL)
+        return;
+    json_array_foreach(*array, i, item) items[i] = item;
+    qsort(items, count, sizeof(json_t *), by_key);
+    sorted = json_array();
+    for (i = 0; i < count; i++)
+        json_array_append(sorted, items[i]);
+    free(items);
+    json_decref(*array);
+    *array = sorted;
+}
 
 static bool stops_mail(const char *forecast)
 {
@@ -142,6 +166,8 @@ int do_report(struct cli *cli, char **words)
     int status = client_pages(cli, json_pack("{s:s}", "command", "findings"), take_page, &report);
 
     (void)words;
+    sort_by_key(&report.stopped);
+    sort_by_key(&report.changed);
     if (status == CLI_OK && cli->json)
         print_report_json(&report);
     else if (status == CLI_OK)
@@ -293,6 +319,7 @@ int do_rules_check(struct cli *cli, char **words)
     }
     check.changes = json_array();
     status = client_pages(cli, json_pack("{s:s}", "command", "findings"), check_page, &check);
+    sort_by_key(&check.changes);
     if (status == CLI_OK)
         print_check(&check);
     else

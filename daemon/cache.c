@@ -178,3 +178,15 @@ struct finding *cache_next(const struct cache *cache, const struct finding *find
 {
     return finding == NULL ? cache->map : finding->hh.next;
 }
+
+bool cache_some(const struct cache *cache, struct map_walk *walk, cache_take take, void *context)
+{
+    const UT_hash_table *table = cache->map == NULL ? NULL : cache->map->hh.tbl;
+    const UT_hash_handle *handle;
+
+    if (map_walk_over(walk, table))
+        return true;
+    for (handle = map_walk_next(walk, table); handle != NULL; handle = handle->hh_next)
+        take(context, ELMT_FROM_HH(table, handle));
+    return false;
+}

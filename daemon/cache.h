@@ -52,3 +52,9 @@ void cache_mark(struct cache *cache, struct finding *finding);
 /* Walks all findings, oldest first: the first for NULL, else the one after `finding`; NULL at the
  * end. The walk is spoilt by cache_put and cache_remove. */
 struct finding *cache_next(const struct cache *cache, const struct finding *finding);
+
+typedef void (*cache_take)(void *context, const struct finding *finding);
+/* A share of a walk that cache_put and cache_remove may come between: hands on some findings, in no
+ * order; none that stays is left out, and none is met twice but when the cache grows. True when all
+ * have been met. Begin with {0}. */
+bool cache_some(const struct cache *cache, struct map_walk *walk, cache_take take, void *context);

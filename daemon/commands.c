@@ -6,6 +6,7 @@
  */
 #include "daemon/commands.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,6 +15,8 @@
 #include "daemon/commands_stats.h"
 #include "daemon/control.h"
 #include "policy/report.h"
+
+#define SHARES_MAX 10000 /* of one page: empty ones cost little */
 
 /* ---- answers ---- */
 
@@ -175,28 +178,37 @@ static json_t *entry_json(const struct finding *finding, int64_t now)
                      (json_int_t)(left > 0 ? left / 1000 : 0));
 }
 
+json_t *command_page(struct command *command, const json_t *list, size_t full, cache_take take,
+                     void *context)
+{
+    json_int_t after = json_integer_value(json_object_get(command->request, "after"));
+    struct map_walk walk = {after > 0 && after < UINT_MAX ? (unsigned)after : 0};
+
+    for (int shares = SHARES_MAX; shares > 0 && json_array_size(list) < full; shares--)
+        if (cache_some(engine_cache(command->engine), &walk, take, context))
+            return NULL;
+    return json_integer(walk.bucket);
+}
+
+struct cache_page {
+    json_t *entries;
+    int64_t now;
+};
+
+static void take_entry(void *context, const struct finding *finding)
+{
+    struct cache_page *page = context;
+
+    if (is_current(finding, page->now))
+        json_array_append_new(page->entries, entry_json(finding, page->now));
+}
+
 static void do_cache_list(struct command *command)
 {
-    const struct cache *cache = engine_cache(command->engine);
-    const char *after = command_text(command, "after");
-    const struct finding *finding = after == NULL ? NULL : cached(command, after), *last = NULL;
-    json_t *entries = json_array();
-    int64_t now = clock_monotonic_ms();
+    struct cache_page page = {json_array(), clock_monotonic_ms()};
+    json_t *next = command_page(command, page.entries, CONTROL_PAGE, take_entry, &page);
 
-    if (after != NULL && finding == NULL) {
-        json_decref(entries);
-        command_refuse(command, "the cache changed while it was listed: list it again");
-        return;
-    }
-    for (int share = CONTROL_PAGE; share > 0 && (finding = cache_next(cache, finding)) != NULL;
-         share--) {
-        if (is_current(finding, now))
-            json_array_append_new(entries, entry_json(finding, now));
-        last = finding;
-    }
-    finding = last == NULL ? NULL : cache_next(cache, last);
-    command_finish(command, json_pack("{s:o, s:s?}", "entries", entries, "next",
-                                      finding == NULL ? NULL : last->key));
+    command_finish(command, json_pack("{s:o, s:o?}", "entries", page.entries, "next", next));
 }
 
 /* For `mxcrypt doctor`: what runs may be older than what is installed. */

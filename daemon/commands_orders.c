@@ -172,32 +172,27 @@ static json_t *finding_json(const struct command *command, const struct finding 
     return object;
 }
 
+struct findings_page {
+    const struct command *command;
+    json_t *list;
+    int64_t now;
+};
+
+static void take_finding(void *context, const struct finding *finding)
+{
+    struct findings_page *page = context;
+
+    if (finding->evidence_length > 0 && finding->verdict.valid_until > page->now)
+        json_array_append_new(page->list, finding_json(page->command, finding, page->now));
+}
+
 void command_findings(struct command *command)
 {
-    const struct cache *cache = engine_cache(command->engine);
     const struct ruling_options *options = orders_options(engine_orders(command->engine));
-    const char *after = command_text(command, "after");
-    const struct finding *finding = NULL, *last = NULL;
-    int64_t now = clock_monotonic_ms();
-    json_t *list;
+    struct findings_page page = {command, json_array(), clock_monotonic_ms()};
+    json_t *next = command_page(command, page.list, FINDINGS_PAGE, take_finding, &page);
 
-    if (after != NULL) {
-        finding = cache_get(engine_cache(command->engine), after, strlen(after));
-        if (finding == NULL) {
-            command_refuse(command, "the cache changed while it was listed: ask again");
-            return;
-        }
-    }
-    list = json_array();
-    for (int share = FINDINGS_PAGE; share > 0 && (finding = cache_next(cache, finding)) != NULL;
-         share--) {
-        if (finding->evidence_length > 0 && finding->verdict.valid_until > now)
-            json_array_append_new(list, finding_json(command, finding, now));
-        last = finding;
-    }
-    finding = last == NULL ? NULL : cache_next(cache, last);
-    command_finish(command, json_pack("{s:s, s:i, s:o, s:s?}", "mode",
+    command_finish(command, json_pack("{s:s, s:i, s:o, s:o?}", "mode",
                                       options->monitor ? "monitor" : "enforce", "rollout",
-                                      (int)options->rollout, "findings", list, "next",
-                                      finding == NULL ? NULL : last->key));
+                                      (int)options->rollout, "findings", page.list, "next", next));
 }

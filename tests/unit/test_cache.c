@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/cache.h"
@@ -117,6 +118,57 @@ static void what_nobody_asks_for_takes_no_place(void **state)
     cache_free(cache);
 }
 
+struct seen {
+    unsigned char times[2000];
+    unsigned count;
+};
+
+static void see(void *context, const struct finding *finding)
+{
+    struct seen *seen = context;
+
+    seen->times[strtoul(finding->key + 1, NULL, 10)]++;
+    seen->count++;
+}
+
+static void put_numbered(struct cache *cache, unsigned from, unsigned to)
+{
+    char name[64];
+
+    for (unsigned i = from; i < to; i++) {
+        snprintf(name, sizeof name, "n%u.example", i);
+        assert_true(cache_put(cache, make(name, VERDICT_ENCRYPT, 1000), true));
+    }
+}
+
+/* What is renewed between shares, or joins, pushes nobody out of the walk. */
+static void a_walk_meets_all_that_stay(void **state)
+{
+    struct cache *cache = cache_new(10000, 1 << 24);
+    struct seen seen = {0};
+    struct map_walk walk = {0};
+    unsigned shares = 0;
+
+    (void)state;
+    assert_true(cache_some(cache, &walk, see, &seen));
+    put_numbered(cache, 0, 500);
+    while (!cache_some(cache, &walk, see, &seen)) {
+        put_numbered(cache, shares * 7 % 500, shares * 7 % 500 + 1); /* renewed */
+        shares++;
+    }
+    assert_int_equal(seen.count, 500);
+    assert_int_equal(strspn((char *)seen.times, "\1"), 500);
+
+    seen = (struct seen){0};
+    walk = (struct map_walk){0};
+    for (shares = 0; !cache_some(cache, &walk, see, &seen); shares++)
+        if (shares == 3)
+            put_numbered(cache, 500, 2000);
+    for (unsigned i = 0; i < 500; i++)
+        assert_int_not_equal(seen.times[i], 0);
+    cache_free(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +177,7 @@ int main(void)
         cmocka_unit_test(the_least_used_goes_first),
         cmocka_unit_test(octets_are_bounded_too),
         cmocka_unit_test(what_nobody_asks_for_takes_no_place),
+        cmocka_unit_test(a_walk_meets_all_that_stay),
     };
 
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);

@@ -10,6 +10,9 @@ from case import case
 from orders import BAD, FAULT, FOUND, LITERAL, Ordered, said, wanted
 
 ROW = "orders"
+DAEMONS = {
+    "orders-renewed": {**orders.QUICK, "ttl-min": "5s", "ttl-max": "5s", "refresh-rate": "500", "refresh-idle": "1h"},
+}
 
 
 def operation(name, group="few", valgrind=False):
@@ -123,6 +126,22 @@ def _(c):
                 wanted("forecast", (found[c.d]["forecast"]["dane-only"], found[wrong]["forecast"]["dane-only"], found[clear]["forecast"]["encrypt"],
                                     found[weak]["forecast"]["verify"]), ("flows", "defers", "defers", "defers"))
         c.do(step)
+
+
+@operation("mxcrypt report: nobody is left out or counted twice while answers are renewed")
+def _(c):
+    FOUND["dane-only"][0](c)
+    c.zone("*.many MX 10 mx")
+    count = 400
+
+    def step():
+        with Ordered(c, like="orders-renewed") as life:
+            one = life.start()
+            for number in range(count):
+                life.must_be("DO", f"n{number}.many.{c.d}")
+            counted = [one.value("report")["nexthops"] for _ in range(25)]
+            wanted("next-hops", counted, [count] * 25)
+    c.do(step)
 
 
 @operation("explain says the rule, in words and in JSON")
