@@ -3,13 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "cli/cli.h"
+#include "cli/stream.h"
 
 #define ANSWER_MAX     (64 * 1024 * 1024)
 #define ANSWER_SLACK_S 10 /* beyond the job-deadline */
@@ -20,62 +18,6 @@ static int complain(const char *what, const char *path)
     if (errno == ENOENT || errno == ECONNREFUSED)
         fputs("mxcrypt: is mxcryptd running? --fresh and probe work without it\n", stderr);
     return -1;
-}
-
-static int connect_to(const char *path, int64_t wait_ms)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    struct timeval wait = {.tv_sec = (time_t)(wait_ms / 1000 + ANSWER_SLACK_S)};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return complain("socket for", path);
-    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    if (connect(fd, (const struct sockaddr *)&name, sizeof name) == 0)
-        return fd;
-    complain("cannot reach", path);
-    close(fd);
-    return -1;
-}
-
-static bool send_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = send(fd, text, length, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
-/* Reads up to and without the line's end. */
-static bool read_line(int fd, struct buf *line)
-{
-    char part[65536];
-
-    for (;;) {
-        ssize_t n = recv(fd, part, sizeof part, 0);
-        char *end;
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n == 0)
-            errno = ECONNRESET;
-        if (n <= 0)
-            return false;
-        end = memchr(part, '\n', (size_t)n);
-        buf_add(line, part, end == NULL ? (size_t)n : (size_t)(end - part));
-        if (line->failed)
-            errno = EMSGSIZE;
-        if (end != NULL || line->failed)
-            return !line->failed;
-    }
 }
 
 static json_t *parse_answer(const struct buf *line, int *status)
@@ -96,7 +38,10 @@ static json_t *parse_answer(const struct buf *line, int *status)
 
 int client_open(const struct cli *cli)
 {
-    return connect_to(cli->config.control_socket, cli->config.job_deadline_ms);
+    const char *path = cli->config.control_socket;
+    int fd = stream_connect_path(path, cli->config.job_deadline_ms / 1000 + ANSWER_SLACK_S);
+
+    return fd >= 0 ? fd : complain("cannot reach", path);
 }
 
 json_t *client_ask_on(const struct cli *cli, int fd, json_t *request, int *status)
@@ -110,7 +55,8 @@ json_t *client_ask_on(const struct cli *cli, int fd, json_t *request, int *statu
     *status = text == NULL ? CLI_USAGE : CLI_NO_DAEMON;
     if (text == NULL)
         fputs("mxcrypt: the key is not valid UTF-8\n", stderr);
-    else if (send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1) && read_line(fd, &line))
+    else if (stream_send(fd, text, strlen(text)) && stream_send(fd, "\n", 1) &&
+             stream_read_until(fd, &line, '\n'))
         answer = parse_answer(&line, status);
     else
         complain("no answer from", cli->config.control_socket);

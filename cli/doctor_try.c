@@ -7,16 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "cli/stream.h"
 
 #define REPLY_MAX    4096
 #define KEY          ".doctor.invalid" /* a parent key: answered at once, without a lookup */
@@ -44,100 +42,19 @@ static void not_tried(struct doctor_try *out, const char *why)
     snprintf(out->why, sizeof out->why, "%s", why);
 }
 
-/* ---- streams ---- */
-
-static bool send_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = send(fd, text, length, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text += n;
-        length -= (size_t)n;
-    }
-    return true;
-}
-
-/* Reads until `last` comes; false with errno, ECONNRESET at the end of the stream. */
-static bool read_until(int fd, struct buf *to, char last)
-{
-    char part[4096];
-    ssize_t n;
-
-    while (to->length == 0 || to->data[to->length - 1] != last) {
-        n = recv(fd, part, sizeof part, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n == 0)
-            errno = ECONNRESET;
-        if (n <= 0)
-            return false;
-        buf_add(to, part, (size_t)n);
-        if (to->failed)
-            errno = EMSGSIZE;
-        if (to->failed)
-            return false;
-    }
-    return true;
-}
-
-/* A connected socket, or -1 with errno. */
-static int connect_to(int family, const void *name, socklen_t length)
-{
-    struct timeval wait = {.tv_sec = DOCTOR_TRY_S};
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-    if (connect(fd, name, length) == 0)
-        return fd;
-    error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-static int connect_path(const char *path)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-
-    if (strlen(path) >= sizeof name.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
-    return connect_to(AF_UNIX, &name, sizeof name);
-}
-
-static int connect_ip(const struct ip *ip, uint16_t port)
-{
-    struct sockaddr_in name4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 name6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-    if (ip->family == 4) {
-        memcpy(&name4.sin_addr, ip->octets, 4);
-        return connect_to(AF_INET, &name4, sizeof name4);
-    }
-    memcpy(&name6.sin6_addr, ip->octets, 16);
-    return connect_to(AF_INET6, &name6, sizeof name6);
-}
+/* ---- asking ---- */
 
 void doctor_try_control(struct doctor_try *out, const char *path, const char *request,
                         struct buf *answer)
 {
-    int fd = connect_path(path);
+    int fd = stream_connect_path(path, DOCTOR_TRY_S);
 
     if (fd < 0) {
         bad(out, errno, "connect");
         return;
     }
-    if (send_all(fd, request, strlen(request)) && send_all(fd, "\n", 1) &&
-        read_until(fd, answer, '\n'))
+    if (stream_send(fd, request, strlen(request)) && stream_send(fd, "\n", 1) &&
+        stream_read_until(fd, answer, '\n'))
         good(out);
     else
         bad(out, errno, "no answer");
@@ -213,12 +130,12 @@ static int connect_map(const struct postfix_map *map)
     struct ip ip;
 
     if (map->kind == POSTFIX_MAP_UNIX)
-        return connect_path(map->path);
+        return stream_connect_path(map->path, DOCTOR_TRY_S);
     if (!ip_parse(&ip, strcmp(map->host, "localhost") == 0 ? "127.0.0.1" : map->host)) {
         errno = EDESTADDRREQ;
         return -1;
     }
-    return connect_ip(&ip, map->port);
+    return stream_connect_ip(&ip, map->port, DOCTOR_TRY_S);
 }
 
 static void judge_reply(struct doctor_try *out, const struct postfix_map *map, const char *reply)
@@ -258,8 +175,8 @@ static void try_map(struct doctor_try *out, const void *what)
         buf_adds(&request, "get " KEY "\n");
     else
         buf_addf(&request, "%zu:%s %s,", strlen(map->name) + 1 + strlen(KEY), map->name, KEY);
-    if (send_all(fd, buf_text(&request), request.length) &&
-        read_until(fd, &reply, tcp ? '\n' : ','))
+    if (stream_send(fd, buf_text(&request), request.length) &&
+        stream_read_until(fd, &reply, tcp ? '\n' : ','))
         judge_reply(out, map, buf_text(&reply));
     else
         bad(out, errno == EAGAIN ? ETIMEDOUT : errno, "no answer");

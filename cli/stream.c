@@ -1,0 +1,93 @@
+/* stream: see stream.h. */
+#include "cli/stream.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PART_SIZE 65536
+
+static int connect_to(int family, const void *name, socklen_t length, int64_t wait_s)
+{
+    struct timeval wait = {.tv_sec = (time_t)wait_s};
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+    if (connect(fd, name, length) == 0)
+        return fd;
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int stream_connect_path(const char *path, int64_t wait_s)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof name.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    return connect_to(AF_UNIX, &name, sizeof name, wait_s);
+}
+
+int stream_connect_ip(const struct ip *ip, uint16_t port, int64_t wait_s)
+{
+    struct sockaddr_in name4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 name6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+    if (ip->family == 4) {
+        memcpy(&name4.sin_addr, ip->octets, 4);
+        return connect_to(AF_INET, &name4, sizeof name4, wait_s);
+    }
+    memcpy(&name6.sin6_addr, ip->octets, 16);
+    return connect_to(AF_INET6, &name6, sizeof name6, wait_s);
+}
+
+bool stream_send(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = send(fd, text, length, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        text += n;
+        length -= (size_t)n;
+    }
+    return true;
+}
+
+bool stream_read_until(int fd, struct buf *to, char last)
+{
+    char part[PART_SIZE];
+
+    for (;;) {
+        ssize_t n = recv(fd, part, sizeof part, 0);
+        char *end;
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = ECONNRESET;
+        if (n <= 0)
+            return false;
+        end = memchr(part, last, (size_t)n);
+        buf_add(to, part, end == NULL ? (size_t)n : (size_t)(end - part));
+        if (to->failed)
+            errno = EMSGSIZE;
+        if (end != NULL || to->failed)
+            return !to->failed;
+    }
+}
