@@ -1,7 +1,7 @@
 #!/bin/bash
-# Runs every test: layers, manual, dashboard and alerts, format, build, unit, fuzz smoke, kill (-9, two hundred times), world (ASan+UBSan),
-# world (valgrind).
-# usage: tests/run.sh [layers|manual|grafana|format|build|unit|fuzz|kill|world|valgrind]...   (default: all of them)
+# Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, fuzz smoke, kill
+# (-9, two hundred times), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
+# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|fuzz|kill|world|valgrind]...   (default: all of them)
 # Installs what is missing. The last line is "N passed, N failed"; exit status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -82,6 +82,11 @@ run_build() {
     result "an empty configuration is valid" $? "$logs/empty.log"
 }
 
+run_package() {
+    tests/package.sh build >"$logs/package.log" 2>&1
+    counted "package" "$logs/package.log" $?
+}
+
 run_unit() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     [ -x build/asan/bin/unit_base ] || { result "unit tests were built" 1; return; }
@@ -143,7 +148,7 @@ only_cases() {
 
 contrib/packages.sh test || exit 2
 mkdir -p "$logs"
-for step in "${@:-layers manual grafana format build unit fuzz kill world valgrind}"; do
+for step in "${@:-layers manual grafana format build package unit fuzz kill world valgrind}"; do
     for name in $step; do
         "run_$name"
     done
