@@ -36,6 +36,7 @@ struct seen {
     unsigned calls;
     bool ok;
     int status;
+    enum fetch_failure failure;
     size_t length;
     char why[300], body[64];
 };
@@ -47,6 +48,7 @@ static inline void fetched(void *context, const struct https_result *result)
     seen->calls++;
     seen->ok = result->ok;
     seen->status = result->status;
+    seen->failure = result->failure;
     seen->length = result->length;
     snprintf(seen->why, sizeof seen->why, "%s", result->ok ? "" : result->why);
     snprintf(seen->body, sizeof seen->body, "%.60s", result->ok ? result->body : "");

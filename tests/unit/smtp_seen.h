@@ -47,6 +47,7 @@ struct seen {
     struct starttls_result result;
     struct arena *arena;
     bool failed_here;
+    enum smtp_failure failure;
     struct smtp_probe *probe;
     struct server *server;
 };
@@ -67,6 +68,7 @@ static inline void on_done(void *data, const struct starttls_result *result)
     seen->calls++;
     keep(&seen->result, seen->arena, result);
     seen->failed_here = smtp_failed_here(seen->probe);
+    seen->failure = smtp_failure(seen->probe);
     server_close(seen->server);
 }
 

@@ -129,6 +129,8 @@ static void test_timeout(void **state)
     answer = look_up(f, "mx.example", DNS_A);
     assert_int_equal(answer->outcome, DNS_FAILED); /* B-5, B-17 */
     assert_string_equal(answer->why, "timeout");
+    assert_int_equal(answer->failure, DNS_FAILURE_TIMEOUT);
+    assert_int_equal(stats_of(f).by_failure[DNS_FAILURE_TIMEOUT], 1);
     assert_string_equal(answer->owner, "mx.example");
     assert_int_equal(f->responders[0].count, 3);
     assert_true(uv_now(&f->loop) - began >= SHORT_MS + 2 * SHORT_MS + 4 * SHORT_MS);
@@ -194,6 +196,7 @@ static void test_all_refused(void **state)
     answer = look_up(f, "mx.example", DNS_A); /* hostile 40: resolver down */
     assert_int_equal(answer->outcome, DNS_FAILED);
     assert_string_equal(answer->why, "127.0.0.1: connection refused");
+    assert_int_equal(answer->failure, DNS_FAILURE_NETWORK);
 }
 
 static void test_error_doubted(void **state)

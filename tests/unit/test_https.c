@@ -102,6 +102,10 @@ static void responses_are_judged(void **state)
             fail_msg("%s: body %zu %s", rows[i].name, seen.length, seen.body);
         if (!seen.ok && seen.why[0] == '\0')
             fail_msg("%s: no reason", rows[i].name);
+        if (!seen.ok)
+            assert_int_equal(seen.failure, seen.status != 0 && seen.status != 200
+                                               ? FETCH_FAILURE_STATUS
+                                               : FETCH_FAILURE_RESPONSE);
     }
 }
 
@@ -260,6 +264,7 @@ static void the_deadline_is_for_the_whole(void **state)
         server_answers(&server, &answers[i]);
         seen = fetch_at(HOST, &loopback, 300);
         expect("A-29", &seen, why[i]);
+        assert_int_equal(seen.failure, FETCH_FAILURE_TIMEOUT);
     }
 }
 
