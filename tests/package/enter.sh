@@ -40,7 +40,7 @@ if [ -n "$boot" ]; then
     mount -t tmpfs -o mode=755 run run
     set -- /lib/systemd/systemd --log-target=journal
 fi
-hostname mx.package.example
+hostname mx.package.signed
 mkdir -p .old
 pivot_root . .old
 cd /
