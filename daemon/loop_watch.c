@@ -12,14 +12,16 @@ static void on_turn(uv_prepare_t *turn)
     int64_t used_ns = clock_thread_cpu_ns(), took_ns = used_ns - watch->used_ns;
 
     watch->used_ns = used_ns;
-    if (took_ns >= watch->limit_ns)
+    if (took_ns >= watch->limit_ns && watch->turned)
         log_event(LOG_LEVEL_WARNING, "loop-stalled", "cpu_ms", LOG_NUM(took_ns / NS_PER_MS), NULL);
+    watch->turned = true; /* what came before is the start, when nobody waits yet */
 }
 
 void loop_watch_init(struct loop_watch *watch, uv_loop_t *loop, int64_t limit_ms)
 {
     uv_prepare_init(loop, &watch->turn);
     watch->turn.data = watch;
+    watch->turned = false;
     watch->limit_ns = limit_ms * NS_PER_MS;
     watch->used_ns = clock_thread_cpu_ns();
     if (limit_ms > 0)

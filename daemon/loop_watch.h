@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -12,6 +13,7 @@ struct loop_watch {
     uv_prepare_t turn;
     int64_t limit_ns;
     int64_t used_ns; /* processor time of this thread at the last turn */
+    bool turned;
 };
 
 /* Warns in the log about every turn that takes `limit_ms` or more; 0: does nothing. Close with

@@ -24,6 +24,8 @@ void orders_free(struct orders *orders);
 unsigned orders_generation(const struct orders *orders);
 /* Pointers in `out` are valid while the generation is the same. */
 void orders_find(const struct orders *orders, const struct key *key, struct ruling *out);
+bool orders_has_rules(const struct orders *orders);
+/* NULL: there is no file. */
 const struct rules *orders_rules(const struct orders *orders);
 const struct ruling_options *orders_options(const struct orders *orders);
 

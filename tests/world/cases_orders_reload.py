@@ -211,6 +211,8 @@ def _(c):
         with Ordered(c, many) as life:
             one = life.start()
             life.must_be("DO", c.d)
+            wanted("named in the log, and counted", (len(one.events("rule-lapsed")), [line.split("count=")[1].split()[0]
+                                                                                       for line in one.events("more-rules-lapse")]), (100, ["1900"]))
             slowest = []
 
             def asks():
