@@ -4,6 +4,7 @@
  */
 #include "daemon/reload.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -16,6 +17,7 @@ struct reload {
     uv_work_t work;
     struct list now, next; /* waiters of this reading and of the one after it */
     bool reading, again, closing;
+    bool had_rules; /* when this reading began */
     /* the thread's, while it reads */
     struct config fresh;
     struct rules *rules;
@@ -34,6 +36,18 @@ void reload_leave(struct reload_waiter *waiter)
     list_remove(&waiter->link);
 }
 
+/* A file that need not be there, but was: it may be just being replaced, and to lose all rules
+ * would open what they close. Who wants none says so. */
+static bool is_lost(struct reload *reload)
+{
+    if (reload->rules != NULL || !reload->had_rules)
+        return false;
+    snprintf(reload->error, sizeof reload->error,
+             "%s: there are rules in force, and the file is gone: leave it empty to have none",
+             reload->fresh.rules_path);
+    return true;
+}
+
 static void read_files(uv_work_t *work)
 {
     struct reload *reload = work->data;
@@ -41,8 +55,13 @@ static void read_files(uv_work_t *work)
 
     reload->rules = NULL;
     reload->refused = config_load(&reload->fresh, source->path, source->overrides,
-                                  source->override_count, reload->error) != 0 ||
-                      config_read_rules(&reload->rules, &reload->fresh, NULL, reload->error) != 0;
+                                  source->override_count, reload->error) != 0;
+    if (reload->refused)
+        return;
+    /* what needs a restart is as it was until then, for rules too */
+    reload->fresh.prober.smtp_port = reload->running->prober.smtp_port;
+    reload->refused = config_read_rules(&reload->rules, &reload->fresh, NULL, reload->error) != 0 ||
+                      is_lost(reload);
 }
 
 static void bring_in_force(struct reload *reload, struct reload_result *result)
@@ -103,6 +122,7 @@ static void read_now(struct reload *reload)
     reload->again = false;
     list_take(&reload->now, &reload->next);
     reload->reading = true;
+    reload->had_rules = orders_has_rules(reload->orders);
     reload->work.data = reload;
     CHECK(uv_queue_work(reload->loop, &reload->work, read_files, on_read) == 0);
 }

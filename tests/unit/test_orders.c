@@ -258,6 +258,54 @@ static void what_is_wrong_changes_nothing(void **state)
     end();
 }
 
+static void a_file_that_was_there_and_is_gone_changes_nothing(void **state)
+{
+    struct reload *reload;
+    struct seen seen;
+    char folder_only[256];
+
+    (void)state;
+    if (access(MXC_RULES_FILE, F_OK) == 0)
+        skip(); /* this host has one */
+    begin_with("a.example exactly encrypt\n");
+    reload = reload_new(&loop, &config, orders);
+    unlink(rules_path);
+    snprintf(folder_only, sizeof folder_only, SETTINGS);
+    write_file(config_path, folder_only); /* the default file, which is not there */
+    start(reload, &seen);
+    until(&seen);
+    assert_true(seen.refused);
+    assert_non_null(strstr(seen.text, "leave it empty"));
+    told("a.example", ANSWER_OK, "encrypt");
+    replace("");
+    start(reload, &seen);
+    until(&seen);
+    assert_false(seen.refused);
+    reload_close(reload);
+    end();
+}
+
+/* The port of a key without one is the running daemon's until it is started anew. */
+static void a_new_port_counts_for_rules_after_a_restart(void **state)
+{
+    struct reload *reload;
+    struct seen seen;
+    char text[512];
+
+    (void)state;
+    begin_with("a.example:2525 exactly encrypt\n");
+    reload = reload_new(&loop, &config, orders);
+    snprintf(text, sizeof text, "%ssmtp-port = 2525\n", settings);
+    write_file(config_path, text);
+    start(reload, &seen);
+    until(&seen);
+    assert_false(seen.refused);
+    assert_string_equal(seen.text, "smtp-port");
+    told("a.example:2525", ANSWER_OK, "encrypt");
+    reload_close(reload);
+    end();
+}
+
 /* Who asks while a reading is under way gets what the files say afterwards. */
 static void who_asks_meanwhile_waits_for_the_next_reading(void **state)
 {
@@ -306,6 +354,8 @@ int main(void)
         cmocka_unit_test(a_bad_file_at_start_is_fatal),
         cmocka_unit_test(reload_brings_in_what_may_change_and_names_the_rest),
         cmocka_unit_test(what_is_wrong_changes_nothing),
+        cmocka_unit_test(a_file_that_was_there_and_is_gone_changes_nothing),
+        cmocka_unit_test(a_new_port_counts_for_rules_after_a_restart),
         cmocka_unit_test(who_asks_meanwhile_waits_for_the_next_reading),
         cmocka_unit_test(closed_in_the_middle_nobody_is_told),
     };
