@@ -326,6 +326,11 @@ static struct span take_argument(struct reading *reading)
 
 /* ---- the line ---- */
 
+static bool is_c1(char second)
+{
+    return (unsigned char)second >= 0x80 && (unsigned char)second < 0xa0;
+}
+
 static int octets_fault(struct reading *reading)
 {
     for (size_t i = 0; i < reading->rest.length; i++) {
@@ -333,6 +338,10 @@ static int octets_fault(struct reading *reading)
 
         if ((c < ' ' && c != '\t') || c == 0x7f)
             return fault(reading, "a control character: \\x%02x", c);
+        /* U+0080 to U+009F: terminals take some of them for commands */
+        if (c == 0xc2 && i + 1 < reading->rest.length && is_c1(reading->rest.text[i + 1]))
+            return fault(reading, "a control character: U+00%02x",
+                         (unsigned char)reading->rest.text[i + 1]);
     }
     return 0;
 }

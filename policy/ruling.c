@@ -69,7 +69,8 @@ static enum withheld withheld_by(const struct rule *rule, const struct ruling_op
 void ruling_find(struct ruling *out, const struct rules *rules,
                  const struct ruling_options *options, const struct key *key, int64_t now_s)
 {
-    out->rule = rules == NULL ? NULL : rules_find(rules, key, now_s);
+    /* a key that could not be read has no name that a rule might be for, and `*` may be weaker */
+    out->rule = rules == NULL || key->no_memory ? NULL : rules_find(rules, key, now_s);
     out->withheld = withheld_by(out->rule, options, key);
 }
 
@@ -139,10 +140,11 @@ static bool refuses_starttls(const struct verdict *found)
     return found->starttls == STARTTLS_SOME_REFUSED || found->remembered.refused;
 }
 
-/* `dane` where every usable host can be insisted on, so that dane-only is never weaker. */
-static bool is_partly_dane(const struct verdict *found)
+/* `dane` at a signed MX with usable records: at such hosts no floor is as strong, and at the others
+ * dane-only is never weaker. Full, when there was more than could be looked at. */
+static bool has_usable_tlsa(const struct verdict *found)
 {
-    return found->dane == DANE_MIXED && found->reason != REASON_DANE_TRUNCATED;
+    return found->dane == DANE_MIXED || found->dane == DANE_FULL;
 }
 
 /* A literal `secure` says more of its hosts than a found one, which is the policy domain's word. */
@@ -159,7 +161,7 @@ static void at_least(struct outcome *out, const struct rule *rule, const struct 
 {
     if (is_enough(found, rule))
         found_stands(out, found);
-    else if (found->level == VERDICT_DANE && is_partly_dane(found))
+    else if (found->level == VERDICT_DANE && has_usable_tlsa(found))
         dane_only(out);
     else if (found->level == VERDICT_DANE && found->dane == DANE_ERROR)
         temp(out, OUTCOME_AT_LEAST_DANE_REASON);

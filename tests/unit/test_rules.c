@@ -231,6 +231,10 @@ static const struct bad {
     {"two carriage returns", "example.com off\r\r\n", "a control character: \\x0d"},
     {"a carriage return at the end", "example.com off\r", "a control character: \\x0d"},
     {"a form feed", "example.com off\f", "a control character: \\x0c"},
+    {"a control character of Latin-1",
+     "example.com off ticket=a\xc2\x9b"
+     "31m",
+     "line 1: a control character: U+009b"},
     {"a delete", "example.com off\x7f", "a control character: \\x7f"},
 
     {"twice, lines apart", "example.com off\n\nExample.COM. monitor",

@@ -87,7 +87,9 @@ static const struct row {
     {"at-least encrypt", &enforce, DO, REASON_DANE_FULL, DANE_FULL, 0, FOUND},
     {"at-least encrypt", &enforce, TMP, REASON_MX_ERROR, DANE_UNKNOWN, 0, FOUND},
     {"at-least encrypt", &enforce, DA, REASON_DANE_MIXED, DANE_MIXED, 0, AT_LEAST("dane-only")},
-    {"at-least encrypt", &enforce, DA, REASON_DANE_TRUNCATED, DANE_MIXED, 0, AT_LEAST("encrypt")},
+    {"at-least encrypt", &enforce, DA, REASON_DANE_TRUNCATED, DANE_MIXED, 0, AT_LEAST("dane-only")},
+    {"at-least encrypt", &enforce, DA, REASON_DANE_TRUNCATED, DANE_FULL, 0, AT_LEAST("dane-only")},
+    {"at-least verify", &enforce, DA, REASON_DANE_TRUNCATED, DANE_FULL, 0, AT_LEAST("dane-only")},
     {"at-least encrypt", &enforce, DA, REASON_DANE_UNSIGNED, DANE_UNSIGNED, 0, AT_LEAST("encrypt")},
     {"at-least encrypt", &enforce, DA, REASON_DANE_UNUSABLE, DANE_UNUSABLE, 0, AT_LEAST("encrypt")},
     {"at-least encrypt", &enforce, DA, REASON_DANE_UNUSABLE, DANE_UNUSABLE, STARTTLS_SOME_REFUSED,
@@ -187,6 +189,26 @@ static void test_a_refusal_is_remembered(void **state)
     rules_free(rules);
 }
 
+/* Which rule it has is not known: the one for everybody may be weaker than its own. */
+static void test_a_key_that_could_not_be_read_waits(void **state)
+{
+    struct verdict verdict = found(TMP, REASON_MEMORY, DANE_UNKNOWN, STARTTLS_ALL_UNKNOWN);
+    struct rules *rules = rules_of("xn--bcher-kva.example exactly encrypt\n* off\n");
+    struct key key = key_of("[");
+    struct outcome outcome;
+    struct ruling ruling;
+
+    (void)state;
+    key.no_memory = true;
+    ruling_find(&ruling, rules, &enforce, &key, 0);
+    ruling_decide(&outcome, &ruling, &verdict);
+    assert_int_equal(outcome.level, TMP);
+    ruling_find(&ruling, rules, &monitor, &key, 0);
+    ruling_decide(&outcome, &ruling, &verdict);
+    assert_int_equal(outcome.kind, OUTCOME_NOTFOUND);
+    rules_free(rules);
+}
+
 /* ---- over the whole product ---- */
 
 /* How strong a level is at the host where it is weakest: `dane` is `may` where there is no TLSA. */
@@ -223,6 +245,9 @@ static void test_never_weaker(void **state)
                         ruling_decide(&outcome, &ruling, &verdict);
                         assert_true(strength(outcome.level) >= strength(levels[f]));
                         assert_true(strength(outcome.level) >= strength(verdict.level));
+                        /* what authenticates the hosts that have records goes on to do so */
+                        if (level == DA && (dane == DANE_FULL || dane == DANE_MIXED))
+                            assert_int_equal(outcome.level, DO);
                         assert_false(outcome.withheld);
                         if (outcome.kind == OUTCOME_POLICY)
                             assert_true(
@@ -374,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_a_refusal_is_remembered),
+        cmocka_unit_test(test_a_key_that_could_not_be_read_waits),
         cmocka_unit_test(test_never_weaker),
         cmocka_unit_test(test_wants_lookup),
         cmocka_unit_test(test_rollout),
