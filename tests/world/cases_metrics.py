@@ -31,8 +31,8 @@ IMPATIENT = {"dns_timeout": "1s", "dns_tries": "1"}
 SHORT = {"greeting_deadline": "1s", "probe_deadline": "3s", "fetch_deadline": "2s"}
 
 
-def metrics(name):
-    return case(ROW, name, daemon="metrics")
+def metrics(name, valgrind=True):
+    return case(ROW, name, daemon="metrics", valgrind=valgrind)
 
 
 def hostile(name, group="hostile-metrics"):
@@ -81,7 +81,7 @@ def _(c):
     c.check("text", lambda: c.label in exposition.scrape(PORT).text, False)
 
 
-@metrics("answers, cache and how long it took count what was asked")
+@metrics("answers, cache and how long it took count what was asked", valgrind=False)
 def _(c):
     c.zone("@ MX 10 mx")
     c.host("mx", "good")
@@ -148,7 +148,7 @@ SMTP = {
 }
 
 
-@metrics("failures of probes, by kind")
+@metrics("failures of probes, by kind", valgrind=False)
 def _(c):
     for kind, temper in SMTP.items():
         address = c.address() if temper is None else c.server("mx.example", temper=temper).address
@@ -166,7 +166,7 @@ def _(c):
     c.do(step)
 
 
-@metrics("failures of policy fetches, by kind")
+@metrics("failures of policy fetches, by kind", valgrind=False)
 def _(c):
     text = sts_text("mx.example")
     policies = {"status": (Policy(text, status="404 Not Found"), None), "policy": (Policy(b"version: STSv2\r\n"), None),
