@@ -62,6 +62,12 @@ int do_log_level(struct cli *cli, char **words)
 
 int do_set_log_level(struct cli *cli, char **words)
 {
+    enum log_level level;
+
+    if (!log_level_parse(&level, words[0])) {
+        fputs("mxcrypt: a level is error, warning, info or debug\n", stderr);
+        return CLI_USAGE;
+    }
     return ask_log_level(cli, words[0]);
 }
 

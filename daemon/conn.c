@@ -250,6 +250,19 @@ static bool has_turn(struct conn *conn)
     return false;
 }
 
+/* Replies at once. */
+static void reply_told(struct conn *conn, const struct told *told, enum answer_form form)
+{
+    struct buf *place = reply_place(conn);
+
+    if (place != NULL) {
+        struct answer answer = told_answer(told, form);
+
+        conn->protocol->reply(place, &answer);
+    }
+    placed(conn, place);
+}
+
 /* Joins the lookup. False when the request has to wait for another turn of the loop: it is not
  * taken. */
 static bool take_unknown(struct conn *conn, const struct request *request, enum answer_form form)
@@ -261,6 +274,10 @@ static bool take_unknown(struct conn *conn, const struct request *request, enum 
     if (!server_lookup_share(conn->server)) {
         wait_for_turn(conn);
         return false;
+    }
+    if (engine_withheld(conn->server->engine, request->key, request->key_length, &told)) {
+        reply_told(conn, &told, form);
+        return true;
     }
     pending = pending_new(conn);
     if (pending == NULL) {
@@ -282,18 +299,11 @@ static bool take_unknown(struct conn *conn, const struct request *request, enum 
 static bool take_request(struct conn *conn, const struct request *request)
 {
     enum answer_form form = form_of(conn, request);
-    struct buf *place;
     struct told told;
 
     if (!engine_known(conn->server->engine, request->key, request->key_length, &told))
         return take_unknown(conn, request, form);
-    place = reply_place(conn);
-    if (place != NULL) {
-        struct answer answer = told_answer(&told, form);
-
-        conn->protocol->reply(place, &answer);
-    }
-    placed(conn, place);
+    reply_told(conn, &told, form);
     return true;
 }
 

@@ -21,10 +21,22 @@ struct engine {
     struct refresh *refresh;
     struct warmup *warmup;
     struct finding *unlisted;  /* for keys that only rules could answer */
+    struct finding *pending;   /* where nobody waits for what is found */
     struct finding *no_memory; /* when even the key could not be read */
     struct finding *overload;  /* when there is no room for one more job */
     struct engine_stats stats;
 };
+
+/* What was withheld before anybody knew whether there was something to withhold. */
+static void on_unattended(void *context, const struct finding *finding)
+{
+    struct engine *engine = context;
+    struct told told;
+
+    engine_look(engine, finding, &told);
+    if (told.outcome.withheld)
+        engine->stats.withheld_by_level[finding->verdict.level]++;
+}
 
 static int make_parts(struct engine *engine, uv_loop_t *loop)
 {
@@ -35,6 +47,8 @@ static int make_parts(struct engine *engine, uv_loop_t *loop)
         return error;
     engine->cache = memory_cache(engine->memory);
     engine->jobs = jobs_new(loop, config, &engine->tools, engine->memory);
+    if (engine->jobs != NULL)
+        jobs_set_unattended(engine->jobs, on_unattended, engine);
     if (engine->jobs != NULL)
         engine->refresh = refresh_new(loop, config, engine->memory, engine->jobs);
     if (engine->refresh != NULL)
@@ -54,11 +68,13 @@ int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config
     engine->tools = *tools;
     engine->orders = orders;
     engine->unlisted = finding_standing(VERDICT_NO_OPINION, REASON_KEY);
+    engine->pending = finding_standing(VERDICT_TEMP, REASON_PENDING);
     engine->no_memory = finding_standing(VERDICT_TEMP, REASON_MEMORY);
     engine->overload = finding_standing(VERDICT_TEMP, REASON_OVERLOAD);
     error = make_parts(engine, loop);
     *out = engine;
-    if (engine->unlisted == NULL || engine->no_memory == NULL || engine->overload == NULL)
+    if (engine->unlisted == NULL || engine->pending == NULL || engine->no_memory == NULL ||
+        engine->overload == NULL)
         error = UV_ENOMEM;
     return error;
 }
@@ -82,6 +98,7 @@ void engine_free(struct engine *engine)
     if (engine->memory != NULL)
         memory_free(engine->memory);
     finding_free(engine->unlisted);
+    finding_free(engine->pending);
     finding_free(engine->no_memory);
     finding_free(engine->overload);
     free(engine);
@@ -213,6 +230,23 @@ bool engine_known(struct engine *engine, const char *text, size_t length, struct
     key_parse(&key, text, length, engine->tools.smtp_port);
     if (!known(engine, &key, out))
         return false;
+    count(engine, out);
+    return true;
+}
+
+bool engine_withheld(struct engine *engine, const char *text, size_t length, struct told *out)
+{
+    struct ruling ruling;
+    struct key key;
+
+    key_parse(&key, text, length, engine->tools.smtp_port);
+    orders_find(engine->orders, &key, &ruling);
+    if (key.no_memory || ruling.withheld == WITHHELD_NO)
+        return false;
+    engine->stats.unattended += jobs_look_up(engine->jobs, &key) == 0;
+    out->finding = engine->pending;
+    ruling_decide(&out->outcome, &ruling, &out->finding->verdict);
+    out->outcome.withheld = false; /* on_unattended knows whether there is something to withhold */
     count(engine, out);
     return true;
 }

@@ -10,7 +10,7 @@
 #include "daemon/refresh.h"
 
 struct engine_stats {
-    uint64_t lookups, cache_hits, not_looked_up, waits;
+    uint64_t lookups, cache_hits, not_looked_up, waits, unattended;
     /* answers given: as found, by reason; by what the orders made of them; by level */
     uint64_t by_reason[REASON_COUNT];
     uint64_t by_outcome[OUTCOME_REASON_COUNT];
@@ -37,6 +37,11 @@ void engine_free(struct engine *engine);
  * a key that is never looked up. False: use engine_wait.
  */
 bool engine_known(struct engine *engine, const char *key, size_t length, struct told *out);
+/*
+ * For who wants an answer and no evidence: where the orders withhold whatever is found, that is
+ * known before it is found, and the lookup goes on unattended. False: use engine_wait.
+ */
+bool engine_withheld(struct engine *engine, const char *key, size_t length, struct told *out);
 /*
  * Joins or starts the lookup of a key that is not known. False: `waiter` is delivered exactly once,
  * later, unless jobs_leave(waiter) comes first; engine_tell says what it is told. True: *out says

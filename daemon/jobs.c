@@ -1,7 +1,7 @@
 /*
  * jobs: see jobs.h. A job's life: asking the store, in line, running, done. A finished job leaves
  * the map before its waiters are told, because telling one may bring the same question again. A job
- * still in line that nobody waits for any more is dropped, unless it refreshes.
+ * still in line that nobody waits for any more is dropped, unless it is unattended.
  *
  * Nothing here decides a verdict (policy/verdict.c), tells one (jobs_tell.c) or keeps the time
  * (jobs_clock.c).
@@ -105,7 +105,7 @@ static void on_starter(uv_timer_t *starter)
         if (member == NULL)
             return;
         job = LIST_ELEMENT(member, struct job, member);
-        if (!list_empty(&job->waiters) || job->refresh) {
+        if (!list_empty(&job->waiters) || job->unattended) {
             job_start(job);
         } else {
             job_end(job);
@@ -160,6 +160,7 @@ static void job_answer_known(struct job *job, const struct finding *known)
 
     job_end(job);
     list_take(&waiters, &job->waiters);
+    job_tell_nobody(job, copy);
     job_tell(jobs, &waiters, copy);
     finding_free(copy);
     job_free(job);
@@ -245,7 +246,7 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key, b
         return UV_ENOMEM;
     job->jobs = jobs;
     job->key = *key;
-    job->refresh = refresh;
+    job->refresh = job->unattended = refresh;
     list_init(&job->waiters);
     list_init(&job->ending);
     list_init(&job->hastening);
@@ -292,6 +293,28 @@ int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, i
     if (due->next == &waiter->due)
         jobs_clock_set(jobs, now);
     return 0;
+}
+
+int jobs_look_up(struct jobs *jobs, const struct key *key)
+{
+    struct job *job = job_find(jobs, key);
+    int error = 0;
+
+    if (job == NULL &&
+        jobs->fair.waiting + jobs->recalling > UNATTENDED_LINE(jobs->config->jobs_max))
+        return UV_ENOBUFS;
+    if (job == NULL)
+        error = job_new(&job, jobs, key, false);
+    if (error == 0)
+        job->asked = job->unattended = true;
+    return error;
+}
+
+void jobs_set_unattended(struct jobs *jobs,
+                         void (*done)(void *context, const struct finding *finding), void *context)
+{
+    jobs->unattended_done = done;
+    jobs->unattended_context = context;
 }
 
 int jobs_refresh(struct jobs *jobs, const struct key *key)

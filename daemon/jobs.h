@@ -63,6 +63,12 @@ const struct finding *jobs_early(const struct jobs *jobs, const struct key *key)
  */
 int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now);
 void jobs_leave(struct waiter *waiter);
+/* Somebody wants to know of `key`, but does not wait: there is a job for it, which goes on to its
+ * end; what it finds is told to jobs_set_unattended's callback. 0, UV_ENOMEM, or UV_ENOBUFS when
+ * the line is such that those who do wait would wait longer. */
+int jobs_look_up(struct jobs *jobs, const struct key *key);
+void jobs_set_unattended(struct jobs *jobs,
+                         void (*done)(void *context, const struct finding *finding), void *context);
 /* Starts a job for `key` that nobody waits for, unless there is one. 0, UV_ENOMEM or UV_ENOBUFS. */
 int jobs_refresh(struct jobs *jobs, const struct key *key);
 /* The operator ended the hold of `key`: its job goes on without what was proven by probing. */

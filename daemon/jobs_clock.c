@@ -61,7 +61,7 @@ static void tell_late(struct job *job, int64_t now)
         domain_use_remembered(job->lookup);
     finding = job_finding(job, now);
     job_select(&late, job, now, false);
-    if (job->lookup == NULL && list_empty(&job->waiters) && !job->refresh) {
+    if (job->lookup == NULL && list_empty(&job->waiters) && !job->unattended) {
         job_end(job);
         job_free(job);
     }

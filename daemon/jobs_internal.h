@@ -9,6 +9,8 @@
 #define CLOCK_SHARE  64
 #define START_SHARE  32
 #define NEXT_TURN_MS 1
+/* Jobs in line beyond which none is begun that nobody waits for: a part of those that may run. */
+#define UNATTENDED_LINE(jobs_max) ((jobs_max) / 4)
 /* Who wants the whole evidence waits until the job's own deadline has surely passed. */
 #define WHOLE_SLACK_MS 1000
 
@@ -22,7 +24,8 @@ struct job {
     int64_t probed_after;         /* of domain_request */
     struct finding *early;        /* owned */
     bool settled;                 /* nothing can change `early` any more */
-    bool refresh;                 /* goes on though nobody waits */
+    bool refresh;                 /* renews what is known before it ends */
+    bool unattended;              /* goes on though nobody waits */
     bool asked;                   /* somebody wanted to know */
     bool unasked;                 /* the store could not be asked what it knows */
     bool forgotten;               /* what it finds is not kept */
@@ -43,6 +46,8 @@ struct jobs {
     struct list hastening;      /* jobs by hasten_at */
     struct list ending;         /* running jobs by ends_at */
     struct finding *no_memory;  /* owned: what is said when there is none for a finding */
+    void (*unattended_done)(void *context, const struct finding *finding);
+    void *unattended_context;
     uv_timer_t clock;
     uv_timer_t starter; /* runs outside of any callback chain */
     unsigned recalling;
@@ -63,6 +68,8 @@ void job_changed(struct job *job, int64_t now);
 void job_tell_early(struct job *job, struct finding *take);
 /* Tells the waiters; NULL: that there is no memory. */
 void job_tell(const struct jobs *jobs, struct list *waiters, const struct finding *finding);
+/* The end of a job that somebody asked for without waiting; NULL: there was no memory. */
+void job_tell_nobody(const struct job *job, const struct finding *finding);
 /* A finding of the job's evidence as it is now; NULL without memory. */
 struct finding *job_finding(const struct job *job, int64_t now);
 /* The waiters that want an early answer, or those whose deadline has come, taken out. */

@@ -19,6 +19,14 @@ void job_tell(const struct jobs *jobs, struct list *waiters, const struct findin
     }
 }
 
+void job_tell_nobody(const struct job *job, const struct finding *finding)
+{
+    const struct jobs *jobs = job->jobs;
+
+    if (job->unattended && !job->refresh && finding != NULL && jobs->unattended_done != NULL)
+        jobs->unattended_done(jobs->unattended_context, finding);
+}
+
 /* The evidence of a job that has not started: nothing, but what is remembered of the policy. */
 static const struct evidence *blank_evidence(const struct job *job, struct arena *arena)
 {
@@ -110,6 +118,7 @@ void job_complete(struct job *job, int64_t now)
     keeping = (struct keeping){.by_refresh = !job->asked, .unasked = job->unasked};
     job_end(job);
     list_take(&waiters, &job->waiters);
+    job_tell_nobody(job, finding);
     /* a waiter may flush the cache, so what is told must not be the cache's own */
     if (!kept)
         told = finding;

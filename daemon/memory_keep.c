@@ -22,16 +22,17 @@ static void log_verdict(const struct memory *memory, const struct finding *befor
                         const struct finding *finding)
 {
     const struct verdict *verdict = &finding->verdict;
-    bool changed = level_of(before) != verdict->level;
     struct outcome outcome;
     struct ruling ruling;
     struct key key;
-    bool ordered;
+    bool ordered, changed;
 
     key_parse(&key, finding->key, finding->key_length, memory->config->prober.smtp_port);
     orders_find(memory->orders, &key, &ruling);
     ruling_decide(&outcome, &ruling, verdict);
     ordered = outcome.kind != OUTCOME_FOUND;
+    changed = level_of(before) != verdict->level ||
+              (before == NULL && ordered && ruling.rule != NULL && rule_is_named(ruling.rule));
     log_event(changed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "verdict", "domain", finding->key, "was",
               before == NULL ? NULL : verdict_level_name(before->verdict.level), "now",
               verdict_level_name(verdict->level), "reason", verdict_reason_code(verdict->reason),

@@ -141,6 +141,36 @@ static void monitor_withholds_what_is_wrong_with_us_too(void **state)
     end();
 }
 
+/* Mail does not wait for what it will not be told; the lookup goes on to its end all the same. */
+static void what_is_withheld_is_not_waited_for(void **state)
+{
+    struct told told_now;
+
+    (void)state;
+    begin_with("n.example at-least encrypt\n");
+    config.ruling.rollout = 0;
+    orders_replace(orders, NULL, &config.ruling);
+    assert_false(engine_known(engine, "d.example", 9, &told_now));
+    assert_true(engine_withheld(engine, "d.example", 9, &told_now));
+    assert_int_equal(told_answer(&told_now, FORM_PLAIN).status, ANSWER_NOTFOUND);
+    assert_false(told_now.outcome.withheld);
+    turn();
+    assert_int_equal(lookup_count, 1);
+    answer_dane(lookups[0], true);
+    assert_int_equal(engine_get_stats(engine)->withheld_by_level[VERDICT_DANE_ONLY], 1);
+    assert_true(engine_known(engine, "d.example", 9, &told_now));
+    assert_int_equal(told_now.finding->verdict.level, VERDICT_DANE_ONLY);
+    assert_true(told_now.outcome.withheld);
+    replace("n.example at-least encrypt\n");
+    assert_false(engine_withheld(engine, "n.example", 9, &told_now));
+    config.ruling.rollout = 100;
+    replace(NULL);
+    assert_false(engine_withheld(engine, "e.example", 9, &told_now));
+    told("d.example", ANSWER_OK, "dane-only");
+    assert_int_equal(lookup_count, 1);
+    end();
+}
+
 static void a_bad_file_at_start_is_fatal(void **state)
 {
     struct orders *none;
@@ -351,6 +381,7 @@ int main(void)
         cmocka_unit_test(some_rules_look_nothing_up),
         cmocka_unit_test(a_lookup_under_way_is_told_by_the_orders_of_its_end),
         cmocka_unit_test(monitor_withholds_what_is_wrong_with_us_too),
+        cmocka_unit_test(what_is_withheld_is_not_waited_for),
         cmocka_unit_test(a_bad_file_at_start_is_fatal),
         cmocka_unit_test(reload_brings_in_what_may_change_and_names_the_rest),
         cmocka_unit_test(what_is_wrong_changes_nothing),
