@@ -301,6 +301,7 @@ static bool take_request(struct conn *conn, const struct request *request)
     enum answer_form form = form_of(conn, request);
     struct told told;
 
+    conn->asked = true;
     if (!engine_known(conn->server->engine, request->key, request->key_length, &told))
         return take_unknown(conn, request, form);
     reply_told(conn, &told, form);
@@ -408,6 +409,20 @@ static bool owes_nothing(const struct conn *conn)
     return conn_idle(conn) && conn->out.length == 0 && list_empty(&conn->starved);
 }
 
+/* Postfix asks once more when a connection ends that has answered before; it may have spent that
+ * try when it made this one, so who has not asked yet is waited for. */
+static bool may_go(const struct conn *conn)
+{
+    return owes_nothing(conn) && conn->in.length == 0 &&
+           (conn->asked || uv_now(conn->server->loop) - conn->active_at >= SERVER_QUIET_MS);
+}
+
+void conn_drain(struct conn *conn)
+{
+    if (may_go(conn))
+        conn_close(conn);
+}
+
 /* Takes and answers until the client has to send, to read or to wait; true when it still is open.
  * A flush that made room must be followed by another look: no event would come to do it. */
 static bool conn_advance(struct conn *conn)
@@ -433,6 +448,8 @@ void conn_process(struct conn *conn)
         return;
     if (conn->ended && owes_nothing(conn))
         conn_close(conn);
+    else if (conn->server->draining)
+        conn_drain(conn);
     if (conn->closing || conn->ended || conn_full(conn) == !conn->reading)
         return;
     conn->reading = !conn->reading;

@@ -44,6 +44,7 @@ struct conn {
     int64_t unsent_ns;   /* ...to requests that had arrived then, or later */
     size_t held;         /* octets of replies that wait in line for one before them */
     bool reading, writing, closing;
+    bool asked; /* once at least */
     bool ended; /* the client sends no more; what it asked is still answered */
     uv_write_t write;
 };
@@ -61,7 +62,9 @@ struct server {
     struct list starved; /* connections whose next request waits for a share */
     struct server_stats stats;
     unsigned handles; /* not yet closed; at 0 the server is freed */
-    bool closing;
+    bool draining, closing;
+    void (*drained)(void *context);
+    void *context;                    /* of `drained` */
     char read_buffer[CONN_READ_SIZE]; /* shared: what is read is parsed or copied at once */
     char decoded[PROTOCOL_REQUEST_MAX];
 };
@@ -70,6 +73,8 @@ struct server {
 void conn_begin(struct conn *conn);
 /* Takes what can be taken and sends what is ready, after any change. */
 void conn_process(struct conn *conn);
+/* While the server drains: ends it if nothing is lost by that. */
+void conn_drain(struct conn *conn);
 /* Ends it: waiters leave, the handle closes, memory is freed later. Harmless when closing. */
 void conn_close(struct conn *conn);
 /* True when nobody waits for a reply on it: nothing in flight, nothing half sent. */

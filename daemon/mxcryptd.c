@@ -26,8 +26,9 @@
 #include "daemon/systemd.h"
 #include "probe/prober_uv.h"
 
-#define FDS_SPARE   64
-#define SOCKETS_MAX (SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1)
+#define FDS_SPARE      64
+#define DRAIN_SPARE_MS 1000 /* for the last answers to leave */
+#define SOCKETS_MAX    (SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1)
 
 struct mxcryptd {
     struct config *config;
@@ -41,9 +42,9 @@ struct mxcryptd {
     struct metrics *metrics; /* NULL: none */
     struct resolver_check *check;
     uv_signal_t term, interrupt, hangup;
-    uv_timer_t watchdog;
+    uv_timer_t watchdog, patience;
     struct loop_watch watch;
-    bool handles_made, stopping;
+    bool handles_made, draining, stopping;
     struct systemd_fd sockets[SOCKETS_MAX]; /* -1 once they are served */
     size_t socket_count;
     bool inherited_policy, inherited_control;
@@ -96,6 +97,7 @@ static void stop(struct mxcryptd *daemon)
         uv_close((uv_handle_t *)&daemon->interrupt, NULL);
         uv_close((uv_handle_t *)&daemon->hangup, NULL);
         uv_close((uv_handle_t *)&daemon->watchdog, NULL);
+        uv_close((uv_handle_t *)&daemon->patience, NULL);
         loop_watch_close(&daemon->watch);
     }
 }
@@ -114,12 +116,47 @@ static void take_down(struct mxcryptd *daemon)
     log_event(LOG_LEVEL_INFO, "stopped", "loop", "empty", NULL);
 }
 
+static void on_drained(void *context)
+{
+    stop(context);
+}
+
+static void on_patience_over(uv_timer_t *timer)
+{
+    stop(timer->data);
+}
+
+static bool listens_itself(const struct mxcryptd *daemon)
+{
+    for (size_t i = 0; i < daemon->config->listen_count; i++)
+        if (daemon->listening[i])
+            return true;
+    return false;
+}
+
+/* Who asked is answered first, where who comes meanwhile waits in systemd's sockets for the next
+ * daemon. Where the sockets are ours the next one should rather begin soon. True when it is time to
+ * stop. */
+static bool drain(struct mxcryptd *daemon)
+{
+    if (daemon->server == NULL || listens_itself(daemon))
+        return true;
+    daemon->draining = true;
+    if (server_drain(daemon->server, on_drained, daemon))
+        return true;
+    systemd_notify("STOPPING=1");
+    uv_timer_start(&daemon->patience, on_patience_over,
+                   (uint64_t)daemon->config->answer_deadline_ms + DRAIN_SPARE_MS, 0);
+    return false;
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct mxcryptd *daemon = handle->data;
 
     log_event(LOG_LEVEL_INFO, "stopping", "signal", LOG_NUM(number), NULL);
-    stop(daemon);
+    if (daemon->draining || drain(daemon))
+        stop(daemon);
 }
 
 static void on_hangup(uv_signal_t *handle, int number)
@@ -162,9 +199,11 @@ static int make_signals(struct mxcryptd *daemon)
     uv_signal_init(&daemon->loop, &daemon->interrupt);
     uv_signal_init(&daemon->loop, &daemon->hangup);
     uv_timer_init(&daemon->loop, &daemon->watchdog);
+    uv_timer_init(&daemon->loop, &daemon->patience);
     loop_watch_init(&daemon->watch, &daemon->loop, daemon->config->stall_warning_ms);
     daemon->handles_made = true;
     daemon->term.data = daemon->interrupt.data = daemon->hangup.data = daemon;
+    daemon->patience.data = daemon;
     if (uv_signal_start(&daemon->term, on_signal, SIGTERM) != 0 ||
         uv_signal_start(&daemon->interrupt, on_signal, SIGINT) != 0 ||
         uv_signal_start(&daemon->hangup, on_hangup, SIGHUP) != 0)

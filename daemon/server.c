@@ -40,15 +40,43 @@ static void on_handle_closed(uv_handle_t *handle)
     handle_gone(handle->data);
 }
 
-void server_close(struct server *server)
+static void close_listeners(struct server *server)
 {
-    server->closing = true;
     while (!list_empty(&server->listeners)) {
         struct listener *listener = LIST_ELEMENT(server->listeners.next, struct listener, link);
 
         list_remove(&listener->link);
         uv_close(&listener->uv.handle, on_listener_closed);
     }
+}
+
+static void drain_conns(struct server *server)
+{
+    struct list *next;
+
+    for (struct list *link = server->conns.next; link != &server->conns; link = next) {
+        next = link->next;
+        conn_drain(LIST_ELEMENT(link, struct conn, link));
+    }
+}
+
+bool server_drain(struct server *server, void (*drained)(void *context), void *context)
+{
+    server->draining = true;
+    close_listeners(server);
+    drain_conns(server);
+    if (list_empty(&server->conns))
+        return true;
+    server->drained = drained;
+    server->context = context;
+    return false;
+}
+
+void server_close(struct server *server)
+{
+    server->closing = true;
+    server->drained = NULL;
+    close_listeners(server);
     while (!list_empty(&server->conns))
         conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
     uv_close((uv_handle_t *)&server->sweeper, on_handle_closed);
@@ -195,8 +223,14 @@ bool server_lookup_share(struct server *server)
 
 void server_conn_closed(struct server *server)
 {
+    void (*drained)(void *context) = server->drained;
+
     if (!server->closing)
         accept_waiting(server);
+    if (drained != NULL && list_empty(&server->conns)) {
+        server->drained = NULL;
+        drained(server->context); /* which closes the server: this handle still counts */
+    }
     handle_gone(server);
 }
 
@@ -245,6 +279,8 @@ static void on_sweep(uv_timer_t *timer)
             conn_close(conn);
         }
     }
+    if (server->draining)
+        drain_conns(server);
     server->accept_share = ACCEPT_SHARE;
     accept_waiting(server);
 }

@@ -19,6 +19,7 @@
 #define SERVER_OUTPUT_MAX  (128 * 1024) /* octets unsent before we stop reading */
 #define SERVER_PARTIAL_MS  15000        /* a request begun and not ended */
 #define SERVER_WRITE_MS    30000        /* a client that does not read */
+#define SERVER_QUIET_MS    1000         /* who connects asks by then */
 #define SERVER_YIELD_MS    3000         /* idle so long: may be closed for another */
 
 struct server_stats {
@@ -36,6 +37,10 @@ struct server;
 struct server *server_new(uv_loop_t *loop, const struct config *config, struct engine *engine);
 /* Serves a listening socket from now on; takes the descriptor. 0 or a libuv error. */
 int server_add(struct server *server, int take_fd, enum listen_protocol protocol);
+/* Takes no more connections, and ends each once what it asked is answered; then `drained` is
+ * called, unless server_close comes first. True, and it is never called, when nothing is left to
+ * answer. */
+bool server_drain(struct server *server, void (*drained)(void *context), void *context);
 /* Closes listeners and connections; frees itself when all handles are closed. */
 void server_close(struct server *server);
 void server_get_stats(const struct server *server, struct server_stats *out);

@@ -309,3 +309,68 @@ def _(c):
         if not os.path.exists(path) or os.path.exists(one.socket):
             raise Failed("what was inherited is not ours to remove, what was opened is")
     c.do(step)
+
+
+def handed_over(c, ask):
+    """ask(daemon, listener) with one whose listening socket is the test's."""
+    def step():
+        one = c.world.new_daemon(c.label, c.world.options("operations"))
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(one.socket)
+            listener.listen(10)
+            one.start([(listener, "socketmap")])
+            try:
+                ask(one, listener)
+            finally:
+                wrong = one.stop()
+            if wrong or not os.path.exists(one.socket):
+                raise Failed(wrong or "the socket is gone")
+    c.do(step)
+
+
+@operation("systemd: SIGTERM during a lookup: it is answered, who is idle is let go at once, who comes waits for the next daemon")
+def _(c):
+    signed_host(c)
+    c.zone("slow MX 10 mx")
+    c.rule(f"slow.{c.d}", "MX", tap.delayed(1.0, tap.answer((f"slow.{c.d}", "MX", f"10 mx.{c.d}"), ad=True)))
+
+    def ask(one, _listener):
+        with clients.Socketmap(one.socket) as idle, clients.Socketmap(one.socket) as asking:
+            c.must_be("DO", idle.ask(c.d))
+            asking.send(clients.netstring(f"policy slow.{c.d}".encode()))
+            waiting.until(lambda: c.world.tap.asked(f"slow.{c.d}", "MX"), "the lookup is under way")
+            one.process.terminate()
+            if not idle.closed():
+                raise Failed("the idle connection stays")
+            with clients.Socketmap(one.socket) as late:
+                late.send(clients.netstring(f"policy {c.d}".encode()))
+                c.must_be("DO", asking.read_reply())
+                if not asking.closed():
+                    raise Failed("the connection stays")
+                one.process.wait(10)
+                late.sock.settimeout(0.1)
+                if late.closed():
+                    raise Failed("the late one was taken and closed")
+    handed_over(c, ask)
+
+
+@operation("systemd: SIGTERM while lookups hang and clients are mute: the end comes by answer-deadline, a second SIGTERM ends at once")
+def _(c):
+    c.rule(f"hangs.{c.d}", "*", tap.silence())
+
+    def ask(one, listener):
+        with clients.Socketmap(one.socket) as asking, clients.Socketmap(one.socket):
+            asking.send(clients.netstring(f"policy hangs.{c.d}".encode()))
+            waiting.until(lambda: c.world.tap.asked(f"hangs.{c.d}"), "the lookup is under way")
+            one.process.terminate()
+            waiting.until(lambda: one.events("stopping"), "it is told")
+            one.process.terminate()
+            one.process.wait(3)
+        one.start([(listener, "socketmap")])
+        with clients.Socketmap(one.socket) as asking, clients.Socketmap(one.socket):
+            asking.send(clients.netstring(f"policy hangs.{c.d}".encode()))
+            waiting.until(lambda: one.stats()["jobs_running"], "the lookup is under way")
+            one.process.terminate()
+            c.must_be("TMP", asking.read_reply())
+            one.process.wait(3)
+    handed_over(c, ask)
