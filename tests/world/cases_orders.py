@@ -1,5 +1,8 @@
 """The operator's rules: what each action makes of everything that may be found out, which rule wins, which keys are answered."""
 
+import itertools
+import random
+
 import clients
 import orders
 from case import Failed, case, table
@@ -137,6 +140,34 @@ def _(c):
             (f"[b.a.{d}]:26", "OK encrypt ciphers=high"), (f"x{d}", "NF"),
             (f".{d}", "NF"), (f".a.{d}", "NF"), (f".b.a.{d}", "NF"), (".plain", "NF")):
         c.want(want, key=key)
+
+
+def expected(rules, key):
+    """Which of the patterns is for the key, by the words of mxcrypt-rules(5) and nothing cleverer."""
+    bracketed = key.startswith("[")
+    host = key[:key.index("]") + 1] if bracketed else key.split(":")[0]
+    name = host.strip("[]")
+    parents = [name[at:] for at, octet in enumerate(name) if octet == "."]
+    return next((pattern for pattern in (key, host, *parents, "*") if pattern in rules), None)
+
+
+@ordered("random rules and keys: always the rule that the manual says", group="few", valgrind=False)
+def _(c):
+    dice = random.Random(4)
+    names = [".".join((*labels, "example")) for depth in (1, 2, 3) for labels in itertools.product("ab", repeat=depth)]
+    keys = [form.format(name) for name in names for form in ("{}", "{}:26", "{}:587", "[{}]", "[{}]:26", "[{}]:587")]
+    patterns = [*keys, *(f".{name}" for name in names), ".example", "*"]
+
+    def step():
+        with Ordered(c) as life:
+            one = life.start()
+            for _ in range(60):
+                chosen = dice.sample(patterns, dice.choice((1, 3, 10, 40)))
+                life.reload("".join(f"{pattern} exactly encrypt ciphers=c{number}\n" for number, pattern in enumerate(chosen)))
+                with clients.Socketmap(one.socket) as connection:
+                    for key in (key for key in keys if expected(chosen, key)):
+                        c.must_be(f"OK encrypt ciphers=c{chosen.index(expected(chosen, key))}", connection.ask(key), f"{key} by {chosen}")
+    c.do(step)
 
 
 @ordered("addresses, names of one label and paths have rules of their own")
