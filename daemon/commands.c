@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "daemon/commands_memory.h"
 #include "daemon/commands_orders.h"
 #include "daemon/commands_stats.h"
@@ -29,7 +30,13 @@ void command_finish(struct command *command, json_t *answer)
 
 void command_refuse(struct command *command, const char *why)
 {
-    command_finish(command, json_pack("{s:s}", "error", why));
+    json_t *text = json_string(why);
+    char escaped[CONFIG_ERROR_MAX];
+
+    /* a path or a key of the configuration that is not UTF-8 */
+    if (text == NULL)
+        text = json_string(escape_bytes(escaped, sizeof escaped, why, strlen(why)));
+    command_finish(command, json_pack("{s:o}", "error", text));
 }
 
 const char *command_text(const struct command *command, const char *name)

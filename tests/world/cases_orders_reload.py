@@ -102,6 +102,11 @@ def _(c):
             wanted(f"refused: {refused}", one.config in refused and "rollout" in refused, True)
             life.must_be("ENC", c.u)
             one.configure(rollout="100%")
+            with open(one.config, "ab") as file:
+                file.write(b"caf\xe9 = 1\n")
+            refused = one.control_answer("reload").get("error", "")
+            wanted(f"a key in Latin-1 is shown: {refused}", "caf\\xe9: unknown key" in refused, True)
+            one.configure(rollout="100%")
             said(one.cli("reload"), 0)
             life.must_be("NF", c.u)
     c.do(step)
