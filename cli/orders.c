@@ -80,15 +80,27 @@ struct deeds {
 };
 
 struct rules_list {
-    json_t *rules;       /* the array, in the order of the file */
-    json_t *pages;       /* keeps alive what `only` points to */
-    struct deeds *deeds; /* by rule */
+    json_t *rules;         /* the array, in the order of the file */
+    json_t *pages;         /* keeps alive what `only` points to */
+    struct deeds *deeds;   /* by rule */
+    json_int_t generation; /* of the rules; 0: not known yet */
+    bool torn;             /* other rules came in force meanwhile */
 };
+
+/* Lines are of one file only. */
+static void note_generation(struct rules_list *list, const json_t *page)
+{
+    json_int_t generation = json_integer_value(json_object_get(page, "generation"));
+
+    list->torn |= list->generation != 0 && generation != list->generation;
+    list->generation = generation;
+}
 
 static void take_rules(void *context, const json_t *page)
 {
     struct rules_list *list = context;
 
+    note_generation(list, page);
     json_array_extend(list->rules, json_object_get(page, "rules"));
 }
 
@@ -135,6 +147,7 @@ static void take_findings(void *context, const json_t *page)
     json_t *finding;
     size_t i;
 
+    note_generation(context, page);
     json_array_foreach(json_object_get(page, "findings"), i, finding)
         count_finding(context, finding);
 }
@@ -196,15 +209,19 @@ static void print_rules(const struct cli *cli, const struct rules_list *list)
 
 int do_rules(struct cli *cli, char **words)
 {
-    struct rules_list list = {json_array(), json_array(), NULL};
+    struct rules_list list = {.rules = json_array(), .pages = json_array()};
     int status = client_pages(cli, json_pack("{s:s}", "command", "rules"), take_rules, &list);
 
     (void)words;
     list.deeds = calloc(json_array_size(list.rules) + 1, sizeof *list.deeds);
     if (list.deeds == NULL)
         status = CLI_INTERNAL;
-    if (status == CLI_OK)
+    if (status == CLI_OK && json_array_size(list.rules) > 0)
         status = client_pages(cli, json_pack("{s:s}", "command", "findings"), take_findings, &list);
+    if (status == CLI_OK && list.torn) {
+        fputs("mxcrypt: other rules came in force while these were listed: ask again\n", stderr);
+        status = CLI_NO;
+    }
     if (status == CLI_OK)
         print_rules(cli, &list);
     free(list.deeds);

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "policy/ruling.h"
 
 #define LISTED_MAX 20 /* next-hops named on the page; --json has them all */
+#define MATCH      "match="
 
 static int by_key(const void *a, const void *b)
 {
@@ -41,12 +43,69 @@ static bool stops_mail(const char *forecast)
     return strcmp(forecast, "defers") == 0 || strcmp(forecast, "bounces") == 0;
 }
 
+/* True when a name of the policy's match= covers the host: "mx.d" itself, ".d" what is below d. */
+static bool match_covers(const char *policy, const char *host)
+{
+    size_t host_length = strlen(host);
+
+    for (const char *at = policy; (at = strstr(at, MATCH)) != NULL;)
+        for (at += strlen(MATCH);; at++) {
+            size_t length = strcspn(at, ": \t,");
+            size_t skip = host_length > length && *at == '.' ? host_length - length : 0;
+
+            if (length > 0 && host_length - skip == length &&
+                strncasecmp(at, host + skip, length) == 0)
+                return true;
+            at += length;
+            if (*at != ':')
+                break;
+        }
+    return false;
+}
+
+static bool names_verified_host(const json_t *finding, const char *policy)
+{
+    const json_t *host;
+    size_t i;
+
+    json_array_foreach(json_object_get(finding, "verified"), i, host)
+    {
+        if (match_covers(policy, json_string_value(host)))
+            return true;
+    }
+    return false;
+}
+
+/* What delivery would meet under an answer. A rule's own match= is not that of MTA-STS; and what a
+ * certificate is good for beside the mail host's own name was not looked at. */
+static const char *forecast_of(const json_t *finding, const char *level, const char *answer,
+                               bool by_rule)
+{
+    const json_t *forecasts = json_object_get(finding, "forecast");
+    bool has_file = strstr(answer, "tafile=") != NULL;
+    const char *forecast;
+
+    if (!by_rule || (strstr(answer, MATCH) == NULL && !has_file))
+        return string_of(forecasts, level);
+    if (!has_file && names_verified_host(finding, answer))
+        return string_of(forecasts, "verify");
+    forecast = string_of(forecasts, "encrypt");
+    return strcmp(forecast, "flows") == 0 ? "unknown" : forecast;
+}
+
+static const char *forecast_told(const json_t *finding, const json_t *told)
+{
+    bool by_rule = strncmp(string_of(told, "reason"), "rule-", 5) == 0;
+
+    return forecast_of(finding, string_of(told, "level"), string_of(told, "answer"), by_rule);
+}
+
 /* ---- report ---- */
 
 struct report {
     json_t *head;              /* mode and rollout; owned */
     json_t *stopped, *changed; /* owned */
-    long long nexthops, withheld;
+    long long nexthops, withheld, unsure;
     struct {
         long long found, told;
     } levels[VERDICT_TEMP + 1];
@@ -77,8 +136,7 @@ static void report_finding(struct report *report, const json_t *finding)
     const json_t *told = json_object_get(finding, "told");
     const json_t *enforced = json_object_get(finding, "enforced");
     const json_t *found = json_object_get(finding, "found");
-    const char *forecast =
-        string_of(json_object_get(finding, "forecast"), string_of(enforced, "level"));
+    const char *forecast = forecast_told(finding, enforced);
     json_t *line = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "key", string_of(finding, "key"), "told",
         string_of(told, "answer"), "enforced", string_of(enforced, "answer"), "reason",
@@ -89,6 +147,7 @@ static void report_finding(struct report *report, const json_t *finding)
     report->withheld += json_is_true(json_object_get(finding, "withheld"));
     report->levels[level_named(string_of(found, "level"))].found++;
     report->levels[level_named(string_of(told, "level"))].told++;
+    report->unsure += strcmp(forecast, "unknown") == 0;
     if (stops_mail(forecast))
         json_array_append(report->stopped, line);
     if (strcmp(string_of(told, "answer"), string_of(enforced, "answer")) != 0)
@@ -140,6 +199,11 @@ static void print_report(const struct report *report)
     printf("\nEnforcing all of it would change the answer for %zu next-hops.\n",
            json_array_size(report->changed));
     print_stopped(report->stopped);
+    if (report->unsure > 0)
+        printf(
+            "For %lld it is not known: no mail host was seen with TLS, or none with a certificate\n"
+            "that a rule's match= is sure to accept.\n",
+            report->unsure);
 }
 
 static void print_report_json(const struct report *report)
@@ -153,6 +217,7 @@ static void print_report_json(const struct report *report)
                                       (json_int_t)report->levels[level].told));
     json_object_set_new(all, "nexthops", json_integer(report->nexthops));
     json_object_set_new(all, "withheld", json_integer(report->withheld));
+    json_object_set_new(all, "unsure", json_integer(report->unsure));
     json_object_set_new(all, "verdicts", verdicts);
     json_object_set(all, "would_change", report->changed);
     json_object_set(all, "would_stop", report->stopped);
@@ -222,9 +287,9 @@ static void note_change(struct check *check, const json_t *finding, const struct
                         const struct outcome *outcome, json_t *answer)
 {
     const json_t *told = json_object_get(finding, "told");
-    const json_t *forecasts = json_object_get(finding, "forecast");
-    const char *before = string_of(forecasts, string_of(told, "level"));
-    const char *after = string_of(forecasts, outcome_level_name(outcome));
+    const char *before = forecast_told(finding, told);
+    const char *after = forecast_of(finding, outcome_level_name(outcome), json_string_value(answer),
+                                    outcome->kind == OUTCOME_POLICY);
     bool stops = stops_mail(after) && !stops_mail(before);
 
     check->stopped += stops;
@@ -283,6 +348,8 @@ static void print_change(const json_t *change)
         printf(strcmp(string_of(change, "forecast"), "bounces") == 0
                    ? "; mail would start to bounce"
                    : "; mail would start to wait");
+    else if (strcmp(string_of(change, "forecast"), "unknown") == 0)
+        printf("; whether mail would flow is not known");
     putchar('\n');
 }
 

@@ -18,6 +18,7 @@
 #include "policy/report.h"
 
 #define SHARES_MAX 10000 /* of one page: empty ones cost little */
+#define PAGE_MS    5     /* then it is full enough: some findings are large */
 
 /* ---- answers ---- */
 
@@ -191,9 +192,14 @@ json_t *command_page(struct command *command, const json_t *list, size_t full, c
     json_int_t after = json_integer_value(json_object_get(command->request, "after"));
     struct map_walk walk = {after > 0 && after < UINT_MAX ? (unsigned)after : 0};
 
-    for (int shares = SHARES_MAX; shares > 0 && json_array_size(list) < full; shares--)
+    int64_t until = clock_monotonic_ms() + PAGE_MS;
+
+    for (int shares = SHARES_MAX; shares > 0 && json_array_size(list) < full; shares--) {
         if (cache_some(engine_cache(command->engine), &walk, take, context))
             return NULL;
+        if (json_array_size(list) > 0 && clock_monotonic_ms() >= until)
+            break;
+    }
     return json_integer(walk.bucket);
 }
 

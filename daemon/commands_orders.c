@@ -94,7 +94,8 @@ void command_rules(struct command *command)
 
     for (; at < end; at++)
         json_array_append_new(list, rule_json(rules_at(rules, at), now_s));
-    answer = json_pack("{s:o}", "rules", list);
+    answer = json_pack("{s:o, s:I}", "rules", list, "generation",
+                       (json_int_t)orders_generation(engine_orders(command->engine)));
     if (end < count)
         json_object_set_new(answer, "next", json_integer((json_int_t)end));
     command_finish(command, answer);
@@ -136,6 +137,22 @@ static json_t *forecast_json(const struct evidence *evidence)
     return object;
 }
 
+/* Mail hosts whose certificate was valid for their own name: what a rule's match= is held against.
+ */
+static json_t *verified_json(const struct evidence *evidence)
+{
+    json_t *names = json_array();
+
+    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++)
+        for (size_t j = 0; j < evidence->hosts[i].address_count; j++) {
+            if (evidence->hosts[i].addresses[j].starttls.state != STARTTLS_VERIFIED)
+                continue;
+            json_array_append_new(names, json_string(evidence->hosts[i].name));
+            break;
+        }
+    return names;
+}
+
 /* What rules have to know of a verdict to be tried on it elsewhere. */
 static json_t *states_json(const struct verdict *verdict)
 {
@@ -162,12 +179,12 @@ static json_t *finding_json(const struct command *command, const struct finding 
     orders_find(engine_orders(command->engine), &key, &ruling);
     ruling_decide(&told, &ruling, &finding->verdict);
     ruling_decide_enforced(&enforced, &ruling, &finding->verdict);
-    object = json_pack("{s:s, s:o, s:b, s:i, s:o, s:o, s:o, s:o}", "key", finding->key, "told",
+    object = json_pack("{s:s, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o}", "key", finding->key, "told",
                        outcome_json(&facts, &told), "withheld", (int)told.withheld, "rule",
                        ruling.rule == NULL ? 0 : (int)ruling.rule->line, "found",
                        outcome_json(&facts, &as_found), "enforced", outcome_json(&facts, &enforced),
-                       "states", states_json(&finding->verdict), "forecast",
-                       forecast_json(facts.evidence));
+                       "states", states_json(&finding->verdict), "verified",
+                       verified_json(facts.evidence), "forecast", forecast_json(facts.evidence));
     arena_free(arena);
     return object;
 }
@@ -192,7 +209,8 @@ void command_findings(struct command *command)
     struct findings_page page = {command, json_array(), clock_monotonic_ms()};
     json_t *next = command_page(command, page.list, FINDINGS_PAGE, take_finding, &page);
 
-    command_finish(command, json_pack("{s:s, s:i, s:o, s:o?}", "mode",
-                                      options->monitor ? "monitor" : "enforce", "rollout",
+    command_finish(command, json_pack("{s:I, s:s, s:i, s:o, s:o?}", "generation",
+                                      (json_int_t)orders_generation(engine_orders(command->engine)),
+                                      "mode", options->monitor ? "monitor" : "enforce", "rollout",
                                       (int)options->rollout, "findings", page.list, "next", next));
 }

@@ -3,11 +3,15 @@
 import contextlib
 import json
 import os
+import random
+import signal
+import threading
 
 import orders
 import waiting
 from case import case
 from orders import BAD, FAULT, FOUND, LITERAL, Ordered, said, wanted
+from smtpd import CLEAR
 
 ROW = "orders"
 DAEMONS = {
@@ -43,6 +47,38 @@ def _(c):
         with Ordered(c, "".join(f"n{number}.example off\n" for number in range(count))) as life:
             life.start()
             wanted("rules", [rule["line"] for rule in life.listed()], list(range(1, count + 1)))
+    c.do(step)
+
+
+@operation("mxcrypt rules: never of two files at once")
+def _(c):
+    count = 2500
+
+    def step():
+        files = ["".join(f"{letter}{number}.example off\n" for number in range(count)) for letter in "ab"]
+        with Ordered(c, files[0]) as life:
+            one = life.start()
+            over = threading.Event()
+
+            def reloads():
+                while not over.is_set():
+                    for text in files[::-1]:
+                        life.write(text)
+                        one.process.send_signal(signal.SIGHUP)
+                        over.wait(0.05)
+            reloading = threading.Thread(target=reloads)
+            reloading.start()
+            try:
+                for _ in range(15):
+                    done = one.cli("--json", "rules")
+                    if done.returncode == 0:
+                        listed = json.loads(done.stdout)
+                        wanted("rules", (len(listed), len({rule["pattern"][0] for rule in listed})), (count, 1))
+                    else:
+                        said(done, 1, "ask again")
+            finally:
+                over.set()
+                reloading.join()
     c.do(step)
 
 
@@ -87,6 +123,31 @@ for _name, _text, _changes, _deferring in (
         ("off", "{signed} off\n{weak} monitor\n", ("signed", "weak"), ()),
         ("exactly, weaker", "{signed} exactly may\n", ("signed",), ())):
     operation(f"mxcrypt rules check: {_name}")(lambda c, a=(_text, _changes, _deferring): check_new_rules(c, *a))
+
+
+@operation("mxcrypt rules check: a match= that names no mail host with a good certificate is not said to let mail flow")
+def _(c):
+    c.key = c.u
+    c.plain("@ MX 10 mx")
+    c.plain_host("mx")
+
+    def step():
+        with Ordered(c) as life:
+            one = life.start()
+            one.explain(c.u)
+            path = os.path.join(c.world.folder, f"{c.label}.new-rules")
+            for match, forecast in ((f"mx.{c.u}", "flows"), (f"other.example:.{c.u.upper()}", "flows"), (f"other.example match=.{c.u}", "flows"),
+                                    (c.u, "unknown"), (f".mx.{c.u}", "unknown"), (f"x.{c.u}", "unknown"), (f"mx.{c.u}x", "unknown"),
+                                    (f"mx.{c.u} tafile=/etc/partner.pem", "unknown")):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(f"{c.u} at-least secure match={match}\n")
+                checked = one.value("rules", "check", path)
+                wanted(match, [change["forecast"] for change in checked["changes"]], [forecast])
+                said(one.cli("rules", "check", path), 0, "not known" if forecast == "unknown" else "")
+            life.reload(f"{c.u} exactly secure match=typo.{c.u}\n")
+            wanted("report", (one.value("report")["unsure"], one.value("report")["would_stop"]), (1, []))
+            said(one.cli("report"), 0, "For 1 it is not known")
+    c.do(step)
 
 
 @operation("mxcrypt rules check: a bad file is refused with its line, and nothing changes")
@@ -211,4 +272,58 @@ def _(c):
             verdict = waiting.until(lambda: one.events("verdict", c.d), "a verdict event")[-1]
             wanted(f"the event {verdict}", "why=mode-monitor" in verdict and "answer=notfound" in verdict, True)
             wanted("JSON", json.loads(json.dumps(one.explain(c.d)))["found"]["answer"], "OK dane-only")
+    c.do(step)
+
+
+# what was foretold
+
+ACTIONS = ("at-least encrypt", "at-least verify", f"at-least {LITERAL}", "exactly encrypt", "exactly may", "exactly dane-only", "off", "monitor",
+           "exactly verify match=mx.partner.example", "at-least encrypt until=2020-01-01", "monitor until=2999-01-01 ticket=\"ü\"")
+TURNS = 10
+
+
+def all_kinds(c):
+    """Next-hops of many kinds, below c.d and c.u."""
+    for name, tlsa in (("mx", ["good"]), ("mx2", []), ("bad", [orders.WRONG_TLSA]), ("err", ["good"])):
+        c.host(name, *tlsa)
+    c.zone("full MX 10 mx", "mixed MX 10 mx", "mixed MX 20 mx2", "null MX 0 .", "wrong MX 10 bad", "failing MX 10 err")
+    c.child(f"_tcp.err.{c.d}", "bogus", f"_25 TLSA {orders.WRONG_TLSA}")
+    c.plain_host("cmx", temper=CLEAR)
+    c.plain_host("rmx", temper=orders.REFUSING)
+    c.plain_host("vmx")
+    c.plain_host("wmx", cert=c.world.ca.leaf("other.example"))
+    c.plain("clear MX 10 cmx", "refused MX 10 rmx", "ver MX 10 vmx", "weak MX 10 wmx", f"unsigned MX 10 mx.{c.d}.", "nobody MX 10 nmx",
+            f"nmx A {c.address()}")
+    return [*(f"{name}.{c.d}" for name in ("full", "mixed", "null", "wrong", "failing", "nothing")),
+            *(f"{name}.{c.u}" for name in ("clear", "refused", "ver", "weak", "unsigned", "nobody")), f"[mx.{c.d}]", f"[cmx.{c.u}]"]
+
+
+def some_rules(c, keys, rng):
+    patterns = [key for key in keys if rng.random() < 0.4] + [pattern for pattern in (f".{c.d}", f".{c.u}", "*") if rng.random() < 0.5]
+    return "".join(f"{pattern} {rng.choice(ACTIONS)}\n" for pattern in rng.sample(patterns, len(patterns)))
+
+
+@operation("what mxcrypt rules check foretells is what the reload brings, for rules by chance")
+def _(c):
+    keys = all_kinds(c)
+    rng = random.Random(1)
+    path = os.path.join(c.world.folder, f"{c.label}.new-rules")
+
+    def step():
+        with Ordered(c) as life:
+            one = life.start()
+            compared = 0
+            for _ in range(TURNS):
+                rules = some_rules(c, keys, rng)
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(rules)
+                for key in keys:
+                    one.explain(key)
+                then = {change["key"]: change["then"] for change in one.value("rules", "check", path)["changes"]}
+                now = {finding["key"]: finding["told"]["answer"] for finding in one.control_answer("findings")["findings"]}
+                life.reload(rules)
+                for key in set(keys) & set(now):
+                    wanted(f"{key} under\n{rules}", one.ask(key).strip(), then.get(key, now[key]))
+                    compared += 1
+            wanted(f"{compared} compared", compared > 5 * TURNS, True)
     c.do(step)
