@@ -14,9 +14,16 @@
 
 static int complain(const char *what, const char *path)
 {
-    fprintf(stderr, "mxcrypt: %s %s: %s\n", what, path, strerror(errno));
-    if (errno == ENOENT || errno == ECONNREFUSED)
+    int why = errno;
+
+    fprintf(stderr, "mxcrypt: %s %s: %s\n", what, path, strerror(why));
+    if (why == ENOENT || why == ECONNREFUSED)
         fputs("mxcrypt: is mxcryptd running? --fresh and probe work without it\n", stderr);
+    else if (why == EACCES)
+        fputs(
+            "mxcrypt: the socket is for root and mxcryptd's user: sudo mxcrypt; --fresh and probe "
+            "work without it\n",
+            stderr);
     return -1;
 }
 

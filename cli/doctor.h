@@ -66,6 +66,7 @@ struct doctor_resolver {
     char servers[DOCTOR_WHY_MAX]; /* its addresses */
     bool remote;                  /* one of them is not on this host */
     bool trust_ad;                /* resolv.conf says so */
+    bool no_file;                 /* there is no such resolv.conf: libc asks 127.0.0.1 */
 };
 
 enum doctor_helo {

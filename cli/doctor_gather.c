@@ -206,6 +206,7 @@ static void gather_resolvers(struct doctor_facts *facts, struct arena *arena)
         options.resolv_conf = facts->resolv_conf[chrooted];
         doctor_net_resolver(&facts->libc[chrooted], &options);
         facts->libc[chrooted].trust_ad = says_trust_ad(options.resolv_conf);
+        facts->libc[chrooted].no_file = access(options.resolv_conf, F_OK) != 0 && errno == ENOENT;
     }
 }
 

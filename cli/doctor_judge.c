@@ -80,14 +80,15 @@ static void judge_daemon(struct doctor_report *report, const struct doctor_facts
         doctor_find(report, DOCTOR_ERROR, "",
                     arena_printf(report->arena, "mxcryptd does not answer at %s: %s",
                                  facts->config->control_socket, daemon->why),
-                    "systemctl start mxcryptd, and see its log; until then mail waits");
+                    "start mxcryptd (systemctl start mxcryptd), and see its log; until then mail "
+                    "waits");
     else if (facts->daemon_version == NULL)
         doctor_not_made(report, "mxcryptd answers, but does not tell its version");
     else if (strcmp(facts->daemon_version, facts->version) != 0)
         doctor_find(report, DOCTOR_WARNING, "",
                     arena_printf(report->arena, "mxcryptd runs as version %s, this is %s",
                                  facts->daemon_version, facts->version),
-                    "systemctl restart mxcryptd");
+                    "restart mxcryptd (systemctl restart mxcryptd)");
 }
 
 /* ---- resolvers ---- */
@@ -147,8 +148,10 @@ static const char *copy_fix(const struct doctor_report *report, const struct doc
 static void judge_libc(struct doctor_report *report, const struct doctor_facts *facts, int chrooted)
 {
     const struct doctor_resolver *libc = &facts->libc[chrooted];
-    const char *whose =
-        arena_printf(report->arena, "smtp(8)'s resolver in %s", facts->resolv_conf[chrooted]);
+    const char *whose = arena_printf(report->arena,
+                                     libc->no_file ? "smtp(8)'s resolver, for want of %s,"
+                                                   : "smtp(8)'s resolver in %s",
+                                     facts->resolv_conf[chrooted]);
     bool same = strcmp(libc->servers, facts->resolver.servers) == 0;
 
     if (whose == NULL)

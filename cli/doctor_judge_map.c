@@ -180,7 +180,7 @@ static const char *socket_fix(const struct doctor_report *report, const struct d
                             queue, map->map.name);
     if (map->socket.error == ENOENT)
         return map_fix(report, facts);
-    return "systemctl start mxcryptd, and see its log";
+    return "start mxcryptd (systemctl start mxcryptd), and see its log";
 }
 
 void doctor_judge_socket(struct doctor_report *report, const struct doctor_facts *facts)

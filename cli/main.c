@@ -243,6 +243,31 @@ static int usage(FILE *out)
     fputs("usage: mxcrypt [-c file] [-o key=value]... [--json] command\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(out, "  %s\n", commands[i].help);
+    fputs("KEY is what Postfix asks for: a domain, .parent, [host] or [host]:port\n", out);
+    return CLI_USAGE;
+}
+
+/* Says what is wrong with the words of no command. */
+static int complain(int count, char **words)
+{
+    bool known = false;
+
+    if (strcmp(words[0], "help") == 0) {
+        usage(stdout);
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(words[0], commands[i].name) != 0)
+            continue;
+        fprintf(stderr, "%s mxcrypt %s\n", known ? "      " : "usage:", commands[i].help);
+        known = true;
+    }
+    if (!known)
+        fprintf(stderr, "mxcrypt: there is no command %s; mxcrypt --help lists them\n", words[0]);
+    else if (count == 1)
+        fputs("a word is missing; mxcrypt --help lists all commands\n", stderr);
+    else
+        fputs("mxcrypt --help lists all commands\n", stderr);
     return CLI_USAGE;
 }
 
@@ -257,7 +282,7 @@ static int run_command(struct cli *cli, int count, char **words)
         if (command->second == NULL || strcmp(words[1], command->second) == 0)
             return command->run(cli, words + skip);
     }
-    return usage(stderr);
+    return complain(count, words);
 }
 
 static const struct option long_options[] = {

@@ -137,11 +137,12 @@ static void report_finding(struct report *report, const json_t *finding)
     const json_t *enforced = json_object_get(finding, "enforced");
     const json_t *found = json_object_get(finding, "found");
     const char *forecast = forecast_told(finding, enforced);
-    json_t *line = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "key", string_of(finding, "key"), "told",
-        string_of(told, "answer"), "enforced", string_of(enforced, "answer"), "reason",
-        string_of(enforced, "reason"), "why", reason_text(string_of(enforced, "reason")),
-        "forecast", forecast, "withheld", json_is_true(json_object_get(finding, "withheld")));
+    json_t *line =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "key", string_of(finding, "key"),
+                  "told", string_of(told, "answer"), "enforced", string_of(enforced, "answer"),
+                  "level", string_of(enforced, "level"), "reason", string_of(enforced, "reason"),
+                  "why", reason_text(string_of(enforced, "reason")), "forecast", forecast,
+                  "withheld", json_is_true(json_object_get(finding, "withheld")));
 
     report->nexthops++;
     report->withheld += json_is_true(json_object_get(finding, "withheld"));
@@ -173,16 +174,17 @@ static void print_stopped(const json_t *stopped)
     const json_t *line;
     size_t i;
 
-    printf("\nMail that would wait or come back: %zu next-hops\n", json_array_size(stopped));
+    printf("\nMail that would wait or come back: %zu next-hops", json_array_size(stopped));
+    puts(json_array_size(stopped) > 0 ? "; mxcrypt explain says at which mail host" : "");
     json_array_foreach(stopped, i, line)
     {
         if (i == LISTED_MAX) {
             printf("  and %zu more: mxcrypt --json report\n", json_array_size(stopped) - i);
             break;
         }
-        printf("  %-40s %s %s\n    %s\n", string_of(line, "key"), string_of(line, "forecast"),
+        printf("  %-40s %s %s\n    %s: %s\n", string_of(line, "key"), string_of(line, "forecast"),
                json_is_true(json_object_get(line, "withheld")) ? "once enforced" : "now",
-               string_of(line, "why"));
+               string_of(line, "level"), string_of(line, "why"));
     }
 }
 

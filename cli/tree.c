@@ -20,7 +20,7 @@ static void add(const json_t *object, const char *name, const char *label)
 {
     const char *text = string_of(object, name);
 
-    if (text != NULL && *text != '\0')
+    if (*text != '\0')
         printf(", %s%s", label, text);
 }
 
@@ -38,7 +38,7 @@ static void print_address(const json_t *address)
            is_true(address, "secure") ? " (signed)" : "", string_of(address, "starttls"));
     add(address, "tls", "");
     add(address, "cipher", "");
-    if (json_object_get(address, "tls") != NULL && string_of(address, "tls") != NULL) {
+    if (*string_of(address, "tls") != '\0') {
         add(address, "subject", "certificate for ");
         printf(", name %s", is_true(address, "name_ok") ? "ok" : "wrong");
         add(address, "chain", "chain ");
@@ -47,7 +47,7 @@ static void print_address(const json_t *address)
     if (number_of(address, "code") != 0)
         printf(", reply %lld", number_of(address, "code"));
     putchar('\n');
-    if (string_of(address, "detail") != NULL && *string_of(address, "detail") != '\0')
+    if (*string_of(address, "detail") != '\0')
         printf("      %s\n", string_of(address, "detail"));
 }
 

@@ -223,7 +223,8 @@ int config_read_rules(struct rules **out, const struct config *config, const cha
     buf_init(&text, RULES_TEXT_MAX + 1);
     if (file_read(&text, name) != 0) {
         result = errno == ENOENT && optional ? 0 : -1;
-        snprintf(error, CONFIG_ERROR_MAX, "%s: %s", name, strerror(errno));
+        snprintf(error, CONFIG_ERROR_MAX, "%s: %s%s", name, strerror(errno),
+                 errno == EACCES ? " (mxcryptd reads it as its own user)" : "");
     } else {
         result = rules_parse(out, buf_text(&text), text.length, config->prober.smtp_port, why);
         if (result != 0)

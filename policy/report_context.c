@@ -363,5 +363,9 @@ void report_say_effect(struct words *words)
     }
     if (words->unsent != NULL)
         words_add(words, "%s.", words->unsent);
+    if (words->outcome->withheld) {
+        words_add(words, "Postfix is told nothing: it uses the level of its main.cf.");
+        return;
+    }
     words_add(words, "%s", texts[words->unsent != NULL ? VERDICT_TEMP : words->outcome->level]);
 }

@@ -248,6 +248,12 @@ FAULT(libc_remote)
         .asked = true, .answer = DOCTOR_SECURE, .servers = "9.9.9.9", .remote = true};
 }
 
+FAULT(libc_without_file)
+{
+    world->facts.libc[1] = (struct doctor_resolver){
+        .asked = true, .answer = DOCTOR_UNREACHABLE, .servers = "127.0.0.1", .no_file = true};
+}
+
 FAULT(libc_of_nobody)
 {
     world->facts.libc[0].answer = DOCTOR_INSECURE; /* nobody runs outside the chroot */
@@ -394,6 +400,10 @@ static const struct doctor_row rows[] = {
      "cp /etc/resolv.conf /var/spool/postfix/etc/resolv.conf", NULL},
     {"the chroot's resolver is remote", libc_remote, "postfix-resolver warning: smtp(8)'s",
      "cp /etc/resolv.conf", NULL},
+    {"no resolv.conf in the chroot", libc_without_file,
+     "postfix-resolver error: smtp(8)'s resolver, for want of /var/spool/postfix/etc/resolv.conf, "
+     "(127.0.0.1)",
+     "cp /etc/resolv.conf /var/spool/postfix/etc/resolv.conf", NULL},
     {"a resolver nobody uses", libc_of_nobody, NULL, NULL, NULL},
     {"the chroot's resolver not asked", libc_unasked, NULL, NULL, "postfix-resolver"},
     {"clock unsynchronised", clock_unsynchronised, "clock warning: the kernel says", "NTP", NULL},
