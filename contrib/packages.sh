@@ -1,26 +1,29 @@
 #!/bin/bash
 # Installs the Debian packages mxcrypt needs and this machine lacks.
-# usage: contrib/packages.sh build|package|test
+# usage: contrib/packages.sh build|package|world|test
 #   build:   what compiling and running takes
-#   package: and what building the Debian package takes
-#   test:    and what the tests' world of real servers takes
+#   package: that, and what building the Debian package takes
+#   world:   what compiling and the tests' world of real servers take
+#   test:    all of it, and what the other tests take
 # Services that packages bring along are not started.
 set -euo pipefail
 
 build="build-essential cmake pkg-config libuv1-dev libldns-dev libssl-dev libcurl4-openssl-dev
     libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libseccomp-dev uthash-dev
     ca-certificates python3"
-package="$build debhelper dpkg-dev fakeroot lintian"
-test="$package clang libclang-rt-14-dev clang-format libcmocka-dev valgrind unbound nsd ldnsutils
-    postfix postfix-mta-sts-resolver sqlite3 openssl dnsutils iproute2 util-linux procps prometheus
-    debootstrap"
+package="$build debhelper dpkg-dev fakeroot"
+servers="unbound nsd ldnsutils postfix openssl iproute2 util-linux"
+world="$build $servers"
+test="$package $servers lintian clang libclang-rt-14-dev clang-format libcmocka-dev valgrind
+    postfix-mta-sts-resolver sqlite3 dnsutils procps prometheus debootstrap"
 
 case "${1:-}" in
 build) wanted=$build ;;
 package) wanted=$package ;;
+world) wanted=$world ;;
 test) wanted=$test ;;
 *)
-    echo "usage: $0 build|package|test" >&2
+    echo "usage: $0 build|package|world|test" >&2
     exit 64
     ;;
 esac

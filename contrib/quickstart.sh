@@ -1,16 +1,16 @@
 #!/bin/bash
 # From a fresh Debian 12 to answers: installs what is missing, builds, starts mxcryptd, asks it.
 # usage: contrib/quickstart.sh [DOMAIN...]
-# The daemon stays running, with sockets and log in $MXCRYPT_STATE (default: /var/lib/mxcrypt for
-# root, else ~/.local/state/mxcrypt); for root also below Postfix's queue directory if there is one,
-# and as a user of its own, mxcrypt, which is made if it is missing.
+# The daemon stays running, with sockets and log in $MXCRYPT_STATE (default:
+# /var/lib/mxcrypt-quickstart for root, else ~/.local/state/mxcrypt); for root also below Postfix's
+# queue directory if there is one, and as a user of its own, mxcrypt, which is made if it is missing.
 # Without a validating resolver or the outside world it shows the same in a world of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bin=$PWD/build/release/bin
 home_state=${XDG_STATE_HOME:-$HOME/.local/state}/mxcrypt
-[ "$(id -u)" -ne 0 ] || home_state=/var/lib/mxcrypt
+[ "$(id -u)" -ne 0 ] || home_state=/var/lib/mxcrypt-quickstart
 state=${MXCRYPT_STATE:-$home_state}
 policy=$state/policy.sock
 control=$state/control.sock
@@ -123,7 +123,8 @@ For a Postfix on this host paste into main.cf (contrib/postfix/main.cf explains 
     smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt
     smtp_tls_loglevel = 1
 
-To keep it: cmake --install build/release, contrib/systemd/mxcryptd.service, README.md.
+To ask it: build/release/bin/mxcrypt -o control-socket=$control explain example.com
+To stop it: kill $(cat "$state/pid"). To have it for good: stop it, and "Setting it up" in README.md.
 TXT
 }
 
@@ -138,7 +139,9 @@ else
     echo "No validating resolver, or no outside world, can be reached from here:"
     grep -E 'event=resolver-' "$state/log" || true
     echo "The same follows in a world of its own: signed DNS, mail servers, a real Postfix."
+    contrib/packages.sh world
+    status=0
+    /usr/bin/python3 tests/world/quick.py --bin "$bin" || status=$?
     show_main_cf
-    contrib/packages.sh test
-    exec /usr/bin/python3 tests/world/quick.py --bin "$bin"
+    exit $status
 fi
