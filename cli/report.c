@@ -174,7 +174,8 @@ static void print_stopped(const json_t *stopped)
     const json_t *line;
     size_t i;
 
-    printf("\nMail that would wait or come back: %zu next-hops", json_array_size(stopped));
+    printf("\nMail that would wait or come back: %zu next-hop%s", json_array_size(stopped),
+           json_array_size(stopped) == 1 ? "" : "s");
     puts(json_array_size(stopped) > 0 ? "; mxcrypt explain says at which mail host" : "");
     json_array_foreach(stopped, i, line)
     {
