@@ -44,7 +44,7 @@ struct mxcryptd {
     uv_signal_t term, interrupt, hangup;
     uv_timer_t watchdog, patience;
     struct loop_watch watch;
-    bool handles_made, draining, stopping;
+    bool loop_made, handles_made, draining, stopping;
     struct systemd_fd sockets[SOCKETS_MAX]; /* -1 once they are served */
     size_t socket_count;
     bool inherited_policy, inherited_control;
@@ -105,14 +105,15 @@ static void stop(struct mxcryptd *daemon)
 static void take_down(struct mxcryptd *daemon)
 {
     stop(daemon);
-    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    if (daemon->loop_made)
+        uv_run(&daemon->loop, UV_RUN_DEFAULT);
     if (daemon->engine != NULL)
         engine_free(daemon->engine);
     if (daemon->prober != NULL)
         prober_free(daemon->prober);
     if (daemon->orders != NULL)
         orders_free(daemon->orders);
-    CHECK(uv_loop_close(&daemon->loop) == 0);
+    CHECK(!daemon->loop_made || uv_loop_close(&daemon->loop) == 0);
     log_event(LOG_LEVEL_INFO, "stopped", "loop", "empty", NULL);
 }
 
@@ -191,6 +192,16 @@ static void raise_fd_limit(const struct config *config)
     if (limit.rlim_cur < wanted)
         log_event(LOG_LEVEL_WARNING, "few-descriptors", "have", LOG_NUM(limit.rlim_cur), "want",
                   LOG_NUM(wanted), "change", "raise LimitNOFILE or lower max-connections", NULL);
+}
+
+/* Under the sandbox: newer versions of libuv make an io_uring with each loop, and abort when it is
+ * taken from them later; where there never was one they do without. */
+static int make_loop(struct mxcryptd *daemon)
+{
+    int error = uv_loop_init(&daemon->loop);
+
+    daemon->loop_made = error == 0;
+    return error == 0 ? 0 : fail("event loop", uv_strerror(error));
 }
 
 static int make_signals(struct mxcryptd *daemon)
@@ -394,8 +405,8 @@ static int set_up(struct mxcryptd *daemon)
         return fail("random numbers", "the kernel gives none");
     raise_fd_limit(daemon->config);
     if (adopt_sockets(daemon) != 0 || open_policy(daemon) != 0 || open_control(daemon) != 0 ||
-        leave_root(daemon) != 0 || make_signals(daemon) != 0 || make_parts(daemon) != 0 ||
-        serve_sockets(daemon) != 0)
+        leave_root(daemon) != 0 || make_loop(daemon) != 0 || make_signals(daemon) != 0 ||
+        make_parts(daemon) != 0 || serve_sockets(daemon) != 0)
         return -1;
     announce(daemon);
     return 0;
@@ -409,8 +420,6 @@ int mxcryptd_run(struct config *config)
     signal(SIGPIPE, SIG_IGN);
     log_set_level(config->log_level);
     log_open(config->log_syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR);
-    if (uv_loop_init(&daemon.loop) != 0)
-        return 1;
     if (set_up(&daemon) == 0) {
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
         status = 0;

@@ -3,9 +3,10 @@
  * daemon never does, and writes "NAME ERRNO" lines to the file that WORLD_ATTEMPTS names (opened
  * before anything is locked down). Arguments are such that nothing happens where nothing is
  * refused. Paths are below WORLD_ATTEMPTS_FOLDER (may not be written) and WORLD_ATTEMPTS_STORE
- * (may).
+ * (may). It also says, as "loop NUMBER", in which mode of seccomp libuv's first loop was made.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -130,6 +132,18 @@ static void on_signal(int number)
     ATTEMPTS(ATTEMPT_RUN)
     dprintf(out, "end 0\n");
     errno = error;
+}
+
+/* The libuv of newer systems makes an io_uring here, and aborts when it is forbidden later. */
+int uv_loop_init(void *loop)
+{
+    int (*real)(void *) = (int (*)(void *))dlsym(RTLD_NEXT, "uv_loop_init");
+    static int told;
+
+    if (out >= 0 && !told)
+        dprintf(out, "loop %d\n", prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
+    told = 1;
+    return real(loop);
 }
 
 __attribute__((constructor)) static void begin(void)

@@ -157,6 +157,9 @@ def attempts(c, one):
         waiting.until(lambda: "end 0" in pathlib.Path(result).read_text(encoding="ascii"), "all is tried")
         sanitized = "libasan" in pathlib.Path(f"/proc/{one.process.pid}/maps").read_text(encoding="utf-8")
     found = dict(line.split() for line in pathlib.Path(result).read_text(encoding="ascii").splitlines())
+    loop = found.pop("loop")
+    if loop != ("0" if "event=sandbox" not in one.log() else "2"):
+        raise Failed(f"libuv's loop was made in seccomp mode {loop}")
     return {name: int(number) for name, number in found.items() if name != "end"}, sanitized
 
 
