@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -112,6 +113,17 @@ static const char *drain(const struct running *running, int64_t end, struct buf 
     return NULL;
 }
 
+/* Waits for its end, until `end` at most: it may have closed its streams and stay. */
+static bool reap(pid_t pid, int64_t end, int *state)
+{
+    const struct timespec nap = {0, 2000000};
+    pid_t reaped;
+
+    while ((reaped = waitpid(pid, state, WNOHANG)) == 0 && clock_monotonic_ms() < end)
+        nanosleep(&nap, NULL);
+    return reaped != 0;
+}
+
 /* The last line of what it said, without its end. */
 static void last_line(char error[POSTFIX_ERROR_MAX], const char *text)
 {
@@ -131,6 +143,7 @@ int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *o
     struct running running;
     struct buf complaints;
     const char *why;
+    int64_t end = clock_monotonic_ms() + deadline_ms;
     int state = 0, status = -1;
 
     error[0] = '\0';
@@ -139,13 +152,16 @@ int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *o
         return -1;
     }
     buf_init(&complaints, POSTFIX_LINE_MAX);
-    why = drain(&running, clock_monotonic_ms() + deadline_ms, out, &complaints);
+    why = drain(&running, end, out, &complaints);
     close(running.out);
     close(running.err);
-    if (why != NULL)
+    if (why == NULL && !reap(running.pid, end, &state))
+        why = "takes too long";
+    if (why != NULL) {
         kill(running.pid, SIGKILL);
-    while (waitpid(running.pid, &state, 0) < 0 && errno == EINTR)
-        continue;
+        while (waitpid(running.pid, &state, 0) < 0 && errno == EINTR)
+            continue;
+    }
     if (why != NULL)
         snprintf(error, POSTFIX_ERROR_MAX, "%s %s", words[0], why);
     else if (WIFEXITED(state) && WEXITSTATUS(state) == NOT_FOUND)

@@ -42,6 +42,12 @@ static const struct row {
      "head prints too much"},
     {"without end", {"yes"}, 9000, -1, 0, "yes prints too much"},
     {"never ready", {"sleep", "1000"}, 50, -1, 0, "sleep takes too long"},
+    {"silent, and stays",
+     {"sh", "-c", "exec >/dev/null 2>&1; exec sleep 1000"},
+     50,
+     -1,
+     0,
+     "sh takes too long"},
     {"killed", {"sh", "-c", "kill -9 $$"}, 9000, -1, 0, ""},
 };
 
