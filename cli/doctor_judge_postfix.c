@@ -1,7 +1,9 @@
 /* doctor_judge_postfix: the other settings of main.cf on which mxcryptd's answers depend; see
- * doctor.h and its reasons in contrib/postfix/main.cf. Pure. */
+ * doctor.h and its reasons in contrib/postfix/main.cf. Words are compared as Postfix does, in any
+ * case. Pure. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/doctor.h"
 
@@ -48,7 +50,7 @@ static void dns_support(struct doctor_report *report, const struct doctor_facts 
 {
     const char *level = value_of(client, POSTFIX_DNS_SUPPORT);
 
-    if (facts->config->prober.dane && strcmp(level, "dnssec") != 0)
+    if (facts->config->prober.dane && strcasecmp(level, "dnssec") != 0)
         doctor_find(report, DOCTOR_ERROR, client->where,
                     arena_printf(report->arena,
                                  "smtp_dns_support_level is \"%.100s\": \"dane-only\" defers all "
@@ -99,7 +101,7 @@ void doctor_judge_host_lookup(struct doctor_report *report, const struct doctor_
 static void insecure_mx(struct doctor_report *report, const struct doctor_facts *facts,
                         const struct doctor_client *client)
 {
-    if (facts->config->prober.dane && strcmp(value_of(client, POSTFIX_INSECURE_MX), "may") == 0)
+    if (facts->config->prober.dane && strcasecmp(value_of(client, POSTFIX_INSECURE_MX), "may") == 0)
         doctor_find(report, DOCTOR_WARNING, client->where,
                     "smtp_tls_dane_insecure_mx_policy is \"may\": where the MX records are not "
                     "signed, TLSA records of the hosts are not used",
@@ -157,7 +159,7 @@ static void ca(struct doctor_report *report, const struct doctor_facts *facts,
                     ca_fix(report, facts));
     ca_path(report, facts, client);
     if (*file == '\0' && *value_of(client, POSTFIX_CA_PATH) == '\0' &&
-        strcmp(value_of(client, POSTFIX_APPEND_CA), "yes") != 0 &&
+        strcasecmp(value_of(client, POSTFIX_APPEND_CA), "yes") != 0 &&
         (facts->config->prober.mta_sts || facts->config->prober.probe))
         doctor_find(report, DOCTOR_ERROR, client->where,
                     "neither smtp_tls_CAfile nor smtp_tls_CApath is set: \"secure\" and \"verify\" "
@@ -174,7 +176,7 @@ void doctor_judge_ca(struct doctor_report *report, const struct doctor_facts *fa
 
 static bool is_yes(const struct doctor_client *client, enum postfix_parameter parameter)
 {
-    return strcmp(value_of(client, parameter), "yes") == 0;
+    return strcasecmp(value_of(client, parameter), "yes") == 0;
 }
 
 static void security_level(struct doctor_report *report, const struct doctor_facts *facts,
@@ -186,7 +188,7 @@ static void security_level(struct doctor_report *report, const struct doctor_fac
 
     (void)facts;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(level, known[i]) == 0)
+        if (strcasecmp(level, known[i]) == 0)
             return;
     if (*level == '\0' && is_yes(client, POSTFIX_ENFORCE_TLS))
         doctor_find(report, DOCTOR_WARNING, client->where, "smtp_enforce_tls is obsolete",
@@ -194,7 +196,7 @@ static void security_level(struct doctor_report *report, const struct doctor_fac
     else if (*level == '\0' && is_yes(client, POSTFIX_USE_TLS))
         doctor_find(report, DOCTOR_WARNING, client->where, "smtp_use_tls is obsolete",
                     "smtp_tls_security_level = may, and no smtp_use_tls");
-    else if (*level == '\0' || strcmp(level, "none") == 0)
+    else if (*level == '\0' || strcasecmp(level, "none") == 0)
         doctor_find(report, DOCTOR_WARNING, client->where,
                     arena_printf(report->arena,
                                  "smtp_tls_security_level is \"%s\": where mxcryptd has no opinion "

@@ -3,6 +3,7 @@
 #include "cli/postfix_lines.h"
 
 #include <string.h>
+#include <strings.h>
 
 static const char *value_of(const struct postfix_lines *lines, enum postfix_parameter parameter)
 {
@@ -57,7 +58,7 @@ static void level(struct buf *out, const struct postfix_lines *lines)
     const char *now = value_of(lines, POSTFIX_SECURITY_LEVEL), *word = "may";
 
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-        if (strcmp(now, kept[i]) == 0)
+        if (strcasecmp(now, kept[i]) == 0)
             word = kept[i];
     buf_addf(out,
              "\n# What is used where mxcryptd has no opinion%s. Without it mail goes in clear "

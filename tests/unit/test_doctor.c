@@ -79,6 +79,14 @@ FAULT(dns_enabled)
     set_main(world, POSTFIX_DNS_SUPPORT, "enabled");
 }
 
+FAULT(words_in_capitals)
+{
+    set_main(world, POSTFIX_DNS_SUPPORT, "DNSSEC");
+    set_main(world, POSTFIX_SECURITY_LEVEL, "May");
+    set_main(world, POSTFIX_CA_FILE, "");
+    set_main(world, POSTFIX_APPEND_CA, "Yes");
+}
+
 FAULT(dns_without_dane)
 {
     load_config(world, SOUND_CONFIG "dane = no\n");
@@ -350,6 +358,7 @@ static const struct doctor_row rows[] = {
      "= dnssec", NULL},
     {"DNS support without DNSSEC", dns_enabled, "dns-support error: smtp_dns_support_level is \"en",
      "= dnssec", NULL},
+    {"words in capitals", words_in_capitals, NULL, NULL, NULL},
     {"no DANE, no need", dns_without_dane, NULL, NULL, NULL},
     {"one service without DNSSEC", dns_in_one_service, "dns-support error: smtp_dns_support_level",
      "= dnssec", NULL},
