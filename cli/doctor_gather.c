@@ -93,6 +93,8 @@ static void try_before(struct doctor_map *map, const char *directory)
     snprintf(catches->why, sizeof catches->why, "%.200s", error);
     if (status == 0 && answer.length > 0)
         catches->state = DOCTOR_BAD;
+    else if (status > 0 && geteuid() != 0 && strstr(error, strerror(EACCES)) != NULL)
+        catches->state = DOCTOR_NOT_TRIED; /* smtp(8) opens its tables as root */
     else if (status >= 0 &&
              (strstr(error, "fatal: ") != NULL || strstr(error, "error: ") != NULL)) {
         catches->state = DOCTOR_BAD;

@@ -165,6 +165,10 @@ static void try_map(struct doctor_try *out, const void *what)
     struct buf request, reply;
     int fd = connect_map(map);
 
+    if (fd < 0 && errno == EDESTADDRREQ) {
+        not_tried(out, "the map names its host, and only addresses are tried here");
+        return;
+    }
     if (fd < 0) {
         bad(out, errno, "connect");
         return;

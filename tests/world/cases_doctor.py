@@ -192,6 +192,26 @@ def _(c):
     sound(c, set_up, not_made=("daemon", "socket"))
 
 
+@doctor_case("doctor: without root a table that only root may read is not tried, and said")
+def _(c):
+    set_up = SetUp(c)
+    set_up.user = "nobody"
+    table = os.path.join(set_up.folder, f"{c.label}.texthash")
+    os.makedirs(set_up.folder, exist_ok=True)
+    pathlib.Path(table).write_text("partner.example encrypt\n", encoding="ascii")
+    os.chmod(table, 0o600)
+    set_up.settings["smtp_tls_policy_maps"] = f"texthash:{table} {SOCKET}"
+    sound(c, set_up, not_made=("daemon", "socket", "map-order"))
+
+
+@doctor_case("doctor: the host of a map that is named, not by its address, is not tried, and said")
+def _(c):
+    set_up = SetUp(c)
+    set_up.settings["smtp_tls_policy_maps"] = "socketmap:inet:mxcrypt.example:8999:policy"
+    set_up.options = [*set_up.options, "listen=socketmap:inet:0.0.0.0:8999"]
+    sound(c, set_up, not_made=("socket",))
+
+
 # ---- planted faults
 
 fault("the map name of 3.10 with Postfix 3.7", "map-name", "error", "is for Postfix 3.10 and later", f"smtp_tls_policy_maps = {SOCKET}")(
