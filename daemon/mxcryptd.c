@@ -50,6 +50,7 @@ struct mxcryptd {
     bool inherited_policy, inherited_control;
     bool listening[CONFIG_LISTEN_MAX]; /* of config->listen: ours, for removal at the end */
     bool control_listening;
+    struct socket_file files[CONFIG_LISTEN_MAX], control_file; /* where they were made */
 };
 
 /* ---- the end ---- */
@@ -59,9 +60,9 @@ static void remove_sockets(const struct mxcryptd *daemon)
 {
     for (size_t i = 0; i < daemon->config->listen_count; i++)
         if (daemon->listening[i] && daemon->config->listen[i].path != NULL)
-            unlink(daemon->config->listen[i].path);
+            socket_remove(daemon->config->listen[i].path, &daemon->files[i]);
     if (daemon->control_listening)
-        unlink(daemon->config->control_socket);
+        socket_remove(daemon->config->control_socket, &daemon->control_file);
 }
 
 static void close_sockets(struct mxcryptd *daemon)
@@ -312,6 +313,7 @@ static int open_policy(struct mxcryptd *daemon)
         if (fd < 0)
             return fail("listen", error);
         daemon->listening[i] = true;
+        socket_find(&daemon->files[i], address->path);
         if (keep_socket(daemon, fd,
                         address->protocol == LISTEN_TCP_TABLE ? SYSTEMD_TCP_TABLE
                                                               : SYSTEMD_SOCKETMAP) != 0)
@@ -333,6 +335,7 @@ static int open_control(struct mxcryptd *daemon)
     if (fd < 0)
         return fail("control-socket", error);
     daemon->control_listening = true;
+    socket_find(&daemon->control_file, address.path);
     return keep_socket(daemon, fd, SYSTEMD_CONTROL);
 }
 

@@ -191,6 +191,24 @@ int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_
     return address->path != NULL ? listen_unix(address, error) : listen_tcp(address, error);
 }
 
+void socket_find(struct socket_file *out, const char *path)
+{
+    struct stat status;
+
+    *out = (struct socket_file){0, 0};
+    if (path != NULL && lstat(path, &status) == 0 && S_ISSOCK(status.st_mode))
+        *out = (struct socket_file){status.st_dev, status.st_ino};
+}
+
+void socket_remove(const char *path, const struct socket_file *file)
+{
+    struct socket_file now;
+
+    socket_find(&now, path);
+    if (now.inode != 0 && now.device == file->device && now.inode == file->inode)
+        unlink(path);
+}
+
 bool socket_is_at(int fd, const struct listen_address *address)
 {
     struct sockaddr_storage name = {0}, wanted;

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "daemon/config.h"
 
@@ -19,3 +20,14 @@ int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_
 const char *socket_text(const struct listen_address *address, char *out, size_t size);
 /* Whether a listening socket is the one of that address. */
 bool socket_is_at(int fd, const struct listen_address *address);
+
+/* Which file a socket was bound to; inode 0: none. Nobody else's has this number while the socket
+ * is open. */
+struct socket_file {
+    dev_t device;
+    ino_t inode;
+};
+/* The socket at `path` (NULL: none), right after socket_listen. */
+void socket_find(struct socket_file *out, const char *path);
+/* Removes it unless another process's has taken its place. */
+void socket_remove(const char *path, const struct socket_file *file);

@@ -145,6 +145,31 @@ static void a_socket_knows_its_address(void **state)
     close(tcp_fd);
 }
 
+/* Whoever ends late must not take the socket of the one after it. */
+static void only_its_own_socket_is_removed(void **state)
+{
+    const struct listen_address address = {.path = path, .mode = 0600};
+    struct socket_file first, second;
+    int first_fd = socket_listen(&address, error), second_fd;
+
+    (void)state;
+    assert_true(first_fd >= 0);
+    socket_find(&first, path);
+    assert_int_equal(unlink(path), 0);
+    second_fd = socket_listen(&address, error);
+    assert_true(second_fd >= 0);
+    socket_find(&second, path);
+    socket_remove(path, &first);
+    assert_int_equal(access(path, F_OK), 0);
+    socket_remove(path, &second);
+    assert_int_equal(access(path, F_OK), -1);
+    socket_remove(path, &second);
+    socket_find(&first, path);
+    assert_int_equal(first.inode, 0);
+    close(first_fd);
+    close(second_fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +180,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_socket_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(owner_and_mode_are_the_sockets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_socket_knows_its_address, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(only_its_own_socket_is_removed, set_up, tear_down),
     };
 
     return cmocka_run_group_tests_name("socket", tests, NULL, NULL);
