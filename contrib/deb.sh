@@ -13,6 +13,7 @@ contrib/packages.sh package
 rm -rf "$out"
 mkdir -p "$source"
 tar --exclude=./build --exclude-vcs --exclude=__pycache__ -cf - . | tar -xf - -C "$source"
+echo "building (log: build/deb/build.log)" >&2
 (cd "$source" && dpkg-buildpackage --no-sign -j"$(nproc)") >"$log" 2>&1 || {
     tail -n 40 "$log"
     exit 1
