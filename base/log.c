@@ -1,6 +1,7 @@
 /*
- * log: see log.h. A line is put together in one buffer and leaves with one write(2) or syslog(3).
- * Whoever reads either slowly holds the daemon up; neither can fail in a way that could be told.
+ * log: see log.h. A line is put together in one buffer and leaves with one write(2) or one
+ * datagram. A write to stderr waits for whoever reads it, a datagram for nobody; neither can fail
+ * in a way that could be told.
  */
 #include "base/log.h"
 
@@ -16,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "base/log_syslog.h"
 
 #define LOG_LINE_MAX 8192
 
@@ -42,8 +44,9 @@ void log_open(enum log_target wanted)
 {
     target = wanted;
     journal = stderr_is_journal();
+    log_syslog_close();
     if (target == LOG_TO_SYSLOG)
-        openlog("mxcryptd", LOG_PID | LOG_NDELAY, LOG_MAIL);
+        log_syslog_open(LOG_SYSLOG_PATH, "mxcryptd");
 }
 
 void log_set_level(enum log_level level)
@@ -102,7 +105,7 @@ static void send_line(enum log_level level, struct buf *line)
     ssize_t written;
 
     if (target == LOG_TO_SYSLOG)
-        syslog(priorities[level], "%s", buf_text(line));
+        log_syslog_send(priorities[level], buf_text(line), line->length);
     if (target == LOG_TO_SYSLOG && level != LOG_LEVEL_ERROR)
         return;
     line->failed = false;

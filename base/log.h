@@ -1,6 +1,7 @@
 /*
  * log: one event, one line: `level=info event=verdict domain=example.com ...`, on stderr, with the
- * priority in front where that is the journal (sd-daemon(3)), or by syslog(3).
+ * priority in front where that is the journal (sd-daemon(3)), or by the log daemon's socket, as
+ * syslog(3).
  *
  * Values are strings and are always escaped: a value with a blank, a quote, an equals sign or
  * anything unprintable is quoted. There is no format string, so no foreign octet can be one.

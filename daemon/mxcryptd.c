@@ -4,6 +4,7 @@
  */
 #include "daemon/mxcryptd.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -299,6 +300,23 @@ static bool wants_socket(const struct mxcryptd *daemon, const struct listen_addr
     return true;
 }
 
+/* A service manager has a socket for the operator, but none for a Postfix that is not there: the
+ * daemon waits for it to come. */
+static bool lacks_postfix(const struct mxcryptd *daemon, const struct listen_address *address)
+{
+    char folder[CONFIG_UNIX_PATH_MAX + 1];
+
+    if (!daemon->inherited_control || !daemon->config->listen_default || address->path == NULL)
+        return false;
+    snprintf(folder, sizeof folder, "%s", address->path);
+    *strrchr(folder, '/') = '\0';
+    if (access(folder, F_OK) == 0 || errno != ENOENT)
+        return false;
+    log_event(LOG_LEVEL_WARNING, "no-policy-socket", "missing", folder, "effect",
+              "no Postfix can ask", "change", "install Postfix, or set listen", NULL);
+    return true;
+}
+
 static int open_policy(struct mxcryptd *daemon)
 {
     char error[SOCKET_ERROR_MAX], name[CONFIG_ERROR_MAX];
@@ -307,7 +325,7 @@ static int open_policy(struct mxcryptd *daemon)
         const struct listen_address *address = &daemon->config->listen[i];
         int fd;
 
-        if (!wants_socket(daemon, address))
+        if (!wants_socket(daemon, address) || lacks_postfix(daemon, address))
             continue;
         fd = socket_listen(address, error);
         if (fd < 0)

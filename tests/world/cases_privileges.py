@@ -210,6 +210,32 @@ def _(c):
     c.do(step)
 
 
+# no Postfix
+
+@privileges("a control socket handed over and no Postfix: a warning, and it waits for one to come")
+def _(c):
+    def step():
+        folder = os.path.join(c.world.folder, f"d-{c.label}")
+        os.makedirs(folder, exist_ok=True)
+        control, log = os.path.join(folder, "control.sock"), os.path.join(folder, "log")
+        with socket.socket(socket.AF_UNIX) as listener, open(log, "wb") as out:
+            listener.bind(control)
+            listener.listen()
+            command = (f'mount -t tmpfs none /var/spool/postfix; exec 3<&{listener.fileno()}; exec env LISTEN_PID=$$ LISTEN_FDS=1 '
+                       f'LISTEN_FDNAMES=control "$0" -c /dev/null -o user=root -o store= -o control-socket={control} -o resolver=127.0.0.1:1')
+            with subprocess.Popen(["unshare", "-m", "bash", "-ec", command, os.path.join(c.world.bin_dir, "mxcryptd")], stderr=out,
+                                  stdin=subprocess.DEVNULL, pass_fds=[listener.fileno()]) as process:
+                waiting.until(lambda: "event=ready" in pathlib.Path(log).read_text(encoding="utf-8"), "it is ready")
+                told = subprocess.run([os.path.join(c.world.bin_dir, "mxcrypt"), "-c", "/dev/null", "-o", f"control-socket={control}", "query",
+                                       "[192.0.2.1]"], capture_output=True, text=True, check=False, timeout=20).stdout
+                process.send_signal(signal.SIGTERM)
+                status = process.wait(30)
+        said = pathlib.Path(log).read_text(encoding="utf-8")
+        if told != "NOTFOUND \n" or status != 0 or "event=no-policy-socket" not in said or "event=listening" in said:
+            raise Failed(f"{told!r}, {status}, {said}")
+    c.do(step)
+
+
 # syslog
 
 class SyslogDaemon(daemon.Daemon):
