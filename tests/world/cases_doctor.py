@@ -16,7 +16,7 @@ import tap
 from case import Failed, case
 
 INET_PORT = 8471
-NOT_VALIDATING, REMOTE = "127.0.0.54", "198.51.100.54"
+NOT_VALIDATING, REMOTE = "127.0.0.71", "198.51.100.71"
 DAEMONS = {
     "doctor": {"listen": ["socketmap:unix:FOLDER/doctor/queue/mxcrypt/policy.sock mode=0666",
                           "socketmap:unix:FOLDER/doctor/queue/mxcrypt/private.sock mode=0600",
