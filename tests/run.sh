@@ -90,23 +90,43 @@ run_package() {
 run_unit() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     [ -x build/asan/bin/unit_base ] || { result "unit tests were built" 1; return; }
+    side_by_side one_unit build/asan/bin/unit_*
     for program in build/asan/bin/unit_*; do
         local name=${program##*/}
-        CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$program" >"$logs/$name.log" 2>&1
-        counted "$name" "$logs/$name.log" $?
+        counted "$name" "$logs/$name.log" "$(cat "$logs/$name.status")"
     done
+}
+
+one_unit() {
+    CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$1" >"$logs/${1##*/}.log" 2>&1
+    echo $? >"$logs/${1##*/}.status"
+}
+
+one_fuzz() {
+    local name=${1##*/} work
+    work=$(mktemp -d)
+    timeout $((FUZZ_SECONDS + 60)) "$1" -max_total_time="$FUZZ_SECONDS" -timeout=10 \
+        -rss_limit_mb=2048 -artifact_prefix="$logs/" "$work" \
+        $(ls -d "tests/fuzz/corpus/${name#fuzz_}" 2>/dev/null) >"$logs/$name.log" 2>&1
+    echo $? >"$logs/$name.status"
+    rm -rf "$work"
+}
+
+# side_by_side FUNCTION PROGRAM...: the function for each program, as many at once as there are processors
+side_by_side() {
+    local function=$1
+    shift
+    export logs FUZZ_SECONDS
+    export -f "$function"
+    printf '%s\0' "$@" | xargs -0 -P "$jobs" -I PROGRAM bash -c "$function PROGRAM"
 }
 
 run_fuzz() {
     build fuzz || { result "build fuzz" 1 "$logs/build-fuzz.log"; return; }
+    side_by_side one_fuzz build/fuzz/bin/fuzz_*
     for program in build/fuzz/bin/fuzz_*; do
-        local name=${program##*/} work
-        work=$(mktemp -d)
-        timeout $((FUZZ_SECONDS + 60)) "$program" -max_total_time="$FUZZ_SECONDS" -timeout=10 \
-            -rss_limit_mb=2048 -artifact_prefix="$logs/" "$work" \
-            $(ls -d "tests/fuzz/corpus/${name#fuzz_}" 2>/dev/null) >"$logs/$name.log" 2>&1
-        result "$name: $FUZZ_SECONDS s" $? "$logs/$name.log"
-        rm -rf "$work"
+        local name=${program##*/}
+        result "$name: $FUZZ_SECONDS s" "$(cat "$logs/$name.status")" "$logs/$name.log"
     done
 }
 
