@@ -15,7 +15,8 @@ import waiting
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98:quarantine_size_mb=16",
               "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "LSAN_OPTIONS": "report_objects=1"}
 VALGRIND = ["valgrind", "--quiet", "--vgdb=no", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
-            "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes"]
+            "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes",
+            f"--suppressions={os.path.join(os.path.dirname(os.path.abspath(__file__)), 'valgrind.supp')}"]
 AT_NORMAL_PRIORITY = ["nice", "-n", "-10"]  # undoes world.NICE
 FAR_FD = 200  # out of the way of those that are handed over
 BAD_OUTPUT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|^==\d+== (?!\s*$)", re.MULTILINE)
