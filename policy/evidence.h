@@ -58,12 +58,12 @@ enum starttls {
     STARTTLS_UNKNOWN, /* not asked yet */
     STARTTLS_SKIPPED, /* never connected to: a forbidden or excluded address, or probing is off */
     STARTTLS_SILENT,  /* no connection, no greeting in time, closed before an answer */
-    STARTTLS_ERROR, /* greeting not 2xx, 421, protocol error, plaintext after 220 (RFC 3207 §6) */
+    STARTTLS_ERROR, /* greeting or EHLO in TLS not 2xx, 421, protocol error, plaintext after 220 */
     STARTTLS_CLEAR, /* answered, STARTTLS not offered */
     STARTTLS_TEMPFAIL, /* offered, STARTTLS answered 4xx */
     STARTTLS_REFUSED,  /* offered, STARTTLS answered 5xx: Postfix would bounce at encrypt */
-    STARTTLS_BROKEN,   /* offered and accepted, the handshake failed */
-    STARTTLS_TLS,      /* the handshake works */
+    STARTTLS_BROKEN,   /* offered and accepted, no handshake or no EHLO came of it */
+    STARTTLS_TLS,      /* EHLO was answered in TLS */
     STARTTLS_VERIFIED  /* and the chain is valid for the MX host's name */
 };
 

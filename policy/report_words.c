@@ -93,7 +93,7 @@ static const char *seen_text(const struct starttls_result *result)
         [STARTTLS_CLEAR] = "STARTTLS is not offered",
         [STARTTLS_TEMPFAIL] = "STARTTLS is refused for now (4xx)",
         [STARTTLS_REFUSED] = "STARTTLS is refused (5xx)",
-        [STARTTLS_BROKEN] = "the TLS handshake fails",
+        [STARTTLS_BROKEN] = "TLS does not work",
         [STARTTLS_TLS] = "TLS without a valid certificate",
         [STARTTLS_VERIFIED] = "TLS, certificate valid",
     };

@@ -26,7 +26,7 @@
     X(POLICY, "policy")     /* against the grammar of RFC 8461 */                                  \
     X(LOCAL, "local")
 
-/* Probes of mail hosts that saw no STARTTLS through, by how far they came. A host that does not
+/* Probes of mail hosts that came to no EHLO in TLS, by how far they came. A host that does not
  * offer it has not failed. */
 #define SMTP_FAILURES(X)                                                                           \
     X(CONNECT_REFUSED, "connect-refused")                                                          \
@@ -41,6 +41,7 @@
     X(STARTTLS, "starttls-other")                                                                  \
     X(HANDSHAKE_TIMEOUT, "handshake-timeout")                                                      \
     X(HANDSHAKE, "handshake")                                                                      \
+    X(EHLO_IN_TLS, "ehlo-in-tls")                                                                  \
     X(PROTOCOL, "protocol") /* what no SMTP server says, at any point */                           \
     X(LOCAL, "local")
 

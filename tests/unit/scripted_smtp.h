@@ -78,6 +78,7 @@ enum act {
     ACT_ANY,     /* wait for any octet */
     ACT_TLS,     /* shake hands */
     ACT_STALL,   /* do nothing more */
+    ACT_NOTIFY,  /* end TLS, and leave the connection open */
     ACT_HANG_UP, /* close */
 };
 
@@ -258,6 +259,10 @@ static inline bool peer_step(struct peer *peer)
         return peer_shake(peer);
     case ACT_STALL:
         return false;
+    case ACT_NOTIFY:
+        SSL_shutdown(peer->ssl);
+        peer_flush(peer);
+        return true;
     case ACT_HANG_UP:
         peer_close(peer);
         return false;

@@ -29,6 +29,10 @@
     {                                                                                              \
         ACT_STALL, NULL                                                                            \
     }
+#define NOTIFY                                                                                     \
+    {                                                                                              \
+        ACT_NOTIFY, NULL                                                                           \
+    }
 #define HANG_UP                                                                                    \
     {                                                                                              \
         ACT_HANG_UP, NULL                                                                          \

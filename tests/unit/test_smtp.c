@@ -8,7 +8,7 @@
 
 #include "tests/unit/smtp_seen.h"
 
-static SSL_CTX *tls_stranger, *tls_none;
+static SSL_CTX *tls_stranger, *tls_none, *tls_asks, *tls_asks_12;
 
 struct dialogue {
     const char *name;
@@ -28,7 +28,7 @@ static const struct dialogue dialogues[] = {
      {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("250 mx\r\n"), HEAR, BYE},
      &ground.tls,
      STARTTLS_VERIFIED,
-     220,
+     250,
      NULL,
      EHLO STLS "<TLS>" EHLO QUIT,
      0},
@@ -36,7 +36,7 @@ static const struct dialogue dialogues[] = {
      {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("250 mx\r\n"), HEAR, BYE},
      &tls_stranger,
      STARTTLS_TLS,
-     220,
+     250,
      "certificate is self-signed",
      EHLO STLS "<TLS>" EHLO QUIT,
      0},
@@ -181,7 +181,7 @@ static const struct dialogue dialogues[] = {
       HEAR, SAY("250-mx\r\n250 HELP\r\n"), HEAR, BYE},
      &ground.tls,
      STARTTLS_VERIFIED,
-     220,
+     250,
      NULL,
      EHLO STLS "<TLS>" EHLO QUIT,
      0},
@@ -250,29 +250,101 @@ static const struct dialogue dialogues[] = {
      "not offered",
      EHLO QUIT,
      300},
-    {"closed after the handshake",
+    {"G-17 closed after the handshake",
      {OFFER, SAY("220 go\r\n"), TLS, HANG_UP},
      &ground.tls,
-     STARTTLS_VERIFIED,
-     220,
-     NULL,
+     STARTTLS_BROKEN,
+     0,
+     "EHLO in TLS: ",
      EHLO STLS "<TLS>",
      0},
-    {"silent after the handshake",
+    {"G-17 closed at EHLO in TLS",
+     {OFFER, SAY("220 go\r\n"), TLS, HEAR, HANG_UP},
+     &ground.tls,
+     STARTTLS_BROKEN,
+     0,
+     "EHLO in TLS: connection closed",
+     EHLO STLS "<TLS>" EHLO,
+     0},
+    {"G-17 closed within the reply to EHLO in TLS",
+     {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("250-mx\r\n250-SIZE"), HANG_UP},
+     &ground.tls,
+     STARTTLS_BROKEN,
+     0,
+     "EHLO in TLS: connection closed",
+     EHLO STLS "<TLS>" EHLO,
+     0},
+    {"G-17 close_notify at EHLO in TLS",
+     {OFFER, SAY("220 go\r\n"), TLS, HEAR, NOTIFY},
+     &ground.tls,
+     STARTTLS_BROKEN,
+     0,
+     "EHLO in TLS: closed by the server",
+     EHLO STLS "<TLS>" EHLO,
+     0},
+    {"G-17 silent after the handshake",
      {OFFER, SAY("220 go\r\n"), TLS, STALL},
      &ground.tls,
-     STARTTLS_VERIFIED,
-     220,
-     NULL,
+     STARTTLS_BROKEN,
+     0,
+     "EHLO in TLS: no answer in time",
      EHLO STLS "<TLS>",
      500},
-    {"EHLO fails in TLS",
+    {"G-17 TLS 1.3 asks for a client certificate",
+     {OFFER, SAY("220 go\r\n"), TLS},
+     &tls_asks,
+     STARTTLS_BROKEN,
+     0,
+     "EHLO in TLS: tlsv13 alert certificate required",
+     EHLO STLS,
+     0},
+    {"G-17 TLS 1.2 asks for a client certificate",
+     {OFFER, SAY("220 go\r\n"), TLS},
+     &tls_asks_12,
+     STARTTLS_BROKEN,
+     0,
+     "TLS handshake: sslv3 alert handshake failure",
+     EHLO STLS,
+     0},
+    {"G-17 EHLO in TLS 554",
      {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("554 no\r\n"), HEAR, BYE},
      &ground.tls,
-     STARTTLS_VERIFIED,
-     220,
-     NULL,
+     STARTTLS_ERROR,
+     554,
+     "EHLO in TLS: 554 no",
      EHLO STLS "<TLS>" EHLO QUIT,
+     0},
+    {"G-17 EHLO in TLS 421",
+     {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("421 busy\r\n"), HEAR, BYE},
+     &ground.tls,
+     STARTTLS_ERROR,
+     421,
+     "EHLO in TLS: 421 busy",
+     EHLO STLS "<TLS>" EHLO QUIT,
+     0},
+    {"G-17 EHLO in TLS 450",
+     {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("450 later\r\n"), HEAR, BYE},
+     &ground.tls,
+     STARTTLS_ERROR,
+     450,
+     "EHLO in TLS: 450 later",
+     EHLO STLS "<TLS>" EHLO QUIT,
+     0},
+    {"G-17 EHLO in TLS 502: nobody says HELO",
+     {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("502 what\r\n"), HEAR, BYE},
+     &ground.tls,
+     STARTTLS_ERROR,
+     502,
+     "EHLO in TLS: 502 what",
+     EHLO STLS "<TLS>" EHLO QUIT,
+     0},
+    {"G-17 no SMTP in TLS",
+     {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("what is this?\r\n")},
+     &ground.tls,
+     STARTTLS_ERROR,
+     0,
+     "EHLO in TLS: not an SMTP reply",
+     EHLO STLS "<TLS>" EHLO,
      0},
     {"hostile-11 45 banner escaped",
      {SAY("554 \033[2J%s\007\r\n"), HEAR, BYE},
@@ -374,6 +446,9 @@ static const struct {
     {"G-11 greeting", SMTP_FAILURE_GREETING_REFUSED},
     {"G-11 EHLO", SMTP_FAILURE_EHLO},
     {"G-15", SMTP_FAILURE_GREETING_TIMEOUT},
+    {"G-17 TLS 1.2 asks", SMTP_FAILURE_HANDSHAKE},
+    {"G-17 no SMTP", SMTP_FAILURE_PROTOCOL},
+    {"G-17", SMTP_FAILURE_EHLO_IN_TLS},
     {"closed without a greeting", SMTP_FAILURE_GREETING_LOST},
     {"closed at EHLO", SMTP_FAILURE_EHLO},
     {"silent at EHLO", SMTP_FAILURE_EHLO},
@@ -440,6 +515,16 @@ static void make_texts(void)
     }
 }
 
+/* Refuses a client without a certificate. */
+static SSL_CTX *server_that_asks(int version)
+{
+    SSL_CTX *ctx = cert_server(&ground.leaf, NULL);
+
+    SSL_CTX_set_max_proto_version(ctx, version);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return ctx;
+}
+
 int main(void)
 {
     static const struct cert_name names[] = {{GEN_DNS, MX, 0}, {0, NULL, 0}};
@@ -450,11 +535,15 @@ int main(void)
     stranger = cert_make(&(struct cert_spec){.cn = MX, .names = names});
     tls_stranger = cert_server(&stranger, NULL);
     tls_none = cert_server(NULL, NULL);
+    tls_asks = server_that_asks(TLS1_3_VERSION);
+    tls_asks_12 = server_that_asks(TLS1_2_VERSION);
     make_texts();
     ROWS_ADD(dialogues, run_dialogue);
     failed = rows_run("smtp");
     SSL_CTX_free(tls_stranger);
     SSL_CTX_free(tls_none);
+    SSL_CTX_free(tls_asks);
+    SSL_CTX_free(tls_asks_12);
     cert_free(&stranger);
     ground_tear_down();
     return failed;

@@ -145,6 +145,7 @@ SMTP = {
     "ehlo": replace(GOOD, ehlo=b"421 no\r\n"), "starttls-4xx": replace(GOOD, starttls=b"454 later\r\n"),
     "starttls-5xx": replace(GOOD, starttls=b"554 never\r\n"), "handshake": replace(GOOD, handshake="close"),
     "handshake-timeout": replace(GOOD, handshake="hang"), "protocol": replace(GOOD, greeting=b"what is this\r\n"),
+    "ehlo-in-tls": replace(GOOD, ehlo_over_tls=b"554 no\r\n"),
 }
 
 

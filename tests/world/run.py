@@ -21,7 +21,7 @@ import rows
 import waiting
 import world
 
-MODULES = ("cases_a", "cases_a_https", "cases_b", "cases_b_verify", "cases_c_to_f", "cases_g_to_j", "cases_hostile_remote",
+MODULES = ("cases_a", "cases_a_https", "cases_b", "cases_b_verify", "cases_c_to_f", "cases_g_to_j", "cases_g_tls", "cases_hostile_remote",
            "cases_hostile_dns", "cases_hostile_local", "cases_operations", "cases_postfix", "cases_review", "cases_negative", "cases_memory_sts",
            "cases_memory_hold", "cases_memory_store", "cases_memory_file", "cases_memory_disk", "cases_memory_commands",
            "cases_memory_postfix", "cases_privileges", "cases_doctor", "cases_orders", "cases_orders_reload", "cases_orders_shown",

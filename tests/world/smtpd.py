@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
 from dataclasses import dataclass, field, replace
 from typing import Callable
 
@@ -29,6 +30,7 @@ class Temper:
     handshake: str = "tls"                 # tls, garbage, close, hang
     garbage: bytes = b"this is no TLS record at all\r\n"
     ehlo_over_tls: bytes = b"250-mail.world\r\n250 REQUIRETLS\r\n"
+    after_handshake: str = "talk"          # talk, close, reset (before a command is read), hang, close_at_ehlo (after its reply, if any)
     hang: bool = False                     # accept the connection and say nothing, ever
     command_delay: float = 0.0
     on_raw: Callable | None = None         # async function (reader, writer) that is the whole server
@@ -153,7 +155,21 @@ class SmtpServer:
         await writer.start_tls(self.context)
         sslobject = writer.get_extra_info("ssl_object")
         connection.sni, connection.tls = getattr(sslobject, "sni_seen", None), sslobject.version()
-        return True
+        return await _goes_on(reader, writer, temper)
+
+
+async def _goes_on(reader, writer, temper):
+    """Whether there is more than the handshake to this server; None when not."""
+    if temper.after_handshake == "reset":
+        tcp = writer.get_extra_info("socket")
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+    if temper.after_handshake == "hang":
+        await reader.read()
+    if temper.after_handshake == "close_at_ehlo":
+        await reader.readline()
+        await _send(writer, temper.ehlo_over_tls)
+    return True if temper.after_handshake == "talk" else None
 
 
 async def _send(writer, data, drip=0.0):

@@ -106,6 +106,7 @@ class World:
                 "tcp": (maps(f"tcp:127.0.0.1:{POSTFIX_TCP_TABLE_PORT}"), False),
                 "chroot": (maps("socketmap:unix:mxcrypt/policy.sock:policy"), True),
                 **{name: (maps(f"socketmap:unix:{self.folder}/d-postfix-{name}/policy.sock:policy"), False) for name in OWN_TRANSPORTS},
+                "soon": ({**maps(f"socketmap:unix:{socket}:policy"), "minimal_backoff_time": "1s"}, False),
                 "nobody": (maps(f"socketmap:unix:{self.folder}/nobody.sock:policy"), False)}
 
     def stop_daemons(self):

@@ -1,0 +1,103 @@
+"""G-17 and on: hosts that offer STARTTLS and with which mail over TLS does not get through, or not in every way."""
+
+import ssl
+from dataclasses import replace
+
+from case import Failed, table
+from cases_g_to_j import temper_table
+from cases_postfix import deliver, plain, postfix_case, verdict
+from smtpd import GOOD
+
+
+def asking_for_certificates(c, version):
+    """A server context that refuses a client without a certificate, in TLS 1.3 only after the client's handshake."""
+    context = c.world.ca.server_context(c.world.ca.leaf(f"mx.{c.u}"))
+    context.maximum_version = version
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def seen(c, state, *words):
+    """What explain says of the only address."""
+    def pick(explained):
+        address = explained["evidence"]["hosts"][0]["addresses"][0]
+        return address["starttls"], address.get("detail") or ""
+    c.explained("what was seen", pick, lambda got: got[0] == state and all(word in got[1] for word in words))
+
+
+temper_table("G-17", "EHLO in TLS", [
+    ("closed after the handshake", "NF", {"after_handshake": "close"}), ("reset after the handshake", "NF", {"after_handshake": "reset"}),
+    ("closed at EHLO", "NF", {"after_handshake": "close_at_ehlo", "ehlo_over_tls": b""}),
+    ("closed within the reply", "NF", {"after_handshake": "close_at_ehlo", "ehlo_over_tls": b"250-mail.world\r\n250-SI"}),
+    ("closed after a whole reply", "VER", {"after_handshake": "close_at_ehlo"}),
+    ("silence", "NF", {"after_handshake": "hang"}), ("554", "NF", {"ehlo_over_tls": b"554 no\r\n"}),
+    ("421", "NF", {"ehlo_over_tls": b"421 not now\r\n"}), ("450", "NF", {"ehlo_over_tls": b"450 not now\r\n"}),
+    ("502, and HELO would do", "NF", {"ehlo_over_tls": b"502 what?\r\n"}), ("no SMTP", "NF", {"ehlo_over_tls": b"what?\r\n"}),
+])
+
+
+def beside_a_good_one(c, want, temper):
+    """Two MX hosts; whether the first counts as one without TLS shows in the verdict."""
+    c.key = c.u
+    c.plain("@ MX 10 mx", "@ MX 20 mx2")
+    c.plain_host("mx", temper=temper)
+    c.plain_host("mx2")
+    c.want(want)
+
+
+table("G-17", "EHLO in TLS, beside a good host", [
+    ("closed: this one does no TLS", "NF", replace(GOOD, after_handshake="close")),
+    ("silence: this one does no TLS", "NF", replace(GOOD, after_handshake="hang")),
+    ("554 says nothing about TLS", "VER", replace(GOOD, ehlo_over_tls=b"554 no\r\n")),
+    ("421 says nothing about TLS", "VER", replace(GOOD, ehlo_over_tls=b"421 not now\r\n")),
+], beside_a_good_one)
+
+
+def wants_client_certificate(c, version, words):
+    c.key = c.u
+    c.plain("@ MX 10 mx")
+    c.plain_host("mx", context=asking_for_certificates(c, version))
+    c.want("NF")
+    seen(c, "broken", words)
+
+
+table("G-17", "a client certificate is asked for", [
+    ("TLS 1.3, after the handshake", ssl.TLSVersion.TLSv1_3, "EHLO in TLS"),
+    ("TLS 1.2, within the handshake", ssl.TLSVersion.TLSv1_2, "handshake"),
+], wants_client_certificate)
+
+
+def sent_at_last(c, **more):
+    """Postfix alone falls back to the clear once the message is older than minimal_backoff_time; so must it with us."""
+    server = plain(c, **more)
+    c.world.routes[c.u] = "soon:"
+    verdict(c, "NF")
+    recipient = f"user@{c.u}"
+
+    def step():
+        queue = c.world.postfix()
+        queue.submit(recipient)
+        fates = queue.try_again(recipient, lambda fate: fate.status == "sent")
+        if any(fate.status not in ("deferred", "sent") for fate in fates):
+            raise Failed("\n".join(map(str, fates)))
+    c.do(step)
+    c.check("mail taken", lambda: sum(one.mail for one in server.connections), 1)
+
+
+@postfix_case("G-17", "closed after the handshake: nothing known, delivered in the clear in the end")
+def _(c):
+    sent_at_last(c, temper=replace(GOOD, after_handshake="close"))
+
+
+@postfix_case("G-17", "a client certificate asked for in TLS 1.3: delivered in the clear in the end")
+def _(c):
+    sent_at_last(c, context=asking_for_certificates(c, ssl.TLSVersion.TLSv1_3))
+
+
+@postfix_case("G-17", "EHLO in TLS 421 at one host, the other one is good: verify, delivered there")
+def _(c):
+    plain(c, temper=replace(GOOD, ehlo_over_tls=b"421 not now\r\n"))
+    c.plain("@ MX 20 mx2")
+    c.plain_host("mx2")
+    verdict(c, "VER")
+    deliver(c, "sent", "Verified")
