@@ -130,10 +130,13 @@ static enum sql_result apply_all(struct store_db *db, const struct store_queue *
     for (const struct list *link = queue->order.next; link != &queue->order && result == SQL_DONE;
          link = link->next) {
         result = apply(db, LIST_ELEMENT(link, const struct store_entry, order), now);
-        if (++n % PAUSE_EVERY == 0)
-            pause(context);
+        if (++n % PAUSE_EVERY != 0)
+            continue;
+        pause(context);
         if (db->sql == NULL || db->openings != opening) /* a read found it corrupt */
             return SQL_FAILED;
+        if (result == SQL_DONE)
+            result = sql_transaction(db->sql); /* it may have ended with a read */
     }
     return result == SQL_DONE ? store_meta_set(db, "last_written", now) : result;
 }
@@ -159,13 +162,13 @@ bool store_db_write(struct store_db *db, const struct store_queue *queue,
     if (!ready_to_write(db))
         return false;
     opening = db->openings;
-    result = sql_run(db->sql, "BEGIN IMMEDIATE");
+    result = sql_begin(db->sql);
     if (result == SQL_DONE)
         result = apply_all(db, queue, pause, context);
     if (opening != db->openings || db->sql == NULL)
         return false; /* it is another file now: nothing of this is in it */
     if (result == SQL_DONE)
-        result = sql_run(db->sql, "COMMIT");
+        result = sql_commit(db->sql);
     if (result != SQL_DONE) {
         store_db_failed(db, result);
         return false;

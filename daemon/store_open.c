@@ -111,7 +111,7 @@ void store_db_failed(struct store_db *db, enum sql_result result)
     } else if (result == SQL_FAILED || db->readonly) {
         store_db_close(db);
     } else {
-        sql_run(db->sql, "ROLLBACK"); /* reads go on */
+        sql_rollback(db->sql); /* reads go on */
     }
 }
 
@@ -144,13 +144,15 @@ static enum sql_result migrate(struct sql *sql, int from)
     char text[96];
 
     for (int version = from; version < store_schema_version && result == SQL_DONE; version++) {
-        snprintf(text, sizeof text, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+        snprintf(text, sizeof text, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                  STORE_APPLICATION_ID, version + 1);
-        result = sql_run(sql, "BEGIN IMMEDIATE");
+        result = sql_begin(sql);
         if (result == SQL_DONE)
             result = sql_run(sql, store_schema_steps[version]);
         if (result == SQL_DONE)
             result = sql_run(sql, text);
+        if (result == SQL_DONE)
+            result = sql_commit(sql);
     }
     return result;
 }

@@ -24,13 +24,22 @@ void store_job_free(struct store_job *job)
     free(job);
 }
 
+/* What a file that can be read does not say; it is closed or set aside. A full disk or a lock is
+ * the next batch's matter, and may be met in the middle of one. */
+static void check_result(struct store_db *db, enum sql_result result)
+{
+    if (result == SQL_CORRUPT || result == SQL_STATEMENT || result == SQL_FAILED)
+        store_db_failed(db, result);
+}
+
+/* If it cannot be now, it is rejected again. */
 static void drop_row(struct store_db *db, enum record_kind kind, int64_t rowid)
 {
     struct sql_statement *drop = db->statements[STATEMENT_DROP + (int)kind];
 
     db->news.rejected++;
     sql_bind_number(drop, 1, rowid);
-    sql_execute(drop); /* if it cannot be now, it is rejected again */
+    check_result(db, sql_execute(drop));
 }
 
 /* ---- one ---- */
@@ -58,9 +67,8 @@ static const struct record *find(struct store_db *db, struct store_job *job,
     sql_reset(select);
     if (result != SQL_DONE && row == STORE_ROW_NO_MEMORY)
         job->page.error = "the store cannot be read";
-    if (result == SQL_CORRUPT || result == SQL_STATEMENT || result == SQL_FAILED)
-        store_db_failed(db, result);
-    else if (row == STORE_ROW_BAD)
+    check_result(db, result);
+    if (row == STORE_ROW_BAD)
         drop_row(db, kind, rowid);
     return row == STORE_ROW_GOOD ? record : NULL;
 }
@@ -163,6 +171,7 @@ static void list(struct store_db *db, struct store_job *job)
                                               : lists[selection->kind].of_key];
     size_t limit = selection->limit > 0 && selection->limit < STORE_PAGE_MAX ? selection->limit
                                                                              : STORE_PAGE_MAX;
+    unsigned opening = db->openings;
     struct reading reading = {0};
     enum sql_result result;
 
@@ -176,11 +185,11 @@ static void list(struct store_db *db, struct store_job *job)
     sql_reset(select);
     if (result != SQL_DONE) {
         job->page.error = "the store cannot be read";
-        if (result != SQL_BUSY && !arena_failed(job->arena))
-            store_db_failed(db, result);
+        if (!arena_failed(job->arena))
+            check_result(db, result);
         return;
     }
-    for (size_t i = 0; i < reading.bad_count; i++)
+    for (size_t i = 0; i < reading.bad_count && db->openings == opening && db->sql != NULL; i++)
         drop_row(db, selection->kind, reading.bad[i]);
     finish_page(job, &reading);
 }

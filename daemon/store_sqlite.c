@@ -30,6 +30,9 @@ struct sql {
     sqlite3 *db;
     struct sql_statement *statements; /* owned */
     char error[ERROR_MAX];
+    bool in_transaction;    /* from sql_begin to its end */
+    enum sql_result undone; /* SQLite took the transaction back, for this; SQL_DONE: it stands */
+    char undone_error[ERROR_MAX];
 };
 
 static enum sql_result result_of(int code)
@@ -62,13 +65,26 @@ static enum sql_result result_of(int code)
     }
 }
 
+/* An error may have ended the transaction: a full disk, input/output, memory do it, whatever
+ * statement met them. What COMMIT says of it later is the same SQLITE_ERROR as for a table that is
+ * missing, so the cause is kept. */
+static void note_transaction(struct sql *sql, enum sql_result result)
+{
+    if (!sql->in_transaction || sql->undone != SQL_DONE || !sqlite3_get_autocommit(sql->db))
+        return;
+    sql->undone = result;
+    memcpy(sql->undone_error, sql->error, sizeof sql->error);
+}
+
 static enum sql_result note(struct sql *sql, int code)
 {
     enum sql_result result = result_of(code);
 
-    if (result > SQL_ROW)
-        snprintf(sql->error, sizeof sql->error, "%s",
-                 sql->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(sql->db));
+    if (result <= SQL_ROW)
+        return result;
+    snprintf(sql->error, sizeof sql->error, "%s",
+             sql->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(sql->db));
+    note_transaction(sql, result);
     return result;
 }
 
@@ -203,6 +219,52 @@ enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out)
 {
     *out = 0;
     return note(sql, sqlite3_exec(sql->db, text, first_column, out, NULL));
+}
+
+/* ---- transactions ---- */
+
+/* BEGIN and COMMIT name no table: an error of theirs says nothing about the schema. */
+static enum sql_result control(struct sql *sql, const char *text)
+{
+    enum sql_result result = sql_run(sql, text);
+
+    return result == SQL_STATEMENT ? SQL_FAILED : result;
+}
+
+enum sql_result sql_begin(struct sql *sql)
+{
+    enum sql_result result;
+
+    sql->in_transaction = false;
+    result = control(sql, "BEGIN IMMEDIATE");
+    sql->in_transaction = result == SQL_DONE;
+    sql->undone = SQL_DONE;
+    return result;
+}
+
+enum sql_result sql_transaction(struct sql *sql)
+{
+    if (sql->undone != SQL_DONE)
+        memcpy(sql->error, sql->undone_error, sizeof sql->error);
+    return sql->undone;
+}
+
+enum sql_result sql_commit(struct sql *sql)
+{
+    enum sql_result result = sql_transaction(sql);
+
+    if (result == SQL_DONE)
+        result = control(sql, "COMMIT");
+    if (result == SQL_DONE)
+        sql->in_transaction = false;
+    return result;
+}
+
+void sql_rollback(struct sql *sql)
+{
+    sql->in_transaction = false;
+    if (!sqlite3_get_autocommit(sql->db))
+        sqlite3_exec(sql->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 int64_t sql_changes(const struct sql *sql)

@@ -37,6 +37,18 @@ bool sql_is_readonly(const struct sql *sql);
 
 /* Statements without rows, or whose rows nobody wants. */
 enum sql_result sql_run(struct sql *sql, const char *text);
+/*
+ * A transaction that writes. SQLite itself takes it back when a statement in it, a read too, meets
+ * a full disk, an input/output error or the end of memory: sql_transaction and sql_commit then say
+ * what that error was, with sql_error, and SQL_DONE as long as it stands. Neither ever says
+ * SQL_STATEMENT.
+ */
+enum sql_result sql_begin(struct sql *sql);
+enum sql_result sql_transaction(struct sql *sql);
+enum sql_result sql_commit(struct sql *sql);
+/* Ends one that is not to be, or is no more; leaves sql_error as it is. */
+void sql_rollback(struct sql *sql);
+
 /* The one number that `text` asks for. */
 enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out);
 

@@ -6,6 +6,8 @@
  * never faster than CLOCK_SPEED times the time the daemon runs, and a day for each start. So a wall
  * clock that is years ahead for an hour deletes nothing.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "daemon/store_internal.h"
 
@@ -40,16 +42,15 @@ enum sql_result store_tidy_begin(struct store_db *db)
 }
 
 /* The sweep's time; moves the kept one on. */
-static int64_t clock_now(struct store_db *db)
+static enum sql_result clock_now(struct store_db *db, int64_t *now)
 {
     int64_t wall = clock_wall_ms();
     int64_t most = db->clock + DAY_MS + CLOCK_SPEED * (clock_monotonic_ms() - db->opened_at);
 
     if (most > wall)
         most = wall;
-    if (most >= db->clock)
-        store_meta_set(db, "clock", most);
-    return most;
+    *now = most;
+    return most >= db->clock ? store_meta_set(db, "clock", most) : SQL_DONE;
 }
 
 static int64_t rows_max(const struct store_db *db, enum record_kind kind)
@@ -112,25 +113,35 @@ static enum sql_result sweep(struct store_db *db, enum record_kind kind, int64_t
     return result == SQL_ROW ? SQL_DONE : result;
 }
 
-void store_tidy(struct store_db *db)
+static enum sql_result tidy(struct store_db *db)
 {
-    enum sql_result result = sql_run(db->sql, "BEGIN IMMEDIATE");
+    enum sql_result result = sql_begin(db->sql);
     int64_t now = 0;
 
     if (result == SQL_DONE)
-        now = clock_now(db);
+        result = clock_now(db, &now);
     for (int kind = 0; kind < RECORD_KINDS && result == SQL_DONE; kind++) {
         result = evict(db, (enum record_kind)kind);
         if (result == SQL_DONE)
             result = sweep(db, (enum record_kind)kind, now);
     }
-    if (result == SQL_DONE)
-        result = sql_run(db->sql, "COMMIT");
+    return result == SQL_DONE ? sql_commit(db->sql) : result;
+}
+
+void store_tidy(struct store_db *db)
+{
+    int64_t rows[RECORD_KINDS], swept[RECORD_KINDS];
+    enum sql_result result;
+
+    memcpy(rows, db->rows, sizeof rows);
+    memcpy(swept, db->swept, sizeof swept);
+    result = tidy(db);
     if (result == SQL_DONE)
         return;
-    if (result == SQL_CORRUPT || result == SQL_STATEMENT) {
+    memcpy(db->rows, rows, sizeof rows); /* nothing of it was done */
+    memcpy(db->swept, swept, sizeof swept);
+    if (result == SQL_CORRUPT || result == SQL_STATEMENT)
         store_db_failed(db, result);
-        return;
-    }
-    sql_run(db->sql, "ROLLBACK"); /* the next batch tells */
+    else
+        sql_rollback(db->sql); /* the next batch tells */
 }
