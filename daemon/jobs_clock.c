@@ -59,7 +59,7 @@ static void tell_late(struct job *job, int64_t now)
     jobs->stats.deadlines++;
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
-    finding = job_finding(job, now);
+    finding = job_finding(job, now, true);
     job_select(&late, job, now, false);
     if (job->lookup == NULL && list_empty(&job->waiters) && !job->unattended) {
         job_end(job);
@@ -93,7 +93,7 @@ static bool clock_hasten(struct jobs *jobs, int64_t now)
         return true;
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
-    finding = job_finding(job, now);
+    finding = job_finding(job, now, false);
     if (finding == NULL || !verdict_is_remembered(&finding->verdict)) {
         finding_free(finding);
         return true;

@@ -70,8 +70,9 @@ void job_tell_early(struct job *job, struct finding *take);
 void job_tell(const struct jobs *jobs, struct list *waiters, const struct finding *finding);
 /* The end of a job that somebody asked for without waiting; NULL: there was no memory. */
 void job_tell_nobody(const struct job *job, const struct finding *finding);
-/* A finding of the job's evidence as it is now; NULL without memory. */
-struct finding *job_finding(const struct job *job, int64_t now);
+/* A finding of the job's evidence as it is now; NULL without memory. `at_deadline`: an answer is
+ * due and cannot wait for the rest. */
+struct finding *job_finding(const struct job *job, int64_t now, bool at_deadline);
 /* The waiters that want an early answer, or those whose deadline has come, taken out. */
 void job_select(struct list *out, struct job *job, int64_t now, bool early);
 

@@ -65,7 +65,7 @@ static struct finding *unstarted_finding(const struct job *job, int64_t now)
     return finding;
 }
 
-struct finding *job_finding(const struct job *job, int64_t now)
+struct finding *job_finding(const struct job *job, int64_t now, bool at_deadline)
 {
     const struct evidence *evidence;
     struct verdict verdict;
@@ -73,7 +73,11 @@ struct finding *job_finding(const struct job *job, int64_t now)
     if (job->lookup == NULL)
         return unstarted_finding(job, now);
     evidence = domain_evidence(job->lookup);
-    verdict_decide(&verdict, evidence, &job->remembered, &job->jobs->config->verdict, now);
+    if (at_deadline)
+        verdict_decide_at_deadline(&verdict, evidence, &job->remembered,
+                                   &job->jobs->config->verdict, now);
+    else
+        verdict_decide(&verdict, evidence, &job->remembered, &job->jobs->config->verdict, now);
     return finding_new(&job->key, &verdict, evidence, now);
 }
 
@@ -113,7 +117,7 @@ void job_complete(struct job *job, int64_t now)
     bool kept;
 
     job_catch_up(job);
-    finding = job_finding(job, now);
+    finding = job_finding(job, now, false);
     kept = finding != NULL && job->lookup != NULL && !job->forgotten;
     keeping = (struct keeping){.by_refresh = !job->asked, .unasked = job->unasked};
     job_end(job);
@@ -157,5 +161,5 @@ void job_changed(struct job *job, int64_t now)
         return;
     job->settled = true;
     job->jobs->stats.early++;
-    job_tell_early(job, job_finding(job, now));
+    job_tell_early(job, job_finding(job, now, false));
 }

@@ -27,11 +27,19 @@ bool facts_policy_in_force(const struct sts_evidence *sts, int64_t now)
     return sts->policy->max_age == 0 && now - sts->fetched_at <= LOOKUP_MAX_MS;
 }
 
-static void count_hosts(struct host_counts *counts, const struct evidence *evidence)
+/* What a host counts as whose DNS has not answered: its addresses may be all that is known. */
+static size_t *count_of_pending(struct host_counts *counts, const struct mx_host *host, bool cut)
+{
+    if (!cut)
+        return &counts->unknown;
+    return host->addresses_known ? &counts->error : &counts->lost;
+}
+
+static void count_hosts(struct host_counts *counts, const struct evidence *evidence, bool cut)
 {
     for (size_t i = 0; i < evidence->host_count; i++) {
         size_t *const by_state[] = {
-            [HOST_DANE_UNKNOWN] = evidence->complete ? &counts->error : &counts->unknown,
+            [HOST_DANE_UNKNOWN] = count_of_pending(counts, &evidence->hosts[i], cut),
             [HOST_DANE_USABLE] = &counts->usable,
             [HOST_DANE_UNUSABLE] = &counts->unusable,
             [HOST_DANE_NONE] = &counts->none,
@@ -81,6 +89,14 @@ static bool mx_has_hosts(enum mx_state mx)
     return mx == MX_LISTED || mx == MX_IMPLICIT || mx == MX_SELF;
 }
 
+static bool any_pending(const struct evidence *evidence)
+{
+    for (size_t i = 0; i < evidence->host_count; i++)
+        if (evidence->hosts[i].dane == HOST_DANE_UNKNOWN)
+            return true;
+    return false;
+}
+
 static void gather_dane(struct facts *out, const struct evidence *evidence, bool dane)
 {
     struct host_counts counts = {0};
@@ -90,7 +106,7 @@ static void gather_dane(struct facts *out, const struct evidence *evidence, bool
         out->dane = DANE_ERROR;
         return;
     }
-    count_hosts(&counts, evidence);
+    count_hosts(&counts, evidence, out->hosts_cut);
     out->hosts_pending = counts.unknown > 0;
     live = counts.usable + counts.unusable + counts.none + counts.error;
     out->every_host_tlsa = live > 0 && counts.none + counts.error == 0;
@@ -106,13 +122,21 @@ static void gather_dane(struct facts *out, const struct evidence *evidence, bool
     }
 }
 
+/* As facts_host_live, but when hosts are not waited for, one without an address so far is dead. */
+static bool is_live(const struct facts *facts, const struct mx_host *host)
+{
+    bool dead = facts->hosts_cut && host->dane == HOST_DANE_UNKNOWN && !host->addresses_known;
+
+    return facts_host_live(host) && !dead;
+}
+
 static void gather_limits(struct facts *out, const struct evidence *evidence)
 {
     out->truncated = evidence->mx_truncated;
     for (size_t i = 0; i < evidence->host_count; i++) {
         const struct mx_host *host = &evidence->hosts[i];
 
-        if (!facts_host_live(host))
+        if (!is_live(out, host))
             continue;
         out->truncated |= host->tlsa_truncated;
         out->short_tlsa |= host->tlsa_short;
@@ -162,9 +186,9 @@ static void gather_starttls(struct facts *out, const struct evidence *evidence)
     for (size_t i = 0; i < evidence->host_count; i++) {
         const struct mx_host *host = &evidence->hosts[i];
 
-        if (!facts_host_live(host))
+        if (!is_live(out, host))
             continue;
-        if (!host->addresses_known || host->dane == HOST_DANE_UNKNOWN)
+        if (!host->addresses_known || (host->dane == HOST_DANE_UNKNOWN && !out->hosts_cut))
             counts.outstanding++;
         for (size_t j = 0; j < host->address_count; j++)
             count_address(&counts, host->addresses[j].starttls.state);
@@ -187,9 +211,11 @@ static void gather_sts(struct facts *out, const struct evidence *evidence, bool 
 }
 
 void facts_gather(struct facts *out, const struct evidence *evidence,
-                  const struct verdict_options *options, int64_t now)
+                  const struct verdict_options *options, int64_t now, bool at_deadline)
 {
-    *out = (struct facts){0};
+    bool cut = evidence->complete || at_deadline;
+
+    *out = (struct facts){.hosts_cut = cut && any_pending(evidence)};
     gather_mx(out, evidence);
     gather_dane(out, evidence, options->dane);
     gather_limits(out, evidence);

@@ -15,6 +15,7 @@ struct facts {
     bool mx_secure;     /* an absent MX RRset and a [host] key count as secure, as in smtp(8) */
     bool no_host;       /* every name is proven to lead nowhere */
     bool hosts_pending; /* the DNS of some host has not answered yet */
+    bool hosts_cut;     /* there are such hosts, and they are not waited for: VERDICTS.md §5 */
     enum dane_state dane;
     bool every_host_tlsa; /* no live host is without TLSA records */
     bool truncated;       /* not everything the DNS holds was looked at */
@@ -26,8 +27,12 @@ struct facts {
     bool sts_testing; /* sts_enforced comes from a policy in testing mode */
 };
 
+/*
+ * `at_deadline`: the answer is due. A host whose addresses are still awaited then counts as dead,
+ * one whose TLSA records are as in error, as in evidence that is complete (VERDICTS.md §5).
+ */
 void facts_gather(struct facts *out, const struct evidence *evidence,
-                  const struct verdict_options *options, int64_t now);
+                  const struct verdict_options *options, int64_t now, bool at_deadline);
 
 /* True for a host that mail can go to as far as the DNS tells, or may yet tell. */
 bool facts_host_live(const struct mx_host *host);

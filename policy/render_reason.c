@@ -88,8 +88,9 @@ static void write_dane_error(char *out, size_t size, const struct evidence *evid
         snprintf(out, size, "%s; MTA-STS of %s is enforced, so mail waits",
                  show_why(&why, host->why), domain.text);
     else
-        snprintf(out, size, "TLSA lookup for %s failed; MTA-STS of %s is enforced, so mail waits",
-                 show_name(&name, host->name), domain.text);
+        snprintf(out, size, "TLSA lookup for %s %s; MTA-STS of %s is enforced, so mail waits",
+                 show_name(&name, host->name),
+                 host->dane == HOST_DANE_ERROR ? "failed" : "has not been answered", domain.text);
 }
 
 static void write_pending(char *out, size_t size, const struct evidence *evidence)

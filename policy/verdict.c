@@ -175,16 +175,17 @@ static struct validity_use decide_by_table(struct verdict *out, const struct fac
     };
 }
 
-void verdict_decide(struct verdict *out, const struct evidence *evidence,
-                    const struct remembered *remembered, const struct verdict_options *options,
-                    int64_t now)
+/* What the facts gathered in `view` say. */
+static void decide(struct verdict *out, const struct remembered *remembered,
+                   const struct remember_view *view)
 {
     static const struct remembered nothing;
     struct validity_use use = {false, false};
-    struct facts facts;
-    struct remember_view view = {evidence, &facts, options, now};
+    const struct evidence *evidence = view->evidence;
+    const struct facts facts = *view->facts;
+    const struct verdict_options *options = view->options;
+    int64_t now = view->now;
 
-    facts_gather(&facts, evidence, options, now);
     *out = (struct verdict){
         .dane = facts.dane,
         .starttls = facts.starttls,
@@ -194,14 +195,44 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
     };
     if (!decide_by_mx(out, facts.mx))
         use = decide_by_table(out, &facts, options);
+    out->settled &= !facts.hosts_cut || evidence->complete;
     out->shown_level = out->level;
     out->shown_reason = out->reason;
     validity_set(out, evidence, options, use, now);
-    remember_next(out, remembered != NULL ? remembered : &nothing, &view);
-    if (!remember_apply(out, &view))
+    remember_next(out, remembered != NULL ? remembered : &nothing, view);
+    if (!remember_apply(out, view))
         return;
     use.sts |= out->reason == REASON_STS_REMEMBERED;
     validity_set(out, evidence, options, use, now);
+}
+
+void verdict_decide(struct verdict *out, const struct evidence *evidence,
+                    const struct remembered *remembered, const struct verdict_options *options,
+                    int64_t now)
+{
+    struct facts facts;
+
+    facts_gather(&facts, evidence, options, now, false);
+    decide(out, remembered, &(struct remember_view){evidence, &facts, options, now});
+}
+
+/* Without the hosts that have not answered, unless what is remembered says more than the rest. */
+void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evidence,
+                                const struct remembered *remembered,
+                                const struct verdict_options *options, int64_t now)
+{
+    struct verdict waiting;
+    struct facts facts;
+
+    facts_gather(&facts, evidence, options, now, true);
+    decide(out, remembered, &(struct remember_view){evidence, &facts, options, now});
+    if (!facts.hosts_cut || evidence->complete)
+        return;
+    verdict_decide(&waiting, evidence, remembered, options, now);
+    if (!verdict_is_remembered(&waiting) || waiting.level == VERDICT_TEMP)
+        return;
+    if (out->level == VERDICT_TEMP || out->level < waiting.level)
+        *out = waiting;
 }
 
 void verdict_without_evidence(struct verdict *out, enum verdict_level level,

@@ -163,6 +163,16 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
                     const struct remembered *remembered, const struct verdict_options *options,
                     int64_t now);
 
+/*
+ * Decides when an answer is due although the evidence is not complete: MX hosts that have not
+ * answered are left out as far as VERDICTS.md §5 allows, so that the dead name server of one backup
+ * MX holds up no mail. Never `settled` when there are such hosts; never weaker than what is
+ * remembered and in force.
+ */
+void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evidence,
+                                const struct remembered *remembered,
+                                const struct verdict_options *options, int64_t now);
+
 /* The operator ends a hold: what was proven by probing is forgotten, the rest stays. */
 void remembered_release(struct remembered *remembered);
 /* Of two that know nothing of each other, what counts: nothing is weaker than in either, and a loss

@@ -15,7 +15,9 @@ enum {
     MX_CUT = 1 << 7,    /* more MX hosts than were looked at */
     TLSA_CUT = 1 << 8,  /* more TLSA records at the first host than were looked at */
     SHORT = 1 << 9,     /* a TLSA record of 3 octets at the first host */
-    WAITS = 1 << 10     /* wanted: not settled */
+    WAITS = 1 << 10,    /* wanted: not settled */
+    DUE = 1 << 11,      /* open, and the answer is due */
+    KNOWN = 1 << 12     /* the addresses of hosts that are unknown have been answered */
 };
 
 struct row {
@@ -204,6 +206,43 @@ static const struct row rows[] = {
     {"open: dane = no, probe = no, host unknown", SIGNED, "?", 'n', "",
      OPEN | NO_DANE | NO_PROBE | WAITS, NF, REASON_DEADLINE},
     {"open: short TLSA waits", SIGNED, "U", '?', "", OPEN | SHORT | WAITS, ENC, REASON_DANE_SHORT},
+    {"due: MX unknown", MX_UNKNOWN, false, "", 'n', "", DUE | WAITS, TMP, REASON_PENDING},
+    {"B-41 FULL and a pending backup", SIGNED, "U?", 'n', "V", DUE | WAITS, DO, REASON_DANE_FULL},
+    {"B-41 FULL and a pending backup, MTA-STS pending", SIGNED, "U?", '?', "V", DUE | WAITS, DO,
+     REASON_DANE_FULL},
+    {"B-41 FULL and a backup's TLSA pending", SIGNED, "U?", 'n', "V", DUE | WAITS | KNOWN, DO,
+     REASON_DANE_FULL},
+    {"B-41 no TLSA and a pending backup", SIGNED, "N?", 'n', "T", DUE | WAITS, ENC, REASON_TLS},
+    {"B-41 no TLSA, a backup's TLSA pending", SIGNED, "N?", 'n', "T", DUE | WAITS | KNOWN, DA,
+     REASON_DANE_ERROR},
+    {"B-41 unsigned, verified, and a pending backup", PLAIN, "N?", 'n', "V", DUE | WAITS, VER,
+     REASON_VERIFIED},
+    {"B-41 MIXED and a pending backup", SIGNED, "UN?", 'n', "", DUE | WAITS, DA, REASON_DANE_MIXED},
+    {"B-41 MIXED and a pending backup, enforce", SIGNED, "UN?", 'E', "", DUE | WAITS, DO,
+     REASON_DANE_MIXED_STS},
+    {"B-41 UNSIGNED and a pending backup", PLAIN, "U?", 'n', "", DUE | WAITS, DA,
+     REASON_DANE_UNSIGNED},
+    {"B-41 UNUSABLE and a pending backup", SIGNED, "B?", 'n', "", DUE | WAITS, ENC,
+     REASON_DANE_UNUSABLE},
+    {"B-41 no TLSA and a pending backup, enforce", SIGNED, "N?", 'E', "", DUE | WAITS, SEC,
+     REASON_STS_ENFORCE},
+    {"B-41 a backup's TLSA pending, enforce", SIGNED, "N?", 'E', "", DUE | WAITS | KNOWN, TMP,
+     REASON_DANE_ERROR_STS},
+    {"B-41 unsigned, a backup's TLSA pending, enforce", PLAIN, "N?", 'E', "", DUE | WAITS | KNOWN,
+     SEC, REASON_STS_ENFORCE},
+    {"due: only pending hosts", SIGNED, "??", 'n', "", DUE | WAITS, DA, REASON_DANE_ERROR},
+    {"due: only pending hosts, enforce", SIGNED, "?", 'E', "", DUE | WAITS, TMP,
+     REASON_DANE_ERROR_STS},
+    {"due: a probe of a host that answered is awaited", PLAIN, "NN?", 'n', "V,?", DUE | WAITS, NF,
+     REASON_DEADLINE},
+    {"due: dead beside pending", SIGNED, "D?", 'n', "", DUE | WAITS, DA, REASON_DANE_ERROR},
+    {"due: dane = no and a pending backup", SIGNED, "N?", 'n', "T", DUE | WAITS | NO_DANE, ENC,
+     REASON_TLS},
+    {"due: MTA-STS alone is pending", PLAIN, "N", '?', "V", DUE | WAITS, VER, REASON_VERIFIED},
+    {"due: nothing is pending", PLAIN, "N", 'n', "V", DUE, VER, REASON_VERIFIED},
+    {"complete: a host of unknown addresses is dead", SIGNED, "N?", 'n', "T", 0, ENC, REASON_TLS},
+    {"complete: a host of unknown TLSA is an error", SIGNED, "N?", 'n', "T", KNOWN, DA,
+     REASON_DANE_ERROR},
     {"complete: an unknown host is an error", SIGNED, "U?", 'n', "", 0, DO, REASON_DANE_FULL},
     {"complete: only unknown hosts", SIGNED, "?", 'n', "", 0, DA, REASON_DANE_ERROR},
     {"complete: unknown MX is an error", MX_UNKNOWN, false, "", '?', "", 0, TMP, REASON_MX_ERROR},
@@ -230,11 +269,16 @@ static void decide_row(struct verdict *verdict, struct made *made, const struct 
     struct verdict_options options = options_of(row->flags);
 
     make_evidence(made, row->mx, row->secure, row->hosts, row->sts, row->probes);
-    made->evidence.complete = !(row->flags & OPEN);
+    made->evidence.complete = !(row->flags & (OPEN | DUE));
     made->evidence.mx_truncated = (row->flags & MX_CUT) != 0;
     made->hosts[0].tlsa_truncated = (row->flags & TLSA_CUT) != 0;
     made->hosts[0].tlsa_short = (row->flags & SHORT) != 0;
-    verdict_decide(verdict, &made->evidence, NULL, &options, MAKE_NOW);
+    for (size_t i = 0; i < made->evidence.host_count; i++)
+        made->hosts[i].addresses_known |= (row->flags & KNOWN) != 0;
+    if (row->flags & DUE)
+        verdict_decide_at_deadline(verdict, &made->evidence, NULL, &options, MAKE_NOW);
+    else
+        verdict_decide(verdict, &made->evidence, NULL, &options, MAKE_NOW);
 }
 
 static void test_row(void **state)

@@ -51,14 +51,15 @@ static struct seen look(const struct evidence *evidence, const struct verdict_op
 
     for (size_t i = 0; i < evidence->host_count; i++) {
         const struct mx_host *host = &evidence->hosts[i];
-        bool lost = host->dane == HOST_DANE_UNKNOWN && evidence->complete;
+        bool given_up = host->dane == HOST_DANE_UNKNOWN && evidence->complete;
+        bool lost = given_up && !host->addresses_known;
 
         seen.usable += host->dane == HOST_DANE_USABLE;
         seen.unusable += host->dane == HOST_DANE_UNUSABLE;
         seen.none += host->dane == HOST_DANE_NONE;
-        seen.error += host->dane == HOST_DANE_ERROR || lost;
-        seen.unknown += host->dane == HOST_DANE_UNKNOWN && !lost;
-        if (host->dane != HOST_DANE_DEAD && host->dane != HOST_DANE_LOST) {
+        seen.error += host->dane == HOST_DANE_ERROR || (given_up && !lost);
+        seen.unknown += host->dane == HOST_DANE_UNKNOWN && !given_up;
+        if (host->dane != HOST_DANE_DEAD && host->dane != HOST_DANE_LOST && !lost) {
             seen.live++;
             seen.cut |= host->tlsa_truncated;
             seen.crashes |= host->tlsa_short;
@@ -293,6 +294,57 @@ static void check_settled(const struct made *made, const struct verdict_options 
                 check_end(made, options, &got, (struct end){*host, *sts, ends[i]});
 }
 
+/* ---- at the deadline ---- */
+
+/* The evidence as it would be had the pending hosts failed: VERDICTS.md §5. */
+static void fail_pending(struct made *made)
+{
+    for (size_t i = 0; i < made->evidence.host_count; i++) {
+        struct mx_host *host = &made->hosts[i];
+
+        if (host->dane == HOST_DANE_UNKNOWN)
+            host->dane = host->addresses_known ? HOST_DANE_ERROR : HOST_DANE_LOST;
+    }
+}
+
+static void check_due(const struct made *made, const struct verdict_options *options)
+{
+    struct verdict due, waiting, failed;
+    struct made other;
+
+    if (made->evidence.complete || look(&made->evidence, options).unknown == 0)
+        return;
+    verdict_decide_at_deadline(&due, &made->evidence, memory, options, MAKE_NOW);
+    verdict_decide(&waiting, &made->evidence, memory, options, MAKE_NOW);
+    copy_made(&other, made);
+    fail_pending(&other);
+    verdict_decide(&failed, &other.evidence, memory, options, MAKE_NOW);
+    if (due.settled)
+        fail_at("due, and settled", made, &due);
+    if (memory != NULL && memcmp(&due.remembered, memory, sizeof due.remembered) != 0)
+        fail_at("due, and remembered", made, &due);
+    if (verdict_is_remembered(&waiting) && waiting.level != VERDICT_TEMP &&
+        due.level < waiting.level)
+        fail_at("due, and weaker than what is remembered", made, &due);
+    if (due.level == VERDICT_TEMP && failed.level != VERDICT_TEMP)
+        fail_at("due, and mail waits without need", made, &due);
+    if (!verdict_is_remembered(&due) && due.reason != failed.reason)
+        fail_at("due, and not as if the hosts had failed", made, &due);
+}
+
+static void check_due_addresses_known(const struct made *made,
+                                      const struct verdict_options *options)
+{
+    struct made known;
+
+    if (made->evidence.complete || look(&made->evidence, options).unknown == 0)
+        return;
+    copy_made(&known, made);
+    for (size_t i = 0; i < known.evidence.host_count; i++)
+        known.hosts[i].addresses_known = true;
+    check_due(&known, options);
+}
+
 /* ---- what is remembered ---- */
 
 #define HOUR_MS INT64_C(3600000)
@@ -428,6 +480,8 @@ static void check_remembered(const struct made *made, const struct verdict_optio
         check_times(made, options);
         check_order(made, options);
         check_settled(made, options);
+        check_due(made, options);
+        check_due_addresses_known(made, options);
     }
     memory = NULL;
 }
@@ -508,6 +562,8 @@ static void check_all(const struct made *made, const struct verdict_options *opt
     check_times(made, options);
     check_order(made, options);
     check_settled(made, options);
+    check_due(made, options);
+    check_due_addresses_known(made, options);
 }
 
 /* Fewer options and at most two hosts, for there are ten memories to each. */
