@@ -1,8 +1,8 @@
 """A DNS of the tests' own: NSD serves a signed root, a signed and an unsigned TLD and their children; unbound validates.
 
 Names below `signed.` are secure, names below `plain.` are not. A case adds records to either, or children of a kind:
-signed, unsigned, bogus (the DS fits no key: SERVFAIL), optout (NSEC3 with opt-out), lame (nothing listens at its server:
-unbound tries for longer than anybody waits)."""
+signed, unsigned, bogus (the DS fits no key: SERVFAIL), optout (NSEC3 with opt-out), lame (nothing listens at its server) or
+silent (its server takes questions and never answers): unbound tries for longer than anybody waits."""
 
 import os
 import re
@@ -13,11 +13,13 @@ import dnswire
 import waiting
 
 NSD_ADDRESS = "198.51.100.53"
-LAME_ADDRESS = "198.51.100.66"
+DEAD_ADDRESSES = "198.51.100.%d"  # from the one below on, one for each server that does not answer: unbound remembers them
+DEAD_FIRST = 100
 UNBOUND_ADDRESS = "127.0.0.1"
 SOA_MINIMUM = 300
 SIGNED_KINDS = ("signed", "bogus", "optout")
 SERVED_KINDS = (*SIGNED_KINDS, "unsigned")
+DEAD_KINDS = ("lame", "silent")
 
 
 class Zone:
@@ -31,7 +33,7 @@ class Zone:
 
     @property
     def server(self):
-        return "lame.signed." if self.kind == "lame" else "ns.signed."
+        return f"ns.{self.origin}" if self.kind in DEAD_KINDS else "ns.signed."
 
     @property
     def depth(self):
@@ -49,7 +51,9 @@ class DnsWorld:
         self.zones = {"": Zone("", "signed"), "signed": Zone("signed", "signed"), "plain": Zone("plain", "unsigned")}
         self._processes = []
         os.makedirs(folder, exist_ok=True)
-        self.zones["signed"].lines += [f"ns.signed. A {NSD_ADDRESS}", f"lame.signed. A {LAME_ADDRESS}"]
+        self._dead = []
+        self._silent = []
+        self.zones["signed"].lines.append(f"ns.signed. A {NSD_ADDRESS}")
         self.zones[""].lines.append(f"ns.signed. A {NSD_ADDRESS}")
 
     def add(self, origin, *lines):
@@ -68,7 +72,18 @@ class DnsWorld:
         self._start_nsd()
         self._start_unbound()
 
+    def _add_dead_server(self, zone):
+        address = DEAD_ADDRESSES % (DEAD_FIRST + len(self._dead))
+        self._dead.append(address)
+        self._parent(zone).lines.append(f"{zone.server} A {address}")
+        if zone.kind == "silent":
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            server.bind((address, 53))
+            self._silent.append(server)
+
     def stop(self):
+        for server in self._silent:
+            server.close()
         for process in self._processes:
             process.terminate()
             process.wait()
@@ -83,6 +98,8 @@ class DnsWorld:
         if not zone.name:
             return
         self._parent(zone).lines.append(f"{zone.origin} NS {zone.server}")
+        if zone.kind in DEAD_KINDS:
+            self._add_dead_server(zone)
         if zone.kind in SIGNED_KINDS:
             published = self._new_key(zone) if zone.kind == "bogus" else self._key(zone)
             self._parent(zone).lines.append(self._read(published + ".ds"))
