@@ -219,8 +219,9 @@ static void why_verified(struct words *words)
 static void why_tls(struct words *words)
 {
     words_say_places(words, words_has_tls, "STARTTLS works at every address that answered: ", ".");
-    words_say_addresses(words, words_is_unverified,
-                        "No certificate valid for the host, which verify would need: ", ".");
+    words_say_addresses(
+        words, words_is_unverified,
+        "Not enough for verify, which sends SNI and needs a certificate valid for the host: ", ".");
     say_not_counted(words);
     say_nothing_stronger(words);
 }

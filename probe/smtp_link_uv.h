@@ -1,6 +1,6 @@
 /*
  * smtp_link_uv: the connection of a probe: a socket, a deadline, replies, and TLS once it has been
- * started. It knows no order of things; that is smtp_uv.
+ * started. It knows no order of things; that is smtp_talk_uv.
  *
  * Embedded in its owner. Every event is noted here and then told with on_event; the owner looks at
  * the fields, or asks smtp_link_hear.

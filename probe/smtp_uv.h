@@ -1,6 +1,6 @@
 /*
- * smtp_uv: one polite connection to one address of an MX host, as far as smtp(8) goes before MAIL:
- * greeting, EHLO, STARTTLS, handshake, EHLO, QUIT. A sequence.
+ * smtp_uv: one probe of one address of an MX host: a polite connection as far as smtp(8) goes
+ * before MAIL, and another one where the first leaves open what Postfix would see.
  */
 #pragma once
 

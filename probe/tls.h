@@ -45,6 +45,15 @@ size_t tls_session_read(struct tls_session *session, void *data, size_t size);
 /* Why the session is TLS_BROKEN, printable ASCII; "" otherwise. The session's. */
 const char *tls_session_why(const struct tls_session *session);
 
+/* How a peer refused a handshake, by what another one might do differently. */
+enum tls_refusal {
+    TLS_REFUSAL_NONE,   /* it did not */
+    TLS_REFUSAL_OTHER,  /* for reasons of its own: the SNI may be one */
+    TLS_REFUSAL_CHOICE, /* handshake_failure: no cipher in common, or anything else */
+    TLS_REFUSAL_VERSION /* protocol_version, insufficient_security, or its choice is not ours */
+};
+enum tls_refusal tls_session_refusal(const struct tls_session *session);
+
 /* What the certificate must be held against. */
 struct tls_reference {
     const char *host;        /* the MX host name, for the chain-and-name check */

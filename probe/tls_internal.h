@@ -38,6 +38,7 @@ struct tls_session {
     struct bio_st *in, *out;
     enum tls_progress progress;
     bool handshaken;
+    enum tls_refusal refusal;
     size_t octets, records, post_messages; /* received */
     struct buf plain;                      /* decrypted, not read yet */
     char why[160];

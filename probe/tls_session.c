@@ -88,6 +88,21 @@ static enum tls_progress broken(struct tls_session *session, const char *why)
     return TLS_BROKEN;
 }
 
+/* Reads it from OpenSSL's reason, in which an alert that was received has an offset. */
+static enum tls_refusal refusal_of(int reason)
+{
+    switch (reason) {
+    case SSL_AD_REASON_OFFSET + SSL_AD_PROTOCOL_VERSION:
+    case SSL_AD_REASON_OFFSET + SSL_AD_INSUFFICIENT_SECURITY:
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+        return TLS_REFUSAL_VERSION;
+    case SSL_AD_REASON_OFFSET + SSL_AD_HANDSHAKE_FAILURE:
+        return TLS_REFUSAL_CHOICE;
+    default:
+        return reason > SSL_AD_REASON_OFFSET ? TLS_REFUSAL_OTHER : TLS_REFUSAL_NONE;
+    }
+}
+
 /* Turns OpenSSL's error into ours. */
 static enum tls_progress note_error(struct tls_session *session, int result)
 {
@@ -98,6 +113,8 @@ static enum tls_progress note_error(struct tls_session *session, int result)
         return session->progress;
     if (error == SSL_ERROR_ZERO_RETURN)
         return session->progress = TLS_CLOSED;
+    if (!session->handshaken)
+        session->refusal = refusal_of(ERR_GET_REASON(ERR_peek_error()));
     reason = ERR_reason_error_string(ERR_peek_error());
     return broken(session, reason == NULL ? "TLS protocol error" : reason);
 }
@@ -209,6 +226,11 @@ size_t tls_session_read(struct tls_session *session, void *data, size_t size)
         buf_consume(&session->plain, count);
     }
     return count;
+}
+
+enum tls_refusal tls_session_refusal(const struct tls_session *session)
+{
+    return session->refusal;
 }
 
 const char *tls_session_why(const struct tls_session *session)

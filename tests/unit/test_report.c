@@ -162,7 +162,7 @@ static const struct row rows[] = {
      "OK encrypt", "starttls-verified", {"probe-level = encrypt"}, {NULL},
      {"probe-level = verify"}},
     {"G-1 TLS", MX_LISTED, false, "N", 'f', "T", expired, "OK encrypt", "starttls-tls",
-     {"which verify would need: mx0.example.com [192.0.2.1]: certificate has expired",
+     {"needs a certificate valid for the host: mx0.example.com [192.0.2.1]: certificate has expired",
      "could not be fetched"}, {NULL}, {"certificate valid for the host would make it verify",
      "policy host put right"}},
     {"G-13 PARTLY names the hosts", MX_LISTED, false, "NN", 'n', "V,C", nothing, "NOTFOUND",

@@ -45,7 +45,7 @@ static struct row rows[] = {
     {"held against a certificate that lapsed", MX_LISTED, "N", 'n', "L", false, {0}, "OK verify",
      "held",
      {"did STARTTLS with a certificate valid for it", "(starttls-tls) would give encrypt",
-      "kept for 22 hours more", "No certificate valid for the host, which verify would need: mx0"},
+      "kept for 22 hours more", "needs a certificate valid for the host: mx0"},
      {"mxcrypt release example.com", "a certificate valid for the host would make it verify"}},
     {"held, and refused with 5xx", MX_LISTED, "N", 'n', "R", false, {0}, "TEMP a mail host of "
      "example.com refuses STARTTLS, which worked before, so mail waits", "held",

@@ -110,7 +110,7 @@ static const struct dialogue dialogues[] = {
      STARTTLS_BROKEN,
      0,
      "TLS handshake: sslv3 alert handshake failure",
-     EHLO STLS,
+     EHLO STLS EHLO STLS, /* the second time without SNI */
      0},
     {"G-5 no TLS behind 220",
      {OFFER, SAY("220 go\r\n"), ANY, SAY("500 what is this?\r\n")},
@@ -126,7 +126,7 @@ static const struct dialogue dialogues[] = {
      STARTTLS_BROKEN,
      0,
      "TLS handshake: ",
-     EHLO STLS,
+     EHLO STLS EHLO STLS, /* the second time without SNI */
      0},
     {"G-5 silent after 220",
      {OFFER, SAY("220 go\r\n"), STALL},
@@ -304,7 +304,7 @@ static const struct dialogue dialogues[] = {
      STARTTLS_BROKEN,
      0,
      "TLS handshake: sslv3 alert handshake failure",
-     EHLO STLS,
+     EHLO STLS EHLO STLS, /* the second time without SNI */
      0},
     {"G-17 EHLO in TLS 554",
      {OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("554 no\r\n"), HEAR, BYE},

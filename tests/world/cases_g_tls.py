@@ -3,7 +3,7 @@
 import ssl
 from dataclasses import replace
 
-from case import Failed, table
+from case import Failed, case, table
 from cases_g_to_j import temper_table
 from cases_postfix import deliver, plain, postfix_case, verdict
 from smtpd import GOOD
@@ -101,3 +101,71 @@ def _(c):
     c.plain_host("mx2")
     verdict(c, "VER")
     deliver(c, "sent", "Verified")
+
+
+def at_a_name(ca, san, refuse):
+    """A server context with a certificate for the name, and refuse(sslobject) when there is an SNI: an alert, or no alert."""
+    context = ca.server_context(ca.leaf(san))
+
+    def choose(sslobject, name, _context):
+        sslobject.sni_seen = name
+        return refuse(sslobject) if name else None
+    context.sni_callback = choose
+    return context
+
+
+def strict_host(c, declare, refuse):
+    """A mail host that refuses any SNI; SmtpServer would put its own callback in the place of this one."""
+    server = declare(c)
+    server.context = at_a_name(c.world.ca, f"mx.{c.key}", refuse)
+    return server
+
+
+def broken_off(_sslobject):
+    """Python answers an exception here with the alert handshake_failure."""
+    raise ConnectionResetError
+
+
+ALERTS = [("unrecognized_name", lambda _: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME),
+          ("internal_error", lambda _: ssl.ALERT_DESCRIPTION_INTERNAL_ERROR),
+          ("access_denied", lambda _: ssl.ALERT_DESCRIPTION_ACCESS_DENIED), ("handshake_failure", broken_off)]
+
+
+def without_sni(c, refuse):
+    server = strict_host(c, plain, refuse)
+    c.want("ENC")
+    seen(c, "tls", "works only without SNI")
+    c.check("connections", lambda: len(server.connections), 2)
+
+
+table("G-19", "an SNI is refused", ALERTS, without_sni)
+
+
+@case("G-19", "MTA-STS enforced: secure, which sends an SNI, stays")
+def _(c):
+    strict_host(c, plain, ALERTS[0][1])
+    c.sts()
+    c.want("SEC")
+
+
+@case("G-19", "an SNI is refused at one host of two, the other one is good")
+def _(c):
+    strict_host(c, plain, ALERTS[0][1])
+    c.plain("@ MX 20 mx2")
+    c.plain_host("mx2")
+    c.want("ENC")
+
+
+@case("G-19", "DANE: Postfix sends the SNI, so that it counts")
+def _(c):
+    c.zone("@ MX 10 mx")
+    strict_host(c, lambda c: c.host("mx", "good"), ALERTS[0][1])
+    c.want("DO")
+    c.later("the probe", lambda: c.explain()["evidence"]["hosts"][0]["addresses"][0]["starttls"] == "broken")
+
+
+@postfix_case("G-19", "an SNI is refused: encrypt, delivered")
+def _(c):
+    strict_host(c, plain, ALERTS[0][1])
+    verdict(c, "ENC")
+    deliver(c, "sent", "Trusted")
