@@ -39,7 +39,9 @@ struct waiter {
 void waiter_init(struct waiter *waiter, waiter_deliver deliver);
 
 struct jobs_stats {
-    uint64_t started, early, remembered, deadlines, overloads;
+    uint64_t started, early, remembered, overloads;
+    uint64_t deadlines;        /* jobs that job-deadline cut off */
+    uint64_t answer_deadlines; /* waiters told at answer-deadline what was known by then */
     unsigned running, refreshing;
     size_t waiting;
 };

@@ -49,6 +49,13 @@ void jobs_clock_set(struct jobs *jobs, int64_t now)
                        next <= now ? NEXT_TURN_MS : (uint64_t)(next - now), 0);
 }
 
+/* One that waits for the whole has no answer-deadline. */
+static void count_late(struct jobs *jobs, const struct list *late)
+{
+    for (const struct list *link = late->next; link != late; link = link->next)
+        jobs->stats.answer_deadlines += !LIST_ELEMENT(link, const struct waiter, link)->whole;
+}
+
 /* The waiters of a job whose time has come get what is proven so far. */
 static void tell_late(struct job *job, int64_t now)
 {
@@ -56,11 +63,11 @@ static void tell_late(struct job *job, int64_t now)
     struct list late;
     struct finding *finding;
 
-    jobs->stats.deadlines++;
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
     finding = job_finding(job, now, true);
     job_select(&late, job, now, false);
+    count_late(jobs, &late);
     if (job->lookup == NULL && list_empty(&job->waiters) && !job->unattended) {
         job_end(job);
         job_free(job);
@@ -111,6 +118,7 @@ static bool clock_end(struct jobs *jobs, int64_t now)
     if (job == NULL || job->ends_at > now)
         return false;
     if (job->lookup != NULL) {
+        jobs->stats.deadlines++;
         domain_use_remembered(job->lookup);
         domain_finish(job->lookup);
     }

@@ -135,6 +135,8 @@ static const struct family families[] = {
      "Lookups whose answer was certain before they ended."},
     {"jobs_remembered_total", COUNTER, ONE(jobs.remembered),
      "Lookups answered from what was remembered, because they took long."},
+    {"jobs_answer_deadlines_total", COUNTER, ONE(jobs.answer_deadlines),
+     "Questions answered at answer-deadline, with what was known by then."},
     {"jobs_deadlines_total", COUNTER, ONE(jobs.deadlines), "Lookups cut off by job-deadline."},
     {"jobs_overloads_total", COUNTER, ONE(jobs.overloads),
      "Lookups refused because too many waited."},

@@ -6,6 +6,15 @@
 
 /* ---- cases ---- */
 
+static void check_deadlines(uint64_t answers, uint64_t whole_jobs)
+{
+    struct jobs_stats stats;
+
+    jobs_get_stats(engine_jobs(engine), &stats);
+    assert_int_equal(stats.answer_deadlines, answers);
+    assert_int_equal(stats.deadlines, whole_jobs);
+}
+
 static void one_job_for_a_thousand_askers(void **state)
 {
     static struct asker askers[1000];
@@ -44,6 +53,7 @@ static void what_settles_answers_early(void **state)
     answer_dane(lookups[0], true);
     assert_int_equal(whole.delivered, 1);
     assert_int_equal(quick.delivered, 1);
+    check_deadlines(0, 0);
     end();
 }
 
@@ -64,6 +74,56 @@ static void each_waiter_has_its_deadline_and_the_job_goes_on(void **state)
     assert_string_equal(second.text, "dane-only");
     assert_int_equal(first.delivered, 1);
     assert_int_equal(lookup_count, 1);
+    check_deadlines(1, 0);
+    end();
+}
+
+static void all_who_are_late_are_counted(void **state)
+{
+    struct asker askers[3], gone;
+
+    (void)state;
+    begin(SETTINGS "answer-deadline = 20ms\njob-deadline = 10s\n");
+    for (size_t i = 0; i < COUNT(askers); i++)
+        ask(&askers[i], i < 2 ? "a.example" : "b.example", false);
+    ask(&gone, "a.example", false);
+    turn();
+    jobs_leave(&gone.waiter);
+    for (size_t i = 0; i < COUNT(askers); i++)
+        await(&askers[i]);
+    check_deadlines(3, 0);
+    end();
+}
+
+static void both_deadlines_of_one_lookup(void **state)
+{
+    struct asker quick, whole;
+
+    (void)state;
+    begin(SETTINGS "answer-deadline = 20ms\njob-deadline = 60ms\n");
+    ask(&quick, "d.example", false);
+    ask(&whole, "d.example", true);
+    await(&quick);
+    check_deadlines(1, 0);
+    await(&whole);
+    check_deadlines(1, 1);
+    end();
+}
+
+static void who_nobody_waits_for_is_cut_off_too(void **state)
+{
+    struct jobs_stats stats = {0};
+    struct key key;
+
+    (void)state;
+    begin(SETTINGS "answer-deadline = 20ms\njob-deadline = 20ms\n");
+    key_parse(&key, "d.example", 9, 25);
+    assert_int_equal(jobs_look_up(engine_jobs(engine), &key), 0);
+    for (int i = 0; i < 1000 && stats.deadlines == 0; i++) {
+        uv_run(&loop, UV_RUN_ONCE);
+        jobs_get_stats(engine_jobs(engine), &stats);
+    }
+    check_deadlines(0, 1);
     end();
 }
 
@@ -80,6 +140,7 @@ static void a_job_ends_at_its_deadline(void **state)
     ask(&again, "d.example", false); /* the TEMP is remembered: a burst is one lookup */
     assert_int_equal(again.delivered, 1);
     assert_int_equal(lookup_count, 1);
+    check_deadlines(0, 1);
     end();
 }
 
@@ -152,6 +213,7 @@ static void waiting_in_line_past_the_deadline_is_temp(void **state)
     ask(&waiting, "b.example", false);
     await(&waiting);
     assert_int_equal(waiting.status, ANSWER_TEMP);
+    check_deadlines(2, 0); /* running's too; neither lookup is cut off */
     end();
 }
 
@@ -202,6 +264,9 @@ int main(void)
         cmocka_unit_test(what_settles_answers_early),
         cmocka_unit_test(each_waiter_has_its_deadline_and_the_job_goes_on),
         cmocka_unit_test(a_job_ends_at_its_deadline),
+        cmocka_unit_test(all_who_are_late_are_counted),
+        cmocka_unit_test(both_deadlines_of_one_lookup),
+        cmocka_unit_test(who_nobody_waits_for_is_cut_off_too),
         cmocka_unit_test(who_leaves_is_not_told),
         cmocka_unit_test(base_domains_take_turns),
         cmocka_unit_test(a_full_line_is_temp_at_once),
