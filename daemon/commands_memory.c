@@ -57,8 +57,6 @@ void command_held(struct command *command)
     const struct hold *hold = after == NULL ? NULL : holds_find(holds, after), *last = NULL;
     json_t *list;
 
-    if (after == NULL)
-        memory_sweep_holds(memory_of(command));
     if (after != NULL && hold == NULL) {
         command_refuse(command, "the holds changed while they were listed: list them again");
         return;

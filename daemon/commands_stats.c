@@ -113,7 +113,8 @@ static void memory_part(json_t *out, const struct metrics_numbers *numbers)
     store_part(out, &numbers->store);
     set(out, "restored", memory->restored);
     set(out, "held", memory->held);
-    set(out, "holds_begun", memory->holds_begun);
+    set(out, "holds_begun", memory->holds_begun[HOLD_FOUND] + memory->holds_begun[HOLD_RESTORED]);
+    set(out, "holds_restored", memory->holds_begun[HOLD_RESTORED]);
     set(out, "holds_ended", memory->holds_ended);
     set(out, "refreshes", refresh->started);
     set(out, "refreshes_running", numbers->jobs.refreshing);

@@ -6,11 +6,16 @@
 
 struct holds {
     struct hold *map; /* owned */
+    struct heap ends;
 };
 
 struct holds *holds_new(void)
 {
-    return calloc(1, sizeof(struct holds));
+    struct holds *holds = calloc(1, sizeof *holds);
+
+    if (holds != NULL)
+        heap_init(&holds->ends);
+    return holds;
 }
 
 void holds_free(struct holds *holds)
@@ -19,6 +24,7 @@ void holds_free(struct holds *holds)
         return;
     while (holds->map != NULL)
         holds_remove(holds, holds->map);
+    heap_fini(&holds->ends);
     free(holds);
 }
 
@@ -46,9 +52,12 @@ struct hold *holds_add(struct holds *holds, const char *key)
     if (hold == NULL)
         return NULL;
     memcpy(hold->key, key, length + 1);
-    HASH_ADD_KEYPTR(hh, holds->map, hold->key, (unsigned)length, hold);
-    if (MAP_ADDED(hold))
-        return hold;
+    if (heap_put(&holds->ends, &hold->end, 0)) {
+        HASH_ADD_KEYPTR(hh, holds->map, hold->key, (unsigned)length, hold);
+        if (MAP_ADDED(hold))
+            return hold;
+        heap_remove(&holds->ends, &hold->end);
+    }
     free(hold);
     return NULL;
 }
@@ -56,7 +65,21 @@ struct hold *holds_add(struct holds *holds, const char *key)
 void holds_remove(struct holds *holds, struct hold *hold)
 {
     HASH_DEL(holds->map, hold);
+    heap_remove(&holds->ends, &hold->end);
     free(hold);
+}
+
+void holds_set_loss(struct holds *holds, struct hold *hold, struct loss loss)
+{
+    hold->loss = loss;
+    heap_put(&holds->ends, &hold->end, loss.until); /* moves it: no memory is needed */
+}
+
+struct hold *holds_first_to_end(const struct holds *holds)
+{
+    struct heap_link *link = heap_first(&holds->ends);
+
+    return link == NULL ? NULL : HEAP_ELEMENT(link, struct hold, end);
 }
 
 const struct hold *holds_next(const struct holds *holds, const struct hold *hold)

@@ -188,7 +188,8 @@ int memory_new(struct memory **out, uv_loop_t *loop, const struct config *config
     memory->tools = *tools;
     memory->orders = orders;
     uv_timer_init(loop, &memory->notes);
-    memory->notes.data = memory;
+    uv_timer_init(loop, &memory->hold_over);
+    memory->notes.data = memory->hold_over.data = memory;
     memory->cache = cache_new(config->cache_entries, config->cache_octets);
     memory->holds = holds_new();
     if (memory->cache != NULL && memory->holds != NULL)
@@ -219,6 +220,7 @@ void memory_close(struct memory *memory)
     }
     memory->store = NULL;
     uv_close((uv_handle_t *)&memory->notes, NULL);
+    uv_close((uv_handle_t *)&memory->hold_over, NULL);
 }
 
 void memory_free(struct memory *memory)
@@ -263,17 +265,9 @@ const struct finding *memory_peek(const struct memory *memory, const struct key 
     return cache_get(memory->cache, key->text, key->text_length);
 }
 
-static void drop_hold(struct memory *memory, const char *key)
-{
-    struct hold *hold = holds_find(memory->holds, key);
-
-    if (hold != NULL)
-        holds_remove(memory->holds, hold);
-}
-
 bool memory_forget(struct memory *memory, const struct key *key)
 {
-    drop_hold(memory, key->text);
+    memory_forget_hold(memory, key->text);
     if (memory->store != NULL)
         store_remove(memory->store, RECORD_ANSWER, key->text);
     return cache_remove(memory->cache, key->text, key->text_length);

@@ -23,8 +23,13 @@
 struct memory;
 struct recall;
 
+/* A hold begins when a lookup shows less, or is taken over from the store or an export. */
+enum hold_origin { HOLD_FOUND, HOLD_RESTORED, HOLD_ORIGINS };
+
 struct memory_stats {
-    uint64_t holds_begun, holds_ended, restored;
+    /* all that begun, less those ended, are held: at every moment */
+    uint64_t holds_begun[HOLD_ORIGINS], holds_ended;
+    uint64_t restored;
     size_t held;
     bool noting; /* something is on its way to the store, but not pending there yet */
 };
@@ -39,9 +44,6 @@ void memory_free(struct memory *memory);
 
 struct cache *memory_cache(struct memory *memory);
 const struct holds *memory_holds(const struct memory *memory);
-/* Ends the holds whose time is over although no lookup has said so: nobody asks any more, or the
- * domain cannot be looked up. */
-void memory_sweep_holds(struct memory *memory);
 /* NULL when nothing survives a restart. */
 struct store *memory_store(struct memory *memory);
 void memory_get_stats(const struct memory *memory, struct memory_stats *out);

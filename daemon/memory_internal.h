@@ -12,6 +12,7 @@ struct memory {
     struct holds *holds;
     struct store *store;   /* NULL: none */
     uv_timer_t notes;      /* uses on their way to the store */
+    uv_timer_t hold_over;  /* when the next hold's time is over */
     struct recall *asking; /* of a finding that is `unasked`; NULL: none */
     /* what the prober knows, on its way to a store that was begun anew */
     bool retelling;
@@ -32,5 +33,7 @@ void memory_store_probe(struct memory *memory, const struct book_kept *kept);
 void memory_note_hold(struct memory *memory, const struct finding *finding, bool released);
 /* Lists a hold that was there before this process, without a word. */
 void memory_list_hold(struct memory *memory, const struct finding *finding, int64_t reminded_at);
+/* What is forgotten is held no more; harmless for a key that is not. */
+void memory_forget_hold(struct memory *memory, const char *key);
 /* The moment of now, for records being written. */
 struct record_moment memory_moment(void);

@@ -9,6 +9,9 @@
 #include "daemon/memory_internal.h"
 #include "policy/report.h"
 
+/* Holds that end in one turn of the loop, each with a line in the log. */
+#define ENDS_SHARE 200
+
 /* ---- what changed ---- */
 
 static enum verdict_level level_of(const struct finding *finding)
@@ -84,15 +87,53 @@ static void log_hold(const struct hold *hold, enum log_level level, const char *
               LOG_NUM((hold->loss.until - now) / 1000), NULL);
 }
 
+/* `verdict` ended it; NULL: no lookup did. */
 static void end_hold(struct memory *memory, struct hold *hold, const struct verdict *verdict,
                      const char *why)
 {
     memory->stats.holds_ended++;
     log_event(strcmp(why, "expired") == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "hold-ends",
               "domain", hold->key, "kept", verdict_level_name(hold->kept), "now",
-              verdict_level_name(verdict->level), "reason", verdict_reason_code(verdict->reason),
-              "why", why, NULL);
+              verdict == NULL ? NULL : verdict_level_name(verdict->level), "reason",
+              verdict == NULL ? NULL : verdict_reason_code(verdict->reason), "why", why, NULL);
     holds_remove(memory->holds, hold);
+}
+
+void memory_forget_hold(struct memory *memory, const char *key)
+{
+    struct hold *hold = holds_find(memory->holds, key);
+
+    if (hold != NULL)
+        end_hold(memory, hold, NULL, "forgotten");
+}
+
+static void on_hold_over(uv_timer_t *timer);
+
+/* A hold whose time is over ends by the clock: its domain may be out of the cache, or switched off
+ * by a rule, and not be looked up ever again. */
+static void plan_hold_end(struct memory *memory)
+{
+    const struct hold *first = holds_first_to_end(memory->holds);
+    int64_t now = clock_monotonic_ms();
+
+    if (first != NULL)
+        uv_timer_start(&memory->hold_over, on_hold_over,
+                       first->loss.until > now ? (uint64_t)(first->loss.until - now) : 1, 0);
+}
+
+static void on_hold_over(uv_timer_t *timer)
+{
+    struct memory *memory = timer->data;
+    int64_t now = clock_monotonic_ms();
+
+    for (int share = ENDS_SHARE; share > 0; share--) {
+        struct hold *hold = holds_first_to_end(memory->holds);
+
+        if (hold == NULL || hold->loss.until > now)
+            break;
+        end_hold(memory, hold, NULL, "expired");
+    }
+    plan_hold_end(memory);
 }
 
 static const char *why_ended(const struct hold *hold, const struct verdict *verdict, int64_t now)
@@ -112,62 +153,49 @@ static bool says_nothing(const struct verdict *verdict)
     return verdict->level == VERDICT_TEMP || verdict->reason == REASON_STARTTLS_REMEMBERED;
 }
 
-static void fill_hold(struct hold *hold, const struct finding *finding)
+static void fill_hold(struct memory *memory, struct hold *hold, const struct finding *finding)
 {
     const struct verdict *verdict = &finding->verdict;
 
     hold->kept = report_held_level(verdict);
-    hold->loss = verdict->held;
+    holds_set_loss(memory->holds, hold, verdict->held);
+    plan_hold_end(memory);
     hold->sees = verdict->shown_level;
     hold->reason = verdict->shown_reason;
     hold->seen_at = finding->made_at;
 }
 
-void memory_list_hold(struct memory *memory, const struct finding *finding, int64_t reminded_at)
+/* NULL without memory or room. */
+static struct hold *list_hold(struct memory *memory, const struct finding *finding,
+                              enum hold_origin origin, int64_t reminded_at)
 {
-    struct hold *hold;
+    struct hold *hold = holds_add(memory->holds, finding->key);
 
-    if (finding->verdict.reason != REASON_HELD || holds_find(memory->holds, finding->key) != NULL)
-        return;
-    hold = holds_add(memory->holds, finding->key);
     if (hold == NULL)
-        return;
-    fill_hold(hold, finding);
+        return NULL;
+    memory->stats.holds_begun[origin]++;
+    fill_hold(memory, hold, finding);
     hold->reminded_at = reminded_at;
+    return hold;
 }
 
-void memory_sweep_holds(struct memory *memory)
+void memory_list_hold(struct memory *memory, const struct finding *finding, int64_t reminded_at)
 {
-    int64_t over = clock_monotonic_ms() - memory->config->job_deadline_ms;
-    const struct hold *next = holds_next(memory->holds, NULL);
-
-    while (next != NULL) {
-        struct hold *hold = holds_find(memory->holds, next->key);
-
-        next = holds_next(memory->holds, hold);
-        if (hold->loss.until > over)
-            continue;
-        memory->stats.holds_ended++;
-        log_event(LOG_LEVEL_WARNING, "hold-ends", "domain", hold->key, "kept",
-                  verdict_level_name(hold->kept), "why", "expired", NULL);
-        holds_remove(memory->holds, hold);
-    }
+    if (finding->verdict.reason == REASON_HELD && holds_find(memory->holds, finding->key) == NULL)
+        list_hold(memory, finding, HOLD_RESTORED, reminded_at);
 }
 
 static void begin_hold(struct memory *memory, const struct finding *finding)
 {
-    struct hold *hold;
+    struct hold *hold = list_hold(memory, finding, HOLD_FOUND, finding->made_at);
 
-    memory->stats.holds_begun++;
-    memory_list_hold(memory, finding, finding->made_at);
-    hold = holds_find(memory->holds, finding->key);
     if (hold != NULL)
         log_hold(hold, LOG_LEVEL_WARNING, "hold-begins");
 }
 
 static void go_on(struct memory *memory, struct hold *hold, const struct finding *finding)
 {
-    fill_hold(hold, finding);
+    fill_hold(memory, hold, finding);
     if (finding->made_at < hold->reminded_at + memory->config->hold_reminder_ms)
         return;
     hold->reminded_at = finding->made_at;

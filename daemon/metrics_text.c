@@ -64,6 +64,11 @@ static const char *of_closed(unsigned index)
     return names[index];
 }
 
+static const char *of_hold_origin(unsigned index)
+{
+    return index == HOLD_FOUND ? "lookup" : "restored";
+}
+
 static const char *of_starttls(unsigned index)
 {
     return report_starttls_name((enum starttls)index);
@@ -170,7 +175,8 @@ static const struct family families[] = {
 
     {"held_domains", GAUGE, ONE(memory.held),
      "Next-hops whose proven level is kept although they show less."},
-    {"holds_begun_total", COUNTER, ONE(memory.holds_begun), "Holds begun."},
+    {"holds_begun_total", COUNTER, EACH(memory.holds_begun, "by", of_hold_origin),
+     "Holds begun by a lookup, or restored from the store or an export."},
     {"holds_ended_total", COUNTER, ONE(memory.holds_ended), "Holds ended."},
 
     {"store_enabled", GAUGE, ONE(has_store), "1 when there is a store."},

@@ -21,7 +21,7 @@ static int make_folder(void **state)
 
 static int drop_folder(void **state)
 {
-    static const char *const files[] = {"store.db", "store.db-wal", "store.db-shm"};
+    static const char *const files[] = {"store.db", "store.db-wal", "store.db-shm", "rules"};
     char path[128];
 
     (void)state;
@@ -69,6 +69,7 @@ static void learn(const char *key, enum starttls state)
     struct asker asker;
 
     ask(&asker, key, false);
+    turn();
     for (int i = 0; i < 100000 && lookup_count == before && asker.delivered == 0; i++)
         uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(lookup_count, before + 1);
@@ -143,9 +144,33 @@ static void run_for(int64_t ms)
 
 /* ---- holds ---- */
 
+/* At every moment what has begun and not ended is held. */
 static size_t held(void)
 {
-    return holds_count(memory_holds(engine_memory(engine)));
+    const struct memory *memory = engine_memory(engine);
+    struct memory_stats stats;
+
+    memory_get_stats(memory, &stats);
+    assert_int_equal(stats.held, holds_count(memory_holds(memory)));
+    assert_int_equal(stats.holds_begun[HOLD_FOUND] + stats.holds_begun[HOLD_RESTORED] -
+                         stats.holds_ended,
+                     stats.held);
+    return stats.held;
+}
+
+/* By the clock alone: nobody asks, nobody lists. */
+static void await_holds(size_t count)
+{
+    for (int i = 0; i < 100000 && held() > count; i++)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(held(), count);
+}
+
+static void hold(const char *key)
+{
+    learn(key, STARTTLS_TLS);
+    lapse();
+    learn(key, STARTTLS_CLEAR);
 }
 
 static void a_downgrade_is_held_and_released(void **state)
@@ -250,11 +275,120 @@ static void a_hold_ends_though_nothing_can_be_seen(void **state)
     ask(&asker, "d.example", true); /* not answered, and nobody asks again */
     await(&asker);
     assert_int_equal(asker.status, ANSWER_TEMP);
-    memory_sweep_holds(engine_memory(engine));
     assert_int_equal(held(), 1);
-    run_for(300);
-    memory_sweep_holds(engine_memory(engine));
+    await_holds(0);
+    end();
+}
+
+static void a_hold_ends_though_its_domain_was_evicted(void **state)
+{
+    char key[64];
+
+    (void)state;
+    begin(SETTINGS "hold = 1s\nttl-min = 10ms\ncache-entries = 4\nrefresh-idle = 0s\n");
+    hold("d.example");
+    for (int i = 0; cached("d.example") != NULL && i < 10; i++) {
+        snprintf(key, sizeof key, "other%d.example", i);
+        learn(key, STARTTLS_TLS);
+    }
+    assert_null(cached("d.example"));
+    assert_int_equal(held(), 1);
+    await_holds(0);
+    end();
+}
+
+static void a_hold_ends_though_a_rule_switched_its_domain_off(void **state)
+{
+    char path[96], error[CONFIG_ERROR_MAX];
+    struct rules *rules;
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/rules", folder);
+    snprintf(settings, sizeof settings, SETTINGS "hold = 1s\nttl-min = 10ms\nrules = %s\n", path);
+    file = fopen(path, "w");
+    fclose(file);
+    begin(settings);
+    hold("d.example");
+    assert_int_equal(rules_parse(&rules, "d.example off\n", 14, 25, error), 0);
+    orders_replace(orders, rules, &config.ruling);
+    must_be("d.example", "");
+    assert_int_equal(held(), 1);
+    await_holds(0);
+    end();
+}
+
+static void holds_end_each_in_its_time(void **state)
+{
+    (void)state;
+    begin(SETTINGS "hold = 1s\nttl-min = 10ms\nrefresh-idle = 0s\n");
+    hold("a.example");
+    config.verdict.hold_ms = 3600 * 1000;
+    hold("b.example");
+    config.verdict.hold_ms = 500;
+    hold("c.example");
+    assert_int_equal(held(), 3);
+    await_holds(1);
+    assert_non_null(holds_find(memory_holds(engine_memory(engine)), "b.example"));
+    end();
+}
+
+static void what_is_forgotten_is_not_held(void **state)
+{
+    (void)state;
+    begin(SETTINGS "refresh-idle = 0s\n");
+    hold("d.example");
+    assert_int_equal(held(), 1);
+    assert_true(engine_forget(engine, "d.example", 9));
     assert_int_equal(held(), 0);
+    assert_false(engine_forget(engine, "d.example", 9));
+    assert_int_equal(held(), 0);
+    end();
+}
+
+/* Its end is the one that the store has, not a new one; and what is listed twice counts once. */
+static void a_hold_that_was_restored_ends(void **state)
+{
+    struct memory_stats stats;
+
+    (void)state;
+    begin(with_store("hold = 2s\n"));
+    hold("d.example");
+    flush_store();
+    restart();
+    must_be("d.example", "encrypt");
+    assert_int_equal(held(), 1);
+    memory_get_stats(engine_memory(engine), &stats);
+    assert_int_equal(stats.holds_begun[HOLD_FOUND], 0);
+    assert_int_equal(stats.holds_begun[HOLD_RESTORED], 1);
+    await_holds(0);
+    end();
+}
+
+/* What is not listed has not begun, however often it is seen; it is held all the same. */
+static void more_holds_than_are_listed(void **state)
+{
+    struct memory_stats stats;
+    struct holds *list;
+    char key[64];
+
+    (void)state;
+    begin(SETTINGS "refresh-idle = 0s\n");
+    list = (struct holds *)memory_holds(engine_memory(engine));
+    for (int i = 0; i < HOLDS_MAX; i++) {
+        snprintf(key, sizeof key, "listed%d.example", i);
+        assert_non_null(holds_add(list, key));
+    }
+    assert_null(holds_add(list, "more.example"));
+    hold("d.example");
+    lapse();
+    learn("d.example", STARTTLS_CLEAR);
+    must_be("d.example", "encrypt");
+    memory_get_stats(engine_memory(engine), &stats);
+    assert_int_equal(stats.holds_begun[HOLD_FOUND], 0);
+    engine_forget(engine, "d.example", 9);
+    memory_get_stats(engine_memory(engine), &stats);
+    assert_int_equal(stats.holds_ended, 0);
     end();
 }
 
@@ -455,6 +589,13 @@ int main(void)
         cmocka_unit_test(a_held_host_is_probed_anew),
         cmocka_unit_test(a_refusal_that_is_held_is_probed_no_more_often),
         cmocka_unit_test(a_hold_ends_though_nothing_can_be_seen),
+        cmocka_unit_test(a_hold_ends_though_its_domain_was_evicted),
+        cmocka_unit_test_setup_teardown(a_hold_ends_though_a_rule_switched_its_domain_off,
+                                        make_folder, drop_folder),
+        cmocka_unit_test(holds_end_each_in_its_time),
+        cmocka_unit_test(what_is_forgotten_is_not_held),
+        cmocka_unit_test_setup_teardown(a_hold_that_was_restored_ends, make_folder, drop_folder),
+        cmocka_unit_test(more_holds_than_are_listed),
         cmocka_unit_test_setup_teardown(what_the_store_knew_counts_once_it_can_be_asked,
                                         make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(a_cache_that_is_full_keeps_what_was_used_last, make_folder,
