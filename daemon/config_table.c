@@ -113,6 +113,21 @@ static const char *own_name(struct arena *arena)
                                                                                   : "localhost";
 }
 
+static const char *set_tls_protocols(struct config *config, const char *text)
+{
+    return tls_versions_parse(&config->prober.tls.versions, text);
+}
+
+static const char *set_tls_ciphers(struct config *config, const char *text)
+{
+    char list[TLS_CIPHERS_MAX];
+    const char *why = tls_ciphers_parse(list, text);
+
+    if (why == NULL)
+        config->prober.tls.cipher_list = arena_strdup(config->arena, list);
+    return why;
+}
+
 static const char *set_helo_name(struct config *config, const char *text)
 {
     if (*text == '\0')
@@ -260,6 +275,8 @@ const struct config_row config_rows[] = {
     {"allow-address", "", CUSTOM, 0, 0, 0, 0, set_allow_address, 0},
     {"ca-file", "", CUSTOM, 0, 0, 0, 0, set_ca_file, 0},
     {"ca-path", "", CUSTOM, 0, 0, 0, 0, set_ca_path, 0},
+    {"tls-protocols", ">=TLSv1", CUSTOM, 0, 0, 0, 0, set_tls_protocols, 0},
+    {"tls-ciphers", "medium", CUSTOM, 0, 0, 0, 0, set_tls_ciphers, 0},
     {"smtp-port", "25", COUNT, FIELD(prober.smtp_port), 1, 65535, NULL, 0},
     {"answer-deadline", "5s", DURATION, FIELD(answer_deadline_ms), 10, 60 * SECOND, NULL, 0},
     {"job-deadline", "30s", DURATION, FIELD(job_deadline_ms), 10, 300 * SECOND, NULL, 0},

@@ -476,10 +476,21 @@ void book_forget(struct book *book, const struct ip *ips, size_t count)
     book_store_forget(book->store, ips, count);
 }
 
+/* TLS that is no longer allowed, or was not allowed and is now. */
+static bool is_of_other_settings(const struct book *book, const struct starttls_result *result)
+{
+    bool denied =
+        tls_context_denies(book->options.smtp.tls, result->protocol, result->cipher) != NULL;
+
+    return result->protocol != NULL && denied == (result->state >= STARTTLS_TLS);
+}
+
 enum kept book_restore(struct book *book, const struct book_kept *kept)
 {
     const struct book_moment moment = {clock_monotonic_ms(), clock_wall_s(), false};
 
+    if (is_of_other_settings(book, &kept->result))
+        return KEPT_KNOWN; /* asked again */
     return book_store_restore(book->store, kept, &moment);
 }
 

@@ -34,6 +34,17 @@ static int book_part(struct prober *prober, uv_loop_t *loop, struct prober_optio
     return book_new(&prober->tools.book, &options->book);
 }
 
+static int tls_part(struct prober *prober, const struct prober_options *options, const char **why)
+{
+    if (tls_context_new(&prober->tls, options->ca_file, options->ca_path, why) != 0)
+        return UV_EINVAL;
+    *why = NULL;
+    if (options->tls.cipher_list == NULL || tls_context_demand(prober->tls, &options->tls))
+        return 0;
+    *why = "tls-ciphers: OpenSSL finds no cipher in it";
+    return UV_EINVAL;
+}
+
 int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *options,
                const char **why)
 {
@@ -46,8 +57,7 @@ int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *opti
     prober->tools.filter = &options->filter;
     prober->tools.dane = options->dane;
     prober->tools.smtp_port = options->smtp_port;
-    error =
-        tls_context_new(&prober->tls, options->ca_file, options->ca_path, why) == 0 ? 0 : UV_EINVAL;
+    error = tls_part(prober, options, why);
     if (error == 0)
         error = dns_new(&prober->tools.dns, loop, &options->dns);
     if (error == 0 && options->mta_sts)

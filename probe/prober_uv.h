@@ -13,6 +13,7 @@ struct prober_options {
     struct https_options https;    /* limits; without loop and filter */
     struct sts_options sts;        /* limits and periods; without dns, https, loop */
     const char *ca_file, *ca_path; /* borrowed; NULL: system store */
+    struct tls_settings tls;       /* of probes; its list is borrowed */
     bool dane, mta_sts, probe;
     uint16_t smtp_port;
 };
@@ -20,7 +21,7 @@ struct prober_options {
 struct prober;
 
 /* `options` is borrowed for the prober's life. 0; a libuv error; UV_EINVAL with *why (static) when
- * there are no trust anchors. */
+ * there are no trust anchors, or no ciphers. */
 int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *options,
                const char **why);
 /* Ends everything; handles close as the loop runs on, then prober_free may be called. */

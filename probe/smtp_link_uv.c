@@ -249,9 +249,9 @@ enum smtp_heard smtp_link_hear(struct smtp_link *link)
     return link->tls == NULL ? hear_clear(link) : hear_tls(link);
 }
 
-bool smtp_link_start_tls(struct smtp_link *link, struct tls_context *context, const char *sni)
+bool smtp_link_start_tls(struct smtp_link *link, struct tls_session *take)
 {
-    link->tls = tls_session_new(context, sni);
+    link->tls = take;
     if (link->tls == NULL)
         return false;
     link->chunk_length = 0;

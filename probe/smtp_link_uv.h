@@ -60,6 +60,7 @@ void smtp_link_command(struct smtp_link *link, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* What has been heard since. */
 enum smtp_heard smtp_link_hear(struct smtp_link *link);
-/* Begins the handshake; false without memory. Then ask smtp_link_handshake at every event. */
-bool smtp_link_start_tls(struct smtp_link *link, struct tls_context *context, const char *sni);
+/* Begins the handshake with `take`, NULL when there was no memory for it: false then. Ask
+ * smtp_link_handshake at every event. */
+bool smtp_link_start_tls(struct smtp_link *link, struct tls_session *take);
 enum tls_progress smtp_link_handshake(struct smtp_link *link);

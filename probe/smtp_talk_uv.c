@@ -48,6 +48,7 @@ struct smtp_talk {
     const struct smtp_options *options; /* borrowed, as the next three */
     const struct smtp_target *target;
     const char *sni;
+    bool offer_all;
     struct arena *arena;
     uint64_t started_at;
     smtp_talk_done done; /* NULL once cancelled */
@@ -307,7 +308,11 @@ static void judge(struct smtp_talk *talk)
 
 static enum step start_handshake(struct smtp_talk *talk)
 {
-    if (smtp_link_start_tls(&talk->link, talk->options->tls, talk->sni))
+    struct tls_session *session = tls_session_new(talk->options->tls, talk->sni);
+
+    if (session != NULL && talk->offer_all)
+        tls_session_offer_all(session);
+    if (smtp_link_start_tls(&talk->link, session))
         return STEP_WAIT;
     conclude_lost(talk, STARTTLS_SILENT, "TLS", UV_ENOMEM);
     return STEP_DONE;
@@ -323,6 +328,23 @@ static enum tls_refusal refusal(const struct smtp_talk *talk, enum tls_progress 
     return TLS_REFUSAL_NONE;
 }
 
+/* All was offered, and this is what the host chose. */
+static enum step conclude_choice(struct smtp_talk *talk)
+{
+    struct starttls_result *result = &talk->talked.result;
+    const char *key;
+
+    tls_session_describe(talk->link.tls, talk->arena, result);
+    key = tls_context_denies(talk->options->tls, result->protocol, result->cipher);
+    talk->talked.not_allowed = key != NULL;
+    if (key == NULL)
+        conclude(talk, STARTTLS_BROKEN, 0, "TLS handshake: not the same twice");
+    else if (result->protocol != NULL && result->cipher != NULL)
+        conclude(talk, STARTTLS_BROKEN, 0, "does TLS only with %s and %s, which %s does not allow",
+                 result->protocol, result->cipher, key);
+    return go(talk, STATE_QUIT);
+}
+
 static enum step step_handshake(struct smtp_talk *talk)
 {
     enum tls_progress progress;
@@ -331,7 +353,7 @@ static enum step step_handshake(struct smtp_talk *talk)
         return start_handshake(talk);
     progress = smtp_link_handshake(&talk->link);
     if (progress == TLS_READY)
-        return go(talk, STATE_EHLO_TLS);
+        return talk->offer_all ? conclude_choice(talk) : go(talk, STATE_EHLO_TLS);
     talk->talked.refusal = refusal(talk, progress);
     if (progress == TLS_BROKEN)
         conclude(talk, STARTTLS_BROKEN, 0, "TLS handshake: %s", tls_session_why(talk->link.tls));
@@ -469,6 +491,7 @@ int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *requ
     talk->options = request->options;
     talk->target = request->target;
     talk->sni = request->sni;
+    talk->offer_all = request->offer_all;
     talk->arena = request->arena;
     talk->started_at = request->started_at;
     talk->done = done;

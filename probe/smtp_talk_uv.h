@@ -12,6 +12,7 @@ struct smtp_talk_request {
     const struct smtp_options *options; /* borrowed, as the rest, until `done` or cancel */
     const struct smtp_target *target;
     const char *sni;     /* NULL: none is sent */
+    bool offer_all;      /* also what Postfix does not take, to see what the host does */
     struct arena *arena; /* the strings of the result are in it */
     uint64_t started_at; /* on the loop's clock: total_ms counts from here */
 };
@@ -22,6 +23,7 @@ struct smtp_talked {
     bool failed_here;              /* our own side failed: says nothing about the host */
     enum smtp_failure failure;     /* SMTP_FAILURE_COUNT: none */
     enum tls_refusal refusal;      /* of the handshake, by an alert or by closing the connection */
+    bool not_allowed;              /* TLS works with what Postfix does not take: BROKEN */
 };
 
 struct smtp_talk;

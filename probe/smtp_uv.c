@@ -3,7 +3,9 @@
  *
  * Most often that is one connection. A host that ends the handshake is connected to once more,
  * without SNI: Postfix sends none at `encrypt`, so that mail can go there over TLS, though not with
- * `verify`. Where there are usable TLSA records it does send one, and the first result stands.
+ * `verify`. Where there are usable TLSA records it does send one, and the first result stands. And
+ * where less than OpenSSL has is allowed, a host that agrees to none of it is offered all, which
+ * never counts as TLS, so that people can be told what it does.
  */
 #include "probe/smtp_uv.h"
 
@@ -27,12 +29,13 @@ struct smtp_probe {
     struct smtp_talked talked;
 };
 
-static int talk(struct smtp_probe *probe, const char *sni, smtp_talk_done done)
+static int talk(struct smtp_probe *probe, const char *sni, bool offer_all, smtp_talk_done done)
 {
     const struct smtp_talk_request request = {
         .options = &probe->options,
         .target = &probe->target,
         .sni = sni,
+        .offer_all = offer_all,
         .arena = probe->memory,
         .started_at = probe->started_at,
     };
@@ -63,6 +66,31 @@ static void finish_here(struct smtp_probe *probe)
     finish(probe);
 }
 
+static bool time_is_left(const struct smtp_probe *probe)
+{
+    return uv_now(probe->options.loop) - probe->started_at < probe->options.total_ms;
+}
+
+/* ---- all offered ---- */
+
+static void on_all_offered(void *context, const struct smtp_talked *talked)
+{
+    struct smtp_probe *probe = context;
+
+    if (talked->not_allowed)
+        probe->talked = *talked;
+    finish(probe);
+}
+
+/* What does a host do that refused what is allowed? Only words come of it, so that it is nothing
+ * when the connection cannot be made. */
+static void finish_or_offer_all(struct smtp_probe *probe)
+{
+    if (probe->talked.refusal == TLS_REFUSAL_NONE || !tls_context_is_strict(probe->options.tls) ||
+        !time_is_left(probe) || talk(probe, NULL, true, on_all_offered) != 0)
+        finish(probe);
+}
+
 /* ---- without SNI ---- */
 
 /* TLS without SNI, and never more: `verify` sends one. */
@@ -79,18 +107,6 @@ static void take_nameless(struct smtp_probe *probe, const struct smtp_talked *ta
     probe->talked.result.detail = arena_strdup(probe->memory, detail);
 }
 
-/* Whatever else came of it, the first result stands. */
-static void on_nameless(void *context, const struct smtp_talked *talked)
-{
-    struct smtp_probe *probe = context;
-
-    if (talked->failed_here)
-        probe->talked = *talked;
-    else if (talked->result.state == STARTTLS_TLS || talked->result.state == STARTTLS_VERIFIED)
-        take_nameless(probe, talked);
-    finish(probe);
-}
-
 static bool has_usable_tlsa(const struct smtp_target *target)
 {
     for (size_t i = 0; i < target->tlsa_count; i++)
@@ -99,16 +115,26 @@ static bool has_usable_tlsa(const struct smtp_target *target)
     return false;
 }
 
-static bool time_is_left(const struct smtp_probe *probe)
-{
-    return uv_now(probe->options.loop) - probe->started_at < probe->options.total_ms;
-}
-
 static bool may_dislike_name(const struct smtp_probe *probe)
 {
-    return (probe->talked.refusal == TLS_REFUSAL_OTHER ||
-            probe->talked.refusal == TLS_REFUSAL_CHOICE) &&
-           probe->target.sni != NULL && !has_usable_tlsa(&probe->target) && time_is_left(probe);
+    return probe->talked.refusal == TLS_REFUSAL_OTHER && probe->target.sni != NULL &&
+           !has_usable_tlsa(&probe->target) && time_is_left(probe);
+}
+
+/* Unless TLS came of it the first result stands. */
+static void on_nameless(void *context, const struct smtp_talked *talked)
+{
+    struct smtp_probe *probe = context;
+
+    if (talked->failed_here) {
+        probe->talked = *talked;
+        finish(probe);
+    } else if (talked->result.state == STARTTLS_TLS || talked->result.state == STARTTLS_VERIFIED) {
+        take_nameless(probe, talked);
+        finish(probe);
+    } else {
+        finish_or_offer_all(probe);
+    }
 }
 
 /* ---- start and cancel ---- */
@@ -119,8 +145,8 @@ static void on_first(void *context, const struct smtp_talked *talked)
 
     probe->talked = *talked;
     if (!may_dislike_name(probe))
-        finish(probe);
-    else if (talk(probe, NULL, on_nameless) != 0)
+        finish_or_offer_all(probe);
+    else if (talk(probe, NULL, false, on_nameless) != 0)
         finish_here(probe);
 }
 
@@ -154,7 +180,7 @@ int smtp_start(struct smtp_probe **out, const struct smtp_options *options,
     probe->started_at = uv_now(options->loop);
     probe->memory = arena_new(MEMORY_MAX);
     if (probe->memory == NULL || !smtp_target_copy(&probe->target, probe->memory, target) ||
-        talk(probe, probe->target.sni, on_first) != 0) {
+        talk(probe, probe->target.sni, false, on_first) != 0) {
         probe_free(probe);
         return UV_ENOMEM;
     }

@@ -2,7 +2,8 @@
  * tls: the context of the prober and the strictness of the policy fetch; see tls.h.
  *
  * Everything that Debian's openssl.cnf sets (MinProtocol, SECLEVEL) is set again here, because the
- * prober must see what smtp(8) sees: at `encrypt` Postfix takes TLS 1.0 and security level 0.
+ * prober must see what smtp(8) sees: at `encrypt` Postfix sets versions and ciphers itself, and
+ * security level 0.
  * Sessions are in tls_session.c, the judgement of certificates in tls_verify.c.
  */
 #include "probe/tls.h"
@@ -22,7 +23,7 @@
 #include "probe/tls_internal.h"
 
 /* As Postfix's medium grade, but anonymous ciphers last: we want to see a certificate. */
-#define CIPHERS "HIGH:MEDIUM:+RC4:@STRENGTH:+aNULL"
+#define CIPHERS TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST
 #define WHY_MAX 400
 
 /* True when a directory holds at least one name made by c_rehash: eight hex digits, dot, digit. */
@@ -114,6 +115,7 @@ int tls_context_new(struct tls_context **out, const char *ca_file, const char *c
     *why = "OpenSSL cannot be set up";
     if (context == NULL)
         return -1;
+    context->versions = TLS_VERSIONS_ALL;
     context->ssl_ctx = SSL_CTX_new(TLS_client_method());
     if (context->ssl_ctx == NULL || !set_up(context->ssl_ctx))
         goto failed;
@@ -135,6 +137,57 @@ void tls_context_free(struct tls_context *context)
         return;
     SSL_CTX_free(context->ssl_ctx);
     free(context);
+}
+
+uint64_t tls_version_options(unsigned versions)
+{
+    return ((versions & TLS_VERSION_1_0) != 0 ? 0 : SSL_OP_NO_TLSv1) |
+           ((versions & TLS_VERSION_1_1) != 0 ? 0 : SSL_OP_NO_TLSv1_1) |
+           ((versions & TLS_VERSION_1_2) != 0 ? 0 : SSL_OP_NO_TLSv1_2) |
+           ((versions & TLS_VERSION_1_3) != 0 ? 0 : SSL_OP_NO_TLSv1_3);
+}
+
+bool tls_context_demand(struct tls_context *context, const struct tls_settings *settings)
+{
+    bool ok;
+
+    context->versions = settings->versions;
+    context->strict =
+        settings->versions != TLS_VERSIONS_ALL || strcmp(settings->cipher_list, CIPHERS) != 0;
+    SSL_CTX_clear_options(context->ssl_ctx, tls_version_options(0));
+    SSL_CTX_set_options(context->ssl_ctx, tls_version_options(settings->versions));
+    ok = SSL_CTX_set_cipher_list(context->ssl_ctx, settings->cipher_list) == 1;
+    SSL_CTX_set_security_level(context->ssl_ctx, 0); /* the list may name another */
+    ERR_clear_error();
+    return ok;
+}
+
+bool tls_context_is_strict(const struct tls_context *context)
+{
+    return context->strict;
+}
+
+static bool has_cipher(const SSL_CTX *ssl_ctx, const char *name)
+{
+    const STACK_OF(SSL_CIPHER) *allowed = SSL_CTX_get_ciphers(ssl_ctx);
+
+    for (int i = 0; i < sk_SSL_CIPHER_num(allowed); i++)
+        if (strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(allowed, i)), name) == 0)
+            return true;
+    return false;
+}
+
+const char *tls_context_denies(const struct tls_context *context, const char *version,
+                               const char *cipher)
+{
+    unsigned known;
+
+    if (version != NULL && tls_versions_parse(&known, version) == NULL &&
+        (known & context->versions) == 0)
+        return "tls-protocols";
+    if (cipher != NULL && !has_cipher(context->ssl_ctx, cipher))
+        return "tls-ciphers";
+    return NULL;
 }
 
 static bool certificate_ok(const uint8_t *data, size_t length)

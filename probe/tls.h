@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "policy/evidence.h"
+#include "probe/tls_settings.h"
 
 struct tls_context; /* trust anchors and settings, shared by all sessions */
 struct tls_session; /* one client connection */
@@ -23,10 +24,25 @@ struct tls_session; /* one client connection */
 int tls_context_new(struct tls_context **out, const char *ca_file, const char *ca_path,
                     const char **why);
 void tls_context_free(struct tls_context *context);
+/* Sessions made from now on end with these versions and ciphers; without it, with those that
+ * Postfix takes by default. False when OpenSSL has none of the ciphers. */
+bool tls_context_demand(struct tls_context *context, const struct tls_settings *settings);
 
-/* A client session as smtp(8) makes it at encrypt: TLS 1.0 or later, aNULL last, SNI `sni`. */
+/* True when that is less than OpenSSL has. */
+bool tls_context_is_strict(const struct tls_context *context);
+/* The key of the configuration that does not allow a version or a cipher, both by OpenSSL's name
+ * and either NULL; NULL when they are allowed. */
+const char *tls_context_denies(const struct tls_context *context, const char *version,
+                               const char *cipher);
+
+/* A client session as smtp(8) makes it at encrypt, but with aNULL last; SNI `sni`. */
 struct tls_session *tls_session_new(struct tls_context *context, const char *sni);
 void tls_session_free(struct tls_session *session);
+/*
+ * Before the first feed: offers all versions and ciphers that OpenSSL has, to find out what a host
+ * does that refused what is demanded.
+ */
+void tls_session_offer_all(struct tls_session *session);
 
 enum tls_progress { TLS_WANT_MORE, TLS_READY, TLS_CLOSED, TLS_BROKEN };
 
@@ -48,8 +64,7 @@ const char *tls_session_why(const struct tls_session *session);
 /* How a peer refused a handshake, by what another one might do differently. */
 enum tls_refusal {
     TLS_REFUSAL_NONE,   /* it did not */
-    TLS_REFUSAL_OTHER,  /* for reasons of its own: the SNI may be one */
-    TLS_REFUSAL_CHOICE, /* handshake_failure: no cipher in common, or anything else */
+    TLS_REFUSAL_OTHER,  /* for a reason that may be the SNI */
     TLS_REFUSAL_VERSION /* protocol_version, insufficient_security, or its choice is not ours */
 };
 enum tls_refusal tls_session_refusal(const struct tls_session *session);
@@ -71,6 +86,10 @@ struct tls_reference {
  */
 void tls_session_judge(struct tls_session *session, const struct tls_reference *reference,
                        struct arena *arena, struct starttls_result *out);
+
+/* After TLS_READY: fills protocol and cipher of *out only. Strings are the arena's. */
+void tls_session_describe(const struct tls_session *session, struct arena *arena,
+                          struct starttls_result *out);
 
 /* True when `data` is a whole DER certificate (selector 0) or public key (selector 1). */
 bool tls_tlsa_data_ok(uint8_t selector, const uint8_t *data, size_t length);

@@ -25,11 +25,16 @@
 #define TLS_FINITE_BITS_MAX  4096   /* DSA; DH in a group that is not a well-known one */
 #define TLS_NAME_CHECKS_MAX  262144 /* names times name constraints of a chain */
 
+/* The options that leave out the versions which are not in the set. */
+uint64_t tls_version_options(unsigned versions);
+
 struct x509_st;
 struct stack_st_X509;
 
 struct tls_context {
     struct ssl_ctx_st *ssl_ctx; /* owned */
+    unsigned versions;          /* allowed */
+    bool strict;                /* less is allowed than OpenSSL has */
 };
 
 struct tls_session {

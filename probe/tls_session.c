@@ -17,7 +17,8 @@
 #include "probe/tls.h"
 #include "probe/tls_internal.h"
 
-#define SLICE 4096
+#define SLICE       4096
+#define ALL_CIPHERS "ALL:COMPLEMENTOFALL:@STRENGTH"
 
 static void count_message(int sent, int version, int type, const void *data, size_t length,
                           SSL *ssl, void *context)
@@ -71,6 +72,13 @@ struct tls_session *tls_session_new(struct tls_context *context, const char *sni
     return session;
 }
 
+void tls_session_offer_all(struct tls_session *session)
+{
+    SSL_clear_options(session->ssl, tls_version_options(0));
+    SSL_set_cipher_list(session->ssl, ALL_CIPHERS); /* fails with no OpenSSL that has TLS 1.2 */
+    ERR_clear_error();
+}
+
 void tls_session_free(struct tls_session *session)
 {
     if (session == NULL)
@@ -96,8 +104,6 @@ static enum tls_refusal refusal_of(int reason)
     case SSL_AD_REASON_OFFSET + SSL_AD_INSUFFICIENT_SECURITY:
     case SSL_R_UNSUPPORTED_PROTOCOL:
         return TLS_REFUSAL_VERSION;
-    case SSL_AD_REASON_OFFSET + SSL_AD_HANDSHAKE_FAILURE:
-        return TLS_REFUSAL_CHOICE;
     default:
         return reason > SSL_AD_REASON_OFFSET ? TLS_REFUSAL_OTHER : TLS_REFUSAL_NONE;
     }

@@ -360,6 +360,13 @@ static void judge_subject(X509 *leaf, struct arena *arena, struct starttls_resul
     out->subject = arena_strdup(arena, name);
 }
 
+void tls_session_describe(const struct tls_session *session, struct arena *arena,
+                          struct starttls_result *out)
+{
+    out->protocol = arena_strdup(arena, SSL_get_version(session->ssl));
+    out->cipher = arena_strdup(arena, SSL_get_cipher_name(session->ssl));
+}
+
 void tls_session_judge(struct tls_session *session, const struct tls_reference *reference,
                        struct arena *arena, struct starttls_result *out)
 {
@@ -374,8 +381,7 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
     out->tlsa = TLSA_MATCH_NONE;
     out->not_after = 0;
     out->subject = NULL;
-    out->protocol = arena_strdup(arena, SSL_get_version(session->ssl));
-    out->cipher = arena_strdup(arena, SSL_get_cipher_name(session->ssl));
+    tls_session_describe(session, arena, out);
     if (peer.leaf == NULL) {
         add_detail(&detail, "", "no certificate: anonymous cipher");
         out->tlsa = wants_dane(reference) ? TLSA_MATCH_MISMATCH : TLSA_MATCH_NONE;

@@ -481,6 +481,45 @@ static void restored_within_certificate(void **state)
     stage_close();
 }
 
+/* What was seen with other settings for TLS is seen anew. */
+static void G_18_other_settings(void **state)
+{
+    static const struct other {
+        enum starttls state;
+        const char *protocol, *cipher;
+        enum kept want;
+    } rows[] = {
+        {STARTTLS_TLS, "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", KEPT_TAKEN},
+        {STARTTLS_TLS, "TLSv1.3", "TLS_AES_128_GCM_SHA256", KEPT_TAKEN},
+        {STARTTLS_TLS, "TLSv1.1", "ECDHE-RSA-AES256-SHA", KEPT_KNOWN},
+        {STARTTLS_TLS, "TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", KEPT_KNOWN},
+        {STARTTLS_BROKEN, "TLSv1.1", "ECDHE-RSA-AES256-SHA", KEPT_TAKEN},
+        {STARTTLS_BROKEN, "TLSv1.2", "ECDHE-RSA-AES256-SHA", KEPT_KNOWN},
+        {STARTTLS_BROKEN, NULL, NULL, KEPT_TAKEN},
+    };
+    struct tls_settings settings = {TLS_VERSION_1_2 | TLS_VERSION_1_3, "HIGH:!AES128"};
+    struct tls_settings lax = {TLS_VERSIONS_ALL, TLS_CIPHERS_MEDIUM};
+
+    (void)state;
+    stage_open(no_tls);
+    assert_true(tls_context_demand(ground.context, &settings));
+    assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct book_kept kept = {.host = MX, .sni = MX, .port = 25};
+
+        assert_true(ip_parse(&kept.ip, "192.0.2.1"));
+        kept.ip.octets[3] = (uint8_t)i;
+        kept.result = (struct starttls_result){.state = rows[i].state,
+                                               .protocol = rows[i].protocol,
+                                               .cipher = rows[i].cipher,
+                                               .probed_at = clock_monotonic_ms(),
+                                               .valid_until = clock_monotonic_ms() + HOUR};
+        assert_int_equal(book_restore(stage.book, &kept), rows[i].want);
+    }
+    stage_close();
+    assert_true(tls_context_demand(ground.context, &lax));
+}
+
 static void hostile_40_no_descriptors(void **state)
 {
     struct rlimit before;
@@ -550,6 +589,7 @@ int main(void)
     ROWS_ADD_TEST(forbidden_is_skipped);
     ROWS_ADD_TEST(forget_probes_again);
     ROWS_ADD_TEST(restored_within_certificate);
+    ROWS_ADD_TEST(G_18_other_settings);
     ROWS_ADD_TEST(hostile_40_no_descriptors);
     ROWS_ADD_TEST(queue_is_bounded);
     failed = rows_run("book_queue");

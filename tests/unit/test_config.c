@@ -89,6 +89,8 @@ static void errors(void **state)
         {"partial-dane = may\n", "file:1: partial-dane: must be dane-only, dane or empty"},
         {"log-level = loud\n", "file:1: log-level: must be error, warning, info or debug"},
         {"helo-name = -x-\n", "file:1: helo-name: not a host name"},
+        {"tls-protocols = TLSv4\n", "file:1: tls-protocols: not a version of TLS"},
+        {"tls-ciphers = lax\n", "file:1: tls-ciphers: OpenSSL finds no cipher in it"},
         {"ca-file = certs.pem\n", "file:1: ca-file: must be an absolute path"},
         {"probe-retry-min = 7h\n", "configuration: probe-retry-min: longer than probe-retry-max"},
     };

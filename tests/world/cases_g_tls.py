@@ -9,6 +9,13 @@ from cases_postfix import deliver, plain, postfix_case, verdict
 from smtpd import GOOD
 
 
+FLOOR = {"tls-protocols": ">=TLSv1.2", "tls-ciphers": "high !AES128"}
+DAEMONS = {
+    "floor": {"resolver": "127.0.0.53", "probe-deadline": "4s", **FLOOR},
+    "postfix-floor": FLOOR,
+}
+
+
 def asking_for_certificates(c, version):
     """A server context that refuses a client without a certificate, in TLS 1.3 only after the client's handshake."""
     context = c.world.ca.server_context(c.world.ca.leaf(f"mx.{c.u}"))
@@ -121,14 +128,10 @@ def strict_host(c, declare, refuse):
     return server
 
 
-def broken_off(_sslobject):
-    """Python answers an exception here with the alert handshake_failure."""
-    raise ConnectionResetError
-
-
 ALERTS = [("unrecognized_name", lambda _: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME),
           ("internal_error", lambda _: ssl.ALERT_DESCRIPTION_INTERNAL_ERROR),
-          ("access_denied", lambda _: ssl.ALERT_DESCRIPTION_ACCESS_DENIED), ("handshake_failure", broken_off)]
+          ("access_denied", lambda _: ssl.ALERT_DESCRIPTION_ACCESS_DENIED),
+          ("handshake_failure", lambda _: ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE)]
 
 
 def without_sni(c, refuse):
@@ -169,3 +172,65 @@ def _(c):
     strict_host(c, plain, ALERTS[0][1])
     verdict(c, "ENC")
     deliver(c, "sent", "Trusted")
+
+
+def old_context(c, version=None, ciphers=None, lowest=ssl.TLSVersion.TLSv1):
+    """A server context that goes no further than that version, or has those ciphers of TLS 1.2."""
+    context = c.world.ca.server_context(c.world.ca.leaf(f"mx.{c.u}"))
+    context.set_ciphers(f"{ciphers or 'ALL'}:@SECLEVEL=0")
+    context.minimum_version = lowest
+    context.maximum_version = version or (ssl.TLSVersion.TLSv1_2 if ciphers else ssl.TLSVersion.TLSv1_3)
+    return context
+
+
+def by_version(c, want, connections, words=(), **kind):
+    server = plain(c, context=old_context(c, **kind))
+    c.want(want)
+    if words:
+        seen(c, "broken", *words)
+    c.check("connections", lambda: len(server.connections), connections)
+
+
+V = ssl.TLSVersion
+table("G-18", "at least TLS 1.2, high without AES128", [
+    ("TLS 1.0", "NF", 2, ("TLSv1 and", "tls-protocols"), {"version": V.TLSv1}),
+    ("TLS 1.1", "NF", 2, ("TLSv1.1 and", "tls-protocols"), {"version": V.TLSv1_1}),
+    ("TLS 1.2", "VER", 1, (), {"version": V.TLSv1_2}), ("TLS 1.3", "VER", 1, (), {"lowest": V.TLSv1_3}),
+    ("AES128 alone", "NF", 3, ("TLSv1.2 and ECDHE-ECDSA-AES128-GCM-SHA256", "tls-ciphers"), {"ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256"}),
+    ("AES128 and AES256", "VER", 1, (), {"ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"}),
+], lambda c, want, connections, words, kind: by_version(c, want, connections, words, **kind), daemon="floor")
+table("G-18", "by default", [
+    ("TLS 1.0", "ENC", 1, (), {"version": V.TLSv1}), ("TLS 1.1", "ENC", 1, (), {"version": V.TLSv1_1}),
+    ("AES128 alone", "VER", 1, (), {"ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256"}),
+], lambda c, want, connections, words, kind: by_version(c, want, connections, words, **kind))
+
+
+def below_the_floor(c, **kind):
+    """Postfix with a floor, asked through a daemon that knows of it: the mail gets through, in the clear."""
+    server = plain(c, context=old_context(c, **kind))
+    c.world.routes[c.u] = "floor:"
+    verdict(c, "NF")
+    deliver(c, "sent", "Trusted" if kind else None)
+    c.check("mail taken", lambda: sum(one.mail for one in server.connections), 1)
+
+
+def floor_case(name):
+    return case("G-18", name, daemon="postfix-floor", group="postfix", valgrind=False)
+
+
+@floor_case("TLS 1.0 alone, below Postfix's floor: nothing known, delivered over what TLS there is")
+def _(c):
+    below_the_floor(c, version=V.TLSv1)
+
+
+@floor_case("a cipher that Postfix excludes: nothing known, delivered over what TLS there is")
+def _(c):
+    below_the_floor(c, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")
+
+
+@postfix_case("G-18", "what the floor is for: asked through a daemon that does not know of it mail waits")
+def _(c):
+    plain(c, context=old_context(c, version=V.TLSv1))
+    c.world.routes[c.u] = "floor-lax:"
+    verdict(c, "ENC")
+    deliver(c, "deferred", None, "Cannot start TLS")

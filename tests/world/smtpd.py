@@ -8,10 +8,21 @@ import contextlib
 import socket
 import ssl
 import struct
+from asyncio import sslproto
 from dataclasses import dataclass, field, replace
 from typing import Callable
 
 CLIENT_PATIENCE = 120
+
+
+def _alert_first(protocol, error, complete=sslproto.SSLProtocol._on_handshake_complete):
+    """asyncio closes the connection when a handshake fails, and keeps to itself the alert that says why."""
+    if error is not None:
+        protocol._process_outgoing()
+    complete(protocol, error)
+
+
+sslproto.SSLProtocol._on_handshake_complete = _alert_first
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ POSTFIX_PORT, POSTFIX_TCP_TABLE_PORT = 8461, 8462
 UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "2s", "dns-tries": "2", "probe-deadline": "15s",
                   "greeting-deadline": "5s", "fetch-deadline": "10s"}
 OWN_TRANSPORTS = ("hold", "hold-short", "hold-killed", "orders", "orders-recorded", "orders-mode", "orders-handed")  # each asks daemon postfix-NAME
+FLOOR = {"smtp_tls_mandatory_protocols": "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", "smtp_tls_mandatory_ciphers": "high",
+         "smtp_tls_mandatory_exclude_ciphers": "AES128"}
 NICE = 10  # the servers of the tests leave the processor to the daemon when both want it
 DESCRIPTORS = 16384  # enough for the floods
 NETS = 100  # mail hosts are spread over that many /24, so that caps per prefix do not slow the run
@@ -106,6 +108,9 @@ class World:
                 "tcp": (maps(f"tcp:127.0.0.1:{POSTFIX_TCP_TABLE_PORT}"), False),
                 "chroot": (maps("socketmap:unix:mxcrypt/policy.sock:policy"), True),
                 **{name: (maps(f"socketmap:unix:{self.folder}/d-postfix-{name}/policy.sock:policy"), False) for name in OWN_TRANSPORTS},
+                "floor": ({**maps(f"socketmap:unix:{self.folder}/d-postfix-floor/policy.sock:policy"), **FLOOR, "minimal_backoff_time": "1s"},
+                          False),
+                "floor-lax": ({**maps(f"socketmap:unix:{socket}:policy"), **FLOOR}, False),
                 "soon": ({**maps(f"socketmap:unix:{socket}:policy"), "minimal_backoff_time": "1s"}, False),
                 "nobody": (maps(f"socketmap:unix:{self.folder}/nobody.sock:policy"), False)}
 
