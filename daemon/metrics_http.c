@@ -19,15 +19,18 @@
 struct slot {
     int fd; /* libmicrohttpd's; -1: free */
     int64_t began_at;
-    bool ended; /* shut down already */
+    uint64_t number; /* rises from one connection to the next: many begin in a millisecond */
+    bool ended;      /* shut down already */
 };
 
 struct metrics_http {
     struct MHD_Daemon *daemon;
     struct metrics_page page;
     struct slot slots[METRICS_CONNECTIONS_MAX];
+    uint64_t last_number;
     unsigned used;
-    int64_t now_ms; /* of the connection being taken */
+    unsigned queued; /* given to libmicrohttpd, which from 1.0 on takes them up when it is run */
+    int64_t now_ms;  /* of the connection last given */
 };
 
 /* ---- answers ---- */
@@ -122,19 +125,22 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         *socket_context = NULL;
         return;
     }
+    if (http->queued > 0)
+        http->queued--;
     slot = free_slot(http);
     *socket_context = slot;
     if (slot == NULL)
         return;
     slot->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     slot->began_at = http->now_ms;
+    slot->number = ++http->last_number;
     slot->ended = false;
     http->used++;
 }
 
 bool metrics_http_has_room(const struct metrics_http *http)
 {
-    return http->used < METRICS_CONNECTIONS_MAX;
+    return http->used + http->queued < METRICS_CONNECTIONS_MAX;
 }
 
 void metrics_http_take(struct metrics_http *http, int take_fd, const struct sockaddr *peer,
@@ -145,6 +151,7 @@ void metrics_http_take(struct metrics_http *http, int take_fd, const struct sock
         return;
     }
     http->now_ms = now_ms;
+    http->queued++;
     MHD_add_connection(http->daemon, take_fd, peer, peer_length); /* closes it when it cannot */
 }
 
@@ -162,7 +169,7 @@ static struct slot *oldest(const struct metrics_http *http)
     for (unsigned i = 0; i < METRICS_CONNECTIONS_MAX; i++) {
         const struct slot *slot = &http->slots[i];
 
-        if (slot->fd >= 0 && !slot->ended && (found == NULL || slot->began_at < found->began_at))
+        if (slot->fd >= 0 && !slot->ended && (found == NULL || slot->number < found->number))
             found = slot;
     }
     return (struct slot *)(uintptr_t)found;
@@ -189,6 +196,7 @@ void metrics_http_run(struct metrics_http *http, int64_t now_ms)
         if (http->slots[i].fd >= 0 && now_ms - http->slots[i].began_at >= METRICS_LIFE_MS)
             end(&http->slots[i]);
     MHD_run(http->daemon);
+    http->queued = 0; /* those it could not take up are closed */
 }
 
 int64_t metrics_http_wait_ms(const struct metrics_http *http, int64_t now_ms)

@@ -286,12 +286,12 @@ def answers(c, data, status, *, half_closed=False, check=lambda headers, body: T
     c.do(step)
 
 
-@metrics("GET and HEAD of /metrics, 404 and 405; the Host header does not matter")
+@metrics("GET and HEAD of /metrics, 404 and 405; what Host says does not matter")
 def _(c):
     request = exposition.request
     answers(c, request("HEAD"), 200, check=lambda headers, body: int(headers["content-length"]) > 10000 and not body)
     answers(c, b"GET /metrics HTTP/1.0\r\n\r\n", 200)
-    answers(c, request("GET", "/metrics", "Host: elsewhere.example"), 200)
+    answers(c, request("GET", "/metrics", "elsewhere.example"), 200)
     answers(c, request("GET", "/metrics?x=1"), 200)
     for path in ("/", "/metrics/", "/metrics/..", "//metrics", "/METRICS", "/metrics%00"):
         answers(c, request("GET", path), 404)

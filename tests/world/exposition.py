@@ -33,8 +33,8 @@ def read_all(sock):
         found += data
 
 
-def request(method="GET", path="/metrics", *headers):
-    return "\r\n".join([f"{method} {path} HTTP/1.1", *headers, "", ""]).encode()
+def request(method="GET", path="/metrics", host="127.0.0.1"):
+    return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
 
 def split(response):
