@@ -2,14 +2,17 @@
 # Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, fuzz smoke, kill
 # (-9, two hundred times), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
 # usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|fuzz|kill|world|valgrind]...   (default: all of them)
-# Installs what is missing. The last line is "N passed, N failed"; exit status 1 when any failed.
+# Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The last
+# line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
+CLANG_FORMAT=clang-format-14 # others lay out some lines otherwise
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 jobs=$(nproc)
 passed=0
 failed=0
+skipped=0
 logs=build/test-logs
 
 # result NAME STATUS [LOG]: counts one check and shows the log of a failed one
@@ -24,13 +27,21 @@ result() {
     fi
 }
 
-# counted NAME LOG STATUS: counts the "ok" and "not ok" lines of a log; a run that died counts as one
+# skip NAME WHY: counts one check that cannot be made here
+skip() {
+    skipped=$((skipped + 1))
+    echo "skip $1: $2"
+}
+
+# counted NAME LOG STATUS: counts the "ok", "not ok" and "skip" lines of a log; a run that died counts as one
 counted() {
     local good bad
     good=$(grep -cE '^ok ' "$2")
     bad=$(grep -cE '^not ok ' "$2")
     passed=$((passed + good))
     failed=$((failed + bad))
+    skipped=$((skipped + $(grep -cE '^skip ' "$2")))
+    grep -E '^skip ' "$2"
     if [ "$3" -ne 0 ] && [ "$bad" -eq 0 ] || [ "$good" -eq 0 ]; then
         failed=$((failed + 1))
         echo "not ok $1: exit status $3 after $good tests"
@@ -69,8 +80,12 @@ run_grafana() {
 }
 
 run_format() {
+    command -v "$CLANG_FORMAT" >/dev/null || {
+        skip "format" "the code is laid out by $CLANG_FORMAT, which this release lacks"
+        return
+    }
     find base policy probe daemon cli tests -name '*.[ch]' -print0 |
-        xargs -0 clang-format --dry-run -Werror >"$logs/format.log" 2>&1
+        xargs -0 "$CLANG_FORMAT" --dry-run -Werror >"$logs/format.log" 2>&1
     result "format" $? "$logs/format.log"
 }
 
@@ -173,5 +188,5 @@ for step in "${@:-layers manual grafana format build package unit fuzz kill worl
         "run_$name"
     done
 done
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed$([ $skipped -eq 0 ] || echo ", $skipped skipped")"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]

@@ -28,13 +28,15 @@ class Entry:
     daemon: str
     group: str
     valgrind: bool
+    skip: str = ""
 
 
-def case(rows, name, daemon="main", group="together", valgrind=True):
+def case(rows, name, daemon="main", group="together", valgrind=True, skip=""):
     """Registers the decorated function as a case. The cases of a group run at once, those of "alone" one after another, those
-    of "few" a few at once; a group whose name begins with "hostile" is watched by a guard."""
+    of "few" a few at once; a group whose name begins with "hostile" is watched by a guard. `skip` says why it cannot be tried
+    on this system; empty when it can."""
     def keep(declare):
-        REGISTRY.append(Entry(tuple(rows.split()), name, declare, daemon, group, valgrind))
+        REGISTRY.append(Entry(tuple(rows.split()), name, declare, daemon, group, valgrind, skip))
         return declare
     return keep
 

@@ -22,8 +22,10 @@ DAEMONS = {
                           "socketmap:unix:FOLDER/doctor/queue/mxcrypt/private.sock mode=0600",
                           f"socketmap:inet:127.0.0.1:{INET_PORT}"]},
 }
-SOCKET = "socketmap:unix:mxcrypt/policy.sock:policy"
-INET = f"socketmap:inet:127.0.0.1:{INET_PORT}:policy"
+OLD_NAME, NEW_NAME = "policy", "tlsrpt"
+NAME = OLD_NAME if postfix.version() < (3, 10) else NEW_NAME
+SOCKET = f"socketmap:unix:mxcrypt/policy.sock:{NAME}"
+INET = f"socketmap:inet:127.0.0.1:{INET_PORT}:{NAME}"
 WARNINGS, ERRORS = 1, 2
 CHECKS = {"config", "rules", "daemon", "postfix", "map", "map-name", "map-order", "proxy", "socket", "dns-support", "host-lookup", "insecure-mx", "ca",
           "security-level", "resolver", "resolver-local", "postfix-resolver", "clock", "port-25", "helo-name"}
@@ -31,8 +33,8 @@ TAPS = {}
 TAPS_LOCK = threading.Lock()
 
 
-def doctor_case(name):
-    return case("doctor", name, daemon="doctor", group="doctor", valgrind=False)
+def doctor_case(name, skip=""):
+    return case("doctor", name, daemon="doctor", group="doctor", valgrind=False, skip=skip)
 
 
 class SetUp:
@@ -79,12 +81,17 @@ class SetUp:
     def command(self, *words):
         """The finished mxcrypt, run with the planted options and clock."""
         running = self.start()
-        environment = {**os.environ, **daemon.SANITIZERS, "LD_PRELOAD": os.path.join(self.world.bin_dir, "clock_shim.so"),
+        environment = {**os.environ, **daemon.SANITIZERS, "LD_PRELOAD": self._built("clock_shim.so"),
                        "MXC_TEST_CLOCK": self.clock}
         environment["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
         options = [word for one in [f"helo-name={self.helo_name}", *self.options] for word in ("-o", one)]
-        return subprocess.run([os.path.join(self.world.bin_dir, "mxcrypt"), "-c", running.config, *options, *words], stdin=subprocess.DEVNULL,
+        return subprocess.run([self._built("mxcrypt"), "-c", running.config, *options, *words], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False, env=environment, user=self.user)
+
+    def _built(self, name):
+        """Where it can be run: another user may be kept out of the folder it was built in."""
+        built = os.path.join(self.world.bin_dir, name)
+        return shutil.copy(built, os.path.join(self.world.folder, f"{self.c.label}-{name}")) if self.user else built
 
     def doctor(self, *words):
         hosts = [word for host in self.mail_hosts for word in ("--mail-host", host)]
@@ -130,10 +137,10 @@ def finds(c, set_up, check, level, what, fix, not_made=()):
     c.do(step)
 
 
-def fault(name, check, level, what, fix, not_made=()):
+def fault(name, check, level, what, fix, not_made=(), skip=""):
     """The decorated function plants it."""
     def keep(plant):
-        @doctor_case(f"doctor: {name}")
+        @doctor_case(f"doctor: {name}", skip)
         def _(c):
             set_up = SetUp(c)
             plant(c, set_up)
@@ -207,15 +214,17 @@ def _(c):
 @doctor_case("doctor: the host of a map that is named, not by its address, is not tried, and said")
 def _(c):
     set_up = SetUp(c)
-    set_up.settings["smtp_tls_policy_maps"] = "socketmap:inet:mxcrypt.example:8999:policy"
+    set_up.settings["smtp_tls_policy_maps"] = f"socketmap:inet:mxcrypt.example:8999:{NAME}"
     set_up.options = [*set_up.options, "listen=socketmap:inet:0.0.0.0:8999"]
     sound(c, set_up, not_made=("socket",))
 
 
 # ---- planted faults
 
-fault("the map name of 3.10 with Postfix 3.7", "map-name", "error", "is for Postfix 3.10 and later", f"smtp_tls_policy_maps = {SOCKET}")(
-    settings(smtp_tls_policy_maps="socketmap:unix:mxcrypt/policy.sock:tlsrpt"))
+fault("the map name of 3.10 with an older Postfix", "map-name", "error", "is for Postfix 3.10 and later", f"smtp_tls_policy_maps = {SOCKET}",
+      skip=postfix.since(3, 10))(settings(smtp_tls_policy_maps=f"socketmap:unix:mxcrypt/policy.sock:{NEW_NAME}"))
+fault("the map name of all versions with Postfix 3.10", "map-name", "warning", "MTA-STS is matched less exactly", f"smtp_tls_policy_maps = {SOCKET}",
+      skip=postfix.before(3, 10))(settings(smtp_tls_policy_maps=f"socketmap:unix:mxcrypt/policy.sock:{OLD_NAME}"))
 fault("no DNSSEC in Postfix", "dns-support", "error", '"dane-only" defers', "smtp_dns_support_level = dnssec")(
     settings(smtp_dns_support_level=""))
 fault("hosts are not looked up in the DNS", "host-lookup", "error", 'smtp_host_lookup is "native"', "smtp_host_lookup = dns")(
@@ -243,11 +252,11 @@ fault("a table before mxcryptd's that cannot be opened", "map-order", "error", "
 fault("proxy: before mxcryptd's map", "proxy", "warning", "one slow domain stops all", f"smtp_tls_policy_maps = {SOCKET}")(
     settings(smtp_tls_policy_maps=f"proxy:{SOCKET}"))
 fault("a socket outside the chroot", "socket", "error", "in its chroot, as user postfix, gets no answer", "smtp_tls_policy_maps = socketmap:unix:mxcrypt/")(
-    lambda c, set_up: set_up.settings.update(smtp_tls_policy_maps=f"socketmap:unix:{set_up.queue}/mxcrypt/policy.sock:policy"))
+    lambda c, set_up: set_up.settings.update(smtp_tls_policy_maps=f"socketmap:unix:{set_up.queue}/mxcrypt/policy.sock:{NAME}"))
 fault("a socket that user postfix may not use", "socket", "error", "Permission denied", "mode=0666")(
-    settings(smtp_tls_policy_maps="socketmap:unix:mxcrypt/private.sock:policy"))
+    settings(smtp_tls_policy_maps=f"socketmap:unix:mxcrypt/private.sock:{NAME}"))
 fault("a socket where nobody listens", "socket", "error", "No such file", f"smtp_tls_policy_maps = {SOCKET}")(
-    settings(smtp_tls_policy_maps="socketmap:unix:mxcrypt/policy:policy"))
+    settings(smtp_tls_policy_maps=f"socketmap:unix:mxcrypt/policy:{NAME}"))
 
 
 @fault("a regular expression before mxcryptd's map answers everything", "map-order", "error", "answers for every domain", "put it behind")
@@ -378,7 +387,7 @@ def _(c):
 @doctor_case("doctor: what it calls an error does defer mail")
 def _(c):
     sockets = {"sound": {}, "nodnssec": {"smtp_dns_support_level": ""}, "native": {"smtp_host_lookup": "native"},
-               "nosocket": {"smtp_tls_policy_maps": "socketmap:unix:mxcrypt/nobody.sock:policy"}}
+               "nosocket": {"smtp_tls_policy_maps": f"socketmap:unix:mxcrypt/nobody.sock:{NAME}"}}
     set_up = SetUp(c)
     c.host("mx", "good")
     for name in sockets:

@@ -11,6 +11,7 @@ import waiting
 from case import Failed, case
 from cases_postfix import deliver
 from orders import FOUND, LITERAL, REFUSING, WRONG_TLSA, Ordered, Recorder, shared
+from postfix import UNVERIFIED
 from smtpd import CLEAR
 
 ROW = "orders"
@@ -64,7 +65,7 @@ def _(c):
 @mail_case("at-least verify, the certificate is for another name: deferred")
 def _(c):
     server = own_host(c, cert=c.world.ca.leaf("other.example"))
-    mail(c, "at-least verify", "deferred", "Untrusted", "Server certificate not verified")
+    mail(c, "at-least verify", "deferred", UNVERIFIED, "Server certificate not verified")
     taken(c, server, 0)
 
 
@@ -84,7 +85,7 @@ def _(c):
 def _(c):
     server = own_host(c)
     c.sts()
-    mail(c, f"at-least {LITERAL}", "deferred", "Untrusted", "Server certificate not verified")
+    mail(c, f"at-least {LITERAL}", "deferred", UNVERIFIED, "Server certificate not verified")
     taken(c, server, 0)
 
 

@@ -1,5 +1,6 @@
 """A real Postfix as the client: its own configuration, queue and log; messages are queued and their fate is read in the log."""
 
+import functools
 import os
 import re
 import shutil
@@ -59,6 +60,8 @@ in_flow_delay = 0
 """
 
 TLS_LINE = re.compile(r"(Verified|Trusted|Untrusted|Anonymous) TLS connection established to")
+# a connection to a host whose certificate has a good chain and a wrong name: Untrusted before 3.10, Trusted since
+UNVERIFIED = "Untrusted or Trusted"
 
 
 @dataclass
@@ -72,6 +75,31 @@ class Delivery:
 
     def __str__(self):
         return f"status={self.status} TLS={self.tls}: {self.line}"
+
+    def over(self, tls):
+        """Whether the connection was what Postfix calls `tls`, or UNVERIFIED; None: it was in clear, or there was none."""
+        return self.tls in (tls.split(" or ") if tls else [None])
+
+
+@functools.cache
+def version():
+    """Of the Postfix that is installed, as numbers."""
+    text = subprocess.run(["postconf", "-dh", "mail_version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return tuple(int(one) for one in re.findall(r"\d+", text))
+
+
+def before(*wanted):
+    """Why a case for this version of Postfix and later is skipped; empty when it is not."""
+    return f"Postfix {_dotted(version())} is older than {_dotted(wanted)}" if version() < wanted else ""
+
+
+def since(*wanted):
+    """Why a case for versions of Postfix before this one is skipped; empty when it is not."""
+    return f"Postfix {_dotted(version())} is not older than {_dotted(wanted)}" if version() >= wanted else ""
+
+
+def _dotted(numbers):
+    return ".".join(str(one) for one in numbers)
 
 
 class Postfix:
@@ -175,7 +203,7 @@ class Postfix:
         """The last line is the status line; what the same process said since its last status line belongs to it."""
         process = re.search(r"\[\d+\]:", lines[-1]).group()
         own = [line for line in lines if process in line]
-        begin = max((number for number, line in enumerate(own[:-1]) if " status=" in line), default=-1)
+        begin = max((number for number, line in enumerate(own[:-1]) if " to=<" in line and " status=" in line), default=-1)
         own = own[begin + 1:]
         tls_line = next((line for line in reversed(own) if TLS_LINE.search(line)), "")
         found = TLS_LINE.search(tls_line)

@@ -94,7 +94,7 @@ def declare(the_world, entries):
 class Tally:
     def __init__(self, verbose):
         self.verbose = verbose
-        self.passed, self.failed = 0, 0
+        self.passed, self.failed, self.skipped = 0, 0, 0
 
     def line(self, rows_text, name, wrong, seconds=0.0):
         if wrong:
@@ -103,6 +103,13 @@ class Tally:
         else:
             self.passed += 1
             print(f"ok {rows_text} {name}" + (f" ({seconds:.1f} s)" if self.verbose else ""), flush=True)
+
+    def skip(self, entry):
+        self.skipped += 1
+        print(f"skip {' '.join(entry.rows)} {entry.name}: {entry.skip}", flush=True)
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
 
 
 def run_case(one):
@@ -156,16 +163,19 @@ def run_world(options, folder):
         configurations.update(getattr(sys.modules[module], "DAEMONS", {}))
     os.nice(world.NICE)
     the_world = world.World(folder, options.bin, configurations, options.valgrind)
-    cases = declare(the_world, entries)
+    cases = declare(the_world, [entry for entry in entries if not entry.skip])
     the_world.dns.start()
     tally = Tally(options.verbose)
+    for entry in entries:
+        if entry.skip:
+            tally.skip(entry)
     run_all(cases, tally, the_world)
     for name, wrong in the_world.stop_daemons():
         tally.line("exit", f"daemon {name} ends clean", wrong)
     the_world.dns.stop()
     if not (options.only or options.valgrind or options.again):
         rows.summary(cases)
-    print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
+    print(tally, flush=True)
     return 1 if tally.failed else 0
 
 
