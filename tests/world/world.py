@@ -14,6 +14,7 @@ import policyhost
 import postfix
 import smtpd
 import tap
+import tlsrpt
 
 LOCAL_NETS = ("198.51.100.1/24", "198.18.0.1/15", "203.0.113.1/24", "10.0.0.1/8", "192.168.0.1/16", "169.254.169.254/16")
 LOCAL_ADDRESSES6 = ("2001:db8::25/128", "fd00::25/128")
@@ -38,7 +39,7 @@ class World:
         self._daemons = {}
         self._lock = threading.Lock()
         self._addresses = 0
-        self._postfix = None
+        self._postfix = self._collector = None
         self.routes = {}
         self.policy_address = POLICY_ADDRESS
         _prepare_namespace(folder)
@@ -97,6 +98,14 @@ class World:
                 self._postfix = instance
         return self._postfix
 
+    def collector(self):
+        """What the running Postfix, from 3.10 on, says of the transport "tlsrpt" to TLSRPT's collector."""
+        queue = self.postfix().queue
+        with self._lock:
+            if self._collector is None:
+                self._collector = tlsrpt.Collector(self.loop, queue)
+        return self._collector
+
     def transports(self):
         """Name -> (settings, chrooted): one smtp client per way to name the daemon in main.cf."""
         socket = os.path.join(self.folder, "d-postfix", "policy.sock")
@@ -107,6 +116,8 @@ class World:
                 "peer": (maps(f"socketmap:inet:127.0.0.1:{POSTFIX_PORT}:postfix"), False),
                 "tcp": (maps(f"tcp:127.0.0.1:{POSTFIX_TCP_TABLE_PORT}"), False),
                 "chroot": (maps("socketmap:unix:mxcrypt/policy.sock:policy"), True),
+                "tlsrpt": ({**maps("socketmap:unix:mxcrypt/policy.sock:tlsrpt"), "smtp_tlsrpt_enable": "yes",
+                            "smtp_tlsrpt_socket_name": tlsrpt.NAME}, True),
                 **{name: (maps(f"socketmap:unix:{self.folder}/d-postfix-{name}/policy.sock:policy"), False) for name in OWN_TRANSPORTS},
                 "floor": ({**maps(f"socketmap:unix:{self.folder}/d-postfix-floor/policy.sock:policy"), **FLOOR, "minimal_backoff_time": "1s"},
                           False),
