@@ -147,6 +147,10 @@ struct doctor_report {
 void doctor_judge(struct doctor_report *report, struct arena *arena,
                   const struct doctor_facts *facts);
 
+/* Only what compares the probes with Postfix: clients are all that it needs of the facts. Pure. */
+void doctor_compare_probes(struct doctor_report *report, struct arena *arena,
+                           const struct doctor_facts *facts);
+
 /* For the judges of doctor_judge*.c. The same fault of another client is told once. */
 void doctor_find(struct doctor_report *report, enum doctor_level level, const char *where,
                  const char *what, const char *fix);
@@ -165,6 +169,8 @@ void doctor_judge_host_lookup(struct doctor_report *report, const struct doctor_
 void doctor_judge_insecure_mx(struct doctor_report *report, const struct doctor_facts *facts);
 void doctor_judge_ca(struct doctor_report *report, const struct doctor_facts *facts);
 void doctor_judge_security_level(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_protocols(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_ciphers(struct doctor_report *report, const struct doctor_facts *facts);
 
 /* ---- gathering ---- */
 

@@ -262,45 +262,68 @@ static void judge_helo(struct doctor_report *report, const struct doctor_facts *
 
 /* ---- the table ---- */
 
+enum check_kind { OF_HOST, OF_POSTFIX, OF_PROBES };
+
 static const struct check {
     const char *name;
-    bool of_postfix; /* nothing to judge when postconf said nothing */
+    enum check_kind kind; /* nothing to judge but OF_HOST when postconf said nothing */
     void (*judge)(struct doctor_report *report, const struct doctor_facts *facts);
 } checks[] = {
-    {"config", false, judge_config},
-    {"rules", false, judge_rules},
-    {"daemon", false, judge_daemon},
-    {"postfix", false, doctor_judge_version},
-    {"map", true, doctor_judge_map},
-    {"map-name", true, doctor_judge_map_name},
-    {"map-order", true, doctor_judge_map_order},
-    {"proxy", true, doctor_judge_proxy},
-    {"socket", true, doctor_judge_socket},
-    {"dns-support", true, doctor_judge_dns_support},
-    {"host-lookup", true, doctor_judge_host_lookup},
-    {"insecure-mx", true, doctor_judge_insecure_mx},
-    {"ca", true, doctor_judge_ca},
-    {"security-level", true, doctor_judge_security_level},
-    {"resolver", false, judge_resolver},
-    {"resolver-local", false, judge_resolver_local},
-    {"postfix-resolver", true, judge_postfix_resolver},
-    {"clock", false, judge_clock},
-    {"port-25", false, judge_port25},
-    {"helo-name", false, judge_helo},
+    {"config", OF_HOST, judge_config},
+    {"rules", OF_HOST, judge_rules},
+    {"daemon", OF_HOST, judge_daemon},
+    {"postfix", OF_HOST, doctor_judge_version},
+    {"map", OF_POSTFIX, doctor_judge_map},
+    {"map-name", OF_POSTFIX, doctor_judge_map_name},
+    {"map-order", OF_POSTFIX, doctor_judge_map_order},
+    {"proxy", OF_POSTFIX, doctor_judge_proxy},
+    {"socket", OF_POSTFIX, doctor_judge_socket},
+    {"dns-support", OF_POSTFIX, doctor_judge_dns_support},
+    {"host-lookup", OF_POSTFIX, doctor_judge_host_lookup},
+    {"insecure-mx", OF_POSTFIX, doctor_judge_insecure_mx},
+    {"ca", OF_POSTFIX, doctor_judge_ca},
+    {"security-level", OF_POSTFIX, doctor_judge_security_level},
+    {"tls-protocols", OF_PROBES, doctor_judge_protocols},
+    {"tls-ciphers", OF_PROBES, doctor_judge_ciphers},
+    {"resolver", OF_HOST, judge_resolver},
+    {"resolver-local", OF_HOST, judge_resolver_local},
+    {"postfix-resolver", OF_POSTFIX, judge_postfix_resolver},
+    {"clock", OF_HOST, judge_clock},
+    {"port-25", OF_HOST, judge_port25},
+    {"helo-name", OF_HOST, judge_helo},
 };
 
 _Static_assert(sizeof checks / sizeof checks[0] <= DOCTOR_CHECKS_MAX, "DOCTOR_CHECKS_MAX");
 
-void doctor_judge(struct doctor_report *report, struct arena *arena,
-                  const struct doctor_facts *facts)
+static void begin(struct doctor_report *report, struct arena *arena)
 {
     memset(report, 0, sizeof *report);
     report->arena = arena;
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-        report->checks[report->check_count++].check = checks[i].name;
-        if (checks[i].of_postfix && facts->postfix == NULL)
-            doctor_not_made(report, "postconf did not tell");
-        else
-            checks[i].judge(report, facts);
-    }
+}
+
+static void make(struct doctor_report *report, const struct check *check,
+                 const struct doctor_facts *facts)
+{
+    report->checks[report->check_count++].check = check->name;
+    if (check->kind != OF_HOST && facts->postfix == NULL)
+        doctor_not_made(report, "postconf did not tell");
+    else
+        check->judge(report, facts);
+}
+
+void doctor_judge(struct doctor_report *report, struct arena *arena,
+                  const struct doctor_facts *facts)
+{
+    begin(report, arena);
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        make(report, &checks[i], facts);
+}
+
+void doctor_compare_probes(struct doctor_report *report, struct arena *arena,
+                           const struct doctor_facts *facts)
+{
+    begin(report, arena);
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        if (checks[i].kind == OF_PROBES)
+            make(report, &checks[i], facts);
 }

@@ -37,7 +37,13 @@
     X(APPEND_CA, "tls_append_default_CA")                                                          \
     X(SECURITY_LEVEL, "smtp_tls_security_level")                                                   \
     X(USE_TLS, "smtp_use_tls")                                                                     \
-    X(ENFORCE_TLS, "smtp_enforce_tls")
+    X(ENFORCE_TLS, "smtp_enforce_tls")                                                             \
+    X(MANDATORY_PROTOCOLS, "smtp_tls_mandatory_protocols")                                         \
+    X(MANDATORY_CIPHERS, "smtp_tls_mandatory_ciphers")                                             \
+    X(MANDATORY_EXCLUDE, "smtp_tls_mandatory_exclude_ciphers")                                     \
+    X(EXCLUDE_CIPHERS, "smtp_tls_exclude_ciphers")                                                 \
+    X(HIGH_CIPHERS, "tls_high_cipherlist")                                                         \
+    X(MEDIUM_CIPHERS, "tls_medium_cipherlist")
 
 enum postfix_parameter {
 #define X(id, name) POSTFIX_##id,

@@ -12,7 +12,7 @@
 
 /* What is wrong, or NULL. */
 static const char *find_out(struct postfix_lines *lines, struct doctor_facts *facts,
-                            struct arena *arena)
+                            struct doctor_report *report, struct arena *arena)
 {
     const char *now = lines->postfix->values[POSTFIX_POLICY_MAPS];
 
@@ -29,6 +29,8 @@ static const char *find_out(struct postfix_lines *lines, struct doctor_facts *fa
         lines->chrooted = lines->chrooted || facts->clients[i].chrooted;
         lines->asks = lines->asks || (facts->clients[i].main && facts->clients[i].ours >= 0);
     }
+    doctor_compare_probes(report, arena, facts);
+    lines->compared = report;
     return arena_failed(arena) ? "no memory" : NULL;
 }
 
@@ -38,6 +40,7 @@ int do_postfix_config(struct cli *cli, char **words)
     struct postfix *postfix = arena == NULL ? NULL : arena_alloc(arena, sizeof *postfix);
     struct postfix_lines lines = {.config = &cli->config, .postfix = postfix};
     struct doctor_facts facts = {0};
+    struct doctor_report report;
     char error[POSTFIX_ERROR_MAX];
     const char *why = NULL;
     struct buf out;
@@ -49,7 +52,7 @@ int do_postfix_config(struct cli *cli, char **words)
     else if (postfix_load(postfix, arena, cli->postfix_directory, error) != 0)
         why = error;
     else
-        why = find_out(&lines, &facts, arena);
+        why = find_out(&lines, &facts, &report, arena);
     if (why == NULL)
         postfix_lines_write(&out, &lines);
     if (why == NULL && out.failed)

@@ -99,6 +99,25 @@ static void anchors(struct buf *out, const struct postfix_lines *lines)
                   "smtp_tls_loglevel = 1\n");
 }
 
+/* Where Postfix's settings decide, and mxcryptd.conf must follow: comments. */
+static void probes(struct buf *out, const struct postfix_lines *lines)
+{
+    const struct doctor_report *compared = lines->compared;
+
+    if (!lines->config->prober.probe)
+        return;
+    if (compared->finding_count == 0) {
+        buf_adds(out, "\n# mxcryptd's probes demand of TLS what Postfix does: nothing is to do.\n");
+        return;
+    }
+    buf_adds(out, "\n# mxcryptd's probes do not see what Postfix will see:\n");
+    for (size_t i = 0; i < compared->finding_count; i++) {
+        const struct doctor_finding *finding = &compared->findings[i];
+
+        buf_addf(out, "# %s: %s.\n#     %s\n", finding->where, finding->what, finding->fix);
+    }
+}
+
 void postfix_lines_write(struct buf *out, const struct postfix_lines *lines)
 {
     head(out, lines);
@@ -106,4 +125,5 @@ void postfix_lines_write(struct buf *out, const struct postfix_lines *lines)
     level(out, lines);
     dane(out, lines);
     anchors(out, lines);
+    probes(out, lines);
 }

@@ -1,6 +1,7 @@
 /* postfix_lines: what `mxcrypt postfix-config` prints, lines for main.cf with their reasons. */
 #pragma once
 
+#include "cli/doctor.h"
 #include "cli/postfix.h"
 #include "daemon/config.h"
 
@@ -13,6 +14,7 @@ struct postfix_lines {
     const char *map_present; /* the present value; "" when there is none */
     bool asks;               /* it leads to mxcryptd already */
     const char *ca_file;     /* that exists; NULL: none found */
+    const struct doctor_report *compared; /* by doctor_compare_probes */
 };
 
 /* Appends the lines to `out`. Every line that is no comment is one of main.cf(5). Pure. */

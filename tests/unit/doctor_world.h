@@ -104,6 +104,12 @@ static inline void make_world(struct world *world)
         [POSTFIX_SECURITY_LEVEL] = "may",
         [POSTFIX_USE_TLS] = "no",
         [POSTFIX_ENFORCE_TLS] = "no",
+        [POSTFIX_MANDATORY_PROTOCOLS] = ">=TLSv1",
+        [POSTFIX_MANDATORY_CIPHERS] = "medium",
+        [POSTFIX_MANDATORY_EXCLUDE] = "",
+        [POSTFIX_EXCLUDE_CIPHERS] = "",
+        [POSTFIX_HIGH_CIPHERS] = "aNULL:-aNULL:HIGH:@STRENGTH",
+        [POSTFIX_MEDIUM_CIPHERS] = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH",
     };
     struct doctor_facts *facts = &world->facts;
 

@@ -28,7 +28,7 @@ SOCKET = f"socketmap:unix:mxcrypt/policy.sock:{NAME}"
 INET = f"socketmap:inet:127.0.0.1:{INET_PORT}:{NAME}"
 WARNINGS, ERRORS = 1, 2
 CHECKS = {"config", "rules", "daemon", "postfix", "map", "map-name", "map-order", "proxy", "socket", "dns-support", "host-lookup", "insecure-mx", "ca",
-          "security-level", "resolver", "resolver-local", "postfix-resolver", "clock", "port-25", "helo-name"}
+          "security-level", "tls-protocols", "tls-ciphers", "resolver", "resolver-local", "postfix-resolver", "clock", "port-25", "helo-name"}
 TAPS = {}
 TAPS_LOCK = threading.Lock()
 
@@ -404,6 +404,48 @@ def _(c):
             instance.stop()
         if {name: fate.status for name, fate in fates.items()} != {name: "sent" if name == "sound" else "deferred" for name in sockets}:
             raise Failed("\n".join(str(fate) for fate in fates.values()))
+    c.do(step)
+
+
+# ---- what the probes see and Postfix would not
+
+fault("smtp_tls_mandatory_protocols with a floor", "tls-protocols", "error", "main.cf: smtp_tls_mandatory_protocols allows TLSv1.2, TLSv1.3",
+      "tls-protocols = >=TLSv1.2, in mxcryptd.conf")(settings(smtp_tls_mandatory_protocols=">=TLSv1.2"))
+
+
+@fault("smtp_tls_mandatory_ciphers of one service", "tls-ciphers", "error", "master.cf service slow: smtp_tls_mandatory_ciphers",
+       "tls-ciphers = high !aNULL !kRSA, in mxcryptd.conf")
+def _(_c, set_up):
+    set_up.services.append(("slow", {"smtp_tls_mandatory_ciphers": "high", "smtp_tls_exclude_ciphers": "aNULL",
+                                     "smtp_tls_mandatory_exclude_ciphers": "kRSA"}, True))
+
+
+@fault("tls-protocols with a floor that Postfix has not", "tls-protocols", "warning", "count as without TLS", "tls-protocols = >=TLSv1, in")
+def _(_c, set_up):
+    set_up.options.append("tls-protocols=>=TLSv1.2")
+
+
+@doctor_case("doctor: tls-protocols and tls-ciphers as Postfix has them, in its words: nothing is found")
+def _(c):
+    set_up = SetUp(c)
+    set_up.settings |= {"smtp_tls_mandatory_protocols": "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", "smtp_tls_mandatory_ciphers": "high",
+                        "smtp_tls_mandatory_exclude_ciphers": "MD5, kRSA"}
+    set_up.options += ["tls-protocols=>=TLSv1.2", "tls-ciphers=high !MD5 !kRSA"]
+    sound(c, set_up)
+
+
+@doctor_case("postfix-config: tells the line of mxcryptd.conf that Postfix's settings for TLS ask for, of each service")
+def _(c):
+    set_up = SetUp(c)
+    set_up.settings["smtp_tls_mandatory_protocols"] = ">=TLSv1.2"
+    set_up.services.append(("slow", {"smtp_tls_mandatory_protocols": ">=TLSv1.3"}, True))
+
+    def step():
+        done = set_up.command("postfix-config", "--postfix", set_up.write())
+        lines = done.stdout.splitlines()
+        wanted = ["#     tls-protocols = >=TLSv1.2, in mxcryptd.conf", "#     tls-protocols = >=TLSv1.3, in mxcryptd.conf"]
+        if done.returncode != 0 or not set(wanted) <= set(lines):
+            raise Failed(f"exit {done.returncode}: {done.stdout} {done.stderr}")
     c.do(step)
 
 
