@@ -1,0 +1,19 @@
+/*
+ * own_name_uv: this host's own full name, for EHLO, as libc finds it: in /etc/hosts or in the DNS.
+ * libc may take as long as the DNS is silent, so it is asked on a thread of its own, which is left
+ * to itself when nobody waits for it any more.
+ */
+#pragma once
+
+#include <uv.h>
+
+struct own_name;
+/* `name` is borrowed until the callback returns; NULL: this host has none. */
+typedef void (*own_name_found)(void *context, const char *name);
+
+/* Asks again `again_ms` after an attempt that failed, as long as it takes. Calls `found` once,
+ * later, unless own_name_close comes first. 0 or a libuv error. */
+int own_name_start(struct own_name **out, uv_loop_t *loop, uint64_t again_ms, own_name_found found,
+                   void *context);
+/* Waits for nothing; frees itself as the loop runs on. NULL is harmless. */
+void own_name_close(struct own_name *own_name);
