@@ -505,6 +505,12 @@ bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
     return !arena_failed(arena);
 }
 
+void book_set_helo_name(struct book *book, const char *name)
+{
+    book->options.smtp.helo_name = name;
+    book->options.smtp.helo_pending = false;
+}
+
 /* ---- the whole ---- */
 
 int book_new(struct book **out, const struct book_options *options)

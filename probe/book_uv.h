@@ -36,6 +36,9 @@ int book_new(struct book **out, const struct book_options *options);
 void book_close(struct book *book);
 void book_get_stats(const struct book *book, struct book_stats *out);
 
+/* The name that probes say from now on, borrowed; NULL: this host has none. */
+void book_set_helo_name(struct book *book, const char *name);
+
 typedef void (*book_done)(void *context, const struct starttls_result *result);
 
 /* What is known, still valid now and seen at `seen_after` (monotonic ms, 0: whenever) or later, or

@@ -139,6 +139,19 @@ int smtp_link_connect(struct smtp_link *link, const struct ip *ip, uint16_t port
     return uv_tcp_connect(&link->connect, &link->tcp, (struct sockaddr *)&address, on_connect);
 }
 
+bool smtp_link_own_address(const struct smtp_link *link, struct ip *out)
+{
+    struct sockaddr_storage address = {0};
+    int length = sizeof address;
+
+    if (uv_tcp_getsockname(&link->tcp, (struct sockaddr *)&address, &length) != 0)
+        return false;
+    if (address.ss_family == AF_INET)
+        return ip_from_octets(out, &((struct sockaddr_in *)&address)->sin_addr, 4);
+    return address.ss_family == AF_INET6 &&
+           ip_from_octets(out, &((struct sockaddr_in6 *)&address)->sin6_addr, 16);
+}
+
 void smtp_link_deadline(struct smtp_link *link, uint64_t ms)
 {
     link->timed_out = false;

@@ -53,6 +53,8 @@ void smtp_link_init(struct smtp_link *link, uv_loop_t *loop, void *owner,
 void smtp_link_close(struct smtp_link *link);
 /* 0, then `connected` or `lost` with an event; or a libuv error. */
 int smtp_link_connect(struct smtp_link *link, const struct ip *ip, uint16_t port);
+/* This side's address of a connection; false when there is none. */
+bool smtp_link_own_address(const struct smtp_link *link, struct ip *out);
 /* Sets the deadline, `timed_out` anew, in `ms` from now. */
 void smtp_link_deadline(struct smtp_link *link, uint64_t ms);
 /* Sends one command line, in TLS once there is TLS, and makes ready for its reply. */

@@ -57,8 +57,9 @@ struct smtp_talk {
     bool concluded;
     bool no_smtp; /* what came is no SMTP reply, or more than one */
     enum state state, next;
-    bool fresh;       /* the state was just entered */
-    unsigned entered; /* states so far */
+    bool fresh;                        /* the state was just entered */
+    unsigned entered;                  /* states so far */
+    char own_address[IP_TEXT_MAX + 8]; /* said when there is no name */
     struct smtp_link link;
 };
 
@@ -172,6 +173,34 @@ static enum step conclude_heard(struct smtp_talk *talk, enum smtp_heard heard, c
     return STEP_DONE;
 }
 
+/* The name to be said, or the address as a literal: RFC 5321 §4.1.3, §4.1.4. */
+static const char *own_name(struct smtp_talk *talk)
+{
+    char text[IP_TEXT_MAX];
+    struct ip ip;
+
+    if (talk->options->helo_name != NULL)
+        return talk->options->helo_name;
+    if (!smtp_link_own_address(&talk->link, &ip))
+        return "[127.0.0.1]"; /* the connection is lost */
+    snprintf(talk->own_address, sizeof talk->own_address, "[%s%s]", ip.family == 6 ? "IPv6:" : "",
+             ip_text(&ip, text));
+    return talk->own_address;
+}
+
+/* What a host makes of who we are, while we do not know it ourselves, says nothing about it. */
+static void conclude_named(struct smtp_talk *talk, enum starttls state, const char *what)
+{
+    if (!talk->options->helo_pending) {
+        conclude_reply(talk, state, what);
+        return;
+    }
+    talk->talked.failed_here = true;
+    conclude(talk, STARTTLS_SILENT, talk->link.reply.code,
+             "not probed, this host's own name is not known yet: %s: %d %s", what,
+             talk->link.reply.code, talk->link.reply.text);
+}
+
 static enum step go(struct smtp_talk *talk, enum state next)
 {
     talk->next = next;
@@ -232,12 +261,12 @@ static enum step step_ehlo(struct smtp_talk *talk)
     enum smtp_heard heard;
 
     if (talk->fresh)
-        smtp_link_command(&talk->link, "EHLO %s\r\n", talk->options->helo_name);
+        smtp_link_command(&talk->link, "EHLO %s\r\n", own_name(talk));
     heard = smtp_link_hear(&talk->link);
     if (heard != SMTP_HEARD_REPLY)
         return conclude_heard(talk, heard, "EHLO", STARTTLS_SILENT);
     if (reply->code == 421) {
-        conclude_reply(talk, STARTTLS_ERROR, "EHLO");
+        conclude_named(talk, STARTTLS_ERROR, "EHLO");
         return go(talk, STATE_QUIT);
     }
     if (reply->code / 100 != 2)
@@ -253,14 +282,16 @@ static enum step step_helo(struct smtp_talk *talk)
     enum smtp_heard heard;
 
     if (talk->fresh)
-        smtp_link_command(&talk->link, "HELO %s\r\n", talk->options->helo_name);
+        smtp_link_command(&talk->link, "HELO %s\r\n", own_name(talk));
     heard = smtp_link_hear(&talk->link);
     if (heard != SMTP_HEARD_REPLY)
         return conclude_heard(talk, heard, "HELO", STARTTLS_ERROR);
-    if (talk->link.reply.code / 100 == 2)
-        conclude(talk, STARTTLS_CLEAR, talk->link.reply.code, "the server knows no EHLO");
+    if (talk->link.reply.code / 100 != 2)
+        conclude_named(talk, STARTTLS_ERROR, "HELO");
+    else if (talk->options->helo_pending)
+        conclude_named(talk, STARTTLS_CLEAR, "EHLO refused, HELO");
     else
-        conclude_reply(talk, STARTTLS_ERROR, "HELO");
+        conclude(talk, STARTTLS_CLEAR, talk->link.reply.code, "the server knows no EHLO");
     return go(talk, STATE_QUIT);
 }
 
@@ -389,7 +420,7 @@ static enum step step_ehlo_tls(struct smtp_talk *talk)
     enum smtp_heard heard;
 
     if (talk->fresh)
-        smtp_link_command(&talk->link, "EHLO %s\r\n", talk->options->helo_name);
+        smtp_link_command(&talk->link, "EHLO %s\r\n", own_name(talk));
     heard = smtp_link_hear(&talk->link);
     if (heard == SMTP_HEARD_NOTHING)
         return STEP_WAIT;
@@ -401,7 +432,7 @@ static enum step step_ehlo_tls(struct smtp_talk *talk)
         judge(talk);
         talk->talked.result.requiretls = reply->requiretls;
     } else {
-        conclude_reply(talk, STARTTLS_ERROR, "EHLO in TLS");
+        conclude_named(talk, STARTTLS_ERROR, "EHLO in TLS");
     }
     return go(talk, STATE_QUIT);
 }

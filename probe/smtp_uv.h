@@ -15,7 +15,9 @@ struct smtp_options {
     uv_loop_t *loop;
     struct tls_context *tls;             /* borrowed */
     const struct address_filter *filter; /* borrowed; asked before connect */
-    const char *helo_name;               /* borrowed */
+    /* What is said in EHLO; borrowed. NULL: the connection's own address (RFC 5321 §4.1.3). */
+    const char *helo_name;
+    bool helo_pending; /* a name is being looked up: who refuses what is said now may not later */
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
 };
 

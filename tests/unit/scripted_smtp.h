@@ -331,17 +331,18 @@ static inline void server_on_connection(uv_stream_t *listener, int status)
 static inline void server_open(struct server *server, uv_loop_t *loop, const char *address,
                                uint16_t port)
 {
-    struct sockaddr_in name;
+    struct sockaddr_in6 name; /* an IPv4 one has its port in the same place */
     int length = sizeof name;
 
     buf_init(&server->heard, 1 << 20);
-    CHECK(uv_ip4_addr(address, port, &name) == 0);
+    CHECK(uv_ip4_addr(address, port, (struct sockaddr_in *)&name) == 0 ||
+          uv_ip6_addr(address, port, &name) == 0);
     CHECK(uv_tcp_init(loop, &server->listener) == 0);
     server->listener.data = server;
     CHECK(uv_tcp_bind(&server->listener, (struct sockaddr *)&name, 0) == 0);
     CHECK(uv_listen((uv_stream_t *)&server->listener, 128, server_on_connection) == 0);
     CHECK(uv_tcp_getsockname(&server->listener, (struct sockaddr *)&name, &length) == 0);
-    server->port = ntohs(name.sin_port);
+    server->port = ntohs(name.sin6_port);
 }
 
 static inline void server_close(struct server *server)
