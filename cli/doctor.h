@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/hostname.h"
 #include "cli/postfix.h"
 #include "daemon/config.h"
 
@@ -71,6 +72,7 @@ struct doctor_resolver {
 
 enum doctor_helo {
     DOCTOR_HELO_NOT_TRIED,
+    DOCTOR_HELO_NO_NAME, /* none is configured, and this host has none */
     DOCTOR_HELO_NO_ADDRESS,
     DOCTOR_HELO_ELSEWHERE,
     DOCTOR_HELO_HERE
@@ -105,7 +107,8 @@ struct doctor_facts {
     const char *map_suggestion; /* the value of smtp_tls_policy_maps that suits */
 
     enum doctor_helo helo;
-    char helo_why[DOCTOR_WHY_MAX]; /* addresses, or why not tried */
+    char helo_name[HOSTNAME_MAX + 1]; /* found where none is configured; "": none */
+    char helo_why[DOCTOR_WHY_MAX];    /* addresses, or why not tried */
 };
 
 /* Makes clients of the services of facts->postfix: values, maps and which of them are ours. What

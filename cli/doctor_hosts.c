@@ -120,12 +120,21 @@ void doctor_gather_port25(struct doctor_facts *facts, const struct doctor_option
 void doctor_gather_helo(struct doctor_facts *facts)
 {
     const struct prober_options *prober = &facts->config->prober;
+    const char *name = prober->book.smtp.helo_name;
     struct ip found[DOCTOR_ADDRESSES_MAX];
     char text[IP_TEXT_MAX];
-    int count =
-        doctor_net_addresses(found, &prober->dns, prober->book.smtp.helo_name, facts->helo_why);
     size_t used = 0;
+    int count;
 
+    if (name == NULL) {
+        int own = doctor_net_own_name(facts->helo_name, facts->helo_why);
+
+        facts->helo = own == 0 ? DOCTOR_HELO_NO_NAME : DOCTOR_HELO_NOT_TRIED;
+        if (own <= 0)
+            return;
+        name = facts->helo_name;
+    }
+    count = doctor_net_addresses(found, &prober->dns, name, facts->helo_why);
     if (count < 0)
         return;
     facts->helo = count == 0 ? DOCTOR_HELO_NO_ADDRESS : DOCTOR_HELO_ELSEWHERE;

@@ -232,11 +232,17 @@ static void judge_port25(struct doctor_report *report, const struct doctor_facts
 
 static void judge_helo(struct doctor_report *report, const struct doctor_facts *facts)
 {
-    const char *name = facts->config->prober.book.smtp.helo_name;
+    const char *configured = facts->config->prober.book.smtp.helo_name;
+    const char *name = configured != NULL ? configured : facts->helo_name;
     const char *fix = "helo-name = this host's name in the DNS, in mxcryptd.conf, and an address "
                       "record for it";
 
-    if (hostname_labels(name, strlen(name)) < 2)
+    if (facts->helo == DOCTOR_HELO_NO_NAME)
+        doctor_find(report, DOCTOR_WARNING, "",
+                    "this host has no full name to say in EHLO: mail hosts are told its address, "
+                    "and may refuse the probes",
+                    fix);
+    else if (*name != '\0' && hostname_labels(name, strlen(name)) < 2)
         doctor_find(report, DOCTOR_WARNING, "",
                     arena_printf(report->arena,
                                  "helo-name %s is no full host name: mail hosts may "

@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "probe/own_name_uv.h"
 
 #define NET_ARENA_MAX ((size_t)1024 * 1024)
 
@@ -138,6 +139,48 @@ int doctor_net_addresses(struct ip out[DOCTOR_ADDRESSES_MAX], const struct dns_o
     }
     net_close(&net);
     return count == 0 && failed > 0 ? -1 : count;
+}
+
+/* ---- this host's own name ---- */
+
+struct own {
+    uv_loop_t loop;
+    uv_timer_t patience;
+    struct own_name *own_name;
+    char *name;
+    int found;
+};
+
+static void on_own_name(void *context, const char *name)
+{
+    struct own *own = context;
+
+    own->found = name != NULL;
+    snprintf(own->name, HOSTNAME_MAX + 1, "%s", name == NULL ? "" : name);
+    uv_stop(&own->loop);
+}
+
+static void on_patience_over(uv_timer_t *timer)
+{
+    uv_stop(timer->loop);
+}
+
+int doctor_net_own_name(char out[HOSTNAME_MAX + 1], char why[DOCTOR_WHY_MAX])
+{
+    struct own own = {.name = out, .found = -1};
+
+    snprintf(why, DOCTOR_WHY_MAX, "this host's own name could not be looked up");
+    CHECK(uv_loop_init(&own.loop) == 0);
+    uv_timer_init(&own.loop, &own.patience);
+    if (own_name_start(&own.own_name, &own.loop, DOCTOR_OWN_NAME_MS, on_own_name, &own) == 0) {
+        uv_timer_start(&own.patience, on_patience_over, DOCTOR_OWN_NAME_MS, 0);
+        uv_run(&own.loop, UV_RUN_DEFAULT);
+        own_name_close(own.own_name);
+    }
+    uv_close((uv_handle_t *)&own.patience, NULL);
+    uv_run(&own.loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&own.loop) == 0);
+    return own.found;
 }
 
 /* ---- port 25 ---- */

@@ -4,7 +4,6 @@
  */
 #include "daemon/config_table.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,24 +92,14 @@ static const char *set_probe_level(struct config *config, const char *text)
                                                                   : "must be verify or encrypt";
 }
 
-/* The host's own full name, as the resolver library gives it; "localhost" as a last resort. */
-static const char *own_name(struct arena *arena)
+/* The host's own name where it is a full one. Otherwise the prober has to look it up, which may
+ * take as long as the DNS is silent: nothing that only reads a configuration waits for that. */
+static const char *own_full_name(char room[HOSTNAME_MAX + 1])
 {
-    char name[HOSTNAME_MAX + 1] = "";
-    struct addrinfo hints = {.ai_flags = AI_CANONNAME, .ai_family = AF_UNSPEC}, *found = NULL;
-    const char *result = NULL;
-
-    if (gethostname(name, sizeof name) != 0 || name[sizeof name - 1] != '\0')
-        return "localhost";
-    if (strchr(name, '.') == NULL && getaddrinfo(name, NULL, &hints, &found) == 0) {
-        if (found->ai_canonname != NULL && strchr(found->ai_canonname, '.') != NULL)
-            result = arena_strdup(arena, found->ai_canonname);
-        freeaddrinfo(found);
-    }
-    if (result == NULL)
-        result = arena_strdup(arena, name);
-    return result != NULL && hostname_valid(result, strlen(result), HOSTNAME_LDH) ? result
-                                                                                  : "localhost";
+    if (gethostname(room, HOSTNAME_MAX + 1) != 0 || room[HOSTNAME_MAX] != '\0')
+        return NULL;
+    return strchr(room, '.') != NULL && hostname_valid(room, strlen(room), HOSTNAME_LDH) ? room
+                                                                                         : NULL;
 }
 
 static const char *set_tls_protocols(struct config *config, const char *text)
@@ -130,8 +119,12 @@ static const char *set_tls_ciphers(struct config *config, const char *text)
 
 static const char *set_helo_name(struct config *config, const char *text)
 {
+    char room[HOSTNAME_MAX + 1] = "";
+
     if (*text == '\0')
-        text = own_name(config->arena);
+        text = own_full_name(room);
+    if (text == NULL)
+        return NULL;
     if (!hostname_valid(text, strlen(text), HOSTNAME_LDH))
         return "not a host name";
     config->prober.book.smtp.helo_name = arena_strdup(config->arena, text);

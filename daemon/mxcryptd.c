@@ -399,7 +399,7 @@ static void warn_about_helo(const struct config *config)
 {
     const char *name = config->prober.book.smtp.helo_name;
 
-    if (config->prober.probe && strchr(name, '.') == NULL)
+    if (config->prober.probe && name != NULL && strchr(name, '.') == NULL)
         log_event(LOG_LEVEL_WARNING, "helo-name-not-full", "helo", name, "effect",
                   "some mail hosts refuse to talk to the prober", "change",
                   "set helo-name to this host's full name", NULL);

@@ -1,12 +1,21 @@
 /* prober_uv: see prober_uv.h. What is switched off in the options is never made. */
 #include "probe/prober_uv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "base/hostname.h"
+#include "base/log.h"
+#include "probe/own_name_uv.h"
+
+#define OWN_NAME_AGAIN_MS 60000
 
 struct prober {
     struct tls_context *tls;
     struct https *https;
     struct domain_tools tools;
+    struct own_name *own_name; /* NULL: configured, or found */
+    char helo_name[HOSTNAME_MAX + 1];
 };
 
 static int sts_part(struct prober *prober, uv_loop_t *loop, struct prober_options *options)
@@ -26,12 +35,36 @@ static int sts_part(struct prober *prober, uv_loop_t *loop, struct prober_option
     return sts_new(&prober->tools.sts, &options->sts);
 }
 
+static void on_own_name(void *context, const char *name)
+{
+    struct prober *prober = context;
+
+    own_name_close(prober->own_name);
+    prober->own_name = NULL;
+    if (name == NULL) {
+        log_event(LOG_LEVEL_WARNING, "helo-name-unknown", "why", "this host has no full name",
+                  "effect", "mail hosts are told its address, and some refuse to talk to it",
+                  "change", "set helo-name to this host's full name", NULL);
+        book_set_helo_name(prober->tools.book, NULL);
+        return;
+    }
+    snprintf(prober->helo_name, sizeof prober->helo_name, "%s", name);
+    log_event(LOG_LEVEL_INFO, "helo-name", "helo", prober->helo_name, NULL);
+    book_set_helo_name(prober->tools.book, prober->helo_name);
+}
+
 static int book_part(struct prober *prober, uv_loop_t *loop, struct prober_options *options)
 {
+    int error;
+
     options->book.smtp.loop = loop;
     options->book.smtp.tls = prober->tls;
     options->book.smtp.filter = &options->filter;
-    return book_new(&prober->tools.book, &options->book);
+    options->book.smtp.helo_pending = options->book.smtp.helo_name == NULL;
+    error = book_new(&prober->tools.book, &options->book);
+    if (error != 0 || options->book.smtp.helo_name != NULL)
+        return error;
+    return own_name_start(&prober->own_name, loop, OWN_NAME_AGAIN_MS, on_own_name, prober);
 }
 
 static int tls_part(struct prober *prober, const struct prober_options *options, const char **why)
@@ -75,6 +108,8 @@ int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *opti
 
 void prober_close(struct prober *prober)
 {
+    own_name_close(prober->own_name);
+    prober->own_name = NULL;
     if (prober->tools.book != NULL)
         book_close(prober->tools.book);
     if (prober->tools.sts != NULL)

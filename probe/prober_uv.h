@@ -9,7 +9,8 @@
 struct prober_options {
     struct dns_options dns;
     struct address_filter filter;  /* the arrays are borrowed */
-    struct book_options book;      /* limits and periods; its smtp part without loop, tls, filter */
+    struct book_options book;      /* limits and periods; its smtp part without loop, tls, filter;
+                                      without helo_name it is looked up */
     struct https_options https;    /* limits; without loop and filter */
     struct sts_options sts;        /* limits and periods; without dns, https, loop */
     const char *ca_file, *ca_path; /* borrowed; NULL: system store */

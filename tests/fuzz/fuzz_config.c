@@ -1,4 +1,4 @@
-/* fuzz: the configuration reader. helo-name is given, so that no name service is asked. */
+/* fuzz: the configuration reader. helo-name is given, so that it is the same on every host. */
 #include <stdint.h>
 
 #include "daemon/config.h"

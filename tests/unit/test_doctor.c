@@ -323,6 +323,29 @@ FAULT(helo_short)
     load_config(world, "helo-name = localhost\ncontrol-socket = /run/x.sock\n");
 }
 
+/* Nothing is configured: what was found stands for it. */
+FAULT(helo_found_elsewhere)
+{
+    load_config(world, "control-socket = /run/x.sock\n");
+    world->config.prober.book.smtp.helo_name = NULL; /* whatever this host is called */
+    strcpy(world->facts.helo_name, "found.example");
+    helo_elsewhere(world);
+}
+
+FAULT(helo_nameless)
+{
+    load_config(world, "control-socket = /run/x.sock\n");
+    world->config.prober.book.smtp.helo_name = NULL;
+    world->facts.helo = DOCTOR_HELO_NO_NAME;
+}
+
+FAULT(helo_name_untried)
+{
+    load_config(world, "control-socket = /run/x.sock\n");
+    world->config.prober.book.smtp.helo_name = NULL;
+    world->facts.helo = DOCTOR_HELO_NOT_TRIED;
+}
+
 FAULT(postfix_absent)
 {
     world->facts.postfix = NULL;
@@ -427,6 +450,11 @@ static const struct doctor_row rows[] = {
     {"helo-name without address", helo_no_address,
      "helo-name warning: helo-name mail.example has no address", "helo-name =", NULL},
     {"helo-name not looked up", helo_untried, NULL, NULL, "helo-name"},
+    {"helo-name found elsewhere", helo_found_elsewhere,
+     "helo-name warning: helo-name found.example is 192.0.2.1, no address", "helo-name =", NULL},
+    {"no name", helo_nameless, "helo-name warning: this host has no full name to say",
+     "helo-name =", NULL},
+    {"own name not looked up", helo_name_untried, NULL, NULL, "helo-name"},
     {"helo-name short", helo_short, "helo-name warning: helo-name localhost is no full",
      "helo-name =", NULL},
 };
