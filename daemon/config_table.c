@@ -117,6 +117,29 @@ static const char *set_tls_ciphers(struct config *config, const char *text)
     return why;
 }
 
+/* A source address of one family; empty for the kernel's choice. */
+static const char *source_address(struct ip *out, const char *text, uint8_t family)
+{
+    static const struct ip none;
+    struct ip ip = none, any = {.family = family};
+
+    if (*text != '\0' && (!ip_parse(&ip, text) || ip.family != family || ip_equal(&ip, &any)))
+        return family == 4 ? "must be an IPv4 address of this host"
+                           : "must be an IPv6 address of this host";
+    *out = ip;
+    return NULL;
+}
+
+static const char *set_bind_address(struct config *config, const char *text)
+{
+    return source_address(&config->prober.book.smtp.bind, text, 4);
+}
+
+static const char *set_bind_address6(struct config *config, const char *text)
+{
+    return source_address(&config->prober.book.smtp.bind6, text, 6);
+}
+
 static const char *set_helo_name(struct config *config, const char *text)
 {
     char room[HOSTNAME_MAX + 1] = "";
@@ -268,6 +291,8 @@ const struct config_row config_rows[] = {
     {"allow-address", "", CUSTOM, 0, 0, 0, 0, set_allow_address, 0},
     {"ca-file", "", CUSTOM, 0, 0, 0, 0, set_ca_file, 0},
     {"ca-path", "", CUSTOM, 0, 0, 0, 0, set_ca_path, 0},
+    {"probe-bind-address", "", CUSTOM, 0, 0, 0, 0, set_bind_address, 0},
+    {"probe-bind-address6", "", CUSTOM, 0, 0, 0, 0, set_bind_address6, 0},
     {"tls-protocols", ">=TLSv1", CUSTOM, 0, 0, 0, 0, set_tls_protocols, 0},
     {"tls-ciphers", "medium", CUSTOM, 0, 0, 0, 0, set_tls_ciphers, 0},
     {"smtp-port", "25", COUNT, FIELD(prober.smtp_port), 1, 65535, NULL, 0},

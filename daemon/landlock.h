@@ -21,7 +21,8 @@ enum landlock_use {
 int landlock_open(struct landlock *landlock);
 /* 0, or an errno: ENOENT when there is no such path. */
 int landlock_allow(struct landlock *landlock, const char *path, enum landlock_use use);
-/* One more TCP port may be bound, where the kernel watches that (ABI 4). 0, or an errno. */
+/* One more TCP port may be bound, where the kernel watches that (ABI 4); 0: those that it chooses.
+ * 0, or an errno. */
 int landlock_allow_bind(struct landlock *landlock, uint16_t port);
 /* From now on. Wants no_new_privs; call before any thread is made. 0, or an errno. */
 int landlock_enforce(struct landlock *landlock);

@@ -405,11 +405,29 @@ static void warn_about_helo(const struct config *config)
                   "set helo-name to this host's full name", NULL);
 }
 
+/* No reason not to start: it may come with the network, or be on another host for a while. */
+static void warn_about_source(const struct config *config, const struct ip *ip, const char *change)
+{
+    int error = !config->prober.probe || ip->family == 0 ? 0 : socket_try_source(ip);
+    char text[IP_TEXT_MAX];
+
+    if (error != 0)
+        log_event(LOG_LEVEL_WARNING, "probe-address-unusable", "address", ip_text(ip, text),
+                  "error", strerror(error), "effect",
+                  "no mail host is probed over its family until it is there", "change", change,
+                  NULL);
+}
+
 static void announce(struct mxcryptd *daemon)
 {
+    const struct smtp_options *smtp = &daemon->config->prober.book.smtp;
     uint64_t period = systemd_watchdog_ms();
 
     warn_about_helo(daemon->config);
+    warn_about_source(daemon->config, &smtp->bind,
+                      "set probe-bind-address to an address of this host");
+    warn_about_source(daemon->config, &smtp->bind6,
+                      "set probe-bind-address6 to an address of this host");
 
     if (period > 0)
         uv_timer_start(&daemon->watchdog, on_watchdog, period, period);

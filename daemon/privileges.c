@@ -148,6 +148,14 @@ static int allow_folder(struct landlock *landlock, const char *path, enum landlo
     return landlock_allow(landlock, folder, use);
 }
 
+/* To a source address, at any port that is free: 0. */
+static bool binds_probes(const struct config *config)
+{
+    const struct smtp_options *smtp = &config->prober.book.smtp;
+
+    return config->prober.probe && (smtp->bind.family != 0 || smtp->bind6.family != 0);
+}
+
 static int allow_all(struct landlock *landlock, const struct config *config)
 {
     int error = allow_folder(landlock, config->store_path, LANDLOCK_KEEP), null;
@@ -158,6 +166,8 @@ static int allow_all(struct landlock *landlock, const struct config *config)
         error = allow_folder(landlock, config->control_socket, LANDLOCK_REMOVE);
     if (error == 0 && config->metrics_port != 0)
         error = landlock_allow_bind(landlock, config->metrics_port);
+    if (error == 0 && binds_probes(config))
+        error = landlock_allow_bind(landlock, 0);
     null = error == 0 ? landlock_allow(landlock, "/dev/null", LANDLOCK_WRITE) : error;
     return null == ENOENT ? 0 : null;
 }

@@ -191,6 +191,19 @@ int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_
     return address->path != NULL ? listen_unix(address, error) : listen_tcp(address, error);
 }
 
+int socket_try_source(const struct ip *ip)
+{
+    struct sockaddr_storage name;
+    socklen_t length = socket_name(&name, ip, 0);
+    int fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), error = 0;
+
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&name, length) != 0)
+        error = errno;
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
 void socket_find(struct socket_file *out, const char *path)
 {
     struct stat status;

@@ -16,6 +16,9 @@
  */
 int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_MAX]);
 
+/* Whether a connection of ours can come from that address: 0, or an errno. */
+int socket_try_source(const struct ip *ip);
+
 /* The address as text for logs: "socketmap:unix:/path". Returns `out`. */
 const char *socket_text(const struct listen_address *address, char *out, size_t size);
 /* Whether a listening socket is the one of that address. */

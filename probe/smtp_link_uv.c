@@ -131,6 +131,14 @@ static void fill_address(struct sockaddr_storage *out, const struct ip *ip, uint
     }
 }
 
+int smtp_link_bind(struct smtp_link *link, const struct ip *ip)
+{
+    struct sockaddr_storage address;
+
+    fill_address(&address, ip, 0);
+    return uv_tcp_bind(&link->tcp, (struct sockaddr *)&address, 0);
+}
+
 int smtp_link_connect(struct smtp_link *link, const struct ip *ip, uint16_t port)
 {
     struct sockaddr_storage address;

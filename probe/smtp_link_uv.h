@@ -51,6 +51,8 @@ void smtp_link_init(struct smtp_link *link, uv_loop_t *loop, void *owner,
                     const struct smtp_link_events *events);
 /* Closes both handles; on_gone comes later, no other event does. May be called twice. */
 void smtp_link_close(struct smtp_link *link);
+/* Before connecting: the source address. 0 or a libuv error. */
+int smtp_link_bind(struct smtp_link *link, const struct ip *ip);
 /* 0, then `connected` or `lost` with an event; or a libuv error. */
 int smtp_link_connect(struct smtp_link *link, const struct ip *ip, uint16_t port);
 /* This side's address of a connection; false when there is none. */

@@ -209,6 +209,21 @@ static enum step go(struct smtp_talk *talk, enum state next)
 
 /* ---- the steps ---- */
 
+/* False when it cannot be the source address: what another one would see is no answer. */
+static bool bind_source(struct smtp_talk *talk)
+{
+    bool ipv6 = talk->target->ip.family == 6;
+    const struct ip *source = ipv6 ? &talk->options->bind6 : &talk->options->bind;
+    int error = source->family == 0 ? 0 : smtp_link_bind(&talk->link, source);
+
+    if (error == 0)
+        return true;
+    talk->talked.failed_here = true;
+    conclude(talk, STARTTLS_SILENT, 0, "not probed, this side failed: %s: %s",
+             ipv6 ? "probe-bind-address6" : "probe-bind-address", uv_strerror(error));
+    return false;
+}
+
 static enum step start_connect(struct smtp_talk *talk)
 {
     const struct smtp_target *target = talk->target;
@@ -222,6 +237,8 @@ static enum step start_connect(struct smtp_talk *talk)
         conclude(talk, STARTTLS_SKIPPED, 0, "excluded by probe-exclude");
         return STEP_DONE;
     }
+    if (!bind_source(talk))
+        return STEP_DONE;
     error = smtp_link_connect(&talk->link, &target->ip, target->port);
     if (error == 0)
         return STEP_WAIT;

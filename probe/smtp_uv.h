@@ -18,6 +18,7 @@ struct smtp_options {
     /* What is said in EHLO; borrowed. NULL: the connection's own address (RFC 5321 §4.1.3). */
     const char *helo_name;
     bool helo_pending; /* a name is being looked up: who refuses what is said now may not later */
+    struct ip bind, bind6; /* source addresses; family 0: the kernel's choice */
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
 };
 

@@ -97,6 +97,7 @@ struct server {
     void (*on_accept)(struct server *server);
     struct buf heard;
     char sni[256];
+    char client[64]; /* address it came from, the last one */
 };
 
 struct peer {
@@ -301,6 +302,15 @@ static inline void peer_on_read(uv_stream_t *stream, ssize_t count, const uv_buf
     peer_run(peer);
 }
 
+static inline void server_note_client(struct server *server, const uv_tcp_t *tcp)
+{
+    struct sockaddr_storage name;
+    int length = sizeof name;
+
+    CHECK(uv_tcp_getpeername(tcp, (struct sockaddr *)&name, &length) == 0);
+    CHECK(uv_ip_name((struct sockaddr *)&name, server->client, sizeof server->client) == 0);
+}
+
 static inline void server_on_connection(uv_stream_t *listener, int status)
 {
     struct server *server = (struct server *)listener->data;
@@ -320,6 +330,7 @@ static inline void server_on_connection(uv_stream_t *listener, int status)
     if (server->all_open != NULL && ++*server->all_open > *server->all_open_max)
         *server->all_open_max = *server->all_open;
     CHECK(uv_accept(listener, (uv_stream_t *)&peer->tcp) == 0);
+    server_note_client(server, &peer->tcp);
     uv_tcp_nodelay(&peer->tcp, 1);
     CHECK(uv_read_start((uv_stream_t *)&peer->tcp, peer_on_room, peer_on_read) == 0);
     if (server->on_accept != NULL)

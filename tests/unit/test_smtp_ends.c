@@ -61,6 +61,37 @@ static void H_3_requiretls_only_in_tls(void **state)
     stage_close(&stage);
 }
 
+static void source_address(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_open(&stage, all_well, ground.tls);
+    assert_true(ip_parse(&stage.options.bind, "127.0.0.9"));
+    assert_true(ip_parse(&stage.options.bind6, "2001:db8::9")); /* of the other family */
+    stage_probe(&stage);
+    assert_string_equal(stage.server.client, "127.0.0.9");
+    assert_int_equal(stage.seen.result.state, STARTTLS_VERIFIED);
+    stage_close(&stage);
+}
+
+/* Not ours: no packet, and nothing is said of the host. */
+static void source_address_of_another_host(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_open(&stage, all_well, ground.tls);
+    assert_true(ip_parse(&stage.options.bind, "192.0.2.1"));
+    stage_probe(&stage);
+    assert_true(stage.seen.failed_here);
+    assert_int_equal(stage.seen.failure, SMTP_FAILURE_LOCAL);
+    assert_int_equal(stage.server.accepted, 0);
+    expect_detail(stage.seen.result.detail,
+                  "not probed, this side failed: probe-bind-address: address not available");
+    stage_close(&stage);
+}
+
 /* The target is copied: what it pointed to may go after smtp_start. */
 static void B_39_target_is_copied(void **state)
 {
@@ -232,6 +263,8 @@ int main(void)
 
     ground_set_up();
     ROWS_ADD_TEST(H_3_requiretls_only_in_tls);
+    ROWS_ADD_TEST(source_address);
+    ROWS_ADD_TEST(source_address_of_another_host);
     ROWS_ADD_TEST(B_39_target_is_copied);
     ROWS_ADD_TEST(hostile_11_skipped_without_a_packet);
     ROWS_ADD_TEST(refused_is_silent);

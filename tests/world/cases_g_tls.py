@@ -3,6 +3,8 @@
 import ssl
 from dataclasses import replace
 
+import smtpd
+import world
 from case import Failed, case, table
 from cases_g_to_j import temper_table
 from cases_postfix import deliver, plain, postfix_case, verdict
@@ -10,9 +12,13 @@ from smtpd import GOOD
 
 
 FLOOR = {"tls-protocols": ">=TLSv1.2", "tls-ciphers": "high !AES128"}
+SOURCE = {"probe-bind-address": world.SOURCE, "probe-bind-address6": world.SOURCE6}
 DAEMONS = {
     "floor": {"resolver": "127.0.0.53", "probe-deadline": "4s", **FLOOR},
     "postfix-floor": FLOOR,
+    "source": {"resolver": "127.0.0.53", "probe-deadline": "4s", **SOURCE},
+    "source-away": {"resolver": "127.0.0.53", "probe-bind-address": "192.0.2.1", "probe-retry-min": "1s"},
+    "postfix-source": SOURCE,
 }
 
 
@@ -234,3 +240,56 @@ def _(c):
     c.world.routes[c.u] = "floor-lax:"
     verdict(c, "ENC")
     deliver(c, "deferred", None, "Cannot start TLS")
+
+
+def particular(c, known, others, declare=plain):
+    """A server that has one temper for the source address and another one for all others."""
+    server = declare(c)
+    server.temper, server.tempers = others, {world.SOURCE: known, world.SOURCE6: known}
+    return server
+
+
+def clients(server):
+    return {one.client for one in server.connections}
+
+
+def by_source(c, want, known, others):
+    server = particular(c, known, others)
+    c.want(want)
+    c.check("connections came from", lambda: clients(server), lambda got: got == {world.SOURCE})
+
+
+REFUSED = replace(GOOD, greeting=b"554 not you\r\n")
+table("G-1", "a server that treats addresses differently, probe-bind-address", [
+    ("others get no STARTTLS", "VER", GOOD, smtpd.CLEAR), ("others are refused", "VER", GOOD, REFUSED),
+    ("ours gets no STARTTLS", "NF", smtpd.CLEAR, GOOD), ("ours is refused", "NF", REFUSED, GOOD),
+], by_source, daemon="source")
+
+
+@case("G-1", "probe-bind-address6: the IPv6 address is used for IPv6, each family for itself", daemon="source")
+def _(c):
+    c.key = c.u
+    server = particular(c, GOOD, smtpd.CLEAR, lambda c: c.server(f"mx.{c.u}", address="2001:db8::26"))
+    other = particular(c, GOOD, smtpd.CLEAR, lambda c: c.plain_host("mx"))
+    c.plain("@ MX 10 mx", "mx AAAA 2001:db8::26")
+    c.want("VER")
+    c.check("connections came from", lambda: clients(server) | clients(other), {world.SOURCE, world.SOURCE6})
+
+
+@case("G-1", "probe-bind-address that this host does not have: nothing is probed, nothing is known, and it is logged", daemon="source-away")
+def _(c):
+    server = plain(c)
+    c.want("NF")
+    seen(c, "unknown", "probe-bind-address: address not available")
+    c.check("connections", lambda: len(server.connections), 0)
+    c.check("log", lambda: c.daemon.log(), lambda log: "event=probe-address-unusable" in log and "address=192.0.2.1" in log)
+
+
+@case("G-1", "smtp_bind_address and probe-bind-address: the server has STARTTLS for that address alone, delivered, Verified",
+      daemon="postfix-source", group="postfix", valgrind=False)
+def _(c):
+    server = particular(c, GOOD, smtpd.CLEAR)
+    c.world.routes[c.u] = "source:"
+    verdict(c, "VER")
+    deliver(c, "sent", "Verified")
+    c.check("connections came from", lambda: clients(server), {world.SOURCE})

@@ -54,6 +54,7 @@ CLEAR = replace(GOOD, ehlo=b"250-mail.world\r\n250 PIPELINING\r\n")
 @dataclass
 class Connection:
     commands: list = field(default_factory=list)
+    client: str | None = None              # its address
     sni: str | None = None
     tls: str | None = None
     mail: int = 0
@@ -65,6 +66,7 @@ class SmtpServer:
     def __init__(self, loop, address, temper=GOOD, context=None, port=25):
         self.loop, self.address, self.port = loop, address, port
         self.temper, self.context = temper, context
+        self.tempers = {}  # by the client's address, where it is not the temper of all
         self.connections = []
         self.open_now = self.open_most = 0
         if context:
@@ -114,7 +116,8 @@ class SmtpServer:
                 writer.close()
 
     async def _talk(self, reader, writer, connection):
-        temper = self.temper
+        connection.client = writer.get_extra_info("peername")[0]
+        temper = self.tempers.get(connection.client, self.temper)
         if temper.on_raw:
             return await temper.on_raw(reader, writer)
         if temper.hang:

@@ -17,7 +17,7 @@ import tap
 import tlsrpt
 
 LOCAL_NETS = ("198.51.100.1/24", "198.18.0.1/15", "203.0.113.1/24", "10.0.0.1/8", "192.168.0.1/16", "169.254.169.254/16")
-LOCAL_ADDRESSES6 = ("2001:db8::25/128", "fd00::25/128")
+LOCAL_ADDRESSES6 = ("2001:db8::25/128", "2001:db8::26/128", "fd00::25/128")
 POLICY_ADDRESS = "198.51.100.80"
 TAP_ADDRESS = "127.0.0.53"
 HELO_NAME = "prober.world.signed"
@@ -25,6 +25,7 @@ POSTFIX_PORT, POSTFIX_TCP_TABLE_PORT = 8461, 8462
 UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "2s", "dns-tries": "2", "probe-deadline": "15s",
                   "greeting-deadline": "5s", "fetch-deadline": "10s"}
 OWN_TRANSPORTS = ("hold", "hold-short", "hold-killed", "orders", "orders-recorded", "orders-mode", "orders-handed")  # each asks daemon postfix-NAME
+SOURCE, SOURCE6 = "198.51.100.16", "fd00::25"  # of clients that are known by their address
 FLOOR = {"smtp_tls_mandatory_protocols": "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", "smtp_tls_mandatory_ciphers": "high",
          "smtp_tls_mandatory_exclude_ciphers": "AES128"}
 NICE = 10  # the servers of the tests leave the processor to the daemon when both want it
@@ -122,6 +123,8 @@ class World:
                 "floor": ({**maps(f"socketmap:unix:{self.folder}/d-postfix-floor/policy.sock:policy"), **FLOOR, "minimal_backoff_time": "1s"},
                           False),
                 "floor-lax": ({**maps(f"socketmap:unix:{socket}:policy"), **FLOOR}, False),
+                "source": ({**maps(f"socketmap:unix:{self.folder}/d-postfix-source/policy.sock:policy"), "smtp_bind_address": SOURCE},
+                           False),
                 "soon": ({**maps(f"socketmap:unix:{socket}:policy"), "minimal_backoff_time": "1s"}, False),
                 "nobody": (maps(f"socketmap:unix:{self.folder}/nobody.sock:policy"), False)}
 
