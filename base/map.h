@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/hash.h"
 
@@ -13,23 +14,40 @@
 #define HASH_NONFATAL_OOM                    1
 #include <uthash.h>
 
-/* A walk of a map in shares, which elements may join and leave meanwhile: every element that stays
- * is met at least once. Begin with 0; over when map_walk_over. */
+/*
+ * A walk of a map in shares, which elements may join and leave meanwhile. It goes by the hashes,
+ * their bits reversed: however often the map doubles its buckets, each is one stretch of that
+ * order. What stays is met once, what joins once or not at all. Begin with 0; over when
+ * map_walk_over.
+ */
 struct map_walk {
-    unsigned bucket;
+    uint64_t at; /* the first reversed hash that was not met */
 };
+
+#define MAP_HASHES (UINT64_C(1) << 32)
 
 /* True when the last HASH_ADD of `element` found memory (uthash clears the handle otherwise). */
 #define MAP_ADDED(element) ((element)->hh.tbl != NULL)
 
-static inline bool map_walk_over(const struct map_walk *walk, const UT_hash_table *table)
+static inline uint32_t map_reversed(uint32_t hash)
 {
-    return table == NULL || walk->bucket >= table->num_buckets;
+    hash = (hash & 0x55555555) << 1 | (hash >> 1 & 0x55555555);
+    hash = (hash & 0x33333333) << 2 | (hash >> 2 & 0x33333333);
+    hash = (hash & 0x0f0f0f0f) << 4 | (hash >> 4 & 0x0f0f0f0f);
+    return __builtin_bswap32(hash);
 }
 
-/* The first handle of the next share; the others follow by hh_next. NULL for an empty share. */
+static inline bool map_walk_over(const struct map_walk *walk, const UT_hash_table *table)
+{
+    return table == NULL || walk->at >= MAP_HASHES;
+}
+
+/* The first handle of the next bucket; the others follow by hh_next. NULL for an empty one. */
 static inline UT_hash_handle *map_walk_next(struct map_walk *walk, const UT_hash_table *table)
 {
-    /* when the map grows, what is met later only moves further back */
-    return table->buckets[walk->bucket++].hh_head;
+    uint64_t stretch = MAP_HASHES / table->num_buckets;
+    uint32_t bucket = map_reversed((uint32_t)walk->at) & (table->num_buckets - 1);
+
+    walk->at = (walk->at / stretch + 1) * stretch;
+    return table->buckets[bucket].hh_head;
 }

@@ -179,14 +179,34 @@ struct finding *cache_next(const struct cache *cache, const struct finding *find
     return finding == NULL ? cache->map : finding->hh.next;
 }
 
+/* The least reversed hash of a bucket that is not below `at`; MAP_HASHES when there is none. */
+static uint64_t next_hash(const UT_hash_handle *handle, uint64_t at)
+{
+    uint64_t least = MAP_HASHES;
+
+    for (; handle != NULL; handle = handle->hh_next) {
+        uint64_t hash = map_reversed(handle->hashv);
+
+        if (hash >= at && hash < least)
+            least = hash;
+    }
+    return least;
+}
+
 bool cache_some(const struct cache *cache, struct map_walk *walk, cache_take take, void *context)
 {
     const UT_hash_table *table = cache->map == NULL ? NULL : cache->map->hh.tbl;
     const UT_hash_handle *handle;
+    struct map_walk next = *walk;
+    uint64_t hash;
 
     if (map_walk_over(walk, table))
         return true;
-    for (handle = map_walk_next(walk, table); handle != NULL; handle = handle->hh_next)
-        take(context, ELMT_FROM_HH(table, handle));
+    handle = map_walk_next(&next, table);
+    hash = next_hash(handle, walk->at);
+    walk->at = hash == MAP_HASHES ? next.at : hash + 1;
+    for (; handle != NULL; handle = handle->hh_next)
+        if (map_reversed(handle->hashv) == hash)
+            take(context, ELMT_FROM_HH(table, handle));
     return false;
 }

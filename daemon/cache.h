@@ -54,7 +54,7 @@ void cache_mark(struct cache *cache, struct finding *finding);
 struct finding *cache_next(const struct cache *cache, const struct finding *finding);
 
 typedef void (*cache_take)(void *context, const struct finding *finding);
-/* A share of a walk that cache_put and cache_remove may come between: hands on some findings, in no
- * order; none that stays is left out, and none is met twice but when the cache grows. True when all
- * have been met. Begin with {0}. */
+/* A step of a walk that cache_put and cache_remove may come between: hands on one finding, or none,
+ * or a few of the same hash, in no order. What stays is met once; no key is met twice, although it
+ * be renewed, or leave and come back. True when all have been met. Begin with {0}. */
 bool cache_some(const struct cache *cache, struct map_walk *walk, cache_take take, void *context);

@@ -17,8 +17,8 @@
 #include "daemon/control.h"
 #include "policy/report.h"
 
-#define SHARES_MAX 10000 /* of one page: empty ones cost little */
-#define PAGE_MS    5     /* then it is full enough: some findings are large */
+#define STEPS_MAX 10000 /* of one page: empty ones cost little */
+#define PAGE_MS   5     /* then it is full enough: some findings are large */
 
 /* ---- answers ---- */
 
@@ -190,17 +190,16 @@ json_t *command_page(struct command *command, const json_t *list, size_t full, c
                      void *context)
 {
     json_int_t after = json_integer_value(json_object_get(command->request, "after"));
-    struct map_walk walk = {after > 0 && after < UINT_MAX ? (unsigned)after : 0};
-
+    struct map_walk walk = {after > 0 && after < UINT_MAX ? (uint64_t)after : 0};
     int64_t until = clock_monotonic_ms() + PAGE_MS;
 
-    for (int shares = SHARES_MAX; shares > 0 && json_array_size(list) < full; shares--) {
+    for (int steps = STEPS_MAX; steps > 0 && json_array_size(list) < full; steps--) {
         if (cache_some(engine_cache(command->engine), &walk, take, context))
             return NULL;
         if (json_array_size(list) > 0 && clock_monotonic_ms() >= until)
             break;
     }
-    return json_integer(walk.bucket);
+    return walk.at < MAP_HASHES ? json_integer((json_int_t)walk.at) : NULL;
 }
 
 struct cache_page {

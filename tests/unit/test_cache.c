@@ -141,32 +141,85 @@ static void put_numbered(struct cache *cache, unsigned from, unsigned to)
     }
 }
 
-/* What is renewed between shares, or joins, pushes nobody out of the walk. */
-static void a_walk_meets_all_that_stay(void **state)
+static void each_once(const struct seen *seen, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        assert_int_equal(seen->times[i], 1);
+}
+
+static void at_most_once(const struct seen *seen, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        assert_in_range(seen->times[i], 0, 1);
+}
+
+static void remove_numbered(struct cache *cache, unsigned from, unsigned to)
+{
+    char name[64];
+
+    for (unsigned i = from; i < to; i++)
+        cache_remove(cache, name, (size_t)snprintf(name, sizeof name, "n%u.example", i));
+}
+
+/* What is renewed between the steps pushes nobody out of the walk. */
+static void a_walk_meets_each_once(void **state)
 {
     struct cache *cache = cache_new(10000, 1 << 24);
     struct seen seen = {0};
     struct map_walk walk = {0};
-    unsigned shares = 0;
+    unsigned steps = 0;
 
     (void)state;
     assert_true(cache_some(cache, &walk, see, &seen));
     put_numbered(cache, 0, 500);
-    while (!cache_some(cache, &walk, see, &seen)) {
-        put_numbered(cache, shares * 7 % 500, shares * 7 % 500 + 1); /* renewed */
-        shares++;
-    }
+    for (; !cache_some(cache, &walk, see, &seen); steps++)
+        put_numbered(cache, steps * 7 % 500, steps * 7 % 500 + 1);
     assert_int_equal(seen.count, 500);
-    assert_int_equal(strspn((char *)seen.times, "\1"), 500);
-
-    seen = (struct seen){0};
-    walk = (struct map_walk){0};
-    for (shares = 0; !cache_some(cache, &walk, see, &seen); shares++)
-        if (shares == 3)
-            put_numbered(cache, 500, 2000);
-    for (unsigned i = 0; i < 500; i++)
-        assert_int_not_equal(seen.times[i], 0);
+    each_once(&seen, 0, 500);
     cache_free(cache);
+}
+
+/* The map doubles its buckets, and doubles them again. */
+static void a_walk_goes_on_when_the_cache_grows(void **state)
+{
+    (void)state;
+    for (unsigned after = 1; after < 200; after += 13) {
+        struct cache *cache = cache_new(10000, 1 << 24);
+        struct seen seen = {0};
+        struct map_walk walk = {0};
+
+        put_numbered(cache, 0, 200);
+        for (unsigned steps = 1; !cache_some(cache, &walk, see, &seen); steps++) {
+            if (steps == after)
+                put_numbered(cache, 200, 600);
+            if (steps == 2 * after)
+                put_numbered(cache, 600, 2000);
+        }
+        each_once(&seen, 0, 200);
+        at_most_once(&seen, 200, 2000);
+        cache_free(cache);
+    }
+}
+
+/* An empty map is made anew with few buckets, one of which holds what was met and what was not. */
+static void a_walk_goes_on_when_the_cache_was_empty(void **state)
+{
+    (void)state;
+    for (unsigned after = 1; after < 2000; after += 131) {
+        struct cache *cache = cache_new(10000, 1 << 24);
+        struct seen seen = {0};
+        struct map_walk walk = {0};
+
+        put_numbered(cache, 0, 2000);
+        for (unsigned steps = 1; !cache_some(cache, &walk, see, &seen); steps++)
+            if (steps == after) {
+                remove_numbered(cache, 0, 2000);
+                put_numbered(cache, 0, 50);
+            }
+        each_once(&seen, 0, 50);
+        at_most_once(&seen, 50, 2000);
+        cache_free(cache);
+    }
 }
 
 int main(void)
@@ -177,7 +230,9 @@ int main(void)
         cmocka_unit_test(the_least_used_goes_first),
         cmocka_unit_test(octets_are_bounded_too),
         cmocka_unit_test(what_nobody_asks_for_takes_no_place),
-        cmocka_unit_test(a_walk_meets_all_that_stay),
+        cmocka_unit_test(a_walk_meets_each_once),
+        cmocka_unit_test(a_walk_goes_on_when_the_cache_grows),
+        cmocka_unit_test(a_walk_goes_on_when_the_cache_was_empty),
     };
 
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
