@@ -4,7 +4,13 @@
  */
 #include "policy/forecast.h"
 
+#include <string.h>
+#include <strings.h>
+
 #include "policy/sts_match.h"
+
+#define MATCH  "match="
+#define TAFILE "tafile="
 
 struct seen {
     unsigned answered; /* addresses that were asked and said something */
@@ -87,6 +93,69 @@ enum forecast forecast_level(enum verdict_level level, const struct evidence *ev
     if (seen.good > 0)
         return FORECAST_FLOWS;
     return seen.answered > 0 ? FORECAST_DEFERS : FORECAST_UNKNOWN;
+}
+
+/* ---- a rule's own match= ---- */
+
+/* "mx.d" stands for itself, ".d" for what is below d. */
+static bool name_covers(const char *name, size_t length, const char *host)
+{
+    size_t host_length = strlen(host);
+    size_t skip = length > 0 && *name == '.' && host_length > length ? host_length - length : 0;
+
+    return length > 0 && host_length - skip == length &&
+           strncasecmp(name, host + skip, length) == 0;
+}
+
+/* True when a name of a match= of the policy covers the host. */
+static bool policy_covers(const char *policy, const char *host)
+{
+    for (const char *at = policy; (at = strstr(at, MATCH)) != NULL;) {
+        at += strlen(MATCH);
+        for (size_t length;; at += length + 1) {
+            length = strcspn(at, ": \t,");
+            if (name_covers(at, length, host))
+                return true;
+            if (at[length] != ':')
+                break;
+        }
+    }
+    return false;
+}
+
+static bool is_verified(const struct mx_host *host)
+{
+    for (size_t i = 0; i < host->address_count; i++)
+        if (host->addresses[i].starttls.state == STARTTLS_VERIFIED)
+            return true;
+    return false;
+}
+
+static bool covers_verified_host(const char *policy, const struct evidence *evidence)
+{
+    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++)
+        if (is_verified(&evidence->hosts[i]) && policy_covers(policy, evidence->hosts[i].name))
+            return true;
+    return false;
+}
+
+enum forecast forecast_outcome(const struct outcome *outcome, const struct evidence *evidence)
+{
+    bool policy = outcome->kind == OUTCOME_POLICY;
+    bool has_file = policy && strstr(outcome->text, TAFILE) != NULL;
+    enum forecast forecast;
+
+    if (!has_file && !(policy && strstr(outcome->text, MATCH) != NULL))
+        return forecast_level(outcome->level, evidence);
+    if (!has_file && covers_verified_host(outcome->text, evidence))
+        return forecast_level(VERDICT_VERIFY, evidence);
+    forecast = forecast_level(VERDICT_ENCRYPT, evidence);
+    return forecast == FORECAST_FLOWS ? FORECAST_UNKNOWN : forecast;
+}
+
+bool forecast_stops_mail(enum forecast forecast)
+{
+    return forecast == FORECAST_DEFERS || forecast == FORECAST_BOUNCES;
 }
 
 const char *forecast_name(enum forecast forecast)

@@ -20,7 +20,7 @@
 #define BOM       "\xef\xbb\xbf"
 
 struct entry {
-    struct rule rule;
+    struct rule rule; /* first: rules_index */
     UT_hash_handle hh;
 };
 
@@ -243,6 +243,11 @@ size_t rules_count(const struct rules *rules)
 const struct rule *rules_at(const struct rules *rules, size_t index)
 {
     return &rules->entries[index].rule;
+}
+
+size_t rules_index(const struct rules *rules, const struct rule *rule)
+{
+    return (size_t)((const struct entry *)(const void *)rule - rules->entries);
 }
 
 int64_t rules_next_lapse(const struct rules *rules, int64_t now_s)

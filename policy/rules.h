@@ -59,6 +59,8 @@ const struct rule *rules_find(const struct rules *rules, const struct key *key, 
 size_t rules_count(const struct rules *rules);
 /* In the order of the file. */
 const struct rule *rules_at(const struct rules *rules, size_t index);
+/* The index of a rule of rules_find or rules_at. */
+size_t rules_index(const struct rules *rules, const struct rule *rule);
 /* The first moment after `now_s` at which a rule lapses; 0 when none will. */
 int64_t rules_next_lapse(const struct rules *rules, int64_t now_s);
 /* A rule whose pattern names somebody, which `*` does not. */

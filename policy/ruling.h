@@ -54,7 +54,7 @@ enum outcome_reason {
 };
 
 struct outcome {
-    const char *text; /* the rule's or static; NULL unless POLICY or TEMP */
+    const char *text; /* the rule's or static, with a NUL; NULL unless POLICY or TEMP */
     uint32_t length;
     enum outcome_kind kind : 8;
     enum outcome_reason reason : 8;

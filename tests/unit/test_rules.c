@@ -304,6 +304,8 @@ static void test_line_ends(void **state)
     assert_int_equal(rules_at(rules, 1)->line, 4);
     assert_string_equal(rules_at(rules, 2)->ticket, "x");
     assert_int_equal(rules_at(rules, 3)->line, 6);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(rules_index(rules, rules_at(rules, i)), i);
     rules_free(rules);
 }
 
