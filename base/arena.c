@@ -39,17 +39,40 @@ struct arena *arena_new(size_t limit)
     return arena;
 }
 
+static void free_chunks(struct chunk *chunks)
+{
+    while (chunks != NULL) {
+        struct chunk *next = chunks->next;
+
+        free(chunks);
+        chunks = next;
+    }
+}
+
 void arena_free(struct arena *arena)
 {
     if (arena == NULL)
         return;
-    while (arena->chunks != NULL) {
-        struct chunk *next = arena->chunks->next;
-
-        free(arena->chunks);
-        arena->chunks = next;
-    }
+    free_chunks(arena->chunks);
     free(arena);
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct chunk *kept = arena->chunks;
+
+    if (kept != NULL && kept->size > ARENA_LARGEST_CHUNK) {
+        free_chunks(kept);
+        kept = NULL;
+    } else if (kept != NULL) {
+        free_chunks(kept->next);
+        memset(kept->data, 0, kept->used);
+        kept->next = NULL;
+        kept->used = 0;
+    }
+    arena->chunks = kept;
+    arena->octets = kept == NULL ? 0 : kept->size;
+    arena->failed = false;
 }
 
 static struct chunk *chunk_add(struct arena *arena, size_t wanted)

@@ -15,6 +15,8 @@ struct arena;
 /* A new arena that hands out at most `limit` octets; NULL without memory. Free with arena_free. */
 struct arena *arena_new(size_t limit);
 void arena_free(struct arena *arena);
+/* Takes back all that was handed out, and forgets a failure; keeps some memory for what comes. */
+void arena_reset(struct arena *arena);
 
 /* Zeroed memory, aligned for any type, owned by the arena; NULL on failure. */
 void *arena_alloc(struct arena *arena, size_t size);

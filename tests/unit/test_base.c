@@ -310,6 +310,32 @@ static void test_arena_limit(void **state)
     }
 }
 
+/* What it hands out again is zero, whatever was there before, and counts anew. */
+static void test_arena_reset(void **state)
+{
+    static const char zeros[60000];
+    struct arena *arena = arena_new(300000);
+
+    (void)state;
+    arena_reset(arena);
+    for (size_t size = 1; size <= sizeof zeros; size *= 3) {
+        for (int i = 0; i < 2; i++) {
+            char *data = arena_alloc(arena, size);
+
+            assert_non_null(data);
+            assert_memory_equal(data, zeros, size);
+            memset(data, 'x', size);
+        }
+        arena_reset(arena);
+    }
+    assert_non_null(arena_alloc(arena, 200000));
+    assert_null(arena_alloc(arena, 200000));
+    arena_reset(arena);
+    assert_false(arena_failed(arena));
+    assert_int_equal(arena_octets(arena), 0); /* so large a piece is not kept */
+    arena_free(arena);
+}
+
 static void test_arena_overflow(void **state)
 {
     struct arena *arena = arena_new(SIZE_MAX);
@@ -487,6 +513,7 @@ int main(void)
     ROWS_ADD(prefixes, test_prefix);
     ROWS_ADD_TEST(test_arena_alignment_and_zero);
     ROWS_ADD_TEST(test_arena_limit);
+    ROWS_ADD_TEST(test_arena_reset);
     ROWS_ADD_TEST(test_arena_overflow);
     ROWS_ADD_TEST(test_arena_copies);
     ROWS_ADD_TEST(test_buf_grows);
