@@ -161,6 +161,14 @@ static const char *policy_fault(const struct buf *out, size_t start, bool postfi
     return NULL;
 }
 
+const char *answer_status_name(enum answer_status status)
+{
+    static const char *const names[] = {
+        [ANSWER_OK] = "OK", [ANSWER_NOTFOUND] = "NOTFOUND", [ANSWER_TEMP] = "TEMP"};
+
+    return names[status];
+}
+
 static enum answer_status temp(struct buf *out, size_t start, const char *reason,
                                const struct render_capabilities *capabilities)
 {
