@@ -44,6 +44,12 @@ typedef void (*client_page_taker)(void *context, const json_t *page);
  * reference taken. The exit status. */
 int client_pages(const struct cli *cli, json_t *request, client_page_taker take, void *context);
 
+/* Asks for a list, whose lines are added to the array `lines`. What comes with the last of them, or
+ * NULL as in client_ask. */
+json_t *client_lines(const struct cli *cli, json_t *request, json_t *lines, int *status);
+/* The same on a connection of client_open. */
+json_t *client_lines_on(const struct cli *cli, int fd, json_t *request, json_t *lines, int *status);
+
 /* What the table in main.c names: a command with its words, giving the exit status. */
 int do_held(struct cli *cli, char **words);
 int do_release(struct cli *cli, char **words);
@@ -62,6 +68,8 @@ int do_postfix_config(struct cli *cli, char **words);
 /* For commands: prints as --json wants it; a member's text, "" without one. */
 void print_json(const json_t *json);
 const char *string_of(const json_t *object, const char *name);
+/* A member's number, 0 without one. */
+long long number_of(const json_t *object, const char *name);
 
 /* Looks KEY up here and gives the report of report.h; NULL after a message. */
 json_t *local_explain(struct cli *cli, const char *text);

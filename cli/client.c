@@ -51,25 +51,48 @@ int client_open(const struct cli *cli)
     return fd >= 0 ? fd : complain("cannot reach", path);
 }
 
-json_t *client_ask_on(const struct cli *cli, int fd, json_t *request, int *status)
+/* Takes the reference; the exit status. */
+static int send_request(const struct cli *cli, int fd, json_t *request)
 {
     char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
+    int status = CLI_OK;
+
+    json_decref(request);
+    if (text == NULL) {
+        fputs("mxcrypt: the key is not valid UTF-8\n", stderr);
+        status = CLI_USAGE;
+    } else if (!stream_send(fd, text, strlen(text)) || !stream_send(fd, "\n", 1)) {
+        complain("no answer from", cli->config.control_socket);
+        status = CLI_NO_DAEMON;
+    }
+    free(text);
+    return status;
+}
+
+/* The next line of an answer; NULL after a message with the exit status. */
+static json_t *next_line(const struct cli *cli, struct stream_reader *reader, int *status)
+{
     json_t *answer = NULL;
     struct buf line;
 
-    json_decref(request);
     buf_init(&line, ANSWER_MAX);
-    *status = text == NULL ? CLI_USAGE : CLI_NO_DAEMON;
-    if (text == NULL)
-        fputs("mxcrypt: the key is not valid UTF-8\n", stderr);
-    else if (stream_send(fd, text, strlen(text)) && stream_send(fd, "\n", 1) &&
-             stream_read_until(fd, &line, '\n'))
+    *status = CLI_NO_DAEMON;
+    if (stream_next(reader, &line, '\n'))
         answer = parse_answer(&line, status);
     else
         complain("no answer from", cli->config.control_socket);
-    free(text);
     buf_fini(&line);
+    if (answer != NULL)
+        *status = CLI_OK;
     return answer;
+}
+
+json_t *client_ask_on(const struct cli *cli, int fd, json_t *request, int *status)
+{
+    struct stream_reader reader = {.fd = fd};
+
+    *status = send_request(cli, fd, request);
+    return *status == CLI_OK ? next_line(cli, &reader, status) : NULL;
 }
 
 json_t *client_ask(const struct cli *cli, json_t *request, int *status)
@@ -105,4 +128,36 @@ int client_pages(const struct cli *cli, json_t *request, client_page_taker take,
     }
     json_decref(request);
     return status;
+}
+
+json_t *client_lines_on(const struct cli *cli, int fd, json_t *request, json_t *lines, int *status)
+{
+    struct stream_reader reader = {.fd = fd};
+    json_t *part = NULL;
+    bool more = true;
+
+    *status = send_request(cli, fd, request);
+    while (*status == CLI_OK && more) {
+        json_decref(part);
+        part = next_line(cli, &reader, status);
+        more = json_is_true(json_object_get(part, "more"));
+        json_array_extend(lines, json_object_get(part, "lines"));
+        json_object_del(part, "lines");
+    }
+    return part;
+}
+
+json_t *client_lines(const struct cli *cli, json_t *request, json_t *lines, int *status)
+{
+    int fd = client_open(cli);
+    json_t *totals;
+
+    if (fd < 0) {
+        json_decref(request);
+        *status = CLI_NO_DAEMON;
+        return NULL;
+    }
+    totals = client_lines_on(cli, fd, request, lines, status);
+    close(fd);
+    return totals;
 }

@@ -42,7 +42,7 @@ static void gather_rules(struct doctor_facts *facts, struct arena *arena)
     struct rules *rules = NULL;
 
     facts->rules_forbidden = access(facts->config->rules_path, R_OK) != 0 && errno == EACCES;
-    if (!facts->rules_forbidden && config_read_rules(&rules, facts->config, NULL, error) != 0)
+    if (!facts->rules_forbidden && config_read_rules(&rules, facts->config, error) != 0)
         facts->rules_error = arena_strdup(arena, error);
     rules_free(rules);
 }

@@ -95,7 +95,7 @@ static json_t *report_ordered(const struct cli *cli, struct report_facts *facts)
     struct rules *rules;
     json_t *report;
 
-    if (config_read_rules(&rules, &cli->config, NULL, error) != 0) {
+    if (config_read_rules(&rules, &cli->config, error) != 0) {
         fprintf(stderr, "mxcrypt: %s\n", error);
         return NULL;
     }

@@ -16,6 +16,11 @@ const char *string_of(const json_t *object, const char *name)
     return text == NULL ? "" : text;
 }
 
+long long number_of(const json_t *object, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(object, name));
+}
+
 void print_json(const json_t *json)
 {
     json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
@@ -134,7 +139,7 @@ static void print_entries(void *context, const json_t *page)
         else
             printf("%-40s %-12s %-20s %6lld s\n", string_of(entry, "key"),
                    string_of(entry, "level"), string_of(entry, "reason"),
-                   (long long)json_integer_value(json_object_get(entry, "valid_for_s")));
+                   number_of(entry, "valid_for_s"));
     }
 }
 

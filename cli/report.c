@@ -1,172 +1,78 @@
 /*
  * report: `mxcrypt report`, what enforcing everything would change today; and `mxcrypt rules
- * check`, what a new file of rules would. Both look at what the daemon has found out and has
- * cached; whether mail would wait is the daemon's forecast from the evidence. See mxcrypt(1).
+ * check`, what a new file of rules would. The daemon goes through what it has cached and says both;
+ * here it is put in order and printed. See mxcrypt(1).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
-#include "base/clock.h"
+#include "base/buf.h"
+#include "base/file.h"
 #include "cli/cli.h"
-#include "policy/ruling.h"
+#include "policy/rules.h"
 
-#define LISTED_MAX 20 /* next-hops named on the page; --json has them all */
-#define MATCH      "match="
+#define LISTED_MAX  20 /* next-hops named on the page; --json has them all */
+#define PART_OCTETS 65536
+#define BOM         "\xef\xbb\xbf"
+
+struct keyed {
+    const char *key; /* the line's */
+    json_t *line;
+};
 
 static int by_key(const void *a, const void *b)
 {
-    return strcmp(string_of(*(json_t *const *)a, "key"), string_of(*(json_t *const *)b, "key"));
+    return strcmp(((const struct keyed *)a)->key, ((const struct keyed *)b)->key);
 }
 
 /* The daemon lists in no order; without memory it stays so. */
 static void sort_by_key(json_t **array)
 {
     size_t count = json_array_size(*array), i;
-    json_t **items = calloc(count + 1, sizeof(json_t *)), *item, *sorted;
+    struct keyed *items = calloc(count + 1, sizeof *items);
+    json_t *line, *sorted;
 
     if (items == NULL)
         return;
-    json_array_foreach(*array, i, item) items[i] = item;
-    qsort(items, count, sizeof(json_t *), by_key);
+    json_array_foreach(*array, i, line) items[i] = (struct keyed){string_of(line, "key"), line};
+    qsort(items, count, sizeof *items, by_key);
     sorted = json_array();
     for (i = 0; i < count; i++)
-        json_array_append(sorted, items[i]);
+        json_array_append(sorted, items[i].line);
     free(items);
     json_decref(*array);
     *array = sorted;
 }
 
-static bool stops_mail(const char *forecast)
+/* ---- report ---- */
+
+static bool stops_mail(const json_t *line)
 {
+    const char *forecast = string_of(line, "forecast");
+
     return strcmp(forecast, "defers") == 0 || strcmp(forecast, "bounces") == 0;
 }
 
-/* True when a name of the policy's match= covers the host: "mx.d" itself, ".d" what is below d. */
-static bool match_covers(const char *policy, const char *host)
+static bool changes(const json_t *line)
 {
-    size_t host_length = strlen(host);
-
-    for (const char *at = policy; (at = strstr(at, MATCH)) != NULL;)
-        for (at += strlen(MATCH);; at++) {
-            size_t length = strcspn(at, ": \t,");
-            size_t skip = host_length > length && *at == '.' ? host_length - length : 0;
-
-            if (length > 0 && host_length - skip == length &&
-                strncasecmp(at, host + skip, length) == 0)
-                return true;
-            at += length;
-            if (*at != ':')
-                break;
-        }
-    return false;
+    return strcmp(string_of(line, "told"), string_of(line, "enforced")) != 0;
 }
 
-static bool names_verified_host(const json_t *finding, const char *policy)
+/* A new array of those lines that are meant. */
+static json_t *those_that(bool (*is_meant)(const json_t *line), const json_t *lines)
 {
-    const json_t *host;
+    json_t *those = json_array(), *line;
     size_t i;
 
-    json_array_foreach(json_object_get(finding, "verified"), i, host)
+    json_array_foreach(lines, i, line)
     {
-        if (match_covers(policy, json_string_value(host)))
-            return true;
+        if (is_meant(line))
+            json_array_append(those, line);
     }
-    return false;
-}
-
-/* What delivery would meet under an answer. A rule's own match= is not that of MTA-STS; and what a
- * certificate is good for beside the mail host's own name was not looked at. */
-static const char *forecast_of(const json_t *finding, const char *level, const char *answer,
-                               bool by_rule)
-{
-    const json_t *forecasts = json_object_get(finding, "forecast");
-    bool has_file = strstr(answer, "tafile=") != NULL;
-    const char *forecast;
-
-    if (!by_rule || (strstr(answer, MATCH) == NULL && !has_file))
-        return string_of(forecasts, level);
-    if (!has_file && names_verified_host(finding, answer))
-        return string_of(forecasts, "verify");
-    forecast = string_of(forecasts, "encrypt");
-    return strcmp(forecast, "flows") == 0 ? "unknown" : forecast;
-}
-
-static const char *forecast_told(const json_t *finding, const json_t *told)
-{
-    bool by_rule = strncmp(string_of(told, "reason"), "rule-", 5) == 0;
-
-    return forecast_of(finding, string_of(told, "level"), string_of(told, "answer"), by_rule);
-}
-
-/* ---- report ---- */
-
-struct report {
-    json_t *head;              /* mode and rollout; owned */
-    json_t *stopped, *changed; /* owned */
-    long long nexthops, withheld, unsure;
-    struct {
-        long long found, told;
-    } levels[VERDICT_TEMP + 1];
-};
-
-/* VERDICT_NO_OPINION for the levels that only rules give. */
-static enum verdict_level level_named(const char *name)
-{
-    for (int level = 0; level <= VERDICT_TEMP; level++)
-        if (strcmp(name, verdict_level_name((enum verdict_level)level)) == 0)
-            return (enum verdict_level)level;
-    return VERDICT_NO_OPINION;
-}
-
-static const char *reason_text(const char *code)
-{
-    for (int i = 0; i < REASON_COUNT; i++)
-        if (strcmp(code, verdict_reason_code((enum verdict_reason)i)) == 0)
-            return verdict_reason_text((enum verdict_reason)i);
-    for (int i = 0; i < OUTCOME_REASON_COUNT; i++)
-        if (strcmp(code, outcome_reason_code((enum outcome_reason)i)) == 0)
-            return outcome_reason_text((enum outcome_reason)i);
-    return code;
-}
-
-static void report_finding(struct report *report, const json_t *finding)
-{
-    const json_t *told = json_object_get(finding, "told");
-    const json_t *enforced = json_object_get(finding, "enforced");
-    const json_t *found = json_object_get(finding, "found");
-    const char *forecast = forecast_told(finding, enforced);
-    json_t *line =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b}", "key", string_of(finding, "key"),
-                  "told", string_of(told, "answer"), "enforced", string_of(enforced, "answer"),
-                  "level", string_of(enforced, "level"), "reason", string_of(enforced, "reason"),
-                  "why", reason_text(string_of(enforced, "reason")), "forecast", forecast,
-                  "withheld", json_is_true(json_object_get(finding, "withheld")));
-
-    report->nexthops++;
-    report->withheld += json_is_true(json_object_get(finding, "withheld"));
-    report->levels[level_named(string_of(found, "level"))].found++;
-    report->levels[level_named(string_of(told, "level"))].told++;
-    report->unsure += strcmp(forecast, "unknown") == 0;
-    if (stops_mail(forecast))
-        json_array_append(report->stopped, line);
-    if (strcmp(string_of(told, "answer"), string_of(enforced, "answer")) != 0)
-        json_array_append(report->changed, line);
-    json_decref(line);
-}
-
-static void take_page(void *context, const json_t *page)
-{
-    struct report *report = context;
-    json_t *finding;
-    size_t i;
-
-    if (report->head == NULL)
-        report->head = json_pack("{s:O, s:O}", "mode", json_object_get(page, "mode"), "rollout",
-                                 json_object_get(page, "rollout"));
-    json_array_foreach(json_object_get(page, "findings"), i, finding)
-        report_finding(report, finding);
+    return those;
 }
 
 static void print_stopped(const json_t *stopped)
@@ -189,164 +95,137 @@ static void print_stopped(const json_t *stopped)
     }
 }
 
-static void print_report(const struct report *report)
+static void print_report(const json_t *totals, const json_t *stopped)
 {
     printf("mode %s, rollout %lld %%; %lld next-hops with a verdict, %lld of them withheld\n\n",
-           string_of(report->head, "mode"),
-           (long long)json_integer_value(json_object_get(report->head, "rollout")),
-           report->nexthops, report->withheld);
+           string_of(totals, "mode"), number_of(totals, "rollout"), number_of(totals, "nexthops"),
+           number_of(totals, "withheld"));
     printf("%-12s %10s %10s\n", "verdict", "found", "told");
-    for (int level = VERDICT_TEMP; level >= 0; level--)
-        printf("%-12s %10lld %10lld\n", verdict_level_name((enum verdict_level)level),
-               report->levels[level].found, report->levels[level].told);
-    printf("\nEnforcing all of it would change the answer for %zu next-hops.\n",
-           json_array_size(report->changed));
-    print_stopped(report->stopped);
-    if (report->unsure > 0)
+    for (int level = VERDICT_TEMP; level >= 0; level--) {
+        const char *name = verdict_level_name((enum verdict_level)level);
+        const json_t *counts = json_object_get(json_object_get(totals, "verdicts"), name);
+
+        printf("%-12s %10lld %10lld\n", name, number_of(counts, "found"),
+               number_of(counts, "told"));
+    }
+    printf("\nEnforcing all of it would change the answer for %lld next-hops.\n",
+           number_of(totals, "would_change"));
+    print_stopped(stopped);
+    if (number_of(totals, "unsure") > 0)
         printf(
             "For %lld it is not known: no mail host was seen with TLS, or none with a certificate\n"
             "that a rule's match= is sure to accept.\n",
-            report->unsure);
-}
-
-static void print_report_json(const struct report *report)
-{
-    json_t *verdicts = json_object(), *all = json_copy(report->head);
-
-    for (int level = 0; level <= VERDICT_TEMP; level++)
-        json_object_set_new(verdicts, verdict_level_name((enum verdict_level)level),
-                            json_pack("{s:I, s:I}", "found",
-                                      (json_int_t)report->levels[level].found, "told",
-                                      (json_int_t)report->levels[level].told));
-    json_object_set_new(all, "nexthops", json_integer(report->nexthops));
-    json_object_set_new(all, "withheld", json_integer(report->withheld));
-    json_object_set_new(all, "unsure", json_integer(report->unsure));
-    json_object_set_new(all, "verdicts", verdicts);
-    json_object_set(all, "would_change", report->changed);
-    json_object_set(all, "would_stop", report->stopped);
-    print_json(all);
-    json_decref(all);
+            number_of(totals, "unsure"));
 }
 
 int do_report(struct cli *cli, char **words)
 {
-    struct report report = {.stopped = json_array(), .changed = json_array()};
-    int status = client_pages(cli, json_pack("{s:s}", "command", "findings"), take_page, &report);
+    json_t *lines = json_array(), *stopped, *totals;
+    int status;
 
     (void)words;
-    sort_by_key(&report.stopped);
-    sort_by_key(&report.changed);
-    if (status == CLI_OK && cli->json)
-        print_report_json(&report);
-    else if (status == CLI_OK)
-        print_report(&report);
-    json_decref(report.head);
-    json_decref(report.stopped);
-    json_decref(report.changed);
+    totals = client_lines(cli, json_pack("{s:s, s:b}", "command", "report", "changes", cli->json),
+                          lines, &status);
+    sort_by_key(&lines);
+    stopped = those_that(stops_mail, lines);
+    if (status == CLI_OK && cli->json) {
+        json_object_set_new(totals, "would_change", those_that(changes, lines));
+        json_object_set(totals, "would_stop", stopped);
+        print_json(totals);
+    } else if (status == CLI_OK) {
+        print_report(totals, stopped);
+    }
+    json_decref(totals);
+    json_decref(stopped);
+    json_decref(lines);
     return status;
 }
 
-/* ---- rules check ---- */
+/* ---- rules check: the file ---- */
 
-struct check {
-    const struct cli *cli;
-    struct rules *rules;
-    int64_t now_s;
-    json_t *changes; /* owned */
-    long long nexthops, stopped;
-};
-
-/* The finding's verdict, as far as rulings look at it. */
-static struct verdict verdict_of(const json_t *states)
+/* Reads a file of rules that is valid; else a message, and the exit status. */
+static int read_rules(const struct cli *cli, struct buf *text, const char *path)
 {
-    struct verdict verdict = {.level = level_named(string_of(states, "level"))};
+    struct rules *rules = NULL;
+    char error[RULES_ERROR_MAX];
+    bool valid = false;
 
-    for (int i = 0; i < REASON_COUNT; i++)
-        if (strcmp(string_of(states, "reason"), verdict_reason_code((enum verdict_reason)i)) == 0)
-            verdict.reason = (enum verdict_reason)i;
-    for (int i = 0; i <= DANE_ERROR; i++)
-        if (strcmp(string_of(states, "dane"), dane_state_name((enum dane_state)i)) == 0)
-            verdict.dane = (enum dane_state)i;
-    for (int i = 0; i <= STARTTLS_SOME_REFUSED; i++)
-        if (strcmp(string_of(states, "starttls"), starttls_state_name((enum starttls_state)i)) == 0)
-            verdict.starttls = (enum starttls_state)i;
-    verdict.remembered.refused = json_is_true(json_object_get(states, "refused"));
-    return verdict;
+    if (file_read(text, path) != 0)
+        snprintf(error, sizeof error, "%s", strerror(errno));
+    else
+        valid = rules_parse(&rules, buf_text(text), text->length, cli->config.prober.smtp_port,
+                            error) == 0;
+    rules_free(rules);
+    if (valid)
+        return CLI_OK;
+    fprintf(stderr, "mxcrypt: %s: %s\n", path, error);
+    return CLI_DATA;
 }
 
-/* As the daemon says it; NULL without memory. */
-static json_t *answer_of(const struct outcome *outcome, const json_t *finding)
+/* Comments stay here: what is in them may be no UTF-8. Their lines count. */
+static bool is_comment(const char *line, size_t length)
 {
-    static const char *const words[] = {
-        [OUTCOME_POLICY] = "OK ", [OUTCOME_NOTFOUND] = "NOTFOUND", [OUTCOME_TEMP] = "TEMP "};
+    size_t blanks = strspn(line, " \t");
 
-    if (outcome->kind == OUTCOME_FOUND)
-        return json_incref(json_object_get(json_object_get(finding, "found"), "answer"));
-    return json_sprintf("%s%.*s", words[outcome->kind], (int)outcome->length,
-                        outcome->text == NULL ? "" : outcome->text);
+    return blanks < length && line[blanks] == '#';
 }
 
-static void note_change(struct check *check, const json_t *finding, const struct ruling *ruling,
-                        const struct outcome *outcome, json_t *answer)
+/* Copies whole lines to `part`; gives the octets taken. */
+static size_t fill_part(struct buf *part, const char *text, size_t length)
 {
-    const json_t *told = json_object_get(finding, "told");
-    const char *before = forecast_told(finding, told);
-    const char *after = forecast_of(finding, outcome_level_name(outcome), json_string_value(answer),
-                                    outcome->kind == OUTCOME_POLICY);
-    bool stops = stops_mail(after) && !stops_mail(before);
+    size_t taken = 0;
 
-    check->stopped += stops;
-    json_array_append_new(check->changes,
-                          json_pack("{s:s, s:s, s:O, s:i, s:s, s:b}", "key",
-                                    string_of(finding, "key"), "now", string_of(told, "answer"),
-                                    "then", answer, "line",
-                                    ruling->rule == NULL ? 0 : (int)ruling->rule->line, "forecast",
-                                    after, "stops", (int)stops));
+    while (taken < length && part->length < PART_OCTETS) {
+        const char *line = text + taken, *end = memchr(line, '\n', length - taken);
+        size_t octets = end == NULL ? length - taken : (size_t)(end - line);
+
+        if (!is_comment(line, octets))
+            buf_add(part, line, octets);
+        if (end != NULL)
+            buf_adds(part, "\n");
+        taken += octets + (end != NULL);
+    }
+    return taken;
 }
 
-static void check_finding(struct check *check, const struct ruling_options *options,
-                          const json_t *finding)
+/* Sends the text in parts, the last of which begins the check. The totals, or NULL after a message
+ * with the exit status. */
+static json_t *try_rules(const struct cli *cli, int fd, const struct buf *text, json_t *lines,
+                         int *status)
 {
-    const char *text = string_of(finding, "key");
-    struct verdict found = verdict_of(json_object_get(finding, "states"));
-    struct outcome outcome;
-    struct ruling ruling;
-    struct key key;
-    json_t *answer;
+    const char *rest = buf_text(text), *end = rest + text->length;
+    json_t *request, *taken;
+    struct buf part;
+    bool more;
 
-    key_parse(&key, text, strlen(text), check->cli->config.prober.smtp_port);
-    ruling_find(&ruling, check->rules, options, &key, check->now_s);
-    ruling_decide(&outcome, &ruling, &found);
-    answer = answer_of(&outcome, finding);
-    check->nexthops++;
-    if (answer != NULL && strcmp(json_string_value(answer),
-                                 string_of(json_object_get(finding, "told"), "answer")) != 0)
-        note_change(check, finding, &ruling, &outcome, answer);
-    json_decref(answer);
+    if (strncmp(rest, BOM, strlen(BOM)) == 0)
+        rest += strlen(BOM);
+    buf_init(&part, PART_OCTETS + RULES_LINE_MAX + 1);
+    do {
+        buf_clear(&part);
+        rest += fill_part(&part, rest, (size_t)(end - rest));
+        more = rest < end;
+        request = json_pack("{s:s, s:s%, s:b}", "command", "rules-check", "text", buf_text(&part),
+                            part.length, "more", (int)more);
+        if (!more)
+            break;
+        taken = client_ask_on(cli, fd, request, status);
+        json_decref(taken);
+    } while (taken != NULL);
+    buf_fini(&part);
+    return more ? NULL : client_lines_on(cli, fd, request, lines, status);
 }
 
-static void check_page(void *context, const json_t *page)
-{
-    struct check *check = context;
-    const struct ruling_options options = {
-        strcmp(string_of(page, "mode"), "monitor") == 0,
-        (unsigned)json_integer_value(json_object_get(page, "rollout")),
-    };
-    json_t *finding;
-    size_t i;
-
-    json_array_foreach(json_object_get(page, "findings"), i, finding)
-        check_finding(check, &options, finding);
-}
+/* ---- rules check: the changes ---- */
 
 static void print_change(const json_t *change)
 {
-    json_int_t line = json_integer_value(json_object_get(change, "line"));
+    long long line = number_of(change, "line");
 
     printf("%s: %s -> %s", string_of(change, "key"), string_of(change, "now"),
            string_of(change, "then"));
     if (line > 0)
-        printf(" (line %lld)", (long long)line);
+        printf(" (line %lld)", line);
     if (json_is_true(json_object_get(change, "stops")))
         printf(strcmp(string_of(change, "forecast"), "bounces") == 0
                    ? "; mail would start to bounce"
@@ -356,48 +235,53 @@ static void print_change(const json_t *change)
     putchar('\n');
 }
 
-static void print_check(const struct check *check)
+static void print_check(const struct cli *cli, json_t *totals, const json_t *list)
 {
     const json_t *change;
     size_t i;
 
-    if (check->cli->json) {
-        json_t *all = json_pack("{s:I, s:I, s:I, s:O}", "rules",
-                                (json_int_t)(check->rules == NULL ? 0 : rules_count(check->rules)),
-                                "nexthops", (json_int_t)check->nexthops, "would_stop",
-                                (json_int_t)check->stopped, "changes", check->changes);
-
-        print_json(all);
-        json_decref(all);
+    if (cli->json) {
+        json_object_set(totals, "changes", (json_t *)list);
+        print_json(totals);
         return;
     }
-    json_array_foreach(check->changes, i, change) print_change(change);
-    printf("%zu rules; of %lld cached next-hops %zu change, %lld start to wait or bounce\n",
-           check->rules == NULL ? 0 : rules_count(check->rules), check->nexthops,
-           json_array_size(check->changes), check->stopped);
+    json_array_foreach(list, i, change) print_change(change);
+    printf("%lld rules; of %lld cached next-hops %zu change, %lld start to wait or bounce\n",
+           number_of(totals, "rules"), number_of(totals, "nexthops"), json_array_size(list),
+           number_of(totals, "would_stop"));
+}
+
+static int check_text(const struct cli *cli, const struct buf *text, const char *path)
+{
+    json_t *lines = json_array(), *totals = NULL;
+    int fd = client_open(cli), status = CLI_NO_DAEMON;
+
+    if (fd >= 0) {
+        totals = try_rules(cli, fd, text, lines, &status);
+        close(fd);
+    }
+    sort_by_key(&lines);
+    if (status == CLI_OK)
+        print_check(cli, totals, lines);
+    else
+        fprintf(stderr, "mxcrypt: %s: the rules are valid; what they would change is not known\n",
+                path);
+    if (status == CLI_OK && number_of(totals, "would_stop") > 0)
+        status = CLI_NO;
+    json_decref(totals);
+    json_decref(lines);
+    return status;
 }
 
 int do_rules_check(struct cli *cli, char **words)
 {
-    struct check check = {.cli = cli, .now_s = clock_wall_s()};
-    char error[CONFIG_ERROR_MAX];
+    struct buf text;
     int status;
 
-    if (config_read_rules(&check.rules, &cli->config, words[0], error) != 0) {
-        fprintf(stderr, "mxcrypt: %s\n", error);
-        return CLI_DATA;
-    }
-    check.changes = json_array();
-    status = client_pages(cli, json_pack("{s:s}", "command", "findings"), check_page, &check);
-    sort_by_key(&check.changes);
+    buf_init(&text, RULES_TEXT_MAX + 1);
+    status = read_rules(cli, &text, words[0]);
     if (status == CLI_OK)
-        print_check(&check);
-    else
-        fprintf(stderr, "mxcrypt: %s: the rules are valid; what they would change is not known\n",
-                words[0]);
-    if (status == CLI_OK && check.stopped > 0)
-        status = CLI_NO;
-    json_decref(check.changes);
-    rules_free(check.rules);
+        status = check_text(cli, &text, words[0]);
+    buf_fini(&text);
     return status;
 }

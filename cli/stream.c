@@ -10,8 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PART_SIZE 65536
-
 static int connect_to(int family, const void *name, socklen_t length, int64_t wait_s)
 {
     struct timeval wait = {.tv_sec = (time_t)wait_s};
@@ -69,25 +67,47 @@ bool stream_send(int fd, const char *text, size_t length)
     return true;
 }
 
-bool stream_read_until(int fd, struct buf *to, char last)
+/* True when something is there to be given; else false with errno. */
+static bool receive(struct stream_reader *reader)
 {
-    char part[PART_SIZE];
+    ssize_t n;
 
-    for (;;) {
-        ssize_t n = recv(fd, part, sizeof part, 0);
-        char *end;
+    if (reader->begin < reader->end)
+        return true;
+    do
+        n = recv(reader->fd, reader->data, sizeof reader->data, 0);
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        errno = ECONNRESET;
+    if (n <= 0)
+        return false;
+    reader->begin = 0;
+    reader->end = (size_t)n;
+    return true;
+}
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n == 0)
-            errno = ECONNRESET;
-        if (n <= 0)
-            return false;
-        end = memchr(part, last, (size_t)n);
-        buf_add(to, part, end == NULL ? (size_t)n : (size_t)(end - part));
+bool stream_next(struct stream_reader *reader, struct buf *to, char last)
+{
+    while (receive(reader)) {
+        const char *from = reader->data + reader->begin;
+        size_t length = reader->end - reader->begin;
+        const char *end = memchr(from, last, length);
+
+        buf_add(to, from, end == NULL ? length : (size_t)(end - from));
+        reader->begin += end == NULL ? length : (size_t)(end - from) + 1;
         if (to->failed)
             errno = EMSGSIZE;
         if (end != NULL || to->failed)
             return !to->failed;
     }
+    return false;
+}
+
+bool stream_read_until(int fd, struct buf *to, char last)
+{
+    struct stream_reader reader;
+
+    reader.fd = fd;
+    reader.begin = reader.end = 0;
+    return stream_next(&reader, to, last);
 }

@@ -5,11 +5,6 @@
 
 #include "cli/cli.h"
 
-static long long number_of(const json_t *object, const char *name)
-{
-    return (long long)json_integer_value(json_object_get(object, name));
-}
-
 static bool is_true(const json_t *object, const char *name)
 {
     return json_is_true(json_object_get(object, name));

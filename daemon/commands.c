@@ -2,7 +2,8 @@
  * commands: the table of control commands; see commands.h.
  *
  * Requests: {"command": NAME, "key": KEY, ...}. Answers: an object, {"error": TEXT} when the
- * request makes no sense. Only query and explain may have to wait.
+ * request makes no sense. What goes through all that is cached (walk.h) answers in several objects,
+ * all of which but the last have "more": true.
  */
 #include "daemon/commands.h"
 
@@ -14,7 +15,9 @@
 #include "daemon/commands_memory.h"
 #include "daemon/commands_orders.h"
 #include "daemon/commands_stats.h"
+#include "daemon/commands_walks.h"
 #include "daemon/control.h"
+#include "daemon/walk.h"
 #include "policy/report.h"
 
 #define STEPS_MAX 10000 /* of one page: empty ones cost little */
@@ -26,7 +29,12 @@ void command_finish(struct command *command, json_t *answer)
 {
     json_decref(command->request);
     command->request = NULL;
-    command->done(command, answer);
+    command->answered(command, answer, true);
+}
+
+void command_tell(struct command *command, json_t *part)
+{
+    command->answered(command, part, false);
 }
 
 void command_refuse(struct command *command, const char *why)
@@ -52,14 +60,12 @@ static enum answer_form form_of(const struct command *command)
 
 static json_t *answer_json(const struct command *command, const struct told *told)
 {
-    static const char *const words[] = {
-        [ANSWER_OK] = "OK", [ANSWER_NOTFOUND] = "NOTFOUND", [ANSWER_TEMP] = "TEMP"};
     struct answer answer = told_answer(told, form_of(command));
     const struct outcome *outcome = &told->outcome;
 
     return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
-                     words[answer.status], "text", answer.text, (int)answer.length, "level",
-                     outcome_level_name(outcome), "reason",
+                     answer_status_name(answer.status), "text", answer.text, (int)answer.length,
+                     "level", outcome_level_name(outcome), "reason",
                      outcome->kind == OUTCOME_FOUND
                          ? verdict_reason_code(told->finding->verdict.reason)
                          : outcome_reason_code(outcome->reason));
@@ -250,19 +256,21 @@ static const struct row {
     {"reload", command_reload, false},
     {"log-level", command_log_level, false},
     {"rules", command_rules, false},
-    {"findings", command_findings, false},
+    {"rules-check", command_rules_check, false},
+    {"report", command_report, false},
 };
 
 /* ---- one command ---- */
 
-void command_init(struct command *command, struct engine *engine, struct server *server,
-                  struct reload *reloader, command_done done)
+void command_init(struct command *command, const struct command_means *means,
+                  command_answered answered)
 {
     memset(command, 0, sizeof *command);
-    command->engine = engine;
-    command->server = server;
-    command->reloader = reloader;
-    command->done = done;
+    command->engine = means->engine;
+    command->server = means->server;
+    command->reloader = means->reloader;
+    command->walks = means->walks;
+    command->answered = answered;
     waiter_init(&command->waiter, on_deliver);
     reload_waiter_init(&command->reload);
 }
@@ -289,8 +297,14 @@ void command_begin(struct command *command, const char *line, size_t length)
         row->run(command);
 }
 
+void command_go_on(struct command *command)
+{
+    walk_go_on(command->walk);
+}
+
 void command_cancel(struct command *command)
 {
+    walk_cancel(command);
     jobs_leave(&command->waiter);
     command_memory_cancel(command);
     reload_leave(&command->reload);

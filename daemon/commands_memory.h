@@ -6,6 +6,8 @@
 /* Of commands.c: ends a command with an answer (a reference taken), or with a refusal. */
 void command_finish(struct command *command, json_t *answer);
 void command_refuse(struct command *command, const char *why);
+/* Gives a part of the answer, of several (a reference taken). */
+void command_tell(struct command *command, json_t *part);
 /* A text of the request; NULL when it is not there. */
 const char *command_text(const struct command *command, const char *name);
 

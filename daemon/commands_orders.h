@@ -1,10 +1,8 @@
-/* commands_orders: the commands about rules, mode, rollout and what they do; part of commands.h's
- * table. */
+/* commands_orders: the commands that change what is in force: reload, log-level; part of
+ * commands.h's table. What the orders do is commands_walks.h's. */
 #pragma once
 
 #include "daemon/commands.h"
 
 void command_reload(struct command *command);
 void command_log_level(struct command *command);
-void command_rules(struct command *command);
-void command_findings(struct command *command);

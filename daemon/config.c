@@ -210,11 +210,9 @@ int config_load(struct config *config, const char *path, const char *const *over
     return result;
 }
 
-int config_read_rules(struct rules **out, const struct config *config, const char *path,
-                      char error[CONFIG_ERROR_MAX])
+int config_read_rules(struct rules **out, const struct config *config, char error[CONFIG_ERROR_MAX])
 {
-    bool optional = path == NULL && config->rules_optional;
-    const char *name = path == NULL ? config->rules_path : path;
+    const char *name = config->rules_path;
     char why[RULES_ERROR_MAX];
     struct buf text;
     int result = -1;
@@ -222,7 +220,7 @@ int config_read_rules(struct rules **out, const struct config *config, const cha
     *out = NULL;
     buf_init(&text, RULES_TEXT_MAX + 1);
     if (file_read(&text, name) != 0) {
-        result = errno == ENOENT && optional ? 0 : -1;
+        result = errno == ENOENT && config->rules_optional ? 0 : -1;
         snprintf(error, CONFIG_ERROR_MAX, "%s: %s%s", name, strerror(errno),
                  errno == EACCES ? " (mxcryptd reads it as its own user)" : "");
     } else {

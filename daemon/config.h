@@ -92,9 +92,9 @@ int config_load(struct config *config, const char *path, const char *const *over
 int config_parse(struct config *config, const char *name, const char *text, size_t length,
                  const char *const *overrides, size_t override_count, char error[CONFIG_ERROR_MAX]);
 void config_fini(struct config *config);
-/* Reads a file of rules, NULL: the one that `config` names. 0 with *out (NULL when the default file
- * is missing) for the caller to free, or -1 with a message: "/etc/mxcrypt/rules: line 12: ...". */
-int config_read_rules(struct rules **out, const struct config *config, const char *path,
+/* Reads the file of rules. 0 with *out (NULL when the default file is missing) for the caller to
+ * free, or -1 with a message: "/etc/mxcrypt/rules: line 12: ...". */
+int config_read_rules(struct rules **out, const struct config *config,
                       char error[CONFIG_ERROR_MAX]);
 
 /* The first key from *index on whose value is not the same in both and that a reload cannot bring

@@ -1,6 +1,7 @@
 /*
  * control: see control.h. A connection does one command at a time; what it sent ahead waits in its
- * buffer. Commands are commands.c's.
+ * buffer. Where an answer has several lines, the next is made when the one before it was taken.
+ * Commands are commands.c's.
  */
 #include "daemon/control.h"
 
@@ -9,15 +10,14 @@
 
 #include "base/buf.h"
 #include "daemon/commands.h"
+#include "daemon/walk.h"
 
 #define CONTROL_READ_SIZE 4096
 #define RETRY_MS          1000
 
 struct control {
     uv_loop_t *loop;
-    struct engine *engine;
-    struct server *server;
-    struct reload *reloader;
+    struct command_means means;
     uv_pipe_t listener;
     uv_timer_t retry; /* accepts what there was no memory for */
     struct list peers;
@@ -31,6 +31,7 @@ struct peer {
     struct command command;
     struct buf in, out;
     bool busy, closing;
+    bool more; /* lines of the answer */
     uv_write_t write;
     char read_buffer[CONTROL_READ_SIZE];
 };
@@ -72,20 +73,24 @@ static void on_written(uv_write_t *write, int status)
     if (peer->closing)
         return;
     buf_clear(&peer->out);
-    peer->busy = false;
-    if (status != 0)
+    if (status != 0) {
         peer_close(peer);
-    else
+    } else if (peer->more) {
+        command_go_on(&peer->command);
+    } else {
+        peer->busy = false;
         peer_next(peer);
+    }
 }
 
-/* Called by commands.c with the answer; takes the reference. */
-static void on_answer(struct command *command, json_t *answer)
+/* Called by commands.c with a line of the answer; takes the reference. */
+static void on_answer(struct command *command, json_t *answer, bool last)
 {
     struct peer *peer = LIST_ELEMENT(command, struct peer, command);
     char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
     uv_buf_t data;
 
+    peer->more = !last;
     json_decref(answer);
     buf_adds(&peer->out, text == NULL ? "{\"error\":\"no memory\"}" : text);
     buf_adds(&peer->out, "\n");
@@ -156,7 +161,7 @@ static void accept_one(struct control *control)
     list_init(&peer->link);
     buf_init(&peer->in, CONTROL_LINE_MAX);
     buf_init(&peer->out, 64 * 1024 * 1024);
-    command_init(&peer->command, control->engine, control->server, control->reloader, on_answer);
+    command_init(&peer->command, &control->means, on_answer);
     uv_pipe_init(control->loop, &peer->pipe, 0);
     peer->pipe.data = peer;
     list_append(&control->peers, &peer->link);
@@ -186,10 +191,12 @@ struct control *control_new(uv_loop_t *loop, struct engine *engine, struct serve
 
     if (control == NULL)
         return NULL;
+    control->means = (struct command_means){engine, server, reloader, walks_new(loop, engine)};
+    if (control->means.walks == NULL) {
+        free(control);
+        return NULL;
+    }
     control->loop = loop;
-    control->engine = engine;
-    control->server = server;
-    control->reloader = reloader;
     list_init(&control->peers);
     uv_pipe_init(loop, &control->listener, 0);
     control->listener.data = control;
@@ -217,6 +224,7 @@ void control_close(struct control *control)
 {
     while (!list_empty(&control->peers))
         peer_close(LIST_ELEMENT(control->peers.next, struct peer, link));
+    walks_close(control->means.walks);
     uv_close((uv_handle_t *)&control->listener, on_own_closed);
     uv_close((uv_handle_t *)&control->retry, on_own_closed);
 }

@@ -1,6 +1,7 @@
 /*
- * control: the operator's socket: one JSON object a line, each answered by one. Carries no policy
- * traffic; what mxcrypt(1) does with a running daemon goes through here.
+ * control: the operator's socket: one JSON object a line, each answered by one, or by several where
+ * the answer may be long. Carries no policy traffic; what mxcrypt(1) does with a running daemon
+ * goes through here.
  */
 #pragma once
 

@@ -20,7 +20,7 @@ static int check_rules(const struct config *config)
     char error[CONFIG_ERROR_MAX];
     struct rules *rules;
 
-    if (config_read_rules(&rules, config, NULL, error) != 0) {
+    if (config_read_rules(&rules, config, error) != 0) {
         fprintf(stderr, "mxcryptd: %s\n", error);
         return 1;
     }

@@ -157,7 +157,7 @@ int orders_new(struct orders **out, uv_loop_t *loop, const struct config *config
     struct orders *orders;
 
     *out = NULL;
-    if (config_read_rules(&rules, config, NULL, error) != 0)
+    if (config_read_rules(&rules, config, error) != 0)
         return -1;
     orders = calloc(1, sizeof *orders);
     if (orders == NULL) {

@@ -60,8 +60,8 @@ static void read_files(uv_work_t *work)
         return;
     /* what needs a restart is as it was until then, for rules too */
     reload->fresh.prober.smtp_port = reload->running->prober.smtp_port;
-    reload->refused = config_read_rules(&reload->rules, &reload->fresh, NULL, reload->error) != 0 ||
-                      is_lost(reload);
+    reload->refused =
+        config_read_rules(&reload->rules, &reload->fresh, reload->error) != 0 || is_lost(reload);
 }
 
 static void bring_in_force(struct reload *reload, struct reload_result *result)

@@ -132,12 +132,6 @@ static const char *const match_names[] = {
     [TLSA_MATCH_MISMATCH] = "mismatch",
 };
 
-static const char *const status_names[] = {
-    [ANSWER_OK] = "OK",
-    [ANSWER_NOTFOUND] = "NOTFOUND",
-    [ANSWER_TEMP] = "TEMP",
-};
-
 /* ---- hosts ---- */
 
 static json_t *tlsa_json(struct tree *tree, const struct tlsa *tlsa)
@@ -346,7 +340,9 @@ static void put_held(struct tree *tree, json_t *object, const struct verdict *ve
     put(tree, object, "held", held);
 }
 
-enum answer_status report_answer(struct buf *out, const struct report_facts *facts)
+/* "OK encrypt", "NOTFOUND", "TEMP reason": what an outcome has Postfix told, without the attributes
+ * of 3.10; appended to `out`. Gives the status. */
+static enum answer_status report_answer(struct buf *out, const struct report_facts *facts)
 {
     static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
     static const enum answer_status statuses[] = {
@@ -365,7 +361,7 @@ enum answer_status report_answer(struct buf *out, const struct report_facts *fac
         status = statuses[outcome->kind];
         buf_add(&text, outcome->text == NULL ? "" : outcome->text, outcome->length);
     }
-    buf_addf(out, "%s%s", status_names[status], text.length > 0 ? " " : "");
+    buf_addf(out, "%s%s", answer_status_name(status), text.length > 0 ? " " : "");
     buf_add(out, buf_text(&text), text.length);
     out->failed |= text.failed;
     buf_fini(&text);
@@ -392,7 +388,7 @@ static void put_told(struct tree *tree, json_t *object, const struct report_fact
     const struct outcome *outcome = facts->outcome;
     enum answer_status status = put_answer(tree, object, "answer", facts, answer);
 
-    put_text(tree, object, "status", status_names[status]);
+    put_text(tree, object, "status", answer_status_name(status));
     if (status == ANSWER_TEMP && outcome->level != VERDICT_TEMP)
         words->unsent = buf_text(answer) + strlen("TEMP ");
     put_text(tree, object, "level", outcome_level_name(outcome));

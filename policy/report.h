@@ -28,9 +28,6 @@ struct report_facts {
  * valid_for_s, evidence. NULL without memory.
  */
 json_t *report_explain(const struct report_facts *facts);
-/* "OK encrypt", "NOTFOUND", "TEMP reason": what an outcome has Postfix told, without the attributes
- * of 3.10; appended to `out`. Gives the status. */
-enum answer_status report_answer(struct buf *out, const struct report_facts *facts);
 /* A rule as {line, pattern, action, policy, until, ticket}; null for NULL. */
 json_t *report_rule(const struct rule *rule);
 /* One MX host alone, as it stands under evidence.hosts: for `mxcrypt probe`. */

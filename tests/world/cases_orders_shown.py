@@ -178,14 +178,16 @@ def _(c):
                     one.explain(key)
                 text = said(one.cli("report"), 0, "monitor", "dane-only", "encrypt")
                 wanted(f"who would be deferred is named\n{text}", any(wrong in line for line in text.splitlines()), True)
-                findings = one.control_answer("findings")
-                wanted("mode", (findings["mode"], findings["rollout"]), ("monitor", 100))
-                found = {one["key"]: one for one in findings["findings"]}
-                wanted("keys", sorted(found), sorted((c.d, clear, weak, wrong)))
-                wanted("withheld", {key: one["withheld"] for key, one in found.items()}, {c.d: True, clear: False, weak: True, wrong: True})
-                wanted("found", found[c.d]["found"]["answer"], "OK dane-only")
-                wanted("forecast", (found[c.d]["forecast"]["dane-only"], found[wrong]["forecast"]["dane-only"], found[clear]["forecast"]["encrypt"],
-                                    found[weak]["forecast"]["verify"]), ("flows", "defers", "defers", "defers"))
+                report = one.value("report")
+                wanted("figures", [report[name] for name in ("mode", "rollout", "nexthops", "withheld", "unsure")], ["monitor", 100, 4, 3, 0])
+                wanted("verdicts", {level: count for level, count in report["verdicts"].items() if count != {"found": 0, "told": 0}},
+                       {"dane-only": {"found": 2, "told": 0}, "encrypt": {"found": 1, "told": 0}, "notfound": {"found": 1, "told": 4}})
+                changes = {one["key"]: one for one in report["would_change"]}
+                wanted("keys, in order", list(changes), sorted((c.d, weak, wrong)))
+                wanted("told", {(one["told"], one["withheld"]) for one in changes.values()}, {("NOTFOUND", True)})
+                wanted("forecast", [(changes[key]["enforced"], changes[key]["forecast"]) for key in (c.d, weak, wrong)],
+                       [("OK dane-only", "flows"), ("OK encrypt", "flows"), ("OK dane-only", "defers")])
+                wanted("who would be deferred", report["would_stop"], [changes[wrong]])
         c.do(step)
 
 
@@ -320,9 +322,10 @@ def _(c):
                 for key in keys:
                     one.explain(key)
                 then = {change["key"]: change["then"] for change in one.value("rules", "check", path)["changes"]}
-                now = {finding["key"]: finding["told"]["answer"] for finding in one.control_answer("findings")["findings"]}
+                now = {key: one.ask(key).strip() for key in keys}
+                cached = {entry["key"] for entry in one.control_answer("cache-list")["entries"]}
                 life.reload(rules)
-                for key in set(keys) & set(now):
+                for key in cached & set(keys):
                     wanted(f"{key} under\n{rules}", one.ask(key).strip(), then.get(key, now[key]))
                     compared += 1
             wanted(f"{compared} compared", compared > 5 * TURNS, True)
