@@ -63,38 +63,6 @@ size_t hostname_labels(const char *text, size_t length)
     return labels;
 }
 
-/* True for "co.uk" and its like: below a country, a word under which strangers register. */
-static bool is_registry(const char *name)
-{
-    static const char *const words[] = {"ac",  "co",  "com", "edu", "gob", "gov", "gv",  "ind",
-                                        "ltd", "mil", "ne",  "net", "nom", "or",  "org", "plc"};
-    size_t length = strcspn(name, ".");
-
-    if (name[length] == '\0' || strlen(name + length + 1) != 2)
-        return false;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strlen(words[i]) == length && memcmp(words[i], name, length) == 0)
-            return true;
-    return false;
-}
-
-/* The start of the label before `label`, or `name`. */
-static const char *label_before(const char *name, const char *label)
-{
-    if (label > name)
-        label--;
-    while (label > name && label[-1] != '.')
-        label--;
-    return label;
-}
-
-const char *hostname_base(const char *name)
-{
-    const char *base = label_before(name, label_before(name, name + strlen(name)));
-
-    return is_registry(base) ? label_before(name, base) : base;
-}
-
 void hostname_fold(char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)

@@ -21,9 +21,6 @@ enum hostname_kind {
 bool hostname_valid(const char *text, size_t length, enum hostname_kind kind);
 /* Number of labels in a valid name. */
 size_t hostname_labels(const char *text, size_t length);
-/* The part of a valid name in lower case that one owner is likely to stand behind: the last two
- * labels, or three below one like co.uk. A guess, for fairness only: nothing is trusted for it. */
-const char *hostname_base(const char *name);
 /* ASCII letters to lower case, in place. */
 void hostname_fold(char *text, size_t length);
 /* ASCII comparison without regard to case. */

@@ -9,8 +9,8 @@
 set -euo pipefail
 
 build="build-essential cmake pkg-config libuv1-dev libldns-dev libssl-dev libcurl4-openssl-dev
-    libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libseccomp-dev uthash-dev
-    ca-certificates python3"
+    libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libpsl-dev libseccomp-dev
+    uthash-dev ca-certificates python3"
 package="$build debhelper dpkg-dev fakeroot"
 servers="unbound nsd ldnsutils postfix openssl iproute2 util-linux"
 world="$build $servers"

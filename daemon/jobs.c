@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_domain.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/hostname.h"
 #include "daemon/jobs_internal.h"
 
 static void on_starter(uv_timer_t *starter);
@@ -117,7 +117,7 @@ static void on_starter(uv_timer_t *starter)
 
 static bool job_line_up(struct job *job)
 {
-    const char *base = hostname_base(job->key.name);
+    const char *base = base_domain(job->key.name);
 
     if (!fair_join(&job->jobs->fair, &job->member, base, strlen(base)))
         return false;

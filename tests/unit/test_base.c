@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/base_domain.h"
 #include "base/buf.h"
 #include "base/escape.h"
 #include "base/hash.h"
@@ -476,28 +477,66 @@ static void test_hash_spreads(void **state)
         assert_true(buckets[i] > 800 && buckets[i] < 1200);
 }
 
+/* ---- base_domain ---- */
+
 static const struct base_row {
     const char *name, *want;
 } bases[] = {
-    {"a.b.example.com", "example.com"},
-    {"example.com", "example.com"},
-    {"com", "com"},
     {"", ""},
-    {"a.b.co.uk", "b.co.uk"},
-    {"b.co.uk", "b.co.uk"},
+    {"com", "com"},
+    {"example.com", "example.com"},
+    {"a.b.example.com", "example.com"},
     {"co.uk", "co.uk"},
-    {"a.b.com.br", "b.com.br"},
-    {"a.b.co.example", "co.example"},
+    {"b.co.uk", "b.co.uk"},
+    {"a.b.co.uk", "b.co.uk"},
     {"a.b.coo.uk", "coo.uk"},
-    {"a.b.c.uk", "c.uk"},
+    {"a.b.com.br", "b.com.br"},
+    /* with an underscore, as the DNS has them */
+    {"_a._b.c.co.uk", "c.co.uk"},
+    /* of the private section: strangers below one owner's name */
+    {"github.io", "github.io"},
+    {"me.github.io", "me.github.io"},
+    {"x.y.me.github.io", "me.github.io"},
+    {"mygithub.io", "mygithub.io"},
+    {"a.io", "a.io"},
+    /* *.ck, but !www.ck */
+    {"ck", "ck"},
+    {"co.ck", "co.ck"},
+    {"b.co.ck", "b.co.ck"},
+    {"a.b.co.ck", "b.co.ck"},
+    {"www.ck", "www.ck"},
+    {"a.www.ck", "www.ck"},
+    /* *.kobe.jp, but !city.kobe.jp */
+    {"b.c.kobe.jp", "b.c.kobe.jp"},
+    {"a.b.c.kobe.jp", "b.c.kobe.jp"},
+    {"a.b.city.kobe.jp", "city.kobe.jp"},
+    /* a top level that is not listed: the last two labels */
+    {"localhost", "localhost"},
+    {"a.example", "a.example"},
+    {"a.b.example", "b.example"},
+    {"a.b.co.example", "co.example"},
+    {"a.b.c.invalid", "c.invalid"},
+    /* A-labels */
+    {"xn--p1ai", "xn--p1ai"},
+    {"a.b.xn--p1ai", "b.xn--p1ai"},
+    {"xn--55qx5d.cn", "xn--55qx5d.cn"},
+    {"a.b.xn--55qx5d.cn", "b.xn--55qx5d.cn"},
+    {"a.xn--mxauadabcdfgaxb7a.com", "xn--mxauadabcdfgaxb7a.com"},
+    {"a.xn--zzzzzzzz.com", "xn--zzzzzzzz.com"}, /* stands for nothing */
+    {"a.xn--.com", "xn--.com"},
+    /* as long as a name may be */
+    {NAME_253, L63 "." L61},
+    {L63 "." L63 "." L61 ".co.uk", L61 ".co.uk"},
 };
 
 /* Strangers below co.uk must not share one owner's cap on lookups: hostile 27. */
 static void test_base(void **state)
 {
     const struct base_row *row = *state;
+    const char *base = base_domain(row->name);
 
-    assert_string_equal(hostname_base(row->name), row->want);
+    assert_string_equal(base, row->want);
+    assert_ptr_equal(base, row->name + strlen(row->name) - strlen(base));
 }
 
 int main(void)

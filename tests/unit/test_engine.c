@@ -184,6 +184,27 @@ static void base_domains_take_turns(void **state)
     end();
 }
 
+/* Who shares a suffix with others waits only for itself; who has many names below one shares. */
+static void strangers_below_a_suffix_take_turns(void **state)
+{
+    static const char *const keys[] = {"a.me.github.io", "b.me.github.io", "c.me.github.io",
+                                       "you.github.io",  "a.b.co.uk",      "x.y.co.uk",
+                                       "c.b.co.uk",      "d.b.co.uk"};
+    struct asker askers[COUNT(keys)];
+
+    (void)state;
+    begin(SETTINGS "jobs = 100\njobs-suffix = 2\n");
+    for (size_t i = 0; i < COUNT(keys); i++)
+        ask(&askers[i], keys[i], false);
+    turn();
+    assert_int_equal(lookup_count, 6);
+    for (size_t i = 0; i < lookup_count; i++) {
+        assert_string_not_equal(lookups[i]->name, "c.me.github.io");
+        assert_string_not_equal(lookups[i]->name, "d.b.co.uk");
+    }
+    end();
+}
+
 static void a_full_line_is_temp_at_once(void **state)
 {
     static struct asker askers[JOBS_QUEUE_FACTOR + 2];
@@ -269,6 +290,7 @@ int main(void)
         cmocka_unit_test(who_nobody_waits_for_is_cut_off_too),
         cmocka_unit_test(who_leaves_is_not_told),
         cmocka_unit_test(base_domains_take_turns),
+        cmocka_unit_test(strangers_below_a_suffix_take_turns),
         cmocka_unit_test(a_full_line_is_temp_at_once),
         cmocka_unit_test(waiting_in_line_past_the_deadline_is_temp),
         cmocka_unit_test(what_was_forgotten_meanwhile_is_not_kept),
