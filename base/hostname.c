@@ -35,22 +35,33 @@ static bool all_digits(const char *label, size_t length)
     return true;
 }
 
-bool hostname_valid(const char *text, size_t length, enum hostname_kind kind)
+/* The last label of a name whose labels are all right; NULL when one is not. */
+static const char *last_label(const char *text, size_t length, enum hostname_kind kind)
 {
     size_t start = 0;
 
     if (length == 0 || length > HOSTNAME_MAX)
-        return false;
-    for (size_t i = 0; i <= length; i++) {
-        if (i < length && text[i] != '.')
+        return NULL;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] != '.')
             continue;
         if (!label_valid(text + start, i - start, kind))
-            return false;
-        if (i == length)
-            return !all_digits(text + start, i - start);
+            return NULL;
         start = i + 1;
     }
-    return false;
+    return label_valid(text + start, length - start, kind) ? text + start : NULL;
+}
+
+bool hostname_valid(const char *text, size_t length, enum hostname_kind kind)
+{
+    const char *last = last_label(text, length, kind);
+
+    return last != NULL && !all_digits(last, length - (size_t)(last - text));
+}
+
+bool hostname_is_domain(const char *text, size_t length)
+{
+    return last_label(text, length, HOSTNAME_LDH) != NULL;
 }
 
 size_t hostname_labels(const char *text, size_t length)

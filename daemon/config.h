@@ -16,7 +16,7 @@
 #include "policy/verdict.h"
 #include "probe/prober_uv.h"
 
-#define CONFIG_KEYS          68
+#define CONFIG_KEYS          69
 #define CONFIG_LISTEN_MAX    16
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 

@@ -77,6 +77,14 @@ static const char *set_partial_dane(struct config *config, const char *text)
     return NULL;
 }
 
+static const char *set_wildcards(struct config *config, const char *text)
+{
+    config->verdict.wildcard_hosts = strcmp(text, "hosts") == 0;
+    return config->verdict.wildcard_hosts || strcmp(text, "suffix") == 0
+               ? NULL
+               : "is neither hosts nor suffix";
+}
+
 static const char *set_testing(struct config *config, const char *text)
 {
     config->verdict.testing_enforced = strcmp(text, "enforce") == 0;
@@ -285,6 +293,7 @@ const struct config_row config_rows[] = {
     {"partial-dane", "", CUSTOM, 0, 0, 0, 0, set_partial_dane, 0},
     {"mta-sts", "yes", BOOL, FIELD(prober.mta_sts), 0, 0, NULL, 0},
     {"testing", "none", CUSTOM, 0, 0, 0, 0, set_testing, 0},
+    {"sts-wildcards", "hosts", CUSTOM, 0, 0, 0, 0, set_wildcards, 0},
     {"probe", "yes", BOOL, FIELD(prober.probe), 0, 0, NULL, 0},
     {"probe-level", "verify", CUSTOM, 0, 0, 0, 0, set_probe_level, 0},
     {"probe-exclude", "", CUSTOM, 0, 0, 0, 0, set_probe_exclude, 0},

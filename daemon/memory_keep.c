@@ -45,6 +45,19 @@ static void log_verdict(const struct memory *memory, const struct finding *befor
               ordered && ruling.rule != NULL ? LOG_NUM(ruling.rule->line) : NULL, NULL);
 }
 
+/* A policy with patterns that match= cannot carry: its owner's mistake, most often. Told once, and
+ * again when it has become another. */
+static void log_left_out(const struct finding *before, const struct finding *finding)
+{
+    unsigned count = finding->verdict.sts_unfit;
+
+    if (count == 0 || (before != NULL && before->verdict.sts_unfit == count))
+        return;
+    log_event(LOG_LEVEL_WARNING, "sts-mx-left-out", "domain", finding->key, "patterns",
+              LOG_NUM(count), "why",
+              "no host names of two labels or more, so not for match=", NULL);
+}
+
 /* The first TEMP of a name that nothing is known about says nothing about the name. */
 static bool is_history(const struct finding *before, const struct finding *finding)
 {
@@ -276,6 +289,7 @@ void memory_keep(struct memory *memory, struct finding *take, struct keeping kee
     if (keeping.by_refresh && before != NULL)
         take->used_at = take->use_noted_at = before->used_at;
     log_verdict(memory, before, take);
+    log_left_out(before, take);
     note_history(memory, before, take);
     memory_note_hold(memory, take, keeping.released);
     take->unasked = keeping.unasked;

@@ -5,8 +5,7 @@
 
 #include "base/hostname.h"
 
-#define COUNT(array)       (sizeof(array) / sizeof(array)[0])
-#define PATTERN_LABELS_MIN 2
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* What most mail hosts have. A change here is a new EVIDENCE_PACK_VERSION. */
 static const char *const presets[] = {
@@ -52,15 +51,14 @@ static bool id_ok(const char *text, size_t length)
     return true;
 }
 
-/* What Postfix reads as a name and never as a keyword, address or separator (POSTFIX.md). */
+/* RFC 8461 §3.2. What of it Postfix can be given is sts_match.c's to say. */
 static bool pattern_ok(const char *text, size_t length)
 {
     if (length > 2 && memcmp(text, "*.", 2) == 0) {
         text += 2;
         length -= 2;
     }
-    return hostname_valid(text, length, HOSTNAME_LDH) && lower_case(text, length) &&
-           hostname_labels(text, length) >= PATTERN_LABELS_MIN;
+    return hostname_is_domain(text, length) && lower_case(text, length);
 }
 
 static bool line_ok(const char *text, size_t length)

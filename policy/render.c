@@ -10,15 +10,13 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "base/hostname.h"
 #include "policy/postfix_syntax.h"
 #include "policy/render_reason.h"
 #include "policy/sts_match.h"
 
-#define COUNT(array)       (sizeof(array) / sizeof(array)[0])
-#define PATTERN_LABELS_MIN 2
-/* Slots for the patterns of a policy: a power of two, at least twice STS_MX_MAX. */
-#define PATTERN_SLOTS 2048
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+/* Slots for the names of match=: a power of two, well above STS_MX_MAX + EVIDENCE_MX_MAX. */
+#define NAME_SLOTS 2048
 
 static const char *const level_texts[] = {
     [VERDICT_NO_OPINION] = NULL, [VERDICT_ENCRYPT] = "encrypt",
@@ -27,43 +25,38 @@ static const char *const level_texts[] = {
     [VERDICT_TEMP] = NULL,
 };
 
+/* What match= holds when no pattern may stand there: no certificate is for it, and mail waits. */
+#define NO_MX "no-mx-matches-the-mta-sts-policy.invalid"
+
 /* One way to write a `secure`; the next is tried when it is too long. */
 struct variant {
     bool attributes;   /* those of Postfix 3.10 */
     bool current_only; /* leave out patterns that match no current MX host */
 };
 
-/* Which patterns of a policy were written already: open addressing, index + 1, 0 for free. */
-struct pattern_set {
-    uint16_t slots[PATTERN_SLOTS];
+/* What match= is written from. */
+struct match {
+    const struct evidence *evidence;
+    bool current_only;
+    bool hosts; /* a wildcard is written as the MX hosts that it covers */
+    const char *before;
+    const char *slots[NAME_SLOTS]; /* the names written: open addressing */
 };
 
-static bool pattern_add(struct pattern_set *set, const struct sts_policy *policy, size_t index)
+/* Writes a name unless it was written before. */
+static void match_add(struct buf *out, struct match *match, const char *name)
 {
-    const char *pattern = policy->mx[index];
-    size_t slot = hash_bytes(pattern, strlen(pattern)) % PATTERN_SLOTS;
+    size_t slot = hash_bytes(name, strlen(name)) % NAME_SLOTS;
 
-    while (set->slots[slot] != 0) {
-        if (strcmp(policy->mx[set->slots[slot] - 1], pattern) == 0)
-            return false;
-        slot = (slot + 1) % PATTERN_SLOTS;
+    while (match->slots[slot] != NULL) {
+        if (strcmp(match->slots[slot], name) == 0)
+            return;
+        slot = (slot + 1) % NAME_SLOTS;
     }
-    set->slots[slot] = (uint16_t)(index + 1);
-    return true;
-}
-
-static bool is_wildcard(const char *pattern)
-{
-    return strncmp(pattern, "*.", 2) == 0;
-}
-
-static bool pattern_ok(const char *pattern)
-{
-    const char *name = is_wildcard(pattern) ? pattern + 2 : pattern;
-    size_t length = strlen(name);
-
-    return hostname_valid(name, length, HOSTNAME_LDH) &&
-           hostname_labels(name, length) >= PATTERN_LABELS_MIN;
+    match->slots[slot] = name;
+    buf_adds(out, match->before);
+    buf_adds(out, name);
+    match->before = ":";
 }
 
 static bool matches_current_mx(const char *pattern, const struct evidence *evidence)
@@ -74,27 +67,45 @@ static bool matches_current_mx(const char *pattern, const struct evidence *evide
     return false;
 }
 
-/* In match=, "*.d" is a literal: ".d" is what stands for the hosts of d. */
-static bool write_match(struct buf *out, const struct evidence *evidence, bool current_only)
+/*
+ * In match=, "*.d" is a literal, and ".d" stands for hosts at any depth below d, where RFC 8461
+ * §4.1 means one label. The MX hosts of that one label stand for it then; a host whose name match=
+ * cannot carry, with an underscore, leaves ".d" as it is.
+ */
+static void match_add_covered(struct buf *out, struct match *match, const char *pattern)
 {
-    const struct sts_policy *policy = evidence->sts.policy;
-    struct pattern_set set = {{0}};
-    const char *before = " match=";
+    for (size_t i = 0; i < match->evidence->host_count; i++) {
+        const char *host = match->evidence->hosts[i].name;
 
+        if (!sts_match_pattern(pattern, host))
+            continue;
+        if (sts_match_fits_postfix(host))
+            match_add(out, match, host);
+        else if (sts_match_fits_postfix(pattern))
+            match_add(out, match, pattern + 1);
+    }
+}
+
+/* False when no pattern could stand there. */
+static bool write_match(struct buf *out, struct match *match)
+{
+    const struct sts_policy *policy = match->evidence->sts.policy;
+
+    match->before = " match=";
     for (size_t i = 0; i < policy->mx_count; i++) {
         const char *pattern = policy->mx[i];
+        bool wildcard = sts_match_is_wildcard(pattern);
 
-        if (!pattern_ok(pattern))
-            return false;
-        if (current_only && !matches_current_mx(pattern, evidence))
-            continue;
-        if (!pattern_add(&set, policy, i))
-            continue;
-        buf_adds(out, before);
-        buf_adds(out, is_wildcard(pattern) ? pattern + 1 : pattern);
-        before = ":";
+        if (wildcard && match->hosts)
+            match_add_covered(out, match, pattern);
+        else if (sts_match_fits_postfix(pattern) &&
+                 (!match->current_only || matches_current_mx(pattern, match->evidence)))
+            match_add(out, match, wildcard ? pattern + 1 : pattern);
     }
-    return true;
+    if (match->before[0] == ':')
+        return true;
+    match_add(out, match, NO_MX);
+    return false;
 }
 
 static bool line_ok(const char *line)
@@ -109,13 +120,19 @@ static bool line_ok(const char *line)
 static void write_attributes(struct buf *out, const struct evidence *evidence)
 {
     const struct sts_policy *policy = evidence->sts.policy;
+    bool given = false;
 
     buf_adds(out, " policy_type=sts policy_domain=");
     buf_adds(out, evidence->domain);
     for (size_t i = 0; i < policy->mx_count; i++) {
+        if (!sts_match_fits_postfix(policy->mx[i]))
+            continue;
         buf_adds(out, " mx_host_pattern=");
         buf_adds(out, policy->mx[i]);
+        given = true;
     }
+    if (!given)
+        buf_adds(out, " mx_host_pattern=" NO_MX);
     for (size_t i = 0; i < policy->line_count; i++) {
         if (!line_ok(policy->lines[i]))
             continue;
@@ -197,7 +214,34 @@ static bool wants_attributes(const struct evidence *evidence,
     return capabilities->tlsrpt && evidence->sts.policy->mode == STS_MODE_ENFORCE;
 }
 
-static enum answer_status render_secure(struct buf *out, const struct evidence *evidence,
+/* True when the MX hosts that wildcards cover are known, and may stand for them. */
+static bool names_hosts(const struct verdict *verdict, const struct evidence *evidence,
+                        const struct variant *variant)
+{
+    /* mx_host_pattern= is exact, and an MX set that could not be looked up names nobody */
+    return verdict->wildcard_hosts && !variant->attributes && evidence->host_count > 0;
+}
+
+static bool write_secure(struct buf *out, const struct verdict *verdict,
+                         const struct evidence *evidence, const struct variant *variant)
+{
+    bool any;
+    struct match match = {
+        .evidence = evidence,
+        .current_only = variant->current_only,
+        .hosts = names_hosts(verdict, evidence, variant),
+    };
+
+    buf_adds(out, "secure");
+    any = write_match(out, &match);
+    buf_adds(out, " servername=hostname");
+    if (variant->attributes)
+        write_attributes(out, evidence);
+    return any;
+}
+
+static enum answer_status render_secure(struct buf *out, const struct verdict *verdict,
+                                        const struct evidence *evidence,
                                         const struct render_capabilities *capabilities)
 {
     static const struct variant variants[] = {{true, false}, {false, false}, {false, true}};
@@ -212,17 +256,13 @@ static enum answer_status render_secure(struct buf *out, const struct evidence *
         if (variants[i].attributes && !wants_attributes(evidence, capabilities))
             continue;
         roll_back(out, start);
-        buf_adds(out, "secure");
-        if (!write_match(out, evidence, variants[i].current_only))
-            return temp_fault(out, start, "an mx pattern is no host name", evidence, capabilities);
-        buf_adds(out, " servername=hostname");
-        if (variants[i].attributes)
-            write_attributes(out, evidence);
+        /* that nothing is left is no news where the whole list did not fit */
+        if (!write_secure(out, verdict, evidence, &variants[i]) && variants[i].current_only)
+            break;
         now = policy_fault(out, start, variants[i].attributes, capabilities);
         if (now == NULL)
             return ANSWER_OK;
-        /* that too few patterns are left is no news: the whole list did not fit */
-        fault = variants[i].current_only ? fault : now;
+        fault = now;
     }
     return temp_fault(out, start, fault, evidence, capabilities);
 }
@@ -254,7 +294,7 @@ enum answer_status render_verdict(struct buf *out, const struct verdict *verdict
     case VERDICT_TEMP:
         return temp(out, out->length, render_reason(reason, verdict, evidence), capabilities);
     case VERDICT_SECURE:
-        return render_secure(out, evidence, capabilities);
+        return render_secure(out, verdict, evidence, capabilities);
     default:
         return render_plain(out, verdict->level, evidence, capabilities);
     }

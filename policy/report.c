@@ -246,6 +246,17 @@ static void put_strings(struct tree *tree, json_t *object, const char *name,
     put(tree, object, name, array);
 }
 
+/* The patterns that Postfix cannot be given. */
+static void put_left_out(struct tree *tree, json_t *object, const struct sts_policy *policy)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
+        if (!sts_match_fits_postfix(policy->mx[i]))
+            add(tree, list, json_string(policy->mx[i]));
+    put(tree, object, "mx_left_out", list);
+}
+
 static json_t *sts_json(struct tree *tree)
 {
     const struct sts_evidence *sts = &tree->evidence->sts;
@@ -259,6 +270,7 @@ static json_t *sts_json(struct tree *tree)
     put(tree, object, "max_age", policy == NULL ? json_null() : json_integer(policy->max_age));
     put_strings(tree, object, "mx", policy == NULL ? NULL : policy->mx,
                 policy == NULL ? 0 : policy->mx_count);
+    put_left_out(tree, object, policy);
     put_strings(tree, object, "lines", policy == NULL ? NULL : policy->lines,
                 policy == NULL ? 0 : policy->line_count);
     put_since(tree, object, "fetched_s_ago", policy == NULL ? 0 : sts->fetched_at);

@@ -191,6 +191,12 @@ static void say_policy(struct words *words)
     else
         words_add(words, "Its max_age ends in %s unless it is renewed.",
                   words_time(&age, sts->valid_until - words->now));
+    if (words_unfit_patterns(words, &patterns) > 0)
+        words_add(
+            words,
+            "Patterns that cannot be given to Postfix are left out of match=, which takes host "
+            "names of two labels or more: %s.",
+            patterns.text);
     if (sts->policy->mode == STS_MODE_TESTING && !words->verdict->sts_enforced)
         words_add(words, "A policy in testing mode is not enforced (testing = none).");
     if (sts->why != NULL && sts->valid_until > words->now)
@@ -224,8 +230,6 @@ void report_say_sts(struct words *words)
         words_add(words, "MTA-STS could not be asked.");
     else if (sts->state == STS_UNKNOWN)
         words_add(words, "MTA-STS has not been answered yet.");
-    else if (sts->state == STS_NOT_ASKED && words->evidence->mx == MX_SELF)
-        words_add(words, "MTA-STS does not apply: the key names a host, not a domain.");
     else if (sts->state == STS_NOT_ASKED)
         words_add(words, "MTA-STS was not asked: it goes with the SMTP port only, and can be "
                          "switched off.");

@@ -137,6 +137,18 @@ size_t words_addresses(const struct words *words, struct words_list *out, words_
     return list_addresses(words, out, test, true);
 }
 
+size_t words_unfit_patterns(const struct words *words, struct words_list *out)
+{
+    const struct sts_policy *policy = words->evidence->sts.policy;
+    size_t used = 0;
+
+    *out = (struct words_list){0};
+    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
+        if (!sts_match_fits_postfix(policy->mx[i]))
+            list_add(out, &used, ", ", policy->mx[i]);
+    return list_end(out, used);
+}
+
 size_t words_patterns(const struct words *words, struct words_list *out)
 {
     const struct sts_policy *policy = words->evidence->sts.policy;

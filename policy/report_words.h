@@ -50,6 +50,8 @@ size_t words_hosts_why(const struct words *words, struct words_list *out, words_
 size_t words_addresses(const struct words *words, struct words_list *out, words_address_test test);
 /* The patterns of the policy; empty without one. */
 size_t words_patterns(const struct words *words, struct words_list *out);
+/* Those that Postfix cannot be given. */
+size_t words_unfit_patterns(const struct words *words, struct words_list *out);
 
 /* Tests for the above. */
 bool words_is_usable(const struct words *words, const struct mx_host *host);

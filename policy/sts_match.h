@@ -1,4 +1,5 @@
-/* sts_match: does an MTA-STS pattern cover an MX host? (RFC 8461 §4.1) */
+/* sts_match: does an MTA-STS pattern cover an MX host (RFC 8461 §4.1), and can Postfix be given it?
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -8,3 +9,12 @@
 /* "*.example" covers one label more, exactly; any other pattern covers itself; case is folded. */
 bool sts_match_pattern(const char *pattern, const char *host);
 bool sts_match_policy(const struct sts_policy *policy, const char *host);
+/*
+ * True for a pattern that Postfix reads as a name and never as a keyword, an address or a separator
+ * (POSTFIX.md): a host name of two labels or more, with or without "*." before it. The grammar of
+ * RFC 8461 §3.2 allows others.
+ */
+bool sts_match_fits_postfix(const char *pattern);
+bool sts_match_is_wildcard(const char *pattern);
+/* How many patterns of the policy Postfix cannot be given. */
+size_t sts_match_unfit(const struct sts_policy *policy);

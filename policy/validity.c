@@ -7,6 +7,7 @@
 #include "policy/validity.h"
 
 #include "policy/facts.h"
+#include "policy/sts_match.h"
 
 /* An answer that may not be stored is kept for as long as one burst of identical questions. */
 #define COALESCE_MS INT64_C(1000)
@@ -110,6 +111,26 @@ static void use_sts(struct life *life, const struct sts_evidence *sts,
         limit(life, sts->refresh_at - now);
 }
 
+static bool has_wildcard(const struct sts_policy *policy)
+{
+    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
+        if (sts_match_is_wildcard(policy->mx[i]))
+            return true;
+    return false;
+}
+
+/* An answer that names MX hosts in a wildcard's place lives no longer than the MX record. */
+static void use_named_hosts(struct life *life, const struct verdict *verdict,
+                            const struct evidence *evidence)
+{
+    uint32_t ttl = evidence->mx_ttl > INT32_MAX ? 0 : evidence->mx_ttl;
+
+    if (verdict->level != VERDICT_SECURE || !verdict->wildcard_hosts ||
+        evidence->mx_ttl == UINT32_MAX || !has_wildcard(evidence->sts.policy))
+        return;
+    limit_hard(life, larger((int64_t)ttl * 1000, COALESCE_MS));
+}
+
 static void use_mx(struct life *life, const struct evidence *evidence, int64_t negative_max_ms)
 {
     if (evidence->mx == MX_UNKNOWN || evidence->mx == MX_SELF)
@@ -168,6 +189,7 @@ void validity_set(struct verdict *verdict, const struct evidence *evidence,
     int64_t ms;
 
     use_mx(&life, evidence, options->negative_ttl_max_ms);
+    use_named_hosts(&life, verdict, evidence);
     for (size_t i = 0; i < evidence->host_count; i++) {
         use_host(&life, &evidence->hosts[i], options->negative_ttl_max_ms);
         if (use.probes)

@@ -11,6 +11,7 @@
 
 #include "policy/facts.h"
 #include "policy/remember.h"
+#include "policy/sts_match.h"
 #include "policy/validity.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -190,6 +191,8 @@ static void decide(struct verdict *out, const struct remembered *remembered,
         .dane = facts.dane,
         .starttls = facts.starttls,
         .sts_enforced = facts.sts_enforced,
+        .sts_unfit = facts.sts_enforced ? (unsigned)sts_match_unfit(evidence->sts.policy) : 0,
+        .wildcard_hosts = options->wildcard_hosts,
         .without_dane = !options->dane,
         .without_probe = !options->probe,
     };

@@ -105,8 +105,9 @@ struct verdict_options {
     bool dane; /* Postfix has smtp_dns_support_level = dnssec */
     enum partial_dane partial_dane;
     bool testing_enforced;
-    bool probe;  /* false: STARTTLS stays unknown and nobody waits for it */
-    bool verify; /* answer verify, not only encrypt */
+    bool wildcard_hosts; /* a wildcard of a policy is answered as the MX hosts that it covers */
+    bool probe;          /* false: STARTTLS stays unknown and nobody waits for it */
+    bool verify;         /* answer verify, not only encrypt */
     int64_t ttl_min_ms, ttl_max_ms;
     int64_t negative_ttl_max_ms;
     int64_t temp_ttl_ms;
@@ -148,6 +149,9 @@ struct verdict {
     enum dane_state dane;
     enum starttls_state starttls;
     bool sts_enforced;
+    bool wildcard_hosts; /* as in verdict_options: for render.c */
+    /* Under sts_enforced: patterns of the policy that Postfix cannot be given. */
+    unsigned sts_unfit;
     bool without_dane;  /* decided under dane = no */
     bool without_probe; /* decided under probe = no */
     /* No further evidence of this lookup can change level or reason: answer at once. */

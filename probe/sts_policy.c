@@ -3,11 +3,13 @@
  *
  *   line   = name ":" *WSP value *WSP
  *   name   = (ALPHA / DIGIT) *31(ALPHA / DIGIT / "_" / "-" / ".")
+ *   mx     = ["*."] Domain                 (RFC 5321 §4.1.2)
  *   value  = UTF-8 without control characters, neither beginning nor ending with a blank
  *
  * ended by LF or CRLF. The keys that mean something are a table; any other key is an extension,
- * whose value alone may hold more than ASCII. A key seen before (mx excepted) is skipped, whatever
- * its value. A strict reader is the point: what passes here ends up in a reply to Postfix.
+ * whose value alone may hold more than ASCII. A max_age beyond the RFC's greatest counts as that. A
+ * key seen before (mx excepted) is skipped, whatever its value. A strict reader is the point: what
+ * passes here ends up in a reply to Postfix.
  *
  * The file is copied once; `lines` and `mx` point into that copy, so that a file of 16,000 tiny
  * lines costs pointers and nothing more.
@@ -100,13 +102,12 @@ static const char *set_max_age(struct parse *parse, const struct text *value)
             return "max_age is not a number of 1 to 10 digits";
         seconds = seconds * 10 + (uint64_t)(value->data[i] - '0');
     }
-    if (seconds > STS_MAX_AGE_MAX)
-        return "max_age is more than 31557600";
-    parse->policy->max_age = (uint32_t)seconds;
+    parse->policy->max_age = seconds < STS_MAX_AGE_MAX ? (uint32_t)seconds : STS_MAX_AGE_MAX;
     return NULL;
 }
 
-/* Only what Postfix reads as a name and never as a keyword, address or separator. */
+/* The grammar of the RFC and no more: an address or a single label passes, and is kept from Postfix
+ * where an answer is written (policy/render.c). */
 static const char *add_mx(struct parse *parse, const struct text *value)
 {
     struct text name = *value;
@@ -116,9 +117,8 @@ static const char *add_mx(struct parse *parse, const struct text *value)
         name.data += 2;
         name.length -= 2;
     }
-    if (!hostname_valid(name.data, name.length, HOSTNAME_LDH) ||
-        hostname_labels(name.data, name.length) < 2)
-        return "an mx is not a host name of two labels or more";
+    if (!hostname_is_domain(name.data, name.length))
+        return "an mx is not a domain name, nor one behind \"*.\"";
     if (policy->mx_count == STS_MX_MAX)
         return "more than 1000 mx";
     parse->mx[policy->mx_count++] = value->data;

@@ -20,8 +20,7 @@ static void check_policy(const struct sts_policy *policy)
 
         if (strncmp(name, "*.", 2) == 0)
             name += 2;
-        CHECK(hostname_valid(name, strlen(name), HOSTNAME_LDH));
-        CHECK(hostname_labels(name, strlen(name)) >= 2);
+        CHECK(hostname_is_domain(name, strlen(name)));
     }
     for (size_t i = 0; i < policy->line_count; i++)
         for (const char *c = policy->lines[i]; *c != '\0'; c++)

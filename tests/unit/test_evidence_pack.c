@@ -80,6 +80,9 @@ static void test_patterns_come_from_the_lines(void **state)
     made.lines[1] = "mx: *.example.net";
     made.lines[3] = "mx: one.more.example.net"; /* and more */
     round_trip(&made.evidence);
+    made.patterns[0] = "hostname"; /* what Postfix cannot be given is kept all the same */
+    made.patterns[1] = "*.0.2.1";
+    round_trip(&made.evidence);
 }
 
 /* ---- times ---- */

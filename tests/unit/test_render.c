@@ -14,6 +14,9 @@ static const struct render_capabilities tlsrpt = {.tlsrpt = true,
 static const struct render_capabilities tcp = {.encoded = true,
                                                .text_max = RENDER_TCP_TABLE_MAX - 4};
 
+#define NO_MX_NAME "no-mx-matches-the-mta-sts-policy.invalid"
+#define NO_MX      "secure match=" NO_MX_NAME " servername=hostname"
+
 #define PATTERNS 4
 #define LINES    8
 
@@ -110,6 +113,21 @@ static const struct row rows[] = {
      " { policy_string = version: STSv1 } { policy_string = mode: enforce }"
      " { policy_string = mx: mx.example.com } { policy_string = mx: *.example.net }"
      " { policy_string = max_age: 86400 }"},
+    {"A-44 what Postfix cannot be given is left out",
+     SECURE(plain),
+     {"198.51.100.66", "*.microsoft", "mx.example.com", "hostname"},
+     {NULL},
+     ANSWER_OK,
+     "secure match=mx.example.com servername=hostname"},
+    {"A-44 nothing else in the policy", SECURE(plain), {"hostname", "x"}, {NULL}, ANSWER_OK, NO_MX},
+    {"A-44 of the attributes too, but for the lines",
+     SECURE(tlsrpt),
+     {"198.51.100.66", "mx.example.com"},
+     {"version: STSv1", "mx: 198.51.100.66", "mx: mx.example.com"},
+     ANSWER_OK,
+     "secure match=mx.example.com servername=hostname policy_type=sts policy_domain=example.com"
+     " mx_host_pattern=mx.example.com { policy_string = version: STSv1 }"
+     " { policy_string = mx: 198.51.100.66 } { policy_string = mx: mx.example.com }"},
     {"D-2 lines that braces or controls would break out of",
      SECURE(tlsrpt),
      {"mx.example.com"},
@@ -126,30 +144,35 @@ static const struct row rows[] = {
      ANSWER_OK,
      "secure match=mx.example.com servername=hostname"},
 
-    /* hostile 7: the sts_policy parser refuses these; nor do they pass here */
-    {"hostile 7 keyword hostname", SECURE(plain), {"hostname"}, {NULL}, ANSWER_TEMP, NULL},
+    /* hostile 7: the sts_policy parser refuses most of these; none passes here either */
+    {"hostile 7 keyword hostname", SECURE(plain), {"hostname"}, {NULL}, ANSWER_OK, NO_MX},
     {"hostile 7 keyword nexthop",
      SECURE(plain),
      {"mx.example.com", "nexthop"},
      {NULL},
-     ANSWER_TEMP,
-     NULL},
-    {"hostile 7 keyword dot-nexthop", SECURE(plain), {"dot-nexthop"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 blank", SECURE(plain), {"a.example protocols=SSLv2"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 colon", SECURE(plain), {"a.example:hostname"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 comma", SECURE(plain), {"a.example,ciphers=null"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 brace", SECURE(tlsrpt), {"a.example}{"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 equals sign", SECURE(plain), {"a=b.example"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 line feed", SECURE(plain), {"a.example\n"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 dot", SECURE(plain), {"."}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 star", SECURE(plain), {"*"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 star of a top-level domain", SECURE(plain), {"*.com"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 two stars", SECURE(plain), {"*.*.example.com"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 empty", SECURE(plain), {""}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 address", SECURE(plain), {"192.0.2.1"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 IPv6 address", SECURE(plain), {"2001:db8::1"}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 trailing dot", SECURE(plain), {"mx.example.com."}, {NULL}, ANSWER_TEMP, NULL},
-    {"hostile 7 no mx at all", SECURE(plain), {NULL}, {NULL}, ANSWER_TEMP, NULL},
+     ANSWER_OK,
+     "secure match=mx.example.com servername=hostname"},
+    {"hostile 7 keyword dot-nexthop", SECURE(plain), {"dot-nexthop"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 blank", SECURE(plain), {"a.example protocols=SSLv2"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 colon", SECURE(plain), {"a.example:hostname"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 comma", SECURE(plain), {"a.example,ciphers=null"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 brace",
+     SECURE(tlsrpt),
+     {"a.example}{"},
+     {NULL},
+     ANSWER_OK,
+     NO_MX " policy_type=sts policy_domain=example.com mx_host_pattern=" NO_MX_NAME},
+    {"hostile 7 equals sign", SECURE(plain), {"a=b.example"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 line feed", SECURE(plain), {"a.example\n"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 dot", SECURE(plain), {"."}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 star", SECURE(plain), {"*"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 star of a top-level domain", SECURE(plain), {"*.com"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 two stars", SECURE(plain), {"*.*.example.com"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 empty", SECURE(plain), {""}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 address", SECURE(plain), {"192.0.2.1"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 IPv6 address", SECURE(plain), {"2001:db8::1"}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 trailing dot", SECURE(plain), {"mx.example.com."}, {NULL}, ANSWER_OK, NO_MX},
+    {"hostile 7 no mx at all", SECURE(plain), {NULL}, {NULL}, ANSWER_OK, NO_MX},
 };
 
 static size_t count_of(const char *const *list, size_t most)
@@ -198,6 +221,85 @@ static void test_row(void **state)
         assert_string_equal(buf_text(&out), row->text);
     else
         assert_reason_fit(&out);
+    buf_fini(&out);
+}
+
+/* ---- wildcards as the MX hosts they cover ---- */
+
+struct covered {
+    const char *name;
+    const struct render_capabilities *capabilities;
+    const char *mx[PATTERNS];
+    const char *hosts[4];
+    const char *text;
+};
+
+#define MATCH(names) "secure match=" names " servername=hostname"
+
+static const struct covered covered_rows[] = {
+    {"the hosts one label below",
+     &plain,
+     {"*.example.net"},
+     {"a.example.net", "b.example.net"},
+     MATCH("a.example.net:b.example.net")},
+    {"deeper hosts and the domain itself are not covered",
+     &plain,
+     {"*.example.net"},
+     {"x.a.example.net", "example.net", "a.example.net"},
+     MATCH("a.example.net")},
+    {"none is covered", &plain, {"*.example.net"}, {"x.a.example.net"}, NO_MX},
+    {"exact names stay, present or not",
+     &plain,
+     {"mx.example.com", "*.example.net"},
+     {"a.example.net", "mx.example.com"},
+     MATCH("mx.example.com:a.example.net")},
+    {"each name once",
+     &plain,
+     {"a.example.net", "*.example.net", "*.example.net"},
+     {"a.example.net"},
+     MATCH("a.example.net")},
+    {"A-44 below a top-level domain",
+     &plain,
+     {"*.microsoft"},
+     {"mx.microsoft"},
+     MATCH("mx.microsoft")},
+    {"a host with an underscore leaves the suffix",
+     &plain,
+     {"*.example.net"},
+     {"mx_1.example.net"},
+     MATCH(".example.net")},
+    {"an MX set that is not known leaves the suffix",
+     &plain,
+     {"*.example.net"},
+     {NULL},
+     MATCH(".example.net")},
+    {"tcp_table", &tcp, {"*.example.net"}, {"a.example.net"}, MATCH("a.example.net")},
+    {"mx_host_pattern is exact, match= keeps the suffix",
+     &tlsrpt,
+     {"*.example.net"},
+     {"a.example.net"},
+     "secure match=.example.net servername=hostname policy_type=sts policy_domain=example.com"
+     " mx_host_pattern=*.example.net"},
+};
+
+static void test_covered(void **state)
+{
+    const struct covered *row = *state;
+    struct verdict verdict = {
+        .level = VERDICT_SECURE, .reason = REASON_STS_ENFORCE, .wildcard_hosts = true};
+    size_t hosts = count_of(row->hosts, COUNT(row->hosts));
+    struct made made;
+    struct buf out;
+
+    make_evidence(&made, MX_LISTED, false, &"NNNN"[COUNT(row->hosts) - hosts], 'E', "");
+    for (size_t i = 0; i < hosts; i++)
+        made.hosts[i].name = row->hosts[i];
+    made.policy.mx = (const char **)row->mx;
+    made.policy.mx_count = count_of(row->mx, PATTERNS);
+    made.policy.line_count = 0;
+    buf_init(&out, RENDER_SOCKETMAP_MAX);
+    assert_int_equal(render_verdict(&out, &verdict, &made.evidence, row->capabilities), ANSWER_OK);
+    assert_string_equal(buf_text(&out), row->text);
     buf_fini(&out);
 }
 
@@ -512,6 +614,7 @@ static void test_every_answer_is_valid(void **state)
 int main(void)
 {
     ROWS_ADD(rows, test_row);
+    ROWS_ADD(covered_rows, test_covered);
     rows_add_one("D-4 attributes go first", test_d_4_attributes_go_first, NULL);
     rows_add_one("D-4 then patterns without MX", test_d_4_then_patterns_without_mx, NULL);
     rows_add_one("D-4 to the octet, plain and encoded", test_d_4_to_the_octet, NULL);

@@ -349,6 +349,12 @@ CHANGE(implicit_day, made->evidence.mx = MX_IMPLICIT; made->evidence.mx_ttl = 86
        made->hosts[0].ttl = 86400)
 CHANGE(no_tlsa_day, day(made, options); made->hosts[0].address_secure = true)
 CHANGE(floor_10_min, options->ttl_min_ms = 600 * S)
+CHANGE(wildcard_hosts, day(made, options); options->wildcard_hosts = true)
+CHANGE(wildcard_mx_600, wildcard_hosts(made, options); mx_600(made, options))
+CHANGE(wildcard_mx_5, wildcard_hosts(made, options); mx_5(made, options))
+CHANGE(wildcard_mx_0, wildcard_hosts(made, options); mx_0(made, options))
+CHANGE(wildcard_mx_unused, wildcard_hosts(made, options); mx_unused(made, options))
+CHANGE(no_wildcard_mx_5, wildcard_mx_5(made, options); made->policy.mx_count = 1)
 
 static const struct life lives[] = {
     {"C-5 smallest TTL: all alike", "UU", 'n', "", H, nothing},
@@ -379,6 +385,14 @@ static const struct life lives[] = {
     {"A-33 until max_age and no longer", "N", 'E', "", H / 2, policy_ends_in_half_an_hour},
     {"A-33 not even by the floor", "N", 'E', "", 10 * S, policy_ends_in_10s},
     {"A-33 to the millisecond", "N", 'E', "", 1, policy_ends_in_1ms},
+    {"A-18 hosts in a wildcard's place: the MX record's TTL", "N", 'E', "", 600 * S,
+     wildcard_mx_600},
+    {"A-18 without a floor", "N", 'E', "", 5 * S, wildcard_mx_5},
+    {"A-18 a TTL of 0", "N", 'E', "", 1 * S, wildcard_mx_0},
+    {"A-18 a long TTL limits nothing", "N", 'E', "", 24 * H, wildcard_hosts},
+    {"A-18 no MX record", "N", 'E', "", 24 * H, wildcard_mx_unused},
+    {"A-18 no wildcard: the floor", "N", 'E', "", 60 * S, no_wildcard_mx_5},
+    {"A-18 DANE decides: the floor", "U", 'E', "", 60 * S, wildcard_mx_5},
     {"A-35 a new record is seen when the TXT's TTL ends", "N", 'E', "", 120 * S, txt_120},
     {"A-30 a failed fetch is tried again", "N", 'f', "T", 300 * S, retry_in_5_min},
     {"A-30 a fetch that was never made: hostile 2, 40", "N", 'f', "T", 60 * S, day},
