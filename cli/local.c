@@ -70,13 +70,13 @@ static void local_close(struct local *local)
 }
 
 /* Looks the key up and waits for the whole evidence; NULL after a message. */
-static const struct evidence *local_look_up(struct local *local, const struct key *key)
+static const struct evidence *local_look_up(struct local *local, const struct domain_tools *tools,
+                                            const struct key *key)
 {
     const struct domain_request request = {
         .name = key->name, .port = key->port, .is_host = key->kind == KEY_HOST};
 
-    if (domain_start(&local->lookup, prober_tools(local->prober), &request, stop_when_complete,
-                     local) != 0) {
+    if (domain_start(&local->lookup, tools, &request, stop_when_complete, local) != 0) {
         fputs("mxcrypt: no memory\n", stderr);
         return NULL;
     }
@@ -123,7 +123,7 @@ json_t *local_explain(struct cli *cli, const char *text)
     }
     verdict_without_evidence(&verdict, VERDICT_NO_OPINION, REASON_KEY, 0);
     if (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) {
-        evidence = local_look_up(&local, &key);
+        evidence = local_look_up(&local, prober_tools(local.prober), &key);
         if (evidence != NULL)
             verdict_decide(&verdict, evidence, NULL, &cli->config.verdict, clock_monotonic_ms());
     }
@@ -161,7 +161,10 @@ json_t *local_probe(struct cli *cli, const char *text)
         return NULL;
     }
     if (local_open(&local, cli) == 0) {
-        evidence = local_look_up(&local, &key);
+        struct domain_tools tools = *prober_tools(local.prober);
+
+        tools.sts = NULL;
+        evidence = local_look_up(&local, &tools, &key);
         if (evidence != NULL && evidence->host_count == 1)
             report = report_host(&evidence->hosts[0], clock_monotonic_ms());
     }

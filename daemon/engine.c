@@ -311,7 +311,8 @@ bool engine_forget(struct engine *engine, const char *text, size_t length)
     finding = memory_peek(engine->memory, &key);
     if (finding != NULL && engine->tools.book != NULL)
         forget_hosts(engine, finding);
-    if (engine->tools.sts != NULL && key.kind == KEY_DOMAIN && key.port == engine->tools.smtp_port)
+    if (engine->tools.sts != NULL && (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) &&
+        key.port == engine->tools.smtp_port)
         sts_forget(engine->tools.sts, key.name);
     jobs_forget(engine->jobs, &key);
     return memory_forget(engine->memory, &key);

@@ -199,8 +199,7 @@ static bool must_recall(const struct job *job, const struct finding *before)
 
     if (before == NULL || before->unasked)
         return true;
-    return before->verdict.remembered.secure && sts != NULL && job->key.kind == KEY_DOMAIN &&
-           !sts_knows(sts, job->key.name);
+    return before->verdict.remembered.secure && sts != NULL && !sts_knows(sts, job->key.name);
 }
 
 /* From the cache what is remembered, else from the store; then the job lines up. */

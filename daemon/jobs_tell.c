@@ -38,7 +38,7 @@ static const struct evidence *blank_evidence(const struct job *job, struct arena
     evidence->domain = job->key.name;
     evidence->port = job->key.port;
     evidence->mx_ttl = evidence->sts.ttl = UINT32_MAX;
-    if (tools->sts == NULL || job->key.kind != KEY_DOMAIN || job->key.port != tools->smtp_port)
+    if (tools->sts == NULL || job->key.port != tools->smtp_port)
         evidence->sts.state = STS_NOT_ASKED;
     else
         sts_remembered(tools->sts, arena, job->key.name, &evidence->sts);

@@ -327,8 +327,7 @@ int memory_recall(struct recall **out, struct memory *memory, const struct key *
     if (recall == NULL)
         return UV_ENOMEM;
     *recall = (struct recall){memory, *key, NULL, done, context};
-    error = store_find(&recall->read, memory->store, key->text,
-                       key->kind == KEY_DOMAIN ? key->name : NULL, on_found, recall);
+    error = store_find(&recall->read, memory->store, key->text, key->name, on_found, recall);
     if (error != 0) {
         free(recall);
         return error;

@@ -140,7 +140,7 @@ struct sts_policy {
 
 enum sts_state {
     STS_UNKNOWN,      /* not answered yet */
-    STS_NOT_ASKED,    /* a [host], a port other than smtp's, or switched off */
+    STS_NOT_ASKED,    /* a port other than smtp's, or switched off */
     STS_NO_RECORD,    /* no TXT, none that begins with v=STSv1, or more than one */
     STS_BAD_RECORD,   /* one record, against the grammar */
     STS_DNS_ERROR,    /* the TXT lookup failed and nothing is remembered */

@@ -306,20 +306,18 @@ static int begin(struct domain_lookup *lookup, const struct domain_request *requ
     if (request->is_host) {
         mx_self(evidence, lookup->arena, MX_SELF);
         hosts_prepare(lookup);
-        if (arena_failed(lookup->arena))
-            return UV_ENOMEM;
-        advance(lookup);
-        return 0;
+        error = arena_failed(lookup->arena) ? UV_ENOMEM : 0;
+    } else {
+        lookup->query_budget--;
+        error = dns_start(&lookup->mx_query, lookup->tools.dns, lookup->arena, evidence->domain,
+                          DNS_MX, on_mx, lookup);
     }
-    lookup->query_budget--;
-    error = dns_start(&lookup->mx_query, lookup->tools.dns, lookup->arena, evidence->domain, DNS_MX,
-                      on_mx, lookup);
-    if (error != 0)
-        return error;
-    if (evidence->sts.state == STS_NOT_ASKED)
-        return 0;
-    return sts_start(&lookup->sts_lookup, lookup->tools.sts, lookup->arena, evidence->domain,
-                     &lookup->query_budget, &evidence->sts, on_sts, lookup);
+    if (error == 0 && evidence->sts.state != STS_NOT_ASKED)
+        error = sts_start(&lookup->sts_lookup, lookup->tools.sts, lookup->arena, evidence->domain,
+                          &lookup->query_budget, &evidence->sts, on_sts, lookup);
+    if (error == 0 && request->is_host)
+        advance(lookup);
+    return error;
 }
 
 int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
@@ -345,7 +343,7 @@ int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
     lookup->evidence.port = request->port;
     lookup->evidence.mx_ttl = UINT32_MAX;
     lookup->evidence.sts.ttl = UINT32_MAX;
-    if (request->is_host || tools->sts == NULL || request->port != tools->smtp_port)
+    if (tools->sts == NULL || request->port != tools->smtp_port)
         lookup->evidence.sts.state = STS_NOT_ASKED;
     error = arena_failed(lookup->arena) ? UV_ENOMEM : begin(lookup, request);
     if (error != 0) {

@@ -29,7 +29,7 @@ struct domain_tools {
 struct domain_request {
     const char *name; /* copied */
     uint16_t port;
-    bool is_host;         /* [host]: no MX lookup, no MTA-STS */
+    bool is_host;         /* [host]: no MX lookup; MTA-STS of the host's own name, RFC 8461 §3.4 */
     int64_t probed_after; /* results of probes seen before are asked anew: monotonic ms; 0: none */
 };
 

@@ -140,11 +140,9 @@ static const struct row rows[] = {
     {"hostile 43 a policy that covers one of two", MX_LISTED, false, "NN", 'E', "", nothing,
      "OK secure match=mx0.example.com:.example.net servername=hostname", "sts-enforce",
      {"Not covered by the policy", "mx1.example.com"}, {"Warning"}, {"mx line"}},
-    {"hostile 7 a policy that cannot be sent", MX_LISTED, false, "N", 'E', "", no_pattern,
-     "TEMP MTA-STS policy of example.com cannot be sent to Postfix: "
-     "a level that needs match= without it", "sts-enforce",
-     {"cannot be sent to Postfix: ", "keeps the mail in its queue"},
-     {"Postfix delivers"}, {NULL}},
+    {"A-44 a policy without a pattern for Postfix", MX_LISTED, false, "N", 'E', "", no_pattern,
+     "OK secure match=no-mx-matches-the-mta-sts-policy.invalid servername=hostname", "sts-enforce",
+     {"the policy covers none of the current mail hosts"}, {NULL}, {NULL}},
     {"secure where the certificate is bad", MX_LISTED, false, "N", 'E', "T", expired,
      "OK secure match=mx0.example.com:.example.net servername=hostname", "sts-enforce",
      {"Warning: mail may be deferred", "certificate has expired"}, {NULL}, {NULL}},
@@ -217,7 +215,7 @@ static const struct row rows[] = {
     {"implicit MX", MX_IMPLICIT, false, "U", 'n', "", nothing, "OK dane-only", "dane-full",
      {"has no MX record and is its own mail host"}, {"not signed"}, {NULL}},
     {"A-31 [host]", MX_SELF, false, "N", '-', "V", nothing, "OK verify servername=hostname",
-     "starttls-verified", {"the key names a host, not a domain"}, {NULL}, {NULL}},
+     "starttls-verified", {"MTA-STS was not asked"}, {NULL}, {NULL}},
 
     {"open: the MX", MX_UNKNOWN, false, "", '?', "", open_lookup,
      "TEMP MX lookup of example.com has not answered yet; try again shortly", "pending",
@@ -335,7 +333,7 @@ static void test_tree_holds_everything(void **state)
         "true,\"mx\":{\"state\":\"listed\",\"secure\":true,\"truncated\":false,\"ttl\":3600,"
         "\"why\":null},\"dane\":\"mixed\",\"mta_sts\":{\"state\":\"policy\",\"mode\":\"enforce\","
         "\"in_force\":true,\"id\":\"20240101\",\"max_age\":86400,\"mx\":[\"mx0.example.com\","
-        "\"*.example.net\"],\"lines\":[\"version: STSv1\",\"mode: enforce\","
+        "\"*.example.net\"],\"mx_left_out\":[],\"lines\":[\"version: STSv1\",\"mode: enforce\","
         "\"mx: mx0.example.com\",\"mx: "
         "*.example.net\"],\"fetched_s_ago\":0,\"ends_in_s\":86400,\"remembered_for_s\":86400,"
         "\"retry_in_s\":300,\"ttl\":3600,\"why\":\"why\"},\"starttls\":\"tls\",\"hosts\":["

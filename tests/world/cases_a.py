@@ -1,7 +1,7 @@
 """A. MTA-STS: record and policy."""
 
 import tap
-from case import case, table
+from case import NO_MX, case, table
 from policyhost import Policy, sts_text
 
 # The key is an unsigned domain whose mail host offers no STARTTLS: without MTA-STS the answer is NOTFOUND.
@@ -81,7 +81,18 @@ def policy_body(c, want, body, patterns=None):
     c.clear_mx()
     body = body.encode("utf-8").replace(b"MX", f"mx.{c.u}".encode())
     c.sts(*(one.replace("MX", f"mx.{c.u}") for one in patterns or ("MX",)), policy=Policy(body))
-    c.want(want)
+    if want:
+        c.want(want)
+
+
+def policy_left_out(c, want, body, patterns):
+    policy_body(c, None, body, patterns)
+    unfit, fit = patterns[0], f"mx.{c.u}"
+    c.do(lambda: c.must_be(f"OK secure match={fit} servername=hostname", c.ask()))
+    c.explained("what is left out", lambda e: e["evidence"]["mta_sts"]["mx_left_out"], [unfit])
+    c.explained("it says so", lambda e: " ".join(e["why"]), lambda why: "cannot be given to Postfix" in why and unfit in why)
+    c.check("logged once", lambda: [line for line in c.daemon.log().splitlines() if "event=sts-mx-left-out" in line and f"domain={c.u}" in line],
+            lambda lines: len(lines) == 1)
 
 
 GOOD = "version: STSv1\nmode: enforce\nmx: MX\nmax_age: 86400\n"
@@ -119,13 +130,19 @@ table("A-16", "policy", [("testing", "NF", GOOD.replace("enforce", "testing"))],
 table("A-16", "policy, testing = enforce", [("testing", "SEC", GOOD.replace("enforce", "testing"))], policy_body, daemon="testing-enforced")
 table("A-17", "max_age", [
     ("31557600", "SEC", GOOD.replace("86400", "31557600")),
-    ("31557601", "NF", GOOD.replace("86400", "31557601")),
+    ("31557601 counts as the greatest", "SEC", GOOD.replace("86400", "31557601")),
+    ("10 digits", "SEC", GOOD.replace("86400", "9999999999")),
     ("-1", "NF", GOOD.replace("86400", "-1")),
     ("xxx", "NF", GOOD.replace("86400", "xxx")),
     ("empty", "NF", GOOD.replace("86400", "")),
     ("11 digits", "NF", GOOD.replace("86400", "00000086400")),
 ], policy_body)
-table("A-18", "wildcard mx", [("goes out as a parent domain", "SEC", GOOD.replace("MX", "*.MX"), ("*.MX",))], policy_body)
+table("A-18", "wildcard mx", [("covers no MX at its own level", "SEC", GOOD.replace("MX", "*.MX"), ("*.MX",))], policy_body)
+UNFIT = ("198.51.100.66", "*.microsoft", "*.example", "hostname", "nexthop", "dot-nexthop", "x", "123", "*.1")
+table("A-44", "an mx that Postfix cannot be given", [(f"{one} beside a good one", "SEC", GOOD.replace("mx: MX", f"mx: {one}\nmx: MX"), (one, "MX"))
+                                                    for one in UNFIT], policy_left_out)
+table("A-44", "mx that Postfix cannot be given", [("alone", f"OK secure match={NO_MX} servername=hostname",
+                                                  GOOD.replace("mx: MX", "\n".join(f"mx: {one}" for one in UNFIT)), UNFIT)], policy_body)
 table("A-19", "U-label mx", [("makes the policy invalid", "NF", GOOD.replace("MX", "mäil.MX"))], policy_body)
 table("A-20 A-12", "several mx", [("in their order", "SEC", GOOD.replace("mx: MX", "mx: b.MX\nmx: *.MX\nmx: a.MX"),
                                    ("b.MX", "*.MX", "a.MX"))], policy_body)
@@ -214,11 +231,12 @@ def _(c):
                                              or "if-modified" in f.request.lower()], [])
 
 
-@case("A-31", "[host] looks up no MTA-STS")
+@case("A-31", "[host] on another port looks up no MTA-STS")
 def _(c):
     c.clear_mx()
     host = c.sts()
-    c.want("NF", key=f"[{c.u}]")
+    c.plain(f"@ A {c.world.clear.address}")
+    c.want("NF", key=f"[{c.u}]:587")
     c.check("TXT queries", lambda: c.world.tap.asked(f"_mta-sts.{c.u}"), 0)
     c.check("fetches", lambda: len(host.fetches), 0)
 

@@ -126,10 +126,10 @@ def _(c):
     c.clear_mx()
     mx = (f"mx.{c.u}", f"*.{c.u}")
     c.sts(*mx)
-    plain = f"OK secure match=mx.{c.u}:.{c.u} servername=hostname"
+    exact, plain = (f"OK secure match={names} servername=hostname" for names in (f"mx.{c.u}:.{c.u}", f"mx.{c.u}"))
     attributes = (f" policy_type=sts policy_domain={c.u} mx_host_pattern=mx.{c.u} mx_host_pattern=*.{c.u}" + sts_lines(sts_text(*mx)))
     for name in ("QUERYwithTLSRPT", "tlsrpt"):
-        c.want(plain + attributes, name=name)
+        c.want(exact + attributes, name=name)
     for name in ("policy", "QUERY", "postfix", "anything"):
         c.want(plain, name=name)
 

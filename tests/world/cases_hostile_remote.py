@@ -109,8 +109,8 @@ table("hostile-6", "charset", [
     ("BOM", lambda body: Policy(b"\xef\xbb\xbf" + body)),
     ("8-bit octets in a mode", lambda body: Policy(body.replace(b"enforce", b"enforc\xe9"))),
 ], bad_policy, **GROUP)
-INJECTED = ["a b.example", "a:b.example", "{a.example}", "a=b.example", "a,b.example", "a\0b.example", "hostname", "nexthop", "dot-nexthop", ".",
-            "*", "", "*.com", ".example.com", "a..example", "192.0.2.1", "[192.0.2.1]", "mx.example.", "-a.example", "a*.example", "*.*.example"]
+INJECTED = ["a b.example", "a:b.example", "{a.example}", "a=b.example", "a,b.example", "a\0b.example", ".",
+            "*", "", ".example.com", "a..example", "[192.0.2.1]", "mx.example.", "-a.example", "a*.example", "*.*.example"]
 table("hostile-7", "policy injection, mx", [
     (repr(mx), lambda body, mx=mx: Policy(sts_text("mx.good.example", mx))) for mx in INJECTED
 ], bad_policy, **GROUP)

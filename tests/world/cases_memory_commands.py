@@ -118,7 +118,7 @@ class Moved:
     @property
     def wanted(self):
         c = self.c
-        return {c.d: "OK dane-only", f"sts.{c.u}": secure((f"*.{c.u}",)), f"verify.{c.u}": "OK verify servername=hostname",
+        return {c.d: "OK dane-only", f"sts.{c.u}": secure((f"*.{c.u}",), f"clear.{c.u}"), f"verify.{c.u}": "OK verify servername=hostname",
                 f"encrypt.{c.u}": "OK encrypt"}
 
     def learn(self, one):

@@ -38,7 +38,7 @@ class Domains:
         """key -> answer."""
         c, found = self.c, {}
         for number in range(self.each):
-            found |= {f"dane{number}.{c.d}": "OK dane-only", f"sts{number}.{c.u}": secure((f"*.{c.u}",)),
+            found |= {f"dane{number}.{c.d}": "OK dane-only", f"sts{number}.{c.u}": secure((f"*.{c.u}",), f"clear.{c.u}"),
                       f"verify{number}.{c.u}": "OK verify servername=hostname", f"encrypt{number}.{c.u}": "OK encrypt"}
         return found
 

@@ -115,11 +115,11 @@ def replaced(c, want, patterns=None, **new):
     c.want("SEC")
     c.do(lambda: setattr(host, "policy", Policy(sts_text(*patterns, **new))))
     c.do(lambda: record(c, 2))
-    c.later("the new policy counts", lambda: c.ask() == (secure(patterns) if want == "SEC" else "NOTFOUND "))
+    c.later("the new policy counts", lambda: c.ask() == (secure(patterns, f"mx.{c.u}") if want == "SEC" else "NOTFOUND "))
     c.check("fetches", lambda: len(host.fetches), 2)
     looked_again(c, 2)
     c.check("fetches later", lambda: len(host.fetches), 2)
-    c.check("the answer stays", c.ask, lambda got: got == (secure(patterns) if want == "SEC" else "NOTFOUND "))
+    c.check("the answer stays", c.ask, lambda got: got == (secure(patterns, f"mx.{c.u}") if want == "SEC" else "NOTFOUND "))
 
 
 for _name, _want, _patterns, _new in (("other mx", "SEC", ("mx2", "*.pool"), {}), ("mode none", "NF", None, {"mode": "none"}),
