@@ -55,6 +55,8 @@ struct doctor_client {
     int ours;              /* index of the first map that leads to mxcryptd; -1: none */
     const char *map_error; /* the list makes no sense; else NULL */
     struct doctor_try ca_file, ca_path;
+    struct ip interfaces[2]; /* by inet_interfaces: see doctor_sources */
+    bool interfaces_unknown;
 };
 
 enum doctor_answer { DOCTOR_UNREACHABLE, DOCTOR_INSECURE, DOCTOR_SECURE };
@@ -102,9 +104,10 @@ struct doctor_facts {
     bool clock_known, clock_unsynchronised;
     int64_t now_s, built_s;
 
-    struct doctor_try port25;   /* BAD: error is ETIMEDOUT or ECONNREFUSED */
-    const char *ca_suggestion;  /* a CA file that exists */
-    const char *map_suggestion; /* the value of smtp_tls_policy_maps that suits */
+    struct doctor_try source[2]; /* probe-bind-address, probe-bind-address6; NOT_TRIED: not set */
+    struct doctor_try port25;    /* BAD: error is ETIMEDOUT or ECONNREFUSED */
+    const char *ca_suggestion;   /* a CA file that exists */
+    const char *map_suggestion;  /* the value of smtp_tls_policy_maps that suits */
 
     enum doctor_helo helo;
     char helo_name[HOSTNAME_MAX + 1]; /* found where none is configured; "": none */
@@ -114,6 +117,8 @@ struct doctor_facts {
 /* Makes clients of the services of facts->postfix: values, maps and which of them are ours. What
  * is tried is left NOT_TRIED. 0, or -1 without memory. Pure. */
 int doctor_clients(struct doctor_facts *facts, struct arena *arena);
+/* Asks the system for the names in inet_interfaces of those that matter. */
+void doctor_try_interfaces(struct doctor_facts *facts);
 /* True when a map leads to a `listen` address of the configuration. Pure: names are compared. */
 bool doctor_map_is_ours(const struct config *config, const struct postfix_map *map,
                         const char *queue_directory);
@@ -174,6 +179,8 @@ void doctor_judge_ca(struct doctor_report *report, const struct doctor_facts *fa
 void doctor_judge_security_level(struct doctor_report *report, const struct doctor_facts *facts);
 void doctor_judge_protocols(struct doctor_report *report, const struct doctor_facts *facts);
 void doctor_judge_ciphers(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_bind_address(struct doctor_report *report, const struct doctor_facts *facts);
+void doctor_judge_source(struct doctor_report *report, const struct doctor_facts *facts);
 
 /* ---- gathering ---- */
 

@@ -143,6 +143,7 @@ static int gather_postfix(struct doctor_facts *facts, struct arena *arena, const
         return -1;
     facts->map_suggestion =
         doctor_suggest_map(facts->config, postfix, &facts->postfix_version, arena);
+    doctor_try_interfaces(facts);
     for (size_t i = 0; i < facts->client_count; i++)
         find_by_file(&facts->clients[i], facts->config, arena);
     for (size_t i = 0; i < facts->client_count; i++)
@@ -237,6 +238,7 @@ int doctor_gather(struct doctor_facts *facts, struct arena *arena, const struct 
         return -1;
     gather_resolvers(facts, arena);
     gather_clock(facts);
+    doctor_gather_sources(facts);
     doctor_gather_port25(facts, options);
     doctor_gather_helo(facts);
     return arena_failed(arena) ? -1 : 0;

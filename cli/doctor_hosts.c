@@ -112,7 +112,17 @@ void doctor_gather_port25(struct doctor_facts *facts, const struct doctor_option
                 ips[count++] = found[k];
     }
     if (count > 0)
-        doctor_net_connect(&facts->port25, ips, count, prober->smtp_port);
+        doctor_net_connect(&facts->port25, &(struct doctor_targets){ips, count, prober->smtp_port,
+                                                                    prober->book.smtp.bind,
+                                                                    prober->book.smtp.bind6});
+}
+
+void doctor_gather_sources(struct doctor_facts *facts)
+{
+    const struct smtp_options *smtp = &facts->config->prober.book.smtp;
+
+    doctor_net_source(&facts->source[0], &smtp->bind);
+    doctor_net_source(&facts->source[1], &smtp->bind6);
 }
 
 /* ---- helo-name ---- */

@@ -295,6 +295,8 @@ static const struct check {
     {"resolver-local", OF_HOST, judge_resolver_local},
     {"postfix-resolver", OF_POSTFIX, judge_postfix_resolver},
     {"clock", OF_HOST, judge_clock},
+    {"bind-address", OF_PROBES, doctor_judge_bind_address},
+    {"probe-address", OF_HOST, doctor_judge_source},
     {"port-25", OF_HOST, judge_port25},
     {"helo-name", OF_HOST, judge_helo},
 };

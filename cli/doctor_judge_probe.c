@@ -1,9 +1,11 @@
 /*
  * doctor_judge_probe: whether mxcryptd's probes see what Postfix will see: the versions and ciphers
- * of TLS that each smtp(8) service takes at encrypt and above. See doctor.h. Pure.
+ * of TLS that each smtp(8) service takes at encrypt and above, and the address it connects from.
+ * See doctor.h. Pure.
  *
  * Postfix's words are those of mxcryptd.conf, so that the line that suits can be told as it is.
  */
+#define _GNU_SOURCE /* strcasestr */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -184,4 +186,106 @@ void doctor_judge_ciphers(struct doctor_report *report, const struct doctor_fact
     for (size_t i = 0; i < facts->client_count; i++)
         if (matters(facts, &facts->clients[i], POSTFIX_MANDATORY_CIPHERS))
             ciphers(report, facts->config, &facts->clients[i]);
+}
+
+/* ---- source addresses ---- */
+
+/* One family's. */
+struct source {
+    const char *key;                  /* ours */
+    enum postfix_parameter parameter; /* Postfix's */
+    const struct ip *ours;            /* family 0: the kernel's choice */
+    size_t interface;                 /* its place in client->interfaces */
+};
+
+static const char *source_text(struct arena *arena, const struct ip *ip, const char *from)
+{
+    char text[IP_TEXT_MAX];
+
+    if (ip->family == 0)
+        return "any address";
+    return arena_printf(arena, "%s (%s)", ip_text(ip, text), from);
+}
+
+static const char *source_fix(struct arena *arena, const struct source *source,
+                              const struct ip *theirs)
+{
+    char text[IP_TEXT_MAX];
+
+    if (theirs->family == 0)
+        return arena_printf(arena, "%s = %s (or no %s in mxcryptd.conf)",
+                            postfix_parameter_name(source->parameter), ip_text(source->ours, text),
+                            source->key);
+    return arena_printf(arena, "%s = %s, in mxcryptd.conf", source->key, ip_text(theirs, text));
+}
+
+static void compare_source(struct doctor_report *report, const struct source *source,
+                           const struct doctor_client *client)
+{
+    const char *value = value_of(client, source->parameter), *from;
+    struct ip theirs = client->interfaces[source->interface];
+
+    from = *value == '\0' ? "inet_interfaces" : postfix_parameter_name(source->parameter);
+    if (*value != '\0' && !ip_parse(&theirs, value)) {
+        doctor_find(report, DOCTOR_ERROR, client->where,
+                    arena_printf(report->arena, "%s = %.100s is no address", from, value),
+                    arena_printf(report->arena, "%s = an address of this host", from));
+        return;
+    }
+    if (theirs.family == source->ours->family &&
+        (theirs.family == 0 || ip_equal(&theirs, source->ours)))
+        return;
+    doctor_find(report, DOCTOR_WARNING, client->where,
+                arena_printf(report->arena,
+                             "smtp(8) connects from %s, and the probes from %s: a server that "
+                             "treats addresses differently is judged wrongly",
+                             source_text(report->arena, &theirs, from),
+                             source_text(report->arena, source->ours, source->key)),
+                source_fix(report->arena, source, &theirs));
+}
+
+/* inet_protocols; an empty list means all. */
+static bool has_protocol(const struct doctor_client *client, const char *name)
+{
+    const char *list = value_of(client, POSTFIX_INET_PROTOCOLS);
+
+    return *list == '\0' || strcasestr(list, "all") != NULL || strcasestr(list, name) != NULL;
+}
+
+static void bind_address(struct doctor_report *report, const struct config *config,
+                         const struct doctor_client *client)
+{
+    const struct smtp_options *smtp = &config->prober.book.smtp;
+    const struct source ipv4 = {"probe-bind-address", POSTFIX_BIND_ADDRESS, &smtp->bind, 0};
+    const struct source ipv6 = {"probe-bind-address6", POSTFIX_BIND_ADDRESS6, &smtp->bind6, 1};
+
+    if (client->interfaces_unknown) {
+        doctor_not_made(report, "a name in inet_interfaces has no address");
+        return;
+    }
+    if (has_protocol(client, "ipv4"))
+        compare_source(report, &ipv4, client);
+    if (has_protocol(client, "ipv6"))
+        compare_source(report, &ipv6, client);
+}
+
+void doctor_judge_bind_address(struct doctor_report *report, const struct doctor_facts *facts)
+{
+    for (size_t i = 0; i < facts->client_count; i++)
+        if (matters(facts, &facts->clients[i], POSTFIX_BIND_ADDRESS))
+            bind_address(report, facts->config, &facts->clients[i]);
+}
+
+void doctor_judge_source(struct doctor_report *report, const struct doctor_facts *facts)
+{
+    static const char *const keys[] = {"probe-bind-address", "probe-bind-address6"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (facts->config->prober.probe && facts->source[i].state == DOCTOR_BAD)
+            doctor_find(report, DOCTOR_ERROR, "",
+                        arena_printf(report->arena,
+                                     "%s cannot be used (%s): nothing is probed over its family",
+                                     keys[i], facts->source[i].why),
+                        arena_printf(report->arena,
+                                     "%s = an address of this host, in mxcryptd.conf", keys[i]));
 }

@@ -185,20 +185,48 @@ int doctor_net_own_name(char out[HOSTNAME_MAX + 1], char why[DOCTOR_WHY_MAX])
 
 /* ---- port 25 ---- */
 
-/* A socket whose connection is under way, or -1 with errno. */
-static int begin_connect(const struct ip *ip, uint16_t port)
+static socklen_t fill_name(struct sockaddr_storage *out, const struct ip *ip, uint16_t port)
 {
-    struct sockaddr_in name4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 name6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    bool is4 = ip->family == 4;
-    int fd = socket(is4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;
+    struct sockaddr_in *in4 = (struct sockaddr_in *)(void *)out;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
 
-    memcpy(&name4.sin_addr, ip->octets, 4);
-    memcpy(&name6.sin6_addr, ip->octets, 16);
-    if (fd < 0 ||
-        connect(fd, is4 ? (const void *)&name4 : (const void *)&name6,
-                is4 ? (socklen_t)sizeof name4 : (socklen_t)sizeof name6) == 0 ||
-        errno == EINPROGRESS)
+    memset(out, 0, sizeof *out);
+    if (ip->family == 4) {
+        in4->sin_family = AF_INET;
+        in4->sin_port = htons(port);
+        memcpy(&in4->sin_addr, ip->octets, 4);
+        return sizeof *in4;
+    }
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(port);
+    memcpy(&in6->sin6_addr, ip->octets, 16);
+    return sizeof *in6;
+}
+
+/* A socket bound to the address, if that is one; -1 with errno. */
+static int open_socket(uint8_t family, const struct ip *source)
+{
+    struct sockaddr_storage name;
+    int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, error;
+    int fd = socket(family == 4 ? AF_INET : AF_INET6, type, 0);
+
+    if (fd < 0 || source->family == 0 ||
+        bind(fd, (const struct sockaddr *)&name, fill_name(&name, source, 0)) == 0)
+        return fd;
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A socket whose connection is under way, or -1 with errno. */
+static int begin_connect(const struct ip *ip, uint16_t port, const struct ip *source)
+{
+    struct sockaddr_storage name;
+    socklen_t length = fill_name(&name, ip, port);
+    int fd = open_socket(ip->family, source), error;
+
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&name, length) == 0 || errno == EINPROGRESS)
         return fd;
     error = errno;
     close(fd);
@@ -241,14 +269,17 @@ static int await_connect(struct pollfd *fds, nfds_t count, int error)
     return open > 0 ? ETIMEDOUT : error;
 }
 
-void doctor_net_connect(struct doctor_try *out, const struct ip *ips, size_t count, uint16_t port)
+void doctor_net_connect(struct doctor_try *out, const struct doctor_targets *targets)
 {
     struct pollfd fds[DOCTOR_HOSTS_MAX * DOCTOR_ADDRESSES_MAX];
-    size_t asked = count < sizeof fds / sizeof fds[0] ? count : sizeof fds / sizeof fds[0];
+    size_t room = sizeof fds / sizeof fds[0], asked = targets->count < room ? targets->count : room;
     int error = EADDRNOTAVAIL;
 
     for (size_t i = 0; i < asked; i++) {
-        fds[i] = (struct pollfd){.fd = begin_connect(&ips[i], port), .events = POLLOUT};
+        const struct ip *ip = &targets->ips[i];
+        const struct ip *source = ip->family == 4 ? &targets->source : &targets->source6;
+
+        fds[i] = (struct pollfd){.fd = begin_connect(ip, targets->port, source), .events = POLLOUT};
         if (fds[i].fd < 0)
             error = errno;
     }
@@ -260,6 +291,21 @@ void doctor_net_connect(struct doctor_try *out, const struct ip *ips, size_t cou
     if (error != 0)
         snprintf(out->why, sizeof out->why, "%s at all %zu addresses that were tried",
                  strerror(error), asked);
+}
+
+void doctor_net_source(struct doctor_try *out, const struct ip *source)
+{
+    int fd = source->family == 0 ? -1 : open_socket(source->family, source);
+
+    *out = (struct doctor_try){.state = DOCTOR_NOT_TRIED};
+    if (source->family == 0)
+        return;
+    out->state = fd >= 0 ? DOCTOR_GOOD : DOCTOR_BAD;
+    out->error = fd >= 0 ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    else
+        snprintf(out->why, sizeof out->why, "%s", strerror(out->error));
 }
 
 /* ---- this host ---- */

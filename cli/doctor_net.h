@@ -16,7 +16,17 @@ int doctor_net_addresses(struct ip out[DOCTOR_ADDRESSES_MAX], const struct dns_o
 /* This host's own full name, as the prober finds it: 1, 0 when it has none, -1 when that could not
  * be found out, with why. */
 int doctor_net_own_name(char out[HOSTNAME_MAX + 1], char why[DOCTOR_WHY_MAX]);
+/* Where to connect to, and from: the source address per family, family 0 for the kernel's choice.
+ */
+struct doctor_targets {
+    const struct ip *ips;
+    size_t count;
+    uint16_t port;
+    struct ip source, source6;
+};
 /* Connects to all of them at once: GOOD when one connection is made. */
-void doctor_net_connect(struct doctor_try *out, const struct ip *ips, size_t count, uint16_t port);
+void doctor_net_connect(struct doctor_try *out, const struct doctor_targets *targets);
+/* Whether connections can come from that address; NOT_TRIED for family 0. */
+void doctor_net_source(struct doctor_try *out, const struct ip *source);
 /* Whether the address is one of this host's. */
 bool doctor_net_is_here(const struct ip *ip);

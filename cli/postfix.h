@@ -43,7 +43,11 @@
     X(MANDATORY_EXCLUDE, "smtp_tls_mandatory_exclude_ciphers")                                     \
     X(EXCLUDE_CIPHERS, "smtp_tls_exclude_ciphers")                                                 \
     X(HIGH_CIPHERS, "tls_high_cipherlist")                                                         \
-    X(MEDIUM_CIPHERS, "tls_medium_cipherlist")
+    X(MEDIUM_CIPHERS, "tls_medium_cipherlist")                                                     \
+    X(BIND_ADDRESS, "smtp_bind_address")                                                           \
+    X(BIND_ADDRESS6, "smtp_bind_address6")                                                         \
+    X(INET_INTERFACES, "inet_interfaces")                                                          \
+    X(INET_PROTOCOLS, "inet_protocols")
 
 enum postfix_parameter {
 #define X(id, name) POSTFIX_##id,

@@ -29,6 +29,7 @@ static const char *find_out(struct postfix_lines *lines, struct doctor_facts *fa
         lines->chrooted = lines->chrooted || facts->clients[i].chrooted;
         lines->asks = lines->asks || (facts->clients[i].main && facts->clients[i].ours >= 0);
     }
+    doctor_try_interfaces(facts);
     doctor_compare_probes(report, arena, facts);
     lines->compared = report;
     return arena_failed(arena) ? "no memory" : NULL;

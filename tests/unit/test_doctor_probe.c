@@ -1,4 +1,5 @@
 /* doctor: whether the probes see what Postfix will see; one difference a row. */
+#include "cli/doctor_sources.h"
 #include "tests/unit/doctor_world.h"
 
 FAULT(sound)
@@ -110,6 +111,81 @@ FAULT(excluded_of_a_service)
     add_overridden(world, "slow", POSTFIX_MANDATORY_EXCLUDE, "kRSA");
 }
 
+FAULT(bound_in_main)
+{
+    set_main(world, POSTFIX_BIND_ADDRESS, "192.0.2.9");
+}
+
+FAULT(bound_in_both)
+{
+    load_config(world, SOUND_CONFIG "probe-bind-address = 192.0.2.9\n");
+    bound_in_main(world);
+}
+
+FAULT(bound_elsewhere)
+{
+    load_config(world, SOUND_CONFIG "probe-bind-address = 192.0.2.8\n");
+    bound_in_main(world);
+}
+
+FAULT(bound_in_ours)
+{
+    load_config(world, SOUND_CONFIG "probe-bind-address6 = 2001:db8::9\n");
+    make_clients(world);
+}
+
+FAULT(bound_of_a_service)
+{
+    add_overridden(world, "slow", POSTFIX_BIND_ADDRESS6, "2001:DB8:0::9");
+}
+
+FAULT(bound_without_ipv6)
+{
+    world->postfix.values[POSTFIX_INET_PROTOCOLS] = "ipv4";
+    set_main(world, POSTFIX_BIND_ADDRESS6, "2001:db8::9");
+}
+
+FAULT(bound_to_nonsense)
+{
+    set_main(world, POSTFIX_BIND_ADDRESS, "mail.example");
+}
+
+FAULT(bound_without_probes)
+{
+    load_config(world, SOUND_CONFIG "probe = no\n");
+    bound_in_main(world);
+}
+
+FAULT(one_interface)
+{
+    make_clients(world);
+    assert_true(ip_parse(&world->facts.clients[0].interfaces[0], "192.0.2.7"));
+}
+
+FAULT(one_interface_in_both)
+{
+    load_config(world, SOUND_CONFIG "probe-bind-address = 192.0.2.7\n");
+    one_interface(world);
+}
+
+FAULT(one_interface_and_bound)
+{
+    load_config(world, SOUND_CONFIG "probe-bind-address = 192.0.2.9\n");
+    world->postfix.values[POSTFIX_BIND_ADDRESS] = "192.0.2.9";
+    one_interface(world);
+}
+
+FAULT(interface_unknown)
+{
+    make_clients(world);
+    world->facts.clients[0].interfaces_unknown = true;
+}
+
+FAULT(source_away)
+{
+    world->facts.source[1] = tried_bad(EADDRNOTAVAIL, "Cannot assign requested address");
+}
+
 static const struct doctor_row rows[] = {
     {"G-18 nothing is planted", sound, NULL, NULL, NULL},
     {"G-18 protocols in main.cf", floor_in_main,
@@ -150,10 +226,97 @@ static const struct doctor_row rows[] = {
      "fewer exclusions", NULL},
     {"G-18 ciphers of a service", excluded_of_a_service,
      "tls-ciphers error: ", "tls-ciphers = medium !kRSA, in", NULL},
+    {"smtp_bind_address", bound_in_main,
+     "bind-address warning: smtp(8) connects from 192.0.2.9 (smtp_bind_address), and the probes "
+     "from any address:",
+     "probe-bind-address = 192.0.2.9, in mxcryptd.conf", NULL},
+    {"smtp_bind_address, the same", bound_in_both, NULL, NULL, NULL},
+    {"smtp_bind_address, another", bound_elsewhere,
+     "bind-address warning: smtp(8) connects from 192.0.2.9 (smtp_bind_address), and the probes "
+     "from 192.0.2.8 (probe-bind-address)",
+     "probe-bind-address = 192.0.2.9, in", NULL},
+    {"probe-bind-address6 alone", bound_in_ours,
+     "bind-address warning: smtp(8) connects from any address, and the probes from 2001:db8::9",
+     "smtp_bind_address6 = 2001:db8::9 (or no probe-bind-address6 in mxcryptd.conf)", NULL},
+    {"smtp_bind_address6 of a service", bound_of_a_service,
+     "bind-address warning: smtp(8) connects from 2001:db8::9 (smtp_bind_address6)",
+     "probe-bind-address6 = 2001:db8::9, in", NULL},
+    {"smtp_bind_address6 without IPv6", bound_without_ipv6, NULL, NULL, NULL},
+    {"smtp_bind_address is a name", bound_to_nonsense,
+     "bind-address error: smtp_bind_address = mail.example is no address", "an address", NULL},
+    {"smtp_bind_address without probes", bound_without_probes, NULL, NULL, NULL},
+    {"one address in inet_interfaces", one_interface,
+     "bind-address warning: smtp(8) connects from 192.0.2.7 (inet_interfaces)",
+     "probe-bind-address = 192.0.2.7, in", NULL},
+    {"one address in inet_interfaces, the same", one_interface_in_both, NULL, NULL, NULL},
+    {"smtp_bind_address goes before inet_interfaces", one_interface_and_bound, NULL, NULL, NULL},
+    {"inet_interfaces cannot be resolved", interface_unknown, NULL, NULL, "bind-address"},
+    {"probe-bind-address6 is not here", source_away,
+     "probe-address error: probe-bind-address6 cannot be used (Cannot assign requested address)",
+     "probe-bind-address6 = an address of this host", NULL},
 };
+
+/* mail.example has one address of each family, two.example two of IPv4. */
+static int resolve(const char *name, struct ip *out, size_t max)
+{
+    assert_true(max >= 2);
+    if (strcmp(name, "mail.example") == 0)
+        return ip_parse(&out[0], "192.0.2.1") && ip_parse(&out[1], "2001:db8::1") ? 2 : -1;
+    if (strcmp(name, "two.example") == 0)
+        return ip_parse(&out[0], "192.0.2.1") && ip_parse(&out[1], "192.0.2.2") ? 2 : -1;
+    return -1;
+}
+
+static const struct source_row {
+    const char *name, *interfaces;
+    const char *ipv4, *ipv6; /* "": none */
+    bool unknown;
+} source_rows[] = {
+    {"inet_interfaces: all", "all", "", "", false},
+    {"inet_interfaces: loopback-only", "loopback-only", "", "", false},
+    {"inet_interfaces: one address", "192.0.2.5", "192.0.2.5", "", false},
+    {"inet_interfaces: one of each family", "192.0.2.5, [2001:db8::5]", "192.0.2.5", "2001:db8::5",
+     false},
+    {"inet_interfaces: two of a family", "192.0.2.5 192.0.2.6 2001:db8::5", "", "2001:db8::5",
+     false},
+    {"inet_interfaces: the same twice", "192.0.2.5, 192.0.2.5", "192.0.2.5", "", false},
+    {"inet_interfaces: loopback", "127.0.0.1, [::1]", "", "", false},
+    {"inet_interfaces: loopback and another", "127.0.0.1, 192.0.2.5", "", "", false},
+    {"inet_interfaces: a name", "mail.example", "192.0.2.1", "2001:db8::1", false},
+    {"inet_interfaces: a name and its address", "mail.example, 192.0.2.1", "192.0.2.1",
+     "2001:db8::1", false},
+    {"inet_interfaces: a name of two addresses", "two.example", "", "", false},
+    {"inet_interfaces: an unknown name", "192.0.2.5, no.example", "", "", true},
+    {"inet_interfaces: nothing", "", "", "", false},
+};
+
+static void test_source(void **state)
+{
+    const struct source_row *row = *state;
+    char text[IP_TEXT_MAX];
+    struct ip got[2];
+
+    assert_int_equal(doctor_sources(got, row->interfaces, resolve), !row->unknown);
+    assert_string_equal(got[0].family == 0 ? "" : ip_text(&got[0], text), row->ipv4);
+    assert_string_equal(got[1].family == 0 ? "" : ip_text(&got[1], text), row->ipv6);
+}
+
+static void most_interfaces(void **state)
+{
+    char text[(DOCTOR_INTERFACES_MAX + 1) * 16] = "";
+    struct ip got[2];
+
+    (void)state;
+    for (int i = 0; i < DOCTOR_INTERFACES_MAX + 1; i++) {
+        sprintf(text + strlen(text), "192.0.2.%d ", i + 1);
+        assert_int_equal(doctor_sources(got, text, resolve), i < DOCTOR_INTERFACES_MAX);
+    }
+}
 
 int main(void)
 {
     ROWS_ADD(rows, test_doctor_row);
+    ROWS_ADD(source_rows, test_source);
+    ROWS_ADD_TEST(most_interfaces);
     return rows_run("doctor_probe");
 }

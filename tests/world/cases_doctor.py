@@ -28,7 +28,7 @@ SOCKET = f"socketmap:unix:mxcrypt/policy.sock:{NAME}"
 INET = f"socketmap:inet:127.0.0.1:{INET_PORT}:{NAME}"
 WARNINGS, ERRORS = 1, 2
 CHECKS = {"config", "rules", "daemon", "postfix", "map", "map-name", "map-order", "proxy", "socket", "dns-support", "host-lookup", "insecure-mx", "ca",
-          "security-level", "tls-protocols", "tls-ciphers", "resolver", "resolver-local", "postfix-resolver", "clock", "port-25", "helo-name"}
+          "security-level", "tls-protocols", "tls-ciphers", "bind-address", "probe-address", "resolver", "resolver-local", "postfix-resolver", "clock", "port-25", "helo-name"}
 TAPS = {}
 TAPS_LOCK = threading.Lock()
 
@@ -432,6 +432,37 @@ def _(c):
                         "smtp_tls_mandatory_exclude_ciphers": "MD5, kRSA"}
     set_up.options += ["tls-protocols=>=TLSv1.2", "tls-ciphers=high !MD5 !kRSA"]
     sound(c, set_up)
+
+
+fault("smtp_bind_address", "bind-address", "warning", "main.cf: smtp(8) connects from 198.51.100.16 (smtp_bind_address)",
+      "probe-bind-address = 198.51.100.16, in mxcryptd.conf")(settings(smtp_bind_address="198.51.100.16"))
+fault("one address in inet_interfaces, by a name", "bind-address", "warning", "main.cf: smtp(8) connects from 198.51.100.1 (inet_interfaces)",
+      "probe-bind-address = 198.51.100.1, in mxcryptd.conf")(lambda c, set_up: set_up.settings.update(inet_interfaces=f"here.{c.d}"))
+
+
+@fault("smtp_bind_address6 of one service", "bind-address", "warning", "master.cf service slow: smtp(8) connects from fd00::25 (smtp_bind_address6)",
+       "probe-bind-address6 = fd00::25, in mxcryptd.conf")
+def _(_c, set_up):
+    set_up.services.append(("slow", {"smtp_bind_address6": "fd00::25", "inet_protocols": "all"}, True))
+
+
+@fault("probe-bind-address that this host does not have", "probe-address", "error", "probe-bind-address cannot be used", "probe-bind-address =")
+def _(c, set_up):
+    set_up.settings["smtp_bind_address"] = "192.0.2.1"
+    set_up.options.append("probe-bind-address=192.0.2.1")
+    c.server("mx.example", address="2001:db8::27")
+    set_up.mail_hosts = ["2001:db8::27"]
+
+
+@doctor_case("doctor: probe-bind-address as smtp_bind_address: nothing is found, and port 25 is tried from it")
+def _(c):
+    set_up = SetUp(c)
+    set_up.settings["smtp_bind_address"] = "198.51.100.16"
+    set_up.options.append("probe-bind-address=198.51.100.16")
+    server = c.server("mx.example")
+    set_up.mail_hosts = [server.address]
+    sound(c, set_up)
+    c.check("connections came from", lambda: {one.client for one in server.connections}, {"198.51.100.16"})
 
 
 @doctor_case("postfix-config: tells the line of mxcryptd.conf that Postfix's settings for TLS ask for, of each service")

@@ -17,7 +17,7 @@ import tap
 import tlsrpt
 
 LOCAL_NETS = ("198.51.100.1/24", "198.18.0.1/15", "203.0.113.1/24", "10.0.0.1/8", "192.168.0.1/16", "169.254.169.254/16")
-LOCAL_ADDRESSES6 = ("2001:db8::25/128", "2001:db8::26/128", "fd00::25/128")
+LOCAL_ADDRESSES6 = ("2001:db8::25/128", "2001:db8::26/128", "2001:db8::27/128", "fd00::25/128")
 POLICY_ADDRESS = "198.51.100.80"
 TAP_ADDRESS = "127.0.0.53"
 HELO_NAME = "prober.world.signed"
