@@ -163,7 +163,7 @@ static enum step step_start(struct dns_query *query)
 static enum step step_queued(struct dns_query *query)
 {
     if (query->event == DNS_EVENT_TIMEOUT) {
-        note(query, DNS_FAILURE_LOCAL, "too many lookups are waiting");
+        note(query, DNS_FAILURE_QUEUE, dns_start_why(UV_ENOBUFS));
         return go_fail(query);
     }
     if (query->event != DNS_EVENT_SLOT)

@@ -255,8 +255,10 @@ int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, cons
 {
     struct dns_query *query;
 
-    if (dns->stats.queued >= DNS_QUEUE_MAX)
-        return UV_ENOMEM;
+    if (dns->stats.queued >= DNS_QUEUE_MAX) {
+        dns->stats.by_failure[DNS_FAILURE_QUEUE]++;
+        return UV_ENOBUFS;
+    }
     refresh_servers(dns);
     query = query_new(dns, arena, name, type);
     if (query == NULL)
@@ -273,6 +275,11 @@ int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, cons
     dns_query_run(query);
     dns_pump(dns);
     return 0;
+}
+
+const char *dns_start_why(int error)
+{
+    return error == UV_ENOBUFS ? "too many DNS lookups are waiting" : "no memory";
 }
 
 void dns_cancel(struct dns_query *query)

@@ -55,9 +55,12 @@ typedef void (*dns_done)(void *context, const struct dns_answer *answer);
 
 /*
  * Looks up (name, type). `done` is called exactly once, later, with an answer that lives in
- * `arena`, unless an error is returned (UV_ENOMEM) or dns_cancel comes first. A name that cannot
- * be asked gives DNS_NXDOMAIN, insecure. The query frees itself after `done` has returned.
+ * `arena`, unless an error is returned (UV_ENOMEM, UV_ENOBUFS when too many wait) or dns_cancel
+ * comes first. A name that cannot be asked gives DNS_NXDOMAIN, insecure. The query frees itself
+ * after `done` has returned.
  */
 int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, const char *name,
               enum dns_type type, dns_done done, void *context);
 void dns_cancel(struct dns_query *query);
+/* An error of dns_start in words; static. */
+const char *dns_start_why(int error);

@@ -216,6 +216,7 @@ static void address_probe(struct host_slot *host_slot, struct slot *slot)
     };
     const struct starttls_result *known;
     const char *why = reason_to_skip(lookup, host, slot->address);
+    int error;
 
     if (why != NULL) {
         address_skip(slot->address, why);
@@ -232,10 +233,12 @@ static void address_probe(struct host_slot *host_slot, struct slot *slot)
             slot->address->starttls.state = STARTTLS_UNKNOWN;
         return;
     }
-    if (book_ask(&slot->waiter, lookup->tools.book, &target, lookup->probed_after, on_probe,
-                 slot) != 0) {
+    error =
+        book_ask(&slot->waiter, lookup->tools.book, &target, lookup->probed_after, on_probe, slot);
+    if (error != 0) {
         slot->waiter = NULL;
-        slot->address->starttls.detail = "too many probes are waiting";
+        slot->address->starttls.detail =
+            error == UV_ENOBUFS ? "too many probes are waiting" : "no memory";
     }
 }
 

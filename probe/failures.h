@@ -12,7 +12,8 @@
     X(RCODE, "other-rcode")                                                                        \
     X(MALFORMED, "malformed")                                                                      \
     X(NETWORK, "network") /* the system's error, as "connection refused" */                        \
-    X(LOCAL, "local")     /* this side: memory, descriptors, the queue */
+    X(QUEUE, "queue")     /* too many lookups wait for a socket */                                 \
+    X(LOCAL, "local")     /* this side: memory, descriptors */
 
 /* Fetches of MTA-STS policies that gave none. */
 #define FETCH_FAILURES(X)                                                                          \

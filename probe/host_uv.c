@@ -71,6 +71,8 @@ struct host_lookup {
 
 static const struct dns_answer no_budget = {.outcome = DNS_FAILED, .why = "query budget used up"};
 static const struct dns_answer no_memory = {.outcome = DNS_FAILED, .why = "no memory"};
+static const struct dns_answer no_room = {.outcome = DNS_FAILED,
+                                          .why = "too many DNS lookups are waiting"};
 static const struct dns_answer no_answer = {.outcome = DNS_FAILED, .why = "no answer in time"};
 
 static void host_run(struct host_lookup *lookup);
@@ -89,15 +91,17 @@ static void on_answer(void *context, const struct dns_answer *answer)
 static void ask(struct host_lookup *lookup, struct slot *slot, const char *name, enum dns_type type)
 {
     const struct host_request *request = &lookup->request;
+    int error = UV_ENOMEM;
 
     *slot = (struct slot){.lookup = lookup, .answer = &no_budget};
     if (*request->query_budget == 0)
         return;
     --*request->query_budget;
     slot->answer = NULL;
-    if (name == NULL ||
-        dns_start(&slot->query, request->dns, request->arena, name, type, on_answer, slot) != 0)
-        slot->answer = &no_memory;
+    if (name != NULL)
+        error = dns_start(&slot->query, request->dns, request->arena, name, type, on_answer, slot);
+    if (error != 0)
+        slot->answer = error == UV_ENOBUFS ? &no_room : &no_memory;
 }
 
 static void stop(struct slot *slot)

@@ -162,6 +162,7 @@ static void ask(struct sts_lookup *lookup, struct question *question, const char
                 enum dns_type type)
 {
     unsigned *budget = lookup->query_budget;
+    int error = UV_ENOMEM;
 
     question->lookup = lookup;
     question->failure = "too many DNS queries for one domain";
@@ -169,10 +170,10 @@ static void ask(struct sts_lookup *lookup, struct question *question, const char
         return;
     if (budget != NULL)
         (*budget)--;
-    question->failure = "out of memory for a DNS query";
     if (name != NULL)
-        dns_start(&question->query, lookup->sts->options.dns, lookup->arena, name, type, answered,
-                  question);
+        error = dns_start(&question->query, lookup->sts->options.dns, lookup->arena, name, type,
+                          answered, question);
+    question->failure = error == 0 ? NULL : dns_start_why(error);
 }
 
 static void give_up(struct question *question)
@@ -324,9 +325,11 @@ static enum step step_fetch(struct sts_lookup *lookup)
 {
     const struct https_result *response = lookup->response;
     const char *why;
+    int error;
 
-    if (lookup->fresh && start_fetch(lookup) != 0)
-        return fail_here(lookup, "too many policy fetches under way");
+    if (lookup->fresh && (error = start_fetch(lookup)) != 0)
+        return fail_here(lookup, error == UV_ENOBUFS ? "too many policy fetches under way"
+                                                     : "no memory for the policy fetch");
     if (lookup->expired) {
         https_cancel(lookup->fetch);
         lookup->fetch = NULL;

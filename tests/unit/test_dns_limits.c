@@ -46,7 +46,33 @@ static void test_queue_deadline(void **state)
     assert_int_equal(uv_timer_get_repeat(&waiting->timer), 0);
     uv_timer_start(&waiting->timer, waiting->timer.timer_cb, 0, 0); /* thirty seconds went by */
     await(f, 1);
-    assert_string_equal(f->answers[0]->why, "too many lookups are waiting");
+    assert_string_equal(f->answers[0]->why, "too many DNS lookups are waiting");
+    assert_int_equal(f->answers[0]->failure, DNS_FAILURE_QUEUE);
+}
+
+/* That there are too many is not that there is no memory. */
+static void test_queue_limit(void **state)
+{
+    static const struct responder_line silent[] = {{A_LINE, .silent = true}};
+    struct fixture *f = *state;
+    struct dns_query *query;
+
+    f->options.in_flight_max = 1;
+    add_server(f, silent, COUNT(silent));
+    open_dns(f);
+    ask(f, "mx.example", DNS_A); /* the one in flight */
+    f->dns->stats.queued = DNS_QUEUE_MAX - 1;
+    ask(f, "mx.example", DNS_A);
+    assert_int_equal(f->dns->stats.queued, DNS_QUEUE_MAX);
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(dns_start(&query, f->dns, f->arena, "mx.example", DNS_A, NULL, NULL),
+                         UV_ENOBUFS);
+        assert_int_equal(stats_of(f).by_failure[DNS_FAILURE_QUEUE], i);
+        assert_int_equal(stats_of(f).by_failure[DNS_FAILURE_LOCAL], 0);
+    }
+    assert_string_equal(dns_start_why(UV_ENOBUFS), "too many DNS lookups are waiting");
+    assert_string_equal(dns_start_why(UV_ENOMEM), "no memory");
+    f->dns->stats.queued = 1;
 }
 
 static void test_cancel(void **state)
@@ -220,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_queue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_queue_deadline, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_queue_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancel_in_every_state, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_close_in_callback, set_up, tear_down),

@@ -1,6 +1,7 @@
 /* host_uv: limits, budget, cancelling, and details beside the rows of test_host.c. */
 #include "probe/host_uv.h"
 
+#include "probe/dns_query_uv.h"
 #include "tests/unit/host_fixture.h"
 
 static void test_addresses(void **state)
@@ -23,6 +24,20 @@ static void test_addresses(void **state)
     assert_true(f->host.address_secure);
     assert_int_equal(f->host.ttl, 30);
     assert_int_equal(f->host.addresses[0].starttls.state, STARTTLS_UNKNOWN);
+    close_fixture(f);
+}
+
+static void test_full_queue(void **state)
+{
+    static const struct responder_line lines[] = {A_SECURE, AAAA_NOTHING, TLSA_GOOD};
+    struct fixture *f = open_fixture(lines, COUNT(lines));
+
+    (void)state;
+    f->dns->stats.queued = DNS_QUEUE_MAX;
+    look_up(f);
+    f->dns->stats.queued = 0;
+    assert_int_equal(f->host.dane, HOST_DANE_LOST);
+    assert_string_equal(f->host.why, "address lookup mx.example: too many DNS lookups are waiting");
     close_fixture(f);
 }
 
@@ -239,11 +254,17 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_address_limit),
-        cmocka_unit_test(test_tlsa_limit),    cmocka_unit_test(test_short_tlsa),
-        cmocka_unit_test(test_order_of_tlsa), cmocka_unit_test(test_port),
-        cmocka_unit_test(test_without_dane),  cmocka_unit_test(test_name_without_room),
-        cmocka_unit_test(test_budget),        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_address_limit),
+        cmocka_unit_test(test_tlsa_limit),
+        cmocka_unit_test(test_short_tlsa),
+        cmocka_unit_test(test_order_of_tlsa),
+        cmocka_unit_test(test_port),
+        cmocka_unit_test(test_without_dane),
+        cmocka_unit_test(test_name_without_room),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_no_memory),
     };
 

@@ -4,6 +4,7 @@
  */
 #include "probe/sts_uv.h"
 
+#include "probe/dns_query_uv.h"
 #include "tests/unit/sts_world.h"
 
 struct row {
@@ -175,6 +176,19 @@ static void the_policy_host_is_looked_up(void **state)
     }
 }
 
+static void a_full_queue_is_said(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_start(&world, DAY, DAY);
+    world.dns->stats.queued = DNS_QUEUE_MAX;
+    look_up_id(&world, RECORD("1"), GOOD_FILE);
+    expect_state("full", &world, STS_DNS_ERROR, "too many DNS lookups are waiting");
+    world.dns->stats.queued = 0;
+    world_end(&world);
+}
+
 /* Our own limits are no fault of the domain: nothing is remembered against it. */
 static void the_budget_ends_a_lookup(void **state)
 {
@@ -266,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_policy_is_filled_whole),
         cmocka_unit_test(only_the_domain_itself_is_asked),
         cmocka_unit_test(the_policy_host_is_looked_up),
+        cmocka_unit_test(a_full_queue_is_said),
         cmocka_unit_test(the_budget_ends_a_lookup),
         cmocka_unit_test(a_cancelled_lookup_never_calls),
         cmocka_unit_test(closing_ends_every_lookup),
