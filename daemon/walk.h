@@ -13,12 +13,13 @@
 #include "daemon/commands.h"
 #include "daemon/shares.h"
 
-/* Walks at once; one holds 2 MiB at most for the rules in force, and a file that is to be tried. */
+/* Walks at once. One may hold 35 MiB of what each rule does, or a file that is to be tried: 16 MiB,
+ * and what it is read into. */
 #define WALKS_MAX 8
 /* Stands for an answer that is too long. */
 #define WALK_UNSHOWN "(too long to be shown)"
 /* Octets of a part, not counting the line that passes them. */
-#define WALK_PART_OCTETS 32768
+#define WALK_PART_OCTETS 8192
 
 struct walks;
 struct walk;

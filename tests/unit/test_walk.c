@@ -457,14 +457,16 @@ static void each_counts_once_while_the_cache_changes(void **state)
     client_begin(&client);
     send_command(&client, "report");
     for (; await_part(&client), client.waiting; part++) {
-        put_numbered(part * 50, part * 50 + 50);                  /* renewed */
-        put_numbered(MANY + part * 400, MANY + part * 400 + 400); /* new */
-        forget(MANY - 1 - part);
+        if (part < 5) {
+            put_numbered(part * 300, part * 300 + 300);               /* renewed */
+            put_numbered(MANY + part * 800, MANY + part * 800 + 800); /* new */
+            forget(MANY - 1 - part);
+        }
         take_part(&client);
     }
-    assert_true(part >= 5);
+    assert_true(part > 5);
     no_key_twice(&client);
-    has_numbered(&client, 0, MANY - part);
+    has_numbered(&client, 0, MANY - 5);
     assert_int_equal(number(client.last, "nexthops"), json_array_size(client.lines));
     assert_true(client.longest < 2 * WALK_PART_OCTETS);
     client_end(&client);

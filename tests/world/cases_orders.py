@@ -219,9 +219,9 @@ def _(c):
 
     def step():
         rules = f"{c.u} at-least encrypt\nb.{c.u} exactly {LITERAL}\nc.{c.u} off\nlong.{c.u} exactly {long}\n"
-        with Ordered(c, rules, listen=["tcp:127.0.0.1:8471"]) as life:
+        with Ordered(c, rules, listen=["tcp:127.0.0.1:8472"]) as life:
             life.start()
-            with clients.TcpTable(("127.0.0.1", 8471)) as connection:
+            with clients.TcpTable(("127.0.0.1", 8472)) as connection:
                 c.must_be(f"OK {long}", life.daemon.ask(f"long.{c.u}"))
                 literal = f"200 {LITERAL.replace(' ', '%20')}"
                 for key, want in ((c.u, "200 encrypt"), (f"b.{c.u}", literal), (f"c.{c.u}", "500 "), (f"long.{c.u}", "400 "), (f".{c.u}", "500 "),
