@@ -7,7 +7,6 @@
  */
 #include "daemon/commands.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -192,14 +191,16 @@ static json_t *entry_json(const struct finding *finding, int64_t now)
                      (json_int_t)(left > 0 ? left / 1000 : 0));
 }
 
-json_t *command_page(struct command *command, const json_t *list, size_t full, cache_take take,
-                     void *context)
+/* Lists some findings: `take` appends to `list`. Gives where the next page begins, for the
+ * request's "after"; NULL at the end. */
+static json_t *fill_page(const struct command *command, const json_t *list, cache_take take,
+                         void *context)
 {
     json_int_t after = json_integer_value(json_object_get(command->request, "after"));
-    struct map_walk walk = {after > 0 && after < UINT_MAX ? (uint64_t)after : 0};
+    struct map_walk walk = {after > 0 && after < (json_int_t)MAP_HASHES ? (uint64_t)after : 0};
     int64_t until = clock_monotonic_ms() + PAGE_MS;
 
-    for (int steps = STEPS_MAX; steps > 0 && json_array_size(list) < full; steps--) {
+    for (int steps = STEPS_MAX; steps > 0 && json_array_size(list) < CONTROL_PAGE; steps--) {
         if (cache_some(engine_cache(command->engine), &walk, take, context))
             return NULL;
         if (json_array_size(list) > 0 && clock_monotonic_ms() >= until)
@@ -224,7 +225,7 @@ static void take_entry(void *context, const struct finding *finding)
 static void do_cache_list(struct command *command)
 {
     struct cache_page page = {json_array(), clock_monotonic_ms()};
-    json_t *next = command_page(command, page.entries, CONTROL_PAGE, take_entry, &page);
+    json_t *next = fill_page(command, page.entries, take_entry, &page);
 
     command_finish(command, json_pack("{s:o, s:o?}", "entries", page.entries, "next", next));
 }

@@ -11,11 +11,6 @@ void command_tell(struct command *command, json_t *part);
 /* A text of the request; NULL when it is not there. */
 const char *command_text(const struct command *command, const char *name);
 
-/* Lists the cache's findings: `take` appends to `list`, until it has `full` entries or there are no
- * more. Gives where the next page begins, for the request's "after"; NULL at the end. */
-json_t *command_page(struct command *command, const json_t *list, size_t full, cache_take take,
-                     void *context);
-
 void command_held(struct command *command);
 void command_release(struct command *command);
 void command_history(struct command *command);
