@@ -1,7 +1,7 @@
 /*
- * log: see log.h. A line is put together in one buffer and leaves with one write(2) or one
- * datagram. A write to stderr waits for whoever reads it, a datagram for nobody; neither can fail
- * in a way that could be told.
+ * log: see log.h. A line is put together in one buffer and given to stderr or to the log daemon.
+ * Neither is waited for, and neither can fail in a way that could be told at once: what is lost is
+ * counted.
  */
 #include "base/log.h"
 
@@ -9,44 +9,33 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "base/log_stderr.h"
 #include "base/log_syslog.h"
 
 #define LOG_LINE_MAX 8192
 
 static enum log_level threshold = LOG_LEVEL_INFO;
 static enum log_target target = LOG_TO_STDERR;
-static bool journal; /* stderr is the journal: it takes the priority as "<N>" */
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
-
-/* systemd says "device:inode" of the stream; a stderr sent elsewhere since then is another. */
-static bool stderr_is_journal(void)
-{
-    const char *stream = getenv("JOURNAL_STREAM");
-    struct stat status;
-    char own[64];
-
-    if (stream == NULL || fstat(STDERR_FILENO, &status) != 0)
-        return false;
-    snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
-    return strcmp(own, stream) == 0;
-}
 
 void log_open(enum log_target wanted)
 {
     target = wanted;
-    journal = stderr_is_journal();
+    log_stderr_open();
     log_syslog_close();
     if (target == LOG_TO_SYSLOG)
         log_syslog_open(LOG_SYSLOG_PATH, "mxcryptd");
+}
+
+uint64_t log_lines_lost(void)
+{
+    return log_stderr_lost() + log_syslog_lost();
 }
 
 void log_set_level(enum log_level level)
@@ -102,16 +91,10 @@ static void add_value(struct buf *line, const char *value)
 
 static void send_line(enum log_level level, struct buf *line)
 {
-    ssize_t written;
-
     if (target == LOG_TO_SYSLOG)
         log_syslog_send(priorities[level], buf_text(line), line->length);
-    if (target == LOG_TO_SYSLOG && level != LOG_LEVEL_ERROR)
-        return;
-    line->failed = false;
-    buf_adds(line, "\n");
-    written = write(STDERR_FILENO, buf_text(line), line->length);
-    (void)written; /* a log that cannot be written has nowhere to say so */
+    if (target != LOG_TO_SYSLOG || level == LOG_LEVEL_ERROR)
+        log_stderr_send(priorities[level], buf_text(line), line->length);
 }
 
 void log_event(enum log_level level, const char *event, ...)
@@ -123,8 +106,6 @@ void log_event(enum log_level level, const char *event, ...)
     if (level > threshold)
         return;
     buf_init(&line, LOG_LINE_MAX);
-    if (journal && target == LOG_TO_STDERR)
-        buf_addf(&line, "<%d>", priorities[level]);
     buf_addf(&line, "level=%s event=%s", level_names[level], event);
     va_start(args, event);
     while ((key = va_arg(args, const char *)) != NULL) {

@@ -1,7 +1,7 @@
 /*
  * log: one event, one line: `level=info event=verdict domain=example.com ...`, on stderr, with the
  * priority in front where that is the journal (sd-daemon(3)), or by the log daemon's socket, as
- * syslog(3).
+ * syslog(3). Nobody waits for either: lines for which there is no room are lost, and counted.
  *
  * Values are strings and are always escaped: a value with a blank, a quote, an equals sign or
  * anything unprintable is quoted. There is no format string, so no foreign octet can be one.
@@ -22,6 +22,8 @@ enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG };
 /* Where lines go from now on; stderr before it is called. By syslog: facility mail, and errors, of
  * which there are few after the start, on stderr too. */
 void log_open(enum log_target target);
+/* Lines lost since the start. */
+uint64_t log_lines_lost(void);
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 const char *log_level_name(enum log_level level);

@@ -25,7 +25,7 @@
 static struct {
     const char *path, *ident;
     int fd; /* -1: not connected */
-    uint64_t lost;
+    uint64_t lost, lost_ever;
 } channel = {.fd = -1};
 
 static void disconnect(void)
@@ -107,11 +107,16 @@ void log_syslog_close(void)
 
 void log_syslog_send(int priority, const char *text, size_t length)
 {
-    if (!tell_lost()) {
-        channel.lost++;
-        return;
+    if (tell_lost()) {
+        channel.lost = 0;
+        if (send_line(priority, text, length))
+            return;
     }
-    channel.lost = 0;
-    if (!send_line(priority, text, length))
-        channel.lost++;
+    channel.lost++;
+    channel.lost_ever++;
+}
+
+uint64_t log_syslog_lost(void)
+{
+    return channel.lost_ever;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define LOG_SYSLOG_PATH "/dev/log"
 
@@ -15,3 +16,5 @@ void log_syslog_close(void);
 /* `priority`: of syslog(3), without facility; the facility is mail. Never waits. Before the first
  * line after some were lost goes one that says how many. */
 void log_syslog_send(int priority, const char *text, size_t length);
+/* Lines lost since the start. */
+uint64_t log_syslog_lost(void);
