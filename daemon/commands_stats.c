@@ -54,6 +54,7 @@ static void server_part(json_t *out, const struct server_stats *server)
 {
     set(out, "connections", server->connections);
     set(out, "connections_accepted", server->accepted);
+    set(out, "connections_not_accepted", server->not_accepted);
     set(out, "connections_yielded", server->yielded);
     set(out, "connections_timed_out", server->timed_out);
     set(out, "connections_not_the_protocol", server->refused_protocol);
@@ -132,6 +133,7 @@ void command_stats(struct command *command)
     if (out != NULL) {
         engine_part(out, &numbers);
         server_part(out, &numbers.server);
+        set(out, "log_lines_lost", numbers.log_lost);
         dns_part(out, &numbers.dns);
         probe_part(out, &numbers.sts, &numbers.book);
         memory_part(out, &numbers);

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "base/log_limit.h"
 #include "daemon/protocol.h"
 #include "daemon/server.h"
 
@@ -61,6 +62,7 @@ struct server {
     unsigned accept_share, lookup_share;
     struct list starved; /* connections whose next request waits for a share */
     struct server_stats stats;
+    struct log_limit not_accepted;
     unsigned handles; /* not yet closed; at 0 the server is freed */
     bool draining, closing;
     void (*drained)(void *context);

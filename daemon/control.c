@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/log_limit.h"
 #include "daemon/commands.h"
 #include "daemon/walk.h"
 
@@ -22,6 +25,7 @@ struct control {
     uv_timer_t retry; /* accepts what there was no memory for */
     struct list peers;
     unsigned peer_count, handles;
+    struct log_limit not_accepted;
 };
 
 struct peer {
@@ -180,8 +184,14 @@ static void on_retry(uv_timer_t *timer)
 
 static void on_connection(uv_stream_t *stream, int status)
 {
+    struct control *control = stream->data;
+    uint64_t left_out;
+
     if (status == 0)
-        accept_one(stream->data);
+        accept_one(control);
+    else if (log_limit_passes(&control->not_accepted, clock_monotonic_ms(), &left_out))
+        log_event(LOG_LEVEL_WARNING, "accept-failed", "socket", "control", "why",
+                  uv_strerror(status), "left_out", left_out == 0 ? NULL : LOG_NUM(left_out), NULL);
 }
 
 struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server,

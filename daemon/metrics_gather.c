@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 static void gather_server(struct metrics_numbers *out, const struct server *server)
 {
@@ -51,6 +52,7 @@ void metrics_gather(struct metrics_numbers *out, struct engine *engine, const st
 {
     memset(out, 0, sizeof *out);
     out->build[0] = 1;
+    out->log_lost = log_lines_lost();
     out->engine = *engine_get_stats(engine);
     out->cache_misses = out->engine.lookups - out->engine.cache_hits - out->engine.not_looked_up;
     cache_get_stats(engine_cache(engine), &out->cache);

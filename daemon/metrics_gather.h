@@ -31,6 +31,7 @@ struct metrics_numbers {
     struct store_stats store; /* all 0 without one */
     bool has_store;
     struct refresh_stats refresh;
+    uint64_t log_lost; /* lines */
 };
 
 void metrics_gather(struct metrics_numbers *out, struct engine *engine,

@@ -107,6 +107,8 @@ static const struct family families[] = {
     {"mode", GAUGE, EACH(mode, "mode", of_mode), "1 for the mode in force."},
     {"rollout_ratio", GAUGE, SHIFTED(rollout, 2), "Share of next-hops that are enforced, 0 to 1."},
     {"rules", GAUGE, ONE(rules), "Rules in force."},
+    {"log_lines_lost_total", COUNTER, ONE(log_lost),
+     "Lines that whoever reads the log had no room for."},
 
     {"lookups_total", COUNTER, ONE(engine.lookups), "Keys asked for, by Postfix and by mxcrypt."},
     {"lookups_waited_total", COUNTER, ONE(engine.waits), "Keys whose lookup somebody waited for."},
@@ -204,6 +206,8 @@ static const struct family families[] = {
 
     {"connections", GAUGE, ONE(server.connections), "Connections of Postfix."},
     {"connections_accepted_total", COUNTER, ONE(server.accepted), "Connections accepted."},
+    {"connections_not_accepted_total", COUNTER, ONE(server.not_accepted),
+     "Connections that were refused for lack of descriptors or memory."},
     {"connections_closed_total", COUNTER, EACH(closed, "why", of_closed),
      "Connections closed by this side: yielded is idle, for another."},
 };

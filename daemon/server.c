@@ -174,15 +174,25 @@ static void accept_or_wait(struct listener *listener)
     accept_one(listener);
 }
 
+/* Without descriptors this comes for each connection of a flood. */
+static void accept_failed(struct server *server, int status)
+{
+    uint64_t left_out;
+
+    server->stats.not_accepted++;
+    if (log_limit_passes(&server->not_accepted, clock_monotonic_ms(), &left_out))
+        log_event(LOG_LEVEL_WARNING, "accept-failed", "why", uv_strerror(status), "left_out",
+                  left_out == 0 ? NULL : LOG_NUM(left_out), NULL);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener *listener = stream->data;
 
-    if (status != 0) {
-        log_event(LOG_LEVEL_WARNING, "accept-failed", "why", uv_strerror(status), NULL);
-        return;
-    }
-    accept_or_wait(listener);
+    if (status != 0)
+        accept_failed(listener->server, status);
+    else
+        accept_or_wait(listener);
 }
 
 static void accept_waiting(struct server *server)

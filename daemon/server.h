@@ -23,7 +23,7 @@
 #define SERVER_YIELD_MS    3000         /* idle so long: may be closed for another */
 
 struct server_stats {
-    uint64_t accepted, refused_protocol, timed_out, yielded;
+    uint64_t accepted, not_accepted, refused_protocol, timed_out, yielded;
     unsigned connections;
     int64_t started_at_s; /* since 1970 */
     /* From a request's arrival to its reply being handed to the kernel: what was known at once, and

@@ -1,13 +1,16 @@
 """What an operator does: the mxcrypt command, start, stop, reload, sockets, a broken environment."""
 
 import contextlib
+import fcntl
 import os
 import pwd
+import re
 import socket
 import stat
 import subprocess
 
 import clients
+import daemon
 import dnsworld
 import smtpd
 import tap
@@ -238,6 +241,55 @@ def _(c):
             waiting.until(lambda: _answers(one, c.d), "served again once the idle ones are closed")
             stack.close()
             waiting.until(lambda: _answers(one, c.d), "served when all have gone")
+    c.do(step)
+
+
+class PipedDaemon(daemon.Daemon):
+    """Logs at level debug into a pipe that nobody reads."""
+
+    def start(self, sockets=()):
+        self.pipe, end = os.pipe()
+        fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 4096)
+        self.process = subprocess.Popen([*self._prefix, os.path.join(self.bin_dir, "mxcryptd"), "-c", self.config, "-o", "log-level=debug"],
+                                        stdout=subprocess.DEVNULL, stderr=end, stdin=subprocess.DEVNULL, env={**os.environ, **daemon.SANITIZERS})
+        os.close(end)
+        waiting.until(lambda: os.path.exists(self.control), "its socket is there", seconds=60)
+        return self
+
+    def log(self):
+        return ""
+
+    def read(self):
+        """What is in the pipe by now."""
+        os.set_blocking(self.pipe, False)
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.pipe, 65536).decode()
+        return ""
+
+
+@operation("nobody reads stderr: mail is answered, and what was lost is counted and said")
+def _(c):
+    signed_host(c)
+
+    def step():
+        shape = c.world.new_daemon(c.label, c.world.options("operations"))
+        one = PipedDaemon(shape.bin_dir, shape.folder, {key: value for key, value in shape.options.items() if key != "listen"}).start()
+        try:
+            waiting.until(lambda: _answers(one, c.d), "the answer")
+            for number in range(200):
+                one.ask(f"{number}.{c.d}")
+            lost = one.stats()["log_lines_lost"]
+            first = one.read()
+            one.ask(f"another.{c.d}")
+            more = one.read()
+        finally:
+            wrong = one.stop()
+            last = one.read()
+            os.close(one.pipe)
+        lines = (first + more + last).splitlines()
+        if wrong or lost == 0 or not any(re.fullmatch(r"level=warning event=log-lines-lost lines=\d+", line) for line in lines) or \
+                not all(line.startswith("level=") for line in lines):
+            raise Failed(f"{wrong}; {lost} lost: {lines}")
     c.do(step)
 
 
