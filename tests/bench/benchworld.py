@@ -6,6 +6,7 @@ import signal
 import statistics
 import sys
 import tempfile
+import traceback
 
 WORLD = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "world")
 sys.path.insert(0, WORLD)
@@ -57,6 +58,8 @@ def main(script, measure, options, time_limit_s):
     status = 1
     try:
         status = measure(world.World(folder, options.bin, {"main": {}}), options)
+    except Exception:
+        traceback.print_exc()  # os._exit shows none
     finally:
         sys.stdout.flush()
         shutil.rmtree(folder, ignore_errors=True)

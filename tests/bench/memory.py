@@ -28,7 +28,7 @@ SAMPLE = 1000
 TIME_LIMIT_S = 600
 END_S = 60  # the refreshed domains end so long after the start
 REFUSING = remembering.REFUSING
-OPTIONS = {"store-flush": "500ms", "ttl-max": "24h", "sts-refresh": "24h"}
+OPTIONS = {"store-flush": "500ms", "ttl-max": "24h", "sts-refresh": "24h", "sts-wildcards": "suffix"}
 TEMPLATE = 0
 
 

@@ -18,13 +18,14 @@ import benchworld  # puts tests/world on the path
 
 import memory
 import waiting
+import world
 
 TIME_LIMIT_S = 1200
 IDLE_S = 5
 TURN_MS = 10
 HERE = os.path.dirname(os.path.abspath(__file__))
 LATENCY = os.path.join(benchworld.WORLD, "latency.py")
-AT_NORMAL_PRIORITY = ["nice", "-n", "-10"]
+AT_PRIORITY = ["nice", "-n", str(benchworld.PRIORITY - world.NICE)]
 OPTIONS = {**memory.OPTIONS, "resolver": memory.REFUSING, "refresh-idle": "0s", "stall-warning": "1ms"}
 
 
@@ -55,7 +56,7 @@ class Asking:
     """One connection that asks for the cached domain from start to end."""
 
     def __init__(self, daemon, key):
-        self._process = subprocess.Popen([*AT_NORMAL_PRIORITY, sys.executable, LATENCY, daemon.socket, key], stdin=subprocess.PIPE,
+        self._process = subprocess.Popen([*AT_PRIORITY, sys.executable, LATENCY, daemon.socket, key], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE)
 
     def end(self):
@@ -75,6 +76,7 @@ def filled(the_world, options):
         raise RuntimeError("the import failed")
     waiting.until(lambda: one.stats()["store_pending"] == 0, "everything is written", 300, 0.2)
     os.unlink(path)
+    os.setpriority(os.PRIO_PROCESS, one.process.pid, benchworld.PRIORITY)
     return one
 
 
@@ -96,11 +98,16 @@ class Bench:
             file.seek(since)
             return [int(ms) for ms in re.findall(rb"event=loop-stalled cpu_ms=(\d+)", file.read())]
 
+    def command(self, *words):
+        """mxcrypt, before what else the machine does."""
+        return subprocess.run([*AT_PRIORITY, os.path.join(self.options.bin, "mxcrypt"), "-c", self.one.config, *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+
     def measure(self, name, *command, counted):
         asking, since, times = Asking(self.one, self.key), os.path.getsize(self.one.log_path), []
         for _ in range(self.options.runs):
             began = time.monotonic()
-            done = self.one.cli(*command, timeout=300)
+            done = self.command(*command)
             times.append(time.monotonic() - began)
             if done.returncode not in (0, 1) or not counted(done.stdout):
                 self.wrong.append(f"{name}: {done.returncode} {done.stdout[-200:]} {done.stderr[:200]}")
