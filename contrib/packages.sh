@@ -1,29 +1,34 @@
 #!/bin/bash
 # Installs the Debian packages mxcrypt needs and this machine lacks.
-# usage: contrib/packages.sh build|package|world|test
+# usage: contrib/packages.sh build|package|lint|world|test
 #   build:   what compiling and running takes
 #   package: that, and what building the Debian package takes
+#   lint:    that, and what looks the package over
 #   world:   what compiling and the tests' world of real servers take
 #   test:    all of it, and what the other tests take
 # Services that packages bring along are not started.
 set -euo pipefail
 
-build="build-essential cmake pkg-config libuv1-dev libldns-dev libssl-dev libcurl4-openssl-dev
+build="build-essential cmake pkgconf libuv1-dev libldns-dev libssl-dev libcurl4-openssl-dev
     libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libpsl-dev libseccomp-dev
     uthash-dev ca-certificates python3"
 package="$build debhelper dpkg-dev fakeroot"
 servers="unbound nsd ldnsutils postfix openssl iproute2 util-linux"
 world="$build $servers"
-test="$package $servers lintian clang libclang-rt-14-dev clang-format libcmocka-dev valgrind
-    postfix-mta-sts-resolver sqlite3 dnsutils procps prometheus debootstrap"
+lint="$package lintian"
+test="$lint $servers clang libclang-rt-dev libcmocka-dev valgrind
+    postfix-mta-sts-resolver sqlite3 bind9-dnsutils procps prometheus debootstrap"
+# the tree is laid out by this version, which Debian 13 lacks; another one lays it out otherwise
+grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release && test="$test clang-format-14"
 
 case "${1:-}" in
 build) wanted=$build ;;
 package) wanted=$package ;;
+lint) wanted=$lint ;;
 world) wanted=$world ;;
 test) wanted=$test ;;
 *)
-    echo "usage: $0 build|package|world|test" >&2
+    echo "usage: $0 build|package|lint|world|test" >&2
     exit 64
     ;;
 esac
