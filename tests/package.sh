@@ -1,19 +1,19 @@
 #!/bin/bash
-# The package, from building to purging, on a fresh Debian 12: prints a line "ok ..." or "not ok ..." for each check.
-# usage: tests/package.sh [build|root]...   (default: both)
-#   build: contrib/deb.sh, and lintian
+# The package, from building to purging, on a Debian release: prints a line "ok ..." or "not ok ..." for each check.
+# usage: tests/package.sh [bookworm|trixie] [build|root]...   (default: this system's release; both)
+#   build: contrib/deb.sh, and lintian; for another release than this system's in a root of it, and the package is then
+#          below build/deb-RELEASE
 #   root:  installs it in a root of its own, without and with systemd, beside a Postfix that is chrooted as Debian has it and
-#          delivers through it; removes it, and looks what is left. Needs root, and a Debian archive for debootstrap and
-#          apt, which are set up as this machine's are.
-# The bare root is kept between runs: $MXCRYPT_PACKAGE_CACHE, default a folder of this user's own in $TMPDIR.
-# Exit status 1 when a check failed.
+#          delivers through it; removes it, and looks what is left
+# Roots need root's rights, debootstrap and a Debian archive: see root/debian.sh. Exit status 1 when a check failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
+. tests/root/debian.sh
 
 failed=0
 work=
-mirror=${MXCRYPT_MIRROR:-http://deb.debian.org/debian}
-cache=${MXCRYPT_PACKAGE_CACHE:-${TMPDIR:-/tmp}/mxcrypt-package-$(id -u)}
+running=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+release=$running
 
 # result NAME STATUS [LOG]
 result() {
@@ -26,40 +26,60 @@ result() {
     fi
 }
 
-run_build() {
-    local log
-    log=$(mktemp)
-    contrib/deb.sh >"$log" 2>&1
-    result "the package is built" $? "$log"
-    lintian --allow-root -i --pedantic build/deb/mxcrypt_*.changes >"$log" 2>&1 && ! grep -q '^[EWP]:' "$log"
-    result "lintian has nothing to say, pedantic" $? "$log"
-    rm -f "$log"
+make_work() {
+    [ -z "$work" ] || return 0
+    work=$(mktemp -d) || exit 2
+    trap 'rm -rf --one-file-system "$work"' EXIT
+    chmod 755 "$work"
 }
 
-# a minimal Debian 12; debootstrap once
-bare_root() {
-    local tar=$cache/bookworm.tar
-    [ -d "$cache" ] || mkdir -m 700 "$cache" || return 1
-    [ -O "$cache" ] || return 1
-    [ -e "$tar" ] || {
-        debootstrap --variant=minbase bookworm "$work/new" "$mirror" &&
-            tar -C "$work/new" -cf "$tar.new" . && mv "$tar.new" "$tar" && rm -rf "$work/new"
-    } || return 1
-    mkdir "$work/root"
-    tar -C "$work/root" -xf "$tar"
+# new_root NAME HOST: a fresh root below $work
+new_root() {
+    local log=$work/$1.log
+    { [ "$(id -u)" -eq 0 ] || { echo "this takes root's rights" && false; } &&
+        debian_bare "$release" "$work/$1" && debian_settle "$release" "$work/$1" "$2"; } >"$log" 2>&1
+    result "a fresh $(debian_name "$release") for $1" $? "$log"
+    [ $failed -eq 0 ]
+}
+
+# there COMMAND...: runs it in the source, here or in the root of another release
+there() {
+    if [ "$release" = "$running" ]; then
+        "$@"
+    else
+        tests/root/enter.sh "$work/building" bash -c 'cd /root/mxcrypt && exec "$@"' bash "$@"
+    fi
+}
+
+go_there() {
+    local source=$work/building/root/mxcrypt
+    new_root building building.example || return 1
+    mkdir "$source" && tar --exclude=./build --exclude-vcs --exclude=__pycache__ -cf - . | tar -xf - -C "$source" &&
+        there contrib/packages.sh lint
+}
+
+run_build() {
+    make_work
+    local log=$work/build.log
+    [ "$release" = "$running" ] || go_there || return
+    there contrib/deb.sh >"$log" 2>&1
+    result "the package is built" $? "$log"
+    there bash -c 'lintian --allow-root -i --pedantic build/deb/mxcrypt_*.changes' >"$log" 2>&1 && ! grep -q '^[EWP]:' "$log"
+    result "lintian has nothing to say, pedantic" $? "$log"
+    [ "$release" = "$running" ] || {
+        rm -rf "$debs"
+        mkdir -p "$debs"
+        cp "$work"/building/root/mxcrypt/build/deb/mxcrypt* "$debs" 2>"$log" || true # the source's folder stays there
+    }
 }
 
 # what the package needs and what the checks need is there before; Postfix is fetched only
 furnish() {
-    local root=$work/root
-    rm -rf "$root/etc/apt" && cp -aL /etc/apt "$root/etc/apt" || return 1
-    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    local root=$work/installing
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
-    cp build/deb/mxcrypt_*.deb "$root/root/mxcrypt.deb"
-    tests/package/enter.sh "$root" bash -ec '
-        # an archive kept by a hook would be gone when it is wanted
-        rm -f /etc/apt/apt.conf.d/docker-clean
+    cp "$debs"/mxcrypt_*.deb "$root/root/mxcrypt.deb" || return 1
+    tests/root/enter.sh "$root" bash -ec '
         echo "APT::Keep-Downloaded-Packages \"true\"; APT::Install-Recommends \"false\";" >/etc/apt/apt.conf.d/99package-test
         apt-get -qq update
         apt-get -qq install -y systemd systemd-sysv dbus procps \
@@ -69,25 +89,34 @@ furnish() {
 }
 
 run_root() {
-    local log
-    [ "$(id -u)" -eq 0 ] || {
-        result "the root is made (this takes root's rights)" 1
-        return
-    }
-    work=$(mktemp -d)
-    trap 'rm -rf --one-file-system "$work"' EXIT
-    chmod 755 "$work"
-    log=$work/log
-    { bare_root && furnish; } >"$log" 2>&1
-    result "a fresh Debian 12" $? "$log"
+    make_work
+    local log=$work/furnish.log
+    new_root installing mx.package.signed || return
+    furnish >"$log" 2>&1
+    result "what the package needs is installed" $? "$log"
     [ $failed -eq 0 ] || return
-    /usr/bin/python3 tests/package/package.py --root "$work/root" || failed=1
+    /usr/bin/python3 tests/package/package.py --root "$work/installing" || failed=1
 }
 
+! debian_is_release "${1:-}" || {
+    release=$1
+    shift
+}
+debian_is_release "$release" || {
+    echo "name a release: $0 bookworm|trixie [build|root]..." >&2
+    exit 64
+}
+debs=build/deb
+[ "$release" = "$running" ] || debs=build/deb-$release
 contrib/packages.sh test || exit 2
-for step in "${@:-build root}"; do
-    for name in $step; do
-        "run_$name"
-    done
+[ $# -gt 0 ] || set -- build root
+for step in "$@"; do
+    case $step in
+    build | root) "run_$step" ;;
+    *)
+        echo "no such step: $step" >&2
+        exit 64
+        ;;
+    esac
 done
 exit $failed

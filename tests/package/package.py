@@ -29,7 +29,7 @@ import waiting  # noqa: E402
 import world  # noqa: E402
 
 TIME_LIMIT_S = 400
-ENTER = os.path.join(HERE, "enter.sh")
+ENTER = os.path.join(HERE, os.pardir, "root", "enter.sh")
 CGROUP = "mxcrypt-package"  # as in enter.sh
 POLICY = "var/spool/postfix/mxcrypt/policy.sock"
 REAPER = ("bash", "-c", "sleep infinity & while :; do wait; done")  # a first process that takes notice of the end of others
@@ -68,8 +68,8 @@ class Machine:
         with contextlib.suppress(FileNotFoundError):
             for pid in children:
                 command = pathlib.Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
-                apart = os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
-                if command and ENTER not in command and apart:
+                apart = os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid") and os.path.samefile(f"/proc/{pid}/root", self.root)
+                if command and os.path.basename(ENTER) not in command and apart:
                     return int(pid)
         return 0
 
@@ -236,7 +236,7 @@ class Package:
                 self.is_of(machine, "mxcrypt")
                 self.only_for_postfix(machine)
             with self.check("the chrooted smtp(8) delivers, and refuses, by its answers"):
-                machine.do("/usr/lib/postfix/configure-instance.sh - && postfix start")
+                machine.do("service postfix start")
                 self.delivers(machine, "hand")
             with self.check("mxcrypt reload: new rules count"):
                 machine.do(f"echo '{self.good.d} exactly encrypt' >>/etc/mxcrypt/rules && mxcrypt reload")
@@ -255,7 +255,7 @@ class Package:
         with Machine(self.root, "--boot", self.root) as machine:
             with self.check("systemd runs in it"):
                 waiting.until(lambda: machine.ask("systemctl is-system-running")[1].strip() in ("running", "degraded"), "systemd is up", 60)
-                waiting.until(lambda: machine.ask("systemctl is-active postfix@-")[0] == 0, "Postfix is up")
+                waiting.until(lambda: machine.ask("postfix status")[0] == 0, "Postfix is up")
             before = self.snapshot()
             with self.check("installing starts it: sockets by systemd, not root, hardened"):
                 machine.do("dpkg -i /root/mxcrypt.deb")

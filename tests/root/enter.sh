@@ -1,6 +1,7 @@
 #!/bin/bash
 # enter.sh ROOT COMMAND...: runs a command as the first process of a Debian root, with mounts and processes of its own
-# (pivot_root: below a plain chroot nothing can unshare its mounts). Its end is the end of all in it.
+# (pivot_root: below a plain chroot nothing can unshare its mounts). Its end is the end of all in it. No file, process,
+# descriptor or variable of this system is within its reach; the kernel and the network are.
 # enter.sh --boot ROOT: systemd as that process; needs a cgroup2 hierarchy.
 set -eu
 
@@ -40,10 +41,19 @@ if [ -n "$boot" ]; then
     mount -t tmpfs -o mode=755 run run
     set -- /lib/systemd/systemd --log-target=journal
 fi
-hostname mx.package.signed
+hostname -F etc/hostname
 mkdir -p .old
 pivot_root . .old
 cd /
 umount -l .old
 rmdir .old
-exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"
+for one in /proc/self/fd/*; do
+    one=${one##*/}
+    [ "$one" -le 2 ] || eval "exec $one>&-"
+done
+# what is mounted is the root, what was mounted above, and nothing else
+if grep -vE '^[^-]* - (proc|sysfs|tmpfs|devpts|cgroup2) ' /proc/self/mountinfo |
+    awk '$5 != "/" && $5 !~ "^/dev/(null|zero|full|random|urandom|tty)$" { print "still in reach: " $5; found = 1 } END { exit !found }' >&2; then
+    exit 1
+fi
+exec env -i container=other HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"

@@ -1,0 +1,56 @@
+# debian.sh, to be sourced: bare roots of the Debian releases that mxcrypt is for.
+#
+# What debootstrap made is kept between runs in $MXCRYPT_ROOT_CACHE, default a folder of this user's own in $TMPDIR.
+# The archives are $MXCRYPT_MIRROR and $MXCRYPT_SECURITY_MIRROR, default deb.debian.org; how apt fetches from them (a proxy,
+# say) is as this machine's apt is told. Roots are entered by enter.sh.
+
+debian_mirror=${MXCRYPT_MIRROR:-http://deb.debian.org/debian}
+debian_security=${MXCRYPT_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+debian_cache=${MXCRYPT_ROOT_CACHE:-${TMPDIR:-/tmp}/mxcrypt-roots-$(id -u)}
+
+# debian_is_release NAME: true for a release that mxcrypt is for
+debian_is_release() {
+    case "$1" in
+    bookworm | trixie) true ;;
+    *) false ;;
+    esac
+}
+
+# debian_name RELEASE: as people say it
+debian_name() {
+    case "$1" in
+    bookworm) echo "Debian 12" ;;
+    trixie) echo "Debian 13" ;;
+    esac
+}
+
+# debian_bootstrap RELEASE TAR: what debootstrap makes, without the archives it fetched
+debian_bootstrap() {
+    local new status
+    new=$(mktemp -d "$debian_cache/new.XXXXXX") || return 1
+    debootstrap --variant=minbase "$1" "$new" "$debian_mirror" && rm -f "$new"/var/cache/apt/archives/*.deb &&
+        tar -C "$new" -cf "$2.new" . && mv "$2.new" "$2"
+    status=$?
+    rm -rf --one-file-system "$new"
+    return $status
+}
+
+# debian_bare RELEASE FOLDER: a minimal root in the folder, which is made; debootstrap once
+debian_bare() {
+    local tar=$debian_cache/$1.tar
+    [ -d "$debian_cache" ] || mkdir -m 700 "$debian_cache" || return 1
+    [ -O "$debian_cache" ] || return 1
+    [ -e "$tar" ] || debian_bootstrap "$1" "$tar" || return 1
+    mkdir "$2" && tar -C "$2" -xf "$tar" && chmod 755 "$2" # debootstrap's folder was this user's alone
+}
+
+# debian_settle RELEASE ROOT NAME: the host's name, its way to the network, and apt for the whole release
+debian_settle() {
+    local apt=$2/etc/apt
+    echo "$3" >"$2/etc/hostname"
+    printf '%s\n' "127.0.0.1 localhost" "127.0.1.1 $3" >"$2/etc/hosts"
+    cp -L /etc/resolv.conf "$2/etc/resolv.conf" || return 1
+    printf 'deb %s main\n' "$debian_mirror $1" "$debian_mirror $1-updates" "$debian_security $1-security" >"$apt/sources.list"
+    apt-config dump --no-empty Acquire | grep -vE '^Acquire::(IndexTargets|Changelogs|cdrom)' >"$apt/apt.conf.d/10machine"
+    [ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";" >>"$apt/apt.conf.d/10machine"
+}
