@@ -1,5 +1,5 @@
 #!/bin/bash
-# From a fresh Debian 12 to answers: installs what is missing, builds, starts mxcryptd, asks it.
+# From a fresh Debian 12 or 13 to answers: installs what is missing, builds, starts mxcryptd, asks it.
 # usage: contrib/quickstart.sh [DOMAIN...]
 # The daemon stays running, with sockets and log in $MXCRYPT_STATE (default:
 # /var/lib/mxcrypt-quickstart for root, else ~/.local/state/mxcrypt); for root also below Postfix's
@@ -109,13 +109,24 @@ show_domains() {
     done
 }
 
+# the map's name in main.cf, for the Postfix that is here
+map_name() {
+    local version
+    version=$(postconf -dh mail_version 2>/dev/null) || version=3
+    if [ "$(printf '%s\n' 3.10 "$version" | sort -V | head -n 1)" = 3.10 ]; then
+        echo tlsrpt
+    else
+        echo policy
+    fi
+}
+
 show_main_cf() {
     cat <<TXT
 
 mxcryptd is running (pid $(cat "$state/pid")); its log is $state/log.
 For a Postfix on this host paste into main.cf (contrib/postfix/main.cf explains each line):
 
-    smtp_tls_policy_maps = socketmap:$map:policy
+    smtp_tls_policy_maps = socketmap:$map:$(map_name)
     smtp_tls_security_level = may
     smtp_dns_support_level = dnssec
     smtp_host_lookup = dns
