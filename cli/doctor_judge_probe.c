@@ -76,6 +76,14 @@ static bool same_ciphers(const char *a, const char *b)
     return tls_ciphers_beyond(a, b, &example) == 0 && tls_ciphers_beyond(b, a, &example) == 0;
 }
 
+/* Whether a list is what Postfix has for the grade unless main.cf says otherwise: since 3.8 without
+ * ciphers that nobody uses, which is no difference worth a word. */
+static bool is_default(const char *list, bool high)
+{
+    return *list == '\0' || same_ciphers(list, high ? TLS_CIPHERS_HIGH : TLS_CIPHERS_MEDIUM) ||
+           same_ciphers(list, high ? "HIGH" : "HIGH:MEDIUM");
+}
+
 /* What stands first in tls-ciphers: the name of the grade, or the list that main.cf has for it in
  * place of Postfix's own; NULL when it is no grade that mail can be sent with. */
 static const char *first_word(struct arena *arena, const struct doctor_client *client)
@@ -88,7 +96,7 @@ static const char *first_word(struct arena *arena, const struct doctor_client *c
     if (!high && strcasecmp(grade, "medium") != 0 && strcasecmp(grade, "low") != 0 &&
         strcasecmp(grade, "export") != 0)
         return NULL;
-    if (*list == '\0' || same_ciphers(list, high ? TLS_CIPHERS_HIGH : TLS_CIPHERS_MEDIUM))
+    if (is_default(list, high))
         return high ? "high" : "medium";
     text = arena_strdup(arena, list);
     for (char *p = text; p != NULL && *p != '\0'; p++)

@@ -19,9 +19,11 @@ enum {
 
 #define TLS_CIPHERS_MAX       2048 /* octets of a list with its NUL; Mozilla's have 600 */
 #define TLS_VERSIONS_TEXT_MAX 48
-#define TLS_CIPHERS_MEDIUM    "HIGH:MEDIUM:+RC4:@STRENGTH" /* Postfix's defaults for the grades */
-#define TLS_CIPHERS_HIGH      "HIGH:@STRENGTH"
-#define TLS_CIPHERS_LAST      ":+aNULL:!eNULL" /* behind any list */
+/* Postfix's defaults for the grades, from 3.8 on; before, nothing was excluded. */
+#define TLS_CIPHERS_EXCLUDED "!SEED:!IDEA:!3DES:!RC2:!RC4:!RC5:!kDH:!kECDH:!aDSS:!MD5"
+#define TLS_CIPHERS_MEDIUM   "HIGH:MEDIUM:" TLS_CIPHERS_EXCLUDED ":@STRENGTH"
+#define TLS_CIPHERS_HIGH     "HIGH:" TLS_CIPHERS_EXCLUDED ":@STRENGTH"
+#define TLS_CIPHERS_LAST     ":+aNULL:!eNULL" /* behind any list */
 
 struct tls_settings {
     unsigned versions;

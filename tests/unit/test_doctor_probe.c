@@ -79,6 +79,21 @@ FAULT(list_in_main)
              "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384");
 }
 
+FAULT(lists_of_3_8)
+{
+    set_main(world, POSTFIX_MEDIUM_CIPHERS,
+             "aNULL:-aNULL:HIGH:MEDIUM:!SEED:!IDEA:!3DES:!RC2:!RC4:!RC5:!kDH:!kECDH:!aDSS:!MD5:"
+             "+RC4:@STRENGTH");
+}
+
+FAULT(high_list_of_3_8)
+{
+    load_config(world, SOUND_CONFIG "tls-ciphers = high\n");
+    set_main(world, POSTFIX_HIGH_CIPHERS,
+             "aNULL:-aNULL:HIGH:!SEED:!IDEA:!3DES:!RC2:!RC4:!RC5:!kDH:!kECDH:!aDSS:!MD5:@STRENGTH");
+    set_main(world, POSTFIX_MANDATORY_CIPHERS, "high");
+}
+
 FAULT(list_in_both)
 {
     load_config(world, SOUND_CONFIG
@@ -214,6 +229,8 @@ static const struct doctor_row rows[] = {
      "tls-ciphers warning: tls-ciphers allows", "tls-ciphers = medium, in", NULL},
     {"G-18 a list in place of Postfix's", list_in_main, "tls-ciphers error: ",
      "tls-ciphers = ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384, in", NULL},
+    {"G-18 Postfix's list from 3.8 on", lists_of_3_8, NULL, NULL, NULL},
+    {"G-18 Postfix's high list from 3.8 on", high_list_of_3_8, NULL, NULL, NULL},
     {"G-18 the same list in another order", list_in_both, NULL, NULL, NULL},
     {"G-18 a list with blanks", list_with_blanks,
      "tls-ciphers error: ", "tls-ciphers = ECDHE-RSA-AES128-GCM-SHA256::AES128-SHA, in", NULL},

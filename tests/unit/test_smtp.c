@@ -109,7 +109,7 @@ static const struct dialogue dialogues[] = {
      &tls_none,
      STARTTLS_BROKEN,
      0,
-     "TLS handshake: sslv3 alert handshake failure",
+     "alert handshake failure",
      EHLO STLS EHLO STLS, /* the second time without SNI */
      0},
     {"G-5 no TLS behind 220",
@@ -303,7 +303,7 @@ static const struct dialogue dialogues[] = {
      &tls_asks_12,
      STARTTLS_BROKEN,
      0,
-     "TLS handshake: sslv3 alert handshake failure",
+     "alert handshake failure",
      EHLO STLS EHLO STLS, /* the second time without SNI */
      0},
     {"G-17 EHLO in TLS 554",

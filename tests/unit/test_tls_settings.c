@@ -58,12 +58,12 @@ static const struct cipher_row {
     const char *want; /* a list; NULL: an error */
     const char *why;
 } cipher_rows[] = {
-    {"G-18 medium", "medium", "HIGH:MEDIUM:+RC4:@STRENGTH:+aNULL:!eNULL", NULL},
-    {"G-18 HIGH, in any case", "High", "HIGH:@STRENGTH:+aNULL:!eNULL", NULL},
-    {"G-18 low is medium", "low", "HIGH:MEDIUM:+RC4:@STRENGTH:+aNULL:!eNULL", NULL},
-    {"G-18 export is medium", "export", "HIGH:MEDIUM:+RC4:@STRENGTH:+aNULL:!eNULL", NULL},
-    {"G-18 exclusions", "high, !aNULL !kRSA+AES", "HIGH:@STRENGTH:+aNULL:!eNULL:!aNULL:!kRSA+AES",
-     NULL},
+    {"G-18 medium", "medium", TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST, NULL},
+    {"G-18 HIGH, in any case", "High", TLS_CIPHERS_HIGH TLS_CIPHERS_LAST, NULL},
+    {"G-18 low is medium", "low", TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST, NULL},
+    {"G-18 export is medium", "export", TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST, NULL},
+    {"G-18 exclusions", "high, !aNULL !kRSA+AES",
+     TLS_CIPHERS_HIGH TLS_CIPHERS_LAST ":!aNULL:!kRSA+AES", NULL},
     {"G-18 a list", "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384",
      "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:+aNULL:!eNULL", NULL},
     {"G-18 nothing", "", NULL, "not high, medium or a list of ciphers"},
