@@ -58,6 +58,41 @@ static void log_left_out(const struct finding *before, const struct finding *fin
               "no host names of two labels or more, so not for match=", NULL);
 }
 
+static void log_distrusted_host(const struct finding *finding, const struct mx_host *host,
+                                const struct mx_address *address)
+{
+    char text[IP_TEXT_MAX];
+
+    log_event(LOG_LEVEL_WARNING, "trust-anchor-gone", "domain", finding->key, "was",
+              verdict_level_name(VERDICT_VERIFY), "now", verdict_level_name(finding->verdict.level),
+              "host", host->name, "address", ip_text(&address->ip, text), "why",
+              address->starttls.detail, NULL);
+}
+
+/* Why `verify` sank at once: the first host whose issuer is not trusted here any more. */
+static void log_distrusted(const struct finding *finding)
+{
+    struct arena *arena;
+    const struct evidence *evidence;
+
+    if (!finding->verdict.distrusted)
+        return;
+    arena = arena_new(FINDING_EVIDENCE_MAX);
+    evidence = arena == NULL ? NULL : finding_evidence(finding, arena);
+    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+
+        for (size_t j = 0; j < host->address_count; j++) {
+            if (!host->addresses[j].starttls.distrusted)
+                continue;
+            log_distrusted_host(finding, host, &host->addresses[j]);
+            arena_free(arena);
+            return;
+        }
+    }
+    arena_free(arena);
+}
+
 /* The first TEMP of a name that nothing is known about says nothing about the name. */
 static bool is_history(const struct finding *before, const struct finding *finding)
 {
@@ -290,6 +325,7 @@ void memory_keep(struct memory *memory, struct finding *take, struct keeping kee
         take->used_at = take->use_noted_at = before->used_at;
     log_verdict(memory, before, take);
     log_left_out(before, take);
+    log_distrusted(take);
     note_history(memory, before, take);
     memory_note_hold(memory, take, keeping.released);
     take->unasked = keeping.unasked;

@@ -14,7 +14,7 @@
 #include "policy/report.h"
 
 #define COUNT(array)  (sizeof(array) / sizeof(array)[0])
-#define STRINGS_MAX   6
+#define STRINGS_MAX   7
 #define FAILURES_MAX  1000000
 #define TLSA_MATCHES  (TLSA_MATCH_MISMATCH + 1)
 #define STARTTLSES    (STARTTLS_VERIFIED + 1)
@@ -49,6 +49,7 @@ static size_t strings_of(struct record *record, const char **out[STRINGS_MAX])
         out[n++] = &probe->result.cipher;
         out[n++] = &probe->result.subject;
         out[n++] = &probe->result.detail;
+        out[n++] = &probe->result.verified_as;
         break;
     case RECORD_EVENT:
         out[n++] = &record->event.key;
@@ -337,7 +338,8 @@ static bool words_valid(const struct starttls_result *result)
     return text_valid(result->protocol, RECORD_WORDS_MAX) &&
            text_valid(result->cipher, RECORD_WORDS_MAX) &&
            text_valid(result->subject, RECORD_WORDS_MAX) &&
-           text_valid(result->detail, RECORD_WORDS_MAX);
+           text_valid(result->detail, RECORD_WORDS_MAX) &&
+           text_valid(result->verified_as, RECORD_WORDS_MAX);
 }
 
 static const char *wrong_probe(const struct book_kept *probe)

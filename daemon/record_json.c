@@ -137,6 +137,7 @@ static void write_probe(struct writer *writer, const struct book_kept *probe)
     put_text(writer, "cipher", result->cipher);
     put_text(writer, "subject", result->subject);
     put_text(writer, "detail", result->detail);
+    put_text(writer, "verified_as", result->verified_as);
     put_number(writer, "not_after", result->not_after);
     put_number(writer, "failures", probe->failures);
 }
@@ -358,6 +359,7 @@ static void read_result(struct reader *reader, struct starttls_result *result)
     result->cipher = get_optional(reader, "cipher");
     result->subject = get_optional(reader, "subject");
     result->detail = get_optional(reader, "detail");
+    result->verified_as = get_optional(reader, "verified_as");
     result->not_after = get_number(reader, "not_after", -RECORD_TIME_MAX, RECORD_TIME_MAX);
 }
 

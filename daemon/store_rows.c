@@ -98,6 +98,7 @@ static void bind_probe(struct writer *writer, const struct book_kept *probe,
     put_number(writer, result->not_after);
     put_number(writer, probe->failures);
     put_number(writer, now);
+    put_text(writer, result->verified_as);
 }
 
 static void bind_event(struct writer *writer, const struct event_record *event)
@@ -274,6 +275,8 @@ static void read_probe(struct reader *reader, struct book_kept *probe)
     probe->tlsa = get_hex(reader);
     read_result(reader, &probe->result);
     probe->failures = get_count(reader);
+    get_number(reader); /* written_at */
+    probe->result.verified_as = get_text(reader);
 }
 
 static void read_event(struct reader *reader, struct event_record *event)

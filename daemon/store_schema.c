@@ -123,7 +123,18 @@ static const char indexes_and_views[] =
     " was, now, reason FROM event ORDER BY at;";
 /* clang-format on */
 
-const char *const store_schema_steps[] = {tables, indexes_and_views};
+/* The certificate that verified last. Rows whose check is right get one over the new column too. */
+#define PROBE_COLUMNS                                                                              \
+    "address, port, host, sni, tlsa, state, chain_ok, expired, name_ok, tlsa_match, requiretls,"   \
+    " code, probed_at, valid_until, protocol, cipher, subject, detail, not_after, failures,"       \
+    " written_at"
+
+static const char verified_as[] =
+    "ALTER TABLE probe ADD COLUMN verified_as TEXT;"
+    "UPDATE probe SET row_check = row_check(" PROBE_COLUMNS ", verified_as)"
+    " WHERE row_check = row_check(" PROBE_COLUMNS ");";
+
+const char *const store_schema_steps[] = {tables, indexes_and_views, verified_as};
 const int store_schema_version = COUNT(store_schema_steps);
 
 /* ---- rows ---- */
@@ -136,9 +147,10 @@ static const char *const policy_columns[] = {"domain",     "id",          "mode"
                                              "fetched_at", "valid_until", "last_id", "failures",
                                              "failure",    "retry_at",    "why",     "written_at"};
 static const char *const probe_columns[] = {
-    "address",  "port",    "host",       "sni",        "tlsa",      "state",     "chain_ok",
-    "expired",  "name_ok", "tlsa_match", "requiretls", "code",      "probed_at", "valid_until",
-    "protocol", "cipher",  "subject",    "detail",     "not_after", "failures",  "written_at"};
+    "address",   "port",        "host",       "sni",        "tlsa",       "state",
+    "chain_ok",  "expired",     "name_ok",    "tlsa_match", "requiretls", "code",
+    "probed_at", "valid_until", "protocol",   "cipher",     "subject",    "detail",
+    "not_after", "failures",    "written_at", "verified_as"};
 static const char *const event_columns[] = {"key", "at", "was", "now", "reason"};
 
 const struct store_table store_tables[RECORD_KINDS] = {

@@ -75,6 +75,7 @@ struct starttls_result {
     bool chain_ok;        /* the chain ends at a trust anchor, dates and strength included */
     bool expired;         /* what is wrong with the chain is its dates */
     bool name_ok;         /* the certificate names the MX host (RFC 6125, no CN) */
+    bool distrusted;      /* the very certificate that verified before: our trust anchors changed */
     enum tlsa_match tlsa; /* against the TLSA RRset the host had when it was probed */
     bool requiretls;      /* EHLO after TLS lists REQUIRETLS (RFC 8689); recorded only */
     int code;             /* the SMTP reply code that decided, 0 when none did */
@@ -85,6 +86,10 @@ struct starttls_result {
     const char *subject;  /* first DNS name or subject of the leaf, escaped; NULL without one */
     const char *detail;   /* in words what went wrong, escaped; NULL when nothing did */
     int64_t not_after;    /* leaf expiry, seconds since 1970; 0 without a certificate */
+    /* Digests of the leaf and of the certificate sent as its issuer, "LEAF ISSUER" in hexadecimal:
+     * as shown now, and as shown when it was VERIFIED last. For the cache of results; not packed.
+     */
+    const char *shown, *verified_as;
 };
 
 struct mx_address {

@@ -149,7 +149,8 @@ static void put_address(struct writer *writer, const struct mx_address *address)
                           (result->chain_ok ? WIRE_CHAIN_OK : 0u) |
                           (result->name_ok ? WIRE_NAME_OK : 0u));
     put_octet(writer, (unsigned)result->tlsa | (result->expired ? WIRE_EXPIRED : 0u) |
-                          (result->requiretls ? WIRE_REQUIRETLS : 0u));
+                          (result->requiretls ? WIRE_REQUIRETLS : 0u) |
+                          (result->distrusted ? WIRE_DISTRUSTED : 0u));
     buf_add(writer->out, address->ip.octets, ipv6 ? 16 : 4);
     put_number(writer, (uint64_t)result->code);
     put_time(writer, result->probed_at);

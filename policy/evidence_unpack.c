@@ -237,7 +237,7 @@ static void get_address(struct reader *reader, struct mx_address *address)
 
     demand(reader, (flags & WIRE_STARTTLS_MASK) <= STARTTLS_VERIFIED);
     demand(reader, (more & WIRE_MATCH_MASK) <= TLSA_MATCH_MISMATCH);
-    demand(reader, more < WIRE_REQUIRETLS << 1);
+    demand(reader, more < WIRE_DISTRUSTED << 1);
     if (reader->failed)
         return;
     result->state = (enum starttls)(flags & WIRE_STARTTLS_MASK);
@@ -247,6 +247,7 @@ static void get_address(struct reader *reader, struct mx_address *address)
     result->tlsa = (enum tlsa_match)(more & WIRE_MATCH_MASK);
     result->expired = more & WIRE_EXPIRED;
     result->requiretls = more & WIRE_REQUIRETLS;
+    result->distrusted = more & WIRE_DISTRUSTED;
     get_ip(reader, &address->ip, flags & WIRE_IPV6);
     get_result(reader, result);
 }

@@ -45,7 +45,7 @@ enum {
 /* Of an address, above enum starttls. */
 enum { WIRE_IPV6 = 1 << 4, WIRE_SECURE = 1 << 5, WIRE_CHAIN_OK = 1 << 6, WIRE_NAME_OK = 1 << 7 };
 /* Of a result, above enum tlsa_match. */
-enum { WIRE_EXPIRED = 1 << 2, WIRE_REQUIRETLS = 1 << 3 };
+enum { WIRE_EXPIRED = 1 << 2, WIRE_REQUIRETLS = 1 << 3, WIRE_DISTRUSTED = 1 << 4 };
 /* Of a policy, above enum sts_mode: its patterns are those of its lines, and do not follow. */
 enum { WIRE_MX_IN_LINES = 1 << 2 };
 #define WIRE_MX_MASK       7

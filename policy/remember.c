@@ -80,6 +80,26 @@ static bool only_lapsed(const struct evidence *evidence)
     return true;
 }
 
+/* True when all that is wrong with the certificates is that this machine does not trust their
+ * issuer any more: they are the very ones that verified before. */
+static bool only_distrusted(const struct evidence *evidence)
+{
+    bool some = false;
+
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+
+        for (size_t j = 0; facts_host_live(host) && j < host->address_count; j++) {
+            const struct starttls_result *result = &host->addresses[j].starttls;
+
+            if (result->state == STARTTLS_TLS && !result->distrusted)
+                return false;
+            some |= result->state == STARTTLS_TLS;
+        }
+    }
+    return some;
+}
+
 /* ---- losses ---- */
 
 static int64_t larger(int64_t a, int64_t b)
@@ -152,6 +172,17 @@ static void observe(struct remembered *memory, enum sight sight, const struct re
         observe_loss(memory, sight, view);
 }
 
+/* A hold is for what the hosts show differently; what they show the same is judged anew at once. */
+static bool observe_distrust(struct remembered *memory, enum sight sight,
+                             const struct remember_view *view)
+{
+    if (sight != SIGHT_TLS || memory->proven < VERDICT_VERIFY || !only_distrusted(view->evidence))
+        return false;
+    memory->proven = VERDICT_ENCRYPT;
+    memory->verify = (struct loss){0};
+    return true;
+}
+
 /* ---- the successor ---- */
 
 /* True when DANE had a say, or might have had one and could not be asked. */
@@ -192,6 +223,7 @@ void remember_next(struct verdict *verdict, const struct remembered *before,
     next->secure = next_secure(verdict, before->secure, view->facts);
     /* before, because what is over is over; after, because a hold may be of no length */
     sink(next, view->options, view->now);
+    verdict->distrusted = observe_distrust(next, see(view), view);
     observe(next, see(view), view);
     sink(next, view->options, view->now);
     if (see(view) != SIGHT_NOTHING)

@@ -168,6 +168,7 @@ static void put_certificate(struct tree *tree, json_t *object, const struct star
         result->not_after != 0 ? json_integer(result->not_after) : json_null());
     put_text(tree, object, "tlsa", match_names[result->tlsa]);
     put_bool(tree, object, "requiretls", result->requiretls);
+    put_bool(tree, object, "distrusted", result->distrusted);
 }
 
 static json_t *address_json(struct tree *tree, const struct mx_address *address)

@@ -222,6 +222,10 @@ static void why_tls(struct words *words)
     words_say_addresses(
         words, words_is_unverified,
         "Not enough for verify, which sends SNI and needs a certificate valid for the host: ", ".");
+    words_say_places(words, words_is_distrusted,
+                     "The certificate is the very one that verified before: what changed is which "
+                     "CAs this machine trusts, so nothing is held: ",
+                     ".");
     say_not_counted(words);
     say_nothing_stronger(words);
 }
@@ -306,6 +310,7 @@ static void why_held(struct words *words)
     words_add(words, "Held: when the probes saw more, %s.",
               proven_text(report_held_level(verdict)));
     say_loss(words, &verdict->held);
+    words_add(words, "It is what the hosts show that changed, not what this machine trusts.");
     words_add(words,
               "Who stands between could make STARTTLS vanish, and is to gain nothing by it. What "
               "is seen now (%s) would give %s.",

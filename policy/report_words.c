@@ -298,6 +298,12 @@ bool words_is_refused(const struct mx_host *host, const struct mx_address *addre
     return address->starttls.state == STARTTLS_REFUSED;
 }
 
+bool words_is_distrusted(const struct mx_host *host, const struct mx_address *address)
+{
+    (void)host;
+    return address->starttls.distrusted;
+}
+
 bool words_is_silent(const struct mx_host *host, const struct mx_address *address)
 {
     (void)host;

@@ -71,6 +71,7 @@ bool words_has_tls(const struct mx_host *host, const struct mx_address *address)
 bool words_has_no_tls(const struct mx_host *host, const struct mx_address *address);
 bool words_is_unverified(const struct mx_host *host,
                          const struct mx_address *address); /* TLS, but no valid certificate */
+bool words_is_distrusted(const struct mx_host *host, const struct mx_address *address);
 bool words_is_refused(const struct mx_host *host, const struct mx_address *address);
 bool words_is_silent(const struct mx_host *host,
                      const struct mx_address *address); /* SILENT or ERROR */

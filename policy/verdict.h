@@ -152,6 +152,8 @@ struct verdict {
     bool wildcard_hosts; /* as in verdict_options: for render.c */
     /* Under sts_enforced: patterns of the policy that Postfix cannot be given. */
     unsigned sts_unfit;
+    /* What was proven sank at once: the hosts show the certificates that verified before. */
+    bool distrusted;
     bool without_dane;  /* decided under dane = no */
     bool without_probe; /* decided under probe = no */
     /* No further evidence of this lookup can change level or reason: answer at once. */

@@ -13,9 +13,15 @@
 #include "base/map.h"
 
 #define DOUBLINGS_MAX 20
-#define STRINGS       4
+#define STRINGS       5
 
-enum flag { FLAG_CHAIN_OK = 1, FLAG_EXPIRED = 2, FLAG_NAME_OK = 4, FLAG_REQUIRETLS = 8 };
+enum flag {
+    FLAG_CHAIN_OK = 1,
+    FLAG_EXPIRED = 2,
+    FLAG_NAME_OK = 4,
+    FLAG_REQUIRETLS = 8,
+    FLAG_DISTRUSTED = 16
+};
 
 /* A struct starttls_result with what it belongs to. */
 struct entry {
@@ -36,6 +42,7 @@ struct book_store {
     struct list ages;
     size_t entries_max;
     struct book_lifetimes lifetimes;
+    int64_t judged_after;         /* monotonic ms: certificates judged before are judged again */
     struct starttls_result shown; /* what book_store_get gives: an entry unpacked */
 };
 
@@ -191,6 +198,7 @@ struct book_store *book_store_new(size_t entries_max, const struct book_lifetime
     if (store == NULL)
         return NULL;
     list_init(&store->ages);
+    store->judged_after = INT64_MIN;
     store->entries_max = entries_max > 0 ? entries_max : 1;
     store->lifetimes = *lifetimes;
     return store;
@@ -237,6 +245,7 @@ static void strings_of(const char **out[STRINGS], struct starttls_result *result
     out[1] = &result->cipher;
     out[2] = &result->subject;
     out[3] = &result->detail;
+    out[4] = &result->verified_as;
 }
 
 static struct entry *pack(const struct book_key *key, struct starttls_result result,
@@ -263,7 +272,8 @@ static struct entry *pack(const struct book_key *key, struct starttls_result res
     entry->tlsa = (uint8_t)result.tlsa;
     entry->flags =
         (uint8_t)((result.chain_ok ? FLAG_CHAIN_OK : 0) | (result.expired ? FLAG_EXPIRED : 0) |
-                  (result.name_ok ? FLAG_NAME_OK : 0) | (result.requiretls ? FLAG_REQUIRETLS : 0));
+                  (result.name_ok ? FLAG_NAME_OK : 0) | (result.requiretls ? FLAG_REQUIRETLS : 0) |
+                  (result.distrusted ? FLAG_DISTRUSTED : 0));
     entry->failures = (uint8_t)failures;
     next = write_octets(entry->data, key->octets, key->length);
     for (size_t i = 0; i < STRINGS; i++) {
@@ -288,6 +298,7 @@ static void unpack(struct starttls_result *out, const struct entry *entry)
         .name_ok = (entry->flags & FLAG_NAME_OK) != 0,
         .tlsa = (enum tlsa_match)entry->tlsa,
         .requiretls = (entry->flags & FLAG_REQUIRETLS) != 0,
+        .distrusted = (entry->flags & FLAG_DISTRUSTED) != 0,
         .code = entry->code,
         .probed_at = entry->probed_at,
         .valid_until = entry->valid_until,
@@ -338,14 +349,51 @@ const struct starttls_result *book_store_get(struct book_store *store, const str
     return &store->shown;
 }
 
+/* Is it the certificate that verified last, and was it our trust that changed? */
+static void recall_certificate(struct starttls_result *result, const struct entry *before)
+{
+    struct starttls_result seen = {0};
+
+    if (before != NULL)
+        unpack(&seen, before);
+    result->verified_as = result->state == STARTTLS_VERIFIED ? result->shown : seen.verified_as;
+    result->distrusted = result->state == STARTTLS_TLS && result->name_ok && !result->chain_ok &&
+                         !result->expired && result->shown != NULL && seen.verified_as != NULL &&
+                         strcmp(result->shown, seen.verified_as) == 0;
+}
+
 bool book_store_put(struct book_store *store, const struct book_key *key,
                     const struct book_moment *moment, struct starttls_result *result)
 {
     const struct entry *before = find(store, key);
     unsigned failures = before == NULL ? 0 : before->failures;
 
+    bool kept;
+
     set_times(store, key, moment, &failures, result);
-    return replace(store, key, result, failures);
+    recall_certificate(result, before);
+    kept = replace(store, key, result, failures);
+    result->shown = result->verified_as = NULL; /* the session's, or of an entry that is gone */
+    return kept;
+}
+
+/* True for what trust anchors had a say in. */
+static bool is_judged(enum starttls state)
+{
+    return state == STARTTLS_TLS || state == STARTTLS_VERIFIED;
+}
+
+void book_store_judge_again(struct book_store *store, int64_t before_ms, int64_t now_ms)
+{
+    struct entry *entry, *next;
+
+    store->judged_after = before_ms;
+    HASH_ITER(hh, store->entries, entry, next)
+    {
+        if (is_judged((enum starttls)entry->state) && entry->probed_at < before_ms &&
+            entry->valid_until > now_ms)
+            entry->valid_until = now_ms;
+    }
 }
 
 /* Equal for equal addresses. */
@@ -482,6 +530,9 @@ static void clamp_times(const struct book_store *store, const struct book_moment
     most += most / 10;
     if (result->valid_until > result->probed_at + most)
         result->valid_until = result->probed_at + most;
+    if (is_judged(result->state) && result->probed_at < store->judged_after &&
+        result->valid_until > moment->now_ms)
+        result->valid_until = moment->now_ms;
     if (result->state != STARTTLS_VERIFIED || result->valid_until <= moment->now_ms)
         return;
     most = result->not_after <= moment->wall_s ? 0 : certificate_ms(result, moment->wall_s);

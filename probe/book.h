@@ -69,11 +69,15 @@ size_t book_store_entries(const struct book_store *store);
 const struct starttls_result *book_store_get(struct book_store *store, const struct book_key *key,
                                              int64_t now_ms);
 /*
- * Fills probed_at and valid_until of *result and keeps a copy of it; false when there was no memory
+ * Fills probed_at, valid_until and distrusted of *result and keeps a copy of it, for which it takes
+ * `shown`, NULL afterwards; false when there was no memory
  * for the copy. Lifetimes vary by 10 % either way; VERIFIED ends with the certificate.
  */
 bool book_store_put(struct book_store *store, const struct book_key *key,
                     const struct book_moment *moment, struct starttls_result *result);
+/* The trust anchors changed at `before_ms`: what their certificates were judged by earlier, here or
+ * in a result that is restored later, ends at `now_ms`. What was shown stays known. */
+void book_store_judge_again(struct book_store *store, int64_t before_ms, int64_t now_ms);
 /* Forgets everything about some addresses, their back-off too, in one walk. */
 void book_store_forget(struct book_store *store, const struct ip *ips, size_t count);
 

@@ -69,7 +69,8 @@ struct book {
     uv_timer_t kick;
     bool closing;
     struct book_store *store;
-    struct job *jobs; /* maps; owned */
+    int64_t judged_after; /* monotonic ms: when the trust anchors changed */
+    struct job *jobs;     /* maps; owned */
     struct spot *spots;
     struct net *nets;
     struct fair fair;
@@ -471,6 +472,17 @@ const struct starttls_result *book_peek(struct book *book, const struct smtp_tar
     return known != NULL && known->probed_at >= seen_after ? known : NULL;
 }
 
+void book_judge_again(struct book *book, int64_t before_ms)
+{
+    book->judged_after = before_ms;
+    book_store_judge_again(book->store, before_ms, clock_monotonic_ms());
+}
+
+int64_t book_judged_after(const struct book *book)
+{
+    return book->judged_after;
+}
+
 void book_forget(struct book *book, const struct ip *ips, size_t count)
 {
     book_store_forget(book->store, ips, count);
@@ -502,6 +514,8 @@ bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
     out->cipher = arena_strdup(arena, in->cipher);
     out->subject = arena_strdup(arena, in->subject);
     out->detail = arena_strdup(arena, in->detail);
+    out->shown = arena_strdup(arena, in->shown);
+    out->verified_as = NULL;
     return !arena_failed(arena);
 }
 
@@ -523,6 +537,7 @@ int book_new(struct book **out, const struct book_options *options)
     if (book == NULL)
         return UV_ENOMEM;
     book->options = *options;
+    book->judged_after = INT64_MIN;
     book->store = book_store_new(options->entries_max, &lifetimes);
     error = book->store == NULL ? UV_ENOMEM : uv_timer_init(options->smtp.loop, &book->kick);
     if (error != 0) {

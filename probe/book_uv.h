@@ -56,6 +56,10 @@ void book_cancel(struct book_waiter *waiter);
 /* Forgets what is known about some addresses, any port and name. One walk through all that is
  * known: ask once for many. */
 void book_forget(struct book *book, const struct ip *ips, size_t count);
+/* The trust anchors changed at `before_ms` (monotonic): certificates judged earlier are judged
+ * again, those of restored results too. */
+void book_judge_again(struct book *book, int64_t before_ms);
+int64_t book_judged_after(const struct book *book);
 /* A copy whose strings are the arena's; false without memory. */
 bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
                           const struct starttls_result *in);

@@ -79,10 +79,10 @@ struct tls_reference {
 };
 
 /*
- * After TLS_READY: fills protocol, cipher, subject, not_after, chain_ok, expired, name_ok, tlsa
- * and, when the chain or name fails, detail, of *out; sets state to TLS or VERIFIED. `expired` is
- * true when it would be VERIFIED if it were another day. Strings are the arena's.
- * PKIX: at security level 1, name by DNS SAN only; DANE: RFC 7672 §3.2 with digest agility.
+ * After TLS_READY: fills protocol, cipher, subject, shown, not_after, chain_ok, expired, name_ok,
+ * tlsa and, when the chain or name fails, detail, of *out; sets state to TLS or VERIFIED. `expired`
+ * is true when it would be VERIFIED if it were another day. Strings are the arena's. PKIX: at
+ * security level 1, name by DNS SAN only; DANE: RFC 7672 §3.2 with digest agility.
  */
 void tls_session_judge(struct tls_session *session, const struct tls_reference *reference,
                        struct arena *arena, struct starttls_result *out);

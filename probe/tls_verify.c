@@ -23,6 +23,7 @@
 #define NAME_WORDS_MAX 160
 #define DETAIL_MAX     600
 #define AUTH_LEVEL     1
+#define DIGEST_OCTETS  16
 #define LEVEL_BITS     80 /* what OpenSSL's security level 1 asks for */
 
 struct peer {
@@ -351,6 +352,48 @@ static void judge_certificate(const struct peer *peer, const struct tls_referenc
     }
 }
 
+/* The first octets of a certificate's SHA-256 in hexadecimal; "-" without one. */
+static void add_digest(struct buf *out, const X509 *certificate)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length;
+
+    if (certificate == NULL || X509_digest(certificate, EVP_sha256(), digest, &length) != 1) {
+        buf_adds(out, "-");
+        return;
+    }
+    for (size_t i = 0; i < DIGEST_OCTETS; i++)
+        buf_addf(out, "%02x", digest[i]);
+}
+
+/* The certificate among those sent that signed the leaf, by its name. */
+static const X509 *issuer_sent(const struct peer *peer)
+{
+    for (int i = 0; i < sk_X509_num(peer->chain); i++) {
+        const X509 *one = sk_X509_value(peer->chain, i);
+
+        if (X509_cmp(one, peer->leaf) != 0 &&
+            X509_NAME_cmp(X509_get_subject_name(one), X509_get_issuer_name(peer->leaf)) == 0)
+            return one;
+    }
+    return NULL;
+}
+
+static const char *shown_words(const struct peer *peer, struct arena *arena)
+{
+    const char *words = NULL;
+    struct buf out;
+
+    buf_init(&out, 2 * 2 * EVP_MAX_MD_SIZE);
+    add_digest(&out, peer->leaf);
+    buf_adds(&out, " ");
+    add_digest(&out, issuer_sent(peer));
+    if (!out.failed)
+        words = arena_strdup(arena, buf_text(&out));
+    buf_fini(&out);
+    return words;
+}
+
 static void judge_subject(X509 *leaf, struct arena *arena, struct starttls_result *out)
 {
     char name[NAME_WORDS_MAX] = "";
@@ -380,7 +423,7 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
     out->chain_ok = out->name_ok = out->expired = false;
     out->tlsa = TLSA_MATCH_NONE;
     out->not_after = 0;
-    out->subject = NULL;
+    out->subject = out->shown = NULL;
     tls_session_describe(session, arena, out);
     if (peer.leaf == NULL) {
         add_detail(&detail, "", "no certificate: anonymous cipher");
@@ -388,6 +431,7 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
     } else {
         judge_certificate(&peer, reference, &detail, out);
         judge_subject(peer.leaf, arena, out);
+        out->shown = shown_words(&peer, arena);
     }
     sound = out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH && strong_handshake(session->ssl);
     out->expired = out->expired && sound;

@@ -4,8 +4,8 @@
  * Hosts, one letter each: U usable, B unusable ("bad"), N none, E error, D dead, L lost, ? unknown.
  * Probes, hosts apart by commas, one letter per address: V verified, T tls, C clear, P tempfail,
  * R refused, B broken, S silent, X error, K skipped, ? not asked yet, L tls with a certificate that
- * lapsed, l one that lapsed and is for another name; "" for no address at all.
- * MTA-STS, one letter: see make_sts.
+ * lapsed, l one that lapsed and is for another name, D with the certificate that verified before;
+ * "" for no address at all. MTA-STS, one letter: see make_sts.
  */
 #pragma once
 
@@ -42,7 +42,7 @@ static inline enum starttls make_starttls_state(char letter)
 {
     static const char letters[] = "?KSXCPRBTV";
 
-    if (letter == 'L' || letter == 'l')
+    if (letter == 'L' || letter == 'l' || letter == 'D')
         return STARTTLS_TLS;
     return (enum starttls)(strchr(letters, letter) - letters);
 }
@@ -128,7 +128,8 @@ static inline void make_probes(struct made *made, const char *probes)
         address->ip = (struct ip){4, {192, 0, 2, (uint8_t)(i * 10 + host->address_count + 1)}};
         address->starttls.state = make_starttls_state(*p);
         address->starttls.expired = *p == 'L' || *p == 'l';
-        address->starttls.name_ok = *p == 'L';
+        address->starttls.name_ok = *p == 'L' || *p == 'D';
+        address->starttls.distrusted = *p == 'D';
         host->address_count++;
     }
 }

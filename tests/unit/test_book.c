@@ -375,6 +375,90 @@ static void kept_and_restored_whole(void **state)
     arena_free(arena);
 }
 
+static bool put_shown(struct book_store *store, const struct book_key *key, int64_t now_ms,
+                      enum starttls state, const char *shown)
+{
+    struct starttls_result result = {.state = state,
+                                     .chain_ok = state == STARTTLS_VERIFIED,
+                                     .name_ok = true,
+                                     .not_after = WALL + 10 * 86400,
+                                     .shown = shown};
+
+    assert_true(book_store_put(store, key, &(struct book_moment){now_ms, WALL, false}, &result));
+    assert_null(result.shown);
+    return result.distrusted;
+}
+
+/* Trust anchors that change are told from a host that changes, over failures and a restart. */
+static void the_certificate_that_verified_is_known_again(void **state)
+{
+    struct book_store *store = book_store_new(3, &lifetimes), *other;
+    struct arena *arena = arena_new(65536);
+    struct book_kept kept;
+    struct book_key key;
+    struct ip ip;
+    struct book_subject subject = {&ip, 25, MX, MX, NULL, 0};
+
+    (void)state;
+    assert_true(ip_parse(&ip, "192.0.2.1"));
+    assert_true(book_key_make(&key, &subject));
+    assert_false(put_shown(store, &key, HOUR, STARTTLS_TLS, "a b"));
+    assert_false(put_shown(store, &key, 2 * HOUR, STARTTLS_VERIFIED, "a b"));
+    assert_false(put_shown(store, &key, 3 * HOUR, STARTTLS_TLS, "c b"));
+    assert_false(put_shown(store, &key, 4 * HOUR, STARTTLS_TLS, "a -"));
+    assert_false(put_shown(store, &key, 5 * HOUR, STARTTLS_SILENT, NULL));
+    assert_true(put_shown(store, &key, 6 * HOUR, STARTTLS_TLS, "a b"));
+    assert_true(put_shown(store, &key, 7 * HOUR, STARTTLS_TLS, "a b"));
+    assert_true(book_store_get(store, &key, 7 * HOUR)->distrusted);
+    assert_true(book_store_keep(store, arena, &key, &kept));
+    assert_string_equal(kept.result.verified_as, "a b");
+    book_store_free(store);
+    other = book_store_new(3, &lifetimes);
+    assert_int_equal(book_store_restore(other, &kept, &(struct book_moment){8 * HOUR, WALL, false}),
+                     KEPT_TAKEN);
+    assert_true(put_shown(other, &key, 9 * HOUR, STARTTLS_TLS, "a b"));
+    assert_false(put_shown(other, &key, 10 * HOUR, STARTTLS_VERIFIED, "c d"));
+    assert_false(put_shown(other, &key, 11 * HOUR, STARTTLS_TLS, "a b"));
+    book_store_free(other);
+    arena_free(arena);
+}
+
+static void new_trust_anchors_end_what_was_judged(void **state)
+{
+    struct book_store *store = book_store_new(9, &lifetimes),
+                      *other = book_store_new(9, &lifetimes);
+    static const struct {
+        enum starttls state;
+        bool ends;
+    } rows[] = {{STARTTLS_VERIFIED, true},
+                {STARTTLS_TLS, true},
+                {STARTTLS_CLEAR, false},
+                {STARTTLS_SILENT, false}};
+    struct arena *arena = arena_new(65536);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ip ip = {4, {192, 0, 2, (uint8_t)i}};
+        struct book_subject subject = {&ip, 25, MX, MX, NULL, 0};
+        struct book_kept kept;
+        struct book_key key;
+
+        assert_true(book_key_make(&key, &subject));
+        put_shown(store, &key, 1000, rows[i].state, "a b");
+        assert_true(book_store_keep(store, arena, &key, &kept));
+        book_store_judge_again(store, 1000, 2000); /* seen at that moment: by the new ones */
+        assert_non_null(book_store_get(store, &key, 2000));
+        book_store_judge_again(store, 1001, 2000);
+        assert_int_equal(book_store_get(store, &key, 2000) == NULL, rows[i].ends);
+        book_store_judge_again(other, 1001, 2000);
+        assert_int_equal(restore(other, &kept), KEPT_TAKEN);
+        assert_int_equal(book_store_get(other, &key, 2000) == NULL, rows[i].ends);
+    }
+    book_store_free(store);
+    book_store_free(other);
+    arena_free(arena);
+}
+
 /* The key of a TLSA set is on disks: it must never change. */
 static void the_set_of_records_has_a_stable_key(void **state)
 {
@@ -558,6 +642,8 @@ int main(void)
     ROWS_ADD_TEST(strings_are_the_stores);
     ROWS_ADD_TEST(forgets_an_address);
     ROWS_ADD_TEST(kept_and_restored_whole);
+    ROWS_ADD_TEST(the_certificate_that_verified_is_known_again);
+    ROWS_ADD_TEST(new_trust_anchors_end_what_was_judged);
     ROWS_ADD_TEST(the_set_of_records_has_a_stable_key);
     ROWS_ADD_TEST(the_later_result_wins);
     ROWS_ADD_TEST(a_restored_result_is_bounded);

@@ -346,14 +346,16 @@ static void test_tree_holds_everything(void **state)
         "\"address\":\"192.0.2.1\",\"secure\":true,\"starttls\":\"tls\",\"tls\":\"TLSv1.3\","
         "\"cipher\":\"TLS_AES_256_GCM_SHA384\",\"chain\":\"not trusted\",\"name_ok\":true,"
         "\"subject\":\"mx0.example.com\",\"not_after\":1700000000,\"tlsa\":\"match\","
-        "\"requiretls\":true,\"detail\":\"certificate has expired\",\"code\":220,"
+        "\"requiretls\":true,\"distrusted\":false,\"detail\":\"certificate has "
+        "expired\",\"code\":220,"
         "\"probed_s_ago\":5,\"next_probe_in_s\":60}]},{\"name\":\"mx1.example.com\","
         "\"preference\":20,\"expanded\":null,\"dane\":\"none\",\"address_secure\":false,"
         "\"addresses_known\":true,\"tlsa_base\":null,\"tlsa_short\":false,\"tlsa_truncated\":false,"
         "\"mta_sts_match\":false,\"ttl\":null,\"why\":\"nothing\",\"tlsa\":[],\"addresses\":[{"
         "\"address\":\"192.0.2.11\",\"secure\":false,\"starttls\":\"silent\",\"tls\":null,"
         "\"cipher\":null,\"chain\":null,\"name_ok\":null,\"subject\":null,\"not_after\":null,"
-        "\"tlsa\":\"none\",\"requiretls\":false,\"detail\":null,\"code\":0,\"probed_s_ago\":null,"
+        "\"tlsa\":\"none\",\"requiretls\":false,\"distrusted\":false,\"detail\":null,\"code\":0,"
+        "\"probed_s_ago\":null,"
         "\"next_probe_in_s\":null}]}]}";
     struct verdict_options options = make_options();
     struct made made;
