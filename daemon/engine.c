@@ -333,6 +333,13 @@ size_t engine_flush(struct engine *engine)
     return memory_lapse(engine->memory);
 }
 
+void engine_judge_again(struct engine *engine)
+{
+    /* lookups under way may have taken results that are no more */
+    jobs_forget(engine->jobs, NULL);
+    memory_judge_again(engine->memory);
+}
+
 struct memory *engine_memory(struct engine *engine)
 {
     return engine->memory;

@@ -62,6 +62,9 @@ bool engine_forget(struct engine *engine, const char *key, size_t length);
 bool engine_release(struct engine *engine, const struct key *key);
 /* Every finding ends; policies, probe results and what was proven stay. Gives their number. */
 size_t engine_flush(struct engine *engine);
+/* The trust anchors changed: findings that rest on certificates judged before end, what was proven
+ * stays. */
+void engine_judge_again(struct engine *engine);
 
 const struct orders *engine_orders(const struct engine *engine);
 struct cache *engine_cache(struct engine *engine);

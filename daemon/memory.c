@@ -296,6 +296,25 @@ size_t memory_lapse(struct memory *memory)
     return count;
 }
 
+bool memory_is_judged_before(const struct memory *memory, const struct finding *finding)
+{
+    const struct book *book = memory->tools.book;
+    enum verdict_level level = finding->verdict.level;
+
+    return book != NULL && (level == VERDICT_VERIFY || level == VERDICT_ENCRYPT) &&
+           finding->made_at < book_judged_after(book);
+}
+
+void memory_judge_again(struct memory *memory)
+{
+    int64_t now = clock_monotonic_ms();
+    struct finding *finding = NULL;
+
+    while ((finding = cache_next(memory->cache, finding)) != NULL)
+        if (memory_is_judged_before(memory, finding) && finding->verdict.valid_until > now)
+            finding->verdict.valid_until = now;
+}
+
 bool memory_release(struct memory *memory, const struct key *key)
 {
     const struct finding *finding = memory_peek(memory, key);

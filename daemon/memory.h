@@ -81,6 +81,8 @@ bool memory_forget(struct memory *memory, const struct key *key);
 void memory_drop(struct memory *memory, const struct key *key);
 /* Every finding ends now; what was proven by probing stays. Gives their number. */
 size_t memory_lapse(struct memory *memory);
+/* Ends the findings that rest on certificates judged before the trust anchors changed. */
+void memory_judge_again(struct memory *memory);
 /* The operator ends a hold: the finding as its evidence alone gives it. False when the key is not
  * held, or is not in the cache. */
 bool memory_release(struct memory *memory, const struct key *key);

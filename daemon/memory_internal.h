@@ -37,3 +37,5 @@ void memory_list_hold(struct memory *memory, const struct finding *finding, int6
 void memory_forget_hold(struct memory *memory, const char *key);
 /* The moment of now, for records being written. */
 struct record_moment memory_moment(void);
+/* True for a finding that probes gave before the trust anchors changed. */
+bool memory_is_judged_before(const struct memory *memory, const struct finding *finding);

@@ -148,8 +148,11 @@ static struct finding *finding_of(const struct memory *memory, const struct answ
         finding = finding_new(&key, &verdict, evidence, answer->decided_at);
     }
     arena_free(arena);
-    if (finding != NULL)
-        finding->used_at = finding->use_noted_at = answer->used_at;
+    if (finding == NULL)
+        return NULL;
+    finding->used_at = finding->use_noted_at = answer->used_at;
+    if (memory_is_judged_before(memory, finding) && finding->verdict.valid_until > now)
+        finding->verdict.valid_until = now;
     return finding;
 }
 

@@ -234,6 +234,20 @@ static int make_orders(struct mxcryptd *daemon)
     return daemon->reload == NULL ? fail("reload", "no memory") : 0;
 }
 
+static void on_anchors_changed(void *context)
+{
+    struct mxcryptd *daemon = context;
+
+    engine_judge_again(daemon->engine);
+}
+
+static void look_at_anchors(void *context)
+{
+    struct mxcryptd *daemon = context;
+
+    prober_look_at_anchors(daemon->prober);
+}
+
 static int make_engine(struct mxcryptd *daemon)
 {
     const char *why = NULL;
@@ -243,7 +257,12 @@ static int make_engine(struct mxcryptd *daemon)
         return fail("prober", why != NULL ? why : uv_strerror(error));
     error = engine_new(&daemon->engine, &daemon->loop, daemon->config, prober_tools(daemon->prober),
                        daemon->orders);
-    return error == 0 ? 0 : fail("engine", uv_strerror(error));
+    if (error == 0)
+        error = prober_watch_anchors(daemon->prober, &daemon->loop, on_anchors_changed, daemon);
+    if (error != 0)
+        return fail("engine", uv_strerror(error));
+    reload_set_also(daemon->reload, look_at_anchors, daemon);
+    return 0;
 }
 
 static int make_parts(struct mxcryptd *daemon)

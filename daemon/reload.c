@@ -14,6 +14,8 @@ struct reload {
     const struct config *running;
     struct orders *orders;
     uv_loop_t *loop;
+    void (*also)(void *context); /* NULL: nothing */
+    void *also_context;
     uv_work_t work;
     struct list now, next; /* waiters of this reading and of the one after it */
     bool reading, again, closing;
@@ -29,6 +31,12 @@ void reload_waiter_init(struct reload_waiter *waiter)
 {
     waiter->done = NULL;
     list_init(&waiter->link);
+}
+
+void reload_set_also(struct reload *reload, void (*also)(void *context), void *context)
+{
+    reload->also = also;
+    reload->also_context = context;
 }
 
 void reload_leave(struct reload_waiter *waiter)
@@ -106,6 +114,8 @@ static void on_read(uv_work_t *work, int status)
         rules_free(reload->rules);
     } else {
         bring_in_force(reload, &result);
+        if (reload->also != NULL)
+            reload->also(reload->also_context);
     }
     if (!reload->closing)
         tell(&reload->now, &result); /* one of them may ask for the next reading */

@@ -33,6 +33,8 @@ void reload_waiter_init(struct reload_waiter *waiter);
 
 /* NULL without memory. Everything is borrowed; `config` is what the daemon runs with. */
 struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct orders *orders);
+/* `also` is called whenever what the files say has been brought in force. */
+void reload_set_also(struct reload *reload, void (*also)(void *context), void *context);
 /* No callback comes any more; frees itself when the thread is done. NULL is fine. */
 void reload_close(struct reload *reload);
 /* Reads what the files say now or later. The waiter (may be NULL) is told exactly once, later,

@@ -27,7 +27,7 @@
 #include "base/log.h"
 #include "probe/https_reply.h"
 #include "probe/https_target.h"
-#include "probe/tls.h"
+#include "probe/tls_anchors.h"
 #include "probe/watch_uv.h"
 
 /* Two for each TLS record: without it, records of one octet keep the loop busy for 230 ms. */
@@ -585,6 +585,11 @@ int https_new(struct https **out, const struct https_options *options)
     }
     *out = https;
     return 0;
+}
+
+void https_use_anchors(struct https *https, const struct tls_anchors *anchors)
+{
+    tls_context_use_anchors(https->tls, anchors);
 }
 
 void https_close(struct https *https)

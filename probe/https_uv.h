@@ -42,11 +42,14 @@ struct https_result {
 };
 
 struct https;
+struct tls_anchors;
 struct https_fetch;
 
 /* 0 or a libuv error; UV_ENOENT, after a log line with the reason, without trust anchors. */
 int https_new(struct https **out, const struct https_options *options);
 /* Ends every fetch, calls nobody; frees itself once its handles are closed. */
+/* Policy hosts are held against these from now on; borrowed until it returns. */
+void https_use_anchors(struct https *https, const struct tls_anchors *anchors);
 void https_close(struct https *https);
 
 typedef void (*https_done)(void *context, const struct https_result *result);

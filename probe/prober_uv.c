@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/hostname.h"
 #include "base/log.h"
+#include "probe/anchors_uv.h"
 #include "probe/own_name_uv.h"
 
 #define OWN_NAME_AGAIN_MS 60000
@@ -15,6 +17,10 @@ struct prober {
     struct https *https;
     struct domain_tools tools;
     struct own_name *own_name; /* NULL: configured, or found */
+    struct tls_anchors_place anchors;
+    struct anchors_watch *watch; /* NULL: nobody does */
+    void (*anchors_changed)(void *context);
+    void *context;
     char helo_name[HOSTNAME_MAX + 1];
 };
 
@@ -88,6 +94,7 @@ int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *opti
         return UV_ENOMEM;
     *why = NULL;
     prober->tools.filter = &options->filter;
+    prober->anchors = (struct tls_anchors_place){options->ca_file, options->ca_path};
     prober->tools.dane = options->dane;
     prober->tools.smtp_port = options->smtp_port;
     error = tls_part(prober, options, why);
@@ -106,8 +113,51 @@ int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *opti
     return 0;
 }
 
+static void on_anchors(void *context, const struct tls_anchors *anchors)
+{
+    struct prober *prober = context;
+
+    tls_context_use_anchors(prober->tls, anchors);
+    if (prober->https != NULL)
+        https_use_anchors(prober->https, anchors);
+    if (prober->tools.book != NULL)
+        book_judge_again(prober->tools.book, clock_monotonic_ms());
+    log_event(LOG_LEVEL_INFO, "trust-anchors-changed", "ca-file", prober->anchors.file, "ca-path",
+              prober->anchors.path, "effect", "certificates are judged again", NULL);
+    prober->anchors_changed(prober->context);
+}
+
+/* When the anchors changed last, on the monotonic clock; not later than now. */
+static int64_t changed_at(const struct tls_anchors_place *place)
+{
+    int64_t age_ms;
+    struct tls_anchors_mark mark;
+
+    tls_anchors_look(&mark, place);
+    age_ms = clock_wall_s() * 1000 - mark.changed_ms;
+    return clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0);
+}
+
+int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)(void *context),
+                         void *context)
+{
+    prober->anchors_changed = changed;
+    prober->context = context;
+    if (prober->tools.book != NULL)
+        book_judge_again(prober->tools.book, changed_at(&prober->anchors));
+    return anchors_watch_new(&prober->watch, loop, &prober->anchors, on_anchors, prober);
+}
+
+void prober_look_at_anchors(struct prober *prober)
+{
+    if (prober->watch != NULL)
+        anchors_watch_look(prober->watch);
+}
+
 void prober_close(struct prober *prober)
 {
+    anchors_watch_close(prober->watch);
+    prober->watch = NULL;
     own_name_close(prober->own_name);
     prober->own_name = NULL;
     if (prober->tools.book != NULL)

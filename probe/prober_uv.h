@@ -29,4 +29,13 @@ int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *opti
 void prober_close(struct prober *prober);
 void prober_free(struct prober *prober);
 
+/*
+ * Watches the trust anchors from now on: when they change, certificates judged before are judged
+ * again, and `changed` is told. Results that are restored count as judged before, too, when they
+ * are older than the anchors' last change. 0 or UV_ENOMEM.
+ */
+int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)(void *context),
+                         void *context);
+/* Looks at once whether they have changed. */
+void prober_look_at_anchors(struct prober *prober);
 const struct domain_tools *prober_tools(const struct prober *prober);

@@ -4,12 +4,11 @@
  * Everything that Debian's openssl.cnf sets (MinProtocol, SECLEVEL) is set again here, because the
  * prober must see what smtp(8) sees: at `encrypt` Postfix sets versions and ciphers itself, and
  * security level 0.
- * Sessions are in tls_session.c, the judgement of certificates in tls_verify.c.
+ * Sessions are in tls_session.c, the judgement of certificates in tls_verify.c, trust anchors in
+ * tls_anchors.c.
  */
 #include "probe/tls.h"
 
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,70 +18,11 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "base/escape.h"
+#include "probe/tls_anchors.h"
 #include "probe/tls_internal.h"
 
 /* As Postfix's medium grade, but anonymous ciphers last: we want to see a certificate. */
 #define CIPHERS TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST
-#define WHY_MAX 400
-
-/* True when a directory holds at least one name made by c_rehash: eight hex digits, dot, digit. */
-static bool directory_has_anchors(const char *path)
-{
-    DIR *directory = opendir(path);
-    bool found = false;
-    struct dirent *entry;
-
-    if (directory == NULL)
-        return false;
-    while (!found && (entry = readdir(directory)) != NULL)
-        found = strspn(entry->d_name, "0123456789abcdef") == 8 && entry->d_name[8] == '.' &&
-                entry->d_name[9] >= '0' && entry->d_name[9] <= '9';
-    closedir(directory);
-    return found;
-}
-
-static const char *default_path(const char *variable, const char *built_in)
-{
-    const char *value = getenv(variable);
-
-    return value != NULL ? value : built_in;
-}
-
-static bool load_system_store(SSL_CTX *ssl_ctx)
-{
-    const char *file = default_path(X509_get_default_cert_file_env(), X509_get_default_cert_file());
-    const char *path = default_path(X509_get_default_cert_dir_env(), X509_get_default_cert_dir());
-    bool some = SSL_CTX_load_verify_file(ssl_ctx, file) == 1;
-
-    if (directory_has_anchors(path) && SSL_CTX_load_verify_dir(ssl_ctx, path) == 1)
-        some = true;
-    return some;
-}
-
-/* Returns NULL, or why not; the text is static. */
-static const char *load_anchors(SSL_CTX *ssl_ctx, const char *ca_file, const char *ca_path)
-{
-    static char why[WHY_MAX];
-    char name[WHY_MAX / 2];
-
-    if (ca_file == NULL && ca_path == NULL)
-        return load_system_store(ssl_ctx)
-                   ? NULL
-                   : "the system has no CA certificates: install ca-certificates or set ca-file";
-    if (ca_file != NULL && SSL_CTX_load_verify_file(ssl_ctx, ca_file) != 1) {
-        snprintf(why, sizeof why, "ca-file %s: no certificate can be read from it",
-                 escape_bytes(name, sizeof name, ca_file, strlen(ca_file)));
-        return why;
-    }
-    if (ca_path != NULL &&
-        (!directory_has_anchors(ca_path) || SSL_CTX_load_verify_dir(ssl_ctx, ca_path) != 1)) {
-        snprintf(why, sizeof why, "ca-path %s: no hashed certificates in it (openssl rehash)",
-                 escape_bytes(name, sizeof name, ca_path, strlen(ca_path)));
-        return why;
-    }
-    return NULL;
-}
 
 /* The judgement is made after the handshake, by tls_session_judge: here everybody is welcome. */
 static int accept_any(X509_STORE_CTX *store_ctx, void *context)
@@ -110,7 +50,10 @@ static bool set_up(SSL_CTX *ssl_ctx)
 int tls_context_new(struct tls_context **out, const char *ca_file, const char *ca_path,
                     const char **why)
 {
+    static char no_anchors[TLS_ANCHORS_WHY_MAX];
+    const struct tls_anchors_place place = {ca_file, ca_path};
     struct tls_context *context = calloc(1, sizeof *context);
+    struct tls_anchors *anchors;
 
     *why = "OpenSSL cannot be set up";
     if (context == NULL)
@@ -119,9 +62,11 @@ int tls_context_new(struct tls_context **out, const char *ca_file, const char *c
     context->ssl_ctx = SSL_CTX_new(TLS_client_method());
     if (context->ssl_ctx == NULL || !set_up(context->ssl_ctx))
         goto failed;
-    *why = load_anchors(context->ssl_ctx, ca_file, ca_path);
-    if (*why != NULL)
+    *why = no_anchors;
+    if (tls_anchors_load(&anchors, &place, no_anchors) != 0)
         goto failed;
+    tls_context_use_anchors(context, anchors);
+    tls_anchors_free(anchors);
     ERR_clear_error();
     *out = context;
     return 0;
