@@ -7,6 +7,7 @@
 #include "base/log_limit.h"
 #include "daemon/protocol.h"
 #include "daemon/server.h"
+#include "daemon/spare_fd.h"
 
 #define CONN_READ_SIZE 65536
 
@@ -63,6 +64,7 @@ struct server {
     struct list starved; /* connections whose next request waits for a share */
     struct server_stats stats;
     struct log_limit not_accepted;
+    struct spare_fd spare;
     unsigned handles; /* not yet closed; at 0 the server is freed */
     bool draining, closing;
     void (*drained)(void *context);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "daemon/commands.h"
+#include "daemon/spare_fd.h"
 #include "daemon/walk.h"
 
 #define CONTROL_READ_SIZE 4096
@@ -26,6 +27,7 @@ struct control {
     struct list peers;
     unsigned peer_count, handles;
     struct log_limit not_accepted;
+    struct spare_fd spare;
 };
 
 struct peer {
@@ -156,6 +158,7 @@ static void accept_one(struct control *control)
 {
     uv_stream_t *stream = (uv_stream_t *)&control->listener;
     struct peer *peer = calloc(1, sizeof *peer);
+    bool accepted;
 
     if (peer == NULL) {
         uv_timer_start(&control->retry, on_retry, RETRY_MS, 0);
@@ -171,10 +174,12 @@ static void accept_one(struct control *control)
     list_append(&control->peers, &peer->link);
     control->peer_count++;
     control->handles++;
-    if (uv_accept(stream, (uv_stream_t *)&peer->pipe) != 0 ||
-        control->peer_count > CONTROL_CONNECTIONS_MAX ||
+    accepted = uv_accept(stream, (uv_stream_t *)&peer->pipe) == 0;
+    spare_fd_take(&control->spare);
+    if (!accepted || control->spare.given || control->peer_count > CONTROL_CONNECTIONS_MAX ||
         uv_read_start((uv_stream_t *)&peer->pipe, on_alloc, on_read) != 0)
         peer_close(peer);
+    spare_fd_take(&control->spare);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -187,9 +192,12 @@ static void on_connection(uv_stream_t *stream, int status)
     struct control *control = stream->data;
     uint64_t left_out;
 
-    if (status == 0)
+    if (status == 0) {
         accept_one(control);
-    else if (log_limit_passes(&control->not_accepted, clock_monotonic_ms(), &left_out))
+        return;
+    }
+    spare_fd_give(&control->spare);
+    if (log_limit_passes(&control->not_accepted, clock_monotonic_ms(), &left_out))
         log_event(LOG_LEVEL_WARNING, "accept-failed", "socket", "control", "why",
                   uv_strerror(status), "left_out", left_out == 0 ? NULL : LOG_NUM(left_out), NULL);
 }
@@ -207,6 +215,7 @@ struct control *control_new(uv_loop_t *loop, struct engine *engine, struct serve
         return NULL;
     }
     control->loop = loop;
+    spare_fd_init(&control->spare);
     list_init(&control->peers);
     uv_pipe_init(loop, &control->listener, 0);
     control->listener.data = control;
@@ -232,6 +241,7 @@ static void on_own_closed(uv_handle_t *handle)
 
 void control_close(struct control *control)
 {
+    spare_fd_fini(&control->spare);
     while (!list_empty(&control->peers))
         peer_close(LIST_ELEMENT(control->peers.next, struct peer, link));
     walks_close(control->means.walks);

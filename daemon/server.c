@@ -77,6 +77,7 @@ void server_close(struct server *server)
     server->closing = true;
     server->drained = NULL;
     close_listeners(server);
+    spare_fd_fini(&server->spare);
     while (!list_empty(&server->conns))
         conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
     uv_close((uv_handle_t *)&server->sweeper, on_handle_closed);
@@ -126,6 +127,7 @@ static void accept_one(struct listener *listener)
 {
     struct server *server = listener->server;
     struct conn *conn = calloc(1, sizeof *conn);
+    bool accepted;
 
     listener->waiting = conn == NULL;
     if (conn == NULL)
@@ -139,8 +141,11 @@ static void accept_one(struct listener *listener)
     conn->uv.handle.data = conn;
     server->handles++;
     server->stats.connections++;
-    if (uv_accept(&listener->uv.stream, &conn->uv.stream) != 0) {
+    accepted = uv_accept(&listener->uv.stream, &conn->uv.stream) == 0;
+    spare_fd_take(&server->spare);
+    if (!accepted || server->spare.given) {
         conn_close(conn);
+        spare_fd_take(&server->spare);
         return;
     }
     server->stats.accepted++;
@@ -174,7 +179,8 @@ static void accept_or_wait(struct listener *listener)
     accept_one(listener);
 }
 
-/* Without descriptors this comes for each connection of a flood. */
+/* Without descriptors this comes for each connection of a flood. The next attempt must not end in
+ * the same way: it gets the spare descriptor or, when that is away, a connection's. */
 static void accept_failed(struct server *server, int status)
 {
     uint64_t left_out;
@@ -183,6 +189,8 @@ static void accept_failed(struct server *server, int status)
     if (log_limit_passes(&server->not_accepted, clock_monotonic_ms(), &left_out))
         log_event(LOG_LEVEL_WARNING, "accept-failed", "why", uv_strerror(status), "left_out",
                   left_out == 0 ? NULL : LOG_NUM(left_out), NULL);
+    if (!spare_fd_give(&server->spare) && !list_empty(&server->conns))
+        conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -310,6 +318,7 @@ struct server *server_new(uv_loop_t *loop, const struct config *config, struct e
     list_init(&server->listeners);
     list_init(&server->conns);
     list_init(&server->starved);
+    spare_fd_init(&server->spare);
     uv_timer_init(loop, &server->sweeper);
     server->sweeper.data = server;
     uv_timer_init(loop, &server->next_turn);
