@@ -33,7 +33,7 @@ static void print_address(const json_t *address)
            is_true(address, "secure") ? " (signed)" : "", string_of(address, "starttls"));
     add(address, "tls", "");
     add(address, "cipher", "");
-    if (*string_of(address, "tls") != '\0') {
+    if (*string_of(address, "chain") != '\0') {
         add(address, "subject", "certificate for ");
         printf(", name %s", is_true(address, "name_ok") ? "ok" : "wrong");
         add(address, "chain", "chain ");

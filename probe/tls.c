@@ -127,6 +127,8 @@ const char *tls_context_denies(const struct tls_context *context, const char *ve
 {
     unsigned known;
 
+    if (!context->strict)
+        return NULL;
     if (version != NULL && tls_versions_parse(&known, version) == NULL &&
         (known & context->versions) == 0)
         return "tls-protocols";

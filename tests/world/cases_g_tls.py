@@ -211,6 +211,19 @@ table("G-18", "by default", [
 ], lambda c, want, connections, words, kind: by_version(c, want, connections, words, **kind))
 
 
+@case("G-18", "mxcrypt probe and explain tell what a host below the floor does", daemon="floor")
+def _(c):
+    plain(c, context=old_context(c, version=V.TLSv1))
+    c.want("NF")
+    told = "does TLS only with TLSv1 and ECDHE-ECDSA-AES256-SHA, which tls-protocols does not allow"
+
+    def says(*words):
+        return c.daemon.cli(*words).stdout
+    c.check("mxcrypt probe", lambda: says("probe", f"mx.{c.u}"),
+            lambda text: "STARTTLS broken, TLSv1, ECDHE-ECDSA-AES256-SHA\n" in text and told in text)
+    c.check("mxcrypt explain", lambda: says("explain", c.u), lambda text: told in text.split("Why")[1])
+
+
 def below_the_floor(c, **kind):
     """Postfix with a floor, asked through a daemon that knows of it: the mail gets through, in the clear."""
     server = plain(c, context=old_context(c, **kind))
