@@ -9,7 +9,7 @@
 
 #include "base/list.h"
 
-/* A share of a turn, and so what whoever asks meanwhile may have to wait. */
+/* Length of a share: a cached lookup that arrives meanwhile waits no longer. */
 #define SHARES_NS (INT64_C(100) * 1000)
 
 struct shares;

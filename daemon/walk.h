@@ -1,7 +1,7 @@
 /*
  * walk: goes through all that is cached for one command, in shares of the loop, and tells the
- * client what it finds, part by part: a part goes out when the one before it has gone to the
- * client. So a walk takes little memory however long its list is, and who reads slowly holds up his
+ * client what it finds, part by part: a part goes out when the client has the one before it. So a
+ * walk takes little memory however long its list is, and a client that reads slowly holds up its
  * own walk only.
  *
  * What is renewed, leaves or joins meanwhile is met at most once, and what stays exactly once. The

@@ -473,7 +473,7 @@ static void each_counts_once_while_the_cache_changes(void **state)
     end_walks();
 }
 
-static void who_reads_slowly_holds_up_nobody_else(void **state)
+static void a_slow_client_holds_up_nobody_else(void **state)
 {
     struct client slow, other;
 
@@ -729,7 +729,7 @@ int main(void)
         cmocka_unit_test(no_rules_are_listed),
         cmocka_unit_test(check_foretells),
         cmocka_unit_test(each_counts_once_while_the_cache_changes),
-        cmocka_unit_test(who_reads_slowly_holds_up_nobody_else),
+        cmocka_unit_test(a_slow_client_holds_up_nobody_else),
         cmocka_unit_test(a_client_goes),
         cmocka_unit_test(other_orders_end_it),
         cmocka_unit_test(other_orders_end_a_check_once_it_has_begun),
