@@ -47,13 +47,15 @@ pivot_root . .old
 cd /
 umount -l .old
 rmdir .old
-for one in /proc/self/fd/*; do
-    one=${one##*/}
-    [ "$one" -le 2 ] || eval "exec $one>&-"
-done
-# what is mounted is the root, what was mounted above, and nothing else
-if grep -vE '^[^-]* - (proc|sysfs|tmpfs|devpts|cgroup2) ' /proc/self/mountinfo |
-    awk '$5 != "/" && $5 !~ "^/dev/(null|zero|full|random|urandom|tty)$" { print "still in reach: " $5; found = 1 } END { exit !found }' >&2; then
-    exit 1
-fi
-exec env -i container=other HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"
+{ # as a whole, which is read before the script's own descriptor is closed
+    for one in /proc/self/fd/*; do
+        one=${one##*/}
+        [ "$one" -le 2 ] || eval "exec $one>&-"
+    done
+    # what is mounted is the root, what was mounted above, and nothing else
+    if awk '$5 !~ "^/(proc|sys(/fs/cgroup)?|run|dev(/(null|zero|full|random|urandom|tty|pts|shm))?)?$" { print "still in reach: " $5; found = 1 }
+        END { exit !found }' /proc/self/mountinfo >&2; then
+        exit 1
+    fi
+    exec env -i container=other HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"
+}
