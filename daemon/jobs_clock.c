@@ -105,6 +105,10 @@ static bool clock_hasten(struct jobs *jobs, int64_t now)
         finding_free(finding);
         return true;
     }
+    finding_free(finding);
+    finding = job_finding(job, now, true); /* what the hosts that answered prove may be more */
+    if (finding == NULL)
+        return true;
     jobs->stats.remembered++;
     job_tell_early(job, finding);
     return true;
