@@ -100,9 +100,10 @@ static const char *essence(const char *detail)
 
     if (strstr(detail, "SSL_ERROR_SYSCALL") != NULL || strstr(detail, "SSL_ERROR_ZERO") != NULL)
         return "the server closed the connection";
-    if (strncmp(detail, "OpenSSL", 7) != 0)
+    if (strstr(detail, "routines::") == NULL)
         return detail;
-    while ((detail = strstr(last, "::")) != NULL) /* "OpenSSL/3: error:0A000102:SSL routines::" */
+    /* "OpenSSL/3: error:0A000102:SSL routines::" of libcurl 7, "TLS connect error:" of libcurl 8 */
+    while ((detail = strstr(last, "::")) != NULL)
         last = detail + 2;
     return last;
 }

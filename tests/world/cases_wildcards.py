@@ -6,6 +6,7 @@ import world
 from case import NO_MX, case, secure
 from cases_postfix import deliver, postfix_case, verdict
 from policyhost import Policy, sts_text
+from postfix import UNVERIFIED
 
 DAEMONS = {
     "sts-suffix": {"resolver": world.TAP_ADDRESS, "sts-wildcards": "suffix"},
@@ -35,7 +36,7 @@ def _(c):
     server = pool(c, "a.b.in")
     c.sts(f"*.in.{c.u}")
     verdict(c, f"OK secure match={NO_MX} servername=hostname")
-    deliver(c, "deferred", "Untrusted", "Server certificate not verified")
+    deliver(c, "deferred", UNVERIFIED, "Server certificate not verified")
     c.check("mail taken", lambda: sum(one.mail for one in server.connections), 0)
 
 
@@ -55,7 +56,7 @@ def _(c):
     pool(c, "mx")
     c.sts("hostname", "198.51.100.66")
     verdict(c, f"OK secure match={NO_MX} servername=hostname")
-    deliver(c, "deferred", "Untrusted", "Server certificate not verified")
+    deliver(c, "deferred", UNVERIFIED, "Server certificate not verified")
 
 
 @postfix_case("A-44", "an address beside the MX: delivered, Verified")
@@ -106,7 +107,7 @@ for _key in ("[relay.%s]", "relay.%s", "[relay.%s]:25"):
     postfix_case("A-45", f"smart host {_key.replace('%s', 'D')}: its own policy, delivered, Verified")(
         lambda c, key=_key: smart_host(c, key % c.u, "sent", "Verified", secure((f"relay.{c.u}",))))
     postfix_case("A-45", f"smart host {_key.replace('%s', 'D')}: certificate for another name, deferred")(
-        lambda c, key=_key: smart_host(c, key % c.u, "deferred", "Untrusted", secure((f"relay.{c.u}",)), cert=c.world.ca.leaf("other.example")))
+        lambda c, key=_key: smart_host(c, key % c.u, "deferred", UNVERIFIED, secure((f"relay.{c.u}",)), cert=c.world.ca.leaf("other.example")))
 
 
 @case("A-45", "a smart host that its own policy does not name")
