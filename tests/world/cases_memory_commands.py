@@ -432,7 +432,8 @@ def _(c):
     moved = Moved(c)
 
     def step():
-        with remembering.Lives(c, like="moved") as lives:
+        # the lookup decides, not what the probes are remembered by on a busy machine
+        with remembering.Lives(c, like="moved", remembered_deadline="20s") as lives:
             one = lives.start()
             moved.learn(one)
             asked = {key: c.world.tap.asked(key, "MX") for key in moved.wanted}
