@@ -128,6 +128,21 @@ static void key_read(struct book_kept *out, const unsigned char *key)
         out->sni = out->host;
 }
 
+/* ---- results ---- */
+
+bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
+                          const struct starttls_result *in)
+{
+    *out = *in;
+    out->protocol = arena_strdup(arena, in->protocol);
+    out->cipher = arena_strdup(arena, in->cipher);
+    out->subject = arena_strdup(arena, in->subject);
+    out->detail = arena_strdup(arena, in->detail);
+    out->shown = arena_strdup(arena, in->shown);
+    out->verified_as = NULL;
+    return !arena_failed(arena);
+}
+
 /* ---- lifetimes ---- */
 
 /* `ms` and up to 10 % more or less, so that what was learnt together is not asked again together.

@@ -58,6 +58,10 @@ struct book_kept {
     struct starttls_result result;
 };
 
+/* A copy whose strings are the arena's; false without memory. */
+bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
+                          const struct starttls_result *in);
+
 struct book_store;
 
 /* Holds at most `entries_max` results, those used longest ago go first. NULL without memory. */

@@ -506,19 +506,6 @@ enum kept book_restore(struct book *book, const struct book_kept *kept)
     return book_store_restore(book->store, kept, &moment);
 }
 
-bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
-                          const struct starttls_result *in)
-{
-    *out = *in;
-    out->protocol = arena_strdup(arena, in->protocol);
-    out->cipher = arena_strdup(arena, in->cipher);
-    out->subject = arena_strdup(arena, in->subject);
-    out->detail = arena_strdup(arena, in->detail);
-    out->shown = arena_strdup(arena, in->shown);
-    out->verified_as = NULL;
-    return !arena_failed(arena);
-}
-
 void book_set_helo_name(struct book *book, const char *name)
 {
     book->options.smtp.helo_name = name;

@@ -60,9 +60,6 @@ void book_forget(struct book *book, const struct ip *ips, size_t count);
  * again, those of restored results too. */
 void book_judge_again(struct book *book, int64_t before_ms);
 int64_t book_judged_after(const struct book *book);
-/* A copy whose strings are the arena's; false without memory. */
-bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
-                          const struct starttls_result *in);
 /* As book_store_restore. */
 enum kept book_restore(struct book *book, const struct book_kept *kept);
 /* From now on `changed` gets every new result, borrowed. */
