@@ -86,8 +86,9 @@ struct starttls_result {
     const char *subject;  /* first DNS name or subject of the leaf, escaped; NULL without one */
     const char *detail;   /* in words what went wrong, escaped; NULL when nothing did */
     int64_t not_after;    /* leaf expiry, seconds since 1970; 0 without a certificate */
-    /* Digests of the leaf and of the certificate sent as its issuer, "LEAF ISSUER" in hexadecimal:
-     * as shown now, and as shown when it was VERIFIED last. For the cache of results; not packed.
+    /* Digests of the leaf and of the rest of the chain as sent, "LEAF CHAIN" in hexadecimal: as
+     * shown now (NULL when what is wrong may be our own side's fault), and when it was VERIFIED
+     * last. For the cache of results; not packed.
      */
     const char *shown, *verified_as;
 };

@@ -367,9 +367,25 @@ static bool apply_proven(struct verdict *verdict, const struct remember_view *vi
     return true;
 }
 
+/* A host refused STARTTLS when all were asked last, and not all are asked yet: what the others do
+ * must not make mail bounce there. */
+static bool apply_refusal(struct verdict *verdict, const struct remember_view *view)
+{
+    bool by_probes = verdict->reason == REASON_TLS || verdict->reason == REASON_VERIFIED;
+
+    if (!view->facts->hosts_cut || view->evidence->complete || !verdict->remembered.refused ||
+        !by_probes)
+        return false;
+    put(verdict, VERDICT_NO_OPINION, REASON_DEADLINE);
+    return true;
+}
+
 bool remember_apply(struct verdict *verdict, const struct remember_view *view)
 {
-    return apply_dane(verdict, view) || apply_secure(verdict, view) || apply_proven(verdict, view);
+    bool refused = apply_refusal(verdict, view);
+
+    return apply_dane(verdict, view) || apply_secure(verdict, view) ||
+           apply_proven(verdict, view) || refused;
 }
 
 void remembered_release(struct remembered *remembered)

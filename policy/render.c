@@ -218,8 +218,9 @@ static bool wants_attributes(const struct evidence *evidence,
 static bool names_hosts(const struct verdict *verdict, const struct evidence *evidence,
                         const struct variant *variant)
 {
-    /* mx_host_pattern= is exact, and an MX set that could not be looked up names nobody */
-    return verdict->wildcard_hosts && !variant->attributes && evidence->host_count > 0;
+    /* mx_host_pattern= is exact, and an MX set that was not looked at, or in part, names too few */
+    return verdict->wildcard_hosts && !variant->attributes && evidence->host_count > 0 &&
+           !evidence->mx_truncated;
 }
 
 static bool write_secure(struct buf *out, const struct verdict *verdict,

@@ -311,10 +311,11 @@ static void why_held(struct words *words)
               proven_text(report_held_level(verdict)));
     say_loss(words, &verdict->held);
     words_add(words, "It is what the hosts show that changed, not what this machine trusts.");
-    words_add(words,
-              "Who stands between could make STARTTLS vanish, and is to gain nothing by it. What "
-              "is seen now (%s) would give %s.",
-              verdict_reason_code(verdict->shown_reason), verdict_level_name(verdict->shown_level));
+    words_add(
+        words,
+        "Somebody between the two could make STARTTLS vanish, and must gain nothing by it. What "
+        "is seen now (%s) would give %s.",
+        verdict_reason_code(verdict->shown_reason), verdict_level_name(verdict->shown_level));
     say_shown(words);
     if (verdict->level == VERDICT_TEMP)
         words_add(words, "Told to insist on TLS, Postfix would bounce mail at such a host, so mail "

@@ -234,7 +234,8 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
     verdict_decide(&waiting, evidence, remembered, options, now);
     if (!verdict_is_remembered(&waiting) || waiting.level == VERDICT_TEMP)
         return;
-    if (out->level == VERDICT_TEMP || out->level < waiting.level)
+    /* `verify` is for what all hosts showed: one that is late may have shown less */
+    if (out->level == VERDICT_TEMP || out->level < waiting.level || out->reason == REASON_VERIFIED)
         *out = waiting;
 }
 

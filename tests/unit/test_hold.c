@@ -8,14 +8,15 @@
 #include "policy/verdict.h"
 
 enum {
-    OPEN = 1 << 0,        /* the lookup is still under way */
-    NO_DANE = 1 << 1,     /* dane = no */
-    NO_PROBE = 1 << 2,    /* probe = no */
-    NO_VERIFY = 1 << 3,   /* probe-level = encrypt */
-    NO_HOLD = 1 << 4,     /* hold = 0 */
-    SHORT = 1 << 5,       /* a TLSA record of 3 octets at the first host */
-    WAITS = 1 << 6,       /* wanted: not settled */
-    LONG_EXPIRED = 1 << 7 /* hold-expired longer than hold */
+    OPEN = 1 << 0,         /* the lookup is still under way */
+    NO_DANE = 1 << 1,      /* dane = no */
+    NO_PROBE = 1 << 2,     /* probe = no */
+    NO_VERIFY = 1 << 3,    /* probe-level = encrypt */
+    NO_HOLD = 1 << 4,      /* hold = 0 */
+    SHORT = 1 << 5,        /* a TLSA record of 3 octets at the first host */
+    WAITS = 1 << 6,        /* wanted: not settled */
+    LONG_EXPIRED = 1 << 7, /* hold-expired longer than hold */
+    DUE = 1 << 8           /* the answer is due, and the lookup under way */
 };
 
 #define MINUTE   INT64_C(60000)
@@ -66,7 +67,22 @@ struct story {
         minute, mx, hosts, sts, probes, OPEN | WAITS, level, REASON_##reason, 0, proven            \
     }
 
+#define DUE_THEN(minute, hosts, probes, level, reason, proven)                                     \
+    {                                                                                              \
+        minute, 'P', hosts, 'n', probes, DUE | OPEN | WAITS, level, REASON_##reason, 0, proven     \
+    }
+
 static const struct story stories[] = {
+    {"part verifies, the rest is late: no more than was proven of all",
+     {WORLD(0, 'P', "NN", 'n', "V,T", ENC, TLS, 0, ENC),
+      DUE_THEN(70, "N?", "V,", ENC, STARTTLS_REMEMBERED, ENC)}},
+    {"the host that refuses is late",
+     {WORLD(0, 'P', "NN", 'n', "T,R", NF, REFUSED, 0, NF),
+      DUE_THEN(70, "N?", "T,", NF, DEADLINE, NF)}},
+    {"the host that refuses since is late",
+     {WORLD(0, 'P', "NN", 'n', "T,T", ENC, TLS, 0, ENC),
+      WORLD(60, 'P', "NN", 'n', "T,R", TMP, HELD, 60 + H(48), ENC),
+      DUE_THEN(130, "N?", "T,", TMP, STARTTLS_REMEMBERED, ENC)}},
     /* what a loss is, and how it ends */
     {"G-14 encrypt, then clear: 48 h, then nothing",
      {SEES(0, "T", ENC, TLS, 0, ENC), SEES(H(1), "C", ENC, HELD, H(49), ENC),
@@ -430,7 +446,10 @@ static void test_story(void **state)
         struct made made;
 
         make_step(&made, step);
-        verdict_decide(&got, &made.evidence, &memory, &options, now);
+        if (step->flags & DUE)
+            verdict_decide_at_deadline(&got, &made.evidence, &memory, &options, now);
+        else
+            verdict_decide(&got, &made.evidence, &memory, &options, now);
         if (got.level != step->level || got.reason != step->reason ||
             got.remembered.proven != step->proven || got.settled == !!(step->flags & WAITS))
             fail_msg("%s, minute %d: %s, %s, proven %s, settled %d", story->name, step->minute,

@@ -282,6 +282,26 @@ static const struct covered covered_rows[] = {
      " mx_host_pattern=*.example.net"},
 };
 
+/* Hosts that were not looked at may be covered too. */
+static void an_mx_set_that_was_cut_names_no_hosts(void **state)
+{
+    static const struct render_capabilities any = {.text_max = RENDER_SOCKETMAP_MAX - 3};
+    struct verdict verdict = {
+        .level = VERDICT_SECURE, .reason = REASON_STS_ENFORCE, .wildcard_hosts = true};
+    struct made made;
+    struct buf out;
+
+    (void)state;
+    make_evidence(&made, MX_LISTED, false, "N", 'E', "");
+    made.hosts[0].name = "a.example.net";
+    made.evidence.mx_truncated = true;
+    buf_init(&out, RENDER_SOCKETMAP_MAX);
+    assert_int_equal(render_verdict(&out, &verdict, &made.evidence, &any), ANSWER_OK);
+    assert_string_equal(buf_text(&out),
+                        "secure match=mx0.example.com:.example.net servername=hostname");
+    buf_fini(&out);
+}
+
 static void test_covered(void **state)
 {
     const struct covered *row = *state;
@@ -615,6 +635,7 @@ int main(void)
 {
     ROWS_ADD(rows, test_row);
     ROWS_ADD(covered_rows, test_covered);
+    ROWS_ADD_TEST(an_mx_set_that_was_cut_names_no_hosts);
     rows_add_one("D-4 attributes go first", test_d_4_attributes_go_first, NULL);
     rows_add_one("D-4 then patterns without MX", test_d_4_then_patterns_without_mx, NULL);
     rows_add_one("D-4 to the octet, plain and encoded", test_d_4_to_the_octet, NULL);

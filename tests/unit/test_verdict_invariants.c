@@ -326,6 +326,8 @@ static void check_due(const struct made *made, const struct verdict_options *opt
     if (verdict_is_remembered(&waiting) && waiting.level != VERDICT_TEMP &&
         due.level < waiting.level)
         fail_at("due, and weaker than what is remembered", made, &due);
+    if (memory != NULL && memory->refused && due.reason != REASON_DANE_ERROR)
+        return; /* what others do says nothing of the host that refuses */
     if (due.level == VERDICT_TEMP && failed.level != VERDICT_TEMP)
         fail_at("due, and mail waits without need", made, &due);
     if (!verdict_is_remembered(&due) && due.reason != failed.reason)
@@ -481,7 +483,6 @@ static void check_remembered(const struct made *made, const struct verdict_optio
         check_order(made, options);
         check_settled(made, options);
         check_due(made, options);
-        check_due_addresses_known(made, options);
     }
     memory = NULL;
 }
