@@ -8,7 +8,8 @@
 
 struct anchors_watch {
     struct tls_anchors_place place;
-    struct tls_anchors_mark mark; /* of what is in force, or could not be loaded */
+    struct tls_anchors_mark mark; /* of what is in force, or is being loaded; 0: try again */
+    struct tls_anchors_mark told; /* of what could not be loaded, and was warned of */
     anchors_changed changed;
     void *context;
     uv_timer_t timer;
@@ -44,8 +45,11 @@ static void on_loaded(uv_work_t *work, int status)
         return;
     }
     if (watch->loaded == NULL) {
-        log_event(LOG_LEVEL_WARNING, "trust-anchors-unreadable", "why", watch->why, "effect",
-                  "those loaded before stay in force", NULL);
+        if (watch->mark.identity != watch->told.identity)
+            log_event(LOG_LEVEL_WARNING, "trust-anchors-unreadable", "why", watch->why, "effect",
+                      "those loaded before stay in force", NULL);
+        watch->told = watch->mark;
+        watch->mark = (struct tls_anchors_mark){0};
         return;
     }
     watch->changed(watch->context, watch->loaded);
@@ -76,16 +80,16 @@ static void on_timer(uv_timer_t *timer)
 }
 
 int anchors_watch_new(struct anchors_watch **out, uv_loop_t *loop,
-                      const struct tls_anchors_place *place, anchors_changed changed, void *context)
+                      const struct anchors_loaded *loaded, anchors_changed changed, void *context)
 {
     struct anchors_watch *watch = calloc(1, sizeof *watch);
 
     if (watch == NULL)
         return UV_ENOMEM;
-    watch->place = *place;
+    watch->place = loaded->place;
+    watch->mark = loaded->mark;
     watch->changed = changed;
     watch->context = context;
-    tls_anchors_look(&watch->mark, place);
     uv_timer_init(loop, &watch->timer);
     watch->timer.data = watch;
     uv_timer_start(&watch->timer, on_timer, ANCHORS_LOOK_MS, ANCHORS_LOOK_MS);

@@ -12,15 +12,19 @@
 /* How often the file is looked at. */
 #define ANCHORS_LOOK_MS 10000
 
+/* What is in force: looked at before it was loaded, so that no change is missed. */
+struct anchors_loaded {
+    struct tls_anchors_place place; /* its strings are borrowed */
+    struct tls_anchors_mark mark;
+};
+
 struct anchors_watch;
 /* `anchors` is borrowed until the callback returns. */
 typedef void (*anchors_changed)(void *context, const struct tls_anchors *anchors);
 
-/* `place` is copied, its strings are borrowed. What is there now counts as loaded. 0 or UV_ENOMEM.
- */
+/* `loaded` is copied. 0 or UV_ENOMEM. */
 int anchors_watch_new(struct anchors_watch **out, uv_loop_t *loop,
-                      const struct tls_anchors_place *place, anchors_changed changed,
-                      void *context);
+                      const struct anchors_loaded *loaded, anchors_changed changed, void *context);
 /* Looks at once. */
 void anchors_watch_look(struct anchors_watch *watch);
 /* No callback comes any more; frees itself as the loop runs on. NULL is fine. */

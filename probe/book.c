@@ -160,6 +160,12 @@ static bool is_good(enum starttls state)
     return state == STARTTLS_TLS || state == STARTTLS_VERIFIED || state == STARTTLS_CLEAR;
 }
 
+/* True for what trust anchors had a say in. */
+static bool is_judged(enum starttls state)
+{
+    return state == STARTTLS_TLS || state == STARTTLS_VERIFIED;
+}
+
 /* How long a result lives; counts the failures on. */
 static int64_t lifetime_ms(const struct book_lifetimes *lifetimes, enum starttls state,
                            bool failed_here, unsigned *failures)
@@ -200,6 +206,9 @@ static void set_times(const struct book_store *store, const struct book_key *key
     ms = vary(ms, key, moment->now_ms);
     if (result->state == STARTTLS_VERIFIED && ms > certificate_ms(result, moment->wall_s))
         ms = certificate_ms(result, moment->wall_s);
+    /* judged while the trust anchors changed: by which of them nobody knows */
+    if (moment->began_ms != 0 && moment->began_ms < store->judged_after && is_judged(result->state))
+        ms = 1;
     result->probed_at = moment->now_ms;
     result->valid_until = moment->now_ms + ms;
 }
@@ -392,12 +401,6 @@ bool book_store_put(struct book_store *store, const struct book_key *key,
     return kept;
 }
 
-/* True for what trust anchors had a say in. */
-static bool is_judged(enum starttls state)
-{
-    return state == STARTTLS_TLS || state == STARTTLS_VERIFIED;
-}
-
 void book_store_judge_again(struct book_store *store, int64_t before_ms, int64_t now_ms)
 {
     struct entry *entry, *next;
@@ -533,6 +536,13 @@ static bool kept_ok(const struct book_kept *kept)
            result_ok(kept->result);
 }
 
+/* Whether only our trust anchors changed is not kept: such a host is asked again. */
+static bool may_be_distrusted(const struct starttls_result *result)
+{
+    return result->state == STARTTLS_TLS && result->name_ok && !result->chain_ok &&
+           !result->expired && result->verified_as != NULL;
+}
+
 /* No longer than a result seen then could live now: keys and certificates end, clocks jump. */
 static void clamp_times(const struct book_store *store, const struct book_moment *moment,
                         struct starttls_result *result)
@@ -545,7 +555,8 @@ static void clamp_times(const struct book_store *store, const struct book_moment
     most += most / 10;
     if (result->valid_until > result->probed_at + most)
         result->valid_until = result->probed_at + most;
-    if (is_judged(result->state) && result->probed_at < store->judged_after &&
+    if (((is_judged(result->state) && result->probed_at < store->judged_after) ||
+         may_be_distrusted(result)) &&
         result->valid_until > moment->now_ms)
         result->valid_until = moment->now_ms;
     if (result->state != STARTTLS_VERIFIED || result->valid_until <= moment->now_ms)

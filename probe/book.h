@@ -46,6 +46,7 @@ struct book_moment {
     int64_t now_ms; /* monotonic */
     int64_t wall_s;
     bool failed_here; /* our own side failed: says nothing about the host */
+    int64_t began_ms; /* monotonic: when the probe began; 0: unknown */
 };
 
 /* A result as it is kept elsewhere and given back: monotonic ms. Strings are whoever's holds it. */

@@ -49,6 +49,7 @@ struct job {
     struct book *book;
     struct spot *spot;
     struct smtp_probe *probe; /* once running */
+    int64_t began_ms;         /* monotonic: when it ran; 0 before */
     struct list waiters;
     struct arena *memory;         /* owned; holds the next two's strings */
     struct smtp_target target;    /* of a probe */
@@ -291,7 +292,10 @@ static void job_end(struct job *job, const struct starttls_result *result, bool 
     struct book *book = job->book;
     struct spot *spot = job->spot;
     struct starttls_result dated = *result;
-    struct book_moment moment = {clock_monotonic_ms(), clock_wall_s(), failed_here};
+    struct book_moment moment = {.now_ms = clock_monotonic_ms(),
+                                 .wall_s = clock_wall_s(),
+                                 .failed_here = failed_here,
+                                 .began_ms = job->began_ms};
 
     /* what our own side could not see is not "less than before" */
     if (failed_here)
@@ -325,6 +329,7 @@ static void job_run(struct job *job)
     job->spot->net->queued--;
     book->stats.queued--;
     book->stats.probes++;
+    job->began_ms = clock_monotonic_ms();
     if (smtp_start(&job->probe, &book->options.smtp, &job->target, on_probed, job) == 0)
         return;
     book->stats.by_failure[SMTP_FAILURE_LOCAL]++;
@@ -499,7 +504,7 @@ static bool is_of_other_settings(const struct book *book, const struct starttls_
 
 enum kept book_restore(struct book *book, const struct book_kept *kept)
 {
-    const struct book_moment moment = {clock_monotonic_ms(), clock_wall_s(), false};
+    const struct book_moment moment = {clock_monotonic_ms(), clock_wall_s(), false, 0};
 
     if (is_of_other_settings(book, &kept->result))
         return KEPT_KNOWN; /* asked again */

@@ -17,7 +17,7 @@ struct prober {
     struct https *https;
     struct domain_tools tools;
     struct own_name *own_name; /* NULL: configured, or found */
-    struct tls_anchors_place anchors;
+    struct anchors_loaded anchors;
     struct anchors_watch *watch; /* NULL: nobody does */
     void (*anchors_changed)(void *context);
     void *context;
@@ -94,7 +94,8 @@ int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *opti
         return UV_ENOMEM;
     *why = NULL;
     prober->tools.filter = &options->filter;
-    prober->anchors = (struct tls_anchors_place){options->ca_file, options->ca_path};
+    prober->anchors.place = (struct tls_anchors_place){options->ca_file, options->ca_path};
+    tls_anchors_look(&prober->anchors.mark, &prober->anchors.place);
     prober->tools.dane = options->dane;
     prober->tools.smtp_port = options->smtp_port;
     error = tls_part(prober, options, why);
@@ -122,19 +123,17 @@ static void on_anchors(void *context, const struct tls_anchors *anchors)
         https_use_anchors(prober->https, anchors);
     if (prober->tools.book != NULL)
         book_judge_again(prober->tools.book, clock_monotonic_ms());
-    log_event(LOG_LEVEL_INFO, "trust-anchors-changed", "ca-file", prober->anchors.file, "ca-path",
-              prober->anchors.path, "effect", "certificates are judged again", NULL);
+    log_event(LOG_LEVEL_INFO, "trust-anchors-changed", "ca-file", prober->anchors.place.file,
+              "ca-path", prober->anchors.place.path, "effect", "certificates are judged again",
+              NULL);
     prober->anchors_changed(prober->context);
 }
 
 /* When the anchors changed last, on the monotonic clock; not later than now. */
-static int64_t changed_at(const struct tls_anchors_place *place)
+static int64_t changed_at(const struct tls_anchors_mark *mark)
 {
-    int64_t age_ms;
-    struct tls_anchors_mark mark;
+    int64_t age_ms = clock_wall_ms() - mark->changed_ms;
 
-    tls_anchors_look(&mark, place);
-    age_ms = clock_wall_s() * 1000 - mark.changed_ms;
     return clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0);
 }
 
@@ -144,7 +143,7 @@ int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)
     prober->anchors_changed = changed;
     prober->context = context;
     if (prober->tools.book != NULL)
-        book_judge_again(prober->tools.book, changed_at(&prober->anchors));
+        book_judge_again(prober->tools.book, changed_at(&prober->anchors.mark));
     return anchors_watch_new(&prober->watch, loop, &prober->anchors, on_anchors, prober);
 }
 

@@ -230,7 +230,8 @@ static enum step start_connect(struct smtp_talk *talk)
     int error;
 
     if (!address_filter_permits(talk->options->filter, &target->ip)) {
-        conclude(talk, STARTTLS_SKIPPED, 0, "not a global address, and allow-address has it not");
+        conclude(talk, STARTTLS_SKIPPED, 0,
+                 "not a global address, and allow-address does not name it");
         return STEP_DONE;
     }
     if (address_filter_excludes(talk->options->filter, &target->ip, target->host)) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
@@ -24,7 +25,9 @@
 #define DETAIL_MAX     600
 #define AUTH_LEVEL     1
 #define DIGEST_OCTETS  16
-#define LEVEL_BITS     80 /* what OpenSSL's security level 1 asks for */
+/* Certificates of a chain that are told apart from others: more than one that verifies can have. */
+#define TLS_CERTIFICATES_MAX 32
+#define LEVEL_BITS           80 /* what OpenSSL's security level 1 asks for */
 
 struct peer {
     SSL *ssl;
@@ -318,8 +321,62 @@ static bool only_dates_wrong(const struct verdict_run *pkix, const struct peer *
     return timeless.error == X509_V_OK;
 }
 
+/* What an issuer that is not trusted here looks like; anything else may be our own fault. */
+static bool is_distrust(int error)
+{
+    static const int errors[] = {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
+                                 X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+                                 X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+                                 X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+                                 X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+                                 X509_V_ERR_CERT_UNTRUSTED,
+                                 X509_V_ERR_CERT_REJECTED};
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        if (errors[i] == error)
+            return true;
+    return false;
+}
+
+/* The first octets of the SHA-256 of what was sent, in hexadecimal: the leaf, or all the others. */
+static void add_digest(struct buf *out, const struct peer *peer, bool leaf)
+{
+    unsigned char all[TLS_CERTIFICATES_MAX * SHA256_DIGEST_LENGTH], digest[EVP_MAX_MD_SIZE];
+    size_t used = 0;
+    unsigned length;
+
+    for (int i = 0; i < sk_X509_num(peer->chain) && used < sizeof all; i++) {
+        X509 *one = sk_X509_value(peer->chain, i);
+
+        if ((X509_cmp(one, peer->leaf) == 0) == leaf &&
+            X509_digest(one, EVP_sha256(), all + used, &length) == 1)
+            used += SHA256_DIGEST_LENGTH;
+    }
+    if (used == 0 || EVP_Digest(all, used, digest, &length, EVP_sha256(), NULL) != 1) {
+        buf_adds(out, "-");
+        return;
+    }
+    for (size_t i = 0; i < DIGEST_OCTETS; i++)
+        buf_addf(out, "%02x", digest[i]);
+}
+
+static const char *shown_words(const struct peer *peer, struct arena *arena)
+{
+    const char *words = NULL;
+    struct buf out;
+
+    buf_init(&out, 2 * 2 * EVP_MAX_MD_SIZE);
+    add_digest(&out, peer, true);
+    buf_adds(&out, " ");
+    add_digest(&out, peer, false);
+    if (!out.failed)
+        words = arena_strdup(arena, buf_text(&out));
+    buf_fini(&out);
+    return words;
+}
+
 static void judge_certificate(const struct peer *peer, const struct tls_reference *reference,
-                              struct buf *detail, struct starttls_result *out)
+                              struct arena *arena, struct buf *detail, struct starttls_result *out)
 {
     struct verdict_run pkix = {0}, dane = {0};
     const char *too_costly;
@@ -335,6 +392,8 @@ static void judge_certificate(const struct peer *peer, const struct tls_referenc
     }
     run_verify(&pkix, peer, NULL, reference, 0);
     out->chain_ok = pkix.error == X509_V_OK;
+    if (out->chain_ok || is_distrust(pkix.error))
+        out->shown = shown_words(peer, arena);
     out->expired = only_dates_wrong(&pkix, peer, reference);
     if (!out->chain_ok)
         add_detail(detail, "", pkix.words);
@@ -350,48 +409,6 @@ static void judge_certificate(const struct peer *peer, const struct tls_referenc
 
         add_detail(detail, "TLSA: ", other ? dane.words : "no record matches the certificate");
     }
-}
-
-/* The first octets of a certificate's SHA-256 in hexadecimal; "-" without one. */
-static void add_digest(struct buf *out, const X509 *certificate)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned length;
-
-    if (certificate == NULL || X509_digest(certificate, EVP_sha256(), digest, &length) != 1) {
-        buf_adds(out, "-");
-        return;
-    }
-    for (size_t i = 0; i < DIGEST_OCTETS; i++)
-        buf_addf(out, "%02x", digest[i]);
-}
-
-/* The certificate among those sent that signed the leaf, by its name. */
-static const X509 *issuer_sent(const struct peer *peer)
-{
-    for (int i = 0; i < sk_X509_num(peer->chain); i++) {
-        const X509 *one = sk_X509_value(peer->chain, i);
-
-        if (X509_cmp(one, peer->leaf) != 0 &&
-            X509_NAME_cmp(X509_get_subject_name(one), X509_get_issuer_name(peer->leaf)) == 0)
-            return one;
-    }
-    return NULL;
-}
-
-static const char *shown_words(const struct peer *peer, struct arena *arena)
-{
-    const char *words = NULL;
-    struct buf out;
-
-    buf_init(&out, 2 * 2 * EVP_MAX_MD_SIZE);
-    add_digest(&out, peer->leaf);
-    buf_adds(&out, " ");
-    add_digest(&out, issuer_sent(peer));
-    if (!out.failed)
-        words = arena_strdup(arena, buf_text(&out));
-    buf_fini(&out);
-    return words;
 }
 
 static void judge_subject(X509 *leaf, struct arena *arena, struct starttls_result *out)
@@ -429,9 +446,8 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
         add_detail(&detail, "", "no certificate: anonymous cipher");
         out->tlsa = wants_dane(reference) ? TLSA_MATCH_MISMATCH : TLSA_MATCH_NONE;
     } else {
-        judge_certificate(&peer, reference, &detail, out);
+        judge_certificate(&peer, reference, arena, &detail, out);
         judge_subject(peer.leaf, arena, out);
-        out->shown = shown_words(&peer, arena);
     }
     sound = out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH && strong_handshake(session->ssl);
     out->expired = out->expired && sound;

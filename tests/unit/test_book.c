@@ -93,7 +93,8 @@ static int64_t put(struct book_store *store, const char *host, enum starttls sta
     struct book_key key = key_of(host);
     struct starttls_result result = {.state = state, .not_after = INT64_MAX};
 
-    assert_true(book_store_put(store, &key, &(struct book_moment){now_ms, 1000, false}, &result));
+    assert_true(
+        book_store_put(store, &key, &(struct book_moment){now_ms, 1000, false, 0}, &result));
     assert_int_equal(result.probed_at, now_ms);
     return result.valid_until - now_ms;
 }
@@ -162,7 +163,7 @@ static void own_failure_is_short(void **state)
     put(store, MX, STARTTLS_SILENT, 1);
     for (int i = 0; i < 5; i++)
         assert_true(
-            book_store_put(store, &key, &(struct book_moment){10 + i, 1000, true}, &result));
+            book_store_put(store, &key, &(struct book_moment){10 + i, 1000, true, 0}, &result));
     expect_about(result.valid_until - 14, BOOK_RETRY_HERE_MS);
     expect_about(put(store, MX, STARTTLS_SILENT, 20), 30 * MINUTE);
     book_store_free(store);
@@ -179,7 +180,7 @@ static void verified_ends_with_certificate(void **state)
     for (size_t i = 0; i < COUNT(left_s); i++) {
         struct starttls_result result = {.state = STARTTLS_VERIFIED, .not_after = 1000 + left_s[i]};
 
-        book_store_put(store, &key, &(struct book_moment){5, 1000, false}, &result);
+        book_store_put(store, &key, &(struct book_moment){5, 1000, false, 0}, &result);
         if (want_ms[i] < HOUR)
             assert_int_equal(result.valid_until, 5 + want_ms[i]);
         else
@@ -259,7 +260,7 @@ static void strings_are_the_stores(void **state)
     struct arena *arena = arena_new(4096);
 
     (void)state;
-    book_store_put(store, &key, &(struct book_moment){1, 1, false}, &result);
+    book_store_put(store, &key, &(struct book_moment){1, 1, false, 0}, &result);
     memset(protocol, 'x', sizeof protocol - 1);
     memset(detail, 'x', sizeof detail - 1);
     got = book_store_get(store, &key, 2);
@@ -324,7 +325,7 @@ static struct book_kept sample(void)
 
 static enum kept restore(struct book_store *store, const struct book_kept *kept)
 {
-    return book_store_restore(store, kept, &(struct book_moment){2000, WALL, false});
+    return book_store_restore(store, kept, &(struct book_moment){2000, WALL, false, 0});
 }
 
 static void kept_and_restored_whole(void **state)
@@ -348,7 +349,7 @@ static void kept_and_restored_whole(void **state)
     assert_false(book_store_keep(store, arena, &key, &kept));
     for (int i = 1; i <= 3; i++)
         assert_true(
-            book_store_put(store, &key, &(struct book_moment){i * HOUR, WALL, false}, &result));
+            book_store_put(store, &key, &(struct book_moment){i * HOUR, WALL, false, 0}, &result));
     assert_true(book_store_keep(store, arena, &key, &kept));
     book_store_free(store);
     assert_true(ip_equal(&kept.ip, &ip));
@@ -358,7 +359,7 @@ static void kept_and_restored_whole(void **state)
     assert_true(kept.tlsa != 0);
     assert_int_equal(kept.failures, 3);
     other = book_store_new(3, &lifetimes);
-    assert_true(book_store_restore(other, &kept, &(struct book_moment){4 * HOUR, WALL, false}));
+    assert_true(book_store_restore(other, &kept, &(struct book_moment){4 * HOUR, WALL, false, 0}));
     assert_true(book_store_keep(other, arena, &key, &again));
     assert_int_equal(again.failures, 3);
     assert_int_equal(again.tlsa, kept.tlsa);
@@ -384,7 +385,7 @@ static bool put_shown(struct book_store *store, const struct book_key *key, int6
                                      .not_after = WALL + 10 * 86400,
                                      .shown = shown};
 
-    assert_true(book_store_put(store, key, &(struct book_moment){now_ms, WALL, false}, &result));
+    assert_true(book_store_put(store, key, &(struct book_moment){now_ms, WALL, false, 0}, &result));
     assert_null(result.shown);
     return result.distrusted;
 }
@@ -414,8 +415,10 @@ static void the_certificate_that_verified_is_known_again(void **state)
     assert_string_equal(kept.result.verified_as, "a b");
     book_store_free(store);
     other = book_store_new(3, &lifetimes);
-    assert_int_equal(book_store_restore(other, &kept, &(struct book_moment){8 * HOUR, WALL, false}),
-                     KEPT_TAKEN);
+    assert_int_equal(
+        book_store_restore(other, &kept, &(struct book_moment){8 * HOUR, WALL, false, 0}),
+        KEPT_TAKEN);
+    assert_null(book_store_get(other, &key, 8 * HOUR));
     assert_true(put_shown(other, &key, 9 * HOUR, STARTTLS_TLS, "a b"));
     assert_false(put_shown(other, &key, 10 * HOUR, STARTTLS_VERIFIED, "c d"));
     assert_false(put_shown(other, &key, 11 * HOUR, STARTTLS_TLS, "a b"));
@@ -475,7 +478,7 @@ static void the_set_of_records_has_a_stable_key(void **state)
     for (size_t count = 0; count <= 2; count += 2) {
         subject.tlsa_count = count;
         assert_true(book_key_make(&key, &subject));
-        book_store_put(store, &key, &(struct book_moment){1, WALL, false}, &result);
+        book_store_put(store, &key, &(struct book_moment){1, WALL, false, 0}, &result);
         assert_true(book_store_keep(store, arena, &key, &kept));
         assert_true(kept.tlsa == (count == 0 ? 0 : STABLE_TLSA));
         assert_string_equal(kept.sni, MX);
