@@ -77,7 +77,7 @@ static ssize_t write_polled(const char *data, size_t length)
 {
     struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-    if (poll(&room, 1, 0) == 0) {
+    if (poll(&room, 1, 0) <= 0) {
         errno = EAGAIN;
         return -1;
     }

@@ -1,5 +1,5 @@
 /*
- * log_stderr: lines on stderr without ever waiting for whoever reads it. A line that finds no room
+ * log_stderr: lines on stderr without ever waiting for the reader. A line that finds no room
  * is lost, and counted. For one thread.
  *
  * stderr is shared: O_NONBLOCK on it would be the shell's too, or that of the next program in the

@@ -1,4 +1,4 @@
-/* doctor_sources: the source address that smtp(8) binds to for want of smtp_bind_address. */
+/* doctor_sources: the source address that smtp(8) binds to without smtp_bind_address. */
 #pragma once
 
 #include <stdbool.h>

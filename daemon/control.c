@@ -96,7 +96,7 @@ static void on_answer(struct command *command, json_t *answer, bool last)
     char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
     uv_buf_t data;
 
-    peer->more = !last;
+    peer->more = !last && text != NULL;
     json_decref(answer);
     buf_adds(&peer->out, text == NULL ? "{\"error\":\"no memory\"}" : text);
     buf_adds(&peer->out, "\n");

@@ -108,7 +108,7 @@ static const struct family families[] = {
     {"rollout_ratio", GAUGE, SHIFTED(rollout, 2), "Share of next-hops that are enforced, 0 to 1."},
     {"rules", GAUGE, ONE(rules), "Rules in force."},
     {"log_lines_lost_total", COUNTER, ONE(log_lost),
-     "Lines that whoever reads the log had no room for."},
+     "Log lines lost because their reader was too slow."},
 
     {"lookups_total", COUNTER, ONE(engine.lookups), "Keys asked for, by Postfix and by mxcrypt."},
     {"lookups_waited_total", COUNTER, ONE(engine.waits), "Keys whose lookup somebody waited for."},
