@@ -12,8 +12,8 @@ import dnswire
 import waiting
 
 NSD_ADDRESS = "198.51.100.53"
-DEAD_ADDRESSES = "198.51.100.%d"  # from the one below on, one for each server that does not answer: unbound remembers them
-DEAD_FIRST = 100
+DEAD_ADDRESSES = "198.51.100.%d"  # of servers that do not answer, one for each as far as they reach: unbound remembers them
+LAME_RANGE, SILENT_RANGE = range(100, 200), range(200, 250)
 UNBOUND_ADDRESS = "127.0.0.1"
 SOA_MINIMUM = 300
 SIGNED_KINDS = ("signed", "bogus", "optout")
@@ -50,7 +50,7 @@ class DnsWorld:
         self.zones = {"": Zone("", "signed"), "signed": Zone("signed", "signed"), "plain": Zone("plain", "unsigned")}
         self._processes = []
         os.makedirs(folder, exist_ok=True)
-        self._dead = []
+        self._lame = 0
         self._silent = []
         self.zones["signed"].lines.append(f"ns.signed. A {NSD_ADDRESS}")
         self.zones[""].lines.append(f"ns.signed. A {NSD_ADDRESS}")
@@ -72,10 +72,12 @@ class DnsWorld:
         self._start_unbound()
 
     def _add_dead_server(self, zone):
-        address = DEAD_ADDRESSES % (DEAD_FIRST + len(self._dead))
-        self._dead.append(address)
+        numbers, used = (SILENT_RANGE, len(self._silent)) if zone.kind == "silent" else (LAME_RANGE, self._lame)
+        address = DEAD_ADDRESSES % numbers[used % len(numbers)]
         self._parent(zone).lines.append(f"{zone.server} A {address}")
-        if zone.kind == "silent":
+        if zone.kind == "lame":
+            self._lame += 1
+        elif used < len(numbers):
             server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             server.bind((address, 53))
             self._silent.append(server)
