@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "probe/tls.h"
 
 struct reload {
     const struct config *running;
@@ -56,9 +57,8 @@ static bool is_lost(struct reload *reload)
     return true;
 }
 
-static void read_files(uv_work_t *work)
+static void read_on_thread(struct reload *reload)
 {
-    struct reload *reload = work->data;
     const struct config_source *source = &reload->running->source;
 
     reload->rules = NULL;
@@ -70,6 +70,12 @@ static void read_files(uv_work_t *work)
     reload->fresh.prober.smtp_port = reload->running->prober.smtp_port;
     reload->refused =
         config_read_rules(&reload->rules, &reload->fresh, reload->error) != 0 || is_lost(reload);
+}
+
+static void read_files(uv_work_t *work)
+{
+    read_on_thread(work->data);
+    tls_thread_end(); /* the configuration's ciphers were held against OpenSSL */
 }
 
 static void bring_in_force(struct reload *reload, struct reload_result *result)

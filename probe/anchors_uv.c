@@ -32,6 +32,7 @@ static void load(uv_work_t *work)
 
     if (tls_anchors_load(&watch->loaded, &watch->place, watch->why) != 0)
         watch->loaded = NULL;
+    tls_thread_end();
 }
 
 static void on_loaded(uv_work_t *work, int status)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -74,6 +75,11 @@ failed:
     ERR_clear_error();
     tls_context_free(context);
     return -1;
+}
+
+void tls_thread_end(void)
+{
+    OPENSSL_thread_stop();
 }
 
 void tls_context_free(struct tls_context *context)

@@ -13,6 +13,10 @@
 #include "policy/evidence.h"
 #include "probe/tls_settings.h"
 
+/* Frees what OpenSSL keeps for the calling thread: at the end of work on a thread of the pool,
+ * which would have it until the process has ended. */
+void tls_thread_end(void);
+
 struct tls_context; /* trust anchors and settings, shared by all sessions */
 struct tls_session; /* one client connection */
 
