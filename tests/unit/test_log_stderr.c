@@ -1,5 +1,5 @@
 /*
- * log_stderr and log_limit: whoever reads stderr and does not read it holds nobody up, whatever it
+ * log_stderr and log_limit: a reader of stderr that does not read holds nobody up, whatever it
  * is; no line is cut in two; what is lost is counted; and stderr's flags stay what they were.
  */
 #define _GNU_SOURCE

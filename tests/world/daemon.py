@@ -16,6 +16,7 @@ SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=98:quara
               "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "LSAN_OPTIONS": "report_objects=1"}
 VALGRIND = ["valgrind", "--quiet", "--vgdb=no", "--leak-check=full", "--show-leak-kinds=definite,indirect,possible",
             "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes",
+            "--num-callers=40",  # or a stack ends before the frame by which a suppression knows it
             f"--suppressions={os.path.join(os.path.dirname(os.path.abspath(__file__)), 'valgrind.supp')}"]
 AT_NORMAL_PRIORITY = ["nice", "-n", "-10"]  # undoes world.NICE
 FAR_FD = 200  # out of the way of those that are handed over
