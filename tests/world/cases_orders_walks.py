@@ -68,7 +68,7 @@ def _(c):
     def step():
         with Ordered(c, RULES) as life:
             one = life.start()
-            life.must_be("DO", c.d)
+            life.must_be_cached("DO", c.d)
             with Asked(one, "rules") as slow:
                 slow.begun()
                 for _ in range(100):
@@ -90,7 +90,7 @@ def _(c):
     def step():
         with Ordered(c, RULES) as life:
             one = life.start()
-            life.must_be("DO", c.d)
+            life.must_be_cached("DO", c.d)
             before = one.descriptors()
             for number in range(6 * AT_ONCE):
                 kind = number % 6
@@ -114,7 +114,7 @@ def _(c):
     def step():
         with Ordered(c, RULES) as life:
             one = life.start()
-            life.must_be("DO", c.d)
+            life.must_be_cached("DO", c.d)
             with Asked(one, "rules") as slow:
                 slow.begun()
                 life.reload(f"{c.d} off\n")
@@ -167,8 +167,7 @@ def _(c):
     def step():
         with Ordered(c, RULES) as life:
             one = life.start()
-            life.must_be("DO", c.d)
-            one.explain(c.d)  # DANE is answered before the probes end: nothing is in the cache until then
+            life.must_be_cached("DO", c.d)
             path = os.path.join(c.world.folder, f"{c.label}.new-rules")
             with open(path, "w", encoding="utf-8") as file:
                 file.write("* off\n")
@@ -207,7 +206,7 @@ def _(c):
                  (b"", 0), (b"# nothing", 0), (b"\n", 0))
         with Ordered(c) as life:
             one = life.start()
-            life.must_be("DO", c.d)
+            life.must_be_cached("DO", c.d)
             path = os.path.join(c.world.folder, f"{c.label}.new-rules")
             for text, line in files:
                 with open(path, "wb") as file:
@@ -233,7 +232,7 @@ def _(c):
             file.write(f"{c.d} off\n")
         with Ordered(c) as life, concurrent.futures.ThreadPoolExecutor(1) as pool:
             one = life.start()
-            life.must_be("DO", c.d)
+            life.must_be_cached("DO", c.d)
             began, slowest = time.monotonic(), 0.0
             checking = pool.submit(one.cli, "--json", "rules", "check", path)
             with clients.Socketmap(one.socket) as connection:

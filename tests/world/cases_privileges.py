@@ -116,7 +116,7 @@ def _(c):
             raise Failed(f"sockets were left behind: {os.listdir(one.folder)}")
         remembered(c, made(c, user=user, resolver=dead), asked[1:2])
         imported = made(c, "-imported", user=user, resolver=dead, **{"import": exported})
-        remembered(c, imported, asked[1:2])
+        remembered(c, imported, asked[1:2], "imported")
         moved = made(c, "-moved", user=user, resolver=dead)
         with running(moved):
             with open(exported, "rb") as file:
@@ -128,11 +128,11 @@ def _(c):
     c.do(step)
 
 
-def remembered(c, one, asked):
-    """A life that knows only what it was left."""
+def remembered(c, one, asked, told="warm"):
+    """A life that knows only what it was left, and asked when the event `told` says that it has taken it in."""
     with running(one):
         for key, want in asked:
-            waiting.until(lambda: "event=warm " in one.log(), "it is warm")
+            waiting.until(lambda: one.events(told), f"event={told}")
             c.must_be(want, one.ask(key), key)
         if "event=store-degraded" in one.log() or "event=sandbox no_new_privs=yes capabilities=none seccomp=yes" not in one.log():
             raise Failed(one.log())

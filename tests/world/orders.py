@@ -57,6 +57,11 @@ class Ordered(remembering.Lives):
     def must_be(self, want, key):
         self.c.must_be(want, self.daemon.ask(key), key)
 
+    def must_be_cached(self, want, key):
+        """The same, and waits until all is found out: DANE is answered before the probes end, and nothing is in the cache until then."""
+        self.must_be(want, key)
+        self.daemon.explain(key)
+
     def listed(self):
         """mxcrypt --json rules."""
         done = self.daemon.cli("--json", "rules")
