@@ -8,8 +8,8 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "daemon/protocol.h"
 #include "policy/key.h"
+#include "policy/render.h"
 #include "policy/ruling.h"
 #include "policy/verdict.h"
 

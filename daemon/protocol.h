@@ -23,13 +23,6 @@ struct request {
     size_t key_length;
 };
 
-/* The text of an answer; borrowed. */
-struct answer {
-    enum answer_status status;
-    const char *text;
-    size_t length;
-};
-
 /* Longest request in octets, netstring or line, overhead included. */
 #define PROTOCOL_KEY_MAX     10000
 #define PROTOCOL_REQUEST_MAX (PROTOCOL_KEY_MAX * 3 + 16)

@@ -17,6 +17,13 @@ enum answer_status { ANSWER_OK, ANSWER_NOTFOUND, ANSWER_TEMP };
 /* The word of the protocols and of JSON: "OK". */
 const char *answer_status_name(enum answer_status status);
 
+/* An answer of either protocol, before it is encoded. The text is borrowed. */
+struct answer {
+    enum answer_status status;
+    const char *text;
+    size_t length;
+};
+
 struct render_capabilities {
     bool tlsrpt;     /* Postfix 3.10 attributes may be sent */
     bool encoded;    /* the size is counted after %XX-encoding (tcp_table) */
