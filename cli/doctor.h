@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "cli/postfix.h"
 #include "daemon/config.h"
 

@@ -8,7 +8,7 @@
 #include "cli/doctor_gather.h"
 #include "cli/doctor_net.h"
 #include "cli/doctor_try.h"
-#include "probe/address_filter.h"
+#include "base/net/address_filter.h"
 
 #define ANSWER_MAX   ((size_t)16 * 1024 * 1024)
 #define ENTRIES_MAX  20 /* cached keys that are looked at */

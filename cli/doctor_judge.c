@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "cli/doctor.h"
 
 /* ---- findings ---- */

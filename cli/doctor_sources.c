@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "cli/doctor.h"
 
 #define SEPARATORS ", \t"

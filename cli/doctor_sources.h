@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/ip.h"
+#include "base/net/ip.h"
 
 #define DOCTOR_INTERFACES_MAX 64 /* addresses that inet_interfaces stands for */
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/ip.h"
+#include "base/net/ip.h"
 
 /* Connected, or -1 with errno: ENAMETOOLONG, EAGAIN when the wait is over, connect's. No single
  * send or receive waits longer than `wait_s`. */

@@ -1,7 +1,7 @@
 /* commands_orders: see commands_orders.h. */
 #include "daemon/commands_orders.h"
 
-#include "base/log.h"
+#include "base/log/log.h"
 #include "daemon/commands_memory.h"
 
 /* ---- reload ---- */

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "policy/ruling.h"
 #include "policy/verdict.h"
 #include "probe/prober_uv.h"

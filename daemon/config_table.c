@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "daemon/config_values.h"
 
 #define STORE_PATH_MAX 500  /* SQLite takes 512, with what it puts behind it */

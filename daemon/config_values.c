@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 #define COUNT_MAX (UINT64_C(1) << 53)
 

@@ -4,7 +4,7 @@
 #include <uv.h>
 
 #include "base/list.h"
-#include "base/log_limit.h"
+#include "base/log/log_limit.h"
 #include "daemon/protocol.h"
 #include "daemon/server.h"
 #include "daemon/spare_fd.h"

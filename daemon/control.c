@@ -10,8 +10,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/log_limit.h"
+#include "base/log/log.h"
+#include "base/log/log_limit.h"
 #include "daemon/commands.h"
 #include "daemon/spare_fd.h"
 #include "daemon/walk.h"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base_domain.h"
+#include "base/net/base_domain.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "daemon/jobs_internal.h"

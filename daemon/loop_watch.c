@@ -2,7 +2,7 @@
 #include "daemon/loop_watch.h"
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/log/log.h"
 
 #define NS_PER_MS 1000000
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "daemon/metrics_http.h"
 #include "daemon/metrics_text.h"
 #include "daemon/socket.h"

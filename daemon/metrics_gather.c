@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/log/log.h"
 
 static void gather_server(struct metrics_numbers *out, const struct server *server)
 {

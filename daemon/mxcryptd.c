@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
 #include "daemon/loop_watch.h"

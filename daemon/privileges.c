@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/log/log.h"
 #include "daemon/landlock.h"
 #include "daemon/seccomp_filter.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "policy/key.h"
 #include "policy/report.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "probe/tls.h"
 
 struct reload {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "base/log.h"
+#include "base/log/log.h"
 
 #define CHECK_ARENA_MAX (256 * 1024)
 

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "daemon/importer.h"
 
 #define PAGE         100

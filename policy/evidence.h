@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/ip.h"
+#include "base/net/ip.h"
 
 /* Limits; each stands in CONFORMANCE.md or in an RFC. */
 #define EVIDENCE_MX_MAX        50       /* MX hosts examined; more: never dane-only */

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "policy/evidence_wire.h"
 
 #define SMTP_PORT 25

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "policy/evidence_pack.h"
 #include "policy/evidence_wire.h"
 

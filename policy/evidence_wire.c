@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 /* Longest key looked at; Postfix sends up to 10,000 octets, no longer one is a host name. */
 #define KEY_MAX 1024

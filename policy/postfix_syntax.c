@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 #define COUNT(array)     (sizeof(array) / sizeof(array)[0])
 #define SEPARATORS       " ,\t"

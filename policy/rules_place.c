@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/escape.h"
-#include "base/ip.h"
+#include "base/net/ip.h"
 
 #define IPV6_PREFIX "ipv6:"
 #define QUOTE_MAX   96

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 #define LABELS_MIN 2
 

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
+#include "base/log/log.h"
 
 struct anchors_watch {
     struct tls_anchors_place place;

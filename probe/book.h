@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "policy/evidence.h"
 #include "probe/kept.h"
 

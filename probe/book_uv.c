@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/fair.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "base/map.h"
 #include "probe/book.h"
 

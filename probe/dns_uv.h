@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #include "base/arena.h"
-#include "base/ip.h"
+#include "base/net/ip.h"
 #include "probe/dns.h"
 
 #define DNS_RESOLVERS_MAX 8

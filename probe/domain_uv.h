@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "policy/evidence.h"
-#include "probe/address_filter.h"
+#include "base/net/address_filter.h"
 #include "probe/book_uv.h"
 #include "probe/dns_uv.h"
 #include "probe/sts_uv.h"

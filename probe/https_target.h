@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
-#include "base/ip.h"
-#include "probe/address_filter.h"
+#include "base/net/ip.h"
+#include "base/net/address_filter.h"
 #include "probe/failures.h"
 
 #define HTTPS_ADDRESSES_MAX 4 /* per family, of a policy host that are tried */

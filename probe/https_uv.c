@@ -24,7 +24,7 @@
 #include "base/check.h"
 #include "base/escape.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "probe/https_reply.h"
 #include "probe/https_target.h"
 #include "probe/tls_anchors.h"

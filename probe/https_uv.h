@@ -7,8 +7,8 @@
 #include <uv.h>
 
 #include "base/arena.h"
-#include "base/ip.h"
-#include "probe/address_filter.h"
+#include "base/net/ip.h"
+#include "base/net/address_filter.h"
 #include "probe/failures.h"
 
 #define HTTPS_QUEUE_MAX 10000

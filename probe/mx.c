@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 static void mx_fail(struct evidence *evidence, const char *why)
 {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 #define STACK_OCTETS (256u * 1024)
 

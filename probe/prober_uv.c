@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/hostname.h"
-#include "base/log.h"
+#include "base/net/hostname.h"
+#include "base/log/log.h"
 #include "probe/anchors_uv.h"
 #include "probe/own_name_uv.h"
 

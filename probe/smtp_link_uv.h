@@ -10,7 +10,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
-#include "base/ip.h"
+#include "base/net/ip.h"
 #include "probe/smtp_reply.h"
 #include "probe/tls.h"
 

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "probe/smtp_link_uv.h"
 
 #define DETAIL_MAX    256

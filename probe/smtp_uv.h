@@ -7,7 +7,7 @@
 #include <uv.h>
 
 #include "policy/evidence.h"
-#include "probe/address_filter.h"
+#include "base/net/address_filter.h"
 #include "probe/failures.h"
 #include "probe/tls.h"
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "probe/sts_memory_internal.h"
 #include "probe/sts_policy.h"
 

@@ -18,7 +18,7 @@
 
 #include <string.h>
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "base/utf8.h"
 
 #define EXT_NAME_MAX   32

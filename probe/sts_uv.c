@@ -16,7 +16,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "probe/sts_memory.h"
 #include "probe/sts_policy.h"
 #include "probe/sts_record.h"

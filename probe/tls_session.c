@@ -13,7 +13,7 @@
 #include <openssl/ssl.h>
 
 #include "base/escape.h"
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "probe/tls.h"
 #include "probe/tls_internal.h"
 

@@ -17,7 +17,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/escape.h"
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "probe/tls.h"
 #include "probe/tls_internal.h"
 

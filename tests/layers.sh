@@ -46,7 +46,7 @@ breach "SQLite outside daemon/store_sqlite.c" '#include <sqlite3' $(files base p
     $(files daemon ! daemon/store_sqlite.c)
 breach "libmicrohttpd outside daemon/metrics_http.c" '#include <microhttpd' $(files base policy probe cli) \
     $(files daemon ! daemon/metrics_http.c)
-breach "libpsl outside base/base_domain.c" '#include <libpsl' $(files base policy probe daemon cli ! base/base_domain.c)
+breach "libpsl outside base/net/base_domain.c" '#include <libpsl' $(files base policy probe daemon cli ! base/net/base_domain.c)
 breach "libseccomp outside daemon/seccomp_filter.c" '#include <seccomp' $(files base policy probe cli) \
     $(files daemon ! daemon/seccomp_filter.c)
 breach "clock, environment or socket in policy" \

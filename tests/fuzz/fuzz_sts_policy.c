@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 #include "probe/sts_memory.h"
 #include "probe/sts_policy.h"
 

@@ -6,7 +6,7 @@
 
 #include <signal.h>
 
-#include "base/log.h"
+#include "base/log/log.h"
 #include "https_server.h"
 #include "probe/https_uv.h"
 #include "unit.h"

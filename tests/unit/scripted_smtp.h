@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
-#include "probe/address_filter.h"
+#include "base/net/address_filter.h"
 #include "tests/unit/certs.h"
 
 #define MX "mx.example.test"

@@ -1,5 +1,5 @@
 /* Whom we connect to, and whom we leave alone. */
-#include "probe/address_filter.h"
+#include "base/net/address_filter.h"
 
 #include "tests/unit/rows.h"
 

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "base/base_domain.h"
+#include "base/net/base_domain.h"
 #include "base/buf.h"
 #include "base/escape.h"
 #include "base/hash.h"
-#include "base/hostname.h"
-#include "base/ip.h"
+#include "base/net/hostname.h"
+#include "base/net/ip.h"
 
 /* ---- hostname ---- */
 

@@ -1,5 +1,5 @@
 /* log: lines on stderr as the journal wants them, and by syslog. */
-#include "base/log.h"
+#include "base/log/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "base/log_syslog.h"
+#include "base/log/log_syslog.h"
 
 #include "unit.h"
 

@@ -17,8 +17,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "base/log_limit.h"
-#include "base/log_stderr.h"
+#include "base/log/log_limit.h"
+#include "base/log/log_stderr.h"
 #include "rows.h"
 
 #define LINES 20000

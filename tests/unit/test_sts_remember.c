@@ -4,7 +4,7 @@
  */
 #include "probe/sts_uv.h"
 
-#include "base/log.h"
+#include "base/log/log.h"
 #include "tests/unit/sts_world.h"
 
 /* The same id is not fetched again, a new one at once, mode none ends a policy. */

@@ -3,7 +3,7 @@
  * local socket: priority, local time, ident and pid. A log daemon that went away is looked for at
  * the next line.
  */
-#include "base/log_syslog.h"
+#include "base/log/log_syslog.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* log_limit: see log_limit.h. */
-#include "base/log_limit.h"
+#include "base/log/log_limit.h"
 
 bool log_limit_passes(struct log_limit *limit, int64_t now, uint64_t *left_out)
 {

@@ -1,5 +1,5 @@
 /* hostname: see hostname.h. Never uses the locale. */
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 #include <string.h>
 #include <strings.h>

@@ -3,7 +3,7 @@
  * built with: no file is read. It may be some years old, which makes a few owners share their turns
  * with others below the same new suffix.
  */
-#include "base/base_domain.h"
+#include "base/net/base_domain.h"
 
 #include <libpsl.h>
 #include <stddef.h>

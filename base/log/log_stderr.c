@@ -9,7 +9,7 @@
  *
  * A line of which a part has left is kept until the rest has, so that lines stay whole.
  */
-#include "base/log_stderr.h"
+#include "base/log/log_stderr.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* address_filter: see address_filter.h. An empty filter permits global unicast and nothing else. */
-#include "probe/address_filter.h"
+#include "base/net/address_filter.h"
 
-#include "base/hostname.h"
+#include "base/net/hostname.h"
 
 static bool listed(const struct ip_prefix *prefixes, size_t count, const struct ip *ip)
 {

@@ -3,7 +3,7 @@
  * Neither is waited for, and neither can fail in a way that could be told at once: what is lost is
  * counted.
  */
-#include "base/log.h"
+#include "base/log/log.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -14,8 +14,8 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
-#include "base/log_stderr.h"
-#include "base/log_syslog.h"
+#include "base/log/log_stderr.h"
+#include "base/log/log_syslog.h"
 
 #define LOG_LINE_MAX 8192
 

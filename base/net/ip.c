@@ -1,5 +1,5 @@
 /* ip: see ip.h. The tables are the IANA special-purpose address registries of 2024. */
-#include "base/ip.h"
+#include "base/net/ip.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/ip.h"
+#include "base/net/ip.h"
 
 struct address_filter {
     const struct ip_prefix *allowed; /* allow-address: non-global addresses that may be used */
