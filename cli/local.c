@@ -12,8 +12,8 @@
 #include "base/hash.h"
 #include "cli/cli.h"
 #include "policy/key.h"
-#include "policy/report.h"
-#include "policy/verdict.h"
+#include "policy/report/report.h"
+#include "policy/decide/verdict.h"
 #include "probe/prober_uv.h"
 
 struct local {

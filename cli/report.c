@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "cli/cli.h"
-#include "policy/rules.h"
+#include "policy/rules/rules.h"
 
 #define LISTED_MAX  20    /* next-hops named on the page; --json has them all */
 #define PART_OCTETS 16384 /* the daemon reads one in a turn of its loop */

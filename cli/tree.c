@@ -1,4 +1,4 @@
-/* tree: a report of policy/report.h as text for people: what was found, indented, then the words.
+/* tree: a report of policy/report/report.h as text for people: what was found, indented, then the words.
  */
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include <uv.h>
 
-#include "policy/rules.h"
+#include "policy/rules/rules.h"
 
 struct candidate;
 

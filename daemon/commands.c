@@ -17,7 +17,7 @@
 #include "daemon/commands_walks.h"
 #include "daemon/control.h"
 #include "daemon/walk.h"
-#include "policy/report.h"
+#include "policy/report/report.h"
 
 #define STEPS_MAX 10000 /* of one page: empty ones cost little */
 #define PAGE_MS   5     /* then it is full enough: some findings are large */

@@ -2,7 +2,7 @@
 #include "daemon/commands_memory.h"
 #include "daemon/commands_walks.h"
 #include "daemon/walk.h"
-#include "policy/forecast.h"
+#include "policy/rules/forecast.h"
 
 #define LINE_OCTETS 250 /* of a line beside its texts */
 

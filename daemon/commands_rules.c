@@ -10,8 +10,8 @@
 #include "daemon/commands_memory.h"
 #include "daemon/commands_walks.h"
 #include "daemon/walk.h"
-#include "policy/forecast.h"
-#include "policy/report.h"
+#include "policy/rules/forecast.h"
+#include "policy/report/report.h"
 
 #define RULE_OCTETS   200 /* of a line beside its texts */
 #define CHANGE_OCTETS 120

@@ -5,7 +5,7 @@
 
 #include "daemon/commands_memory.h"
 #include "daemon/metrics_gather.h"
-#include "policy/report.h"
+#include "policy/report/report.h"
 
 static void set(json_t *out, const char *name, uint64_t value)
 {

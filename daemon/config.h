@@ -12,8 +12,8 @@
 
 #include "base/arena.h"
 #include "base/log/log.h"
-#include "policy/ruling.h"
-#include "policy/verdict.h"
+#include "policy/rules/ruling.h"
+#include "policy/decide/verdict.h"
 #include "probe/prober_uv.h"
 
 #define CONFIG_KEYS          69

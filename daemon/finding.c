@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/evidence_pack.h"
-#include "policy/render.h"
+#include "policy/evidence/evidence_pack.h"
+#include "policy/render/render.h"
 
 #define OCTETS_MAX (8 * 1024 * 1024)
 

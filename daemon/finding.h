@@ -9,9 +9,9 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "policy/key.h"
-#include "policy/render.h"
-#include "policy/ruling.h"
-#include "policy/verdict.h"
+#include "policy/render/render.h"
+#include "policy/rules/ruling.h"
+#include "policy/decide/verdict.h"
 
 /* The forms an answer comes in: what main.cf can read, and how much. */
 enum answer_form { FORM_PLAIN, FORM_TLSRPT, FORM_TCP_TABLE, FORM_COUNT };

@@ -7,7 +7,7 @@
 
 #include "base/heap.h"
 #include "base/map.h"
-#include "policy/verdict.h"
+#include "policy/decide/verdict.h"
 
 #define HOLDS_MAX 20000
 

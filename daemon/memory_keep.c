@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log/log.h"
 #include "daemon/memory_internal.h"
-#include "policy/report.h"
+#include "policy/report/report.h"
 
 /* Holds that end in one turn of the loop, each with a line in the log. */
 #define ENDS_SHARE 200

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "daemon/memory_internal.h"
-#include "policy/evidence_pack.h"
+#include "policy/evidence/evidence_pack.h"
 
 #define RECORD_ARENA_MAX (1024 * 1024)
 

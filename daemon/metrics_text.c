@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "policy/report.h"
+#include "policy/report/report.h"
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 

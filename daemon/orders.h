@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "daemon/config.h"
-#include "policy/ruling.h"
+#include "policy/rules/ruling.h"
 
 struct orders;
 

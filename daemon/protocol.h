@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
-#include "policy/render.h"
+#include "policy/render/render.h"
 
 enum parse_status {
     PARSE_MORE,      /* not a whole request yet */

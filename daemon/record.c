@@ -11,7 +11,7 @@
 #include "base/check.h"
 #include "base/net/hostname.h"
 #include "policy/key.h"
-#include "policy/report.h"
+#include "policy/report/report.h"
 
 #define COUNT(array)  (sizeof(array) / sizeof(array)[0])
 #define STRINGS_MAX   7

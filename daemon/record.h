@@ -13,7 +13,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "policy/verdict.h"
+#include "policy/decide/verdict.h"
 #include "probe/book.h"
 #include "probe/sts_memory.h"
 

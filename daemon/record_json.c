@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/evidence_pack.h"
+#include "policy/evidence/evidence_pack.h"
 #include "policy/key.h"
 #include "probe/sts_policy.h"
 

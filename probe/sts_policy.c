@@ -107,7 +107,7 @@ static const char *set_max_age(struct parse *parse, const struct text *value)
 }
 
 /* The grammar of the RFC and no more: an address or a single label passes, and is kept from Postfix
- * where an answer is written (policy/render.c). */
+ * where an answer is written (policy/render/render.c). */
 static const char *add_mx(struct parse *parse, const struct text *value)
 {
     struct text name = *value;

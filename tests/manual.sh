@@ -20,12 +20,12 @@ same "commands" 3< <(sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z-]*\)", \(NULL\
     cli/main.c | sort -u) \
     4< <(sed -n '/^\.Sh COMMANDS/,/^\.Sh [^C]/s/^\.It Cm \([a-z-]*\( [a-z]\+\)\?\)\( .*\)\?$/\1/p' docs/mxcrypt.1 |
         sed 's/^[a-z-]*$/& /' | sort -u)
-same "actions" 3< <(sed -n '/^} actions\[\]/,/^};/s/^ *\[RULE_[A-Z_]*\] = {"\([a-z-]*\)".*/\1/p' policy/rules_line.c | sort) \
+same "actions" 3< <(sed -n '/^} actions\[\]/,/^};/s/^ *\[RULE_[A-Z_]*\] = {"\([a-z-]*\)".*/\1/p' policy/rules/rules_line.c | sort) \
     4< <(sed -n '/^\.Sh ACTIONS/,/^\.Ss/s/^\.It Cm \([a-z-]*\).*/\1/p' docs/mxcrypt-rules.5 | sort -u)
-same "floors" 3< <(sed -n '/^static int action_at_least/,/^}/s/^    if (span_is(level, "\([a-z]*\)").*/\1/p' policy/rules_line.c |
+same "floors" 3< <(sed -n '/^static int action_at_least/,/^}/s/^    if (span_is(level, "\([a-z]*\)").*/\1/p' policy/rules/rules_line.c |
     sort -u) \
     4< <(sed -n '/^\.Sh ACTIONS/,/^\.Ss/s/^\.It Cm at-least \([a-z]*\).*/\1/p' docs/mxcrypt-rules.5 | sort)
-same "options" 3< <(sed -n '/^} options\[\]/,/^};/s/^ *{"\([a-z]*=\)".*/\1/p' policy/rules_line.c | sort) \
+same "options" 3< <(sed -n '/^} options\[\]/,/^};/s/^ *{"\([a-z]*=\)".*/\1/p' policy/rules/rules_line.c | sort) \
     4< <(sed -n '/^\.Sh OPTIONS/,/^\.Sh [^O]/s/^\.It Cm \([a-z]*=\).*/\1/p' docs/mxcrypt-rules.5 | sort)
 same "metrics" 3< <(sed -n '/^static const struct family families/,/^};/s/^ *{"\([a-z_]*\)".*/mxcryptd_\1/p' daemon/metrics_text.c | sort) \
     4< <(sed -n '/^\.Sh METRICS/,/^\.Sh [^M]/s/^\.It Li \(mxcryptd_[a-z_]*\).*/\1/p' docs/mxcryptd.8 | sort)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "policy/evidence_pack.h"
-#include "policy/verdict.h"
+#include "policy/evidence/evidence_pack.h"
+#include "policy/decide/verdict.h"
 
 #define ARENA_OCTETS  (4u << 20)
 #define OCTETS_MAX    (4u << 20)

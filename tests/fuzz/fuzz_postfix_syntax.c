@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "policy/postfix_syntax.h"
-#include "policy/render.h"
+#include "policy/render/postfix_syntax.h"
+#include "policy/render/render.h"
 
 #define LINES     40
 #define INPUT_MAX 4000

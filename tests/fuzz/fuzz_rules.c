@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 #include "base/check.h"
-#include "policy/postfix_syntax.h"
-#include "policy/rules.h"
+#include "policy/render/postfix_syntax.h"
+#include "policy/rules/rules.h"
 
 #define PORT      25
 #define DAY_S     86400

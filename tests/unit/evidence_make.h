@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "policy/evidence.h"
-#include "policy/verdict.h"
+#include "policy/decide/verdict.h"
 
 #define MAKE_HOSTS     8
 #define MAKE_ADDRESSES 4

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "evidence_make.h"
-#include "policy/evidence_pack.h"
+#include "policy/evidence/evidence_pack.h"
 
 #define ARENA_OCTETS (8u << 20)
 #define OCTETS_MAX   (8u << 20)

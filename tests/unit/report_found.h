@@ -1,7 +1,7 @@
 /* report_found: a report of what was found out, without orders. */
 #pragma once
 
-#include "policy/report.h"
+#include "policy/report/report.h"
 
 static inline json_t *report_found(const struct key *key, const struct verdict *verdict,
                                    const struct evidence *evidence, int64_t now)

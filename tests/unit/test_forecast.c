@@ -2,7 +2,7 @@
 #include "rows.h"
 
 #include "evidence_make.h"
-#include "policy/forecast.h"
+#include "policy/rules/forecast.h"
 
 #define UNKNOWN FORECAST_UNKNOWN
 #define FLOWS   FORECAST_FLOWS

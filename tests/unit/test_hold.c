@@ -5,7 +5,7 @@
 #include "rows.h"
 
 #include "evidence_make.h"
-#include "policy/verdict.h"
+#include "policy/decide/verdict.h"
 
 enum {
     OPEN = 1 << 0,         /* the lookup is still under way */

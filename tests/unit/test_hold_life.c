@@ -5,7 +5,7 @@
 #include "rows.h"
 
 #include "evidence_make.h"
-#include "policy/verdict.h"
+#include "policy/decide/verdict.h"
 
 #define MINUTE   INT64_C(60000)
 #define NF       VERDICT_NO_OPINION

@@ -1,7 +1,7 @@
 /* What Postfix would defer mail for, or read otherwise than it is meant: POSTFIX.md. */
 #include "rows.h"
 
-#include "policy/postfix_syntax.h"
+#include "policy/render/postfix_syntax.h"
 
 struct row {
     const char *name; /* the policy itself */

@@ -5,7 +5,7 @@
 
 #include "daemon/record_json.h"
 #include "evidence_make.h"
-#include "policy/evidence_pack.h"
+#include "policy/evidence/evidence_pack.h"
 #include "record_make.h"
 
 #define ARENA_OCTETS (32u << 20)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "evidence_make.h"
-#include "policy/report.h"
+#include "policy/report/report.h"
 #include "report_found.h"
 
 #define SAYS 4

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "evidence_make.h"
-#include "policy/report.h"
+#include "policy/report/report.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 

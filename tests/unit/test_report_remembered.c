@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "evidence_make.h"
-#include "policy/render.h"
-#include "policy/report.h"
+#include "policy/render/render.h"
+#include "policy/report/report.h"
 #include "report_found.h"
 
 #define SAYS 7

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "policy/rules.h"
+#include "policy/rules/rules.h"
 
 #define U_BUECHER                                                                                  \
     "b\xc3\xbc"                                                                                    \

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "policy/rules.h"
+#include "policy/rules/rules.h"
 
 static struct rules *parsed(const char *text, size_t length)
 {

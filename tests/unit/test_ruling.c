@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/postfix_syntax.h"
-#include "policy/ruling.h"
+#include "policy/render/postfix_syntax.h"
+#include "policy/rules/ruling.h"
 
 #define NF           VERDICT_NO_OPINION
 #define ENC          VERDICT_ENCRYPT

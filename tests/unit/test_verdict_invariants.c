@@ -6,8 +6,8 @@
 #include "rows.h"
 
 #include "evidence_make.h"
-#include "policy/facts.h"
-#include "policy/verdict.h"
+#include "policy/decide/facts.h"
+#include "policy/decide/verdict.h"
 
 static const char host_letters[] = "UBNEDL?";
 static const char sts_letters[] = "?nETXZ";

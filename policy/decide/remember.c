@@ -1,0 +1,417 @@
+/*
+ * remember: see remember.h. Nobody is to be talked down: by answers that are late, missing or
+ * forged, what was proven sinks when its own clock says so and not before.
+ *
+ * Glossary
+ *   proven    the level that probing showed last, or more than it shows now
+ *   loss      that less than the proven level is seen: since when, until when it is kept
+ *   to sink   to be the level below: when the loss has lasted for its time
+ *   floor     the proven level as far as it counts: by the clock, and by probe-level
+ *
+ * A loss begins with the first whole lookup that shows less and is cleared by one thing only: a
+ * whole lookup that proves the level again. Seeing now this, now that, does not begin it anew, and
+ * what we could not see, or gave up on, says nothing either way.
+ *
+ * dane_until is also a mark when it is past: DANE spoke, or could not be asked, when it was last
+ * heard of. Then a lookup under way, whose DANE state is not known yet, must not be answered by
+ * what probing proved: who delays answers could turn dane-only into encrypt that way.
+ */
+#include "policy/decide/remember.h"
+
+/* What the probes of a whole lookup showed. */
+enum sight { SIGHT_NOTHING, SIGHT_LESS, SIGHT_TLS, SIGHT_VERIFIED };
+
+/* ---- what was seen ---- */
+
+/* True when every address of the host was connected to, or must not be. */
+static bool host_tried(const struct mx_host *host)
+{
+    if (host->dane == HOST_DANE_DEAD)
+        return true;
+    if (host->dane == HOST_DANE_LOST || host->dane == HOST_DANE_UNKNOWN || !host->addresses_known)
+        return false;
+    for (size_t i = 0; i < host->address_count; i++)
+        if (host->addresses[i].starttls.state == STARTTLS_UNKNOWN)
+            return false;
+    return host->address_count > 0;
+}
+
+static bool all_tried(const struct evidence *evidence)
+{
+    for (size_t i = 0; i < evidence->host_count; i++)
+        if (!host_tried(&evidence->hosts[i]))
+            return false;
+    return evidence->host_count > 0;
+}
+
+static enum sight see(const struct remember_view *view)
+{
+    const struct facts *facts = view->facts;
+
+    if (!view->options->probe || facts->mx == MX_ERROR)
+        return SIGHT_NOTHING;
+    if (facts->mx == MX_NULL || facts->mx == MX_NXDOMAIN || facts->no_host)
+        return SIGHT_LESS;
+    switch (facts->starttls) {
+    case STARTTLS_ALL_VERIFIED:
+        return SIGHT_VERIFIED;
+    case STARTTLS_ALL_TLS:
+        return SIGHT_TLS;
+    case STARTTLS_ALL_UNKNOWN:
+        return all_tried(view->evidence) ? SIGHT_LESS : SIGHT_NOTHING;
+    default:
+        return SIGHT_LESS;
+    }
+}
+
+/* True when dates are all that is wrong with the certificates: the name must be right. */
+static bool only_lapsed(const struct evidence *evidence)
+{
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+
+        for (size_t j = 0; facts_host_live(host) && j < host->address_count; j++) {
+            const struct starttls_result *result = &host->addresses[j].starttls;
+
+            if (result->state == STARTTLS_TLS && !(result->expired && result->name_ok))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* True when all that is wrong with the certificates is that this machine does not trust their
+ * issuer any more: they are the very ones that verified before. */
+static bool only_distrusted(const struct evidence *evidence)
+{
+    bool some = false;
+
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+
+        for (size_t j = 0; facts_host_live(host) && j < host->address_count; j++) {
+            const struct starttls_result *result = &host->addresses[j].starttls;
+
+            if (result->state == STARTTLS_TLS && !result->distrusted)
+                return false;
+            some |= result->state == STARTTLS_TLS;
+        }
+    }
+    return some;
+}
+
+/* ---- losses ---- */
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Begins now, or goes on as it began. */
+static void lose(struct loss *loss, int64_t for_ms, int64_t now)
+{
+    if (loss->since == 0)
+        *loss = (struct loss){now, now + for_ms};
+}
+
+/* What began as mere lapse is worse by now: it is kept as if it had begun so. */
+static void worsen(struct loss *loss, const struct verdict_options *options)
+{
+    if (loss->since != 0 && loss->until == loss->since + options->hold_expired_ms)
+        loss->until = larger(loss->until, loss->since + options->hold_ms);
+}
+
+static bool over(const struct loss *loss, int64_t most_ms, int64_t now)
+{
+    return loss->since != 0 && (now >= loss->until || now - loss->since >= most_ms);
+}
+
+/* Lets each level whose loss is over sink, the higher first. A hold that was made shorter counts
+ * at once. */
+static void sink(struct remembered *memory, const struct verdict_options *options, int64_t now)
+{
+    if (memory->proven >= VERDICT_VERIFY &&
+        over(&memory->verify, larger(options->hold_ms, options->hold_expired_ms), now))
+        memory->proven = VERDICT_ENCRYPT;
+    if (memory->proven < VERDICT_VERIFY && over(&memory->encrypt, options->hold_ms, now))
+        memory->proven = VERDICT_NO_OPINION;
+    if (memory->proven < VERDICT_VERIFY)
+        memory->verify = (struct loss){0};
+    if (memory->proven < VERDICT_ENCRYPT)
+        memory->encrypt = (struct loss){0};
+}
+
+/* Less than the proven levels, or some of them, is seen. */
+static void observe_loss(struct remembered *memory, enum sight sight,
+                         const struct remember_view *view)
+{
+    const struct verdict_options *options = view->options;
+    bool lapsed = sight == SIGHT_TLS && only_lapsed(view->evidence);
+
+    if (memory->proven >= VERDICT_VERIFY) {
+        lose(&memory->verify, lapsed ? options->hold_expired_ms : options->hold_ms, view->now);
+        if (!lapsed)
+            worsen(&memory->verify, options);
+    }
+    if (sight == SIGHT_LESS && memory->proven >= VERDICT_ENCRYPT)
+        lose(&memory->encrypt, options->hold_ms, view->now);
+}
+
+static void observe(struct remembered *memory, enum sight sight, const struct remember_view *view)
+{
+    if (sight == SIGHT_VERIFIED) {
+        memory->proven = VERDICT_VERIFY;
+        memory->verify = memory->encrypt = (struct loss){0};
+    }
+    if (sight == SIGHT_TLS) {
+        memory->encrypt = (struct loss){0};
+        if (memory->proven < VERDICT_ENCRYPT)
+            memory->proven = VERDICT_ENCRYPT;
+    }
+    if (sight == SIGHT_TLS || sight == SIGHT_LESS)
+        observe_loss(memory, sight, view);
+}
+
+/* A hold is for what the hosts show differently; what they show the same is judged anew at once. */
+static bool observe_distrust(struct remembered *memory, enum sight sight,
+                             const struct remember_view *view)
+{
+    if (sight != SIGHT_TLS || memory->proven < VERDICT_VERIFY || !only_distrusted(view->evidence))
+        return false;
+    memory->proven = VERDICT_ENCRYPT;
+    memory->verify = (struct loss){0};
+    return true;
+}
+
+/* ---- the successor ---- */
+
+/* True when DANE had a say, or might have had one and could not be asked. */
+static bool dane_spoke(const struct verdict *plain, const struct facts *facts)
+{
+    return facts->mx != MX_ERROR && facts->dane != DANE_NONE && plain->level != VERDICT_SECURE;
+}
+
+static int64_t next_dane(const struct verdict *plain, int64_t before, const struct facts *facts,
+                         int64_t now)
+{
+    if (plain->level == VERDICT_DANE_ONLY)
+        return plain->valid_until;
+    if (before > now || facts->mx == MX_ERROR)
+        return before;
+    if (!dane_spoke(plain, facts))
+        return 0;
+    return before != 0 ? before : now;
+}
+
+static bool next_secure(const struct verdict *plain, bool before, const struct facts *facts)
+{
+    if (facts->dane == DANE_ERROR && plain->level != VERDICT_SECURE) /* MX_ERROR too */
+        return before;
+    return plain->level == VERDICT_SECURE &&
+           (plain->reason == REASON_STS_ENFORCE || plain->reason == REASON_STS_TESTING);
+}
+
+void remember_next(struct verdict *verdict, const struct remembered *before,
+                   const struct remember_view *view)
+{
+    struct remembered *next = &verdict->remembered;
+
+    *next = *before;
+    if (!view->evidence->complete)
+        return;
+    next->dane_until = next_dane(verdict, before->dane_until, view->facts, view->now);
+    next->secure = next_secure(verdict, before->secure, view->facts);
+    /* before, because what is over is over; after, because a hold may be of no length */
+    sink(next, view->options, view->now);
+    verdict->distrusted = observe_distrust(next, see(view), view);
+    observe(next, see(view), view);
+    sink(next, view->options, view->now);
+    if (see(view) != SIGHT_NOTHING)
+        next->refused = view->facts->starttls == STARTTLS_SOME_REFUSED;
+}
+
+/* ---- what counts for more ---- */
+
+static void put(struct verdict *verdict, enum verdict_level level, enum verdict_reason reason)
+{
+    verdict->level = level;
+    verdict->reason = reason;
+}
+
+/* A record of 3 octets crashes older smtp(8), whatever was there before. */
+static bool apply_dane(struct verdict *verdict, const struct remember_view *view)
+{
+    if (verdict->remembered.dane_until <= view->now || verdict->level == VERDICT_DANE_ONLY)
+        return false;
+    if (!view->options->dane || view->facts->short_tlsa)
+        return false;
+    put(verdict, VERDICT_DANE_ONLY, REASON_DANE_REMEMBERED);
+    return true;
+}
+
+static bool mx_alone_decides(const struct facts *facts)
+{
+    return facts->mx == MX_NULL || facts->mx == MX_NXDOMAIN;
+}
+
+static bool is_open(const struct verdict *verdict)
+{
+    return verdict->reason == REASON_MX_ERROR || verdict->reason == REASON_PENDING ||
+           verdict->reason == REASON_DEADLINE;
+}
+
+/*
+ * A TLSA lookup that fails makes mail wait under MTA-STS, and so does one that hangs where it
+ * failed before. Which policy there is must be known: until it is, mail waits too.
+ */
+static bool apply_secure(struct verdict *verdict, const struct remember_view *view)
+{
+    const struct facts *facts = view->facts;
+    bool mx_known = facts->mx != MX_ERROR && facts->mx != MX_UNKNOWN;
+
+    if (!verdict->remembered.secure)
+        return false;
+    if (facts->sts_pending && !mx_alone_decides(facts)) {
+        if (verdict->level == VERDICT_DANE_ONLY)
+            return false;
+        if (verdict->level != VERDICT_TEMP)
+            put(verdict, VERDICT_TEMP, REASON_PENDING);
+        verdict->settled = false;
+        return true;
+    }
+    if (!facts->sts_enforced || verdict->level != VERDICT_TEMP || !is_open(verdict))
+        return false;
+    if (mx_known && facts->hosts_pending && verdict->remembered.dane_until != 0)
+        return false;
+    put(verdict, VERDICT_SECURE, REASON_STS_REMEMBERED);
+    return true;
+}
+
+/* The proven level that counts at this moment, and the loss that runs against it. */
+static enum verdict_level floor_of(const struct remembered *memory,
+                                   const struct remember_view *view, struct loss *loss)
+{
+    struct remembered now = *memory;
+
+    if (now.proven > VERDICT_ENCRYPT && !view->options->verify)
+        now.proven = VERDICT_ENCRYPT;
+    sink(&now, view->options, view->now);
+    *loss = now.proven >= VERDICT_VERIFY ? now.verify : now.encrypt;
+    return now.proven;
+}
+
+/* True when DANE or MTA-STS may yet say more than what was proven by probing. */
+static bool may_be_stronger(const struct verdict *verdict, const struct remember_view *view)
+{
+    return view->facts->sts_enforced || view->facts->mx == MX_ERROR ||
+           (view->options->dane && verdict->remembered.dane_until != 0);
+}
+
+/* True when the probes, or the want of them, gave this level. Where TLSA did, DNSSEC rules. */
+static bool may_raise(const struct verdict *verdict, const struct remember_view *view,
+                      enum verdict_level floor)
+{
+    if (verdict->level == VERDICT_TEMP)
+        return !view->evidence->complete && is_open(verdict) && !may_be_stronger(verdict, view);
+    if (verdict->reason == REASON_DANE_UNUSABLE || verdict->reason == REASON_DANE_SHORT)
+        return false;
+    /* at a lookup that failed `dane` leaves open what was proven */
+    if (verdict->reason == REASON_DANE_ERROR)
+        return true;
+    return verdict->level < floor && verdict->level != VERDICT_DANE;
+}
+
+/* A host that refuses STARTTLS makes encrypt and above bounce mail, no opinion would let it out in
+ * clear. */
+static enum verdict_level raised_level(const struct verdict *verdict,
+                                       const struct remember_view *view, enum verdict_level floor)
+{
+    return view->facts->starttls == STARTTLS_SOME_REFUSED || verdict->remembered.refused
+               ? VERDICT_TEMP
+               : floor;
+}
+
+/* At a lookup that failed: true when what was proven by probing may be less than DANE asks for,
+ * because DANE had spoken, or failed, before; or when it is less than `dane` in any case. */
+static bool must_wait(const struct verdict *verdict, const struct remember_view *view,
+                      enum verdict_level floor)
+{
+    int64_t spoke = verdict->remembered.dane_until;
+
+    return verdict->reason == REASON_DANE_ERROR &&
+           ((spoke != 0 && spoke != view->now) || floor < VERDICT_DANE);
+}
+
+static bool apply_proven(struct verdict *verdict, const struct remember_view *view)
+{
+    bool complete = view->evidence->complete;
+    struct loss loss;
+    enum verdict_level floor = floor_of(&verdict->remembered, view, &loss);
+    bool held = complete && loss.since != 0;
+
+    if (!view->options->probe || floor == VERDICT_NO_OPINION || !may_raise(verdict, view, floor))
+        return false;
+    /* where nothing is lost, what was seen is what the level is of */
+    if (complete && !held && see(view) != SIGHT_NOTHING)
+        return false;
+    if (must_wait(verdict, view, floor)) {
+        put(verdict, VERDICT_TEMP, REASON_DANE_ERROR);
+        verdict->settled = complete;
+        return true;
+    }
+    if (held)
+        verdict->held = loss;
+    put(verdict, raised_level(verdict, view, floor),
+        held ? REASON_HELD : REASON_STARTTLS_REMEMBERED);
+    verdict->settled = complete;
+    return true;
+}
+
+/* A host refused STARTTLS when all were asked last, and not all are asked yet: what the others do
+ * must not make mail bounce there. */
+static bool apply_refusal(struct verdict *verdict, const struct remember_view *view)
+{
+    bool by_probes = verdict->reason == REASON_TLS || verdict->reason == REASON_VERIFIED;
+
+    if (!view->facts->hosts_cut || view->evidence->complete || !verdict->remembered.refused ||
+        !by_probes)
+        return false;
+    put(verdict, VERDICT_NO_OPINION, REASON_DEADLINE);
+    return true;
+}
+
+bool remember_apply(struct verdict *verdict, const struct remember_view *view)
+{
+    bool refused = apply_refusal(verdict, view);
+
+    return apply_dane(verdict, view) || apply_secure(verdict, view) ||
+           apply_proven(verdict, view) || refused;
+}
+
+void remembered_release(struct remembered *remembered)
+{
+    remembered->proven = VERDICT_NO_OPINION;
+    remembered->verify = remembered->encrypt = (struct loss){0, 0};
+    remembered->refused = false;
+}
+
+/* A loss that goes on began earlier than was seen. */
+static void begin_earlier(struct loss *loss, const struct loss *earlier)
+{
+    if (loss->since != 0 && earlier->since != 0)
+        *loss = *earlier;
+}
+
+struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later)
+{
+    struct remembered joined = later->proven >= earlier->proven ? *later : *earlier;
+
+    if (later->proven == earlier->proven) {
+        begin_earlier(&joined.verify, &earlier->verify);
+        begin_earlier(&joined.encrypt, &earlier->encrypt);
+    }
+    joined.dane_until = larger(earlier->dane_until, later->dane_until);
+    joined.secure = earlier->secure || later->secure;
+    joined.refused = later->refused;
+    return joined;
+}

@@ -1,0 +1,28 @@
+/*
+ * remember: what counts for more than the evidence, and what to remember next (VERDICTS.md §4,
+ * §5). Part of verdict_decide; nobody outside policy/ needs it.
+ */
+#pragma once
+
+#include "policy/decide/facts.h"
+#include "policy/decide/verdict.h"
+
+/* What one decision looks at. */
+struct remember_view {
+    const struct evidence *evidence;
+    const struct facts *facts;
+    const struct verdict_options *options;
+    int64_t now;
+};
+
+/*
+ * Makes verdict->remembered the successor of `before`, when the evidence is complete; else it is
+ * `before`. *verdict is what the evidence alone says, its validity included.
+ */
+void remember_next(struct verdict *verdict, const struct remembered *before,
+                   const struct remember_view *view);
+/*
+ * Puts level, reason and held of what verdict->remembered has in the place of what the evidence
+ * says, where that is weaker. True when it did, and the validity must be worked out anew.
+ */
+bool remember_apply(struct verdict *verdict, const struct remember_view *view);

@@ -1,0 +1,206 @@
+/*
+ * validity: the smallest of the TTLs used, within the operator's clamps; see validity.h.
+ *
+ * Floors never reach beyond what another standard forbids: the end of a policy's max_age
+ * (RFC 8461 §3.2), five minutes for a lookup that failed (RFC 2308 §7), a TTL of 0.
+ */
+#include "policy/decide/validity.h"
+
+#include "policy/decide/facts.h"
+#include "policy/sts_match.h"
+
+/* An answer that may not be stored is kept for as long as one burst of identical questions. */
+#define COALESCE_MS INT64_C(1000)
+/* RFC 2308 §7: a server failure is not remembered for longer. */
+#define FAILURE_MAX_MS (INT64_C(300) * 1000)
+
+struct life {
+    int64_t ms;      /* smallest so far */
+    int64_t most_ms; /* what no floor may exceed */
+};
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void limit(struct life *life, int64_t ms)
+{
+    life->ms = smaller(life->ms, ms);
+}
+
+static void limit_hard(struct life *life, int64_t ms)
+{
+    life->most_ms = smaller(life->most_ms, ms);
+}
+
+/* A TTL of the DNS in seconds; UINT32_MAX: nothing was asked. RFC 2181 §8: above 2^31-1 it is 0. */
+static void limit_ttl(struct life *life, uint32_t ttl)
+{
+    if (ttl == UINT32_MAX)
+        return;
+    if (ttl == 0 || ttl > INT32_MAX)
+        limit_hard(life, COALESCE_MS);
+    else
+        limit(life, (int64_t)ttl * 1000);
+}
+
+static void limit_until(struct life *life, int64_t end, int64_t now)
+{
+    if (end > now)
+        limit(life, end - now);
+}
+
+static void use_host(struct life *life, const struct mx_host *host, int64_t negative_max_ms)
+{
+    bool absent =
+        host->dane == HOST_DANE_DEAD || (host->dane == HOST_DANE_NONE && host->address_secure);
+    bool failed = host->dane == HOST_DANE_ERROR || host->dane == HOST_DANE_LOST ||
+                  host->dane == HOST_DANE_UNKNOWN;
+
+    if (host->dane != HOST_DANE_UNKNOWN)
+        limit_ttl(life, host->ttl);
+    if (absent)
+        limit(life, negative_max_ms);
+    if (failed)
+        limit_hard(life, FAILURE_MAX_MS);
+}
+
+/* What was given up on, by the job's deadline or for want of a place, may be there a moment later:
+ * it is asked for again as soon as after a TEMP. */
+static void use_probes(struct life *life, const struct mx_host *host, int64_t given_up_ms,
+                       int64_t now)
+{
+    for (size_t i = 0; i < host->address_count; i++) {
+        const struct starttls_result *result = &host->addresses[i].starttls;
+
+        if (result->valid_until > 0)
+            limit(life, larger(result->valid_until - now, 0));
+        if (result->state == STARTTLS_UNKNOWN)
+            limit_hard(life, given_up_ms);
+    }
+}
+
+/* True when no policy is known through no fault of the domain's: it has not been found wanting. */
+static bool sts_given_up(const struct sts_evidence *sts)
+{
+    return sts->state == STS_UNKNOWN || (sts->state == STS_FETCH_FAILED && sts->retry_at == 0);
+}
+
+static void use_sts(struct life *life, const struct sts_evidence *sts,
+                    const struct verdict_options *options, int64_t now)
+{
+    if (sts->state == STS_NOT_ASKED)
+        return;
+    if (sts_given_up(sts))
+        limit_hard(life, options->temp_ttl_ms);
+    limit_ttl(life, sts->ttl);
+    if (sts->state == STS_NO_RECORD)
+        limit(life, options->negative_ttl_max_ms);
+    if (sts->state == STS_DNS_ERROR || sts->ttl == UINT32_MAX) /* or a remembered policy alone */
+        limit_hard(life, FAILURE_MAX_MS);
+    limit_until(life, sts->retry_at, now);
+    if (facts_policy_in_force(sts, now))
+        limit_hard(life, sts->valid_until > now ? sts->valid_until - now : COALESCE_MS);
+    if (sts->refresh_at > now) /* or the policy would not be fetched again when it is due */
+        limit(life, sts->refresh_at - now);
+}
+
+static bool has_wildcard(const struct sts_policy *policy)
+{
+    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
+        if (sts_match_is_wildcard(policy->mx[i]))
+            return true;
+    return false;
+}
+
+/* An answer that names MX hosts in a wildcard's place lives no longer than the MX record. */
+static void use_named_hosts(struct life *life, const struct verdict *verdict,
+                            const struct evidence *evidence)
+{
+    uint32_t ttl = evidence->mx_ttl > INT32_MAX ? 0 : evidence->mx_ttl;
+
+    if (verdict->level != VERDICT_SECURE || !verdict->wildcard_hosts ||
+        evidence->mx_ttl == UINT32_MAX || !has_wildcard(evidence->sts.policy))
+        return;
+    limit_hard(life, larger((int64_t)ttl * 1000, COALESCE_MS));
+}
+
+static void use_mx(struct life *life, const struct evidence *evidence, int64_t negative_max_ms)
+{
+    if (evidence->mx == MX_UNKNOWN || evidence->mx == MX_SELF)
+        return;
+    limit_ttl(life, evidence->mx_ttl);
+    if (evidence->mx == MX_IMPLICIT)
+        limit(life, negative_max_ms);
+}
+
+/* A held next-hop is asked about again later and later. */
+static int64_t hold_pause(const struct loss *held, const struct verdict_options *options,
+                          int64_t now)
+{
+    int64_t ms = larger((now - held->since) / 2, options->hold_probe_min_ms);
+
+    return smaller(ms, options->hold_probe_max_ms);
+}
+
+/* True for what is asked about again as soon as after a TEMP: the lookup did not do. */
+static bool is_stopgap(enum verdict_reason reason)
+{
+    return reason == REASON_DANE_REMEMBERED || reason == REASON_STS_REMEMBERED ||
+           reason == REASON_STARTTLS_REMEMBERED;
+}
+
+/* What is remembered counts no longer than it is kept. */
+static void use_remembered(struct life *life, const struct verdict *verdict,
+                           const struct verdict_options *options, int64_t now)
+{
+    if (verdict->reason == REASON_DANE_REMEMBERED)
+        limit_hard(life, verdict->remembered.dane_until - now);
+    if (verdict->reason != REASON_HELD)
+        return;
+    limit_hard(life, verdict->held.until - now);
+    limit_hard(life, hold_pause(&verdict->held, options, now));
+}
+
+static int64_t clamp(const struct life *life, enum verdict_level level,
+                     const struct verdict_options *options)
+{
+    int64_t ms = life->ms;
+
+    if (level == VERDICT_TEMP)
+        return smaller(larger(smaller(ms, options->temp_ttl_ms), COALESCE_MS), life->most_ms);
+    ms = smaller(larger(ms, options->ttl_min_ms), options->ttl_max_ms);
+    if (level == VERDICT_NO_OPINION)
+        ms = smaller(ms, options->negative_ttl_max_ms);
+    return smaller(ms, life->most_ms);
+}
+
+void validity_set(struct verdict *verdict, const struct evidence *evidence,
+                  const struct verdict_options *options, struct validity_use use, int64_t now)
+{
+    enum verdict_level level = is_stopgap(verdict->reason) ? VERDICT_TEMP : verdict->level;
+    struct life life = {INT64_MAX, INT64_MAX};
+    int64_t ms;
+
+    use_mx(&life, evidence, options->negative_ttl_max_ms);
+    use_named_hosts(&life, verdict, evidence);
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        use_host(&life, &evidence->hosts[i], options->negative_ttl_max_ms);
+        if (use.probes)
+            use_probes(&life, &evidence->hosts[i], options->temp_ttl_ms, now);
+    }
+    if (use.sts)
+        use_sts(&life, &evidence->sts, options, now);
+    use_remembered(&life, verdict, options, now);
+    ms = verdict->settled ? clamp(&life, level, options) : smaller(COALESCE_MS, life.most_ms);
+    ms = larger(ms, 1);
+    verdict->valid_until = now + ms;
+    /* early enough for a refresh to end before, late enough to be worth the wait */
+    verdict->refresh_at = now + ms / 8 * 7;
+}

@@ -1,0 +1,374 @@
+/*
+ * postfix_syntax: a parser of Postfix's TLS policies that is stricter than Postfix; see
+ * postfix_syntax.h, POSTFIX.md and, in Postfix, src/smtp/smtp_tls_policy.c.
+ *
+ * What it refuses, Postfix would defer mail for, or take in another sense than ours. Attributes
+ * that we never send (policy_ttl, policy_failure) are unknown here. Two tables say it all: levels,
+ * and attributes with their places.
+ */
+#include "policy/render/postfix_syntax.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/net/hostname.h"
+
+#define COUNT(array)     (sizeof(array) / sizeof(array)[0])
+#define SEPARATORS       " ,\t"
+#define MATCH_LABELS_MIN 2
+
+struct span {
+    const char *text;
+    size_t length;
+};
+
+enum level {
+    LEVEL_NONE = 1 << 0,
+    LEVEL_MAY = 1 << 1,
+    LEVEL_ENCRYPT = 1 << 2,
+    LEVEL_FINGERPRINT = 1 << 3,
+    LEVEL_DANE = 1 << 4,
+    LEVEL_DANE_ONLY = 1 << 5,
+    LEVEL_VERIFY = 1 << 6,
+    LEVEL_SECURE = 1 << 7
+};
+#define LEVELS_BY_NAME (LEVEL_VERIFY | LEVEL_SECURE)
+#define LEVELS_TLS     (0xff & ~LEVEL_NONE)
+
+static const struct {
+    const char *name;
+    enum level level;
+} levels[] = {
+    {"none", LEVEL_NONE},       {"may", LEVEL_MAY},
+    {"encrypt", LEVEL_ENCRYPT}, {"fingerprint", LEVEL_FINGERPRINT},
+    {"dane", LEVEL_DANE},       {"dane-only", LEVEL_DANE_ONLY},
+    {"verify", LEVEL_VERIFY},   {"secure", LEVEL_SECURE},
+};
+
+static bool span_is(struct span span, const char *text)
+{
+    return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
+}
+
+static bool contains(const char *set, char c)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
+static struct span trim(struct span span)
+{
+    while (span.length > 0 && contains(" \t", span.text[0])) {
+        span.text++;
+        span.length--;
+    }
+    while (span.length > 0 && contains(" \t", span.text[span.length - 1]))
+        span.length--;
+    return span;
+}
+
+/* Takes from *list what stands before `separator`; false once nothing is left. */
+static bool next_item(struct span *list, char separator, struct span *item)
+{
+    const char *stop;
+
+    if (list->text == NULL)
+        return false;
+    stop = memchr(list->text, separator, list->length);
+    *item = *list;
+    if (stop == NULL) {
+        list->text = NULL;
+        return true;
+    }
+    item->length = (size_t)(stop - list->text);
+    list->text = stop + 1;
+    list->length -= item->length + 1;
+    return true;
+}
+
+/* ---- values ---- */
+
+/* A DNS name of two labels or more: so no keyword and, by its last label, no address. */
+static bool is_host_pattern(struct span name)
+{
+    return hostname_valid(name.text, name.length, HOSTNAME_LDH) &&
+           hostname_labels(name.text, name.length) >= MATCH_LABELS_MIN;
+}
+
+static bool is_fingerprint(struct span print)
+{
+    struct span byte;
+    size_t bytes = 0;
+
+    while (next_item(&print, ':', &byte)) {
+        if (byte.length != 2)
+            return false;
+        for (size_t i = 0; i < 2; i++)
+            if (!contains("0123456789abcdefABCDEF", byte.text[i]))
+                return false;
+        bytes++;
+    }
+    return bytes >= 16; /* an MD5, the shortest digest Postfix knows */
+}
+
+static bool match_ok(struct span value, enum level level)
+{
+    struct span item;
+
+    while (next_item(&value, level == LEVEL_FINGERPRINT ? '|' : ':', &item)) {
+        if (level == LEVEL_FINGERPRINT) {
+            if (!is_fingerprint(item))
+                return false;
+            continue;
+        }
+        if (item.length > 0 && item.text[0] == '.') {
+            item.text++;
+            item.length--;
+        }
+        if (!is_host_pattern(item))
+            return false;
+    }
+    return true;
+}
+
+static bool servername_ok(struct span value, enum level level)
+{
+    (void)level;
+    return span_is(value, "hostname") || is_host_pattern(value);
+}
+
+/* protocols=, ciphers=, exclude=: words that Postfix takes apart itself. */
+static bool words_ok(struct span value, enum level level)
+{
+    (void)level;
+    for (size_t i = 0; i < value.length; i++)
+        if (!contains("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                      "!<>=:.+-_@",
+                      value.text[i]))
+            return false;
+    return true;
+}
+
+static bool path_ok(struct span value, enum level level)
+{
+    (void)level;
+    return value.text[0] == '/';
+}
+
+static bool yes_no_ok(struct span value, enum level level)
+{
+    (void)level;
+    return span_is(value, "yes") || span_is(value, "no");
+}
+
+static bool policy_type_ok(struct span value, enum level level)
+{
+    (void)level;
+    return span_is(value, "sts") || span_is(value, "no-policy-found");
+}
+
+static bool policy_domain_ok(struct span value, enum level level)
+{
+    (void)level;
+    return hostname_valid(value.text, value.length, HOSTNAME_UNDERSCORE);
+}
+
+static bool mx_host_pattern_ok(struct span value, enum level level)
+{
+    (void)level;
+    if (value.length > 2 && memcmp(value.text, "*.", 2) == 0)
+        value = (struct span){value.text + 2, value.length - 2};
+    return is_host_pattern(value);
+}
+
+static bool any_ok(struct span value, enum level level)
+{
+    (void)level;
+    return value.length > 0;
+}
+
+/* ---- attributes ---- */
+
+enum {
+    ATTRIBUTE_ONCE = 1 << 0,
+    ATTRIBUTE_AFTER_TYPE = 1 << 1, /* only behind policy_type= */
+    ATTRIBUTE_3_10 = 1 << 2
+};
+
+enum attribute_index { MATCH, POLICY_TYPE };
+
+static const struct attribute {
+    const char *name;
+    unsigned levels;
+    unsigned flags;
+    bool (*value_ok)(struct span value, enum level level);
+    const char *fault;
+} attributes[] = {
+    [MATCH] = {"match", LEVELS_BY_NAME | LEVEL_FINGERPRINT, 0, match_ok,
+               "match= with something that is no plain host name or domain"},
+    [POLICY_TYPE] = {"policy_type", LEVELS_BY_NAME, ATTRIBUTE_ONCE | ATTRIBUTE_3_10, policy_type_ok,
+                     "policy_type= is neither sts nor no-policy-found"},
+    {"servername", LEVELS_TLS, ATTRIBUTE_ONCE, servername_ok,
+     "servername= is neither hostname nor a host name"},
+    {"protocols", LEVELS_TLS, ATTRIBUTE_ONCE, words_ok, "protocols= with strange characters"},
+    {"ciphers", LEVELS_TLS, ATTRIBUTE_ONCE, words_ok, "ciphers= with strange characters"},
+    {"exclude", LEVELS_TLS, ATTRIBUTE_ONCE, words_ok, "exclude= with strange characters"},
+    {"tafile", LEVELS_BY_NAME, 0, path_ok, "tafile= is no absolute path"},
+    {"connection_reuse", LEVELS_TLS, ATTRIBUTE_ONCE, yes_no_ok,
+     "connection_reuse= is neither yes nor no"},
+    {"enable_rpk", LEVELS_TLS, ATTRIBUTE_ONCE | ATTRIBUTE_3_10, yes_no_ok,
+     "enable_rpk= is neither yes nor no"},
+    {"policy_domain", LEVELS_BY_NAME, ATTRIBUTE_ONCE | ATTRIBUTE_AFTER_TYPE | ATTRIBUTE_3_10,
+     policy_domain_ok, "policy_domain= is no domain name"},
+    {"mx_host_pattern", LEVELS_BY_NAME, ATTRIBUTE_AFTER_TYPE | ATTRIBUTE_3_10, mx_host_pattern_ok,
+     "mx_host_pattern= is no pattern of MTA-STS"},
+    {"policy_string", LEVELS_BY_NAME, ATTRIBUTE_AFTER_TYPE | ATTRIBUTE_3_10, any_ok,
+     "policy_string= is empty"},
+};
+
+struct policy {
+    struct span rest;
+    enum postfix_version version;
+    enum level level;
+    unsigned seen; /* bit per entry of attributes[] */
+};
+
+static const struct attribute *attribute_find(struct span name, unsigned *bit)
+{
+    for (size_t i = 0; i < COUNT(attributes); i++)
+        if (span_is(name, attributes[i].name)) {
+            *bit = 1U << i;
+            return &attributes[i];
+        }
+    return NULL;
+}
+
+/* NULL when the attribute may stand here, with this value. */
+static const char *attribute_fault(struct policy *policy, struct span name, struct span value)
+{
+    unsigned bit = 0;
+    const struct attribute *attribute = attribute_find(name, &bit);
+
+    if (attribute == NULL)
+        return "unknown attribute";
+    if (policy->version < POSTFIX_3_10 && attribute->flags & ATTRIBUTE_3_10)
+        return "an attribute newer than the declared Postfix";
+    if (!(attribute->levels & policy->level))
+        return "an attribute that does not go with this level";
+    if (attribute->flags & ATTRIBUTE_ONCE && policy->seen & bit)
+        return "an attribute twice that may stand once";
+    if (attribute->flags & ATTRIBUTE_AFTER_TYPE && !(policy->seen & 1U << POLICY_TYPE))
+        return "an attribute of MTA-STS without policy_type= before it";
+    if (value.length == 0)
+        return "an attribute without a value";
+    if (!attribute->value_ok(value, policy->level))
+        return attribute->fault;
+    policy->seen |= bit;
+    return NULL;
+}
+
+/* ---- tokens ---- */
+
+/* Takes one token from the rest of the policy, without its braces. NULL, or what is wrong. */
+static const char *next_token(struct policy *policy, struct span *token)
+{
+    struct span rest = policy->rest;
+    size_t length = 0;
+    bool braced;
+
+    while (rest.length > 0 && contains(SEPARATORS, rest.text[0])) {
+        rest.text++;
+        rest.length--;
+    }
+    braced = rest.length > 0 && rest.text[0] == '{';
+    if (braced) {
+        rest.text++;
+        rest.length--;
+    }
+    while (length < rest.length && !contains(braced ? "{}" : SEPARATORS "{}", rest.text[length]))
+        length++;
+    *token = (struct span){rest.text, length};
+    if (braced) {
+        if (length == rest.length || rest.text[length] != '}')
+            return "braces that do not close";
+        *token = trim(*token);
+        if (token->length == 0)
+            return "empty braces";
+        length++;
+    }
+    policy->rest = (struct span){rest.text + length, rest.length - length};
+    if (policy->rest.length > 0 && !contains(SEPARATORS, policy->rest.text[0]))
+        return "braces inside a word";
+    return NULL;
+}
+
+static const char *octets_fault(struct span text, enum postfix_version version)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.text[i];
+
+        if ((c < ' ' && c != '\t') || c > '~')
+            return "an octet that is not printable ASCII";
+        if ((c == '{' || c == '}') && version < POSTFIX_3_10)
+            return "braces, which the declared Postfix does not know";
+    }
+    return NULL;
+}
+
+static const char *read_level(struct policy *policy)
+{
+    struct span token;
+    const char *fault;
+
+    if (policy->rest.length == 0 || contains(SEPARATORS "{", policy->rest.text[0]))
+        return "no level at the beginning";
+    fault = next_token(policy, &token);
+    for (size_t i = 0; fault == NULL && i < COUNT(levels); i++)
+        if (span_is(token, levels[i].name))
+            policy->level = levels[i].level;
+    if (fault == NULL && policy->level == 0)
+        fault = "unknown level";
+    return fault;
+}
+
+static const char *read_attribute(struct policy *policy)
+{
+    struct span token, value = {NULL, 0};
+    const char *fault = next_token(policy, &token);
+    const char *equals;
+
+    if (fault != NULL)
+        return fault;
+    if (token.length == 0)
+        return policy->rest.length == 0 ? NULL : "an empty attribute";
+    equals = memchr(token.text, '=', token.length);
+    if (equals == NULL)
+        return "an attribute without a value";
+    value.text = equals + 1;
+    value.length = token.length - (size_t)(equals + 1 - token.text);
+    token.length = (size_t)(equals - token.text);
+    return attribute_fault(policy, trim(token), trim(value));
+}
+
+static const char *policy_fault(struct policy *policy)
+{
+    const char *fault = octets_fault(policy->rest, policy->version);
+
+    if (fault == NULL)
+        fault = read_level(policy);
+    while (fault == NULL && policy->rest.length > 0)
+        fault = read_attribute(policy);
+    if (fault != NULL)
+        return fault;
+    if (policy->level & (LEVEL_SECURE | LEVEL_FINGERPRINT) && !(policy->seen & 1U << MATCH))
+        return "a level that needs match= without it";
+    return NULL;
+}
+
+bool postfix_syntax_ok(const char *text, size_t length, enum postfix_version version,
+                       const char **why)
+{
+    struct policy policy = {.rest = {text, length}, .version = version};
+
+    *why = policy_fault(&policy);
+    return *why == NULL;
+}

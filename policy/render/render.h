@@ -1,0 +1,41 @@
+/* render: a verdict as the text of a Postfix TLS policy (POSTFIX.md). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "policy/evidence.h"
+#include "policy/decide/verdict.h"
+
+/* Longest texts the two protocols carry. */
+#define RENDER_SOCKETMAP_MAX 100000 /* octets of a reply, "OK " included */
+#define RENDER_TCP_TABLE_MAX 4095   /* octets of a line after %XX-encoding, "200 " included */
+
+enum answer_status { ANSWER_OK, ANSWER_NOTFOUND, ANSWER_TEMP };
+
+/* The word of the protocols and of JSON: "OK". */
+const char *answer_status_name(enum answer_status status);
+
+/* An answer of either protocol, before it is encoded. The text is borrowed. */
+struct answer {
+    enum answer_status status;
+    const char *text;
+    size_t length;
+};
+
+struct render_capabilities {
+    bool tlsrpt;     /* Postfix 3.10 attributes may be sent */
+    bool encoded;    /* the size is counted after %XX-encoding (tcp_table) */
+    size_t text_max; /* of the policy or reason text, without status word */
+};
+
+/*
+ * Appends to `out` the policy for ANSWER_OK, a reason an operator can act on for ANSWER_TEMP,
+ * nothing for ANSWER_NOTFOUND, and returns the status. Every policy has passed postfix_syntax_ok;
+ * one that does not, or does not fit after all that may be left out has been (the 3.10 attributes,
+ * then patterns that match no current MX host), becomes ANSWER_TEMP.
+ */
+enum answer_status render_verdict(struct buf *out, const struct verdict *verdict,
+                                  const struct evidence *evidence,
+                                  const struct render_capabilities *capabilities);

@@ -1,0 +1,466 @@
+/*
+ * report: evidence and verdict as JSON; see report.h. The words are report_why.c's and
+ * report_change.c's.
+ *
+ * Everything the evidence holds is in the tree. Times are seconds from now. Want of memory makes
+ * the whole NULL, never a report with holes.
+ */
+#include "policy/report/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/decide/facts.h"
+#include "policy/render/render.h"
+#include "policy/report/report_words.h"
+#include "policy/sts_match.h"
+
+/* Octets of one TLSA record that are shown. */
+#define TLSA_SHOWN 512
+
+struct tree {
+    const struct evidence *evidence; /* NULL for one host alone */
+    int64_t now;
+    bool failed;
+};
+
+/* ---- members; each takes the value's reference ---- */
+
+static void put(struct tree *tree, json_t *object, const char *name, json_t *value)
+{
+    if (json_object_set_new(object, name, value) != 0)
+        tree->failed = true;
+}
+
+static void add(struct tree *tree, json_t *array, json_t *value)
+{
+    if (json_array_append_new(array, value) != 0)
+        tree->failed = true;
+}
+
+/* Names and details are ASCII already; should one not be, it must not cost the report. */
+static json_t *text_json(const char *text)
+{
+    json_t *value = text == NULL ? json_null() : json_string(text);
+
+    return value != NULL ? value : json_string("?");
+}
+
+static void put_text(struct tree *tree, json_t *object, const char *name, const char *text)
+{
+    put(tree, object, name, text_json(text));
+}
+
+static void put_bool(struct tree *tree, json_t *object, const char *name, bool value)
+{
+    put(tree, object, name, json_boolean(value));
+}
+
+static void put_number(struct tree *tree, json_t *object, const char *name, int64_t value)
+{
+    put(tree, object, name, json_integer(value));
+}
+
+static void put_ttl(struct tree *tree, json_t *object, uint32_t ttl)
+{
+    put(tree, object, "ttl", ttl == UINT32_MAX ? json_null() : json_integer(ttl));
+}
+
+/* Seconds until `at`; null when that is not to come. */
+static void put_until(struct tree *tree, json_t *object, const char *name, int64_t at)
+{
+    put(tree, object, name, at > tree->now ? json_integer((at - tree->now) / 1000) : json_null());
+}
+
+/* Seconds since `at`; null when that never was. */
+static void put_since(struct tree *tree, json_t *object, const char *name, int64_t at)
+{
+    bool was = at != 0 && at <= tree->now;
+
+    put(tree, object, name, was ? json_integer((tree->now - at) / 1000) : json_null());
+}
+
+/* ---- names ---- */
+
+const char *report_starttls_name(enum starttls state)
+{
+    static const char *const names[] = {
+        [STARTTLS_UNKNOWN] = "unknown", [STARTTLS_SKIPPED] = "skipped",
+        [STARTTLS_SILENT] = "silent",   [STARTTLS_ERROR] = "error",
+        [STARTTLS_CLEAR] = "clear",     [STARTTLS_TEMPFAIL] = "tempfail",
+        [STARTTLS_REFUSED] = "refused", [STARTTLS_BROKEN] = "broken",
+        [STARTTLS_TLS] = "tls",         [STARTTLS_VERIFIED] = "verified",
+    };
+
+    return names[state];
+}
+
+const char *report_host_dane_name(enum host_dane state)
+{
+    static const char *const names[] = {
+        [HOST_DANE_UNKNOWN] = "unknown",   [HOST_DANE_USABLE] = "usable",
+        [HOST_DANE_UNUSABLE] = "unusable", [HOST_DANE_NONE] = "none",
+        [HOST_DANE_ERROR] = "error",       [HOST_DANE_DEAD] = "dead",
+        [HOST_DANE_LOST] = "lost",
+    };
+
+    return names[state];
+}
+
+static const char *const mx_names[] = {
+    [MX_UNKNOWN] = "unknown",   [MX_LISTED] = "listed", [MX_IMPLICIT] = "implicit",
+    [MX_SELF] = "self",         [MX_NULL] = "null",     [MX_NXDOMAIN] = "nxdomain",
+    [MX_UNUSABLE] = "unusable", [MX_ERROR] = "error",
+};
+
+static const char *const sts_names[] = {
+    [STS_UNKNOWN] = "unknown",       [STS_NOT_ASKED] = "not-asked",
+    [STS_NO_RECORD] = "no-record",   [STS_BAD_RECORD] = "bad-record",
+    [STS_DNS_ERROR] = "dns-error",   [STS_FETCH_FAILED] = "fetch-failed",
+    [STS_BAD_POLICY] = "bad-policy", [STS_POLICY] = "policy",
+};
+
+static const char *const mode_names[] = {
+    [STS_MODE_NONE] = "none",
+    [STS_MODE_TESTING] = "testing",
+    [STS_MODE_ENFORCE] = "enforce",
+};
+
+static const char *const match_names[] = {
+    [TLSA_MATCH_NONE] = "none",
+    [TLSA_MATCH_OK] = "match",
+    [TLSA_MATCH_MISMATCH] = "mismatch",
+};
+
+/* ---- hosts ---- */
+
+static json_t *tlsa_json(struct tree *tree, const struct tlsa *tlsa)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t shown = tlsa->length < TLSA_SHOWN ? tlsa->length : TLSA_SHOWN;
+    json_t *object = json_object();
+    char hex[2 * TLSA_SHOWN + 1];
+
+    for (size_t i = 0; i < shown; i++) {
+        hex[2 * i] = digits[tlsa->data[i] >> 4];
+        hex[2 * i + 1] = digits[tlsa->data[i] & 15];
+    }
+    hex[2 * shown] = '\0';
+    put_number(tree, object, "usage", tlsa->usage);
+    put_number(tree, object, "selector", tlsa->selector);
+    put_number(tree, object, "mtype", tlsa->matching_type);
+    put_bool(tree, object, "usable", tlsa->usable);
+    put_number(tree, object, "length", tlsa->length);
+    put_text(tree, object, "data", hex);
+    return object;
+}
+
+static void put_certificate(struct tree *tree, json_t *object, const struct starttls_result *result)
+{
+    bool tls = result->state == STARTTLS_TLS || result->state == STARTTLS_VERIFIED;
+
+    put_text(tree, object, "tls", result->protocol);
+    put_text(tree, object, "cipher", result->cipher);
+    put_text(tree, object, "chain", !tls ? NULL : result->chain_ok ? "ok" : "not trusted");
+    put(tree, object, "name_ok", tls ? json_boolean(result->name_ok) : json_null());
+    put_text(tree, object, "subject", result->subject);
+    put(tree, object, "not_after",
+        result->not_after != 0 ? json_integer(result->not_after) : json_null());
+    put_text(tree, object, "tlsa", match_names[result->tlsa]);
+    put_bool(tree, object, "requiretls", result->requiretls);
+    put_bool(tree, object, "distrusted", result->distrusted);
+}
+
+static json_t *address_json(struct tree *tree, const struct mx_address *address)
+{
+    const struct starttls_result *result = &address->starttls;
+    json_t *object = json_object();
+    char text[IP_TEXT_MAX];
+
+    put_text(tree, object, "address", ip_text(&address->ip, text));
+    put_bool(tree, object, "secure", address->secure);
+    put_text(tree, object, "starttls", report_starttls_name(result->state));
+    put_certificate(tree, object, result);
+    put_text(tree, object, "detail", result->detail);
+    put_number(tree, object, "code", result->code);
+    put_since(tree, object, "probed_s_ago", result->probed_at);
+    put_until(tree, object, "next_probe_in_s", result->valid_until);
+    return object;
+}
+
+static void put_host_lists(struct tree *tree, json_t *object, const struct mx_host *host)
+{
+    json_t *tlsa = json_array(), *addresses = json_array();
+
+    for (size_t i = 0; i < host->tlsa_count; i++)
+        add(tree, tlsa, tlsa_json(tree, &host->tlsa[i]));
+    for (size_t i = 0; i < host->address_count; i++)
+        add(tree, addresses, address_json(tree, &host->addresses[i]));
+    put(tree, object, "tlsa", tlsa);
+    put(tree, object, "addresses", addresses);
+}
+
+static json_t *host_json(struct tree *tree, const struct mx_host *host)
+{
+    const struct sts_policy *policy = tree->evidence == NULL ? NULL : tree->evidence->sts.policy;
+    json_t *object = json_object();
+
+    put_text(tree, object, "name", host->name);
+    put_number(tree, object, "preference", host->preference);
+    put_text(tree, object, "expanded", host->expanded);
+    put_text(tree, object, "dane", report_host_dane_name(host->dane));
+    put_bool(tree, object, "address_secure", host->address_secure);
+    put_bool(tree, object, "addresses_known", host->addresses_known);
+    put_text(tree, object, "tlsa_base", host->tlsa_base);
+    put_bool(tree, object, "tlsa_short", host->tlsa_short);
+    put_bool(tree, object, "tlsa_truncated", host->tlsa_truncated);
+    put(tree, object, "mta_sts_match",
+        policy == NULL ? json_null() : json_boolean(sts_match_policy(policy, host->name)));
+    put_ttl(tree, object, host->ttl);
+    put_text(tree, object, "why", host->why);
+    put_host_lists(tree, object, host);
+    return object;
+}
+
+/* ---- the rest of the evidence ---- */
+
+static json_t *mx_json(struct tree *tree)
+{
+    const struct evidence *evidence = tree->evidence;
+    json_t *object = json_object();
+
+    put_text(tree, object, "state", mx_names[evidence->mx]);
+    put_bool(tree, object, "secure", evidence->mx_secure);
+    put_bool(tree, object, "truncated", evidence->mx_truncated);
+    put_ttl(tree, object, evidence->mx_ttl);
+    put_text(tree, object, "why", evidence->mx_why);
+    return object;
+}
+
+static void put_strings(struct tree *tree, json_t *object, const char *name,
+                        const char *const *strings, size_t count)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        add(tree, array, text_json(strings[i]));
+    put(tree, object, name, array);
+}
+
+/* The patterns that Postfix cannot be given. */
+static void put_left_out(struct tree *tree, json_t *object, const struct sts_policy *policy)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
+        if (!sts_match_fits_postfix(policy->mx[i]))
+            add(tree, list, json_string(policy->mx[i]));
+    put(tree, object, "mx_left_out", list);
+}
+
+static json_t *sts_json(struct tree *tree)
+{
+    const struct sts_evidence *sts = &tree->evidence->sts;
+    const struct sts_policy *policy = sts->state == STS_POLICY ? sts->policy : NULL;
+    json_t *object = json_object();
+
+    put_text(tree, object, "state", sts_names[sts->state]);
+    put_text(tree, object, "mode", policy == NULL ? NULL : mode_names[policy->mode]);
+    put_bool(tree, object, "in_force", facts_policy_in_force(sts, tree->now));
+    put_text(tree, object, "id", sts->id[0] == '\0' ? NULL : sts->id);
+    put(tree, object, "max_age", policy == NULL ? json_null() : json_integer(policy->max_age));
+    put_strings(tree, object, "mx", policy == NULL ? NULL : policy->mx,
+                policy == NULL ? 0 : policy->mx_count);
+    put_left_out(tree, object, policy);
+    put_strings(tree, object, "lines", policy == NULL ? NULL : policy->lines,
+                policy == NULL ? 0 : policy->line_count);
+    put_since(tree, object, "fetched_s_ago", policy == NULL ? 0 : sts->fetched_at);
+    put_until(tree, object, "ends_in_s", policy == NULL ? 0 : sts->valid_until);
+    put_until(tree, object, "remembered_for_s",
+              policy != NULL && sts->why != NULL ? sts->valid_until : 0);
+    put_until(tree, object, "retry_in_s", sts->retry_at);
+    put_ttl(tree, object, sts->ttl);
+    put_text(tree, object, "why", sts->why);
+    return object;
+}
+
+static json_t *evidence_json(struct tree *tree, const struct verdict *verdict)
+{
+    const struct evidence *evidence = tree->evidence;
+    json_t *object, *hosts;
+
+    if (evidence == NULL)
+        return json_null();
+    object = json_object();
+    hosts = json_array();
+    put_text(tree, object, "domain", evidence->domain);
+    put_number(tree, object, "port", evidence->port);
+    put_text(tree, object, "expanded", evidence->expanded);
+    put_bool(tree, object, "complete", evidence->complete);
+    put(tree, object, "mx", mx_json(tree));
+    put_text(tree, object, "dane", dane_state_name(verdict->dane));
+    put(tree, object, "mta_sts", sts_json(tree));
+    put_text(tree, object, "starttls", starttls_state_name(verdict->starttls));
+    for (size_t i = 0; i < evidence->host_count; i++)
+        add(tree, hosts, host_json(tree, &evidence->hosts[i]));
+    put(tree, object, "hosts", hosts);
+    return object;
+}
+
+/* ---- the answer and the words ---- */
+
+static json_t *words_json(struct tree *tree, struct words words, void (*write)(struct words *words))
+{
+    words.sentences = json_array();
+    if (words.sentences == NULL)
+        tree->failed = true;
+    else
+        write(&words);
+    tree->failed |= words.failed;
+    return words.sentences;
+}
+
+/* NULL, and the tree given back, when any part of it failed. */
+static json_t *finished(const struct tree *tree, json_t *object)
+{
+    if (!tree->failed)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+enum verdict_level report_held_level(const struct verdict *verdict)
+{
+    const struct remembered *memory = &verdict->remembered;
+
+    if (verdict->level != VERDICT_TEMP)
+        return verdict->level;
+    return memory->proven >= VERDICT_VERIFY && verdict->held.until == memory->verify.until
+               ? VERDICT_VERIFY
+               : VERDICT_ENCRYPT;
+}
+
+static void put_held(struct tree *tree, json_t *object, const struct verdict *verdict)
+{
+    json_t *held;
+
+    if (verdict->reason != REASON_HELD)
+        return;
+    held = json_object();
+    put_text(tree, held, "level", verdict_level_name(report_held_level(verdict)));
+    put_since(tree, held, "since_s", verdict->held.since);
+    put_until(tree, held, "until_s", verdict->held.until);
+    put(tree, object, "held", held);
+}
+
+/* "OK encrypt", "NOTFOUND", "TEMP reason": what an outcome has Postfix told, without the attributes
+ * of 3.10; appended to `out`. Gives the status. */
+static enum answer_status report_answer(struct buf *out, const struct report_facts *facts)
+{
+    static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
+    static const enum answer_status statuses[] = {
+        [OUTCOME_POLICY] = ANSWER_OK,
+        [OUTCOME_NOTFOUND] = ANSWER_NOTFOUND,
+        [OUTCOME_TEMP] = ANSWER_TEMP,
+    };
+    const struct outcome *outcome = facts->outcome;
+    enum answer_status status;
+    struct buf text;
+
+    buf_init(&text, RENDER_SOCKETMAP_MAX);
+    if (outcome->kind == OUTCOME_FOUND)
+        status = render_verdict(&text, facts->verdict, facts->evidence, &plain);
+    else {
+        status = statuses[outcome->kind];
+        buf_add(&text, outcome->text == NULL ? "" : outcome->text, outcome->length);
+    }
+    buf_addf(out, "%s%s", answer_status_name(status), text.length > 0 ? " " : "");
+    buf_add(out, buf_text(&text), text.length);
+    out->failed |= text.failed;
+    buf_fini(&text);
+    return status;
+}
+
+/* Puts the answer under `name`; gives its status. */
+static enum answer_status put_answer(struct tree *tree, json_t *object, const char *name,
+                                     const struct report_facts *facts, struct buf *answer)
+{
+    enum answer_status status;
+
+    buf_clear(answer);
+    status = report_answer(answer, facts);
+    put_text(tree, object, name, buf_text(answer));
+    tree->failed |= answer->failed;
+    return status;
+}
+
+/* What Postfix is told: the words with it say why a policy cannot be sent. */
+static void put_told(struct tree *tree, json_t *object, const struct report_facts *facts,
+                     struct buf *answer, struct words *words)
+{
+    const struct outcome *outcome = facts->outcome;
+    enum answer_status status = put_answer(tree, object, "answer", facts, answer);
+
+    put_text(tree, object, "status", answer_status_name(status));
+    if (status == ANSWER_TEMP && outcome->level != VERDICT_TEMP)
+        words->unsent = buf_text(answer) + strlen("TEMP ");
+    put_text(tree, object, "level", outcome_level_name(outcome));
+    put_text(tree, object, "reason",
+             outcome->kind == OUTCOME_FOUND ? verdict_reason_code(facts->verdict->reason)
+                                            : outcome_reason_code(outcome->reason));
+}
+
+static void put_found(struct tree *tree, json_t *object, const struct report_facts *facts)
+{
+    const struct outcome as_found = {.kind = OUTCOME_FOUND, .level = facts->verdict->level};
+    struct report_facts found = *facts;
+    json_t *part = json_object();
+    struct buf answer;
+
+    found.outcome = &as_found;
+    buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
+    put_answer(tree, part, "answer", &found, &answer);
+    put_text(tree, part, "level", verdict_level_name(facts->verdict->level));
+    put_text(tree, part, "reason", verdict_reason_code(facts->verdict->reason));
+    buf_fini(&answer);
+    put(tree, object, "found", part);
+}
+
+json_t *report_explain(const struct report_facts *facts)
+{
+    const struct verdict *verdict = facts->verdict;
+    struct tree tree = {.evidence = facts->evidence, .now = facts->now};
+    struct words words = {.key = facts->key,
+                          .verdict = verdict,
+                          .ruling = facts->ruling,
+                          .outcome = facts->outcome,
+                          .evidence = facts->evidence,
+                          .now = facts->now};
+    json_t *object = json_object();
+    int64_t left = verdict->valid_until > facts->now ? verdict->valid_until - facts->now : 0;
+    struct buf answer;
+
+    if (object == NULL)
+        return NULL;
+    buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
+    put_text(&tree, object, "key", facts->key->text);
+    put_told(&tree, object, facts, &answer, &words);
+    put(&tree, object, "rule", report_rule(facts->ruling->rule));
+    put_bool(&tree, object, "withheld", facts->outcome->withheld);
+    put_found(&tree, object, facts);
+    put_held(&tree, object, verdict);
+    put(&tree, object, "why", words_json(&tree, words, report_write_why));
+    put(&tree, object, "change", words_json(&tree, words, report_write_change));
+    put_number(&tree, object, "valid_for_s", left / 1000);
+    put(&tree, object, "evidence", evidence_json(&tree, verdict));
+    buf_fini(&answer);
+    return finished(&tree, object);
+}
+
+json_t *report_host(const struct mx_host *host, int64_t now)
+{
+    struct tree tree = {.now = now};
+    json_t *object = host_json(&tree, host);
+
+    return finished(&tree, object);
+}

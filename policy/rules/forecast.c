@@ -1,0 +1,171 @@
+/*
+ * forecast: see forecast.h. One good mail host is enough: Postfix goes on to the next MX host when
+ * one does not satisfy the policy. Only a STARTTLS refused with 5xx ends a delivery at once.
+ */
+#include "policy/rules/forecast.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "policy/sts_match.h"
+
+#define MATCH  "match="
+#define TAFILE "tafile="
+
+struct seen {
+    unsigned answered; /* addresses that were asked and said something */
+    unsigned good;     /* of these, satisfying the level */
+    unsigned refused;
+};
+
+static bool answered(enum starttls state)
+{
+    return state >= STARTTLS_CLEAR;
+}
+
+static bool has_tls(const struct starttls_result *result)
+{
+    return result->state == STARTTLS_TLS || result->state == STARTTLS_VERIFIED;
+}
+
+static bool satisfies(enum verdict_level level, const struct evidence *evidence,
+                      const struct mx_host *host, const struct starttls_result *result)
+{
+    const struct sts_policy *policy = evidence->sts.policy;
+
+    switch (level) {
+    case VERDICT_ENCRYPT:
+        return has_tls(result);
+    case VERDICT_VERIFY:
+        return result->state == STARTTLS_VERIFIED;
+    case VERDICT_SECURE:
+        return result->state == STARTTLS_VERIFIED &&
+               (policy == NULL || sts_match_policy(policy, host->name));
+    default: /* dane-only: what was not compared may well match */
+        return has_tls(result) && host->dane == HOST_DANE_USABLE &&
+               result->tlsa != TLSA_MATCH_MISMATCH;
+    }
+}
+
+static void look(struct seen *seen, enum verdict_level level, const struct evidence *evidence)
+{
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+
+        for (size_t j = 0; j < host->address_count; j++) {
+            const struct starttls_result *result = &host->addresses[j].starttls;
+
+            seen->answered += answered(result->state);
+            seen->refused += result->state == STARTTLS_REFUSED;
+            seen->good += satisfies(level, evidence, host, result);
+        }
+    }
+}
+
+/* A policy none of whose patterns names a mail host stops mail whatever the hosts show. */
+static bool names_no_host(const struct evidence *evidence)
+{
+    const struct sts_policy *policy = evidence->sts.policy;
+
+    if (policy == NULL || evidence->host_count == 0)
+        return false;
+    for (size_t i = 0; i < evidence->host_count; i++)
+        if (sts_match_policy(policy, evidence->hosts[i].name))
+            return false;
+    return true;
+}
+
+enum forecast forecast_level(enum verdict_level level, const struct evidence *evidence)
+{
+    struct seen seen = {0};
+
+    if (level == VERDICT_TEMP)
+        return FORECAST_DEFERS;
+    if (level == VERDICT_NO_OPINION || level == VERDICT_DANE)
+        return FORECAST_FLOWS;
+    if (evidence == NULL)
+        return FORECAST_UNKNOWN;
+    if (level == VERDICT_SECURE && names_no_host(evidence))
+        return FORECAST_DEFERS;
+    look(&seen, level, evidence);
+    if (seen.refused > 0)
+        return FORECAST_BOUNCES;
+    if (seen.good > 0)
+        return FORECAST_FLOWS;
+    return seen.answered > 0 ? FORECAST_DEFERS : FORECAST_UNKNOWN;
+}
+
+/* ---- a rule's own match= ---- */
+
+/* "mx.d" stands for itself, ".d" for what is below d. */
+static bool name_covers(const char *name, size_t length, const char *host)
+{
+    size_t host_length = strlen(host);
+    size_t skip = length > 0 && *name == '.' && host_length > length ? host_length - length : 0;
+
+    return length > 0 && host_length - skip == length &&
+           strncasecmp(name, host + skip, length) == 0;
+}
+
+/* True when a name of a match= of the policy covers the host. */
+static bool policy_covers(const char *policy, const char *host)
+{
+    for (const char *at = policy; (at = strstr(at, MATCH)) != NULL;) {
+        at += strlen(MATCH);
+        for (size_t length;; at += length + 1) {
+            length = strcspn(at, ": \t,");
+            if (name_covers(at, length, host))
+                return true;
+            if (at[length] != ':')
+                break;
+        }
+    }
+    return false;
+}
+
+static bool is_verified(const struct mx_host *host)
+{
+    for (size_t i = 0; i < host->address_count; i++)
+        if (host->addresses[i].starttls.state == STARTTLS_VERIFIED)
+            return true;
+    return false;
+}
+
+static bool covers_verified_host(const char *policy, const struct evidence *evidence)
+{
+    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++)
+        if (is_verified(&evidence->hosts[i]) && policy_covers(policy, evidence->hosts[i].name))
+            return true;
+    return false;
+}
+
+enum forecast forecast_outcome(const struct outcome *outcome, const struct evidence *evidence)
+{
+    bool policy = outcome->kind == OUTCOME_POLICY;
+    bool has_file = policy && strstr(outcome->text, TAFILE) != NULL;
+    enum forecast forecast;
+
+    if (!has_file && !(policy && strstr(outcome->text, MATCH) != NULL))
+        return forecast_level(outcome->level, evidence);
+    if (!has_file && covers_verified_host(outcome->text, evidence))
+        return forecast_level(VERDICT_VERIFY, evidence);
+    forecast = forecast_level(VERDICT_ENCRYPT, evidence);
+    return forecast == FORECAST_FLOWS ? FORECAST_UNKNOWN : forecast;
+}
+
+bool forecast_stops_mail(enum forecast forecast)
+{
+    return forecast == FORECAST_DEFERS || forecast == FORECAST_BOUNCES;
+}
+
+const char *forecast_name(enum forecast forecast)
+{
+    static const char *const names[] = {
+        [FORECAST_UNKNOWN] = "unknown",
+        [FORECAST_FLOWS] = "flows",
+        [FORECAST_DEFERS] = "defers",
+        [FORECAST_BOUNCES] = "bounces",
+    };
+
+    return names[forecast];
+}

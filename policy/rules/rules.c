@@ -1,0 +1,269 @@
+/*
+ * rules: the file as a whole, and the finder; see rules.h, rules_line.h and rules_place.h.
+ *
+ * Everything lies in one arena; the table of patterns is under the keyed hash, because keys are
+ * chosen by strangers. A file is taken whole or not at all. Finding allocates nothing: the key's
+ * own place, its place without the port, its parents from the nearest on, `*`.
+ */
+#include "policy/rules/rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "policy/rules/rules_line.h"
+#include "policy/rules/rules_place.h"
+
+#define ARENA_MAX (256 * 1024 * 1024)
+#define BOM       "\xef\xbb\xbf"
+
+struct entry {
+    struct rule rule; /* first: rules_index */
+    UT_hash_handle hh;
+};
+
+struct rules {
+    struct arena *arena;
+    struct entry *entries;    /* the arena's, in the order of the file */
+    struct entry *by_pattern; /* the map */
+    size_t count;
+    uint16_t default_port;
+};
+
+/* ---- reading ---- */
+
+static int fault(char error[RULES_ERROR_MAX], unsigned line, const char *why)
+{
+    snprintf(error, RULES_ERROR_MAX, "line %u: %.*s", line, RULES_FAULT_MAX, why);
+    return -1;
+}
+
+static int no_memory(char error[RULES_ERROR_MAX])
+{
+    snprintf(error, RULES_ERROR_MAX, "no memory for the rules");
+    return -1;
+}
+
+static struct entry *find_pattern(const struct rules *rules, const char *text, size_t length)
+{
+    struct entry *entry;
+
+    HASH_FIND(hh, rules->by_pattern, text, (unsigned)length, entry);
+    return entry;
+}
+
+/* Copies a rule behind the last one; 0, or -1 without memory. */
+static int add_rule(struct rules *rules, const struct rules_line *line, unsigned number)
+{
+    struct entry *entry = &rules->entries[rules->count];
+    struct rule *rule = &entry->rule;
+
+    rule->pattern = arena_strndup(rules->arena, line->place.text, line->place.length);
+    rule->action = line->action;
+    if (line->policy != NULL)
+        rule->policy = arena_strndup(rules->arena, line->policy, line->policy_length);
+    rule->policy_length = line->policy_length;
+    rule->level = line->level;
+    rule->until_s = line->until_s;
+    if (line->ticket != NULL)
+        rule->ticket = arena_strndup(rules->arena, line->ticket, line->ticket_length);
+    rule->line = number;
+    if (arena_failed(rules->arena))
+        return -1;
+    HASH_ADD_KEYPTR(hh, rules->by_pattern, rule->pattern, (unsigned)line->place.length, entry);
+    if (!MAP_ADDED(entry))
+        return -1;
+    rules->count++;
+    return 0;
+}
+
+static int take_line(struct rules *rules, const char *text, size_t length, unsigned number,
+                     char error[RULES_ERROR_MAX])
+{
+    struct rules_line line;
+    const struct entry *earlier;
+    char why[RULES_FAULT_MAX];
+    int result;
+
+    if (length > RULES_LINE_MAX) {
+        snprintf(why, sizeof why, "longer than %d octets", RULES_LINE_MAX);
+        return fault(error, number, why);
+    }
+    result = rules_line_read(&line, text, length, rules->default_port, why);
+    if (result <= 0)
+        return result == 0 ? 0 : fault(error, number, why);
+    if (rules->count == RULES_MAX) {
+        snprintf(why, sizeof why, "more than %d rules", RULES_MAX);
+        return fault(error, number, why);
+    }
+    earlier = find_pattern(rules, line.place.text, line.place.length);
+    if (earlier != NULL) {
+        snprintf(why, sizeof why, "a second rule for %s; the first is in line %u",
+                 earlier->rule.pattern, earlier->rule.line);
+        return fault(error, number, why);
+    }
+    return add_rule(rules, &line, number) == 0 ? 0 : no_memory(error);
+}
+
+static size_t count_lines(const char *text, size_t length)
+{
+    size_t lines = 1;
+
+    for (const char *end; (end = memchr(text, '\n', length)) != NULL; lines++) {
+        length -= (size_t)(end + 1 - text);
+        text = end + 1;
+    }
+    return lines;
+}
+
+static struct rules *rules_new(size_t lines, uint16_t default_port)
+{
+    struct rules *rules = calloc(1, sizeof *rules);
+
+    if (rules == NULL)
+        return NULL;
+    rules->default_port = default_port;
+    rules->arena = arena_new(ARENA_MAX);
+    if (rules->arena != NULL)
+        rules->entries = arena_array(rules->arena, lines < RULES_MAX ? lines : RULES_MAX,
+                                     sizeof *rules->entries);
+    if (rules->entries == NULL) {
+        rules_free(rules);
+        return NULL;
+    }
+    return rules;
+}
+
+static int take_lines(struct rules *rules, const char *text, size_t length,
+                      char error[RULES_ERROR_MAX])
+{
+    unsigned number = 0;
+
+    while (length > 0) {
+        const char *end = memchr(text, '\n', length);
+        size_t line = end == NULL ? length : (size_t)(end - text);
+        size_t step = line + (end != NULL);
+
+        if (end != NULL && line > 0 && text[line - 1] == '\r')
+            line--;
+        if (take_line(rules, text, line, ++number, error) != 0)
+            return -1;
+        text += step;
+        length -= step;
+    }
+    return 0;
+}
+
+int rules_parse(struct rules **out, const char *text, size_t length, uint16_t default_port,
+                char error[RULES_ERROR_MAX])
+{
+    *out = NULL;
+    if (length > RULES_TEXT_MAX) {
+        snprintf(error, RULES_ERROR_MAX, "longer than %d octets", RULES_TEXT_MAX);
+        return -1;
+    }
+    if (length >= sizeof BOM - 1 && memcmp(text, BOM, sizeof BOM - 1) == 0) {
+        text += sizeof BOM - 1;
+        length -= sizeof BOM - 1;
+    }
+    *out = rules_new(count_lines(text, length), default_port);
+    if (*out == NULL)
+        return no_memory(error);
+    if (take_lines(*out, text, length, error) == 0)
+        return 0;
+    rules_free(*out);
+    *out = NULL;
+    return -1;
+}
+
+void rules_free(struct rules *rules)
+{
+    if (rules == NULL)
+        return;
+    HASH_CLEAR(hh, rules->by_pattern);
+    arena_free(rules->arena);
+    free(rules);
+}
+
+/* ---- finding ---- */
+
+static bool has_lapsed(const struct rule *rule, int64_t now_s)
+{
+    return rule->until_s != 0 && rule->until_s <= now_s;
+}
+
+static const struct rule *rule_of(const struct rules *rules, const char *text, size_t length,
+                                  int64_t now_s)
+{
+    const struct entry *entry = length == 0 ? NULL : find_pattern(rules, text, length);
+
+    return entry == NULL || has_lapsed(&entry->rule, now_s) ? NULL : &entry->rule;
+}
+
+/* The rule of the nearest parent that has one. */
+static const struct rule *rule_above(const struct rules *rules, const struct rules_place *place,
+                                     int64_t now_s)
+{
+    const char *name = place->text + place->name_at, *end = name + place->name_length;
+    const struct rule *rule = NULL;
+
+    for (const char *dot = name; rule == NULL && dot < end; dot++)
+        if (*dot == '.')
+            rule = rule_of(rules, dot, (size_t)(end - dot), now_s);
+    return rule;
+}
+
+const struct rule *rules_find(const struct rules *rules, const struct key *key, int64_t now_s)
+{
+    struct rules_place place;
+    const struct rule *rule;
+
+    if (key->kind == KEY_PARENT || rules->count == 0)
+        return NULL;
+    rules_place_of_key(&place, key, rules->default_port);
+    rule = rule_of(rules, place.text, place.length, now_s);
+    if (rule == NULL && place.host_length < place.length)
+        rule = rule_of(rules, place.text, place.host_length, now_s);
+    if (rule == NULL)
+        rule = rule_above(rules, &place, now_s);
+    if (rule == NULL && !place.stays_here)
+        rule = rule_of(rules, "*", 1, now_s);
+    return rule;
+}
+
+/* ---- listing ---- */
+
+size_t rules_count(const struct rules *rules)
+{
+    return rules->count;
+}
+
+const struct rule *rules_at(const struct rules *rules, size_t index)
+{
+    return &rules->entries[index].rule;
+}
+
+size_t rules_index(const struct rules *rules, const struct rule *rule)
+{
+    return (size_t)((const struct entry *)(const void *)rule - rules->entries);
+}
+
+int64_t rules_next_lapse(const struct rules *rules, int64_t now_s)
+{
+    int64_t next = 0;
+
+    for (size_t i = 0; i < rules->count; i++) {
+        int64_t until_s = rules->entries[i].rule.until_s;
+
+        if (until_s > now_s && (next == 0 || until_s < next))
+            next = until_s;
+    }
+    return next;
+}
+
+bool rule_is_named(const struct rule *rule)
+{
+    return strcmp(rule->pattern, "*") != 0;
+}

@@ -1,0 +1,372 @@
+/*
+ * rules_line: `pattern action [argument] [until=DATE] [ticket=TEXT]`; see rules_line.h.
+ *
+ * Whoever wrote the line wants to know what to write instead: each fault is a sentence with the
+ * words it is about. Nothing is guessed: what is no option is part of the policy, and the strict
+ * parser of policies knows no such attribute.
+ */
+#include "policy/rules/rules_line.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/utf8.h"
+#include "policy/render/postfix_syntax.h"
+
+#define COUNT(array)      (sizeof(array) / sizeof(array)[0])
+#define QUOTE_MAX         96
+#define FLOOR_VERIFY      "verify servername=hostname"
+#define BLANKS            " \t"
+#define POLICY_SEPARATORS " \t,"
+
+struct span {
+    const char *text;
+    size_t length;
+};
+
+struct reading {
+    struct rules_line *line;
+    struct span rest;
+    uint16_t default_port;
+    char *fault; /* RULES_FAULT_MAX octets */
+};
+
+static int fault(struct reading *reading, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int fault(struct reading *reading, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reading->fault, RULES_FAULT_MAX, format, args);
+    va_end(args);
+    return -1;
+}
+
+/* ---- words ---- */
+
+static const char *quoted(char out[QUOTE_MAX], struct span span)
+{
+    return escape_bytes(out, QUOTE_MAX, span.text, span.length);
+}
+
+static bool span_is(struct span span, const char *text)
+{
+    return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
+}
+
+static bool starts_with(struct span span, const char *start)
+{
+    return span.length >= strlen(start) && memcmp(span.text, start, strlen(start)) == 0;
+}
+
+static bool one_of(const char *set, char c)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
+static void skip(struct span *span, size_t length)
+{
+    span->text += length;
+    span->length -= length;
+}
+
+static void skip_blanks(struct span *span)
+{
+    while (span->length > 0 && one_of(BLANKS, span->text[0]))
+        skip(span, 1);
+}
+
+/* What stands before the first of `separators`. */
+static struct span first_word(struct span span, const char *separators)
+{
+    size_t length = 0;
+
+    while (length < span.length && !one_of(separators, span.text[length]))
+        length++;
+    span.length = length;
+    return span;
+}
+
+/* Takes the next word and the blanks after it; empty at the end. */
+static struct span next_word(struct span *rest)
+{
+    struct span word = first_word(*rest, BLANKS);
+
+    skip(rest, word.length);
+    skip_blanks(rest);
+    return word;
+}
+
+static struct span without_blanks_behind(struct span span)
+{
+    while (span.length > 0 && one_of(BLANKS, span.text[span.length - 1]))
+        span.length--;
+    return span;
+}
+
+/* ---- options ---- */
+
+static int option_until(struct reading *reading, struct span value)
+{
+    char quote[QUOTE_MAX];
+
+    if (reading->line->until_s != 0)
+        return fault(reading, "until= stands twice");
+    reading->line->until_s = rules_date_end(value.text, value.length);
+    if (reading->line->until_s == 0)
+        return fault(reading,
+                     "'until=%s' is no date: until=2026-12-31 (that day included) or "
+                     "until=2026-12-31T18:00Z, in UTC",
+                     quoted(quote, value));
+    return 0;
+}
+
+static int option_ticket(struct reading *reading, struct span value)
+{
+    if (reading->line->ticket != NULL)
+        return fault(reading, "ticket= stands twice");
+    if (value.length == 0)
+        return fault(reading, "a ticket= without a text");
+    if (value.length > RULES_TICKET_MAX)
+        return fault(reading, "a ticket= of more than %d octets", RULES_TICKET_MAX);
+    if (memchr(value.text, '"', value.length) != NULL)
+        return fault(reading, "a quotation mark inside a ticket= text");
+    if (!utf8_valid(value.text, value.length))
+        return fault(reading, "a ticket= text that is not UTF-8");
+    reading->line->ticket = value.text;
+    reading->line->ticket_length = value.length;
+    return 0;
+}
+
+static const struct option {
+    const char *name;
+    int (*read)(struct reading *reading, struct span value);
+    bool quotable;
+} options[] = {
+    {"until=", option_until, false},
+    {"ticket=", option_ticket, true},
+};
+
+static const struct option *option_of(struct span word)
+{
+    for (size_t i = 0; i < COUNT(options); i++)
+        if (starts_with(word, options[i].name))
+            return &options[i];
+    return NULL;
+}
+
+/* Takes "text with blanks" from the rest, whose first octet is the mark. */
+static int take_quoted(struct reading *reading, struct span *value)
+{
+    const char *end;
+
+    skip(&reading->rest, 1);
+    end = memchr(reading->rest.text, '"', reading->rest.length);
+    if (end == NULL)
+        return fault(reading, "a quotation mark that nothing closes");
+    *value = (struct span){reading->rest.text, (size_t)(end - reading->rest.text)};
+    skip(&reading->rest, value->length + 1);
+    if (reading->rest.length > 0 && !one_of(BLANKS, reading->rest.text[0]))
+        return fault(reading, "no blank after a quotation mark that closes");
+    skip_blanks(&reading->rest);
+    return 0;
+}
+
+static int read_options(struct reading *reading)
+{
+    char quote[QUOTE_MAX];
+
+    while (reading->rest.length > 0) {
+        struct span word = first_word(reading->rest, BLANKS), value;
+        const struct option *option = option_of(word);
+
+        if (option == NULL)
+            return fault(reading, "'%s' after an option: until= and ticket= come last",
+                         quoted(quote, word));
+        skip(&reading->rest, strlen(option->name));
+        if (option->quotable && starts_with(reading->rest, "\"")) {
+            if (take_quoted(reading, &value) != 0)
+                return -1;
+        } else {
+            value = next_word(&reading->rest);
+        }
+        if (option->read(reading, value) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- actions ---- */
+
+static const struct {
+    const char *name;
+    enum verdict_level level;
+} levels[] = {
+    {"none", VERDICT_NO_OPINION}, {"may", VERDICT_NO_OPINION},
+    {"encrypt", VERDICT_ENCRYPT}, {"fingerprint", VERDICT_NO_OPINION},
+    {"dane", VERDICT_DANE},       {"dane-only", VERDICT_DANE_ONLY},
+    {"verify", VERDICT_VERIFY},   {"secure", VERDICT_SECURE},
+};
+
+static bool level_of(struct span word, enum verdict_level *level)
+{
+    for (size_t i = 0; i < COUNT(levels); i++)
+        if (span_is(word, levels[i].name)) {
+            *level = levels[i].level;
+            return true;
+        }
+    return false;
+}
+
+static int set_policy(struct reading *reading, struct span policy)
+{
+    char quote[QUOTE_MAX];
+    const char *why;
+
+    if (!postfix_syntax_ok(policy.text, policy.length, POSTFIX_3_4, &why))
+        return fault(reading, "'%s' is no policy for Postfix: %s", quoted(quote, policy), why);
+    level_of(first_word(policy, POLICY_SEPARATORS), &reading->line->level);
+    reading->line->policy = policy.text;
+    reading->line->policy_length = policy.length;
+    return 0;
+}
+
+static int action_at_least(struct reading *reading, struct span argument)
+{
+    static const struct span verify = {FLOOR_VERIFY, sizeof FLOOR_VERIFY - 1};
+    struct span level = first_word(argument, POLICY_SEPARATORS);
+    bool bare = level.length == argument.length;
+    char quote[QUOTE_MAX];
+
+    if (span_is(level, "secure"))
+        return set_policy(reading, argument);
+    if (span_is(level, "verify") && (bare || span_is(argument, FLOOR_VERIFY)))
+        return set_policy(reading, verify);
+    if (span_is(level, "encrypt") && bare)
+        return set_policy(reading, argument);
+    if (argument.length == 0)
+        return fault(reading, "at-least what? encrypt, verify or secure match=...");
+    if (span_is(level, "encrypt") || span_is(level, "verify"))
+        return fault(reading,
+                     "at-least %s takes no attributes; with attributes there are secure "
+                     "match=... and exactly",
+                     quoted(quote, level));
+    return fault(reading,
+                 "at-least knows encrypt, verify and secure match=...: '%s' is not one of them",
+                 quoted(quote, level));
+}
+
+static int action_exactly(struct reading *reading, struct span argument)
+{
+    if (argument.length == 0)
+        return fault(reading, "exactly what? a policy, as in smtp_tls_policy_maps");
+    return set_policy(reading, argument);
+}
+
+static int action_alone(struct reading *reading, struct span argument)
+{
+    char quote[QUOTE_MAX];
+
+    if (argument.length == 0)
+        return 0;
+    return fault(reading, "'%s' after %s, which stands alone but for until= and ticket=",
+                 quoted(quote, argument), rule_action_name(reading->line->action));
+}
+
+static const struct action {
+    const char *name;
+    int (*read)(struct reading *reading, struct span argument);
+} actions[] = {
+    [RULE_AT_LEAST] = {"at-least", action_at_least},
+    [RULE_EXACTLY] = {"exactly", action_exactly},
+    [RULE_OFF] = {"off", action_alone},
+    [RULE_MONITOR] = {"monitor", action_alone},
+};
+
+const char *rule_action_name(enum rule_action action)
+{
+    return actions[action].name;
+}
+
+static int read_action(struct reading *reading)
+{
+    struct span word = next_word(&reading->rest);
+    enum verdict_level level;
+    char quote[QUOTE_MAX];
+
+    for (size_t i = 0; i < COUNT(actions); i++)
+        if (span_is(word, actions[i].name)) {
+            reading->line->action = (enum rule_action)i;
+            return 0;
+        }
+    if (word.length == 0)
+        return fault(reading, "a pattern without an action: at-least, exactly, off or monitor");
+    quoted(quote, word);
+    if (level_of(first_word(word, POLICY_SEPARATORS), &level))
+        return fault(reading, "'%s' is no action: write exactly %s, or at-least before a level",
+                     quote, quote);
+    return fault(reading, "'%s' is no action: at-least, exactly, off or monitor", quote);
+}
+
+/* Takes what stands before the options. */
+static struct span take_argument(struct reading *reading)
+{
+    struct span argument = reading->rest, ahead = reading->rest;
+
+    while (ahead.length > 0 && option_of(ahead) == NULL)
+        next_word(&ahead);
+    argument.length -= ahead.length;
+    reading->rest = ahead;
+    return without_blanks_behind(argument);
+}
+
+/* ---- the line ---- */
+
+static bool is_c1(char second)
+{
+    return (unsigned char)second >= 0x80 && (unsigned char)second < 0xa0;
+}
+
+static int octets_fault(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->rest.length; i++) {
+        unsigned char c = (unsigned char)reading->rest.text[i];
+
+        if ((c < ' ' && c != '\t') || c == 0x7f)
+            return fault(reading, "a control character: \\x%02x", c);
+        /* U+0080 to U+009F: terminals take some of them for commands */
+        if (c == 0xc2 && i + 1 < reading->rest.length && is_c1(reading->rest.text[i + 1]))
+            return fault(reading, "a control character: U+00%02x",
+                         (unsigned char)reading->rest.text[i + 1]);
+    }
+    return 0;
+}
+
+int rules_line_read(struct rules_line *out, const char *text, size_t length, uint16_t default_port,
+                    char fault_text[RULES_FAULT_MAX])
+{
+    struct reading reading = {
+        .line = out, .rest = {text, length}, .default_port = default_port, .fault = fault_text};
+    struct span pattern;
+
+    if (octets_fault(&reading) != 0)
+        return -1;
+    skip_blanks(&reading.rest);
+    if (reading.rest.length == 0 || reading.rest.text[0] == '#')
+        return 0;
+    if (reading.rest.length < length)
+        return fault(&reading, "a blank at the beginning: each rule is one line, none continues");
+    *out = (struct rules_line){.action = RULE_OFF};
+    pattern = next_word(&reading.rest);
+    if (rules_place_of_pattern(&out->place, pattern.text, pattern.length, default_port,
+                               fault_text) != 0 ||
+        read_action(&reading) != 0 ||
+        actions[out->action].read(&reading, take_argument(&reading)) != 0 ||
+        read_options(&reading) != 0)
+        return -1;
+    return 1;
+}
