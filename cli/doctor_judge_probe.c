@@ -11,7 +11,7 @@
 #include <strings.h>
 
 #include "cli/doctor.h"
-#include "probe/tls_settings.h"
+#include "probe/tls/tls_settings.h"
 
 static const char *value_of(const struct doctor_client *client, enum postfix_parameter parameter)
 {

@@ -14,8 +14,8 @@
 
 #include "base/arena.h"
 #include "policy/decide/verdict.h"
-#include "probe/book.h"
-#include "probe/sts_memory.h"
+#include "probe/smtp/book.h"
+#include "probe/sts/sts_memory.h"
 
 /* Milliseconds: nothing of an answer lives longer after it was decided (the longest TTL, the
  * longest hold). */

@@ -12,7 +12,7 @@
 
 #include "policy/evidence/evidence_pack.h"
 #include "policy/key.h"
-#include "probe/sts_policy.h"
+#include "probe/sts/sts_policy.h"
 
 #define HEX_DIGITS 16 /* of a TLSA hash */
 #define NO_MEMORY  "no memory"

@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/log/log.h"
-#include "probe/tls.h"
+#include "probe/tls/tls.h"
 
 struct reload {
     const struct config *running;

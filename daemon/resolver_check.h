@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "probe/dns_uv.h"
+#include "probe/dns/dns_uv.h"
 
 struct resolver_check;
 

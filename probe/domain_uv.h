@@ -9,9 +9,9 @@
 #include "base/arena.h"
 #include "policy/evidence.h"
 #include "base/net/address_filter.h"
-#include "probe/book_uv.h"
-#include "probe/dns_uv.h"
-#include "probe/sts_uv.h"
+#include "probe/smtp/book_uv.h"
+#include "probe/dns/dns_uv.h"
+#include "probe/sts/sts_uv.h"
 
 #define DOMAIN_QUERIES_MAX 300 /* DNS lookups for one next-hop (hostile 19, 22) */
 #define DOMAIN_PROBES_MAX  60  /* addresses of one next-hop that are connected to */

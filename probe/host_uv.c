@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "probe/tlsa.h"
+#include "probe/tls/tlsa.h"
 
 /* A lookup ends by itself long before; this is for a resolver object that does not keep its word.
  */

@@ -8,7 +8,7 @@
 
 #include "base/arena.h"
 #include "policy/evidence.h"
-#include "probe/dns_uv.h"
+#include "probe/dns/dns_uv.h"
 
 struct host_lookup;
 

@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 #include "policy/evidence.h"
-#include "probe/dns.h"
+#include "probe/dns/dns.h"
 
 /*
  * Fills mx, mx_secure, mx_ttl, mx_why, mx_truncated, expanded, host_count and hosts (name and

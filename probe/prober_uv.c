@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/net/hostname.h"
 #include "base/log/log.h"
-#include "probe/anchors_uv.h"
-#include "probe/own_name_uv.h"
+#include "probe/tls/anchors_uv.h"
+#include "probe/smtp/own_name_uv.h"
 
 #define OWN_NAME_AGAIN_MS 60000
 

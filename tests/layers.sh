@@ -37,11 +37,11 @@ breach "cli includes more of daemon than config.h" '#include "daemon/([^c]|c[^o]
 breach "libuv outside its files" '#include <uv\.h>' $(files base policy) \
     $(files probe ! '*_uv.c' '*_uv.h')
 breach "ldns outside dns_wire.c" '#include <ldns/' $(files base policy daemon cli) \
-    $(files probe ! probe/dns_wire.c)
-breach "OpenSSL outside probe/tls*" '#include <openssl/' $(files base policy daemon cli) \
-    $(files probe ! 'probe/tls*')
+    $(files probe ! probe/dns/dns_wire.c)
+breach "OpenSSL outside probe/tls" '#include <openssl/' $(files base policy daemon cli) \
+    $(files probe ! 'probe/tls/*')
 breach "curl outside https_uv.c" '#include <curl/' $(files base policy daemon cli) \
-    $(files probe ! probe/https_uv.c)
+    $(files probe ! probe/https/https_uv.c)
 breach "SQLite outside daemon/store_sqlite.c" '#include <sqlite3' $(files base policy probe cli) \
     $(files daemon ! daemon/store_sqlite.c)
 breach "libmicrohttpd outside daemon/metrics_http.c" '#include <microhttpd' $(files base policy probe cli) \

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "probe/dns_wire.h"
+#include "probe/dns/dns_wire.h"
 
 #define NAME "a.example"
 

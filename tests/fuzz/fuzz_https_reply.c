@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "probe/https_reply.h"
+#include "probe/https/https_reply.h"
 
 #define BODY_MAX 65536
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "probe/resolv_conf.h"
+#include "probe/dns/resolv_conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "probe/smtp_reply.h"
+#include "probe/smtp/smtp_reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

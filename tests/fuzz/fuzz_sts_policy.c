@@ -3,8 +3,8 @@
 
 #include "base/check.h"
 #include "base/net/hostname.h"
-#include "probe/sts_memory.h"
-#include "probe/sts_policy.h"
+#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_policy.h"
 
 #define ARENA_OCTETS (4u << 20)
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "probe/sts_record.h"
+#include "probe/sts/sts_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

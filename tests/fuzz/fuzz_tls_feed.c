@@ -12,7 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "base/check.h"
-#include "probe/tls.h"
+#include "probe/tls/tls.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -20,7 +20,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/check.h"
-#include "probe/tls.h"
+#include "probe/tls/tls.h"
 
 #define CERT_DAY 86400L
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "probe/dns_query_uv.h"
+#include "probe/dns/dns_query_uv.h"
 #include "tests/unit/dns_responder.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

@@ -9,7 +9,7 @@
 
 #include <uv.h>
 
-#include "probe/dns_uv.h"
+#include "probe/dns/dns_uv.h"
 #include "tests/unit/dns_packet.h"
 
 enum responder_tcp {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "probe/dns_wire.h"
+#include "probe/dns/dns_wire.h"
 #include "tests/unit/dns_packet.h"
 
 #define ID          0x1234

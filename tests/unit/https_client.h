@@ -8,7 +8,7 @@
 
 #include "base/log/log.h"
 #include "https_server.h"
-#include "probe/https_uv.h"
+#include "probe/https/https_uv.h"
 #include "unit.h"
 
 #define HOST     "mta-sts.d.test"

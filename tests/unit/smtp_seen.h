@@ -1,7 +1,7 @@
 /* smtp_seen: one probe against one scripted server, and what came of it. */
 #pragma once
 
-#include "probe/smtp_uv.h"
+#include "probe/smtp/smtp_uv.h"
 #include "tests/unit/rows.h"
 #include "tests/unit/scripted_smtp.h"
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "probe/sts_uv.h"
+#include "probe/sts/sts_uv.h"
 #include "tests/unit/dns_responder.h"
 #include "tests/unit/https_client.h"
 

@@ -1,7 +1,7 @@
 /* The book of results: keys, lifetimes and the store, as pure functions. */
-#include "probe/book.h"
+#include "probe/smtp/book.h"
 
-#include "probe/book_uv.h"
+#include "probe/smtp/book_uv.h"
 #include "tests/unit/rows.h"
 
 #define MX     "mx.example.test"

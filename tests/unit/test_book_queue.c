@@ -2,10 +2,10 @@
  * The queue of the book against scripted servers on 127.0.0.0/8 in the same loop. Every case ends
  * with an empty loop.
  */
-#include "probe/book_uv.h"
+#include "probe/smtp/book_uv.h"
 
 #include "base/clock.h"
-#include "probe/book.h"
+#include "probe/smtp/book.h"
 #include "tests/unit/rows.h"
 #include "tests/unit/scripted_smtp.h"
 

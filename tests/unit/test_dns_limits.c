@@ -1,5 +1,5 @@
 /* dns_uv: its queue, its ends, its want of memory and descriptors, and resolv.conf. */
-#include "probe/dns_uv.h"
+#include "probe/dns/dns_uv.h"
 
 #include <sys/resource.h>
 

@@ -3,13 +3,13 @@
  * ldns that make names. ldns 1.8 says success and gives no name when malloc fails; other versions
  * say LDNS_STATUS_MEM_ERR. "Cannot be asked" would read as "does not exist", and be an answer.
  */
-#include "probe/dns_wire.h"
+#include "probe/dns/dns_wire.h"
 
 #include <stdlib.h>
 
 #include <ldns/ldns.h>
 
-#include "probe/dns_uv.h"
+#include "probe/dns/dns_uv.h"
 #include "tests/unit/rows.h"
 
 static ldns_status says;

@@ -1,5 +1,5 @@
 /* dns_uv: lookups against scripted resolvers on loopback, in one loop, without a sleep. */
-#include "probe/dns_uv.h"
+#include "probe/dns/dns_uv.h"
 
 #include "tests/unit/dns_fixture.h"
 

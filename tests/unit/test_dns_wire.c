@@ -1,5 +1,5 @@
 /* dns_wire: queries, and replies as resolvers send them. */
-#include "probe/dns_wire.h"
+#include "probe/dns/dns_wire.h"
 
 #include "tests/unit/dns_wire_fixture.h"
 #include "tests/unit/rows.h"

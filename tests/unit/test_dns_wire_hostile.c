@@ -1,5 +1,5 @@
 /* dns_wire and dns_guard: replies as nobody should send them (CONFORMANCE hostile 19 to 26). */
-#include "probe/dns_guard.h"
+#include "probe/dns/dns_guard.h"
 
 #include "tests/unit/dns_wire_fixture.h"
 #include "tests/unit/rows.h"

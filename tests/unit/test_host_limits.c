@@ -1,7 +1,7 @@
 /* host_uv: limits, budget, cancelling, and details beside the rows of test_host.c. */
 #include "probe/host_uv.h"
 
-#include "probe/dns_query_uv.h"
+#include "probe/dns/dns_query_uv.h"
 #include "tests/unit/host_fixture.h"
 
 static void test_addresses(void **state)

@@ -1,5 +1,5 @@
 /* Responses of every temper: CONFORMANCE, hostile 1 to 5. */
-#include "probe/https_uv.h"
+#include "probe/https/https_uv.h"
 
 #include "https_client.h"
 

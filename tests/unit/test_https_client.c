@@ -1,5 +1,5 @@
 /* Whom a policy fetch talks to, and when: CONFORMANCE, J, hostile 10, 40. */
-#include "probe/https_uv.h"
+#include "probe/https/https_uv.h"
 
 #include "https_client.h"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "probe/own_name_uv.h"
+#include "probe/smtp/own_name_uv.h"
 #include "rows.h"
 
 /* ---- libc ---- */

@@ -1,5 +1,5 @@
 /* resolv_conf: what counts as a nameserver line. */
-#include "probe/resolv_conf.h"
+#include "probe/dns/resolv_conf.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
  * One probe of one address, as dialogues with scripted servers in the same loop. Every case ends
  * with an empty loop.
  */
-#include "probe/smtp_uv.h"
+#include "probe/smtp/smtp_uv.h"
 
 #include <openssl/err.h>
 

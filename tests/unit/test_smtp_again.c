@@ -2,7 +2,7 @@
  * A probe that needs a second connection: what the first one met, and what that makes of the
  * result. Every case ends with an empty loop.
  */
-#include "probe/smtp_uv.h"
+#include "probe/smtp/smtp_uv.h"
 
 #include <openssl/err.h>
 

@@ -2,7 +2,7 @@
  * One probe of one address: what is copied, skipped, refused, late or cancelled. Every case ends
  * with an empty loop.
  */
-#include "probe/smtp_uv.h"
+#include "probe/smtp/smtp_uv.h"
 
 #include <fcntl.h>
 

@@ -1,5 +1,5 @@
 /* SMTP replies, whole, octet by octet, and at every limit. */
-#include "probe/smtp_reply.h"
+#include "probe/smtp/smtp_reply.h"
 
 #include <stdio.h>
 

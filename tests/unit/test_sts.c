@@ -2,9 +2,9 @@
  * One MTA-STS lookup: CONFORMANCE A-1 to A-16, A-24, A-25, A-42, hostile 10. What is remembered
  * between lookups is test_sts_remember's.
  */
-#include "probe/sts_uv.h"
+#include "probe/sts/sts_uv.h"
 
-#include "probe/dns_query_uv.h"
+#include "probe/dns/dns_query_uv.h"
 #include "tests/unit/sts_world.h"
 
 struct row {

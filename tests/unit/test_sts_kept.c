@@ -4,8 +4,8 @@
  */
 #include <stdio.h>
 
-#include "probe/sts_memory.h"
-#include "probe/sts_policy.h"
+#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_policy.h"
 #include "tests/unit/rows.h"
 
 #define MINUTE INT64_C(60000)

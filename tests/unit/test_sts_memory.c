@@ -1,6 +1,6 @@
 /* What is remembered of MTA-STS, with the clock in our hands: CONFORMANCE A-30, A-33 to A-38,
  * hostile 17, 18, 28, 41. */
-#include "probe/sts_memory.h"
+#include "probe/sts/sts_memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "probe/sts_policy.h"
+#include "probe/sts/sts_policy.h"
 
 #define MINUTE    INT64_C(60000)
 #define HOUR      (60 * MINUTE)

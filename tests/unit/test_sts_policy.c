@@ -1,5 +1,5 @@
 /* The grammar of the policy file: CONFORMANCE, D-2, hostile 6 and 7. */
-#include "probe/sts_policy.h"
+#include "probe/sts/sts_policy.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

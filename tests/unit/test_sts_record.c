@@ -1,5 +1,5 @@
 /* The grammar of the _mta-sts record: CONFORMANCE. */
-#include "probe/sts_record.h"
+#include "probe/sts/sts_record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

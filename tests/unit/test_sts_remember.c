@@ -2,7 +2,7 @@
  * MTA-STS lookups one after the other: what is remembered between them: CONFORMANCE A-17, A-30,
  * A-33 to A-38, hostile 17, 18, 41. When a fetch is due is test_sts_memory's.
  */
-#include "probe/sts_uv.h"
+#include "probe/sts/sts_uv.h"
 
 #include "base/log/log.h"
 #include "tests/unit/sts_world.h"

@@ -1,5 +1,5 @@
 /* Which certificates are wrong by their dates alone (VERDICTS §4: held for a day, then encrypt). */
-#include "probe/tls.h"
+#include "probe/tls/tls.h"
 
 #include "tests/unit/tls_pair.h"
 

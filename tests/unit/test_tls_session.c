@@ -2,7 +2,7 @@
  * The TLS session of the prober under floods and garbage, and the strictness of the policy fetch.
  * Case names begin with the row of CONFORMANCE they stand for.
  */
-#include "probe/tls.h"
+#include "probe/tls/tls.h"
 
 #include "tests/unit/tls_pair.h"
 

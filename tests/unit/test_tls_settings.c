@@ -1,5 +1,5 @@
 /* tls_settings: versions and ciphers in Postfix's words, and what one list has beyond another. */
-#include "probe/tls_settings.h"
+#include "probe/tls/tls_settings.h"
 
 #include <string.h>
 

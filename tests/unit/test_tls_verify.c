@@ -2,7 +2,7 @@
  * What certificates are worth: names, chains, TLSA records, against an OpenSSL server in memory.
  * Case names begin with the row of CONFORMANCE they stand for.
  */
-#include "probe/tls.h"
+#include "probe/tls/tls.h"
 
 #include "tests/unit/tls_pair.h"
 

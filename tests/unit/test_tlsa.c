@@ -1,5 +1,5 @@
 /* tlsa: which records SMTP can use (CONFORMANCE B-9 to B-12, C-2). */
-#include "probe/tlsa.h"
+#include "probe/tls/tlsa.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,112 @@
+/*
+ * dns_query_uv: one lookup, from the queue to its callback; shared by dns_uv.c, which owns the
+ * queue and the list of resolvers, and dns_query_uv.c, which is the sequence.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "probe/dns/dns_channel_uv.h"
+#include "probe/dns/dns_uv.h"
+
+/* Longest a lookup waits for a slot, and most that wait. */
+#define DNS_QUEUE_MS  30000
+#define DNS_QUEUE_MAX 65536
+
+struct dns {
+    struct dns_pool pool;
+    struct dns_options options;
+    struct dns_stats stats;
+    struct list waiting; /* of dns_query.link, first come first served */
+    struct list active;
+    bool closed;
+
+    struct dns_server servers[DNS_RESOLVERS_MAX]; /* in force */
+    size_t server_count;
+    struct dns_server preferred; /* answered last; port 0: none */
+    uint64_t preferred_at_ms;    /* loop time */
+    uint64_t looked_at_ms;       /* loop time of the last look at resolv.conf */
+    struct {
+        uint64_t device, inode, size;
+        int64_t seconds, nanoseconds;
+    } seen; /* which resolv.conf was read last */
+};
+
+enum dns_event {
+    DNS_EVENT_NONE,
+    DNS_EVENT_SLOT,    /* it is this query's turn */
+    DNS_EVENT_TIMEOUT, /* of the present state */
+    DNS_EVENT_ANSWER,  /* query->answer is filled */
+    DNS_EVENT_TRUNCATED,
+    DNS_EVENT_BROKEN, /* query->broken: the socket's error */
+    DNS_EVENT_MEMORY
+};
+
+/*
+ * The states, each with its step and its deadline in milliseconds (DNS_TRY_MS: the time-out of this
+ * try, which doubles; DNS_STREAM_MS: TCP as a whole).
+ *
+ *   START   nothing has happened yet
+ *   QUEUED  waits for a slot
+ *   ASK     chooses a resolver and sends; to the next one when a socket does not work
+ *   LISTEN  an answer by UDP is awaited; packets that are not ours are passed over
+ *   STREAM  the answer was truncated and is awaited by TCP
+ *   LATER   the answer is known without the network, mostly a failure; it takes a turn of the loop,
+ *           because dns_start may be on the stack
+ */
+#define DNS_TRY_MS    UINT64_MAX
+#define DNS_STREAM_MS (UINT64_MAX - 1)
+#define DNS_QUERY_STATES(X)                                                                        \
+    X(START, start, 0)                                                                             \
+    X(QUEUED, queued, DNS_QUEUE_MS)                                                                \
+    X(ASK, ask, 0)                                                                                 \
+    X(LISTEN, listen, DNS_TRY_MS)                                                                  \
+    X(STREAM, stream, DNS_STREAM_MS)                                                               \
+    X(LATER, later, 0)
+
+enum dns_query_state {
+#define X(name, step, deadline_ms) DNS_QUERY_##name,
+    DNS_QUERY_STATES(X)
+#undef X
+};
+
+struct dns_query {
+    struct list link; /* in dns.waiting or dns.active */
+    struct dns *dns;
+    struct arena *arena;       /* the caller's */
+    struct dns_answer *answer; /* the arena's */
+    dns_done done;             /* NULL once called or cancelled */
+    void *context;
+
+    enum dns_query_state state, next;
+    enum dns_event event;
+    int broken;
+    bool has_slot;
+    uv_timer_t timer; /* the query is freed when it is closed */
+
+    uint16_t type, id;
+    uint8_t wire[DNS_QUERY_OCTETS_MAX];
+    size_t wire_length; /* 0: a name that cannot be asked */
+    struct dns_udp *udp;
+    struct dns_tcp *tcp;
+
+    struct dns_server servers[DNS_RESOLVERS_MAX]; /* as they were at the start */
+    size_t server_count, server;
+    size_t udp_server; /* which one udp is connected to */
+    unsigned given_up; /* bit per server: not asked again */
+    unsigned tries;
+    bool doubted;             /* an error that the next resolver may put right */
+    struct dns_answer doubt;  /* that error */
+    const char *why;          /* the last trouble that is no answer */
+    enum dns_failure failure; /* its kind */
+
+    char name[]; /* owned */
+};
+
+/* Runs the sequence; nothing may come after this call. */
+void dns_query_run(struct dns_query *query);
+/* Takes a query apart without a callback, and gives its slot back. */
+void dns_query_release(struct dns_query *query);
+/* Gives free slots to waiting queries. Calls nobody back. */
+void dns_pump(struct dns *dns);
+/* Notes which resolver works. */
+void dns_prefer(struct dns *dns, const struct dns_server *server);

@@ -1,0 +1,293 @@
+/*
+ * dns_uv: the resolver object: who is asked, and who may ask now. See dns_uv.h for its contract and
+ * dns_query_uv.h for what happens to one lookup.
+ *
+ * resolv.conf is looked at when a lookup starts, at most once a second. One that cannot be read any
+ * more changes nothing; one without a nameserver means 127.0.0.1, as with the C library.
+ *
+ * The resolver that answered last is asked first, for a minute; then the order of the configuration
+ * counts again, because the first is usually the local one, and its AD bit the best.
+ */
+#include "probe/dns/dns_uv.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "probe/dns/dns_query_uv.h"
+#include "probe/dns/dns_wire.h"
+#include "probe/dns/resolv_conf.h"
+
+#define DNS_PORT            53
+#define RESOLV_CONF_MAX     65536
+#define RESOLV_CONF_LOOK_MS 1000
+#define PREFER_MS           60000
+
+/* ---- resolvers ---- */
+
+static void use_addresses(struct dns *dns, const struct ip *addresses, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        dns->servers[i] = (struct dns_server){.ip = addresses[i], .port = DNS_PORT};
+    dns->server_count = count;
+}
+
+/* Reads an open resolv.conf into `text`; the number of octets, or -1. */
+static ssize_t read_all(int fd, char *text, size_t size)
+{
+    size_t used = 0;
+
+    while (used < size) {
+        ssize_t count = read(fd, text + used, size - used);
+
+        if (count < 0)
+            return -1;
+        if (count == 0)
+            break;
+        used += (size_t)count;
+    }
+    return (ssize_t)used;
+}
+
+static bool read_resolv_conf(struct dns *dns)
+{
+    static const struct ip loopback = {4, {127, 0, 0, 1}};
+    struct ip addresses[DNS_RESOLVERS_MAX];
+    /* not blocking, for the case that somebody put a FIFO there */
+    int fd = open(dns->options.resolv_conf, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    char *text = malloc(RESOLV_CONF_MAX);
+    ssize_t length = fd < 0 || text == NULL ? -1 : read_all(fd, text, RESOLV_CONF_MAX);
+    size_t count = 0;
+
+    if (length >= 0) {
+        count = resolv_conf_parse(addresses, DNS_RESOLVERS_MAX, text, (size_t)length);
+        use_addresses(dns, count > 0 ? addresses : &loopback, count > 0 ? count : 1);
+    } else if (dns->server_count == 0) {
+        use_addresses(dns, &loopback, 1);
+    }
+    free(text);
+    if (fd >= 0)
+        close(fd);
+    return length >= 0;
+}
+
+static bool same_file(const struct dns *dns, const struct stat *now)
+{
+    return dns->seen.device == now->st_dev && dns->seen.inode == now->st_ino &&
+           dns->seen.size == (uint64_t)now->st_size && dns->seen.seconds == now->st_mtim.tv_sec &&
+           dns->seen.nanoseconds == now->st_mtim.tv_nsec;
+}
+
+static void look_at_resolv_conf(struct dns *dns)
+{
+    struct stat now;
+
+    if (stat(dns->options.resolv_conf, &now) != 0 || !S_ISREG(now.st_mode) ||
+        same_file(dns, &now) || !read_resolv_conf(dns))
+        return;
+    dns->seen.device = now.st_dev;
+    dns->seen.inode = now.st_ino;
+    dns->seen.size = (uint64_t)now.st_size;
+    dns->seen.seconds = now.st_mtim.tv_sec;
+    dns->seen.nanoseconds = now.st_mtim.tv_nsec;
+}
+
+static void refresh_servers(struct dns *dns)
+{
+    uint64_t now = uv_now(dns->pool.loop);
+
+    if (dns->options.server_count > 0 || now - dns->looked_at_ms < RESOLV_CONF_LOOK_MS)
+        return;
+    dns->looked_at_ms = now;
+    look_at_resolv_conf(dns);
+}
+
+static bool same_server(const struct dns_server *a, const struct dns_server *b)
+{
+    return a->port == b->port && ip_equal(&a->ip, &b->ip);
+}
+
+void dns_prefer(struct dns *dns, const struct dns_server *server)
+{
+    uint64_t now = uv_now(dns->pool.loop);
+
+    if (same_server(&dns->preferred, server) && now - dns->preferred_at_ms < PREFER_MS)
+        return;
+    dns->preferred = *server;
+    dns->preferred_at_ms = now;
+}
+
+static size_t first_server(const struct dns *dns)
+{
+    if (uv_now(dns->pool.loop) - dns->preferred_at_ms >= PREFER_MS)
+        return 0;
+    for (size_t i = 0; i < dns->server_count; i++)
+        if (same_server(&dns->servers[i], &dns->preferred))
+            return i;
+    return 0;
+}
+
+size_t dns_servers(const struct dns *dns, struct dns_server out[DNS_RESOLVERS_MAX])
+{
+    memcpy(out, dns->servers, sizeof dns->servers);
+    return dns->server_count;
+}
+
+/* ---- the object ---- */
+
+static void on_emptied(void *owner)
+{
+    struct dns *dns = owner;
+
+    if (dns->closed)
+        free(dns);
+}
+
+int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options)
+{
+    struct dns *dns = calloc(1, sizeof *dns);
+
+    if (dns == NULL)
+        return UV_ENOMEM;
+    dns->options = *options;
+    if (dns->options.tries == 0)
+        dns->options.tries = 1;
+    if (dns->options.in_flight_max == 0)
+        dns->options.in_flight_max = 1;
+    dns->pool.loop = loop;
+    dns->pool.emptied = on_emptied;
+    dns->pool.owner = dns;
+    list_init(&dns->waiting);
+    list_init(&dns->active);
+    memcpy(dns->servers, options->servers, sizeof dns->servers);
+    dns->server_count = options->server_count;
+    if (dns->server_count == 0) {
+        look_at_resolv_conf(dns);
+        dns->looked_at_ms = uv_now(loop);
+    }
+    if (dns->server_count == 0)
+        use_addresses(dns, &(struct ip){4, {127, 0, 0, 1}}, 1);
+    *out = dns;
+    return 0;
+}
+
+static void release_all(struct list *list)
+{
+    while (!list_empty(list))
+        dns_query_release(LIST_ELEMENT(list->next, struct dns_query, link));
+}
+
+void dns_close(struct dns *dns)
+{
+    release_all(&dns->waiting);
+    release_all(&dns->active);
+    dns->closed = true;
+    if (dns->pool.handles == 0)
+        free(dns);
+}
+
+void dns_get_stats(const struct dns *dns, struct dns_stats *out)
+{
+    *out = dns->stats;
+}
+
+uv_loop_t *dns_loop(const struct dns *dns)
+{
+    return dns->pool.loop;
+}
+
+/* ---- lookups ---- */
+
+void dns_pump(struct dns *dns)
+{
+    while (!list_empty(&dns->waiting) && dns->stats.in_flight < dns->options.in_flight_max) {
+        struct dns_query *query = LIST_ELEMENT(dns->waiting.next, struct dns_query, link);
+
+        list_remove(&query->link);
+        list_append(&dns->active, &query->link);
+        dns->stats.queued--;
+        dns->stats.in_flight++;
+        query->has_slot = true;
+        query->event = DNS_EVENT_SLOT;
+        dns_query_run(query);
+    }
+}
+
+static struct dns_query *query_new(struct dns *dns, struct arena *arena, const char *name,
+                                   enum dns_type type)
+{
+    size_t length = strlen(name);
+    struct dns_query *query = calloc(1, sizeof *query + length + 1);
+    enum dns_wire_written written;
+
+    if (query == NULL)
+        return NULL;
+    memcpy(query->name, name, length);
+    query->dns = dns;
+    query->arena = arena;
+    query->type = (uint16_t)type;
+    query->answer = arena_alloc(arena, sizeof *query->answer);
+    if (query->answer == NULL ||
+        getrandom(&query->id, sizeof query->id, 0) != (ssize_t)sizeof query->id) {
+        free(query);
+        return NULL;
+    }
+    written = dns_wire_query(query->wire, sizeof query->wire, &query->wire_length, query->id, name,
+                             query->type);
+    if (written ==
+        DNS_WIRE_NO_MEMORY) { /* not IMPOSSIBLE, which would prove that nothing is there */
+        free(query);
+        return NULL;
+    }
+    if (written == DNS_WIRE_IMPOSSIBLE)
+        query->wire_length = 0;
+    memcpy(query->servers, dns->servers, sizeof query->servers);
+    query->server_count = dns->server_count;
+    query->server = first_server(dns);
+    return query;
+}
+
+int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, const char *name,
+              enum dns_type type, dns_done done, void *context)
+{
+    struct dns_query *query;
+
+    if (dns->stats.queued >= DNS_QUEUE_MAX) {
+        dns->stats.by_failure[DNS_FAILURE_QUEUE]++;
+        return UV_ENOBUFS;
+    }
+    refresh_servers(dns);
+    query = query_new(dns, arena, name, type);
+    if (query == NULL)
+        return UV_ENOMEM;
+    query->done = done;
+    query->context = context;
+    uv_timer_init(dns->pool.loop, &query->timer);
+    query->timer.data = query;
+    dns_pool_enter(&dns->pool);
+    list_append(&dns->waiting, &query->link);
+    dns->stats.queries++;
+    dns->stats.queued++;
+    *out = query;
+    dns_query_run(query);
+    dns_pump(dns);
+    return 0;
+}
+
+const char *dns_start_why(int error)
+{
+    return error == UV_ENOBUFS ? "too many DNS lookups are waiting" : "no memory";
+}
+
+void dns_cancel(struct dns_query *query)
+{
+    struct dns *dns = query->dns;
+
+    if (query->done == NULL)
+        return;
+    dns_query_release(query);
+    dns_pump(dns);
+}

@@ -1,0 +1,66 @@
+/*
+ * dns_uv: asks the configured resolvers. A connected UDP socket per query with random port and
+ * id, retransmission with doubling time-outs over all resolvers in turn, TCP when truncated.
+ *
+ * No cache of its own: the resolver has one. AD is believed from the configured resolvers, nobody
+ * else can answer on a connected socket.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/arena.h"
+#include "base/net/ip.h"
+#include "probe/dns/dns.h"
+
+#define DNS_RESOLVERS_MAX 8
+
+struct dns_server {
+    struct ip ip;
+    uint16_t port;
+};
+
+struct dns_options {
+    struct dns_server servers[DNS_RESOLVERS_MAX]; /* none: read resolv_conf */
+    size_t server_count;
+    const char
+        *resolv_conf;    /* borrowed for the life of the resolver; looked at again when changed */
+    uint64_t timeout_ms; /* of the first try */
+    unsigned tries;
+    unsigned in_flight_max; /* queries with a socket at once; more wait in a queue */
+};
+
+struct dns_stats {
+    uint64_t queries, retransmissions, tcp, timeouts, failures;
+    uint64_t by_failure[DNS_FAILURE_COUNT];
+    unsigned in_flight, queued;
+    uint64_t mismatches; /* packets that did not belong to the question: spoofed or late */
+};
+
+struct dns;
+struct dns_query;
+
+/* 0 or a libuv error. An unreadable resolv_conf means 127.0.0.1, as with the C library. */
+int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options);
+/* Ends every query without a callback; frees itself once its handles are closed. */
+void dns_close(struct dns *dns);
+void dns_get_stats(const struct dns *dns, struct dns_stats *out);
+uv_loop_t *dns_loop(const struct dns *dns);
+/* The resolvers in force now, for the log and for the warning about remote ones. */
+size_t dns_servers(const struct dns *dns, struct dns_server out[DNS_RESOLVERS_MAX]);
+
+typedef void (*dns_done)(void *context, const struct dns_answer *answer);
+
+/*
+ * Looks up (name, type). `done` is called exactly once, later, with an answer that lives in
+ * `arena`, unless an error is returned (UV_ENOMEM, UV_ENOBUFS when too many wait) or dns_cancel
+ * comes first. A name that cannot be asked gives DNS_NXDOMAIN, insecure. The query frees itself
+ * after `done` has returned.
+ */
+int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, const char *name,
+              enum dns_type type, dns_done done, void *context);
+void dns_cancel(struct dns_query *query);
+/* An error of dns_start in words; static. */
+const char *dns_start_why(int error);

@@ -1,0 +1,160 @@
+/* https_target: see https_target.h. */
+#include "probe/https/https_target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/escape.h"
+
+bool https_target_init(struct https_target *target, const char *host, const char *path)
+{
+    memset(target, 0, sizeof *target);
+    target->host = strdup(host);
+    target->path = strdup(path);
+    if (target->host == NULL || target->path == NULL)
+        return false;
+    snprintf(target->why, sizeof target->why, "%s has no address", host);
+    return true;
+}
+
+void https_target_fini(struct https_target *target)
+{
+    free(target->host);
+    free(target->path);
+}
+
+void https_target_add(struct https_target *target, const struct address_filter *filter,
+                      const struct ip *ip)
+{
+    char room[IP_TEXT_MAX];
+    size_t same = 0;
+
+    if (!address_filter_permits(filter, ip)) {
+        if (target->address_count == 0)
+            snprintf(target->why, sizeof target->why,
+                     "%s has no public address (%s); allow-address could permit it", target->host,
+                     ip_text(ip, room));
+        return;
+    }
+    target->why[0] = '\0';
+    for (size_t i = 0; i < target->address_count; i++)
+        if (target->addresses[i].family == ip->family)
+            same++;
+    if (same < HTTPS_ADDRESSES_MAX)
+        target->addresses[target->address_count++] = *ip;
+}
+
+static bool sockaddr_ip(struct ip *out, const struct sockaddr *address, size_t length)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+
+    if (address->sa_family == AF_INET && length >= sizeof in) {
+        memcpy(&in, address, sizeof in);
+        return ip_from_octets(out, &in.sin_addr, sizeof in.sin_addr);
+    }
+    if (address->sa_family == AF_INET6 && length >= sizeof in6) {
+        memcpy(&in6, address, sizeof in6);
+        return ip_from_octets(out, &in6.sin6_addr, sizeof in6.sin6_addr);
+    }
+    return false;
+}
+
+bool https_target_permits(struct https_target *target, const struct address_filter *filter,
+                          const struct sockaddr *address, size_t length)
+{
+    char room[IP_TEXT_MAX];
+
+    if (!sockaddr_ip(&target->tried, address, length))
+        return false;
+    if (address_filter_permits(filter, &target->tried))
+        return true;
+    snprintf(target->why, sizeof target->why, "connection to %s forbidden",
+             ip_text(&target->tried, room));
+    return false;
+}
+
+void https_target_resolve(const struct https_target *target, struct buf *out, unsigned port)
+{
+    char room[IP_TEXT_MAX];
+
+    buf_addf(out, "%s:%u:", target->host, port);
+    for (size_t i = 0; i < target->address_count; i++) {
+        const struct ip *ip = &target->addresses[i];
+
+        buf_adds(out, i == 0 ? "" : ",");
+        if (ip->family == 6)
+            buf_addf(out, "[%s]", ip_text(ip, room));
+        else
+            buf_adds(out, ip_text(ip, room));
+    }
+}
+
+/* What an operator needs of OpenSSL's and libcurl's words. */
+static const char *essence(const char *detail)
+{
+    const char *last = detail;
+
+    if (strstr(detail, "SSL_ERROR_SYSCALL") != NULL || strstr(detail, "SSL_ERROR_ZERO") != NULL)
+        return "the server closed the connection";
+    if (strstr(detail, "routines::") == NULL)
+        return detail;
+    /* "OpenSSL/3: error:0A000102:SSL routines::" of libcurl 7, "TLS connect error:" of libcurl 8 */
+    while ((detail = strstr(last, "::")) != NULL)
+        last = detail + 2;
+    return last;
+}
+
+void https_target_explain(struct https_target *target, enum https_failure failure,
+                          const char *detail)
+{
+    static const char *const words[] = {
+        [HTTPS_FAILED_CONNECT] = "no connection",
+        [HTTPS_FAILED_CERTIFICATE] = "the certificate is not valid",
+        [HTTPS_FAILED_TLS] = "no TLS session",
+        [HTTPS_FAILED_OTHER] = "the fetch failed",
+        [HTTPS_TIMEOUT_CONNECT] = "no connection",
+        [HTTPS_TIMEOUT_TLS] = "no TLS session",
+        [HTTPS_TIMEOUT_RESPONSE] = "no response",
+        [HTTPS_TIMEOUT_BODY] = "the response did not end",
+    };
+    static const enum fetch_failure kinds[] = {
+        [HTTPS_FAILED_CONNECT] = FETCH_FAILURE_CONNECT,
+        [HTTPS_FAILED_CERTIFICATE] = FETCH_FAILURE_CERTIFICATE,
+        [HTTPS_FAILED_TLS] = FETCH_FAILURE_TLS,
+        [HTTPS_TIMEOUT_CONNECT] = FETCH_FAILURE_TIMEOUT,
+        [HTTPS_TIMEOUT_TLS] = FETCH_FAILURE_TIMEOUT,
+        [HTTPS_TIMEOUT_RESPONSE] = FETCH_FAILURE_TIMEOUT,
+        [HTTPS_TIMEOUT_BODY] = FETCH_FAILURE_TIMEOUT,
+    };
+    static const char certificate[] = "SSL certificate problem: ";
+    char room[IP_TEXT_MAX] = "", text[100];
+
+    if (target->why[0] != '\0')
+        return;
+    if (target->tried.family != 0)
+        ip_text(&target->tried, room);
+    if (strncmp(detail, certificate, sizeof certificate - 1) == 0) {
+        failure = HTTPS_FAILED_CERTIFICATE;
+        detail += sizeof certificate - 1;
+    }
+    target->explained = failure != HTTPS_FAILED_OTHER;
+    target->failure = kinds[failure];
+    detail = essence(detail);
+    escape_bytes(text, sizeof text, detail, strlen(detail));
+    snprintf(target->why, sizeof target->why, "%.60s%s%s%s: %s: %s", target->host,
+             room[0] == '\0' ? "" : " (", room, room[0] == '\0' ? "" : ")", words[failure], text);
+}
+
+enum fetch_failure https_target_failure(const struct https_target *target, bool connected,
+                                        int status)
+{
+    if (target->explained)
+        return target->failure;
+    if (!connected)
+        return FETCH_FAILURE_CONNECT;
+    return status != 0 && status != 200 ? FETCH_FAILURE_STATUS : FETCH_FAILURE_RESPONSE;
+}

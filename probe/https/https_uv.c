@@ -1,0 +1,604 @@
+/*
+ * https_uv: libcurl's multi interface on libuv; see https_uv.h.
+ *
+ * libcurl asks for sockets to be watched (socket_wanted) and for one timer (timer_wanted); both
+ * come back to it as curl_multi_socket_action, after which collect() calls the owners of finished
+ * transfers: inside a callback of libcurl nothing of ours runs but notes in a fetch. Names are
+ * never resolved here: each fetch has a DNS cache of its own (a share handle), filled with the
+ * addresses given. What comes back is judged by https_reply before libcurl's word counts.
+ *
+ * Bugs: a hostile chunk extension is seen through the trace callback, so tracing is always on.
+ */
+#include "probe/https/https_uv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/escape.h"
+#include "base/list.h"
+#include "base/log/log.h"
+#include "probe/https/https_reply.h"
+#include "probe/https/https_target.h"
+#include "probe/tls/tls_anchors.h"
+#include "probe/https/watch_uv.h"
+
+/* Two for each TLS record: without it, records of one octet keep the loop busy for 230 ms. */
+#define PIECES_MAX 2000
+
+struct https_fetch {
+    struct list link; /* in queue or active */
+    struct https *https;
+    CURL *easy; /* NULL while it waits in the queue */
+    CURLSH *share;
+    struct curl_slist *resolve, *headers;
+    char error[CURL_ERROR_SIZE];
+    struct https_reply reply;
+    struct buf body;
+    struct https_target target;
+    bool connected;   /* a TLS handshake has begun */
+    unsigned pieces;  /* TLS records and messages received */
+    bool failed_here; /* for want of memory or descriptors */
+    https_done done;
+    void *context;
+};
+
+struct https {
+    struct https_options options;
+    struct tls_context *tls;
+    CURLM *multi;
+    struct watches *watches; /* libcurl's sockets and timer; the kick starts what is queued */
+    struct list queue, active;
+    unsigned queued, in_flight;
+};
+
+/* ---- the end of a fetch ---- */
+
+/* Lets go of everything that is libcurl's. */
+static void fetch_stop(struct https_fetch *fetch)
+{
+    if (fetch->easy != NULL) {
+        curl_multi_remove_handle(fetch->https->multi, fetch->easy);
+        curl_easy_cleanup(fetch->easy);
+        fetch->easy = NULL;
+    }
+    if (fetch->share != NULL)
+        curl_share_cleanup(fetch->share);
+    fetch->share = NULL;
+    curl_slist_free_all(fetch->resolve);
+    curl_slist_free_all(fetch->headers);
+    fetch->resolve = fetch->headers = NULL;
+}
+
+static void fetch_free(struct https_fetch *fetch)
+{
+    fetch_stop(fetch);
+    buf_fini(&fetch->body);
+    https_target_fini(&fetch->target);
+    free(fetch);
+}
+
+/* Takes a fetch out of its list and makes room for the next one. */
+static void fetch_unlink(struct https_fetch *fetch)
+{
+    struct https *https = fetch->https;
+
+    list_remove(&fetch->link);
+    if (fetch->easy == NULL) {
+        https->queued--;
+    } else {
+        https->in_flight--;
+        watches_kick(https->watches);
+    }
+}
+
+static void give_up(struct https_fetch *fetch, const char *why)
+{
+    if (fetch->target.why[0] == '\0')
+        snprintf(fetch->target.why, sizeof fetch->target.why, "%s", why);
+}
+
+static void explain_timeout(struct https_fetch *fetch)
+{
+    enum https_failure failure = HTTPS_TIMEOUT_BODY;
+    curl_off_t handshake_us = 0;
+    char detail[40];
+
+    curl_easy_getinfo(fetch->easy, CURLINFO_APPCONNECT_TIME_T, &handshake_us);
+    if (!fetch->connected)
+        failure = HTTPS_TIMEOUT_CONNECT;
+    else if (handshake_us == 0)
+        failure = HTTPS_TIMEOUT_TLS;
+    else if (fetch->reply.status == 0)
+        failure = HTTPS_TIMEOUT_RESPONSE;
+    snprintf(detail, sizeof detail, "after %ld ms", fetch->https->options.deadline_ms);
+    https_target_explain(&fetch->target, failure, detail);
+}
+
+/* Puts libcurl's word for what failed into ours, unless we know better already. */
+static void explain(struct https_fetch *fetch, CURLcode code)
+{
+    const char *detail = fetch->error[0] != '\0' ? fetch->error : curl_easy_strerror(code);
+    enum https_failure failure = HTTPS_FAILED_OTHER;
+    long error = 0;
+
+    curl_easy_getinfo(fetch->easy, CURLINFO_OS_ERRNO, &error);
+    if (code == CURLE_OK)
+        detail = "the response ended before its headers did";
+    if (code == CURLE_OUT_OF_MEMORY &&
+        fetch->connected) /* libcurl's word for a line above 100 KB */
+        detail = "a header line that is far too long";
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        explain_timeout(fetch);
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)
+        failure = HTTPS_FAILED_TLS;
+    if (code == CURLE_COULDNT_CONNECT && error != 0) {
+        failure = HTTPS_FAILED_CONNECT;
+        detail = strerror((int)error);
+    }
+    https_target_explain(&fetch->target, failure, detail);
+}
+
+static void fetch_end(struct https_fetch *fetch, CURLcode code)
+{
+    struct https_result result = {.status = fetch->reply.status};
+
+    if (code == CURLE_OK && fetch->target.why[0] == '\0' && fetch->reply.complete) {
+        result.ok = true;
+        result.body = buf_text(&fetch->body);
+        result.length = fetch->body.length;
+    } else {
+        if (fetch->easy != NULL)
+            explain(fetch, code);
+        result.why = fetch->target.why;
+        result.failed_here = fetch->failed_here;
+        result.failure = https_target_failure(&fetch->target, fetch->connected, result.status);
+    }
+    fetch_unlink(fetch);
+    fetch_stop(fetch);
+    fetch->done(fetch->context, &result);
+    fetch_free(fetch);
+}
+
+/* ---- libcurl's callbacks of one transfer: notes only ---- */
+
+static size_t header_line(char *data, size_t size, size_t count, void *context)
+{
+    struct https_fetch *fetch = context;
+
+    if (https_reply_header(&fetch->reply, data, size * count))
+        return size * count;
+    give_up(fetch, fetch->reply.why);
+    return 0;
+}
+
+static size_t body_data(char *data, size_t size, size_t count, void *context)
+{
+    struct https_fetch *fetch = context;
+
+    buf_add(&fetch->body, data, size * count);
+    if (!fetch->body.failed)
+        return size * count;
+    snprintf(fetch->target.why, sizeof fetch->target.why, "the policy has more than %zu octets",
+             fetch->https->options.body_max);
+    return 0;
+}
+
+/* Cannot stop the transfer: `progress` does. */
+static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *context)
+{
+    struct https_fetch *fetch = context;
+
+    (void)easy;
+    if (type == CURLINFO_SSL_DATA_OUT)
+        fetch->connected = true;
+    if (type == CURLINFO_SSL_DATA_IN && ++fetch->pieces > PIECES_MAX)
+        give_up(fetch, "the server sends in pieces that are too small");
+    if (type == CURLINFO_DATA_IN && fetch->target.why[0] == '\0' &&
+        !https_reply_raw_body(&fetch->reply, data, size))
+        give_up(fetch, fetch->reply.why);
+    return 0;
+}
+
+static int progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                    curl_off_t up)
+{
+    struct https_fetch *fetch = context;
+
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    return fetch->target.why[0] != '\0';
+}
+
+static int resolve_refused(void *resolver, void *reserved, void *context)
+{
+    (void)resolver;
+    (void)reserved;
+    give_up(context, "the addresses of the policy host got lost");
+    return 1;
+}
+
+static CURLcode harden(CURL *easy, void *ssl_ctx, void *context)
+{
+    struct https_fetch *fetch = context;
+
+    (void)easy;
+    if (tls_harden_policy_client(ssl_ctx, fetch->target.host, fetch->https->tls) == 0)
+        return CURLE_OK;
+    give_up(fetch, "out of memory for a TLS session");
+    fetch->failed_here = true;
+    return CURLE_OUT_OF_MEMORY;
+}
+
+/* The last word on where we connect to, whatever libcurl made of the addresses it was given. */
+static curl_socket_t socket_open(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct https_fetch *fetch = context;
+    int fd;
+
+    if (purpose != CURLSOCKTYPE_IPCXN ||
+        !https_target_permits(&fetch->target, fetch->https->options.filter, &address->addr,
+                              address->addrlen))
+        return CURL_SOCKET_BAD;
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                address->protocol);
+    if (fd < 0) {
+        snprintf(fetch->target.why, sizeof fetch->target.why, "no socket: %s", strerror(errno));
+        fetch->failed_here = errno != EAFNOSUPPORT;
+    }
+    return fd;
+}
+
+/* ---- libcurl's sockets and timer on the loop ---- */
+
+static void collect(struct https *https)
+{
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(https->multi, &left)) != NULL) {
+        struct https_fetch *fetch = NULL;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&fetch);
+        CHECK(fetch != NULL);
+        fetch_end(fetch, message->data.result);
+    }
+}
+
+static void act(struct https *https, curl_socket_t fd, int events)
+{
+    int running;
+
+    curl_multi_socket_action(https->multi, fd, events, &running);
+    collect(https);
+}
+
+static void socket_ready(void *context, int fd, int events, bool failed)
+{
+    int flags = failed ? CURL_CSELECT_ERR : 0;
+
+    if (events & UV_READABLE)
+        flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        flags |= CURL_CSELECT_OUT;
+    act(context, fd, flags);
+}
+
+static void timer_fired(void *context)
+{
+    act(context, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* A socket that cannot be watched lets its fetch run into the deadline. */
+static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
+{
+    struct https *https = context;
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+
+    (void)easy;
+    (void)unused;
+    if (what == CURL_POLL_REMOVE)
+        watches_drop(https->watches, fd);
+    else
+        watches_set(https->watches, fd, events);
+    return 0;
+}
+
+/* libuv must have let go of a descriptor before its number can be given out again. */
+static int socket_close(void *context, curl_socket_t fd)
+{
+    struct https *https = context;
+
+    watches_drop(https->watches, fd);
+    return close(fd);
+}
+
+static int timer_wanted(CURLM *multi, long timeout_ms, void *context)
+{
+    (void)multi;
+    watches_timer(((struct https *)context)->watches, timeout_ms);
+    return 0;
+}
+
+/* ---- the start of a fetch ---- */
+
+/* Nothing but what was asked for, and no trust anchors of its own: those come with `harden`. */
+static const struct {
+    CURLoption option;
+    long value;
+} switches[] = {
+    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+    {CURLOPT_HTTP09_ALLOWED, 0},
+    {CURLOPT_FOLLOWLOCATION, 0},
+    {CURLOPT_NETRC, CURL_NETRC_IGNORED},
+    {CURLOPT_FRESH_CONNECT, 1},
+    {CURLOPT_FORBID_REUSE, 1},
+    {CURLOPT_NOSIGNAL, 1},
+    {CURLOPT_NOPROGRESS, 0},
+    {CURLOPT_VERBOSE, 1},
+    {CURLOPT_DNS_CACHE_TIMEOUT, -1},
+    {CURLOPT_SSL_VERIFYPEER, 1},
+    {CURLOPT_SSL_VERIFYHOST, 2},
+    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+    {CURLOPT_SSL_SESSIONID_CACHE, 0},
+    {CURLOPT_SSL_OPTIONS, CURLSSLOPT_NO_PARTIALCHAIN},
+    {CURLOPT_CA_CACHE_TIMEOUT, 0},
+};
+
+static bool set_switches(struct https_fetch *fetch)
+{
+    CURL *easy = fetch->easy;
+    long deadline_ms = fetch->https->options.deadline_ms;
+
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++)
+        if (curl_easy_setopt(easy, switches[i].option, switches[i].value) != CURLE_OK)
+            return false;
+    return curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, deadline_ms) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, deadline_ms) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_USERAGENT, "mxcrypt/" MXC_VERSION) == CURLE_OK;
+}
+
+static bool set_url(struct https_fetch *fetch, unsigned port)
+{
+    char url[1024];
+    int length =
+        snprintf(url, sizeof url, "https://%s:%u%s", fetch->target.host, port, fetch->target.path);
+
+    fetch->headers = curl_slist_append(NULL, "Accept-Encoding: identity");
+    return length > 0 && (size_t)length < sizeof url && fetch->headers != NULL &&
+           curl_easy_setopt(fetch->easy, CURLOPT_URL, url) == CURLE_OK &&
+           curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->headers) == CURLE_OK;
+}
+
+/* None of these can fail: libcurl keeps pointers. */
+static void set_callbacks(struct https_fetch *fetch)
+{
+    CURL *easy = fetch->easy;
+
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_line);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_data);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, trace);
+    curl_easy_setopt(easy, CURLOPT_DEBUGDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, harden);
+    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, socket_close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, fetch->https);
+    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, resolve_refused);
+    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, fetch);
+}
+
+/* A DNS cache of the fetch's own, gone with it. */
+static bool set_addresses(struct https_fetch *fetch, unsigned port)
+{
+    struct buf entry;
+
+    buf_init(&entry, 2048);
+    https_target_resolve(&fetch->target, &entry, port);
+    if (!entry.failed)
+        fetch->resolve = curl_slist_append(NULL, buf_text(&entry));
+    buf_fini(&entry);
+    fetch->share = curl_share_init();
+    return fetch->resolve != NULL && fetch->share != NULL &&
+           curl_share_setopt(fetch->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) == CURLSHE_OK &&
+           curl_easy_setopt(fetch->easy, CURLOPT_SHARE, fetch->share) == CURLE_OK &&
+           curl_easy_setopt(fetch->easy, CURLOPT_RESOLVE, fetch->resolve) == CURLE_OK;
+}
+
+static bool set_all(struct https_fetch *fetch)
+{
+    unsigned port = fetch->https->options.port == 0 ? 443 : fetch->https->options.port;
+
+    set_callbacks(fetch);
+    return set_switches(fetch) && set_url(fetch, port) && set_addresses(fetch, port);
+}
+
+static void fetch_launch(struct https_fetch *fetch)
+{
+    struct https *https = fetch->https;
+
+    https_reply_init(&fetch->reply, https->options.body_max);
+    buf_init(&fetch->body, https->options.body_max);
+    if (fetch->target.address_count == 0) {
+        fetch_end(fetch, CURLE_COULDNT_CONNECT);
+        return;
+    }
+    fetch->easy = curl_easy_init();
+    if (fetch->easy != NULL && set_all(fetch) &&
+        curl_multi_add_handle(https->multi, fetch->easy) == CURLM_OK) {
+        list_remove(&fetch->link);
+        list_append(&https->active, &fetch->link);
+        https->queued--;
+        https->in_flight++;
+        return;
+    }
+    if (fetch->easy != NULL)
+        curl_easy_cleanup(fetch->easy);
+    fetch->easy = NULL;
+    give_up(fetch, "out of memory for a fetch");
+    fetch->failed_here = true;
+    fetch_end(fetch, CURLE_OUT_OF_MEMORY);
+}
+
+/* ---- the queue ---- */
+
+/* One slow policy host that serves many domains must not take all the places. */
+static bool may_launch(const struct https *https, const struct https_fetch *fetch)
+{
+    unsigned same = 0, same_max = https->options.in_flight_max / 4 + 1;
+
+    for (struct list *link = https->active.next; link != &https->active; link = link->next) {
+        const struct https_fetch *other = LIST_ELEMENT(link, struct https_fetch, link);
+
+        if (fetch->target.address_count > 0 &&
+            ip_equal(&other->target.addresses[0], &fetch->target.addresses[0]))
+            same++;
+    }
+    return same < same_max;
+}
+
+/* The first in the queue that may have a place now; NULL when none may. */
+static struct https_fetch *next_fetch(const struct https *https)
+{
+    if (https->in_flight >= https->options.in_flight_max)
+        return NULL;
+    for (struct list *link = https->queue.next; link != &https->queue; link = link->next) {
+        struct https_fetch *fetch = LIST_ELEMENT(link, struct https_fetch, link);
+
+        if (may_launch(https, fetch))
+            return fetch;
+    }
+    return NULL;
+}
+
+/* fetch_launch may call an owner, who may change the queue: begin again after each one. */
+static void kicked(void *context)
+{
+    struct https_fetch *fetch;
+
+    while ((fetch = next_fetch(context)) != NULL)
+        fetch_launch(fetch);
+}
+
+int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
+                https_done done, void *context)
+{
+    struct https_fetch *fetch;
+
+    if (https->queued >= HTTPS_QUEUE_MAX)
+        return UV_ENOBUFS;
+    fetch = calloc(1, sizeof *fetch);
+    if (fetch == NULL)
+        return UV_ENOMEM;
+    fetch->https = https;
+    if (!https_target_init(&fetch->target, request->host, request->path)) {
+        fetch_free(fetch);
+        return UV_ENOMEM;
+    }
+    for (size_t i = 0; i < request->address_count; i++)
+        https_target_add(&fetch->target, https->options.filter, &request->addresses[i]);
+    fetch->done = done;
+    fetch->context = context;
+    list_append(&https->queue, &fetch->link);
+    https->queued++;
+    watches_kick(https->watches);
+    *out = fetch;
+    return 0;
+}
+
+void https_cancel(struct https_fetch *fetch)
+{
+    fetch_unlink(fetch);
+    fetch_free(fetch);
+}
+
+/* ---- the whole ---- */
+
+static int multi_setup(struct https *https)
+{
+    https->multi = curl_multi_init();
+    if (https->multi == NULL ||
+        curl_multi_setopt(https->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted) != CURLM_OK ||
+        curl_multi_setopt(https->multi, CURLMOPT_SOCKETDATA, https) != CURLM_OK ||
+        curl_multi_setopt(https->multi, CURLMOPT_TIMERFUNCTION, timer_wanted) != CURLM_OK ||
+        curl_multi_setopt(https->multi, CURLMOPT_TIMERDATA, https) != CURLM_OK ||
+        curl_multi_setopt(https->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) != CURLM_OK)
+        return UV_ENOMEM;
+    return 0;
+}
+
+static void watches_gone(void *context)
+{
+    struct https *https = context;
+
+    tls_context_free(https->tls);
+    free(https);
+    curl_global_cleanup();
+}
+
+int https_new(struct https **out, const struct https_options *options)
+{
+    struct https *https = calloc(1, sizeof *https);
+    struct watches_owner owner = {https, socket_ready, timer_fired, kicked, watches_gone};
+    const char *why = NULL;
+
+    if (https == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        free(https);
+        return UV_ENOMEM;
+    }
+    https->options = *options;
+    list_init(&https->queue);
+    list_init(&https->active);
+    if (watches_new(&https->watches, options->loop, &owner) != 0) {
+        watches_gone(https);
+        return UV_ENOMEM;
+    }
+    if (tls_context_new(&https->tls, options->ca_file, options->ca_path, &why) != 0) {
+        log_event(LOG_LEVEL_ERROR, "no-trust-anchors", "reason", why, NULL);
+        https->tls = NULL;
+        https_close(https);
+        return UV_ENOENT;
+    }
+    if (multi_setup(https) != 0) {
+        https_close(https);
+        return UV_ENOMEM;
+    }
+    *out = https;
+    return 0;
+}
+
+void https_use_anchors(struct https *https, const struct tls_anchors *anchors)
+{
+    tls_context_use_anchors(https->tls, anchors);
+}
+
+void https_close(struct https *https)
+{
+    while (!list_empty(&https->active))
+        https_cancel(LIST_ELEMENT(https->active.next, struct https_fetch, link));
+    while (!list_empty(&https->queue))
+        https_cancel(LIST_ELEMENT(https->queue.next, struct https_fetch, link));
+    if (https->multi != NULL)
+        curl_multi_cleanup(https->multi);
+    watches_close(https->watches);
+}

@@ -1,0 +1,602 @@
+/*
+ * book_uv: see book_uv.h. The results and their lifetimes are book.c, the turns base/fair.
+ *
+ * Glossary
+ *   job     one probe asked for, with everybody who waits for it
+ *   spot    an address with jobs: they run one after the other, a spot is what queues for a turn
+ *   net     the prefix a spot is in: how many of its jobs wait, and the group of its turn
+ *
+ * Nothing starts and nobody is called from inside book_ask: `kick`, a timer of no time, does both.
+ * Without memory for a probe the waiters get UNKNOWN, which says nothing about the host.
+ */
+#include "probe/smtp/book_uv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/fair.h"
+#include "base/list.h"
+#include "base/log/log.h"
+#include "base/map.h"
+#include "probe/smtp/book.h"
+
+#define QUEUE_MAX     10000  /* jobs that wait in all */
+#define QUEUE_NET_MAX 2000   /* of these in one prefix: nobody fills the queue alone */
+#define MEMORY_MAX    262144 /* of a job: a TLSA RRset may have 64 KB */
+#define NET_KEY_MAX   7
+
+struct net {
+    UT_hash_handle hh;
+    unsigned spots, queued;
+    unsigned char key[NET_KEY_MAX];
+    uint8_t key_length;
+};
+
+struct spot {
+    UT_hash_handle hh;
+    struct ip ip;
+    struct net *net;
+    struct list jobs;    /* waiting */
+    struct job *running; /* NULL: waits for its turn */
+    struct fair_member turn;
+};
+
+struct job {
+    UT_hash_handle hh; /* in book.jobs by key, unless `known` */
+    struct list link;  /* in spot.jobs, or in book.known */
+    struct book *book;
+    struct spot *spot;
+    struct smtp_probe *probe; /* once running */
+    int64_t began_ms;         /* monotonic: when it ran; 0 before */
+    struct list waiters;
+    struct arena *memory;         /* owned; holds the next two's strings */
+    struct smtp_target target;    /* of a probe */
+    struct starttls_result known; /* of one that was known already */
+    struct book_key key;
+};
+
+struct book_waiter {
+    struct list link; /* in job.waiters */
+    book_done done;
+    void *context;
+};
+
+struct book {
+    struct book_options options;
+    book_take changed; /* NULL: nobody is told */
+    void *context;
+    uv_timer_t kick;
+    bool closing;
+    struct book_store *store;
+    int64_t judged_after; /* monotonic ms: when the trust anchors changed */
+    struct job *jobs;     /* maps; owned */
+    struct spot *spots;
+    struct net *nets;
+    struct fair fair;
+    struct list known; /* jobs to be answered without a probe */
+    struct book_stats stats;
+};
+
+static const struct starttls_result failed_here_result = {
+    .state = STARTTLS_UNKNOWN,
+    .detail = "not probed, this side failed: no memory",
+};
+
+static void on_kick(uv_timer_t *timer);
+
+static void kick(struct book *book)
+{
+    if (!book->closing)
+        CHECK(uv_timer_start(&book->kick, on_kick, 0, 0) == 0);
+}
+
+/* ---- nets and spots ---- */
+
+static uint8_t net_key(unsigned char out[NET_KEY_MAX], const struct ip *ip)
+{
+    uint8_t octets = ip->family == 4 ? 3 : 6; /* /24, /48 */
+
+    out[0] = ip->family;
+    memcpy(out + 1, ip->octets, octets);
+    return (uint8_t)(octets + 1);
+}
+
+static struct net *net_find(struct book *book, const struct ip *ip)
+{
+    unsigned char key[NET_KEY_MAX];
+    uint8_t length = net_key(key, ip);
+    struct net *net;
+
+    HASH_FIND(hh, book->nets, key, length, net);
+    return net;
+}
+
+static struct net *net_get(struct book *book, const struct ip *ip)
+{
+    struct net *net = net_find(book, ip);
+
+    if (net != NULL)
+        return net;
+    net = calloc(1, sizeof *net);
+    if (net == NULL)
+        return NULL;
+    net->key_length = net_key(net->key, ip);
+    HASH_ADD_KEYPTR(hh, book->nets, net->key, net->key_length, net);
+    if (MAP_ADDED(net))
+        return net;
+    free(net);
+    return NULL;
+}
+
+static void net_settle(struct book *book, struct net *net)
+{
+    if (net->spots > 0)
+        return;
+    HASH_DEL(book->nets, net);
+    free(net);
+}
+
+static struct spot *spot_get(struct book *book, const struct ip *ip)
+{
+    struct spot *spot;
+    struct net *net;
+
+    HASH_FIND(hh, book->spots, ip, sizeof *ip, spot);
+    if (spot != NULL)
+        return spot;
+    net = net_get(book, ip);
+    if (net == NULL)
+        return NULL;
+    spot = calloc(1, sizeof *spot);
+    if (spot == NULL)
+        goto failed;
+    spot->ip = *ip;
+    spot->net = net;
+    list_init(&spot->jobs);
+    HASH_ADD_KEYPTR(hh, book->spots, &spot->ip, sizeof spot->ip, spot);
+    if (!MAP_ADDED(spot))
+        goto failed;
+    if (!fair_join(&book->fair, &spot->turn, (const char *)net->key, net->key_length)) {
+        HASH_DEL(book->spots, spot);
+        goto failed;
+    }
+    net->spots++;
+    return spot;
+failed:
+    free(spot);
+    net_settle(book, net);
+    return NULL;
+}
+
+static void spot_free(struct book *book, struct spot *spot)
+{
+    struct net *net = spot->net;
+
+    fair_leave(&book->fair, &spot->turn);
+    HASH_DEL(book->spots, spot);
+    free(spot);
+    net->spots--;
+    net_settle(book, net);
+}
+
+/* ---- jobs ---- */
+
+static void job_free(struct job *job)
+{
+    while (!list_empty(&job->waiters)) {
+        struct book_waiter *waiter = LIST_ELEMENT(job->waiters.next, struct book_waiter, link);
+
+        list_remove(&waiter->link);
+        free(waiter);
+    }
+    arena_free(job->memory);
+    free(job);
+}
+
+static struct job *job_new(struct book *book, const struct book_key *key)
+{
+    struct job *job = calloc(1, sizeof *job);
+
+    if (job == NULL)
+        return NULL;
+    job->book = book;
+    job->key = *key;
+    list_init(&job->link);
+    list_init(&job->waiters);
+    job->memory = arena_new(MEMORY_MAX);
+    if (job->memory != NULL)
+        return job;
+    free(job);
+    return NULL;
+}
+
+/* Calls everybody who waits, and ends the job. */
+static void job_answer(struct job *job, const struct starttls_result *result)
+{
+    while (!list_empty(&job->waiters) && !job->book->closing) {
+        struct book_waiter *waiter = LIST_ELEMENT(job->waiters.next, struct book_waiter, link);
+        book_done done = waiter->done;
+        void *context = waiter->context;
+
+        list_remove(&waiter->link);
+        free(waiter);
+        done(context, result);
+    }
+    job_free(job);
+}
+
+/* Takes a job out of its spot, which then waits for another turn or goes. */
+static void job_leave_spot(struct book *book, struct job *job)
+{
+    struct spot *spot = job->spot;
+
+    HASH_DEL(book->jobs, job);
+    if (spot->running == job) {
+        spot->running = NULL;
+        fair_leave(&book->fair, &spot->turn);
+    } else {
+        list_remove(&job->link);
+        spot->net->queued--;
+        book->stats.queued--;
+    }
+}
+
+/* Answers what waits for a spot that cannot be lined up again. */
+static void spot_give_up(struct book *book, struct spot *spot)
+{
+    while (!list_empty(&spot->jobs)) {
+        struct job *job = LIST_ELEMENT(spot->jobs.next, struct job, link);
+
+        job_leave_spot(book, job);
+        job->known = failed_here_result;
+        list_append(&book->known, &job->link);
+    }
+}
+
+/* Lines a spot up for its next job, or frees it when there is none. */
+static void spot_settle(struct book *book, struct spot *spot)
+{
+    const struct net *net = spot->net;
+
+    if (!list_empty(&spot->jobs) &&
+        !fair_join(&book->fair, &spot->turn, (const char *)net->key, net->key_length))
+        spot_give_up(book, spot);
+    if (list_empty(&spot->jobs))
+        spot_free(book, spot);
+}
+
+static void log_result(const struct job *job, const struct starttls_result *result)
+{
+    char address[IP_TEXT_MAX];
+
+    if (log_level() >= LOG_LEVEL_DEBUG)
+        log_event(LOG_LEVEL_DEBUG, "probed", "domain", job->target.host, "address",
+                  ip_text(&job->target.ip, address), "protocol", result->protocol, "detail",
+                  result->detail, NULL);
+}
+
+static void tell_changed(const struct job *job)
+{
+    const struct book *book = job->book;
+    struct book_kept kept;
+
+    if (book->changed != NULL && book_store_keep(book->store, job->memory, &job->key, &kept))
+        book->changed(book->context, &kept);
+}
+
+/* A probe has ended: the next at this address may have its turn, the result goes into the book. */
+static void job_end(struct job *job, const struct starttls_result *result, bool failed_here)
+{
+    struct book *book = job->book;
+    struct spot *spot = job->spot;
+    struct starttls_result dated = *result;
+    struct book_moment moment = {.now_ms = clock_monotonic_ms(),
+                                 .wall_s = clock_wall_s(),
+                                 .failed_here = failed_here,
+                                 .began_ms = job->began_ms};
+
+    /* what our own side could not see is not "less than before" */
+    if (failed_here)
+        dated.state = STARTTLS_UNKNOWN;
+    job_leave_spot(book, job);
+    spot_settle(book, spot);
+    book->stats.by_state[dated.state]++;
+    if (book_store_put(book->store, &job->key, &moment, &dated) && !failed_here)
+        tell_changed(job);
+    log_result(job, &dated);
+    kick(book);
+    job_answer(job, &dated);
+}
+
+static void on_probed(void *context, const struct starttls_result *result)
+{
+    struct job *job = context;
+    enum smtp_failure failure = smtp_failure(job->probe);
+
+    if (failure != SMTP_FAILURE_COUNT)
+        job->book->stats.by_failure[failure]++;
+    job_end(job, result, smtp_failed_here(job->probe));
+}
+
+static void job_run(struct job *job)
+{
+    struct book *book = job->book;
+
+    list_remove(&job->link);
+    job->spot->running = job;
+    job->spot->net->queued--;
+    book->stats.queued--;
+    book->stats.probes++;
+    job->began_ms = clock_monotonic_ms();
+    if (smtp_start(&job->probe, &book->options.smtp, &job->target, on_probed, job) == 0)
+        return;
+    book->stats.by_failure[SMTP_FAILURE_LOCAL]++;
+    job_end(job, &failed_here_result, true);
+}
+
+/* Answers what is known and starts what has its turn. */
+static void on_kick(uv_timer_t *timer)
+{
+    struct book *book = timer->data;
+    struct fair_member *turn;
+    struct list known;
+
+    while (!book->closing && (turn = fair_next(&book->fair)) != NULL) {
+        struct spot *spot = LIST_ELEMENT(turn, struct spot, turn);
+
+        job_run(LIST_ELEMENT(spot->jobs.next, struct job, link));
+    }
+    list_take(&known, &book->known);
+    while (!list_empty(&known)) {
+        struct job *job = LIST_ELEMENT(known.next, struct job, link);
+
+        list_remove(&job->link);
+        job_answer(job, &job->known);
+    }
+}
+
+/* ---- asking ---- */
+
+static bool key_of(struct book_key *out, const struct smtp_target *target)
+{
+    const struct book_subject subject = {
+        .ip = &target->ip,
+        .port = target->port,
+        .host = target->host,
+        .sni = target->sni,
+        .tlsa = target->tlsa,
+        .tlsa_count = target->tlsa_count,
+    };
+
+    return book_key_make(out, &subject);
+}
+
+static struct job *known_job(struct book *book, const struct book_key *key,
+                             const struct starttls_result *known)
+{
+    struct job *job = job_new(book, key);
+
+    if (job == NULL)
+        return NULL;
+    if (!starttls_result_copy(&job->known, job->memory, known)) {
+        job_free(job);
+        return NULL;
+    }
+    list_append(&book->known, &job->link);
+    return job;
+}
+
+/* Lines a new job up at its spot; false without memory. */
+static bool job_queue(struct book *book, struct job *job)
+{
+    HASH_ADD_KEYPTR(hh, book->jobs, job->key.octets, (unsigned)job->key.length, job);
+    if (!MAP_ADDED(job))
+        return false;
+    job->spot = spot_get(book, &job->target.ip);
+    if (job->spot == NULL) {
+        HASH_DEL(book->jobs, job);
+        return false;
+    }
+    list_append(&job->spot->jobs, &job->link);
+    job->spot->net->queued++;
+    book->stats.queued++;
+    return true;
+}
+
+static int probe_job(struct job **out, struct book *book, const struct book_key *key,
+                     const struct smtp_target *target)
+{
+    const struct net *net = net_find(book, &target->ip);
+    struct job *job;
+
+    HASH_FIND(hh, book->jobs, key->octets, (unsigned)key->length, *out);
+    if (*out != NULL)
+        return 0;
+    if (book->stats.queued >= QUEUE_MAX || (net != NULL && net->queued >= QUEUE_NET_MAX))
+        return UV_ENOBUFS;
+    job = job_new(book, key);
+    if (job == NULL)
+        return UV_ENOMEM;
+    if (!smtp_target_copy(&job->target, job->memory, target) || !job_queue(book, job)) {
+        job_free(job);
+        return UV_ENOMEM;
+    }
+    *out = job;
+    return 0;
+}
+
+int book_ask(struct book_waiter **out, struct book *book, const struct smtp_target *target,
+             int64_t seen_after, book_done done, void *context)
+{
+    struct book_waiter *waiter = calloc(1, sizeof *waiter);
+    const struct starttls_result *known;
+    struct job *job = NULL;
+    struct book_key key;
+    int error = 0;
+
+    if (waiter == NULL)
+        return UV_ENOMEM;
+    if (!key_of(&key, target)) {
+        free(waiter);
+        return UV_EINVAL;
+    }
+    known = book_peek(book, target, seen_after);
+    if (known != NULL)
+        job = known_job(book, &key, known);
+    else
+        error = probe_job(&job, book, &key, target);
+    if (job == NULL) {
+        free(waiter);
+        return error != 0 ? error : UV_ENOMEM;
+    }
+    waiter->done = done;
+    waiter->context = context;
+    list_append(&job->waiters, &waiter->link);
+    kick(book);
+    *out = waiter;
+    return 0;
+}
+
+void book_cancel(struct book_waiter *waiter)
+{
+    list_remove(&waiter->link);
+    free(waiter);
+}
+
+const struct starttls_result *book_peek(struct book *book, const struct smtp_target *target,
+                                        int64_t seen_after)
+{
+    const struct starttls_result *known;
+    struct book_key key;
+
+    if (!key_of(&key, target))
+        return NULL;
+    known = book_store_get(book->store, &key, clock_monotonic_ms());
+    return known != NULL && known->probed_at >= seen_after ? known : NULL;
+}
+
+void book_judge_again(struct book *book, int64_t before_ms)
+{
+    book->judged_after = before_ms;
+    book_store_judge_again(book->store, before_ms, clock_monotonic_ms());
+}
+
+int64_t book_judged_after(const struct book *book)
+{
+    return book->judged_after;
+}
+
+void book_forget(struct book *book, const struct ip *ips, size_t count)
+{
+    book_store_forget(book->store, ips, count);
+}
+
+/* TLS that is no longer allowed, or was not allowed and is now. */
+static bool is_of_other_settings(const struct book *book, const struct starttls_result *result)
+{
+    bool denied =
+        tls_context_denies(book->options.smtp.tls, result->protocol, result->cipher) != NULL;
+
+    return result->protocol != NULL && denied == (result->state >= STARTTLS_TLS);
+}
+
+enum kept book_restore(struct book *book, const struct book_kept *kept)
+{
+    const struct book_moment moment = {clock_monotonic_ms(), clock_wall_s(), false, 0};
+
+    if (is_of_other_settings(book, &kept->result))
+        return KEPT_KNOWN; /* asked again */
+    return book_store_restore(book->store, kept, &moment);
+}
+
+void book_set_helo_name(struct book *book, const char *name)
+{
+    book->options.smtp.helo_name = name;
+    book->options.smtp.helo_pending = false;
+}
+
+/* ---- the whole ---- */
+
+int book_new(struct book **out, const struct book_options *options)
+{
+    const struct book_lifetimes lifetimes = {options->good_ms, options->retry_min_ms,
+                                             options->retry_max_ms};
+    struct book *book = calloc(1, sizeof *book);
+    int error;
+
+    if (book == NULL)
+        return UV_ENOMEM;
+    book->options = *options;
+    book->judged_after = INT64_MIN;
+    book->store = book_store_new(options->entries_max, &lifetimes);
+    error = book->store == NULL ? UV_ENOMEM : uv_timer_init(options->smtp.loop, &book->kick);
+    if (error != 0) {
+        book_store_free(book->store);
+        free(book);
+        return error;
+    }
+    book->kick.data = book;
+    fair_init(&book->fair, options->connections_max, options->connections_prefix_max);
+    list_init(&book->known);
+    *out = book;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void free_jobs(struct book *book)
+{
+    struct job *job, *next_job;
+    struct spot *spot, *next_spot;
+
+    HASH_ITER(hh, book->jobs, job, next_job)
+    {
+        if (job->spot->running == job)
+            smtp_cancel(job->probe);
+        job_leave_spot(book, job);
+        job_free(job);
+    }
+    HASH_ITER(hh, book->spots, spot, next_spot)
+    {
+        spot_free(book, spot);
+    }
+    while (!list_empty(&book->known)) {
+        job = LIST_ELEMENT(book->known.next, struct job, link);
+        list_remove(&job->link);
+        job_free(job);
+    }
+}
+
+void book_close(struct book *book)
+{
+    book->closing = true;
+    free_jobs(book);
+    fair_fini(&book->fair);
+    book_store_free(book->store);
+    book->store = NULL;
+    uv_close((uv_handle_t *)&book->kick, on_closed);
+}
+
+void book_get_stats(const struct book *book, struct book_stats *out)
+{
+    *out = book->stats;
+    out->in_flight = book->fair.running;
+    out->entries = book_store_entries(book->store);
+}
+
+void book_watch(struct book *book, book_take changed, void *context)
+{
+    book->changed = changed;
+    book->context = context;
+}
+
+bool book_tell_some(const struct book *book, struct map_walk *walk)
+{
+    return book->changed == NULL ||
+           book_store_some(book->store, walk, book->changed, book->context);
+}

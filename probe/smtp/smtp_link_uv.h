@@ -1,0 +1,70 @@
+/*
+ * smtp_link_uv: the connection of a probe: a socket, a deadline, replies, and TLS once it has been
+ * started. It knows no order of things; that is smtp_talk_uv.
+ *
+ * Embedded in its owner. Every event is noted here and then told with on_event; the owner looks at
+ * the fields, or asks smtp_link_hear.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/net/ip.h"
+#include "probe/smtp/smtp_reply.h"
+#include "probe/tls/tls.h"
+
+struct smtp_link_events {
+    void (*on_event)(void *owner); /* connected, octets, lost or timed out */
+    void (*on_gone)(void *owner);  /* after smtp_link_close: both handles are closed */
+};
+
+struct smtp_link {
+    /* to be read by the owner */
+    bool connected, timed_out, closing;
+    int lost;                /* libuv error of the connection, UV_EOF too; 0 while it lives */
+    struct smtp_reply reply; /* the last one */
+    struct tls_session *tls; /* owned; NULL before smtp_link_start_tls */
+    /* private */
+    void *owner;
+    const struct smtp_link_events *events;
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_connect_t connect;
+    unsigned open_handles;
+    const char *chunk; /* octets just received, only while on_event runs */
+    size_t chunk_length;
+    struct buf out; /* what the TLS session wants sent */
+    char room[16384];
+};
+
+enum smtp_heard {
+    SMTP_HEARD_NOTHING, /* wait on */
+    SMTP_HEARD_REPLY,
+    SMTP_HEARD_BAD,   /* no SMTP reply: reply.why */
+    SMTP_HEARD_AHEAD, /* a reply, and more octets behind it that nobody asked for (never in TLS) */
+    SMTP_HEARD_LOST,  /* see lost; 0 when it was TLS that broke */
+    SMTP_HEARD_LATE   /* the deadline passed */
+};
+
+void smtp_link_init(struct smtp_link *link, uv_loop_t *loop, void *owner,
+                    const struct smtp_link_events *events);
+/* Closes both handles; on_gone comes later, no other event does. May be called twice. */
+void smtp_link_close(struct smtp_link *link);
+/* Before connecting: the source address. 0 or a libuv error. */
+int smtp_link_bind(struct smtp_link *link, const struct ip *ip);
+/* 0, then `connected` or `lost` with an event; or a libuv error. */
+int smtp_link_connect(struct smtp_link *link, const struct ip *ip, uint16_t port);
+/* This side's address of a connection; false when there is none. */
+bool smtp_link_own_address(const struct smtp_link *link, struct ip *out);
+/* Sets the deadline, `timed_out` anew, in `ms` from now. */
+void smtp_link_deadline(struct smtp_link *link, uint64_t ms);
+/* Sends one command line, in TLS once there is TLS, and makes ready for its reply. */
+void smtp_link_command(struct smtp_link *link, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* What has been heard since. */
+enum smtp_heard smtp_link_hear(struct smtp_link *link);
+/* Begins the handshake with `take`, NULL when there was no memory for it: false then. Ask
+ * smtp_link_handshake at every event. */
+bool smtp_link_start_tls(struct smtp_link *link, struct tls_session *take);
+enum tls_progress smtp_link_handshake(struct smtp_link *link);

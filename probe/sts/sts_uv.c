@@ -1,0 +1,602 @@
+/*
+ * sts_uv: one lookup of a domain's MTA-STS; see sts_uv.h.
+ *
+ * A sequence: STATES below is the whole of it. A step is called once when its state is entered
+ * (`fresh`) and again after every event; only `run` changes the state. What is remembered, and when
+ * a fetch is due, is sts_memory's; the grammars are sts_record's and sts_policy's.
+ *
+ * Nothing that goes wrong is more than a state and a reason in the evidence. What goes wrong on our
+ * side (memory, descriptors, the budget of queries) is not remembered against the domain.
+ */
+#include "probe/sts/sts_uv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log/log.h"
+#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_policy.h"
+#include "probe/sts/sts_record.h"
+
+#define ENTRIES_DEFAULT 10000
+#define OCTETS_DEFAULT  (64u << 20)
+#define STEPS_MAX       100
+#define STS_POLICY_PATH "/.well-known/mta-sts.txt"
+
+enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
+
+/* state, step, deadline in ms: above what resolver and HTTPS client allow themselves (0: none) */
+#define STATES(X)                                                                                  \
+    X(START, start, 0)             /* from the loop, so that `done` never comes too early */       \
+    X(TXT, txt, 60000)             /* the record is awaited */                                     \
+    X(RECORD, record, 0)           /* is there one, and does the memory want a fetch? */           \
+    X(ADDRESSES, addresses, 60000) /* of the policy host are awaited */                            \
+    X(FETCH, fetch, 180000)        /* the file is awaited, the wait in the queue included */       \
+    X(POLICY, policy, 0)           /* the file is parsed and remembered */                         \
+    X(ANSWER, answer, 0)           /* from what was fetched, or is remembered, or went wrong */
+
+enum state {
+#define X(NAME, step, deadline_ms) STATE_##NAME,
+    STATES(X)
+#undef X
+        STATE_COUNT
+};
+
+struct sts {
+    struct sts_options options;
+    sts_changed changed; /* NULL: nobody is told */
+    void *context;
+    struct sts_memory *memory;
+    struct sts_stats stats;
+    struct list lookups;
+};
+
+/* One DNS question of a lookup. */
+struct question {
+    struct sts_lookup *lookup;
+    struct dns_query *query;         /* NULL when it is not under way */
+    const struct dns_answer *answer; /* NULL: none came */
+    const char *failure;             /* why none came */
+};
+
+struct sts_lookup {
+    struct list link;
+    struct sts *sts;     /* NULL once cancelled or done */
+    struct arena *arena; /* borrowed, as the three below */
+    const char *domain;
+    unsigned *query_budget;
+    struct sts_evidence *out;
+    sts_done done;
+    void *context;
+
+    enum state state, next;
+    bool fresh;   /* the state was just entered */
+    bool expired; /* the state's deadline has passed */
+    uv_timer_t timer;
+
+    struct question txt, a, aaaa;
+    const char *host; /* "mta-sts.DOMAIN" */
+    char id[STS_ID_MAX + 1];
+    struct https_fetch *fetch;
+    const struct https_result *response; /* only while its callback runs */
+    struct sts_evidence result;
+};
+
+static enum step go(struct sts_lookup *lookup, enum state next)
+{
+    lookup->next = next;
+    return STEP_AGAIN;
+}
+
+static void run(struct sts_lookup *lookup);
+
+/* ---- what went wrong ---- */
+
+/* Ends the lookup with `state`, unless a policy is remembered; `why` lives as long as the arena. */
+static enum step conclude(struct sts_lookup *lookup, enum sts_state state, const char *why)
+{
+    lookup->result.state = state;
+    lookup->result.why = why;
+    return go(lookup, STATE_ANSWER);
+}
+
+static void changed(const struct sts *sts, const char *domain)
+{
+    if (sts->changed != NULL)
+        sts->changed(sts->context, domain);
+}
+
+/* RFC 8461 §3.3 wants a warning when a policy that counts cannot be refreshed. */
+static void log_failure(const struct sts_lookup *lookup, const char *why)
+{
+    int64_t now = clock_monotonic_ms();
+    enum log_level level = LOG_LEVEL_WARNING;
+    struct sts_glance policy = {.valid_until = now};
+    bool remembered = sts_memory_peek(lookup->sts->memory, lookup->domain, now, &policy);
+
+    if (!remembered)
+        level = LOG_LEVEL_INFO;
+    else if (policy.mode == STS_MODE_NONE)
+        level = LOG_LEVEL_DEBUG;
+    log_event(level, "sts-fetch-failed", "domain", lookup->domain, "id", lookup->id, "remembered",
+              remembered ? "yes" : "no", "remembered_for_s",
+              remembered ? LOG_NUM((policy.valid_until - now) / 1000) : NULL, "reason", why, NULL);
+}
+
+/* A fetch failed through the domain's own doing: back off from it. */
+static enum step fail(struct sts_lookup *lookup, enum sts_state state, enum fetch_failure kind,
+                      const char *why)
+{
+    if (why == NULL)
+        why = "no memory for the reason";
+    log_failure(lookup, why);
+    lookup->sts->stats.fetch_failures++;
+    lookup->sts->stats.by_failure[kind]++;
+    sts_memory_fail(lookup->sts->memory, lookup->domain, lookup->id, state, why,
+                    clock_monotonic_ms());
+    changed(lookup->sts, lookup->domain);
+    return conclude(lookup, state, why);
+}
+
+static enum step fail_here(struct sts_lookup *lookup, const char *why)
+{
+    lookup->sts->stats.by_failure[FETCH_FAILURE_LOCAL]++;
+    return conclude(lookup, STS_FETCH_FAILED, why);
+}
+
+/* ---- DNS questions ---- */
+
+static void answered(void *context, const struct dns_answer *answer)
+{
+    struct question *question = context;
+
+    question->query = NULL;
+    question->answer = answer;
+    run(question->lookup);
+}
+
+static void ask(struct sts_lookup *lookup, struct question *question, const char *name,
+                enum dns_type type)
+{
+    unsigned *budget = lookup->query_budget;
+    int error = UV_ENOMEM;
+
+    question->lookup = lookup;
+    question->failure = "too many DNS queries for one domain";
+    if (budget != NULL && *budget == 0)
+        return;
+    if (budget != NULL)
+        (*budget)--;
+    if (name != NULL)
+        error = dns_start(&question->query, lookup->sts->options.dns, lookup->arena, name, type,
+                          answered, question);
+    question->failure = error == 0 ? NULL : dns_start_why(error);
+}
+
+static void give_up(struct question *question)
+{
+    if (question->query != NULL)
+        dns_cancel(question->query);
+    question->query = NULL;
+    question->failure = "no answer from the resolver";
+}
+
+/* Why a question has no usable answer, or NULL when it has one, be it that there is nothing. */
+static const char *question_failure(const struct question *question)
+{
+    if (question->answer == NULL)
+        return question->failure;
+    return question->answer->outcome == DNS_FAILED ? question->answer->why : NULL;
+}
+
+/* ---- the record ---- */
+
+static enum step step_start(struct sts_lookup *lookup)
+{
+    return go(lookup, STATE_TXT);
+}
+
+static enum step step_txt(struct sts_lookup *lookup)
+{
+    if (lookup->fresh)
+        ask(lookup, &lookup->txt, arena_printf(lookup->arena, "_mta-sts.%s", lookup->domain),
+            DNS_TXT);
+    if (lookup->expired)
+        give_up(&lookup->txt);
+    return lookup->txt.query != NULL ? STEP_WAIT : go(lookup, STATE_RECORD);
+}
+
+/* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer. */
+static enum step record_unknown(struct sts_lookup *lookup, const char *failure)
+{
+    struct sts_memory *memory = lookup->sts->memory;
+    int64_t now = clock_monotonic_ms();
+    struct sts_glance policy;
+
+    if (sts_memory_peek(memory, lookup->domain, now, &policy) &&
+        sts_memory_fetch_due(memory, lookup->domain, NULL, now)) {
+        memcpy(lookup->id, policy.id, strlen(policy.id) + 1);
+        return go(lookup, STATE_ADDRESSES);
+    }
+    return conclude(
+        lookup, STS_DNS_ERROR,
+        arena_printf(lookup->arena, "TXT lookup of _mta-sts.%s: %s", lookup->domain, failure));
+}
+
+static enum step step_record(struct sts_lookup *lookup)
+{
+    const struct dns_answer *answer = lookup->txt.answer;
+    const char *failure = question_failure(&lookup->txt), *why = NULL;
+    enum sts_state state;
+
+    if (failure != NULL)
+        return record_unknown(lookup, failure);
+    lookup->result.ttl = answer->ttl;
+    state = sts_record_read(lookup->id, answer, lookup->arena, lookup->domain, &why);
+    if (state == STS_UNKNOWN &&
+        sts_memory_fetch_due(lookup->sts->memory, lookup->domain, lookup->id, clock_monotonic_ms()))
+        return go(lookup, STATE_ADDRESSES);
+    return conclude(lookup, state, why);
+}
+
+/* ---- the policy host ---- */
+
+static enum step no_address(struct sts_lookup *lookup)
+{
+    const char *failure = question_failure(&lookup->a);
+
+    if (lookup->a.answer == NULL || lookup->aaaa.answer == NULL)
+        return conclude(lookup, STS_FETCH_FAILED,
+                        lookup->a.answer == NULL ? lookup->a.failure : lookup->aaaa.failure);
+    if (failure == NULL)
+        failure = question_failure(&lookup->aaaa);
+    if (failure != NULL)
+        return fail(lookup, STS_FETCH_FAILED, FETCH_FAILURE_DNS,
+                    arena_printf(lookup->arena, "address lookup of %s: %s", lookup->host, failure));
+    return fail(lookup, STS_FETCH_FAILED, FETCH_FAILURE_DNS,
+                arena_printf(lookup->arena,
+                             lookup->a.answer->outcome == DNS_NXDOMAIN ? "%s does not exist"
+                                                                       : "%s has no address",
+                             lookup->host));
+}
+
+static bool has_address(const struct question *question)
+{
+    return question->answer != NULL && question->answer->outcome == DNS_RECORDS;
+}
+
+static enum step step_addresses(struct sts_lookup *lookup)
+{
+    if (lookup->fresh) {
+        lookup->host = arena_printf(lookup->arena, "mta-sts.%s", lookup->domain);
+        ask(lookup, &lookup->a, lookup->host, DNS_A);
+        ask(lookup, &lookup->aaaa, lookup->host, DNS_AAAA);
+    }
+    if (lookup->expired) {
+        give_up(&lookup->a);
+        give_up(&lookup->aaaa);
+    }
+    if (lookup->a.query != NULL || lookup->aaaa.query != NULL)
+        return STEP_WAIT;
+    if (has_address(&lookup->a) || has_address(&lookup->aaaa))
+        return go(lookup, STATE_FETCH);
+    return no_address(lookup);
+}
+
+static size_t add_addresses(struct ip *out, size_t count, const struct question *question)
+{
+    size_t added = 0;
+
+    for (size_t i = 0;
+         has_address(question) && i < question->answer->count && added < EVIDENCE_ADDRESSES_MAX;
+         i++) {
+        const struct dns_record *record = &question->answer->records[i];
+
+        if (ip_from_octets(&out[count + added], record->data, record->length))
+            added++;
+    }
+    return count + added;
+}
+
+static void fetched(void *context, const struct https_result *result)
+{
+    struct sts_lookup *lookup = context;
+
+    lookup->fetch = NULL;
+    lookup->response = result;
+    run(lookup);
+}
+
+static int start_fetch(struct sts_lookup *lookup)
+{
+    struct ip addresses[2 * EVIDENCE_ADDRESSES_MAX];
+    struct https_request request = {lookup->host, STS_POLICY_PATH, addresses, 0};
+
+    request.address_count = add_addresses(addresses, 0, &lookup->a);
+    request.address_count = add_addresses(addresses, request.address_count, &lookup->aaaa);
+    lookup->sts->stats.fetches++;
+    return https_start(&lookup->fetch, lookup->sts->options.https, &request, fetched, lookup);
+}
+
+static enum step step_fetch(struct sts_lookup *lookup)
+{
+    const struct https_result *response = lookup->response;
+    const char *why;
+    int error;
+
+    if (lookup->fresh && (error = start_fetch(lookup)) != 0)
+        return fail_here(lookup, error == UV_ENOBUFS ? "too many policy fetches under way"
+                                                     : "no memory for the policy fetch");
+    if (lookup->expired) {
+        https_cancel(lookup->fetch);
+        lookup->fetch = NULL;
+        return fail_here(lookup, "the policy fetch waited too long for its turn");
+    }
+    if (response == NULL)
+        return STEP_WAIT;
+    if (response->ok)
+        return go(lookup, STATE_POLICY);
+    why = arena_strdup(lookup->arena, response->why);
+    return response->failed_here ? fail_here(lookup, why)
+                                 : fail(lookup, STS_FETCH_FAILED, response->failure, why);
+}
+
+/* ---- the policy ---- */
+
+static void fill_policy(struct sts_lookup *lookup, const struct sts_policy *policy, int64_t now)
+{
+    struct sts_evidence *result = &lookup->result;
+
+    result->state = STS_POLICY;
+    result->why = NULL;
+    result->policy = policy;
+    result->fetched_at = now;
+    result->valid_until = now + (int64_t)policy->max_age * 1000;
+    result->refresh_at = now + lookup->sts->options.refresh_ms;
+}
+
+static enum step step_policy(struct sts_lookup *lookup)
+{
+    const struct sts_policy *policy;
+    const char *why = NULL;
+    int64_t now = clock_monotonic_ms();
+
+    policy =
+        sts_policy_parse(lookup->arena, lookup->response->body, lookup->response->length, &why);
+    if (policy == NULL && arena_failed(lookup->arena))
+        return fail_here(lookup, "no memory for the policy");
+    if (policy == NULL)
+        return fail(
+            lookup, STS_BAD_POLICY, FETCH_FAILURE_POLICY,
+            arena_printf(lookup->arena, "the policy of %s is wrong: %s", lookup->host, why));
+    sts_memory_store(lookup->sts->memory, lookup->domain, lookup->id, policy, now);
+    changed(lookup->sts, lookup->domain);
+    fill_policy(lookup, policy, now);
+    return go(lookup, STATE_ANSWER);
+}
+
+/* ---- the answer ---- */
+
+/* Without a policy: what went wrong now, or the last time it was tried. */
+static void fill_failure(struct sts_lookup *lookup, int64_t now)
+{
+    const struct sts_memory *memory = lookup->sts->memory;
+    struct sts_evidence *result = &lookup->result;
+
+    memcpy(result->id, lookup->id, sizeof result->id);
+    result->retry_at = sts_memory_retry_at(memory, lookup->domain, now);
+    if (result->state != STS_UNKNOWN)
+        return;
+    result->state = STS_FETCH_FAILED;
+    if (!sts_memory_failure(memory, lookup->arena, lookup->domain, now, result))
+        result->why = "the id of the record changes too often";
+}
+
+static enum step step_answer(struct sts_lookup *lookup)
+{
+    struct sts_evidence *result = &lookup->result;
+    enum sts_state state = result->state;
+    const char *why = result->why;
+    int64_t now = clock_monotonic_ms();
+
+    if (state == STS_POLICY) {
+        memcpy(result->id, lookup->id, sizeof result->id);
+    } else if (sts_memory_policy(lookup->sts->memory, lookup->arena, lookup->domain, now, result)) {
+        if (state == STS_NO_RECORD && why == NULL)
+            why = "the record is gone; the remembered policy stays until its max_age ends";
+        if (why != NULL)
+            result->why = why;
+    } else {
+        fill_failure(lookup, now);
+    }
+    return STEP_DONE;
+}
+
+/* ---- the driver ---- */
+
+static enum step (*const steps[])(struct sts_lookup *lookup) = {
+#define X(NAME, step, deadline_ms) step_##step,
+    STATES(X)
+#undef X
+};
+
+static const struct {
+    const char *name;
+    uint64_t deadline_ms;
+} states[] = {
+#define X(NAME, step, deadline_ms) {#step, deadline_ms},
+    STATES(X)
+#undef X
+};
+
+static void lookup_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* Takes the lookup out of everything; its memory goes when its timer is closed. */
+static void detach(struct sts_lookup *lookup)
+{
+    list_remove(&lookup->link);
+    lookup->sts = NULL;
+    give_up(&lookup->txt);
+    give_up(&lookup->a);
+    give_up(&lookup->aaaa);
+    if (lookup->fetch != NULL)
+        https_cancel(lookup->fetch);
+    lookup->fetch = NULL;
+    uv_close((uv_handle_t *)&lookup->timer, lookup_closed);
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+    struct sts_lookup *lookup = timer->data;
+
+    lookup->expired = true;
+    run(lookup);
+}
+
+static void enter(struct sts_lookup *lookup)
+{
+    uint64_t deadline_ms = states[lookup->next].deadline_ms;
+
+    lookup->state = lookup->next;
+    lookup->fresh = true;
+    lookup->expired = false;
+    uv_timer_stop(&lookup->timer);
+    if (deadline_ms > 0)
+        uv_timer_start(&lookup->timer, timer_fired, deadline_ms, 0);
+    if (log_level() >= LOG_LEVEL_DEBUG)
+        log_event(LOG_LEVEL_DEBUG, "sts-state", "domain", lookup->domain, "state",
+                  states[lookup->state].name, NULL);
+}
+
+static void run(struct sts_lookup *lookup)
+{
+    enum step step;
+    unsigned count = 0;
+
+    do {
+        CHECK(++count < STEPS_MAX);
+        step = steps[lookup->state](lookup);
+        lookup->fresh = false;
+        if (step == STEP_AGAIN)
+            enter(lookup);
+    } while (step == STEP_AGAIN);
+    if (step == STEP_WAIT)
+        return;
+    *lookup->out = lookup->result;
+    detach(lookup);
+    lookup->done(lookup->context);
+}
+
+int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, const char *domain,
+              unsigned *query_budget, struct sts_evidence *evidence, sts_done done, void *context)
+{
+    struct sts_lookup *lookup = calloc(1, sizeof *lookup);
+
+    if (lookup == NULL)
+        return UV_ENOMEM;
+    lookup->domain = arena_strdup(arena, domain);
+    if (lookup->domain == NULL) {
+        free(lookup);
+        return UV_ENOMEM;
+    }
+    lookup->sts = sts;
+    lookup->arena = arena;
+    lookup->query_budget = query_budget;
+    lookup->out = evidence;
+    lookup->done = done;
+    lookup->context = context;
+    lookup->result.ttl = UINT32_MAX;
+    uv_timer_init(sts->options.loop, &lookup->timer);
+    lookup->timer.data = lookup;
+    list_append(&sts->lookups, &lookup->link);
+    uv_timer_start(&lookup->timer, timer_fired, 0, 0);
+    *out = lookup;
+    return 0;
+}
+
+void sts_cancel(struct sts_lookup *lookup)
+{
+    detach(lookup);
+}
+
+/* ---- the whole ---- */
+
+int sts_new(struct sts **out, const struct sts_options *options)
+{
+    struct sts *sts = calloc(1, sizeof *sts);
+    struct sts_memory_options memory = {
+        .entries_max = options->entries_max == 0 ? ENTRIES_DEFAULT : options->entries_max,
+        .octets_max = options->octets_max == 0 ? OCTETS_DEFAULT : options->octets_max,
+        .retry_ms = options->retry_ms,
+        .refresh_ms = options->refresh_ms,
+    };
+
+    if (sts != NULL)
+        sts->memory = sts_memory_new(&memory);
+    if (sts == NULL || sts->memory == NULL) {
+        free(sts);
+        return UV_ENOMEM;
+    }
+    sts->options = *options;
+    list_init(&sts->lookups);
+    *out = sts;
+    return 0;
+}
+
+void sts_close(struct sts *sts)
+{
+    while (!list_empty(&sts->lookups))
+        sts_cancel(LIST_ELEMENT(sts->lookups.next, struct sts_lookup, link));
+    sts_memory_free(sts->memory);
+    free(sts);
+}
+
+void sts_get_stats(const struct sts *sts, struct sts_stats *out)
+{
+    *out = sts->stats;
+    out->entries = sts_memory_entries(sts->memory);
+}
+
+void sts_forget(struct sts *sts, const char *domain)
+{
+    sts_memory_forget(sts->memory, domain);
+    changed(sts, domain);
+}
+
+bool sts_remembered(const struct sts *sts, struct arena *arena, const char *domain,
+                    struct sts_evidence *evidence)
+{
+    return sts_memory_policy(sts->memory, arena, domain, clock_monotonic_ms(), evidence);
+}
+
+bool sts_keep(const struct sts *sts, struct arena *arena, const char *domain, struct sts_kept *out)
+{
+    return sts_memory_keep(sts->memory, arena, domain, out);
+}
+
+enum kept sts_restore(struct sts *sts, const struct sts_kept *kept)
+{
+    return sts_memory_restore(sts->memory, kept, clock_monotonic_ms());
+}
+
+void sts_watch(struct sts *sts, sts_changed tell, void *context)
+{
+    sts->changed = tell;
+    sts->context = context;
+}
+
+bool sts_tell_some(const struct sts *sts, struct map_walk *walk)
+{
+    return sts->changed == NULL || sts_memory_some(sts->memory, walk, sts->changed, sts->context);
+}
+
+bool sts_knows(const struct sts *sts, const char *domain)
+{
+    return sts_memory_knows(sts->memory, domain);
+}

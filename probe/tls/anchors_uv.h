@@ -1,0 +1,31 @@
+/*
+ * anchors_uv: watches the trust anchors and loads them again when they have changed, on a thread of
+ * the pool, so that a bundle of hundreds of certificates does not stop the loop. What cannot be
+ * loaded leaves the old ones in force.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "probe/tls/tls_anchors.h"
+
+/* How often the file is looked at. */
+#define ANCHORS_LOOK_MS 10000
+
+/* What is in force: looked at before it was loaded, so that no change is missed. */
+struct anchors_loaded {
+    struct tls_anchors_place place; /* its strings are borrowed */
+    struct tls_anchors_mark mark;
+};
+
+struct anchors_watch;
+/* `anchors` is borrowed until the callback returns. */
+typedef void (*anchors_changed)(void *context, const struct tls_anchors *anchors);
+
+/* `loaded` is copied. 0 or UV_ENOMEM. */
+int anchors_watch_new(struct anchors_watch **out, uv_loop_t *loop,
+                      const struct anchors_loaded *loaded, anchors_changed changed, void *context);
+/* Looks at once. */
+void anchors_watch_look(struct anchors_watch *watch);
+/* No callback comes any more; frees itself as the loop runs on. NULL is fine. */
+void anchors_watch_close(struct anchors_watch *watch);

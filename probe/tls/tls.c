@@ -1,0 +1,209 @@
+/*
+ * tls: the context of the prober and the strictness of the policy fetch; see tls.h.
+ *
+ * Everything that Debian's openssl.cnf sets (MinProtocol, SECLEVEL) is set again here, because the
+ * prober must see what smtp(8) sees: at `encrypt` Postfix sets versions and ciphers itself, and
+ * security level 0.
+ * Sessions are in tls_session.c, the judgement of certificates in tls_verify.c, trust anchors in
+ * tls_anchors.c.
+ */
+#include "probe/tls/tls.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "probe/tls/tls_anchors.h"
+#include "probe/tls/tls_internal.h"
+
+/* As Postfix's medium grade, but anonymous ciphers last: we want to see a certificate. */
+#define CIPHERS TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST
+
+/* The judgement is made after the handshake, by tls_session_judge: here everybody is welcome. */
+static int accept_any(X509_STORE_CTX *store_ctx, void *context)
+{
+    (void)context;
+    X509_STORE_CTX_set_error(store_ctx, X509_V_OK);
+    return 1;
+}
+
+static bool set_up(SSL_CTX *ssl_ctx)
+{
+    SSL_CTX_set_security_level(ssl_ctx, 0);
+    tls_refuse_costly_groups(ssl_ctx);
+    SSL_CTX_set_options(ssl_ctx, SSL_OP_ALL | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_NO_TICKET);
+    SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_max_cert_list(ssl_ctx, TLS_CERT_LIST_MAX);
+    SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_cert_verify_callback(ssl_ctx, accept_any, NULL);
+    return SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_VERSION) == 1 &&
+           SSL_CTX_set_max_proto_version(ssl_ctx, 0) == 1 &&
+           SSL_CTX_set_cipher_list(ssl_ctx, CIPHERS) == 1 && SSL_CTX_dane_enable(ssl_ctx) == 1;
+}
+
+int tls_context_new(struct tls_context **out, const char *ca_file, const char *ca_path,
+                    const char **why)
+{
+    static char no_anchors[TLS_ANCHORS_WHY_MAX];
+    const struct tls_anchors_place place = {ca_file, ca_path};
+    struct tls_context *context = calloc(1, sizeof *context);
+    struct tls_anchors *anchors;
+
+    *why = "OpenSSL cannot be set up";
+    if (context == NULL)
+        return -1;
+    context->versions = TLS_VERSIONS_ALL;
+    context->ssl_ctx = SSL_CTX_new(TLS_client_method());
+    if (context->ssl_ctx == NULL || !set_up(context->ssl_ctx))
+        goto failed;
+    *why = no_anchors;
+    if (tls_anchors_load(&anchors, &place, no_anchors) != 0)
+        goto failed;
+    tls_context_use_anchors(context, anchors);
+    tls_anchors_free(anchors);
+    ERR_clear_error();
+    *out = context;
+    return 0;
+failed:
+    ERR_clear_error();
+    tls_context_free(context);
+    return -1;
+}
+
+void tls_thread_end(void)
+{
+    OPENSSL_thread_stop();
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    if (context == NULL)
+        return;
+    SSL_CTX_free(context->ssl_ctx);
+    free(context);
+}
+
+uint64_t tls_version_options(unsigned versions)
+{
+    return ((versions & TLS_VERSION_1_0) != 0 ? 0 : SSL_OP_NO_TLSv1) |
+           ((versions & TLS_VERSION_1_1) != 0 ? 0 : SSL_OP_NO_TLSv1_1) |
+           ((versions & TLS_VERSION_1_2) != 0 ? 0 : SSL_OP_NO_TLSv1_2) |
+           ((versions & TLS_VERSION_1_3) != 0 ? 0 : SSL_OP_NO_TLSv1_3);
+}
+
+bool tls_context_demand(struct tls_context *context, const struct tls_settings *settings)
+{
+    bool ok;
+
+    context->versions = settings->versions;
+    context->strict =
+        settings->versions != TLS_VERSIONS_ALL || strcmp(settings->cipher_list, CIPHERS) != 0;
+    SSL_CTX_clear_options(context->ssl_ctx, tls_version_options(0));
+    SSL_CTX_set_options(context->ssl_ctx, tls_version_options(settings->versions));
+    ok = SSL_CTX_set_cipher_list(context->ssl_ctx, settings->cipher_list) == 1;
+    SSL_CTX_set_security_level(context->ssl_ctx, 0); /* the list may name another */
+    ERR_clear_error();
+    return ok;
+}
+
+bool tls_context_is_strict(const struct tls_context *context)
+{
+    return context->strict;
+}
+
+static bool has_cipher(const SSL_CTX *ssl_ctx, const char *name)
+{
+    const STACK_OF(SSL_CIPHER) *allowed = SSL_CTX_get_ciphers(ssl_ctx);
+
+    for (int i = 0; i < sk_SSL_CIPHER_num(allowed); i++)
+        if (strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(allowed, i)), name) == 0)
+            return true;
+    return false;
+}
+
+const char *tls_context_denies(const struct tls_context *context, const char *version,
+                               const char *cipher)
+{
+    unsigned known;
+
+    if (!context->strict)
+        return NULL;
+    if (version != NULL && tls_versions_parse(&known, version) == NULL &&
+        (known & context->versions) == 0)
+        return "tls-protocols";
+    if (cipher != NULL && !has_cipher(context->ssl_ctx, cipher))
+        return "tls-ciphers";
+    return NULL;
+}
+
+static bool certificate_ok(const uint8_t *data, size_t length)
+{
+    const unsigned char *end = data;
+    X509 *certificate = d2i_X509(NULL, &end, (long)length);
+    bool ok = certificate != NULL && end == data + length && X509_get0_pubkey(certificate) != NULL;
+
+    X509_free(certificate);
+    return ok;
+}
+
+static bool public_key_ok(const uint8_t *data, size_t length)
+{
+    const unsigned char *end = data;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &end, (long)length);
+    bool ok = key != NULL && end == data + length;
+
+    EVP_PKEY_free(key);
+    return ok;
+}
+
+bool tls_tlsa_data_ok(uint8_t selector, const uint8_t *data, size_t length)
+{
+    bool ok = false;
+
+    if (length > 0 && length <= UINT16_MAX && selector <= 1)
+        ok = selector == 0 ? certificate_ok(data, length) : public_key_ok(data, length);
+    ERR_clear_error();
+    return ok;
+}
+
+/* Looks at the cost before any signature is verified. */
+static int verify_bounded(X509_STORE_CTX *store_ctx, void *context)
+{
+    (void)context;
+    if (tls_chain_too_costly(X509_STORE_CTX_get0_cert(store_ctx),
+                             X509_STORE_CTX_get0_untrusted(store_ctx)) != NULL) {
+        X509_STORE_CTX_set_error(store_ctx, X509_V_ERR_CERT_REJECTED);
+        return 0;
+    }
+    return X509_verify_cert(store_ctx);
+}
+
+int tls_harden_policy_client(void *ssl_ctx, const char *host, struct tls_context *context)
+{
+    SSL_CTX *ctx = ssl_ctx;
+    X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
+
+    if (X509_VERIFY_PARAM_set1_host(param, host, 0) != 1 ||
+        SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)
+        return -1;
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                               X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    X509_VERIFY_PARAM_set_depth(param, TLS_CHAIN_DEPTH_MAX);
+    SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(context->ssl_ctx));
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, verify_bounded, NULL);
+    tls_refuse_costly_groups(ctx);
+    SSL_CTX_set_max_cert_list(ctx, TLS_CERT_LIST_MAX);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    /* with it one SSL_read would stay as long as key updates keep coming */
+    SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+    return 0;
+}

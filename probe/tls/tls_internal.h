@@ -1,0 +1,56 @@
+/*
+ * tls_internal: what the tls*.c files share. OpenSSL's types are named by their tags here, so that
+ * this header, as every other, does without theirs.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "probe/tls/tls.h"
+
+/* Limits on what a peer may send (CONFORMANCE hostile 8, 9). */
+#define TLS_CERT_LIST_MAX        102400 /* octets of a Certificate message */
+#define TLS_HANDSHAKE_OCTETS_MAX 262144 /* received before the handshake is complete */
+#define TLS_OCTETS_MAX           524288 /* received in the whole session */
+#define TLS_RECORDS_MAX          1000   /* received in the whole session */
+#define TLS_POST_MESSAGES_MAX    32     /* tickets and key updates after the handshake */
+#define TLS_PLAIN_MAX            65536  /* decrypted octets that nobody has read yet */
+
+/* Limits on what a peer may make us compute: the loop must not stand still for 50 ms. */
+#define TLS_CHAIN_DEPTH_MAX  10 /* intermediate certificates */
+#define TLS_RSA_BITS_MAX     8192
+#define TLS_RSA_EXPONENT_MAX 64     /* bits of the public exponent */
+#define TLS_FINITE_BITS_MAX  4096   /* DSA; DH in a group that is not a well-known one */
+#define TLS_NAME_CHECKS_MAX  262144 /* names times name constraints of a chain */
+
+/* The options that leave out the versions which are not in the set. */
+uint64_t tls_version_options(unsigned versions);
+
+struct x509_st;
+struct stack_st_X509;
+
+struct tls_context {
+    struct ssl_ctx_st *ssl_ctx; /* owned */
+    unsigned versions;          /* allowed */
+    bool strict;                /* less is allowed than OpenSSL has */
+};
+
+struct tls_session {
+    struct tls_context *context; /* borrowed */
+    struct ssl_st *ssl;          /* owned; owns both BIOs */
+    struct bio_st *in, *out;
+    enum tls_progress progress;
+    bool handshaken;
+    enum tls_refusal refusal;
+    size_t octets, records, post_messages; /* received */
+    struct buf plain;                      /* decrypted, not read yet */
+    char why[160];
+};
+
+/* Why a leaf and what came with it (NULL: nothing) would cost too much to verify: static words,
+ * NULL when they would not. */
+const char *tls_chain_too_costly(struct x509_st *leaf, const struct stack_st_X509 *chain);
+/* Makes a context refuse Diffie-Hellman groups that cost too much. */
+void tls_refuse_costly_groups(struct ssl_ctx_st *ssl_ctx);
