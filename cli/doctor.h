@@ -17,7 +17,7 @@
 #include "base/arena.h"
 #include "base/net/hostname.h"
 #include "cli/postfix.h"
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 #define DOCTOR_FINDINGS_MAX 200
 #define DOCTOR_CLIENTS_MAX  POSTFIX_SERVICES_MAX

@@ -3,7 +3,7 @@
 
 #include "cli/doctor.h"
 #include "cli/postfix.h"
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 struct postfix_lines {
     const struct config *config;

@@ -42,13 +42,13 @@ breach "OpenSSL outside probe/tls" '#include <openssl/' $(files base policy daem
     $(files probe ! 'probe/tls/*')
 breach "curl outside https_uv.c" '#include <curl/' $(files base policy daemon cli) \
     $(files probe ! probe/https/https_uv.c)
-breach "SQLite outside daemon/store_sqlite.c" '#include <sqlite3' $(files base policy probe cli) \
-    $(files daemon ! daemon/store_sqlite.c)
-breach "libmicrohttpd outside daemon/metrics_http.c" '#include <microhttpd' $(files base policy probe cli) \
-    $(files daemon ! daemon/metrics_http.c)
+breach "SQLite outside daemon/store/store_sqlite.c" '#include <sqlite3' $(files base policy probe cli) \
+    $(files daemon ! daemon/store/store_sqlite.c)
+breach "libmicrohttpd outside daemon/metrics/metrics_http.c" '#include <microhttpd' $(files base policy probe cli) \
+    $(files daemon ! daemon/metrics/metrics_http.c)
 breach "libpsl outside base/net/base_domain.c" '#include <libpsl' $(files base policy probe daemon cli ! base/net/base_domain.c)
-breach "libseccomp outside daemon/seccomp_filter.c" '#include <seccomp' $(files base policy probe cli) \
-    $(files daemon ! daemon/seccomp_filter.c)
+breach "libseccomp outside daemon/sandbox/seccomp_filter.c" '#include <seccomp' $(files base policy probe cli) \
+    $(files daemon ! daemon/sandbox/seccomp_filter.c)
 breach "clock, environment or socket in policy" \
     'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' \
     $(files policy ! '*.h')

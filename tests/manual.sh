@@ -14,7 +14,7 @@ same() {
 }
 
 same "keys" 3< <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)".*/\1/p' \
-    daemon/config_table.c | sort) \
+    daemon/config/config_table.c | sort) \
     4< <(sed -n 's/^\.It Cm \([a-z-]*\) = .*/\1/p' docs/mxcryptd.conf.5 | sort)
 same "commands" 3< <(sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z-]*\)", \(NULL\|"\([a-z]*\)"\).*/\1 \3/p' \
     cli/main.c | sort -u) \
@@ -27,7 +27,7 @@ same "floors" 3< <(sed -n '/^static int action_at_least/,/^}/s/^    if (span_is(
     4< <(sed -n '/^\.Sh ACTIONS/,/^\.Ss/s/^\.It Cm at-least \([a-z]*\).*/\1/p' docs/mxcrypt-rules.5 | sort)
 same "options" 3< <(sed -n '/^} options\[\]/,/^};/s/^ *{"\([a-z]*=\)".*/\1/p' policy/rules/rules_line.c | sort) \
     4< <(sed -n '/^\.Sh OPTIONS/,/^\.Sh [^O]/s/^\.It Cm \([a-z]*=\).*/\1/p' docs/mxcrypt-rules.5 | sort)
-same "metrics" 3< <(sed -n '/^static const struct family families/,/^};/s/^ *{"\([a-z_]*\)".*/mxcryptd_\1/p' daemon/metrics_text.c | sort) \
+same "metrics" 3< <(sed -n '/^static const struct family families/,/^};/s/^ *{"\([a-z_]*\)".*/mxcryptd_\1/p' daemon/metrics/metrics_text.c | sort) \
     4< <(sed -n '/^\.Sh METRICS/,/^\.Sh [^M]/s/^\.It Li \(mxcryptd_[a-z_]*\).*/\1/p' docs/mxcryptd.8 | sort)
 same "options of mxcrypt" 3< <(sed -n '/long_options\[\] = {/,/^};/p' cli/main.c | grep -oE '\{"[a-z-]+"' | tr -d '{"' |
     sort) \
@@ -41,7 +41,7 @@ same "warnings" 3< <(cat $(find base probe daemon -name '*.c') | tr -d '\n' | gr
             grep -oE 'log_event\( *LOG_LEVEL_(ERROR|WARNING), *"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' | sort -u))
 
 same "defaults of contrib/etc/mxcryptd.conf" \
-    3< <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1 = \2/p' daemon/config_table.c |
+    3< <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1 = \2/p' daemon/config/config_table.c |
         sed 's/ $//' | sort | comm -12 - <(sed -n 's/^#\([a-z-]* =.*\)/\1/p' contrib/etc/mxcryptd.conf | sort)) \
     4< <(sed -n 's/^#\([a-z-]* =.*\)/\1/p' contrib/etc/mxcryptd.conf | sort)
 
@@ -56,5 +56,5 @@ while IFS=$'\t' read -r key fallback; do
         echo "defaults: $key: the manual does not name $fallback"
         status=1
     }
-done < <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1\t\2/p' daemon/config_table.c)
+done < <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1\t\2/p' daemon/config/config_table.c)
 exit $status

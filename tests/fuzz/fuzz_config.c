@@ -1,7 +1,7 @@
 /* fuzz: the configuration reader. helo-name is given, so that it is the same on every host. */
 #include <stdint.h>
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {

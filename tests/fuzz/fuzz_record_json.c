@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "daemon/record_json.h"
-#include "daemon/record_time.h"
+#include "daemon/store/record_json.h"
+#include "daemon/store/record_time.h"
 
 #define ARENA_OCTETS (32u << 20)
 

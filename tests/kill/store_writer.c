@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/store.h"
+#include "daemon/store/store.h"
 
 #define FLUSH_MS    5
 #define PUTS        40   /* each millisecond */

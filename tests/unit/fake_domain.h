@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "daemon/engine.h"
+#include "daemon/lookup/engine.h"
 
 /* ---- lookups that do what the test says ---- */
 

@@ -1,7 +1,7 @@
 /* record_make: records for tests; strings are borrowed or static. Times: around MAKE_WALL. */
 #pragma once
 
-#include "daemon/record.h"
+#include "daemon/store/record.h"
 
 #define MAKE_WALL INT64_C(1795000000000)
 #define MAKE_BODY "version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 86400\n"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "daemon/store.h"
+#include "daemon/store/store.h"
 #include "record_make.h"
 #include "rows.h"
 

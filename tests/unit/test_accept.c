@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/server.h"
+#include "daemon/serve/server.h"
 
 #define CLIENTS 20
 

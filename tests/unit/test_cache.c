@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/cache.h"
+#include "daemon/cache/cache.h"
 
 static struct finding *make(const char *name, enum verdict_level level, int64_t valid_until)
 {

@@ -10,7 +10,7 @@ static void *scarce_calloc(size_t count, size_t size)
 }
 
 #define calloc scarce_calloc
-#include "daemon/control.c"
+#include "daemon/control/control.c"
 #undef calloc
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ static void *scarce_calloc(size_t count, size_t size)
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/socket.h"
+#include "daemon/serve/socket.h"
 #include "unit.h"
 
 static uv_loop_t loop;

@@ -1,5 +1,5 @@
 /* metrics_text: the format, and that every number gets to its series; histogram: the buckets. */
-#include "daemon/metrics_text.h"
+#include "daemon/metrics/metrics_text.h"
 
 #include "exposition.h"
 

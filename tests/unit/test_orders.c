@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/reload.h"
+#include "daemon/rules/reload.h"
 
 static char folder[] = "/tmp/mxc-orders-XXXXXX";
 static char rules_path[64], config_path[64], settings[256];

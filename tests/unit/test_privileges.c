@@ -1,7 +1,7 @@
 /* privileges: what is lacking is no reason not to start; who is lacking is. Each in a process of
  * its own, because nothing can be had back. */
 #define _GNU_SOURCE
-#include "daemon/privileges.h"
+#include "daemon/sandbox/privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>

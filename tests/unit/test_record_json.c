@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "daemon/record_json.h"
+#include "daemon/store/record_json.h"
 #include "evidence_make.h"
 #include "policy/evidence/evidence_pack.h"
 #include "record_make.h"

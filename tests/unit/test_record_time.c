@@ -1,7 +1,7 @@
 /* record_time: clocks that jump, stop and begin anew (CONFORMANCE hostile 38, 39). */
 #include "rows.h"
 
-#include "daemon/record_time.h"
+#include "daemon/store/record_time.h"
 
 #define HOUR INT64_C(3600000)
 #define DAY  (24 * HOUR)

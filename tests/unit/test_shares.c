@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "daemon/shares.h"
+#include "daemon/loop/shares.h"
 
 static uv_loop_t loop;
 static struct shares *shares;

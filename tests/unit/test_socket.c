@@ -1,5 +1,5 @@
 /* socket: Unix sockets as the file system sees them. */
-#include "daemon/socket.h"
+#include "daemon/serve/socket.h"
 
 #include <netinet/in.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/protocol.h"
+#include "daemon/serve/protocol.h"
 
 struct row {
     const char *name, *input;

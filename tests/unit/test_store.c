@@ -1,7 +1,7 @@
 /* store: what is put is found again, before and after it was written, and by the next process. */
 #include "store_fixture.h"
 
-#include "daemon/store_queue.h"
+#include "daemon/store/store_queue.h"
 
 static void check_answer(const struct record *found, const struct record *put)
 {

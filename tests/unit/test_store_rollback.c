@@ -5,7 +5,7 @@
  */
 #include <stdatomic.h>
 
-#include "daemon/store_db.h"
+#include "daemon/store/store_db.h"
 #include "store_fixture.h"
 
 /* ---- a statement that fails: how, and which ---- */

@@ -1,8 +1,8 @@
 /* store: migrations, views for people, and what is deleted when. */
 #include "store_fixture.h"
 
-#include "daemon/store_schema.h"
-#include "daemon/store_sqlite.h"
+#include "daemon/store/store_schema.h"
+#include "daemon/store/store_sqlite.h"
 
 #define DAY INT64_C(86400000)
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/protocol.h"
+#include "daemon/serve/protocol.h"
 
 static char decoded[PROTOCOL_REQUEST_MAX];
 

@@ -5,8 +5,8 @@
  */
 #include "fake_domain.h"
 
-#include "daemon/commands.h"
-#include "daemon/walk.h"
+#include "daemon/control/commands.h"
+#include "daemon/control/walk.h"
 #include "evidence_make.h"
 
 #define TURNS_MAX 200000

@@ -1,0 +1,29 @@
+/* config_table: the only list of the configuration's keys. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/config/config.h"
+
+enum config_kind { DURATION, COUNT, OCTETS, BOOL, STRING, CUSTOM };
+
+enum config_flag {
+    CONFIG_REPEATS = 1, /* may be given more than once */
+    CONFIG_LIVE = 2     /* a reload brings it in force */
+};
+
+struct config_row {
+    const char *key;
+    const char *fallback;
+    enum config_kind kind;
+    size_t offset, size; /* of the member of struct config; 0 for CUSTOM */
+    int64_t min, max;
+    const char *(*set)(struct config *config, const char *text); /* of CUSTOM */
+    unsigned flags;
+};
+
+extern const struct config_row config_rows[CONFIG_KEYS];
+
+/* Puts a value into `config`; NULL, or what is wrong with it (static). */
+const char *config_row_set(struct config *config, const struct config_row *row, const char *text);

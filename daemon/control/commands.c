@@ -1,0 +1,314 @@
+/*
+ * commands: the table of control commands; see commands.h.
+ *
+ * Requests: {"command": NAME, "key": KEY, ...}. Answers: an object, {"error": TEXT} when the
+ * request makes no sense. What goes through all that is cached (walk.h) answers in several objects,
+ * all of which but the last have "more": true.
+ */
+#include "daemon/control/commands.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/escape.h"
+#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_orders.h"
+#include "daemon/control/commands_stats.h"
+#include "daemon/control/commands_walks.h"
+#include "daemon/control/control.h"
+#include "daemon/control/walk.h"
+#include "policy/report/report.h"
+
+#define STEPS_MAX 10000 /* of one page: empty ones cost little */
+#define PAGE_MS   5     /* then it is full enough: some findings are large */
+
+/* ---- answers ---- */
+
+void command_finish(struct command *command, json_t *answer)
+{
+    json_decref(command->request);
+    command->request = NULL;
+    command->answered(command, answer, true);
+}
+
+void command_tell(struct command *command, json_t *part)
+{
+    command->answered(command, part, false);
+}
+
+void command_refuse(struct command *command, const char *why)
+{
+    json_t *text = json_string(why);
+    char escaped[CONFIG_ERROR_MAX];
+
+    /* a path or a key of the configuration that is not UTF-8 */
+    if (text == NULL)
+        text = json_string(escape_bytes(escaped, sizeof escaped, why, strlen(why)));
+    command_finish(command, json_pack("{s:o}", "error", text));
+}
+
+const char *command_text(const struct command *command, const char *name)
+{
+    return json_string_value(json_object_get(command->request, name));
+}
+
+static enum answer_form form_of(const struct command *command)
+{
+    return json_is_true(json_object_get(command->request, "tlsrpt")) ? FORM_TLSRPT : FORM_PLAIN;
+}
+
+static json_t *answer_json(const struct command *command, const struct told *told)
+{
+    struct answer answer = told_answer(told, form_of(command));
+    const struct outcome *outcome = &told->outcome;
+
+    return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
+                     answer_status_name(answer.status), "text", answer.text, (int)answer.length,
+                     "level", outcome_level_name(outcome), "reason",
+                     outcome->kind == OUTCOME_FOUND
+                         ? verdict_reason_code(told->finding->verdict.reason)
+                         : outcome_reason_code(outcome->reason));
+}
+
+static json_t *explain_json(const struct command *command, const struct told *told)
+{
+    const struct finding *finding = told->finding;
+    const char *text = command_text(command, "key");
+    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    struct ruling ruling;
+    struct key key;
+    struct report_facts facts = {&key, &finding->verdict,   &ruling, &told->outcome,
+                                 NULL, clock_monotonic_ms()};
+    json_t *report = NULL;
+
+    key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
+    orders_find(engine_orders(command->engine), &key, &ruling);
+    if (arena != NULL) {
+        facts.evidence = finding_evidence(finding, arena);
+        report = report_explain(&facts);
+    }
+    arena_free(arena);
+    if (report != NULL && finding->evidence_length > 0)
+        json_object_set_new(report, "age_s", json_integer((facts.now - finding->made_at) / 1000));
+    return report;
+}
+
+static void answer_told(struct command *command, const struct told *told)
+{
+    command_finish(command,
+                   command->explain ? explain_json(command, told) : answer_json(command, told));
+}
+
+static void on_deliver(struct waiter *waiter, const struct finding *finding)
+{
+    struct command *command = LIST_ELEMENT(waiter, struct command, waiter);
+    struct told told;
+
+    engine_tell(command->engine, finding, &told);
+    answer_told(command, &told);
+}
+
+/* ---- commands ---- */
+
+/* True when a finding can still grow while somebody wants all of it. */
+static bool unfinished(const struct command *command, const struct finding *finding)
+{
+    return command->waiter.whole && finding->evidence_length > 0 && !finding->complete;
+}
+
+static void ask(struct command *command, bool explain)
+{
+    const char *key = command_text(command, "key");
+    struct told told;
+    bool known;
+
+    command->explain = command->waiter.whole = explain;
+    known = engine_known(command->engine, key, strlen(key), &told);
+    if (!known || unfinished(command, told.finding))
+        known = engine_wait(command->engine, key, strlen(key), &command->waiter, &told);
+    if (known)
+        answer_told(command, &told);
+}
+
+static void do_query(struct command *command)
+{
+    ask(command, false);
+}
+
+static void do_explain(struct command *command)
+{
+    ask(command, true);
+}
+
+static const struct finding *cached(const struct command *command, const char *text)
+{
+    struct key key;
+
+    key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
+    return cache_get(engine_cache(command->engine), key.text, key.text_length);
+}
+
+/* What has lapsed is kept for what it proved; as an answer it is not there any more. */
+static bool is_current(const struct finding *finding, int64_t now)
+{
+    return finding != NULL && finding->verdict.valid_until > now;
+}
+
+static void do_cache_show(struct command *command)
+{
+    const struct finding *finding = cached(command, command_text(command, "key"));
+    struct told told;
+
+    if (!is_current(finding, clock_monotonic_ms())) {
+        command_refuse(command, "not in the cache");
+        return;
+    }
+    engine_look(command->engine, finding, &told);
+    command_finish(command, explain_json(command, &told));
+}
+
+static void do_cache_forget(struct command *command)
+{
+    const char *key = command_text(command, "key");
+
+    command_finish(command, json_pack("{s:b}", "forgotten",
+                                      (int)engine_forget(command->engine, key, strlen(key))));
+}
+
+static void do_cache_flush(struct command *command)
+{
+    command_finish(command,
+                   json_pack("{s:I}", "flushed", (json_int_t)engine_flush(command->engine)));
+}
+
+static json_t *entry_json(const struct finding *finding, int64_t now)
+{
+    int64_t left = finding->verdict.valid_until - now;
+
+    return json_pack("{s:s, s:s, s:s, s:I}", "key", finding->key, "level",
+                     verdict_level_name(finding->verdict.level), "reason",
+                     verdict_reason_code(finding->verdict.reason), "valid_for_s",
+                     (json_int_t)(left > 0 ? left / 1000 : 0));
+}
+
+/* Lists some findings: `take` appends to `list`. Gives where the next page begins, for the
+ * request's "after"; NULL at the end. */
+static json_t *fill_page(const struct command *command, const json_t *list, cache_take take,
+                         void *context)
+{
+    json_int_t after = json_integer_value(json_object_get(command->request, "after"));
+    struct map_walk walk = {after > 0 && after < (json_int_t)MAP_HASHES ? (uint64_t)after : 0};
+    int64_t until = clock_monotonic_ms() + PAGE_MS;
+
+    for (int steps = STEPS_MAX; steps > 0 && json_array_size(list) < CONTROL_PAGE; steps--) {
+        if (cache_some(engine_cache(command->engine), &walk, take, context))
+            return NULL;
+        if (json_array_size(list) > 0 && clock_monotonic_ms() >= until)
+            break;
+    }
+    return walk.at < MAP_HASHES ? json_integer((json_int_t)walk.at) : NULL;
+}
+
+struct cache_page {
+    json_t *entries;
+    int64_t now;
+};
+
+static void take_entry(void *context, const struct finding *finding)
+{
+    struct cache_page *page = context;
+
+    if (is_current(finding, page->now))
+        json_array_append_new(page->entries, entry_json(finding, page->now));
+}
+
+static void do_cache_list(struct command *command)
+{
+    struct cache_page page = {json_array(), clock_monotonic_ms()};
+    json_t *next = fill_page(command, page.entries, take_entry, &page);
+
+    command_finish(command, json_pack("{s:o, s:o?}", "entries", page.entries, "next", next));
+}
+
+/* For `mxcrypt doctor`: what runs may be older than what is installed. */
+static void do_version(struct command *command)
+{
+    command_finish(command, json_pack("{s:s}", "version", MXC_VERSION));
+}
+
+static const struct row {
+    const char *name;
+    void (*run)(struct command *command);
+    bool needs_key;
+} rows[] = {
+    {"query", do_query, true},
+    {"explain", do_explain, true},
+    {"cache-list", do_cache_list, false},
+    {"cache-show", do_cache_show, true},
+    {"cache-forget", do_cache_forget, true},
+    {"cache-flush", do_cache_flush, false},
+    {"stats", command_stats, false},
+    {"version", do_version, false},
+    {"held", command_held, false},
+    {"release", command_release, true},
+    {"history", command_history, true},
+    {"export", command_export, false},
+    {"import", command_import, false},
+    {"reload", command_reload, false},
+    {"log-level", command_log_level, false},
+    {"rules", command_rules, false},
+    {"rules-check", command_rules_check, false},
+    {"report", command_report, false},
+};
+
+/* ---- one command ---- */
+
+void command_init(struct command *command, const struct command_means *means,
+                  command_answered answered)
+{
+    memset(command, 0, sizeof *command);
+    command->engine = means->engine;
+    command->server = means->server;
+    command->reloader = means->reloader;
+    command->walks = means->walks;
+    command->answered = answered;
+    waiter_init(&command->waiter, on_deliver);
+    reload_waiter_init(&command->reload);
+}
+
+static const struct row *find(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+void command_begin(struct command *command, const char *line, size_t length)
+{
+    const struct row *row;
+
+    command->request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+    row = find(command_text(command, "command"));
+    if (row == NULL)
+        command_refuse(command, "unknown command");
+    else if (row->needs_key && command_text(command, "key") == NULL)
+        command_refuse(command, "this command needs a key");
+    else
+        row->run(command);
+}
+
+void command_go_on(struct command *command)
+{
+    walk_go_on(command->walk);
+}
+
+void command_cancel(struct command *command)
+{
+    walk_cancel(command);
+    jobs_leave(&command->waiter);
+    command_memory_cancel(command);
+    reload_leave(&command->reload);
+    json_decref(command->request);
+    command->request = NULL;
+}

@@ -1,0 +1,237 @@
+/*
+ * commands_memory: see commands_memory.h. Times are seconds since 1970, for people and for other
+ * programs; what the daemon knows in its own time is turned into them here.
+ */
+#include "daemon/control/commands_memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/control/control.h"
+#include "daemon/cache/importer.h"
+#include "daemon/store/record_json.h"
+
+#define EXPORT_PAGE 50 /* records of one answer: some are large */
+
+static json_int_t wall_s(int64_t monotonic_ms)
+{
+    return (json_int_t)((monotonic_ms - clock_monotonic_ms() + clock_wall_ms()) / 1000);
+}
+
+static struct memory *memory_of(const struct command *command)
+{
+    return engine_memory(command->engine);
+}
+
+static struct store *store_of(struct command *command)
+{
+    struct store *store = memory_store(memory_of(command));
+
+    if (store == NULL)
+        command_refuse(command, "nothing is stored: the configuration says store =");
+    return store;
+}
+
+static void parse_key(const struct command *command, struct key *key)
+{
+    const char *text = command_text(command, "key");
+
+    key_parse(key, text, strlen(text), engine_tools(command->engine)->smtp_port);
+}
+
+/* ---- holds ---- */
+
+static json_t *hold_json(const struct hold *hold)
+{
+    return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I}", "key", hold->key, "level",
+                     verdict_level_name(hold->kept), "since", wall_s(hold->loss.since), "until",
+                     wall_s(hold->loss.until), "sees", verdict_level_name(hold->sees), "reason",
+                     verdict_reason_code(hold->reason), "seen_at", wall_s(hold->seen_at));
+}
+
+void command_held(struct command *command)
+{
+    const struct holds *holds = memory_holds(memory_of(command));
+    const char *after = command_text(command, "after");
+    const struct hold *hold = after == NULL ? NULL : holds_find(holds, after), *last = NULL;
+    json_t *list;
+
+    if (after != NULL && hold == NULL) {
+        command_refuse(command, "the holds changed while they were listed: list them again");
+        return;
+    }
+    list = json_array();
+    while (json_array_size(list) < CONTROL_PAGE && (hold = holds_next(holds, hold)) != NULL) {
+        json_array_append_new(list, hold_json(hold));
+        last = hold;
+    }
+    hold = last == NULL ? NULL : holds_next(holds, last);
+    command_finish(command,
+                   json_pack("{s:o, s:s?}", "held", list, "next", hold == NULL ? NULL : last->key));
+}
+
+static void answer_release(struct command *command, bool released)
+{
+    command_finish(command, json_pack("{s:b}", "released", (int)released));
+}
+
+static void on_recalled(void *context, bool sure)
+{
+    struct command *command = context;
+    struct key key;
+
+    (void)sure;
+    command->recall = NULL;
+    parse_key(command, &key);
+    answer_release(command, engine_release(command->engine, &key));
+}
+
+void command_release(struct command *command)
+{
+    struct memory *memory = memory_of(command);
+    struct key key;
+
+    parse_key(command, &key);
+    if (engine_release(command->engine, &key))
+        answer_release(command, true);
+    else if (memory_peek(memory, &key) != NULL ||
+             memory_recall(&command->recall, memory, &key, on_recalled, command) != 0)
+        answer_release(command, false);
+}
+
+/* ---- what the store knows ---- */
+
+static json_t *event_json(const struct event_record *event)
+{
+    return json_pack("{s:I, s:s?, s:s, s:s}", "at", (json_int_t)(event->at / 1000), "was",
+                     event->first ? NULL : verdict_level_name(event->was), "now",
+                     verdict_level_name(event->now), "reason", verdict_reason_code(event->reason));
+}
+
+static void on_page(void *context, const struct store_page *page)
+{
+    struct command *command = context;
+    bool history = strcmp(command_text(command, "command"), "history") == 0;
+    json_t *list;
+
+    command->read = NULL;
+    if (page->error != NULL) {
+        command_refuse(command, page->error);
+        return;
+    }
+    list = json_array();
+    for (size_t i = 0; i < page->count; i++)
+        json_array_append_new(list, history ? event_json(&page->records[i].event)
+                                            : record_to_json(&page->records[i]));
+    command_finish(command, json_pack("{s:o, s:s?}", history ? "history" : "records", list, "next",
+                                      page->next));
+}
+
+static void list_records(struct command *command, const struct store_selection *selection)
+{
+    struct store *store = store_of(command);
+
+    if (store != NULL && store_list(&command->read, store, selection, on_page, command) != 0)
+        command_refuse(command, "no memory");
+}
+
+void command_history(struct command *command)
+{
+    struct store_selection selection = {.kind = RECORD_EVENT, .limit = STORE_EVENTS};
+    struct key key;
+
+    parse_key(command, &key);
+    selection.key = key.text;
+    list_records(command, &selection);
+}
+
+void command_export(struct command *command)
+{
+    static const char *const kinds[] = {[RECORD_ANSWER] = "answer",
+                                        [RECORD_POLICY] = "policy",
+                                        [RECORD_PROBE] = "probe",
+                                        [RECORD_EVENT] = "event"};
+    const char *kind = command_text(command, "kind");
+    struct store_selection selection = {
+        .kind = RECORD_KINDS, .cursor = command_text(command, "after"), .limit = EXPORT_PAGE};
+
+    for (unsigned i = 0; kind != NULL && i < RECORD_KINDS; i++)
+        if (strcmp(kinds[i], kind) == 0)
+            selection.kind = (enum record_kind)i;
+    if (selection.kind == RECORD_KINDS)
+        command_refuse(command, "no such kind of record");
+    else
+        list_records(command, &selection);
+}
+
+/* ---- import ---- */
+
+static bool importer_begin(struct command *command)
+{
+    if (command->importer != NULL)
+        return true;
+    command->importer = malloc(sizeof *command->importer);
+    if (command->importer != NULL)
+        importer_init(command->importer, memory_of(command));
+    return command->importer != NULL;
+}
+
+static void import_lines(struct importer *importer, const json_t *lines, json_t *refusals)
+{
+    const json_t *line;
+    size_t i;
+
+    json_array_foreach(lines, i, line)
+    {
+        const char *why = NULL;
+
+        if (importer_failed(importer))
+            return;
+        importer_line(importer, json_string_value(line), json_string_length(line), &why);
+        if (why != NULL)
+            json_array_append_new(
+                refusals, json_pack("{s:I, s:s}", "line", (json_int_t)importer->line, "why", why));
+    }
+}
+
+/* Some lines of an export; with "end" the last of them, after which another may begin. */
+void command_import(struct command *command)
+{
+    const json_t *lines = json_object_get(command->request, "lines");
+    bool end = json_is_true(json_object_get(command->request, "end"));
+    struct importer *importer;
+    json_t *refusals, *answer;
+
+    if (!json_is_array(lines) || !importer_begin(command)) {
+        command_refuse(command, "lines are missing, or memory");
+        return;
+    }
+    importer = command->importer;
+    refusals = json_array();
+    import_lines(importer, lines, refusals);
+    answer =
+        json_pack("{s:I, s:I, s:I, s:o, s:b, s:s?}", "restored", (json_int_t)importer->restored,
+                  "known", (json_int_t)importer->known, "refused", (json_int_t)importer->refused,
+                  "refusals", refusals, "failed", (int)importer_failed(importer), "incomplete",
+                  end ? importer_end(importer) : NULL);
+    if (end) {
+        free(importer);
+        command->importer = NULL;
+    }
+    command_finish(command, answer);
+}
+
+/* ---- the rest ---- */
+
+void command_memory_cancel(struct command *command)
+{
+    if (command->read != NULL)
+        store_read_cancel(command->read);
+    if (command->recall != NULL)
+        recall_cancel(command->recall);
+    free(command->importer);
+    command->read = NULL;
+    command->recall = NULL;
+    command->importer = NULL;
+}

@@ -1,0 +1,85 @@
+/* commands_report: `report`, what enforcing everything would change today; see commands_walks.h. */
+#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_walks.h"
+#include "daemon/control/walk.h"
+#include "policy/rules/forecast.h"
+
+#define LINE_OCTETS 250 /* of a line beside its texts */
+
+struct report_walk {
+    struct walk walk;
+    bool wants_changes;
+    json_int_t nexthops, withheld, unsure, changed;
+    struct {
+        json_int_t found, told;
+    } levels[VERDICT_TEMP + 1];
+};
+
+static void say_nexthop(struct walk *walk, const struct walk_view *view,
+                        const struct told *enforced, enum forecast forecast)
+{
+    const struct outcome *outcome = &enforced->outcome;
+    enum verdict_reason found = view->finding->verdict.reason;
+    bool as_found = outcome->kind == OUTCOME_FOUND;
+    json_t *line = json_pack(
+        "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b}", "key", view->finding->key, "told",
+        walk_answer(&view->told), "enforced", walk_answer(enforced), "level",
+        outcome_level_name(outcome), "reason",
+        as_found ? verdict_reason_code(found) : outcome_reason_code(outcome->reason), "why",
+        as_found ? verdict_reason_text(found) : outcome_reason_text(outcome->reason), "forecast",
+        forecast_name(forecast), "withheld", (int)view->told.outcome.withheld);
+
+    walk_say(walk, line,
+             LINE_OCTETS + view->finding->key_length + walk_answer_octets(&view->told) +
+                 walk_answer_octets(enforced));
+}
+
+static void report_take(struct walk *walk, const struct walk_view *view)
+{
+    struct report_walk *report = LIST_ELEMENT(walk, struct report_walk, walk);
+    const struct verdict *found = &view->finding->verdict;
+    struct told enforced = {.finding = view->finding};
+    enum forecast forecast;
+    bool changes;
+
+    ruling_decide_enforced(&enforced.outcome, &view->ruling, found);
+    forecast = forecast_outcome(&enforced.outcome, walk_evidence(walk, view->finding));
+    changes = !walk_same_answer(&view->told, &enforced);
+    report->nexthops++;
+    report->withheld += view->told.outcome.withheld;
+    report->levels[found->level].found++;
+    report->levels[view->told.outcome.level].told++;
+    report->unsure += forecast == FORECAST_UNKNOWN;
+    report->changed += changes;
+    if (forecast_stops_mail(forecast) || (changes && report->wants_changes))
+        say_nexthop(walk, view, &enforced, forecast);
+}
+
+static json_t *report_totals(struct walk *walk)
+{
+    const struct report_walk *report = LIST_ELEMENT(walk, struct report_walk, walk);
+    const struct ruling_options *options = orders_options(engine_orders(walk->engine));
+    json_t *verdicts = json_object();
+
+    for (int level = 0; level <= VERDICT_TEMP; level++)
+        json_object_set_new(verdicts, verdict_level_name((enum verdict_level)level),
+                            json_pack("{s:I, s:I}", "found", report->levels[level].found, "told",
+                                      report->levels[level].told));
+    return json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:I}", "mode",
+                     options->monitor ? "monitor" : "enforce", "rollout", (int)options->rollout,
+                     "nexthops", report->nexthops, "withheld", report->withheld, "unsure",
+                     report->unsure, "verdicts", verdicts, "would_change", report->changed);
+}
+
+void command_report(struct command *command)
+{
+    static const struct walk_kind kind = {
+        .size = sizeof(struct report_walk), .take = report_take, .totals = report_totals};
+    struct walk *walk = walk_new(command, &kind);
+
+    if (walk == NULL)
+        return;
+    LIST_ELEMENT(walk, struct report_walk, walk)->wants_changes =
+        json_is_true(json_object_get(command->request, "changes"));
+    walk_start(walk);
+}

@@ -1,0 +1,28 @@
+/*
+ * control: the operator's socket: one JSON object a line, each answered by one, or by several where
+ * the answer may be long. Carries no policy traffic; what mxcrypt(1) does with a running daemon
+ * goes through here.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "daemon/lookup/engine.h"
+#include "daemon/rules/reload.h"
+#include "daemon/serve/server.h"
+
+#define CONTROL_LINE_MAX        (3 * 1024 * 1024) /* a line of an export, quoted, fits */
+#define CONTROL_CONNECTIONS_MAX 64
+#define CONTROL_PAGE                                                                               \
+    500 /* entries of one cache-list answer: a long list must not stop the loop                    \
+         */
+
+struct control;
+
+/* NULL without memory. `reloader` may be NULL; it outlives the control's close. */
+struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server,
+                            struct reload *reloader);
+/* Serves a listening Unix socket; takes the descriptor. 0 or a libuv error. */
+int control_add(struct control *control, int take_fd);
+/* Closes everything; frees itself when all handles are closed. */
+void control_close(struct control *control);

@@ -1,0 +1,225 @@
+/*
+ * walk: see walk.h. On the wire a part is an object with `lines` and `more`; the last one has no
+ * `more`, but the totals. A refusal ends a walk at any time.
+ */
+#include "daemon/control/walk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/control/commands_memory.h"
+
+#define ANSWER_SHOWN (16 * 1024)
+
+struct walks {
+    uv_loop_t *loop;
+    struct engine *engine;
+    struct shares *shares;
+    unsigned count;
+};
+
+struct walks *walks_new(uv_loop_t *loop, struct engine *engine)
+{
+    struct walks *walks = calloc(1, sizeof *walks);
+
+    if (walks == NULL)
+        return NULL;
+    walks->loop = loop;
+    walks->engine = engine;
+    walks->shares = shares_new(loop);
+    if (walks->shares != NULL)
+        return walks;
+    free(walks);
+    return NULL;
+}
+
+void walks_close(struct walks *walks)
+{
+    shares_close(walks->shares);
+    free(walks);
+}
+
+uv_loop_t *walks_loop(const struct walks *walks)
+{
+    return walks->loop;
+}
+
+/* ---- the end of a walk ---- */
+
+static void walk_free(struct walk *walk)
+{
+    shares_remove(&walk->task);
+    if (walk->kind->fini != NULL)
+        walk->kind->fini(walk);
+    json_decref(walk->lines);
+    arena_free(walk->arena);
+    walk->walks->count--;
+    walk->command->walk = NULL;
+    free(walk);
+}
+
+void walk_cancel(struct command *command)
+{
+    if (command->walk != NULL)
+        walk_free(command->walk);
+}
+
+void walk_refuse(struct walk *walk, const char *why)
+{
+    struct command *command = walk->command;
+    char text[RULES_ERROR_MAX]; /* `why` may be the walk's */
+
+    snprintf(text, sizeof text, "%s", why);
+    walk_free(walk);
+    command_refuse(command, text);
+}
+
+static void finish_walk(struct walk *walk)
+{
+    struct command *command = walk->command;
+    json_t *answer = walk->kind->totals(walk);
+
+    if (json_object_set(answer, "lines", walk->lines) != 0) {
+        json_decref(answer);
+        answer = NULL;
+    }
+    walk_free(walk);
+    command_finish(command, answer);
+}
+
+/* ---- its shares ---- */
+
+static void send_part(struct walk *walk)
+{
+    json_t *part = json_pack("{s:o, s:b}", "lines", walk->lines, "more", 1);
+
+    walk->lines = json_array();
+    walk->octets = 0;
+    if (part == NULL)
+        walk_refuse(walk, "no memory");
+    else
+        command_tell(walk->command, part);
+}
+
+static void meet(void *context, const struct finding *finding)
+{
+    struct walk *walk = context;
+    struct walk_view view = {.finding = finding, .told = {.finding = finding}};
+
+    if (finding->evidence_length == 0 || finding->verdict.valid_until <= clock_monotonic_ms())
+        return;
+    key_parse(&view.key, finding->key, finding->key_length, engine_tools(walk->engine)->smtp_port);
+    orders_find(engine_orders(walk->engine), &view.key, &view.ruling);
+    ruling_decide(&view.told.outcome, &view.ruling, &finding->verdict);
+    walk->kind->take(walk, &view);
+}
+
+/* False when there is nothing left to do but to say the totals. */
+static bool advance(struct walk *walk)
+{
+    if (!walk->all_met)
+        walk->all_met = cache_some(engine_cache(walk->engine), &walk->place, meet, walk);
+    else
+        return walk->kind->list != NULL && walk->kind->list(walk);
+    return true;
+}
+
+static bool walk_step(struct share_task *task)
+{
+    struct walk *walk = LIST_ELEMENT(task, struct walk, task);
+    bool more;
+
+    if (orders_generation(engine_orders(walk->engine)) != walk->generation) {
+        walk_refuse(walk, "other orders came in force meanwhile: ask again");
+        return false;
+    }
+    more = !walk->failed && advance(walk);
+    if (walk->failed)
+        walk_refuse(walk, "no memory");
+    else if (!more)
+        finish_walk(walk);
+    else if (walk->octets >= WALK_PART_OCTETS)
+        send_part(walk); /* walk_go_on goes on */
+    else
+        return true;
+    return false;
+}
+
+/* ---- its beginning ---- */
+
+struct walk *walk_new(struct command *command, const struct walk_kind *kind)
+{
+    struct walk *walk;
+
+    walk_cancel(command);
+    if (command->walks->count >= WALKS_MAX) {
+        command_refuse(command, "too many reports and checks are under way: ask again");
+        return NULL;
+    }
+    walk = calloc(1, kind->size);
+    if (walk == NULL) {
+        command_refuse(command, "no memory");
+        return NULL;
+    }
+    walk->kind = kind;
+    walk->walks = command->walks;
+    walk->command = command;
+    walk->engine = walk->walks->engine;
+    walk->lines = json_array();
+    walk->arena = arena_new(FINDING_EVIDENCE_MAX);
+    walk->failed = walk->lines == NULL || walk->arena == NULL;
+    share_task_init(&walk->task, walk_step);
+    walk->walks->count++;
+    command->walk = walk;
+    return walk;
+}
+
+void walk_start(struct walk *walk)
+{
+    walk->generation = orders_generation(engine_orders(walk->engine));
+    walk_go_on(walk);
+}
+
+void walk_go_on(struct walk *walk)
+{
+    shares_add(walk->walks->shares, &walk->task);
+}
+
+/* ---- what is said ---- */
+
+void walk_say(struct walk *walk, json_t *take_line, size_t octets)
+{
+    walk->failed |= json_array_append_new(walk->lines, take_line) != 0;
+    walk->octets += octets;
+}
+
+const struct evidence *walk_evidence(struct walk *walk, const struct finding *finding)
+{
+    arena_reset(walk->arena);
+    return finding_evidence(finding, walk->arena);
+}
+
+json_t *walk_answer(const struct told *told)
+{
+    struct answer answer = told_answer(told, FORM_PLAIN);
+    const char *status = answer_status_name(answer.status);
+
+    if (strlen(status) + 1 + answer.length > ANSWER_SHOWN)
+        return json_string(WALK_UNSHOWN);
+    return json_sprintf("%s%s%.*s", status, answer.length > 0 ? " " : "", (int)answer.length,
+                        answer.text);
+}
+
+size_t walk_answer_octets(const struct told *told)
+{
+    return told_answer(told, FORM_PLAIN).length;
+}
+
+bool walk_same_answer(const struct told *one, const struct told *other)
+{
+    struct answer a = told_answer(one, FORM_PLAIN), b = told_answer(other, FORM_PLAIN);
+
+    return a.status == b.status && a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
+}

@@ -1,0 +1,88 @@
+/*
+ * walk: goes through all that is cached for one command, in shares of the loop, and tells the
+ * client what it finds, part by part: a part goes out when the client has the one before it. So a
+ * walk takes little memory however long its list is, and a client that reads slowly holds up its
+ * own walk only.
+ *
+ * What is renewed, leaves or joins meanwhile is met at most once, and what stays exactly once. The
+ * orders are the same from the first finding to the last: when others come in force, the walk ends
+ * with a refusal.
+ */
+#pragma once
+
+#include "daemon/control/commands.h"
+#include "daemon/loop/shares.h"
+
+/* Walks at once. One may hold 35 MiB of what each rule does, or a file that is to be tried: 16 MiB,
+ * and what it is read into. */
+#define WALKS_MAX 8
+/* Stands for an answer that is too long. */
+#define WALK_UNSHOWN "(too long to be shown)"
+/* Octets of a part, not counting the line that passes them. */
+#define WALK_PART_OCTETS 8192
+
+struct walks;
+struct walk;
+
+/* NULL without memory. The engine is borrowed. */
+struct walks *walks_new(uv_loop_t *loop, struct engine *engine);
+/* After the last walk has ended. */
+void walks_close(struct walks *walks);
+uv_loop_t *walks_loop(const struct walks *walks);
+
+/* A finding that counts: current, and of a lookup. */
+struct walk_view {
+    const struct finding *finding;
+    struct key key;
+    struct ruling ruling;
+    struct told told;
+};
+
+struct walk_kind {
+    size_t size; /* of the struct that begins with the walk */
+    /* Counts a finding; what is to be listed goes to walk_say. */
+    void (*take)(struct walk *walk, const struct walk_view *view);
+    /* NULL, or after the last finding: lists a line more; false when there are none. */
+    bool (*list)(struct walk *walk);
+    /* The object that ends the answer, without the lines; NULL without memory. */
+    json_t *(*totals)(struct walk *walk);
+    /* NULL, or frees what the kind has. */
+    void (*fini)(struct walk *walk);
+};
+
+struct walk {
+    const struct walk_kind *kind;
+    struct walks *walks;
+    struct command *command;
+    struct engine *engine;
+    struct share_task task;
+    struct map_walk place;
+    bool all_met, failed; /* failed: no memory */
+    unsigned generation;  /* of the orders */
+    json_t *lines;
+    size_t octets;       /* of `lines`, about */
+    struct arena *arena; /* for the evidence of one finding */
+};
+
+/* A walk of a kind for the command, in place of the one it may have; the rest of its struct is
+ * zero. NULL after a refusal. */
+struct walk *walk_new(struct command *command, const struct walk_kind *kind);
+/* Begins; the command is answered later. */
+void walk_start(struct walk *walk);
+/* The client has got the last part. */
+void walk_go_on(struct walk *walk);
+/* Ends it with a refusal. */
+void walk_refuse(struct walk *walk, const char *why);
+/* Ends the command's walk, if it has one, without an answer. */
+void walk_cancel(struct command *command);
+
+/* Lists a line (a reference taken; NULL: no memory), of about so many octets. */
+void walk_say(struct walk *walk, json_t *take_line, size_t octets);
+
+/* The evidence of a finding, until the next; NULL without memory. */
+const struct evidence *walk_evidence(struct walk *walk, const struct finding *finding);
+/* "OK encrypt", "NOTFOUND", "TEMP reason"; too long ones are not shown. NULL without memory. */
+json_t *walk_answer(const struct told *told);
+size_t walk_answer_octets(const struct told *told);
+/* True when Postfix is told the same. */
+bool walk_same_answer(const struct told *one, const struct told *other);

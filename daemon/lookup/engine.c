@@ -1,0 +1,376 @@
+/*
+ * engine: see engine.h. engine_known is the hot path: for a cached key it costs the key's
+ * normalisation and one map lookup, and allocates nothing. What the orders make of a finding is
+ * kept in it, and asked again only when the orders have changed.
+ */
+#include "daemon/lookup/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/cache/warmup.h"
+
+struct engine {
+    const struct config *config;
+    struct domain_tools tools;
+    const struct orders *orders;
+    struct memory *memory;
+    struct cache *cache; /* the memory's */
+    struct jobs *jobs;
+    struct refresh *refresh;
+    struct warmup *warmup;
+    struct finding *unlisted;  /* for keys that only rules could answer */
+    struct finding *pending;   /* where nobody waits for what is found */
+    struct finding *no_memory; /* when even the key could not be read */
+    struct finding *overload;  /* when there is no room for one more job */
+    struct engine_stats stats;
+};
+
+/* What was withheld before anybody knew whether there was something to withhold. */
+static void on_unattended(void *context, const struct finding *finding)
+{
+    struct engine *engine = context;
+    struct told told;
+
+    engine_look(engine, finding, &told);
+    if (told.outcome.withheld)
+        engine->stats.withheld_by_level[finding->verdict.level]++;
+}
+
+static int make_parts(struct engine *engine, uv_loop_t *loop)
+{
+    const struct config *config = engine->config;
+    int error = memory_new(&engine->memory, loop, config, &engine->tools, engine->orders);
+
+    if (error != 0)
+        return error;
+    engine->cache = memory_cache(engine->memory);
+    engine->jobs = jobs_new(loop, config, &engine->tools, engine->memory);
+    if (engine->jobs != NULL)
+        jobs_set_unattended(engine->jobs, on_unattended, engine);
+    if (engine->jobs != NULL)
+        engine->refresh = refresh_new(loop, config, engine->memory, engine->jobs);
+    if (engine->refresh != NULL)
+        engine->warmup = warmup_new(loop, config, engine->memory);
+    return engine->warmup == NULL ? UV_ENOMEM : 0;
+}
+
+int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
+               const struct domain_tools *tools, const struct orders *orders)
+{
+    struct engine *engine = calloc(1, sizeof *engine);
+    int error;
+
+    if (engine == NULL)
+        return UV_ENOMEM;
+    engine->config = config;
+    engine->tools = *tools;
+    engine->orders = orders;
+    engine->unlisted = finding_standing(VERDICT_NO_OPINION, REASON_KEY);
+    engine->pending = finding_standing(VERDICT_TEMP, REASON_PENDING);
+    engine->no_memory = finding_standing(VERDICT_TEMP, REASON_MEMORY);
+    engine->overload = finding_standing(VERDICT_TEMP, REASON_OVERLOAD);
+    error = make_parts(engine, loop);
+    *out = engine;
+    if (engine->unlisted == NULL || engine->pending == NULL || engine->no_memory == NULL ||
+        engine->overload == NULL)
+        error = UV_ENOMEM;
+    return error;
+}
+
+void engine_close(struct engine *engine)
+{
+    if (engine->warmup != NULL)
+        warmup_close(engine->warmup);
+    if (engine->refresh != NULL)
+        refresh_close(engine->refresh);
+    if (engine->jobs != NULL)
+        jobs_close(engine->jobs);
+    if (engine->memory != NULL)
+        memory_close(engine->memory);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine->jobs != NULL)
+        jobs_free(engine->jobs);
+    if (engine->memory != NULL)
+        memory_free(engine->memory);
+    finding_free(engine->unlisted);
+    finding_free(engine->pending);
+    finding_free(engine->no_memory);
+    finding_free(engine->overload);
+    free(engine);
+}
+
+/* ---- what is told ---- */
+
+struct answer told_answer(const struct told *told, enum answer_form form)
+{
+    static const enum answer_status statuses[] = {
+        [OUTCOME_POLICY] = ANSWER_OK,
+        [OUTCOME_NOTFOUND] = ANSWER_NOTFOUND,
+        [OUTCOME_TEMP] = ANSWER_TEMP,
+    };
+    const struct outcome *outcome = &told->outcome;
+
+    if (outcome->kind == OUTCOME_FOUND)
+        return finding_answer(told->finding, form);
+    return (struct answer){statuses[outcome->kind], outcome->text == NULL ? "" : outcome->text,
+                           outcome->length};
+}
+
+static void count(struct engine *engine, const struct told *told)
+{
+    const struct verdict *found = &told->finding->verdict;
+
+    engine->stats.by_level[told->outcome.level]++;
+    engine->stats.by_outcome[told->outcome.reason]++;
+    if (told->outcome.kind == OUTCOME_FOUND)
+        engine->stats.by_reason[found->reason]++;
+    if (told->outcome.withheld)
+        engine->stats.withheld_by_level[found->level]++;
+}
+
+/* A finding that is not of the cache, or of orders that are no more. */
+static void decide(const struct engine *engine, const struct key *key,
+                   const struct finding *finding, struct told *out)
+{
+    struct ruling ruling;
+
+    out->finding = finding;
+    orders_find(engine->orders, key, &ruling);
+    ruling_decide(&out->outcome, &ruling, &finding->verdict);
+}
+
+void engine_look(const struct engine *engine, const struct finding *finding, struct told *out)
+{
+    struct key key;
+
+    if (finding->generation == orders_generation(engine->orders)) {
+        *out = (struct told){finding, finding->outcome};
+        return;
+    }
+    key_parse(&key, finding->key, finding->key_length, engine->tools.smtp_port);
+    decide(engine, &key, finding, out);
+}
+
+void engine_tell(struct engine *engine, const struct finding *finding, struct told *out)
+{
+    engine_look(engine, finding, out);
+    count(engine, out);
+}
+
+/* ---- what is known ---- */
+
+/* The first question since the orders changed. */
+static void bring_up_to_date(const struct engine *engine, const struct key *key,
+                             struct finding *finding)
+{
+    struct ruling ruling;
+
+    orders_find(engine->orders, key, &ruling);
+    ruling_decide(&finding->outcome, &ruling, &finding->verdict);
+    finding->unwanted = !ruling_wants_lookup(&ruling);
+    finding->generation = orders_generation(engine->orders);
+}
+
+static bool cached(struct engine *engine, const struct key *key, struct told *out)
+{
+    struct finding *finding =
+        cache_use(engine->cache, key->text, key->text_length, clock_monotonic_ms());
+
+    if (finding == NULL)
+        return false;
+    if (finding->generation != orders_generation(engine->orders))
+        bring_up_to_date(engine, key, finding);
+    engine->stats.cache_hits++;
+    *out = (struct told){finding, finding->outcome};
+    return true;
+}
+
+/* By a rule alone, or because nothing could be found out. */
+static bool not_looked_up(struct engine *engine, const struct key *key, struct told *out)
+{
+    struct ruling ruling;
+
+    orders_find(engine->orders, key, &ruling);
+    if (ruling_wants_lookup(&ruling) && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST))
+        return false;
+    engine->stats.not_looked_up++;
+    out->finding = engine->unlisted;
+    ruling_decide(&out->outcome, &ruling, &out->finding->verdict);
+    return true;
+}
+
+static bool early(struct engine *engine, const struct key *key, struct told *out)
+{
+    const struct finding *finding = jobs_early(engine->jobs, key);
+
+    if (finding != NULL)
+        decide(engine, key, finding, out);
+    return finding != NULL;
+}
+
+static bool known(struct engine *engine, const struct key *key, struct told *out)
+{
+    if (key->no_memory) {
+        decide(engine, key, engine->no_memory, out);
+        return true;
+    }
+    return cached(engine, key, out) || not_looked_up(engine, key, out) || early(engine, key, out);
+}
+
+bool engine_known(struct engine *engine, const char *text, size_t length, struct told *out)
+{
+    struct key key;
+
+    engine->stats.lookups++;
+    key_parse(&key, text, length, engine->tools.smtp_port);
+    if (!known(engine, &key, out))
+        return false;
+    count(engine, out);
+    return true;
+}
+
+bool engine_withheld(struct engine *engine, const char *text, size_t length, struct told *out)
+{
+    struct ruling ruling;
+    struct key key;
+
+    key_parse(&key, text, length, engine->tools.smtp_port);
+    orders_find(engine->orders, &key, &ruling);
+    if (key.no_memory || ruling.withheld == WITHHELD_NO)
+        return false;
+    engine->stats.unattended += jobs_look_up(engine->jobs, &key) == 0;
+    out->finding = engine->pending;
+    ruling_decide(&out->outcome, &ruling, &out->finding->verdict);
+    out->outcome.withheld = false; /* on_unattended knows whether there is something to withhold */
+    count(engine, out);
+    return true;
+}
+
+bool engine_wait(struct engine *engine, const char *text, size_t length, struct waiter *waiter,
+                 struct told *out)
+{
+    const struct finding *why_not;
+    struct key key;
+
+    key_parse(&key, text, length, engine->tools.smtp_port);
+    if (key.no_memory) {
+        why_not = engine->no_memory;
+    } else if (jobs_join(engine->jobs, &key, waiter, clock_monotonic_ms()) != 0) {
+        why_not = engine->overload;
+    } else {
+        engine->stats.waits++;
+        return false;
+    }
+    decide(engine, &key, why_not, out);
+    count(engine, out);
+    return true;
+}
+
+/* ---- what is forgotten ---- */
+
+static void forget_addresses(struct engine *engine, const struct ip *ips, size_t count)
+{
+    struct store *store = memory_store(engine->memory);
+
+    if (count > 0)
+        book_forget(engine->tools.book, ips, count);
+    for (size_t i = 0; store != NULL && i < count; i++)
+        store_remove_address(store, &ips[i]);
+}
+
+static void forget_hosts(struct engine *engine, const struct finding *finding)
+{
+    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    const struct evidence *evidence = arena == NULL ? NULL : finding_evidence(finding, arena);
+    struct ip ips[DOMAIN_PROBES_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++)
+        for (size_t j = 0; j < evidence->hosts[i].address_count; j++) {
+            const struct mx_address *address = &evidence->hosts[i].addresses[j];
+
+            if (address->starttls.probed_at == 0 || count == DOMAIN_PROBES_MAX)
+                continue;
+            ips[count++] = address->ip;
+        }
+    forget_addresses(engine, ips, count);
+    arena_free(arena);
+}
+
+bool engine_forget(struct engine *engine, const char *text, size_t length)
+{
+    const struct finding *finding;
+    struct key key;
+
+    key_parse(&key, text, length, engine->tools.smtp_port);
+    finding = memory_peek(engine->memory, &key);
+    if (finding != NULL && engine->tools.book != NULL)
+        forget_hosts(engine, finding);
+    if (engine->tools.sts != NULL && (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) &&
+        key.port == engine->tools.smtp_port)
+        sts_forget(engine->tools.sts, key.name);
+    jobs_forget(engine->jobs, &key);
+    return memory_forget(engine->memory, &key);
+}
+
+bool engine_release(struct engine *engine, const struct key *key)
+{
+    bool released = memory_release(engine->memory, key);
+
+    if (released)
+        jobs_release(engine->jobs, key);
+    return released;
+}
+
+size_t engine_flush(struct engine *engine)
+{
+    jobs_forget(engine->jobs, NULL);
+    return memory_lapse(engine->memory);
+}
+
+void engine_judge_again(struct engine *engine)
+{
+    /* lookups under way may have taken results that are no more */
+    jobs_forget(engine->jobs, NULL);
+    memory_judge_again(engine->memory);
+}
+
+struct memory *engine_memory(struct engine *engine)
+{
+    return engine->memory;
+}
+
+const struct refresh *engine_refresh(const struct engine *engine)
+{
+    return engine->refresh;
+}
+
+const struct orders *engine_orders(const struct engine *engine)
+{
+    return engine->orders;
+}
+
+struct cache *engine_cache(struct engine *engine)
+{
+    return engine->cache;
+}
+
+struct jobs *engine_jobs(struct engine *engine)
+{
+    return engine->jobs;
+}
+
+const struct domain_tools *engine_tools(const struct engine *engine)
+{
+    return &engine->tools;
+}
+
+const struct engine_stats *engine_get_stats(const struct engine *engine)
+{
+    return &engine->stats;
+}

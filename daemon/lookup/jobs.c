@@ -1,0 +1,419 @@
+/*
+ * jobs: see jobs.h. A job's life: asking the store, in line, running, done. A finished job leaves
+ * the map before its waiters are told, because telling one may bring the same question again. A job
+ * still in line that nobody waits for any more is dropped, unless it is unattended.
+ *
+ * Nothing here decides a verdict (policy/decide/verdict.c), tells one (jobs_tell.c) or keeps the time
+ * (jobs_clock.c).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/net/base_domain.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "daemon/lookup/jobs_internal.h"
+
+static void on_starter(uv_timer_t *starter);
+
+/* Somebody in line may have a turn now, or after others had theirs: libuv runs a timer of no time
+ * that is set by a timer at once. */
+static void start_soon(struct jobs *jobs, uint64_t in_ms)
+{
+    if (jobs->fair.waiting > 0 && !uv_is_active((uv_handle_t *)&jobs->starter))
+        uv_timer_start(&jobs->starter, on_starter, in_ms, 0);
+}
+
+void waiter_init(struct waiter *waiter, waiter_deliver deliver)
+{
+    *waiter = (struct waiter){.deliver = deliver};
+    list_init(&waiter->link);
+    list_init(&waiter->due);
+}
+
+void jobs_leave(struct waiter *waiter)
+{
+    list_remove(&waiter->link);
+    list_remove(&waiter->due);
+}
+
+/* ---- a job's end ---- */
+
+void job_end(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+
+    HASH_DEL(jobs->map, job);
+    fair_leave(&jobs->fair, &job->member);
+    list_remove(&job->ending);
+    list_remove(&job->hastening);
+    if (job->recall != NULL) {
+        recall_cancel(job->recall);
+        jobs->recalling--;
+    }
+    job->recall = NULL;
+    jobs->stats.refreshing -= job->refresh;
+    if (!jobs->closing)
+        start_soon(jobs, NEXT_TURN_MS);
+}
+
+void job_free(struct job *job)
+{
+    domain_free(job->lookup);
+    finding_free(job->early);
+    free(job);
+}
+
+/* ---- starting ---- */
+
+static void on_changed(void *context)
+{
+    job_changed(context, clock_monotonic_ms());
+}
+
+static void job_start(struct job *job)
+{
+    const struct domain_request request = {
+        .name = job->key.name,
+        .port = job->key.port,
+        .is_host = job->key.kind == KEY_HOST,
+        .probed_after = job->probed_after,
+    };
+    struct jobs *jobs = job->jobs;
+    int64_t now = clock_monotonic_ms();
+
+    jobs->stats.started++;
+    list_append(&jobs->ending, &job->ending);
+    job->ends_at = now + jobs->config->job_deadline_ms;
+    if (domain_start(&job->lookup, &jobs->tools, &request, on_changed, job) != 0)
+        job->lookup = NULL;
+    if (job->lookup == NULL || domain_evidence(job->lookup)->complete)
+        job_complete(job, now);
+    else if (jobs->ending.next == &job->ending)
+        jobs_clock_set(jobs, now);
+}
+
+static void on_starter(uv_timer_t *starter)
+{
+    struct jobs *jobs = starter->data;
+    struct fair_member *member;
+
+    for (int share = START_SHARE; share > 0; share--) {
+        struct job *job;
+
+        member = fair_next(&jobs->fair);
+        if (member == NULL)
+            return;
+        job = LIST_ELEMENT(member, struct job, member);
+        if (!list_empty(&job->waiters) || job->unattended) {
+            job_start(job);
+        } else {
+            job_end(job);
+            job_free(job);
+        }
+    }
+    start_soon(jobs, NEXT_TURN_MS);
+}
+
+static bool job_line_up(struct job *job)
+{
+    const char *base = base_domain(job->key.name);
+
+    if (!fair_join(&job->jobs->fair, &job->member, base, strlen(base)))
+        return false;
+    start_soon(job->jobs, 0);
+    return true;
+}
+
+/* ---- what is known already ---- */
+
+/* What is held is probed anew, but no more often than it is to be: a TEMP lapses within a minute.
+ */
+static int64_t held_probed_after(const struct job *job, const struct finding *before, int64_t now)
+{
+    int64_t lately = now - job->jobs->config->verdict.hold_probe_min_ms / 2;
+
+    return before->made_at < lately ? before->made_at : lately;
+}
+
+/* Takes what an earlier finding of the key proved; true when it still is the answer. */
+static bool job_begin_with(struct job *job, const struct finding *before, int64_t now)
+{
+    if (before == NULL)
+        return false;
+    job->remembered = before->verdict.remembered;
+    /* what is renewed a little before its end is renewed with all that it rests on */
+    if (job->refresh)
+        job->probed_after = now - job->jobs->config->prober.book.good_ms / 4 * 3;
+    if (before->verdict.reason == REASON_HELD)
+        job->probed_after = held_probed_after(job, before, now);
+    return before->verdict.valid_until > now && before->complete && !job->refresh;
+}
+
+/* The store has the answer: told, and the job is over. */
+static void job_answer_known(struct job *job, const struct finding *known)
+{
+    /* a waiter may have it forgotten, so what is told must not be the cache's own */
+    struct finding *copy = finding_copy(known);
+    struct jobs *jobs = job->jobs;
+    struct list waiters;
+
+    job_end(job);
+    list_take(&waiters, &job->waiters);
+    job_tell_nobody(job, copy);
+    job_tell(jobs, &waiters, copy);
+    finding_free(copy);
+    job_free(job);
+}
+
+static void on_recalled(void *context, bool sure)
+{
+    struct job *job = context;
+    struct jobs *jobs = job->jobs;
+    const struct finding *known = memory_peek(jobs->memory, &job->key);
+    int64_t now = clock_monotonic_ms();
+    struct list waiters;
+
+    job->recall = NULL;
+    jobs->recalling--;
+    job->unasked = !sure;
+    if (job_begin_with(job, known, now) && !job->forgotten) {
+        job_answer_known(job, known);
+        return;
+    }
+    if (job->forgotten) /* what the store said before it heard of that */
+        memory_drop(jobs->memory, &job->key);
+    job_hasten(job, now);
+    if (job_line_up(job))
+        return;
+    job_end(job);
+    list_take(&waiters, &job->waiters);
+    job_tell(jobs, &waiters, NULL);
+    job_free(job);
+}
+
+/* True when the store may know more than the cache does: also of a policy that had to go. */
+static bool must_recall(const struct job *job, const struct finding *before)
+{
+    const struct sts *sts = job->jobs->tools.sts;
+
+    if (before == NULL || before->unasked)
+        return true;
+    return before->verdict.remembered.secure && sts != NULL && !sts_knows(sts, job->key.name);
+}
+
+/* From the cache what is remembered, else from the store; then the job lines up. */
+static int job_begin(struct job *job, int64_t now)
+{
+    struct jobs *jobs = job->jobs;
+    const struct finding *before = memory_peek(jobs->memory, &job->key);
+
+    job_begin_with(job, before, now);
+    if (must_recall(job, before)) {
+        int error = memory_recall(&job->recall, jobs->memory, &job->key, on_recalled, job);
+
+        job->unasked = error != UV_ENOENT;
+        jobs->recalling += error == 0;
+        if (error == 0)
+            return 0;
+    }
+    job_hasten(job, now);
+    return job_line_up(job) ? 0 : UV_ENOMEM;
+}
+
+/* ---- the map ---- */
+
+static struct job *job_find(const struct jobs *jobs, const struct key *key)
+{
+    struct job *job;
+
+    HASH_FIND(hh, jobs->map, key->text, (unsigned)key->text_length, job);
+    return job;
+}
+
+static int job_new(struct job **out, struct jobs *jobs, const struct key *key, bool refresh)
+{
+    struct job *job;
+
+    if (jobs->fair.waiting + jobs->recalling >=
+        (size_t)jobs->config->jobs_max * JOBS_QUEUE_FACTOR) {
+        jobs->stats.overloads++;
+        return UV_ENOBUFS;
+    }
+    job = calloc(1, sizeof *job);
+    if (job == NULL)
+        return UV_ENOMEM;
+    job->jobs = jobs;
+    job->key = *key;
+    job->refresh = job->unattended = refresh;
+    list_init(&job->waiters);
+    list_init(&job->ending);
+    list_init(&job->hastening);
+    HASH_ADD_KEYPTR(hh, jobs->map, job->key.text, (unsigned)job->key.text_length, job);
+    if (!MAP_ADDED(job)) {
+        free(job);
+        return UV_ENOMEM;
+    }
+    jobs->stats.refreshing += refresh;
+    if (job_begin(job, clock_monotonic_ms()) != 0) {
+        job_end(job);
+        job_free(job);
+        return UV_ENOMEM;
+    }
+    *out = job;
+    return 0;
+}
+
+const struct finding *jobs_early(const struct jobs *jobs, const struct key *key)
+{
+    const struct job *job = job_find(jobs, key);
+
+    return job == NULL || job->forgotten ? NULL : job->early;
+}
+
+int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now)
+{
+    struct job *job = job_find(jobs, key);
+    struct list *due;
+
+    if (job == NULL) {
+        int error = job_new(&job, jobs, key, false);
+
+        if (error != 0)
+            return error;
+    }
+    job->asked = true;
+    due = waiter->whole ? &jobs->due_whole : &jobs->due;
+    waiter->job = job;
+    waiter->deadline = now + (waiter->whole ? jobs->config->job_deadline_ms + WHOLE_SLACK_MS
+                                            : jobs->config->answer_deadline_ms);
+    list_append(&job->waiters, &waiter->link);
+    list_append(due, &waiter->due);
+    if (due->next == &waiter->due)
+        jobs_clock_set(jobs, now);
+    return 0;
+}
+
+int jobs_look_up(struct jobs *jobs, const struct key *key)
+{
+    struct job *job = job_find(jobs, key);
+    int error = 0;
+
+    if (job == NULL &&
+        jobs->fair.waiting + jobs->recalling > UNATTENDED_LINE(jobs->config->jobs_max))
+        return UV_ENOBUFS;
+    if (job == NULL)
+        error = job_new(&job, jobs, key, false);
+    if (error == 0)
+        job->asked = job->unattended = true;
+    return error;
+}
+
+void jobs_set_unattended(struct jobs *jobs,
+                         void (*done)(void *context, const struct finding *finding), void *context)
+{
+    jobs->unattended_done = done;
+    jobs->unattended_context = context;
+}
+
+int jobs_refresh(struct jobs *jobs, const struct key *key)
+{
+    struct job *job = job_find(jobs, key);
+
+    return job == NULL ? job_new(&job, jobs, key, true) : 0;
+}
+
+/* What was said early rests on what is not remembered any more. */
+static void drop_early(struct job *job)
+{
+    if (job->settled)
+        return;
+    finding_free(job->early);
+    job->early = NULL;
+}
+
+void jobs_release(struct jobs *jobs, const struct key *key)
+{
+    struct job *job = job_find(jobs, key);
+
+    if (job == NULL)
+        return;
+    remembered_release(&job->remembered);
+    drop_early(job);
+}
+
+void jobs_forget(struct jobs *jobs, const struct key *key)
+{
+    struct job *job = key == NULL ? NULL : job_find(jobs, key), *next;
+
+    if (job != NULL) {
+        job->forgotten = true;
+        job->remembered = (struct remembered){0};
+        drop_early(job);
+    }
+    if (key != NULL)
+        return;
+    HASH_ITER(hh, jobs->map, job, next)
+    {
+        job->forgotten = true;
+    }
+}
+
+/* ---- the whole ---- */
+
+struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
+                      const struct domain_tools *tools, struct memory *memory)
+{
+    struct jobs *jobs = calloc(1, sizeof *jobs);
+
+    if (jobs == NULL)
+        return NULL;
+    jobs->no_memory = finding_standing(VERDICT_TEMP, REASON_MEMORY);
+    if (jobs->no_memory == NULL) {
+        free(jobs);
+        return NULL;
+    }
+    jobs->config = config;
+    jobs->tools = *tools;
+    jobs->memory = memory;
+    fair_init(&jobs->fair, config->jobs_max, config->jobs_suffix_max);
+    list_init(&jobs->due);
+    list_init(&jobs->due_whole);
+    list_init(&jobs->hastening);
+    list_init(&jobs->ending);
+    uv_timer_init(loop, &jobs->clock);
+    jobs->clock.data = jobs;
+    uv_timer_init(loop, &jobs->starter);
+    jobs->starter.data = jobs;
+    return jobs;
+}
+
+void jobs_close(struct jobs *jobs)
+{
+    struct job *job, *next;
+
+    jobs->closing = true;
+    HASH_ITER(hh, jobs->map, job, next)
+    {
+        job_end(job);
+        while (!list_empty(&job->waiters))
+            jobs_leave(LIST_ELEMENT(job->waiters.next, struct waiter, link));
+        job_free(job);
+    }
+    uv_close((uv_handle_t *)&jobs->clock, NULL);
+    uv_close((uv_handle_t *)&jobs->starter, NULL);
+}
+
+void jobs_free(struct jobs *jobs)
+{
+    fair_fini(&jobs->fair);
+    finding_free(jobs->no_memory);
+    free(jobs);
+}
+
+void jobs_get_stats(const struct jobs *jobs, struct jobs_stats *out)
+{
+    *out = jobs->stats;
+    out->running = jobs->fair.running;
+    out->waiting = jobs->fair.waiting + jobs->recalling;
+}

@@ -1,0 +1,163 @@
+/*
+ * jobs_clock: what jobs do when time passes. All waiters of a kind have the same time to wait, and
+ * so have jobs, so lists in order of arrival are in order of deadline, and one timer serves them
+ * all. It does a bounded share at a time: ten thousand deadlines in one millisecond must not stop
+ * the loop.
+ */
+#include "base/clock.h"
+#include "daemon/lookup/jobs_internal.h"
+
+static struct waiter *first_due(const struct list *due)
+{
+    return list_empty(due) ? NULL : LIST_ELEMENT(due->next, struct waiter, due);
+}
+
+static struct job *first_hastening(const struct jobs *jobs)
+{
+    return list_empty(&jobs->hastening) ? NULL
+                                        : LIST_ELEMENT(jobs->hastening.next, struct job, hastening);
+}
+
+static struct job *first_ending(const struct jobs *jobs)
+{
+    return list_empty(&jobs->ending) ? NULL : LIST_ELEMENT(jobs->ending.next, struct job, ending);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void jobs_clock_set(struct jobs *jobs, int64_t now)
+{
+    const struct waiter *normal = first_due(&jobs->due), *whole = first_due(&jobs->due_whole);
+    const struct job *hastening = first_hastening(jobs), *ending = first_ending(jobs);
+    int64_t next = INT64_MAX;
+
+    if (normal != NULL)
+        next = earlier(next, normal->deadline);
+    if (whole != NULL)
+        next = earlier(next, whole->deadline);
+    if (hastening != NULL)
+        next = earlier(next, hastening->hasten_at);
+    if (ending != NULL)
+        next = earlier(next, ending->ends_at);
+    if (next == INT64_MAX)
+        uv_timer_stop(&jobs->clock);
+    else
+        uv_timer_start(&jobs->clock, jobs_clock_fired,
+                       next <= now ? NEXT_TURN_MS : (uint64_t)(next - now), 0);
+}
+
+/* One that waits for the whole has no answer-deadline. */
+static void count_late(struct jobs *jobs, const struct list *late)
+{
+    for (const struct list *link = late->next; link != late; link = link->next)
+        jobs->stats.answer_deadlines += !LIST_ELEMENT(link, const struct waiter, link)->whole;
+}
+
+/* The waiters of a job whose time has come get what is proven so far. */
+static void tell_late(struct job *job, int64_t now)
+{
+    struct jobs *jobs = job->jobs;
+    struct list late;
+    struct finding *finding;
+
+    if (job->lookup != NULL)
+        domain_use_remembered(job->lookup);
+    finding = job_finding(job, now, true);
+    job_select(&late, job, now, false);
+    count_late(jobs, &late);
+    if (job->lookup == NULL && list_empty(&job->waiters) && !job->unattended) {
+        job_end(job);
+        job_free(job);
+    }
+    job_tell(jobs, &late, finding);
+    finding_free(finding);
+}
+
+/* One late job of `due`; false when there is none. */
+static bool clock_tell(const struct list *due, int64_t now)
+{
+    const struct waiter *waiter = first_due(due);
+
+    if (waiter == NULL || waiter->deadline > now)
+        return false;
+    tell_late(waiter->job, now);
+    return true;
+}
+
+/* One job whose waiters need not wait any longer; false when there is none. */
+static bool clock_hasten(struct jobs *jobs, int64_t now)
+{
+    struct job *job = first_hastening(jobs);
+    struct finding *finding;
+
+    if (job == NULL || job->hasten_at > now)
+        return false;
+    list_remove(&job->hastening);
+    if (job->early != NULL)
+        return true;
+    if (job->lookup != NULL)
+        domain_use_remembered(job->lookup);
+    finding = job_finding(job, now, false);
+    if (finding == NULL || !verdict_is_remembered(&finding->verdict)) {
+        finding_free(finding);
+        return true;
+    }
+    finding_free(finding);
+    finding = job_finding(job, now, true); /* what the hosts that answered prove may be more */
+    if (finding == NULL)
+        return true;
+    jobs->stats.remembered++;
+    job_tell_early(job, finding);
+    return true;
+}
+
+/* One job whose time is over; false when there is none. */
+static bool clock_end(struct jobs *jobs, int64_t now)
+{
+    struct job *job = first_ending(jobs);
+
+    if (job == NULL || job->ends_at > now)
+        return false;
+    if (job->lookup != NULL) {
+        jobs->stats.deadlines++;
+        domain_use_remembered(job->lookup);
+        domain_finish(job->lookup);
+    }
+    job_complete(job, now);
+    return true;
+}
+
+void jobs_clock_fired(uv_timer_t *timer)
+{
+    struct jobs *jobs = timer->data;
+    int64_t now = clock_monotonic_ms();
+
+    /* what ends is complete and goes first: its waiters then get the whole of it */
+    for (int share = CLOCK_SHARE; share > 0; share--)
+        if (!clock_end(jobs, now) && !clock_hasten(jobs, now) && !clock_tell(&jobs->due, now) &&
+            !clock_tell(&jobs->due_whole, now))
+            break;
+    jobs_clock_set(jobs, now);
+}
+
+/* True when a lookup that hangs need not leave anybody waiting. */
+static bool may_count(const struct remembered *remembered, int64_t now)
+{
+    return remembered->secure || remembered->proven != VERDICT_NO_OPINION ||
+           remembered->dane_until > now;
+}
+
+void job_hasten(struct job *job, int64_t now)
+{
+    struct jobs *jobs = job->jobs;
+
+    if (!may_count(&job->remembered, now))
+        return;
+    job->hasten_at = now + jobs->config->remembered_deadline_ms;
+    list_append(&jobs->hastening, &job->hastening);
+    if (jobs->hastening.next == &job->hastening)
+        jobs_clock_set(jobs, now);
+}

@@ -1,0 +1,165 @@
+/*
+ * jobs_tell: what a job has found out, for those who wait. A verdict is policy/decide/verdict.c's, asked
+ * again at every change; here is only who gets to hear it when.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "daemon/lookup/jobs_internal.h"
+
+void job_tell(const struct jobs *jobs, struct list *waiters, const struct finding *finding)
+{
+    if (finding == NULL)
+        finding = jobs->no_memory;
+    while (!list_empty(waiters)) {
+        struct waiter *waiter = LIST_ELEMENT(waiters->next, struct waiter, link);
+
+        jobs_leave(waiter);
+        waiter->deliver(waiter, finding);
+    }
+}
+
+void job_tell_nobody(const struct job *job, const struct finding *finding)
+{
+    const struct jobs *jobs = job->jobs;
+
+    if (job->unattended && !job->refresh && finding != NULL && jobs->unattended_done != NULL)
+        jobs->unattended_done(jobs->unattended_context, finding);
+}
+
+/* The evidence of a job that has not started: nothing, but what is remembered of the policy. */
+static const struct evidence *blank_evidence(const struct job *job, struct arena *arena)
+{
+    const struct domain_tools *tools = &job->jobs->tools;
+    struct evidence *evidence = arena_alloc(arena, sizeof *evidence);
+
+    if (evidence == NULL)
+        return NULL;
+    evidence->domain = job->key.name;
+    evidence->port = job->key.port;
+    evidence->mx_ttl = evidence->sts.ttl = UINT32_MAX;
+    if (tools->sts == NULL || job->key.port != tools->smtp_port)
+        evidence->sts.state = STS_NOT_ASKED;
+    else
+        sts_remembered(tools->sts, arena, job->key.name, &evidence->sts);
+    return evidence;
+}
+
+/* Of a job in line: what is remembered, else that there are too many before it. */
+static struct finding *unstarted_finding(const struct job *job, int64_t now)
+{
+    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    const struct evidence *evidence = arena == NULL ? NULL : blank_evidence(job, arena);
+    struct finding *finding = NULL;
+    struct verdict verdict;
+
+    if (evidence != NULL) {
+        verdict_decide(&verdict, evidence, &job->remembered, &job->jobs->config->verdict, now);
+        if (!verdict_is_remembered(&verdict)) {
+            verdict_without_evidence(&verdict, VERDICT_TEMP, REASON_OVERLOAD, now);
+            evidence = NULL;
+        }
+        finding = finding_new(&job->key, &verdict, evidence, now);
+    }
+    arena_free(arena);
+    return finding;
+}
+
+struct finding *job_finding(const struct job *job, int64_t now, bool at_deadline)
+{
+    const struct evidence *evidence;
+    struct verdict verdict;
+
+    if (job->lookup == NULL)
+        return unstarted_finding(job, now);
+    evidence = domain_evidence(job->lookup);
+    if (at_deadline)
+        verdict_decide_at_deadline(&verdict, evidence, &job->remembered,
+                                   &job->jobs->config->verdict, now);
+    else
+        verdict_decide(&verdict, evidence, &job->remembered, &job->jobs->config->verdict, now);
+    return finding_new(&job->key, &verdict, evidence, now);
+}
+
+void job_select(struct list *out, struct job *job, int64_t now, bool early)
+{
+    struct list rest;
+
+    list_init(out);
+    list_init(&rest);
+    while (!list_empty(&job->waiters)) {
+        struct waiter *waiter = LIST_ELEMENT(job->waiters.next, struct waiter, link);
+        bool taken = early ? !waiter->whole : waiter->deadline <= now;
+
+        list_remove(&waiter->link);
+        list_append(taken ? out : &rest, &waiter->link);
+    }
+    list_take(&job->waiters, &rest);
+}
+
+/* The store was asked meanwhile: what it knew is in the cache. */
+static void job_catch_up(struct job *job)
+{
+    const struct finding *known = memory_peek(job->jobs->memory, &job->key);
+
+    if (!job->unasked || known == NULL || known->unasked)
+        return;
+    job->remembered = known->verdict.remembered;
+    job->unasked = false;
+}
+
+void job_complete(struct job *job, int64_t now)
+{
+    struct jobs *jobs = job->jobs;
+    struct finding *finding, *told = NULL;
+    struct keeping keeping;
+    struct list waiters;
+    bool kept;
+
+    job_catch_up(job);
+    finding = job_finding(job, now, false);
+    kept = finding != NULL && job->lookup != NULL && !job->forgotten;
+    keeping = (struct keeping){.by_refresh = !job->asked, .unasked = job->unasked};
+    job_end(job);
+    list_take(&waiters, &job->waiters);
+    job_tell_nobody(job, finding);
+    /* a waiter may flush the cache, so what is told must not be the cache's own */
+    if (!kept)
+        told = finding;
+    else if (!list_empty(&waiters))
+        told = finding_copy(finding);
+    if (kept)
+        memory_keep(jobs->memory, finding, keeping);
+    job_tell(jobs, &waiters, told);
+    finding_free(told);
+    job_free(job);
+}
+
+void job_tell_early(struct job *job, struct finding *take)
+{
+    struct list waiters;
+
+    finding_free(job->early);
+    job->early = take;
+    job_select(&waiters, job, 0, true);
+    job_tell(job->jobs, &waiters, job->early);
+}
+
+void job_changed(struct job *job, int64_t now)
+{
+    struct verdict verdict;
+
+    if (domain_evidence(job->lookup)->complete) {
+        job_complete(job, now);
+        return;
+    }
+    if (job->settled)
+        return;
+    verdict_decide(&verdict, domain_evidence(job->lookup), &job->remembered,
+                   &job->jobs->config->verdict, now);
+    if (!verdict.settled)
+        return;
+    job->settled = true;
+    job->jobs->stats.early++;
+    job_tell_early(job, job_finding(job, now, false));
+}

@@ -1,0 +1,185 @@
+/*
+ * refresh: see refresh.h. The cache knows what is due next; a timer waits for it. When more is due
+ * than the rate allows, the timer runs in steps of STEP_MS with a share each.
+ *
+ * Used lately means: since it was looked up last, or within refresh-idle, but not longer ago than
+ * eight of its lives and a quarter of an hour: a domain with a TTL of a minute that got one mail a
+ * day is not looked up a thousand times for it. What gives no opinion, or lives for less than
+ * half of ttl-min (a TTL of 0, the end of a max_age), must have been asked for again, and a TEMP is
+ * never refreshed: whoever makes us ask once must not make us ask for ever.
+ */
+#include "daemon/lookup/refresh.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define STEP_MS       100
+#define IN_FLIGHT_MAX 200
+#define LIVES         8
+#define IDLE_MIN_MS   (INT64_C(900) * 1000)
+/* After the job's deadline, when a lookup came to nothing. */
+#define AGAIN_MS (INT64_C(60) * 1000)
+/* Findings looked at in one turn, most of which lapse. */
+#define TURN_SHARE 200
+
+struct refresh {
+    const struct config *config;
+    struct memory *memory;
+    struct jobs *jobs;
+    uv_timer_t timer;
+    int64_t planned_at; /* when the timer fires; INT64_MAX: it does not */
+    int64_t credit_at;  /* when `credit` was counted */
+    int64_t credit;     /* thousandths of a lookup */
+    struct refresh_stats stats;
+};
+
+static void on_timer(uv_timer_t *timer);
+
+static void plan(struct refresh *refresh, int64_t at, int64_t now)
+{
+    refresh->planned_at = at;
+    uv_timer_start(&refresh->timer, on_timer, at > now ? (uint64_t)(at - now) : 1, 0);
+}
+
+static void on_due(void *context, int64_t at)
+{
+    struct refresh *refresh = context;
+
+    if (at < refresh->planned_at)
+        plan(refresh, at, clock_monotonic_ms());
+}
+
+/* ---- which ---- */
+
+static int64_t idle_allowed_ms(const struct config *config, const struct finding *finding)
+{
+    int64_t lives = (finding->verdict.valid_until - finding->made_at) * LIVES;
+
+    if (lives < IDLE_MIN_MS)
+        lives = IDLE_MIN_MS;
+    return lives < config->refresh_idle_ms ? lives : config->refresh_idle_ms;
+}
+
+static bool is_wanted(const struct config *config, const struct finding *finding, int64_t now)
+{
+    if (finding->unwanted)
+        return false;
+    if (finding->verdict.reason == REASON_HELD)
+        return true;
+    if (config->refresh_idle_ms == 0 || finding->evidence_length == 0 ||
+        finding->verdict.level == VERDICT_TEMP)
+        return false;
+    if (finding->used_at > finding->made_at)
+        return true;
+    if (finding->verdict.valid_until - finding->made_at < config->verdict.ttl_min_ms / 2)
+        return false;
+    return !finding->negative && now - finding->used_at <= idle_allowed_ms(config, finding);
+}
+
+/* ---- when ---- */
+
+static void count_credit(struct refresh *refresh, int64_t now)
+{
+    int64_t rate = refresh->config->refresh_rate;
+
+    refresh->credit += (now - refresh->credit_at) * rate;
+    if (refresh->credit > STEP_MS * rate + 1000)
+        refresh->credit = STEP_MS * rate + 1000;
+    refresh->credit_at = now;
+}
+
+/* The finding stays where it is in time, for the day that somebody asks; it is due no more. */
+static void let_lapse(struct refresh *refresh, struct finding *finding)
+{
+    refresh->stats.lapsed++;
+    cache_schedule(memory_cache(refresh->memory), finding, INT64_MAX);
+}
+
+static void renew(struct refresh *refresh, struct finding *finding, int64_t now)
+{
+    struct key key;
+
+    refresh->credit -= 1000;
+    refresh->stats.lag_ms = now - finding->due.at;
+    key_parse(&key, finding->key, finding->key_length, refresh->config->prober.smtp_port);
+    /* due again in case the lookup comes to nothing */
+    cache_schedule(memory_cache(refresh->memory), finding,
+                   now + refresh->config->job_deadline_ms + AGAIN_MS);
+    if (jobs_refresh(refresh->jobs, &key) == 0)
+        refresh->stats.started++;
+}
+
+static bool has_room(const struct refresh *refresh)
+{
+    struct jobs_stats jobs;
+
+    jobs_get_stats(refresh->jobs, &jobs);
+    return refresh->credit >= 1000 && jobs.refreshing < IN_FLIGHT_MAX;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct refresh *refresh = timer->data;
+    struct cache *cache = memory_cache(refresh->memory);
+    int64_t now = clock_monotonic_ms();
+    struct finding *finding = NULL;
+
+    count_credit(refresh, now);
+    for (int share = TURN_SHARE; share > 0; share--) {
+        finding = cache_due(cache);
+        if (finding == NULL || finding->due.at > now)
+            break;
+        if (!is_wanted(refresh->config, finding, now))
+            let_lapse(refresh, finding);
+        else if (has_room(refresh))
+            renew(refresh, finding, now);
+        else
+            break;
+    }
+    finding = cache_due(cache);
+    refresh->planned_at = INT64_MAX;
+    if (finding != NULL && finding->due.at != INT64_MAX)
+        plan(refresh, finding->due.at > now ? finding->due.at : now + STEP_MS, now);
+}
+
+/* ---- life ---- */
+
+struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct memory *memory,
+                            struct jobs *jobs)
+{
+    struct refresh *refresh = calloc(1, sizeof *refresh);
+
+    if (refresh == NULL)
+        return NULL;
+    refresh->config = config;
+    refresh->memory = memory;
+    refresh->jobs = jobs;
+    refresh->planned_at = INT64_MAX;
+    refresh->credit_at = clock_monotonic_ms();
+    uv_timer_init(loop, &refresh->timer);
+    refresh->timer.data = refresh;
+    memory_set_due(memory, on_due, refresh);
+    return refresh;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void refresh_close(struct refresh *refresh)
+{
+    memory_set_due(refresh->memory, NULL, NULL);
+    uv_close((uv_handle_t *)&refresh->timer, on_closed);
+}
+
+void refresh_get_stats(const struct refresh *refresh, struct refresh_stats *out)
+{
+    const struct finding *due = cache_due(memory_cache(refresh->memory));
+    int64_t now = clock_monotonic_ms();
+
+    *out = refresh->stats;
+    out->overdue_ms = due != NULL && due->due.at < now ? now - due->due.at : 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * refresh: what was asked for lately is looked up again before it ends, so that nobody waits for
+ * it; what was not is left to lapse. At most so many lookups a second, so that neither a restart
+ * nor a popular TTL becomes a storm. Held next-hops are always looked up again.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "daemon/lookup/jobs.h"
+#include "daemon/cache/memory.h"
+
+struct refresh_stats {
+    uint64_t started, lapsed;
+    int64_t lag_ms;     /* how late the last one was */
+    int64_t overdue_ms; /* how late the one is that should have been first by now; else 0 */
+};
+
+struct refresh;
+
+/* NULL without memory. Everything is borrowed. */
+struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct memory *memory,
+                            struct jobs *jobs);
+/* Frees itself when its handle is closed. */
+void refresh_close(struct refresh *refresh);
+void refresh_get_stats(const struct refresh *refresh, struct refresh_stats *out);

@@ -1,0 +1,20 @@
+/*
+ * metrics: Prometheus text on an HTTP listener of its own (`metrics-listen`). Reads the others'
+ * counters when it is asked, and keeps none.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "daemon/config/config.h"
+#include "daemon/lookup/engine.h"
+#include "daemon/serve/server.h"
+
+struct metrics;
+
+/* 0 with *out, NULL when `metrics-listen` is empty; or -1 after a log line. Everything is borrowed.
+ */
+int metrics_new(struct metrics **out, uv_loop_t *loop, const struct config *config,
+                struct engine *engine, struct server *server);
+/* Closes everything; frees itself when all handles are closed. NULL is fine. */
+void metrics_close(struct metrics *metrics);

@@ -1,0 +1,65 @@
+/* metrics_gather: see metrics_gather.h. Cannot fail; asks everybody and changes nothing. */
+#include "daemon/metrics/metrics_gather.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log/log.h"
+
+static void gather_server(struct metrics_numbers *out, const struct server *server)
+{
+    server_get_stats(server, &out->server);
+    out->started_at_s = out->server.started_at_s;
+    out->answers[METRICS_AT_ONCE] = out->server.at_once;
+    out->answers[METRICS_AFTER_LOOKUP] = out->server.after_lookup;
+    out->closed[METRICS_YIELDED] = out->server.yielded;
+    out->closed[METRICS_TIMED_OUT] = out->server.timed_out;
+    out->closed[METRICS_NOT_PROTOCOL] = out->server.refused_protocol;
+}
+
+static void gather_tools(struct metrics_numbers *out, const struct domain_tools *tools)
+{
+    dns_get_stats(tools->dns, &out->dns);
+    if (tools->sts != NULL)
+        sts_get_stats(tools->sts, &out->sts);
+    if (tools->book != NULL)
+        book_get_stats(tools->book, &out->book);
+}
+
+static void gather_memory(struct metrics_numbers *out, struct engine *engine)
+{
+    struct memory *memory = engine_memory(engine);
+    const struct store *store = memory_store(memory);
+
+    memory_get_stats(memory, &out->memory);
+    out->has_store = store != NULL;
+    if (store != NULL)
+        store_get_stats(store, &out->store);
+    out->store.pending += out->memory.noting;
+}
+
+static void gather_orders(struct metrics_numbers *out, const struct orders *orders)
+{
+    const struct ruling_options *options = orders_options(orders);
+    const struct rules *rules = orders_rules(orders);
+
+    out->mode[options->monitor ? METRICS_MONITOR : METRICS_ENFORCE] = true;
+    out->rollout = options->rollout;
+    out->rules = rules != NULL ? rules_count(rules) : 0;
+}
+
+void metrics_gather(struct metrics_numbers *out, struct engine *engine, const struct server *server)
+{
+    memset(out, 0, sizeof *out);
+    out->build[0] = 1;
+    out->log_lost = log_lines_lost();
+    out->engine = *engine_get_stats(engine);
+    out->cache_misses = out->engine.lookups - out->engine.cache_hits - out->engine.not_looked_up;
+    cache_get_stats(engine_cache(engine), &out->cache);
+    jobs_get_stats(engine_jobs(engine), &out->jobs);
+    refresh_get_stats(engine_refresh(engine), &out->refresh);
+    gather_orders(out, engine_orders(engine));
+    gather_server(out, server);
+    gather_tools(out, engine_tools(engine));
+    gather_memory(out, engine);
+}

@@ -1,0 +1,178 @@
+/*
+ * reload: see reload.h. One reading at a time; who asks during one waits for the next, because what
+ * was read already may be older than the question.
+ */
+#include "daemon/rules/reload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/log/log.h"
+#include "probe/tls/tls.h"
+
+struct reload {
+    const struct config *running;
+    struct orders *orders;
+    uv_loop_t *loop;
+    void (*also)(void *context); /* NULL: nothing */
+    void *also_context;
+    uv_work_t work;
+    struct list now, next; /* waiters of this reading and of the one after it */
+    bool reading, again, closing;
+    bool had_rules; /* when this reading began */
+    /* the thread's, while it reads */
+    struct config fresh;
+    struct rules *rules;
+    bool refused;
+    char error[CONFIG_ERROR_MAX];
+};
+
+void reload_waiter_init(struct reload_waiter *waiter)
+{
+    waiter->done = NULL;
+    list_init(&waiter->link);
+}
+
+void reload_set_also(struct reload *reload, void (*also)(void *context), void *context)
+{
+    reload->also = also;
+    reload->also_context = context;
+}
+
+void reload_leave(struct reload_waiter *waiter)
+{
+    list_remove(&waiter->link);
+}
+
+/* A file that need not be there, but was: it may be just being replaced, and to lose all rules
+ * would open what they close. Who wants none says so. */
+static bool is_lost(struct reload *reload)
+{
+    if (reload->rules != NULL || !reload->had_rules)
+        return false;
+    snprintf(reload->error, sizeof reload->error,
+             "%s: there are rules in force, and the file is gone: leave it empty to have none",
+             reload->fresh.rules_path);
+    return true;
+}
+
+static void read_on_thread(struct reload *reload)
+{
+    const struct config_source *source = &reload->running->source;
+
+    reload->rules = NULL;
+    reload->refused = config_load(&reload->fresh, source->path, source->overrides,
+                                  source->override_count, reload->error) != 0;
+    if (reload->refused)
+        return;
+    /* what needs a restart is as it was until then, for rules too */
+    reload->fresh.prober.smtp_port = reload->running->prober.smtp_port;
+    reload->refused =
+        config_read_rules(&reload->rules, &reload->fresh, reload->error) != 0 || is_lost(reload);
+}
+
+static void read_files(uv_work_t *work)
+{
+    read_on_thread(work->data);
+    tls_thread_end(); /* the configuration's ciphers were held against OpenSSL */
+}
+
+static void bring_in_force(struct reload *reload, struct reload_result *result)
+{
+    const char *key;
+    size_t at = 0;
+
+    result->rules = reload->rules == NULL ? 0 : rules_count(reload->rules);
+    orders_replace(reload->orders, reload->rules, &reload->fresh.ruling);
+    log_set_level(reload->fresh.log_level);
+    log_event(LOG_LEVEL_INFO, "reloaded", "rules", LOG_NUM(result->rules), NULL);
+    while ((key = config_next_fixed_change(reload->running, &reload->fresh, &at)) != NULL) {
+        result->fixed[result->fixed_count++] = key;
+        log_event(LOG_LEVEL_WARNING, "needs-restart", "key", key, NULL);
+    }
+}
+
+static void tell(struct list *waiters, const struct reload_result *result)
+{
+    while (!list_empty(waiters)) {
+        struct reload_waiter *waiter = LIST_ELEMENT(waiters->next, struct reload_waiter, link);
+
+        reload_leave(waiter);
+        waiter->done(waiter, result);
+    }
+}
+
+static void read_now(struct reload *reload);
+
+static void on_read(uv_work_t *work, int status)
+{
+    struct reload *reload = work->data;
+    struct reload_result result = {0};
+
+    (void)status;
+    if (reload->refused) {
+        result.error = reload->error;
+        if (!reload->closing)
+            log_event(LOG_LEVEL_ERROR, "reload-refused", "why", reload->error, "effect",
+                      "everything is as before", NULL);
+    } else if (reload->closing) {
+        rules_free(reload->rules);
+    } else {
+        bring_in_force(reload, &result);
+        if (reload->also != NULL)
+            reload->also(reload->also_context);
+    }
+    if (!reload->closing)
+        tell(&reload->now, &result); /* one of them may ask for the next reading */
+    config_fini(&reload->fresh);
+    reload->reading = false;
+    if (reload->closing)
+        free(reload);
+    else if (reload->again)
+        read_now(reload);
+}
+
+static void read_now(struct reload *reload)
+{
+    reload->again = false;
+    list_take(&reload->now, &reload->next);
+    reload->reading = true;
+    reload->had_rules = orders_has_rules(reload->orders);
+    reload->work.data = reload;
+    CHECK(uv_queue_work(reload->loop, &reload->work, read_files, on_read) == 0);
+}
+
+void reload_start(struct reload *reload, struct reload_waiter *waiter, reload_done done)
+{
+    if (waiter != NULL) {
+        waiter->done = done;
+        list_append(&reload->next, &waiter->link);
+    }
+    reload->again = true;
+    if (!reload->reading)
+        read_now(reload);
+}
+
+struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct orders *orders)
+{
+    struct reload *reload = calloc(1, sizeof *reload);
+
+    if (reload == NULL)
+        return NULL;
+    reload->loop = loop;
+    reload->running = config;
+    reload->orders = orders;
+    list_init(&reload->now);
+    list_init(&reload->next);
+    return reload;
+}
+
+void reload_close(struct reload *reload)
+{
+    if (reload == NULL)
+        return;
+    reload->closing = true;
+    if (!reload->reading)
+        free(reload);
+}

@@ -1,0 +1,43 @@
+/*
+ * reload: reads the configuration and the rules again while the daemon serves, on another thread,
+ * and brings in force what may change. What is wrong leaves everything as it was.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "base/list.h"
+#include "daemon/config/config.h"
+#include "daemon/rules/orders.h"
+
+struct reload;
+struct reload_waiter;
+
+struct reload_result {
+    const char *error; /* NULL: it is in force */
+    size_t rules;
+    /* keys whose new value a restart would bring in force */
+    const char *fixed[CONFIG_KEYS];
+    size_t fixed_count;
+};
+
+/* `result` is borrowed until the callback returns. */
+typedef void (*reload_done)(struct reload_waiter *waiter, const struct reload_result *result);
+
+struct reload_waiter {
+    reload_done done;
+    struct list link; /* private */
+};
+
+void reload_waiter_init(struct reload_waiter *waiter);
+
+/* NULL without memory. Everything is borrowed; `config` is what the daemon runs with. */
+struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct orders *orders);
+/* `also` is called whenever what the files say has been brought in force. */
+void reload_set_also(struct reload *reload, void (*also)(void *context), void *context);
+/* No callback comes any more; frees itself when the thread is done. NULL is fine. */
+void reload_close(struct reload *reload);
+/* Reads what the files say now or later. The waiter (may be NULL) is told exactly once, later,
+ * unless reload_leave comes first. */
+void reload_start(struct reload *reload, struct reload_waiter *waiter, reload_done done);
+void reload_leave(struct reload_waiter *waiter);

@@ -1,0 +1,20 @@
+/*
+ * privileges: root is left behind once the sockets are open, and what is never needed afterwards is
+ * given up for good.
+ */
+#pragma once
+
+#include "daemon/config/config.h"
+
+#define PRIVILEGES_ERROR_MAX 512
+
+/* When this is root: becomes config->user with its groups. 0, or -1 with what to change. Call
+ * before any thread is made. */
+int privileges_drop(const struct config *config, char error[PRIVILEGES_ERROR_MAX]);
+/*
+ * With `sandbox`: no_new_privs, no capabilities, a seccomp filter against what no mail policy
+ * daemon does (programs, mounts, tracing, modules, ...), and Landlock, where the kernel has it:
+ * writing only where the store is. Logs what it has done, and warns of what the kernel lacks. Call
+ * before any thread is made. 0, or -1 with what to change.
+ */
+int privileges_lock_down(const struct config *config, char error[PRIVILEGES_ERROR_MAX]);

@@ -1,0 +1,471 @@
+/*
+ * conn: requests in, replies out, in order; see conn.h.
+ *
+ * A reply that is known at once and has nothing before it goes straight to `out`: for a cached key
+ * a request costs one read, one lookup, one write, and no allocation. Any other request becomes a
+ * `struct pending` in line.
+ */
+#include "daemon/serve/conn.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log/log.h"
+
+struct pending {
+    struct waiter waiter;
+    struct conn *conn;
+    struct list link;
+    enum answer_form form;
+    int64_t arrived_ns;
+    bool done;
+    bool waited; /* for a lookup */
+    struct buf reply;
+};
+
+/* ---- closing ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct conn *conn = handle->data;
+    struct server *server = conn->server;
+
+    buf_fini(&conn->in);
+    buf_fini(&conn->out);
+    buf_fini(&conn->sending);
+    free(conn);
+    server_conn_closed(server);
+}
+
+static void pending_free(struct pending *pending)
+{
+    jobs_leave(&pending->waiter);
+    list_remove(&pending->link);
+    pending->conn->pending_count--;
+    pending->conn->held -= pending->reply.length;
+    buf_fini(&pending->reply);
+    free(pending);
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn->closing)
+        return;
+    conn->closing = true;
+    while (!list_empty(&conn->pending))
+        pending_free(LIST_ELEMENT(conn->pending.next, struct pending, link));
+    list_remove(&conn->link);
+    list_remove(&conn->starved);
+    conn->server->stats.connections--;
+    uv_close(&conn->uv.handle, on_closed);
+}
+
+bool conn_idle(const struct conn *conn)
+{
+    return conn->pending_count == 0 && !conn->writing;
+}
+
+/* ---- writing ---- */
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct conn *conn = write->data;
+
+    conn->writing = false;
+    buf_clear(&conn->sending);
+    if (conn->closing)
+        return;
+    if (status != 0) {
+        conn_close(conn);
+        return;
+    }
+    conn->active_at = uv_now(conn->server->loop);
+    conn_process(conn);
+}
+
+/* Hands what the kernel did not take to libuv, which keeps it until it is written. */
+static void write_rest(struct conn *conn)
+{
+    struct buf swap = conn->sending;
+    uv_buf_t data;
+
+    conn->sending = conn->out;
+    conn->out = swap;
+    conn->writing = true;
+    conn->write.data = conn;
+    data = uv_buf_init(conn->sending.data, (unsigned)conn->sending.length);
+    if (uv_write(&conn->write, &conn->uv.stream, &data, 1, on_written) != 0) {
+        conn->writing = false;
+        conn_close(conn);
+    }
+}
+
+/* What was known at once is with the kernel, or with libuv for it. */
+static void count_sent(struct conn *conn)
+{
+    histogram_add(&conn->server->stats.at_once, clock_monotonic_ns() - conn->unsent_ns,
+                  conn->unsent);
+    conn->unsent = 0;
+}
+
+static void conn_flush(struct conn *conn)
+{
+    uv_buf_t data;
+    int written;
+
+    if (conn->closing || conn->writing || conn->out.length == 0)
+        return;
+    data = uv_buf_init(conn->out.data, (unsigned)conn->out.length);
+    written = uv_try_write(&conn->uv.stream, &data, 1);
+    if (written < 0 && written != UV_EAGAIN) {
+        conn_close(conn);
+        return;
+    }
+    if (written > 0)
+        buf_consume(&conn->out, (size_t)written);
+    if (conn->unsent > 0)
+        count_sent(conn);
+    if (conn->out.length > 0)
+        write_rest(conn);
+}
+
+/* ---- answering ---- */
+
+static void count_collected(const struct pending *pending, int64_t now_ns)
+{
+    struct server_stats *stats = &pending->conn->server->stats;
+
+    histogram_add(pending->waited ? &stats->after_lookup : &stats->at_once,
+                  now_ns - pending->arrived_ns, 1);
+}
+
+/* Moves finished replies from the head of the line to the output, which is flushed next. */
+static void conn_collect(struct conn *conn)
+{
+    int64_t now_ns = 0;
+
+    while (!list_empty(&conn->pending) && conn->out.length < SERVER_OUTPUT_MAX) {
+        struct pending *pending = LIST_ELEMENT(conn->pending.next, struct pending, link);
+
+        if (!pending->done)
+            return;
+        buf_add(&conn->out, pending->reply.data, pending->reply.length);
+        if (now_ns == 0)
+            now_ns = clock_monotonic_ns();
+        count_collected(pending, now_ns);
+        pending_free(pending);
+    }
+}
+
+/* After a reply was written to `place`. Without memory for it Postfix asks again, elsewhere. */
+static void placed(struct conn *conn, const struct buf *place)
+{
+    if (place == &conn->out && conn->unsent++ == 0)
+        conn->unsent_ns = conn->read_ns;
+    if (place != NULL && place != &conn->out)
+        conn->held += place->length;
+    if (place == NULL || place->failed)
+        conn_close(conn);
+}
+
+static void on_deliver(struct waiter *waiter, const struct finding *finding)
+{
+    struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
+    struct conn *conn = pending->conn;
+    struct answer answer;
+    struct told told;
+
+    engine_tell(conn->server->engine, finding, &told);
+    answer = told_answer(&told, pending->form);
+    pending->done = pending->waited = true;
+    conn->protocol->reply(&pending->reply, &answer);
+    placed(conn, &pending->reply);
+    conn_process(conn);
+}
+
+/* Names of maps whose users have Postfix 3.10 or later: POSTFIX.md, TLSRPT. */
+static enum answer_form form_of(const struct conn *conn, const struct request *request)
+{
+    static const char *const names[] = {"tlsrpt", "QUERYwithTLSRPT"};
+
+    if (conn->protocol == &tcp_table_protocol)
+        return FORM_TCP_TABLE;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (request->map_length == strlen(names[i]) &&
+            memcmp(request->map, names[i], request->map_length) == 0)
+            return FORM_TLSRPT;
+    return FORM_PLAIN;
+}
+
+static struct pending *pending_new(struct conn *conn)
+{
+    struct pending *pending = calloc(1, sizeof *pending);
+
+    if (pending == NULL)
+        return NULL;
+    pending->conn = conn;
+    pending->arrived_ns = conn->read_ns;
+    waiter_init(&pending->waiter, on_deliver);
+    buf_init(&pending->reply, RENDER_SOCKETMAP_MAX + 64);
+    list_append(&conn->pending, &pending->link);
+    conn->pending_count++;
+    return pending;
+}
+
+/* Where the reply to the request being taken goes; NULL without memory. */
+static struct buf *reply_place(struct conn *conn)
+{
+    struct pending *pending;
+
+    if (list_empty(&conn->pending))
+        return &conn->out;
+    pending = pending_new(conn);
+    if (pending == NULL)
+        return NULL;
+    pending->done = true;
+    return &pending->reply;
+}
+
+static void wait_for_turn(struct conn *conn)
+{
+    list_append(&conn->server->starved, &conn->starved);
+    server_want_turn(conn->server);
+}
+
+/* libuv reads up to 2 MB of requests from one client before it looks at the next: a client that
+ * sends faster than we answer must not keep the loop. */
+static bool has_turn(struct conn *conn)
+{
+    uint64_t now = uv_now(conn->server->loop);
+
+    if (conn->turn_at != now) {
+        conn->turn_at = now;
+        conn->turn_taken = 0;
+    }
+    if (conn->turn_taken++ < SERVER_TURN_MAX)
+        return true;
+    wait_for_turn(conn);
+    return false;
+}
+
+/* Replies at once. */
+static void reply_told(struct conn *conn, const struct told *told, enum answer_form form)
+{
+    struct buf *place = reply_place(conn);
+
+    if (place != NULL) {
+        struct answer answer = told_answer(told, form);
+
+        conn->protocol->reply(place, &answer);
+    }
+    placed(conn, place);
+}
+
+/* Joins the lookup. False when the request has to wait for another turn of the loop: it is not
+ * taken. */
+static bool take_unknown(struct conn *conn, const struct request *request, enum answer_form form)
+{
+    struct pending *pending;
+    struct answer answer;
+    struct told told;
+
+    if (!server_lookup_share(conn->server)) {
+        wait_for_turn(conn);
+        return false;
+    }
+    if (engine_withheld(conn->server->engine, request->key, request->key_length, &told)) {
+        reply_told(conn, &told, form);
+        return true;
+    }
+    pending = pending_new(conn);
+    if (pending == NULL) {
+        conn_close(conn);
+        return true;
+    }
+    pending->form = form;
+    if (!engine_wait(conn->server->engine, request->key, request->key_length, &pending->waiter,
+                     &told))
+        return true;
+    answer = told_answer(&told, form);
+    pending->done = true;
+    conn->protocol->reply(&pending->reply, &answer);
+    placed(conn, &pending->reply);
+    return true;
+}
+
+/* False as take_unknown. */
+static bool take_request(struct conn *conn, const struct request *request)
+{
+    enum answer_form form = form_of(conn, request);
+    struct told told;
+
+    conn->asked = true;
+    if (!engine_known(conn->server->engine, request->key, request->key_length, &told))
+        return take_unknown(conn, request, form);
+    reply_told(conn, &told, form);
+    return true;
+}
+
+static void take_malformed(struct conn *conn)
+{
+    struct buf *place = reply_place(conn);
+
+    if (place != NULL)
+        conn->protocol->reply_malformed(place);
+    placed(conn, place);
+}
+
+/* ---- reading ---- */
+
+static bool conn_full(const struct conn *conn)
+{
+    return conn->closing || !list_empty(&conn->starved) ||
+           conn->pending_count >= SERVER_PENDING_MAX ||
+           conn->out.length + conn->sending.length + conn->held >= SERVER_OUTPUT_MAX;
+}
+
+/* Takes whole requests from the front of `data`; gives the octets taken. */
+static size_t take_requests(struct conn *conn, const char *data, size_t length)
+{
+    size_t taken = 0;
+
+    while (taken < length && !conn_full(conn) && has_turn(conn)) {
+        struct request request;
+        size_t used = 0;
+        enum parse_status status = conn->protocol->parse(data + taken, length - taken, &used,
+                                                         conn->server->decoded, &request);
+
+        if (status == PARSE_MORE)
+            break;
+        if (status == PARSE_CLOSE) {
+            conn->server->stats.refused_protocol++;
+            log_event(LOG_LEVEL_INFO, "not-the-protocol", "action", "closed", NULL);
+            conn_close(conn);
+            break;
+        }
+        if (status == PARSE_MALFORMED)
+            take_malformed(conn);
+        else if (!take_request(conn, &request))
+            break;
+        taken += used;
+    }
+    return taken;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct conn *conn = handle->data;
+
+    (void)suggested;
+    *out = uv_buf_init(conn->server->read_buffer, CONN_READ_SIZE);
+}
+
+/* True when nobody is left to read a reply. A TCP client that is gone cannot be told from one that
+ * has only ended its requests: the first reply finds out. */
+static bool peer_gone(const struct conn *conn)
+{
+    struct pollfd poll_fd = {.fd = -1};
+
+    return uv_fileno(&conn->uv.handle, &poll_fd.fd) != 0 || poll(&poll_fd, 1, 0) < 0 ||
+           (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct conn *conn = stream->data;
+    size_t taken = 0;
+
+    if (length == 0)
+        return;
+    if (length == UV_EOF && !peer_gone(conn)) {
+        conn->ended = true;
+        conn->reading = false;
+        conn_process(conn);
+        return;
+    }
+    if (length < 0) {
+        conn_close(conn);
+        return;
+    }
+    conn->active_at = uv_now(conn->server->loop);
+    conn->read_ns = server_arrival_ns(conn->server);
+    list_remove(&conn->link);
+    list_append(&conn->server->conns, &conn->link);
+    if (conn->in.length == 0)
+        taken = take_requests(conn, buffer->base, (size_t)length);
+    if (conn->closing)
+        return;
+    buf_add(&conn->in, buffer->base + taken, (size_t)length - taken);
+    if (conn->in.failed)
+        conn_close(conn);
+    else
+        conn_process(conn);
+}
+
+static bool owes_nothing(const struct conn *conn)
+{
+    return conn_idle(conn) && conn->out.length == 0 && list_empty(&conn->starved);
+}
+
+/* Postfix asks once more when a connection ends that has answered before; it may have spent that
+ * try when it made this one, so who has not asked yet is waited for. */
+static bool may_go(const struct conn *conn)
+{
+    return owes_nothing(conn) && conn->in.length == 0 &&
+           (conn->asked || uv_now(conn->server->loop) - conn->active_at >= SERVER_QUIET_MS);
+}
+
+void conn_drain(struct conn *conn)
+{
+    if (may_go(conn))
+        conn_close(conn);
+}
+
+/* Takes and answers until the client has to send, to read or to wait; true when it still is open.
+ * A flush that made room must be followed by another look: no event would come to do it. */
+static bool conn_advance(struct conn *conn)
+{
+    bool was_full;
+
+    do {
+        conn_collect(conn);
+        if (conn->in.length > 0)
+            buf_consume(&conn->in, take_requests(conn, conn->in.data, conn->in.length));
+        if (conn->closing)
+            return false;
+        was_full = conn_full(conn);
+        conn_collect(conn);
+        conn_flush(conn);
+    } while (was_full && !conn_full(conn) && conn->in.length > 0);
+    return !conn->closing;
+}
+
+void conn_process(struct conn *conn)
+{
+    if (!conn_advance(conn))
+        return;
+    if (conn->ended && owes_nothing(conn))
+        conn_close(conn);
+    else if (conn->server->draining)
+        conn_drain(conn);
+    if (conn->closing || conn->ended || conn_full(conn) == !conn->reading)
+        return;
+    conn->reading = !conn->reading;
+    if (!conn->reading)
+        uv_read_stop(&conn->uv.stream);
+    else if (uv_read_start(&conn->uv.stream, on_alloc, on_read) != 0)
+        conn_close(conn);
+}
+
+void conn_begin(struct conn *conn)
+{
+    buf_init(&conn->in, CONN_READ_SIZE + PROTOCOL_REQUEST_MAX);
+    buf_init(&conn->out, SERVER_OUTPUT_MAX + RENDER_SOCKETMAP_MAX + 64);
+    buf_init(&conn->sending, conn->out.limit);
+    list_init(&conn->pending);
+    conn->active_at = uv_now(conn->server->loop);
+    list_append(&conn->server->conns, &conn->link);
+    conn_process(conn);
+}

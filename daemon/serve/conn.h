@@ -1,0 +1,95 @@
+/* conn: one policy connection; see server.h. Internal to server.c and conn.c. */
+#pragma once
+
+#include <uv.h>
+
+#include "base/list.h"
+#include "base/log/log_limit.h"
+#include "daemon/serve/protocol.h"
+#include "daemon/serve/server.h"
+#include "daemon/loop/spare_fd.h"
+
+#define CONN_READ_SIZE 65536
+
+/* A Unix or a TCP socket. */
+union socket_handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_pipe_t pipe;
+    uv_tcp_t tcp;
+};
+
+struct listener {
+    union socket_handle uv;
+    struct server *server;
+    const struct protocol *protocol;
+    struct list link;
+    bool waiting; /* a connection waits that there was no room for */
+};
+
+struct conn {
+    union socket_handle uv;
+    struct server *server;
+    const struct protocol *protocol;
+    struct list link;    /* in server->conns, longest idle first */
+    uint64_t active_at;  /* uv_now */
+    struct buf in;       /* octets of requests not yet taken */
+    struct buf out;      /* replies not yet handed to the kernel */
+    struct buf sending;  /* owned by the write in flight */
+    struct list starved; /* in server->starved, or in no list */
+    struct list pending; /* requests in flight, in order */
+    unsigned pending_count;
+    uint64_t turn_at;    /* uv_now of the turn that turn_taken counts in */
+    unsigned turn_taken; /* requests */
+    int64_t read_ns;     /* when what was read last had arrived */
+    unsigned unsent;     /* replies in `out` that were known at once... */
+    int64_t unsent_ns;   /* ...to requests that had arrived then, or later */
+    size_t held;         /* octets of replies that wait in line for one before them */
+    bool reading, writing, closing;
+    bool asked; /* once at least */
+    bool ended; /* the client sends no more; what it asked is still answered */
+    uv_write_t write;
+};
+
+struct server {
+    uv_loop_t *loop;
+    const struct config *config;
+    struct engine *engine;
+    struct list listeners, conns;
+    uv_timer_t sweeper;
+    uv_timer_t next_turn; /* goes on with what a full share has stopped */
+    uv_prepare_t turn;    /* told at the end of each turn of the loop */
+    int64_t woke_ns;      /* when this turn's first octets were read; 0: none yet */
+    unsigned accept_share, lookup_share;
+    struct list starved; /* connections whose next request waits for a share */
+    struct server_stats stats;
+    struct log_limit not_accepted;
+    struct spare_fd spare;
+    unsigned handles; /* not yet closed; at 0 the server is freed */
+    bool draining, closing;
+    void (*drained)(void *context);
+    void *context;                    /* of `drained` */
+    char read_buffer[CONN_READ_SIZE]; /* shared: what is read is parsed or copied at once */
+    char decoded[PROTOCOL_REQUEST_MAX];
+};
+
+/* Begins to serve an accepted connection. */
+void conn_begin(struct conn *conn);
+/* Takes what can be taken and sends what is ready, after any change. */
+void conn_process(struct conn *conn);
+/* While the server drains: ends it if nothing is lost by that. */
+void conn_drain(struct conn *conn);
+/* Ends it: waiters leave, the handle closes, memory is freed later. Harmless when closing. */
+void conn_close(struct conn *conn);
+/* True when nobody waits for a reply on it: nothing in flight, nothing half sent. */
+bool conn_idle(const struct conn *conn);
+
+/* When what is read in this turn of the loop had arrived: one look at the clock for all. */
+int64_t server_arrival_ns(struct server *server);
+/* True when a lookup may start in this turn of the loop; counts it. */
+bool server_lookup_share(struct server *server);
+/* In the next turn conn_process is called for every starved connection. */
+void server_want_turn(struct server *server);
+
+/* Told by conn.c when a connection's handle is closed and its memory about to go. */
+void server_conn_closed(struct server *server);

@@ -1,0 +1,46 @@
+/*
+ * server: the policy listeners and their connections.
+ *
+ * A client may send requests without waiting; replies leave in their order. Bounded per connection:
+ * requests in flight, octets unread and unsent; over a bound we stop reading. At the limit of
+ * connections the one that has been idle longest gives way, because Postfix reconnects at once
+ * when an idle connection is closed; when none is idle, accepting pauses.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "base/histogram.h"
+#include "daemon/config/config.h"
+#include "daemon/lookup/engine.h"
+
+#define SERVER_PENDING_MAX 128          /* requests in flight per connection */
+#define SERVER_TURN_MAX    128          /* requests of one connection before others have a turn */
+#define SERVER_OUTPUT_MAX  (128 * 1024) /* octets unsent before we stop reading */
+#define SERVER_PARTIAL_MS  15000        /* a request begun and not ended */
+#define SERVER_WRITE_MS    30000        /* a client that does not read */
+#define SERVER_QUIET_MS    1000         /* who connects asks by then */
+#define SERVER_YIELD_MS    3000         /* idle so long: may be closed for another */
+
+struct server_stats {
+    uint64_t accepted, not_accepted, refused_protocol, timed_out, yielded;
+    unsigned connections;
+    int64_t started_at_s; /* since 1970 */
+    /* From a request's arrival to its reply being handed to the kernel: what was known at once, and
+     * what had to be looked up. */
+    struct histogram at_once, after_lookup;
+};
+
+struct server;
+
+/* NULL without memory. All is borrowed. */
+struct server *server_new(uv_loop_t *loop, const struct config *config, struct engine *engine);
+/* Serves a listening socket from now on; takes the descriptor. 0 or a libuv error. */
+int server_add(struct server *server, int take_fd, enum listen_protocol protocol);
+/* Takes no more connections, and ends each once what it asked is answered; then `drained` is
+ * called, unless server_close comes first. True, and it is never called, when nothing is left to
+ * answer. */
+bool server_drain(struct server *server, void (*drained)(void *context), void *context);
+/* Closes listeners and connections; frees itself when all handles are closed. */
+void server_close(struct server *server);
+void server_get_stats(const struct server *server, struct server_stats *out);

@@ -1,0 +1,527 @@
+/*
+ * store: see store.h; the half on the loop. What is put waits in `pending`; a batch is on the
+ * thread (store_thread.c), and what reads find there is laid over by both, so a find sees what was
+ * put a moment ago, and no disk is ever waited for here.
+ *
+ * One batch at a time. When one fails its records come back, and a timer tries again, later and
+ * later; nothing else starts a batch while the store is degraded.
+ */
+#include "daemon/store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log/log.h"
+#include "daemon/store/store_thread.h"
+
+#define CLOSE_MS          5000
+#define RETRY_FIRST_MS    1000
+#define RETRY_MAX_MS      60000
+#define EARLY_SHARE       4 /* a quarter of pending_max is written before its time */
+#define FIND_ARENA_OCTETS ((size_t)4 * (RECORD_EVIDENCE_MAX + RECORD_TEXT_MAX))
+#define PAGE_ARENA_OCTETS (256 * 1024 * 1024)
+
+struct store_read {
+    struct store_job job; /* first: the thread frees it as a job when we are gone */
+    struct store *store;
+    struct list link; /* in store.finds or store.lists; in none once given to the thread (lists) */
+    uint64_t after;   /* lists: the batch that must have been tried before */
+    int64_t due_ms;   /* finds */
+    store_on_found found; /* NULL: nobody waits any more */
+    store_on_page page;
+    void *context;
+};
+
+struct store {
+    uv_loop_t *loop;
+    struct store_options options; /* the path is borrowed */
+    struct store_watcher watcher;
+    struct store_thread *thread; /* owned */
+    uv_async_t wake;
+    uv_timer_t flush, deadline; /* flush: the next batch, the next attempt, the end */
+    int handles;
+    struct store_queue pending;
+    struct list finds, lists;
+    uint64_t batches, tried; /* handed over; done, well or not */
+    int64_t retry_ms;
+    bool degraded, closing, gone;
+    struct store_stats stats;
+};
+
+/* ---- batches ---- */
+
+static void on_flush(uv_timer_t *timer);
+
+static bool under_way(const struct store *store)
+{
+    return store->batches != store->tried;
+}
+
+static void hand_over(struct store *store)
+{
+    uv_timer_stop(&store->flush);
+    store->batches++;
+    store_thread_write(store->thread, &store->pending);
+}
+
+static int64_t next_retry(struct store *store)
+{
+    int64_t first = store->options.flush_ms / 2;
+    int64_t wait_ms;
+
+    if (store->retry_ms == 0)
+        store->retry_ms = first < RETRY_FIRST_MS ? (first > 0 ? first : 1) : RETRY_FIRST_MS;
+    wait_ms = store->retry_ms;
+    store->retry_ms = wait_ms > RETRY_MAX_MS / 2 ? RETRY_MAX_MS : 2 * wait_ms;
+    return wait_ms;
+}
+
+/* Sees to it that what waits is written in time. */
+static void schedule(struct store *store)
+{
+    if (under_way(store) || store->closing)
+        return;
+    if (store->degraded) {
+        if (!uv_is_active((uv_handle_t *)&store->flush))
+            uv_timer_start(&store->flush, on_flush, (uint64_t)next_retry(store), 0);
+        return;
+    }
+    store->retry_ms = 0;
+    if (store->pending.count == 0)
+        return;
+    if (store->pending.count > store->pending.max / EARLY_SHARE)
+        hand_over(store);
+    else if (!uv_is_active((uv_handle_t *)&store->flush))
+        uv_timer_start(&store->flush, on_flush, (uint64_t)store->options.flush_ms, 0);
+}
+
+static void on_flush(uv_timer_t *timer)
+{
+    struct store *store = timer->data;
+
+    if (!under_way(store))
+        hand_over(store);
+}
+
+/* ---- reads ---- */
+
+static void arm_deadline(struct store *store);
+
+static void read_free(struct store_read *read)
+{
+    list_remove(&read->link);
+    store_job_free(&read->job);
+}
+
+static struct store_read *read_new(struct store *store, size_t arena_octets, void *context)
+{
+    struct store_read *read = calloc(1, sizeof *read);
+
+    if (read == NULL)
+        return NULL;
+    read->job.arena = arena_new(arena_octets);
+    if (read->job.arena == NULL) {
+        free(read);
+        return NULL;
+    }
+    list_init(&read->link);
+    list_init(&read->job.link);
+    read->store = store;
+    read->context = context;
+    return read;
+}
+
+/* What waits to be written counts for more than the row. */
+static const struct record *newest(struct store *store, struct arena *arena, enum record_kind kind,
+                                   const char *name, const struct record *row)
+{
+    const struct record *record = row;
+
+    if (under_way(store))
+        record = store_queue_overlay(store_thread_batch(store->thread), arena, kind, name, record);
+    return store_queue_overlay(&store->pending, arena, kind, name, record);
+}
+
+/* `arena`: for what is laid over; not the job's while the thread may use that. */
+static void answer_find(struct store_read *read, struct arena *arena, bool late)
+{
+    const struct store_job *job = &read->job;
+    store_on_found found = read->found;
+    struct store_found result = {0};
+
+    read->found = NULL;
+    list_remove(&read->link);
+    result.answer = newest(read->store, arena, RECORD_ANSWER, job->key, late ? NULL : job->answer);
+    if (job->domain != NULL)
+        result.policy =
+            newest(read->store, arena, RECORD_POLICY, job->domain, late ? NULL : job->policy);
+    if (!late)
+        result.last_written = job->last_written;
+    result.unsure = result.answer == NULL && (late || job->page.error != NULL);
+    found(read->context, &result);
+}
+
+static void find_is_late(struct store_read *read)
+{
+    struct arena *arena = arena_new(FIND_ARENA_OCTETS);
+
+    read->store->stats.finds_late++;
+    if (arena == NULL) {
+        store_on_found found = read->found;
+
+        read->found = NULL;
+        list_remove(&read->link);
+        found(read->context, &(struct store_found){.unsure = true});
+        return;
+    }
+    answer_find(read, arena, true);
+    arena_free(arena);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct store *store = timer->data;
+    int64_t now = (int64_t)uv_now(store->loop);
+
+    while (!store->closing && !list_empty(&store->finds)) {
+        struct store_read *read = LIST_ELEMENT(store->finds.next, struct store_read, link);
+
+        if (read->due_ms > now)
+            break;
+        find_is_late(read);
+    }
+    arm_deadline(store);
+}
+
+static void arm_deadline(struct store *store)
+{
+    const struct store_read *first;
+    int64_t now = (int64_t)uv_now(store->loop);
+
+    if (store->closing || list_empty(&store->finds) ||
+        uv_is_active((uv_handle_t *)&store->deadline))
+        return;
+    first = LIST_ELEMENT(store->finds.next, const struct store_read, link);
+    uv_timer_start(&store->deadline, on_deadline,
+                   first->due_ms > now ? (uint64_t)(first->due_ms - now) : 0, 0);
+}
+
+int store_find(struct store_read **out, struct store *store, const char *key, const char *domain,
+               store_on_found done, void *context)
+{
+    struct store_read *read = read_new(store, FIND_ARENA_OCTETS, context);
+
+    if (read == NULL)
+        return UV_ENOMEM;
+    read->job.key = arena_strdup(read->job.arena, key);
+    read->job.domain = arena_strdup(read->job.arena, domain);
+    if (arena_failed(read->job.arena)) {
+        read_free(read);
+        return UV_ENOMEM;
+    }
+    read->found = done;
+    uv_update_time(store->loop);
+    read->due_ms = (int64_t)uv_now(store->loop) + STORE_FIND_MS;
+    store->stats.finds++;
+    list_append(&store->finds, &read->link);
+    store_thread_read(store->thread, &read->job);
+    arm_deadline(store);
+    *out = read;
+    return 0;
+}
+
+/* Lists wait until what was put before has been tried. */
+static void start_lists(struct store *store)
+{
+    struct list *link, *next;
+
+    for (link = store->lists.next; link != &store->lists; link = next) {
+        struct store_read *read = LIST_ELEMENT(link, struct store_read, link);
+
+        next = link->next;
+        if (read->after > store->tried && !store->degraded)
+            continue;
+        list_remove(&read->link);
+        store_thread_read(store->thread, &read->job);
+    }
+}
+
+int store_list(struct store_read **out, struct store *store,
+               const struct store_selection *selection, store_on_page done, void *context)
+{
+    struct store_read *read = read_new(store, PAGE_ARENA_OCTETS, context);
+
+    if (read == NULL)
+        return UV_ENOMEM;
+    read->job.list = true;
+    read->job.selection = *selection;
+    read->job.selection.key = arena_strdup(read->job.arena, selection->key);
+    read->job.selection.cursor = arena_strdup(read->job.arena, selection->cursor);
+    if (arena_failed(read->job.arena)) {
+        read_free(read);
+        return UV_ENOMEM;
+    }
+    read->page = done;
+    read->after = store->pending.count > 0 ? store->batches + 1 : store->batches;
+    list_append(&store->lists, &read->link);
+    if (store->pending.count > 0 && !under_way(store) && !store->degraded)
+        hand_over(store);
+    start_lists(store);
+    *out = read;
+    return 0;
+}
+
+void store_read_cancel(struct store_read *read)
+{
+    bool waits = read->job.list && !list_empty(&read->link);
+
+    read->found = NULL;
+    read->page = NULL;
+    list_remove(&read->link);
+    if (waits)
+        read_free(read);
+}
+
+static void finish_job(struct store_job *job)
+{
+    struct store_read *read = LIST_ELEMENT(job, struct store_read, job);
+    bool told = !read->store->closing;
+
+    if (told && read->found != NULL)
+        answer_find(read, job->arena, false);
+    else if (told && read->page != NULL)
+        read->page(read->context, &job->page);
+    read_free(read);
+}
+
+/* ---- the end ---- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct store *store = handle->data;
+
+    if (--store->handles > 0)
+        return;
+    store_queue_fini(&store->pending);
+    free(store);
+}
+
+static void close_handles(struct store *store)
+{
+    store->gone = true;
+    uv_close((uv_handle_t *)&store->wake, on_handle_closed);
+    uv_close((uv_handle_t *)&store->flush, on_handle_closed);
+    uv_close((uv_handle_t *)&store->deadline, on_handle_closed);
+}
+
+static void log_lost(size_t count, const char *why)
+{
+    log_event(LOG_LEVEL_WARNING, "store-not-closed", "lost", LOG_NUM(count), "why", why, NULL);
+}
+
+static void on_close_late(uv_timer_t *timer)
+{
+    struct store *store = timer->data;
+
+    log_lost(store->pending.count + store_thread_batch(store->thread)->count,
+             "the disk does not answer");
+    store_thread_abandon(store->thread);
+    close_handles(store);
+}
+
+/* One attempt for what is left; what fails then is lost. */
+static void close_further(struct store *store, bool may_write)
+{
+    if (under_way(store))
+        return;
+    if (may_write && store->pending.count > 0) {
+        store->batches++;
+        store_thread_write(store->thread, &store->pending);
+        return;
+    }
+    if (store->pending.count > 0)
+        log_lost(store->pending.count, store->stats.error);
+    store_thread_stop(store->thread);
+}
+
+static void forget_reads(struct list *reads)
+{
+    while (!list_empty(reads))
+        store_read_cancel(LIST_ELEMENT(reads->next, struct store_read, link));
+}
+
+void store_close(struct store *store)
+{
+    if (store->closing)
+        return;
+    store->closing = true;
+    forget_reads(&store->finds);
+    forget_reads(&store->lists);
+    uv_timer_stop(&store->deadline);
+    uv_timer_start(&store->flush, on_close_late, CLOSE_MS, 0);
+    close_further(store, true);
+}
+
+/* ---- news from the thread ---- */
+
+static void log_news(struct store *store, const struct store_news *news)
+{
+    if (news->aside[0] != '\0')
+        log_event(LOG_LEVEL_WARNING, "store-set-aside", "path", store->options.path, "aside",
+                  news->aside, "reason", news->distrust, NULL);
+    /* not at every attempt of a file that can only be read */
+    if (news->opened && !(news->degraded && store->degraded))
+        log_event(LOG_LEVEL_INFO, "store-opened", "path", store->options.path, "answers",
+                  LOG_NUM(news->answers), "policies", LOG_NUM(news->policies), "probes",
+                  LOG_NUM(news->probes), NULL);
+    if (news->degraded && !store->degraded)
+        log_event(LOG_LEVEL_WARNING, "store-degraded", "path", store->options.path, "reason",
+                  news->reason, "effect", "what is learnt is only in memory for now", "change",
+                  news->change, NULL);
+    if (!news->degraded && store->degraded)
+        log_event(LOG_LEVEL_INFO, "store-healed", "path", store->options.path, NULL);
+}
+
+static void take_news(struct store *store, const struct store_news *news)
+{
+    log_news(store, news);
+    if (news->degraded)
+        snprintf(store->stats.error, sizeof store->stats.error, "%s", news->reason);
+    store->degraded = news->degraded;
+    store->stats.rejected = news->rejected + news->refused;
+}
+
+static void batch_done(struct store *store, bool ok)
+{
+    size_t count = store_thread_settle(store->thread, ok, &store->pending);
+
+    store->tried++;
+    if (ok)
+        store->stats.written += count;
+    else
+        store->stats.write_failures++;
+}
+
+static void finish_jobs(struct list *jobs)
+{
+    while (!list_empty(jobs)) {
+        struct store_job *job = LIST_ELEMENT(jobs->next, struct store_job, link);
+
+        list_remove(&job->link);
+        finish_job(job);
+    }
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct store *store = wake->data;
+    struct store_taken taken;
+
+    if (store->gone)
+        return;
+    store_thread_take(store->thread, &taken);
+    take_news(store, &taken.news);
+    /* before the batch is settled: these reads were done before it was */
+    finish_jobs(&taken.jobs);
+    if (taken.batch_done)
+        batch_done(store, taken.batch_ok);
+    if (taken.ended) {
+        store_thread_join(store->thread);
+        close_handles(store);
+        return;
+    }
+    if (store->closing) {
+        if (taken.batch_done)
+            close_further(store, taken.batch_ok);
+        return;
+    }
+    if (taken.news.begun && store->watcher.begun != NULL)
+        store->watcher.begun(store->watcher.context);
+    if (store->closing)
+        return;
+    start_lists(store);
+    schedule(store);
+}
+
+/* ---- the interface ---- */
+
+static void init_handles(struct store *store)
+{
+    uv_timer_init(store->loop, &store->flush);
+    uv_timer_init(store->loop, &store->deadline);
+    store->wake.data = store->flush.data = store->deadline.data = store;
+    store->handles = 3;
+}
+
+int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
+              const struct store_watcher *watcher)
+{
+    struct store *store = calloc(1, sizeof *store);
+    int error;
+
+    if (store == NULL)
+        return UV_ENOMEM;
+    store->loop = loop;
+    store->options = *options;
+    if (watcher != NULL)
+        store->watcher = *watcher;
+    store_queue_init(&store->pending, options->pending_max);
+    list_init(&store->finds);
+    list_init(&store->lists);
+    error = uv_async_init(loop, &store->wake, on_wake);
+    if (error != 0) {
+        free(store);
+        return error;
+    }
+    init_handles(store);
+    error = store_thread_start(&store->thread, &store->options, &store->wake);
+    if (error != 0) {
+        store->closing = true;
+        close_handles(store);
+        return error;
+    }
+    *out = store;
+    return 0;
+}
+
+void store_get_stats(const struct store *store, struct store_stats *out)
+{
+    *out = store->stats;
+    out->degraded = store->degraded;
+    out->dropped = store->pending.dropped;
+    out->pending = store->pending.count;
+    if (under_way(store))
+        out->pending += store_thread_batch(store->thread)->count;
+}
+
+void store_put(struct store *store, const struct record *record)
+{
+    store_queue_put(&store->pending, record);
+    schedule(store);
+}
+
+void store_touch(struct store *store, const char *key, int64_t used_at)
+{
+    store_queue_touch(&store->pending, key, used_at);
+    schedule(store);
+}
+
+void store_remove(struct store *store, enum record_kind kind, const char *identity)
+{
+    store_queue_remove(&store->pending, kind, identity);
+    schedule(store);
+}
+
+void store_remove_address(struct store *store, const struct ip *ip)
+{
+    store_queue_remove_address(&store->pending, ip);
+    schedule(store);
+}
+
+void store_lapse_answers(struct store *store)
+{
+    store_queue_lapse(&store->pending, clock_wall_ms());
+    schedule(store);
+}

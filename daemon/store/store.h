@@ -1,0 +1,104 @@
+/*
+ * store: the daemon's memory behind the loop: what must survive a restart. Asynchronous, so that
+ * one on this disk and one over a network look the same; nothing here ever waits.
+ *
+ * What is put is written a flush period later at the latest, sooner when much waits, in batches, in
+ * the order given; of several records with one identity the last counts. A record that is not
+ * record_valid is not written, but counted as rejected. While the store cannot be written (full
+ * disk, read-only, locked) records stay here, up to a bound, and are written when it can: the store
+ * heals by itself. What cannot be read is set aside under another name and a fresh one begun.
+ *
+ * Glossary
+ *   pending   put, not yet written
+ *   degraded  the last attempt to open or write failed: memory only, for the time being
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "daemon/store/record.h"
+
+#define STORE_FIND_MS   250 /* a find that takes longer finds nothing */
+#define STORE_PAGE_MAX  200 /* records of one list answer */
+#define STORE_EVENTS    20  /* events kept of one key */
+#define STORE_ERROR_MAX 256
+
+struct store_options {
+    const char *path; /* borrowed for the store's life */
+    int64_t flush_ms;
+    size_t pending_max; /* records; then the oldest probes and events go first, policies last */
+    int64_t keep_ms;    /* what has ended is deleted so long afterwards: clocks jump */
+    size_t answers_max, policies_max, probes_max; /* rows; the least recently used or written go */
+};
+
+struct store_stats {
+    bool degraded;
+    size_t pending;
+    uint64_t written, write_failures, dropped; /* records written; failed batches; records lost */
+    uint64_t finds, finds_late, rejected;      /* rejected: rows that failed their checks */
+    char error[STORE_ERROR_MAX];               /* the last; "" when there was none */
+};
+
+struct store;
+struct store_read;
+
+/* Told on the loop. Everything may be NULL. */
+struct store_watcher {
+    void *context;
+    /* A fresh store was begun in place of one that was lost: put again what is known. */
+    void (*begun)(void *context);
+};
+
+/* Opens in the background: 0 although the file may be unusable; UV_ENOMEM or a libuv error. */
+int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
+              const struct store_watcher *watcher);
+/* Writes what is pending, as far as it can within five seconds, and frees itself. Reads under way
+ * are not answered any more. */
+void store_close(struct store *store);
+void store_get_stats(const struct store *store, struct store_stats *out);
+
+/* Copies the record. */
+void store_put(struct store *store, const struct record *record);
+/* A key was asked for: only moves used_at. */
+void store_touch(struct store *store, const char *key, int64_t used_at);
+void store_remove(struct store *store, enum record_kind kind, const char *identity);
+/* Forgets the results of an address, whatever port and name. */
+void store_remove_address(struct store *store, const struct ip *ip);
+/* Every answer ends now; what was proven by probing, policies and probes stay. */
+void store_lapse_answers(struct store *store);
+
+/* `answer` and `policy` are NULL when there is none, borrowed until the callback returns.
+ * `last_written` is the wall clock at the last write before this process's first. */
+struct store_found {
+    const struct record *answer, *policy;
+    bool unsure; /* the store could not be asked, or not in time: there may be an answer */
+    int64_t last_written;
+};
+typedef void (*store_on_found)(void *context, const struct store_found *found);
+/*
+ * Looks for the answer of `key` and the policy of `domain` (NULL: none), what is pending included.
+ * `done` comes exactly once, later, within STORE_FIND_MS, unless store_read_cancel. 0 or UV_ENOMEM.
+ */
+int store_find(struct store_read **out, struct store *store, const char *key, const char *domain,
+               store_on_found done, void *context);
+
+struct store_page {
+    const struct record *records; /* borrowed until the callback returns */
+    size_t count;
+    const char *next;  /* cursor of the next page; NULL: this was the last */
+    const char *error; /* why there is nothing; else NULL */
+    int64_t last_written;
+};
+typedef void (*store_on_page)(void *context, const struct store_page *page);
+struct store_selection {
+    enum record_kind kind;
+    const char *key;    /* NULL: all; else of this key (answers and events) */
+    const char *cursor; /* NULL: from the beginning; else a page's `next` */
+    size_t limit;       /* at most STORE_PAGE_MAX */
+};
+/* Pages: answers held first, then most recently used first; events oldest first; others in any
+ * stable order. What is pending is written before; while the store is degraded, what is in the file
+ * comes all the same if it can be read. No deadline of its own. 0 or UV_ENOMEM. */
+int store_list(struct store_read **out, struct store *store,
+               const struct store_selection *selection, store_on_page done, void *context);
+void store_read_cancel(struct store_read *read);

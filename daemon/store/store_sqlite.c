@@ -1,0 +1,347 @@
+/*
+ * store_sqlite: see store_sqlite.h. The only file that knows SQLite; SQL text comes from elsewhere.
+ *
+ * Every database gets a function row_check(...): a hash over its arguments, by which a row that was
+ * changed by accident shows; NULL when they are larger than any row of ours, so that one such row
+ * is not right, but does not make all the others unreadable.
+ */
+#include "daemon/store/store_sqlite.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "daemon/store/record.h"
+
+#define CHECKED_MAX    (RECORD_EVIDENCE_MAX + 4 * RECORD_TEXT_MAX)
+#define VALUE_HEAD_MAX 16 /* type and length */
+#define ERROR_MAX      256
+
+struct sql_statement {
+    struct sql *sql;
+    sqlite3_stmt *raw;
+    struct sql_statement *next; /* in sql.statements */
+};
+
+struct sql {
+    sqlite3 *db;
+    struct sql_statement *statements; /* owned */
+    char error[ERROR_MAX];
+    bool in_transaction;    /* from sql_begin to its end */
+    enum sql_result undone; /* SQLite took the transaction back, for this; SQL_DONE: it stands */
+    char undone_error[ERROR_MAX];
+};
+
+static enum sql_result result_of(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_DONE:
+        return SQL_DONE;
+    case SQLITE_ROW:
+        return SQL_ROW;
+    case SQLITE_FULL:
+        return SQL_FULL;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return SQL_READONLY;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return SQL_BUSY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+        return SQL_CORRUPT;
+    case SQLITE_ERROR:
+    case SQLITE_SCHEMA:
+    case SQLITE_MISMATCH:
+    case SQLITE_CONSTRAINT:
+        return SQL_STATEMENT;
+    default:
+        return SQL_FAILED;
+    }
+}
+
+/* An error may have ended the transaction: a full disk, input/output, memory do it, whatever
+ * statement met them. What COMMIT says of it later is the same SQLITE_ERROR as for a table that is
+ * missing, so the cause is kept. */
+static void note_transaction(struct sql *sql, enum sql_result result)
+{
+    if (!sql->in_transaction || sql->undone != SQL_DONE || !sqlite3_get_autocommit(sql->db))
+        return;
+    sql->undone = result;
+    memcpy(sql->undone_error, sql->error, sizeof sql->error);
+}
+
+static enum sql_result note(struct sql *sql, int code)
+{
+    enum sql_result result = result_of(code);
+
+    if (result <= SQL_ROW)
+        return result;
+    snprintf(sql->error, sizeof sql->error, "%s",
+             sql->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(sql->db));
+    note_transaction(sql, result);
+    return result;
+}
+
+/* ---- row_check ---- */
+
+static void add_value(struct buf *all, sqlite3_value *value)
+{
+    int type = sqlite3_value_type(value), length = 0;
+    const void *data = NULL;
+
+    if (type == SQLITE_TEXT || type == SQLITE_INTEGER) {
+        data = sqlite3_value_text(value);
+        length = sqlite3_value_bytes(value);
+    } else if (type != SQLITE_NULL) {
+        data = sqlite3_value_blob(value);
+        length = sqlite3_value_bytes(value);
+    }
+    buf_addf(all, "%d:%d:", type, length);
+    if (data != NULL)
+        buf_add(all, data, (size_t)length);
+}
+
+static void row_check(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    size_t octets = 0;
+    struct buf all;
+
+    for (int i = 0; i < count; i++)
+        octets += (size_t)sqlite3_value_bytes(values[i]) + VALUE_HEAD_MAX;
+    if (octets > CHECKED_MAX) {
+        sqlite3_result_null(context);
+        return;
+    }
+    buf_init(&all, CHECKED_MAX);
+    for (int i = 0; i < count; i++)
+        add_value(&all, values[i]);
+    if (all.failed)
+        sqlite3_result_error_nomem(context);
+    else
+        sqlite3_result_int64(context, (sqlite3_int64)hash_stable(buf_text(&all), all.length));
+    buf_fini(&all);
+}
+
+/* ---- the database ---- */
+
+/* A file: URI; what could mean something in it is escaped. */
+static void add_uri(struct buf *uri, const char *path, bool immutable)
+{
+    buf_adds(uri, "file:");
+    for (const char *c = path; *c != '\0'; c++)
+        if (*c == '%' || *c == '?' || *c == '#')
+            buf_addf(uri, "%%%02x", (unsigned)(unsigned char)*c);
+        else
+            buf_add(uri, c, 1);
+    buf_adds(uri, immutable ? "?mode=ro&immutable=1" : "?mode=rw");
+}
+
+static int harden(sqlite3 *db)
+{
+    int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
+
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, SQL_BUSY_MS);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    return sqlite3_create_function_v2(db, "row_check", -1, flags, NULL, row_check, NULL, NULL,
+                                      NULL);
+}
+
+enum sql_result sql_open(struct sql **out, const char *path, bool immutable)
+{
+    struct sql *sql = calloc(1, sizeof *sql);
+    enum sql_result result = SQL_FAILED;
+    struct buf uri;
+
+    *out = sql;
+    if (sql == NULL)
+        return SQL_FAILED;
+    buf_init(&uri, 3 * 4096 + 64);
+    add_uri(&uri, path, immutable);
+    if (!uri.failed)
+        result =
+            note(sql, sqlite3_open_v2(buf_text(&uri), &sql->db,
+                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                                      NULL));
+    buf_fini(&uri);
+    if (result == SQL_DONE)
+        result = note(sql, harden(sql->db));
+    return result;
+}
+
+void sql_close(struct sql *sql)
+{
+    struct sql_statement *statement, *next;
+
+    if (sql == NULL)
+        return;
+    for (statement = sql->statements; statement != NULL; statement = next) {
+        next = statement->next;
+        sqlite3_finalize(statement->raw);
+        free(statement);
+    }
+    sqlite3_close(sql->db);
+    free(sql);
+}
+
+const char *sql_error(const struct sql *sql)
+{
+    return sql == NULL ? "no memory" : sql->error;
+}
+
+bool sql_is_readonly(const struct sql *sql)
+{
+    return sqlite3_db_readonly(sql->db, "main") != 0;
+}
+
+enum sql_result sql_run(struct sql *sql, const char *text)
+{
+    return note(sql, sqlite3_exec(sql->db, text, NULL, NULL, NULL));
+}
+
+static int first_column(void *context, int count, char **values, char **names)
+{
+    (void)count;
+    (void)names;
+    *(int64_t *)context = values[0] == NULL ? 0 : strtoll(values[0], NULL, 10);
+    return 0;
+}
+
+enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out)
+{
+    *out = 0;
+    return note(sql, sqlite3_exec(sql->db, text, first_column, out, NULL));
+}
+
+/* ---- transactions ---- */
+
+/* BEGIN and COMMIT name no table: an error of theirs says nothing about the schema. */
+static enum sql_result control(struct sql *sql, const char *text)
+{
+    enum sql_result result = sql_run(sql, text);
+
+    return result == SQL_STATEMENT ? SQL_FAILED : result;
+}
+
+enum sql_result sql_begin(struct sql *sql)
+{
+    enum sql_result result;
+
+    sql->in_transaction = false;
+    result = control(sql, "BEGIN IMMEDIATE");
+    sql->in_transaction = result == SQL_DONE;
+    sql->undone = SQL_DONE;
+    return result;
+}
+
+enum sql_result sql_transaction(struct sql *sql)
+{
+    if (sql->undone != SQL_DONE)
+        memcpy(sql->error, sql->undone_error, sizeof sql->error);
+    return sql->undone;
+}
+
+enum sql_result sql_commit(struct sql *sql)
+{
+    enum sql_result result = sql_transaction(sql);
+
+    if (result == SQL_DONE)
+        result = control(sql, "COMMIT");
+    if (result == SQL_DONE)
+        sql->in_transaction = false;
+    return result;
+}
+
+void sql_rollback(struct sql *sql)
+{
+    sql->in_transaction = false;
+    if (!sqlite3_get_autocommit(sql->db))
+        sqlite3_exec(sql->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int64_t sql_changes(const struct sql *sql)
+{
+    return sqlite3_changes64(sql->db);
+}
+
+/* ---- statements ---- */
+
+enum sql_result sql_prepare(struct sql *sql, struct sql_statement **out, const char *text)
+{
+    struct sql_statement *statement = calloc(1, sizeof *statement);
+
+    *out = statement;
+    if (statement == NULL)
+        return SQL_FAILED;
+    statement->sql = sql;
+    statement->next = sql->statements;
+    sql->statements = statement;
+    return note(sql, sqlite3_prepare_v3(sql->db, text, -1, SQLITE_PREPARE_PERSISTENT,
+                                        &statement->raw, NULL));
+}
+
+void sql_bind_text(struct sql_statement *statement, int parameter, const char *text)
+{
+    sqlite3_bind_text(statement->raw, parameter, text, -1, SQLITE_STATIC);
+}
+
+void sql_bind_number(struct sql_statement *statement, int parameter, int64_t number)
+{
+    sqlite3_bind_int64(statement->raw, parameter, number);
+}
+
+void sql_bind_octets(struct sql_statement *statement, int parameter, const void *octets,
+                     size_t length)
+{
+    sqlite3_bind_blob64(statement->raw, parameter, octets, length, SQLITE_STATIC);
+}
+
+enum sql_result sql_step(struct sql_statement *statement)
+{
+    return note(statement->sql, sqlite3_step(statement->raw));
+}
+
+int64_t sql_column_number(struct sql_statement *statement, int column)
+{
+    return sqlite3_column_int64(statement->raw, column);
+}
+
+const char *sql_column_text(struct sql_statement *statement, int column, bool *bad)
+{
+    const char *text = (const char *)sqlite3_column_text(statement->raw, column);
+
+    if (text == NULL || strlen(text) == (size_t)sqlite3_column_bytes(statement->raw, column))
+        return text;
+    *bad = true;
+    return NULL;
+}
+
+const void *sql_column_octets(struct sql_statement *statement, int column, size_t *length)
+{
+    const void *octets = sqlite3_column_blob(statement->raw, column);
+
+    *length = octets == NULL ? 0 : (size_t)sqlite3_column_bytes(statement->raw, column);
+    return octets;
+}
+
+void sql_reset(struct sql_statement *statement)
+{
+    sqlite3_reset(statement->raw);
+    sqlite3_clear_bindings(statement->raw);
+}
+
+enum sql_result sql_execute(struct sql_statement *statement)
+{
+    enum sql_result result = sql_step(statement);
+
+    sql_reset(statement);
+    return result == SQL_ROW ? SQL_DONE : result;
+}

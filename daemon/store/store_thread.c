@@ -1,0 +1,282 @@
+/*
+ * store_thread: see store_thread.h. One mutex, held for moments only; never while the database
+ * works.
+ *
+ * After store_thread_abandon the thread touches nothing of the loop's any more. If it never comes
+ * back from the disk, process exit ends it; what it held was never promised to be written.
+ */
+#include "daemon/store/store_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+#define STACK_OCTETS (512u * 1024)
+
+struct store_thread {
+    uv_mutex_t mutex;
+    uv_cond_t work;
+    uv_thread_t id;
+    struct store_options options; /* the path is owned */
+    struct store_db *db;          /* owned; the thread's alone */
+    struct store_queue batch;     /* the thread's while batch_ready */
+    /* under the mutex */
+    uv_async_t *wake; /* NULL: abandoned */
+    struct list reads, done;
+    bool batch_ready, batch_done, batch_ok, stopping, ended;
+    struct store_news news;
+};
+
+static void free_jobs(struct list *jobs)
+{
+    while (!list_empty(jobs)) {
+        struct store_job *job = LIST_ELEMENT(jobs->next, struct store_job, link);
+
+        list_remove(&job->link);
+        store_job_free(job);
+    }
+}
+
+static void thread_free(struct store_thread *thread)
+{
+    free_jobs(&thread->reads);
+    free_jobs(&thread->done);
+    store_queue_fini(&thread->batch);
+    uv_cond_destroy(&thread->work);
+    uv_mutex_destroy(&thread->mutex);
+    free((char *)thread->options.path);
+    free(thread);
+}
+
+/* ---- on the thread ---- */
+
+/* Under the mutex: what the database has to say is added to what nobody has taken yet. */
+static void tell(struct store_thread *thread)
+{
+    struct store_news *news = store_db_news(thread->db), earlier = thread->news;
+
+    thread->news = *news;
+    thread->news.opened |= earlier.opened;
+    thread->news.begun |= earlier.begun;
+    if (news->aside[0] == '\0') {
+        memcpy(thread->news.aside, earlier.aside, sizeof earlier.aside);
+        memcpy(thread->news.distrust, earlier.distrust, sizeof earlier.distrust);
+    }
+    news->opened = news->begun = false;
+    news->aside[0] = '\0';
+    if (thread->wake != NULL)
+        uv_async_send(thread->wake);
+}
+
+/* Does what reads there are; called with the mutex free, in the middle of a batch too. */
+static void do_reads(void *context)
+{
+    struct store_thread *thread = context;
+    struct list jobs;
+
+    uv_mutex_lock(&thread->mutex);
+    list_take(&jobs, &thread->reads);
+    uv_mutex_unlock(&thread->mutex);
+    while (!list_empty(&jobs)) {
+        struct store_job *job = LIST_ELEMENT(jobs.next, struct store_job, link);
+
+        store_db_read(thread->db, job);
+        uv_mutex_lock(&thread->mutex);
+        list_remove(&job->link);
+        list_append(&thread->done, &job->link);
+        tell(thread);
+        uv_mutex_unlock(&thread->mutex);
+    }
+}
+
+static void do_batch(struct store_thread *thread)
+{
+    bool ok = store_db_write(thread->db, &thread->batch, do_reads, thread);
+
+    uv_mutex_lock(&thread->mutex);
+    thread->batch_ready = false;
+    thread->batch_done = true;
+    thread->batch_ok = ok;
+    tell(thread);
+    uv_mutex_unlock(&thread->mutex);
+}
+
+/* Waits for something to do; false when there will be nothing more. */
+static bool wait_for_work(struct store_thread *thread, bool *reads, bool *batch)
+{
+    bool stopping;
+
+    uv_mutex_lock(&thread->mutex);
+    while (list_empty(&thread->reads) && !thread->batch_ready && !thread->stopping)
+        uv_cond_wait(&thread->work, &thread->mutex);
+    stopping = thread->stopping && !thread->batch_ready;
+    *reads = !list_empty(&thread->reads);
+    *batch = thread->batch_ready;
+    uv_mutex_unlock(&thread->mutex);
+    return !stopping;
+}
+
+static void run(void *context)
+{
+    struct store_thread *thread = context;
+    bool reads, batch, abandoned;
+
+    store_db_open(thread->db);
+    uv_mutex_lock(&thread->mutex);
+    tell(thread);
+    uv_mutex_unlock(&thread->mutex);
+    while (wait_for_work(thread, &reads, &batch)) {
+        if (reads)
+            do_reads(thread);
+        else if (batch)
+            do_batch(thread);
+    }
+    store_db_free(thread->db);
+    uv_mutex_lock(&thread->mutex);
+    thread->ended = true;
+    abandoned = thread->wake == NULL;
+    if (!abandoned)
+        uv_async_send(thread->wake);
+    uv_mutex_unlock(&thread->mutex);
+    if (abandoned)
+        thread_free(thread);
+}
+
+/* ---- on the loop ---- */
+
+/* Signals are for the loop's thread. */
+static int start(struct store_thread *thread)
+{
+    const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, STACK_OCTETS};
+    sigset_t all, before;
+    int error;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = uv_thread_create_ex(&thread->id, &options, run, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+static struct store_thread *make(const struct store_options *options, uv_async_t *wake)
+{
+    struct store_thread *thread = calloc(1, sizeof *thread);
+
+    if (thread == NULL)
+        return NULL;
+    thread->options = *options;
+    thread->options.path = strdup(options->path);
+    thread->db = store_db_new(&thread->options);
+    thread->wake = wake;
+    list_init(&thread->reads);
+    list_init(&thread->done);
+    store_queue_init(&thread->batch, options->pending_max);
+    if (thread->options.path != NULL && thread->db != NULL && uv_mutex_init(&thread->mutex) == 0) {
+        if (uv_cond_init(&thread->work) == 0)
+            return thread;
+        uv_mutex_destroy(&thread->mutex);
+    }
+    store_db_free(thread->db);
+    free((char *)thread->options.path);
+    free(thread);
+    return NULL;
+}
+
+int store_thread_start(struct store_thread **out, const struct store_options *options,
+                       uv_async_t *wake)
+{
+    struct store_thread *thread = make(options, wake);
+    int error;
+
+    if (thread == NULL)
+        return UV_ENOMEM;
+    error = start(thread);
+    if (error != 0) {
+        store_db_free(thread->db);
+        thread_free(thread);
+        return error;
+    }
+    *out = thread;
+    return 0;
+}
+
+void store_thread_read(struct store_thread *thread, struct store_job *take)
+{
+    uv_mutex_lock(&thread->mutex);
+    list_append(&thread->reads, &take->link);
+    uv_cond_signal(&thread->work);
+    uv_mutex_unlock(&thread->mutex);
+}
+
+void store_thread_write(struct store_thread *thread, struct store_queue *queue)
+{
+    uv_mutex_lock(&thread->mutex);
+    CHECK(!thread->batch_ready && thread->batch.count == 0);
+    store_queue_hand_over(queue, &thread->batch);
+    thread->batch_ready = true;
+    uv_cond_signal(&thread->work);
+    uv_mutex_unlock(&thread->mutex);
+}
+
+const struct store_queue *store_thread_batch(const struct store_thread *thread)
+{
+    return &thread->batch;
+}
+
+void store_thread_take(struct store_thread *thread, struct store_taken *out)
+{
+    uv_mutex_lock(&thread->mutex);
+    list_take(&out->jobs, &thread->done);
+    out->batch_done = thread->batch_done;
+    out->batch_ok = thread->batch_ok;
+    out->ended = thread->ended;
+    out->news = thread->news;
+    thread->batch_done = false;
+    thread->news.opened = thread->news.begun = false;
+    thread->news.aside[0] = '\0';
+    uv_mutex_unlock(&thread->mutex);
+}
+
+size_t store_thread_settle(struct store_thread *thread, bool ok, struct store_queue *queue)
+{
+    size_t count = thread->batch.count;
+
+    if (ok)
+        store_queue_clear(&thread->batch);
+    else
+        store_queue_take_back(queue, &thread->batch);
+    return count;
+}
+
+void store_thread_stop(struct store_thread *thread)
+{
+    uv_mutex_lock(&thread->mutex);
+    thread->stopping = true;
+    uv_cond_signal(&thread->work);
+    uv_mutex_unlock(&thread->mutex);
+}
+
+void store_thread_join(struct store_thread *thread)
+{
+    uv_thread_join(&thread->id);
+    thread_free(thread);
+}
+
+void store_thread_abandon(struct store_thread *thread)
+{
+    bool ended;
+
+    uv_mutex_lock(&thread->mutex);
+    ended = thread->ended;
+    thread->stopping = true;
+    thread->wake = NULL;
+    if (!ended)
+        pthread_detach(thread->id);
+    uv_cond_signal(&thread->work);
+    uv_mutex_unlock(&thread->mutex);
+    if (ended)
+        store_thread_join(thread);
+}
