@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/doctor_gather.h"
+#include "cli/doctor/doctor_gather.h"
 #include "cli/postfix_lines.h"
 
 #define MEMORY_MAX ((size_t)16 * 1024 * 1024)

@@ -1,8 +1,8 @@
 /* postfix_lines: what `mxcrypt postfix-config` prints, lines for main.cf with their reasons. */
 #pragma once
 
-#include "cli/doctor.h"
-#include "cli/postfix.h"
+#include "cli/doctor/doctor.h"
+#include "cli/postfix/postfix.h"
 #include "daemon/config/config.h"
 
 struct postfix_lines {

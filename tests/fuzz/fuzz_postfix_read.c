@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "cli/postfix.h"
+#include "cli/postfix/postfix.h"
 
 #define MEMORY ((size_t)64 * 1024 * 1024)
 

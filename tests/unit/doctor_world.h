@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 #include "tests/unit/rows.h"
 
 #define MEMORY ((size_t)16 * 1024 * 1024)

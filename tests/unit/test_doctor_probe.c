@@ -1,5 +1,5 @@
 /* doctor: whether the probes see what Postfix will see; one difference a row. */
-#include "cli/doctor_sources.h"
+#include "cli/doctor/doctor_sources.h"
 #include "tests/unit/doctor_world.h"
 
 FAULT(sound)

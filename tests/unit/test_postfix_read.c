@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/postfix.h"
+#include "cli/postfix/postfix.h"
 #include "tests/unit/rows.h"
 
 #define MEMORY ((size_t)64 * 1024 * 1024)

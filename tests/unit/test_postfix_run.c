@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "cli/postfix.h"
+#include "cli/postfix/postfix.h"
 #include "tests/unit/rows.h"
 
 #define LIMIT 1000

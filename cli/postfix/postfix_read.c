@@ -1,5 +1,5 @@
 /* postfix_read: the output of postconf(1), line by line; see postfix.h. Pure. */
-#include "cli/postfix.h"
+#include "cli/postfix/postfix.h"
 
 #include <stdio.h>
 #include <string.h>

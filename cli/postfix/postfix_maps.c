@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/postfix.h"
+#include "cli/postfix/postfix.h"
 
 #define SEPARATORS ", \t"
 

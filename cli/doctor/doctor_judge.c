@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/net/hostname.h"
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 
 /* ---- findings ---- */
 

@@ -1,6 +1,6 @@
 /* doctor_net: see doctor_net.h. Each lookup has a loop and a resolver of its own, as in local.c:
  * nothing here is in a hurry. */
-#include "cli/doctor_net.h"
+#include "cli/doctor/doctor_net.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/postfix.h"
+#include "cli/postfix/postfix.h"
 
 #define NOT_FOUND 127 /* as a shell says it */
 

@@ -1,6 +1,6 @@
 /* doctor_try: see doctor_try.h. The child tells by a pipe; when it dies or takes too long, that is
  * told instead. */
-#include "cli/doctor_try.h"
+#include "cli/doctor/doctor_try.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 
 #define OUR_FOLDER "mxcrypt/" /* what the packages name it, below the queue directory */
 

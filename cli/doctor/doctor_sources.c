@@ -1,6 +1,6 @@
 /* doctor_sources: see doctor_sources.h. What it mirrors is own_inet_addr_list() and
  * smtp_connect_addr() of Postfix. */
-#include "cli/doctor_sources.h"
+#include "cli/doctor/doctor_sources.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/net/hostname.h"
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 
 #define SEPARATORS ", \t"
 

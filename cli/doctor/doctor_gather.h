@@ -1,7 +1,7 @@
 /* doctor_gather: parts of the gathering that have a file of their own; see doctor.h. */
 #pragma once
 
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 
 /* Tries port 25 at the hosts of the options; without any, at hosts that mxcryptd knows and at some
  * well-known ones. */

@@ -2,7 +2,7 @@
  * doctor: `mxcrypt doctor`: gathers the facts, has them judged, and prints one line per finding.
  * See doctor.h. It changes nothing on this host.
  */
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 
 #include <jansson.h>
 #include <signal.h>

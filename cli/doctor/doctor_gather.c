@@ -1,6 +1,6 @@
 /* doctor_gather: fills the facts: asks postconf, stands where smtp(8) does, asks resolvers and the
  * daemon; see doctor.h. Nothing is judged here, and nothing fails: what cannot be had is said. */
-#include "cli/doctor_gather.h"
+#include "cli/doctor/doctor_gather.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/doctor_net.h"
-#include "cli/doctor_try.h"
+#include "cli/doctor/doctor_net.h"
+#include "cli/doctor/doctor_try.h"
 
 #define CONTROL_ANSWER_MAX ((size_t)1024 * 1024)
 #define RESOLV_CONF_MAX    65536

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/doctor_gather.h"
-#include "cli/doctor_net.h"
-#include "cli/doctor_try.h"
+#include "cli/doctor/doctor_gather.h"
+#include "cli/doctor/doctor_net.h"
+#include "cli/doctor/doctor_try.h"
 #include "base/net/address_filter.h"
 
 #define ANSWER_MAX   ((size_t)16 * 1024 * 1024)

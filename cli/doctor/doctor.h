@@ -16,7 +16,7 @@
 
 #include "base/arena.h"
 #include "base/net/hostname.h"
-#include "cli/postfix.h"
+#include "cli/postfix/postfix.h"
 #include "daemon/config/config.h"
 
 #define DOCTOR_FINDINGS_MAX 200

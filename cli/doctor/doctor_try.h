@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 
 #define DOCTOR_TRY_S 10 /* smtp(8) itself waits for 100 s */
 

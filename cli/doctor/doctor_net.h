@@ -1,7 +1,7 @@
 /* doctor_net: what doctor asks of the network: resolvers, addresses, port 25. Blocks, bounded. */
 #pragma once
 
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 
 #define DOCTOR_CONNECT_MS    10000
 #define DOCTOR_OWN_NAME_MS   10000

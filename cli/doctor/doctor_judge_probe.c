@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 #include "probe/tls/tls_settings.h"
 
 static const char *value_of(const struct doctor_client *client, enum postfix_parameter parameter)

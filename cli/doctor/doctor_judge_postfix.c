@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/doctor.h"
+#include "cli/doctor/doctor.h"
 
 #define OLDEST_MAJOR 3
 #define OLDEST_MINOR 4
