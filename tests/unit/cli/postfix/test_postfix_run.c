@@ -1,0 +1,75 @@
+/* postfix_run: a program's output and status, its limits in time and size; no shell. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cli/postfix/postfix.h"
+#include "tests/unit/support/rows.h"
+
+#define LIMIT 1000
+
+static const struct row {
+    const char *name, *words[5];
+    int64_t deadline_ms;
+    int status;
+    size_t octets;     /* of output */
+    const char *error; /* a part; "" for none */
+} rows[] = {
+    {"output", {"printf", "a = b\n"}, 9000, 0, 6, ""},
+    {"no output", {"true"}, 9000, 0, 0, ""},
+    {"no input", {"cat"}, 9000, 0, 0, ""},
+    {"its status", {"false"}, 9000, 1, 0, ""},
+    {"words are not for a shell", {"printf", "%s", "$(id);*"}, 9000, 0, 7, ""},
+    {"what it says last", {"cat", "/nowhere"}, 9000, 1, 0, "cat: /nowhere: No such file"},
+    {"too much said",
+     {"sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x >&2; echo so >&2"},
+     9000,
+     0,
+     0,
+     ""},
+    {"not there",
+     {"no-such-program-anywhere"},
+     9000,
+     -1,
+     0,
+     "no-such-program-anywhere is not found"},
+    {"one octet below the limit", {"head", "-c", "999", "/dev/zero"}, 9000, 0, LIMIT - 1, ""},
+    {"at the limit", {"head", "-c", "1000", "/dev/zero"}, 9000, 0, LIMIT, ""},
+    {"one octet beyond the limit",
+     {"head", "-c", "1001", "/dev/zero"},
+     9000,
+     -1,
+     0,
+     "head prints too much"},
+    {"without end", {"yes"}, 9000, -1, 0, "yes prints too much"},
+    {"never ready", {"sleep", "1000"}, 50, -1, 0, "sleep takes too long"},
+    {"silent, and stays",
+     {"sh", "-c", "exec >/dev/null 2>&1; exec sleep 1000"},
+     50,
+     -1,
+     0,
+     "sh takes too long"},
+    {"killed", {"sh", "-c", "kill -9 $$"}, 9000, -1, 0, ""},
+};
+
+static void test_row(void **state)
+{
+    const struct row *row = *state;
+    char error[POSTFIX_ERROR_MAX];
+    struct buf out;
+
+    buf_init(&out, LIMIT);
+    assert_int_equal(postfix_program(row->words, row->deadline_ms, &out, error), row->status);
+    if (row->status >= 0)
+        assert_int_equal(out.length, row->octets);
+    if (*row->error == '\0')
+        assert_string_equal(error, "");
+    else
+        assert_non_null(strstr(error, row->error));
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    ROWS_ADD(rows, test_row);
+    return rows_run("postfix_run");
+}

@@ -1,0 +1,598 @@
+/*
+ * The queue of the book against scripted servers on 127.0.0.0/8 in the same loop. Every case ends
+ * with an empty loop.
+ */
+#include "probe/smtp/book_uv.h"
+
+#include "base/clock.h"
+#include "probe/smtp/book.h"
+#include "tests/unit/support/rows.h"
+#include "tests/unit/support/scripted_smtp.h"
+
+#define MINUTE INT64_C(60000)
+#define HOUR   (60 * MINUTE)
+
+#define SERVERS_MAX 8
+#define ASKS_MAX    16
+
+static const struct line no_tls[] = {{ACT_SAY, "220 mx\r\n"},  {ACT_HEAR, NULL},
+                                     {ACT_SAY, "250 mx\r\n"},  {ACT_HEAR, NULL},
+                                     {ACT_SAY, "221 bye\r\n"}, {ACT_HANG_UP, NULL}};
+static const struct line with_tls[] = {
+    {ACT_SAY, "220 mx\r\n"}, {ACT_HEAR, NULL},        {ACT_SAY, "250-mx\r\n250 STARTTLS\r\n"},
+    {ACT_HEAR, NULL},        {ACT_SAY, "220 go\r\n"}, {ACT_TLS, NULL},
+    {ACT_HEAR, NULL},        {ACT_SAY, "250 mx\r\n"}, {ACT_HEAR, NULL},
+    {ACT_HANG_UP, NULL}};
+static const struct line stall[] = {{ACT_STALL, NULL}};
+static const struct line hang_up[] = {{ACT_HANG_UP, NULL}};
+
+static void expect_about(int64_t got, int64_t want)
+{
+    assert_in_range(got, want - want / 10, want + want / 10);
+}
+
+struct stage;
+
+struct ask {
+    struct stage *stage;
+    struct book_waiter *waiter;
+    unsigned calls;
+    struct starttls_result result; /* without its strings */
+};
+
+struct stage {
+    uv_loop_t loop;
+    struct book *book;
+    struct book_options options;
+    struct server servers[SERVERS_MAX];
+    size_t server_count;
+    unsigned open, open_max;
+    char order[ASKS_MAX * 4]; /* which server had each connection: a, b, ... */
+    struct ask asks[ASKS_MAX];
+    unsigned expected, calls; /* the servers close when all expected calls have come */
+    void (*on_call)(struct ask *ask);
+};
+
+static struct stage stage;
+
+static void stage_over(void)
+{
+    for (size_t i = 0; i < stage.server_count; i++)
+        server_close(&stage.servers[i]);
+}
+
+static void on_done(void *data, const struct starttls_result *result)
+{
+    struct ask *ask = data;
+
+    ask->calls++;
+    ask->result = *result;
+    if (stage.on_call != NULL)
+        stage.on_call(ask);
+    if (++stage.calls == stage.expected)
+        stage_over();
+}
+
+static void on_accept(struct server *server)
+{
+    size_t at = strlen(stage.order);
+
+    if (at + 2 < sizeof stage.order)
+        stage.order[at] = (char)('a' + (server - stage.servers));
+}
+
+static void stage_open(const struct line *script)
+{
+    memset(&stage, 0, sizeof stage);
+    assert_int_equal(uv_loop_init(&stage.loop), 0);
+    stage.options = (struct book_options){
+        .smtp = {.loop = &stage.loop,
+                 .tls = ground.context,
+                 .filter = &ground.filter,
+                 .helo_name = "probe.test",
+                 .connect_ms = 10000,
+                 .greeting_ms = script == stall ? 60 : 10000,
+                 .command_ms = 10000,
+                 .total_ms = 20000},
+        .connections_max = 100,
+        .connections_prefix_max = 20,
+        .entries_max = 100,
+        .good_ms = 24 * HOUR,
+        .retry_min_ms = 15 * MINUTE,
+        .retry_max_ms = 6 * HOUR,
+    };
+    for (size_t i = 0; i < SERVERS_MAX; i++) {
+        stage.servers[i].script = script;
+        stage.servers[i].tls = ground.tls;
+        stage.servers[i].all_open = &stage.open;
+        stage.servers[i].all_open_max = &stage.open_max;
+        stage.servers[i].on_accept = on_accept;
+    }
+}
+
+/* Opens one more server; all have the same port. */
+static struct server *stage_serve(const char *address)
+{
+    struct server *server = &stage.servers[stage.server_count];
+    uint16_t port = stage.server_count == 0 ? 0 : stage.servers[0].port;
+
+    server_open(server, &stage.loop, address, port);
+    stage.server_count++;
+    return server;
+}
+
+static struct smtp_target target_of(const char *address, const char *host)
+{
+    struct smtp_target target = {.port = stage.servers[0].port, .host = host, .sni = host};
+
+    assert_true(ip_parse(&target.ip, address));
+    return target;
+}
+
+static void stage_ask(size_t at, const char *address, const char *host)
+{
+    struct smtp_target target = target_of(address, host);
+
+    if (stage.book == NULL)
+        assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    stage.asks[at].stage = &stage;
+    assert_int_equal(
+        book_ask(&stage.asks[at].waiter, stage.book, &target, 0, on_done, &stage.asks[at]), 0);
+    stage.expected++;
+}
+
+/* Runs until all expected calls have come; the book stays open. */
+static void stage_run(void)
+{
+    unsigned before = stage.calls;
+
+    while (stage.calls < stage.expected)
+        assert_true(uv_run(&stage.loop, UV_RUN_ONCE) != 0 || stage.calls >= stage.expected);
+    assert_true(stage.calls > before);
+}
+
+static void stage_close(void)
+{
+    stage_over();
+    if (stage.book != NULL)
+        book_close(stage.book);
+    assert_int_equal(uv_run(&stage.loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&stage.loop), 0);
+    for (size_t i = 0; i < stage.server_count; i++)
+        buf_fini(&stage.servers[i].heard);
+}
+
+static void one_probe_for_all(void **state)
+{
+    struct smtp_target target;
+    struct book_stats stats;
+
+    (void)state;
+    stage_open(with_tls);
+    stage_serve("127.0.0.1");
+    for (size_t i = 0; i < 3; i++)
+        stage_ask(i, "127.0.0.1", MX);
+    assert_int_equal(stage.calls, 0);
+    target = target_of("127.0.0.1", MX);
+    assert_null(book_peek(stage.book, &target, 0));
+    stage_run();
+    assert_int_equal(stage.servers[0].accepted, 1);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(stage.asks[i].calls, 1);
+        assert_int_equal(stage.asks[i].result.state, STARTTLS_VERIFIED);
+        assert_true(stage.asks[i].result.probed_at > 0);
+    }
+    assert_non_null(book_peek(stage.book, &target, 0));
+    book_get_stats(stage.book, &stats);
+    assert_int_equal(stats.probes, 1);
+    assert_int_equal(stats.by_state[STARTTLS_VERIFIED], 1);
+    assert_int_equal(stats.in_flight + stats.queued, 0);
+    assert_int_equal(stats.entries, 1);
+    stage_close();
+}
+
+static void known_answers_come_later(void **state)
+{
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    stage_ask(0, "127.0.0.1", MX);
+    stage_run();
+    stage_ask(1, "127.0.0.1", MX);
+    assert_int_equal(stage.asks[1].calls, 0);
+    stage_run();
+    assert_int_equal(stage.asks[1].result.state, STARTTLS_CLEAR);
+    assert_int_equal(stage.asks[1].result.probed_at, stage.asks[0].result.probed_at);
+    assert_int_equal(stage.servers[0].accepted, 1);
+    stage_close();
+}
+
+static void probes_again_when_lapsed(void **state)
+{
+    struct smtp_target target;
+
+    (void)state;
+    stage_open(no_tls);
+    stage.options.good_ms = 2;
+    stage_serve("127.0.0.1");
+    target = target_of("127.0.0.1", MX);
+    stage.expected = 1; /* so that the server stays open */
+    stage_ask(0, "127.0.0.1", MX);
+    while (stage.asks[0].calls == 0)
+        uv_run(&stage.loop, UV_RUN_ONCE);
+    while (book_peek(stage.book, &target, 0) != NULL)
+        uv_run(&stage.loop, UV_RUN_NOWAIT);
+    stage_ask(1, "127.0.0.1", MX);
+    while (stage.asks[1].calls == 0)
+        uv_run(&stage.loop, UV_RUN_ONCE);
+    assert_int_equal(stage.servers[0].accepted, 2);
+    stage_close();
+}
+
+static void verified_within_certificate(void **state)
+{
+    const struct starttls_result *result = &stage.asks[0].result;
+
+    (void)state;
+    stage_open(with_tls);
+    stage.options.good_ms = 365 * 24 * HOUR;
+    stage_serve("127.0.0.1");
+    stage_ask(0, "127.0.0.1", MX);
+    stage_run();
+    assert_int_equal(result->state, STARTTLS_VERIFIED);
+    assert_true(result->valid_until - result->probed_at <= 24 * HOUR); /* the leaf's day */
+    assert_true(result->valid_until - result->probed_at > 23 * HOUR);
+    stage_close();
+}
+
+/* hostile-29: one connection at a time per address. */
+static void hostile_29_serial_per_address(void **state)
+{
+    static const char *const hosts[] = {"a.test", "b.test", "c.test", "d.test"};
+
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    for (size_t i = 0; i < COUNT(hosts); i++)
+        stage_ask(i, "127.0.0.1", hosts[i]);
+    stage_run();
+    assert_int_equal(stage.servers[0].accepted, 4);
+    assert_int_equal(stage.servers[0].open_max, 1);
+    stage_close();
+}
+
+static void hostile_29_cap_per_prefix(void **state)
+{
+    static const char *const addresses[] = {"127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4",
+                                            "127.0.1.5"};
+
+    (void)state;
+    stage_open(stall);
+    stage.options.connections_prefix_max = 2;
+    for (size_t i = 0; i < COUNT(addresses); i++)
+        stage_serve(addresses[i]);
+    for (size_t i = 0; i < COUNT(addresses); i++)
+        stage_ask(i, addresses[i], MX);
+    stage_run();
+    assert_int_equal(stage.open_max, 2);
+    for (size_t i = 0; i < COUNT(addresses); i++)
+        assert_int_equal(stage.asks[i].result.state, STARTTLS_SILENT);
+    stage_close();
+}
+
+static void hostile_29_cap_for_all(void **state)
+{
+    static const char *const addresses[] = {"127.0.1.1", "127.0.2.1", "127.0.3.1", "127.0.4.1",
+                                            "127.0.5.1"};
+
+    (void)state;
+    stage_open(stall);
+    stage.options.connections_max = 3;
+    for (size_t i = 0; i < COUNT(addresses); i++)
+        stage_serve(addresses[i]);
+    for (size_t i = 0; i < COUNT(addresses); i++)
+        stage_ask(i, addresses[i], MX);
+    stage_run();
+    assert_int_equal(stage.open_max, 3);
+    stage_close();
+}
+
+static void fair_between_prefixes(void **state)
+{
+    (void)state;
+    stage_open(no_tls);
+    stage.options.connections_max = 1;
+    stage_serve("127.0.1.1");
+    stage_serve("127.0.1.2");
+    stage_serve("127.0.1.3");
+    stage_serve("127.0.2.1");
+    stage_ask(0, "127.0.1.1", MX);
+    stage_ask(1, "127.0.1.1", "other.test");
+    stage_ask(2, "127.0.1.2", MX);
+    stage_ask(3, "127.0.1.3", MX);
+    stage_ask(4, "127.0.2.1", MX);
+    stage_run();
+    assert_string_equal(stage.order, "adbca");
+    stage_close();
+}
+
+static void cancelled_waiter_is_not_called(void **state)
+{
+    struct smtp_target target;
+
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    stage_ask(0, "127.0.0.1", MX);
+    stage_ask(1, "127.0.0.1", "other.test");
+    book_cancel(stage.asks[0].waiter);
+    stage.expected--;
+    stage_run();
+    assert_int_equal(stage.asks[0].calls, 0);
+    assert_int_equal(stage.asks[1].calls, 1);
+    target = target_of("127.0.0.1", MX);
+    assert_non_null(book_peek(stage.book, &target, 0)); /* the probe went on */
+    stage_close();
+}
+
+/* Closed after every number of turns of the loop: nobody is called, and the loop ends empty. */
+static void close_at_any_time(void **state)
+{
+    bool ended = false;
+
+    (void)state;
+    for (int turns = 0; !ended; turns++) {
+        unsigned calls;
+
+        stage_open(with_tls);
+        stage.options.connections_max = 1;
+        stage_serve("127.0.0.1");
+        stage_ask(0, "127.0.0.1", MX);
+        stage_ask(1, "127.0.0.1", MX);
+        stage_ask(2, "127.0.0.1", "other.test");
+        stage_ask(3, "127.0.9.1", MX);
+        for (int i = 0; i < turns && stage.calls < 4; i++)
+            uv_run(&stage.loop, UV_RUN_ONCE);
+        calls = stage.calls;
+        ended = calls == 4;
+        stage_close();
+        assert_int_equal(stage.calls, calls);
+        assert_true(turns < 1000);
+    }
+}
+
+static void close_in_call(struct ask *ask)
+{
+    book_close(ask->stage->book);
+    ask->stage->book = NULL;
+}
+
+static void close_inside_a_call(void **state)
+{
+    (void)state;
+    stage_open(no_tls);
+    stage.on_call = close_in_call;
+    stage_serve("127.0.0.1");
+    stage_ask(0, "127.0.0.1", MX);
+    stage_ask(1, "127.0.0.1", MX);
+    stage_ask(2, "127.0.0.1", "other.test");
+    stage.expected = 1;
+    stage_run();
+    stage_close();
+    assert_int_equal(stage.calls, 1);
+}
+
+static void again_in_call(struct ask *ask)
+{
+    struct smtp_target target = target_of("127.0.0.1", MX);
+
+    if (ask == &stage.asks[0]) {
+        book_cancel(stage.asks[1].waiter);
+        assert_int_equal(
+            book_ask(&stage.asks[3].waiter, stage.book, &target, 0, on_done, &stage.asks[3]), 0);
+        assert_int_equal(stage.asks[3].calls, 0);
+    }
+}
+
+/* A call may cancel other waiters of the same probe, and ask again. */
+static void ask_and_cancel_inside_a_call(void **state)
+{
+    (void)state;
+    stage_open(no_tls);
+    stage.on_call = again_in_call;
+    stage_serve("127.0.0.1");
+    for (size_t i = 0; i < 3; i++)
+        stage_ask(i, "127.0.0.1", MX);
+    stage_run();
+    assert_int_equal(stage.asks[0].calls, 1);
+    assert_int_equal(stage.asks[1].calls, 0);
+    assert_int_equal(stage.asks[2].calls, 1);
+    assert_int_equal(stage.asks[3].calls, 1);
+    assert_int_equal(stage.servers[0].accepted, 1);
+    stage_close();
+}
+
+static void failures_are_kept(void **state)
+{
+    (void)state;
+    stage_open(hang_up);
+    stage_serve("127.0.0.1");
+    stage_ask(0, "127.0.0.1", MX);
+    stage_run();
+    assert_int_equal(stage.asks[0].result.state, STARTTLS_SILENT);
+    expect_about(stage.asks[0].result.valid_until - stage.asks[0].result.probed_at, 15 * MINUTE);
+    stage_ask(1, "127.0.0.1", MX);
+    stage_run();
+    assert_int_equal(stage.servers[0].accepted, 1);
+    stage_close();
+}
+
+static void forbidden_is_skipped(void **state)
+{
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    stage_ask(0, "10.0.0.1", MX);
+    stage_run();
+    assert_int_equal(stage.asks[0].result.state, STARTTLS_SKIPPED);
+    stage_close();
+}
+
+static void forget_probes_again(void **state)
+{
+    struct smtp_target target;
+
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    target = target_of("127.0.0.1", MX);
+    stage_ask(0, "127.0.0.1", MX);
+    stage_run();
+    book_forget(stage.book, &target.ip, 1);
+    assert_null(book_peek(stage.book, &target, 0));
+    stage_close();
+}
+
+/* A restored result ends with its certificate too, whatever it says itself. */
+static void restored_within_certificate(void **state)
+{
+    struct smtp_target target;
+    struct book_kept kept = {.host = MX,
+                             .sni = MX,
+                             .result = {.state = STARTTLS_VERIFIED,
+                                        .chain_ok = true,
+                                        .name_ok = true,
+                                        .probed_at = clock_monotonic_ms(),
+                                        .valid_until = clock_monotonic_ms() + HOUR,
+                                        .not_after = clock_wall_s() + 100}};
+    const struct starttls_result *known;
+
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    target = target_of("127.0.0.1", MX);
+    kept.ip = target.ip;
+    kept.port = target.port;
+    assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    assert_true(book_restore(stage.book, &kept));
+    known = book_peek(stage.book, &target, 0);
+    assert_non_null(known);
+    assert_true(known->valid_until <= clock_monotonic_ms() + 100 * 1000);
+    stage_close();
+}
+
+/* What was seen with other settings for TLS is seen anew. */
+static void G_18_other_settings(void **state)
+{
+    static const struct other {
+        enum starttls state;
+        const char *protocol, *cipher;
+        enum kept want;
+    } rows[] = {
+        {STARTTLS_TLS, "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", KEPT_TAKEN},
+        {STARTTLS_TLS, "TLSv1.3", "TLS_AES_128_GCM_SHA256", KEPT_TAKEN},
+        {STARTTLS_TLS, "TLSv1.1", "ECDHE-RSA-AES256-SHA", KEPT_KNOWN},
+        {STARTTLS_TLS, "TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", KEPT_KNOWN},
+        {STARTTLS_BROKEN, "TLSv1.1", "ECDHE-RSA-AES256-SHA", KEPT_TAKEN},
+        {STARTTLS_BROKEN, "TLSv1.2", "ECDHE-RSA-AES256-SHA", KEPT_KNOWN},
+        {STARTTLS_BROKEN, NULL, NULL, KEPT_TAKEN},
+    };
+    struct tls_settings settings = {TLS_VERSION_1_2 | TLS_VERSION_1_3, "HIGH:!AES128"};
+    struct tls_settings lax = {TLS_VERSIONS_ALL, TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST};
+
+    (void)state;
+    stage_open(no_tls);
+    assert_true(tls_context_demand(ground.context, &settings));
+    assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct book_kept kept = {.host = MX, .sni = MX, .port = 25};
+
+        assert_true(ip_parse(&kept.ip, "192.0.2.1"));
+        kept.ip.octets[3] = (uint8_t)i;
+        kept.result = (struct starttls_result){.state = rows[i].state,
+                                               .protocol = rows[i].protocol,
+                                               .cipher = rows[i].cipher,
+                                               .probed_at = clock_monotonic_ms(),
+                                               .valid_until = clock_monotonic_ms() + HOUR};
+        assert_int_equal(book_restore(stage.book, &kept), rows[i].want);
+    }
+    stage_close();
+    assert_true(tls_context_demand(ground.context, &lax));
+}
+
+static void hostile_40_no_descriptors(void **state)
+{
+    struct rlimit before;
+
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    descriptors_out(&before);
+    stage_ask(0, "127.0.0.1", MX);
+    stage_run();
+    descriptors_back(&before);
+    assert_int_equal(stage.asks[0].result.state, STARTTLS_UNKNOWN);
+    expect_about(stage.asks[0].result.valid_until - stage.asks[0].result.probed_at,
+                 BOOK_RETRY_HERE_MS);
+    stage_close();
+}
+
+/* A prefix may have 2,000 probes waiting, and then others still find room. */
+static void queue_is_bounded(void **state)
+{
+    struct book_waiter *waiter;
+    struct smtp_target target;
+    struct book_stats stats;
+    char host[32];
+
+    (void)state;
+    stage_open(no_tls);
+    stage_serve("127.0.0.1");
+    assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    for (int i = 0; i < 2000; i++) {
+        snprintf(host, sizeof host, "mx%d.test", i);
+        target = target_of("127.0.1.1", host);
+        target.ip.octets[3] = (uint8_t)i;
+        assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
+    }
+    target = target_of("127.0.1.1", "more.test");
+    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]),
+                     UV_ENOBUFS);
+    target = target_of("127.0.1.0", "mx0.test");
+    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
+    target = target_of("127.0.2.1", MX);
+    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
+    book_get_stats(stage.book, &stats);
+    assert_int_equal(stats.queued, 2001);
+    stage_close();
+    assert_int_equal(stage.calls, 0);
+}
+
+int main(void)
+{
+    int failed;
+
+    ground_set_up();
+    ROWS_ADD_TEST(one_probe_for_all);
+    ROWS_ADD_TEST(known_answers_come_later);
+    ROWS_ADD_TEST(probes_again_when_lapsed);
+    ROWS_ADD_TEST(verified_within_certificate);
+    ROWS_ADD_TEST(hostile_29_serial_per_address);
+    ROWS_ADD_TEST(hostile_29_cap_per_prefix);
+    ROWS_ADD_TEST(hostile_29_cap_for_all);
+    ROWS_ADD_TEST(fair_between_prefixes);
+    ROWS_ADD_TEST(cancelled_waiter_is_not_called);
+    ROWS_ADD_TEST(close_at_any_time);
+    ROWS_ADD_TEST(close_inside_a_call);
+    ROWS_ADD_TEST(ask_and_cancel_inside_a_call);
+    ROWS_ADD_TEST(failures_are_kept);
+    ROWS_ADD_TEST(forbidden_is_skipped);
+    ROWS_ADD_TEST(forget_probes_again);
+    ROWS_ADD_TEST(restored_within_certificate);
+    ROWS_ADD_TEST(G_18_other_settings);
+    ROWS_ADD_TEST(hostile_40_no_descriptors);
+    ROWS_ADD_TEST(queue_is_bounded);
+    failed = rows_run("book_queue");
+    ground_tear_down();
+    return failed;
+}

@@ -1,0 +1,107 @@
+/*
+ * tls_pair: a client session of ours and a server of OpenSSL's, joined in memory; and what the
+ * cases about them share.
+ */
+#pragma once
+
+#include <openssl/err.h>
+
+#include "tests/unit/support/certs.h"
+#include "tests/unit/support/rows.h"
+
+#define MX "mx.example.test"
+
+static struct tls_context *context; /* trusts root */
+static struct cert root, other_root, large;
+
+#define N_(text)                                                                                   \
+    {                                                                                              \
+        GEN_DNS, text, 0                                                                           \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        0, NULL, 0                                                                                 \
+    }
+
+#define DATED(from, until) .from_s = (from), .until_s = (until)
+
+static const struct cert_name mx_names[] = {N_(MX), END};
+
+struct pair {
+    struct tls_session *client;
+    SSL *server;
+    BIO *to_server, *from_server;
+    struct buf out;
+    enum tls_progress progress;
+};
+
+static inline void pair_open(struct pair *pair, SSL_CTX *server, const char *sni)
+{
+    pair->client = tls_session_new(context, sni);
+    pair->server = SSL_new(server);
+    pair->to_server = BIO_new(BIO_s_mem());
+    pair->from_server = BIO_new(BIO_s_mem());
+    SSL_set_bio(pair->server, pair->to_server, pair->from_server);
+    SSL_set_accept_state(pair->server);
+    buf_init(&pair->out, 1 << 20);
+    pair->progress = TLS_WANT_MORE;
+    assert_non_null(pair->client);
+}
+
+static inline void pair_close(struct pair *pair)
+{
+    tls_session_free(pair->client);
+    SSL_free(pair->server);
+    buf_fini(&pair->out);
+    ERR_clear_error();
+}
+
+/* Carries octets both ways once; true when any moved. */
+static inline bool pair_carry(struct pair *pair)
+{
+    char data[65536];
+    int count = BIO_read(pair->from_server, data, sizeof data);
+    bool moved;
+
+    pair->progress =
+        tls_session_feed(pair->client, data, count > 0 ? (size_t)count : 0, &pair->out);
+    moved = count > 0 || pair->out.length > 0;
+    if (pair->out.length > 0)
+        BIO_write(pair->to_server, buf_text(&pair->out), (int)pair->out.length);
+    buf_clear(&pair->out);
+    return moved;
+}
+
+static inline void pair_shake(struct pair *pair)
+{
+    for (int i = 0; i < 20 && pair_carry(pair); i++)
+        SSL_do_handshake(pair->server);
+}
+
+static inline void expect_words(const char *text, const char *words)
+{
+    if (words == NULL) {
+        assert_null(text);
+        return;
+    }
+    assert_non_null(text);
+    if (strstr(text, words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", text, words);
+}
+
+static inline void tls_pair_set_up(void)
+{
+    root = cert_make(&(struct cert_spec){.cn = "Root", .ca = true});
+    other_root = cert_make(&(struct cert_spec){.cn = "Other Root", .ca = true});
+    large = cert_make(&(struct cert_spec){
+        .cn = "Large", .issuer = &root, .ca = true, .key = cert_large_key(8193, 17)});
+    context = cert_context(&root);
+}
+
+static inline void tls_pair_tear_down(void)
+{
+    tls_context_free(context);
+    cert_free(&root);
+    cert_free(&other_root);
+    cert_free(&large);
+}
