@@ -11,6 +11,7 @@ import traceback
 WORLD = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "world")
 sys.path.insert(0, WORLD)
 
+import rooms  # noqa: E402 F401
 import run as world_run  # noqa: E402  (the one in tests/world)
 import world  # noqa: E402
 

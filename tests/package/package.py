@@ -21,6 +21,7 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, os.pardir, "world"))
 
+import rooms  # noqa: E402 F401  (first: where the others are)
 import case  # noqa: E402
 import clients  # noqa: E402
 import postfix as world_postfix  # noqa: E402

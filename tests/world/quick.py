@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 
+import rooms  # noqa: F401  (first: where the others are)
 import case
 import cases_postfix
 import run

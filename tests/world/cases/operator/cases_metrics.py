@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 
 import exposition
+import rooms
 import smtpd
 import tap
 import waiting
@@ -25,7 +26,7 @@ PORT = 9760
 PORTS = itertools.count(9761)
 LIFE_S = 10  # of a connection, daemon/metrics/metrics_http.h
 CONNECTIONS = 16
-MANUAL = pathlib.Path(__file__).parents[2] / "docs" / "mxcryptd.8"
+MANUAL = rooms.HERE.parents[1] / "docs" / "mxcryptd.8"
 DAEMONS = {"metrics": {"resolver": "127.0.0.53", "metrics-listen": f"127.0.0.1:{PORT}"}}
 IMPATIENT = {"dns_timeout": "1s", "dns_tries": "1"}
 SHORT = {"greeting_deadline": "1s", "probe_deadline": "3s", "fetch_deadline": "2s"}

@@ -11,6 +11,7 @@ import time
 import clients
 import orders
 import remembering
+import rooms
 import tap
 import waiting
 from case import Failed, case
@@ -247,7 +248,7 @@ class Asker:
     """A process that asks as fast as it can over one connection; every answer must be among the allowed ones."""
 
     def __init__(self, one, questions):
-        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "asker.py")
+        script = str(rooms.HERE / "asker.py")
         self._process = subprocess.Popen([sys.executable, script, one.socket, *(f"{key}={'|'.join(told)}" for key, told in questions)],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

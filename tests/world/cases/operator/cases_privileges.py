@@ -13,12 +13,13 @@ import threading
 
 import daemon
 import remembering
+import rooms
 import waiting
 from case import Failed, case
 
 ROW = "operations"
 USER = "nobody"
-HERE = os.path.dirname(os.path.abspath(__file__))
+ATTEMPTS = rooms.HERE / "attempts.c"
 # how each attempt of attempts.c must end where it is refused
 REFUSED = {"clone3": errno.ENOSYS, "packet": errno.EAFNOSUPPORT, "alg": errno.EAFNOSUPPORT,
            **dict.fromkeys(("make", "write", "truncate", "remove", "mkdir", "symlink", "bind"), errno.EACCES)}
@@ -143,7 +144,7 @@ def remembered(c, one, asked, told="warm"):
 def attempts(c, one):
     """What came of each attempt made inside the daemon: its errno."""
     library, result, folder = (os.path.join(c.world.folder, f"{c.label}.{name}") for name in ("attempts.so", "attempts", "outside"))
-    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, os.path.join(HERE, "attempts.c")], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, ATTEMPTS], check=True)
     os.makedirs(folder)
     pathlib.Path(folder, "there").write_text("there", encoding="ascii")
     for path, mode in ((folder, 0o777), (os.path.join(folder, "there"), 0o666), (result, 0o666)):
