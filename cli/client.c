@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "cli/cli.h"
-#include "cli/stream.h"
+#include "cli/net/stream.h"
 
 #define ANSWER_MAX     (64 * 1024 * 1024)
 #define ANSWER_SLACK_S 10 /* beyond the job-deadline */

@@ -34,7 +34,8 @@ def families(source):
 
 def values():
     """Every value of a label: what stands in quotes in the sources that names come from."""
-    sources = [*(HERE.parent / "policy").glob("*.[ch]"), HERE.parent / "probe" / "failures.h", HERE.parent / "daemon" / "metrics_text.c"]
+    code = HERE.parent
+    sources = [*(code / "policy").rglob("*.[ch]"), *(code / "probe").rglob("*_failure.h"), code / "daemon" / "metrics" / "metrics_text.c"]
     return {word for path in sources for word in re.findall(r'"([a-z0-9-]+)"', path.read_text(encoding="utf-8"))}
 
 

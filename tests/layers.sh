@@ -1,20 +1,78 @@
 #!/bin/bash
-# The layer check: who may include what. Prints every breach; exit status 1 when there is one.
-# base <- policy <- probe <- daemon, cli; each library in the files that are made for it.
+# The layer check: which room may include which, which file may use which library, and how full a folder may be.
+# Prints every breach; exit status 1 when there is one.
+#
+# A room may include itself and the rooms that its row of the table names. A row names only rooms of rows above it, so there can
+# be no circle; what it names and does not need is a breach as well.
 cd "$(dirname "$0")/.." || exit 2
-breaches=0
 
-# breach PATTERN FILES...: the includes that PATTERN finds in FILES are wrong
+FOLDER_MAX=30 # files; more need rooms
+
+rooms() {
+    cat <<'TABLE'
+base
+base/log            base
+base/net
+policy              base/net
+policy/decide       policy
+policy/render       base base/net policy policy/decide
+policy/rules        base base/net policy policy/decide policy/render
+policy/report       base policy policy/decide policy/render policy/rules
+policy/evidence     base base/net policy
+probe/dns           base base/net
+probe/tls           base base/log base/net policy
+probe/smtp          base base/log base/net policy probe/tls
+probe/https         base base/log base/net probe/tls
+probe/sts           base base/log base/net policy probe/dns probe/https
+probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/sts
+daemon/config       base base/log base/net policy/decide policy/rules probe
+daemon/loop         base base/log
+daemon/sandbox      base/log daemon/config
+daemon/store        base base/log base/net policy policy/decide policy/evidence policy/report probe/smtp probe/sts
+daemon/rules        base base/log policy/rules probe/tls daemon/config
+daemon/cache        base base/log policy policy/decide policy/evidence policy/render policy/report policy/rules probe daemon/config daemon/store daemon/rules
+daemon/lookup       base base/net probe daemon/config daemon/rules daemon/cache
+daemon/serve        base base/log policy/render daemon/config daemon/loop daemon/lookup
+daemon/metrics      base base/log policy/report daemon/config daemon/lookup daemon/serve
+daemon/control      base base/log policy/report policy/rules daemon/loop daemon/store daemon/rules daemon/cache daemon/lookup daemon/serve daemon/metrics
+daemon              base base/log probe probe/dns daemon/config daemon/loop daemon/sandbox daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
+cli/net             base base/net
+cli/postfix         base
+cli/doctor          base base/net probe/smtp probe/tls daemon/config cli/net cli/postfix
+cli                 base base/log policy policy/decide policy/report policy/rules probe daemon/config cli/net cli/postfix cli/doctor
+TABLE
+}
+
+# includes: "ROOM INCLUDED-ROOM FILE:LINE" for every include of ours in the product
+includes() {
+    grep -rnE --include='*.[ch]' '^#include "' base policy probe daemon cli |
+        sed -E 's|^(([^:]*)/[^/:]*:[0-9]+):#include "([^"]*)/[^"/]*".*|\2 \3 \1|'
+}
+
+check_rooms() {
+    awk '
+        NR == FNR { if (!($1 in known)) known[$1] = 1
+                    for (i = 2; i <= NF; i++) {
+                        if (!($i in known)) { print "the table: " $1 " names " $i ", which is not above it"; bad = 1 }
+                        allowed[$1, $i] = 1
+                    }
+                    next }
+        !($1 in known) { print $3 ": the table of rooms has no " $1; bad = 1; next }
+        $1 != $2 && !(($1, $2) in allowed) { print $3 ": " $1 " may not include " $2; bad = 1 }
+        { used[$1, $2] = 1 }
+        END { for (pair in allowed) if (!(pair in used)) { split(pair, p, SUBSEP); print "the table: " p[1] " does not need " p[2]; bad = 1 }
+              exit bad }' <(rooms) <(includes)
+}
+
+# breach WHY PATTERN FILES...: what PATTERN finds in FILES is wrong
 breach() {
     local why=$1 pattern=$2
     shift 2
     [ $# -gt 0 ] || return 0
-    if grep -nE "$pattern" "$@" /dev/null | sed "s|^|$why: |" | grep .; then
-        breaches=$((breaches + 1))
-    fi
+    ! grep -nE "$pattern" "$@" /dev/null | sed "s|^|$why: |" | grep .
 }
 
-# files FOLDERS... [! NAME...]: the C files of the folders whose names match none of the globs
+# files FOLDERS... [! GLOB...]: the C files of the folders whose paths match none of the globs
 files() {
     local folders=() not=()
     while [ $# -gt 0 ] && [ "$1" != ! ]; do
@@ -26,33 +84,39 @@ files() {
     find "${folders[@]}" -name '*.[ch]' "${not[@]}" | sort
 }
 
-breach "base includes upwards" '#include "(policy|probe|daemon|cli)/' $(files base)
-breach "policy includes upwards" '#include "(probe|daemon|cli)/' $(files policy)
-breach "probe includes more of policy than evidence.h" \
-    '#include "policy/([^e]|e[^v]|evidence_)' $(files probe)
-breach "probe includes upwards" '#include "(daemon|cli)/' $(files probe)
-breach "daemon includes cli" '#include "cli/' $(files daemon)
-breach "cli includes more of daemon than config.h" '#include "daemon/([^c]|c[^o]|co[^n]|con[^f]|config_)' \
-    $(files cli)
-breach "libuv outside its files" '#include <uv\.h>' $(files base policy) \
-    $(files probe ! '*_uv.c' '*_uv.h')
-breach "ldns outside dns_wire.c" '#include <ldns/' $(files base policy daemon cli) \
-    $(files probe ! probe/dns/dns_wire.c)
-breach "OpenSSL outside probe/tls" '#include <openssl/' $(files base policy daemon cli) \
-    $(files probe ! 'probe/tls/*')
-breach "curl outside https_uv.c" '#include <curl/' $(files base policy daemon cli) \
-    $(files probe ! probe/https/https_uv.c)
-breach "SQLite outside daemon/store/store_sqlite.c" '#include <sqlite3' $(files base policy probe cli) \
-    $(files daemon ! daemon/store/store_sqlite.c)
-breach "libmicrohttpd outside daemon/metrics/metrics_http.c" '#include <microhttpd' $(files base policy probe cli) \
-    $(files daemon ! daemon/metrics/metrics_http.c)
-breach "libpsl outside base/net/base_domain.c" '#include <libpsl' $(files base policy probe daemon cli ! base/net/base_domain.c)
-breach "libseccomp outside daemon/sandbox/seccomp_filter.c" '#include <seccomp' $(files base policy probe cli) \
-    $(files daemon ! daemon/sandbox/seccomp_filter.c)
-breach "clock, environment or socket in policy" \
-    'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' \
-    $(files policy ! '*.h')
-breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' \
-    $(files base policy probe daemon cli ! base/clock.c)
+# library NAME PATTERN GLOB...: only the files that match a glob may include what the pattern names
+library() {
+    local name=$1 pattern=$2
+    shift 2
+    breach "$name outside $*" "#include <$pattern" $(files base policy probe daemon cli ! "$@")
+}
 
-[ $breaches -eq 0 ]
+check_libraries() {
+    local bad=0
+    library libuv 'uv\.h>' 'probe/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
+    library ldns 'ldns/' probe/dns/dns_wire.c || bad=1
+    library OpenSSL 'openssl/' 'probe/tls/*' || bad=1
+    library curl 'curl/' probe/https/https_uv.c || bad=1
+    library SQLite 'sqlite3' daemon/store/store_sqlite.c || bad=1
+    library libmicrohttpd 'microhttpd' daemon/metrics/metrics_http.c || bad=1
+    library libpsl 'libpsl' base/net/base_domain.c || bad=1
+    library libseccomp 'seccomp' daemon/sandbox/seccomp_filter.c || bad=1
+    breach "probe includes more of policy than evidence.h" '#include "policy/(.*/|[^e]|e[^v])' $(files probe) || bad=1
+    breach "cli includes more of daemon than config.h" '#include "daemon/' \
+        $(grep -LE '#include "daemon/config/config\.h"' $(files cli)) || bad=1
+    breach "clock, environment or socket in policy" \
+        'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' $(files policy ! '*.h') || bad=1
+    breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe daemon cli ! base/clock.c) || bad=1
+    return $bad
+}
+
+check_folders() {
+    git ls-files 2>/dev/null | grep -vE '^(debian|tests/fuzz/corpus)/' | sed -n 's|/[^/]*$||p' | sort | uniq -c |
+        awk -v max=$FOLDER_MAX '$1 > max { print $2 " has " $1 " files: more than " max " need rooms"; bad = 1 } END { exit bad }'
+}
+
+breaches=0
+check_rooms || breaches=1
+check_libraries || breaches=1
+check_folders || breaches=1
+exit $breaches

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/stream.h"
+#include "cli/net/stream.h"
 
 #define REPLY_MAX    4096
 #define KEY          ".doctor.invalid" /* a parent key: answered at once, without a lookup */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "probe/failures.h"
+#include "probe/dns/dns_failure.h"
 
 enum dns_type {
     DNS_A = 1,

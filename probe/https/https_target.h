@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/net/ip.h"
 #include "base/net/address_filter.h"
-#include "probe/failures.h"
+#include "probe/https/fetch_failure.h"
 
 #define HTTPS_ADDRESSES_MAX 4 /* per family, of a policy host that are tried */
 #define HTTPS_WHY_MAX       240

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/net/ip.h"
 #include "base/net/address_filter.h"
-#include "probe/failures.h"
+#include "probe/https/fetch_failure.h"
 
 #define HTTPS_QUEUE_MAX 10000
 

@@ -13,7 +13,7 @@
 #include "base/map.h"
 #include "base/net/hostname.h"
 #include "policy/evidence.h"
-#include "probe/kept.h"
+#include "base/kept.h"
 
 #define BOOK_KEY_MAX   (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
 #define BOOK_WORDS_MAX 2000 /* octets of a string of a restored result */

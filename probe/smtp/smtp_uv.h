@@ -8,7 +8,7 @@
 
 #include "policy/evidence.h"
 #include "base/net/address_filter.h"
-#include "probe/failures.h"
+#include "probe/smtp/smtp_failure.h"
 #include "probe/tls/tls.h"
 
 struct smtp_options {

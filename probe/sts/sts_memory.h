@@ -21,7 +21,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "policy/evidence.h"
-#include "probe/kept.h"
+#include "base/kept.h"
 
 #define STS_MEMORY_CHANGES_MAX 3        /* new ids fetched at once, hostile 18 */
 #define STS_MEMORY_BACKOFF_MAX 86400000 /* ms */

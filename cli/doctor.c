@@ -1,6 +1,6 @@
 /*
  * doctor: `mxcrypt doctor`: gathers the facts, has them judged, and prints one line per finding.
- * See doctor.h. It changes nothing on this host.
+ * See doctor/doctor.h. It changes nothing on this host.
  */
 #include "cli/doctor/doctor.h"
 

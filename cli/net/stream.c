@@ -1,5 +1,5 @@
 /* stream: see stream.h. */
-#include "cli/stream.h"
+#include "cli/net/stream.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,0 +1,21 @@
+/*
+ * dns_failure: lookups that ended without an answer. For counters: few kinds, and always the
+ * same; what happened in words is in the evidence. X(enum word, name)
+ */
+#pragma once
+
+#define DNS_FAILURES(X)                                                                            \
+    X(TIMEOUT, "timeout")                                                                          \
+    X(SERVFAIL, "servfail")                                                                        \
+    X(REFUSED, "refused")                                                                          \
+    X(RCODE, "other-rcode")                                                                        \
+    X(MALFORMED, "malformed")                                                                      \
+    X(NETWORK, "network") /* the system's error, as "connection refused" */                        \
+    X(QUEUE, "queue")     /* too many lookups wait for a socket */                                 \
+    X(LOCAL, "local")     /* this side: memory, descriptors */
+
+#define X(word, name) DNS_FAILURE_##word,
+enum dns_failure { DNS_FAILURES(X) DNS_FAILURE_COUNT };
+#undef X
+
+const char *dns_failure_name(enum dns_failure failure);

@@ -1,0 +1,22 @@
+/*
+ * fetch_failure: fetches of MTA-STS policies that gave none. For counters: few kinds, and
+ * always the same; what happened in words is in the evidence. X(enum word, name)
+ */
+#pragma once
+
+#define FETCH_FAILURES(X)                                                                          \
+    X(DNS, "dns")                                                                                  \
+    X(CONNECT, "connect")                                                                          \
+    X(TLS, "tls")                                                                                  \
+    X(CERTIFICATE, "certificate")                                                                  \
+    X(TIMEOUT, "timeout")                                                                          \
+    X(STATUS, "status")     /* an HTTP status other than 200 */                                    \
+    X(RESPONSE, "response") /* wrong headers, a body that is too large or cut off */               \
+    X(POLICY, "policy")     /* against the grammar of RFC 8461 */                                  \
+    X(LOCAL, "local")
+
+#define X(word, name) FETCH_FAILURE_##word,
+enum fetch_failure { FETCH_FAILURES(X) FETCH_FAILURE_COUNT };
+#undef X
+
+const char *fetch_failure_name(enum fetch_failure failure);
