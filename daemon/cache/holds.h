@@ -13,7 +13,7 @@
 
 struct hold {
     UT_hash_handle hh;
-    enum verdict_level kept;
+    enum verdict_level level;
     struct loss loss;     /* monotonic ms; changed by holds_set_loss only */
     struct heap_link end; /* in the order of loss.until */
     enum verdict_level sees;

@@ -129,7 +129,7 @@ static void log_hold(const struct hold *hold, enum log_level level, const char *
 {
     int64_t now = clock_monotonic_ms();
 
-    log_event(level, event, "domain", hold->key, "kept", verdict_level_name(hold->kept), "sees",
+    log_event(level, event, "domain", hold->key, "kept", verdict_level_name(hold->level), "sees",
               verdict_level_name(hold->sees), "reason", verdict_reason_code(hold->reason),
               "since_s", LOG_NUM((now - hold->loss.since) / 1000), "until_s",
               LOG_NUM((hold->loss.until - now) / 1000), NULL);
@@ -141,7 +141,7 @@ static void end_hold(struct memory *memory, struct hold *hold, const struct verd
 {
     memory->stats.holds_ended++;
     log_event(strcmp(why, "expired") == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "hold-ends",
-              "domain", hold->key, "kept", verdict_level_name(hold->kept), "now",
+              "domain", hold->key, "kept", verdict_level_name(hold->level), "now",
               verdict == NULL ? NULL : verdict_level_name(verdict->level), "reason",
               verdict == NULL ? NULL : verdict_reason_code(verdict->reason), "why", why, NULL);
     holds_remove(memory->holds, hold);
@@ -188,7 +188,7 @@ static const char *why_ended(const struct hold *hold, const struct verdict *verd
 {
     if (hold->loss.until <= now)
         return "expired";
-    if (verdict->remembered.proven >= hold->kept && verdict->reason != REASON_HELD)
+    if (verdict->remembered.proven >= hold->level && verdict->reason != REASON_HELD)
         return verdict->shown_reason == REASON_TLS || verdict->shown_reason == REASON_VERIFIED
                    ? "recovered"
                    : "superseded";
@@ -205,7 +205,7 @@ static void fill_hold(struct memory *memory, struct hold *hold, const struct fin
 {
     const struct verdict *verdict = &finding->verdict;
 
-    hold->kept = report_held_level(verdict);
+    hold->level = report_held_level(verdict);
     holds_set_loss(memory->holds, hold, verdict->held);
     plan_hold_end(memory);
     hold->sees = verdict->shown_level;
@@ -256,7 +256,7 @@ void memory_note_hold(struct memory *memory, const struct finding *finding, bool
     struct hold *hold = holds_find(memory->holds, finding->key);
     bool held = verdict->reason == REASON_HELD;
 
-    if (hold != NULL && held && hold->kept == report_held_level(verdict)) {
+    if (hold != NULL && held && hold->level == report_held_level(verdict)) {
         go_on(memory, hold, finding);
         return;
     }

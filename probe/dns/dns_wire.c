@@ -1,7 +1,7 @@
 /*
  * dns_wire: names read by ldns, everything else written and read where it stands.
  *
- * A reply is walked once by dns_guard, which refuses whatever does not fit; then the CNAME chain is
+ * A reply is walked once by dns_walk, which refuses whatever does not fit; then the CNAME chain is
  * followed from the question and only records at its end are taken (RFC 1034 §3.6.2, RFC 2308 §2).
  * RDATA comes from the octets of the message and not from ldns, which would drop or refuse records
  * it finds short. No function here blocks, and none uses the resolver of ldns.
@@ -15,7 +15,7 @@
 
 #include "base/escape.h"
 #include "probe/dns/dns_ede.h"
-#include "probe/dns/dns_guard.h"
+#include "probe/dns/dns_walk.h"
 #include "probe/dns/dns_write.h"
 
 #define CLASS_IN           1
@@ -42,10 +42,10 @@ struct reply {
     unsigned rcode;
     struct wire_name name; /* asked; then where the CNAME chain leads */
     /* owned: what is of interest, the answer section first, then SOA and NS of the authority */
-    struct dns_guard_rr *records;
+    struct dns_walk_rr *records;
     size_t answers, authorities;
     bool has_ns, has_opt;
-    struct dns_guard_rr opt;
+    struct dns_walk_rr opt;
 };
 
 /* ---- names ---- */
@@ -83,7 +83,7 @@ static enum reading name_from_wire(struct wire_name *out, struct dns_span messag
     ldns_status status;
     size_t guarded = offset;
 
-    if (!dns_guard_name(message, &guarded) || guarded != end)
+    if (!dns_walk_name(message, &guarded) || guarded != end)
         return READING_MALFORMED;
     status = ldns_wire2dname(&name, message.data, message.length, &offset);
     return take_name(out, status, name);
@@ -167,17 +167,17 @@ static bool is_ours(const struct reply *reply, uint16_t id, size_t *offset)
     struct dns_span message = reply->message;
     size_t at = DNS_HEADER_OCTETS;
 
-    if (message.length < DNS_HEADER_OCTETS || dns_guard_u16(message, 0) != id ||
+    if (message.length < DNS_HEADER_OCTETS || dns_walk_u16(message, 0) != id ||
         !LDNS_QR_WIRE(message.data) || LDNS_OPCODE_WIRE(message.data) != LDNS_PACKET_QUERY)
         return false;
     *offset = at;
     /* servers that could not read the query send the bare header back */
     if (LDNS_QDCOUNT(message.data) == 0)
         return message.length == DNS_HEADER_OCTETS && rcode_is_error(LDNS_RCODE_WIRE(message.data));
-    if (LDNS_QDCOUNT(message.data) != 1 || !dns_guard_name(message, &at) || message.length - at < 4)
+    if (LDNS_QDCOUNT(message.data) != 1 || !dns_walk_name(message, &at) || message.length - at < 4)
         return false;
-    if (!dns_guard_equal(message, DNS_HEADER_OCTETS, reply->name.octets) ||
-        dns_guard_u16(message, at) != reply->type || dns_guard_u16(message, at + 2) != CLASS_IN)
+    if (!dns_walk_equal(message, DNS_HEADER_OCTETS, reply->name.octets) ||
+        dns_walk_u16(message, at) != reply->type || dns_walk_u16(message, at + 2) != CLASS_IN)
         return false;
     *offset = at + 4;
     return true;
@@ -185,14 +185,14 @@ static bool is_ours(const struct reply *reply, uint16_t id, size_t *offset)
 
 /* ---- the walk ---- */
 
-static bool keep_answer(struct reply *reply, const struct dns_guard_rr *rr)
+static bool keep_answer(struct reply *reply, const struct dns_walk_rr *rr)
 {
     if (rr->class == CLASS_IN && (rr->type == reply->type || rr->type == DNS_CNAME))
         reply->records[reply->answers++] = *rr;
     return true;
 }
 
-static bool keep_authority(struct reply *reply, const struct dns_guard_rr *rr)
+static bool keep_authority(struct reply *reply, const struct dns_walk_rr *rr)
 {
     if (rr->class != CLASS_IN)
         return true;
@@ -204,13 +204,13 @@ static bool keep_authority(struct reply *reply, const struct dns_guard_rr *rr)
 }
 
 /* RFC 6891 §6.1.1: one OPT at most, owned by the root. */
-static bool keep_additional(struct reply *reply, const struct dns_guard_rr *rr)
+static bool keep_additional(struct reply *reply, const struct dns_walk_rr *rr)
 {
     static const uint8_t root[1] = {0};
 
     if (rr->type != TYPE_OPT)
         return true;
-    if (reply->has_opt || !dns_guard_equal(reply->message, rr->owner, root))
+    if (reply->has_opt || !dns_walk_equal(reply->message, rr->owner, root))
         return false;
     reply->has_opt = true;
     reply->opt = *rr;
@@ -220,15 +220,15 @@ static bool keep_additional(struct reply *reply, const struct dns_guard_rr *rr)
 /* Notes every record of interest; false unless the records fill the message exactly. */
 static bool walk(struct reply *reply, size_t offset)
 {
-    static bool (*const keep[])(struct reply *, const struct dns_guard_rr *) = {
+    static bool (*const keep[])(struct reply *, const struct dns_walk_rr *) = {
         keep_answer, keep_authority, keep_additional};
-    struct dns_guard_rr rr;
+    struct dns_walk_rr rr;
 
     for (size_t section = 0; section < 3; section++) {
-        unsigned count = dns_guard_u16(reply->message, LDNS_ANCOUNT_OFF + 2 * section);
+        unsigned count = dns_walk_u16(reply->message, LDNS_ANCOUNT_OFF + 2 * section);
 
         for (unsigned i = 0; i < count; i++)
-            if (!dns_guard_rr(reply->message, &offset, &rr) || !keep[section](reply, &rr))
+            if (!dns_walk_rr(reply->message, &offset, &rr) || !keep[section](reply, &rr))
                 return false;
     }
     return offset == reply->message.length;
@@ -260,10 +260,10 @@ static bool find_ede(const struct reply *reply, struct dns_span *ede)
 
         if (end - at < 4)
             return false;
-        length = dns_guard_u16(reply->message, at + 2);
+        length = dns_walk_u16(reply->message, at + 2);
         if (end - at - 4 < length)
             return false;
-        if (dns_guard_u16(reply->message, at) == OPTION_EDE && length >= 2 && ede->data == NULL)
+        if (dns_walk_u16(reply->message, at) == OPTION_EDE && length >= 2 && ede->data == NULL)
             *ede = (struct dns_span){reply->message.data + at + 4, length};
         at += 4 + (size_t)length;
     }
@@ -296,7 +296,7 @@ static enum reading explain_rcode(struct reply *reply, struct dns_span ede)
 
     if (ede.data == NULL)
         return fail(reply, arena_strdup(reply->arena, rcode));
-    code = dns_guard_u16(ede, 0);
+    code = dns_walk_u16(ede, 0);
     words = dns_ede_name((uint16_t)code);
     escape_bytes(text, sizeof text, ede.data + 2, ede.length - 2);
     return fail(reply, arena_printf(reply->arena, "%s (EDE %u%s%s%s%s)", rcode, code,
@@ -325,9 +325,9 @@ static void lower_ttl(struct reply *reply, uint32_t ttl)
         reply->out->ttl = usable_ttl(ttl);
 }
 
-static bool is_at(const struct reply *reply, const struct dns_guard_rr *rr, uint16_t type)
+static bool is_at(const struct reply *reply, const struct dns_walk_rr *rr, uint16_t type)
 {
-    return rr->type == type && dns_guard_equal(reply->message, rr->owner, reply->name.octets);
+    return rr->type == type && dns_walk_equal(reply->message, rr->owner, reply->name.octets);
 }
 
 static size_t count_records(const struct reply *reply)
@@ -348,7 +348,7 @@ static enum reading find_alias(struct reply *reply, struct wire_name *target, bo
 
     *found = false;
     for (size_t i = 0; i < reply->answers; i++) {
-        const struct dns_guard_rr *rr = &reply->records[i];
+        const struct dns_walk_rr *rr = &reply->records[i];
 
         if (!is_at(reply, rr, DNS_CNAME))
             continue;
@@ -390,7 +390,7 @@ static enum reading follow_chain(struct reply *reply)
 
 /* ---- the records ---- */
 
-static enum reading read_octets(struct reply *reply, const struct dns_guard_rr *rr,
+static enum reading read_octets(struct reply *reply, const struct dns_walk_rr *rr,
                                 struct dns_record *out)
 {
     if ((reply->type == DNS_A && rr->length != 4) || (reply->type == DNS_AAAA && rr->length != 16))
@@ -400,7 +400,7 @@ static enum reading read_octets(struct reply *reply, const struct dns_guard_rr *
     return out->data == NULL ? READING_MEMORY : READING_OK;
 }
 
-static enum reading read_text(struct reply *reply, const struct dns_guard_rr *rr,
+static enum reading read_text(struct reply *reply, const struct dns_walk_rr *rr,
                               struct dns_record *out)
 {
     const uint8_t *rdata = reply->message.data + rr->rdata;
@@ -423,7 +423,7 @@ static enum reading read_text(struct reply *reply, const struct dns_guard_rr *rr
     return READING_OK;
 }
 
-static enum reading read_target(struct reply *reply, const struct dns_guard_rr *rr,
+static enum reading read_target(struct reply *reply, const struct dns_walk_rr *rr,
                                 struct dns_record *out)
 {
     size_t skip = reply->type == DNS_MX ? 2 : 0;
@@ -433,7 +433,7 @@ static enum reading read_target(struct reply *reply, const struct dns_guard_rr *
     if (rr->length < skip)
         return READING_MALFORMED;
     if (reply->type == DNS_MX)
-        out->preference = dns_guard_u16(reply->message, rr->rdata);
+        out->preference = dns_walk_u16(reply->message, rr->rdata);
     status = name_from_wire(&name, reply->message, rr->rdata + skip, rr->rdata + rr->length);
     if (status != READING_OK)
         return status;
@@ -441,7 +441,7 @@ static enum reading read_target(struct reply *reply, const struct dns_guard_rr *
     return out->name == NULL ? READING_MEMORY : READING_OK;
 }
 
-static enum reading read_record(struct reply *reply, const struct dns_guard_rr *rr,
+static enum reading read_record(struct reply *reply, const struct dns_walk_rr *rr,
                                 struct dns_record *out)
 {
     switch (reply->type) {
@@ -486,14 +486,14 @@ static enum reading read_records(struct reply *reply, size_t count)
 /* ---- absence ---- */
 
 /* The SOA of the zone nearest to the present name, or NULL. */
-static const struct dns_guard_rr *find_soa(const struct reply *reply)
+static const struct dns_walk_rr *find_soa(const struct reply *reply)
 {
-    const struct dns_guard_rr *soas = reply->records + reply->answers;
+    const struct dns_walk_rr *soas = reply->records + reply->answers;
     const uint8_t *zone = reply->name.octets;
 
     for (;;) {
         for (size_t i = 0; i < reply->authorities; i++)
-            if (dns_guard_equal(reply->message, soas[i].owner, zone))
+            if (dns_walk_equal(reply->message, soas[i].owner, zone))
                 return &soas[i];
         if (*zone == 0)
             return NULL;
@@ -501,14 +501,14 @@ static const struct dns_guard_rr *find_soa(const struct reply *reply)
     }
 }
 
-static bool soa_minimum(const struct reply *reply, const struct dns_guard_rr *soa, uint32_t *out)
+static bool soa_minimum(const struct reply *reply, const struct dns_walk_rr *soa, uint32_t *out)
 {
     size_t at = soa->rdata, end = soa->rdata + soa->length;
 
-    if (!dns_guard_name(reply->message, &at) || !dns_guard_name(reply->message, &at) || at > end ||
+    if (!dns_walk_name(reply->message, &at) || !dns_walk_name(reply->message, &at) || at > end ||
         end - at != SOA_NUMBERS_OCTETS)
         return false;
-    *out = dns_guard_u32(reply->message, end - 4);
+    *out = dns_walk_u32(reply->message, end - 4);
     return true;
 }
 
@@ -520,7 +520,7 @@ static bool is_referral(const struct reply *reply)
 
 static enum reading read_absence(struct reply *reply)
 {
-    const struct dns_guard_rr *soa = find_soa(reply);
+    const struct dns_walk_rr *soa = find_soa(reply);
     uint32_t minimum;
 
     /* RFC 2308 §2.2.1: a server that only points elsewhere has not said that there is nothing */

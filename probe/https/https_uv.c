@@ -28,7 +28,7 @@
 #include "probe/https/https_reply.h"
 #include "probe/https/https_target.h"
 #include "probe/tls/tls_anchors.h"
-#include "probe/https/watch_uv.h"
+#include "probe/https/curl_poll_uv.h"
 
 /* Two for each TLS record: without it, records of one octet keep the loop busy for 230 ms. */
 #define PIECES_MAX 2000
@@ -54,7 +54,7 @@ struct https {
     struct https_options options;
     struct tls_context *tls;
     CURLM *multi;
-    struct watches *watches; /* libcurl's sockets and timer; the kick starts what is queued */
+    struct curl_poll *polls; /* libcurl's sockets and timer; the kick starts what is queued */
     struct list queue, active;
     unsigned queued, in_flight;
 };
@@ -95,7 +95,7 @@ static void fetch_unlink(struct https_fetch *fetch)
         https->queued--;
     } else {
         https->in_flight--;
-        watches_kick(https->watches);
+        curl_poll_kick(https->polls);
     }
 }
 
@@ -306,9 +306,9 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, 
     (void)easy;
     (void)unused;
     if (what == CURL_POLL_REMOVE)
-        watches_drop(https->watches, fd);
+        curl_poll_drop(https->polls, fd);
     else
-        watches_set(https->watches, fd, events);
+        curl_poll_set(https->polls, fd, events);
     return 0;
 }
 
@@ -317,14 +317,14 @@ static int socket_close(void *context, curl_socket_t fd)
 {
     struct https *https = context;
 
-    watches_drop(https->watches, fd);
+    curl_poll_drop(https->polls, fd);
     return close(fd);
 }
 
 static int timer_wanted(CURLM *multi, long timeout_ms, void *context)
 {
     (void)multi;
-    watches_timer(((struct https *)context)->watches, timeout_ms);
+    curl_poll_timer(((struct https *)context)->polls, timeout_ms);
     return 0;
 }
 
@@ -521,7 +521,7 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
     fetch->context = context;
     list_append(&https->queue, &fetch->link);
     https->queued++;
-    watches_kick(https->watches);
+    curl_poll_kick(https->polls);
     *out = fetch;
     return 0;
 }
@@ -547,7 +547,7 @@ static int multi_setup(struct https *https)
     return 0;
 }
 
-static void watches_gone(void *context)
+static void curl_poll_gone(void *context)
 {
     struct https *https = context;
 
@@ -559,7 +559,7 @@ static void watches_gone(void *context)
 int https_new(struct https **out, const struct https_options *options)
 {
     struct https *https = calloc(1, sizeof *https);
-    struct watches_owner owner = {https, socket_ready, timer_fired, kicked, watches_gone};
+    struct curl_poll_owner owner = {https, socket_ready, timer_fired, kicked, curl_poll_gone};
     const char *why = NULL;
 
     if (https == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -569,8 +569,8 @@ int https_new(struct https **out, const struct https_options *options)
     https->options = *options;
     list_init(&https->queue);
     list_init(&https->active);
-    if (watches_new(&https->watches, options->loop, &owner) != 0) {
-        watches_gone(https);
+    if (curl_poll_new(&https->polls, options->loop, &owner) != 0) {
+        curl_poll_gone(https);
         return UV_ENOMEM;
     }
     if (tls_context_new(&https->tls, options->ca_file, options->ca_path, &why) != 0) {
@@ -600,5 +600,5 @@ void https_close(struct https *https)
         https_cancel(LIST_ELEMENT(https->queue.next, struct https_fetch, link));
     if (https->multi != NULL)
         curl_multi_cleanup(https->multi);
-    watches_close(https->watches);
+    curl_poll_close(https->polls);
 }

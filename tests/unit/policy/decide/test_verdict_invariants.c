@@ -373,7 +373,7 @@ static bool runs(const struct loss *loss)
 }
 
 /* The level that probing proved and whose clock has not run out. */
-static enum verdict_level kept(const struct verdict_options *options)
+static enum verdict_level level(const struct verdict_options *options)
 {
     if (!options->probe || memory->proven == VERDICT_NO_OPINION)
         return VERDICT_NO_OPINION;
@@ -421,7 +421,7 @@ static void check_remembered_level(const struct made *made, const struct verdict
                      plain->reason != REASON_DANE_SHORT;
     bool raised = got->level == VERDICT_ENCRYPT || got->level == VERDICT_VERIFY;
 
-    if (by_probes && got->level < kept(options))
+    if (by_probes && got->level < level(options))
         fail_at("invariant 1, held", made, got);
     if (plain->level != VERDICT_TEMP && got->level < plain->level)
         fail_at("weaker than without memory", made, got);

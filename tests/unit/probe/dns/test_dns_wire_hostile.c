@@ -1,5 +1,5 @@
-/* dns_wire and dns_guard: replies as nobody should send them (CONFORMANCE hostile 19 to 26). */
-#include "probe/dns/dns_guard.h"
+/* dns_wire and dns_walk: replies as nobody should send them (CONFORMANCE hostile 19 to 26). */
+#include "probe/dns/dns_walk.h"
 
 #include "tests/unit/support/dns_wire_fixture.h"
 #include "tests/unit/support/rows.h"

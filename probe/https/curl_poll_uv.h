@@ -1,5 +1,5 @@
 /*
- * watch_uv: poll handles for descriptors that somebody else owns (libcurl does), and the two timers
+ * curl_poll_uv: poll handles for descriptors that somebody else owns (libcurl does), and the two timers
  * that go with them. A descriptor may be closed as soon as it has been dropped.
  */
 #pragma once
@@ -7,25 +7,25 @@
 #include <stdbool.h>
 #include <uv.h>
 
-struct watches;
+struct curl_poll;
 
-struct watches_owner {
+struct curl_poll_owner {
     void *context;
     void (*ready)(void *context, int fd, int events, bool failed); /* UV_READABLE, UV_WRITABLE */
     void (*timeout)(void *context);
     void (*kicked)(void *context);
-    void (*closed)(void *context); /* the last callback, after watches_close */
+    void (*closed)(void *context); /* the last callback, after curl_poll_close */
 };
 
 /* 0 or UV_ENOMEM. */
-int watches_new(struct watches **out, uv_loop_t *loop, const struct watches_owner *owner);
+int curl_poll_new(struct curl_poll **out, uv_loop_t *loop, const struct curl_poll_owner *owner);
 /* Drops everything; `closed` comes once all handles are closed, and the object is gone then. */
-void watches_close(struct watches *watches);
+void curl_poll_close(struct curl_poll *polls);
 /* Watches `fd` for these events from now on, instead of those before. 0 or a libuv error. */
-int watches_set(struct watches *watches, int fd, int events);
+int curl_poll_set(struct curl_poll *polls, int fd, int events);
 /* Nothing happens for a descriptor that is not watched. */
-void watches_drop(struct watches *watches, int fd);
+void curl_poll_drop(struct curl_poll *polls, int fd);
 /* `timeout` after so many milliseconds, once; negative: not at all. */
-void watches_timer(struct watches *watches, long timeout_ms);
+void curl_poll_timer(struct curl_poll *polls, long timeout_ms);
 /* `kicked` soon, from the loop. */
-void watches_kick(struct watches *watches);
+void curl_poll_kick(struct curl_poll *polls);

@@ -1,5 +1,5 @@
-/* dns_guard: see dns_guard.h. RFC 1035 §4.1; reads octets and allocates nothing. */
-#include "probe/dns/dns_guard.h"
+/* dns_walk: see dns_walk.h. RFC 1035 §4.1; reads octets and allocates nothing. */
+#include "probe/dns/dns_walk.h"
 
 #define RR_FIXED_OCTETS 10 /* type, class, TTL, RDLENGTH */
 
@@ -12,14 +12,14 @@ struct cursor {
     unsigned pointers;
 };
 
-uint16_t dns_guard_u16(struct dns_span message, size_t offset)
+uint16_t dns_walk_u16(struct dns_span message, size_t offset)
 {
     return (uint16_t)(message.data[offset] << 8 | message.data[offset + 1]);
 }
 
-uint32_t dns_guard_u32(struct dns_span message, size_t offset)
+uint32_t dns_walk_u32(struct dns_span message, size_t offset)
 {
-    return (uint32_t)dns_guard_u16(message, offset) << 16 | dns_guard_u16(message, offset + 2);
+    return (uint32_t)dns_walk_u16(message, offset) << 16 | dns_walk_u16(message, offset + 2);
 }
 
 static bool follow_pointer(struct dns_span message, struct cursor *cursor)
@@ -28,7 +28,7 @@ static bool follow_pointer(struct dns_span message, struct cursor *cursor)
 
     if (message.length - cursor->offset < 2 || ++cursor->pointers > DNS_GUARD_POINTERS_MAX)
         return false;
-    target = dns_guard_u16(message, cursor->offset) & 0x3fff;
+    target = dns_walk_u16(message, cursor->offset) & 0x3fff;
     if (target < DNS_HEADER_OCTETS || target >= cursor->floor)
         return false;
     if (cursor->end == 0)
@@ -58,7 +58,7 @@ static bool next_label(struct dns_span message, struct cursor *cursor, const uin
     return false;
 }
 
-bool dns_guard_name(struct dns_span message, size_t *offset)
+bool dns_walk_name(struct dns_span message, size_t *offset)
 {
     struct cursor cursor = {.offset = *offset, .floor = *offset};
     const uint8_t *label;
@@ -71,17 +71,17 @@ bool dns_guard_name(struct dns_span message, size_t *offset)
     return true;
 }
 
-bool dns_guard_rr(struct dns_span message, size_t *offset, struct dns_guard_rr *out)
+bool dns_walk_rr(struct dns_span message, size_t *offset, struct dns_walk_rr *out)
 {
     size_t at = *offset;
 
     out->owner = at;
-    if (!dns_guard_name(message, &at) || message.length - at < RR_FIXED_OCTETS)
+    if (!dns_walk_name(message, &at) || message.length - at < RR_FIXED_OCTETS)
         return false;
-    out->type = dns_guard_u16(message, at);
-    out->class = dns_guard_u16(message, at + 2);
-    out->ttl = dns_guard_u32(message, at + 4);
-    out->length = dns_guard_u16(message, at + 8);
+    out->type = dns_walk_u16(message, at);
+    out->class = dns_walk_u16(message, at + 2);
+    out->ttl = dns_walk_u32(message, at + 4);
+    out->length = dns_walk_u16(message, at + 8);
     out->rdata = at + RR_FIXED_OCTETS;
     if (message.length - out->rdata < out->length)
         return false;
@@ -94,7 +94,7 @@ static uint8_t fold(uint8_t octet)
     return octet >= 'A' && octet <= 'Z' ? (uint8_t)(octet + ('a' - 'A')) : octet;
 }
 
-bool dns_guard_equal(struct dns_span message, size_t offset, const uint8_t *name)
+bool dns_walk_equal(struct dns_span message, size_t offset, const uint8_t *name)
 {
     struct cursor cursor = {.offset = offset, .floor = offset};
     const uint8_t *label;

@@ -1,5 +1,5 @@
 /*
- * dns_guard: a bounded walk over a DNS message from a stranger, before anything decodes it.
+ * dns_walk: a bounded walk over a DNS message from a stranger, before anything decodes it.
  *
  * Names are followed only as far as RFC 1035 lets them go: labels of 63 octets, 255 octets in all,
  * pointers strictly backwards and at most DNS_GUARD_POINTERS_MAX of them. ldns alone follows 65,535
@@ -21,7 +21,7 @@ struct dns_span {
 };
 
 /* One resource record, by its place in the message. */
-struct dns_guard_rr {
+struct dns_walk_rr {
     size_t owner; /* offset of the owner name */
     uint16_t type;
     uint16_t class;
@@ -31,10 +31,10 @@ struct dns_guard_rr {
 };
 
 /* Moves *offset behind the name there; false when it is no name. */
-bool dns_guard_name(struct dns_span message, size_t *offset);
+bool dns_walk_name(struct dns_span message, size_t *offset);
 /* Reads the record at *offset and moves behind it; false when it does not fit the message. */
-bool dns_guard_rr(struct dns_span message, size_t *offset, struct dns_guard_rr *out);
+bool dns_walk_rr(struct dns_span message, size_t *offset, struct dns_walk_rr *out);
 /* True when the guarded name at `offset` is `name` (uncompressed wire form, lower case). */
-bool dns_guard_equal(struct dns_span message, size_t offset, const uint8_t *name);
-uint16_t dns_guard_u16(struct dns_span message, size_t offset);
-uint32_t dns_guard_u32(struct dns_span message, size_t offset);
+bool dns_walk_equal(struct dns_span message, size_t offset, const uint8_t *name);
+uint16_t dns_walk_u16(struct dns_span message, size_t offset);
+uint32_t dns_walk_u32(struct dns_span message, size_t offset);
