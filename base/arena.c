@@ -59,19 +59,19 @@ void arena_free(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
-    struct chunk *kept = arena->chunks;
+    struct chunk *saved = arena->chunks;
 
-    if (kept != NULL && kept->size > ARENA_LARGEST_CHUNK) {
-        free_chunks(kept);
-        kept = NULL;
-    } else if (kept != NULL) {
-        free_chunks(kept->next);
-        memset(kept->data, 0, kept->used);
-        kept->next = NULL;
-        kept->used = 0;
+    if (saved != NULL && saved->size > ARENA_LARGEST_CHUNK) {
+        free_chunks(saved);
+        saved = NULL;
+    } else if (saved != NULL) {
+        free_chunks(saved->next);
+        memset(saved->data, 0, saved->used);
+        saved->next = NULL;
+        saved->used = 0;
     }
-    arena->chunks = kept;
-    arena->octets = kept == NULL ? 0 : kept->size;
+    arena->chunks = saved;
+    arena->octets = saved == NULL ? 0 : saved->size;
     arena->failed = false;
 }
 

@@ -53,13 +53,13 @@ static void map(struct buf *out, const struct postfix_lines *lines)
 
 static void level(struct buf *out, const struct postfix_lines *lines)
 {
-    static const char *const kept[] = {"encrypt",   "fingerprint", "dane",
-                                       "dane-only", "verify",      "secure"};
+    static const char *const saved[] = {"encrypt",   "fingerprint", "dane",
+                                        "dane-only", "verify",      "secure"};
     const char *now = value_of(lines, POSTFIX_SECURITY_LEVEL), *word = "may";
 
-    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-        if (strcasecmp(now, kept[i]) == 0)
-            word = kept[i];
+    for (size_t i = 0; i < sizeof saved / sizeof saved[0]; i++)
+        if (strcasecmp(now, saved[i]) == 0)
+            word = saved[i];
     buf_addf(out,
              "\n# What is used where mxcryptd has no opinion%s. Without it mail goes in clear "
              "there.\n"

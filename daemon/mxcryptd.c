@@ -183,7 +183,7 @@ static int fail(const char *what, const char *why)
 static void raise_fd_limit(const struct config *config)
 {
     rlim_t wanted = config->connections_max + config->prober.dns.in_flight_max +
-                    config->prober.book.connections_max + 2 * config->prober.https.in_flight_max +
+                    config->prober.probes.connections_max + 2 * config->prober.https.in_flight_max +
                     CONTROL_CONNECTIONS_MAX + FDS_SPARE;
     struct rlimit limit;
 
@@ -416,7 +416,7 @@ static void on_watchdog(uv_timer_t *timer)
 
 static void warn_about_helo(const struct config *config)
 {
-    const char *name = config->prober.book.smtp.helo_name;
+    const char *name = config->prober.probes.smtp.helo_name;
 
     if (config->prober.probe && name != NULL && strchr(name, '.') == NULL)
         log_event(LOG_LEVEL_WARNING, "helo-name-not-full", "helo", name, "effect",
@@ -439,7 +439,7 @@ static void warn_about_source(const struct config *config, const struct ip *ip, 
 
 static void announce(struct mxcryptd *daemon)
 {
-    const struct smtp_options *smtp = &daemon->config->prober.book.smtp;
+    const struct smtp_options *smtp = &daemon->config->prober.probes.smtp;
     uint64_t period = systemd_watchdog_ms();
 
     warn_about_helo(daemon->config);
@@ -454,7 +454,7 @@ static void announce(struct mxcryptd *daemon)
         resolver_check_new(prober_tools(daemon->prober)->dns, daemon->config->prober.dane);
     systemd_notify("READY=1");
     log_event(LOG_LEVEL_INFO, "ready", "version", MXC_VERSION, "helo",
-              daemon->config->prober.book.smtp.helo_name, NULL);
+              daemon->config->prober.probes.smtp.helo_name, NULL);
 }
 
 static int set_up(struct mxcryptd *daemon)

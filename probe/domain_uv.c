@@ -2,7 +2,7 @@
  * domain_uv: the join of one next-hop's lookups; see domain_uv.h.
  *
  * Order: MX and the MTA-STS record together; when the MX answer is there, every host's DNS at
- * once; when a host's DNS is there, its addresses are asked of the book of probes. A null MX, a
+ * once; when a host's DNS is there, its addresses are asked of the probe cache. A null MX, a
  * domain that does not exist and an MX lookup that failed end it all, a policy fetch included;
  * when it failed, a policy that is remembered stands in for the one not asked for.
  *
@@ -25,7 +25,7 @@ struct domain_lookup;
 struct slot {
     struct domain_lookup *owner;
     struct mx_address *address;
-    struct book_waiter *waiter; /* NULL once answered */
+    struct probe_cache_waiter *waiter; /* NULL once answered */
 };
 
 /* One MX host being looked up. */
@@ -188,7 +188,7 @@ static void address_skip(struct mx_address *address, const char *why)
 static const char *reason_to_skip(const struct domain_lookup *lookup, const struct mx_host *host,
                                   const struct mx_address *address)
 {
-    if (lookup->tools.book == NULL)
+    if (lookup->tools.probes == NULL)
         return "probing is switched off";
     if (lookup->evidence.port == PORT_SMTPS)
         return "port 465 is TLS from the start: no STARTTLS to probe";
@@ -227,14 +227,14 @@ static void address_probe(struct host_slot *host_slot, struct slot *slot)
         target.tlsa_names[0] = NULL;
         target.tlsa_count = 0;
     }
-    known = book_peek(lookup->tools.book, &target, lookup->probed_after);
+    known = probe_cache_peek(lookup->tools.probes, &target, lookup->probed_after);
     if (known != NULL) {
         if (!starttls_result_copy(&slot->address->starttls, lookup->arena, known))
             slot->address->starttls.state = STARTTLS_UNKNOWN;
         return;
     }
-    error =
-        book_ask(&slot->waiter, lookup->tools.book, &target, lookup->probed_after, on_probe, slot);
+    error = probe_cache_ask(&slot->waiter, lookup->tools.probes, &target, lookup->probed_after,
+                            on_probe, slot);
     if (error != 0) {
         slot->waiter = NULL;
         slot->address->starttls.detail =
@@ -371,7 +371,7 @@ static void host_stop(struct host_slot *slot)
     slot->lookup = NULL;
     for (size_t i = 0; slot->slots != NULL && i < slot->host->address_count; i++) {
         if (slot->slots[i].waiter != NULL)
-            book_cancel(slot->slots[i].waiter);
+            probe_cache_cancel(slot->slots[i].waiter);
         slot->slots[i].waiter = NULL;
     }
 }

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "policy/evidence.h"
 #include "base/net/address_filter.h"
-#include "probe/smtp/book_uv.h"
+#include "probe/smtp/probe_cache_uv.h"
 #include "probe/dns/dns_uv.h"
 #include "probe/sts/sts_uv.h"
 
@@ -19,8 +19,8 @@
 /* What a lookup works with; everything is borrowed and outlives it. */
 struct domain_tools {
     struct dns *dns;
-    struct sts *sts;   /* NULL: MTA-STS is switched off */
-    struct book *book; /* NULL: nobody is connected to */
+    struct sts *sts;            /* NULL: MTA-STS is switched off */
+    struct probe_cache *probes; /* NULL: nobody is connected to */
     const struct address_filter *filter;
     bool dane;
     uint16_t smtp_port; /* MTA-STS is asked for next-hops of this port only */

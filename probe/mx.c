@@ -49,13 +49,13 @@ static int by_name(const void *a, const void *b)
 /* Leaves each name once, with its best preference; gives the new count. */
 static size_t drop_doubles(struct mx_host *hosts, size_t count)
 {
-    size_t kept = 0;
+    size_t saved = 0;
 
     qsort(hosts, count, sizeof *hosts, by_name);
     for (size_t i = 0; i < count; i++)
-        if (kept == 0 || strcmp(hosts[i].name, hosts[kept - 1].name) != 0)
-            hosts[kept++] = hosts[i];
-    return kept;
+        if (saved == 0 || strcmp(hosts[i].name, hosts[saved - 1].name) != 0)
+            hosts[saved++] = hosts[i];
+    return saved;
 }
 
 static void read_hosts(struct evidence *evidence, struct arena *arena,

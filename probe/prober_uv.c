@@ -51,24 +51,24 @@ static void on_own_name(void *context, const char *name)
         log_event(LOG_LEVEL_WARNING, "helo-name-unknown", "why", "this host has no full name",
                   "effect", "mail hosts are told its address, and some refuse to talk to it",
                   "change", "set helo-name to this host's full name", NULL);
-        book_set_helo_name(prober->tools.book, NULL);
+        probe_cache_set_helo_name(prober->tools.probes, NULL);
         return;
     }
     snprintf(prober->helo_name, sizeof prober->helo_name, "%s", name);
     log_event(LOG_LEVEL_INFO, "helo-name", "helo", prober->helo_name, NULL);
-    book_set_helo_name(prober->tools.book, prober->helo_name);
+    probe_cache_set_helo_name(prober->tools.probes, prober->helo_name);
 }
 
 static int book_part(struct prober *prober, uv_loop_t *loop, struct prober_options *options)
 {
     int error;
 
-    options->book.smtp.loop = loop;
-    options->book.smtp.tls = prober->tls;
-    options->book.smtp.filter = &options->filter;
-    options->book.smtp.helo_pending = options->book.smtp.helo_name == NULL;
-    error = book_new(&prober->tools.book, &options->book);
-    if (error != 0 || options->book.smtp.helo_name != NULL)
+    options->probes.smtp.loop = loop;
+    options->probes.smtp.tls = prober->tls;
+    options->probes.smtp.filter = &options->filter;
+    options->probes.smtp.helo_pending = options->probes.smtp.helo_name == NULL;
+    error = probe_cache_new(&prober->tools.probes, &options->probes);
+    if (error != 0 || options->probes.smtp.helo_name != NULL)
         return error;
     return own_name_start(&prober->own_name, loop, OWN_NAME_AGAIN_MS, on_own_name, prober);
 }
@@ -121,8 +121,8 @@ static void on_anchors(void *context, const struct tls_anchors *anchors)
     tls_context_use_anchors(prober->tls, anchors);
     if (prober->https != NULL)
         https_use_anchors(prober->https, anchors);
-    if (prober->tools.book != NULL)
-        book_judge_again(prober->tools.book, clock_monotonic_ms());
+    if (prober->tools.probes != NULL)
+        probe_cache_judge_again(prober->tools.probes, clock_monotonic_ms());
     log_event(LOG_LEVEL_INFO, "trust-anchors-changed", "ca-file", prober->anchors.place.file,
               "ca-path", prober->anchors.place.path, "effect", "certificates are judged again",
               NULL);
@@ -142,8 +142,8 @@ int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)
 {
     prober->anchors_changed = changed;
     prober->context = context;
-    if (prober->tools.book != NULL)
-        book_judge_again(prober->tools.book, changed_at(&prober->anchors.mark));
+    if (prober->tools.probes != NULL)
+        probe_cache_judge_again(prober->tools.probes, changed_at(&prober->anchors.mark));
     return anchors_watch_new(&prober->watch, loop, &prober->anchors, on_anchors, prober);
 }
 
@@ -159,8 +159,8 @@ void prober_close(struct prober *prober)
     prober->watch = NULL;
     own_name_close(prober->own_name);
     prober->own_name = NULL;
-    if (prober->tools.book != NULL)
-        book_close(prober->tools.book);
+    if (prober->tools.probes != NULL)
+        probe_cache_close(prober->tools.probes);
     if (prober->tools.sts != NULL)
         sts_close(prober->tools.sts);
     if (prober->https != NULL)

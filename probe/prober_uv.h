@@ -1,5 +1,5 @@
 /*
- * prober_uv: resolver, HTTPS client, policy memory and book of probes, made from one set of
+ * prober_uv: resolver, HTTPS client, policy cache and probe cache, made from one set of
  * options. The daemon has one; the command makes one for its own lookups.
  */
 #pragma once
@@ -8,8 +8,9 @@
 
 struct prober_options {
     struct dns_options dns;
-    struct address_filter filter;  /* the arrays are borrowed */
-    struct book_options book;      /* limits and periods; its smtp part without loop, tls, filter;
+    struct address_filter filter; /* the arrays are borrowed */
+    struct probe_cache_options
+        probes;                    /* limits and periods; its smtp part without loop, tls, filter;
                                       without helo_name it is looked up */
     struct https_options https;    /* limits; without loop and filter */
     struct sts_options sts;        /* limits and periods; without dns, https, loop */

@@ -113,13 +113,13 @@ void doctor_gather_port25(struct doctor_facts *facts, const struct doctor_option
     }
     if (count > 0)
         doctor_net_connect(&facts->port25, &(struct doctor_targets){ips, count, prober->smtp_port,
-                                                                    prober->book.smtp.bind,
-                                                                    prober->book.smtp.bind6});
+                                                                    prober->probes.smtp.bind,
+                                                                    prober->probes.smtp.bind6});
 }
 
 void doctor_gather_sources(struct doctor_facts *facts)
 {
-    const struct smtp_options *smtp = &facts->config->prober.book.smtp;
+    const struct smtp_options *smtp = &facts->config->prober.probes.smtp;
 
     doctor_net_source(&facts->source[0], &smtp->bind);
     doctor_net_source(&facts->source[1], &smtp->bind6);
@@ -130,7 +130,7 @@ void doctor_gather_sources(struct doctor_facts *facts)
 void doctor_gather_helo(struct doctor_facts *facts)
 {
     const struct prober_options *prober = &facts->config->prober;
-    const char *name = prober->book.smtp.helo_name;
+    const char *name = prober->probes.smtp.helo_name;
     struct ip found[DOCTOR_ADDRESSES_MAX];
     char text[IP_TEXT_MAX];
     size_t used = 0;

@@ -232,7 +232,7 @@ static void judge_port25(struct doctor_report *report, const struct doctor_facts
 
 static void judge_helo(struct doctor_report *report, const struct doctor_facts *facts)
 {
-    const char *configured = facts->config->prober.book.smtp.helo_name;
+    const char *configured = facts->config->prober.probes.smtp.helo_name;
     const char *name = configured != NULL ? configured : facts->helo_name;
     const char *fix = "helo-name = this host's name in the DNS, in mxcryptd.conf, and an address "
                       "record for it";

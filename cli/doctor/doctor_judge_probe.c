@@ -263,7 +263,7 @@ static bool has_protocol(const struct doctor_client *client, const char *name)
 static void bind_address(struct doctor_report *report, const struct config *config,
                          const struct doctor_client *client)
 {
-    const struct smtp_options *smtp = &config->prober.book.smtp;
+    const struct smtp_options *smtp = &config->prober.probes.smtp;
     const struct source ipv4 = {"probe-bind-address", POSTFIX_BIND_ADDRESS, &smtp->bind, 0};
     const struct source ipv6 = {"probe-bind-address6", POSTFIX_BIND_ADDRESS6, &smtp->bind6, 1};
 

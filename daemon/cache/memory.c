@@ -70,14 +70,14 @@ static void note(struct memory *memory, struct finding *finding, struct record_m
 static void retell(struct memory *memory)
 {
     struct store_stats stats;
-    bool policies = memory->tools.sts == NULL, probes = memory->tools.book == NULL;
+    bool policies = memory->tools.sts == NULL, probes = memory->tools.probes == NULL;
 
     store_get_stats(memory->store, &stats);
     if (stats.pending > STORE_PENDING_MAX / 8)
         return;
     for (int share = RETELL_SHARE; share > 0 && !(policies && probes); share--) {
         policies = policies || sts_tell_some(memory->tools.sts, &memory->policies);
-        probes = probes || book_tell_some(memory->tools.book, &memory->probes);
+        probes = probes || probe_cache_tell_some(memory->tools.probes, &memory->probes);
     }
     memory->retelling = !(policies && probes);
 }
@@ -132,20 +132,20 @@ static void on_policy(void *context, const char *domain)
         memory_store_policy(memory, domain);
 }
 
-static void on_probe(void *context, const struct book_kept *kept)
+static void on_probe(void *context, const struct probe_saved *saved)
 {
     struct memory *memory = context;
 
     if (memory->store != NULL)
-        memory_store_probe(memory, kept);
+        memory_store_probe(memory, saved);
 }
 
 static void watch_probers(struct memory *memory)
 {
     if (memory->tools.sts != NULL)
         sts_watch(memory->tools.sts, on_policy, memory);
-    if (memory->tools.book != NULL)
-        book_watch(memory->tools.book, on_probe, memory);
+    if (memory->tools.probes != NULL)
+        probe_cache_watch(memory->tools.probes, on_probe, memory);
 }
 
 /* ---- life ---- */
@@ -160,7 +160,7 @@ static int open_store(struct memory *memory)
         .keep_ms = STORE_KEEP_MS,
         .answers_max = config->cache_entries * STORE_ANSWERS_FACTOR,
         .policies_max = config->prober.sts.entries_max,
-        .probes_max = config->prober.book.entries_max,
+        .probes_max = config->prober.probes.entries_max,
     };
     const struct store_watcher watcher = {memory, on_begun};
     int error;
@@ -298,11 +298,11 @@ size_t memory_lapse(struct memory *memory)
 
 bool memory_is_judged_before(const struct memory *memory, const struct finding *finding)
 {
-    const struct book *book = memory->tools.book;
+    const struct probe_cache *probes = memory->tools.probes;
     enum verdict_level level = finding->verdict.level;
 
-    return book != NULL && (level == VERDICT_VERIFY || level == VERDICT_ENCRYPT) &&
-           finding->made_at < book_judged_after(book);
+    return probes != NULL && (level == VERDICT_VERIFY || level == VERDICT_ENCRYPT) &&
+           finding->made_at < probe_cache_judged_after(probes);
 }
 
 void memory_judge_again(struct memory *memory)

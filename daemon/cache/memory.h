@@ -66,7 +66,7 @@ void memory_keep(struct memory *memory, struct finding *take, struct keeping kee
 /* `sure`: the store was asked, and what it knows is there. */
 typedef void (*memory_recalled)(void *context, bool sure);
 /*
- * Brings what the store knows of a key, and the policy of its domain, into cache and policy memory;
+ * Brings what the store knows of a key, and the policy of its domain, into cache and policy cache;
  * then calls `done` exactly once, later, unless recall_cancel. UV_ENOENT when there is no store,
  * UV_ENOMEM: nothing comes.
  */

@@ -28,7 +28,7 @@ struct finding *memory_cache_put(struct memory *memory, struct finding *take, bo
 /* Writes a finding to the store, or takes it out when there is nothing worth keeping. */
 void memory_store_finding(struct memory *memory, const struct finding *finding);
 void memory_store_policy(struct memory *memory, const char *domain);
-void memory_store_probe(struct memory *memory, const struct book_kept *kept);
+void memory_store_probe(struct memory *memory, const struct probe_saved *saved);
 /* Notes in holds and log what a new verdict means for the hold of its key. */
 void memory_note_hold(struct memory *memory, const struct finding *finding, bool released);
 /* Lists a hold that was there before this process, without a word. */

@@ -304,22 +304,22 @@ struct finding *memory_cache_put(struct memory *memory, struct finding *take, bo
         char text[KEY_TEXT_MAX + 1];
         size_t length;
     } key;
-    struct finding *kept;
+    struct finding *saved;
 
     memcpy(key.text, take->key, take->key_length + 1);
     key.length = take->key_length;
     if (!cache_put(memory->cache, take, wanted))
         return NULL;
-    kept = cache_get(memory->cache, key.text, key.length);
-    if (kept != NULL && cache_schedule(memory->cache, kept, at) && memory->due != NULL)
+    saved = cache_get(memory->cache, key.text, key.length);
+    if (saved != NULL && cache_schedule(memory->cache, saved, at) && memory->due != NULL)
         memory->due(memory->due_context, at);
-    return kept;
+    return saved;
 }
 
 void memory_keep(struct memory *memory, struct finding *take, struct keeping keeping)
 {
     const struct finding *before = cache_get(memory->cache, take->key, take->key_length);
-    struct finding *kept;
+    struct finding *saved;
 
     if (keeping.by_refresh && before != NULL)
         take->used_at = take->use_noted_at = before->used_at;
@@ -331,7 +331,7 @@ void memory_keep(struct memory *memory, struct finding *take, struct keeping kee
     take->unasked = keeping.unasked;
     if (!take->unasked) /* before the cache takes it: it may have no room */
         memory_store_finding(memory, take);
-    kept = memory_cache_put(memory, take, true);
-    if (kept != NULL && kept->unasked)
-        cache_mark(memory->cache, kept);
+    saved = memory_cache_put(memory, take, true);
+    if (saved != NULL && saved->unasked)
+        cache_mark(memory->cache, saved);
 }

@@ -77,7 +77,7 @@ void memory_store_policy(struct memory *memory, const char *domain)
     struct arena *arena = arena_new(RECORD_ARENA_MAX);
     struct record record = {.kind = RECORD_POLICY};
 
-    if (arena != NULL && sts_keep(memory->tools.sts, arena, domain, &record.policy)) {
+    if (arena != NULL && sts_save(memory->tools.sts, arena, domain, &record.policy)) {
         /* never fetched by this process: the store may hold a policy that was */
         if (record.policy.body == NULL && record.policy.fetched_at == 0) {
             arena_free(arena);
@@ -91,9 +91,9 @@ void memory_store_policy(struct memory *memory, const char *domain)
     arena_free(arena);
 }
 
-void memory_store_probe(struct memory *memory, const struct book_kept *kept)
+void memory_store_probe(struct memory *memory, const struct probe_saved *saved)
 {
-    struct record record = {.kind = RECORD_PROBE, .probe = *kept};
+    struct record record = {.kind = RECORD_PROBE, .probe = *saved};
 
     record_to_wall(&record, memory_moment());
     store_put(memory->store, &record);
@@ -188,7 +188,7 @@ static enum restored restore_answer(struct memory *memory, const struct answer_r
 
     if (known != NULL && known->unasked)
         return catch_up(memory, known, answer);
-    if (known != NULL && known->made_at >= answer->decided_at - KEPT_SAME_MS)
+    if (known != NULL && known->made_at >= answer->decided_at - LOADED_SAME_MS)
         return RESTORED_KNOWN;
     finding = finding_of(memory, answer);
     if (finding == NULL)
@@ -200,27 +200,29 @@ static enum restored restore_answer(struct memory *memory, const struct answer_r
     return RESTORED;
 }
 
-static const enum restored from_kept[] = {
-    [KEPT_REFUSED] = RESTORED_REFUSED, [KEPT_KNOWN] = RESTORED_KNOWN, [KEPT_TAKEN] = RESTORED};
+static const enum restored from_saved[] = {
+    [LOADED_REFUSED] = RESTORED_REFUSED, [LOADED_KNOWN] = RESTORED_KNOWN, [LOADED_NEW] = RESTORED};
 
-static enum restored restore_policy(struct memory *memory, const struct sts_kept *policy, bool keep)
+static enum restored restore_policy(struct memory *memory, const struct sts_saved *policy,
+                                    bool keep)
 {
-    enum kept kept =
-        memory->tools.sts == NULL ? KEPT_KNOWN : sts_restore(memory->tools.sts, policy);
+    enum loaded saved =
+        memory->tools.sts == NULL ? LOADED_KNOWN : sts_load(memory->tools.sts, policy);
 
-    if (kept == KEPT_TAKEN && keep && memory->store != NULL)
+    if (saved == LOADED_NEW && keep && memory->store != NULL)
         memory_store_policy(memory, policy->domain);
-    return from_kept[kept];
+    return from_saved[saved];
 }
 
-static enum restored restore_probe(struct memory *memory, const struct book_kept *probe, bool keep)
+static enum restored restore_probe(struct memory *memory, const struct probe_saved *probe,
+                                   bool keep)
 {
-    enum kept kept =
-        memory->tools.book == NULL ? KEPT_KNOWN : book_restore(memory->tools.book, probe);
+    enum loaded saved =
+        memory->tools.probes == NULL ? LOADED_KNOWN : probe_cache_load(memory->tools.probes, probe);
 
-    if (kept == KEPT_TAKEN && keep && memory->store != NULL)
+    if (saved == LOADED_NEW && keep && memory->store != NULL)
         memory_store_probe(memory, probe);
-    return from_kept[kept];
+    return from_saved[saved];
 }
 
 /* A key that is known here has its own history; in an export, history comes before answers. */

@@ -141,12 +141,12 @@ static int take_defaults(struct loading *loading)
 static int finish(struct loading *loading)
 {
     struct config *config = loading->config;
-    struct smtp_options *smtp = &config->prober.book.smtp;
+    struct smtp_options *smtp = &config->prober.probes.smtp;
 
     loading->origin = (struct origin){"configuration", 0};
     if (config->answer_deadline_ms > config->job_deadline_ms)
         return complain(loading, "answer-deadline", "longer than job-deadline");
-    if (config->prober.book.retry_min_ms > config->prober.book.retry_max_ms)
+    if (config->prober.probes.retry_min_ms > config->prober.probes.retry_max_ms)
         return complain(loading, "probe-retry-min", "longer than probe-retry-max");
     if (config->verdict.hold_probe_min_ms > config->verdict.hold_probe_max_ms)
         return complain(loading, "hold-probe-min", "longer than hold-probe-max");

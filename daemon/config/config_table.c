@@ -140,12 +140,12 @@ static const char *source_address(struct ip *out, const char *text, uint8_t fami
 
 static const char *set_bind_address(struct config *config, const char *text)
 {
-    return source_address(&config->prober.book.smtp.bind, text, 4);
+    return source_address(&config->prober.probes.smtp.bind, text, 4);
 }
 
 static const char *set_bind_address6(struct config *config, const char *text)
 {
-    return source_address(&config->prober.book.smtp.bind6, text, 6);
+    return source_address(&config->prober.probes.smtp.bind6, text, 6);
 }
 
 static const char *set_helo_name(struct config *config, const char *text)
@@ -158,7 +158,7 @@ static const char *set_helo_name(struct config *config, const char *text)
         return NULL;
     if (!hostname_valid(text, strlen(text), HOSTNAME_LDH))
         return "not a host name";
-    config->prober.book.smtp.helo_name = arena_strdup(config->arena, text);
+    config->prober.probes.smtp.helo_name = arena_strdup(config->arena, text);
     return NULL;
 }
 
@@ -309,17 +309,17 @@ const struct config_row config_rows[] = {
     {"job-deadline", "30s", DURATION, FIELD(job_deadline_ms), 10, 300 * SECOND, NULL, 0},
     {"fetch-deadline", "20s", DURATION, FIELD(prober.https.deadline_ms), 10, 60 * SECOND, NULL, 0},
     {"fetches", "100", COUNT, FIELD(prober.https.in_flight_max), 1, 10000, NULL, 0},
-    {"greeting-deadline", "30s", DURATION, FIELD(prober.book.smtp.greeting_ms), 10, 300 * SECOND,
+    {"greeting-deadline", "30s", DURATION, FIELD(prober.probes.smtp.greeting_ms), 10, 300 * SECOND,
      NULL, 0},
-    {"probe-deadline", "60s", DURATION, FIELD(prober.book.smtp.total_ms), 10, 600 * SECOND, NULL,
+    {"probe-deadline", "60s", DURATION, FIELD(prober.probes.smtp.total_ms), 10, 600 * SECOND, NULL,
      0},
-    {"probe-ttl", "24h", DURATION, FIELD(prober.book.good_ms), 10, 30 * DAY, NULL, 0},
-    {"probe-retry-min", "15m", DURATION, FIELD(prober.book.retry_min_ms), 10, DAY, NULL, 0},
-    {"probe-retry-max", "6h", DURATION, FIELD(prober.book.retry_max_ms), 10, 7 * DAY, NULL, 0},
-    {"probe-connections", "200", COUNT, FIELD(prober.book.connections_max), 1, 10000, NULL, 0},
-    {"probe-connections-prefix", "20", COUNT, FIELD(prober.book.connections_prefix_max), 1, 10000,
+    {"probe-ttl", "24h", DURATION, FIELD(prober.probes.good_ms), 10, 30 * DAY, NULL, 0},
+    {"probe-retry-min", "15m", DURATION, FIELD(prober.probes.retry_min_ms), 10, DAY, NULL, 0},
+    {"probe-retry-max", "6h", DURATION, FIELD(prober.probes.retry_max_ms), 10, 7 * DAY, NULL, 0},
+    {"probe-connections", "200", COUNT, FIELD(prober.probes.connections_max), 1, 10000, NULL, 0},
+    {"probe-connections-prefix", "20", COUNT, FIELD(prober.probes.connections_prefix_max), 1, 10000,
      NULL, 0},
-    {"probe-entries", "100000", COUNT, FIELD(prober.book.entries_max), 1, 10000000, NULL, 0},
+    {"probe-entries", "100000", COUNT, FIELD(prober.probes.entries_max), 1, 10000000, NULL, 0},
     {"sts-retry", "5m", DURATION, FIELD(prober.sts.retry_ms), 10, DAY, NULL, 0},
     {"sts-refresh", "24h", DURATION, FIELD(prober.sts.refresh_ms), 10, 30 * DAY, NULL, 0},
     {"sts-entries", "100000", COUNT, FIELD(prober.sts.entries_max), 1, 10000000, NULL, 0},

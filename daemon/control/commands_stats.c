@@ -75,7 +75,8 @@ static void dns_part(json_t *out, const struct dns_stats *dns)
     set(out, "dns_queued", dns->queued);
 }
 
-static void probe_part(json_t *out, const struct sts_stats *sts, const struct book_stats *book)
+static void probe_part(json_t *out, const struct sts_stats *sts,
+                       const struct probe_cache_stats *probes)
 {
     set(out, "sts_fetches", sts->fetches);
     set(out, "sts_fetch_failures", sts->fetch_failures);
@@ -83,15 +84,16 @@ static void probe_part(json_t *out, const struct sts_stats *sts, const struct bo
         set_kind(out, "sts_fetch_failures", fetch_failure_name((enum fetch_failure)kind),
                  sts->by_failure[kind]);
     set(out, "sts_policies", sts->entries);
-    set(out, "probes", book->probes);
+    set(out, "probes", probes->probes);
     for (int state = 0; state <= STARTTLS_VERIFIED; state++)
-        set_kind(out, "probes", report_starttls_name((enum starttls)state), book->by_state[state]);
+        set_kind(out, "probes", report_starttls_name((enum starttls)state),
+                 probes->by_state[state]);
     for (int kind = 0; kind < SMTP_FAILURE_COUNT; kind++)
         set_kind(out, "probe_failures", smtp_failure_name((enum smtp_failure)kind),
-                 book->by_failure[kind]);
-    set(out, "probes_in_flight", book->in_flight);
-    set(out, "probes_queued", book->queued);
-    set(out, "probe_results", book->entries);
+                 probes->by_failure[kind]);
+    set(out, "probes_in_flight", probes->in_flight);
+    set(out, "probes_queued", probes->queued);
+    set(out, "probe_results", probes->entries);
 }
 
 static void store_part(json_t *out, const struct store_stats *store)
@@ -135,7 +137,7 @@ void command_stats(struct command *command)
         server_part(out, &numbers.server);
         set(out, "log_lines_lost", numbers.log_lost);
         dns_part(out, &numbers.dns);
-        probe_part(out, &numbers.sts, &numbers.book);
+        probe_part(out, &numbers.sts, &numbers.probes);
         memory_part(out, &numbers);
     }
     command_finish(command, out);

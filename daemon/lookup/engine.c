@@ -278,7 +278,7 @@ static void forget_addresses(struct engine *engine, const struct ip *ips, size_t
     struct store *store = memory_store(engine->memory);
 
     if (count > 0)
-        book_forget(engine->tools.book, ips, count);
+        probe_cache_forget(engine->tools.probes, ips, count);
     for (size_t i = 0; store != NULL && i < count; i++)
         store_remove_address(store, &ips[i]);
 }
@@ -309,7 +309,7 @@ bool engine_forget(struct engine *engine, const char *text, size_t length)
 
     key_parse(&key, text, length, engine->tools.smtp_port);
     finding = memory_peek(engine->memory, &key);
-    if (finding != NULL && engine->tools.book != NULL)
+    if (finding != NULL && engine->tools.probes != NULL)
         forget_hosts(engine, finding);
     if (engine->tools.sts != NULL && (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) &&
         key.port == engine->tools.smtp_port)

@@ -144,7 +144,7 @@ static bool job_begin_with(struct job *job, const struct finding *before, int64_
     job->remembered = before->verdict.remembered;
     /* what is renewed a little before its end is renewed with all that it rests on */
     if (job->refresh)
-        job->probed_after = now - job->jobs->config->prober.book.good_ms / 4 * 3;
+        job->probed_after = now - job->jobs->config->prober.probes.good_ms / 4 * 3;
     if (before->verdict.reason == REASON_HELD)
         job->probed_after = held_probed_after(job, before, now);
     return before->verdict.valid_until > now && before->complete && !job->refresh;

@@ -114,21 +114,21 @@ void job_complete(struct job *job, int64_t now)
     struct finding *finding, *told = NULL;
     struct keeping keeping;
     struct list waiters;
-    bool kept;
+    bool saved;
 
     job_catch_up(job);
     finding = job_finding(job, now, false);
-    kept = finding != NULL && job->lookup != NULL && !job->forgotten;
+    saved = finding != NULL && job->lookup != NULL && !job->forgotten;
     keeping = (struct keeping){.by_refresh = !job->asked, .unasked = job->unasked};
     job_end(job);
     list_take(&waiters, &job->waiters);
     job_tell_nobody(job, finding);
     /* a waiter may flush the cache, so what is told must not be the cache's own */
-    if (!kept)
+    if (!saved)
         told = finding;
     else if (!list_empty(&waiters))
         told = finding_copy(finding);
-    if (kept)
+    if (saved)
         memory_keep(jobs->memory, finding, keeping);
     job_tell(jobs, &waiters, told);
     finding_free(told);

@@ -22,8 +22,8 @@ static void gather_tools(struct metrics_numbers *out, const struct domain_tools 
     dns_get_stats(tools->dns, &out->dns);
     if (tools->sts != NULL)
         sts_get_stats(tools->sts, &out->sts);
-    if (tools->book != NULL)
-        book_get_stats(tools->book, &out->book);
+    if (tools->probes != NULL)
+        probe_cache_get_stats(tools->probes, &out->probes);
 }
 
 static void gather_memory(struct metrics_numbers *out, struct engine *engine)

@@ -25,8 +25,8 @@ struct metrics_numbers {
     struct server_stats server;
     uint64_t closed[METRICS_CLOSED];
     struct dns_stats dns;
-    struct sts_stats sts;   /* all 0 with mta-sts = no */
-    struct book_stats book; /* all 0 with probe = no */
+    struct sts_stats sts;            /* all 0 with mta-sts = no */
+    struct probe_cache_stats probes; /* all 0 with probe = no */
     struct memory_stats memory;
     struct store_stats store; /* all 0 without one */
     bool has_store;

@@ -151,7 +151,7 @@ static int allow_folder(struct landlock *landlock, const char *path, enum landlo
 /* To a source address, at any port that is free: 0. */
 static bool binds_probes(const struct config *config)
 {
-    const struct smtp_options *smtp = &config->prober.book.smtp;
+    const struct smtp_options *smtp = &config->prober.probes.smtp;
 
     return config->prober.probe && (smtp->bind.family != 0 || smtp->bind6.family != 0);
 }

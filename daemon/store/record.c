@@ -26,8 +26,8 @@
 /* Points to every string of the record; gives their number. */
 static size_t strings_of(struct record *record, const char **out[STRINGS_MAX])
 {
-    struct sts_kept *policy = &record->policy;
-    struct book_kept *probe = &record->probe;
+    struct sts_saved *policy = &record->policy;
+    struct probe_saved *probe = &record->probe;
     size_t n = 0;
 
     switch (record->kind) {
@@ -109,7 +109,7 @@ struct record *record_copy(struct arena *arena, const struct record *record)
 
 size_t record_write_identity(char out[RECORD_IDENTITY_MAX], const struct record *record)
 {
-    const struct book_kept *probe = &record->probe;
+    const struct probe_saved *probe = &record->probe;
     char address[IP_TEXT_MAX];
     int length;
 
@@ -311,7 +311,7 @@ static const char *wrong_answer(const struct answer_record *answer)
     return NULL;
 }
 
-static const char *wrong_policy(const struct sts_kept *policy)
+static const char *wrong_policy(const struct sts_saved *policy)
 {
     if (!name_valid(policy->domain))
         return "the domain is no host name";
@@ -342,7 +342,7 @@ static bool words_valid(const struct starttls_result *result)
            text_valid(result->verified_as, RECORD_WORDS_MAX);
 }
 
-static const char *wrong_probe(const struct book_kept *probe)
+static const char *wrong_probe(const struct probe_saved *probe)
 {
     const struct starttls_result *result = &probe->result;
 

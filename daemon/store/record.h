@@ -14,8 +14,8 @@
 
 #include "base/arena.h"
 #include "policy/decide/verdict.h"
-#include "probe/smtp/book.h"
-#include "probe/sts/sts_memory.h"
+#include "probe/smtp/probe_table.h"
+#include "probe/sts/sts_cache.h"
 
 /* Milliseconds: nothing of an answer lives longer after it was decided (the longest TTL, the
  * longest hold). */
@@ -57,8 +57,8 @@ struct record {
     enum record_kind kind;
     union {
         struct answer_record answer;
-        struct sts_kept policy;
-        struct book_kept probe;
+        struct sts_saved policy;
+        struct probe_saved probe;
         struct event_record event;
     };
 };

@@ -98,7 +98,7 @@ static void write_answer(struct writer *writer, const struct answer_record *answ
     put_octets(writer, "evidence", answer->evidence, answer->evidence_length);
 }
 
-static void write_policy(struct writer *writer, const struct sts_kept *policy)
+static void write_policy(struct writer *writer, const struct sts_saved *policy)
 {
     put_text(writer, "domain", policy->domain);
     put_text(writer, "id", policy->id);
@@ -113,7 +113,7 @@ static void write_policy(struct writer *writer, const struct sts_kept *policy)
     put_text(writer, "why", policy->why);
 }
 
-static void write_probe(struct writer *writer, const struct book_kept *probe)
+static void write_probe(struct writer *writer, const struct probe_saved *probe)
 {
     const struct starttls_result *result = &probe->result;
     char address[IP_TEXT_MAX], tlsa[HEX_DIGITS + 1];
@@ -329,7 +329,7 @@ static void read_answer(struct reader *reader, struct answer_record *answer)
     answer->evidence = get_octets(reader, "evidence", &answer->evidence_length);
 }
 
-static void read_policy(struct reader *reader, struct sts_kept *policy)
+static void read_policy(struct reader *reader, struct sts_saved *policy)
 {
     policy->domain = get_text(reader, "domain");
     policy->id = get_text(reader, "id");
@@ -363,7 +363,7 @@ static void read_result(struct reader *reader, struct starttls_result *result)
     result->not_after = get_number(reader, "not_after", -RECORD_TIME_MAX, RECORD_TIME_MAX);
 }
 
-static void read_probe(struct reader *reader, struct book_kept *probe)
+static void read_probe(struct reader *reader, struct probe_saved *probe)
 {
     const char *address = borrow_text(reader, "address");
 
@@ -390,19 +390,19 @@ static void read_event(struct reader *reader, struct event_record *event)
 
 /* ---- what the fields mean together ---- */
 
-static const char *wrong_body(struct arena *arena, const struct sts_kept *kept)
+static const char *wrong_body(struct arena *arena, const struct sts_saved *saved)
 {
     const struct sts_policy *policy;
     const char *why;
 
-    if (kept->body == NULL)
+    if (saved->body == NULL)
         return NULL;
-    policy = sts_policy_parse(arena, kept->body, strlen(kept->body), &why);
+    policy = sts_policy_parse(arena, saved->body, strlen(saved->body), &why);
     if (policy == NULL)
         return why;
-    if (policy->mode != kept->mode)
+    if (policy->mode != saved->mode)
         return "the mode is not that of the policy";
-    if (kept->valid_until - kept->fetched_at > INT64_C(1000) * policy->max_age)
+    if (saved->valid_until - saved->fetched_at > INT64_C(1000) * policy->max_age)
         return "the policy would outlive its max_age";
     return NULL;
 }

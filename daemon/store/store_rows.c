@@ -55,7 +55,7 @@ static void bind_answer(struct writer *writer, const struct answer_record *answe
     sql_bind_octets(writer->statement, writer->next++, answer->evidence, answer->evidence_length);
 }
 
-static void bind_policy(struct writer *writer, const struct sts_kept *policy, int64_t now)
+static void bind_policy(struct writer *writer, const struct sts_saved *policy, int64_t now)
 {
     put_text(writer, policy->domain);
     put_text(writer, policy->id);
@@ -71,7 +71,7 @@ static void bind_policy(struct writer *writer, const struct sts_kept *policy, in
     put_number(writer, now);
 }
 
-static void bind_probe(struct writer *writer, const struct book_kept *probe,
+static void bind_probe(struct writer *writer, const struct probe_saved *probe,
                        struct store_row_room *room, int64_t now)
 {
     const struct starttls_result *result = &probe->result;
@@ -215,7 +215,7 @@ static void read_answer(struct reader *reader, struct answer_record *answer)
         answer->evidence = arena_memdup(reader->arena, octets, answer->evidence_length);
 }
 
-static void read_policy(struct reader *reader, struct sts_kept *policy)
+static void read_policy(struct reader *reader, struct sts_saved *policy)
 {
     policy->domain = get_text(reader);
     policy->id = get_text(reader);
@@ -259,7 +259,7 @@ static void read_result(struct reader *reader, struct starttls_result *result)
     result->not_after = get_number(reader);
 }
 
-static void read_probe(struct reader *reader, struct book_kept *probe)
+static void read_probe(struct reader *reader, struct probe_saved *probe)
 {
     const char *address = get_borrowed(reader);
     unsigned port;

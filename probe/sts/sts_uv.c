@@ -3,7 +3,7 @@
  *
  * A sequence: STATES below is the whole of it. A step is called once when its state is entered
  * (`fresh`) and again after every event; only `run` changes the state. What is remembered, and when
- * a fetch is due, is sts_memory's; the grammars are sts_record's and sts_policy's.
+ * a fetch is due, is sts_cache's; the grammars are sts_record's and sts_policy's.
  *
  * Nothing that goes wrong is more than a state and a reason in the evidence. What goes wrong on our
  * side (memory, descriptors, the budget of queries) is not remembered against the domain.
@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log/log.h"
-#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_cache.h"
 #include "probe/sts/sts_policy.h"
 #include "probe/sts/sts_record.h"
 
@@ -49,7 +49,7 @@ struct sts {
     struct sts_options options;
     sts_changed changed; /* NULL: nobody is told */
     void *context;
-    struct sts_memory *memory;
+    struct sts_cache *memory;
     struct sts_stats stats;
     struct list lookups;
 };
@@ -115,7 +115,7 @@ static void log_failure(const struct sts_lookup *lookup, const char *why)
     int64_t now = clock_monotonic_ms();
     enum log_level level = LOG_LEVEL_WARNING;
     struct sts_glance policy = {.valid_until = now};
-    bool remembered = sts_memory_peek(lookup->sts->memory, lookup->domain, now, &policy);
+    bool remembered = sts_cache_peek(lookup->sts->memory, lookup->domain, now, &policy);
 
     if (!remembered)
         level = LOG_LEVEL_INFO;
@@ -135,8 +135,8 @@ static enum step fail(struct sts_lookup *lookup, enum sts_state state, enum fetc
     log_failure(lookup, why);
     lookup->sts->stats.fetch_failures++;
     lookup->sts->stats.by_failure[kind]++;
-    sts_memory_fail(lookup->sts->memory, lookup->domain, lookup->id, state, why,
-                    clock_monotonic_ms());
+    sts_cache_fail(lookup->sts->memory, lookup->domain, lookup->id, state, why,
+                   clock_monotonic_ms());
     changed(lookup->sts, lookup->domain);
     return conclude(lookup, state, why);
 }
@@ -212,12 +212,12 @@ static enum step step_txt(struct sts_lookup *lookup)
 /* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer. */
 static enum step record_unknown(struct sts_lookup *lookup, const char *failure)
 {
-    struct sts_memory *memory = lookup->sts->memory;
+    struct sts_cache *memory = lookup->sts->memory;
     int64_t now = clock_monotonic_ms();
     struct sts_glance policy;
 
-    if (sts_memory_peek(memory, lookup->domain, now, &policy) &&
-        sts_memory_fetch_due(memory, lookup->domain, NULL, now)) {
+    if (sts_cache_peek(memory, lookup->domain, now, &policy) &&
+        sts_cache_fetch_due(memory, lookup->domain, NULL, now)) {
         memcpy(lookup->id, policy.id, strlen(policy.id) + 1);
         return go(lookup, STATE_ADDRESSES);
     }
@@ -237,7 +237,7 @@ static enum step step_record(struct sts_lookup *lookup)
     lookup->result.ttl = answer->ttl;
     state = sts_record_read(lookup->id, answer, lookup->arena, lookup->domain, &why);
     if (state == STS_UNKNOWN &&
-        sts_memory_fetch_due(lookup->sts->memory, lookup->domain, lookup->id, clock_monotonic_ms()))
+        sts_cache_fetch_due(lookup->sts->memory, lookup->domain, lookup->id, clock_monotonic_ms()))
         return go(lookup, STATE_ADDRESSES);
     return conclude(lookup, state, why);
 }
@@ -372,7 +372,7 @@ static enum step step_policy(struct sts_lookup *lookup)
         return fail(
             lookup, STS_BAD_POLICY, FETCH_FAILURE_POLICY,
             arena_printf(lookup->arena, "the policy of %s is wrong: %s", lookup->host, why));
-    sts_memory_store(lookup->sts->memory, lookup->domain, lookup->id, policy, now);
+    sts_cache_store(lookup->sts->memory, lookup->domain, lookup->id, policy, now);
     changed(lookup->sts, lookup->domain);
     fill_policy(lookup, policy, now);
     return go(lookup, STATE_ANSWER);
@@ -383,15 +383,15 @@ static enum step step_policy(struct sts_lookup *lookup)
 /* Without a policy: what went wrong now, or the last time it was tried. */
 static void fill_failure(struct sts_lookup *lookup, int64_t now)
 {
-    const struct sts_memory *memory = lookup->sts->memory;
+    const struct sts_cache *memory = lookup->sts->memory;
     struct sts_evidence *result = &lookup->result;
 
     memcpy(result->id, lookup->id, sizeof result->id);
-    result->retry_at = sts_memory_retry_at(memory, lookup->domain, now);
+    result->retry_at = sts_cache_retry_at(memory, lookup->domain, now);
     if (result->state != STS_UNKNOWN)
         return;
     result->state = STS_FETCH_FAILED;
-    if (!sts_memory_failure(memory, lookup->arena, lookup->domain, now, result))
+    if (!sts_cache_failure(memory, lookup->arena, lookup->domain, now, result))
         result->why = "the id of the record changes too often";
 }
 
@@ -404,7 +404,7 @@ static enum step step_answer(struct sts_lookup *lookup)
 
     if (state == STS_POLICY) {
         memcpy(result->id, lookup->id, sizeof result->id);
-    } else if (sts_memory_policy(lookup->sts->memory, lookup->arena, lookup->domain, now, result)) {
+    } else if (sts_cache_policy(lookup->sts->memory, lookup->arena, lookup->domain, now, result)) {
         if (state == STS_NO_RECORD && why == NULL)
             why = "the record is gone; the remembered policy stays until its max_age ends";
         if (why != NULL)
@@ -530,7 +530,7 @@ void sts_cancel(struct sts_lookup *lookup)
 int sts_new(struct sts **out, const struct sts_options *options)
 {
     struct sts *sts = calloc(1, sizeof *sts);
-    struct sts_memory_options memory = {
+    struct sts_cache_options memory = {
         .entries_max = options->entries_max == 0 ? ENTRIES_DEFAULT : options->entries_max,
         .octets_max = options->octets_max == 0 ? OCTETS_DEFAULT : options->octets_max,
         .retry_ms = options->retry_ms,
@@ -538,7 +538,7 @@ int sts_new(struct sts **out, const struct sts_options *options)
     };
 
     if (sts != NULL)
-        sts->memory = sts_memory_new(&memory);
+        sts->memory = sts_cache_new(&memory);
     if (sts == NULL || sts->memory == NULL) {
         free(sts);
         return UV_ENOMEM;
@@ -553,36 +553,36 @@ void sts_close(struct sts *sts)
 {
     while (!list_empty(&sts->lookups))
         sts_cancel(LIST_ELEMENT(sts->lookups.next, struct sts_lookup, link));
-    sts_memory_free(sts->memory);
+    sts_cache_free(sts->memory);
     free(sts);
 }
 
 void sts_get_stats(const struct sts *sts, struct sts_stats *out)
 {
     *out = sts->stats;
-    out->entries = sts_memory_entries(sts->memory);
+    out->entries = sts_cache_entries(sts->memory);
 }
 
 void sts_forget(struct sts *sts, const char *domain)
 {
-    sts_memory_forget(sts->memory, domain);
+    sts_cache_forget(sts->memory, domain);
     changed(sts, domain);
 }
 
 bool sts_remembered(const struct sts *sts, struct arena *arena, const char *domain,
                     struct sts_evidence *evidence)
 {
-    return sts_memory_policy(sts->memory, arena, domain, clock_monotonic_ms(), evidence);
+    return sts_cache_policy(sts->memory, arena, domain, clock_monotonic_ms(), evidence);
 }
 
-bool sts_keep(const struct sts *sts, struct arena *arena, const char *domain, struct sts_kept *out)
+bool sts_save(const struct sts *sts, struct arena *arena, const char *domain, struct sts_saved *out)
 {
-    return sts_memory_keep(sts->memory, arena, domain, out);
+    return sts_cache_save(sts->memory, arena, domain, out);
 }
 
-enum kept sts_restore(struct sts *sts, const struct sts_kept *kept)
+enum loaded sts_load(struct sts *sts, const struct sts_saved *saved)
 {
-    return sts_memory_restore(sts->memory, kept, clock_monotonic_ms());
+    return sts_cache_load(sts->memory, saved, clock_monotonic_ms());
 }
 
 void sts_watch(struct sts *sts, sts_changed tell, void *context)
@@ -593,10 +593,10 @@ void sts_watch(struct sts *sts, sts_changed tell, void *context)
 
 bool sts_tell_some(const struct sts *sts, struct map_walk *walk)
 {
-    return sts->changed == NULL || sts_memory_some(sts->memory, walk, sts->changed, sts->context);
+    return sts->changed == NULL || sts_cache_some(sts->memory, walk, sts->changed, sts->context);
 }
 
 bool sts_knows(const struct sts *sts, const char *domain)
 {
-    return sts_memory_knows(sts->memory, domain);
+    return sts_cache_knows(sts->memory, domain);
 }

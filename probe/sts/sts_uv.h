@@ -15,7 +15,7 @@
 #include "policy/evidence.h"
 #include "probe/dns/dns_uv.h"
 #include "probe/https/https_uv.h"
-#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_cache.h"
 
 struct sts_options {
     struct dns *dns;     /* borrowed */
@@ -47,7 +47,7 @@ void sts_forget(struct sts *sts, const char *domain);
 typedef void (*sts_changed)(void *context, const char *domain);
 /* From now on `changed` is told when what is remembered of a domain has changed. */
 void sts_watch(struct sts *sts, sts_changed changed, void *context);
-/* Tells it of some domains, as sts_memory_some; true when that were the last. */
+/* Tells it of some domains, as sts_cache_some; true when that were the last. */
 bool sts_tell_some(const struct sts *sts, struct map_walk *walk);
 /* True when something is remembered of a domain. */
 bool sts_knows(const struct sts *sts, const char *domain);
@@ -67,6 +67,7 @@ void sts_cancel(struct sts_lookup *lookup);
 bool sts_remembered(const struct sts *sts, struct arena *arena, const char *domain,
                     struct sts_evidence *evidence);
 
-/* As sts_memory_keep and sts_memory_restore. */
-bool sts_keep(const struct sts *sts, struct arena *arena, const char *domain, struct sts_kept *out);
-enum kept sts_restore(struct sts *sts, const struct sts_kept *kept);
+/* As sts_cache_save and sts_cache_restore. */
+bool sts_save(const struct sts *sts, struct arena *arena, const char *domain,
+              struct sts_saved *out);
+enum loaded sts_load(struct sts *sts, const struct sts_saved *saved);

@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 #include "base/net/hostname.h"
-#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_cache.h"
 #include "probe/sts/sts_policy.h"
 
 #define ARENA_OCTETS (4u << 20)
@@ -30,12 +30,12 @@ static void check_policy(const struct sts_policy *policy)
 /* A memory keeps the lines as text: they must parse to the same policy again. */
 static void check_remembered(struct arena *arena, const struct sts_policy *policy)
 {
-    const struct sts_memory_options options = {10, SIZE_MAX, 1000, 1000};
-    struct sts_memory *memory = sts_memory_new(&options);
+    const struct sts_cache_options options = {10, SIZE_MAX, 1000, 1000};
+    struct sts_cache *memory = sts_cache_new(&options);
     struct sts_evidence out = {0};
 
-    sts_memory_store(memory, "d.test", "1", policy, 1);
-    CHECK(sts_memory_policy(memory, arena, "d.test", 1, &out) == (policy->max_age > 0));
+    sts_cache_store(memory, "d.test", "1", policy, 1);
+    CHECK(sts_cache_policy(memory, arena, "d.test", 1, &out) == (policy->max_age > 0));
     if (policy->max_age > 0) {
         CHECK(out.policy->mode == policy->mode && out.policy->max_age == policy->max_age);
         CHECK(out.policy->mx_count == policy->mx_count);
@@ -45,7 +45,7 @@ static void check_remembered(struct arena *arena, const struct sts_policy *polic
         for (size_t i = 0; i < policy->line_count; i++)
             CHECK(strcmp(out.policy->lines[i], policy->lines[i]) == 0);
     }
-    sts_memory_free(memory);
+    sts_cache_free(memory);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -78,7 +78,7 @@ static void put_policy(struct writer *writer, const char *name, int64_t now)
 {
     struct record record = {.kind = RECORD_POLICY};
 
-    record.policy = (struct sts_kept){
+    record.policy = (struct sts_saved){
         .domain = name,
         .id = "1",
         .mode = STS_MODE_ENFORCE,

@@ -18,7 +18,7 @@ struct world {
     struct responder responder;
     struct dns *dns;
     struct domain_tools tools;
-    unsigned changes, kept;
+    unsigned changes, saved;
 };
 
 static struct world world;
@@ -28,34 +28,34 @@ static void on_changed(void *context)
     ++*(unsigned *)context;
 }
 
-static void on_kept(void *context, const struct book_kept *kept)
+static void on_saved(void *context, const struct probe_saved *saved)
 {
     ++*(unsigned *)context;
-    assert_int_equal(kept->result.state, STARTTLS_CLEAR);
-    assert_string_equal(kept->host, "mx.test");
-    assert_string_equal(kept->sni, "mx.test");
-    assert_int_equal(kept->tlsa, 0);
-    assert_true(kept->result.probed_at > 0);
+    assert_int_equal(saved->result.state, STARTTLS_CLEAR);
+    assert_string_equal(saved->host, "mx.test");
+    assert_string_equal(saved->sni, "mx.test");
+    assert_int_equal(saved->tlsa, 0);
+    assert_true(saved->result.probed_at > 0);
 }
 
 static void world_start(const struct responder_line *lines, size_t count)
 {
     struct dns_options dns = {.timeout_ms = 2000, .tries = 1, .in_flight_max = 10};
     struct sts_options sts = {.retry_ms = HOUR, .refresh_ms = HOUR};
-    struct book_options book = {.smtp = {.loop = &world.loop,
-                                         .tls = ground.context,
-                                         .filter = &ground.filter,
-                                         .helo_name = "probe.test",
-                                         .connect_ms = 10000,
-                                         .greeting_ms = 10000,
-                                         .command_ms = 10000,
-                                         .total_ms = 20000},
-                                .connections_max = 10,
-                                .connections_prefix_max = 10,
-                                .entries_max = 10,
-                                .good_ms = HOUR,
-                                .retry_min_ms = HOUR,
-                                .retry_max_ms = HOUR};
+    struct probe_cache_options probes = {.smtp = {.loop = &world.loop,
+                                                  .tls = ground.context,
+                                                  .filter = &ground.filter,
+                                                  .helo_name = "probe.test",
+                                                  .connect_ms = 10000,
+                                                  .greeting_ms = 10000,
+                                                  .command_ms = 10000,
+                                                  .total_ms = 20000},
+                                         .connections_max = 10,
+                                         .connections_prefix_max = 10,
+                                         .entries_max = 10,
+                                         .good_ms = HOUR,
+                                         .retry_min_ms = HOUR,
+                                         .retry_max_ms = HOUR};
 
     memset(&world, 0, sizeof world);
     assert_int_equal(uv_loop_init(&world.loop), 0);
@@ -69,15 +69,15 @@ static void world_start(const struct responder_line *lines, size_t count)
     world.tools =
         (struct domain_tools){.dns = world.dns, .filter = &ground.filter, .smtp_port = 25};
     assert_int_equal(sts_new(&world.tools.sts, &sts), 0);
-    assert_int_equal(book_new(&world.tools.book, &book), 0);
-    book_watch(world.tools.book, on_kept, &world.kept);
+    assert_int_equal(probe_cache_new(&world.tools.probes, &probes), 0);
+    probe_cache_watch(world.tools.probes, on_saved, &world.saved);
 }
 
 static void world_end(void)
 {
     responder_stop(&world.responder);
     sts_close(world.tools.sts);
-    book_close(world.tools.book);
+    probe_cache_close(world.tools.probes);
     dns_close(world.dns);
     assert_int_equal(uv_run(&world.loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&world.loop), 0);
@@ -118,14 +118,14 @@ static const struct mx_case mx_cases[] = {
 
 static void restore_policy(int64_t left_ms)
 {
-    const struct sts_kept kept = {.domain = "d.test",
-                                  .id = "1",
-                                  .body = BODY,
-                                  .fetched_at = clock_monotonic_ms() - 1000,
-                                  .valid_until = clock_monotonic_ms() + left_ms,
-                                  .last_id = "1"};
+    const struct sts_saved saved = {.domain = "d.test",
+                                    .id = "1",
+                                    .body = BODY,
+                                    .fetched_at = clock_monotonic_ms() - 1000,
+                                    .valid_until = clock_monotonic_ms() + left_ms,
+                                    .last_id = "1"};
 
-    assert_true(sts_restore(world.tools.sts, &kept));
+    assert_true(sts_load(world.tools.sts, &saved));
 }
 
 static void run_mx_case(void **state)
@@ -204,22 +204,22 @@ static void held_next_hops_share_a_probe(void **state)
     struct server server = {.script = no_tls, .tls = ground.tls};
     struct domain_lookup *first, *second;
     struct starttls_result seen, again;
-    struct book_kept kept = {
+    struct probe_saved saved = {
         .host = "mx.test", .sni = "mx.test", .result = {.state = STARTTLS_TLS}};
     int64_t now = clock_monotonic_ms();
 
     (void)state;
     world_start(shared_lines, COUNT(shared_lines));
     server_open(&server, &world.loop, "127.0.0.1", 0);
-    assert_true(ip_parse(&kept.ip, "127.0.0.1"));
-    kept.port = server.port;
-    kept.result.probed_at = now - 1000;
-    kept.result.valid_until = now + HOUR;
-    assert_true(book_restore(world.tools.book, &kept));
+    assert_true(ip_parse(&saved.ip, "127.0.0.1"));
+    saved.port = server.port;
+    saved.result.probed_at = now - 1000;
+    saved.result.valid_until = now + HOUR;
+    assert_true(probe_cache_load(world.tools.probes, &saved));
     seen = probe_end(probe_start("d.test", server.port, now - 1000));
     assert_int_equal(seen.state, STARTTLS_TLS);
     assert_int_equal(server.accepted, 0);
-    assert_int_equal(world.kept, 0);
+    assert_int_equal(world.saved, 0);
     first = probe_start("d.test", server.port, now);
     second = probe_start("e.test", server.port, now);
     seen = probe_end(first);
@@ -230,10 +230,10 @@ static void held_next_hops_share_a_probe(void **state)
     again = probe_end(probe_start("e.test", server.port, now));
     assert_int_equal(again.probed_at, seen.probed_at);
     assert_int_equal(server.accepted, 1);
-    assert_int_equal(world.kept, 1);
-    for (struct map_walk walk = {0}; !book_tell_some(world.tools.book, &walk);)
+    assert_int_equal(world.saved, 1);
+    for (struct map_walk walk = {0}; !probe_cache_tell_some(world.tools.probes, &walk);)
         continue;
-    assert_int_equal(world.kept, 2);
+    assert_int_equal(world.saved, 2);
     server_close(&server);
     world_end();
     buf_fini(&server.heard);

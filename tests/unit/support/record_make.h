@@ -24,11 +24,11 @@ static inline struct record make_answer(const char *key)
     return record;
 }
 
-static inline struct record make_kept_policy(const char *domain)
+static inline struct record make_saved_policy(const char *domain)
 {
     struct record record = {.kind = RECORD_POLICY};
 
-    record.policy = (struct sts_kept){
+    record.policy = (struct sts_saved){
         .domain = domain,
         .id = "20260101",
         .mode = STS_MODE_ENFORCE,
@@ -48,7 +48,7 @@ static inline struct record make_probe(const char *address, const char *host)
 {
     struct record record = {.kind = RECORD_PROBE};
 
-    record.probe = (struct book_kept){
+    record.probe = (struct probe_saved){
         .port = 25,
         .host = host,
         .sni = host,

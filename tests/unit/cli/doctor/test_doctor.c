@@ -327,7 +327,7 @@ FAULT(helo_short)
 FAULT(helo_found_elsewhere)
 {
     load_config(world, "control-socket = /run/x.sock\n");
-    world->config.prober.book.smtp.helo_name = NULL; /* whatever this host is called */
+    world->config.prober.probes.smtp.helo_name = NULL; /* whatever this host is called */
     strcpy(world->facts.helo_name, "found.example");
     helo_elsewhere(world);
 }
@@ -335,14 +335,14 @@ FAULT(helo_found_elsewhere)
 FAULT(helo_nameless)
 {
     load_config(world, "control-socket = /run/x.sock\n");
-    world->config.prober.book.smtp.helo_name = NULL;
+    world->config.prober.probes.smtp.helo_name = NULL;
     world->facts.helo = DOCTOR_HELO_NO_NAME;
 }
 
 FAULT(helo_name_untried)
 {
     load_config(world, "control-socket = /run/x.sock\n");
-    world->config.prober.book.smtp.helo_name = NULL;
+    world->config.prober.probes.smtp.helo_name = NULL;
     world->facts.helo = DOCTOR_HELO_NOT_TRIED;
 }
 

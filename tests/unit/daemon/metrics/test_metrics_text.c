@@ -57,8 +57,8 @@ static void numbers_get_to_their_series(void **state)
     numbers.jobs.running = 4000000000u;
     numbers.dns.by_failure[DNS_FAILURE_SERVFAIL] = 8;
     numbers.sts.by_failure[FETCH_FAILURE_CERTIFICATE] = 9;
-    numbers.book.by_failure[SMTP_FAILURE_STARTTLS_5XX] = 10;
-    numbers.book.by_state[STARTTLS_VERIFIED] = 11;
+    numbers.probes.by_failure[SMTP_FAILURE_STARTTLS_5XX] = 10;
+    numbers.probes.by_state[STARTTLS_VERIFIED] = 11;
     numbers.store.degraded = true;
     numbers.refresh.overdue_ms = 61005;
     read_page(&numbers);

@@ -5,7 +5,7 @@
 static void identities(void **state)
 {
     struct arena *arena = arena_new(1 << 16);
-    struct record answer = make_answer("example.com"), policy = make_kept_policy("example.org");
+    struct record answer = make_answer("example.com"), policy = make_saved_policy("example.org");
     struct record probe = make_probe("192.0.2.1", "mx.example.net");
 
     (void)state;
@@ -201,7 +201,7 @@ static void answer_row(void **state)
 
 static void policy_row(void **state)
 {
-    check(*state, make_kept_policy("example.org"));
+    check(*state, make_saved_policy("example.org"));
 }
 
 static void probe_row(void **state)

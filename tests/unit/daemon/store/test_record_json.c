@@ -56,7 +56,7 @@ static void all_kinds_come_back(void **state)
 {
     struct buf packed;
     struct record answer = answer_with_evidence(&packed, "example.com"),
-                  policy = make_kept_policy("example.org"),
+                  policy = make_saved_policy("example.org"),
                   probe = make_probe("2001:db8::1", "mx.example.net"),
                   event = make_event("[mx.example.net]:587", MAKE_WALL);
 
@@ -65,12 +65,12 @@ static void all_kinds_come_back(void **state)
     answer = make_answer("example.com");
     check_round_trip(&answer);
     check_round_trip(&policy);
-    policy.policy = (struct sts_kept){.domain = "example.org",
-                                      .id = "",
-                                      .last_id = "1",
-                                      .failures = 1,
-                                      .failure = STS_BAD_POLICY,
-                                      .retry_at = MAKE_WALL};
+    policy.policy = (struct sts_saved){.domain = "example.org",
+                                       .id = "",
+                                       .last_id = "1",
+                                       .failures = 1,
+                                       .failure = STS_BAD_POLICY,
+                                       .retry_at = MAKE_WALL};
     check_round_trip(&policy);
     check_round_trip(&probe);
     check_round_trip(&event);
@@ -155,7 +155,7 @@ static void refused(void **state)
     struct arena *arena = arena_new(ARENA_OCTETS);
     struct buf packed;
     struct record records[] = {
-        answer_with_evidence(&packed, "example.com"), make_kept_policy("example.org"),
+        answer_with_evidence(&packed, "example.com"), make_saved_policy("example.org"),
         make_probe("192.0.2.1", "mx.example.net"), make_event("example.com", MAKE_WALL)};
     json_t *json = record_to_json(&records[row->kind]);
     const char *why = NULL;

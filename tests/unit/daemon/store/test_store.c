@@ -40,7 +40,7 @@ static struct record full_answer(void)
 /* Puts, looks before it is written, when it is, and in the next process. */
 static void an_answer_survives(void **state)
 {
-    struct record answer = full_answer(), policy = make_kept_policy("example.org");
+    struct record answer = full_answer(), policy = make_saved_policy("example.org");
     struct fixture f;
 
     (void)state;
@@ -140,7 +140,7 @@ static void the_last_put_counts(void **state)
 
 static void what_is_removed_is_gone(void **state)
 {
-    struct record policy = make_kept_policy("example.org"), event = make_event("example.com", 1);
+    struct record policy = make_saved_policy("example.org"), event = make_event("example.com", 1);
     struct fixture f;
 
     (void)state;
@@ -320,7 +320,7 @@ static void all_policies_in_pages(void **state)
     (void)state;
     fixture_begin(&f);
     for (int i = 0; i < STORE_PAGE_MAX + 10; i++) {
-        struct record policy = make_kept_policy(domain);
+        struct record policy = make_saved_policy(domain);
 
         snprintf(domain, sizeof domain, "d%d.example", i);
         store_put(f.store, &policy);
@@ -341,7 +341,7 @@ static void all_policies_in_pages(void **state)
 
 static void too_much_pending_drops_the_cheapest(void **state)
 {
-    struct record policy = make_kept_policy("example.org"), proven = make_answer("proven.example");
+    struct record policy = make_saved_policy("example.org"), proven = make_answer("proven.example");
     struct record probe = make_probe("192.0.2.1", "mx.example.net");
     struct fixture f;
     char key[32] = "";

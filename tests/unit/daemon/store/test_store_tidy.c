@@ -38,7 +38,7 @@ static void back_to_version_1(const struct fixture *f)
 
 static void put_one_of_each(struct fixture *f)
 {
-    struct record policy = make_kept_policy("example.org");
+    struct record policy = make_saved_policy("example.org");
     struct record probe = make_probe("192.0.2.1", "mx.example.net");
     struct record event = make_event("example.com", MAKE_WALL);
 
@@ -172,7 +172,7 @@ static void the_least_used_go_when_there_are_too_many(void **state)
     fixture_open(&f);
     for (int i = 0; i < 100; i++) {
         char name[32] = "";
-        struct record policy = make_kept_policy(name), probe = make_probe("192.0.2.1", name);
+        struct record policy = make_saved_policy(name), probe = make_probe("192.0.2.1", name);
 
         snprintf(name, sizeof name, "d%d.example", i);
         put_numbered(&f, i, MAKE_WALL + (i == 3 ? 1000 : i), MAKE_WALL);

@@ -74,19 +74,19 @@ static void an_ended_policy_does_not_count(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(failures); i++) {
-        struct sts_kept kept = {.domain = "d.test",
-                                .id = "1",
-                                .body = "version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 9\n",
-                                .last_id = "1"};
+        struct sts_saved saved = {.domain = "d.test",
+                                  .id = "1",
+                                  .body = "version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 9\n",
+                                  .last_id = "1"};
         struct sts_evidence remembered;
         struct world world;
 
         world_start(&world, DAY, DAY);
-        kept.fetched_at = clock_monotonic_ms() - 1;
-        kept.valid_until = clock_monotonic_ms() + 200;
-        assert_true(sts_restore(world.sts, &kept));
+        saved.fetched_at = clock_monotonic_ms() - 1;
+        saved.valid_until = clock_monotonic_ms() + 200;
+        assert_true(sts_load(world.sts, &saved));
         assert_true(sts_remembered(world.sts, world.arena, "d.test", &remembered));
-        while (clock_monotonic_ms() < kept.valid_until)
+        while (clock_monotonic_ms() < saved.valid_until)
             uv_run(&world.loop, UV_RUN_NOWAIT);
         assert_int_equal(look_up_txt(&world, &failures[i].txt, failures[i].response),
                          failures[i].fetches);
@@ -184,8 +184,8 @@ static void a_policy_is_refreshed(void **state)
 struct told {
     unsigned times;
     char domains[200];
-    bool known; /* by sts_keep, when told last */
-    struct sts_kept kept;
+    bool known; /* by sts_save, when told last */
+    struct sts_saved saved;
     struct world *world;
 };
 
@@ -196,7 +196,7 @@ static void tell(void *context, const char *domain)
 
     told->times++;
     snprintf(told->domains + used, sizeof told->domains - used, "%s ", domain);
-    told->known = sts_keep(told->world->sts, told->world->arena, domain, &told->kept);
+    told->known = sts_save(told->world->sts, told->world->arena, domain, &told->saved);
 }
 
 /* Every store, failure and forgetting is told, a lookup that changes nothing is not. */
@@ -210,20 +210,20 @@ static void whoever_watches_is_told(void **state)
     sts_watch(world.sts, tell, &told);
     look_up_id(&world, RECORD("1"), "HTTP/1.1 500 x\r\n\r\n");
     assert_int_equal(told.times, 1);
-    assert_true(told.known && told.kept.body == NULL && told.kept.failures == 1);
-    assert_string_equal(told.kept.why, "HTTP status 500");
+    assert_true(told.known && told.saved.body == NULL && told.saved.failures == 1);
+    assert_string_equal(told.saved.why, "HTTP status 500");
     look_up_id(&world, RECORD("1"), GOOD_FILE);
     assert_int_equal(told.times, 1);
     look_up_id(&world, RECORD("2"), GOOD_FILE);
     assert_int_equal(told.times, 2);
-    assert_true(told.known && told.kept.failures == 0 && told.kept.mode == STS_MODE_ENFORCE);
-    assert_string_equal(told.kept.body, "version: STSv1\nmode: enforce\nmx: mx.d.test\n"
-                                        "mx: *.e.test\nmax_age: 86400\n");
+    assert_true(told.known && told.saved.failures == 0 && told.saved.mode == STS_MODE_ENFORCE);
+    assert_string_equal(told.saved.body, "version: STSv1\nmode: enforce\nmx: mx.d.test\n"
+                                         "mx: *.e.test\nmax_age: 86400\n");
     look_up_id(&world, RECORD("2"), GOOD_FILE);
     assert_int_equal(told.times, 2);
     look_up_id(&world, RECORD("3"), PLAIN("no policy"));
     assert_int_equal(told.times, 3);
-    assert_true(told.known && told.kept.body != NULL && told.kept.failure == STS_BAD_POLICY);
+    assert_true(told.known && told.saved.body != NULL && told.saved.failure == STS_BAD_POLICY);
     told.domains[0] = '\0';
     for (struct map_walk walk = {0}; !sts_tell_some(world.sts, &walk);)
         continue;
@@ -244,17 +244,17 @@ static void a_restored_policy_counts(void **state)
 {
     struct world world;
     struct told told = {.world = &world};
-    struct sts_kept kept;
+    struct sts_saved saved;
     int64_t valid_until;
 
     (void)state;
     world_start(&world, DAY, DAY);
     look_up_id(&world, RECORD("1"), GOOD_FILE);
     valid_until = world.out.valid_until;
-    assert_true(sts_keep(world.sts, world.arena, "d.test", &kept));
+    assert_true(sts_save(world.sts, world.arena, "d.test", &saved));
     sts_forget(world.sts, "d.test");
     sts_watch(world.sts, tell, &told);
-    assert_true(sts_restore(world.sts, &kept));
+    assert_true(sts_load(world.sts, &saved));
     assert_int_equal(told.times, 0);
     assert_int_equal(look_up_id(&world, RECORD("1"), FILE_OF("none", "1")), 0);
     expect_state("A-40", &world, STS_POLICY, NULL);

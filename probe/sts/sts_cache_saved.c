@@ -1,5 +1,5 @@
 /*
- * sts_memory_kept: the entries of sts_memory.h as data that survives the process, and back. What
+ * sts_cache_saved: the entries of sts_cache.h as data that survives the process, and back. What
  * comes back may have been through anybody's hands: every field is checked as if it came from the
  * network, and a refusal costs nothing but the entry.
  */
@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "base/net/hostname.h"
-#include "probe/sts/sts_memory_internal.h"
+#include "probe/sts/sts_cache_internal.h"
 #include "probe/sts/sts_policy.h"
 
 /* To parse a policy of STS_BODY_MAX octets: a pointer for each of its lines, its mx twice. */
 #define PARSE_OCTETS_MAX (1u << 20)
 
-bool sts_memory_keep(const struct sts_memory *memory, struct arena *arena, const char *domain,
-                     struct sts_kept *out)
+bool sts_cache_save(const struct sts_cache *memory, struct arena *arena, const char *domain,
+                    struct sts_saved *out)
 {
     const struct sts_entry *entry = sts_entry_find(memory, domain);
     struct sts_texts texts;
@@ -22,7 +22,7 @@ bool sts_memory_keep(const struct sts_memory *memory, struct arena *arena, const
     if (entry == NULL)
         return false;
     texts = sts_entry_texts(entry);
-    *out = (struct sts_kept){
+    *out = (struct sts_saved){
         .domain = arena_strdup(arena, entry->domain),
         .id = arena_strdup(arena, texts.id),
         .mode = (enum sts_mode)entry->mode,
@@ -67,14 +67,14 @@ static bool domain_ok(const char *domain)
     return true;
 }
 
-static bool kept_ok(const struct sts_kept *kept)
+static bool kept_ok(const struct sts_saved *saved)
 {
-    bool failed = kept->failures > 0;
+    bool failed = saved->failures > 0;
 
-    return domain_ok(kept->domain) && id_ok(kept->id, kept->body != NULL) &&
-           id_ok(kept->last_id, failed) && words_ok(kept->why) &&
-           (kept->body == NULL || kept->fetched_at != 0) &&
-           (!failed || kept->failure == STS_FETCH_FAILED || kept->failure == STS_BAD_POLICY);
+    return domain_ok(saved->domain) && id_ok(saved->id, saved->body != NULL) &&
+           id_ok(saved->last_id, failed) && words_ok(saved->why) &&
+           (saved->body == NULL || saved->fetched_at != 0) &&
+           (!failed || saved->failure == STS_FETCH_FAILED || saved->failure == STS_BAD_POLICY);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -83,83 +83,83 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 /* Puts the last attempt of `kept` in place; returns its strings. */
-static struct sts_texts attempt_set(struct sts_entry *entry, const struct sts_kept *kept,
-                                    char why[STS_MEMORY_WHY_MAX], int64_t now)
+static struct sts_texts attempt_set(struct sts_entry *entry, const struct sts_saved *saved,
+                                    char why[STS_CACHE_WHY_MAX], int64_t now)
 {
-    const char *last_id = kept->last_id == NULL ? "" : kept->last_id;
+    const char *last_id = saved->last_id == NULL ? "" : saved->last_id;
 
-    snprintf(why, STS_MEMORY_WHY_MAX, "%s", kept->why == NULL ? "" : kept->why);
-    entry->failures = (uint16_t)(kept->failures < UINT16_MAX ? kept->failures : UINT16_MAX);
-    entry->failure = (uint8_t)kept->failure;
-    entry->retry_at = earlier(kept->retry_at, now + STS_MEMORY_BACKOFF_MAX);
+    snprintf(why, STS_CACHE_WHY_MAX, "%s", saved->why == NULL ? "" : saved->why);
+    entry->failures = (uint16_t)(saved->failures < UINT16_MAX ? saved->failures : UINT16_MAX);
+    entry->failure = (uint8_t)saved->failure;
+    entry->retry_at = earlier(saved->retry_at, now + STS_CACHE_BACKOFF_MAX);
     return (struct sts_texts){"", last_id, entry->failures > 0 ? why : "", ""};
 }
 
 /* `policy` is what counts of kept->body, or NULL. */
-static enum kept restore(struct sts_memory *memory, const struct sts_kept *kept,
-                         const struct sts_policy *policy, int64_t now)
+static enum loaded restore(struct sts_cache *memory, const struct sts_saved *saved,
+                           const struct sts_policy *policy, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find(memory, kept->domain);
-    int64_t fetched_at = earlier(kept->fetched_at, now);
-    char why[STS_MEMORY_WHY_MAX];
+    struct sts_entry *entry = sts_entry_find(memory, saved->domain);
+    int64_t fetched_at = earlier(saved->fetched_at, now);
+    char why[STS_CACHE_WHY_MAX];
     struct sts_texts texts;
     bool ok;
 
     if (entry != NULL && (policy == NULL || (entry->fetched_at != 0 &&
-                                             entry->fetched_at >= fetched_at - KEPT_SAME_MS)))
-        return KEPT_KNOWN;
-    if (policy == NULL && kept->failures == 0)
-        return KEPT_KNOWN;
+                                             entry->fetched_at >= fetched_at - LOADED_SAME_MS)))
+        return LOADED_KNOWN;
+    if (policy == NULL && saved->failures == 0)
+        return LOADED_KNOWN;
     if (entry == NULL)
-        entry = sts_entry_find_or_add(memory, kept->domain);
+        entry = sts_entry_find_or_add(memory, saved->domain);
     if (entry == NULL)
-        return KEPT_REFUSED;
+        return LOADED_REFUSED;
     if (entry->fetched_at == 0 && entry->failures > 0)
         texts =
             sts_entry_texts(entry); /* tried here, without success: later than what is restored */
     else
-        texts = attempt_set(entry, kept, why, now);
+        texts = attempt_set(entry, saved, why, now);
     if (policy != NULL)
-        texts.id = kept->id;
+        texts.id = saved->id;
     ok = sts_entry_set_policy(memory, entry, texts, policy);
     entry->fetched_at = fetched_at;
-    entry->valid_until = policy == NULL ? fetched_at : kept->valid_until;
+    entry->valid_until = policy == NULL ? fetched_at : saved->valid_until;
     if (policy != NULL)
         entry->valid_until =
-            earlier(kept->valid_until, fetched_at + (int64_t)policy->max_age * 1000);
+            earlier(saved->valid_until, fetched_at + (int64_t)policy->max_age * 1000);
     if (ok)
         sts_entry_settle(memory, entry, now);
     else
         sts_entry_remove(memory, entry);
-    return ok ? KEPT_TAKEN : KEPT_REFUSED;
+    return ok ? LOADED_NEW : LOADED_REFUSED;
 }
 
-enum kept sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now)
+enum loaded sts_cache_load(struct sts_cache *memory, const struct sts_saved *saved, int64_t now)
 {
     const struct sts_policy *policy = NULL;
-    enum kept result = KEPT_REFUSED;
+    enum loaded result = LOADED_REFUSED;
     struct arena *arena;
     const char *why;
 
-    if (!kept_ok(kept))
-        return KEPT_REFUSED;
-    if (kept->body == NULL)
-        return restore(memory, kept, NULL, now);
+    if (!kept_ok(saved))
+        return LOADED_REFUSED;
+    if (saved->body == NULL)
+        return restore(memory, saved, NULL, now);
     arena = arena_new(PARSE_OCTETS_MAX);
     if (arena != NULL)
-        policy = sts_policy_parse(arena, kept->body, strlen(kept->body), &why);
+        policy = sts_policy_parse(arena, saved->body, strlen(saved->body), &why);
     if (policy != NULL) {
-        int64_t end = earlier(kept->valid_until,
-                              earlier(kept->fetched_at, now) + (int64_t)policy->max_age * 1000);
+        int64_t end = earlier(saved->valid_until,
+                              earlier(saved->fetched_at, now) + (int64_t)policy->max_age * 1000);
 
-        result = restore(memory, kept, now >= end ? NULL : policy, now);
+        result = restore(memory, saved, now >= end ? NULL : policy, now);
     }
     arena_free(arena);
     return result;
 }
 
-bool sts_memory_some(const struct sts_memory *memory, struct map_walk *walk,
-                     void (*take)(void *context, const char *domain), void *context)
+bool sts_cache_some(const struct sts_cache *memory, struct map_walk *walk,
+                    void (*take)(void *context, const char *domain), void *context)
 {
     const UT_hash_table *table = memory->map == NULL ? NULL : memory->map->hh.tbl;
     const UT_hash_handle *handle;
@@ -171,7 +171,7 @@ bool sts_memory_some(const struct sts_memory *memory, struct map_walk *walk,
     return false;
 }
 
-bool sts_memory_knows(const struct sts_memory *memory, const char *domain)
+bool sts_cache_knows(const struct sts_cache *memory, const char *domain)
 {
     return sts_entry_find(memory, domain) != NULL;
 }

@@ -1,26 +1,26 @@
 /*
- * sts_memory: a map with two lists through it, each in order of use; see sts_memory.h.
+ * sts_cache: a map with two lists through it, each in order of use; see sts_cache.h.
  *
  * An entry is strong while its policy is to be enforced, weak otherwise; the weak ones go first,
  * then the strong ones that take more room than an honest policy does.
  * Running out of memory forgets: an enforced policy that cannot be stored is lost when it is
  * needed next, which the caller sees as a domain without a remembered policy.
  */
-#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "probe/sts/sts_memory_internal.h"
+#include "probe/sts/sts_cache_internal.h"
 #include "probe/sts/sts_policy.h"
 
 /* A policy of some hundred mx lines fits. */
 #define LARGE_OCTETS 4096
-struct sts_memory *sts_memory_new(const struct sts_memory_options *options)
+struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
 {
-    struct sts_memory *memory = calloc(1, sizeof *memory);
+    struct sts_cache *memory = calloc(1, sizeof *memory);
 
     if (memory == NULL)
         return NULL;
@@ -36,7 +36,7 @@ static size_t entry_octets(const struct sts_entry *entry)
 }
 
 /* Most recently used goes last. */
-static void rank_append(struct sts_memory *memory, struct sts_entry *entry, enum sts_rank rank)
+static void rank_append(struct sts_cache *memory, struct sts_entry *entry, enum sts_rank rank)
 {
     list_append(&memory->ranks[rank], &entry->link);
 }
@@ -61,7 +61,7 @@ struct sts_texts sts_entry_texts(const struct sts_entry *entry)
     return texts;
 }
 
-static void texts_clear(struct sts_memory *memory, struct sts_entry *entry)
+static void texts_clear(struct sts_cache *memory, struct sts_entry *entry)
 {
     memory->octets -= entry->text_octets;
     free(entry->text);
@@ -71,7 +71,7 @@ static void texts_clear(struct sts_memory *memory, struct sts_entry *entry)
 
 /* Copies `texts`, some of which may be the entry's own; false without memory, and nothing happens.
  */
-static bool texts_set(struct sts_memory *memory, struct sts_entry *entry,
+static bool texts_set(struct sts_cache *memory, struct sts_entry *entry,
                       const struct sts_texts *texts)
 {
     const char *all[] = {texts->id, texts->last_id, texts->why, texts->body};
@@ -94,7 +94,7 @@ static bool texts_set(struct sts_memory *memory, struct sts_entry *entry,
 
 /* ---- entries ---- */
 
-void sts_entry_remove(struct sts_memory *memory, struct sts_entry *entry)
+void sts_entry_remove(struct sts_cache *memory, struct sts_entry *entry)
 {
     memory->octets -= entry_octets(entry);
     list_remove(&entry->link);
@@ -103,7 +103,7 @@ void sts_entry_remove(struct sts_memory *memory, struct sts_entry *entry)
     free(entry);
 }
 
-void sts_memory_free(struct sts_memory *memory)
+void sts_cache_free(struct sts_cache *memory)
 {
     if (memory == NULL)
         return;
@@ -112,17 +112,17 @@ void sts_memory_free(struct sts_memory *memory)
     free(memory);
 }
 
-size_t sts_memory_entries(const struct sts_memory *memory)
+size_t sts_cache_entries(const struct sts_cache *memory)
 {
     return HASH_COUNT(memory->map);
 }
 
-size_t sts_memory_octets(const struct sts_memory *memory)
+size_t sts_cache_octets(const struct sts_cache *memory)
 {
     return memory->octets;
 }
 
-struct sts_entry *sts_entry_find(const struct sts_memory *memory, const char *domain)
+struct sts_entry *sts_entry_find(const struct sts_cache *memory, const char *domain)
 {
     struct sts_entry *entry;
 
@@ -147,20 +147,20 @@ static enum sts_rank rank_of(const struct sts_entry *entry, int64_t now)
     return entry_octets(entry) > LARGE_OCTETS ? STS_RANK_LARGE : STS_RANK_STRONG;
 }
 
-static void touch(struct sts_memory *memory, struct sts_entry *entry, int64_t now)
+static void touch(struct sts_cache *memory, struct sts_entry *entry, int64_t now)
 {
     list_remove(&entry->link);
     rank_append(memory, entry, rank_of(entry, now));
 }
 
-static bool over_limits(const struct sts_memory *memory)
+static bool over_limits(const struct sts_cache *memory)
 {
-    return sts_memory_entries(memory) > memory->options.entries_max ||
+    return sts_cache_entries(memory) > memory->options.entries_max ||
            memory->octets > memory->options.octets_max;
 }
 
 /* Which entry goes next: one that has expired since it was used last, else the first in rank. */
-static struct sts_entry *expendable(const struct sts_memory *memory, int64_t now)
+static struct sts_entry *expendable(const struct sts_cache *memory, int64_t now)
 {
     struct sts_entry *found = NULL;
 
@@ -178,19 +178,19 @@ static struct sts_entry *expendable(const struct sts_memory *memory, int64_t now
 }
 
 /* Frees until the limits hold; the entry put last may be the one that goes. */
-static void evict(struct sts_memory *memory, int64_t now)
+static void evict(struct sts_cache *memory, int64_t now)
 {
     while (over_limits(memory))
         sts_entry_remove(memory, expendable(memory, now));
 }
 
-void sts_entry_settle(struct sts_memory *memory, struct sts_entry *entry, int64_t now)
+void sts_entry_settle(struct sts_cache *memory, struct sts_entry *entry, int64_t now)
 {
     touch(memory, entry, now);
     evict(memory, now);
 }
 
-struct sts_entry *sts_entry_find_or_add(struct sts_memory *memory, const char *domain)
+struct sts_entry *sts_entry_find_or_add(struct sts_cache *memory, const char *domain)
 {
     struct sts_entry *entry = sts_entry_find(memory, domain);
     size_t size = strlen(domain) + 1;
@@ -211,15 +211,15 @@ struct sts_entry *sts_entry_find_or_add(struct sts_memory *memory, const char *d
     return entry;
 }
 
-static bool too_many_changes(const struct sts_memory *memory, const struct sts_entry *entry,
+static bool too_many_changes(const struct sts_cache *memory, const struct sts_entry *entry,
                              int64_t now)
 {
-    return entry->changes >= STS_MEMORY_CHANGES_MAX &&
+    return entry->changes >= STS_CACHE_CHANGES_MAX &&
            now < entry->changes_from + memory->options.retry_ms;
 }
 
 /* When the same id is fetched again: a little before the policy is `refresh_ms` old or ends. */
-static bool refresh_due(const struct sts_memory *memory, const struct sts_entry *entry, int64_t now)
+static bool refresh_due(const struct sts_cache *memory, const struct sts_entry *entry, int64_t now)
 {
     int64_t period = entry->valid_until - entry->fetched_at;
 
@@ -228,8 +228,7 @@ static bool refresh_due(const struct sts_memory *memory, const struct sts_entry 
     return now >= entry->fetched_at + period - period / 8;
 }
 
-bool sts_memory_fetch_due(struct sts_memory *memory, const char *domain, const char *id,
-                          int64_t now)
+bool sts_cache_fetch_due(struct sts_cache *memory, const char *domain, const char *id, int64_t now)
 {
     struct sts_entry *entry = sts_entry_find(memory, domain);
     struct sts_texts texts;
@@ -251,8 +250,8 @@ bool sts_memory_fetch_due(struct sts_memory *memory, const char *domain, const c
     return !too_many_changes(memory, entry, now);
 }
 
-bool sts_memory_peek(const struct sts_memory *memory, const char *domain, int64_t now,
-                     struct sts_glance *out)
+bool sts_cache_peek(const struct sts_cache *memory, const char *domain, int64_t now,
+                    struct sts_glance *out)
 {
     const struct sts_entry *entry = sts_entry_find(memory, domain);
 
@@ -265,7 +264,7 @@ bool sts_memory_peek(const struct sts_memory *memory, const char *domain, int64_
 }
 
 /* When the next attempt may be, whatever the id; 0 when now. */
-static int64_t next_attempt(const struct sts_memory *memory, const struct sts_entry *entry,
+static int64_t next_attempt(const struct sts_cache *memory, const struct sts_entry *entry,
                             int64_t now)
 {
     int64_t at = entry->failures > 0 ? entry->retry_at : 0;
@@ -275,15 +274,15 @@ static int64_t next_attempt(const struct sts_memory *memory, const struct sts_en
     return at > now ? at : 0;
 }
 
-int64_t sts_memory_retry_at(const struct sts_memory *memory, const char *domain, int64_t now)
+int64_t sts_cache_retry_at(const struct sts_cache *memory, const char *domain, int64_t now)
 {
     const struct sts_entry *entry = sts_entry_find(memory, domain);
 
     return entry == NULL ? 0 : next_attempt(memory, entry, now);
 }
 
-bool sts_memory_policy(const struct sts_memory *memory, struct arena *arena, const char *domain,
-                       int64_t now, struct sts_evidence *out)
+bool sts_cache_policy(const struct sts_cache *memory, struct arena *arena, const char *domain,
+                      int64_t now, struct sts_evidence *out)
 {
     const struct sts_entry *entry = sts_entry_find(memory, domain);
     const struct sts_policy *policy;
@@ -308,8 +307,8 @@ bool sts_memory_policy(const struct sts_memory *memory, struct arena *arena, con
     return true;
 }
 
-bool sts_memory_failure(const struct sts_memory *memory, struct arena *arena, const char *domain,
-                        int64_t now, struct sts_evidence *out)
+bool sts_cache_failure(const struct sts_cache *memory, struct arena *arena, const char *domain,
+                       int64_t now, struct sts_evidence *out)
 {
     const struct sts_entry *entry = sts_entry_find(memory, domain);
 
@@ -325,7 +324,7 @@ bool sts_memory_failure(const struct sts_memory *memory, struct arena *arena, co
 /* ---- what happened ---- */
 
 /* Counts how often the id changed lately; `id` is tried now. */
-static void note_attempt(const struct sts_memory *memory, struct sts_entry *entry, const char *id,
+static void note_attempt(const struct sts_cache *memory, struct sts_entry *entry, const char *id,
                          int64_t now)
 {
     const char *last_id = sts_entry_texts(entry).last_id;
@@ -354,8 +353,8 @@ static void write_body(struct buf *out, const struct sts_policy *policy)
 }
 
 /* Makes `policy` (NULL: none) the entry's. Without memory the entry has no policy any more. */
-bool sts_entry_set_policy(struct sts_memory *memory, struct sts_entry *entry,
-                          struct sts_texts texts, const struct sts_policy *policy)
+bool sts_entry_set_policy(struct sts_cache *memory, struct sts_entry *entry, struct sts_texts texts,
+                          const struct sts_policy *policy)
 {
     struct buf body;
     bool ok = true;
@@ -375,8 +374,8 @@ bool sts_entry_set_policy(struct sts_memory *memory, struct sts_entry *entry,
     return ok;
 }
 
-void sts_memory_store(struct sts_memory *memory, const char *domain, const char *id,
-                      const struct sts_policy *policy, int64_t now)
+void sts_cache_store(struct sts_cache *memory, const char *domain, const char *id,
+                     const struct sts_policy *policy, int64_t now)
 {
     struct sts_entry *entry = sts_entry_find_or_add(memory, domain);
     bool lasts = policy->max_age > 0;
@@ -392,20 +391,20 @@ void sts_memory_store(struct sts_memory *memory, const char *domain, const char 
     sts_entry_settle(memory, entry, now);
 }
 
-static int64_t backoff_ms(const struct sts_memory *memory, unsigned failures)
+static int64_t backoff_ms(const struct sts_cache *memory, unsigned failures)
 {
     int64_t wait = memory->options.retry_ms;
 
-    for (unsigned i = 1; i < failures && wait < STS_MEMORY_BACKOFF_MAX; i++)
+    for (unsigned i = 1; i < failures && wait < STS_CACHE_BACKOFF_MAX; i++)
         wait *= 2;
-    return wait < STS_MEMORY_BACKOFF_MAX ? wait : STS_MEMORY_BACKOFF_MAX;
+    return wait < STS_CACHE_BACKOFF_MAX ? wait : STS_CACHE_BACKOFF_MAX;
 }
 
-void sts_memory_fail(struct sts_memory *memory, const char *domain, const char *id,
-                     enum sts_state state, const char *why, int64_t now)
+void sts_cache_fail(struct sts_cache *memory, const char *domain, const char *id,
+                    enum sts_state state, const char *why, int64_t now)
 {
     struct sts_entry *entry = sts_entry_find_or_add(memory, domain);
-    char cut[STS_MEMORY_WHY_MAX];
+    char cut[STS_CACHE_WHY_MAX];
     struct sts_texts texts;
 
     if (entry == NULL)
@@ -423,7 +422,7 @@ void sts_memory_fail(struct sts_memory *memory, const char *domain, const char *
     sts_entry_settle(memory, entry, now);
 }
 
-void sts_memory_forget(struct sts_memory *memory, const char *domain)
+void sts_cache_forget(struct sts_cache *memory, const char *domain)
 {
     struct sts_entry *entry = sts_entry_find(memory, domain);
 

@@ -1,9 +1,9 @@
 /*
- * book: see book.h. One piece of memory per subject, key and strings in it, in a list by last use:
+ * probe_table: see probe cache.h. One piece of memory per subject, key and strings in it, in a list by last use:
  * there may be a hundred thousand. An entry stays after its result has lapsed, because the back-off
  * counts on.
  */
-#include "probe/smtp/book.h"
+#include "probe/smtp/probe_table.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -37,13 +37,13 @@ struct entry {
     unsigned char data[]; /* the key, then the strings that are there */
 };
 
-struct book_store {
+struct probe_table {
     struct entry *entries; /* owned */
     struct list ages;
     size_t entries_max;
-    struct book_lifetimes lifetimes;
+    struct probe_lifetimes lifetimes;
     int64_t judged_after;         /* monotonic ms: certificates judged before are judged again */
-    struct starttls_result shown; /* what book_store_get gives: an entry unpacked */
+    struct starttls_result shown; /* what probe_table_get gives: an entry unpacked */
 };
 
 /*
@@ -86,7 +86,7 @@ static uint64_t tlsa_hash(const struct tlsa *tlsa, size_t count)
     return count > 0 && sum == 0 ? 1 : sum;
 }
 
-static bool key_write(struct book_key *out, const struct book_kept *subject)
+static bool key_write(struct probe_key *out, const struct probe_saved *subject)
 {
     const char *sni = subject->sni == NULL ? "" : subject->sni;
     unsigned char *next = out->octets;
@@ -104,9 +104,9 @@ static bool key_write(struct book_key *out, const struct book_kept *subject)
     return true;
 }
 
-bool book_key_make(struct book_key *out, const struct book_subject *subject)
+bool probe_key_make(struct probe_key *out, const struct probe_subject *subject)
 {
-    return key_write(out, &(struct book_kept){
+    return key_write(out, &(struct probe_saved){
                               .ip = *subject->ip,
                               .port = subject->port,
                               .host = subject->host,
@@ -116,7 +116,7 @@ bool book_key_make(struct book_key *out, const struct book_subject *subject)
 }
 
 /* The names point into the key. */
-static void key_read(struct book_kept *out, const unsigned char *key)
+static void key_read(struct probe_saved *out, const unsigned char *key)
 {
     out->ip.family = key[0];
     memcpy(out->ip.octets, key + 1, sizeof out->ip.octets);
@@ -147,7 +147,7 @@ bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
 
 /* `ms` and up to 10 % more or less, so that what was learnt together is not asked again together.
  */
-static int64_t vary(int64_t ms, const struct book_key *key, int64_t now_ms)
+static int64_t vary(int64_t ms, const struct probe_key *key, int64_t now_ms)
 {
     uint64_t seed[2] = {hash_bytes(key->octets, key->length), (uint64_t)now_ms};
     int64_t per_mille = (int64_t)(hash_bytes(seed, sizeof seed) % 201) - 100;
@@ -167,7 +167,7 @@ static bool is_judged(enum starttls state)
 }
 
 /* How long a result lives; counts the failures on. */
-static int64_t lifetime_ms(const struct book_lifetimes *lifetimes, enum starttls state,
+static int64_t lifetime_ms(const struct probe_lifetimes *lifetimes, enum starttls state,
                            bool failed_here, unsigned *failures)
 {
     int64_t ms = lifetimes->retry_min_ms;
@@ -177,7 +177,7 @@ static int64_t lifetime_ms(const struct book_lifetimes *lifetimes, enum starttls
         return lifetimes->good_ms;
     }
     if (failed_here)
-        return ms < BOOK_RETRY_HERE_MS ? ms : BOOK_RETRY_HERE_MS;
+        return ms < PROBE_RETRY_HERE_MS ? ms : PROBE_RETRY_HERE_MS;
     if (state == STARTTLS_SKIPPED)
         return ms;
     for (unsigned i = 0; i < *failures && ms < lifetimes->retry_max_ms; i++)
@@ -197,8 +197,8 @@ static int64_t certificate_ms(const struct starttls_result *result, int64_t wall
     return left_s < 1 ? 1000 : left_s * 1000;
 }
 
-static void set_times(const struct book_store *store, const struct book_key *key,
-                      const struct book_moment *moment, unsigned *failures,
+static void set_times(const struct probe_table *store, const struct probe_key *key,
+                      const struct probe_moment *moment, unsigned *failures,
                       struct starttls_result *result)
 {
     int64_t ms = lifetime_ms(&store->lifetimes, result->state, moment->failed_here, failures);
@@ -215,9 +215,9 @@ static void set_times(const struct book_store *store, const struct book_key *key
 
 /* ---- the store ---- */
 
-struct book_store *book_store_new(size_t entries_max, const struct book_lifetimes *lifetimes)
+struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifetimes *lifetimes)
 {
-    struct book_store *store = calloc(1, sizeof *store);
+    struct probe_table *store = calloc(1, sizeof *store);
 
     if (store == NULL)
         return NULL;
@@ -228,14 +228,14 @@ struct book_store *book_store_new(size_t entries_max, const struct book_lifetime
     return store;
 }
 
-static void drop(struct book_store *store, struct entry *entry)
+static void drop(struct probe_table *store, struct entry *entry)
 {
     HASH_DEL(store->entries, entry);
     list_remove(&entry->age);
     free(entry);
 }
 
-void book_store_free(struct book_store *store)
+void probe_table_free(struct probe_table *store)
 {
     struct entry *entry, *next;
 
@@ -248,12 +248,12 @@ void book_store_free(struct book_store *store)
     free(store);
 }
 
-size_t book_store_entries(const struct book_store *store)
+size_t probe_table_entries(const struct probe_table *store)
 {
     return HASH_COUNT(store->entries);
 }
 
-static struct entry *find(const struct book_store *store, const struct book_key *key)
+static struct entry *find(const struct probe_table *store, const struct probe_key *key)
 {
     struct entry *entry;
 
@@ -272,7 +272,7 @@ static void strings_of(const char **out[STRINGS], struct starttls_result *result
     out[4] = &result->verified_as;
 }
 
-static struct entry *pack(const struct book_key *key, struct starttls_result result,
+static struct entry *pack(const struct probe_key *key, struct starttls_result result,
                           unsigned failures)
 {
     const char **strings[STRINGS];
@@ -338,7 +338,7 @@ static void unpack(struct starttls_result *out, const struct entry *entry)
 }
 
 /* Puts a result in the place of the one before; false without memory. */
-static bool replace(struct book_store *store, const struct book_key *key,
+static bool replace(struct probe_table *store, const struct probe_key *key,
                     const struct starttls_result *result, unsigned failures)
 {
     struct entry *entry = pack(key, *result, failures), *before = find(store, key);
@@ -353,13 +353,13 @@ static bool replace(struct book_store *store, const struct book_key *key,
         return false;
     }
     list_append(&store->ages, &entry->age);
-    if (book_store_entries(store) > store->entries_max)
+    if (probe_table_entries(store) > store->entries_max)
         drop(store, LIST_ELEMENT(store->ages.next, struct entry, age));
     return true;
 }
 
-const struct starttls_result *book_store_get(struct book_store *store, const struct book_key *key,
-                                             int64_t now_ms)
+const struct starttls_result *probe_table_get(struct probe_table *store,
+                                              const struct probe_key *key, int64_t now_ms)
 {
     struct entry *entry = find(store, key);
 
@@ -386,22 +386,22 @@ static void recall_certificate(struct starttls_result *result, const struct entr
                          strcmp(result->shown, seen.verified_as) == 0;
 }
 
-bool book_store_put(struct book_store *store, const struct book_key *key,
-                    const struct book_moment *moment, struct starttls_result *result)
+bool probe_table_put(struct probe_table *store, const struct probe_key *key,
+                     const struct probe_moment *moment, struct starttls_result *result)
 {
     const struct entry *before = find(store, key);
     unsigned failures = before == NULL ? 0 : before->failures;
 
-    bool kept;
+    bool saved;
 
     set_times(store, key, moment, &failures, result);
     recall_certificate(result, before);
-    kept = replace(store, key, result, failures);
+    saved = replace(store, key, result, failures);
     result->shown = result->verified_as = NULL; /* the session's, or of an entry that is gone */
-    return kept;
+    return saved;
 }
 
-void book_store_judge_again(struct book_store *store, int64_t before_ms, int64_t now_ms)
+void probe_table_judge_again(struct probe_table *store, int64_t before_ms, int64_t now_ms)
 {
     struct entry *entry, *next;
 
@@ -434,7 +434,7 @@ static bool is_among(const struct entry *entry, const struct ip *ips, size_t cou
     return false;
 }
 
-void book_store_forget(struct book_store *store, const struct ip *ips, size_t count)
+void probe_table_forget(struct probe_table *store, const struct ip *ips, size_t count)
 {
     bool marked[UCHAR_MAX + 1] = {false};
     struct entry *entry, *next;
@@ -454,8 +454,8 @@ void book_store_forget(struct book_store *store, const struct ip *ips, size_t co
 
 /* ---- kept elsewhere ---- */
 
-bool book_store_keep(const struct book_store *store, struct arena *arena,
-                     const struct book_key *key, struct book_kept *out)
+bool probe_table_save(const struct probe_table *store, struct arena *arena,
+                      const struct probe_key *key, struct probe_saved *out)
 {
     const struct entry *entry = find(store, key);
     const char **strings[STRINGS];
@@ -473,8 +473,8 @@ bool book_store_keep(const struct book_store *store, struct arena *arena,
     return !arena_failed(arena);
 }
 
-bool book_store_some(const struct book_store *store, struct map_walk *walk, book_take take,
-                     void *context)
+bool probe_table_some(const struct probe_table *store, struct map_walk *walk, probe_take take,
+                      void *context)
 {
     const UT_hash_table *table = store->entries == NULL ? NULL : store->entries->hh.tbl;
     const UT_hash_handle *handle;
@@ -483,24 +483,24 @@ bool book_store_some(const struct book_store *store, struct map_walk *walk, book
         return true;
     for (handle = map_walk_next(walk, table); handle != NULL; handle = handle->hh_next) {
         const struct entry *entry = ELMT_FROM_HH(table, handle);
-        struct book_kept kept;
+        struct probe_saved saved;
 
-        key_read(&kept, entry->data);
-        kept.failures = entry->failures;
-        unpack(&kept.result, entry);
-        take(context, &kept);
+        key_read(&saved, entry->data);
+        saved.failures = entry->failures;
+        unpack(&saved.result, entry);
+        take(context, &saved);
     }
     return false;
 }
 
 static bool words_ok(const char *words)
 {
-    size_t length = words == NULL ? 0 : strnlen(words, BOOK_WORDS_MAX + 1);
+    size_t length = words == NULL ? 0 : strnlen(words, PROBE_WORDS_MAX + 1);
 
     for (size_t i = 0; i < length; i++)
         if (words[i] < ' ' || words[i] > '~')
             return false;
-    return length <= BOOK_WORDS_MAX;
+    return length <= PROBE_WORDS_MAX;
 }
 
 /* Lower case, as a key has it. */
@@ -529,11 +529,11 @@ static bool result_ok(struct starttls_result result)
            result.probed_at != 0;
 }
 
-static bool kept_ok(const struct book_kept *kept)
+static bool kept_ok(const struct probe_saved *saved)
 {
-    return (kept->ip.family == 4 || kept->ip.family == 6) && name_ok(kept->host) &&
-           (kept->sni == NULL || kept->sni[0] == '\0' || name_ok(kept->sni)) &&
-           result_ok(kept->result);
+    return (saved->ip.family == 4 || saved->ip.family == 6) && name_ok(saved->host) &&
+           (saved->sni == NULL || saved->sni[0] == '\0' || name_ok(saved->sni)) &&
+           result_ok(saved->result);
 }
 
 /* Whether only our trust anchors changed is not kept: such a host is asked again. */
@@ -544,7 +544,7 @@ static bool may_be_distrusted(const struct starttls_result *result)
 }
 
 /* No longer than a result seen then could live now: keys and certificates end, clocks jump. */
-static void clamp_times(const struct book_store *store, const struct book_moment *moment,
+static void clamp_times(const struct probe_table *store, const struct probe_moment *moment,
                         struct starttls_result *result)
 {
     int64_t most =
@@ -566,26 +566,26 @@ static void clamp_times(const struct book_store *store, const struct book_moment
         result->valid_until = moment->now_ms + most;
 }
 
-enum kept book_store_restore(struct book_store *store, const struct book_kept *kept,
-                             const struct book_moment *moment)
+enum loaded probe_table_load(struct probe_table *store, const struct probe_saved *saved,
+                             const struct probe_moment *moment)
 {
-    struct book_kept clean = *kept;
+    struct probe_saved clean = *saved;
     const struct entry *known;
-    struct book_key key;
+    struct probe_key key;
 
-    if (!kept_ok(kept))
-        return KEPT_REFUSED;
+    if (!kept_ok(saved))
+        return LOADED_REFUSED;
     if (clean.result.state == STARTTLS_SKIPPED)
-        return KEPT_KNOWN; /* by another configuration, perhaps */
+        return LOADED_KNOWN; /* by another configuration, perhaps */
     if (clean.ip.family == 4)
         memset(clean.ip.octets + 4, 0, sizeof clean.ip.octets - 4);
     if (clean.failures > DOUBLINGS_MAX)
         clean.failures = DOUBLINGS_MAX;
     clamp_times(store, moment, &clean.result);
     if (!key_write(&key, &clean))
-        return KEPT_REFUSED;
+        return LOADED_REFUSED;
     known = find(store, &key);
-    if (known != NULL && known->probed_at >= clean.result.probed_at - KEPT_SAME_MS)
-        return KEPT_KNOWN;
-    return replace(store, &key, &clean.result, clean.failures) ? KEPT_TAKEN : KEPT_REFUSED;
+    if (known != NULL && known->probed_at >= clean.result.probed_at - LOADED_SAME_MS)
+        return LOADED_KNOWN;
+    return replace(store, &key, &clean.result, clean.failures) ? LOADED_NEW : LOADED_REFUSED;
 }

@@ -1,10 +1,10 @@
 /*
- * sts_memory: what is remembered of MTA-STS per policy domain: the last good policy until its
+ * sts_cache: what is remembered of MTA-STS per policy domain: the last good policy until its
  * max_age, and the last failure with its back-off (RFC 8461 §3.3, §5.1; VERDICTS.md §4). Pure: the
  * time comes in, nothing is looked up here.
  *
  * When a fetch is due
- *   nothing known, or a new id       at once; but after STS_MEMORY_CHANGES_MAX new ids inside
+ *   nothing known, or a new id       at once; but after STS_CACHE_CHANGES_MAX new ids inside
  *                                    `retry_ms` only when that time is over
  *   the id of the policy             at 7/8 of `refresh_ms` or of its max_age, whichever ends
  * first: whoever looks a little before either ends keeps it the id of the last failure       when
@@ -21,19 +21,19 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "policy/evidence.h"
-#include "base/kept.h"
+#include "base/loaded.h"
 
-#define STS_MEMORY_CHANGES_MAX 3        /* new ids fetched at once, hostile 18 */
-#define STS_MEMORY_BACKOFF_MAX 86400000 /* ms */
-#define STS_MEMORY_WHY_MAX     240
+#define STS_CACHE_CHANGES_MAX 3        /* new ids fetched at once, hostile 18 */
+#define STS_CACHE_BACKOFF_MAX 86400000 /* ms */
+#define STS_CACHE_WHY_MAX     240
 
-struct sts_memory_options {
+struct sts_cache_options {
     size_t entries_max, octets_max;
     int64_t retry_ms, refresh_ms;
 };
 
 /* A domain as it is kept elsewhere and given back: monotonic ms. Strings are whoever's holds it. */
-struct sts_kept {
+struct sts_saved {
     const char *domain;
     const char *id;     /* of the policy; "" without one */
     enum sts_mode mode; /* of the policy; for people, never read back */
@@ -46,17 +46,16 @@ struct sts_kept {
     const char *why; /* of the last failure; NULL without one */
 };
 
-struct sts_memory;
+struct sts_cache;
 
 /* NULL without memory. */
-struct sts_memory *sts_memory_new(const struct sts_memory_options *options);
-void sts_memory_free(struct sts_memory *memory);
-size_t sts_memory_entries(const struct sts_memory *memory);
-size_t sts_memory_octets(const struct sts_memory *memory);
+struct sts_cache *sts_cache_new(const struct sts_cache_options *options);
+void sts_cache_free(struct sts_cache *memory);
+size_t sts_cache_entries(const struct sts_cache *memory);
+size_t sts_cache_octets(const struct sts_cache *memory);
 
 /* Is a fetch due? `id` is the record's, NULL when the TXT lookup failed. */
-bool sts_memory_fetch_due(struct sts_memory *memory, const char *domain, const char *id,
-                          int64_t now);
+bool sts_cache_fetch_due(struct sts_cache *memory, const char *domain, const char *id, int64_t now);
 
 /* A remembered policy at a glance. */
 struct sts_glance {
@@ -66,43 +65,43 @@ struct sts_glance {
 };
 
 /* Fills *out; false when no policy within its max_age is remembered. */
-bool sts_memory_peek(const struct sts_memory *memory, const char *domain, int64_t now,
-                     struct sts_glance *out);
+bool sts_cache_peek(const struct sts_cache *memory, const char *domain, int64_t now,
+                    struct sts_glance *out);
 /* Monotonic ms before which no fetch is tried, 0 when there is no such time. */
-int64_t sts_memory_retry_at(const struct sts_memory *memory, const char *domain, int64_t now);
+int64_t sts_cache_retry_at(const struct sts_cache *memory, const char *domain, int64_t now);
 
 /*
  * The remembered policy when it is within its max_age: fills all of *out but ttl, in `arena`; `why`
  * is the last failure's. False, and *out untouched, when there is none or no memory.
  */
-bool sts_memory_policy(const struct sts_memory *memory, struct arena *arena, const char *domain,
-                       int64_t now, struct sts_evidence *out);
+bool sts_cache_policy(const struct sts_cache *memory, struct arena *arena, const char *domain,
+                      int64_t now, struct sts_evidence *out);
 /* What went wrong last: fills state, id, why and retry_at of *out. False when nothing did. */
-bool sts_memory_failure(const struct sts_memory *memory, struct arena *arena, const char *domain,
-                        int64_t now, struct sts_evidence *out);
+bool sts_cache_failure(const struct sts_cache *memory, struct arena *arena, const char *domain,
+                       int64_t now, struct sts_evidence *out);
 
 /* A policy was fetched for the record with `id`; it is copied. Without memory for it the old
  * policy is dropped all the same: it is no longer what the domain says. */
-void sts_memory_store(struct sts_memory *memory, const char *domain, const char *id,
-                      const struct sts_policy *policy, int64_t now);
+void sts_cache_store(struct sts_cache *memory, const char *domain, const char *id,
+                     const struct sts_policy *policy, int64_t now);
 /* A fetch failed: `state` is STS_FETCH_FAILED or STS_BAD_POLICY; `why` is printable ASCII. */
-void sts_memory_fail(struct sts_memory *memory, const char *domain, const char *id,
-                     enum sts_state state, const char *why, int64_t now);
-void sts_memory_forget(struct sts_memory *memory, const char *domain);
+void sts_cache_fail(struct sts_cache *memory, const char *domain, const char *id,
+                    enum sts_state state, const char *why, int64_t now);
+void sts_cache_forget(struct sts_cache *memory, const char *domain);
 
 /* Fills *out, its strings in `arena`; false when the domain is not known, or without memory. */
-bool sts_memory_keep(const struct sts_memory *memory, struct arena *arena, const char *domain,
-                     struct sts_kept *out);
+bool sts_cache_save(const struct sts_cache *memory, struct arena *arena, const char *domain,
+                    struct sts_saved *out);
 /*
  * Takes in what was kept elsewhere, which may be anybody's: the body is parsed as a fetched one,
  * times are held against `now` and the max_age. Nothing happens when a policy fetched then or later
  * is known. A policy past its max_age counts for its back-off only, and only when nothing else is
- * known of the domain. False, and nothing happens, when it is not what sts_memory_keep gives, or
+ * known of the domain. False, and nothing happens, when it is not what sts_cache_save gives, or
  * there is no memory.
  */
-enum kept sts_memory_restore(struct sts_memory *memory, const struct sts_kept *kept, int64_t now);
+enum loaded sts_cache_load(struct sts_cache *memory, const struct sts_saved *saved, int64_t now);
 /* Some of the domains that something is known of: call it until the walk is over; true then. */
-bool sts_memory_some(const struct sts_memory *memory, struct map_walk *walk,
-                     void (*take)(void *context, const char *domain), void *context);
+bool sts_cache_some(const struct sts_cache *memory, struct map_walk *walk,
+                    void (*take)(void *context, const char *domain), void *context);
 /* True when a policy or a failure of the domain is known. */
-bool sts_memory_knows(const struct sts_memory *memory, const char *domain);
+bool sts_cache_knows(const struct sts_cache *memory, const char *domain);

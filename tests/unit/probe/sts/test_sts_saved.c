@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_cache.h"
 #include "probe/sts/sts_policy.h"
 #include "tests/unit/support/rows.h"
 
@@ -19,23 +19,23 @@
 #define NONE   "version: STSv1\nmode: none\nmax_age: 604800\n"
 
 struct fixture {
-    struct sts_memory *memory;
+    struct sts_cache *memory;
     struct arena *arena;
 };
 
 static struct fixture *fixture_new(size_t entries_max)
 {
     static struct fixture fixture;
-    const struct sts_memory_options options = {entries_max, SIZE_MAX, RETRY, DAY};
+    const struct sts_cache_options options = {entries_max, SIZE_MAX, RETRY, DAY};
 
-    fixture.memory = sts_memory_new(&options);
+    fixture.memory = sts_cache_new(&options);
     fixture.arena = arena_new(4 << 20);
     return &fixture;
 }
 
 static void fixture_free(struct fixture *f)
 {
-    sts_memory_free(f->memory);
+    sts_cache_free(f->memory);
     arena_free(f->arena);
 }
 
@@ -45,64 +45,64 @@ static void store(struct fixture *f, const char *id, const char *body, int64_t n
     const struct sts_policy *policy = sts_policy_parse(f->arena, body, strlen(body), &why);
 
     assert_non_null(policy);
-    sts_memory_store(f->memory, D, id, policy, now);
+    sts_cache_store(f->memory, D, id, policy, now);
 }
 
 static bool valid(struct fixture *f, const char *domain, int64_t now)
 {
     struct sts_evidence out;
 
-    return sts_memory_policy(f->memory, f->arena, domain, now, &out);
+    return sts_cache_policy(f->memory, f->arena, domain, now, &out);
 }
 
 static struct sts_evidence remembered(struct fixture *f, int64_t now)
 {
     struct sts_evidence out = {0};
 
-    assert_true(sts_memory_policy(f->memory, f->arena, D, now, &out));
+    assert_true(sts_cache_policy(f->memory, f->arena, D, now, &out));
     return out;
 }
 
-/* What sts_memory_keep gives of a policy fetched an hour ago, without failures. */
-static struct sts_kept sample(void)
+/* What sts_cache_save gives of a policy fetched an hour ago, without failures. */
+static struct sts_saved sample(void)
 {
-    return (struct sts_kept){.domain = D,
-                             .id = "1",
-                             .mode = STS_MODE_ENFORCE,
-                             .body = BODY,
-                             .fetched_at = NOW - HOUR,
-                             .valid_until = NOW - HOUR + WEEK,
-                             .last_id = "1"};
+    return (struct sts_saved){.domain = D,
+                              .id = "1",
+                              .mode = STS_MODE_ENFORCE,
+                              .body = BODY,
+                              .fetched_at = NOW - HOUR,
+                              .valid_until = NOW - HOUR + WEEK,
+                              .last_id = "1"};
 }
 
-static struct sts_kept failed(struct sts_kept kept)
+static struct sts_saved failed(struct sts_saved saved)
 {
-    kept.last_id = "2";
-    kept.failures = 3;
-    kept.failure = STS_BAD_POLICY;
-    kept.retry_at = NOW + HOUR;
-    kept.why = "no mx";
-    return kept;
+    saved.last_id = "2";
+    saved.failures = 3;
+    saved.failure = STS_BAD_POLICY;
+    saved.retry_at = NOW + HOUR;
+    saved.why = "no mx";
+    return saved;
 }
 
 /* policy, failure and back-off survive. */
 static void kept_and_restored_whole(void **state)
 {
     struct fixture *f = fixture_new(10);
-    struct sts_kept kept;
+    struct sts_saved saved;
     struct sts_evidence out;
-    struct sts_memory *first = f->memory;
+    struct sts_cache *first = f->memory;
 
     (void)state;
-    assert_false(sts_memory_keep(f->memory, f->arena, D, &kept));
+    assert_false(sts_cache_save(f->memory, f->arena, D, &saved));
     store(f, "1", BODY, NOW);
-    sts_memory_fail(f->memory, D, "2", STS_FETCH_FAILED, "HTTP status 500", NOW + 1);
-    assert_true(sts_memory_keep(f->memory, f->arena, D, &kept));
-    sts_memory_free(first);
-    f->memory = sts_memory_new(&(struct sts_memory_options){10, SIZE_MAX, RETRY, DAY});
-    assert_string_equal(kept.body, BODY);
-    assert_int_equal(kept.mode, STS_MODE_ENFORCE);
-    assert_true(sts_memory_restore(f->memory, &kept, NOW + 2));
+    sts_cache_fail(f->memory, D, "2", STS_FETCH_FAILED, "HTTP status 500", NOW + 1);
+    assert_true(sts_cache_save(f->memory, f->arena, D, &saved));
+    sts_cache_free(first);
+    f->memory = sts_cache_new(&(struct sts_cache_options){10, SIZE_MAX, RETRY, DAY});
+    assert_string_equal(saved.body, BODY);
+    assert_int_equal(saved.mode, STS_MODE_ENFORCE);
+    assert_true(sts_cache_load(f->memory, &saved, NOW + 2));
     out = remembered(f, NOW + 2);
     assert_int_equal(out.policy->mode, STS_MODE_ENFORCE);
     assert_string_equal(out.policy->mx[0], "mx.d.test");
@@ -112,11 +112,11 @@ static void kept_and_restored_whole(void **state)
     assert_int_equal(out.valid_until, NOW + WEEK);
     assert_int_equal(out.refresh_at, NOW + DAY);
     assert_int_equal(out.retry_at, NOW + 1 + RETRY);
-    assert_false(sts_memory_fetch_due(f->memory, D, "2", NOW + RETRY));
-    assert_true(sts_memory_fetch_due(f->memory, D, "2", NOW + 1 + RETRY));
+    assert_false(sts_cache_fetch_due(f->memory, D, "2", NOW + RETRY));
+    assert_true(sts_cache_fetch_due(f->memory, D, "2", NOW + 1 + RETRY));
     assert_false(valid(f, D, NOW + WEEK));
-    sts_memory_forget(f->memory, D);
-    assert_false(sts_memory_keep(f->memory, f->arena, D, &kept));
+    sts_cache_forget(f->memory, D);
+    assert_false(sts_cache_save(f->memory, f->arena, D, &saved));
     fixture_free(f);
 }
 
@@ -124,19 +124,19 @@ static void kept_and_restored_whole(void **state)
 static void an_end_is_kept(void **state)
 {
     struct fixture *f = fixture_new(10);
-    struct sts_kept kept;
+    struct sts_saved saved;
 
     (void)state;
     store(f, "1", BODY, NOW);
     store(f, "2", "version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 0\n", NOW + 1);
-    assert_true(sts_memory_keep(f->memory, f->arena, D, &kept));
-    assert_null(kept.body);
-    assert_string_equal(kept.id, "");
+    assert_true(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_null(saved.body);
+    assert_string_equal(saved.id, "");
     store(f, "3", BODY, NOW + 2);
     store(f, "4", NONE, NOW + 3);
-    assert_true(sts_memory_keep(f->memory, f->arena, D, &kept));
-    assert_string_equal(kept.body, NONE);
-    assert_int_equal(kept.mode, STS_MODE_NONE);
+    assert_true(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_string_equal(saved.body, NONE);
+    assert_int_equal(saved.mode, STS_MODE_NONE);
     fixture_free(f);
 }
 
@@ -145,16 +145,16 @@ static void the_largest_policy_is_kept(void **state)
 {
     static char body[STS_BODY_MAX + 1];
     struct fixture *f = fixture_new(10);
-    struct sts_kept kept;
+    struct sts_saved saved;
 
     (void)state;
     memset(body, 'x', STS_BODY_MAX);
     memcpy(body, BODY "x: ", strlen(BODY "x: "));
     store(f, "1", body, NOW);
-    assert_true(sts_memory_keep(f->memory, f->arena, D, &kept));
-    assert_int_equal(strlen(kept.body), STS_BODY_MAX);
-    sts_memory_forget(f->memory, D);
-    assert_true(sts_memory_restore(f->memory, &kept, NOW));
+    assert_true(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_int_equal(strlen(saved.body), STS_BODY_MAX);
+    sts_cache_forget(f->memory, D);
+    assert_true(sts_cache_load(f->memory, &saved, NOW));
     assert_int_equal(remembered(f, NOW).policy->line_count, 5);
     fixture_free(f);
 }
@@ -183,19 +183,19 @@ static void run_against_case(void **state)
 {
     const struct against_case *row = *state;
     struct fixture *f = fixture_new(10);
-    struct sts_kept kept = failed(sample()), got;
+    struct sts_saved saved = failed(sample()), got;
 
     if (row->known_at != 0)
         store(f, "known", NONE, row->known_at);
     if (row->known_failed)
-        sts_memory_fail(f->memory, D, "failed", STS_FETCH_FAILED, "x", NOW - MINUTE);
-    kept.fetched_at = row->kept_at;
-    kept.body =
+        sts_cache_fail(f->memory, D, "failed", STS_FETCH_FAILED, "x", NOW - MINUTE);
+    saved.fetched_at = row->kept_at;
+    saved.body =
         row->kept_at < 0 ? "version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 31557600\n" : BODY;
-    kept.valid_until = NOW + DAY;
-    assert_true(sts_memory_restore(f->memory, &kept, NOW));
+    saved.valid_until = NOW + DAY;
+    assert_true(sts_cache_load(f->memory, &saved, NOW));
     assert_string_equal(remembered(f, NOW).id, row->id);
-    assert_true(sts_memory_keep(f->memory, f->arena, D, &got));
+    assert_true(sts_cache_save(f->memory, f->arena, D, &got));
     assert_int_equal(got.failures, row->failures);
     assert_string_equal(got.last_id, row->failures == 3   ? "2"
                                      : row->failures == 1 ? "failed"
@@ -223,15 +223,15 @@ static void run_clamp_case(void **state)
 {
     const struct clamp_case *row = *state;
     struct fixture *f = fixture_new(10);
-    struct sts_kept kept = sample();
+    struct sts_saved saved = sample();
     struct sts_evidence out;
 
-    kept.fetched_at = row->fetched_at;
-    kept.valid_until = row->valid_until;
-    assert_true(sts_memory_restore(f->memory, &kept, NOW));
+    saved.fetched_at = row->fetched_at;
+    saved.valid_until = row->valid_until;
+    assert_true(sts_cache_load(f->memory, &saved, NOW));
     if (row->want_until == 0) {
         assert_false(valid(f, D, NOW));
-        assert_int_equal(sts_memory_entries(f->memory), 0);
+        assert_int_equal(sts_cache_entries(f->memory), 0);
         fixture_free(f);
         return;
     }
@@ -245,40 +245,40 @@ static void run_clamp_case(void **state)
 static void an_ended_policy_counts_for_its_back_off(void **state)
 {
     struct fixture *f = fixture_new(10);
-    struct sts_kept kept = failed(sample());
+    struct sts_saved saved = failed(sample());
     struct sts_evidence out = {0};
 
     (void)state;
-    kept.valid_until = NOW - 1;
-    assert_true(sts_memory_restore(f->memory, &kept, NOW));
+    saved.valid_until = NOW - 1;
+    assert_true(sts_cache_load(f->memory, &saved, NOW));
     assert_false(valid(f, D, NOW - DAY));
-    assert_true(sts_memory_failure(f->memory, f->arena, D, NOW, &out));
+    assert_true(sts_cache_failure(f->memory, f->arena, D, NOW, &out));
     assert_int_equal(out.state, STS_BAD_POLICY);
     assert_string_equal(out.why, "no mx");
     assert_int_equal(out.retry_at, NOW + HOUR);
-    assert_false(sts_memory_fetch_due(f->memory, D, "2", NOW));
-    sts_memory_forget(f->memory, D);
+    assert_false(sts_cache_fetch_due(f->memory, D, "2", NOW));
+    sts_cache_forget(f->memory, D);
     store(f, "1", BODY, NOW - DAY);
-    assert_true(sts_memory_restore(f->memory, &kept, NOW));
-    kept.body = NULL;
-    assert_true(sts_memory_restore(f->memory, &kept, NOW));
+    assert_true(sts_cache_load(f->memory, &saved, NOW));
+    saved.body = NULL;
+    assert_true(sts_cache_load(f->memory, &saved, NOW));
     assert_true(valid(f, D, NOW));
-    assert_false(sts_memory_failure(f->memory, f->arena, D, NOW, &out));
+    assert_false(sts_cache_failure(f->memory, f->arena, D, NOW, &out));
     fixture_free(f);
 }
 
 static void a_back_off_is_a_day_at_most(void **state)
 {
     struct fixture *f = fixture_new(10);
-    struct sts_kept kept = failed(sample());
+    struct sts_saved saved = failed(sample());
 
     (void)state;
-    kept.retry_at = INT64_MAX;
-    kept.failures = 4000000000u;
-    assert_true(sts_memory_restore(f->memory, &kept, NOW));
-    assert_true(sts_memory_fetch_due(f->memory, D, "2", NOW + DAY));
-    sts_memory_fail(f->memory, D, "2", STS_FETCH_FAILED, "x", NOW);
-    assert_true(sts_memory_fetch_due(f->memory, D, "2", NOW + DAY));
+    saved.retry_at = INT64_MAX;
+    saved.failures = 4000000000u;
+    assert_true(sts_cache_load(f->memory, &saved, NOW));
+    assert_true(sts_cache_fetch_due(f->memory, D, "2", NOW + DAY));
+    sts_cache_fail(f->memory, D, "2", STS_FETCH_FAILED, "x", NOW);
+    assert_true(sts_cache_fetch_due(f->memory, D, "2", NOW + DAY));
     fixture_free(f);
 }
 
@@ -286,16 +286,16 @@ static void a_back_off_is_a_day_at_most(void **state)
 static void restored_entries_are_bounded(void **state)
 {
     struct fixture *f = fixture_new(3);
-    struct sts_kept kept = sample();
+    struct sts_saved saved = sample();
     char domain[32];
 
     (void)state;
     for (int i = 0; i < 10; i++) {
         snprintf(domain, sizeof domain, "d%d.test", i);
-        kept.domain = domain;
-        kept.body = i == 0 ? BODY : NONE;
-        assert_true(sts_memory_restore(f->memory, &kept, NOW));
-        assert_true(sts_memory_entries(f->memory) <= 3);
+        saved.domain = domain;
+        saved.body = i == 0 ? BODY : NONE;
+        assert_true(sts_cache_load(f->memory, &saved, NOW));
+        assert_true(sts_cache_entries(f->memory) <= 3);
     }
     assert_true(valid(f, "d0.test", NOW));
     fixture_free(f);
@@ -308,9 +308,9 @@ static void what_nobody_keeps_is_refused(void **state)
     (void)state;
 #define REFUSED(change)                                                                            \
     do {                                                                                           \
-        struct sts_kept kept = failed(sample());                                                   \
-        kept.change;                                                                               \
-        if (sts_memory_restore(f->memory, &kept, NOW))                                             \
+        struct sts_saved saved = failed(sample());                                                 \
+        saved.change;                                                                              \
+        if (sts_cache_load(f->memory, &saved, NOW))                                                \
             fail_msg("taken: %s", #change);                                                        \
     } while (0)
     REFUSED(domain = NULL);
@@ -336,7 +336,7 @@ static void what_nobody_keeps_is_refused(void **state)
     REFUSED(body = "version: STSv1\n");
     REFUSED(body = "version: STSv1\nmode: enforce\nmx: a{b}.test\nmax_age: 1\n");
     REFUSED(body = BODY "a\033b: c\n");
-    assert_int_equal(sts_memory_entries(f->memory), 0);
+    assert_int_equal(sts_cache_entries(f->memory), 0);
     fixture_free(f);
 }
 

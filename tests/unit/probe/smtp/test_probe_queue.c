@@ -1,11 +1,11 @@
 /*
- * The queue of the book against scripted servers on 127.0.0.0/8 in the same loop. Every case ends
+ * The queue of the probe cache against scripted servers on 127.0.0.0/8 in the same loop. Every case ends
  * with an empty loop.
  */
-#include "probe/smtp/book_uv.h"
+#include "probe/smtp/probe_cache_uv.h"
 
 #include "base/clock.h"
-#include "probe/smtp/book.h"
+#include "probe/smtp/probe_table.h"
 #include "tests/unit/support/rows.h"
 #include "tests/unit/support/scripted_smtp.h"
 
@@ -35,15 +35,15 @@ struct stage;
 
 struct ask {
     struct stage *stage;
-    struct book_waiter *waiter;
+    struct probe_cache_waiter *waiter;
     unsigned calls;
     struct starttls_result result; /* without its strings */
 };
 
 struct stage {
     uv_loop_t loop;
-    struct book *book;
-    struct book_options options;
+    struct probe_cache *probes;
+    struct probe_cache_options options;
     struct server servers[SERVERS_MAX];
     size_t server_count;
     unsigned open, open_max;
@@ -85,7 +85,7 @@ static void stage_open(const struct line *script)
 {
     memset(&stage, 0, sizeof stage);
     assert_int_equal(uv_loop_init(&stage.loop), 0);
-    stage.options = (struct book_options){
+    stage.options = (struct probe_cache_options){
         .smtp = {.loop = &stage.loop,
                  .tls = ground.context,
                  .filter = &ground.filter,
@@ -133,15 +133,16 @@ static void stage_ask(size_t at, const char *address, const char *host)
 {
     struct smtp_target target = target_of(address, host);
 
-    if (stage.book == NULL)
-        assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    if (stage.probes == NULL)
+        assert_int_equal(probe_cache_new(&stage.probes, &stage.options), 0);
     stage.asks[at].stage = &stage;
     assert_int_equal(
-        book_ask(&stage.asks[at].waiter, stage.book, &target, 0, on_done, &stage.asks[at]), 0);
+        probe_cache_ask(&stage.asks[at].waiter, stage.probes, &target, 0, on_done, &stage.asks[at]),
+        0);
     stage.expected++;
 }
 
-/* Runs until all expected calls have come; the book stays open. */
+/* Runs until all expected calls have come; the probe cache stays open. */
 static void stage_run(void)
 {
     unsigned before = stage.calls;
@@ -154,8 +155,8 @@ static void stage_run(void)
 static void stage_close(void)
 {
     stage_over();
-    if (stage.book != NULL)
-        book_close(stage.book);
+    if (stage.probes != NULL)
+        probe_cache_close(stage.probes);
     assert_int_equal(uv_run(&stage.loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&stage.loop), 0);
     for (size_t i = 0; i < stage.server_count; i++)
@@ -165,7 +166,7 @@ static void stage_close(void)
 static void one_probe_for_all(void **state)
 {
     struct smtp_target target;
-    struct book_stats stats;
+    struct probe_cache_stats stats;
 
     (void)state;
     stage_open(with_tls);
@@ -174,7 +175,7 @@ static void one_probe_for_all(void **state)
         stage_ask(i, "127.0.0.1", MX);
     assert_int_equal(stage.calls, 0);
     target = target_of("127.0.0.1", MX);
-    assert_null(book_peek(stage.book, &target, 0));
+    assert_null(probe_cache_peek(stage.probes, &target, 0));
     stage_run();
     assert_int_equal(stage.servers[0].accepted, 1);
     for (size_t i = 0; i < 3; i++) {
@@ -182,8 +183,8 @@ static void one_probe_for_all(void **state)
         assert_int_equal(stage.asks[i].result.state, STARTTLS_VERIFIED);
         assert_true(stage.asks[i].result.probed_at > 0);
     }
-    assert_non_null(book_peek(stage.book, &target, 0));
-    book_get_stats(stage.book, &stats);
+    assert_non_null(probe_cache_peek(stage.probes, &target, 0));
+    probe_cache_get_stats(stage.probes, &stats);
     assert_int_equal(stats.probes, 1);
     assert_int_equal(stats.by_state[STARTTLS_VERIFIED], 1);
     assert_int_equal(stats.in_flight + stats.queued, 0);
@@ -220,7 +221,7 @@ static void probes_again_when_lapsed(void **state)
     stage_ask(0, "127.0.0.1", MX);
     while (stage.asks[0].calls == 0)
         uv_run(&stage.loop, UV_RUN_ONCE);
-    while (book_peek(stage.book, &target, 0) != NULL)
+    while (probe_cache_peek(stage.probes, &target, 0) != NULL)
         uv_run(&stage.loop, UV_RUN_NOWAIT);
     stage_ask(1, "127.0.0.1", MX);
     while (stage.asks[1].calls == 0)
@@ -325,13 +326,13 @@ static void cancelled_waiter_is_not_called(void **state)
     stage_serve("127.0.0.1");
     stage_ask(0, "127.0.0.1", MX);
     stage_ask(1, "127.0.0.1", "other.test");
-    book_cancel(stage.asks[0].waiter);
+    probe_cache_cancel(stage.asks[0].waiter);
     stage.expected--;
     stage_run();
     assert_int_equal(stage.asks[0].calls, 0);
     assert_int_equal(stage.asks[1].calls, 1);
     target = target_of("127.0.0.1", MX);
-    assert_non_null(book_peek(stage.book, &target, 0)); /* the probe went on */
+    assert_non_null(probe_cache_peek(stage.probes, &target, 0)); /* the probe went on */
     stage_close();
 }
 
@@ -363,8 +364,8 @@ static void close_at_any_time(void **state)
 
 static void close_in_call(struct ask *ask)
 {
-    book_close(ask->stage->book);
-    ask->stage->book = NULL;
+    probe_cache_close(ask->stage->probes);
+    ask->stage->probes = NULL;
 }
 
 static void close_inside_a_call(void **state)
@@ -387,9 +388,10 @@ static void again_in_call(struct ask *ask)
     struct smtp_target target = target_of("127.0.0.1", MX);
 
     if (ask == &stage.asks[0]) {
-        book_cancel(stage.asks[1].waiter);
-        assert_int_equal(
-            book_ask(&stage.asks[3].waiter, stage.book, &target, 0, on_done, &stage.asks[3]), 0);
+        probe_cache_cancel(stage.asks[1].waiter);
+        assert_int_equal(probe_cache_ask(&stage.asks[3].waiter, stage.probes, &target, 0, on_done,
+                                         &stage.asks[3]),
+                         0);
         assert_int_equal(stage.asks[3].calls, 0);
     }
 }
@@ -448,8 +450,8 @@ static void forget_probes_again(void **state)
     target = target_of("127.0.0.1", MX);
     stage_ask(0, "127.0.0.1", MX);
     stage_run();
-    book_forget(stage.book, &target.ip, 1);
-    assert_null(book_peek(stage.book, &target, 0));
+    probe_cache_forget(stage.probes, &target.ip, 1);
+    assert_null(probe_cache_peek(stage.probes, &target, 0));
     stage_close();
 }
 
@@ -457,25 +459,25 @@ static void forget_probes_again(void **state)
 static void restored_within_certificate(void **state)
 {
     struct smtp_target target;
-    struct book_kept kept = {.host = MX,
-                             .sni = MX,
-                             .result = {.state = STARTTLS_VERIFIED,
-                                        .chain_ok = true,
-                                        .name_ok = true,
-                                        .probed_at = clock_monotonic_ms(),
-                                        .valid_until = clock_monotonic_ms() + HOUR,
-                                        .not_after = clock_wall_s() + 100}};
+    struct probe_saved saved = {.host = MX,
+                                .sni = MX,
+                                .result = {.state = STARTTLS_VERIFIED,
+                                           .chain_ok = true,
+                                           .name_ok = true,
+                                           .probed_at = clock_monotonic_ms(),
+                                           .valid_until = clock_monotonic_ms() + HOUR,
+                                           .not_after = clock_wall_s() + 100}};
     const struct starttls_result *known;
 
     (void)state;
     stage_open(no_tls);
     stage_serve("127.0.0.1");
     target = target_of("127.0.0.1", MX);
-    kept.ip = target.ip;
-    kept.port = target.port;
-    assert_int_equal(book_new(&stage.book, &stage.options), 0);
-    assert_true(book_restore(stage.book, &kept));
-    known = book_peek(stage.book, &target, 0);
+    saved.ip = target.ip;
+    saved.port = target.port;
+    assert_int_equal(probe_cache_new(&stage.probes, &stage.options), 0);
+    assert_true(probe_cache_load(stage.probes, &saved));
+    known = probe_cache_peek(stage.probes, &target, 0);
     assert_non_null(known);
     assert_true(known->valid_until <= clock_monotonic_ms() + 100 * 1000);
     stage_close();
@@ -487,15 +489,15 @@ static void G_18_other_settings(void **state)
     static const struct other {
         enum starttls state;
         const char *protocol, *cipher;
-        enum kept want;
+        enum loaded want;
     } rows[] = {
-        {STARTTLS_TLS, "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", KEPT_TAKEN},
-        {STARTTLS_TLS, "TLSv1.3", "TLS_AES_128_GCM_SHA256", KEPT_TAKEN},
-        {STARTTLS_TLS, "TLSv1.1", "ECDHE-RSA-AES256-SHA", KEPT_KNOWN},
-        {STARTTLS_TLS, "TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", KEPT_KNOWN},
-        {STARTTLS_BROKEN, "TLSv1.1", "ECDHE-RSA-AES256-SHA", KEPT_TAKEN},
-        {STARTTLS_BROKEN, "TLSv1.2", "ECDHE-RSA-AES256-SHA", KEPT_KNOWN},
-        {STARTTLS_BROKEN, NULL, NULL, KEPT_TAKEN},
+        {STARTTLS_TLS, "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", LOADED_NEW},
+        {STARTTLS_TLS, "TLSv1.3", "TLS_AES_128_GCM_SHA256", LOADED_NEW},
+        {STARTTLS_TLS, "TLSv1.1", "ECDHE-RSA-AES256-SHA", LOADED_KNOWN},
+        {STARTTLS_TLS, "TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", LOADED_KNOWN},
+        {STARTTLS_BROKEN, "TLSv1.1", "ECDHE-RSA-AES256-SHA", LOADED_NEW},
+        {STARTTLS_BROKEN, "TLSv1.2", "ECDHE-RSA-AES256-SHA", LOADED_KNOWN},
+        {STARTTLS_BROKEN, NULL, NULL, LOADED_NEW},
     };
     struct tls_settings settings = {TLS_VERSION_1_2 | TLS_VERSION_1_3, "HIGH:!AES128"};
     struct tls_settings lax = {TLS_VERSIONS_ALL, TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST};
@@ -503,18 +505,18 @@ static void G_18_other_settings(void **state)
     (void)state;
     stage_open(no_tls);
     assert_true(tls_context_demand(ground.context, &settings));
-    assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    assert_int_equal(probe_cache_new(&stage.probes, &stage.options), 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct book_kept kept = {.host = MX, .sni = MX, .port = 25};
+        struct probe_saved saved = {.host = MX, .sni = MX, .port = 25};
 
-        assert_true(ip_parse(&kept.ip, "192.0.2.1"));
-        kept.ip.octets[3] = (uint8_t)i;
-        kept.result = (struct starttls_result){.state = rows[i].state,
-                                               .protocol = rows[i].protocol,
-                                               .cipher = rows[i].cipher,
-                                               .probed_at = clock_monotonic_ms(),
-                                               .valid_until = clock_monotonic_ms() + HOUR};
-        assert_int_equal(book_restore(stage.book, &kept), rows[i].want);
+        assert_true(ip_parse(&saved.ip, "192.0.2.1"));
+        saved.ip.octets[3] = (uint8_t)i;
+        saved.result = (struct starttls_result){.state = rows[i].state,
+                                                .protocol = rows[i].protocol,
+                                                .cipher = rows[i].cipher,
+                                                .probed_at = clock_monotonic_ms(),
+                                                .valid_until = clock_monotonic_ms() + HOUR};
+        assert_int_equal(probe_cache_load(stage.probes, &saved), rows[i].want);
     }
     stage_close();
     assert_true(tls_context_demand(ground.context, &lax));
@@ -533,36 +535,39 @@ static void hostile_40_no_descriptors(void **state)
     descriptors_back(&before);
     assert_int_equal(stage.asks[0].result.state, STARTTLS_UNKNOWN);
     expect_about(stage.asks[0].result.valid_until - stage.asks[0].result.probed_at,
-                 BOOK_RETRY_HERE_MS);
+                 PROBE_RETRY_HERE_MS);
     stage_close();
 }
 
 /* A prefix may have 2,000 probes waiting, and then others still find room. */
 static void queue_is_bounded(void **state)
 {
-    struct book_waiter *waiter;
+    struct probe_cache_waiter *waiter;
     struct smtp_target target;
-    struct book_stats stats;
+    struct probe_cache_stats stats;
     char host[32];
 
     (void)state;
     stage_open(no_tls);
     stage_serve("127.0.0.1");
-    assert_int_equal(book_new(&stage.book, &stage.options), 0);
+    assert_int_equal(probe_cache_new(&stage.probes, &stage.options), 0);
     for (int i = 0; i < 2000; i++) {
         snprintf(host, sizeof host, "mx%d.test", i);
         target = target_of("127.0.1.1", host);
         target.ip.octets[3] = (uint8_t)i;
-        assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
+        assert_int_equal(
+            probe_cache_ask(&waiter, stage.probes, &target, 0, on_done, &stage.asks[0]), 0);
     }
     target = target_of("127.0.1.1", "more.test");
-    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]),
+    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, 0, on_done, &stage.asks[0]),
                      UV_ENOBUFS);
     target = target_of("127.0.1.0", "mx0.test");
-    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
+    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, 0, on_done, &stage.asks[0]),
+                     0);
     target = target_of("127.0.2.1", MX);
-    assert_int_equal(book_ask(&waiter, stage.book, &target, 0, on_done, &stage.asks[0]), 0);
-    book_get_stats(stage.book, &stats);
+    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, 0, on_done, &stage.asks[0]),
+                     0);
+    probe_cache_get_stats(stage.probes, &stats);
     assert_int_equal(stats.queued, 2001);
     stage_close();
     assert_int_equal(stage.calls, 0);

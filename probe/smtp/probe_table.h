@@ -1,5 +1,5 @@
 /*
- * book: the pure half of book_uv: what was seen at which address, under which name, and for how
+ * probe_table: the pure half of probe_cache_uv: what was seen at which address, under which name, and for how
  * long that counts. No clock of its own: the caller says what time it is.
  *
  * Glossary
@@ -13,16 +13,16 @@
 #include "base/map.h"
 #include "base/net/hostname.h"
 #include "policy/evidence.h"
-#include "base/kept.h"
+#include "base/loaded.h"
 
-#define BOOK_KEY_MAX   (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
-#define BOOK_WORDS_MAX 2000 /* octets of a string of a restored result */
+#define PROBE_KEY_MAX   (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
+#define PROBE_WORDS_MAX 2000 /* octets of a string of a restored result */
 
 /* When our own side failed, the host is asked again after at most this. */
-#define BOOK_RETRY_HERE_MS 60000
+#define PROBE_RETRY_HERE_MS 60000
 
 /* What a result belongs to. */
-struct book_subject {
+struct probe_subject {
     const struct ip *ip;
     uint16_t port;
     const char *host, *sni;
@@ -30,19 +30,19 @@ struct book_subject {
     size_t tlsa_count;
 };
 
-struct book_key {
+struct probe_key {
     size_t length;
-    unsigned char octets[BOOK_KEY_MAX]; /* begins with the address */
+    unsigned char octets[PROBE_KEY_MAX]; /* begins with the address */
 };
 
 /* False when a name is longer than a host name can be. */
-bool book_key_make(struct book_key *out, const struct book_subject *subject);
+bool probe_key_make(struct probe_key *out, const struct probe_subject *subject);
 
-struct book_lifetimes {
+struct probe_lifetimes {
     int64_t good_ms, retry_min_ms, retry_max_ms;
 };
 
-struct book_moment {
+struct probe_moment {
     int64_t now_ms; /* monotonic */
     int64_t wall_s;
     bool failed_here; /* our own side failed: says nothing about the host */
@@ -50,7 +50,7 @@ struct book_moment {
 };
 
 /* A result as it is kept elsewhere and given back: monotonic ms. Strings are whoever's holds it. */
-struct book_kept {
+struct probe_saved {
     struct ip ip;
     uint16_t port;
     const char *host, *sni; /* sni: "" without one */
@@ -63,40 +63,40 @@ struct book_kept {
 bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
                           const struct starttls_result *in);
 
-struct book_store;
+struct probe_table;
 
 /* Holds at most `entries_max` results, those used longest ago go first. NULL without memory. */
-struct book_store *book_store_new(size_t entries_max, const struct book_lifetimes *lifetimes);
-void book_store_free(struct book_store *store);
-size_t book_store_entries(const struct book_store *store);
+struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifetimes *lifetimes);
+void probe_table_free(struct probe_table *store);
+size_t probe_table_entries(const struct probe_table *store);
 
 /* The result if it still counts at `now_ms`, else NULL; the store's, until it is used again. */
-const struct starttls_result *book_store_get(struct book_store *store, const struct book_key *key,
-                                             int64_t now_ms);
+const struct starttls_result *probe_table_get(struct probe_table *store,
+                                              const struct probe_key *key, int64_t now_ms);
 /*
  * Fills probed_at, valid_until and distrusted of *result and keeps a copy of it, for which it takes
  * `shown`, NULL afterwards; false when there was no memory
  * for the copy. Lifetimes vary by 10 % either way; VERIFIED ends with the certificate.
  */
-bool book_store_put(struct book_store *store, const struct book_key *key,
-                    const struct book_moment *moment, struct starttls_result *result);
+bool probe_table_put(struct probe_table *store, const struct probe_key *key,
+                     const struct probe_moment *moment, struct starttls_result *result);
 /* The trust anchors changed at `before_ms`: what their certificates were judged by earlier, here or
  * in a result that is restored later, ends at `now_ms`. What was shown stays known. */
-void book_store_judge_again(struct book_store *store, int64_t before_ms, int64_t now_ms);
+void probe_table_judge_again(struct probe_table *store, int64_t before_ms, int64_t now_ms);
 /* Forgets everything about some addresses, their back-off too, in one walk. */
-void book_store_forget(struct book_store *store, const struct ip *ips, size_t count);
+void probe_table_forget(struct probe_table *store, const struct ip *ips, size_t count);
 
 /* Fills *out, its strings in `arena`; false when there is no such entry, or without memory. */
-bool book_store_keep(const struct book_store *store, struct arena *arena,
-                     const struct book_key *key, struct book_kept *out);
+bool probe_table_save(const struct probe_table *store, struct arena *arena,
+                      const struct probe_key *key, struct probe_saved *out);
 /*
  * Takes in what was kept elsewhere, which may be anybody's, unless a result seen then or later is
  * known, or it is SKIPPED. It lives no longer than one put at the time it was seen. False, and
- * nothing happens, when it is not what book_store_keep gives, or without memory.
+ * nothing happens, when it is not what probe_table_save gives, or without memory.
  */
-enum kept book_store_restore(struct book_store *store, const struct book_kept *kept,
-                             const struct book_moment *moment);
+enum loaded probe_table_load(struct probe_table *store, const struct probe_saved *saved,
+                             const struct probe_moment *moment);
 /* Some of the results, borrowed: call it until the walk is over; true then. */
-typedef void (*book_take)(void *context, const struct book_kept *kept);
-bool book_store_some(const struct book_store *store, struct map_walk *walk, book_take take,
-                     void *context);
+typedef void (*probe_take)(void *context, const struct probe_saved *saved);
+bool probe_table_some(const struct probe_table *store, struct map_walk *walk, probe_take take,
+                      void *context);

@@ -1,6 +1,6 @@
 /*
- * sts_memory_internal: what sts_memory.c (what happens to an entry while we look things up) and
- * sts_memory_kept.c (how one gets out and in) share.
+ * sts_cache_internal: what sts_cache.c (what happens to an entry while we look things up) and
+ * sts_cache_saved.c (how one gets out and in) share.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_cache.h"
 
 /* In the order in which they go. */
 enum sts_rank { STS_RANK_WEAK, STS_RANK_LARGE, STS_RANK_STRONG, STS_RANK_COUNT };
@@ -40,23 +40,23 @@ struct sts_texts {
     const char *body;    /* the policy's lines, parsed when they are needed */
 };
 
-struct sts_memory {
-    struct sts_memory_options options;
+struct sts_cache {
+    struct sts_cache_options options;
     struct sts_entry *map;
     struct list ranks[STS_RANK_COUNT]; /* least recently used first */
     size_t octets;
 };
 
-struct sts_entry *sts_entry_find(const struct sts_memory *memory, const char *domain);
+struct sts_entry *sts_entry_find(const struct sts_cache *memory, const char *domain);
 /* A new entry is empty, and of the lowest rank; NULL without memory. */
-struct sts_entry *sts_entry_find_or_add(struct sts_memory *memory, const char *domain);
-void sts_entry_remove(struct sts_memory *memory, struct sts_entry *entry);
+struct sts_entry *sts_entry_find_or_add(struct sts_cache *memory, const char *domain);
+void sts_entry_remove(struct sts_cache *memory, struct sts_entry *entry);
 /* Used now: puts it where it belongs, then makes room; the entry itself may go. */
-void sts_entry_settle(struct sts_memory *memory, struct sts_entry *entry, int64_t now);
+void sts_entry_settle(struct sts_cache *memory, struct sts_entry *entry, int64_t now);
 
 /* The entry's, until it is changed. */
 struct sts_texts sts_entry_texts(const struct sts_entry *entry);
 /* Makes `policy` (NULL: none) the entry's, with all of `texts` but the body. False without memory:
  * then the entry has no strings and no policy any more. */
-bool sts_entry_set_policy(struct sts_memory *memory, struct sts_entry *entry,
-                          struct sts_texts texts, const struct sts_policy *policy);
+bool sts_entry_set_policy(struct sts_cache *memory, struct sts_entry *entry, struct sts_texts texts,
+                          const struct sts_policy *policy);

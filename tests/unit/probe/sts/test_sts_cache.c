@@ -1,6 +1,6 @@
 /* What is remembered of MTA-STS, with the clock in our hands: CONFORMANCE A-30, A-33 to A-38,
  * hostile 17, 18, 28, 41. */
-#include "probe/sts/sts_memory.h"
+#include "probe/sts/sts_cache.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,16 +24,16 @@ static const char *const modes[] = {
     [STS_MODE_NONE] = "none", [STS_MODE_TESTING] = "testing", [STS_MODE_ENFORCE] = "enforce"};
 
 struct fixture {
-    struct sts_memory *memory;
+    struct sts_cache *memory;
     struct arena *arena;
 };
 
 static struct fixture *fixture_new(size_t entries_max, size_t octets_max)
 {
     static struct fixture fixture;
-    struct sts_memory_options options = {entries_max, octets_max, RETRY, DAY};
+    struct sts_cache_options options = {entries_max, octets_max, RETRY, DAY};
 
-    fixture.memory = sts_memory_new(&options);
+    fixture.memory = sts_cache_new(&options);
     fixture.arena = arena_new(1 << 20);
     assert_non_null(fixture.memory);
     return &fixture;
@@ -41,7 +41,7 @@ static struct fixture *fixture_new(size_t entries_max, size_t octets_max)
 
 static void fixture_free(struct fixture *fixture)
 {
-    sts_memory_free(fixture->memory);
+    sts_cache_free(fixture->memory);
     arena_free(fixture->arena);
 }
 
@@ -68,25 +68,25 @@ static void store(struct fixture *f, const char *domain, const char *id, enum st
 {
     struct arena *arena = arena_new(1 << 20);
 
-    sts_memory_store(f->memory, domain, id, policy_of(arena, mode, max_age, ""), now);
+    sts_cache_store(f->memory, domain, id, policy_of(arena, mode, max_age, ""), now);
     arena_free(arena);
 }
 
 static void miss(struct fixture *f, const char *id, int64_t now)
 {
-    sts_memory_fail(f->memory, D, id, STS_FETCH_FAILED, "HTTP status 500", now);
+    sts_cache_fail(f->memory, D, id, STS_FETCH_FAILED, "HTTP status 500", now);
 }
 
 static bool due(struct fixture *f, const char *id, int64_t now)
 {
-    return sts_memory_fetch_due(f->memory, D, id, now);
+    return sts_cache_fetch_due(f->memory, D, id, now);
 }
 
 static bool valid(struct fixture *f, const char *domain, int64_t now)
 {
     struct sts_evidence evidence;
 
-    return sts_memory_policy(f->memory, f->arena, domain, now, &evidence);
+    return sts_cache_policy(f->memory, f->arena, domain, now, &evidence);
 }
 
 static void nothing_known_is_fetched(void **state)
@@ -107,7 +107,7 @@ static void a_policy_is_given_back_whole(void **state)
 
     (void)state;
     store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 1000);
-    assert_true(sts_memory_policy(f->memory, f->arena, D, 2000, &out));
+    assert_true(sts_cache_policy(f->memory, f->arena, D, 2000, &out));
     assert_int_equal(out.state, STS_POLICY);
     assert_string_equal(out.id, "1");
     assert_null(out.why);
@@ -121,10 +121,10 @@ static void a_policy_is_given_back_whole(void **state)
     assert_int_equal(out.refresh_at, 1000 + DAY);
     assert_int_equal(out.policy->line_count, 5);
     assert_string_equal(out.policy->lines[3], "mx: *.e.test");
-    sts_memory_forget(f->memory, D);
+    sts_cache_forget(f->memory, D);
     assert_string_equal(out.policy->mx[0], "mx.d.test");
     assert_false(valid(f, D, 2000));
-    assert_int_equal(sts_memory_octets(f->memory), 0);
+    assert_int_equal(sts_cache_octets(f->memory), 0);
     fixture_free(f);
 }
 
@@ -183,7 +183,7 @@ static void a_failure_backs_off(void **state)
     }
     assert_int_equal(wait, DAY);
     miss(f, "1", now);
-    assert_true(sts_memory_failure(f->memory, f->arena, D, now, &out));
+    assert_true(sts_cache_failure(f->memory, f->arena, D, now, &out));
     assert_int_equal(out.state, STS_FETCH_FAILED);
     assert_string_equal(out.why, "HTTP status 500");
     assert_string_equal(out.id, "1");
@@ -204,17 +204,17 @@ static void a_failure_keeps_the_policy(void **state)
     store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 0);
     assert_true(due(f, "2", HOUR));
     miss(f, "2", HOUR);
-    assert_true(sts_memory_policy(f->memory, f->arena, D, HOUR, &out));
+    assert_true(sts_cache_policy(f->memory, f->arena, D, HOUR, &out));
     assert_string_equal(out.id, "1");
     assert_string_equal(out.why, "HTTP status 500");
     assert_int_equal(out.retry_at, HOUR + RETRY);
     assert_false(due(f, "2", HOUR + RETRY - 1));
     assert_false(due(f, "1", HOUR + RETRY - 1));
     store(f, D, "2", STS_MODE_ENFORCE, WEEK_S, HOUR + RETRY);
-    assert_true(sts_memory_policy(f->memory, f->arena, D, HOUR + RETRY, &out));
+    assert_true(sts_cache_policy(f->memory, f->arena, D, HOUR + RETRY, &out));
     assert_string_equal(out.id, "2");
     assert_null(out.why);
-    assert_false(sts_memory_failure(f->memory, f->arena, D, HOUR + RETRY, &out));
+    assert_false(sts_cache_failure(f->memory, f->arena, D, HOUR + RETRY, &out));
     fixture_free(f);
 }
 
@@ -230,14 +230,14 @@ static void failures_never_end_a_policy(void **state)
     store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 0);
     for (int64_t now = 0; now < 7 * DAY; now += HOUR) {
         snprintf(id, sizeof id, "%u", (unsigned)(now / HOUR / 3));
-        sts_memory_fail(f->memory, D, id, states[now / HOUR % 2], "x", now);
+        sts_cache_fail(f->memory, D, id, states[now / HOUR % 2], "x", now);
         assert_true(valid(f, D, now));
-        assert_false(sts_memory_fetch_due(f->memory, D, id, now + RETRY - 1));
+        assert_false(sts_cache_fetch_due(f->memory, D, id, now + RETRY - 1));
     }
     assert_true(valid(f, D, 7 * DAY - 1));
     assert_false(valid(f, D, 7 * DAY));
-    sts_memory_forget(f->memory, D);
-    assert_int_equal(sts_memory_octets(f->memory), 0);
+    sts_cache_forget(f->memory, D);
+    assert_int_equal(sts_cache_octets(f->memory), 0);
     fixture_free(f);
 }
 
@@ -256,7 +256,7 @@ static void an_old_body_does_not_stick(void **state)
     assert_true(due(f, "3", HOUR + MINUTE));
     assert_true(due(f, "2", HOUR + DAY / 8 * 7));
     store(f, D, "2", STS_MODE_NONE, WEEK_S, 2 * DAY);
-    assert_true(sts_memory_policy(f->memory, f->arena, D, 2 * DAY, &out));
+    assert_true(sts_cache_policy(f->memory, f->arena, D, 2 * DAY, &out));
     assert_int_equal(out.policy->mode, STS_MODE_NONE);
     assert_int_equal(out.refresh_at, 3 * DAY);
     fixture_free(f);
@@ -269,14 +269,14 @@ static void a_glance_tells_what_is_left(void **state)
     struct sts_glance glance;
 
     (void)state;
-    assert_false(sts_memory_peek(f->memory, D, 0, &glance));
+    assert_false(sts_cache_peek(f->memory, D, 0, &glance));
     store(f, D, "1", STS_MODE_TESTING, 3600, 0);
     miss(f, "2", MINUTE);
-    assert_true(sts_memory_peek(f->memory, D, HOUR - 1, &glance));
+    assert_true(sts_cache_peek(f->memory, D, HOUR - 1, &glance));
     assert_string_equal(glance.id, "1");
     assert_int_equal(glance.mode, STS_MODE_TESTING);
     assert_int_equal(glance.valid_until, HOUR);
-    assert_false(sts_memory_peek(f->memory, D, HOUR, &glance));
+    assert_false(sts_cache_peek(f->memory, D, HOUR, &glance));
     fixture_free(f);
 }
 
@@ -289,7 +289,7 @@ static void mode_none_ends_a_policy(void **state)
     (void)state;
     store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 0);
     store(f, D, "2", STS_MODE_NONE, WEEK_S, HOUR);
-    assert_true(sts_memory_policy(f->memory, f->arena, D, HOUR, &out));
+    assert_true(sts_cache_policy(f->memory, f->arena, D, HOUR, &out));
     assert_int_equal(out.policy->mode, STS_MODE_NONE);
     assert_false(due(f, "2", 2 * HOUR));
     assert_true(due(f, "3", 2 * HOUR));
@@ -332,10 +332,10 @@ static void ids_that_keep_changing_are_limited(void **state)
         else
             miss(f, id, now);
         fetches++;
-        assert_true(now >= RETRY || fetches <= 1 + STS_MEMORY_CHANGES_MAX);
+        assert_true(now >= RETRY || fetches <= 1 + STS_CACHE_CHANGES_MAX);
     }
-    assert_true(fetches >= 12 && fetches <= 1 + STS_MEMORY_CHANGES_MAX * 12);
-    assert_true(sts_memory_policy(f->memory, f->arena, D, now, &out));
+    assert_true(fetches >= 12 && fetches <= 1 + STS_CACHE_CHANGES_MAX * 12);
+    assert_true(sts_cache_policy(f->memory, f->arena, D, now, &out));
     assert_string_equal(out.id, "0");
     fixture_free(f);
 }
@@ -347,7 +347,7 @@ static void failing_ids_that_keep_changing_are_limited(void **state)
 
     (void)state;
     miss(f, "1", 0);
-    for (int i = 0; i < STS_MEMORY_CHANGES_MAX; i++) {
+    for (int i = 0; i < STS_CACHE_CHANGES_MAX; i++) {
         const char *id = i % 2 == 0 ? "2" : "1";
 
         assert_true(due(f, id, 1000 + i));
@@ -355,7 +355,7 @@ static void failing_ids_that_keep_changing_are_limited(void **state)
     }
     assert_false(due(f, "1", 2000));
     assert_false(due(f, "9", 1000 + RETRY - 1));
-    assert_true(sts_memory_failure(f->memory, f->arena, D, 2000, &out));
+    assert_true(sts_cache_failure(f->memory, f->arena, D, 2000, &out));
     assert_true(out.retry_at >= 1000 + RETRY);
     assert_true(due(f, "9", 1000 + RETRY));
     fixture_free(f);
@@ -380,10 +380,10 @@ static void enforced_policies_go_last(void **state)
     for (unsigned i = 0; i < 1000; i++) {
         name_of(name, "bad", i);
         if (i % 2 == 0)
-            sts_memory_fail(f->memory, name, "1", STS_BAD_POLICY, "no mx", 1);
+            sts_cache_fail(f->memory, name, "1", STS_BAD_POLICY, "no mx", 1);
         else
             store(f, name, "1", i % 4 == 1 ? STS_MODE_TESTING : STS_MODE_NONE, WEEK_S, 1);
-        assert_true(sts_memory_entries(f->memory) <= 10);
+        assert_true(sts_cache_entries(f->memory) <= 10);
     }
     for (unsigned i = 0; i < 9; i++) {
         name_of(name, "good", i);
@@ -400,9 +400,9 @@ static void the_least_recently_used_goes_first(void **state)
     store(f, "a.test", "1", STS_MODE_ENFORCE, WEEK_S, 0);
     store(f, "b.test", "1", STS_MODE_ENFORCE, WEEK_S, 0);
     store(f, "c.test", "1", STS_MODE_ENFORCE, WEEK_S, 0);
-    assert_false(sts_memory_fetch_due(f->memory, "a.test", "1", 1));
+    assert_false(sts_cache_fetch_due(f->memory, "a.test", "1", 1));
     store(f, "e.test", "1", STS_MODE_ENFORCE, WEEK_S, 1);
-    assert_int_equal(sts_memory_entries(f->memory), 3);
+    assert_int_equal(sts_cache_entries(f->memory), 3);
     assert_true(valid(f, "a.test", 1));
     assert_false(valid(f, "b.test", 1));
     fixture_free(f);
@@ -437,9 +437,9 @@ static void large_policies_push_out_large_ones(void **state)
     store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 0);
     for (unsigned i = 0; i < 100; i++) {
         name_of(name, "large", i);
-        sts_memory_store(f->memory, name, "1", large, 1 + i);
+        sts_cache_store(f->memory, name, "1", large, 1 + i);
     }
-    assert_true(sts_memory_octets(f->memory) <= 512 * 1024);
+    assert_true(sts_cache_octets(f->memory) <= 512 * 1024);
     assert_true(valid(f, name, 200));
     assert_true(valid(f, D, 200));
     fixture_free(f);
@@ -455,9 +455,9 @@ static void octets_are_bounded(void **state)
     for (unsigned i = 0; i < 1000; i++) {
         name_of(name, "many", i);
         store(f, name, "1", STS_MODE_ENFORCE, WEEK_S, 0);
-        assert_true(sts_memory_octets(f->memory) <= octets_max);
+        assert_true(sts_cache_octets(f->memory) <= octets_max);
     }
-    assert_true(sts_memory_entries(f->memory) > 10);
+    assert_true(sts_cache_entries(f->memory) > 10);
     fixture_free(f);
 }
 

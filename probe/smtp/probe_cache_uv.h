@@ -1,0 +1,69 @@
+/*
+ * probe_cache_uv: STARTTLS results per MX host address, shared by every domain behind it, and the queue of
+ * probes that fill it: one connection at a time per address, a cap per prefix (IPv4 /24, IPv6 /48)
+ * and one for all, fair between prefixes.
+ *
+ * A result belongs to (address, port, MX host name, SNI, TLSA set): the certificate depends on the
+ * name sent, the match on the records. Bounded; the oldest results go first.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "probe/smtp/probe_table.h"
+#include "probe/smtp/smtp_uv.h"
+
+struct probe_cache_options {
+    struct smtp_options smtp;
+    unsigned connections_max, connections_prefix_max;
+    size_t entries_max;
+    int64_t good_ms;                    /* a TLS or CLEAR answer lives, +-10 % */
+    int64_t retry_min_ms, retry_max_ms; /* anything else: doubling */
+};
+
+struct probe_cache_stats {
+    uint64_t probes, by_state[STARTTLS_VERIFIED + 1];
+    uint64_t by_failure[SMTP_FAILURE_COUNT];
+    unsigned in_flight, queued;
+    size_t entries;
+};
+
+struct probe_cache;
+struct probe_cache_waiter;
+
+/* 0 or a libuv error. */
+int probe_cache_new(struct probe_cache **out, const struct probe_cache_options *options);
+/* Ends every probe, calls nobody; frees itself once its handles are closed. */
+void probe_cache_close(struct probe_cache *probes);
+void probe_cache_get_stats(const struct probe_cache *probes, struct probe_cache_stats *out);
+
+/* The name that probes say from now on, borrowed; NULL: this host has none. */
+void probe_cache_set_helo_name(struct probe_cache *probes, const char *name);
+
+typedef void (*probe_cache_done)(void *context, const struct starttls_result *result);
+
+/* What is known, still valid now and seen at `seen_after` (monotonic ms, 0: whenever) or later, or
+ * NULL. Borrowed until the probe cache is used again. */
+const struct starttls_result *
+probe_cache_peek(struct probe_cache *probes, const struct smtp_target *target, int64_t seen_after);
+/*
+ * Asks for a result: the one under way or a new probe. `done` exactly once, later, with a borrowed
+ * result, unless an error is returned (UV_ENOMEM, UV_ENOBUFS when the queue is full) or book_cancel
+ * comes first; the probe itself goes on and fills the probe cache. `seen_after` as in probe_cache_peek.
+ */
+int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
+                    const struct smtp_target *target, int64_t seen_after, probe_cache_done done,
+                    void *context);
+void probe_cache_cancel(struct probe_cache_waiter *waiter);
+/* Forgets what is known about some addresses, any port and name. One walk through all that is
+ * known: ask once for many. */
+void probe_cache_forget(struct probe_cache *probes, const struct ip *ips, size_t count);
+/* The trust anchors changed at `before_ms` (monotonic): certificates judged earlier are judged
+ * again, those of restored results too. */
+void probe_cache_judge_again(struct probe_cache *probes, int64_t before_ms);
+int64_t probe_cache_judged_after(const struct probe_cache *probes);
+/* As probe_table_restore. */
+enum loaded probe_cache_load(struct probe_cache *probes, const struct probe_saved *saved);
+/* From now on `changed` gets every new result, borrowed. */
+void probe_cache_watch(struct probe_cache *probes, probe_take changed, void *context);
+/* Gives it some of those there are, as probe_table_some; true when that were the last. */
+bool probe_cache_tell_some(const struct probe_cache *probes, struct map_walk *walk);
