@@ -1,212 +1,341 @@
-/* cache: see cache.h. */
-#include "daemon/cache/cache.h"
+/*
+ * memory: see cache.h. The life of it, and what is asked of it. cache_save.c is what happens when
+ * a lookup has ended, cache_records.c the way to and from the store.
+ *
+ * Without memory for a record or a hold what was found out still counts until it is evicted or the
+ * daemon ends; nothing here fails an answer.
+ */
+#include "daemon/cache/cache_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-struct segment {
-    struct list recent; /* least recently used first */
-    size_t entries, octets, entries_max, octets_max;
-};
+#include "base/clock.h"
 
-struct cache {
-    struct finding *map;
-    struct segment positive, negative;
-    struct heap due;
-    struct list used; /* asked for, or marked: longest ago first */
-    uint64_t evictions;
-};
+/* Uses noted, or entries written again, in one turn of the loop. */
+#define NOTES_SHARE 200
+/* Buckets of policies and of probe results in one turn, some ten each, and the pause between. */
+#define RETELL_SHARE 20
+#define RETELL_MS    5
+/* Rows the store keeps for every entry the cache can hold. */
+#define STORE_ANSWERS_FACTOR 2
+/* Records that wait for a store that cannot be written. */
+#define STORE_PENDING_MAX 100000
+/* What has ended is deleted so long afterwards. */
+#define STORE_KEEP_MS (INT64_C(7) * 86400 * 1000)
 
-static void segment_init(struct segment *segment, size_t entries_max, size_t octets_max)
+struct record_moment cache_moment(void)
 {
-    list_init(&segment->recent);
-    segment->entries_max = entries_max > 0 ? entries_max : 1;
-    segment->octets_max = octets_max;
+    return (struct record_moment){clock_monotonic_ms(), clock_wall_ms()};
 }
 
-struct cache *cache_new(size_t entries_max, size_t octets_max)
+/* ---- what is on its way to the store ---- */
+
+static void on_notes(uv_timer_t *timer);
+
+static void on_asked(void *context, bool sure)
+{
+    struct cache *cache = context;
+
+    cache->asking = NULL;
+    uv_timer_start(&cache->notes, on_notes, sure ? 1 : (uint64_t)cache->config->store_flush_ms, 0);
+}
+
+/* What the store knows comes first: cache_load writes the entry when it is sure. */
+static void ask_store(struct cache *cache, struct cache_entry *entry)
+{
+    struct key key;
+
+    key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
+    if (cache_load(&cache->asking, cache, &key, on_asked, cache) != 0)
+        cache_map_mark(cache->map, entry);
+}
+
+static void note(struct cache *cache, struct cache_entry *entry, struct record_moment moment)
+{
+    if (entry->unasked) {
+        ask_store(cache, entry);
+        return;
+    }
+    if (entry->unsaved)
+        cache_store_entry(cache, entry);
+    else if (!entry->negative)
+        store_touch(cache->store, entry->key,
+                    entry->used_at - moment.monotonic_ms + moment.wall_ms);
+    entry->unsaved = false;
+}
+
+/* Some policies and probe results, as far as the store keeps up. */
+static void retell(struct cache *cache)
+{
+    struct store_stats stats;
+    bool policies = cache->tools.sts == NULL, probes = cache->tools.probes == NULL;
+
+    store_get_stats(cache->store, &stats);
+    if (stats.pending > STORE_PENDING_MAX / 8)
+        return;
+    for (int share = RETELL_SHARE; share > 0 && !(policies && probes); share--) {
+        policies = policies || sts_tell_some(cache->tools.sts, &cache->policies);
+        probes = probes || probe_cache_tell_some(cache->tools.probes, &cache->probes);
+    }
+    cache->retelling = !(policies && probes);
+}
+
+static void on_notes(uv_timer_t *timer)
+{
+    struct cache *cache = timer->data;
+    struct record_moment moment = cache_moment();
+    struct cache_entry *entry = NULL;
+
+    if (cache->asking != NULL)
+        return; /* on_asked goes on */
+    if (cache->retelling)
+        retell(cache);
+    for (int share = NOTES_SHARE; share > 0; share--) {
+        entry = cache_map_next_used(cache->map);
+        if (entry == NULL)
+            break;
+        note(cache, entry, moment);
+        if (cache->asking != NULL)
+            return;
+    }
+    uv_timer_start(timer, on_notes,
+                   entry != NULL      ? 1
+                   : cache->retelling ? RETELL_MS
+                                      : (uint64_t)cache->config->store_flush_ms,
+                   0);
+}
+
+/* The store lost what it had: all that is known goes there again, a share at a time. */
+static void on_begun(void *context)
+{
+    struct cache *cache = context;
+    struct cache_entry *entry = NULL;
+
+    while ((entry = cache_map_next(cache->map, entry)) != NULL) {
+        entry->unsaved = true;
+        cache_map_mark(cache->map, entry);
+    }
+    cache->retelling = true;
+    cache->policies = cache->probes = (struct map_walk){0};
+    uv_timer_start(&cache->notes, on_notes, RETELL_MS, 0);
+}
+
+/* ---- policies and probes ---- */
+
+static void on_policy(void *context, const char *domain)
+{
+    struct cache *cache = context;
+
+    if (cache->store != NULL)
+        cache_store_policy(cache, domain);
+}
+
+static void on_probe(void *context, const struct probe_saved *saved)
+{
+    struct cache *cache = context;
+
+    if (cache->store != NULL)
+        cache_store_probe(cache, saved);
+}
+
+static void watch_probers(struct cache *cache)
+{
+    if (cache->tools.sts != NULL)
+        sts_watch(cache->tools.sts, on_policy, cache);
+    if (cache->tools.probes != NULL)
+        probe_cache_watch(cache->tools.probes, on_probe, cache);
+}
+
+/* ---- life ---- */
+
+static int open_store(struct cache *cache)
+{
+    const struct config *config = cache->config;
+    const struct store_options options = {
+        .path = config->store_path,
+        .flush_ms = config->store_flush_ms,
+        .pending_max = STORE_PENDING_MAX,
+        .keep_ms = STORE_KEEP_MS,
+        .answers_max = config->cache_entries * STORE_ANSWERS_FACTOR,
+        .policies_max = config->prober.sts.entries_max,
+        .probes_max = config->prober.probes.entries_max,
+    };
+    const struct store_watcher watcher = {cache, on_begun};
+    int error;
+
+    if (config->store_path == NULL)
+        return 0;
+    error = store_new(&cache->store, cache->loop, &options, &watcher);
+    if (error != 0)
+        return error;
+    watch_probers(cache);
+    uv_timer_start(&cache->notes, on_notes, (uint64_t)config->store_flush_ms, 0);
+    return 0;
+}
+
+int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
+              const struct domain_tools *tools, const struct orders *orders)
 {
     struct cache *cache = calloc(1, sizeof *cache);
+    int error = UV_ENOMEM;
 
     if (cache == NULL)
-        return NULL;
-    heap_init(&cache->due);
-    list_init(&cache->used);
-    segment_init(&cache->positive, entries_max - entries_max / 4, octets_max - octets_max / 4);
-    segment_init(&cache->negative, entries_max / 4, octets_max / 4);
-    return cache;
+        return UV_ENOMEM;
+    cache->loop = loop;
+    cache->config = config;
+    cache->tools = *tools;
+    cache->orders = orders;
+    uv_timer_init(loop, &cache->notes);
+    uv_timer_init(loop, &cache->hold_over);
+    cache->notes.data = cache->hold_over.data = cache;
+    cache->map = cache_map_new(config->cache_entries, config->cache_octets);
+    cache->holds = holds_new();
+    if (cache->map != NULL && cache->holds != NULL)
+        error = open_store(cache);
+    *out = cache;
+    return error;
 }
 
-static struct segment *segment_of(struct cache *cache, const struct finding *finding)
+/* What was to be noted in a moment is noted now; what the store was not asked about stays out. */
+static void note_the_rest(struct cache *cache)
 {
-    return finding->negative ? &cache->negative : &cache->positive;
+    struct record_moment moment = cache_moment();
+    struct cache_entry *entry;
+
+    while ((entry = cache_map_next_used(cache->map)) != NULL)
+        if (!entry->unasked)
+            note(cache, entry, moment);
 }
 
-static void drop(struct cache *cache, struct finding *finding)
+void cache_close(struct cache *cache)
 {
-    struct segment *segment = segment_of(cache, finding);
-
-    segment->entries--;
-    segment->octets -= finding->size;
-    list_remove(&finding->recent);
-    list_remove(&finding->used);
-    heap_remove(&cache->due, &finding->due);
-    HASH_DEL(cache->map, finding);
-    finding_free(finding);
-}
-
-void cache_flush(struct cache *cache)
-{
-    struct finding *finding, *next;
-
-    HASH_ITER(hh, cache->map, finding, next)
-    drop(cache, finding);
+    if (cache->asking != NULL)
+        cache_load_cancel(cache->asking);
+    cache->asking = NULL;
+    if (cache->store != NULL) {
+        note_the_rest(cache);
+        store_close(cache->store);
+    }
+    cache->store = NULL;
+    uv_close((uv_handle_t *)&cache->notes, NULL);
+    uv_close((uv_handle_t *)&cache->hold_over, NULL);
 }
 
 void cache_free(struct cache *cache)
 {
-    if (cache == NULL)
-        return;
-    cache_flush(cache);
-    heap_fini(&cache->due);
+    cache_map_free(cache->map);
+    holds_free(cache->holds);
     free(cache);
 }
 
-struct finding *cache_get(struct cache *cache, const char *key, size_t length)
+struct cache_map *cache_get_map(struct cache *cache)
 {
-    struct finding *finding;
-
-    HASH_FIND(hh, cache->map, key, (unsigned)length, finding);
-    return finding;
+    return cache->map;
 }
 
-struct finding *cache_use(struct cache *cache, const char *key, size_t length, int64_t now)
+const struct holds *cache_holds(const struct cache *cache)
 {
-    struct finding *finding = cache_get(cache, key, length);
-
-    if (finding == NULL || now >= finding->verdict.valid_until)
-        return NULL;
-    list_remove(&finding->recent);
-    list_append(&segment_of(cache, finding)->recent, &finding->recent);
-    finding->used_at = now;
-    if (now - finding->use_noted_at >= CACHE_USE_NOTED_MS) {
-        finding->use_noted_at = now;
-        cache_mark(cache, finding);
-    }
-    return finding;
+    return cache->holds;
 }
 
-void cache_mark(struct cache *cache, struct finding *finding)
+struct store *cache_store(struct cache *cache)
 {
-    list_remove(&finding->used);
-    list_append(&cache->used, &finding->used);
-}
-
-struct finding *cache_next_used(struct cache *cache)
-{
-    struct finding *finding;
-
-    if (list_empty(&cache->used))
-        return NULL;
-    finding = LIST_ELEMENT(cache->used.next, struct finding, used);
-    list_remove(&finding->used);
-    return finding;
-}
-
-bool cache_has_used(const struct cache *cache)
-{
-    return !list_empty(&cache->used);
-}
-
-bool cache_schedule(struct cache *cache, struct finding *finding, int64_t at)
-{
-    return heap_put(&cache->due, &finding->due, at);
-}
-
-struct finding *cache_due(const struct cache *cache)
-{
-    struct heap_link *link = heap_first(&cache->due);
-
-    return link == NULL ? NULL : HEAP_ELEMENT(link, struct finding, due);
-}
-
-static void make_room(struct cache *cache, struct segment *segment)
-{
-    while (!list_empty(&segment->recent) &&
-           (segment->entries > segment->entries_max || segment->octets > segment->octets_max)) {
-        cache->evictions++;
-        drop(cache, LIST_ELEMENT(segment->recent.next, struct finding, recent));
-    }
-}
-
-bool cache_put(struct cache *cache, struct finding *take, bool wanted)
-{
-    struct segment *segment;
-
-    cache_remove(cache, take->key, take->key_length);
-    HASH_ADD_KEYPTR(hh, cache->map, take->key, take->key_length, take);
-    if (!MAP_ADDED(take)) {
-        finding_free(take);
-        return false;
-    }
-    segment = segment_of(cache, take);
-    /* before the first of a list is behind its last */
-    list_append(wanted ? &segment->recent : segment->recent.next, &take->recent);
-    segment->entries++;
-    segment->octets += take->size;
-    make_room(cache, segment);
-    return true;
-}
-
-bool cache_remove(struct cache *cache, const char *key, size_t length)
-{
-    struct finding *finding = cache_get(cache, key, length);
-
-    if (finding != NULL)
-        drop(cache, finding);
-    return finding != NULL;
+    return cache->store;
 }
 
 void cache_get_stats(const struct cache *cache, struct cache_stats *out)
 {
-    out->entries = cache->positive.entries + cache->negative.entries;
-    out->octets = cache->positive.octets + cache->negative.octets;
-    out->negative_entries = cache->negative.entries;
-    out->evictions = cache->evictions;
+    *out = cache->stats;
+    out->held = holds_count(cache->holds);
+    out->noting = cache->retelling || cache->asking != NULL || cache_map_has_used(cache->map);
 }
 
-struct finding *cache_next(const struct cache *cache, const struct finding *finding)
+void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at), void *context)
 {
-    return finding == NULL ? cache->map : finding->hh.next;
+    cache->due = due;
+    cache->due_context = context;
 }
 
-/* The least reversed hash of a bucket that is not below `at`; MAP_HASHES when there is none. */
-static uint64_t next_hash(const UT_hash_handle *handle, uint64_t at)
+/* ---- what is asked of it ---- */
+
+const struct cache_entry *cache_peek(const struct cache *cache, const struct key *key)
 {
-    uint64_t least = MAP_HASHES;
+    return cache_map_get(cache->map, key->text, key->text_length);
+}
 
-    for (; handle != NULL; handle = handle->hh_next) {
-        uint64_t hash = map_reversed(handle->hashv);
+bool cache_forget(struct cache *cache, const struct key *key)
+{
+    cache_forget_hold(cache, key->text);
+    if (cache->store != NULL)
+        store_remove(cache->store, RECORD_ANSWER, key->text);
+    return cache_map_remove(cache->map, key->text, key->text_length);
+}
 
-        if (hash >= at && hash < least)
-            least = hash;
+void cache_drop(struct cache *cache, const struct key *key)
+{
+    cache_map_remove(cache->map, key->text, key->text_length);
+}
+
+size_t cache_lapse(struct cache *cache)
+{
+    int64_t now = clock_monotonic_ms();
+    struct cache_entry *entry = NULL;
+    size_t count = 0;
+
+    while ((entry = cache_map_next(cache->map, entry)) != NULL) {
+        if (entry->verdict.valid_until > now)
+            count++;
+        entry->verdict.valid_until = now;
+        entry->verdict.remembered.dane_until = 0;
+        entry->verdict.remembered.secure = false;
     }
-    return least;
+    if (cache->store != NULL)
+        store_lapse_answers(cache->store);
+    return count;
 }
 
-bool cache_some(const struct cache *cache, struct map_walk *walk, cache_take take, void *context)
+bool cache_is_judged_before(const struct cache *cache, const struct cache_entry *entry)
 {
-    const UT_hash_table *table = cache->map == NULL ? NULL : cache->map->hh.tbl;
-    const UT_hash_handle *handle;
-    struct map_walk next = *walk;
-    uint64_t hash;
+    const struct probe_cache *probes = cache->tools.probes;
+    enum verdict_level level = entry->verdict.level;
 
-    if (map_walk_over(walk, table))
-        return true;
-    handle = map_walk_next(&next, table);
-    hash = next_hash(handle, walk->at);
-    walk->at = hash == MAP_HASHES ? next.at : hash + 1;
-    for (; handle != NULL; handle = handle->hh_next)
-        if (map_reversed(handle->hashv) == hash)
-            take(context, ELMT_FROM_HH(table, handle));
-    return false;
+    return probes != NULL && (level == VERDICT_VERIFY || level == VERDICT_ENCRYPT) &&
+           entry->made_at < probe_cache_judged_after(probes);
+}
+
+void cache_judge_again(struct cache *cache)
+{
+    int64_t now = clock_monotonic_ms();
+    struct cache_entry *entry = NULL;
+
+    while ((entry = cache_map_next(cache->map, entry)) != NULL)
+        if (cache_is_judged_before(cache, entry) && entry->verdict.valid_until > now)
+            entry->verdict.valid_until = now;
+}
+
+bool cache_release(struct cache *cache, const struct key *key)
+{
+    const struct cache_entry *entry = cache_peek(cache, key);
+    struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
+    const struct evidence *evidence = NULL;
+    int64_t now = clock_monotonic_ms();
+    struct cache_entry *released = NULL;
+    struct remembered remembered;
+    struct verdict verdict;
+
+    if (arena != NULL && entry != NULL &&
+        entry->verdict.remembered.encrypt.since + entry->verdict.remembered.verify.since != 0)
+        evidence = cache_entry_evidence(entry, arena);
+    if (evidence != NULL) {
+        remembered = entry->verdict.remembered;
+        remembered_release(&remembered);
+        verdict_decide(&verdict, evidence, &remembered, &cache->config->verdict, now);
+        released = cache_entry_new(key, &verdict, evidence, now);
+    }
+    arena_free(arena);
+    if (released == NULL)
+        return false;
+    cache_save(cache, released, (struct cache_saving){.released = true});
+    return true;
 }

@@ -1,60 +1,94 @@
 /*
- * cache: findings by key, bounded in entries and in octets.
+ * memory: everything the daemon has found out: the cache of entries, the holds, and the store
+ * behind them. What comes out of a lookup is kept here, what a lookup begins with is asked here.
  *
- * Two segments with budgets of their own: findings that say something (three quarters) and those
- * that say "no opinion" or "try later" (a quarter), so that random names cannot push out what
- * protects mail. In each the least recently used goes first.
- *
- * Beside the map it has two orders: by when a finding is due to be renewed, and what was asked for
- * since somebody looked last.
+ * Glossary
+ *   keep     a whole lookup has ended: log what changed, note holds and history, cache, store
+ *   recall   what the store knows of a key that is not in the cache
+ *   warm     read from the store at start, before anybody asks
+ *   restore  take in one record, of the store's or of an export
  */
 #pragma once
 
-#include "daemon/cache/finding.h"
+#include <uv.h>
 
-/* A use is worth noting again after so long: ms. */
-#define CACHE_USE_NOTED_MS (INT64_C(600) * 1000)
+#include "daemon/cache/cache_map.h"
+#include "daemon/config/config.h"
+#include "base/loaded.h"
+#include "daemon/cache/holds.h"
+#include "daemon/rules/orders.h"
+#include "daemon/store/record_time.h"
+#include "daemon/store/store.h"
+#include "probe/domain_uv.h"
 
 struct cache;
+struct cache_loading;
+
+/* A hold begins when a lookup shows less, or is taken over from the store or an export. */
+enum hold_origin { HOLD_FOUND, HOLD_LOADED, HOLD_ORIGINS };
 
 struct cache_stats {
-    size_t entries, octets, negative_entries;
-    uint64_t evictions;
+    /* all that begun, less those ended, are held: at every moment */
+    uint64_t holds_begun[HOLD_ORIGINS], holds_ended;
+    uint64_t restored;
+    size_t held;
+    bool noting; /* something is on its way to the store, but not pending there yet */
 };
 
-/* NULL without memory. */
-struct cache *cache_new(size_t entries_max, size_t octets_max);
+/* 0 or a libuv error. Everything is borrowed; `orders` for the log; from here on policies and probe
+ * results of `tools` are kept too. */
+int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
+              const struct domain_tools *tools, const struct orders *orders);
+/* Writes what is pending and closes the handles; memory_free once the loop is empty. */
+void cache_close(struct cache *cache);
 void cache_free(struct cache *cache);
 
-/* The finding for a key, valid or lapsed; NULL. Borrowed until the next cache_put or cache_remove.
- */
-struct finding *cache_get(struct cache *cache, const char *key, size_t length);
-/* The same for one that is still valid; counts as a use. The hot path: no allocation, no call. */
-struct finding *cache_use(struct cache *cache, const char *key, size_t length, int64_t now);
-/* Takes the finding; one of the same key is replaced and freed. One that is not `wanted` now is the
- * first to go, at once when there is no room. False, and the finding is freed, without memory. */
-bool cache_put(struct cache *cache, struct finding *take, bool wanted);
-bool cache_remove(struct cache *cache, const char *key, size_t length);
-void cache_flush(struct cache *cache);
+struct cache_map *cache_get_map(struct cache *cache);
+const struct holds *cache_holds(const struct cache *cache);
+/* NULL when nothing survives a restart. */
+struct store *cache_store(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);
+/* Who is told, when `due` is not NULL, that an entry is due at that moment (monotonic ms). */
+void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at), void *context);
 
-/* When the finding is due; false without memory: then it never is. */
-bool cache_schedule(struct cache *cache, struct finding *finding, int64_t at);
-/* The one that is due first, or NULL. */
-struct finding *cache_due(const struct cache *cache);
-/* Takes the one that was asked for, or marked, longest ago out of the list of these; NULL: none. */
-struct finding *cache_next_used(struct cache *cache);
-/* True when there is one. */
-bool cache_has_used(const struct cache *cache);
-/* As if asked for: it comes up in cache_next_used. */
-void cache_mark(struct cache *cache, struct finding *finding);
+/* What is cached of a key, valid or lapsed, or NULL. Borrowed until the loop runs again. */
+const struct cache_entry *cache_peek(const struct cache *cache, const struct key *key);
 
-/* Walks all findings, oldest first: the first for NULL, else the one after `finding`; NULL at the
- * end. The walk is spoilt by cache_put and cache_remove. */
-struct finding *cache_next(const struct cache *cache, const struct finding *finding);
+/*
+ * Takes the entry of a whole lookup. It may be gone afterwards (no memory, no room).
+ * `by_refresh`: nobody asked. `released`: the operator ended a hold. `unasked`: the lookup began
+ * without what the store knows: nothing is written over that before the store could be asked.
+ */
+struct cache_saving {
+    bool by_refresh, released, unasked;
+};
+void cache_save(struct cache *cache, struct cache_entry *take, struct cache_saving cache_saving);
 
-typedef void (*cache_take)(void *context, const struct finding *finding);
-/* A step of a walk that cache_put and cache_remove may come between: hands on one finding, or none,
- * or a few of the same hash, in no order. What stays is met once; no key is met twice, although it
- * be renewed, or leave and come back. True when all have been met. Begin with {0}. */
-bool cache_some(const struct cache *cache, struct map_walk *walk, cache_take take, void *context);
+/* `sure`: the store was asked, and what it knows is there. */
+typedef void (*cache_loaded)(void *context, bool sure);
+/*
+ * Brings what the store knows of a key, and the policy of its domain, into cache and policy cache;
+ * then calls `done` exactly once, later, unless recall_cancel. UV_ENOENT when there is no store,
+ * UV_ENOMEM: nothing comes.
+ */
+int cache_load(struct cache_loading **out, struct cache *cache, const struct key *key,
+               cache_loaded done, void *context);
+void cache_load_cancel(struct cache_loading *loading);
+
+/* Forgets a key, in the store too; true when it was cached. Policies and probe results are their
+ * owners'. */
+bool cache_forget(struct cache *cache, const struct key *key);
+/* Takes a key out of the cache, and leaves the store as it is. */
+void cache_drop(struct cache *cache, const struct key *key);
+/* Every entry ends now; what was proven by probing stays. Gives their number. */
+size_t cache_lapse(struct cache *cache);
+/* Ends the entries that rest on certificates judged before the trust anchors changed. */
+void cache_judge_again(struct cache *cache);
+/* The operator ends a hold: the entry as its evidence alone gives it. False when the key is not
+ * held, or is not in the cache. */
+bool cache_release(struct cache *cache, const struct key *key);
+
+/* Takes in a record with wall clock times, read at `moment`; it is changed. `keep`: write it to the
+ * store too. */
+enum loaded cache_load_record(struct cache *cache, struct record *record,
+                              struct record_moment moment, bool keep);

@@ -8,9 +8,9 @@
 
 #define IMPORT_ARENA_MAX (8 * 1024 * 1024)
 
-void importer_init(struct importer *importer, struct memory *memory)
+void importer_init(struct importer *importer, struct cache *cache)
 {
-    *importer = (struct importer){.memory = memory};
+    *importer = (struct importer){.cache = cache};
 }
 
 static bool is_type(const json_t *json, const char *type)
@@ -37,17 +37,17 @@ static const char *take_record(struct importer *importer, const json_t *json)
     struct arena *arena = arena_new(IMPORT_ARENA_MAX);
     const char *why = "no memory";
     struct record *record = arena == NULL ? NULL : record_from_json(arena, json, &why);
-    enum restored restored = RESTORED_REFUSED;
+    enum loaded restored = LOADED_REFUSED;
 
     if (record != NULL) {
         why = "the evidence does not hold";
-        restored = memory_restore(importer->memory, record, moment, true);
+        restored = cache_load_record(importer->cache, record, moment, true);
     }
     arena_free(arena);
-    importer->restored += restored == RESTORED;
-    importer->known += restored == RESTORED_KNOWN;
-    importer->refused += restored == RESTORED_REFUSED;
-    return restored == RESTORED_REFUSED ? why : NULL;
+    importer->restored += restored == LOADED_NEW;
+    importer->known += restored == LOADED_KNOWN;
+    importer->refused += restored == LOADED_REFUSED;
+    return restored == LOADED_REFUSED ? why : NULL;
 }
 
 static const char *take_end(struct importer *importer, const json_t *json)

@@ -4,18 +4,18 @@
  */
 #pragma once
 
-#include "daemon/cache/memory.h"
+#include "daemon/cache/cache.h"
 
 #define IMPORTER_LINE_MAX (1024 * 1024) /* octets of one line */
 
 struct importer {
-    struct memory *memory;
+    struct cache *cache;
     size_t line, records;
     size_t restored, known, refused;
     bool begun, ended, failed;
 };
 
-void importer_init(struct importer *importer, struct memory *memory);
+void importer_init(struct importer *importer, struct cache *cache);
 /* Takes one line, with or without its end. *why (static, valid until the next line) when it was
  * refused, else untouched. */
 void importer_line(struct importer *importer, const char *text, size_t length, const char **why);

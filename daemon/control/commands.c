@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
-#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_cache.h"
 #include "daemon/control/commands_orders.h"
 #include "daemon/control/commands_stats.h"
 #include "daemon/control/commands_walks.h"
@@ -20,7 +20,7 @@
 #include "policy/report/report.h"
 
 #define STEPS_MAX 10000 /* of one page: empty ones cost little */
-#define PAGE_MS   5     /* then it is full enough: some findings are large */
+#define PAGE_MS   5     /* then it is full enough: some entries are large */
 
 /* ---- answers ---- */
 
@@ -66,30 +66,30 @@ static json_t *answer_json(const struct command *command, const struct told *tol
                      answer_status_name(answer.status), "text", answer.text, (int)answer.length,
                      "level", outcome_level_name(outcome), "reason",
                      outcome->kind == OUTCOME_FOUND
-                         ? verdict_reason_code(told->finding->verdict.reason)
+                         ? verdict_reason_code(told->entry->verdict.reason)
                          : outcome_reason_code(outcome->reason));
 }
 
 static json_t *explain_json(const struct command *command, const struct told *told)
 {
-    const struct finding *finding = told->finding;
+    const struct cache_entry *entry = told->entry;
     const char *text = command_text(command, "key");
-    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     struct ruling ruling;
     struct key key;
-    struct report_facts facts = {&key, &finding->verdict,   &ruling, &told->outcome,
+    struct report_facts facts = {&key, &entry->verdict,     &ruling, &told->outcome,
                                  NULL, clock_monotonic_ms()};
     json_t *report = NULL;
 
     key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
     orders_find(engine_orders(command->engine), &key, &ruling);
     if (arena != NULL) {
-        facts.evidence = finding_evidence(finding, arena);
+        facts.evidence = cache_entry_evidence(entry, arena);
         report = report_explain(&facts);
     }
     arena_free(arena);
-    if (report != NULL && finding->evidence_length > 0)
-        json_object_set_new(report, "age_s", json_integer((facts.now - finding->made_at) / 1000));
+    if (report != NULL && entry->evidence_length > 0)
+        json_object_set_new(report, "age_s", json_integer((facts.now - entry->made_at) / 1000));
     return report;
 }
 
@@ -99,21 +99,21 @@ static void answer_told(struct command *command, const struct told *told)
                    command->explain ? explain_json(command, told) : answer_json(command, told));
 }
 
-static void on_deliver(struct waiter *waiter, const struct finding *finding)
+static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
 {
     struct command *command = LIST_ELEMENT(waiter, struct command, waiter);
     struct told told;
 
-    engine_tell(command->engine, finding, &told);
+    engine_tell(command->engine, entry, &told);
     answer_told(command, &told);
 }
 
 /* ---- commands ---- */
 
-/* True when a finding can still grow while somebody wants all of it. */
-static bool unfinished(const struct command *command, const struct finding *finding)
+/* True when an entry can still grow while somebody wants all of it. */
+static bool unfinished(const struct command *command, const struct cache_entry *entry)
 {
-    return command->waiter.whole && finding->evidence_length > 0 && !finding->complete;
+    return command->waiter.whole && entry->evidence_length > 0 && !entry->complete;
 }
 
 static void ask(struct command *command, bool explain)
@@ -124,7 +124,7 @@ static void ask(struct command *command, bool explain)
 
     command->explain = command->waiter.whole = explain;
     known = engine_known(command->engine, key, strlen(key), &told);
-    if (!known || unfinished(command, told.finding))
+    if (!known || unfinished(command, told.entry))
         known = engine_wait(command->engine, key, strlen(key), &command->waiter, &told);
     if (known)
         answer_told(command, &told);
@@ -140,30 +140,30 @@ static void do_explain(struct command *command)
     ask(command, true);
 }
 
-static const struct finding *cached(const struct command *command, const char *text)
+static const struct cache_entry *cached(const struct command *command, const char *text)
 {
     struct key key;
 
     key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
-    return cache_get(engine_cache(command->engine), key.text, key.text_length);
+    return cache_map_get(engine_cache_map(command->engine), key.text, key.text_length);
 }
 
 /* What has lapsed is kept for what it proved; as an answer it is not there any more. */
-static bool is_current(const struct finding *finding, int64_t now)
+static bool is_current(const struct cache_entry *entry, int64_t now)
 {
-    return finding != NULL && finding->verdict.valid_until > now;
+    return entry != NULL && entry->verdict.valid_until > now;
 }
 
 static void do_cache_show(struct command *command)
 {
-    const struct finding *finding = cached(command, command_text(command, "key"));
+    const struct cache_entry *entry = cached(command, command_text(command, "key"));
     struct told told;
 
-    if (!is_current(finding, clock_monotonic_ms())) {
+    if (!is_current(entry, clock_monotonic_ms())) {
         command_refuse(command, "not in the cache");
         return;
     }
-    engine_look(command->engine, finding, &told);
+    engine_look(command->engine, entry, &told);
     command_finish(command, explain_json(command, &told));
 }
 
@@ -181,19 +181,19 @@ static void do_cache_flush(struct command *command)
                    json_pack("{s:I}", "flushed", (json_int_t)engine_flush(command->engine)));
 }
 
-static json_t *entry_json(const struct finding *finding, int64_t now)
+static json_t *entry_json(const struct cache_entry *entry, int64_t now)
 {
-    int64_t left = finding->verdict.valid_until - now;
+    int64_t left = entry->verdict.valid_until - now;
 
-    return json_pack("{s:s, s:s, s:s, s:I}", "key", finding->key, "level",
-                     verdict_level_name(finding->verdict.level), "reason",
-                     verdict_reason_code(finding->verdict.reason), "valid_for_s",
+    return json_pack("{s:s, s:s, s:s, s:I}", "key", entry->key, "level",
+                     verdict_level_name(entry->verdict.level), "reason",
+                     verdict_reason_code(entry->verdict.reason), "valid_for_s",
                      (json_int_t)(left > 0 ? left / 1000 : 0));
 }
 
-/* Lists some findings: `take` appends to `list`. Gives where the next page begins, for the
+/* Lists some entries: `take` appends to `list`. Gives where the next page begins, for the
  * request's "after"; NULL at the end. */
-static json_t *fill_page(const struct command *command, const json_t *list, cache_take take,
+static json_t *fill_page(const struct command *command, const json_t *list, cache_map_take take,
                          void *context)
 {
     json_int_t after = json_integer_value(json_object_get(command->request, "after"));
@@ -201,7 +201,7 @@ static json_t *fill_page(const struct command *command, const json_t *list, cach
     int64_t until = clock_monotonic_ms() + PAGE_MS;
 
     for (int steps = STEPS_MAX; steps > 0 && json_array_size(list) < CONTROL_PAGE; steps--) {
-        if (cache_some(engine_cache(command->engine), &walk, take, context))
+        if (cache_map_some(engine_cache_map(command->engine), &walk, take, context))
             return NULL;
         if (json_array_size(list) > 0 && clock_monotonic_ms() >= until)
             break;
@@ -214,12 +214,12 @@ struct cache_page {
     int64_t now;
 };
 
-static void take_entry(void *context, const struct finding *finding)
+static void take_entry(void *context, const struct cache_entry *entry)
 {
     struct cache_page *page = context;
 
-    if (is_current(finding, page->now))
-        json_array_append_new(page->entries, entry_json(finding, page->now));
+    if (is_current(entry, page->now))
+        json_array_append_new(page->entries, entry_json(entry, page->now));
 }
 
 static void do_cache_list(struct command *command)
@@ -307,7 +307,7 @@ void command_cancel(struct command *command)
 {
     walk_cancel(command);
     jobs_leave(&command->waiter);
-    command_memory_cancel(command);
+    command_cache_cancel(command);
     reload_leave(&command->reload);
     json_decref(command->request);
     command->request = NULL;

@@ -20,10 +20,10 @@ struct walks;
 struct command {
     struct waiter waiter;
     struct reload_waiter reload;
-    struct store_read *read;   /* while the store is read */
-    struct recall *recall;     /* while a key is brought back */
-    struct importer *importer; /* owned; from one request of the connection to the next */
-    struct walk *walk;         /* owned; while all that is cached is gone through, or rules come */
+    struct store_read *read;       /* while the store is read */
+    struct cache_loading *loading; /* while a key is brought back */
+    struct importer *importer;     /* owned; from one request of the connection to the next */
+    struct walk *walk; /* owned; while all that is cached is gone through, or rules come */
     struct engine *engine;
     struct server *server;
     struct reload *reloader; /* NULL: none */

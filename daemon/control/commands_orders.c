@@ -2,7 +2,7 @@
 #include "daemon/control/commands_orders.h"
 
 #include "base/log/log.h"
-#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_cache.h"
 
 /* ---- reload ---- */
 

@@ -1,5 +1,5 @@
 /* commands_report: `report`, what enforcing everything would change today; see commands_walks.h. */
-#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_cache.h"
 #include "daemon/control/commands_walks.h"
 #include "daemon/control/walk.h"
 #include "policy/rules/forecast.h"
@@ -19,10 +19,10 @@ static void say_nexthop(struct walk *walk, const struct walk_view *view,
                         const struct told *enforced, enum forecast forecast)
 {
     const struct outcome *outcome = &enforced->outcome;
-    enum verdict_reason found = view->finding->verdict.reason;
+    enum verdict_reason found = view->entry->verdict.reason;
     bool as_found = outcome->kind == OUTCOME_FOUND;
     json_t *line = json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b}", "key", view->finding->key, "told",
+        "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b}", "key", view->entry->key, "told",
         walk_answer(&view->told), "enforced", walk_answer(enforced), "level",
         outcome_level_name(outcome), "reason",
         as_found ? verdict_reason_code(found) : outcome_reason_code(outcome->reason), "why",
@@ -30,20 +30,20 @@ static void say_nexthop(struct walk *walk, const struct walk_view *view,
         forecast_name(forecast), "withheld", (int)view->told.outcome.withheld);
 
     walk_say(walk, line,
-             LINE_OCTETS + view->finding->key_length + walk_answer_octets(&view->told) +
+             LINE_OCTETS + view->entry->key_length + walk_answer_octets(&view->told) +
                  walk_answer_octets(enforced));
 }
 
 static void report_take(struct walk *walk, const struct walk_view *view)
 {
     struct report_walk *report = LIST_ELEMENT(walk, struct report_walk, walk);
-    const struct verdict *found = &view->finding->verdict;
-    struct told enforced = {.finding = view->finding};
+    const struct verdict *found = &view->entry->verdict;
+    struct told enforced = {.entry = view->entry};
     enum forecast forecast;
     bool changes;
 
     ruling_decide_enforced(&enforced.outcome, &view->ruling, found);
-    forecast = forecast_outcome(&enforced.outcome, walk_evidence(walk, view->finding));
+    forecast = forecast_outcome(&enforced.outcome, walk_evidence(walk, view->entry));
     changes = !walk_same_answer(&view->told, &enforced);
     report->nexthops++;
     report->withheld += view->told.outcome.withheld;

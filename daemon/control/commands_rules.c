@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "daemon/rules/candidate.h"
-#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_cache.h"
 #include "daemon/control/commands_walks.h"
 #include "daemon/control/walk.h"
 #include "policy/rules/forecast.h"
@@ -45,7 +45,7 @@ static const char *keep_answer(struct rules_walk *own, const struct told *told)
 static void rules_take(struct walk *walk, const struct walk_view *view)
 {
     struct rules_walk *own = LIST_ELEMENT(walk, struct rules_walk, walk);
-    const struct told found = {view->finding, {.kind = OUTCOME_FOUND}};
+    const struct told found = {view->entry, {.kind = OUTCOME_FOUND}};
     struct deeds *deeds;
 
     if (view->ruling.rule == NULL)
@@ -143,18 +143,18 @@ struct check_walk {
 static void say_change(struct check_walk *check, const struct walk_view *view,
                        const struct ruling *ruling, const struct told *then)
 {
-    const struct evidence *evidence = walk_evidence(&check->walk, view->finding);
+    const struct evidence *evidence = walk_evidence(&check->walk, view->entry);
     enum forecast after = forecast_outcome(&then->outcome, evidence);
     bool stops = forecast_stops_mail(after) &&
                  !forecast_stops_mail(forecast_outcome(&view->told.outcome, evidence));
-    json_t *line = json_pack("{s:s, s:o, s:o, s:i, s:s, s:b}", "key", view->finding->key, "now",
+    json_t *line = json_pack("{s:s, s:o, s:o, s:i, s:s, s:b}", "key", view->entry->key, "now",
                              walk_answer(&view->told), "then", walk_answer(then), "line",
                              ruling->rule == NULL ? 0 : (int)ruling->rule->line, "forecast",
                              forecast_name(after), "stops", (int)stops);
 
     check->stopped += stops;
     walk_say(&check->walk, line,
-             CHANGE_OCTETS + view->finding->key_length + walk_answer_octets(&view->told) +
+             CHANGE_OCTETS + view->entry->key_length + walk_answer_octets(&view->told) +
                  walk_answer_octets(then));
 }
 
@@ -162,11 +162,11 @@ static void check_take(struct walk *walk, const struct walk_view *view)
 {
     struct check_walk *check = LIST_ELEMENT(walk, struct check_walk, walk);
     const struct ruling_options *options = orders_options(engine_orders(walk->engine));
-    struct told then = {.finding = view->finding};
+    struct told then = {.entry = view->entry};
     struct ruling ruling;
 
     ruling_find(&ruling, check->rules, options, &view->key, check->now_s);
-    ruling_decide(&then.outcome, &ruling, &view->finding->verdict);
+    ruling_decide(&then.outcome, &ruling, &view->entry->verdict);
     check->nexthops++;
     if (!walk_same_answer(&view->told, &then))
         say_change(check, view, &ruling, &then);

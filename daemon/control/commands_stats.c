@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_cache.h"
 #include "daemon/metrics/metrics_gather.h"
 #include "policy/report/report.h"
 
@@ -23,7 +23,7 @@ static void set_kind(json_t *out, const char *prefix, const char *kind, uint64_t
 static void engine_part(json_t *out, const struct metrics_numbers *numbers)
 {
     const struct engine_stats *engine = &numbers->engine;
-    const struct cache_stats *cache = &numbers->cache;
+    const struct cache_map_stats *map = &numbers->map;
     const struct jobs_stats *jobs = &numbers->jobs;
 
     set(out, "lookups", engine->lookups);
@@ -36,10 +36,10 @@ static void engine_part(json_t *out, const struct metrics_numbers *numbers)
     for (int level = 0; level <= VERDICT_TEMP; level++)
         set_kind(out, "withheld", verdict_level_name((enum verdict_level)level),
                  engine->withheld_by_level[level]);
-    set(out, "cache_entries", cache->entries);
-    set(out, "cache_entries_negative", cache->negative_entries);
-    set(out, "cache_octets", cache->octets);
-    set(out, "cache_evictions", cache->evictions);
+    set(out, "cache_entries", map->entries);
+    set(out, "cache_entries_negative", map->negative_entries);
+    set(out, "cache_octets", map->octets);
+    set(out, "cache_evictions", map->evictions);
     set(out, "jobs_started", jobs->started);
     set(out, "jobs_running", jobs->running);
     set(out, "jobs_waiting", jobs->waiting);
@@ -108,17 +108,17 @@ static void store_part(json_t *out, const struct store_stats *store)
     set(out, "store_rejected", store->rejected);
 }
 
-static void memory_part(json_t *out, const struct metrics_numbers *numbers)
+static void cache_part(json_t *out, const struct metrics_numbers *numbers)
 {
-    const struct memory_stats *memory = &numbers->memory;
+    const struct cache_stats *cache = &numbers->cache;
     const struct refresh_stats *refresh = &numbers->refresh;
 
     store_part(out, &numbers->store);
-    set(out, "restored", memory->restored);
-    set(out, "held", memory->held);
-    set(out, "holds_begun", memory->holds_begun[HOLD_FOUND] + memory->holds_begun[HOLD_RESTORED]);
-    set(out, "holds_restored", memory->holds_begun[HOLD_RESTORED]);
-    set(out, "holds_ended", memory->holds_ended);
+    set(out, "restored", cache->restored);
+    set(out, "held", cache->held);
+    set(out, "holds_begun", cache->holds_begun[HOLD_FOUND] + cache->holds_begun[HOLD_LOADED]);
+    set(out, "holds_restored", cache->holds_begun[HOLD_LOADED]);
+    set(out, "holds_ended", cache->holds_ended);
     set(out, "refreshes", refresh->started);
     set(out, "refreshes_running", numbers->jobs.refreshing);
     set(out, "refreshes_lapsed", refresh->lapsed);
@@ -138,7 +138,7 @@ void command_stats(struct command *command)
         set(out, "log_lines_lost", numbers.log_lost);
         dns_part(out, &numbers.dns);
         probe_part(out, &numbers.sts, &numbers.probes);
-        memory_part(out, &numbers);
+        cache_part(out, &numbers);
     }
     command_finish(command, out);
 }

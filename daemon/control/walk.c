@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_cache.h"
 
 #define ANSWER_SHOWN (16 * 1024)
 
@@ -103,16 +103,16 @@ static void send_part(struct walk *walk)
         command_tell(walk->command, part);
 }
 
-static void meet(void *context, const struct finding *finding)
+static void meet(void *context, const struct cache_entry *entry)
 {
     struct walk *walk = context;
-    struct walk_view view = {.finding = finding, .told = {.finding = finding}};
+    struct walk_view view = {.entry = entry, .told = {.entry = entry}};
 
-    if (finding->evidence_length == 0 || finding->verdict.valid_until <= clock_monotonic_ms())
+    if (entry->evidence_length == 0 || entry->verdict.valid_until <= clock_monotonic_ms())
         return;
-    key_parse(&view.key, finding->key, finding->key_length, engine_tools(walk->engine)->smtp_port);
+    key_parse(&view.key, entry->key, entry->key_length, engine_tools(walk->engine)->smtp_port);
     orders_find(engine_orders(walk->engine), &view.key, &view.ruling);
-    ruling_decide(&view.told.outcome, &view.ruling, &finding->verdict);
+    ruling_decide(&view.told.outcome, &view.ruling, &entry->verdict);
     walk->kind->take(walk, &view);
 }
 
@@ -120,7 +120,7 @@ static void meet(void *context, const struct finding *finding)
 static bool advance(struct walk *walk)
 {
     if (!walk->all_met)
-        walk->all_met = cache_some(engine_cache(walk->engine), &walk->place, meet, walk);
+        walk->all_met = cache_map_some(engine_cache_map(walk->engine), &walk->place, meet, walk);
     else
         return walk->kind->list != NULL && walk->kind->list(walk);
     return true;
@@ -168,7 +168,7 @@ struct walk *walk_new(struct command *command, const struct walk_kind *kind)
     walk->command = command;
     walk->engine = walk->walks->engine;
     walk->lines = json_array();
-    walk->arena = arena_new(FINDING_EVIDENCE_MAX);
+    walk->arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     walk->failed = walk->lines == NULL || walk->arena == NULL;
     share_task_init(&walk->task, walk_step);
     walk->walks->count++;
@@ -195,10 +195,10 @@ void walk_say(struct walk *walk, json_t *take_line, size_t octets)
     walk->octets += octets;
 }
 
-const struct evidence *walk_evidence(struct walk *walk, const struct finding *finding)
+const struct evidence *walk_evidence(struct walk *walk, const struct cache_entry *entry)
 {
     arena_reset(walk->arena);
-    return finding_evidence(finding, walk->arena);
+    return cache_entry_evidence(entry, walk->arena);
 }
 
 json_t *walk_answer(const struct told *told)

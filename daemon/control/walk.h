@@ -5,7 +5,7 @@
  * own walk only.
  *
  * What is renewed, leaves or joins meanwhile is met at most once, and what stays exactly once. The
- * orders are the same from the first finding to the last: when others come in force, the walk ends
+ * orders are the same from the first entry to the last: when others come in force, the walk ends
  * with a refusal.
  */
 #pragma once
@@ -30,9 +30,9 @@ struct walks *walks_new(uv_loop_t *loop, struct engine *engine);
 void walks_close(struct walks *walks);
 uv_loop_t *walks_loop(const struct walks *walks);
 
-/* A finding that counts: current, and of a lookup. */
+/* An entry that counts: current, and of a lookup. */
 struct walk_view {
-    const struct finding *finding;
+    const struct cache_entry *entry;
     struct key key;
     struct ruling ruling;
     struct told told;
@@ -40,9 +40,9 @@ struct walk_view {
 
 struct walk_kind {
     size_t size; /* of the struct that begins with the walk */
-    /* Counts a finding; what is to be listed goes to walk_say. */
+    /* Counts an entry; what is to be listed goes to walk_say. */
     void (*take)(struct walk *walk, const struct walk_view *view);
-    /* NULL, or after the last finding: lists a line more; false when there are none. */
+    /* NULL, or after the last entry: lists a line more; false when there are none. */
     bool (*list)(struct walk *walk);
     /* The object that ends the answer, without the lines; NULL without memory. */
     json_t *(*totals)(struct walk *walk);
@@ -61,7 +61,7 @@ struct walk {
     unsigned generation;  /* of the orders */
     json_t *lines;
     size_t octets;       /* of `lines`, about */
-    struct arena *arena; /* for the evidence of one finding */
+    struct arena *arena; /* for the evidence of one entry */
 };
 
 /* A walk of a kind for the command, in place of the one it may have; the rest of its struct is
@@ -79,8 +79,8 @@ void walk_cancel(struct command *command);
 /* Lists a line (a reference taken; NULL: no memory), of about so many octets. */
 void walk_say(struct walk *walk, json_t *take_line, size_t octets);
 
-/* The evidence of a finding, until the next; NULL without memory. */
-const struct evidence *walk_evidence(struct walk *walk, const struct finding *finding);
+/* The evidence of an entry, until the next; NULL without memory. */
+const struct evidence *walk_evidence(struct walk *walk, const struct cache_entry *entry);
 /* "OK encrypt", "NOTFOUND", "TEMP reason"; too long ones are not shown. NULL without memory. */
 json_t *walk_answer(const struct told *told);
 size_t walk_answer_octets(const struct told *told);

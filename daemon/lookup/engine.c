@@ -1,6 +1,6 @@
 /*
  * engine: see engine.h. engine_known is the hot path: for a cached key it costs the key's
- * normalisation and one map lookup, and allocates nothing. What the orders make of a finding is
+ * normalisation and one map lookup, and allocates nothing. What the orders make of an entry is
  * kept in it, and asked again only when the orders have changed.
  */
 #include "daemon/lookup/engine.h"
@@ -9,51 +9,51 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/cache/warmup.h"
+#include "daemon/cache/preload.h"
 
 struct engine {
     const struct config *config;
     struct domain_tools tools;
     const struct orders *orders;
-    struct memory *memory;
-    struct cache *cache; /* the memory's */
+    struct cache *cache;
+    struct cache_map *map; /* the memory's */
     struct jobs *jobs;
     struct refresh *refresh;
-    struct warmup *warmup;
-    struct finding *unlisted;  /* for keys that only rules could answer */
-    struct finding *pending;   /* where nobody waits for what is found */
-    struct finding *no_memory; /* when even the key could not be read */
-    struct finding *overload;  /* when there is no room for one more job */
+    struct preload *preload;
+    struct cache_entry *unlisted;  /* for keys that only rules could answer */
+    struct cache_entry *pending;   /* where nobody waits for what is found */
+    struct cache_entry *no_memory; /* when even the key could not be read */
+    struct cache_entry *overload;  /* when there is no room for one more job */
     struct engine_stats stats;
 };
 
 /* What was withheld before anybody knew whether there was something to withhold. */
-static void on_unattended(void *context, const struct finding *finding)
+static void on_unattended(void *context, const struct cache_entry *entry)
 {
     struct engine *engine = context;
     struct told told;
 
-    engine_look(engine, finding, &told);
+    engine_look(engine, entry, &told);
     if (told.outcome.withheld)
-        engine->stats.withheld_by_level[finding->verdict.level]++;
+        engine->stats.withheld_by_level[entry->verdict.level]++;
 }
 
 static int make_parts(struct engine *engine, uv_loop_t *loop)
 {
     const struct config *config = engine->config;
-    int error = memory_new(&engine->memory, loop, config, &engine->tools, engine->orders);
+    int error = cache_new(&engine->cache, loop, config, &engine->tools, engine->orders);
 
     if (error != 0)
         return error;
-    engine->cache = memory_cache(engine->memory);
-    engine->jobs = jobs_new(loop, config, &engine->tools, engine->memory);
+    engine->map = cache_get_map(engine->cache);
+    engine->jobs = jobs_new(loop, config, &engine->tools, engine->cache);
     if (engine->jobs != NULL)
         jobs_set_unattended(engine->jobs, on_unattended, engine);
     if (engine->jobs != NULL)
-        engine->refresh = refresh_new(loop, config, engine->memory, engine->jobs);
+        engine->refresh = refresh_new(loop, config, engine->cache, engine->jobs);
     if (engine->refresh != NULL)
-        engine->warmup = warmup_new(loop, config, engine->memory);
-    return engine->warmup == NULL ? UV_ENOMEM : 0;
+        engine->preload = preload_new(loop, config, engine->cache);
+    return engine->preload == NULL ? UV_ENOMEM : 0;
 }
 
 int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
@@ -67,10 +67,10 @@ int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config
     engine->config = config;
     engine->tools = *tools;
     engine->orders = orders;
-    engine->unlisted = finding_standing(VERDICT_NO_OPINION, REASON_KEY);
-    engine->pending = finding_standing(VERDICT_TEMP, REASON_PENDING);
-    engine->no_memory = finding_standing(VERDICT_TEMP, REASON_MEMORY);
-    engine->overload = finding_standing(VERDICT_TEMP, REASON_OVERLOAD);
+    engine->unlisted = cache_entry_standing(VERDICT_NO_OPINION, REASON_KEY);
+    engine->pending = cache_entry_standing(VERDICT_TEMP, REASON_PENDING);
+    engine->no_memory = cache_entry_standing(VERDICT_TEMP, REASON_MEMORY);
+    engine->overload = cache_entry_standing(VERDICT_TEMP, REASON_OVERLOAD);
     error = make_parts(engine, loop);
     *out = engine;
     if (engine->unlisted == NULL || engine->pending == NULL || engine->no_memory == NULL ||
@@ -81,26 +81,26 @@ int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config
 
 void engine_close(struct engine *engine)
 {
-    if (engine->warmup != NULL)
-        warmup_close(engine->warmup);
+    if (engine->preload != NULL)
+        preload_close(engine->preload);
     if (engine->refresh != NULL)
         refresh_close(engine->refresh);
     if (engine->jobs != NULL)
         jobs_close(engine->jobs);
-    if (engine->memory != NULL)
-        memory_close(engine->memory);
+    if (engine->cache != NULL)
+        cache_close(engine->cache);
 }
 
 void engine_free(struct engine *engine)
 {
     if (engine->jobs != NULL)
         jobs_free(engine->jobs);
-    if (engine->memory != NULL)
-        memory_free(engine->memory);
-    finding_free(engine->unlisted);
-    finding_free(engine->pending);
-    finding_free(engine->no_memory);
-    finding_free(engine->overload);
+    if (engine->cache != NULL)
+        cache_free(engine->cache);
+    cache_entry_free(engine->unlisted);
+    cache_entry_free(engine->pending);
+    cache_entry_free(engine->no_memory);
+    cache_entry_free(engine->overload);
     free(engine);
 }
 
@@ -116,14 +116,14 @@ struct answer told_answer(const struct told *told, enum answer_form form)
     const struct outcome *outcome = &told->outcome;
 
     if (outcome->kind == OUTCOME_FOUND)
-        return finding_answer(told->finding, form);
+        return cache_entry_answer(told->entry, form);
     return (struct answer){statuses[outcome->kind], outcome->text == NULL ? "" : outcome->text,
                            outcome->length};
 }
 
 static void count(struct engine *engine, const struct told *told)
 {
-    const struct verdict *found = &told->finding->verdict;
+    const struct verdict *found = &told->entry->verdict;
 
     engine->stats.by_level[told->outcome.level]++;
     engine->stats.by_outcome[told->outcome.reason]++;
@@ -133,32 +133,32 @@ static void count(struct engine *engine, const struct told *told)
         engine->stats.withheld_by_level[found->level]++;
 }
 
-/* A finding that is not of the cache, or of orders that are no more. */
+/* An entry that is not of the cache, or of orders that are no more. */
 static void decide(const struct engine *engine, const struct key *key,
-                   const struct finding *finding, struct told *out)
+                   const struct cache_entry *entry, struct told *out)
 {
     struct ruling ruling;
 
-    out->finding = finding;
+    out->entry = entry;
     orders_find(engine->orders, key, &ruling);
-    ruling_decide(&out->outcome, &ruling, &finding->verdict);
+    ruling_decide(&out->outcome, &ruling, &entry->verdict);
 }
 
-void engine_look(const struct engine *engine, const struct finding *finding, struct told *out)
+void engine_look(const struct engine *engine, const struct cache_entry *entry, struct told *out)
 {
     struct key key;
 
-    if (finding->generation == orders_generation(engine->orders)) {
-        *out = (struct told){finding, finding->outcome};
+    if (entry->generation == orders_generation(engine->orders)) {
+        *out = (struct told){entry, entry->outcome};
         return;
     }
-    key_parse(&key, finding->key, finding->key_length, engine->tools.smtp_port);
-    decide(engine, &key, finding, out);
+    key_parse(&key, entry->key, entry->key_length, engine->tools.smtp_port);
+    decide(engine, &key, entry, out);
 }
 
-void engine_tell(struct engine *engine, const struct finding *finding, struct told *out)
+void engine_tell(struct engine *engine, const struct cache_entry *entry, struct told *out)
 {
-    engine_look(engine, finding, out);
+    engine_look(engine, entry, out);
     count(engine, out);
 }
 
@@ -166,27 +166,27 @@ void engine_tell(struct engine *engine, const struct finding *finding, struct to
 
 /* The first question since the orders changed. */
 static void bring_up_to_date(const struct engine *engine, const struct key *key,
-                             struct finding *finding)
+                             struct cache_entry *entry)
 {
     struct ruling ruling;
 
     orders_find(engine->orders, key, &ruling);
-    ruling_decide(&finding->outcome, &ruling, &finding->verdict);
-    finding->unwanted = !ruling_wants_lookup(&ruling);
-    finding->generation = orders_generation(engine->orders);
+    ruling_decide(&entry->outcome, &ruling, &entry->verdict);
+    entry->unwanted = !ruling_wants_lookup(&ruling);
+    entry->generation = orders_generation(engine->orders);
 }
 
 static bool cached(struct engine *engine, const struct key *key, struct told *out)
 {
-    struct finding *finding =
-        cache_use(engine->cache, key->text, key->text_length, clock_monotonic_ms());
+    struct cache_entry *entry =
+        cache_map_use(engine->map, key->text, key->text_length, clock_monotonic_ms());
 
-    if (finding == NULL)
+    if (entry == NULL)
         return false;
-    if (finding->generation != orders_generation(engine->orders))
-        bring_up_to_date(engine, key, finding);
+    if (entry->generation != orders_generation(engine->orders))
+        bring_up_to_date(engine, key, entry);
     engine->stats.cache_hits++;
-    *out = (struct told){finding, finding->outcome};
+    *out = (struct told){entry, entry->outcome};
     return true;
 }
 
@@ -199,18 +199,18 @@ static bool not_looked_up(struct engine *engine, const struct key *key, struct t
     if (ruling_wants_lookup(&ruling) && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST))
         return false;
     engine->stats.not_looked_up++;
-    out->finding = engine->unlisted;
-    ruling_decide(&out->outcome, &ruling, &out->finding->verdict);
+    out->entry = engine->unlisted;
+    ruling_decide(&out->outcome, &ruling, &out->entry->verdict);
     return true;
 }
 
 static bool early(struct engine *engine, const struct key *key, struct told *out)
 {
-    const struct finding *finding = jobs_early(engine->jobs, key);
+    const struct cache_entry *entry = jobs_early(engine->jobs, key);
 
-    if (finding != NULL)
-        decide(engine, key, finding, out);
-    return finding != NULL;
+    if (entry != NULL)
+        decide(engine, key, entry, out);
+    return entry != NULL;
 }
 
 static bool known(struct engine *engine, const struct key *key, struct told *out)
@@ -244,8 +244,8 @@ bool engine_withheld(struct engine *engine, const char *text, size_t length, str
     if (key.no_memory || ruling.withheld == WITHHELD_NO)
         return false;
     engine->stats.unattended += jobs_look_up(engine->jobs, &key) == 0;
-    out->finding = engine->pending;
-    ruling_decide(&out->outcome, &ruling, &out->finding->verdict);
+    out->entry = engine->pending;
+    ruling_decide(&out->outcome, &ruling, &out->entry->verdict);
     out->outcome.withheld = false; /* on_unattended knows whether there is something to withhold */
     count(engine, out);
     return true;
@@ -254,7 +254,7 @@ bool engine_withheld(struct engine *engine, const char *text, size_t length, str
 bool engine_wait(struct engine *engine, const char *text, size_t length, struct waiter *waiter,
                  struct told *out)
 {
-    const struct finding *why_not;
+    const struct cache_entry *why_not;
     struct key key;
 
     key_parse(&key, text, length, engine->tools.smtp_port);
@@ -275,7 +275,7 @@ bool engine_wait(struct engine *engine, const char *text, size_t length, struct 
 
 static void forget_addresses(struct engine *engine, const struct ip *ips, size_t count)
 {
-    struct store *store = memory_store(engine->memory);
+    struct store *store = cache_store(engine->cache);
 
     if (count > 0)
         probe_cache_forget(engine->tools.probes, ips, count);
@@ -283,10 +283,10 @@ static void forget_addresses(struct engine *engine, const struct ip *ips, size_t
         store_remove_address(store, &ips[i]);
 }
 
-static void forget_hosts(struct engine *engine, const struct finding *finding)
+static void forget_hosts(struct engine *engine, const struct cache_entry *entry)
 {
-    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
-    const struct evidence *evidence = arena == NULL ? NULL : finding_evidence(finding, arena);
+    struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
+    const struct evidence *evidence = arena == NULL ? NULL : cache_entry_evidence(entry, arena);
     struct ip ips[DOMAIN_PROBES_MAX];
     size_t count = 0;
 
@@ -304,23 +304,23 @@ static void forget_hosts(struct engine *engine, const struct finding *finding)
 
 bool engine_forget(struct engine *engine, const char *text, size_t length)
 {
-    const struct finding *finding;
+    const struct cache_entry *entry;
     struct key key;
 
     key_parse(&key, text, length, engine->tools.smtp_port);
-    finding = memory_peek(engine->memory, &key);
-    if (finding != NULL && engine->tools.probes != NULL)
-        forget_hosts(engine, finding);
+    entry = cache_peek(engine->cache, &key);
+    if (entry != NULL && engine->tools.probes != NULL)
+        forget_hosts(engine, entry);
     if (engine->tools.sts != NULL && (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) &&
         key.port == engine->tools.smtp_port)
         sts_forget(engine->tools.sts, key.name);
     jobs_forget(engine->jobs, &key);
-    return memory_forget(engine->memory, &key);
+    return cache_forget(engine->cache, &key);
 }
 
 bool engine_release(struct engine *engine, const struct key *key)
 {
-    bool released = memory_release(engine->memory, key);
+    bool released = cache_release(engine->cache, key);
 
     if (released)
         jobs_release(engine->jobs, key);
@@ -330,19 +330,19 @@ bool engine_release(struct engine *engine, const struct key *key)
 size_t engine_flush(struct engine *engine)
 {
     jobs_forget(engine->jobs, NULL);
-    return memory_lapse(engine->memory);
+    return cache_lapse(engine->cache);
 }
 
 void engine_judge_again(struct engine *engine)
 {
     /* lookups under way may have taken results that are no more */
     jobs_forget(engine->jobs, NULL);
-    memory_judge_again(engine->memory);
+    cache_judge_again(engine->cache);
 }
 
-struct memory *engine_memory(struct engine *engine)
+struct cache *engine_cache(struct engine *engine)
 {
-    return engine->memory;
+    return engine->cache;
 }
 
 const struct refresh *engine_refresh(const struct engine *engine)
@@ -355,9 +355,9 @@ const struct orders *engine_orders(const struct engine *engine)
     return engine->orders;
 }
 
-struct cache *engine_cache(struct engine *engine)
+struct cache_map *engine_cache_map(struct engine *engine)
 {
-    return engine->cache;
+    return engine->map;
 }
 
 struct jobs *engine_jobs(struct engine *engine)

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "daemon/lookup/jobs.h"
-#include "daemon/cache/memory.h"
+#include "daemon/cache/cache.h"
 #include "daemon/rules/orders.h"
 #include "daemon/lookup/refresh.h"
 
@@ -20,7 +20,7 @@ struct engine_stats {
 
 /* What a question gets. Both are borrowed until the loop runs again. */
 struct told {
-    const struct finding *finding;
+    const struct cache_entry *entry;
     struct outcome outcome;
 };
 
@@ -49,26 +49,26 @@ bool engine_withheld(struct engine *engine, const char *key, size_t length, stru
  */
 bool engine_wait(struct engine *engine, const char *key, size_t length, struct waiter *waiter,
                  struct told *out);
-/* What a waiter is told that was delivered `finding`. */
-void engine_tell(struct engine *engine, const struct finding *finding, struct told *out);
+/* What a waiter is told that was delivered `entry`. */
+void engine_tell(struct engine *engine, const struct cache_entry *entry, struct told *out);
 /* The same without counting it as an answer. */
-void engine_look(const struct engine *engine, const struct finding *finding, struct told *out);
-/* The answer in a form; its text is the finding's or the outcome's. */
+void engine_look(const struct engine *engine, const struct cache_entry *entry, struct told *out);
+/* The answer in a form; its text is the entry's or the outcome's. */
 struct answer told_answer(const struct told *told, enum answer_form form);
 /* Forgets a key, its domain's policy and the probe results of its hosts, in the store too; true
  * when it was cached. */
 bool engine_forget(struct engine *engine, const char *key, size_t length);
 /* The operator ends a hold; false when the key is not held, or is not in the cache. */
 bool engine_release(struct engine *engine, const struct key *key);
-/* Every finding ends; policies, probe results and what was proven stay. Gives their number. */
+/* Every entry ends; policies, probe results and what was proven stay. Gives their number. */
 size_t engine_flush(struct engine *engine);
-/* The trust anchors changed: findings that rest on certificates judged before end, what was proven
+/* The trust anchors changed: entries that rest on certificates judged before end, what was proven
  * stays. */
 void engine_judge_again(struct engine *engine);
 
 const struct orders *engine_orders(const struct engine *engine);
+struct cache_map *engine_cache_map(struct engine *engine);
 struct cache *engine_cache(struct engine *engine);
-struct memory *engine_memory(struct engine *engine);
 const struct refresh *engine_refresh(const struct engine *engine);
 struct jobs *engine_jobs(struct engine *engine);
 const struct domain_tools *engine_tools(const struct engine *engine);

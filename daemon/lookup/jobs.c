@@ -47,11 +47,11 @@ void job_end(struct job *job)
     fair_leave(&jobs->fair, &job->member);
     list_remove(&job->ending);
     list_remove(&job->hastening);
-    if (job->recall != NULL) {
-        recall_cancel(job->recall);
-        jobs->recalling--;
+    if (job->loading != NULL) {
+        cache_load_cancel(job->loading);
+        jobs->loading--;
     }
-    job->recall = NULL;
+    job->loading = NULL;
     jobs->stats.refreshing -= job->refresh;
     if (!jobs->closing)
         start_soon(jobs, NEXT_TURN_MS);
@@ -60,7 +60,7 @@ void job_end(struct job *job)
 void job_free(struct job *job)
 {
     domain_free(job->lookup);
-    finding_free(job->early);
+    cache_entry_free(job->early);
     free(job);
 }
 
@@ -129,15 +129,16 @@ static bool job_line_up(struct job *job)
 
 /* What is held is probed anew, but no more often than it is to be: a TEMP lapses within a minute.
  */
-static int64_t held_probed_after(const struct job *job, const struct finding *before, int64_t now)
+static int64_t held_probed_after(const struct job *job, const struct cache_entry *before,
+                                 int64_t now)
 {
     int64_t lately = now - job->jobs->config->verdict.hold_probe_min_ms / 2;
 
     return before->made_at < lately ? before->made_at : lately;
 }
 
-/* Takes what an earlier finding of the key proved; true when it still is the answer. */
-static bool job_begin_with(struct job *job, const struct finding *before, int64_t now)
+/* Takes what an earlier entry of the key proved; true when it still is the answer. */
+static bool job_begin_with(struct job *job, const struct cache_entry *before, int64_t now)
 {
     if (before == NULL)
         return false;
@@ -151,10 +152,10 @@ static bool job_begin_with(struct job *job, const struct finding *before, int64_
 }
 
 /* The store has the answer: told, and the job is over. */
-static void job_answer_known(struct job *job, const struct finding *known)
+static void job_answer_known(struct job *job, const struct cache_entry *known)
 {
     /* a waiter may have it forgotten, so what is told must not be the cache's own */
-    struct finding *copy = finding_copy(known);
+    struct cache_entry *copy = cache_entry_copy(known);
     struct jobs *jobs = job->jobs;
     struct list waiters;
 
@@ -162,27 +163,27 @@ static void job_answer_known(struct job *job, const struct finding *known)
     list_take(&waiters, &job->waiters);
     job_tell_nobody(job, copy);
     job_tell(jobs, &waiters, copy);
-    finding_free(copy);
+    cache_entry_free(copy);
     job_free(job);
 }
 
-static void on_recalled(void *context, bool sure)
+static void on_loaded(void *context, bool sure)
 {
     struct job *job = context;
     struct jobs *jobs = job->jobs;
-    const struct finding *known = memory_peek(jobs->memory, &job->key);
+    const struct cache_entry *known = cache_peek(jobs->cache, &job->key);
     int64_t now = clock_monotonic_ms();
     struct list waiters;
 
-    job->recall = NULL;
-    jobs->recalling--;
+    job->loading = NULL;
+    jobs->loading--;
     job->unasked = !sure;
     if (job_begin_with(job, known, now) && !job->forgotten) {
         job_answer_known(job, known);
         return;
     }
     if (job->forgotten) /* what the store said before it heard of that */
-        memory_drop(jobs->memory, &job->key);
+        cache_drop(jobs->cache, &job->key);
     job_hasten(job, now);
     if (job_line_up(job))
         return;
@@ -193,7 +194,7 @@ static void on_recalled(void *context, bool sure)
 }
 
 /* True when the store may know more than the cache does: also of a policy that had to go. */
-static bool must_recall(const struct job *job, const struct finding *before)
+static bool must_load(const struct job *job, const struct cache_entry *before)
 {
     const struct sts *sts = job->jobs->tools.sts;
 
@@ -206,14 +207,14 @@ static bool must_recall(const struct job *job, const struct finding *before)
 static int job_begin(struct job *job, int64_t now)
 {
     struct jobs *jobs = job->jobs;
-    const struct finding *before = memory_peek(jobs->memory, &job->key);
+    const struct cache_entry *before = cache_peek(jobs->cache, &job->key);
 
     job_begin_with(job, before, now);
-    if (must_recall(job, before)) {
-        int error = memory_recall(&job->recall, jobs->memory, &job->key, on_recalled, job);
+    if (must_load(job, before)) {
+        int error = cache_load(&job->loading, jobs->cache, &job->key, on_loaded, job);
 
         job->unasked = error != UV_ENOENT;
-        jobs->recalling += error == 0;
+        jobs->loading += error == 0;
         if (error == 0)
             return 0;
     }
@@ -235,8 +236,7 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key, b
 {
     struct job *job;
 
-    if (jobs->fair.waiting + jobs->recalling >=
-        (size_t)jobs->config->jobs_max * JOBS_QUEUE_FACTOR) {
+    if (jobs->fair.waiting + jobs->loading >= (size_t)jobs->config->jobs_max * JOBS_QUEUE_FACTOR) {
         jobs->stats.overloads++;
         return UV_ENOBUFS;
     }
@@ -264,7 +264,7 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key, b
     return 0;
 }
 
-const struct finding *jobs_early(const struct jobs *jobs, const struct key *key)
+const struct cache_entry *jobs_early(const struct jobs *jobs, const struct key *key)
 {
     const struct job *job = job_find(jobs, key);
 
@@ -299,8 +299,7 @@ int jobs_look_up(struct jobs *jobs, const struct key *key)
     struct job *job = job_find(jobs, key);
     int error = 0;
 
-    if (job == NULL &&
-        jobs->fair.waiting + jobs->recalling > UNATTENDED_LINE(jobs->config->jobs_max))
+    if (job == NULL && jobs->fair.waiting + jobs->loading > UNATTENDED_LINE(jobs->config->jobs_max))
         return UV_ENOBUFS;
     if (job == NULL)
         error = job_new(&job, jobs, key, false);
@@ -310,7 +309,8 @@ int jobs_look_up(struct jobs *jobs, const struct key *key)
 }
 
 void jobs_set_unattended(struct jobs *jobs,
-                         void (*done)(void *context, const struct finding *finding), void *context)
+                         void (*done)(void *context, const struct cache_entry *entry),
+                         void *context)
 {
     jobs->unattended_done = done;
     jobs->unattended_context = context;
@@ -328,7 +328,7 @@ static void drop_early(struct job *job)
 {
     if (job->settled)
         return;
-    finding_free(job->early);
+    cache_entry_free(job->early);
     job->early = NULL;
 }
 
@@ -362,20 +362,20 @@ void jobs_forget(struct jobs *jobs, const struct key *key)
 /* ---- the whole ---- */
 
 struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
-                      const struct domain_tools *tools, struct memory *memory)
+                      const struct domain_tools *tools, struct cache *cache)
 {
     struct jobs *jobs = calloc(1, sizeof *jobs);
 
     if (jobs == NULL)
         return NULL;
-    jobs->no_memory = finding_standing(VERDICT_TEMP, REASON_MEMORY);
+    jobs->no_memory = cache_entry_standing(VERDICT_TEMP, REASON_MEMORY);
     if (jobs->no_memory == NULL) {
         free(jobs);
         return NULL;
     }
     jobs->config = config;
     jobs->tools = *tools;
-    jobs->memory = memory;
+    jobs->cache = cache;
     fair_init(&jobs->fair, config->jobs_max, config->jobs_suffix_max);
     list_init(&jobs->due);
     list_init(&jobs->due_whole);
@@ -407,7 +407,7 @@ void jobs_close(struct jobs *jobs)
 void jobs_free(struct jobs *jobs)
 {
     fair_fini(&jobs->fair);
-    finding_free(jobs->no_memory);
+    cache_entry_free(jobs->no_memory);
     free(jobs);
 }
 
@@ -415,5 +415,5 @@ void jobs_get_stats(const struct jobs *jobs, struct jobs_stats *out)
 {
     *out = jobs->stats;
     out->running = jobs->fair.running;
-    out->waiting = jobs->fair.waiting + jobs->recalling;
+    out->waiting = jobs->fair.waiting + jobs->loading;
 }

@@ -14,7 +14,7 @@
 #include <uv.h>
 
 #include "daemon/config/config.h"
-#include "daemon/cache/memory.h"
+#include "daemon/cache/cache.h"
 #include "probe/domain_uv.h"
 
 /* Jobs that may wait for their turn, per job that may run. More: TEMP at once. */
@@ -22,8 +22,8 @@
 
 struct waiter;
 struct job;
-/* `finding` is borrowed until the callback returns. */
-typedef void (*waiter_deliver)(struct waiter *waiter, const struct finding *finding);
+/* `entry` is borrowed until the callback returns. */
+typedef void (*waiter_deliver)(struct waiter *waiter, const struct cache_entry *entry);
 
 struct waiter {
     waiter_deliver deliver;
@@ -48,17 +48,17 @@ struct jobs_stats {
 
 struct jobs;
 
-/* NULL without memory. Everything is borrowed. Complete findings go into `memory`. */
+/* NULL without memory. Everything is borrowed. Complete entries go into `memory`. */
 struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
-                      const struct domain_tools *tools, struct memory *memory);
+                      const struct domain_tools *tools, struct cache *cache);
 /* Ends every job without an answer, forgets its waiters, closes the handles; jobs_free once the
  * loop is empty. */
 void jobs_close(struct jobs *jobs);
 void jobs_free(struct jobs *jobs);
 void jobs_get_stats(const struct jobs *jobs, struct jobs_stats *out);
 
-/* The early finding of a job under way for this key, or NULL. Borrowed. */
-const struct finding *jobs_early(const struct jobs *jobs, const struct key *key);
+/* The early entry of a job under way for this key, or NULL. Borrowed. */
+const struct cache_entry *jobs_early(const struct jobs *jobs, const struct key *key);
 /*
  * Joins the job for `key`, or starts one. The waiter is delivered exactly once, later, unless
  * jobs_leave comes first. 0, or UV_ENOMEM, UV_ENOBUFS when too many wait: then nothing comes.
@@ -70,7 +70,8 @@ void jobs_leave(struct waiter *waiter);
  * the line is such that those who do wait would wait longer. */
 int jobs_look_up(struct jobs *jobs, const struct key *key);
 void jobs_set_unattended(struct jobs *jobs,
-                         void (*done)(void *context, const struct finding *finding), void *context);
+                         void (*done)(void *context, const struct cache_entry *entry),
+                         void *context);
 /* Starts a job for `key` that nobody waits for, unless there is one. 0, UV_ENOMEM or UV_ENOBUFS. */
 int jobs_refresh(struct jobs *jobs, const struct key *key);
 /* The operator ended the hold of `key`: its job goes on without what was proven by probing. */

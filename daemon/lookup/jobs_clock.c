@@ -61,19 +61,19 @@ static void tell_late(struct job *job, int64_t now)
 {
     struct jobs *jobs = job->jobs;
     struct list late;
-    struct finding *finding;
+    struct cache_entry *entry;
 
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
-    finding = job_finding(job, now, true);
+    entry = job_entry(job, now, true);
     job_select(&late, job, now, false);
     count_late(jobs, &late);
     if (job->lookup == NULL && list_empty(&job->waiters) && !job->unattended) {
         job_end(job);
         job_free(job);
     }
-    job_tell(jobs, &late, finding);
-    finding_free(finding);
+    job_tell(jobs, &late, entry);
+    cache_entry_free(entry);
 }
 
 /* One late job of `due`; false when there is none. */
@@ -91,7 +91,7 @@ static bool clock_tell(const struct list *due, int64_t now)
 static bool clock_hasten(struct jobs *jobs, int64_t now)
 {
     struct job *job = first_hastening(jobs);
-    struct finding *finding;
+    struct cache_entry *entry;
 
     if (job == NULL || job->hasten_at > now)
         return false;
@@ -100,17 +100,17 @@ static bool clock_hasten(struct jobs *jobs, int64_t now)
         return true;
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
-    finding = job_finding(job, now, false);
-    if (finding == NULL || !verdict_is_remembered(&finding->verdict)) {
-        finding_free(finding);
+    entry = job_entry(job, now, false);
+    if (entry == NULL || !verdict_is_remembered(&entry->verdict)) {
+        cache_entry_free(entry);
         return true;
     }
-    finding_free(finding);
-    finding = job_finding(job, now, true); /* what the hosts that answered prove may be more */
-    if (finding == NULL)
+    cache_entry_free(entry);
+    entry = job_entry(job, now, true); /* what the hosts that answered prove may be more */
+    if (entry == NULL)
         return true;
     jobs->stats.remembered++;
-    job_tell_early(job, finding);
+    job_tell_early(job, entry);
     return true;
 }
 

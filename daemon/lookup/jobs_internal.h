@@ -18,17 +18,17 @@ struct job {
     struct jobs *jobs;
     struct key key;
     struct fair_member member;
-    struct recall *recall;        /* while the store is asked */
-    struct domain_lookup *lookup; /* NULL before it runs */
-    struct remembered remembered; /* what it begins with */
-    int64_t probed_after;         /* of domain_request */
-    struct finding *early;        /* owned */
-    bool settled;                 /* nothing can change `early` any more */
-    bool refresh;                 /* renews what is known before it ends */
-    bool unattended;              /* goes on though nobody waits */
-    bool asked;                   /* somebody wanted to know */
-    bool unasked;                 /* the store could not be asked what it knows */
-    bool forgotten;               /* what it finds is not kept */
+    struct cache_loading *loading; /* while the store is asked */
+    struct domain_lookup *lookup;  /* NULL before it runs */
+    struct remembered remembered;  /* what it begins with */
+    int64_t probed_after;          /* of domain_request */
+    struct cache_entry *early;     /* owned */
+    bool settled;                  /* nothing can change `early` any more */
+    bool refresh;                  /* renews what is known before it ends */
+    bool unattended;               /* goes on though nobody waits */
+    bool asked;                    /* somebody wanted to know */
+    bool unasked;                  /* the store could not be asked what it knows */
+    bool forgotten;                /* what it finds is not kept */
     struct list waiters;
     struct list ending;    /* in jobs->ending once running */
     struct list hastening; /* in jobs->hastening when something remembered may count */
@@ -39,18 +39,18 @@ struct job {
 struct jobs {
     const struct config *config;
     struct domain_tools tools;
-    struct memory *memory;
+    struct cache *cache;
     struct fair fair;
     struct job *map;
-    struct list due, due_whole; /* waiters by deadline */
-    struct list hastening;      /* jobs by hasten_at */
-    struct list ending;         /* running jobs by ends_at */
-    struct finding *no_memory;  /* owned: what is said when there is none for a finding */
-    void (*unattended_done)(void *context, const struct finding *finding);
+    struct list due, due_whole;    /* waiters by deadline */
+    struct list hastening;         /* jobs by hasten_at */
+    struct list ending;            /* running jobs by ends_at */
+    struct cache_entry *no_memory; /* owned: what is said when there is none for an entry */
+    void (*unattended_done)(void *context, const struct cache_entry *entry);
     void *unattended_context;
     uv_timer_t clock;
     uv_timer_t starter; /* runs outside of any callback chain */
-    unsigned recalling;
+    unsigned loading;
     bool closing;
     struct jobs_stats stats;
 };
@@ -65,14 +65,14 @@ void job_complete(struct job *job, int64_t now);
 /* The evidence has grown: is that enough? */
 void job_changed(struct job *job, int64_t now);
 /* Tells those who do not want the whole, and whoever comes until the job ends. */
-void job_tell_early(struct job *job, struct finding *take);
+void job_tell_early(struct job *job, struct cache_entry *take);
 /* Tells the waiters; NULL: that there is no memory. */
-void job_tell(const struct jobs *jobs, struct list *waiters, const struct finding *finding);
+void job_tell(const struct jobs *jobs, struct list *waiters, const struct cache_entry *entry);
 /* The end of a job that somebody asked for without waiting; NULL: there was no memory. */
-void job_tell_nobody(const struct job *job, const struct finding *finding);
-/* A finding of the job's evidence as it is now; NULL without memory. `at_deadline`: an answer is
+void job_tell_nobody(const struct job *job, const struct cache_entry *entry);
+/* An entry of the job's evidence as it is now; NULL without memory. `at_deadline`: an answer is
  * due and cannot wait for the rest. */
-struct finding *job_finding(const struct job *job, int64_t now, bool at_deadline);
+struct cache_entry *job_entry(const struct job *job, int64_t now, bool at_deadline);
 /* The waiters that want an early answer, or those whose deadline has come, taken out. */
 void job_select(struct list *out, struct job *job, int64_t now, bool early);
 

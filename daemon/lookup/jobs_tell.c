@@ -7,24 +7,24 @@
 #include "base/clock.h"
 #include "daemon/lookup/jobs_internal.h"
 
-void job_tell(const struct jobs *jobs, struct list *waiters, const struct finding *finding)
+void job_tell(const struct jobs *jobs, struct list *waiters, const struct cache_entry *entry)
 {
-    if (finding == NULL)
-        finding = jobs->no_memory;
+    if (entry == NULL)
+        entry = jobs->no_memory;
     while (!list_empty(waiters)) {
         struct waiter *waiter = LIST_ELEMENT(waiters->next, struct waiter, link);
 
         jobs_leave(waiter);
-        waiter->deliver(waiter, finding);
+        waiter->deliver(waiter, entry);
     }
 }
 
-void job_tell_nobody(const struct job *job, const struct finding *finding)
+void job_tell_nobody(const struct job *job, const struct cache_entry *entry)
 {
     const struct jobs *jobs = job->jobs;
 
-    if (job->unattended && !job->refresh && finding != NULL && jobs->unattended_done != NULL)
-        jobs->unattended_done(jobs->unattended_context, finding);
+    if (job->unattended && !job->refresh && entry != NULL && jobs->unattended_done != NULL)
+        jobs->unattended_done(jobs->unattended_context, entry);
 }
 
 /* The evidence of a job that has not started: nothing, but what is remembered of the policy. */
@@ -46,11 +46,11 @@ static const struct evidence *blank_evidence(const struct job *job, struct arena
 }
 
 /* Of a job in line: what is remembered, else that there are too many before it. */
-static struct finding *unstarted_finding(const struct job *job, int64_t now)
+static struct cache_entry *unstarted_entry(const struct job *job, int64_t now)
 {
-    struct arena *arena = arena_new(FINDING_EVIDENCE_MAX);
+    struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     const struct evidence *evidence = arena == NULL ? NULL : blank_evidence(job, arena);
-    struct finding *finding = NULL;
+    struct cache_entry *entry = NULL;
     struct verdict verdict;
 
     if (evidence != NULL) {
@@ -59,26 +59,26 @@ static struct finding *unstarted_finding(const struct job *job, int64_t now)
             verdict_without_evidence(&verdict, VERDICT_TEMP, REASON_OVERLOAD, now);
             evidence = NULL;
         }
-        finding = finding_new(&job->key, &verdict, evidence, now);
+        entry = cache_entry_new(&job->key, &verdict, evidence, now);
     }
     arena_free(arena);
-    return finding;
+    return entry;
 }
 
-struct finding *job_finding(const struct job *job, int64_t now, bool at_deadline)
+struct cache_entry *job_entry(const struct job *job, int64_t now, bool at_deadline)
 {
     const struct evidence *evidence;
     struct verdict verdict;
 
     if (job->lookup == NULL)
-        return unstarted_finding(job, now);
+        return unstarted_entry(job, now);
     evidence = domain_evidence(job->lookup);
     if (at_deadline)
         verdict_decide_at_deadline(&verdict, evidence, &job->remembered,
                                    &job->jobs->config->verdict, now);
     else
         verdict_decide(&verdict, evidence, &job->remembered, &job->jobs->config->verdict, now);
-    return finding_new(&job->key, &verdict, evidence, now);
+    return cache_entry_new(&job->key, &verdict, evidence, now);
 }
 
 void job_select(struct list *out, struct job *job, int64_t now, bool early)
@@ -100,7 +100,7 @@ void job_select(struct list *out, struct job *job, int64_t now, bool early)
 /* The store was asked meanwhile: what it knew is in the cache. */
 static void job_catch_up(struct job *job)
 {
-    const struct finding *known = memory_peek(job->jobs->memory, &job->key);
+    const struct cache_entry *known = cache_peek(job->jobs->cache, &job->key);
 
     if (!job->unasked || known == NULL || known->unasked)
         return;
@@ -111,35 +111,35 @@ static void job_catch_up(struct job *job)
 void job_complete(struct job *job, int64_t now)
 {
     struct jobs *jobs = job->jobs;
-    struct finding *finding, *told = NULL;
-    struct keeping keeping;
+    struct cache_entry *entry, *told = NULL;
+    struct cache_saving cache_saving;
     struct list waiters;
     bool saved;
 
     job_catch_up(job);
-    finding = job_finding(job, now, false);
-    saved = finding != NULL && job->lookup != NULL && !job->forgotten;
-    keeping = (struct keeping){.by_refresh = !job->asked, .unasked = job->unasked};
+    entry = job_entry(job, now, false);
+    saved = entry != NULL && job->lookup != NULL && !job->forgotten;
+    cache_saving = (struct cache_saving){.by_refresh = !job->asked, .unasked = job->unasked};
     job_end(job);
     list_take(&waiters, &job->waiters);
-    job_tell_nobody(job, finding);
+    job_tell_nobody(job, entry);
     /* a waiter may flush the cache, so what is told must not be the cache's own */
     if (!saved)
-        told = finding;
+        told = entry;
     else if (!list_empty(&waiters))
-        told = finding_copy(finding);
+        told = cache_entry_copy(entry);
     if (saved)
-        memory_keep(jobs->memory, finding, keeping);
+        cache_save(jobs->cache, entry, cache_saving);
     job_tell(jobs, &waiters, told);
-    finding_free(told);
+    cache_entry_free(told);
     job_free(job);
 }
 
-void job_tell_early(struct job *job, struct finding *take)
+void job_tell_early(struct job *job, struct cache_entry *take)
 {
     struct list waiters;
 
-    finding_free(job->early);
+    cache_entry_free(job->early);
     job->early = take;
     job_select(&waiters, job, 0, true);
     job_tell(job->jobs, &waiters, job->early);
@@ -161,5 +161,5 @@ void job_changed(struct job *job, int64_t now)
         return;
     job->settled = true;
     job->jobs->stats.early++;
-    job_tell_early(job, job_finding(job, now, false));
+    job_tell_early(job, job_entry(job, now, false));
 }

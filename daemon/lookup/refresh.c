@@ -21,12 +21,12 @@
 #define IDLE_MIN_MS   (INT64_C(900) * 1000)
 /* After the job's deadline, when a lookup came to nothing. */
 #define AGAIN_MS (INT64_C(60) * 1000)
-/* Findings looked at in one turn, most of which lapse. */
+/* Entries looked at in one turn, most of which lapse. */
 #define TURN_SHARE 200
 
 struct refresh {
     const struct config *config;
-    struct memory *memory;
+    struct cache *cache;
     struct jobs *jobs;
     uv_timer_t timer;
     int64_t planned_at; /* when the timer fires; INT64_MAX: it does not */
@@ -53,29 +53,29 @@ static void on_due(void *context, int64_t at)
 
 /* ---- which ---- */
 
-static int64_t idle_allowed_ms(const struct config *config, const struct finding *finding)
+static int64_t idle_allowed_ms(const struct config *config, const struct cache_entry *entry)
 {
-    int64_t lives = (finding->verdict.valid_until - finding->made_at) * LIVES;
+    int64_t lives = (entry->verdict.valid_until - entry->made_at) * LIVES;
 
     if (lives < IDLE_MIN_MS)
         lives = IDLE_MIN_MS;
     return lives < config->refresh_idle_ms ? lives : config->refresh_idle_ms;
 }
 
-static bool is_wanted(const struct config *config, const struct finding *finding, int64_t now)
+static bool is_wanted(const struct config *config, const struct cache_entry *entry, int64_t now)
 {
-    if (finding->unwanted)
+    if (entry->unwanted)
         return false;
-    if (finding->verdict.reason == REASON_HELD)
+    if (entry->verdict.reason == REASON_HELD)
         return true;
-    if (config->refresh_idle_ms == 0 || finding->evidence_length == 0 ||
-        finding->verdict.level == VERDICT_TEMP)
+    if (config->refresh_idle_ms == 0 || entry->evidence_length == 0 ||
+        entry->verdict.level == VERDICT_TEMP)
         return false;
-    if (finding->used_at > finding->made_at)
+    if (entry->used_at > entry->made_at)
         return true;
-    if (finding->verdict.valid_until - finding->made_at < config->verdict.ttl_min_ms / 2)
+    if (entry->verdict.valid_until - entry->made_at < config->verdict.ttl_min_ms / 2)
         return false;
-    return !finding->negative && now - finding->used_at <= idle_allowed_ms(config, finding);
+    return !entry->negative && now - entry->used_at <= idle_allowed_ms(config, entry);
 }
 
 /* ---- when ---- */
@@ -90,23 +90,23 @@ static void count_credit(struct refresh *refresh, int64_t now)
     refresh->credit_at = now;
 }
 
-/* The finding stays where it is in time, for the day that somebody asks; it is due no more. */
-static void let_lapse(struct refresh *refresh, struct finding *finding)
+/* The entry stays where it is in time, for the day that somebody asks; it is due no more. */
+static void let_lapse(struct refresh *refresh, struct cache_entry *entry)
 {
     refresh->stats.lapsed++;
-    cache_schedule(memory_cache(refresh->memory), finding, INT64_MAX);
+    cache_map_schedule(cache_get_map(refresh->cache), entry, INT64_MAX);
 }
 
-static void renew(struct refresh *refresh, struct finding *finding, int64_t now)
+static void renew(struct refresh *refresh, struct cache_entry *entry, int64_t now)
 {
     struct key key;
 
     refresh->credit -= 1000;
-    refresh->stats.lag_ms = now - finding->due.at;
-    key_parse(&key, finding->key, finding->key_length, refresh->config->prober.smtp_port);
+    refresh->stats.lag_ms = now - entry->due.at;
+    key_parse(&key, entry->key, entry->key_length, refresh->config->prober.smtp_port);
     /* due again in case the lookup comes to nothing */
-    cache_schedule(memory_cache(refresh->memory), finding,
-                   now + refresh->config->job_deadline_ms + AGAIN_MS);
+    cache_map_schedule(cache_get_map(refresh->cache), entry,
+                       now + refresh->config->job_deadline_ms + AGAIN_MS);
     if (jobs_refresh(refresh->jobs, &key) == 0)
         refresh->stats.started++;
 }
@@ -122,31 +122,31 @@ static bool has_room(const struct refresh *refresh)
 static void on_timer(uv_timer_t *timer)
 {
     struct refresh *refresh = timer->data;
-    struct cache *cache = memory_cache(refresh->memory);
+    struct cache_map *map = cache_get_map(refresh->cache);
     int64_t now = clock_monotonic_ms();
-    struct finding *finding = NULL;
+    struct cache_entry *entry = NULL;
 
     count_credit(refresh, now);
     for (int share = TURN_SHARE; share > 0; share--) {
-        finding = cache_due(cache);
-        if (finding == NULL || finding->due.at > now)
+        entry = cache_map_due(map);
+        if (entry == NULL || entry->due.at > now)
             break;
-        if (!is_wanted(refresh->config, finding, now))
-            let_lapse(refresh, finding);
+        if (!is_wanted(refresh->config, entry, now))
+            let_lapse(refresh, entry);
         else if (has_room(refresh))
-            renew(refresh, finding, now);
+            renew(refresh, entry, now);
         else
             break;
     }
-    finding = cache_due(cache);
+    entry = cache_map_due(map);
     refresh->planned_at = INT64_MAX;
-    if (finding != NULL && finding->due.at != INT64_MAX)
-        plan(refresh, finding->due.at > now ? finding->due.at : now + STEP_MS, now);
+    if (entry != NULL && entry->due.at != INT64_MAX)
+        plan(refresh, entry->due.at > now ? entry->due.at : now + STEP_MS, now);
 }
 
 /* ---- life ---- */
 
-struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct memory *memory,
+struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct cache *cache,
                             struct jobs *jobs)
 {
     struct refresh *refresh = calloc(1, sizeof *refresh);
@@ -154,13 +154,13 @@ struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct
     if (refresh == NULL)
         return NULL;
     refresh->config = config;
-    refresh->memory = memory;
+    refresh->cache = cache;
     refresh->jobs = jobs;
     refresh->planned_at = INT64_MAX;
     refresh->credit_at = clock_monotonic_ms();
     uv_timer_init(loop, &refresh->timer);
     refresh->timer.data = refresh;
-    memory_set_due(memory, on_due, refresh);
+    cache_set_due(cache, on_due, refresh);
     return refresh;
 }
 
@@ -171,13 +171,13 @@ static void on_closed(uv_handle_t *handle)
 
 void refresh_close(struct refresh *refresh)
 {
-    memory_set_due(refresh->memory, NULL, NULL);
+    cache_set_due(refresh->cache, NULL, NULL);
     uv_close((uv_handle_t *)&refresh->timer, on_closed);
 }
 
 void refresh_get_stats(const struct refresh *refresh, struct refresh_stats *out)
 {
-    const struct finding *due = cache_due(memory_cache(refresh->memory));
+    const struct cache_entry *due = cache_map_due(cache_get_map(refresh->cache));
     int64_t now = clock_monotonic_ms();
 
     *out = refresh->stats;

@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "daemon/lookup/jobs.h"
-#include "daemon/cache/memory.h"
+#include "daemon/cache/cache.h"
 
 struct refresh_stats {
     uint64_t started, lapsed;
@@ -19,7 +19,7 @@ struct refresh_stats {
 struct refresh;
 
 /* NULL without memory. Everything is borrowed. */
-struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct memory *memory,
+struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct cache *cache,
                             struct jobs *jobs);
 /* Frees itself when its handle is closed. */
 void refresh_close(struct refresh *refresh);

@@ -28,14 +28,14 @@ static void gather_tools(struct metrics_numbers *out, const struct domain_tools 
 
 static void gather_memory(struct metrics_numbers *out, struct engine *engine)
 {
-    struct memory *memory = engine_memory(engine);
-    const struct store *store = memory_store(memory);
+    struct cache *cache = engine_cache(engine);
+    const struct store *store = cache_store(cache);
 
-    memory_get_stats(memory, &out->memory);
+    cache_get_stats(cache, &out->cache);
     out->has_store = store != NULL;
     if (store != NULL)
         store_get_stats(store, &out->store);
-    out->store.pending += out->memory.noting;
+    out->store.pending += out->cache.noting;
 }
 
 static void gather_orders(struct metrics_numbers *out, const struct orders *orders)
@@ -55,7 +55,7 @@ void metrics_gather(struct metrics_numbers *out, struct engine *engine, const st
     out->log_lost = log_lines_lost();
     out->engine = *engine_get_stats(engine);
     out->cache_misses = out->engine.lookups - out->engine.cache_hits - out->engine.not_looked_up;
-    cache_get_stats(engine_cache(engine), &out->cache);
+    cache_map_get_stats(engine_cache_map(engine), &out->map);
     jobs_get_stats(engine_jobs(engine), &out->jobs);
     refresh_get_stats(engine_refresh(engine), &out->refresh);
     gather_orders(out, engine_orders(engine));

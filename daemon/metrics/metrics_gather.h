@@ -20,14 +20,14 @@ struct metrics_numbers {
     struct engine_stats engine;
     uint64_t cache_misses;
     struct histogram answers[METRICS_ANSWERED];
-    struct cache_stats cache;
+    struct cache_map_stats map;
     struct jobs_stats jobs;
     struct server_stats server;
     uint64_t closed[METRICS_CLOSED];
     struct dns_stats dns;
     struct sts_stats sts;            /* all 0 with mta-sts = no */
     struct probe_cache_stats probes; /* all 0 with probe = no */
-    struct memory_stats memory;
+    struct cache_stats cache;
     struct store_stats store; /* all 0 without one */
     bool has_store;
     struct refresh_stats refresh;

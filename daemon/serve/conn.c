@@ -170,14 +170,14 @@ static void placed(struct conn *conn, const struct buf *place)
         conn_close(conn);
 }
 
-static void on_deliver(struct waiter *waiter, const struct finding *finding)
+static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
 {
     struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
     struct conn *conn = pending->conn;
     struct answer answer;
     struct told told;
 
-    engine_tell(conn->server->engine, finding, &told);
+    engine_tell(conn->server->engine, entry, &told);
     answer = told_answer(&told, pending->form);
     pending->done = pending->waited = true;
     conn->protocol->reply(&pending->reply, &answer);

@@ -31,11 +31,11 @@ static void check_policy(const struct sts_policy *policy)
 static void check_remembered(struct arena *arena, const struct sts_policy *policy)
 {
     const struct sts_cache_options options = {10, SIZE_MAX, 1000, 1000};
-    struct sts_cache *memory = sts_cache_new(&options);
+    struct sts_cache *cache = sts_cache_new(&options);
     struct sts_evidence out = {0};
 
-    sts_cache_store(memory, "d.test", "1", policy, 1);
-    CHECK(sts_cache_policy(memory, arena, "d.test", 1, &out) == (policy->max_age > 0));
+    sts_cache_store(cache, "d.test", "1", policy, 1);
+    CHECK(sts_cache_policy(cache, arena, "d.test", 1, &out) == (policy->max_age > 0));
     if (policy->max_age > 0) {
         CHECK(out.policy->mode == policy->mode && out.policy->max_age == policy->max_age);
         CHECK(out.policy->mx_count == policy->mx_count);
@@ -45,7 +45,7 @@ static void check_remembered(struct arena *arena, const struct sts_policy *polic
         for (size_t i = 0; i < policy->line_count; i++)
             CHECK(strcmp(out.policy->lines[i], policy->lines[i]) == 0);
     }
-    sts_cache_free(memory);
+    sts_cache_free(cache);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -118,11 +118,11 @@ static void keep(struct asker *asker, const struct told *told)
     snprintf(asker->text, sizeof asker->text, "%s", answer.text);
 }
 
-static void on_deliver(struct waiter *waiter, const struct finding *finding)
+static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
 {
     struct told told;
 
-    engine_tell(engine, finding, &told);
+    engine_tell(engine, entry, &told);
     keep(LIST_ELEMENT(waiter, struct asker, waiter), &told);
 }
 

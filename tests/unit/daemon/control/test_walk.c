@@ -1,6 +1,6 @@
 /*
  * walk: report, rules and rules-check over what is cached: what they count, and that each next-hop
- * counts once whatever happens meanwhile: findings are renewed, the client goes or does not read,
+ * counts once whatever happens meanwhile: entries are renewed, the client goes or does not read,
  * other rules come in force, others ask too.
  */
 #include "tests/unit/support/fake_domain.h"
@@ -19,7 +19,7 @@ static void put(const char *text, const char *hosts, const char *probes)
 {
     const struct remembered remembered = {0};
     struct verdict verdict;
-    struct finding *finding;
+    struct cache_entry *entry;
     struct made made;
     struct key key;
 
@@ -27,9 +27,9 @@ static void put(const char *text, const char *hosts, const char *probes)
     verdict_decide(&verdict, &made.evidence, &remembered, &config.verdict, MAKE_NOW);
     verdict.valid_until = INT64_MAX / 2;
     key_parse(&key, text, strlen(text), 25);
-    finding = finding_new(&key, &verdict, &made.evidence, clock_monotonic_ms());
-    assert_non_null(finding);
-    assert_true(cache_put(engine_cache(engine), finding, true));
+    entry = cache_entry_new(&key, &verdict, &made.evidence, clock_monotonic_ms());
+    assert_non_null(entry);
+    assert_true(cache_map_put(engine_cache_map(engine), entry, true));
 }
 
 /* One of each kind. */
@@ -279,22 +279,22 @@ static void what_changes_is_listed_on_demand(void **state)
 }
 
 /* What has lapsed, or was never looked up, is no next-hop with a verdict. */
-static void only_current_findings_count(void **state)
+static void only_current_entries_count(void **state)
 {
     struct verdict verdict;
-    struct finding *finding;
+    struct cache_entry *entry;
     struct client client;
     struct key key;
 
     (void)state;
     begin_walks(SETTINGS);
     put("lapsed.example", "N", "V");
-    memory_lapse(engine_memory(engine));
+    cache_lapse(engine_cache(engine));
     put("current.example", "N", "V");
     key_parse(&key, "standing.example", 16, 25);
     verdict_without_evidence(&verdict, VERDICT_TEMP, REASON_OVERLOAD, INT64_MAX / 2);
-    finding = finding_new(&key, &verdict, NULL, clock_monotonic_ms());
-    assert_true(cache_put(engine_cache(engine), finding, true));
+    entry = cache_entry_new(&key, &verdict, NULL, clock_monotonic_ms());
+    assert_true(cache_map_put(engine_cache_map(engine), entry, true));
     client_begin(&client);
     send_command(&client, "report");
     await_end(&client);
@@ -724,7 +724,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(report_counts),
         cmocka_unit_test(what_changes_is_listed_on_demand),
-        cmocka_unit_test(only_current_findings_count),
+        cmocka_unit_test(only_current_entries_count),
         cmocka_unit_test(rules_say_what_they_do),
         cmocka_unit_test(no_rules_are_listed),
         cmocka_unit_test(check_foretells),

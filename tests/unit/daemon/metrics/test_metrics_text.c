@@ -53,7 +53,7 @@ static void numbers_get_to_their_series(void **state)
     numbers.engine.by_outcome[OUTCOME_ROLLOUT_REASON] = 5;
     numbers.engine.withheld_by_level[VERDICT_SECURE] = 4;
     numbers.closed[METRICS_NOT_PROTOCOL] = 3;
-    numbers.cache.octets = (size_t)1 << 40;
+    numbers.map.octets = (size_t)1 << 40;
     numbers.jobs.running = 4000000000u;
     numbers.dns.by_failure[DNS_FAILURE_SERVFAIL] = 8;
     numbers.sts.by_failure[FETCH_FAILURE_CERTIFICATE] = 9;
@@ -91,7 +91,7 @@ static void everything_at_its_largest_fits(void **state)
     memset(&numbers, 0x7f, sizeof numbers);
     memset(numbers.mode, 1, sizeof numbers.mode);
     memset(numbers.answers, 0, sizeof numbers.answers); /* their sum would wrap */
-    numbers.has_store = numbers.store.degraded = numbers.memory.noting = true;
+    numbers.has_store = numbers.store.degraded = numbers.cache.noting = true;
     read_page(&numbers);
 }
 

@@ -159,7 +159,7 @@ static void what_is_withheld_is_not_waited_for(void **state)
     answer_dane(lookups[0], true);
     assert_int_equal(engine_get_stats(engine)->withheld_by_level[VERDICT_DANE_ONLY], 1);
     assert_true(engine_known(engine, "d.example", 9, &told_now));
-    assert_int_equal(told_now.finding->verdict.level, VERDICT_DANE_ONLY);
+    assert_int_equal(told_now.entry->verdict.level, VERDICT_DANE_ONLY);
     assert_true(told_now.outcome.withheld);
     replace("n.example at-least encrypt\n");
     assert_false(engine_withheld(engine, "n.example", 9, &told_now));

@@ -1,5 +1,5 @@
 /*
- * finding: what the daemon knows of one key: verdict, the evidence behind it, and the answers ready
+ * entry: what the daemon knows of one key: verdict, the evidence behind it, and the answers ready
  * to send. One piece of memory; nothing but the cache's part changes once it is made.
  */
 #pragma once
@@ -16,10 +16,10 @@
 /* The forms an answer comes in: what main.cf can read, and how much. */
 enum answer_form { FORM_PLAIN, FORM_TLSRPT, FORM_TCP_TABLE, FORM_COUNT };
 
-/* Arena for an evidence taken out of a finding or of a record. */
-#define FINDING_EVIDENCE_MAX (16 * 1024 * 1024)
+/* Arena for an evidence taken out of an entry or of a record. */
+#define CACHE_ENTRY_EVIDENCE_MAX (16 * 1024 * 1024)
 
-struct finding {
+struct cache_entry {
     /* the cache's */
     UT_hash_handle hh;
     struct list recent;
@@ -48,20 +48,21 @@ struct finding {
     char octets[]; /* key, texts, evidence of evidence_pack.h */
 };
 
-/* What was found out as an answer, in a form; its text is the finding's. */
-static inline struct answer finding_answer(const struct finding *finding, enum answer_form form)
+/* What was found out as an answer, in a form; its text is the entry's. */
+static inline struct answer cache_entry_answer(const struct cache_entry *entry,
+                                               enum answer_form form)
 {
-    return (struct answer){(enum answer_status)finding->statuses[form],
-                           finding->octets + finding->texts[form].at, finding->texts[form].length};
+    return (struct answer){(enum answer_status)entry->statuses[form],
+                           entry->octets + entry->texts[form].at, entry->texts[form].length};
 }
 
 /* Keeps a copy of `evidence` (may be NULL) and renders all forms; NULL without memory. */
-struct finding *finding_new(const struct key *key, const struct verdict *verdict,
-                            const struct evidence *evidence, int64_t now);
+struct cache_entry *cache_entry_new(const struct key *key, const struct verdict *verdict,
+                                    const struct evidence *evidence, int64_t now);
 /* One that no lookup stands behind, and no key. */
-struct finding *finding_standing(enum verdict_level level, enum verdict_reason reason);
+struct cache_entry *cache_entry_standing(enum verdict_level level, enum verdict_reason reason);
 /* A copy that is in no cache; NULL without memory. */
-struct finding *finding_copy(const struct finding *finding);
-void finding_free(struct finding *finding);
+struct cache_entry *cache_entry_copy(const struct cache_entry *entry);
+void cache_entry_free(struct cache_entry *entry);
 /* Its evidence in `arena`; NULL when there is none, or no memory. */
-struct evidence *finding_evidence(const struct finding *finding, struct arena *arena);
+struct evidence *cache_entry_evidence(const struct cache_entry *entry, struct arena *arena);

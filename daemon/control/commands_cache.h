@@ -1,4 +1,4 @@
-/* commands_memory: the commands about what is remembered; part of commands.h's table. */
+/* commands_cache: the commands about what is remembered; part of commands.h's table. */
 #pragma once
 
 #include "daemon/control/commands.h"
@@ -18,4 +18,4 @@ void command_export(struct command *command);
 void command_import(struct command *command);
 
 /* Gives up what a command waits for here. */
-void command_memory_cancel(struct command *command);
+void command_cache_cancel(struct command *command);

@@ -1,6 +1,6 @@
-/* finding: see finding.h. Most answers are the same in all forms and are stored once; the evidence
+/* entry: see entry.h. Most answers are the same in all forms and are stored once; the evidence
  * is packed, because it is looked at by people only. */
-#include "daemon/cache/finding.h"
+#include "daemon/cache/cache_entry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,34 +43,34 @@ static void add_form(struct buf *octets, struct layout *layout, enum answer_form
     buf_fini(&text);
 }
 
-static struct finding *assemble(const struct buf *octets, const struct layout *layout,
-                                size_t key_length)
+static struct cache_entry *assemble(const struct buf *octets, const struct layout *layout,
+                                    size_t key_length)
 {
-    struct finding *finding = malloc(sizeof *finding + octets->length);
+    struct cache_entry *entry = malloc(sizeof *entry + octets->length);
 
-    if (finding == NULL)
+    if (entry == NULL)
         return NULL;
-    memset(finding, 0, sizeof *finding);
-    memcpy(finding->octets, octets->data, octets->length);
-    list_init(&finding->recent);
-    list_init(&finding->used);
-    finding->size = (uint32_t)(sizeof *finding + octets->length);
-    finding->key = finding->octets;
-    finding->key_length = (uint32_t)key_length;
+    memset(entry, 0, sizeof *entry);
+    memcpy(entry->octets, octets->data, octets->length);
+    list_init(&entry->recent);
+    list_init(&entry->used);
+    entry->size = (uint32_t)(sizeof *entry + octets->length);
+    entry->key = entry->octets;
+    entry->key_length = (uint32_t)key_length;
     for (unsigned form = 0; form < FORM_COUNT; form++) {
-        finding->statuses[form] = (uint8_t)layout->statuses[form];
-        finding->texts[form].at = (uint32_t)layout->texts[form];
-        finding->texts[form].length = (uint32_t)layout->lengths[form];
+        entry->statuses[form] = (uint8_t)layout->statuses[form];
+        entry->texts[form].at = (uint32_t)layout->texts[form];
+        entry->texts[form].length = (uint32_t)layout->lengths[form];
     }
-    finding->evidence_at = (uint32_t)layout->evidence;
-    finding->evidence_length = (uint32_t)(octets->length - layout->evidence);
-    return finding;
+    entry->evidence_at = (uint32_t)layout->evidence;
+    entry->evidence_length = (uint32_t)(octets->length - layout->evidence);
+    return entry;
 }
 
-struct finding *finding_new(const struct key *key, const struct verdict *verdict,
-                            const struct evidence *evidence, int64_t now)
+struct cache_entry *cache_entry_new(const struct key *key, const struct verdict *verdict,
+                                    const struct evidence *evidence, int64_t now)
 {
-    struct finding *finding = NULL;
+    struct cache_entry *entry = NULL;
     struct layout layout = {0};
     struct buf octets;
 
@@ -82,34 +82,34 @@ struct finding *finding_new(const struct key *key, const struct verdict *verdict
     if (evidence != NULL)
         evidence_pack(&octets, evidence);
     if (!octets.failed)
-        finding = assemble(&octets, &layout, key->text_length);
+        entry = assemble(&octets, &layout, key->text_length);
     buf_fini(&octets);
-    if (finding == NULL)
+    if (entry == NULL)
         return NULL;
-    finding->verdict = *verdict;
-    finding->negative = finding->statuses[FORM_PLAIN] != ANSWER_OK;
-    finding->complete = evidence != NULL && evidence->complete;
-    finding->made_at = finding->used_at = finding->use_noted_at = now;
-    return finding;
+    entry->verdict = *verdict;
+    entry->negative = entry->statuses[FORM_PLAIN] != ANSWER_OK;
+    entry->complete = evidence != NULL && evidence->complete;
+    entry->made_at = entry->used_at = entry->use_noted_at = now;
+    return entry;
 }
 
-struct finding *finding_standing(enum verdict_level level, enum verdict_reason reason)
+struct cache_entry *cache_entry_standing(enum verdict_level level, enum verdict_reason reason)
 {
     struct verdict verdict;
     struct key key;
 
     key_parse(&key, "", 0, 0);
     verdict_without_evidence(&verdict, level, reason, 0);
-    return finding_new(&key, &verdict, NULL, 0);
+    return cache_entry_new(&key, &verdict, NULL, 0);
 }
 
-struct finding *finding_copy(const struct finding *finding)
+struct cache_entry *cache_entry_copy(const struct cache_entry *entry)
 {
-    struct finding *copy = malloc(finding->size);
+    struct cache_entry *copy = malloc(entry->size);
 
     if (copy == NULL)
         return NULL;
-    memcpy(copy, finding, finding->size);
+    memcpy(copy, entry, entry->size);
     memset(&copy->hh, 0, sizeof copy->hh);
     list_init(&copy->recent);
     list_init(&copy->used);
@@ -119,15 +119,14 @@ struct finding *finding_copy(const struct finding *finding)
     return copy;
 }
 
-void finding_free(struct finding *finding)
+void cache_entry_free(struct cache_entry *entry)
 {
-    free(finding);
+    free(entry);
 }
 
-struct evidence *finding_evidence(const struct finding *finding, struct arena *arena)
+struct evidence *cache_entry_evidence(const struct cache_entry *entry, struct arena *arena)
 {
-    return finding->evidence_length == 0
-               ? NULL
-               : evidence_unpack(arena, finding->octets + finding->evidence_at,
-                                 finding->evidence_length, 0);
+    return entry->evidence_length == 0 ? NULL
+                                       : evidence_unpack(arena, entry->octets + entry->evidence_at,
+                                                         entry->evidence_length, 0);
 }

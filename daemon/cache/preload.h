@@ -1,5 +1,5 @@
 /*
- * warmup: at start the memory is read back from the store, a page at a time while the daemon
+ * preload: at start the memory is read back from the store, a page at a time while the daemon
  * already answers: policies, probe results, then the answers, held ones first and those used lately
  * next. After it the export that `import` names, a share of its lines at a time.
  */
@@ -7,11 +7,11 @@
 
 #include <uv.h>
 
-#include "daemon/cache/memory.h"
+#include "daemon/cache/cache.h"
 
-struct warmup;
+struct preload;
 
 /* Begins. NULL without memory. Everything is borrowed. */
-struct warmup *warmup_new(uv_loop_t *loop, const struct config *config, struct memory *memory);
+struct preload *preload_new(uv_loop_t *loop, const struct config *config, struct cache *cache);
 /* Ends it, whether it is done or not; frees itself when its handle is closed. */
-void warmup_close(struct warmup *warmup);
+void preload_close(struct preload *preload);

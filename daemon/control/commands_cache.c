@@ -1,8 +1,8 @@
 /*
- * commands_memory: see commands_memory.h. Times are seconds since 1970, for people and for other
+ * commands_cache: see commands_cache.h. Times are seconds since 1970, for people and for other
  * programs; what the daemon knows in its own time is turned into them here.
  */
-#include "daemon/control/commands_memory.h"
+#include "daemon/control/commands_cache.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +19,14 @@ static json_int_t wall_s(int64_t monotonic_ms)
     return (json_int_t)((monotonic_ms - clock_monotonic_ms() + clock_wall_ms()) / 1000);
 }
 
-static struct memory *memory_of(const struct command *command)
+static struct cache *cache_of(const struct command *command)
 {
-    return engine_memory(command->engine);
+    return engine_cache(command->engine);
 }
 
 static struct store *store_of(struct command *command)
 {
-    struct store *store = memory_store(memory_of(command));
+    struct store *store = cache_store(cache_of(command));
 
     if (store == NULL)
         command_refuse(command, "nothing is stored: the configuration says store =");
@@ -52,7 +52,7 @@ static json_t *hold_json(const struct hold *hold)
 
 void command_held(struct command *command)
 {
-    const struct holds *holds = memory_holds(memory_of(command));
+    const struct holds *holds = cache_holds(cache_of(command));
     const char *after = command_text(command, "after");
     const struct hold *hold = after == NULL ? NULL : holds_find(holds, after), *last = NULL;
     json_t *list;
@@ -76,27 +76,27 @@ static void answer_release(struct command *command, bool released)
     command_finish(command, json_pack("{s:b}", "released", (int)released));
 }
 
-static void on_recalled(void *context, bool sure)
+static void on_loaded(void *context, bool sure)
 {
     struct command *command = context;
     struct key key;
 
     (void)sure;
-    command->recall = NULL;
+    command->loading = NULL;
     parse_key(command, &key);
     answer_release(command, engine_release(command->engine, &key));
 }
 
 void command_release(struct command *command)
 {
-    struct memory *memory = memory_of(command);
+    struct cache *cache = cache_of(command);
     struct key key;
 
     parse_key(command, &key);
     if (engine_release(command->engine, &key))
         answer_release(command, true);
-    else if (memory_peek(memory, &key) != NULL ||
-             memory_recall(&command->recall, memory, &key, on_recalled, command) != 0)
+    else if (cache_peek(cache, &key) != NULL ||
+             cache_load(&command->loading, cache, &key, on_loaded, command) != 0)
         answer_release(command, false);
 }
 
@@ -173,7 +173,7 @@ static bool importer_begin(struct command *command)
         return true;
     command->importer = malloc(sizeof *command->importer);
     if (command->importer != NULL)
-        importer_init(command->importer, memory_of(command));
+        importer_init(command->importer, cache_of(command));
     return command->importer != NULL;
 }
 
@@ -224,14 +224,14 @@ void command_import(struct command *command)
 
 /* ---- the rest ---- */
 
-void command_memory_cancel(struct command *command)
+void command_cache_cancel(struct command *command)
 {
     if (command->read != NULL)
         store_read_cancel(command->read);
-    if (command->recall != NULL)
-        recall_cancel(command->recall);
+    if (command->loading != NULL)
+        cache_load_cancel(command->loading);
     free(command->importer);
     command->read = NULL;
-    command->recall = NULL;
+    command->loading = NULL;
     command->importer = NULL;
 }

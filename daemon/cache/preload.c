@@ -1,0 +1,231 @@
+/*
+ * preload: see preload.h. What cannot be read is left out, and the log says how much there was; while
+ * the store as a whole cannot be read, it is tried again until it can.
+ */
+#include "daemon/cache/preload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log/log.h"
+#include "daemon/cache/importer.h"
+
+#define PAGE         100
+#define LINES_SHARE  50 /* of an export in one turn of the loop */
+#define OCTETS_SHARE (64 * 1024)
+#define LINE_SIZE    (IMPORTER_LINE_MAX + 2)
+#define REFUSALS_MAX 20 /* that are told one by one */
+#define AGAIN_MS     1000
+
+static const enum record_kind order[] = {RECORD_POLICY, RECORD_PROBE, RECORD_ANSWER};
+#define PHASES (sizeof order / sizeof order[0])
+
+struct preload {
+    const struct config *config;
+    struct cache *cache;
+    struct store_read *read; /* NULL: none under way */
+    uv_timer_t timer;        /* the import's turns */
+    uv_timer_t again;        /* the store's, once more */
+    int handles;
+    FILE *export; /* owned */
+    char *line;   /* owned; LINE_SIZE octets */
+    struct importer importer;
+    size_t phase;
+    size_t counts[RECORD_KINDS];
+    bool failed, imported; /* failed: some page of this round */
+    int64_t began_at;
+};
+
+static void next_page(struct preload *preload, const char *cursor);
+
+/* ---- the export ---- */
+
+static void import_over(struct preload *preload, const char *why)
+{
+    const struct importer *importer = &preload->importer;
+
+    log_event(why == NULL ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "imported", "file",
+              preload->config->import_path, "restored", LOG_NUM(importer->restored), "known",
+              LOG_NUM(importer->known), "refused", LOG_NUM(importer->refused), "reason", why, NULL);
+    if (preload->export != NULL)
+        fclose(preload->export);
+    preload->export = NULL;
+}
+
+static void log_refusal(const struct importer *importer, const char *why)
+{
+    if (importer->refused <= REFUSALS_MAX)
+        log_event(LOG_LEVEL_WARNING, "import-refused", "line", LOG_NUM(importer->line), "reason",
+                  why, NULL);
+}
+
+static void on_import_turn(uv_timer_t *timer)
+{
+    struct preload *preload = timer->data;
+    size_t octets = 0;
+
+    for (int share = LINES_SHARE; share > 0 && octets < OCTETS_SHARE; share--) {
+        /* the importer refuses one that is longer than the room here */
+        ssize_t length = file_line(preload->line, LINE_SIZE, preload->export);
+        const char *why = NULL;
+
+        if (length < 0) {
+            import_over(preload, importer_end(&preload->importer));
+            return;
+        }
+        octets += (size_t)length;
+        importer_line(&preload->importer, preload->line, (size_t)length, &why);
+        if (why != NULL)
+            log_refusal(&preload->importer, why);
+        if (importer_failed(&preload->importer)) {
+            import_over(preload, why);
+            return;
+        }
+    }
+    uv_timer_start(timer, on_import_turn, 1, 0);
+}
+
+/* NULL with *why. Of something else than a file one could wait for ever. */
+static FILE *open_export(const char *path, const char **why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    FILE *file = NULL;
+
+    *why = "it is no regular file";
+    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        file = fdopen(fd, "r");
+    else if (fd < 0)
+        *why = strerror(errno);
+    if (file == NULL && fd >= 0)
+        close(fd);
+    return file;
+}
+
+static void import_begin(struct preload *preload)
+{
+    const char *path = preload->config->import_path, *why = "no memory";
+
+    if (path == NULL || preload->imported)
+        return;
+    preload->imported = true;
+    importer_init(&preload->importer, preload->cache);
+    preload->line = malloc(LINE_SIZE);
+    preload->export = preload->line == NULL ? NULL : open_export(path, &why);
+    if (preload->export == NULL)
+        import_over(preload, why);
+    else
+        uv_timer_start(&preload->timer, on_import_turn, 1, 0);
+}
+
+/* ---- the store ---- */
+
+static void on_again(uv_timer_t *timer)
+{
+    struct preload *preload = timer->data;
+
+    preload->phase = 0;
+    preload->failed = false;
+    next_page(preload, NULL);
+}
+
+/* A round is over: the first one, or one after the store could not be read. */
+static void warm(struct preload *preload)
+{
+    if (preload->failed) {
+        uv_timer_start(&preload->again, on_again, AGAIN_MS, 0);
+        import_begin(preload);
+        return;
+    }
+    log_event(LOG_LEVEL_INFO, "warm", "answers", LOG_NUM(preload->counts[RECORD_ANSWER]),
+              "policies", LOG_NUM(preload->counts[RECORD_POLICY]), "probes",
+              LOG_NUM(preload->counts[RECORD_PROBE]), "ms",
+              LOG_NUM(clock_monotonic_ms() - preload->began_at), NULL);
+    import_begin(preload);
+}
+
+static void on_page(void *context, const struct store_page *page)
+{
+    struct preload *preload = context;
+    struct record_moment moment =
+        record_moment_of(clock_monotonic_ms(), clock_wall_ms(), page->last_written);
+
+    preload->read = NULL;
+    preload->failed |= page->error != NULL;
+    for (size_t i = 0; i < page->count; i++) {
+        struct record record = page->records[i];
+
+        if (cache_load_record(preload->cache, &record, moment, false) == LOADED_NEW)
+            preload->counts[record.kind]++;
+    }
+    if (page->next == NULL)
+        preload->phase++;
+    next_page(preload, page->next);
+}
+
+static void next_page(struct preload *preload, const char *cursor)
+{
+    struct store *store = cache_store(preload->cache);
+    struct store_selection selection = {.cursor = cursor, .limit = PAGE};
+
+    if (store == NULL || preload->phase >= PHASES) {
+        warm(preload);
+        return;
+    }
+    selection.kind = order[preload->phase];
+    if (store_list(&preload->read, store, &selection, on_page, preload) != 0) {
+        preload->phase = PHASES;
+        warm(preload);
+    }
+}
+
+/* ---- life ---- */
+
+static void on_begin(uv_timer_t *timer)
+{
+    next_page(timer->data, NULL);
+}
+
+struct preload *preload_new(uv_loop_t *loop, const struct config *config, struct cache *cache)
+{
+    struct preload *preload = calloc(1, sizeof *preload);
+
+    if (preload == NULL)
+        return NULL;
+    preload->config = config;
+    preload->cache = cache;
+    preload->began_at = clock_monotonic_ms();
+    uv_timer_init(loop, &preload->timer);
+    uv_timer_init(loop, &preload->again);
+    preload->timer.data = preload->again.data = preload;
+    preload->handles = 2;
+    uv_timer_start(&preload->timer, on_begin, 0, 0);
+    return preload;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct preload *preload = handle->data;
+
+    if (--preload->handles > 0)
+        return;
+    if (preload->export != NULL)
+        fclose(preload->export);
+    free(preload->line);
+    free(preload);
+}
+
+void preload_close(struct preload *preload)
+{
+    if (preload->read != NULL)
+        store_read_cancel(preload->read);
+    uv_close((uv_handle_t *)&preload->timer, on_closed);
+    uv_close((uv_handle_t *)&preload->again, on_closed);
+}

@@ -1,0 +1,240 @@
+/* cache: bounds, segments, replacement (CONFORMANCE hostile 28). */
+#include "tests/unit/support/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cache/cache_map.h"
+
+static struct cache_entry *make(const char *name, enum verdict_level level, int64_t valid_until)
+{
+    struct verdict verdict;
+    struct key key;
+
+    key_parse(&key, name, strlen(name), 25);
+    verdict_without_evidence(&verdict, level, REASON_KEY, valid_until);
+    return cache_entry_new(&key, &verdict, NULL, 0);
+}
+
+static bool has(struct cache_map *map, const char *name)
+{
+    return cache_map_get(map, name, strlen(name)) != NULL;
+}
+
+static void put_and_use(void **state)
+{
+    struct cache_map *map = cache_map_new(100, 1 << 20);
+    const struct cache_entry *entry;
+
+    (void)state;
+    assert_null(cache_map_use(map, "a.example", 9, 0));
+    assert_true(cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), true));
+    entry = cache_map_use(map, "a.example", 9, 999);
+    assert_non_null(entry);
+    assert_string_equal(cache_entry_answer(entry, FORM_PLAIN).text, "encrypt");
+    assert_null(cache_map_use(map, "a.example", 9, 1000)); /* lapsed, but still there */
+    assert_true(has(map, "a.example"));
+    assert_true(cache_map_put(map, make("a.example", VERDICT_DANE_ONLY, 2000), true));
+    assert_string_equal(
+        cache_entry_answer(cache_map_use(map, "a.example", 9, 1000), FORM_PLAIN).text, "dane-only");
+    assert_true(cache_map_remove(map, "a.example", 9));
+    assert_false(cache_map_remove(map, "a.example", 9));
+    cache_map_free(map);
+}
+
+static void no_opinion_cannot_push_out_what_protects(void **state)
+{
+    struct cache_map *map = cache_map_new(40, 1 << 24);
+    struct cache_map_stats stats;
+    char name[64];
+
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "good%d.example", i);
+        assert_true(cache_map_put(map, make(name, VERDICT_DANE_ONLY, 1000), true));
+    }
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "random%d.example", i);
+        assert_true(cache_map_put(map, make(name, VERDICT_NO_OPINION, 1000), true));
+    }
+    for (int i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "good%d.example", i);
+        assert_true(has(map, name));
+    }
+    cache_map_get_stats(map, &stats);
+    assert_int_equal(stats.entries, 40);
+    assert_int_equal(stats.negative_entries, 10);
+    assert_int_equal(stats.evictions, 9990);
+    assert_true(has(map, "random9999.example"));
+    cache_map_free(map);
+}
+
+static void the_least_used_goes_first(void **state)
+{
+    struct cache_map *map = cache_map_new(4, 1 << 20); /* three that say something */
+
+    (void)state;
+    cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), true);
+    cache_map_put(map, make("b.example", VERDICT_ENCRYPT, 1000), true);
+    cache_map_put(map, make("c.example", VERDICT_ENCRYPT, 1000), true);
+    assert_non_null(cache_map_use(map, "a.example", 9, 0));
+    cache_map_put(map, make("d.example", VERDICT_ENCRYPT, 1000), true);
+    assert_true(has(map, "a.example"));
+    assert_false(has(map, "b.example"));
+    cache_map_free(map);
+}
+
+static void octets_are_bounded_too(void **state)
+{
+    struct cache_map *map = cache_map_new(1000000, 65536);
+    struct cache_map_stats stats;
+    char name[64];
+
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "name%d.example", i);
+        assert_true(cache_map_put(map, make(name, VERDICT_ENCRYPT, 1000), true));
+    }
+    cache_map_get_stats(map, &stats);
+    assert_in_range(stats.octets, 40000, 65536);
+    cache_map_free(map);
+}
+
+static void what_nobody_asks_for_takes_no_place(void **state)
+{
+    struct cache_map *map =
+        cache_map_new(4, 1 << 20); /* three of them, and one without an opinion */
+
+    (void)state;
+    assert_true(cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), false));
+    assert_true(cache_map_put(map, make("b.example", VERDICT_ENCRYPT, 1000), false));
+    assert_true(cache_map_put(map, make("c.example", VERDICT_ENCRYPT, 1000), false));
+    assert_true(cache_map_put(map, make("d.example", VERDICT_ENCRYPT, 1000), false));
+    assert_true(has(map, "a.example") && has(map, "b.example") && has(map, "c.example"));
+    assert_false(has(map, "d.example"));
+    assert_true(cache_map_put(map, make("e.example", VERDICT_ENCRYPT, 1000), true));
+    assert_false(has(map, "c.example"));
+    assert_true(has(map, "a.example") && has(map, "b.example") && has(map, "e.example"));
+    cache_map_free(map);
+}
+
+struct seen {
+    unsigned char times[2000];
+    unsigned count;
+};
+
+static void see(void *context, const struct cache_entry *entry)
+{
+    struct seen *seen = context;
+
+    seen->times[strtoul(entry->key + 1, NULL, 10)]++;
+    seen->count++;
+}
+
+static void put_numbered(struct cache_map *map, unsigned from, unsigned to)
+{
+    char name[64];
+
+    for (unsigned i = from; i < to; i++) {
+        snprintf(name, sizeof name, "n%u.example", i);
+        assert_true(cache_map_put(map, make(name, VERDICT_ENCRYPT, 1000), true));
+    }
+}
+
+static void each_once(const struct seen *seen, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        assert_int_equal(seen->times[i], 1);
+}
+
+static void at_most_once(const struct seen *seen, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        assert_in_range(seen->times[i], 0, 1);
+}
+
+static void remove_numbered(struct cache_map *map, unsigned from, unsigned to)
+{
+    char name[64];
+
+    for (unsigned i = from; i < to; i++)
+        cache_map_remove(map, name, (size_t)snprintf(name, sizeof name, "n%u.example", i));
+}
+
+/* What is renewed between the steps pushes nobody out of the walk. */
+static void a_walk_meets_each_once(void **state)
+{
+    struct cache_map *map = cache_map_new(10000, 1 << 24);
+    struct seen seen = {0};
+    struct map_walk walk = {0};
+    unsigned steps = 0;
+
+    (void)state;
+    assert_true(cache_map_some(map, &walk, see, &seen));
+    put_numbered(map, 0, 500);
+    for (; !cache_map_some(map, &walk, see, &seen); steps++)
+        put_numbered(map, steps * 7 % 500, steps * 7 % 500 + 1);
+    assert_int_equal(seen.count, 500);
+    each_once(&seen, 0, 500);
+    cache_map_free(map);
+}
+
+/* The map doubles its buckets, and doubles them again. */
+static void a_walk_goes_on_when_the_cache_grows(void **state)
+{
+    (void)state;
+    for (unsigned after = 1; after < 200; after += 13) {
+        struct cache_map *map = cache_map_new(10000, 1 << 24);
+        struct seen seen = {0};
+        struct map_walk walk = {0};
+
+        put_numbered(map, 0, 200);
+        for (unsigned steps = 1; !cache_map_some(map, &walk, see, &seen); steps++) {
+            if (steps == after)
+                put_numbered(map, 200, 600);
+            if (steps == 2 * after)
+                put_numbered(map, 600, 2000);
+        }
+        each_once(&seen, 0, 200);
+        at_most_once(&seen, 200, 2000);
+        cache_map_free(map);
+    }
+}
+
+/* An empty map is made anew with few buckets, one of which holds what was met and what was not. */
+static void a_walk_goes_on_when_the_cache_was_empty(void **state)
+{
+    (void)state;
+    for (unsigned after = 1; after < 2000; after += 131) {
+        struct cache_map *map = cache_map_new(10000, 1 << 24);
+        struct seen seen = {0};
+        struct map_walk walk = {0};
+
+        put_numbered(map, 0, 2000);
+        for (unsigned steps = 1; !cache_map_some(map, &walk, see, &seen); steps++)
+            if (steps == after) {
+                remove_numbered(map, 0, 2000);
+                put_numbered(map, 0, 50);
+            }
+        each_once(&seen, 0, 50);
+        at_most_once(&seen, 50, 2000);
+        cache_map_free(map);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(put_and_use),
+        cmocka_unit_test(no_opinion_cannot_push_out_what_protects),
+        cmocka_unit_test(the_least_used_goes_first),
+        cmocka_unit_test(octets_are_bounded_too),
+        cmocka_unit_test(what_nobody_asks_for_takes_no_place),
+        cmocka_unit_test(a_walk_meets_each_once),
+        cmocka_unit_test(a_walk_goes_on_when_the_cache_grows),
+        cmocka_unit_test(a_walk_goes_on_when_the_cache_was_empty),
+    };
+
+    return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
+}
