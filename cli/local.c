@@ -89,8 +89,8 @@ static const struct evidence *local_look_up(struct local *local, const struct do
 /* As the daemon would, with the rules that are in the file now. NULL after a message. */
 static json_t *report_ordered(const struct cli *cli, struct report_facts *facts)
 {
-    struct outcome outcome;
-    struct ruling ruling;
+    struct final_answer final;
+    struct override override;
     char error[CONFIG_ERROR_MAX];
     struct rules *rules;
     json_t *report;
@@ -99,10 +99,10 @@ static json_t *report_ordered(const struct cli *cli, struct report_facts *facts)
         fprintf(stderr, "mxcrypt: %s\n", error);
         return NULL;
     }
-    ruling_find(&ruling, rules, &cli->config.ruling, facts->key, clock_wall_s());
-    ruling_decide(&outcome, &ruling, facts->verdict);
-    facts->ruling = &ruling;
-    facts->outcome = &outcome;
+    override_find(&override, rules, &cli->config.override, facts->key, clock_wall_s());
+    override_apply(&final, &override, facts->verdict);
+    facts->override = &override;
+    facts->final = &final;
     report = report_explain(facts);
     rules_free(rules);
     return report;

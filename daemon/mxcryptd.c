@@ -17,7 +17,7 @@
 #include "daemon/control/control.h"
 #include "daemon/lookup/engine.h"
 #include "daemon/loop/loop_watch.h"
-#include "daemon/rules/orders.h"
+#include "daemon/rules/ruleset.h"
 #include "daemon/rules/reload.h"
 #include "daemon/metrics/metrics.h"
 #include "daemon/sandbox/privileges.h"
@@ -35,7 +35,7 @@ struct mxcryptd {
     struct config *config;
     uv_loop_t loop;
     struct prober *prober;
-    struct orders *orders;
+    struct ruleset *ruleset;
     struct reload *reload;
     struct engine *engine;
     struct server *server;
@@ -90,8 +90,8 @@ static void stop(struct mxcryptd *daemon)
     resolver_check_free(daemon->check);
     if (daemon->engine != NULL)
         engine_close(daemon->engine);
-    if (daemon->orders != NULL)
-        orders_close(daemon->orders);
+    if (daemon->ruleset != NULL)
+        ruleset_close(daemon->ruleset);
     if (daemon->prober != NULL)
         prober_close(daemon->prober);
     if (daemon->handles_made) {
@@ -113,8 +113,8 @@ static void take_down(struct mxcryptd *daemon)
         engine_free(daemon->engine);
     if (daemon->prober != NULL)
         prober_free(daemon->prober);
-    if (daemon->orders != NULL)
-        orders_free(daemon->orders);
+    if (daemon->ruleset != NULL)
+        ruleset_free(daemon->ruleset);
     CHECK(!daemon->loop_made || uv_loop_close(&daemon->loop) == 0);
     log_event(LOG_LEVEL_INFO, "stopped", "loop", "empty", NULL);
 }
@@ -224,13 +224,13 @@ static int make_signals(struct mxcryptd *daemon)
     return 0;
 }
 
-static int make_orders(struct mxcryptd *daemon)
+static int make_ruleset(struct mxcryptd *daemon)
 {
     char error[CONFIG_ERROR_MAX];
 
-    if (orders_new(&daemon->orders, &daemon->loop, daemon->config, error) != 0)
+    if (ruleset_new(&daemon->ruleset, &daemon->loop, daemon->config, error) != 0)
         return fail("rules", error);
-    daemon->reload = reload_new(&daemon->loop, daemon->config, daemon->orders);
+    daemon->reload = reload_new(&daemon->loop, daemon->config, daemon->ruleset);
     return daemon->reload == NULL ? fail("reload", "no memory") : 0;
 }
 
@@ -256,7 +256,7 @@ static int make_engine(struct mxcryptd *daemon)
     if (error != 0)
         return fail("prober", why != NULL ? why : uv_strerror(error));
     error = engine_new(&daemon->engine, &daemon->loop, daemon->config, prober_tools(daemon->prober),
-                       daemon->orders);
+                       daemon->ruleset);
     if (error == 0)
         error = prober_watch_anchors(daemon->prober, &daemon->loop, on_anchors_changed, daemon);
     if (error != 0)
@@ -267,7 +267,7 @@ static int make_engine(struct mxcryptd *daemon)
 
 static int make_parts(struct mxcryptd *daemon)
 {
-    if (make_orders(daemon) != 0 || make_engine(daemon) != 0)
+    if (make_ruleset(daemon) != 0 || make_engine(daemon) != 0)
         return -1;
     daemon->server = server_new(&daemon->loop, daemon->config, daemon->engine);
     if (daemon->server == NULL)

@@ -175,7 +175,7 @@ static int open_store(struct cache *cache)
 }
 
 int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
-              const struct domain_tools *tools, const struct orders *orders)
+              const struct domain_tools *tools, const struct ruleset *ruleset)
 {
     struct cache *cache = calloc(1, sizeof *cache);
     int error = UV_ENOMEM;
@@ -185,7 +185,7 @@ int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
     cache->loop = loop;
     cache->config = config;
     cache->tools = *tools;
-    cache->orders = orders;
+    cache->ruleset = ruleset;
     uv_timer_init(loop, &cache->notes);
     uv_timer_init(loop, &cache->hold_over);
     cache->notes.data = cache->hold_over.data = cache;

@@ -16,7 +16,7 @@
 #include "daemon/config/config.h"
 #include "base/loaded.h"
 #include "daemon/cache/holds.h"
-#include "daemon/rules/orders.h"
+#include "daemon/rules/ruleset.h"
 #include "daemon/store/record_time.h"
 #include "daemon/store/store.h"
 #include "probe/domain_uv.h"
@@ -35,10 +35,10 @@ struct cache_stats {
     bool noting; /* something is on its way to the store, but not pending there yet */
 };
 
-/* 0 or a libuv error. Everything is borrowed; `orders` for the log; from here on policies and probe
+/* 0 or a libuv error. Everything is borrowed; `rules` for the log; from here on policies and probe
  * results of `tools` are kept too. */
 int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
-              const struct domain_tools *tools, const struct orders *orders);
+              const struct domain_tools *tools, const struct ruleset *ruleset);
 /* Writes what is pending and closes the handles; memory_free once the loop is empty. */
 void cache_close(struct cache *cache);
 void cache_free(struct cache *cache);

@@ -10,7 +10,7 @@
 #include "base/map.h"
 #include "policy/key.h"
 #include "policy/render/render.h"
-#include "policy/rules/ruling.h"
+#include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
 
 /* The forms an answer comes in: what main.cf can read, and how much. */
@@ -29,8 +29,8 @@ struct cache_entry {
     int64_t use_noted_at; /* of the last one that went to the store */
     bool negative, unsaved;
     bool unasked; /* the store could not be asked what it knows of the key */
-    /* what the orders of `generation` make of the verdict; the engine's */
-    struct outcome outcome;
+    /* what the rules of `generation` make of the verdict; the engine's */
+    struct final_answer final;
     unsigned generation; /* 0: not asked yet */
     bool unwanted;       /* they want no lookup of the key: it is not renewed */
 

@@ -7,7 +7,7 @@ struct cache {
     uv_loop_t *loop;
     const struct config *config;
     struct domain_tools tools;
-    const struct orders *orders;
+    const struct ruleset *ruleset;
     struct cache_map *map;
     struct holds *holds;
     struct store *store;          /* NULL: none */

@@ -20,29 +20,29 @@ static enum verdict_level level_of(const struct cache_entry *entry)
     return entry == NULL ? VERDICT_NO_OPINION : entry->verdict.level;
 }
 
-/* What was found out; and, where the operator's orders make something else of it, what. */
+/* What was found out; and, where the operator's rules make something else of it, what. */
 static void log_verdict(const struct cache *cache, const struct cache_entry *before,
                         const struct cache_entry *entry)
 {
     const struct verdict *verdict = &entry->verdict;
-    struct outcome outcome;
-    struct ruling ruling;
+    struct final_answer final;
+    struct override override;
     struct key key;
     bool ordered, changed;
 
     key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
-    orders_find(cache->orders, &key, &ruling);
-    ruling_decide(&outcome, &ruling, verdict);
-    ordered = outcome.kind != OUTCOME_FOUND;
+    ruleset_find(cache->ruleset, &key, &override);
+    override_apply(&final, &override, verdict);
+    ordered = final.kind != FINAL_FOUND;
     changed = level_of(before) != verdict->level ||
-              (before == NULL && ordered && ruling.rule != NULL && rule_is_named(ruling.rule));
+              (before == NULL && ordered && override.rule != NULL && rule_is_named(override.rule));
     log_event(changed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "verdict", "domain", entry->key, "was",
               before == NULL ? NULL : verdict_level_name(before->verdict.level), "now",
               verdict_level_name(verdict->level), "reason", verdict_reason_code(verdict->reason),
               "valid_s", LOG_NUM((verdict->valid_until - entry->made_at) / 1000), "answer",
-              ordered ? outcome_level_name(&outcome) : NULL, "why",
-              ordered ? outcome_reason_code(outcome.reason) : NULL, "rule",
-              ordered && ruling.rule != NULL ? LOG_NUM(ruling.rule->line) : NULL, NULL);
+              ordered ? final_level_name(&final) : NULL, "why",
+              ordered ? final_reason_code(final.reason) : NULL, "rule",
+              ordered && override.rule != NULL ? LOG_NUM(override.rule->line) : NULL, NULL);
 }
 
 /* A policy with patterns that match= cannot carry: its owner's mistake, most often. Told once, and

@@ -2,7 +2,7 @@
  * config: how a file becomes a struct config; see config.h.
  *
  * The keys are config_table.c's, a value's syntax is config_values.c's. Any error names file and
- * line and ends the reading: a daemon that misread its orders must not start.
+ * line and ends the reading: a daemon that misread its rules must not start.
  */
 #include "daemon/config/config.h"
 

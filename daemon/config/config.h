@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 #include "base/log/log.h"
-#include "policy/rules/ruling.h"
+#include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
 #include "probe/prober_uv.h"
 
@@ -55,7 +55,7 @@ struct config {
     bool log_syslog;
     enum log_level log_level;
 
-    struct ruling_options ruling;
+    struct override_options override;
     const char *rules_path;
     bool rules_optional; /* the default file may be missing */
 

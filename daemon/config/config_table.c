@@ -42,9 +42,9 @@ static const char *set_log(struct config *config, const char *text)
 
 static const char *set_mode(struct config *config, const char *text)
 {
-    config->ruling.monitor = strcmp(text, "monitor") == 0;
-    return config->ruling.monitor || strcmp(text, "enforce") == 0 ? NULL
-                                                                  : "must be monitor or enforce";
+    config->override.monitor = strcmp(text, "monitor") == 0;
+    return config->override.monitor || strcmp(text, "enforce") == 0 ? NULL
+                                                                    : "must be monitor or enforce";
 }
 
 static const char *set_rollout(struct config *config, const char *text)
@@ -55,7 +55,7 @@ static const char *set_rollout(struct config *config, const char *text)
     if (digits == 0 || digits > 3 || percent > 100 ||
         strcmp(text + digits + strspn(text + digits, " "), "%") != 0)
         return "must be 0 % to 100 %";
-    config->ruling.rollout = (unsigned)percent;
+    config->override.rollout = (unsigned)percent;
     return NULL;
 }
 

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "daemon/control/commands_cache.h"
-#include "daemon/control/commands_orders.h"
+#include "daemon/control/commands_ruleset.h"
 #include "daemon/control/commands_stats.h"
 #include "daemon/control/commands_walks.h"
 #include "daemon/control/control.h"
@@ -57,32 +57,31 @@ static enum answer_form form_of(const struct command *command)
     return json_is_true(json_object_get(command->request, "tlsrpt")) ? FORM_TLSRPT : FORM_PLAIN;
 }
 
-static json_t *answer_json(const struct command *command, const struct told *told)
+static json_t *answer_json(const struct command *command, const struct reply *reply)
 {
-    struct answer answer = told_answer(told, form_of(command));
-    const struct outcome *outcome = &told->outcome;
+    struct answer answer = reply_answer(reply, form_of(command));
+    const struct final_answer *final = &reply->final;
 
     return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
                      answer_status_name(answer.status), "text", answer.text, (int)answer.length,
-                     "level", outcome_level_name(outcome), "reason",
-                     outcome->kind == OUTCOME_FOUND
-                         ? verdict_reason_code(told->entry->verdict.reason)
-                         : outcome_reason_code(outcome->reason));
+                     "level", final_level_name(final), "reason",
+                     final->kind == FINAL_FOUND ? verdict_reason_code(reply->entry->verdict.reason)
+                                                : final_reason_code(final->reason));
 }
 
-static json_t *explain_json(const struct command *command, const struct told *told)
+static json_t *explain_json(const struct command *command, const struct reply *reply)
 {
-    const struct cache_entry *entry = told->entry;
+    const struct cache_entry *entry = reply->entry;
     const char *text = command_text(command, "key");
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
-    struct ruling ruling;
+    struct override override;
     struct key key;
-    struct report_facts facts = {&key, &entry->verdict,     &ruling, &told->outcome,
+    struct report_facts facts = {&key, &entry->verdict,     &override, &reply->final,
                                  NULL, clock_monotonic_ms()};
     json_t *report = NULL;
 
     key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
-    orders_find(engine_orders(command->engine), &key, &ruling);
+    ruleset_find(engine_ruleset(command->engine), &key, &override);
     if (arena != NULL) {
         facts.evidence = cache_entry_evidence(entry, arena);
         report = report_explain(&facts);
@@ -93,19 +92,19 @@ static json_t *explain_json(const struct command *command, const struct told *to
     return report;
 }
 
-static void answer_told(struct command *command, const struct told *told)
+static void answer_reply(struct command *command, const struct reply *reply)
 {
     command_finish(command,
-                   command->explain ? explain_json(command, told) : answer_json(command, told));
+                   command->explain ? explain_json(command, reply) : answer_json(command, reply));
 }
 
 static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
 {
     struct command *command = LIST_ELEMENT(waiter, struct command, waiter);
-    struct told told;
+    struct reply reply;
 
-    engine_tell(command->engine, entry, &told);
-    answer_told(command, &told);
+    engine_tell(command->engine, entry, &reply);
+    answer_reply(command, &reply);
 }
 
 /* ---- commands ---- */
@@ -119,15 +118,15 @@ static bool unfinished(const struct command *command, const struct cache_entry *
 static void ask(struct command *command, bool explain)
 {
     const char *key = command_text(command, "key");
-    struct told told;
+    struct reply reply;
     bool known;
 
     command->explain = command->waiter.whole = explain;
-    known = engine_known(command->engine, key, strlen(key), &told);
-    if (!known || unfinished(command, told.entry))
-        known = engine_wait(command->engine, key, strlen(key), &command->waiter, &told);
+    known = engine_known(command->engine, key, strlen(key), &reply);
+    if (!known || unfinished(command, reply.entry))
+        known = engine_wait(command->engine, key, strlen(key), &command->waiter, &reply);
     if (known)
-        answer_told(command, &told);
+        answer_reply(command, &reply);
 }
 
 static void do_query(struct command *command)
@@ -157,14 +156,14 @@ static bool is_current(const struct cache_entry *entry, int64_t now)
 static void do_cache_show(struct command *command)
 {
     const struct cache_entry *entry = cached(command, command_text(command, "key"));
-    struct told told;
+    struct reply reply;
 
     if (!is_current(entry, clock_monotonic_ms())) {
         command_refuse(command, "not in the cache");
         return;
     }
-    engine_look(command->engine, entry, &told);
-    command_finish(command, explain_json(command, &told));
+    engine_look(command->engine, entry, &reply);
+    command_finish(command, explain_json(command, &reply));
 }
 
 static void do_cache_forget(struct command *command)

@@ -22,7 +22,7 @@
 /* What one rule does. */
 struct deeds {
     uint32_t nexthops, changed, withheld;
-    const char *told; /* what the first next-hop is told */
+    const char *reply; /* what the first next-hop is told */
 };
 
 struct rules_walk {
@@ -33,9 +33,9 @@ struct rules_walk {
     struct arena *answers; /* `told`; owned */
 };
 
-static const char *keep_answer(struct rules_walk *own, const struct told *told)
+static const char *keep_answer(struct rules_walk *own, const struct reply *reply)
 {
-    json_t *answer = walk_answer(told);
+    json_t *answer = walk_answer(reply);
     const char *copy = arena_strdup(own->answers, json_string_value(answer));
 
     json_decref(answer);
@@ -45,23 +45,23 @@ static const char *keep_answer(struct rules_walk *own, const struct told *told)
 static void rules_take(struct walk *walk, const struct walk_view *view)
 {
     struct rules_walk *own = LIST_ELEMENT(walk, struct rules_walk, walk);
-    const struct told found = {view->entry, {.kind = OUTCOME_FOUND}};
+    const struct reply found = {view->entry, {.kind = FINAL_FOUND}};
     struct deeds *deeds;
 
-    if (view->ruling.rule == NULL)
+    if (view->override.rule == NULL)
         return;
-    deeds = &own->deeds[rules_index(own->rules, view->ruling.rule)];
+    deeds = &own->deeds[rules_index(own->rules, view->override.rule)];
     deeds->nexthops++;
-    deeds->withheld += view->told.outcome.withheld;
-    deeds->changed += !walk_same_answer(&view->told, &found);
+    deeds->withheld += view->reply.final.withheld;
+    deeds->changed += !walk_same_answer(&view->reply, &found);
     if (deeds->nexthops == 1)
-        deeds->told = keep_answer(own, &view->told);
+        deeds->reply = keep_answer(own, &view->reply);
 }
 
-static size_t octets_of(const struct rule *rule, const char *told)
+static size_t octets_of(const struct rule *rule, const char *reply)
 {
     return RULE_OCTETS + strlen(rule->pattern) + rule->policy_length +
-           (rule->ticket == NULL ? 0 : strlen(rule->ticket)) + (told == NULL ? 0 : strlen(told));
+           (rule->ticket == NULL ? 0 : strlen(rule->ticket)) + (reply == NULL ? 0 : strlen(reply));
 }
 
 static bool rules_list(struct walk *walk)
@@ -70,22 +70,22 @@ static bool rules_list(struct walk *walk)
     int64_t now_s = clock_wall_s();
     const struct rule *rule;
     const struct deeds *deeds;
-    const char *told;
+    const char *reply;
     json_t *line;
 
     if (own->listed == own->count)
         return false;
     rule = rules_at(own->rules, own->listed);
     deeds = &own->deeds[own->listed++];
-    told = deeds->nexthops == 1 ? deeds->told : NULL;
+    reply = deeds->nexthops == 1 ? deeds->reply : NULL;
     line = report_rule(rule);
     json_object_set_new(line, "lapsed", json_boolean(rule->until_s != 0 && rule->until_s <= now_s));
     json_object_set_new(line, "today",
                         json_pack("{s:i, s:i, s:i}", "nexthops", (int)deeds->nexthops, "changed",
                                   (int)deeds->changed, "withheld", (int)deeds->withheld));
-    if (told != NULL)
-        json_object_set_new(line, "told", json_string(told));
-    walk_say(walk, line, octets_of(rule, told));
+    if (reply != NULL)
+        json_object_set_new(line, "told", json_string(reply));
+    walk_say(walk, line, octets_of(rule, reply));
     return true;
 }
 
@@ -113,7 +113,7 @@ static const struct walk_kind rules_kind = {
 
 void command_rules(struct command *command)
 {
-    const struct rules *rules = orders_rules(engine_orders(command->engine));
+    const struct rules *rules = ruleset_rules(engine_ruleset(command->engine));
     struct walk *walk = walk_new(command, &rules_kind);
     struct rules_walk *own;
 
@@ -141,35 +141,35 @@ struct check_walk {
 
 /* The next-hop's answer changes. */
 static void say_change(struct check_walk *check, const struct walk_view *view,
-                       const struct ruling *ruling, const struct told *then)
+                       const struct override *override, const struct reply *then)
 {
     const struct evidence *evidence = walk_evidence(&check->walk, view->entry);
-    enum forecast after = forecast_outcome(&then->outcome, evidence);
+    enum forecast after = forecast_final(&then->final, evidence);
     bool stops = forecast_stops_mail(after) &&
-                 !forecast_stops_mail(forecast_outcome(&view->told.outcome, evidence));
+                 !forecast_stops_mail(forecast_final(&view->reply.final, evidence));
     json_t *line = json_pack("{s:s, s:o, s:o, s:i, s:s, s:b}", "key", view->entry->key, "now",
-                             walk_answer(&view->told), "then", walk_answer(then), "line",
-                             ruling->rule == NULL ? 0 : (int)ruling->rule->line, "forecast",
+                             walk_answer(&view->reply), "then", walk_answer(then), "line",
+                             override->rule == NULL ? 0 : (int) override->rule->line, "forecast",
                              forecast_name(after), "stops", (int)stops);
 
     check->stopped += stops;
     walk_say(&check->walk, line,
-             CHANGE_OCTETS + view->entry->key_length + walk_answer_octets(&view->told) +
+             CHANGE_OCTETS + view->entry->key_length + walk_answer_octets(&view->reply) +
                  walk_answer_octets(then));
 }
 
 static void check_take(struct walk *walk, const struct walk_view *view)
 {
     struct check_walk *check = LIST_ELEMENT(walk, struct check_walk, walk);
-    const struct ruling_options *options = orders_options(engine_orders(walk->engine));
-    struct told then = {.entry = view->entry};
-    struct ruling ruling;
+    const struct override_options *options = ruleset_options(engine_ruleset(walk->engine));
+    struct reply then = {.entry = view->entry};
+    struct override override;
 
-    ruling_find(&ruling, check->rules, options, &view->key, check->now_s);
-    ruling_decide(&then.outcome, &ruling, &view->entry->verdict);
+    override_find(&override, check->rules, options, &view->key, check->now_s);
+    override_apply(&then.final, &override, &view->entry->verdict);
     check->nexthops++;
-    if (!walk_same_answer(&view->told, &then))
-        say_change(check, view, &ruling, &then);
+    if (!walk_same_answer(&view->reply, &then))
+        say_change(check, view, &override, &then);
 }
 
 static json_t *check_totals(struct walk *walk)

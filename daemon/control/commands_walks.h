@@ -1,6 +1,6 @@
 /*
  * commands_walks: the commands that go through all that is cached, by walk.h; part of commands.h's
- * table. What they answer is for cli/report.c and cli/orders.c.
+ * table. What they answer is for cli/report.c and cli/rules.c.
  *
  *   report       {"changes": BOOL}           lines: next-hops to which mail would stop if all were
  *                enforced; with `changes` also those whose answer would change.

@@ -106,13 +106,13 @@ static void send_part(struct walk *walk)
 static void meet(void *context, const struct cache_entry *entry)
 {
     struct walk *walk = context;
-    struct walk_view view = {.entry = entry, .told = {.entry = entry}};
+    struct walk_view view = {.entry = entry, .reply = {.entry = entry}};
 
     if (entry->evidence_length == 0 || entry->verdict.valid_until <= clock_monotonic_ms())
         return;
     key_parse(&view.key, entry->key, entry->key_length, engine_tools(walk->engine)->smtp_port);
-    orders_find(engine_orders(walk->engine), &view.key, &view.ruling);
-    ruling_decide(&view.told.outcome, &view.ruling, &entry->verdict);
+    ruleset_find(engine_ruleset(walk->engine), &view.key, &view.override);
+    override_apply(&view.reply.final, &view.override, &entry->verdict);
     walk->kind->take(walk, &view);
 }
 
@@ -131,7 +131,7 @@ static bool walk_step(struct share_task *task)
     struct walk *walk = LIST_ELEMENT(task, struct walk, task);
     bool more;
 
-    if (orders_generation(engine_orders(walk->engine)) != walk->generation) {
+    if (ruleset_generation(engine_ruleset(walk->engine)) != walk->generation) {
         walk_refuse(walk, "other orders came in force meanwhile: ask again");
         return false;
     }
@@ -178,7 +178,7 @@ struct walk *walk_new(struct command *command, const struct walk_kind *kind)
 
 void walk_start(struct walk *walk)
 {
-    walk->generation = orders_generation(engine_orders(walk->engine));
+    walk->generation = ruleset_generation(engine_ruleset(walk->engine));
     walk_go_on(walk);
 }
 
@@ -201,9 +201,9 @@ const struct evidence *walk_evidence(struct walk *walk, const struct cache_entry
     return cache_entry_evidence(entry, walk->arena);
 }
 
-json_t *walk_answer(const struct told *told)
+json_t *walk_answer(const struct reply *reply)
 {
-    struct answer answer = told_answer(told, FORM_PLAIN);
+    struct answer answer = reply_answer(reply, FORM_PLAIN);
     const char *status = answer_status_name(answer.status);
 
     if (strlen(status) + 1 + answer.length > ANSWER_SHOWN)
@@ -212,14 +212,14 @@ json_t *walk_answer(const struct told *told)
                         answer.text);
 }
 
-size_t walk_answer_octets(const struct told *told)
+size_t walk_answer_octets(const struct reply *reply)
 {
-    return told_answer(told, FORM_PLAIN).length;
+    return reply_answer(reply, FORM_PLAIN).length;
 }
 
-bool walk_same_answer(const struct told *one, const struct told *other)
+bool walk_same_answer(const struct reply *one, const struct reply *other)
 {
-    struct answer a = told_answer(one, FORM_PLAIN), b = told_answer(other, FORM_PLAIN);
+    struct answer a = reply_answer(one, FORM_PLAIN), b = reply_answer(other, FORM_PLAIN);
 
     return a.status == b.status && a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
 }

@@ -5,7 +5,7 @@
  * own walk only.
  *
  * What is renewed, leaves or joins meanwhile is met at most once, and what stays exactly once. The
- * orders are the same from the first entry to the last: when others come in force, the walk ends
+ * rules are the same from the first entry to the last: when others come in force, the walk ends
  * with a refusal.
  */
 #pragma once
@@ -34,8 +34,8 @@ uv_loop_t *walks_loop(const struct walks *walks);
 struct walk_view {
     const struct cache_entry *entry;
     struct key key;
-    struct ruling ruling;
-    struct told told;
+    struct override override;
+    struct reply reply;
 };
 
 struct walk_kind {
@@ -58,7 +58,7 @@ struct walk {
     struct share_task task;
     struct map_walk place;
     bool all_met, failed; /* failed: no memory */
-    unsigned generation;  /* of the orders */
+    unsigned generation;  /* of the rules */
     json_t *lines;
     size_t octets;       /* of `lines`, about */
     struct arena *arena; /* for the evidence of one entry */
@@ -82,7 +82,7 @@ void walk_say(struct walk *walk, json_t *take_line, size_t octets);
 /* The evidence of an entry, until the next; NULL without memory. */
 const struct evidence *walk_evidence(struct walk *walk, const struct cache_entry *entry);
 /* "OK encrypt", "NOTFOUND", "TEMP reason"; too long ones are not shown. NULL without memory. */
-json_t *walk_answer(const struct told *told);
-size_t walk_answer_octets(const struct told *told);
+json_t *walk_answer(const struct reply *reply);
+size_t walk_answer_octets(const struct reply *reply);
 /* True when Postfix is told the same. */
-bool walk_same_answer(const struct told *one, const struct told *other);
+bool walk_same_answer(const struct reply *one, const struct reply *other);

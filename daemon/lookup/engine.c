@@ -1,7 +1,7 @@
 /*
  * engine: see engine.h. engine_known is the hot path: for a cached key it costs the key's
- * normalisation and one map lookup, and allocates nothing. What the orders make of an entry is
- * kept in it, and asked again only when the orders have changed.
+ * normalisation and one map lookup, and allocates nothing. What the rules make of an entry is
+ * kept in it, and asked again only when the rules have changed.
  */
 #include "daemon/lookup/engine.h"
 
@@ -14,7 +14,7 @@
 struct engine {
     const struct config *config;
     struct domain_tools tools;
-    const struct orders *orders;
+    const struct ruleset *ruleset;
     struct cache *cache;
     struct cache_map *map; /* the memory's */
     struct jobs *jobs;
@@ -31,17 +31,17 @@ struct engine {
 static void on_unattended(void *context, const struct cache_entry *entry)
 {
     struct engine *engine = context;
-    struct told told;
+    struct reply reply;
 
-    engine_look(engine, entry, &told);
-    if (told.outcome.withheld)
+    engine_look(engine, entry, &reply);
+    if (reply.final.withheld)
         engine->stats.withheld_by_level[entry->verdict.level]++;
 }
 
 static int make_parts(struct engine *engine, uv_loop_t *loop)
 {
     const struct config *config = engine->config;
-    int error = cache_new(&engine->cache, loop, config, &engine->tools, engine->orders);
+    int error = cache_new(&engine->cache, loop, config, &engine->tools, engine->ruleset);
 
     if (error != 0)
         return error;
@@ -57,7 +57,7 @@ static int make_parts(struct engine *engine, uv_loop_t *loop)
 }
 
 int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
-               const struct domain_tools *tools, const struct orders *orders)
+               const struct domain_tools *tools, const struct ruleset *ruleset)
 {
     struct engine *engine = calloc(1, sizeof *engine);
     int error;
@@ -66,7 +66,7 @@ int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config
         return UV_ENOMEM;
     engine->config = config;
     engine->tools = *tools;
-    engine->orders = orders;
+    engine->ruleset = ruleset;
     engine->unlisted = cache_entry_standing(VERDICT_NO_OPINION, REASON_KEY);
     engine->pending = cache_entry_standing(VERDICT_TEMP, REASON_PENDING);
     engine->no_memory = cache_entry_standing(VERDICT_TEMP, REASON_MEMORY);
@@ -106,57 +106,57 @@ void engine_free(struct engine *engine)
 
 /* ---- what is told ---- */
 
-struct answer told_answer(const struct told *told, enum answer_form form)
+struct answer reply_answer(const struct reply *reply, enum answer_form form)
 {
     static const enum answer_status statuses[] = {
-        [OUTCOME_POLICY] = ANSWER_OK,
-        [OUTCOME_NOTFOUND] = ANSWER_NOTFOUND,
-        [OUTCOME_TEMP] = ANSWER_TEMP,
+        [FINAL_POLICY] = ANSWER_OK,
+        [FINAL_NOTFOUND] = ANSWER_NOTFOUND,
+        [FINAL_TEMP] = ANSWER_TEMP,
     };
-    const struct outcome *outcome = &told->outcome;
+    const struct final_answer *final = &reply->final;
 
-    if (outcome->kind == OUTCOME_FOUND)
-        return cache_entry_answer(told->entry, form);
-    return (struct answer){statuses[outcome->kind], outcome->text == NULL ? "" : outcome->text,
-                           outcome->length};
+    if (final->kind == FINAL_FOUND)
+        return cache_entry_answer(reply->entry, form);
+    return (struct answer){statuses[final->kind], final->text == NULL ? "" : final->text,
+                           final->length};
 }
 
-static void count(struct engine *engine, const struct told *told)
+static void count(struct engine *engine, const struct reply *reply)
 {
-    const struct verdict *found = &told->entry->verdict;
+    const struct verdict *found = &reply->entry->verdict;
 
-    engine->stats.by_level[told->outcome.level]++;
-    engine->stats.by_outcome[told->outcome.reason]++;
-    if (told->outcome.kind == OUTCOME_FOUND)
+    engine->stats.by_level[reply->final.level]++;
+    engine->stats.by_final_reason[reply->final.reason]++;
+    if (reply->final.kind == FINAL_FOUND)
         engine->stats.by_reason[found->reason]++;
-    if (told->outcome.withheld)
+    if (reply->final.withheld)
         engine->stats.withheld_by_level[found->level]++;
 }
 
-/* An entry that is not of the cache, or of orders that are no more. */
+/* An entry that is not of the cache, or of rules that are no more. */
 static void decide(const struct engine *engine, const struct key *key,
-                   const struct cache_entry *entry, struct told *out)
+                   const struct cache_entry *entry, struct reply *out)
 {
-    struct ruling ruling;
+    struct override override;
 
     out->entry = entry;
-    orders_find(engine->orders, key, &ruling);
-    ruling_decide(&out->outcome, &ruling, &entry->verdict);
+    ruleset_find(engine->ruleset, key, &override);
+    override_apply(&out->final, &override, &entry->verdict);
 }
 
-void engine_look(const struct engine *engine, const struct cache_entry *entry, struct told *out)
+void engine_look(const struct engine *engine, const struct cache_entry *entry, struct reply *out)
 {
     struct key key;
 
-    if (entry->generation == orders_generation(engine->orders)) {
-        *out = (struct told){entry, entry->outcome};
+    if (entry->generation == ruleset_generation(engine->ruleset)) {
+        *out = (struct reply){entry, entry->final};
         return;
     }
     key_parse(&key, entry->key, entry->key_length, engine->tools.smtp_port);
     decide(engine, &key, entry, out);
 }
 
-void engine_tell(struct engine *engine, const struct cache_entry *entry, struct told *out)
+void engine_tell(struct engine *engine, const struct cache_entry *entry, struct reply *out)
 {
     engine_look(engine, entry, out);
     count(engine, out);
@@ -164,47 +164,47 @@ void engine_tell(struct engine *engine, const struct cache_entry *entry, struct 
 
 /* ---- what is known ---- */
 
-/* The first question since the orders changed. */
+/* The first question since the rules changed. */
 static void bring_up_to_date(const struct engine *engine, const struct key *key,
                              struct cache_entry *entry)
 {
-    struct ruling ruling;
+    struct override override;
 
-    orders_find(engine->orders, key, &ruling);
-    ruling_decide(&entry->outcome, &ruling, &entry->verdict);
-    entry->unwanted = !ruling_wants_lookup(&ruling);
-    entry->generation = orders_generation(engine->orders);
+    ruleset_find(engine->ruleset, key, &override);
+    override_apply(&entry->final, &override, &entry->verdict);
+    entry->unwanted = !override_wants_lookup(&override);
+    entry->generation = ruleset_generation(engine->ruleset);
 }
 
-static bool cached(struct engine *engine, const struct key *key, struct told *out)
+static bool cached(struct engine *engine, const struct key *key, struct reply *out)
 {
     struct cache_entry *entry =
         cache_map_use(engine->map, key->text, key->text_length, clock_monotonic_ms());
 
     if (entry == NULL)
         return false;
-    if (entry->generation != orders_generation(engine->orders))
+    if (entry->generation != ruleset_generation(engine->ruleset))
         bring_up_to_date(engine, key, entry);
     engine->stats.cache_hits++;
-    *out = (struct told){entry, entry->outcome};
+    *out = (struct reply){entry, entry->final};
     return true;
 }
 
 /* By a rule alone, or because nothing could be found out. */
-static bool not_looked_up(struct engine *engine, const struct key *key, struct told *out)
+static bool not_looked_up(struct engine *engine, const struct key *key, struct reply *out)
 {
-    struct ruling ruling;
+    struct override override;
 
-    orders_find(engine->orders, key, &ruling);
-    if (ruling_wants_lookup(&ruling) && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST))
+    ruleset_find(engine->ruleset, key, &override);
+    if (override_wants_lookup(&override) && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST))
         return false;
     engine->stats.not_looked_up++;
     out->entry = engine->unlisted;
-    ruling_decide(&out->outcome, &ruling, &out->entry->verdict);
+    override_apply(&out->final, &override, &out->entry->verdict);
     return true;
 }
 
-static bool early(struct engine *engine, const struct key *key, struct told *out)
+static bool early(struct engine *engine, const struct key *key, struct reply *out)
 {
     const struct cache_entry *entry = jobs_early(engine->jobs, key);
 
@@ -213,7 +213,7 @@ static bool early(struct engine *engine, const struct key *key, struct told *out
     return entry != NULL;
 }
 
-static bool known(struct engine *engine, const struct key *key, struct told *out)
+static bool known(struct engine *engine, const struct key *key, struct reply *out)
 {
     if (key->no_memory) {
         decide(engine, key, engine->no_memory, out);
@@ -222,7 +222,7 @@ static bool known(struct engine *engine, const struct key *key, struct told *out
     return cached(engine, key, out) || not_looked_up(engine, key, out) || early(engine, key, out);
 }
 
-bool engine_known(struct engine *engine, const char *text, size_t length, struct told *out)
+bool engine_known(struct engine *engine, const char *text, size_t length, struct reply *out)
 {
     struct key key;
 
@@ -234,25 +234,25 @@ bool engine_known(struct engine *engine, const char *text, size_t length, struct
     return true;
 }
 
-bool engine_withheld(struct engine *engine, const char *text, size_t length, struct told *out)
+bool engine_withheld(struct engine *engine, const char *text, size_t length, struct reply *out)
 {
-    struct ruling ruling;
+    struct override override;
     struct key key;
 
     key_parse(&key, text, length, engine->tools.smtp_port);
-    orders_find(engine->orders, &key, &ruling);
-    if (key.no_memory || ruling.withheld == WITHHELD_NO)
+    ruleset_find(engine->ruleset, &key, &override);
+    if (key.no_memory || override.withheld == WITHHELD_NO)
         return false;
     engine->stats.unattended += jobs_look_up(engine->jobs, &key) == 0;
     out->entry = engine->pending;
-    ruling_decide(&out->outcome, &ruling, &out->entry->verdict);
-    out->outcome.withheld = false; /* on_unattended knows whether there is something to withhold */
+    override_apply(&out->final, &override, &out->entry->verdict);
+    out->final.withheld = false; /* on_unattended knows whether there is something to withhold */
     count(engine, out);
     return true;
 }
 
 bool engine_wait(struct engine *engine, const char *text, size_t length, struct waiter *waiter,
-                 struct told *out)
+                 struct reply *out)
 {
     const struct cache_entry *why_not;
     struct key key;
@@ -350,9 +350,9 @@ const struct refresh *engine_refresh(const struct engine *engine)
     return engine->refresh;
 }
 
-const struct orders *engine_orders(const struct engine *engine)
+const struct ruleset *engine_ruleset(const struct engine *engine)
 {
-    return engine->orders;
+    return engine->ruleset;
 }
 
 struct cache_map *engine_cache_map(struct engine *engine)

@@ -1,34 +1,34 @@
 /*
- * engine: a key in, an answer out: by the operator's orders, from the cache, or by a lookup. What
+ * engine: a key in, an answer out: by the operator's rules, from the cache, or by a lookup. What
  * listeners and the control socket share.
  */
 #pragma once
 
 #include "daemon/lookup/jobs.h"
 #include "daemon/cache/cache.h"
-#include "daemon/rules/orders.h"
+#include "daemon/rules/ruleset.h"
 #include "daemon/lookup/refresh.h"
 
 struct engine_stats {
     uint64_t lookups, cache_hits, not_looked_up, waits, unattended;
-    /* answers given: as found, by reason; by what the orders made of them; by level */
+    /* answers given: as found, by reason; by what the rules made of them; by level */
     uint64_t by_reason[REASON_COUNT];
-    uint64_t by_outcome[OUTCOME_REASON_COUNT];
+    uint64_t by_final_reason[FINAL_REASON_COUNT];
     uint64_t by_level[VERDICT_TEMP + 1];
     uint64_t withheld_by_level[VERDICT_TEMP + 1]; /* of what was found */
 };
 
 /* What a question gets. Both are borrowed until the loop runs again. */
-struct told {
+struct reply {
     const struct cache_entry *entry;
-    struct outcome outcome;
+    struct final_answer final;
 };
 
 struct engine;
 
 /* 0 or a libuv error. Everything is borrowed. */
 int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
-               const struct domain_tools *tools, const struct orders *orders);
+               const struct domain_tools *tools, const struct ruleset *ruleset);
 void engine_close(struct engine *engine);
 void engine_free(struct engine *engine);
 
@@ -36,25 +36,25 @@ void engine_free(struct engine *engine);
  * What a key as Postfix sent it is told, when it is known at once: by a rule, cached, early, or for
  * a key that is never looked up. False: use engine_wait.
  */
-bool engine_known(struct engine *engine, const char *key, size_t length, struct told *out);
+bool engine_known(struct engine *engine, const char *key, size_t length, struct reply *out);
 /*
- * For who wants an answer and no evidence: where the orders withhold whatever is found, that is
+ * For who wants an answer and no evidence: where the rules withhold whatever is found, that is
  * known before it is found, and the lookup goes on unattended. False: use engine_wait.
  */
-bool engine_withheld(struct engine *engine, const char *key, size_t length, struct told *out);
+bool engine_withheld(struct engine *engine, const char *key, size_t length, struct reply *out);
 /*
  * Joins or starts the lookup of a key that is not known. False: `waiter` is delivered exactly once,
  * later, unless jobs_leave(waiter) comes first; engine_tell says what it is told. True: *out says
  * why not, a TEMP mostly.
  */
 bool engine_wait(struct engine *engine, const char *key, size_t length, struct waiter *waiter,
-                 struct told *out);
+                 struct reply *out);
 /* What a waiter is told that was delivered `entry`. */
-void engine_tell(struct engine *engine, const struct cache_entry *entry, struct told *out);
+void engine_tell(struct engine *engine, const struct cache_entry *entry, struct reply *out);
 /* The same without counting it as an answer. */
-void engine_look(const struct engine *engine, const struct cache_entry *entry, struct told *out);
-/* The answer in a form; its text is the entry's or the outcome's. */
-struct answer told_answer(const struct told *told, enum answer_form form);
+void engine_look(const struct engine *engine, const struct cache_entry *entry, struct reply *out);
+/* The answer in a form; its text is the entry's or the final answer's. */
+struct answer reply_answer(const struct reply *reply, enum answer_form form);
 /* Forgets a key, its domain's policy and the probe results of its hosts, in the store too; true
  * when it was cached. */
 bool engine_forget(struct engine *engine, const char *key, size_t length);
@@ -66,7 +66,7 @@ size_t engine_flush(struct engine *engine);
  * stays. */
 void engine_judge_again(struct engine *engine);
 
-const struct orders *engine_orders(const struct engine *engine);
+const struct ruleset *engine_ruleset(const struct engine *engine);
 struct cache_map *engine_cache_map(struct engine *engine);
 struct cache *engine_cache(struct engine *engine);
 const struct refresh *engine_refresh(const struct engine *engine);

@@ -111,7 +111,7 @@ static void job_catch_up(struct job *job)
 void job_complete(struct job *job, int64_t now)
 {
     struct jobs *jobs = job->jobs;
-    struct cache_entry *entry, *told = NULL;
+    struct cache_entry *entry, *reply = NULL;
     struct cache_saving cache_saving;
     struct list waiters;
     bool saved;
@@ -125,13 +125,13 @@ void job_complete(struct job *job, int64_t now)
     job_tell_nobody(job, entry);
     /* a waiter may flush the cache, so what is told must not be the cache's own */
     if (!saved)
-        told = entry;
+        reply = entry;
     else if (!list_empty(&waiters))
-        told = cache_entry_copy(entry);
+        reply = cache_entry_copy(entry);
     if (saved)
         cache_save(jobs->cache, entry, cache_saving);
-    job_tell(jobs, &waiters, told);
-    cache_entry_free(told);
+    job_tell(jobs, &waiters, reply);
+    cache_entry_free(reply);
     job_free(job);
 }
 

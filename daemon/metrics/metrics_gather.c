@@ -38,10 +38,10 @@ static void gather_memory(struct metrics_numbers *out, struct engine *engine)
     out->store.pending += out->cache.noting;
 }
 
-static void gather_orders(struct metrics_numbers *out, const struct orders *orders)
+static void gather_ruleset(struct metrics_numbers *out, const struct ruleset *ruleset)
 {
-    const struct ruling_options *options = orders_options(orders);
-    const struct rules *rules = orders_rules(orders);
+    const struct override_options *options = ruleset_options(ruleset);
+    const struct rules *rules = ruleset_rules(ruleset);
 
     out->mode[options->monitor ? METRICS_MONITOR : METRICS_ENFORCE] = true;
     out->rollout = options->rollout;
@@ -58,7 +58,7 @@ void metrics_gather(struct metrics_numbers *out, struct engine *engine, const st
     cache_map_get_stats(engine_cache_map(engine), &out->map);
     jobs_get_stats(engine_jobs(engine), &out->jobs);
     refresh_get_stats(engine_refresh(engine), &out->refresh);
-    gather_orders(out, engine_orders(engine));
+    gather_ruleset(out, engine_ruleset(engine));
     gather_server(out, server);
     gather_tools(out, engine_tools(engine));
     gather_memory(out, engine);

@@ -45,9 +45,9 @@ static const char *of_reason(unsigned index)
     return verdict_reason_code((enum verdict_reason)index);
 }
 
-static const char *of_outcome(unsigned index)
+static const char *of_final(unsigned index)
 {
-    return outcome_reason_code((enum outcome_reason)index);
+    return final_reason_code((enum final_reason)index);
 }
 
 static const char *of_answered(unsigned index)
@@ -118,7 +118,7 @@ static const struct family families[] = {
      "Answers given, by the level that Postfix was told."},
     {"answers_found_total", COUNTER, EACH(engine.by_reason, "reason", of_reason),
      "Of these, answers that are what was found out, by its reason."},
-    {"answers_ruled_total", COUNTER, EACH(engine.by_outcome, "outcome", of_outcome),
+    {"answers_ruled_total", COUNTER, EACH(engine.by_final_reason, "outcome", of_final),
      "Answers given, by what rules, mode and rollout made of what was found out."},
     {"answers_withheld_total", COUNTER, EACH(engine.withheld_by_level, "level", of_level),
      "Answers held back by rules, mode or rollout, by the level found out."},

@@ -13,7 +13,7 @@
 
 struct reload {
     const struct config *running;
-    struct orders *orders;
+    struct ruleset *ruleset;
     uv_loop_t *loop;
     void (*also)(void *context); /* NULL: nothing */
     void *also_context;
@@ -84,7 +84,7 @@ static void bring_in_force(struct reload *reload, struct reload_result *result)
     size_t at = 0;
 
     result->rules = reload->rules == NULL ? 0 : rules_count(reload->rules);
-    orders_replace(reload->orders, reload->rules, &reload->fresh.ruling);
+    ruleset_replace(reload->ruleset, reload->rules, &reload->fresh.override);
     log_set_level(reload->fresh.log_level);
     log_event(LOG_LEVEL_INFO, "reloaded", "rules", LOG_NUM(result->rules), NULL);
     while ((key = config_next_fixed_change(reload->running, &reload->fresh, &at)) != NULL) {
@@ -138,7 +138,7 @@ static void read_now(struct reload *reload)
     reload->again = false;
     list_take(&reload->now, &reload->next);
     reload->reading = true;
-    reload->had_rules = orders_has_rules(reload->orders);
+    reload->had_rules = ruleset_has_rules(reload->ruleset);
     reload->work.data = reload;
     CHECK(uv_queue_work(reload->loop, &reload->work, read_files, on_read) == 0);
 }
@@ -154,7 +154,7 @@ void reload_start(struct reload *reload, struct reload_waiter *waiter, reload_do
         read_now(reload);
 }
 
-struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct orders *orders)
+struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset)
 {
     struct reload *reload = calloc(1, sizeof *reload);
 
@@ -162,7 +162,7 @@ struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct o
         return NULL;
     reload->loop = loop;
     reload->running = config;
-    reload->orders = orders;
+    reload->ruleset = ruleset;
     list_init(&reload->now);
     list_init(&reload->next);
     return reload;

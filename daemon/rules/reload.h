@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "daemon/config/config.h"
-#include "daemon/rules/orders.h"
+#include "daemon/rules/ruleset.h"
 
 struct reload;
 struct reload_waiter;
@@ -32,7 +32,7 @@ struct reload_waiter {
 void reload_waiter_init(struct reload_waiter *waiter);
 
 /* NULL without memory. Everything is borrowed; `config` is what the daemon runs with. */
-struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct orders *orders);
+struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset);
 /* `also` is called whenever what the files say has been brought in force. */
 void reload_set_also(struct reload *reload, void (*also)(void *context), void *context);
 /* No callback comes any more; frees itself when the thread is done. NULL is fine. */

@@ -175,10 +175,10 @@ static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
     struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
     struct conn *conn = pending->conn;
     struct answer answer;
-    struct told told;
+    struct reply reply;
 
-    engine_tell(conn->server->engine, entry, &told);
-    answer = told_answer(&told, pending->form);
+    engine_tell(conn->server->engine, entry, &reply);
+    answer = reply_answer(&reply, pending->form);
     pending->done = pending->waited = true;
     conn->protocol->reply(&pending->reply, &answer);
     placed(conn, &pending->reply);
@@ -251,12 +251,12 @@ static bool has_turn(struct conn *conn)
 }
 
 /* Replies at once. */
-static void reply_told(struct conn *conn, const struct told *told, enum answer_form form)
+static void send_reply(struct conn *conn, const struct reply *reply, enum answer_form form)
 {
     struct buf *place = reply_place(conn);
 
     if (place != NULL) {
-        struct answer answer = told_answer(told, form);
+        struct answer answer = reply_answer(reply, form);
 
         conn->protocol->reply(place, &answer);
     }
@@ -269,14 +269,14 @@ static bool take_unknown(struct conn *conn, const struct request *request, enum 
 {
     struct pending *pending;
     struct answer answer;
-    struct told told;
+    struct reply reply;
 
     if (!server_lookup_share(conn->server)) {
         wait_for_turn(conn);
         return false;
     }
-    if (engine_withheld(conn->server->engine, request->key, request->key_length, &told)) {
-        reply_told(conn, &told, form);
+    if (engine_withheld(conn->server->engine, request->key, request->key_length, &reply)) {
+        send_reply(conn, &reply, form);
         return true;
     }
     pending = pending_new(conn);
@@ -286,9 +286,9 @@ static bool take_unknown(struct conn *conn, const struct request *request, enum 
     }
     pending->form = form;
     if (!engine_wait(conn->server->engine, request->key, request->key_length, &pending->waiter,
-                     &told))
+                     &reply))
         return true;
-    answer = told_answer(&told, form);
+    answer = reply_answer(&reply, form);
     pending->done = true;
     conn->protocol->reply(&pending->reply, &answer);
     placed(conn, &pending->reply);
@@ -299,12 +299,12 @@ static bool take_unknown(struct conn *conn, const struct request *request, enum 
 static bool take_request(struct conn *conn, const struct request *request)
 {
     enum answer_form form = form_of(conn, request);
-    struct told told;
+    struct reply reply;
 
     conn->asked = true;
-    if (!engine_known(conn->server->engine, request->key, request->key_length, &told))
+    if (!engine_known(conn->server->engine, request->key, request->key_length, &reply))
         return take_unknown(conn, request, form);
-    reply_told(conn, &told, form);
+    send_reply(conn, &reply, form);
     return true;
 }
 

@@ -287,11 +287,11 @@ void store_read_cancel(struct store_read *read)
 static void finish_job(struct store_job *job)
 {
     struct store_read *read = LIST_ELEMENT(job, struct store_read, job);
-    bool told = !read->store->closing;
+    bool reply = !read->store->closing;
 
-    if (told && read->found != NULL)
+    if (reply && read->found != NULL)
         answer_find(read, job->arena, false);
-    else if (told && read->page != NULL)
+    else if (reply && read->page != NULL)
         read->page(read->context, &job->page);
     read_free(read);
 }

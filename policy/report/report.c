@@ -353,26 +353,26 @@ static void put_held(struct tree *tree, json_t *object, const struct verdict *ve
     put(tree, object, "held", held);
 }
 
-/* "OK encrypt", "NOTFOUND", "TEMP reason": what an outcome has Postfix told, without the attributes
+/* "OK encrypt", "NOTFOUND", "TEMP reason": what a final answer has Postfix told, without the attributes
  * of 3.10; appended to `out`. Gives the status. */
 static enum answer_status report_answer(struct buf *out, const struct report_facts *facts)
 {
     static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
     static const enum answer_status statuses[] = {
-        [OUTCOME_POLICY] = ANSWER_OK,
-        [OUTCOME_NOTFOUND] = ANSWER_NOTFOUND,
-        [OUTCOME_TEMP] = ANSWER_TEMP,
+        [FINAL_POLICY] = ANSWER_OK,
+        [FINAL_NOTFOUND] = ANSWER_NOTFOUND,
+        [FINAL_TEMP] = ANSWER_TEMP,
     };
-    const struct outcome *outcome = facts->outcome;
+    const struct final_answer *final = facts->final;
     enum answer_status status;
     struct buf text;
 
     buf_init(&text, RENDER_SOCKETMAP_MAX);
-    if (outcome->kind == OUTCOME_FOUND)
+    if (final->kind == FINAL_FOUND)
         status = render_verdict(&text, facts->verdict, facts->evidence, &plain);
     else {
-        status = statuses[outcome->kind];
-        buf_add(&text, outcome->text == NULL ? "" : outcome->text, outcome->length);
+        status = statuses[final->kind];
+        buf_add(&text, final->text == NULL ? "" : final->text, final->length);
     }
     buf_addf(out, "%s%s", answer_status_name(status), text.length > 0 ? " " : "");
     buf_add(out, buf_text(&text), text.length);
@@ -395,29 +395,29 @@ static enum answer_status put_answer(struct tree *tree, json_t *object, const ch
 }
 
 /* What Postfix is told: the words with it say why a policy cannot be sent. */
-static void put_told(struct tree *tree, json_t *object, const struct report_facts *facts,
-                     struct buf *answer, struct words *words)
+static void put_reply(struct tree *tree, json_t *object, const struct report_facts *facts,
+                      struct buf *answer, struct words *words)
 {
-    const struct outcome *outcome = facts->outcome;
+    const struct final_answer *final = facts->final;
     enum answer_status status = put_answer(tree, object, "answer", facts, answer);
 
     put_text(tree, object, "status", answer_status_name(status));
-    if (status == ANSWER_TEMP && outcome->level != VERDICT_TEMP)
+    if (status == ANSWER_TEMP && final->level != VERDICT_TEMP)
         words->unsent = buf_text(answer) + strlen("TEMP ");
-    put_text(tree, object, "level", outcome_level_name(outcome));
+    put_text(tree, object, "level", final_level_name(final));
     put_text(tree, object, "reason",
-             outcome->kind == OUTCOME_FOUND ? verdict_reason_code(facts->verdict->reason)
-                                            : outcome_reason_code(outcome->reason));
+             final->kind == FINAL_FOUND ? verdict_reason_code(facts->verdict->reason)
+                                        : final_reason_code(final->reason));
 }
 
 static void put_found(struct tree *tree, json_t *object, const struct report_facts *facts)
 {
-    const struct outcome as_found = {.kind = OUTCOME_FOUND, .level = facts->verdict->level};
+    const struct final_answer as_found = {.kind = FINAL_FOUND, .level = facts->verdict->level};
     struct report_facts found = *facts;
     json_t *part = json_object();
     struct buf answer;
 
-    found.outcome = &as_found;
+    found.final = &as_found;
     buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
     put_answer(tree, part, "answer", &found, &answer);
     put_text(tree, part, "level", verdict_level_name(facts->verdict->level));
@@ -432,8 +432,8 @@ json_t *report_explain(const struct report_facts *facts)
     struct tree tree = {.evidence = facts->evidence, .now = facts->now};
     struct words words = {.key = facts->key,
                           .verdict = verdict,
-                          .ruling = facts->ruling,
-                          .outcome = facts->outcome,
+                          .override = facts->override,
+                          .final = facts->final,
                           .evidence = facts->evidence,
                           .now = facts->now};
     json_t *object = json_object();
@@ -444,9 +444,9 @@ json_t *report_explain(const struct report_facts *facts)
         return NULL;
     buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
     put_text(&tree, object, "key", facts->key->text);
-    put_told(&tree, object, facts, &answer, &words);
-    put(&tree, object, "rule", report_rule(facts->ruling->rule));
-    put_bool(&tree, object, "withheld", facts->outcome->withheld);
+    put_reply(&tree, object, facts, &answer, &words);
+    put(&tree, object, "rule", report_rule(facts->override->rule));
+    put_bool(&tree, object, "withheld", facts->final->withheld);
     put_found(&tree, object, facts);
     put_held(&tree, object, verdict);
     put(&tree, object, "why", words_json(&tree, words, report_write_why));

@@ -9,15 +9,15 @@
 #include "policy/evidence.h"
 #include "policy/key.h"
 #include "policy/render/render.h"
-#include "policy/rules/ruling.h"
+#include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
 
-/* What is known of a key, and what the operator's orders make of it. */
+/* What is known of a key, and what the operator's rules make of it. */
 struct report_facts {
     const struct key *key;
     const struct verdict *verdict;
-    const struct ruling *ruling;
-    const struct outcome *outcome;
+    const struct override *override;
+    const struct final_answer *final;
     const struct evidence *evidence; /* NULL when nothing was looked up */
     int64_t now;                     /* as in evidence.h */
 };

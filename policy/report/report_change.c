@@ -366,8 +366,8 @@ void report_write_change(struct words *words)
     };
     enum verdict_reason reason = words->verdict->reason;
 
-    report_say_orders_change(words);
-    if (!ruling_wants_lookup(words->ruling))
+    report_say_rules_change(words);
+    if (!override_wants_lookup(words->override))
         return;
     if (words->evidence != NULL || without_evidence[reason])
         writers[reason](words);

@@ -361,15 +361,15 @@ void report_say_effect(struct words *words)
         [VERDICT_TEMP] = "Postfix keeps the mail in its queue and asks again.",
     };
 
-    if (words->outcome->kind == OUTCOME_POLICY && words->outcome->level == VERDICT_NO_OPINION) {
+    if (words->final->kind == FINAL_POLICY && words->final->level == VERDICT_NO_OPINION) {
         words_add(words, "Postfix does as the rule says, whatever the mail hosts show.");
         return;
     }
     if (words->unsent != NULL)
         words_add(words, "%s.", words->unsent);
-    if (words->outcome->withheld) {
+    if (words->final->withheld) {
         words_add(words, "Postfix is told nothing: it uses the level of its main.cf.");
         return;
     }
-    words_add(words, "%s", texts[words->unsent != NULL ? VERDICT_TEMP : words->outcome->level]);
+    words_add(words, "%s", texts[words->unsent != NULL ? VERDICT_TEMP : words->final->level]);
 }

@@ -417,8 +417,8 @@ void report_write_why(struct words *words)
     enum verdict_reason reason = words->verdict->reason;
     bool looked_up = words->evidence != NULL;
 
-    report_say_orders(words);
-    if (!ruling_wants_lookup(words->ruling))
+    report_say_rules(words);
+    if (!override_wants_lookup(words->override))
         looked_up = false; /* what may be known from before has no say */
     else if (reason == REASON_KEY)
         why_key(words);

@@ -9,7 +9,7 @@
 
 #include "policy/evidence.h"
 #include "policy/key.h"
-#include "policy/rules/ruling.h"
+#include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
 
 /* Longest sentence, and the longest list in one. */
@@ -23,8 +23,8 @@ struct words {
     bool failed;       /* no memory for one of them */
     const struct key *key;
     const struct verdict *verdict; /* found */
-    const struct ruling *ruling;
-    const struct outcome *outcome;
+    const struct override *override;
+    const struct final_answer *final;
     const struct evidence *evidence; /* NULL when nothing was looked up */
     const char *unsent; /* why the policy cannot be sent to Postfix; NULL when it can */
     int64_t now;
@@ -111,9 +111,9 @@ void report_say_sts(struct words *words);        /* what MTA-STS says */
 void report_say_warnings(struct words *words);   /* what will go wrong with mail */
 void report_say_effect(struct words *words);     /* what Postfix does now */
 
-/* What the operator's orders make of the verdict, and where they stand (report_orders.c). */
-void report_say_orders(struct words *words);
-void report_say_orders_change(struct words *words);
+/* What the operator's rules make of the verdict, and where they stand (report_orders.c). */
+void report_say_rules(struct words *words);
+void report_say_rules_change(struct words *words);
 
 /* Writes the sentences (report_why.c, report_change.c). */
 void report_write_why(struct words *words);

@@ -139,15 +139,15 @@ static bool covers_verified_host(const char *policy, const struct evidence *evid
     return false;
 }
 
-enum forecast forecast_outcome(const struct outcome *outcome, const struct evidence *evidence)
+enum forecast forecast_final(const struct final_answer *final, const struct evidence *evidence)
 {
-    bool policy = outcome->kind == OUTCOME_POLICY;
-    bool has_file = policy && strstr(outcome->text, TAFILE) != NULL;
+    bool policy = final->kind == FINAL_POLICY;
+    bool has_file = policy && strstr(final->text, TAFILE) != NULL;
     enum forecast forecast;
 
-    if (!has_file && !(policy && strstr(outcome->text, MATCH) != NULL))
-        return forecast_level(outcome->level, evidence);
-    if (!has_file && covers_verified_host(outcome->text, evidence))
+    if (!has_file && !(policy && strstr(final->text, MATCH) != NULL))
+        return forecast_level(final->level, evidence);
+    if (!has_file && covers_verified_host(final->text, evidence))
         return forecast_level(VERDICT_VERIFY, evidence);
     forecast = forecast_level(VERDICT_ENCRYPT, evidence);
     return forecast == FORECAST_FLOWS ? FORECAST_UNKNOWN : forecast;

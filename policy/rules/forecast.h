@@ -5,7 +5,7 @@
 #pragma once
 
 #include "policy/evidence.h"
-#include "policy/rules/ruling.h"
+#include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
 
 enum forecast {
@@ -20,7 +20,7 @@ enum forecast {
 enum forecast forecast_level(enum verdict_level level, const struct evidence *evidence);
 /* The same for what Postfix is told. A rule's own match= is held against the mail hosts whose
  * certificate is valid for their name; what else a certificate is good for was not looked at. */
-enum forecast forecast_outcome(const struct outcome *outcome, const struct evidence *evidence);
+enum forecast forecast_final(const struct final_answer *final, const struct evidence *evidence);
 /* True when mail would wait or come back. */
 bool forecast_stops_mail(enum forecast forecast);
 const char *forecast_name(enum forecast forecast);

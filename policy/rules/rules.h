@@ -1,5 +1,5 @@
 /*
- * rules: the operator's orders for next-hops, read from text: mxcrypt-rules(5).
+ * rules: the operator's rules for next-hops, read from text: mxcrypt-rules(5).
  *
  * Glossary
  *   pattern      what a rule is for: a key as Postfix sends it, `.parent` (every name below it, in

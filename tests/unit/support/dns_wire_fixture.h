@@ -47,7 +47,7 @@ static inline enum dns_wire_result answer_to(struct dns_answer *out, const char 
 }
 
 /* Question, and one answer record by hand: RDATA `data`, RDLENGTH `told`. */
-static inline void one_record(uint16_t type, const void *data, size_t length, unsigned told)
+static inline void one_record(uint16_t type, const void *data, size_t length, unsigned reply)
 {
     struct packet_spec spec = {.id = ID, .flags = PACKET_AD, .name = "mx.example", .type = type};
 
@@ -56,7 +56,7 @@ static inline void one_record(uint16_t type, const void *data, size_t length, un
     packet_put_u16(&packet, type);
     packet_put_u16(&packet, 1);
     packet_put_u32(&packet, 300);
-    packet_put_u16(&packet, told);
+    packet_put_u16(&packet, reply);
     packet_put(&packet, data, length);
     packet_count(&packet, 1, 1);
 }

@@ -109,9 +109,9 @@ struct asker {
 
 static struct engine *engine;
 
-static void keep(struct asker *asker, const struct told *told)
+static void keep(struct asker *asker, const struct reply *reply)
 {
-    struct answer answer = told_answer(told, FORM_PLAIN);
+    struct answer answer = reply_answer(reply, FORM_PLAIN);
 
     asker->delivered++;
     asker->status = answer.status;
@@ -120,28 +120,28 @@ static void keep(struct asker *asker, const struct told *told)
 
 static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
 {
-    struct told told;
+    struct reply reply;
 
-    engine_tell(engine, entry, &told);
-    keep(LIST_ELEMENT(waiter, struct asker, waiter), &told);
+    engine_tell(engine, entry, &reply);
+    keep(LIST_ELEMENT(waiter, struct asker, waiter), &reply);
 }
 
 static uv_loop_t loop;
 static struct config config;
-static struct orders *orders; /* when the settings name rules */
+static struct ruleset *ruleset; /* when the settings name rules */
 
 static inline void ask(struct asker *asker, const char *key, bool whole)
 {
-    struct told told;
-    bool known = engine_known(engine, key, strlen(key), &told);
+    struct reply reply;
+    bool known = engine_known(engine, key, strlen(key), &reply);
 
     memset(asker, 0, sizeof *asker);
     waiter_init(&asker->waiter, on_deliver);
     asker->waiter.whole = whole;
     if (!known)
-        known = engine_wait(engine, key, strlen(key), &asker->waiter, &told);
+        known = engine_wait(engine, key, strlen(key), &asker->waiter, &reply);
     if (known)
-        keep(asker, &told);
+        keep(asker, &reply);
 }
 
 /* Lets what is in line start: one turn of the loop. */
@@ -169,21 +169,21 @@ static inline void begin(const char *settings)
     config.log_level = LOG_LEVEL_ERROR;
     log_set_level(LOG_LEVEL_ERROR);
     assert_int_equal(uv_loop_init(&loop), 0);
-    orders = NULL;
+    ruleset = NULL;
     if (!config.rules_optional)
-        assert_int_equal(orders_new(&orders, &loop, &config, error), 0);
-    assert_int_equal(engine_new(&engine, &loop, &config, &tools, orders), 0);
+        assert_int_equal(ruleset_new(&ruleset, &loop, &config, error), 0);
+    assert_int_equal(engine_new(&engine, &loop, &config, &tools, ruleset), 0);
 }
 
 static inline void end(void)
 {
     engine_close(engine);
-    if (orders != NULL)
-        orders_close(orders);
+    if (ruleset != NULL)
+        ruleset_close(ruleset);
     uv_run(&loop, UV_RUN_DEFAULT);
     engine_free(engine);
-    if (orders != NULL)
-        orders_free(orders);
+    if (ruleset != NULL)
+        ruleset_free(ruleset);
     assert_int_equal(uv_loop_close(&loop), 0);
     assert_int_equal(lookups_alive, 0);
     config_fini(&config);

@@ -311,7 +311,7 @@ static void a_hold_ends_though_a_rule_switched_its_domain_off(void **state)
     begin(settings);
     hold("d.example");
     assert_int_equal(rules_parse(&rules, "d.example off\n", 14, 25, error), 0);
-    orders_replace(orders, rules, &config.ruling);
+    ruleset_replace(ruleset, rules, &config.override);
     must_be("d.example", "");
     assert_int_equal(held(), 1);
     await_holds(0);

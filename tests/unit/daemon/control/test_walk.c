@@ -157,12 +157,12 @@ static void begin_walks(const char *settings)
     char error[CONFIG_ERROR_MAX];
 
     begin(settings);
-    assert_int_equal(orders_new(&orders, &loop, &config, error), 0);
+    assert_int_equal(ruleset_new(&ruleset, &loop, &config, error), 0);
     engine_close(engine);
     uv_run(&loop, UV_RUN_NOWAIT);
     engine_free(engine);
     assert_int_equal(
-        engine_new(&engine, &loop, &config, &(struct domain_tools){.smtp_port = 25}, orders), 0);
+        engine_new(&engine, &loop, &config, &(struct domain_tools){.smtp_port = 25}, ruleset), 0);
     walks = walks_new(&loop, engine);
     assert_non_null(walks);
 }
@@ -178,9 +178,9 @@ static void replace(const char *text, bool monitor)
     char error[RULES_ERROR_MAX];
     struct rules *rules = NULL;
 
-    config.ruling.monitor = monitor;
+    config.override.monitor = monitor;
     assert_int_equal(rules_parse(&rules, text, strlen(text), 25, error), 0);
-    orders_replace(orders, rules, &config.ruling);
+    ruleset_replace(ruleset, rules, &config.override);
 }
 
 /* ---- what is said ---- */
@@ -212,12 +212,12 @@ static void says(const json_t *line, const char *member, const char *text)
     assert_string_equal(json_string_value(json_object_get(line, member)), text);
 }
 
-static void level_is(const json_t *totals, const char *level, int found, int told)
+static void level_is(const json_t *totals, const char *level, int found, int reply)
 {
     const json_t *counts = json_object_get(json_object_get(totals, "verdicts"), level);
 
     assert_int_equal(number(counts, "found"), found);
-    assert_int_equal(number(counts, "told"), told);
+    assert_int_equal(number(counts, "told"), reply);
 }
 
 static void report_counts(void **state)

@@ -50,7 +50,7 @@ static void numbers_get_to_their_series(void **state)
     numbers.engine.lookups = UINT64_MAX;
     numbers.engine.by_level[VERDICT_DANE_ONLY] = 7;
     numbers.engine.by_reason[REASON_STS_ENFORCE] = 6;
-    numbers.engine.by_outcome[OUTCOME_ROLLOUT_REASON] = 5;
+    numbers.engine.by_final_reason[FINAL_REASON_ROLLOUT] = 5;
     numbers.engine.withheld_by_level[VERDICT_SECURE] = 4;
     numbers.closed[METRICS_NOT_PROTOCOL] = 3;
     numbers.map.octets = (size_t)1 << 40;

@@ -125,48 +125,48 @@ static const struct rule_row {
 static void test_rule_row(void **state)
 {
     const struct rule_row *row = *state;
-    const struct outcome outcome = {.kind = OUTCOME_POLICY,
-                                    .text = row->policy,
-                                    .length = (uint32_t)strlen(row->policy),
-                                    .level = row->level};
+    const struct final_answer final = {.kind = FINAL_POLICY,
+                                       .text = row->policy,
+                                       .length = (uint32_t)strlen(row->policy),
+                                       .level = row->level};
     struct made made;
 
     make_evidence(&made, MX_LISTED, true, "N", 'n', row->probes);
     made.hosts[0].name = "mx0.example";
-    assert_string_equal(forecast_name(forecast_outcome(&outcome, &made.evidence)),
+    assert_string_equal(forecast_name(forecast_final(&final, &made.evidence)),
                         forecast_name(row->want));
 }
 
 /* Only the second host has a certificate for its name. */
 static void test_rule_names_hosts(void **state)
 {
-    struct outcome outcome = {.kind = OUTCOME_POLICY, .level = VERDICT_SECURE};
+    struct final_answer final = {.kind = FINAL_POLICY, .level = VERDICT_SECURE};
     struct made made;
 
     (void)state;
     make_evidence(&made, MX_LISTED, true, "NN", 'n', "T,V");
     made.hosts[0].name = "mx0.example";
     made.hosts[1].name = "mx1.example";
-    outcome.text = "secure match=mx1.example";
-    assert_int_equal(forecast_outcome(&outcome, &made.evidence), FLOWS);
-    outcome.text = "secure match=mx0.example";
-    assert_int_equal(forecast_outcome(&outcome, &made.evidence), UNKNOWN);
-    assert_int_equal(forecast_outcome(&outcome, NULL), UNKNOWN);
+    final.text = "secure match=mx1.example";
+    assert_int_equal(forecast_final(&final, &made.evidence), FLOWS);
+    final.text = "secure match=mx0.example";
+    assert_int_equal(forecast_final(&final, &made.evidence), UNKNOWN);
+    assert_int_equal(forecast_final(&final, NULL), UNKNOWN);
 }
 
 /* A match= of MTA-STS is none of a rule's. */
 static void test_outcomes_of_no_rule(void **state)
 {
-    struct outcome outcome = {.kind = OUTCOME_FOUND, .level = VERDICT_SECURE};
+    struct final_answer final = {.kind = FINAL_FOUND, .level = VERDICT_SECURE};
     struct made made;
 
     (void)state;
     make_evidence(&made, MX_LISTED, true, "NN", 'E', "V,V");
-    assert_int_equal(forecast_outcome(&outcome, &made.evidence), FLOWS);
-    outcome = (struct outcome){.kind = OUTCOME_NOTFOUND, .level = VERDICT_NO_OPINION};
-    assert_int_equal(forecast_outcome(&outcome, &made.evidence), FLOWS);
-    outcome = (struct outcome){.kind = OUTCOME_TEMP, .level = VERDICT_TEMP, .text = "match="};
-    assert_int_equal(forecast_outcome(&outcome, &made.evidence), DEFERS);
+    assert_int_equal(forecast_final(&final, &made.evidence), FLOWS);
+    final = (struct final_answer){.kind = FINAL_NOTFOUND, .level = VERDICT_NO_OPINION};
+    assert_int_equal(forecast_final(&final, &made.evidence), FLOWS);
+    final = (struct final_answer){.kind = FINAL_TEMP, .level = VERDICT_TEMP, .text = "match="};
+    assert_int_equal(forecast_final(&final, &made.evidence), DEFERS);
 }
 
 static void test_what_stops_mail(void **state)

@@ -1,5 +1,5 @@
 /*
- * ruling: see ruling.h. A verdict says what is known of a next-hop; here it meets what the operator
+ * override: see override.h. A verdict says what is known of a next-hop; here it meets what the operator
  * wants. Never fails.
  *
  * `dane` is no fixed strength: at a host without TLSA records Postfix reads it as `may`. So a floor
@@ -7,7 +7,7 @@
  * stronger at every host; where a lookup failed nobody can say what is stronger, and mail waits;
  * elsewhere it protects no host from an attacker, and the floor takes its place.
  */
-#include "policy/rules/ruling.h"
+#include "policy/rules/override.h"
 
 #include <string.h>
 
@@ -18,41 +18,41 @@
 static const struct {
     const char *code, *text;
 } reasons[] = {
-#define X(word, code, text) [OUTCOME_##word##_REASON] = {code, text},
-    OUTCOME_REASONS(X)
+#define X(word, code, text) [FINAL_REASON_##word] = {code, text},
+    FINAL_REASONS(X)
 #undef X
 };
 
-const char *outcome_reason_code(enum outcome_reason reason)
+const char *final_reason_code(enum final_reason reason)
 {
     return reasons[reason].code;
 }
 
-const char *outcome_reason_text(enum outcome_reason reason)
+const char *final_reason_text(enum final_reason reason)
 {
     return reasons[reason].text;
 }
 
-const char *outcome_level_name(const struct outcome *outcome)
+const char *final_level_name(const struct final_answer *final)
 {
     static const char *const names[] = {"none", "may", "fingerprint"};
 
-    if (outcome->kind != OUTCOME_POLICY || outcome->level != VERDICT_NO_OPINION)
-        return verdict_level_name(outcome->level);
+    if (final->kind != FINAL_POLICY || final->level != VERDICT_NO_OPINION)
+        return verdict_level_name(final->level);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strncmp(outcome->text, names[i], strlen(names[i])) == 0)
+        if (strncmp(final->text, names[i], strlen(names[i])) == 0)
             return names[i];
     return "";
 }
 
-bool ruling_in_rollout(const struct key *key, unsigned percent)
+bool override_in_rollout(const struct key *key, unsigned percent)
 {
     const char *who = key->name[0] != '\0' ? key->name : key->text;
 
     return hash_stable(who, strlen(who)) % PERCENT < percent;
 }
 
-static enum withheld withheld_by(const struct rule *rule, const struct ruling_options *options,
+static enum withheld withheld_by(const struct rule *rule, const struct override_options *options,
                                  const struct key *key)
 {
     if (rule != NULL && rule->action == RULE_OFF)
@@ -63,44 +63,44 @@ static enum withheld withheld_by(const struct rule *rule, const struct ruling_op
         return WITHHELD_MODE;
     if (rule != NULL && rule_is_named(rule))
         return WITHHELD_NO;
-    return ruling_in_rollout(key, options->rollout) ? WITHHELD_NO : WITHHELD_ROLLOUT;
+    return override_in_rollout(key, options->rollout) ? WITHHELD_NO : WITHHELD_ROLLOUT;
 }
 
-void ruling_find(struct ruling *out, const struct rules *rules,
-                 const struct ruling_options *options, const struct key *key, int64_t now_s)
+void override_find(struct override *out, const struct rules *rules,
+                   const struct override_options *options, const struct key *key, int64_t now_s)
 {
     /* a key that could not be read has no name that a rule might be for, and `*` may be weaker */
     out->rule = rules == NULL || key->no_memory ? NULL : rules_find(rules, key, now_s);
     out->withheld = withheld_by(out->rule, options, key);
 }
 
-bool ruling_wants_lookup(const struct ruling *ruling)
+bool override_wants_lookup(const struct override *override)
 {
-    if (ruling->rule == NULL)
+    if (override->rule == NULL)
         return true;
-    if (ruling->rule->action == RULE_EXACTLY)
-        return ruling->withheld != WITHHELD_NO; /* what it would do is to be seen */
-    return ruling->rule->action != RULE_OFF;
+    if (override->rule->action == RULE_EXACTLY)
+        return override->withheld != WITHHELD_NO; /* what it would do is to be seen */
+    return override->rule->action != RULE_OFF;
 }
 
 /* ---- outcomes ---- */
 
-static void found_stands(struct outcome *out, const struct verdict *found)
+static void found_stands(struct final_answer *out, const struct verdict *found)
 {
-    *out = (struct outcome){
-        .kind = OUTCOME_FOUND, .reason = OUTCOME_FOUND_REASON, .level = found->level};
+    *out = (struct final_answer){
+        .kind = FINAL_FOUND, .reason = FINAL_REASON_FOUND, .level = found->level};
 }
 
-static void nothing(struct outcome *out, enum outcome_reason reason)
+static void nothing(struct final_answer *out, enum final_reason reason)
 {
-    *out =
-        (struct outcome){.kind = OUTCOME_NOTFOUND, .reason = reason, .level = VERDICT_NO_OPINION};
+    *out = (struct final_answer){
+        .kind = FINAL_NOTFOUND, .reason = reason, .level = VERDICT_NO_OPINION};
 }
 
-static void policy(struct outcome *out, const struct rule *rule, enum outcome_reason reason)
+static void policy(struct final_answer *out, const struct rule *rule, enum final_reason reason)
 {
-    *out = (struct outcome){
-        .kind = OUTCOME_POLICY,
+    *out = (struct final_answer){
+        .kind = FINAL_POLICY,
         .reason = reason,
         .level = rule->level,
         .text = rule->policy,
@@ -108,10 +108,10 @@ static void policy(struct outcome *out, const struct rule *rule, enum outcome_re
     };
 }
 
-static void temp(struct outcome *out, enum outcome_reason reason)
+static void temp(struct final_answer *out, enum final_reason reason)
 {
-    *out = (struct outcome){
-        .kind = OUTCOME_TEMP,
+    *out = (struct final_answer){
+        .kind = FINAL_TEMP,
         .reason = reason,
         .level = VERDICT_TEMP,
         .text = reasons[reason].text,
@@ -119,13 +119,13 @@ static void temp(struct outcome *out, enum outcome_reason reason)
     };
 }
 
-static void dane_only(struct outcome *out)
+static void dane_only(struct final_answer *out)
 {
     static const char text[] = "dane-only";
 
-    *out = (struct outcome){
-        .kind = OUTCOME_POLICY,
-        .reason = OUTCOME_AT_LEAST_REASON,
+    *out = (struct final_answer){
+        .kind = FINAL_POLICY,
+        .reason = FINAL_REASON_AT_LEAST,
         .level = VERDICT_DANE_ONLY,
         .text = text,
         .length = sizeof text - 1,
@@ -157,51 +157,52 @@ static bool is_enough(const struct verdict *found, const struct rule *rule)
     return found->level >= rule->level;
 }
 
-static void at_least(struct outcome *out, const struct rule *rule, const struct verdict *found)
+static void at_least(struct final_answer *out, const struct rule *rule, const struct verdict *found)
 {
     if (is_enough(found, rule))
         found_stands(out, found);
     else if (found->level == VERDICT_DANE && has_usable_tlsa(found))
         dane_only(out);
     else if (found->level == VERDICT_DANE && found->dane == DANE_ERROR)
-        temp(out, OUTCOME_AT_LEAST_DANE_REASON);
+        temp(out, FINAL_REASON_AT_LEAST_DANE);
     else if (refuses_starttls(found))
-        temp(out, OUTCOME_AT_LEAST_REFUSED_REASON);
+        temp(out, FINAL_REASON_AT_LEAST_REFUSED);
     else
-        policy(out, rule, OUTCOME_AT_LEAST_REASON);
+        policy(out, rule, FINAL_REASON_AT_LEAST);
 }
 
 /* ---- the whole ---- */
 
-void ruling_decide_enforced(struct outcome *out, const struct ruling *ruling,
-                            const struct verdict *found)
+void override_apply_enforced(struct final_answer *out, const struct override *override,
+                             const struct verdict *found)
 {
-    const struct rule *rule = ruling->rule;
+    const struct rule *rule = override->rule;
 
     if (rule == NULL || rule->action == RULE_MONITOR)
         found_stands(out, found);
     else if (rule->action == RULE_AT_LEAST)
         at_least(out, rule, found);
     else if (rule->action == RULE_EXACTLY)
-        policy(out, rule, OUTCOME_EXACTLY_REASON);
+        policy(out, rule, FINAL_REASON_EXACTLY);
     else
-        nothing(out, OUTCOME_OFF_REASON);
+        nothing(out, FINAL_REASON_OFF);
 }
 
-void ruling_decide(struct outcome *out, const struct ruling *ruling, const struct verdict *found)
+void override_apply(struct final_answer *out, const struct override *override,
+                    const struct verdict *found)
 {
-    static const enum outcome_reason by[] = {
-        [WITHHELD_RULE] = OUTCOME_MONITOR_REASON,
-        [WITHHELD_MODE] = OUTCOME_MODE_REASON,
-        [WITHHELD_ROLLOUT] = OUTCOME_ROLLOUT_REASON,
+    static const enum final_reason by[] = {
+        [WITHHELD_RULE] = FINAL_REASON_MONITOR,
+        [WITHHELD_MODE] = FINAL_REASON_MODE,
+        [WITHHELD_ROLLOUT] = FINAL_REASON_ROLLOUT,
     };
 
-    ruling_decide_enforced(out, ruling, found);
-    if (ruling->withheld == WITHHELD_NO)
+    override_apply_enforced(out, override, found);
+    if (override->withheld == WITHHELD_NO)
         return;
-    if (out->kind == OUTCOME_NOTFOUND ||
-        (out->kind == OUTCOME_FOUND && out->level == VERDICT_NO_OPINION))
+    if (out->kind == FINAL_NOTFOUND ||
+        (out->kind == FINAL_FOUND && out->level == VERDICT_NO_OPINION))
         return;
-    nothing(out, by[ruling->withheld]);
+    nothing(out, by[override->withheld]);
     out->withheld = true;
 }

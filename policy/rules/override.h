@@ -1,6 +1,6 @@
 /*
- * ruling: what the operator's orders make of a verdict: rules, `mode`, `rollout`. Pure. The verdict
- * itself, with holds, history and refreshing, stays what was found out; a ruling decides only what
+ * override: what the operator's rules make of a verdict: rules, `mode`, `rollout`. Pure. The verdict
+ * itself, with holds, history and refreshing, stays what was found out; a override decides only what
  * Postfix is told.
  *
  * Glossary
@@ -12,27 +12,27 @@
 
 #include "policy/rules/rules.h"
 
-struct ruling_options {
+struct override_options {
     bool monitor;     /* mode = monitor: everything is withheld, rules too */
     unsigned rollout; /* percent of next-hops that are enforced; a named rule is in any case */
 };
 
 enum withheld { WITHHELD_NO, WITHHELD_RULE, WITHHELD_MODE, WITHHELD_ROLLOUT };
 
-struct ruling {
+struct override {
     const struct rule *rule; /* borrowed; NULL: none */
     enum withheld withheld;
 };
 
-enum outcome_kind {
-    OUTCOME_FOUND,    /* the verdict, as it was rendered */
-    OUTCOME_POLICY,   /* `text` is the policy */
-    OUTCOME_NOTFOUND, /* no opinion */
-    OUTCOME_TEMP      /* `text` is the reason */
+enum final_kind {
+    FINAL_FOUND,    /* the verdict, as it was rendered */
+    FINAL_POLICY,   /* `text` is the policy */
+    FINAL_NOTFOUND, /* no opinion */
+    FINAL_TEMP      /* `text` is the reason */
 };
 
 /* X(enum word, code for logs and JSON, sentence for people) */
-#define OUTCOME_REASONS(X)                                                                         \
+#define FINAL_REASONS(X)                                                                           \
     X(FOUND, "found", "what was found out is the answer")                                          \
     X(AT_LEAST, "rule-at-least", "a rule asks for more than was found out")                        \
     X(AT_LEAST_REFUSED, "rule-refused",                                                            \
@@ -46,37 +46,38 @@ enum outcome_kind {
     X(MODE, "mode-monitor", "mode = monitor holds back what was found out")                        \
     X(ROLLOUT, "rollout", "rollout does not enforce this next-hop yet")
 
-enum outcome_reason {
-#define X(word, code, text) OUTCOME_##word##_REASON,
-    OUTCOME_REASONS(X)
+enum final_reason {
+#define X(word, code, text) FINAL_REASON_##word,
+    FINAL_REASONS(X)
 #undef X
-        OUTCOME_REASON_COUNT
+        FINAL_REASON_COUNT
 };
 
-struct outcome {
+struct final_answer {
     const char *text; /* the rule's or static, with a NUL; NULL unless POLICY or TEMP */
     uint32_t length;
-    enum outcome_kind kind : 8;
-    enum outcome_reason reason : 8;
+    enum final_kind kind : 8;
+    enum final_reason reason : 8;
     enum verdict_level level : 8; /* of what Postfix is told */
     bool withheld : 1; /* something else would have been said, but for MONITOR, MODE or ROLLOUT */
 };
 
-/* The orders for a key. `rules` may be NULL. `now_s` as in rules_find. */
-void ruling_find(struct ruling *out, const struct rules *rules,
-                 const struct ruling_options *options, const struct key *key, int64_t now_s);
+/* The rules for a key. `rules` may be NULL. `now_s` as in rules_find. */
+void override_find(struct override *out, const struct rules *rules,
+                   const struct override_options *options, const struct key *key, int64_t now_s);
 /* False when the answer is the same whatever a lookup finds: no lookup is made. */
-bool ruling_wants_lookup(const struct ruling *ruling);
+bool override_wants_lookup(const struct override *override);
 /* `found` is never looked at when no lookup is wanted. */
-void ruling_decide(struct outcome *out, const struct ruling *ruling, const struct verdict *found);
+void override_apply(struct final_answer *out, const struct override *override,
+                    const struct verdict *found);
 /* What it would be if nothing were withheld. */
-void ruling_decide_enforced(struct outcome *out, const struct ruling *ruling,
-                            const struct verdict *found);
+void override_apply_enforced(struct final_answer *out, const struct override *override,
+                             const struct verdict *found);
 /* True when a next-hop is among the first `percent` of a hundred; raising it only adds. */
-bool ruling_in_rollout(const struct key *key, unsigned percent);
+bool override_in_rollout(const struct key *key, unsigned percent);
 
 /* What Postfix is told: as verdict_level_name, or "none", "may", "fingerprint", which no verdict
  * ever is. */
-const char *outcome_level_name(const struct outcome *outcome);
-const char *outcome_reason_code(enum outcome_reason reason);
-const char *outcome_reason_text(enum outcome_reason reason);
+const char *final_level_name(const struct final_answer *final);
+const char *final_reason_code(enum final_reason reason);
+const char *final_reason_text(enum final_reason reason);

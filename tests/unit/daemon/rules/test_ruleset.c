@@ -1,5 +1,5 @@
 /*
- * orders and reload: what a change of rules, mode and rollout does to what is cached and to lookups
+ * rules and reload: what a change of rules, mode and rollout does to what is cached and to lookups
  * under way, and that a file that is wrong changes nothing.
  */
 #include "tests/unit/support/fake_domain.h"
@@ -56,10 +56,10 @@ static void replace(const char *text)
 
     if (text != NULL)
         assert_int_equal(rules_parse(&rules, text, strlen(text), 25, error), 0);
-    orders_replace(orders, rules, &config.ruling);
+    ruleset_replace(ruleset, rules, &config.override);
 }
 
-static void told(const char *key, enum answer_status status, const char *text)
+static void reply(const char *key, enum answer_status status, const char *text)
 {
     struct asker asker;
 
@@ -69,7 +69,7 @@ static void told(const char *key, enum answer_status status, const char *text)
     assert_string_equal(asker.text, text);
 }
 
-/* ---- orders ---- */
+/* ---- rules ---- */
 
 static void what_is_cached_follows_the_orders(void **state)
 {
@@ -80,17 +80,17 @@ static void what_is_cached_follows_the_orders(void **state)
     ask(&asker, "d.example", false);
     turn();
     answer_dane(lookups[0], true);
-    told("d.example", ANSWER_OK, "dane-only");
+    reply("d.example", ANSWER_OK, "dane-only");
     replace("d.example exactly encrypt");
-    told("d.example", ANSWER_OK, "encrypt");
+    reply("d.example", ANSWER_OK, "encrypt");
     replace("d.example off");
-    told("d.example", ANSWER_NOTFOUND, "");
+    reply("d.example", ANSWER_NOTFOUND, "");
     replace("* monitor");
-    told("d.example", ANSWER_NOTFOUND, "");
+    reply("d.example", ANSWER_NOTFOUND, "");
     replace("d.example at-least verify");
-    told("d.example", ANSWER_OK, "dane-only");
+    reply("d.example", ANSWER_OK, "dane-only");
     replace(NULL);
-    told("d.example", ANSWER_OK, "dane-only");
+    reply("d.example", ANSWER_OK, "dane-only");
     assert_int_equal(lookup_count, 1); /* all of it from what was found once */
     end();
 }
@@ -99,13 +99,13 @@ static void some_rules_look_nothing_up(void **state)
 {
     (void)state;
     begin_with("a.example exactly encrypt\nb.example off\n[192.0.2.1] exactly may\n* monitor\n");
-    told("a.example", ANSWER_OK, "encrypt");
-    told("b.example", ANSWER_NOTFOUND, "");
-    told("[192.0.2.1]", ANSWER_OK, "may");
-    told(".a.example", ANSWER_NOTFOUND, "");
+    reply("a.example", ANSWER_OK, "encrypt");
+    reply("b.example", ANSWER_NOTFOUND, "");
+    reply("[192.0.2.1]", ANSWER_OK, "may");
+    reply(".a.example", ANSWER_NOTFOUND, "");
     turn();
     assert_int_equal(lookup_count, 0);
-    assert_int_equal(engine_get_stats(engine)->by_outcome[OUTCOME_EXACTLY_REASON], 2);
+    assert_int_equal(engine_get_stats(engine)->by_final_reason[FINAL_REASON_EXACTLY], 2);
     end();
 }
 
@@ -132,64 +132,64 @@ static void monitor_withholds_what_is_wrong_with_us_too(void **state)
     (void)state;
     begin_with("");
     config.answer_deadline_ms = 20;
-    config.ruling.monitor = true;
+    config.override.monitor = true;
     replace(NULL);
     ask(&asker, "d.example", false);
     await(&asker);
     assert_int_equal(asker.status, ANSWER_NOTFOUND);
-    config.ruling.monitor = false;
+    config.override.monitor = false;
     end();
 }
 
 /* Mail does not wait for what it will not be told; the lookup goes on to its end all the same. */
 static void what_is_withheld_is_not_waited_for(void **state)
 {
-    struct told told_now;
+    struct reply reply_now;
 
     (void)state;
     begin_with("n.example at-least encrypt\n");
-    config.ruling.rollout = 0;
-    orders_replace(orders, NULL, &config.ruling);
-    assert_false(engine_known(engine, "d.example", 9, &told_now));
-    assert_true(engine_withheld(engine, "d.example", 9, &told_now));
-    assert_int_equal(told_answer(&told_now, FORM_PLAIN).status, ANSWER_NOTFOUND);
-    assert_false(told_now.outcome.withheld);
+    config.override.rollout = 0;
+    ruleset_replace(ruleset, NULL, &config.override);
+    assert_false(engine_known(engine, "d.example", 9, &reply_now));
+    assert_true(engine_withheld(engine, "d.example", 9, &reply_now));
+    assert_int_equal(reply_answer(&reply_now, FORM_PLAIN).status, ANSWER_NOTFOUND);
+    assert_false(reply_now.final.withheld);
     turn();
     assert_int_equal(lookup_count, 1);
     answer_dane(lookups[0], true);
     assert_int_equal(engine_get_stats(engine)->withheld_by_level[VERDICT_DANE_ONLY], 1);
-    assert_true(engine_known(engine, "d.example", 9, &told_now));
-    assert_int_equal(told_now.entry->verdict.level, VERDICT_DANE_ONLY);
-    assert_true(told_now.outcome.withheld);
+    assert_true(engine_known(engine, "d.example", 9, &reply_now));
+    assert_int_equal(reply_now.entry->verdict.level, VERDICT_DANE_ONLY);
+    assert_true(reply_now.final.withheld);
     replace("n.example at-least encrypt\n");
-    assert_false(engine_withheld(engine, "n.example", 9, &told_now));
-    config.ruling.rollout = 100;
+    assert_false(engine_withheld(engine, "n.example", 9, &reply_now));
+    config.override.rollout = 100;
     replace(NULL);
-    assert_false(engine_withheld(engine, "e.example", 9, &told_now));
-    told("d.example", ANSWER_OK, "dane-only");
+    assert_false(engine_withheld(engine, "e.example", 9, &reply_now));
+    reply("d.example", ANSWER_OK, "dane-only");
     assert_int_equal(lookup_count, 1);
     end();
 }
 
 static void a_bad_file_at_start_is_fatal(void **state)
 {
-    struct orders *none;
+    struct ruleset *none;
     char error[CONFIG_ERROR_MAX];
 
     (void)state;
     begin_with("");
     write_file(rules_path, "a.example off\nb.example maybe\n");
-    assert_int_equal(orders_new(&none, &loop, &config, error), -1);
+    assert_int_equal(ruleset_new(&none, &loop, &config, error), -1);
     assert_non_null(strstr(error, rules_path));
     assert_non_null(strstr(error, "line 2"));
     unlink(rules_path);
-    assert_int_equal(orders_new(&none, &loop, &config, error), -1);
+    assert_int_equal(ruleset_new(&none, &loop, &config, error), -1);
     config.rules_optional = true;
-    assert_int_equal(orders_new(&none, &loop, &config, error), 0);
-    assert_null(orders_rules(none));
-    orders_close(none);
+    assert_int_equal(ruleset_new(&none, &loop, &config, error), 0);
+    assert_null(ruleset_rules(none));
+    ruleset_close(none);
     turn();
-    orders_free(none);
+    ruleset_free(none);
     config.rules_optional = false;
     end();
 }
@@ -240,7 +240,7 @@ static void reload_brings_in_what_may_change_and_names_the_rest(void **state)
 
     (void)state;
     begin_with("a.example off\n");
-    reload = reload_new(&loop, &config, orders);
+    reload = reload_new(&loop, &config, ruleset);
     write_file(rules_path, "a.example exactly encrypt\nb.example off\n");
     snprintf(text, sizeof text, "%sjobs = 7\nmode = monitor\nlog-level = error\n", settings);
     write_file(config_path, text);
@@ -250,7 +250,7 @@ static void reload_brings_in_what_may_change_and_names_the_rest(void **state)
     assert_int_equal(seen.rules, 2);
     assert_int_equal(seen.fixed_count, 1);
     assert_string_equal(seen.text, "jobs");
-    assert_true(orders_options(orders)->monitor);
+    assert_true(ruleset_options(ruleset)->monitor);
     reload_close(reload);
     end();
 }
@@ -266,8 +266,8 @@ static void what_is_wrong_changes_nothing(void **state)
 
     (void)state;
     begin_with("a.example exactly encrypt\n");
-    reload = reload_new(&loop, &config, orders);
-    generation = orders_generation(orders);
+    reload = reload_new(&loop, &config, ruleset);
+    generation = ruleset_generation(ruleset);
     write_file(rules_path, "a.example off\n\nb.example maybe\n");
     start(reload, &seen);
     until(&seen);
@@ -282,8 +282,8 @@ static void what_is_wrong_changes_nothing(void **state)
         assert_true(seen.refused);
         assert_non_null(strstr(seen.text, config_path));
     }
-    assert_int_equal(orders_generation(orders), generation);
-    told("a.example", ANSWER_OK, "encrypt");
+    assert_int_equal(ruleset_generation(ruleset), generation);
+    reply("a.example", ANSWER_OK, "encrypt");
     reload_close(reload);
     end();
 }
@@ -298,7 +298,7 @@ static void a_file_that_was_there_and_is_gone_changes_nothing(void **state)
     if (access(MXC_RULES_FILE, F_OK) == 0)
         skip(); /* this host has one */
     begin_with("a.example exactly encrypt\n");
-    reload = reload_new(&loop, &config, orders);
+    reload = reload_new(&loop, &config, ruleset);
     unlink(rules_path);
     snprintf(folder_only, sizeof folder_only, SETTINGS);
     write_file(config_path, folder_only); /* the default file, which is not there */
@@ -306,7 +306,7 @@ static void a_file_that_was_there_and_is_gone_changes_nothing(void **state)
     until(&seen);
     assert_true(seen.refused);
     assert_non_null(strstr(seen.text, "leave it empty"));
-    told("a.example", ANSWER_OK, "encrypt");
+    reply("a.example", ANSWER_OK, "encrypt");
     replace("");
     start(reload, &seen);
     until(&seen);
@@ -324,14 +324,14 @@ static void a_new_port_counts_for_rules_after_a_restart(void **state)
 
     (void)state;
     begin_with("a.example:2525 exactly encrypt\n");
-    reload = reload_new(&loop, &config, orders);
+    reload = reload_new(&loop, &config, ruleset);
     snprintf(text, sizeof text, "%ssmtp-port = 2525\n", settings);
     write_file(config_path, text);
     start(reload, &seen);
     until(&seen);
     assert_false(seen.refused);
     assert_string_equal(seen.text, "smtp-port");
-    told("a.example:2525", ANSWER_OK, "encrypt");
+    reply("a.example:2525", ANSWER_OK, "encrypt");
     reload_close(reload);
     end();
 }
@@ -344,7 +344,7 @@ static void who_asks_meanwhile_waits_for_the_next_reading(void **state)
 
     (void)state;
     begin_with("a.example off\n");
-    reload = reload_new(&loop, &config, orders);
+    reload = reload_new(&loop, &config, ruleset);
     start(reload, &first);
     write_file(rules_path, "a.example off\nb.example off\n");
     start(reload, &second);
@@ -366,7 +366,7 @@ static void closed_in_the_middle_nobody_is_told(void **state)
 
     (void)state;
     begin_with("a.example off\n");
-    reload = reload_new(&loop, &config, orders);
+    reload = reload_new(&loop, &config, ruleset);
     start(reload, &seen);
     reload_leave(&seen.waiter);
     reload_close(reload);

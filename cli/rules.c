@@ -1,4 +1,4 @@
-/* orders: the commands about the operator's orders: reload, log-level, rules. See mxcrypt(1). */
+/* rules: the commands about the operator's rules: reload, log-level, rules. See mxcrypt(1). */
 #include <stdio.h>
 
 #include "cli/cli.h"

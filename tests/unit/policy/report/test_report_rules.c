@@ -1,4 +1,4 @@
-/* What a report says of the operator's orders: the told beside the found, and who has it so. */
+/* What a report says of the operator's rules: the told beside the found, and who has it so. */
 #include "tests/unit/support/unit.h"
 
 #include <stdio.h>
@@ -9,12 +9,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static const struct ruling_options enforce = {false, 100}, monitor = {true, 100},
-                                   nobody = {false, 0};
+static const struct override_options enforce = {false, 100}, monitor = {true, 100},
+                                     nobody = {false, 0};
 
 static const struct row {
     const char *rules, *key;
-    const struct ruling_options *options;
+    const struct override_options *options;
     const char *probes; /* "" for DANE */
     const char *answer, *level, *reason, *found;
     bool withheld;
@@ -91,8 +91,8 @@ static void test_rows(void **state)
         const struct row *row = &rows[i];
         char error[RULES_ERROR_MAX];
         struct verdict verdict;
-        struct outcome outcome;
-        struct ruling ruling;
+        struct final_answer final;
+        struct override override;
         struct rules *rules;
         struct made made;
         struct key key;
@@ -103,10 +103,10 @@ static void test_rows(void **state)
         if (rules_parse(&rules, row->rules, strlen(row->rules), 25, error) != 0)
             fail_msg("%s", error);
         key_parse(&key, row->key, strlen(row->key), 25);
-        ruling_find(&ruling, rules, row->options, &key, 0);
-        ruling_decide(&outcome, &ruling, &verdict);
+        override_find(&override, rules, row->options, &key, 0);
+        override_apply(&final, &override, &verdict);
         report = report_explain(
-            &(struct report_facts){&key, &verdict, &ruling, &outcome, &made.evidence, MAKE_NOW});
+            &(struct report_facts){&key, &verdict, &override, &final, &made.evidence, MAKE_NOW});
         assert_non_null(report);
         check(row, report);
         json_decref(report);
@@ -120,8 +120,8 @@ static void test_long_rules(void **state)
     static char text[RULES_LINE_MAX + 1];
     struct verdict verdict = {.level = VERDICT_NO_OPINION, .reason = REASON_KEY};
     char error[RULES_ERROR_MAX];
-    struct outcome outcome;
-    struct ruling ruling;
+    struct final_answer final;
+    struct override override;
     struct rules *rules;
     struct key key;
     json_t *report;
@@ -137,10 +137,10 @@ static void test_long_rules(void **state)
     if (rules_parse(&rules, text, length, 25, error) != 0)
         fail_msg("%s", error);
     key_parse(&key, "example.com", 11, 25);
-    ruling_find(&ruling, rules, &enforce, &key, 0);
-    ruling_decide(&outcome, &ruling, &verdict);
+    override_find(&override, rules, &enforce, &key, 0);
+    override_apply(&final, &override, &verdict);
     report =
-        report_explain(&(struct report_facts){&key, &verdict, &ruling, &outcome, NULL, MAKE_NOW});
+        report_explain(&(struct report_facts){&key, &verdict, &override, &final, NULL, MAKE_NOW});
     assert_non_null(report);
     assert_true(said(json_object_get(report, "why"), "The policy is that of"));
     assert_int_equal(strlen(text_of(json_object_get(report, "rule"), "ticket")), RULES_TICKET_MAX);

@@ -1,5 +1,5 @@
 /*
- * What the operator's orders make of a verdict: every action and option against every level, and
+ * What the operator's rules make of a verdict: every action and option against every level, and
  * the rule that matters: an at-least rule never gives anything weaker than its floor or than what
  * was found.
  */
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "policy/render/postfix_syntax.h"
-#include "policy/rules/ruling.h"
+#include "policy/rules/override.h"
 
 #define NF           VERDICT_NO_OPINION
 #define ENC          VERDICT_ENCRYPT
@@ -20,8 +20,8 @@
 #define TMP          VERDICT_TEMP
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static const struct ruling_options enforce = {false, 100}, monitor = {true, 100},
-                                   nobody = {false, 0};
+static const struct override_options enforce = {false, 100}, monitor = {true, 100},
+                                     nobody = {false, 0};
 
 static struct rules *rules_of(const char *text)
 {
@@ -51,21 +51,21 @@ static struct verdict found(enum verdict_level level, enum verdict_reason reason
 
 static const struct row {
     const char *rule; /* of example.com; "" for none */
-    const struct ruling_options *options;
+    const struct override_options *options;
     enum verdict_level level;
     enum verdict_reason reason;
     enum dane_state dane;
     enum starttls_state starttls;
     /* wanted */
-    enum outcome_kind kind;
+    enum final_kind kind;
     const char *text; /* of a policy */
-    enum outcome_reason why;
+    enum final_reason why;
     bool withheld;
 } rows[] = {
-#define FOUND          OUTCOME_FOUND, NULL, OUTCOME_FOUND_REASON, false
-#define AT_LEAST(text) OUTCOME_POLICY, text, OUTCOME_AT_LEAST_REASON, false
-#define WAIT(why)      OUTCOME_TEMP, NULL, OUTCOME_##why##_REASON, false
-#define HELD_BACK(why) OUTCOME_NOTFOUND, NULL, OUTCOME_##why##_REASON, true
+#define FOUND          FINAL_FOUND, NULL, FINAL_REASON_FOUND, false
+#define AT_LEAST(text) FINAL_POLICY, text, FINAL_REASON_AT_LEAST, false
+#define WAIT(why)      FINAL_TEMP, NULL, FINAL_REASON_##why, false
+#define HELD_BACK(why) FINAL_NOTFOUND, NULL, FINAL_REASON_##why, true
 #define VERIFY         "verify servername=hostname"
 #define SECURE         "secure match=mx.example.com servername=hostname"
     {"", &enforce, VER, REASON_VERIFIED, DANE_NONE, STARTTLS_ALL_VERIFIED, FOUND},
@@ -112,12 +112,12 @@ static const struct row {
     {"at-least " SECURE, &enforce, NF, REASON_REFUSED, DANE_NONE, STARTTLS_SOME_REFUSED,
      WAIT(AT_LEAST_REFUSED)},
     /* the others */
-    {"exactly may", &enforce, DO, REASON_DANE_FULL, DANE_FULL, 0, OUTCOME_POLICY, "may",
-     OUTCOME_EXACTLY_REASON, false},
-    {"exactly encrypt", &enforce, TMP, REASON_MX_ERROR, 0, 0, OUTCOME_POLICY, "encrypt",
-     OUTCOME_EXACTLY_REASON, false},
-    {"off", &enforce, DO, REASON_DANE_FULL, DANE_FULL, 0, OUTCOME_NOTFOUND, NULL,
-     OUTCOME_OFF_REASON, false},
+    {"exactly may", &enforce, DO, REASON_DANE_FULL, DANE_FULL, 0, FINAL_POLICY, "may",
+     FINAL_REASON_EXACTLY, false},
+    {"exactly encrypt", &enforce, TMP, REASON_MX_ERROR, 0, 0, FINAL_POLICY, "encrypt",
+     FINAL_REASON_EXACTLY, false},
+    {"off", &enforce, DO, REASON_DANE_FULL, DANE_FULL, 0, FINAL_NOTFOUND, NULL, FINAL_REASON_OFF,
+     false},
     {"monitor", &enforce, DO, REASON_DANE_FULL, DANE_FULL, 0, HELD_BACK(MONITOR)},
     {"monitor", &enforce, TMP, REASON_MX_ERROR, 0, 0, HELD_BACK(MONITOR)},
     {"monitor", &enforce, NF, REASON_CLEAR, DANE_NONE, STARTTLS_NOBODY, FOUND},
@@ -128,14 +128,14 @@ static const struct row {
     {"at-least encrypt", &monitor, NF, REASON_CLEAR, DANE_NONE, 0, HELD_BACK(MODE)},
     {"exactly may", &monitor, NF, REASON_CLEAR, DANE_NONE, 0, HELD_BACK(MODE)},
     {"monitor", &monitor, DO, REASON_DANE_FULL, DANE_FULL, 0, HELD_BACK(MONITOR)},
-    {"off", &monitor, DO, REASON_DANE_FULL, DANE_FULL, 0, OUTCOME_NOTFOUND, NULL,
-     OUTCOME_OFF_REASON, false},
+    {"off", &monitor, DO, REASON_DANE_FULL, DANE_FULL, 0, FINAL_NOTFOUND, NULL, FINAL_REASON_OFF,
+     false},
     /* rollout = 0 % */
     {"", &nobody, DO, REASON_DANE_FULL, DANE_FULL, 0, HELD_BACK(ROLLOUT)},
     {"", &nobody, NF, REASON_CLEAR, DANE_NONE, STARTTLS_NOBODY, FOUND},
     {"at-least encrypt", &nobody, VER, REASON_VERIFIED, DANE_NONE, 0, FOUND},
-    {"exactly encrypt", &nobody, NF, REASON_CLEAR, DANE_NONE, 0, OUTCOME_POLICY, "encrypt",
-     OUTCOME_EXACTLY_REASON, false},
+    {"exactly encrypt", &nobody, NF, REASON_CLEAR, DANE_NONE, 0, FINAL_POLICY, "encrypt",
+     FINAL_REASON_EXACTLY, false},
 };
 
 static void check_row(const struct row *row)
@@ -143,26 +143,25 @@ static void check_row(const struct row *row)
     char line[256], name[320];
     struct verdict verdict = found(row->level, row->reason, row->dane, row->starttls);
     struct key key = key_of("example.com");
-    struct outcome outcome;
-    struct ruling ruling;
+    struct final_answer final;
+    struct override override;
     struct rules *rules;
 
     snprintf(line, sizeof line, "%s%s", row->rule[0] != '\0' ? "example.com " : "", row->rule);
     snprintf(name, sizeof name, "%s: %s %s", line, verdict_level_name(row->level),
              verdict_reason_code(row->reason));
     rules = rules_of(line);
-    ruling_find(&ruling, rules, row->options, &key, 0);
-    ruling_decide(&outcome, &ruling, &verdict);
-    if (outcome.kind != row->kind || outcome.reason != row->why ||
-        outcome.withheld != row->withheld)
-        fail_msg("%s: kind %d, %s", name, (int)outcome.kind, outcome_reason_code(outcome.reason));
+    override_find(&override, rules, row->options, &key, 0);
+    override_apply(&final, &override, &verdict);
+    if (final.kind != row->kind || final.reason != row->why || final.withheld != row->withheld)
+        fail_msg("%s: kind %d, %s", name, (int) final.kind, final_reason_code(final.reason));
     if (row->text != NULL &&
-        (outcome.length != strlen(row->text) || memcmp(outcome.text, row->text, outcome.length)))
-        fail_msg("%s: %s", name, outcome.text);
-    if (outcome.kind == OUTCOME_TEMP)
-        assert_true(outcome.length > 0 && outcome.level == TMP);
-    if (outcome.kind == OUTCOME_NOTFOUND)
-        assert_true(outcome.level == NF && outcome.text == NULL);
+        (final.length != strlen(row->text) || memcmp(final.text, row->text, final.length)))
+        fail_msg("%s: %s", name, final.text);
+    if (final.kind == FINAL_TEMP)
+        assert_true(final.length > 0 && final.level == TMP);
+    if (final.kind == FINAL_NOTFOUND)
+        assert_true(final.level == NF && final.text == NULL);
     rules_free(rules);
 }
 
@@ -178,14 +177,14 @@ static void test_a_refusal_is_remembered(void **state)
     struct verdict verdict = found(NF, REASON_DEADLINE, DANE_NONE, STARTTLS_ALL_UNKNOWN);
     struct rules *rules = rules_of("example.com at-least encrypt");
     struct key key = key_of("example.com");
-    struct outcome outcome;
-    struct ruling ruling;
+    struct final_answer final;
+    struct override override;
 
     (void)state;
-    ruling_find(&ruling, rules, &enforce, &key, 0);
+    override_find(&override, rules, &enforce, &key, 0);
     verdict.remembered.refused = true;
-    ruling_decide(&outcome, &ruling, &verdict);
-    assert_int_equal(outcome.reason, OUTCOME_AT_LEAST_REFUSED_REASON);
+    override_apply(&final, &override, &verdict);
+    assert_int_equal(final.reason, FINAL_REASON_AT_LEAST_REFUSED);
     rules_free(rules);
 }
 
@@ -195,17 +194,17 @@ static void test_a_key_that_could_not_be_read_waits(void **state)
     struct verdict verdict = found(TMP, REASON_MEMORY, DANE_UNKNOWN, STARTTLS_ALL_UNKNOWN);
     struct rules *rules = rules_of("xn--bcher-kva.example exactly encrypt\n* off\n");
     struct key key = key_of("[");
-    struct outcome outcome;
-    struct ruling ruling;
+    struct final_answer final;
+    struct override override;
 
     (void)state;
     key.no_memory = true;
-    ruling_find(&ruling, rules, &enforce, &key, 0);
-    ruling_decide(&outcome, &ruling, &verdict);
-    assert_int_equal(outcome.level, TMP);
-    ruling_find(&ruling, rules, &monitor, &key, 0);
-    ruling_decide(&outcome, &ruling, &verdict);
-    assert_int_equal(outcome.kind, OUTCOME_NOTFOUND);
+    override_find(&override, rules, &enforce, &key, 0);
+    override_apply(&final, &override, &verdict);
+    assert_int_equal(final.level, TMP);
+    override_find(&override, rules, &monitor, &key, 0);
+    override_apply(&final, &override, &verdict);
+    assert_int_equal(final.kind, FINAL_NOTFOUND);
     rules_free(rules);
 }
 
@@ -226,12 +225,12 @@ static void test_never_weaker(void **state)
     (void)state;
     for (size_t f = 0; f < COUNT(floors); f++) {
         struct key key = key_of("example.com");
-        struct ruling ruling;
+        struct override override;
         struct rules *rules;
 
         snprintf(line, sizeof line, "example.com at-least %s", floors[f]);
         rules = rules_of(line);
-        ruling_find(&ruling, rules, &enforce, &key, 0);
+        override_find(&override, rules, &enforce, &key, 0);
         for (int level = NF; level <= TMP; level++)
             for (int reason = 0; reason < REASON_COUNT; reason++)
                 for (int dane = 0; dane <= DANE_ERROR; dane++)
@@ -239,21 +238,21 @@ static void test_never_weaker(void **state)
                         struct verdict verdict =
                             found((enum verdict_level)level, (enum verdict_reason)reason,
                                   (enum dane_state)dane, (enum starttls_state)starttls);
-                        struct outcome outcome;
+                        struct final_answer final;
                         const char *why;
 
-                        ruling_decide(&outcome, &ruling, &verdict);
-                        assert_true(strength(outcome.level) >= strength(levels[f]));
-                        assert_true(strength(outcome.level) >= strength(verdict.level));
+                        override_apply(&final, &override, &verdict);
+                        assert_true(strength(final.level) >= strength(levels[f]));
+                        assert_true(strength(final.level) >= strength(verdict.level));
                         /* what authenticates the hosts that have records goes on to do so */
                         if (level == DA && (dane == DANE_FULL || dane == DANE_MIXED))
-                            assert_int_equal(outcome.level, DO);
-                        assert_false(outcome.withheld);
-                        if (outcome.kind == OUTCOME_POLICY)
+                            assert_int_equal(final.level, DO);
+                        assert_false(final.withheld);
+                        if (final.kind == FINAL_POLICY)
                             assert_true(
-                                postfix_syntax_ok(outcome.text, outcome.length, POSTFIX_3_4, &why));
-                        if (outcome.level == ENC && starttls == STARTTLS_SOME_REFUSED)
-                            assert_int_equal(outcome.kind, OUTCOME_FOUND);
+                                postfix_syntax_ok(final.text, final.length, POSTFIX_3_4, &why));
+                        if (final.level == ENC && starttls == STARTTLS_SOME_REFUSED)
+                            assert_int_equal(final.kind, FINAL_FOUND);
                     }
         rules_free(rules);
     }
@@ -265,7 +264,7 @@ static void test_wants_lookup(void **state)
 {
     static const struct {
         const char *rule;
-        const struct ruling_options *options;
+        const struct override_options *options;
         bool wants;
     } cases[] = {
         {"", &enforce, true},
@@ -283,10 +282,10 @@ static void test_wants_lookup(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct rules *rules = rules_of(cases[i].rule);
         struct key key = key_of("a.example");
-        struct ruling ruling;
+        struct override override;
 
-        ruling_find(&ruling, rules, cases[i].options, &key, 0);
-        if (ruling_wants_lookup(&ruling) != cases[i].wants)
+        override_find(&override, rules, cases[i].options, &key, 0);
+        if (override_wants_lookup(&override) != cases[i].wants)
             fail_msg("%s", cases[i].rule);
         rules_free(rules);
     }
@@ -305,7 +304,7 @@ static void test_rollout(void **state)
         snprintf(name, sizeof name, "d%d.example", i);
         key = key_of(name);
         for (unsigned percent = 0; percent <= 100; percent++) {
-            bool now = ruling_in_rollout(&key, percent);
+            bool now = override_in_rollout(&key, percent);
 
             assert_true(now || !before); /* raising it only adds */
             in[percent] += now;
@@ -331,7 +330,7 @@ static void test_rollout_is_stable(void **state)
         struct key key = key_of(fixed[i].key);
         unsigned first = 0;
 
-        while (!ruling_in_rollout(&key, first))
+        while (!override_in_rollout(&key, first))
             first++;
         assert_int_equal(first, fixed[i].first);
     }
@@ -348,7 +347,7 @@ static void test_rollout_is_by_name(void **state)
         for (size_t i = 1; i < COUNT(forms); i++) {
             struct key a = key_of(forms[0]), b = key_of(forms[i]);
 
-            assert_int_equal(ruling_in_rollout(&a, percent), ruling_in_rollout(&b, percent));
+            assert_int_equal(override_in_rollout(&a, percent), override_in_rollout(&b, percent));
         }
 }
 
@@ -357,16 +356,16 @@ static void test_everybody_is_no_name(void **state)
     struct rules *rules = rules_of("* at-least encrypt\n.named.example at-least encrypt");
     struct verdict verdict = found(NF, REASON_CLEAR, DANE_NONE, STARTTLS_NOBODY);
     struct key key = key_of("a.example"), named = key_of("a.named.example");
-    struct outcome outcome;
-    struct ruling ruling;
+    struct final_answer final;
+    struct override override;
 
     (void)state;
-    ruling_find(&ruling, rules, &nobody, &key, 0);
-    ruling_decide(&outcome, &ruling, &verdict);
-    assert_int_equal(outcome.reason, OUTCOME_ROLLOUT_REASON);
-    ruling_find(&ruling, rules, &nobody, &named, 0);
-    ruling_decide(&outcome, &ruling, &verdict);
-    assert_int_equal(outcome.reason, OUTCOME_AT_LEAST_REASON);
+    override_find(&override, rules, &nobody, &key, 0);
+    override_apply(&final, &override, &verdict);
+    assert_int_equal(final.reason, FINAL_REASON_ROLLOUT);
+    override_find(&override, rules, &nobody, &named, 0);
+    override_apply(&final, &override, &verdict);
+    assert_int_equal(final.reason, FINAL_REASON_AT_LEAST);
     rules_free(rules);
 }
 
@@ -382,14 +381,14 @@ static void test_level_names(void **state)
     for (size_t i = 0; i < COUNT(policies); i++) {
         char line[256];
         struct rules *rules;
-        struct outcome outcome;
-        struct ruling ruling;
+        struct final_answer final;
+        struct override override;
 
         snprintf(line, sizeof line, "a.example exactly %s", policies[i]);
         rules = rules_of(line);
-        ruling_find(&ruling, rules, &enforce, &key, 0);
-        ruling_decide(&outcome, &ruling, NULL);
-        assert_memory_equal(outcome_level_name(&outcome), policies[i], strcspn(policies[i], " "));
+        override_find(&override, rules, &enforce, &key, 0);
+        override_apply(&final, &override, NULL);
+        assert_memory_equal(final_level_name(&final), policies[i], strcspn(policies[i], " "));
         rules_free(rules);
     }
 }

@@ -1,5 +1,5 @@
-/* commands_orders: see commands_orders.h. */
-#include "daemon/control/commands_orders.h"
+/* commands_ruleset: see commands_ruleset.h. */
+#include "daemon/control/commands_ruleset.h"
 
 #include "base/log/log.h"
 #include "daemon/control/commands_cache.h"

@@ -64,14 +64,14 @@ static void say_withheld(struct words *words)
 {
     struct rule_text room;
 
-    switch (words->outcome->reason) {
-    case OUTCOME_MODE_REASON:
+    switch (words->final->reason) {
+    case FINAL_REASON_MODE:
         words_add(words,
                   "mode = monitor: what was found out (%s) is logged, and Postfix is not "
                   "told.",
                   verdict_level_name(words->verdict->level));
         break;
-    case OUTCOME_ROLLOUT_REASON:
+    case FINAL_REASON_ROLLOUT:
         words_add(words,
                   "This next-hop is not in the share that `rollout` enforces: what was "
                   "found out (%s) is logged, and Postfix is not told.",
@@ -79,37 +79,37 @@ static void say_withheld(struct words *words)
         break;
     default:
         words_add(words, "Held back by %s: what was found out (%s) is logged.",
-                  rule_text(&room, words->ruling->rule), verdict_level_name(words->verdict->level));
+                  rule_text(&room, words->override->rule),
+                  verdict_level_name(words->verdict->level));
     }
 }
 
 static void say_rule(struct words *words)
 {
     struct rule_text room;
-    const char *rule = rule_text(&room, words->ruling->rule);
+    const char *rule = rule_text(&room, words->override->rule);
 
-    switch (words->outcome->reason) {
-    case OUTCOME_AT_LEAST_REASON:
+    switch (words->final->reason) {
+    case FINAL_REASON_AT_LEAST:
         words_add(words, "What was found out is %s; %s asks for more, so it is %s.",
-                  verdict_level_name(words->verdict->level), rule,
-                  outcome_level_name(words->outcome));
+                  verdict_level_name(words->verdict->level), rule, final_level_name(words->final));
         break;
-    case OUTCOME_AT_LEAST_REFUSED_REASON:
+    case FINAL_REASON_AT_LEAST_REFUSED:
         words_add(words,
                   "Mail waits for %s: a mail host answers STARTTLS with 5xx, and told to "
                   "insist on TLS, Postfix would bounce mail there.",
                   rule);
         break;
-    case OUTCOME_AT_LEAST_DANE_REASON:
+    case FINAL_REASON_AT_LEAST_DANE:
         words_add(words,
                   "Mail waits for %s: a TLSA lookup failed, and `dane` alone would deliver "
                   "in clear at hosts without such records.",
                   rule);
         break;
-    case OUTCOME_EXACTLY_REASON:
+    case FINAL_REASON_EXACTLY:
         words_add(words, "The policy is that of %s; what the mail hosts show has no say.", rule);
         break;
-    case OUTCOME_OFF_REASON:
+    case FINAL_REASON_OFF:
         words_add(words, "Left to main.cf by %s; nothing is looked up.", rule);
         break;
     default:
@@ -117,28 +117,28 @@ static void say_rule(struct words *words)
     }
 }
 
-void report_say_orders(struct words *words)
+void report_say_rules(struct words *words)
 {
-    const struct rule *rule = words->ruling->rule;
+    const struct rule *rule = words->override->rule;
 
-    if (words->outcome->withheld)
+    if (words->final->withheld)
         say_withheld(words);
     else if (rule != NULL && rule->action != RULE_MONITOR)
         say_rule(words);
 }
 
-void report_say_orders_change(struct words *words)
+void report_say_rules_change(struct words *words)
 {
     struct rule_text room;
 
-    if (words->outcome->kind == OUTCOME_FOUND)
+    if (words->final->kind == FINAL_FOUND)
         return;
-    if (words->outcome->reason == OUTCOME_MODE_REASON)
+    if (words->final->reason == FINAL_REASON_MODE)
         words_add(words, OPERATOR "mode = enforce in mxcryptd.conf, then `mxcrypt reload`.");
-    else if (words->outcome->reason == OUTCOME_ROLLOUT_REASON)
+    else if (words->final->reason == FINAL_REASON_ROLLOUT)
         words_add(words, OPERATOR "a higher rollout in mxcryptd.conf, then `mxcrypt reload`; or a "
                                   "rule for this next-hop.");
-    else if (words->ruling->rule != NULL)
+    else if (words->override->rule != NULL)
         words_add(words, OPERATOR "%s, then `mxcrypt reload`.",
-                  rule_text(&room, words->ruling->rule));
+                  rule_text(&room, words->override->rule));
 }

@@ -1,0 +1,188 @@
+/*
+ * rules: see ruleset.h. Rules lapse by the wall clock. A timer looks at that clock when the next
+ * one lapses and every minute, so that a clock that jumps is noticed; at the rules only when one
+ * has lapsed, when the clock was set back, or after an hour, for what is to be warned of.
+ */
+#include "daemon/rules/ruleset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log/log.h"
+
+#define CLOCK_S      60
+#define LOOK_S       3600
+#define LAPSES_NAMED 100 /* of one look; a hundred thousand lines would hold the loop up */
+
+struct ruleset {
+    struct rules *rules; /* NULL: none */
+    struct override_options options;
+    unsigned generation;
+    uv_timer_t timer;
+    /* wall clock */
+    int64_t looked_s; /* of the last look; 0: never at these rules */
+    int64_t seen_s;   /* when the clock was looked at last */
+    int64_t next_s;   /* when the next rule lapses; INT64_MAX: none will */
+    size_t lapses;    /* that this look has found, or that are to come soon */
+};
+
+/* ---- lapsing ---- */
+
+static void log_lapse(struct ruleset *ruleset, const struct rule *rule, const char *event,
+                      int64_t now_s)
+{
+    if (ruleset->lapses++ >= LAPSES_NAMED)
+        return;
+    log_event(LOG_LEVEL_WARNING, event, "line", LOG_NUM(rule->line), "pattern", rule->pattern,
+              "action", rule_action_name(rule->action), "in_s",
+              rule->until_s > now_s ? LOG_NUM(rule->until_s - now_s) : NULL, "ticket", rule->ticket,
+              NULL);
+}
+
+static void log_unnamed_lapses(const struct ruleset *ruleset)
+{
+    if (ruleset->lapses > LAPSES_NAMED)
+        log_event(LOG_LEVEL_WARNING, "more-rules-lapse", "count",
+                  LOG_NUM(ruleset->lapses - LAPSES_NAMED), "see", "mxcrypt rules", NULL);
+}
+
+static bool came(int64_t moment_s, int64_t after_s, int64_t now_s)
+{
+    return moment_s > after_s && moment_s <= now_s;
+}
+
+/* True when the rule has lapsed since the last look. */
+static bool look_at(struct ruleset *ruleset, const struct rule *rule, int64_t now_s)
+{
+    if (rule->until_s == 0)
+        return false;
+    if (came(rule->until_s, ruleset->looked_s, now_s)) {
+        log_lapse(ruleset, rule, "rule-lapsed", now_s);
+        return true;
+    }
+    if (rule->until_s > now_s &&
+        came(rule->until_s - RULES_WARN_BEFORE_S, ruleset->looked_s, now_s))
+        log_lapse(ruleset, rule, "rule-lapses-soon", now_s);
+    return false;
+}
+
+static void on_clock(uv_timer_t *timer);
+
+static void look_later(struct ruleset *ruleset, int64_t now_s)
+{
+    int64_t in_s = ruleset->next_s - now_s;
+
+    ruleset->seen_s = now_s;
+    uv_timer_start(&ruleset->timer, on_clock, (uint64_t)(in_s < CLOCK_S ? in_s : CLOCK_S) * 1000,
+                   0);
+}
+
+static void look(struct ruleset *ruleset)
+{
+    int64_t now_s = clock_wall_s(), next_s = 0;
+    bool lapsed = now_s < ruleset->seen_s; /* set back: what had lapsed may be in force again */
+
+    ruleset->lapses = 0;
+    for (size_t i = 0; ruleset->rules != NULL && i < rules_count(ruleset->rules); i++)
+        lapsed |= look_at(ruleset, rules_at(ruleset->rules, i), now_s);
+    log_unnamed_lapses(ruleset);
+    if (ruleset->rules != NULL)
+        next_s = rules_next_lapse(ruleset->rules, now_s);
+    ruleset->next_s = next_s == 0 ? INT64_MAX : next_s;
+    ruleset->looked_s = now_s;
+    if (lapsed)
+        ruleset->generation++;
+    look_later(ruleset, now_s);
+}
+
+static void on_clock(uv_timer_t *timer)
+{
+    struct ruleset *ruleset = timer->data;
+    int64_t now_s = clock_wall_s();
+
+    if (now_s < ruleset->seen_s || now_s >= ruleset->next_s || now_s - ruleset->looked_s >= LOOK_S)
+        look(ruleset);
+    else
+        look_later(ruleset, now_s);
+}
+
+/* ---- what is in force ---- */
+
+void ruleset_replace(struct ruleset *ruleset, struct rules *take,
+                     const struct override_options *options)
+{
+    rules_free(ruleset->rules);
+    ruleset->rules = take;
+    ruleset->options = *options;
+    ruleset->generation++;
+    ruleset->looked_s = ruleset->seen_s = 0;
+    log_event(LOG_LEVEL_INFO, "orders", "rules", LOG_NUM(take == NULL ? 0 : rules_count(take)),
+              "mode", options->monitor ? "monitor" : "enforce", "rollout",
+              LOG_NUM(options->rollout), NULL);
+    look(ruleset);
+}
+
+unsigned ruleset_generation(const struct ruleset *ruleset)
+{
+    return ruleset == NULL ? 1 : ruleset->generation;
+}
+
+void ruleset_find(const struct ruleset *ruleset, const struct key *key, struct override *out)
+{
+    *out = (struct override){0};
+    if (ruleset == NULL)
+        return;
+    override_find(out, ruleset->rules, &ruleset->options, key, clock_wall_s());
+}
+
+bool ruleset_has_rules(const struct ruleset *ruleset)
+{
+    return ruleset->rules != NULL && rules_count(ruleset->rules) > 0;
+}
+
+const struct rules *ruleset_rules(const struct ruleset *ruleset)
+{
+    return ruleset->rules;
+}
+
+const struct override_options *ruleset_options(const struct ruleset *ruleset)
+{
+    return &ruleset->options;
+}
+
+/* ---- the whole ---- */
+
+int ruleset_new(struct ruleset **out, uv_loop_t *loop, const struct config *config,
+                char error[CONFIG_ERROR_MAX])
+{
+    struct rules *rules;
+    struct ruleset *ruleset;
+
+    *out = NULL;
+    if (config_read_rules(&rules, config, error) != 0)
+        return -1;
+    ruleset = calloc(1, sizeof *ruleset);
+    if (ruleset == NULL) {
+        rules_free(rules);
+        snprintf(error, CONFIG_ERROR_MAX, "no memory");
+        return -1;
+    }
+    uv_timer_init(loop, &ruleset->timer);
+
+    ruleset->timer.data = ruleset;
+    ruleset_replace(ruleset, rules, &config->override);
+    *out = ruleset;
+    return 0;
+}
+
+void ruleset_close(struct ruleset *ruleset)
+{
+    uv_close((uv_handle_t *)&ruleset->timer, NULL);
+}
+
+void ruleset_free(struct ruleset *ruleset)
+{
+    rules_free(ruleset->rules);
+    free(ruleset);
+}
