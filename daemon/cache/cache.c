@@ -53,7 +53,7 @@ static void ask_store(struct cache *cache, struct cache_entry *entry)
 
 static void note(struct cache *cache, struct cache_entry *entry, struct record_moment moment)
 {
-    if (entry->unasked) {
+    if (entry->store_pending) {
         ask_store(cache, entry);
         return;
     }
@@ -204,7 +204,7 @@ static void note_the_rest(struct cache *cache)
     struct cache_entry *entry;
 
     while ((entry = cache_map_next_used(cache->map)) != NULL)
-        if (!entry->unasked)
+        if (!entry->store_pending)
             note(cache, entry, moment);
 }
 

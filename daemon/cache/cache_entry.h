@@ -28,7 +28,7 @@ struct cache_entry {
     int64_t used_at;      /* monotonic ms of the last question */
     int64_t use_noted_at; /* of the last one that went to the store */
     bool negative, unsaved;
-    bool unasked; /* the store could not be asked what it knows of the key */
+    bool store_pending; /* the store could not be asked what it knows of the key */
     /* what the rules of `generation` make of the verdict; the engine's */
     struct final_answer final;
     unsigned generation; /* 0: not asked yet */

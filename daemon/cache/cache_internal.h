@@ -13,7 +13,7 @@ struct cache {
     struct store *store;          /* NULL: none */
     uv_timer_t notes;             /* uses on their way to the store */
     uv_timer_t hold_over;         /* when the next hold's time is over */
-    struct cache_loading *asking; /* of an entry that is `unasked`; NULL: none */
+    struct cache_loading *asking; /* of an entry that is `store_pending`; NULL: none */
     /* what the prober knows, on its way to a store that was begun anew */
     bool retelling;
     struct map_walk policies, probes;

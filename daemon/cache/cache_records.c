@@ -23,7 +23,7 @@ struct restoring {
 /* Nothing is lost when it is forgotten. */
 static bool worthless(const struct cache_entry *entry)
 {
-    return entry->negative && entry->verdict.remembered.proven == VERDICT_NO_OPINION &&
+    return entry->negative && entry->verdict.remembered.observed == VERDICT_NO_OPINION &&
            entry->verdict.remembered.dane_until == 0 && !entry->verdict.remembered.secure;
 }
 
@@ -101,13 +101,13 @@ void cache_store_probe(struct cache *cache, const struct probe_saved *saved)
 
 /* ---- from a record ---- */
 
-static void bound_loss(struct loss *loss, const struct verdict_options *options)
+static void bound_downgrade(struct downgrade *downgrade, const struct verdict_options *options)
 {
     int64_t most =
         options->hold_ms > options->hold_expired_ms ? options->hold_ms : options->hold_expired_ms;
 
-    if (loss->since != 0 && loss->until > loss->since + most)
-        loss->until = loss->since + most;
+    if (downgrade->since != 0 && downgrade->until > downgrade->since + most)
+        downgrade->until = downgrade->since + most;
 }
 
 /* Nothing that is read counts for longer than if it had been learnt here now. */
@@ -116,8 +116,8 @@ static void bound_remembered(struct remembered *remembered, const struct verdict
 {
     if (remembered->dane_until > now + options->ttl_max_ms)
         remembered->dane_until = now + options->ttl_max_ms;
-    bound_loss(&remembered->verify, options);
-    bound_loss(&remembered->encrypt, options);
+    bound_downgrade(&remembered->verify, options);
+    bound_downgrade(&remembered->encrypt, options);
 }
 
 /* The entry that an answer's evidence gives today; NULL when it gives none, or no memory. */
@@ -186,7 +186,7 @@ static enum loaded restore_answer(struct cache *cache, const struct answer_recor
     const struct cache_entry *known = cache_map_get(cache->map, answer->key, strlen(answer->key));
     struct cache_entry *entry;
 
-    if (known != NULL && known->unasked)
+    if (known != NULL && known->store_pending)
         return catch_up(cache, known, answer);
     if (known != NULL && known->made_at >= answer->decided_at - LOADED_SAME_MS)
         return LOADED_KNOWN;
@@ -293,9 +293,9 @@ static void settle(struct cache *cache, const struct key *key, bool sure)
 {
     struct cache_entry *known = cache_map_get(cache->map, key->text, key->text_length);
 
-    if (known == NULL || !known->unasked)
+    if (known == NULL || !known->store_pending)
         return;
-    known->unasked = !sure;
+    known->store_pending = !sure;
     if (sure)
         cache_store_entry(cache, known);
     else

@@ -131,8 +131,8 @@ static void log_hold(const struct hold *hold, enum log_level level, const char *
 
     log_event(level, event, "domain", hold->key, "kept", verdict_level_name(hold->level), "sees",
               verdict_level_name(hold->sees), "reason", verdict_reason_code(hold->reason),
-              "since_s", LOG_NUM((now - hold->loss.since) / 1000), "until_s",
-              LOG_NUM((hold->loss.until - now) / 1000), NULL);
+              "since_s", LOG_NUM((now - hold->downgrade.since) / 1000), "until_s",
+              LOG_NUM((hold->downgrade.until - now) / 1000), NULL);
 }
 
 /* `verdict` ended it; NULL: no lookup did. */
@@ -166,7 +166,8 @@ static void plan_hold_end(struct cache *cache)
 
     if (first != NULL)
         uv_timer_start(&cache->hold_over, on_hold_over,
-                       first->loss.until > now ? (uint64_t)(first->loss.until - now) : 1, 0);
+                       first->downgrade.until > now ? (uint64_t)(first->downgrade.until - now) : 1,
+                       0);
 }
 
 static void on_hold_over(uv_timer_t *timer)
@@ -177,7 +178,7 @@ static void on_hold_over(uv_timer_t *timer)
     for (int share = ENDS_SHARE; share > 0; share--) {
         struct hold *hold = holds_first_to_end(cache->holds);
 
-        if (hold == NULL || hold->loss.until > now)
+        if (hold == NULL || hold->downgrade.until > now)
             break;
         end_hold(cache, hold, NULL, "expired");
     }
@@ -186,9 +187,9 @@ static void on_hold_over(uv_timer_t *timer)
 
 static const char *why_ended(const struct hold *hold, const struct verdict *verdict, int64_t now)
 {
-    if (hold->loss.until <= now)
+    if (hold->downgrade.until <= now)
         return "expired";
-    if (verdict->remembered.proven >= hold->level && verdict->reason != REASON_HELD)
+    if (verdict->remembered.observed >= hold->level && verdict->reason != REASON_HELD)
         return verdict->shown_reason == REASON_TLS || verdict->shown_reason == REASON_VERIFIED
                    ? "recovered"
                    : "superseded";
@@ -206,7 +207,7 @@ static void fill_hold(struct cache *cache, struct hold *hold, const struct cache
     const struct verdict *verdict = &entry->verdict;
 
     hold->level = report_held_level(verdict);
-    holds_set_loss(cache->holds, hold, verdict->held);
+    holds_set_downgrade(cache->holds, hold, verdict->held);
     plan_hold_end(cache);
     hold->sees = verdict->shown_level;
     hold->reason = verdict->shown_reason;
@@ -261,7 +262,7 @@ void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool 
         return;
     }
     if (hold != NULL &&
-        (released || held || !says_nothing(verdict) || hold->loss.until <= entry->made_at))
+        (released || held || !says_nothing(verdict) || hold->downgrade.until <= entry->made_at))
         end_hold(cache, hold, verdict,
                  released ? "released" : why_ended(hold, verdict, entry->made_at));
     if (held)
@@ -328,10 +329,10 @@ void cache_save(struct cache *cache, struct cache_entry *take, struct cache_savi
     log_distrusted(take);
     note_history(cache, before, take);
     cache_note_hold(cache, take, cache_saving.released);
-    take->unasked = cache_saving.unasked;
-    if (!take->unasked) /* before the cache takes it: it may have no room */
+    take->store_pending = cache_saving.store_pending;
+    if (!take->store_pending) /* before the cache takes it: it may have no room */
         cache_store_entry(cache, take);
     saved = cache_put(cache, take, true);
-    if (saved != NULL && saved->unasked)
+    if (saved != NULL && saved->store_pending)
         cache_map_mark(cache->map, saved);
 }

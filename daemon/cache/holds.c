@@ -69,10 +69,10 @@ void holds_remove(struct holds *holds, struct hold *hold)
     free(hold);
 }
 
-void holds_set_loss(struct holds *holds, struct hold *hold, struct loss loss)
+void holds_set_downgrade(struct holds *holds, struct hold *hold, struct downgrade downgrade)
 {
-    hold->loss = loss;
-    heap_put(&holds->ends, &hold->end, loss.until); /* moves it: no memory is needed */
+    hold->downgrade = downgrade;
+    heap_put(&holds->ends, &hold->end, downgrade.until); /* moves it: no memory is needed */
 }
 
 struct hold *holds_first_to_end(const struct holds *holds)

@@ -14,8 +14,8 @@
 struct hold {
     UT_hash_handle hh;
     enum verdict_level level;
-    struct loss loss;     /* monotonic ms; changed by holds_set_loss only */
-    struct heap_link end; /* in the order of loss.until */
+    struct downgrade downgrade; /* monotonic ms; changed by holds_set_downgrade only */
+    struct heap_link end;       /* in the order of downgrade.until */
     enum verdict_level sees;
     enum verdict_reason reason; /* of what is seen */
     int64_t seen_at;            /* monotonic ms of the last lookup */
@@ -34,7 +34,7 @@ struct hold *holds_find(const struct holds *holds, const char *key);
 /* A new one, all zero but its key; NULL without memory or room. The key must not be there yet. */
 struct hold *holds_add(struct holds *holds, const char *key);
 void holds_remove(struct holds *holds, struct hold *hold);
-void holds_set_loss(struct holds *holds, struct hold *hold, struct loss loss);
+void holds_set_downgrade(struct holds *holds, struct hold *hold, struct downgrade downgrade);
 /* The one whose time is over first; NULL when there is none. */
 struct hold *holds_first_to_end(const struct holds *holds);
 /* Oldest first: the first for NULL, else the one after `hold`; NULL at the end. */

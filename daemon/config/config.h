@@ -72,7 +72,7 @@ struct config {
     const char *store_path; /* NULL: nothing survives a restart */
     int64_t store_flush_ms;
     const char *import_path; /* an export to begin with; NULL: none */
-    int64_t remembered_deadline_ms;
+    int64_t stale_deadline_ms;
     int64_t refresh_idle_ms; /* 0: nothing is refreshed */
     unsigned refresh_rate;   /* lookups a second */
     int64_t hold_reminder_ms;

@@ -45,9 +45,9 @@ static void parse_key(const struct command *command, struct key *key)
 static json_t *hold_json(const struct hold *hold)
 {
     return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I}", "key", hold->key, "level",
-                     verdict_level_name(hold->level), "since", wall_s(hold->loss.since), "until",
-                     wall_s(hold->loss.until), "sees", verdict_level_name(hold->sees), "reason",
-                     verdict_reason_code(hold->reason), "seen_at", wall_s(hold->seen_at));
+                     verdict_level_name(hold->level), "since", wall_s(hold->downgrade.since),
+                     "until", wall_s(hold->downgrade.until), "sees", verdict_level_name(hold->sees),
+                     "reason", verdict_reason_code(hold->reason), "seen_at", wall_s(hold->seen_at));
 }
 
 void command_held(struct command *command)

@@ -43,7 +43,7 @@ static void engine_part(json_t *out, const struct metrics_numbers *numbers)
     set(out, "jobs_started", jobs->started);
     set(out, "jobs_running", jobs->running);
     set(out, "jobs_waiting", jobs->waiting);
-    set(out, "jobs_early", jobs->early);
+    set(out, "jobs_early", jobs->provisional);
     set(out, "jobs_remembered", jobs->remembered);
     set(out, "jobs_answer_deadlines", jobs->answer_deadlines);
     set(out, "jobs_deadlines", jobs->deadlines);

@@ -28,7 +28,7 @@ struct engine {
 };
 
 /* What was withheld before anybody knew whether there was something to withhold. */
-static void on_unattended(void *context, const struct cache_entry *entry)
+static void on_detached(void *context, const struct cache_entry *entry)
 {
     struct engine *engine = context;
     struct reply reply;
@@ -48,7 +48,7 @@ static int make_parts(struct engine *engine, uv_loop_t *loop)
     engine->map = cache_get_map(engine->cache);
     engine->jobs = jobs_new(loop, config, &engine->tools, engine->cache);
     if (engine->jobs != NULL)
-        jobs_set_unattended(engine->jobs, on_unattended, engine);
+        jobs_set_detached(engine->jobs, on_detached, engine);
     if (engine->jobs != NULL)
         engine->refresh = refresh_new(loop, config, engine->cache, engine->jobs);
     if (engine->refresh != NULL)
@@ -204,9 +204,9 @@ static bool not_looked_up(struct engine *engine, const struct key *key, struct r
     return true;
 }
 
-static bool early(struct engine *engine, const struct key *key, struct reply *out)
+static bool provisional(struct engine *engine, const struct key *key, struct reply *out)
 {
-    const struct cache_entry *entry = jobs_early(engine->jobs, key);
+    const struct cache_entry *entry = jobs_provisional(engine->jobs, key);
 
     if (entry != NULL)
         decide(engine, key, entry, out);
@@ -219,7 +219,8 @@ static bool known(struct engine *engine, const struct key *key, struct reply *ou
         decide(engine, key, engine->no_memory, out);
         return true;
     }
-    return cached(engine, key, out) || not_looked_up(engine, key, out) || early(engine, key, out);
+    return cached(engine, key, out) || not_looked_up(engine, key, out) ||
+           provisional(engine, key, out);
 }
 
 bool engine_known(struct engine *engine, const char *text, size_t length, struct reply *out)
@@ -243,7 +244,7 @@ bool engine_withheld(struct engine *engine, const char *text, size_t length, str
     ruleset_find(engine->ruleset, &key, &override);
     if (key.no_memory || override.withheld == WITHHELD_NO)
         return false;
-    engine->stats.unattended += jobs_look_up(engine->jobs, &key) == 0;
+    engine->stats.detached += jobs_look_up(engine->jobs, &key) == 0;
     out->entry = engine->pending;
     override_apply(&out->final, &override, &out->entry->verdict);
     out->final.withheld = false; /* on_unattended knows whether there is something to withhold */

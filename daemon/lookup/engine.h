@@ -10,7 +10,7 @@
 #include "daemon/lookup/refresh.h"
 
 struct engine_stats {
-    uint64_t lookups, cache_hits, not_looked_up, waits, unattended;
+    uint64_t lookups, cache_hits, not_looked_up, waits, detached;
     /* answers given: as found, by reason; by what the rules made of them; by level */
     uint64_t by_reason[REASON_COUNT];
     uint64_t by_final_reason[FINAL_REASON_COUNT];
@@ -39,7 +39,7 @@ void engine_free(struct engine *engine);
 bool engine_known(struct engine *engine, const char *key, size_t length, struct reply *out);
 /*
  * For who wants an answer and no evidence: where the rules withhold whatever is found, that is
- * known before it is found, and the lookup goes on unattended. False: use engine_wait.
+ * known before it is found, and the lookup goes on detached. False: use engine_wait.
  */
 bool engine_withheld(struct engine *engine, const char *key, size_t length, struct reply *out);
 /*

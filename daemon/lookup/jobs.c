@@ -1,7 +1,7 @@
 /*
  * jobs: see jobs.h. A job's life: asking the store, in line, running, done. A finished job leaves
  * the map before its waiters are told, because telling one may bring the same question again. A job
- * still in line that nobody waits for any more is dropped, unless it is unattended.
+ * still in line that nobody waits for any more is dropped, unless it is detached.
  *
  * Nothing here decides a verdict (policy/decide/verdict.c), tells one (jobs_tell.c) or keeps the time
  * (jobs_clock.c).
@@ -46,7 +46,7 @@ void job_end(struct job *job)
     HASH_DEL(jobs->map, job);
     fair_leave(&jobs->fair, &job->member);
     list_remove(&job->ending);
-    list_remove(&job->hastening);
+    list_remove(&job->stale_waiting);
     if (job->loading != NULL) {
         cache_load_cancel(job->loading);
         jobs->loading--;
@@ -60,7 +60,7 @@ void job_end(struct job *job)
 void job_free(struct job *job)
 {
     domain_free(job->lookup);
-    cache_entry_free(job->early);
+    cache_entry_free(job->provisional);
     free(job);
 }
 
@@ -105,7 +105,7 @@ static void on_starter(uv_timer_t *starter)
         if (member == NULL)
             return;
         job = LIST_ELEMENT(member, struct job, member);
-        if (!list_empty(&job->waiters) || job->unattended) {
+        if (!list_empty(&job->waiters) || job->detached) {
             job_start(job);
         } else {
             job_end(job);
@@ -177,14 +177,14 @@ static void on_loaded(void *context, bool sure)
 
     job->loading = NULL;
     jobs->loading--;
-    job->unasked = !sure;
+    job->store_pending = !sure;
     if (job_begin_with(job, known, now) && !job->forgotten) {
         job_answer_known(job, known);
         return;
     }
     if (job->forgotten) /* what the store said before it heard of that */
         cache_drop(jobs->cache, &job->key);
-    job_hasten(job, now);
+    job_allow_stale(job, now);
     if (job_line_up(job))
         return;
     job_end(job);
@@ -198,7 +198,7 @@ static bool must_load(const struct job *job, const struct cache_entry *before)
 {
     const struct sts *sts = job->jobs->tools.sts;
 
-    if (before == NULL || before->unasked)
+    if (before == NULL || before->store_pending)
         return true;
     return before->verdict.remembered.secure && sts != NULL && !sts_knows(sts, job->key.name);
 }
@@ -213,12 +213,12 @@ static int job_begin(struct job *job, int64_t now)
     if (must_load(job, before)) {
         int error = cache_load(&job->loading, jobs->cache, &job->key, on_loaded, job);
 
-        job->unasked = error != UV_ENOENT;
+        job->store_pending = error != UV_ENOENT;
         jobs->loading += error == 0;
         if (error == 0)
             return 0;
     }
-    job_hasten(job, now);
+    job_allow_stale(job, now);
     return job_line_up(job) ? 0 : UV_ENOMEM;
 }
 
@@ -245,10 +245,10 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key, b
         return UV_ENOMEM;
     job->jobs = jobs;
     job->key = *key;
-    job->refresh = job->unattended = refresh;
+    job->refresh = job->detached = refresh;
     list_init(&job->waiters);
     list_init(&job->ending);
-    list_init(&job->hastening);
+    list_init(&job->stale_waiting);
     HASH_ADD_KEYPTR(hh, jobs->map, job->key.text, (unsigned)job->key.text_length, job);
     if (!MAP_ADDED(job)) {
         free(job);
@@ -264,11 +264,11 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key, b
     return 0;
 }
 
-const struct cache_entry *jobs_early(const struct jobs *jobs, const struct key *key)
+const struct cache_entry *jobs_provisional(const struct jobs *jobs, const struct key *key)
 {
     const struct job *job = job_find(jobs, key);
 
-    return job == NULL || job->forgotten ? NULL : job->early;
+    return job == NULL || job->forgotten ? NULL : job->provisional;
 }
 
 int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now)
@@ -282,7 +282,7 @@ int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, i
         if (error != 0)
             return error;
     }
-    job->asked = true;
+    job->wanted = true;
     due = waiter->whole ? &jobs->due_whole : &jobs->due;
     waiter->job = job;
     waiter->deadline = now + (waiter->whole ? jobs->config->job_deadline_ms + WHOLE_SLACK_MS
@@ -299,21 +299,20 @@ int jobs_look_up(struct jobs *jobs, const struct key *key)
     struct job *job = job_find(jobs, key);
     int error = 0;
 
-    if (job == NULL && jobs->fair.waiting + jobs->loading > UNATTENDED_LINE(jobs->config->jobs_max))
+    if (job == NULL && jobs->fair.waiting + jobs->loading > DETACHED_LINE(jobs->config->jobs_max))
         return UV_ENOBUFS;
     if (job == NULL)
         error = job_new(&job, jobs, key, false);
     if (error == 0)
-        job->asked = job->unattended = true;
+        job->wanted = job->detached = true;
     return error;
 }
 
-void jobs_set_unattended(struct jobs *jobs,
-                         void (*done)(void *context, const struct cache_entry *entry),
-                         void *context)
+void jobs_set_detached(struct jobs *jobs,
+                       void (*done)(void *context, const struct cache_entry *entry), void *context)
 {
-    jobs->unattended_done = done;
-    jobs->unattended_context = context;
+    jobs->detached_done = done;
+    jobs->detached_context = context;
 }
 
 int jobs_refresh(struct jobs *jobs, const struct key *key)
@@ -323,13 +322,13 @@ int jobs_refresh(struct jobs *jobs, const struct key *key)
     return job == NULL ? job_new(&job, jobs, key, true) : 0;
 }
 
-/* What was said early rests on what is not remembered any more. */
-static void drop_early(struct job *job)
+/* What was said provisionally rests on what is not remembered any more. */
+static void drop_provisional(struct job *job)
 {
     if (job->settled)
         return;
-    cache_entry_free(job->early);
-    job->early = NULL;
+    cache_entry_free(job->provisional);
+    job->provisional = NULL;
 }
 
 void jobs_release(struct jobs *jobs, const struct key *key)
@@ -339,7 +338,7 @@ void jobs_release(struct jobs *jobs, const struct key *key)
     if (job == NULL)
         return;
     remembered_release(&job->remembered);
-    drop_early(job);
+    drop_provisional(job);
 }
 
 void jobs_forget(struct jobs *jobs, const struct key *key)
@@ -349,7 +348,7 @@ void jobs_forget(struct jobs *jobs, const struct key *key)
     if (job != NULL) {
         job->forgotten = true;
         job->remembered = (struct remembered){0};
-        drop_early(job);
+        drop_provisional(job);
     }
     if (key != NULL)
         return;
@@ -379,7 +378,7 @@ struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
     fair_init(&jobs->fair, config->jobs_max, config->jobs_suffix_max);
     list_init(&jobs->due);
     list_init(&jobs->due_whole);
-    list_init(&jobs->hastening);
+    list_init(&jobs->stale_waiting);
     list_init(&jobs->ending);
     uv_timer_init(loop, &jobs->clock);
     jobs->clock.data = jobs;

@@ -5,7 +5,7 @@
  * Glossary
  *   job      one lookup of one key, from the first question until its evidence is complete
  *   waiter   somebody who is owed an answer
- *   early    an answer that no further evidence can change, or that is remembered and still counts,
+ *   provisional  an answer that no further evidence can change, or that is remembered and still counts,
  *            before the job is complete
  *   refresh  a job that nobody waits for: what it finds out is for those who will ask
  */
@@ -39,7 +39,7 @@ struct waiter {
 void waiter_init(struct waiter *waiter, waiter_deliver deliver);
 
 struct jobs_stats {
-    uint64_t started, early, remembered, overloads;
+    uint64_t started, provisional, remembered, overloads;
     uint64_t deadlines;        /* jobs that job-deadline cut off */
     uint64_t answer_deadlines; /* waiters told at answer-deadline what was known by then */
     unsigned running, refreshing;
@@ -57,8 +57,8 @@ void jobs_close(struct jobs *jobs);
 void jobs_free(struct jobs *jobs);
 void jobs_get_stats(const struct jobs *jobs, struct jobs_stats *out);
 
-/* The early entry of a job under way for this key, or NULL. Borrowed. */
-const struct cache_entry *jobs_early(const struct jobs *jobs, const struct key *key);
+/* The provisional answer of a job under way for this key, or NULL. Borrowed. */
+const struct cache_entry *jobs_provisional(const struct jobs *jobs, const struct key *key);
 /*
  * Joins the job for `key`, or starts one. The waiter is delivered exactly once, later, unless
  * jobs_leave comes first. 0, or UV_ENOMEM, UV_ENOBUFS when too many wait: then nothing comes.
@@ -69,9 +69,8 @@ void jobs_leave(struct waiter *waiter);
  * end; what it finds is told to jobs_set_unattended's callback. 0, UV_ENOMEM, or UV_ENOBUFS when
  * the line is such that those who do wait would wait longer. */
 int jobs_look_up(struct jobs *jobs, const struct key *key);
-void jobs_set_unattended(struct jobs *jobs,
-                         void (*done)(void *context, const struct cache_entry *entry),
-                         void *context);
+void jobs_set_detached(struct jobs *jobs,
+                       void (*done)(void *context, const struct cache_entry *entry), void *context);
 /* Starts a job for `key` that nobody waits for, unless there is one. 0, UV_ENOMEM or UV_ENOBUFS. */
 int jobs_refresh(struct jobs *jobs, const struct key *key);
 /* The operator ended the hold of `key`: its job goes on without what was proven by probing. */

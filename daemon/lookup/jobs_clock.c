@@ -12,10 +12,11 @@ static struct waiter *first_due(const struct list *due)
     return list_empty(due) ? NULL : LIST_ELEMENT(due->next, struct waiter, due);
 }
 
-static struct job *first_hastening(const struct jobs *jobs)
+static struct job *first_stale(const struct jobs *jobs)
 {
-    return list_empty(&jobs->hastening) ? NULL
-                                        : LIST_ELEMENT(jobs->hastening.next, struct job, hastening);
+    return list_empty(&jobs->stale_waiting)
+               ? NULL
+               : LIST_ELEMENT(jobs->stale_waiting.next, struct job, stale_waiting);
 }
 
 static struct job *first_ending(const struct jobs *jobs)
@@ -31,15 +32,15 @@ static int64_t earlier(int64_t a, int64_t b)
 void jobs_clock_set(struct jobs *jobs, int64_t now)
 {
     const struct waiter *normal = first_due(&jobs->due), *whole = first_due(&jobs->due_whole);
-    const struct job *hastening = first_hastening(jobs), *ending = first_ending(jobs);
+    const struct job *stale_waiting = first_stale(jobs), *ending = first_ending(jobs);
     int64_t next = INT64_MAX;
 
     if (normal != NULL)
         next = earlier(next, normal->deadline);
     if (whole != NULL)
         next = earlier(next, whole->deadline);
-    if (hastening != NULL)
-        next = earlier(next, hastening->hasten_at);
+    if (stale_waiting != NULL)
+        next = earlier(next, stale_waiting->stale_at);
     if (ending != NULL)
         next = earlier(next, ending->ends_at);
     if (next == INT64_MAX)
@@ -68,7 +69,7 @@ static void tell_late(struct job *job, int64_t now)
     entry = job_entry(job, now, true);
     job_select(&late, job, now, false);
     count_late(jobs, &late);
-    if (job->lookup == NULL && list_empty(&job->waiters) && !job->unattended) {
+    if (job->lookup == NULL && list_empty(&job->waiters) && !job->detached) {
         job_end(job);
         job_free(job);
     }
@@ -88,15 +89,15 @@ static bool clock_tell(const struct list *due, int64_t now)
 }
 
 /* One job whose waiters need not wait any longer; false when there is none. */
-static bool clock_hasten(struct jobs *jobs, int64_t now)
+static bool clock_stale(struct jobs *jobs, int64_t now)
 {
-    struct job *job = first_hastening(jobs);
+    struct job *job = first_stale(jobs);
     struct cache_entry *entry;
 
-    if (job == NULL || job->hasten_at > now)
+    if (job == NULL || job->stale_at > now)
         return false;
-    list_remove(&job->hastening);
-    if (job->early != NULL)
+    list_remove(&job->stale_waiting);
+    if (job->provisional != NULL)
         return true;
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
@@ -110,7 +111,7 @@ static bool clock_hasten(struct jobs *jobs, int64_t now)
     if (entry == NULL)
         return true;
     jobs->stats.remembered++;
-    job_tell_early(job, entry);
+    job_tell_provisional(job, entry);
     return true;
 }
 
@@ -137,7 +138,7 @@ void jobs_clock_fired(uv_timer_t *timer)
 
     /* what ends is complete and goes first: its waiters then get the whole of it */
     for (int share = CLOCK_SHARE; share > 0; share--)
-        if (!clock_end(jobs, now) && !clock_hasten(jobs, now) && !clock_tell(&jobs->due, now) &&
+        if (!clock_end(jobs, now) && !clock_stale(jobs, now) && !clock_tell(&jobs->due, now) &&
             !clock_tell(&jobs->due_whole, now))
             break;
     jobs_clock_set(jobs, now);
@@ -146,18 +147,18 @@ void jobs_clock_fired(uv_timer_t *timer)
 /* True when a lookup that hangs need not leave anybody waiting. */
 static bool may_count(const struct remembered *remembered, int64_t now)
 {
-    return remembered->secure || remembered->proven != VERDICT_NO_OPINION ||
+    return remembered->secure || remembered->observed != VERDICT_NO_OPINION ||
            remembered->dane_until > now;
 }
 
-void job_hasten(struct job *job, int64_t now)
+void job_allow_stale(struct job *job, int64_t now)
 {
     struct jobs *jobs = job->jobs;
 
     if (!may_count(&job->remembered, now))
         return;
-    job->hasten_at = now + jobs->config->remembered_deadline_ms;
-    list_append(&jobs->hastening, &job->hastening);
-    if (jobs->hastening.next == &job->hastening)
+    job->stale_at = now + jobs->config->stale_deadline_ms;
+    list_append(&jobs->stale_waiting, &job->stale_waiting);
+    if (jobs->stale_waiting.next == &job->stale_waiting)
         jobs_clock_set(jobs, now);
 }

@@ -23,8 +23,8 @@ void job_tell_nobody(const struct job *job, const struct cache_entry *entry)
 {
     const struct jobs *jobs = job->jobs;
 
-    if (job->unattended && !job->refresh && entry != NULL && jobs->unattended_done != NULL)
-        jobs->unattended_done(jobs->unattended_context, entry);
+    if (job->detached && !job->refresh && entry != NULL && jobs->detached_done != NULL)
+        jobs->detached_done(jobs->detached_context, entry);
 }
 
 /* The evidence of a job that has not started: nothing, but what is remembered of the policy. */
@@ -81,7 +81,7 @@ struct cache_entry *job_entry(const struct job *job, int64_t now, bool at_deadli
     return cache_entry_new(&job->key, &verdict, evidence, now);
 }
 
-void job_select(struct list *out, struct job *job, int64_t now, bool early)
+void job_select(struct list *out, struct job *job, int64_t now, bool provisional)
 {
     struct list rest;
 
@@ -89,7 +89,7 @@ void job_select(struct list *out, struct job *job, int64_t now, bool early)
     list_init(&rest);
     while (!list_empty(&job->waiters)) {
         struct waiter *waiter = LIST_ELEMENT(job->waiters.next, struct waiter, link);
-        bool taken = early ? !waiter->whole : waiter->deadline <= now;
+        bool taken = provisional ? !waiter->whole : waiter->deadline <= now;
 
         list_remove(&waiter->link);
         list_append(taken ? out : &rest, &waiter->link);
@@ -102,10 +102,10 @@ static void job_catch_up(struct job *job)
 {
     const struct cache_entry *known = cache_peek(job->jobs->cache, &job->key);
 
-    if (!job->unasked || known == NULL || known->unasked)
+    if (!job->store_pending || known == NULL || known->store_pending)
         return;
     job->remembered = known->verdict.remembered;
-    job->unasked = false;
+    job->store_pending = false;
 }
 
 void job_complete(struct job *job, int64_t now)
@@ -119,7 +119,8 @@ void job_complete(struct job *job, int64_t now)
     job_catch_up(job);
     entry = job_entry(job, now, false);
     saved = entry != NULL && job->lookup != NULL && !job->forgotten;
-    cache_saving = (struct cache_saving){.by_refresh = !job->asked, .unasked = job->unasked};
+    cache_saving =
+        (struct cache_saving){.by_refresh = !job->wanted, .store_pending = job->store_pending};
     job_end(job);
     list_take(&waiters, &job->waiters);
     job_tell_nobody(job, entry);
@@ -135,14 +136,14 @@ void job_complete(struct job *job, int64_t now)
     job_free(job);
 }
 
-void job_tell_early(struct job *job, struct cache_entry *take)
+void job_tell_provisional(struct job *job, struct cache_entry *take)
 {
     struct list waiters;
 
-    cache_entry_free(job->early);
-    job->early = take;
+    cache_entry_free(job->provisional);
+    job->provisional = take;
     job_select(&waiters, job, 0, true);
-    job_tell(job->jobs, &waiters, job->early);
+    job_tell(job->jobs, &waiters, job->provisional);
 }
 
 void job_changed(struct job *job, int64_t now)
@@ -160,6 +161,6 @@ void job_changed(struct job *job, int64_t now)
     if (!verdict.settled)
         return;
     job->settled = true;
-    job->jobs->stats.early++;
-    job_tell_early(job, job_entry(job, now, false));
+    job->jobs->stats.provisional++;
+    job_tell_provisional(job, job_entry(job, now, false));
 }

@@ -138,7 +138,7 @@ static const struct family families[] = {
     {"jobs_running", GAUGE, ONE(jobs.running), "Lookups under way."},
     {"jobs_waiting", GAUGE, ONE(jobs.waiting), "Lookups that wait for their turn."},
     {"jobs_started_total", COUNTER, ONE(jobs.started), "Lookups begun."},
-    {"jobs_early_total", COUNTER, ONE(jobs.early),
+    {"jobs_early_total", COUNTER, ONE(jobs.provisional),
      "Lookups whose answer was certain before they ended."},
     {"jobs_remembered_total", COUNTER, ONE(jobs.remembered),
      "Lookups answered from what was remembered, because they took long."},

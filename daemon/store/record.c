@@ -273,14 +273,14 @@ static bool end_valid(int64_t end, int64_t from, int64_t life)
     return time_valid(end) && end <= from + life;
 }
 
-static bool loss_valid(const struct loss *loss, int64_t decided_at)
+static bool downgrade_valid(const struct downgrade *downgrade, int64_t decided_at)
 {
-    return time_valid(loss->since) && loss->since <= decided_at &&
-           end_valid(loss->until, decided_at, RECORD_LIFE_MAX) &&
-           (loss->since != 0 || loss->until == 0);
+    return time_valid(downgrade->since) && downgrade->since <= decided_at &&
+           end_valid(downgrade->until, decided_at, RECORD_LIFE_MAX) &&
+           (downgrade->since != 0 || downgrade->until == 0);
 }
 
-static bool proven_valid(enum verdict_level level)
+static bool observed_valid(enum verdict_level level)
 {
     return level == VERDICT_NO_OPINION || level == VERDICT_ENCRYPT || level == VERDICT_VERIFY;
 }
@@ -302,8 +302,9 @@ static const char *wrong_answer(const struct answer_record *answer)
     if (!end_valid(answer->valid_until, decided_at, RECORD_LIFE_MAX) ||
         !end_valid(remembered->dane_until, decided_at, RECORD_LIFE_MAX))
         return "it would live too long";
-    if (!proven_valid(remembered->proven) || !loss_valid(&remembered->verify, decided_at) ||
-        !loss_valid(&remembered->encrypt, decided_at))
+    if (!observed_valid(remembered->observed) ||
+        !downgrade_valid(&remembered->verify, decided_at) ||
+        !downgrade_valid(&remembered->encrypt, decided_at))
         return "what was proven is contradictory";
     if (answer->evidence_length > RECORD_EVIDENCE_MAX || answer->clock_shift > RECORD_TIME_MAX ||
         answer->clock_shift < -RECORD_TIME_MAX)

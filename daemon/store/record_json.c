@@ -88,7 +88,7 @@ static void write_answer(struct writer *writer, const struct answer_record *answ
     put_number(writer, "used_at", answer->used_at);
     put_number(writer, "dane_until", remembered->dane_until);
     put_claim(writer, "secure", remembered->secure);
-    put_word(writer, "proven", RECORD_LEVEL, remembered->proven);
+    put_word(writer, "proven", RECORD_LEVEL, remembered->observed);
     put_number(writer, "verify_since", remembered->verify.since);
     put_number(writer, "verify_until", remembered->verify.until);
     put_number(writer, "encrypt_since", remembered->encrypt.since);
@@ -319,7 +319,7 @@ static void read_answer(struct reader *reader, struct answer_record *answer)
     answer->used_at = get_time(reader, "used_at");
     remembered->dane_until = get_time(reader, "dane_until");
     remembered->secure = get_claim(reader, "secure");
-    remembered->proven = (enum verdict_level)get_word(reader, "proven", RECORD_LEVEL);
+    remembered->observed = (enum verdict_level)get_word(reader, "proven", RECORD_LEVEL);
     remembered->verify.since = get_time(reader, "verify_since");
     remembered->verify.until = get_time(reader, "verify_until");
     remembered->encrypt.since = get_time(reader, "encrypt_since");

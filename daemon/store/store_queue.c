@@ -179,7 +179,7 @@ static enum store_class class_of(const struct record *record)
     switch (record->kind) {
     case RECORD_ANSWER:
         return record->answer.remembered.dane_until != 0 ||
-                       record->answer.remembered.proven != VERDICT_NO_OPINION
+                       record->answer.remembered.observed != VERDICT_NO_OPINION
                    ? STORE_PROVEN
                    : STORE_PLAIN;
     case RECORD_POLICY:

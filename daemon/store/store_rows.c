@@ -45,7 +45,7 @@ static void bind_answer(struct writer *writer, const struct answer_record *answe
     put_number(writer, answer->used_at);
     put_number(writer, remembered->dane_until);
     put_number(writer, remembered->secure);
-    put_word(writer, RECORD_LEVEL, remembered->proven);
+    put_word(writer, RECORD_LEVEL, remembered->observed);
     put_number(writer, remembered->verify.since);
     put_number(writer, remembered->verify.until);
     put_number(writer, remembered->encrypt.since);
@@ -201,7 +201,7 @@ static void read_answer(struct reader *reader, struct answer_record *answer)
     answer->used_at = get_number(reader);
     remembered->dane_until = get_number(reader);
     remembered->secure = get_claim(reader);
-    remembered->proven = (enum verdict_level)get_word(reader, RECORD_LEVEL);
+    remembered->observed = (enum verdict_level)get_word(reader, RECORD_LEVEL);
     remembered->verify.since = get_number(reader);
     remembered->verify.until = get_number(reader);
     remembered->encrypt.since = get_number(reader);

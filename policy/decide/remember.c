@@ -5,10 +5,10 @@
  * Glossary
  *   proven    the level that probing showed last, or more than it shows now
  *   loss      that less than the proven level is seen: since when, until when it is kept
- *   to sink   to be the level below: when the loss has lasted for its time
+ *   to sink   to be the level below: when the downgrade has lasted for its time
  *   floor     the proven level as far as it counts: by the clock, and by probe-level
  *
- * A loss begins with the first whole lookup that shows less and is cleared by one thing only: a
+ * A downgrade begins with the first whole lookup that shows less and is cleared by one thing only: a
  * whole lookup that proves the level again. Seeing now this, now that, does not begin it anew, and
  * what we could not see, or gave up on, says nothing either way.
  *
@@ -100,7 +100,7 @@ static bool only_distrusted(const struct evidence *evidence)
     return some;
 }
 
-/* ---- losses ---- */
+/* ---- downgrades ---- */
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -108,78 +108,78 @@ static int64_t larger(int64_t a, int64_t b)
 }
 
 /* Begins now, or goes on as it began. */
-static void lose(struct loss *loss, int64_t for_ms, int64_t now)
+static void lose(struct downgrade *downgrade, int64_t for_ms, int64_t now)
 {
-    if (loss->since == 0)
-        *loss = (struct loss){now, now + for_ms};
+    if (downgrade->since == 0)
+        *downgrade = (struct downgrade){now, now + for_ms};
 }
 
 /* What began as mere lapse is worse by now: it is kept as if it had begun so. */
-static void worsen(struct loss *loss, const struct verdict_options *options)
+static void worsen(struct downgrade *downgrade, const struct verdict_options *options)
 {
-    if (loss->since != 0 && loss->until == loss->since + options->hold_expired_ms)
-        loss->until = larger(loss->until, loss->since + options->hold_ms);
+    if (downgrade->since != 0 && downgrade->until == downgrade->since + options->hold_expired_ms)
+        downgrade->until = larger(downgrade->until, downgrade->since + options->hold_ms);
 }
 
-static bool over(const struct loss *loss, int64_t most_ms, int64_t now)
+static bool over(const struct downgrade *downgrade, int64_t most_ms, int64_t now)
 {
-    return loss->since != 0 && (now >= loss->until || now - loss->since >= most_ms);
+    return downgrade->since != 0 && (now >= downgrade->until || now - downgrade->since >= most_ms);
 }
 
 /* Lets each level whose loss is over sink, the higher first. A hold that was made shorter counts
  * at once. */
 static void sink(struct remembered *memory, const struct verdict_options *options, int64_t now)
 {
-    if (memory->proven >= VERDICT_VERIFY &&
+    if (memory->observed >= VERDICT_VERIFY &&
         over(&memory->verify, larger(options->hold_ms, options->hold_expired_ms), now))
-        memory->proven = VERDICT_ENCRYPT;
-    if (memory->proven < VERDICT_VERIFY && over(&memory->encrypt, options->hold_ms, now))
-        memory->proven = VERDICT_NO_OPINION;
-    if (memory->proven < VERDICT_VERIFY)
-        memory->verify = (struct loss){0};
-    if (memory->proven < VERDICT_ENCRYPT)
-        memory->encrypt = (struct loss){0};
+        memory->observed = VERDICT_ENCRYPT;
+    if (memory->observed < VERDICT_VERIFY && over(&memory->encrypt, options->hold_ms, now))
+        memory->observed = VERDICT_NO_OPINION;
+    if (memory->observed < VERDICT_VERIFY)
+        memory->verify = (struct downgrade){0};
+    if (memory->observed < VERDICT_ENCRYPT)
+        memory->encrypt = (struct downgrade){0};
 }
 
 /* Less than the proven levels, or some of them, is seen. */
-static void observe_loss(struct remembered *memory, enum sight sight,
-                         const struct remember_view *view)
+static void observe_downgrade(struct remembered *memory, enum sight sight,
+                              const struct remember_view *view)
 {
     const struct verdict_options *options = view->options;
     bool lapsed = sight == SIGHT_TLS && only_lapsed(view->evidence);
 
-    if (memory->proven >= VERDICT_VERIFY) {
+    if (memory->observed >= VERDICT_VERIFY) {
         lose(&memory->verify, lapsed ? options->hold_expired_ms : options->hold_ms, view->now);
         if (!lapsed)
             worsen(&memory->verify, options);
     }
-    if (sight == SIGHT_LESS && memory->proven >= VERDICT_ENCRYPT)
+    if (sight == SIGHT_LESS && memory->observed >= VERDICT_ENCRYPT)
         lose(&memory->encrypt, options->hold_ms, view->now);
 }
 
 static void observe(struct remembered *memory, enum sight sight, const struct remember_view *view)
 {
     if (sight == SIGHT_VERIFIED) {
-        memory->proven = VERDICT_VERIFY;
-        memory->verify = memory->encrypt = (struct loss){0};
+        memory->observed = VERDICT_VERIFY;
+        memory->verify = memory->encrypt = (struct downgrade){0};
     }
     if (sight == SIGHT_TLS) {
-        memory->encrypt = (struct loss){0};
-        if (memory->proven < VERDICT_ENCRYPT)
-            memory->proven = VERDICT_ENCRYPT;
+        memory->encrypt = (struct downgrade){0};
+        if (memory->observed < VERDICT_ENCRYPT)
+            memory->observed = VERDICT_ENCRYPT;
     }
     if (sight == SIGHT_TLS || sight == SIGHT_LESS)
-        observe_loss(memory, sight, view);
+        observe_downgrade(memory, sight, view);
 }
 
 /* A hold is for what the hosts show differently; what they show the same is judged anew at once. */
 static bool observe_distrust(struct remembered *memory, enum sight sight,
                              const struct remember_view *view)
 {
-    if (sight != SIGHT_TLS || memory->proven < VERDICT_VERIFY || !only_distrusted(view->evidence))
+    if (sight != SIGHT_TLS || memory->observed < VERDICT_VERIFY || !only_distrusted(view->evidence))
         return false;
-    memory->proven = VERDICT_ENCRYPT;
-    memory->verify = (struct loss){0};
+    memory->observed = VERDICT_ENCRYPT;
+    memory->verify = (struct downgrade){0};
     return true;
 }
 
@@ -287,17 +287,17 @@ static bool apply_secure(struct verdict *verdict, const struct remember_view *vi
     return true;
 }
 
-/* The proven level that counts at this moment, and the loss that runs against it. */
+/* The proven level that counts at this moment, and the downgrade that runs against it. */
 static enum verdict_level floor_of(const struct remembered *memory,
-                                   const struct remember_view *view, struct loss *loss)
+                                   const struct remember_view *view, struct downgrade *downgrade)
 {
     struct remembered now = *memory;
 
-    if (now.proven > VERDICT_ENCRYPT && !view->options->verify)
-        now.proven = VERDICT_ENCRYPT;
+    if (now.observed > VERDICT_ENCRYPT && !view->options->verify)
+        now.observed = VERDICT_ENCRYPT;
     sink(&now, view->options, view->now);
-    *loss = now.proven >= VERDICT_VERIFY ? now.verify : now.encrypt;
-    return now.proven;
+    *downgrade = now.observed >= VERDICT_VERIFY ? now.verify : now.encrypt;
+    return now.observed;
 }
 
 /* True when DANE or MTA-STS may yet say more than what was proven by probing. */
@@ -342,12 +342,12 @@ static bool must_wait(const struct verdict *verdict, const struct remember_view 
            ((spoke != 0 && spoke != view->now) || floor < VERDICT_DANE);
 }
 
-static bool apply_proven(struct verdict *verdict, const struct remember_view *view)
+static bool apply_observed(struct verdict *verdict, const struct remember_view *view)
 {
     bool complete = view->evidence->complete;
-    struct loss loss;
-    enum verdict_level floor = floor_of(&verdict->remembered, view, &loss);
-    bool held = complete && loss.since != 0;
+    struct downgrade downgrade;
+    enum verdict_level floor = floor_of(&verdict->remembered, view, &downgrade);
+    bool held = complete && downgrade.since != 0;
 
     if (!view->options->probe || floor == VERDICT_NO_OPINION || !may_raise(verdict, view, floor))
         return false;
@@ -360,7 +360,7 @@ static bool apply_proven(struct verdict *verdict, const struct remember_view *vi
         return true;
     }
     if (held)
-        verdict->held = loss;
+        verdict->held = downgrade;
     put(verdict, raised_level(verdict, view, floor),
         held ? REASON_HELD : REASON_STARTTLS_REMEMBERED);
     verdict->settled = complete;
@@ -385,28 +385,28 @@ bool remember_apply(struct verdict *verdict, const struct remember_view *view)
     bool refused = apply_refusal(verdict, view);
 
     return apply_dane(verdict, view) || apply_secure(verdict, view) ||
-           apply_proven(verdict, view) || refused;
+           apply_observed(verdict, view) || refused;
 }
 
 void remembered_release(struct remembered *remembered)
 {
-    remembered->proven = VERDICT_NO_OPINION;
-    remembered->verify = remembered->encrypt = (struct loss){0, 0};
+    remembered->observed = VERDICT_NO_OPINION;
+    remembered->verify = remembered->encrypt = (struct downgrade){0, 0};
     remembered->refused = false;
 }
 
-/* A loss that goes on began earlier than was seen. */
-static void begin_earlier(struct loss *loss, const struct loss *earlier)
+/* A downgrade that goes on began earlier than was seen. */
+static void begin_earlier(struct downgrade *downgrade, const struct downgrade *earlier)
 {
-    if (loss->since != 0 && earlier->since != 0)
-        *loss = *earlier;
+    if (downgrade->since != 0 && earlier->since != 0)
+        *downgrade = *earlier;
 }
 
 struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later)
 {
-    struct remembered joined = later->proven >= earlier->proven ? *later : *earlier;
+    struct remembered joined = later->observed >= earlier->observed ? *later : *earlier;
 
-    if (later->proven == earlier->proven) {
+    if (later->observed == earlier->observed) {
         begin_earlier(&joined.verify, &earlier->verify);
         begin_earlier(&joined.encrypt, &earlier->encrypt);
     }

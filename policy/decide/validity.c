@@ -141,7 +141,7 @@ static void use_mx(struct life *life, const struct evidence *evidence, int64_t n
 }
 
 /* A held next-hop is asked about again later and later. */
-static int64_t hold_pause(const struct loss *held, const struct verdict_options *options,
+static int64_t hold_pause(const struct downgrade *held, const struct verdict_options *options,
                           int64_t now)
 {
     int64_t ms = larger((now - held->since) / 2, options->hold_probe_min_ms);

@@ -117,7 +117,7 @@ struct verdict_options {
 };
 
 /* A level that probing proved once and shows no longer. */
-struct loss {
+struct downgrade {
     int64_t since; /* when less was seen first; 0: it has not been */
     int64_t until; /* when the level sinks to what is seen */
 };
@@ -131,8 +131,8 @@ struct remembered {
      * have had, when it was last heard of. 0: it had none. */
     int64_t dane_until;
     bool secure; /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
-    enum verdict_level proven;   /* by probing: NO_OPINION, ENCRYPT or VERIFY */
-    struct loss verify, encrypt; /* of what was proven; encrypt only after verify or with it */
+    enum verdict_level observed;      /* by probing: NO_OPINION, ENCRYPT or VERIFY */
+    struct downgrade verify, encrypt; /* of what was proven; encrypt only after verify or with it */
     bool refused; /* a host was seen to answer STARTTLS with 5xx, and not otherwise since */
 };
 
@@ -142,8 +142,8 @@ struct verdict {
     /* What the evidence alone says; the same unless something remembered counts for more. */
     enum verdict_level shown_level;
     enum verdict_reason shown_reason;
-    /* REASON_HELD: the loss that is held against; else zero. */
-    struct loss held;
+    /* REASON_HELD: the downgrade that is held against; else zero. */
+    struct downgrade held;
     /* To be kept when the evidence was complete, else what was given. */
     struct remembered remembered;
     enum dane_state dane;
@@ -181,7 +181,7 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
 
 /* The operator ends a hold: what was proven by probing is forgotten, the rest stays. */
 void remembered_release(struct remembered *remembered);
-/* Of two that know nothing of each other, what counts: nothing is weaker than in either, and a loss
+/* Of two that know nothing of each other, what counts: nothing is weaker than in either, and a downgrade
  * that both know of goes on as it began. */
 struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later);
 

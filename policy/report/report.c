@@ -335,7 +335,7 @@ enum verdict_level report_held_level(const struct verdict *verdict)
 
     if (verdict->level != VERDICT_TEMP)
         return verdict->level;
-    return memory->proven >= VERDICT_VERIFY && verdict->held.until == memory->verify.until
+    return memory->observed >= VERDICT_VERIFY && verdict->held.until == memory->verify.until
                ? VERDICT_VERIFY
                : VERDICT_ENCRYPT;
 }

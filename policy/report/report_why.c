@@ -287,20 +287,20 @@ static void why_open(struct words *words)
 
 static void say_shown(struct words *words);
 
-static const char *proven_text(enum verdict_level level)
+static const char *observed_text(enum verdict_level level)
 {
     return level >= VERDICT_VERIFY
                ? "every mail host that answered did STARTTLS with a certificate valid for it"
                : "every mail host that answered did STARTTLS";
 }
 
-static void say_loss(struct words *words, const struct loss *loss)
+static void say_downgrade(struct words *words, const struct downgrade *downgrade)
 {
     struct words_span since, until;
 
     words_add(words, "Less has been seen for %s; what was proven is kept for %s more.",
-              words_time(&since, words->now - loss->since),
-              words_time(&until, loss->until - words->now));
+              words_time(&since, words->now - downgrade->since),
+              words_time(&until, downgrade->until - words->now));
 }
 
 static void why_held(struct words *words)
@@ -308,8 +308,8 @@ static void why_held(struct words *words)
     const struct verdict *verdict = words->verdict;
 
     words_add(words, "Held: when the probes saw more, %s.",
-              proven_text(report_held_level(verdict)));
-    say_loss(words, &verdict->held);
+              observed_text(report_held_level(verdict)));
+    say_downgrade(words, &verdict->held);
     words_add(words, "It is what the hosts show that changed, not what this machine trusts.");
     words_add(
         words,
@@ -356,12 +356,12 @@ static void why_sts_remembered(struct words *words)
 static void why_starttls_remembered(struct words *words)
 {
     const struct remembered *memory = &words->verdict->remembered;
-    const struct loss *loss =
+    const struct downgrade *downgrade =
         words->verdict->level >= VERDICT_VERIFY ? &memory->verify : &memory->encrypt;
 
-    words_add(words, "Remembered: when last seen, %s.", proven_text(words->verdict->level));
-    if (loss->since != 0 && loss->until > words->now)
-        say_loss(words, loss);
+    words_add(words, "Remembered: when last seen, %s.", observed_text(words->verdict->level));
+    if (downgrade->since != 0 && downgrade->until > words->now)
+        say_downgrade(words, downgrade);
     if (words->evidence->complete)
         words_add(words, "This time the hosts could not be asked, which says nothing against it.");
     say_shown(words);

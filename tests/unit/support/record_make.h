@@ -18,7 +18,7 @@ static inline struct record make_answer(const char *key)
         .decided_at = MAKE_WALL,
         .valid_until = MAKE_WALL + 3600000,
         .used_at = MAKE_WALL + 1000,
-        .remembered = {.proven = VERDICT_ENCRYPT},
+        .remembered = {.observed = VERDICT_ENCRYPT},
         .clock_shift = MAKE_WALL,
     };
     return record;

@@ -48,7 +48,7 @@ static void what_settles_answers_early(void **state)
     answer_dane(lookups[0], false);
     assert_int_equal(quick.delivered, 1);
     assert_int_equal(whole.delivered, 0);
-    ask(&late, "d.example", false); /* the job goes on, its early answer serves */
+    ask(&late, "d.example", false); /* the job goes on, its provisional answer serves */
     assert_int_equal(late.delivered, 1);
     answer_dane(lookups[0], true);
     assert_int_equal(whole.delivered, 1);
@@ -249,7 +249,7 @@ static void what_was_forgotten_meanwhile_is_not_kept(void **state)
     answer_dane(lookups[0], false);
     assert_int_equal(first.delivered, 1);
     engine_forget(engine, "d.example", 9);
-    ask(&second, "d.example", false); /* not the early answer: the whole one is due soon */
+    ask(&second, "d.example", false); /* not the provisional answer: the whole one is due soon */
     assert_int_equal(second.delivered, 0);
     answer_dane(lookups[0], true);
     assert_string_equal(second.text, "dane-only");

@@ -105,9 +105,9 @@ SPOIL(negative, answer.used_at, -1)
 SPOIL(month, answer.valid_until, record->answer.decided_at + RECORD_LIFE_MAX)
 SPOIL(over_month, answer.valid_until, record->answer.decided_at + RECORD_LIFE_MAX + 1)
 SPOIL(dane_month, answer.remembered.dane_until, record->answer.decided_at + RECORD_LIFE_MAX + 1)
-SPOIL(proven_dane, answer.remembered.proven, VERDICT_DANE)
-SPOIL(loss_ahead, answer.remembered.verify.since, record->answer.decided_at + 1)
-SPOIL(loss_end, answer.remembered.verify.until, 5)
+SPOIL(proven_dane, answer.remembered.observed, VERDICT_DANE)
+SPOIL(downgrade_ahead, answer.remembered.verify.since, record->answer.decided_at + 1)
+SPOIL(downgrade_end, answer.remembered.verify.until, 5)
 SPOIL(large, answer.evidence_length, RECORD_EVIDENCE_MAX + 1)
 
 static const struct row answers[] = {
@@ -130,8 +130,8 @@ static const struct row answers[] = {
     {"it lives longer", over_month, false},
     {"its DANE lives longer", dane_month, false},
     {"proven by probing: dane", proven_dane, false},
-    {"a loss that begins later", loss_ahead, false},
-    {"a loss that ends without beginning", loss_end, false},
+    {"a loss that begins later", downgrade_ahead, false},
+    {"a loss that ends without beginning", downgrade_end, false},
     {"too much evidence", large, false},
 };
 

@@ -64,7 +64,7 @@ static void an_answer(void **state)
 
     answer->decided_at = answer->used_at = MONO;
     answer->valid_until = answer->remembered.dane_until = MONO + row->life;
-    answer->remembered.encrypt = (struct loss){MONO - HOUR, MONO + row->life};
+    answer->remembered.encrypt = (struct downgrade){MONO - HOUR, MONO + row->life};
     record_to_wall(&record, record_moment_of(MONO, WALL, 0));
     assert_int_equal(answer->decided_at, WALL);
     assert_int_equal(answer->valid_until, WALL + row->life);

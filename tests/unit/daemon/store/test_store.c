@@ -28,9 +28,9 @@ static struct record full_answer(void)
 
     record.answer.remembered.dane_until = MAKE_WALL + 5000;
     record.answer.remembered.secure = true;
-    record.answer.remembered.proven = VERDICT_VERIFY;
-    record.answer.remembered.verify = (struct loss){MAKE_WALL - 5, MAKE_WALL + 6};
-    record.answer.remembered.encrypt = (struct loss){MAKE_WALL - 7, MAKE_WALL + 8};
+    record.answer.remembered.observed = VERDICT_VERIFY;
+    record.answer.remembered.verify = (struct downgrade){MAKE_WALL - 5, MAKE_WALL + 6};
+    record.answer.remembered.encrypt = (struct downgrade){MAKE_WALL - 7, MAKE_WALL + 8};
     record.answer.reminded_at = MAKE_WALL - 9;
     record.answer.evidence = octets;
     record.answer.evidence_length = sizeof octets;
@@ -214,7 +214,7 @@ static void all_answers_lapse(void **state)
             assert_true(seen.answer->answer.valid_until <= clock_wall_ms());
             assert_int_equal(seen.answer->answer.remembered.dane_until, 0);
             assert_false(seen.answer->answer.remembered.secure);
-            assert_int_equal(seen.answer->answer.remembered.proven, VERDICT_VERIFY);
+            assert_int_equal(seen.answer->answer.remembered.observed, VERDICT_VERIFY);
             assert_int_equal(seen.answer->answer.remembered.verify.since, MAKE_WALL - 5);
             seen_free(&seen);
             fixture_written(&f);
@@ -359,7 +359,7 @@ static void too_much_pending_drops_the_cheapest(void **state)
         struct record plain = make_answer(key);
 
         snprintf(key, sizeof key, "d%d.example", i);
-        plain.answer.remembered.proven = VERDICT_NO_OPINION;
+        plain.answer.remembered.observed = VERDICT_NO_OPINION;
         store_put(f.store, &plain);
     }
     assert_int_equal(fixture_stats(&f).pending, 10);

@@ -138,7 +138,7 @@ static void people_can_read_it(void **state)
     fixture_begin(&f);
     held.answer.reason = REASON_HELD;
     held.answer.used_at = 5;
-    held.answer.remembered.encrypt = (struct loss){MAKE_WALL - 1000, MAKE_WALL + 60000};
+    held.answer.remembered.encrypt = (struct downgrade){MAKE_WALL - 1000, MAKE_WALL + 60000};
     store_put(f.store, &held);
     put_one_of_each(&f);
     fixture_close(&f);

@@ -41,7 +41,7 @@ struct step {
     enum verdict_level level;
     enum verdict_reason reason;
     int held_until; /* minute; 0: not held */
-    enum verdict_level proven;
+    enum verdict_level observed;
 };
 
 struct story {
@@ -83,7 +83,7 @@ static const struct story stories[] = {
      {WORLD(0, 'P', "NN", 'n', "T,T", ENC, TLS, 0, ENC),
       WORLD(60, 'P', "NN", 'n', "T,R", TMP, HELD, 60 + H(48), ENC),
       DUE_THEN(130, "N?", "T,", TMP, STARTTLS_REMEMBERED, ENC)}},
-    /* what a loss is, and how it ends */
+    /* what a downgrade is, and how it ends */
     {"G-14 encrypt, then clear: 48 h, then nothing",
      {SEES(0, "T", ENC, TLS, 0, ENC), SEES(H(1), "C", ENC, HELD, H(49), ENC),
       SEES(H(48), "C", ENC, HELD, H(49), ENC), SEES(H(49) - 1, "C", ENC, HELD, H(49), ENC),
@@ -451,10 +451,10 @@ static void test_story(void **state)
         else
             verdict_decide(&got, &made.evidence, &memory, &options, now);
         if (got.level != step->level || got.reason != step->reason ||
-            got.remembered.proven != step->proven || got.settled == !!(step->flags & WAITS))
+            got.remembered.observed != step->observed || got.settled == !!(step->flags & WAITS))
             fail_msg("%s, minute %d: %s, %s, proven %s, settled %d", story->name, step->minute,
                      verdict_level_name(got.level), verdict_reason_code(got.reason),
-                     verdict_level_name(got.remembered.proven), got.settled);
+                     verdict_level_name(got.remembered.observed), got.settled);
         check_held(step, &got, now);
         assert_true(got.valid_until > now && got.refresh_at < got.valid_until);
         if (step->flags & OPEN)

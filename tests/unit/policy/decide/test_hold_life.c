@@ -31,12 +31,12 @@ static void test_held_is_probed_later_and_later(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct remembered memory = {.proven = VERDICT_ENCRYPT};
+        struct remembered memory = {.observed = VERDICT_ENCRYPT};
         struct verdict got;
         struct made made;
 
-        memory.encrypt =
-            (struct loss){MAKE_NOW - rows[i].since * MINUTE, MAKE_NOW + rows[i].until * MINUTE};
+        memory.encrypt = (struct downgrade){MAKE_NOW - rows[i].since * MINUTE,
+                                            MAKE_NOW + rows[i].until * MINUTE};
         make_evidence(&made, MX_LISTED, false, "N", 'n', "C");
         made.evidence.mx_ttl = made.hosts[0].ttl = made.evidence.sts.ttl = 86400;
         made.evidence.sts.state = STS_NOT_ASKED;
@@ -49,7 +49,7 @@ static void test_held_is_probed_later_and_later(void **state)
 /* Half a second to go: neither the floor of ttl-min nor anything else reaches beyond it. */
 static void test_held_ends_to_the_millisecond(void **state)
 {
-    struct remembered memory = {.proven = VERDICT_ENCRYPT,
+    struct remembered memory = {.observed = VERDICT_ENCRYPT,
                                 .encrypt = {MAKE_NOW - 1000, MAKE_NOW + 500}};
     struct verdict got;
     struct made made;
@@ -124,7 +124,7 @@ static void test_a_37_not_beyond_the_next_fetch(void **state)
 
 static void test_shown_is_what_the_evidence_says(void **state)
 {
-    struct remembered memory = {.proven = VERDICT_VERIFY};
+    struct remembered memory = {.observed = VERDICT_VERIFY};
     struct verdict got;
     struct made made;
 
@@ -144,7 +144,7 @@ static void test_shown_is_what_the_evidence_says(void **state)
 static void test_a_foreign_loss_is_bounded(void **state)
 {
     struct remembered memory = {
-        .proven = VERDICT_ENCRYPT,
+        .observed = VERDICT_ENCRYPT,
         .encrypt = {MAKE_NOW - H(48) * MINUTE, MAKE_NOW + INT64_C(1000000) * MINUTE}};
     struct verdict got;
     struct made made;
@@ -153,15 +153,15 @@ static void test_a_foreign_loss_is_bounded(void **state)
     make_evidence(&made, MX_LISTED, false, "N", 'n', "C");
     life_of(&made, &memory, &got);
     assert_int_equal(got.level, VERDICT_NO_OPINION);
-    assert_int_equal(got.remembered.proven, VERDICT_NO_OPINION);
+    assert_int_equal(got.remembered.observed, VERDICT_NO_OPINION);
     assert_int_equal(got.remembered.encrypt.since, 0);
 }
 
 /* The daemon's clock begins anew with the machine, so `since` may be later than it was. */
 static void test_a_restart_does_not_wind_the_clock_up(void **state)
 {
-    const struct loss cut = {MAKE_NOW - H(1) * MINUTE, MAKE_NOW + H(10) * MINUTE};
-    struct remembered memory = {.proven = VERDICT_VERIFY, .verify = cut, .encrypt = cut};
+    const struct downgrade cut = {MAKE_NOW - H(1) * MINUTE, MAKE_NOW + H(10) * MINUTE};
+    struct remembered memory = {.observed = VERDICT_VERIFY, .verify = cut, .encrypt = cut};
     struct verdict got;
     struct made made;
 
@@ -175,7 +175,7 @@ static void test_a_restart_does_not_wind_the_clock_up(void **state)
 
 static void must_equal(const struct remembered *got, const struct remembered *want)
 {
-    assert_int_equal(got->proven, want->proven);
+    assert_int_equal(got->observed, want->observed);
     assert_int_equal(got->verify.since, want->verify.since);
     assert_int_equal(got->verify.until, want->verify.until);
     assert_int_equal(got->encrypt.since, want->encrypt.since);
@@ -187,18 +187,20 @@ static void must_equal(const struct remembered *got, const struct remembered *wa
 /* What was learnt without the store, and what that had: nothing is weaker than in either. */
 static void test_joined_is_what_counts(void **state)
 {
-    static const struct loss first = {100, 1100}, second = {500, 1500};
+    static const struct downgrade first = {100, 1100}, second = {500, 1500};
     static const struct {
         struct remembered earlier, later, want;
     } cases[] = {
-        {{.proven = VER}, {.proven = NF}, {.proven = VER}},
-        {{.proven = NF}, {.proven = ENC}, {.proven = ENC}},
-        {{.proven = VER}, {.proven = ENC, .encrypt = second}, {.proven = VER}},
-        {{.proven = VER, .verify = first}, {.proven = ENC}, {.proven = VER, .verify = first}},
-        {{.proven = ENC, .encrypt = first},
-         {.proven = ENC, .encrypt = second},
-         {.proven = ENC, .encrypt = first}},
-        {{.proven = ENC, .encrypt = first}, {.proven = ENC}, {.proven = ENC}}, /* seen again */
+        {{.observed = VER}, {.observed = NF}, {.observed = VER}},
+        {{.observed = NF}, {.observed = ENC}, {.observed = ENC}},
+        {{.observed = VER}, {.observed = ENC, .encrypt = second}, {.observed = VER}},
+        {{.observed = VER, .verify = first}, {.observed = ENC}, {.observed = VER, .verify = first}},
+        {{.observed = ENC, .encrypt = first},
+         {.observed = ENC, .encrypt = second},
+         {.observed = ENC, .encrypt = first}},
+        {{.observed = ENC, .encrypt = first},
+         {.observed = ENC},
+         {.observed = ENC}}, /* seen again */
         {{.dane_until = 10, .secure = true}, {.dane_until = 5}, {.dane_until = 10, .secure = true}},
         {{.dane_until = 5}, {.dane_until = 10, .secure = true}, {.dane_until = 10, .secure = true}},
     };

@@ -77,7 +77,7 @@ static bool equal(const struct verdict *a, const struct verdict *b)
            a->shown_reason == b->shown_reason && memcmp(&a->held, &b->held, sizeof a->held) == 0 &&
            a->remembered.dane_until == b->remembered.dane_until &&
            a->remembered.secure == b->remembered.secure &&
-           a->remembered.proven == b->remembered.proven &&
+           a->remembered.observed == b->remembered.observed &&
            memcmp(&a->remembered.verify, &b->remembered.verify, 2 * sizeof a->held) == 0;
 }
 
@@ -90,7 +90,7 @@ static void fail_at(const char *invariant, const struct made *made, const struct
     if (memory != NULL)
         print_error("dane until %+lld secure %d proven %s verify %+lld encrypt %+lld\n",
                     (long long)(memory->dane_until - MAKE_NOW), memory->secure,
-                    verdict_level_name(memory->proven),
+                    verdict_level_name(memory->observed),
                     (long long)(memory->verify.until - MAKE_NOW),
                     (long long)(memory->encrypt.until - MAKE_NOW));
     fail_msg("%s: mx %d secure %d hosts %s sts %d complete %d -> %s, %s", invariant,
@@ -355,29 +355,29 @@ static void check_due_addresses_known(const struct made *made,
 
 static const struct remembered memories[] = {
     {.dane_until = AHEAD},
-    {.dane_until = MAKE_NOW, .proven = VERDICT_VERIFY},
+    {.dane_until = MAKE_NOW, .observed = VERDICT_VERIFY},
     {.secure = true},
-    {.secure = true, .proven = VERDICT_ENCRYPT},
-    {.proven = VERDICT_ENCRYPT},
-    {.proven = VERDICT_VERIFY, .verify = {AGO, AHEAD}},
-    {.proven = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .encrypt = {AGO, AHEAD}},
-    {.proven = VERDICT_VERIFY, .verify = {AGO, MAKE_NOW}, .encrypt = {AGO + 1, MAKE_NOW + 1}},
-    {.proven = VERDICT_ENCRYPT, .encrypt = {AGO, MAKE_NOW}},
+    {.secure = true, .observed = VERDICT_ENCRYPT},
+    {.observed = VERDICT_ENCRYPT},
+    {.observed = VERDICT_VERIFY, .verify = {AGO, AHEAD}},
+    {.observed = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .encrypt = {AGO, AHEAD}},
+    {.observed = VERDICT_VERIFY, .verify = {AGO, MAKE_NOW}, .encrypt = {AGO + 1, MAKE_NOW + 1}},
+    {.observed = VERDICT_ENCRYPT, .encrypt = {AGO, MAKE_NOW}},
     {AHEAD, true, VERDICT_VERIFY, {AGO, AHEAD}, {AGO, AHEAD}, false},
-    {.proven = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .refused = true},
+    {.observed = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .refused = true},
 };
 
-static bool runs(const struct loss *loss)
+static bool runs(const struct downgrade *downgrade)
 {
-    return loss->since == 0 || MAKE_NOW < loss->until;
+    return downgrade->since == 0 || MAKE_NOW < downgrade->until;
 }
 
 /* The level that probing proved and whose clock has not run out. */
 static enum verdict_level level(const struct verdict_options *options)
 {
-    if (!options->probe || memory->proven == VERDICT_NO_OPINION)
+    if (!options->probe || memory->observed == VERDICT_NO_OPINION)
         return VERDICT_NO_OPINION;
-    if (memory->proven == VERDICT_VERIFY && runs(&memory->verify))
+    if (memory->observed == VERDICT_VERIFY && runs(&memory->verify))
         return options->verify ? VERDICT_VERIFY : VERDICT_ENCRYPT;
     return runs(&memory->encrypt) ? VERDICT_ENCRYPT : VERDICT_NO_OPINION;
 }
@@ -434,8 +434,9 @@ static void check_remembered_level(const struct made *made, const struct verdict
         fail_at("what was proven by probing in the place of DANE", made, got);
 }
 
-static void check_loss(const struct made *made, const struct verdict *got,
-                       const struct loss *before, const struct loss *after, bool proven)
+static void check_downgrade(const struct made *made, const struct verdict *got,
+                            const struct downgrade *before, const struct downgrade *after,
+                            bool proven)
 {
     if (before->since == 0 || !runs(before))
         return;
@@ -452,16 +453,16 @@ static void check_successor(const struct made *made, const struct verdict_option
 
     if (!made->evidence.complete && memcmp(next, memory, sizeof *next) != 0)
         fail_at("learnt from half a lookup", made, got);
-    if (next->proven < memory->proven && runs(&memory->verify) && runs(&memory->encrypt))
+    if (next->observed < memory->observed && runs(&memory->verify) && runs(&memory->encrypt))
         fail_at("sunk before its time", made, got);
-    if (memory->proven == VERDICT_VERIFY && runs(&memory->encrypt) &&
-        next->proven < VERDICT_ENCRYPT)
+    if (memory->observed == VERDICT_VERIFY && runs(&memory->encrypt) &&
+        next->observed < VERDICT_ENCRYPT)
         fail_at("sunk with the level above", made, got);
-    if (next->proven > memory->proven && !tls)
+    if (next->observed > memory->observed && !tls)
         fail_at("proven by nothing", made, got);
-    if (memory->proven == VERDICT_VERIFY)
-        check_loss(made, got, &memory->verify, &next->verify, verified);
-    check_loss(made, got, &memory->encrypt, &next->encrypt, tls);
+    if (memory->observed == VERDICT_VERIFY)
+        check_downgrade(made, got, &memory->verify, &next->verify, verified);
+    check_downgrade(made, got, &memory->encrypt, &next->encrypt, tls);
 }
 
 static void check_remembered(const struct made *made, const struct verdict_options *options)

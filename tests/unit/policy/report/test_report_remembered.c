@@ -25,11 +25,11 @@ struct row {
     const char *advises[SAYS];
 };
 
-static const struct remembered encrypt = {.proven = VERDICT_ENCRYPT};
+static const struct remembered encrypt = {.observed = VERDICT_ENCRYPT};
 static const struct remembered encrypt_lost = {
-    .proven = VERDICT_ENCRYPT, .encrypt = {MAKE_NOW - 20 * HOUR, MAKE_NOW + 28 * HOUR}};
+    .observed = VERDICT_ENCRYPT, .encrypt = {MAKE_NOW - 20 * HOUR, MAKE_NOW + 28 * HOUR}};
 static const struct remembered verify_lost = {
-    .proven = VERDICT_VERIFY, .verify = {MAKE_NOW - 2 * HOUR, MAKE_NOW + 22 * HOUR}};
+    .observed = VERDICT_VERIFY, .verify = {MAKE_NOW - 2 * HOUR, MAKE_NOW + 22 * HOUR}};
 
 /* clang-format off */
 static struct row rows[] = {
@@ -177,7 +177,7 @@ static void test_held_as_json(void **state)
     assert_held('L', &verify_lost, "{\"level\":\"verify\",\"since_s\":7200,\"until_s\":79200}");
     assert_held('R', &encrypt_lost, "{\"level\":\"encrypt\",\"since_s\":72000,\"until_s\":100800}");
     both.verify.until += 24 * HOUR;
-    both.encrypt = (struct loss){MAKE_NOW - HOUR, MAKE_NOW + 47 * HOUR};
+    both.encrypt = (struct downgrade){MAKE_NOW - HOUR, MAKE_NOW + 47 * HOUR};
     assert_held('R', &both, "{\"level\":\"verify\",\"since_s\":7200,\"until_s\":165600}");
     assert_held('C', &encrypt, "{\"level\":\"encrypt\",\"since_s\":0,\"until_s\":172800}");
 }
