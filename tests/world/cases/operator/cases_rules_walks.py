@@ -8,10 +8,10 @@ import socket
 import time
 
 import clients
-import orders
+import ruleset
 import waiting
 from case import Failed, case
-from orders import FOUND, Ordered, said, wanted
+from ruleset import FOUND, Ordered, said, wanted
 
 ROW = "orders"
 AT_ONCE = 8
@@ -228,7 +228,7 @@ def _(c):
     def step():
         path = os.path.join(c.world.folder, f"{c.label}.new-rules")
         with open(path, "w", encoding="utf-8") as file:
-            file.writelines(f"n{number}.example at-least {orders.LITERAL} ticket=\"number {number}\"\n" for number in range(1, count))
+            file.writelines(f"n{number}.example at-least {ruleset.LITERAL} ticket=\"number {number}\"\n" for number in range(1, count))
             file.write(f"{c.d} off\n")
         with Ordered(c) as life, concurrent.futures.ThreadPoolExecutor(1) as pool:
             one = life.start()

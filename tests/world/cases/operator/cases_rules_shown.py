@@ -7,15 +7,15 @@ import random
 import signal
 import threading
 
-import orders
+import ruleset
 import waiting
 from case import case
-from orders import BAD, FAULT, FOUND, LITERAL, Ordered, said, wanted
+from ruleset import BAD, FAULT, FOUND, LITERAL, Ordered, said, wanted
 from smtpd import CLEAR
 
 ROW = "orders"
 DAEMONS = {
-    "orders-renewed": {**orders.QUICK, "ttl-min": "5s", "ttl-max": "5s", "refresh-rate": "500", "refresh-idle": "1h"},
+    "orders-renewed": {**ruleset.QUICK, "ttl-min": "5s", "ttl-max": "5s", "refresh-rate": "500", "refresh-idle": "1h"},
 }
 
 
@@ -168,7 +168,7 @@ def _(c):
 def _(c):
     with three_found(c) as (server, clear, weak, _):
         wrong = f"wrong.{c.d}"
-        c.zone("wrong MX 10 wrong", f"wrong A {server.address}", f"_25._tcp.wrong TLSA {orders.WRONG_TLSA}")
+        c.zone("wrong MX 10 wrong", f"wrong A {server.address}", f"_25._tcp.wrong TLSA {ruleset.WRONG_TLSA}")
 
         def step():
             with Ordered(c, mode="monitor") as life:
@@ -286,12 +286,12 @@ TURNS = 10
 
 def all_kinds(c):
     """Next-hops of many kinds, below c.d and c.u."""
-    for name, tlsa in (("mx", ["good"]), ("mx2", []), ("bad", [orders.WRONG_TLSA]), ("err", ["good"])):
+    for name, tlsa in (("mx", ["good"]), ("mx2", []), ("bad", [ruleset.WRONG_TLSA]), ("err", ["good"])):
         c.host(name, *tlsa)
     c.zone("full MX 10 mx", "mixed MX 10 mx", "mixed MX 20 mx2", "null MX 0 .", "wrong MX 10 bad", "failing MX 10 err")
-    c.child(f"_tcp.err.{c.d}", "bogus", f"_25 TLSA {orders.WRONG_TLSA}")
+    c.child(f"_tcp.err.{c.d}", "bogus", f"_25 TLSA {ruleset.WRONG_TLSA}")
     c.plain_host("cmx", temper=CLEAR)
-    c.plain_host("rmx", temper=orders.REFUSING)
+    c.plain_host("rmx", temper=ruleset.REFUSING)
     c.plain_host("vmx")
     c.plain_host("wmx", cert=c.world.ca.leaf("other.example"))
     c.plain("clear MX 10 cmx", "refused MX 10 rmx", "ver MX 10 vmx", "weak MX 10 wmx", f"unsigned MX 10 mx.{c.d}.", "nobody MX 10 nmx",

@@ -4,16 +4,16 @@ import itertools
 import random
 
 import clients
-import orders
+import ruleset
 from case import Failed, case, table
-from orders import FOUND, LITERAL, Ordered, answer, shared
+from ruleset import FOUND, LITERAL, Ordered, answer, shared
 
 ROW = "orders"
 DAEMONS = {
-    "orders": {**orders.QUICK, "rules": "FOLDER/orders.rules"},
-    "orders-own": orders.QUICK,
-    "orders-monitor": {**orders.QUICK, "mode": "monitor", "rules": "FOLDER/orders-monitor.rules"},
-    "orders-none": {**orders.QUICK, "rollout": "0%", "rules": "FOLDER/orders-none.rules"},
+    "orders": {**ruleset.QUICK, "rules": "FOLDER/orders.rules"},
+    "orders-own": ruleset.QUICK,
+    "orders-monitor": {**ruleset.QUICK, "mode": "monitor", "rules": "FOLDER/orders-monitor.rules"},
+    "orders-none": {**ruleset.QUICK, "rollout": "0%", "rules": "FOLDER/orders-none.rules"},
 }
 
 

@@ -5,18 +5,18 @@ import os
 import socket
 import threading
 
-import orders
+import ruleset
 import tap
 import waiting
 from case import Failed, case
 from cases_postfix import deliver
-from orders import FOUND, LITERAL, REFUSING, WRONG_TLSA, Ordered, Recorder, shared
+from ruleset import FOUND, LITERAL, REFUSING, WRONG_TLSA, Ordered, Recorder, shared
 from postfix import UNVERIFIED
 from smtpd import CLEAR
 
 ROW = "orders"
 DAEMONS = {
-    "postfix-orders": {**orders.QUICK, "rules": "FOLDER/postfix-orders.rules"},
+    "postfix-orders": {**ruleset.QUICK, "rules": "FOLDER/postfix-orders.rules"},
 }
 
 

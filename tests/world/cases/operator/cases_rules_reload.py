@@ -9,14 +9,14 @@ import threading
 import time
 
 import clients
-import orders
+import ruleset
 import remembering
 import rooms
 import tap
 import waiting
 from case import Failed, case
 from cases_privileges import USER, may_become_others
-from orders import BAD, FAULT, FOUND, LITERAL, Ordered, said, wanted
+from ruleset import BAD, FAULT, FOUND, LITERAL, Ordered, said, wanted
 from smtpd import CLEAR
 
 ROW = "orders"
