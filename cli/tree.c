@@ -1,5 +1,5 @@
-/* tree: a report of policy/report/report.h as text for people: what was found, indented, then the words.
- */
+/* tree: a report of policy/report/report.h as text for people: what was found, indented, then the
+ * words. */
 #include <stdio.h>
 #include <string.h>
 

@@ -56,8 +56,8 @@ const struct cache_entry *cache_peek(const struct cache *cache, const struct key
 
 /*
  * Takes the entry of a whole lookup. It may be gone afterwards (no memory, no room).
- * `by_refresh`: nobody asked. `released`: the operator ended a hold. `store_pending`: the lookup began
- * without what the store knows: nothing is written over that before the store could be asked.
+ * `by_refresh`: nobody asked. `released`: the operator ended a hold. `store_pending`: the lookup
+ * began without what the store knows: nothing is written over that before the store could be asked.
  */
 struct cache_saving {
     bool by_refresh, released, store_pending;

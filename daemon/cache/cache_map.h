@@ -26,8 +26,8 @@ struct cache_map_stats {
 struct cache_map *cache_map_new(size_t entries_max, size_t octets_max);
 void cache_map_free(struct cache_map *map);
 
-/* The entry for a key, valid or lapsed; NULL. Borrowed until the next cache_map_put or cache_map_remove.
- */
+/* The entry for a key, valid or lapsed; NULL. Borrowed until the next cache_map_put or
+ * cache_map_remove. */
 struct cache_entry *cache_map_get(struct cache_map *map, const char *key, size_t length);
 /* The same for one that is still valid; counts as a use. The hot path: no allocation, no call. */
 struct cache_entry *cache_map_use(struct cache_map *map, const char *key, size_t length,
@@ -55,8 +55,8 @@ void cache_map_mark(struct cache_map *map, struct cache_entry *entry);
 struct cache_entry *cache_map_next(const struct cache_map *map, const struct cache_entry *entry);
 
 typedef void (*cache_map_take)(void *context, const struct cache_entry *entry);
-/* A step of a walk that cache_map_put and cache_map_remove may come between: hands on one entry, or none,
- * or a few of the same hash, in no order. What stays is met once; no key is met twice, although it
- * be renewed, or leave and come back. True when all have been met. Begin with {0}. */
+/* A step of a walk that cache_map_put and cache_map_remove may come between: hands on one entry, or
+ * none, or a few of the same hash, in no order. What stays is met once; no key is met twice,
+ * although it be renewed, or leave and come back. True when all have been met. Begin with {0}. */
 bool cache_map_some(const struct cache_map *map, struct map_walk *walk, cache_map_take take,
                     void *context);

@@ -1,6 +1,6 @@
 /*
- * preload: see preload.h. What cannot be read is left out, and the log says how much there was; while
- * the store as a whole cannot be read, it is tried again until it can.
+ * preload: see preload.h. What cannot be read is left out, and the log says how much there was;
+ * while the store as a whole cannot be read, it is tried again until it can.
  */
 #include "daemon/cache/preload.h"
 

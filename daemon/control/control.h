@@ -13,9 +13,8 @@
 
 #define CONTROL_LINE_MAX        (3 * 1024 * 1024) /* a line of an export, quoted, fits */
 #define CONTROL_CONNECTIONS_MAX 64
-#define CONTROL_PAGE                                                                               \
-    500 /* entries of one cache-list answer: a long list must not stop the loop                    \
-         */
+/* Entries of one cache-list answer: a long list must not stop the loop. */
+#define CONTROL_PAGE 500
 
 struct control;
 

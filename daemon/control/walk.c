@@ -132,7 +132,7 @@ static bool walk_step(struct share_task *task)
     bool more;
 
     if (ruleset_generation(engine_ruleset(walk->engine)) != walk->generation) {
-        walk_refuse(walk, "other orders came in force meanwhile: ask again");
+        walk_refuse(walk, "the rules changed meanwhile: ask again");
         return false;
     }
     more = !walk->failed && advance(walk);

@@ -247,7 +247,7 @@ bool engine_withheld(struct engine *engine, const char *text, size_t length, str
     engine->stats.detached += jobs_look_up(engine->jobs, &key) == 0;
     out->entry = engine->pending;
     override_apply(&out->final, &override, &out->entry->verdict);
-    out->final.withheld = false; /* on_unattended knows whether there is something to withhold */
+    out->final.withheld = false; /* on_detached knows whether there is something to withhold */
     count(engine, out);
     return true;
 }

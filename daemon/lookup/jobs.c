@@ -3,8 +3,8 @@
  * the map before its waiters are told, because telling one may bring the same question again. A job
  * still in line that nobody waits for any more is dropped, unless it is detached.
  *
- * Nothing here decides a verdict (policy/decide/verdict.c), tells one (jobs_tell.c) or keeps the time
- * (jobs_clock.c).
+ * Nothing here decides a verdict (policy/decide/verdict.c), tells one (jobs_tell.c) or keeps the
+ * time (jobs_clock.c).
  */
 #include <stdlib.h>
 #include <string.h>

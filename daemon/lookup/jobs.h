@@ -66,7 +66,7 @@ const struct cache_entry *jobs_provisional(const struct jobs *jobs, const struct
 int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now);
 void jobs_leave(struct waiter *waiter);
 /* Somebody wants to know of `key`, but does not wait: there is a job for it, which goes on to its
- * end; what it finds is told to jobs_set_unattended's callback. 0, UV_ENOMEM, or UV_ENOBUFS when
+ * end; what it finds is told to jobs_set_detached's callback. 0, UV_ENOMEM, or UV_ENOBUFS when
  * the line is such that those who do wait would wait longer. */
 int jobs_look_up(struct jobs *jobs, const struct key *key);
 void jobs_set_detached(struct jobs *jobs,

@@ -1,6 +1,6 @@
 /*
- * jobs_tell: what a job has found out, for those who wait. A verdict is policy/decide/verdict.c's, asked
- * again at every change; here is only who gets to hear it when.
+ * jobs_tell: what a job has found out, for those who wait. A verdict is policy/decide/verdict.c's,
+ * asked again at every change; here is only who gets to hear it when.
  */
 #include <stdlib.h>
 

@@ -130,8 +130,8 @@ static const struct family families[] = {
      "Keys that were not, or no longer, in the cache."},
     {"cache_entries", GAUGE, ONE(map.entries), "Findings in the cache."},
     {"cache_negative_entries", GAUGE, ONE(map.negative_entries),
-     "Of these, findings without opinion, or TEMP."},
-    {"cache_bytes", GAUGE, ONE(map.octets), "Memory of the findings in the cache."},
+     "Of these, entries without an opinion, or TEMP."},
+    {"cache_bytes", GAUGE, ONE(map.octets), "Memory of the entries in the cache."},
     {"cache_evictions_total", COUNTER, ONE(map.evictions),
      "Findings that had to go for want of room."},
 
@@ -202,7 +202,7 @@ static const struct family families[] = {
     {"refreshes_lapsed_total", COUNTER, ONE(refresh.lapsed),
      "Findings let go, because nobody asks for them."},
     {"refresh_lag_seconds", GAUGE, SHIFTED(refresh.overdue_ms, 3),
-     "How overdue the finding is that should be looked up next."},
+     "How overdue the entry is that should be looked up next."},
 
     {"connections", GAUGE, ONE(server.connections), "Connections of Postfix."},
     {"connections_accepted_total", COUNTER, ONE(server.accepted), "Connections accepted."},

@@ -8,9 +8,9 @@
  *   to sink   to be the level below: when the downgrade has lasted for its time
  *   floor     the proven level as far as it counts: by the clock, and by probe-level
  *
- * A downgrade begins with the first whole lookup that shows less and is cleared by one thing only: a
- * whole lookup that proves the level again. Seeing now this, now that, does not begin it anew, and
- * what we could not see, or gave up on, says nothing either way.
+ * A downgrade begins with the first whole lookup that shows less and is cleared by one thing only:
+ * a whole lookup that proves the level again. Seeing now this, now that, does not begin it anew,
+ * and what we could not see, or gave up on, says nothing either way.
  *
  * dane_until is also a mark when it is past: DANE spoke, or could not be asked, when it was last
  * heard of. Then a lookup under way, whose DANE state is not known yet, must not be answered by

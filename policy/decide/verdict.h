@@ -124,7 +124,7 @@ struct downgrade {
 
 /*
  * What earlier lookups of a next-hop proved and still counts (VERDICTS.md §4, §5). All zero:
- * nothing. verdict_decide reads one and gives its successor; whoever keeps findings keeps it.
+ * nothing. verdict_decide reads one and gives its successor; kept with each cache entry.
  */
 struct remembered {
     /* dane-only was proven by records that live until then. When past: DANE had a say, or might
@@ -181,8 +181,8 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
 
 /* The operator ends a hold: what was proven by probing is forgotten, the rest stays. */
 void remembered_release(struct remembered *remembered);
-/* Of two that know nothing of each other, what counts: nothing is weaker than in either, and a downgrade
- * that both know of goes on as it began. */
+/* Of two that know nothing of each other, what counts: nothing is weaker than in either, and a
+ * downgrade that both know of goes on as it began. */
 struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later);
 
 /* A verdict that no lookup stands behind: REASON_KEY, _OVERLOAD, _MEMORY, _DEADLINE. */

@@ -8,7 +8,8 @@
  *   TTL      a number: 0 for none, else one more
  *   time     a number: 0 for 0, else one more than the difference, signed, to the time before it
  *   string   a number: 0 for NULL; odd: twice its place among the strings seen, plus one; else
- * twice its length, plus two, and its octets flags    one octet each, with the smaller enums in it
+ *            twice its length, plus two, and its octets
+ *   flags    one octet each, with the smaller enums in it
  */
 #pragma once
 

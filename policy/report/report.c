@@ -353,8 +353,8 @@ static void put_held(struct tree *tree, json_t *object, const struct verdict *ve
     put(tree, object, "held", held);
 }
 
-/* "OK encrypt", "NOTFOUND", "TEMP reason": what a final answer has Postfix told, without the attributes
- * of 3.10; appended to `out`. Gives the status. */
+/* "OK encrypt", "NOTFOUND", "TEMP reason": what a final answer has Postfix told, without the
+ * attributes of 3.10; appended to `out`. Gives the status. */
 static enum answer_status report_answer(struct buf *out, const struct report_facts *facts)
 {
     static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};

@@ -1,6 +1,6 @@
 /*
- * override: see override.h. A verdict says what is known of a next-hop; here it meets what the operator
- * wants. Never fails.
+ * override: see override.h. A verdict says what is known of a next-hop; here it meets what the
+ * operator wants. Never fails.
  *
  * `dane` is no fixed strength: at a host without TLSA records Postfix reads it as `may`. So a floor
  * never leaves it as it is: where some hosts have usable records it becomes dane-only, which is

@@ -1,7 +1,7 @@
 /*
- * override: what the operator's rules make of a verdict: rules, `mode`, `rollout`. Pure. The verdict
- * itself, with holds, history and refreshing, stays what was found out; a override decides only what
- * Postfix is told.
+ * override: what the operator's rules make of a verdict: rules, `mode`, `rollout`. Pure. The
+ * verdict itself, with holds, history and refreshing, stays what was found out; an override decides
+ * only what Postfix is told.
  *
  * Glossary
  *   found      the verdict of verdict.h

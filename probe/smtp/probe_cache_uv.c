@@ -1,13 +1,14 @@
 /*
- * probe_cache_uv: see probe_cache_uv.h. The results and their lifetimes are probe cache.c, the turns base/fair.
+ * probe_cache_uv: see probe_cache_uv.h. Results and their lifetimes are probe_table.c's, the turns
+ * base/fair's.
  *
  * Glossary
  *   job     one probe asked for, with everybody who waits for it
  *   spot    an address with jobs: they run one after the other, a spot is what queues for a turn
  *   net     the prefix a spot is in: how many of its jobs wait, and the group of its turn
  *
- * Nothing starts and nobody is called from inside probe_cache_ask: `kick`, a timer of no time, does both.
- * Without memory for a probe the waiters get UNKNOWN, which says nothing about the host.
+ * Nothing starts and nobody is called from inside probe_cache_ask: `kick`, a timer of no time, does
+ * both. Without memory for a probe the waiters get UNKNOWN, which says nothing about the host.
  */
 #include "probe/smtp/probe_cache_uv.h"
 
@@ -44,8 +45,8 @@ struct spot {
 };
 
 struct job {
-    UT_hash_handle hh; /* in probe cache.jobs by key, unless `known` */
-    struct list link;  /* in spot.jobs, or in probe cache.known */
+    UT_hash_handle hh; /* in probes.jobs by key, unless `known` */
+    struct list link;  /* in spot.jobs, or in probes.known */
     struct probe_cache *probes;
     struct spot *spot;
     struct smtp_probe *probe; /* once running */
@@ -288,7 +289,8 @@ static void tell_changed(const struct job *job)
         probes->changed(probes->context, &saved);
 }
 
-/* A probe has ended: the next at this address may have its turn, the result goes into the probe cache. */
+/* A probe has ended: the next at this address may have its turn, the result goes into the probe
+ * cache. */
 static void job_end(struct job *job, const struct starttls_result *result, bool failed_here)
 {
     struct probe_cache *probes = job->probes;

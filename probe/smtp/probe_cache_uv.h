@@ -1,7 +1,7 @@
 /*
- * probe_cache_uv: STARTTLS results per MX host address, shared by every domain behind it, and the queue of
- * probes that fill it: one connection at a time per address, a cap per prefix (IPv4 /24, IPv6 /48)
- * and one for all, fair between prefixes.
+ * probe_cache_uv: STARTTLS results per MX host address, shared by every domain behind it, and the
+ * queue of probes that fill it: one connection at a time per address, a cap per prefix (IPv4 /24,
+ * IPv6 /48) and one for all, fair between prefixes.
  *
  * A result belongs to (address, port, MX host name, SNI, TLSA set): the certificate depends on the
  * name sent, the match on the records. Bounded; the oldest results go first.
@@ -48,7 +48,8 @@ probe_cache_peek(struct probe_cache *probes, const struct smtp_target *target, i
 /*
  * Asks for a result: the one under way or a new probe. `done` exactly once, later, with a borrowed
  * result, unless an error is returned (UV_ENOMEM, UV_ENOBUFS when the queue is full) or book_cancel
- * comes first; the probe itself goes on and fills the probe cache. `seen_after` as in probe_cache_peek.
+ * comes first; the probe itself goes on and fills the probe cache. `seen_after` as in
+ * probe_cache_peek.
  */
 int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
                     const struct smtp_target *target, int64_t seen_after, probe_cache_done done,

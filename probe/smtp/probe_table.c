@@ -1,7 +1,7 @@
 /*
- * probe_table: see probe cache.h. One piece of memory per subject, key and strings in it, in a list by last use:
- * there may be a hundred thousand. An entry stays after its result has lapsed, because the back-off
- * counts on.
+ * probe_table: see probe_table.h. One piece of memory per subject, key and strings in it, in a list
+ * by last use: there may be a hundred thousand. An entry stays after its result has lapsed, because
+ * the back-off counts on.
  */
 #include "probe/smtp/probe_table.h"
 

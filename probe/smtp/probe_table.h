@@ -1,6 +1,6 @@
 /*
- * probe_table: the pure half of probe_cache_uv: what was seen at which address, under which name, and for how
- * long that counts. No clock of its own: the caller says what time it is.
+ * probe_table: the pure half of probe_cache_uv: what was seen at which address, under which name,
+ * and for how long that counts. No clock of its own: the caller says what time it is.
  *
  * Glossary
  *   good      an answer that settles the question: TLS, VERIFIED, CLEAR

@@ -6,11 +6,13 @@
  * When a fetch is due
  *   nothing known, or a new id       at once; but after STS_CACHE_CHANGES_MAX new ids inside
  *                                    `retry_ms` only when that time is over
- *   the id of the policy             at 7/8 of `refresh_ms` or of its max_age, whichever ends
- * first: whoever looks a little before either ends keeps it the id of the last failure       when
- * its back-off is over: `retry_ms`, doubling to a day the TXT lookup failed            as with the
- * id of the remembered policy; never without one No record, several, or a wrong one: never (RFC
- * 8461 §3.1: policy discovery ends there); what is remembered stays until its max_age.
+ *   the id of the policy             at 7/8 of `refresh_ms` or of its max_age, whichever ends first:
+ *                                    looking a little before either ends keeps the policy
+ *   the id of the last failure       when its back-off is over: `retry_ms`, doubling to a day
+ *   the TXT lookup failed            as with the id of the remembered policy; never without one
+ *
+ * No record, several, or a wrong one: never (RFC 8461 §3.1: policy discovery ends there); what is
+ * remembered stays until its max_age.
  *
  * Domains are lower case A-labels. Bounded in entries and in octets; the least recently used goes
  * first, entries whose policy is to be enforced go last, and of these the large ones first: a few

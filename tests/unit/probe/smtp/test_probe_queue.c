@@ -1,6 +1,6 @@
 /*
- * The queue of the probe cache against scripted servers on 127.0.0.0/8 in the same loop. Every case ends
- * with an empty loop.
+ * The queue of the probe cache against scripted servers on 127.0.0.0/8 in the same loop. Every case
+ * ends with an empty loop.
  */
 #include "probe/smtp/probe_cache_uv.h"
 
