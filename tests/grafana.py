@@ -125,7 +125,7 @@ def check_alerts():
 
 
 def main():
-    known, words = families((HERE.parent / "daemon" / "metrics_text.c").read_text(encoding="utf-8")), values()
+    known, words = families((HERE.parent / "daemon" / "metrics" / "metrics_text.c").read_text(encoding="utf-8")), values()
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     queries = [*dashboard_queries(dashboard), *alert_queries(ALERTS.read_text(encoding="utf-8"))]
     wrong = [one for query in queries for one in check_query(*query, known, words)]
