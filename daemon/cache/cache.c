@@ -287,7 +287,7 @@ size_t cache_lapse(struct cache *cache)
         if (entry->verdict.valid_until > now)
             count++;
         entry->verdict.valid_until = now;
-        entry->verdict.remembered.dane_until = 0;
+        remembered_set_dane_until(&entry->verdict.remembered, 0);
         entry->verdict.remembered.secure = false;
     }
     if (cache->store != NULL)

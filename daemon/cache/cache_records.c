@@ -24,7 +24,7 @@ struct restoring {
 static bool worthless(const struct cache_entry *entry)
 {
     return entry->negative && entry->verdict.remembered.observed == VERDICT_NO_OPINION &&
-           entry->verdict.remembered.dane_until == 0 && !entry->verdict.remembered.secure;
+           !entry->verdict.remembered.dane_possible && !entry->verdict.remembered.secure;
 }
 
 static const char *answer_text(struct arena *arena, struct answer answer)
@@ -50,6 +50,7 @@ void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
                 .valid_until = entry->verdict.valid_until,
                 .used_at = entry->used_at,
                 .remembered = entry->verdict.remembered,
+                .dane_until = remembered_dane_until(&entry->verdict.remembered, entry->made_at),
                 .reminded_at = hold == NULL ? 0 : hold->reminded_at,
                 .evidence = entry->octets + entry->evidence_at,
                 .evidence_length = entry->evidence_length,
@@ -114,8 +115,8 @@ static void bound_downgrade(struct downgrade *downgrade, const struct verdict_op
 static void bound_remembered(struct remembered *remembered, const struct verdict_options *options,
                              int64_t now)
 {
-    if (remembered->dane_until > now + options->ttl_max_ms)
-        remembered->dane_until = now + options->ttl_max_ms;
+    if (remembered->dane_only_until > now + options->ttl_max_ms)
+        remembered->dane_only_until = now + options->ttl_max_ms;
     bound_downgrade(&remembered->verify, options);
     bound_downgrade(&remembered->encrypt, options);
 }
@@ -243,6 +244,7 @@ static enum loaded restore(struct cache *cache, struct record *record, struct re
     record_to_daemon(record, moment);
     switch (record->kind) {
     case RECORD_ANSWER:
+        remembered_set_dane_until(&record->answer.remembered, record->answer.dane_until);
         restored = restore_answer(cache, &record->answer, how);
         break;
     case RECORD_POLICY:

@@ -148,7 +148,7 @@ void jobs_clock_fired(uv_timer_t *timer)
 static bool may_count(const struct remembered *remembered, int64_t now)
 {
     return remembered->secure || remembered->observed != VERDICT_NO_OPINION ||
-           remembered->dane_until > now;
+           remembered->dane_only_until > now;
 }
 
 void job_allow_stale(struct job *job, int64_t now)

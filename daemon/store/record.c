@@ -300,7 +300,7 @@ static const char *wrong_answer(const struct answer_record *answer)
         !time_valid(answer->reminded_at))
         return "a time that cannot be";
     if (!end_valid(answer->valid_until, decided_at, RECORD_LIFE_MAX) ||
-        !end_valid(remembered->dane_until, decided_at, RECORD_LIFE_MAX))
+        !end_valid(answer->dane_until, decided_at, RECORD_LIFE_MAX))
         return "it would live too long";
     if (!observed_valid(remembered->observed) ||
         !downgrade_valid(&remembered->verify, decided_at) ||

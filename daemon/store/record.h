@@ -37,8 +37,9 @@ struct answer_record {
     enum verdict_reason reason;
     const char *answer; /* as Postfix gets it: "OK dane-only"; for people, never read back */
     int64_t decided_at, valid_until, used_at;
-    struct remembered remembered;
-    int64_t reminded_at; /* when the hold was logged last; 0: no hold */
+    struct remembered remembered; /* but for what DANE said, which is kept as dane_until */
+    int64_t dane_until;           /* of remembered_dane_until() */
+    int64_t reminded_at;          /* when the hold was logged last; 0: no hold */
     /* Of evidence_pack.h; its times are the daemon's: wall = those + clock_shift. */
     const void *evidence;
     size_t evidence_length;

@@ -86,7 +86,7 @@ static void write_answer(struct writer *writer, const struct answer_record *answ
     put_number(writer, "decided_at", answer->decided_at);
     put_number(writer, "valid_until", answer->valid_until);
     put_number(writer, "used_at", answer->used_at);
-    put_number(writer, "dane_until", remembered->dane_until);
+    put_number(writer, "dane_until", answer->dane_until);
     put_claim(writer, "secure", remembered->secure);
     put_word(writer, "proven", RECORD_LEVEL, remembered->observed);
     put_number(writer, "verify_since", remembered->verify.since);
@@ -317,7 +317,7 @@ static void read_answer(struct reader *reader, struct answer_record *answer)
     answer->decided_at = get_time(reader, "decided_at");
     answer->valid_until = get_time(reader, "valid_until");
     answer->used_at = get_time(reader, "used_at");
-    remembered->dane_until = get_time(reader, "dane_until");
+    answer->dane_until = get_time(reader, "dane_until");
     remembered->secure = get_claim(reader, "secure");
     remembered->observed = (enum verdict_level)get_word(reader, "proven", RECORD_LEVEL);
     remembered->verify.since = get_time(reader, "verify_since");

@@ -57,7 +57,7 @@ static void shift_record(struct record *record, int64_t by)
         shift(&answer->decided_at, by);
         shift(&answer->valid_until, by);
         shift(&answer->reminded_at, by);
-        shift(&remembered->dane_until, by);
+        shift(&answer->dane_until, by);
         shift(&remembered->verify.since, by);
         shift(&remembered->verify.until, by);
         shift(&remembered->encrypt.since, by);

@@ -178,7 +178,7 @@ static enum store_class class_of(const struct record *record)
 {
     switch (record->kind) {
     case RECORD_ANSWER:
-        return record->answer.remembered.dane_until != 0 ||
+        return record->answer.dane_until != 0 ||
                        record->answer.remembered.observed != VERDICT_NO_OPINION
                    ? STORE_PROVEN
                    : STORE_PLAIN;
@@ -277,7 +277,7 @@ void store_lapse_record(struct answer_record *answer, int64_t now)
 {
     if (answer->valid_until > now)
         answer->valid_until = now;
-    answer->remembered.dane_until = 0;
+    answer->dane_until = 0;
     answer->remembered.secure = false;
 }
 

@@ -43,7 +43,7 @@ static void bind_answer(struct writer *writer, const struct answer_record *answe
     put_number(writer, answer->decided_at);
     put_number(writer, answer->valid_until);
     put_number(writer, answer->used_at);
-    put_number(writer, remembered->dane_until);
+    put_number(writer, answer->dane_until);
     put_number(writer, remembered->secure);
     put_word(writer, RECORD_LEVEL, remembered->observed);
     put_number(writer, remembered->verify.since);
@@ -199,7 +199,7 @@ static void read_answer(struct reader *reader, struct answer_record *answer)
     answer->decided_at = get_number(reader);
     answer->valid_until = get_number(reader);
     answer->used_at = get_number(reader);
-    remembered->dane_until = get_number(reader);
+    answer->dane_until = get_number(reader);
     remembered->secure = get_claim(reader);
     remembered->observed = (enum verdict_level)get_word(reader, RECORD_LEVEL);
     remembered->verify.since = get_number(reader);

@@ -12,9 +12,8 @@
  * a whole lookup that proves the level again. Seeing now this, now that, does not begin it anew,
  * and what we could not see, or gave up on, says nothing either way.
  *
- * dane_until is also a mark when it is past: DANE spoke, or could not be asked, when it was last
- * heard of. Then a lookup under way, whose DANE state is not known yet, must not be answered by
- * what probing proved: who delays answers could turn dane-only into encrypt that way.
+ * While dane_possible is set, what probing proved does not answer a lookup whose DANE state is not
+ * known yet: delayed DNS replies could turn dane-only into encrypt that way.
  */
 #include "policy/decide/remember.h"
 
@@ -185,22 +184,20 @@ static bool observe_distrust(struct remembered *memory, enum sight sight,
 
 /* ---- the successor ---- */
 
-/* True when DANE had a say, or might have had one and could not be asked. */
-static bool dane_spoke(const struct verdict *plain, const struct facts *facts)
+/* True when DANE decides, or a lookup failed that might have shown that it does. */
+static bool dane_possible(const struct verdict *plain, const struct facts *facts)
 {
     return facts->mx != MX_ERROR && facts->dane != DANE_NONE && plain->level != VERDICT_SECURE;
 }
 
-static int64_t next_dane(const struct verdict *plain, int64_t before, const struct facts *facts,
-                         int64_t now)
+static void next_dane(struct remembered *next, const struct verdict *plain,
+                      const struct remember_view *view)
 {
     if (plain->level == VERDICT_DANE_ONLY)
-        return plain->valid_until;
-    if (before > now || facts->mx == MX_ERROR)
-        return before;
-    if (!dane_spoke(plain, facts))
-        return 0;
-    return before != 0 ? before : now;
+        next->dane_only_until = plain->valid_until;
+    else if (next->dane_only_until > view->now || view->facts->mx == MX_ERROR)
+        return;
+    next->dane_possible = dane_possible(plain, view->facts);
 }
 
 static bool next_secure(const struct verdict *plain, bool before, const struct facts *facts)
@@ -211,16 +208,15 @@ static bool next_secure(const struct verdict *plain, bool before, const struct f
            (plain->reason == REASON_STS_ENFORCE || plain->reason == REASON_STS_TESTING);
 }
 
-void remember_next(struct verdict *verdict, const struct remembered *before,
-                   const struct remember_view *view)
+void remember_next(struct verdict *verdict, const struct remember_view *view)
 {
     struct remembered *next = &verdict->remembered;
 
-    *next = *before;
+    *next = *view->before;
     if (!view->evidence->complete)
         return;
-    next->dane_until = next_dane(verdict, before->dane_until, view->facts, view->now);
-    next->secure = next_secure(verdict, before->secure, view->facts);
+    next_dane(next, verdict, view);
+    next->secure = next_secure(verdict, next->secure, view->facts);
     /* before, because what is over is over; after, because a hold may be of no length */
     sink(next, view->options, view->now);
     verdict->distrusted = observe_distrust(next, see(view), view);
@@ -241,7 +237,7 @@ static void put(struct verdict *verdict, enum verdict_level level, enum verdict_
 /* A record of 3 octets crashes older smtp(8), whatever was there before. */
 static bool apply_dane(struct verdict *verdict, const struct remember_view *view)
 {
-    if (verdict->remembered.dane_until <= view->now || verdict->level == VERDICT_DANE_ONLY)
+    if (verdict->remembered.dane_only_until <= view->now || verdict->level == VERDICT_DANE_ONLY)
         return false;
     if (!view->options->dane || view->facts->short_tlsa)
         return false;
@@ -281,7 +277,7 @@ static bool apply_secure(struct verdict *verdict, const struct remember_view *vi
     }
     if (!facts->sts_enforced || verdict->level != VERDICT_TEMP || !is_open(verdict))
         return false;
-    if (mx_known && facts->hosts_pending && verdict->remembered.dane_until != 0)
+    if (mx_known && facts->hosts_pending && verdict->remembered.dane_possible)
         return false;
     put(verdict, VERDICT_SECURE, REASON_STS_REMEMBERED);
     return true;
@@ -304,7 +300,7 @@ static enum verdict_level floor_of(const struct remembered *memory,
 static bool may_be_stronger(const struct verdict *verdict, const struct remember_view *view)
 {
     return view->facts->sts_enforced || view->facts->mx == MX_ERROR ||
-           (view->options->dane && verdict->remembered.dane_until != 0);
+           (view->options->dane && verdict->remembered.dane_possible);
 }
 
 /* True when the probes, or the want of them, gave this level. Where TLSA did, DNSSEC rules. */
@@ -336,10 +332,8 @@ static enum verdict_level raised_level(const struct verdict *verdict,
 static bool must_wait(const struct verdict *verdict, const struct remember_view *view,
                       enum verdict_level floor)
 {
-    int64_t spoke = verdict->remembered.dane_until;
-
     return verdict->reason == REASON_DANE_ERROR &&
-           ((spoke != 0 && spoke != view->now) || floor < VERDICT_DANE);
+           (view->before->dane_possible || floor < VERDICT_DANE);
 }
 
 static bool apply_observed(struct verdict *verdict, const struct remember_view *view)
@@ -410,8 +404,22 @@ struct remembered remembered_join(const struct remembered *earlier, const struct
         begin_earlier(&joined.verify, &earlier->verify);
         begin_earlier(&joined.encrypt, &earlier->encrypt);
     }
-    joined.dane_until = larger(earlier->dane_until, later->dane_until);
+    joined.dane_only_until = larger(earlier->dane_only_until, later->dane_only_until);
+    joined.dane_possible = earlier->dane_possible || later->dane_possible;
     joined.secure = earlier->secure || later->secure;
     joined.refused = later->refused;
     return joined;
+}
+
+int64_t remembered_dane_until(const struct remembered *remembered, int64_t decided_at)
+{
+    if (!remembered->dane_possible)
+        return 0;
+    return remembered->dane_only_until != 0 ? remembered->dane_only_until : decided_at;
+}
+
+void remembered_set_dane_until(struct remembered *remembered, int64_t dane_until)
+{
+    remembered->dane_only_until = dane_until;
+    remembered->dane_possible = dane_until != 0;
 }

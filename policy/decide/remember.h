@@ -12,15 +12,15 @@ struct remember_view {
     const struct evidence *evidence;
     const struct facts *facts;
     const struct verdict_options *options;
+    const struct remembered *before; /* what earlier lookups gave */
     int64_t now;
 };
 
 /*
- * Makes verdict->remembered the successor of `before`, when the evidence is complete; else it is
- * `before`. *verdict is what the evidence alone says, its validity included.
+ * Makes verdict->remembered the successor of view->before, when the evidence is complete; else it
+ * is view->before. *verdict is what the evidence alone says, its validity included.
  */
-void remember_next(struct verdict *verdict, const struct remembered *before,
-                   const struct remember_view *view);
+void remember_next(struct verdict *verdict, const struct remember_view *view);
 /*
  * Puts level, reason and held of what verdict->remembered has in the place of what the evidence
  * says, where that is weaker. True when it did, and the validity must be worked out anew.

@@ -161,7 +161,7 @@ static void use_remembered(struct life *life, const struct verdict *verdict,
                            const struct verdict_options *options, int64_t now)
 {
     if (verdict->reason == REASON_DANE_REMEMBERED)
-        limit_hard(life, verdict->remembered.dane_until - now);
+        limit_hard(life, verdict->remembered.dane_only_until - now);
     if (verdict->reason != REASON_HELD)
         return;
     limit_hard(life, verdict->held.until - now);

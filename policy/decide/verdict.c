@@ -177,10 +177,8 @@ static struct validity_use decide_by_table(struct verdict *out, const struct fac
 }
 
 /* What the facts gathered in `view` say. */
-static void decide(struct verdict *out, const struct remembered *remembered,
-                   const struct remember_view *view)
+static void decide(struct verdict *out, const struct remember_view *view)
 {
-    static const struct remembered nothing;
     struct validity_use use = {false, false};
     const struct evidence *evidence = view->evidence;
     const struct facts facts = *view->facts;
@@ -202,11 +200,18 @@ static void decide(struct verdict *out, const struct remembered *remembered,
     out->shown_level = out->level;
     out->shown_reason = out->reason;
     validity_set(out, evidence, options, use, now);
-    remember_next(out, remembered != NULL ? remembered : &nothing, view);
+    remember_next(out, view);
     if (!remember_apply(out, view))
         return;
     use.sts |= out->reason == REASON_STS_REMEMBERED;
     validity_set(out, evidence, options, use, now);
+}
+
+static const struct remembered *or_nothing(const struct remembered *remembered)
+{
+    static const struct remembered nothing;
+
+    return remembered != NULL ? remembered : &nothing;
 }
 
 void verdict_decide(struct verdict *out, const struct evidence *evidence,
@@ -216,7 +221,7 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
     struct facts facts;
 
     facts_gather(&facts, evidence, options, now, false);
-    decide(out, remembered, &(struct remember_view){evidence, &facts, options, now});
+    decide(out, &(struct remember_view){evidence, &facts, options, or_nothing(remembered), now});
 }
 
 /* Without the hosts that have not answered, unless what is remembered says more than the rest. */
@@ -228,7 +233,7 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
     struct facts facts;
 
     facts_gather(&facts, evidence, options, now, true);
-    decide(out, remembered, &(struct remember_view){evidence, &facts, options, now});
+    decide(out, &(struct remember_view){evidence, &facts, options, or_nothing(remembered), now});
     if (!facts.hosts_cut || evidence->complete)
         return;
     verdict_decide(&waiting, evidence, remembered, options, now);

@@ -127,10 +127,9 @@ struct downgrade {
  * nothing. verdict_decide reads one and gives its successor; kept with each cache entry.
  */
 struct remembered {
-    /* dane-only was proven by records that live until then. When past: DANE had a say, or might
-     * have had, when it was last heard of. 0: it had none. */
-    int64_t dane_until;
-    bool secure; /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
+    int64_t dane_only_until; /* dane-only was proven by records that live until then */
+    bool dane_possible; /* DANE decided the last lookup that knew the MX, or was not ruled out */
+    bool secure;        /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
     enum verdict_level observed;      /* by probing: NO_OPINION, ENCRYPT or VERIFY */
     struct downgrade verify, encrypt; /* of what was proven; encrypt only after verify or with it */
     bool refused; /* a host was seen to answer STARTTLS with 5xx, and not otherwise since */
@@ -184,6 +183,11 @@ void remembered_release(struct remembered *remembered);
 /* Of two that know nothing of each other, what counts: nothing is weaker than in either, and a
  * downgrade that both know of goes on as it began. */
 struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later);
+
+/* Both facts about DANE as the one time that is stored, and back: 0 unless dane_possible, else
+ * dane_only_until or, without one, `decided_at`. */
+int64_t remembered_dane_until(const struct remembered *remembered, int64_t decided_at);
+void remembered_set_dane_until(struct remembered *remembered, int64_t dane_until);
 
 /* A verdict that no lookup stands behind: REASON_KEY, _OVERLOAD, _MEMORY, _DEADLINE. */
 void verdict_without_evidence(struct verdict *out, enum verdict_level level,

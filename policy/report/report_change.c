@@ -271,7 +271,7 @@ static void change_dane_remembered(struct words *words)
     struct words_span left;
 
     words_add(words, "Time: in %s the TLSA records seen before are past their TTL.",
-              words_time(&left, words->verdict->remembered.dane_until - words->now));
+              words_time(&left, words->verdict->remembered.dane_only_until - words->now));
     say_shown(words);
 }
 

@@ -332,7 +332,7 @@ static void why_dane_remembered(struct words *words)
               "Remembered: usable, signed TLSA records at every mail host of %s, which live for "
               "%s more by their TTL.",
               words_domain(words),
-              words_time(&left, words->verdict->remembered.dane_until - words->now));
+              words_time(&left, words->verdict->remembered.dane_only_until - words->now));
     words_add(words, "A lookup that gives less (%s) does not end them before.",
               verdict_reason_code(words->verdict->shown_reason));
     say_shown(words);

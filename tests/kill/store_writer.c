@@ -67,7 +67,7 @@ static void put_answer(struct writer *writer, const char *name, int64_t now)
         .decided_at = now,
         .valid_until = now + 3600000,
         .used_at = now,
-        .remembered = {.dane_until = now + 3600000},
+        .dane_until = now + 3600000,
         .evidence = evidence,
         .evidence_length = sizeof evidence,
     };

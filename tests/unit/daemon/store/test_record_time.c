@@ -63,7 +63,7 @@ static void an_answer(void **state)
     struct answer_record *answer = &record.answer;
 
     answer->decided_at = answer->used_at = MONO;
-    answer->valid_until = answer->remembered.dane_until = MONO + row->life;
+    answer->valid_until = answer->dane_until = MONO + row->life;
     answer->remembered.encrypt = (struct downgrade){MONO - HOUR, MONO + row->life};
     record_to_wall(&record, record_moment_of(MONO, WALL, 0));
     assert_int_equal(answer->decided_at, WALL);
@@ -71,7 +71,7 @@ static void an_answer(void **state)
     assert_int_equal(answer->clock_shift, WALL - MONO);
     record_to_daemon(&record, moment_of(row));
     check_end(row, answer->decided_at, answer->valid_until);
-    check_end(row, answer->decided_at, answer->remembered.dane_until);
+    check_end(row, answer->decided_at, answer->dane_until);
     assert_int_equal(answer->decided_at - answer->remembered.encrypt.since, HOUR);
     assert_true(answer->remembered.encrypt.until == answer->valid_until);
     assert_true(answer->remembered.verify.since == 0 && answer->remembered.verify.until == 0);

@@ -26,7 +26,7 @@ static struct record full_answer(void)
     static const char octets[] = {0, 1, 2, 0, (char)255};
     struct record record = make_answer("example.com");
 
-    record.answer.remembered.dane_until = MAKE_WALL + 5000;
+    record.answer.dane_until = MAKE_WALL + 5000;
     record.answer.remembered.secure = true;
     record.answer.remembered.observed = VERDICT_VERIFY;
     record.answer.remembered.verify = (struct downgrade){MAKE_WALL - 5, MAKE_WALL + 6};
@@ -202,7 +202,7 @@ static void all_answers_lapse(void **state)
     (void)state;
     fixture_begin(&f);
     answer.answer.decided_at = now;
-    answer.answer.valid_until = answer.answer.remembered.dane_until = now + 86400000;
+    answer.answer.valid_until = answer.answer.dane_until = now + 86400000;
     for (int written = 0; written < 2; written++) {
         store_put(f.store, &answer);
         if (written == 1)
@@ -212,7 +212,7 @@ static void all_answers_lapse(void **state)
             seen = fixture_find(&f, "example.com", NULL);
             assert_non_null(seen.answer);
             assert_true(seen.answer->answer.valid_until <= clock_wall_ms());
-            assert_int_equal(seen.answer->answer.remembered.dane_until, 0);
+            assert_int_equal(seen.answer->answer.dane_until, 0);
             assert_false(seen.answer->answer.remembered.secure);
             assert_int_equal(seen.answer->answer.remembered.observed, VERDICT_VERIFY);
             assert_int_equal(seen.answer->answer.remembered.verify.since, MAKE_WALL - 5);

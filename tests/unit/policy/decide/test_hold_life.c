@@ -66,7 +66,7 @@ static void test_held_ends_to_the_millisecond(void **state)
 
 static void test_dane_remembered_is_asked_soon(void **state)
 {
-    struct remembered memory = {.dane_until = MAKE_NOW + 30 * MINUTE};
+    struct remembered memory = {.dane_only_until = MAKE_NOW + 30 * MINUTE, .dane_possible = true};
     struct verdict_options options = make_options();
     struct verdict got;
     struct made made;
@@ -74,18 +74,18 @@ static void test_dane_remembered_is_asked_soon(void **state)
     (void)state;
     make_evidence(&made, MX_ERROR, false, "", 'n', "");
     assert_int_equal(life_of(&made, &memory, &got), 60 * 1000);
-    assert_int_equal(got.remembered.dane_until, memory.dane_until);
-    memory.dane_until = MAKE_NOW + 1500;
+    assert_int_equal(got.remembered.dane_only_until, memory.dane_only_until);
+    memory.dane_only_until = MAKE_NOW + 1500;
     assert_int_equal(life_of(&made, &memory, &got), 1500);
-    memory.dane_until = MAKE_NOW + 1;
+    memory.dane_only_until = MAKE_NOW + 1;
     assert_int_equal(life_of(&made, &memory, &got), 1);
     assert_int_equal(got.level, VERDICT_DANE_ONLY);
-    memory.dane_until = MAKE_NOW;
+    memory.dane_only_until = MAKE_NOW;
     life_of(&made, &memory, &got);
     assert_int_equal(got.level, VERDICT_TEMP);
     made.evidence.complete = false;
     made.evidence.mx = MX_UNKNOWN;
-    memory.dane_until = MAKE_NOW + 500;
+    memory.dane_only_until = MAKE_NOW + 500;
     verdict_decide(&got, &made.evidence, &memory, &options, MAKE_NOW);
     assert_int_equal(got.level, VERDICT_DANE_ONLY);
     assert_int_equal(got.valid_until, MAKE_NOW + 500);
@@ -180,7 +180,8 @@ static void must_equal(const struct remembered *got, const struct remembered *wa
     assert_int_equal(got->verify.until, want->verify.until);
     assert_int_equal(got->encrypt.since, want->encrypt.since);
     assert_int_equal(got->encrypt.until, want->encrypt.until);
-    assert_int_equal(got->dane_until, want->dane_until);
+    assert_int_equal(got->dane_only_until, want->dane_only_until);
+    assert_int_equal(got->dane_possible, want->dane_possible);
     assert_int_equal(got->secure, want->secure);
 }
 
@@ -201,8 +202,12 @@ static void test_joined_is_what_counts(void **state)
         {{.observed = ENC, .encrypt = first},
          {.observed = ENC},
          {.observed = ENC}}, /* seen again */
-        {{.dane_until = 10, .secure = true}, {.dane_until = 5}, {.dane_until = 10, .secure = true}},
-        {{.dane_until = 5}, {.dane_until = 10, .secure = true}, {.dane_until = 10, .secure = true}},
+        {{.dane_only_until = 10, .dane_possible = true, .secure = true},
+         {.dane_only_until = 5},
+         {.dane_only_until = 10, .dane_possible = true, .secure = true}},
+        {{.dane_only_until = 5},
+         {.dane_only_until = 10, .dane_possible = true, .secure = true},
+         {.dane_only_until = 10, .dane_possible = true, .secure = true}},
     };
 
     (void)state;
@@ -210,6 +215,33 @@ static void test_joined_is_what_counts(void **state)
         struct remembered got = remembered_join(&cases[i].earlier, &cases[i].later);
 
         must_equal(&got, &cases[i].want);
+    }
+}
+
+/* One column, as older stores have it: 0, a time to come, or one that is past. */
+static void test_dane_is_stored_as_one_time(void **state)
+{
+    static const struct {
+        struct remembered remembered;
+        int64_t stored;
+        bool spoke;
+    } rows[] = {
+        {{.dane_only_until = 0}, 0, false},
+        {{.dane_only_until = 900}, 0, false},
+        {{.dane_possible = true}, 1000, true},
+        {{.dane_only_until = 900, .dane_possible = true}, 900, true},
+        {{.dane_only_until = 5000, .dane_possible = true}, 5000, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct remembered back = {.secure = true};
+
+        assert_int_equal(remembered_dane_until(&rows[i].remembered, 1000), rows[i].stored);
+        remembered_set_dane_until(&back, rows[i].stored);
+        assert_int_equal(back.dane_possible, rows[i].spoke);
+        assert_int_equal(back.dane_only_until, rows[i].stored);
+        assert_true(back.secure);
     }
 }
 
@@ -224,5 +256,6 @@ int main(void)
     ROWS_ADD_TEST(test_a_foreign_loss_is_bounded);
     ROWS_ADD_TEST(test_a_restart_does_not_wind_the_clock_up);
     ROWS_ADD_TEST(test_joined_is_what_counts);
+    ROWS_ADD_TEST(test_dane_is_stored_as_one_time);
     return rows_run("hold_life");
 }

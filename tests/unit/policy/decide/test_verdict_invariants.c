@@ -75,7 +75,8 @@ static bool equal(const struct verdict *a, const struct verdict *b)
            a->settled == b->settled && a->valid_until == b->valid_until &&
            a->refresh_at == b->refresh_at && a->shown_level == b->shown_level &&
            a->shown_reason == b->shown_reason && memcmp(&a->held, &b->held, sizeof a->held) == 0 &&
-           a->remembered.dane_until == b->remembered.dane_until &&
+           a->remembered.dane_only_until == b->remembered.dane_only_until &&
+           a->remembered.dane_possible == b->remembered.dane_possible &&
            a->remembered.secure == b->remembered.secure &&
            a->remembered.observed == b->remembered.observed &&
            memcmp(&a->remembered.verify, &b->remembered.verify, 2 * sizeof a->held) == 0;
@@ -88,9 +89,9 @@ static void fail_at(const char *invariant, const struct made *made, const struct
     for (size_t i = 0; i < made->evidence.host_count; i++)
         hosts[i] = "?UBNEDL"[made->hosts[i].dane];
     if (memory != NULL)
-        print_error("dane until %+lld secure %d proven %s verify %+lld encrypt %+lld\n",
-                    (long long)(memory->dane_until - MAKE_NOW), memory->secure,
-                    verdict_level_name(memory->observed),
+        print_error("dane until %+lld spoke %d secure %d proven %s verify %+lld encrypt %+lld\n",
+                    (long long)(memory->dane_only_until - MAKE_NOW), memory->dane_possible,
+                    memory->secure, verdict_level_name(memory->observed),
                     (long long)(memory->verify.until - MAKE_NOW),
                     (long long)(memory->encrypt.until - MAKE_NOW));
     fail_msg("%s: mx %d secure %d hosts %s sts %d complete %d -> %s, %s", invariant,
@@ -191,8 +192,8 @@ static void check_times(const struct made *made, const struct verdict_options *o
         most = options->temp_ttl_ms;
     if (got.reason == REASON_HELD && got.held.until - MAKE_NOW < most)
         most = got.held.until - MAKE_NOW;
-    if (got.reason == REASON_DANE_REMEMBERED && memory->dane_until - MAKE_NOW < most)
-        most = memory->dane_until - MAKE_NOW;
+    if (got.reason == REASON_DANE_REMEMBERED && memory->dane_only_until - MAKE_NOW < most)
+        most = memory->dane_only_until - MAKE_NOW;
     if (!got.settled && most > 1000)
         most = 1000;
     if (got.valid_until <= MAKE_NOW || got.valid_until > MAKE_NOW + most)
@@ -354,8 +355,8 @@ static void check_due_addresses_known(const struct made *made,
 #define AHEAD   (MAKE_NOW + 8 * HOUR_MS)
 
 static const struct remembered memories[] = {
-    {.dane_until = AHEAD},
-    {.dane_until = MAKE_NOW, .observed = VERDICT_VERIFY},
+    {.dane_only_until = AHEAD, .dane_possible = true},
+    {.dane_only_until = MAKE_NOW, .dane_possible = true, .observed = VERDICT_VERIFY},
     {.secure = true},
     {.secure = true, .observed = VERDICT_ENCRYPT},
     {.observed = VERDICT_ENCRYPT},
@@ -363,7 +364,7 @@ static const struct remembered memories[] = {
     {.observed = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .encrypt = {AGO, AHEAD}},
     {.observed = VERDICT_VERIFY, .verify = {AGO, MAKE_NOW}, .encrypt = {AGO + 1, MAKE_NOW + 1}},
     {.observed = VERDICT_ENCRYPT, .encrypt = {AGO, MAKE_NOW}},
-    {AHEAD, true, VERDICT_VERIFY, {AGO, AHEAD}, {AGO, AHEAD}, false},
+    {AHEAD, true, true, VERDICT_VERIFY, {AGO, AHEAD}, {AGO, AHEAD}, false},
     {.observed = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .refused = true},
 };
 
@@ -392,10 +393,10 @@ static void check_remembered_dane(const struct made *made, const struct verdict_
 {
     bool counts = options->dane && !look(&made->evidence, options).crashes;
 
-    if (counts && memory->dane_until > MAKE_NOW && got->level != VERDICT_DANE_ONLY)
+    if (counts && memory->dane_only_until > MAKE_NOW && got->level != VERDICT_DANE_ONLY)
         fail_at("invariant 1, FULL remembered", made, got);
     if (got->level == VERDICT_DANE_ONLY && plain->level != VERDICT_DANE_ONLY &&
-        !(counts && memory->dane_until > MAKE_NOW))
+        !(counts && memory->dane_only_until > MAKE_NOW))
         fail_at("invariant 2, remembered", made, got);
 }
 
@@ -430,7 +431,7 @@ static void check_remembered_level(const struct made *made, const struct verdict
     if (made->evidence.complete || enforced(&made->evidence, options) ||
         plain->reason == REASON_MX_ERROR)
         fail_at("what was proven by probing in the place of TEMP", made, got);
-    if (options->dane && memory->dane_until != 0)
+    if (options->dane && memory->dane_possible)
         fail_at("what was proven by probing in the place of DANE", made, got);
 }
 

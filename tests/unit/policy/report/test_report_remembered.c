@@ -55,13 +55,15 @@ static struct row rows[] = {
      {"(nxdomain) would give notfound", "example.com does not exist: the DNS answers NXDOMAIN"},
      {"mxcrypt release example.com", "look whether the domain is spelt right"}},
     {"dane-only remembered, the MX lookup failed", MX_ERROR, "", 'n', "", false,
-     {.dane_until = MAKE_NOW + 3 * HOUR}, "OK dane-only", "dane-remembered",
+     {.dane_only_until = MAKE_NOW + 3 * HOUR, .dane_possible = true}, "OK dane-only",
+     "dane-remembered",
      {"Remembered: usable, signed TLSA records at every mail host of example.com, which live for "
       "3 hours more by their TTL.", "A lookup that gives less (mx-error) does not end them before",
       "The MX lookup of example.com failed: no answer."},
      {"in 3 hours the TLSA records seen before are past their TTL", "must answer"}},
     {"dane-only remembered, the records are gone", MX_LISTED, "N", 'n', "C", false,
-     {.dane_until = MAKE_NOW + 3 * HOUR}, "OK dane-only", "dane-remembered",
+     {.dane_only_until = MAKE_NOW + 3 * HOUR, .dane_possible = true}, "OK dane-only",
+     "dane-remembered",
      {"(starttls-clear)", "STARTTLS works at no address"}, {"past their TTL"}},
     {"secure remembered, the MX lookup failed", MX_ERROR, "", 'E', "", false, {.secure = true},
      "OK secure match=mx0.example.com:.example.net servername=hostname", "sts-remembered",
@@ -245,7 +247,7 @@ static void test_secure_remembered_is_rendered_whole(void **state)
 
 static void test_the_others_are_rendered_plain(void **state)
 {
-    const struct remembered dane = {.dane_until = MAKE_NOW + HOUR};
+    const struct remembered dane = {.dane_only_until = MAKE_NOW + HOUR, .dane_possible = true};
     struct made made;
 
     (void)state;
