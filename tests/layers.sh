@@ -14,7 +14,7 @@ base
 base/log            base
 base/net
 policy              base/net
-policy/decide       policy
+policy/decide       base policy
 policy/render       base base/net policy policy/decide
 policy/rules        base base/net policy policy/decide policy/render
 policy/report       base policy policy/decide policy/render policy/rules

@@ -130,7 +130,7 @@ static struct cache_entry *entry_of(const struct cache *cache, const struct answ
     const struct evidence *evidence = NULL;
     struct verdict verdict;
     struct key key;
-    bool refused;
+    uint64_t refused;
 
     key_parse(&key, answer->key, strlen(answer->key), cache->config->prober.smtp_port);
     if (arena != NULL && strcmp(key.text, answer->key) == 0)

@@ -17,6 +17,10 @@
  */
 #include "policy/decide/remember.h"
 
+#include <string.h>
+
+#include "base/hash.h"
+
 /* What the probes of a whole lookup showed. */
 enum sight { SIGHT_NOTHING, SIGHT_LESS, SIGHT_TLS, SIGHT_VERIFIED };
 
@@ -43,6 +47,34 @@ static bool all_tried(const struct evidence *evidence)
     return evidence->host_count > 0;
 }
 
+static bool host_refuses(const struct mx_host *host)
+{
+    for (size_t i = 0; facts_host_live(host) && i < host->address_count; i++)
+        if (host->addresses[i].starttls.state == STARTTLS_REFUSED)
+            return true;
+    return false;
+}
+
+/* The hosts, as bits, that answer STARTTLS with 5xx, or did when they were asked last. */
+static uint64_t refusing(const struct remember_view *view)
+{
+    const struct evidence *evidence = view->evidence;
+    uint64_t before = view->before->refused, refused = 0;
+
+    if (!view->options->probe || view->facts->mx == MX_ERROR || view->facts->mx == MX_UNKNOWN)
+        return before;
+    if (before == 0 && view->facts->starttls != STARTTLS_SOME_REFUSED)
+        return 0;
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+        uint64_t bit = UINT64_C(1) << hash_bytes(host->name, strlen(host->name)) % 64;
+
+        if (host_refuses(host) || (before & bit && !host_tried(host)))
+            refused |= bit;
+    }
+    return refused;
+}
+
 static enum sight see(const struct remember_view *view)
 {
     const struct facts *facts = view->facts;
@@ -53,9 +85,9 @@ static enum sight see(const struct remember_view *view)
         return SIGHT_LESS;
     switch (facts->starttls) {
     case STARTTLS_ALL_VERIFIED:
-        return SIGHT_VERIFIED;
+        return refusing(view) != 0 ? SIGHT_LESS : SIGHT_VERIFIED;
     case STARTTLS_ALL_TLS:
-        return SIGHT_TLS;
+        return refusing(view) != 0 ? SIGHT_LESS : SIGHT_TLS;
     case STARTTLS_ALL_UNKNOWN:
         return all_tried(view->evidence) ? SIGHT_LESS : SIGHT_NOTHING;
     default:
@@ -222,8 +254,7 @@ void remember_next(struct verdict *verdict, const struct remember_view *view)
     verdict->distrusted = observe_distrust(next, see(view), view);
     observe(next, see(view), view);
     sink(next, view->options, view->now);
-    if (see(view) != SIGHT_NOTHING)
-        next->refused = view->facts->starttls == STARTTLS_SOME_REFUSED;
+    next->refused = refusing(view);
 }
 
 /* ---- what counts for more ---- */
@@ -317,16 +348,6 @@ static bool may_raise(const struct verdict *verdict, const struct remember_view 
     return verdict->level < floor && verdict->level != VERDICT_DANE;
 }
 
-/* A host that refuses STARTTLS makes encrypt and above bounce mail, no opinion would let it out in
- * clear. */
-static enum verdict_level raised_level(const struct verdict *verdict,
-                                       const struct remember_view *view, enum verdict_level floor)
-{
-    return view->facts->starttls == STARTTLS_SOME_REFUSED || verdict->remembered.refused
-               ? VERDICT_TEMP
-               : floor;
-}
-
 /* At a lookup that failed: true when what was proven by probing may be less than DANE asks for,
  * because DANE had spoken, or failed, before; or when it is less than `dane` in any case. */
 static bool must_wait(const struct verdict *verdict, const struct remember_view *view,
@@ -355,22 +376,24 @@ static bool apply_observed(struct verdict *verdict, const struct remember_view *
     }
     if (held)
         verdict->held = downgrade;
-    put(verdict, raised_level(verdict, view, floor),
+    /* at a host that refuses STARTTLS, encrypt and above bounce mail, and no opinion lets it out
+     * in clear */
+    put(verdict, refusing(view) != 0 ? VERDICT_TEMP : floor,
         held ? REASON_HELD : REASON_STARTTLS_REMEMBERED);
     verdict->settled = complete;
     return true;
 }
 
-/* A host refused STARTTLS when all were asked last, and not all are asked yet: what the others do
+/* A host refused STARTTLS when it was asked last, and was not asked this time: what the others do
  * must not make mail bounce there. */
 static bool apply_refusal(struct verdict *verdict, const struct remember_view *view)
 {
     bool by_probes = verdict->reason == REASON_TLS || verdict->reason == REASON_VERIFIED;
+    bool awaited = view->facts->hosts_cut && !view->evidence->complete;
 
-    if (!view->facts->hosts_cut || view->evidence->complete || !verdict->remembered.refused ||
-        !by_probes)
+    if (!by_probes || refusing(view) == 0)
         return false;
-    put(verdict, VERDICT_NO_OPINION, REASON_DEADLINE);
+    put(verdict, VERDICT_NO_OPINION, awaited ? REASON_DEADLINE : REASON_REFUSED);
     return true;
 }
 
@@ -386,7 +409,7 @@ void remembered_release(struct remembered *remembered)
 {
     remembered->observed = VERDICT_NO_OPINION;
     remembered->verify = remembered->encrypt = (struct downgrade){0, 0};
-    remembered->refused = false;
+    remembered->refused = 0;
 }
 
 /* A downgrade that goes on began earlier than was seen. */

@@ -132,7 +132,9 @@ struct remembered {
     bool secure;        /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
     enum verdict_level observed;      /* by probing: NO_OPINION, ENCRYPT or VERIFY */
     struct downgrade verify, encrypt; /* of what was proven; encrypt only after verify or with it */
-    bool refused; /* a host was seen to answer STARTTLS with 5xx, and not otherwise since */
+    /* Hosts that answered STARTTLS with 5xx when they were asked last: a bit each, by the hash of
+     * the name. Not stored. */
+    uint64_t refused;
 };
 
 struct verdict {

@@ -249,8 +249,10 @@ static void why_clear(struct words *words)
 
 static void why_refused(struct words *words)
 {
-    words_say_addresses(words, words_is_refused,
-                        "STARTTLS is offered and then refused for good: ", ".");
+    if (!words_say_addresses(words, words_is_refused,
+                             "STARTTLS is offered and then refused for good: ", "."))
+        words_add(words, "A mail host refused STARTTLS for good when it was asked last, and could "
+                         "not be asked this time.");
     words_add(words, "If TLS were demanded, Postfix would bounce mail there instead of deferring "
                      "it.");
     say_nothing_stronger(words);

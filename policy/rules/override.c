@@ -137,7 +137,7 @@ static void dane_only(struct final_answer *out)
 /* True when Postfix, told to insist on TLS, would bounce mail at a host of this next-hop. */
 static bool refuses_starttls(const struct verdict *found)
 {
-    return found->starttls == STARTTLS_SOME_REFUSED || found->remembered.refused;
+    return found->starttls == STARTTLS_SOME_REFUSED || found->remembered.refused != 0;
 }
 
 /* `dane` at a signed MX with usable records: at such hosts no floor is as strong, and at the others

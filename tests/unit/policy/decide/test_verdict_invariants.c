@@ -365,7 +365,8 @@ static const struct remembered memories[] = {
     {.observed = VERDICT_VERIFY, .verify = {AGO, MAKE_NOW}, .encrypt = {AGO + 1, MAKE_NOW + 1}},
     {.observed = VERDICT_ENCRYPT, .encrypt = {AGO, MAKE_NOW}},
     {AHEAD, true, true, VERDICT_VERIFY, {AGO, AHEAD}, {AGO, AHEAD}, false},
-    {.observed = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .refused = true},
+    {.observed = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .refused = UINT64_MAX},
+    {.refused = UINT64_MAX},
 };
 
 static bool runs(const struct downgrade *downgrade)
@@ -381,6 +382,22 @@ static enum verdict_level level(const struct verdict_options *options)
     if (memory->observed == VERDICT_VERIFY && runs(&memory->verify))
         return options->verify ? VERDICT_VERIFY : VERDICT_ENCRYPT;
     return runs(&memory->encrypt) ? VERDICT_ENCRYPT : VERDICT_NO_OPINION;
+}
+
+/* True when some host may still refuse STARTTLS as it did before. */
+static bool somebody_unasked(const struct evidence *evidence)
+{
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+        bool asked = host->addresses_known && host->address_count > 0 &&
+                     host->dane != HOST_DANE_LOST && host->dane != HOST_DANE_UNKNOWN;
+
+        for (size_t j = 0; j < host->address_count; j++)
+            asked &= host->addresses[j].starttls.state != STARTTLS_UNKNOWN;
+        if (!asked && host->dane != HOST_DANE_DEAD)
+            return true;
+    }
+    return false;
 }
 
 static bool nobody_there(const struct evidence *evidence)
@@ -424,8 +441,13 @@ static void check_remembered_level(const struct made *made, const struct verdict
 
     if (by_probes && got->level < level(options))
         fail_at("invariant 1, held", made, got);
-    if (plain->level != VERDICT_TEMP && got->level < plain->level)
+    if (plain->level != VERDICT_TEMP && got->level < plain->level &&
+        !(memory->refused != 0 && somebody_unasked(&made->evidence)))
         fail_at("weaker than without memory", made, got);
+    if (memory->refused != 0 && options->probe && somebody_unasked(&made->evidence) &&
+        (got->level == VERDICT_ENCRYPT || got->level == VERDICT_VERIFY) && by_probes &&
+        plain->level >= VERDICT_ENCRYPT)
+        fail_at("encrypt where a host that refuses was not asked", made, got);
     if (plain->level != VERDICT_TEMP || !raised)
         return;
     if (made->evidence.complete || enforced(&made->evidence, options) ||
@@ -464,6 +486,9 @@ static void check_successor(const struct made *made, const struct verdict_option
     if (memory->observed == VERDICT_VERIFY)
         check_downgrade(made, got, &memory->verify, &next->verify, verified);
     check_downgrade(made, got, &memory->encrypt, &next->encrypt, tls);
+    if (memory->refused != 0 && next->refused == 0 && options->probe &&
+        (somebody_unasked(&made->evidence) || made->evidence.mx == MX_ERROR))
+        fail_at("a refusal forgotten unasked", made, got);
 }
 
 static void check_remembered(const struct made *made, const struct verdict_options *options)

@@ -182,7 +182,7 @@ static void test_a_refusal_is_remembered(void **state)
 
     (void)state;
     override_find(&override, rules, &enforce, &key, 0);
-    verdict.remembered.refused = true;
+    verdict.remembered.refused = 1;
     override_apply(&final, &override, &verdict);
     assert_int_equal(final.reason, FINAL_REASON_AT_LEAST_REFUSED);
     rules_free(rules);
