@@ -14,37 +14,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
+#include "base/sequence.h"
 #include "probe/tls/tlsa.h"
 
-/* A lookup ends by itself long before; this is for a resolver object that does not keep its word.
- */
+/* A lookup ends by itself long before; this is for a resolver object that does not. */
 #define LOOKUP_MS 90000
-#define STEPS_MAX 32
 
 /*
- *   START      nothing asked yet
  *   ADDRESSES  A and AAAA are awaited
  *   ALIAS      the CNAME is awaited that shows whether an alias is secure
- *   ASK_TLSA   the next candidate for the TLSA base domain
- *   TLSA       its records are awaited
+ *   TLSA       the records at a candidate for the TLSA base domain are awaited
  *   FINISH     all is known; a turn of the loop, because host_start may be on the stack
  */
-#define HOST_STATES(X)                                                                             \
-    X(START, start, 0)                                                                             \
+#define STATES(X)                                                                                  \
     X(ADDRESSES, addresses, LOOKUP_MS)                                                             \
     X(ALIAS, alias, LOOKUP_MS)                                                                     \
-    X(ASK_TLSA, ask_tlsa, 0)                                                                       \
     X(TLSA, tlsa, LOOKUP_MS)                                                                       \
     X(FINISH, finish, 0)
 
-enum host_state {
-#define X(name, step, deadline_ms) HOST_##name,
-    HOST_STATES(X)
-#undef X
-};
-
-enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
+enum state { STATES(SEQUENCE_ENUM) };
 
 /* One lookup under way or answered. */
 struct slot {
@@ -59,9 +47,8 @@ struct host_lookup {
     host_done done;
     void *context;
 
-    enum host_state state, next;
-    bool expired; /* the deadline of the state has passed */
-    uv_timer_t timer;
+    struct sequence sequence;
+    uv_timer_t timer; /* of the state; the lookup is freed when it is closed */
 
     struct slot a, aaaa, other; /* other: CNAME, then TLSA */
     const char *candidates[2];  /* for the TLSA base domain, in the order of §2.2.2 */
@@ -75,7 +62,7 @@ static const struct dns_answer no_room = {.outcome = DNS_FAILED,
                                           .why = "too many DNS lookups are waiting"};
 static const struct dns_answer no_answer = {.outcome = DNS_FAILED, .why = "no answer in time"};
 
-static void host_run(struct host_lookup *lookup);
+static void run(struct host_lookup *lookup);
 
 /* ---- lookups ---- */
 
@@ -85,7 +72,7 @@ static void on_answer(void *context, const struct dns_answer *answer)
 
     slot->query = NULL;
     slot->answer = answer;
-    host_run(slot->lookup);
+    run(slot->lookup);
 }
 
 static void ask(struct host_lookup *lookup, struct slot *slot, const char *name, enum dns_type type)
@@ -116,7 +103,7 @@ static bool awaited(struct host_lookup *lookup, struct slot *slot)
 {
     if (slot->query == NULL)
         return false;
-    if (!lookup->expired)
+    if (!lookup->sequence.expired)
         return true;
     stop(slot);
     slot->answer = &no_answer;
@@ -129,17 +116,16 @@ static void lower_ttl(struct mx_host *host, const struct dns_answer *answer)
         host->ttl = answer->ttl;
 }
 
-static enum step go(struct host_lookup *lookup, enum host_state next)
+static enum sequence_step go(struct host_lookup *lookup, enum state next)
 {
-    lookup->next = next;
-    return STEP_AGAIN;
+    return sequence_go(&lookup->sequence, next);
 }
 
-static enum step conclude(struct host_lookup *lookup, enum host_dane dane, const char *why)
+static enum sequence_step conclude(struct host_lookup *lookup, enum host_dane dane, const char *why)
 {
     lookup->host->dane = dane;
     lookup->host->why = why;
-    return go(lookup, HOST_FINISH);
+    return go(lookup, STATE_FINISH);
 }
 
 /* "TLSA lookup _25._tcp.mx.example: SERVFAIL (EDE 6: DNSSEC Bogus)" */
@@ -195,7 +181,7 @@ static void add_addresses(struct mx_host *host, const struct dns_answer *answer)
 }
 
 /* Neither family has an address: the host is dead if that is known, else lost. */
-static enum step conclude_absent(struct host_lookup *lookup)
+static enum sequence_step conclude_absent(struct host_lookup *lookup)
 {
     const struct dns_answer *a = lookup->a.answer, *aaaa = lookup->aaaa.answer;
     const char *name = lookup->request.name, *why;
@@ -237,19 +223,13 @@ static const struct dns_answer *leading_answer(const struct host_lookup *lookup)
     return leading;
 }
 
-static enum step step_start(struct host_lookup *lookup)
-{
-    ask(lookup, &lookup->a, lookup->request.name, DNS_A);
-    ask(lookup, &lookup->aaaa, lookup->request.name, DNS_AAAA);
-    return go(lookup, HOST_ADDRESSES);
-}
-
 static void add_candidate(struct host_lookup *lookup, const char *name)
 {
     lookup->candidates[lookup->candidate_count++] = name;
 }
 
-static enum step choose_candidates(struct host_lookup *lookup, const struct dns_answer *leading)
+static enum sequence_step choose_candidates(struct host_lookup *lookup,
+                                            const struct dns_answer *leading)
 {
     if (!lookup->request.dane)
         return conclude(lookup, HOST_DANE_NONE, NULL);
@@ -258,22 +238,24 @@ static enum step choose_candidates(struct host_lookup *lookup, const struct dns_
         if (leading->aliases > 0)
             add_candidate(lookup, leading->owner);
         add_candidate(lookup, lookup->request.name);
-        return go(lookup, HOST_ASK_TLSA);
+        return go(lookup, STATE_TLSA);
     }
-    if (leading->aliases == 0)
-        return conclude(lookup, HOST_DANE_NONE, NULL);
-    ask(lookup, &lookup->other, lookup->request.name, DNS_CNAME);
-    return go(lookup, HOST_ALIAS);
+    return leading->aliases == 0 ? conclude(lookup, HOST_DANE_NONE, NULL) : go(lookup, STATE_ALIAS);
 }
 
-static enum step step_addresses(struct host_lookup *lookup)
+static enum sequence_step step_addresses(struct host_lookup *lookup)
 {
     struct mx_host *host = lookup->host;
     const struct dns_answer *leading;
-    bool waiting = awaited(lookup, &lookup->a);
+    bool waiting;
 
+    if (lookup->sequence.fresh) {
+        ask(lookup, &lookup->a, lookup->request.name, DNS_A);
+        ask(lookup, &lookup->aaaa, lookup->request.name, DNS_AAAA);
+    }
+    waiting = awaited(lookup, &lookup->a);
     if (awaited(lookup, &lookup->aaaa) || waiting)
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     host->addresses = arena_array(lookup->request.arena, (size_t)2 * EVIDENCE_ADDRESSES_MAX,
                                   sizeof *host->addresses);
     host->addresses_known = true;
@@ -291,12 +273,14 @@ static enum step step_addresses(struct host_lookup *lookup)
 
 /* ---- an alias with an insecure end ---- */
 
-static enum step step_alias(struct host_lookup *lookup)
+static enum sequence_step step_alias(struct host_lookup *lookup)
 {
     const struct dns_answer *answer;
 
+    if (lookup->sequence.fresh)
+        ask(lookup, &lookup->other, lookup->request.name, DNS_CNAME);
     if (awaited(lookup, &lookup->other))
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     answer = lookup->other.answer;
     lower_ttl(lookup->host, answer);
     if (answer->outcome == DNS_FAILED)
@@ -306,22 +290,12 @@ static enum step step_alias(struct host_lookup *lookup)
         return conclude(lookup, HOST_DANE_NONE, NULL);
     lookup->host->address_secure = true;
     add_candidate(lookup, lookup->request.name);
-    return go(lookup, HOST_ASK_TLSA);
+    return go(lookup, STATE_TLSA);
 }
 
 /* ---- TLSA ---- */
 
-static enum step step_ask_tlsa(struct host_lookup *lookup)
-{
-    if (lookup->candidate == lookup->candidate_count)
-        return conclude(lookup, HOST_DANE_NONE, NULL);
-    lookup->owner = arena_printf(lookup->request.arena, "_%u._tcp.%s", lookup->request.port,
-                                 lookup->candidates[lookup->candidate]);
-    ask(lookup, &lookup->other, lookup->owner, DNS_TLSA);
-    return go(lookup, HOST_TLSA);
-}
-
-static enum step take_tlsa(struct host_lookup *lookup, const struct dns_answer *answer)
+static enum sequence_step take_tlsa(struct host_lookup *lookup, const struct dns_answer *answer)
 {
     struct mx_host *host = lookup->host;
     bool usable = false;
@@ -351,12 +325,21 @@ static enum step take_tlsa(struct host_lookup *lookup, const struct dns_answer *
     return conclude(lookup, usable ? HOST_DANE_USABLE : HOST_DANE_UNUSABLE, NULL);
 }
 
-static enum step step_tlsa(struct host_lookup *lookup)
+static void ask_tlsa(struct host_lookup *lookup)
+{
+    lookup->owner = arena_printf(lookup->request.arena, "_%u._tcp.%s", lookup->request.port,
+                                 lookup->candidates[lookup->candidate]);
+    ask(lookup, &lookup->other, lookup->owner, DNS_TLSA);
+}
+
+static enum sequence_step step_tlsa(struct host_lookup *lookup)
 {
     const struct dns_answer *answer;
 
+    if (lookup->sequence.fresh)
+        ask_tlsa(lookup);
     if (awaited(lookup, &lookup->other))
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     answer = lookup->other.answer;
     lower_ttl(lookup->host, answer);
     if (answer->outcome == DNS_FAILED)
@@ -365,32 +348,38 @@ static enum step step_tlsa(struct host_lookup *lookup)
             failure(lookup, "TLSA", lookup->owner != NULL ? lookup->owner : "", answer));
     if (answer->outcome == DNS_RECORDS && answer->secure)
         return take_tlsa(lookup, answer);
-    lookup->candidate++;
-    return go(lookup, HOST_ASK_TLSA);
+    return ++lookup->candidate < lookup->candidate_count ? go(lookup, STATE_TLSA)
+                                                         : conclude(lookup, HOST_DANE_NONE, NULL);
 }
 
-static enum step step_finish(struct host_lookup *lookup)
+static enum sequence_step step_finish(struct host_lookup *lookup)
 {
-    return lookup->expired ? STEP_DONE : STEP_WAIT;
+    return lookup->sequence.expired ? SEQUENCE_DONE : SEQUENCE_WAIT;
 }
 
-/* ---- the driver ---- */
+/* ---- the machine ---- */
 
-static const struct {
-    enum step (*step)(struct host_lookup *);
-    uint64_t deadline_ms;
-} states[] = {
-#define X(name, step, deadline_ms) {step_##step, deadline_ms},
-    HOST_STATES(X)
-#undef X
-};
+static enum sequence_step run_step(void *owner, unsigned state)
+{
+    static enum sequence_step (*const steps[])(struct host_lookup *) = {STATES(SEQUENCE_STEP)};
+
+    return steps[state](owner);
+}
 
 static void on_timer(uv_timer_t *timer)
 {
     struct host_lookup *lookup = timer->data;
 
-    lookup->expired = true;
-    host_run(lookup);
+    lookup->sequence.expired = true;
+    run(lookup);
+}
+
+static void enter(void *owner, unsigned state)
+{
+    static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
+    struct host_lookup *lookup = owner;
+
+    uv_timer_start(&lookup->timer, on_timer, states[state].deadline, 0);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -406,26 +395,9 @@ static void release(struct host_lookup *lookup)
     uv_close((uv_handle_t *)&lookup->timer, on_timer_closed);
 }
 
-static void enter_next(struct host_lookup *lookup)
+static void run(struct host_lookup *lookup)
 {
-    if (lookup->state == lookup->next)
-        return;
-    lookup->state = lookup->next;
-    lookup->expired = false;
-    uv_timer_start(&lookup->timer, on_timer, states[lookup->state].deadline_ms, 0);
-}
-
-static void host_run(struct host_lookup *lookup)
-{
-    enum step step;
-    unsigned steps = 0;
-
-    do {
-        CHECK(steps++ < STEPS_MAX);
-        enter_next(lookup);
-        step = states[lookup->state].step(lookup);
-    } while (step == STEP_AGAIN);
-    if (step != STEP_DONE)
+    if (!sequence_run(&lookup->sequence))
         return;
     release(lookup);
     lookup->done(lookup->context);
@@ -434,6 +406,7 @@ static void host_run(struct host_lookup *lookup)
 int host_start(struct host_lookup **out, const struct host_request *request, struct mx_host *host,
                host_done done, void *context)
 {
+    static const struct sequence_machine machine = {run_step, enter};
     struct host_lookup *lookup = calloc(1, sizeof *lookup);
     uint16_t preference = host->preference;
 
@@ -446,8 +419,9 @@ int host_start(struct host_lookup **out, const struct host_request *request, str
     *host = (struct mx_host){.name = request->name, .preference = preference, .ttl = UINT32_MAX};
     uv_timer_init(dns_loop(request->dns), &lookup->timer);
     lookup->timer.data = lookup;
+    sequence_init(&lookup->sequence, &machine, lookup);
     *out = lookup;
-    host_run(lookup);
+    run(lookup);
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * dns_query_uv: the sequence of one lookup; see dns_query_uv.h for its states.
+ * dns_query_uv: the sequence of one lookup; see dns_query_uv.h.
  *
  * Resolvers are asked in turn, beginning with the one that answered last. A time-out leads to the
  * next in turn and, with one resolver, to the same again on the same socket, so that a late answer
@@ -15,12 +15,31 @@
 #include "base/check.h"
 #include "probe/dns/dns_wire.h"
 
-#define STEPS_MAX      64
 #define DOUBLINGS_MAX  6
 #define IMPOSSIBLE_TTL 86400
 #define STREAM_FACTOR  4 /* TCP: a connection, a question and up to 64 KiB */
 
-enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
+/*
+ *   START   nothing has happened yet
+ *   QUEUED  waits for a slot
+ *   ASK     chooses a resolver and sends; to the next one when a socket does not work
+ *   LISTEN  an answer by UDP is awaited; packets that are not ours are passed over. The deadline
+ *           is that of this try and doubles with each
+ *   STREAM  the answer was truncated and is awaited by TCP
+ *   LATER   the answer is known without the network, mostly a failure; it takes a turn of the loop,
+ *           because dns_start may be on the stack
+ */
+#define TRY_MS    (UINT64_MAX - 1)
+#define STREAM_MS (UINT64_MAX - 2)
+#define STATES(X)                                                                                  \
+    X(START, start, SEQUENCE_NO_DEADLINE)                                                          \
+    X(QUEUED, queued, DNS_QUEUE_MS)                                                                \
+    X(ASK, ask, SEQUENCE_NO_DEADLINE)                                                              \
+    X(LISTEN, listen, TRY_MS)                                                                      \
+    X(STREAM, stream, STREAM_MS)                                                                   \
+    X(LATER, later, 0)
+
+enum state { STATES(SEQUENCE_ENUM) };
 
 /* ---- what happened ---- */
 
@@ -75,7 +94,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct dns_query *query = timer->data;
 
-    query->event = DNS_EVENT_TIMEOUT;
+    query->sequence.expired = true;
     dns_query_run(query);
 }
 
@@ -127,10 +146,9 @@ static void note_trouble(struct dns_query *query, const char *over, int status)
 
 /* ---- steps ---- */
 
-static enum step go(struct dns_query *query, enum dns_query_state next)
+static enum sequence_step go(struct dns_query *query, enum state next)
 {
-    query->next = next;
-    return STEP_AGAIN;
+    return sequence_go(&query->sequence, next);
 }
 
 static void set_answer(struct dns_query *query, enum dns_outcome outcome, const char *why)
@@ -144,36 +162,36 @@ static void set_answer(struct dns_query *query, enum dns_outcome outcome, const 
 }
 
 /* The answer, when there is none to report: what was doubted, else the last trouble. */
-static enum step go_fail(struct dns_query *query)
+static enum sequence_step go_fail(struct dns_query *query)
 {
     if (query->doubted) {
         *query->answer = query->doubt;
-        return go(query, DNS_QUERY_LATER);
+        return go(query, STATE_LATER);
     }
     set_answer(query, DNS_FAILED, query->why);
     query->answer->failure = query->failure;
-    return go(query, DNS_QUERY_LATER);
+    return go(query, STATE_LATER);
 }
 
-static enum step step_start(struct dns_query *query)
+static enum sequence_step step_start(struct dns_query *query)
 {
-    return go(query, DNS_QUERY_QUEUED);
+    return go(query, STATE_QUEUED);
 }
 
-static enum step step_queued(struct dns_query *query)
+static enum sequence_step step_queued(struct dns_query *query)
 {
-    if (query->event == DNS_EVENT_TIMEOUT) {
+    if (query->sequence.expired) {
         note(query, DNS_FAILURE_QUEUE, dns_start_why(UV_ENOBUFS));
         return go_fail(query);
     }
     if (query->event != DNS_EVENT_SLOT)
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     if (query->wire_length > 0)
-        return go(query, DNS_QUERY_ASK);
+        return go(query, STATE_ASK);
     /* RFC 1035 §2.3.4: no such name can exist, not tomorrow either (CONFORMANCE C-10) */
     set_answer(query, DNS_NXDOMAIN, NULL);
     query->answer->ttl = IMPOSSIBLE_TTL;
-    return go(query, DNS_QUERY_LATER);
+    return go(query, STATE_LATER);
 }
 
 static bool out_of_resources(int status)
@@ -199,7 +217,7 @@ static int send_query(struct dns_query *query)
     return dns_udp_send(query->udp, query->wire, query->wire_length);
 }
 
-static enum step step_ask(struct dns_query *query)
+static enum sequence_step step_ask(struct dns_query *query)
 {
     int status;
 
@@ -213,39 +231,39 @@ static enum step step_ask(struct dns_query *query)
     if (status != 0) {
         note_trouble(query, "", status);
         give_up_server(query);
-        return STEP_AGAIN;
+        return go(query, STATE_ASK);
     }
     if (query->tries++ > 0)
         query->dns->stats.retransmissions++;
-    return go(query, DNS_QUERY_LISTEN);
+    return go(query, STATE_LISTEN);
 }
 
-static enum step doubt_answer(struct dns_query *query)
+static enum sequence_step doubt_answer(struct dns_query *query)
 {
     give_up_server(query);
     if (query->doubted)
         return go_fail(query);
     query->doubted = true;
     query->doubt = *query->answer;
-    return go(query, DNS_QUERY_ASK);
+    return go(query, STATE_ASK);
 }
 
-static enum step take_answer(struct dns_query *query)
+static enum sequence_step take_answer(struct dns_query *query)
 {
     if (query->answer->outcome == DNS_FAILED)
         return doubt_answer(query);
     dns_prefer(query->dns, present_server(query));
-    return STEP_DONE;
+    return SEQUENCE_DONE;
 }
 
-static enum step fail_memory(struct dns_query *query)
+static enum sequence_step fail_memory(struct dns_query *query)
 {
     query->doubted = false;
     note(query, DNS_FAILURE_LOCAL, "no memory");
     return go_fail(query);
 }
 
-static enum step open_stream(struct dns_query *query)
+static enum sequence_step open_stream(struct dns_query *query)
 {
     struct dns_peer peer = {&query->dns->pool, present_server(query), on_message, query};
     int status;
@@ -255,13 +273,21 @@ static enum step open_stream(struct dns_query *query)
     query->dns->stats.tcp++;
     status = dns_tcp_open(&query->tcp, &peer, query->wire, query->wire_length);
     if (status == 0)
-        return go(query, DNS_QUERY_STREAM);
+        return go(query, STATE_STREAM);
     note_trouble(query, "TCP to ", status);
     give_up_server(query);
-    return out_of_resources(status) ? go_fail(query) : go(query, DNS_QUERY_ASK);
+    return out_of_resources(status) ? go_fail(query) : go(query, STATE_ASK);
 }
 
-static enum step step_listen(struct dns_query *query)
+static enum sequence_step ask_next(struct dns_query *query)
+{
+    query->dns->stats.timeouts++;
+    note(query, DNS_FAILURE_TIMEOUT, "timeout");
+    query->server = (query->server + 1) % query->server_count;
+    return query->doubted ? go_fail(query) : go(query, STATE_ASK);
+}
+
+static enum sequence_step step_listen(struct dns_query *query)
 {
     switch (query->event) {
     case DNS_EVENT_ANSWER:
@@ -273,24 +299,21 @@ static enum step step_listen(struct dns_query *query)
     case DNS_EVENT_BROKEN:
         note_trouble(query, "", query->broken);
         give_up_server(query);
-        return go(query, DNS_QUERY_ASK);
-    case DNS_EVENT_TIMEOUT:
-        query->dns->stats.timeouts++;
-        note(query, DNS_FAILURE_TIMEOUT, "timeout");
-        query->server = (query->server + 1) % query->server_count;
-        return query->doubted ? go_fail(query) : go(query, DNS_QUERY_ASK);
+        return go(query, STATE_ASK);
     case DNS_EVENT_NONE:
     case DNS_EVENT_SLOT:
         break;
     }
-    return STEP_WAIT;
+    return query->sequence.expired ? ask_next(query) : SEQUENCE_WAIT;
 }
 
-static enum step step_stream(struct dns_query *query)
+static enum sequence_step step_stream(struct dns_query *query)
 {
-    if (query->event == DNS_EVENT_NONE)
-        return STEP_WAIT;
-    if (query->event == DNS_EVENT_TIMEOUT)
+    bool expired = query->sequence.expired;
+
+    if (query->event == DNS_EVENT_NONE && !expired)
+        return SEQUENCE_WAIT;
+    if (expired)
         query->dns->stats.timeouts++;
     dns_tcp_close(query->tcp);
     query->tcp = NULL;
@@ -298,41 +321,46 @@ static enum step step_stream(struct dns_query *query)
         return take_answer(query);
     if (query->event == DNS_EVENT_MEMORY)
         return fail_memory(query);
-    note_trouble(query, "TCP to ",
-                 query->event == DNS_EVENT_TIMEOUT ? UV_ETIMEDOUT : query->broken);
+    note_trouble(query, "TCP to ", expired ? UV_ETIMEDOUT : query->broken);
     give_up_server(query);
-    return go(query, DNS_QUERY_ASK);
+    return go(query, STATE_ASK);
 }
 
-static enum step step_later(struct dns_query *query)
+static enum sequence_step step_later(struct dns_query *query)
 {
-    return query->event == DNS_EVENT_TIMEOUT ? STEP_DONE : STEP_WAIT;
+    return query->sequence.expired ? SEQUENCE_DONE : SEQUENCE_WAIT;
 }
 
-/* ---- the driver ---- */
+/* ---- the machine ---- */
 
-static const struct {
-    enum step (*step)(struct dns_query *);
-    uint64_t deadline_ms;
-} states[] = {
-#define X(name, step, deadline_ms) {step_##step, deadline_ms},
-    DNS_QUERY_STATES(X)
-#undef X
-};
+static enum sequence_step run_step(void *owner, unsigned state)
+{
+    static enum sequence_step (*const steps[])(struct dns_query *) = {STATES(SEQUENCE_STEP)};
+    struct dns_query *query = owner;
+    enum sequence_step step = steps[state](query);
 
-static uint64_t deadline_ms(const struct dns_query *query)
+    query->event = DNS_EVENT_NONE;
+    return step;
+}
+
+static uint64_t deadline_ms(const struct dns_query *query, uint64_t deadline)
 {
     uint64_t timeout_ms = query->dns->options.timeout_ms;
     unsigned doublings = query->tries > 0 ? query->tries - 1 : 0;
 
-    switch (states[query->state].deadline_ms) {
-    case DNS_TRY_MS:
+    if (deadline == TRY_MS)
         return timeout_ms << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
-    case DNS_STREAM_MS:
-        return timeout_ms * STREAM_FACTOR;
-    default:
-        return states[query->state].deadline_ms;
-    }
+    return deadline == STREAM_MS ? timeout_ms * STREAM_FACTOR : deadline;
+}
+
+static void enter(void *owner, unsigned state)
+{
+    static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
+    struct dns_query *query = owner;
+    uint64_t deadline = states[state].deadline;
+
+    if (deadline != SEQUENCE_NO_DEADLINE)
+        uv_timer_start(&query->timer, on_timer, deadline_ms(query, deadline), 0);
 }
 
 /* Ends the query; its owner hears of it last, when nothing of it is in any list. */
@@ -349,26 +377,19 @@ static void deliver(struct dns_query *query)
     done(query->context, query->answer);
 }
 
-static void enter_next(struct dns_query *query)
+void dns_query_init(struct dns_query *query)
 {
-    if (query->state == query->next)
-        return;
-    query->state = query->next;
-    uv_timer_start(&query->timer, on_timer, deadline_ms(query), 0);
+    static const struct sequence_machine machine = {run_step, enter};
+
+    sequence_init(&query->sequence, &machine, query);
+    uv_timer_init(query->dns->pool.loop, &query->timer);
+    query->timer.data = query;
+    dns_pool_enter(&query->dns->pool);
 }
 
 void dns_query_run(struct dns_query *query)
 {
-    enum step step;
-    unsigned steps = 0;
-
-    do {
-        CHECK(steps++ < STEPS_MAX);
-        enter_next(query);
-        step = states[query->state].step(query);
-        query->event = DNS_EVENT_NONE;
-    } while (step == STEP_AGAIN);
-    if (step == STEP_DONE)
+    if (sequence_run(&query->sequence))
         deliver(query);
 }
 

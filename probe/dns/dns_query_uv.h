@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/sequence.h"
 #include "probe/dns/dns_channel_uv.h"
 #include "probe/dns/dns_uv.h"
 
@@ -33,40 +34,11 @@ struct dns {
 
 enum dns_event {
     DNS_EVENT_NONE,
-    DNS_EVENT_SLOT,    /* it is this query's turn */
-    DNS_EVENT_TIMEOUT, /* of the present state */
-    DNS_EVENT_ANSWER,  /* query->answer is filled */
+    DNS_EVENT_SLOT,   /* it is this query's turn */
+    DNS_EVENT_ANSWER, /* query->answer is filled */
     DNS_EVENT_TRUNCATED,
     DNS_EVENT_BROKEN, /* query->broken: the socket's error */
     DNS_EVENT_MEMORY
-};
-
-/*
- * The states, each with its step and its deadline in milliseconds (DNS_TRY_MS: the time-out of this
- * try, which doubles; DNS_STREAM_MS: TCP as a whole).
- *
- *   START   nothing has happened yet
- *   QUEUED  waits for a slot
- *   ASK     chooses a resolver and sends; to the next one when a socket does not work
- *   LISTEN  an answer by UDP is awaited; packets that are not ours are passed over
- *   STREAM  the answer was truncated and is awaited by TCP
- *   LATER   the answer is known without the network, mostly a failure; it takes a turn of the loop,
- *           because dns_start may be on the stack
- */
-#define DNS_TRY_MS    UINT64_MAX
-#define DNS_STREAM_MS (UINT64_MAX - 1)
-#define DNS_QUERY_STATES(X)                                                                        \
-    X(START, start, 0)                                                                             \
-    X(QUEUED, queued, DNS_QUEUE_MS)                                                                \
-    X(ASK, ask, 0)                                                                                 \
-    X(LISTEN, listen, DNS_TRY_MS)                                                                  \
-    X(STREAM, stream, DNS_STREAM_MS)                                                               \
-    X(LATER, later, 0)
-
-enum dns_query_state {
-#define X(name, step, deadline_ms) DNS_QUERY_##name,
-    DNS_QUERY_STATES(X)
-#undef X
 };
 
 struct dns_query {
@@ -77,11 +49,11 @@ struct dns_query {
     dns_done done;             /* NULL once called or cancelled */
     void *context;
 
-    enum dns_query_state state, next;
-    enum dns_event event;
+    struct sequence sequence;
+    enum dns_event event; /* that the step is called for */
     int broken;
     bool has_slot;
-    uv_timer_t timer; /* the query is freed when it is closed */
+    uv_timer_t timer; /* of the state; the query is freed when it is closed */
 
     uint16_t type, id;
     uint8_t wire[DNS_QUERY_OCTETS_MAX];
@@ -102,6 +74,8 @@ struct dns_query {
     char name[]; /* owned */
 };
 
+/* Makes the sequence and the timer of a new query. */
+void dns_query_init(struct dns_query *query);
 /* Runs the sequence; nothing may come after this call. */
 void dns_query_run(struct dns_query *query);
 /* Takes a query apart without a callback, and gives its slot back. */

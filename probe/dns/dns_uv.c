@@ -265,9 +265,7 @@ int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, cons
         return UV_ENOMEM;
     query->done = done;
     query->context = context;
-    uv_timer_init(dns->pool.loop, &query->timer);
-    query->timer.data = query;
-    dns_pool_enter(&dns->pool);
+    dns_query_init(query);
     list_append(&dns->waiting, &query->link);
     dns->stats.queries++;
     dns->stats.queued++;

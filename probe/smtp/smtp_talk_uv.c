@@ -19,30 +19,25 @@
 
 #include "base/check.h"
 #include "base/log/log.h"
+#include "base/sequence.h"
 #include "probe/smtp/smtp_link_uv.h"
 
 #define DETAIL_MAX    256
 #define AFTERWARDS_MS 3000 /* QUIT: nothing depends on it */
 
-enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
-
-/* state, step, deadline: a field of smtp_options, and a cap of our own in ms (0: none) */
+/* The deadlines are fields of smtp_options. */
+#define AT(field) offsetof(struct smtp_options, field)
 #define STATES(X)                                                                                  \
-    X(CONNECT, connect, connect_ms, 0)                                                             \
-    X(BANNER, banner, greeting_ms, 0)                                                              \
-    X(EHLO, ehlo, command_ms, 0)                                                                   \
-    X(HELO, helo, command_ms, 0)                                                                   \
-    X(STARTTLS, starttls, command_ms, 0)                                                           \
-    X(HANDSHAKE, handshake, command_ms, 0)                                                         \
-    X(EHLO_TLS, ehlo_tls, command_ms, 0)                                                           \
-    X(QUIT, quit, command_ms, AFTERWARDS_MS)
+    X(CONNECT, connect, AT(connect_ms))                                                            \
+    X(BANNER, banner, AT(greeting_ms))                                                             \
+    X(EHLO, ehlo, AT(command_ms))                                                                  \
+    X(HELO, helo, AT(command_ms))                                                                  \
+    X(STARTTLS, starttls, AT(command_ms))                                                          \
+    X(HANDSHAKE, handshake, AT(command_ms))                                                        \
+    X(EHLO_TLS, ehlo_tls, AT(command_ms))                                                          \
+    X(QUIT, quit, AT(command_ms)) /* and no longer than AFTERWARDS_MS */
 
-enum state {
-#define X(NAME, step, field, cap) STATE_##NAME,
-    STATES(X)
-#undef X
-        STATE_COUNT
-};
+enum state { STATES(SEQUENCE_ENUM) };
 
 struct smtp_talk {
     const struct smtp_options *options; /* borrowed, as the next three */
@@ -56,9 +51,7 @@ struct smtp_talk {
     struct smtp_talked talked;
     bool concluded;
     bool no_smtp; /* what came is no SMTP reply, or more than one */
-    enum state state, next;
-    bool fresh;                        /* the state was just entered */
-    unsigned entered;                  /* states so far */
+    struct sequence sequence;
     char own_address[IP_TEXT_MAX + 8]; /* said when there is no name */
     struct smtp_link link;
 };
@@ -91,7 +84,7 @@ static enum smtp_failure failure_kind(const struct smtp_talk *talk)
         return SMTP_FAILURE_LOCAL;
     if (talk->no_smtp)
         return SMTP_FAILURE_PROTOCOL;
-    switch (talk->state) {
+    switch (talk->sequence.state) {
     case STATE_CONNECT:
         return connect_failure(talk);
     case STATE_BANNER:
@@ -155,11 +148,11 @@ static void conclude_lost(struct smtp_talk *talk, enum starttls state, const cha
 }
 
 /* Notes what came instead of a reply; silence and a lost connection count as `failure`. */
-static enum step conclude_heard(struct smtp_talk *talk, enum smtp_heard heard, const char *when,
-                                enum starttls failure)
+static enum sequence_step conclude_heard(struct smtp_talk *talk, enum smtp_heard heard,
+                                         const char *when, enum starttls failure)
 {
     if (heard == SMTP_HEARD_NOTHING)
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     talk->no_smtp = heard == SMTP_HEARD_BAD || heard == SMTP_HEARD_AHEAD;
     if (heard == SMTP_HEARD_BAD)
         conclude(talk, STARTTLS_ERROR, 0, "%s: %s", when, talk->link.reply.why);
@@ -170,7 +163,7 @@ static enum step conclude_heard(struct smtp_talk *talk, enum smtp_heard heard, c
         conclude(talk, failure, 0, "%s: no answer in time", when);
     else
         conclude_lost(talk, failure, when, talk->link.lost);
-    return STEP_DONE;
+    return SEQUENCE_DONE;
 }
 
 /* The name to be said, or the address as a literal: RFC 5321 §4.1.3, §4.1.4. */
@@ -201,10 +194,9 @@ static void conclude_named(struct smtp_talk *talk, enum starttls state, const ch
              talk->link.reply.code, talk->link.reply.text);
 }
 
-static enum step go(struct smtp_talk *talk, enum state next)
+static enum sequence_step go(struct smtp_talk *talk, enum state next)
 {
-    talk->next = next;
-    return STEP_AGAIN;
+    return sequence_go(&talk->sequence, next);
 }
 
 /* ---- the steps ---- */
@@ -224,7 +216,7 @@ static bool bind_source(struct smtp_talk *talk)
     return false;
 }
 
-static enum step start_connect(struct smtp_talk *talk)
+static enum sequence_step start_connect(struct smtp_talk *talk)
 {
     const struct smtp_target *target = talk->target;
     int error;
@@ -232,36 +224,36 @@ static enum step start_connect(struct smtp_talk *talk)
     if (!address_filter_permits(talk->options->filter, &target->ip)) {
         conclude(talk, STARTTLS_SKIPPED, 0,
                  "not a global address, and allow-address does not name it");
-        return STEP_DONE;
+        return SEQUENCE_DONE;
     }
     if (address_filter_excludes(talk->options->filter, &target->ip, target->host)) {
         conclude(talk, STARTTLS_SKIPPED, 0, "excluded by probe-exclude");
-        return STEP_DONE;
+        return SEQUENCE_DONE;
     }
     if (!bind_source(talk))
-        return STEP_DONE;
+        return SEQUENCE_DONE;
     error = smtp_link_connect(&talk->link, &target->ip, target->port);
     if (error == 0)
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     conclude_lost(talk, STARTTLS_SILENT, "cannot connect", error);
-    return STEP_DONE;
+    return SEQUENCE_DONE;
 }
 
-static enum step step_connect(struct smtp_talk *talk)
+static enum sequence_step step_connect(struct smtp_talk *talk)
 {
-    if (talk->fresh)
+    if (talk->sequence.fresh)
         return start_connect(talk);
     if (talk->link.lost != 0) {
         conclude_lost(talk, STARTTLS_SILENT, "cannot connect", talk->link.lost);
-        return STEP_DONE;
+        return SEQUENCE_DONE;
     }
     if (talk->link.connected)
         return go(talk, STATE_BANNER);
     conclude(talk, STARTTLS_SILENT, 0, "cannot connect: no answer in time");
-    return STEP_DONE;
+    return SEQUENCE_DONE;
 }
 
-static enum step step_banner(struct smtp_talk *talk)
+static enum sequence_step step_banner(struct smtp_talk *talk)
 {
     enum smtp_heard heard = smtp_link_hear(&talk->link);
 
@@ -273,12 +265,12 @@ static enum step step_banner(struct smtp_talk *talk)
     return go(talk, STATE_QUIT);
 }
 
-static enum step step_ehlo(struct smtp_talk *talk)
+static enum sequence_step step_ehlo(struct smtp_talk *talk)
 {
     const struct smtp_reply *reply = &talk->link.reply;
     enum smtp_heard heard;
 
-    if (talk->fresh)
+    if (talk->sequence.fresh)
         smtp_link_command(&talk->link, "EHLO %s\r\n", own_name(talk));
     heard = smtp_link_hear(&talk->link);
     if (heard != SMTP_HEARD_REPLY)
@@ -295,11 +287,11 @@ static enum step step_ehlo(struct smtp_talk *talk)
     return go(talk, STATE_QUIT);
 }
 
-static enum step step_helo(struct smtp_talk *talk)
+static enum sequence_step step_helo(struct smtp_talk *talk)
 {
     enum smtp_heard heard;
 
-    if (talk->fresh)
+    if (talk->sequence.fresh)
         smtp_link_command(&talk->link, "HELO %s\r\n", own_name(talk));
     heard = smtp_link_hear(&talk->link);
     if (heard != SMTP_HEARD_REPLY)
@@ -313,12 +305,12 @@ static enum step step_helo(struct smtp_talk *talk)
     return go(talk, STATE_QUIT);
 }
 
-static enum step step_starttls(struct smtp_talk *talk)
+static enum sequence_step step_starttls(struct smtp_talk *talk)
 {
     enum smtp_heard heard;
     int class;
 
-    if (talk->fresh)
+    if (talk->sequence.fresh)
         smtp_link_command(&talk->link, "STARTTLS\r\n");
     heard = smtp_link_hear(&talk->link);
     class = talk->link.reply.code / 100;
@@ -326,7 +318,7 @@ static enum step step_starttls(struct smtp_talk *talk)
         /* RFC 3207 §6, CVE-2011-0411: what came before TLS must not count as if it came in it */
         talk->no_smtp = true;
         conclude(talk, STARTTLS_ERROR, talk->link.reply.code, "plaintext after STARTTLS");
-        return STEP_DONE;
+        return SEQUENCE_DONE;
     }
     if (heard != SMTP_HEARD_REPLY)
         return conclude_heard(talk, heard, "STARTTLS", STARTTLS_ERROR);
@@ -355,16 +347,16 @@ static void judge(struct smtp_talk *talk)
     talk->concluded = true;
 }
 
-static enum step start_handshake(struct smtp_talk *talk)
+static enum sequence_step start_handshake(struct smtp_talk *talk)
 {
     struct tls_session *session = tls_session_new(talk->options->tls, talk->sni);
 
     if (session != NULL && talk->offer_all)
         tls_session_offer_all(session);
     if (smtp_link_start_tls(&talk->link, session))
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     conclude_lost(talk, STARTTLS_SILENT, "TLS", UV_ENOMEM);
-    return STEP_DONE;
+    return SEQUENCE_DONE;
 }
 
 /* How the server ended the handshake, if it did. */
@@ -378,7 +370,7 @@ static enum tls_refusal refusal(const struct smtp_talk *talk, enum tls_progress 
 }
 
 /* All was offered, and this is what the host chose. */
-static enum step conclude_choice(struct smtp_talk *talk)
+static enum sequence_step conclude_choice(struct smtp_talk *talk)
 {
     struct starttls_result *result = &talk->talked.result;
     const char *key;
@@ -394,11 +386,11 @@ static enum step conclude_choice(struct smtp_talk *talk)
     return go(talk, STATE_QUIT);
 }
 
-static enum step step_handshake(struct smtp_talk *talk)
+static enum sequence_step step_handshake(struct smtp_talk *talk)
 {
     enum tls_progress progress;
 
-    if (talk->fresh)
+    if (talk->sequence.fresh)
         return start_handshake(talk);
     progress = smtp_link_handshake(&talk->link);
     if (progress == TLS_READY)
@@ -412,7 +404,7 @@ static enum step step_handshake(struct smtp_talk *talk)
         conclude_lost(talk, STARTTLS_BROKEN, "TLS handshake", talk->link.lost);
     else if (talk->link.timed_out)
         conclude(talk, STARTTLS_BROKEN, 0, "TLS handshake: no answer in time");
-    return talk->concluded ? STEP_DONE : STEP_WAIT;
+    return talk->concluded ? SEQUENCE_DONE : SEQUENCE_WAIT;
 }
 
 /*
@@ -432,19 +424,19 @@ static void conclude_unheard(struct smtp_talk *talk, enum smtp_heard heard)
 }
 
 /* What does not end in a good answer here is no host that takes mail over TLS. */
-static enum step step_ehlo_tls(struct smtp_talk *talk)
+static enum sequence_step step_ehlo_tls(struct smtp_talk *talk)
 {
     const struct smtp_reply *reply = &talk->link.reply;
     enum smtp_heard heard;
 
-    if (talk->fresh)
+    if (talk->sequence.fresh)
         smtp_link_command(&talk->link, "EHLO %s\r\n", own_name(talk));
     heard = smtp_link_hear(&talk->link);
     if (heard == SMTP_HEARD_NOTHING)
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     if (heard != SMTP_HEARD_REPLY) {
         conclude_unheard(talk, heard);
-        return STEP_DONE;
+        return SEQUENCE_DONE;
     }
     if (reply->code / 100 == 2) {
         judge(talk);
@@ -456,60 +448,42 @@ static enum step step_ehlo_tls(struct smtp_talk *talk)
 }
 
 /* Any answer ends it, and so does none. */
-static enum step step_quit(struct smtp_talk *talk)
+static enum sequence_step step_quit(struct smtp_talk *talk)
 {
-    if (talk->fresh)
+    if (talk->sequence.fresh)
         smtp_link_command(&talk->link, "QUIT\r\n");
-    return smtp_link_hear(&talk->link) == SMTP_HEARD_NOTHING ? STEP_WAIT : STEP_DONE;
+    return smtp_link_hear(&talk->link) == SMTP_HEARD_NOTHING ? SEQUENCE_WAIT : SEQUENCE_DONE;
 }
 
-/* ---- the driver ---- */
+/* ---- the machine ---- */
 
-struct state_row {
-    const char *name;
-    enum step (*step)(struct smtp_talk *talk);
-    size_t deadline; /* offset of a uint64_t in smtp_options */
-    uint64_t cap_ms;
-};
-
-static const struct state_row states[] = {
-#define X(NAME, step, field, cap) {#NAME, step_##step, offsetof(struct smtp_options, field), cap},
-    STATES(X)
-#undef X
-};
-
-static void enter(struct smtp_talk *talk, enum state state)
+static enum sequence_step run_step(void *owner, unsigned state)
 {
-    const struct state_row *row = &states[state];
+    static enum sequence_step (*const steps[])(struct smtp_talk *) = {STATES(SEQUENCE_STEP)};
+
+    return steps[state](owner);
+}
+
+static void enter(void *owner, unsigned state)
+{
+    static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
+    struct smtp_talk *talk = owner;
     uint64_t limit_ms, spent_ms = uv_now(talk->options->loop) - talk->started_at;
     uint64_t left_ms = spent_ms < talk->options->total_ms ? talk->options->total_ms - spent_ms : 0;
     char address[IP_TEXT_MAX];
 
-    memcpy(&limit_ms, (const char *)talk->options + row->deadline, sizeof limit_ms);
-    if (row->cap_ms != 0 && limit_ms > row->cap_ms)
-        limit_ms = row->cap_ms;
-    if (limit_ms > left_ms)
-        limit_ms = left_ms;
-    talk->state = state;
-    talk->fresh = true;
-    CHECK(++talk->entered <= STATE_COUNT);
-    smtp_link_deadline(&talk->link, limit_ms);
+    memcpy(&limit_ms, (const char *)talk->options + states[state].deadline, sizeof limit_ms);
+    if (state == STATE_QUIT && limit_ms > AFTERWARDS_MS)
+        limit_ms = AFTERWARDS_MS;
+    smtp_link_deadline(&talk->link, limit_ms < left_ms ? limit_ms : left_ms);
     if (log_level() >= LOG_LEVEL_DEBUG)
         log_event(LOG_LEVEL_DEBUG, "smtp-state", "domain", talk->target->host, "address",
-                  ip_text(&talk->target->ip, address), "state", row->name, NULL);
+                  ip_text(&talk->target->ip, address), "state", states[state].name, NULL);
 }
 
 static void run(struct smtp_talk *talk)
 {
-    enum step step = STEP_AGAIN;
-
-    while (step == STEP_AGAIN) {
-        step = states[talk->state].step(talk);
-        talk->fresh = false;
-        if (step == STEP_AGAIN)
-            enter(talk, talk->next);
-    }
-    if (step == STEP_DONE)
+    if (sequence_run(&talk->sequence))
         smtp_link_close(&talk->link);
 }
 
@@ -533,6 +507,7 @@ int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *requ
                     smtp_talk_done done, void *context)
 {
     static const struct smtp_link_events events = {on_event, on_gone};
+    static const struct sequence_machine machine = {run_step, enter};
     struct smtp_talk *talk = calloc(1, sizeof *talk);
 
     if (talk == NULL)
@@ -547,7 +522,7 @@ int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *requ
     talk->context = context;
     talk->talked.failure = SMTP_FAILURE_COUNT;
     smtp_link_init(&talk->link, talk->options->loop, talk, &events);
-    enter(talk, STATE_CONNECT);
+    sequence_init(&talk->sequence, &machine, talk);
     run(talk);
     *out = talk;
     return 0;

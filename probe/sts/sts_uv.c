@@ -1,9 +1,8 @@
 /*
  * sts_uv: one lookup of a domain's MTA-STS; see sts_uv.h.
  *
- * A sequence: STATES below is the whole of it. A step is called once when its state is entered
- * (`fresh`) and again after every event; only `run` changes the state. What is remembered, and when
- * a fetch is due, is sts_cache's; the grammars are sts_record's and sts_policy's.
+ * A sequence (base/sequence.h): STATES below is the whole of it. What is cached, and when a fetch is
+ * due, is decided by sts_cache; the grammars are in sts_record and sts_policy.
  *
  * Nothing that goes wrong is more than a state and a reason in the evidence. What goes wrong on our
  * side (memory, descriptors, the budget of queries) is not remembered against the domain.
@@ -13,37 +12,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log/log.h"
+#include "base/sequence.h"
 #include "probe/sts/sts_cache.h"
 #include "probe/sts/sts_policy.h"
 #include "probe/sts/sts_record.h"
 
 #define ENTRIES_DEFAULT 10000
 #define OCTETS_DEFAULT  (64u << 20)
-#define STEPS_MAX       100
 #define STS_POLICY_PATH "/.well-known/mta-sts.txt"
 
-enum step { STEP_AGAIN, STEP_WAIT, STEP_DONE };
-
-/* state, step, deadline in ms: above what resolver and HTTPS client allow themselves (0: none) */
+#define NONE SEQUENCE_NO_DEADLINE
+/* The deadlines are above what resolver and HTTPS client allow themselves. */
 #define STATES(X)                                                                                  \
     X(START, start, 0)             /* from the loop, so that `done` never comes too early */       \
     X(TXT, txt, 60000)             /* the record is awaited */                                     \
-    X(RECORD, record, 0)           /* is there one, and does the memory want a fetch? */           \
+    X(RECORD, record, NONE)        /* is there one, and is a fetch due? */                         \
     X(ADDRESSES, addresses, 60000) /* of the policy host are awaited */                            \
     X(FETCH, fetch, 180000)        /* the file is awaited, the wait in the queue included */       \
-    X(POLICY, policy, 0)           /* the file is parsed and remembered */                         \
-    X(ANSWER, answer, 0)           /* from what was fetched, or is remembered, or went wrong */
+    X(POLICY, policy, NONE)        /* the file is parsed and goes into the cache */                \
+    X(ANSWER, answer, NONE)        /* from what was fetched or cached, or what went wrong */
 
-enum state {
-#define X(NAME, step, deadline_ms) STATE_##NAME,
-    STATES(X)
-#undef X
-        STATE_COUNT
-};
+enum state { STATES(SEQUENCE_ENUM) };
 
 struct sts {
     struct sts_options options;
@@ -72,10 +64,8 @@ struct sts_lookup {
     sts_done done;
     void *context;
 
-    enum state state, next;
-    bool fresh;   /* the state was just entered */
-    bool expired; /* the state's deadline has passed */
-    uv_timer_t timer;
+    struct sequence sequence;
+    uv_timer_t timer; /* of the state; the lookup is freed when it is closed */
 
     struct question txt, a, aaaa;
     const char *host; /* "mta-sts.DOMAIN" */
@@ -85,10 +75,9 @@ struct sts_lookup {
     struct sts_evidence result;
 };
 
-static enum step go(struct sts_lookup *lookup, enum state next)
+static enum sequence_step go(struct sts_lookup *lookup, enum state next)
 {
-    lookup->next = next;
-    return STEP_AGAIN;
+    return sequence_go(&lookup->sequence, next);
 }
 
 static void run(struct sts_lookup *lookup);
@@ -96,7 +85,7 @@ static void run(struct sts_lookup *lookup);
 /* ---- what went wrong ---- */
 
 /* Ends the lookup with `state`, unless a policy is remembered; `why` lives as long as the arena. */
-static enum step conclude(struct sts_lookup *lookup, enum sts_state state, const char *why)
+static enum sequence_step conclude(struct sts_lookup *lookup, enum sts_state state, const char *why)
 {
     lookup->result.state = state;
     lookup->result.why = why;
@@ -127,8 +116,8 @@ static void log_failure(const struct sts_lookup *lookup, const char *why)
 }
 
 /* A fetch failed through the domain's own doing: back off from it. */
-static enum step fail(struct sts_lookup *lookup, enum sts_state state, enum fetch_failure kind,
-                      const char *why)
+static enum sequence_step fail(struct sts_lookup *lookup, enum sts_state state,
+                               enum fetch_failure kind, const char *why)
 {
     if (why == NULL)
         why = "no memory for the reason";
@@ -141,7 +130,7 @@ static enum step fail(struct sts_lookup *lookup, enum sts_state state, enum fetc
     return conclude(lookup, state, why);
 }
 
-static enum step fail_here(struct sts_lookup *lookup, const char *why)
+static enum sequence_step fail_here(struct sts_lookup *lookup, const char *why)
 {
     lookup->sts->stats.by_failure[FETCH_FAILURE_LOCAL]++;
     return conclude(lookup, STS_FETCH_FAILED, why);
@@ -194,23 +183,23 @@ static const char *question_failure(const struct question *question)
 
 /* ---- the record ---- */
 
-static enum step step_start(struct sts_lookup *lookup)
+static enum sequence_step step_start(struct sts_lookup *lookup)
 {
-    return go(lookup, STATE_TXT);
+    return lookup->sequence.expired ? go(lookup, STATE_TXT) : SEQUENCE_WAIT;
 }
 
-static enum step step_txt(struct sts_lookup *lookup)
+static enum sequence_step step_txt(struct sts_lookup *lookup)
 {
-    if (lookup->fresh)
+    if (lookup->sequence.fresh)
         ask(lookup, &lookup->txt, arena_printf(lookup->arena, "_mta-sts.%s", lookup->domain),
             DNS_TXT);
-    if (lookup->expired)
+    if (lookup->sequence.expired)
         give_up(&lookup->txt);
-    return lookup->txt.query != NULL ? STEP_WAIT : go(lookup, STATE_RECORD);
+    return lookup->txt.query != NULL ? SEQUENCE_WAIT : go(lookup, STATE_RECORD);
 }
 
 /* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer. */
-static enum step record_unknown(struct sts_lookup *lookup, const char *failure)
+static enum sequence_step record_unknown(struct sts_lookup *lookup, const char *failure)
 {
     struct sts_cache *memory = lookup->sts->memory;
     int64_t now = clock_monotonic_ms();
@@ -226,7 +215,7 @@ static enum step record_unknown(struct sts_lookup *lookup, const char *failure)
         arena_printf(lookup->arena, "TXT lookup of _mta-sts.%s: %s", lookup->domain, failure));
 }
 
-static enum step step_record(struct sts_lookup *lookup)
+static enum sequence_step step_record(struct sts_lookup *lookup)
 {
     const struct dns_answer *answer = lookup->txt.answer;
     const char *failure = question_failure(&lookup->txt), *why = NULL;
@@ -244,7 +233,7 @@ static enum step step_record(struct sts_lookup *lookup)
 
 /* ---- the policy host ---- */
 
-static enum step no_address(struct sts_lookup *lookup)
+static enum sequence_step no_address(struct sts_lookup *lookup)
 {
     const char *failure = question_failure(&lookup->a);
 
@@ -268,19 +257,19 @@ static bool has_address(const struct question *question)
     return question->answer != NULL && question->answer->outcome == DNS_RECORDS;
 }
 
-static enum step step_addresses(struct sts_lookup *lookup)
+static enum sequence_step step_addresses(struct sts_lookup *lookup)
 {
-    if (lookup->fresh) {
+    if (lookup->sequence.fresh) {
         lookup->host = arena_printf(lookup->arena, "mta-sts.%s", lookup->domain);
         ask(lookup, &lookup->a, lookup->host, DNS_A);
         ask(lookup, &lookup->aaaa, lookup->host, DNS_AAAA);
     }
-    if (lookup->expired) {
+    if (lookup->sequence.expired) {
         give_up(&lookup->a);
         give_up(&lookup->aaaa);
     }
     if (lookup->a.query != NULL || lookup->aaaa.query != NULL)
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     if (has_address(&lookup->a) || has_address(&lookup->aaaa))
         return go(lookup, STATE_FETCH);
     return no_address(lookup);
@@ -321,22 +310,22 @@ static int start_fetch(struct sts_lookup *lookup)
     return https_start(&lookup->fetch, lookup->sts->options.https, &request, fetched, lookup);
 }
 
-static enum step step_fetch(struct sts_lookup *lookup)
+static enum sequence_step step_fetch(struct sts_lookup *lookup)
 {
     const struct https_result *response = lookup->response;
     const char *why;
     int error;
 
-    if (lookup->fresh && (error = start_fetch(lookup)) != 0)
+    if (lookup->sequence.fresh && (error = start_fetch(lookup)) != 0)
         return fail_here(lookup, error == UV_ENOBUFS ? "too many policy fetches under way"
                                                      : "no memory for the policy fetch");
-    if (lookup->expired) {
+    if (lookup->sequence.expired) {
         https_cancel(lookup->fetch);
         lookup->fetch = NULL;
         return fail_here(lookup, "the policy fetch waited too long for its turn");
     }
     if (response == NULL)
-        return STEP_WAIT;
+        return SEQUENCE_WAIT;
     if (response->ok)
         return go(lookup, STATE_POLICY);
     why = arena_strdup(lookup->arena, response->why);
@@ -358,7 +347,7 @@ static void fill_policy(struct sts_lookup *lookup, const struct sts_policy *poli
     result->refresh_at = now + lookup->sts->options.refresh_ms;
 }
 
-static enum step step_policy(struct sts_lookup *lookup)
+static enum sequence_step step_policy(struct sts_lookup *lookup)
 {
     const struct sts_policy *policy;
     const char *why = NULL;
@@ -395,7 +384,7 @@ static void fill_failure(struct sts_lookup *lookup, int64_t now)
         result->why = "the id of the record changes too often";
 }
 
-static enum step step_answer(struct sts_lookup *lookup)
+static enum sequence_step step_answer(struct sts_lookup *lookup)
 {
     struct sts_evidence *result = &lookup->result;
     enum sts_state state = result->state;
@@ -412,25 +401,17 @@ static enum step step_answer(struct sts_lookup *lookup)
     } else {
         fill_failure(lookup, now);
     }
-    return STEP_DONE;
+    return SEQUENCE_DONE;
 }
 
-/* ---- the driver ---- */
+/* ---- the machine ---- */
 
-static enum step (*const steps[])(struct sts_lookup *lookup) = {
-#define X(NAME, step, deadline_ms) step_##step,
-    STATES(X)
-#undef X
-};
+static enum sequence_step run_step(void *owner, unsigned state)
+{
+    static enum sequence_step (*const steps[])(struct sts_lookup *) = {STATES(SEQUENCE_STEP)};
 
-static const struct {
-    const char *name;
-    uint64_t deadline_ms;
-} states[] = {
-#define X(NAME, step, deadline_ms) {#step, deadline_ms},
-    STATES(X)
-#undef X
-};
+    return steps[state](owner);
+}
 
 static void lookup_closed(uv_handle_t *handle)
 {
@@ -455,38 +436,25 @@ static void timer_fired(uv_timer_t *timer)
 {
     struct sts_lookup *lookup = timer->data;
 
-    lookup->expired = true;
+    lookup->sequence.expired = true;
     run(lookup);
 }
 
-static void enter(struct sts_lookup *lookup)
+static void enter(void *owner, unsigned state)
 {
-    uint64_t deadline_ms = states[lookup->next].deadline_ms;
+    static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
+    struct sts_lookup *lookup = owner;
 
-    lookup->state = lookup->next;
-    lookup->fresh = true;
-    lookup->expired = false;
-    uv_timer_stop(&lookup->timer);
-    if (deadline_ms > 0)
-        uv_timer_start(&lookup->timer, timer_fired, deadline_ms, 0);
+    if (states[state].deadline != SEQUENCE_NO_DEADLINE)
+        uv_timer_start(&lookup->timer, timer_fired, states[state].deadline, 0);
     if (log_level() >= LOG_LEVEL_DEBUG)
         log_event(LOG_LEVEL_DEBUG, "sts-state", "domain", lookup->domain, "state",
-                  states[lookup->state].name, NULL);
+                  states[state].name, NULL);
 }
 
 static void run(struct sts_lookup *lookup)
 {
-    enum step step;
-    unsigned count = 0;
-
-    do {
-        CHECK(++count < STEPS_MAX);
-        step = steps[lookup->state](lookup);
-        lookup->fresh = false;
-        if (step == STEP_AGAIN)
-            enter(lookup);
-    } while (step == STEP_AGAIN);
-    if (step == STEP_WAIT)
+    if (!sequence_run(&lookup->sequence))
         return;
     *lookup->out = lookup->result;
     detach(lookup);
@@ -496,6 +464,7 @@ static void run(struct sts_lookup *lookup)
 int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, const char *domain,
               unsigned *query_budget, struct sts_evidence *evidence, sts_done done, void *context)
 {
+    static const struct sequence_machine machine = {run_step, enter};
     struct sts_lookup *lookup = calloc(1, sizeof *lookup);
 
     if (lookup == NULL)
@@ -515,8 +484,9 @@ int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, con
     uv_timer_init(sts->options.loop, &lookup->timer);
     lookup->timer.data = lookup;
     list_append(&sts->lookups, &lookup->link);
-    uv_timer_start(&lookup->timer, timer_fired, 0, 0);
+    sequence_init(&lookup->sequence, &machine, lookup);
     *out = lookup;
+    run(lookup);
     return 0;
 }
 
