@@ -24,21 +24,13 @@ struct prober {
     char helo_name[HOSTNAME_MAX + 1];
 };
 
-static int sts_part(struct prober *prober, uv_loop_t *loop, struct prober_options *options)
+static int sts_part(struct prober *prober, uv_loop_t *loop, const struct prober_options *options)
 {
-    int error;
+    int error = https_new(&prober->https, loop, prober->tls, &options->filter, &options->https);
 
-    options->https.loop = loop;
-    options->https.filter = &options->filter;
-    options->https.ca_file = options->ca_file;
-    options->https.ca_path = options->ca_path;
-    error = https_new(&prober->https, &options->https);
-    if (error != 0)
-        return error;
-    options->sts.loop = loop;
-    options->sts.dns = prober->tools.dns;
-    options->sts.https = prober->https;
-    return sts_new(&prober->tools.sts, &options->sts);
+    return error != 0
+               ? error
+               : sts_new(&prober->tools.sts, loop, prober->tools.dns, prober->https, &options->sts);
 }
 
 static void on_own_name(void *context, const char *name)
@@ -59,15 +51,11 @@ static void on_own_name(void *context, const char *name)
     probe_cache_set_helo_name(prober->tools.probes, prober->helo_name);
 }
 
-static int book_part(struct prober *prober, uv_loop_t *loop, struct prober_options *options)
+static int probe_part(struct prober *prober, uv_loop_t *loop, const struct prober_options *options)
 {
-    int error;
+    const struct smtp_tools tools = {loop, prober->tls, &options->filter};
+    int error = probe_cache_new(&prober->tools.probes, &tools, &options->probes);
 
-    options->probes.smtp.loop = loop;
-    options->probes.smtp.tls = prober->tls;
-    options->probes.smtp.filter = &options->filter;
-    options->probes.smtp.helo_pending = options->probes.smtp.helo_name == NULL;
-    error = probe_cache_new(&prober->tools.probes, &options->probes);
     if (error != 0 || options->probes.smtp.helo_name != NULL)
         return error;
     return own_name_start(&prober->own_name, loop, OWN_NAME_AGAIN_MS, on_own_name, prober);
@@ -84,7 +72,7 @@ static int tls_part(struct prober *prober, const struct prober_options *options,
     return UV_EINVAL;
 }
 
-int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *options,
+int prober_new(struct prober **out, uv_loop_t *loop, const struct prober_options *options,
                const char **why)
 {
     struct prober *prober = calloc(1, sizeof *prober);
@@ -104,7 +92,7 @@ int prober_new(struct prober **out, uv_loop_t *loop, struct prober_options *opti
     if (error == 0 && options->mta_sts)
         error = sts_part(prober, loop, options);
     if (error == 0 && options->probe)
-        error = book_part(prober, loop, options);
+        error = probe_part(prober, loop, options);
     if (error != 0) {
         prober_close(prober);
         prober_free(prober);
@@ -119,8 +107,6 @@ static void on_anchors(void *context, const struct tls_anchors *anchors)
     struct prober *prober = context;
 
     tls_context_use_anchors(prober->tls, anchors);
-    if (prober->https != NULL)
-        https_use_anchors(prober->https, anchors);
     if (prober->tools.probes != NULL)
         probe_cache_judge_again(prober->tools.probes, clock_monotonic_ms());
     log_event(LOG_LEVEL_INFO, "trust-anchors-changed", "ca-file", prober->anchors.place.file,

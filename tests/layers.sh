@@ -22,9 +22,9 @@ policy/evidence     base base/net policy
 probe/dns           base base/net
 probe/tls           base base/log base/net policy
 probe/smtp          base base/log base/net policy probe/tls
-probe/https         base base/log base/net probe/tls
+probe/https         base base/net probe/tls
 probe/sts           base base/log base/net policy probe/dns probe/https
-probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/sts
+probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/https probe/sts
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config
@@ -38,7 +38,7 @@ daemon/control      base base/log policy/report policy/rules daemon/loop daemon/
 daemon              base base/log probe probe/dns daemon/config daemon/loop daemon/sandbox daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
 cli/net             base base/net
 cli/postfix         base
-cli/doctor          base base/net probe/smtp probe/tls daemon/config cli/net cli/postfix
+cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
 cli                 base base/log policy policy/decide policy/report policy/rules probe daemon/config cli/net cli/postfix cli/doctor
 TABLE
 }
@@ -70,6 +70,16 @@ breach() {
     shift 2
     [ $# -gt 0 ] || return 0
     ! grep -nE "$pattern" "$@" /dev/null | sed "s|^|$why: |" | grep .
+}
+
+# reached FILES...: these files, and all of ours that they include
+reached() {
+    local all more
+    all=$(printf '%s\n' "$@" | sort -u)
+    while more=$( (echo "$all"; sed -nE 's|^#include "([^"]*)".*|\1|p' $all) | sort -u) && [ "$more" != "$all" ]; do
+        all=$more
+    done
+    echo "$all"
 }
 
 # files FOLDERS... [! GLOB...]: the C files of the folders whose paths match none of the globs
@@ -104,6 +114,8 @@ check_libraries() {
     breach "probe includes more of policy than evidence.h" '#include "policy/(.*/|[^e]|e[^v])' $(files probe) || bad=1
     breach "cli includes more of daemon than config.h" '#include "daemon/' \
         $(grep -LE '#include "daemon/config/config\.h"' $(files cli)) || bad=1
+    breach "libuv in the command beside its own lookups" '#include <uv\.h>' \
+        $(reached $(files cli daemon/config ! cli/local.c cli/doctor/doctor_net.c)) || bad=1
     breach "clock, environment or socket in policy" \
         'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' $(files policy ! '*.h') || bad=1
     breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe daemon cli ! base/clock.c) || bad=1

@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "probe/dns/dns_uv.h"
 #include "probe/smtp/own_name_uv.h"
 
 #define NET_ARENA_MAX ((size_t)1024 * 1024)

@@ -14,7 +14,7 @@
 #include "base/log/log.h"
 #include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
-#include "probe/prober_uv.h"
+#include "probe/options.h"
 
 #define CONFIG_KEYS          69
 #define CONFIG_LISTEN_MAX    16

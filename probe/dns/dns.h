@@ -1,5 +1,6 @@
 /*
- * dns: what a lookup gives, as plain data. The codec is dns_wire, the transport dns_uv.
+ * dns: what lookups are made with and what they give, as plain data. The codec is dns_wire, the
+ * transport dns_uv.
  *
  * Names are text in lower case without trailing dot; octets that are no LDH or underscore appear
  * as \DDD, so that such a name never passes hostname_valid. The root is ".". TTLs are seconds.
@@ -10,7 +11,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/net/ip.h"
 #include "probe/dns/dns_failure.h"
+
+#define DNS_RESOLVERS_MAX 8
+
+struct dns_server {
+    struct ip ip;
+    uint16_t port;
+};
+
+struct dns_options {
+    struct dns_server servers[DNS_RESOLVERS_MAX]; /* none: read resolv_conf */
+    size_t server_count;
+    /* borrowed for the life of the resolver, and read again when the file has changed */
+    const char *resolv_conf;
+    uint64_t timeout_ms; /* of the first try */
+    unsigned tries;
+    unsigned in_flight_max; /* queries with a socket at once; more wait in a queue */
+};
 
 enum dns_type {
     DNS_A = 1,

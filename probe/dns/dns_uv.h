@@ -12,25 +12,7 @@
 #include <uv.h>
 
 #include "base/arena.h"
-#include "base/net/ip.h"
 #include "probe/dns/dns.h"
-
-#define DNS_RESOLVERS_MAX 8
-
-struct dns_server {
-    struct ip ip;
-    uint16_t port;
-};
-
-struct dns_options {
-    struct dns_server servers[DNS_RESOLVERS_MAX]; /* none: read resolv_conf */
-    size_t server_count;
-    const char
-        *resolv_conf;    /* borrowed for the life of the resolver; looked at again when changed */
-    uint64_t timeout_ms; /* of the first try */
-    unsigned tries;
-    unsigned in_flight_max; /* queries with a socket at once; more wait in a queue */
-};
 
 struct dns_stats {
     uint64_t queries, retransmissions, tcp, timeouts, failures;

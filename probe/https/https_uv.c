@@ -24,10 +24,9 @@
 #include "base/check.h"
 #include "base/escape.h"
 #include "base/list.h"
-#include "base/log/log.h"
 #include "probe/https/https_reply.h"
 #include "probe/https/https_target.h"
-#include "probe/tls/tls_anchors.h"
+#include "probe/tls/tls.h"
 #include "probe/https/curl_poll_uv.h"
 
 /* Two for each TLS record: without it, records of one octet keep the loop busy for 230 ms. */
@@ -52,7 +51,8 @@ struct https_fetch {
 
 struct https {
     struct https_options options;
-    struct tls_context *tls;
+    struct tls_context *tls; /* borrowed, as the filter */
+    const struct address_filter *filter;
     CURLM *multi;
     struct curl_poll *polls; /* libcurl's sockets and timer; the kick starts what is queued */
     struct list queue, active;
@@ -242,9 +242,8 @@ static curl_socket_t socket_open(void *context, curlsocktype purpose, struct cur
     struct https_fetch *fetch = context;
     int fd;
 
-    if (purpose != CURLSOCKTYPE_IPCXN ||
-        !https_target_permits(&fetch->target, fetch->https->options.filter, &address->addr,
-                              address->addrlen))
+    if (purpose != CURLSOCKTYPE_IPCXN || !https_target_permits(&fetch->target, fetch->https->filter,
+                                                               &address->addr, address->addrlen))
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                 address->protocol);
@@ -516,7 +515,7 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
         return UV_ENOMEM;
     }
     for (size_t i = 0; i < request->address_count; i++)
-        https_target_add(&fetch->target, https->options.filter, &request->addresses[i]);
+        https_target_add(&fetch->target, https->filter, &request->addresses[i]);
     fetch->done = done;
     fetch->context = context;
     list_append(&https->queue, &fetch->link);
@@ -551,33 +550,28 @@ static void curl_poll_gone(void *context)
 {
     struct https *https = context;
 
-    tls_context_free(https->tls);
     free(https);
     curl_global_cleanup();
 }
 
-int https_new(struct https **out, const struct https_options *options)
+int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
+              const struct address_filter *filter, const struct https_options *options)
 {
     struct https *https = calloc(1, sizeof *https);
     struct curl_poll_owner owner = {https, socket_ready, timer_fired, kicked, curl_poll_gone};
-    const char *why = NULL;
 
     if (https == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         free(https);
         return UV_ENOMEM;
     }
     https->options = *options;
+    https->tls = tls;
+    https->filter = filter;
     list_init(&https->queue);
     list_init(&https->active);
-    if (curl_poll_new(&https->polls, options->loop, &owner) != 0) {
+    if (curl_poll_new(&https->polls, loop, &owner) != 0) {
         curl_poll_gone(https);
         return UV_ENOMEM;
-    }
-    if (tls_context_new(&https->tls, options->ca_file, options->ca_path, &why) != 0) {
-        log_event(LOG_LEVEL_ERROR, "no-trust-anchors", "reason", why, NULL);
-        https->tls = NULL;
-        https_close(https);
-        return UV_ENOENT;
     }
     if (multi_setup(https) != 0) {
         https_close(https);
@@ -585,11 +579,6 @@ int https_new(struct https **out, const struct https_options *options)
     }
     *out = https;
     return 0;
-}
-
-void https_use_anchors(struct https *https, const struct tls_anchors *anchors)
-{
-    tls_context_use_anchors(https->tls, anchors);
 }
 
 void https_close(struct https *https)

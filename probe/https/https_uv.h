@@ -10,19 +10,9 @@
 #include "base/net/ip.h"
 #include "base/net/address_filter.h"
 #include "probe/https/fetch_failure.h"
+#include "probe/https/https_options.h"
 
 #define HTTPS_QUEUE_MAX 10000
-
-struct https_options {
-    uv_loop_t *loop;
-    const char *ca_file, *ca_path;       /* borrowed; NULL both: system store; read by https_new */
-    const struct address_filter *filter; /* borrowed; asked for the address connected to */
-    long deadline_ms;                    /* the whole fetch */
-    unsigned in_flight_max;              /* more wait in a queue; the deadline counts from the start
-                                            of the transfer */
-    size_t body_max;
-    uint16_t port; /* 0: 443; any other is for tests */
-};
 
 struct https_request {
     const char *host; /* SNI, Host and the name the certificate must have */
@@ -42,14 +32,16 @@ struct https_result {
 };
 
 struct https;
-struct tls_anchors;
+struct tls_context;
 struct https_fetch;
 
-/* 0 or a libuv error; UV_ENOENT, after a log line with the reason, without trust anchors. */
-int https_new(struct https **out, const struct https_options *options);
+/*
+ * `tls` has the trust anchors that policy hosts are held against, `filter` is asked for the address
+ * connected to; both are borrowed. 0 or UV_ENOMEM.
+ */
+int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
+              const struct address_filter *filter, const struct https_options *options);
 /* Ends every fetch, calls nobody; frees itself once its handles are closed. */
-/* Policy hosts are held against these from now on; borrowed until it returns. */
-void https_use_anchors(struct https *https, const struct tls_anchors *anchors);
 void https_close(struct https *https);
 
 typedef void (*https_done)(void *context, const struct https_result *result);

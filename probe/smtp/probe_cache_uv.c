@@ -65,6 +65,7 @@ struct probe_cache_waiter {
 };
 
 struct probe_cache {
+    struct smtp_tools tools;
     struct probe_cache_options options;
     probe_take changed; /* NULL: nobody is told */
     void *context;
@@ -334,7 +335,8 @@ static void job_run(struct job *job)
     probes->stats.queued--;
     probes->stats.probes++;
     job->began_ms = clock_monotonic_ms();
-    if (smtp_start(&job->probe, &probes->options.smtp, &job->target, on_probed, job) == 0)
+    if (smtp_start(&job->probe, &probes->tools, &probes->options.smtp, &job->target, on_probed,
+                   job) == 0)
         return;
     probes->stats.by_failure[SMTP_FAILURE_LOCAL]++;
     job_end(job, &failed_here_result, true);
@@ -502,8 +504,7 @@ void probe_cache_forget(struct probe_cache *probes, const struct ip *ips, size_t
 static bool is_of_other_settings(const struct probe_cache *probes,
                                  const struct starttls_result *result)
 {
-    bool denied =
-        tls_context_denies(probes->options.smtp.tls, result->protocol, result->cipher) != NULL;
+    bool denied = tls_context_denies(probes->tools.tls, result->protocol, result->cipher) != NULL;
 
     return result->protocol != NULL && denied == (result->state >= STARTTLS_TLS);
 }
@@ -525,7 +526,8 @@ void probe_cache_set_helo_name(struct probe_cache *probes, const char *name)
 
 /* ---- the whole ---- */
 
-int probe_cache_new(struct probe_cache **out, const struct probe_cache_options *options)
+int probe_cache_new(struct probe_cache **out, const struct smtp_tools *tools,
+                    const struct probe_cache_options *options)
 {
     const struct probe_lifetimes lifetimes = {options->good_ms, options->retry_min_ms,
                                               options->retry_max_ms};
@@ -534,10 +536,12 @@ int probe_cache_new(struct probe_cache **out, const struct probe_cache_options *
 
     if (probes == NULL)
         return UV_ENOMEM;
+    probes->tools = *tools;
     probes->options = *options;
+    probes->options.smtp.helo_pending = options->smtp.helo_name == NULL;
     probes->judged_after = INT64_MIN;
     probes->store = probe_table_new(options->entries_max, &lifetimes);
-    error = probes->store == NULL ? UV_ENOMEM : uv_timer_init(options->smtp.loop, &probes->kick);
+    error = probes->store == NULL ? UV_ENOMEM : uv_timer_init(tools->loop, &probes->kick);
     if (error != 0) {
         probe_table_free(probes->store);
         free(probes);

@@ -12,14 +12,6 @@
 #include "probe/smtp/probe_table.h"
 #include "probe/smtp/smtp_uv.h"
 
-struct probe_cache_options {
-    struct smtp_options smtp;
-    unsigned connections_max, connections_prefix_max;
-    size_t entries_max;
-    int64_t good_ms;                    /* a TLS or CLEAR answer lives, +-10 % */
-    int64_t retry_min_ms, retry_max_ms; /* anything else: doubling */
-};
-
 struct probe_cache_stats {
     uint64_t probes, by_state[STARTTLS_VERIFIED + 1];
     uint64_t by_failure[SMTP_FAILURE_COUNT];
@@ -31,7 +23,8 @@ struct probe_cache;
 struct probe_cache_waiter;
 
 /* 0 or a libuv error. */
-int probe_cache_new(struct probe_cache **out, const struct probe_cache_options *options);
+int probe_cache_new(struct probe_cache **out, const struct smtp_tools *tools,
+                    const struct probe_cache_options *options);
 /* Ends every probe, calls nobody; frees itself once its handles are closed. */
 void probe_cache_close(struct probe_cache *probes);
 void probe_cache_get_stats(const struct probe_cache *probes, struct probe_cache_stats *out);

@@ -40,7 +40,8 @@
 enum state { STATES(SEQUENCE_ENUM) };
 
 struct smtp_talk {
-    const struct smtp_options *options; /* borrowed, as the next three */
+    const struct smtp_tools *tools; /* borrowed, as the next three */
+    const struct smtp_options *options;
     const struct smtp_target *target;
     const char *sni;
     bool offer_all;
@@ -221,12 +222,12 @@ static enum sequence_step start_connect(struct smtp_talk *talk)
     const struct smtp_target *target = talk->target;
     int error;
 
-    if (!address_filter_permits(talk->options->filter, &target->ip)) {
+    if (!address_filter_permits(talk->tools->filter, &target->ip)) {
         conclude(talk, STARTTLS_SKIPPED, 0,
                  "not a global address, and allow-address does not name it");
         return SEQUENCE_DONE;
     }
-    if (address_filter_excludes(talk->options->filter, &target->ip, target->host)) {
+    if (address_filter_excludes(talk->tools->filter, &target->ip, target->host)) {
         conclude(talk, STARTTLS_SKIPPED, 0, "excluded by probe-exclude");
         return SEQUENCE_DONE;
     }
@@ -349,7 +350,7 @@ static void judge(struct smtp_talk *talk)
 
 static enum sequence_step start_handshake(struct smtp_talk *talk)
 {
-    struct tls_session *session = tls_session_new(talk->options->tls, talk->sni);
+    struct tls_session *session = tls_session_new(talk->tools->tls, talk->sni);
 
     if (session != NULL && talk->offer_all)
         tls_session_offer_all(session);
@@ -376,7 +377,7 @@ static enum sequence_step conclude_choice(struct smtp_talk *talk)
     const char *key;
 
     tls_session_describe(talk->link.tls, talk->arena, result);
-    key = tls_context_denies(talk->options->tls, result->protocol, result->cipher);
+    key = tls_context_denies(talk->tools->tls, result->protocol, result->cipher);
     talk->talked.not_allowed = key != NULL;
     if (key == NULL)
         conclude(talk, STARTTLS_BROKEN, 0, "TLS handshake: not the same twice");
@@ -468,7 +469,7 @@ static void enter(void *owner, unsigned state)
 {
     static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
     struct smtp_talk *talk = owner;
-    uint64_t limit_ms, spent_ms = uv_now(talk->options->loop) - talk->started_at;
+    uint64_t limit_ms, spent_ms = uv_now(talk->tools->loop) - talk->started_at;
     uint64_t left_ms = spent_ms < talk->options->total_ms ? talk->options->total_ms - spent_ms : 0;
     char address[IP_TEXT_MAX];
 
@@ -512,6 +513,7 @@ int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *requ
 
     if (talk == NULL)
         return UV_ENOMEM;
+    talk->tools = request->tools;
     talk->options = request->options;
     talk->target = request->target;
     talk->sni = request->sni;
@@ -521,7 +523,7 @@ int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *requ
     talk->done = done;
     talk->context = context;
     talk->talked.failure = SMTP_FAILURE_COUNT;
-    smtp_link_init(&talk->link, talk->options->loop, talk, &events);
+    smtp_link_init(&talk->link, talk->tools->loop, talk, &events);
     sequence_init(&talk->sequence, &machine, talk);
     run(talk);
     *out = talk;

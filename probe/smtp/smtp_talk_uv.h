@@ -9,7 +9,8 @@
 #include "probe/smtp/smtp_uv.h"
 
 struct smtp_talk_request {
-    const struct smtp_options *options; /* borrowed, as the rest, until `done` or cancel */
+    const struct smtp_tools *tools; /* borrowed, as the rest, until `done` or cancel */
+    const struct smtp_options *options;
     const struct smtp_target *target;
     const char *sni;     /* NULL: none is sent */
     bool offer_all;      /* also what Postfix does not take, to see what the host does */

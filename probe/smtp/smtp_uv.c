@@ -19,6 +19,7 @@
 #define DETAIL_MAX 512
 
 struct smtp_probe {
+    struct smtp_tools tools;
     struct smtp_options options;
     struct smtp_target target; /* copied into `memory` */
     smtp_done done;
@@ -32,6 +33,7 @@ struct smtp_probe {
 static int talk(struct smtp_probe *probe, const char *sni, bool offer_all, smtp_talk_done done)
 {
     const struct smtp_talk_request request = {
+        .tools = &probe->tools,
         .options = &probe->options,
         .target = &probe->target,
         .sni = sni,
@@ -68,7 +70,7 @@ static void finish_here(struct smtp_probe *probe)
 
 static bool time_is_left(const struct smtp_probe *probe)
 {
-    return uv_now(probe->options.loop) - probe->started_at < probe->options.total_ms;
+    return uv_now(probe->tools.loop) - probe->started_at < probe->options.total_ms;
 }
 
 /* ---- all offered ---- */
@@ -86,7 +88,7 @@ static void on_all_offered(void *context, const struct smtp_talked *talked)
  * when the connection cannot be made. */
 static void finish_or_offer_all(struct smtp_probe *probe)
 {
-    if (probe->talked.refusal == TLS_REFUSAL_NONE || !tls_context_is_strict(probe->options.tls) ||
+    if (probe->talked.refusal == TLS_REFUSAL_NONE || !tls_context_is_strict(probe->tools.tls) ||
         !time_is_left(probe) || talk(probe, NULL, true, on_all_offered) != 0)
         finish(probe);
 }
@@ -167,17 +169,19 @@ bool smtp_target_copy(struct smtp_target *out, struct arena *arena, const struct
     return !arena_failed(arena);
 }
 
-int smtp_start(struct smtp_probe **out, const struct smtp_options *options,
-               const struct smtp_target *target, smtp_done done, void *context)
+int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
+               const struct smtp_options *options, const struct smtp_target *target, smtp_done done,
+               void *context)
 {
     struct smtp_probe *probe = calloc(1, sizeof *probe);
 
     if (probe == NULL)
         return UV_ENOMEM;
+    probe->tools = *tools;
     probe->options = *options;
     probe->done = done;
     probe->context = context;
-    probe->started_at = uv_now(options->loop);
+    probe->started_at = uv_now(tools->loop);
     probe->memory = arena_new(MEMORY_MAX);
     if (probe->memory == NULL || !smtp_target_copy(&probe->target, probe->memory, target) ||
         talk(probe, probe->target.sni, false, on_first) != 0) {

@@ -9,17 +9,14 @@
 #include "policy/evidence.h"
 #include "base/net/address_filter.h"
 #include "probe/smtp/smtp_failure.h"
+#include "probe/smtp/smtp_options.h"
 #include "probe/tls/tls.h"
 
-struct smtp_options {
+/* What probes are made with; borrowed. */
+struct smtp_tools {
     uv_loop_t *loop;
-    struct tls_context *tls;             /* borrowed */
-    const struct address_filter *filter; /* borrowed; asked before connect */
-    /* What is said in EHLO; borrowed. NULL: the connection's own address (RFC 5321 §4.1.3). */
-    const char *helo_name;
-    bool helo_pending; /* a name is being looked up: who refuses what is said now may not later */
-    struct ip bind, bind6; /* source addresses; family 0: the kernel's choice */
-    uint64_t connect_ms, greeting_ms, command_ms, total_ms;
+    struct tls_context *tls;
+    const struct address_filter *filter; /* asked before connecting */
 };
 
 /* Whom to probe; copied by smtp_start. */
@@ -42,8 +39,9 @@ typedef void (*smtp_done)(void *context, const struct starttls_result *result);
 
 /* Calls `done` exactly once, later, unless an error (UV_ENOMEM) is returned or smtp_cancel comes
  * first. A forbidden address gives STARTTLS_SKIPPED without a packet. Frees itself. */
-int smtp_start(struct smtp_probe **out, const struct smtp_options *options,
-               const struct smtp_target *target, smtp_done done, void *context);
+int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
+               const struct smtp_options *options, const struct smtp_target *target, smtp_done done,
+               void *context);
 void smtp_cancel(struct smtp_probe *probe);
 /* Inside `done`: true when it was our own side that failed (no descriptor, no memory, no route out
  * for this socket), so that the result says nothing about the host. */

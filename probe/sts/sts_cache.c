@@ -17,7 +17,10 @@
 #include "probe/sts/sts_policy.h"
 
 /* A policy of some hundred mx lines fits. */
-#define LARGE_OCTETS 4096
+#define LARGE_OCTETS    4096
+#define ENTRIES_DEFAULT 10000
+#define OCTETS_DEFAULT  (64u << 20)
+
 struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
 {
     struct sts_cache *memory = calloc(1, sizeof *memory);
@@ -25,6 +28,10 @@ struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
     if (memory == NULL)
         return NULL;
     memory->options = *options;
+    if (options->entries_max == 0)
+        memory->options.entries_max = ENTRIES_DEFAULT;
+    if (options->octets_max == 0)
+        memory->options.octets_max = OCTETS_DEFAULT;
     for (size_t i = 0; i < STS_RANK_COUNT; i++)
         list_init(&memory->ranks[i]);
     return memory;

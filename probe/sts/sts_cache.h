@@ -30,8 +30,10 @@
 #define STS_CACHE_WHY_MAX     240
 
 struct sts_cache_options {
-    size_t entries_max, octets_max;
-    int64_t retry_ms, refresh_ms;
+    size_t entries_max; /* 0: 10,000 */
+    size_t octets_max;  /* 0: 64 MiB */
+    int64_t retry_ms;   /* first back-off after a failure; doubles to a day */
+    int64_t refresh_ms;
 };
 
 /* A domain as it is kept elsewhere and given back: monotonic ms. Strings are whoever's holds it. */

@@ -20,8 +20,6 @@
 #include "probe/sts/sts_policy.h"
 #include "probe/sts/sts_record.h"
 
-#define ENTRIES_DEFAULT 10000
-#define OCTETS_DEFAULT  (64u << 20)
 #define STS_POLICY_PATH "/.well-known/mta-sts.txt"
 
 #define NONE SEQUENCE_NO_DEADLINE
@@ -38,7 +36,10 @@
 enum state { STATES(SEQUENCE_ENUM) };
 
 struct sts {
-    struct sts_options options;
+    uv_loop_t *loop;
+    struct dns *dns;     /* borrowed */
+    struct https *https; /* borrowed */
+    int64_t refresh_ms;
     sts_changed changed; /* NULL: nobody is told */
     void *context;
     struct sts_cache *memory;
@@ -160,8 +161,8 @@ static void ask(struct sts_lookup *lookup, struct question *question, const char
     if (budget != NULL)
         (*budget)--;
     if (name != NULL)
-        error = dns_start(&question->query, lookup->sts->options.dns, lookup->arena, name, type,
-                          answered, question);
+        error = dns_start(&question->query, lookup->sts->dns, lookup->arena, name, type, answered,
+                          question);
     question->failure = error == 0 ? NULL : dns_start_why(error);
 }
 
@@ -307,7 +308,7 @@ static int start_fetch(struct sts_lookup *lookup)
     request.address_count = add_addresses(addresses, 0, &lookup->a);
     request.address_count = add_addresses(addresses, request.address_count, &lookup->aaaa);
     lookup->sts->stats.fetches++;
-    return https_start(&lookup->fetch, lookup->sts->options.https, &request, fetched, lookup);
+    return https_start(&lookup->fetch, lookup->sts->https, &request, fetched, lookup);
 }
 
 static enum sequence_step step_fetch(struct sts_lookup *lookup)
@@ -344,7 +345,7 @@ static void fill_policy(struct sts_lookup *lookup, const struct sts_policy *poli
     result->policy = policy;
     result->fetched_at = now;
     result->valid_until = now + (int64_t)policy->max_age * 1000;
-    result->refresh_at = now + lookup->sts->options.refresh_ms;
+    result->refresh_at = now + lookup->sts->refresh_ms;
 }
 
 static enum sequence_step step_policy(struct sts_lookup *lookup)
@@ -481,7 +482,7 @@ int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, con
     lookup->done = done;
     lookup->context = context;
     lookup->result.ttl = UINT32_MAX;
-    uv_timer_init(sts->options.loop, &lookup->timer);
+    uv_timer_init(sts->loop, &lookup->timer);
     lookup->timer.data = lookup;
     list_append(&sts->lookups, &lookup->link);
     sequence_init(&lookup->sequence, &machine, lookup);
@@ -497,23 +498,21 @@ void sts_cancel(struct sts_lookup *lookup)
 
 /* ---- the whole ---- */
 
-int sts_new(struct sts **out, const struct sts_options *options)
+int sts_new(struct sts **out, uv_loop_t *loop, struct dns *dns, struct https *https,
+            const struct sts_cache_options *options)
 {
     struct sts *sts = calloc(1, sizeof *sts);
-    struct sts_cache_options memory = {
-        .entries_max = options->entries_max == 0 ? ENTRIES_DEFAULT : options->entries_max,
-        .octets_max = options->octets_max == 0 ? OCTETS_DEFAULT : options->octets_max,
-        .retry_ms = options->retry_ms,
-        .refresh_ms = options->refresh_ms,
-    };
 
     if (sts != NULL)
-        sts->memory = sts_cache_new(&memory);
+        sts->memory = sts_cache_new(options);
     if (sts == NULL || sts->memory == NULL) {
         free(sts);
         return UV_ENOMEM;
     }
-    sts->options = *options;
+    sts->loop = loop;
+    sts->dns = dns;
+    sts->https = https;
+    sts->refresh_ms = options->refresh_ms;
     list_init(&sts->lookups);
     *out = sts;
     return 0;

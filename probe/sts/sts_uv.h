@@ -17,16 +17,6 @@
 #include "probe/https/https_uv.h"
 #include "probe/sts/sts_cache.h"
 
-struct sts_options {
-    struct dns *dns;     /* borrowed */
-    struct https *https; /* borrowed */
-    uv_loop_t *loop;
-    size_t entries_max; /* of the memory; 0: 10,000 */
-    int64_t retry_ms;   /* first back-off after a failure; doubles to a day */
-    int64_t refresh_ms;
-    size_t octets_max; /* of the memory; 0: 64 MiB */
-};
-
 struct sts_stats {
     uint64_t fetches, fetch_failures; /* failures that are the domain's own doing */
     uint64_t by_failure[FETCH_FAILURE_COUNT];
@@ -36,8 +26,9 @@ struct sts_stats {
 struct sts;
 struct sts_lookup;
 
-/* 0 or UV_ENOMEM. */
-int sts_new(struct sts **out, const struct sts_options *options);
+/* `dns` and `https` are borrowed. 0 or UV_ENOMEM. */
+int sts_new(struct sts **out, uv_loop_t *loop, struct dns *dns, struct https *https,
+            const struct sts_cache_options *options);
 /* Cancels every lookup and forgets everything; sts is gone at once. */
 void sts_close(struct sts *sts);
 void sts_get_stats(const struct sts *sts, struct sts_stats *out);

@@ -41,21 +41,19 @@ static void on_saved(void *context, const struct probe_saved *saved)
 static void world_start(const struct responder_line *lines, size_t count)
 {
     struct dns_options dns = {.timeout_ms = 2000, .tries = 1, .in_flight_max = 10};
-    struct sts_options sts = {.retry_ms = HOUR, .refresh_ms = HOUR};
-    struct probe_cache_options probes = {.smtp = {.loop = &world.loop,
-                                                  .tls = ground.context,
-                                                  .filter = &ground.filter,
-                                                  .helo_name = "probe.test",
-                                                  .connect_ms = 10000,
-                                                  .greeting_ms = 10000,
-                                                  .command_ms = 10000,
-                                                  .total_ms = 20000},
-                                         .connections_max = 10,
-                                         .connections_prefix_max = 10,
-                                         .entries_max = 10,
-                                         .good_ms = HOUR,
-                                         .retry_min_ms = HOUR,
-                                         .retry_max_ms = HOUR};
+    const struct sts_cache_options sts = {.retry_ms = HOUR, .refresh_ms = HOUR};
+    const struct smtp_tools tools = {&world.loop, ground.context, &ground.filter};
+    const struct probe_cache_options probes = {.smtp = {.helo_name = "probe.test",
+                                                        .connect_ms = 10000,
+                                                        .greeting_ms = 10000,
+                                                        .command_ms = 10000,
+                                                        .total_ms = 20000},
+                                               .connections_max = 10,
+                                               .connections_prefix_max = 10,
+                                               .entries_max = 10,
+                                               .good_ms = HOUR,
+                                               .retry_min_ms = HOUR,
+                                               .retry_max_ms = HOUR};
 
     memset(&world, 0, sizeof world);
     assert_int_equal(uv_loop_init(&world.loop), 0);
@@ -64,12 +62,10 @@ static void world_start(const struct responder_line *lines, size_t count)
     world.responder.line_count = count;
     dns.servers[dns.server_count++] = responder_server(&world.responder);
     assert_int_equal(dns_new(&world.dns, &world.loop, &dns), 0);
-    sts.dns = world.dns;
-    sts.loop = &world.loop;
     world.tools =
         (struct domain_tools){.dns = world.dns, .filter = &ground.filter, .smtp_port = 25};
-    assert_int_equal(sts_new(&world.tools.sts, &sts), 0);
-    assert_int_equal(probe_cache_new(&world.tools.probes, &probes), 0);
+    assert_int_equal(sts_new(&world.tools.sts, &world.loop, world.dns, NULL, &sts), 0);
+    assert_int_equal(probe_cache_new(&world.tools.probes, &tools, &probes), 0);
     probe_cache_watch(world.tools.probes, on_saved, &world.saved);
 }
 

@@ -9,6 +9,7 @@
 #include "base/log/log.h"
 #include "tests/unit/support/https_server.h"
 #include "probe/https/https_uv.h"
+#include "probe/tls/tls.h"
 #include "tests/unit/support/unit.h"
 
 #define HOST     "mta-sts.d.test"
@@ -28,6 +29,7 @@
 static struct certificate authority, leaf;
 static char authority_file[64];
 static struct https_server server;
+static struct tls_context *trusted; /* by it */
 static struct ip loopback;
 static struct ip_prefix allowed;
 static struct address_filter filter;
@@ -58,17 +60,14 @@ static inline void fetched(void *context, const struct https_result *result)
 
 static inline struct https *client_new(uv_loop_t *loop, long deadline_ms, unsigned in_flight_max)
 {
-    struct https_options options = {.loop = loop,
-                                    .ca_file = authority_file,
-                                    .filter = &filter,
-                                    .deadline_ms = deadline_ms,
+    struct https_options options = {.deadline_ms = deadline_ms,
                                     .in_flight_max = in_flight_max,
                                     .body_max = BODY_MAX,
                                     .port = server.port};
     struct https *https;
 
     assert_int_equal(uv_loop_init(loop), 0);
-    assert_int_equal(https_new(&https, &options), 0);
+    assert_int_equal(https_new(&https, loop, trusted, &filter, &options), 0);
     return https;
 }
 
@@ -120,11 +119,13 @@ static inline void expect(const char *row, const struct seen *seen, const char *
 static inline int set_up(void **state)
 {
     const struct certificate_wish wish = ALT("DNS:" HOST);
+    const char *why;
 
     (void)state;
     log_set_level(LOG_LEVEL_ERROR);
     signal(SIGPIPE, SIG_IGN);
     authority = authority_make(authority_file);
+    assert_int_equal(tls_context_new(&trusted, authority_file, NULL, &why), 0);
     leaf = certificate_make(&wish, &authority);
     server_start(&server, &leaf);
     ip_parse(&loopback, "127.0.0.1");
@@ -141,6 +142,7 @@ static inline int tear_down(void **state)
     server_stop(&server);
     certificate_free(&leaf);
     certificate_free(&authority);
+    tls_context_free(trusted);
     unlink(authority_file);
     return 0;
 }

@@ -48,17 +48,14 @@ struct world {
 static inline void world_start(struct world *world, int64_t retry_ms, int64_t refresh_ms)
 {
     struct dns_options dns = {.timeout_ms = 2000, .tries = 1, .in_flight_max = 10};
-    struct sts_options sts = {.retry_ms = retry_ms, .refresh_ms = refresh_ms};
+    const struct sts_cache_options sts = {.retry_ms = retry_ms, .refresh_ms = refresh_ms};
 
     memset(world, 0, sizeof *world);
     world->https = client_new(&world->loop, DEADLINE, 10);
     assert_true(responder_start(&world->responder, &world->loop, "127.0.0.1", NULL, 0));
     dns.servers[dns.server_count++] = responder_server(&world->responder);
     assert_int_equal(dns_new(&world->dns, &world->loop, &dns), 0);
-    sts.dns = world->dns;
-    sts.https = world->https;
-    sts.loop = &world->loop;
-    assert_int_equal(sts_new(&world->sts, &sts), 0);
+    assert_int_equal(sts_new(&world->sts, &world->loop, world->dns, world->https, &sts), 0);
     world->arena = arena_new(16u << 20);
     world->budget = 100;
 }

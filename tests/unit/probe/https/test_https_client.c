@@ -229,25 +229,6 @@ static void closing_ends_everything(void **state)
     }
 }
 
-/* hostile 40: a bundle that is not there is told at once. */
-static void a_missing_bundle_is_an_error(void **state)
-{
-    uv_loop_t loop;
-    struct https_options options = {.loop = &loop,
-                                    .ca_file = "/nonexistent/ca.pem",
-                                    .filter = &filter,
-                                    .deadline_ms = DEADLINE,
-                                    .in_flight_max = 1,
-                                    .body_max = BODY_MAX};
-    struct https *https;
-
-    (void)state;
-    assert_int_equal(uv_loop_init(&loop), 0);
-    assert_int_equal(https_new(&https, &options), UV_ENOENT);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&loop), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,7 +241,6 @@ int main(void)
         cmocka_unit_test(one_slow_host_does_not_take_all),
         cmocka_unit_test(a_cancelled_fetch_never_calls),
         cmocka_unit_test(closing_ends_everything),
-        cmocka_unit_test(a_missing_bundle_is_an_error),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -43,6 +43,7 @@ struct ask {
 struct stage {
     uv_loop_t loop;
     struct probe_cache *probes;
+    struct smtp_tools tools;
     struct probe_cache_options options;
     struct server servers[SERVERS_MAX];
     size_t server_count;
@@ -85,11 +86,9 @@ static void stage_open(const struct line *script)
 {
     memset(&stage, 0, sizeof stage);
     assert_int_equal(uv_loop_init(&stage.loop), 0);
+    stage.tools = (struct smtp_tools){&stage.loop, ground.context, &ground.filter};
     stage.options = (struct probe_cache_options){
-        .smtp = {.loop = &stage.loop,
-                 .tls = ground.context,
-                 .filter = &ground.filter,
-                 .helo_name = "probe.test",
+        .smtp = {.helo_name = "probe.test",
                  .connect_ms = 10000,
                  .greeting_ms = script == stall ? 60 : 10000,
                  .command_ms = 10000,
@@ -134,7 +133,7 @@ static void stage_ask(size_t at, const char *address, const char *host)
     struct smtp_target target = target_of(address, host);
 
     if (stage.probes == NULL)
-        assert_int_equal(probe_cache_new(&stage.probes, &stage.options), 0);
+        assert_int_equal(probe_cache_new(&stage.probes, &stage.tools, &stage.options), 0);
     stage.asks[at].stage = &stage;
     assert_int_equal(
         probe_cache_ask(&stage.asks[at].waiter, stage.probes, &target, 0, on_done, &stage.asks[at]),
@@ -475,7 +474,7 @@ static void restored_within_certificate(void **state)
     target = target_of("127.0.0.1", MX);
     saved.ip = target.ip;
     saved.port = target.port;
-    assert_int_equal(probe_cache_new(&stage.probes, &stage.options), 0);
+    assert_int_equal(probe_cache_new(&stage.probes, &stage.tools, &stage.options), 0);
     assert_true(probe_cache_load(stage.probes, &saved));
     known = probe_cache_peek(stage.probes, &target, 0);
     assert_non_null(known);
@@ -505,7 +504,7 @@ static void G_18_other_settings(void **state)
     (void)state;
     stage_open(no_tls);
     assert_true(tls_context_demand(ground.context, &settings));
-    assert_int_equal(probe_cache_new(&stage.probes, &stage.options), 0);
+    assert_int_equal(probe_cache_new(&stage.probes, &stage.tools, &stage.options), 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct probe_saved saved = {.host = MX, .sni = MX, .port = 25};
 
@@ -550,7 +549,7 @@ static void queue_is_bounded(void **state)
     (void)state;
     stage_open(no_tls);
     stage_serve("127.0.0.1");
-    assert_int_equal(probe_cache_new(&stage.probes, &stage.options), 0);
+    assert_int_equal(probe_cache_new(&stage.probes, &stage.tools, &stage.options), 0);
     for (int i = 0; i < 2000; i++) {
         snprintf(host, sizeof host, "mx%d.test", i);
         target = target_of("127.0.1.1", host);

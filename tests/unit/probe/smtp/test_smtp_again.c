@@ -357,7 +357,7 @@ static void run_again(void **state)
     assert_int_equal(uv_loop_init(&loop), 0);
     server_open(&server, &loop, "127.0.0.1", 0);
     options = options_for(&loop);
-    options.tls = demanding_context();
+    tools.tls = demanding_context();
     if (playing->failure == SMTP_FAILURE_HANDSHAKE_TIMEOUT)
         options.command_ms = 300;
     target = target_for(&server);
@@ -369,7 +369,7 @@ static void run_again(void **state)
     assert_int_equal(seen.failure, playing->failure);
     assert_int_equal(server.accepted, playing->connections);
     assert_int_equal(seen.result.tlsa, TLSA_MATCH_NONE);
-    tls_context_free(options.tls);
+    tls_context_free(tools.tls);
     assert_int_equal(server.open_max, 1);
     assert_false(seen.failed_here);
     if (playing->alert != 0 && playing->want == STARTTLS_TLS)
@@ -434,7 +434,7 @@ static void G_19_cancel_at_any_time(void **state)
         server_open(&server, &loop, "127.0.0.1", 0);
         options = options_for(&loop);
         target = target_for(&server);
-        assert_int_equal(smtp_start(&seen.probe, &options, &target, on_done, &seen), 0);
+        assert_int_equal(smtp_start(&seen.probe, &tools, &options, &target, on_done, &seen), 0);
         for (int i = 0; i < turns && seen.calls == 0; i++)
             uv_run(&loop, UV_RUN_ONCE);
         ended = seen.calls == 1;

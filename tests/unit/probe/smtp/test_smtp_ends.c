@@ -110,7 +110,8 @@ static void B_39_target_is_copied(void **state)
     stage.seen.arena = arena_new(65536);
     stage.seen.server = &stage.server;
     assert_int_equal(
-        smtp_start(&stage.seen.probe, &stage.options, &stage.target, on_done, &stage.seen), 0);
+        smtp_start(&stage.seen.probe, &tools, &stage.options, &stage.target, on_done, &stage.seen),
+        0);
     free(data);
     free(tlsa);
     free(host);
@@ -127,7 +128,7 @@ static void expect_skipped(const struct address_filter *by, const char *words)
     struct stage stage;
 
     stage_open(&stage, all_well, ground.tls);
-    stage.options.filter = by;
+    tools.filter = by;
     stage_probe(&stage);
     assert_int_equal(stage.seen.result.state, STARTTLS_SKIPPED);
     expect_detail(stage.seen.result.detail, words);
@@ -241,8 +242,9 @@ static void cancel_at_any_time(void **state)
         stage_open(&stage, all_well, ground.tls);
         stage.seen.arena = arena_new(65536);
         stage.seen.server = &stage.server;
-        assert_int_equal(
-            smtp_start(&stage.seen.probe, &stage.options, &stage.target, on_done, &stage.seen), 0);
+        assert_int_equal(smtp_start(&stage.seen.probe, &tools, &stage.options, &stage.target,
+                                    on_done, &stage.seen),
+                         0);
         for (int i = 0; i < turns && stage.seen.calls == 0; i++)
             uv_run(&stage.loop, UV_RUN_ONCE);
         ended = stage.seen.calls == 1;

@@ -162,7 +162,7 @@ static void is_it_judged(void **state)
     assert_int_equal(uv_loop_init(&loop), 0);
     server_open(&server, &loop, row->address, 0);
     options = options_for(&loop);
-    options.filter = &filter;
+    tools.filter = &filter;
     options.helo_name = row->helo_name;
     options.helo_pending = row->pending;
     target = target_for(&server);

@@ -1,0 +1,25 @@
+/* smtp_options: the limits of probes and of the cache of their results, as plain data. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net/ip.h"
+
+struct smtp_options {
+    /* What EHLO says; borrowed. NULL: the connection's own address (RFC 5321 §4.1.3). */
+    const char *helo_name;
+    /* A name is being looked up: a host that refuses what is said now may accept it later. */
+    bool helo_pending;
+    struct ip bind, bind6; /* source addresses; family 0: the kernel's choice */
+    uint64_t connect_ms, greeting_ms, command_ms, total_ms;
+};
+
+struct probe_cache_options {
+    struct smtp_options smtp; /* without helo_name it is pending until probe_cache_set_helo_name */
+    unsigned connections_max, connections_prefix_max;
+    size_t entries_max;
+    int64_t good_ms;                    /* a TLS or CLEAR answer lives, +-10 % */
+    int64_t retry_min_ms, retry_max_ms; /* anything else: doubling */
+};
