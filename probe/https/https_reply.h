@@ -1,38 +1,36 @@
 /*
- * https_reply: judges an HTTP/1.1 response line by line, before anything in it is believed: RFC
- * 9112 without the parts that servers and attackers disagree about (CONFORMANCE hostile 2 to 6).
- * Pure; framing and octets come from the HTTP library.
+ * https_reply: the checks of an HTTP/1.1 response that libcurl does not make, line by line, before
+ * anything in it is believed (CONFORMANCE hostile 2 to 6). Pure.
+ *
+ * libcurl itself refuses HTTP/0.9 (CURLOPT_HTTP09_ALLOWED) and versions it does not know, a status
+ * that is no number of three digits, a header line without a colon or above 100 KB, an empty or
+ * negative Content-Length, a body shorter than its length, and whatever is wrong with chunks. It
+ * takes the rest: folded headers, bare LF, several or signed lengths, a length beside chunks,
+ * transfer codings nobody asked for, headers and interim responses without end.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#define HTTPS_HEADER_OCTETS_MAX 16384
+#define HTTPS_HEADER_OCTETS_MAX 16384 /* with trailers and interim responses, as the lines */
 #define HTTPS_HEADER_LINES_MAX  100
 #define HTTPS_INTERIM_MAX       5
-#define HTTPS_CHUNK_LINE_MAX    256
 #define HTTPS_RAW_FACTOR        8 /* octets of chunks and what is around them, by body_max */
-
-enum https_chunk_state { HTTPS_CHUNK_LINE, HTTPS_CHUNK_DATA, HTTPS_CHUNK_END, HTTPS_CHUNK_LAST };
 
 struct https_reply {
     int status;    /* of the response being read; 0 before its first line */
     bool complete; /* the headers of the final response have ended */
     char why[200]; /* what was wrong, printable ASCII */
     /* private */
-    size_t body_max;
+    size_t body_max, lines, octets, raw;
     unsigned interim;
-    size_t lines, octets;
-    bool length_seen, chunked, coding_bad, encoded, text_plain;
-    uint64_t length;
-    char type[60], location[120]; /* escaped */
-    enum https_chunk_state chunk;
-    bool chunk_digits; /* still in the hexadecimal size */
-    size_t chunk_line;
-    uint64_t chunk_left;
-    size_t raw;
+    struct https_fields {
+        bool length_seen, chunked, text_plain;
+        const char *wrong; /* the first that is, unless the status says enough */
+        unsigned long long length;
+        char type[60], location[120]; /* escaped */
+    } fields;                         /* of the response being read */
 };
 
 void https_reply_init(struct https_reply *reply, size_t body_max);
@@ -43,5 +41,6 @@ void https_reply_init(struct https_reply *reply, size_t body_max);
  * bounds.
  */
 bool https_reply_header(struct https_reply *reply, const char *line, size_t length);
-/* Takes octets of the body as they came, chunk lines included. False as above. */
-bool https_reply_raw_body(struct https_reply *reply, const char *data, size_t length);
+/* Counts octets of the body as they came, chunk lines included. False as above: libcurl reads chunk
+ * extensions without end. */
+bool https_reply_raw_body(struct https_reply *reply, size_t length);

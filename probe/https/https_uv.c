@@ -7,7 +7,7 @@
  * never resolved here: each fetch has a DNS cache of its own (a share handle), filled with the
  * addresses given. What comes back is judged by https_reply before libcurl's word counts.
  *
- * Bugs: a hostile chunk extension is seen through the trace callback, so tracing is always on.
+ * BUGS: what is around chunks is counted in the trace callback, so tracing is always on.
  */
 #include "probe/https/https_uv.h"
 
@@ -196,13 +196,13 @@ static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *
 {
     struct https_fetch *fetch = context;
 
-    (void)easy;
+    (void)easy, (void)data;
     if (type == CURLINFO_SSL_DATA_OUT)
         fetch->connected = true;
     if (type == CURLINFO_SSL_DATA_IN && ++fetch->pieces > PIECES_MAX)
         give_up(fetch, "the server sends in pieces that are too small");
     if (type == CURLINFO_DATA_IN && fetch->target.why[0] == '\0' &&
-        !https_reply_raw_body(&fetch->reply, data, size))
+        !https_reply_raw_body(&fetch->reply, size))
         give_up(fetch, fetch->reply.why);
     return 0;
 }
