@@ -61,6 +61,7 @@ const struct cache_entry *cache_peek(const struct cache *cache, const struct key
  */
 struct cache_saving {
     bool by_refresh, released, store_pending;
+    const struct override *override; /* what the rules say of the key; NULL: they were not asked */
 };
 void cache_save(struct cache *cache, struct cache_entry *take, struct cache_saving cache_saving);
 

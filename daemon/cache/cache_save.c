@@ -22,27 +22,31 @@ static enum verdict_level level_of(const struct cache_entry *entry)
 
 /* What was found out; and, where the operator's rules make something else of it, what. */
 static void log_verdict(const struct cache *cache, const struct cache_entry *before,
-                        const struct cache_entry *entry)
+                        const struct cache_entry *entry, const struct override *override)
 {
     const struct verdict *verdict = &entry->verdict;
     struct final_answer final;
-    struct override override;
+    struct override found;
     struct key key;
     bool ordered, changed;
 
-    key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
-    ruleset_find(cache->ruleset, &key, &override);
-    override_apply(&final, &override, verdict);
+    if (override == NULL) {
+        key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
+        ruleset_find(cache->ruleset, &key, &found);
+        override = &found;
+    }
+    override_apply(&final, override, verdict);
     ordered = final.kind != FINAL_FOUND;
-    changed = level_of(before) != verdict->level ||
-              (before == NULL && ordered && override.rule != NULL && rule_is_named(override.rule));
+    changed =
+        level_of(before) != verdict->level ||
+        (before == NULL && ordered && override->rule != NULL && rule_is_named(override->rule));
     log_event(changed ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "verdict", "domain", entry->key, "was",
               before == NULL ? NULL : verdict_level_name(before->verdict.level), "now",
               verdict_level_name(verdict->level), "reason", verdict_reason_code(verdict->reason),
               "valid_s", LOG_NUM((verdict->valid_until - entry->made_at) / 1000), "answer",
               ordered ? final_level_name(&final) : NULL, "why",
               ordered ? final_reason_code(final.reason) : NULL, "rule",
-              ordered && override.rule != NULL ? LOG_NUM(override.rule->line) : NULL, NULL);
+              ordered && override->rule != NULL ? LOG_NUM(override->rule->line) : NULL, NULL);
 }
 
 /* A policy with patterns that match= cannot carry: its owner's mistake, most often. Told once, and
@@ -324,7 +328,7 @@ void cache_save(struct cache *cache, struct cache_entry *take, struct cache_savi
 
     if (cache_saving.by_refresh && before != NULL)
         take->used_at = take->use_noted_at = before->used_at;
-    log_verdict(cache, before, take);
+    log_verdict(cache, before, take, cache_saving.override);
     log_left_out(before, take);
     log_distrusted(take);
     note_history(cache, before, take);

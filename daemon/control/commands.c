@@ -1,9 +1,9 @@
 /*
  * commands: the table of control commands; see commands.h.
  *
- * Requests: {"command": NAME, "key": KEY, ...}. Answers: an object, {"error": TEXT} when the
- * request makes no sense. What goes through all that is cached (walk.h) answers in several objects,
- * all of which but the last have "more": true.
+ * A request is {"command": NAME, "key": KEY, ...}. The answer is an object; {"error": TEXT} is a
+ * refusal. A command that walks the cache (walk.h) answers with several objects; all but the last
+ * have "more": true.
  */
 #include "daemon/control/commands.h"
 
@@ -11,10 +11,6 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
-#include "daemon/control/commands_cache.h"
-#include "daemon/control/commands_ruleset.h"
-#include "daemon/control/commands_stats.h"
-#include "daemon/control/commands_walks.h"
 #include "daemon/control/control.h"
 #include "daemon/control/walk.h"
 #include "policy/report/report.h"
@@ -31,7 +27,7 @@ void command_finish(struct command *command, json_t *answer)
     command->answered(command, answer, true);
 }
 
-void command_tell(struct command *command, json_t *part)
+void command_give_part(struct command *command, json_t *part)
 {
     command->answered(command, part, false);
 }
@@ -52,6 +48,13 @@ const char *command_text(const struct command *command, const char *name)
     return json_string_value(json_object_get(command->request, name));
 }
 
+void command_key(const struct command *command, struct key *out)
+{
+    const char *text = command_text(command, "key");
+
+    key_parse(out, text, strlen(text), engine_tools(command->engine)->smtp_port);
+}
+
 static enum answer_form form_of(const struct command *command)
 {
     return json_is_true(json_object_get(command->request, "tlsrpt")) ? FORM_TLSRPT : FORM_PLAIN;
@@ -69,19 +72,19 @@ static json_t *answer_json(const struct command *command, const struct reply *re
                                                 : final_reason_code(final->reason));
 }
 
-static json_t *explain_json(const struct command *command, const struct reply *reply)
+static json_t *explain_json(const struct command *command, const struct cache_entry *entry)
 {
-    const struct cache_entry *entry = reply->entry;
-    const char *text = command_text(command, "key");
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
+    struct final_answer final;
     struct override override;
     struct key key;
-    struct report_facts facts = {&key, &entry->verdict,     &override, &reply->final,
+    struct report_facts facts = {&key, &entry->verdict,     &override, &final,
                                  NULL, clock_monotonic_ms()};
     json_t *report = NULL;
 
-    key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
+    command_key(command, &key);
     ruleset_find(engine_ruleset(command->engine), &key, &override);
+    override_apply(&final, &override, &entry->verdict);
     if (arena != NULL) {
         facts.evidence = cache_entry_evidence(entry, arena);
         report = report_explain(&facts);
@@ -92,62 +95,38 @@ static json_t *explain_json(const struct command *command, const struct reply *r
     return report;
 }
 
-static void answer_reply(struct command *command, const struct reply *reply)
-{
-    command_finish(command,
-                   command->explain ? explain_json(command, reply) : answer_json(command, reply));
-}
-
-static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
+static void on_deliver(struct waiter *waiter, const struct reply *reply)
 {
     struct command *command = LIST_ELEMENT(waiter, struct command, waiter);
-    struct reply reply;
 
-    engine_tell(command->engine, entry, &reply);
-    answer_reply(command, &reply);
+    command_finish(command, waiter->wants == WANTS_WHOLE ? explain_json(command, reply->entry)
+                                                         : answer_json(command, reply));
 }
 
 /* ---- commands ---- */
 
-/* True when an entry can still grow while somebody wants all of it. */
-static bool unfinished(const struct command *command, const struct cache_entry *entry)
-{
-    return command->waiter.whole && entry->evidence_length > 0 && !entry->complete;
-}
-
-static void ask(struct command *command, bool explain)
+/* A waiter without a share never has to ask later. */
+static void ask(struct command *command, enum waiter_wants wants)
 {
     const char *key = command_text(command, "key");
     struct reply reply;
-    bool known;
 
-    command->explain = command->waiter.whole = explain;
-    known = engine_known(command->engine, key, strlen(key), &reply);
-    if (!known || unfinished(command, reply.entry))
-        known = engine_wait(command->engine, key, strlen(key), &command->waiter, &reply);
-    if (known)
-        answer_reply(command, &reply);
+    command->waiter.wants = wants;
+    if (engine_ask(command->engine, key, strlen(key), &command->waiter, &reply) == ASKED_ANSWERED)
+        on_deliver(&command->waiter, &reply);
 }
 
 static void do_query(struct command *command)
 {
-    ask(command, false);
+    ask(command, WANTS_FOUND);
 }
 
 static void do_explain(struct command *command)
 {
-    ask(command, true);
+    ask(command, WANTS_WHOLE);
 }
 
-static const struct cache_entry *cached(const struct command *command, const char *text)
-{
-    struct key key;
-
-    key_parse(&key, text, strlen(text), engine_tools(command->engine)->smtp_port);
-    return cache_map_get(engine_cache_map(command->engine), key.text, key.text_length);
-}
-
-/* What has lapsed is kept for what it proved; as an answer it is not there any more. */
+/* A lapsed entry is kept for what it proved; as an answer it is not there any more. */
 static bool is_current(const struct cache_entry *entry, int64_t now)
 {
     return entry != NULL && entry->verdict.valid_until > now;
@@ -155,15 +134,15 @@ static bool is_current(const struct cache_entry *entry, int64_t now)
 
 static void do_cache_show(struct command *command)
 {
-    const struct cache_entry *entry = cached(command, command_text(command, "key"));
-    struct reply reply;
+    const struct cache_entry *entry;
+    struct key key;
 
-    if (!is_current(entry, clock_monotonic_ms())) {
+    command_key(command, &key);
+    entry = cache_peek(engine_cache(command->engine), &key);
+    if (is_current(entry, clock_monotonic_ms()))
+        command_finish(command, explain_json(command, entry));
+    else
         command_refuse(command, "not in the cache");
-        return;
-    }
-    engine_look(command->engine, entry, &reply);
-    command_finish(command, explain_json(command, &reply));
 }
 
 static void do_cache_forget(struct command *command)

@@ -1,51 +1,39 @@
-/* commands: what can be asked on the control socket; each takes a JSON object and gives one. */
+/*
+ * commands: what can be asked on the control socket. commands.c has the table of names, and the
+ * commands about one key; the files named here have the rest.
+ */
 #pragma once
 
-#include <jansson.h>
+#include "daemon/control/command.h"
 
-#include "daemon/lookup/engine.h"
-#include "daemon/rules/reload.h"
-#include "daemon/serve/server.h"
+/* commands_cache.c: holds, and what the store knows */
+void command_held(struct command *command);
+void command_release(struct command *command);
+void command_history(struct command *command);
+void command_export(struct command *command);
+void command_import(struct command *command);
+/* Gives up what one of these waits for. */
+void command_cache_cancel(struct command *command);
 
-struct command;
-/* A line of the answer, the `last` one or a part before it: then command_go_on has the next one
- * come. `answer` is a new reference for the callee; NULL when there was no memory. */
-typedef void (*command_answered)(struct command *command, json_t *answer, bool last);
+/* commands_stats.c: what metrics_gather gathers, as one object of numbers */
+void command_stats(struct command *command);
 
-struct importer;
-struct walk;
-struct walks;
+/* commands_ruleset.c: what changes what is in force */
+void command_reload(struct command *command);
+void command_log_level(struct command *command);
 
-/* One command under way; embedded in its connection. */
-struct command {
-    struct waiter waiter;
-    struct reload_waiter reload;
-    struct store_read *read;       /* while the store is read */
-    struct cache_loading *loading; /* while a key is brought back */
-    struct importer *importer;     /* owned; from one request of the connection to the next */
-    struct walk *walk; /* owned; while all that is cached is gone through, or rules come */
-    struct engine *engine;
-    struct server *server;
-    struct reload *reloader; /* NULL: none */
-    struct walks *walks;
-    command_answered answered;
-    json_t *request;
-    bool explain; /* the waiter's answer is wanted with its evidence */
-};
-
-/* Everything is borrowed. `reloader` may be NULL. */
-struct command_means {
-    struct engine *engine;
-    struct server *server;
-    struct reload *reloader;
-    struct walks *walks;
-};
-
-void command_init(struct command *command, const struct command_means *means,
-                  command_answered answered);
-/* Carries out one line; `answered` is called with the last line of the answer exactly once, now or
- * later, unless command_cancel. */
-void command_begin(struct command *command, const char *line, size_t length);
-/* The client has got the part of the answer; not to be called by `answered`. */
-void command_go_on(struct command *command);
-void command_cancel(struct command *command);
+/*
+ * commands_report.c and commands_rules.c: the commands that walk the cache (walk.h). What they
+ * answer is for cli/report.c and cli/rules.c.
+ *
+ *   report       {"changes": BOOL}           lines: next-hops to which mail would stop if all were
+ *                enforced; with `changes` also those whose answer would change.
+ *                totals: mode, rollout, nexthops, withheld, unsure, would_change, verdicts
+ *   rules        {}                          lines: the rules, with what each does today; no totals
+ *   rules-check  {"text": TEXT, "more": BOOL} with `more` answered by {"taken": OCTETS}; with the
+ *                last part of the text the check begins.
+ *                lines: next-hops whose answer would change. totals: rules, nexthops, would_stop
+ */
+void command_report(struct command *command);
+void command_rules(struct command *command);
+void command_rules_check(struct command *command);

@@ -1,13 +1,12 @@
 /*
- * commands_cache: see commands_cache.h. Times are seconds since 1970, for people and for other
- * programs; what the daemon knows in its own time is turned into them here.
+ * commands_cache: see commands.h. In answers a time is in seconds since 1970; the daemon's own
+ * monotonic times are converted here.
  */
-#include "daemon/control/commands_cache.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/control/commands.h"
 #include "daemon/control/control.h"
 #include "daemon/cache/importer.h"
 #include "daemon/store/record_json.h"
@@ -31,13 +30,6 @@ static struct store *store_of(struct command *command)
     if (store == NULL)
         command_refuse(command, "nothing is stored: the configuration says store =");
     return store;
-}
-
-static void parse_key(const struct command *command, struct key *key)
-{
-    const char *text = command_text(command, "key");
-
-    key_parse(key, text, strlen(text), engine_tools(command->engine)->smtp_port);
 }
 
 /* ---- holds ---- */
@@ -83,7 +75,7 @@ static void on_loaded(void *context, bool sure)
 
     (void)sure;
     command->loading = NULL;
-    parse_key(command, &key);
+    command_key(command, &key);
     answer_release(command, engine_release(command->engine, &key));
 }
 
@@ -92,7 +84,7 @@ void command_release(struct command *command)
     struct cache *cache = cache_of(command);
     struct key key;
 
-    parse_key(command, &key);
+    command_key(command, &key);
     if (engine_release(command->engine, &key))
         answer_release(command, true);
     else if (cache_peek(cache, &key) != NULL ||
@@ -141,7 +133,7 @@ void command_history(struct command *command)
     struct store_selection selection = {.kind = RECORD_EVENT, .limit = STORE_EVENTS};
     struct key key;
 
-    parse_key(command, &key);
+    command_key(command, &key);
     selection.key = key.text;
     list_records(command, &selection);
 }

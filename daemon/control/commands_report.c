@@ -1,6 +1,5 @@
-/* commands_report: `report`, what enforcing everything would change today; see commands_walks.h. */
-#include "daemon/control/commands_cache.h"
-#include "daemon/control/commands_walks.h"
+/* commands_report: `report`, what enforcing everything would change today; see commands.h. */
+#include "daemon/control/commands.h"
 #include "daemon/control/walk.h"
 #include "policy/rules/forecast.h"
 

@@ -1,14 +1,13 @@
 /*
  * commands_rules: `rules`, what each rule in force does today, and `rules-check`, what other rules
- * would do; see commands_walks.h.
+ * would do; see commands.h.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "daemon/rules/candidate.h"
-#include "daemon/control/commands_cache.h"
-#include "daemon/control/commands_walks.h"
+#include "daemon/control/commands.h"
 #include "daemon/control/walk.h"
 #include "policy/rules/forecast.h"
 #include "policy/report/report.h"

@@ -1,8 +1,6 @@
-/* commands_ruleset: see commands_ruleset.h. */
-#include "daemon/control/commands_ruleset.h"
-
+/* commands_ruleset: see commands.h. */
 #include "base/log/log.h"
-#include "daemon/control/commands_cache.h"
+#include "daemon/control/commands.h"
 
 /* ---- reload ---- */
 

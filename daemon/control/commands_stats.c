@@ -1,9 +1,7 @@
-/* commands_stats: see commands_stats.h. Names are for people; Prometheus has others. */
-#include "daemon/control/commands_stats.h"
-
+/* commands_stats: see commands.h. Names are for people; Prometheus has others. */
 #include <stdio.h>
 
-#include "daemon/control/commands_cache.h"
+#include "daemon/control/commands.h"
 #include "daemon/metrics/metrics_gather.h"
 #include "policy/report/report.h"
 

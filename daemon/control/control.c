@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log/log.h"
 #include "base/log/log_limit.h"
-#include "daemon/control/commands.h"
+#include "daemon/control/command.h"
 #include "daemon/loop/spare_fd.h"
 #include "daemon/control/walk.h"
 
@@ -30,14 +30,21 @@ struct control {
     struct spare_fd spare;
 };
 
+enum peer_state {
+    PEER_READY,    /* no command is under way */
+    PEER_BUSY,     /* a command is under way */
+    PEER_PART,     /* a part of the answer is being sent; the command goes on after it */
+    PEER_ANSWERED, /* the end of the answer is being sent */
+    PEER_CLOSING
+};
+
 struct peer {
     uv_pipe_t pipe;
     struct control *control;
     struct list link;
     struct command command;
     struct buf in, out;
-    bool busy, closing;
-    bool more; /* lines of the answer */
+    enum peer_state state;
     uv_write_t write;
     char read_buffer[CONTROL_READ_SIZE];
 };
@@ -63,9 +70,9 @@ static void on_peer_closed(uv_handle_t *handle)
 
 static void peer_close(struct peer *peer)
 {
-    if (peer->closing)
+    if (peer->state == PEER_CLOSING)
         return;
-    peer->closing = true;
+    peer->state = PEER_CLOSING;
     command_cancel(&peer->command);
     list_remove(&peer->link);
     peer->control->peer_count--;
@@ -75,28 +82,28 @@ static void peer_close(struct peer *peer)
 static void on_written(uv_write_t *write, int status)
 {
     struct peer *peer = write->data;
+    bool more = peer->state == PEER_PART;
 
-    if (peer->closing)
+    if (peer->state == PEER_CLOSING)
         return;
     buf_clear(&peer->out);
-    if (status != 0) {
+    peer->state = more ? PEER_BUSY : PEER_READY;
+    if (status != 0)
         peer_close(peer);
-    } else if (peer->more) {
+    else if (more)
         command_go_on(&peer->command);
-    } else {
-        peer->busy = false;
+    else
         peer_next(peer);
-    }
 }
 
-/* Called by commands.c with a line of the answer; takes the reference. */
+/* A line of the answer; takes the reference. */
 static void on_answer(struct command *command, json_t *answer, bool last)
 {
     struct peer *peer = LIST_ELEMENT(command, struct peer, command);
     char *text = answer == NULL ? NULL : json_dumps(answer, JSON_COMPACT);
     uv_buf_t data;
 
-    peer->more = !last && text != NULL;
+    peer->state = last || text == NULL ? PEER_ANSWERED : PEER_PART;
     json_decref(answer);
     buf_adds(&peer->out, text == NULL ? "{\"error\":\"no memory\"}" : text);
     buf_adds(&peer->out, "\n");
@@ -117,15 +124,15 @@ static void peer_next(struct peer *peer)
     const char *end;
     size_t length;
 
-    if (peer->busy || peer->closing || peer->in.length == 0)
+    if (peer->state != PEER_READY || peer->in.length == 0)
         return;
     end = memchr(peer->in.data, '\n', peer->in.length);
     if (end == NULL)
         return;
     length = (size_t)(end - peer->in.data);
-    peer->busy = true;
+    peer->state = PEER_BUSY;
     command_begin(&peer->command, peer->in.data, length);
-    if (!peer->closing)
+    if (peer->state != PEER_CLOSING)
         buf_consume(&peer->in, length + 1);
 }
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/control/commands_cache.h"
 
 #define ANSWER_SHOWN (16 * 1024)
 
@@ -100,7 +99,7 @@ static void send_part(struct walk *walk)
     if (part == NULL)
         walk_refuse(walk, "no memory");
     else
-        command_tell(walk->command, part);
+        command_give_part(walk->command, part);
 }
 
 static void meet(void *context, const struct cache_entry *entry)

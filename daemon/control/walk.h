@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "daemon/control/commands.h"
+#include "daemon/control/command.h"
 #include "daemon/loop/shares.h"
 
 /* Walks at once. One may hold 35 MiB of what each rule does, or a file that is to be tried: 16 MiB,

@@ -1,7 +1,8 @@
 /*
- * engine: see engine.h. engine_known is the hot path: for a cached key it costs the key's
- * normalisation and one map lookup, and allocates nothing. What the rules make of an entry is
- * kept in it, and asked again only when the rules have changed.
+ * engine: see engine.h. For a cached key engine_ask costs the key's normalisation and one map
+ * lookup, and allocates nothing: what the rules make of an entry is kept in it, and they are asked
+ * again only when they have changed. Any other key is parsed once and asks the rules once: the job
+ * keeps both until the reply.
  */
 #include "daemon/lookup/engine.h"
 
@@ -16,39 +17,31 @@ struct engine {
     struct domain_tools tools;
     const struct ruleset *ruleset;
     struct cache *cache;
-    struct cache_map *map; /* the memory's */
+    struct cache_map *map; /* the cache's */
     struct jobs *jobs;
     struct refresh *refresh;
     struct preload *preload;
-    struct cache_entry *unlisted;  /* for keys that only rules could answer */
-    struct cache_entry *pending;   /* where nobody waits for what is found */
-    struct cache_entry *no_memory; /* when even the key could not be read */
-    struct cache_entry *overload;  /* when there is no room for one more job */
+    struct cache_entry *unlisted;  /* the key is never looked up */
+    struct cache_entry *pending;   /* nobody waits for the lookup: the rules withhold its result */
+    struct cache_entry *no_memory; /* the key could not be read */
+    struct cache_entry *overload;  /* there is no room for one more job */
     struct engine_stats stats;
 };
-
-/* What was withheld before anybody knew whether there was something to withhold. */
-static void on_detached(void *context, const struct cache_entry *entry)
-{
-    struct engine *engine = context;
-    struct reply reply;
-
-    engine_look(engine, entry, &reply);
-    if (reply.final.withheld)
-        engine->stats.withheld_by_level[entry->verdict.level]++;
-}
 
 static int make_parts(struct engine *engine, uv_loop_t *loop)
 {
     const struct config *config = engine->config;
+    struct jobs_means means = {.config = config,
+                               .tools = &engine->tools,
+                               .ruleset = engine->ruleset,
+                               .stats = &engine->stats};
     int error = cache_new(&engine->cache, loop, config, &engine->tools, engine->ruleset);
 
     if (error != 0)
         return error;
     engine->map = cache_get_map(engine->cache);
-    engine->jobs = jobs_new(loop, config, &engine->tools, engine->cache);
-    if (engine->jobs != NULL)
-        jobs_set_detached(engine->jobs, on_detached, engine);
+    means.cache = engine->cache;
+    engine->jobs = jobs_new(loop, &means);
     if (engine->jobs != NULL)
         engine->refresh = refresh_new(loop, config, engine->cache, engine->jobs);
     if (engine->refresh != NULL)
@@ -104,172 +97,105 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
-/* ---- what is told ---- */
-
-struct answer reply_answer(const struct reply *reply, enum answer_form form)
-{
-    static const enum answer_status statuses[] = {
-        [FINAL_POLICY] = ANSWER_OK,
-        [FINAL_NOTFOUND] = ANSWER_NOTFOUND,
-        [FINAL_TEMP] = ANSWER_TEMP,
-    };
-    const struct final_answer *final = &reply->final;
-
-    if (final->kind == FINAL_FOUND)
-        return cache_entry_answer(reply->entry, form);
-    return (struct answer){statuses[final->kind], final->text == NULL ? "" : final->text,
-                           final->length};
-}
-
-static void count(struct engine *engine, const struct reply *reply)
-{
-    const struct verdict *found = &reply->entry->verdict;
-
-    engine->stats.by_level[reply->final.level]++;
-    engine->stats.by_final_reason[reply->final.reason]++;
-    if (reply->final.kind == FINAL_FOUND)
-        engine->stats.by_reason[found->reason]++;
-    if (reply->final.withheld)
-        engine->stats.withheld_by_level[found->level]++;
-}
-
-/* An entry that is not of the cache, or of rules that are no more. */
-static void decide(const struct engine *engine, const struct key *key,
-                   const struct cache_entry *entry, struct reply *out)
-{
-    struct override override;
-
-    out->entry = entry;
-    ruleset_find(engine->ruleset, key, &override);
-    override_apply(&out->final, &override, &entry->verdict);
-}
-
-void engine_look(const struct engine *engine, const struct cache_entry *entry, struct reply *out)
-{
-    struct key key;
-
-    if (entry->generation == ruleset_generation(engine->ruleset)) {
-        *out = (struct reply){entry, entry->final};
-        return;
-    }
-    key_parse(&key, entry->key, entry->key_length, engine->tools.smtp_port);
-    decide(engine, &key, entry, out);
-}
-
-void engine_tell(struct engine *engine, const struct cache_entry *entry, struct reply *out)
-{
-    engine_look(engine, entry, out);
-    count(engine, out);
-}
-
-/* ---- what is known ---- */
-
-/* The first question since the rules changed. */
-static void bring_up_to_date(const struct engine *engine, const struct key *key,
-                             struct cache_entry *entry)
-{
-    struct override override;
-
-    ruleset_find(engine->ruleset, key, &override);
-    override_apply(&entry->final, &override, &entry->verdict);
-    entry->unwanted = !override_wants_lookup(&override);
-    entry->generation = ruleset_generation(engine->ruleset);
-}
+/* ---- asking ---- */
 
 static bool cached(struct engine *engine, const struct key *key, struct reply *out)
 {
+    unsigned generation = ruleset_generation(engine->ruleset);
     struct cache_entry *entry =
         cache_map_use(engine->map, key->text, key->text_length, clock_monotonic_ms());
 
     if (entry == NULL)
         return false;
-    if (entry->generation != ruleset_generation(engine->ruleset))
-        bring_up_to_date(engine, key, entry);
+    if (entry->generation != generation) {
+        struct override override;
+
+        ruleset_find(engine->ruleset, key, &override);
+        reply_keep(entry, &override, generation);
+    }
     engine->stats.cache_hits++;
     *out = (struct reply){entry, entry->final};
     return true;
 }
 
-/* By a rule alone, or because nothing could be found out. */
-static bool not_looked_up(struct engine *engine, const struct key *key, struct reply *out)
+/* What answers the key without a lookup of its own, or NULL. */
+static const struct cache_entry *at_once(struct engine *engine, const struct key *key,
+                                         const struct override *override)
 {
-    struct override override;
-
-    ruleset_find(engine->ruleset, key, &override);
-    if (override_wants_lookup(&override) && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST))
-        return false;
+    if (key->no_memory)
+        return engine->no_memory;
+    if (override_wants_lookup(override) && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST))
+        return jobs_provisional(engine->jobs, key);
     engine->stats.not_looked_up++;
-    out->entry = engine->unlisted;
-    override_apply(&out->final, &override, &out->entry->verdict);
-    return true;
+    return engine->unlisted;
 }
 
-static bool provisional(struct engine *engine, const struct key *key, struct reply *out)
+/* False when the evidence can still grow and the waiter wants all of it. */
+static bool suffices(const struct waiter *waiter, const struct cache_entry *entry)
 {
-    const struct cache_entry *entry = jobs_provisional(engine->jobs, key);
-
-    if (entry != NULL)
-        decide(engine, key, entry, out);
-    return entry != NULL;
+    return waiter == NULL || waiter->wants != WANTS_WHOLE || entry->evidence_length == 0 ||
+           entry->complete;
 }
 
-static bool known(struct engine *engine, const struct key *key, struct reply *out)
+static bool takes_share(const struct waiter *waiter)
 {
-    if (key->no_memory) {
-        decide(engine, key, engine->no_memory, out);
-        return true;
-    }
-    return cached(engine, key, out) || not_looked_up(engine, key, out) ||
-           provisional(engine, key, out);
-}
-
-bool engine_known(struct engine *engine, const char *text, size_t length, struct reply *out)
-{
-    struct key key;
-
-    engine->stats.lookups++;
-    key_parse(&key, text, length, engine->tools.smtp_port);
-    if (!known(engine, &key, out))
+    if (waiter == NULL || (waiter->share != NULL && *waiter->share == 0))
         return false;
-    count(engine, out);
+    if (waiter->share != NULL)
+        --*waiter->share;
     return true;
 }
 
-bool engine_withheld(struct engine *engine, const char *text, size_t length, struct reply *out)
+/* Begins or joins the lookup. NULL: the waiter waits; else it gets this instead. */
+static const struct cache_entry *look_up(struct engine *engine, const struct key *key,
+                                         const struct override *override, struct waiter *waiter)
 {
+    if (waiter->wants == WANTS_ANSWER && override->withheld != WITHHELD_NO) {
+        engine->stats.detached += jobs_look_up(engine->jobs, key, override) == 0;
+        return engine->pending;
+    }
+    if (jobs_join(engine->jobs, key, override, waiter) != 0)
+        return engine->overload;
+    engine->stats.waits++;
+    return NULL;
+}
+
+static enum asked ask(struct engine *engine, const struct key *key, struct waiter *waiter,
+                      struct reply *out)
+{
+    const struct cache_entry *entry;
     struct override override;
-    struct key key;
 
-    key_parse(&key, text, length, engine->tools.smtp_port);
-    ruleset_find(engine->ruleset, &key, &override);
-    if (key.no_memory || override.withheld == WITHHELD_NO)
-        return false;
-    engine->stats.detached += jobs_look_up(engine->jobs, &key) == 0;
-    out->entry = engine->pending;
-    override_apply(&out->final, &override, &out->entry->verdict);
-    out->final.withheld = false; /* on_detached knows whether there is something to withhold */
-    count(engine, out);
-    return true;
+    if (!key->no_memory && cached(engine, key, out) && suffices(waiter, out->entry))
+        return ASKED_ANSWERED;
+    ruleset_find(engine->ruleset, key, &override);
+    entry = at_once(engine, key, &override);
+    if (entry == NULL || !suffices(waiter, entry)) {
+        if (!takes_share(waiter))
+            return ASKED_LATER;
+        entry = look_up(engine, key, &override, waiter);
+    }
+    if (entry == NULL)
+        return ASKED_WAITING;
+    out->entry = entry;
+    override_apply(&out->final, &override, &entry->verdict);
+    if (entry == engine->pending) /* the job knows at its end whether it withholds anything */
+        out->final.withheld = false;
+    return ASKED_ANSWERED;
 }
 
-bool engine_wait(struct engine *engine, const char *text, size_t length, struct waiter *waiter,
-                 struct reply *out)
+enum asked engine_ask(struct engine *engine, const char *text, size_t length, struct waiter *waiter,
+                      struct reply *out)
 {
-    const struct cache_entry *why_not;
     struct key key;
+    enum asked asked;
 
     key_parse(&key, text, length, engine->tools.smtp_port);
-    if (key.no_memory) {
-        why_not = engine->no_memory;
-    } else if (jobs_join(engine->jobs, &key, waiter, clock_monotonic_ms()) != 0) {
-        why_not = engine->overload;
-    } else {
-        engine->stats.waits++;
-        return false;
-    }
-    decide(engine, &key, why_not, out);
-    count(engine, out);
-    return true;
+    asked = ask(engine, &key, waiter, out);
+    engine->stats.lookups += asked != ASKED_LATER;
+    if (asked == ASKED_ANSWERED)
+        reply_count(&engine->stats, out);
+    return asked;
 }
 
 /* ---- what is forgotten ---- */
@@ -330,14 +256,14 @@ bool engine_release(struct engine *engine, const struct key *key)
 
 size_t engine_flush(struct engine *engine)
 {
-    jobs_forget(engine->jobs, NULL);
+    jobs_forget_all(engine->jobs);
     return cache_lapse(engine->cache);
 }
 
 void engine_judge_again(struct engine *engine)
 {
     /* lookups under way may have taken results that are no more */
-    jobs_forget(engine->jobs, NULL);
+    jobs_forget_all(engine->jobs);
     cache_judge_again(engine->cache);
 }
 

@@ -1,23 +1,30 @@
 /*
- * jobs: see jobs.h. A job's life: asking the store, in line, running, done. A finished job leaves
- * the map before its waiters are told, because telling one may bring the same question again. A job
- * still in line that nobody waits for any more is dropped, unless it is detached.
+ * jobs: see jobs.h. The states of a job are those of jobs_internal.h. A finished job leaves the map
+ * before its waiters get their replies, because a waiter may ask the same question again at once. A
+ * job that nobody waits for any more is dropped when its turn comes, unless it is detached.
  *
- * Nothing here decides a verdict (policy/decide/verdict.c), tells one (jobs_tell.c) or keeps the
- * time (jobs_clock.c).
+ * Verdicts are policy/decide/verdict.c's, replies jobs_reply.c's, deadlines jobs_deadlines.c's.
+ *
+ * DIAGNOSTICS
+ *   At log level debug there is a line "job" for each change of state.
+ *
+ * BUGS
+ *   A waiter that joins a lookup that hangs waits for the whole of answer-deadline, although others
+ *   have had the answer for that moment already.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/net/base_domain.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log/log.h"
+#include "base/net/base_domain.h"
 #include "daemon/lookup/jobs_internal.h"
 
 static void on_starter(uv_timer_t *starter);
 
-/* Somebody in line may have a turn now, or after others had theirs: libuv runs a timer of no time
- * that is set by a timer at once. */
+/* libuv runs a timer of 0 ms at once when another timer's callback sets it: NEXT_TURN_MS lets
+ * others have their turn first. */
 static void start_soon(struct jobs *jobs, uint64_t in_ms)
 {
     if (jobs->fair.waiting > 0 && !uv_is_active((uv_handle_t *)&jobs->starter))
@@ -37,9 +44,9 @@ void jobs_leave(struct waiter *waiter)
     list_remove(&waiter->due);
 }
 
-/* ---- a job's end ---- */
+/* ---- states ---- */
 
-void job_end(struct job *job)
+static void leave_queues(struct job *job)
 {
     struct jobs *jobs = job->jobs;
 
@@ -47,14 +54,35 @@ void job_end(struct job *job)
     fair_leave(&jobs->fair, &job->member);
     list_remove(&job->ending);
     list_remove(&job->stale_waiting);
-    if (job->loading != NULL) {
+    if (job->loading != NULL)
         cache_load_cancel(job->loading);
-        jobs->loading--;
-    }
     job->loading = NULL;
     jobs->stats.refreshing -= job->refresh;
     if (!jobs->closing)
         start_soon(jobs, NEXT_TURN_MS);
+}
+
+void job_set_state(struct job *job, enum job_state state)
+{
+    static const char *const names[] = {
+#define X(state, name) name,
+        JOB_STATES(X)
+#undef X
+    };
+    struct jobs *jobs = job->jobs;
+
+    CHECK(state > job->state);
+    log_event(LOG_LEVEL_DEBUG, "job", "domain", job->key.text, "was", names[job->state], "now",
+              names[state], NULL);
+    jobs->loading += state == JOB_LOADING;
+    jobs->loading -= job->state == JOB_LOADING;
+    job->state = state;
+    if (state == JOB_RUNNING) {
+        jobs->stats.started++;
+        list_append(&jobs->ending, &job->ending);
+    } else if (state == JOB_DONE) {
+        leave_queues(job);
+    }
 }
 
 void job_free(struct job *job)
@@ -82,10 +110,9 @@ static void job_start(struct job *job)
     struct jobs *jobs = job->jobs;
     int64_t now = clock_monotonic_ms();
 
-    jobs->stats.started++;
-    list_append(&jobs->ending, &job->ending);
-    job->ends_at = now + jobs->config->job_deadline_ms;
-    if (domain_start(&job->lookup, &jobs->tools, &request, on_changed, job) != 0)
+    job_set_state(job, JOB_RUNNING);
+    job->ends_at = now + jobs->means.config->job_deadline_ms;
+    if (domain_start(&job->lookup, jobs->means.tools, &request, on_changed, job) != 0)
         job->lookup = NULL;
     if (job->lookup == NULL || domain_evidence(job->lookup)->complete)
         job_complete(job, now);
@@ -108,7 +135,7 @@ static void on_starter(uv_timer_t *starter)
         if (!list_empty(&job->waiters) || job->detached) {
             job_start(job);
         } else {
-            job_end(job);
+            job_set_state(job, JOB_DONE);
             job_free(job);
         }
     }
@@ -121,102 +148,87 @@ static bool job_line_up(struct job *job)
 
     if (!fair_join(&job->jobs->fair, &job->member, base, strlen(base)))
         return false;
+    job_set_state(job, JOB_QUEUED);
     start_soon(job->jobs, 0);
     return true;
 }
 
 /* ---- what is known already ---- */
 
-/* What is held is probed anew, but no more often than it is to be: a TEMP lapses within a minute.
- */
+/* A held key is probed anew, but not more often than a hold allows: a held TEMP lapses within a
+ * minute. */
 static int64_t held_probed_after(const struct job *job, const struct cache_entry *before,
                                  int64_t now)
 {
-    int64_t lately = now - job->jobs->config->verdict.hold_probe_min_ms / 2;
+    int64_t lately = now - job->jobs->means.config->verdict.hold_probe_min_ms / 2;
 
     return before->made_at < lately ? before->made_at : lately;
 }
 
-/* Takes what an earlier entry of the key proved; true when it still is the answer. */
+/* Takes over what an earlier entry of the key proved; true when that still is the answer. */
 static bool job_begin_with(struct job *job, const struct cache_entry *before, int64_t now)
 {
     if (before == NULL)
         return false;
     job->remembered = before->verdict.remembered;
-    /* what is renewed a little before its end is renewed with all that it rests on */
+    /* a renewal shortly before the end renews all that the entry rests on */
     if (job->refresh)
-        job->probed_after = now - job->jobs->config->prober.probes.good_ms / 4 * 3;
+        job->probed_after = now - job->jobs->means.config->prober.probes.good_ms / 4 * 3;
     if (before->verdict.reason == REASON_HELD)
         job->probed_after = held_probed_after(job, before, now);
     return before->verdict.valid_until > now && before->complete && !job->refresh;
 }
 
-/* The store has the answer: told, and the job is over. */
-static void job_answer_known(struct job *job, const struct cache_entry *known)
-{
-    /* a waiter may have it forgotten, so what is told must not be the cache's own */
-    struct cache_entry *copy = cache_entry_copy(known);
-    struct jobs *jobs = job->jobs;
-    struct list waiters;
-
-    job_end(job);
-    list_take(&waiters, &job->waiters);
-    job_tell_nobody(job, copy);
-    job_tell(jobs, &waiters, copy);
-    cache_entry_free(copy);
-    job_free(job);
-}
-
 static void on_loaded(void *context, bool sure)
 {
     struct job *job = context;
-    struct jobs *jobs = job->jobs;
-    const struct cache_entry *known = cache_peek(jobs->cache, &job->key);
+    struct cache *cache = job->jobs->means.cache;
+    const struct cache_entry *known = cache_peek(cache, &job->key);
     int64_t now = clock_monotonic_ms();
-    struct list waiters;
 
     job->loading = NULL;
-    jobs->loading--;
     job->store_pending = !sure;
     if (job_begin_with(job, known, now) && !job->forgotten) {
-        job_answer_known(job, known);
+        /* a waiter may have the key forgotten, so the reply must not be the cache's own entry */
+        struct cache_entry *copy = cache_entry_copy(known);
+
+        job_count_withheld(job, copy);
+        job_finish(job, copy);
+        cache_entry_free(copy);
         return;
     }
-    if (job->forgotten) /* what the store said before it heard of that */
-        cache_drop(jobs->cache, &job->key);
+    if (job->forgotten) /* the store read it before it was forgotten */
+        cache_drop(cache, &job->key);
     job_allow_stale(job, now);
-    if (job_line_up(job))
-        return;
-    job_end(job);
-    list_take(&waiters, &job->waiters);
-    job_tell(jobs, &waiters, NULL);
-    job_free(job);
+    if (!job_line_up(job))
+        job_finish(job, NULL);
 }
 
-/* True when the store may know more than the cache does: also of a policy that had to go. */
+/* True when the store may know more than the cache: also of a policy that was evicted. */
 static bool must_load(const struct job *job, const struct cache_entry *before)
 {
-    const struct sts *sts = job->jobs->tools.sts;
+    const struct sts *sts = job->jobs->means.tools->sts;
 
     if (before == NULL || before->store_pending)
         return true;
     return before->verdict.remembered.secure && sts != NULL && !sts_knows(sts, job->key.name);
 }
 
-/* From the cache what is remembered, else from the store; then the job lines up. */
+/* Takes what is remembered from the cache, else from the store; then the job lines up. */
 static int job_begin(struct job *job, int64_t now)
 {
     struct jobs *jobs = job->jobs;
-    const struct cache_entry *before = cache_peek(jobs->cache, &job->key);
+    const struct cache_entry *before = cache_peek(jobs->means.cache, &job->key);
 
     job_begin_with(job, before, now);
     if (must_load(job, before)) {
-        int error = cache_load(&job->loading, jobs->cache, &job->key, on_loaded, job);
+        int error = cache_load(&job->loading, jobs->means.cache, &job->key, on_loaded, job);
 
         job->store_pending = error != UV_ENOENT;
-        jobs->loading += error == 0;
-        if (error == 0)
+        if (error == 0) {
+            job_set_state(job, JOB_LOADING);
             return 0;
+        }
     }
     job_allow_stale(job, now);
     return job_line_up(job) ? 0 : UV_ENOMEM;
@@ -232,11 +244,14 @@ static struct job *job_find(const struct jobs *jobs, const struct key *key)
     return job;
 }
 
-static int job_new(struct job **out, struct jobs *jobs, const struct key *key, bool refresh)
+/* `override`: NULL when the rules have not been asked. */
+static int job_new(struct job **out, struct jobs *jobs, const struct key *key,
+                   const struct override *override, bool refresh)
 {
     struct job *job;
 
-    if (jobs->fair.waiting + jobs->loading >= (size_t)jobs->config->jobs_max * JOBS_QUEUE_FACTOR) {
+    if (jobs->fair.waiting + jobs->loading >=
+        (size_t)jobs->means.config->jobs_max * JOBS_QUEUE_FACTOR) {
         jobs->stats.overloads++;
         return UV_ENOBUFS;
     }
@@ -245,6 +260,10 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key, b
         return UV_ENOMEM;
     job->jobs = jobs;
     job->key = *key;
+    if (override != NULL) {
+        job->override = *override;
+        job->generation = ruleset_generation(jobs->means.ruleset);
+    }
     job->refresh = job->detached = refresh;
     list_init(&job->waiters);
     list_init(&job->ending);
@@ -256,7 +275,7 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key, b
     }
     jobs->stats.refreshing += refresh;
     if (job_begin(job, clock_monotonic_ms()) != 0) {
-        job_end(job);
+        job_set_state(job, JOB_DONE);
         job_free(job);
         return UV_ENOMEM;
     }
@@ -271,22 +290,22 @@ const struct cache_entry *jobs_provisional(const struct jobs *jobs, const struct
     return job == NULL || job->forgotten ? NULL : job->provisional;
 }
 
-int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, int64_t now)
+int jobs_join(struct jobs *jobs, const struct key *key, const struct override *override,
+              struct waiter *waiter)
 {
+    const struct config *config = jobs->means.config;
+    bool whole = waiter->wants == WANTS_WHOLE;
+    struct list *due = whole ? &jobs->due_whole : &jobs->due;
     struct job *job = job_find(jobs, key);
-    struct list *due;
+    int64_t now = clock_monotonic_ms();
+    int error = job != NULL ? 0 : job_new(&job, jobs, key, override, false);
 
-    if (job == NULL) {
-        int error = job_new(&job, jobs, key, false);
-
-        if (error != 0)
-            return error;
-    }
+    if (error != 0)
+        return error;
     job->wanted = true;
-    due = waiter->whole ? &jobs->due_whole : &jobs->due;
     waiter->job = job;
-    waiter->deadline = now + (waiter->whole ? jobs->config->job_deadline_ms + WHOLE_SLACK_MS
-                                            : jobs->config->answer_deadline_ms);
+    waiter->deadline =
+        now + (whole ? config->job_deadline_ms + WHOLE_SLACK_MS : config->answer_deadline_ms);
     list_append(&job->waiters, &waiter->link);
     list_append(due, &waiter->due);
     if (due->next == &waiter->due)
@@ -294,38 +313,32 @@ int jobs_join(struct jobs *jobs, const struct key *key, struct waiter *waiter, i
     return 0;
 }
 
-int jobs_look_up(struct jobs *jobs, const struct key *key)
+int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override *override)
 {
     struct job *job = job_find(jobs, key);
     int error = 0;
 
-    if (job == NULL && jobs->fair.waiting + jobs->loading > DETACHED_LINE(jobs->config->jobs_max))
+    if (job == NULL &&
+        jobs->fair.waiting + jobs->loading > DETACHED_LINE(jobs->means.config->jobs_max))
         return UV_ENOBUFS;
     if (job == NULL)
-        error = job_new(&job, jobs, key, false);
+        error = job_new(&job, jobs, key, override, false);
     if (error == 0)
         job->wanted = job->detached = true;
     return error;
-}
-
-void jobs_set_detached(struct jobs *jobs,
-                       void (*done)(void *context, const struct cache_entry *entry), void *context)
-{
-    jobs->detached_done = done;
-    jobs->detached_context = context;
 }
 
 int jobs_refresh(struct jobs *jobs, const struct key *key)
 {
     struct job *job = job_find(jobs, key);
 
-    return job == NULL ? job_new(&job, jobs, key, true) : 0;
+    return job == NULL ? job_new(&job, jobs, key, NULL, true) : 0;
 }
 
-/* What was said provisionally rests on what is not remembered any more. */
+/* It rests on what is not remembered any more, unless the evidence alone settles it. */
 static void drop_provisional(struct job *job)
 {
-    if (job->settled)
+    if (job->state == JOB_SETTLED)
         return;
     cache_entry_free(job->provisional);
     job->provisional = NULL;
@@ -343,25 +356,24 @@ void jobs_release(struct jobs *jobs, const struct key *key)
 
 void jobs_forget(struct jobs *jobs, const struct key *key)
 {
-    struct job *job = key == NULL ? NULL : job_find(jobs, key), *next;
+    struct job *job = job_find(jobs, key);
 
-    if (job != NULL) {
-        job->forgotten = true;
-        job->remembered = (struct remembered){0};
-        drop_provisional(job);
-    }
-    if (key != NULL)
+    if (job == NULL)
         return;
-    HASH_ITER(hh, jobs->map, job, next)
-    {
+    job->forgotten = true;
+    job->remembered = (struct remembered){0};
+    drop_provisional(job);
+}
+
+void jobs_forget_all(struct jobs *jobs)
+{
+    for (struct job *job = jobs->map; job != NULL; job = job->hh.next)
         job->forgotten = true;
-    }
 }
 
 /* ---- the whole ---- */
 
-struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
-                      const struct domain_tools *tools, struct cache *cache)
+struct jobs *jobs_new(uv_loop_t *loop, const struct jobs_means *means)
 {
     struct jobs *jobs = calloc(1, sizeof *jobs);
 
@@ -372,10 +384,8 @@ struct jobs *jobs_new(uv_loop_t *loop, const struct config *config,
         free(jobs);
         return NULL;
     }
-    jobs->config = config;
-    jobs->tools = *tools;
-    jobs->cache = cache;
-    fair_init(&jobs->fair, config->jobs_max, config->jobs_suffix_max);
+    jobs->means = *means;
+    fair_init(&jobs->fair, means->config->jobs_max, means->config->jobs_suffix_max);
     list_init(&jobs->due);
     list_init(&jobs->due_whole);
     list_init(&jobs->stale_waiting);
@@ -394,7 +404,7 @@ void jobs_close(struct jobs *jobs)
     jobs->closing = true;
     HASH_ITER(hh, jobs->map, job, next)
     {
-        job_end(job);
+        job_set_state(job, JOB_DONE);
         while (!list_empty(&job->waiters))
             jobs_leave(LIST_ELEMENT(job->waiters.next, struct waiter, link));
         job_free(job);

@@ -4,50 +4,63 @@
 #include "base/fair.h"
 #include "daemon/lookup/jobs.h"
 
-/* Jobs that are told or ended by the clock, and jobs that are started, before others have a turn.
- */
+/* Deadlines that are served, and jobs that are started, before the loop goes on. */
 #define CLOCK_SHARE  64
 #define START_SHARE  32
 #define NEXT_TURN_MS 1
-/* Jobs in line beyond which none is begun that nobody waits for: a part of those that may run. */
+/* With more jobs waiting than this, none is started that nobody waits for. */
 #define DETACHED_LINE(jobs_max) ((jobs_max) / 4)
-/* Who wants the whole evidence waits until the job's own deadline has surely passed. */
+/* A waiter for the whole evidence waits until the job's own deadline has surely passed. */
 #define WHOLE_SLACK_MS 1000
+
+/* X(STATE, name for the log). A job goes through them in this order, and may leave some out. */
+#define JOB_STATES(X)                                                                              \
+    X(NEW, "new")         /* in no queue yet */                                                    \
+    X(LOADING, "loading") /* the store is asked what it knows of the key */                        \
+    X(QUEUED, "queued")   /* waits for its turn */                                                 \
+    X(RUNNING, "running") /* the lookup is under way */                                            \
+    X(SETTLED, "settled") /* the same; no evidence can change `provisional` any more */            \
+    X(DONE, "done")       /* out of map and queues; its waiters get their replies */
+
+enum job_state {
+#define X(state, name) JOB_##state,
+    JOB_STATES(X)
+#undef X
+};
 
 struct job {
     struct jobs *jobs;
+    enum job_state state; /* job_set_state sets it */
     struct key key;
-    struct fair_member member;
-    struct cache_loading *loading;   /* while the store is asked */
-    struct domain_lookup *lookup;    /* NULL before it runs */
-    struct remembered remembered;    /* what it begins with */
+    struct override override;        /* of the rules of `generation`, for `key` */
+    unsigned generation;             /* 0: the rules have not been asked */
+    struct fair_member member;       /* QUEUED to SETTLED */
+    struct cache_loading *loading;   /* LOADING */
+    struct domain_lookup *lookup;    /* from RUNNING on; NULL before */
+    struct remembered remembered;    /* what the lookup begins with */
     int64_t probed_after;            /* of domain_request */
-    struct cache_entry *provisional; /* owned */
-    bool settled;                    /* nothing can change `provisional` any more */
-    bool refresh;                    /* renews what is known before it ends */
-    bool detached;                   /* goes on though nobody waits */
-    bool wanted;                     /* somebody wanted to know */
-    bool store_pending;              /* the store could not be asked what it knows */
-    bool forgotten;                  /* what it finds is not kept */
+    struct cache_entry *provisional; /* owned; NULL: none */
+    /* These say what becomes of the result, in whatever state the job is. */
+    bool refresh;       /* renews what is cached before it ends */
+    bool detached;      /* goes on though nobody waits */
+    bool wanted;        /* somebody has asked for the key since the job began */
+    bool store_pending; /* the store could not be asked what it knows */
+    bool forgotten;     /* the result is not kept */
     struct list waiters;
-    struct list ending;        /* in jobs->ending once running */
-    struct list stale_waiting; /* in jobs->stale_waiting when something remembered may count */
+    struct list ending;        /* in jobs->ending: RUNNING and SETTLED */
+    struct list stale_waiting; /* in jobs->stale_waiting while something remembered may count */
     int64_t ends_at, stale_at;
     UT_hash_handle hh;
 };
 
 struct jobs {
-    const struct config *config;
-    struct domain_tools tools;
-    struct cache *cache;
+    struct jobs_means means;
     struct fair fair;
     struct job *map;
     struct list due, due_whole;    /* waiters by deadline */
-    struct list stale_waiting;     /* jobs by hasten_at */
+    struct list stale_waiting;     /* jobs by stale_at */
     struct list ending;            /* running jobs by ends_at */
-    struct cache_entry *no_memory; /* owned: what is said when there is none for an entry */
-    void (*detached_done)(void *context, const struct cache_entry *entry);
-    void *detached_context;
+    struct cache_entry *no_memory; /* owned: the reply when there is no memory for an entry */
     uv_timer_t clock;
     uv_timer_t starter; /* runs outside of any callback chain */
     unsigned loading;
@@ -55,29 +68,31 @@ struct jobs {
     struct jobs_stats stats;
 };
 
-/* jobs.c: out of map, line and lists; the waiters are still there. */
-void job_end(struct job *job);
+/* jobs.c. JOB_DONE takes the job out of map and queues, and leaves its waiters. */
+void job_set_state(struct job *job, enum job_state state);
 void job_free(struct job *job);
 
-/* jobs_tell.c */
-/* The evidence is complete: remember, tell everybody, go. */
+/* jobs_reply.c */
+/* The evidence is complete: keeps it, gives every waiter its reply, frees the job. */
 void job_complete(struct job *job, int64_t now);
-/* The evidence has grown: is that enough? */
+/* Ends and frees the job; every waiter gets `entry` (NULL: that there is no memory). */
+void job_finish(struct job *job, const struct cache_entry *entry);
+/* The evidence has grown: replies if that is enough. */
 void job_changed(struct job *job, int64_t now);
-/* Tells those who do not want the whole, and whoever comes until the job ends. */
-void job_tell_provisional(struct job *job, struct cache_entry *take);
-/* Tells the waiters; NULL: that there is no memory. */
-void job_tell(const struct jobs *jobs, struct list *waiters, const struct cache_entry *entry);
-/* The end of a job that somebody asked for without waiting; NULL: there was no memory. */
-void job_tell_nobody(const struct job *job, const struct cache_entry *entry);
-/* An entry of the job's evidence as it is now; NULL without memory. `at_deadline`: an answer is
- * due and cannot wait for the rest. */
+/* Replies to those who do not want the whole, now and until the job ends. NULL: no memory. */
+void job_deliver_provisional(struct job *job, struct cache_entry *take);
+/* Delivers `waiters`, which are not the job's any more. The job may be in any state. */
+void job_deliver(struct job *job, struct list *waiters, const struct cache_entry *entry);
+/* Counts what the rules withhold of a result that somebody asked for without waiting. */
+void job_count_withheld(struct job *job, const struct cache_entry *entry);
+/* An entry of the job's evidence as it is now; NULL without memory. `at_deadline`: a reply is due
+ * and cannot wait for the rest. */
 struct cache_entry *job_entry(const struct job *job, int64_t now, bool at_deadline);
-/* The waiters that want an provisional answer, or those whose deadline has come, taken out. */
+/* Takes the waiters out that want a provisional answer, or those whose deadline has come. */
 void job_select(struct list *out, struct job *job, int64_t now, bool provisional);
 
-/* jobs_clock.c */
+/* jobs_deadlines.c */
 void jobs_clock_fired(uv_timer_t *timer);
 void jobs_clock_set(struct jobs *jobs, int64_t now);
-/* Something remembered of the job's key may count: told when its time has come. */
+/* Something remembered of the key may count: its waiters get it when its time has come. */
 void job_allow_stale(struct job *job, int64_t now);

@@ -3,24 +3,24 @@
  *
  * A reply that is known at once and has nothing before it goes straight to `out`: for a cached key
  * a request costs one read, one lookup, one write, and no allocation. Any other request becomes a
- * `struct pending` in line.
+ * `struct pending` in line. A request is asked with an unused one at hand, which stays for the next
+ * when it is not needed.
  */
-#include "daemon/serve/conn.h"
-
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log/log.h"
+#include "daemon/serve/server_internal.h"
 
 struct pending {
     struct waiter waiter;
     struct conn *conn;
-    struct list link;
+    struct list link; /* in conn->pending */
     enum answer_form form;
     int64_t arrived_ns;
-    bool done;
+    bool done;   /* `reply` is there */
     bool waited; /* for a lookup */
     struct buf reply;
 };
@@ -51,9 +51,9 @@ static void pending_free(struct pending *pending)
 
 void conn_close(struct conn *conn)
 {
-    if (conn->closing)
+    if (conn->state == CONN_CLOSING)
         return;
-    conn->closing = true;
+    conn->state = CONN_CLOSING;
     while (!list_empty(&conn->pending))
         pending_free(LIST_ELEMENT(conn->pending.next, struct pending, link));
     list_remove(&conn->link);
@@ -64,7 +64,7 @@ void conn_close(struct conn *conn)
 
 bool conn_idle(const struct conn *conn)
 {
-    return conn->pending_count == 0 && !conn->writing;
+    return conn->pending_count == 0 && conn->sending.length == 0;
 }
 
 /* ---- writing ---- */
@@ -73,9 +73,8 @@ static void on_written(uv_write_t *write, int status)
 {
     struct conn *conn = write->data;
 
-    conn->writing = false;
     buf_clear(&conn->sending);
-    if (conn->closing)
+    if (conn->state == CONN_CLOSING)
         return;
     if (status != 0) {
         conn_close(conn);
@@ -93,13 +92,10 @@ static void write_rest(struct conn *conn)
 
     conn->sending = conn->out;
     conn->out = swap;
-    conn->writing = true;
     conn->write.data = conn;
     data = uv_buf_init(conn->sending.data, (unsigned)conn->sending.length);
-    if (uv_write(&conn->write, &conn->uv.stream, &data, 1, on_written) != 0) {
-        conn->writing = false;
+    if (uv_write(&conn->write, &conn->uv.stream, &data, 1, on_written) != 0)
         conn_close(conn);
-    }
 }
 
 /* What was known at once is with the kernel, or with libuv for it. */
@@ -115,7 +111,7 @@ static void conn_flush(struct conn *conn)
     uv_buf_t data;
     int written;
 
-    if (conn->closing || conn->writing || conn->out.length == 0)
+    if (conn->state == CONN_CLOSING || conn->sending.length > 0 || conn->out.length == 0)
         return;
     data = uv_buf_init(conn->out.data, (unsigned)conn->out.length);
     written = uv_try_write(&conn->uv.stream, &data, 1);
@@ -170,15 +166,12 @@ static void placed(struct conn *conn, const struct buf *place)
         conn_close(conn);
 }
 
-static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
+static void on_deliver(struct waiter *waiter, const struct reply *reply)
 {
     struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
     struct conn *conn = pending->conn;
-    struct answer answer;
-    struct reply reply;
+    struct answer answer = reply_answer(reply, pending->form);
 
-    engine_tell(conn->server->engine, entry, &reply);
-    answer = reply_answer(&reply, pending->form);
     pending->done = pending->waited = true;
     conn->protocol->reply(&pending->reply, &answer);
     placed(conn, &pending->reply);
@@ -199,16 +192,32 @@ static enum answer_form form_of(const struct conn *conn, const struct request *r
     return FORM_PLAIN;
 }
 
-static struct pending *pending_new(struct conn *conn)
+/* The one at hand for a request that may have to wait; NULL without memory. */
+static struct pending *unused_pending(struct server *server)
 {
-    struct pending *pending = calloc(1, sizeof *pending);
+    struct pending *pending = server->unused;
+
+    if (pending != NULL)
+        return pending;
+    pending = server->unused = calloc(1, sizeof *pending);
+    if (pending == NULL)
+        return NULL;
+    waiter_init(&pending->waiter, on_deliver);
+    pending->waiter.share = &server->lookup_share;
+    buf_init(&pending->reply, RENDER_SOCKETMAP_MAX + 64);
+    return pending;
+}
+
+/* The request being taken gets a place in line; NULL without memory. */
+static struct pending *line_up(struct conn *conn)
+{
+    struct pending *pending = unused_pending(conn->server);
 
     if (pending == NULL)
         return NULL;
+    conn->server->unused = NULL;
     pending->conn = conn;
     pending->arrived_ns = conn->read_ns;
-    waiter_init(&pending->waiter, on_deliver);
-    buf_init(&pending->reply, RENDER_SOCKETMAP_MAX + 64);
     list_append(&conn->pending, &pending->link);
     conn->pending_count++;
     return pending;
@@ -221,7 +230,7 @@ static struct buf *reply_place(struct conn *conn)
 
     if (list_empty(&conn->pending))
         return &conn->out;
-    pending = pending_new(conn);
+    pending = line_up(conn);
     if (pending == NULL)
         return NULL;
     pending->done = true;
@@ -250,8 +259,7 @@ static bool has_turn(struct conn *conn)
     return false;
 }
 
-/* Replies at once. */
-static void send_reply(struct conn *conn, const struct reply *reply, enum answer_form form)
+static void reply_at_once(struct conn *conn, const struct reply *reply, enum answer_form form)
 {
     struct buf *place = reply_place(conn);
 
@@ -263,49 +271,38 @@ static void send_reply(struct conn *conn, const struct reply *reply, enum answer
     placed(conn, place);
 }
 
-/* Joins the lookup. False when the request has to wait for another turn of the loop: it is not
- * taken. */
-static bool take_unknown(struct conn *conn, const struct request *request, enum answer_form form)
+/* A lookup was needed and could not begin. Without memory for the waiter the client asks again,
+ * elsewhere; else the request is taken in another turn. */
+static void postpone(struct conn *conn, const struct pending *pending)
 {
-    struct pending *pending;
-    struct answer answer;
-    struct reply reply;
-
-    if (!server_lookup_share(conn->server)) {
-        wait_for_turn(conn);
-        return false;
-    }
-    if (engine_withheld(conn->server->engine, request->key, request->key_length, &reply)) {
-        send_reply(conn, &reply, form);
-        return true;
-    }
-    pending = pending_new(conn);
-    if (pending == NULL) {
+    if (pending == NULL)
         conn_close(conn);
-        return true;
-    }
-    pending->form = form;
-    if (!engine_wait(conn->server->engine, request->key, request->key_length, &pending->waiter,
-                     &reply))
-        return true;
-    answer = reply_answer(&reply, form);
-    pending->done = true;
-    conn->protocol->reply(&pending->reply, &answer);
-    placed(conn, &pending->reply);
-    return true;
+    else
+        wait_for_turn(conn);
 }
 
-/* False as take_unknown. */
+/* False when the request is not taken. */
 static bool take_request(struct conn *conn, const struct request *request)
 {
     enum answer_form form = form_of(conn, request);
+    struct pending *pending = unused_pending(conn->server);
     struct reply reply;
 
-    conn->asked = true;
-    if (!engine_known(conn->server->engine, request->key, request->key_length, &reply))
-        return take_unknown(conn, request, form);
-    send_reply(conn, &reply, form);
-    return true;
+    if (conn->state == CONN_SILENT)
+        conn->state = CONN_ASKING;
+    switch (engine_ask(conn->server->engine, request->key, request->key_length,
+                       pending == NULL ? NULL : &pending->waiter, &reply)) {
+    case ASKED_ANSWERED:
+        reply_at_once(conn, &reply, form);
+        return true;
+    case ASKED_WAITING:
+        line_up(conn)->form = form;
+        return true;
+    case ASKED_LATER:
+    default:
+        postpone(conn, pending);
+        return false;
+    }
 }
 
 static void take_malformed(struct conn *conn)
@@ -321,7 +318,7 @@ static void take_malformed(struct conn *conn)
 
 static bool conn_full(const struct conn *conn)
 {
-    return conn->closing || !list_empty(&conn->starved) ||
+    return conn->state == CONN_CLOSING || !list_empty(&conn->starved) ||
            conn->pending_count >= SERVER_PENDING_MAX ||
            conn->out.length + conn->sending.length + conn->held >= SERVER_OUTPUT_MAX;
 }
@@ -362,8 +359,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     *out = uv_buf_init(conn->server->read_buffer, CONN_READ_SIZE);
 }
 
-/* True when nobody is left to read a reply. A TCP client that is gone cannot be told from one that
- * has only ended its requests: the first reply finds out. */
+/* True when nobody is left to read a reply. A TCP client that is gone looks like one that has only
+ * ended its requests: the first reply finds out. */
 static bool peer_gone(const struct conn *conn)
 {
     struct pollfd poll_fd = {.fd = -1};
@@ -380,7 +377,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     if (length == 0)
         return;
     if (length == UV_EOF && !peer_gone(conn)) {
-        conn->ended = true;
+        conn->state = CONN_ENDED;
         conn->reading = false;
         conn_process(conn);
         return;
@@ -395,7 +392,7 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     list_append(&conn->server->conns, &conn->link);
     if (conn->in.length == 0)
         taken = take_requests(conn, buffer->base, (size_t)length);
-    if (conn->closing)
+    if (conn->state == CONN_CLOSING)
         return;
     buf_add(&conn->in, buffer->base + taken, (size_t)length - taken);
     if (conn->in.failed)
@@ -409,12 +406,13 @@ static bool owes_nothing(const struct conn *conn)
     return conn_idle(conn) && conn->out.length == 0 && list_empty(&conn->starved);
 }
 
-/* Postfix asks once more when a connection ends that has answered before; it may have spent that
- * try when it made this one, so who has not asked yet is waited for. */
+/* When a connection ends on which Postfix has had answers, Postfix asks once more on a new one. It
+ * may have spent that retry when it made this one, so one that has not asked yet may still do so. */
 static bool may_go(const struct conn *conn)
 {
     return owes_nothing(conn) && conn->in.length == 0 &&
-           (conn->asked || uv_now(conn->server->loop) - conn->active_at >= SERVER_QUIET_MS);
+           (conn->state != CONN_SILENT ||
+            uv_now(conn->server->loop) - conn->active_at >= SERVER_QUIET_MS);
 }
 
 void conn_drain(struct conn *conn)
@@ -433,24 +431,24 @@ static bool conn_advance(struct conn *conn)
         conn_collect(conn);
         if (conn->in.length > 0)
             buf_consume(&conn->in, take_requests(conn, conn->in.data, conn->in.length));
-        if (conn->closing)
+        if (conn->state == CONN_CLOSING)
             return false;
         was_full = conn_full(conn);
         conn_collect(conn);
         conn_flush(conn);
     } while (was_full && !conn_full(conn) && conn->in.length > 0);
-    return !conn->closing;
+    return conn->state != CONN_CLOSING;
 }
 
 void conn_process(struct conn *conn)
 {
     if (!conn_advance(conn))
         return;
-    if (conn->ended && owes_nothing(conn))
+    if (conn->state == CONN_ENDED && owes_nothing(conn))
         conn_close(conn);
-    else if (conn->server->draining)
+    else if (conn->server->state == SERVER_DRAINING)
         conn_drain(conn);
-    if (conn->closing || conn->ended || conn_full(conn) == !conn->reading)
+    if (conn->state >= CONN_ENDED || conn_full(conn) == !conn->reading)
         return;
     conn->reading = !conn->reading;
     if (!conn->reading)

@@ -3,13 +3,11 @@
 
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/list.h"
-#include "base/log/log_limit.h"
 #include "daemon/serve/protocol.h"
-#include "daemon/serve/server.h"
-#include "daemon/loop/spare_fd.h"
 
-#define CONN_READ_SIZE 65536
+struct server;
 
 /* A Unix or a TCP socket. */
 union socket_handle {
@@ -19,23 +17,25 @@ union socket_handle {
     uv_tcp_t tcp;
 };
 
-struct listener {
-    union socket_handle uv;
-    struct server *server;
-    const struct protocol *protocol;
-    struct list link;
-    bool waiting; /* a connection waits that there was no room for */
+/* A connection goes through these in this order; it may leave out any but the first and last. */
+enum conn_state {
+    CONN_SILENT, /* has not asked anything yet */
+    CONN_ASKING,
+    CONN_ENDED,  /* the client sends no more; what it asked is still answered */
+    CONN_CLOSING /* the handle is being closed; nothing is done with it any more */
 };
 
 struct conn {
     union socket_handle uv;
     struct server *server;
     const struct protocol *protocol;
+    enum conn_state state;
+    bool reading;        /* from the socket: not while a bound of server.h is reached */
     struct list link;    /* in server->conns, longest idle first */
     uint64_t active_at;  /* uv_now */
     struct buf in;       /* octets of requests not yet taken */
     struct buf out;      /* replies not yet handed to the kernel */
-    struct buf sending;  /* owned by the write in flight */
+    struct buf sending;  /* owned by the write in flight; empty when there is none */
     struct list starved; /* in server->starved, or in no list */
     struct list pending; /* requests in flight, in order */
     unsigned pending_count;
@@ -45,51 +45,16 @@ struct conn {
     unsigned unsent;     /* replies in `out` that were known at once... */
     int64_t unsent_ns;   /* ...to requests that had arrived then, or later */
     size_t held;         /* octets of replies that wait in line for one before them */
-    bool reading, writing, closing;
-    bool asked; /* once at least */
-    bool ended; /* the client sends no more; what it asked is still answered */
     uv_write_t write;
-};
-
-struct server {
-    uv_loop_t *loop;
-    const struct config *config;
-    struct engine *engine;
-    struct list listeners, conns;
-    uv_timer_t sweeper;
-    uv_timer_t next_turn; /* goes on with what a full share has stopped */
-    uv_prepare_t turn;    /* told at the end of each turn of the loop */
-    int64_t woke_ns;      /* when this turn's first octets were read; 0: none yet */
-    unsigned accept_share, lookup_share;
-    struct list starved; /* connections whose next request waits for a share */
-    struct server_stats stats;
-    struct log_limit not_accepted;
-    struct spare_fd spare;
-    unsigned handles; /* not yet closed; at 0 the server is freed */
-    bool draining, closing;
-    void (*drained)(void *context);
-    void *context;                    /* of `drained` */
-    char read_buffer[CONN_READ_SIZE]; /* shared: what is read is parsed or copied at once */
-    char decoded[PROTOCOL_REQUEST_MAX];
 };
 
 /* Begins to serve an accepted connection. */
 void conn_begin(struct conn *conn);
 /* Takes what can be taken and sends what is ready, after any change. */
 void conn_process(struct conn *conn);
-/* While the server drains: ends it if nothing is lost by that. */
+/* While the server drains: closes the connection if nothing is lost by that. */
 void conn_drain(struct conn *conn);
-/* Ends it: waiters leave, the handle closes, memory is freed later. Harmless when closing. */
+/* Waiters leave, the handle closes, memory is freed later. Harmless when it is closing. */
 void conn_close(struct conn *conn);
 /* True when nobody waits for a reply on it: nothing in flight, nothing half sent. */
 bool conn_idle(const struct conn *conn);
-
-/* When what is read in this turn of the loop had arrived: one look at the clock for all. */
-int64_t server_arrival_ns(struct server *server);
-/* True when a lookup may start in this turn of the loop; counts it. */
-bool server_lookup_share(struct server *server);
-/* In the next turn conn_process is called for every starved connection. */
-void server_want_turn(struct server *server);
-
-/* Told by conn.c when a connection's handle is closed and its memory about to go. */
-void server_conn_closed(struct server *server);

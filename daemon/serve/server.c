@@ -1,13 +1,11 @@
 /* server: accepting, the limit of connections, time-outs; see server.h. */
-#include "daemon/serve/server.h"
-
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log/log.h"
-#include "daemon/serve/conn.h"
+#include "daemon/serve/server_internal.h"
 
 #define SWEEP_MS    1000
 #define YIELD_TRIES 64
@@ -22,8 +20,10 @@
 
 static void handle_gone(struct server *server)
 {
-    if (--server->handles == 0 && server->closing)
-        free(server);
+    if (--server->handles > 0 || server->state != SERVER_CLOSING)
+        return;
+    free(server->unused);
+    free(server);
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -62,7 +62,7 @@ static void drain_conns(struct server *server)
 
 bool server_drain(struct server *server, void (*drained)(void *context), void *context)
 {
-    server->draining = true;
+    server->state = SERVER_DRAINING;
     close_listeners(server);
     drain_conns(server);
     if (list_empty(&server->conns))
@@ -74,7 +74,7 @@ bool server_drain(struct server *server, void (*drained)(void *context), void *c
 
 void server_close(struct server *server)
 {
-    server->closing = true;
+    server->state = SERVER_CLOSING;
     server->drained = NULL;
     close_listeners(server);
     spare_fd_fini(&server->spare);
@@ -231,19 +231,11 @@ static void on_next_turn(uv_timer_t *timer)
     accept_waiting(server);
 }
 
-bool server_lookup_share(struct server *server)
-{
-    if (server->lookup_share == 0)
-        return false;
-    server->lookup_share--;
-    return true;
-}
-
 void server_conn_closed(struct server *server)
 {
     void (*drained)(void *context) = server->drained;
 
-    if (!server->closing)
+    if (server->state != SERVER_CLOSING)
         accept_waiting(server);
     if (drained != NULL && list_empty(&server->conns)) {
         server->drained = NULL;
@@ -273,7 +265,7 @@ static void on_turn(uv_prepare_t *turn)
 
 static bool overdue(const struct conn *conn, uint64_t idle_ms)
 {
-    if (conn->writing)
+    if (conn->sending.length > 0)
         return idle_ms >= SERVER_WRITE_MS;
     if (conn->pending_count > 0)
         return false;
@@ -297,7 +289,7 @@ static void on_sweep(uv_timer_t *timer)
             conn_close(conn);
         }
     }
-    if (server->draining)
+    if (server->state == SERVER_DRAINING)
         drain_conns(server);
     server->accept_share = ACCEPT_SHARE;
     accept_waiting(server);

@@ -118,30 +118,32 @@ static void keep(struct asker *asker, const struct reply *reply)
     snprintf(asker->text, sizeof asker->text, "%s", answer.text);
 }
 
-static void on_deliver(struct waiter *waiter, const struct cache_entry *entry)
+static void on_deliver(struct waiter *waiter, const struct reply *reply)
 {
-    struct reply reply;
-
-    engine_tell(engine, entry, &reply);
-    keep(LIST_ELEMENT(waiter, struct asker, waiter), &reply);
+    keep(LIST_ELEMENT(waiter, struct asker, waiter), reply);
 }
 
 static uv_loop_t loop;
 static struct config config;
 static struct ruleset *ruleset; /* when the settings name rules */
 
-static inline void ask(struct asker *asker, const char *key, bool whole)
+static inline enum asked ask_for(struct asker *asker, const char *key, enum waiter_wants wants)
 {
+    enum asked asked;
     struct reply reply;
-    bool known = engine_known(engine, key, strlen(key), &reply);
 
     memset(asker, 0, sizeof *asker);
     waiter_init(&asker->waiter, on_deliver);
-    asker->waiter.whole = whole;
-    if (!known)
-        known = engine_wait(engine, key, strlen(key), &asker->waiter, &reply);
-    if (known)
+    asker->waiter.wants = wants;
+    asked = engine_ask(engine, key, strlen(key), &asker->waiter, &reply);
+    if (asked == ASKED_ANSWERED)
         keep(asker, &reply);
+    return asked;
+}
+
+static inline void ask(struct asker *asker, const char *key, bool whole)
+{
+    ask_for(asker, key, whole ? WANTS_WHOLE : WANTS_FOUND);
 }
 
 /* Lets what is in line start: one turn of the loop. */

@@ -5,7 +5,7 @@
  */
 #include "tests/unit/support/fake_domain.h"
 
-#include "daemon/control/commands.h"
+#include "daemon/control/command.h"
 #include "daemon/control/walk.h"
 #include "tests/unit/support/evidence_make.h"
 

@@ -112,13 +112,14 @@ static void both_deadlines_of_one_lookup(void **state)
 
 static void who_nobody_waits_for_is_cut_off_too(void **state)
 {
+    const struct override none = {0};
     struct jobs_stats stats = {0};
     struct key key;
 
     (void)state;
     begin(SETTINGS "answer-deadline = 20ms\njob-deadline = 20ms\n");
     key_parse(&key, "d.example", 9, 25);
-    assert_int_equal(jobs_look_up(engine_jobs(engine), &key), 0);
+    assert_int_equal(jobs_look_up(engine_jobs(engine), &key, &none), 0);
     for (int i = 0; i < 1000 && stats.deadlines == 0; i++) {
         uv_run(&loop, UV_RUN_ONCE);
         jobs_get_stats(engine_jobs(engine), &stats);

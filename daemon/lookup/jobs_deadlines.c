@@ -1,8 +1,8 @@
 /*
- * jobs_clock: what jobs do when time passes. All waiters of a kind have the same time to wait, and
- * so have jobs, so lists in order of arrival are in order of deadline, and one timer serves them
- * all. It does a bounded share at a time: ten thousand deadlines in one millisecond must not stop
- * the loop.
+ * jobs_deadlines: what jobs do when time passes. All waiters of a kind wait equally long, and so do
+ * jobs, so a list in order of arrival is in order of deadline, and one timer serves them all. It
+ * serves a bounded share at a time: ten thousand deadlines in one millisecond must not stop the
+ * loop.
  */
 #include "base/clock.h"
 #include "daemon/lookup/jobs_internal.h"
@@ -50,41 +50,42 @@ void jobs_clock_set(struct jobs *jobs, int64_t now)
                        next <= now ? NEXT_TURN_MS : (uint64_t)(next - now), 0);
 }
 
-/* One that waits for the whole has no answer-deadline. */
+/* A waiter for the whole evidence has no answer-deadline. */
 static void count_late(struct jobs *jobs, const struct list *late)
 {
     for (const struct list *link = late->next; link != late; link = link->next)
-        jobs->stats.answer_deadlines += !LIST_ELEMENT(link, const struct waiter, link)->whole;
+        jobs->stats.answer_deadlines +=
+            LIST_ELEMENT(link, const struct waiter, link)->wants != WANTS_WHOLE;
 }
 
-/* The waiters of a job whose time has come get what is proven so far. */
-static void tell_late(struct job *job, int64_t now)
+/* Replies to waiters whose time has come with what is proven so far. */
+static void deliver_late(struct job *job, int64_t now)
 {
-    struct jobs *jobs = job->jobs;
-    struct list late;
+    bool unstarted = job->lookup == NULL;
     struct cache_entry *entry;
+    struct list late;
 
-    if (job->lookup != NULL)
+    if (!unstarted)
         domain_use_remembered(job->lookup);
     entry = job_entry(job, now, true);
     job_select(&late, job, now, false);
-    count_late(jobs, &late);
-    if (job->lookup == NULL && list_empty(&job->waiters) && !job->detached) {
-        job_end(job);
-        job_free(job);
-    }
-    job_tell(jobs, &late, entry);
+    count_late(job->jobs, &late);
+    if (unstarted && list_empty(&job->waiters) && !job->detached)
+        job_set_state(job, JOB_DONE);
+    job_deliver(job, &late, entry);
     cache_entry_free(entry);
+    if (job->state == JOB_DONE)
+        job_free(job);
 }
 
 /* One late job of `due`; false when there is none. */
-static bool clock_tell(const struct list *due, int64_t now)
+static bool clock_answer(const struct list *due, int64_t now)
 {
     const struct waiter *waiter = first_due(due);
 
     if (waiter == NULL || waiter->deadline > now)
         return false;
-    tell_late(waiter->job, now);
+    deliver_late(waiter->job, now);
     return true;
 }
 
@@ -111,7 +112,7 @@ static bool clock_stale(struct jobs *jobs, int64_t now)
     if (entry == NULL)
         return true;
     jobs->stats.remembered++;
-    job_tell_provisional(job, entry);
+    job_deliver_provisional(job, entry);
     return true;
 }
 
@@ -122,11 +123,9 @@ static bool clock_end(struct jobs *jobs, int64_t now)
 
     if (job == NULL || job->ends_at > now)
         return false;
-    if (job->lookup != NULL) {
-        jobs->stats.deadlines++;
-        domain_use_remembered(job->lookup);
-        domain_finish(job->lookup);
-    }
+    jobs->stats.deadlines++;
+    domain_use_remembered(job->lookup);
+    domain_finish(job->lookup);
     job_complete(job, now);
     return true;
 }
@@ -136,10 +135,10 @@ void jobs_clock_fired(uv_timer_t *timer)
     struct jobs *jobs = timer->data;
     int64_t now = clock_monotonic_ms();
 
-    /* what ends is complete and goes first: its waiters then get the whole of it */
+    /* a job that ends is complete: it goes first, so that its waiters get the whole of it */
     for (int share = CLOCK_SHARE; share > 0; share--)
-        if (!clock_end(jobs, now) && !clock_stale(jobs, now) && !clock_tell(&jobs->due, now) &&
-            !clock_tell(&jobs->due_whole, now))
+        if (!clock_end(jobs, now) && !clock_stale(jobs, now) && !clock_answer(&jobs->due, now) &&
+            !clock_answer(&jobs->due_whole, now))
             break;
     jobs_clock_set(jobs, now);
 }
@@ -157,7 +156,7 @@ void job_allow_stale(struct job *job, int64_t now)
 
     if (!may_count(&job->remembered, now))
         return;
-    job->stale_at = now + jobs->config->stale_deadline_ms;
+    job->stale_at = now + jobs->means.config->stale_deadline_ms;
     list_append(&jobs->stale_waiting, &job->stale_waiting);
     if (jobs->stale_waiting.next == &job->stale_waiting)
         jobs_clock_set(jobs, now);
