@@ -9,9 +9,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
-#include "base/log/log.h"
-#include "base/log/log_limit.h"
 #include "daemon/control/command.h"
 #include "daemon/loop/spare_fd.h"
 #include "daemon/control/walk.h"
@@ -26,7 +23,6 @@ struct control {
     uv_timer_t retry; /* accepts what there was no memory for */
     struct list peers;
     unsigned peer_count, handles;
-    struct log_limit not_accepted;
     struct spare_fd spare;
 };
 
@@ -194,19 +190,23 @@ static void on_retry(uv_timer_t *timer)
     accept_one(timer->data);
 }
 
+/* As in server.c, the next attempt must not fail in the same way. */
+static void accept_failed(struct control *control, int status)
+{
+    if (spare_fd_accept_failed(&control->spare, "control", status))
+        return;
+    if (!list_empty(&control->peers))
+        peer_close(LIST_ELEMENT(control->peers.next, struct peer, link));
+    else
+        server_yield_fd(control->means.server);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
-    struct control *control = stream->data;
-    uint64_t left_out;
-
-    if (status == 0) {
-        accept_one(control);
-        return;
-    }
-    spare_fd_give(&control->spare);
-    if (log_limit_passes(&control->not_accepted, clock_monotonic_ms(), &left_out))
-        log_event(LOG_LEVEL_WARNING, "accept-failed", "socket", "control", "why",
-                  uv_strerror(status), "left_out", left_out == 0 ? NULL : LOG_NUM(left_out), NULL);
+    if (status == 0)
+        accept_one(stream->data);
+    else
+        accept_failed(stream->data, status);
 }
 
 struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server,

@@ -3,6 +3,10 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/log/log.h"
 
 static int open_any(void)
 {
@@ -11,8 +15,7 @@ static int open_any(void)
 
 void spare_fd_init(struct spare_fd *spare)
 {
-    spare->fd = open_any();
-    spare->given = false;
+    *spare = (struct spare_fd){.fd = open_any()};
 }
 
 void spare_fd_fini(struct spare_fd *spare)
@@ -39,4 +42,14 @@ void spare_fd_take(struct spare_fd *spare)
         return;
     spare->fd = open_any();
     spare->given = spare->fd < 0;
+}
+
+bool spare_fd_accept_failed(struct spare_fd *spare, const char *socket, int status)
+{
+    uint64_t left_out;
+
+    if (log_limit_passes(&spare->failures, clock_monotonic_ms(), &left_out))
+        log_event(LOG_LEVEL_WARNING, "accept-failed", "socket", socket, "why", uv_strerror(status),
+                  "left_out", left_out == 0 ? NULL : LOG_NUM(left_out), NULL);
+    return spare_fd_give(spare);
 }

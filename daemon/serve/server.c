@@ -179,18 +179,19 @@ static void accept_or_wait(struct listener *listener)
     accept_one(listener);
 }
 
-/* Without descriptors this comes for each connection of a flood. The next attempt must not end in
- * the same way: it gets the spare descriptor or, when that is away, a connection's. */
+void server_yield_fd(struct server *server)
+{
+    if (!list_empty(&server->conns))
+        conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
+}
+
+/* Without descriptors this is called for each connection of a flood. The next attempt must not fail
+ * in the same way: it gets the spare descriptor or, when that is away, a connection's. */
 static void accept_failed(struct server *server, int status)
 {
-    uint64_t left_out;
-
     server->stats.not_accepted++;
-    if (log_limit_passes(&server->not_accepted, clock_monotonic_ms(), &left_out))
-        log_event(LOG_LEVEL_WARNING, "accept-failed", "why", uv_strerror(status), "left_out",
-                  left_out == 0 ? NULL : LOG_NUM(left_out), NULL);
-    if (!spare_fd_give(&server->spare) && !list_empty(&server->conns))
-        conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
+    if (!spare_fd_accept_failed(&server->spare, NULL, status))
+        server_yield_fd(server);
 }
 
 static void on_connection(uv_stream_t *stream, int status)

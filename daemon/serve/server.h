@@ -41,6 +41,8 @@ int server_add(struct server *server, int take_fd, enum listen_protocol protocol
  * called, unless server_close comes first. True, and it is never called, when nothing is left to
  * answer. */
 bool server_drain(struct server *server, void (*drained)(void *context), void *context);
+/* Closes the connection that has been idle longest, if there is one: its descriptor is needed. */
+void server_yield_fd(struct server *server);
 /* Closes listeners and connections; frees itself when all handles are closed. */
 void server_close(struct server *server);
 void server_get_stats(const struct server *server, struct server_stats *out);

@@ -1,7 +1,6 @@
 /* server_internal: the server as server.c and conn.c see it. */
 #pragma once
 
-#include "base/log/log_limit.h"
 #include "daemon/loop/spare_fd.h"
 #include "daemon/serve/conn.h"
 #include "daemon/serve/server.h"
@@ -38,7 +37,6 @@ struct server {
     struct list starved;    /* connections whose next request waits for a share */
     struct pending *unused; /* owned, conn.c's: for the next request that has to wait; or NULL */
     struct server_stats stats;
-    struct log_limit not_accepted;
     struct spare_fd spare;
     unsigned handles; /* not yet closed */
     void (*drained)(void *context);
