@@ -262,8 +262,7 @@ size_t engine_flush(struct engine *engine)
 
 void engine_judge_again(struct engine *engine)
 {
-    /* lookups under way may have taken results that are no more */
-    jobs_forget_all(engine->jobs);
+    jobs_judge_again(engine->jobs);
     cache_judge_again(engine->cache);
 }
 

@@ -39,8 +39,8 @@ bool engine_forget(struct engine *engine, const char *key, size_t length);
 bool engine_release(struct engine *engine, const struct key *key);
 /* Ends every entry; policies, probe results and what was proven stay. Returns their number. */
 size_t engine_flush(struct engine *engine);
-/* The trust anchors changed: ends the entries that rest on certificates judged before, what
- * was proven stays. */
+/* The trust anchors changed: ends the entries that rest on certificates judged before, and does not
+ * keep the results of lookups that have begun; what was proven stays. */
 void engine_judge_again(struct engine *engine);
 
 const struct ruleset *engine_ruleset(const struct engine *engine);

@@ -371,6 +371,12 @@ void jobs_forget_all(struct jobs *jobs)
         job->forgotten = true;
 }
 
+void jobs_judge_again(struct jobs *jobs)
+{
+    for (struct job *job = jobs->map; job != NULL; job = job->hh.next)
+        job->forgotten |= job->lookup != NULL;
+}
+
 /* ---- the whole ---- */
 
 struct jobs *jobs_new(uv_loop_t *loop, const struct jobs_means *means)

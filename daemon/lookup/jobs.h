@@ -97,3 +97,6 @@ void jobs_release(struct jobs *jobs, const struct key *key);
 void jobs_forget(struct jobs *jobs, const struct key *key);
 /* The same for every job. */
 void jobs_forget_all(struct jobs *jobs);
+/* The same for jobs whose lookup has begun and may rest on certificates: the trust anchors
+ * changed. A job that is not running yet has used no probe result. */
+void jobs_judge_again(struct jobs *jobs);

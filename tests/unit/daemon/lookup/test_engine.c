@@ -261,6 +261,31 @@ static void what_was_forgotten_meanwhile_is_not_kept(void **state)
     end();
 }
 
+/* Only a lookup that has begun may have used results judged by the old trust anchors. */
+static void new_trust_anchors_spare_who_waits_in_line(void **state)
+{
+    struct asker running, waiting, again;
+
+    (void)state;
+    begin(SETTINGS "jobs = 1\n");
+    ask(&running, "a.example", false);
+    turn();
+    ask(&waiting, "b.example", false);
+    engine_judge_again(engine);
+    answer_dane(lookups[0], true);
+    assert_string_equal(running.text, "dane-only");
+    turn();
+    assert_int_equal(lookup_count, 2);
+    answer_dane(lookups[1], true);
+    assert_string_equal(waiting.text, "dane-only");
+    ask(&again, "b.example", false);
+    assert_int_equal(again.delivered, 1);
+    ask(&again, "a.example", false);
+    assert_int_equal(again.delivered, 0);
+    jobs_leave(&again.waiter);
+    end();
+}
+
 static void keys_that_are_never_looked_up(void **state)
 {
     static const char *const keys[] = {".example", "192.0.2.1", "[192.0.2.1]", "localhost",
@@ -295,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_full_line_is_temp_at_once),
         cmocka_unit_test(waiting_in_line_past_the_deadline_is_temp),
         cmocka_unit_test(what_was_forgotten_meanwhile_is_not_kept),
+        cmocka_unit_test(new_trust_anchors_spare_who_waits_in_line),
         cmocka_unit_test(keys_that_are_never_looked_up),
     };
 
