@@ -1,18 +1,10 @@
-/* fair: see fair.h. A group exists while it has members. */
+/* fair: see fair.h. */
 #include "base/fair.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
-
-struct fair_group {
-    UT_hash_handle hh;
-    struct list turn; /* in fair.ready */
-    struct list waiting;
-    unsigned running, members;
-    char name[FAIR_GROUP_MAX + 1];
-};
 
 void fair_init(struct fair *fair, unsigned running_max, unsigned group_max)
 {
@@ -27,15 +19,26 @@ void fair_fini(struct fair *fair)
     CHECK(fair->groups == NULL);
 }
 
-static struct fair_group *group_get(struct fair *fair, const char *name, size_t length)
+static size_t name_length(size_t length)
+{
+    return length > FAIR_GROUP_MAX ? FAIR_GROUP_MAX : length;
+}
+
+struct fair_group *fair_find(const struct fair *fair, const char *name, size_t length)
 {
     struct fair_group *group;
 
-    if (length > FAIR_GROUP_MAX)
-        length = FAIR_GROUP_MAX;
-    HASH_FIND(hh, fair->groups, name, (unsigned)length, group);
+    HASH_FIND(hh, fair->groups, name, (unsigned)name_length(length), group);
+    return group;
+}
+
+static struct fair_group *group_get(struct fair *fair, const char *name, size_t length)
+{
+    struct fair_group *group = fair_find(fair, name, length);
+
     if (group != NULL)
         return group;
+    length = name_length(length);
     group = calloc(1, sizeof *group);
     if (group == NULL)
         return NULL;
@@ -97,6 +100,18 @@ struct fair_member *fair_next(struct fair *fair)
     list_remove(&group->turn); /* to the end of the line */
     group_settle(fair, group);
     return member;
+}
+
+void fair_again(struct fair *fair, struct fair_member *member)
+{
+    struct fair_group *group = member->group;
+
+    member->running = false;
+    list_append(&group->waiting, &member->link);
+    group->running--;
+    fair->running--;
+    fair->waiting++;
+    group_settle(fair, group);
 }
 
 void fair_leave(struct fair *fair, struct fair_member *member)

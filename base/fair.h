@@ -12,7 +12,15 @@
 
 #define FAIR_GROUP_MAX 255 /* octets of a group's name */
 
-struct fair_group;
+/* Exists while it has members. */
+struct fair_group {
+    UT_hash_handle hh;
+    struct list turn; /* in fair.ready */
+    struct list waiting;
+    unsigned running, members;
+    unsigned load; /* the owner's, 0 at first: what it counts per group */
+    char name[FAIR_GROUP_MAX + 1];
+};
 
 /* Embedded in what queues; one member is in one fair queue at most. */
 struct fair_member {
@@ -34,7 +42,11 @@ void fair_fini(struct fair *fair);
 
 /* Lines a member up in a group; false without memory. */
 bool fair_join(struct fair *fair, struct fair_member *member, const char *group, size_t length);
+/* The group of that name; NULL when it has no members. */
+struct fair_group *fair_find(const struct fair *fair, const char *group, size_t length);
 /* The next member that may run, now counted as running; NULL when none may. */
 struct fair_member *fair_next(struct fair *fair);
+/* Lines a running member up again, in its group; cannot fail. */
+void fair_again(struct fair *fair, struct fair_member *member);
 /* Takes a member out, waiting or running; harmless for one that is not in. */
 void fair_leave(struct fair *fair, struct fair_member *member);

@@ -233,8 +233,7 @@ static void address_probe(struct host_slot *host_slot, struct slot *slot)
             slot->address->starttls.state = STARTTLS_UNKNOWN;
         return;
     }
-    error = probe_cache_ask(&slot->waiter, lookup->tools.probes, &target, lookup->probed_after,
-                            on_probe, slot);
+    error = probe_cache_ask(&slot->waiter, lookup->tools.probes, &target, on_probe, slot);
     if (error != 0) {
         slot->waiter = NULL;
         slot->address->starttls.detail =

@@ -39,14 +39,13 @@ typedef void (*probe_cache_done)(void *context, const struct starttls_result *re
 const struct starttls_result *
 probe_cache_peek(struct probe_cache *probes, const struct smtp_target *target, int64_t seen_after);
 /*
- * Asks for a result: the one under way or a new probe. `done` exactly once, later, with a borrowed
- * result, unless an error is returned (UV_ENOMEM, UV_ENOBUFS when the queue is full) or book_cancel
- * comes first; the probe itself goes on and fills the probe cache. `seen_after` as in
- * probe_cache_peek.
+ * Waits for the probe under way or a new one; to be called when probe_cache_peek has nothing. `done`
+ * exactly once, later, with a borrowed result, unless an error is returned (UV_ENOMEM, UV_ENOBUFS
+ * when the queue is full, UV_EINVAL for a name that is too long) or probe_cache_cancel comes first;
+ * the probe itself goes on and fills the cache.
  */
 int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
-                    const struct smtp_target *target, int64_t seen_after, probe_cache_done done,
-                    void *context);
+                    const struct smtp_target *target, probe_cache_done done, void *context);
 void probe_cache_cancel(struct probe_cache_waiter *waiter);
 /* Forgets what is known about some addresses, any port and name. One walk through all that is
  * known: ask once for many. */

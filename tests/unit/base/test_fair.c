@@ -80,11 +80,40 @@ static void caps(void **state)
     fair_fini(&fair);
 }
 
+/* A member that ran waits behind the others of its group; what is counted per group stays. */
+static void again(void **state)
+{
+    struct fair fair;
+    struct member a[2];
+
+    (void)state;
+    fair_init(&fair, 1, 1);
+    assert_null(fair_find(&fair, "a", 1));
+    join(&fair, &a[0], 'a');
+    fair_find(&fair, "a", 1)->load = 7;
+    assert_ptr_equal(fair_next(&fair), &a[0].member);
+    fair_again(&fair, &a[0].member);
+    assert_int_equal(fair.running, 0);
+    assert_int_equal(fair.waiting, 1);
+    join(&fair, &a[1], 'a');
+    assert_ptr_equal(fair_next(&fair), &a[0].member);
+    fair_again(&fair, &a[0].member);
+    assert_ptr_equal(fair_next(&fair), &a[1].member);
+    assert_null(fair_next(&fair));
+    fair_leave(&fair, &a[1].member);
+    assert_ptr_equal(fair_next(&fair), &a[0].member);
+    assert_int_equal(fair_find(&fair, "a", 1)->load, 7);
+    fair_leave(&fair, &a[0].member);
+    assert_null(fair_find(&fair, "a", 1));
+    fair_fini(&fair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(groups_take_turns),
         cmocka_unit_test(caps),
+        cmocka_unit_test(again),
     };
 
     return cmocka_run_group_tests_name("fair", tests, NULL, NULL);

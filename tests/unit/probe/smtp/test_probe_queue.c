@@ -131,14 +131,19 @@ static struct smtp_target target_of(const char *address, const char *host)
 static void stage_ask(size_t at, const char *address, const char *host)
 {
     struct smtp_target target = target_of(address, host);
+    const struct starttls_result *known;
 
     if (stage.probes == NULL)
         assert_int_equal(probe_cache_new(&stage.probes, &stage.tools, &stage.options), 0);
     stage.asks[at].stage = &stage;
-    assert_int_equal(
-        probe_cache_ask(&stage.asks[at].waiter, stage.probes, &target, 0, on_done, &stage.asks[at]),
-        0);
     stage.expected++;
+    known = probe_cache_peek(stage.probes, &target, 0);
+    if (known != NULL)
+        on_done(&stage.asks[at], known);
+    else
+        assert_int_equal(probe_cache_ask(&stage.asks[at].waiter, stage.probes, &target, on_done,
+                                         &stage.asks[at]),
+                         0);
 }
 
 /* Runs until all expected calls have come; the probe cache stays open. */
@@ -191,7 +196,7 @@ static void one_probe_for_all(void **state)
     stage_close();
 }
 
-static void known_answers_come_later(void **state)
+static void known_answers_need_no_probe(void **state)
 {
     (void)state;
     stage_open(no_tls);
@@ -199,8 +204,6 @@ static void known_answers_come_later(void **state)
     stage_ask(0, "127.0.0.1", MX);
     stage_run();
     stage_ask(1, "127.0.0.1", MX);
-    assert_int_equal(stage.asks[1].calls, 0);
-    stage_run();
     assert_int_equal(stage.asks[1].result.state, STARTTLS_CLEAR);
     assert_int_equal(stage.asks[1].result.probed_at, stage.asks[0].result.probed_at);
     assert_int_equal(stage.servers[0].accepted, 1);
@@ -384,18 +387,18 @@ static void close_inside_a_call(void **state)
 
 static void again_in_call(struct ask *ask)
 {
-    struct smtp_target target = target_of("127.0.0.1", MX);
+    struct smtp_target target = target_of("127.0.0.1", "other.test");
 
     if (ask == &stage.asks[0]) {
         probe_cache_cancel(stage.asks[1].waiter);
-        assert_int_equal(probe_cache_ask(&stage.asks[3].waiter, stage.probes, &target, 0, on_done,
-                                         &stage.asks[3]),
-                         0);
+        assert_int_equal(
+            probe_cache_ask(&stage.asks[3].waiter, stage.probes, &target, on_done, &stage.asks[3]),
+            0);
         assert_int_equal(stage.asks[3].calls, 0);
     }
 }
 
-/* A call may cancel other waiters of the same probe, and ask again. */
+/* A call may cancel other waiters of the same probe, and ask for another. */
 static void ask_and_cancel_inside_a_call(void **state)
 {
     (void)state;
@@ -409,7 +412,7 @@ static void ask_and_cancel_inside_a_call(void **state)
     assert_int_equal(stage.asks[1].calls, 0);
     assert_int_equal(stage.asks[2].calls, 1);
     assert_int_equal(stage.asks[3].calls, 1);
-    assert_int_equal(stage.servers[0].accepted, 1);
+    assert_int_equal(stage.servers[0].accepted, 2);
     stage_close();
 }
 
@@ -423,7 +426,6 @@ static void failures_are_kept(void **state)
     assert_int_equal(stage.asks[0].result.state, STARTTLS_SILENT);
     expect_about(stage.asks[0].result.valid_until - stage.asks[0].result.probed_at, 15 * MINUTE);
     stage_ask(1, "127.0.0.1", MX);
-    stage_run();
     assert_int_equal(stage.servers[0].accepted, 1);
     stage_close();
 }
@@ -554,18 +556,16 @@ static void queue_is_bounded(void **state)
         snprintf(host, sizeof host, "mx%d.test", i);
         target = target_of("127.0.1.1", host);
         target.ip.octets[3] = (uint8_t)i;
-        assert_int_equal(
-            probe_cache_ask(&waiter, stage.probes, &target, 0, on_done, &stage.asks[0]), 0);
+        assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, on_done, &stage.asks[0]),
+                         0);
     }
     target = target_of("127.0.1.1", "more.test");
-    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, 0, on_done, &stage.asks[0]),
+    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, on_done, &stage.asks[0]),
                      UV_ENOBUFS);
     target = target_of("127.0.1.0", "mx0.test");
-    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, 0, on_done, &stage.asks[0]),
-                     0);
+    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, on_done, &stage.asks[0]), 0);
     target = target_of("127.0.2.1", MX);
-    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, 0, on_done, &stage.asks[0]),
-                     0);
+    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, on_done, &stage.asks[0]), 0);
     probe_cache_get_stats(stage.probes, &stats);
     assert_int_equal(stats.queued, 2001);
     stage_close();
@@ -578,7 +578,7 @@ int main(void)
 
     ground_set_up();
     ROWS_ADD_TEST(one_probe_for_all);
-    ROWS_ADD_TEST(known_answers_come_later);
+    ROWS_ADD_TEST(known_answers_need_no_probe);
     ROWS_ADD_TEST(probes_again_when_lapsed);
     ROWS_ADD_TEST(verified_within_certificate);
     ROWS_ADD_TEST(hostile_29_serial_per_address);
@@ -596,7 +596,7 @@ int main(void)
     ROWS_ADD_TEST(G_18_other_settings);
     ROWS_ADD_TEST(hostile_40_no_descriptors);
     ROWS_ADD_TEST(queue_is_bounded);
-    failed = rows_run("book_queue");
+    failed = rows_run("probe_queue");
     ground_tear_down();
     return failed;
 }
