@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "probe/host_uv.h"
 #include "probe/mx.h"
 
@@ -359,8 +360,8 @@ int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
 void domain_use_remembered(struct domain_lookup *lookup)
 {
     if (lookup->evidence.sts.state == STS_UNKNOWN && lookup->sts_lookup != NULL)
-        sts_remembered(lookup->tools.sts, lookup->arena, lookup->evidence.domain,
-                       &lookup->evidence.sts);
+        sts_cache_policy(sts_cache_of(lookup->tools.sts), lookup->arena, lookup->evidence.domain,
+                         clock_monotonic_ms(), &lookup->evidence.sts);
 }
 
 static void host_stop(struct host_slot *slot)

@@ -75,7 +75,8 @@ static void retell(struct cache *cache)
     if (stats.pending > STORE_PENDING_MAX / 8)
         return;
     for (int share = RETELL_SHARE; share > 0 && !(policies && probes); share--) {
-        policies = policies || sts_tell_some(cache->tools.sts, &cache->policies);
+        policies =
+            policies || sts_cache_tell_some(sts_cache_of(cache->tools.sts), &cache->policies);
         probes = probes || probe_cache_tell_some(cache->tools.probes, &cache->probes);
     }
     cache->retelling = !(policies && probes);
@@ -142,7 +143,7 @@ static void on_probe(void *context, const struct probe_saved *saved)
 static void watch_probers(struct cache *cache)
 {
     if (cache->tools.sts != NULL)
-        sts_watch(cache->tools.sts, on_policy, cache);
+        sts_cache_watch(sts_cache_of(cache->tools.sts), on_policy, cache);
     if (cache->tools.probes != NULL)
         probe_cache_watch(cache->tools.probes, on_probe, cache);
 }

@@ -78,7 +78,8 @@ void cache_store_policy(struct cache *cache, const char *domain)
     struct arena *arena = arena_new(RECORD_ARENA_MAX);
     struct record record = {.kind = RECORD_POLICY};
 
-    if (arena != NULL && sts_save(cache->tools.sts, arena, domain, &record.policy)) {
+    if (arena != NULL &&
+        sts_cache_save(sts_cache_of(cache->tools.sts), arena, domain, &record.policy)) {
         /* never fetched by this process: the store may hold a policy that was */
         if (record.policy.body == NULL && record.policy.fetched_at == 0) {
             arena_free(arena);
@@ -206,9 +207,10 @@ static const enum loaded from_saved[] = {
 
 static enum loaded restore_policy(struct cache *cache, const struct sts_saved *policy, bool keep)
 {
-    enum loaded saved =
-        cache->tools.sts == NULL ? LOADED_KNOWN : sts_load(cache->tools.sts, policy);
+    enum loaded saved = LOADED_KNOWN;
 
+    if (cache->tools.sts != NULL)
+        saved = sts_cache_load(sts_cache_of(cache->tools.sts), policy, clock_monotonic_ms());
     if (saved == LOADED_NEW && keep && cache->store != NULL)
         cache_store_policy(cache, policy->domain);
     return from_saved[saved];

@@ -240,7 +240,7 @@ bool engine_forget(struct engine *engine, const char *text, size_t length)
         forget_hosts(engine, entry);
     if (engine->tools.sts != NULL && (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) &&
         key.port == engine->tools.smtp_port)
-        sts_forget(engine->tools.sts, key.name);
+        sts_cache_forget(sts_cache_of(engine->tools.sts), key.name);
     jobs_forget(engine->jobs, &key);
     return cache_forget(engine->cache, &key);
 }

@@ -211,7 +211,8 @@ static bool must_load(const struct job *job, const struct cache_entry *before)
 
     if (before == NULL || before->store_pending)
         return true;
-    return before->verdict.remembered.secure && sts != NULL && !sts_knows(sts, job->key.name);
+    return before->verdict.remembered.secure && sts != NULL &&
+           !sts_cache_knows(sts_cache_of(sts), job->key.name);
 }
 
 /* Takes what is remembered from the cache, else from the store; then the job lines up. */

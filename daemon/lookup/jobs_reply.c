@@ -64,7 +64,8 @@ static const struct evidence *blank_evidence(const struct job *job, struct arena
     if (tools->sts == NULL || job->key.port != tools->smtp_port)
         evidence->sts.state = STS_NOT_ASKED;
     else
-        sts_remembered(tools->sts, arena, job->key.name, &evidence->sts);
+        sts_cache_policy(sts_cache_of(tools->sts), arena, job->key.name, clock_monotonic_ms(),
+                         &evidence->sts);
     return evidence;
 }
 

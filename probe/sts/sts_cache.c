@@ -23,18 +23,18 @@
 
 struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
 {
-    struct sts_cache *memory = calloc(1, sizeof *memory);
+    struct sts_cache *cache = calloc(1, sizeof *cache);
 
-    if (memory == NULL)
+    if (cache == NULL)
         return NULL;
-    memory->options = *options;
+    cache->options = *options;
     if (options->entries_max == 0)
-        memory->options.entries_max = ENTRIES_DEFAULT;
+        cache->options.entries_max = ENTRIES_DEFAULT;
     if (options->octets_max == 0)
-        memory->options.octets_max = OCTETS_DEFAULT;
+        cache->options.octets_max = OCTETS_DEFAULT;
     for (size_t i = 0; i < STS_RANK_COUNT; i++)
-        list_init(&memory->ranks[i]);
-    return memory;
+        list_init(&cache->ranks[i]);
+    return cache;
 }
 
 static size_t entry_octets(const struct sts_entry *entry)
@@ -43,9 +43,9 @@ static size_t entry_octets(const struct sts_entry *entry)
 }
 
 /* Most recently used goes last. */
-static void rank_append(struct sts_cache *memory, struct sts_entry *entry, enum sts_rank rank)
+static void rank_append(struct sts_cache *cache, struct sts_entry *entry, enum sts_rank rank)
 {
-    list_append(&memory->ranks[rank], &entry->link);
+    list_append(&cache->ranks[rank], &entry->link);
 }
 
 /* ---- the strings of an entry ---- */
@@ -68,9 +68,9 @@ struct sts_texts sts_entry_texts(const struct sts_entry *entry)
     return texts;
 }
 
-static void texts_clear(struct sts_cache *memory, struct sts_entry *entry)
+static void texts_clear(struct sts_cache *cache, struct sts_entry *entry)
 {
-    memory->octets -= entry->text_octets;
+    cache->octets -= entry->text_octets;
     free(entry->text);
     entry->text = NULL;
     entry->text_octets = 0;
@@ -78,7 +78,7 @@ static void texts_clear(struct sts_cache *memory, struct sts_entry *entry)
 
 /* Copies `texts`, some of which may be the entry's own; false without memory, and nothing happens.
  */
-static bool texts_set(struct sts_cache *memory, struct sts_entry *entry,
+static bool texts_set(struct sts_cache *cache, struct sts_entry *entry,
                       const struct sts_texts *texts)
 {
     const char *all[] = {texts->id, texts->last_id, texts->why, texts->body};
@@ -92,48 +92,48 @@ static bool texts_set(struct sts_cache *memory, struct sts_entry *entry,
         return false;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         next = (char *)memcpy(next, all[i], strlen(all[i]) + 1) + strlen(all[i]) + 1;
-    texts_clear(memory, entry);
+    texts_clear(cache, entry);
     entry->text = text;
     entry->text_octets = (uint32_t)octets;
-    memory->octets += octets;
+    cache->octets += octets;
     return true;
 }
 
 /* ---- entries ---- */
 
-void sts_entry_remove(struct sts_cache *memory, struct sts_entry *entry)
+void sts_entry_remove(struct sts_cache *cache, struct sts_entry *entry)
 {
-    memory->octets -= entry_octets(entry);
+    cache->octets -= entry_octets(entry);
     list_remove(&entry->link);
-    HASH_DEL(memory->map, entry);
+    HASH_DEL(cache->map, entry);
     free(entry->text);
     free(entry);
 }
 
-void sts_cache_free(struct sts_cache *memory)
+void sts_cache_free(struct sts_cache *cache)
 {
-    if (memory == NULL)
+    if (cache == NULL)
         return;
-    while (memory->map != NULL)
-        sts_entry_remove(memory, memory->map);
-    free(memory);
+    while (cache->map != NULL)
+        sts_entry_remove(cache, cache->map);
+    free(cache);
 }
 
-size_t sts_cache_entries(const struct sts_cache *memory)
+size_t sts_cache_entries(const struct sts_cache *cache)
 {
-    return HASH_COUNT(memory->map);
+    return HASH_COUNT(cache->map);
 }
 
-size_t sts_cache_octets(const struct sts_cache *memory)
+size_t sts_cache_octets(const struct sts_cache *cache)
 {
-    return memory->octets;
+    return cache->octets;
 }
 
-struct sts_entry *sts_entry_find(const struct sts_cache *memory, const char *domain)
+struct sts_entry *sts_entry_find(const struct sts_cache *cache, const char *domain)
 {
     struct sts_entry *entry;
 
-    HASH_FIND_STR(memory->map, domain, entry);
+    HASH_FIND_STR(cache->map, domain, entry);
     return entry;
 }
 
@@ -154,29 +154,29 @@ static enum sts_rank rank_of(const struct sts_entry *entry, int64_t now)
     return entry_octets(entry) > LARGE_OCTETS ? STS_RANK_LARGE : STS_RANK_STRONG;
 }
 
-static void touch(struct sts_cache *memory, struct sts_entry *entry, int64_t now)
+static void touch(struct sts_cache *cache, struct sts_entry *entry, int64_t now)
 {
     list_remove(&entry->link);
-    rank_append(memory, entry, rank_of(entry, now));
+    rank_append(cache, entry, rank_of(entry, now));
 }
 
-static bool over_limits(const struct sts_cache *memory)
+static bool over_limits(const struct sts_cache *cache)
 {
-    return sts_cache_entries(memory) > memory->options.entries_max ||
-           memory->octets > memory->options.octets_max;
+    return sts_cache_entries(cache) > cache->options.entries_max ||
+           cache->octets > cache->options.octets_max;
 }
 
 /* Which entry goes next: one that has expired since it was used last, else the first in rank. */
-static struct sts_entry *expendable(const struct sts_cache *memory, int64_t now)
+static struct sts_entry *expendable(const struct sts_cache *cache, int64_t now)
 {
     struct sts_entry *found = NULL;
 
     for (size_t i = STS_RANK_COUNT; i-- > 0;) {
         struct sts_entry *oldest;
 
-        if (list_empty(&memory->ranks[i]))
+        if (list_empty(&cache->ranks[i]))
             continue;
-        oldest = LIST_ELEMENT(memory->ranks[i].next, struct sts_entry, link);
+        oldest = LIST_ELEMENT(cache->ranks[i].next, struct sts_entry, link);
         if (i != STS_RANK_WEAK && !is_strong(oldest, now))
             return oldest;
         found = oldest;
@@ -185,21 +185,21 @@ static struct sts_entry *expendable(const struct sts_cache *memory, int64_t now)
 }
 
 /* Frees until the limits hold; the entry put last may be the one that goes. */
-static void evict(struct sts_cache *memory, int64_t now)
+static void evict(struct sts_cache *cache, int64_t now)
 {
-    while (over_limits(memory))
-        sts_entry_remove(memory, expendable(memory, now));
+    while (over_limits(cache))
+        sts_entry_remove(cache, expendable(cache, now));
 }
 
-void sts_entry_settle(struct sts_cache *memory, struct sts_entry *entry, int64_t now)
+void sts_entry_settle(struct sts_cache *cache, struct sts_entry *entry, int64_t now)
 {
-    touch(memory, entry, now);
-    evict(memory, now);
+    touch(cache, entry, now);
+    evict(cache, now);
 }
 
-struct sts_entry *sts_entry_find_or_add(struct sts_cache *memory, const char *domain)
+struct sts_entry *sts_entry_find_or_add(struct sts_cache *cache, const char *domain)
 {
-    struct sts_entry *entry = sts_entry_find(memory, domain);
+    struct sts_entry *entry = sts_entry_find(cache, domain);
     size_t size = strlen(domain) + 1;
 
     if (entry != NULL)
@@ -208,59 +208,59 @@ struct sts_entry *sts_entry_find_or_add(struct sts_cache *memory, const char *do
     if (entry == NULL)
         return NULL;
     memcpy(entry->domain, domain, size);
-    HASH_ADD_KEYPTR(hh, memory->map, entry->domain, size - 1, entry);
+    HASH_ADD_KEYPTR(hh, cache->map, entry->domain, size - 1, entry);
     if (!MAP_ADDED(entry)) {
         free(entry);
         return NULL;
     }
-    rank_append(memory, entry, STS_RANK_WEAK);
-    memory->octets += entry_octets(entry);
+    rank_append(cache, entry, STS_RANK_WEAK);
+    cache->octets += entry_octets(entry);
     return entry;
 }
 
-static bool too_many_changes(const struct sts_cache *memory, const struct sts_entry *entry,
+static bool too_many_changes(const struct sts_cache *cache, const struct sts_entry *entry,
                              int64_t now)
 {
     return entry->changes >= STS_CACHE_CHANGES_MAX &&
-           now < entry->changes_from + memory->options.retry_ms;
+           now < entry->changes_from + cache->options.retry_ms;
 }
 
 /* When the same id is fetched again: a little before the policy is `refresh_ms` old or ends. */
-static bool refresh_due(const struct sts_cache *memory, const struct sts_entry *entry, int64_t now)
+static bool refresh_due(const struct sts_cache *cache, const struct sts_entry *entry, int64_t now)
 {
     int64_t period = entry->valid_until - entry->fetched_at;
 
-    if (period > memory->options.refresh_ms)
-        period = memory->options.refresh_ms;
+    if (period > cache->options.refresh_ms)
+        period = cache->options.refresh_ms;
     return now >= entry->fetched_at + period - period / 8;
 }
 
-bool sts_cache_fetch_due(struct sts_cache *memory, const char *domain, const char *id, int64_t now)
+bool sts_cache_fetch_due(struct sts_cache *cache, const char *domain, const char *id, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find(memory, domain);
+    struct sts_entry *entry = sts_entry_find(cache, domain);
     struct sts_texts texts;
     bool valid;
 
     if (entry == NULL)
         return id != NULL;
-    touch(memory, entry, now);
+    touch(cache, entry, now);
     texts = sts_entry_texts(entry);
     valid = policy_valid(entry, now);
     if (id == NULL && !valid)
         return false;
     if (id == NULL)
         id = texts.id;
-    if (valid && strcmp(id, texts.id) == 0 && !refresh_due(memory, entry, now))
+    if (valid && strcmp(id, texts.id) == 0 && !refresh_due(cache, entry, now))
         return false;
     if (strcmp(id, texts.last_id) == 0)
         return entry->failures == 0 || now >= entry->retry_at;
-    return !too_many_changes(memory, entry, now);
+    return !too_many_changes(cache, entry, now);
 }
 
-bool sts_cache_peek(const struct sts_cache *memory, const char *domain, int64_t now,
-                    struct sts_glance *out)
+bool sts_cache_peek(const struct sts_cache *cache, const char *domain, int64_t now,
+                    struct sts_cached *out)
 {
-    const struct sts_entry *entry = sts_entry_find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(cache, domain);
 
     if (entry == NULL || !policy_valid(entry, now))
         return false;
@@ -271,27 +271,27 @@ bool sts_cache_peek(const struct sts_cache *memory, const char *domain, int64_t 
 }
 
 /* When the next attempt may be, whatever the id; 0 when now. */
-static int64_t next_attempt(const struct sts_cache *memory, const struct sts_entry *entry,
+static int64_t next_attempt(const struct sts_cache *cache, const struct sts_entry *entry,
                             int64_t now)
 {
     int64_t at = entry->failures > 0 ? entry->retry_at : 0;
 
-    if (too_many_changes(memory, entry, now) && at < entry->changes_from + memory->options.retry_ms)
-        at = entry->changes_from + memory->options.retry_ms;
+    if (too_many_changes(cache, entry, now) && at < entry->changes_from + cache->options.retry_ms)
+        at = entry->changes_from + cache->options.retry_ms;
     return at > now ? at : 0;
 }
 
-int64_t sts_cache_retry_at(const struct sts_cache *memory, const char *domain, int64_t now)
+int64_t sts_cache_retry_at(const struct sts_cache *cache, const char *domain, int64_t now)
 {
-    const struct sts_entry *entry = sts_entry_find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(cache, domain);
 
-    return entry == NULL ? 0 : next_attempt(memory, entry, now);
+    return entry == NULL ? 0 : next_attempt(cache, entry, now);
 }
 
-bool sts_cache_policy(const struct sts_cache *memory, struct arena *arena, const char *domain,
+bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const char *domain,
                       int64_t now, struct sts_evidence *out)
 {
-    const struct sts_entry *entry = sts_entry_find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(cache, domain);
     const struct sts_policy *policy;
     struct sts_texts texts;
     const char *why;
@@ -308,30 +308,42 @@ bool sts_cache_policy(const struct sts_cache *memory, struct arena *arena, const
     out->why = why;
     out->fetched_at = entry->fetched_at;
     out->valid_until = entry->valid_until;
-    out->refresh_at = entry->fetched_at + memory->options.refresh_ms;
-    out->retry_at = next_attempt(memory, entry, now);
+    out->refresh_at = entry->fetched_at + cache->options.refresh_ms;
+    out->retry_at = next_attempt(cache, entry, now);
     snprintf(out->id, sizeof out->id, "%s", texts.id);
     return true;
 }
 
-bool sts_cache_failure(const struct sts_cache *memory, struct arena *arena, const char *domain,
+bool sts_cache_failure(const struct sts_cache *cache, struct arena *arena, const char *domain,
                        int64_t now, struct sts_evidence *out)
 {
-    const struct sts_entry *entry = sts_entry_find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(cache, domain);
 
     if (entry == NULL || entry->failures == 0)
         return false;
     out->state = (enum sts_state)entry->failure;
     out->why = arena_strdup(arena, sts_entry_texts(entry).why);
-    out->retry_at = next_attempt(memory, entry, now);
+    out->retry_at = next_attempt(cache, entry, now);
     snprintf(out->id, sizeof out->id, "%s", sts_entry_texts(entry).last_id);
     return true;
 }
 
 /* ---- what happened ---- */
 
+void sts_cache_watch(struct sts_cache *cache, sts_cache_take changed, void *context)
+{
+    cache->changed = changed;
+    cache->context = context;
+}
+
+static void tell_changed(const struct sts_cache *cache, const char *domain)
+{
+    if (cache->changed != NULL)
+        cache->changed(cache->context, domain);
+}
+
 /* Counts how often the id changed lately; `id` is tried now. */
-static void note_attempt(const struct sts_cache *memory, struct sts_entry *entry, const char *id,
+static void note_attempt(const struct sts_cache *cache, struct sts_entry *entry, const char *id,
                          int64_t now)
 {
     const char *last_id = sts_entry_texts(entry).last_id;
@@ -339,7 +351,7 @@ static void note_attempt(const struct sts_cache *memory, struct sts_entry *entry
     if (last_id[0] == '\0' || strcmp(id, last_id) == 0)
         return;
     entry->failures = 0;
-    if (now >= entry->changes_from + memory->options.retry_ms)
+    if (now >= entry->changes_from + cache->options.retry_ms)
         entry->changes = 0;
     if (entry->changes == 0)
         entry->changes_from = now;
@@ -360,7 +372,7 @@ static void write_body(struct buf *out, const struct sts_policy *policy)
 }
 
 /* Makes `policy` (NULL: none) the entry's. Without memory the entry has no policy any more. */
-bool sts_entry_set_policy(struct sts_cache *memory, struct sts_entry *entry, struct sts_texts texts,
+bool sts_entry_set_policy(struct sts_cache *cache, struct sts_entry *entry, struct sts_texts texts,
                           const struct sts_policy *policy)
 {
     struct buf body;
@@ -368,71 +380,80 @@ bool sts_entry_set_policy(struct sts_cache *memory, struct sts_entry *entry, str
 
     texts.body = "";
     if (policy == NULL) {
-        ok = texts_set(memory, entry, &texts);
+        ok = texts_set(cache, entry, &texts);
     } else {
         write_body(&body, policy);
         texts.body = buf_text(&body);
-        ok = !body.failed && texts_set(memory, entry, &texts);
+        ok = !body.failed && texts_set(cache, entry, &texts);
         buf_fini(&body);
     }
     if (!ok)
-        texts_clear(memory, entry);
+        texts_clear(cache, entry);
     entry->mode = (uint8_t)(ok && policy != NULL ? policy->mode : STS_MODE_NONE);
     return ok;
 }
 
-void sts_cache_store(struct sts_cache *memory, const char *domain, const char *id,
+void sts_cache_store(struct sts_cache *cache, const char *domain, const char *id,
                      const struct sts_policy *policy, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find_or_add(memory, domain);
+    struct sts_entry *entry = sts_entry_find_or_add(cache, domain);
     bool lasts = policy->max_age > 0;
 
-    if (entry == NULL)
-        return;
-    note_attempt(memory, entry, id, now);
-    sts_entry_set_policy(memory, entry, (struct sts_texts){lasts ? id : "", id, "", ""},
-                         lasts ? policy : NULL);
-    entry->failures = 0;
-    entry->fetched_at = now;
-    entry->valid_until = now + (int64_t)policy->max_age * 1000;
-    sts_entry_settle(memory, entry, now);
+    if (entry != NULL) {
+        note_attempt(cache, entry, id, now);
+        sts_entry_set_policy(cache, entry, (struct sts_texts){lasts ? id : "", id, "", ""},
+                             lasts ? policy : NULL);
+        entry->failures = 0;
+        entry->fetched_at = now;
+        entry->valid_until = now + (int64_t)policy->max_age * 1000;
+        sts_entry_settle(cache, entry, now);
+    }
+    tell_changed(cache, domain);
 }
 
-static int64_t backoff_ms(const struct sts_cache *memory, unsigned failures)
+static int64_t backoff_ms(const struct sts_cache *cache, unsigned failures)
 {
-    int64_t wait = memory->options.retry_ms;
+    int64_t wait = cache->options.retry_ms;
 
     for (unsigned i = 1; i < failures && wait < STS_CACHE_BACKOFF_MAX; i++)
         wait *= 2;
     return wait < STS_CACHE_BACKOFF_MAX ? wait : STS_CACHE_BACKOFF_MAX;
 }
 
-void sts_cache_fail(struct sts_cache *memory, const char *domain, const char *id,
-                    enum sts_state state, const char *why, int64_t now)
+static void note_failure(struct sts_cache *cache, struct sts_entry *entry, const char *id,
+                         enum sts_state state, const char *why, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find_or_add(memory, domain);
     char cut[STS_CACHE_WHY_MAX];
     struct sts_texts texts;
 
-    if (entry == NULL)
-        return;
-    note_attempt(memory, entry, id, now);
+    note_attempt(cache, entry, id, now);
     if (entry->failures < UINT16_MAX)
         entry->failures++;
     entry->failure = (uint8_t)state;
-    entry->retry_at = now + backoff_ms(memory, entry->failures);
+    entry->retry_at = now + backoff_ms(cache, entry->failures);
     snprintf(cut, sizeof cut, "%s", why);
     texts = sts_entry_texts(entry);
     texts.last_id = id;
     texts.why = cut;
-    texts_set(memory, entry, &texts); /* without memory the reason before stays */
-    sts_entry_settle(memory, entry, now);
+    texts_set(cache, entry, &texts); /* without memory the reason before stays */
+    sts_entry_settle(cache, entry, now);
 }
 
-void sts_cache_forget(struct sts_cache *memory, const char *domain)
+void sts_cache_fail(struct sts_cache *cache, const char *domain, const char *id,
+                    enum sts_state state, const char *why, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find(memory, domain);
+    struct sts_entry *entry = sts_entry_find_or_add(cache, domain);
 
     if (entry != NULL)
-        sts_entry_remove(memory, entry);
+        note_failure(cache, entry, id, state, why, now);
+    tell_changed(cache, domain);
+}
+
+void sts_cache_forget(struct sts_cache *cache, const char *domain)
+{
+    struct sts_entry *entry = sts_entry_find(cache, domain);
+
+    if (entry != NULL)
+        sts_entry_remove(cache, entry);
+    tell_changed(cache, domain);
 }

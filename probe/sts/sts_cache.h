@@ -54,47 +54,52 @@ struct sts_cache;
 
 /* NULL without memory. */
 struct sts_cache *sts_cache_new(const struct sts_cache_options *options);
-void sts_cache_free(struct sts_cache *memory);
-size_t sts_cache_entries(const struct sts_cache *memory);
-size_t sts_cache_octets(const struct sts_cache *memory);
+void sts_cache_free(struct sts_cache *cache);
+size_t sts_cache_entries(const struct sts_cache *cache);
+size_t sts_cache_octets(const struct sts_cache *cache);
 
 /* Is a fetch due? `id` is the record's, NULL when the TXT lookup failed. */
-bool sts_cache_fetch_due(struct sts_cache *memory, const char *domain, const char *id, int64_t now);
+bool sts_cache_fetch_due(struct sts_cache *cache, const char *domain, const char *id, int64_t now);
 
-/* A remembered policy at a glance. */
-struct sts_glance {
-    const char *id; /* the memory's, until it changes */
+/* What is asked most often of a cached policy. */
+struct sts_cached {
+    const char *id; /* the cache's, until it changes */
     enum sts_mode mode;
     int64_t valid_until;
 };
 
 /* Fills *out; false when no policy within its max_age is remembered. */
-bool sts_cache_peek(const struct sts_cache *memory, const char *domain, int64_t now,
-                    struct sts_glance *out);
+bool sts_cache_peek(const struct sts_cache *cache, const char *domain, int64_t now,
+                    struct sts_cached *out);
 /* Monotonic ms before which no fetch is tried, 0 when there is no such time. */
-int64_t sts_cache_retry_at(const struct sts_cache *memory, const char *domain, int64_t now);
+int64_t sts_cache_retry_at(const struct sts_cache *cache, const char *domain, int64_t now);
 
 /*
  * The remembered policy when it is within its max_age: fills all of *out but ttl, in `arena`; `why`
  * is the last failure's. False, and *out untouched, when there is none or no memory.
  */
-bool sts_cache_policy(const struct sts_cache *memory, struct arena *arena, const char *domain,
+bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const char *domain,
                       int64_t now, struct sts_evidence *out);
 /* What went wrong last: fills state, id, why and retry_at of *out. False when nothing did. */
-bool sts_cache_failure(const struct sts_cache *memory, struct arena *arena, const char *domain,
+bool sts_cache_failure(const struct sts_cache *cache, struct arena *arena, const char *domain,
                        int64_t now, struct sts_evidence *out);
 
 /* A policy was fetched for the record with `id`; it is copied. Without memory for it the old
  * policy is dropped all the same: it is no longer what the domain says. */
-void sts_cache_store(struct sts_cache *memory, const char *domain, const char *id,
+void sts_cache_store(struct sts_cache *cache, const char *domain, const char *id,
                      const struct sts_policy *policy, int64_t now);
 /* A fetch failed: `state` is STS_FETCH_FAILED or STS_BAD_POLICY; `why` is printable ASCII. */
-void sts_cache_fail(struct sts_cache *memory, const char *domain, const char *id,
+void sts_cache_fail(struct sts_cache *cache, const char *domain, const char *id,
                     enum sts_state state, const char *why, int64_t now);
-void sts_cache_forget(struct sts_cache *memory, const char *domain);
+/* Drops what is known of a domain. */
+void sts_cache_forget(struct sts_cache *cache, const char *domain);
+
+typedef void (*sts_cache_take)(void *context, const char *domain);
+/* From now on `changed` is called when one of the last three functions was. */
+void sts_cache_watch(struct sts_cache *cache, sts_cache_take changed, void *context);
 
 /* Fills *out, its strings in `arena`; false when the domain is not known, or without memory. */
-bool sts_cache_save(const struct sts_cache *memory, struct arena *arena, const char *domain,
+bool sts_cache_save(const struct sts_cache *cache, struct arena *arena, const char *domain,
                     struct sts_saved *out);
 /*
  * Takes in what was kept elsewhere, which may be anybody's: the body is parsed as a fetched one,
@@ -103,9 +108,8 @@ bool sts_cache_save(const struct sts_cache *memory, struct arena *arena, const c
  * known of the domain. False, and nothing happens, when it is not what sts_cache_save gives, or
  * there is no memory.
  */
-enum loaded sts_cache_load(struct sts_cache *memory, const struct sts_saved *saved, int64_t now);
-/* Some of the domains that something is known of: call it until the walk is over; true then. */
-bool sts_cache_some(const struct sts_cache *memory, struct map_walk *walk,
-                    void (*take)(void *context, const char *domain), void *context);
+enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *saved, int64_t now);
+/* Calls `changed` for some of the domains that something is known of; true when the walk is over. */
+bool sts_cache_tell_some(const struct sts_cache *cache, struct map_walk *walk);
 /* True when a policy or a failure of the domain is known. */
-bool sts_cache_knows(const struct sts_cache *memory, const char *domain);
+bool sts_cache_knows(const struct sts_cache *cache, const char *domain);

@@ -43,20 +43,22 @@ struct sts_texts {
 struct sts_cache {
     struct sts_cache_options options;
     struct sts_entry *map;
+    sts_cache_take changed; /* NULL: nobody is told */
+    void *context;
     struct list ranks[STS_RANK_COUNT]; /* least recently used first */
     size_t octets;
 };
 
-struct sts_entry *sts_entry_find(const struct sts_cache *memory, const char *domain);
+struct sts_entry *sts_entry_find(const struct sts_cache *cache, const char *domain);
 /* A new entry is empty, and of the lowest rank; NULL without memory. */
-struct sts_entry *sts_entry_find_or_add(struct sts_cache *memory, const char *domain);
-void sts_entry_remove(struct sts_cache *memory, struct sts_entry *entry);
+struct sts_entry *sts_entry_find_or_add(struct sts_cache *cache, const char *domain);
+void sts_entry_remove(struct sts_cache *cache, struct sts_entry *entry);
 /* Used now: puts it where it belongs, then makes room; the entry itself may go. */
-void sts_entry_settle(struct sts_cache *memory, struct sts_entry *entry, int64_t now);
+void sts_entry_settle(struct sts_cache *cache, struct sts_entry *entry, int64_t now);
 
 /* The entry's, until it is changed. */
 struct sts_texts sts_entry_texts(const struct sts_entry *entry);
 /* Makes `policy` (NULL: none) the entry's, with all of `texts` but the body. False without memory:
  * then the entry has no strings and no policy any more. */
-bool sts_entry_set_policy(struct sts_cache *memory, struct sts_entry *entry, struct sts_texts texts,
+bool sts_entry_set_policy(struct sts_cache *cache, struct sts_entry *entry, struct sts_texts texts,
                           const struct sts_policy *policy);

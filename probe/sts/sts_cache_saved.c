@@ -13,10 +13,10 @@
 /* To parse a policy of STS_BODY_MAX octets: a pointer for each of its lines, its mx twice. */
 #define PARSE_OCTETS_MAX (1u << 20)
 
-bool sts_cache_save(const struct sts_cache *memory, struct arena *arena, const char *domain,
+bool sts_cache_save(const struct sts_cache *cache, struct arena *arena, const char *domain,
                     struct sts_saved *out)
 {
-    const struct sts_entry *entry = sts_entry_find(memory, domain);
+    const struct sts_entry *entry = sts_entry_find(cache, domain);
     struct sts_texts texts;
 
     if (entry == NULL)
@@ -67,7 +67,7 @@ static bool domain_ok(const char *domain)
     return true;
 }
 
-static bool kept_ok(const struct sts_saved *saved)
+static bool saved_ok(const struct sts_saved *saved)
 {
     bool failed = saved->failures > 0;
 
@@ -82,7 +82,7 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Puts the last attempt of `kept` in place; returns its strings. */
+/* Puts the last attempt of `saved` in place; returns its strings. */
 static struct sts_texts attempt_set(struct sts_entry *entry, const struct sts_saved *saved,
                                     char why[STS_CACHE_WHY_MAX], int64_t now)
 {
@@ -95,11 +95,11 @@ static struct sts_texts attempt_set(struct sts_entry *entry, const struct sts_sa
     return (struct sts_texts){"", last_id, entry->failures > 0 ? why : "", ""};
 }
 
-/* `policy` is what counts of kept->body, or NULL. */
-static enum loaded restore(struct sts_cache *memory, const struct sts_saved *saved,
-                           const struct sts_policy *policy, int64_t now)
+/* `policy` is what counts of saved->body, or NULL. */
+static enum loaded load_entry(struct sts_cache *cache, const struct sts_saved *saved,
+                              const struct sts_policy *policy, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find(memory, saved->domain);
+    struct sts_entry *entry = sts_entry_find(cache, saved->domain);
     int64_t fetched_at = earlier(saved->fetched_at, now);
     char why[STS_CACHE_WHY_MAX];
     struct sts_texts texts;
@@ -111,40 +111,39 @@ static enum loaded restore(struct sts_cache *memory, const struct sts_saved *sav
     if (policy == NULL && saved->failures == 0)
         return LOADED_KNOWN;
     if (entry == NULL)
-        entry = sts_entry_find_or_add(memory, saved->domain);
+        entry = sts_entry_find_or_add(cache, saved->domain);
     if (entry == NULL)
         return LOADED_REFUSED;
     if (entry->fetched_at == 0 && entry->failures > 0)
-        texts =
-            sts_entry_texts(entry); /* tried here, without success: later than what is restored */
+        texts = sts_entry_texts(entry); /* tried here, without success: later than what is loaded */
     else
         texts = attempt_set(entry, saved, why, now);
     if (policy != NULL)
         texts.id = saved->id;
-    ok = sts_entry_set_policy(memory, entry, texts, policy);
+    ok = sts_entry_set_policy(cache, entry, texts, policy);
     entry->fetched_at = fetched_at;
     entry->valid_until = policy == NULL ? fetched_at : saved->valid_until;
     if (policy != NULL)
         entry->valid_until =
             earlier(saved->valid_until, fetched_at + (int64_t)policy->max_age * 1000);
     if (ok)
-        sts_entry_settle(memory, entry, now);
+        sts_entry_settle(cache, entry, now);
     else
-        sts_entry_remove(memory, entry);
+        sts_entry_remove(cache, entry);
     return ok ? LOADED_NEW : LOADED_REFUSED;
 }
 
-enum loaded sts_cache_load(struct sts_cache *memory, const struct sts_saved *saved, int64_t now)
+enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *saved, int64_t now)
 {
     const struct sts_policy *policy = NULL;
     enum loaded result = LOADED_REFUSED;
     struct arena *arena;
     const char *why;
 
-    if (!kept_ok(saved))
+    if (!saved_ok(saved))
         return LOADED_REFUSED;
     if (saved->body == NULL)
-        return restore(memory, saved, NULL, now);
+        return load_entry(cache, saved, NULL, now);
     arena = arena_new(PARSE_OCTETS_MAX);
     if (arena != NULL)
         policy = sts_policy_parse(arena, saved->body, strlen(saved->body), &why);
@@ -152,26 +151,26 @@ enum loaded sts_cache_load(struct sts_cache *memory, const struct sts_saved *sav
         int64_t end = earlier(saved->valid_until,
                               earlier(saved->fetched_at, now) + (int64_t)policy->max_age * 1000);
 
-        result = restore(memory, saved, now >= end ? NULL : policy, now);
+        result = load_entry(cache, saved, now >= end ? NULL : policy, now);
     }
     arena_free(arena);
     return result;
 }
 
-bool sts_cache_some(const struct sts_cache *memory, struct map_walk *walk,
-                    void (*take)(void *context, const char *domain), void *context)
+bool sts_cache_tell_some(const struct sts_cache *cache, struct map_walk *walk)
 {
-    const UT_hash_table *table = memory->map == NULL ? NULL : memory->map->hh.tbl;
+    const UT_hash_table *table = cache->map == NULL ? NULL : cache->map->hh.tbl;
     const UT_hash_handle *handle;
 
-    if (map_walk_over(walk, table))
+    if (cache->changed == NULL || map_walk_over(walk, table))
         return true;
     for (handle = map_walk_next(walk, table); handle != NULL; handle = handle->hh_next)
-        take(context, ((const struct sts_entry *)ELMT_FROM_HH(table, handle))->domain);
+        cache->changed(cache->context,
+                       ((const struct sts_entry *)ELMT_FROM_HH(table, handle))->domain);
     return false;
 }
 
-bool sts_cache_knows(const struct sts_cache *memory, const char *domain)
+bool sts_cache_knows(const struct sts_cache *cache, const char *domain)
 {
-    return sts_entry_find(memory, domain) != NULL;
+    return sts_entry_find(cache, domain) != NULL;
 }

@@ -40,9 +40,7 @@ struct sts {
     struct dns *dns;     /* borrowed */
     struct https *https; /* borrowed */
     int64_t refresh_ms;
-    sts_changed changed; /* NULL: nobody is told */
-    void *context;
-    struct sts_cache *memory;
+    struct sts_cache *cache;
     struct sts_stats stats;
     struct list lookups;
 };
@@ -93,19 +91,13 @@ static enum sequence_step conclude(struct sts_lookup *lookup, enum sts_state sta
     return go(lookup, STATE_ANSWER);
 }
 
-static void changed(const struct sts *sts, const char *domain)
-{
-    if (sts->changed != NULL)
-        sts->changed(sts->context, domain);
-}
-
 /* RFC 8461 §3.3 wants a warning when a policy that counts cannot be refreshed. */
 static void log_failure(const struct sts_lookup *lookup, const char *why)
 {
     int64_t now = clock_monotonic_ms();
     enum log_level level = LOG_LEVEL_WARNING;
-    struct sts_glance policy = {.valid_until = now};
-    bool remembered = sts_cache_peek(lookup->sts->memory, lookup->domain, now, &policy);
+    struct sts_cached policy = {.valid_until = now};
+    bool remembered = sts_cache_peek(lookup->sts->cache, lookup->domain, now, &policy);
 
     if (!remembered)
         level = LOG_LEVEL_INFO;
@@ -125,9 +117,8 @@ static enum sequence_step fail(struct sts_lookup *lookup, enum sts_state state,
     log_failure(lookup, why);
     lookup->sts->stats.fetch_failures++;
     lookup->sts->stats.by_failure[kind]++;
-    sts_cache_fail(lookup->sts->memory, lookup->domain, lookup->id, state, why,
+    sts_cache_fail(lookup->sts->cache, lookup->domain, lookup->id, state, why,
                    clock_monotonic_ms());
-    changed(lookup->sts, lookup->domain);
     return conclude(lookup, state, why);
 }
 
@@ -202,12 +193,12 @@ static enum sequence_step step_txt(struct sts_lookup *lookup)
 /* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer. */
 static enum sequence_step record_unknown(struct sts_lookup *lookup, const char *failure)
 {
-    struct sts_cache *memory = lookup->sts->memory;
+    struct sts_cache *cache = lookup->sts->cache;
     int64_t now = clock_monotonic_ms();
-    struct sts_glance policy;
+    struct sts_cached policy;
 
-    if (sts_cache_peek(memory, lookup->domain, now, &policy) &&
-        sts_cache_fetch_due(memory, lookup->domain, NULL, now)) {
+    if (sts_cache_peek(cache, lookup->domain, now, &policy) &&
+        sts_cache_fetch_due(cache, lookup->domain, NULL, now)) {
         memcpy(lookup->id, policy.id, strlen(policy.id) + 1);
         return go(lookup, STATE_ADDRESSES);
     }
@@ -227,7 +218,7 @@ static enum sequence_step step_record(struct sts_lookup *lookup)
     lookup->result.ttl = answer->ttl;
     state = sts_record_read(lookup->id, answer, lookup->arena, lookup->domain, &why);
     if (state == STS_UNKNOWN &&
-        sts_cache_fetch_due(lookup->sts->memory, lookup->domain, lookup->id, clock_monotonic_ms()))
+        sts_cache_fetch_due(lookup->sts->cache, lookup->domain, lookup->id, clock_monotonic_ms()))
         return go(lookup, STATE_ADDRESSES);
     return conclude(lookup, state, why);
 }
@@ -362,8 +353,7 @@ static enum sequence_step step_policy(struct sts_lookup *lookup)
         return fail(
             lookup, STS_BAD_POLICY, FETCH_FAILURE_POLICY,
             arena_printf(lookup->arena, "the policy of %s is wrong: %s", lookup->host, why));
-    sts_cache_store(lookup->sts->memory, lookup->domain, lookup->id, policy, now);
-    changed(lookup->sts, lookup->domain);
+    sts_cache_store(lookup->sts->cache, lookup->domain, lookup->id, policy, now);
     fill_policy(lookup, policy, now);
     return go(lookup, STATE_ANSWER);
 }
@@ -373,15 +363,15 @@ static enum sequence_step step_policy(struct sts_lookup *lookup)
 /* Without a policy: what went wrong now, or the last time it was tried. */
 static void fill_failure(struct sts_lookup *lookup, int64_t now)
 {
-    const struct sts_cache *memory = lookup->sts->memory;
+    const struct sts_cache *cache = lookup->sts->cache;
     struct sts_evidence *result = &lookup->result;
 
     memcpy(result->id, lookup->id, sizeof result->id);
-    result->retry_at = sts_cache_retry_at(memory, lookup->domain, now);
+    result->retry_at = sts_cache_retry_at(cache, lookup->domain, now);
     if (result->state != STS_UNKNOWN)
         return;
     result->state = STS_FETCH_FAILED;
-    if (!sts_cache_failure(memory, lookup->arena, lookup->domain, now, result))
+    if (!sts_cache_failure(cache, lookup->arena, lookup->domain, now, result))
         result->why = "the id of the record changes too often";
 }
 
@@ -394,7 +384,7 @@ static enum sequence_step step_answer(struct sts_lookup *lookup)
 
     if (state == STS_POLICY) {
         memcpy(result->id, lookup->id, sizeof result->id);
-    } else if (sts_cache_policy(lookup->sts->memory, lookup->arena, lookup->domain, now, result)) {
+    } else if (sts_cache_policy(lookup->sts->cache, lookup->arena, lookup->domain, now, result)) {
         if (state == STS_NO_RECORD && why == NULL)
             why = "the record is gone; the remembered policy stays until its max_age ends";
         if (why != NULL)
@@ -504,8 +494,8 @@ int sts_new(struct sts **out, uv_loop_t *loop, struct dns *dns, struct https *ht
     struct sts *sts = calloc(1, sizeof *sts);
 
     if (sts != NULL)
-        sts->memory = sts_cache_new(options);
-    if (sts == NULL || sts->memory == NULL) {
+        sts->cache = sts_cache_new(options);
+    if (sts == NULL || sts->cache == NULL) {
         free(sts);
         return UV_ENOMEM;
     }
@@ -522,50 +512,17 @@ void sts_close(struct sts *sts)
 {
     while (!list_empty(&sts->lookups))
         sts_cancel(LIST_ELEMENT(sts->lookups.next, struct sts_lookup, link));
-    sts_cache_free(sts->memory);
+    sts_cache_free(sts->cache);
     free(sts);
 }
 
 void sts_get_stats(const struct sts *sts, struct sts_stats *out)
 {
     *out = sts->stats;
-    out->entries = sts_cache_entries(sts->memory);
+    out->entries = sts_cache_entries(sts->cache);
 }
 
-void sts_forget(struct sts *sts, const char *domain)
+struct sts_cache *sts_cache_of(const struct sts *sts)
 {
-    sts_cache_forget(sts->memory, domain);
-    changed(sts, domain);
-}
-
-bool sts_remembered(const struct sts *sts, struct arena *arena, const char *domain,
-                    struct sts_evidence *evidence)
-{
-    return sts_cache_policy(sts->memory, arena, domain, clock_monotonic_ms(), evidence);
-}
-
-bool sts_save(const struct sts *sts, struct arena *arena, const char *domain, struct sts_saved *out)
-{
-    return sts_cache_save(sts->memory, arena, domain, out);
-}
-
-enum loaded sts_load(struct sts *sts, const struct sts_saved *saved)
-{
-    return sts_cache_load(sts->memory, saved, clock_monotonic_ms());
-}
-
-void sts_watch(struct sts *sts, sts_changed tell, void *context)
-{
-    sts->changed = tell;
-    sts->context = context;
-}
-
-bool sts_tell_some(const struct sts *sts, struct map_walk *walk)
-{
-    return sts->changed == NULL || sts_cache_some(sts->memory, walk, sts->changed, sts->context);
-}
-
-bool sts_knows(const struct sts *sts, const char *domain)
-{
-    return sts_cache_knows(sts->memory, domain);
+    return sts->cache;
 }

@@ -1,13 +1,9 @@
 /*
  * sts_uv: MTA-STS of a domain: the TXT record, the addresses of the policy host, the fetch; and the
- * memory of policies until their max_age (RFC 8461 §3, §5.1; VERDICTS.md §4). A sequence per
- * lookup.
+ * cache of what came (RFC 8461 §3, §5.1; VERDICTS.md §4). A sequence per lookup.
  *
- * Memory, per policy domain and bounded: the last good policy with its id and fetch time, and
- * failures with their back-off. A DNS or fetch failure never ends a remembered policy before its
- * max_age; mode none ends it at once. The same id is fetched again once `refresh_ms` old; a new id
- * at once, but not more often than the back-off allows after repeated changes (CONFORMANCE
- * hostile 18).
+ * A DNS or fetch failure never ends a cached policy before its max_age; mode none ends it at once.
+ * When a policy is fetched again is decided by sts_cache.
  */
 #pragma once
 
@@ -32,16 +28,8 @@ int sts_new(struct sts **out, uv_loop_t *loop, struct dns *dns, struct https *ht
 /* Cancels every lookup and forgets everything; sts is gone at once. */
 void sts_close(struct sts *sts);
 void sts_get_stats(const struct sts *sts, struct sts_stats *out);
-/* Drops what is remembered of a domain. */
-void sts_forget(struct sts *sts, const char *domain);
-
-typedef void (*sts_changed)(void *context, const char *domain);
-/* From now on `changed` is told when what is remembered of a domain has changed. */
-void sts_watch(struct sts *sts, sts_changed changed, void *context);
-/* Tells it of some domains, as sts_cache_some; true when that were the last. */
-bool sts_tell_some(const struct sts *sts, struct map_walk *walk);
-/* True when something is remembered of a domain. */
-bool sts_knows(const struct sts *sts, const char *domain);
+/* What is known per policy domain. */
+struct sts_cache *sts_cache_of(const struct sts *sts);
 
 typedef void (*sts_done)(void *context);
 /*
@@ -52,13 +40,3 @@ typedef void (*sts_done)(void *context);
 int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, const char *domain,
               unsigned *query_budget, struct sts_evidence *evidence, sts_done done, void *context);
 void sts_cancel(struct sts_lookup *lookup);
-
-/* What is remembered and within its max_age now, for an answer that cannot wait: copies into
- * `arena`; false when there is nothing (or no memory). */
-bool sts_remembered(const struct sts *sts, struct arena *arena, const char *domain,
-                    struct sts_evidence *evidence);
-
-/* As sts_cache_save and sts_cache_restore. */
-bool sts_save(const struct sts *sts, struct arena *arena, const char *domain,
-              struct sts_saved *out);
-enum loaded sts_load(struct sts *sts, const struct sts_saved *saved);

@@ -121,7 +121,7 @@ static void restore_policy(int64_t left_ms)
                                     .valid_until = clock_monotonic_ms() + left_ms,
                                     .last_id = "1"};
 
-    assert_true(sts_load(world.tools.sts, &saved));
+    assert_true(sts_cache_load(sts_cache_of(world.tools.sts), &saved, clock_monotonic_ms()));
 }
 
 static void run_mx_case(void **state)

@@ -92,15 +92,18 @@ static void a_policy_is_filled_whole(void **state)
     assert_int_equal(world.out.retry_at, 0);
     assert_int_equal(world.budget, 97);
     assert_string_equal(server.sni, HOST);
-    assert_true(sts_remembered(world.sts, world.arena, "d.test", &remembered));
+    assert_true(sts_cache_policy(sts_cache_of(world.sts), world.arena, "d.test",
+                                 clock_monotonic_ms(), &remembered));
     assert_string_equal(remembered.id, "20160831");
-    assert_false(sts_remembered(world.sts, world.arena, "sub.d.test", &remembered));
+    assert_false(sts_cache_policy(sts_cache_of(world.sts), world.arena, "sub.d.test",
+                                  clock_monotonic_ms(), &remembered));
     sts_get_stats(world.sts, &stats);
     assert_int_equal(stats.fetches, 1);
     assert_int_equal(stats.fetch_failures, 0);
     assert_int_equal(stats.entries, 1);
-    sts_forget(world.sts, "d.test");
-    assert_false(sts_remembered(world.sts, world.arena, "d.test", &remembered));
+    sts_cache_forget(sts_cache_of(world.sts), "d.test");
+    assert_false(sts_cache_policy(sts_cache_of(world.sts), world.arena, "d.test",
+                                  clock_monotonic_ms(), &remembered));
     world_end(&world);
 }
 

@@ -266,17 +266,17 @@ static void an_old_body_does_not_stick(void **state)
 static void a_glance_tells_what_is_left(void **state)
 {
     struct fixture *f = fixture_new(100, UNLIMITED);
-    struct sts_glance glance;
+    struct sts_cached cached;
 
     (void)state;
-    assert_false(sts_cache_peek(f->memory, D, 0, &glance));
+    assert_false(sts_cache_peek(f->memory, D, 0, &cached));
     store(f, D, "1", STS_MODE_TESTING, 3600, 0);
     miss(f, "2", MINUTE);
-    assert_true(sts_cache_peek(f->memory, D, HOUR - 1, &glance));
-    assert_string_equal(glance.id, "1");
-    assert_int_equal(glance.mode, STS_MODE_TESTING);
-    assert_int_equal(glance.valid_until, HOUR);
-    assert_false(sts_cache_peek(f->memory, D, HOUR, &glance));
+    assert_true(sts_cache_peek(f->memory, D, HOUR - 1, &cached));
+    assert_string_equal(cached.id, "1");
+    assert_int_equal(cached.mode, STS_MODE_TESTING);
+    assert_int_equal(cached.valid_until, HOUR);
+    assert_false(sts_cache_peek(f->memory, D, HOUR, &cached));
     fixture_free(f);
 }
 

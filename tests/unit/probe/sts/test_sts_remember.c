@@ -84,8 +84,9 @@ static void an_ended_policy_does_not_count(void **state)
         world_start(&world, DAY, DAY);
         saved.fetched_at = clock_monotonic_ms() - 1;
         saved.valid_until = clock_monotonic_ms() + 200;
-        assert_true(sts_load(world.sts, &saved));
-        assert_true(sts_remembered(world.sts, world.arena, "d.test", &remembered));
+        assert_true(sts_cache_load(sts_cache_of(world.sts), &saved, clock_monotonic_ms()));
+        assert_true(sts_cache_policy(sts_cache_of(world.sts), world.arena, "d.test",
+                                     clock_monotonic_ms(), &remembered));
         while (clock_monotonic_ms() < saved.valid_until)
             uv_run(&world.loop, UV_RUN_NOWAIT);
         assert_int_equal(look_up_txt(&world, &failures[i].txt, failures[i].response),
@@ -149,7 +150,8 @@ static void max_age_zero_is_for_once(void **state)
         assert_int_equal(look_up_id(&world, RECORD("1"), FILE_OF("enforce", "0")), 1);
         expect_state("A-17", &world, STS_POLICY, NULL);
         assert_int_equal(world.out.valid_until, world.out.fetched_at);
-        assert_false(sts_remembered(world.sts, world.arena, "d.test", &remembered));
+        assert_false(sts_cache_policy(sts_cache_of(world.sts), world.arena, "d.test",
+                                      clock_monotonic_ms(), &remembered));
     }
     assert_int_equal(look_up_id(&world, RECORD("1"), "HTTP/1.1 500 x\r\n\r\n"), 1);
     expect_state("A-34", &world, STS_FETCH_FAILED, "HTTP status 500");
@@ -184,7 +186,7 @@ static void a_policy_is_refreshed(void **state)
 struct told {
     unsigned times;
     char domains[200];
-    bool known; /* by sts_save, when told last */
+    bool known; /* by sts_cache_save, when told last */
     struct sts_saved saved;
     struct world *world;
 };
@@ -196,7 +198,8 @@ static void tell(void *context, const char *domain)
 
     told->times++;
     snprintf(told->domains + used, sizeof told->domains - used, "%s ", domain);
-    told->known = sts_save(told->world->sts, told->world->arena, domain, &told->saved);
+    told->known =
+        sts_cache_save(sts_cache_of(told->world->sts), told->world->arena, domain, &told->saved);
 }
 
 /* Every store, failure and forgetting is told, a lookup that changes nothing is not. */
@@ -207,7 +210,7 @@ static void whoever_watches_is_told(void **state)
 
     (void)state;
     world_start(&world, DAY, DAY);
-    sts_watch(world.sts, tell, &told);
+    sts_cache_watch(sts_cache_of(world.sts), tell, &told);
     look_up_id(&world, RECORD("1"), "HTTP/1.1 500 x\r\n\r\n");
     assert_int_equal(told.times, 1);
     assert_true(told.known && told.saved.body == NULL && told.saved.failures == 1);
@@ -225,16 +228,17 @@ static void whoever_watches_is_told(void **state)
     assert_int_equal(told.times, 3);
     assert_true(told.known && told.saved.body != NULL && told.saved.failure == STS_BAD_POLICY);
     told.domains[0] = '\0';
-    for (struct map_walk walk = {0}; !sts_tell_some(world.sts, &walk);)
+    for (struct map_walk walk = {0}; !sts_cache_tell_some(sts_cache_of(world.sts), &walk);)
         continue;
     assert_string_equal(told.domains, "d.test ");
-    sts_forget(world.sts, "d.test");
+    sts_cache_forget(sts_cache_of(world.sts), "d.test");
     assert_int_equal(told.times, 5);
     assert_false(told.known);
-    for (struct map_walk walk = {0}; !sts_tell_some(world.sts, &walk);)
+    for (struct map_walk walk = {0}; !sts_cache_tell_some(sts_cache_of(world.sts), &walk);)
         continue;
     assert_int_equal(told.times, 5);
-    sts_forget(world.sts, "unknown.test"); /* it may be in the store all the same */
+    sts_cache_forget(sts_cache_of(world.sts),
+                     "unknown.test"); /* it may be in the store all the same */
     assert_int_equal(told.times, 6);
     world_end(&world);
 }
@@ -251,10 +255,10 @@ static void a_restored_policy_counts(void **state)
     world_start(&world, DAY, DAY);
     look_up_id(&world, RECORD("1"), GOOD_FILE);
     valid_until = world.out.valid_until;
-    assert_true(sts_save(world.sts, world.arena, "d.test", &saved));
-    sts_forget(world.sts, "d.test");
-    sts_watch(world.sts, tell, &told);
-    assert_true(sts_load(world.sts, &saved));
+    assert_true(sts_cache_save(sts_cache_of(world.sts), world.arena, "d.test", &saved));
+    sts_cache_forget(sts_cache_of(world.sts), "d.test");
+    sts_cache_watch(sts_cache_of(world.sts), tell, &told);
+    assert_true(sts_cache_load(sts_cache_of(world.sts), &saved, clock_monotonic_ms()));
     assert_int_equal(told.times, 0);
     assert_int_equal(look_up_id(&world, RECORD("1"), FILE_OF("none", "1")), 0);
     expect_state("A-40", &world, STS_POLICY, NULL);
