@@ -12,7 +12,7 @@ rooms() {
     cat <<'TABLE'
 base
 base/log            base
-base/net
+base/net            base
 policy              base/net
 policy/decide       base policy
 policy/render       base base/net policy policy/decide

@@ -4,15 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+#include "base/ascii.h"
 
 static bool is_label_octet(char c, enum hostname_kind kind)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' ||
-           (c == '_' && kind == HOSTNAME_UNDERSCORE);
+    return ascii_is_alnum(c) || c == '-' || (c == '_' && kind == HOSTNAME_UNDERSCORE);
 }
 
 static bool label_valid(const char *label, size_t length, enum hostname_kind kind)
@@ -30,7 +26,7 @@ static bool label_valid(const char *label, size_t length, enum hostname_kind kin
 static bool all_digits(const char *label, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (!is_digit(label[i]))
+        if (!ascii_is_digit(label[i]))
             return false;
     return true;
 }
@@ -64,6 +60,15 @@ bool hostname_is_domain(const char *text, size_t length)
     return last_label(text, length, HOSTNAME_LDH) != NULL;
 }
 
+bool hostname_canonical(const char *text)
+{
+    if (text == NULL || !hostname_valid(text, strlen(text), HOSTNAME_UNDERSCORE))
+        return false;
+    while (*text != '\0' && !ascii_is_upper(*text))
+        text++;
+    return *text == '\0';
+}
+
 size_t hostname_labels(const char *text, size_t length)
 {
     size_t labels = 1;
@@ -77,7 +82,7 @@ size_t hostname_labels(const char *text, size_t length)
 void hostname_fold(char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (text[i] >= 'A' && text[i] <= 'Z')
+        if (ascii_is_upper(text[i]))
             text[i] = (char)(text[i] - 'A' + 'a');
 }
 

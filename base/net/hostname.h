@@ -22,6 +22,8 @@ bool hostname_valid(const char *text, size_t length, enum hostname_kind kind);
 /* True for a Domain as RFC 5321 §4.1.2 has it: as hostname_valid with HOSTNAME_LDH, but the last
  * label may be all digits, so that an IPv4 address passes. */
 bool hostname_is_domain(const char *text, size_t length);
+/* True for a valid name in lower case, with or without underscores; false for NULL. */
+bool hostname_canonical(const char *text);
 /* Number of labels in a valid name. */
 size_t hostname_labels(const char *text, size_t length);
 /* ASCII letters to lower case, in place. */

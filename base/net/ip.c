@@ -2,9 +2,11 @@
 #include "base/net/ip.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -37,6 +39,40 @@ const char *ip_text(const struct ip *ip, char out[IP_TEXT_MAX])
     if (inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->octets, out, IP_TEXT_MAX) == NULL)
         out[0] = '\0';
     return out;
+}
+
+size_t ip_to_sockaddr(struct sockaddr_storage *out, const struct ip *ip, uint16_t port)
+{
+    struct sockaddr_in *in4 = (struct sockaddr_in *)(void *)out;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
+
+    memset(out, 0, sizeof *out);
+    if (ip->family == 4) {
+        in4->sin_family = AF_INET;
+        in4->sin_port = htons(port);
+        memcpy(&in4->sin_addr, ip->octets, 4);
+        return sizeof *in4;
+    }
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(port);
+    memcpy(&in6->sin6_addr, ip->octets, 16);
+    return sizeof *in6;
+}
+
+bool ip_from_sockaddr(struct ip *out, const struct sockaddr *address)
+{
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+
+    memset(out, 0, sizeof *out);
+    if (address->sa_family == AF_INET) {
+        memcpy(&in4, address, sizeof in4);
+        return ip_from_octets(out, &in4.sin_addr, 4);
+    }
+    if (address->sa_family != AF_INET6)
+        return false;
+    memcpy(&in6, address, sizeof in6);
+    return ip_from_octets(out, &in6.sin6_addr, 16);
 }
 
 static unsigned family_bits(const struct ip *ip)

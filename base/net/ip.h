@@ -15,6 +15,9 @@ struct ip {
     uint8_t octets[16]; /* network order; the first 4 for IPv4 */
 };
 
+struct sockaddr;
+struct sockaddr_storage;
+
 struct ip_prefix {
     struct ip ip;
     uint8_t bits;
@@ -27,6 +30,10 @@ bool ip_from_octets(struct ip *out, const void *data, size_t length);
 /* Writes the text of `ip` to `out` and returns it. */
 const char *ip_text(const struct ip *ip, char out[IP_TEXT_MAX]);
 bool ip_equal(const struct ip *a, const struct ip *b);
+/* An address and a port as the system has them; returns the length of what it filled in. */
+size_t ip_to_sockaddr(struct sockaddr_storage *out, const struct ip *ip, uint16_t port);
+/* False for a family other than IPv4 and IPv6. */
+bool ip_from_sockaddr(struct ip *out, const struct sockaddr *address);
 
 /* Parses ADDRESS or ADDRESS/BITS; host bits beyond the prefix must be zero. */
 bool ip_prefix_parse(struct ip_prefix *out, const char *text);

@@ -186,24 +186,6 @@ int doctor_net_own_name(char out[HOSTNAME_MAX + 1], char why[DOCTOR_WHY_MAX])
 
 /* ---- port 25 ---- */
 
-static socklen_t fill_name(struct sockaddr_storage *out, const struct ip *ip, uint16_t port)
-{
-    struct sockaddr_in *in4 = (struct sockaddr_in *)(void *)out;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
-
-    memset(out, 0, sizeof *out);
-    if (ip->family == 4) {
-        in4->sin_family = AF_INET;
-        in4->sin_port = htons(port);
-        memcpy(&in4->sin_addr, ip->octets, 4);
-        return sizeof *in4;
-    }
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(port);
-    memcpy(&in6->sin6_addr, ip->octets, 16);
-    return sizeof *in6;
-}
-
 /* A socket bound to the address, if that is one; -1 with errno. */
 static int open_socket(uint8_t family, const struct ip *source)
 {
@@ -212,7 +194,7 @@ static int open_socket(uint8_t family, const struct ip *source)
     int fd = socket(family == 4 ? AF_INET : AF_INET6, type, 0);
 
     if (fd < 0 || source->family == 0 ||
-        bind(fd, (const struct sockaddr *)&name, fill_name(&name, source, 0)) == 0)
+        bind(fd, (const struct sockaddr *)&name, (socklen_t)ip_to_sockaddr(&name, source, 0)) == 0)
         return fd;
     error = errno;
     close(fd);
@@ -224,7 +206,7 @@ static int open_socket(uint8_t family, const struct ip *source)
 static int begin_connect(const struct ip *ip, uint16_t port, const struct ip *source)
 {
     struct sockaddr_storage name;
-    socklen_t length = fill_name(&name, ip, port);
+    socklen_t length = (socklen_t)ip_to_sockaddr(&name, ip, port);
     int fd = open_socket(ip->family, source), error;
 
     if (fd < 0 || connect(fd, (const struct sockaddr *)&name, length) == 0 || errno == EINPROGRESS)
@@ -319,18 +301,8 @@ bool doctor_net_is_here(const struct ip *ip)
 
     if (getifaddrs(&all) != 0)
         return false;
-    for (one = all; one != NULL && !here; one = one->ifa_next) {
-        const void *name = one->ifa_addr;
-
-        if (name == NULL)
-            continue;
-        if (one->ifa_addr->sa_family == AF_INET)
-            here = ip_from_octets(&own, &((const struct sockaddr_in *)name)->sin_addr, 4) &&
-                   ip_equal(&own, ip);
-        else if (one->ifa_addr->sa_family == AF_INET6)
-            here = ip_from_octets(&own, &((const struct sockaddr_in6 *)name)->sin6_addr, 16) &&
-                   ip_equal(&own, ip);
-    }
+    for (one = all; one != NULL && !here; one = one->ifa_next)
+        here = one->ifa_addr != NULL && ip_from_sockaddr(&own, one->ifa_addr) && ip_equal(&own, ip);
     freeifaddrs(all);
     return here;
 }

@@ -95,14 +95,6 @@ bool doctor_sources(struct ip out[2], const char *inet_interfaces, doctor_resolv
     return true;
 }
 
-static bool read_address(struct ip *out, const struct sockaddr *name)
-{
-    if (name->sa_family == AF_INET)
-        return ip_from_octets(out, &((const struct sockaddr_in *)(const void *)name)->sin_addr, 4);
-    return name->sa_family == AF_INET6 &&
-           ip_from_octets(out, &((const struct sockaddr_in6 *)(const void *)name)->sin6_addr, 16);
-}
-
 int doctor_resolve_system(const char *name, struct ip *out, size_t max)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
@@ -111,7 +103,7 @@ int doctor_resolve_system(const char *name, struct ip *out, size_t max)
     if (getaddrinfo(name, NULL, &hints, &found) != 0)
         return -1;
     for (const struct addrinfo *one = found; one != NULL && count < max; one = one->ai_next)
-        count += read_address(&out[count], one->ai_addr);
+        count += ip_from_sockaddr(&out[count], one->ai_addr);
     freeaddrinfo(found);
     return (int)count;
 }

@@ -41,15 +41,10 @@ int stream_connect_path(const char *path, int64_t wait_s)
 
 int stream_connect_ip(const struct ip *ip, uint16_t port, int64_t wait_s)
 {
-    struct sockaddr_in name4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 name6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_storage name;
+    socklen_t length = (socklen_t)ip_to_sockaddr(&name, ip, port);
 
-    if (ip->family == 4) {
-        memcpy(&name4.sin_addr, ip->octets, 4);
-        return connect_to(AF_INET, &name4, sizeof name4, wait_s);
-    }
-    memcpy(&name6.sin6_addr, ip->octets, 16);
-    return connect_to(AF_INET6, &name6, sizeof name6, wait_s);
+    return connect_to(name.ss_family, &name, length, wait_s);
 }
 
 bool stream_send(int fd, const char *text, size_t length)

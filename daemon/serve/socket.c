@@ -147,28 +147,10 @@ static int listen_unix(const struct listen_address *address, char error[SOCKET_E
     return fd;
 }
 
-static socklen_t socket_name(struct sockaddr_storage *out, const struct ip *ip, uint16_t port)
-{
-    struct sockaddr_in *in4 = (struct sockaddr_in *)(void *)out;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)out;
-
-    memset(out, 0, sizeof *out);
-    if (ip->family == 4) {
-        in4->sin_family = AF_INET;
-        in4->sin_port = htons(port);
-        memcpy(&in4->sin_addr, ip->octets, 4);
-        return sizeof *in4;
-    }
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(port);
-    memcpy(&in6->sin6_addr, ip->octets, 16);
-    return sizeof *in6;
-}
-
 static int listen_tcp(const struct listen_address *address, char error[SOCKET_ERROR_MAX])
 {
     struct sockaddr_storage name;
-    socklen_t length = socket_name(&name, &address->ip, address->port);
+    socklen_t length = (socklen_t)ip_to_sockaddr(&name, &address->ip, address->port);
     char text[IP_TEXT_MAX + 32];
     int one = 1, fd;
 
@@ -194,7 +176,7 @@ int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_
 int socket_try_source(const struct ip *ip)
 {
     struct sockaddr_storage name;
-    socklen_t length = socket_name(&name, ip, 0);
+    socklen_t length = (socklen_t)ip_to_sockaddr(&name, ip, 0);
     int fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), error = 0;
 
     if (fd < 0 || bind(fd, (const struct sockaddr *)&name, length) != 0)
@@ -235,6 +217,6 @@ bool socket_is_at(int fd, const struct listen_address *address)
         return false;
     if (address->path != NULL)
         return local->sun_family == AF_UNIX && strcmp(local->sun_path, address->path) == 0;
-    return length == socket_name(&wanted, &address->ip, address->port) &&
+    return length == (socklen_t)ip_to_sockaddr(&wanted, &address->ip, address->port) &&
            memcmp(&name, &wanted, length) == 0;
 }

@@ -42,23 +42,6 @@ void dns_pool_leave(struct dns_pool *pool)
         pool->emptied(pool->owner);
 }
 
-static void fill_address(struct sockaddr_storage *out, const struct dns_server *server)
-{
-    struct sockaddr_in *four = (struct sockaddr_in *)(void *)out;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)out;
-
-    memset(out, 0, sizeof *out);
-    if (server->ip.family == 4) {
-        four->sin_family = AF_INET;
-        four->sin_port = htons(server->port);
-        memcpy(&four->sin_addr, server->ip.octets, sizeof four->sin_addr);
-        return;
-    }
-    six->sin6_family = AF_INET6;
-    six->sin6_port = htons(server->port);
-    memcpy(&six->sin6_addr, server->ip.octets, sizeof six->sin6_addr);
-}
-
 /* ---- UDP ---- */
 
 static void udp_closed(uv_handle_t *handle)
@@ -118,7 +101,7 @@ int dns_udp_open(struct dns_udp **out, const struct dns_peer *peer)
     }
     udp->handle.data = udp;
     dns_pool_enter(peer->pool);
-    fill_address(&address, peer->server);
+    ip_to_sockaddr(&address, &peer->server->ip, peer->server->port);
     /* binds to port 0 as well: Linux draws an ephemeral port at random */
     status = uv_udp_connect(&udp->handle, (const struct sockaddr *)&address);
     if (status == 0)
@@ -262,7 +245,7 @@ int dns_tcp_open(struct dns_tcp **out, const struct dns_peer *peer, const uint8_
     }
     tcp->handle.data = tcp->connect.data = tcp->write.data = tcp;
     dns_pool_enter(peer->pool);
-    fill_address(&address, peer->server);
+    ip_to_sockaddr(&address, &peer->server->ip, peer->server->port);
     status = uv_tcp_connect(&tcp->connect, &tcp->handle, (const struct sockaddr *)&address,
                             tcp_connected);
     if (status != 0) {

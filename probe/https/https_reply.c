@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/escape.h"
 
 #define DIGITS            "0123456789"
@@ -37,16 +38,11 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct https_reply *rep
     return false;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static struct value trimmed(struct value value)
 {
-    for (; value.length > 0 && is_blank(value.data[0]); value.length--)
+    for (; value.length > 0 && ascii_is_blank(value.data[0]); value.length--)
         value.data++;
-    while (value.length > 0 && is_blank(value.data[value.length - 1]))
+    while (value.length > 0 && ascii_is_blank(value.data[value.length - 1]))
         value.length--;
     return value;
 }
@@ -134,7 +130,7 @@ static bool take_field(struct https_reply *reply, const struct value *line)
 {
     struct value name = {line->data, strcspn(line->data, ": \t\r")}, value;
 
-    if (is_blank(line->data[0]))
+    if (ascii_is_blank(line->data[0]))
         return refuse(reply, "a folded header");
     if (name.length == 0 || line->data[name.length] != ':')
         return refuse(reply, "a malformed header");

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "base/escape.h"
 
@@ -47,28 +45,12 @@ void https_target_add(struct https_target *target, const struct address_filter *
         target->addresses[target->address_count++] = *ip;
 }
 
-static bool sockaddr_ip(struct ip *out, const struct sockaddr *address, size_t length)
-{
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-
-    if (address->sa_family == AF_INET && length >= sizeof in) {
-        memcpy(&in, address, sizeof in);
-        return ip_from_octets(out, &in.sin_addr, sizeof in.sin_addr);
-    }
-    if (address->sa_family == AF_INET6 && length >= sizeof in6) {
-        memcpy(&in6, address, sizeof in6);
-        return ip_from_octets(out, &in6.sin6_addr, sizeof in6.sin6_addr);
-    }
-    return false;
-}
-
 bool https_target_permits(struct https_target *target, const struct address_filter *filter,
-                          const struct sockaddr *address, size_t length)
+                          const struct sockaddr *address)
 {
     char room[IP_TEXT_MAX];
 
-    if (!sockaddr_ip(&target->tried, address, length))
+    if (!ip_from_sockaddr(&target->tried, address))
         return false;
     if (address_filter_permits(filter, &target->tried))
         return true;

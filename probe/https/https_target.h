@@ -14,8 +14,6 @@
 #define HTTPS_ADDRESSES_MAX 4 /* per family, of a policy host that are tried */
 #define HTTPS_WHY_MAX       240
 
-struct sockaddr;
-
 struct https_target {
     char *host, *path; /* owned */
     struct ip addresses[2 * HTTPS_ADDRESSES_MAX];
@@ -34,7 +32,7 @@ void https_target_add(struct https_target *target, const struct address_filter *
                       const struct ip *ip);
 /* The same question about the very address of a connection, which becomes the one tried last. */
 bool https_target_permits(struct https_target *target, const struct address_filter *filter,
-                          const struct sockaddr *address, size_t length);
+                          const struct sockaddr *address);
 /* Appends "host:port:address,address" with IPv6 in brackets. */
 void https_target_resolve(const struct https_target *target, struct buf *out, unsigned port);
 

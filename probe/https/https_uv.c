@@ -242,8 +242,8 @@ static curl_socket_t socket_open(void *context, curlsocktype purpose, struct cur
     struct https_fetch *fetch = context;
     int fd;
 
-    if (purpose != CURLSOCKTYPE_IPCXN || !https_target_permits(&fetch->target, fetch->https->filter,
-                                                               &address->addr, address->addrlen))
+    if (purpose != CURLSOCKTYPE_IPCXN ||
+        !https_target_permits(&fetch->target, fetch->https->filter, &address->addr))
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                 address->protocol);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/list.h"
 #include "base/map.h"
 
@@ -374,7 +375,7 @@ const struct starttls_result *probe_table_get(struct probe_table *store,
 }
 
 /* Is it the certificate that verified last, and was it our trust that changed? */
-static void recall_certificate(struct starttls_result *result, const struct entry *before)
+static void compare_certificate(struct starttls_result *result, const struct entry *before)
 {
     struct starttls_result seen = {0};
 
@@ -395,7 +396,7 @@ bool probe_table_put(struct probe_table *store, const struct probe_key *key,
     bool saved;
 
     set_times(store, key, moment, &failures, result);
-    recall_certificate(result, before);
+    compare_certificate(result, before);
     saved = replace(store, key, result, failures);
     result->shown = result->verified_as = NULL; /* the session's, or of an entry that is gone */
     return saved;
@@ -493,34 +494,14 @@ bool probe_table_some(const struct probe_table *store, struct map_walk *walk, pr
     return false;
 }
 
-static bool words_ok(const char *words)
-{
-    size_t length = words == NULL ? 0 : strnlen(words, PROBE_WORDS_MAX + 1);
-
-    for (size_t i = 0; i < length; i++)
-        if (words[i] < ' ' || words[i] > '~')
-            return false;
-    return length <= PROBE_WORDS_MAX;
-}
-
-/* Lower case, as a key has it. */
-static bool name_ok(const char *name)
-{
-    if (name == NULL || !hostname_valid(name, strlen(name), HOSTNAME_UNDERSCORE))
-        return false;
-    for (; *name != '\0'; name++)
-        if (*name >= 'A' && *name <= 'Z')
-            return false;
-    return true;
-}
-
 static bool result_ok(struct starttls_result result)
 {
     const char **strings[STRINGS];
 
     strings_of(strings, &result);
     for (size_t i = 0; i < STRINGS; i++)
-        if (!words_ok(*strings[i]))
+        if ((*strings[i] != NULL && strnlen(*strings[i], PROBE_WORDS_MAX + 1) > PROBE_WORDS_MAX) ||
+            !ascii_is_printable(*strings[i]))
             return false;
     if (result.state == STARTTLS_VERIFIED && (!result.chain_ok || !result.name_ok))
         return false;
@@ -529,10 +510,10 @@ static bool result_ok(struct starttls_result result)
            result.probed_at != 0;
 }
 
-static bool kept_ok(const struct probe_saved *saved)
+static bool saved_ok(const struct probe_saved *saved)
 {
-    return (saved->ip.family == 4 || saved->ip.family == 6) && name_ok(saved->host) &&
-           (saved->sni == NULL || saved->sni[0] == '\0' || name_ok(saved->sni)) &&
+    return (saved->ip.family == 4 || saved->ip.family == 6) && hostname_canonical(saved->host) &&
+           (saved->sni == NULL || saved->sni[0] == '\0' || hostname_canonical(saved->sni)) &&
            result_ok(saved->result);
 }
 
@@ -573,7 +554,7 @@ enum loaded probe_table_load(struct probe_table *store, const struct probe_saved
     const struct entry *known;
     struct probe_key key;
 
-    if (!kept_ok(saved))
+    if (!saved_ok(saved))
         return LOADED_REFUSED;
     if (clean.result.state == STARTTLS_SKIPPED)
         return LOADED_KNOWN; /* by another configuration, perhaps */

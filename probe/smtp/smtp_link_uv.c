@@ -114,28 +114,11 @@ void smtp_link_close(struct smtp_link *link)
     uv_close((uv_handle_t *)&link->timer, on_closed);
 }
 
-static void fill_address(struct sockaddr_storage *out, const struct ip *ip, uint16_t port)
-{
-    struct sockaddr_in *in4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
-
-    memset(out, 0, sizeof *out);
-    if (ip->family == 4) {
-        in4->sin_family = AF_INET;
-        in4->sin_port = htons(port);
-        memcpy(&in4->sin_addr, ip->octets, 4);
-    } else {
-        in6->sin6_family = AF_INET6;
-        in6->sin6_port = htons(port);
-        memcpy(&in6->sin6_addr, ip->octets, 16);
-    }
-}
-
 int smtp_link_bind(struct smtp_link *link, const struct ip *ip)
 {
     struct sockaddr_storage address;
 
-    fill_address(&address, ip, 0);
+    ip_to_sockaddr(&address, ip, 0);
     return uv_tcp_bind(&link->tcp, (struct sockaddr *)&address, 0);
 }
 
@@ -143,7 +126,7 @@ int smtp_link_connect(struct smtp_link *link, const struct ip *ip, uint16_t port
 {
     struct sockaddr_storage address;
 
-    fill_address(&address, ip, port);
+    ip_to_sockaddr(&address, ip, port);
     return uv_tcp_connect(&link->connect, &link->tcp, (struct sockaddr *)&address, on_connect);
 }
 
@@ -152,12 +135,8 @@ bool smtp_link_own_address(const struct smtp_link *link, struct ip *out)
     struct sockaddr_storage address = {0};
     int length = sizeof address;
 
-    if (uv_tcp_getsockname(&link->tcp, (struct sockaddr *)&address, &length) != 0)
-        return false;
-    if (address.ss_family == AF_INET)
-        return ip_from_octets(out, &((struct sockaddr_in *)&address)->sin_addr, 4);
-    return address.ss_family == AF_INET6 &&
-           ip_from_octets(out, &((struct sockaddr_in6 *)&address)->sin6_addr, 16);
+    return uv_tcp_getsockname(&link->tcp, (struct sockaddr *)&address, &length) == 0 &&
+           ip_from_sockaddr(out, (struct sockaddr *)&address);
 }
 
 void smtp_link_deadline(struct smtp_link *link, uint64_t ms)

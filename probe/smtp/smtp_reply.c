@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/escape.h"
 
 void smtp_reply_init(struct smtp_reply *reply)
@@ -20,32 +21,23 @@ static enum smtp_reply_status bad(struct smtp_reply *reply, const char *why)
     return SMTP_REPLY_BAD;
 }
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* The code of a line, or -1. */
 static int line_code(const char *line, size_t length)
 {
-    if (length < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2]))
+    if (length < 3 || line[0] < '2' || line[0] > '5' || !ascii_is_digit(line[1]) ||
+        !ascii_is_digit(line[2]))
         return -1;
     if (length > 3 && line[3] != ' ' && line[3] != '-')
         return -1;
     return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* True when `text` is `keyword` and nothing else but blanks. */
 static bool is_keyword(const char *text, size_t length, const char *keyword)
 {
-    while (length > 0 && is_blank(text[0]))
+    while (length > 0 && ascii_is_blank(text[0]))
         text++, length--;
-    while (length > 0 && is_blank(text[length - 1]))
+    while (length > 0 && ascii_is_blank(text[length - 1]))
         length--;
     return length == strlen(keyword) && strncasecmp(text, keyword, length) == 0;
 }

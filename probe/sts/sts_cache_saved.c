@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/net/hostname.h"
 #include "probe/sts/sts_cache_internal.h"
 #include "probe/sts/sts_policy.h"
@@ -43,36 +44,17 @@ static bool id_ok(const char *id, size_t least)
     size_t length = id == NULL ? 0 : strlen(id);
 
     for (size_t i = 0; i < length; i++)
-        if (!((id[i] >= '0' && id[i] <= '9') || (id[i] >= 'a' && id[i] <= 'z') ||
-              (id[i] >= 'A' && id[i] <= 'Z')))
+        if (!ascii_is_alnum(id[i]))
             return false;
     return length >= least && length <= STS_ID_MAX;
-}
-
-static bool words_ok(const char *words)
-{
-    for (; words != NULL && *words != '\0'; words++)
-        if (*words < ' ' || *words > '~')
-            return false;
-    return true;
-}
-
-static bool domain_ok(const char *domain)
-{
-    if (domain == NULL || !hostname_valid(domain, strlen(domain), HOSTNAME_UNDERSCORE))
-        return false;
-    for (; *domain != '\0'; domain++)
-        if (*domain >= 'A' && *domain <= 'Z')
-            return false;
-    return true;
 }
 
 static bool saved_ok(const struct sts_saved *saved)
 {
     bool failed = saved->failures > 0;
 
-    return domain_ok(saved->domain) && id_ok(saved->id, saved->body != NULL) &&
-           id_ok(saved->last_id, failed) && words_ok(saved->why) &&
+    return hostname_canonical(saved->domain) && id_ok(saved->id, saved->body != NULL) &&
+           id_ok(saved->last_id, failed) && ascii_is_printable(saved->why) &&
            (saved->body == NULL || saved->fetched_at != 0) &&
            (!failed || saved->failure == STS_FETCH_FAILED || saved->failure == STS_BAD_POLICY);
 }

@@ -20,8 +20,8 @@
 
 #include "base/net/hostname.h"
 #include "base/utf8.h"
+#include "probe/sts/sts_grammar.h"
 
-#define EXT_NAME_MAX   32
 #define MAX_AGE_DIGITS 10
 #define NO_MEMORY      "no memory"
 
@@ -36,21 +36,6 @@ struct parse {
     const char **lines;        /* room for every line */
     bool version_seen, mode_seen, max_age_seen;
 };
-
-static bool is_wsp(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_alnum(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c);
-}
 
 static bool is_control(char c)
 {
@@ -98,7 +83,7 @@ static const char *set_max_age(struct parse *parse, const struct text *value)
     if (value->length == 0 || value->length > MAX_AGE_DIGITS)
         return "max_age is not a number of 1 to 10 digits";
     for (size_t i = 0; i < value->length; i++) {
-        if (!is_digit(value->data[i]))
+        if (!ascii_is_digit(value->data[i]))
             return "max_age is not a number of 1 to 10 digits";
         seconds = seconds * 10 + (uint64_t)(value->data[i] - '0');
     }
@@ -127,13 +112,13 @@ static const char *add_mx(struct parse *parse, const struct text *value)
 
 /* ---- lines ---- */
 
-struct key {
+struct policy_key {
     const char *name;
     size_t seen; /* offset of the flag in struct parse; 0: the key may repeat */
     const char *(*take)(struct parse *parse, const struct text *value);
 };
 
-static const struct key keys[] = {
+static const struct policy_key keys[] = {
     {"version", offsetof(struct parse, version_seen), set_version},
     {"mode", offsetof(struct parse, mode_seen), set_mode},
     {"max_age", offsetof(struct parse, max_age_seen), set_max_age},
@@ -141,7 +126,7 @@ static const struct key keys[] = {
 };
 
 /* True when the key was there before; remembers it. */
-static bool seen_before(struct parse *parse, const struct key *key)
+static bool seen_before(struct parse *parse, const struct policy_key *key)
 {
     bool *flag = (bool *)((char *)parse + key->seen);
     bool before;
@@ -173,16 +158,6 @@ static const char *take_value(struct parse *parse, const struct text *name,
     return take_extension(value);
 }
 
-static size_t name_length(const struct text *line)
-{
-    size_t length = 0;
-
-    while (length < line->length && (is_alnum(line->data[length]) ||
-                                     (length > 0 && memchr("_-.", line->data[length], 3) != NULL)))
-        length++;
-    return length <= EXT_NAME_MAX ? length : 0;
-}
-
 /* What policy_string can carry (POSTFIX.md): printable ASCII without braces. */
 static bool fits_policy_string(const struct text *line)
 {
@@ -193,7 +168,7 @@ static bool fits_policy_string(const struct text *line)
 /* One line without its end and trailing blanks; what is wrong with it, or NULL. */
 static const char *take_line(struct parse *parse, const struct text *line)
 {
-    struct text name = {line->data, name_length(line)}, value;
+    struct text name = {line->data, sts_name_length(line->data, line->length)}, value;
     const char *why;
 
     for (size_t i = 0; i < line->length; i++)
@@ -203,7 +178,7 @@ static const char *take_line(struct parse *parse, const struct text *line)
         return "a line that is not \"key: value\"";
     value.data = line->data + name.length + 1;
     value.length = line->length - name.length - 1;
-    while (value.length > 0 && is_wsp(value.data[0])) {
+    while (value.length > 0 && ascii_is_blank(value.data[0])) {
         *value.data = ' '; /* a tab is right here, but policy_string could not carry it */
         value.data++;
         value.length--;
@@ -229,7 +204,7 @@ static const char *take_lines(struct parse *parse, char *text, size_t length)
 
         if (newline != NULL && line.length > 0 && at[line.length - 1] == '\r')
             line.length--;
-        while (line.length > 0 && is_wsp(at[line.length - 1]))
+        while (line.length > 0 && ascii_is_blank(at[line.length - 1]))
             line.length--;
         if (line.length > 0)
             why = take_line(parse, &line);

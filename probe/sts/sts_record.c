@@ -14,43 +14,29 @@
 
 #include <string.h>
 
-#define VERSION      "v=STSv1"
-#define EXT_NAME_MAX 32
+#include "probe/sts/sts_grammar.h"
 
-struct cursor {
+#define VERSION "v=STSv1"
+
+struct record_cursor {
     const char *at, *end;
 };
-
-static bool is_wsp(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool is_alnum(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool is_name(char c)
-{
-    return is_alnum(c) || c == '_' || c == '-' || c == '.';
-}
 
 static bool is_value(char c)
 {
     return c > ' ' && c < 0x7f && c != '=' && c != ';';
 }
 
-static void skip_wsp(struct cursor *cursor)
+static void skip_wsp(struct record_cursor *cursor)
 {
-    while (cursor->at < cursor->end && is_wsp(*cursor->at))
+    while (cursor->at < cursor->end && ascii_is_blank(*cursor->at))
         cursor->at++;
 }
 
 /* Takes a delimiter; false, at the same place, when there is none. */
-static bool take_delim(struct cursor *cursor)
+static bool take_delim(struct record_cursor *cursor)
 {
-    struct cursor ahead = *cursor;
+    struct record_cursor ahead = *cursor;
 
     skip_wsp(&ahead);
     if (ahead.at == ahead.end || *ahead.at != ';')
@@ -61,7 +47,7 @@ static bool take_delim(struct cursor *cursor)
     return true;
 }
 
-static bool take_version(struct cursor *cursor)
+static bool take_version(struct record_cursor *cursor)
 {
     size_t length = strlen(VERSION);
 
@@ -73,28 +59,24 @@ static bool take_version(struct cursor *cursor)
 
 bool sts_record_is_sts(const char *text, size_t length)
 {
-    struct cursor cursor = {text, text + length};
+    struct record_cursor cursor = {text, text + length};
 
     return take_version(&cursor) && take_delim(&cursor);
 }
 
 /* Length of the field name at the cursor, 0 when there is none. */
-static size_t name_length(const struct cursor *cursor)
+static size_t field_name(const struct record_cursor *cursor)
 {
-    size_t length = 0, left = (size_t)(cursor->end - cursor->at);
+    size_t left = (size_t)(cursor->end - cursor->at), length = sts_name_length(cursor->at, left);
 
-    if (left == 0 || !is_alnum(cursor->at[0]))
-        return 0;
-    while (length < left && is_name(cursor->at[length]))
-        length++;
-    return length <= EXT_NAME_MAX && length < left && cursor->at[length] == '=' ? length : 0;
+    return length < left && cursor->at[length] == '=' ? length : 0;
 }
 
-static const char *take_id(char id[STS_ID_MAX + 1], struct cursor *cursor)
+static const char *take_id(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
 {
     size_t length = 0;
 
-    while (cursor->at < cursor->end && is_alnum(*cursor->at)) {
+    while (cursor->at < cursor->end && ascii_is_alnum(*cursor->at)) {
         if (length == STS_ID_MAX)
             return "the id is longer than 32 characters";
         id[length++] = *cursor->at++;
@@ -103,7 +85,7 @@ static const char *take_id(char id[STS_ID_MAX + 1], struct cursor *cursor)
     return length == 0 ? "the id is empty or not made of letters and digits" : NULL;
 }
 
-static const char *take_value(struct cursor *cursor)
+static const char *take_field_value(struct record_cursor *cursor)
 {
     const char *start = cursor->at;
 
@@ -113,16 +95,16 @@ static const char *take_value(struct cursor *cursor)
 }
 
 /* One field; what is wrong with it, or NULL. */
-static const char *take_field(char id[STS_ID_MAX + 1], struct cursor *cursor)
+static const char *take_field(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
 {
-    size_t length = name_length(cursor);
+    size_t length = field_name(cursor);
     bool is_id = length == 2 && memcmp(cursor->at, "id", 2) == 0;
 
     if (length == 0)
         return "a field that is not name=value";
     cursor->at += length + 1;
     if (!is_id)
-        return take_value(cursor);
+        return take_field_value(cursor);
     if (id[0] == '\0')
         return take_id(id, cursor);
     while (cursor->at < cursor->end && *cursor->at != ';')
@@ -131,7 +113,7 @@ static const char *take_field(char id[STS_ID_MAX + 1], struct cursor *cursor)
 }
 
 /* All fields after the version; what is wrong with them, or NULL. */
-static const char *take_fields(char id[STS_ID_MAX + 1], struct cursor *cursor)
+static const char *take_fields(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
 {
     while (cursor->at < cursor->end) {
         const char *why = take_field(id, cursor);
@@ -146,7 +128,7 @@ static const char *take_fields(char id[STS_ID_MAX + 1], struct cursor *cursor)
 
 bool sts_record_parse(char id[STS_ID_MAX + 1], const char *text, size_t length, const char **why)
 {
-    struct cursor cursor = {text, text + length};
+    struct record_cursor cursor = {text, text + length};
 
     id[0] = '\0';
     *why = "it does not begin with v=STSv1;";
