@@ -35,13 +35,13 @@ void waiter_init(struct waiter *waiter, waiter_deliver deliver)
 {
     *waiter = (struct waiter){.deliver = deliver};
     list_init(&waiter->link);
-    list_init(&waiter->due);
+    list_init(&waiter->deadline.link);
 }
 
 void jobs_leave(struct waiter *waiter)
 {
     list_remove(&waiter->link);
-    list_remove(&waiter->due);
+    list_remove(&waiter->deadline.link);
 }
 
 /* ---- states ---- */
@@ -52,8 +52,8 @@ static void leave_queues(struct job *job)
 
     HASH_DEL(jobs->map, job);
     fair_leave(&jobs->fair, &job->member);
-    list_remove(&job->ending);
-    list_remove(&job->stale_waiting);
+    list_remove(&job->end.link);
+    list_remove(&job->stale.link);
     if (job->loading != NULL)
         cache_load_cancel(job->loading);
     job->loading = NULL;
@@ -77,12 +77,9 @@ void job_set_state(struct job *job, enum job_state state)
     jobs->loading += state == JOB_LOADING;
     jobs->loading -= job->state == JOB_LOADING;
     job->state = state;
-    if (state == JOB_RUNNING) {
-        jobs->stats.started++;
-        list_append(&jobs->ending, &job->ending);
-    } else if (state == JOB_DONE) {
+    jobs->stats.started += state == JOB_RUNNING;
+    if (state == JOB_DONE)
         leave_queues(job);
-    }
 }
 
 void job_free(struct job *job)
@@ -111,13 +108,11 @@ static void job_start(struct job *job)
     int64_t now = clock_monotonic_ms();
 
     job_set_state(job, JOB_RUNNING);
-    job->ends_at = now + jobs->means.config->job_deadline_ms;
+    jobs_plan(jobs, JOBS_END, &job->end, now, jobs->means.config->job_deadline_ms);
     if (domain_start(&job->lookup, jobs->means.tools, &request, on_changed, job) != 0)
         job->lookup = NULL;
     if (job->lookup == NULL || domain_evidence(job->lookup)->complete)
         job_complete(job, now);
-    else if (jobs->ending.next == &job->ending)
-        jobs_clock_set(jobs, now);
 }
 
 static void on_starter(uv_timer_t *starter)
@@ -267,8 +262,8 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key,
     }
     job->refresh = job->detached = refresh;
     list_init(&job->waiters);
-    list_init(&job->ending);
-    list_init(&job->stale_waiting);
+    list_init(&job->end.link);
+    list_init(&job->stale.link);
     HASH_ADD_KEYPTR(hh, jobs->map, job->key.text, (unsigned)job->key.text_length, job);
     if (!MAP_ADDED(job)) {
         free(job);
@@ -296,21 +291,16 @@ int jobs_join(struct jobs *jobs, const struct key *key, const struct override *o
 {
     const struct config *config = jobs->means.config;
     bool whole = waiter->wants == WANTS_WHOLE;
-    struct list *due = whole ? &jobs->due_whole : &jobs->due;
     struct job *job = job_find(jobs, key);
-    int64_t now = clock_monotonic_ms();
     int error = job != NULL ? 0 : job_new(&job, jobs, key, override, false);
 
     if (error != 0)
         return error;
     job->wanted = true;
     waiter->job = job;
-    waiter->deadline =
-        now + (whole ? config->job_deadline_ms + WHOLE_SLACK_MS : config->answer_deadline_ms);
     list_append(&job->waiters, &waiter->link);
-    list_append(due, &waiter->due);
-    if (due->next == &waiter->due)
-        jobs_clock_set(jobs, now);
+    jobs_plan(jobs, whole ? JOBS_WHOLE : JOBS_ANSWER, &waiter->deadline, clock_monotonic_ms(),
+              whole ? config->job_deadline_ms + WHOLE_SLACK_MS : config->answer_deadline_ms);
     return 0;
 }
 
@@ -393,10 +383,8 @@ struct jobs *jobs_new(uv_loop_t *loop, const struct jobs_means *means)
     }
     jobs->means = *means;
     fair_init(&jobs->fair, means->config->jobs_max, means->config->jobs_suffix_max);
-    list_init(&jobs->due);
-    list_init(&jobs->due_whole);
-    list_init(&jobs->stale_waiting);
-    list_init(&jobs->ending);
+    for (int i = 0; i < JOBS_QUEUES; i++)
+        list_init(&jobs->queues[i]);
     uv_timer_init(loop, &jobs->clock);
     jobs->clock.data = jobs;
     uv_timer_init(loop, &jobs->starter);

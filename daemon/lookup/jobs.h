@@ -33,6 +33,12 @@ enum waiter_wants {
     WANTS_WHOLE   /* complete evidence; waits up to the job's deadline */
 };
 
+/* Something that is to happen at a time (monotonic ms). Private. */
+struct timed {
+    struct list link; /* in one of the queues of jobs_internal.h */
+    int64_t at;
+};
+
 struct waiter {
     waiter_deliver deliver;
     enum waiter_wants wants;
@@ -40,8 +46,7 @@ struct waiter {
     /* private */
     struct job *job;
     struct list link; /* in the job's waiters */
-    struct list due;  /* among all waiters, by deadline */
-    int64_t deadline;
+    struct timed deadline;
 };
 
 /* Makes a waiter that waits for nothing, wants an answer, and has no share. */

@@ -1,54 +1,9 @@
 /*
- * jobs_deadlines: what jobs do when time passes. All waiters of a kind wait equally long, and so do
- * jobs, so a list in order of arrival is in order of deadline, and one timer serves them all. It
- * serves a bounded share at a time: ten thousand deadlines in one millisecond must not stop the
- * loop.
+ * jobs_deadlines: what jobs do when time passes. One timer serves all queues, a bounded share at a
+ * time: ten thousand deadlines in one millisecond must not stop the loop.
  */
 #include "base/clock.h"
 #include "daemon/lookup/jobs_internal.h"
-
-static struct waiter *first_due(const struct list *due)
-{
-    return list_empty(due) ? NULL : LIST_ELEMENT(due->next, struct waiter, due);
-}
-
-static struct job *first_stale(const struct jobs *jobs)
-{
-    return list_empty(&jobs->stale_waiting)
-               ? NULL
-               : LIST_ELEMENT(jobs->stale_waiting.next, struct job, stale_waiting);
-}
-
-static struct job *first_ending(const struct jobs *jobs)
-{
-    return list_empty(&jobs->ending) ? NULL : LIST_ELEMENT(jobs->ending.next, struct job, ending);
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-void jobs_clock_set(struct jobs *jobs, int64_t now)
-{
-    const struct waiter *normal = first_due(&jobs->due), *whole = first_due(&jobs->due_whole);
-    const struct job *stale_waiting = first_stale(jobs), *ending = first_ending(jobs);
-    int64_t next = INT64_MAX;
-
-    if (normal != NULL)
-        next = earlier(next, normal->deadline);
-    if (whole != NULL)
-        next = earlier(next, whole->deadline);
-    if (stale_waiting != NULL)
-        next = earlier(next, stale_waiting->stale_at);
-    if (ending != NULL)
-        next = earlier(next, ending->ends_at);
-    if (next == INT64_MAX)
-        uv_timer_stop(&jobs->clock);
-    else
-        uv_timer_start(&jobs->clock, jobs_clock_fired,
-                       next <= now ? NEXT_TURN_MS : (uint64_t)(next - now), 0);
-}
 
 /* A waiter for the whole evidence has no answer-deadline. */
 static void count_late(struct jobs *jobs, const struct list *late)
@@ -78,69 +33,111 @@ static void deliver_late(struct job *job, int64_t now)
         job_free(job);
 }
 
-/* One late job of `due`; false when there is none. */
-static bool clock_answer(const struct list *due, int64_t now)
+static void serve_waiter(struct timed *timed, int64_t now)
 {
-    const struct waiter *waiter = first_due(due);
-
-    if (waiter == NULL || waiter->deadline > now)
-        return false;
-    deliver_late(waiter->job, now);
-    return true;
+    deliver_late(LIST_ELEMENT(timed, struct waiter, deadline)->job, now);
 }
 
-/* One job whose waiters need not wait any longer; false when there is none. */
-static bool clock_stale(struct jobs *jobs, int64_t now)
+/* Waiters need not wait any longer where what is remembered is an answer. */
+static void serve_stale(struct timed *timed, int64_t now)
 {
-    struct job *job = first_stale(jobs);
+    struct job *job = LIST_ELEMENT(timed, struct job, stale);
     struct cache_entry *entry;
+    bool remembered;
 
-    if (job == NULL || job->stale_at > now)
-        return false;
-    list_remove(&job->stale_waiting);
+    list_remove(&timed->link);
     if (job->provisional != NULL)
-        return true;
+        return;
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
     entry = job_entry(job, now, false);
-    if (entry == NULL || !verdict_is_remembered(&entry->verdict)) {
-        cache_entry_free(entry);
-        return true;
-    }
+    remembered = entry != NULL && verdict_is_remembered(&entry->verdict);
     cache_entry_free(entry);
-    entry = job_entry(job, now, true); /* what the hosts that answered prove may be more */
+    /* the hosts that have answered may prove more than that */
+    entry = remembered ? job_entry(job, now, true) : NULL;
     if (entry == NULL)
-        return true;
-    jobs->stats.remembered++;
+        return;
+    job->jobs->stats.remembered++;
     job_deliver_provisional(job, entry);
-    return true;
 }
 
-/* One job whose time is over; false when there is none. */
-static bool clock_end(struct jobs *jobs, int64_t now)
+static void serve_end(struct timed *timed, int64_t now)
 {
-    struct job *job = first_ending(jobs);
+    struct job *job = LIST_ELEMENT(timed, struct job, end);
 
-    if (job == NULL || job->ends_at > now)
-        return false;
-    jobs->stats.deadlines++;
+    job->jobs->stats.deadlines++;
     domain_use_remembered(job->lookup);
     domain_finish(job->lookup);
     job_complete(job, now);
-    return true;
 }
 
-void jobs_clock_fired(uv_timer_t *timer)
+/* ---- the clock ---- */
+
+static struct timed *first_of(const struct jobs *jobs, int queue)
+{
+    const struct list *list = &jobs->queues[queue];
+
+    return list_empty(list) ? NULL : LIST_ELEMENT(list->next, struct timed, link);
+}
+
+/* Serves what is first among all that is due; false when nothing is. */
+static bool serve_one(struct jobs *jobs, int64_t now)
+{
+    static void (*const serve[JOBS_QUEUES])(struct timed * timed, int64_t now) = {
+        [JOBS_END] = serve_end,
+        [JOBS_STALE] = serve_stale,
+        [JOBS_ANSWER] = serve_waiter,
+        [JOBS_WHOLE] = serve_waiter,
+    };
+
+    for (int i = 0; i < JOBS_QUEUES; i++) {
+        struct timed *first = first_of(jobs, i);
+
+        if (first == NULL || first->at > now)
+            continue;
+        serve[i](first, now);
+        return true;
+    }
+    return false;
+}
+
+static void on_clock(uv_timer_t *timer);
+
+static void set_clock(struct jobs *jobs, int64_t now)
+{
+    int64_t next = INT64_MAX;
+
+    for (int i = 0; i < JOBS_QUEUES; i++) {
+        const struct timed *first = first_of(jobs, i);
+
+        if (first != NULL && first->at < next)
+            next = first->at;
+    }
+    if (next == INT64_MAX)
+        uv_timer_stop(&jobs->clock);
+    else
+        uv_timer_start(&jobs->clock, on_clock, next <= now ? NEXT_TURN_MS : (uint64_t)(next - now),
+                       0);
+}
+
+static void on_clock(uv_timer_t *timer)
 {
     struct jobs *jobs = timer->data;
     int64_t now = clock_monotonic_ms();
+    int share = CLOCK_SHARE;
 
-    /* a job that ends is complete: it goes first, so that its waiters get the whole of it */
-    for (int share = CLOCK_SHARE; share > 0; share--)
-        if (!clock_end(jobs, now) && !clock_stale(jobs, now) && !clock_answer(&jobs->due, now) &&
-            !clock_answer(&jobs->due_whole, now))
-            break;
-    jobs_clock_set(jobs, now);
+    while (share > 0 && serve_one(jobs, now))
+        share--;
+    set_clock(jobs, now);
+}
+
+void jobs_plan(struct jobs *jobs, enum jobs_queue queue, struct timed *timed, int64_t now,
+               int64_t in_ms)
+{
+    timed->at = now + in_ms;
+    list_append(&jobs->queues[queue], &timed->link);
+    if (first_of(jobs, queue) == timed)
+        set_clock(jobs, now);
 }
 
 /* True when a lookup that hangs need not leave anybody waiting. */
@@ -156,8 +153,5 @@ void job_allow_stale(struct job *job, int64_t now)
 
     if (!may_count(&job->remembered, now))
         return;
-    job->stale_at = now + jobs->means.config->stale_deadline_ms;
-    list_append(&jobs->stale_waiting, &job->stale_waiting);
-    if (jobs->stale_waiting.next == &job->stale_waiting)
-        jobs_clock_set(jobs, now);
+    jobs_plan(jobs, JOBS_STALE, &job->stale, now, jobs->means.config->stale_deadline_ms);
 }

@@ -47,19 +47,29 @@ struct job {
     bool store_pending; /* the store could not be asked what it knows */
     bool forgotten;     /* the result is not kept */
     struct list waiters;
-    struct list ending;        /* in jobs->ending: RUNNING and SETTLED */
-    struct list stale_waiting; /* in jobs->stale_waiting while something remembered may count */
-    int64_t ends_at, stale_at;
+    struct timed end;   /* RUNNING and SETTLED */
+    struct timed stale; /* while something remembered may count */
     UT_hash_handle hh;
+};
+
+/*
+ * What is planned, by kind, in the order in which it is served when several are due: a job that ends
+ * is complete, so it goes first, and its waiters get the whole of it. All of a kind have the same
+ * time to wait, so a queue in order of arrival is in order of time.
+ */
+enum jobs_queue {
+    JOBS_END,    /* job-deadline of running jobs */
+    JOBS_STALE,  /* stale-deadline of jobs */
+    JOBS_ANSWER, /* answer-deadline of waiters */
+    JOBS_WHOLE,  /* deadline of waiters for the whole evidence */
+    JOBS_QUEUES
 };
 
 struct jobs {
     struct jobs_means means;
     struct fair fair;
     struct job *map;
-    struct list due, due_whole;    /* waiters by deadline */
-    struct list stale_waiting;     /* jobs by stale_at */
-    struct list ending;            /* running jobs by ends_at */
+    struct list queues[JOBS_QUEUES];
     struct cache_entry *no_memory; /* owned: the reply when there is no memory for an entry */
     uv_timer_t clock;
     uv_timer_t starter; /* runs outside of any callback chain */
@@ -92,7 +102,8 @@ struct cache_entry *job_entry(const struct job *job, int64_t now, bool at_deadli
 void job_select(struct list *out, struct job *job, int64_t now, bool provisional);
 
 /* jobs_deadlines.c */
-void jobs_clock_fired(uv_timer_t *timer);
-void jobs_clock_set(struct jobs *jobs, int64_t now);
+/* Puts `timed` into a queue, to be served in `in_ms`. */
+void jobs_plan(struct jobs *jobs, enum jobs_queue queue, struct timed *timed, int64_t now,
+               int64_t in_ms);
 /* Something remembered of the key may count: its waiters get it when its time has come. */
 void job_allow_stale(struct job *job, int64_t now);

@@ -115,7 +115,7 @@ void job_select(struct list *out, struct job *job, int64_t now, bool provisional
     list_init(&rest);
     while (!list_empty(&job->waiters)) {
         struct waiter *waiter = LIST_ELEMENT(job->waiters.next, struct waiter, link);
-        bool taken = provisional ? waiter->wants != WANTS_WHOLE : waiter->deadline <= now;
+        bool taken = provisional ? waiter->wants != WANTS_WHOLE : waiter->deadline.at <= now;
 
         list_remove(&waiter->link);
         list_append(taken ? out : &rest, &waiter->link);
