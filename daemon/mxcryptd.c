@@ -1,6 +1,6 @@
 /*
- * mxcryptd: see mxcryptd.h. At start-up everything that fails is fatal and says what to change;
- * from "ready" on nothing is. Taken down in the opposite order, until the loop is empty.
+ * mxcryptd: see mxcryptd.h. At start every failure is fatal and the log says what to change; from
+ * "ready" on none is. Parts are taken down in the opposite order, until the loop is empty.
  */
 #include "daemon/mxcryptd.h"
 
@@ -29,6 +29,7 @@
 
 #define FDS_SPARE      64
 #define DRAIN_SPARE_MS 1000 /* for the last answers to leave */
+#define SIGNALS        3
 #define SOCKETS_MAX    (SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1)
 
 struct mxcryptd {
@@ -42,7 +43,7 @@ struct mxcryptd {
     struct control *control;
     struct metrics *metrics; /* NULL: none */
     struct resolver_check *check;
-    uv_signal_t term, interrupt, hangup;
+    uv_signal_t signals[SIGNALS];
     uv_timer_t watchdog, patience;
     struct loop_watch watch;
     bool loop_made, handles_made, draining, stopping;
@@ -56,7 +57,7 @@ struct mxcryptd {
 
 /* ---- the end ---- */
 
-/* In a folder that is not the user's they stay, and are replaced by the next start. */
+/* In a folder where the user may not remove them they stay, and the next start replaces them. */
 static void remove_sockets(const struct mxcryptd *daemon)
 {
     for (size_t i = 0; i < daemon->config->listen_count; i++)
@@ -95,9 +96,8 @@ static void stop(struct mxcryptd *daemon)
     if (daemon->prober != NULL)
         prober_close(daemon->prober);
     if (daemon->handles_made) {
-        uv_close((uv_handle_t *)&daemon->term, NULL);
-        uv_close((uv_handle_t *)&daemon->interrupt, NULL);
-        uv_close((uv_handle_t *)&daemon->hangup, NULL);
+        for (int i = 0; i < SIGNALS; i++)
+            uv_close((uv_handle_t *)&daemon->signals[i], NULL);
         uv_close((uv_handle_t *)&daemon->watchdog, NULL);
         uv_close((uv_handle_t *)&daemon->patience, NULL);
         loop_watch_close(&daemon->watch);
@@ -137,9 +137,9 @@ static bool listens_itself(const struct mxcryptd *daemon)
     return false;
 }
 
-/* Who asked is answered first, where who comes meanwhile waits in systemd's sockets for the next
- * daemon. Where the sockets are ours the next one should rather begin soon. True when it is time to
- * stop. */
+/* With systemd's sockets, new connections wait there for the next daemon, so this one first
+ * answers what it was asked. With sockets of its own it stops at once, so that the next can
+ * start soon. True when it is time to stop. */
 static bool drain(struct mxcryptd *daemon)
 {
     if (daemon->server == NULL || listens_itself(daemon))
@@ -179,7 +179,7 @@ static int fail(const char *what, const char *why)
     return -1;
 }
 
-/* Descriptors for every cap of the configuration at once, as far as the system lets us. */
+/* Descriptors for all limits of the configuration together, as far as the system allows. */
 static void raise_fd_limit(const struct config *config)
 {
     rlim_t wanted = config->connections_max + config->prober.dns.in_flight_max +
@@ -196,8 +196,8 @@ static void raise_fd_limit(const struct config *config)
                   LOG_NUM(wanted), "change", "raise LimitNOFILE or lower max-connections", NULL);
 }
 
-/* Under the sandbox: newer versions of libuv make an io_uring with each loop, and abort when it is
- * taken from them later; where there never was one they do without. */
+/* Called inside the sandbox: newer versions of libuv make an io_uring for each loop, and abort when
+ * it is forbidden later. When it is forbidden from the start they do without. */
 static int make_loop(struct mxcryptd *daemon)
 {
     int error = uv_loop_init(&daemon->loop);
@@ -208,20 +208,23 @@ static int make_loop(struct mxcryptd *daemon)
 
 static int make_signals(struct mxcryptd *daemon)
 {
-    uv_signal_init(&daemon->loop, &daemon->term);
-    uv_signal_init(&daemon->loop, &daemon->interrupt);
-    uv_signal_init(&daemon->loop, &daemon->hangup);
+    static const struct {
+        int number;
+        uv_signal_cb caught;
+    } signals[SIGNALS] = {{SIGTERM, on_signal}, {SIGINT, on_signal}, {SIGHUP, on_hangup}};
+    bool caught = true;
+
+    for (int i = 0; i < SIGNALS; i++) {
+        uv_signal_init(&daemon->loop, &daemon->signals[i]);
+        daemon->signals[i].data = daemon;
+        caught &= uv_signal_start(&daemon->signals[i], signals[i].caught, signals[i].number) == 0;
+    }
     uv_timer_init(&daemon->loop, &daemon->watchdog);
     uv_timer_init(&daemon->loop, &daemon->patience);
+    daemon->patience.data = daemon;
     loop_watch_init(&daemon->watch, &daemon->loop, daemon->config->stall_warning_ms);
     daemon->handles_made = true;
-    daemon->term.data = daemon->interrupt.data = daemon->hangup.data = daemon;
-    daemon->patience.data = daemon;
-    if (uv_signal_start(&daemon->term, on_signal, SIGTERM) != 0 ||
-        uv_signal_start(&daemon->interrupt, on_signal, SIGINT) != 0 ||
-        uv_signal_start(&daemon->hangup, on_hangup, SIGHUP) != 0)
-        return fail("signals", "cannot be caught");
-    return 0;
+    return caught ? 0 : fail("signals", "cannot be caught");
 }
 
 static int make_ruleset(struct mxcryptd *daemon)
@@ -279,7 +282,7 @@ static int make_parts(struct mxcryptd *daemon)
                        daemon->server);
 }
 
-/* ---- sockets: opened while this is still root, served when there is somebody to answer ---- */
+/* ---- sockets: opened while this is still root, served when the parts are there ---- */
 
 static int keep_socket(struct mxcryptd *daemon, int fd, enum systemd_socket kind)
 {
@@ -307,8 +310,8 @@ static int adopt_sockets(struct mxcryptd *daemon)
     return 0;
 }
 
-/* Sockets that were handed to us stand for the default; those that are configured are opened unless
- * they are among the former. */
+/* Sockets passed by systemd replace the default; a configured one is opened unless systemd passed
+ * it. */
 static bool wants_socket(const struct mxcryptd *daemon, const struct listen_address *address)
 {
     if (daemon->inherited_policy && daemon->config->listen_default)
@@ -319,8 +322,8 @@ static bool wants_socket(const struct mxcryptd *daemon, const struct listen_addr
     return true;
 }
 
-/* A service manager has a socket for the operator, but none for a Postfix that is not there: the
- * daemon waits for it to come. */
+/* systemd passed the control socket, and the folder of the default policy socket does not exist:
+ * Postfix is not installed yet. The daemon starts without that socket. */
 static bool lacks_postfix(const struct mxcryptd *daemon, const struct listen_address *address)
 {
     char folder[CONFIG_UNIX_PATH_MAX + 1];
@@ -389,7 +392,7 @@ static int serve_sockets(struct mxcryptd *daemon)
     for (size_t i = 0; i < daemon->socket_count; i++) {
         int fd = daemon->sockets[i].fd, error;
 
-        daemon->sockets[i].fd = -1; /* whoever serves it takes it */
+        daemon->sockets[i].fd = -1; /* the part that serves it takes it */
         error = serve_one(daemon, (struct systemd_fd){fd, daemon->sockets[i].kind});
         if (error != 0)
             return fail("listen", uv_strerror(error));
@@ -424,7 +427,7 @@ static void warn_about_helo(const struct config *config)
                   "set helo-name to this host's full name", NULL);
 }
 
-/* No reason not to start: it may come with the network, or be on another host for a while. */
+/* Not fatal: the address may come up with the network, or be on another host for a while. */
 static void warn_about_source(const struct config *config, const struct ip *ip, const char *change)
 {
     int error = !config->prober.probe || ip->family == 0 ? 0 : socket_try_source(ip);
