@@ -1,4 +1,4 @@
-/* mxcryptd: the daemon as a whole: everything made, run until told to stop, and taken down. */
+/* mxcryptd: the daemon as a whole: makes its parts, runs them until a signal, takes them down. */
 #pragma once
 
 #include "daemon/config/config.h"

@@ -24,8 +24,8 @@ static void warn_remote(const struct dns *dns)
         if (!ip_is_loopback(&servers[i].ip))
             log_event(LOG_LEVEL_WARNING, "resolver-remote", "resolver",
                       ip_text(&servers[i].ip, text), "why",
-                      "not on this host: whoever is on the path can forge the AD bit that DANE "
-                      "rests on; run a validating resolver on loopback",
+                      "not on this host: the AD bit that DANE rests on can be forged on the way; "
+                      "run a validating resolver on loopback",
                       NULL);
 }
 

@@ -1,6 +1,11 @@
 /*
- * resolver_check: asks at start for something that is signed, and says loudly when DANE cannot
- * work: no AD bit, no answer, or a resolver that is not on this host.
+ * resolver_check: asks at start for a signed record, and warns when DANE cannot work.
+ *
+ * DIAGNOSTICS
+ *   resolver-remote               the resolver is not on this host
+ *   resolver-unreachable          it does not answer
+ *   resolver-does-not-validate    its answer has no AD bit
+ *   resolver-validates            it has one
  */
 #pragma once
 

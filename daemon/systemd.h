@@ -1,6 +1,6 @@
 /*
  * systemd: socket activation and notification by their plain protocols (sd_listen_fds(3),
- * sd_notify(3)), without libsystemd. Does nothing where no systemd is.
+ * sd_notify(3)), without libsystemd. Does nothing when another program started the daemon.
  */
 #pragma once
 
@@ -15,7 +15,8 @@ struct systemd_fd {
     enum systemd_socket kind; /* FileDescriptorName= tcp_table or control; any other: socketmap */
 };
 
-/* The sockets handed to this process; their number, 0 mostly. Clears the environment's promise. */
+/* The sockets passed to this process; returns their number. Removes the variables that say so from
+ * the environment. */
 int systemd_listen_fds(struct systemd_fd out[SYSTEMD_FDS_MAX]);
 /* Sends a state such as "READY=1" to the manager. */
 void systemd_notify(const char *state);

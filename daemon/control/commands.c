@@ -169,7 +169,7 @@ static json_t *entry_json(const struct cache_entry *entry, int64_t now)
                      (json_int_t)(left > 0 ? left / 1000 : 0));
 }
 
-/* Lists some entries: `take` appends to `list`. Gives where the next page begins, for the
+/* Lists some entries: `take` appends to `list`. Returns where the next page begins, for the
  * request's "after"; NULL at the end. */
 static json_t *fill_page(const struct command *command, const json_t *list, cache_map_take take,
                          void *context)
@@ -208,7 +208,7 @@ static void do_cache_list(struct command *command)
     command_finish(command, json_pack("{s:o, s:o?}", "entries", page.entries, "next", next));
 }
 
-/* For `mxcrypt doctor`: what runs may be older than what is installed. */
+/* For `mxcrypt doctor`: the running daemon may be older than the installed one. */
 static void do_version(struct command *command)
 {
     command_finish(command, json_pack("{s:s}", "version", MXC_VERSION));

@@ -1,4 +1,5 @@
-/* commands_report: `report`, what enforcing everything would change today; see commands.h. */
+/* commands_report: `report`: what would change today if everything were enforced; see
+ * commands.h. */
 #include "daemon/control/commands.h"
 #include "daemon/control/walk.h"
 #include "policy/rules/forecast.h"

@@ -1,7 +1,7 @@
 /*
- * control: see control.h. A connection does one command at a time; what it sent ahead waits in its
- * buffer. Where an answer has several lines, the next is made when the one before it was taken.
- * Commands are commands.c's.
+ * control: see control.h. A connection carries out one command at a time; further lines wait in its
+ * buffer. Where an answer has several lines, each is made when the client has taken the one before.
+ * The commands are in commands.c.
  */
 #include "daemon/control/control.h"
 
@@ -20,7 +20,7 @@ struct control {
     uv_loop_t *loop;
     struct command_means means;
     uv_pipe_t listener;
-    uv_timer_t retry; /* accepts what there was no memory for */
+    uv_timer_t retry; /* accepts the connection that there was no memory for */
     struct list peers;
     unsigned peer_count, handles;
     struct spare_fd spare;

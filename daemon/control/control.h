@@ -1,7 +1,6 @@
 /*
- * control: the operator's socket: one JSON object a line, each answered by one, or by several where
- * the answer may be long. Carries no policy traffic; what mxcrypt(1) does with a running daemon
- * goes through here.
+ * control: the operator's socket. Each line is one JSON object, answered by one, or by several
+ * where the answer may be long. mxcrypt(1) talks to a running daemon here; Postfix never does.
  */
 #pragma once
 
@@ -13,7 +12,7 @@
 
 #define CONTROL_LINE_MAX        (3 * 1024 * 1024) /* a line of an export, quoted, fits */
 #define CONTROL_CONNECTIONS_MAX 64
-/* Entries of one cache-list answer: a long list must not stop the loop. */
+/* Entries of one cache-list or held answer: a long list must not stop the loop. */
 #define CONTROL_PAGE 500
 
 struct control;

@@ -1,6 +1,6 @@
 /*
- * walk: see walk.h. On the wire a part is an object with `lines` and `more`; the last one has no
- * `more`, but the totals. A refusal ends a walk at any time.
+ * walk: see walk.h. On the wire a part is an object with `lines` and `more`; the last one has the
+ * totals instead of `more`. A refusal can end a walk at any time.
  */
 #include "daemon/control/walk.h"
 
@@ -115,7 +115,7 @@ static void meet(void *context, const struct cache_entry *entry)
     walk->kind->take(walk, &view);
 }
 
-/* False when there is nothing left to do but to say the totals. */
+/* False when only the totals are left to be sent. */
 static bool advance(struct walk *walk)
 {
     if (!walk->all_met)
@@ -186,7 +186,7 @@ void walk_go_on(struct walk *walk)
     shares_add(walk->walks->shares, &walk->task);
 }
 
-/* ---- what is said ---- */
+/* ---- what is listed ---- */
 
 void walk_say(struct walk *walk, json_t *take_line, size_t octets)
 {

@@ -1,22 +1,21 @@
 /*
- * walk: goes through all that is cached for one command, in shares of the loop, and tells the
- * client what it finds, part by part: a part goes out when the client has the one before it. So a
- * walk takes little memory however long its list is, and a client that reads slowly holds up its
- * own walk only.
+ * walk: visits every entry of the cache for one command, in shares of the loop, and sends what it
+ * lists in parts: the next part is sent when the client has the one before. So a walk takes little
+ * memory however long its list is, and a client that reads slowly delays only its own walk.
  *
- * What is renewed, leaves or joins meanwhile is met at most once, and what stays exactly once. The
- * rules are the same from the first entry to the last: when others come in force, the walk ends
- * with a refusal.
+ * An entry that stays is visited exactly once; one that is renewed, added or removed meanwhile at
+ * most once. The rules are the same from the first entry to the last: when they change, the walk
+ * ends with a refusal.
  */
 #pragma once
 
 #include "daemon/control/command.h"
 #include "daemon/loop/shares.h"
 
-/* Walks at once. One may hold 35 MiB of what each rule does, or a file that is to be tried: 16 MiB,
- * and what it is read into. */
+/* Walks at once. One may hold 35 MiB about what each rule does, or a file of rules to be
+ * checked: 16 MiB, and the rules read from it. */
 #define WALKS_MAX 8
-/* Stands for an answer that is too long. */
+/* Stands in for an answer that is too long. */
 #define WALK_UNSHOWN "(too long to be shown)"
 /* Octets of a part, not counting the line that passes them. */
 #define WALK_PART_OCTETS 8192
@@ -30,7 +29,7 @@ struct walks *walks_new(uv_loop_t *loop, struct engine *engine);
 void walks_close(struct walks *walks);
 uv_loop_t *walks_loop(const struct walks *walks);
 
-/* An entry that counts: current, and of a lookup. */
+/* An entry that counts: it is current, and a lookup made it. */
 struct walk_view {
     const struct cache_entry *entry;
     struct key key;
@@ -40,13 +39,13 @@ struct walk_view {
 
 struct walk_kind {
     size_t size; /* of the struct that begins with the walk */
-    /* Counts an entry; what is to be listed goes to walk_say. */
+    /* Counts an entry; calls walk_say for what is to be listed. */
     void (*take)(struct walk *walk, const struct walk_view *view);
-    /* NULL, or after the last entry: lists a line more; false when there are none. */
+    /* NULL; or, after the last entry, lists one more line; false when there is none. */
     bool (*list)(struct walk *walk);
     /* The object that ends the answer, without the lines; NULL without memory. */
     json_t *(*totals)(struct walk *walk);
-    /* NULL, or frees what the kind has. */
+    /* NULL; or frees what the kind owns. */
     void (*fini)(struct walk *walk);
 };
 
@@ -64,12 +63,12 @@ struct walk {
     struct arena *arena; /* for the evidence of one entry */
 };
 
-/* A walk of a kind for the command, in place of the one it may have; the rest of its struct is
- * zero. NULL after a refusal. */
+/* Makes a walk of a kind for the command, in place of the one it may have. The rest of its
+ * struct is zero. NULL after a refusal. */
 struct walk *walk_new(struct command *command, const struct walk_kind *kind);
-/* Begins; the command is answered later. */
+/* Begins the walk; the command is answered later. */
 void walk_start(struct walk *walk);
-/* The client has got the last part. */
+/* The client has the part that was sent last. */
 void walk_go_on(struct walk *walk);
 /* Ends it with a refusal. */
 void walk_refuse(struct walk *walk, const char *why);
@@ -84,5 +83,5 @@ const struct evidence *walk_evidence(struct walk *walk, const struct cache_entry
 /* "OK encrypt", "NOTFOUND", "TEMP reason"; too long ones are not shown. NULL without memory. */
 json_t *walk_answer(const struct reply *reply);
 size_t walk_answer_octets(const struct reply *reply);
-/* True when Postfix is told the same. */
+/* True when Postfix is given the same answer. */
 bool walk_same_answer(const struct reply *one, const struct reply *other);

@@ -1,6 +1,6 @@
 /*
- * engine: a key in, a reply out. The policy listeners and the control socket ask it in the same way.
- * It owns the cache, the lookups under way, and what renews and preloads the cache.
+ * engine: a key in, a reply out. The policy listeners and the control socket ask it in the same
+ * way. It owns the cache, the lookups under way, and what renews and preloads the cache.
  */
 #pragma once
 

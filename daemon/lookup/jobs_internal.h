@@ -53,9 +53,9 @@ struct job {
 };
 
 /*
- * What is planned, by kind, in the order in which it is served when several are due: a job that ends
- * is complete, so it goes first, and its waiters get the whole of it. All of a kind have the same
- * time to wait, so a queue in order of arrival is in order of time.
+ * What is planned, by kind, in the order in which it is served when several are due: a job that
+ * ends is complete, so it goes first, and its waiters get the whole of it. All of a kind have the
+ * same time to wait, so a queue in order of arrival is in order of time.
  */
 enum jobs_queue {
     JOBS_END,    /* job-deadline of running jobs */

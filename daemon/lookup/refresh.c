@@ -1,12 +1,13 @@
 /*
- * refresh: see refresh.h. The cache knows what is due next; a timer waits for it. When more is due
- * than the rate allows, the timer runs in steps of STEP_MS with a share each.
+ * refresh: see refresh.h. The cache knows which entry is due next, and a timer waits for it. When
+ * more is due than the rate allows, the timer fires every STEP_MS and starts a share each time.
  *
- * Used lately means: since it was looked up last, or within refresh-idle, but not longer ago than
- * eight of its lives and a quarter of an hour: a domain with a TTL of a minute that got one mail a
- * day is not looked up a thousand times for it. What gives no opinion, or lives for less than
- * half of ttl-min (a TTL of 0, the end of a max_age), must have been asked for again, and a TEMP is
- * never refreshed: whoever makes us ask once must not make us ask for ever.
+ * An entry has been used lately when it was asked for since its last lookup, or within
+ * refresh-idle, but no longer ago than eight of its lifetimes or a quarter of an hour, whichever is
+ * longer: a domain with a TTL of a minute that gets one mail a day is not looked up a thousand
+ * times for it. An entry without opinion, or one that lives for less than half of ttl-min (a TTL of
+ * 0, the end of a max_age), must have been asked for again. A TEMP is never refreshed. So one
+ * question from outside cannot make the daemon ask for ever.
  */
 #include "daemon/lookup/refresh.h"
 
@@ -19,7 +20,7 @@
 #define IN_FLIGHT_MAX 200
 #define LIVES         8
 #define IDLE_MIN_MS   (INT64_C(900) * 1000)
-/* After the job's deadline, when a lookup came to nothing. */
+/* After the job's deadline, when the lookup gave nothing to keep. */
 #define AGAIN_MS (INT64_C(60) * 1000)
 /* Entries looked at in one turn, most of which lapse. */
 #define TURN_SHARE 200
@@ -90,7 +91,7 @@ static void count_credit(struct refresh *refresh, int64_t now)
     refresh->credit_at = now;
 }
 
-/* The entry stays where it is in time, for the day that somebody asks; it is due no more. */
+/* The entry stays in the cache, in case somebody asks, but is not due any more. */
 static void let_lapse(struct refresh *refresh, struct cache_entry *entry)
 {
     refresh->stats.lapsed++;
@@ -104,7 +105,7 @@ static void renew(struct refresh *refresh, struct cache_entry *entry, int64_t no
     refresh->credit -= 1000;
     refresh->stats.lag_ms = now - entry->due.at;
     key_parse(&key, entry->key, entry->key_length, refresh->config->prober.smtp_port);
-    /* due again in case the lookup comes to nothing */
+    /* due again in case the lookup gives nothing to keep */
     cache_map_schedule(cache_get_map(refresh->cache), entry,
                        now + refresh->config->job_deadline_ms + AGAIN_MS);
     if (jobs_refresh(refresh->jobs, &key) == 0)

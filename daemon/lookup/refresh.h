@@ -1,7 +1,7 @@
 /*
- * refresh: what was asked for lately is looked up again before it ends, so that nobody waits for
- * it; what was not is left to lapse. At most so many lookups a second, so that neither a restart
- * nor a popular TTL becomes a storm. Held next-hops are always looked up again.
+ * refresh: looks up again, before it ends, what was asked for lately, so that nobody waits for it;
+ * lets everything else lapse. Lookups per second are limited, so that neither a restart nor a
+ * popular TTL becomes a storm. Held next-hops are always looked up again.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 struct refresh_stats {
     uint64_t started, lapsed;
     int64_t lag_ms;     /* how late the last one was */
-    int64_t overdue_ms; /* how late the one is that should have been first by now; else 0 */
+    int64_t overdue_ms; /* how late the next one is; 0 when it is not due yet */
 };
 
 struct refresh;

@@ -1,4 +1,4 @@
-/* loop_watch: see loop_watch.h. Processor time, not time: who is not let run has not stalled. */
+/* loop_watch: see loop_watch.h. Elapsed time would count when the machine is busy elsewhere. */
 #include "daemon/loop/loop_watch.h"
 
 #include "base/clock.h"
@@ -14,7 +14,7 @@ static void on_turn(uv_prepare_t *turn)
     watch->used_ns = used_ns;
     if (took_ns >= watch->limit_ns && watch->turned)
         log_event(LOG_LEVEL_WARNING, "loop-stalled", "cpu_ms", LOG_NUM(took_ns / NS_PER_MS), NULL);
-    watch->turned = true; /* what came before is the start, when nobody waits yet */
+    watch->turned = true; /* the first turn is the start, when nobody waits yet */
 }
 
 void loop_watch_init(struct loop_watch *watch, uv_loop_t *loop, int64_t limit_ms)

@@ -1,7 +1,10 @@
 /*
- * loop_watch: tells when one turn of the event loop used more processor time than it should: then
- * everybody else waited. For tests and for finding faults; off by default, since it costs a system
- * call a turn.
+ * loop_watch: logs when one turn of the event loop used more processor time than it should, while
+ * everything else waited. For tests and for finding faults. Off by default: it costs a system call
+ * a turn.
+ *
+ * DIAGNOSTICS
+ *   loop-stalled    with the processor time used, in ms
  */
 #pragma once
 
@@ -16,7 +19,7 @@ struct loop_watch {
     bool turned;
 };
 
-/* Warns in the log about every turn that takes `limit_ms` or more; 0: does nothing. Close with
- * loop_watch_close either way. */
+/* Logs every turn that takes `limit_ms` or more; 0: none. loop_watch_close is due in either
+ * case. */
 void loop_watch_init(struct loop_watch *watch, uv_loop_t *loop, int64_t limit_ms);
 void loop_watch_close(struct loop_watch *watch);

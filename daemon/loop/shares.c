@@ -1,6 +1,6 @@
 /*
- * shares: see shares.h. An idle handle keeps the loop from waiting while there is work; a share
- * ends by the clock, after the step that was under way.
+ * shares: see shares.h. An idle handle keeps the loop from waiting while there is work. A share
+ * ends when its time is over and the step under way has returned.
  */
 #include "daemon/loop/shares.h"
 
@@ -10,7 +10,7 @@
 
 struct shares {
     uv_idle_t turn;
-    struct list tasks; /* the next one's turn first */
+    struct list tasks; /* the next to have its turn comes first */
 };
 
 /* True when the share is over and there is more to do. */

@@ -1,6 +1,6 @@
 /*
- * shares: long work on the event loop, done in shares: one in each turn, after which the loop looks
- * at its sockets. Tasks that are there at once take turns.
+ * shares: long work on the event loop, done a share in each turn; after each share the loop looks
+ * at its sockets. Several tasks take turns.
  */
 #pragma once
 
@@ -9,14 +9,14 @@
 
 #include "base/list.h"
 
-/* Length of a share: a cached lookup that arrives meanwhile waits no longer. */
+/* Length of a share, which is also how long a cached lookup that arrives meanwhile may wait. */
 #define SHARES_NS (INT64_C(100) * 1000)
 
 struct shares;
 struct share_task;
 
-/* A small piece of the work; true when there is more to do now. The task may be removed, and freed,
- * in its step, which then gives false. */
+/* Does a small piece of the work; true when there is more to do now. A step may remove and free its
+ * task, and then returns false. */
 typedef bool (*share_step)(struct share_task *task);
 
 struct share_task {
@@ -30,8 +30,8 @@ struct shares *shares_new(uv_loop_t *loop);
 void shares_close(struct shares *shares);
 
 void share_task_init(struct share_task *task, share_step step);
-/* From the next turn of the loop on the task's step is called until it gives false. Harmless when
- * it is there already; not for the task's own step to call. */
+/* Calls the task's step, from the next turn of the loop on, until it returns false. Harmless when
+ * the task is there already; the task's own step must not call it. */
 void shares_add(struct shares *shares, struct share_task *task);
 /* No step comes any more. Harmless when it is not there. */
 void shares_remove(struct share_task *task);

@@ -1,7 +1,10 @@
 /*
- * spare_fd: a descriptor kept for the moment when there is no other. libuv 1.44 asks for a
- * connection again and again while it gets an error other than "none there", and returns to the
- * loop no more: with the spare one the connection can be accepted, and be closed.
+ * spare_fd: a descriptor kept for the moment when no other is left. libuv 1.44 calls accept(2)
+ * again and again while it fails with another error than "no connection", and does not return to
+ * the loop. With the spare descriptor the connection can be accepted, and closed.
+ *
+ * DIAGNOSTICS
+ *   accept-failed    with why, and how many failures were not logged since the last line
  */
 #pragma once
 
@@ -11,15 +14,15 @@
 
 struct spare_fd {
     int fd;     /* -1: none */
-    bool given; /* it has been given away and is to be taken again */
+    bool given; /* it has been given away, and is to be opened again */
     struct log_limit failures;
 };
 
 void spare_fd_init(struct spare_fd *spare);
 void spare_fd_fini(struct spare_fd *spare);
-/* Makes room for one descriptor; false when that was done already, or never could be. */
+/* Closes it, which makes room for one; false when it is not open. */
 bool spare_fd_give(struct spare_fd *spare);
-/* Opens it again where it was given away; harmless otherwise, and when there is no room yet. */
+/* Opens it again if it was given away and there is room. */
 void spare_fd_take(struct spare_fd *spare);
 /* Accepting a connection failed: logs that, not too often, and gives as spare_fd_give. `status` is
  * libuv's; `socket` the socket's name in the log, or NULL. */

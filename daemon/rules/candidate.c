@@ -1,6 +1,5 @@
-/*
- * candidate: see candidate.h. One that is freed while the thread reads it waits for the thread.
- */
+/* candidate: see candidate.h. One that is freed while the thread reads it is freed by
+ * on_text_read. */
 #include "daemon/rules/candidate.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * reload: see reload.h. One reading at a time; who asks during one waits for the next, because what
- * was read already may be older than the question.
+ * reload: see reload.h. The files are read once at a time. A request that comes meanwhile waits for
+ * the next reading, because what has been read may be older than the request.
  */
 #include "daemon/rules/reload.h"
 
@@ -45,8 +45,8 @@ void reload_leave(struct reload_waiter *waiter)
     list_remove(&waiter->link);
 }
 
-/* A file that need not be there, but was: it may be just being replaced, and to lose all rules
- * would open what they close. Who wants none says so. */
+/* The default file need not exist. But when it did, it may just be in the middle of being replaced,
+ * and to go on without rules would open what they close. */
 static bool is_lost(struct reload *reload)
 {
     if (reload->rules != NULL || !reload->had_rules)
@@ -66,7 +66,7 @@ static void read_on_thread(struct reload *reload)
                                   source->override_count, reload->error) != 0;
     if (reload->refused)
         return;
-    /* what needs a restart is as it was until then, for rules too */
+    /* only a restart changes the port, for rules too */
     reload->fresh.prober.smtp_port = reload->running->prober.smtp_port;
     reload->refused =
         config_read_rules(&reload->rules, &reload->fresh, reload->error) != 0 || is_lost(reload);
@@ -75,7 +75,7 @@ static void read_on_thread(struct reload *reload)
 static void read_files(uv_work_t *work)
 {
     read_on_thread(work->data);
-    tls_thread_end(); /* the configuration's ciphers were held against OpenSSL */
+    tls_thread_end(); /* the configuration's ciphers were checked by OpenSSL */
 }
 
 static void bring_in_force(struct reload *reload, struct reload_result *result)
@@ -93,7 +93,7 @@ static void bring_in_force(struct reload *reload, struct reload_result *result)
     }
 }
 
-static void tell(struct list *waiters, const struct reload_result *result)
+static void deliver(struct list *waiters, const struct reload_result *result)
 {
     while (!list_empty(waiters)) {
         struct reload_waiter *waiter = LIST_ELEMENT(waiters->next, struct reload_waiter, link);
@@ -124,7 +124,7 @@ static void on_read(uv_work_t *work, int status)
             reload->also(reload->also_context);
     }
     if (!reload->closing)
-        tell(&reload->now, &result); /* one of them may ask for the next reading */
+        deliver(&reload->now, &result); /* one of them may request the next reading */
     config_fini(&reload->fresh);
     reload->reading = false;
     if (reload->closing)

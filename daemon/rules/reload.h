@@ -1,6 +1,11 @@
 /*
  * reload: reads the configuration and the rules again while the daemon serves, on another thread,
- * and brings in force what may change. What is wrong leaves everything as it was.
+ * and brings into force what may change without a restart. An error leaves everything as it was.
+ *
+ * DIAGNOSTICS
+ *   reloaded          the files are in force
+ *   reload-refused    they have an error; everything is as before
+ *   needs-restart     a key has changed that only a restart brings into force
  */
 #pragma once
 
@@ -16,7 +21,7 @@ struct reload_waiter;
 struct reload_result {
     const char *error; /* NULL: it is in force */
     size_t rules;
-    /* keys whose new value a restart would bring in force */
+    /* keys whose new value only a restart brings into force */
     const char *fixed[CONFIG_KEYS];
     size_t fixed_count;
 };
@@ -33,11 +38,11 @@ void reload_waiter_init(struct reload_waiter *waiter);
 
 /* NULL without memory. Everything is borrowed; `config` is what the daemon runs with. */
 struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset);
-/* `also` is called whenever what the files say has been brought in force. */
+/* `also` is called whenever the files have been brought into force. */
 void reload_set_also(struct reload *reload, void (*also)(void *context), void *context);
 /* No callback comes any more; frees itself when the thread is done. NULL is fine. */
 void reload_close(struct reload *reload);
-/* Reads what the files say now or later. The waiter (may be NULL) is told exactly once, later,
- * unless reload_leave comes first. */
+/* Reads the files as they are now, or later. `done` is called for the waiter (may be NULL) exactly
+ * once, later, unless reload_leave comes first. */
 void reload_start(struct reload *reload, struct reload_waiter *waiter, reload_done done);
 void reload_leave(struct reload_waiter *waiter);

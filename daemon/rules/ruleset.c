@@ -1,7 +1,7 @@
 /*
- * rules: see ruleset.h. Rules lapse by the wall clock. A timer looks at that clock when the next
- * one lapses and every minute, so that a clock that jumps is noticed; at the rules only when one
- * has lapsed, when the clock was set back, or after an hour, for what is to be warned of.
+ * ruleset: see ruleset.h. Rules lapse by the wall clock. A timer looks at the clock when the next
+ * rule lapses, and every minute, so that a jump of the clock is noticed. It looks at the rules only
+ * when one has lapsed, when the clock was set back, or after an hour, for rules that lapse soon.
  */
 #include "daemon/rules/ruleset.h"
 
@@ -13,7 +13,7 @@
 
 #define CLOCK_S      60
 #define LOOK_S       3600
-#define LAPSES_NAMED 100 /* of one look; a hundred thousand lines would hold the loop up */
+#define LAPSES_NAMED 100 /* by one look: a hundred thousand lines would stop the loop */
 
 struct ruleset {
     struct rules *rules; /* NULL: none */
@@ -21,10 +21,10 @@ struct ruleset {
     unsigned generation;
     uv_timer_t timer;
     /* wall clock */
-    int64_t looked_s; /* of the last look; 0: never at these rules */
+    int64_t looked_s; /* when the rules were looked at last; 0: never */
     int64_t seen_s;   /* when the clock was looked at last */
     int64_t next_s;   /* when the next rule lapses; INT64_MAX: none will */
-    size_t lapses;    /* that this look has found, or that are to come soon */
+    size_t lapses;    /* rules that this look has found lapsed, or soon to lapse */
 };
 
 /* ---- lapsing ---- */
@@ -81,7 +81,7 @@ static void look_later(struct ruleset *ruleset, int64_t now_s)
 static void look(struct ruleset *ruleset)
 {
     int64_t now_s = clock_wall_s(), next_s = 0;
-    bool lapsed = now_s < ruleset->seen_s; /* set back: what had lapsed may be in force again */
+    bool lapsed = now_s < ruleset->seen_s; /* set back: a lapsed rule may be in force again */
 
     ruleset->lapses = 0;
     for (size_t i = 0; ruleset->rules != NULL && i < rules_count(ruleset->rules); i++)
@@ -107,7 +107,7 @@ static void on_clock(uv_timer_t *timer)
         look_later(ruleset, now_s);
 }
 
-/* ---- what is in force ---- */
+/* ---- the rules in force ---- */
 
 void ruleset_replace(struct ruleset *ruleset, struct rules *take,
                      const struct override_options *options)

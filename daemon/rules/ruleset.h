@@ -1,7 +1,12 @@
 /*
- * rules: the operator's rules in force: the rules file, `mode`, `rollout`; read at start and
- * again on reload, when a file that cannot be read leaves the old ones in force. Logs rules that
- * are about to lapse, and lapse.
+ * ruleset: the operator's rules in force: the rules file, `mode` and `rollout`. They are read at
+ * start, and again on reload; a file that cannot be read then leaves the old rules in force.
+ *
+ * DIAGNOSTICS
+ *   orders              the rules have been read
+ *   rule-lapses-soon    a rule lapses within RULES_WARN_BEFORE_S
+ *   rule-lapsed         a rule has lapsed
+ *   more-rules-lapse    more do than are named one by one
  */
 #pragma once
 
@@ -20,7 +25,7 @@ int ruleset_new(struct ruleset **out, uv_loop_t *loop, const struct config *conf
 void ruleset_close(struct ruleset *ruleset);
 void ruleset_free(struct ruleset *ruleset);
 
-/* The same rules have the same generation; never 0. NULL: none, here and in ruleset_find. */
+/* Changes whenever the rules do; never 0. Here and in ruleset_find NULL stands for no rules. */
 unsigned ruleset_generation(const struct ruleset *ruleset);
 /* Pointers in `out` are valid while the generation is the same. */
 void ruleset_find(const struct ruleset *ruleset, const struct key *key, struct override *out);
@@ -29,7 +34,6 @@ bool ruleset_has_rules(const struct ruleset *ruleset);
 const struct rules *ruleset_rules(const struct ruleset *ruleset);
 const struct override_options *ruleset_options(const struct ruleset *ruleset);
 
-/* Takes rules that were read by config_read_rules (NULL: none), and the options: a new generation.
- */
+/* Takes rules of config_read_rules (NULL: none) and copies the options: a new generation. */
 void ruleset_replace(struct ruleset *ruleset, struct rules *take,
                      const struct override_options *options);

@@ -84,7 +84,7 @@ static void on_written(uv_write_t *write, int status)
     conn_process(conn);
 }
 
-/* Hands what the kernel did not take to libuv, which keeps it until it is written. */
+/* Gives what the kernel did not take to libuv, which writes it later. */
 static void write_rest(struct conn *conn)
 {
     struct buf swap = conn->sending;
@@ -98,7 +98,7 @@ static void write_rest(struct conn *conn)
         conn_close(conn);
 }
 
-/* What was known at once is with the kernel, or with libuv for it. */
+/* The replies that were known at once are with the kernel, or with libuv on their way to it. */
 static void count_sent(struct conn *conn)
 {
     histogram_add(&conn->server->stats.at_once, clock_monotonic_ns() - conn->unsent_ns,
@@ -155,7 +155,8 @@ static void conn_collect(struct conn *conn)
     }
 }
 
-/* After a reply was written to `place`. Without memory for it Postfix asks again, elsewhere. */
+/* After a reply was written to `place`. Without memory for it the connection is closed, and Postfix
+ * asks again on another. */
 static void placed(struct conn *conn, const struct buf *place)
 {
     if (place == &conn->out && conn->unsent++ == 0)
@@ -243,8 +244,8 @@ static void wait_for_turn(struct conn *conn)
     server_want_turn(conn->server);
 }
 
-/* libuv reads up to 2 MB of requests from one client before it looks at the next: a client that
- * sends faster than we answer must not keep the loop. */
+/* libuv reads up to 2 MB from one client before it looks at the next: a client that sends faster
+ * than it is answered must not keep the loop busy. */
 static bool has_turn(struct conn *conn)
 {
     uint64_t now = uv_now(conn->server->loop);
@@ -323,7 +324,7 @@ static bool conn_full(const struct conn *conn)
            conn->out.length + conn->sending.length + conn->held >= SERVER_OUTPUT_MAX;
 }
 
-/* Takes whole requests from the front of `data`; gives the octets taken. */
+/* Takes whole requests from the front of `data`; returns the octets taken. */
 static size_t take_requests(struct conn *conn, const char *data, size_t length)
 {
     size_t taken = 0;
@@ -406,8 +407,9 @@ static bool owes_nothing(const struct conn *conn)
     return conn_idle(conn) && conn->out.length == 0 && list_empty(&conn->starved);
 }
 
-/* When a connection ends on which Postfix has had answers, Postfix asks once more on a new one. It
- * may have spent that retry when it made this one, so one that has not asked yet may still do so. */
+/* When a connection ends on which Postfix has had answers, Postfix asks once more on a new one.
+ * It may have spent that retry when it made this one, so one that has not asked yet may still do
+ * so. */
 static bool may_go(const struct conn *conn)
 {
     return owes_nothing(conn) && conn->in.length == 0 &&
@@ -421,8 +423,8 @@ void conn_drain(struct conn *conn)
         conn_close(conn);
 }
 
-/* Takes and answers until the client has to send, to read or to wait; true when it still is open.
- * A flush that made room must be followed by another look: no event would come to do it. */
+/* Takes and answers until the client has to send, read or wait; false when the connection is
+ * closing. When a flush has made room, the input is looked at again: no event would do it. */
 static bool conn_advance(struct conn *conn)
 {
     bool was_full;

@@ -1,6 +1,6 @@
 /*
- * protocol: what the two table protocols of Postfix have in common. A codec is pure: octets to a
- * request, an answer to octets. It borrows its input and never reads beyond it.
+ * protocol: what the two table protocols of Postfix have in common. A codec is pure: it turns
+ * octets into a request, and an answer into octets. It borrows its input and never reads beyond it.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 enum parse_status {
     PARSE_MORE,      /* not a whole request yet */
     PARSE_REQUEST,   /* *request is filled */
-    PARSE_MALFORMED, /* a whole request that makes no sense: answer PROTOCOL_MALFORMED, go on */
-    PARSE_CLOSE      /* not this protocol: close without a word */
+    PARSE_MALFORMED, /* a whole request that makes no sense: reply_malformed answers it */
+    PARSE_CLOSE      /* not this protocol: close the connection without a reply */
 };
 
 struct request {
@@ -28,8 +28,8 @@ struct request {
 #define PROTOCOL_REQUEST_MAX (PROTOCOL_KEY_MAX * 3 + 16)
 
 struct protocol {
-    /* Takes one request from the front of the input; *used octets of it are done with. `decoded`
-     * is room for PROTOCOL_REQUEST_MAX octets where a decoded key may go. */
+    /* Takes one request from the front of the input, which is *used octets long. `decoded` is room
+     * for PROTOCOL_REQUEST_MAX octets, for a key that has to be decoded. */
     enum parse_status (*parse)(const char *data, size_t length, size_t *used, char *decoded,
                                struct request *request);
     void (*reply)(struct buf *out, const struct answer *answer);

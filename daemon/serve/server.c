@@ -13,7 +13,7 @@
 #define ACCEPT_SHARE 64
 /* Lookups begun before others have a turn. */
 #define LOOKUP_SHARE 256
-/* Not 0: libuv runs a timer of no time that is set by a timer at once. */
+/* Not 0: libuv runs a timer of 0 ms at once when another timer's callback sets it. */
 #define NEXT_TURN_MS 1
 
 /* ---- life ---- */
@@ -92,8 +92,8 @@ void server_get_stats(const struct server *server, struct server_stats *out)
 
 /* ---- accepting ---- */
 
-/* Closes the connection that has been idle longest, if any has been for SERVER_YIELD_MS. A few are
- * looked at, not all: this runs for each of a flood. */
+/* Closes the connection that has been idle longest, if one has been idle for SERVER_YIELD_MS. Looks
+ * at a few only: this runs for every connection of a flood. */
 static void yield_one(struct server *server)
 {
     uint64_t now = uv_now(server->loop);
@@ -160,8 +160,8 @@ void server_want_turn(struct server *server)
         uv_timer_start(&server->next_turn, on_next_turn, NEXT_TURN_MS, 0);
 }
 
-/* Without room or share the connection waits where it is: libuv stops polling the listener, and
- * accepting it later resumes. */
+/* Without room or share the connection stays where it is: libuv stops polling the listener until it
+ * is accepted. */
 static void accept_or_wait(struct listener *listener)
 {
     struct server *server = listener->server;
@@ -247,7 +247,7 @@ void server_conn_closed(struct server *server)
 
 /* ---- when requests arrived ---- */
 
-/* What waits for the loop when it wakes has arrived by then, whoever is served first. */
+/* Everything that waits when the loop wakes has arrived by then, whatever is read first. */
 int64_t server_arrival_ns(struct server *server)
 {
     if (server->woke_ns == 0)

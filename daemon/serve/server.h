@@ -1,10 +1,19 @@
 /*
  * server: the policy listeners and their connections.
  *
- * A client may send requests without waiting; replies leave in their order. Bounded per connection:
- * requests in flight, octets unread and unsent; over a bound we stop reading. At the limit of
- * connections the one that has been idle longest gives way, because Postfix reconnects at once
- * when an idle connection is closed; when none is idle, accepting pauses.
+ * A client may send requests without waiting for replies; replies are sent in the order of
+ * requests. Each connection has bounds on requests in flight, octets unread and octets unsent.
+ * While one is reached, the server does not read from that connection. At the limit of connections
+ * the one that has been idle longest is closed, because Postfix reconnects at once when an idle
+ * connection is closed; when none is idle, the server stops accepting for a while.
+ *
+ * DIAGNOSTICS
+ *   accept-failed       no descriptor or memory for a connection
+ *   not-the-protocol    what a client sent was not its listener's protocol; it is closed
+ *
+ * BUGS
+ *   When no descriptor is left, not even a spare one, and there is no connection to close, libuv
+ *   1.44 does not return to the loop until another thread closes a descriptor.
  */
 #pragma once
 
@@ -19,7 +28,7 @@
 #define SERVER_OUTPUT_MAX  (128 * 1024) /* octets unsent before we stop reading */
 #define SERVER_PARTIAL_MS  15000        /* a request begun and not ended */
 #define SERVER_WRITE_MS    30000        /* a client that does not read */
-#define SERVER_QUIET_MS    1000         /* who connects asks by then */
+#define SERVER_QUIET_MS    1000         /* a new connection has sent its first request by then */
 #define SERVER_YIELD_MS    3000         /* idle so long: may be closed for another */
 
 struct server_stats {
@@ -37,9 +46,9 @@ struct server;
 struct server *server_new(uv_loop_t *loop, const struct config *config, struct engine *engine);
 /* Serves a listening socket from now on; takes the descriptor. 0 or a libuv error. */
 int server_add(struct server *server, int take_fd, enum listen_protocol protocol);
-/* Takes no more connections, and ends each once what it asked is answered; then `drained` is
- * called, unless server_close comes first. True, and it is never called, when nothing is left to
- * answer. */
+/* Accepts no more connections, and closes each when its requests are answered. Then `drained` is
+ * called, unless server_close comes first. True when there is nothing to wait for: then `drained`
+ * is never called. */
 bool server_drain(struct server *server, void (*drained)(void *context), void *context);
 /* Closes the connection that has been idle longest, if there is one: its descriptor is needed. */
 void server_yield_fd(struct server *server);

@@ -1,6 +1,6 @@
 /*
- * socket: see socket.h. Sockets are made by root in folders that belong to others: nothing is done
- * to a path that could have become another file's since it was looked at.
+ * socket: see socket.h. Root makes sockets in folders that belong to others, so nothing is done to
+ * a path that could have become another file since it was looked at.
  */
 #define _GNU_SOURCE
 #include "daemon/serve/socket.h"
@@ -59,7 +59,7 @@ static int look_up_ids(const struct listen_address *address, uid_t *uid, gid_t *
     return 0;
 }
 
-/* Removes a socket nobody listens on; anything else at that path stays and is an error. */
+/* Removes a socket that no process listens on; anything else at that path stays and is an error. */
 static int clear_path(const struct sockaddr_un *name, char error[SOCKET_ERROR_MAX])
 {
     struct stat status;
@@ -79,7 +79,7 @@ static int clear_path(const struct sockaddr_un *name, char error[SOCKET_ERROR_MA
         errno = EADDRINUSE;
         return fail(fd, error, "another process listens on", name->sun_path);
     }
-    if (errno != ECONNREFUSED) /* not proven dead: it may be somebody's whom we may not ask */
+    if (errno != ECONNREFUSED) /* it may be in use by a process that we may not connect to */
         return fail(fd, error, "cannot tell who listens on", name->sun_path);
     close(fd);
     if (unlink(name->sun_path) != 0)
@@ -87,7 +87,7 @@ static int clear_path(const struct sockaddr_un *name, char error[SOCKET_ERROR_MA
     return 0;
 }
 
-/* Postfix has to pass through it, whatever umask we were started with. */
+/* Postfix has to pass through it, whatever the umask at start. */
 static int make_folder(const char *path, char error[SOCKET_ERROR_MAX])
 {
     char copy[sizeof((struct sockaddr_un *)0)->sun_path];
@@ -105,7 +105,7 @@ static int make_folder(const char *path, char error[SOCKET_ERROR_MAX])
     return 0;
 }
 
-/* The socket at `path`, and no link or file that somebody put there instead. */
+/* Changes the owner of the socket at `path`, but of no link or other file put in its place. */
 static int give_away(const char *path, uid_t uid, gid_t gid)
 {
     int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), result = -1;

@@ -16,7 +16,7 @@
  */
 int socket_listen(const struct listen_address *address, char error[SOCKET_ERROR_MAX]);
 
-/* Whether a connection of ours can come from that address: 0, or an errno. */
+/* Whether connections can be made from that address: 0, or an errno. */
 int socket_try_source(const struct ip *ip);
 
 /* The address as text for logs: "socketmap:unix:/path". Returns `out`. */
@@ -24,7 +24,7 @@ const char *socket_text(const struct listen_address *address, char *out, size_t 
 /* Whether a listening socket is the one of that address. */
 bool socket_is_at(int fd, const struct listen_address *address);
 
-/* Which file a socket was bound to; inode 0: none. Nobody else's has this number while the socket
+/* The file that a socket is bound to; inode 0: none. No other file has this number while the socket
  * is open. */
 struct socket_file {
     dev_t device;

@@ -97,7 +97,7 @@ static void tcp_table_reply(struct buf *out, const struct answer *answer)
         buf_adds(out, "not%20found");
     else
         encode(out, answer->text, answer->length);
-    if (out->length - start > RENDER_TCP_TABLE_MAX) { /* a rule's; what was found is made to fit */
+    if (out->length - start > RENDER_TCP_TABLE_MAX) { /* by a rule: what is found fits */
         out->length = start;
         buf_adds(out, "400 the%20policy%20is%20too%20long%20for%20this%20protocol");
     }
