@@ -22,7 +22,7 @@
 
 #include "base/net/ip.h"
 
-/* Limits; each stands in CONFORMANCE.md or in an RFC. */
+/* Limits; each stands in docs/conformance.md or in an RFC. */
 #define EVIDENCE_MX_MAX        50       /* MX hosts examined; more: never dane-only */
 #define EVIDENCE_ADDRESSES_MAX 16       /* per family and MX host */
 #define EVIDENCE_TLSA_MAX      100      /* TLSA records of one RRset */

@@ -1,5 +1,5 @@
 /*
- * key: reads what Postfix asks for; see key.h and VERDICTS.md §1.
+ * key: reads what Postfix asks for; see key.h and docs/verdicts.md §1.
  *
  * An ASCII key is read in place, without an allocation; libidn2 sees only names with octets above
  * 127, and what it makes of them is held against the same rules as every other name. Nothing here

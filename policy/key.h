@@ -1,4 +1,4 @@
-/* key: what Postfix asks for, normalised and classified (VERDICTS.md §1). */
+/* key: what Postfix asks for, normalised and classified (docs/verdicts.md §1). */
 #pragma once
 
 #include <stdbool.h>

@@ -11,8 +11,8 @@ bool sts_match_pattern(const char *pattern, const char *host);
 bool sts_match_policy(const struct sts_policy *policy, const char *host);
 /*
  * True for a pattern that Postfix reads as a name and never as a keyword, an address or a separator
- * (POSTFIX.md): a host name of two labels or more, with or without "*." before it. The grammar of
- * RFC 8461 §3.2 allows others.
+ * (docs/postfix.md): a host name of two labels or more, with or without "*." before it. The grammar
+ * of RFC 8461 §3.2 allows others.
  */
 bool sts_match_fits_postfix(const char *pattern);
 bool sts_match_is_wildcard(const char *pattern);

@@ -1,6 +1,6 @@
 /*
  * mx: see mx.h. Names that cannot be host names, "." beside others, and second mentions of a host
- * are passed over (CONFORMANCE E, F).
+ * are passed over (docs/conformance.md E, F).
  */
 #include "probe/mx.h"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The manual check: every key with its default, command, option, rule and warning that the programs
-# know is in the manual, and no other.
+# know is in the manual, and no other; and what the documents are cited for is in them.
 cd "$(dirname "$0")/.." || exit 2
 status=0
 
@@ -57,4 +57,6 @@ while IFS=$'\t' read -r key fallback; do
         status=1
     }
 done < <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1\t\2/p' daemon/config/config_table.c)
+# citations of documents, sections and rows that are not there
+/usr/bin/python3 tests/citations.py || status=1
 exit $status

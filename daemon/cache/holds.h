@@ -1,7 +1,7 @@
 /*
- * holds: which next-hops are held (VERDICTS.md §4), for listing and for the log. Not what decides:
- * that is the `remembered` of each entry. Bounded; what does not fit is held all the same, but
- * not listed.
+ * holds: which next-hops are held (docs/verdicts.md §4), for listing and for the log. Not what
+ * decides: that is the `remembered` of each entry. Bounded; what does not fit is held all the same,
+ * but not listed.
  */
 #pragma once
 

@@ -179,7 +179,7 @@ static void on_deliver(struct waiter *waiter, const struct reply *reply)
     conn_process(conn);
 }
 
-/* Names of maps whose users have Postfix 3.10 or later: POSTFIX.md, TLSRPT. */
+/* Names of maps whose users have Postfix 3.10 or later: docs/postfix.md, TLSRPT. */
 static enum answer_form form_of(const struct conn *conn, const struct request *request)
 {
     static const char *const names[] = {"tlsrpt", "QUERYwithTLSRPT"};

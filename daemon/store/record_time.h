@@ -3,7 +3,7 @@
  *
  * A wall clock may have jumped between writing and reading, either way. So nothing read may live
  * longer than it could when it was written, and what seems to come from the future counts as
- * written now (CONFORMANCE hostile 38, 39). Pure.
+ * written now (docs/conformance.md hostile 38, 39). Pure.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * facts: counts the hosts of an evidence and names its states; see facts.h, VERDICTS.md §2.
+ * facts: counts the hosts of an evidence and names its states; see facts.h, docs/verdicts.md §2.
  *
  * Everything here counts, nothing looks at positions, so that the order of records cannot matter.
  */

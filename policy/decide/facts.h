@@ -1,6 +1,6 @@
 /*
- * facts: an evidence boiled down to the states of VERDICTS.md §2. Between evidence and the table
- * in verdict.c; nobody outside policy/ needs it.
+ * facts: an evidence boiled down to the states of docs/verdicts.md §2. Between evidence and the
+ * table in verdict.c; nobody outside policy/ needs it.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ struct facts {
     bool mx_secure;     /* an absent MX RRset and a [host] key count as secure, as in smtp(8) */
     bool no_host;       /* every name is proven to lead nowhere */
     bool hosts_pending; /* the DNS of some host has not answered yet */
-    bool hosts_cut;     /* there are such hosts, and they are not waited for: VERDICTS.md §5 */
+    bool hosts_cut;     /* some have not when the answer is due: docs/verdicts.md §5 */
     enum dane_state dane;
     bool every_host_tlsa; /* no live host is without TLSA records */
     bool truncated;       /* not everything the DNS holds was looked at */
@@ -29,7 +29,7 @@ struct facts {
 
 /*
  * `at_deadline`: the answer is due. A host whose addresses are still awaited then counts as dead,
- * one whose TLSA records are as in error, as in evidence that is complete (VERDICTS.md §5).
+ * one whose TLSA records are as in error, as in evidence that is complete (docs/verdicts.md §5).
  */
 void facts_gather(struct facts *out, const struct evidence *evidence,
                   const struct verdict_options *options, int64_t now, bool at_deadline);

@@ -1,5 +1,5 @@
 /*
- * remember: what counts for more than the evidence, and what to remember next (VERDICTS.md §4,
+ * remember: what counts for more than the evidence, and what to remember next (docs/verdicts.md §4,
  * §5). Part of verdict_decide; nobody outside policy/ needs it.
  */
 #pragma once

@@ -1,5 +1,5 @@
 /*
- * verdict: the table of VERDICTS.md §3, with the exceptions that stand below it. All fail
+ * verdict: the table of docs/verdicts.md §3, with the exceptions that stand below it. All fail
  * directions of the product are decided here.
  *
  * Every DANE state has two outcomes: under an MTA-STS policy that is enforced, and otherwise. Both

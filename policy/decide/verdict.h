@@ -22,7 +22,7 @@ enum verdict_level {
     VERDICT_TEMP /* TEMP: mail is deferred, nothing goes out */
 };
 
-/* The state of a whole next-hop: VERDICTS.md §2. */
+/* The state of a whole next-hop: docs/verdicts.md §2. */
 enum dane_state {
     DANE_UNKNOWN,
     DANE_FULL,
@@ -123,7 +123,7 @@ struct downgrade {
 };
 
 /*
- * What earlier lookups of a next-hop proved and still counts (VERDICTS.md §4, §5). All zero:
+ * What earlier lookups of a next-hop proved and still counts (docs/verdicts.md §4, §5). All zero:
  * nothing. verdict_decide reads one and gives its successor; kept with each cache entry.
  */
 struct remembered {
@@ -172,8 +172,8 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
 
 /*
  * Decides when an answer is due although the evidence is not complete: MX hosts that have not
- * answered are left out as far as VERDICTS.md §5 allows, so that the dead name server of one backup
- * MX holds up no mail. Never `settled` when there are such hosts; never weaker than what is
+ * answered are left out as far as docs/verdicts.md §5 allows, so that the dead name server of one
+ * backup MX holds up no mail. Never `settled` when there are such hosts; never weaker than what is
  * remembered and in force.
  */
 void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evidence,

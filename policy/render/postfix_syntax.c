@@ -1,6 +1,6 @@
 /*
  * postfix_syntax: a parser of Postfix's TLS policies that is stricter than Postfix; see
- * postfix_syntax.h, POSTFIX.md and, in Postfix, src/smtp/smtp_tls_policy.c.
+ * postfix_syntax.h, docs/postfix.md and, in Postfix, src/smtp/smtp_tls_policy.c.
  *
  * What it refuses, Postfix would defer mail for, or take in another sense than ours. Attributes
  * that we never send (policy_ttl, policy_failure) are unknown here. Two tables say it all: levels,

@@ -1,5 +1,5 @@
 /*
- * render: writes policies; see render.h and POSTFIX.md.
+ * render: writes policies; see render.h and docs/postfix.md.
  *
  * Nothing that a domain owner wrote reaches the text unless it is a host name, or, inside braces,
  * printable ASCII without braces. The whole is read again by postfix_syntax.c all the same.

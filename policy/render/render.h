@@ -1,4 +1,4 @@
-/* render: a verdict as the text of a Postfix TLS policy (POSTFIX.md). */
+/* render: a verdict as the text of a Postfix TLS policy (docs/postfix.md). */
 #pragma once
 
 #include <stdbool.h>

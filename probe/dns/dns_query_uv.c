@@ -188,7 +188,7 @@ static enum sequence_step step_queued(struct dns_query *query)
         return SEQUENCE_WAIT;
     if (query->wire_length > 0)
         return go(query, STATE_ASK);
-    /* RFC 1035 §2.3.4: no such name can exist, not tomorrow either (CONFORMANCE C-10) */
+    /* RFC 1035 §2.3.4: no such name can exist, not tomorrow either (docs/conformance.md C-10) */
     set_answer(query, DNS_NXDOMAIN, NULL);
     query->answer->ttl = IMPOSSIBLE_TTL;
     return go(query, STATE_LATER);

@@ -13,8 +13,9 @@ enum dns_wire_result {
 
 enum dns_wire_written {
     DNS_WIRE_WRITTEN,
-    DNS_WIRE_IMPOSSIBLE = -1, /* no such name in the DNS (RFC 1035 §2.3.4: CONFORMANCE C-10) */
-    DNS_WIRE_NO_MEMORY = -2   /* says nothing about the name */
+    /* no such name can exist (RFC 1035 §2.3.4, docs/conformance.md C-10) */
+    DNS_WIRE_IMPOSSIBLE = -1,
+    DNS_WIRE_NO_MEMORY = -2 /* says nothing about the name */
 };
 
 /* Writes a query (RD, AD, EDNS 1232 with DO, class IN) to `out` and its length to *length; one that

@@ -1,6 +1,6 @@
 /*
  * https_reply: the checks of an HTTP/1.1 response that libcurl does not make, line by line, before
- * anything in it is believed (CONFORMANCE hostile 2 to 6). Pure.
+ * anything in it is believed (docs/conformance.md hostile 2 to 6). Pure.
  *
  * libcurl itself refuses HTTP/0.9 (CURLOPT_HTTP09_ALLOWED) and versions it does not know, a status
  * that is no number of three digits, a header line without a colon or above 100 KB, an empty or

@@ -1,7 +1,7 @@
 /*
  * sts_cache: what is remembered of MTA-STS per policy domain: the last good policy until its
- * max_age, and the last failure with its back-off (RFC 8461 §3.3, §5.1; VERDICTS.md §4). Pure: the
- * time comes in, nothing is looked up here.
+ * max_age, and the last failure with its back-off (RFC 8461 §3.3, §5.1; docs/verdicts.md §4). Pure:
+ * the time comes in, nothing is looked up here.
  *
  * When a fetch is due
  *   nothing known, or a new id       at once; but after STS_CACHE_CHANGES_MAX new ids inside

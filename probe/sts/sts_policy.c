@@ -158,7 +158,7 @@ static const char *take_value(struct parse *parse, const struct text *name,
     return take_extension(value);
 }
 
-/* What policy_string can carry (POSTFIX.md): printable ASCII without braces. */
+/* What policy_string can carry (docs/postfix.md): printable ASCII without braces. */
 static bool fits_policy_string(const struct text *line)
 {
     return all_printable_ascii(line) && memchr(line->data, '{', line->length) == NULL &&

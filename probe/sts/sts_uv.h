@@ -1,6 +1,6 @@
 /*
  * sts_uv: MTA-STS of a domain: the TXT record, the addresses of the policy host, the fetch; and the
- * cache of what came (RFC 8461 §3, §5.1; VERDICTS.md §4). A sequence per lookup.
+ * cache of what came (RFC 8461 §3, §5.1; docs/verdicts.md §4). A sequence per lookup.
  *
  * A DNS or fetch failure never ends a cached policy before its max_age; mode none ends it at once.
  * When a policy is fetched again is decided by sts_cache.

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "probe/tls/tls.h"
 
-/* Limits on what a peer may send (CONFORMANCE hostile 8, 9). */
+/* Limits on what a peer may send (docs/conformance.md hostile 8, 9). */
 #define TLS_CERT_LIST_MAX        102400 /* octets of a Certificate message */
 #define TLS_HANDSHAKE_OCTETS_MAX 262144 /* received before the handshake is complete */
 #define TLS_OCTETS_MAX           524288 /* received in the whole session */

@@ -2,8 +2,8 @@
  * tls_session: one TLS client connection between two memory BIOs; see tls.h.
  *
  * Input is handed to OpenSSL in small slices and counted between them, so that no feed takes long
- * and a flood of tickets, key updates or tiny records ends the session (CONFORMANCE hostile 9).
- * After the handshake whatever arrives is decrypted at once into `plain`.
+ * and a flood of tickets, key updates or tiny records ends the session (docs/conformance.md hostile
+ * 9). After the handshake whatever arrives is decrypted at once into `plain`.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-"""A case: rows of CONFORMANCE.md, what the world says, what is asked, what must come.
+"""A case: rows of docs/conformance.md, what the world says, what is asked, what must come.
 
 A case function runs twice removed from the questions: it declares records, servers and steps before any server starts;
 the steps run later, in order, many cases at once. Each case has domains of its own: c.d below the signed TLD, c.u below

@@ -30,7 +30,7 @@ def summary(cases):
     listed = read()
     unlisted = sorted(row for row in in_cases - set(listed) if "-" in row)
     sections = dict.fromkeys(row.split("-")[0] for row in listed)
-    print("rows of CONFORMANCE.md in reach, covered by a case here or a unit table:")
+    print("rows of docs/conformance.md in reach, covered by a case here or a unit table:")
     for section in sections:
         mine = {row: where for row, where in listed.items() if row.split("-")[0] == section}
         later = [row for row, where in mine.items() if where.startswith("later:")]

@@ -1,4 +1,4 @@
-/* fair: caps, turns, leaving (CONFORMANCE hostile 27). */
+/* fair: caps, turns, leaving (docs/conformance.md hostile 27). */
 #include "tests/unit/support/unit.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What Postfix asks for: VERDICTS.md §1, POSTFIX.md fact 3. */
+/* What Postfix asks for: docs/verdicts.md §1, docs/postfix.md fact 3. */
 #include "tests/unit/support/rows.h"
 
 #include "policy/key.h"

@@ -1,4 +1,4 @@
-/* host_uv: what the DNS says about one MX host, row by row of CONFORMANCE B. */
+/* host_uv: what the DNS says about one MX host, row by row of docs/conformance.md B. */
 #include "probe/host_uv.h"
 
 #include "tests/unit/support/host_fixture.h"

@@ -1,4 +1,4 @@
-/* mx: CONFORMANCE E-1 to E-3, F-1, F-5 to F-8, F-10, B-19, B-32 as tables. */
+/* mx: docs/conformance.md E-1 to E-3, F-1, F-5 to F-8, F-10, B-19, B-32 as tables. */
 #include "tests/unit/support/unit.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
  * What the daemon remembers, with lookups that the test answers itself and a store on disk: holds,
- * answers that need not wait, refreshing, restarts. VERDICTS.md §4 and §5.
+ * answers that need not wait, refreshing, restarts. docs/verdicts.md §4 and §5.
  */
 #include "tests/unit/support/fake_domain.h"
 

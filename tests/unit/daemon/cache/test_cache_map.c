@@ -1,4 +1,4 @@
-/* cache: bounds, segments, replacement (CONFORMANCE hostile 28). */
+/* cache: bounds, segments, replacement (docs/conformance.md hostile 28). */
 #include "tests/unit/support/unit.h"
 
 #include <stdio.h>

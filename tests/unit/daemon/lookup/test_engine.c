@@ -1,6 +1,6 @@
 /*
- * engine and jobs, with lookups that the test answers itself. CONFORMANCE hostile 27, 36, 37;
- * VERDICTS.md §5.
+ * engine and jobs, with lookups that the test answers itself. docs/conformance.md hostile 27, 36,
+ * 37; docs/verdicts.md §5.
  */
 #include "tests/unit/support/fake_domain.h"
 

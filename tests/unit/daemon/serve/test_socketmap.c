@@ -1,4 +1,4 @@
-/* socketmap: CONFORMANCE hostile 30, 32, 35 as tables, and the replies. */
+/* socketmap: docs/conformance.md hostile 30, 32, 35 as tables, and the replies. */
 #include "tests/unit/support/unit.h"
 
 #include <stdio.h>

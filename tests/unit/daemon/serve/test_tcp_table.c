@@ -1,4 +1,4 @@
-/* tcp_table: CONFORMANCE hostile 31 and 32 as tables, and the replies. */
+/* tcp_table: docs/conformance.md hostile 31 and 32 as tables, and the replies. */
 #include "tests/unit/support/unit.h"
 
 #include <stdlib.h>

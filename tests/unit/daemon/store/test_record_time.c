@@ -1,4 +1,4 @@
-/* record_time: clocks that jump, stop and begin anew (CONFORMANCE hostile 38, 39). */
+/* record_time: clocks that jump, stop and begin anew (docs/conformance.md hostile 38, 39). */
 #include "tests/unit/support/rows.h"
 
 #include "daemon/store/record_time.h"

@@ -1,4 +1,4 @@
-/* store: files that are not ours, or not any more (CONFORMANCE hostile 38). */
+/* store: files that are not ours, or not any more (docs/conformance.md hostile 38). */
 #include "tests/unit/support/store_fixture.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * store: transactions that SQLite takes back by itself (CONFORMANCE hostile 40). A statement in one
- * of them fails; the store must neither take its own file for somebody else's, nor keep a part of
- * the batch.
+ * store: transactions that SQLite takes back by itself (docs/conformance.md hostile 40). A
+ * statement in one of them fails; the store must neither take its own file for somebody else's, nor
+ * keep a part of the batch.
  */
 #include <stdatomic.h>
 

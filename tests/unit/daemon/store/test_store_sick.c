@@ -1,4 +1,4 @@
-/* store: a disk that is full, locked, broken, gone or asleep (CONFORMANCE hostile 40). */
+/* store: a disk that is full, locked, broken, gone or asleep (docs/conformance.md hostile 40). */
 #include "tests/unit/support/store_fixture.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * The memory of VERDICTS.md §4 over time: whole stories, lookup after lookup, each with what the
- * world shows and what Postfix must be told. A level must never sink before its clock says so.
+ * The memory of docs/verdicts.md §4 over time: whole stories, lookup after lookup, each with what
+ * the world shows and what Postfix must be told. A level must never sink before its clock says so.
  */
 #include "tests/unit/support/rows.h"
 

@@ -1,4 +1,4 @@
-/* The decision: the table of VERDICTS.md §3 case by case, and how long each answer is kept. */
+/* The decision: the table of docs/verdicts.md §3 case by case, and how long each answer is kept. */
 #include "tests/unit/support/rows.h"
 
 #include "tests/unit/support/evidence_make.h"
@@ -173,7 +173,7 @@ static const struct row rows[] = {
     {"probe = no", PLAIN, "N", 'n', "V", NO_PROBE, NF, REASON_UNPROBED},
     {"a lost host's address does not count", PLAIN, "NL", 'n', "T,C", 0, ENC, REASON_TLS},
 
-    /* evidence that is not complete: VERDICTS.md §5 */
+    /* evidence that is not complete: docs/verdicts.md §5 */
     {"open: nothing known", MX_UNKNOWN, false, "", '?', "", OPEN | WAITS, TMP, REASON_PENDING},
     {"open: nothing known but a policy", MX_UNKNOWN, false, "", 'E', "", OPEN | WAITS, TMP,
      REASON_PENDING},

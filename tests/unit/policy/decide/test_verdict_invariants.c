@@ -1,6 +1,6 @@
 /*
- * The invariants of VERDICTS.md §6 over the product of states: hosts x MX x MTA-STS x STARTTLS x
- * options, some millions of evidences. Each invariant is worked out from the evidence anew, not
+ * The invariants of docs/verdicts.md §6 over the product of states: hosts x MX x MTA-STS x STARTTLS
+ * x options, some millions of evidences. Each invariant is worked out from the evidence anew, not
  * from what verdict.c thinks of it.
  */
 #include "tests/unit/support/rows.h"
@@ -27,7 +27,7 @@ static const struct remembered *memory;
 
 typedef void (*visitor)(const struct made *made, const struct verdict_options *options);
 
-/* ---- what the evidence says, in the words of VERDICTS.md ---- */
+/* ---- what the evidence says, in the words of docs/verdicts.md ---- */
 
 static bool enforced(const struct evidence *evidence, const struct verdict_options *options)
 {
@@ -297,7 +297,7 @@ static void check_settled(const struct made *made, const struct verdict_options 
 
 /* ---- at the deadline ---- */
 
-/* The evidence as it would be had the pending hosts failed: VERDICTS.md §5. */
+/* The evidence as it would be had the pending hosts failed: docs/verdicts.md §5. */
 static void fail_pending(struct made *made)
 {
     for (size_t i = 0; i < made->evidence.host_count; i++) {
@@ -668,8 +668,8 @@ static void test_f_1_shuffle_100_times(void **state)
 
 int main(void)
 {
-    rows_add_one("VERDICTS §6: invariants over the product of states", test_product, NULL);
-    rows_add_one("VERDICTS §6: the same with what is remembered", test_product_with_memory, NULL);
+    rows_add_one("invariants over the product of states", test_product, NULL);
+    rows_add_one("invariants with what is remembered", test_product_with_memory, NULL);
     rows_add_one("F-1 the order of MX records, 100 shuffles", test_f_1_shuffle_100_times, NULL);
     return rows_run("verdict_invariants");
 }

@@ -1,4 +1,4 @@
-/* What Postfix would defer mail for, or read otherwise than it is meant: POSTFIX.md. */
+/* What Postfix would defer mail for, or read otherwise than it is meant: docs/postfix.md. */
 #include "tests/unit/support/rows.h"
 
 #include "policy/render/postfix_syntax.h"

@@ -1,4 +1,4 @@
-/* What Postfix reads: POSTFIX.md, CONFORMANCE.md D and hostile 7. */
+/* What Postfix reads: docs/postfix.md, docs/conformance.md D and hostile 7. */
 #include "tests/unit/support/rows.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* dns_wire and dns_walk: replies as nobody should send them (CONFORMANCE hostile 19 to 26). */
+/* dns_wire and dns_walk: replies as nobody should send them (docs/conformance.md hostile 19 to 26).
+ * */
 #include "probe/dns/dns_walk.h"
 
 #include "tests/unit/support/dns_wire_fixture.h"

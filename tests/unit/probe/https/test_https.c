@@ -1,4 +1,4 @@
-/* Responses of every temper: CONFORMANCE, hostile 1 to 5. */
+/* Responses of every temper: docs/conformance.md, hostile 1 to 5. */
 #include "probe/https/https_uv.h"
 
 #include "tests/unit/support/https_client.h"

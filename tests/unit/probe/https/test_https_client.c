@@ -1,4 +1,4 @@
-/* Whom a policy fetch talks to, and when: CONFORMANCE, J, hostile 10, 40. */
+/* Whom a policy fetch talks to, and when: docs/conformance.md, J, hostile 10, 40. */
 #include "probe/https/https_uv.h"
 
 #include "tests/unit/support/https_client.h"

@@ -1,6 +1,6 @@
 /*
- * One MTA-STS lookup: CONFORMANCE A-1 to A-16, A-24, A-25, A-42, hostile 10. What is remembered
- * between lookups is test_sts_remember's.
+ * One MTA-STS lookup: docs/conformance.md A-1 to A-16, A-24, A-25, A-42, hostile 10. What is
+ * remembered between lookups is test_sts_remember's.
  */
 #include "probe/sts/sts_uv.h"
 

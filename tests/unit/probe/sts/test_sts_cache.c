@@ -1,5 +1,5 @@
-/* What is remembered of MTA-STS, with the clock in our hands: CONFORMANCE A-30, A-33 to A-38,
- * hostile 17, 18, 28, 41. */
+/* What is remembered of MTA-STS, with the clock in our hands: docs/conformance.md A-30, A-33 to
+ * A-38, hostile 17, 18, 28, 41. */
 #include "probe/sts/sts_cache.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* The grammar of the policy file: CONFORMANCE, D-2, hostile 6 and 7. */
+/* The grammar of the policy file: docs/conformance.md, D-2, hostile 6 and 7. */
 #include "probe/sts/sts_policy.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* The grammar of the _mta-sts record: CONFORMANCE. */
+/* The grammar of the _mta-sts record: docs/conformance.md. */
 #include "probe/sts/sts_record.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /*
- * MTA-STS lookups one after the other: what is remembered between them: CONFORMANCE A-17, A-30,
- * A-33 to A-38, hostile 17, 18, 41. When a fetch is due is test_sts_memory's.
+ * MTA-STS lookups one after the other: what is remembered between them: docs/conformance.md A-17,
+ * A-30, A-33 to A-38, hostile 17, 18, 41. When a fetch is due is test_sts_cache's.
  */
 #include "probe/sts/sts_uv.h"
 

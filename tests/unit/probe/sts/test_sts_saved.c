@@ -1,6 +1,6 @@
 /*
- * What is remembered of MTA-STS, kept elsewhere and given back: CONFORMANCE A-34, A-36, A-40,
- * hostile 38, 39.
+ * What is remembered of MTA-STS, kept elsewhere and given back: docs/conformance.md A-34, A-36,
+ * A-40, hostile 38, 39.
  */
 #include <stdio.h>
 

@@ -1,4 +1,5 @@
-/* Which certificates are wrong by their dates alone (VERDICTS §4: held for a day, then encrypt). */
+/* Which certificates are wrong by their dates alone (docs/verdicts.md §4: held for a day, then
+ * encrypt). */
 #include "probe/tls/tls.h"
 
 #include "tests/unit/support/tls_pair.h"

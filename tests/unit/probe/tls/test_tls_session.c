@@ -1,6 +1,6 @@
 /*
  * The TLS session of the prober under floods and garbage, and the strictness of the policy fetch.
- * Case names begin with the row of CONFORMANCE they stand for.
+ * Case names begin with the row of docs/conformance.md they stand for.
  */
 #include "probe/tls/tls.h"
 

@@ -1,6 +1,6 @@
 /*
  * What certificates are worth: names, chains, TLSA records, against an OpenSSL server in memory.
- * Case names begin with the row of CONFORMANCE they stand for.
+ * Case names begin with the row of docs/conformance.md they stand for.
  */
 #include "probe/tls/tls.h"
 

@@ -1,4 +1,4 @@
-/* tlsa: which records SMTP can use (CONFORMANCE B-9 to B-12, C-2). */
+/* tlsa: which records SMTP can use (docs/conformance.md B-9 to B-12, C-2). */
 #include "probe/tls/tlsa.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-"""A backup MX whose name server does not answer holds up no mail: what is awaited at the answer deadline counts as VERDICTS §5 says.
+"""A backup MX whose name server does not answer holds up no mail: what is awaited at the answer deadline counts as docs/verdicts.md §5 says.
 
 With the real Postfix where its fate shows; the daemon "hurried-dns" has a resolver that can be made to answer late."""
 
