@@ -121,7 +121,7 @@ json_t *local_explain(struct cli *cli, const char *text)
         local_close(&local);
         return NULL;
     }
-    verdict_without_evidence(&verdict, VERDICT_NO_OPINION, REASON_KEY, 0);
+    verdict_without_evidence(&verdict, REASON_KEY, 0);
     if (key.kind == KEY_DOMAIN || key.kind == KEY_HOST) {
         evidence = local_look_up(&local, prober_tools(local.prober), &key);
         if (evidence != NULL)

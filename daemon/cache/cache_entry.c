@@ -93,13 +93,13 @@ struct cache_entry *cache_entry_new(const struct key *key, const struct verdict 
     return entry;
 }
 
-struct cache_entry *cache_entry_standing(enum verdict_level level, enum verdict_reason reason)
+struct cache_entry *cache_entry_standing(enum verdict_reason reason)
 {
     struct verdict verdict;
     struct key key;
 
     key_parse(&key, "", 0, 0);
-    verdict_without_evidence(&verdict, level, reason, 0);
+    verdict_without_evidence(&verdict, reason, 0);
     return cache_entry_new(&key, &verdict, NULL, 0);
 }
 

@@ -60,7 +60,7 @@ static inline struct answer cache_entry_answer(const struct cache_entry *entry,
 struct cache_entry *cache_entry_new(const struct key *key, const struct verdict *verdict,
                                     const struct evidence *evidence, int64_t now);
 /* One that no lookup stands behind, and no key. */
-struct cache_entry *cache_entry_standing(enum verdict_level level, enum verdict_reason reason);
+struct cache_entry *cache_entry_standing(enum verdict_reason reason);
 /* A copy that is in no cache; NULL without memory. */
 struct cache_entry *cache_entry_copy(const struct cache_entry *entry);
 void cache_entry_free(struct cache_entry *entry);

@@ -60,10 +60,10 @@ int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config
     engine->config = config;
     engine->tools = *tools;
     engine->ruleset = ruleset;
-    engine->unlisted = cache_entry_standing(VERDICT_NO_OPINION, REASON_KEY);
-    engine->pending = cache_entry_standing(VERDICT_TEMP, REASON_PENDING);
-    engine->no_memory = cache_entry_standing(VERDICT_TEMP, REASON_MEMORY);
-    engine->overload = cache_entry_standing(VERDICT_TEMP, REASON_OVERLOAD);
+    engine->unlisted = cache_entry_standing(REASON_KEY);
+    engine->pending = cache_entry_standing(REASON_PENDING);
+    engine->no_memory = cache_entry_standing(REASON_MEMORY);
+    engine->overload = cache_entry_standing(REASON_OVERLOAD);
     error = make_parts(engine, loop);
     *out = engine;
     if (engine->unlisted == NULL || engine->pending == NULL || engine->no_memory == NULL ||

@@ -376,7 +376,7 @@ struct jobs *jobs_new(uv_loop_t *loop, const struct jobs_means *means)
 
     if (jobs == NULL)
         return NULL;
-    jobs->no_memory = cache_entry_standing(VERDICT_TEMP, REASON_MEMORY);
+    jobs->no_memory = cache_entry_standing(REASON_MEMORY);
     if (jobs->no_memory == NULL) {
         free(jobs);
         return NULL;

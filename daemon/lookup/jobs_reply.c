@@ -81,7 +81,7 @@ static struct cache_entry *unstarted_entry(const struct job *job, int64_t now)
         verdict_decide(&verdict, evidence, &job->remembered, &job->jobs->means.config->verdict,
                        now);
         if (!verdict_is_remembered(&verdict)) {
-            verdict_without_evidence(&verdict, VERDICT_TEMP, REASON_OVERLOAD, now);
+            verdict_without_evidence(&verdict, REASON_OVERLOAD, now);
             evidence = NULL;
         }
         entry = cache_entry_new(&job->key, &verdict, evidence, now);

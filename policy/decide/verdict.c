@@ -1,6 +1,6 @@
 /*
- * verdict: the table of docs/verdicts.md §3, with the exceptions that stand below it. All fail
- * directions of the product are decided here.
+ * verdict: the table of docs/verdicts.md §3, with the exceptions that stand below it; see verdict.h
+ * for who else decides.
  *
  * Every DANE state has two outcomes: under an MTA-STS policy that is enforced, and otherwise. Both
  * are worked out first; where they agree, MTA-STS need not be waited for. See facts.c for how the
@@ -244,11 +244,10 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
         *out = waiting;
 }
 
-void verdict_without_evidence(struct verdict *out, enum verdict_level level,
-                              enum verdict_reason reason, int64_t valid_until)
+void verdict_without_evidence(struct verdict *out, enum verdict_reason reason, int64_t valid_until)
 {
     *out = (struct verdict){
-        .level = level,
+        .level = reason == REASON_KEY ? VERDICT_NO_OPINION : VERDICT_TEMP,
         .reason = reason,
         .settled = true,
         .valid_until = valid_until,

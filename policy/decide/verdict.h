@@ -1,8 +1,27 @@
 /*
- * verdict: from evidence to a level and a reason. One pure function; every fail direction of the
- * product is decided in verdict.c and nowhere else.
+ * verdict: from evidence to a level and a reason. One pure function. Times are monotonic
+ * milliseconds as in evidence.h.
  *
- * Times are monotonic milliseconds as in evidence.h.
+ * FAIL DIRECTIONS
+ * What Postfix is told when something failed, is missing or contradicts itself is decided here:
+ *
+ *   decide/verdict.c     the level that the evidence gives (docs/verdicts.md §3), and the level
+ *                        without any evidence: TEMP, or no opinion for a key that is not looked up
+ *   decide/remember.c    raises that level to what earlier lookups proved, or to TEMP where nothing
+ *                        safe can be said; takes encrypt and verify back to no opinion where a host
+ *                        that refuses STARTTLS would make mail bounce (§4, §5)
+ *
+ * What may replace the level afterwards:
+ *
+ *   rules/override.c     the operator's rule, mode and rollout. Only these weaken an answer. An
+ *                        at-least rule raises it, to TEMP where no level would be safe
+ *   render/render.c      a policy that Postfix would not take, or that does not fit: TEMP
+ *   serve/tcp_table.c    a rule's policy that does not fit in a line: 400, which is TEMP
+ *   lookup/              an answer that there is no memory for, or that too many lookups are ahead
+ *                        of: the level of verdict_without_evidence
+ *
+ * A request that cannot be read is answered PERM or 400, or its connection is closed: mail waits.
+ * tests/unit/policy/test_fail_directions.c and decide/test_verdict_invariants.c hold this.
  */
 #pragma once
 
@@ -191,6 +210,6 @@ struct remembered remembered_join(const struct remembered *earlier, const struct
 int64_t remembered_dane_until(const struct remembered *remembered, int64_t decided_at);
 void remembered_set_dane_until(struct remembered *remembered, int64_t dane_until);
 
-/* A verdict that no lookup stands behind: REASON_KEY, _OVERLOAD, _MEMORY, _DEADLINE. */
-void verdict_without_evidence(struct verdict *out, enum verdict_level level,
-                              enum verdict_reason reason, int64_t valid_until);
+/* A verdict without a lookup behind it: no opinion for REASON_KEY; TEMP for _PENDING, _OVERLOAD and
+ * _MEMORY. */
+void verdict_without_evidence(struct verdict *out, enum verdict_reason reason, int64_t valid_until);

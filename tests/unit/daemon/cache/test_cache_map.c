@@ -13,7 +13,8 @@ static struct cache_entry *make(const char *name, enum verdict_level level, int6
     struct key key;
 
     key_parse(&key, name, strlen(name), 25);
-    verdict_without_evidence(&verdict, level, REASON_KEY, valid_until);
+    verdict_without_evidence(&verdict, REASON_KEY, valid_until);
+    verdict.level = level;
     return cache_entry_new(&key, &verdict, NULL, 0);
 }
 

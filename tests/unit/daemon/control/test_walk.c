@@ -292,7 +292,7 @@ static void only_current_entries_count(void **state)
     cache_lapse(engine_cache(engine));
     put("current.example", "N", "V");
     key_parse(&key, "standing.example", 16, 25);
-    verdict_without_evidence(&verdict, VERDICT_TEMP, REASON_OVERLOAD, INT64_MAX / 2);
+    verdict_without_evidence(&verdict, REASON_OVERLOAD, INT64_MAX / 2);
     entry = cache_entry_new(&key, &verdict, NULL, clock_monotonic_ms());
     assert_true(cache_map_put(engine_cache_map(engine), entry, true));
     client_begin(&client);

@@ -473,7 +473,7 @@ static void test_without_evidence(void **state)
     struct verdict got;
 
     (void)state;
-    verdict_without_evidence(&got, VERDICT_TEMP, REASON_OVERLOAD, 5000);
+    verdict_without_evidence(&got, REASON_OVERLOAD, 5000);
     assert_int_equal(got.level, VERDICT_TEMP);
     assert_int_equal(got.reason, REASON_OVERLOAD);
     assert_true(got.settled);

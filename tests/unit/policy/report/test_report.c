@@ -482,7 +482,7 @@ static void test_keys_without_evidence(void **state)
         json_t *report;
 
         key_parse(&key, keys[i].key, strlen(keys[i].key), 25);
-        verdict_without_evidence(&verdict, VERDICT_NO_OPINION, REASON_KEY, 0);
+        verdict_without_evidence(&verdict, REASON_KEY, 0);
         report = report_found(&key, &verdict, NULL, MAKE_NOW);
         assert_string_equal(text_of(report, "answer"), "NOTFOUND");
         assert_true(json_is_null(json_object_get(report, "evidence")));
