@@ -430,11 +430,13 @@ json_t *report_explain(const struct report_facts *facts)
 {
     const struct verdict *verdict = facts->verdict;
     struct tree tree = {.evidence = facts->evidence, .now = facts->now};
+    static const struct evidence nothing;
     struct words words = {.key = facts->key,
                           .verdict = verdict,
                           .override = facts->override,
                           .final = facts->final,
-                          .evidence = facts->evidence,
+                          .evidence = facts->evidence != NULL ? facts->evidence : &nothing,
+                          .looked_up = facts->evidence != NULL,
                           .now = facts->now};
     json_t *object = json_object();
     int64_t left = verdict->valid_until > facts->now ? verdict->valid_until - facts->now : 0;

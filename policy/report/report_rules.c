@@ -1,5 +1,5 @@
 /*
- * report_orders: what the operator's rules, `mode` and `rollout` make of a verdict, in words and as
+ * report_rules: what the operator's rules, `mode` and `rollout` make of a verdict, in words and as
  * JSON; see report.h. What a rule's ticket says is the operator's, and goes into JSON as it is.
  */
 #include <stdio.h>
@@ -8,13 +8,7 @@
 #include "policy/report/report.h"
 #include "policy/report/report_words.h"
 
-#define OPERATOR      "Operator: "
-#define RULE_TEXT_MAX 512
-
-/* "the rule in line 12 (at-least verify, ticket OPS-7, until 2026-12-31T00:00:00Z)" */
-struct rule_text {
-    char text[RULE_TEXT_MAX];
-};
+#define OPERATOR "Operator: "
 
 struct moment_text {
     char text[80];
@@ -33,17 +27,16 @@ static const char *moment_text(struct moment_text *room, int64_t at_s)
     return room->text;
 }
 
-static const char *rule_text(struct rule_text *room, const struct rule *rule)
+const char *report_rule_text(char out[WORDS_RULE_MAX], const struct rule *rule)
 {
     struct moment_text until;
 
-    snprintf(room->text, sizeof room->text, "the rule in line %u (%s %s%s%.200s%s%.200s%s%s)",
-             rule->line, rule->pattern, rule_action_name(rule->action),
-             rule->policy != NULL ? " " : "", rule->policy != NULL ? rule->policy : "",
-             rule->ticket != NULL ? ", ticket " : "", rule->ticket != NULL ? rule->ticket : "",
-             rule->until_s != 0 ? ", until " : "",
+    snprintf(out, WORDS_RULE_MAX, "the rule in line %u (%s %s%s%.200s%s%.200s%s%s)", rule->line,
+             rule->pattern, rule_action_name(rule->action), rule->policy != NULL ? " " : "",
+             rule->policy != NULL ? rule->policy : "", rule->ticket != NULL ? ", ticket " : "",
+             rule->ticket != NULL ? rule->ticket : "", rule->until_s != 0 ? ", until " : "",
              rule->until_s != 0 ? moment_text(&until, rule->until_s) : "");
-    return room->text;
+    return out;
 }
 
 json_t *report_rule(const struct rule *rule)
@@ -60,85 +53,65 @@ json_t *report_rule(const struct rule *rule)
 
 /* ---- what they make of it ---- */
 
-static void say_withheld(struct words *words)
-{
-    struct rule_text room;
+static const struct sentence withheld_or_replaced[] = {
+    OF_FINAL(MODE),
+    {.text = "mode = monitor: what was found out ({found}) is logged, and Postfix is not told."},
 
-    switch (words->final->reason) {
-    case FINAL_REASON_MODE:
-        words_add(words,
-                  "mode = monitor: what was found out (%s) is logged, and Postfix is not "
-                  "told.",
-                  verdict_level_name(words->verdict->level));
-        break;
-    case FINAL_REASON_ROLLOUT:
-        words_add(words,
-                  "This next-hop is not in the share that `rollout` enforces: what was "
-                  "found out (%s) is logged, and Postfix is not told.",
-                  verdict_level_name(words->verdict->level));
-        break;
-    default:
-        words_add(words, "Held back by %s: what was found out (%s) is logged.",
-                  rule_text(&room, words->override->rule),
-                  verdict_level_name(words->verdict->level));
-    }
-}
+    OF_FINAL(ROLLOUT),
+    {.text = "This next-hop is not in the share that `rollout` enforces: what was found out "
+             "({found}) is logged, and Postfix is not told."},
 
-static void say_rule(struct words *words)
-{
-    struct rule_text room;
-    const char *rule = rule_text(&room, words->override->rule);
+    OF_FINAL(MONITOR),
+    {.text = "Held back by {rule}: what was found out ({found}) is logged."},
 
-    switch (words->final->reason) {
-    case FINAL_REASON_AT_LEAST:
-        words_add(words, "What was found out is %s; %s asks for more, so it is %s.",
-                  verdict_level_name(words->verdict->level), rule, final_level_name(words->final));
-        break;
-    case FINAL_REASON_AT_LEAST_REFUSED:
-        words_add(words,
-                  "Mail waits for %s: a mail host answers STARTTLS with 5xx, and told to "
-                  "insist on TLS, Postfix would bounce mail there.",
-                  rule);
-        break;
-    case FINAL_REASON_AT_LEAST_DANE:
-        words_add(words,
-                  "Mail waits for %s: a TLSA lookup failed, and `dane` alone would deliver "
-                  "in clear at hosts without such records.",
-                  rule);
-        break;
-    case FINAL_REASON_EXACTLY:
-        words_add(words, "The policy is that of %s; what the mail hosts show has no say.", rule);
-        break;
-    case FINAL_REASON_OFF:
-        words_add(words, "Left to main.cf by %s; nothing is looked up.", rule);
-        break;
-    default:
-        words_add(words, "What was found out is as strong as %s asks for.", rule);
-    }
-}
+    OF_FINAL(AT_LEAST),
+    {.text = "What was found out is {found}; {rule} asks for more, so it is {final}."},
+
+    OF_FINAL(AT_LEAST_REFUSED),
+    {.text = "Mail waits for {rule}: a mail host answers STARTTLS with 5xx, and told to insist on "
+             "TLS, Postfix would bounce mail there."},
+
+    OF_FINAL(AT_LEAST_DANE),
+    {.text = "Mail waits for {rule}: a TLSA lookup failed, and `dane` alone would deliver in clear "
+             "at hosts without such records."},
+
+    OF_FINAL(EXACTLY),
+    {.text = "The policy is that of {rule}; what the mail hosts show has no say."},
+
+    OF_FINAL(OFF),
+    {.text = "Left to main.cf by {rule}; nothing is looked up."},
+
+    OF_FINAL(FOUND),
+    {.text = "What was found out is as strong as {rule} asks for."},
+    {0},
+};
 
 void report_say_rules(struct words *words)
 {
     const struct rule *rule = words->override->rule;
 
-    if (words->final->withheld)
-        say_withheld(words);
-    else if (rule != NULL && rule->action != RULE_MONITOR)
-        say_rule(words);
+    if (words->final->withheld || (rule != NULL && rule->action != RULE_MONITOR))
+        words_say_part(words, withheld_or_replaced, 1 + (unsigned)words->final->reason);
 }
 
 void report_say_rules_change(struct words *words)
 {
-    struct rule_text room;
+    static const struct sentence by_rule[] = {
+        {.text = OPERATOR "{rule}, then `mxcrypt reload`."},
+        {0},
+    };
+    static const struct sentence by_option[] = {
+        OF_FINAL(MODE),
+        {.text = OPERATOR "mode = enforce in mxcryptd.conf, then `mxcrypt reload`."},
 
-    if (words->final->kind == FINAL_FOUND)
-        return;
-    if (words->final->reason == FINAL_REASON_MODE)
-        words_add(words, OPERATOR "mode = enforce in mxcryptd.conf, then `mxcrypt reload`.");
-    else if (words->final->reason == FINAL_REASON_ROLLOUT)
-        words_add(words, OPERATOR "a higher rollout in mxcryptd.conf, then `mxcrypt reload`; or a "
-                                  "rule for this next-hop.");
-    else if (words->override->rule != NULL)
-        words_add(words, OPERATOR "%s, then `mxcrypt reload`.",
-                  rule_text(&room, words->override->rule));
+        OF_FINAL(ROLLOUT),
+        {.text = OPERATOR "a higher rollout in mxcryptd.conf, then `mxcrypt reload`; or a rule for "
+                          "this next-hop."},
+        {0},
+    };
+
+    if (words->final->kind != FINAL_FOUND &&
+        !words_say_part(words, by_option, 1 + (unsigned)words->final->reason) &&
+        words->override->rule != NULL)
+        words_say(words, by_rule);
 }

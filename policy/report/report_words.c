@@ -1,11 +1,17 @@
-/* report_words: see report_words.h. Lists are cut, never the sentence around them. */
+/*
+ * report_words: says the rows of a table; see report_words.h. Lists are cut, never the sentence
+ * around them.
+ *
+ * DIAGNOSTICS
+ *   A word in braces that stands for nothing is our own bug: CHECK.
+ */
 #include "policy/report/report_words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/check.h"
 #include "policy/decide/facts.h"
 #include "policy/report/report.h"
 #include "policy/sts_match.h"
@@ -13,6 +19,13 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 /* Longest "what was seen" of one item of a list. */
 #define SEEN_MAX 160
+#define ITEM_MAX (HOSTNAME_MAX + IP_TEXT_MAX + SEEN_MAX + 8)
+
+/* A list in one sentence: "mx1, mx2 and 3 more". */
+struct list {
+    size_t count, used;
+    char text[WORDS_LIST_MAX];
+};
 
 void words_add(struct words *words, const char *format, ...)
 {
@@ -29,57 +42,59 @@ void words_add(struct words *words, const char *format, ...)
         words->failed = true;
 }
 
-/* ---- lists ---- */
+/* ---- hosts and addresses ---- */
 
-/* Appends one item; what is beyond WORDS_NAMED_MAX, or does not fit, is only counted. */
-static void list_add(struct words_list *list, size_t *used, const char *separator, const char *item)
+/* True when the verdict makes Postfix insist on TLS at this host. */
+static bool held_to_tls(const struct words *words, const struct mx_host *host, bool uncovered)
 {
-    size_t length = strlen(separator) + strlen(item);
-
-    list->count++;
-    if (list->count > WORDS_NAMED_MAX || *used + length >= sizeof list->text - 32)
-        return;
-    *used += (size_t)snprintf(list->text + *used, sizeof list->text - *used, "%s%s",
-                              *used == 0 ? "" : separator, item);
-}
-
-static size_t list_end(struct words_list *list, size_t used)
-{
-    if (list->count > WORDS_NAMED_MAX)
-        snprintf(list->text + used, sizeof list->text - used, " and %zu more",
-                 list->count - WORDS_NAMED_MAX);
-    return list->count;
-}
-
-size_t words_hosts(const struct words *words, struct words_list *out, words_host_test test)
-{
-    size_t used = 0;
-
-    *out = (struct words_list){0};
-    for (size_t i = 0; i < words->evidence->host_count; i++)
-        if (test(words, &words->evidence->hosts[i]))
-            list_add(out, &used, ", ", words->evidence->hosts[i].name);
-    return list_end(out, used);
-}
-
-size_t words_hosts_why(const struct words *words, struct words_list *out, words_host_test test)
-{
-    size_t used = 0;
-
-    *out = (struct words_list){0};
-    for (size_t i = 0; i < words->evidence->host_count; i++) {
-        const struct mx_host *host = &words->evidence->hosts[i];
-        char item[HOSTNAME_MAX + SEEN_MAX + 8];
-
-        if (!test(words, host))
-            continue;
-        if (host->why == NULL)
-            snprintf(item, sizeof item, "%s", host->name);
-        else
-            snprintf(item, sizeof item, "%s (%.*s)", host->name, SEEN_MAX, host->why);
-        list_add(out, &used, "; ", item);
+    switch (words->verdict->level) {
+    case VERDICT_DANE_ONLY:
+        return host->dane == HOST_DANE_USABLE;
+    case VERDICT_DANE:
+        return host->dane == HOST_DANE_USABLE || host->dane == HOST_DANE_UNUSABLE;
+    case VERDICT_SECURE:
+        return !uncovered;
+    default:
+        return words->verdict->level == VERDICT_ENCRYPT || words->verdict->level == VERDICT_VERIFY;
     }
-    return list_end(out, used);
+}
+
+static unsigned traits_of_host(const struct words *words, const struct mx_host *host)
+{
+    const struct sts_policy *policy = words->evidence->sts.policy;
+    bool complete = words->evidence->complete, live = facts_host_live(host);
+    bool none = host->dane == HOST_DANE_NONE, unknown = host->dane == HOST_DANE_UNKNOWN;
+    bool usable = host->dane == HOST_DANE_USABLE;
+    bool error = host->dane == HOST_DANE_ERROR || (unknown && complete);
+    bool uncovered = policy != NULL && live && !sts_match_policy(policy, host->name);
+
+    return (usable ? IS_USABLE : 0) | (host->dane == HOST_DANE_UNUSABLE ? IS_UNUSABLE : 0) |
+           (none ? (host->address_secure ? IS_WITHOUT : IS_UNSIGNED) : 0) | (error ? IS_ERROR : 0) |
+           (host->dane == HOST_DANE_LOST ? IS_LOST : 0) | (live ? IS_LIVE : IS_GONE) |
+           (unknown && !complete ? IS_OPEN : 0) | (host->tlsa_short && live ? IS_SHORT : 0) |
+           (host->tlsa_truncated && live ? IS_TRUNCATED : 0) | (uncovered ? IS_UNCOVERED : 0) |
+           (live && !usable && !error ? IS_LACKING_TLSA : 0) |
+           (held_to_tls(words, host, uncovered) ? IS_HELD_TO_TLS : 0);
+}
+
+static unsigned traits_of_address(const struct starttls_result *result)
+{
+    static const unsigned traits[] = {
+        [STARTTLS_UNKNOWN] = IS_UNASKED,
+        [STARTTLS_SKIPPED] = IS_SKIPPED,
+        [STARTTLS_SILENT] = IS_SILENT,
+        [STARTTLS_ERROR] = IS_SILENT,
+        [STARTTLS_CLEAR] = HAS_NO_TLS | HAS_BAD_TLS,
+        [STARTTLS_TEMPFAIL] = HAS_NO_TLS | HAS_BAD_TLS,
+        [STARTTLS_REFUSED] = HAS_NO_TLS | IS_REFUSED,
+        [STARTTLS_BROKEN] = HAS_NO_TLS | HAS_BAD_TLS,
+        [STARTTLS_TLS] = HAS_TLS | IS_UNVERIFIED,
+        [STARTTLS_VERIFIED] = HAS_TLS,
+    };
+
+    return traits[result->state] | (result->distrusted ? IS_DISTRUSTED : 0) |
+           (result->tlsa == TLSA_MATCH_OK ? MATCHES_TLSA : 0) |
+           (result->tlsa == TLSA_MATCH_MISMATCH ? MISMATCHES_TLSA : 0);
 }
 
 /* What was seen at an address, when the probe has no words of its own. */
@@ -102,245 +117,107 @@ static const char *seen_text(const struct starttls_result *result)
                                                              : texts[result->state];
 }
 
-static void address_item(char *item, size_t size, const struct mx_host *host,
-                         const struct mx_address *address, bool seen)
-{
-    char ip[IP_TEXT_MAX];
+/* ---- lists ---- */
 
-    snprintf(item, size, "%s [%s]%s%.*s", host->name, ip_text(&address->ip, ip), seen ? ": " : "",
-             SEEN_MAX, seen ? seen_text(&address->starttls) : "");
+/* Appends one item; what is beyond WORDS_NAMED_MAX, or does not fit, is only counted. */
+static void list_add(struct list *list, const char *separator, const char *item)
+{
+    size_t length = strlen(separator) + strlen(item);
+
+    list->count++;
+    if (list->count > WORDS_NAMED_MAX || list->used + length >= sizeof list->text - 32)
+        return;
+    list->used += (size_t)snprintf(list->text + list->used, sizeof list->text - list->used, "%s%s",
+                                   list->used == 0 ? "" : separator, item);
 }
 
-static size_t list_addresses(const struct words *words, struct words_list *out,
-                             words_address_test test, bool seen)
+static const char *list_end(struct list *list)
 {
-    size_t used = 0;
+    if (list->count > WORDS_NAMED_MAX)
+        snprintf(list->text + list->used, sizeof list->text - list->used, " and %zu more",
+                 list->count - WORDS_NAMED_MAX);
+    return list->text;
+}
 
-    *out = (struct words_list){0};
+static void list_host(struct list *list, const struct mx_host *host, bool why)
+{
+    char item[ITEM_MAX];
+
+    if (why && host->why != NULL)
+        snprintf(item, sizeof item, "%s (%.*s)", host->name, SEEN_MAX, host->why);
+    else
+        snprintf(item, sizeof item, "%s", host->name);
+    list_add(list, why ? "; " : ", ", item);
+}
+
+static void list_addresses(struct list *list, const struct mx_host *host, unsigned of_host,
+                           unsigned traits, bool seen)
+{
+    for (size_t i = 0; of_host & IS_LIVE && i < host->address_count; i++) {
+        const struct mx_address *address = &host->addresses[i];
+        char item[ITEM_MAX], ip[IP_TEXT_MAX];
+
+        if (((of_host | traits_of_address(&address->starttls)) & traits) != traits)
+            continue;
+        snprintf(item, sizeof item, "%s [%s]%s%.*s", host->name, ip_text(&address->ip, ip),
+                 seen ? ": " : "", SEEN_MAX, seen ? seen_text(&address->starttls) : "");
+        list_add(list, seen ? "; " : ", ", item);
+    }
+}
+
+/* The list of a row. */
+static void list_of(const struct words *words, const struct sentence *row, struct list *out)
+{
+    unsigned hosts = row->hosts | row->why, addresses = row->places | row->seen;
+
+    *out = (struct list){0};
     for (size_t i = 0; i < words->evidence->host_count; i++) {
         const struct mx_host *host = &words->evidence->hosts[i];
+        unsigned traits = traits_of_host(words, host);
 
-        for (size_t j = 0; facts_host_live(host) && j < host->address_count; j++) {
-            char item[HOSTNAME_MAX + IP_TEXT_MAX + SEEN_MAX + 8];
-
-            if (!test(host, &host->addresses[j]))
-                continue;
-            address_item(item, sizeof item, host, &host->addresses[j], seen);
-            list_add(out, &used, seen ? "; " : ", ", item);
-        }
+        if (hosts != 0 && (traits & hosts) == hosts)
+            list_host(out, host, row->why != 0);
+        if (addresses != 0)
+            list_addresses(out, host, traits, addresses, row->seen != 0);
     }
-    return list_end(out, used);
+    list_end(out);
 }
 
-size_t words_addresses(const struct words *words, struct words_list *out, words_address_test test)
+/* How many hosts, or addresses, have a trait. */
+static size_t count(const struct words *words, unsigned trait)
 {
-    return list_addresses(words, out, test, true);
+    const struct sentence row = {.hosts = trait < HAS_TLS ? trait : 0,
+                                 .places = trait < HAS_TLS ? 0 : trait};
+    struct list list;
+
+    list_of(words, &row, &list);
+    return list.count;
 }
 
-size_t words_unfit_patterns(const struct words *words, struct words_list *out)
+/* The patterns of the policy, or those that Postfix cannot be given. */
+static const char *list_patterns(const struct sts_policy *policy, bool unfit, struct list *out)
 {
-    const struct sts_policy *policy = words->evidence->sts.policy;
-    size_t used = 0;
-
-    *out = (struct words_list){0};
+    *out = (struct list){0};
     for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
-        if (!sts_match_fits_postfix(policy->mx[i]))
-            list_add(out, &used, ", ", policy->mx[i]);
-    return list_end(out, used);
+        if (!unfit || !sts_match_fits_postfix(policy->mx[i]))
+            list_add(out, ", ", policy->mx[i]);
+    return list_end(out);
 }
 
-size_t words_patterns(const struct words *words, struct words_list *out)
-{
-    const struct sts_policy *policy = words->evidence->sts.policy;
-    size_t used = 0;
+/* ---- values ---- */
 
-    *out = (struct words_list){0};
-    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
-        list_add(out, &used, ", ", policy->mx[i]);
-    return list_end(out, used);
-}
+union room {
+    char text[WORDS_RULE_MAX];
+    struct list list;
+};
 
-bool words_say_hosts(struct words *words, words_host_test test, const char *before,
-                     const char *after)
-{
-    struct words_list list;
-
-    if (words_hosts(words, &list, test) == 0)
-        return false;
-    words_add(words, "%s%s%s", before, list.text, after);
-    return true;
-}
-
-bool words_say_hosts_why(struct words *words, words_host_test test, const char *before,
-                         const char *after)
-{
-    struct words_list list;
-
-    if (words_hosts_why(words, &list, test) == 0)
-        return false;
-    words_add(words, "%s%s%s", before, list.text, after);
-    return true;
-}
-
-bool words_say_addresses(struct words *words, words_address_test test, const char *before,
-                         const char *after)
-{
-    struct words_list list;
-
-    if (words_addresses(words, &list, test) == 0)
-        return false;
-    words_add(words, "%s%s%s", before, list.text, after);
-    return true;
-}
-
-bool words_say_places(struct words *words, words_address_test test, const char *before,
-                      const char *after)
-{
-    struct words_list list;
-
-    if (list_addresses(words, &list, test, false) == 0)
-        return false;
-    words_add(words, "%s%s%s", before, list.text, after);
-    return true;
-}
-
-/* ---- tests of hosts ---- */
-
-bool words_is_usable(const struct words *words, const struct mx_host *host)
-{
-    (void)words;
-    return host->dane == HOST_DANE_USABLE;
-}
-
-bool words_is_unusable(const struct words *words, const struct mx_host *host)
-{
-    (void)words;
-    return host->dane == HOST_DANE_UNUSABLE;
-}
-
-bool words_is_error(const struct words *words, const struct mx_host *host)
-{
-    return host->dane == HOST_DANE_ERROR ||
-           (host->dane == HOST_DANE_UNKNOWN && words->evidence->complete);
-}
-
-bool words_is_gone(const struct words *words, const struct mx_host *host)
-{
-    (void)words;
-    return !facts_host_live(host);
-}
-
-bool words_is_lost(const struct words *words, const struct mx_host *host)
-{
-    (void)words;
-    return host->dane == HOST_DANE_LOST;
-}
-
-bool words_is_unsigned(const struct words *words, const struct mx_host *host)
-{
-    (void)words;
-    return host->dane == HOST_DANE_NONE && !host->address_secure;
-}
-
-bool words_is_without(const struct words *words, const struct mx_host *host)
-{
-    (void)words;
-    return host->dane == HOST_DANE_NONE && host->address_secure;
-}
-
-bool words_is_short(const struct words *words, const struct mx_host *host)
-{
-    (void)words;
-    return host->tlsa_short && facts_host_live(host);
-}
-
-bool words_is_live(const struct words *words, const struct mx_host *host)
-{
-    (void)words;
-    return facts_host_live(host);
-}
-
-bool words_is_uncovered(const struct words *words, const struct mx_host *host)
-{
-    const struct sts_policy *policy = words->evidence->sts.policy;
-
-    return policy != NULL && facts_host_live(host) && !sts_match_policy(policy, host->name);
-}
-
-bool words_is_unknown(const struct words *words, const struct mx_host *host)
-{
-    return host->dane == HOST_DANE_UNKNOWN && !words->evidence->complete;
-}
-
-/* ---- tests of addresses ---- */
-
-bool words_has_tls(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.state == STARTTLS_TLS || address->starttls.state == STARTTLS_VERIFIED;
-}
-
-bool words_has_no_tls(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.state >= STARTTLS_CLEAR && address->starttls.state <= STARTTLS_BROKEN;
-}
-
-bool words_is_unverified(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.state == STARTTLS_TLS;
-}
-
-bool words_is_refused(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.state == STARTTLS_REFUSED;
-}
-
-bool words_is_distrusted(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.distrusted;
-}
-
-bool words_is_silent(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.state == STARTTLS_SILENT || address->starttls.state == STARTTLS_ERROR;
-}
-
-bool words_is_skipped(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.state == STARTTLS_SKIPPED;
-}
-
-bool words_is_unasked(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.state == STARTTLS_UNKNOWN;
-}
-
-bool words_mismatches_tlsa(const struct mx_host *host, const struct mx_address *address)
-{
-    (void)host;
-    return address->starttls.tlsa == TLSA_MATCH_MISMATCH;
-}
-
-/* ---- the rest ---- */
-
-const char *words_time(struct words_span *room, int64_t ms)
+/* Milliseconds as "3 days", "12 hours", "34 minutes", "20 seconds"; rounded down. */
+static const char *span(union room *room, int64_t ms)
 {
     static const struct {
         int64_t ms;
-        const char *one, *many;
-    } units[] = {
-        {INT64_C(86400000), "day", "days"},
-        {INT64_C(3600000), "hour", "hours"},
-        {INT64_C(60000), "minute", "minutes"},
-        {INT64_C(1000), "second", "seconds"},
-    };
+        const char *name;
+    } units[] = {{86400000, "day"}, {3600000, "hour"}, {60000, "minute"}, {1000, "second"}};
     size_t i = 0;
     long long n;
 
@@ -349,18 +226,242 @@ const char *words_time(struct words_span *room, int64_t ms)
     while (i + 1 < COUNT(units) && ms < units[i].ms)
         i++;
     n = (long long)(ms / units[i].ms);
-    snprintf(room->text, sizeof room->text, "%lld %s", n, n == 1 ? units[i].one : units[i].many);
+    snprintf(room->text, sizeof room->text, "%lld %s%s", n, units[i].name, n == 1 ? "" : "s");
     return room->text;
 }
 
-bool words_policy_in_force(const struct words *words)
+static const char *number(union room *room, unsigned value)
 {
-    return words->evidence != NULL && facts_policy_in_force(&words->evidence->sts, words->now);
+    snprintf(room->text, sizeof room->text, "%u", value);
+    return room->text;
 }
 
 const char *words_domain(const struct words *words)
 {
-    if (words->evidence != NULL && words->evidence->domain != NULL)
+    if (words->evidence->domain != NULL)
         return words->evidence->domain;
     return words->key->name[0] != '\0' ? words->key->name : "the destination";
+}
+
+static const char *because(union room *room, const char *why)
+{
+    if (why == NULL || *why == '\0')
+        return "";
+    snprintf(room->text, sizeof room->text, " (%s)", why);
+    return room->text;
+}
+
+/* The downgrade that runs against what is kept. */
+static const struct downgrade *downgrade_of(const struct verdict *verdict)
+{
+    if (verdict->reason == REASON_HELD)
+        return &verdict->held;
+    return verdict->level >= VERDICT_VERIFY ? &verdict->remembered.verify
+                                            : &verdict->remembered.encrypt;
+}
+
+static const char *observed_text(const struct verdict *verdict)
+{
+    enum verdict_level level =
+        verdict->reason == REASON_HELD ? report_held_level(verdict) : verdict->level;
+
+    return level >= VERDICT_VERIFY
+               ? "every mail host that answered did STARTTLS with a certificate valid for it"
+               : "every mail host that answered did STARTTLS";
+}
+
+/* Where the TLSA records of the first host should be whose lookup failed. */
+static const char *tlsa_owner(const struct words *words, union room *room)
+{
+    for (size_t i = 0; i < words->evidence->host_count; i++) {
+        const struct mx_host *host = &words->evidence->hosts[i];
+
+        if (!(traits_of_host(words, host) & IS_ERROR))
+            continue;
+        snprintf(room->text, sizeof room->text, "_%u._tcp.%s", words->evidence->port, host->name);
+        return room->text;
+    }
+    return "";
+}
+
+static const char *effect(const struct words *words)
+{
+    static const char *const texts[] = {
+        [VERDICT_NO_OPINION] = "mxcrypt has no opinion: Postfix uses the level of its main.cf.",
+        [VERDICT_ENCRYPT] = "Postfix delivers over TLS or not at all, and checks no certificate.",
+        [VERDICT_DANE] = "Postfix asks for TLSA itself: it holds each host to the records it has, "
+                         "and takes what TLS there is where there are none.",
+        [VERDICT_VERIFY] =
+            "Postfix delivers only over TLS with a certificate that is valid for the mail host.",
+        [VERDICT_SECURE] = "Postfix delivers only over TLS with a certificate that is valid for a "
+                           "host of the policy.",
+        [VERDICT_DANE_ONLY] =
+            "Postfix delivers only over TLS with a certificate that a TLSA record vouches for.",
+        [VERDICT_TEMP] = "Postfix keeps the mail in its queue and asks again.",
+    };
+
+    return texts[words->unsent != NULL ? VERDICT_TEMP : words->final->level];
+}
+
+/* X(word in braces, expression); {list} is the row's own. */
+#define VALUES(X)                                                                                  \
+    X("domain", words_domain(words))                                                               \
+    X("key", words->key->text)                                                                     \
+    X("name", words->key->name)                                                                    \
+    X("port", number(room, words->evidence->port))                                                 \
+    X("tlsa-owner", tlsa_owner(words, room))                                                       \
+    X("mx-why", words->evidence->mx_why == NULL ? "no answer" : words->evidence->mx_why)           \
+    X("sts-why", sts->why)                                                                         \
+    X("because", because(room, sts->why))                                                          \
+    X("policy-left", span(room, sts->valid_until - words->now))                                    \
+    X("retry-in", span(room, sts->retry_at - words->now))                                          \
+    X("patterns", list_patterns(sts->policy, false, &room->list))                                  \
+    X("unfit", list_patterns(sts->policy, true, &room->list))                                      \
+    X("dane-left", span(room, verdict->remembered.dane_only_until - words->now))                   \
+    X("less-for", span(room, words->now - downgrade_of(verdict)->since))                           \
+    X("kept-for", span(room, downgrade_of(verdict)->until - words->now))                           \
+    X("observed", observed_text(verdict))                                                          \
+    X("shown-reason", verdict_reason_code(verdict->shown_reason))                                  \
+    X("shown-level", verdict_level_name(verdict->shown_level))                                     \
+    X("found", verdict_level_name(verdict->level))                                                 \
+    X("final", final_level_name(words->final))                                                     \
+    X("rule", report_rule_text(room->text, words->override->rule))                                 \
+    X("unsent", words->unsent)                                                                     \
+    X("effect", effect(words))
+
+static bool is_word(const char *text, size_t length, const char *word)
+{
+    return strlen(word) == length && memcmp(text, word, length) == 0;
+}
+
+/* `text` begins behind the brace. */
+static const char *value_of(const struct words *words, const char *text, size_t length,
+                            union room *room)
+{
+    const struct verdict *verdict = words->verdict;
+    const struct sts_evidence *sts = &words->evidence->sts;
+
+#define X(word, expression)                                                                        \
+    if (is_word(text, length, word))                                                               \
+        return (expression);
+    VALUES(X)
+#undef X
+    CHECK(false);
+    return NULL;
+}
+
+/* ---- rows ---- */
+
+static bool holds(const struct words *words, enum words_condition condition)
+{
+    const struct evidence *evidence = words->evidence;
+    const struct sts_evidence *sts = &evidence->sts;
+    const struct verdict *verdict = words->verdict;
+    const struct remembered *memory = &verdict->remembered;
+    const struct downgrade *downgrade = downgrade_of(verdict);
+    bool in_force = facts_policy_in_force(sts, words->now);
+
+    switch (condition) {
+#define X(word, expression)                                                                        \
+    case CONDITION_##word:                                                                         \
+        return (expression);
+        WORDS_CONDITIONS(X)
+#undef X
+    }
+    CHECK(false);
+    return false;
+}
+
+static bool all_hold(const struct words *words, const struct sentence *row)
+{
+    uint64_t when = row->when & ~OTHERWISE, asked = when | row->unless;
+
+    for (unsigned i = 0; asked >> i != 0; i++) {
+        bool wanted = when >> i & 1;
+
+        if (asked >> i & 1 && holds(words, (enum words_condition)i) != wanted)
+            return false;
+    }
+    return true;
+}
+
+/* The text with its values, as one sentence. */
+static void say_text(struct words *words, const char *text, const char *list)
+{
+    char out[WORDS_SENTENCE_MAX];
+    size_t used = 0;
+    union room room;
+
+    while (*text != '\0' && used < sizeof out) {
+        size_t plain = strcspn(text, "{"), word = strcspn(text + plain, "}");
+        const char *value = "";
+
+        used += (size_t)snprintf(out + used, sizeof out - used, "%.*s", (int)plain, text);
+        text += plain;
+        if (*text == '\0' || used >= sizeof out)
+            break;
+        value =
+            is_word(text + 1, word - 1, "list") ? list : value_of(words, text + 1, word - 1, &room);
+        used += (size_t)snprintf(out + used, sizeof out - used, "%s", value);
+        text += word + 1;
+    }
+    words_add(words, "%s", out);
+}
+
+static bool say_row(struct words *words, const struct sentence *row)
+{
+    struct list list = {0};
+
+    if (!all_hold(words, row))
+        return false;
+    if ((row->hosts | row->why | row->places | row->seen) != 0) {
+        list_of(words, row, &list);
+        if (list.count == 0)
+            return false;
+    }
+    if (row->use != NULL)
+        words_say(words, row->use);
+    if (row->call != NULL)
+        row->call(words);
+    if (row->text != NULL)
+        say_text(words, row->text, list.text);
+    return true;
+}
+
+void words_say(struct words *words, const struct sentence *table)
+{
+    bool said = false;
+
+    for (const struct sentence *row = table;
+         row->text != NULL || row->use != NULL || row->call != NULL; row++)
+        if (!(row->when & OTHERWISE) || !said)
+            said = say_row(words, row);
+}
+
+bool words_say_part(struct words *words, const struct sentence *table, unsigned of)
+{
+    const struct sentence *row = table;
+
+    while (row->of != of) {
+        if (row->of == 0 && row->text == NULL && row->use == NULL && row->call == NULL)
+            return false;
+        row++;
+    }
+    while (row->of != 0)
+        row++;
+    words_say(words, row);
+    return true;
+}
+
+void words_say_shown(struct words *words, const struct sentence *table)
+{
+    struct verdict shown = *words->verdict;
+    struct words as = *words;
+
+    shown.level = shown.shown_level;
+    shown.reason = shown.shown_reason;
+    as.verdict = &shown;
+    if (!verdict_is_remembered(&shown))
+        words_say_part(&as, table, 1 + (unsigned)shown.reason);
+    words->failed |= as.failed;
 }

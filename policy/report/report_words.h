@@ -1,6 +1,10 @@
 /*
- * report_words: sentences about one evidence, and the lists of hosts in them. Part of report.h:
- * report_why.c and report_change.c write with it.
+ * report_words: sentences about one key, from tables. Part of report.h; report_why.c,
+ * report_change.c, report_context.c and report_rules.c hold the tables.
+ *
+ * A table is a list of rows that ends with an empty one. A row is a sentence, with conditions, and
+ * with a list of the hosts or addresses that it is about: it is not said when the list is empty.
+ * Words in braces stand for values: report_words.c knows them all ("{domain}", "{list}").
  */
 #pragma once
 
@@ -19,99 +23,152 @@
 #define WORDS_NAMED_MAX 5
 
 struct words {
-    json_t *sentences; /* an array; owned by whoever made it */
+    json_t *sentences; /* an array; the caller's */
     bool failed;       /* no memory for one of them */
     const struct key *key;
     const struct verdict *verdict; /* found */
     const struct override *override;
     const struct final_answer *final;
-    const struct evidence *evidence; /* NULL when nothing was looked up */
+    const struct evidence *evidence; /* all unknown when nothing was looked up */
+    bool looked_up;
     const char *unsent; /* why the policy cannot be sent to Postfix; NULL when it can */
     int64_t now;
 };
 
+/* What a host is, for the lists. */
+enum {
+    IS_USABLE = 1 << 0,
+    IS_UNUSABLE = 1 << 1,
+    IS_WITHOUT = 1 << 2,  /* no TLSA, by denial */
+    IS_UNSIGNED = 1 << 3, /* no TLSA, because the address is insecure */
+    IS_ERROR = 1 << 4,
+    IS_LOST = 1 << 5,
+    IS_GONE = 1 << 6, /* dead or lost */
+    IS_OPEN = 1 << 7, /* the DNS has not answered yet */
+    IS_LIVE = 1 << 8,
+    IS_SHORT = 1 << 9,
+    IS_TRUNCATED = 1 << 10,
+    IS_UNCOVERED = 1 << 11,    /* by the MTA-STS policy */
+    IS_LACKING_TLSA = 1 << 12, /* for dane-only */
+    IS_HELD_TO_TLS = 1 << 13,  /* Postfix insists on TLS there */
+    /* What was seen at an address. */
+    HAS_TLS = 1 << 16,
+    HAS_NO_TLS = 1 << 17,
+    HAS_BAD_TLS = 1 << 18, /* no TLS, but for another reason than a 5xx */
+    IS_REFUSED = 1 << 19,
+    IS_UNVERIFIED = 1 << 20, /* TLS without a valid certificate */
+    IS_DISTRUSTED = 1 << 21,
+    IS_SILENT = 1 << 22, /* or no usable answer */
+    IS_SKIPPED = 1 << 23,
+    IS_UNASKED = 1 << 24,
+    MATCHES_TLSA = 1 << 25,
+    MISMATCHES_TLSA = 1 << 26
+};
+
+/* X(word, expression); what the expressions may use is in report_words.c. */
+#define WORDS_CONDITIONS(X)                                                                        \
+    X(PARENT, words->key->kind == KEY_PARENT)                                                      \
+    X(COMPLETE, evidence->complete)                                                                \
+    X(MX_UNKNOWN, evidence->mx == MX_UNKNOWN)                                                      \
+    X(MX_SELF, evidence->mx == MX_SELF)                                                            \
+    X(MX_IMPLICIT, evidence->mx == MX_IMPLICIT)                                                    \
+    X(MX_UNUSABLE, evidence->mx == MX_UNUSABLE)                                                    \
+    X(MX_SIGNED, evidence->mx == MX_LISTED && evidence->mx_secure)                                 \
+    X(MX_UNSIGNED, evidence->mx == MX_LISTED && !evidence->mx_secure)                              \
+    X(MX_TRUNCATED, evidence->mx_truncated)                                                        \
+    X(WITHOUT_DANE, verdict->without_dane)                                                         \
+    X(WITHOUT_PROBE, verdict->without_probe)                                                       \
+    X(LEVEL_ENCRYPT, verdict->level == VERDICT_ENCRYPT)                                            \
+    X(LEVEL_SECURE, verdict->level == VERDICT_SECURE)                                              \
+    X(LEVEL_DANE_ONLY, verdict->level == VERDICT_DANE_ONLY)                                        \
+    X(LEVEL_BY_TLSA, verdict->level == VERDICT_DANE || verdict->level == VERDICT_DANE_ONLY)        \
+    X(LEVEL_TEMP, verdict->level == VERDICT_TEMP)                                                  \
+    X(BY_TESTING, verdict->reason == REASON_STS_TESTING)                                           \
+    X(BY_VERIFIED, verdict->reason == REASON_VERIFIED)                                             \
+    X(BY_DEADLINE, verdict->reason == REASON_DEADLINE)                                             \
+    X(SHOWN_MX_ERROR, verdict->shown_reason == REASON_MX_ERROR)                                    \
+    X(LESS_SEEN, downgrade->since != 0 && downgrade->until > words->now)                           \
+    X(LESS_REMEMBERED, memory->verify.since != 0 || memory->encrypt.since != 0)                    \
+    X(STS_UNKNOWN, sts->state == STS_UNKNOWN)                                                      \
+    X(STS_NOT_ASKED, sts->state == STS_NOT_ASKED)                                                  \
+    X(STS_NO_RECORD, sts->state == STS_NO_RECORD)                                                  \
+    X(STS_BAD_RECORD, sts->state == STS_BAD_RECORD)                                                \
+    X(STS_DNS_ERROR, sts->state == STS_DNS_ERROR)                                                  \
+    X(STS_FETCH_FAILED, sts->state == STS_FETCH_FAILED)                                            \
+    X(STS_BAD_POLICY, sts->state == STS_BAD_POLICY)                                                \
+    X(STS_POLICY, sts->state == STS_POLICY && sts->policy != NULL)                                 \
+    X(STS_ABSENT, sts->state == STS_NO_RECORD || sts->state == STS_POLICY)                         \
+    X(STS_WHY, sts->why != NULL)                                                                   \
+    X(STS_RETRY, sts->retry_at > words->now)                                                       \
+    X(STS_ENFORCED, verdict->sts_enforced)                                                         \
+    X(POLICY_IN_FORCE, in_force)                                                                   \
+    X(POLICY_ENDS, sts->valid_until > words->now)                                                  \
+    X(POLICY_NONE, in_force && sts->policy->mode == STS_MODE_NONE)                                 \
+    X(POLICY_ENFORCE, in_force && sts->policy->mode == STS_MODE_ENFORCE)                           \
+    X(POLICY_TESTING, in_force && sts->policy->mode == STS_MODE_TESTING)                           \
+    X(POLICY_UNFIT, sts->policy != NULL && sts_match_unfit(sts->policy) > 0)                       \
+    X(ALL_UNCOVERED, count(words, IS_UNCOVERED) == count(words, IS_LIVE))                          \
+    X(SOME_MATCH_TLSA, count(words, MATCHES_TLSA) > 0)                                             \
+    X(UNSENT, words->unsent != NULL)                                                               \
+    X(WITHHELD, words->final->withheld)                                                            \
+    X(OF_RULE_ALONE,                                                                               \
+      words->final->kind == FINAL_POLICY && words->final->level == VERDICT_NO_OPINION)
+
+enum words_condition {
+#define X(word, expression) CONDITION_##word,
+    WORDS_CONDITIONS(X)
+#undef X
+};
+#define IF(word) (UINT64_C(1) << CONDITION_##word)
+/* The row before was not said, nor those before it that this joins it to: else, else if. */
+#define OTHERWISE (UINT64_C(1) << 63)
+
+struct sentence {
+    uint64_t when, unless; /* all of the first hold, and none of the second */
+    /* Traits that an item of {list} has all of: host names; host names with what their lookups
+     * said; addresses; addresses with what was seen there. At most one of them. */
+    unsigned hosts, why, places, seen;
+    /* What is said: one of them. */
+    const char *text;
+    const struct sentence *use; /* a table */
+    void (*call)(struct words *words);
+    unsigned of; /* or: here begins what is said of this reason; further such rows may follow */
+};
+
+#define OF(reason)                                                                                 \
+    {                                                                                              \
+        .of = 1 + REASON_##reason                                                                  \
+    }
+#define OF_FINAL(reason)                                                                           \
+    {                                                                                              \
+        .of = 1 + FINAL_REASON_##reason                                                            \
+    }
+
+/* Says a table, or the part of it that begins with `of`; false when there is no such part. */
+void words_say(struct words *words, const struct sentence *table);
+bool words_say_part(struct words *words, const struct sentence *table, unsigned of);
+/* Of `table` what would be said if nothing were remembered. */
+void words_say_shown(struct words *words, const struct sentence *table);
+/* The domain's name in sentences: evidence's, else the key's. */
+const char *words_domain(const struct words *words);
 /* Adds one sentence; foreign octets in it become printable ASCII. */
 void words_add(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A list in one sentence: "mx1, mx2 and 3 more". */
-struct words_list {
-    size_t count;
-    char text[WORDS_LIST_MAX];
-};
-
-typedef bool (*words_host_test)(const struct words *words, const struct mx_host *host);
-typedef bool (*words_address_test)(const struct mx_host *host, const struct mx_address *address);
-
-/* The hosts that `test` picks, by name; *out is empty when there are none. Returns the count. */
-size_t words_hosts(const struct words *words, struct words_list *out, words_host_test test);
-/* The same, each with what its lookups said, apart by semicolons. */
-size_t words_hosts_why(const struct words *words, struct words_list *out, words_host_test test);
-/* The addresses of live hosts that `test` picks, each with what was seen there. */
-size_t words_addresses(const struct words *words, struct words_list *out, words_address_test test);
-/* The patterns of the policy; empty without one. */
-size_t words_patterns(const struct words *words, struct words_list *out);
-/* Those that Postfix cannot be given. */
-size_t words_unfit_patterns(const struct words *words, struct words_list *out);
-
-/* Tests for the above. */
-bool words_is_usable(const struct words *words, const struct mx_host *host);
-bool words_is_unusable(const struct words *words, const struct mx_host *host);
-bool words_is_error(const struct words *words, const struct mx_host *host);
-bool words_is_gone(const struct words *words, const struct mx_host *host); /* DEAD or LOST */
-bool words_is_lost(const struct words *words, const struct mx_host *host);
-bool words_is_unsigned(const struct words *words,
-                       const struct mx_host *host);                           /* NONE, by address */
-bool words_is_without(const struct words *words, const struct mx_host *host); /* NONE, by denial */
-bool words_is_short(const struct words *words, const struct mx_host *host);
-bool words_is_live(const struct words *words, const struct mx_host *host);
-bool words_is_uncovered(const struct words *words, const struct mx_host *host); /* by the policy */
-bool words_is_unknown(const struct words *words, const struct mx_host *host);
-
-bool words_has_tls(const struct mx_host *host, const struct mx_address *address);
-bool words_has_no_tls(const struct mx_host *host, const struct mx_address *address);
-bool words_is_unverified(const struct mx_host *host,
-                         const struct mx_address *address); /* TLS, but no valid certificate */
-bool words_is_distrusted(const struct mx_host *host, const struct mx_address *address);
-bool words_is_refused(const struct mx_host *host, const struct mx_address *address);
-bool words_is_silent(const struct mx_host *host,
-                     const struct mx_address *address); /* SILENT or ERROR */
-bool words_is_skipped(const struct mx_host *host, const struct mx_address *address);
-bool words_is_unasked(const struct mx_host *host, const struct mx_address *address);
-bool words_mismatches_tlsa(const struct mx_host *host, const struct mx_address *address);
-
-/* Milliseconds as "3 days", "12 hours", "34 minutes", "20 seconds"; rounded down. */
-struct words_span {
-    char text[32];
-};
-const char *words_time(struct words_span *room, int64_t ms);
-
-/* True when the policy in `evidence` is in force at words->now. */
-bool words_policy_in_force(const struct words *words);
-/* How the domain is called: evidence's, else the key's. */
-const char *words_domain(const struct words *words);
-
-/* "BEFORE list AFTER" when there is anything in the list; true then. */
-bool words_say_hosts(struct words *words, words_host_test test, const char *before,
-                     const char *after);
-bool words_say_hosts_why(struct words *words, words_host_test test, const char *before,
-                         const char *after);
-bool words_say_addresses(struct words *words, words_address_test test, const char *before,
-                         const char *after);
-/* The same without what was seen there. */
-bool words_say_places(struct words *words, words_address_test test, const char *before,
-                      const char *after);
+/* "the rule in line 12 (at-least verify, ticket OPS-7, until 2026-12-31T00:00:00Z)" */
+#define WORDS_RULE_MAX 512
+const char *report_rule_text(char out[WORDS_RULE_MAX], const struct rule *rule);
 
 /* What stands beside the reason (report_context.c). */
-void report_say_mx(struct words *words);         /* is the MX RRset signed? */
-void report_say_left_out(struct words *words);   /* hosts that mail cannot go to */
-void report_say_hosts_dane(struct words *words); /* what each host has */
-void report_say_unusable(struct words *words);   /* why TLSA records cannot be used */
-void report_say_dane(struct words *words);       /* why DANE does not decide */
-void report_say_sts(struct words *words);        /* what MTA-STS says */
-void report_say_warnings(struct words *words);   /* what will go wrong with mail */
-void report_say_effect(struct words *words);     /* what Postfix does now */
+extern const struct sentence report_mx[];         /* is the MX RRset signed? */
+extern const struct sentence report_left_out[];   /* hosts that mail cannot go to */
+extern const struct sentence report_hosts_dane[]; /* what each host has */
+extern const struct sentence report_unusable[];   /* why TLSA records cannot be used */
+extern const struct sentence report_dane[];       /* why DANE does not decide */
+extern const struct sentence report_sts[];        /* what MTA-STS says */
+extern const struct sentence report_warnings[];   /* what will go wrong with mail */
+extern const struct sentence report_effect[];     /* what Postfix does now */
 
-/* What the operator's rules make of the verdict, and where they stand (report_orders.c). */
+/* What the operator's rules make of the verdict, and where they stand (report_rules.c). */
 void report_say_rules(struct words *words);
 void report_say_rules_change(struct words *words);
 
