@@ -16,17 +16,12 @@
 #define KEY_LABELS_MIN  2
 #define PORT_DIGITS_MAX 5
 
-struct span {
-    const char *text;
-    size_t length;
-};
-
 static const struct {
     const char *name;
     uint16_t port;
 } services[] = {{"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}};
 
-static bool span_folds_to(struct span span, const char *text)
+static bool span_folds_to(struct key_span span, const char *text)
 {
     char folded[16];
 
@@ -39,7 +34,7 @@ static bool span_folds_to(struct span span, const char *text)
 
 uint16_t key_port(const char *text, size_t length)
 {
-    struct span span = {text, length};
+    struct key_span span = {text, length};
     unsigned long port = 0;
 
     for (size_t i = 0; i < COUNT(services); i++)
@@ -55,7 +50,7 @@ uint16_t key_port(const char *text, size_t length)
     return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-static bool is_ascii(struct span span)
+static bool is_ascii(struct key_span span)
 {
     unsigned char all = 0;
 
@@ -65,7 +60,7 @@ static bool is_ascii(struct span span)
 }
 
 /* Copies a name of ASCII octets, without its trailing dot, in lower case. */
-static bool name_copy(struct key *out, struct span span)
+static bool name_copy(struct key *out, struct key_span span)
 {
     if (span.length > 0 && span.text[span.length - 1] == '.')
         span.length--;
@@ -78,7 +73,7 @@ static bool name_copy(struct key *out, struct span span)
 }
 
 /* U-labels to A-labels: UTS #46, non-transitional. */
-static bool name_convert(struct key *out, struct span span)
+static bool name_convert(struct key *out, struct key_span span)
 {
     uint8_t utf8[KEY_MAX + 1];
     uint8_t *ascii = NULL;
@@ -92,38 +87,37 @@ static bool name_convert(struct key *out, struct span span)
     rc = idn2_lookup_u8(utf8, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
     out->no_memory = rc == IDN2_MALLOC;
     if (rc == IDN2_OK)
-        ok = name_copy(out, (struct span){(char *)ascii, strlen((char *)ascii)});
+        ok = name_copy(out, (struct key_span){(char *)ascii, strlen((char *)ascii)});
     idn2_free(ascii);
     return ok;
 }
 
-static bool name_parse(struct key *out, struct span span)
+static bool name_parse(struct key *out, struct key_span span)
 {
     return is_ascii(span) ? name_copy(out, span) : name_convert(out, span);
 }
 
-/* Splits "[host]", "[host]:port", "name", "name:port"; a lone colon at the end is a bad port. */
-static bool split(struct span key, struct span *host, struct span *port, bool *bracketed)
+bool key_split(struct key_parts *out, const char *text, size_t length)
 {
-    const char *end = key.text + key.length;
-    const char *stop;
+    const char *end = text + length, *stop;
 
-    *bracketed = key.length > 0 && key.text[0] == '[';
-    stop = memchr(key.text, *bracketed ? ']' : ':', key.length);
-    if (*bracketed && stop == NULL)
+    memset(out, 0, sizeof *out);
+    out->bracketed = length > 0 && text[0] == '[';
+    stop = memchr(text, out->bracketed ? ']' : ':', length);
+    if (out->bracketed && stop == NULL)
         return false;
-    *host = *bracketed
-                ? (struct span){key.text + 1, (size_t)(stop - key.text - 1)}
-                : (struct span){key.text, stop == NULL ? key.length : (size_t)(stop - key.text)};
-    if (*bracketed)
+    if (stop == NULL)
+        stop = end;
+    if (out->bracketed)
+        text++;
+    out->host = (struct key_span){text, (size_t)(stop - text)};
+    if (out->bracketed)
         stop++;
-    *port = (struct span){NULL, 0};
-    if (stop == NULL || stop == end)
+    out->has_port = stop < end;
+    if (!out->has_port)
         return true;
-    if (*stop != ':')
-        return false;
-    *port = (struct span){stop + 1, (size_t)(end - stop - 1)};
-    return true;
+    out->port = (struct key_span){stop + 1, (size_t)(end - stop - 1)};
+    return *stop == ':';
 }
 
 static void text_add(struct key *out, const char *text, size_t length)
@@ -159,7 +153,7 @@ static void text_write(struct key *out, uint16_t default_port)
 }
 
 /* An address, a path or a local name keeps its spelling, for the operator's rules to be asked. */
-static void other_write(struct key *out, struct span key)
+static void other_write(struct key *out, struct key_span key)
 {
     out->kind = KEY_OTHER;
     out->name[0] = '\0';
@@ -172,30 +166,29 @@ static void other_write(struct key *out, struct span key)
     hostname_fold(out->text, out->text_length);
 }
 
-static bool parent_parse(struct key *out, struct span key)
+static bool parent_parse(struct key *out, struct key_span key)
 {
     out->kind = KEY_PARENT;
-    return name_parse(out, (struct span){key.text + 1, key.length - 1});
+    return name_parse(out, (struct key_span){key.text + 1, key.length - 1});
 }
 
-static bool next_hop_parse(struct key *out, struct span key)
+static bool next_hop_parse(struct key *out, struct key_span key)
 {
-    struct span host, port;
-    bool bracketed;
+    struct key_parts parts;
 
-    if (!split(key, &host, &port, &bracketed) || !name_parse(out, host))
+    if (!key_split(&parts, key.text, key.length) || !name_parse(out, parts.host))
         return false;
     if (hostname_labels(out->name, strlen(out->name)) < KEY_LABELS_MIN)
         return false;
-    out->kind = bracketed ? KEY_HOST : KEY_DOMAIN;
-    if (port.text != NULL)
-        out->port = key_port(port.text, port.length);
+    out->kind = parts.bracketed ? KEY_HOST : KEY_DOMAIN;
+    if (parts.has_port)
+        out->port = key_port(parts.port.text, parts.port.length);
     return out->port != 0;
 }
 
 void key_parse(struct key *out, const char *text, size_t length, uint16_t default_port)
 {
-    struct span key = {text, length};
+    struct key_span key = {text, length};
     bool found = false;
 
     out->kind = KEY_OTHER;

@@ -38,5 +38,17 @@ struct key {
  */
 void key_parse(struct key *out, const char *text, size_t length, uint16_t default_port);
 
+/* "[host]:port", "[host]", "host:port" or "host" taken apart; each may be empty. */
+struct key_span {
+    const char *text;
+    size_t length;
+};
+struct key_parts {
+    struct key_span host, port;
+    bool bracketed, has_port;
+};
+/* False for a bracket that does not close, or something other than a port behind it. */
+bool key_split(struct key_parts *out, const char *text, size_t length);
+
 /* The port that `text` names, by number or as a service; 0 when it is none. */
 uint16_t key_port(const char *text, size_t length);

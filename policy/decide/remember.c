@@ -95,25 +95,21 @@ static enum sight see(const struct remember_view *view)
     }
 }
 
-/* True when dates are all that is wrong with the certificates: the name must be right. */
-static bool only_lapsed(const struct evidence *evidence)
+/* Dates are all that is wrong with the certificate: the name must be right. */
+static bool has_lapsed(const struct starttls_result *result)
 {
-    for (size_t i = 0; i < evidence->host_count; i++) {
-        const struct mx_host *host = &evidence->hosts[i];
-
-        for (size_t j = 0; facts_host_live(host) && j < host->address_count; j++) {
-            const struct starttls_result *result = &host->addresses[j].starttls;
-
-            if (result->state == STARTTLS_TLS && !(result->expired && result->name_ok))
-                return false;
-        }
-    }
-    return true;
+    return result->expired && result->name_ok;
 }
 
-/* True when all that is wrong with the certificates is that this machine does not trust their
- * issuer any more: they are the very ones that verified before. */
-static bool only_distrusted(const struct evidence *evidence)
+/* It is the very one that verified before: this machine does not trust its issuer any more. */
+static bool is_distrusted(const struct starttls_result *result)
+{
+    return result->distrusted;
+}
+
+/* True when there are certificates that are not valid, and each of them is as said. */
+static bool each_invalid(const struct evidence *evidence,
+                         bool (*is_so)(const struct starttls_result *result))
 {
     bool some = false;
 
@@ -123,7 +119,7 @@ static bool only_distrusted(const struct evidence *evidence)
         for (size_t j = 0; facts_host_live(host) && j < host->address_count; j++) {
             const struct starttls_result *result = &host->addresses[j].starttls;
 
-            if (result->state == STARTTLS_TLS && !result->distrusted)
+            if (result->state == STARTTLS_TLS && !is_so(result))
                 return false;
             some |= result->state == STARTTLS_TLS;
         }
@@ -177,7 +173,7 @@ static void observe_downgrade(struct remembered *memory, enum sight sight,
                               const struct remember_view *view)
 {
     const struct verdict_options *options = view->options;
-    bool lapsed = sight == SIGHT_TLS && only_lapsed(view->evidence);
+    bool lapsed = sight == SIGHT_TLS && each_invalid(view->evidence, has_lapsed);
 
     if (memory->observed >= VERDICT_VERIFY) {
         lose(&memory->verify, lapsed ? options->hold_expired_ms : options->hold_ms, view->now);
@@ -207,7 +203,8 @@ static void observe(struct remembered *memory, enum sight sight, const struct re
 static bool observe_distrust(struct remembered *memory, enum sight sight,
                              const struct remember_view *view)
 {
-    if (sight != SIGHT_TLS || memory->observed < VERDICT_VERIFY || !only_distrusted(view->evidence))
+    if (sight != SIGHT_TLS || memory->observed < VERDICT_VERIFY ||
+        !each_invalid(view->evidence, is_distrusted))
         return false;
     memory->observed = VERDICT_ENCRYPT;
     memory->verify = (struct downgrade){0};

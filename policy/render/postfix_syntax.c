@@ -130,16 +130,14 @@ static bool match_ok(struct span value, enum level level)
     return true;
 }
 
-static bool servername_ok(struct span value, enum level level)
+static bool servername_ok(struct span value)
 {
-    (void)level;
     return span_is(value, "hostname") || is_host_pattern(value);
 }
 
 /* protocols=, ciphers=, exclude=: words that Postfix takes apart itself. */
-static bool words_ok(struct span value, enum level level)
+static bool words_ok(struct span value)
 {
-    (void)level;
     for (size_t i = 0; i < value.length; i++)
         if (!contains("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                       "!<>=:.+-_@",
@@ -148,42 +146,31 @@ static bool words_ok(struct span value, enum level level)
     return true;
 }
 
-static bool path_ok(struct span value, enum level level)
+static bool path_ok(struct span value)
 {
-    (void)level;
     return value.text[0] == '/';
 }
 
-static bool yes_no_ok(struct span value, enum level level)
+static bool yes_no_ok(struct span value)
 {
-    (void)level;
     return span_is(value, "yes") || span_is(value, "no");
 }
 
-static bool policy_type_ok(struct span value, enum level level)
+static bool policy_type_ok(struct span value)
 {
-    (void)level;
     return span_is(value, "sts") || span_is(value, "no-policy-found");
 }
 
-static bool policy_domain_ok(struct span value, enum level level)
+static bool policy_domain_ok(struct span value)
 {
-    (void)level;
     return hostname_valid(value.text, value.length, HOSTNAME_UNDERSCORE);
 }
 
-static bool mx_host_pattern_ok(struct span value, enum level level)
+static bool mx_host_pattern_ok(struct span value)
 {
-    (void)level;
     if (value.length > 2 && memcmp(value.text, "*.", 2) == 0)
         value = (struct span){value.text + 2, value.length - 2};
     return is_host_pattern(value);
-}
-
-static bool any_ok(struct span value, enum level level)
-{
-    (void)level;
-    return value.length > 0;
 }
 
 /* ---- attributes ---- */
@@ -200,10 +187,10 @@ static const struct attribute {
     const char *name;
     unsigned levels;
     unsigned flags;
-    bool (*value_ok)(struct span value, enum level level);
+    bool (*value_ok)(struct span value); /* NULL: any; match= goes by the level */
     const char *fault;
 } attributes[] = {
-    [MATCH] = {"match", LEVELS_BY_NAME | LEVEL_FINGERPRINT, 0, match_ok,
+    [MATCH] = {"match", LEVELS_BY_NAME | LEVEL_FINGERPRINT, 0, NULL,
                "match= with something that is no plain host name or domain"},
     [POLICY_TYPE] = {"policy_type", LEVELS_BY_NAME, ATTRIBUTE_ONCE | ATTRIBUTE_3_10, policy_type_ok,
                      "policy_type= is neither sts nor no-policy-found"},
@@ -221,8 +208,7 @@ static const struct attribute {
      policy_domain_ok, "policy_domain= is no domain name"},
     {"mx_host_pattern", LEVELS_BY_NAME, ATTRIBUTE_AFTER_TYPE | ATTRIBUTE_3_10, mx_host_pattern_ok,
      "mx_host_pattern= is no pattern of MTA-STS"},
-    {"policy_string", LEVELS_BY_NAME, ATTRIBUTE_AFTER_TYPE | ATTRIBUTE_3_10, any_ok,
-     "policy_string= is empty"},
+    {"policy_string", LEVELS_BY_NAME, ATTRIBUTE_AFTER_TYPE | ATTRIBUTE_3_10, NULL, NULL},
 };
 
 struct policy {
@@ -260,7 +246,8 @@ static const char *attribute_fault(struct policy *policy, struct span name, stru
         return "an attribute of MTA-STS without policy_type= before it";
     if (value.length == 0)
         return "an attribute without a value";
-    if (!attribute->value_ok(value, policy->level))
+    if (bit == 1U << MATCH ? !match_ok(value, policy->level)
+                           : attribute->value_ok != NULL && !attribute->value_ok(value))
         return attribute->fault;
     policy->seen |= bit;
     return NULL;

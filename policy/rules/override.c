@@ -83,53 +83,27 @@ bool override_wants_lookup(const struct override *override)
     return override->rule->action != RULE_OFF;
 }
 
-/* ---- outcomes ---- */
+/* `text` has a NUL; NULL for none. */
+static void set(struct final_answer *out, enum final_kind kind, enum final_reason reason,
+                enum verdict_level level, const char *text)
+{
+    *out = (struct final_answer){
+        .kind = kind,
+        .reason = reason,
+        .level = level,
+        .text = text,
+        .length = text == NULL ? 0 : (uint32_t)strlen(text),
+    };
+}
 
 static void found_stands(struct final_answer *out, const struct verdict *found)
 {
-    *out = (struct final_answer){
-        .kind = FINAL_FOUND, .reason = FINAL_REASON_FOUND, .level = found->level};
-}
-
-static void nothing(struct final_answer *out, enum final_reason reason)
-{
-    *out = (struct final_answer){
-        .kind = FINAL_NOTFOUND, .reason = reason, .level = VERDICT_NO_OPINION};
-}
-
-static void policy(struct final_answer *out, const struct rule *rule, enum final_reason reason)
-{
-    *out = (struct final_answer){
-        .kind = FINAL_POLICY,
-        .reason = reason,
-        .level = rule->level,
-        .text = rule->policy,
-        .length = (uint32_t)rule->policy_length,
-    };
+    set(out, FINAL_FOUND, FINAL_REASON_FOUND, found->level, NULL);
 }
 
 static void temp(struct final_answer *out, enum final_reason reason)
 {
-    *out = (struct final_answer){
-        .kind = FINAL_TEMP,
-        .reason = reason,
-        .level = VERDICT_TEMP,
-        .text = reasons[reason].text,
-        .length = (uint32_t)strlen(reasons[reason].text),
-    };
-}
-
-static void dane_only(struct final_answer *out)
-{
-    static const char text[] = "dane-only";
-
-    *out = (struct final_answer){
-        .kind = FINAL_POLICY,
-        .reason = FINAL_REASON_AT_LEAST,
-        .level = VERDICT_DANE_ONLY,
-        .text = text,
-        .length = sizeof text - 1,
-    };
+    set(out, FINAL_TEMP, reason, VERDICT_TEMP, reasons[reason].text);
 }
 
 /* ---- at-least ---- */
@@ -162,13 +136,13 @@ static void at_least(struct final_answer *out, const struct rule *rule, const st
     if (is_enough(found, rule))
         found_stands(out, found);
     else if (found->level == VERDICT_DANE && has_usable_tlsa(found))
-        dane_only(out);
+        set(out, FINAL_POLICY, FINAL_REASON_AT_LEAST, VERDICT_DANE_ONLY, "dane-only");
     else if (found->level == VERDICT_DANE && found->dane == DANE_ERROR)
         temp(out, FINAL_REASON_AT_LEAST_DANE);
     else if (refuses_starttls(found))
         temp(out, FINAL_REASON_AT_LEAST_REFUSED);
     else
-        policy(out, rule, FINAL_REASON_AT_LEAST);
+        set(out, FINAL_POLICY, FINAL_REASON_AT_LEAST, rule->level, rule->policy);
 }
 
 /* ---- the whole ---- */
@@ -183,9 +157,9 @@ void override_apply_enforced(struct final_answer *out, const struct override *ov
     else if (rule->action == RULE_AT_LEAST)
         at_least(out, rule, found);
     else if (rule->action == RULE_EXACTLY)
-        policy(out, rule, FINAL_REASON_EXACTLY);
+        set(out, FINAL_POLICY, FINAL_REASON_EXACTLY, rule->level, rule->policy);
     else
-        nothing(out, FINAL_REASON_OFF);
+        set(out, FINAL_NOTFOUND, FINAL_REASON_OFF, VERDICT_NO_OPINION, NULL);
 }
 
 void override_apply(struct final_answer *out, const struct override *override,
@@ -203,6 +177,6 @@ void override_apply(struct final_answer *out, const struct override *override,
     if (out->kind == FINAL_NOTFOUND ||
         (out->kind == FINAL_FOUND && out->level == VERDICT_NO_OPINION))
         return;
-    nothing(out, by[override->withheld]);
+    set(out, FINAL_NOTFOUND, by[override->withheld], VERDICT_NO_OPINION, NULL);
     out->withheld = true;
 }

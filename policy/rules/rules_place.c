@@ -18,23 +18,12 @@
 #define IPV6_PREFIX "ipv6:"
 #define QUOTE_MAX   96
 
-struct span {
-    const char *text;
-    size_t length;
-};
-
-/* "[host]:port", "[host]", "host:port", "host", taken apart; each may be empty. */
-struct parts {
-    struct span host, port;
-    bool bracketed, has_port;
-};
-
-static bool starts_with(struct span span, const char *start)
+static bool starts_with(struct key_span span, const char *start)
 {
     return span.length >= strlen(start) && memcmp(span.text, start, strlen(start)) == 0;
 }
 
-static bool read_address(struct ip *out, struct span span)
+static bool read_address(struct ip *out, struct key_span span)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     char text[IP_TEXT_MAX];
@@ -55,28 +44,6 @@ static bool read_address(struct ip *out, struct span span)
         ip_from_octets(out, ipv6.octets + sizeof mapped, 4);
     }
     return true;
-}
-
-static bool split(struct parts *out, struct span span)
-{
-    const char *end = span.text + span.length, *stop;
-
-    memset(out, 0, sizeof *out);
-    out->bracketed = starts_with(span, "[");
-    stop = memchr(span.text, out->bracketed ? ']' : ':', span.length);
-    if (out->bracketed && stop == NULL)
-        return false;
-    if (stop == NULL)
-        stop = end;
-    out->host = out->bracketed ? (struct span){span.text + 1, (size_t)(stop - span.text - 1)}
-                               : (struct span){span.text, (size_t)(stop - span.text)};
-    if (out->bracketed)
-        stop++;
-    out->has_port = stop < end;
-    if (!out->has_port)
-        return true;
-    out->port = (struct span){stop + 1, (size_t)(end - stop - 1)};
-    return *stop == ':';
 }
 
 /* ---- keys ---- */
@@ -107,7 +74,7 @@ static void place_address(struct rules_place *out, const struct ip *ip, uint16_t
     out->stays_here = ip_is_loopback(ip);
 }
 
-static void place_name(struct rules_place *out, struct parts *parts, uint16_t port)
+static void place_name(struct rules_place *out, struct key_parts *parts, uint16_t port)
 {
     char name[HOSTNAME_MAX + 1];
 
@@ -127,8 +94,8 @@ static void place_name(struct rules_place *out, struct parts *parts, uint16_t po
 
 static void place_other(struct rules_place *out, const struct key *key, uint16_t default_port)
 {
-    struct span whole = {key->text, key->text_length};
-    struct parts parts;
+    struct key_span whole = {key->text, key->text_length};
+    struct key_parts parts;
     struct ip ip;
     uint16_t port = 0;
 
@@ -140,7 +107,7 @@ static void place_other(struct rules_place *out, const struct key *key, uint16_t
         place_address(out, &ip, 0);
         return;
     }
-    if (!split(&parts, whole))
+    if (!key_split(&parts, whole.text, whole.length))
         return;
     if (parts.has_port)
         port = key_port(parts.port.text, parts.port.length);
@@ -170,7 +137,7 @@ void rules_place_of_key(struct rules_place *out, const struct key *key, uint16_t
 
 /* ---- patterns ---- */
 
-static int fault(char out[RULES_FAULT_MAX], struct span pattern, const char *why)
+static int fault(char out[RULES_FAULT_MAX], struct key_span pattern, const char *why)
 {
     char quote[QUOTE_MAX];
 
@@ -179,15 +146,15 @@ static int fault(char out[RULES_FAULT_MAX], struct span pattern, const char *why
     return -1;
 }
 
-static bool is_domain(struct span span)
+static bool is_domain(struct key_span span)
 {
     return hostname_valid(span.text, span.length, HOSTNAME_UNDERSCORE) &&
            hostname_labels(span.text, span.length) > 1;
 }
 
-static int star_fault(char out[RULES_FAULT_MAX], struct span pattern)
+static int star_fault(char out[RULES_FAULT_MAX], struct key_span pattern)
 {
-    struct span below = {pattern.text + 1, pattern.length - 1};
+    struct key_span below = {pattern.text + 1, pattern.length - 1};
     char quote[QUOTE_MAX], why[QUOTE_MAX + 64];
 
     if (!starts_with(pattern, "*."))
@@ -198,10 +165,10 @@ static int star_fault(char out[RULES_FAULT_MAX], struct span pattern)
 }
 
 /* A relative path begins in Postfix's queue directory: private/lmtp. */
-static int path_fault(char out[RULES_FAULT_MAX], struct span pattern)
+static int path_fault(char out[RULES_FAULT_MAX], struct key_span pattern)
 {
     const char *slash = memchr(pattern.text, '/', pattern.length);
-    struct span first = {pattern.text, (size_t)(slash - pattern.text)};
+    struct key_span first = {pattern.text, (size_t)(slash - pattern.text)};
     struct ip ip;
 
     if (first.length == 0)
@@ -216,7 +183,7 @@ static int path_fault(char out[RULES_FAULT_MAX], struct span pattern)
 }
 
 /* What key_parse takes for a name in another way than was meant, or for none. */
-static int shape_fault(char out[RULES_FAULT_MAX], struct span pattern)
+static int shape_fault(char out[RULES_FAULT_MAX], struct key_span pattern)
 {
     if (memchr(pattern.text, '*', pattern.length) != NULL)
         return star_fault(out, pattern);
@@ -230,16 +197,16 @@ static int shape_fault(char out[RULES_FAULT_MAX], struct span pattern)
 }
 
 /* 0, or what is wrong with the port a pattern may have. */
-static int port_fault(char out[RULES_FAULT_MAX], struct span pattern, uint16_t default_port)
+static int port_fault(char out[RULES_FAULT_MAX], struct key_span pattern, uint16_t default_port)
 {
-    struct parts parts;
+    struct key_parts parts;
     struct ip ip;
     uint16_t port;
     char why[128];
 
     if (memchr(pattern.text, '/', pattern.length) != NULL || read_address(&ip, pattern))
         return 0;
-    if (!split(&parts, pattern) || !parts.has_port)
+    if (!key_split(&parts, pattern.text, pattern.length) || !parts.has_port)
         return 0;
     port = key_port(parts.port.text, parts.port.length);
     if (port == 0)
@@ -254,7 +221,7 @@ static int port_fault(char out[RULES_FAULT_MAX], struct span pattern, uint16_t d
 int rules_place_of_pattern(struct rules_place *out, const char *text, size_t length,
                            uint16_t default_port, char error[RULES_FAULT_MAX])
 {
-    struct span pattern = {text, length};
+    struct key_span pattern = {text, length};
     struct key key;
 
     if (length == 1 && text[0] == '*') {
