@@ -1,9 +1,9 @@
 /*
  * evidence: what the world said about one next-hop at one moment. Plain data, no behaviour.
  *
- * probe/ fills it, policy/ judges it. All memory belongs to the arena of the lookup (or of the
- * cache entry it was copied to). Every fact begins as UNKNOWN (zero): not asked, or not answered
- * yet; verdict_decide copes with evidence of any completeness.
+ * probe/ fills it, policy/ judges it. All memory belongs to the arena of the lookup, or of the cache
+ * entry it was copied to. Every fact starts as UNKNOWN (zero): not asked, or not answered yet.
+ * verdict_decide takes evidence of any completeness.
  *
  * Glossary
  *   next-hop        what the operator's Postfix delivers to: a domain, or a [host]
@@ -22,7 +22,7 @@
 
 #include "base/net/ip.h"
 
-/* Limits; each stands in docs/conformance.md or in an RFC. */
+/* Limits; docs/conformance.md or an RFC gives the reason for each. */
 #define EVIDENCE_MX_MAX        50       /* MX hosts examined; more: never dane-only */
 #define EVIDENCE_ADDRESSES_MAX 16       /* per family and MX host */
 #define EVIDENCE_TLSA_MAX      100      /* TLSA records of one RRset */
@@ -46,10 +46,10 @@ enum host_dane {
     HOST_DANE_UNKNOWN,  /* not answered yet */
     HOST_DANE_USABLE,   /* secure address, at least one usable TLSA */
     HOST_DANE_UNUSABLE, /* secure TLSA, none of them usable */
-    HOST_DANE_NONE,     /* proven without TLSA, or an insecure address: then TLSA is not asked */
-    HOST_DANE_ERROR,    /* the TLSA lookup failed */
-    HOST_DANE_DEAD,     /* the name or its addresses do not exist */
-    HOST_DANE_LOST      /* the address lookup failed: dead while other hosts live */
+    HOST_DANE_NONE, /* proven to have no TLSA; or an insecure address, whose TLSA is not asked for */
+    HOST_DANE_ERROR, /* the TLSA lookup failed */
+    HOST_DANE_DEAD,  /* the name or its addresses do not exist */
+    HOST_DANE_LOST   /* the address lookup failed: dead while other hosts live */
 };
 
 /* ---- STARTTLS ---- */
@@ -69,13 +69,13 @@ enum starttls {
 
 enum tlsa_match { TLSA_MATCH_NONE, TLSA_MATCH_OK, TLSA_MATCH_MISMATCH };
 
-/* What one connection to one address of an MX host saw. Strings belong to whoever holds it. */
+/* What one connection to one address of an MX host saw. The strings belong to its holder. */
 struct starttls_result {
     enum starttls state;
-    bool chain_ok;        /* the chain ends at a trust anchor, dates and strength included */
-    bool expired;         /* what is wrong with the chain is its dates */
-    bool name_ok;         /* the certificate names the MX host (RFC 6125, no CN) */
-    bool distrusted;      /* the very certificate that verified before: our trust anchors changed */
+    bool chain_ok; /* the chain ends at a trust anchor, with valid dates and sufficient strength */
+    bool expired;  /* only the dates of the chain are wrong */
+    bool name_ok;  /* the certificate names the MX host (RFC 6125, no CN) */
+    bool distrusted;      /* the certificate that verified before: our trust anchors changed */
     enum tlsa_match tlsa; /* against the TLSA RRset the host had when it was probed */
     bool requiretls;      /* EHLO after TLS lists REQUIRETLS (RFC 8689); recorded only */
     int code;             /* the SMTP reply code that decided, 0 when none did */
@@ -84,12 +84,11 @@ struct starttls_result {
     const char *protocol; /* "TLSv1.3"; NULL without TLS */
     const char *cipher;   /* NULL without TLS */
     const char *subject;  /* first DNS name or subject of the leaf, escaped; NULL without one */
-    const char *detail;   /* in words what went wrong, escaped; NULL when nothing did */
+    const char *detail;   /* what went wrong, in words, escaped; else NULL */
     int64_t not_after;    /* leaf expiry, seconds since 1970; 0 without a certificate */
     /* Digests of the leaf and of the rest of the chain as sent, "LEAF CHAIN" in hexadecimal: as
-     * shown now (NULL when what is wrong may be our own side's fault), and when it was VERIFIED
-     * last. For the cache of results; not packed.
-     */
+     * shown now (NULL when the fault may be on our side), and as last VERIFIED. For the cache of
+     * results; not packed. */
     const char *shown, *verified_as;
 };
 
@@ -103,13 +102,13 @@ struct mx_host {
     const char *name; /* lower case, no trailing dot */
     uint16_t preference;
     enum host_dane dane;
-    bool address_secure;   /* an address RRset that counts for DANE was secure */
-    bool addresses_known;  /* both address lookups ended, well or not */
-    bool tlsa_short;       /* the RRset has a record of exactly 3 octets: crashes old smtp(8) */
-    bool tlsa_truncated;   /* more than EVIDENCE_TLSA_MAX records: not all were looked at */
+    bool address_secure;   /* an address RRset that counts for DANE is secure */
+    bool addresses_known;  /* both address lookups have ended, successfully or not */
+    bool tlsa_short;       /* a record of exactly 3 octets, which crashes old smtp(8) */
+    bool tlsa_truncated;   /* more than EVIDENCE_TLSA_MAX records: some were not looked at */
     const char *tlsa_base; /* TLSA base domain, NULL without TLSA */
     const char *expanded;  /* CNAME-expanded name, NULL when the same */
-    const char *why;       /* in words, for ERROR, DEAD and LOST; else NULL */
+    const char *why;       /* the cause, for ERROR, DEAD and LOST; else NULL */
     uint32_t ttl;          /* seconds: smallest of the RRsets used; UINT32_MAX when none was */
     size_t tlsa_count;
     struct tlsa *tlsa;
@@ -148,18 +147,18 @@ enum sts_state {
     STS_UNKNOWN,      /* not answered yet */
     STS_NOT_ASKED,    /* a port other than smtp's, or switched off */
     STS_NO_RECORD,    /* no TXT, none that begins with v=STSv1, or more than one */
-    STS_BAD_RECORD,   /* one record, against the grammar */
+    STS_BAD_RECORD,   /* one record, with a syntax error */
     STS_DNS_ERROR,    /* the TXT lookup failed and nothing is remembered */
-    STS_FETCH_FAILED, /* a record, but no policy could be had, and none is remembered */
-    STS_BAD_POLICY,   /* a policy against the grammar, and none is remembered */
+    STS_FETCH_FAILED, /* a record, but the fetch failed and no policy is remembered */
+    STS_BAD_POLICY,   /* a policy with a syntax error, and none is remembered */
     STS_POLICY        /* a valid policy, fetched now or remembered within its max_age */
 };
 
 struct sts_evidence {
     enum sts_state state;
-    char id[STS_ID_MAX + 1]; /* of the policy, else of the record; may be "" */
-    uint32_t ttl;            /* seconds: of the TXT answer; UINT32_MAX without one */
-    const char *why;         /* in words what went wrong last, also beside a remembered policy */
+    char id[STS_ID_MAX + 1];         /* of the policy, else of the record; may be "" */
+    uint32_t ttl;                    /* seconds: of the TXT answer; UINT32_MAX without one */
+    const char *why;                 /* what went wrong last, also beside a remembered policy */
     const struct sts_policy *policy; /* for STS_POLICY */
     int64_t fetched_at;              /* monotonic ms of the last successful fetch */
     int64_t valid_until;             /* fetched_at + max_age */
@@ -177,7 +176,7 @@ struct evidence {
     bool mx_secure;
     bool mx_truncated;    /* more than EVIDENCE_MX_MAX hosts */
     uint32_t mx_ttl;      /* seconds; for negative answers by RFC 2308; UINT32_MAX: none */
-    const char *mx_why;   /* in words for MX_ERROR */
+    const char *mx_why;   /* the cause of MX_ERROR */
     const char *expanded; /* CNAME-expanded next-hop, NULL when the same */
 
     size_t host_count;
@@ -185,5 +184,5 @@ struct evidence {
 
     struct sts_evidence sts;
 
-    bool complete; /* nothing is awaited any more; what is UNKNOWN stays so */
+    bool complete; /* nothing more is awaited; what is UNKNOWN stays UNKNOWN */
 };

@@ -7,7 +7,7 @@
 
 #include "base/net/hostname.h"
 
-/* Longest key looked at; Postfix sends up to 10,000 octets, no longer one is a host name. */
+/* Longest key that is read. Postfix sends up to 10,000 octets; no host name is this long. */
 #define KEY_MAX 1024
 /* Longest normalised key: "[host]:65535" and a NUL. */
 #define KEY_TEXT_MAX (HOSTNAME_MAX + 10)
@@ -28,11 +28,11 @@ struct key {
                                     default. KEY_OTHER: in lower case when it is printable and
                                     fits, else "" */
     size_t text_length;
-    bool no_memory; /* KEY_OTHER only for want of memory: answer TEMP */
+    bool no_memory; /* KEY_OTHER because memory ran out: answer TEMP */
 };
 
 /*
- * Reads `length` octets of `text`. Never fails: what is no domain, [host] or parent is KEY_OTHER.
+ * Reads `length` octets of `text`. Never fails: what is not a domain, [host] or parent is KEY_OTHER.
  * A port is 1 to 65535, or one of the service names smtp, submission, submissions, smtps.
  * U-labels become A-labels (UTS #46, non-transitional).
  */
@@ -50,5 +50,5 @@ struct key_parts {
 /* False for a bracket that does not close, or something other than a port behind it. */
 bool key_split(struct key_parts *out, const char *text, size_t length);
 
-/* The port that `text` names, by number or as a service; 0 when it is none. */
+/* The port that `text` names, by number or by service; 0 when it names none. */
 uint16_t key_port(const char *text, size_t length);

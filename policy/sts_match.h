@@ -1,12 +1,13 @@
-/* sts_match: does an MTA-STS pattern cover an MX host (RFC 8461 §4.1), and can Postfix be given it?
- */
+/* sts_match: which MX hosts an MTA-STS pattern covers (RFC 8461 §4.1), and whether Postfix can be
+ * given it. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "policy/evidence.h"
 
-/* "*.example" covers one label more, exactly; any other pattern covers itself; case is folded. */
+/* "*.example" covers names with exactly one label more; other patterns cover themselves. The case
+ * of letters does not matter. */
 bool sts_match_pattern(const char *pattern, const char *host);
 bool sts_match_policy(const struct sts_policy *policy, const char *host);
 /*

@@ -1,19 +1,22 @@
 /*
- * remember: see remember.h. Nobody is to be talked down: by answers that are late, missing or
- * forged, what was proven sinks when its own clock says so and not before.
+ * remember: see remember.h. Answers that are late, missing or forged must not lower an answer: what
+ * was observed counts until its own time is over, and not a moment less.
  *
  * Glossary
- *   proven    the level that probing showed last, or more than it shows now
- *   loss      that less than the proven level is seen: since when, until when it is kept
- *   to sink   to be the level below: when the downgrade has lasted for its time
- *   floor     the proven level as far as it counts: by the clock, and by probe-level
+ *   observed   the level that the probes last saw, or a higher one that they saw before
+ *   downgrade  that less than the observed level is seen: since when, and how long that is kept
+ *   expire     of a downgrade: its time is over, and the level below is the observed one
+ *   floor      the observed level as far as it counts: by the clock, and by probe-level
  *
- * A downgrade begins with the first whole lookup that shows less and is cleared by one thing only:
- * a whole lookup that proves the level again. Seeing now this, now that, does not begin it anew,
- * and what we could not see, or gave up on, says nothing either way.
+ * A downgrade begins with the first complete lookup that sees less. Only a complete lookup that sees
+ * the level again ends it early. Changing results do not start it anew, and what could not be seen,
+ * or was given up on, says nothing either way.
  *
  * While dane_possible is set, what probing proved does not answer a lookup whose DANE state is not
  * known yet: delayed DNS replies could turn dane-only into encrypt that way.
+ *
+ * A host that refused STARTTLS counts as refusing until a lookup has asked it again: encrypt would
+ * make mail bounce there. Other hosts say nothing about it.
  */
 #include "policy/decide/remember.h"
 
@@ -21,7 +24,7 @@
 
 #include "base/hash.h"
 
-/* What the probes of a whole lookup showed. */
+/* What the probes of a complete lookup saw. */
 enum sight { SIGHT_NOTHING, SIGHT_LESS, SIGHT_TLS, SIGHT_VERIFIED };
 
 /* ---- what was seen ---- */
@@ -135,14 +138,14 @@ static int64_t larger(int64_t a, int64_t b)
 }
 
 /* Begins now, or goes on as it began. */
-static void lose(struct downgrade *downgrade, int64_t for_ms, int64_t now)
+static void begin(struct downgrade *downgrade, int64_t for_ms, int64_t now)
 {
     if (downgrade->since == 0)
         *downgrade = (struct downgrade){now, now + for_ms};
 }
 
-/* What began as mere lapse is worse by now: it is kept as if it had begun so. */
-static void worsen(struct downgrade *downgrade, const struct verdict_options *options)
+/* What began with expired certificates is worse by now, and lasts as if it had begun so. */
+static void prolong(struct downgrade *downgrade, const struct verdict_options *options)
 {
     if (downgrade->since != 0 && downgrade->until == downgrade->since + options->hold_expired_ms)
         downgrade->until = larger(downgrade->until, downgrade->since + options->hold_ms);
@@ -153,9 +156,9 @@ static bool over(const struct downgrade *downgrade, int64_t most_ms, int64_t now
     return downgrade->since != 0 && (now >= downgrade->until || now - downgrade->since >= most_ms);
 }
 
-/* Lets each level whose loss is over sink, the higher first. A hold that was made shorter counts
- * at once. */
-static void sink(struct remembered *memory, const struct verdict_options *options, int64_t now)
+/* Ends the levels whose downgrade is over, the higher first. A hold that was made shorter counts at
+ * once. */
+static void expire(struct remembered *memory, const struct verdict_options *options, int64_t now)
 {
     if (memory->observed >= VERDICT_VERIFY &&
         over(&memory->verify, larger(options->hold_ms, options->hold_expired_ms), now))
@@ -168,20 +171,20 @@ static void sink(struct remembered *memory, const struct verdict_options *option
         memory->encrypt = (struct downgrade){0};
 }
 
-/* Less than the proven levels, or some of them, is seen. */
-static void observe_downgrade(struct remembered *memory, enum sight sight,
-                              const struct remember_view *view)
+/* Less than the observed level is seen. */
+static void observe_less(struct remembered *memory, enum sight sight,
+                         const struct remember_view *view)
 {
     const struct verdict_options *options = view->options;
     bool lapsed = sight == SIGHT_TLS && each_invalid(view->evidence, has_lapsed);
 
     if (memory->observed >= VERDICT_VERIFY) {
-        lose(&memory->verify, lapsed ? options->hold_expired_ms : options->hold_ms, view->now);
+        begin(&memory->verify, lapsed ? options->hold_expired_ms : options->hold_ms, view->now);
         if (!lapsed)
-            worsen(&memory->verify, options);
+            prolong(&memory->verify, options);
     }
     if (sight == SIGHT_LESS && memory->observed >= VERDICT_ENCRYPT)
-        lose(&memory->encrypt, options->hold_ms, view->now);
+        begin(&memory->encrypt, options->hold_ms, view->now);
 }
 
 static void observe(struct remembered *memory, enum sight sight, const struct remember_view *view)
@@ -196,10 +199,10 @@ static void observe(struct remembered *memory, enum sight sight, const struct re
             memory->observed = VERDICT_ENCRYPT;
     }
     if (sight == SIGHT_TLS || sight == SIGHT_LESS)
-        observe_downgrade(memory, sight, view);
+        observe_less(memory, sight, view);
 }
 
-/* A hold is for what the hosts show differently; what they show the same is judged anew at once. */
+/* A hold is for what the hosts show differently. What they show as before is judged anew at once. */
 static bool observe_distrust(struct remembered *memory, enum sight sight,
                              const struct remember_view *view)
 {
@@ -246,11 +249,11 @@ void remember_next(struct verdict *verdict, const struct remember_view *view)
         return;
     next_dane(next, verdict, view);
     next->secure = next_secure(verdict, next->secure, view->facts);
-    /* before, because what is over is over; after, because a hold may be of no length */
-    sink(next, view->options, view->now);
+    /* before, because what is over no longer counts; after, because a hold may have no length */
+    expire(next, view->options, view->now);
     verdict->distrusted = observe_distrust(next, see(view), view);
     observe(next, see(view), view);
-    sink(next, view->options, view->now);
+    expire(next, view->options, view->now);
     next->refused = refusing(view);
 }
 
@@ -311,7 +314,7 @@ static bool apply_secure(struct verdict *verdict, const struct remember_view *vi
     return true;
 }
 
-/* The proven level that counts at this moment, and the downgrade that runs against it. */
+/* The observed level that counts at this moment, and the downgrade that runs against it. */
 static enum verdict_level floor_of(const struct remembered *memory,
                                    const struct remember_view *view, struct downgrade *downgrade)
 {
@@ -319,19 +322,19 @@ static enum verdict_level floor_of(const struct remembered *memory,
 
     if (now.observed > VERDICT_ENCRYPT && !view->options->verify)
         now.observed = VERDICT_ENCRYPT;
-    sink(&now, view->options, view->now);
+    expire(&now, view->options, view->now);
     *downgrade = now.observed >= VERDICT_VERIFY ? now.verify : now.encrypt;
     return now.observed;
 }
 
-/* True when DANE or MTA-STS may yet say more than what was proven by probing. */
+/* True when DANE or MTA-STS may yet ask for more than what was observed. */
 static bool may_be_stronger(const struct verdict *verdict, const struct remember_view *view)
 {
     return view->facts->sts_enforced || view->facts->mx == MX_ERROR ||
            (view->options->dane && verdict->remembered.dane_possible);
 }
 
-/* True when the probes, or the want of them, gave this level. Where TLSA did, DNSSEC rules. */
+/* True when probes, or their absence, gave this level. Where TLSA records did, DNSSEC decides. */
 static bool may_raise(const struct verdict *verdict, const struct remember_view *view,
                       enum verdict_level floor)
 {
@@ -339,14 +342,14 @@ static bool may_raise(const struct verdict *verdict, const struct remember_view 
         return !view->evidence->complete && is_open(verdict) && !may_be_stronger(verdict, view);
     if (verdict->reason == REASON_DANE_UNUSABLE || verdict->reason == REASON_DANE_SHORT)
         return false;
-    /* at a lookup that failed `dane` leaves open what was proven */
+    /* after a failed lookup `dane` may be less than what was observed */
     if (verdict->reason == REASON_DANE_ERROR)
         return true;
     return verdict->level < floor && verdict->level != VERDICT_DANE;
 }
 
-/* At a lookup that failed: true when what was proven by probing may be less than DANE asks for,
- * because DANE had spoken, or failed, before; or when it is less than `dane` in any case. */
+/* After a failed lookup: true when what was observed may be less than DANE asks for, because DANE
+ * decided before or could not be ruled out; or when it is less than `dane` in any case. */
 static bool must_wait(const struct verdict *verdict, const struct remember_view *view,
                       enum verdict_level floor)
 {
@@ -363,7 +366,7 @@ static bool apply_observed(struct verdict *verdict, const struct remember_view *
 
     if (!view->options->probe || floor == VERDICT_NO_OPINION || !may_raise(verdict, view, floor))
         return false;
-    /* where nothing is lost, what was seen is what the level is of */
+    /* nothing runs against the level: what was seen gives it */
     if (complete && !held && see(view) != SIGHT_NOTHING)
         return false;
     if (must_wait(verdict, view, floor)) {
@@ -409,7 +412,7 @@ void remembered_release(struct remembered *remembered)
     remembered->refused = 0;
 }
 
-/* A downgrade that goes on began earlier than was seen. */
+/* A downgrade that is in both goes on from the earlier one. */
 static void begin_earlier(struct downgrade *downgrade, const struct downgrade *earlier)
 {
     if (downgrade->since != 0 && earlier->since != 0)

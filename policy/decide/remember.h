@@ -1,6 +1,6 @@
 /*
- * remember: what counts for more than the evidence, and what to remember next (docs/verdicts.md §4,
- * §5). Part of verdict_decide; nobody outside policy/ needs it.
+ * remember: what earlier lookups proved, where it counts for more than the evidence, and what to
+ * remember next (docs/verdicts.md §4, §5). Part of verdict_decide.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ struct remember_view {
  */
 void remember_next(struct verdict *verdict, const struct remember_view *view);
 /*
- * Puts level, reason and held of what verdict->remembered has in the place of what the evidence
- * says, where that is weaker. True when it did, and the validity must be worked out anew.
+ * Replaces level, reason and held by what verdict->remembered says, where the evidence says less.
+ * True when it did: the validity must then be worked out again.
  */
 bool remember_apply(struct verdict *verdict, const struct remember_view *view);

@@ -1,6 +1,6 @@
 /*
  * validity: how long a verdict may be kept (docs/verdicts.md §4, docs/conformance.md C-5 and I).
- * Part of verdict_decide; nobody outside policy/ needs it.
+ * Part of verdict_decide.
  */
 #pragma once
 

@@ -30,7 +30,7 @@
 
 #include "policy/evidence.h"
 
-/* What Postfix will be told; weakest first. */
+/* What Postfix is told, weakest first. */
 enum verdict_level {
     VERDICT_NO_OPINION, /* NOTFOUND: main.cf decides */
     VERDICT_ENCRYPT,
@@ -109,7 +109,7 @@ enum verdict_reason {
 };
 
 struct verdict;
-/* True for a verdict that stands on what is remembered rather than on its evidence. */
+/* True for a verdict that rests on what is remembered rather than on its evidence. */
 bool verdict_is_remembered(const struct verdict *verdict);
 const char *verdict_level_name(enum verdict_level level);
 const char *verdict_reason_code(enum verdict_reason reason);
@@ -130,27 +130,28 @@ struct verdict_options {
     int64_t ttl_min_ms, ttl_max_ms;
     int64_t negative_ttl_max_ms;
     int64_t temp_ttl_ms;
-    int64_t hold_ms;         /* a proven level that is shown no longer stays so long */
-    int64_t hold_expired_ms; /* the same when all that is wrong is certificates that lapsed */
+    int64_t hold_ms;         /* how long an observed level is kept that is no longer seen */
+    int64_t hold_expired_ms; /* the same when certificates have merely expired */
     int64_t hold_probe_min_ms, hold_probe_max_ms; /* a held next-hop is probed again */
 };
 
-/* A level that probing proved once and shows no longer. */
+/* A level that probes once observed and no longer see. */
 struct downgrade {
-    int64_t since; /* when less was seen first; 0: it has not been */
-    int64_t until; /* when the level sinks to what is seen */
+    int64_t since; /* when less was seen first; 0: never */
+    int64_t until; /* when the level drops to what is seen */
 };
 
 /*
- * What earlier lookups of a next-hop proved and still counts (docs/verdicts.md §4, §5). All zero:
- * nothing. verdict_decide reads one and gives its successor; kept with each cache entry.
+ * What earlier lookups of a next-hop proved, as far as it still counts (docs/verdicts.md §4, §5).
+ * All zero: nothing. verdict_decide reads one and gives its successor. Kept with each cache entry.
  */
 struct remembered {
     int64_t dane_only_until; /* dane-only was proven by records that live until then */
     bool dane_possible; /* DANE decided the last lookup that knew the MX, or was not ruled out */
     bool secure;        /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
-    enum verdict_level observed;      /* by probing: NO_OPINION, ENCRYPT or VERIFY */
-    struct downgrade verify, encrypt; /* of what was proven; encrypt only after verify or with it */
+    enum verdict_level observed; /* by probing: NO_OPINION, ENCRYPT or VERIFY */
+    struct downgrade verify,
+        encrypt; /* of the observed level; encrypt only with verify or after it */
     /* Hosts that answered STARTTLS with 5xx when they were asked last: a bit each, by the hash of
      * the name. Not stored. */
     uint64_t refused;
@@ -164,7 +165,7 @@ struct verdict {
     enum verdict_reason shown_reason;
     /* REASON_HELD: the downgrade that is held against; else zero. */
     struct downgrade held;
-    /* To be kept when the evidence was complete, else what was given. */
+    /* The successor of what was remembered when the evidence is complete, else the same. */
     struct remembered remembered;
     enum dane_state dane;
     enum starttls_state starttls;
@@ -172,11 +173,11 @@ struct verdict {
     bool wildcard_hosts; /* as in verdict_options: for render.c */
     /* Under sts_enforced: patterns of the policy that Postfix cannot be given. */
     unsigned sts_unfit;
-    /* What was proven sank at once: the hosts show the certificates that verified before. */
+    /* The observed level dropped at once: the certificates that verified before are shown. */
     bool distrusted;
     bool without_dane;  /* decided under dane = no */
     bool without_probe; /* decided under probe = no */
-    /* No further evidence of this lookup can change level or reason: answer at once. */
+    /* Nothing that this lookup still awaits can change level or reason: answer at once. */
     bool settled;
     int64_t valid_until;
     int64_t refresh_at; /* before valid_until */
@@ -190,19 +191,19 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
                     int64_t now);
 
 /*
- * Decides when an answer is due although the evidence is not complete: MX hosts that have not
- * answered are left out as far as docs/verdicts.md §5 allows, so that the dead name server of one
- * backup MX holds up no mail. Never `settled` when there are such hosts; never weaker than what is
- * remembered and in force.
+ * Decides when an answer is due although the evidence is not complete. MX hosts that have not
+ * answered are left out as far as docs/verdicts.md §5 allows, so that one dead name server of a
+ * backup MX does not delay mail. Never `settled` when there are such hosts; never weaker than what
+ * is remembered and in force.
  */
 void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evidence,
                                 const struct remembered *remembered,
                                 const struct verdict_options *options, int64_t now);
 
-/* The operator ends a hold: what was proven by probing is forgotten, the rest stays. */
+/* The operator ends a hold: what was observed by probing is forgotten, the rest stays. */
 void remembered_release(struct remembered *remembered);
-/* Of two that know nothing of each other, what counts: nothing is weaker than in either, and a
- * downgrade that both know of goes on as it began. */
+/* Joins two that were learnt apart: nothing is weaker than in either, and a downgrade that is in
+ * both goes on as it began. */
 struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later);
 
 /* Both facts about DANE as the one time that is stored, and back: 0 unless dane_possible, else

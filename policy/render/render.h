@@ -31,10 +31,10 @@ struct render_capabilities {
 };
 
 /*
- * Appends to `out` the policy for ANSWER_OK, a reason an operator can act on for ANSWER_TEMP,
- * nothing for ANSWER_NOTFOUND, and returns the status. Every policy has passed postfix_syntax_ok;
- * one that does not, or does not fit after all that may be left out has been (the 3.10 attributes,
- * then patterns that match no current MX host), becomes ANSWER_TEMP.
+ * Appends to `out` the policy for ANSWER_OK, a reason that an operator can act on for ANSWER_TEMP,
+ * nothing for ANSWER_NOTFOUND, and returns the status. Every policy has passed postfix_syntax_ok. A
+ * policy that is too long is written without the 3.10 attributes, then without the patterns that
+ * match no current MX host. If it still does not fit, or does not pass, it is ANSWER_TEMP.
  */
 enum answer_status render_verdict(struct buf *out, const struct verdict *verdict,
                                   const struct evidence *evidence,

@@ -1,10 +1,10 @@
-/* render_reason: the text of a TEMP, from which an operator can act. Part of render.h. */
+/* render_reason: the text of a TEMP, which an operator can act on. Part of render.h. */
 #pragma once
 
 #include "policy/evidence.h"
 #include "policy/decide/verdict.h"
 
-/* Postfix logs so much of a reason. */
+/* Octets of a reason that Postfix logs. */
 #define RENDER_REASON_MAX 200
 
 /* Writes printable ASCII, ended by a NUL, and returns `out`. `evidence` may be NULL. */

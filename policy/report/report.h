@@ -1,6 +1,6 @@
 /*
- * report: evidence and verdict for people and programs, as JSON and in words. One source for the
- * daemon's control socket and for the command's own lookups, so that both tell the same story.
+ * report: evidence and verdict for people and programs, as JSON and in words. The daemon's control
+ * socket and the command's own lookups both use it, and so say the same.
  */
 #pragma once
 
@@ -30,10 +30,10 @@ struct report_facts {
 json_t *report_explain(const struct report_facts *facts);
 /* A rule as {line, pattern, action, policy, until, ticket}; null for NULL. */
 json_t *report_rule(const struct rule *rule);
-/* One MX host alone, as it stands under evidence.hosts: for `mxcrypt probe`. */
+/* One MX host alone, as under evidence.hosts: for `mxcrypt probe`. */
 json_t *report_host(const struct mx_host *host, int64_t now);
 
-/* The level that is kept by a verdict of REASON_HELD; its own level, unless mail has to wait. */
+/* The level that a verdict of REASON_HELD keeps: its own, unless mail has to wait. */
 enum verdict_level report_held_level(const struct verdict *verdict);
 const char *report_starttls_name(enum starttls state);
 const char *report_host_dane_name(enum host_dane state);

@@ -1,6 +1,6 @@
 /*
- * forecast: what delivery under a policy would meet, as far as the evidence tells; for `mxcrypt
- * report` and `mxcrypt rules check`, never for a verdict.
+ * forecast: how delivery under a policy would go, as far as the evidence tells. For `mxcrypt report`
+ * and `mxcrypt rules check`, never for a verdict.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 #include "policy/decide/verdict.h"
 
 enum forecast {
-    FORECAST_UNKNOWN, /* nobody answered, or nobody was asked */
+    FORECAST_UNKNOWN, /* no mail host answered, or none was asked */
     FORECAST_FLOWS,   /* some mail host satisfies it */
     FORECAST_DEFERS,  /* mail hosts answered, and none satisfies it */
     FORECAST_BOUNCES  /* a mail host answers STARTTLS with 5xx */
@@ -18,9 +18,9 @@ enum forecast {
 /* `evidence` may be NULL. `level` ENCRYPT to TEMP; DANE and NO_OPINION flow. SECURE is by the
  * MTA-STS policy in the evidence, or by the certificate alone where there is none. */
 enum forecast forecast_level(enum verdict_level level, const struct evidence *evidence);
-/* The same for what Postfix is told. A rule's own match= is held against the mail hosts whose
- * certificate is valid for their name; what else a certificate is good for was not looked at. */
+/* The same for what Postfix is told. A rule's own match= is compared with the mail hosts whose
+ * certificate is valid for their name; other names in certificates were not looked at. */
 enum forecast forecast_final(const struct final_answer *final, const struct evidence *evidence);
-/* True when mail would wait or come back. */
+/* True when mail would be deferred or bounce. */
 bool forecast_stops_mail(enum forecast forecast);
 const char *forecast_name(enum forecast forecast);

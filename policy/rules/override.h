@@ -1,20 +1,21 @@
 /*
- * override: what the operator's rules make of a verdict: rules, `mode`, `rollout`. Pure. The
- * verdict itself, with holds, history and refreshing, stays what was found out; an override decides
- * only what Postfix is told.
+ * override: what the operator makes of a verdict, by rules, `mode` and `rollout`. Pure. The verdict
+ * itself, with holds, history and refreshing, stays as it was found; an override decides only what
+ * Postfix is told.
  *
  * Glossary
  *   found      the verdict of verdict.h
- *   withheld   found out and logged, but Postfix is told NOTFOUND
- *   outcome    what Postfix is told
+ *   withheld   found and logged, but Postfix is told NOTFOUND
+ *   final      what Postfix is told
  */
 #pragma once
 
 #include "policy/rules/rules.h"
 
 struct override_options {
-    bool monitor;     /* mode = monitor: everything is withheld, rules too */
-    unsigned rollout; /* percent of next-hops that are enforced; a named rule is in any case */
+    bool monitor; /* mode = monitor: everything is withheld, also what rules say */
+    unsigned
+        rollout; /* percent of next-hops that are enforced; those that a rule names always are */
 };
 
 enum withheld { WITHHELD_NO, WITHHELD_RULE, WITHHELD_MODE, WITHHELD_ROLLOUT };
@@ -59,25 +60,25 @@ struct final_answer {
     enum final_kind kind : 8;
     enum final_reason reason : 8;
     enum verdict_level level : 8; /* of what Postfix is told */
-    bool withheld : 1; /* something else would have been said, but for MONITOR, MODE or ROLLOUT */
+    bool withheld : 1;            /* MONITOR, MODE or ROLLOUT replaced another answer */
 };
 
-/* The rules for a key. `rules` may be NULL. `now_s` as in rules_find. */
+/* What the operator wants for a key. `rules` may be NULL. `now_s` as in rules_find. */
 void override_find(struct override *out, const struct rules *rules,
                    const struct override_options *options, const struct key *key, int64_t now_s);
-/* False when the answer is the same whatever a lookup finds: no lookup is made. */
+/* False when the answer does not depend on a lookup: then none is made. */
 bool override_wants_lookup(const struct override *override);
-/* `found` is never looked at when no lookup is wanted. */
+/* *found is not read when no lookup is wanted. */
 void override_apply(struct final_answer *out, const struct override *override,
                     const struct verdict *found);
-/* What it would be if nothing were withheld. */
+/* The same, as if nothing were withheld. */
 void override_apply_enforced(struct final_answer *out, const struct override *override,
                              const struct verdict *found);
-/* True when a next-hop is among the first `percent` of a hundred; raising it only adds. */
+/* True when a next-hop is among the first `percent` of a hundred; a higher number only adds. */
 bool override_in_rollout(const struct key *key, unsigned percent);
 
-/* What Postfix is told: as verdict_level_name, or "none", "may", "fingerprint", which no verdict
- * ever is. */
+/* The level Postfix is told: as verdict_level_name; or "none", "may" or "fingerprint", which only
+ * rules give. */
 const char *final_level_name(const struct final_answer *final);
 const char *final_reason_code(enum final_reason reason);
 const char *final_reason_text(enum final_reason reason);

@@ -6,11 +6,11 @@
  *                every form of key), or `*`
  *   action       what is done for it: at-least, exactly, off, monitor
  *   floor        the policy of an at-least rule
- *   lapsed       a rule whose `until` has passed: as if it were not there
+ *   lapsed       of a rule: its `until` has passed, and it is ignored
  *
  * The most specific rule wins: the key itself; the key without its port; the nearest parent; `*`.
- * `*` stands for mail that leaves this host: not for paths, loopback addresses, localhost. A rule
- * for `example.com` never stands for `[example.com]`, nor for what is below it.
+ * `*` is for mail that leaves this host: not for paths, loopback addresses or localhost. A rule for
+ * `example.com` is neither for `[example.com]` nor for the names below it.
  */
 #pragma once
 
@@ -26,7 +26,7 @@
 #define RULES_LINE_MAX      4096
 #define RULES_TICKET_MAX    200
 #define RULES_ERROR_MAX     512
-#define RULES_WARN_BEFORE_S (7 * 24 * 3600) /* a rule that is about to lapse */
+#define RULES_WARN_BEFORE_S (7 * 24 * 3600) /* warn of a rule that lapses this soon */
 
 enum rule_action { RULE_AT_LEAST, RULE_EXACTLY, RULE_OFF, RULE_MONITOR };
 
@@ -52,8 +52,8 @@ int rules_parse(struct rules **out, const char *text, size_t length, uint16_t de
                 char error[RULES_ERROR_MAX]);
 void rules_free(struct rules *rules);
 
-/* The rule for a key at a moment (wall clock seconds), or NULL. None ever for KEY_PARENT: what is
- * below a parent was asked for by its own name before. */
+/* The rule for a key at a moment (wall clock seconds), or NULL. Always NULL for KEY_PARENT: Postfix
+ * has asked for the name below it before. */
 const struct rule *rules_find(const struct rules *rules, const struct key *key, int64_t now_s);
 
 size_t rules_count(const struct rules *rules);
@@ -63,6 +63,6 @@ const struct rule *rules_at(const struct rules *rules, size_t index);
 size_t rules_index(const struct rules *rules, const struct rule *rule);
 /* The first moment after `now_s` at which a rule lapses; 0 when none will. */
 int64_t rules_next_lapse(const struct rules *rules, int64_t now_s);
-/* A rule whose pattern names somebody, which `*` does not. */
+/* True unless the pattern is `*`. */
 bool rule_is_named(const struct rule *rule);
 const char *rule_action_name(enum rule_action action);
