@@ -11,8 +11,8 @@
 #define TEXT(n)    TEXT_OF(n)
 #define TEXT_OF(n) #n
 #define CHECK_DNS(question)                                                                        \
-    OPERATOR "ask the resolver itself (delv " question "); if other domains fail too, it is the "  \
-             "resolver that needs help."
+    OPERATOR "ask the resolver itself (delv " question "); if other domains fail too, the "        \
+             "resolver is at fault."
 #define POLICY_GOES                                                                                \
     OWNER "a policy with another mode, under a new id, ends it; a policy that cannot be fetched "  \
           "does not, before its max_age."
@@ -31,8 +31,8 @@ static const struct sentence toward_dane_only[] = {
      .text = OWNER "signed, usable TLSA records at {list} would let mail go there too."},
     {.when = OTHERWISE | IF(MX_UNSIGNED),
      .hosts = IS_LACKING_TLSA,
-     .text = OWNER "DNSSEC for {domain}, and signed, usable TLSA records at {list}, would make it "
-                   "dane-only."},
+     .text = OWNER
+     "DNSSEC for {domain}, and signed, usable TLSA records at {list}, would make it dane-only."},
     {.when = OTHERWISE | IF(MX_UNSIGNED),
      .text = OWNER "DNSSEC for {domain} would make it dane-only."},
     {.when = OTHERWISE,
@@ -44,18 +44,17 @@ static const struct sentence toward_dane_only[] = {
 
 static const struct sentence repair_sts[] = {
     {.when = IF(STS_BAD_RECORD),
-     .text = OWNER "with the MTA-STS record put right, its policy would count."},
-    {.when = IF(STS_BAD_POLICY),
-     .text = OWNER "with the MTA-STS policy put right, its policy would count."},
+     .text = OWNER "once the MTA-STS record is corrected, the policy counts."},
+    {.when = IF(STS_BAD_POLICY), .text = OWNER "once the MTA-STS policy is corrected, it counts."},
     {.when = IF(STS_FETCH_FAILED),
-     .text = OWNER "with the MTA-STS policy host put right, its policy would count."},
+     .text = OWNER "once the MTA-STS policy can be fetched, it counts."},
     {.when = IF(STS_RETRY), .text = "The MTA-STS policy is fetched again in {retry-in}."},
     {0},
 };
 
 static const struct sentence end_testing[] = {
     {.text = OWNER "mode enforce in the MTA-STS policy would make it secure."},
-    {.text = OPERATOR "testing = enforce would do so from here."},
+    {.text = OPERATOR "testing = enforce would do so on this side."},
     {0},
 };
 
@@ -75,14 +74,14 @@ static const struct sentence toward_sts[] = {
 /* The TLSA or the certificate that a probe found wrong. */
 static const struct sentence repair_tlsa[] = {
     {.places = MISMATCHES_TLSA,
-     .text = OWNER "TLSA records that match the certificate, or the certificate that matches "
-                   "them, are needed at {list}."},
+     .text = OWNER "TLSA records that match the certificate, or the certificate that matches them, "
+                   "are needed at {list}."},
     {0},
 };
 
 static const struct sentence mx_error[] = {
-    {.text = OWNER "the name servers of {domain} must answer, and its DNSSEC signatures must be "
-                   "valid."},
+    {.text = OWNER
+     "the name servers of {domain} must answer, and its DNSSEC signatures must be valid."},
     {.text = CHECK_DNS("{domain} MX")},
     {0},
 };
@@ -92,11 +91,11 @@ static const struct sentence unprobed[] = {
      .text = OPERATOR "probe = yes lets mxcrypt see which hosts do TLS."},
     {.when = OTHERWISE,
      .seen = IS_SILENT,
-     .text = OPERATOR "if no host of any domain answers, look whether this machine may connect to "
+     .text = OPERATOR "if no host of any domain answers, check that this machine may connect to "
                       "port {port} outside."},
     {.unless = IF(WITHOUT_PROBE),
      .seen = IS_SKIPPED,
-     .text = OPERATOR "allow-address and probe-exclude say what may be connected to."},
+     .text = OPERATOR "allow-address and probe-exclude set what may be connected to."},
     {.use = toward_dane_only},
     {.use = toward_sts},
     {0},
@@ -104,7 +103,7 @@ static const struct sentence unprobed[] = {
 
 static const struct sentence open_lookup[] = {
     {.text = "Time: ask again in a few seconds."},
-    {.text = OPERATOR "answer-deadline says how long Postfix is kept waiting."},
+    {.text = OPERATOR "answer-deadline sets how long Postfix waits."},
     {0},
 };
 
@@ -113,9 +112,9 @@ static const struct sentence open_lookup[] = {
 static const struct sentence sentences[] = {
     OF(KEY),
     {.when = IF(PARENT),
-     .text = OPERATOR "a rule for .{name} in mxcrypt-rules(5) stands for every name below it, when "
-                      "that name is asked for; smtp_tls_policy_maps tables of your own may answer "
-                      "such a key."},
+     .text = OPERATOR
+     "a rule for .{name} in mxcrypt-rules(5) stands for every name below it, when that name is "
+     "asked for; smtp_tls_policy_maps tables of your own may answer such a key."},
     {.when = OTHERWISE,
      .text = OPERATOR "a rule for it in mxcrypt-rules(5), or a table of your own in "
                       "smtp_tls_policy_maps, answers for such a key."},
@@ -124,7 +123,7 @@ static const struct sentence sentences[] = {
     {.text = OWNER "MX records that name mail hosts, in place of the null MX."},
 
     OF(NXDOMAIN),
-    {.text = OPERATOR "look whether the domain is spelt right."},
+    {.text = OPERATOR "check the spelling of the domain."},
     {.text = OWNER "{domain} must exist in the DNS."},
 
     OF(NO_HOST),
@@ -146,8 +145,8 @@ static const struct sentence sentences[] = {
     OF(DANE_MIXED_STS),
     OF(DANE_MIXED),
     {.use = toward_dane_only},
-    {.text = OPERATOR "partial-dane = dane-only or dane says what holds when some hosts have TLSA "
-                      "and some have none."},
+    {.text = OPERATOR
+     "partial-dane = dane-only or dane decides when some hosts have TLSA and some have none."},
     {.use = repair_tlsa},
 
     OF(DANE_UNSIGNED),
@@ -159,12 +158,12 @@ static const struct sentence sentences[] = {
     OF(DANE_ERROR),
     OF(DANE_ERROR_STS),
     {.hosts = IS_ERROR,
-     .text = OWNER "name servers that answer for TLSA, if only with a signed \"no\": {list}."},
-    {.hosts = IS_LOST, .text = OWNER "name servers that answer for the address of {list}."},
+     .text = OWNER "name servers must answer for TLSA, if only with a signed \"no\": {list}."},
+    {.hosts = IS_LOST, .text = OWNER "name servers must answer for the address of {list}."},
     {.hosts = IS_ERROR, .text = CHECK_DNS("{tlsa-owner} TLSA")},
 
     OF(DANE_SHORT),
-    {.hosts = IS_SHORT, .text = OWNER "the TLSA record without data must go from {list}."},
+    {.hosts = IS_SHORT, .text = OWNER "the TLSA record without data must be removed from {list}."},
     {.use = repair_sts},
 
     OF(STS_ENFORCE),
@@ -204,7 +203,7 @@ static const struct sentence sentences[] = {
     OF(HELD),
     {.text = "Time: when nothing better is seen, the hold ends in {kept-for}."},
     {.text = OPERATOR "if the domain means it, mxcrypt release {key} ends the hold at once, and "
-                      "mail goes by what is seen; hold says how long holds last."},
+                      "mail goes by what is seen; the key hold sets how long holds last."},
     {.call = say_shown},
 
     OF(DANE_REMEMBERED),
@@ -225,7 +224,7 @@ static const struct sentence sentences[] = {
 
     OF(OVERLOAD),
     {.text = "Time: ask again in a few seconds."},
-    {.text = OPERATOR "jobs and jobs-suffix bound the lookups under way at once."},
+    {.text = OPERATOR "jobs and jobs-suffix limit the lookups under way at once."},
 
     OF(MEMORY),
     {.text = OPERATOR "the daemon needs more memory, or a smaller cache-size."},

@@ -25,8 +25,8 @@ const struct sentence report_mx[] = {
              "MX."},
     {.when = IF(MX_SIGNED), .text = "The MX records of {domain} are signed with DNSSEC."},
     {.when = IF(MX_UNSIGNED),
-     .text = "The MX records of {domain} are not signed with DNSSEC: who forges them chooses the "
-             "mail hosts."},
+     .text = "The MX records of {domain} are not signed with DNSSEC: a forger can choose the mail "
+             "hosts."},
     {.when = IF(MX_TRUNCATED),
      .text = "{domain} has more than " TEXT(EVIDENCE_MX_MAX) " mail hosts; only the first " TEXT(
          EVIDENCE_MX_MAX) " were looked at."},
@@ -114,7 +114,7 @@ const struct sentence report_unusable[] = {{.call = say_unusable}, {0}};
 static const struct sentence unsigned_mx[] = {
     {.hosts = IS_USABLE,
      .text = "There are usable TLSA records ({list}), but the MX records of {domain} are not "
-             "signed with DNSSEC, so DANE cannot protect the way there."},
+             "signed with DNSSEC, so DANE cannot protect delivery."},
     {.use = report_unusable},
     {.why = IS_ERROR, .text = "The TLSA lookup failed: {list}."},
     {.hosts = IS_WITHOUT, .text = "No TLSA records: {list}."},
@@ -155,7 +155,7 @@ static const struct sentence policy_in_force[] = {
 
 static const struct sentence policy[] = {
     {.unless = IF(POLICY_IN_FORCE),
-     .text = "The MTA-STS policy of {domain} is past its max_age and counts no more."},
+     .text = "The MTA-STS policy of {domain} is past its max_age and no longer counts."},
     {.when = IF(POLICY_NONE),
      .text = "The MTA-STS policy of {domain} has mode none: it asks for nothing."},
     {.when = IF(POLICY_TESTING),
@@ -168,14 +168,17 @@ static const struct sentence policy[] = {
 
 const struct sentence report_sts[] = {
     {.when = IF(STS_POLICY), .use = policy},
-    {.when = IF(STS_UNKNOWN) | IF(COMPLETE), .text = "MTA-STS could not be asked."},
-    {.when = IF(STS_UNKNOWN), .unless = IF(COMPLETE), .text = "MTA-STS has not been answered yet."},
+    {.when = IF(STS_UNKNOWN) | IF(COMPLETE), .text = "MTA-STS could not be looked up."},
+    {.when = IF(STS_UNKNOWN),
+     .unless = IF(COMPLETE),
+     .text = "The MTA-STS lookup has not been answered yet."},
     {.when = IF(STS_NOT_ASKED),
-     .text = "MTA-STS was not asked: it goes with the SMTP port only, and can be switched off."},
+     .text =
+         "MTA-STS was not looked up: it applies to the SMTP port only, and can be switched off."},
     {.when = IF(STS_NO_RECORD),
-     .text = "No MTA-STS: _mta-sts.{domain} has no record of it{because}."},
+     .text = "No MTA-STS: there is no record at _mta-sts.{domain}{because}."},
     {.when = IF(STS_BAD_RECORD),
-     .text = "No MTA-STS: the record at _mta-sts.{domain} is against the grammar{because}."},
+     .text = "No MTA-STS: the record at _mta-sts.{domain} has a syntax error{because}."},
     {.when = IF(STS_DNS_ERROR),
      .text = "MTA-STS is not known: the lookup of _mta-sts.{domain} failed{because}, and no policy "
              "is remembered."},
@@ -183,7 +186,7 @@ const struct sentence report_sts[] = {
      .text = "An MTA-STS policy is announced for {domain}, but it could not be fetched{because}, "
              "and none is remembered."},
     {.when = IF(STS_BAD_POLICY),
-     .text = "The MTA-STS policy of {domain} is against the grammar{because}, so there is none."},
+     .text = "The MTA-STS policy of {domain} has a syntax error{because}, so there is none."},
     {0},
 };
 
@@ -210,12 +213,12 @@ const struct sentence report_warnings[] = {
     {.seen = IS_HELD_TO_TLS | HAS_BAD_TLS,
      .text = "Warning: mail will be deferred where TLS is demanded and does not work: {list}."},
     {.seen = IS_HELD_TO_TLS | IS_REFUSED,
-     .text = "Warning: mail may bounce where TLS is demanded and STARTTLS is refused for good: "
+     .text = "Warning: mail may bounce where TLS is demanded and STARTTLS is refused with 5xx: "
              "{list}."},
     {.when = IF(LEVEL_SECURE),
      .seen = IS_HELD_TO_TLS | IS_UNVERIFIED,
-     .text = "Warning: mail may be deferred: no certificate valid for the host was seen at "
-             "{list}."},
+     .text =
+         "Warning: mail may be deferred: no certificate valid for the host was seen at {list}."},
     {0},
 };
 
@@ -223,7 +226,7 @@ const struct sentence report_warnings[] = {
 
 const struct sentence report_effect[] = {
     {.when = IF(OF_RULE_ALONE),
-     .text = "Postfix does as the rule says, whatever the mail hosts show."},
+     .text = "Postfix does what the rule says, whatever the mail hosts show."},
     {.when = IF(UNSENT), .unless = IF(OF_RULE_ALONE), .text = "{unsent}."},
     {.when = IF(WITHHELD),
      .unless = IF(OF_RULE_ALONE),

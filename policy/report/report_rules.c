@@ -55,17 +55,17 @@ json_t *report_rule(const struct rule *rule)
 
 static const struct sentence withheld_or_replaced[] = {
     OF_FINAL(MODE),
-    {.text = "mode = monitor: what was found out ({found}) is logged, and Postfix is not told."},
+    {.text = "mode = monitor: what was found ({found}) is logged, and Postfix is not told."},
 
     OF_FINAL(ROLLOUT),
-    {.text = "This next-hop is not in the share that `rollout` enforces: what was found out "
-             "({found}) is logged, and Postfix is not told."},
+    {.text = "This next-hop is not in the share that `rollout` enforces: what was found ({found}) "
+             "is logged, and Postfix is not told."},
 
     OF_FINAL(MONITOR),
-    {.text = "Held back by {rule}: what was found out ({found}) is logged."},
+    {.text = "Held back by {rule}: what was found ({found}) is logged."},
 
     OF_FINAL(AT_LEAST),
-    {.text = "What was found out is {found}; {rule} asks for more, so it is {final}."},
+    {.text = "What was found is {found}; {rule} asks for more, so it is {final}."},
 
     OF_FINAL(AT_LEAST_REFUSED),
     {.text = "Mail waits for {rule}: a mail host answers STARTTLS with 5xx, and told to insist on "
@@ -76,13 +76,13 @@ static const struct sentence withheld_or_replaced[] = {
              "at hosts without such records."},
 
     OF_FINAL(EXACTLY),
-    {.text = "The policy is that of {rule}; what the mail hosts show has no say."},
+    {.text = "The policy is that of {rule}; what the mail hosts show does not matter."},
 
     OF_FINAL(OFF),
     {.text = "Left to main.cf by {rule}; nothing is looked up."},
 
     OF_FINAL(FOUND),
-    {.text = "What was found out is as strong as {rule} asks for."},
+    {.text = "What was found is as strong as {rule} asks for."},
     {0},
 };
 
@@ -105,8 +105,8 @@ void report_say_rules_change(struct words *words)
         {.text = OPERATOR "mode = enforce in mxcryptd.conf, then `mxcrypt reload`."},
 
         OF_FINAL(ROLLOUT),
-        {.text = OPERATOR "a higher rollout in mxcryptd.conf, then `mxcrypt reload`; or a rule for "
-                          "this next-hop."},
+        {.text = OPERATOR
+         "a higher rollout in mxcryptd.conf, then `mxcrypt reload`; or a rule for this next-hop."},
         {0},
     };
 

@@ -53,9 +53,8 @@ static const struct sentence downgrade[] = {
 static const struct sentence sentences[] = {
     OF(KEY),
     {.when = IF(PARENT),
-     .text = "Postfix asks for .{name} after it was told nothing for a name below: that name has "
-             "been asked for by itself, rules for its parents included, so this key is never "
-             "answered."},
+     .text = "Postfix asks for .{name} after it was told nothing for a name below: that name was "
+             "looked up by itself, with the rules for its parents, so this key is never answered."},
     {.when = OTHERWISE,
      .text = "The key is an address, a path, a name of one label or no host name at all: nothing "
              "is looked up for it."},
@@ -127,8 +126,9 @@ static const struct sentence sentences[] = {
 
     OF(DANE_ERROR),
     {.use = failed_lookups},
-    {.text = "A failed lookup is not an absence: who can block answers could hide TLSA this way. "
-             "Under dane, Postfix repeats the lookup and leaves out hosts where it fails."},
+    {.text =
+         "A failed lookup is not an absence: an attacker who blocks answers could hide TLSA "
+         "records. Under dane, Postfix repeats the lookup and leaves out hosts where it fails."},
     {.use = report_sts},
 
     OF(DANE_ERROR_STS),
@@ -153,9 +153,9 @@ static const struct sentence sentences[] = {
 
     OF(VERIFIED),
     {.places = HAS_TLS,
-     .text = "STARTTLS works with a certificate valid for the host at every address that "
-             "answered: {list}."},
-    {.when = IF(LEVEL_ENCRYPT), .text = "probe-level = encrypt: certificates are not insisted on."},
+     .text = "STARTTLS works with a certificate valid for the host at every address that answered: "
+             "{list}."},
+    {.when = IF(LEVEL_ENCRYPT), .text = "probe-level = encrypt: certificates are not required."},
     {.use = not_counted},
     {.use = nothing_stronger},
 
@@ -165,15 +165,15 @@ static const struct sentence sentences[] = {
      .text = "Not enough for verify, which sends SNI and needs a certificate valid for the host: "
              "{list}."},
     {.places = IS_DISTRUSTED,
-     .text = "The certificate is the very one that verified before: what changed is which CAs "
-             "this machine trusts, so nothing is held: {list}."},
+     .text = "The certificate is the one that verified before: only the CAs that this machine "
+             "trusts have changed, so nothing is held: {list}."},
     {.use = not_counted},
     {.use = nothing_stronger},
 
     OF(PARTLY),
     {.seen = HAS_NO_TLS, .text = "STARTTLS does not work at: {list}."},
     {.places = HAS_TLS, .text = "STARTTLS works at: {list}."},
-    {.text = "Postfix may come to any of them, so TLS cannot be demanded."},
+    {.text = "Postfix may deliver to any of them, so TLS cannot be demanded."},
     {.use = not_counted},
     {.use = nothing_stronger},
 
@@ -183,17 +183,17 @@ static const struct sentence sentences[] = {
     {.use = nothing_stronger},
 
     OF(REFUSED),
-    {.seen = IS_REFUSED, .text = "STARTTLS is offered and then refused for good: {list}."},
+    {.seen = IS_REFUSED, .text = "STARTTLS is offered and then refused with 5xx: {list}."},
     {.when = OTHERWISE,
-     .text = "A mail host refused STARTTLS for good when it was asked last, and could not be asked "
+     .text = "A mail host refused STARTTLS with 5xx when it was last asked, and could not be asked "
              "this time."},
     {.text = "If TLS were demanded, Postfix would bounce mail there instead of deferring it."},
     {.use = nothing_stronger},
 
     OF(UNPROBED),
     {.when = IF(WITHOUT_PROBE),
-     .text = "Mail hosts are not connected to (probe = no), so it is not known whether they do "
-             "TLS."},
+     .text =
+         "Mail hosts are not connected to (probe = no), so it is not known whether they do TLS."},
     {.unless = IF(WITHOUT_PROBE), .seen = IS_SILENT, .text = "No usable answer: {list}."},
     {.unless = IF(WITHOUT_PROBE), .seen = IS_SKIPPED, .text = "Not connected to: {list}."},
     {.unless = IF(WITHOUT_PROBE), .seen = IS_UNASKED, .text = "Not asked: {list}."},
@@ -203,29 +203,29 @@ static const struct sentence sentences[] = {
     OF(PENDING),
     OF(DEADLINE),
     {.when = IF(MX_UNKNOWN), .text = "The MX lookup of {domain} has not been answered yet."},
-    {.hosts = IS_OPEN, .text = "The DNS has not answered yet about: {list}."},
+    {.hosts = IS_OPEN, .text = "The DNS has not answered yet for: {list}."},
     {.when = IF(BY_DEADLINE), .seen = IS_UNASKED, .text = "The probes have not ended: {list}."},
     {.when = IF(BY_DEADLINE), .use = report_sts},
-    {.text = "The lookup goes on and its end will answer the next question."},
+    {.text = "The lookup goes on, and its result will answer the next request."},
 
     /* what is remembered */
     OF(HELD),
     {.text = "Held: when the probes saw more, {observed}."},
     {.use = downgrade},
-    {.text = "It is what the hosts show that changed, not what this machine trusts."},
-    {.text = "Somebody between the two could make STARTTLS vanish, and must gain nothing by it. "
-             "What is seen now ({shown-reason}) would give {shown-level}."},
+    {.text = "What the hosts show has changed, not what this machine trusts."},
+    {.text = "An attacker on the path could remove STARTTLS, and must gain nothing by it. What is "
+             "seen now ({shown-reason}) would give {shown-level}."},
     {.call = say_shown},
     {.when = IF(LEVEL_TEMP),
-     .text = "Told to insist on TLS, Postfix would bounce mail at such a host, so mail waits "
-             "instead."},
+     .text =
+         "Told to insist on TLS, Postfix would bounce mail at such a host, so mail waits instead."},
     {.when = OTHERWISE,
-     .text = "Postfix defers mail at hosts without TLS meanwhile, it bounces none."},
+     .text = "Meanwhile Postfix defers mail at hosts without TLS; it does not bounce it."},
 
     OF(DANE_REMEMBERED),
-    {.text = "Remembered: usable, signed TLSA records at every mail host of {domain}, which live "
-             "for {dane-left} more by their TTL."},
-    {.text = "A lookup that gives less ({shown-reason}) does not end them before."},
+    {.text = "Remembered: usable, signed TLSA records at every mail host of {domain}, valid for "
+             "{dane-left} more by their TTL."},
+    {.text = "A lookup that gives less ({shown-reason}) does not end them earlier."},
     {.call = say_shown},
 
     OF(STS_REMEMBERED),

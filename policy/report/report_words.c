@@ -289,14 +289,14 @@ static const char *effect(const struct words *words)
     static const char *const texts[] = {
         [VERDICT_NO_OPINION] = "mxcrypt has no opinion: Postfix uses the level of its main.cf.",
         [VERDICT_ENCRYPT] = "Postfix delivers over TLS or not at all, and checks no certificate.",
-        [VERDICT_DANE] = "Postfix asks for TLSA itself: it holds each host to the records it has, "
-                         "and takes what TLS there is where there are none.",
+        [VERDICT_DANE] = "Postfix looks up TLSA itself: it holds each host to its records, and "
+                         "uses whatever TLS there is where there are none.",
         [VERDICT_VERIFY] =
             "Postfix delivers only over TLS with a certificate that is valid for the mail host.",
         [VERDICT_SECURE] = "Postfix delivers only over TLS with a certificate that is valid for a "
                            "host of the policy.",
         [VERDICT_DANE_ONLY] =
-            "Postfix delivers only over TLS with a certificate that a TLSA record vouches for.",
+            "Postfix delivers only over TLS with a certificate that matches a TLSA record.",
         [VERDICT_TEMP] = "Postfix keeps the mail in its queue and asks again.",
     };
 

@@ -38,7 +38,7 @@ static struct row rows[] = {
       "Less has been seen for 20 hours; what was proven is kept for 1 day more.",
       "What is seen now (starttls-clear) would give notfound.",
       "STARTTLS works at no address that answered: mx0.example.com",
-      "Postfix defers mail at hosts without TLS meanwhile, it bounces none.",
+      "Meanwhile Postfix defers mail at hosts without TLS; it does not bounce it.",
       "Warning: mail will be deferred where TLS is demanded and does not work: mx0"},
      {"the hold ends in 1 day", "mxcrypt release example.com ends the hold at once",
       "Domain owner: STARTTLS must work at mx0.example.com"}},
@@ -49,16 +49,16 @@ static struct row rows[] = {
      {"mxcrypt release example.com", "a certificate valid for the host would make it verify"}},
     {"held, and refused with 5xx", MX_LISTED, "N", 'n', "R", false, {0}, "TEMP a mail host of "
      "example.com refuses STARTTLS, which worked before, so mail waits", "held",
-     {"Held:", "offered and then refused for good: mx0", "would bounce mail at such a host, so "
+     {"Held:", "offered and then refused with 5xx: mx0", "would bounce mail at such a host, so "
       "mail waits", "Postfix keeps the mail in its queue"}, {"mxcrypt release example.com"}},
     {"held against NXDOMAIN", MX_NXDOMAIN, "", 'n', "", false, {0}, "OK encrypt", "held",
      {"(nxdomain) would give notfound", "example.com does not exist: the DNS answers NXDOMAIN"},
-     {"mxcrypt release example.com", "look whether the domain is spelt right"}},
+     {"mxcrypt release example.com", "check the spelling of the domain"}},
     {"dane-only remembered, the MX lookup failed", MX_ERROR, "", 'n', "", false,
      {.dane_only_until = MAKE_NOW + 3 * HOUR, .dane_possible = true}, "OK dane-only",
      "dane-remembered",
-     {"Remembered: usable, signed TLSA records at every mail host of example.com, which live for "
-      "3 hours more by their TTL.", "A lookup that gives less (mx-error) does not end them before",
+     {"Remembered: usable, signed TLSA records at every mail host of example.com, valid for "
+      "3 hours more by their TTL.", "A lookup that gives less (mx-error) does not end them earlier",
       "The MX lookup of example.com failed: no answer."},
      {"in 3 hours the TLSA records seen before are past their TTL", "must answer"}},
     {"dane-only remembered, the records are gone", MX_LISTED, "N", 'n', "C", false,
@@ -79,7 +79,7 @@ static struct row rows[] = {
     {"encrypt remembered, the lookup under way", MX_LISTED, "?", 'n', "", true, {0},
      "OK encrypt", "starttls-remembered",
      {"Remembered: when last seen, every mail host that answered did STARTTLS.",
-      "The DNS has not answered yet about: mx0.example.com", "The lookup goes on"},
+      "The DNS has not answered yet for: mx0.example.com", "The lookup goes on"},
      {"ask again in a few seconds"}},
     {"encrypt remembered, the hosts could not be asked", MX_LISTED, "N", 'n', "?", false, {0},
      "OK encrypt", "starttls-remembered",

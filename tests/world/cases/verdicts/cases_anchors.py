@@ -97,7 +97,7 @@ def _(here):
     here.answers(ENCRYPT)
     here.logged("trust-anchor-gone", f"domain={here.c.u}", "was=verify", "now=encrypt", f"Authority of {here.c.label}")
     here.not_held()
-    if "the very one that verified before" not in " ".join(here.one.explain(here.c.u)["why"]):
+    if "the one that verified before" not in " ".join(here.one.explain(here.c.u)["why"]):
         raise Failed("explain does not say that it was the trust anchor")
 
 
@@ -142,7 +142,7 @@ def _(here):
     here.reload()
     waiting.until(lambda: here.ask() and here.one.held(here.c.u), "the hold begins", 20)
     here.answers(VERIFY)
-    if "what the hosts show that changed" not in " ".join(here.one.explain(here.c.u)["why"]):
+    if "What the hosts show has changed" not in " ".join(here.one.explain(here.c.u)["why"]):
         raise Failed("explain does not say that the host changed")
 
 
