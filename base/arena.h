@@ -2,7 +2,7 @@
  * arena: memory that is freed once, as a whole. For everything that belongs to one lookup.
  *
  * Failure is sticky: after the first allocation that could not be had (no memory, or the arena's
- * own limit) every further one fails too and arena_failed() tells, so that a chain of allocations
+ * own limit) every further one fails too and arena_failed() is true, so that a chain of allocations
  * may be checked once at its end.
  */
 #pragma once

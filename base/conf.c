@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-struct reader {
+struct conf_reader {
     struct arena *arena;
     conf_setting setting;
     void *context;
@@ -31,7 +31,7 @@ static char *trimmed(struct arena *arena, const char *text, size_t length)
 }
 
 /* Hands on the logical line, when there is one. */
-static int flush(struct reader *reader)
+static int flush(struct conf_reader *reader)
 {
     const char *text = buf_text(&reader->logical), *equals = strchr(text, '=');
     const char *key, *value;
@@ -62,7 +62,7 @@ static int flush(struct reader *reader)
     return result;
 }
 
-static int take_line(struct reader *reader, const char *line, size_t length, unsigned number)
+static int take_line(struct conf_reader *reader, const char *line, size_t length, unsigned number)
 {
     size_t first = 0;
     int result;
@@ -97,7 +97,7 @@ static int take_line(struct reader *reader, const char *line, size_t length, uns
 int conf_read(const char *text, size_t length, struct arena *arena, conf_setting setting,
               void *context, unsigned *line, const char **why)
 {
-    struct reader reader = {.arena = arena, .setting = setting, .context = context};
+    struct conf_reader reader = {.arena = arena, .setting = setting, .context = context};
     unsigned number = 0;
     int result = 0;
 

@@ -1,5 +1,5 @@
 /*
- * fair: who may start next when more wants to run than may. Members wait in line by group; the
+ * fair: what may start next when more wants to run than may. Members wait in line by group; the
  * groups take turns; each group and the whole have a cap.
  */
 #pragma once
@@ -31,7 +31,7 @@ struct fair_member {
 
 struct fair {
     struct fair_group *groups; /* map by name; owned */
-    struct list ready;         /* groups with somebody waiting and room to run, in turn */
+    struct list ready;         /* groups with a member that waits and room to run, in turn */
     unsigned running, running_max, group_max;
     size_t waiting;
 };

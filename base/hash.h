@@ -1,6 +1,6 @@
 /*
  * hash: SipHash-1-3, under a key drawn at start for maps whose keys strangers choose, and under a
- * fixed key for what is kept on disk.
+ * fixed key for what is saved on disk.
  */
 #pragma once
 

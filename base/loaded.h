@@ -1,8 +1,8 @@
-/* kept: what becomes of something that was kept elsewhere when it is given back. */
+/* loaded: what becomes of data that were saved elsewhere when they are loaded. */
 #pragma once
 
 enum loaded {
-    LOADED_REFUSED, /* not what this program keeps, or no memory: nothing happened */
+    LOADED_REFUSED, /* not what this program saves, or no memory: nothing happened */
     LOADED_KNOWN,   /* nothing new */
     LOADED_NEW
 };

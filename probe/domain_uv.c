@@ -4,9 +4,9 @@
  * Order: MX and the MTA-STS record together; when the MX answer is there, every host's DNS at
  * once; when a host's DNS is there, its addresses are asked of the probe cache. A null MX, a
  * domain that does not exist and an MX lookup that failed end it all, a policy fetch included;
- * when it failed, a policy that is remembered stands in for the one not asked for.
+ * when it failed, a cached policy stands in for the one not asked for.
  *
- * It fails only for want of memory, which shows as errors in the evidence.
+ * It fails only without memory, which shows as errors in the evidence.
  */
 #include "probe/domain_uv.h"
 
@@ -23,7 +23,7 @@
 struct domain_lookup;
 
 /* One address being probed. */
-struct slot {
+struct address_slot {
     struct domain_lookup *owner;
     struct mx_address *address;
     struct probe_cache_waiter *waiter; /* NULL once answered */
@@ -35,7 +35,7 @@ struct host_slot {
     struct mx_host *host;
     struct host_lookup *lookup; /* NULL once answered */
     bool started, answered, probed;
-    struct slot *slots; /* of host->address_count */
+    struct address_slot *slots; /* of host->address_count */
 };
 
 struct domain_lookup {
@@ -94,7 +94,7 @@ static void on_host(void *context)
 
 static void on_probe(void *context, const struct starttls_result *result)
 {
-    struct slot *slot = context;
+    struct address_slot *slot = context;
 
     slot->waiter = NULL;
     if (!starttls_result_copy(&slot->address->starttls, slot->owner->arena, result))
@@ -128,7 +128,7 @@ static bool mx_ends_lookup(enum mx_state mx)
 }
 
 /* Ends the MTA-STS lookup of a next-hop that no mail can reach now. When only the MX lookup failed,
- * what is remembered stands in: it may hold for the answer. */
+ * a cached policy stands in: it may hold for the answer. */
 static void sts_end(struct domain_lookup *lookup)
 {
     struct evidence *evidence = &lookup->evidence;
@@ -202,7 +202,7 @@ static const char *reason_to_skip(const struct domain_lookup *lookup, const stru
     return NULL;
 }
 
-static void address_probe(struct host_slot *host_slot, struct slot *slot)
+static void address_probe(struct host_slot *host_slot, struct address_slot *slot)
 {
     struct domain_lookup *lookup = host_slot->owner;
     const struct mx_host *host = host_slot->host;
@@ -270,7 +270,7 @@ static bool host_awaited(const struct host_slot *slot)
     return false;
 }
 
-static bool awaited(const struct domain_lookup *lookup)
+static bool anything_awaited(const struct domain_lookup *lookup)
 {
     if (lookup->evidence.mx == MX_UNKNOWN || lookup->sts_lookup != NULL)
         return true;
@@ -292,7 +292,7 @@ static void advance(struct domain_lookup *lookup)
         if (slot->answered && !slot->probed)
             host_probe(slot);
     }
-    lookup->evidence.complete = !awaited(lookup);
+    lookup->evidence.complete = !anything_awaited(lookup);
 }
 
 static void drain(struct domain_lookup *lookup)

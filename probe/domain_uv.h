@@ -1,6 +1,6 @@
 /*
  * domain_uv: all of a next-hop's evidence: MX, hosts, TLSA, MTA-STS and STARTTLS together. A join:
- * whatever arrives, drain() looks at everything, starts what is missing and tells the owner.
+ * whatever arrives, drain() looks at everything, starts what is missing and calls the owner.
  */
 #pragma once
 
@@ -20,7 +20,7 @@
 struct domain_tools {
     struct dns *dns;
     struct sts *sts;            /* NULL: MTA-STS is switched off */
-    struct probe_cache *probes; /* NULL: nobody is connected to */
+    struct probe_cache *probes; /* NULL: no host is connected to */
     const struct address_filter *filter;
     bool dane;
     uint16_t smtp_port; /* MTA-STS is asked for next-hops of this port only */
@@ -30,7 +30,7 @@ struct domain_request {
     const char *name; /* copied */
     uint16_t port;
     bool is_host;         /* [host]: no MX lookup; MTA-STS of the host's own name, RFC 8461 §3.4 */
-    int64_t probed_after; /* results of probes seen before are asked anew: monotonic ms; 0: none */
+    int64_t probed_after; /* results of earlier probes do not count: monotonic ms; 0: none */
 };
 
 struct domain_lookup;
@@ -44,7 +44,7 @@ int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
                  const struct domain_request *request, domain_changed changed, void *context);
 /* The evidence so far; the lookup's. */
 const struct evidence *domain_evidence(const struct domain_lookup *lookup);
-/* Fills a missing MTA-STS answer from what is remembered: for an answer that cannot wait. */
+/* Fills a missing MTA-STS answer from the cache, for a reply that cannot wait. */
 void domain_use_remembered(struct domain_lookup *lookup);
 /* Gives up what is still awaited: the evidence is complete as it is. `changed` is not called. */
 void domain_finish(struct domain_lookup *lookup);

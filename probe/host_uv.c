@@ -32,12 +32,12 @@
     X(TLSA, tlsa, LOOKUP_MS)                                                                       \
     X(FINISH, finish, 0)
 
-enum state { STATES(SEQUENCE_ENUM) };
+enum host_state { STATES(SEQUENCE_ENUM) };
 
 /* One lookup under way or answered. */
-struct slot {
+struct host_query {
     struct host_lookup *lookup;
-    struct dns_query *query;         /* NULL when none is awaited */
+    struct dns_query *dns;           /* NULL when none is awaited */
     const struct dns_answer *answer; /* the arena's, or static */
 };
 
@@ -50,8 +50,8 @@ struct host_lookup {
     struct sequence sequence;
     uv_timer_t timer; /* of the state; the lookup is freed when it is closed */
 
-    struct slot a, aaaa, other; /* other: CNAME, then TLSA */
-    const char *candidates[2];  /* for the TLSA base domain, in the order of §2.2.2 */
+    struct host_query a, aaaa, other; /* other: CNAME, then TLSA */
+    const char *candidates[2];        /* for the TLSA base domain, in the order of §2.2.2 */
     size_t candidate_count, candidate;
     const char *owner; /* of the TLSA lookup under way */
 };
@@ -68,45 +68,46 @@ static void run(struct host_lookup *lookup);
 
 static void on_answer(void *context, const struct dns_answer *answer)
 {
-    struct slot *slot = context;
+    struct host_query *query = context;
 
-    slot->query = NULL;
-    slot->answer = answer;
-    run(slot->lookup);
+    query->dns = NULL;
+    query->answer = answer;
+    run(query->lookup);
 }
 
-static void ask(struct host_lookup *lookup, struct slot *slot, const char *name, enum dns_type type)
+static void ask(struct host_lookup *lookup, struct host_query *query, const char *name,
+                enum dns_type type)
 {
     const struct host_request *request = &lookup->request;
     int error = UV_ENOMEM;
 
-    *slot = (struct slot){.lookup = lookup, .answer = &no_budget};
+    *query = (struct host_query){.lookup = lookup, .answer = &no_budget};
     if (*request->query_budget == 0)
         return;
     --*request->query_budget;
-    slot->answer = NULL;
+    query->answer = NULL;
     if (name != NULL)
-        error = dns_start(&slot->query, request->dns, request->arena, name, type, on_answer, slot);
+        error = dns_start(&query->dns, request->dns, request->arena, name, type, on_answer, query);
     if (error != 0)
-        slot->answer = error == UV_ENOBUFS ? &no_room : &no_memory;
+        query->answer = error == UV_ENOBUFS ? &no_room : &no_memory;
 }
 
-static void stop(struct slot *slot)
+static void stop(struct host_query *query)
 {
-    if (slot->query != NULL)
-        dns_cancel(slot->query);
-    slot->query = NULL;
+    if (query->dns != NULL)
+        dns_cancel(query->dns);
+    query->dns = NULL;
 }
 
 /* True while the answer is awaited; when time is up there is one, and it is bad. */
-static bool awaited(struct host_lookup *lookup, struct slot *slot)
+static bool answer_awaited(struct host_lookup *lookup, struct host_query *query)
 {
-    if (slot->query == NULL)
+    if (query->dns == NULL)
         return false;
     if (!lookup->sequence.expired)
         return true;
-    stop(slot);
-    slot->answer = &no_answer;
+    stop(query);
+    query->answer = &no_answer;
     return false;
 }
 
@@ -116,7 +117,7 @@ static void lower_ttl(struct mx_host *host, const struct dns_answer *answer)
         host->ttl = answer->ttl;
 }
 
-static enum sequence_step go(struct host_lookup *lookup, enum state next)
+static enum sequence_step go(struct host_lookup *lookup, enum host_state next)
 {
     return sequence_go(&lookup->sequence, next);
 }
@@ -253,8 +254,8 @@ static enum sequence_step step_addresses(struct host_lookup *lookup)
         ask(lookup, &lookup->a, lookup->request.name, DNS_A);
         ask(lookup, &lookup->aaaa, lookup->request.name, DNS_AAAA);
     }
-    waiting = awaited(lookup, &lookup->a);
-    if (awaited(lookup, &lookup->aaaa) || waiting)
+    waiting = answer_awaited(lookup, &lookup->a);
+    if (answer_awaited(lookup, &lookup->aaaa) || waiting)
         return SEQUENCE_WAIT;
     host->addresses = arena_array(lookup->request.arena, (size_t)2 * EVIDENCE_ADDRESSES_MAX,
                                   sizeof *host->addresses);
@@ -279,7 +280,7 @@ static enum sequence_step step_alias(struct host_lookup *lookup)
 
     if (lookup->sequence.fresh)
         ask(lookup, &lookup->other, lookup->request.name, DNS_CNAME);
-    if (awaited(lookup, &lookup->other))
+    if (answer_awaited(lookup, &lookup->other))
         return SEQUENCE_WAIT;
     answer = lookup->other.answer;
     lower_ttl(lookup->host, answer);
@@ -338,7 +339,7 @@ static enum sequence_step step_tlsa(struct host_lookup *lookup)
 
     if (lookup->sequence.fresh)
         ask_tlsa(lookup);
-    if (awaited(lookup, &lookup->other))
+    if (answer_awaited(lookup, &lookup->other))
         return SEQUENCE_WAIT;
     answer = lookup->other.answer;
     lower_ttl(lookup->host, answer);

@@ -18,7 +18,7 @@ struct prober {
     struct domain_tools tools;
     struct own_name *own_name; /* NULL: configured, or found */
     struct anchors_loaded anchors;
-    struct anchors_watch *watch; /* NULL: nobody does */
+    struct anchors_watch *watch; /* NULL before prober_watch_anchors */
     void (*anchors_changed)(void *context);
     void *context;
     char helo_name[HOSTNAME_MAX + 1];

@@ -13,14 +13,14 @@ struct prober;
  * there are no trust anchors, or no ciphers. */
 int prober_new(struct prober **out, uv_loop_t *loop, const struct prober_options *options,
                const char **why);
-/* Ends everything; handles close as the loop runs on, then prober_free may be called. */
+/* Ends everything. Handles close as the loop runs; then prober_free may be called. */
 void prober_close(struct prober *prober);
 void prober_free(struct prober *prober);
 
 /*
- * Watches the trust anchors from now on: when they change, certificates judged before are judged
- * again, and `changed` is told. Results that are restored count as judged before, too, when they
- * are older than the anchors' last change. 0 or UV_ENOMEM.
+ * Watches the trust anchors from now on. When they change, certificates are judged again and
+ * `changed` is called. So are the certificates of results that are loaded later and are older than
+ * the last change of the anchors. 0 or UV_ENOMEM.
  */
 int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)(void *context),
                          void *context);

@@ -75,9 +75,8 @@ static void retell(struct cache *cache)
     if (stats.pending > STORE_PENDING_MAX / 8)
         return;
     for (int share = RETELL_SHARE; share > 0 && !(policies && probes); share--) {
-        policies =
-            policies || sts_cache_tell_some(sts_cache_of(cache->tools.sts), &cache->policies);
-        probes = probes || probe_cache_tell_some(cache->tools.probes, &cache->probes);
+        policies = policies || sts_cache_walk(sts_cache_of(cache->tools.sts), &cache->policies);
+        probes = probes || probe_cache_walk(cache->tools.probes, &cache->probes);
     }
     cache->retelling = !(policies && probes);
 }

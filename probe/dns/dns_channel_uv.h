@@ -33,7 +33,7 @@ void dns_pool_leave(struct dns_pool *pool);
 /* `status` 0 with one message, borrowed until the call returns; else a libuv error. */
 typedef void (*dns_heard)(void *context, int status, const uint8_t *data, size_t length);
 
-/* Who is spoken to, and who listens. */
+/* The resolver, and the callback for what it sends. */
 struct dns_peer {
     struct dns_pool *pool;
     const struct dns_server *server; /* borrowed for the call */

@@ -39,7 +39,7 @@
     X(STREAM, stream, STREAM_MS)                                                                   \
     X(LATER, later, 0)
 
-enum state { STATES(SEQUENCE_ENUM) };
+enum query_state { STATES(SEQUENCE_ENUM) };
 
 /* ---- what happened ---- */
 
@@ -126,14 +126,14 @@ static const struct dns_server *present_server(const struct dns_query *query)
     return &query->servers[query->server];
 }
 
-/* What is said when nothing better is heard. */
+/* The answer if there is no better one. */
 static void note(struct dns_query *query, enum dns_failure failure, const char *why)
 {
     query->failure = failure;
     query->why = why;
 }
 
-/* "198.51.100.1: connection refused", for the case that nothing better is heard. */
+/* "198.51.100.1: connection refused", if there is no better answer. */
 static void note_trouble(struct dns_query *query, const char *over, int status)
 {
     char text[IP_TEXT_MAX];
@@ -146,7 +146,7 @@ static void note_trouble(struct dns_query *query, const char *over, int status)
 
 /* ---- steps ---- */
 
-static enum sequence_step go(struct dns_query *query, enum state next)
+static enum sequence_step go(struct dns_query *query, enum query_state next)
 {
     return sequence_go(&query->sequence, next);
 }
@@ -363,7 +363,7 @@ static void enter(void *owner, unsigned state)
         uv_timer_start(&query->timer, on_timer, deadline_ms(query, deadline), 0);
 }
 
-/* Ends the query; its owner hears of it last, when nothing of it is in any list. */
+/* Ends the query. The owner is called last, when nothing of it is in any list. */
 static void deliver(struct dns_query *query)
 {
     dns_done done = query->done;

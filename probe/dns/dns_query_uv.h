@@ -80,7 +80,7 @@ void dns_query_init(struct dns_query *query);
 void dns_query_run(struct dns_query *query);
 /* Takes a query apart without a callback, and gives its slot back. */
 void dns_query_release(struct dns_query *query);
-/* Gives free slots to waiting queries. Calls nobody back. */
+/* Gives free slots to waiting queries. Makes no callback. */
 void dns_pump(struct dns *dns);
 /* Notes which resolver works. */
 void dns_prefer(struct dns *dns, const struct dns_server *server);

@@ -1,9 +1,9 @@
 /*
- * dns_uv: the resolver object: who is asked, and who may ask now. See dns_uv.h for its contract and
- * dns_query_uv.h for what happens to one lookup.
+ * dns_uv: the resolver object: which resolvers are asked, and which query may ask now. See dns_uv.h
+ * for its contract and dns_query_uv.h for what happens to one lookup.
  *
- * resolv.conf is looked at when a lookup starts, at most once a second. One that cannot be read any
- * more changes nothing; one without a nameserver means 127.0.0.1, as with the C library.
+ * resolv.conf is looked at when a lookup starts, at most once a second. A file that can no longer
+ * be read changes nothing; one without a nameserver means 127.0.0.1, as with the C library.
  *
  * The resolver that answered last is asked first, for a minute; then the order of the configuration
  * counts again, because the first is usually the local one, and its AD bit the best.
@@ -56,7 +56,7 @@ static bool read_resolv_conf(struct dns *dns)
 {
     static const struct ip loopback = {4, {127, 0, 0, 1}};
     struct ip addresses[DNS_RESOLVERS_MAX];
-    /* not blocking, for the case that somebody put a FIFO there */
+    /* not blocking, in case it is a FIFO */
     int fd = open(dns->options.resolv_conf, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     char *text = malloc(RESOLV_CONF_MAX);
     ssize_t length = fd < 0 || text == NULL ? -1 : read_all(fd, text, RESOLV_CONF_MAX);

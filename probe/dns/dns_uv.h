@@ -2,8 +2,8 @@
  * dns_uv: asks the configured resolvers. A connected UDP socket per query with random port and
  * id, retransmission with doubling time-outs over all resolvers in turn, TCP when truncated.
  *
- * No cache of its own: the resolver has one. AD is believed from the configured resolvers, nobody
- * else can answer on a connected socket.
+ * No cache of its own: the resolver has one. AD is believed, because only a configured resolver can
+ * answer on a connected socket.
  */
 #pragma once
 

@@ -34,7 +34,7 @@ struct wire_name {
     uint8_t octets[DNS_NAME_OCTETS_MAX]; /* uncompressed, lower case */
 };
 
-struct reply {
+struct dns_reply {
     struct dns_span message;
     struct arena *arena;
     struct dns_answer *out;
@@ -162,7 +162,7 @@ static bool rcode_is_error(unsigned rcode)
 }
 
 /* Moves *offset behind the question when the reply answers ours. */
-static bool is_ours(const struct reply *reply, uint16_t id, size_t *offset)
+static bool is_ours(const struct dns_reply *reply, uint16_t id, size_t *offset)
 {
     struct dns_span message = reply->message;
     size_t at = DNS_HEADER_OCTETS;
@@ -185,14 +185,14 @@ static bool is_ours(const struct reply *reply, uint16_t id, size_t *offset)
 
 /* ---- the walk ---- */
 
-static bool keep_answer(struct reply *reply, const struct dns_walk_rr *rr)
+static bool note_answer(struct dns_reply *reply, const struct dns_walk_rr *rr)
 {
     if (rr->class == CLASS_IN && (rr->type == reply->type || rr->type == DNS_CNAME))
         reply->records[reply->answers++] = *rr;
     return true;
 }
 
-static bool keep_authority(struct reply *reply, const struct dns_walk_rr *rr)
+static bool note_authority(struct dns_reply *reply, const struct dns_walk_rr *rr)
 {
     if (rr->class != CLASS_IN)
         return true;
@@ -204,7 +204,7 @@ static bool keep_authority(struct reply *reply, const struct dns_walk_rr *rr)
 }
 
 /* RFC 6891 §6.1.1: one OPT at most, owned by the root. */
-static bool keep_additional(struct reply *reply, const struct dns_walk_rr *rr)
+static bool note_additional(struct dns_reply *reply, const struct dns_walk_rr *rr)
 {
     static const uint8_t root[1] = {0};
 
@@ -218,17 +218,17 @@ static bool keep_additional(struct reply *reply, const struct dns_walk_rr *rr)
 }
 
 /* Notes every record of interest; false unless the records fill the message exactly. */
-static bool walk(struct reply *reply, size_t offset)
+static bool walk(struct dns_reply *reply, size_t offset)
 {
-    static bool (*const keep[])(struct reply *, const struct dns_walk_rr *) = {
-        keep_answer, keep_authority, keep_additional};
+    static bool (*const note[])(struct dns_reply *, const struct dns_walk_rr *) = {
+        note_answer, note_authority, note_additional};
     struct dns_walk_rr rr;
 
     for (size_t section = 0; section < 3; section++) {
         unsigned count = dns_walk_u16(reply->message, LDNS_ANCOUNT_OFF + 2 * section);
 
         for (unsigned i = 0; i < count; i++)
-            if (!dns_walk_rr(reply->message, &offset, &rr) || !keep[section](reply, &rr))
+            if (!dns_walk_rr(reply->message, &offset, &rr) || !note[section](reply, &rr))
                 return false;
     }
     return offset == reply->message.length;
@@ -236,7 +236,7 @@ static bool walk(struct reply *reply, size_t offset)
 
 /* ---- failures ---- */
 
-static enum reading fail(struct reply *reply, const char *why)
+static enum reading fail(struct dns_reply *reply, const char *why)
 {
     struct dns_answer *out = reply->out;
 
@@ -251,7 +251,7 @@ static enum reading fail(struct reply *reply, const char *why)
 }
 
 /* Finds the first extended error; false when the options do not fit the OPT record. */
-static bool find_ede(const struct reply *reply, struct dns_span *ede)
+static bool find_ede(const struct dns_reply *reply, struct dns_span *ede)
 {
     size_t at = reply->opt.rdata, end = reply->opt.rdata + reply->opt.length;
 
@@ -288,7 +288,7 @@ static enum dns_failure rcode_failure(unsigned rcode)
 }
 
 /* In words: "SERVFAIL (EDE 6: DNSSEC Bogus, no keys)". */
-static enum reading explain_rcode(struct reply *reply, struct dns_span ede)
+static enum reading explain_rcode(struct dns_reply *reply, struct dns_span ede)
 {
     char room[16], text[EDE_TEXT_MAX];
     const char *rcode = rcode_name(reply->rcode, room), *words;
@@ -304,7 +304,7 @@ static enum reading explain_rcode(struct reply *reply, struct dns_span ede)
                                     text[0] != '\0' ? ", " : "", text));
 }
 
-static enum reading fail_rcode(struct reply *reply, struct dns_span ede)
+static enum reading fail_rcode(struct dns_reply *reply, struct dns_span ede)
 {
     enum reading status = explain_rcode(reply, ede);
 
@@ -319,18 +319,18 @@ static uint32_t usable_ttl(uint32_t ttl)
     return ttl > TTL_MAX ? 0 : ttl;
 }
 
-static void lower_ttl(struct reply *reply, uint32_t ttl)
+static void lower_ttl(struct dns_reply *reply, uint32_t ttl)
 {
     if (usable_ttl(ttl) < reply->out->ttl)
         reply->out->ttl = usable_ttl(ttl);
 }
 
-static bool is_at(const struct reply *reply, const struct dns_walk_rr *rr, uint16_t type)
+static bool is_at(const struct dns_reply *reply, const struct dns_walk_rr *rr, uint16_t type)
 {
     return rr->type == type && dns_walk_equal(reply->message, rr->owner, reply->name.octets);
 }
 
-static size_t count_records(const struct reply *reply)
+static size_t count_records(const struct dns_reply *reply)
 {
     size_t count = 0;
 
@@ -341,7 +341,7 @@ static size_t count_records(const struct reply *reply)
 
 /* The CNAME at the present name: *found tells whether there is one. Two different ones are no CNAME
  * RRset at all (RFC 2181 §10.1). */
-static enum reading find_alias(struct reply *reply, struct wire_name *target, bool *found)
+static enum reading find_alias(struct dns_reply *reply, struct wire_name *target, bool *found)
 {
     struct wire_name other;
     enum reading status;
@@ -365,7 +365,7 @@ static enum reading find_alias(struct reply *reply, struct wire_name *target, bo
 }
 
 /* Follows the CNAMEs from the question to the name that has the records, or has nothing. */
-static enum reading follow_chain(struct reply *reply)
+static enum reading follow_chain(struct dns_reply *reply)
 {
     struct wire_name seen[DNS_ALIASES_MAX + 1], target;
     struct dns_answer *out = reply->out;
@@ -390,7 +390,7 @@ static enum reading follow_chain(struct reply *reply)
 
 /* ---- the records ---- */
 
-static enum reading read_octets(struct reply *reply, const struct dns_walk_rr *rr,
+static enum reading read_octets(struct dns_reply *reply, const struct dns_walk_rr *rr,
                                 struct dns_record *out)
 {
     if ((reply->type == DNS_A && rr->length != 4) || (reply->type == DNS_AAAA && rr->length != 16))
@@ -400,7 +400,7 @@ static enum reading read_octets(struct reply *reply, const struct dns_walk_rr *r
     return out->data == NULL ? READING_MEMORY : READING_OK;
 }
 
-static enum reading read_text(struct reply *reply, const struct dns_walk_rr *rr,
+static enum reading read_text(struct dns_reply *reply, const struct dns_walk_rr *rr,
                               struct dns_record *out)
 {
     const uint8_t *rdata = reply->message.data + rr->rdata;
@@ -423,7 +423,7 @@ static enum reading read_text(struct reply *reply, const struct dns_walk_rr *rr,
     return READING_OK;
 }
 
-static enum reading read_target(struct reply *reply, const struct dns_walk_rr *rr,
+static enum reading read_target(struct dns_reply *reply, const struct dns_walk_rr *rr,
                                 struct dns_record *out)
 {
     size_t skip = reply->type == DNS_MX ? 2 : 0;
@@ -441,7 +441,7 @@ static enum reading read_target(struct reply *reply, const struct dns_walk_rr *r
     return out->name == NULL ? READING_MEMORY : READING_OK;
 }
 
-static enum reading read_record(struct reply *reply, const struct dns_walk_rr *rr,
+static enum reading read_record(struct dns_reply *reply, const struct dns_walk_rr *rr,
                                 struct dns_record *out)
 {
     switch (reply->type) {
@@ -456,7 +456,7 @@ static enum reading read_record(struct reply *reply, const struct dns_walk_rr *r
     }
 }
 
-static enum reading read_records(struct reply *reply, size_t count)
+static enum reading read_records(struct dns_reply *reply, size_t count)
 {
     struct dns_answer *out = reply->out;
 
@@ -486,7 +486,7 @@ static enum reading read_records(struct reply *reply, size_t count)
 /* ---- absence ---- */
 
 /* The SOA of the zone nearest to the present name, or NULL. */
-static const struct dns_walk_rr *find_soa(const struct reply *reply)
+static const struct dns_walk_rr *find_soa(const struct dns_reply *reply)
 {
     const struct dns_walk_rr *soas = reply->records + reply->answers;
     const uint8_t *zone = reply->name.octets;
@@ -501,7 +501,7 @@ static const struct dns_walk_rr *find_soa(const struct reply *reply)
     }
 }
 
-static bool soa_minimum(const struct reply *reply, const struct dns_walk_rr *soa, uint32_t *out)
+static bool soa_minimum(const struct dns_reply *reply, const struct dns_walk_rr *soa, uint32_t *out)
 {
     size_t at = soa->rdata, end = soa->rdata + soa->length;
 
@@ -512,13 +512,13 @@ static bool soa_minimum(const struct reply *reply, const struct dns_walk_rr *soa
     return true;
 }
 
-static bool is_referral(const struct reply *reply)
+static bool is_referral(const struct dns_reply *reply)
 {
     return reply->has_ns && reply->authorities == 0 && !LDNS_AA_WIRE(reply->message.data) &&
            !LDNS_RA_WIRE(reply->message.data);
 }
 
-static enum reading read_absence(struct reply *reply)
+static enum reading read_absence(struct dns_reply *reply)
 {
     const struct dns_walk_rr *soa = find_soa(reply);
     uint32_t minimum;
@@ -540,7 +540,7 @@ static enum reading read_absence(struct reply *reply)
 
 /* ---- the whole ---- */
 
-static enum reading read_reply(struct reply *reply, size_t offset)
+static enum reading read_reply(struct dns_reply *reply, size_t offset)
 {
     const uint8_t *header = reply->message.data;
     struct dns_answer *out = reply->out;
@@ -570,7 +570,7 @@ enum dns_wire_result dns_wire_answer(struct dns_answer *out, struct arena *arena
                                      const uint8_t *data, size_t length, uint16_t id,
                                      const char *name, uint16_t type)
 {
-    struct reply reply = {.message = {data, length}, .arena = arena, .out = out, .type = type};
+    struct dns_reply reply = {.message = {data, length}, .arena = arena, .out = out, .type = type};
     enum reading status = name_from_text(&reply.name, name);
     size_t offset;
 

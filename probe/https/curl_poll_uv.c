@@ -135,14 +135,14 @@ void curl_poll_drop(struct curl_poll *polls, int fd)
         watch_close(watch);
 }
 
-static void timer_fired(uv_timer_t *timer)
+static void on_timeout(uv_timer_t *timer)
 {
     struct curl_poll *polls = timer->data;
 
     polls->owner.timeout(polls->owner.context);
 }
 
-static void kick_fired(uv_timer_t *timer)
+static void on_kick(uv_timer_t *timer)
 {
     struct curl_poll *polls = timer->data;
 
@@ -154,11 +154,11 @@ void curl_poll_timer(struct curl_poll *polls, long timeout_ms)
     if (timeout_ms < 0)
         uv_timer_stop(&polls->timer);
     else if (!polls->closing)
-        uv_timer_start(&polls->timer, timer_fired, (uint64_t)timeout_ms, 0);
+        uv_timer_start(&polls->timer, on_timeout, (uint64_t)timeout_ms, 0);
 }
 
 void curl_poll_kick(struct curl_poll *polls)
 {
     if (!polls->closing)
-        uv_timer_start(&polls->kick, kick_fired, 0, 0);
+        uv_timer_start(&polls->kick, on_kick, 0, 0);
 }

@@ -1,6 +1,6 @@
 /*
- * curl_poll_uv: poll handles for descriptors that somebody else owns (libcurl does), and the two
- * timers that go with them. A descriptor may be closed as soon as it has been dropped.
+ * curl_poll_uv: poll handles for descriptors that libcurl owns, and the two timers that go with
+ * them. A descriptor may be closed as soon as it has been dropped.
  */
 #pragma once
 

@@ -6,7 +6,7 @@
  * that is no number of three digits, a header line without a colon or above 100 KB, an empty or
  * negative Content-Length, a body shorter than its length, and whatever is wrong with chunks. It
  * takes the rest: folded headers, bare LF, several or signed lengths, a length beside chunks,
- * transfer codings nobody asked for, headers and interim responses without end.
+ * transfer codings that were not asked for, headers and interim responses without end.
  */
 #pragma once
 

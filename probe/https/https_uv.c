@@ -29,7 +29,7 @@
 #include "probe/tls/tls.h"
 #include "probe/https/curl_poll_uv.h"
 
-/* Two for each TLS record: without it, records of one octet keep the loop busy for 230 ms. */
+/* Two for each TLS record: without it, records of one octet would occupy the loop for 230 ms. */
 #define PIECES_MAX 2000
 
 struct https_fetch {
@@ -44,7 +44,7 @@ struct https_fetch {
     struct https_target target;
     bool connected;   /* a TLS handshake has begun */
     unsigned pieces;  /* TLS records and messages received */
-    bool failed_here; /* for want of memory or descriptors */
+    bool failed_here; /* no memory or descriptors */
     https_done done;
     void *context;
 };

@@ -22,9 +22,9 @@ struct https_request {
 };
 
 struct https_result {
-    bool ok;          /* 200, text/plain, body complete */
-    bool failed_here; /* !ok for want of memory or descriptors: says nothing about the host */
-    int status;       /* 0 when no response came */
+    bool ok;                    /* 200, text/plain, body complete */
+    bool failed_here;           /* !ok without memory or descriptors: says nothing about the host */
+    int status;                 /* 0 when no response came */
     enum fetch_failure failure; /* !ok: the kind of `why` */
     const char *why;            /* !ok: in words, printable ASCII */
     const char *body;           /* ok */
@@ -41,7 +41,7 @@ struct https_fetch;
  */
 int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
               const struct address_filter *filter, const struct https_options *options);
-/* Ends every fetch, calls nobody; frees itself once its handles are closed. */
+/* Ends every fetch without a callback; frees itself once its handles are closed. */
 void https_close(struct https *https);
 
 typedef void (*https_done)(void *context, const struct https_result *result);

@@ -18,7 +18,7 @@
 
 struct attempt {
     uv_mutex_t mutex;
-    uv_async_t *wake; /* NULL: nobody waits any more */
+    uv_async_t *wake; /* NULL: the result is no longer wanted */
     bool ended;
     /* the thread's until `ended` */
     bool again;                  /* it failed, and may not the next time */
@@ -72,7 +72,7 @@ static void attempt_free(struct attempt *attempt)
     free(attempt);
 }
 
-static void run(void *context)
+static void attempt_run(void *context)
 {
     struct attempt *attempt = context;
     bool abandoned;
@@ -90,7 +90,7 @@ static void run(void *context)
 
 /* ---- on the loop ---- */
 
-/* Signals are for the loop's thread. Nobody joins this one. */
+/* Signals are for the loop's thread. This one is detached. */
 static int start_thread(struct attempt *attempt)
 {
     const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, STACK_OCTETS};
@@ -100,7 +100,7 @@ static int start_thread(struct attempt *attempt)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = uv_thread_create_ex(&id, &options, run, attempt);
+    error = uv_thread_create_ex(&id, &options, attempt_run, attempt);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         pthread_detach(id);
@@ -158,7 +158,7 @@ static void on_ended(uv_async_t *wake)
     attempt_free(attempt);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     struct own_name *own_name = handle->data;
 
@@ -209,6 +209,6 @@ void own_name_close(struct own_name *own_name)
     own_name->attempt = NULL;
     if (ended)
         attempt_free(attempt);
-    uv_close((uv_handle_t *)&own_name->wake, on_closed);
-    uv_close((uv_handle_t *)&own_name->again, on_closed);
+    uv_close((uv_handle_t *)&own_name->wake, on_handle_closed);
+    uv_close((uv_handle_t *)&own_name->again, on_handle_closed);
 }

@@ -1,7 +1,7 @@
 /*
  * own_name_uv: this host's own full name, for EHLO, as libc finds it: in /etc/hosts or in the DNS.
- * libc may take as long as the DNS is silent, so it is asked on a thread of its own, which is left
- * to itself when nobody waits for it any more.
+ * libc blocks for as long as the DNS is silent, so it is called on a thread of its own. A thread
+ * whose result is no longer wanted ends by itself.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * probe_cache_uv: see probe_cache_uv.h. Results and their lifetimes are in probe_table, the turns in
- * base/fair.
+ * probe_cache_uv: see probe_cache_uv.h. Results and their lifetimes are in probe_table, the turns
+ * in base/fair.
  *
  * Glossary
  *   job     one probe asked for, with all that wait for it
@@ -59,7 +59,7 @@ struct probe_cache_waiter {
 struct probe_cache {
     struct smtp_tools tools;
     struct probe_cache_options options;
-    probe_take changed; /* NULL: nobody is told */
+    probe_take changed; /* NULL: not watched */
     void *context;
     uv_timer_t kick;
     bool closing;
@@ -158,7 +158,7 @@ static struct probe_job *job_new(struct probe_cache *probes, const struct probe_
     return NULL;
 }
 
-/* Calls everybody who waits, and ends the job. */
+/* Calls all waiters, and ends the job. */
 static void job_answer(struct probe_job *job, const struct starttls_result *result)
 {
     while (!list_empty(&job->waiters) && !job->probes->closing) {
@@ -445,7 +445,7 @@ int probe_cache_new(struct probe_cache **out, const struct smtp_tools *tools,
     return 0;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_kick_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
@@ -475,7 +475,7 @@ void probe_cache_close(struct probe_cache *probes)
     fair_fini(&probes->fair);
     probe_table_free(probes->table);
     probes->table = NULL;
-    uv_close((uv_handle_t *)&probes->kick, on_closed);
+    uv_close((uv_handle_t *)&probes->kick, on_kick_closed);
 }
 
 void probe_cache_get_stats(const struct probe_cache *probes, struct probe_cache_stats *out)
@@ -491,8 +491,8 @@ void probe_cache_watch(struct probe_cache *probes, probe_take changed, void *con
     probes->context = context;
 }
 
-bool probe_cache_tell_some(const struct probe_cache *probes, struct map_walk *walk)
+bool probe_cache_walk(const struct probe_cache *probes, struct map_walk *walk)
 {
     return probes->changed == NULL ||
-           probe_table_some(probes->table, walk, probes->changed, probes->context);
+           probe_table_walk(probes->table, walk, probes->changed, probes->context);
 }

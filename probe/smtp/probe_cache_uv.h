@@ -25,7 +25,7 @@ struct probe_cache_waiter;
 /* 0 or a libuv error. */
 int probe_cache_new(struct probe_cache **out, const struct smtp_tools *tools,
                     const struct probe_cache_options *options);
-/* Ends every probe, calls nobody; frees itself once its handles are closed. */
+/* Ends every probe without a callback; frees itself once its handles are closed. */
 void probe_cache_close(struct probe_cache *probes);
 void probe_cache_get_stats(const struct probe_cache *probes, struct probe_cache_stats *out);
 
@@ -39,24 +39,24 @@ typedef void (*probe_cache_done)(void *context, const struct starttls_result *re
 const struct starttls_result *
 probe_cache_peek(struct probe_cache *probes, const struct smtp_target *target, int64_t seen_after);
 /*
- * Waits for the probe under way or a new one; to be called when probe_cache_peek has nothing. `done`
- * exactly once, later, with a borrowed result, unless an error is returned (UV_ENOMEM, UV_ENOBUFS
- * when the queue is full, UV_EINVAL for a name that is too long) or probe_cache_cancel comes first;
- * the probe itself goes on and fills the cache.
+ * Waits for the probe under way or a new one; to be called when probe_cache_peek has nothing.
+ * `done` exactly once, later, with a borrowed result, unless an error is returned (UV_ENOMEM,
+ * UV_ENOBUFS when the queue is full, UV_EINVAL for a name that is too long) or probe_cache_cancel
+ * comes first; the probe itself goes on and fills the cache.
  */
 int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
                     const struct smtp_target *target, probe_cache_done done, void *context);
 void probe_cache_cancel(struct probe_cache_waiter *waiter);
-/* Forgets what is known about some addresses, any port and name. One walk through all that is
- * known: ask once for many. */
+/* Forgets what is known about some addresses, any port and name. It walks through the whole cache:
+ * call it once for many. */
 void probe_cache_forget(struct probe_cache *probes, const struct ip *ips, size_t count);
 /* The trust anchors changed at `before_ms` (monotonic): certificates judged earlier are judged
- * again, those of restored results too. */
+ * again, those of results that are loaded later too. */
 void probe_cache_judge_again(struct probe_cache *probes, int64_t before_ms);
 int64_t probe_cache_judged_after(const struct probe_cache *probes);
-/* As probe_table_restore. */
+/* As probe_table_load. */
 enum loaded probe_cache_load(struct probe_cache *probes, const struct probe_saved *saved);
 /* From now on `changed` gets every new result, borrowed. */
 void probe_cache_watch(struct probe_cache *probes, probe_take changed, void *context);
-/* Gives it some of those there are, as probe_table_some; true when that were the last. */
-bool probe_cache_tell_some(const struct probe_cache *probes, struct map_walk *walk);
+/* Gives it some of the results there are, as probe_table_walk does; true when it was the last. */
+bool probe_cache_walk(const struct probe_cache *probes, struct map_walk *walk);

@@ -25,9 +25,9 @@ enum flag {
 };
 
 /* A struct starttls_result with what it belongs to. */
-struct entry {
+struct probe_entry {
     UT_hash_handle hh;
-    struct list age; /* in store.ages, used longest ago first */
+    struct list age; /* in table.ages, used longest ago first */
     int64_t probed_at, valid_until, not_after;
     int16_t code;
     uint16_t key_length;
@@ -39,7 +39,7 @@ struct entry {
 };
 
 struct probe_table {
-    struct entry *entries; /* owned */
+    struct probe_entry *entries; /* owned */
     struct list ages;
     size_t entries_max;
     struct probe_lifetimes lifetimes;
@@ -198,67 +198,67 @@ static int64_t certificate_ms(const struct starttls_result *result, int64_t wall
     return left_s < 1 ? 1000 : left_s * 1000;
 }
 
-static void set_times(const struct probe_table *store, const struct probe_key *key,
+static void set_times(const struct probe_table *table, const struct probe_key *key,
                       const struct probe_moment *moment, unsigned *failures,
                       struct starttls_result *result)
 {
-    int64_t ms = lifetime_ms(&store->lifetimes, result->state, moment->failed_here, failures);
+    int64_t ms = lifetime_ms(&table->lifetimes, result->state, moment->failed_here, failures);
 
     ms = vary(ms, key, moment->now_ms);
     if (result->state == STARTTLS_VERIFIED && ms > certificate_ms(result, moment->wall_s))
         ms = certificate_ms(result, moment->wall_s);
-    /* judged while the trust anchors changed: by which of them nobody knows */
-    if (moment->began_ms != 0 && moment->began_ms < store->judged_after && is_judged(result->state))
+    /* judged while the trust anchors changed: by which of them is not known */
+    if (moment->began_ms != 0 && moment->began_ms < table->judged_after && is_judged(result->state))
         ms = 1;
     result->probed_at = moment->now_ms;
     result->valid_until = moment->now_ms + ms;
 }
 
-/* ---- the store ---- */
+/* ---- the table ---- */
 
 struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifetimes *lifetimes)
 {
-    struct probe_table *store = calloc(1, sizeof *store);
+    struct probe_table *table = calloc(1, sizeof *table);
 
-    if (store == NULL)
+    if (table == NULL)
         return NULL;
-    list_init(&store->ages);
-    store->judged_after = INT64_MIN;
-    store->entries_max = entries_max > 0 ? entries_max : 1;
-    store->lifetimes = *lifetimes;
-    return store;
+    list_init(&table->ages);
+    table->judged_after = INT64_MIN;
+    table->entries_max = entries_max > 0 ? entries_max : 1;
+    table->lifetimes = *lifetimes;
+    return table;
 }
 
-static void drop(struct probe_table *store, struct entry *entry)
+static void drop(struct probe_table *table, struct probe_entry *entry)
 {
-    HASH_DEL(store->entries, entry);
+    HASH_DEL(table->entries, entry);
     list_remove(&entry->age);
     free(entry);
 }
 
-void probe_table_free(struct probe_table *store)
+void probe_table_free(struct probe_table *table)
 {
-    struct entry *entry, *next;
+    struct probe_entry *entry, *next;
 
-    if (store == NULL)
+    if (table == NULL)
         return;
-    HASH_ITER(hh, store->entries, entry, next)
+    HASH_ITER(hh, table->entries, entry, next)
     {
-        drop(store, entry);
+        drop(table, entry);
     }
-    free(store);
+    free(table);
 }
 
-size_t probe_table_entries(const struct probe_table *store)
+size_t probe_table_entries(const struct probe_table *table)
 {
-    return HASH_COUNT(store->entries);
+    return HASH_COUNT(table->entries);
 }
 
-static struct entry *find(const struct probe_table *store, const struct probe_key *key)
+static struct probe_entry *find(const struct probe_table *table, const struct probe_key *key)
 {
-    struct entry *entry;
+    struct probe_entry *entry;
 
-    HASH_FIND(hh, store->entries, key->octets, (unsigned)key->length, entry);
+    HASH_FIND(hh, table->entries, key->octets, (unsigned)key->length, entry);
     return entry;
 }
 
@@ -273,13 +273,13 @@ static void strings_of(const char **out[STRINGS], struct starttls_result *result
     out[4] = &result->verified_as;
 }
 
-static struct entry *pack(const struct probe_key *key, struct starttls_result result,
-                          unsigned failures)
+static struct probe_entry *pack(const struct probe_key *key, struct starttls_result result,
+                                unsigned failures)
 {
     const char **strings[STRINGS];
     size_t octets = key->length;
     unsigned char *next;
-    struct entry *entry;
+    struct probe_entry *entry;
 
     strings_of(strings, &result);
     for (size_t i = 0; i < STRINGS; i++)
@@ -311,7 +311,7 @@ static struct entry *pack(const struct probe_key *key, struct starttls_result re
 }
 
 /* The strings stay the entry's. */
-static void unpack(struct starttls_result *out, const struct entry *entry)
+static void unpack(struct starttls_result *out, const struct probe_entry *entry)
 {
     const char *next = (const char *)entry->data + entry->key_length;
     const char **strings[STRINGS];
@@ -339,43 +339,43 @@ static void unpack(struct starttls_result *out, const struct entry *entry)
 }
 
 /* Puts a result in the place of the one before; false without memory. */
-static bool replace(struct probe_table *store, const struct probe_key *key,
+static bool replace(struct probe_table *table, const struct probe_key *key,
                     const struct starttls_result *result, unsigned failures)
 {
-    struct entry *entry = pack(key, *result, failures), *before = find(store, key);
+    struct probe_entry *entry = pack(key, *result, failures), *before = find(table, key);
 
     if (entry == NULL)
         return false;
     if (before != NULL)
-        drop(store, before);
-    HASH_ADD_KEYPTR(hh, store->entries, entry->data, (unsigned)key->length, entry);
+        drop(table, before);
+    HASH_ADD_KEYPTR(hh, table->entries, entry->data, (unsigned)key->length, entry);
     if (!MAP_ADDED(entry)) {
         free(entry);
         return false;
     }
-    list_append(&store->ages, &entry->age);
-    if (probe_table_entries(store) > store->entries_max)
-        drop(store, LIST_ELEMENT(store->ages.next, struct entry, age));
+    list_append(&table->ages, &entry->age);
+    if (probe_table_entries(table) > table->entries_max)
+        drop(table, LIST_ELEMENT(table->ages.next, struct probe_entry, age));
     return true;
 }
 
-const struct starttls_result *probe_table_get(struct probe_table *store,
+const struct starttls_result *probe_table_get(struct probe_table *table,
                                               const struct probe_key *key, int64_t now_ms)
 {
-    struct entry *entry = find(store, key);
+    struct probe_entry *entry = find(table, key);
 
     if (entry == NULL)
         return NULL;
     list_remove(&entry->age);
-    list_append(&store->ages, &entry->age);
+    list_append(&table->ages, &entry->age);
     if (now_ms >= entry->valid_until)
         return NULL;
-    unpack(&store->shown, entry);
-    return &store->shown;
+    unpack(&table->shown, entry);
+    return &table->shown;
 }
 
 /* Is it the certificate that verified last, and was it our trust that changed? */
-static void compare_certificate(struct starttls_result *result, const struct entry *before)
+static void compare_certificate(struct starttls_result *result, const struct probe_entry *before)
 {
     struct starttls_result seen = {0};
 
@@ -387,27 +387,27 @@ static void compare_certificate(struct starttls_result *result, const struct ent
                          strcmp(result->shown, seen.verified_as) == 0;
 }
 
-bool probe_table_put(struct probe_table *store, const struct probe_key *key,
+bool probe_table_put(struct probe_table *table, const struct probe_key *key,
                      const struct probe_moment *moment, struct starttls_result *result)
 {
-    const struct entry *before = find(store, key);
+    const struct probe_entry *before = find(table, key);
     unsigned failures = before == NULL ? 0 : before->failures;
 
     bool saved;
 
-    set_times(store, key, moment, &failures, result);
+    set_times(table, key, moment, &failures, result);
     compare_certificate(result, before);
-    saved = replace(store, key, result, failures);
+    saved = replace(table, key, result, failures);
     result->shown = result->verified_as = NULL; /* the session's, or of an entry that is gone */
     return saved;
 }
 
-void probe_table_judge_again(struct probe_table *store, int64_t before_ms, int64_t now_ms)
+void probe_table_judge_again(struct probe_table *table, int64_t before_ms, int64_t now_ms)
 {
-    struct entry *entry, *next;
+    struct probe_entry *entry, *next;
 
-    store->judged_after = before_ms;
-    HASH_ITER(hh, store->entries, entry, next)
+    table->judged_after = before_ms;
+    HASH_ITER(hh, table->entries, entry, next)
     {
         if (is_judged((enum starttls)entry->state) && entry->probed_at < before_ms &&
             entry->valid_until > now_ms)
@@ -425,7 +425,7 @@ static unsigned char address_mark(const unsigned char address[17])
     return mark;
 }
 
-static bool is_among(const struct entry *entry, const struct ip *ips, size_t count)
+static bool is_among(const struct probe_entry *entry, const struct ip *ips, size_t count)
 {
     unsigned char address[17];
 
@@ -435,10 +435,10 @@ static bool is_among(const struct entry *entry, const struct ip *ips, size_t cou
     return false;
 }
 
-void probe_table_forget(struct probe_table *store, const struct ip *ips, size_t count)
+void probe_table_forget(struct probe_table *table, const struct ip *ips, size_t count)
 {
     bool marked[UCHAR_MAX + 1] = {false};
-    struct entry *entry, *next;
+    struct probe_entry *entry, *next;
 
     for (size_t i = 0; i < count; i++) {
         unsigned char address[17];
@@ -446,19 +446,19 @@ void probe_table_forget(struct probe_table *store, const struct ip *ips, size_t 
         address_octets(address, &ips[i]);
         marked[address_mark(address)] = true;
     }
-    HASH_ITER(hh, store->entries, entry, next)
+    HASH_ITER(hh, table->entries, entry, next)
     {
         if (marked[address_mark(entry->data)] && is_among(entry, ips, count))
-            drop(store, entry);
+            drop(table, entry);
     }
 }
 
-/* ---- kept elsewhere ---- */
+/* ---- saved elsewhere ---- */
 
-bool probe_table_save(const struct probe_table *store, struct arena *arena,
+bool probe_table_save(const struct probe_table *table, struct arena *arena,
                       const struct probe_key *key, struct probe_saved *out)
 {
-    const struct entry *entry = find(store, key);
+    const struct probe_entry *entry = find(table, key);
     const char **strings[STRINGS];
 
     if (entry == NULL)
@@ -474,16 +474,16 @@ bool probe_table_save(const struct probe_table *store, struct arena *arena,
     return !arena_failed(arena);
 }
 
-bool probe_table_some(const struct probe_table *store, struct map_walk *walk, probe_take take,
+bool probe_table_walk(const struct probe_table *table, struct map_walk *walk, probe_take take,
                       void *context)
 {
-    const UT_hash_table *table = store->entries == NULL ? NULL : store->entries->hh.tbl;
+    const UT_hash_table *map = table->entries == NULL ? NULL : table->entries->hh.tbl;
     const UT_hash_handle *handle;
 
-    if (map_walk_over(walk, table))
+    if (map_walk_over(walk, map))
         return true;
-    for (handle = map_walk_next(walk, table); handle != NULL; handle = handle->hh_next) {
-        const struct entry *entry = ELMT_FROM_HH(table, handle);
+    for (handle = map_walk_next(walk, map); handle != NULL; handle = handle->hh_next) {
+        const struct probe_entry *entry = ELMT_FROM_HH(map, handle);
         struct probe_saved saved;
 
         key_read(&saved, entry->data);
@@ -517,7 +517,7 @@ static bool saved_ok(const struct probe_saved *saved)
            result_ok(saved->result);
 }
 
-/* Whether only our trust anchors changed is not kept: such a host is asked again. */
+/* Whether only our trust anchors changed is not saved: such a host is asked again. */
 static bool may_be_distrusted(const struct starttls_result *result)
 {
     return result->state == STARTTLS_TLS && result->name_ok && !result->chain_ok &&
@@ -525,18 +525,18 @@ static bool may_be_distrusted(const struct starttls_result *result)
 }
 
 /* No longer than a result seen then could live now: keys and certificates end, clocks jump. */
-static void clamp_times(const struct probe_table *store, const struct probe_moment *moment,
+static void clamp_times(const struct probe_table *table, const struct probe_moment *moment,
                         struct starttls_result *result)
 {
     int64_t most =
-        is_good(result->state) ? store->lifetimes.good_ms : store->lifetimes.retry_max_ms;
+        is_good(result->state) ? table->lifetimes.good_ms : table->lifetimes.retry_max_ms;
 
     if (result->probed_at > moment->now_ms)
         result->probed_at = moment->now_ms;
     most += most / 10;
     if (result->valid_until > result->probed_at + most)
         result->valid_until = result->probed_at + most;
-    if (((is_judged(result->state) && result->probed_at < store->judged_after) ||
+    if (((is_judged(result->state) && result->probed_at < table->judged_after) ||
          may_be_distrusted(result)) &&
         result->valid_until > moment->now_ms)
         result->valid_until = moment->now_ms;
@@ -547,11 +547,11 @@ static void clamp_times(const struct probe_table *store, const struct probe_mome
         result->valid_until = moment->now_ms + most;
 }
 
-enum loaded probe_table_load(struct probe_table *store, const struct probe_saved *saved,
+enum loaded probe_table_load(struct probe_table *table, const struct probe_saved *saved,
                              const struct probe_moment *moment)
 {
     struct probe_saved clean = *saved;
-    const struct entry *known;
+    const struct probe_entry *known;
     struct probe_key key;
 
     if (!saved_ok(saved))
@@ -562,11 +562,11 @@ enum loaded probe_table_load(struct probe_table *store, const struct probe_saved
         memset(clean.ip.octets + 4, 0, sizeof clean.ip.octets - 4);
     if (clean.failures > DOUBLINGS_MAX)
         clean.failures = DOUBLINGS_MAX;
-    clamp_times(store, moment, &clean.result);
+    clamp_times(table, moment, &clean.result);
     if (!key_write(&key, &clean))
         return LOADED_REFUSED;
-    known = find(store, &key);
+    known = find(table, &key);
     if (known != NULL && known->probed_at >= clean.result.probed_at - LOADED_SAME_MS)
         return LOADED_KNOWN;
-    return replace(store, &key, &clean.result, clean.failures) ? LOADED_NEW : LOADED_REFUSED;
+    return replace(table, &key, &clean.result, clean.failures) ? LOADED_NEW : LOADED_REFUSED;
 }

@@ -16,7 +16,7 @@
 #include "base/loaded.h"
 
 #define PROBE_KEY_MAX   (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
-#define PROBE_WORDS_MAX 2000 /* octets of a string of a restored result */
+#define PROBE_WORDS_MAX 2000 /* octets of a string of a loaded result */
 
 /* When our own side failed, the host is asked again after at most this. */
 #define PROBE_RETRY_HERE_MS 60000
@@ -49,7 +49,7 @@ struct probe_moment {
     int64_t began_ms; /* monotonic: when the probe began; 0: unknown */
 };
 
-/* A result as it is kept elsewhere and given back: monotonic ms. Strings are whoever's holds it. */
+/* A result as it is saved elsewhere and loaded: monotonic ms. Strings belong to its holder. */
 struct probe_saved {
     struct ip ip;
     uint16_t port;
@@ -67,36 +67,36 @@ struct probe_table;
 
 /* Holds at most `entries_max` results, those used longest ago go first. NULL without memory. */
 struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifetimes *lifetimes);
-void probe_table_free(struct probe_table *store);
-size_t probe_table_entries(const struct probe_table *store);
+void probe_table_free(struct probe_table *table);
+size_t probe_table_entries(const struct probe_table *table);
 
-/* The result if it still counts at `now_ms`, else NULL; the store's, until it is used again. */
-const struct starttls_result *probe_table_get(struct probe_table *store,
+/* The result if it still counts at `now_ms`, else NULL; the table's, until it is used again. */
+const struct starttls_result *probe_table_get(struct probe_table *table,
                                               const struct probe_key *key, int64_t now_ms);
 /*
- * Fills probed_at, valid_until and distrusted of *result and keeps a copy of it, for which it takes
- * `shown`, NULL afterwards; false when there was no memory
- * for the copy. Lifetimes vary by 10 % either way; VERIFIED ends with the certificate.
+ * Fills probed_at, valid_until and distrusted of *result and stores a copy of it, which takes over
+ * `shown`: NULL afterwards. False when there was no memory for the copy. Lifetimes vary by 10 %
+ * either way; VERIFIED ends with the certificate.
  */
-bool probe_table_put(struct probe_table *store, const struct probe_key *key,
+bool probe_table_put(struct probe_table *table, const struct probe_key *key,
                      const struct probe_moment *moment, struct starttls_result *result);
-/* The trust anchors changed at `before_ms`: what their certificates were judged by earlier, here or
- * in a result that is restored later, ends at `now_ms`. What was shown stays known. */
-void probe_table_judge_again(struct probe_table *store, int64_t before_ms, int64_t now_ms);
+/* The trust anchors changed at `before_ms`: certificates judged earlier, here or in a result that
+ * is loaded later, count until `now_ms`. What the hosts showed stays known. */
+void probe_table_judge_again(struct probe_table *table, int64_t before_ms, int64_t now_ms);
 /* Forgets everything about some addresses, their back-off too, in one walk. */
-void probe_table_forget(struct probe_table *store, const struct ip *ips, size_t count);
+void probe_table_forget(struct probe_table *table, const struct ip *ips, size_t count);
 
 /* Fills *out, its strings in `arena`; false when there is no such entry, or without memory. */
-bool probe_table_save(const struct probe_table *store, struct arena *arena,
+bool probe_table_save(const struct probe_table *table, struct arena *arena,
                       const struct probe_key *key, struct probe_saved *out);
 /*
- * Takes in what was kept elsewhere, which may be anybody's, unless a result seen then or later is
- * known, or it is SKIPPED. It lives no longer than one put at the time it was seen. False, and
- * nothing happens, when it is not what probe_table_save gives, or without memory.
+ * Takes in what was saved elsewhere and may have been changed there, unless a result of that time
+ * or later is known, or it is SKIPPED. It lives no longer than one put at the time it was seen.
+ * LOADED_REFUSED when it is not what probe_table_save gives, and without memory.
  */
-enum loaded probe_table_load(struct probe_table *store, const struct probe_saved *saved,
+enum loaded probe_table_load(struct probe_table *table, const struct probe_saved *saved,
                              const struct probe_moment *moment);
-/* Some of the results, borrowed: call it until the walk is over; true then. */
+/* Gives `take` some of the results, borrowed. Call it until it returns true: the walk is over. */
 typedef void (*probe_take)(void *context, const struct probe_saved *saved);
-bool probe_table_some(const struct probe_table *store, struct map_walk *walk, probe_take take,
+bool probe_table_walk(const struct probe_table *table, struct map_walk *walk, probe_take take,
                       void *context);

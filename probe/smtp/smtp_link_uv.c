@@ -1,9 +1,9 @@
 /*
  * smtp_link_uv: see smtp_link_uv.h.
  *
- * Octets are worked on where libuv put them and never kept: a reply takes all of them or the server
- * has spoken out of turn. A write that fails is not told, because what the server said before it
- * hung up may still be on its way in; reading finds the end of it.
+ * Octets are read where libuv put them and never copied: a reply takes all of them, or the server
+ * has spoken out of turn. A failed write is not reported, because what the server said before it
+ * hung up may still be on its way; reading finds the end.
  */
 #include "probe/smtp/smtp_link_uv.h"
 
@@ -81,7 +81,7 @@ static void on_written(uv_write_t *request, int status)
     free(request->data);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_link_closed(uv_handle_t *handle)
 {
     struct smtp_link *link = handle->data;
 
@@ -110,8 +110,8 @@ void smtp_link_close(struct smtp_link *link)
     tls_session_free(link->tls);
     link->tls = NULL;
     buf_fini(&link->out);
-    uv_close((uv_handle_t *)&link->tcp, on_closed);
-    uv_close((uv_handle_t *)&link->timer, on_closed);
+    uv_close((uv_handle_t *)&link->tcp, on_link_closed);
+    uv_close((uv_handle_t *)&link->timer, on_link_closed);
 }
 
 int smtp_link_bind(struct smtp_link *link, const struct ip *ip)

@@ -42,7 +42,7 @@ enum smtp_heard {
     SMTP_HEARD_NOTHING, /* wait on */
     SMTP_HEARD_REPLY,
     SMTP_HEARD_BAD,   /* no SMTP reply: reply.why */
-    SMTP_HEARD_AHEAD, /* a reply, and more octets behind it that nobody asked for (never in TLS) */
+    SMTP_HEARD_AHEAD, /* a reply, and octets behind it that were not asked for (never in TLS) */
     SMTP_HEARD_LOST,  /* see lost; 0 when it was TLS that broke */
     SMTP_HEARD_LATE   /* the deadline passed */
 };

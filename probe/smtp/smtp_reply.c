@@ -1,6 +1,6 @@
 /*
  * smtp_reply: see smtp_reply.h. One octet at a time into one line buffer; every limit of the header
- * is checked before anything is kept. A bare LF ends a line too, as in smtp(8).
+ * is checked before an octet is stored. A bare LF ends a line too, as in smtp(8).
  */
 #include "probe/smtp/smtp_reply.h"
 

@@ -7,8 +7,9 @@
  * comes QUIT where the protocol allows it, and the result is delivered when the connection is
  * closed, so that its owner knows it to be gone.
  *
- * It fails only by having no memory at start; all else is a result. It cannot see what a server
- * does after MAIL, and has no client certificate. RFC 5321, RFC 3207; what it mirrors is smtp(8).
+ * DIAGNOSTICS: only the lack of memory at start is an error; all else is a result.
+ * BUGS: it does not see what a server does after MAIL, and has no client certificate.
+ * RFC 5321, RFC 3207; it follows smtp(8).
  */
 #include "probe/smtp/smtp_talk_uv.h"
 
@@ -37,7 +38,7 @@
     X(EHLO_TLS, ehlo_tls, AT(command_ms))                                                          \
     X(QUIT, quit, AT(command_ms)) /* and no longer than AFTERWARDS_MS */
 
-enum state { STATES(SEQUENCE_ENUM) };
+enum talk_state { STATES(SEQUENCE_ENUM) };
 
 struct smtp_talk {
     const struct smtp_tools *tools; /* borrowed, as the next three */
@@ -195,7 +196,7 @@ static void conclude_named(struct smtp_talk *talk, enum starttls state, const ch
              talk->link.reply.code, talk->link.reply.text);
 }
 
-static enum sequence_step go(struct smtp_talk *talk, enum state next)
+static enum sequence_step go(struct smtp_talk *talk, enum talk_state next)
 {
     return sequence_go(&talk->sequence, next);
 }
@@ -482,7 +483,7 @@ static void enter(void *owner, unsigned state)
                   ip_text(&talk->target->ip, address), "state", states[state].name, NULL);
 }
 
-static void run(struct smtp_talk *talk)
+static void talk_run(struct smtp_talk *talk)
 {
     if (sequence_run(&talk->sequence))
         smtp_link_close(&talk->link);
@@ -490,7 +491,7 @@ static void run(struct smtp_talk *talk)
 
 static void on_event(void *owner)
 {
-    run(owner);
+    talk_run(owner);
 }
 
 static void on_gone(void *owner)
@@ -525,7 +526,7 @@ int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *requ
     talk->talked.failure = SMTP_FAILURE_COUNT;
     smtp_link_init(&talk->link, talk->tools->loop, talk, &events);
     sequence_init(&talk->sequence, &machine, talk);
-    run(talk);
+    talk_run(talk);
     *out = talk;
     return 0;
 }

@@ -1,22 +1,22 @@
 /*
- * sts_cache: what is remembered of MTA-STS per policy domain: the last good policy until its
+ * sts_cache: what is known of MTA-STS per policy domain: the last good policy until its
  * max_age, and the last failure with its back-off (RFC 8461 §3.3, §5.1; docs/verdicts.md §4). Pure:
  * the time comes in, nothing is looked up here.
  *
  * When a fetch is due
  *   nothing known, or a new id       at once; but after STS_CACHE_CHANGES_MAX new ids inside
  *                                    `retry_ms` only when that time is over
- *   the id of the policy             at 7/8 of `refresh_ms` or of its max_age, whichever ends first:
- *                                    looking a little before either ends keeps the policy
+ *   the id of the policy             at 7/8 of `refresh_ms` or of its max_age, whichever is first:
+ *                                    before it ends, so that the policy lasts
  *   the id of the last failure       when its back-off is over: `retry_ms`, doubling to a day
- *   the TXT lookup failed            as with the id of the remembered policy; never without one
+ *   the TXT lookup failed            as with the id of the cached policy; never without one
  *
- * No record, several, or a wrong one: never (RFC 8461 §3.1: policy discovery ends there); what is
- * remembered stays until its max_age.
+ * No record, several, or a wrong one: never (RFC 8461 §3.1: policy discovery ends there); a cached
+ * policy stays until its max_age.
  *
  * Domains are lower case A-labels. Bounded in entries and in octets; the least recently used goes
  * first, entries whose policy is to be enforced go last, and of these the large ones first: a few
- * hundred domains with policies of 64 KB must not push out what everybody else is protected by.
+ * hundred domains with policies of 64 KB must not push out the policies of all others.
  */
 #pragma once
 
@@ -36,7 +36,7 @@ struct sts_cache_options {
     int64_t refresh_ms;
 };
 
-/* A domain as it is kept elsewhere and given back: monotonic ms. Strings are whoever's holds it. */
+/* A domain as it is saved elsewhere and loaded: monotonic ms. Strings belong to its holder. */
 struct sts_saved {
     const char *domain;
     const char *id;     /* of the policy; "" without one */
@@ -102,14 +102,14 @@ void sts_cache_watch(struct sts_cache *cache, sts_cache_take changed, void *cont
 bool sts_cache_save(const struct sts_cache *cache, struct arena *arena, const char *domain,
                     struct sts_saved *out);
 /*
- * Takes in what was kept elsewhere, which may be anybody's: the body is parsed as a fetched one,
- * times are held against `now` and the max_age. Nothing happens when a policy fetched then or later
- * is known. A policy past its max_age counts for its back-off only, and only when nothing else is
- * known of the domain. False, and nothing happens, when it is not what sts_cache_save gives, or
- * there is no memory.
+ * Takes in what was saved elsewhere and may have been changed there: the body is parsed as a
+ * fetched one, times are limited by `now` and the max_age. Nothing happens when a policy fetched
+ * then or later is known. A policy past its max_age counts for its back-off only, and only when
+ * nothing else is known of the domain. LOADED_REFUSED when it is not what sts_cache_save gives, and
+ * without memory.
  */
 enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *saved, int64_t now);
-/* Calls `changed` for some of the domains that something is known of; true when the walk is over. */
-bool sts_cache_tell_some(const struct sts_cache *cache, struct map_walk *walk);
+/* Calls `changed` for some of the domains it knows; true when the walk is over. */
+bool sts_cache_walk(const struct sts_cache *cache, struct map_walk *walk);
 /* True when a policy or a failure of the domain is known. */
 bool sts_cache_knows(const struct sts_cache *cache, const char *domain);

@@ -43,7 +43,7 @@ struct sts_texts {
 struct sts_cache {
     struct sts_cache_options options;
     struct sts_entry *map;
-    sts_cache_take changed; /* NULL: nobody is told */
+    sts_cache_take changed; /* NULL: not watched */
     void *context;
     struct list ranks[STS_RANK_COUNT]; /* least recently used first */
     size_t octets;

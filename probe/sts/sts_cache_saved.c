@@ -1,7 +1,7 @@
 /*
- * sts_cache_saved: the entries of sts_cache.h as data that survives the process, and back. What
- * comes back may have been through anybody's hands: every field is checked as if it came from the
- * network, and a refusal costs nothing but the entry.
+ * sts_cache_saved: the entries of sts_cache.h as data that survives the process, and back. What is
+ * loaded may have been changed by others: every field is checked as if it came from the network,
+ * and a refusal costs nothing but the entry.
  */
 #include <stdio.h>
 #include <string.h>
@@ -139,7 +139,7 @@ enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *save
     return result;
 }
 
-bool sts_cache_tell_some(const struct sts_cache *cache, struct map_walk *walk)
+bool sts_cache_walk(const struct sts_cache *cache, struct map_walk *walk)
 {
     const UT_hash_table *table = cache->map == NULL ? NULL : cache->map->hh.tbl;
     const UT_hash_handle *handle;

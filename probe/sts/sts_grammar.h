@@ -8,8 +8,8 @@
 
 #define STS_NAME_MAX 32
 
-/* The length of the name of a field at `text`, (ALPHA / DIGIT) *31(ALPHA / DIGIT / "_" / "-" / ".");
- * 0 when there is none. */
+/* The length of the name of a field at `text`, (ALPHA / DIGIT) *31(ALPHA / DIGIT / "_" / "-" /
+ * "."); 0 when there is none. */
 static inline size_t sts_name_length(const char *text, size_t length)
 {
     size_t used = 0;

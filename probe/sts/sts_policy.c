@@ -91,8 +91,8 @@ static const char *set_max_age(struct parse *parse, const struct text *value)
     return NULL;
 }
 
-/* The grammar of the RFC and no more: an address or a single label passes, and is kept from Postfix
- * where an answer is written (policy/render/render.c). */
+/* The grammar of the RFC and no more: an address or a single label passes, and is left out where an
+ * answer for Postfix is written (policy/render/render.c). */
 static const char *add_mx(struct parse *parse, const struct text *value)
 {
     struct text name = *value;
@@ -229,7 +229,7 @@ static const char *incomplete(const struct parse *parse)
     return NULL;
 }
 
-/* The patterns as text of their own in lower case: `lines` keeps them as published. */
+/* The patterns as text of their own in lower case: `lines` has them as published. */
 static bool fold_mx(struct parse *parse, struct arena *arena)
 {
     for (size_t i = 0; i < parse->policy->mx_count; i++) {

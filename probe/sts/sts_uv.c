@@ -1,8 +1,8 @@
 /*
  * sts_uv: one lookup of a domain's MTA-STS; see sts_uv.h.
  *
- * A sequence (base/sequence.h): STATES below is the whole of it. What is cached, and when a fetch is
- * due, is decided by sts_cache; the grammars are in sts_record and sts_policy.
+ * A sequence (base/sequence.h): STATES below is the whole of it. What is cached, and when a fetch
+ * is due, is decided by sts_cache; the grammars are in sts_record and sts_policy.
  *
  * Nothing that goes wrong is more than a state and a reason in the evidence. What goes wrong on our
  * side (memory, descriptors, the budget of queries) is not remembered against the domain.
@@ -33,7 +33,7 @@
     X(POLICY, policy, NONE)        /* the file is parsed and goes into the cache */                \
     X(ANSWER, answer, NONE)        /* from what was fetched or cached, or what went wrong */
 
-enum state { STATES(SEQUENCE_ENUM) };
+enum lookup_state { STATES(SEQUENCE_ENUM) };
 
 struct sts {
     uv_loop_t *loop;
@@ -74,7 +74,7 @@ struct sts_lookup {
     struct sts_evidence result;
 };
 
-static enum sequence_step go(struct sts_lookup *lookup, enum state next)
+static enum sequence_step go(struct sts_lookup *lookup, enum lookup_state next)
 {
     return sequence_go(&lookup->sequence, next);
 }

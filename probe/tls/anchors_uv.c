@@ -26,7 +26,7 @@ static void free_when_over(struct anchors_watch *watch)
         free(watch);
 }
 
-static void load(uv_work_t *work)
+static void load_on_thread(uv_work_t *work)
 {
     struct anchors_watch *watch = work->data;
 
@@ -69,7 +69,7 @@ void anchors_watch_look(struct anchors_watch *watch)
         return;
     watch->work.data = watch;
     watch->loaded = NULL;
-    if (uv_queue_work(watch->timer.loop, &watch->work, load, on_loaded) != 0)
+    if (uv_queue_work(watch->timer.loop, &watch->work, load_on_thread, on_loaded) != 0)
         return;
     watch->mark = mark;
     watch->loading = true;

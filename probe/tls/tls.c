@@ -25,7 +25,7 @@
 /* As Postfix's medium grade, but anonymous ciphers last: we want to see a certificate. */
 #define CIPHERS TLS_CIPHERS_MEDIUM TLS_CIPHERS_LAST
 
-/* The judgement is made after the handshake, by tls_session_judge: here everybody is welcome. */
+/* Accepts every certificate: they are judged after the handshake, by tls_session_judge. */
 static int accept_any(X509_STORE_CTX *store_ctx, void *context)
 {
     (void)context;
@@ -33,7 +33,7 @@ static int accept_any(X509_STORE_CTX *store_ctx, void *context)
     return 1;
 }
 
-static bool set_up(SSL_CTX *ssl_ctx)
+static bool context_set_up(SSL_CTX *ssl_ctx)
 {
     SSL_CTX_set_security_level(ssl_ctx, 0);
     tls_refuse_costly_groups(ssl_ctx);
@@ -61,7 +61,7 @@ int tls_context_new(struct tls_context **out, const char *ca_file, const char *c
         return -1;
     context->versions = TLS_VERSIONS_ALL;
     context->ssl_ctx = SSL_CTX_new(TLS_client_method());
-    if (context->ssl_ctx == NULL || !set_up(context->ssl_ctx))
+    if (context->ssl_ctx == NULL || !context_set_up(context->ssl_ctx))
         goto failed;
     *why = no_anchors;
     if (tls_anchors_load(&anchors, &place, no_anchors) != 0)
@@ -203,7 +203,7 @@ int tls_harden_policy_client(void *ssl_ctx, const char *host, struct tls_context
     SSL_CTX_set_max_cert_list(ctx, TLS_CERT_LIST_MAX);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    /* with it one SSL_read would stay as long as key updates keep coming */
+    /* with it one SSL_read would not return while key updates arrive */
     SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
     return 0;
 }

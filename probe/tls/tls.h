@@ -13,8 +13,8 @@
 #include "policy/evidence.h"
 #include "probe/tls/tls_settings.h"
 
-/* Frees what OpenSSL keeps for the calling thread: at the end of work on a thread of the pool,
- * which would have it until the process has ended. */
+/* Frees what OpenSSL allocated for the calling thread. For the end of work on a thread of the pool,
+ * which lives until the process ends. */
 void tls_thread_end(void);
 
 struct tls_context; /* trust anchors and settings, shared by all sessions */
@@ -73,7 +73,7 @@ enum tls_refusal {
 };
 enum tls_refusal tls_session_refusal(const struct tls_session *session);
 
-/* What the certificate must be held against. */
+/* What the certificate is compared with. */
 struct tls_reference {
     const char *host;        /* the MX host name, for the chain-and-name check */
     const struct tlsa *tlsa; /* usable and unusable ones; may be none */

@@ -1,6 +1,6 @@
 /*
- * tls_anchors: the trust anchors that certificates are held against: where they are, when they
- * changed, and loading them away from the loop's thread.
+ * tls_anchors: the trust anchors that certificates must lead to: where they are, when they changed,
+ * and how they are loaded on another thread than the loop's.
  */
 #pragma once
 

@@ -4,7 +4,7 @@
  *
  * OpenSSL's own bounds let one handshake take half a second: a DH prime of 10,000 bits, ten DSA
  * signatures of as many, RSA exponents as long as the modulus, a million name comparisons for each
- * of ten certificates. Nobody honest is near the limits here.
+ * of ten certificates. No honest server is near the limits here.
  */
 #include <openssl/core_names.h>
 #include <openssl/ssl.h>

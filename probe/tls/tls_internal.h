@@ -16,7 +16,7 @@
 #define TLS_OCTETS_MAX           524288 /* received in the whole session */
 #define TLS_RECORDS_MAX          1000   /* received in the whole session */
 #define TLS_POST_MESSAGES_MAX    32     /* tickets and key updates after the handshake */
-#define TLS_PLAIN_MAX            65536  /* decrypted octets that nobody has read yet */
+#define TLS_PLAIN_MAX            65536  /* decrypted octets that have not been read yet */
 
 /* Limits on what a peer may make us compute: the loop must not stand still for 50 ms. */
 #define TLS_CHAIN_DEPTH_MAX  10 /* intermediate certificates */

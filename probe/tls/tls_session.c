@@ -34,7 +34,7 @@ static void count_message(int sent, int version, int type, const void *data, siz
         session->post_messages++;
 }
 
-static bool set_up(struct tls_session *session, const char *sni)
+static bool session_set_up(struct tls_session *session, const char *sni)
 {
     session->ssl = SSL_new(session->context->ssl_ctx);
     session->in = BIO_new(BIO_s_mem());
@@ -64,7 +64,7 @@ struct tls_session *tls_session_new(struct tls_context *context, const char *sni
     session->context = context;
     session->progress = TLS_WANT_MORE;
     buf_init(&session->plain, TLS_PLAIN_MAX);
-    if (!set_up(session, sni)) {
+    if (!session_set_up(session, sni)) {
         tls_session_free(session);
         ERR_clear_error();
         return NULL;

@@ -25,11 +25,11 @@
 #define DETAIL_MAX     600
 #define AUTH_LEVEL     1
 #define DIGEST_OCTETS  16
-/* Certificates of a chain that are told apart from others: more than one that verifies can have. */
+/* Certificates of a chain that the digest covers: more than one that verifies can have. */
 #define TLS_CERTIFICATES_MAX 32
 #define LEVEL_BITS           80 /* what OpenSSL's security level 1 asks for */
 
-struct peer {
+struct tls_peer {
     SSL *ssl;
     X509 *leaf;             /* owned; NULL with an anonymous cipher */
     STACK_OF(X509) * chain; /* the session's, leaf included */
@@ -141,7 +141,7 @@ static void error_words(char *out, size_t size, int error, int depth, X509 *at)
 
 /* Runs the verification that `dane` (may be NULL) and the reference names ask for; `flags` are
  * X509_V_FLAG_*. */
-static void run_verify(struct verdict_run *run, const struct peer *peer, SSL_DANE *dane,
+static void run_verify(struct verdict_run *run, const struct tls_peer *peer, SSL_DANE *dane,
                        const struct tls_reference *reference, unsigned long flags)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(peer->ssl));
@@ -209,7 +209,7 @@ static bool wants_dane(const struct tls_reference *reference)
 }
 
 /* The same for a chain that whole certificates among the records (2 0 0) may take part in. */
-static bool records_too_costly(const struct peer *peer, const struct tls_reference *reference)
+static bool records_too_costly(const struct tls_peer *peer, const struct tls_reference *reference)
 {
     STACK_OF(X509) *all = sk_X509_dup(peer->chain);
     STACK_OF(X509) *ours = sk_X509_new_null();
@@ -240,7 +240,7 @@ out:
     return costly;
 }
 
-static enum tlsa_match judge_dane(struct verdict_run *run, const struct peer *peer,
+static enum tlsa_match judge_dane(struct verdict_run *run, const struct tls_peer *peer,
                                   const struct tls_reference *reference)
 {
     enum tlsa_match match = TLSA_MATCH_NONE;
@@ -310,7 +310,7 @@ static void add_detail(struct buf *detail, const char *prefix, const char *words
 }
 
 /* The first fault found is a date; is it the only one? OpenSSL ends at the first. */
-static bool only_dates_wrong(const struct verdict_run *pkix, const struct peer *peer,
+static bool only_dates_wrong(const struct verdict_run *pkix, const struct tls_peer *peer,
                              const struct tls_reference *reference)
 {
     struct verdict_run timeless = {0};
@@ -339,7 +339,7 @@ static bool is_distrust(int error)
 }
 
 /* The first octets of the SHA-256 of what was sent, in hexadecimal: the leaf, or all the others. */
-static void add_digest(struct buf *out, const struct peer *peer, bool leaf)
+static void add_digest(struct buf *out, const struct tls_peer *peer, bool leaf)
 {
     unsigned char all[TLS_CERTIFICATES_MAX * SHA256_DIGEST_LENGTH], digest[EVP_MAX_MD_SIZE];
     size_t used = 0;
@@ -360,7 +360,7 @@ static void add_digest(struct buf *out, const struct peer *peer, bool leaf)
         buf_addf(out, "%02x", digest[i]);
 }
 
-static const char *shown_words(const struct peer *peer, struct arena *arena)
+static const char *shown_words(const struct tls_peer *peer, struct arena *arena)
 {
     const char *words = NULL;
     struct buf out;
@@ -375,7 +375,7 @@ static const char *shown_words(const struct peer *peer, struct arena *arena)
     return words;
 }
 
-static void judge_certificate(const struct peer *peer, const struct tls_reference *reference,
+static void judge_certificate(const struct tls_peer *peer, const struct tls_reference *reference,
                               struct arena *arena, struct buf *detail, struct starttls_result *out)
 {
     struct verdict_run pkix = {0}, dane = {0};
@@ -430,8 +430,8 @@ void tls_session_describe(const struct tls_session *session, struct arena *arena
 void tls_session_judge(struct tls_session *session, const struct tls_reference *reference,
                        struct arena *arena, struct starttls_result *out)
 {
-    struct peer peer = {session->ssl, SSL_get1_peer_certificate(session->ssl),
-                        SSL_get_peer_cert_chain(session->ssl)};
+    struct tls_peer peer = {session->ssl, SSL_get1_peer_certificate(session->ssl),
+                            SSL_get_peer_cert_chain(session->ssl)};
     struct buf detail;
     bool sound;
 

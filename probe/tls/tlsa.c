@@ -1,6 +1,6 @@
 /*
- * tlsa: see tlsa.h. A record that cannot be used is kept and marked: it still means that the domain
- * speaks of TLS (RFC 7672 §2.2.3), and its usages 0 and 1 are never trusted for SMTP (§3.1.3).
+ * tlsa: see tlsa.h. A record that cannot be used stays, marked: it still means that the domain has
+ * TLSA records (RFC 7672 §2.2.3), and its usages 0 and 1 are never trusted for SMTP (§3.1.3).
  */
 #include "probe/tls/tlsa.h"
 

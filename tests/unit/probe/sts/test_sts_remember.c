@@ -228,13 +228,13 @@ static void whoever_watches_is_told(void **state)
     assert_int_equal(told.times, 3);
     assert_true(told.known && told.saved.body != NULL && told.saved.failure == STS_BAD_POLICY);
     told.domains[0] = '\0';
-    for (struct map_walk walk = {0}; !sts_cache_tell_some(sts_cache_of(world.sts), &walk);)
+    for (struct map_walk walk = {0}; !sts_cache_walk(sts_cache_of(world.sts), &walk);)
         continue;
     assert_string_equal(told.domains, "d.test ");
     sts_cache_forget(sts_cache_of(world.sts), "d.test");
     assert_int_equal(told.times, 5);
     assert_false(told.known);
-    for (struct map_walk walk = {0}; !sts_cache_tell_some(sts_cache_of(world.sts), &walk);)
+    for (struct map_walk walk = {0}; !sts_cache_walk(sts_cache_of(world.sts), &walk);)
         continue;
     assert_int_equal(told.times, 5);
     sts_cache_forget(sts_cache_of(world.sts),
