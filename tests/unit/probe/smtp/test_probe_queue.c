@@ -5,13 +5,11 @@
 #include "probe/smtp/probe_cache_uv.h"
 
 #include "base/clock.h"
-#include "probe/smtp/probe_table.h"
 #include "tests/unit/support/rows.h"
 #include "tests/unit/support/scripted_smtp.h"
 
-#define MINUTE INT64_C(60000)
-#define HOUR   (60 * MINUTE)
-
+#define MINUTE      INT64_C(60000)
+#define HOUR        (60 * MINUTE)
 #define SERVERS_MAX 8
 #define ASKS_MAX    16
 

@@ -1,0 +1,40 @@
+/* probe_table_fixture: a table of results of one address, filled at made-up times. */
+#pragma once
+
+#include <stdio.h>
+
+#include "probe/smtp/probe_table.h"
+#include "tests/unit/support/rows.h"
+
+#define MX     "mx.example.test"
+#define MINUTE INT64_C(60000)
+#define HOUR   (60 * MINUTE)
+
+static const struct probe_lifetimes lifetimes = {24 * HOUR, 15 * MINUTE, 6 * HOUR};
+
+static inline struct probe_key key_of(const char *host)
+{
+    struct probe_key key;
+    struct ip ip;
+
+    assert_true(ip_parse(&ip, "127.0.0.1"));
+    assert_true(probe_key_make(&key, &(struct probe_subject){.ip = &ip, .port = 25, .host = host}));
+    return key;
+}
+
+static inline int64_t put(struct probe_table *table, const char *host, enum starttls state,
+                          int64_t now_ms)
+{
+    struct probe_key key = key_of(host);
+    struct starttls_result result = {.state = state, .not_after = INT64_MAX};
+
+    assert_true(
+        probe_table_put(table, &key, &(struct probe_moment){now_ms, 1000, false, 0}, &result));
+    assert_int_equal(result.probed_at, now_ms);
+    return result.valid_until - now_ms;
+}
+
+static inline void expect_about(int64_t got, int64_t want)
+{
+    assert_in_range(got, want - want / 10, want + want / 10);
+}
