@@ -7,6 +7,7 @@ import select
 import sys
 import time
 
+import rooms  # noqa: F401  (first: where the others are)
 import clients
 
 PAUSE_S = 0.005
