@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
+
 static int read_all(struct buf *out, int file)
 {
     char part[4096];
@@ -52,4 +54,24 @@ ssize_t file_line(char *out, size_t size, FILE *file)
         if (length < size)
             out[length++] = (char)c;
     return (ssize_t)length;
+}
+
+/* A file that is replaced has another inode, one that is written over another time of change. */
+void file_mark_add(struct file_mark *mark, const char *path)
+{
+    uint64_t seen[6] = {mark->identity};
+    int64_t changed_ms;
+    struct stat st;
+
+    if (path != NULL && stat(path, &st) == 0) {
+        changed_ms = (int64_t)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
+        seen[1] = (uint64_t)st.st_dev;
+        seen[2] = (uint64_t)st.st_ino;
+        seen[3] = (uint64_t)st.st_size;
+        seen[4] = (uint64_t)st.st_ctim.tv_sec;
+        seen[5] = (uint64_t)st.st_ctim.tv_nsec;
+        if (changed_ms > mark->changed_ms)
+            mark->changed_ms = changed_ms;
+    }
+    mark->identity = hash_stable(seen, sizeof seen);
 }

@@ -116,7 +116,7 @@ static void on_anchors(void *context, const struct tls_anchors *anchors)
 }
 
 /* When the anchors changed last, on the monotonic clock; not later than now. */
-static int64_t changed_at(const struct tls_anchors_mark *mark)
+static int64_t changed_at(const struct file_mark *mark)
 {
     int64_t age_ms = clock_wall_ms() - mark->changed_ms;
 

@@ -18,4 +18,5 @@
 enum dns_failure { DNS_FAILURES(X) DNS_FAILURE_COUNT };
 #undef X
 
+/* The name of a kind; in dns_uv.c. */
 const char *dns_failure_name(enum dns_failure failure);

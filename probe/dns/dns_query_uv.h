@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/file.h"
 #include "base/list.h"
 #include "base/sequence.h"
 #include "probe/dns/dns_channel_uv.h"
@@ -26,10 +27,7 @@ struct dns {
     struct dns_server preferred; /* answered last; port 0: none */
     uint64_t preferred_at_ms;    /* loop time */
     uint64_t looked_at_ms;       /* loop time of the last look at resolv.conf */
-    struct {
-        uint64_t device, inode, size;
-        int64_t seconds, nanoseconds;
-    } seen; /* which resolv.conf was read last */
+    struct file_mark seen;       /* the resolv.conf that was read last */
 };
 
 enum dns_event {

@@ -10,13 +10,13 @@
  */
 #include "probe/dns/dns_uv.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/buf.h"
+#include "base/file.h"
 #include "probe/dns/dns_query_uv.h"
 #include "probe/dns/dns_wire.h"
 #include "probe/dns/resolv_conf.h"
@@ -35,64 +35,31 @@ static void use_addresses(struct dns *dns, const struct ip *addresses, size_t co
     dns->server_count = count;
 }
 
-/* Reads an open resolv.conf into `text`; the number of octets, or -1. */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-    size_t used = 0;
-
-    while (used < size) {
-        ssize_t count = read(fd, text + used, size - used);
-
-        if (count < 0)
-            return -1;
-        if (count == 0)
-            break;
-        used += (size_t)count;
-    }
-    return (ssize_t)used;
-}
-
+/* Takes the resolvers of resolv.conf, or 127.0.0.1 without any; false when it cannot be read. */
 static bool read_resolv_conf(struct dns *dns)
 {
-    static const struct ip loopback = {4, {127, 0, 0, 1}};
-    struct ip addresses[DNS_RESOLVERS_MAX];
-    /* not blocking, in case it is a FIFO */
-    int fd = open(dns->options.resolv_conf, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    char *text = malloc(RESOLV_CONF_MAX);
-    ssize_t length = fd < 0 || text == NULL ? -1 : read_all(fd, text, RESOLV_CONF_MAX);
-    size_t count = 0;
+    struct ip addresses[DNS_RESOLVERS_MAX] = {{4, {127, 0, 0, 1}}};
+    struct buf text;
+    bool read;
+    size_t count;
 
-    if (length >= 0) {
-        count = resolv_conf_parse(addresses, DNS_RESOLVERS_MAX, text, (size_t)length);
-        use_addresses(dns, count > 0 ? addresses : &loopback, count > 0 ? count : 1);
-    } else if (dns->server_count == 0) {
-        use_addresses(dns, &loopback, 1);
+    buf_init(&text, RESOLV_CONF_MAX);
+    read = file_read(&text, dns->options.resolv_conf) == 0 || errno == EFBIG;
+    if (read || dns->server_count == 0) {
+        count = resolv_conf_parse(addresses, DNS_RESOLVERS_MAX, buf_text(&text), text.length);
+        use_addresses(dns, addresses, count > 0 ? count : 1);
     }
-    free(text);
-    if (fd >= 0)
-        close(fd);
-    return length >= 0;
-}
-
-static bool same_file(const struct dns *dns, const struct stat *now)
-{
-    return dns->seen.device == now->st_dev && dns->seen.inode == now->st_ino &&
-           dns->seen.size == (uint64_t)now->st_size && dns->seen.seconds == now->st_mtim.tv_sec &&
-           dns->seen.nanoseconds == now->st_mtim.tv_nsec;
+    buf_fini(&text);
+    return read;
 }
 
 static void look_at_resolv_conf(struct dns *dns)
 {
-    struct stat now;
+    struct file_mark now = {0};
 
-    if (stat(dns->options.resolv_conf, &now) != 0 || !S_ISREG(now.st_mode) ||
-        same_file(dns, &now) || !read_resolv_conf(dns))
-        return;
-    dns->seen.device = now.st_dev;
-    dns->seen.inode = now.st_ino;
-    dns->seen.size = (uint64_t)now.st_size;
-    dns->seen.seconds = now.st_mtim.tv_sec;
-    dns->seen.nanoseconds = now.st_mtim.tv_nsec;
+    file_mark_add(&now, dns->options.resolv_conf);
+    if (now.identity != dns->seen.identity && read_resolv_conf(dns))
+        dns->seen = now;
 }
 
 static void refresh_servers(struct dns *dns)
@@ -168,8 +135,6 @@ int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options
         look_at_resolv_conf(dns);
         dns->looked_at_ms = uv_now(loop);
     }
-    if (dns->server_count == 0)
-        use_addresses(dns, &(struct ip){4, {127, 0, 0, 1}}, 1);
     *out = dns;
     return 0;
 }
@@ -288,4 +253,13 @@ void dns_cancel(struct dns_query *query)
         return;
     dns_query_release(query);
     dns_pump(dns);
+}
+
+const char *dns_failure_name(enum dns_failure failure)
+{
+#define X(word, name) name,
+    static const char *const names[] = {DNS_FAILURES(X)};
+#undef X
+
+    return names[failure];
 }

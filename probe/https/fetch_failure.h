@@ -19,4 +19,5 @@
 enum fetch_failure { FETCH_FAILURES(X) FETCH_FAILURE_COUNT };
 #undef X
 
+/* The name of a kind; in https_target.c. */
 const char *fetch_failure_name(enum fetch_failure failure);

@@ -140,3 +140,12 @@ enum fetch_failure https_target_failure(const struct https_target *target, bool 
         return FETCH_FAILURE_CONNECT;
     return status != 0 && status != 200 ? FETCH_FAILURE_STATUS : FETCH_FAILURE_RESPONSE;
 }
+
+const char *fetch_failure_name(enum fetch_failure failure)
+{
+#define X(word, name) name,
+    static const char *const names[] = {FETCH_FAILURES(X)};
+#undef X
+
+    return names[failure];
+}

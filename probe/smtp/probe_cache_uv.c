@@ -244,14 +244,13 @@ static void job_end(struct probe_job *job, const struct starttls_result *result,
     job_answer(job, &dated);
 }
 
-static void on_probed(void *context, const struct starttls_result *result)
+static void on_probed(void *context, const struct smtp_talked *talked)
 {
     struct probe_job *job = context;
-    enum smtp_failure failure = smtp_failure(job->probe);
 
-    if (failure != SMTP_FAILURE_COUNT)
-        job->probes->stats.by_failure[failure]++;
-    job_end(job, result, smtp_failed_here(job->probe));
+    if (talked->failure != SMTP_FAILURE_COUNT)
+        job->probes->stats.by_failure[talked->failure]++;
+    job_end(job, &talked->result, talked->failed_here);
 }
 
 static void job_run(struct probe_job *job)
@@ -283,20 +282,6 @@ static void on_kick(uv_timer_t *timer)
 }
 
 /* ---- asking ---- */
-
-static bool key_of(struct probe_key *out, const struct smtp_target *target)
-{
-    const struct probe_subject subject = {
-        .ip = &target->ip,
-        .port = target->port,
-        .host = target->host,
-        .sni = target->sni,
-        .tlsa = target->tlsa,
-        .tlsa_count = target->tlsa_count,
-    };
-
-    return probe_key_make(out, &subject);
-}
 
 /* Lines a new job up at its spot; false without memory. */
 static bool job_queue(struct probe_cache *probes, struct probe_job *job)
@@ -343,7 +328,7 @@ int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
     struct probe_cache_waiter *waiter;
     struct probe_job *job = NULL;
     struct probe_key key;
-    int error = key_of(&key, target) ? probe_job(&job, probes, &key, target) : UV_EINVAL;
+    int error = probe_key_make(&key, target) ? probe_job(&job, probes, &key, target) : UV_EINVAL;
 
     if (error != 0)
         return error;
@@ -370,7 +355,7 @@ const struct starttls_result *probe_cache_peek(struct probe_cache *probes,
     const struct starttls_result *known;
     struct probe_key key;
 
-    if (!key_of(&key, target))
+    if (!probe_key_make(&key, target))
         return NULL;
     known = probe_table_get(probes->table, &key, clock_monotonic_ms());
     return known != NULL && known->probed_at >= seen_after ? known : NULL;

@@ -105,14 +105,14 @@ static bool key_write(struct probe_key *out, const struct probe_saved *subject)
     return true;
 }
 
-bool probe_key_make(struct probe_key *out, const struct probe_subject *subject)
+bool probe_key_make(struct probe_key *out, const struct smtp_target *target)
 {
     return key_write(out, &(struct probe_saved){
-                              .ip = *subject->ip,
-                              .port = subject->port,
-                              .host = subject->host,
-                              .sni = subject->sni,
-                              .tlsa = tlsa_hash(subject->tlsa, subject->tlsa_count),
+                              .ip = target->ip,
+                              .port = target->port,
+                              .host = target->host,
+                              .sni = target->sni,
+                              .tlsa = tlsa_hash(target->tlsa, target->tlsa_count),
                           });
 }
 

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/net/hostname.h"
 #include "policy/evidence.h"
+#include "probe/smtp/smtp_options.h"
 #include "base/loaded.h"
 
 #define PROBE_KEY_MAX   (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
@@ -21,22 +22,14 @@
 /* When our own side failed, the host is asked again after at most this. */
 #define PROBE_RETRY_HERE_MS 60000
 
-/* What a result belongs to. */
-struct probe_subject {
-    const struct ip *ip;
-    uint16_t port;
-    const char *host, *sni;
-    const struct tlsa *tlsa; /* in any order */
-    size_t tlsa_count;
-};
-
 struct probe_key {
     size_t length;
     unsigned char octets[PROBE_KEY_MAX]; /* begins with the address */
 };
 
-/* False when a name is longer than a host name can be. */
-bool probe_key_make(struct probe_key *out, const struct probe_subject *subject);
+/* What a result belongs to: address, port, names and the TLSA records in any order. False when a
+ * name is longer than a host name can be. */
+bool probe_key_make(struct probe_key *out, const struct smtp_target *target);
 
 struct probe_lifetimes {
     int64_t good_ms, retry_min_ms, retry_max_ms;

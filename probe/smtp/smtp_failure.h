@@ -26,4 +26,5 @@
 enum smtp_failure { SMTP_FAILURES(X) SMTP_FAILURE_COUNT };
 #undef X
 
+/* The name of a kind; in smtp_uv.c. */
 const char *smtp_failure_name(enum smtp_failure failure);

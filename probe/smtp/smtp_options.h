@@ -1,4 +1,4 @@
-/* smtp_options: the limits of probes and of the cache of their results, as plain data. */
+/* smtp_options: what a probe is told, and the limits of the cache of results, as plain data. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/net/ip.h"
+#include "policy/evidence.h"
 
 struct smtp_options {
     /* What EHLO says; borrowed. NULL: the connection's own address (RFC 5321 §4.1.3). */
@@ -14,6 +15,17 @@ struct smtp_options {
     bool helo_pending;
     struct ip bind, bind6; /* source addresses; family 0: the kernel's choice */
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
+};
+
+/* The host to probe, and what its certificate is compared with. */
+struct smtp_target {
+    struct ip ip;
+    uint16_t port;
+    const char *host; /* MX host name */
+    const char *sni;  /* TLSA base domain, else the MX host name */
+    const struct tlsa *tlsa;
+    size_t tlsa_count;
+    const char *tlsa_names[4]; /* see struct tls_reference */
 };
 
 struct probe_cache_options {

@@ -48,7 +48,7 @@ struct smtp_talk {
     bool offer_all;
     struct arena *arena;
     uint64_t started_at;
-    smtp_talk_done done; /* NULL once cancelled */
+    smtp_done done; /* NULL once cancelled */
     void *context;
     struct smtp_talked talked;
     bool concluded;
@@ -505,8 +505,8 @@ static void on_gone(void *owner)
 
 /* ---- start and cancel ---- */
 
-int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *request,
-                    smtp_talk_done done, void *context)
+int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *request, smtp_done done,
+                    void *context)
 {
     static const struct smtp_link_events events = {on_event, on_gone};
     static const struct sequence_machine machine = {run_step, enter};

@@ -18,21 +18,10 @@ struct smtp_talk_request {
     uint64_t started_at; /* on the loop's clock: total_ms counts from here */
 };
 
-/* What came of it. */
-struct smtp_talked {
-    struct starttls_result result; /* times in it are not filled */
-    bool failed_here;              /* our own side failed: says nothing about the host */
-    enum smtp_failure failure;     /* SMTP_FAILURE_COUNT: none */
-    enum tls_refusal refusal;      /* of the handshake, by an alert or by closing the connection */
-    bool not_allowed;              /* TLS works with what Postfix does not take: BROKEN */
-};
-
 struct smtp_talk;
-/* `talked` is borrowed until the callback returns. */
-typedef void (*smtp_talk_done)(void *context, const struct smtp_talked *talked);
 
 /* Calls `done` exactly once, later, when the connection is closed, unless UV_ENOMEM is returned or
  * smtp_talk_cancel comes first. Frees itself. */
-int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *request,
-                    smtp_talk_done done, void *context);
+int smtp_talk_start(struct smtp_talk **out, const struct smtp_talk_request *request, smtp_done done,
+                    void *context);
 void smtp_talk_cancel(struct smtp_talk *talk);

@@ -30,7 +30,7 @@ struct smtp_probe {
     struct smtp_talked talked;
 };
 
-static int talk(struct smtp_probe *probe, const char *sni, bool offer_all, smtp_talk_done done)
+static int talk(struct smtp_probe *probe, const char *sni, bool offer_all, smtp_done done)
 {
     const struct smtp_talk_request request = {
         .tools = &probe->tools,
@@ -53,7 +53,7 @@ static void probe_free(struct smtp_probe *probe)
 
 static void finish(struct smtp_probe *probe)
 {
-    probe->done(probe->context, &probe->talked.result);
+    probe->done(probe->context, &probe->talked);
     probe_free(probe);
 }
 
@@ -198,12 +198,11 @@ void smtp_cancel(struct smtp_probe *probe)
     probe_free(probe);
 }
 
-bool smtp_failed_here(const struct smtp_probe *probe)
+const char *smtp_failure_name(enum smtp_failure failure)
 {
-    return probe->talked.failed_here;
-}
+#define X(word, name) name,
+    static const char *const names[] = {SMTP_FAILURES(X)};
+#undef X
 
-enum smtp_failure smtp_failure(const struct smtp_probe *probe)
-{
-    return probe->talked.failure;
+    return names[failure];
 }

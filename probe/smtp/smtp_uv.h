@@ -19,23 +19,24 @@ struct smtp_tools {
     const struct address_filter *filter; /* asked before connecting */
 };
 
-/* Whom to probe; copied by smtp_start. */
-struct smtp_target {
-    struct ip ip;
-    uint16_t port;
-    const char *host; /* MX host name */
-    const char *sni;  /* TLSA base domain, else the MX host name */
-    const struct tlsa *tlsa;
-    size_t tlsa_count;
-    const char *tlsa_names[4]; /* see struct tls_reference */
-};
-
 /* A copy whose names and records are the arena's; false without memory. */
 bool smtp_target_copy(struct smtp_target *out, struct arena *arena, const struct smtp_target *in);
 
 struct smtp_probe;
-/* `result` is borrowed until the callback returns; times in it are not filled. */
-typedef void (*smtp_done)(void *context, const struct starttls_result *result);
+
+/* What came of a probe, or of one of its connections. */
+struct smtp_talked {
+    struct starttls_result result; /* times in it are not filled */
+    /* Our own side failed (no descriptor, no memory, no route out for this socket): the result says
+     * nothing about the host. */
+    bool failed_here;
+    enum smtp_failure failure; /* SMTP_FAILURE_COUNT: none */
+    enum tls_refusal refusal;  /* of the handshake, by an alert or by closing the connection */
+    bool not_allowed;          /* TLS works with what Postfix does not take: BROKEN */
+};
+
+/* `talked` is borrowed until the callback returns. */
+typedef void (*smtp_done)(void *context, const struct smtp_talked *talked);
 
 /* Calls `done` exactly once, later, unless an error (UV_ENOMEM) is returned or smtp_cancel comes
  * first. A forbidden address gives STARTTLS_SKIPPED without a packet. Frees itself. */
@@ -43,8 +44,3 @@ int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
                const struct smtp_options *options, const struct smtp_target *target, smtp_done done,
                void *context);
 void smtp_cancel(struct smtp_probe *probe);
-/* Inside `done`: true when it was our own side that failed (no descriptor, no memory, no route out
- * for this socket), so that the result says nothing about the host. */
-bool smtp_failed_here(const struct smtp_probe *probe);
-/* Inside `done`: what failed, SMTP_FAILURE_COUNT when nothing did. */
-enum smtp_failure smtp_failure(const struct smtp_probe *probe);

@@ -8,8 +8,8 @@
 
 struct anchors_watch {
     struct tls_anchors_place place;
-    struct tls_anchors_mark mark; /* of what is in force, or is being loaded; 0: try again */
-    struct tls_anchors_mark told; /* of what could not be loaded, and was warned of */
+    struct file_mark mark; /* of what is in force, or is being loaded; 0: try again */
+    struct file_mark told; /* of what could not be loaded, and was warned of */
     anchors_changed changed;
     void *context;
     uv_timer_t timer;
@@ -50,7 +50,7 @@ static void on_loaded(uv_work_t *work, int status)
             log_event(LOG_LEVEL_WARNING, "trust-anchors-unreadable", "why", watch->why, "effect",
                       "those loaded before stay in force", NULL);
         watch->told = watch->mark;
-        watch->mark = (struct tls_anchors_mark){0};
+        watch->mark = (struct file_mark){0};
         return;
     }
     watch->changed(watch->context, watch->loaded);
@@ -60,7 +60,7 @@ static void on_loaded(uv_work_t *work, int status)
 
 void anchors_watch_look(struct anchors_watch *watch)
 {
-    struct tls_anchors_mark mark;
+    struct file_mark mark;
 
     if (watch->loading || watch->closing)
         return;

@@ -15,7 +15,7 @@
 /* What is in force: looked at before it was loaded, so that no change is missed. */
 struct anchors_loaded {
     struct tls_anchors_place place; /* its strings are borrowed */
-    struct tls_anchors_mark mark;
+    struct file_mark mark;
 };
 
 struct anchors_watch;

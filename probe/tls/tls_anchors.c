@@ -1,6 +1,6 @@
 /*
- * tls_anchors: see tls_anchors.h. A bundle that is replaced has another inode, one that is written
- * over another time of change; c_rehash and update-ca-certificates change the directory too.
+ * tls_anchors: see tls_anchors.h. c_rehash and update-ca-certificates change the directory as well as
+ * the files in it.
  */
 #include "probe/tls/tls_anchors.h"
 
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -16,7 +15,6 @@
 #include <openssl/x509_vfy.h>
 
 #include "base/escape.h"
-#include "base/hash.h"
 #include "probe/tls/tls_internal.h"
 
 struct tls_anchors {
@@ -45,34 +43,13 @@ static struct tls_anchors_place resolve(const struct tls_anchors_place *place)
         default_path(X509_get_default_cert_dir_env(), X509_get_default_cert_dir())};
 }
 
-/* ---- when they changed ---- */
-
-static void look_at(struct tls_anchors_mark *mark, const char *path)
-{
-    uint64_t seen[6] = {mark->identity};
-    int64_t changed_ms;
-    struct stat st;
-
-    if (path != NULL && stat(path, &st) == 0) {
-        changed_ms = (int64_t)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000;
-        seen[1] = (uint64_t)st.st_dev;
-        seen[2] = (uint64_t)st.st_ino;
-        seen[3] = (uint64_t)st.st_size;
-        seen[4] = (uint64_t)st.st_ctim.tv_sec;
-        seen[5] = (uint64_t)st.st_ctim.tv_nsec;
-        if (changed_ms > mark->changed_ms)
-            mark->changed_ms = changed_ms;
-    }
-    mark->identity = hash_stable(seen, sizeof seen);
-}
-
-void tls_anchors_look(struct tls_anchors_mark *out, const struct tls_anchors_place *place)
+void tls_anchors_look(struct file_mark *out, const struct tls_anchors_place *place)
 {
     const struct tls_anchors_place where = resolve(place);
 
-    *out = (struct tls_anchors_mark){0};
-    look_at(out, where.file);
-    look_at(out, where.path);
+    *out = (struct file_mark){0};
+    file_mark_add(out, where.file);
+    file_mark_add(out, where.path);
 }
 
 /* ---- loading ---- */

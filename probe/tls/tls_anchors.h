@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "probe/tls/tls.h"
 
 #define TLS_ANCHORS_WHY_MAX 400
@@ -16,15 +17,9 @@ struct tls_anchors_place {
     const char *file, *path;
 };
 
-/* What a file and a directory are at one moment, cheap to ask for. */
-struct tls_anchors_mark {
-    uint64_t identity;  /* another one: something was replaced or written */
-    int64_t changed_ms; /* wall clock ms: the last change; 0 when there is nothing */
-};
-
 struct tls_anchors;
 
-void tls_anchors_look(struct tls_anchors_mark *out, const struct tls_anchors_place *place);
+void tls_anchors_look(struct file_mark *out, const struct tls_anchors_place *place);
 /* Reads them, on any thread. 0; -1 with why when there are none, or without memory. */
 int tls_anchors_load(struct tls_anchors **out, const struct tls_anchors_place *place,
                      char why[TLS_ANCHORS_WHY_MAX]);

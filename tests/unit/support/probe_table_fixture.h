@@ -18,7 +18,7 @@ static inline struct probe_key key_of(const char *host)
     struct ip ip;
 
     assert_true(ip_parse(&ip, "127.0.0.1"));
-    assert_true(probe_key_make(&key, &(struct probe_subject){.ip = &ip, .port = 25, .host = host}));
+    assert_true(probe_key_make(&key, &(struct smtp_target){.ip = ip, .port = 25, .host = host}));
     return key;
 }
 

@@ -65,14 +65,14 @@ static inline void keep(struct starttls_result *out, struct arena *arena,
     out->subject = arena_strdup(arena, in->subject);
 }
 
-static inline void on_done(void *data, const struct starttls_result *result)
+static inline void on_done(void *data, const struct smtp_talked *talked)
 {
     struct seen *seen = data;
 
     seen->calls++;
-    keep(&seen->result, seen->arena, result);
-    seen->failed_here = smtp_failed_here(seen->probe);
-    seen->failure = smtp_failure(seen->probe);
+    keep(&seen->result, seen->arena, &talked->result);
+    seen->failed_here = talked->failed_here;
+    seen->failure = talked->failure;
     server_close(seen->server);
 }
 

@@ -44,7 +44,7 @@ static void saved_and_loaded_whole(void **state)
     struct probe_saved saved, again;
     struct probe_key key;
     struct ip ip;
-    struct probe_subject subject = {&ip, 587, MX, NULL, records, 2};
+    struct smtp_target subject = {{0}, 587, MX, NULL, records, 2, {NULL}};
     struct starttls_result result = {.state = STARTTLS_REFUSED,
                                      .code = 554,
                                      .requiretls = true,
@@ -54,6 +54,7 @@ static void saved_and_loaded_whole(void **state)
 
     (void)state;
     assert_true(ip_parse(&ip, "2001:db8::1"));
+    subject.ip = ip;
     assert_true(probe_key_make(&key, &subject));
     assert_false(probe_table_save(table, arena, &key, &saved));
     for (int i = 1; i <= 3; i++)
@@ -108,10 +109,11 @@ static void the_certificate_that_verified_is_known_again(void **state)
     struct probe_saved saved;
     struct probe_key key;
     struct ip ip;
-    struct probe_subject subject = {&ip, 25, MX, MX, NULL, 0};
+    struct smtp_target subject = {{0}, 25, MX, MX, NULL, 0, {NULL}};
 
     (void)state;
     assert_true(ip_parse(&ip, "192.0.2.1"));
+    subject.ip = ip;
     assert_true(probe_key_make(&key, &subject));
     assert_false(put_shown(table, &key, HOUR, STARTTLS_TLS, "a b"));
     assert_false(put_shown(table, &key, 2 * HOUR, STARTTLS_VERIFIED, "a b"));
@@ -152,7 +154,7 @@ static void new_trust_anchors_end_what_was_judged(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct ip ip = {4, {192, 0, 2, (uint8_t)i}};
-        struct probe_subject subject = {&ip, 25, MX, MX, NULL, 0};
+        struct smtp_target subject = {ip, 25, MX, MX, NULL, 0, {NULL}};
         struct probe_saved saved;
         struct probe_key key;
 
@@ -178,13 +180,14 @@ static void the_set_of_records_has_a_stable_key(void **state)
     struct probe_table *table = probe_table_new(3, &lifetimes);
     struct arena *arena = arena_new(65536);
     struct ip ip;
-    struct probe_subject subject = {&ip, 25, MX, MX, records, 2};
+    struct smtp_target subject = {{0}, 25, MX, MX, records, 2, {NULL}};
     struct starttls_result result = {.state = STARTTLS_TLS};
     struct probe_saved saved;
     struct probe_key key;
 
     (void)state;
     assert_true(ip_parse(&ip, "192.0.2.1"));
+    subject.ip = ip;
     for (size_t count = 0; count <= 2; count += 2) {
         subject.tlsa_count = count;
         assert_true(probe_key_make(&key, &subject));
@@ -209,8 +212,8 @@ static void the_later_result_wins(void **state)
     earlier.result.probed_at = 999;
     later.result.probed_at = 1101;
     earlier.result.state = later.result.state = STARTTLS_CLEAR;
-    assert_true(
-        probe_key_make(&key, &(struct probe_subject){&saved.ip, 25, MX, "base.test", NULL, 0}));
+    assert_true(probe_key_make(
+        &key, &(struct smtp_target){saved.ip, 25, MX, "base.test", NULL, 0, {NULL}}));
     assert_true(load(table, &saved));
     assert_null(probe_table_get(table, &key, 2000)); /* of another set of records */
     saved.tlsa = earlier.tlsa = later.tlsa = 0;
@@ -280,8 +283,8 @@ static void run_clamp_case(void **state)
     saved.result.valid_until = row->valid_until;
     saved.result.not_after = WALL + row->left_s;
     assert_true(load(table, &saved));
-    assert_true(
-        probe_key_make(&key, &(struct probe_subject){&saved.ip, 25, MX, "base.test", NULL, 0}));
+    assert_true(probe_key_make(
+        &key, &(struct smtp_target){saved.ip, 25, MX, "base.test", NULL, 0, {NULL}}));
     assert_true(probe_table_save(table, arena, &key, &got));
     assert_int_equal(got.result.probed_at, row->want_from);
     assert_int_equal(got.result.valid_until, row->want_until);

@@ -5,7 +5,7 @@
 
 /* ---- keys ---- */
 
-static bool same_key(const struct probe_subject *a, const struct probe_subject *b)
+static bool same_key(const struct smtp_target *a, const struct smtp_target *b)
 {
     struct probe_key x, y;
 
@@ -20,10 +20,11 @@ static void keys(void **state)
     struct tlsa tlsa[2] = {{3, 1, 1, true, 32, one}, {3, 1, 1, true, 32, two}};
     struct tlsa turned[2] = {tlsa[1], tlsa[0]}, other[2] = {tlsa[0], tlsa[0]};
     struct ip ip, next;
-    struct probe_subject subject = {&ip, 25, MX, "base.test", tlsa, 2}, changed;
+    struct smtp_target subject = {{0}, 25, MX, "base.test", tlsa, 2, {NULL}}, changed;
 
     (void)state;
     assert_true(ip_parse(&ip, "127.0.0.1"));
+    subject.ip = ip;
     assert_true(ip_parse(&next, "127.0.0.2"));
     changed = subject;
     assert_true(same_key(&subject, &changed));
@@ -35,7 +36,7 @@ static void keys(void **state)
     changed.tlsa_count = 1;
     assert_false(same_key(&subject, &changed));
     changed = subject;
-    changed.ip = &next;
+    changed.ip = next;
     assert_false(same_key(&subject, &changed));
     changed = subject;
     changed.port = 587;
@@ -54,11 +55,12 @@ static void key_limits(void **state)
 {
     char name[HOSTNAME_MAX + 2], other[HOSTNAME_MAX + 1];
     struct ip ip;
-    struct probe_subject subject = {&ip, 25, name, other, NULL, 0};
+    struct smtp_target subject = {{0}, 25, name, other, NULL, 0, {NULL}};
     struct probe_key key;
 
     (void)state;
     assert_true(ip_parse(&ip, "2620:fe::fe"));
+    subject.ip = ip;
     memset(name, 'a', sizeof name);
     memset(other, 'b', sizeof other);
     name[HOSTNAME_MAX] = other[HOSTNAME_MAX] = '\0';
