@@ -7,25 +7,14 @@
 
 #include "base/escape.h"
 
-bool https_target_init(struct https_target *target, const char *host, const char *path)
-{
-    memset(target, 0, sizeof *target);
-    target->host = strdup(host);
-    target->path = strdup(path);
-    if (target->host == NULL || target->path == NULL)
-        return false;
-    snprintf(target->why, sizeof target->why, "%s has no address", host);
-    return true;
-}
-
 void https_target_fini(struct https_target *target)
 {
     free(target->host);
     free(target->path);
 }
 
-void https_target_add(struct https_target *target, const struct address_filter *filter,
-                      const struct ip *ip)
+static void add_address(struct https_target *target, const struct address_filter *filter,
+                        const struct ip *ip)
 {
     char room[IP_TEXT_MAX];
     size_t same = 0;
@@ -43,6 +32,20 @@ void https_target_add(struct https_target *target, const struct address_filter *
             same++;
     if (same < HTTPS_ADDRESSES_MAX)
         target->addresses[target->address_count++] = *ip;
+}
+
+bool https_target_init(struct https_target *target, const struct https_request *request,
+                       const struct address_filter *filter)
+{
+    *target = (struct https_target){.failure = FETCH_FAILURE_COUNT};
+    target->host = strdup(request->host);
+    target->path = strdup(request->path);
+    if (target->host == NULL || target->path == NULL)
+        return false;
+    snprintf(target->why, sizeof target->why, "%s has no address", request->host);
+    for (size_t i = 0; i < request->address_count; i++)
+        add_address(target, filter, &request->addresses[i]);
+    return true;
 }
 
 bool https_target_permits(struct https_target *target, const struct address_filter *filter,
@@ -93,24 +96,18 @@ static const char *essence(const char *detail)
 void https_target_explain(struct https_target *target, enum https_failure failure,
                           const char *detail)
 {
-    static const char *const words[] = {
-        [HTTPS_FAILED_CONNECT] = "no connection",
-        [HTTPS_FAILED_CERTIFICATE] = "the certificate is not valid",
-        [HTTPS_FAILED_TLS] = "no TLS session",
-        [HTTPS_FAILED_OTHER] = "the fetch failed",
-        [HTTPS_TIMEOUT_CONNECT] = "no connection",
-        [HTTPS_TIMEOUT_TLS] = "no TLS session",
-        [HTTPS_TIMEOUT_RESPONSE] = "no response",
-        [HTTPS_TIMEOUT_BODY] = "the response did not end",
-    };
-    static const enum fetch_failure kinds[] = {
-        [HTTPS_FAILED_CONNECT] = FETCH_FAILURE_CONNECT,
-        [HTTPS_FAILED_CERTIFICATE] = FETCH_FAILURE_CERTIFICATE,
-        [HTTPS_FAILED_TLS] = FETCH_FAILURE_TLS,
-        [HTTPS_TIMEOUT_CONNECT] = FETCH_FAILURE_TIMEOUT,
-        [HTTPS_TIMEOUT_TLS] = FETCH_FAILURE_TIMEOUT,
-        [HTTPS_TIMEOUT_RESPONSE] = FETCH_FAILURE_TIMEOUT,
-        [HTTPS_TIMEOUT_BODY] = FETCH_FAILURE_TIMEOUT,
+    static const struct {
+        const char *words;
+        enum fetch_failure kind;
+    } failures[] = {
+        [HTTPS_FAILED_CONNECT] = {"no connection", FETCH_FAILURE_CONNECT},
+        [HTTPS_FAILED_CERTIFICATE] = {"the certificate is not valid", FETCH_FAILURE_CERTIFICATE},
+        [HTTPS_FAILED_TLS] = {"no TLS session", FETCH_FAILURE_TLS},
+        [HTTPS_FAILED_OTHER] = {"the fetch failed", FETCH_FAILURE_COUNT},
+        [HTTPS_TIMEOUT_CONNECT] = {"no connection", FETCH_FAILURE_TIMEOUT},
+        [HTTPS_TIMEOUT_TLS] = {"no TLS session", FETCH_FAILURE_TIMEOUT},
+        [HTTPS_TIMEOUT_RESPONSE] = {"no response", FETCH_FAILURE_TIMEOUT},
+        [HTTPS_TIMEOUT_BODY] = {"the response did not end", FETCH_FAILURE_TIMEOUT},
     };
     static const char certificate[] = "SSL certificate problem: ";
     char room[IP_TEXT_MAX] = "", text[100];
@@ -123,18 +120,18 @@ void https_target_explain(struct https_target *target, enum https_failure failur
         failure = HTTPS_FAILED_CERTIFICATE;
         detail += sizeof certificate - 1;
     }
-    target->explained = failure != HTTPS_FAILED_OTHER;
-    target->failure = kinds[failure];
+    target->failure = failures[failure].kind;
     detail = essence(detail);
     escape_bytes(text, sizeof text, detail, strlen(detail));
     snprintf(target->why, sizeof target->why, "%.60s%s%s%s: %s: %s", target->host,
-             room[0] == '\0' ? "" : " (", room, room[0] == '\0' ? "" : ")", words[failure], text);
+             room[0] == '\0' ? "" : " (", room, room[0] == '\0' ? "" : ")", failures[failure].words,
+             text);
 }
 
 enum fetch_failure https_target_failure(const struct https_target *target, bool connected,
                                         int status)
 {
-    if (target->explained)
+    if (target->failure != FETCH_FAILURE_COUNT)
         return target->failure;
     if (!connected)
         return FETCH_FAILURE_CONNECT;

@@ -14,23 +14,28 @@
 #define HTTPS_ADDRESSES_MAX 4 /* per family, of a policy host that are tried */
 #define HTTPS_WHY_MAX       240
 
+struct https_request {
+    const char *host; /* SNI, Host and the name the certificate must have */
+    const char *path; /* "/.well-known/mta-sts.txt" */
+    const struct ip *addresses;
+    size_t address_count;
+};
+
 struct https_target {
     char *host, *path; /* owned */
     struct ip addresses[2 * HTTPS_ADDRESSES_MAX];
     size_t address_count;
-    struct ip tried;         /* connected to last; family 0 before that */
-    char why[HTTPS_WHY_MAX]; /* why the fetch failed, printable ASCII; "" when it did not */
-    bool explained;          /* by https_target_explain, as `failure` */
-    enum fetch_failure failure;
+    struct ip tried;            /* connected to last; family 0 before that */
+    char why[HTTPS_WHY_MAX];    /* why the fetch failed, printable ASCII; "" when it did not */
+    enum fetch_failure failure; /* by https_target_explain; FETCH_FAILURE_COUNT: not told by it */
 };
 
-/* Copies; with why set when no address is left. False without memory; fini in any case. */
-bool https_target_init(struct https_target *target, const char *host, const char *path);
+/* Copies the request and those addresses that `filter` permits, the first few of each family; with
+ * `why` set when none is left. False without memory; fini in any case. */
+bool https_target_init(struct https_target *target, const struct https_request *request,
+                       const struct address_filter *filter);
 void https_target_fini(struct https_target *target);
-/* Keeps an address that `filter` permits; the first few of each family. */
-void https_target_add(struct https_target *target, const struct address_filter *filter,
-                      const struct ip *ip);
-/* The same question about the very address of a connection, which becomes the one tried last. */
+/* Asks the filter about the very address of a connection, which becomes the one tried last. */
 bool https_target_permits(struct https_target *target, const struct address_filter *filter,
                           const struct sockaddr *address);
 /* Appends "host:port:address,address" with IPv6 in brackets. */

@@ -22,7 +22,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
-#include "base/escape.h"
+#include "base/fair.h"
 #include "base/list.h"
 #include "probe/https/https_reply.h"
 #include "probe/https/https_target.h"
@@ -33,7 +33,8 @@
 #define PIECES_MAX 2000
 
 struct https_fetch {
-    struct list link; /* in queue or active */
+    struct list link; /* in https.fetches */
+    struct fair_member turn;
     struct https *https;
     CURL *easy; /* NULL while it waits in the queue */
     CURLSH *share;
@@ -55,8 +56,8 @@ struct https {
     const struct address_filter *filter;
     CURLM *multi;
     struct curl_poll *polls; /* libcurl's sockets and timer; the kick starts what is queued */
-    struct list queue, active;
-    unsigned queued, in_flight;
+    struct list fetches;
+    struct fair fair; /* groups by first address */
 };
 
 /* ---- the end of a fetch ---- */
@@ -88,15 +89,9 @@ static void fetch_free(struct https_fetch *fetch)
 /* Takes a fetch out of its list and makes room for the next one. */
 static void fetch_unlink(struct https_fetch *fetch)
 {
-    struct https *https = fetch->https;
-
     list_remove(&fetch->link);
-    if (fetch->easy == NULL) {
-        https->queued--;
-    } else {
-        https->in_flight--;
-        curl_poll_kick(https->polls);
-    }
+    fair_leave(&fetch->https->fair, &fetch->turn);
+    curl_poll_kick(fetch->https->polls);
 }
 
 static void give_up(struct https_fetch *fetch, const char *why)
@@ -444,13 +439,8 @@ static void fetch_launch(struct https_fetch *fetch)
     }
     fetch->easy = curl_easy_init();
     if (fetch->easy != NULL && set_all(fetch) &&
-        curl_multi_add_handle(https->multi, fetch->easy) == CURLM_OK) {
-        list_remove(&fetch->link);
-        list_append(&https->active, &fetch->link);
-        https->queued--;
-        https->in_flight++;
+        curl_multi_add_handle(https->multi, fetch->easy) == CURLM_OK)
         return;
-    }
     if (fetch->easy != NULL)
         curl_easy_cleanup(fetch->easy);
     fetch->easy = NULL;
@@ -461,42 +451,13 @@ static void fetch_launch(struct https_fetch *fetch)
 
 /* ---- the queue ---- */
 
-/* One slow policy host that serves many domains must not take all the places. */
-static bool may_launch(const struct https *https, const struct https_fetch *fetch)
-{
-    unsigned same = 0, same_max = https->options.in_flight_max / 4 + 1;
-
-    for (struct list *link = https->active.next; link != &https->active; link = link->next) {
-        const struct https_fetch *other = LIST_ELEMENT(link, struct https_fetch, link);
-
-        if (fetch->target.address_count > 0 &&
-            ip_equal(&other->target.addresses[0], &fetch->target.addresses[0]))
-            same++;
-    }
-    return same < same_max;
-}
-
-/* The first in the queue that may have a place now; NULL when none may. */
-static struct https_fetch *next_fetch(const struct https *https)
-{
-    if (https->in_flight >= https->options.in_flight_max)
-        return NULL;
-    for (struct list *link = https->queue.next; link != &https->queue; link = link->next) {
-        struct https_fetch *fetch = LIST_ELEMENT(link, struct https_fetch, link);
-
-        if (may_launch(https, fetch))
-            return fetch;
-    }
-    return NULL;
-}
-
-/* fetch_launch may call an owner, who may change the queue: begin again after each one. */
 static void kicked(void *context)
 {
-    struct https_fetch *fetch;
+    struct https *https = context;
+    struct fair_member *turn;
 
-    while ((fetch = next_fetch(context)) != NULL)
-        fetch_launch(fetch);
+    while ((turn = fair_next(&https->fair)) != NULL)
+        fetch_launch(LIST_ELEMENT(turn, struct https_fetch, turn));
 }
 
 int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
@@ -504,22 +465,21 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
 {
     struct https_fetch *fetch;
 
-    if (https->queued >= HTTPS_QUEUE_MAX)
+    if (https->fair.waiting >= HTTPS_QUEUE_MAX)
         return UV_ENOBUFS;
     fetch = calloc(1, sizeof *fetch);
     if (fetch == NULL)
         return UV_ENOMEM;
     fetch->https = https;
-    if (!https_target_init(&fetch->target, request->host, request->path)) {
+    if (!https_target_init(&fetch->target, request, https->filter) ||
+        !fair_join(&https->fair, &fetch->turn, (const char *)&fetch->target.addresses[0],
+                   sizeof fetch->target.addresses[0])) {
         fetch_free(fetch);
         return UV_ENOMEM;
     }
-    for (size_t i = 0; i < request->address_count; i++)
-        https_target_add(&fetch->target, https->filter, &request->addresses[i]);
     fetch->done = done;
     fetch->context = context;
-    list_append(&https->queue, &fetch->link);
-    https->queued++;
+    list_append(&https->fetches, &fetch->link);
     curl_poll_kick(https->polls);
     *out = fetch;
     return 0;
@@ -567,8 +527,9 @@ int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
     https->options = *options;
     https->tls = tls;
     https->filter = filter;
-    list_init(&https->queue);
-    list_init(&https->active);
+    list_init(&https->fetches);
+    /* one slow policy host that serves many domains must not take all the places */
+    fair_init(&https->fair, options->in_flight_max, options->in_flight_max / 4 + 1);
     if (curl_poll_new(&https->polls, loop, &owner) != 0) {
         curl_poll_gone(https);
         return UV_ENOMEM;
@@ -583,10 +544,9 @@ int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
 
 void https_close(struct https *https)
 {
-    while (!list_empty(&https->active))
-        https_cancel(LIST_ELEMENT(https->active.next, struct https_fetch, link));
-    while (!list_empty(&https->queue))
-        https_cancel(LIST_ELEMENT(https->queue.next, struct https_fetch, link));
+    while (!list_empty(&https->fetches))
+        https_cancel(LIST_ELEMENT(https->fetches.next, struct https_fetch, link));
+    fair_fini(&https->fair);
     if (https->multi != NULL)
         curl_multi_cleanup(https->multi);
     curl_poll_close(https->polls);

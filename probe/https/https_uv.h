@@ -7,19 +7,10 @@
 #include <uv.h>
 
 #include "base/arena.h"
-#include "base/net/ip.h"
-#include "base/net/address_filter.h"
-#include "probe/https/fetch_failure.h"
 #include "probe/https/https_options.h"
+#include "probe/https/https_target.h"
 
 #define HTTPS_QUEUE_MAX 10000
-
-struct https_request {
-    const char *host; /* SNI, Host and the name the certificate must have */
-    const char *path; /* "/.well-known/mta-sts.txt" */
-    const struct ip *addresses;
-    size_t address_count;
-};
 
 struct https_result {
     bool ok;                    /* 200, text/plain, body complete */
@@ -47,9 +38,10 @@ void https_close(struct https *https);
 typedef void (*https_done)(void *context, const struct https_result *result);
 /*
  * `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS) is
- * returned or https_cancel comes first. The request is copied. Addresses that the filter forbids
- * are left out, and so are more than a few of one family. No more than a quarter of `in_flight_max`
- * goes to one first address at a time. The fetch frees itself after `done` has returned.
+ * returned or https_cancel comes first. The request is copied, without the addresses that the
+ * filter forbids and no more than a few of one family. Fetches take turns by first address, and no
+ * more than a quarter of `in_flight_max` goes to one of them at a time. The fetch frees itself
+ * after `done` has returned.
  */
 int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
                 https_done done, void *context);

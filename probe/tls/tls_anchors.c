@@ -1,6 +1,6 @@
 /*
- * tls_anchors: see tls_anchors.h. c_rehash and update-ca-certificates change the directory as well as
- * the files in it.
+ * tls_anchors: see tls_anchors.h. c_rehash and update-ca-certificates change the directory as well
+ * as the files in it.
  */
 #include "probe/tls/tls_anchors.h"
 
