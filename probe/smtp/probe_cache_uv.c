@@ -244,13 +244,13 @@ static void job_end(struct probe_job *job, const struct starttls_result *result,
     job_answer(job, &dated);
 }
 
-static void on_probed(void *context, const struct smtp_talked *talked)
+static void on_probed(void *context, const struct smtp_outcome *outcome)
 {
     struct probe_job *job = context;
 
-    if (talked->failure != SMTP_FAILURE_COUNT)
-        job->probes->stats.by_failure[talked->failure]++;
-    job_end(job, &talked->result, talked->failed_here);
+    if (outcome->failure != SMTP_FAILURE_COUNT)
+        job->probes->stats.by_failure[outcome->failure]++;
+    job_end(job, &outcome->result, outcome->failed_here);
 }
 
 static void job_run(struct probe_job *job)

@@ -50,11 +50,11 @@ struct probe_table {
 /*
  * ---- keys ----
  *
- * family, address, port, TLSA hash, host NUL, SNI NUL. The SNI is most often the host: then it is
+ * struct ip, port, TLSA hash, host NUL, SNI NUL. The SNI is most often the host: then it is
  * SNI_AS_HOST, which is no name.
  */
 
-#define KEY_PORT    17
+#define KEY_PORT    sizeof(struct ip)
 #define KEY_TLSA    (KEY_PORT + 2)
 #define KEY_NAMES   (KEY_TLSA + 8)
 #define SNI_AS_HOST "="
@@ -62,13 +62,6 @@ struct probe_table {
 static unsigned char *write_octets(unsigned char *out, const void *data, size_t length)
 {
     return (unsigned char *)memcpy(out, data, length) + length;
-}
-
-static size_t address_octets(unsigned char out[17], const struct ip *ip)
-{
-    out[0] = ip->family;
-    memcpy(out + 1, ip->octets, 16);
-    return 17;
 }
 
 /* Equal for equal sets, whatever their order, in every process; 0 for none. */
@@ -96,7 +89,7 @@ static bool key_write(struct probe_key *out, const struct probe_saved *subject)
         return false;
     if (strcmp(sni, subject->host) == 0)
         sni = SNI_AS_HOST;
-    next += address_octets(next, &subject->ip);
+    next = write_octets(next, &subject->ip, sizeof subject->ip);
     next = write_octets(next, &subject->port, sizeof subject->port);
     next = write_octets(next, &subject->tlsa, sizeof subject->tlsa);
     next = write_octets(next, subject->host, strlen(subject->host) + 1);
@@ -119,8 +112,7 @@ bool probe_key_make(struct probe_key *out, const struct smtp_target *target)
 /* The names point into the key. */
 static void key_read(struct probe_saved *out, const unsigned char *key)
 {
-    out->ip.family = key[0];
-    memcpy(out->ip.octets, key + 1, sizeof out->ip.octets);
+    memcpy(&out->ip, key, sizeof out->ip);
     memcpy(&out->port, key + KEY_PORT, sizeof out->port);
     memcpy(&out->tlsa, key + KEY_TLSA, sizeof out->tlsa);
     out->host = (const char *)key + KEY_NAMES;
@@ -416,21 +408,20 @@ void probe_table_judge_again(struct probe_table *table, int64_t before_ms, int64
 }
 
 /* Equal for equal addresses. */
-static unsigned char address_mark(const unsigned char address[17])
+static unsigned char address_mark(const void *ip)
 {
+    const unsigned char *octets = ip;
     unsigned char mark = 0;
 
-    for (size_t i = 0; i < 17; i++)
-        mark ^= address[i];
+    for (size_t i = 0; i < sizeof(struct ip); i++)
+        mark ^= octets[i];
     return mark;
 }
 
 static bool is_among(const struct probe_entry *entry, const struct ip *ips, size_t count)
 {
-    unsigned char address[17];
-
     for (size_t i = 0; i < count; i++)
-        if (memcmp(entry->data, address, address_octets(address, &ips[i])) == 0)
+        if (memcmp(entry->data, &ips[i], sizeof ips[i]) == 0)
             return true;
     return false;
 }
@@ -440,12 +431,8 @@ void probe_table_forget(struct probe_table *table, const struct ip *ips, size_t 
     bool marked[UCHAR_MAX + 1] = {false};
     struct probe_entry *entry, *next;
 
-    for (size_t i = 0; i < count; i++) {
-        unsigned char address[17];
-
-        address_octets(address, &ips[i]);
-        marked[address_mark(address)] = true;
-    }
+    for (size_t i = 0; i < count; i++)
+        marked[address_mark(&ips[i])] = true;
     HASH_ITER(hh, table->entries, entry, next)
     {
         if (marked[address_mark(entry->data)] && is_among(entry, ips, count))

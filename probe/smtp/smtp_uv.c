@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/smtp/smtp_talk_uv.h"
+#include "probe/smtp/smtp_session_uv.h"
 
 #define MEMORY_MAX 262144 /* a TLSA RRset may have 64 KB */
 #define DETAIL_MAX 512
@@ -25,14 +25,14 @@ struct smtp_probe {
     smtp_done done;
     void *context;
     struct arena *memory;
-    struct smtp_talk *talk;
+    struct smtp_session *session;
     uint64_t started_at; /* on the loop's clock */
-    struct smtp_talked talked;
+    struct smtp_outcome outcome;
 };
 
-static int talk(struct smtp_probe *probe, const char *sni, bool offer_all, smtp_done done)
+static int connect_once(struct smtp_probe *probe, const char *sni, bool offer_all, smtp_done done)
 {
-    const struct smtp_talk_request request = {
+    const struct smtp_session_request request = {
         .tools = &probe->tools,
         .options = &probe->options,
         .target = &probe->target,
@@ -42,7 +42,7 @@ static int talk(struct smtp_probe *probe, const char *sni, bool offer_all, smtp_
         .started_at = probe->started_at,
     };
 
-    return smtp_talk_start(&probe->talk, &request, done, probe);
+    return smtp_session_start(&probe->session, &request, done, probe);
 }
 
 static void probe_free(struct smtp_probe *probe)
@@ -53,14 +53,14 @@ static void probe_free(struct smtp_probe *probe)
 
 static void finish(struct smtp_probe *probe)
 {
-    probe->done(probe->context, &probe->talked);
+    probe->done(probe->context, &probe->outcome);
     probe_free(probe);
 }
 
 /* What could not be tried for lack of memory is not known. */
 static void finish_here(struct smtp_probe *probe)
 {
-    probe->talked = (struct smtp_talked){
+    probe->outcome = (struct smtp_outcome){
         .result = {.state = STARTTLS_SILENT, .detail = "not probed, this side failed: no memory"},
         .failed_here = true,
         .failure = SMTP_FAILURE_LOCAL,
@@ -75,12 +75,12 @@ static bool time_is_left(const struct smtp_probe *probe)
 
 /* ---- all offered ---- */
 
-static void on_all_offered(void *context, const struct smtp_talked *talked)
+static void on_all_offered(void *context, const struct smtp_outcome *outcome)
 {
     struct smtp_probe *probe = context;
 
-    if (talked->not_allowed)
-        probe->talked = *talked;
+    if (outcome->not_allowed)
+        probe->outcome = *outcome;
     finish(probe);
 }
 
@@ -88,25 +88,25 @@ static void on_all_offered(void *context, const struct smtp_talked *talked)
  * when the connection cannot be made. */
 static void finish_or_offer_all(struct smtp_probe *probe)
 {
-    if (probe->talked.refusal == TLS_REFUSAL_NONE || !tls_context_is_strict(probe->tools.tls) ||
-        !time_is_left(probe) || talk(probe, NULL, true, on_all_offered) != 0)
+    if (probe->outcome.refusal == TLS_REFUSAL_NONE || !tls_context_is_strict(probe->tools.tls) ||
+        !time_is_left(probe) || connect_once(probe, NULL, true, on_all_offered) != 0)
         finish(probe);
 }
 
 /* ---- without SNI ---- */
 
 /* TLS without SNI, and never more: `verify` sends one. */
-static void take_nameless(struct smtp_probe *probe, const struct smtp_talked *talked)
+static void take_nameless(struct smtp_probe *probe, const struct smtp_outcome *outcome)
 {
-    const char *with = probe->talked.result.detail, *without = talked->result.detail;
+    const char *with = probe->outcome.result.detail, *without = outcome->result.detail;
     char detail[DETAIL_MAX];
 
     snprintf(detail, sizeof detail, "works only without SNI (%s)%s%s", with == NULL ? "" : with,
              without == NULL ? "" : "; ", without == NULL ? "" : without);
-    probe->talked = *talked;
-    probe->talked.result.state = STARTTLS_TLS;
-    probe->talked.result.expired = false;
-    probe->talked.result.detail = arena_strdup(probe->memory, detail);
+    probe->outcome = *outcome;
+    probe->outcome.result.state = STARTTLS_TLS;
+    probe->outcome.result.expired = false;
+    probe->outcome.result.detail = arena_strdup(probe->memory, detail);
 }
 
 static bool has_usable_tlsa(const struct smtp_target *target)
@@ -119,20 +119,21 @@ static bool has_usable_tlsa(const struct smtp_target *target)
 
 static bool may_dislike_name(const struct smtp_probe *probe)
 {
-    return probe->talked.refusal == TLS_REFUSAL_OTHER && probe->target.sni != NULL &&
+    return probe->outcome.refusal == TLS_REFUSAL_OTHER && probe->target.sni != NULL &&
            !has_usable_tlsa(&probe->target) && time_is_left(probe);
 }
 
 /* Unless TLS came of it the first result stands. */
-static void on_nameless(void *context, const struct smtp_talked *talked)
+static void on_nameless(void *context, const struct smtp_outcome *outcome)
 {
     struct smtp_probe *probe = context;
 
-    if (talked->failed_here) {
-        probe->talked = *talked;
+    if (outcome->failed_here) {
+        probe->outcome = *outcome;
         finish(probe);
-    } else if (talked->result.state == STARTTLS_TLS || talked->result.state == STARTTLS_VERIFIED) {
-        take_nameless(probe, talked);
+    } else if (outcome->result.state == STARTTLS_TLS ||
+               outcome->result.state == STARTTLS_VERIFIED) {
+        take_nameless(probe, outcome);
         finish(probe);
     } else {
         finish_or_offer_all(probe);
@@ -141,14 +142,14 @@ static void on_nameless(void *context, const struct smtp_talked *talked)
 
 /* ---- start and cancel ---- */
 
-static void on_first(void *context, const struct smtp_talked *talked)
+static void on_first(void *context, const struct smtp_outcome *outcome)
 {
     struct smtp_probe *probe = context;
 
-    probe->talked = *talked;
+    probe->outcome = *outcome;
     if (!may_dislike_name(probe))
         finish_or_offer_all(probe);
-    else if (talk(probe, NULL, false, on_nameless) != 0)
+    else if (connect_once(probe, NULL, false, on_nameless) != 0)
         finish_here(probe);
 }
 
@@ -184,7 +185,7 @@ int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
     probe->started_at = uv_now(tools->loop);
     probe->memory = arena_new(MEMORY_MAX);
     if (probe->memory == NULL || !smtp_target_copy(&probe->target, probe->memory, target) ||
-        talk(probe, probe->target.sni, false, on_first) != 0) {
+        connect_once(probe, probe->target.sni, false, on_first) != 0) {
         probe_free(probe);
         return UV_ENOMEM;
     }
@@ -194,7 +195,7 @@ int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
 
 void smtp_cancel(struct smtp_probe *probe)
 {
-    smtp_talk_cancel(probe->talk);
+    smtp_session_cancel(probe->session);
     probe_free(probe);
 }
 

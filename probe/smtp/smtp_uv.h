@@ -25,7 +25,7 @@ bool smtp_target_copy(struct smtp_target *out, struct arena *arena, const struct
 struct smtp_probe;
 
 /* What came of a probe, or of one of its connections. */
-struct smtp_talked {
+struct smtp_outcome {
     struct starttls_result result; /* times in it are not filled */
     /* Our own side failed (no descriptor, no memory, no route out for this socket): the result says
      * nothing about the host. */
@@ -35,8 +35,8 @@ struct smtp_talked {
     bool not_allowed;          /* TLS works with what Postfix does not take: BROKEN */
 };
 
-/* `talked` is borrowed until the callback returns. */
-typedef void (*smtp_done)(void *context, const struct smtp_talked *talked);
+/* `outcome` is borrowed until the callback returns. */
+typedef void (*smtp_done)(void *context, const struct smtp_outcome *outcome);
 
 /* Calls `done` exactly once, later, unless an error (UV_ENOMEM) is returned or smtp_cancel comes
  * first. A forbidden address gives STARTTLS_SKIPPED without a packet. Frees itself. */

@@ -1,4 +1,5 @@
 /* Any octets as an HTTP response, cut into lines up to the empty one and a body after it. */
+#include <stdint.h>
 #include <string.h>
 
 #include "base/check.h"

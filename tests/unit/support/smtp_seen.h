@@ -65,14 +65,14 @@ static inline void keep(struct starttls_result *out, struct arena *arena,
     out->subject = arena_strdup(arena, in->subject);
 }
 
-static inline void on_done(void *data, const struct smtp_talked *talked)
+static inline void on_done(void *data, const struct smtp_outcome *outcome)
 {
     struct seen *seen = data;
 
     seen->calls++;
-    keep(&seen->result, seen->arena, &talked->result);
-    seen->failed_here = talked->failed_here;
-    seen->failure = talked->failure;
+    keep(&seen->result, seen->arena, &outcome->result);
+    seen->failed_here = outcome->failed_here;
+    seen->failure = outcome->failure;
     server_close(seen->server);
 }
 

@@ -1,9 +1,9 @@
 /*
- * smtp_link_uv: the connection of a probe: a socket, a deadline, replies, and TLS once it has been
- * started. It knows no order of things; that is smtp_talk_uv.
+ * smtp_stream_uv: the connection of a probe: a socket, a deadline, replies, and TLS once it has
+ * been started. It knows no order of things; that is smtp_session_uv.
  *
  * Embedded in its owner. Every event is noted here and then told with on_event; the owner looks at
- * the fields, or asks smtp_link_hear.
+ * the fields, or asks smtp_stream_hear.
  */
 #pragma once
 
@@ -14,20 +14,20 @@
 #include "probe/smtp/smtp_reply.h"
 #include "probe/tls/tls.h"
 
-struct smtp_link_events {
+struct smtp_stream_events {
     void (*on_event)(void *owner); /* connected, octets, lost or timed out */
-    void (*on_gone)(void *owner);  /* after smtp_link_close: both handles are closed */
+    void (*on_gone)(void *owner);  /* after smtp_stream_close: both handles are closed */
 };
 
-struct smtp_link {
+struct smtp_stream {
     /* to be read by the owner */
     bool connected, timed_out, closing;
     int lost;                /* libuv error of the connection, UV_EOF too; 0 while it lives */
     struct smtp_reply reply; /* the last one */
-    struct tls_session *tls; /* owned; NULL before smtp_link_start_tls */
+    struct tls_session *tls; /* owned; NULL before smtp_stream_start_tls */
     /* private */
     void *owner;
-    const struct smtp_link_events *events;
+    const struct smtp_stream_events *events;
     uv_tcp_t tcp;
     uv_timer_t timer;
     uv_connect_t connect;
@@ -47,24 +47,24 @@ enum smtp_heard {
     SMTP_HEARD_LATE   /* the deadline passed */
 };
 
-void smtp_link_init(struct smtp_link *link, uv_loop_t *loop, void *owner,
-                    const struct smtp_link_events *events);
+void smtp_stream_init(struct smtp_stream *stream, uv_loop_t *loop, void *owner,
+                      const struct smtp_stream_events *events);
 /* Closes both handles; on_gone comes later, no other event does. May be called twice. */
-void smtp_link_close(struct smtp_link *link);
+void smtp_stream_close(struct smtp_stream *stream);
 /* Before connecting: the source address. 0 or a libuv error. */
-int smtp_link_bind(struct smtp_link *link, const struct ip *ip);
+int smtp_stream_bind(struct smtp_stream *stream, const struct ip *ip);
 /* 0, then `connected` or `lost` with an event; or a libuv error. */
-int smtp_link_connect(struct smtp_link *link, const struct ip *ip, uint16_t port);
+int smtp_stream_connect(struct smtp_stream *stream, const struct ip *ip, uint16_t port);
 /* This side's address of a connection; false when there is none. */
-bool smtp_link_own_address(const struct smtp_link *link, struct ip *out);
+bool smtp_stream_own_address(const struct smtp_stream *stream, struct ip *out);
 /* Sets the deadline, `timed_out` anew, in `ms` from now. */
-void smtp_link_deadline(struct smtp_link *link, uint64_t ms);
+void smtp_stream_deadline(struct smtp_stream *stream, uint64_t ms);
 /* Sends one command line, in TLS once there is TLS, and makes ready for its reply. */
-void smtp_link_command(struct smtp_link *link, const char *format, ...)
+void smtp_stream_command(struct smtp_stream *stream, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* What has been heard since. */
-enum smtp_heard smtp_link_hear(struct smtp_link *link);
+enum smtp_heard smtp_stream_hear(struct smtp_stream *stream);
 /* Begins the handshake with `take`, NULL when there was no memory for it: false then. Ask
- * smtp_link_handshake at every event. */
-bool smtp_link_start_tls(struct smtp_link *link, struct tls_session *take);
-enum tls_progress smtp_link_handshake(struct smtp_link *link);
+ * smtp_stream_handshake at every event. */
+bool smtp_stream_start_tls(struct smtp_stream *stream, struct tls_session *take);
+enum tls_progress smtp_stream_handshake(struct smtp_stream *stream);

@@ -1,0 +1,265 @@
+/*
+ * smtp_stream_uv: see smtp_stream_uv.h.
+ *
+ * Octets are read where libuv put them and never copied: a reply takes all of them, or the server
+ * has spoken out of turn. A failed write is not reported, because what the server said before it
+ * hung up may still be on its way; reading finds the end.
+ */
+#include "probe/smtp/smtp_stream_uv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+#define OUT_MAX 65536
+
+struct outgoing {
+    uv_write_t request;
+    char data[];
+};
+
+static void tell(struct smtp_stream *stream)
+{
+    if (!stream->closing)
+        stream->events->on_event(stream->owner);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct smtp_stream *stream = timer->data;
+
+    stream->timed_out = true;
+    tell(stream);
+}
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct smtp_stream *stream = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init(stream->room, sizeof stream->room);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
+{
+    struct smtp_stream *stream = handle->data;
+
+    if (count == 0)
+        return;
+    if (count < 0) {
+        uv_read_stop(handle);
+        stream->lost = (int)count;
+    } else {
+        stream->chunk = buf->base;
+        stream->chunk_length = (size_t)count;
+    }
+    tell(stream);
+    stream->chunk_length = 0;
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct smtp_stream *stream = request->data;
+
+    if (stream->closing)
+        return;
+    if (status == 0) {
+        stream->connected = true;
+        uv_tcp_nodelay(&stream->tcp, 1);
+        status = uv_read_start((uv_stream_t *)&stream->tcp, on_room, on_read);
+    }
+    stream->lost = status;
+    tell(stream);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    (void)status;
+    free(request->data);
+}
+
+static void on_stream_closed(uv_handle_t *handle)
+{
+    struct smtp_stream *stream = handle->data;
+
+    if (--stream->open_handles == 0)
+        stream->events->on_gone(stream->owner);
+}
+
+void smtp_stream_init(struct smtp_stream *stream, uv_loop_t *loop, void *owner,
+                      const struct smtp_stream_events *events)
+{
+    memset(stream, 0, sizeof *stream);
+    stream->owner = owner;
+    stream->events = events;
+    buf_init(&stream->out, OUT_MAX);
+    CHECK(uv_tcp_init(loop, &stream->tcp) == 0);
+    CHECK(uv_timer_init(loop, &stream->timer) == 0);
+    stream->tcp.data = stream->timer.data = stream->connect.data = stream;
+    stream->open_handles = 2;
+}
+
+void smtp_stream_close(struct smtp_stream *stream)
+{
+    if (stream->closing)
+        return;
+    stream->closing = true;
+    tls_session_free(stream->tls);
+    stream->tls = NULL;
+    buf_fini(&stream->out);
+    uv_close((uv_handle_t *)&stream->tcp, on_stream_closed);
+    uv_close((uv_handle_t *)&stream->timer, on_stream_closed);
+}
+
+int smtp_stream_bind(struct smtp_stream *stream, const struct ip *ip)
+{
+    struct sockaddr_storage address;
+
+    ip_to_sockaddr(&address, ip, 0);
+    return uv_tcp_bind(&stream->tcp, (struct sockaddr *)&address, 0);
+}
+
+int smtp_stream_connect(struct smtp_stream *stream, const struct ip *ip, uint16_t port)
+{
+    struct sockaddr_storage address;
+
+    ip_to_sockaddr(&address, ip, port);
+    return uv_tcp_connect(&stream->connect, &stream->tcp, (struct sockaddr *)&address, on_connect);
+}
+
+bool smtp_stream_own_address(const struct smtp_stream *stream, struct ip *out)
+{
+    struct sockaddr_storage address = {0};
+    int length = sizeof address;
+
+    return uv_tcp_getsockname(&stream->tcp, (struct sockaddr *)&address, &length) == 0 &&
+           ip_from_sockaddr(out, (struct sockaddr *)&address);
+}
+
+void smtp_stream_deadline(struct smtp_stream *stream, uint64_t ms)
+{
+    stream->timed_out = false;
+    CHECK(uv_timer_start(&stream->timer, on_timer, ms, 0) == 0);
+}
+
+static void send_octets(struct smtp_stream *stream, const void *data, size_t length)
+{
+    struct outgoing *outgoing;
+    uv_buf_t buf;
+    int error = UV_ENOMEM;
+
+    if (length == 0)
+        return;
+    outgoing = malloc(sizeof *outgoing + length);
+    if (outgoing != NULL) {
+        outgoing->request.data = outgoing;
+        memcpy(outgoing->data, data, length);
+        buf = uv_buf_init(outgoing->data, (unsigned)length);
+        error = uv_write(&outgoing->request, (uv_stream_t *)&stream->tcp, &buf, 1, on_written);
+    }
+    if (error != 0) {
+        free(outgoing);
+        stream->lost = error;
+    }
+}
+
+/* Sends what the TLS session has ready. */
+static void send_out(struct smtp_stream *stream)
+{
+    send_octets(stream, buf_text(&stream->out), stream->out.length);
+    buf_clear(&stream->out);
+}
+
+/* Gives the TLS session what has come. */
+static enum tls_progress feed_tls(struct smtp_stream *stream)
+{
+    enum tls_progress progress =
+        tls_session_feed(stream->tls, stream->chunk, stream->chunk_length, &stream->out);
+
+    stream->chunk_length = 0;
+    send_out(stream);
+    return progress;
+}
+
+void smtp_stream_command(struct smtp_stream *stream, const char *format, ...)
+{
+    char line[SMTP_LINE_MAX];
+    va_list args;
+    int length;
+
+    va_start(args, format);
+    length = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    CHECK(length > 0 && (size_t)length < sizeof line);
+    smtp_reply_init(&stream->reply);
+    if (stream->tls == NULL)
+        send_octets(stream, line, (size_t)length);
+    else if (tls_session_write(stream->tls, line, (size_t)length, &stream->out) == 0)
+        send_out(stream);
+}
+
+static enum smtp_heard heard_none(const struct smtp_stream *stream)
+{
+    if (stream->lost != 0)
+        return SMTP_HEARD_LOST;
+    return stream->timed_out ? SMTP_HEARD_LATE : SMTP_HEARD_NOTHING;
+}
+
+static enum smtp_heard hear_clear(struct smtp_stream *stream)
+{
+    size_t used;
+    bool ahead;
+
+    switch (smtp_reply_feed(&stream->reply, stream->chunk, stream->chunk_length, &used)) {
+    case SMTP_REPLY_BAD:
+        return SMTP_HEARD_BAD;
+    case SMTP_REPLY_DONE:
+        ahead = used < stream->chunk_length;
+        stream->chunk_length = 0;
+        return ahead ? SMTP_HEARD_AHEAD : SMTP_HEARD_REPLY;
+    case SMTP_REPLY_MORE:
+        break;
+    }
+    stream->chunk_length = 0;
+    return heard_none(stream);
+}
+
+static enum smtp_heard hear_tls(struct smtp_stream *stream)
+{
+    enum smtp_reply_status status = SMTP_REPLY_MORE;
+    enum tls_progress progress = feed_tls(stream);
+    char plain[SMTP_LINE_MAX];
+    size_t count, used;
+
+    while (status == SMTP_REPLY_MORE &&
+           (count = tls_session_read(stream->tls, plain, sizeof plain)) > 0)
+        status = smtp_reply_feed(&stream->reply, plain, count, &used);
+    if (status == SMTP_REPLY_DONE)
+        return SMTP_HEARD_REPLY;
+    if (status == SMTP_REPLY_BAD)
+        return SMTP_HEARD_BAD;
+    return progress == TLS_READY ? heard_none(stream) : SMTP_HEARD_LOST;
+}
+
+enum smtp_heard smtp_stream_hear(struct smtp_stream *stream)
+{
+    return stream->tls == NULL ? hear_clear(stream) : hear_tls(stream);
+}
+
+bool smtp_stream_start_tls(struct smtp_stream *stream, struct tls_session *take)
+{
+    stream->tls = take;
+    if (stream->tls == NULL)
+        return false;
+    stream->chunk_length = 0;
+    feed_tls(stream);
+    return true;
+}
+
+enum tls_progress smtp_stream_handshake(struct smtp_stream *stream)
+{
+    return feed_tls(stream);
+}
