@@ -23,7 +23,7 @@ struct engine {
     struct preload *preload;
     struct cache_entry *unlisted;  /* the key is never looked up */
     struct cache_entry *pending;   /* nobody waits for the lookup: the rules withhold its result */
-    struct cache_entry *no_memory; /* the key could not be read */
+    struct cache_entry *no_memory; /* for the key, or for an entry */
     struct cache_entry *overload;  /* there is no room for one more job */
     struct engine_stats stats;
 };
@@ -34,7 +34,8 @@ static int make_parts(struct engine *engine, uv_loop_t *loop)
     struct jobs_means means = {.config = config,
                                .tools = &engine->tools,
                                .ruleset = engine->ruleset,
-                               .stats = &engine->stats};
+                               .stats = &engine->stats,
+                               .no_memory = engine->no_memory};
     int error = cache_new(&engine->cache, loop, config, &engine->tools, engine->ruleset);
 
     if (error != 0)

@@ -376,11 +376,6 @@ struct jobs *jobs_new(uv_loop_t *loop, const struct jobs_means *means)
 
     if (jobs == NULL)
         return NULL;
-    jobs->no_memory = cache_entry_standing(REASON_MEMORY);
-    if (jobs->no_memory == NULL) {
-        free(jobs);
-        return NULL;
-    }
     jobs->means = *means;
     fair_init(&jobs->fair, means->config->jobs_max, means->config->jobs_suffix_max);
     for (int i = 0; i < JOBS_QUEUES; i++)
@@ -411,7 +406,6 @@ void jobs_close(struct jobs *jobs)
 void jobs_free(struct jobs *jobs)
 {
     fair_fini(&jobs->fair);
-    cache_entry_free(jobs->no_memory);
     free(jobs);
 }
 

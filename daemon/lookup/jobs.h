@@ -67,6 +67,8 @@ struct jobs_means {
     const struct ruleset *ruleset;
     struct cache *cache;        /* keeps complete entries */
     struct engine_stats *stats; /* counts the replies */
+    /* the reply when there is no memory for an entry */
+    const struct cache_entry *no_memory;
 };
 
 struct jobs;

@@ -70,7 +70,6 @@ struct jobs {
     struct fair fair;
     struct job *map;
     struct list queues[JOBS_QUEUES];
-    struct cache_entry *no_memory; /* owned: the reply when there is no memory for an entry */
     uv_timer_t clock;
     uv_timer_t starter; /* runs outside of any callback chain */
     unsigned loading;

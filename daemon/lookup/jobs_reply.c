@@ -21,7 +21,7 @@ static const struct override *job_override(struct job *job)
 
 static void make_reply(struct reply *out, struct job *job, const struct cache_entry *entry)
 {
-    out->entry = entry != NULL ? entry : job->jobs->no_memory;
+    out->entry = entry != NULL ? entry : job->jobs->means.no_memory;
     override_apply(&out->final, job_override(job), &out->entry->verdict);
 }
 
