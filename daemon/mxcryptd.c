@@ -32,6 +32,12 @@
 #define SIGNALS        3
 #define SOCKETS_MAX    (SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1)
 
+/* A listening socket that systemd did not pass. */
+struct made_socket {
+    const char *path; /* NULL: none */
+    struct socket_file file;
+};
+
 struct mxcryptd {
     struct config *config;
     uv_loop_t loop;
@@ -50,9 +56,9 @@ struct mxcryptd {
     struct systemd_fd sockets[SOCKETS_MAX]; /* -1 once they are served */
     size_t socket_count;
     bool inherited_policy, inherited_control;
-    bool listening[CONFIG_LISTEN_MAX]; /* of config->listen: ours, for removal at the end */
-    bool control_listening;
-    struct socket_file files[CONFIG_LISTEN_MAX], control_file; /* where they were made */
+    struct made_socket made[CONFIG_LISTEN_MAX + 1]; /* to be removed at the end */
+    size_t made_count;
+    bool made_policy;
 };
 
 /* ---- the end ---- */
@@ -60,11 +66,9 @@ struct mxcryptd {
 /* In a folder where the user may not remove them they stay, and the next start replaces them. */
 static void remove_sockets(const struct mxcryptd *daemon)
 {
-    for (size_t i = 0; i < daemon->config->listen_count; i++)
-        if (daemon->listening[i] && daemon->config->listen[i].path != NULL)
-            socket_remove(daemon->config->listen[i].path, &daemon->files[i]);
-    if (daemon->control_listening)
-        socket_remove(daemon->config->control_socket, &daemon->control_file);
+    for (size_t i = 0; i < daemon->made_count; i++)
+        if (daemon->made[i].path != NULL)
+            socket_remove(daemon->made[i].path, &daemon->made[i].file);
 }
 
 static void close_sockets(struct mxcryptd *daemon)
@@ -129,20 +133,12 @@ static void on_patience_over(uv_timer_t *timer)
     stop(timer->data);
 }
 
-static bool listens_itself(const struct mxcryptd *daemon)
-{
-    for (size_t i = 0; i < daemon->config->listen_count; i++)
-        if (daemon->listening[i])
-            return true;
-    return false;
-}
-
 /* With systemd's sockets, new connections wait there for the next daemon, so this one first
  * answers what it was asked. With sockets of its own it stops at once, so that the next can
  * start soon. True when it is time to stop. */
 static bool drain(struct mxcryptd *daemon)
 {
-    if (daemon->server == NULL || listens_itself(daemon))
+    if (daemon->server == NULL || daemon->made_policy)
         return true;
     daemon->draining = true;
     if (server_drain(daemon->server, on_drained, daemon))
@@ -227,13 +223,21 @@ static int make_signals(struct mxcryptd *daemon)
     return caught ? 0 : fail("signals", "cannot be caught");
 }
 
+static void look_at_anchors(void *context)
+{
+    struct mxcryptd *daemon = context;
+
+    prober_look_at_anchors(daemon->prober);
+}
+
 static int make_ruleset(struct mxcryptd *daemon)
 {
     char error[CONFIG_ERROR_MAX];
 
     if (ruleset_new(&daemon->ruleset, &daemon->loop, daemon->config, error) != 0)
         return fail("rules", error);
-    daemon->reload = reload_new(&daemon->loop, daemon->config, daemon->ruleset);
+    daemon->reload =
+        reload_new(&daemon->loop, daemon->config, daemon->ruleset, look_at_anchors, daemon);
     return daemon->reload == NULL ? fail("reload", "no memory") : 0;
 }
 
@@ -242,13 +246,6 @@ static void on_anchors_changed(void *context)
     struct mxcryptd *daemon = context;
 
     engine_judge_again(daemon->engine);
-}
-
-static void look_at_anchors(void *context)
-{
-    struct mxcryptd *daemon = context;
-
-    prober_look_at_anchors(daemon->prober);
 }
 
 static int make_engine(struct mxcryptd *daemon)
@@ -262,10 +259,7 @@ static int make_engine(struct mxcryptd *daemon)
                        daemon->ruleset);
     if (error == 0)
         error = prober_watch_anchors(daemon->prober, &daemon->loop, on_anchors_changed, daemon);
-    if (error != 0)
-        return fail("engine", uv_strerror(error));
-    reload_set_also(daemon->reload, look_at_anchors, daemon);
-    return 0;
+    return error == 0 ? 0 : fail("engine", uv_strerror(error));
 }
 
 static int make_parts(struct mxcryptd *daemon)
@@ -339,25 +333,35 @@ static bool lacks_postfix(const struct mxcryptd *daemon, const struct listen_add
     return true;
 }
 
+static int open_socket(struct mxcryptd *daemon, const struct listen_address *address,
+                       enum systemd_socket kind)
+{
+    struct made_socket *made = &daemon->made[daemon->made_count];
+    char error[SOCKET_ERROR_MAX];
+    int fd = socket_listen(address, error);
+
+    if (fd < 0)
+        return fail(kind == SYSTEMD_CONTROL ? "control-socket" : "listen", error);
+    made->path = address->path;
+    socket_find(&made->file, address->path);
+    daemon->made_count++;
+    return keep_socket(daemon, fd, kind);
+}
+
 static int open_policy(struct mxcryptd *daemon)
 {
-    char error[SOCKET_ERROR_MAX], name[CONFIG_ERROR_MAX];
+    char name[CONFIG_ERROR_MAX];
 
     for (size_t i = 0; i < daemon->config->listen_count; i++) {
         const struct listen_address *address = &daemon->config->listen[i];
-        int fd;
+        enum systemd_socket kind =
+            address->protocol == LISTEN_TCP_TABLE ? SYSTEMD_TCP_TABLE : SYSTEMD_SOCKETMAP;
 
         if (!wants_socket(daemon, address) || lacks_postfix(daemon, address))
             continue;
-        fd = socket_listen(address, error);
-        if (fd < 0)
-            return fail("listen", error);
-        daemon->listening[i] = true;
-        socket_find(&daemon->files[i], address->path);
-        if (keep_socket(daemon, fd,
-                        address->protocol == LISTEN_TCP_TABLE ? SYSTEMD_TCP_TABLE
-                                                              : SYSTEMD_SOCKETMAP) != 0)
+        if (open_socket(daemon, address, kind) != 0)
             return -1;
+        daemon->made_policy = true;
         log_event(LOG_LEVEL_INFO, "listening", "on", socket_text(address, name, sizeof name), NULL);
     }
     return 0;
@@ -366,17 +370,8 @@ static int open_policy(struct mxcryptd *daemon)
 static int open_control(struct mxcryptd *daemon)
 {
     const struct listen_address address = {.path = daemon->config->control_socket, .mode = 0600};
-    char error[SOCKET_ERROR_MAX];
-    int fd;
 
-    if (daemon->inherited_control)
-        return 0;
-    fd = socket_listen(&address, error);
-    if (fd < 0)
-        return fail("control-socket", error);
-    daemon->control_listening = true;
-    socket_find(&daemon->control_file, address.path);
-    return keep_socket(daemon, fd, SYSTEMD_CONTROL);
+    return daemon->inherited_control ? 0 : open_socket(daemon, &address, SYSTEMD_CONTROL);
 }
 
 static int serve_one(struct mxcryptd *daemon, struct systemd_fd socket)

@@ -34,12 +34,6 @@ void reload_waiter_init(struct reload_waiter *waiter)
     list_init(&waiter->link);
 }
 
-void reload_set_also(struct reload *reload, void (*also)(void *context), void *context)
-{
-    reload->also = also;
-    reload->also_context = context;
-}
-
 void reload_leave(struct reload_waiter *waiter)
 {
     list_remove(&waiter->link);
@@ -135,10 +129,12 @@ static void on_read(uv_work_t *work, int status)
 
 static void read_now(struct reload *reload)
 {
+    const struct rules *rules = ruleset_rules(reload->ruleset);
+
     reload->again = false;
     list_take(&reload->now, &reload->next);
     reload->reading = true;
-    reload->had_rules = ruleset_has_rules(reload->ruleset);
+    reload->had_rules = rules != NULL && rules_count(rules) > 0;
     reload->work.data = reload;
     CHECK(uv_queue_work(reload->loop, &reload->work, read_files, on_read) == 0);
 }
@@ -154,7 +150,8 @@ void reload_start(struct reload *reload, struct reload_waiter *waiter, reload_do
         read_now(reload);
 }
 
-struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset)
+struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset,
+                          void (*also)(void *context), void *context)
 {
     struct reload *reload = calloc(1, sizeof *reload);
 
@@ -163,6 +160,8 @@ struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct r
     reload->loop = loop;
     reload->running = config;
     reload->ruleset = ruleset;
+    reload->also = also;
+    reload->also_context = context;
     list_init(&reload->now);
     list_init(&reload->next);
     return reload;

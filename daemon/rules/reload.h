@@ -36,10 +36,10 @@ struct reload_waiter {
 
 void reload_waiter_init(struct reload_waiter *waiter);
 
-/* NULL without memory. Everything is borrowed; `config` is what the daemon runs with. */
-struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset);
-/* `also` is called whenever the files have been brought into force. */
-void reload_set_also(struct reload *reload, void (*also)(void *context), void *context);
+/* NULL without memory. Everything is borrowed; `config` is what the daemon runs with. `also`
+ * (may be NULL) is called whenever the files have been brought into force. */
+struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset,
+                          void (*also)(void *context), void *context);
 /* No callback comes any more; frees itself when the thread is done. NULL is fine. */
 void reload_close(struct reload *reload);
 /* Reads the files as they are now, or later. `done` is called for the waiter (may be NULL) exactly

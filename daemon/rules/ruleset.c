@@ -136,11 +136,6 @@ void ruleset_find(const struct ruleset *ruleset, const struct key *key, struct o
     override_find(out, ruleset->rules, &ruleset->options, key, clock_wall_s());
 }
 
-bool ruleset_has_rules(const struct ruleset *ruleset)
-{
-    return ruleset->rules != NULL && rules_count(ruleset->rules) > 0;
-}
-
 const struct rules *ruleset_rules(const struct ruleset *ruleset)
 {
     return ruleset->rules;

@@ -29,7 +29,6 @@ void ruleset_free(struct ruleset *ruleset);
 unsigned ruleset_generation(const struct ruleset *ruleset);
 /* Pointers in `out` are valid while the generation is the same. */
 void ruleset_find(const struct ruleset *ruleset, const struct key *key, struct override *out);
-bool ruleset_has_rules(const struct ruleset *ruleset);
 /* NULL: there is no file. */
 const struct rules *ruleset_rules(const struct ruleset *ruleset);
 const struct override_options *ruleset_options(const struct ruleset *ruleset);

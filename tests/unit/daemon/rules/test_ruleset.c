@@ -243,7 +243,7 @@ static void reload_brings_in_what_may_change_and_names_the_rest(void **state)
 
     (void)state;
     begin_with("a.example off\n");
-    reload = reload_new(&loop, &config, ruleset);
+    reload = reload_new(&loop, &config, ruleset, NULL, NULL);
     write_file(rules_path, "a.example exactly encrypt\nb.example off\n");
     snprintf(text, sizeof text, "%sjobs = 7\nmode = monitor\nlog-level = error\n", settings);
     write_file(config_path, text);
@@ -269,7 +269,7 @@ static void what_is_wrong_changes_nothing(void **state)
 
     (void)state;
     begin_with("a.example exactly encrypt\n");
-    reload = reload_new(&loop, &config, ruleset);
+    reload = reload_new(&loop, &config, ruleset, NULL, NULL);
     generation = ruleset_generation(ruleset);
     write_file(rules_path, "a.example off\n\nb.example maybe\n");
     start(reload, &seen);
@@ -301,7 +301,7 @@ static void a_file_that_was_there_and_is_gone_changes_nothing(void **state)
     if (access(MXC_RULES_FILE, F_OK) == 0)
         skip(); /* this host has one */
     begin_with("a.example exactly encrypt\n");
-    reload = reload_new(&loop, &config, ruleset);
+    reload = reload_new(&loop, &config, ruleset, NULL, NULL);
     unlink(rules_path);
     snprintf(folder_only, sizeof folder_only, SETTINGS);
     write_file(config_path, folder_only); /* the default file, which is not there */
@@ -327,7 +327,7 @@ static void a_new_port_counts_for_rules_after_a_restart(void **state)
 
     (void)state;
     begin_with("a.example:2525 exactly encrypt\n");
-    reload = reload_new(&loop, &config, ruleset);
+    reload = reload_new(&loop, &config, ruleset, NULL, NULL);
     snprintf(text, sizeof text, "%ssmtp-port = 2525\n", settings);
     write_file(config_path, text);
     start(reload, &seen);
@@ -347,7 +347,7 @@ static void who_asks_meanwhile_waits_for_the_next_reading(void **state)
 
     (void)state;
     begin_with("a.example off\n");
-    reload = reload_new(&loop, &config, ruleset);
+    reload = reload_new(&loop, &config, ruleset, NULL, NULL);
     start(reload, &first);
     write_file(rules_path, "a.example off\nb.example off\n");
     start(reload, &second);
@@ -369,7 +369,7 @@ static void closed_in_the_middle_nobody_is_told(void **state)
 
     (void)state;
     begin_with("a.example off\n");
-    reload = reload_new(&loop, &config, ruleset);
+    reload = reload_new(&loop, &config, ruleset, NULL, NULL);
     start(reload, &seen);
     reload_leave(&seen.waiter);
     reload_close(reload);
