@@ -1,5 +1,5 @@
 /*
- * conn: requests in, replies out, in order; see conn.h.
+ * conn: requests in, replies out, in order; see server_internal.h.
  *
  * A reply that is known at once and has nothing before it goes straight to `out`: for a cached key
  * a request costs one read, one lookup, one write, and no allocation. Any other request becomes a

@@ -1,13 +1,54 @@
-/* server_internal: the server as server.c and conn.c see it. */
+/* server_internal: the server and its connections, as server.c and conn.c see them. */
 #pragma once
 
+#include "base/buf.h"
+#include "base/list.h"
 #include "daemon/loop/spare_fd.h"
-#include "daemon/serve/conn.h"
+#include "daemon/serve/protocol.h"
 #include "daemon/serve/server.h"
 
 #define CONN_READ_SIZE 65536
 
 struct pending;
+
+/* A Unix or a TCP socket. */
+union socket_handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_pipe_t pipe;
+    uv_tcp_t tcp;
+};
+
+/* A connection goes through these in this order; it may leave out any but the first and last. */
+enum conn_state {
+    CONN_SILENT, /* has not asked anything yet */
+    CONN_ASKING,
+    CONN_ENDED,  /* the client sends no more; what it asked is still answered */
+    CONN_CLOSING /* the handle is being closed; nothing is done with it any more */
+};
+
+struct conn {
+    union socket_handle uv;
+    struct server *server;
+    const struct protocol *protocol;
+    enum conn_state state;
+    bool reading;        /* from the socket: not while a bound of server.h is reached */
+    struct list link;    /* in server->conns, longest idle first */
+    uint64_t active_at;  /* uv_now */
+    struct buf in;       /* octets of requests not yet taken */
+    struct buf out;      /* replies not yet handed to the kernel */
+    struct buf sending;  /* owned by the write in flight; empty when there is none */
+    struct list starved; /* in server->starved, or in no list */
+    struct list pending; /* requests in flight, in order */
+    unsigned pending_count;
+    uint64_t turn_at;    /* uv_now of the turn that turn_taken counts in */
+    unsigned turn_taken; /* requests */
+    int64_t read_ns;     /* when what was read last had arrived */
+    unsigned unsent;     /* replies in `out` that were known at once... */
+    int64_t unsent_ns;   /* ...to requests that had arrived then, or later */
+    size_t held;         /* octets of replies that wait in line for one before them */
+    uv_write_t write;
+};
 
 struct listener {
     union socket_handle uv;
@@ -45,9 +86,22 @@ struct server {
     char decoded[PROTOCOL_REQUEST_MAX];
 };
 
+/* server.c */
 /* When what is read in this turn of the loop had arrived: one look at the clock for all. */
 int64_t server_arrival_ns(struct server *server);
 /* In the next turn conn_process is called for every starved connection. */
 void server_want_turn(struct server *server);
 /* The connection's handle is closed, and its memory freed. */
 void server_conn_closed(struct server *server);
+
+/* conn.c */
+/* Begins to serve an accepted connection. */
+void conn_begin(struct conn *conn);
+/* Takes what can be taken and sends what is ready, after any change. */
+void conn_process(struct conn *conn);
+/* While the server drains: closes the connection if nothing is lost by that. */
+void conn_drain(struct conn *conn);
+/* Waiters leave, the handle closes, memory is freed later. Harmless when it is closing. */
+void conn_close(struct conn *conn);
+/* True when nobody waits for a reply on it: nothing in flight, nothing half sent. */
+bool conn_idle(const struct conn *conn);
