@@ -1,11 +1,9 @@
 /*
  * smtp_session_uv: one connection to one address; see smtp_session_uv.h.
  *
- * A sequence: STATES below is the whole of it, from the connection to QUIT. A step is called once
- * when its state is entered (`fresh`) and again after every event; only `run` changes the state.
- * What decides is noted with `conclude`, once: nothing that goes wrong afterwards changes it. Then
- * comes QUIT where the protocol allows it, and the result is delivered when the connection is
- * closed, so that its owner knows it to be gone.
+ * A sequence (base/sequence.h): STATES below is the whole of it, from the connection to QUIT. What
+ * decides is noted with `conclude`, once: nothing that goes wrong afterwards changes it. Then comes
+ * QUIT where the protocol allows it. The result is delivered when the connection is closed.
  *
  * DIAGNOSTICS: only the lack of memory at start is an error; all else is a result.
  * BUGS: it does not see what a server does after MAIL, and has no client certificate.
@@ -41,13 +39,7 @@
 enum session_state { STATES(SEQUENCE_ENUM) };
 
 struct smtp_session {
-    const struct smtp_tools *tools; /* borrowed, as the next three */
-    const struct smtp_options *options;
-    const struct smtp_target *target;
-    const char *sni;
-    bool offer_all;
-    struct arena *arena;
-    uint64_t started_at;
+    struct smtp_session_request request;
     smtp_done done; /* NULL once cancelled */
     void *context;
     struct smtp_outcome outcome;
@@ -121,7 +113,7 @@ conclude(struct smtp_session *session, enum starttls state, int code, const char
     session->outcome.result.state = state;
     session->outcome.result.code = code;
     if (detail[0] != '\0')
-        session->outcome.result.detail = arena_strdup(session->arena, detail);
+        session->outcome.result.detail = arena_strdup(session->request.arena, detail);
     session->outcome.failure = failure_kind(session);
 }
 
@@ -177,8 +169,8 @@ static const char *own_name(struct smtp_session *session)
     char text[IP_TEXT_MAX];
     struct ip ip;
 
-    if (session->options->helo_name != NULL)
-        return session->options->helo_name;
+    if (session->request.options->helo_name != NULL)
+        return session->request.options->helo_name;
     if (!smtp_stream_own_address(&session->stream, &ip))
         return "[127.0.0.1]"; /* the connection is lost */
     snprintf(session->own_address, sizeof session->own_address, "[%s%s]",
@@ -189,7 +181,7 @@ static const char *own_name(struct smtp_session *session)
 /* What a host makes of who we are, while we do not know it ourselves, says nothing about it. */
 static void conclude_named(struct smtp_session *session, enum starttls state, const char *what)
 {
-    if (!session->options->helo_pending) {
+    if (!session->request.options->helo_pending) {
         conclude_reply(session, state, what);
         return;
     }
@@ -209,8 +201,9 @@ static enum sequence_step go(struct smtp_session *session, enum session_state ne
 /* False when it cannot be the source address: what another one would see is no answer. */
 static bool bind_source(struct smtp_session *session)
 {
-    bool ipv6 = session->target->ip.family == 6;
-    const struct ip *source = ipv6 ? &session->options->bind6 : &session->options->bind;
+    bool ipv6 = session->request.target->ip.family == 6;
+    const struct ip *source =
+        ipv6 ? &session->request.options->bind6 : &session->request.options->bind;
     int error = source->family == 0 ? 0 : smtp_stream_bind(&session->stream, source);
 
     if (error == 0)
@@ -223,15 +216,15 @@ static bool bind_source(struct smtp_session *session)
 
 static enum sequence_step start_connect(struct smtp_session *session)
 {
-    const struct smtp_target *target = session->target;
+    const struct smtp_target *target = session->request.target;
     int error;
 
-    if (!address_filter_permits(session->tools->filter, &target->ip)) {
+    if (!address_filter_permits(session->request.tools->filter, &target->ip)) {
         conclude(session, STARTTLS_SKIPPED, 0,
                  "not a global address, and allow-address does not name it");
         return SEQUENCE_DONE;
     }
-    if (address_filter_excludes(session->tools->filter, &target->ip, target->host)) {
+    if (address_filter_excludes(session->request.tools->filter, &target->ip, target->host)) {
         conclude(session, STARTTLS_SKIPPED, 0, "excluded by probe-exclude");
         return SEQUENCE_DONE;
     }
@@ -303,7 +296,7 @@ static enum sequence_step step_helo(struct smtp_session *session)
         return conclude_heard(session, heard, "HELO", STARTTLS_ERROR);
     if (session->stream.reply.code / 100 != 2)
         conclude_named(session, STARTTLS_ERROR, "HELO");
-    else if (session->options->helo_pending)
+    else if (session->request.options->helo_pending)
         conclude_named(session, STARTTLS_CLEAR, "EHLO refused, HELO");
     else
         conclude(session, STARTTLS_CLEAR, session->stream.reply.code, "the server knows no EHLO");
@@ -341,22 +334,23 @@ static enum sequence_step step_starttls(struct smtp_session *session)
 static void judge(struct smtp_session *session)
 {
     struct tls_reference reference = {
-        .host = session->target->host,
-        .tlsa = session->target->tlsa,
-        .tlsa_count = session->target->tlsa_count,
+        .host = session->request.target->host,
+        .tlsa = session->request.target->tlsa,
+        .tlsa_count = session->request.target->tlsa_count,
     };
 
-    memcpy(reference.tlsa_names, session->target->tlsa_names, sizeof reference.tlsa_names);
-    tls_session_judge(session->stream.tls, &reference, session->arena, &session->outcome.result);
+    memcpy(reference.tlsa_names, session->request.target->tlsa_names, sizeof reference.tlsa_names);
+    tls_session_judge(session->stream.tls, &reference, session->request.arena,
+                      &session->outcome.result);
     session->outcome.result.code = session->stream.reply.code;
     session->concluded = true;
 }
 
 static enum sequence_step start_handshake(struct smtp_session *session)
 {
-    struct tls_session *tls = tls_session_new(session->tools->tls, session->sni);
+    struct tls_session *tls = tls_session_new(session->request.tools->tls, session->request.sni);
 
-    if (tls != NULL && session->offer_all)
+    if (tls != NULL && session->request.offer_all)
         tls_session_offer_all(tls);
     if (smtp_stream_start_tls(&session->stream, tls))
         return SEQUENCE_WAIT;
@@ -381,8 +375,8 @@ static enum sequence_step conclude_choice(struct smtp_session *session)
     struct starttls_result *result = &session->outcome.result;
     const char *key;
 
-    tls_session_describe(session->stream.tls, session->arena, result);
-    key = tls_context_denies(session->tools->tls, result->protocol, result->cipher);
+    tls_session_describe(session->stream.tls, session->request.arena, result);
+    key = tls_context_denies(session->request.tools->tls, result->protocol, result->cipher);
     session->outcome.not_allowed = key != NULL;
     if (key == NULL)
         conclude(session, STARTTLS_BROKEN, 0, "TLS handshake: not the same twice");
@@ -401,7 +395,7 @@ static enum sequence_step step_handshake(struct smtp_session *session)
         return start_handshake(session);
     progress = smtp_stream_handshake(&session->stream);
     if (progress == TLS_READY)
-        return session->offer_all ? conclude_choice(session) : go(session, STATE_EHLO_TLS);
+        return session->request.offer_all ? conclude_choice(session) : go(session, STATE_EHLO_TLS);
     session->outcome.refusal = refusal(session, progress);
     if (progress == TLS_BROKEN)
         conclude(session, STARTTLS_BROKEN, 0, "TLS handshake: %s",
@@ -476,18 +470,22 @@ static void enter(void *owner, unsigned state)
 {
     static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
     struct smtp_session *session = owner;
-    uint64_t limit_ms, spent_ms = uv_now(session->tools->loop) - session->started_at;
-    uint64_t left_ms =
-        spent_ms < session->options->total_ms ? session->options->total_ms - spent_ms : 0;
+    uint64_t limit_ms,
+        spent_ms = uv_now(session->request.tools->loop) - session->request.started_at;
+    uint64_t left_ms = spent_ms < session->request.options->total_ms
+                           ? session->request.options->total_ms - spent_ms
+                           : 0;
     char address[IP_TEXT_MAX];
 
-    memcpy(&limit_ms, (const char *)session->options + states[state].deadline, sizeof limit_ms);
+    memcpy(&limit_ms, (const char *)session->request.options + states[state].deadline,
+           sizeof limit_ms);
     if (state == STATE_QUIT && limit_ms > AFTERWARDS_MS)
         limit_ms = AFTERWARDS_MS;
     smtp_stream_deadline(&session->stream, limit_ms < left_ms ? limit_ms : left_ms);
     if (log_level() >= LOG_LEVEL_DEBUG)
-        log_event(LOG_LEVEL_DEBUG, "smtp-state", "domain", session->target->host, "address",
-                  ip_text(&session->target->ip, address), "state", states[state].name, NULL);
+        log_event(LOG_LEVEL_DEBUG, "smtp-state", "domain", session->request.target->host, "address",
+                  ip_text(&session->request.target->ip, address), "state", states[state].name,
+                  NULL);
 }
 
 static void session_run(struct smtp_session *session)
@@ -521,17 +519,11 @@ int smtp_session_start(struct smtp_session **out, const struct smtp_session_requ
 
     if (session == NULL)
         return UV_ENOMEM;
-    session->tools = request->tools;
-    session->options = request->options;
-    session->target = request->target;
-    session->sni = request->sni;
-    session->offer_all = request->offer_all;
-    session->arena = request->arena;
-    session->started_at = request->started_at;
+    session->request = *request;
     session->done = done;
     session->context = context;
     session->outcome.failure = SMTP_FAILURE_COUNT;
-    smtp_stream_init(&session->stream, session->tools->loop, session, &events);
+    smtp_stream_init(&session->stream, session->request.tools->loop, session, &events);
     sequence_init(&session->sequence, &machine, session);
     session_run(session);
     *out = session;

@@ -1,9 +1,9 @@
 /*
  * smtp_stream_uv: the connection of a probe: a socket, a deadline, replies, and TLS once it has
- * been started. It knows no order of things; that is smtp_session_uv.
+ * been started. The order of things is smtp_session_uv's.
  *
- * Embedded in its owner. Every event is noted here and then told with on_event; the owner looks at
- * the fields, or asks smtp_stream_hear.
+ * Embedded in its owner. Every event is noted here, then on_event is called; the owner looks at the
+ * fields, or calls smtp_stream_hear.
  */
 #pragma once
 
