@@ -24,10 +24,10 @@ static void check_answer(const struct dns_answer *answer)
 {
     CHECK(answer->owner != NULL && answer->ttl <= 0x7fffffff);
     check_name(answer->owner);
-    CHECK((answer->final == DNS_FAILED) == (answer->why != NULL));
-    CHECK((answer->final == DNS_RECORDS) == (answer->count > 0));
+    CHECK((answer->outcome == DNS_FAILED) == (answer->why != NULL));
+    CHECK((answer->outcome == DNS_RECORDS) == (answer->count > 0));
     CHECK(answer->count <= DNS_RECORDS_MAX && answer->aliases <= DNS_ALIASES_MAX);
-    CHECK(answer->final != DNS_FAILED || (!answer->secure && answer->ttl == 0));
+    CHECK(answer->outcome != DNS_FAILED || (!answer->secure && answer->ttl == 0));
     for (const char *p = answer->why; p != NULL && *p != '\0'; p++)
         CHECK(*p >= 0x20 && *p < 0x7f);
     for (size_t i = 0; i < answer->count; i++)
