@@ -15,10 +15,12 @@
 #include <string.h>
 
 #include "base/sequence.h"
+#include "probe/dns/dns_question_uv.h"
 #include "probe/tls/tlsa.h"
 
 /* A lookup ends by itself long before; this is for a resolver object that does not. */
 #define LOOKUP_MS 90000
+#define NO_MEMORY "no memory"
 
 /*
  *   ADDRESSES  A and AAAA are awaited
@@ -34,13 +36,6 @@
 
 enum host_state { STATES(SEQUENCE_ENUM) };
 
-/* One lookup under way or answered. */
-struct host_query {
-    struct host_lookup *lookup;
-    struct dns_query *dns;           /* NULL when none is awaited */
-    const struct dns_answer *answer; /* the arena's, or static */
-};
-
 struct host_lookup {
     struct host_request request;
     struct mx_host *host; /* the caller's */
@@ -50,66 +45,14 @@ struct host_lookup {
     struct sequence sequence;
     uv_timer_t timer; /* of the state; the lookup is freed when it is closed */
 
-    struct host_query a, aaaa, other; /* other: CNAME, then TLSA */
-    const char *candidates[2];        /* for the TLSA base domain, in the order of §2.2.2 */
+    struct dns_asker asker;
+    struct dns_question a, aaaa, other; /* other: CNAME, then TLSA */
+    const char *candidates[2];          /* for the TLSA base domain, in the order of §2.2.2 */
     size_t candidate_count, candidate;
     const char *owner; /* of the TLSA lookup under way */
 };
 
-static const struct dns_answer no_budget = {.outcome = DNS_FAILED, .why = "query budget used up"};
-static const struct dns_answer no_memory = {.outcome = DNS_FAILED, .why = "no memory"};
-static const struct dns_answer no_room = {.outcome = DNS_FAILED,
-                                          .why = "too many DNS lookups are waiting"};
-static const struct dns_answer no_answer = {.outcome = DNS_FAILED, .why = "no answer in time"};
-
-static void run(struct host_lookup *lookup);
-
-/* ---- lookups ---- */
-
-static void on_answer(void *context, const struct dns_answer *answer)
-{
-    struct host_query *query = context;
-
-    query->dns = NULL;
-    query->answer = answer;
-    run(query->lookup);
-}
-
-static void ask(struct host_lookup *lookup, struct host_query *query, const char *name,
-                enum dns_type type)
-{
-    const struct host_request *request = &lookup->request;
-    int error = UV_ENOMEM;
-
-    *query = (struct host_query){.lookup = lookup, .answer = &no_budget};
-    if (*request->query_budget == 0)
-        return;
-    --*request->query_budget;
-    query->answer = NULL;
-    if (name != NULL)
-        error = dns_start(&query->dns, request->dns, request->arena, name, type, on_answer, query);
-    if (error != 0)
-        query->answer = error == UV_ENOBUFS ? &no_room : &no_memory;
-}
-
-static void stop(struct host_query *query)
-{
-    if (query->dns != NULL)
-        dns_cancel(query->dns);
-    query->dns = NULL;
-}
-
-/* True while the answer is awaited; when time is up there is one, and it is bad. */
-static bool answer_awaited(struct host_lookup *lookup, struct host_query *query)
-{
-    if (query->dns == NULL)
-        return false;
-    if (!lookup->sequence.expired)
-        return true;
-    stop(query);
-    query->answer = &no_answer;
-    return false;
-}
+static void run(void *owner);
 
 static void lower_ttl(struct mx_host *host, const struct dns_answer *answer)
 {
@@ -136,7 +79,7 @@ static const char *failure(struct host_lookup *lookup, const char *what, const c
     const char *why =
         arena_printf(lookup->request.arena, "%s lookup %s: %s", what, name, answer->why);
 
-    return why != NULL ? why : no_memory.why;
+    return why != NULL ? why : NO_MEMORY;
 }
 
 /* ---- addresses ---- */
@@ -193,7 +136,7 @@ static enum sequence_step conclude_absent(struct host_lookup *lookup)
         lower_ttl(lookup->host, aaaa);
         why = arena_printf(lookup->request.arena, gone ? "%s does not exist" : "%s has no address",
                            name);
-        return conclude(lookup, HOST_DANE_DEAD, why != NULL ? why : no_memory.why);
+        return conclude(lookup, HOST_DANE_DEAD, why != NULL ? why : NO_MEMORY);
     }
     if (a->outcome != DNS_FAILED)
         why = failure(lookup, "AAAA", name, aaaa);
@@ -204,7 +147,7 @@ static enum sequence_step conclude_absent(struct host_lookup *lookup)
     else
         why = arena_printf(lookup->request.arena, "address lookup %s: A %s, AAAA %s", name, a->why,
                            aaaa->why);
-    return conclude(lookup, HOST_DANE_LOST, why != NULL ? why : no_memory.why);
+    return conclude(lookup, HOST_DANE_LOST, why != NULL ? why : NO_MEMORY);
 }
 
 /* The answer that says where the host is: a secure one if there is one, else one by an alias. */
@@ -251,17 +194,17 @@ static enum sequence_step step_addresses(struct host_lookup *lookup)
     bool waiting;
 
     if (lookup->sequence.fresh) {
-        ask(lookup, &lookup->a, lookup->request.name, DNS_A);
-        ask(lookup, &lookup->aaaa, lookup->request.name, DNS_AAAA);
+        dns_question_ask(&lookup->a, &lookup->asker, lookup->request.name, DNS_A);
+        dns_question_ask(&lookup->aaaa, &lookup->asker, lookup->request.name, DNS_AAAA);
     }
-    waiting = answer_awaited(lookup, &lookup->a);
-    if (answer_awaited(lookup, &lookup->aaaa) || waiting)
+    waiting = dns_question_awaited(&lookup->a, lookup->sequence.expired);
+    if (dns_question_awaited(&lookup->aaaa, lookup->sequence.expired) || waiting)
         return SEQUENCE_WAIT;
     host->addresses = arena_array(lookup->request.arena, (size_t)2 * EVIDENCE_ADDRESSES_MAX,
                                   sizeof *host->addresses);
     host->addresses_known = true;
     if (host->addresses == NULL)
-        return conclude(lookup, HOST_DANE_LOST, no_memory.why);
+        return conclude(lookup, HOST_DANE_LOST, NO_MEMORY);
     add_addresses(host, lookup->a.answer);
     add_addresses(host, lookup->aaaa.answer);
     leading = leading_answer(lookup);
@@ -279,8 +222,8 @@ static enum sequence_step step_alias(struct host_lookup *lookup)
     const struct dns_answer *answer;
 
     if (lookup->sequence.fresh)
-        ask(lookup, &lookup->other, lookup->request.name, DNS_CNAME);
-    if (answer_awaited(lookup, &lookup->other))
+        dns_question_ask(&lookup->other, &lookup->asker, lookup->request.name, DNS_CNAME);
+    if (dns_question_awaited(&lookup->other, lookup->sequence.expired))
         return SEQUENCE_WAIT;
     answer = lookup->other.answer;
     lower_ttl(lookup->host, answer);
@@ -305,7 +248,7 @@ static enum sequence_step take_tlsa(struct host_lookup *lookup, const struct dns
     host->tlsa_truncated = answer->cut;
     host->tlsa = arena_array(lookup->request.arena, EVIDENCE_TLSA_MAX, sizeof *host->tlsa);
     if (host->tlsa == NULL)
-        return conclude(lookup, HOST_DANE_ERROR, no_memory.why);
+        return conclude(lookup, HOST_DANE_ERROR, NO_MEMORY);
     sort_records(answer);
     for (size_t i = 0; i < answer->count; i++) {
         const struct dns_record *record = &answer->records[i];
@@ -330,7 +273,7 @@ static void ask_tlsa(struct host_lookup *lookup)
 {
     lookup->owner = arena_printf(lookup->request.arena, "_%u._tcp.%s", lookup->request.port,
                                  lookup->candidates[lookup->candidate]);
-    ask(lookup, &lookup->other, lookup->owner, DNS_TLSA);
+    dns_question_ask(&lookup->other, &lookup->asker, lookup->owner, DNS_TLSA);
 }
 
 static enum sequence_step step_tlsa(struct host_lookup *lookup)
@@ -339,7 +282,7 @@ static enum sequence_step step_tlsa(struct host_lookup *lookup)
 
     if (lookup->sequence.fresh)
         ask_tlsa(lookup);
-    if (answer_awaited(lookup, &lookup->other))
+    if (dns_question_awaited(&lookup->other, lookup->sequence.expired))
         return SEQUENCE_WAIT;
     answer = lookup->other.answer;
     lower_ttl(lookup->host, answer);
@@ -390,14 +333,16 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void release(struct host_lookup *lookup)
 {
-    stop(&lookup->a);
-    stop(&lookup->aaaa);
-    stop(&lookup->other);
+    dns_question_stop(&lookup->a);
+    dns_question_stop(&lookup->aaaa);
+    dns_question_stop(&lookup->other);
     uv_close((uv_handle_t *)&lookup->timer, on_timer_closed);
 }
 
-static void run(struct host_lookup *lookup)
+static void run(void *owner)
 {
+    struct host_lookup *lookup = owner;
+
     if (!sequence_run(&lookup->sequence))
         return;
     release(lookup);
@@ -414,6 +359,8 @@ int host_start(struct host_lookup **out, const struct host_request *request, str
     if (lookup == NULL)
         return UV_ENOMEM;
     lookup->request = *request;
+    lookup->asker =
+        (struct dns_asker){request->dns, request->arena, request->query_budget, run, lookup};
     lookup->host = host;
     lookup->done = done;
     lookup->context = context;

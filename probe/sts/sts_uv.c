@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/log/log.h"
 #include "base/sequence.h"
+#include "probe/dns/dns_question_uv.h"
 #include "probe/sts/sts_cache.h"
 #include "probe/sts/sts_policy.h"
 #include "probe/sts/sts_record.h"
@@ -45,20 +46,12 @@ struct sts {
     struct list lookups;
 };
 
-/* One DNS question of a lookup. */
-struct question {
-    struct sts_lookup *lookup;
-    struct dns_query *query;         /* NULL when it is not under way */
-    const struct dns_answer *answer; /* NULL: none came */
-    const char *failure;             /* why none came */
-};
-
 struct sts_lookup {
     struct list link;
     struct sts *sts;     /* NULL once cancelled or done */
-    struct arena *arena; /* borrowed, as the three below */
+    struct arena *arena; /* borrowed, as `domain` and `out` */
     const char *domain;
-    unsigned *query_budget;
+    struct dns_asker asker;
     struct sts_evidence *out;
     sts_done done;
     void *context;
@@ -66,7 +59,7 @@ struct sts_lookup {
     struct sequence sequence;
     uv_timer_t timer; /* of the state; the lookup is freed when it is closed */
 
-    struct question txt, a, aaaa;
+    struct dns_question txt, a, aaaa;
     const char *host; /* "mta-sts.DOMAIN" */
     char id[STS_ID_MAX + 1];
     struct https_fetch *fetch;
@@ -79,7 +72,7 @@ static enum sequence_step go(struct sts_lookup *lookup, enum lookup_state next)
     return sequence_go(&lookup->sequence, next);
 }
 
-static void run(struct sts_lookup *lookup);
+static void run(void *owner);
 
 /* ---- what went wrong ---- */
 
@@ -130,46 +123,9 @@ static enum sequence_step fail_here(struct sts_lookup *lookup, const char *why)
 
 /* ---- DNS questions ---- */
 
-static void answered(void *context, const struct dns_answer *answer)
-{
-    struct question *question = context;
-
-    question->query = NULL;
-    question->answer = answer;
-    run(question->lookup);
-}
-
-static void ask(struct sts_lookup *lookup, struct question *question, const char *name,
-                enum dns_type type)
-{
-    unsigned *budget = lookup->query_budget;
-    int error = UV_ENOMEM;
-
-    question->lookup = lookup;
-    question->failure = "too many DNS queries for one domain";
-    if (budget != NULL && *budget == 0)
-        return;
-    if (budget != NULL)
-        (*budget)--;
-    if (name != NULL)
-        error = dns_start(&question->query, lookup->sts->dns, lookup->arena, name, type, answered,
-                          question);
-    question->failure = error == 0 ? NULL : dns_start_why(error);
-}
-
-static void give_up(struct question *question)
-{
-    if (question->query != NULL)
-        dns_cancel(question->query);
-    question->query = NULL;
-    question->failure = "no answer from the resolver";
-}
-
 /* Why a question has no usable answer, or NULL when it has one, be it that there is nothing. */
-static const char *question_failure(const struct question *question)
+static const char *question_failure(const struct dns_question *question)
 {
-    if (question->answer == NULL)
-        return question->failure;
     return question->answer->outcome == DNS_FAILED ? question->answer->why : NULL;
 }
 
@@ -183,11 +139,10 @@ static enum sequence_step step_start(struct sts_lookup *lookup)
 static enum sequence_step step_txt(struct sts_lookup *lookup)
 {
     if (lookup->sequence.fresh)
-        ask(lookup, &lookup->txt, arena_printf(lookup->arena, "_mta-sts.%s", lookup->domain),
-            DNS_TXT);
-    if (lookup->sequence.expired)
-        give_up(&lookup->txt);
-    return lookup->txt.query != NULL ? SEQUENCE_WAIT : go(lookup, STATE_RECORD);
+        dns_question_ask(&lookup->txt, &lookup->asker,
+                         arena_printf(lookup->arena, "_mta-sts.%s", lookup->domain), DNS_TXT);
+    return dns_question_awaited(&lookup->txt, lookup->sequence.expired) ? SEQUENCE_WAIT
+                                                                        : go(lookup, STATE_RECORD);
 }
 
 /* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer. */
@@ -229,9 +184,9 @@ static enum sequence_step no_address(struct sts_lookup *lookup)
 {
     const char *failure = question_failure(&lookup->a);
 
-    if (lookup->a.answer == NULL || lookup->aaaa.answer == NULL)
+    if (lookup->a.unasked || lookup->aaaa.unasked)
         return conclude(lookup, STS_FETCH_FAILED,
-                        lookup->a.answer == NULL ? lookup->a.failure : lookup->aaaa.failure);
+                        lookup->a.unasked ? failure : question_failure(&lookup->aaaa));
     if (failure == NULL)
         failure = question_failure(&lookup->aaaa);
     if (failure != NULL)
@@ -244,30 +199,29 @@ static enum sequence_step no_address(struct sts_lookup *lookup)
                              lookup->host));
 }
 
-static bool has_address(const struct question *question)
+static bool has_address(const struct dns_question *question)
 {
-    return question->answer != NULL && question->answer->outcome == DNS_RECORDS;
+    return question->answer->outcome == DNS_RECORDS;
 }
 
 static enum sequence_step step_addresses(struct sts_lookup *lookup)
 {
+    bool waiting;
+
     if (lookup->sequence.fresh) {
         lookup->host = arena_printf(lookup->arena, "mta-sts.%s", lookup->domain);
-        ask(lookup, &lookup->a, lookup->host, DNS_A);
-        ask(lookup, &lookup->aaaa, lookup->host, DNS_AAAA);
+        dns_question_ask(&lookup->a, &lookup->asker, lookup->host, DNS_A);
+        dns_question_ask(&lookup->aaaa, &lookup->asker, lookup->host, DNS_AAAA);
     }
-    if (lookup->sequence.expired) {
-        give_up(&lookup->a);
-        give_up(&lookup->aaaa);
-    }
-    if (lookup->a.query != NULL || lookup->aaaa.query != NULL)
+    waiting = dns_question_awaited(&lookup->a, lookup->sequence.expired);
+    if (dns_question_awaited(&lookup->aaaa, lookup->sequence.expired) || waiting)
         return SEQUENCE_WAIT;
     if (has_address(&lookup->a) || has_address(&lookup->aaaa))
         return go(lookup, STATE_FETCH);
     return no_address(lookup);
 }
 
-static size_t add_addresses(struct ip *out, size_t count, const struct question *question)
+static size_t add_addresses(struct ip *out, size_t count, const struct dns_question *question)
 {
     size_t added = 0;
 
@@ -414,9 +368,9 @@ static void detach(struct sts_lookup *lookup)
 {
     list_remove(&lookup->link);
     lookup->sts = NULL;
-    give_up(&lookup->txt);
-    give_up(&lookup->a);
-    give_up(&lookup->aaaa);
+    dns_question_stop(&lookup->txt);
+    dns_question_stop(&lookup->a);
+    dns_question_stop(&lookup->aaaa);
     if (lookup->fetch != NULL)
         https_cancel(lookup->fetch);
     lookup->fetch = NULL;
@@ -443,8 +397,10 @@ static void enter(void *owner, unsigned state)
                   states[state].name, NULL);
 }
 
-static void run(struct sts_lookup *lookup)
+static void run(void *owner)
 {
+    struct sts_lookup *lookup = owner;
+
     if (!sequence_run(&lookup->sequence))
         return;
     *lookup->out = lookup->result;
@@ -467,7 +423,7 @@ int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, con
     }
     lookup->sts = sts;
     lookup->arena = arena;
-    lookup->query_budget = query_budget;
+    lookup->asker = (struct dns_asker){sts->dns, arena, query_budget, run, lookup};
     lookup->out = evidence;
     lookup->done = done;
     lookup->context = context;

@@ -191,9 +191,9 @@ static void test_budget(void **state)
         enum host_dane dane;
         const char *why;
     } cases[] = {
-        {0, HOST_DANE_LOST, "address lookup mx.example: query budget used up"},
-        {1, HOST_DANE_ERROR, "TLSA lookup " OWNER ": query budget used up"},
-        {2, HOST_DANE_ERROR, "TLSA lookup " OWNER ": query budget used up"},
+        {0, HOST_DANE_LOST, "address lookup mx.example: too many DNS queries for one domain"},
+        {1, HOST_DANE_ERROR, "TLSA lookup " OWNER ": too many DNS queries for one domain"},
+        {2, HOST_DANE_ERROR, "TLSA lookup " OWNER ": too many DNS queries for one domain"},
         {3, HOST_DANE_USABLE, NULL},
     };
 
