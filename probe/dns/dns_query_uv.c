@@ -20,7 +20,6 @@
 #define STREAM_FACTOR  4 /* TCP: a connection, a question and up to 64 KiB */
 
 /*
- *   START   nothing has happened yet
  *   QUEUED  waits for a slot
  *   ASK     chooses a resolver and sends; to the next one when a socket does not work
  *   LISTEN  an answer by UDP is awaited; packets that are not ours are passed over. The deadline
@@ -32,7 +31,6 @@
 #define TRY_MS    (UINT64_MAX - 1)
 #define STREAM_MS (UINT64_MAX - 2)
 #define STATES(X)                                                                                  \
-    X(START, start, SEQUENCE_NO_DEADLINE)                                                          \
     X(QUEUED, queued, DNS_QUEUE_MS)                                                                \
     X(ASK, ask, SEQUENCE_NO_DEADLINE)                                                              \
     X(LISTEN, listen, TRY_MS)                                                                      \
@@ -171,11 +169,6 @@ static enum sequence_step go_fail(struct dns_query *query)
     set_answer(query, DNS_FAILED, query->why);
     query->answer->failure = query->failure;
     return go(query, STATE_LATER);
-}
-
-static enum sequence_step step_start(struct dns_query *query)
-{
-    return go(query, STATE_QUEUED);
 }
 
 static enum sequence_step step_queued(struct dns_query *query)

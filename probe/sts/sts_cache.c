@@ -124,11 +124,6 @@ size_t sts_cache_entries(const struct sts_cache *cache)
     return HASH_COUNT(cache->map);
 }
 
-size_t sts_cache_octets(const struct sts_cache *cache)
-{
-    return cache->octets;
-}
-
 struct sts_entry *sts_entry_find(const struct sts_cache *cache, const char *domain)
 {
     struct sts_entry *entry;

@@ -56,7 +56,6 @@ struct sts_cache;
 struct sts_cache *sts_cache_new(const struct sts_cache_options *options);
 void sts_cache_free(struct sts_cache *cache);
 size_t sts_cache_entries(const struct sts_cache *cache);
-size_t sts_cache_octets(const struct sts_cache *cache);
 
 /* Is a fetch due? `id` is the record's, NULL when the TXT lookup failed. */
 bool sts_cache_fetch_due(struct sts_cache *cache, const char *domain, const char *id, int64_t now);
