@@ -1,0 +1,114 @@
+/* hashmap: see hashmap.h. */
+#include "base/hashmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+#define BUCKETS_FIRST 64
+#define BUCKETS_MAX   (UINT32_C(1) << 31)
+/* Elements for each bucket, before the buckets are doubled. */
+#define LOAD_MAX 2
+
+void hashmap_init(struct hashmap *map, size_t key_at)
+{
+    *map = (struct hashmap){.key_at = (uint32_t)key_at};
+}
+
+void hashmap_fini(struct hashmap *map)
+{
+    free(map->buckets);
+    hashmap_init(map, map->key_at);
+}
+
+static struct hashmap_link **bucket_of(const struct hashmap *map, uint32_t hash)
+{
+    return &map->buckets[hash & (map->bucket_count - 1)];
+}
+
+struct hashmap_link *hashmap_find(const struct hashmap *map, const void *key, size_t length)
+{
+    uint32_t hash = (uint32_t)hash_bytes(key, length);
+    struct hashmap_link *link = map->buckets == NULL ? NULL : *bucket_of(map, hash);
+
+    for (; link != NULL; link = link->next)
+        if (link->hash == hash && link->key_length == length &&
+            memcmp((const char *)link + map->key_at, key, length) == 0)
+            break;
+    return link;
+}
+
+static void push(struct hashmap *map, struct hashmap_link *link)
+{
+    struct hashmap_link **bucket = bucket_of(map, link->hash);
+
+    link->next = *bucket;
+    *bucket = link;
+}
+
+/* Doubles the buckets. Without memory the chains only become longer, unless there are none yet. */
+static bool grow(struct hashmap *map)
+{
+    struct hashmap larger = *map;
+
+    larger.bucket_count = map->bucket_count == 0 ? BUCKETS_FIRST : map->bucket_count * 2;
+    larger.buckets = calloc(larger.bucket_count, sizeof *larger.buckets);
+    if (larger.buckets == NULL)
+        return map->buckets != NULL;
+    for (uint32_t i = 0; i < map->bucket_count; i++)
+        for (struct hashmap_link *link = map->buckets[i], *next; link != NULL; link = next) {
+            next = link->next;
+            push(&larger, link);
+        }
+    free(map->buckets);
+    *map = larger;
+    return true;
+}
+
+bool hashmap_add(struct hashmap *map, struct hashmap_link *link, size_t key_length)
+{
+    if (map->count >= (size_t)LOAD_MAX * map->bucket_count && map->bucket_count < BUCKETS_MAX &&
+        !grow(map))
+        return false;
+    link->hash = (uint32_t)hash_bytes((const char *)link + map->key_at, key_length);
+    link->key_length = (uint32_t)key_length;
+    push(map, link);
+    map->count++;
+    return true;
+}
+
+void hashmap_remove(struct hashmap *map, struct hashmap_link *link)
+{
+    struct hashmap_link **at = bucket_of(map, link->hash);
+
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
+    map->count--;
+}
+
+static uint32_t reversed(uint32_t hash)
+{
+    hash = (hash & 0x55555555) << 1 | (hash >> 1 & 0x55555555);
+    hash = (hash & 0x33333333) << 2 | (hash >> 2 & 0x33333333);
+    hash = (hash & 0x0f0f0f0f) << 4 | (hash >> 4 & 0x0f0f0f0f);
+    return __builtin_bswap32(hash);
+}
+
+uint32_t hashmap_place(const struct hashmap_link *link)
+{
+    return reversed(link->hash);
+}
+
+bool hashmap_step(const struct hashmap *map, struct map_walk *walk, struct hashmap_link **chain)
+{
+    uint64_t stretch;
+
+    if (map->count == 0 || walk->at >= MAP_HASHES)
+        return false;
+    stretch = MAP_HASHES / map->bucket_count;
+    *chain = *bucket_of(map, reversed((uint32_t)walk->at));
+    walk->at = (walk->at / stretch + 1) * stretch;
+    return true;
+}
