@@ -1,6 +1,7 @@
-/* escape: foreign octets made fit for a log line, a terminal or a reply. */
+/* escape: foreign octets made fit for a log line, a terminal, a reply, or JSON. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -9,3 +10,6 @@
  * the text then ends in "...". Returns `out`.
  */
 char *escape_bytes(char *out, size_t size, const void *data, size_t length);
+
+/* Whether octets are UTF-8 (RFC 3629): JSON can hold nothing else. */
+bool utf8_valid(const void *data, size_t length);

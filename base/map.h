@@ -1,6 +1,18 @@
 /*
- * map: uthash with our keyed hash, and without its habit of ending the process when memory is
- * short: after HASH_ADD_KEYPTR look at the handle's table with MAP_ADDED.
+ * map: hash maps with a keyed hash, so that strangers who choose the keys cannot make them collide.
+ *
+ * For most, uthash, without its habit of ending the process when memory is short: after
+ * HASH_ADD_KEYPTR look at the handle's table with MAP_ADDED.
+ *
+ * For maps with very many elements, struct hashmap: its link in each element has 16 octets, where
+ * uthash needs 56. The key lies in the element, at one fixed distance from its link. An element is
+ * in one map at a time, and its key must not change while it is there. The number of buckets only
+ * grows, so a walk may go on after any number of changes. It goes by the hashes, their bits
+ * reversed: however often the buckets are doubled, each is one stretch of that order. An element
+ * that stays is met exactly once, one that comes or goes at most once.
+ *
+ * BUGS
+ *   Doubling the buckets touches every element, in one turn of the loop.
  */
 #pragma once
 
@@ -14,40 +26,52 @@
 #define HASH_NONFATAL_OOM                    1
 #include <uthash.h>
 
-/*
- * A walk of a map in shares, which elements may join and leave meanwhile. It goes by the hashes,
- * their bits reversed: however often the map doubles its buckets, each is one stretch of that
- * order. What stays is met once, what joins once or not at all. Begin with 0; over when
- * map_walk_over.
- */
-struct map_walk {
-    uint64_t at; /* the first reversed hash that was not met */
-};
-
-#define MAP_HASHES (UINT64_C(1) << 32)
-
 /* True when the last HASH_ADD of `element` found memory (uthash clears the handle otherwise). */
 #define MAP_ADDED(element) ((element)->hh.tbl != NULL)
 
-static inline uint32_t map_reversed(uint32_t hash)
-{
-    hash = (hash & 0x55555555) << 1 | (hash >> 1 & 0x55555555);
-    hash = (hash & 0x33333333) << 2 | (hash >> 2 & 0x33333333);
-    hash = (hash & 0x0f0f0f0f) << 4 | (hash >> 4 & 0x0f0f0f0f);
-    return __builtin_bswap32(hash);
-}
+/* ---- hashmap ---- */
 
-static inline bool map_walk_over(const struct map_walk *walk, const UT_hash_table *table)
-{
-    return table == NULL || walk->at >= MAP_HASHES;
-}
+struct hashmap_link {
+    struct hashmap_link *next; /* in the same bucket */
+    uint32_t hash;
+    uint32_t key_length;
+};
 
-/* The first handle of the next bucket; the others follow by hh_next. NULL for an empty one. */
-static inline UT_hash_handle *map_walk_next(struct map_walk *walk, const UT_hash_table *table)
-{
-    uint64_t stretch = MAP_HASHES / table->num_buckets;
-    uint32_t bucket = map_reversed((uint32_t)walk->at) & (table->num_buckets - 1);
+struct hashmap {
+    struct hashmap_link **buckets; /* owned; NULL before the first element */
+    size_t count;
+    uint32_t bucket_count; /* a power of 2, or 0 */
+    uint32_t key_at;       /* octets from the link to the key */
+};
 
-    walk->at = (walk->at / stretch + 1) * stretch;
-    return table->buckets[bucket].hh_head;
-}
+#define HASHMAP_ELEMENT(link, type, member)                                                        \
+    ((type *)(void *)((char *)(link)-offsetof(type, member)))
+
+/* Where a walk is: the first reversed hash that was not met. Begin with {0}. */
+struct map_walk {
+    uint64_t at;
+};
+
+/* All reversed hashes are less than this. */
+#define MAP_HASHES (UINT64_C(1) << 32)
+
+/* `key_at`: octets from the link to the key in each element. No memory is needed yet. */
+void hashmap_init(struct hashmap *map, size_t key_at);
+/* Frees the buckets; the elements are the caller's. */
+void hashmap_fini(struct hashmap *map);
+
+/* Where a walk meets the element. */
+uint32_t hashmap_place(const struct hashmap_link *link);
+
+/* NULL when there is none. */
+struct hashmap_link *hashmap_find(const struct hashmap *map, const void *key, size_t length);
+/* The key must not be there yet. False without memory, and nothing happened. */
+bool hashmap_add(struct hashmap *map, struct hashmap_link *link, size_t key_length);
+void hashmap_remove(struct hashmap *map, struct hashmap_link *link);
+
+/*
+ * Steps to the next bucket. False when all have been met; otherwise *chain is the first of its
+ * elements, which are linked by `next`, or NULL. Elements may be removed between steps, and during
+ * one when `next` was read before.
+ */
+bool hashmap_step(const struct hashmap *map, struct map_walk *walk, struct hashmap_link **chain);

@@ -53,16 +53,19 @@ static void ask_store(struct cache *cache, struct cache_entry *entry)
 
 static void note(struct cache *cache, struct cache_entry *entry, struct record_moment moment)
 {
-    if (entry->store_pending) {
+    switch (entry->state) {
+    case ENTRY_STORE_PENDING:
         ask_store(cache, entry);
-        return;
-    }
-    if (entry->unsaved)
+        break;
+    case ENTRY_UNSAVED:
         cache_store_entry(cache, entry);
-    else if (!entry->negative)
-        store_touch(cache->store, entry->key,
-                    entry->used_at - moment.monotonic_ms + moment.wall_ms);
-    entry->unsaved = false;
+        cache_entry_set_state(entry, ENTRY_SAVED);
+        break;
+    case ENTRY_SAVED:
+        if (!cache_entry_is_negative(entry))
+            store_touch(cache->store, entry->key,
+                        entry->used_at - moment.monotonic_ms + moment.wall_ms);
+    }
 }
 
 /* Some policies and probe results, as far as the store keeps up. */
@@ -92,7 +95,7 @@ static void on_notes(uv_timer_t *timer)
     if (cache->retelling)
         retell(cache);
     for (int share = NOTES_SHARE; share > 0; share--) {
-        entry = cache_map_next_used(cache->map);
+        entry = cache_map_next_marked(cache->map);
         if (entry == NULL)
             break;
         note(cache, entry, moment);
@@ -106,19 +109,75 @@ static void on_notes(uv_timer_t *timer)
                    0);
 }
 
+/* ---- sweeps ---- */
+
+static void sweep_init(struct cache_sweep *sweep, struct cache *cache, share_step step)
+{
+    share_task_init(&sweep->task, step);
+    sweep->cache = cache;
+}
+
+static void sweep_begin(struct cache_sweep *sweep)
+{
+    sweep->walk = (struct map_walk){0};
+    shares_add(sweep->cache->shares, &sweep->task);
+}
+
+static bool sweep_step(struct share_task *task, cache_map_take take)
+{
+    struct cache_sweep *sweep = LIST_ELEMENT(task, struct cache_sweep, task);
+
+    return !cache_map_some(sweep->cache->map, &sweep->walk, take, sweep->cache);
+}
+
+static void make_unsaved(void *context, struct cache_entry *entry)
+{
+    struct cache *cache = context;
+
+    if (entry->state == ENTRY_SAVED)
+        cache_entry_set_state(entry, ENTRY_UNSAVED);
+    cache_map_mark(cache->map, entry);
+}
+
+static bool unsaved_step(struct share_task *task)
+{
+    return sweep_step(task, make_unsaved);
+}
+
 /* The store lost what it had: all that is known goes there again, a share at a time. */
 static void on_begun(void *context)
 {
     struct cache *cache = context;
-    struct cache_entry *entry = NULL;
 
-    while ((entry = cache_map_next(cache->map, entry)) != NULL) {
-        entry->unsaved = true;
-        cache_map_mark(cache->map, entry);
-    }
+    sweep_begin(&cache->unsaved);
     cache->retelling = true;
     cache->policies = cache->probes = (struct map_walk){0};
     uv_timer_start(&cache->notes, on_notes, RETELL_MS, 0);
+}
+
+bool cache_is_judged_before(const struct cache *cache, const struct cache_entry *entry)
+{
+    const struct probe_cache *probes = cache->tools.probes;
+    enum verdict_level level = entry->verdict.level;
+
+    return probes != NULL && (level == VERDICT_VERIFY || level == VERDICT_ENCRYPT) &&
+           entry->made_at < probe_cache_judged_after(probes);
+}
+
+static void judge(void *context, struct cache_entry *entry)
+{
+    if (cache_is_judged_before(context, entry))
+        cache_entry_lapse(entry, clock_monotonic_ms(), false);
+}
+
+static bool judging_step(struct share_task *task)
+{
+    return sweep_step(task, judge);
+}
+
+void cache_judge_again(struct cache *cache)
+{
+    sweep_begin(&cache->judging);
 }
 
 /* ---- policies and probes ---- */
@@ -186,6 +245,13 @@ int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
     cache->config = config;
     cache->tools = *tools;
     cache->ruleset = ruleset;
+    cache->shares = shares_new(loop);
+    if (cache->shares == NULL) {
+        free(cache);
+        return UV_ENOMEM;
+    }
+    sweep_init(&cache->unsaved, cache, unsaved_step);
+    sweep_init(&cache->judging, cache, judging_step);
     uv_timer_init(loop, &cache->notes);
     uv_timer_init(loop, &cache->hold_over);
     cache->notes.data = cache->hold_over.data = cache;
@@ -203,8 +269,8 @@ static void note_the_rest(struct cache *cache)
     struct record_moment moment = cache_moment();
     struct cache_entry *entry;
 
-    while ((entry = cache_map_next_used(cache->map)) != NULL)
-        if (!entry->store_pending)
+    while ((entry = cache_map_next_marked(cache->map)) != NULL)
+        if (entry->state != ENTRY_STORE_PENDING)
             note(cache, entry, moment);
 }
 
@@ -218,6 +284,9 @@ void cache_close(struct cache *cache)
         store_close(cache->store);
     }
     cache->store = NULL;
+    shares_remove(&cache->unsaved.task);
+    shares_remove(&cache->judging.task);
+    shares_close(cache->shares);
     uv_close((uv_handle_t *)&cache->notes, NULL);
     uv_close((uv_handle_t *)&cache->hold_over, NULL);
 }
@@ -248,7 +317,8 @@ void cache_get_stats(const struct cache *cache, struct cache_stats *out)
 {
     *out = cache->stats;
     out->held = holds_count(cache->holds);
-    out->noting = cache->retelling || cache->asking != NULL || cache_map_has_used(cache->map);
+    out->noting = cache->retelling || cache->asking != NULL || cache_map_has_marked(cache->map) ||
+                  !list_empty(&cache->unsaved.task.link);
 }
 
 void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at), void *context)
@@ -277,41 +347,29 @@ void cache_drop(struct cache *cache, const struct key *key)
     cache_map_remove(cache->map, key->text, key->text_length);
 }
 
+struct lapsing {
+    int64_t now;
+    size_t count;
+};
+
+static void lapse(void *context, struct cache_entry *entry)
+{
+    struct lapsing *lapsing = context;
+
+    lapsing->count += entry->verdict.valid_until > lapsing->now;
+    cache_entry_lapse(entry, lapsing->now, true);
+}
+
 size_t cache_lapse(struct cache *cache)
 {
-    int64_t now = clock_monotonic_ms();
-    struct cache_entry *entry = NULL;
-    size_t count = 0;
+    struct lapsing lapsing = {clock_monotonic_ms(), 0};
+    struct map_walk walk = {0};
 
-    while ((entry = cache_map_next(cache->map, entry)) != NULL) {
-        if (entry->verdict.valid_until > now)
-            count++;
-        entry->verdict.valid_until = now;
-        remembered_set_dane_until(&entry->verdict.remembered, 0);
-        entry->verdict.remembered.secure = false;
-    }
+    while (!cache_map_some(cache->map, &walk, lapse, &lapsing))
+        ;
     if (cache->store != NULL)
         store_lapse_answers(cache->store);
-    return count;
-}
-
-bool cache_is_judged_before(const struct cache *cache, const struct cache_entry *entry)
-{
-    const struct probe_cache *probes = cache->tools.probes;
-    enum verdict_level level = entry->verdict.level;
-
-    return probes != NULL && (level == VERDICT_VERIFY || level == VERDICT_ENCRYPT) &&
-           entry->made_at < probe_cache_judged_after(probes);
-}
-
-void cache_judge_again(struct cache *cache)
-{
-    int64_t now = clock_monotonic_ms();
-    struct cache_entry *entry = NULL;
-
-    while ((entry = cache_map_next(cache->map, entry)) != NULL)
-        if (cache_is_judged_before(cache, entry) && entry->verdict.valid_until > now)
-            entry->verdict.valid_until = now;
+    return lapsing.count;
 }
 
 bool cache_release(struct cache *cache, const struct key *key)
@@ -324,11 +382,12 @@ bool cache_release(struct cache *cache, const struct key *key)
     struct remembered remembered;
     struct verdict verdict;
 
+    if (entry != NULL)
+        remembered = cache_entry_remembered(entry);
     if (arena != NULL && entry != NULL &&
-        entry->verdict.remembered.encrypt.since + entry->verdict.remembered.verify.since != 0)
+        (remembered.encrypt.since != 0 || remembered.verify.since != 0))
         evidence = cache_entry_evidence(entry, arena);
     if (evidence != NULL) {
-        remembered = entry->verdict.remembered;
         remembered_release(&remembered);
         verdict_decide(&verdict, evidence, &remembered, &cache->config->verdict, now);
         released = cache_entry_new(key, &verdict, evidence, now);

@@ -1,14 +1,18 @@
-/* entry: see entry.h. Most answers are the same in all forms and are stored once; the evidence
- * is packed, because it is looked at by people only. */
+/* cache_entry: see cache_entry.h. */
 #include "daemon/cache/cache_entry.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "policy/evidence/evidence_pack.h"
-#include "policy/render/render.h"
 
 #define OCTETS_MAX (8 * 1024 * 1024)
+
+/* What is stored of a verdict only where it is not zero. */
+struct rare {
+    struct downgrade held, verify, encrypt;
+    uint64_t refused;
+};
 
 static const struct render_capabilities capabilities[FORM_COUNT] = {
     [FORM_PLAIN] = {false, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1},
@@ -16,80 +20,203 @@ static const struct render_capabilities capabilities[FORM_COUNT] = {
     [FORM_TCP_TABLE] = {false, true, RENDER_TCP_TABLE_MAX - sizeof "200 " + 1},
 };
 
-/* Where the parts of `octets` begin. */
-struct layout {
-    size_t texts[FORM_COUNT], lengths[FORM_COUNT], evidence;
-    enum answer_status statuses[FORM_COUNT];
+const char *const cache_entry_common[] = {
+    NULL, "dane-only", "dane", "verify servername=hostname", "encrypt", NULL,
 };
 
-/* Adds a form's text behind the others, unless it is the plain one again. */
-static void add_form(struct buf *octets, struct layout *layout, enum answer_form form,
+/* ---- the verdict ---- */
+
+static struct cached_verdict reduce(const struct verdict *verdict)
+{
+    const struct remembered *remembered = &verdict->remembered;
+
+    return (struct cached_verdict){
+        .valid_until = verdict->valid_until,
+        .dane_only_until = remembered->dane_only_until,
+        .dane_possible = remembered->dane_possible,
+        .level = verdict->level,
+        .shown_level = verdict->shown_level,
+        .observed = remembered->observed,
+        .dane = verdict->dane,
+        .starttls = verdict->starttls,
+        .reason = verdict->reason,
+        .shown_reason = verdict->shown_reason,
+        .secure = remembered->secure,
+        .sts_enforced = verdict->sts_enforced,
+        .wildcard_hosts = verdict->wildcard_hosts,
+        .distrusted = verdict->distrusted,
+        .without_dane = verdict->without_dane,
+        .without_probe = verdict->without_probe,
+        .sts_unfit = verdict->sts_unfit & 0x7ff, /* STS_MX_MAX is less */
+    };
+}
+
+static struct rare rare_of(const struct cache_entry *entry)
+{
+    struct rare rare = {0};
+
+    if (entry->verdict.rare)
+        memcpy(&rare, (const char *)entry + entry->size - sizeof rare, sizeof rare);
+    return rare;
+}
+
+struct remembered cache_entry_remembered(const struct cache_entry *entry)
+{
+    const struct cached_verdict *verdict = &entry->verdict;
+    const struct rare rare = rare_of(entry);
+
+    return (struct remembered){
+        .dane_only_until = verdict->dane_only_until,
+        .dane_possible = verdict->dane_possible,
+        .secure = verdict->secure,
+        .observed = verdict->observed,
+        .verify = rare.verify,
+        .encrypt = rare.encrypt,
+        .refused = rare.refused,
+    };
+}
+
+struct verdict cache_entry_verdict(const struct cache_entry *entry)
+{
+    const struct cached_verdict *verdict = &entry->verdict;
+
+    return (struct verdict){
+        .level = verdict->level,
+        .reason = verdict->reason,
+        .shown_level = verdict->shown_level,
+        .shown_reason = verdict->shown_reason,
+        .held = rare_of(entry).held,
+        .remembered = cache_entry_remembered(entry),
+        .dane = verdict->dane,
+        .starttls = verdict->starttls,
+        .sts_enforced = verdict->sts_enforced,
+        .wildcard_hosts = verdict->wildcard_hosts,
+        .sts_unfit = verdict->sts_unfit,
+        .distrusted = verdict->distrusted,
+        .without_dane = verdict->without_dane,
+        .without_probe = verdict->without_probe,
+        .valid_until = verdict->valid_until,
+        .refresh_at = verdict->valid_until,
+    };
+}
+
+void cache_entry_apply(struct final_answer *out, const struct override *override,
+                       const struct cache_entry *found)
+{
+    const struct verdict verdict = cache_entry_verdict(found);
+
+    override_apply(out, override, &verdict);
+}
+
+void cache_entry_lapse(struct cache_entry *entry, int64_t now, bool forget)
+{
+    if (entry->verdict.valid_until > now)
+        entry->verdict.valid_until = now;
+    if (!forget)
+        return;
+    entry->verdict.dane_only_until = 0;
+    entry->verdict.dane_possible = false;
+    entry->verdict.secure = false;
+}
+
+/* ---- making one ---- */
+
+/* Renders a form, and stores its text behind what `octets` has, unless it is there already:
+ * as the beginning of the TLSRPT form, or as the plain form once more. */
+static void add_form(struct cache_entry *head, struct buf *octets, enum answer_form form,
                      const struct verdict *verdict, const struct evidence *evidence)
 {
-    const char *plain;
+    size_t plain_at = (size_t)head->key_length + 1 +
+                      (head->plain_apart ? (size_t)head->lengths[FORM_TLSRPT] + 1 : 0);
+    bool apart = true;
     struct buf text;
 
     buf_init(&text, RENDER_SOCKETMAP_MAX);
-    layout->statuses[form] = render_verdict(&text, verdict, evidence, &capabilities[form]);
-    layout->lengths[form] = text.length;
-    plain = buf_text(octets) + layout->texts[FORM_PLAIN];
-    if (form != FORM_PLAIN && text.length == layout->lengths[FORM_PLAIN] &&
-        memcmp(plain, buf_text(&text), text.length) == 0) {
-        layout->texts[form] = layout->texts[FORM_PLAIN];
-    } else {
-        layout->texts[form] = octets->length;
+    head->statuses[form] = (uint8_t)render_verdict(&text, verdict, evidence, &capabilities[form]);
+    head->lengths[form] = (uint32_t)text.length;
+    if (form == FORM_PLAIN)
+        apart = text.length > head->lengths[FORM_TLSRPT];
+    else if (form == FORM_TCP_TABLE)
+        apart = text.length != head->lengths[FORM_PLAIN];
+    apart = apart || octets->failed || form == FORM_TLSRPT ||
+            memcmp(octets->data + plain_at, buf_text(&text), text.length) != 0;
+    head->plain_apart |= form == FORM_PLAIN && apart;
+    head->tcp_apart |= form == FORM_TCP_TABLE && apart;
+    if (apart)
         buf_add(octets, buf_text(&text), text.length + 1);
-    }
     buf_fini(&text);
 }
 
-static struct cache_entry *assemble(const struct buf *octets, const struct layout *layout,
-                                    size_t key_length)
+/* What all entries of a level say needs no room in each of them. */
+static void take_out_common(struct cache_entry *head, struct buf *octets)
 {
-    struct cache_entry *entry = malloc(sizeof *entry + octets->length);
+    size_t at = (size_t)head->key_length + 1;
+
+    if (octets->failed || head->tcp_apart || head->plain_apart ||
+        head->lengths[FORM_PLAIN] != head->lengths[FORM_TLSRPT] ||
+        head->statuses[FORM_PLAIN] != ANSWER_OK)
+        return;
+    for (unsigned char i = 1; cache_entry_common[i] != NULL; i++)
+        if (strcmp(octets->data + at, cache_entry_common[i]) == 0) {
+            head->common = i;
+            octets->length = at;
+        }
+}
+
+static void add_rare(struct cache_entry *head, struct buf *octets, const struct verdict *verdict)
+{
+    const struct remembered *remembered = &verdict->remembered;
+    const struct rare rare = {verdict->held, remembered->verify, remembered->encrypt,
+                              remembered->refused};
+    static const struct rare none;
+
+    head->verdict.rare = memcmp(&rare, &none, sizeof none) != 0;
+    if (head->verdict.rare)
+        buf_add(octets, &rare, sizeof rare);
+}
+
+static struct cache_entry *assemble(struct cache_entry *head, const struct buf *octets)
+{
+    size_t size = offsetof(struct cache_entry, key) + octets->length;
+    struct cache_entry *entry = octets->failed ? NULL : malloc(size);
 
     if (entry == NULL)
         return NULL;
-    memset(entry, 0, sizeof *entry);
-    memcpy(entry->octets, octets->data, octets->length);
+    head->size = (uint32_t)size;
+    memcpy(entry, head, offsetof(struct cache_entry, key));
+    memcpy(entry->key, octets->data, octets->length);
     list_init(&entry->recent);
-    list_init(&entry->used);
-    entry->size = (uint32_t)(sizeof *entry + octets->length);
-    entry->key = entry->octets;
-    entry->key_length = (uint32_t)key_length;
-    for (unsigned form = 0; form < FORM_COUNT; form++) {
-        entry->statuses[form] = (uint8_t)layout->statuses[form];
-        entry->texts[form].at = (uint32_t)layout->texts[form];
-        entry->texts[form].length = (uint32_t)layout->lengths[form];
-    }
-    entry->evidence_at = (uint32_t)layout->evidence;
-    entry->evidence_length = (uint32_t)(octets->length - layout->evidence);
     return entry;
 }
 
 struct cache_entry *cache_entry_new(const struct key *key, const struct verdict *verdict,
                                     const struct evidence *evidence, int64_t now)
 {
-    struct cache_entry *entry = NULL;
-    struct layout layout = {0};
+    static const enum answer_form order[] = {FORM_TLSRPT, FORM_PLAIN, FORM_TCP_TABLE};
+    struct cache_entry head = {
+        .verdict = reduce(verdict),
+        .key_length = (uint16_t)key->text_length,
+        .complete = evidence != NULL && evidence->complete,
+        .due = {.at = verdict->refresh_at},
+        .made_at = now,
+        .used_at = now,
+    };
+    struct cache_entry *entry;
     struct buf octets;
+    size_t before;
 
     buf_init(&octets, OCTETS_MAX);
     buf_add(&octets, key->text, key->text_length + 1);
-    for (unsigned form = 0; form < FORM_COUNT; form++)
-        add_form(&octets, &layout, (enum answer_form)form, verdict, evidence);
-    layout.evidence = octets.length;
+    for (size_t i = 0; i < FORM_COUNT; i++)
+        add_form(&head, &octets, order[i], verdict, evidence);
+    take_out_common(&head, &octets);
+    before = octets.length;
     if (evidence != NULL)
         evidence_pack(&octets, evidence);
-    if (!octets.failed)
-        entry = assemble(&octets, &layout, key->text_length);
+    head.evidence_length = (uint32_t)(octets.length - before);
+    add_rare(&head, &octets, verdict);
+    entry = assemble(&head, &octets);
     buf_fini(&octets);
-    if (entry == NULL)
-        return NULL;
-    entry->verdict = *verdict;
-    entry->negative = entry->statuses[FORM_PLAIN] != ANSWER_OK;
-    entry->complete = evidence != NULL && evidence->complete;
-    entry->made_at = entry->used_at = entry->use_noted_at = now;
     return entry;
 }
 
@@ -110,12 +237,10 @@ struct cache_entry *cache_entry_copy(const struct cache_entry *entry)
     if (copy == NULL)
         return NULL;
     memcpy(copy, entry, entry->size);
-    memset(&copy->hh, 0, sizeof copy->hh);
     list_init(&copy->recent);
-    list_init(&copy->used);
+    copy->marked = false;
     copy->due.place = 0;
     copy->generation = 0;
-    copy->key = copy->octets;
     return copy;
 }
 
@@ -124,9 +249,25 @@ void cache_entry_free(struct cache_entry *entry)
     free(entry);
 }
 
+/* ---- the rest ---- */
+
+const void *cache_entry_packed(const struct cache_entry *entry)
+{
+    size_t behind = entry->verdict.rare ? sizeof(struct rare) : 0;
+
+    return entry->evidence_length == 0
+               ? NULL
+               : (const char *)entry + entry->size - behind - entry->evidence_length;
+}
+
 struct evidence *cache_entry_evidence(const struct cache_entry *entry, struct arena *arena)
 {
-    return entry->evidence_length == 0 ? NULL
-                                       : evidence_unpack(arena, entry->octets + entry->evidence_at,
-                                                         entry->evidence_length, 0);
+    const void *packed = cache_entry_packed(entry);
+
+    return packed == NULL ? NULL : evidence_unpack(arena, packed, entry->evidence_length, 0);
+}
+
+void cache_entry_set_state(struct cache_entry *entry, enum cache_entry_state state)
+{
+    entry->state = state;
 }

@@ -1,17 +1,24 @@
 /*
- * entry: what the daemon knows of one key: verdict, the evidence behind it, and the answers ready
- * to send. One piece of memory; nothing but the cache's part changes once it is made.
+ * cache_entry: what the daemon knows of one key: verdict, the evidence behind it, and the answers
+ * ready to send. One piece of memory, and a small one, because there may be a million of them.
+ *
+ * The plain answer is most often the beginning of the one with TLSRPT attributes, and that of
+ * tcp_table the plain one again: then the text is stored once. The evidence is packed, because only
+ * people look at it. Downgrades and refusals, which few have, are stored only where there are any.
+ *
+ * Once it is made, an entry is constant but for the cache's own members, the ruling, and the moment
+ * at which it ends.
  */
 #pragma once
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/heap.h"
 #include "base/list.h"
-#include "base/map.h"
+#include "policy/decide/verdict.h"
 #include "policy/key.h"
 #include "policy/render/render.h"
 #include "policy/rules/override.h"
-#include "policy/decide/verdict.h"
 
 /* The forms an answer comes in: what main.cf can read, and how much. */
 enum answer_form { FORM_PLAIN, FORM_TLSRPT, FORM_TCP_TABLE, FORM_COUNT };
@@ -19,44 +26,80 @@ enum answer_form { FORM_PLAIN, FORM_TLSRPT, FORM_TCP_TABLE, FORM_COUNT };
 /* Arena for an evidence taken out of an entry or of a record. */
 #define CACHE_ENTRY_EVIDENCE_MAX (16 * 1024 * 1024)
 
+/* How an entry stands to the store; changed by cache_entry_set_state only. */
+enum cache_entry_state {
+    ENTRY_SAVED,        /* written, or not worth it */
+    ENTRY_UNSAVED,      /* to be written again: the store lost what it had */
+    ENTRY_STORE_PENDING /* the store could not be asked what it knows of the key */
+};
+
+/* A struct verdict without what few have; cache_entry_verdict gives the whole. */
+struct cached_verdict {
+    int64_t valid_until; /* monotonic ms */
+    int64_t dane_only_until;
+    enum verdict_level level : 4, shown_level : 4, observed : 4;
+    enum dane_state dane : 4;
+    enum starttls_state starttls : 4;
+    enum verdict_reason reason : 8, shown_reason : 8;
+    bool dane_possible : 1, secure : 1, sts_enforced : 1, wildcard_hosts : 1;
+    bool distrusted : 1, without_dane : 1, without_probe : 1;
+    bool rare : 1; /* the rest of it is behind the evidence */
+    unsigned sts_unfit : 11;
+};
+
 struct cache_entry {
-    /* the cache's */
-    UT_hash_handle hh;
+    struct hashmap_link by_key;
     struct list recent;
-    struct list used;     /* in the cache's list of what was used lately */
     struct heap_link due; /* when to think of renewing it */
     int64_t used_at;      /* monotonic ms of the last question */
-    int64_t use_noted_at; /* of the last one that went to the store */
-    bool negative, unsaved;
-    bool store_pending; /* the store could not be asked what it knows of the key */
+    int64_t made_at;      /* monotonic ms */
+    struct cached_verdict verdict;
+
     /* what the rules of `generation` make of the verdict; the engine's */
     struct final_answer final;
     unsigned generation; /* 0: not asked yet */
-    bool unwanted;       /* they want no lookup of the key: it is not renewed */
 
-    bool complete; /* of a whole lookup: no evidence is missing */
-    uint8_t statuses[FORM_COUNT];
-    uint32_t size; /* of all of it */
-    uint32_t key_length;
-    uint32_t evidence_at, evidence_length; /* 0: the key was never looked up */
-    struct {
-        uint32_t at, length;
-    } texts[FORM_COUNT];
-    const char *key;
-    int64_t made_at; /* monotonic ms */
-    struct verdict verdict;
-    char octets[]; /* key, texts, evidence of evidence_pack.h */
+    uint32_t size;                /* of all of it */
+    uint32_t evidence_length;     /* 0: the key was never looked up */
+    uint32_t lengths[FORM_COUNT]; /* of the answers */
+    uint16_t key_length;
+    uint8_t statuses[FORM_COUNT]; /* of the answers */
+    enum cache_entry_state state : 2;
+    bool unwanted : 1; /* the rules want no lookup of the key: it is not renewed */
+    bool complete : 1; /* of a whole lookup: no evidence is missing */
+    bool marked : 1;   /* to be noted in the store */
+    bool plain_apart : 1, tcp_apart : 1; /* that answer has a text of its own */
+    unsigned char common;                /* not 0: all answers are that one of cache_entry_common */
+    char key[]; /* then the answers: TLSRPT, plain, tcp_table; evidence_pack.h; what few have */
 };
 
-/* What was found out as an answer, in a form; its text is the entry's. */
+/* Answers that very many entries have, from 1. */
+extern const char *const cache_entry_common[];
+
+/* What was found out as an answer, in a form; its text is the entry's or static, and not ended by a
+ * NUL when it is the beginning of another. */
 static inline struct answer cache_entry_answer(const struct cache_entry *entry,
                                                enum answer_form form)
 {
-    return (struct answer){(enum answer_status)entry->statuses[form],
-                           entry->octets + entry->texts[form].at, entry->texts[form].length};
+    const char *text = entry->key + entry->key_length + 1;
+
+    if (entry->common != 0)
+        return (struct answer){ANSWER_OK, cache_entry_common[entry->common], entry->lengths[form]};
+    if (form != FORM_TLSRPT && entry->plain_apart)
+        text += entry->lengths[FORM_TLSRPT] + 1;
+    if (form == FORM_TCP_TABLE && entry->tcp_apart)
+        text += entry->lengths[entry->plain_apart ? FORM_PLAIN : FORM_TLSRPT] + 1;
+    return (struct answer){(enum answer_status)entry->statuses[form], text, entry->lengths[form]};
 }
 
-/* Keeps a copy of `evidence` (may be NULL) and renders all forms; NULL without memory. */
+/* True when it says "no opinion" or "try later". */
+static inline bool cache_entry_is_negative(const struct cache_entry *entry)
+{
+    return entry->statuses[FORM_PLAIN] != ANSWER_OK;
+}
+
+/* Keeps a copy of `evidence` (may be NULL) and renders all forms; NULL without memory. Until it is
+ * in a heap, due.at is the verdict's refresh_at. */
 struct cache_entry *cache_entry_new(const struct key *key, const struct verdict *verdict,
                                     const struct evidence *evidence, int64_t now);
 /* One that no lookup stands behind, and no key. */
@@ -64,5 +107,18 @@ struct cache_entry *cache_entry_standing(enum verdict_reason reason);
 /* A copy that is in no cache; NULL without memory. */
 struct cache_entry *cache_entry_copy(const struct cache_entry *entry);
 void cache_entry_free(struct cache_entry *entry);
+
+/* The whole verdict, but for refresh_at, which has done its work. */
+struct verdict cache_entry_verdict(const struct cache_entry *entry);
+struct remembered cache_entry_remembered(const struct cache_entry *entry);
+/* override_apply on its verdict. */
+void cache_entry_apply(struct final_answer *out, const struct override *override,
+                       const struct cache_entry *found);
+/* Its evidence as packed; NULL when there is none. */
+const void *cache_entry_packed(const struct cache_entry *entry);
 /* Its evidence in `arena`; NULL when there is none, or no memory. */
 struct evidence *cache_entry_evidence(const struct cache_entry *entry, struct arena *arena);
+
+void cache_entry_set_state(struct cache_entry *entry, enum cache_entry_state state);
+/* It ends now, and with `forget` what DANE and MTA-STS proved; what probing proved stays. */
+void cache_entry_lapse(struct cache_entry *entry, int64_t now, bool forget);

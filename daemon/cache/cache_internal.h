@@ -2,6 +2,14 @@
 #pragma once
 
 #include "daemon/cache/cache.h"
+#include "daemon/loop/shares.h"
+
+/* A walk through all entries in shares. */
+struct cache_sweep {
+    struct share_task task;
+    struct map_walk walk;
+    struct cache *cache;
+};
 
 struct cache {
     uv_loop_t *loop;
@@ -11,6 +19,9 @@ struct cache {
     struct cache_map *map;
     struct holds *holds;
     struct store *store;          /* NULL: none */
+    struct shares *shares;        /* owned */
+    struct cache_sweep unsaved;   /* the store was begun anew: it gets all entries again */
+    struct cache_sweep judging;   /* the trust anchors changed */
     uv_timer_t notes;             /* uses on their way to the store */
     uv_timer_t hold_over;         /* when the next hold's time is over */
     struct cache_loading *asking; /* of an entry that is `store_pending`; NULL: none */

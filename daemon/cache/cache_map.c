@@ -3,16 +3,22 @@
 
 #include <stdlib.h>
 
+/* A walk of the map is divided into so many stretches. */
+#define GROUPS     4096
+#define GROUP_BITS 20 /* 32 - 12 */
+
 struct segment {
     struct list recent; /* least recently used first */
     size_t entries, octets, entries_max, octets_max;
 };
 
 struct cache_map {
-    struct cache_entry *by_key;
+    struct hashmap by_key;
     struct segment positive, negative;
     struct heap due;
-    struct list used; /* asked for, or marked: longest ago first */
+    size_t marked;              /* entries */
+    uint32_t marked_in[GROUPS]; /* of them, by the place in a walk */
+    struct map_walk marked_walk;
     uint64_t evictions;
 };
 
@@ -29,8 +35,9 @@ struct cache_map *cache_map_new(size_t entries_max, size_t octets_max)
 
     if (map == NULL)
         return NULL;
+    hashmap_init(&map->by_key,
+                 offsetof(struct cache_entry, key) - offsetof(struct cache_entry, by_key));
     heap_init(&map->due);
-    list_init(&map->used);
     segment_init(&map->positive, entries_max - entries_max / 4, octets_max - octets_max / 4);
     segment_init(&map->negative, entries_max / 4, octets_max / 4);
     return map;
@@ -38,7 +45,21 @@ struct cache_map *cache_map_new(size_t entries_max, size_t octets_max)
 
 static struct segment *segment_of(struct cache_map *map, const struct cache_entry *entry)
 {
-    return entry->negative ? &map->negative : &map->positive;
+    return cache_entry_is_negative(entry) ? &map->negative : &map->positive;
+}
+
+static uint32_t *group_of(struct cache_map *map, const struct cache_entry *entry)
+{
+    return &map->marked_in[hashmap_place(&entry->by_key) >> GROUP_BITS];
+}
+
+static void set_mark(struct cache_map *map, struct cache_entry *entry, bool marked)
+{
+    int change = (int)marked - (int)entry->marked;
+
+    entry->marked = marked;
+    *group_of(map, entry) += (uint32_t)change;
+    map->marked += (size_t)change;
 }
 
 static void drop(struct cache_map *map, struct cache_entry *entry)
@@ -48,18 +69,22 @@ static void drop(struct cache_map *map, struct cache_entry *entry)
     segment->entries--;
     segment->octets -= entry->size;
     list_remove(&entry->recent);
-    list_remove(&entry->used);
+    set_mark(map, entry, false);
     heap_remove(&map->due, &entry->due);
-    HASH_DEL(map->by_key, entry);
+    hashmap_remove(&map->by_key, &entry->by_key);
     cache_entry_free(entry);
+}
+
+static void drop_segment(struct cache_map *map, struct segment *segment)
+{
+    while (!list_empty(&segment->recent))
+        drop(map, LIST_ELEMENT(segment->recent.next, struct cache_entry, recent));
 }
 
 void cache_map_flush(struct cache_map *map)
 {
-    struct cache_entry *entry, *next;
-
-    HASH_ITER(hh, map->by_key, entry, next)
-    drop(map, entry);
+    drop_segment(map, &map->positive);
+    drop_segment(map, &map->negative);
 }
 
 void cache_map_free(struct cache_map *map)
@@ -67,16 +92,22 @@ void cache_map_free(struct cache_map *map)
     if (map == NULL)
         return;
     cache_map_flush(map);
+    hashmap_fini(&map->by_key);
     heap_fini(&map->due);
     free(map);
 }
 
 struct cache_entry *cache_map_get(struct cache_map *map, const char *key, size_t length)
 {
-    struct cache_entry *entry;
+    struct hashmap_link *link = hashmap_find(&map->by_key, key, length);
 
-    HASH_FIND(hh, map->by_key, key, (unsigned)length, entry);
-    return entry;
+    return link == NULL ? NULL : HASHMAP_ELEMENT(link, struct cache_entry, by_key);
+}
+
+/* Uses of different entries are noted at different times. */
+static int64_t use_period(const struct cache_entry *entry, int64_t at)
+{
+    return (at + entry->by_key.hash % CACHE_USE_NOTED_MS) / CACHE_USE_NOTED_MS;
 }
 
 struct cache_entry *cache_map_use(struct cache_map *map, const char *key, size_t length,
@@ -88,35 +119,59 @@ struct cache_entry *cache_map_use(struct cache_map *map, const char *key, size_t
         return NULL;
     list_remove(&entry->recent);
     list_append(&segment_of(map, entry)->recent, &entry->recent);
+    if (use_period(entry, now) != use_period(entry, entry->used_at))
+        set_mark(map, entry, true);
     entry->used_at = now;
-    if (now - entry->use_noted_at >= CACHE_USE_NOTED_MS) {
-        entry->use_noted_at = now;
-        cache_map_mark(map, entry);
-    }
     return entry;
 }
 
 void cache_map_mark(struct cache_map *map, struct cache_entry *entry)
 {
-    list_remove(&entry->used);
-    list_append(&map->used, &entry->used);
+    set_mark(map, entry, true);
 }
 
-struct cache_entry *cache_map_next_used(struct cache_map *map)
+static struct cache_entry *marked_in_chain(struct hashmap_link *link)
 {
-    struct cache_entry *entry;
+    for (; link != NULL; link = link->next) {
+        struct cache_entry *entry = HASHMAP_ELEMENT(link, struct cache_entry, by_key);
 
-    if (list_empty(&map->used))
-        return NULL;
-    entry = LIST_ELEMENT(map->used.next, struct cache_entry, used);
-    list_remove(&entry->used);
-    return entry;
+        if (entry->marked)
+            return entry;
+    }
+    return NULL;
 }
 
-bool cache_map_has_used(const struct cache_map *map)
+/* The walk goes round and round, past the stretches in which nothing is marked. */
+struct cache_entry *cache_map_next_marked(struct cache_map *map)
 {
-    return !list_empty(&map->used);
+    while (map->marked > 0) {
+        uint64_t *at = &map->marked_walk.at;
+        struct cache_entry *entry;
+        struct hashmap_link *link;
+
+        if (*at >= MAP_HASHES)
+            *at = 0;
+        if (map->marked_in[*at >> GROUP_BITS] == 0) {
+            *at = ((*at >> GROUP_BITS) + 1) << GROUP_BITS;
+            continue;
+        }
+        if (!hashmap_step(&map->by_key, &map->marked_walk, &link))
+            break;
+        entry = marked_in_chain(link);
+        if (entry != NULL) {
+            set_mark(map, entry, false);
+            return entry;
+        }
+    }
+    return NULL;
 }
+
+bool cache_map_has_marked(const struct cache_map *map)
+{
+    return map->marked > 0;
+}
+
+/* ---- when entries are due ---- */
 
 bool cache_map_schedule(struct cache_map *map, struct cache_entry *entry, int64_t at)
 {
@@ -144,8 +199,7 @@ bool cache_map_put(struct cache_map *map, struct cache_entry *take, bool wanted)
     struct segment *segment;
 
     cache_map_remove(map, take->key, take->key_length);
-    HASH_ADD_KEYPTR(hh, map->by_key, take->key, take->key_length, take);
-    if (!MAP_ADDED(take)) {
+    if (!hashmap_add(&map->by_key, &take->by_key, take->key_length)) {
         cache_entry_free(take);
         return false;
     }
@@ -175,40 +229,16 @@ void cache_map_get_stats(const struct cache_map *map, struct cache_map_stats *ou
     out->evictions = map->evictions;
 }
 
-struct cache_entry *cache_map_next(const struct cache_map *map, const struct cache_entry *entry)
-{
-    return entry == NULL ? map->by_key : entry->hh.next;
-}
-
-/* The least reversed hash of a bucket that is not below `at`; MAP_HASHES when there is none. */
-static uint64_t next_hash(const UT_hash_handle *handle, uint64_t at)
-{
-    uint64_t least = MAP_HASHES;
-
-    for (; handle != NULL; handle = handle->hh_next) {
-        uint64_t hash = map_reversed(handle->hashv);
-
-        if (hash >= at && hash < least)
-            least = hash;
-    }
-    return least;
-}
-
 bool cache_map_some(const struct cache_map *map, struct map_walk *walk, cache_map_take take,
                     void *context)
 {
-    const UT_hash_table *table = map->by_key == NULL ? NULL : map->by_key->hh.tbl;
-    const UT_hash_handle *handle;
-    struct map_walk next = *walk;
-    uint64_t hash;
+    struct hashmap_link *link, *next;
 
-    if (map_walk_over(walk, table))
+    if (!hashmap_step(&map->by_key, walk, &link))
         return true;
-    handle = map_walk_next(&next, table);
-    hash = next_hash(handle, walk->at);
-    walk->at = hash == MAP_HASHES ? next.at : hash + 1;
-    for (; handle != NULL; handle = handle->hh_next)
-        if (map_reversed(handle->hashv) == hash)
-            take(context, ELMT_FROM_HH(table, handle));
+    for (; link != NULL; link = next) {
+        next = link->next;
+        take(context, HASHMAP_ELEMENT(link, struct cache_entry, by_key));
+    }
     return false;
 }

@@ -5,14 +5,14 @@
  * that say "no opinion" or "try later" (a quarter), so that random names cannot push out what
  * protects mail. In each the least recently used goes first.
  *
- * Beside the map it has two orders: by when an entry is due to be renewed, and what was asked for
- * since somebody looked last.
+ * Beside the map it has an order by when an entry is due to be renewed; and entries are marked that
+ * are to be noted in the store, because they were asked for.
  */
 #pragma once
 
 #include "daemon/cache/cache_entry.h"
 
-/* A use is worth noting again after so long: ms. */
+/* Uses are noted once in each period of so many ms. */
 #define CACHE_USE_NOTED_MS (INT64_C(600) * 1000)
 
 struct cache_map;
@@ -43,20 +43,16 @@ void cache_map_get_stats(const struct cache_map *map, struct cache_map_stats *ou
 bool cache_map_schedule(struct cache_map *map, struct cache_entry *entry, int64_t at);
 /* The one that is due first, or NULL. */
 struct cache_entry *cache_map_due(const struct cache_map *map);
-/* Takes the one that was asked for, or marked, longest ago out of the list of these; NULL: none. */
-struct cache_entry *cache_map_next_used(struct cache_map *map);
-/* True when there is one. */
-bool cache_map_has_used(const struct cache_map *map);
-/* As if asked for: it comes up in cache_map_next_used. */
+/* Has the entry come up in cache_map_next_marked, as one that was asked for. */
 void cache_map_mark(struct cache_map *map, struct cache_entry *entry);
+/* An entry that is marked, and is no longer; NULL when there is none. They come up in turn, however
+ * often one is marked again. */
+struct cache_entry *cache_map_next_marked(struct cache_map *map);
+bool cache_map_has_marked(const struct cache_map *map);
 
-/* Walks all entries, oldest first: the first for NULL, else the one after `entry`; NULL at the
- * end. The walk is spoilt by cache_map_put and cache_map_remove. */
-struct cache_entry *cache_map_next(const struct cache_map *map, const struct cache_entry *entry);
-
-typedef void (*cache_map_take)(void *context, const struct cache_entry *entry);
-/* A step of a walk that cache_map_put and cache_map_remove may come between: hands on one entry, or
- * none, or a few of the same hash, in no order. What stays is met once; no key is met twice,
- * although it be renewed, or leave and come back. True when all have been met. Begin with {0}. */
+typedef void (*cache_map_take)(void *context, struct cache_entry *entry);
+/* A step of a walk through all entries, which any change may come between: `take` gets a few
+ * entries, or none, in no order, and may remove the one it gets. What stays is met once; no key is
+ * met twice, even when it is renewed, or leaves and comes back. True when all have been met. */
 bool cache_map_some(const struct cache_map *map, struct map_walk *walk, cache_map_take take,
                     void *context);

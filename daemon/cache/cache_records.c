@@ -23,8 +23,8 @@ struct restoring {
 /* Nothing is lost when it is forgotten. */
 static bool worthless(const struct cache_entry *entry)
 {
-    return entry->negative && entry->verdict.remembered.observed == VERDICT_NO_OPINION &&
-           !entry->verdict.remembered.dane_possible && !entry->verdict.remembered.secure;
+    return cache_entry_is_negative(entry) && entry->verdict.observed == VERDICT_NO_OPINION &&
+           !entry->verdict.dane_possible && !entry->verdict.secure;
 }
 
 static const char *answer_text(struct arena *arena, struct answer answer)
@@ -32,11 +32,12 @@ static const char *answer_text(struct arena *arena, struct answer answer)
     static const char *const words[] = {
         [ANSWER_OK] = "OK ", [ANSWER_NOTFOUND] = "NOTFOUND ", [ANSWER_TEMP] = "TEMP "};
 
-    return arena_printf(arena, "%s%s", words[answer.status], answer.text);
+    return arena_printf(arena, "%s%.*s", words[answer.status], (int)answer.length, answer.text);
 }
 
 void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
 {
+    const struct remembered remembered = cache_entry_remembered(entry);
     const struct hold *hold = holds_find(cache->holds, entry->key);
     struct arena *arena;
     struct record record = {
@@ -49,10 +50,10 @@ void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
                 .decided_at = entry->made_at,
                 .valid_until = entry->verdict.valid_until,
                 .used_at = entry->used_at,
-                .remembered = entry->verdict.remembered,
-                .dane_until = remembered_dane_until(&entry->verdict.remembered, entry->made_at),
+                .remembered = remembered,
+                .dane_until = remembered_dane_until(&remembered, entry->made_at),
                 .reminded_at = hold == NULL ? 0 : hold->reminded_at,
-                .evidence = entry->octets + entry->evidence_at,
+                .evidence = cache_entry_packed(entry),
                 .evidence_length = entry->evidence_length,
             },
     };
@@ -152,9 +153,9 @@ static struct cache_entry *entry_of(const struct cache *cache, const struct answ
     arena_free(arena);
     if (entry == NULL)
         return NULL;
-    entry->used_at = entry->use_noted_at = answer->used_at;
-    if (cache_is_judged_before(cache, entry) && entry->verdict.valid_until > now)
-        entry->verdict.valid_until = now;
+    entry->used_at = answer->used_at;
+    if (cache_is_judged_before(cache, entry))
+        cache_entry_lapse(entry, now, false);
     return entry;
 }
 
@@ -162,8 +163,8 @@ static struct cache_entry *entry_of(const struct cache *cache, const struct answ
 static enum loaded catch_up(struct cache *cache, const struct cache_entry *known,
                             const struct answer_record *answer)
 {
-    const struct remembered joined =
-        remembered_join(&answer->remembered, &known->verdict.remembered);
+    const struct remembered before = cache_entry_remembered(known);
+    const struct remembered joined = remembered_join(&answer->remembered, &before);
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     const struct evidence *evidence = arena == NULL ? NULL : cache_entry_evidence(known, arena);
     struct cache_entry *entry = NULL;
@@ -188,7 +189,7 @@ static enum loaded restore_answer(struct cache *cache, const struct answer_recor
     const struct cache_entry *known = cache_map_get(cache->map, answer->key, strlen(answer->key));
     struct cache_entry *entry;
 
-    if (known != NULL && known->store_pending)
+    if (known != NULL && known->state == ENTRY_STORE_PENDING)
         return catch_up(cache, known, answer);
     if (known != NULL && known->made_at >= answer->decided_at - LOADED_SAME_MS)
         return LOADED_KNOWN;
@@ -297,13 +298,14 @@ static void settle(struct cache *cache, const struct key *key, bool sure)
 {
     struct cache_entry *known = cache_map_get(cache->map, key->text, key->text_length);
 
-    if (known == NULL || !known->store_pending)
+    if (known == NULL || known->state != ENTRY_STORE_PENDING)
         return;
-    known->store_pending = !sure;
-    if (sure)
+    if (sure) {
+        cache_entry_set_state(known, ENTRY_SAVED);
         cache_store_entry(cache, known);
-    else
+    } else {
         cache_map_mark(cache->map, known);
+    }
 }
 
 static void on_found(void *context, const struct store_found *found)

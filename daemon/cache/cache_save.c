@@ -24,7 +24,7 @@ static enum verdict_level level_of(const struct cache_entry *entry)
 static void log_verdict(const struct cache *cache, const struct cache_entry *before,
                         const struct cache_entry *entry, const struct override *override)
 {
-    const struct verdict *verdict = &entry->verdict;
+    const struct verdict whole = cache_entry_verdict(entry), *verdict = &whole;
     struct final_answer final;
     struct override found;
     struct key key;
@@ -208,7 +208,7 @@ static bool says_nothing(const struct verdict *verdict)
 
 static void fill_hold(struct cache *cache, struct hold *hold, const struct cache_entry *entry)
 {
-    const struct verdict *verdict = &entry->verdict;
+    const struct verdict whole = cache_entry_verdict(entry), *verdict = &whole;
 
     hold->level = report_held_level(verdict);
     holds_set_downgrade(cache->holds, hold, verdict->held);
@@ -257,7 +257,7 @@ static void go_on(struct cache *cache, struct hold *hold, const struct cache_ent
 
 void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool released)
 {
-    const struct verdict *verdict = &entry->verdict;
+    const struct verdict whole = cache_entry_verdict(entry), *verdict = &whole;
     struct hold *hold = holds_find(cache->holds, entry->key);
     bool held = verdict->reason == REASON_HELD;
 
@@ -276,46 +276,48 @@ void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool 
 /* ---- the whole ---- */
 
 /* A TEMP that is held lapses soon, but is renewed no more often than any other hold. */
-static int64_t held_temp_due_at(const struct cache *cache, const struct cache_entry *entry)
+static int64_t held_temp_due_at(const struct cache *cache, const struct cache_entry *entry,
+                                int64_t held_until)
 {
     int64_t at = entry->made_at + cache->config->verdict.hold_probe_min_ms;
 
     if (at < entry->verdict.valid_until)
         at = entry->verdict.valid_until;
-    return at < entry->verdict.held.until ? at : entry->verdict.held.until;
+    return at < held_until ? at : held_until;
 }
 
-/* Renewing what is held a little before its hold ends would only renew the wait. */
+/* Of an entry that is in no heap yet. Renewing what is held a little before its hold ends would
+ * only renew the wait. */
 static int64_t due_at(const struct cache *cache, const struct cache_entry *entry)
 {
-    const struct verdict *verdict = &entry->verdict;
-    int64_t life = verdict->valid_until - verdict->refresh_at;
+    int64_t valid_until = entry->verdict.valid_until, life = valid_until - entry->due.at;
     uint64_t seed[2] = {hash_bytes(entry->key, entry->key_length), (uint64_t)entry->made_at};
 
-    if (verdict->reason == REASON_HELD && verdict->level == VERDICT_TEMP)
-        return held_temp_due_at(cache, entry);
-    if (verdict->reason == REASON_HELD && verdict->valid_until >= verdict->held.until)
-        return verdict->valid_until;
+    if (entry->verdict.reason == REASON_HELD) {
+        int64_t held_until = cache_entry_verdict(entry).held.until;
+
+        if (entry->verdict.level == VERDICT_TEMP)
+            return held_temp_due_at(cache, entry, held_until);
+        if (valid_until >= held_until)
+            return valid_until;
+    }
     if (life < 0)
-        return verdict->valid_until;
+        return valid_until;
     /* what was learnt together is not renewed together */
-    return verdict->refresh_at - (int64_t)(hash_bytes(seed, sizeof seed) % (uint64_t)(life + 1));
+    return entry->due.at - (int64_t)(hash_bytes(seed, sizeof seed) % (uint64_t)(life + 1));
 }
 
 struct cache_entry *cache_put(struct cache *cache, struct cache_entry *take, bool wanted)
 {
     int64_t at = due_at(cache, take);
-    struct key_text {
-        char text[KEY_TEXT_MAX + 1];
-        size_t length;
-    } key;
+    char key[KEY_TEXT_MAX + 1];
+    size_t length = take->key_length;
     struct cache_entry *saved;
 
-    memcpy(key.text, take->key, take->key_length + 1);
-    key.length = take->key_length;
+    memcpy(key, take->key, length);
     if (!cache_map_put(cache->map, take, wanted))
         return NULL;
-    saved = cache_map_get(cache->map, key.text, key.length);
+    saved = cache_map_get(cache->map, key, length); /* there may have been no room */
     if (saved != NULL && cache_map_schedule(cache->map, saved, at) && cache->due != NULL)
         cache->due(cache->due_context, at);
     return saved;
@@ -327,16 +329,17 @@ void cache_save(struct cache *cache, struct cache_entry *take, struct cache_savi
     struct cache_entry *saved;
 
     if (cache_saving.by_refresh && before != NULL)
-        take->used_at = take->use_noted_at = before->used_at;
+        take->used_at = before->used_at;
     log_verdict(cache, before, take, cache_saving.override);
     log_left_out(before, take);
     log_distrusted(take);
     note_history(cache, before, take);
     cache_note_hold(cache, take, cache_saving.released);
-    take->store_pending = cache_saving.store_pending;
-    if (!take->store_pending) /* before the cache takes it: it may have no room */
+    if (cache_saving.store_pending)
+        cache_entry_set_state(take, ENTRY_STORE_PENDING);
+    else /* before the cache takes it: it may have no room */
         cache_store_entry(cache, take);
     saved = cache_put(cache, take, true);
-    if (saved != NULL && saved->store_pending)
+    if (saved != NULL && cache_saving.store_pending)
         cache_map_mark(cache->map, saved);
 }

@@ -75,16 +75,16 @@ static json_t *answer_json(const struct command *command, const struct reply *re
 static json_t *explain_json(const struct command *command, const struct cache_entry *entry)
 {
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
+    const struct verdict verdict = cache_entry_verdict(entry);
     struct final_answer final;
     struct override override;
     struct key key;
-    struct report_facts facts = {&key, &entry->verdict,     &override, &final,
-                                 NULL, clock_monotonic_ms()};
+    struct report_facts facts = {&key, &verdict, &override, &final, NULL, clock_monotonic_ms()};
     json_t *report = NULL;
 
     command_key(command, &key);
     ruleset_find(engine_ruleset(command->engine), &key, &override);
-    override_apply(&final, &override, &entry->verdict);
+    override_apply(&final, &override, &verdict);
     if (arena != NULL) {
         facts.evidence = cache_entry_evidence(entry, arena);
         report = report_explain(&facts);
@@ -192,7 +192,7 @@ struct cache_page {
     int64_t now;
 };
 
-static void take_entry(void *context, const struct cache_entry *entry)
+static void take_entry(void *context, struct cache_entry *entry)
 {
     struct cache_page *page = context;
 

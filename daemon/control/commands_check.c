@@ -61,7 +61,7 @@ static void check_take(struct walk *walk, const struct walk_view *view)
     struct override override;
 
     override_find(&override, check->candidate->rules, options, &view->key, check->now_s);
-    override_apply(&then.final, &override, &view->entry->verdict);
+    cache_entry_apply(&then.final, &override, view->entry);
     check->nexthops++;
     if (!walk_same_answer(&view->reply, &then))
         say_change(check, view, &override, &then);

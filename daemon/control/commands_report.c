@@ -37,17 +37,17 @@ static void say_nexthop(struct walk *walk, const struct walk_view *view,
 static void report_take(struct walk *walk, const struct walk_view *view)
 {
     struct report_walk *report = LIST_ELEMENT(walk, struct report_walk, walk);
-    const struct verdict *found = &view->entry->verdict;
+    const struct verdict found = cache_entry_verdict(view->entry);
     struct reply enforced = {.entry = view->entry};
     enum forecast forecast;
     bool changes;
 
-    override_apply_enforced(&enforced.final, &view->override, found);
+    override_apply_enforced(&enforced.final, &view->override, &found);
     forecast = forecast_final(&enforced.final, walk_evidence(walk, view->entry));
     changes = !walk_same_answer(&view->reply, &enforced);
     report->nexthops++;
     report->withheld += view->reply.final.withheld;
-    report->levels[found->level].found++;
+    report->levels[found.level].found++;
     report->levels[view->reply.final.level].reply++;
     report->unsure += forecast == FORECAST_UNKNOWN;
     report->changed += changes;

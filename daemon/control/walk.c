@@ -102,7 +102,7 @@ static void send_part(struct walk *walk)
         command_give_part(walk->command, part);
 }
 
-static void meet(void *context, const struct cache_entry *entry)
+static void meet(void *context, struct cache_entry *entry)
 {
     struct walk *walk = context;
     struct walk_view view = {.entry = entry, .reply = {.entry = entry}};
@@ -111,7 +111,7 @@ static void meet(void *context, const struct cache_entry *entry)
         return;
     key_parse(&view.key, entry->key, entry->key_length, engine_tools(walk->engine)->smtp_port);
     ruleset_find(engine_ruleset(walk->engine), &view.key, &view.override);
-    override_apply(&view.reply.final, &view.override, &entry->verdict);
+    cache_entry_apply(&view.reply.final, &view.override, entry);
     walk->kind->take(walk, &view);
 }
 

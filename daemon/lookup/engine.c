@@ -179,7 +179,7 @@ static enum asked ask(struct engine *engine, const struct key *key, struct waite
     if (entry == NULL)
         return ASKED_WAITING;
     out->entry = entry;
-    override_apply(&out->final, &override, &entry->verdict);
+    cache_entry_apply(&out->final, &override, entry);
     if (entry == engine->pending) /* the job knows at its end whether it withholds anything */
         out->final.withheld = false;
     return ASKED_ANSWERED;

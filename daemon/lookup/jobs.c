@@ -165,7 +165,7 @@ static bool job_begin_with(struct job *job, const struct cache_entry *before, in
 {
     if (before == NULL)
         return false;
-    job->remembered = before->verdict.remembered;
+    job->remembered = cache_entry_remembered(before);
     /* a renewal shortly before the end renews all that the entry rests on */
     if (job->refresh)
         job->probed_after = now - job->jobs->means.config->prober.probes.good_ms / 4 * 3;
@@ -204,9 +204,9 @@ static bool must_load(const struct job *job, const struct cache_entry *before)
 {
     const struct sts *sts = job->jobs->means.tools->sts;
 
-    if (before == NULL || before->store_pending)
+    if (before == NULL || before->state == ENTRY_STORE_PENDING)
         return true;
-    return before->verdict.remembered.secure && sts != NULL &&
+    return before->verdict.secure && sts != NULL &&
            !sts_cache_knows(sts_cache_of(sts), job->key.name);
 }
 

@@ -43,6 +43,7 @@ static void serve_stale(struct timed *timed, int64_t now)
 {
     struct job *job = LIST_ELEMENT(timed, struct job, stale);
     struct cache_entry *entry;
+    struct verdict verdict;
     bool remembered;
 
     list_remove(&timed->link);
@@ -51,7 +52,9 @@ static void serve_stale(struct timed *timed, int64_t now)
     if (job->lookup != NULL)
         domain_use_remembered(job->lookup);
     entry = job_entry(job, now, false);
-    remembered = entry != NULL && verdict_is_remembered(&entry->verdict);
+    if (entry != NULL)
+        verdict = cache_entry_verdict(entry);
+    remembered = entry != NULL && verdict_is_remembered(&verdict);
     cache_entry_free(entry);
     /* the hosts that have answered may prove more than that */
     entry = remembered ? job_entry(job, now, true) : NULL;

@@ -22,7 +22,7 @@ static const struct override *job_override(struct job *job)
 static void make_reply(struct reply *out, struct job *job, const struct cache_entry *entry)
 {
     out->entry = entry != NULL ? entry : job->jobs->means.no_memory;
-    override_apply(&out->final, job_override(job), &out->entry->verdict);
+    cache_entry_apply(&out->final, job_override(job), out->entry);
 }
 
 void job_deliver(struct job *job, struct list *waiters, const struct cache_entry *entry)
@@ -128,9 +128,9 @@ static void catch_up(struct job *job)
 {
     const struct cache_entry *known = cache_peek(job->jobs->means.cache, &job->key);
 
-    if (!job->store_pending || known == NULL || known->store_pending)
+    if (!job->store_pending || known == NULL || known->state == ENTRY_STORE_PENDING)
         return;
-    job->remembered = known->verdict.remembered;
+    job->remembered = cache_entry_remembered(known);
     job->store_pending = false;
 }
 

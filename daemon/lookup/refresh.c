@@ -76,7 +76,8 @@ static bool is_wanted(const struct config *config, const struct cache_entry *ent
         return true;
     if (entry->verdict.valid_until - entry->made_at < config->verdict.ttl_min_ms / 2)
         return false;
-    return !entry->negative && now - entry->used_at <= idle_allowed_ms(config, entry);
+    return !cache_entry_is_negative(entry) &&
+           now - entry->used_at <= idle_allowed_ms(config, entry);
 }
 
 /* ---- when ---- */

@@ -18,7 +18,7 @@ struct answer reply_answer(const struct reply *reply, enum answer_form form)
 
 void reply_count(struct engine_stats *stats, const struct reply *reply)
 {
-    const struct verdict *found = &reply->entry->verdict;
+    const struct cached_verdict *found = &reply->entry->verdict;
 
     stats->by_level[reply->final.level]++;
     stats->by_final_reason[reply->final.reason]++;
@@ -30,7 +30,7 @@ void reply_count(struct engine_stats *stats, const struct reply *reply)
 
 void reply_keep(struct cache_entry *entry, const struct override *override, unsigned generation)
 {
-    override_apply(&entry->final, override, &entry->verdict);
+    cache_entry_apply(&entry->final, override, entry);
     entry->unwanted = !override_wants_lookup(override);
     entry->generation = generation;
 }

@@ -192,6 +192,8 @@ static void list(struct store_db *db, struct store_job *job)
     for (size_t i = 0; i < reading.bad_count && db->openings == opening && db->sql != NULL; i++)
         drop_row(db, selection->kind, reading.bad[i]);
     finish_page(job, &reading);
+    if (job->page.next == NULL && db->sql != NULL)
+        sql_run(db->sql, "PRAGMA shrink_memory"); /* the pages of a whole table */
 }
 
 void store_db_read(struct store_db *db, struct store_job *job)

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "base/utf8.h"
 #include "policy/render/postfix_syntax.h"
 
 #define COUNT(array)      (sizeof(array) / sizeof(array)[0])

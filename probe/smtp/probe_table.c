@@ -1,140 +1,28 @@
 /*
- * probe_table: see probe_table.h. One piece of memory per subject, key and strings in it, in a list
- * by last use: there may be a hundred thousand. An entry stays after its result has lapsed, because
- * the back-off counts on.
+ * probe_table: see probe_table.h. A map of entries (probe_entry.h) and a list by last use. An entry
+ * stays after its result has lapsed, because the back-off counts on.
  */
 #include "probe/smtp/probe_table.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/ascii.h"
-#include "base/list.h"
-#include "base/map.h"
+#include "base/hash.h"
+#include "probe/smtp/probe_entry.h"
 
 #define DOUBLINGS_MAX 20
-#define STRINGS       5
-
-enum flag {
-    FLAG_CHAIN_OK = 1,
-    FLAG_EXPIRED = 2,
-    FLAG_NAME_OK = 4,
-    FLAG_REQUIRETLS = 8,
-    FLAG_DISTRUSTED = 16
-};
-
-/* A struct starttls_result with what it belongs to. */
-struct probe_entry {
-    UT_hash_handle hh;
-    struct list age; /* in table.ages, used longest ago first */
-    int64_t probed_at, valid_until, not_after;
-    int16_t code;
-    uint16_t key_length;
-    uint8_t state, tlsa; /* enum starttls, enum tlsa_match */
-    uint8_t flags;       /* of enum flag */
-    uint8_t strings;     /* bit i: the i-th string is there */
-    uint8_t failures;
-    unsigned char data[]; /* the key, then the strings that are there */
-};
 
 struct probe_table {
-    struct probe_entry *entries; /* owned */
+    struct hashmap entries; /* owned */
     struct list ages;
     size_t entries_max;
     struct probe_lifetimes lifetimes;
-    int64_t judged_after;         /* monotonic ms: certificates judged before are judged again */
-    struct starttls_result shown; /* what probe_table_get gives: an entry unpacked */
+    /* Monotonic ms: certificates judged before `judged_after` count no longer than until
+     * `judged_at`. */
+    int64_t judged_after, judged_at;
+    struct probe_saved shown; /* what probe_table_get gives: an entry unpacked */
 };
-
-/*
- * ---- keys ----
- *
- * struct ip, port, TLSA hash, host NUL, SNI NUL. The SNI is most often the host: then it is
- * SNI_AS_HOST, which is no name.
- */
-
-#define KEY_PORT    sizeof(struct ip)
-#define KEY_TLSA    (KEY_PORT + 2)
-#define KEY_NAMES   (KEY_TLSA + 8)
-#define SNI_AS_HOST "="
-
-static unsigned char *write_octets(unsigned char *out, const void *data, size_t length)
-{
-    return (unsigned char *)memcpy(out, data, length) + length;
-}
-
-/* Equal for equal sets, whatever their order, in every process; 0 for none. */
-static uint64_t tlsa_hash(const struct tlsa *tlsa, size_t count)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        uint64_t data = hash_stable(tlsa[i].data, tlsa[i].length);
-        unsigned char record[11] = {tlsa[i].usage, tlsa[i].selector, tlsa[i].matching_type};
-
-        for (size_t at = 0; at < 8; at++)
-            record[3 + at] = (unsigned char)(data >> (8 * at));
-        sum += hash_stable(record, sizeof record);
-    }
-    return count > 0 && sum == 0 ? 1 : sum;
-}
-
-static bool key_write(struct probe_key *out, const struct probe_saved *subject)
-{
-    const char *sni = subject->sni == NULL ? "" : subject->sni;
-    unsigned char *next = out->octets;
-
-    if (strlen(subject->host) > HOSTNAME_MAX || strlen(sni) > HOSTNAME_MAX)
-        return false;
-    if (strcmp(sni, subject->host) == 0)
-        sni = SNI_AS_HOST;
-    next = write_octets(next, &subject->ip, sizeof subject->ip);
-    next = write_octets(next, &subject->port, sizeof subject->port);
-    next = write_octets(next, &subject->tlsa, sizeof subject->tlsa);
-    next = write_octets(next, subject->host, strlen(subject->host) + 1);
-    next = write_octets(next, sni, strlen(sni) + 1);
-    out->length = (size_t)(next - out->octets);
-    return true;
-}
-
-bool probe_key_make(struct probe_key *out, const struct smtp_target *target)
-{
-    return key_write(out, &(struct probe_saved){
-                              .ip = target->ip,
-                              .port = target->port,
-                              .host = target->host,
-                              .sni = target->sni,
-                              .tlsa = tlsa_hash(target->tlsa, target->tlsa_count),
-                          });
-}
-
-/* The names point into the key. */
-static void key_read(struct probe_saved *out, const unsigned char *key)
-{
-    memcpy(&out->ip, key, sizeof out->ip);
-    memcpy(&out->port, key + KEY_PORT, sizeof out->port);
-    memcpy(&out->tlsa, key + KEY_TLSA, sizeof out->tlsa);
-    out->host = (const char *)key + KEY_NAMES;
-    out->sni = out->host + strlen(out->host) + 1;
-    if (strcmp(out->sni, SNI_AS_HOST) == 0)
-        out->sni = out->host;
-}
-
-/* ---- results ---- */
-
-bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
-                          const struct starttls_result *in)
-{
-    *out = *in;
-    out->protocol = arena_strdup(arena, in->protocol);
-    out->cipher = arena_strdup(arena, in->cipher);
-    out->subject = arena_strdup(arena, in->subject);
-    out->detail = arena_strdup(arena, in->detail);
-    out->shown = arena_strdup(arena, in->shown);
-    out->verified_as = NULL;
-    return !arena_failed(arena);
-}
 
 /* ---- lifetimes ---- */
 
@@ -215,6 +103,7 @@ struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifet
     if (table == NULL)
         return NULL;
     list_init(&table->ages);
+    hashmap_init(&table->entries, PROBE_ENTRY_KEY_AT);
     table->judged_after = INT64_MIN;
     table->entries_max = entries_max > 0 ? entries_max : 1;
     table->lifetimes = *lifetimes;
@@ -223,125 +112,66 @@ struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifet
 
 static void drop(struct probe_table *table, struct probe_entry *entry)
 {
-    HASH_DEL(table->entries, entry);
+    hashmap_remove(&table->entries, &entry->by_subject);
     list_remove(&entry->age);
     free(entry);
 }
 
 void probe_table_free(struct probe_table *table)
 {
-    struct probe_entry *entry, *next;
-
     if (table == NULL)
         return;
-    HASH_ITER(hh, table->entries, entry, next)
-    {
-        drop(table, entry);
-    }
+    while (!list_empty(&table->ages))
+        drop(table, LIST_ELEMENT(table->ages.next, struct probe_entry, age));
+    hashmap_fini(&table->entries);
     free(table);
 }
 
 size_t probe_table_entries(const struct probe_table *table)
 {
-    return HASH_COUNT(table->entries);
+    return table->entries.count;
 }
 
 static struct probe_entry *find(const struct probe_table *table, const struct probe_key *key)
 {
-    struct probe_entry *entry;
+    struct hashmap_link *link = hashmap_find(&table->entries, key->octets, key->length);
 
-    HASH_FIND(hh, table->entries, key->octets, (unsigned)key->length, entry);
-    return entry;
+    return link == NULL ? NULL : HASHMAP_ELEMENT(link, struct probe_entry, by_subject);
 }
 
-/* ---- results, packed and unpacked ---- */
-
-static void strings_of(const char **out[STRINGS], struct starttls_result *result)
+/* True for what trust anchors had a say in that are no longer the ones of today. */
+static bool is_judged_before(const struct probe_table *table, enum starttls state,
+                             int64_t probed_at)
 {
-    out[0] = &result->protocol;
-    out[1] = &result->cipher;
-    out[2] = &result->subject;
-    out[3] = &result->detail;
-    out[4] = &result->verified_as;
+    return is_judged(state) && probed_at < table->judged_after;
 }
 
-static struct probe_entry *pack(const struct probe_key *key, struct starttls_result result,
-                                unsigned failures)
+static int64_t ends_at(const struct probe_table *table, const struct probe_entry *entry)
 {
-    const char **strings[STRINGS];
-    size_t octets = key->length;
-    unsigned char *next;
-    struct probe_entry *entry;
-
-    strings_of(strings, &result);
-    for (size_t i = 0; i < STRINGS; i++)
-        octets += *strings[i] == NULL ? 0 : strlen(*strings[i]) + 1;
-    entry = calloc(1, sizeof *entry + octets);
-    if (entry == NULL)
-        return NULL;
-    list_init(&entry->age);
-    entry->probed_at = result.probed_at;
-    entry->valid_until = result.valid_until;
-    entry->not_after = result.not_after;
-    entry->code = (int16_t)result.code;
-    entry->key_length = (uint16_t)key->length;
-    entry->state = (uint8_t)result.state;
-    entry->tlsa = (uint8_t)result.tlsa;
-    entry->flags =
-        (uint8_t)((result.chain_ok ? FLAG_CHAIN_OK : 0) | (result.expired ? FLAG_EXPIRED : 0) |
-                  (result.name_ok ? FLAG_NAME_OK : 0) | (result.requiretls ? FLAG_REQUIRETLS : 0) |
-                  (result.distrusted ? FLAG_DISTRUSTED : 0));
-    entry->failures = (uint8_t)failures;
-    next = write_octets(entry->data, key->octets, key->length);
-    for (size_t i = 0; i < STRINGS; i++) {
-        if (*strings[i] == NULL)
-            continue;
-        entry->strings |= (uint8_t)(1u << i);
-        next = write_octets(next, *strings[i], strlen(*strings[i]) + 1);
-    }
-    return entry;
+    return is_judged_before(table, (enum starttls)entry->state, entry->probed_at) &&
+                   entry->valid_until > table->judged_at
+               ? table->judged_at
+               : entry->valid_until;
 }
 
-/* The strings stay the entry's. */
-static void unpack(struct starttls_result *out, const struct probe_entry *entry)
+static void unpack(struct probe_saved *out, const struct probe_table *table,
+                   const struct probe_entry *entry)
 {
-    const char *next = (const char *)entry->data + entry->key_length;
-    const char **strings[STRINGS];
-
-    *out = (struct starttls_result){
-        .state = (enum starttls)entry->state,
-        .chain_ok = (entry->flags & FLAG_CHAIN_OK) != 0,
-        .expired = (entry->flags & FLAG_EXPIRED) != 0,
-        .name_ok = (entry->flags & FLAG_NAME_OK) != 0,
-        .tlsa = (enum tlsa_match)entry->tlsa,
-        .requiretls = (entry->flags & FLAG_REQUIRETLS) != 0,
-        .distrusted = (entry->flags & FLAG_DISTRUSTED) != 0,
-        .code = entry->code,
-        .probed_at = entry->probed_at,
-        .valid_until = entry->valid_until,
-        .not_after = entry->not_after,
-    };
-    strings_of(strings, out);
-    for (size_t i = 0; i < STRINGS; i++) {
-        if ((entry->strings & 1u << i) == 0)
-            continue;
-        *strings[i] = next;
-        next += strlen(next) + 1;
-    }
+    probe_entry_unpack(out, entry);
+    out->result.valid_until = ends_at(table, entry);
 }
 
 /* Puts a result in the place of the one before; false without memory. */
 static bool replace(struct probe_table *table, const struct probe_key *key,
                     const struct starttls_result *result, unsigned failures)
 {
-    struct probe_entry *entry = pack(key, *result, failures), *before = find(table, key);
+    struct probe_entry *entry = probe_entry_new(key, result, failures), *before = find(table, key);
 
     if (entry == NULL)
         return false;
     if (before != NULL)
         drop(table, before);
-    HASH_ADD_KEYPTR(hh, table->entries, entry->data, (unsigned)key->length, entry);
-    if (!MAP_ADDED(entry)) {
+    if (!hashmap_add(&table->entries, &entry->by_subject, key->length)) {
         free(entry);
         return false;
     }
@@ -360,23 +190,25 @@ const struct starttls_result *probe_table_get(struct probe_table *table,
         return NULL;
     list_remove(&entry->age);
     list_append(&table->ages, &entry->age);
-    if (now_ms >= entry->valid_until)
+    if (now_ms >= ends_at(table, entry))
         return NULL;
-    unpack(&table->shown, entry);
-    return &table->shown;
+    unpack(&table->shown, table, entry);
+    return &table->shown.result;
 }
 
 /* Is it the certificate that verified last, and was it our trust that changed? */
 static void compare_certificate(struct starttls_result *result, const struct probe_entry *before)
 {
-    struct starttls_result seen = {0};
+    struct probe_saved seen = {0};
+    const char *verified_as;
 
     if (before != NULL)
-        unpack(&seen, before);
-    result->verified_as = result->state == STARTTLS_VERIFIED ? result->shown : seen.verified_as;
+        probe_entry_unpack(&seen, before);
+    verified_as = seen.result.verified_as;
+    result->verified_as = result->state == STARTTLS_VERIFIED ? result->shown : verified_as;
     result->distrusted = result->state == STARTTLS_TLS && result->name_ok && !result->chain_ok &&
-                         !result->expired && result->shown != NULL && seen.verified_as != NULL &&
-                         strcmp(result->shown, seen.verified_as) == 0;
+                         !result->expired && result->shown != NULL && verified_as != NULL &&
+                         strcmp(result->shown, verified_as) == 0;
 }
 
 bool probe_table_put(struct probe_table *table, const struct probe_key *key,
@@ -384,7 +216,6 @@ bool probe_table_put(struct probe_table *table, const struct probe_key *key,
 {
     const struct probe_entry *before = find(table, key);
     unsigned failures = before == NULL ? 0 : before->failures;
-
     bool saved;
 
     set_times(table, key, moment, &failures, result);
@@ -396,46 +227,37 @@ bool probe_table_put(struct probe_table *table, const struct probe_key *key,
 
 void probe_table_judge_again(struct probe_table *table, int64_t before_ms, int64_t now_ms)
 {
-    struct probe_entry *entry, *next;
-
     table->judged_after = before_ms;
-    HASH_ITER(hh, table->entries, entry, next)
-    {
-        if (is_judged((enum starttls)entry->state) && entry->probed_at < before_ms &&
-            entry->valid_until > now_ms)
-            entry->valid_until = now_ms;
-    }
+    table->judged_at = now_ms;
 }
 
 /* Equal for equal addresses. */
-static unsigned char address_mark(const void *ip)
+static uint8_t address_mark(const struct ip *ip)
 {
-    const unsigned char *octets = ip;
-    unsigned char mark = 0;
-
-    for (size_t i = 0; i < sizeof(struct ip); i++)
-        mark ^= octets[i];
-    return mark;
+    return ip->octets[ip->family == 6 ? 15 : 3];
 }
 
-static bool is_among(const struct probe_entry *entry, const struct ip *ips, size_t count)
+static bool is_among(const struct ip *ip, const struct ip *ips, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (memcmp(entry->data, &ips[i], sizeof ips[i]) == 0)
+        if (ip_equal(ip, &ips[i]))
             return true;
     return false;
 }
 
 void probe_table_forget(struct probe_table *table, const struct ip *ips, size_t count)
 {
-    bool marked[UCHAR_MAX + 1] = {false};
-    struct probe_entry *entry, *next;
+    bool marked[UINT8_MAX + 1] = {false};
+    struct list *link, *next;
 
     for (size_t i = 0; i < count; i++)
         marked[address_mark(&ips[i])] = true;
-    HASH_ITER(hh, table->entries, entry, next)
-    {
-        if (marked[address_mark(entry->data)] && is_among(entry, ips, count))
+    for (link = table->ages.next; link != &table->ages; link = next) {
+        struct probe_entry *entry = LIST_ELEMENT(link, struct probe_entry, age);
+        struct ip ip = probe_entry_ip(entry);
+
+        next = link->next;
+        if (marked[address_mark(&ip)] && is_among(&ip, ips, count))
             drop(table, entry);
     }
 }
@@ -446,17 +268,15 @@ bool probe_table_save(const struct probe_table *table, struct arena *arena,
                       const struct probe_key *key, struct probe_saved *out)
 {
     const struct probe_entry *entry = find(table, key);
-    const char **strings[STRINGS];
+    const char **strings[PROBE_STRINGS];
 
     if (entry == NULL)
         return false;
-    key_read(out, entry->data);
+    unpack(out, table, entry);
     out->host = arena_strdup(arena, out->host);
     out->sni = arena_strdup(arena, out->sni);
-    out->failures = entry->failures;
-    unpack(&out->result, entry);
-    strings_of(strings, &out->result);
-    for (size_t i = 0; i < STRINGS; i++)
+    probe_strings(strings, &out->result);
+    for (size_t i = 0; i < PROBE_STRINGS; i++)
         *strings[i] = arena_strdup(arena, *strings[i]);
     return !arena_failed(arena);
 }
@@ -464,18 +284,14 @@ bool probe_table_save(const struct probe_table *table, struct arena *arena,
 bool probe_table_walk(const struct probe_table *table, struct map_walk *walk, probe_take take,
                       void *context)
 {
-    const UT_hash_table *map = table->entries == NULL ? NULL : table->entries->hh.tbl;
-    const UT_hash_handle *handle;
+    struct hashmap_link *link;
 
-    if (map_walk_over(walk, map))
+    if (!hashmap_step(&table->entries, walk, &link))
         return true;
-    for (handle = map_walk_next(walk, map); handle != NULL; handle = handle->hh_next) {
-        const struct probe_entry *entry = ELMT_FROM_HH(map, handle);
+    for (; link != NULL; link = link->next) {
         struct probe_saved saved;
 
-        key_read(&saved, entry->data);
-        saved.failures = entry->failures;
-        unpack(&saved.result, entry);
+        unpack(&saved, table, HASHMAP_ELEMENT(link, struct probe_entry, by_subject));
         take(context, &saved);
     }
     return false;
@@ -483,10 +299,10 @@ bool probe_table_walk(const struct probe_table *table, struct map_walk *walk, pr
 
 static bool result_ok(struct starttls_result result)
 {
-    const char **strings[STRINGS];
+    const char **strings[PROBE_STRINGS];
 
-    strings_of(strings, &result);
-    for (size_t i = 0; i < STRINGS; i++)
+    probe_strings(strings, &result);
+    for (size_t i = 0; i < PROBE_STRINGS; i++)
         if ((*strings[i] != NULL && strnlen(*strings[i], PROBE_WORDS_MAX + 1) > PROBE_WORDS_MAX) ||
             !ascii_is_printable(*strings[i]))
             return false;
@@ -523,8 +339,7 @@ static void clamp_times(const struct probe_table *table, const struct probe_mome
     most += most / 10;
     if (result->valid_until > result->probed_at + most)
         result->valid_until = result->probed_at + most;
-    if (((is_judged(result->state) && result->probed_at < table->judged_after) ||
-         may_be_distrusted(result)) &&
+    if ((is_judged_before(table, result->state, result->probed_at) || may_be_distrusted(result)) &&
         result->valid_until > moment->now_ms)
         result->valid_until = moment->now_ms;
     if (result->state != STARTTLS_VERIFIED || result->valid_until <= moment->now_ms)
@@ -532,6 +347,23 @@ static void clamp_times(const struct probe_table *table, const struct probe_mome
     most = result->not_after <= moment->wall_s ? 0 : certificate_ms(result, moment->wall_s);
     if (result->valid_until - moment->now_ms > most)
         result->valid_until = moment->now_ms + most;
+}
+
+/* A later result is known here. If it was probed before the one that is loaded was known, it lacks
+ * the certificate that verified last; where that might explain the result, the host is asked again.
+ */
+static void learn_certificate(struct probe_table *table, const struct probe_key *key,
+                              const struct probe_entry *known, const char *verified_as)
+{
+    struct probe_saved later;
+
+    unpack(&later, table, known);
+    if (later.result.verified_as != NULL || verified_as == NULL)
+        return;
+    later.result.verified_as = verified_as;
+    if (may_be_distrusted(&later.result))
+        later.result.valid_until = later.result.probed_at;
+    replace(table, key, &later.result, known->failures);
 }
 
 enum loaded probe_table_load(struct probe_table *table, const struct probe_saved *saved,
@@ -545,15 +377,15 @@ enum loaded probe_table_load(struct probe_table *table, const struct probe_saved
         return LOADED_REFUSED;
     if (clean.result.state == STARTTLS_SKIPPED)
         return LOADED_KNOWN; /* by another configuration, perhaps */
-    if (clean.ip.family == 4)
-        memset(clean.ip.octets + 4, 0, sizeof clean.ip.octets - 4);
     if (clean.failures > DOUBLINGS_MAX)
         clean.failures = DOUBLINGS_MAX;
     clamp_times(table, moment, &clean.result);
-    if (!key_write(&key, &clean))
+    if (!probe_key_write(&key, &clean))
         return LOADED_REFUSED;
     known = find(table, &key);
-    if (known != NULL && known->probed_at >= clean.result.probed_at - LOADED_SAME_MS)
+    if (known != NULL && known->probed_at >= clean.result.probed_at - LOADED_SAME_MS) {
+        learn_certificate(table, &key, known, clean.result.verified_as);
         return LOADED_KNOWN;
+    }
     return replace(table, &key, &clean.result, clean.failures) ? LOADED_NEW : LOADED_REFUSED;
 }

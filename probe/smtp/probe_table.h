@@ -24,7 +24,7 @@
 
 struct probe_key {
     size_t length;
-    unsigned char octets[PROBE_KEY_MAX]; /* begins with the address */
+    unsigned char octets[PROBE_KEY_MAX];
 };
 
 /* What a result belongs to: address, port, names and the TLSA records in any order. False when a

@@ -20,6 +20,8 @@
 #define LARGE_OCTETS    4096
 #define ENTRIES_DEFAULT 10000
 #define OCTETS_DEFAULT  (64u << 20)
+/* Stored for a last_id that is the id; it is no id. */
+#define SAME_ID "="
 
 struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
 {
@@ -32,6 +34,8 @@ struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
         cache->options.entries_max = ENTRIES_DEFAULT;
     if (options->octets_max == 0)
         cache->options.octets_max = OCTETS_DEFAULT;
+    hashmap_init(&cache->map,
+                 offsetof(struct sts_entry, domain) - offsetof(struct sts_entry, by_domain));
     for (size_t i = 0; i < STS_RANK_COUNT; i++)
         list_init(&cache->ranks[i]);
     return cache;
@@ -64,6 +68,8 @@ struct sts_texts sts_entry_texts(const struct sts_entry *entry)
     texts.id = entry->text;
     texts.last_id = behind(texts.id);
     texts.why = behind(texts.last_id);
+    if (strcmp(texts.last_id, SAME_ID) == 0)
+        texts.last_id = texts.id;
     texts.body = behind(texts.why);
     return texts;
 }
@@ -81,7 +87,8 @@ static void texts_clear(struct sts_cache *cache, struct sts_entry *entry)
 static bool texts_set(struct sts_cache *cache, struct sts_entry *entry,
                       const struct sts_texts *texts)
 {
-    const char *all[] = {texts->id, texts->last_id, texts->why, texts->body};
+    bool same = texts->id[0] != '\0' && strcmp(texts->id, texts->last_id) == 0;
+    const char *all[] = {texts->id, same ? SAME_ID : texts->last_id, texts->why, texts->body};
     size_t octets = 0;
     char *text, *next;
 
@@ -105,7 +112,7 @@ void sts_entry_remove(struct sts_cache *cache, struct sts_entry *entry)
 {
     cache->octets -= entry_octets(entry);
     list_remove(&entry->link);
-    HASH_DEL(cache->map, entry);
+    hashmap_remove(&cache->map, &entry->by_domain);
     free(entry->text);
     free(entry);
 }
@@ -114,22 +121,23 @@ void sts_cache_free(struct sts_cache *cache)
 {
     if (cache == NULL)
         return;
-    while (cache->map != NULL)
-        sts_entry_remove(cache, cache->map);
+    for (size_t i = 0; i < STS_RANK_COUNT; i++)
+        while (!list_empty(&cache->ranks[i]))
+            sts_entry_remove(cache, LIST_ELEMENT(cache->ranks[i].next, struct sts_entry, link));
+    hashmap_fini(&cache->map);
     free(cache);
 }
 
 size_t sts_cache_entries(const struct sts_cache *cache)
 {
-    return HASH_COUNT(cache->map);
+    return cache->map.count;
 }
 
 struct sts_entry *sts_entry_find(const struct sts_cache *cache, const char *domain)
 {
-    struct sts_entry *entry;
+    struct hashmap_link *link = hashmap_find(&cache->map, domain, strlen(domain));
 
-    HASH_FIND_STR(cache->map, domain, entry);
-    return entry;
+    return link == NULL ? NULL : HASHMAP_ELEMENT(link, struct sts_entry, by_domain);
 }
 
 static bool policy_valid(const struct sts_entry *entry, int64_t now)
@@ -203,8 +211,7 @@ struct sts_entry *sts_entry_find_or_add(struct sts_cache *cache, const char *dom
     if (entry == NULL)
         return NULL;
     memcpy(entry->domain, domain, size);
-    HASH_ADD_KEYPTR(hh, cache->map, entry->domain, size - 1, entry);
-    if (!MAP_ADDED(entry)) {
+    if (!hashmap_add(&cache->map, &entry->by_domain, size - 1)) {
         free(entry);
         return NULL;
     }

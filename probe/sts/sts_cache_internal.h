@@ -8,15 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
 #include "base/map.h"
+#include "base/list.h"
 #include "probe/sts/sts_cache.h"
 
 /* In the order in which they go. */
 enum sts_rank { STS_RANK_WEAK, STS_RANK_LARGE, STS_RANK_STRONG, STS_RANK_COUNT };
 
 struct sts_entry {
-    UT_hash_handle hh;
+    struct hashmap_link by_domain;
     struct list link; /* in one of the ranks */
 
     char *text;           /* owned: the strings of struct sts_texts, one after the other; or NULL */
@@ -42,7 +42,7 @@ struct sts_texts {
 
 struct sts_cache {
     struct sts_cache_options options;
-    struct sts_entry *map;
+    struct hashmap map;
     sts_cache_take changed; /* NULL: not watched */
     void *context;
     struct list ranks[STS_RANK_COUNT]; /* least recently used first */

@@ -141,14 +141,12 @@ enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *save
 
 bool sts_cache_walk(const struct sts_cache *cache, struct map_walk *walk)
 {
-    const UT_hash_table *table = cache->map == NULL ? NULL : cache->map->hh.tbl;
-    const UT_hash_handle *handle;
+    struct hashmap_link *link;
 
-    if (cache->changed == NULL || map_walk_over(walk, table))
+    if (cache->changed == NULL || !hashmap_step(&cache->map, walk, &link))
         return true;
-    for (handle = map_walk_next(walk, table); handle != NULL; handle = handle->hh_next)
-        cache->changed(cache->context,
-                       ((const struct sts_entry *)ELMT_FROM_HH(table, handle))->domain);
+    for (; link != NULL; link = link->next)
+        cache->changed(cache->context, HASHMAP_ELEMENT(link, struct sts_entry, by_domain)->domain);
     return false;
 }
 

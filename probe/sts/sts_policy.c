@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "base/net/hostname.h"
-#include "base/utf8.h"
+#include "base/escape.h"
 #include "probe/sts/sts_grammar.h"
 
 #define MAX_AGE_DIGITS 10

@@ -414,9 +414,9 @@ static void what_the_store_knew_counts_once_it_can_be_asked(void **state)
     start();
     learn("d.example", STARTTLS_CLEAR);
     must_be("d.example", "");
-    assert_true(cached("d.example")->store_pending);
+    assert_int_equal(cached("d.example")->state, ENTRY_STORE_PENDING);
     sqlite3_close(thief);
-    for (int i = 0; i < 20000 && cached("d.example")->store_pending; i++)
+    for (int i = 0; i < 20000 && cached("d.example")->state == ENTRY_STORE_PENDING; i++)
         run_for(1);
     must_be("d.example", "verify servername=hostname");
     assert_int_equal(held(), 1);

@@ -125,7 +125,7 @@ struct seen {
     unsigned count;
 };
 
-static void see(void *context, const struct cache_entry *entry)
+static void see(void *context, struct cache_entry *entry)
 {
     struct seen *seen = context;
 
@@ -161,6 +161,11 @@ static void remove_numbered(struct cache_map *map, unsigned from, unsigned to)
 
     for (unsigned i = from; i < to; i++)
         cache_map_remove(map, name, (size_t)snprintf(name, sizeof name, "n%u.example", i));
+}
+
+static void mark(void *context, struct cache_entry *entry)
+{
+    cache_map_mark(context, entry);
 }
 
 /* What is renewed between the steps pushes nobody out of the walk. */
@@ -224,6 +229,79 @@ static void a_walk_goes_on_when_the_cache_was_empty(void **state)
     }
 }
 
+/* What is marked comes up once, in whatever order; what is removed does not. */
+static void what_is_marked_comes_up(void **state)
+{
+    struct cache_map *map = cache_map_new(10000, 1 << 24);
+    struct seen seen = {0};
+    struct cache_entry *entry, *first;
+
+    (void)state;
+    put_numbered(map, 0, 2000);
+    assert_false(cache_map_has_marked(map));
+    assert_null(cache_map_next_marked(map));
+    for (struct map_walk walk = {0}; !cache_map_some(map, &walk, mark, map);)
+        ;
+    remove_numbered(map, 0, 500);
+    put_numbered(map, 500, 600); /* renewed: no longer marked */
+    while ((entry = cache_map_next_marked(map)) != NULL)
+        see(&seen, entry);
+    assert_int_equal(seen.count, 1400);
+    each_once(&seen, 600, 2000);
+    assert_false(cache_map_has_marked(map));
+
+    first = cache_map_get(map, "n700.example", 12);
+    cache_map_mark(map, first);
+    cache_map_mark(map, first);
+    cache_map_mark(map, cache_map_get(map, "n800.example", 12));
+    entry = cache_map_next_marked(map);
+    cache_map_mark(map, entry); /* again, and the other one is not kept waiting */
+    assert_ptr_not_equal(cache_map_next_marked(map), entry);
+    assert_ptr_equal(cache_map_next_marked(map), entry);
+    assert_null(cache_map_next_marked(map));
+    cache_map_free(map);
+}
+
+/* Once in each period, however often it is used. */
+static void a_use_is_marked_once_in_a_while(void **state)
+{
+    struct cache_map *map = cache_map_new(10, 1 << 20);
+    unsigned marked = 0;
+
+    (void)state;
+    cache_map_put(map, make("a.example", VERDICT_ENCRYPT, INT64_MAX), true);
+    for (int64_t now = 0; now < 10 * CACHE_USE_NOTED_MS; now += CACHE_USE_NOTED_MS / 100) {
+        assert_non_null(cache_map_use(map, "a.example", 9, now));
+        marked += cache_map_next_marked(map) != NULL;
+    }
+    assert_in_range(marked, 9, 10);
+    cache_map_free(map);
+}
+
+/* The forms share a text where they can, and each is what it is when rendered alone. */
+static void answers_of_every_level_are_what_was_rendered(void **state)
+{
+    (void)state;
+    for (int level = VERDICT_NO_OPINION; level <= VERDICT_TEMP; level++) {
+        struct cache_entry *entry = make("a.example", (enum verdict_level)level, 1000);
+        const struct verdict verdict = cache_entry_verdict(entry);
+
+        for (unsigned form = 0; form < FORM_COUNT; form++) {
+            const struct render_capabilities all = {form == FORM_TLSRPT, form == FORM_TCP_TABLE,
+                                                    4000};
+            struct answer answer = cache_entry_answer(entry, (enum answer_form)form);
+            struct buf text;
+
+            buf_init(&text, 4000);
+            assert_int_equal(answer.status, render_verdict(&text, &verdict, NULL, &all));
+            assert_int_equal(answer.length, text.length);
+            assert_memory_equal(answer.text, buf_text(&text), text.length);
+            buf_fini(&text);
+        }
+        cache_entry_free(entry);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +313,9 @@ int main(void)
         cmocka_unit_test(a_walk_meets_each_once),
         cmocka_unit_test(a_walk_goes_on_when_the_cache_grows),
         cmocka_unit_test(a_walk_goes_on_when_the_cache_was_empty),
+        cmocka_unit_test(what_is_marked_comes_up),
+        cmocka_unit_test(a_use_is_marked_once_in_a_while),
+        cmocka_unit_test(answers_of_every_level_are_what_was_rendered),
     };
 
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);

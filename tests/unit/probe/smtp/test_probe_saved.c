@@ -138,6 +138,34 @@ static void the_certificate_that_verified_is_known_again(void **state)
     arena_free(arena);
 }
 
+/* A probe that ends before the store was read does not know which certificate verified last. */
+static void what_is_loaded_late_still_tells_the_certificate(void **state)
+{
+    struct probe_table *table = probe_table_new(3, &lifetimes), *other;
+    struct arena *arena = arena_new(65536);
+    struct smtp_target subject = {{4, {192, 0, 2, 1}}, 25, MX, MX, NULL, 0, {NULL}};
+    struct probe_saved saved, later;
+    struct probe_key key;
+
+    (void)state;
+    assert_true(probe_key_make(&key, &subject));
+    put_shown(table, &key, HOUR, STARTTLS_VERIFIED, "a b");
+    assert_true(probe_table_save(table, arena, &key, &saved));
+    probe_table_free(table);
+    other = probe_table_new(3, &lifetimes);
+    assert_false(put_shown(other, &key, 2 * HOUR, STARTTLS_TLS, "a b"));
+    assert_int_equal(load(other, &saved), LOADED_KNOWN);
+    assert_null(probe_table_get(other, &key, 2 * HOUR)); /* is asked again, and then: */
+    assert_true(put_shown(other, &key, 3 * HOUR, STARTTLS_TLS, "a b"));
+    assert_false(put_shown(other, &key, 4 * HOUR, STARTTLS_VERIFIED, "c d"));
+    assert_int_equal(load(other, &saved), LOADED_KNOWN); /* what verified later counts */
+    assert_true(probe_table_save(other, arena, &key, &later));
+    assert_string_equal(later.result.verified_as, "c d");
+    assert_non_null(probe_table_get(other, &key, 4 * HOUR));
+    probe_table_free(other);
+    arena_free(arena);
+}
+
 static void new_trust_anchors_end_what_was_judged(void **state)
 {
     struct probe_table *table = probe_table_new(9, &lifetimes),
@@ -348,6 +376,7 @@ int main(void)
 {
     ROWS_ADD_TEST(saved_and_loaded_whole);
     ROWS_ADD_TEST(the_certificate_that_verified_is_known_again);
+    ROWS_ADD_TEST(what_is_loaded_late_still_tells_the_certificate);
     ROWS_ADD_TEST(new_trust_anchors_end_what_was_judged);
     ROWS_ADD_TEST(the_set_of_records_has_a_stable_key);
     ROWS_ADD_TEST(the_later_result_wins);

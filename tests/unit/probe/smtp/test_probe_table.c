@@ -54,8 +54,9 @@ static void keys(void **state)
 static void key_limits(void **state)
 {
     char name[HOSTNAME_MAX + 2], other[HOSTNAME_MAX + 1];
+    struct tlsa tlsa[1] = {{3, 1, 1, true, 0, NULL}};
     struct ip ip;
-    struct smtp_target subject = {{0}, 25, name, other, NULL, 0, {NULL}};
+    struct smtp_target subject = {{0}, 25, name, other, tlsa, 1, {NULL}};
     struct probe_key key;
 
     (void)state;

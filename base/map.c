@@ -1,10 +1,8 @@
-/* hashmap: see hashmap.h. */
-#include "base/hashmap.h"
+/* map: see map.h; the hashmap. */
+#include "base/map.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/hash.h"
 
 #define BUCKETS_FIRST 64
 #define BUCKETS_MAX   (UINT32_C(1) << 31)

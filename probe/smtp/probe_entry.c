@@ -1,0 +1,252 @@
+/*
+ * probe_entry: see probe_entry.h.
+ *
+ * A key is the family with KEY flags, the address, the port, the hash of the TLSA set, the host
+ * with a NUL, the SNI with a NUL. There is no hash without a set, and no SNI when it is the host.
+ *
+ * A string is its text with a NUL, or one octet that no text begins with: PRESETS and the number of
+ * a preset, or AS_HOST for the host of the key.
+ */
+#include "probe/smtp/probe_entry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+enum { KEY_FAMILY = 15, KEY_TLSA = 16, KEY_SNI = 32 };
+
+enum claim {
+    CLAIM_CHAIN_OK = 1,
+    CLAIM_EXPIRED = 2,
+    CLAIM_NAME_OK = 4,
+    CLAIM_REQUIRETLS = 8,
+    CLAIM_DISTRUSTED = 16
+};
+
+#define PRESETS 0x80
+#define AS_HOST 0xff
+
+static const char *const presets[] = {
+    "TLSv1.3",
+    "TLSv1.2",
+    "TLS_AES_256_GCM_SHA384",
+    "TLS_AES_128_GCM_SHA256",
+    "TLS_CHACHA20_POLY1305_SHA256",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+};
+
+/* ---- keys ---- */
+
+static unsigned char *write_octets(unsigned char *out, const void *data, size_t length)
+{
+    return (unsigned char *)memcpy(out, data, length) + length;
+}
+
+static const unsigned char *read_octets(void *out, const unsigned char *from, size_t length)
+{
+    memcpy(out, from, length);
+    return from + length;
+}
+
+static size_t ip_size(unsigned family)
+{
+    return family == 6 ? 16 : 4;
+}
+
+/* Equal for equal sets, whatever their order, in every process; 0 for none. */
+static uint64_t tlsa_hash(const struct tlsa *tlsa, size_t count)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t data = hash_stable(tlsa[i].data, tlsa[i].length);
+        unsigned char record[11] = {tlsa[i].usage, tlsa[i].selector, tlsa[i].matching_type};
+
+        for (size_t at = 0; at < 8; at++)
+            record[3 + at] = (unsigned char)(data >> (8 * at));
+        sum += hash_stable(record, sizeof record);
+    }
+    return count > 0 && sum == 0 ? 1 : sum;
+}
+
+bool probe_key_write(struct probe_key *out, const struct probe_saved *subject)
+{
+    const char *sni = subject->sni == NULL ? "" : subject->sni;
+    bool other_sni = strcmp(sni, subject->host) != 0;
+    unsigned char *next = out->octets;
+
+    if (strlen(subject->host) > HOSTNAME_MAX || strlen(sni) > HOSTNAME_MAX)
+        return false;
+    *next++ = (unsigned char)(subject->ip.family | (subject->tlsa != 0 ? KEY_TLSA : 0) |
+                              (other_sni ? KEY_SNI : 0));
+    next = write_octets(next, subject->ip.octets, ip_size(subject->ip.family));
+    next = write_octets(next, &subject->port, sizeof subject->port);
+    if (subject->tlsa != 0)
+        next = write_octets(next, &subject->tlsa, sizeof subject->tlsa);
+    next = write_octets(next, subject->host, strlen(subject->host) + 1);
+    if (other_sni)
+        next = write_octets(next, sni, strlen(sni) + 1);
+    out->length = (size_t)(next - out->octets);
+    return true;
+}
+
+bool probe_key_make(struct probe_key *out, const struct smtp_target *target)
+{
+    return probe_key_write(out, &(struct probe_saved){
+                                    .ip = target->ip,
+                                    .port = target->port,
+                                    .host = target->host,
+                                    .sni = target->sni,
+                                    .tlsa = tlsa_hash(target->tlsa, target->tlsa_count),
+                                });
+}
+
+/* The names point into the key. */
+static void key_read(struct probe_saved *out, const unsigned char *key)
+{
+    unsigned family = *key & KEY_FAMILY;
+    const unsigned char *next = key + 1;
+
+    *out = (struct probe_saved){.ip = {.family = (uint8_t)family}};
+    next = read_octets(out->ip.octets, next, ip_size(family));
+    next = read_octets(&out->port, next, sizeof out->port);
+    if (*key & KEY_TLSA)
+        next = read_octets(&out->tlsa, next, sizeof out->tlsa);
+    out->host = out->sni = (const char *)next;
+    if (*key & KEY_SNI)
+        out->sni = out->host + strlen(out->host) + 1;
+}
+
+struct ip probe_entry_ip(const struct probe_entry *entry)
+{
+    struct probe_saved subject;
+
+    key_read(&subject, entry->data);
+    return subject.ip;
+}
+
+/* ---- results ---- */
+
+bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
+                          const struct starttls_result *in)
+{
+    *out = *in;
+    out->protocol = arena_strdup(arena, in->protocol);
+    out->cipher = arena_strdup(arena, in->cipher);
+    out->subject = arena_strdup(arena, in->subject);
+    out->detail = arena_strdup(arena, in->detail);
+    out->shown = arena_strdup(arena, in->shown);
+    out->verified_as = NULL;
+    return !arena_failed(arena);
+}
+
+void probe_strings(const char **out[PROBE_STRINGS], struct starttls_result *result)
+{
+    out[0] = &result->protocol;
+    out[1] = &result->cipher;
+    out[2] = &result->subject;
+    out[3] = &result->detail;
+    out[4] = &result->verified_as;
+}
+
+/* Writes `text` to `out`, unless that is NULL; gives its octets. */
+static size_t string_pack(unsigned char *out, const char *text, const char *host)
+{
+    size_t size = strlen(text) + 1;
+    unsigned char code = strcmp(text, host) == 0 ? AS_HOST : 0;
+
+    for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++)
+        if (strcmp(text, presets[i]) == 0)
+            code = (unsigned char)(PRESETS + i);
+    if (code != 0)
+        size = 1;
+    if (out != NULL)
+        memcpy(out, code != 0 ? (const void *)&code : text, size);
+    return size;
+}
+
+/* The string at `at`, and in *next what follows it. */
+static const char *string_unpack(const unsigned char *at, const unsigned char **next,
+                                 const char *host)
+{
+    *next = at + 1;
+    if (*at == AS_HOST)
+        return host;
+    if (*at >= PRESETS)
+        return presets[*at - PRESETS];
+    *next = at + strlen((const char *)at) + 1;
+    return (const char *)at;
+}
+
+static uint8_t claims_of(const struct starttls_result *result)
+{
+    return (uint8_t)((result->chain_ok ? CLAIM_CHAIN_OK : 0) |
+                     (result->expired ? CLAIM_EXPIRED : 0) | (result->name_ok ? CLAIM_NAME_OK : 0) |
+                     (result->requiretls ? CLAIM_REQUIRETLS : 0) |
+                     (result->distrusted ? CLAIM_DISTRUSTED : 0));
+}
+
+struct probe_entry *probe_entry_new(const struct probe_key *key,
+                                    const struct starttls_result *result, unsigned failures)
+{
+    struct starttls_result copy = *result;
+    const char **strings[PROBE_STRINGS];
+    size_t octets = key->length;
+    struct probe_saved subject;
+    struct probe_entry *entry;
+    unsigned char *next;
+
+    key_read(&subject, key->octets);
+    probe_strings(strings, &copy);
+    for (size_t i = 0; i < PROBE_STRINGS; i++)
+        octets += *strings[i] == NULL ? 0 : string_pack(NULL, *strings[i], subject.host);
+    entry = calloc(1, offsetof(struct probe_entry, data) + octets);
+    if (entry == NULL)
+        return NULL;
+    list_init(&entry->age);
+    entry->probed_at = result->probed_at;
+    entry->valid_until = result->valid_until;
+    entry->not_after = result->not_after;
+    entry->code = (int16_t)result->code;
+    entry->state = (uint8_t)result->state;
+    entry->tlsa = (uint8_t)result->tlsa;
+    entry->claims = claims_of(result);
+    entry->failures = (uint8_t)failures;
+    next = write_octets(entry->data, key->octets, key->length);
+    for (size_t i = 0; i < PROBE_STRINGS; i++) {
+        if (*strings[i] == NULL)
+            continue;
+        entry->strings |= (uint8_t)(1u << i);
+        next += string_pack(next, *strings[i], subject.host);
+    }
+    return entry;
+}
+
+void probe_entry_unpack(struct probe_saved *out, const struct probe_entry *entry)
+{
+    const unsigned char *next = entry->data + entry->by_subject.key_length;
+    const char **strings[PROBE_STRINGS];
+
+    key_read(out, entry->data);
+    out->failures = entry->failures;
+    out->result = (struct starttls_result){
+        .state = (enum starttls)entry->state,
+        .chain_ok = (entry->claims & CLAIM_CHAIN_OK) != 0,
+        .expired = (entry->claims & CLAIM_EXPIRED) != 0,
+        .name_ok = (entry->claims & CLAIM_NAME_OK) != 0,
+        .tlsa = (enum tlsa_match)entry->tlsa,
+        .requiretls = (entry->claims & CLAIM_REQUIRETLS) != 0,
+        .distrusted = (entry->claims & CLAIM_DISTRUSTED) != 0,
+        .code = entry->code,
+        .probed_at = entry->probed_at,
+        .valid_until = entry->valid_until,
+        .not_after = entry->not_after,
+    };
+    probe_strings(strings, &out->result);
+    for (size_t i = 0; i < PROBE_STRINGS; i++)
+        if ((entry->strings & 1u << i) != 0)
+            *strings[i] = string_unpack(next, &next, out->host);
+}

@@ -1,0 +1,38 @@
+/*
+ * probe_entry: a result of probe_table.c in memory. Key and strings are one piece of memory with
+ * it, and small, because there may be a hundred thousand. For probe_table.c only.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "base/list.h"
+#include "probe/smtp/probe_table.h"
+
+#define PROBE_STRINGS 5
+
+/* A struct starttls_result with what it belongs to. */
+struct probe_entry {
+    struct hashmap_link by_subject;
+    struct list age; /* in the table's ages */
+    int64_t probed_at, valid_until, not_after;
+    int16_t code;
+    uint8_t state, tlsa; /* enum starttls, enum tlsa_match */
+    uint8_t claims;      /* the booleans of the result */
+    uint8_t strings;     /* bit i: the i-th string is there */
+    uint8_t failures;
+    unsigned char data[]; /* the key, then the strings that are there */
+};
+
+#define PROBE_ENTRY_KEY_AT                                                                         \
+    (offsetof(struct probe_entry, data) - offsetof(struct probe_entry, by_subject))
+
+/* False when a name is longer than a host name can be. */
+bool probe_key_write(struct probe_key *out, const struct probe_saved *subject);
+/* A copy, in no map or list; NULL without memory. */
+struct probe_entry *probe_entry_new(const struct probe_key *key,
+                                    const struct starttls_result *result, unsigned failures);
+/* The strings stay the entry's, or are static. */
+void probe_entry_unpack(struct probe_saved *out, const struct probe_entry *entry);
+struct ip probe_entry_ip(const struct probe_entry *entry);
+/* Where a result's strings are that are kept. */
+void probe_strings(const char **out[PROBE_STRINGS], struct starttls_result *result);
