@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/log/log.h"
 #include "daemon/control/control.h"
 #include "daemon/control/walk.h"
 #include "policy/report/report.h"
@@ -208,6 +209,54 @@ static void do_cache_list(struct command *command)
     command_finish(command, json_pack("{s:o, s:o?}", "entries", page.entries, "next", next));
 }
 
+/* ---- what changes what is in force ---- */
+
+static json_t *fixed_json(const struct reload_result *result)
+{
+    json_t *keys = json_array();
+
+    for (size_t i = 0; i < result->fixed_count; i++)
+        json_array_append_new(keys, json_string(result->fixed[i]));
+    return keys;
+}
+
+static void on_reloaded(struct reload_waiter *waiter, const struct reload_result *result)
+{
+    struct command *command = LIST_ELEMENT(waiter, struct command, reload);
+
+    if (result->error != NULL)
+        command_refuse(command, result->error);
+    else
+        command_finish(command,
+                       json_pack("{s:b, s:I, s:o}", "reloaded", 1, "rules",
+                                 (json_int_t)result->rules, "needs_restart", fixed_json(result)));
+}
+
+static void do_reload(struct command *command)
+{
+    if (command->reloader == NULL)
+        command_refuse(command, "there is nothing to reload");
+    else
+        reload_start(command->reloader, &command->reload, on_reloaded);
+}
+
+static void do_log_level(struct command *command)
+{
+    const char *wanted = command_text(command, "level");
+    enum log_level level = log_level();
+
+    if (wanted != NULL && !log_level_parse(&level, wanted)) {
+        command_refuse(command, "must be error, warning, info or debug");
+        return;
+    }
+    if (wanted != NULL) {
+        log_event(LOG_LEVEL_INFO, "log-level", "was", log_level_name(log_level()), "now",
+                  log_level_name(level), NULL);
+        log_set_level(level);
+    }
+    command_finish(command, json_pack("{s:s}", "level", log_level_name(level)));
+}
+
 /* For `mxcrypt doctor`: the running daemon may be older than the installed one. */
 static void do_version(struct command *command)
 {
@@ -232,8 +281,8 @@ static const struct row {
     {"history", command_history, true},
     {"export", command_export, false},
     {"import", command_import, false},
-    {"reload", command_reload, false},
-    {"log-level", command_log_level, false},
+    {"reload", do_reload, false},
+    {"log-level", do_log_level, false},
     {"rules", command_rules, false},
     {"rules-check", command_rules_check, false},
     {"report", command_report, false},

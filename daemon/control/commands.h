@@ -1,6 +1,6 @@
 /*
- * commands: what can be asked on the control socket. commands.c has the table of names, and the
- * commands about one key; the files named here have the rest.
+ * commands: what can be asked on the control socket. commands.c has the table of names, and short
+ * commands; the files named here have the rest.
  */
 #pragma once
 
@@ -17,10 +17,6 @@ void command_cache_cancel(struct command *command);
 
 /* commands_stats.c: what metrics_gather gathers, as one object of numbers */
 void command_stats(struct command *command);
-
-/* commands_ruleset.c: what changes what is in force */
-void command_reload(struct command *command);
-void command_log_level(struct command *command);
 
 /*
  * commands_report.c and commands_rules.c: the commands that walk the cache (walk.h). What they

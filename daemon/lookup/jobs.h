@@ -28,8 +28,8 @@ struct job;
 typedef void (*waiter_deliver)(struct waiter *waiter, const struct reply *reply);
 
 enum waiter_wants {
-    WANTS_ANSWER, /* what Postfix is told: known at once where the rules withhold what is found */
-    WANTS_FOUND,  /* what is found, whether the rules withhold it or not */
+    WANTS_ANSWER, /* the answer for Postfix: at once where the rules withhold what is found */
+    WANTS_FOUND,  /* what is found, even if the rules withhold it */
     WANTS_WHOLE   /* complete evidence; waits up to the job's deadline */
 };
 
