@@ -6,6 +6,8 @@
 import select
 import sys
 
+import rooms  # noqa: F401  (first: where the others are)
+
 import clients
 
 
