@@ -251,21 +251,26 @@ static const char *because(union room *room, const char *why)
     return room->text;
 }
 
+/* The observed level that is kept, though mail may have to wait. */
+static enum verdict_level kept_level(const struct verdict *verdict)
+{
+    if (verdict->reason == REASON_HELD)
+        return report_held_level(verdict);
+    return verdict->level == VERDICT_TEMP ? verdict->remembered.observed : verdict->level;
+}
+
 /* The downgrade that runs against what is kept. */
 static const struct downgrade *downgrade_of(const struct verdict *verdict)
 {
     if (verdict->reason == REASON_HELD)
         return &verdict->held;
-    return verdict->level >= VERDICT_VERIFY ? &verdict->remembered.verify
-                                            : &verdict->remembered.encrypt;
+    return kept_level(verdict) >= VERDICT_VERIFY ? &verdict->remembered.verify
+                                                 : &verdict->remembered.encrypt;
 }
 
 static const char *observed_text(const struct verdict *verdict)
 {
-    enum verdict_level level =
-        verdict->reason == REASON_HELD ? report_held_level(verdict) : verdict->level;
-
-    return level >= VERDICT_VERIFY
+    return kept_level(verdict) >= VERDICT_VERIFY
                ? "every mail host that answered did STARTTLS with a certificate valid for it"
                : "every mail host that answered did STARTTLS";
 }
