@@ -154,7 +154,8 @@ static const struct row rows[] = {
     {"G-1 verified", MX_LISTED, true, "N", 'n', "V", all_without, "OK verify servername=hostname",
      "starttls-verified",
      {"STARTTLS works with a certificate valid for the host at every address that answered: "
-     "mx0.example.com [192.0.2.1].", "No TLSA records: mx0", "there is no record at _mta-sts.example.com"},
+     "mx0.example.com [192.0.2.1].", "No TLSA records: mx0",
+     "there is no record at _mta-sts.example.com"},
      {"not signed"}, {"One address that answers without TLS would end it"}},
     {"G-1 verified, probe-level = encrypt", MX_LISTED, false, "N", 'n', "V", level_encrypt,
      "OK encrypt", "starttls-verified", {"probe-level = encrypt"}, {NULL},

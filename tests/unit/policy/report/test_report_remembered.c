@@ -89,9 +89,11 @@ static struct row rows[] = {
      "OK encrypt", "starttls-remembered", {"Less has been seen for 20 hours"},
      {"mxcrypt release example.com"}},
     {"encrypt remembered, a host refused, the lookup under way", MX_LISTED, "N", 'n', "?", true,
-     {.observed = VERDICT_ENCRYPT, .encrypt = {MAKE_NOW - HOUR, MAKE_NOW + HOUR}, .refused = UINT64_MAX},
+     {.observed = VERDICT_ENCRYPT, .encrypt = {MAKE_NOW - HOUR, MAKE_NOW + HOUR},
+      .refused = UINT64_MAX},
      "TEMP a mail host of example.com refuses STARTTLS", "starttls-remembered",
-     {"when last seen, every mail host that answered did STARTTLS.", "Less has been seen for 1 hour"},
+     {"when last seen, every mail host that answered did STARTTLS.",
+      "Less has been seen for 1 hour"},
      {"mxcrypt release example.com"}},
 };
 /* clang-format on */
