@@ -47,9 +47,11 @@ static const char *show_why(struct why *room, const char *why)
     return room->text;
 }
 
-static const char *domain_of(const struct evidence *evidence)
+static const char *domain_of(struct name *room, const struct evidence *evidence)
 {
-    return evidence == NULL || evidence->domain == NULL ? "this destination" : evidence->domain;
+    bool known = evidence != NULL && evidence->domain != NULL;
+
+    return show_name(room, known ? evidence->domain : "this destination");
 }
 
 /* The first host in one of two states. */
@@ -62,92 +64,75 @@ static const struct mx_host *host_in(const struct evidence *evidence, enum host_
     return NULL;
 }
 
-static void write_mx_error(char *out, size_t size, const struct evidence *evidence)
-{
-    struct name domain;
-    struct why why;
-
-    snprintf(out, size, "MX lookup of %s failed: %s; mail waits for the DNS",
-             show_name(&domain, domain_of(evidence)),
-             show_why(&why, evidence == NULL ? NULL : evidence->mx_why));
-}
-
 /* What a host's lookups say for themselves names the host already. */
-static void write_dane_error(char *out, size_t size, const struct evidence *evidence)
+static void write_dane_error(char *out, size_t size, const char *domain,
+                             const struct evidence *evidence)
 {
     const struct mx_host *host = host_in(evidence, HOST_DANE_ERROR, HOST_DANE_UNKNOWN);
-    struct name name, domain;
+    struct name name;
     struct why why;
 
     if (host == NULL)
         host = host_in(evidence, HOST_DANE_LOST, HOST_DANE_LOST);
-    if (host == NULL)
-        return;
-    show_name(&domain, domain_of(evidence));
-    if (host->why != NULL)
+    if (host != NULL && host->why != NULL)
         snprintf(out, size, "%s; MTA-STS of %s is enforced, so mail waits",
-                 show_why(&why, host->why), domain.text);
-    else
+                 show_why(&why, host->why), domain);
+    else if (host != NULL)
         snprintf(out, size, "TLSA lookup for %s %s; MTA-STS of %s is enforced, so mail waits",
                  show_name(&name, host->name),
-                 host->dane == HOST_DANE_ERROR ? "failed" : "has not been answered", domain.text);
+                 host->dane == HOST_DANE_ERROR ? "failed" : "has not been answered", domain);
 }
 
-static void write_pending(char *out, size_t size, const struct evidence *evidence)
+static void write_pending(char *out, size_t size, const char *domain,
+                          const struct evidence *evidence)
 {
-    const struct mx_host *host = NULL;
-    struct name domain, name;
+    const struct mx_host *host = host_in(evidence, HOST_DANE_UNKNOWN, HOST_DANE_UNKNOWN);
+    struct name name;
 
-    show_name(&domain, domain_of(evidence));
-    if (evidence != NULL)
-        host = host_in(evidence, HOST_DANE_UNKNOWN, HOST_DANE_UNKNOWN);
-    if (host == NULL && evidence != NULL && evidence->mx != MX_UNKNOWN)
-        snprintf(out, size, "MTA-STS of %s has not been answered yet; try again shortly",
-                 domain.text);
-    else if (host != NULL)
+    if (host != NULL)
         snprintf(out, size, "DNS of mail host %s of %s has not answered yet; try again shortly",
-                 show_name(&name, host->name), domain.text);
+                 show_name(&name, host->name), domain);
     else
-        snprintf(out, size, "MX lookup of %s has not answered yet; try again shortly", domain.text);
-}
-
-/* TLS was proven before, and is neither demanded, for that would bounce mail, nor given up. */
-static void write_refused(char *out, size_t size, const struct evidence *evidence)
-{
-    struct name domain;
-
-    snprintf(out, size,
-             "a mail host of %s refuses STARTTLS, which worked before, so mail waits; "
-             "mxcrypt held tells how long",
-             show_name(&domain, domain_of(evidence)));
-}
-
-static void write_plain(char *out, size_t size, const struct verdict *verdict,
-                        const struct evidence *evidence)
-{
-    struct name domain;
-
-    snprintf(out, size, "%s: %s; try again shortly", show_name(&domain, domain_of(evidence)),
-             verdict_reason_text(verdict->reason));
+        snprintf(out, size, "%s of %s has not been answered yet; try again shortly",
+                 evidence->mx == MX_UNKNOWN ? "MX lookup" : "MTA-STS", domain);
 }
 
 char *render_reason(char out[RENDER_REASON_MAX + 1], const struct verdict *verdict,
                     const struct evidence *evidence)
 {
-    size_t size = RENDER_REASON_MAX + 1;
+    static const struct evidence nothing;
+    const struct evidence *known = evidence != NULL ? evidence : &nothing;
+    const size_t size = RENDER_REASON_MAX + 1;
+    struct name room;
+    struct why why;
+    const char *domain = domain_of(&room, evidence);
 
     out[0] = '\0';
-    if (verdict->reason == REASON_MX_ERROR)
-        write_mx_error(out, size, evidence);
-    else if (verdict->reason == REASON_HELD || verdict->reason == REASON_STARTTLS_REMEMBERED)
-        write_refused(out, size, evidence);
-    else if (verdict->reason == REASON_PENDING)
-        write_pending(out, size, evidence);
-    else if ((verdict->reason == REASON_DANE_ERROR_STS || verdict->reason == REASON_DANE_ERROR) &&
-             evidence != NULL)
-        write_dane_error(out, size, evidence);
+    switch (verdict->reason) {
+    case REASON_MX_ERROR:
+        snprintf(out, size, "MX lookup of %s failed: %s; mail waits for the DNS", domain,
+                 show_why(&why, known->mx_why));
+        break;
+    case REASON_HELD: /* TLS is neither demanded, which would bounce mail, nor given up */
+    case REASON_STARTTLS_REMEMBERED:
+        snprintf(out, size,
+                 "a mail host of %s refuses STARTTLS, which worked before, so mail waits; "
+                 "mxcrypt held tells how long",
+                 domain);
+        break;
+    case REASON_PENDING:
+        write_pending(out, size, domain, known);
+        break;
+    case REASON_DANE_ERROR_STS:
+    case REASON_DANE_ERROR:
+        write_dane_error(out, size, domain, known);
+        break;
+    default:
+        break;
+    }
     if (out[0] == '\0')
-        write_plain(out, size, verdict, evidence);
+        snprintf(out, size, "%s: %s; try again shortly", domain,
+                 verdict_reason_text(verdict->reason));
     return out;
 }
 
@@ -158,6 +143,6 @@ char *render_fault(char out[RENDER_REASON_MAX + 1], const struct evidence *evide
     struct why why;
 
     snprintf(out, RENDER_REASON_MAX + 1, "MTA-STS policy of %s cannot be sent to Postfix: %s",
-             show_name(&domain, domain_of(evidence)), show_why(&why, fault));
+             domain_of(&domain, evidence), show_why(&why, fault));
     return out;
 }

@@ -219,7 +219,7 @@ static const struct row rows[] = {
      "starttls-verified", {"MTA-STS was not looked up"}, {NULL}, {NULL}},
 
     {"open: the MX", MX_UNKNOWN, false, "", '?', "", open_lookup,
-     "TEMP MX lookup of example.com has not answered yet; try again shortly", "pending",
+     "TEMP MX lookup of example.com has not been answered yet; try again shortly", "pending",
      {"MX lookup of example.com has not been answered"}, {NULL}, {"ask again"}},
     {"open: a host", MX_LISTED, true, "U?", '?', "", open_lookup,
      "TEMP DNS of mail host mx1.example.com of example.com has not answered yet; try again shortly",
