@@ -1,9 +1,9 @@
 /*
  * key: reads what Postfix asks for; see key.h and docs/verdicts.md §1.
  *
- * An ASCII key is read in place, without an allocation; libidn2 sees only names with octets above
- * 127, and what it makes of them is held against the same rules as every other name. Nothing here
- * fails: what cannot be looked up is KEY_OTHER, and the daemon has an answer for that.
+ * An ASCII key is read in place, without an allocation. libidn2 gets only names with octets above
+ * 127, and its result is checked by the same rules as every other name. Nothing here fails: what
+ * cannot be looked up is KEY_OTHER, and the daemon has an answer for that.
  */
 #include "policy/key.h"
 
@@ -12,7 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* Fewer labels are a local name that no MX record or policy stands for. */
+/* A name of fewer labels is local: there is no MX record or policy for it. */
 #define KEY_LABELS_MIN  2
 #define PORT_DIGITS_MAX 5
 

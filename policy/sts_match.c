@@ -1,5 +1,4 @@
-/* sts_match: see sts_match.h; RFC 8461 §4.1: a wildcard is the whole leftmost label and one only.
- */
+/* sts_match: see sts_match.h. RFC 8461 §4.1: a wildcard is the whole leftmost label, once. */
 #include "policy/sts_match.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * facts: counts the hosts of an evidence and names its states; see facts.h, docs/verdicts.md §2.
  *
- * Everything here counts, nothing looks at positions, so that the order of records cannot matter.
+ * Everything is counted and no position is looked at, so that the order of records cannot matter.
  */
 #include "policy/decide/facts.h"
 
@@ -27,7 +27,7 @@ bool facts_policy_in_force(const struct sts_evidence *sts, int64_t now)
     return sts->policy->max_age == 0 && now - sts->fetched_at <= LOOKUP_MAX_MS;
 }
 
-/* What a host counts as whose DNS has not answered: its addresses may be all that is known. */
+/* Where a host is counted whose DNS has not answered yet. `cut`: it is not waited for. */
 static size_t *count_of_pending(struct host_counts *counts, const struct mx_host *host, bool cut)
 {
     if (!cut)
@@ -59,7 +59,7 @@ static enum dane_state some_usable(const struct host_counts *counts, bool mx_sec
 
     if (mx_secure)
         return others ? DANE_MIXED : DANE_FULL;
-    /* at an unsigned MX `dane` is worth giving only where it weakens nothing at the others */
+    /* at an unsigned MX `dane` is given only where it weakens no other host */
     return others ? DANE_NONE : DANE_UNSIGNED;
 }
 
@@ -122,7 +122,7 @@ static void gather_dane(struct facts *out, const struct evidence *evidence, bool
     }
 }
 
-/* As facts_host_live, but when hosts are not waited for, one without an address so far is dead. */
+/* As facts_host_live; but when hosts are not waited for, one without an address so far is dead. */
 static bool is_live(const struct facts *facts, const struct mx_host *host)
 {
     bool dead = facts->hosts_cut && host->dane == HOST_DANE_UNKNOWN && !host->addresses_known;

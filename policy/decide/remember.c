@@ -17,6 +17,11 @@
  *
  * A host that refused STARTTLS counts as refusing until a lookup has asked it again: encrypt would
  * make mail bounce there. Other hosts say nothing about it.
+ *
+ * BUGS
+ *   Hosts that refuse STARTTLS are remembered as bits of a hash. Two hosts with the same bit count
+ *   as refusing until both have been asked. The bits are not stored: after a restart only the
+ *   stored evidence tells.
  */
 #include "policy/decide/remember.h"
 

@@ -9,7 +9,7 @@
 #include "policy/decide/facts.h"
 #include "policy/sts_match.h"
 
-/* An answer that may not be stored is kept for as long as one burst of identical questions. */
+/* What may not be stored is kept for one burst of identical questions. */
 #define COALESCE_MS INT64_C(1000)
 /* RFC 2308 §7: a server failure is not remembered for longer. */
 #define FAILURE_MAX_MS (INT64_C(300) * 1000)
@@ -71,8 +71,8 @@ static void use_host(struct life *life, const struct mx_host *host, int64_t nega
         limit_hard(life, FAILURE_MAX_MS);
 }
 
-/* What was given up on, by the job's deadline or for want of a place, may be there a moment later:
- * it is asked for again as soon as after a TEMP. */
+/* What was given up on, at the job's deadline or because too much was under way, may be known a
+ * moment later: it is asked for again as soon as after a TEMP. */
 static void use_probes(struct life *life, const struct mx_host *host, int64_t given_up_ms,
                        int64_t now)
 {
@@ -86,7 +86,7 @@ static void use_probes(struct life *life, const struct mx_host *host, int64_t gi
     }
 }
 
-/* True when no policy is known through no fault of the domain's: it has not been found wanting. */
+/* True when the lookup was given up, so that the domain is not to blame for the missing policy. */
 static bool sts_given_up(const struct sts_evidence *sts)
 {
     return sts->state == STS_UNKNOWN || (sts->state == STS_FETCH_FAILED && sts->retry_at == 0);
@@ -140,7 +140,7 @@ static void use_mx(struct life *life, const struct evidence *evidence, int64_t n
         limit(life, negative_max_ms);
 }
 
-/* A held next-hop is asked about again later and later. */
+/* A held next-hop is asked about again at growing intervals. */
 static int64_t hold_pause(const struct downgrade *held, const struct verdict_options *options,
                           int64_t now)
 {
@@ -149,14 +149,14 @@ static int64_t hold_pause(const struct downgrade *held, const struct verdict_opt
     return smaller(ms, options->hold_probe_max_ms);
 }
 
-/* True for what is asked about again as soon as after a TEMP: the lookup did not do. */
+/* True for what is asked about again as soon as after a TEMP: the lookup did not decide. */
 static bool is_stopgap(enum verdict_reason reason)
 {
     return reason == REASON_DANE_REMEMBERED || reason == REASON_STS_REMEMBERED ||
            reason == REASON_STARTTLS_REMEMBERED;
 }
 
-/* What is remembered counts no longer than it is kept. */
+/* What is remembered counts only as long as it is kept. */
 static void use_remembered(struct life *life, const struct verdict *verdict,
                            const struct verdict_options *options, int64_t now)
 {

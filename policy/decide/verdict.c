@@ -4,8 +4,8 @@
  *
  * Every DANE state has two outcomes: under an MTA-STS policy that is enforced, and otherwise. Both
  * are worked out first; where they agree, MTA-STS need not be waited for. See facts.c for how the
- * states are counted, remember.c for what earlier lookups have to say, validity.c for how long a
- * verdict is kept.
+ * states are counted, remember.c for what earlier lookups add, validity.c for how long a verdict is
+ * kept.
  */
 #include "policy/decide/verdict.h"
 
@@ -83,8 +83,9 @@ static void amend_mixed(struct row *row, enum partial_dane partial)
 }
 
 /*
- * Records that were not looked at: never dane-only. Where every host seen has usable TLSA, `dane`
- * demands it of them all; where some have none, `dane` would leave those open that MTA-STS closes.
+ * With records that were not looked at, never dane-only. Where every host seen has usable TLSA,
+ * `dane` demands it of them all. Where some have none, `dane` would not protect those, and MTA-STS
+ * does.
  */
 static void amend_truncated(struct row *row, enum dane_state dane)
 {
@@ -224,7 +225,7 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
     decide(out, &(struct remember_view){evidence, &facts, options, or_nothing(remembered), now});
 }
 
-/* Without the hosts that have not answered, unless what is remembered says more than the rest. */
+/* Without the hosts that have not answered, unless what is remembered is stronger. */
 void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evidence,
                                 const struct remembered *remembered,
                                 const struct verdict_options *options, int64_t now)
@@ -239,7 +240,7 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
     verdict_decide(&waiting, evidence, remembered, options, now);
     if (!verdict_is_remembered(&waiting) || waiting.level == VERDICT_TEMP)
         return;
-    /* `verify` is for what all hosts showed: one that is late may have shown less */
+    /* `verify` is for what all hosts show, and one that is late may show less */
     if (out->level == VERDICT_TEMP || out->level < waiting.level || out->reason == REASON_VERIFIED)
         *out = waiting;
 }

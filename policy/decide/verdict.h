@@ -17,8 +17,8 @@
  *                        at-least rule raises it, to TEMP where no level would be safe
  *   render/render.c      a policy that Postfix would not take, or that does not fit: TEMP
  *   serve/tcp_table.c    a rule's policy that does not fit in a line: 400, which is TEMP
- *   lookup/              an answer that there is no memory for, or that too many lookups are ahead
- *                        of: the level of verdict_without_evidence
+ *   lookup/              without memory, or with too many lookups before it, an answer has the level
+ *                        of verdict_without_evidence
  *
  * A request that cannot be read is answered PERM or 400, or its connection is closed: mail waits.
  * tests/unit/policy/test_fail_directions.c and decide/test_verdict_invariants.c hold this.
@@ -53,7 +53,7 @@ enum dane_state {
 };
 
 enum starttls_state {
-    STARTTLS_ALL_UNKNOWN, /* nobody answered, or not asked yet */
+    STARTTLS_ALL_UNKNOWN, /* no host answered, or none was asked yet */
     STARTTLS_ALL_VERIFIED,
     STARTTLS_ALL_TLS,
     STARTTLS_PARTLY,
@@ -125,7 +125,7 @@ struct verdict_options {
     enum partial_dane partial_dane;
     bool testing_enforced;
     bool wildcard_hosts; /* a wildcard of a policy is answered as the MX hosts that it covers */
-    bool probe;          /* false: STARTTLS stays unknown and nobody waits for it */
+    bool probe;          /* false: STARTTLS stays unknown and is not waited for */
     bool verify;         /* answer verify, not only encrypt */
     int64_t ttl_min_ms, ttl_max_ms;
     int64_t negative_ttl_max_ms;
@@ -163,7 +163,7 @@ struct verdict {
     /* What the evidence alone says; the same unless something remembered counts for more. */
     enum verdict_level shown_level;
     enum verdict_reason shown_reason;
-    /* REASON_HELD: the downgrade that is held against; else zero. */
+    /* REASON_HELD: the downgrade during which the level is kept; else zero. */
     struct downgrade held;
     /* The successor of what was remembered when the evidence is complete, else the same. */
     struct remembered remembered;

@@ -2,9 +2,9 @@
  * postfix_syntax: a parser of Postfix's TLS policies that is stricter than Postfix; see
  * postfix_syntax.h, docs/postfix.md and, in Postfix, src/smtp/smtp_tls_policy.c.
  *
- * What it refuses, Postfix would defer mail for, or take in another sense than ours. Attributes
- * that we never send (policy_ttl, policy_failure) are unknown here. Two tables say it all: levels,
- * and attributes with their places.
+ * It refuses what Postfix would defer mail for, or would read in another sense than ours. Attributes
+ * that we never send (policy_ttl, policy_failure) are unknown here. Two tables hold the rules: the
+ * levels, and the attributes with their places.
  */
 #include "policy/render/postfix_syntax.h"
 

@@ -2,7 +2,7 @@
  * render: writes policies; see render.h and docs/postfix.md.
  *
  * Nothing that a domain owner wrote reaches the text unless it is a host name, or, inside braces,
- * printable ASCII without braces. The whole is read again by postfix_syntax.c all the same.
+ * printable ASCII without braces. Even so postfix_syntax.c checks the whole.
  */
 #include "policy/render/render.h"
 
@@ -25,7 +25,7 @@ static const char *const level_texts[] = {
     [VERDICT_TEMP] = NULL,
 };
 
-/* What match= holds when no pattern may stand there: no certificate is for it, and mail waits. */
+/* The value of match= when no pattern can be given: no certificate has this name, and mail waits. */
 #define NO_MX "no-mx-matches-the-mta-sts-policy.invalid"
 
 /* One way to write a `secure`; the next is tried when it is too long. */
@@ -68,9 +68,9 @@ static bool matches_current_mx(const char *pattern, const struct evidence *evide
 }
 
 /*
- * In match=, "*.d" is a literal, and ".d" stands for hosts at any depth below d, where RFC 8461
- * §4.1 means one label. The MX hosts of that one label stand for it then; a host whose name match=
- * cannot carry, with an underscore, leaves ".d" as it is.
+ * In match=, "*.d" is a literal, and ".d" is for hosts at any depth below d, where RFC 8461 §4.1
+ * means one label. So the MX hosts one label below d are written in its place. If match= cannot
+ * carry the name of such a host, because of an underscore, ".d" is written.
  */
 static void match_add_covered(struct buf *out, struct match *match, const char *pattern)
 {
@@ -86,7 +86,7 @@ static void match_add_covered(struct buf *out, struct match *match, const char *
     }
 }
 
-/* False when no pattern could stand there. */
+/* False when no pattern could be written. */
 static bool write_match(struct buf *out, struct match *match)
 {
     const struct sts_policy *policy = match->evidence->sts.policy;
@@ -214,7 +214,7 @@ static bool wants_attributes(const struct evidence *evidence,
     return capabilities->tlsrpt && evidence->sts.policy->mode == STS_MODE_ENFORCE;
 }
 
-/* True when the MX hosts that wildcards cover are known, and may stand for them. */
+/* True when the MX hosts that wildcards cover are known, and may be written in their place. */
 static bool names_hosts(const struct verdict *verdict, const struct evidence *evidence,
                         const struct variant *variant)
 {
@@ -257,7 +257,7 @@ static enum answer_status render_secure(struct buf *out, const struct verdict *v
         if (variants[i].attributes && !wants_attributes(evidence, capabilities))
             continue;
         roll_back(out, start);
-        /* that nothing is left is no news where the whole list did not fit */
+        /* when nothing is left, the fault is still that the whole list did not fit */
         if (!write_secure(out, verdict, evidence, &variants[i]) && variants[i].current_only)
             break;
         now = policy_fault(out, start, variants[i].attributes, capabilities);

@@ -1,9 +1,9 @@
 /*
  * render_reason: which lookup failed, of which name, and why; see render_reason.h.
  *
- * Names are cut at their end and causes at their beginning: names are of the domain owner's making,
- * a cause ends with what the resolver said, and a log line with long names and no cause would help
- * nobody. `mxcrypt explain` has it all.
+ * Names are cut at their end and causes at their beginning: the domain owner chooses the names, a
+ * cause ends with what the resolver said, and a log line without it is of no use. `mxcrypt explain`
+ * shows both in full.
  */
 #include "policy/render/render_reason.h"
 
@@ -14,7 +14,7 @@
 
 #define NAME_SHOWN 70
 #define WHY_SHOWN  80
-/* Causes are looked at so far. */
+/* Octets of a cause that are looked at. */
 #define WHY_MAX 1000
 #define NO_WHY  "no answer"
 
@@ -64,7 +64,7 @@ static const struct mx_host *host_in(const struct evidence *evidence, enum host_
     return NULL;
 }
 
-/* What a host's lookups say for themselves names the host already. */
+/* A host's own cause already names the host. */
 static void write_dane_error(char *out, size_t size, const char *domain,
                              const struct evidence *evidence)
 {

@@ -2,8 +2,8 @@
  * report: evidence and verdict as JSON; see report.h. The words are report_why.c's and
  * report_change.c's.
  *
- * Everything the evidence holds is in the tree. Times are seconds from now. Want of memory makes
- * the whole NULL, never a report with holes.
+ * Everything the evidence holds is in the tree. Times are seconds from now. Without memory the whole
+ * is NULL, never a report with holes.
  */
 #include "policy/report/report.h"
 
@@ -38,7 +38,7 @@ static void add(struct tree *tree, json_t *array, json_t *value)
         tree->failed = true;
 }
 
-/* Names and details are ASCII already; should one not be, it must not cost the report. */
+/* Names and details are ASCII already. One that is not must not cost the report. */
 static json_t *text_json(const char *text)
 {
     json_t *value = text == NULL ? json_null() : json_string(text);
@@ -353,7 +353,7 @@ static void put_held(struct tree *tree, json_t *object, const struct verdict *ve
     put(tree, object, "held", held);
 }
 
-/* "OK encrypt", "NOTFOUND", "TEMP reason": what a final answer has Postfix told, without the
+/* "OK encrypt", "NOTFOUND", "TEMP reason": what Postfix is told by a final answer, without the
  * attributes of 3.10; appended to `out`. Gives the status. */
 static enum answer_status report_answer(struct buf *out, const struct report_facts *facts)
 {
@@ -394,7 +394,7 @@ static enum answer_status put_answer(struct tree *tree, json_t *object, const ch
     return status;
 }
 
-/* What Postfix is told: the words with it say why a policy cannot be sent. */
+/* What Postfix is told. When a policy cannot be sent, the words say why. */
 static void put_reply(struct tree *tree, json_t *object, const struct report_facts *facts,
                       struct buf *answer, struct words *words)
 {

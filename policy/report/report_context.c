@@ -1,8 +1,8 @@
 /*
  * report_context: sentences that stand beside the reason of a verdict; see report_words.h.
  *
- * None claims an absence that was not looked for: under dane = no TLSA is not spoken of, and an
- * unsigned address is not a missing record.
+ * None claims an absence that was not looked for: under dane = no nothing is said of TLSA, and an
+ * unsigned address is not called a missing record.
  */
 #include <stdio.h>
 
@@ -10,7 +10,7 @@
 
 #define TEXT(n)    TEXT_OF(n)
 #define TEXT_OF(n) #n
-/* Records of one host whose fault is told. */
+/* Records of one host whose fault is said. */
 #define FAULTS_MAX    3
 #define SHA256_OCTETS 32
 #define SHA512_OCTETS 64

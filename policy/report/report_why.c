@@ -254,7 +254,7 @@ static void say_shown(struct words *words)
 void report_write_why(struct words *words)
 {
     enum verdict_reason reason = words->verdict->reason;
-    bool wanted = override_wants_lookup(words->override); /* else what may be known has no say */
+    bool wanted = override_wants_lookup(words->override); /* else what is known does not matter */
     bool looked_up = words->looked_up && wanted;
 
     report_say_rules(words);

@@ -3,7 +3,7 @@
  * around them.
  *
  * DIAGNOSTICS
- *   A word in braces that stands for nothing is our own bug: CHECK.
+ *   An unknown word in braces is our own bug: CHECK.
  */
 #include "policy/report/report_words.h"
 

@@ -1,6 +1,6 @@
 /*
- * forecast: see forecast.h. One good mail host is enough: Postfix goes on to the next MX host when
- * one does not satisfy the policy. Only a STARTTLS refused with 5xx ends a delivery at once.
+ * forecast: see forecast.h. One good mail host is enough: when one does not satisfy the policy,
+ * Postfix tries the next MX host. Only a STARTTLS refused with 5xx ends a delivery at once.
  */
 #include "policy/rules/forecast.h"
 
@@ -62,7 +62,7 @@ static void look(struct seen *seen, enum verdict_level level, const struct evide
     }
 }
 
-/* A policy none of whose patterns names a mail host stops mail whatever the hosts show. */
+/* A policy whose patterns cover no mail host stops mail, whatever the hosts show. */
 static bool names_no_host(const struct evidence *evidence)
 {
     const struct sts_policy *policy = evidence->sts.policy;
@@ -97,7 +97,7 @@ enum forecast forecast_level(enum verdict_level level, const struct evidence *ev
 
 /* ---- a rule's own match= ---- */
 
-/* "mx.d" stands for itself, ".d" for what is below d. */
+/* "mx.d" covers itself, ".d" the names below d. */
 static bool name_covers(const char *name, size_t length, const char *host)
 {
     size_t host_length = strlen(host);

@@ -1,11 +1,10 @@
 /*
- * override: see override.h. A verdict says what is known of a next-hop; here it meets what the
- * operator wants. Never fails.
+ * override: see override.h. Never fails.
  *
- * `dane` is no fixed strength: at a host without TLSA records Postfix reads it as `may`. So a floor
- * never leaves it as it is: where some hosts have usable records it becomes dane-only, which is
- * stronger at every host; where a lookup failed nobody can say what is stronger, and mail waits;
- * elsewhere it protects no host from an attacker, and the floor takes its place.
+ * `dane` has no fixed strength: at a host without TLSA records Postfix reads it as `may`. So a floor
+ * always replaces it. Where some hosts have usable records it becomes dane-only, which is stronger
+ * at every host. Where a lookup failed it is unknown what is stronger, and mail waits. Elsewhere it
+ * protects no host from an attacker, and the floor takes its place.
  */
 #include "policy/rules/override.h"
 
@@ -69,7 +68,7 @@ static enum withheld withheld_by(const struct rule *rule, const struct override_
 void override_find(struct override *out, const struct rules *rules,
                    const struct override_options *options, const struct key *key, int64_t now_s)
 {
-    /* a key that could not be read has no name that a rule might be for, and `*` may be weaker */
+    /* the rule for a key that could not be read is unknown, and `*` may be weaker */
     out->rule = rules == NULL || key->no_memory ? NULL : rules_find(rules, key, now_s);
     out->withheld = withheld_by(out->rule, options, key);
 }
@@ -79,7 +78,7 @@ bool override_wants_lookup(const struct override *override)
     if (override->rule == NULL)
         return true;
     if (override->rule->action == RULE_EXACTLY)
-        return override->withheld != WITHHELD_NO; /* what it would do is to be seen */
+        return override->withheld != WITHHELD_NO; /* so that it shows what the rule would replace */
     return override->rule->action != RULE_OFF;
 }
 
@@ -114,14 +113,14 @@ static bool refuses_starttls(const struct verdict *found)
     return found->starttls == STARTTLS_SOME_REFUSED || found->remembered.refused != 0;
 }
 
-/* `dane` at a signed MX with usable records: at such hosts no floor is as strong, and at the others
- * dane-only is never weaker. Full, when there was more than could be looked at. */
+/* `dane` at a signed MX with usable records: no floor is as strong at such hosts, and dane-only is
+ * never weaker at the others. FULL, when not all records could be looked at. */
 static bool has_usable_tlsa(const struct verdict *found)
 {
     return found->dane == DANE_MIXED || found->dane == DANE_FULL;
 }
 
-/* A literal `secure` says more of its hosts than a found one, which is the policy domain's word. */
+/* A `secure` of a rule names its hosts itself; a found one relies on the policy domain. */
 static bool is_enough(const struct verdict *found, const struct rule *rule)
 {
     if (found->level == VERDICT_TEMP || found->level == VERDICT_DANE_ONLY)

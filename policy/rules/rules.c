@@ -1,9 +1,9 @@
 /*
  * rules: the file as a whole, and the finder; see rules.h, rules_line.h and rules_place.h.
  *
- * Everything lies in one arena; the table of patterns is under the keyed hash, because keys are
- * chosen by strangers. A file is taken whole or not at all. Finding allocates nothing: the key's
- * own place, its place without the port, its parents from the nearest on, `*`.
+ * Everything is in one arena. The table of patterns uses the keyed hash, because strangers choose
+ * the keys. A file is taken as a whole or not at all. Finding allocates nothing: it tries the key
+ * itself, the key without its port, its parents from the nearest on, then `*`.
  */
 #include "policy/rules/rules.h"
 

@@ -1,9 +1,9 @@
 /*
  * rules_line: `pattern action [argument] [until=DATE] [ticket=TEXT]`; see rules_line.h.
  *
- * Whoever wrote the line wants to know what to write instead: each fault is a sentence with the
- * words it is about. Nothing is guessed: what is no option is part of the policy, and the strict
- * parser of policies knows no such attribute.
+ * Each fault is a sentence that quotes what is wrong and says what to write instead. Nothing is
+ * guessed: what is not an option is part of the policy, and the strict parser of policies refuses
+ * it.
  */
 #include "policy/rules/rules_line.h"
 
@@ -79,7 +79,7 @@ static void skip_blanks(struct span *span)
         skip(span, 1);
 }
 
-/* What stands before the first of `separators`. */
+/* What comes before the first of `separators`. */
 static struct span first_word(struct span span, const char *separators)
 {
     size_t length = 0;
@@ -114,11 +114,11 @@ static int option_until(struct reading *reading, struct span value)
     char quote[QUOTE_MAX];
 
     if (reading->line->until_s != 0)
-        return fault(reading, "until= stands twice");
+        return fault(reading, "until= is given twice");
     reading->line->until_s = rules_date_end(value.text, value.length);
     if (reading->line->until_s == 0)
         return fault(reading,
-                     "'until=%s' is no date: until=2026-12-31 (that day included) or "
+                     "'until=%s' is not a date: until=2026-12-31 (that day included) or "
                      "until=2026-12-31T18:00Z, in UTC",
                      quoted(quote, value));
     return 0;
@@ -127,7 +127,7 @@ static int option_until(struct reading *reading, struct span value)
 static int option_ticket(struct reading *reading, struct span value)
 {
     if (reading->line->ticket != NULL)
-        return fault(reading, "ticket= stands twice");
+        return fault(reading, "ticket= is given twice");
     if (value.length == 0)
         return fault(reading, "a ticket= without a text");
     if (value.length > RULES_TICKET_MAX)
@@ -227,7 +227,7 @@ static int set_policy(struct reading *reading, struct span policy)
     const char *why;
 
     if (!postfix_syntax_ok(policy.text, policy.length, POSTFIX_3_4, &why))
-        return fault(reading, "'%s' is no policy for Postfix: %s", quoted(quote, policy), why);
+        return fault(reading, "'%s' is not a policy for Postfix: %s", quoted(quote, policy), why);
     level_of(first_word(policy, POLICY_SEPARATORS), &reading->line->level);
     reading->line->policy = policy.text;
     reading->line->policy_length = policy.length;
@@ -272,8 +272,9 @@ static int action_alone(struct reading *reading, struct span argument)
 
     if (argument.length == 0)
         return 0;
-    return fault(reading, "'%s' after %s, which stands alone but for until= and ticket=",
-                 quoted(quote, argument), rule_action_name(reading->line->action));
+    return fault(reading,
+                 "'%s' after %s, which takes only until= and ticket=", quoted(quote, argument),
+                 rule_action_name(reading->line->action));
 }
 
 static const struct action {
@@ -306,12 +307,12 @@ static int read_action(struct reading *reading)
         return fault(reading, "a pattern without an action: at-least, exactly, off or monitor");
     quoted(quote, word);
     if (level_of(first_word(word, POLICY_SEPARATORS), &level))
-        return fault(reading, "'%s' is no action: write exactly %s, or at-least before a level",
+        return fault(reading, "'%s' is not an action: write exactly %s, or at-least before a level",
                      quote, quote);
-    return fault(reading, "'%s' is no action: at-least, exactly, off or monitor", quote);
+    return fault(reading, "'%s' is not an action: at-least, exactly, off or monitor", quote);
 }
 
-/* Takes what stands before the options. */
+/* Takes what comes before the options. */
 static struct span take_argument(struct reading *reading)
 {
     struct span argument = reading->rest, ahead = reading->rest;

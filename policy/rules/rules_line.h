@@ -20,5 +20,5 @@ struct rules_line {
 int rules_line_read(struct rules_line *out, const char *text, size_t length, uint16_t default_port,
                     char fault[RULES_FAULT_MAX]);
 /* The moment at which `text` ("2026-12-31", that day included, or "2026-12-31T18:00Z") is over, in
- * seconds since 1970; 0 when it is no date between 2000 and 9999. */
+ * seconds since 1970; 0 when it is not a date between 2000 and 9999. */
 int64_t rules_date_end(const char *text, size_t length);

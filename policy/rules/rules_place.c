@@ -3,8 +3,8 @@
  *
  * key_parse knows domains, [host]s and parents. What it calls KEY_OTHER is taken apart here:
  * addresses, names of one label, paths, and names with a port that only the services file of this
- * host knows, which stand where the key without its port stands. A key fits somewhere or nowhere; a
- * pattern that no key could ever match is refused, with what to write instead.
+ * host knows, which are taken for the key without its port. A pattern that no key could ever match
+ * is refused, with what to write instead.
  */
 #include "policy/rules/rules_place.h"
 
@@ -141,7 +141,7 @@ static int fault(char out[RULES_FAULT_MAX], struct key_span pattern, const char 
 {
     char quote[QUOTE_MAX];
 
-    snprintf(out, RULES_FAULT_MAX, "'%s' is no pattern: %s",
+    snprintf(out, RULES_FAULT_MAX, "'%s' is not a pattern: %s",
              escape_bytes(quote, sizeof quote, pattern.text, pattern.length), why);
     return -1;
 }
@@ -158,7 +158,7 @@ static int star_fault(char out[RULES_FAULT_MAX], struct key_span pattern)
     char quote[QUOTE_MAX], why[QUOTE_MAX + 64];
 
     if (!starts_with(pattern, "*."))
-        return fault(out, pattern, "* stands alone, for all; there are no other wildcards");
+        return fault(out, pattern, "* is used alone, for all; there are no other wildcards");
     snprintf(why, sizeof why, "for every name below a domain write %s",
              escape_bytes(quote, sizeof quote, below.text, below.length));
     return fault(out, pattern, why);

@@ -684,7 +684,7 @@ static void a_text_that_is_wrong(void **state)
     put_some();
     client_begin(&client);
     send_rules(&client, "* off\nx.example on\n", 19, false);
-    refused(&client, "line 2: 'on' is no action");
+    refused(&client, "line 2: 'on' is not an action");
     send_rules(&client, "* off\n", 6, true);
     send_command(&client, "rules-check"); /* without a text */
     refused(&client, "text");
