@@ -8,6 +8,7 @@
 #include "policy/key.h"
 
 #include <idn2.h>
+#include <stdio.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -127,19 +128,6 @@ static void text_add(struct key *out, const char *text, size_t length)
     out->text[out->text_length] = '\0';
 }
 
-static void text_add_port(struct key *out, uint16_t port)
-{
-    char digits[PORT_DIGITS_MAX + 1];
-    size_t at = sizeof digits;
-
-    do {
-        digits[--at] = (char)('0' + port % 10);
-        port /= 10;
-    } while (port > 0);
-    digits[--at] = ':';
-    text_add(out, digits + at, sizeof digits - at);
-}
-
 static void text_write(struct key *out, uint16_t default_port)
 {
     const char *before = out->kind == KEY_HOST ? "[" : out->kind == KEY_PARENT ? "." : "";
@@ -149,7 +137,8 @@ static void text_write(struct key *out, uint16_t default_port)
     if (out->kind == KEY_HOST)
         text_add(out, "]", 1);
     if (out->port != default_port)
-        text_add_port(out, out->port);
+        out->text_length += (size_t)snprintf(out->text + out->text_length,
+                                             sizeof out->text - out->text_length, ":%u", out->port);
 }
 
 /* An address, a path or a local name keeps its spelling, for the operator's rules to be asked. */

@@ -281,11 +281,6 @@ static bool apply_dane(struct verdict *verdict, const struct remember_view *view
     return true;
 }
 
-static bool mx_alone_decides(const struct facts *facts)
-{
-    return facts->mx == MX_NULL || facts->mx == MX_NXDOMAIN;
-}
-
 static bool is_open(const struct verdict *verdict)
 {
     return verdict->reason == REASON_MX_ERROR || verdict->reason == REASON_PENDING ||
@@ -300,10 +295,11 @@ static bool apply_secure(struct verdict *verdict, const struct remember_view *vi
 {
     const struct facts *facts = view->facts;
     bool mx_known = facts->mx != MX_ERROR && facts->mx != MX_UNKNOWN;
+    bool mx_decides = facts->mx == MX_NULL || facts->mx == MX_NXDOMAIN;
 
     if (!verdict->remembered.secure)
         return false;
-    if (facts->sts_pending && !mx_alone_decides(facts)) {
+    if (facts->sts_pending && !mx_decides) {
         if (verdict->level == VERDICT_DANE_ONLY)
             return false;
         if (verdict->level != VERDICT_TEMP)

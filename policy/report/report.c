@@ -353,9 +353,11 @@ static void put_held(struct tree *tree, json_t *object, const struct verdict *ve
     put(tree, object, "held", held);
 }
 
-/* "OK encrypt", "NOTFOUND", "TEMP reason": what Postfix is told by a final answer, without the
- * attributes of 3.10; appended to `out`. Gives the status. */
-static enum answer_status report_answer(struct buf *out, const struct report_facts *facts)
+/* Puts "OK encrypt", "NOTFOUND" or "TEMP reason": what Postfix is told by a final answer, without
+ * the attributes of 3.10. `text` gets the policy or the reason. */
+static enum answer_status put_answer(struct tree *tree, json_t *object,
+                                     const struct report_facts *facts,
+                                     const struct final_answer *final, struct buf *text)
 {
     static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
     static const enum answer_status statuses[] = {
@@ -363,47 +365,32 @@ static enum answer_status report_answer(struct buf *out, const struct report_fac
         [FINAL_NOTFOUND] = ANSWER_NOTFOUND,
         [FINAL_TEMP] = ANSWER_TEMP,
     };
-    const struct final_answer *final = facts->final;
     enum answer_status status;
-    struct buf text;
 
-    buf_init(&text, RENDER_SOCKETMAP_MAX);
+    buf_clear(text);
     if (final->kind == FINAL_FOUND)
-        status = render_verdict(&text, facts->verdict, facts->evidence, &plain);
+        status = render_verdict(text, facts->verdict, facts->evidence, &plain);
     else {
         status = statuses[final->kind];
-        buf_add(&text, final->text == NULL ? "" : final->text, final->length);
+        buf_add(text, final->text == NULL ? "" : final->text, final->length);
     }
-    buf_addf(out, "%s%s", answer_status_name(status), text.length > 0 ? " " : "");
-    buf_add(out, buf_text(&text), text.length);
-    out->failed |= text.failed;
-    buf_fini(&text);
-    return status;
-}
-
-/* Puts the answer under `name`; gives its status. */
-static enum answer_status put_answer(struct tree *tree, json_t *object, const char *name,
-                                     const struct report_facts *facts, struct buf *answer)
-{
-    enum answer_status status;
-
-    buf_clear(answer);
-    status = report_answer(answer, facts);
-    put_text(tree, object, name, buf_text(answer));
-    tree->failed |= answer->failed;
+    put(tree, object, "answer",
+        json_sprintf("%s%s%s", answer_status_name(status), text->length > 0 ? " " : "",
+                     buf_text(text)));
+    tree->failed |= text->failed;
     return status;
 }
 
 /* What Postfix is told. When a policy cannot be sent, the words say why. */
 static void put_reply(struct tree *tree, json_t *object, const struct report_facts *facts,
-                      struct buf *answer, struct words *words)
+                      struct buf *text, struct words *words)
 {
     const struct final_answer *final = facts->final;
-    enum answer_status status = put_answer(tree, object, "answer", facts, answer);
+    enum answer_status status = put_answer(tree, object, facts, final, text);
 
     put_text(tree, object, "status", answer_status_name(status));
     if (status == ANSWER_TEMP && final->level != VERDICT_TEMP)
-        words->unsent = buf_text(answer) + strlen("TEMP ");
+        words->unsent = buf_text(text);
     put_text(tree, object, "level", final_level_name(final));
     put_text(tree, object, "reason",
              final->kind == FINAL_FOUND ? verdict_reason_code(facts->verdict->reason)
@@ -412,17 +399,15 @@ static void put_reply(struct tree *tree, json_t *object, const struct report_fac
 
 static void put_found(struct tree *tree, json_t *object, const struct report_facts *facts)
 {
-    const struct final_answer as_found = {.kind = FINAL_FOUND, .level = facts->verdict->level};
-    struct report_facts found = *facts;
+    const struct final_answer found = {.kind = FINAL_FOUND, .level = facts->verdict->level};
     json_t *part = json_object();
-    struct buf answer;
+    struct buf text;
 
-    found.final = &as_found;
-    buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
-    put_answer(tree, part, "answer", &found, &answer);
+    buf_init(&text, RENDER_SOCKETMAP_MAX);
+    put_answer(tree, part, facts, &found, &text);
     put_text(tree, part, "level", verdict_level_name(facts->verdict->level));
     put_text(tree, part, "reason", verdict_reason_code(facts->verdict->reason));
-    buf_fini(&answer);
+    buf_fini(&text);
     put(tree, object, "found", part);
 }
 
@@ -440,13 +425,13 @@ json_t *report_explain(const struct report_facts *facts)
                           .now = facts->now};
     json_t *object = json_object();
     int64_t left = verdict->valid_until > facts->now ? verdict->valid_until - facts->now : 0;
-    struct buf answer;
+    struct buf text;
 
     if (object == NULL)
         return NULL;
-    buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
+    buf_init(&text, RENDER_SOCKETMAP_MAX);
     put_text(&tree, object, "key", facts->key->text);
-    put_reply(&tree, object, facts, &answer, &words);
+    put_reply(&tree, object, facts, &text, &words);
     put(&tree, object, "rule", report_rule(facts->override->rule));
     put_bool(&tree, object, "withheld", facts->final->withheld);
     put_found(&tree, object, facts);
@@ -455,7 +440,7 @@ json_t *report_explain(const struct report_facts *facts)
     put(&tree, object, "change", words_json(&tree, words, report_write_change));
     put_number(&tree, object, "valid_for_s", left / 1000);
     put(&tree, object, "evidence", evidence_json(&tree, verdict));
-    buf_fini(&answer);
+    buf_fini(&text);
     return finished(&tree, object);
 }
 
