@@ -116,6 +116,8 @@ check_libraries() {
         $(grep -LE '#include "daemon/config/config\.h"' $(files cli)) || bad=1
     breach "libuv in the command beside its own lookups" '#include <uv\.h>' \
         $(reached $(files cli daemon/config ! cli/local.c cli/doctor/doctor_net.c)) || bad=1
+    breach "a level decided outside policy: see policy/decide/verdict.h" '[.>]level = VERDICT_' \
+        $(files base probe daemon cli) || bad=1
     breach "clock, environment or socket in policy" \
         'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' $(files policy ! '*.h') || bad=1
     breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe daemon cli ! base/clock.c) || bad=1

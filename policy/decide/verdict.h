@@ -5,20 +5,20 @@
  * FAIL DIRECTIONS
  * What Postfix is told when something failed, is missing or contradicts itself is decided here:
  *
- *   decide/verdict.c     the level that the evidence gives (docs/verdicts.md §3), and the level
- *                        without any evidence: TEMP, or no opinion for a key that is not looked up
- *   decide/remember.c    raises that level to what earlier lookups proved, or to TEMP where nothing
- *                        safe can be said; takes encrypt and verify back to no opinion where a host
- *                        that refuses STARTTLS would make mail bounce (§4, §5)
+ *   policy/decide/verdict.c    the level that the evidence gives (docs/verdicts.md §3), and the one
+ *                              without evidence: TEMP, or no opinion for a key not looked up
+ *   policy/decide/remember.c   raises that level to what earlier lookups proved, or to TEMP where
+ *                              nothing safe can be said; takes encrypt and verify back to no opinion
+ *                              where a host that refuses STARTTLS would make mail bounce (§4, §5)
  *
  * What may replace the level afterwards:
  *
- *   rules/override.c     the operator's rule, mode and rollout. Only these weaken an answer. An
- *                        at-least rule raises it, to TEMP where no level would be safe
- *   render/render.c      a policy that Postfix would not take, or that does not fit: TEMP
- *   serve/tcp_table.c    a rule's policy that does not fit in a line: 400, which is TEMP
- *   lookup/              without memory, or with too many lookups before it, an answer has the level
- *                        of verdict_without_evidence
+ *   policy/rules/override.c    the operator's rule, mode and rollout. Only these weaken an answer.
+ *                              An at-least rule raises it, to TEMP where no level would be safe
+ *   policy/render/render.c     a policy that Postfix would not take, or that does not fit: TEMP
+ *   daemon/serve/tcp_table.c   a rule's policy that does not fit in a line: 400, which is TEMP
+ *   daemon/lookup/             an answer without memory, or behind too many lookups, has the level
+ *                              of verdict_without_evidence
  *
  * A request that cannot be read is answered PERM or 400, or its connection is closed: mail waits.
  * tests/unit/policy/test_fail_directions.c and decide/test_verdict_invariants.c hold this.

@@ -13,26 +13,22 @@ const char *verdict_level_name(enum verdict_level level)
     return names[level];
 }
 
+static const struct {
+    const char *code, *text;
+} reasons[] = {
+#define X(word, code, text) [REASON_##word] = {code, text},
+    VERDICT_REASONS(X)
+#undef X
+};
+
 const char *verdict_reason_code(enum verdict_reason reason)
 {
-    static const char *const codes[] = {
-#define X(word, code, text) [REASON_##word] = (code),
-        VERDICT_REASONS(X)
-#undef X
-    };
-
-    return codes[reason];
+    return reasons[reason].code;
 }
 
 const char *verdict_reason_text(enum verdict_reason reason)
 {
-    static const char *const texts[] = {
-#define X(word, code, text) [REASON_##word] = (text),
-        VERDICT_REASONS(X)
-#undef X
-    };
-
-    return texts[reason];
+    return reasons[reason].text;
 }
 
 const char *dane_state_name(enum dane_state state)

@@ -49,9 +49,6 @@ const struct sentence report_left_out[] = {
 const struct sentence report_hosts_dane[] = {
     {.hosts = IS_USABLE, .text = "Usable TLSA records: {list}."},
     {.use = report_unusable},
-    {.hosts = IS_WITHOUT, .text = "No TLSA records: {list}."},
-    {.hosts = IS_UNSIGNED,
-     .text = "The addresses are not signed with DNSSEC, so TLSA does not count: {list}."},
     {0},
 };
 
@@ -107,7 +104,13 @@ static void say_unusable(struct words *words)
         }
 }
 
-const struct sentence report_unusable[] = {{.call = say_unusable}, {0}};
+const struct sentence report_unusable[] = {
+    {.call = say_unusable},
+    {.hosts = IS_WITHOUT, .text = "No TLSA records: {list}."},
+    {.hosts = IS_UNSIGNED,
+     .text = "The addresses are not signed with DNSSEC, so TLSA does not count: {list}."},
+    {0},
+};
 
 /* ---- DANE, where it does not decide ---- */
 
@@ -115,7 +118,7 @@ static const struct sentence unsigned_mx[] = {
     {.hosts = IS_USABLE,
      .text = "There are usable TLSA records ({list}), but the MX records of {domain} are not "
              "signed with DNSSEC, so DANE cannot protect delivery."},
-    {.use = report_unusable},
+    {.call = say_unusable},
     {.why = IS_ERROR, .text = "The TLSA lookup failed: {list}."},
     {.hosts = IS_WITHOUT, .text = "No TLSA records: {list}."},
     {.hosts = IS_UNSIGNED,

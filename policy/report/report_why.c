@@ -23,9 +23,6 @@ static const struct sentence failed_lookups[] = {
     {.why = IS_ERROR, .text = "The TLSA lookup failed: {list}."},
     {.why = IS_LOST, .text = "The address lookup failed: {list}."},
     {.use = report_unusable},
-    {.hosts = IS_WITHOUT, .text = "No TLSA records: {list}."},
-    {.hosts = IS_UNSIGNED,
-     .text = "The addresses are not signed with DNSSEC, so TLSA does not count: {list}."},
     {0},
 };
 

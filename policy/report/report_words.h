@@ -162,7 +162,7 @@ const char *report_rule_text(char out[WORDS_RULE_MAX], const struct rule *rule);
 extern const struct sentence report_mx[];         /* is the MX RRset signed? */
 extern const struct sentence report_left_out[];   /* hosts that mail cannot go to */
 extern const struct sentence report_hosts_dane[]; /* what each host has */
-extern const struct sentence report_unusable[];   /* why TLSA records cannot be used */
+extern const struct sentence report_unusable[];   /* hosts without usable TLSA records, and why */
 extern const struct sentence report_dane[];       /* why DANE does not decide */
 extern const struct sentence report_sts[];        /* what MTA-STS says */
 extern const struct sentence report_warnings[];   /* what will go wrong with mail */

@@ -18,11 +18,6 @@ struct seen {
     unsigned refused;
 };
 
-static bool answered(enum starttls state)
-{
-    return state >= STARTTLS_CLEAR;
-}
-
 static bool has_tls(const struct starttls_result *result)
 {
     return result->state == STARTTLS_TLS || result->state == STARTTLS_VERIFIED;
@@ -55,7 +50,7 @@ static void look(struct seen *seen, enum verdict_level level, const struct evide
         for (size_t j = 0; j < host->address_count; j++) {
             const struct starttls_result *result = &host->addresses[j].starttls;
 
-            seen->answered += answered(result->state);
+            seen->answered += result->state >= STARTTLS_CLEAR;
             seen->refused += result->state == STARTTLS_REFUSED;
             seen->good += satisfies(level, evidence, host, result);
         }

@@ -201,24 +201,14 @@ static int read_options(struct reading *reading)
 
 /* ---- actions ---- */
 
-static const struct {
-    const char *name;
-    enum verdict_level level;
-} levels[] = {
-    {"none", VERDICT_NO_OPINION}, {"may", VERDICT_NO_OPINION},
-    {"encrypt", VERDICT_ENCRYPT}, {"fingerprint", VERDICT_NO_OPINION},
-    {"dane", VERDICT_DANE},       {"dane-only", VERDICT_DANE_ONLY},
-    {"verify", VERDICT_VERIFY},   {"secure", VERDICT_SECURE},
-};
-
+/* False for what is no level of Postfix's. */
 static bool level_of(struct span word, enum verdict_level *level)
 {
-    for (size_t i = 0; i < COUNT(levels); i++)
-        if (span_is(word, levels[i].name)) {
-            *level = levels[i].level;
-            return true;
-        }
-    return false;
+    *level = VERDICT_DANE_ONLY;
+    while (*level > VERDICT_NO_OPINION && !span_is(word, verdict_level_name(*level)))
+        (*level)--;
+    return *level != VERDICT_NO_OPINION || span_is(word, "none") || span_is(word, "may") ||
+           span_is(word, "fingerprint");
 }
 
 static int set_policy(struct reading *reading, struct span policy)
