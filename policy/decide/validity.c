@@ -107,8 +107,7 @@ static void use_sts(struct life *life, const struct sts_evidence *sts,
     limit_until(life, sts->retry_at, now);
     if (facts_policy_in_force(sts, now))
         limit_hard(life, sts->valid_until > now ? sts->valid_until - now : COALESCE_MS);
-    if (sts->refresh_at > now) /* or the policy would not be fetched again when it is due */
-        limit(life, sts->refresh_at - now);
+    limit_until(life, sts->refresh_at, now); /* when the policy is due to be fetched again */
 }
 
 static bool has_wildcard(const struct sts_policy *policy)
@@ -149,13 +148,6 @@ static int64_t hold_pause(const struct downgrade *held, const struct verdict_opt
     return smaller(ms, options->hold_probe_max_ms);
 }
 
-/* True for what is asked about again as soon as after a TEMP: the lookup did not decide. */
-static bool is_stopgap(enum verdict_reason reason)
-{
-    return reason == REASON_DANE_REMEMBERED || reason == REASON_STS_REMEMBERED ||
-           reason == REASON_STARTTLS_REMEMBERED;
-}
-
 /* What is remembered counts only as long as it is kept. */
 static void use_remembered(struct life *life, const struct verdict *verdict,
                            const struct verdict_options *options, int64_t now)
@@ -184,7 +176,9 @@ static int64_t clamp(const struct life *life, enum verdict_level level,
 void validity_set(struct verdict *verdict, const struct evidence *evidence,
                   const struct verdict_options *options, struct validity_use use, int64_t now)
 {
-    enum verdict_level level = is_stopgap(verdict->reason) ? VERDICT_TEMP : verdict->level;
+    /* what did not decide by itself is asked about again as soon as after a TEMP */
+    bool stopgap = verdict_is_remembered(verdict) && verdict->reason != REASON_HELD;
+    enum verdict_level level = stopgap ? VERDICT_TEMP : verdict->level;
     struct life life = {INT64_MAX, INT64_MAX};
     int64_t ms;
 
