@@ -585,17 +585,6 @@ static void test_no_memory(void **state)
     json_set_alloc_funcs(malloc, free);
 }
 
-static void test_names(void **state)
-{
-    (void)state;
-    for (int i = 0; i <= STARTTLS_VERIFIED; i++)
-        assert_non_null(report_starttls_name((enum starttls)i));
-    for (int i = 0; i <= HOST_DANE_LOST; i++)
-        assert_non_null(report_host_dane_name((enum host_dane)i));
-    assert_string_equal(report_starttls_name(STARTTLS_TEMPFAIL), "tempfail");
-    assert_string_equal(report_host_dane_name(HOST_DANE_UNUSABLE), "unusable");
-}
-
 int main(void)
 {
     ROWS_ADD(rows, test_row);
@@ -607,6 +596,5 @@ int main(void)
     ROWS_ADD_TEST(test_keys_without_evidence);
     ROWS_ADD_TEST(test_every_reason_has_words);
     ROWS_ADD_TEST(test_no_memory);
-    ROWS_ADD_TEST(test_names);
     return rows_run("report");
 }

@@ -1,4 +1,4 @@
-/* What a report says of the operator's rules: the told beside the found, and who has it so. */
+/* What a report says of the operator's rules: what Postfix is told beside what was found, and why. */
 #include "tests/unit/support/unit.h"
 
 #include <stdio.h>
@@ -148,11 +148,23 @@ static void test_long_rules(void **state)
     rules_free(rules);
 }
 
+static void test_names(void **state)
+{
+    (void)state;
+    for (int i = 0; i <= STARTTLS_VERIFIED; i++)
+        assert_non_null(report_starttls_name((enum starttls)i));
+    for (int i = 0; i <= HOST_DANE_LOST; i++)
+        assert_non_null(report_host_dane_name((enum host_dane)i));
+    assert_string_equal(report_starttls_name(STARTTLS_TEMPFAIL), "tempfail");
+    assert_string_equal(report_host_dane_name(HOST_DANE_UNUSABLE), "unusable");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_long_rules),
+        cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
