@@ -21,7 +21,7 @@
  *                              of verdict_without_evidence
  *
  * A request that cannot be read is answered PERM or 400, or its connection is closed: mail waits.
- * tests/unit/policy/test_fail_directions.c and decide/test_verdict_invariants.c hold this.
+ * tests/unit/policy/test_fail_directions.c and decide/test_*_invariants.c hold this.
  */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* What a report says of the operator's rules: what Postfix is told beside what was found, and why. */
+/* What a report says of the operator's rules: what Postfix is told, what was found, and why. */
 #include "tests/unit/support/unit.h"
 
 #include <stdio.h>
