@@ -76,6 +76,11 @@ const char *record_identity(struct arena *arena, const struct record *record);
 /* The same in `out`; its length, 0 when a name is longer than a host name can be. */
 size_t record_write_identity(char out[RECORD_IDENTITY_MAX], const struct record *record);
 
+/* The answer ends now; what probing proved stays. Harmless for another kind. */
+void record_lapse(struct record *record, int64_t now);
+/* The time by which the record counts its lifetimes. */
+int64_t record_start(const struct record *record);
+
 /* False, with *why (static), for what no daemon can have written: a name that is none, a key that
  * is not canonical, a word, time or length out of its range. Wall clock. */
 bool record_valid(const struct record *record, const char **why);

@@ -9,9 +9,7 @@
  */
 #include "daemon/store/record_time.h"
 
-#include <stdlib.h>
-
-#include "base/check.h"
+#include "daemon/store/record_fields.h"
 
 #define DAY_MS INT64_C(86400000)
 
@@ -35,96 +33,54 @@ static void shift(int64_t *at, int64_t by)
         *at = -1;
 }
 
-static void at_most(int64_t *at, int64_t limit)
+/* Every time of the record, by `by`; those that go by the clock alone, by `by_clock`. */
+static void shift_record(struct record *record, int64_t by, int64_t by_clock)
 {
-    if (*at > limit)
-        *at = limit;
-}
+    const struct record_fields *fields = &record_fields[record->kind];
 
-static void at_least_1(int64_t *at)
-{
-    if (*at < 0)
-        *at = 1;
-}
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct record_field *field = &fields->fields[i];
+        int64_t *at = RECORD_FIELD(record, field, int64_t);
 
-static void shift_record(struct record *record, int64_t by)
-{
-    struct answer_record *answer = &record->answer;
-    struct remembered *remembered = &answer->remembered;
-
-    switch (record->kind) {
-    case RECORD_ANSWER:
-        shift(&answer->decided_at, by);
-        shift(&answer->valid_until, by);
-        shift(&answer->reminded_at, by);
-        shift(&answer->dane_until, by);
-        shift(&remembered->verify.since, by);
-        shift(&remembered->verify.until, by);
-        shift(&remembered->encrypt.since, by);
-        shift(&remembered->encrypt.until, by);
-        answer->clock_shift += by;
-        break;
-    case RECORD_POLICY:
-        shift(&record->policy.fetched_at, by);
-        shift(&record->policy.valid_until, by);
-        break;
-    case RECORD_PROBE:
-        shift(&record->probe.result.probed_at, by);
-        shift(&record->probe.result.valid_until, by);
-        break;
-    case RECORD_EVENT:
-        shift(&record->event.at, by);
-        break;
-    case RECORD_KINDS:
-        CHECK(false);
+        if (field->type == FIELD_SHIFT)
+            *at += by;
+        else if (field->flags & FIELD_MOVES)
+            shift(at, by);
+        else if (field->flags & FIELD_BY_CLOCK)
+            shift(at, by_clock);
     }
 }
 
-/* The time by which the record counts its lifetimes; NULL when it has none. */
-static int64_t *start_of(struct record *record)
+static void bound(struct record *record, int64_t now)
 {
-    switch (record->kind) {
-    case RECORD_ANSWER:
-        return &record->answer.decided_at;
-    case RECORD_POLICY:
-        return &record->policy.fetched_at;
-    case RECORD_PROBE:
-        return &record->probe.result.probed_at;
-    case RECORD_EVENT:
-        return &record->event.at;
-    case RECORD_KINDS:
-        break;
+    const struct record_fields *fields = &record_fields[record->kind];
+
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct record_field *field = &fields->fields[i];
+        int64_t *at = RECORD_FIELD(record, field, int64_t);
+
+        if (field->flags & FIELD_PAST && *at > now)
+            *at = now;
+        if (field->flags & FIELD_NEXT_DAY && *at > now + DAY_MS)
+            *at = now + DAY_MS;
+        if (field->flags & FIELD_POSITIVE && *at < 0)
+            *at = 1;
     }
-    abort();
 }
 
 void record_to_wall(struct record *record, struct record_moment moment)
 {
     int64_t by = moment.wall_ms - moment.monotonic_ms;
 
-    shift_record(record, by);
-    if (record->kind == RECORD_ANSWER)
-        shift(&record->answer.used_at, by);
-    if (record->kind == RECORD_POLICY)
-        shift(&record->policy.retry_at, by);
+    shift_record(record, by, by);
 }
 
 void record_to_daemon(struct record *record, struct record_moment moment)
 {
-    int64_t by = moment.monotonic_ms - moment.wall_ms, now = moment.monotonic_ms;
-    int64_t ahead = *start_of(record) - moment.wall_ms;
+    int64_t by = moment.monotonic_ms - moment.wall_ms;
+    int64_t ahead = record_start(record) - moment.wall_ms;
 
     /* what comes from the future is taken as written now, with all that follows from it */
-    shift_record(record, ahead > 0 ? by - ahead : by);
-    if (record->kind == RECORD_ANSWER) {
-        shift(&record->answer.used_at, by);
-        at_most(&record->answer.used_at, now);
-        at_most(&record->answer.reminded_at, now);
-    } else if (record->kind == RECORD_POLICY) {
-        shift(&record->policy.retry_at, by);
-        at_most(&record->policy.retry_at, now + DAY_MS);
-    } else if (record->kind == RECORD_PROBE) {
-        at_least_1(&record->probe.result.probed_at);
-        at_least_1(&record->probe.result.valid_until);
-    }
+    shift_record(record, ahead > 0 ? by - ahead : by, by);
+    bound(record, moment.monotonic_ms);
 }

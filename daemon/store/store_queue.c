@@ -273,21 +273,13 @@ void store_queue_remove_address(struct store_queue *queue, const struct ip *ip)
         add_operation(queue, &id, STORE_REMOVE_ADDRESS, RECORD_PROBE, 0);
 }
 
-void store_lapse_record(struct answer_record *answer, int64_t now)
-{
-    if (answer->valid_until > now)
-        answer->valid_until = now;
-    answer->dane_until = 0;
-    answer->remembered.secure = false;
-}
-
 static void lapse_answers(const struct store_queue *queue, int64_t now)
 {
     for (struct list *link = queue->order.next; link != &queue->order; link = link->next) {
         struct store_entry *entry = LIST_ELEMENT(link, struct store_entry, order);
 
         if (entry->op == STORE_PUT && entry->kind == RECORD_ANSWER)
-            store_lapse_record(&entry->record.answer, now);
+            record_lapse(&entry->record, now);
     }
 }
 
@@ -386,7 +378,7 @@ static const struct record *overlay_row(const struct store_queue *queue, struct 
     if (copy != NULL && touch != NULL)
         copy->answer.used_at = touch->at;
     if (copy != NULL && lapse != NULL)
-        store_lapse_record(&copy->answer, lapse->at);
+        record_lapse(copy, lapse->at);
     return copy;
 }
 

@@ -74,5 +74,3 @@ const struct store_entry *store_queue_find(const struct store_queue *queue, enum
 const struct record *store_queue_overlay(const struct store_queue *queue, struct arena *arena,
                                          enum record_kind kind, const char *name,
                                          const struct record *row);
-/* An answer ends now; what was proven by probing stays. */
-void store_lapse_record(struct answer_record *answer, int64_t now);

@@ -7,7 +7,7 @@
 /* Binds the columns of the record's table from parameter 1 on; the record is borrowed until
  * sql_reset. `room` holds texts made for it, as long. `now`: wall clock. */
 struct store_row_room {
-    char address[IP_TEXT_MAX], tlsa[17];
+    char address[IP_TEXT_MAX], tlsa[IP_TEXT_MAX];
 };
 void store_row_bind(struct sql_statement *statement, const struct record *record,
                     struct store_row_room *room, int64_t now);

@@ -4,9 +4,8 @@
  */
 #include "daemon/store/store_schema.h"
 
-#include <string.h>
-
 #include "base/buf.h"
+#include "daemon/store/record_fields.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define SQL_MAX      16384
@@ -139,27 +138,15 @@ const int store_schema_version = COUNT(store_schema_steps);
 
 /* ---- rows ---- */
 
-static const char *const answer_columns[] = {
-    "key",           "level",         "reason",      "answer",      "decided_at",   "valid_until",
-    "used_at",       "dane_until",    "secure",      "proven",      "verify_since", "verify_until",
-    "encrypt_since", "encrypt_until", "reminded_at", "clock_shift", "evidence"};
-static const char *const policy_columns[] = {"domain",     "id",          "mode",    "body",
-                                             "fetched_at", "valid_until", "last_id", "failures",
-                                             "failure",    "retry_at",    "why",     "written_at"};
-static const char *const probe_columns[] = {
-    "address",   "port",        "host",       "sni",        "tlsa",       "state",
-    "chain_ok",  "expired",     "name_ok",    "tlsa_match", "requiretls", "code",
-    "probed_at", "valid_until", "protocol",   "cipher",     "subject",    "detail",
-    "not_after", "failures",    "written_at", "verified_as"};
-static const char *const event_columns[] = {"key", "at", "was", "now", "reason"};
-
-const struct store_table store_tables[RECORD_KINDS] = {
-    [RECORD_ANSWER] = {"answer", answer_columns, COUNT(answer_columns), "key", "held, used_at",
-                       "used_at"},
-    [RECORD_POLICY] = {"policy", policy_columns, COUNT(policy_columns), "domain", "0, 0", NULL},
-    [RECORD_PROBE] = {"probe", probe_columns, COUNT(probe_columns),
-                      "address, port, host, sni, tlsa", "0, 0", NULL},
-    [RECORD_EVENT] = {"event", event_columns, COUNT(event_columns), "key, at, now", "0, at", NULL},
+static const struct {
+    const char *name;
+    const char *identity; /* the columns that are unique together */
+    const char *place;    /* two numbers by which, with the rowid, rows are listed */
+} tables_of[RECORD_KINDS] = {
+    [RECORD_ANSWER] = {"answer", "key", "held, used_at"},
+    [RECORD_POLICY] = {"policy", "domain", "0, 0"},
+    [RECORD_PROBE] = {"probe", "address, port, host, sni, tlsa", "0, 0"},
+    [RECORD_EVENT] = {"event", "key, at, now", "0, at"},
 };
 
 /* ---- statements ---- */
@@ -172,23 +159,19 @@ static const char *finish(struct arena *arena, struct buf *text)
     return copy;
 }
 
-static bool is_checked(const struct store_table *table, size_t column)
-{
-    return table->unchecked == NULL || strcmp(table->columns[column], table->unchecked) != 0;
-}
-
 /* "row_check(a, b)": of columns or, with `parameters`, of "?1, ?2". */
-static void add_check(struct buf *text, const struct store_table *table, bool parameters)
+static void add_check(struct buf *text, enum record_kind kind, bool parameters)
 {
+    const struct record_fields *fields = &record_fields[kind];
     const char *separator = "row_check(";
 
-    for (size_t i = 0; i < table->count; i++) {
-        if (!is_checked(table, i))
+    for (size_t i = 0; i < fields->count; i++) {
+        if (fields->fields[i].flags & FIELD_UNCHECKED)
             continue;
         if (parameters)
             buf_addf(text, "%s?%zu", separator, i + 1);
         else
-            buf_addf(text, "%s%s", separator, table->columns[i]);
+            buf_addf(text, "%s%s", separator, fields->fields[i].name);
         separator = ", ";
     }
     buf_adds(text, ")");
@@ -196,63 +179,75 @@ static void add_check(struct buf *text, const struct store_table *table, bool pa
 
 const char *store_sql_put(struct arena *arena, enum record_kind kind)
 {
-    const struct store_table *table = &store_tables[kind];
+    const struct record_fields *fields = &record_fields[kind];
     struct buf text;
 
     buf_init(&text, SQL_MAX);
-    buf_addf(&text, "INSERT INTO %s(", table->name);
-    for (size_t i = 0; i < table->count; i++)
-        buf_addf(&text, "%s, ", table->columns[i]);
+    buf_addf(&text, "INSERT INTO %s(", tables_of[kind].name);
+    for (size_t i = 0; i < fields->count; i++)
+        buf_addf(&text, "%s, ", fields->fields[i].name);
     buf_adds(&text, "row_check) VALUES(");
-    for (size_t i = 0; i < table->count; i++)
+    for (size_t i = 0; i < fields->count; i++)
         buf_addf(&text, "?%zu, ", i + 1);
-    add_check(&text, table, true);
-    buf_addf(&text, ") ON CONFLICT(%s) DO UPDATE SET ", table->identity);
-    for (size_t i = 0; i < table->count; i++)
-        buf_addf(&text, "%s = excluded.%s, ", table->columns[i], table->columns[i]);
+    add_check(&text, kind, true);
+    buf_addf(&text, ") ON CONFLICT(%s) DO UPDATE SET ", tables_of[kind].identity);
+    for (size_t i = 0; i < fields->count; i++)
+        buf_addf(&text, "%s = excluded.%s, ", fields->fields[i].name, fields->fields[i].name);
     buf_adds(&text, "row_check = excluded.row_check");
     return finish(arena, &text);
 }
 
 const char *store_sql_select(struct arena *arena, enum record_kind kind, const char *rest)
 {
-    const struct store_table *table = &store_tables[kind];
+    const struct record_fields *fields = &record_fields[kind];
     struct buf text;
 
     buf_init(&text, SQL_MAX);
-    buf_addf(&text, "SELECT rowid, %s, row_check = ", table->place);
-    add_check(&text, table, false);
-    for (size_t i = 0; i < table->count; i++)
-        buf_addf(&text, ", %s", table->columns[i]);
-    buf_addf(&text, " FROM %s %s", table->name, rest);
+    buf_addf(&text, "SELECT rowid, %s, row_check = ", tables_of[kind].place);
+    add_check(&text, kind, false);
+    for (size_t i = 0; i < fields->count; i++)
+        buf_addf(&text, ", %s", fields->fields[i].name);
+    buf_addf(&text, " FROM %s %s", tables_of[kind].name, rest);
     return finish(arena, &text);
 }
 
-/* What store_lapse_record does, for rows whose check is right; the others stay what they are. */
-static const char *lapsed(const char *column)
+/* The column as record_lapse leaves it. */
+static void add_lapsed(struct buf *text, const struct record_field *field)
 {
-    if (strcmp(column, "valid_until") == 0)
-        return "min(valid_until, ?1)";
-    return strcmp(column, "dane_until") == 0 || strcmp(column, "secure") == 0 ? "0" : column;
+    if (field->flags & FIELD_LAPSE_NOW)
+        buf_addf(text, "min(%s, ?1)", field->name);
+    else
+        buf_adds(text, field->flags & FIELD_LAPSE_ZERO ? "0" : field->name);
 }
 
+/* For rows whose check is right; the others stay what they are. */
 const char *store_sql_lapse(struct arena *arena)
 {
-    const struct store_table *table = &store_tables[RECORD_ANSWER];
+    const struct record_fields *fields = &record_fields[RECORD_ANSWER];
     const char *separator = "row_check(";
     struct buf text;
 
     buf_init(&text, SQL_MAX);
-    buf_adds(&text, "UPDATE answer SET valid_until = min(valid_until, ?1), dane_until = 0,"
-                    " secure = 0, row_check = ");
-    for (size_t i = 0; i < table->count; i++) {
-        if (!is_checked(table, i))
+    buf_adds(&text, "UPDATE answer SET ");
+    for (size_t i = 0; i < fields->count; i++) {
+        const struct record_field *field = &fields->fields[i];
+
+        if (!(field->flags & (FIELD_LAPSE_NOW | FIELD_LAPSE_ZERO)))
             continue;
-        buf_addf(&text, "%s%s", separator, lapsed(table->columns[i]));
+        buf_addf(&text, "%s = ", field->name);
+        add_lapsed(&text, field);
+        buf_adds(&text, ", ");
+    }
+    buf_adds(&text, "row_check = ");
+    for (size_t i = 0; i < fields->count; i++) {
+        if (fields->fields[i].flags & FIELD_UNCHECKED)
+            continue;
+        buf_adds(&text, separator);
+        add_lapsed(&text, &fields->fields[i]);
         separator = ", ";
     }
     buf_adds(&text, ") WHERE (valid_until > ?1 OR dane_until <> 0 OR secure <> 0)"
                     " AND row_check = ");
-    add_check(&text, table, false);
+    add_check(&text, RECORD_ANSWER, false);
     return finish(arena, &text);
 }

@@ -18,18 +18,7 @@
 extern const char *const store_schema_steps[];
 extern const int store_schema_version;
 
-/* A table of records. Columns stand in the order in which rows are bound and read. */
-struct store_table {
-    const char *name;
-    const char *const *columns;
-    size_t count;
-    const char *identity;  /* the columns that are unique together */
-    const char *place;     /* two numbers by which, with the rowid, rows are listed */
-    const char *unchecked; /* a column that may change alone; NULL: none */
-};
-extern const struct store_table store_tables[RECORD_KINDS];
-
-/* Text of statements, in `arena`; NULL without memory. */
+/* Columns stand in the order of record_fields.h. Text of statements, in `arena`; NULL without memory. */
 const char *store_sql_put(struct arena *arena, enum record_kind kind);
 /* Columns: rowid, the two of `place`, whether the check is right, those of the table; `rest`
  * follows the table's name. */

@@ -1,0 +1,322 @@
+/* record_fields: see record_fields.h. */
+#include "daemon/store/record_fields.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/check.h"
+#include "base/net/hostname.h"
+#include "policy/key.h"
+
+#define COUNT(array)  (sizeof(array) / sizeof(array)[0])
+#define FAILURES_MAX  1000000
+#define SECONDS_MAX   (RECORD_TIME_MAX / 1000)
+#define SMTP_CODE_MAX 999
+#define HASH_DIGITS   16
+
+/* ---- the list ---- */
+
+/* clang-format off */
+#define F(name, type, member, flags) {name, FIELD_##type, offsetof(struct record, member), 0, flags}
+#define W(name, vocabulary, member, flags)                                                         \
+    {name, FIELD_WORD, offsetof(struct record, member), RECORD_##vocabulary, flags}
+
+static const struct record_field answer[] = {
+    F("key", KEY, answer.key, 0),
+    W("level", LEVEL, answer.level, 0),
+    W("reason", REASON, answer.reason, 0),
+    F("answer", ANSWER, answer.answer, FIELD_OPTIONAL),
+    F("decided_at", TIME, answer.decided_at, FIELD_START | FIELD_MOVES),
+    F("valid_until", TIME, answer.valid_until, FIELD_MOVES | FIELD_ENDS | FIELD_LAPSE_NOW),
+    F("used_at", TIME, answer.used_at, FIELD_BY_CLOCK | FIELD_PAST | FIELD_UNCHECKED),
+    F("dane_until", TIME, answer.dane_until, FIELD_MOVES | FIELD_ENDS | FIELD_LAPSE_ZERO),
+    F("secure", CLAIM, answer.remembered.secure, FIELD_LAPSE_ZERO),
+    W("proven", LEVEL, answer.remembered.observed, 0),
+    F("verify_since", TIME, answer.remembered.verify.since, FIELD_MOVES),
+    F("verify_until", TIME, answer.remembered.verify.until, FIELD_MOVES | FIELD_ENDS),
+    F("encrypt_since", TIME, answer.remembered.encrypt.since, FIELD_MOVES),
+    F("encrypt_until", TIME, answer.remembered.encrypt.until, FIELD_MOVES | FIELD_ENDS),
+    F("reminded_at", TIME, answer.reminded_at, FIELD_MOVES | FIELD_PAST),
+    F("clock_shift", SHIFT, answer.clock_shift, FIELD_MOVES),
+    F("evidence", OCTETS, answer.evidence, FIELD_OPTIONAL),
+};
+static const struct record_field policy[] = {
+    F("domain", NAME, policy.domain, 0),
+    F("id", ID, policy.id, 0),
+    W("mode", MODE, policy.mode, 0),
+    F("body", BODY, policy.body, FIELD_OPTIONAL),
+    F("fetched_at", TIME, policy.fetched_at, FIELD_START | FIELD_MOVES),
+    F("valid_until", TIME, policy.valid_until, FIELD_MOVES | FIELD_ENDS),
+    F("last_id", ID, policy.last_id, 0),
+    F("failures", COUNT, policy.failures, 0),
+    W("failure", FAILURE, policy.failure, 0),
+    F("retry_at", TIME, policy.retry_at, FIELD_BY_CLOCK | FIELD_NEXT_DAY),
+    F("why", WORDS, policy.why, FIELD_OPTIONAL),
+    F("written_at", WRITTEN, kind, 0),
+};
+static const struct record_field probe[] = {
+    F("address", ADDRESS, probe.ip, 0),
+    F("port", PORT, probe.port, 0),
+    F("host", NAME, probe.host, 0),
+    F("sni", SNI, probe.sni, 0),
+    F("tlsa", HASH, probe.tlsa, 0),
+    W("state", STARTTLS, probe.result.state, 0),
+    F("chain_ok", CLAIM, probe.result.chain_ok, 0),
+    F("expired", CLAIM, probe.result.expired, 0),
+    F("name_ok", CLAIM, probe.result.name_ok, 0),
+    W("tlsa_match", MATCH, probe.result.tlsa, 0),
+    F("requiretls", CLAIM, probe.result.requiretls, 0),
+    F("code", CODE, probe.result.code, 0),
+    F("probed_at", TIME, probe.result.probed_at, FIELD_START | FIELD_MOVES | FIELD_POSITIVE),
+    F("valid_until", TIME, probe.result.valid_until, FIELD_MOVES | FIELD_ENDS | FIELD_POSITIVE),
+    F("protocol", WORDS, probe.result.protocol, FIELD_OPTIONAL),
+    F("cipher", WORDS, probe.result.cipher, FIELD_OPTIONAL),
+    F("subject", WORDS, probe.result.subject, FIELD_OPTIONAL),
+    F("detail", WORDS, probe.result.detail, FIELD_OPTIONAL),
+    F("not_after", SECONDS, probe.result.not_after, 0),
+    F("failures", COUNT, probe.failures, 0),
+    F("written_at", WRITTEN, kind, 0),
+    F("verified_as", WORDS, probe.result.verified_as, FIELD_OPTIONAL),
+};
+static const struct record_field event[] = {
+    F("key", KEY, event.key, 0),
+    F("at", TIME, event.at, FIELD_START | FIELD_MOVES),
+    W("was", LEVEL, event.was, FIELD_OPTIONAL),
+    W("now", LEVEL, event.now, 0),
+    W("reason", REASON, event.reason, 0),
+};
+/* clang-format on */
+
+const struct record_fields record_fields[RECORD_KINDS] = {
+    [RECORD_ANSWER] = {answer, COUNT(answer)},
+    [RECORD_POLICY] = {policy, COUNT(policy)},
+    [RECORD_PROBE] = {probe, COUNT(probe)},
+    [RECORD_EVENT] = {event, COUNT(event)},
+};
+
+/* ---- values ---- */
+
+/* What is not one of these is text or has a representation of its own. */
+static int64_t number_of(const struct record *record, const struct record_field *field)
+{
+    switch (field->type) {
+    case FIELD_TIME:
+    case FIELD_SECONDS:
+    case FIELD_SHIFT:
+        return *RECORD_FIELD(record, field, const int64_t);
+    case FIELD_COUNT:
+    case FIELD_WORD:
+        return *RECORD_FIELD(record, field, const unsigned);
+    case FIELD_CODE:
+        return *RECORD_FIELD(record, field, const int);
+    case FIELD_PORT:
+        return *RECORD_FIELD(record, field, const uint16_t);
+    case FIELD_CLAIM:
+        return *RECORD_FIELD(record, field, const bool);
+    default:
+        CHECK(false);
+    }
+    return 0;
+}
+
+struct record_value record_get(const struct record *record, const struct record_field *field,
+                               char room[RECORD_ROOM])
+{
+    struct record_value value = {.type = VALUE_TEXT};
+
+    if (field->type < FIELD_TIME) {
+        value.text = *RECORD_FIELD(record, field, const char *const);
+        if (value.text == NULL && field->type == FIELD_SNI)
+            value.text = "";
+    } else if (field->type == FIELD_ADDRESS) {
+        value.text = ip_text(RECORD_FIELD(record, field, const struct ip), room);
+    } else if (field->type == FIELD_HASH) {
+        snprintf(room, RECORD_ROOM, "%016" PRIx64, *RECORD_FIELD(record, field, const uint64_t));
+        value.text = room;
+    } else if (field->type == FIELD_WORD) {
+        if (!(field->flags & FIELD_OPTIONAL) || !record->event.first)
+            value.text = record_word(field->vocabulary, (unsigned)number_of(record, field));
+    } else if (field->type == FIELD_OCTETS) {
+        value.type = record->answer.evidence_length > 0 ? VALUE_OCTETS : VALUE_NONE;
+        value.octets = record->answer.evidence;
+        value.length = record->answer.evidence_length;
+        return value;
+    } else {
+        value.type = VALUE_NUMBER;
+        value.number = number_of(record, field);
+        return value;
+    }
+    if (value.text == NULL)
+        value.type = VALUE_NONE;
+    return value;
+}
+
+static const char *set_number(struct record *record, const struct record_field *field,
+                              int64_t number)
+{
+    static const struct {
+        int64_t least, most;
+    } ranges[] = {
+        [FIELD_TIME] = {INT64_MIN, INT64_MAX},
+        [FIELD_SECONDS] = {INT64_MIN, INT64_MAX},
+        [FIELD_SHIFT] = {INT64_MIN, INT64_MAX},
+        [FIELD_COUNT] = {0, INT32_MAX},
+        [FIELD_CODE] = {0, INT32_MAX},
+        [FIELD_PORT] = {1, UINT16_MAX},
+        [FIELD_CLAIM] = {0, 1},
+    };
+
+    if (number < ranges[field->type].least || number > ranges[field->type].most)
+        return "a number is out of its range";
+    if (field->type == FIELD_COUNT)
+        *RECORD_FIELD(record, field, unsigned) = (unsigned)number;
+    else if (field->type == FIELD_CODE)
+        *RECORD_FIELD(record, field, int) = (int)number;
+    else if (field->type == FIELD_PORT)
+        *RECORD_FIELD(record, field, uint16_t) = (uint16_t)number;
+    else if (field->type == FIELD_CLAIM)
+        *RECORD_FIELD(record, field, bool) = number == 1;
+    else
+        *RECORD_FIELD(record, field, int64_t) = number;
+    return NULL;
+}
+
+static const char *set_hash(struct record *record, const struct record_field *field,
+                            const char *text)
+{
+    if (strlen(text) != HASH_DIGITS || strspn(text, "0123456789abcdef") != HASH_DIGITS ||
+        sscanf(text, "%16" SCNx64, RECORD_FIELD(record, field, uint64_t)) != 1)
+        return "a hash that is none";
+    return NULL;
+}
+
+static const char *set_text(struct record *record, const struct record_field *field,
+                            const char *text, struct arena *arena)
+{
+    if (field->type == FIELD_ADDRESS)
+        return ip_parse(RECORD_FIELD(record, field, struct ip), text) ? NULL : "no address";
+    if (field->type == FIELD_HASH)
+        return set_hash(record, field, text);
+    if (field->type == FIELD_WORD)
+        return record_word_number(field->vocabulary, text, RECORD_FIELD(record, field, unsigned))
+                   ? NULL
+                   : "an unknown word";
+    *RECORD_FIELD(record, field, const char *) = arena_strdup(arena, text);
+    return NULL;
+}
+
+static const char *set_octets(struct record *record, const struct record_value *value,
+                              struct arena *arena)
+{
+    if (value->length > RECORD_EVIDENCE_MAX)
+        return "the evidence is too large";
+    record->answer.evidence_length = value->length;
+    record->answer.evidence = arena_memdup(arena, value->octets, value->length);
+    return NULL;
+}
+
+const char *record_set(struct record *record, const struct record_field *field,
+                       const struct record_value *value, struct arena *arena)
+{
+    if (value->type == VALUE_NONE) {
+        if (!(field->flags & FIELD_OPTIONAL))
+            return "a value is missing";
+        if (field->type == FIELD_WORD)
+            record->event.first = true;
+        return NULL;
+    }
+    if (value->type == VALUE_OCTETS && field->type == FIELD_OCTETS)
+        return set_octets(record, value, arena);
+    if (value->type == VALUE_NUMBER && field->type >= FIELD_TIME && field->type <= FIELD_CLAIM)
+        return set_number(record, field, value->number);
+    if (value->type == VALUE_TEXT && (field->type < FIELD_TIME || field->type == FIELD_WORD ||
+                                      field->type == FIELD_ADDRESS || field->type == FIELD_HASH))
+        return set_text(record, field, value->text, arena);
+    return "a value of another type";
+}
+
+/* ---- bounds ---- */
+
+/* Reading it gives the same text again, whatever port is the default: two cannot both be named. */
+static bool key_valid(const char *text)
+{
+    for (uint16_t port = 1; text != NULL && port <= 2; port++) {
+        struct key key;
+
+        key_parse(&key, text, strlen(text), port);
+        if ((key.kind == KEY_DOMAIN || key.kind == KEY_HOST) && strcmp(key.text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool id_valid(const char *text)
+{
+    size_t length = text == NULL ? STS_ID_MAX + 1 : strlen(text);
+
+    for (size_t i = 0; length <= STS_ID_MAX && i < length; i++)
+        if (!ascii_is_alnum(text[i]))
+            return false;
+    return length <= STS_ID_MAX;
+}
+
+static bool text_valid(const char *text, enum field_type type)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+
+    switch (type) {
+    case FIELD_KEY:
+        return key_valid(text);
+    case FIELD_NAME:
+        return hostname_canonical(text);
+    case FIELD_SNI:
+        return length == 0 || hostname_canonical(text);
+    case FIELD_ID:
+        return id_valid(text);
+    case FIELD_BODY:
+        return length <= STS_BODY_MAX + 1;
+    default:
+        return length <= (type == FIELD_ANSWER ? RECORD_TEXT_MAX : RECORD_WORDS_MAX) &&
+               ascii_is_printable(text);
+    }
+}
+
+static const char *number_wrong(int64_t number, enum field_type type)
+{
+    static const struct {
+        int64_t least, most;
+    } ranges[] = {
+        [FIELD_TIME] = {0, RECORD_TIME_MAX - 1},
+        [FIELD_SECONDS] = {-SECONDS_MAX, SECONDS_MAX},
+        [FIELD_SHIFT] = {-RECORD_TIME_MAX, RECORD_TIME_MAX},
+        [FIELD_COUNT] = {0, FAILURES_MAX},
+        [FIELD_CODE] = {0, SMTP_CODE_MAX},
+    };
+
+    return number >= ranges[type].least && number <= ranges[type].most
+               ? NULL
+               : "a time or number out of its range";
+}
+
+const char *record_field_wrong(const struct record *record, const struct record_field *field)
+{
+    if (field->type < FIELD_TIME)
+        return text_valid(*RECORD_FIELD(record, field, const char *const), field->type)
+                   ? NULL
+                   : "a key, name or text that cannot be";
+    if (field->type == FIELD_ADDRESS) {
+        uint8_t family = RECORD_FIELD(record, field, const struct ip)->family;
+
+        return family == 4 || family == 6 ? NULL : "no address";
+    }
+    if (field->type == FIELD_OCTETS)
+        return record->answer.evidence_length <= RECORD_EVIDENCE_MAX ? NULL
+                                                                     : "the evidence is too large";
+    if (field->type == FIELD_WORD)
+        return record_word(field->vocabulary, (unsigned)number_of(record, field)) != NULL
+                   ? NULL
+                   : "an unknown word";
+    return field->type <= FIELD_CODE ? number_wrong(number_of(record, field), field->type) : NULL;
+}
