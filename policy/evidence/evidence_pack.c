@@ -1,8 +1,8 @@
 /*
- * evidence_pack: the writing half; see evidence_pack.h, evidence_wire.h for the octets and
- * evidence_unpack.c for the reading half. A new field in evidence.h needs a line in both.
+ * evidence_pack: see evidence_pack.h; what a packed evidence consists of, described once for writing
+ * and for reading. evidence_wire.h has the parts. A new field in evidence.h needs a line here.
  *
- * Whatever the probes come up with can be packed: texts for people are cut and made printable, a
+ * Whatever the probes come up with can be written: texts for people are cut and made printable, a
  * name from the DNS that is no host name is left out where it may be. What cannot be without our
  * own mistake (a host without a name, a policy with a brace in it) fails.
  */
@@ -13,176 +13,89 @@
 #include "base/net/hostname.h"
 #include "policy/evidence/evidence_wire.h"
 
-#define SMTP_PORT 25
-
-struct writer {
-    struct buf *out;
-    int64_t last_time;
-    struct wire_strings strings;
-};
-
-/* ---- numbers ---- */
-
-static void put_octet(struct writer *writer, unsigned value)
-{
-    uint8_t octet = (uint8_t)value;
-
-    buf_add(writer->out, &octet, 1);
-}
-
-static void put_number(struct writer *writer, uint64_t value)
-{
-    while (value > 127) {
-        put_octet(writer, (unsigned)(value & 127) | 128);
-        value >>= 7;
-    }
-    put_octet(writer, (unsigned)value);
-}
-
-static uint64_t unsign(int64_t value)
-{
-    return value < 0 ? ~((uint64_t)value << 1) : (uint64_t)value << 1;
-}
-
-static void put_ttl(struct writer *writer, uint32_t ttl)
-{
-    put_number(writer, ttl == UINT32_MAX ? 0 : (uint64_t)ttl + 1);
-}
-
-static void put_time(struct writer *writer, int64_t at)
-{
-    if (at > WIRE_TIME_MAX)
-        at = WIRE_TIME_MAX;
-    if (at < -WIRE_TIME_MAX)
-        at = -WIRE_TIME_MAX;
-    put_number(writer, at == 0 ? 0 : unsign(at - writer->last_time) + 1);
-    if (at != 0)
-        writer->last_time = at;
-}
-
-/* True while `ok`; else the whole has failed. */
-static bool demand(struct writer *writer, bool ok)
-{
-    if (!ok)
-        writer->out->failed = true;
-    return ok;
-}
-
-/* ---- strings ---- */
-
-static void put_literal(struct writer *writer, const char *text, size_t length)
-{
-    put_number(writer, 2 * (uint64_t)length + 2);
-    buf_add(writer->out, text, length);
-}
-
-static void put_string(struct writer *writer, const char *text)
-{
-    size_t slot = wire_strings_find(&writer->strings, text);
-
-    if (slot < WIRE_STRINGS_MAX) {
-        put_number(writer, 2 * slot + 1);
-        return;
-    }
-    put_literal(writer, text, strlen(text));
-    wire_strings_add(&writer->strings, text);
-}
-
-/* Not to be referred to: what is written is not what the evidence has. */
-static void put_cleaned(struct writer *writer, const char *text)
-{
-    char clean[WIRE_TEXT_MAX];
-    size_t length = strnlen(text, sizeof clean);
-
-    for (size_t i = 0; i < length; i++)
-        clean[i] = wire_printable(text[i]) ? text[i] : '?';
-    put_literal(writer, clean, length);
-    wire_strings_add(&writer->strings, NULL);
-}
-
-static void put_text(struct writer *writer, const char *text)
-{
-    if (text == NULL)
-        put_number(writer, 0);
-    else if (wire_string_ok(WIRE_TEXT, text, strlen(text)))
-        put_string(writer, text);
-    else
-        put_cleaned(writer, text);
-}
-
-/* An alias may be anything that the DNS can hold. */
-static void put_alias(struct writer *writer, const char *name)
-{
-    if (name != NULL && wire_string_ok(WIRE_NAME, name, strlen(name)))
-        put_string(writer, name);
-    else
-        put_number(writer, 0);
-}
-
-static void put_checked(struct writer *writer, enum wire_kind kind, const char *text)
-{
-    if (demand(writer, text != NULL && wire_string_ok(kind, text, strlen(text))))
-        put_string(writer, text);
-}
+#define SMTP_PORT    25
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* ---- hosts ---- */
 
-static void put_tlsa(struct writer *writer, const struct tlsa *tlsa)
+static void pack_tlsa(struct wire *wire, void *item)
 {
-    put_octet(writer, tlsa->usage);
-    put_octet(writer, tlsa->selector);
-    put_octet(writer, tlsa->matching_type);
-    put_number(writer, 2 * (uint64_t)tlsa->length + tlsa->usable);
-    buf_add(writer->out, tlsa->data, tlsa->length);
+    struct tlsa *tlsa = item;
+    uint64_t length;
+
+    tlsa->usage = (uint8_t)wire_flags(wire, tlsa->usage, UINT8_MAX, UINT8_MAX, NULL, 0);
+    tlsa->selector = (uint8_t)wire_flags(wire, tlsa->selector, UINT8_MAX, UINT8_MAX, NULL, 0);
+    tlsa->matching_type =
+        (uint8_t)wire_flags(wire, tlsa->matching_type, UINT8_MAX, UINT8_MAX, NULL, 0);
+    length = wire_bounded(wire, 2 * (uint64_t)tlsa->length + tlsa->usable, 2 * UINT16_MAX + 1);
+    tlsa->usable = length & 1;
+    tlsa->length = (uint16_t)(length >> 1);
+    tlsa->data = wire_octets(wire, tlsa->data, tlsa->length);
+    if (wire->out != NULL || wire->failed)
+        return;
+    tlsa->data = arena_memdup(wire->arena, tlsa->data, tlsa->length);
+    wire_demand(wire, tlsa->data != NULL);
 }
 
-static void put_address(struct writer *writer, const struct mx_address *address)
+static void pack_ip(struct wire *wire, struct ip *ip, bool ipv6)
 {
-    const struct starttls_result *result = &address->starttls;
+    size_t length = ipv6 ? 16 : 4;
+    const void *octets = wire_octets(wire, ip->octets, length);
+
+    if (wire->out == NULL && octets != NULL)
+        ip_from_octets(ip, octets, length);
+}
+
+static void pack_address(struct wire *wire, void *item)
+{
+    struct mx_address *address = item;
+    struct starttls_result *result = &address->starttls;
     bool ipv6 = address->ip.family == 6;
+    const struct wire_claim claims[] = {{&ipv6, WIRE_IPV6},
+                                        {&address->secure, WIRE_SECURE},
+                                        {&result->chain_ok, WIRE_CHAIN_OK},
+                                        {&result->name_ok, WIRE_NAME_OK}};
+    const struct wire_claim more[] = {{&result->expired, WIRE_EXPIRED},
+                                      {&result->requiretls, WIRE_REQUIRETLS},
+                                      {&result->distrusted, WIRE_DISTRUSTED}};
 
-    if (!demand(writer, ipv6 || address->ip.family == 4) ||
-        !demand(writer, result->code >= 0 && result->code <= WIRE_CODE_MAX))
+    if (!wire_demand(wire, wire->out == NULL || ipv6 || address->ip.family == 4))
         return;
-    put_octet(writer, (unsigned)result->state | (ipv6 ? WIRE_IPV6 : 0u) |
-                          (address->secure ? WIRE_SECURE : 0u) |
-                          (result->chain_ok ? WIRE_CHAIN_OK : 0u) |
-                          (result->name_ok ? WIRE_NAME_OK : 0u));
-    put_octet(writer, (unsigned)result->tlsa | (result->expired ? WIRE_EXPIRED : 0u) |
-                          (result->requiretls ? WIRE_REQUIRETLS : 0u) |
-                          (result->distrusted ? WIRE_DISTRUSTED : 0u));
-    buf_add(writer->out, address->ip.octets, ipv6 ? 16 : 4);
-    put_number(writer, (uint64_t)result->code);
-    put_time(writer, result->probed_at);
-    put_time(writer, result->valid_until);
-    put_text(writer, result->protocol);
-    put_text(writer, result->cipher);
-    put_text(writer, result->subject);
-    put_text(writer, result->detail);
-    put_number(writer, unsign(result->not_after));
+    result->state = (enum starttls)wire_flags(wire, result->state, WIRE_STARTTLS_MASK,
+                                              STARTTLS_VERIFIED, claims, COUNT(claims));
+    result->tlsa = (enum tlsa_match)wire_flags(wire, result->tlsa, WIRE_MATCH_MASK,
+                                               TLSA_MATCH_MISMATCH, more, COUNT(more));
+    pack_ip(wire, &address->ip, ipv6);
+    result->code = (int)wire_bounded(wire, (uint64_t)result->code, WIRE_CODE_MAX);
+    result->probed_at = wire_time(wire, result->probed_at);
+    result->valid_until = wire_time(wire, result->valid_until);
+    result->protocol = wire_optional(wire, result->protocol, WIRE_TEXT);
+    result->cipher = wire_optional(wire, result->cipher, WIRE_TEXT);
+    result->subject = wire_optional(wire, result->subject, WIRE_TEXT);
+    result->detail = wire_optional(wire, result->detail, WIRE_TEXT);
+    result->not_after = wire_signed(wire, result->not_after);
 }
 
-static void put_host(struct writer *writer, const struct mx_host *host)
+static void pack_host(struct wire *wire, void *item)
 {
-    if (!demand(writer, host->tlsa_count <= EVIDENCE_TLSA_MAX) ||
-        !demand(writer, host->address_count <= 2 * EVIDENCE_ADDRESSES_MAX))
-        return;
-    put_octet(writer, (unsigned)host->dane | (host->address_secure ? WIRE_ADDRESS_SECURE : 0u) |
-                          (host->addresses_known ? WIRE_ADDRESSES_KNOWN : 0u) |
-                          (host->tlsa_short ? WIRE_TLSA_SHORT : 0u) |
-                          (host->tlsa_truncated ? WIRE_TLSA_TRUNCATED : 0u));
-    put_checked(writer, WIRE_NAME, host->name);
-    put_number(writer, host->preference);
-    put_alias(writer, host->tlsa_base);
-    put_alias(writer, host->expanded);
-    put_text(writer, host->why);
-    put_ttl(writer, host->ttl);
-    put_number(writer, host->tlsa_count);
-    for (size_t i = 0; i < host->tlsa_count; i++)
-        put_tlsa(writer, &host->tlsa[i]);
-    put_number(writer, host->address_count);
-    for (size_t i = 0; i < host->address_count; i++)
-        put_address(writer, &host->addresses[i]);
+    struct mx_host *host = item;
+    const struct wire_claim claims[] = {{&host->address_secure, WIRE_ADDRESS_SECURE},
+                                        {&host->addresses_known, WIRE_ADDRESSES_KNOWN},
+                                        {&host->tlsa_short, WIRE_TLSA_SHORT},
+                                        {&host->tlsa_truncated, WIRE_TLSA_TRUNCATED}};
+
+    host->dane = (enum host_dane)wire_flags(wire, host->dane, WIRE_DANE_MASK, HOST_DANE_LOST,
+                                            claims, COUNT(claims));
+    host->name = wire_string(wire, host->name, WIRE_NAME);
+    host->preference = (uint16_t)wire_bounded(wire, host->preference, UINT16_MAX);
+    host->tlsa_base = wire_optional(wire, host->tlsa_base, WIRE_NAME);
+    host->expanded = wire_optional(wire, host->expanded, WIRE_NAME);
+    host->why = wire_optional(wire, host->why, WIRE_TEXT);
+    host->ttl = wire_ttl(wire, host->ttl);
+    host->tlsa = wire_list(wire, host->tlsa, &host->tlsa_count, sizeof *host->tlsa,
+                           EVIDENCE_TLSA_MAX, pack_tlsa);
+    host->addresses = wire_list(wire, host->addresses, &host->address_count,
+                                sizeof *host->addresses, 2 * EVIDENCE_ADDRESSES_MAX, pack_address);
 }
 
 /* ---- MTA-STS ---- */
@@ -203,72 +116,181 @@ static bool mx_in_lines(const struct sts_policy *policy)
     return found == policy->mx_count;
 }
 
-static void put_policy(struct writer *writer, const struct sts_policy *policy)
+static void pack_line(struct wire *wire, void *item)
 {
-    bool in_lines = mx_in_lines(policy);
+    const char **line = item;
 
-    if (!demand(writer, policy->mx_count <= STS_MX_MAX && policy->line_count <= WIRE_LINES_MAX) ||
-        !demand(writer, policy->mx_count > 0 || policy->mode == STS_MODE_NONE) ||
-        !demand(writer, policy->max_age <= STS_MAX_AGE_MAX))
-        return;
-    put_octet(writer, (unsigned)policy->mode | (in_lines ? WIRE_MX_IN_LINES : 0u));
-    put_number(writer, policy->max_age);
-    put_number(writer, policy->line_count);
-    for (size_t i = 0; i < policy->line_count; i++)
-        put_checked(writer, WIRE_LINE, policy->lines[i]);
-    if (in_lines)
-        return;
-    put_number(writer, policy->mx_count);
-    for (size_t i = 0; i < policy->mx_count; i++)
-        put_checked(writer, WIRE_PATTERN, policy->mx[i]);
+    *line = wire_string(wire, *line, WIRE_LINE);
 }
 
-/* Never beyond max_age, which the reader would not believe. */
+static void pack_pattern(struct wire *wire, void *item)
+{
+    const char **pattern = item;
+
+    *pattern = wire_string(wire, *pattern, WIRE_PATTERN);
+}
+
+/* What was read is no more than a policy file can hold. */
+static bool lines_fit(const struct sts_policy *policy)
+{
+    size_t octets = 0;
+
+    for (size_t i = 0; i < policy->line_count; i++)
+        octets += strlen(policy->lines[i]);
+    return octets <= STS_BODY_MAX;
+}
+
+static size_t count_patterns(const struct sts_policy *policy)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < policy->line_count; i++)
+        count += wire_line_pattern(policy->lines[i]) != NULL;
+    return count;
+}
+
+/* The patterns as the lines that were read have them. */
+static void take_patterns(struct wire *wire, struct sts_policy *policy)
+{
+    size_t count = wire->failed ? 0 : count_patterns(policy), taken = 0;
+
+    if (!wire_demand(wire, count <= STS_MX_MAX))
+        return;
+    policy->mx = wire_array(wire, count, sizeof *policy->mx);
+    for (size_t i = 0; !wire->failed && taken < count; i++) {
+        const char *pattern = wire_line_pattern(policy->lines[i]);
+        char *copy;
+
+        if (pattern == NULL)
+            continue;
+        copy = arena_strdup(wire->arena, pattern);
+        if (!wire_demand(wire, copy != NULL))
+            return;
+        hostname_fold(copy, strlen(copy));
+        wire_demand(wire, wire_string_ok(WIRE_PATTERN, copy, strlen(copy)));
+        policy->mx[taken++] = copy;
+    }
+    policy->mx_count = taken;
+}
+
+static void pack_policy(struct wire *wire, struct sts_policy *policy)
+{
+    bool in_lines = wire->out != NULL && mx_in_lines(policy);
+    const struct wire_claim claims[] = {{&in_lines, WIRE_MX_IN_LINES}};
+
+    policy->mode = (enum sts_mode)wire_flags(wire, policy->mode, WIRE_MODE_MASK, STS_MODE_ENFORCE,
+                                             claims, COUNT(claims));
+    policy->max_age = (uint32_t)wire_bounded(wire, policy->max_age, STS_MAX_AGE_MAX);
+    policy->lines = wire_list(wire, policy->lines, &policy->line_count, sizeof *policy->lines,
+                              WIRE_LINES_MAX, pack_line);
+    if (wire->out == NULL && !wire->failed)
+        wire_demand(wire, lines_fit(policy));
+    if (!in_lines)
+        policy->mx = wire_list(wire, policy->mx, &policy->mx_count, sizeof *policy->mx, STS_MX_MAX,
+                               pack_pattern);
+    else if (wire->out == NULL)
+        take_patterns(wire, policy);
+    wire_demand(wire, policy->mx_count <= STS_MX_MAX);
+    wire_demand(wire, policy->mx_count > 0 || policy->mode == STS_MODE_NONE);
+}
+
 static int64_t policy_end(const struct sts_evidence *sts)
 {
-    int64_t most;
-
-    if (sts->state != STS_POLICY || sts->policy == NULL)
-        return sts->valid_until;
-    most = sts->fetched_at + (int64_t)sts->policy->max_age * 1000;
-    return sts->valid_until < most ? sts->valid_until : most;
+    return sts->fetched_at + (int64_t)sts->policy->max_age * 1000;
 }
 
-static void put_sts(struct writer *writer, const struct sts_evidence *sts)
+static void pack_policy_of(struct wire *wire, struct sts_evidence *sts)
 {
-    put_octet(writer, (unsigned)sts->state);
-    put_checked(writer, WIRE_ID, sts->id);
-    put_ttl(writer, sts->ttl);
-    put_text(writer, sts->why);
-    put_time(writer, sts->fetched_at);
-    put_time(writer, policy_end(sts));
-    put_time(writer, sts->refresh_at);
-    put_time(writer, sts->retry_at);
-    if (sts->state == STS_POLICY && demand(writer, sts->policy != NULL))
-        put_policy(writer, sts->policy);
+    struct sts_policy *policy, copy;
+
+    if (!wire_demand(wire, wire->out == NULL || sts->policy != NULL))
+        return;
+    policy = wire->out != NULL ? &copy : wire_array(wire, 1, sizeof *policy);
+    if (policy == NULL)
+        return;
+    if (wire->out != NULL)
+        copy = *sts->policy;
+    pack_policy(wire, policy);
+    if (wire->out == NULL)
+        sts->policy = policy;
+}
+
+static void pack_sts(struct wire *wire, struct sts_evidence *sts)
+{
+    int64_t end = sts->valid_until;
+    const char *id;
+
+    /* never beyond max_age, which the reader would not believe */
+    if (sts->state == STS_POLICY && sts->policy != NULL && end > policy_end(sts))
+        end = policy_end(sts);
+    sts->state = (enum sts_state)wire_flags(wire, sts->state, UINT8_MAX, STS_POLICY, NULL, 0);
+    id = wire_string(wire, sts->id, WIRE_ID);
+    if (wire->out == NULL && id != NULL)
+        memcpy(sts->id, id, strlen(id) + 1);
+    sts->ttl = wire_ttl(wire, sts->ttl);
+    sts->why = wire_optional(wire, sts->why, WIRE_TEXT);
+    sts->fetched_at = wire_plain_time(wire, sts->fetched_at);
+    sts->valid_until = wire_plain_time(wire, end);
+    sts->refresh_at = wire_time(wire, sts->refresh_at);
+    sts->retry_at = wire_time(wire, sts->retry_at);
+    if (sts->state == STS_POLICY)
+        pack_policy_of(wire, sts);
+    if (!wire->failed && sts->policy != NULL && wire->out == NULL)
+        wire_demand(wire, sts->valid_until <= policy_end(sts));
+    sts->fetched_at = wire_shifted(wire, sts->fetched_at);
+    sts->valid_until = wire_shifted(wire, sts->valid_until);
+}
+
+/* ---- the whole ---- */
+
+static void pack_all(struct wire *wire, struct evidence *evidence)
+{
+    bool other_port = evidence->port != SMTP_PORT;
+    const struct wire_claim claims[] = {{&evidence->mx_secure, WIRE_MX_SECURE},
+                                        {&evidence->mx_truncated, WIRE_MX_TRUNCATED},
+                                        {&evidence->complete, WIRE_COMPLETE},
+                                        {&other_port, WIRE_OTHER_PORT}};
+
+    wire_init(wire);
+    wire_flags(wire, EVIDENCE_PACK_VERSION, EVIDENCE_PACK_VERSION, EVIDENCE_PACK_VERSION, NULL, 0);
+    evidence->mx = (enum mx_state)wire_flags(wire, evidence->mx, WIRE_MX_MASK, MX_ERROR, claims,
+                                             COUNT(claims));
+    if (other_port)
+        evidence->port = (uint16_t)wire_bounded(wire, evidence->port, UINT16_MAX);
+    else
+        evidence->port = SMTP_PORT;
+    evidence->domain = wire_string(wire, evidence->domain, WIRE_NAME);
+    evidence->expanded = wire_optional(wire, evidence->expanded, WIRE_NAME);
+    evidence->mx_ttl = wire_ttl(wire, evidence->mx_ttl);
+    evidence->mx_why = wire_optional(wire, evidence->mx_why, WIRE_TEXT);
+    evidence->hosts = wire_list(wire, evidence->hosts, &evidence->host_count,
+                                sizeof *evidence->hosts, EVIDENCE_MX_MAX, pack_host);
+    pack_sts(wire, &evidence->sts);
 }
 
 void evidence_pack(struct buf *out, const struct evidence *evidence)
 {
-    struct writer writer = {.out = out};
-    bool other_port = evidence->port != SMTP_PORT;
+    struct evidence copy = *evidence;
+    struct wire wire = {.out = out};
 
-    wire_strings_init(&writer.strings);
-    put_octet(&writer, EVIDENCE_PACK_VERSION);
-    put_octet(&writer, (unsigned)evidence->mx | (evidence->mx_secure ? WIRE_MX_SECURE : 0u) |
-                           (evidence->mx_truncated ? WIRE_MX_TRUNCATED : 0u) |
-                           (evidence->complete ? WIRE_COMPLETE : 0u) |
-                           (other_port ? WIRE_OTHER_PORT : 0u));
-    if (other_port)
-        put_number(&writer, evidence->port);
-    put_checked(&writer, WIRE_NAME, evidence->domain);
-    put_alias(&writer, evidence->expanded);
-    put_ttl(&writer, evidence->mx_ttl);
-    put_text(&writer, evidence->mx_why);
-    if (!demand(&writer, evidence->host_count <= EVIDENCE_MX_MAX))
-        return;
-    put_number(&writer, evidence->host_count);
-    for (size_t i = 0; i < evidence->host_count; i++)
-        put_host(&writer, &evidence->hosts[i]);
-    put_sts(&writer, &evidence->sts);
+    pack_all(&wire, &copy);
+    if (wire.failed)
+        out->failed = true;
+}
+
+struct evidence *evidence_unpack(struct arena *arena, const void *octets, size_t length,
+                                 int64_t shift_ms)
+{
+    struct wire wire = {.arena = arena, .at = octets, .shift_ms = shift_ms};
+    struct evidence *evidence;
+
+    if (length == 0 || *wire.at != EVIDENCE_PACK_VERSION)
+        return NULL;
+    wire.end = wire.at + length;
+    evidence = arena_alloc(arena, sizeof *evidence);
+    if (evidence == NULL)
+        return NULL;
+    pack_all(&wire, evidence);
+    wire_demand(&wire, wire_left(&wire) == 0);
+    return wire.failed || arena_failed(arena) ? NULL : evidence;
 }

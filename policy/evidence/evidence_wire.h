@@ -1,5 +1,7 @@
 /*
- * evidence_wire: what evidence_pack.c writes and evidence_unpack.c reads; nobody else needs it.
+ * evidence_wire: the parts of a packed evidence, each described once for both directions, as in XDR:
+ * a function writes the value it is given, or reads one; it returns the value either way. Nobody but
+ * evidence_pack.c needs it.
  *
  * The octets, in their order:
  *   version, then the evidence, its hosts, and last what MTA-STS said
@@ -17,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "policy/evidence.h"
 
 /* Octets of a text in words; longer ones are cut. */
@@ -65,8 +69,6 @@ enum wire_kind {
 };
 
 bool wire_string_ok(enum wire_kind kind, const char *text, size_t length);
-/* True for an octet that every terminal, log and reply takes as it is. */
-bool wire_printable(char c);
 
 /* The strings seen last, after some that are seen everywhere. Borrowed. */
 struct wire_strings {
@@ -74,11 +76,60 @@ struct wire_strings {
     size_t next; /* slot that the next one takes */
 };
 
-void wire_strings_init(struct wire_strings *strings);
-/* NULL takes a slot that nothing finds. */
-void wire_strings_add(struct wire_strings *strings, const char *text);
-/* Its slot, or WIRE_STRINGS_MAX. */
-size_t wire_strings_find(const struct wire_strings *strings, const char *text);
+/*
+ * Failure is sticky: after the first thing that is wrong everything reads as nothing, and the end
+ * looks once. No count is believed before it is within its limit and within the octets that are
+ * left.
+ */
+struct wire {
+    struct buf *out;         /* writes; NULL: reads */
+    struct arena *arena;     /* of what is read */
+    const uint8_t *at, *end; /* what is read */
+    int64_t shift_ms;        /* added to the times that are read */
+    int64_t last_time;
+    bool failed;
+    struct wire_strings strings;
+};
+
+void wire_init(struct wire *wire);
+/* True while `ok` and nothing has failed before. */
+bool wire_demand(struct wire *wire, bool ok);
+/* Octets that are left to read. */
+size_t wire_left(const struct wire *wire);
+
+uint64_t wire_number(struct wire *wire, uint64_t value);
+/* A number of at most `most`, else a failure and 0. */
+uint64_t wire_bounded(struct wire *wire, uint64_t value, uint64_t most);
+int64_t wire_signed(struct wire *wire, int64_t value);
+uint32_t wire_ttl(struct wire *wire, uint32_t ttl);
+/* A time as it was written, and one that is shifted. */
+int64_t wire_plain_time(struct wire *wire, int64_t at);
+int64_t wire_time(struct wire *wire, int64_t at);
+int64_t wire_shifted(const struct wire *wire, int64_t at);
+/* Borrowed from what is read; NULL after a failure. */
+const void *wire_octets(struct wire *wire, const void *octets, size_t length);
+
+/* An octet: a small number of at most `most` in the bits of `mask`, and claims, a bit each. */
+struct wire_claim {
+    bool *claim;
+    unsigned bit;
+};
+unsigned wire_flags(struct wire *wire, unsigned value, unsigned mask, unsigned most,
+                    const struct wire_claim *claims, size_t count);
+
+/* A string that must be there; one that cannot be fails. */
+const char *wire_string(struct wire *wire, const char *text, enum wire_kind kind);
+/* NULL for none. A name that cannot be is left out, a text is cut and made printable. */
+const char *wire_optional(struct wire *wire, const char *text, enum wire_kind kind);
+
+/*
+ * `*count` things of `size`, at most `most`, each by `one`; they are in the arena when they are
+ * read. `one` gets a copy of what is written.
+ */
+void *wire_list(struct wire *wire, const void *items, size_t *count, size_t size, size_t most,
+                void (*one)(struct wire *wire, void *item));
+/* Memory for `count` things that are read; NULL for none, and after a failure. */
+void *wire_array(struct wire *wire, size_t count, size_t size);
 
 /* The part of a policy's line that is the pattern of an mx, NULL when it is none; not folded. */
 const char *wire_line_pattern(const char *line);
