@@ -36,6 +36,7 @@ static const char *const presets[] = {
     "ECDHE-RSA-AES256-GCM-SHA384",
     "ECDHE-RSA-AES128-GCM-SHA256",
     "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "STARTTLS is not offered",
 };
 
 /* ---- keys ---- */
