@@ -23,7 +23,7 @@ COLUMNS = 24
 
 
 def families(source):
-    """Series by name with the labels they have, from the table in metrics_text.c."""
+    """Series by name with the labels they have, from metrics_table.c."""
     found = {}
     for name, kind, label in TABLE.findall(source):
         labels = {label} if label else set()
@@ -35,7 +35,7 @@ def families(source):
 def values():
     """Every value of a label: what stands in quotes in the sources that names come from."""
     code = HERE.parent
-    sources = [*(code / "policy").rglob("*.[ch]"), *(code / "probe").rglob("*_failure.h"), code / "daemon" / "metrics" / "metrics_text.c"]
+    sources = [*(code / "policy").rglob("*.[ch]"), *(code / "probe").rglob("*_failure.h"), code / "daemon" / "metrics" / "metrics_table.c"]
     return {word for path in sources for word in re.findall(r'"([a-z0-9-]+)"', path.read_text(encoding="utf-8"))}
 
 
@@ -125,7 +125,7 @@ def check_alerts():
 
 
 def main():
-    known, words = families((HERE.parent / "daemon" / "metrics" / "metrics_text.c").read_text(encoding="utf-8")), values()
+    known, words = families((HERE.parent / "daemon" / "metrics" / "metrics_table.c").read_text(encoding="utf-8")), values()
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     queries = [*dashboard_queries(dashboard), *alert_queries(ALERTS.read_text(encoding="utf-8"))]
     wrong = [one for query in queries for one in check_query(*query, known, words)]

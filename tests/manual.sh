@@ -27,7 +27,8 @@ same "floors" 3< <(sed -n '/^static int action_at_least/,/^}/s/^    if (span_is(
     4< <(sed -n '/^\.Sh ACTIONS/,/^\.Ss/s/^\.It Cm at-least \([a-z]*\).*/\1/p' docs/mxcrypt-rules.5 | sort)
 same "options" 3< <(sed -n '/^} options\[\]/,/^};/s/^ *{"\([a-z]*=\)".*/\1/p' policy/rules/rules_line.c | sort) \
     4< <(sed -n '/^\.Sh OPTIONS/,/^\.Sh [^O]/s/^\.It Cm \([a-z]*=\).*/\1/p' docs/mxcrypt-rules.5 | sort)
-same "metrics" 3< <(sed -n '/^static const struct family families/,/^};/s/^ *{"\([a-z_]*\)".*/mxcryptd_\1/p' daemon/metrics/metrics_text.c | sort) \
+same "metrics" 3< <(sed -n '/^static const struct metrics_family families/,/^};/s/^ *{"\([a-z_]*\)".*/mxcryptd_\1/p' \
+    daemon/metrics/metrics_table.c | sort) \
     4< <(sed -n '/^\.Sh METRICS/,/^\.Sh [^M]/s/^\.It Li \(mxcryptd_[a-z_]*\).*/\1/p' docs/mxcryptd.8 | sort)
 same "options of mxcrypt" 3< <(sed -n '/long_options\[\] = {/,/^};/p' cli/main.c | grep -oE '\{"[a-z-]+"' | tr -d '{"' |
     sort) \

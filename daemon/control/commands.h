@@ -15,8 +15,11 @@ void command_import(struct command *command);
 /* Gives up what one of these waits for. */
 void command_cache_cancel(struct command *command);
 
-/* commands_stats.c: what metrics_gather gathers, as one object of numbers */
+/* commands_stats.c: the numbers of metrics_table as one object. stats_json gives a new reference,
+ * NULL without memory. */
+struct metrics_numbers;
 void command_stats(struct command *command);
+json_t *stats_json(const struct metrics_numbers *numbers);
 
 /*
  * commands_report.c and commands_rules.c: the commands that walk the cache (walk.h). What they

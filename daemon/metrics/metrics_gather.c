@@ -1,4 +1,4 @@
-/* metrics_gather: see metrics_gather.h. Cannot fail; asks everybody and changes nothing. */
+/* metrics_gather: see metrics_gather.h. Cannot fail, and changes nothing. */
 #include "daemon/metrics/metrics_gather.h"
 
 #include <string.h>
@@ -32,6 +32,8 @@ static void gather_memory(struct metrics_numbers *out, struct engine *engine)
     const struct store *store = cache_store(cache);
 
     cache_get_stats(cache, &out->cache);
+    for (int origin = 0; origin < HOLD_ORIGINS; origin++)
+        out->holds_begun += out->cache.holds_begun[origin];
     out->has_store = store != NULL;
     if (store != NULL)
         store_get_stats(store, &out->store);

@@ -1,6 +1,6 @@
 /*
- * metrics_gather: every number the daemon keeps about itself, taken at one moment from those who
- * count. What Prometheus and `mxcrypt stats` show is this and nothing else.
+ * metrics_gather: every number the daemon keeps about itself, read at one moment from the modules
+ * that count. metrics_table names them.
  */
 #pragma once
 
@@ -28,6 +28,7 @@ struct metrics_numbers {
     struct sts_stats sts;            /* all 0 with mta-sts = no */
     struct probe_cache_stats probes; /* all 0 with probe = no */
     struct cache_stats cache;
+    uint64_t holds_begun;     /* whatever began them */
     struct store_stats store; /* all 0 without one */
     bool has_store;
     struct refresh_stats refresh;

@@ -1,8 +1,9 @@
 /*
- * metrics_text: numbers as text in Prometheus' exposition format 0.0.4. Pure.
+ * metrics_text: numbers as text in Prometheus' exposition format 0.0.4. Pure; fails as a struct buf
+ * does.
  *
- * Names begin with "mxcryptd_"; seconds and bytes; labels have a few fixed values, never a name
- * from outside. Every family has all its values from the start, also those that are 0.
+ * Names begin with "mxcryptd_"; units are seconds and bytes. Labels take a few fixed values, never
+ * a name from outside. Every series is there from the start, also while it is 0.
  */
 #pragma once
 
@@ -13,5 +14,3 @@
 #define METRICS_TEXT_MAX  65536
 
 void metrics_text_write(struct buf *out, const struct metrics_numbers *numbers);
-/* The names of the families without the prefix; NULL after the last. */
-const char *metrics_text_family(size_t index);

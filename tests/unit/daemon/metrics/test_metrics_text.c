@@ -1,5 +1,9 @@
-/* metrics_text: the format, and that every number gets to its series; histogram: the buckets. */
+/* metrics_text: the format, and that every number gets to its series; histogram: the buckets;
+ * commands_stats: the same numbers by the names of `mxcrypt stats`. */
 #include "daemon/metrics/metrics_text.h"
+
+#include "daemon/control/commands.h"
+#include "daemon/metrics/metrics_table.h"
 
 #include "tests/unit/support/exposition.h"
 
@@ -28,8 +32,8 @@ static void nothing_has_happened(void **state)
 
     (void)state;
     read_page(&numbers);
-    while (metrics_text_family(count) != NULL)
-        count++;
+    for (size_t i = 0; metrics_family_at(i) != NULL; i++)
+        count += metrics_family_at(i)->name != NULL;
     assert_int_equal(page.families, count);
     assert_true(count > 50);
     for (size_t i = 0; i < page.count; i++)
@@ -118,6 +122,103 @@ static void answers_fall_into_buckets(void **state)
     assert_string_equal(series(NAME "_count{answered=\"after-lookup\"}"), "0");
 }
 
+/* Every number of `mxcrypt stats`: these names are an interface. */
+static void stats_have_their_names(void **state)
+{
+    static const char *const single[] = {"log_lines_lost",
+                                         "lookups",
+                                         "cache_hits",
+                                         "lookups_waited",
+                                         "lookups_not_asked",
+                                         "cache_entries",
+                                         "cache_entries_negative",
+                                         "cache_octets",
+                                         "cache_evictions",
+                                         "jobs_started",
+                                         "jobs_running",
+                                         "jobs_waiting",
+                                         "jobs_early",
+                                         "jobs_remembered",
+                                         "jobs_answer_deadlines",
+                                         "jobs_deadlines",
+                                         "jobs_overloads",
+                                         "connections",
+                                         "connections_accepted",
+                                         "connections_not_accepted",
+                                         "connections_yielded",
+                                         "connections_timed_out",
+                                         "connections_not_the_protocol",
+                                         "dns_queries",
+                                         "dns_retransmissions",
+                                         "dns_tcp",
+                                         "dns_timeouts",
+                                         "dns_failures",
+                                         "dns_mismatches",
+                                         "dns_in_flight",
+                                         "dns_queued",
+                                         "sts_fetches",
+                                         "sts_fetch_failures",
+                                         "sts_policies",
+                                         "probes",
+                                         "probes_in_flight",
+                                         "probes_queued",
+                                         "probe_results",
+                                         "store_degraded",
+                                         "store_pending",
+                                         "store_written",
+                                         "store_write_failures",
+                                         "store_dropped",
+                                         "store_finds",
+                                         "store_finds_late",
+                                         "store_rejected",
+                                         "restored",
+                                         "held",
+                                         "holds_begun",
+                                         "holds_restored",
+                                         "holds_ended",
+                                         "refreshes",
+                                         "refreshes_running",
+                                         "refreshes_lapsed",
+                                         "refresh_lag_ms",
+                                         "refresh_overdue_ms"};
+    static const char *const of_a_kind[] = {
+        "answers_dane-only",        "withheld_temp",
+        "dns_failures_other-rcode", "sts_fetch_failures_certificate",
+        "probes_verified",          "probe_failures_starttls-5xx"};
+    const size_t kinds = 2 * (VERDICT_TEMP + 1) + DNS_FAILURE_COUNT + FETCH_FAILURE_COUNT +
+                         STARTTLS_VERIFIED + 1 + SMTP_FAILURE_COUNT;
+    struct metrics_numbers numbers = {.build = {1}};
+    json_t *stats = stats_json(&numbers);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
+        assert_true(json_is_integer(json_object_get(stats, single[i])));
+    for (size_t i = 0; i < sizeof of_a_kind / sizeof of_a_kind[0]; i++)
+        assert_true(json_is_integer(json_object_get(stats, of_a_kind[i])));
+    assert_int_equal(json_object_size(stats), sizeof single / sizeof single[0] + kinds);
+    json_decref(stats);
+}
+
+static void stats_and_metrics_agree(void **state)
+{
+    struct metrics_numbers numbers = {.build = {1}};
+    json_t *stats;
+
+    (void)state;
+    numbers.dns.failures = 3;
+    numbers.dns.by_failure[DNS_FAILURE_SERVFAIL] = 2;
+    numbers.holds_begun = 5;
+    numbers.cache.holds_begun[HOLD_LOADED] = 4;
+    numbers.refresh.overdue_ms = 61005;
+    stats = stats_json(&numbers);
+    assert_int_equal(json_integer_value(json_object_get(stats, "dns_failures")), 3);
+    assert_int_equal(json_integer_value(json_object_get(stats, "dns_failures_servfail")), 2);
+    assert_int_equal(json_integer_value(json_object_get(stats, "holds_begun")), 5);
+    assert_int_equal(json_integer_value(json_object_get(stats, "holds_restored")), 4);
+    assert_int_equal(json_integer_value(json_object_get(stats, "refresh_overdue_ms")), 61005);
+    json_decref(stats);
+}
+
 static void bounds_are_what_they_say(void **state)
 {
     (void)state;
@@ -133,6 +234,8 @@ int main(void)
         cmocka_unit_test(numbers_get_to_their_series),
         cmocka_unit_test(everything_at_its_largest_fits),
         cmocka_unit_test(answers_fall_into_buckets),
+        cmocka_unit_test(stats_have_their_names),
+        cmocka_unit_test(stats_and_metrics_agree),
         cmocka_unit_test(bounds_are_what_they_say),
     };
 
