@@ -1,8 +1,4 @@
-/*
- * log: see log.h. A line is put together in one buffer and given to stderr or to the log daemon.
- * Neither is waited for, and neither can fail in a way that could be told at once: what is lost is
- * counted.
- */
+/* log: see log.h. A line is composed in one buffer and handed to the sinks. */
 #include "base/log/log.h"
 
 #include <inttypes.h>
@@ -35,7 +31,7 @@ void log_open(enum log_target wanted)
 
 uint64_t log_lines_lost(void)
 {
-    return log_stderr_lost() + log_syslog_lost();
+    return log_stderr.lost + log_syslog.lost;
 }
 
 void log_set_level(enum log_level level)
@@ -89,12 +85,29 @@ static void add_value(struct buf *line, const char *value)
     buf_adds(line, "\"");
 }
 
+void log_sink_send(struct log_sink *sink, int priority, const char *text, size_t length)
+{
+    char report[80];
+
+    if (sink->unreported > 0) {
+        int used = snprintf(report, sizeof report,
+                            "level=warning event=log-lines-lost lines=%" PRIu64, sink->unreported);
+
+        if (sink->send(LOG_WARNING, report, (size_t)used))
+            sink->unreported = 0;
+    }
+    if (sink->unreported == 0 && sink->send(priority, text, length))
+        return;
+    sink->unreported++;
+    sink->lost++;
+}
+
 static void send_line(enum log_level level, struct buf *line)
 {
     if (target == LOG_TO_SYSLOG)
-        log_syslog_send(priorities[level], buf_text(line), line->length);
+        log_sink_send(&log_syslog, priorities[level], buf_text(line), line->length);
     if (target != LOG_TO_SYSLOG || level == LOG_LEVEL_ERROR)
-        log_stderr_send(priorities[level], buf_text(line), line->length);
+        log_sink_send(&log_stderr, priorities[level], buf_text(line), line->length);
 }
 
 void log_event(enum log_level level, const char *event, ...)
@@ -118,4 +131,16 @@ void log_event(enum log_level level, const char *event, ...)
     va_end(args);
     send_line(level, &line);
     buf_fini(&line);
+}
+
+bool log_limit_passes(struct log_limit *limit, int64_t now, uint64_t *left_out)
+{
+    if (limit->until > now) {
+        limit->left_out++;
+        return false;
+    }
+    *left_out = limit->left_out;
+    limit->left_out = 0;
+    limit->until = now + LOG_LIMIT_MS;
+    return true;
 }

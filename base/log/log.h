@@ -1,10 +1,14 @@
 /*
- * log: one event, one line: `level=info event=verdict domain=example.com ...`, on stderr, with the
- * priority in front where that is the journal (sd-daemon(3)), or by the log daemon's socket, as
- * syslog(3). Nobody waits for either: lines for which there is no room are lost, and counted.
+ * log: one event, one line: `level=info event=verdict domain=example.com ...`. Lines go to stderr,
+ * with the priority in front where that is the journal (sd-daemon(3)), or to the log daemon's
+ * socket, as those of syslog(3) do. Neither is ever waited for: a line that finds no room is lost
+ * and counted. For one thread.
  *
- * Values are strings and are always escaped: a value with a blank, a quote, an equals sign or
- * anything unprintable is quoted. There is no format string, so no foreign octet can be one.
+ * Values are strings and are always escaped. A value with a blank, a quote, an equals sign or a
+ * backslash is quoted. There is no format string, so nothing from outside can become one.
+ *
+ *   log.c         from an event to a line
+ *   log_sink.h    one place that lines go to: log_stderr, log_syslog
  */
 #pragma once
 
@@ -19,8 +23,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG };
 
-/* Where lines go from now on; stderr before it is called. By syslog: facility mail, and errors, of
- * which there are few after the start, on stderr too. */
+/* Where lines go from now on; to stderr before it is called. With LOG_TO_SYSLOG errors go to stderr
+ * as well: there are few after the start, and one who starts the daemon by hand sees them. */
 void log_open(enum log_target target);
 /* Lines lost since the start. */
 uint64_t log_lines_lost(void);
@@ -43,3 +47,17 @@ struct log_number {
 /* A number as a value: log_event(..., "port", LOG_NUM(port), NULL). */
 #define LOG_NUM(n) (log_number(&(struct log_number){{0}}, (int64_t)(n)))
 const char *log_number(struct log_number *room, int64_t n);
+
+/* ---- a line that may come any number of times ---- */
+
+#define LOG_LIMIT_MS (INT64_C(60) * 1000)
+
+/* Of one kind of line; zero at the beginning. */
+struct log_limit {
+    int64_t until;     /* monotonic ms: no line before that */
+    uint64_t left_out; /* since the last line */
+};
+
+/* True when the line may be written at `now`: the first one, then one in LOG_LIMIT_MS. *left_out is
+ * the number of lines left out since the last one. */
+bool log_limit_passes(struct log_limit *limit, int64_t now, uint64_t *left_out);

@@ -1,28 +1,28 @@
 /*
- * log_stderr: see log_stderr.h. What stderr is decides how it is written to without waiting:
+ * log_stderr: see log_stderr.h. How to write without waiting depends on what stderr is:
  *
- *   a socket (the journal)   send(2) has a flag for one call
- *   a pipe or a terminal     opened anew by its name in /proc, which gives us flags of our own
- *   the same, without /proc  as much as poll(2) says there is room for; only somebody else who
- *                            writes to the same pipe at that moment can make us wait
- *   a file                   is written as it is: it has no reader
+ *   a socket (the journal)   send(2) takes MSG_DONTWAIT for one call
+ *   a pipe or a terminal     opened again by its name in /proc, which gives us flags of our own
+ *   the same, without /proc  written as far as poll(2) says there is room
+ *   a file                   written plainly: it has no reader
  *
- * A line of which a part has left is kept until the rest has, so that lines stay whole.
+ * When a line was written in part, its rest is kept and written first, so that lines stay whole.
+ *
+ * BUGS
+ *   Without /proc another writer to the same pipe can fill it between poll(2) and our write(2),
+ *   and we wait.
  */
 #include "base/log/log_stderr.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -34,44 +34,11 @@ enum way { WAY_PLAIN, WAY_SOCKET, WAY_OWN, WAY_POLL };
 
 static struct {
     enum way way;
-    bool journal; /* it takes the priority as "<N>" (sd-daemon(3)) */
-    int own;      /* of WAY_OWN */
-    uint64_t lost, lost_ever;
-    char rest[LINE_MAX_OCTETS]; /* of a line that has left in part */
+    bool journal;               /* takes the priority as "<N>" (sd-daemon(3)) */
+    int own;                    /* of WAY_OWN */
+    char rest[LINE_MAX_OCTETS]; /* of a line that was written in part */
     size_t rest_length;
 } channel = {.own = -1};
-
-/* systemd says "device:inode" of the stream; a stderr sent elsewhere since then is another. */
-static bool is_journal(const struct stat *status)
-{
-    const char *stream = getenv("JOURNAL_STREAM");
-    char own[64];
-
-    snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)status->st_dev, (uintmax_t)status->st_ino);
-    return stream != NULL && strcmp(own, stream) == 0;
-}
-
-void log_stderr_open(void)
-{
-    struct stat status;
-
-    if (channel.own >= 0)
-        close(channel.own);
-    channel.own = -1;
-    channel.way = WAY_PLAIN;
-    channel.journal = false;
-    channel.rest_length = 0;
-    channel.lost = 0;
-    if (fstat(STDERR_FILENO, &status) != 0)
-        return;
-    channel.journal = is_journal(&status);
-    if (S_ISSOCK(status.st_mode)) {
-        channel.way = WAY_SOCKET;
-    } else if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
-        channel.own = open(OWN_NAME, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        channel.way = channel.own >= 0 ? WAY_OWN : WAY_POLL;
-    }
-}
 
 static ssize_t write_polled(const char *data, size_t length)
 {
@@ -99,7 +66,7 @@ static ssize_t write_some(const char *data, size_t length)
     return write(STDERR_FILENO, data, length);
 }
 
-/* How much of it left. */
+/* How much of it was written. */
 static size_t write_all(const char *data, size_t length)
 {
     size_t sent = 0;
@@ -125,12 +92,14 @@ static bool send_rest(void)
     return channel.rest_length == 0;
 }
 
-/* False when nothing of it left. */
+/* False when nothing of the line was written. */
 static bool send_line(int priority, const char *text, size_t length)
 {
     struct buf line;
     size_t sent = 0;
 
+    if (!send_rest())
+        return false;
     buf_init(&line, sizeof channel.rest);
     if (channel.journal)
         buf_addf(&line, "<%d>", priority);
@@ -146,30 +115,36 @@ static bool send_line(int priority, const char *text, size_t length)
     return sent > 0;
 }
 
-static bool tell_lost(void)
-{
-    char text[80];
-    int length;
+struct log_sink log_stderr = {.send = send_line};
 
-    if (channel.lost == 0)
-        return true;
-    length = snprintf(text, sizeof text, "level=warning event=log-lines-lost lines=%" PRIu64,
-                      channel.lost);
-    if (!send_line(LOG_WARNING, text, (size_t)length))
-        return false;
-    channel.lost = 0;
-    return channel.rest_length == 0;
+/* JOURNAL_STREAM is "device:inode" of the stream that systemd made; stderr may be another. */
+static bool is_journal(const struct stat *status)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char own[64];
+
+    snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)status->st_dev, (uintmax_t)status->st_ino);
+    return stream != NULL && strcmp(own, stream) == 0;
 }
 
-void log_stderr_send(int priority, const char *text, size_t length)
+void log_stderr_open(void)
 {
-    if (send_rest() && tell_lost() && send_line(priority, text, length))
+    struct stat status;
+
+    if (channel.own >= 0)
+        close(channel.own);
+    channel.own = -1;
+    channel.way = WAY_PLAIN;
+    channel.journal = false;
+    channel.rest_length = 0;
+    log_stderr.unreported = 0;
+    if (fstat(STDERR_FILENO, &status) != 0)
         return;
-    channel.lost++;
-    channel.lost_ever++;
-}
-
-uint64_t log_stderr_lost(void)
-{
-    return channel.lost_ever;
+    channel.journal = is_journal(&status);
+    if (S_ISSOCK(status.st_mode)) {
+        channel.way = WAY_SOCKET;
+    } else if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
+        channel.own = open(OWN_NAME, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        channel.way = channel.own >= 0 ? WAY_OWN : WAY_POLL;
+    }
 }

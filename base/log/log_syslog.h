@@ -1,20 +1,15 @@
 /*
- * log_syslog: lines for the system's log daemon, by its datagram socket. syslog(3) waits for a log
- * daemon that does not read, and with it would everybody who asks us; here a line that finds no
- * room is lost, and counted. For one thread.
+ * log_syslog: lines for the system's log daemon, by its datagram socket. syslog(3) would wait for a
+ * log daemon that does not read, and stop all our clients with it.
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base/log/log_sink.h"
 
 #define LOG_SYSLOG_PATH "/dev/log"
 
-/* Connects, now or with a later line. `path` stays the caller's, `ident` too. */
+extern struct log_sink log_syslog; /* facility mail */
+
+/* Connects, now or with a later line. `path` and `ident` stay the caller's and in place. */
 void log_syslog_open(const char *path, const char *ident);
 void log_syslog_close(void);
-/* `priority`: of syslog(3), without facility; the facility is mail. Never waits. Before the first
- * line after some were lost goes one that says how many. */
-void log_syslog_send(int priority, const char *text, size_t length);
-/* Lines lost since the start. */
-uint64_t log_syslog_lost(void);

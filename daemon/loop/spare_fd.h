@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "base/log/log_limit.h"
+#include "base/log/log.h"
 
 struct spare_fd {
     int fd;     /* -1: none */

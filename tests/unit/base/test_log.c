@@ -109,7 +109,8 @@ static void send_number(int number)
 {
     char text[32];
 
-    log_syslog_send(LOG_INFO, text, (size_t)snprintf(text, sizeof text, "number=%d", number));
+    log_sink_send(&log_syslog, LOG_INFO, text,
+                  (size_t)snprintf(text, sizeof text, "number=%d", number));
 }
 
 static void a_log_daemon_that_does_not_read_holds_nobody_up(void **state)

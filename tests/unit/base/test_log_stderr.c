@@ -17,7 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "base/log/log_limit.h"
+#include "base/log/log.h"
 #include "base/log/log_stderr.h"
 #include "tests/unit/support/rows.h"
 
@@ -122,7 +122,7 @@ static void say(unsigned number, size_t length)
     int used = snprintf(text, sizeof text, "number=%u ", number);
 
     memset(text + used, 'x', sizeof text - (size_t)used);
-    log_stderr_send(LOG_INFO, text, length > (size_t)used ? length : (size_t)used);
+    log_sink_send(&log_stderr, LOG_INFO, text, length > (size_t)used ? length : (size_t)used);
 }
 
 /* Each line is whole, in order, and with those that were lost they are all. */
@@ -173,14 +173,14 @@ static const struct row rows[] = {
 static void nobody_is_held_up(void **state)
 {
     const struct row *row = *state;
-    uint64_t lost = log_stderr_lost();
+    uint64_t lost = log_stderr.lost;
     struct ends ends;
 
     alarm(60); /* one that waits is a failure */
     begin(&ends, row->make, row->without_proc);
     for (unsigned i = 0; i < LINES; i++)
         say(i, row->length);
-    assert_true(log_stderr_lost() > lost);
+    assert_true(log_stderr.lost > lost);
     if (ends.stopped)
         tcflow(STDERR_FILENO, TCOON);
     for (unsigned i = 0; i < 10; i++) { /* what is left of a line, what was lost, and more */
@@ -197,7 +197,7 @@ static void nobody_is_held_up(void **state)
 static void a_reader_gets_it_all(void **state)
 {
     const struct row *row = *state;
-    uint64_t lost = log_stderr_lost();
+    uint64_t lost = log_stderr.lost;
     struct ends ends;
 
     begin(&ends, row->make, row->without_proc);
@@ -205,7 +205,7 @@ static void a_reader_gets_it_all(void **state)
         say(i, row->length);
         hear(&ends);
     }
-    assert_int_equal(log_stderr_lost(), lost);
+    assert_int_equal(log_stderr.lost, lost);
     assert_int_equal(check(&ends, row->length), 1000);
     end(&ends);
 }
@@ -220,9 +220,9 @@ static void a_file_is_written_where_it_ends(void **state)
     assert_int_equal(write(fd, "before\n", 7), 7);
     dup2(fd, STDERR_FILENO);
     log_stderr_open();
-    log_stderr_send(LOG_INFO, "one", 3);
+    log_sink_send(&log_stderr, LOG_INFO, "one", 3);
     assert_int_equal(write(fd, "between\n", 8), 8);
-    log_stderr_send(LOG_INFO, "two", 3);
+    log_sink_send(&log_stderr, LOG_INFO, "two", 3);
     dup2(saved, STDERR_FILENO);
     log_stderr_open();
     close(saved);
@@ -238,7 +238,7 @@ static void a_reader_that_is_gone(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(makes); i++) {
-        uint64_t lost = log_stderr_lost();
+        uint64_t lost = log_stderr.lost;
         struct ends ends;
 
         begin(&ends, makes[i], false);
@@ -247,14 +247,14 @@ static void a_reader_that_is_gone(void **state)
             say(n, 0);
         ends.read_end = -1;
         end(&ends);
-        assert_int_equal(log_stderr_lost(), lost + 10);
+        assert_int_equal(log_stderr.lost, lost + 10);
     }
 }
 
 static void no_stderr_at_all(void **state)
 {
     int saved = dup(STDERR_FILENO);
-    uint64_t lost = log_stderr_lost();
+    uint64_t lost = log_stderr.lost;
 
     (void)state;
     close(STDERR_FILENO);
@@ -263,7 +263,7 @@ static void no_stderr_at_all(void **state)
     dup2(saved, STDERR_FILENO);
     log_stderr_open();
     close(saved);
-    assert_int_equal(log_stderr_lost(), lost + 1);
+    assert_int_equal(log_stderr.lost, lost + 1);
 }
 
 /* ---- log_limit ---- */
