@@ -160,25 +160,8 @@ run_world() {
 
 run_valgrind() {
     build debug || { result "build debug" 1 "$logs/build-debug.log"; return; }
-    local log=$logs/valgrind.log world="tests/world/run.py --bin build/debug/bin --valgrind" status
-    /usr/bin/python3 $world >"$log" 2>&1
-    status=$?
-    if [ $status -ne 0 ] && only_cases "$log"; then
-        /usr/bin/python3 $world --again "$log" >"$log.again" 2>&1
-        status=$?
-        { echo; grep -v '^not ok ' "$log"; cat "$log.again"; } >"$log.both"
-        log=$log.both
-    fi
-    counted "world under valgrind" "$log" $status
-}
-
-# only_cases LOG: a few cases failed and all daemons ended clean: valgrind is slow, and a case that waits for a busy machine
-# may be asked once more, by itself. What valgrind finds fails a daemon, and nothing is asked again.
-only_cases() {
-    local bad
-    bad=$(grep -cE '^not ok ' "$1")
-    [ "$bad" -ge 1 ] && [ "$bad" -le 5 ] && ! grep -qE '^not ok (exit |.*(ended with|exit status|valgrind|==[0-9]+==))' "$1" &&
-        grep -qE '^[0-9]+ passed, ' "$1"
+    /usr/bin/python3 tests/world/run.py --bin build/debug/bin --valgrind >"$logs/valgrind.log" 2>&1
+    counted "world under valgrind" "$logs/valgrind.log" $?
 }
 
 contrib/packages.sh test || exit 2

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs the cases of the tests' world: run.py --bin DIR [--only A-1,hostile,...] [--valgrind] [--again LOG] [--keep] [-v]
+"""Runs the cases of the tests' world: run.py --bin DIR [--only A-1,hostile,...] [--valgrind] [--keep] [-v]
 
 Starts itself again in namespaces of its own, so that everything it starts ends with it."""
 
@@ -32,7 +32,6 @@ TOGETHER, TOGETHER_UNDER_VALGRIND = 12, 6
 FEW = 4  # cases whose daemons start again and again
 SHORTEST_NAME_PART = 3  # "A" or "B-1" are rows
 INSIDE = "MXCRYPT_WORLD_INSIDE"
-NOT_OK = "not ok "
 
 DAEMONS = {
     "main": {"resolver": world.TAP_ADDRESS, "dns-timeout": "500ms", "dns-tries": "3", "fetch-deadline": "3s",
@@ -54,25 +53,16 @@ def arguments():
     parser.add_argument("--bin", required=True, help="folder of mxcryptd and mxcrypt")
     parser.add_argument("--only", default="", help="row prefixes or parts of names, separated by commas")
     parser.add_argument("--valgrind", action="store_true")
-    parser.add_argument("--again", metavar="LOG", help="only the cases that failed in this log of a run")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
     parser.add_argument("-v", action="store_true", dest="verbose")
     options = parser.parse_args()
     options.bin = os.path.abspath(options.bin)
-    options.failed = failed_cases(options.again) if options.again else None
     return options
-
-
-def failed_cases(log):
-    """What a run's log says of the cases that failed, as "rows name: why"."""
-    return [line.removeprefix(NOT_OK) for line in pathlib.Path(log).read_text(encoding="utf-8").splitlines() if line.startswith(NOT_OK)]
 
 
 def selected(entry, options):
     if options.valgrind and not entry.valgrind:
         return False
-    if options.failed is not None:
-        return any(line.startswith(f"{' '.join(entry.rows)} {entry.name}: ") for line in options.failed)
     words = [word for word in options.only.split(",") if word]
     return not words or any(row == word or row.startswith(word + "-") for word in words for row in entry.rows) or any(
         len(word) > SHORTEST_NAME_PART and word in entry.name for word in words)
@@ -100,7 +90,7 @@ class Tally:
     def line(self, rows_text, name, wrong, seconds=0.0):
         if wrong:
             self.failed += 1
-            print(f"{NOT_OK}{rows_text} {name}: {wrong}", flush=True)
+            print(f"not ok {rows_text} {name}: {wrong}", flush=True)
         else:
             self.passed += 1
             print(f"ok {rows_text} {name}" + (f" ({seconds:.1f} s)" if self.verbose else ""), flush=True)
@@ -174,7 +164,7 @@ def run_world(options, folder):
     for name, wrong in the_world.stop_daemons():
         tally.line("exit", f"daemon {name} ends clean", wrong)
     the_world.dns.stop()
-    if not (options.only or options.valgrind or options.again):
+    if not (options.only or options.valgrind):
         rows.summary(cases)
     print(tally, flush=True)
     return 1 if tally.failed else 0

@@ -22,7 +22,7 @@ POLICY_ADDRESS = "198.51.100.80"
 TAP_ADDRESS = "127.0.0.53"
 HELO_NAME = "prober.world.signed"
 POSTFIX_PORT, POSTFIX_TCP_TABLE_PORT = 8461, 8462
-UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "2s", "dns-tries": "2", "probe-deadline": "15s",
+UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "3s", "dns-tries": "2", "probe-deadline": "15s",
                   "greeting-deadline": "5s", "fetch-deadline": "10s"}
 OWN_TRANSPORTS = ("hold", "hold-short", "hold-killed", "orders", "orders-recorded", "orders-mode", "orders-handed", "anchors")  # each asks daemon postfix-NAME
 SOURCE, SOURCE6 = "198.51.100.16", "fd00::25"  # of clients that are known by their address
