@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/pem.h>
@@ -21,6 +20,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/check.h"
+#include "tests/unit/support/virtual_clock.h"
 
 struct certificate {
     X509 *x509;
@@ -52,9 +52,11 @@ struct https_server {
     SSL_CTX *ctx;
     pthread_t thread;
     pthread_mutex_t lock;
-    struct answer answer; /* under lock */
+    pthread_cond_t idle; /* busy is 0 */
+    unsigned busy;       /* connections; under lock, like the next */
+    struct answer answer;
     char request[4096], sni[256];
-    atomic_int connections, requests, busy;
+    atomic_int connections, requests;
     atomic_bool stop;
 };
 
@@ -124,8 +126,6 @@ static inline void wait_for_client_to_go(int fd)
 
 static inline void send_answer(SSL *ssl, const struct answer *answer)
 {
-    struct timespec pause = {answer->pause_ms / 1000, answer->pause_ms % 1000 * 1000000L};
-
     if (answer->head_length > 0 && SSL_write(ssl, answer->head, (int)answer->head_length) <= 0)
         return;
     for (unsigned i = 0; answer->repeat != NULL && (answer->repeats == 0 || i < answer->repeats);
@@ -133,7 +133,7 @@ static inline void send_answer(SSL *ssl, const struct answer *answer)
         if (SSL_write(ssl, answer->repeat, (int)answer->repeat_length) <= 0)
             return;
         if (answer->pause_ms > 0)
-            nanosleep(&pause, NULL);
+            usleep(answer->pause_ms * 1000); /* on the virtual clock */
     }
     if (answer->hold)
         wait_for_client_to_go(SSL_get_fd(ssl));
@@ -187,7 +187,10 @@ static inline void *connection_run(void *context)
     SSL_free(ssl);
     close(connection->fd);
     free(connection);
-    atomic_fetch_sub(&server->busy, 1);
+    pthread_mutex_lock(&server->lock);
+    if (--server->busy == 0)
+        pthread_cond_signal(&server->idle);
+    pthread_mutex_unlock(&server->lock);
     return NULL;
 }
 
@@ -203,7 +206,9 @@ static inline void *server_run(void *context)
         CHECK(connection != NULL);
         *connection = (struct connection){server, fd};
         atomic_fetch_add(&server->connections, 1);
-        atomic_fetch_add(&server->busy, 1);
+        pthread_mutex_lock(&server->lock);
+        server->busy++;
+        pthread_mutex_unlock(&server->lock);
         CHECK(pthread_create(&thread, NULL, connection_run, connection) == 0);
         pthread_detach(thread);
     }
@@ -225,6 +230,7 @@ static inline void server_start(struct https_server *server, const struct certif
 
     memset(server, 0, sizeof *server);
     pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->idle, NULL);
     server->ctx = SSL_CTX_new(TLS_server_method());
     SSL_CTX_set_min_proto_version(server->ctx, TLS1_VERSION);
     SSL_CTX_set_cipher_list(server->ctx, "ALL:@SECLEVEL=0");
@@ -251,14 +257,16 @@ static inline void server_says(struct https_server *server, const char *head)
 
 static inline void server_stop(struct https_server *server)
 {
-    const struct timespec tick = {0, 1000000};
-
     atomic_store(&server->stop, true);
     shutdown(server->fd, SHUT_RDWR);
     pthread_join(server->thread, NULL);
     close(server->fd);
-    while (atomic_load(&server->busy) > 0)
-        nanosleep(&tick, NULL);
+    virtual_clock_stop(); /* one in a pause sees that its client has gone */
+    pthread_mutex_lock(&server->lock);
+    while (server->busy > 0)
+        pthread_cond_wait(&server->idle, &server->lock);
+    pthread_mutex_unlock(&server->lock);
     SSL_CTX_free(server->ctx);
+    pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->lock);
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/postfix/postfix.h"
 #include "tests/unit/support/rows.h"
+#include "tests/unit/support/virtual_clock.h"
 
 #define LIMIT 1000
 
@@ -70,6 +71,7 @@ static void test_row(void **state)
 
 int main(void)
 {
+    virtual_clock_stop(); /* a program that is run has the real one */
     ROWS_ADD(rows, test_row);
     return rows_run("postfix_run");
 }

@@ -132,14 +132,23 @@ static const struct cache_entry *cached(const char *name)
     return cache_peek(engine_cache(engine), &key);
 }
 
+static void on_over(uv_timer_t *timer)
+{
+    *(bool *)timer->data = true;
+}
+
 static void run_for(int64_t ms)
 {
-    int64_t end = clock_monotonic_ms() + ms;
+    bool over = false;
+    uv_timer_t timer;
 
-    while (clock_monotonic_ms() < end) {
-        uv_run(&loop, UV_RUN_NOWAIT);
-        usleep(1000);
-    }
+    uv_timer_init(&loop, &timer);
+    timer.data = &over;
+    uv_timer_start(&timer, on_over, (uint64_t)ms, 0);
+    while (!over)
+        uv_run(&loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&timer, NULL);
+    uv_run(&loop, UV_RUN_NOWAIT);
 }
 
 /* ---- holds ---- */
