@@ -5,8 +5,8 @@
  *   facts     what was read and what was tried, plain data (doctor_gather.c and what it calls)
  *   client    the smtp(8) services of master.cf that have the same settings: seen as one
  *   check     a name, and a function that judges the facts (doctor_judge*.c): pure
- *   finding   something that is wrong, and the line that mends it
- *   not made  a check for which a fact could not be had: said, never passed over
+ *   finding   something that is wrong, and the line that fixes it
+ *   not made  a check for which a fact could not be had: reported, never skipped
  */
 #pragma once
 
@@ -39,9 +39,9 @@ struct doctor_try {
 struct doctor_map {
     struct postfix_map map;
     bool ours;                 /* leads to mxcryptd */
-    bool chrooted;             /* as who looks it up: smtp(8), proxymap(8) for proxy: */
-    struct doctor_try catches; /* before ours: BAD when it answers for a name nobody has; with an
-                                  error number when it cannot be looked up */
+    bool chrooted;             /* like its reader: smtp(8), proxymap(8) for proxy: */
+    struct doctor_try catches; /* before ours: BAD when it answers for a name that does not
+                                  exist; with an errno when it cannot be looked up */
     struct doctor_try socket;  /* ours: asked one question, as smtp(8) would */
 };
 
@@ -87,7 +87,7 @@ struct doctor_facts {
     bool rules_forbidden;     /* the file is not for us */
 
     struct doctor_try daemon;   /* its control socket */
-    const char *daemon_version; /* NULL: it did not tell */
+    const char *daemon_version; /* NULL: unknown */
     const char *version;        /* ours */
 
     const struct postfix *postfix; /* NULL: see postfix_error */
@@ -159,28 +159,26 @@ void doctor_judge(struct doctor_report *report, struct arena *arena,
 void doctor_compare_probes(struct doctor_report *report, struct arena *arena,
                            const struct doctor_facts *facts);
 
-/* For the judges of doctor_judge*.c. The same fault of another client is told once. */
+/* For the judges of doctor_judge*.c. The same fault of another client is reported once. */
 void doctor_find(struct doctor_report *report, enum doctor_level level, const char *where,
-                 const char *what, const char *fix);
+                 const char *fix, const char *format, ...) __attribute__((format(printf, 5, 6)));
 void doctor_not_made(struct doctor_report *report, const char *why);
 /* True when mxcryptd is asked by this client, or by none: then main.cf's is looked at. */
 bool doctor_client_matters(const struct doctor_facts *facts, const struct doctor_client *client);
 
-void doctor_judge_version(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_map(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_map_name(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_map_order(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_proxy(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_socket(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_dns_support(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_host_lookup(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_insecure_mx(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_ca(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_security_level(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_protocols(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_ciphers(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_bind_address(struct doctor_report *report, const struct doctor_facts *facts);
-void doctor_judge_source(struct doctor_report *report, const struct doctor_facts *facts);
+/* A parameter of a client; "" when this Postfix has it not. */
+const char *doctor_value(const struct doctor_client *client, enum postfix_parameter parameter);
+
+typedef void doctor_judge_facts(struct doctor_report *report, const struct doctor_facts *facts);
+/* Called for each client that matters. */
+typedef void doctor_judge_client(struct doctor_report *report, const struct doctor_facts *facts,
+                                 const struct doctor_client *client);
+
+doctor_judge_facts doctor_judge_version, doctor_judge_map, doctor_judge_socket, doctor_judge_source;
+doctor_judge_client doctor_judge_map_name, doctor_judge_map_order, doctor_judge_proxy,
+    doctor_judge_dns_support, doctor_judge_host_lookup, doctor_judge_insecure_mx, doctor_judge_ca,
+    doctor_judge_security_level, doctor_judge_protocols, doctor_judge_ciphers,
+    doctor_judge_bind_address;
 
 /* ---- gathering ---- */
 

@@ -1,11 +1,14 @@
 /* doctor_judge: the table of checks, and those about this host and mxcryptd; those about Postfix
  * are in doctor_judge_postfix.c and doctor_judge_map.c. See doctor.h. Pure. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/net/hostname.h"
 #include "cli/doctor/doctor.h"
+
+#define FINDING_MAX 4096
 
 /* ---- findings ---- */
 
@@ -26,12 +29,17 @@ static const char *printable(struct arena *arena, const char *text)
 }
 
 void doctor_find(struct doctor_report *report, enum doctor_level level, const char *where,
-                 const char *what, const char *fix)
+                 const char *fix, const char *format, ...)
 {
-    const char *check = current_check(report);
+    const char *check = current_check(report), *what;
+    char text[FINDING_MAX];
+    va_list args;
 
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     where = printable(report->arena, where);
-    what = printable(report->arena, what);
+    what = printable(report->arena, text);
     fix = printable(report->arena, fix);
     if (where == NULL || what == NULL || fix == NULL ||
         report->finding_count == DOCTOR_FINDINGS_MAX)
@@ -50,15 +58,21 @@ void doctor_not_made(struct doctor_report *report, const char *why)
     report->checks[report->check_count - 1].why = why == NULL ? "no memory" : why;
 }
 
+const char *doctor_value(const struct doctor_client *client, enum postfix_parameter parameter)
+{
+    return client->values[parameter] == NULL ? "" : client->values[parameter];
+}
+
 /* ---- mxcryptd ---- */
 
 static void judge_config(struct doctor_report *report, const struct doctor_facts *facts)
 {
     if (facts->config_error != NULL)
-        doctor_find(
-            report, DOCTOR_ERROR, "", facts->config_error,
-            "mend that line, see mxcryptd.conf(5), or run this as root where it may not be read; "
-            "the other checks took the defaults");
+        doctor_find(report, DOCTOR_ERROR, "",
+                    "fix that line, see mxcryptd.conf(5), or run this as root if only root may "
+                    "read the file; "
+                    "the other checks used the defaults",
+                    "%s", facts->config_error);
 }
 
 static void judge_rules(struct doctor_report *report, const struct doctor_facts *facts)
@@ -66,8 +80,9 @@ static void judge_rules(struct doctor_report *report, const struct doctor_facts 
     if (facts->rules_forbidden)
         doctor_not_made(report, "the rules are for root and mxcryptd's user");
     else if (facts->rules_error != NULL)
-        doctor_find(report, DOCTOR_ERROR, "", facts->rules_error,
-                    "mend that line, see mxcrypt-rules(5), and mxcrypt reload");
+        doctor_find(report, DOCTOR_ERROR, "",
+                    "fix that line, see mxcrypt-rules(5), and run mxcrypt reload", "%s",
+                    facts->rules_error);
 }
 
 static void judge_daemon(struct doctor_report *report, const struct doctor_facts *facts)
@@ -78,17 +93,16 @@ static void judge_daemon(struct doctor_report *report, const struct doctor_facts
         doctor_not_made(report, "the control socket is for root and mxcryptd's user");
     else if (daemon->state == DOCTOR_BAD)
         doctor_find(report, DOCTOR_ERROR, "",
-                    arena_printf(report->arena, "mxcryptd does not answer at %s: %s",
-                                 facts->config->control_socket, daemon->why),
                     "start mxcryptd (systemctl start mxcryptd), and see its log; until then mail "
-                    "waits");
+                    "waits",
+                    "mxcryptd does not answer at %s: %s", facts->config->control_socket,
+                    daemon->why);
     else if (facts->daemon_version == NULL)
         doctor_not_made(report, "mxcryptd answers, but does not tell its version");
     else if (strcmp(facts->daemon_version, facts->version) != 0)
-        doctor_find(report, DOCTOR_WARNING, "",
-                    arena_printf(report->arena, "mxcryptd runs as version %s, this is %s",
-                                 facts->daemon_version, facts->version),
-                    "restart mxcryptd (systemctl restart mxcryptd)");
+        doctor_find(report, DOCTOR_WARNING, "", "restart mxcryptd (systemctl restart mxcryptd)",
+                    "mxcryptd runs as version %s, this is %s", facts->daemon_version,
+                    facts->version);
 }
 
 /* ---- resolvers ---- */
@@ -101,17 +115,13 @@ static void judge_answer(struct doctor_report *report, const struct doctor_resol
                          const char *whose, const char *fix, bool dane)
 {
     if (resolver->answer == DOCTOR_UNREACHABLE)
-        doctor_find(report, DOCTOR_ERROR, "",
-                    arena_printf(report->arena, "%s (%s) does not answer: %s", whose,
-                                 resolver->servers, resolver->why),
-                    fix);
+        doctor_find(report, DOCTOR_ERROR, "", fix, "%s (%s) does not answer: %s", whose,
+                    resolver->servers, resolver->why);
     else if (resolver->answer == DOCTOR_INSECURE && dane)
-        doctor_find(report, DOCTOR_ERROR, "",
-                    arena_printf(report->arena,
-                                 "%s (%s) does not validate: its answer for the signed root has no "
-                                 "AD bit, so every domain counts as unsigned",
-                                 whose, resolver->servers),
-                    fix);
+        doctor_find(report, DOCTOR_ERROR, "", fix,
+                    "%s (%s) does not validate: its answer for the signed root has no "
+                    "AD bit, so every domain counts as unsigned",
+                    whose, resolver->servers);
 }
 
 static void judge_resolver(struct doctor_report *report, const struct doctor_facts *facts)
@@ -128,12 +138,10 @@ static void judge_resolver_local(struct doctor_report *report, const struct doct
     if (!facts->resolver.asked)
         doctor_not_made(report, "the resolver could not be asked");
     else if (facts->resolver.remote && facts->config->prober.dane)
-        doctor_find(report, DOCTOR_WARNING, "",
-                    arena_printf(report->arena,
-                                 "mxcryptd's resolver (%s) is not on this host: whoever is on the "
-                                 "path can forge the AD bit that DANE rests on",
-                                 facts->resolver.servers),
-                    RESOLVER_FIX);
+        doctor_find(report, DOCTOR_WARNING, "", RESOLVER_FIX,
+                    "mxcryptd's resolver (%s) is not on this host: an attacker on the "
+                    "path can forge the AD bit that DANE rests on",
+                    facts->resolver.servers);
 }
 
 static const char *copy_fix(const struct doctor_report *report, const struct doctor_facts *facts,
@@ -149,7 +157,7 @@ static void judge_libc(struct doctor_report *report, const struct doctor_facts *
 {
     const struct doctor_resolver *libc = &facts->libc[chrooted];
     const char *whose = arena_printf(report->arena,
-                                     libc->no_file ? "smtp(8)'s resolver, for want of %s,"
+                                     libc->no_file ? "smtp(8)'s resolver, in the absence of %s,"
                                                    : "smtp(8)'s resolver in %s",
                                      facts->resolv_conf[chrooted]);
     bool same = strcmp(libc->servers, facts->resolver.servers) == 0;
@@ -159,18 +167,15 @@ static void judge_libc(struct doctor_report *report, const struct doctor_facts *
     if (!same || libc->answer != facts->resolver.answer)
         judge_answer(report, libc, whose, copy_fix(report, facts, chrooted), true);
     if (!same && libc->remote)
-        doctor_find(
-            report, DOCTOR_WARNING, "",
-            arena_printf(report->arena, "%s (%s) is not on this host", whose, libc->servers),
-            copy_fix(report, facts, chrooted));
+        doctor_find(report, DOCTOR_WARNING, "", copy_fix(report, facts, chrooted),
+                    "%s (%s) is not on this host", whose, libc->servers);
     if (!libc->trust_ad && !postfix_version_from(&facts->postfix_version, 3, 6))
         doctor_find(report, DOCTOR_WARNING, "",
-                    arena_printf(report->arena,
-                                 "no \"options trust-ad\" in %s: the C library (glibc 2.31 and "
-                                 "later) may hide the AD bit from this Postfix",
-                                 facts->resolv_conf[chrooted]),
                     arena_printf(report->arena, "options edns0 trust-ad, in %s",
-                                 facts->resolv_conf[chrooted]));
+                                 facts->resolv_conf[chrooted]),
+                    "no \"options trust-ad\" in %s: the C library (glibc 2.31 and "
+                    "later) may hide the AD bit from this Postfix",
+                    facts->resolv_conf[chrooted]);
 }
 
 /* What smtp(8) sees, which reads resolv.conf inside its chroot. */
@@ -202,17 +207,15 @@ static void judge_postfix_resolver(struct doctor_report *report, const struct do
 static void judge_clock(struct doctor_report *report, const struct doctor_facts *facts)
 {
     if (facts->now_s < facts->built_s)
-        doctor_find(report, DOCTOR_ERROR, "",
+        doctor_find(report, DOCTOR_ERROR, "", CLOCK_FIX,
                     "the clock stands before the day this program was built: certificates and "
-                    "DNSSEC signatures count as not yet valid",
-                    CLOCK_FIX);
+                    "DNSSEC signatures count as not yet valid");
     else if (!facts->clock_known)
         doctor_not_made(report, "the kernel does not tell whether its clock is synchronised");
     else if (facts->clock_unsynchronised)
-        doctor_find(report, DOCTOR_WARNING, "",
+        doctor_find(report, DOCTOR_WARNING, "", CLOCK_FIX,
                     "the kernel says that its clock is not synchronised: certificates, DNSSEC "
-                    "signatures and what is remembered go by it",
-                    CLOCK_FIX);
+                    "signatures and what is remembered go by it");
 }
 
 static void judge_port25(struct doctor_report *report, const struct doctor_facts *facts)
@@ -223,11 +226,10 @@ static void judge_port25(struct doctor_report *report, const struct doctor_facts
     if (port->state == DOCTOR_NOT_TRIED)
         doctor_not_made(report, port->why);
     else if (port->state == DOCTOR_BAD)
-        doctor_find(
-            report, DOCTOR_ERROR, "",
-            arena_printf(report->arena, "outbound port %u is blocked: %s", number, port->why),
-            "have your provider or firewall open outbound TCP port 25; if all mail goes "
-            "through a relay, set probe = no in mxcryptd.conf");
+        doctor_find(report, DOCTOR_ERROR, "",
+                    "have your provider or firewall open outbound TCP port 25; if all mail goes "
+                    "through a relay, set probe = no in mxcryptd.conf",
+                    "outbound port %u is blocked: %s", number, port->why);
 }
 
 static void judge_helo(struct doctor_report *report, const struct doctor_facts *facts)
@@ -238,32 +240,25 @@ static void judge_helo(struct doctor_report *report, const struct doctor_facts *
                       "record for it";
 
     if (facts->helo == DOCTOR_HELO_NO_NAME)
-        doctor_find(report, DOCTOR_WARNING, "",
+        doctor_find(report, DOCTOR_WARNING, "", fix,
                     "this host has no full name to say in EHLO: mail hosts are told its address, "
-                    "and may refuse the probes",
-                    fix);
+                    "and may refuse the probes");
     else if (*name != '\0' && hostname_labels(name, strlen(name)) < 2)
-        doctor_find(report, DOCTOR_WARNING, "",
-                    arena_printf(report->arena,
-                                 "helo-name %s is no full host name: mail hosts may "
-                                 "refuse the probes",
-                                 name),
-                    fix);
+        doctor_find(report, DOCTOR_WARNING, "", fix,
+                    "helo-name %s is no full host name: mail hosts may "
+                    "refuse the probes",
+                    name);
     else if (facts->helo == DOCTOR_HELO_NOT_TRIED)
         doctor_not_made(report, facts->helo_why);
     else if (facts->helo == DOCTOR_HELO_NO_ADDRESS)
-        doctor_find(report, DOCTOR_WARNING, "",
-                    arena_printf(report->arena,
-                                 "helo-name %s has no address in the DNS: mail "
-                                 "hosts may refuse the probes",
-                                 name),
-                    fix);
+        doctor_find(report, DOCTOR_WARNING, "", fix,
+                    "helo-name %s has no address in the DNS: mail "
+                    "hosts may refuse the probes",
+                    name);
     else if (facts->helo == DOCTOR_HELO_ELSEWHERE)
-        doctor_find(report, DOCTOR_WARNING, "",
-                    arena_printf(report->arena,
-                                 "helo-name %s is %s, no address of this host (right behind NAT)",
-                                 name, facts->helo_why),
-                    fix);
+        doctor_find(report, DOCTOR_WARNING, "", fix,
+                    "helo-name %s is %s, no address of this host (right behind NAT)", name,
+                    facts->helo_why);
 }
 
 /* ---- the table ---- */
@@ -272,33 +267,34 @@ enum check_kind { OF_HOST, OF_POSTFIX, OF_PROBES };
 
 static const struct check {
     const char *name;
-    enum check_kind kind; /* nothing to judge but OF_HOST when postconf said nothing */
-    void (*judge)(struct doctor_report *report, const struct doctor_facts *facts);
+    enum check_kind kind; /* without an answer from postconf only OF_HOST can be judged */
+    doctor_judge_facts *judge;
+    doctor_judge_client *judge_client; /* in its place */
 } checks[] = {
-    {"config", OF_HOST, judge_config},
-    {"rules", OF_HOST, judge_rules},
-    {"daemon", OF_HOST, judge_daemon},
-    {"postfix", OF_HOST, doctor_judge_version},
-    {"map", OF_POSTFIX, doctor_judge_map},
-    {"map-name", OF_POSTFIX, doctor_judge_map_name},
-    {"map-order", OF_POSTFIX, doctor_judge_map_order},
-    {"proxy", OF_POSTFIX, doctor_judge_proxy},
-    {"socket", OF_POSTFIX, doctor_judge_socket},
-    {"dns-support", OF_POSTFIX, doctor_judge_dns_support},
-    {"host-lookup", OF_POSTFIX, doctor_judge_host_lookup},
-    {"insecure-mx", OF_POSTFIX, doctor_judge_insecure_mx},
-    {"ca", OF_POSTFIX, doctor_judge_ca},
-    {"security-level", OF_POSTFIX, doctor_judge_security_level},
-    {"tls-protocols", OF_PROBES, doctor_judge_protocols},
-    {"tls-ciphers", OF_PROBES, doctor_judge_ciphers},
-    {"resolver", OF_HOST, judge_resolver},
-    {"resolver-local", OF_HOST, judge_resolver_local},
-    {"postfix-resolver", OF_POSTFIX, judge_postfix_resolver},
-    {"clock", OF_HOST, judge_clock},
-    {"bind-address", OF_PROBES, doctor_judge_bind_address},
-    {"probe-address", OF_HOST, doctor_judge_source},
-    {"port-25", OF_HOST, judge_port25},
-    {"helo-name", OF_HOST, judge_helo},
+    {"config", OF_HOST, judge_config, NULL},
+    {"rules", OF_HOST, judge_rules, NULL},
+    {"daemon", OF_HOST, judge_daemon, NULL},
+    {"postfix", OF_HOST, doctor_judge_version, NULL},
+    {"map", OF_POSTFIX, doctor_judge_map, NULL},
+    {"map-name", OF_POSTFIX, NULL, doctor_judge_map_name},
+    {"map-order", OF_POSTFIX, NULL, doctor_judge_map_order},
+    {"proxy", OF_POSTFIX, NULL, doctor_judge_proxy},
+    {"socket", OF_POSTFIX, doctor_judge_socket, NULL},
+    {"dns-support", OF_POSTFIX, NULL, doctor_judge_dns_support},
+    {"host-lookup", OF_POSTFIX, NULL, doctor_judge_host_lookup},
+    {"insecure-mx", OF_POSTFIX, NULL, doctor_judge_insecure_mx},
+    {"ca", OF_POSTFIX, NULL, doctor_judge_ca},
+    {"security-level", OF_POSTFIX, NULL, doctor_judge_security_level},
+    {"tls-protocols", OF_PROBES, NULL, doctor_judge_protocols},
+    {"tls-ciphers", OF_PROBES, NULL, doctor_judge_ciphers},
+    {"resolver", OF_HOST, judge_resolver, NULL},
+    {"resolver-local", OF_HOST, judge_resolver_local, NULL},
+    {"postfix-resolver", OF_POSTFIX, judge_postfix_resolver, NULL},
+    {"clock", OF_HOST, judge_clock, NULL},
+    {"bind-address", OF_PROBES, NULL, doctor_judge_bind_address},
+    {"probe-address", OF_HOST, doctor_judge_source, NULL},
+    {"port-25", OF_HOST, judge_port25, NULL},
+    {"helo-name", OF_HOST, judge_helo, NULL},
 };
 
 _Static_assert(sizeof checks / sizeof checks[0] <= DOCTOR_CHECKS_MAX, "DOCTOR_CHECKS_MAX");
@@ -315,8 +311,12 @@ static void make(struct doctor_report *report, const struct check *check,
     report->checks[report->check_count++].check = check->name;
     if (check->kind != OF_HOST && facts->postfix == NULL)
         doctor_not_made(report, "postconf did not tell");
-    else
+    else if (check->judge != NULL)
         check->judge(report, facts);
+    else
+        for (size_t i = 0; i < facts->client_count; i++)
+            if (doctor_client_matters(facts, &facts->clients[i]))
+                check->judge_client(report, facts, &facts->clients[i]);
 }
 
 void doctor_judge(struct doctor_report *report, struct arena *arena,

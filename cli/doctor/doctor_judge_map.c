@@ -37,37 +37,32 @@ static void judge_passed_by(struct doctor_report *report, const struct doctor_fa
                             const struct doctor_client *client)
 {
     if (client->main)
-        doctor_find(report, DOCTOR_WARNING, client->where,
-                    "only some services of master.cf ask mxcryptd: other mail goes without",
-                    map_fix(report, facts));
+        doctor_find(report, DOCTOR_WARNING, client->where, map_fix(report, facts),
+                    "only some services of master.cf ask mxcryptd: other mail goes without");
     else
-        doctor_find(report, DOCTOR_WARNING, client->where,
-                    arena_printf(report->arena,
-                                 "\"-o smtp_tls_policy_maps=%.200s\" passes mxcryptd by",
-                                 client->values[POSTFIX_POLICY_MAPS]),
-                    "take this -o out of master.cf");
+        doctor_find(report, DOCTOR_WARNING, client->where, "take this -o out of master.cf",
+                    "\"-o smtp_tls_policy_maps=%.200s\" passes mxcryptd by",
+                    client->values[POSTFIX_POLICY_MAPS]);
 }
 
 void doctor_judge_map(struct doctor_report *report, const struct doctor_facts *facts)
 {
     if (facts->client_count == 0) {
-        doctor_find(report, DOCTOR_ERROR, "master.cf", "no smtp(8) service: no mail leaves",
-                    "smtp unix - - y - - smtp, in master.cf");
+        doctor_find(report, DOCTOR_ERROR, "master.cf", "smtp unix - - y - - smtp, in master.cf",
+                    "no smtp(8) service: no mail leaves");
         return;
     }
     for (size_t i = 0; i < facts->client_count; i++) {
         const struct doctor_client *client = &facts->clients[i];
 
         if (client->map_error != NULL)
-            doctor_find(report, DOCTOR_ERROR, client->where,
-                        arena_printf(report->arena, "smtp_tls_policy_maps: %s", client->map_error),
-                        map_fix(report, facts));
+            doctor_find(report, DOCTOR_ERROR, client->where, map_fix(report, facts),
+                        "smtp_tls_policy_maps: %s", client->map_error);
         else if (client->ours < 0 && any_asks(facts))
             judge_passed_by(report, facts, client);
         else if (client->ours < 0)
-            doctor_find(report, DOCTOR_ERROR, client->where,
-                        "smtp_tls_policy_maps does not lead to mxcryptd: it is never asked",
-                        map_fix(report, facts));
+            doctor_find(report, DOCTOR_ERROR, client->where, map_fix(report, facts),
+                        "smtp_tls_policy_maps does not lead to mxcryptd: it is never asked");
     }
 }
 
@@ -79,34 +74,27 @@ static bool is_tlsrpt(const char *name)
     return strcmp(name, "tlsrpt") == 0 || strcmp(name, "QUERYwithTLSRPT") == 0;
 }
 
-void doctor_judge_map_name(struct doctor_report *report, const struct doctor_facts *facts)
+void doctor_judge_map_name(struct doctor_report *report, const struct doctor_facts *facts,
+                           const struct doctor_client *client)
 {
     bool from_3_10 = postfix_version_from(&facts->postfix_version, 3, 10);
+    const struct doctor_map *ours = our_map(client);
 
-    if (!facts->postfix_version_known) {
+    if (!facts->postfix_version_known)
         doctor_not_made(report, "the version of Postfix is not known");
+    else if (ours == NULL || ours->map.name == NULL || is_tlsrpt(ours->map.name) == from_3_10)
         return;
-    }
-    for (size_t i = 0; i < facts->client_count; i++) {
-        const struct doctor_map *ours = our_map(&facts->clients[i]);
-
-        if (ours == NULL || ours->map.name == NULL || is_tlsrpt(ours->map.name) == from_3_10)
-            continue;
-        if (from_3_10)
-            doctor_find(report, DOCTOR_WARNING, facts->clients[i].where,
-                        arena_printf(report->arena,
-                                     "map name \"%.100s\" with Postfix %s: MTA-STS is matched less "
-                                     "exactly, and TLSRPT knows nothing of it",
-                                     ours->map.name, facts->postfix->values[POSTFIX_MAIL_VERSION]),
-                        map_fix(report, facts));
-        else
-            doctor_find(report, DOCTOR_ERROR, facts->clients[i].where,
-                        arena_printf(report->arena,
-                                     "map name \"%.100s\" is for Postfix 3.10 and later: %s defers "
-                                     "mail for what it adds",
-                                     ours->map.name, facts->postfix->values[POSTFIX_MAIL_VERSION]),
-                        map_fix(report, facts));
-    }
+    else if (from_3_10)
+        doctor_find(
+            report, DOCTOR_WARNING, client->where, map_fix(report, facts),
+            "map name \"%.100s\" with Postfix %s: MTA-STS is matched less exactly, and TLSRPT "
+            "knows nothing of it",
+            ours->map.name, facts->postfix->values[POSTFIX_MAIL_VERSION]);
+    else
+        doctor_find(report, DOCTOR_ERROR, client->where, map_fix(report, facts),
+                    "map name \"%.100s\" is for Postfix 3.10 and later: %s defers mail for what it "
+                    "adds",
+                    ours->map.name, facts->postfix->values[POSTFIX_MAIL_VERSION]);
 }
 
 /* ---- what stands before it ---- */
@@ -116,49 +104,47 @@ static void judge_before(struct doctor_report *report, const struct doctor_clien
 {
     if (map->catches.state == DOCTOR_BAD && map->catches.error != 0)
         doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena,
-                                 "%.200s stands before mxcryptd and cannot be looked up, so all "
-                                 "mail waits: %s",
-                                 map->map.text, map->catches.why),
-                    "make the table (postmap), or take it out of smtp_tls_policy_maps");
+                    "make the table (postmap), or take it out of smtp_tls_policy_maps",
+                    "%.200s stands before mxcryptd and cannot be looked up, so all "
+                    "mail waits: %s",
+                    map->map.text, map->catches.why);
     else if (map->map.kind == POSTFIX_MAP_STATIC || map->catches.state == DOCTOR_BAD)
         doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena,
-                                 "%.200s stands before mxcryptd and answers for every domain: "
-                                 "mxcryptd is never asked",
-                                 map->map.text),
-                    "put it behind mxcryptd in smtp_tls_policy_maps, or take it out");
+                    "put it behind mxcryptd in smtp_tls_policy_maps, or take it out",
+                    "%.200s stands before mxcryptd and answers for every domain: "
+                    "mxcryptd is never asked",
+                    map->map.text);
     else if (map->map.kind != POSTFIX_MAP_OTHER)
-        doctor_find(report, DOCTOR_WARNING, client->where,
-                    arena_printf(report->arena,
-                                 "%.200s, another policy daemon, stands before mxcryptd: what it "
-                                 "answers is never checked",
-                                 map->map.text),
-                    "take it out of smtp_tls_policy_maps");
+        doctor_find(report, DOCTOR_WARNING, client->where, "take it out of smtp_tls_policy_maps",
+                    "%.200s, another policy daemon, stands before mxcryptd: what it "
+                    "answers is never checked",
+                    map->map.text);
     else if (map->catches.state == DOCTOR_NOT_TRIED)
         doctor_not_made(report, arena_printf(report->arena, "%.200s could not be asked: %s",
                                              map->map.text, map->catches.why));
 }
 
-void doctor_judge_map_order(struct doctor_report *report, const struct doctor_facts *facts)
+void doctor_judge_map_order(struct doctor_report *report, const struct doctor_facts *facts,
+                            const struct doctor_client *client)
 {
-    for (size_t i = 0; i < facts->client_count; i++)
-        for (int k = 0; k < facts->clients[i].ours; k++)
-            judge_before(report, &facts->clients[i], &facts->clients[i].maps[k]);
+    (void)facts;
+    for (int i = 0; i < client->ours; i++)
+        judge_before(report, client, &client->maps[i]);
 }
 
-void doctor_judge_proxy(struct doctor_report *report, const struct doctor_facts *facts)
+void doctor_judge_proxy(struct doctor_report *report, const struct doctor_facts *facts,
+                        const struct doctor_client *client)
 {
-    for (size_t i = 0; i < facts->client_count; i++) {
-        const struct doctor_map *ours = our_map(&facts->clients[i]);
+    const struct doctor_map *ours = our_map(client);
 
-        if (ours != NULL && ours->map.proxied)
-            doctor_find(report, DOCTOR_WARNING, facts->clients[i].where,
-                        "proxy: stands before mxcryptd's map: proxymap(8) makes one lookup at a "
-                        "time, so that one slow domain stops all mail",
-                        arena_printf(report->arena, "smtp_tls_policy_maps = %.200s",
-                                     ours->map.text + strlen("proxy:")));
-    }
+    (void)facts;
+    if (ours != NULL && ours->map.proxied)
+        doctor_find(
+            report, DOCTOR_WARNING, client->where,
+            arena_printf(report->arena, "smtp_tls_policy_maps = %.200s",
+                         ours->map.text + strlen("proxy:")),
+            "proxy: stands before mxcryptd's map: proxymap(8) makes one lookup at a time, so "
+            "that one slow domain stops all mail");
 }
 
 /* ---- does it get there ---- */
@@ -183,30 +169,24 @@ static const char *socket_fix(const struct doctor_report *report, const struct d
     return "start mxcryptd (systemctl start mxcryptd), and see its log";
 }
 
+static void judge_socket(struct doctor_report *report, const struct doctor_facts *facts,
+                         const struct doctor_client *client, const struct doctor_map *ours)
+{
+    if (ours->socket.state == DOCTOR_NOT_TRIED)
+        doctor_not_made(report, ours->socket.why);
+    else if (ours->socket.state == DOCTOR_BAD)
+        doctor_find(report, DOCTOR_ERROR, client->where, socket_fix(report, facts, client, ours),
+                    "%s%s, as user %s, gets no answer by %.200s: %s",
+                    ours->map.proxied ? "proxymap(8)" : "smtp(8)",
+                    ours->chrooted ? " in its chroot" : "", client->values[POSTFIX_MAIL_OWNER],
+                    ours->map.text, ours->socket.why);
+}
+
 void doctor_judge_socket(struct doctor_report *report, const struct doctor_facts *facts)
 {
-    bool tried = false;
-
-    for (size_t i = 0; i < facts->client_count; i++) {
-        const struct doctor_client *client = &facts->clients[i];
-        const struct doctor_map *ours = our_map(client);
-
-        if (ours == NULL)
-            continue;
-        tried = true;
-        if (ours->socket.state == DOCTOR_NOT_TRIED)
-            doctor_not_made(report, ours->socket.why);
-        else if (ours->socket.state == DOCTOR_BAD)
-            doctor_find(report, DOCTOR_ERROR, client->where,
-                        arena_printf(report->arena,
-                                     "%s%s, as user %s, gets no answer by "
-                                     "%.200s: %s",
-                                     ours->map.proxied ? "proxymap(8)" : "smtp(8)",
-                                     ours->chrooted ? " in its chroot" : "",
-                                     client->values[POSTFIX_MAIL_OWNER], ours->map.text,
-                                     ours->socket.why),
-                        socket_fix(report, facts, client, ours));
-    }
-    if (!tried)
+    if (!any_asks(facts))
         doctor_not_made(report, "smtp_tls_policy_maps does not lead to mxcryptd");
+    for (size_t i = 0; i < facts->client_count; i++)
+        if (facts->clients[i].ours >= 0)
+            judge_socket(report, facts, &facts->clients[i], our_map(&facts->clients[i]));
 }

@@ -10,58 +10,34 @@
 #define OLDEST_MAJOR 3
 #define OLDEST_MINOR 4
 
-static const char *value_of(const struct doctor_client *client, enum postfix_parameter parameter)
-{
-    return client->values[parameter] == NULL ? "" : client->values[parameter];
-}
-
-/* A client judge: one setting of one client. */
-typedef void (*client_judge)(struct doctor_report *report, const struct doctor_facts *facts,
-                             const struct doctor_client *client);
-
-static void each_client(struct doctor_report *report, const struct doctor_facts *facts,
-                        client_judge judge)
-{
-    for (size_t i = 0; i < facts->client_count; i++)
-        if (doctor_client_matters(facts, &facts->clients[i]))
-            judge(report, facts, &facts->clients[i]);
-}
-
 void doctor_judge_version(struct doctor_report *report, const struct doctor_facts *facts)
 {
     if (facts->postfix == NULL)
-        doctor_find(report, DOCTOR_ERROR, "", facts->postfix_error,
-                    "install Postfix, or name its configuration directory: --postfix DIR");
+        doctor_find(report, DOCTOR_ERROR, "",
+                    "install Postfix, or name its configuration directory: --postfix DIR", "%s",
+                    facts->postfix_error);
     else if (!facts->postfix_version_known)
         doctor_not_made(report, "postconf mail_version makes no sense");
     else if (!postfix_version_from(&facts->postfix_version, OLDEST_MAJOR, OLDEST_MINOR))
-        doctor_find(report, DOCTOR_ERROR, "",
-                    arena_printf(report->arena,
-                                 "Postfix %s is older than 3.4: it defers mail for answers with "
-                                 "servername=",
-                                 facts->postfix->values[POSTFIX_MAIL_VERSION]),
-                    "upgrade Postfix to 3.4 or later");
+        doctor_find(report, DOCTOR_ERROR, "", "upgrade Postfix to 3.4 or later",
+                    "Postfix %s is older than 3.4: it defers mail for answers with "
+                    "servername=",
+                    facts->postfix->values[POSTFIX_MAIL_VERSION]);
 }
 
 /* ---- DANE ---- */
 
-static void dns_support(struct doctor_report *report, const struct doctor_facts *facts,
-                        const struct doctor_client *client)
+void doctor_judge_dns_support(struct doctor_report *report, const struct doctor_facts *facts,
+                              const struct doctor_client *client)
 {
-    const char *level = value_of(client, POSTFIX_DNS_SUPPORT);
+    const char *level = doctor_value(client, POSTFIX_DNS_SUPPORT);
 
     if (facts->config->prober.dane && strcasecmp(level, "dnssec") != 0)
         doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena,
-                                 "smtp_dns_support_level is \"%.100s\": \"dane-only\" defers all "
-                                 "mail to a domain, \"dane\" silently means \"may\"",
-                                 level),
-                    "smtp_dns_support_level = dnssec (or dane = no in mxcryptd.conf)");
-}
-
-void doctor_judge_dns_support(struct doctor_report *report, const struct doctor_facts *facts)
-{
-    each_client(report, facts, dns_support);
+                    "smtp_dns_support_level = dnssec (or dane = no in mxcryptd.conf)",
+                    "smtp_dns_support_level is \"%.100s\": \"dane-only\" defers all "
+                    "mail to a domain, \"dane\" silently means \"may\"",
+                    level);
 }
 
 static bool has_word(const char *list, const char *word)
@@ -79,38 +55,27 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-static void host_lookup(struct doctor_report *report, const struct doctor_facts *facts,
-                        const struct doctor_client *client)
+void doctor_judge_host_lookup(struct doctor_report *report, const struct doctor_facts *facts,
+                              const struct doctor_client *client)
 {
-    const char *lookup = value_of(client, POSTFIX_HOST_LOOKUP);
+    const char *lookup = doctor_value(client, POSTFIX_HOST_LOOKUP);
 
     if (facts->config->prober.dane && !has_word(lookup, "dns"))
-        doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena,
-                                 "smtp_host_lookup is \"%.100s\": without dns no address is "
-                                 "validated, so that \"dane-only\" defers",
-                                 lookup),
-                    "smtp_host_lookup = dns");
+        doctor_find(report, DOCTOR_ERROR, client->where, "smtp_host_lookup = dns",
+                    "smtp_host_lookup is \"%.100s\": without dns no address is "
+                    "validated, so that \"dane-only\" defers",
+                    lookup);
 }
 
-void doctor_judge_host_lookup(struct doctor_report *report, const struct doctor_facts *facts)
+void doctor_judge_insecure_mx(struct doctor_report *report, const struct doctor_facts *facts,
+                              const struct doctor_client *client)
 {
-    each_client(report, facts, host_lookup);
-}
-
-static void insecure_mx(struct doctor_report *report, const struct doctor_facts *facts,
-                        const struct doctor_client *client)
-{
-    if (facts->config->prober.dane && strcasecmp(value_of(client, POSTFIX_INSECURE_MX), "may") == 0)
+    if (facts->config->prober.dane &&
+        strcasecmp(doctor_value(client, POSTFIX_INSECURE_MX), "may") == 0)
         doctor_find(report, DOCTOR_WARNING, client->where,
+                    "smtp_tls_dane_insecure_mx_policy = dane",
                     "smtp_tls_dane_insecure_mx_policy is \"may\": where the MX records are not "
-                    "signed, TLSA records of the hosts are not used",
-                    "smtp_tls_dane_insecure_mx_policy = dane");
-}
-
-void doctor_judge_insecure_mx(struct doctor_report *report, const struct doctor_facts *facts)
-{
-    each_client(report, facts, insecure_mx);
+                    "signed, TLSA records of the hosts are not used");
 }
 
 /* ---- trust anchors ---- */
@@ -125,8 +90,8 @@ static const char *ca_fix(const struct doctor_report *report, const struct docto
 static void ca_path(struct doctor_report *report, const struct doctor_facts *facts,
                     const struct doctor_client *client)
 {
-    const char *path = value_of(client, POSTFIX_CA_PATH);
-    bool alone = *value_of(client, POSTFIX_CA_FILE) == '\0';
+    const char *path = doctor_value(client, POSTFIX_CA_PATH);
+    bool alone = *doctor_value(client, POSTFIX_CA_FILE) == '\0';
 
     if (*path == '\0')
         return;
@@ -134,83 +99,66 @@ static void ca_path(struct doctor_report *report, const struct doctor_facts *fac
         doctor_not_made(report, client->ca_path.why);
     else if (client->ca_path.state == DOCTOR_BAD)
         doctor_find(report, alone ? DOCTOR_ERROR : DOCTOR_WARNING, client->where,
-                    arena_printf(report->arena,
-                                 "smtp_tls_CApath = %.200s is of no use to user "
-                                 "%s%s: %s",
-                                 path, value_of(client, POSTFIX_MAIL_OWNER),
-                                 client->chrooted ? " in the chroot of smtp(8)" : "",
-                                 client->ca_path.why),
-                    ca_fix(report, facts));
+                    ca_fix(report, facts),
+                    "smtp_tls_CApath = %.200s is of no use to user "
+                    "%s%s: %s",
+                    path, doctor_value(client, POSTFIX_MAIL_OWNER),
+                    client->chrooted ? " in the chroot of smtp(8)" : "", client->ca_path.why);
 }
 
-static void ca(struct doctor_report *report, const struct doctor_facts *facts,
-               const struct doctor_client *client)
+void doctor_judge_ca(struct doctor_report *report, const struct doctor_facts *facts,
+                     const struct doctor_client *client)
 {
-    const char *file = value_of(client, POSTFIX_CA_FILE);
+    const char *file = doctor_value(client, POSTFIX_CA_FILE);
 
     if (*file != '\0' && client->ca_file.state == DOCTOR_NOT_TRIED)
         doctor_not_made(report, client->ca_file.why);
     else if (*file != '\0' && client->ca_file.state == DOCTOR_BAD)
-        doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena,
-                                 "smtp_tls_CAfile = %.200s cannot be used: %s; smtp(8) then has no "
-                                 "TLS at all",
-                                 file, client->ca_file.why),
-                    ca_fix(report, facts));
+        doctor_find(report, DOCTOR_ERROR, client->where, ca_fix(report, facts),
+                    "smtp_tls_CAfile = %.200s cannot be used: %s; smtp(8) then has no "
+                    "TLS at all",
+                    file, client->ca_file.why);
     ca_path(report, facts, client);
-    if (*file == '\0' && *value_of(client, POSTFIX_CA_PATH) == '\0' &&
-        strcasecmp(value_of(client, POSTFIX_APPEND_CA), "yes") != 0 &&
+    if (*file == '\0' && *doctor_value(client, POSTFIX_CA_PATH) == '\0' &&
+        strcasecmp(doctor_value(client, POSTFIX_APPEND_CA), "yes") != 0 &&
         (facts->config->prober.mta_sts || facts->config->prober.probe))
-        doctor_find(report, DOCTOR_ERROR, client->where,
+        doctor_find(report, DOCTOR_ERROR, client->where, ca_fix(report, facts),
                     "neither smtp_tls_CAfile nor smtp_tls_CApath is set: \"secure\" and \"verify\" "
-                    "defer all mail to a domain",
-                    ca_fix(report, facts));
-}
-
-void doctor_judge_ca(struct doctor_report *report, const struct doctor_facts *facts)
-{
-    each_client(report, facts, ca);
+                    "defer all mail to a domain");
 }
 
 /* ---- the level for NOTFOUND ---- */
 
 static bool is_yes(const struct doctor_client *client, enum postfix_parameter parameter)
 {
-    return strcasecmp(value_of(client, parameter), "yes") == 0;
+    return strcasecmp(doctor_value(client, parameter), "yes") == 0;
 }
 
-static void security_level(struct doctor_report *report, const struct doctor_facts *facts,
-                           const struct doctor_client *client)
+void doctor_judge_security_level(struct doctor_report *report, const struct doctor_facts *facts,
+                                 const struct doctor_client *client)
 {
     static const char *const known[] = {"may",       "encrypt", "fingerprint", "dane",
                                         "dane-only", "verify",  "secure"};
-    const char *level = value_of(client, POSTFIX_SECURITY_LEVEL);
+    const char *level = doctor_value(client, POSTFIX_SECURITY_LEVEL);
 
     (void)facts;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcasecmp(level, known[i]) == 0)
             return;
     if (*level == '\0' && is_yes(client, POSTFIX_ENFORCE_TLS))
-        doctor_find(report, DOCTOR_WARNING, client->where, "smtp_enforce_tls is obsolete",
-                    "smtp_tls_security_level = encrypt, and no smtp_enforce_tls");
-    else if (*level == '\0' && is_yes(client, POSTFIX_USE_TLS))
-        doctor_find(report, DOCTOR_WARNING, client->where, "smtp_use_tls is obsolete",
-                    "smtp_tls_security_level = may, and no smtp_use_tls");
-    else if (*level == '\0' || strcasecmp(level, "none") == 0)
         doctor_find(report, DOCTOR_WARNING, client->where,
-                    arena_printf(report->arena,
-                                 "smtp_tls_security_level is \"%s\": where mxcryptd has no opinion "
-                                 "mail goes in clear",
-                                 level),
-                    "smtp_tls_security_level = may");
+                    "smtp_tls_security_level = encrypt, and no smtp_enforce_tls",
+                    "smtp_enforce_tls is obsolete");
+    else if (*level == '\0' && is_yes(client, POSTFIX_USE_TLS))
+        doctor_find(report, DOCTOR_WARNING, client->where,
+                    "smtp_tls_security_level = may, and no smtp_use_tls",
+                    "smtp_use_tls is obsolete");
+    else if (*level == '\0' || strcasecmp(level, "none") == 0)
+        doctor_find(report, DOCTOR_WARNING, client->where, "smtp_tls_security_level = may",
+                    "smtp_tls_security_level is \"%s\": where mxcryptd has no opinion "
+                    "mail goes in clear",
+                    level);
     else
-        doctor_find(
-            report, DOCTOR_ERROR, client->where,
-            arena_printf(report->arena, "smtp_tls_security_level = %.100s is no level", level),
-            "smtp_tls_security_level = may");
-}
-
-void doctor_judge_security_level(struct doctor_report *report, const struct doctor_facts *facts)
-{
-    each_client(report, facts, security_level);
+        doctor_find(report, DOCTOR_ERROR, client->where, "smtp_tls_security_level = may",
+                    "smtp_tls_security_level = %.100s is no level", level);
 }

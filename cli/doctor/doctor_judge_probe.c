@@ -13,58 +13,40 @@
 #include "cli/doctor/doctor.h"
 #include "probe/tls/tls_settings.h"
 
-static const char *value_of(const struct doctor_client *client, enum postfix_parameter parameter)
+/* True when there are probes, and this Postfix has the parameter. */
+static bool compares(const struct doctor_facts *facts, const struct doctor_client *client,
+                     enum postfix_parameter parameter)
 {
-    return client->values[parameter] == NULL ? "" : client->values[parameter];
-}
-
-static bool matters(const struct doctor_facts *facts, const struct doctor_client *client,
-                    enum postfix_parameter parameter)
-{
-    return facts->config->prober.probe && client->values[parameter] != NULL &&
-           doctor_client_matters(facts, client);
+    return facts->config->prober.probe && client->values[parameter] != NULL;
 }
 
 /* ---- versions ---- */
 
-static void protocols(struct doctor_report *report, const struct config *config,
-                      const struct doctor_client *client)
+void doctor_judge_protocols(struct doctor_report *report, const struct doctor_facts *facts,
+                            const struct doctor_client *client)
 {
-    const char *value = value_of(client, POSTFIX_MANDATORY_PROTOCOLS), *why;
+    const char *value = doctor_value(client, POSTFIX_MANDATORY_PROTOCOLS), *why;
     char names[TLS_VERSIONS_TEXT_MAX], more[TLS_VERSIONS_TEXT_MAX];
-    unsigned ours = config->prober.tls.versions, theirs;
+    unsigned ours = facts->config->prober.tls.versions, theirs;
     const char *fix =
         arena_printf(report->arena, "tls-protocols = %.200s, in mxcryptd.conf", value);
 
+    if (!compares(facts, client, POSTFIX_MANDATORY_PROTOCOLS))
+        return;
     why = tls_versions_parse(&theirs, value);
     if (why != NULL)
-        doctor_find(
-            report, DOCTOR_ERROR, client->where,
-            arena_printf(report->arena, "smtp_tls_mandatory_protocols = %.200s: %s", value, why),
-            "smtp_tls_mandatory_protocols = >=TLSv1.2");
+        doctor_find(report, DOCTOR_ERROR, client->where, "smtp_tls_mandatory_protocols = >=TLSv1.2",
+                    "smtp_tls_mandatory_protocols = %.200s: %s", value, why);
     else if ((ours & ~theirs) != 0)
-        doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena,
-                                 "smtp_tls_mandatory_protocols allows %s, and tls-protocols also "
-                                 "%s: mail to hosts that do nothing newer would wait",
-                                 tls_versions_text(names, theirs),
-                                 tls_versions_text(more, ours & ~theirs)),
-                    fix);
+        doctor_find(report, DOCTOR_ERROR, client->where, fix,
+                    "smtp_tls_mandatory_protocols allows %s, and tls-protocols also "
+                    "%s: mail to hosts that do nothing newer would wait",
+                    tls_versions_text(names, theirs), tls_versions_text(more, ours & ~theirs));
     else if ((theirs & ~ours) != 0)
-        doctor_find(report, DOCTOR_WARNING, client->where,
-                    arena_printf(report->arena,
-                                 "tls-protocols allows %s, and smtp_tls_mandatory_protocols also "
-                                 "%s: hosts with nothing else count as without TLS",
-                                 tls_versions_text(names, ours),
-                                 tls_versions_text(more, theirs & ~ours)),
-                    fix);
-}
-
-void doctor_judge_protocols(struct doctor_report *report, const struct doctor_facts *facts)
-{
-    for (size_t i = 0; i < facts->client_count; i++)
-        if (matters(facts, &facts->clients[i], POSTFIX_MANDATORY_PROTOCOLS))
-            protocols(report, facts->config, &facts->clients[i]);
+        doctor_find(report, DOCTOR_WARNING, client->where, fix,
+                    "tls-protocols allows %s, and smtp_tls_mandatory_protocols also "
+                    "%s: hosts with nothing else count as without TLS",
+                    tls_versions_text(names, ours), tls_versions_text(more, theirs & ~ours));
 }
 
 /* ---- ciphers ---- */
@@ -88,9 +70,9 @@ static bool is_default(const char *list, bool high)
  * place of Postfix's own; NULL when it is no grade that mail can be sent with. */
 static const char *first_word(struct arena *arena, const struct doctor_client *client)
 {
-    const char *grade = value_of(client, POSTFIX_MANDATORY_CIPHERS);
+    const char *grade = doctor_value(client, POSTFIX_MANDATORY_CIPHERS);
     bool high = strcasecmp(grade, "high") == 0;
-    const char *list = value_of(client, high ? POSTFIX_HIGH_CIPHERS : POSTFIX_MEDIUM_CIPHERS);
+    const char *list = doctor_value(client, high ? POSTFIX_HIGH_CIPHERS : POSTFIX_MEDIUM_CIPHERS);
     char *text;
 
     if (!high && strcasecmp(grade, "medium") != 0 && strcasecmp(grade, "low") != 0 &&
@@ -128,8 +110,8 @@ static const char *suits(struct arena *arena, const struct doctor_client *client
         return NULL;
     buf_init(&out, POSTFIX_LINE_MAX);
     buf_adds(&out, first);
-    add_exclusions(&out, value_of(client, POSTFIX_EXCLUDE_CIPHERS));
-    add_exclusions(&out, value_of(client, POSTFIX_MANDATORY_EXCLUDE));
+    add_exclusions(&out, doctor_value(client, POSTFIX_EXCLUDE_CIPHERS));
+    add_exclusions(&out, doctor_value(client, POSTFIX_MANDATORY_EXCLUDE));
     text = out.failed ? NULL : arena_strdup(arena, buf_text(&out));
     buf_fini(&out);
     return text;
@@ -148,52 +130,42 @@ static void compare_ciphers(struct doctor_report *report, const struct config *c
 
     if (why != NULL) {
         doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena, CIPHERS_OF_POSTFIX " cannot be used: %s", why),
-                    "smtp_tls_mandatory_ciphers = medium, and fewer exclusions");
+                    "smtp_tls_mandatory_ciphers = medium, and fewer exclusions",
+                    CIPHERS_OF_POSTFIX " cannot be used: %s", why);
         return;
     }
     more = tls_ciphers_beyond(config->prober.tls.cipher_list, list, &example);
     if (more > 0) {
-        doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena,
-                                 CIPHERS_OF_POSTFIX " allows %d fewer ciphers than tls-ciphers, "
-                                                    "not %s: mail to hosts without better ones "
-                                                    "would wait",
-                                 more, example),
-                    fix);
+        doctor_find(report, DOCTOR_ERROR, client->where, fix,
+                    CIPHERS_OF_POSTFIX " allows %d fewer ciphers than tls-ciphers, "
+                                       "not %s: mail to hosts without better ones "
+                                       "would wait",
+                    more, example);
         return;
     }
     more = tls_ciphers_beyond(list, config->prober.tls.cipher_list, &example);
     if (more > 0)
-        doctor_find(report, DOCTOR_WARNING, client->where,
-                    arena_printf(report->arena,
-                                 "tls-ciphers allows %d fewer ciphers than " CIPHERS_OF_POSTFIX
-                                 " not %s: hosts without better ones count as without TLS",
-                                 more, example),
-                    fix);
+        doctor_find(report, DOCTOR_WARNING, client->where, fix,
+                    "tls-ciphers allows %d fewer ciphers than " CIPHERS_OF_POSTFIX
+                    " not %s: hosts without better ones count as without TLS",
+                    more, example);
 }
 
-static void ciphers(struct doctor_report *report, const struct config *config,
-                    const struct doctor_client *client)
+void doctor_judge_ciphers(struct doctor_report *report, const struct doctor_facts *facts,
+                          const struct doctor_client *client)
 {
-    const char *wanted = suits(report->arena, client);
+    const char *wanted;
 
+    if (!compares(facts, client, POSTFIX_MANDATORY_CIPHERS))
+        return;
+    wanted = suits(report->arena, client);
     if (wanted != NULL)
-        compare_ciphers(report, config, client, wanted);
+        compare_ciphers(report, facts->config, client, wanted);
     else
-        doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena,
-                                 "smtp_tls_mandatory_ciphers = %.100s is no grade to send mail "
-                                 "with",
-                                 value_of(client, POSTFIX_MANDATORY_CIPHERS)),
-                    "smtp_tls_mandatory_ciphers = medium");
-}
-
-void doctor_judge_ciphers(struct doctor_report *report, const struct doctor_facts *facts)
-{
-    for (size_t i = 0; i < facts->client_count; i++)
-        if (matters(facts, &facts->clients[i], POSTFIX_MANDATORY_CIPHERS))
-            ciphers(report, facts->config, &facts->clients[i]);
+        doctor_find(report, DOCTOR_ERROR, client->where, "smtp_tls_mandatory_ciphers = medium",
+                    "smtp_tls_mandatory_ciphers = %.100s is no grade to send mail "
+                    "with",
+                    doctor_value(client, POSTFIX_MANDATORY_CIPHERS));
 }
 
 /* ---- source addresses ---- */
@@ -230,43 +202,43 @@ static const char *source_fix(struct arena *arena, const struct source *source,
 static void compare_source(struct doctor_report *report, const struct source *source,
                            const struct doctor_client *client)
 {
-    const char *value = value_of(client, source->parameter), *from;
+    const char *value = doctor_value(client, source->parameter), *from;
     struct ip theirs = client->interfaces[source->interface];
 
     from = *value == '\0' ? "inet_interfaces" : postfix_parameter_name(source->parameter);
     if (*value != '\0' && !ip_parse(&theirs, value)) {
         doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena, "%s = %.100s is no address", from, value),
-                    arena_printf(report->arena, "%s = an address of this host", from));
+                    arena_printf(report->arena, "%s = an address of this host", from),
+                    "%s = %.100s is no address", from, value);
         return;
     }
     if (theirs.family == source->ours->family &&
         (theirs.family == 0 || ip_equal(&theirs, source->ours)))
         return;
-    doctor_find(report, DOCTOR_WARNING, client->where,
-                arena_printf(report->arena,
-                             "smtp(8) connects from %s, and the probes from %s: a server that "
-                             "treats addresses differently is judged wrongly",
-                             source_text(report->arena, &theirs, from),
-                             source_text(report->arena, source->ours, source->key)),
-                source_fix(report->arena, source, &theirs));
+    doctor_find(report, DOCTOR_WARNING, client->where, source_fix(report->arena, source, &theirs),
+                "smtp(8) connects from %s, and the probes from %s: a server that "
+                "treats addresses differently is judged wrongly",
+                source_text(report->arena, &theirs, from),
+                source_text(report->arena, source->ours, source->key));
 }
 
 /* inet_protocols; an empty list means all. */
 static bool has_protocol(const struct doctor_client *client, const char *name)
 {
-    const char *list = value_of(client, POSTFIX_INET_PROTOCOLS);
+    const char *list = doctor_value(client, POSTFIX_INET_PROTOCOLS);
 
     return *list == '\0' || strcasestr(list, "all") != NULL || strcasestr(list, name) != NULL;
 }
 
-static void bind_address(struct doctor_report *report, const struct config *config,
-                         const struct doctor_client *client)
+void doctor_judge_bind_address(struct doctor_report *report, const struct doctor_facts *facts,
+                               const struct doctor_client *client)
 {
-    const struct smtp_options *smtp = &config->prober.probes.smtp;
+    const struct smtp_options *smtp = &facts->config->prober.probes.smtp;
     const struct source ipv4 = {"probe-bind-address", POSTFIX_BIND_ADDRESS, &smtp->bind, 0};
     const struct source ipv6 = {"probe-bind-address6", POSTFIX_BIND_ADDRESS6, &smtp->bind6, 1};
 
+    if (!compares(facts, client, POSTFIX_BIND_ADDRESS))
+        return;
     if (client->interfaces_unknown) {
         doctor_not_made(report, "a name in inet_interfaces has no address");
         return;
@@ -277,13 +249,6 @@ static void bind_address(struct doctor_report *report, const struct config *conf
         compare_source(report, &ipv6, client);
 }
 
-void doctor_judge_bind_address(struct doctor_report *report, const struct doctor_facts *facts)
-{
-    for (size_t i = 0; i < facts->client_count; i++)
-        if (matters(facts, &facts->clients[i], POSTFIX_BIND_ADDRESS))
-            bind_address(report, facts->config, &facts->clients[i]);
-}
-
 void doctor_judge_source(struct doctor_report *report, const struct doctor_facts *facts)
 {
     static const char *const keys[] = {"probe-bind-address", "probe-bind-address6"};
@@ -292,8 +257,7 @@ void doctor_judge_source(struct doctor_report *report, const struct doctor_facts
         if (facts->config->prober.probe && facts->source[i].state == DOCTOR_BAD)
             doctor_find(report, DOCTOR_ERROR, "",
                         arena_printf(report->arena,
-                                     "%s cannot be used (%s): nothing is probed over its family",
-                                     keys[i], facts->source[i].why),
-                        arena_printf(report->arena,
-                                     "%s = an address of this host, in mxcryptd.conf", keys[i]));
+                                     "%s = an address of this host, in mxcryptd.conf", keys[i]),
+                        "%s cannot be used (%s): nothing is probed over its family", keys[i],
+                        facts->source[i].why);
 }

@@ -360,7 +360,7 @@ FAULT(foreign_octets)
 
 static const struct doctor_row rows[] = {
     {"a sound set-up", nothing, NULL, NULL, NULL},
-    {"configuration", config_broken, "config error: mxcryptd.conf:3", "mend that line", NULL},
+    {"configuration", config_broken, "config error: mxcryptd.conf:3", "fix that line", NULL},
     {"rules", rules_broken, "rules error: /etc/mxcrypt/rules: line 4", "mxcrypt reload", NULL},
     {"rules are not for us", rules_forbidden, NULL, NULL, "rules"},
     {"daemon down", daemon_down, "daemon error: mxcryptd does not answer at /run/x.sock",
@@ -433,7 +433,8 @@ static const struct doctor_row rows[] = {
     {"the chroot's resolver is remote", libc_remote, "postfix-resolver warning: smtp(8)'s",
      "cp /etc/resolv.conf", NULL},
     {"no resolv.conf in the chroot", libc_without_file,
-     "postfix-resolver error: smtp(8)'s resolver, for want of /var/spool/postfix/etc/resolv.conf, "
+     "postfix-resolver error: smtp(8)'s resolver, in the absence of "
+     "/var/spool/postfix/etc/resolv.conf, "
      "(127.0.0.1)",
      "cp /etc/resolv.conf /var/spool/postfix/etc/resolv.conf", NULL},
     {"a resolver nobody uses", libc_of_nobody, NULL, NULL, NULL},
