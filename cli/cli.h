@@ -31,18 +31,31 @@ struct cli {
     const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
 };
 
-/* Sends a request (a reference taken) to the daemon; its answer, or NULL after a message with the
- * exit status: no daemon, or CLI_NO when it refused. */
+/* A request for a command; `key` may be NULL. A new reference. */
+json_t *client_request(const char *command, const char *key);
+
+/* Sends a request (a reference taken) to the daemon. Returns its answer, or NULL after a message
+ * with the exit status: no daemon, or CLI_NO when it refused. */
 json_t *client_ask(const struct cli *cli, json_t *request, int *status);
 
 /* The same over one connection: a descriptor, or -1 after a message. */
 int client_open(const struct cli *cli);
 json_t *client_ask_on(const struct cli *cli, int fd, json_t *request, int *status);
 
+/* Prints an answer, or a line of a list, for people. */
+typedef void (*client_printer)(const json_t *json);
+/* Asks and prints the answer, with --json as it is. The exit status: CLI_NO when `member` of the
+ * answer is not true; NULL: any answer will do. */
+int client_show(const struct cli *cli, json_t *request, client_printer print, const char *member);
+
 typedef void (*client_page_taker)(void *context, const json_t *page);
 /* Asks again and again, from the "next" of each answer on, and hands out every page. `request` is a
  * reference taken. The exit status. */
 int client_pages(const struct cli *cli, json_t *request, client_page_taker take, void *context);
+
+/* Prints the lines that are the array `member` of every page, and counts them. The exit status. */
+int client_list(const struct cli *cli, const char *command, const char *member,
+                client_printer print, size_t *count);
 
 /* Asks for a list, whose lines are added to the array `lines`. What comes with the last of them, or
  * NULL as in client_ask. */

@@ -110,6 +110,27 @@ json_t *client_ask(const struct cli *cli, json_t *request, int *status)
     return answer;
 }
 
+json_t *client_request(const char *command, const char *key)
+{
+    return json_pack("{s:s, s:s*}", "command", command, "key", key);
+}
+
+int client_show(const struct cli *cli, json_t *request, client_printer print, const char *member)
+{
+    int status;
+    json_t *answer = client_ask(cli, request, &status);
+
+    if (answer == NULL)
+        return status;
+    if (cli->json)
+        print_json(answer);
+    else
+        print(answer);
+    status = member == NULL || json_is_true(json_object_get(answer, member)) ? CLI_OK : CLI_NO;
+    json_decref(answer);
+    return status;
+}
+
 int client_pages(const struct cli *cli, json_t *request, client_page_taker take, void *context)
 {
     json_t *page, *next;
@@ -127,6 +148,42 @@ int client_pages(const struct cli *cli, json_t *request, client_page_taker take,
         json_object_set_new(request, "after", next);
     }
     json_decref(request);
+    return status;
+}
+
+struct listing {
+    const char *member;
+    client_printer print;
+    json_t *all; /* for --json */
+    size_t count;
+};
+
+static void take_page(void *context, const json_t *page)
+{
+    struct listing *listing = context;
+    json_t *line;
+    size_t i;
+
+    json_array_foreach(json_object_get(page, listing->member), i, line)
+    {
+        listing->count++;
+        if (listing->all != NULL)
+            json_array_append(listing->all, line);
+        else
+            listing->print(line);
+    }
+}
+
+int client_list(const struct cli *cli, const char *command, const char *member,
+                client_printer print, size_t *count)
+{
+    struct listing listing = {member, print, cli->json ? json_array() : NULL, 0};
+    int status = client_pages(cli, client_request(command, NULL), take_page, &listing);
+
+    if (listing.all != NULL && status == CLI_OK)
+        print_json(listing.all);
+    json_decref(listing.all);
+    *count = listing.count;
     return status;
 }
 

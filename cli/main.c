@@ -73,8 +73,7 @@ static int print_report(const struct cli *cli, json_t *report)
 static int show_report(const struct cli *cli, const char *command, const char *key)
 {
     int status;
-    json_t *report =
-        client_ask(cli, json_pack("{s:s, s:s}", "command", command, "key", key), &status);
+    json_t *report = client_ask(cli, client_request(command, key), &status);
 
     return report == NULL ? status : print_report(cli, report);
 }
@@ -127,32 +126,18 @@ static int do_probe(struct cli *cli, char **words)
     return status;
 }
 
-static void print_entries(void *context, const json_t *page)
+static void print_entry(const json_t *entry)
 {
-    json_t *all = context, *entry;
-    size_t i;
-
-    json_array_foreach(json_object_get(page, "entries"), i, entry)
-    {
-        if (all != NULL)
-            json_array_append(all, entry);
-        else
-            printf("%-40s %-12s %-20s %6lld s\n", string_of(entry, "key"),
-                   string_of(entry, "level"), string_of(entry, "reason"),
-                   number_of(entry, "valid_for_s"));
-    }
+    printf("%-40s %-12s %-20s %6lld s\n", string_of(entry, "key"), string_of(entry, "level"),
+           string_of(entry, "reason"), number_of(entry, "valid_for_s"));
 }
 
 static int do_cache_list(struct cli *cli, char **words)
 {
-    json_t *all = cli->json ? json_array() : NULL;
-    int status = client_pages(cli, json_pack("{s:s}", "command", "cache-list"), print_entries, all);
+    size_t count;
 
     (void)words;
-    if (all != NULL && status == CLI_OK)
-        print_json(all);
-    json_decref(all);
-    return status;
+    return client_list(cli, "cache-list", "entries", print_entry, &count);
 }
 
 static int do_cache_show(struct cli *cli, char **words)
@@ -160,52 +145,36 @@ static int do_cache_show(struct cli *cli, char **words)
     return show_report(cli, "cache-show", words[0]);
 }
 
-static int do_cache_forget(struct cli *cli, char **words)
+static void print_forgotten(const json_t *answer)
 {
-    int status;
-    json_t *answer = client_ask(
-        cli, json_pack("{s:s, s:s}", "command", "cache-forget", "key", words[0]), &status);
-    bool forgotten = json_is_true(json_object_get(answer, "forgotten"));
-
-    if (answer == NULL)
-        return status;
-    if (cli->json)
-        print_json(answer);
-    else
-        puts(forgotten ? "forgotten" : "was not in the cache");
-    json_decref(answer);
-    return forgotten ? CLI_OK : CLI_NO;
+    puts(json_is_true(json_object_get(answer, "forgotten")) ? "forgotten" : "was not in the cache");
 }
 
-/* Asks the daemon for an object of numbers and prints it, one a line. */
-static int show_numbers(const struct cli *cli, const char *command)
+static int do_cache_forget(struct cli *cli, char **words)
 {
-    int status;
-    json_t *answer = client_ask(cli, json_pack("{s:s}", "command", command), &status);
+    return client_show(cli, client_request("cache-forget", words[0]), print_forgotten, "forgotten");
+}
+
+/* An object of numbers, one per line. */
+static void print_numbers(const json_t *answer)
+{
     const char *name;
     json_t *value;
 
-    if (answer == NULL)
-        return status;
-    if (cli->json)
-        print_json(answer);
-    else
-        json_object_foreach(answer, name, value)
-            printf("%s %lld\n", name, (long long)json_integer_value(value));
-    json_decref(answer);
-    return CLI_OK;
+    json_object_foreach((json_t *)answer, name, value)
+        printf("%s %lld\n", name, (long long)json_integer_value(value));
 }
 
 static int do_cache_flush(struct cli *cli, char **words)
 {
     (void)words;
-    return show_numbers(cli, "cache-flush");
+    return client_show(cli, client_request("cache-flush", NULL), print_numbers, NULL);
 }
 
 static int do_stats(struct cli *cli, char **words)
 {
     (void)words;
-    return show_numbers(cli, "stats");
+    return client_show(cli, client_request("stats", NULL), print_numbers, NULL);
 }
 
 static const struct command {
@@ -214,20 +183,21 @@ static const struct command {
     const char *help;
     int (*run)(struct cli *cli, char **words);
 } commands[] = {
-    {"query", NULL, 1, "query [--tlsrpt] KEY     what Postfix would be told", do_query},
-    {"explain", NULL, 1, "explain [--fresh] KEY    the evidence, and why this verdict", do_explain},
+    {"query", NULL, 1, "query [--tlsrpt] KEY     the answer to Postfix", do_query},
+    {"explain", NULL, 1, "explain [--fresh] KEY    the evidence and the reason", do_explain},
     {"probe", NULL, 1, "probe HOST[:PORT]        look at one mail host now", do_probe},
     {"cache", "list", 0, "cache list               what is cached", do_cache_list},
     {"cache", "show", 1, "cache show KEY           one cached key, explained", do_cache_show},
     {"cache", "forget", 1, "cache forget KEY         forget a key and its hosts", do_cache_forget},
     {"cache", "flush", 0, "cache flush              forget all answers", do_cache_flush},
-    {"held", NULL, 0, "held                     which domains are held", do_held},
+    {"held", NULL, 0, "held                     domains that are held", do_held},
     {"release", NULL, 1, "release KEY              end a hold", do_release},
     {"history", NULL, 1, "history KEY              how the verdict changed", do_history},
-    {"export", NULL, 0, "export                   the memory as JSON lines", do_export},
-    {"import", NULL, 1, "import FILE              take in an export (-: stdin)", do_import},
+    {"export", NULL, 0, "export                   all that is remembered, as JSON lines",
+     do_export},
+    {"import", NULL, 1, "import FILE              load an export (-: stdin)", do_import},
     {"stats", NULL, 0, "stats                    counters", do_stats},
-    {"rules", NULL, 0, "rules                    the rules, and what each does today", do_rules},
+    {"rules", NULL, 0, "rules                    the rules, and their effect today", do_rules},
     {"rules", "check", 1, "rules check FILE         what a new file would change", do_rules_check},
     {"report", NULL, 0, "report                   what enforcing would change", do_report},
     {"reload", NULL, 0, "reload                   read rules and configuration again", do_reload},
@@ -235,7 +205,7 @@ static const struct command {
     {"log-level", NULL, 1, "log-level LEVEL          log more or less", do_set_log_level},
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
-     "                           what is wrong with this set-up",
+     "                           check this set-up",
      do_doctor},
     {"postfix-config", NULL, 0,
      "postfix-config [--postfix DIR]\n                           lines for main.cf",
@@ -347,7 +317,7 @@ static int take_option(struct cli *cli, struct options *options, int option)
     }
 }
 
-/* doctor is there to tell what is wrong, also with the configuration: it goes on with defaults. */
+/* doctor reports what is wrong, with the configuration too, and goes on with the defaults. */
 static bool go_on_without(struct cli *cli, const char *command, const char *error)
 {
     char again[CONFIG_ERROR_MAX];

@@ -14,38 +14,28 @@ static void print_restart(const json_t *keys)
         printf("%s is not what the daemon runs with: restart it\n", json_string_value(key));
 }
 
+static void print_reloaded(const json_t *answer)
+{
+    printf("reloaded, %lld rules\n", number_of(answer, "rules"));
+    print_restart(json_object_get(answer, "needs_restart"));
+}
+
 int do_reload(struct cli *cli, char **words)
 {
-    int status;
-    json_t *answer = client_ask(cli, json_pack("{s:s}", "command", "reload"), &status);
-
     (void)words;
-    if (answer == NULL)
-        return status;
-    if (cli->json) {
-        print_json(answer);
-    } else {
-        printf("reloaded, %lld rules\n", number_of(answer, "rules"));
-        print_restart(json_object_get(answer, "needs_restart"));
-    }
-    json_decref(answer);
-    return CLI_OK;
+    return client_show(cli, client_request("reload", NULL), print_reloaded, NULL);
+}
+
+static void print_level(const json_t *answer)
+{
+    puts(string_of(answer, "level"));
 }
 
 static int ask_log_level(const struct cli *cli, const char *level)
 {
-    int status;
-    json_t *answer =
-        client_ask(cli, json_pack("{s:s, s:s?}", "command", "log-level", "level", level), &status);
+    json_t *request = json_pack("{s:s, s:s*}", "command", "log-level", "level", level);
 
-    if (answer == NULL)
-        return status;
-    if (cli->json)
-        print_json(answer);
-    else
-        puts(string_of(answer, "level"));
-    json_decref(answer);
-    return CLI_OK;
+    return client_show(cli, request, print_level, NULL);
 }
 
 int do_log_level(struct cli *cli, char **words)
@@ -126,7 +116,7 @@ int do_rules(struct cli *cli, char **words)
     int status;
 
     (void)words;
-    totals = client_lines(cli, json_pack("{s:s}", "command", "rules"), rules, &status);
+    totals = client_lines(cli, client_request("rules", NULL), rules, &status);
     if (status == CLI_OK)
         print_rules(cli, rules);
     json_decref(totals);

@@ -1,7 +1,5 @@
-/*
- * memory: the commands about what the daemon remembers: held, release, history, export, import. See
- * mxcrypt(1).
- */
+/* transfer: the commands that carry what the daemon remembers to another: export, import. See
+ * mxcrypt(1). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,107 +9,9 @@
 #include "base/file.h"
 #include "cli/cli.h"
 
-#define LINE_SIZE    (1024 * 1024 + 2) /* the longest line of an export that the daemon takes */
+#define LINE_SIZE    (1024 * 1024 + 2) /* the longest line that the daemon takes */
 #define BATCH_LINES  100
 #define BATCH_OCTETS (256 * 1024)
-#define TIME_MAX     32
-
-/* Seconds since 1970 as local time, for people. */
-static const char *time_text(char out[TIME_MAX], const json_t *object, const char *name)
-{
-    time_t seconds = (time_t)json_integer_value(json_object_get(object, name));
-    struct tm parts;
-
-    if (localtime_r(&seconds, &parts) == NULL || strftime(out, TIME_MAX, "%F %T", &parts) == 0)
-        snprintf(out, TIME_MAX, "?");
-    return out;
-}
-
-/* ---- holds ---- */
-
-/* What a page's taker works with. */
-struct listing {
-    json_t *all; /* for --json; NULL: print lines */
-    size_t count;
-};
-
-static void take_holds(void *context, const json_t *page)
-{
-    struct listing *listing = context;
-    char since[TIME_MAX], until[TIME_MAX];
-    json_t *hold;
-    size_t i;
-
-    json_array_foreach(json_object_get(page, "held"), i, hold)
-    {
-        listing->count++;
-        if (listing->all != NULL)
-            json_array_append(listing->all, hold);
-        else
-            printf("%-40s %-8s since %s until %s, sees %s\n", string_of(hold, "key"),
-                   string_of(hold, "level"), time_text(since, hold, "since"),
-                   time_text(until, hold, "until"), string_of(hold, "reason"));
-    }
-}
-
-int do_held(struct cli *cli, char **words)
-{
-    struct listing listing = {cli->json ? json_array() : NULL, 0};
-    int status = client_pages(cli, json_pack("{s:s}", "command", "held"), take_holds, &listing);
-
-    (void)words;
-    if (listing.all != NULL && status == CLI_OK)
-        print_json(listing.all);
-    json_decref(listing.all);
-    return status == CLI_OK && listing.count == 0 ? CLI_NO : status;
-}
-
-int do_release(struct cli *cli, char **words)
-{
-    int status;
-    json_t *answer =
-        client_ask(cli, json_pack("{s:s, s:s}", "command", "release", "key", words[0]), &status);
-    bool released = json_is_true(json_object_get(answer, "released"));
-
-    if (answer == NULL)
-        return status;
-    if (cli->json)
-        print_json(answer);
-    else
-        puts(released ? "released" : "was not held");
-    json_decref(answer);
-    return released ? CLI_OK : CLI_NO;
-}
-
-/* ---- history ---- */
-
-int do_history(struct cli *cli, char **words)
-{
-    int status;
-    json_t *answer =
-        client_ask(cli, json_pack("{s:s, s:s}", "command", "history", "key", words[0]), &status);
-    const json_t *history = json_object_get(answer, "history");
-    char at[TIME_MAX];
-    json_t *event;
-    size_t i;
-
-    if (answer == NULL)
-        return status;
-    if (cli->json)
-        print_json(history);
-    json_array_foreach(history, i, event)
-    {
-        const char *was = string_of(event, "was");
-
-        if (!cli->json)
-            printf("%s  %-9s -> %-9s  %s\n", time_text(at, event, "at"),
-                   *was == '\0' ? "(new)" : was, string_of(event, "now"),
-                   string_of(event, "reason"));
-    }
-    status = json_array_size(history) > 0 ? CLI_OK : CLI_NO;
-    json_decref(answer);
-    return status;
-}
 
 /* ---- export ---- */
 
@@ -164,11 +64,11 @@ struct import {
     int fd;
     char *line;
     json_int_t restored, known, refused;
-    bool failed; /* the daemon takes no more of it */
+    bool failed; /* the daemon refuses the rest */
     char incomplete[128];
 };
 
-/* NULL for what is no JSON anyway, and would be six times as long on its way: control octets. */
+/* NULL for a line with control octets: it is no JSON, and would be six times as long when sent. */
 static json_t *line_json(const char *line, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -177,7 +77,7 @@ static json_t *line_json(const char *line, size_t length)
     return json_stringn(line, length);
 }
 
-/* Some lines as an array; *end once the file is over. A line that is no UTF-8 is sent as empty. */
+/* Some lines as an array; *end after the last. A line that is not UTF-8 is sent as empty. */
 static json_t *read_batch(struct import *import, bool *end)
 {
     json_t *lines = json_array();
