@@ -28,25 +28,6 @@ static const char *set_listen(struct config *config, const char *text)
     return value_listen(&config->listen[config->listen_count++], config->arena, text);
 }
 
-static const char *set_log_level(struct config *config, const char *text)
-{
-    return log_level_parse(&config->log_level, text) ? NULL
-                                                     : "must be error, warning, info or debug";
-}
-
-static const char *set_log(struct config *config, const char *text)
-{
-    config->log_syslog = strcmp(text, "syslog") == 0;
-    return config->log_syslog || strcmp(text, "stderr") == 0 ? NULL : "must be stderr or syslog";
-}
-
-static const char *set_mode(struct config *config, const char *text)
-{
-    config->override.monitor = strcmp(text, "monitor") == 0;
-    return config->override.monitor || strcmp(text, "enforce") == 0 ? NULL
-                                                                    : "must be monitor or enforce";
-}
-
 static const char *set_rollout(struct config *config, const char *text)
 {
     size_t digits = strspn(text, "0123456789");
@@ -62,42 +43,6 @@ static const char *set_rollout(struct config *config, const char *text)
 static const char *set_metrics_listen(struct config *config, const char *text)
 {
     return *text == '\0' ? NULL : value_endpoint(&config->metrics_ip, &config->metrics_port, text);
-}
-
-static const char *set_partial_dane(struct config *config, const char *text)
-{
-    if (*text == '\0')
-        config->verdict.partial_dane = PARTIAL_DANE_TABLE;
-    else if (strcmp(text, "dane-only") == 0)
-        config->verdict.partial_dane = PARTIAL_DANE_ONLY;
-    else if (strcmp(text, "dane") == 0)
-        config->verdict.partial_dane = PARTIAL_DANE_OPPORTUNISTIC;
-    else
-        return "must be dane-only, dane or empty";
-    return NULL;
-}
-
-static const char *set_wildcards(struct config *config, const char *text)
-{
-    config->verdict.wildcard_hosts = strcmp(text, "hosts") == 0;
-    return config->verdict.wildcard_hosts || strcmp(text, "suffix") == 0
-               ? NULL
-               : "is neither hosts nor suffix";
-}
-
-static const char *set_testing(struct config *config, const char *text)
-{
-    config->verdict.testing_enforced = strcmp(text, "enforce") == 0;
-    return config->verdict.testing_enforced || strcmp(text, "none") == 0
-               ? NULL
-               : "must be none or enforce";
-}
-
-static const char *set_probe_level(struct config *config, const char *text)
-{
-    config->verdict.verify = strcmp(text, "verify") == 0;
-    return config->verdict.verify || strcmp(text, "encrypt") == 0 ? NULL
-                                                                  : "must be verify or encrypt";
 }
 
 /* The host's own name where it is a full one. Otherwise the prober has to look it up, which may
@@ -222,7 +167,7 @@ static const char *set_probe_exclude(struct config *config, const char *text)
     return why;
 }
 
-/* A file or folder of trust anchors; the two keys differ in their target only. */
+/* Empty: none. */
 static const char *absolute_path(struct config *config, const char **out, const char *text)
 {
     if (*text == '\0')
@@ -240,16 +185,6 @@ static const char *set_control_socket(struct config *config, const char *text)
     return absolute_path(config, &config->control_socket, text);
 }
 
-static const char *set_ca_file(struct config *config, const char *text)
-{
-    return absolute_path(config, &config->prober.ca_file, text);
-}
-
-static const char *set_ca_path(struct config *config, const char *text)
-{
-    return absolute_path(config, &config->prober.ca_path, text);
-}
-
 static const char *set_store(struct config *config, const char *text)
 {
     if (strlen(text) > STORE_PATH_MAX)
@@ -264,87 +199,103 @@ static const char *set_rules(struct config *config, const char *text)
     return absolute_path(config, &config->rules_path, text);
 }
 
-static const char *set_import(struct config *config, const char *text)
-{
-    return absolute_path(config, &config->import_path, text);
-}
-
 /* ---- the table ---- */
 
+static const struct config_choice no_yes = {"must be yes or no", {"no", "yes"}};
+static const struct config_choice log_targets = {"must be stderr or syslog", {"stderr", "syslog"}};
+static const struct config_choice log_levels = {"must be error, warning, info or debug",
+                                                {[LOG_LEVEL_ERROR] = "error",
+                                                 [LOG_LEVEL_WARNING] = "warning",
+                                                 [LOG_LEVEL_INFO] = "info",
+                                                 [LOG_LEVEL_DEBUG] = "debug"}};
+static const struct config_choice modes = {"must be enforce or monitor", {"enforce", "monitor"}};
+static const struct config_choice partial_danes = {"must be dane-only, dane or empty",
+                                                   {[PARTIAL_DANE_TABLE] = "",
+                                                    [PARTIAL_DANE_ONLY] = "dane-only",
+                                                    [PARTIAL_DANE_OPPORTUNISTIC] = "dane"}};
+static const struct config_choice testings = {"must be none or enforce", {"none", "enforce"}};
+static const struct config_choice wildcards = {"must be hosts or suffix", {"suffix", "hosts"}};
+static const struct config_choice probe_levels = {"must be verify or encrypt",
+                                                  {"encrypt", "verify"}};
+
+#define NUMBER(kind, member, min, max) kind, FIELD(member), min, max, NULL, NULL
+#define TEXT(kind, member)             kind, FIELD(member), 0, 0, NULL, NULL
+#define WORD(member, choice)           CHOICE, FIELD(member), 0, 0, NULL, &(choice)
+#define BY(set)                        CUSTOM, 0, 0, 0, 0, set, NULL
+
 const struct config_row config_rows[] = {
-    {"listen", "socketmap:unix:/var/spool/postfix/mxcrypt/policy.sock", CUSTOM, 0, 0, 0, 0,
-     set_listen, CONFIG_REPEATS},
-    {"control-socket", "/run/mxcrypt/control.sock", CUSTOM, 0, 0, 0, 0, set_control_socket, 0},
-    {"metrics-listen", "", CUSTOM, 0, 0, 0, 0, set_metrics_listen, 0},
-    {"user", "mxcrypt", STRING, FIELD(user), 0, 0, NULL, 0},
-    {"sandbox", "yes", BOOL, FIELD(sandbox), 0, 0, NULL, 0},
-    {"log", "stderr", CUSTOM, 0, 0, 0, 0, set_log, 0},
-    {"log-level", "info", CUSTOM, 0, 0, 0, 0, set_log_level, CONFIG_LIVE},
-    {"mode", "enforce", CUSTOM, 0, 0, 0, 0, set_mode, CONFIG_LIVE},
-    {"rollout", "100%", CUSTOM, 0, 0, 0, 0, set_rollout, CONFIG_LIVE},
-    {"rules", "", CUSTOM, 0, 0, 0, 0, set_rules, CONFIG_LIVE},
-    {"helo-name", "", CUSTOM, 0, 0, 0, 0, set_helo_name, 0},
-    {"resolver", "", CUSTOM, 0, 0, 0, 0, set_resolver, 0},
-    {"resolv-conf", "/etc/resolv.conf", STRING, FIELD(prober.dns.resolv_conf), 0, 0, NULL, 0},
-    {"dns-timeout", "1500ms", DURATION, FIELD(prober.dns.timeout_ms), 10, 30 * SECOND, NULL, 0},
-    {"dns-tries", "3", COUNT, FIELD(prober.dns.tries), 1, 10, NULL, 0},
-    {"dns-queries", "1000", COUNT, FIELD(prober.dns.in_flight_max), 1, 10000, NULL, 0},
-    {"dane", "yes", BOOL, FIELD(prober.dane), 0, 0, NULL, 0},
-    {"partial-dane", "", CUSTOM, 0, 0, 0, 0, set_partial_dane, 0},
-    {"mta-sts", "yes", BOOL, FIELD(prober.mta_sts), 0, 0, NULL, 0},
-    {"testing", "none", CUSTOM, 0, 0, 0, 0, set_testing, 0},
-    {"sts-wildcards", "hosts", CUSTOM, 0, 0, 0, 0, set_wildcards, 0},
-    {"probe", "yes", BOOL, FIELD(prober.probe), 0, 0, NULL, 0},
-    {"probe-level", "verify", CUSTOM, 0, 0, 0, 0, set_probe_level, 0},
-    {"probe-exclude", "", CUSTOM, 0, 0, 0, 0, set_probe_exclude, 0},
-    {"allow-address", "", CUSTOM, 0, 0, 0, 0, set_allow_address, 0},
-    {"ca-file", "", CUSTOM, 0, 0, 0, 0, set_ca_file, 0},
-    {"ca-path", "", CUSTOM, 0, 0, 0, 0, set_ca_path, 0},
-    {"probe-bind-address", "", CUSTOM, 0, 0, 0, 0, set_bind_address, 0},
-    {"probe-bind-address6", "", CUSTOM, 0, 0, 0, 0, set_bind_address6, 0},
-    {"tls-protocols", ">=TLSv1", CUSTOM, 0, 0, 0, 0, set_tls_protocols, 0},
-    {"tls-ciphers", "medium", CUSTOM, 0, 0, 0, 0, set_tls_ciphers, 0},
-    {"smtp-port", "25", COUNT, FIELD(prober.smtp_port), 1, 65535, NULL, 0},
-    {"answer-deadline", "5s", DURATION, FIELD(answer_deadline_ms), 10, 60 * SECOND, NULL, 0},
-    {"job-deadline", "30s", DURATION, FIELD(job_deadline_ms), 10, 300 * SECOND, NULL, 0},
-    {"fetch-deadline", "20s", DURATION, FIELD(prober.https.deadline_ms), 10, 60 * SECOND, NULL, 0},
-    {"fetches", "100", COUNT, FIELD(prober.https.in_flight_max), 1, 10000, NULL, 0},
-    {"greeting-deadline", "30s", DURATION, FIELD(prober.probes.smtp.greeting_ms), 10, 300 * SECOND,
-     NULL, 0},
-    {"probe-deadline", "60s", DURATION, FIELD(prober.probes.smtp.total_ms), 10, 600 * SECOND, NULL,
+    {"listen", "socketmap:unix:/var/spool/postfix/mxcrypt/policy.sock", BY(set_listen),
+     CONFIG_REPEATS},
+    {"control-socket", "/run/mxcrypt/control.sock", BY(set_control_socket), 0},
+    {"metrics-listen", "", BY(set_metrics_listen), 0},
+    {"user", "mxcrypt", TEXT(STRING, user), 0},
+    {"sandbox", "yes", WORD(sandbox, no_yes), 0},
+    {"log", "stderr", WORD(log_syslog, log_targets), 0},
+    {"log-level", "info", WORD(log_level, log_levels), CONFIG_LIVE},
+    {"mode", "enforce", WORD(override.monitor, modes), CONFIG_LIVE},
+    {"rollout", "100%", BY(set_rollout), CONFIG_LIVE},
+    {"rules", "", BY(set_rules), CONFIG_LIVE},
+    {"helo-name", "", BY(set_helo_name), 0},
+    {"resolver", "", BY(set_resolver), 0},
+    {"resolv-conf", "/etc/resolv.conf", TEXT(STRING, prober.dns.resolv_conf), 0},
+    {"dns-timeout", "1500ms", NUMBER(DURATION, prober.dns.timeout_ms, 10, 30 * SECOND), 0},
+    {"dns-tries", "3", NUMBER(COUNT, prober.dns.tries, 1, 10), 0},
+    {"dns-queries", "1000", NUMBER(COUNT, prober.dns.in_flight_max, 1, 10000), 0},
+    {"dane", "yes", WORD(prober.dane, no_yes), 0},
+    {"partial-dane", "", WORD(verdict.partial_dane, partial_danes), 0},
+    {"mta-sts", "yes", WORD(prober.mta_sts, no_yes), 0},
+    {"testing", "none", WORD(verdict.testing_enforced, testings), 0},
+    {"sts-wildcards", "hosts", WORD(verdict.wildcard_hosts, wildcards), 0},
+    {"probe", "yes", WORD(prober.probe, no_yes), 0},
+    {"probe-level", "verify", WORD(verdict.verify, probe_levels), 0},
+    {"probe-exclude", "", BY(set_probe_exclude), 0},
+    {"allow-address", "", BY(set_allow_address), 0},
+    {"ca-file", "", TEXT(PATH, prober.ca_file), 0},
+    {"ca-path", "", TEXT(PATH, prober.ca_path), 0},
+    {"probe-bind-address", "", BY(set_bind_address), 0},
+    {"probe-bind-address6", "", BY(set_bind_address6), 0},
+    {"tls-protocols", ">=TLSv1", BY(set_tls_protocols), 0},
+    {"tls-ciphers", "medium", BY(set_tls_ciphers), 0},
+    {"smtp-port", "25", NUMBER(COUNT, prober.smtp_port, 1, 65535), 0},
+    {"answer-deadline", "5s", NUMBER(DURATION, answer_deadline_ms, 10, 60 * SECOND), 0},
+    {"job-deadline", "30s", NUMBER(DURATION, job_deadline_ms, 10, 300 * SECOND), 0},
+    {"fetch-deadline", "20s", NUMBER(DURATION, prober.https.deadline_ms, 10, 60 * SECOND), 0},
+    {"fetches", "100", NUMBER(COUNT, prober.https.in_flight_max, 1, 10000), 0},
+    {"greeting-deadline", "30s", NUMBER(DURATION, prober.probes.smtp.greeting_ms, 10, 300 * SECOND),
      0},
-    {"probe-ttl", "24h", DURATION, FIELD(prober.probes.good_ms), 10, 30 * DAY, NULL, 0},
-    {"probe-retry-min", "15m", DURATION, FIELD(prober.probes.retry_min_ms), 10, DAY, NULL, 0},
-    {"probe-retry-max", "6h", DURATION, FIELD(prober.probes.retry_max_ms), 10, 7 * DAY, NULL, 0},
-    {"probe-connections", "200", COUNT, FIELD(prober.probes.connections_max), 1, 10000, NULL, 0},
-    {"probe-connections-prefix", "20", COUNT, FIELD(prober.probes.connections_prefix_max), 1, 10000,
-     NULL, 0},
-    {"probe-entries", "100000", COUNT, FIELD(prober.probes.entries_max), 1, 10000000, NULL, 0},
-    {"sts-retry", "5m", DURATION, FIELD(prober.sts.retry_ms), 10, DAY, NULL, 0},
-    {"sts-refresh", "24h", DURATION, FIELD(prober.sts.refresh_ms), 10, 30 * DAY, NULL, 0},
-    {"sts-entries", "100000", COUNT, FIELD(prober.sts.entries_max), 1, 10000000, NULL, 0},
-    {"ttl-min", "60s", DURATION, FIELD(verdict.ttl_min_ms), 10, HOUR, NULL, 0},
-    {"ttl-max", "24h", DURATION, FIELD(verdict.ttl_max_ms), 10, 7 * DAY, NULL, 0},
-    {"negative-ttl-max", "3h", DURATION, FIELD(verdict.negative_ttl_max_ms), 10, DAY, NULL, 0},
-    {"temp-ttl", "60s", DURATION, FIELD(verdict.temp_ttl_ms), 10, 300 * SECOND, NULL, 0},
-    {"jobs", "2000", COUNT, FIELD(jobs_max), 1, 10000, NULL, 0},
-    {"jobs-suffix", "64", COUNT, FIELD(jobs_suffix_max), 1, 10000, NULL, 0},
-    {"max-connections", "1024", COUNT, FIELD(connections_max), 1, 1000000, NULL, 0},
-    {"idle-timeout", "150s", DURATION, FIELD(idle_timeout_ms), 10, DAY, NULL, 0},
-    {"stall-warning", "0s", DURATION, FIELD(stall_warning_ms), 0, 60 * SECOND, NULL, 0},
-    {"cache-entries", "200000", COUNT, FIELD(cache_entries), 1, 100000000, NULL, 0},
-    {"store", "/var/lib/mxcrypt/store.db", CUSTOM, 0, 0, 0, 0, set_store, 0},
-    {"store-flush", "5s", DURATION, FIELD(store_flush_ms), 10, HOUR, NULL, 0},
-    {"import", "", CUSTOM, 0, 0, 0, 0, set_import, 0},
-    {"hold", "48h", DURATION, FIELD(verdict.hold_ms), 0, 30 * DAY, NULL, 0},
-    {"hold-expired", "24h", DURATION, FIELD(verdict.hold_expired_ms), 0, 30 * DAY, NULL, 0},
-    {"hold-probe-min", "15m", DURATION, FIELD(verdict.hold_probe_min_ms), 10, DAY, NULL, 0},
-    {"hold-probe-max", "6h", DURATION, FIELD(verdict.hold_probe_max_ms), 10, DAY, NULL, 0},
-    {"hold-reminder", "24h", DURATION, FIELD(hold_reminder_ms), 10, 30 * DAY, NULL, 0},
-    {"remembered-deadline", "500ms", DURATION, FIELD(stale_deadline_ms), 10, 60 * SECOND, NULL, 0},
-    {"refresh-idle", "24h", DURATION, FIELD(refresh_idle_ms), 0, 30 * DAY, NULL, 0},
-    {"refresh-rate", "20", COUNT, FIELD(refresh_rate), 1, 10000, NULL, 0},
-    {"cache-size", "256M", OCTETS, FIELD(cache_octets), 65536, INT64_C(1) << 40, NULL, 0},
+    {"probe-deadline", "60s", NUMBER(DURATION, prober.probes.smtp.total_ms, 10, 600 * SECOND), 0},
+    {"probe-ttl", "24h", NUMBER(DURATION, prober.probes.good_ms, 10, 30 * DAY), 0},
+    {"probe-retry-min", "15m", NUMBER(DURATION, prober.probes.retry_min_ms, 10, DAY), 0},
+    {"probe-retry-max", "6h", NUMBER(DURATION, prober.probes.retry_max_ms, 10, 7 * DAY), 0},
+    {"probe-connections", "200", NUMBER(COUNT, prober.probes.connections_max, 1, 10000), 0},
+    {"probe-connections-prefix", "20",
+     NUMBER(COUNT, prober.probes.connections_prefix_max, 1, 10000), 0},
+    {"probe-entries", "100000", NUMBER(COUNT, prober.probes.entries_max, 1, 10000000), 0},
+    {"sts-retry", "5m", NUMBER(DURATION, prober.sts.retry_ms, 10, DAY), 0},
+    {"sts-refresh", "24h", NUMBER(DURATION, prober.sts.refresh_ms, 10, 30 * DAY), 0},
+    {"sts-entries", "100000", NUMBER(COUNT, prober.sts.entries_max, 1, 10000000), 0},
+    {"ttl-min", "60s", NUMBER(DURATION, verdict.ttl_min_ms, 10, HOUR), 0},
+    {"ttl-max", "24h", NUMBER(DURATION, verdict.ttl_max_ms, 10, 7 * DAY), 0},
+    {"negative-ttl-max", "3h", NUMBER(DURATION, verdict.negative_ttl_max_ms, 10, DAY), 0},
+    {"temp-ttl", "60s", NUMBER(DURATION, verdict.temp_ttl_ms, 10, 300 * SECOND), 0},
+    {"jobs", "2000", NUMBER(COUNT, jobs_max, 1, 10000), 0},
+    {"jobs-suffix", "64", NUMBER(COUNT, jobs_suffix_max, 1, 10000), 0},
+    {"max-connections", "1024", NUMBER(COUNT, connections_max, 1, 1000000), 0},
+    {"idle-timeout", "150s", NUMBER(DURATION, idle_timeout_ms, 10, DAY), 0},
+    {"stall-warning", "0s", NUMBER(DURATION, stall_warning_ms, 0, 60 * SECOND), 0},
+    {"cache-entries", "200000", NUMBER(COUNT, cache_entries, 1, 100000000), 0},
+    {"store", "/var/lib/mxcrypt/store.db", BY(set_store), 0},
+    {"store-flush", "5s", NUMBER(DURATION, store_flush_ms, 10, HOUR), 0},
+    {"import", "", TEXT(PATH, import_path), 0},
+    {"hold", "48h", NUMBER(DURATION, verdict.hold_ms, 0, 30 * DAY), 0},
+    {"hold-expired", "24h", NUMBER(DURATION, verdict.hold_expired_ms, 0, 30 * DAY), 0},
+    {"hold-probe-min", "15m", NUMBER(DURATION, verdict.hold_probe_min_ms, 10, DAY), 0},
+    {"hold-probe-max", "6h", NUMBER(DURATION, verdict.hold_probe_max_ms, 10, DAY), 0},
+    {"hold-reminder", "24h", NUMBER(DURATION, hold_reminder_ms, 10, 30 * DAY), 0},
+    {"remembered-deadline", "500ms", NUMBER(DURATION, stale_deadline_ms, 10, 60 * SECOND), 0},
+    {"refresh-idle", "24h", NUMBER(DURATION, refresh_idle_ms, 0, 30 * DAY), 0},
+    {"refresh-rate", "20", NUMBER(COUNT, refresh_rate, 1, 10000), 0},
+    {"cache-size", "256M", NUMBER(OCTETS, cache_octets, 65536, INT64_C(1) << 40), 0},
 };
 _Static_assert(sizeof config_rows / sizeof config_rows[0] == CONFIG_KEYS, "CONFIG_KEYS");
 
@@ -352,7 +303,9 @@ _Static_assert(sizeof config_rows / sizeof config_rows[0] == CONFIG_KEYS, "CONFI
 
 static void store_integer(void *target, size_t size, uint64_t value)
 {
-    if (size == sizeof(uint16_t))
+    if (size == sizeof(bool))
+        *(bool *)target = value != 0;
+    else if (size == sizeof(uint16_t))
         *(uint16_t *)target = (uint16_t)value;
     else if (size == sizeof(uint32_t))
         *(uint32_t *)target = (uint32_t)value;
@@ -378,6 +331,16 @@ static const char *set_number(struct config *config, const struct config_row *ro
     return NULL;
 }
 
+static const char *set_choice(struct config *config, const struct config_row *row, const char *text)
+{
+    for (size_t i = 0; row->choice->words[i] != NULL; i++)
+        if (strcmp(row->choice->words[i], text) == 0) {
+            store_integer((char *)config + row->offset, row->size, i);
+            return NULL;
+        }
+    return row->choice->why;
+}
+
 const char *config_row_set(struct config *config, const struct config_row *row, const char *text)
 {
     char *target = (char *)config + row->offset;
@@ -385,8 +348,10 @@ const char *config_row_set(struct config *config, const struct config_row *row, 
     switch (row->kind) {
     case CUSTOM:
         return row->set(config, text);
-    case BOOL:
-        return value_bool((bool *)(void *)target, text);
+    case CHOICE:
+        return set_choice(config, row, text);
+    case PATH:
+        return absolute_path(config, (const char **)(void *)target, text);
     case STRING:
         if (*text == '\0')
             return "must not be empty";

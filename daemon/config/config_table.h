@@ -6,11 +6,17 @@
 
 #include "daemon/config/config.h"
 
-enum config_kind { DURATION, COUNT, OCTETS, BOOL, STRING, CUSTOM };
+enum config_kind { DURATION, COUNT, OCTETS, CHOICE, STRING, PATH, CUSTOM };
+
+/* The words of a CHOICE; the value is the place of the word. */
+struct config_choice {
+    const char *why;      /* "must be yes or no" */
+    const char *words[5]; /* NULL after the last */
+};
 
 enum config_flag {
     CONFIG_REPEATS = 1, /* may be given more than once */
-    CONFIG_LIVE = 2     /* a reload brings it in force */
+    CONFIG_LIVE = 2     /* a reload brings it into force */
 };
 
 struct config_row {
@@ -20,6 +26,7 @@ struct config_row {
     size_t offset, size; /* of the member of struct config; 0 for CUSTOM */
     int64_t min, max;
     const char *(*set)(struct config *config, const char *text); /* of CUSTOM */
+    const struct config_choice *choice;                          /* of CHOICE */
     unsigned flags;
 };
 

@@ -68,14 +68,6 @@ const char *value_octets(uint64_t *out, const char *text)
                                                            : why;
 }
 
-const char *value_bool(bool *out, const char *text)
-{
-    if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
-        return "must be yes or no";
-    *out = *text == 'y';
-    return NULL;
-}
-
 const char *value_word(struct arena *arena, const char **text)
 {
     const char *start = *text + strspn(*text, " \t,");

@@ -12,7 +12,6 @@
 const char *value_duration(int64_t *out_ms, const char *text); /* 500ms 5s 15m 24h 7d */
 const char *value_count(uint64_t *out, const char *text);      /* 0 to 2^53 */
 const char *value_octets(uint64_t *out, const char *text);     /* 4096 64K 256M 1G */
-const char *value_bool(bool *out, const char *text);           /* yes no */
 const char *value_listen(struct listen_address *out, struct arena *arena, const char *text);
 const char *value_endpoint(struct ip *ip, uint16_t *port,
                            const char *text);                       /* ADDR:PORT, [V6]:PORT */
