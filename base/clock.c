@@ -8,7 +8,7 @@ static struct timespec monotonic(void)
     struct timespec now;
 
 #ifdef CLOCK_BOOTTIME
-    /* a machine that slept for a day must not serve yesterday's verdicts as fresh */
+    /* after a day of suspension yesterday's verdicts must not count as fresh */
     clock_gettime(CLOCK_BOOTTIME, &now);
 #else
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,4 +1,4 @@
-/* clock: the only place that asks what time it is. */
+/* clock: the only place that reads a clock. Unit tests have tests/unit/support/virtual_clock.h. */
 #pragma once
 
 #include <stdint.h>

@@ -17,7 +17,7 @@ enum cli_exit {
     CLI_DATA = 65, /* no export, or not all of it */
     CLI_NO_DAEMON = 69,
     CLI_INTERNAL = 70,
-    CLI_TEMP = 75 /* TEMP; nobody answered */
+    CLI_TEMP = 75 /* TEMP; no answer */
 };
 
 struct cli {

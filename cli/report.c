@@ -1,7 +1,7 @@
 /*
  * report: `mxcrypt report`, what enforcing everything would change today; and `mxcrypt rules
- * check`, what a new file of rules would. The daemon goes through what it has cached and says both;
- * here it is put in order and printed. See mxcrypt(1).
+ * check`, what a new rules file would. The daemon works out both from its cache; here the lines are
+ * sorted and printed. See mxcrypt(1).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const struct keyed *)a)->key, ((const struct keyed *)b)->key);
 }
 
-/* The daemon lists in no order; without memory it stays so. */
+/* The daemon lists in no order; without memory it stays that way. */
 static void sort_by_key(json_t **array)
 {
     size_t count = json_array_size(*array), i;
@@ -162,7 +162,8 @@ static int read_rules(const struct cli *cli, struct buf *text, const char *path)
     return CLI_DATA;
 }
 
-/* Comments stay here: what is in them may be no UTF-8. Their lines count. */
+/* Comments are not sent: they need not be UTF-8. Their line ends are, so that lines keep their
+ * numbers. */
 static bool is_comment(const char *line, size_t length)
 {
     size_t blanks = strspn(line, " \t");

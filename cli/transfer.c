@@ -68,7 +68,7 @@ struct import {
     char incomplete[128];
 };
 
-/* NULL for a line with control octets: it is no JSON, and would be six times as long when sent. */
+/* NULL for a line with control octets: it is not JSON, and would be six times as long when sent. */
 static json_t *line_json(const char *line, size_t length)
 {
     for (size_t i = 0; i < length; i++)

@@ -1,5 +1,6 @@
-/* doctor_gather: fills the facts: asks postconf, stands where smtp(8) does, asks resolvers and the
- * daemon; see doctor.h. Nothing is judged here, and nothing fails: what cannot be had is said. */
+/* doctor_gather: fills the facts: asks postconf, takes the place of smtp(8), asks resolvers and the
+ * daemon; see doctor.h. Nothing is judged here, and nothing fails: what is not known
+ * is noted. */
 #include "cli/doctor/doctor_gather.h"
 
 #include <errno.h>
@@ -77,7 +78,7 @@ static void find_by_file(struct doctor_client *client, const struct config *conf
     }
 }
 
-/* Asks a map that stands before ours for a name that nobody has. */
+/* Asks a map before ours for a name that does not exist. */
 static void try_before(struct doctor_map *map, const char *directory)
 {
     const char *words[] = {"postmap", "-c", directory, "-q", NOBODY, map->map.text, NULL};

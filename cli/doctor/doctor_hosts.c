@@ -13,7 +13,7 @@
 #define ANSWER_MAX   ((size_t)16 * 1024 * 1024)
 #define ENTRIES_MAX  20 /* cached keys that are looked at */
 #define HOST_SIZE    256
-#define KNOWN_ENOUGH 3 /* hosts from the cache, so that nobody else need be asked */
+#define KNOWN_ENOUGH 3 /* hosts from the cache; with fewer, well-known ones are added */
 
 struct hosts {
     char names[DOCTOR_HOSTS_MAX][HOST_SIZE];

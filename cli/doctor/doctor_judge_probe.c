@@ -3,7 +3,7 @@
  * of TLS that each smtp(8) service takes at encrypt and above, and the address it connects from.
  * See doctor.h. Pure.
  *
- * Postfix's words are those of mxcryptd.conf, so that the line that suits can be told as it is.
+ * mxcryptd.conf uses the words of main.cf, so that the fix can be printed as a line of it.
  */
 #define _GNU_SOURCE /* strcasestr */
 #include <stdio.h>
@@ -59,7 +59,7 @@ static bool same_ciphers(const char *a, const char *b)
 }
 
 /* Whether a list is what Postfix has for the grade unless main.cf says otherwise: since 3.8 without
- * ciphers that nobody uses, which is no difference worth a word. */
+ * ciphers that are out of use: a difference that does not matter. */
 static bool is_default(const char *list, bool high)
 {
     return *list == '\0' || same_ciphers(list, high ? TLS_CIPHERS_HIGH : TLS_CIPHERS_MEDIUM) ||
@@ -67,7 +67,7 @@ static bool is_default(const char *list, bool high)
 }
 
 /* What stands first in tls-ciphers: the name of the grade, or the list that main.cf has for it in
- * place of Postfix's own; NULL when it is no grade that mail can be sent with. */
+ * place of Postfix's own; NULL when the grade is not one to send mail with. */
 static const char *first_word(struct arena *arena, const struct doctor_client *client)
 {
     const char *grade = doctor_value(client, POSTFIX_MANDATORY_CIPHERS);

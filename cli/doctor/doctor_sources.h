@@ -8,7 +8,7 @@
 
 #define DOCTOR_INTERFACES_MAX 64 /* addresses that inet_interfaces stands for */
 
-/* Addresses of a host name: their number, at most `max`; -1 when they could not be had. */
+/* Addresses of a host name: their number, at most `max`; -1 on failure. */
 typedef int (*doctor_resolve)(const char *name, struct ip *out, size_t max);
 
 /*

@@ -1,5 +1,5 @@
-/* doctor_try: see doctor_try.h. The child tells by a pipe; when it dies or takes too long, that is
- * told instead. */
+/* doctor_try: see doctor_try.h. The child reports through a pipe; when it dies or takes too long,
+ * that is the result. */
 #include "cli/doctor/doctor_try.h"
 
 #include <ctype.h>
@@ -65,7 +65,7 @@ void doctor_try_control(struct doctor_try *out, const char *path, const char *re
 
 typedef void (*attempt)(struct doctor_try *out, const void *what);
 
-/* The child becomes what smtp(8) is; false after a word. */
+/* The child takes the user, groups and root of smtp(8); false with a result when it cannot. */
 static bool take_place(struct doctor_try *out, const struct doctor_place *place)
 {
     const struct passwd *user = getpwnam(place->user);

@@ -1,8 +1,8 @@
 /*
- * postfix: what a Postfix on this host is configured to do, as postconf(1) tells it. Reading its
+ * postfix: the configuration of a Postfix on this host, as postconf(1) prints it. Reading its
  * output is pure (postfix_read.c, postfix_maps.c); running it is postfix_run.c.
  *
- * postconf's output is foreign text: whoever writes main.cf decides it. Every line must be
+ * postconf's output is foreign text: it depends on the author of main.cf. Every line must be
  * `name = value`, of bounded length; anything else is an error, never a guess.
  */
 #pragma once

@@ -1,8 +1,7 @@
 /*
- * config: how a file becomes a struct config; see config.h.
- *
- * The keys are config_table.c's, a value's syntax is config_values.c's. Any error names file and
- * line and ends the reading: a daemon that misread its rules must not start.
+ * config: see config.h. The keys are in config_table.c, the syntax of values in config_values.c.
+ * Any error names file and line and ends the reading: a daemon that has misread its configuration
+ * must not start.
  */
 #include "daemon/config/config.h"
 
@@ -27,7 +26,7 @@ struct loading {
     struct config *config;
     struct origin origin;
     bool seen[CONFIG_KEYS];
-    bool overriding; /* now come the overrides */
+    bool overriding; /* the overrides are being read */
     bool overridden[CONFIG_KEYS];
     char *error;
 };
@@ -42,7 +41,7 @@ static int complain(struct loading *loading, const char *key, const char *why)
     return -1;
 }
 
-/* Keeps the text of a value, behind those that were given before. */
+/* Appends the text of a value to those given before. */
 static void keep_text(struct config *config, size_t index, const char *text)
 {
     const char *before = config->texts[index];
@@ -137,7 +136,7 @@ static int take_defaults(struct loading *loading)
     return 0;
 }
 
-/* What follows from several keys together. */
+/* What depends on several keys. */
 static int finish(struct loading *loading)
 {
     struct config *config = loading->config;

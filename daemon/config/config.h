@@ -1,8 +1,8 @@
 /*
- * config: what mxcryptd.conf says, ready for use. The command mxcrypt reads the same file.
+ * config: mxcryptd.conf, parsed. The command mxcrypt reads the same file.
  *
- * Every key has a default that suits a Postfix on the same host: an empty file runs. The table in
- * config.c is the only list of keys.
+ * Every key has a default for a Postfix on the same host, so that an empty file works. The table in
+ * config_table.c is the only list of keys.
  */
 #pragma once
 
@@ -32,7 +32,7 @@ struct listen_address {
     unsigned mode;
 };
 
-/* Where a configuration was read, to read it again. Borrowed from the caller of config_load. */
+/* Where a configuration came from, to read it again. Borrowed from the caller of config_load. */
 struct config_source {
     const char *path; /* NULL: the default file */
     const char *const *overrides;
@@ -42,7 +42,7 @@ struct config_source {
 struct config {
     struct arena *arena; /* owned; every string below is in it */
     struct config_source source;
-    const char **texts; /* the values as they were given, by key */
+    const char **texts; /* the values as given, by key */
 
     struct listen_address listen[CONFIG_LISTEN_MAX];
     size_t listen_count;
@@ -50,7 +50,7 @@ struct config {
     const char *control_socket;
     struct ip metrics_ip;
     uint16_t metrics_port; /* 0: no metrics */
-    const char *user;      /* what root becomes */
+    const char *user;      /* that root becomes */
     bool sandbox;
     bool log_syslog;
     enum log_level log_level;
@@ -78,7 +78,7 @@ struct config {
     int64_t hold_reminder_ms;
 };
 
-/* Where an error stands: "mxcryptd.conf:12: unknown key 'lisen'". */
+/* A message names file and line: "mxcryptd.conf:12: lisen: unknown key". */
 #define CONFIG_ERROR_MAX 1024
 
 /*
@@ -88,7 +88,7 @@ struct config {
  */
 int config_load(struct config *config, const char *path, const char *const *overrides,
                 size_t override_count, char error[CONFIG_ERROR_MAX]);
-/* The same from text, for tests: `name` stands in messages. */
+/* The same from text, for tests; `name` is the file in messages. */
 int config_parse(struct config *config, const char *name, const char *text, size_t length,
                  const char *const *overrides, size_t override_count, char error[CONFIG_ERROR_MAX]);
 void config_fini(struct config *config);
@@ -97,6 +97,6 @@ void config_fini(struct config *config);
 int config_read_rules(struct rules **out, const struct config *config,
                       char error[CONFIG_ERROR_MAX]);
 
-/* The first key from *index on whose value is not the same in both and that a reload cannot bring
- * in force; NULL when there is none. Moves *index behind it. */
+/* The first key from *index on whose values differ and that a reload cannot change; NULL when there
+ * is none. Moves *index past it. */
 const char *config_next_fixed_change(const struct config *a, const struct config *b, size_t *index);

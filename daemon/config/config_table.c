@@ -1,6 +1,6 @@
 /*
- * config_table: every key with its default and bounds, and how its value becomes part of a struct
- * config; see config_table.h. A value's syntax is config_values.c's.
+ * config_table: see config_table.h. The syntax of values is in config_values.c. A new key is a row
+ * here, a member of struct config and an entry in docs/mxcryptd.conf.5; tests/manual.sh compares.
  */
 #include "daemon/config/config_table.h"
 
@@ -19,7 +19,7 @@
 #define HOUR          (INT64_C(3600) * SECOND)
 #define DAY           (24 * HOUR)
 
-/* ---- values that need more than a number ---- */
+/* ---- values with a function of their own ---- */
 
 static const char *set_listen(struct config *config, const char *text)
 {
@@ -45,8 +45,8 @@ static const char *set_metrics_listen(struct config *config, const char *text)
     return *text == '\0' ? NULL : value_endpoint(&config->metrics_ip, &config->metrics_port, text);
 }
 
-/* The host's own name where it is a full one. Otherwise the prober has to look it up, which may
- * take as long as the DNS is silent: nothing that only reads a configuration waits for that. */
+/* The host's own name if it is a full one. Otherwise the prober has to look it up, which can take
+ * long: reading a configuration does not wait for the DNS. */
 static const char *own_full_name(char room[HOSTNAME_MAX + 1])
 {
     if (gethostname(room, HOSTNAME_MAX + 1) != 0 || room[HOSTNAME_MAX] != '\0')

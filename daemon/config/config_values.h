@@ -1,4 +1,4 @@
-/* config_values: one value of the configuration at a time, from text. */
+/* config_values: the syntax of single values. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,9 +1,10 @@
 /*
- * metrics: see metrics.h. Accepts, and runs metrics_http when its descriptor or the clock says so.
+ * metrics: see metrics.h. Accepts connections, and runs metrics_http when its descriptor is
+ * readable or a deadline is due.
  *
- * At the limit of connections the oldest gives way, so that slow clients cannot keep Prometheus
- * out. When the system has no descriptor left, accepting pauses for a moment: nothing here may
- * spin on the loop that answers Postfix.
+ * At the limit of connections the oldest is ended, so that slow clients cannot keep Prometheus out.
+ * When the system has no descriptors left, accepting pauses: nothing here may spin on the loop that
+ * answers Postfix.
  */
 #define _GNU_SOURCE /* accept4 */
 #include "daemon/metrics/metrics.h"
@@ -20,7 +21,7 @@
 #include "daemon/metrics/metrics_text.h"
 #include "daemon/serve/socket.h"
 
-#define ACCEPT_SHARE 16   /* connections accepted before others have a turn */
+#define ACCEPT_SHARE 16   /* connections accepted in one turn of the loop */
 #define PAUSE_MS     1000 /* between tries to accept */
 
 struct metrics {
@@ -29,11 +30,11 @@ struct metrics {
     struct metrics_http *http;
     int fd;             /* the listening socket */
     uv_poll_t listener; /* `fd` is readable */
-    uv_poll_t work;     /* the http's descriptor is */
+    uv_poll_t work;     /* metrics_http's descriptor is */
     uv_timer_t timer;
     bool accepting;
     bool paused;      /* no descriptor to accept with */
-    bool crowded;     /* somebody waits for the oldest connection to go */
+    bool crowded;     /* a new connection waits until the oldest has ended */
     unsigned handles; /* not yet closed; at 0 this is freed */
 };
 
@@ -101,7 +102,7 @@ static void on_work(uv_poll_t *poll, int status, int events)
 
 /* ---- accepting ---- */
 
-/* False when there is nothing to accept, or no way to do it now. */
+/* False when there is nothing to accept, or accepting fails now. */
 static bool accept_one(struct metrics *metrics)
 {
     struct sockaddr_storage peer;

@@ -1,6 +1,11 @@
 /*
- * metrics: Prometheus text on an HTTP listener of its own (`metrics-listen`). Reads the others'
- * counters when it is asked, and keeps none.
+ * metrics: Prometheus text on an HTTP listener of its own (`metrics-listen`). Reads the counters of
+ * the other modules at each request, and keeps none.
+ *
+ *   metrics_gather   all numbers, read at one moment
+ *   metrics_table    their names
+ *   metrics_text     the page
+ *   metrics_http     HTTP, by libmicrohttpd
  */
 #pragma once
 
@@ -12,8 +17,8 @@
 
 struct metrics;
 
-/* 0 with *out, NULL when `metrics-listen` is empty; or -1 after a log line. Everything is borrowed.
- */
+/* 0 with *out, which is NULL when `metrics-listen` is empty; or -1 after a log line. Everything is
+ * borrowed. */
 int metrics_new(struct metrics **out, uv_loop_t *loop, const struct config *config,
                 struct engine *engine, struct server *server);
 /* Closes everything; frees itself when all handles are closed. NULL is fine. */

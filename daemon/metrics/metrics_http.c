@@ -1,8 +1,8 @@
 /*
  * metrics_http: see metrics_http.h. libmicrohttpd has neither a thread nor a listening socket here:
- * connections are given to it, and it is run when its epoll descriptor says so. Its own time-out
- * is about silence and would let a slow client stay: a slot per connection has when it began, and
- * a connection that is past its time is shut down, which libmicrohttpd then sees as its end.
+ * connections are given to it, and it is run when its epoll descriptor is readable. Its own
+ * time-out counts silence and would let a slow client stay. So a slot per connection holds when it
+ * began, and a connection past its time is shut down, which libmicrohttpd sees as its end.
  *
  * Without memory for the page the connection is closed without an answer.
  */

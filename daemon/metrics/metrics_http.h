@@ -3,8 +3,8 @@
  * file that knows it. Accepting, waiting and time are the caller's.
  *
  * Each connection serves one request and has METRICS_LIFE_MS for it; a request's line and headers
- * fit METRICS_REQUEST_MAX octets. What is no GET or HEAD gets 405, another path 404. The Host
- * header does not matter.
+ * fit METRICS_REQUEST_MAX octets. Methods other than GET and HEAD get 405, other paths 404. The
+ * Host header does not matter.
  */
 #pragma once
 
@@ -33,14 +33,14 @@ void metrics_http_free(struct metrics_http *http);
 
 /* Readable when metrics_http_run has something to do. */
 int metrics_http_fd(const struct metrics_http *http);
-/* Serves a connection accepted from `peer` at `now_ms`; closes it when it cannot. */
+/* Serves a connection accepted from `peer` at `now_ms`; closes it on failure. */
 void metrics_http_take(struct metrics_http *http, int take_fd, const struct sockaddr *peer,
                        unsigned peer_length, int64_t now_ms);
-/* Reads, answers and closes whatever can be, and ends what is past its time. */
+/* Reads, answers and closes connections as far as possible, and ends those past their time. */
 void metrics_http_run(struct metrics_http *http, int64_t now_ms);
-/* How long metrics_http_run can wait although nothing is readable: ms; -1: for ever. */
+/* Milliseconds after which metrics_http_run must be called though nothing is readable; -1: none. */
 int64_t metrics_http_wait_ms(const struct metrics_http *http, int64_t now_ms);
 /* True when there is room for one more connection. */
 bool metrics_http_has_room(const struct metrics_http *http);
-/* The oldest connection gives way; there is room once metrics_http_run has closed it. */
+/* Ends the oldest connection; there is room once metrics_http_run has closed it. */
 void metrics_http_end_oldest(struct metrics_http *http);

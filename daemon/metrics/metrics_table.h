@@ -2,8 +2,8 @@
  * metrics_table: the table of everything mxcryptd counts. Prometheus (metrics_text) and `mxcrypt
  * stats` (control/commands_stats) are two ways to print it. The numbers come from metrics_gather.
  *
- * A row is a number, or an array of numbers with a label that tells them apart. Its names are
- * interfaces: neither is ever changed.
+ * A row is a number, or an array of numbers with a label that distinguishes them. Its names are
+ * interfaces and never change.
  */
 #pragma once
 
@@ -25,6 +25,6 @@ struct metrics_family {
 
 /* The row at `index`; NULL after the last. */
 const struct metrics_family *metrics_family_at(size_t index);
-/* The number at `index` of a family that is no histogram. */
+/* The number at `index` of a family that is not a histogram. */
 uint64_t metrics_number(const struct metrics_family *family, const struct metrics_numbers *numbers,
                         unsigned index);

@@ -1,10 +1,10 @@
 /*
- * landlock: see landlock.h. By its system calls: libc has no functions for them, and the kernel's
- * header is older than the kernel on many hosts, so that its numbers stand here.
+ * landlock: see landlock.h. It uses the system calls: libc has no functions for them, and on many
+ * hosts the kernel's header is older than the kernel, so that the constants are repeated here.
  *
- * Reading is left to the modes of files: a configuration, rules, trust anchors and resolv.conf may
- * be anywhere, behind symbolic links, and be replaced at any time. So are connections to TCP ports:
- * a next-hop may name any port. Binding one is not needed once the listeners are there.
+ * Reading is not restricted: configuration, rules, trust anchors and resolv.conf may be anywhere,
+ * behind symbolic links, and be replaced at any time. Neither are connections: a next-hop may name
+ * any port. Binding a port is not needed once the listeners are open.
  */
 #define _GNU_SOURCE
 #include "daemon/sandbox/landlock.h"
@@ -61,7 +61,7 @@ static uint64_t handled_fs(int abi)
            (abi >= 5 ? FS_IOCTL_DEV : 0);
 }
 
-/* The manager's socket may have an abstract name (sd_notify(3)). */
+/* The service manager's socket may have an abstract name (sd_notify(3)). */
 static uint64_t scoped(int abi)
 {
     const char *notify = getenv("NOTIFY_SOCKET");

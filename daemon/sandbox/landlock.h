@@ -1,6 +1,6 @@
 /*
- * landlock: what this process may do to files from now on, and its threads with it (landlock(7)):
- * read what it can read, run nothing, write only where it was allowed to.
+ * landlock: restricts what this process and its threads may do to files, for good (landlock(7)):
+ * they read what file modes allow, run nothing, and write only where that was allowed here.
  */
 #pragma once
 
@@ -17,13 +17,13 @@ enum landlock_use {
     LANDLOCK_WRITE   /* a file that exists, or a device */
 };
 
-/* Begins: 0 also without Landlock (abi is 0 then), else an errno. */
+/* 0, also without Landlock (then abi is 0), or an errno. */
 int landlock_open(struct landlock *landlock);
-/* 0, or an errno: ENOENT when there is no such path. */
+/* 0, or an errno: ENOENT when the path does not exist. */
 int landlock_allow(struct landlock *landlock, const char *path, enum landlock_use use);
 /* One more TCP port may be bound, where the kernel watches that (ABI 4); 0: those that it chooses.
  * 0, or an errno. */
 int landlock_allow_bind(struct landlock *landlock, uint16_t port);
-/* From now on. Wants no_new_privs; call before any thread is made. 0, or an errno. */
+/* Takes effect now. Needs no_new_privs; call before any thread is made. 0, or an errno. */
 int landlock_enforce(struct landlock *landlock);
 void landlock_close(struct landlock *landlock);

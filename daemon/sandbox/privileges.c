@@ -44,7 +44,7 @@ static int no_such_user(const char *user, char error[PRIVILEGES_ERROR_MAX])
     return -1;
 }
 
-/* Whoever is not root any more must not become it again. */
+/* A process that has left root must not be able to become it again. */
 static bool root_is_gone(uid_t uid, gid_t gid)
 {
     uid_t ruid, euid, suid;
@@ -56,7 +56,7 @@ static bool root_is_gone(uid_t uid, gid_t gid)
            setresuid(0, 0, 0) != 0 && setuid(0) != 0 && (gid == 0 || setgid(0) != 0);
 }
 
-/* A set-user-ID program could give them back; without CAP_SETPCAP no_new_privs has to do. */
+/* A set-user-ID program could restore them; without CAP_SETPCAP no_new_privs must suffice. */
 static void drop_bounding_set(void)
 {
     for (unsigned long one = 0; one < CAPABILITIES_MAX; one++)
@@ -94,8 +94,7 @@ int privileges_drop(const struct config *config, char error[PRIVILEGES_ERROR_MAX
 
 /* ---- the lock-down ---- */
 
-/* True when the kernel, or the container's rules, know no such thing: nothing can be changed here.
- */
+/* True when the kernel lacks it or the container forbids it: it cannot be helped here. */
 static bool is_lacking(int number)
 {
     return number == ENOSYS || number == EOPNOTSUPP || number == EINVAL || number == EPERM ||

@@ -1,6 +1,6 @@
 /*
- * privileges: root is left behind once the sockets are open, and what is never needed afterwards is
- * given up for good.
+ * privileges: leaves root once the sockets are open, and gives up for good what is never needed
+ * afterwards.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ int privileges_drop(const struct config *config, char error[PRIVILEGES_ERROR_MAX
 /*
  * With `sandbox`: no_new_privs, no capabilities, a seccomp filter against what no mail policy
  * daemon does (programs, mounts, tracing, modules, ...), and Landlock, where the kernel has it:
- * writing only where the store is. Logs what it has done, and warns of what the kernel lacks. Call
- * before any thread is made. 0, or -1 with what to change.
+ * writing only in the folder of the store. Logs the result, and warns of what the kernel lacks.
+ * Call before any thread is made. 0, or -1 with what to change.
  */
 int privileges_lock_down(const struct config *config, char error[PRIVILEGES_ERROR_MAX]);

@@ -1,11 +1,11 @@
 /*
  * seccomp_filter: see seccomp_filter.h. The only user of libseccomp.
  *
- * A list of what is refused, not of what is allowed: the libraries below us (libc, OpenSSL, curl,
- * SQLite) may take to a new system call with any update, and mail waits while this daemon is down.
- * For the same reason a refusal is EPERM and no kill: a library that tries something it can do
- * without goes on. clone3 is ENOSYS, because its flags are out of a filter's sight and libc then
- * uses clone. Calls the architecture does not have are passed over.
+ * The list names what is refused, not what is allowed: libraries (libc, OpenSSL, curl, SQLite) may
+ * begin to use a new system call with any update, and mail waits while this daemon is down. For the
+ * same reason a refused call fails with EPERM and does not kill: a library that can do without it
+ * goes on. clone3 fails with ENOSYS, because a filter cannot see its flags, and libc then uses
+ * clone. Calls that the architecture lacks are skipped.
  */
 #define _GNU_SOURCE
 #include "daemon/sandbox/seccomp_filter.h"
@@ -124,7 +124,7 @@ static const int refused[] = {
     SCMP_SYS(vhangup),
 };
 
-/* Threads are what this daemon makes: no processes, and no namespaces with them. */
+/* The daemon makes threads: no processes, and no namespaces. */
 static int refuse_processes(scmp_filter_ctx filter)
 {
     static const uint64_t namespaces[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS,
@@ -159,7 +159,7 @@ static int refuse_families(scmp_filter_ctx filter)
     return error;
 }
 
-/* Typing into the terminal it was started from, for whoever comes back to it. */
+/* Putting input into the terminal it was started from. */
 static int refuse_typing(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,

@@ -1,8 +1,8 @@
 /*
- * seccomp_filter: the system calls this process is refused from now on, and its threads with it.
+ * seccomp_filter: refuses system calls to this process and its threads, for good.
  */
 #pragma once
 
-/* 0, or an errno: ENOSYS where the kernel, or what we run in, takes no filter. Wants no_new_privs.
+/* 0, or an errno: ENOSYS where the kernel or the container takes no filter. Needs no_new_privs.
  * Call before any thread is made. */
 int seccomp_filter_load(void);
