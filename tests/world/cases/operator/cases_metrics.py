@@ -138,6 +138,7 @@ def _(c):
 def _(c):
     def step():
         with measured(c, resolver="127.0.0.96", mta_sts="no", **impatient(c)) as (one, scrape):
+            waiting.until(lambda: one.events("resolver-unreachable"), "the daemon's own question has failed")
             before = scrape()
             c.must_be("TMP", one.ask(c.d))
             one.settled()
