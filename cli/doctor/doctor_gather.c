@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,25 +15,18 @@
 #include "cli/doctor/doctor_net.h"
 #include "cli/doctor/doctor_try.h"
 
-#define CONTROL_ANSWER_MAX ((size_t)1024 * 1024)
-#define RESOLV_CONF_MAX    65536
-#define NOBODY             "mxcrypt-doctor-asks.invalid" /* no list names it */
+#define RESOLV_CONF_MAX 65536
+#define NOBODY          "mxcrypt-doctor-asks.invalid" /* no list names it */
 
 /* ---- the daemon ---- */
 
 static void gather_daemon(struct doctor_facts *facts, struct arena *arena)
 {
-    struct buf answer;
-    json_t *json;
+    json_t *answer = doctor_ask(&facts->daemon, facts->config->control_socket, "version", NULL);
 
-    buf_init(&answer, CONTROL_ANSWER_MAX);
-    doctor_try_control(&facts->daemon, facts->config->control_socket, "{\"command\":\"version\"}",
-                       &answer);
-    json = json_loadb(buf_text(&answer), answer.length, 0, NULL);
     facts->daemon_version =
-        arena_strdup(arena, json_string_value(json_object_get(json, "version")));
-    json_decref(json);
-    buf_fini(&answer);
+        arena_strdup(arena, json_string_value(json_object_get(answer, "version")));
+    json_decref(answer);
 }
 
 static void gather_rules(struct doctor_facts *facts, struct arena *arena)

@@ -1,8 +1,6 @@
 /* doctor_hosts: which mail hosts port 25 is tried at, and where helo-name leads; see doctor.h. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/doctor/doctor_gather.h"
@@ -10,7 +8,6 @@
 #include "cli/doctor/doctor_try.h"
 #include "base/net/address_filter.h"
 
-#define ANSWER_MAX   ((size_t)16 * 1024 * 1024)
 #define ENTRIES_MAX  20 /* cached keys that are looked at */
 #define HOST_SIZE    256
 #define KNOWN_ENOUGH 3 /* hosts from the cache; with fewer, well-known ones are added */
@@ -32,27 +29,21 @@ static void add_host(struct hosts *hosts, const char *name)
 
 /* ---- hosts that mxcryptd knows ---- */
 
-static json_t *ask(const struct doctor_facts *facts, json_t *request)
+/* The name of the first mail host of a cached key. */
+static void add_first_host(struct hosts *hosts, const struct doctor_facts *facts, const char *key)
 {
-    char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
-    struct doctor_try try = {.state = DOCTOR_NOT_TRIED};
-    json_t *answer = NULL;
-    struct buf line;
+    struct doctor_try try;
+    json_t *shown = doctor_ask(&try, facts->config->control_socket, "cache-show", key), *host;
 
-    buf_init(&line, ANSWER_MAX);
-    if (text != NULL)
-        doctor_try_control(&try, facts->config->control_socket, text, &line);
-    if (try.state == DOCTOR_GOOD)
-        answer = json_loadb(buf_text(&line), line.length, 0, NULL);
-    buf_fini(&line);
-    free(text);
-    json_decref(request);
-    return answer;
+    host = json_array_get(json_object_get(json_object_get(shown, "evidence"), "hosts"), 0);
+    add_host(hosts, json_string_value(json_object_get(host, "name")));
+    json_decref(shown);
 }
 
 static void add_cached(struct hosts *hosts, const struct doctor_facts *facts)
 {
-    json_t *list = ask(facts, json_pack("{s:s}", "command", "cache-list")), *entry, *shown;
+    struct doctor_try try;
+    json_t *list = doctor_ask(&try, facts->config->control_socket, "cache-list", NULL), *entry;
     size_t i;
 
     json_array_foreach(json_object_get(list, "entries"), i, entry)
@@ -61,15 +52,8 @@ static void add_cached(struct hosts *hosts, const struct doctor_facts *facts)
 
         if (i == ENTRIES_MAX || hosts->count == DOCTOR_HOSTS_MAX / 2)
             break;
-        if (key == NULL)
-            continue;
-        shown = ask(facts, json_pack("{s:s, s:s}", "command", "cache-show", "key", key));
-        add_host(
-            hosts,
-            json_string_value(json_object_get(
-                json_array_get(json_object_get(json_object_get(shown, "evidence"), "hosts"), 0),
-                "name")));
-        json_decref(shown);
+        if (key != NULL)
+            add_first_host(hosts, facts, key);
     }
     json_decref(list);
 }

@@ -17,6 +17,7 @@
 #include "cli/net/stream.h"
 
 #define REPLY_MAX    4096
+#define ANSWER_MAX   ((size_t)16 * 1024 * 1024)
 #define KEY          ".doctor.invalid" /* a parent key: answered at once, without a lookup */
 #define CA_FILE_MAX  ((size_t)16 * 1024 * 1024)
 #define CERTIFICATE  "-----BEGIN CERTIFICATE-----"
@@ -44,21 +45,36 @@ static void not_tried(struct doctor_try *out, const char *why)
 
 /* ---- asking ---- */
 
-void doctor_try_control(struct doctor_try *out, const char *path, const char *request,
-                        struct buf *answer)
+static bool exchange(struct doctor_try *out, int fd, const char *request, struct buf *answer)
 {
-    int fd = stream_connect_path(path, DOCTOR_TRY_S);
+    bool done = stream_send(fd, request, strlen(request)) && stream_send(fd, "\n", 1) &&
+                stream_read_until(fd, answer, '\n');
 
-    if (fd < 0) {
-        bad(out, errno, "connect");
-        return;
-    }
-    if (stream_send(fd, request, strlen(request)) && stream_send(fd, "\n", 1) &&
-        stream_read_until(fd, answer, '\n'))
+    if (done)
         good(out);
     else
         bad(out, errno, "no answer");
-    close(fd);
+    return done;
+}
+
+json_t *doctor_ask(struct doctor_try *out, const char *path, const char *command, const char *key)
+{
+    json_t *request = json_pack("{s:s, s:s*}", "command", command, "key", key), *answer = NULL;
+    char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
+    int fd = text == NULL ? -1 : stream_connect_path(path, DOCTOR_TRY_S);
+    struct buf line;
+
+    buf_init(&line, ANSWER_MAX);
+    if (fd < 0)
+        bad(out, errno, "connect");
+    else if (exchange(out, fd, text, &line))
+        answer = json_loadb(buf_text(&line), line.length, 0, NULL);
+    if (fd >= 0)
+        close(fd);
+    buf_fini(&line);
+    free(text);
+    json_decref(request);
+    return answer;
 }
 
 /* ---- in the place of smtp(8) ---- */

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "cli/doctor/doctor.h"
 
 #define DOCTOR_TRY_S 10 /* smtp(8) itself waits for 100 s */
@@ -22,6 +24,5 @@ void doctor_try_map(struct doctor_try *out, const struct doctor_place *place,
 void doctor_try_ca_path(struct doctor_try *out, const struct doctor_place *place, const char *path);
 /* Looks for a certificate in that file, as we are: smtp(8) reads it as root, outside its chroot. */
 void doctor_try_ca_file(struct doctor_try *out, const char *path);
-/* Sends a line to the control socket and puts its answer, without the line's end, in `answer`. */
-void doctor_try_control(struct doctor_try *out, const char *path, const char *request,
-                        struct buf *answer);
+/* Asks the daemon at its control socket; `key` may be NULL. A new reference, or NULL. */
+json_t *doctor_ask(struct doctor_try *out, const char *path, const char *command, const char *key);
