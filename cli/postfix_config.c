@@ -17,7 +17,7 @@ static const char *find_out(struct postfix_lines *lines, struct doctor_facts *fa
     const char *now = lines->postfix->values[POSTFIX_POLICY_MAPS];
 
     if (!postfix_version_parse(&lines->version, lines->postfix->values[POSTFIX_MAIL_VERSION]))
-        return "postconf mail_version makes no sense";
+        return "postconf mail_version cannot be understood";
     facts->config = lines->config;
     facts->postfix = lines->postfix;
     if (doctor_clients(facts, arena) != 0)

@@ -61,7 +61,7 @@ static void level(struct buf *out, const struct postfix_lines *lines)
         if (strcasecmp(now, saved[i]) == 0)
             word = saved[i];
     buf_addf(out,
-             "\n# What is used where mxcryptd has no opinion%s. Without it mail goes in clear "
+             "\n# The level where mxcryptd has no opinion%s. Without it mail goes out in the clear "
              "there.\n"
              "smtp_tls_security_level = %s\n",
              strcmp(word, "may") == 0 ? "" : ", as you have it", word);

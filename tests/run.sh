@@ -113,7 +113,7 @@ run_unit() {
 }
 
 one_unit() {
-    CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$1" >"$logs/${1##*/}.log" 2>&1
+    CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$1" >"$logs/${1##*/}.log" 2>&1
     echo $? >"$logs/${1##*/}.status"
 }
 

@@ -92,13 +92,13 @@ static void judge_daemon(struct doctor_report *report, const struct doctor_facts
     if (daemon->state == DOCTOR_NOT_TRIED || daemon->error == EACCES || daemon->error == EPERM)
         doctor_not_made(report, "the control socket is for root and mxcryptd's user");
     else if (daemon->state == DOCTOR_BAD)
-        doctor_find(report, DOCTOR_ERROR, "",
-                    "start mxcryptd (systemctl start mxcryptd), and see its log; until then mail "
-                    "waits",
-                    "mxcryptd does not answer at %s: %s", facts->config->control_socket,
-                    daemon->why);
+        doctor_find(
+            report, DOCTOR_ERROR, "",
+            "start mxcryptd (systemctl start mxcryptd), and look into its log; until then mail "
+            "waits",
+            "mxcryptd does not answer at %s: %s", facts->config->control_socket, daemon->why);
     else if (facts->daemon_version == NULL)
-        doctor_not_made(report, "mxcryptd answers, but does not tell its version");
+        doctor_not_made(report, "mxcryptd answers, but its version is not known");
     else if (strcmp(facts->daemon_version, facts->version) != 0)
         doctor_find(report, DOCTOR_WARNING, "", "restart mxcryptd (systemctl restart mxcryptd)",
                     "mxcryptd runs as version %s, this is %s", facts->daemon_version,
@@ -207,11 +207,12 @@ static void judge_postfix_resolver(struct doctor_report *report, const struct do
 static void judge_clock(struct doctor_report *report, const struct doctor_facts *facts)
 {
     if (facts->now_s < facts->built_s)
-        doctor_find(report, DOCTOR_ERROR, "", CLOCK_FIX,
-                    "the clock stands before the day this program was built: certificates and "
-                    "DNSSEC signatures count as not yet valid");
+        doctor_find(
+            report, DOCTOR_ERROR, "", CLOCK_FIX,
+            "the clock shows a time before the day this program was built: certificates and "
+            "DNSSEC signatures count as not yet valid");
     else if (!facts->clock_known)
-        doctor_not_made(report, "the kernel does not tell whether its clock is synchronised");
+        doctor_not_made(report, "it is not known whether the kernel's clock is synchronised");
     else if (facts->clock_unsynchronised)
         doctor_find(report, DOCTOR_WARNING, "", CLOCK_FIX,
                     "the kernel says that its clock is not synchronised: certificates, DNSSEC "
@@ -241,7 +242,7 @@ static void judge_helo(struct doctor_report *report, const struct doctor_facts *
 
     if (facts->helo == DOCTOR_HELO_NO_NAME)
         doctor_find(report, DOCTOR_WARNING, "", fix,
-                    "this host has no full name to say in EHLO: mail hosts are told its address, "
+                    "this host has no full name for EHLO: mail hosts get its address instead, "
                     "and may refuse the probes");
     else if (*name != '\0' && hostname_labels(name, strlen(name)) < 2)
         doctor_find(report, DOCTOR_WARNING, "", fix,
@@ -310,7 +311,7 @@ static void make(struct doctor_report *report, const struct check *check,
 {
     report->checks[report->check_count++].check = check->name;
     if (check->kind != OF_HOST && facts->postfix == NULL)
-        doctor_not_made(report, "postconf did not tell");
+        doctor_not_made(report, "postconf gave no answer");
     else if (check->judge != NULL)
         check->judge(report, facts);
     else

@@ -38,10 +38,10 @@ static void judge_passed_by(struct doctor_report *report, const struct doctor_fa
 {
     if (client->main)
         doctor_find(report, DOCTOR_WARNING, client->where, map_fix(report, facts),
-                    "only some services of master.cf ask mxcryptd: other mail goes without");
+                    "only some services of master.cf ask mxcryptd: other mail goes out without it");
     else
-        doctor_find(report, DOCTOR_WARNING, client->where, "take this -o out of master.cf",
-                    "\"-o smtp_tls_policy_maps=%.200s\" passes mxcryptd by",
+        doctor_find(report, DOCTOR_WARNING, client->where, "remove this -o from master.cf",
+                    "\"-o smtp_tls_policy_maps=%.200s\" bypasses mxcryptd",
                     client->values[POSTFIX_POLICY_MAPS]);
 }
 
@@ -97,26 +97,26 @@ void doctor_judge_map_name(struct doctor_report *report, const struct doctor_fac
                     ours->map.name, facts->postfix->values[POSTFIX_MAIL_VERSION]);
 }
 
-/* ---- what stands before it ---- */
+/* ---- what comes before it ---- */
 
 static void judge_before(struct doctor_report *report, const struct doctor_client *client,
                          const struct doctor_map *map)
 {
     if (map->catches.state == DOCTOR_BAD && map->catches.error != 0)
         doctor_find(report, DOCTOR_ERROR, client->where,
-                    "make the table (postmap), or take it out of smtp_tls_policy_maps",
-                    "%.200s stands before mxcryptd and cannot be looked up, so all "
+                    "make the table (postmap), or remove it from smtp_tls_policy_maps",
+                    "%.200s comes before mxcryptd and cannot be looked up, so all "
                     "mail waits: %s",
                     map->map.text, map->catches.why);
     else if (map->map.kind == POSTFIX_MAP_STATIC || map->catches.state == DOCTOR_BAD)
         doctor_find(report, DOCTOR_ERROR, client->where,
-                    "put it behind mxcryptd in smtp_tls_policy_maps, or take it out",
-                    "%.200s stands before mxcryptd and answers for every domain: "
+                    "put it after mxcryptd in smtp_tls_policy_maps, or remove it",
+                    "%.200s comes before mxcryptd and answers for every domain: "
                     "mxcryptd is never asked",
                     map->map.text);
     else if (map->map.kind != POSTFIX_MAP_OTHER)
-        doctor_find(report, DOCTOR_WARNING, client->where, "take it out of smtp_tls_policy_maps",
-                    "%.200s, another policy daemon, stands before mxcryptd: what it "
+        doctor_find(report, DOCTOR_WARNING, client->where, "remove it from smtp_tls_policy_maps",
+                    "%.200s, another policy daemon, comes before mxcryptd: what it "
                     "answers is never checked",
                     map->map.text);
     else if (map->catches.state == DOCTOR_NOT_TRIED)
@@ -143,7 +143,7 @@ void doctor_judge_proxy(struct doctor_report *report, const struct doctor_facts 
             report, DOCTOR_WARNING, client->where,
             arena_printf(report->arena, "smtp_tls_policy_maps = %.200s",
                          ours->map.text + strlen("proxy:")),
-            "proxy: stands before mxcryptd's map: proxymap(8) makes one lookup at a time, so "
+            "proxy: comes before mxcryptd's map: proxymap(8) makes one lookup at a time, so "
             "that one slow domain stops all mail");
 }
 
@@ -166,7 +166,7 @@ static const char *socket_fix(const struct doctor_report *report, const struct d
                             queue, map->map.name);
     if (map->socket.error == ENOENT)
         return map_fix(report, facts);
-    return "start mxcryptd (systemctl start mxcryptd), and see its log";
+    return "start mxcryptd (systemctl start mxcryptd), and look into its log";
 }
 
 static void judge_socket(struct doctor_report *report, const struct doctor_facts *facts,

@@ -17,7 +17,7 @@ void doctor_judge_version(struct doctor_report *report, const struct doctor_fact
                     "install Postfix, or name its configuration directory: --postfix DIR", "%s",
                     facts->postfix_error);
     else if (!facts->postfix_version_known)
-        doctor_not_made(report, "postconf mail_version makes no sense");
+        doctor_not_made(report, "postconf mail_version cannot be understood");
     else if (!postfix_version_from(&facts->postfix_version, OLDEST_MAJOR, OLDEST_MINOR))
         doctor_find(report, DOCTOR_ERROR, "", "upgrade Postfix to 3.4 or later",
                     "Postfix %s is older than 3.4: it defers mail for answers with "
@@ -124,7 +124,7 @@ void doctor_judge_ca(struct doctor_report *report, const struct doctor_facts *fa
         (facts->config->prober.mta_sts || facts->config->prober.probe))
         doctor_find(report, DOCTOR_ERROR, client->where, ca_fix(report, facts),
                     "neither smtp_tls_CAfile nor smtp_tls_CApath is set: \"secure\" and \"verify\" "
-                    "defer all mail to a domain");
+                    "defer all mail to the domain");
 }
 
 /* ---- the level for NOTFOUND ---- */
@@ -156,7 +156,7 @@ void doctor_judge_security_level(struct doctor_report *report, const struct doct
     else if (*level == '\0' || strcasecmp(level, "none") == 0)
         doctor_find(report, DOCTOR_WARNING, client->where, "smtp_tls_security_level = may",
                     "smtp_tls_security_level is \"%s\": where mxcryptd has no opinion "
-                    "mail goes in clear",
+                    "mail goes out in the clear",
                     level);
     else
         doctor_find(report, DOCTOR_ERROR, client->where, "smtp_tls_security_level = may",

@@ -120,7 +120,7 @@ static void try_there(struct doctor_try *out, const struct doctor_place *place, 
     ssize_t n;
 
     if (geteuid() != 0) {
-        not_tried(out, "only root can stand where smtp(8) does: run this as root");
+        not_tried(out, "only root can take the place of smtp(8): run this as root");
         return;
     }
     if (pipe(ends) != 0 || (child = fork()) < 0) {

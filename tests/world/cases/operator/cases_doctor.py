@@ -237,13 +237,13 @@ fault("a CA file that is not there", "ca", "error", "/etc/no-such-file.pem canno
     settings(smtp_tls_CAfile="/etc/no-such-file.pem"))
 fault("a CA folder outside the chroot", "ca", "error", "in the chroot of smtp(8): open: No such file", "smtp_tls_CAfile = /")(
     settings(smtp_tls_CAfile="", smtp_tls_CApath="/etc/ssl/certs"))
-fault("no level for what mxcryptd does not know", "security-level", "warning", "mail goes in clear", "smtp_tls_security_level = may")(
+fault("no level for what mxcryptd does not know", "security-level", "warning", "mail goes out in the clear", "smtp_tls_security_level = may")(
     settings(smtp_tls_security_level=""))
 fault("the obsolete switch for TLS", "security-level", "warning", "smtp_use_tls is obsolete", "smtp_tls_security_level = may")(
     settings(smtp_tls_security_level="", smtp_use_tls="yes"))
 fault("mxcryptd is not asked", "map", "error", "it is never asked", f"smtp_tls_policy_maps = {SOCKET}", not_made=("socket",))(
     settings(smtp_tls_policy_maps="texthash:/dev/null"))
-fault("a map before mxcryptd's answers everything", "map-order", "error", "static:may stands before mxcryptd", "put it behind mxcryptd")(
+fault("a map before mxcryptd's answers everything", "map-order", "error", "static:may comes before mxcryptd", "put it after mxcryptd")(
     settings(smtp_tls_policy_maps=f"static:may, {SOCKET}"))
 fault("another policy daemon before mxcryptd", "map-order", "warning", "another policy daemon", "take it out")(
     settings(smtp_tls_policy_maps=f"socketmap:inet:127.0.0.1:8460:QUERY {SOCKET}"))
@@ -266,7 +266,7 @@ def _(c, set_up):
     set_up.settings["smtp_tls_policy_maps"] = f"regexp:{table}, {SOCKET}"
 
 
-@fault("master.cf passes mxcryptd by", "map", "warning", 'master.cf service relay: "-o smtp_tls_policy_maps=" passes', "out of master.cf")
+@fault("master.cf bypasses mxcryptd", "map", "warning", 'master.cf service relay: "-o smtp_tls_policy_maps=" bypasses', "from master.cf")
 def _(c, set_up):
     set_up.services.append(("relay", {"smtp_tls_policy_maps": ""}, True))
 
