@@ -2,8 +2,9 @@
  * dns: what lookups are made with and what they give, as plain data. The codec is dns_wire, the
  * transport dns_uv.
  *
- * Names are text in lower case without trailing dot; octets that are no LDH or underscore appear
- * as \DDD, so that such a name never passes hostname_valid. The root is ".". TTLs are seconds.
+ * Names are text in lower case without a trailing dot. Octets other than letters, digits, hyphen
+ * and underscore are written as \DDD, so that such a name never passes hostname_valid. The root is
+ * ".". TTLs are seconds.
  */
 #pragma once
 

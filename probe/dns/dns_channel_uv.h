@@ -42,10 +42,11 @@ struct dns_peer {
 };
 
 struct dns_udp;
-/* Opens a socket with a port of the kernel's random choice. `heard` comes for every packet and
- * error, never from inside a call. 0 or a libuv error. */
+/* Opens a socket on a random port. `heard` is called for every packet and error, never from inside
+ * a call. 0 or a libuv error. */
 int dns_udp_open(struct dns_udp **out, const struct dns_peer *peer);
-/* Sends one packet. 0, or a libuv error; a packet that found no room is as good as lost: 0. */
+/* Sends one packet. 0 or a libuv error. A packet that the socket has no room for counts as lost,
+ * which is 0. */
 int dns_udp_send(struct dns_udp *udp, const uint8_t *data, size_t length);
 /* No call of `heard` from here on. NULL is allowed. */
 void dns_udp_close(struct dns_udp *udp);

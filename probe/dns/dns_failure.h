@@ -1,6 +1,6 @@
 /*
- * dns_failure: lookups that ended without an answer. For counters: few kinds, and always the
- * same; what happened in words is in the evidence. X(enum word, name)
+ * dns_failure: the kinds of lookups that ended without an answer. They are for counters, so they
+ * are few and fixed; the words are in the evidence. X(enum word, name)
  */
 #pragma once
 

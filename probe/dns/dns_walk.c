@@ -26,7 +26,7 @@ static bool follow_pointer(struct dns_span message, struct cursor *cursor)
 {
     size_t target;
 
-    if (message.length - cursor->offset < 2 || ++cursor->pointers > DNS_GUARD_POINTERS_MAX)
+    if (message.length - cursor->offset < 2 || ++cursor->pointers > DNS_POINTERS_MAX)
         return false;
     target = dns_walk_u16(message, cursor->offset) & 0x3fff;
     if (target < DNS_HEADER_OCTETS || target >= cursor->floor)

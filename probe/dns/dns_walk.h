@@ -1,8 +1,8 @@
 /*
- * dns_walk: a bounded walk over a DNS message from a stranger, before anything decodes it.
+ * dns_walk: a bounded walk over an untrusted DNS message, before anything decodes it.
  *
  * Names are followed only as far as RFC 1035 lets them go: labels of 63 octets, 255 octets in all,
- * pointers strictly backwards and at most DNS_GUARD_POINTERS_MAX of them. ldns alone follows 65,535
+ * pointers strictly backwards and at most DNS_POINTERS_MAX of them. ldns alone follows 65,535
  * pointers per name, which one message can make it do thousands of times.
  */
 #pragma once
@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DNS_HEADER_OCTETS      12
-#define DNS_NAME_OCTETS_MAX    255 /* RFC 1035 §2.3.4, on the wire */
-#define DNS_GUARD_POINTERS_MAX 64  /* unbound allows 256; real messages stay below ten */
+#define DNS_HEADER_OCTETS   12
+#define DNS_NAME_OCTETS_MAX 255 /* RFC 1035 §2.3.4, on the wire */
+#define DNS_POINTERS_MAX    64  /* unbound allows 256; real messages stay below ten */
 
 struct dns_span {
     const uint8_t *data;
@@ -34,7 +34,8 @@ struct dns_walk_rr {
 bool dns_walk_name(struct dns_span message, size_t *offset);
 /* Reads the record at *offset and moves behind it; false when it does not fit the message. */
 bool dns_walk_rr(struct dns_span message, size_t *offset, struct dns_walk_rr *out);
-/* True when the guarded name at `offset` is `name` (uncompressed wire form, lower case). */
+/* True when the name at `offset`, which has been walked, is `name` (uncompressed wire form, lower
+ * case). */
 bool dns_walk_equal(struct dns_span message, size_t offset, const uint8_t *name);
 uint16_t dns_walk_u16(struct dns_span message, size_t offset);
 uint32_t dns_walk_u32(struct dns_span message, size_t offset);

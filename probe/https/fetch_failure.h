@@ -1,6 +1,6 @@
 /*
- * fetch_failure: fetches of MTA-STS policies that gave none. For counters: few kinds, and
- * always the same; what happened in words is in the evidence. X(enum word, name)
+ * fetch_failure: the kinds of fetches that gave no MTA-STS policy. They are for counters, so they
+ * are few and fixed; the words are in the evidence. X(enum word, name)
  */
 #pragma once
 

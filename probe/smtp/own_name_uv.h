@@ -15,5 +15,5 @@ typedef void (*own_name_found)(void *context, const char *name);
  * later, unless own_name_close comes first. 0 or a libuv error. */
 int own_name_start(struct own_name **out, uv_loop_t *loop, uint64_t again_ms, own_name_found found,
                    void *context);
-/* Waits for nothing; frees itself as the loop runs on. NULL is harmless. */
+/* Does not wait; frees itself as the loop runs. NULL is allowed. */
 void own_name_close(struct own_name *own_name);

@@ -29,13 +29,13 @@ int probe_cache_new(struct probe_cache **out, const struct smtp_tools *tools,
 void probe_cache_close(struct probe_cache *probes);
 void probe_cache_get_stats(const struct probe_cache *probes, struct probe_cache_stats *out);
 
-/* The name that probes say from now on, borrowed; NULL: this host has none. */
+/* The name for EHLO from now on, borrowed; NULL: this host has none. */
 void probe_cache_set_helo_name(struct probe_cache *probes, const char *name);
 
 typedef void (*probe_cache_done)(void *context, const struct starttls_result *result);
 
-/* What is known, still valid now and seen at `seen_after` (monotonic ms, 0: whenever) or later, or
- * NULL. Borrowed until the probe cache is used again. */
+/* A result that is valid now and was seen at `seen_after` (monotonic ms; 0: at any time) or later,
+ * or NULL. Borrowed until the cache is used again. */
 const struct starttls_result *
 probe_cache_peek(struct probe_cache *probes, const struct smtp_target *target, int64_t seen_after);
 /*

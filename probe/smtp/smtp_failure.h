@@ -1,7 +1,7 @@
 /*
- * smtp_failure: probes of mail hosts that came to no EHLO in TLS, by how far they came. A host
- * that does not offer it has not failed. For counters: few kinds, and always the same; what
- * happened in words is in the evidence. X(enum word, name)
+ * smtp_failure: the kinds of probes that did not reach EHLO in TLS, by how far they came. A host
+ * that does not offer TLS has not failed. They are for counters, so they are few and fixed; the
+ * words are in the evidence. X(enum word, name)
  */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* smtp_reply: SMTP replies from octets (RFC 5321 §4.2), for a server that may be hostile. */
+/* smtp_reply: SMTP replies (RFC 5321 §4.2) from a server that may be hostile. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ struct smtp_reply {
 
 void smtp_reply_init(struct smtp_reply *reply);
 /*
- * Takes octets until the reply is complete; *used tells how many: what is left belongs to no
+ * Takes octets until the reply is complete; *used is their number; what is left belongs to no
  * reply yet. DONE and BAD stay until smtp_reply_init.
  */
 enum smtp_reply_status smtp_reply_feed(struct smtp_reply *reply, const char *data, size_t length,

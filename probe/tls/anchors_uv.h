@@ -1,7 +1,7 @@
 /*
  * anchors_uv: watches the trust anchors and loads them again when they have changed, on a thread of
- * the pool, so that a bundle of hundreds of certificates does not stop the loop. What cannot be
- * loaded leaves the old ones in force.
+ * the pool, so that a bundle of hundreds of certificates does not stop the loop. When they cannot
+ * be loaded, the old ones stay in force.
  */
 #pragma once
 
@@ -27,5 +27,5 @@ int anchors_watch_new(struct anchors_watch **out, uv_loop_t *loop,
                       const struct anchors_loaded *loaded, anchors_changed changed, void *context);
 /* Looks at once. */
 void anchors_watch_look(struct anchors_watch *watch);
-/* No callback comes any more; frees itself as the loop runs on. NULL is fine. */
+/* There is no callback after this; frees itself as the loop runs. NULL is allowed. */
 void anchors_watch_close(struct anchors_watch *watch);

@@ -32,7 +32,7 @@ void tls_context_free(struct tls_context *context);
  * Postfix takes by default. False when OpenSSL has none of the ciphers. */
 bool tls_context_demand(struct tls_context *context, const struct tls_settings *settings);
 
-/* True when that is less than OpenSSL has. */
+/* True when those are fewer than OpenSSL has. */
 bool tls_context_is_strict(const struct tls_context *context);
 /* The key of the configuration that does not allow a version or a cipher, both by OpenSSL's name
  * and either NULL; NULL when they are allowed. */
@@ -44,7 +44,7 @@ struct tls_session *tls_session_new(struct tls_context *context, const char *sni
 void tls_session_free(struct tls_session *session);
 /*
  * Before the first feed: offers all versions and ciphers that OpenSSL has, to find out what a host
- * does that refused what is demanded.
+ * that refused the demanded ones does.
  */
 void tls_session_offer_all(struct tls_session *session);
 
@@ -65,7 +65,7 @@ size_t tls_session_read(struct tls_session *session, void *data, size_t size);
 /* Why the session is TLS_BROKEN, printable ASCII; "" otherwise. The session's. */
 const char *tls_session_why(const struct tls_session *session);
 
-/* How a peer refused a handshake, by what another one might do differently. */
+/* How a peer refused a handshake: what may help another attempt. */
 enum tls_refusal {
     TLS_REFUSAL_NONE,   /* it did not */
     TLS_REFUSAL_OTHER,  /* for a reason that may be the SNI */
@@ -85,7 +85,7 @@ struct tls_reference {
 /*
  * After TLS_READY: fills protocol, cipher, subject, shown, not_after, chain_ok, expired, name_ok,
  * tlsa and, when the chain or name fails, detail, of *out; sets state to TLS or VERIFIED. `expired`
- * is true when it would be VERIFIED if it were another day. Strings are the arena's. PKIX: at
+ * is true when only its dates keep it from VERIFIED. Strings are the arena's. PKIX: at
  * security level 1, name by DNS SAN only; DANE: RFC 7672 §3.2 with digest agility.
  */
 void tls_session_judge(struct tls_session *session, const struct tls_reference *reference,

@@ -313,10 +313,10 @@ static void test_pointer_bomb(void **state)
 
     (void)state;
     assert_int_equal(set_up(NULL), 0);
-    pointer_bomb(DNS_GUARD_POINTERS_MAX - 1);
+    pointer_bomb(DNS_POINTERS_MAX - 1);
     assert_int_equal(answer_to(&out, "a", DNS_A), DNS_WIRE_OK);
     assert_int_equal(out.outcome, DNS_RECORDS);
-    pointer_bomb(DNS_GUARD_POINTERS_MAX);
+    pointer_bomb(DNS_POINTERS_MAX);
     assert_int_equal(answer_to(&out, "a", DNS_A), DNS_WIRE_OK);
     assert_string_equal(out.why, "malformed answer"); /* hostile 23 */
     pointer_bomb(8000);
