@@ -174,7 +174,7 @@ static enum sequence_step go_fail(struct dns_query *query)
 static enum sequence_step step_queued(struct dns_query *query)
 {
     if (query->sequence.expired) {
-        note(query, DNS_FAILURE_QUEUE, dns_start_why(UV_ENOBUFS));
+        note(query, DNS_FAILURE_QUEUE, DNS_NO_ROOM);
         return go_fail(query);
     }
     if (query->event != DNS_EVENT_SLOT)

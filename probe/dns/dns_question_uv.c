@@ -7,7 +7,7 @@
     }
 static const struct dns_answer no_budget = FAILED("too many DNS queries for one domain");
 static const struct dns_answer no_memory = FAILED("no memory");
-static const struct dns_answer no_room = FAILED("too many DNS lookups are waiting");
+static const struct dns_answer no_room = FAILED(DNS_NO_ROOM);
 static const struct dns_answer no_answer = FAILED("no answer from the resolver");
 
 static void fail(struct dns_question *question, const struct dns_answer *answer)

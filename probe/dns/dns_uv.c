@@ -240,11 +240,6 @@ int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, cons
     return 0;
 }
 
-const char *dns_start_why(int error)
-{
-    return error == UV_ENOBUFS ? "too many DNS lookups are waiting" : "no memory";
-}
-
 void dns_cancel(struct dns_query *query)
 {
     struct dns *dns = query->dns;

@@ -14,6 +14,8 @@
 #include "base/arena.h"
 #include "probe/dns/dns.h"
 
+#define DNS_NO_ROOM "too many DNS lookups are waiting" /* UV_ENOBUFS of dns_start, in words */
+
 struct dns_stats {
     uint64_t queries, retransmissions, tcp, timeouts, failures;
     uint64_t by_failure[DNS_FAILURE_COUNT];
@@ -44,5 +46,3 @@ typedef void (*dns_done)(void *context, const struct dns_answer *answer);
 int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, const char *name,
               enum dns_type type, dns_done done, void *context);
 void dns_cancel(struct dns_query *query);
-/* An error of dns_start in words; static. */
-const char *dns_start_why(int error);

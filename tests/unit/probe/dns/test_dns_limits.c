@@ -70,8 +70,6 @@ static void test_queue_limit(void **state)
         assert_int_equal(stats_of(f).by_failure[DNS_FAILURE_QUEUE], i);
         assert_int_equal(stats_of(f).by_failure[DNS_FAILURE_LOCAL], 0);
     }
-    assert_string_equal(dns_start_why(UV_ENOBUFS), "too many DNS lookups are waiting");
-    assert_string_equal(dns_start_why(UV_ENOMEM), "no memory");
     f->dns->stats.queued = 1;
 }
 
