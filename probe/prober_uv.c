@@ -17,7 +17,8 @@ struct prober {
     struct https *https;
     struct domain_tools tools;
     struct own_name *own_name; /* NULL: configured, or found */
-    struct anchors_loaded anchors;
+    struct tls_anchors_place anchors;
+    struct file_mark mark;       /* of them, before they were loaded */
     struct anchors_watch *watch; /* NULL before prober_watch_anchors */
     void (*anchors_changed)(void *context);
     void *context;
@@ -82,8 +83,8 @@ int prober_new(struct prober **out, uv_loop_t *loop, const struct prober_options
         return UV_ENOMEM;
     *why = NULL;
     prober->tools.filter = &options->filter;
-    prober->anchors.place = (struct tls_anchors_place){options->ca_file, options->ca_path};
-    tls_anchors_look(&prober->anchors.mark, &prober->anchors.place);
+    prober->anchors = (struct tls_anchors_place){options->ca_file, options->ca_path};
+    tls_anchors_look(&prober->mark, &prober->anchors);
     prober->tools.dane = options->dane;
     prober->tools.smtp_port = options->smtp_port;
     error = tls_part(prober, options, why);
@@ -109,9 +110,8 @@ static void on_anchors(void *context, const struct tls_anchors *anchors)
     tls_context_use_anchors(prober->tls, anchors);
     if (prober->tools.probes != NULL)
         probe_cache_judge_again(prober->tools.probes, clock_monotonic_ms());
-    log_event(LOG_LEVEL_INFO, "trust-anchors-changed", "ca-file", prober->anchors.place.file,
-              "ca-path", prober->anchors.place.path, "effect", "certificates are judged again",
-              NULL);
+    log_event(LOG_LEVEL_INFO, "trust-anchors-changed", "ca-file", prober->anchors.file, "ca-path",
+              prober->anchors.path, "effect", "certificates are judged again", NULL);
     prober->anchors_changed(prober->context);
 }
 
@@ -129,8 +129,9 @@ int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)
     prober->anchors_changed = changed;
     prober->context = context;
     if (prober->tools.probes != NULL)
-        probe_cache_judge_again(prober->tools.probes, changed_at(&prober->anchors.mark));
-    return anchors_watch_new(&prober->watch, loop, &prober->anchors, on_anchors, prober);
+        probe_cache_judge_again(prober->tools.probes, changed_at(&prober->mark));
+    return anchors_watch_new(&prober->watch, loop, &prober->anchors, &prober->mark, on_anchors,
+                             prober);
 }
 
 void prober_look_at_anchors(struct prober *prober)

@@ -10,7 +10,7 @@ static const struct dns_answer no_memory = FAILED("no memory");
 static const struct dns_answer no_room = FAILED(DNS_NO_ROOM);
 static const struct dns_answer no_answer = FAILED("no answer from the resolver");
 
-static void fail(struct dns_question *question, const struct dns_answer *answer)
+static void question_fail(struct dns_question *question, const struct dns_answer *answer)
 {
     question->query = NULL;
     question->answer = answer;
@@ -33,7 +33,7 @@ void dns_question_ask(struct dns_question *question, const struct dns_asker *ask
 
     *question = (struct dns_question){.asker = asker};
     if (*asker->budget == 0) {
-        fail(question, &no_budget);
+        question_fail(question, &no_budget);
         return;
     }
     --*asker->budget;
@@ -41,14 +41,14 @@ void dns_question_ask(struct dns_question *question, const struct dns_asker *ask
         error =
             dns_start(&question->query, asker->dns, asker->arena, name, type, on_answer, question);
     if (error != 0)
-        fail(question, error == UV_ENOBUFS ? &no_room : &no_memory);
+        question_fail(question, error == UV_ENOBUFS ? &no_room : &no_memory);
 }
 
 bool dns_question_awaited(struct dns_question *question, bool expired)
 {
     if (question->query != NULL && expired) {
         dns_question_stop(question);
-        fail(question, &no_answer);
+        question_fail(question, &no_answer);
     }
     return question->query != NULL;
 }

@@ -81,14 +81,15 @@ static void on_timer(uv_timer_t *timer)
 }
 
 int anchors_watch_new(struct anchors_watch **out, uv_loop_t *loop,
-                      const struct anchors_loaded *loaded, anchors_changed changed, void *context)
+                      const struct tls_anchors_place *place, const struct file_mark *mark,
+                      anchors_changed changed, void *context)
 {
     struct anchors_watch *watch = calloc(1, sizeof *watch);
 
     if (watch == NULL)
         return UV_ENOMEM;
-    watch->place = loaded->place;
-    watch->mark = loaded->mark;
+    watch->place = *place;
+    watch->mark = *mark;
     watch->changed = changed;
     watch->context = context;
     uv_timer_init(loop, &watch->timer);

@@ -12,19 +12,15 @@
 /* How often the file is looked at. */
 #define ANCHORS_LOOK_MS 10000
 
-/* What is in force: looked at before it was loaded, so that no change is missed. */
-struct anchors_loaded {
-    struct tls_anchors_place place; /* its strings are borrowed */
-    struct file_mark mark;
-};
-
 struct anchors_watch;
 /* `anchors` is borrowed until the callback returns. */
 typedef void (*anchors_changed)(void *context, const struct tls_anchors *anchors);
 
-/* `loaded` is copied. 0 or UV_ENOMEM. */
+/* `mark` is that of the anchors in force, made before they were loaded, so that no change is missed.
+ * The strings of `place` are borrowed. 0 or UV_ENOMEM. */
 int anchors_watch_new(struct anchors_watch **out, uv_loop_t *loop,
-                      const struct anchors_loaded *loaded, anchors_changed changed, void *context);
+                      const struct tls_anchors_place *place, const struct file_mark *mark,
+                      anchors_changed changed, void *context);
 /* Looks at once. */
 void anchors_watch_look(struct anchors_watch *watch);
 /* There is no callback after this; frees itself as the loop runs. NULL is allowed. */
