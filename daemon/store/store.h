@@ -1,6 +1,7 @@
 /*
  * store: the daemon's memory behind the loop: what must survive a restart. Asynchronous, so that
- * one on this disk and one over a network look the same; nothing here ever waits.
+ * one on this disk and one over a network look the same; nothing here ever waits. The one there is,
+ * store_disk.c, keeps a file of SQLite; another one is another struct store_kind.
  *
  * What is put is written a flush period later at the latest, sooner when much waits, in batches, in
  * the order given; of several records with one identity the last counts. A record that is not
@@ -39,33 +40,22 @@ struct store_stats {
     char error[STORE_ERROR_MAX];               /* the last; "" when there was none */
 };
 
-struct store;
-struct store_read;
+/* A kind of store begins its own struct with this one. */
+struct store {
+    const struct store_kind *kind;
+};
 
-/* Told on the loop. Everything may be NULL. */
+/* A read under way; the same. */
+struct store_read {
+    const struct store_kind *kind;
+};
+
+/* Called on the loop. Everything may be NULL. */
 struct store_watcher {
     void *context;
     /* A fresh store was begun in place of one that was lost: put again what is known. */
     void (*begun)(void *context);
 };
-
-/* Opens in the background: 0 although the file may be unusable; UV_ENOMEM or a libuv error. */
-int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
-              const struct store_watcher *watcher);
-/* Writes what is pending, as far as it can within five seconds, and frees itself. Reads under way
- * are not answered any more. */
-void store_close(struct store *store);
-void store_get_stats(const struct store *store, struct store_stats *out);
-
-/* Copies the record. */
-void store_put(struct store *store, const struct record *record);
-/* A key was asked for: only moves used_at. */
-void store_touch(struct store *store, const char *key, int64_t used_at);
-void store_remove(struct store *store, enum record_kind kind, const char *identity);
-/* Forgets the results of an address, whatever port and name. */
-void store_remove_address(struct store *store, const struct ip *ip);
-/* Every answer ends now; what was proven by probing, policies and probes stay. */
-void store_lapse_answers(struct store *store);
 
 /* `answer` and `policy` are NULL when there is none, borrowed until the callback returns.
  * `last_written` is the wall clock at the last write before this process's first. */
@@ -75,12 +65,6 @@ struct store_found {
     int64_t last_written;
 };
 typedef void (*store_on_found)(void *context, const struct store_found *found);
-/*
- * Looks for the answer of `key` and the policy of `domain` (NULL: none), what is pending included.
- * `done` comes exactly once, later, within STORE_FIND_MS, unless store_read_cancel. 0 or UV_ENOMEM.
- */
-int store_find(struct store_read **out, struct store *store, const char *key, const char *domain,
-               store_on_found done, void *context);
 
 struct store_page {
     const struct record *records; /* borrowed until the callback returns */
@@ -90,15 +74,97 @@ struct store_page {
     int64_t last_written;
 };
 typedef void (*store_on_page)(void *context, const struct store_page *page);
+
 struct store_selection {
     enum record_kind kind;
     const char *key;    /* NULL: all; else of this key (answers and events) */
     const char *cursor; /* NULL: from the beginning; else a page's `next` */
     size_t limit;       /* at most STORE_PAGE_MAX */
 };
+
+/* What a kind of store does; the functions below say what each means. */
+struct store_kind {
+    void (*close)(struct store *store);
+    void (*get_stats)(const struct store *store, struct store_stats *out);
+    void (*put)(struct store *store, const struct record *record);
+    void (*touch)(struct store *store, const char *key, int64_t used_at);
+    void (*remove)(struct store *store, enum record_kind kind, const char *identity);
+    void (*remove_address)(struct store *store, const struct ip *ip);
+    void (*lapse_answers)(struct store *store);
+    int (*find)(struct store_read **out, struct store *store, const char *key, const char *domain,
+                store_on_found done, void *context);
+    int (*list)(struct store_read **out, struct store *store,
+                const struct store_selection *selection, store_on_page done, void *context);
+    void (*read_cancel)(struct store_read *read);
+};
+
+/* Opens the file of `options` in the background: 0 although it may be unusable; UV_ENOMEM or a
+ * libuv error. */
+int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
+              const struct store_watcher *watcher);
+
+/* Writes what is pending, as far as it can within five seconds, and frees itself. Reads under way
+ * are not answered any more. */
+static inline void store_close(struct store *store)
+{
+    store->kind->close(store);
+}
+
+static inline void store_get_stats(const struct store *store, struct store_stats *out)
+{
+    store->kind->get_stats(store, out);
+}
+
+/* Copies the record. */
+static inline void store_put(struct store *store, const struct record *record)
+{
+    store->kind->put(store, record);
+}
+
+/* A key was asked for: only moves used_at. */
+static inline void store_touch(struct store *store, const char *key, int64_t used_at)
+{
+    store->kind->touch(store, key, used_at);
+}
+
+static inline void store_remove(struct store *store, enum record_kind kind, const char *identity)
+{
+    store->kind->remove(store, kind, identity);
+}
+
+/* Forgets the results of an address, whatever port and name. */
+static inline void store_remove_address(struct store *store, const struct ip *ip)
+{
+    store->kind->remove_address(store, ip);
+}
+
+/* Every answer ends now; what probing proved, policies and probes stay. */
+static inline void store_lapse_answers(struct store *store)
+{
+    store->kind->lapse_answers(store);
+}
+
+/*
+ * Looks for the answer of `key` and the policy of `domain` (NULL: none), what is pending included.
+ * `done` comes exactly once, later, within STORE_FIND_MS, unless store_read_cancel. 0 or UV_ENOMEM.
+ */
+static inline int store_find(struct store_read **out, struct store *store, const char *key,
+                             const char *domain, store_on_found done, void *context)
+{
+    return store->kind->find(out, store, key, domain, done, context);
+}
+
 /* Pages: answers held first, then most recently used first; events oldest first; others in any
  * stable order. What is pending is written before; while the store is degraded, what is in the file
  * comes all the same if it can be read. No deadline of its own. 0 or UV_ENOMEM. */
-int store_list(struct store_read **out, struct store *store,
-               const struct store_selection *selection, store_on_page done, void *context);
-void store_read_cancel(struct store_read *read);
+static inline int store_list(struct store_read **out, struct store *store,
+                             const struct store_selection *selection, store_on_page done,
+                             void *context)
+{
+    return store->kind->list(out, store, selection, done, context);
+}
+
+static inline void store_read_cancel(struct store_read *read)
+{
+    read->kind->read_cancel(read);
+}

@@ -1,5 +1,5 @@
 /*
- * store: see store.h; the half on the loop. What is put waits in `pending`; a batch is on the
+ * store_disk: the store on this disk, in a file of SQLite; see store.h; the half on the loop. What is put waits in `pending`; a batch is on the
  * thread (store_thread.c), and what reads find there is laid over by both, so a find sees what was
  * put a moment ago, and no disk is ever waited for here.
  *
@@ -23,9 +23,11 @@
 #define FIND_ARENA_OCTETS ((size_t)4 * (RECORD_EVIDENCE_MAX + RECORD_TEXT_MAX))
 #define PAGE_ARENA_OCTETS (256 * 1024 * 1024)
 
-struct store_read {
+/* A read of this kind. */
+struct disk_read {
     struct store_job job; /* first: the thread frees it as a job when we are gone */
-    struct store *store;
+    struct store_read base;
+    struct store_disk *store;
     struct list link; /* in store.finds or store.lists; in none once given to the thread (lists) */
     uint64_t after;   /* lists: the batch that must have been tried before */
     int64_t due_ms;   /* finds */
@@ -34,7 +36,8 @@ struct store_read {
     void *context;
 };
 
-struct store {
+struct store_disk {
+    struct store base; /* first */
     uv_loop_t *loop;
     struct store_options options; /* the path is borrowed */
     struct store_watcher watcher;
@@ -50,23 +53,30 @@ struct store {
     struct store_stats stats;
 };
 
+static const struct store_kind disk_kind;
+
+static struct store_disk *disk_of(const struct store *base)
+{
+    return (struct store_disk *)base;
+}
+
 /* ---- batches ---- */
 
 static void on_flush(uv_timer_t *timer);
 
-static bool under_way(const struct store *store)
+static bool under_way(const struct store_disk *store)
 {
     return store->batches != store->tried;
 }
 
-static void hand_over(struct store *store)
+static void hand_over(struct store_disk *store)
 {
     uv_timer_stop(&store->flush);
     store->batches++;
     store_thread_write(store->thread, &store->pending);
 }
 
-static int64_t next_retry(struct store *store)
+static int64_t next_retry(struct store_disk *store)
 {
     int64_t first = store->options.flush_ms / 2;
     int64_t wait_ms;
@@ -79,7 +89,7 @@ static int64_t next_retry(struct store *store)
 }
 
 /* Sees to it that what waits is written in time. */
-static void schedule(struct store *store)
+static void schedule(struct store_disk *store)
 {
     if (under_way(store) || store->closing)
         return;
@@ -99,7 +109,7 @@ static void schedule(struct store *store)
 
 static void on_flush(uv_timer_t *timer)
 {
-    struct store *store = timer->data;
+    struct store_disk *store = timer->data;
 
     if (!under_way(store))
         hand_over(store);
@@ -107,17 +117,17 @@ static void on_flush(uv_timer_t *timer)
 
 /* ---- reads ---- */
 
-static void arm_deadline(struct store *store);
+static void arm_deadline(struct store_disk *store);
 
-static void read_free(struct store_read *read)
+static void read_free(struct disk_read *read)
 {
     list_remove(&read->link);
     store_job_free(&read->job);
 }
 
-static struct store_read *read_new(struct store *store, size_t arena_octets, void *context)
+static struct disk_read *read_new(struct store_disk *store, size_t arena_octets, void *context)
 {
-    struct store_read *read = calloc(1, sizeof *read);
+    struct disk_read *read = calloc(1, sizeof *read);
 
     if (read == NULL)
         return NULL;
@@ -128,14 +138,16 @@ static struct store_read *read_new(struct store *store, size_t arena_octets, voi
     }
     list_init(&read->link);
     list_init(&read->job.link);
+    read->base.kind = &disk_kind;
     read->store = store;
     read->context = context;
     return read;
 }
 
 /* What waits to be written counts for more than the row. */
-static const struct record *newest(struct store *store, struct arena *arena, enum record_kind kind,
-                                   const char *name, const struct record *row)
+static const struct record *newest(struct store_disk *store, struct arena *arena,
+                                   enum record_kind kind, const char *name,
+                                   const struct record *row)
 {
     const struct record *record = row;
 
@@ -145,7 +157,7 @@ static const struct record *newest(struct store *store, struct arena *arena, enu
 }
 
 /* `arena`: for what is laid over; not the job's while the thread may use that. */
-static void answer_find(struct store_read *read, struct arena *arena, bool late)
+static void answer_find(struct disk_read *read, struct arena *arena, bool late)
 {
     const struct store_job *job = &read->job;
     store_on_found found = read->found;
@@ -163,7 +175,7 @@ static void answer_find(struct store_read *read, struct arena *arena, bool late)
     found(read->context, &result);
 }
 
-static void find_is_late(struct store_read *read)
+static void find_is_late(struct disk_read *read)
 {
     struct arena *arena = arena_new(FIND_ARENA_OCTETS);
 
@@ -182,11 +194,11 @@ static void find_is_late(struct store_read *read)
 
 static void on_deadline(uv_timer_t *timer)
 {
-    struct store *store = timer->data;
+    struct store_disk *store = timer->data;
     int64_t now = (int64_t)uv_now(store->loop);
 
     while (!store->closing && !list_empty(&store->finds)) {
-        struct store_read *read = LIST_ELEMENT(store->finds.next, struct store_read, link);
+        struct disk_read *read = LIST_ELEMENT(store->finds.next, struct disk_read, link);
 
         if (read->due_ms > now)
             break;
@@ -195,23 +207,24 @@ static void on_deadline(uv_timer_t *timer)
     arm_deadline(store);
 }
 
-static void arm_deadline(struct store *store)
+static void arm_deadline(struct store_disk *store)
 {
-    const struct store_read *first;
+    const struct disk_read *first;
     int64_t now = (int64_t)uv_now(store->loop);
 
     if (store->closing || list_empty(&store->finds) ||
         uv_is_active((uv_handle_t *)&store->deadline))
         return;
-    first = LIST_ELEMENT(store->finds.next, const struct store_read, link);
+    first = LIST_ELEMENT(store->finds.next, const struct disk_read, link);
     uv_timer_start(&store->deadline, on_deadline,
                    first->due_ms > now ? (uint64_t)(first->due_ms - now) : 0, 0);
 }
 
-int store_find(struct store_read **out, struct store *store, const char *key, const char *domain,
-               store_on_found done, void *context)
+static int disk_find(struct store_read **out, struct store *base, const char *key,
+                     const char *domain, store_on_found done, void *context)
 {
-    struct store_read *read = read_new(store, FIND_ARENA_OCTETS, context);
+    struct store_disk *store = disk_of(base);
+    struct disk_read *read = read_new(store, FIND_ARENA_OCTETS, context);
 
     if (read == NULL)
         return UV_ENOMEM;
@@ -228,17 +241,17 @@ int store_find(struct store_read **out, struct store *store, const char *key, co
     list_append(&store->finds, &read->link);
     store_thread_read(store->thread, &read->job);
     arm_deadline(store);
-    *out = read;
+    *out = &read->base;
     return 0;
 }
 
 /* Lists wait until what was put before has been tried. */
-static void start_lists(struct store *store)
+static void start_lists(struct store_disk *store)
 {
     struct list *link, *next;
 
     for (link = store->lists.next; link != &store->lists; link = next) {
-        struct store_read *read = LIST_ELEMENT(link, struct store_read, link);
+        struct disk_read *read = LIST_ELEMENT(link, struct disk_read, link);
 
         next = link->next;
         if (read->after > store->tried && !store->degraded)
@@ -248,10 +261,11 @@ static void start_lists(struct store *store)
     }
 }
 
-int store_list(struct store_read **out, struct store *store,
-               const struct store_selection *selection, store_on_page done, void *context)
+static int disk_list(struct store_read **out, struct store *base,
+                     const struct store_selection *selection, store_on_page done, void *context)
 {
-    struct store_read *read = read_new(store, PAGE_ARENA_OCTETS, context);
+    struct store_disk *store = disk_of(base);
+    struct disk_read *read = read_new(store, PAGE_ARENA_OCTETS, context);
 
     if (read == NULL)
         return UV_ENOMEM;
@@ -269,11 +283,11 @@ int store_list(struct store_read **out, struct store *store,
     if (store->pending.count > 0 && !under_way(store) && !store->degraded)
         hand_over(store);
     start_lists(store);
-    *out = read;
+    *out = &read->base;
     return 0;
 }
 
-void store_read_cancel(struct store_read *read)
+static void cancel(struct disk_read *read)
 {
     bool waits = read->job.list && !list_empty(&read->link);
 
@@ -286,7 +300,7 @@ void store_read_cancel(struct store_read *read)
 
 static void finish_job(struct store_job *job)
 {
-    struct store_read *read = LIST_ELEMENT(job, struct store_read, job);
+    struct disk_read *read = LIST_ELEMENT(job, struct disk_read, job);
     bool reply = !read->store->closing;
 
     if (reply && read->found != NULL)
@@ -300,7 +314,7 @@ static void finish_job(struct store_job *job)
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    struct store *store = handle->data;
+    struct store_disk *store = handle->data;
 
     if (--store->handles > 0)
         return;
@@ -308,7 +322,7 @@ static void on_handle_closed(uv_handle_t *handle)
     free(store);
 }
 
-static void close_handles(struct store *store)
+static void close_handles(struct store_disk *store)
 {
     store->gone = true;
     uv_close((uv_handle_t *)&store->wake, on_handle_closed);
@@ -323,7 +337,7 @@ static void log_lost(size_t count, const char *why)
 
 static void on_close_late(uv_timer_t *timer)
 {
-    struct store *store = timer->data;
+    struct store_disk *store = timer->data;
 
     log_lost(store->pending.count + store_thread_batch(store->thread)->count,
              "the disk does not answer");
@@ -332,7 +346,7 @@ static void on_close_late(uv_timer_t *timer)
 }
 
 /* One attempt for what is left; what fails then is lost. */
-static void close_further(struct store *store, bool may_write)
+static void close_further(struct store_disk *store, bool may_write)
 {
     if (under_way(store))
         return;
@@ -349,11 +363,13 @@ static void close_further(struct store *store, bool may_write)
 static void forget_reads(struct list *reads)
 {
     while (!list_empty(reads))
-        store_read_cancel(LIST_ELEMENT(reads->next, struct store_read, link));
+        cancel(LIST_ELEMENT(reads->next, struct disk_read, link));
 }
 
-void store_close(struct store *store)
+static void disk_close(struct store *base)
 {
+    struct store_disk *store = disk_of(base);
+
     if (store->closing)
         return;
     store->closing = true;
@@ -366,7 +382,7 @@ void store_close(struct store *store)
 
 /* ---- news from the thread ---- */
 
-static void log_news(struct store *store, const struct store_news *news)
+static void log_news(struct store_disk *store, const struct store_news *news)
 {
     if (news->aside[0] != '\0')
         log_event(LOG_LEVEL_WARNING, "store-set-aside", "path", store->options.path, "aside",
@@ -384,7 +400,7 @@ static void log_news(struct store *store, const struct store_news *news)
         log_event(LOG_LEVEL_INFO, "store-healed", "path", store->options.path, NULL);
 }
 
-static void take_news(struct store *store, const struct store_news *news)
+static void take_news(struct store_disk *store, const struct store_news *news)
 {
     log_news(store, news);
     if (news->degraded)
@@ -393,7 +409,7 @@ static void take_news(struct store *store, const struct store_news *news)
     store->stats.rejected = news->rejected + news->refused;
 }
 
-static void batch_done(struct store *store, bool ok)
+static void batch_done(struct store_disk *store, bool ok)
 {
     size_t count = store_thread_settle(store->thread, ok, &store->pending);
 
@@ -416,7 +432,7 @@ static void finish_jobs(struct list *jobs)
 
 static void on_wake(uv_async_t *wake)
 {
-    struct store *store = wake->data;
+    struct store_disk *store = wake->data;
     struct store_taken taken;
 
     if (store->gone)
@@ -447,7 +463,7 @@ static void on_wake(uv_async_t *wake)
 
 /* ---- the interface ---- */
 
-static void init_handles(struct store *store)
+static void init_handles(struct store_disk *store)
 {
     uv_timer_init(store->loop, &store->flush);
     uv_timer_init(store->loop, &store->deadline);
@@ -455,14 +471,20 @@ static void init_handles(struct store *store)
     store->handles = 3;
 }
 
+static void disk_read_cancel(struct store_read *base)
+{
+    cancel(LIST_ELEMENT(base, struct disk_read, base));
+}
+
 int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
               const struct store_watcher *watcher)
 {
-    struct store *store = calloc(1, sizeof *store);
+    struct store_disk *store = calloc(1, sizeof *store);
     int error;
 
     if (store == NULL)
         return UV_ENOMEM;
+    store->base.kind = &disk_kind;
     store->loop = loop;
     store->options = *options;
     if (watcher != NULL)
@@ -482,12 +504,14 @@ int store_new(struct store **out, uv_loop_t *loop, const struct store_options *o
         close_handles(store);
         return error;
     }
-    *out = store;
+    *out = &store->base;
     return 0;
 }
 
-void store_get_stats(const struct store *store, struct store_stats *out)
+static void disk_get_stats(const struct store *base, struct store_stats *out)
 {
+    const struct store_disk *store = disk_of(base);
+
     *out = store->stats;
     out->degraded = store->degraded;
     out->dropped = store->pending.dropped;
@@ -496,32 +520,55 @@ void store_get_stats(const struct store *store, struct store_stats *out)
         out->pending += store_thread_batch(store->thread)->count;
 }
 
-void store_put(struct store *store, const struct record *record)
+static void disk_put(struct store *base, const struct record *record)
 {
+    struct store_disk *store = disk_of(base);
+
     store_queue_put(&store->pending, record);
     schedule(store);
 }
 
-void store_touch(struct store *store, const char *key, int64_t used_at)
+static void disk_touch(struct store *base, const char *key, int64_t used_at)
 {
+    struct store_disk *store = disk_of(base);
+
     store_queue_touch(&store->pending, key, used_at);
     schedule(store);
 }
 
-void store_remove(struct store *store, enum record_kind kind, const char *identity)
+static void disk_remove(struct store *base, enum record_kind kind, const char *identity)
 {
+    struct store_disk *store = disk_of(base);
+
     store_queue_remove(&store->pending, kind, identity);
     schedule(store);
 }
 
-void store_remove_address(struct store *store, const struct ip *ip)
+static void disk_remove_address(struct store *base, const struct ip *ip)
 {
+    struct store_disk *store = disk_of(base);
+
     store_queue_remove_address(&store->pending, ip);
     schedule(store);
 }
 
-void store_lapse_answers(struct store *store)
+static void disk_lapse_answers(struct store *base)
 {
+    struct store_disk *store = disk_of(base);
+
     store_queue_lapse(&store->pending, clock_wall_ms());
     schedule(store);
 }
+
+static const struct store_kind disk_kind = {
+    .close = disk_close,
+    .get_stats = disk_get_stats,
+    .put = disk_put,
+    .touch = disk_touch,
+    .remove = disk_remove,
+    .remove_address = disk_remove_address,
+    .lapse_answers = disk_lapse_answers,
+    .find = disk_find,
+    .list = disk_list,
+    .read_cancel = disk_read_cancel,
+};
