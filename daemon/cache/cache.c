@@ -1,8 +1,8 @@
 /*
- * memory: see cache.h. The life of it, and what is asked of it. cache_save.c is what happens when
+ * cache: see cache.h. Its life, and what it is asked. cache_save.c is what happens when
  * a lookup has ended, cache_records.c the way to and from the store.
  *
- * Without memory for a record or a hold what was found out still counts until it is evicted or the
+ * Without memory for a record or a hold, what was found out still counts until it is evicted or the
  * daemon ends; nothing here fails an answer.
  */
 #include "daemon/cache/cache_internal.h"
@@ -15,8 +15,8 @@
 /* Uses noted, or entries written again, in one turn of the loop. */
 #define NOTES_SHARE 200
 /* Buckets of policies and of probe results in one turn, some ten each, and the pause between. */
-#define RETELL_SHARE 20
-#define RETELL_MS    5
+#define REFILL_SHARE 20
+#define REFILL_MS    5
 /* Rows the store keeps for every entry the cache can hold. */
 #define STORE_ANSWERS_FACTOR 2
 /* Records that wait for a store that cannot be written. */
@@ -69,7 +69,7 @@ static void note(struct cache *cache, struct cache_entry *entry, struct record_m
 }
 
 /* Some policies and probe results, as far as the store keeps up. */
-static void retell(struct cache *cache)
+static void refill(struct cache *cache)
 {
     struct store_stats stats;
     bool policies = cache->tools.sts == NULL, probes = cache->tools.probes == NULL;
@@ -77,11 +77,11 @@ static void retell(struct cache *cache)
     store_get_stats(cache->store, &stats);
     if (stats.pending > STORE_PENDING_MAX / 8)
         return;
-    for (int share = RETELL_SHARE; share > 0 && !(policies && probes); share--) {
+    for (int share = REFILL_SHARE; share > 0 && !(policies && probes); share--) {
         policies = policies || sts_cache_walk(sts_cache_of(cache->tools.sts), &cache->policies);
         probes = probes || probe_cache_walk(cache->tools.probes, &cache->probes);
     }
-    cache->retelling = !(policies && probes);
+    cache->refilling = !(policies && probes);
 }
 
 static void on_notes(uv_timer_t *timer)
@@ -92,8 +92,8 @@ static void on_notes(uv_timer_t *timer)
 
     if (cache->asking != NULL)
         return; /* on_asked goes on */
-    if (cache->retelling)
-        retell(cache);
+    if (cache->refilling)
+        refill(cache);
     for (int share = NOTES_SHARE; share > 0; share--) {
         entry = cache_map_next_marked(cache->map);
         if (entry == NULL)
@@ -104,7 +104,7 @@ static void on_notes(uv_timer_t *timer)
     }
     uv_timer_start(timer, on_notes,
                    entry != NULL      ? 1
-                   : cache->retelling ? RETELL_MS
+                   : cache->refilling ? REFILL_MS
                                       : (uint64_t)cache->config->store_flush_ms,
                    0);
 }
@@ -150,9 +150,9 @@ static void on_begun(void *context)
     struct cache *cache = context;
 
     sweep_begin(&cache->unsaved);
-    cache->retelling = true;
+    cache->refilling = true;
     cache->policies = cache->probes = (struct map_walk){0};
-    uv_timer_start(&cache->notes, on_notes, RETELL_MS, 0);
+    uv_timer_start(&cache->notes, on_notes, REFILL_MS, 0);
 }
 
 bool cache_is_judged_before(const struct cache *cache, const struct cache_entry *entry)
@@ -317,7 +317,7 @@ void cache_get_stats(const struct cache *cache, struct cache_stats *out)
 {
     *out = cache->stats;
     out->held = holds_count(cache->holds);
-    out->noting = cache->retelling || cache->asking != NULL || cache_map_has_marked(cache->map) ||
+    out->noting = cache->refilling || cache->asking != NULL || cache_map_has_marked(cache->map) ||
                   !list_empty(&cache->unsaved.task.link);
 }
 

@@ -1,12 +1,22 @@
 /*
- * memory: everything the daemon has found out: the cache of entries, the holds, and the store
- * behind them. What comes out of a lookup is kept here, what a lookup begins with is asked here.
+ * cache: everything the daemon has found out: the map of entries, the holds, and the store behind
+ * them. A lookup that has ended is saved here, and one that begins starts from what is here.
  *
  * Glossary
- *   keep     a whole lookup has ended: log what changed, note holds and history, cache, store
- *   recall   what the store knows of a key that is not in the cache
- *   warm     read from the store at start, before anybody asks
- *   restore  take in one record, of the store's or of an export
+ *   save     a whole lookup has ended: log what changed, note holds and history, cache, store
+ *   load     take in a record, of the store or of an export
+ *   preload  load everything from the store at the start
+ *   mark     an entry is to be noted in the store: it was used, or is not saved yet
+ *
+ * DIAGNOSTICS
+ *   verdict             info when a verdict changed, else debug
+ *   hold-begins, held, hold-ends
+ *                       a domain shows less than it proved; what it proved counts for a while
+ *   trust-anchor-gone   a verdict sank because the issuer of a certificate is trusted no more
+ *   sts-mx-left-out     a policy has patterns that match= cannot carry
+ *
+ * BUGS
+ *   cache_lapse walks all entries in one turn of the loop.
  */
 #pragma once
 
@@ -36,10 +46,10 @@ struct cache_stats {
 };
 
 /* 0 or a libuv error. Everything is borrowed; `rules` for the log; from here on policies and probe
- * results of `tools` are kept too. */
+ * results of `tools` are saved too. */
 int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
               const struct domain_tools *tools, const struct ruleset *ruleset);
-/* Writes what is pending and closes the handles; memory_free once the loop is empty. */
+/* Writes what is pending and closes the handles; cache_free once the loop is empty. */
 void cache_close(struct cache *cache);
 void cache_free(struct cache *cache);
 
@@ -48,7 +58,7 @@ const struct holds *cache_holds(const struct cache *cache);
 /* NULL when nothing survives a restart. */
 struct store *cache_store(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);
-/* Who is told, when `due` is not NULL, that an entry is due at that moment (monotonic ms). */
+/* Calls `due`, unless it is NULL, when an entry is put that is due at that moment (monotonic ms). */
 void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at), void *context);
 
 /* What is cached of a key, valid or lapsed, or NULL. Borrowed until the loop runs again. */
@@ -69,7 +79,7 @@ void cache_save(struct cache *cache, struct cache_entry *take, struct cache_savi
 typedef void (*cache_loaded)(void *context, bool sure);
 /*
  * Brings what the store knows of a key, and the policy of its domain, into cache and policy cache;
- * then calls `done` exactly once, later, unless recall_cancel. UV_ENOENT when there is no store,
+ * then calls `done` exactly once, later, unless cache_load_cancel. UV_ENOENT when there is no store,
  * UV_ENOMEM: nothing comes.
  */
 int cache_load(struct cache_loading **out, struct cache *cache, const struct key *key,
@@ -89,7 +99,7 @@ void cache_judge_again(struct cache *cache);
  * held, or is not in the cache. */
 bool cache_release(struct cache *cache, const struct key *key);
 
-/* Takes in a record with wall clock times, read at `moment`; it is changed. `keep`: write it to the
+/* Takes in a record with wall clock times, read at `moment`; it is changed. `save`: write it to the
  * store too. */
 enum loaded cache_load_record(struct cache *cache, struct record *record,
-                              struct record_moment moment, bool keep);
+                              struct record_moment moment, bool save);

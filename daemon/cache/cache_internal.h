@@ -26,7 +26,7 @@ struct cache {
     uv_timer_t hold_over;         /* when the next hold's time is over */
     struct cache_loading *asking; /* of an entry that is `store_pending`; NULL: none */
     /* what the prober knows, on its way to a store that was begun anew */
-    bool retelling;
+    bool refilling;
     struct map_walk policies, probes;
     struct cache_stats stats;
     void (*due)(void *context, int64_t at);

@@ -1,5 +1,5 @@
 /*
- * memory_records: entries, policies and probe results to records of the store, and back; see
+ * cache_records: entries, policies and probe results to records of the store, and back; see
  * cache.h. A record that is read is judged anew by today's options: what was stored is evidence,
  * not an answer.
  */
@@ -13,9 +13,9 @@
 
 #define RECORD_ARENA_MAX (1024 * 1024)
 
-/* `keep`: write it to the store too. `wanted`: somebody asks for it now. */
-struct restoring {
-    bool keep, wanted;
+/* `save`: write it to the store too. `wanted`: somebody is asking for it. */
+struct loading {
+    bool save, wanted;
 };
 
 /* ---- to the store ---- */
@@ -183,8 +183,8 @@ static enum loaded catch_up(struct cache *cache, const struct cache_entry *known
     return LOADED_NEW;
 }
 
-static enum loaded restore_answer(struct cache *cache, const struct answer_record *answer,
-                                  struct restoring how)
+static enum loaded load_answer(struct cache *cache, const struct answer_record *answer,
+                               struct loading how)
 {
     const struct cache_entry *known = cache_map_get(cache->map, answer->key, strlen(answer->key));
     struct cache_entry *entry;
@@ -197,7 +197,7 @@ static enum loaded restore_answer(struct cache *cache, const struct answer_recor
     if (entry == NULL)
         return LOADED_REFUSED;
     cache_list_hold(cache, entry, answer->reminded_at);
-    if (how.keep) /* before the cache takes it: it may have no room */
+    if (how.save) /* before the cache takes it: it may have no room */
         cache_store_entry(cache, entry);
     cache_put(cache, entry, how.wanted);
     return LOADED_NEW;
@@ -206,73 +206,73 @@ static enum loaded restore_answer(struct cache *cache, const struct answer_recor
 static const enum loaded from_saved[] = {
     [LOADED_REFUSED] = LOADED_REFUSED, [LOADED_KNOWN] = LOADED_KNOWN, [LOADED_NEW] = LOADED_NEW};
 
-static enum loaded restore_policy(struct cache *cache, const struct sts_saved *policy, bool keep)
+static enum loaded load_policy(struct cache *cache, const struct sts_saved *policy, bool save)
 {
     enum loaded saved = LOADED_KNOWN;
 
     if (cache->tools.sts != NULL)
         saved = sts_cache_load(sts_cache_of(cache->tools.sts), policy, clock_monotonic_ms());
-    if (saved == LOADED_NEW && keep && cache->store != NULL)
+    if (saved == LOADED_NEW && save && cache->store != NULL)
         cache_store_policy(cache, policy->domain);
     return from_saved[saved];
 }
 
-static enum loaded restore_probe(struct cache *cache, const struct probe_saved *probe, bool keep)
+static enum loaded load_probe(struct cache *cache, const struct probe_saved *probe, bool save)
 {
     enum loaded saved =
         cache->tools.probes == NULL ? LOADED_KNOWN : probe_cache_load(cache->tools.probes, probe);
 
-    if (saved == LOADED_NEW && keep && cache->store != NULL)
+    if (saved == LOADED_NEW && save && cache->store != NULL)
         cache_store_probe(cache, probe);
     return from_saved[saved];
 }
 
 /* A key that is known here has its own history; in an export, history comes before answers. */
-static enum loaded restore_event(struct cache *cache, struct record *record, bool keep)
+static enum loaded load_event(struct cache *cache, struct record *record, bool save)
 {
     const char *key = record->event.key;
 
-    if (!keep || cache->store == NULL || cache_map_get(cache->map, key, strlen(key)) != NULL)
+    if (!save || cache->store == NULL || cache_map_get(cache->map, key, strlen(key)) != NULL)
         return LOADED_KNOWN;
     record_to_wall(record, cache_moment());
     store_put(cache->store, record);
     return LOADED_NEW;
 }
 
-static enum loaded restore(struct cache *cache, struct record *record, struct record_moment moment,
-                           struct restoring how)
+static enum loaded load(struct cache *cache, struct record *record, struct record_moment moment,
+                        struct loading how)
 {
-    enum loaded restored = LOADED_REFUSED;
+    enum loaded loaded = LOADED_REFUSED;
 
     record_to_daemon(record, moment);
     switch (record->kind) {
     case RECORD_ANSWER:
         remembered_set_dane_until(&record->answer.remembered, record->answer.dane_until);
-        restored = restore_answer(cache, &record->answer, how);
+        loaded = load_answer(cache, &record->answer, how);
         break;
     case RECORD_POLICY:
-        restored = restore_policy(cache, &record->policy, how.keep);
+        loaded = load_policy(cache, &record->policy, how.save);
         break;
     case RECORD_PROBE:
-        restored = restore_probe(cache, &record->probe, how.keep);
+        loaded = load_probe(cache, &record->probe, how.save);
         break;
     case RECORD_EVENT:
-        restored = restore_event(cache, record, how.keep);
+        loaded = load_event(cache, record, how.save);
         break;
     default:
         break;
     }
-    cache->stats.restored += restored == LOADED_NEW;
-    return restored;
+    cache->stats.restored += loaded == LOADED_NEW;
+    return loaded;
 }
 
 enum loaded cache_load_record(struct cache *cache, struct record *record,
-                              struct record_moment moment, bool keep)
+                              struct record_moment moment, bool save)
 {
-    return restore(cache, record, moment, (struct restoring){.keep = keep});
+    return load(cache, record, moment, (struct loading){.save = save});
 }
 
-/* ---- recall ---- */
+/* ---- what the store knows of a key ---- */
 
 struct cache_loading {
     struct cache *cache;
@@ -282,7 +282,7 @@ struct cache_loading {
     void *context;
 };
 
-/* A record of the store, copied because restoring changes it. */
+/* A record of the store, copied because loading changes it. */
 static void take_in(struct cache *cache, const struct record *found, struct record_moment moment)
 {
     struct record record;
@@ -290,7 +290,7 @@ static void take_in(struct cache *cache, const struct record *found, struct reco
     if (found == NULL)
         return;
     record = *found;
-    restore(cache, &record, moment, (struct restoring){.wanted = true});
+    load(cache, &record, moment, (struct loading){.wanted = true});
 }
 
 /* An entry that was made without the store: now that it was asked, it may be written. */

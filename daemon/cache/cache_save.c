@@ -49,7 +49,7 @@ static void log_verdict(const struct cache *cache, const struct cache_entry *bef
               ordered && override->rule != NULL ? LOG_NUM(override->rule->line) : NULL, NULL);
 }
 
-/* A policy with patterns that match= cannot carry: its owner's mistake, most often. Told once, and
+/* A policy with patterns that match= cannot carry: its owner's mistake, most often. Logged once, and
  * again when it has become another. */
 static void log_left_out(const struct cache_entry *before, const struct cache_entry *entry)
 {

@@ -21,7 +21,7 @@
 #define LINES_SHARE  50 /* of an export in one turn of the loop */
 #define OCTETS_SHARE (64 * 1024)
 #define LINE_SIZE    (IMPORTER_LINE_MAX + 2)
-#define REFUSALS_MAX 20 /* that are told one by one */
+#define REFUSALS_MAX 20 /* that are logged one by one */
 #define AGAIN_MS     1000
 
 static const enum record_kind order[] = {RECORD_POLICY, RECORD_PROBE, RECORD_ANSWER};
@@ -137,7 +137,7 @@ static void on_again(uv_timer_t *timer)
 }
 
 /* A round is over: the first one, or one after the store could not be read. */
-static void warm(struct preload *preload)
+static void end_round(struct preload *preload)
 {
     if (preload->failed) {
         uv_timer_start(&preload->again, on_again, AGAIN_MS, 0);
@@ -176,13 +176,13 @@ static void next_page(struct preload *preload, const char *cursor)
     struct store_selection selection = {.cursor = cursor, .limit = PAGE};
 
     if (store == NULL || preload->phase >= PHASES) {
-        warm(preload);
+        end_round(preload);
         return;
     }
     selection.kind = order[preload->phase];
     if (store_list(&preload->read, store, &selection, on_page, preload) != 0) {
         preload->phase = PHASES;
-        warm(preload);
+        end_round(preload);
     }
 }
 

@@ -9,7 +9,7 @@
 #include "daemon/store/store_file.h"
 #include "daemon/store/store_queue.h"
 
-/* What the loop is told, and when it was told last. */
+/* What the thread reports to the loop. */
 struct store_news {
     bool opened, begun;                /* since the last time: log them, put all again */
     bool degraded, readable;           /* now */

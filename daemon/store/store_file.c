@@ -15,7 +15,7 @@
 #define SUFFIXES  4
 #define ASIDE_MAX 1000
 
-/* SQLite believes a -journal too, whoever wrote it, although ours never has one for long. */
+/* SQLite believes a -journal too, whoever wrote it, although ours never keeps one for long. */
 static const char *const suffixes[SUFFIXES] = {"", "-wal", "-shm", "-journal"};
 
 /* What is wrong with it; NULL: nothing. */
@@ -32,7 +32,7 @@ static const char *distrust(const struct stat *status)
     return NULL;
 }
 
-/* Looks at the files beside it; a path that is too long is told when it is opened. */
+/* Looks at the files beside it; opening reports a path that is too long. */
 static const char *distrust_beside(const char *path, struct store_file *out)
 {
     char name[PATH_MAX];

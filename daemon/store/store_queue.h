@@ -48,7 +48,7 @@ struct store_queue {
     struct list order, classes[STORE_CLASSES];
     size_t count, max, octets;
     uint64_t sequence; /* of events: each one is an identity of its own */
-    uint64_t dropped;  /* for want of room or memory */
+    uint64_t dropped;  /* for lack of room or memory */
 };
 
 void store_queue_init(struct store_queue *queue, size_t max);

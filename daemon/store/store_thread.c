@@ -54,7 +54,7 @@ static void thread_free(struct store_thread *thread)
 /* ---- on the thread ---- */
 
 /* Under the mutex: what the database has to say is added to what nobody has taken yet. */
-static void tell(struct store_thread *thread)
+static void publish(struct store_thread *thread)
 {
     struct store_news *news = store_db_news(thread->db), earlier = thread->news;
 
@@ -87,7 +87,7 @@ static void do_reads(void *context)
         uv_mutex_lock(&thread->mutex);
         list_remove(&job->link);
         list_append(&thread->done, &job->link);
-        tell(thread);
+        publish(thread);
         uv_mutex_unlock(&thread->mutex);
     }
 }
@@ -100,7 +100,7 @@ static void do_batch(struct store_thread *thread)
     thread->batch_ready = false;
     thread->batch_done = true;
     thread->batch_ok = ok;
-    tell(thread);
+    publish(thread);
     uv_mutex_unlock(&thread->mutex);
 }
 
@@ -126,7 +126,7 @@ static void run(void *context)
 
     store_db_open(thread->db);
     uv_mutex_lock(&thread->mutex);
-    tell(thread);
+    publish(thread);
     uv_mutex_unlock(&thread->mutex);
     while (wait_for_work(thread, &reads, &batch)) {
         if (reads)
