@@ -245,9 +245,9 @@ fault("mxcryptd is not asked", "map", "error", "it is never asked", f"smtp_tls_p
     settings(smtp_tls_policy_maps="texthash:/dev/null"))
 fault("a map before mxcryptd's answers everything", "map-order", "error", "static:may comes before mxcryptd", "put it after mxcryptd")(
     settings(smtp_tls_policy_maps=f"static:may, {SOCKET}"))
-fault("another policy daemon before mxcryptd", "map-order", "warning", "another policy daemon", "take it out")(
+fault("another policy daemon before mxcryptd", "map-order", "warning", "another policy daemon", "remove it")(
     settings(smtp_tls_policy_maps=f"socketmap:inet:127.0.0.1:8460:QUERY {SOCKET}"))
-fault("a table before mxcryptd's that cannot be opened", "map-order", "error", "cannot be looked up", "take it out")(
+fault("a table before mxcryptd's that cannot be opened", "map-order", "error", "cannot be looked up", "remove it")(
     settings(smtp_tls_policy_maps=f"hash:/etc/no-such-table {SOCKET}"))
 fault("proxy: before mxcryptd's map", "proxy", "warning", "one slow domain stops all", f"smtp_tls_policy_maps = {SOCKET}")(
     settings(smtp_tls_policy_maps=f"proxy:{SOCKET}"))
@@ -259,7 +259,7 @@ fault("a socket where nobody listens", "socket", "error", "No such file", f"smtp
     settings(smtp_tls_policy_maps=f"socketmap:unix:mxcrypt/policy:{NAME}"))
 
 
-@fault("a regular expression before mxcryptd's map answers everything", "map-order", "error", "answers for every domain", "put it behind")
+@fault("a regular expression before mxcryptd's map answers everything", "map-order", "error", "answers for every domain", "put it after")
 def _(c, set_up):
     table = os.path.join(c.world.folder, f"{c.label}.regexp")
     pathlib.Path(table).write_text("/./ may\n", encoding="ascii")
