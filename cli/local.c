@@ -16,12 +16,17 @@
 #include "policy/decide/verdict.h"
 #include "probe/prober_uv.h"
 
+/* libc finds this host's name on a thread, mostly in /etc/hosts. The daemon has it before its first
+ * lookup; the command waits for it, but not for a silent DNS: ms. */
+#define HELO_WAIT_MS 500
+
 struct local {
     struct cli *cli;
     uv_loop_t loop;
     uv_timer_t deadline;
     struct prober *prober;
     struct domain_lookup *lookup;
+    bool helo_over; /* the wait for the name */
 };
 
 static void stop_when_complete(void *context)
@@ -38,6 +43,20 @@ static void on_deadline(uv_timer_t *timer)
 
     domain_finish(local->lookup);
     uv_stop(&local->loop);
+}
+
+static void on_helo_over(uv_timer_t *timer)
+{
+    struct local *local = timer->data;
+
+    local->helo_over = true;
+}
+
+static void wait_for_helo(struct local *local)
+{
+    uv_timer_start(&local->deadline, on_helo_over, HELO_WAIT_MS, 0);
+    while (!local->helo_over && !prober_helo_settled(local->prober))
+        uv_run(&local->loop, UV_RUN_ONCE);
 }
 
 static int local_open(struct local *local, struct cli *cli)
@@ -76,6 +95,7 @@ static const struct evidence *local_look_up(struct local *local, const struct do
     const struct domain_request request = {
         .name = key->name, .port = key->port, .is_host = key->kind == KEY_HOST};
 
+    wait_for_helo(local);
     if (domain_start(&local->lookup, tools, &request, stop_when_complete, local) != 0) {
         fputs("mxcrypt: no memory\n", stderr);
         return NULL;

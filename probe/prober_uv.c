@@ -164,6 +164,11 @@ void prober_free(struct prober *prober)
     free(prober);
 }
 
+bool prober_helo_settled(const struct prober *prober)
+{
+    return prober->own_name == NULL;
+}
+
 const struct domain_tools *prober_tools(const struct prober *prober)
 {
     return &prober->tools;

@@ -26,4 +26,6 @@ int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)
                          void *context);
 /* Looks at once whether they have changed. */
 void prober_look_at_anchors(struct prober *prober);
+/* True once the name for EHLO is settled: configured, found, or known to be missing. */
+bool prober_helo_settled(const struct prober *prober);
 const struct domain_tools *prober_tools(const struct prober *prober);
