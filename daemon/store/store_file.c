@@ -15,7 +15,7 @@
 #define SUFFIXES  4
 #define ASIDE_MAX 1000
 
-/* SQLite believes a -journal too, whoever wrote it, although ours never keeps one for long. */
+/* SQLite believes any -journal, although ours never keeps one for long. */
 static const char *const suffixes[SUFFIXES] = {"", "-wal", "-shm", "-journal"};
 
 /* What is wrong with it; NULL: nothing. */
