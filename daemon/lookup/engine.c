@@ -151,12 +151,15 @@ static bool takes_share(const struct waiter *waiter)
 static const struct cache_entry *look_up(struct engine *engine, const struct key *key,
                                          const struct override *override, struct waiter *waiter)
 {
+    int error;
+
     if (waiter->wants == WANTS_ANSWER && override->withheld != WITHHELD_NO) {
         engine->stats.detached += jobs_look_up(engine->jobs, key, override) == 0;
         return engine->pending;
     }
-    if (jobs_join(engine->jobs, key, override, waiter) != 0)
-        return engine->overload;
+    error = jobs_join(engine->jobs, key, override, waiter);
+    if (error != 0)
+        return error == UV_ENOMEM ? engine->no_memory : engine->overload;
     engine->stats.waits++;
     return NULL;
 }
