@@ -57,10 +57,10 @@ static inline bool same_result(const struct starttls_result *a, const struct sta
 {
     return a->state == b->state && a->chain_ok == b->chain_ok && a->expired == b->expired &&
            a->name_ok == b->name_ok && a->tlsa == b->tlsa && a->requiretls == b->requiretls &&
-           a->code == b->code && a->probed_at == b->probed_at && a->valid_until == b->valid_until &&
-           same_text(a->protocol, b->protocol) && same_text(a->cipher, b->cipher) &&
-           same_text(a->subject, b->subject) && same_text(a->detail, b->detail) &&
-           a->not_after == b->not_after;
+           a->distrusted == b->distrusted && a->code == b->code && a->probed_at == b->probed_at &&
+           a->valid_until == b->valid_until && same_text(a->protocol, b->protocol) &&
+           same_text(a->cipher, b->cipher) && same_text(a->subject, b->subject) &&
+           same_text(a->detail, b->detail) && a->not_after == b->not_after;
 }
 
 static inline bool same_lists(const struct mx_host *a, const struct mx_host *b)
@@ -194,6 +194,7 @@ static inline void dress(struct made *made, unsigned seed)
             address->starttls.state = state;
             address->starttls.expired = seed & 2;
             address->starttls.requiretls = more;
+            address->starttls.distrusted = !more;
             address->starttls.tlsa = (enum tlsa_match)(seed % 3);
             address->starttls.detail = seed & 2 ? "certificate expired 3 days ago" : NULL;
         }
