@@ -2,7 +2,7 @@
  * sequence: the driver of every state machine that waits for the network.
  *
  * A machine is one X-macro, X(NAME, step, deadline): its enum of states, the names for the log, the
- * deadlines and the step functions all come from it, and so have one order:
+ * deadlines and the step functions all come from it, so their order is always the same:
  *
  *   #define STATES(X)                    \
  *       X(CONNECT, connect, 30000)       \
@@ -43,7 +43,7 @@ enum sequence_step {
 
 struct sequence_state {
     const char *name;
-    uint64_t deadline; /* ms, 0: the next turn of the loop; or what the machine's `enter` wants */
+    uint64_t deadline; /* ms (0: the next turn of the loop), or what only `enter` interprets */
 };
 
 /* What is the same for all sequences of a kind. */

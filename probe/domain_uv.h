@@ -37,8 +37,9 @@ struct domain_lookup;
 typedef void (*domain_changed)(void *context);
 
 /*
- * Starts a lookup; `changed` is called, never from inside, whenever the evidence has grown, for the
- * last time when evidence->complete. It may call domain_free. 0 or UV_ENOMEM.
+ * Starts a lookup. Whenever the evidence has grown, `changed` is called, but never from inside
+ * domain_start. The last call is the one with evidence->complete set. `changed` may call
+ * domain_free. 0 or UV_ENOMEM.
  */
 int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
                  const struct domain_request *request, domain_changed changed, void *context);

@@ -38,15 +38,15 @@ struct cache_loading;
 enum hold_origin { HOLD_FOUND, HOLD_LOADED, HOLD_ORIGINS };
 
 struct cache_stats {
-    /* all that begun, less those ended, are held: at every moment */
+    /* always: the sum of holds_begun, less holds_ended, is `held` */
     uint64_t holds_begun[HOLD_ORIGINS], holds_ended;
     uint64_t restored;
     size_t held;
     bool noting; /* something is on its way to the store, but not pending there yet */
 };
 
-/* 0 or a libuv error. Everything is borrowed; `rules` for the log; from here on policies and probe
- * results of `tools` are saved too. */
+/* 0 or a libuv error. Everything is borrowed; `ruleset` is used for logging only. From now on the
+ * policies and probe results of `tools` are saved too. */
 int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
               const struct domain_tools *tools, const struct ruleset *ruleset);
 /* Writes what is pending and closes the handles; cache_free once the loop is empty. */
@@ -58,16 +58,17 @@ const struct holds *cache_holds(const struct cache *cache);
 /* NULL when nothing survives a restart. */
 struct store *cache_store(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);
-/* Calls `due`, unless it is NULL, when an entry is put that is due at that moment (monotonic ms). */
+/* Whenever an entry is put, calls `due` (if not NULL) with the time at which it falls due:
+ * monotonic ms. */
 void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at), void *context);
 
 /* What is cached of a key, valid or lapsed, or NULL. Borrowed until the loop runs again. */
 const struct cache_entry *cache_peek(const struct cache *cache, const struct key *key);
 
 /*
- * Takes the entry of a whole lookup. It may be gone afterwards (no memory, no room).
- * `by_refresh`: nobody asked. `released`: the operator ended a hold. `store_pending`: the lookup
- * began without what the store knows: nothing is written over that before the store could be asked.
+ * Takes the entry of a whole lookup, which may have been freed on return (no memory, no room).
+ * `by_refresh`: nobody asked. `released`: the operator ended a hold. `store_pending`: the store
+ * could not be asked when the lookup began; its record must not be overwritten until it has been.
  */
 struct cache_saving {
     bool by_refresh, released, store_pending;
@@ -79,8 +80,8 @@ void cache_save(struct cache *cache, struct cache_entry *take, struct cache_savi
 typedef void (*cache_loaded)(void *context, bool sure);
 /*
  * Brings what the store knows of a key, and the policy of its domain, into cache and policy cache;
- * then calls `done` exactly once, later, unless cache_load_cancel. UV_ENOENT when there is no store,
- * UV_ENOMEM: nothing comes.
+ * then calls `done` exactly once, later, unless cache_load_cancel. UV_ENOENT when there is no
+ * store, UV_ENOMEM: nothing comes.
  */
 int cache_load(struct cache_loading **out, struct cache *cache, const struct key *key,
                cache_loaded done, void *context);
@@ -95,8 +96,8 @@ void cache_drop(struct cache *cache, const struct key *key);
 size_t cache_lapse(struct cache *cache);
 /* Ends the entries that rest on certificates judged before the trust anchors changed. */
 void cache_judge_again(struct cache *cache);
-/* The operator ends a hold: the entry as its evidence alone gives it. False when the key is not
- * held, or is not in the cache. */
+/* The operator ends a hold: the entry becomes what its evidence alone gives. False when the key is
+ * not held, or is not in the cache. */
 bool cache_release(struct cache *cache, const struct key *key);
 
 /* Takes in a record with wall clock times, read at `moment`; it is changed. `save`: write it to the

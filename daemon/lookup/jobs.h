@@ -91,9 +91,8 @@ int jobs_join(struct jobs *jobs, const struct key *key, const struct override *o
               struct waiter *waiter);
 void jobs_leave(struct waiter *waiter);
 /*
- * Joins or starts a job for somebody who does not wait. It goes on to its end; what the rules
- * withhold of the result is counted then. 0, UV_ENOMEM, or UV_ENOBUFS when those who wait would
- * wait longer for it.
+ * Joins or starts a job for somebody who does not wait. The job runs to its end; only then is a
+ * withheld answer counted. 0, UV_ENOMEM, or UV_ENOBUFS when the job would delay those who wait.
  */
 int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override *override);
 /* Starts a job that renews `key`, unless there is a job for it. 0, UV_ENOMEM or UV_ENOBUFS. */

@@ -26,10 +26,10 @@
 #define SERVER_PENDING_MAX 128          /* requests in flight per connection */
 #define SERVER_TURN_MAX    128          /* requests of one connection before others have a turn */
 #define SERVER_OUTPUT_MAX  (128 * 1024) /* octets unsent before we stop reading */
-#define SERVER_PARTIAL_MS  15000        /* a request begun and not ended */
-#define SERVER_WRITE_MS    30000        /* a client that does not read */
-#define SERVER_QUIET_MS    1000         /* a new connection has sent its first request by then */
-#define SERVER_YIELD_MS    3000         /* idle so long: may be closed for another */
+#define SERVER_PARTIAL_MS  15000        /* how long a request may stay incomplete */
+#define SERVER_WRITE_MS    30000        /* how long a client may not read */
+#define SERVER_QUIET_MS    1000         /* until the first request of a connection */
+#define SERVER_YIELD_MS    3000         /* idle this long, it may be closed for another */
 
 struct server_stats {
     uint64_t accepted, not_accepted, refused_protocol, timed_out, yielded;

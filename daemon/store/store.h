@@ -1,10 +1,10 @@
 /*
  * store: the daemon's memory behind the loop: what must survive a restart. Asynchronous, so that
- * one on this disk and one over a network look the same; nothing here ever waits. The one there is,
- * store_disk.c, keeps a file of SQLite; another one is another struct store_kind.
+ * one on this disk and one over a network look the same; nothing here ever waits. The only one so
+ * far, store_disk.c, keeps an SQLite file; another would be another struct store_kind.
  *
- * What is put is written a flush period later at the latest, sooner when much waits, in batches, in
- * the order given; of several records with one identity the last counts. A record that is not
+ * Records are written in batches, in the order they were put, within a flush period, or sooner when
+ * many are pending. Of several records with one identity the last counts. A record that is not
  * record_valid is not written, but counted as rejected. While the store cannot be written (full
  * disk, read-only, locked) records stay here, up to a bound, and are written when it can: the store
  * heals by itself. What cannot be read is set aside under another name and a fresh one begun.
@@ -28,7 +28,7 @@ struct store_options {
     const char *path; /* borrowed for the store's life */
     int64_t flush_ms;
     size_t pending_max; /* records; then the oldest probes and events go first, policies last */
-    int64_t keep_ms;    /* what has ended is deleted so long afterwards: clocks jump */
+    int64_t keep_ms;    /* expired records are kept this much longer: clocks jump */
     size_t answers_max, policies_max, probes_max; /* rows; the least recently used or written go */
 };
 
@@ -45,7 +45,7 @@ struct store {
     const struct store_kind *kind;
 };
 
-/* A read under way; the same. */
+/* A read under way. A kind begins its own read struct with this one. */
 struct store_read {
     const struct store_kind *kind;
 };
@@ -98,7 +98,7 @@ struct store_kind {
     void (*read_cancel)(struct store_read *read);
 };
 
-/* Opens the file of `options` in the background: 0 although it may be unusable; UV_ENOMEM or a
+/* Opens options->path in the background. 0 even if the file proves unusable; else UV_ENOMEM or a
  * libuv error. */
 int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
               const struct store_watcher *watcher);
@@ -155,8 +155,8 @@ static inline int store_find(struct store_read **out, struct store *store, const
 }
 
 /* Pages: answers held first, then most recently used first; events oldest first; others in any
- * stable order. What is pending is written before; while the store is degraded, what is in the file
- * comes all the same if it can be read. No deadline of its own. 0 or UV_ENOMEM. */
+ * stable order. Pending records are written first. While the store is degraded, what can be read
+ * from the file is still listed. No deadline of its own. 0 or UV_ENOMEM. */
 static inline int store_list(struct store_read **out, struct store *store,
                              const struct store_selection *selection, store_on_page done,
                              void *context)

@@ -17,12 +17,12 @@ struct remember_view {
 };
 
 /*
- * Makes verdict->remembered the successor of view->before, when the evidence is complete; else it
- * is view->before. *verdict is what the evidence alone says, its validity included.
+ * Makes verdict->remembered the successor of view->before when the evidence is complete, otherwise
+ * a copy of it. On entry *verdict is what the evidence alone says, its validity included.
  */
 void remember_next(struct verdict *verdict, const struct remember_view *view);
 /*
- * Replaces level, reason and held by what verdict->remembered says, where the evidence says less.
+ * Replaces level, reason and held with what verdict->remembered says, where the evidence says less.
  * True when it did: the validity must then be worked out again.
  */
 bool remember_apply(struct verdict *verdict, const struct remember_view *view);

@@ -130,14 +130,14 @@ struct verdict_options {
     int64_t ttl_min_ms, ttl_max_ms;
     int64_t negative_ttl_max_ms;
     int64_t temp_ttl_ms;
-    int64_t hold_ms;         /* how long an observed level is kept that is no longer seen */
+    int64_t hold_ms;         /* how long an observed level that is no longer seen is kept */
     int64_t hold_expired_ms; /* the same when certificates have merely expired */
     int64_t hold_probe_min_ms, hold_probe_max_ms; /* a held next-hop is probed again */
 };
 
 /* A level that probes once observed and no longer see. */
 struct downgrade {
-    int64_t since; /* when less was seen first; 0: never */
+    int64_t since; /* when less was first seen; 0: never */
     int64_t until; /* when the level drops to what is seen */
 };
 
@@ -150,8 +150,8 @@ struct remembered {
     bool dane_possible; /* DANE decided the last lookup that knew the MX, or was not ruled out */
     bool secure;        /* the last verdict of a whole lookup was secure, by an MTA-STS policy */
     enum verdict_level observed; /* by probing: NO_OPINION, ENCRYPT or VERIFY */
-    struct downgrade verify,
-        encrypt; /* of the observed level; encrypt only with verify or after it */
+    /* Of the observed level. Where that is verify, `encrypt` begins with `verify` or later. */
+    struct downgrade verify, encrypt;
     /* Hosts that answered STARTTLS with 5xx when they were asked last: a bit each, by the hash of
      * the name. Not stored. */
     uint64_t refused;
@@ -165,7 +165,7 @@ struct verdict {
     enum verdict_reason shown_reason;
     /* REASON_HELD: the downgrade during which the level is kept; else zero. */
     struct downgrade held;
-    /* The successor of what was remembered when the evidence is complete, else the same. */
+    /* With complete evidence the successor of what was remembered; else that, unchanged. */
     struct remembered remembered;
     enum dane_state dane;
     enum starttls_state starttls;
@@ -173,7 +173,8 @@ struct verdict {
     bool wildcard_hosts; /* as in verdict_options: for render.c */
     /* Under sts_enforced: patterns of the policy that Postfix cannot be given. */
     unsigned sts_unfit;
-    /* The observed level dropped at once: the certificates that verified before are shown. */
+    /* The observed level dropped without a hold: the hosts still show the certificates that
+     * verified before. */
     bool distrusted;
     bool without_dane;  /* decided under dane = no */
     bool without_probe; /* decided under probe = no */
@@ -206,8 +207,8 @@ void remembered_release(struct remembered *remembered);
  * both goes on as it began. */
 struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later);
 
-/* Both facts about DANE as the one time that is stored, and back: 0 unless dane_possible, else
- * dane_only_until or, without one, `decided_at`. */
+/* Converts both facts about DANE to the one time that is stored, and back. The time is 0 unless
+ * dane_possible; else it is dane_only_until, or `decided_at` if that is 0. */
 int64_t remembered_dane_until(const struct remembered *remembered, int64_t decided_at);
 void remembered_set_dane_until(struct remembered *remembered, int64_t dane_until);
 

@@ -13,7 +13,7 @@
 #include "policy/rules/rules.h"
 
 struct override_options {
-    bool monitor; /* mode = monitor: everything is withheld, also what rules say */
+    bool monitor; /* mode = monitor: everything is withheld, including what rules say */
     unsigned
         rollout; /* percent of next-hops that are enforced; those that a rule names always are */
 };

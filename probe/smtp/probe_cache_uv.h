@@ -50,13 +50,13 @@ void probe_cache_cancel(struct probe_cache_waiter *waiter);
 /* Forgets what is known about some addresses, any port and name. It walks through the whole cache:
  * call it once for many. */
 void probe_cache_forget(struct probe_cache *probes, const struct ip *ips, size_t count);
-/* The trust anchors changed at `before_ms` (monotonic): certificates judged earlier are judged
- * again, those of results that are loaded later too. */
+/* The trust anchors changed at `before_ms` (monotonic): certificates judged before then
+ * are judged again, even if their results are loaded only later. */
 void probe_cache_judge_again(struct probe_cache *probes, int64_t before_ms);
 int64_t probe_cache_judged_after(const struct probe_cache *probes);
 /* As probe_table_load. */
 enum loaded probe_cache_load(struct probe_cache *probes, const struct probe_saved *saved);
 /* From now on `changed` gets every new result, borrowed. */
 void probe_cache_watch(struct probe_cache *probes, probe_take changed, void *context);
-/* Gives it some of the results there are, as probe_table_walk does; true when it was the last. */
+/* Passes some of the results to the watcher, as probe_table_walk does; true when none are left. */
 bool probe_cache_walk(const struct probe_cache *probes, struct map_walk *walk);

@@ -4,8 +4,8 @@
  * the time comes in, nothing is looked up here.
  *
  * When a fetch is due
- *   nothing known, or a new id       at once; but after STS_CACHE_CHANGES_MAX new ids inside
- *                                    `retry_ms` only when that time is over
+ *   nothing known, or a new id       at once; but after STS_CACHE_CHANGES_MAX new ids within
+ *                                    `retry_ms`, not until that time is over
  *   the id of the policy             at 7/8 of `refresh_ms` or of its max_age, whichever is first:
  *                                    before it ends, so that the policy lasts
  *   the id of the last failure       when its back-off is over: `retry_ms`, doubling to a day
@@ -94,7 +94,7 @@ void sts_cache_fail(struct sts_cache *cache, const char *domain, const char *id,
 void sts_cache_forget(struct sts_cache *cache, const char *domain);
 
 typedef void (*sts_cache_take)(void *context, const char *domain);
-/* From now on `changed` is called when one of the last three functions was. */
+/* From now on `changed` is called after each sts_cache_store, sts_cache_fail, sts_cache_forget. */
 void sts_cache_watch(struct sts_cache *cache, sts_cache_take changed, void *context);
 
 /* Fills *out, its strings in `arena`; false when the domain is not known, or without memory. */
@@ -102,10 +102,10 @@ bool sts_cache_save(const struct sts_cache *cache, struct arena *arena, const ch
                     struct sts_saved *out);
 /*
  * Takes in what was saved elsewhere and may have been changed there: the body is parsed as a
- * fetched one, times are limited by `now` and the max_age. Nothing happens when a policy fetched
- * then or later is known. A policy past its max_age counts for its back-off only, and only when
- * nothing else is known of the domain. LOADED_REFUSED when it is not what sts_cache_save gives, and
- * without memory.
+ * fetched one, times are limited by `now` and the max_age. Does nothing if a policy fetched at that
+ * time or later is already known. A policy past its max_age counts for its back-off only, and only
+ * when nothing else is known of the domain. LOADED_REFUSED if sts_cache_save could not have
+ * produced it, or without memory.
  */
 enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *saved, int64_t now);
 /* Calls `changed` for some of the domains it knows; true when the walk is over. */
