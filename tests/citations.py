@@ -3,9 +3,9 @@ section, fact or row, and tests/world/rows.txt lists every row. Prints each faul
 
 import pathlib
 import re
-import subprocess
 import sys
 
+PATTERNS = ("*.[ch]", "*.py", "*.sh", "*.md", "*.txt", "*.[158]")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENT = re.compile(r"docs/[a-z-]+\.(?:md|\d|png)\b")
 LINK = re.compile(r"\]\(([a-z-]+\.md)\)")
@@ -15,7 +15,14 @@ HEADING = re.compile(r"postfix\.md, ([A-Z][A-Za-z]+)")
 ROWS = re.compile(r"conformance\.md((?:,? (?:and |to )?(?:[A-J](?:-\d+)?\b|hostile \d+|\d+\b))+)")
 ROW = re.compile(r"(?<![\w-])([A-J]-\d+)(?![\w-])|\bhostile[ -](\d+)|((?<=, )|(?<= to )|(?<= and ))(\d+)\b")
 BARE = re.compile(r"(?<![\w.%-])([A-J]-\d{1,2})(?![\w.-])|\bhostile (\d+)")
-OLD = re.compile(r"\b(?:VERDICTS|CONFORMANCE)\b|\bPOSTFIX\.md|/work/")
+OLD = re.compile(r"\b(?:VERDICTS|CONFORMANCE)\b|\bPOSTFIX\.md")
+
+
+def sources():
+    """Every text of the project that may cite; a tree without git has them too."""
+    found = [path for pattern in PATTERNS for path in ROOT.rglob(pattern)]
+    inside = [path.relative_to(ROOT) for path in found if path.is_file()]
+    return sorted(str(path) for path in inside if not path.parts[0].startswith(("build", "obj-", ".")))
 
 
 def text_of(path):
@@ -73,8 +80,7 @@ def main():
     headings = set(re.findall(r"^##+ (\w+)", postfix, re.M))
     listed = [line.split()[0] for line in (ROOT / "tests/world/rows.txt").read_text(encoding="ascii").splitlines()
               if line and not line.startswith("#")]
-    files = subprocess.run(["git", "ls-files", "--", "*.[ch]", "*.py", "*.sh", "*.md", "*.txt", "*.[158]", "CMakeLists.txt"],
-                           cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    files = sources()
     faults = [f"{path}: {fault}" for path in files if path != "tests/citations.py" and (ROOT / path).exists()
               for fault in faults_of(path, known, sections, headings)]
     faults += [f"tests/world/rows.txt: {row} is no row of docs/conformance.md" for row in listed if row not in rows]
