@@ -1,4 +1,4 @@
-/* cache: see cache.h. */
+/* cache_map: see cache_map.h. */
 #include "daemon/cache/cache_map.h"
 
 #include <stdlib.h>

@@ -113,7 +113,7 @@ static void check_text(const struct verdict *verdict, const char *text, size_t l
     if (length > capabilities->text_max)
         fail_msg("%s: %zu octets where %zu fit", level, length, capabilities->text_max);
     if ((status == ANSWER_NOTFOUND) != (verdict->level == VERDICT_NO_OPINION))
-        fail_msg("%s: no opinion for want of room", level);
+        fail_msg("%s: no opinion because there is no room", level);
     if (status != ANSWER_OK)
         return;
     if (!may_be_policy || strncmp(text, level, strlen(level)) != 0 ||
