@@ -76,22 +76,17 @@ void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
 
 void cache_store_policy(struct cache *cache, const char *domain)
 {
-    struct arena *arena = arena_new(RECORD_ARENA_MAX);
     struct record record = {.kind = RECORD_POLICY};
 
-    if (arena != NULL &&
-        sts_cache_save(sts_cache_of(cache->tools.sts), arena, domain, &record.policy)) {
-        /* never fetched by this process: the store may hold a policy that was */
-        if (record.policy.body == NULL && record.policy.fetched_at == 0) {
-            arena_free(arena);
-            return;
-        }
-        record_to_wall(&record, cache_moment());
-        store_put(cache->store, &record);
-    } else if (arena != NULL && !arena_failed(arena)) {
+    if (!sts_cache_get(sts_cache_of(cache->tools.sts), domain, &record.policy)) {
         store_remove(cache->store, RECORD_POLICY, domain);
+        return;
     }
-    arena_free(arena);
+    /* never fetched by this process: the store may hold a policy that was */
+    if (record.policy.body == NULL && record.policy.fetched_at == 0)
+        return;
+    record_to_wall(&record, cache_moment());
+    store_put(cache->store, &record);
 }
 
 void cache_store_probe(struct cache *cache, const struct probe_saved *saved)

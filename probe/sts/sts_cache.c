@@ -1,8 +1,12 @@
 /*
- * sts_cache: a map with two lists through it, each in order of use; see sts_cache.h.
+ * sts_cache: a map with a list for each rank through it, in order of use; see sts_cache.h.
  *
  * An entry is strong while its policy is to be enforced, weak otherwise; the weak ones go first,
  * then the strong ones that take more room than an honest policy does.
+ *
+ * What is loaded may have been changed by others: every field is checked as if it came from the
+ * network, and a refusal costs nothing but the entry.
+ *
  * Running out of memory forgets: an enforced policy that cannot be stored is lost when it is
  * needed next, which the caller sees as a domain without a remembered policy.
  */
@@ -12,16 +16,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/buf.h"
-#include "probe/sts/sts_cache_internal.h"
+#include "base/list.h"
+#include "base/net/hostname.h"
 #include "probe/sts/sts_policy.h"
 
 /* A policy of some hundred mx lines fits. */
 #define LARGE_OCTETS    4096
 #define ENTRIES_DEFAULT 10000
 #define OCTETS_DEFAULT  (64u << 20)
-/* Stored for a last_id that is the id; it is no id. */
-#define SAME_ID "="
+/* To parse a policy of STS_BODY_MAX octets: a pointer for each of its lines, its mx twice. */
+#define PARSE_OCTETS_MAX (1u << 20)
+
+/* In the order in which they go. */
+enum sts_rank { STS_RANK_WEAK, STS_RANK_LARGE, STS_RANK_STRONG, STS_RANK_COUNT };
+
+struct sts_entry {
+    struct hashmap_link by_domain;
+    struct list link; /* in one of the ranks */
+
+    char *body; /* owned: the policy's lines, parsed when they are needed; NULL without one */
+    char *why;  /* owned: the last attempt failed; NULL without memory for it */
+    uint16_t failures; /* in a row with last_id */
+    uint16_t changes;  /* of the id since changes_from */
+    uint8_t mode;      /* of the policy: enum sts_mode */
+    uint8_t failure;   /* enum sts_state */
+
+    int64_t fetched_at; /* last time, whatever came; 0: never */
+    int64_t valid_until, retry_at, changes_from;
+
+    char id[STS_ID_MAX + 1];      /* of the policy; "" without one */
+    char last_id[STS_ID_MAX + 1]; /* of the last attempt, good or bad */
+    char domain[];
+};
+
+struct sts_cache {
+    struct sts_cache_options options;
+    struct hashmap map;
+    sts_cache_take changed; /* NULL: not watched */
+    void *context;
+    struct list ranks[STS_RANK_COUNT]; /* least recently used first */
+    size_t octets;
+};
 
 struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
 {
@@ -41,79 +78,44 @@ struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
     return cache;
 }
 
-static size_t entry_octets(const struct sts_entry *entry)
-{
-    return sizeof *entry + strlen(entry->domain) + 1 + entry->text_octets;
-}
-
-/* Most recently used goes last. */
-static void rank_append(struct sts_cache *cache, struct sts_entry *entry, enum sts_rank rank)
-{
-    list_append(&cache->ranks[rank], &entry->link);
-}
-
-/* ---- the strings of an entry ---- */
-
-static const char *behind(const char *text)
-{
-    return text + strlen(text) + 1;
-}
-
-struct sts_texts sts_entry_texts(const struct sts_entry *entry)
-{
-    struct sts_texts texts = {"", "", "", ""};
-
-    if (entry->text == NULL)
-        return texts;
-    texts.id = entry->text;
-    texts.last_id = behind(texts.id);
-    texts.why = behind(texts.last_id);
-    if (strcmp(texts.last_id, SAME_ID) == 0)
-        texts.last_id = texts.id;
-    texts.body = behind(texts.why);
-    return texts;
-}
-
-static void texts_clear(struct sts_cache *cache, struct sts_entry *entry)
-{
-    cache->octets -= entry->text_octets;
-    free(entry->text);
-    entry->text = NULL;
-    entry->text_octets = 0;
-}
-
-/* Copies `texts`, some of which may be the entry's own; false without memory, and nothing happens.
- */
-static bool texts_set(struct sts_cache *cache, struct sts_entry *entry,
-                      const struct sts_texts *texts)
-{
-    bool same = texts->id[0] != '\0' && strcmp(texts->id, texts->last_id) == 0;
-    const char *all[] = {texts->id, same ? SAME_ID : texts->last_id, texts->why, texts->body};
-    size_t octets = 0;
-    char *text, *next;
-
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        octets += strlen(all[i]) + 1;
-    next = text = malloc(octets);
-    if (text == NULL)
-        return false;
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        next = (char *)memcpy(next, all[i], strlen(all[i]) + 1) + strlen(all[i]) + 1;
-    texts_clear(cache, entry);
-    entry->text = text;
-    entry->text_octets = (uint32_t)octets;
-    cache->octets += octets;
-    return true;
-}
-
 /* ---- entries ---- */
 
-void sts_entry_remove(struct sts_cache *cache, struct sts_entry *entry)
+static size_t text_octets(const char *text)
+{
+    return text == NULL ? 0 : strlen(text) + 1;
+}
+
+static size_t entry_octets(const struct sts_entry *entry)
+{
+    return sizeof *entry + text_octets(entry->domain) + text_octets(entry->body) +
+           text_octets(entry->why);
+}
+
+/* Puts a copy of at most `most` octets of `text` (NULL: none) in the place of a string of an
+ * entry; false without memory: then there is no string. */
+static bool set_text(struct sts_cache *cache, char **at, const char *text, size_t most)
+{
+    char *copy = text == NULL ? NULL : strndup(text, most);
+
+    cache->octets -= text_octets(*at);
+    cache->octets += text_octets(copy);
+    free(*at);
+    *at = copy;
+    return copy != NULL || text == NULL;
+}
+
+static void set_id(char at[STS_ID_MAX + 1], const char *id)
+{
+    snprintf(at, STS_ID_MAX + 1, "%s", id);
+}
+
+static void entry_remove(struct sts_cache *cache, struct sts_entry *entry)
 {
     cache->octets -= entry_octets(entry);
     list_remove(&entry->link);
     hashmap_remove(&cache->map, &entry->by_domain);
-    free(entry->text);
+    free(entry->body);
+    free(entry->why);
     free(entry);
 }
 
@@ -123,7 +125,7 @@ void sts_cache_free(struct sts_cache *cache)
         return;
     for (size_t i = 0; i < STS_RANK_COUNT; i++)
         while (!list_empty(&cache->ranks[i]))
-            sts_entry_remove(cache, LIST_ELEMENT(cache->ranks[i].next, struct sts_entry, link));
+            entry_remove(cache, LIST_ELEMENT(cache->ranks[i].next, struct sts_entry, link));
     hashmap_fini(&cache->map);
     free(cache);
 }
@@ -133,7 +135,12 @@ size_t sts_cache_entries(const struct sts_cache *cache)
     return cache->map.count;
 }
 
-struct sts_entry *sts_entry_find(const struct sts_cache *cache, const char *domain)
+size_t sts_cache_octets(const struct sts_cache *cache)
+{
+    return cache->octets;
+}
+
+static struct sts_entry *entry_find(const struct sts_cache *cache, const char *domain)
 {
     struct hashmap_link *link = hashmap_find(&cache->map, domain, strlen(domain));
 
@@ -142,7 +149,7 @@ struct sts_entry *sts_entry_find(const struct sts_cache *cache, const char *doma
 
 static bool policy_valid(const struct sts_entry *entry, int64_t now)
 {
-    return now < entry->valid_until && sts_entry_texts(entry).body[0] != '\0';
+    return now < entry->valid_until && entry->body != NULL;
 }
 
 static bool is_strong(const struct sts_entry *entry, int64_t now)
@@ -150,23 +157,15 @@ static bool is_strong(const struct sts_entry *entry, int64_t now)
     return policy_valid(entry, now) && entry->mode == STS_MODE_ENFORCE;
 }
 
-static enum sts_rank rank_of(const struct sts_entry *entry, int64_t now)
-{
-    if (!is_strong(entry, now))
-        return STS_RANK_WEAK;
-    return entry_octets(entry) > LARGE_OCTETS ? STS_RANK_LARGE : STS_RANK_STRONG;
-}
-
+/* Used now: goes behind the others of its rank. */
 static void touch(struct sts_cache *cache, struct sts_entry *entry, int64_t now)
 {
-    list_remove(&entry->link);
-    rank_append(cache, entry, rank_of(entry, now));
-}
+    enum sts_rank rank = STS_RANK_WEAK;
 
-static bool over_limits(const struct sts_cache *cache)
-{
-    return sts_cache_entries(cache) > cache->options.entries_max ||
-           cache->octets > cache->options.octets_max;
+    if (is_strong(entry, now))
+        rank = entry_octets(entry) > LARGE_OCTETS ? STS_RANK_LARGE : STS_RANK_STRONG;
+    list_remove(&entry->link);
+    list_append(&cache->ranks[rank], &entry->link);
 }
 
 /* Which entry goes next: one that has expired since it was used last, else the first in rank. */
@@ -187,22 +186,19 @@ static struct sts_entry *expendable(const struct sts_cache *cache, int64_t now)
     return found;
 }
 
-/* Frees until the limits hold; the entry put last may be the one that goes. */
-static void evict(struct sts_cache *cache, int64_t now)
-{
-    while (over_limits(cache))
-        sts_entry_remove(cache, expendable(cache, now));
-}
-
-void sts_entry_settle(struct sts_cache *cache, struct sts_entry *entry, int64_t now)
+/* Used now: puts it where it belongs, then makes room; the entry itself may go. */
+static void settle(struct sts_cache *cache, struct sts_entry *entry, int64_t now)
 {
     touch(cache, entry, now);
-    evict(cache, now);
+    while (cache->map.count > cache->options.entries_max ||
+           cache->octets > cache->options.octets_max)
+        entry_remove(cache, expendable(cache, now));
 }
 
-struct sts_entry *sts_entry_find_or_add(struct sts_cache *cache, const char *domain)
+/* A new entry is empty, and of the lowest rank; NULL without memory. */
+static struct sts_entry *entry_find_or_add(struct sts_cache *cache, const char *domain)
 {
-    struct sts_entry *entry = sts_entry_find(cache, domain);
+    struct sts_entry *entry = entry_find(cache, domain);
     size_t size = strlen(domain) + 1;
 
     if (entry != NULL)
@@ -215,7 +211,7 @@ struct sts_entry *sts_entry_find_or_add(struct sts_cache *cache, const char *dom
         free(entry);
         return NULL;
     }
-    rank_append(cache, entry, STS_RANK_WEAK);
+    list_append(&cache->ranks[STS_RANK_WEAK], &entry->link);
     cache->octets += entry_octets(entry);
     return entry;
 }
@@ -239,70 +235,70 @@ static bool refresh_due(const struct sts_cache *cache, const struct sts_entry *e
 
 bool sts_cache_fetch_due(struct sts_cache *cache, const char *domain, const char *id, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find(cache, domain);
-    struct sts_texts texts;
+    struct sts_entry *entry = entry_find(cache, domain);
     bool valid;
 
     if (entry == NULL)
         return id != NULL;
     touch(cache, entry, now);
-    texts = sts_entry_texts(entry);
     valid = policy_valid(entry, now);
     if (id == NULL && !valid)
         return false;
     if (id == NULL)
-        id = texts.id;
-    if (valid && strcmp(id, texts.id) == 0 && !refresh_due(cache, entry, now))
+        id = entry->id;
+    if (valid && strcmp(id, entry->id) == 0 && !refresh_due(cache, entry, now))
         return false;
-    if (strcmp(id, texts.last_id) == 0)
+    if (strcmp(id, entry->last_id) == 0)
         return entry->failures == 0 || now >= entry->retry_at;
     return !too_many_changes(cache, entry, now);
 }
 
-bool sts_cache_peek(const struct sts_cache *cache, const char *domain, int64_t now,
-                    struct sts_cached *out)
+bool sts_cache_get(const struct sts_cache *cache, const char *domain, struct sts_saved *out)
 {
-    const struct sts_entry *entry = sts_entry_find(cache, domain);
+    const struct sts_entry *entry = entry_find(cache, domain);
 
-    if (entry == NULL || !policy_valid(entry, now))
+    if (entry == NULL)
         return false;
-    out->id = sts_entry_texts(entry).id;
-    out->mode = (enum sts_mode)entry->mode;
-    out->valid_until = entry->valid_until;
+    *out = (struct sts_saved){
+        .domain = entry->domain,
+        .id = entry->id,
+        .mode = (enum sts_mode)entry->mode,
+        .body = entry->body,
+        .fetched_at = entry->fetched_at,
+        .valid_until = entry->valid_until,
+        .last_id = entry->last_id,
+    };
+    if (entry->failures > 0) {
+        out->failures = entry->failures;
+        out->failure = (enum sts_state)entry->failure;
+        out->retry_at = entry->retry_at;
+        out->why = entry->why == NULL ? "" : entry->why;
+    }
     return true;
-}
-
-/* When the next attempt may be, whatever the id; 0 when now. */
-static int64_t next_attempt(const struct sts_cache *cache, const struct sts_entry *entry,
-                            int64_t now)
-{
-    int64_t at = entry->failures > 0 ? entry->retry_at : 0;
-
-    if (too_many_changes(cache, entry, now) && at < entry->changes_from + cache->options.retry_ms)
-        at = entry->changes_from + cache->options.retry_ms;
-    return at > now ? at : 0;
 }
 
 int64_t sts_cache_retry_at(const struct sts_cache *cache, const char *domain, int64_t now)
 {
-    const struct sts_entry *entry = sts_entry_find(cache, domain);
+    const struct sts_entry *entry = entry_find(cache, domain);
+    int64_t at = entry != NULL && entry->failures > 0 ? entry->retry_at : 0;
 
-    return entry == NULL ? 0 : next_attempt(cache, entry, now);
+    if (entry != NULL && too_many_changes(cache, entry, now) &&
+        at < entry->changes_from + cache->options.retry_ms)
+        at = entry->changes_from + cache->options.retry_ms;
+    return at > now ? at : 0;
 }
 
 bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const char *domain,
                       int64_t now, struct sts_evidence *out)
 {
-    const struct sts_entry *entry = sts_entry_find(cache, domain);
+    const struct sts_entry *entry = entry_find(cache, domain);
     const struct sts_policy *policy;
-    struct sts_texts texts;
     const char *why;
 
     if (entry == NULL || !policy_valid(entry, now))
         return false;
-    texts = sts_entry_texts(entry);
-    policy = sts_policy_parse(arena, texts.body, strlen(texts.body), &why);
-    why = entry->failures > 0 ? arena_strdup(arena, texts.why) : NULL;
+    policy = sts_policy_parse(arena, entry->body, strlen(entry->body), &why);
+    why = entry->failures > 0 ? arena_strdup(arena, entry->why) : NULL;
     if (policy == NULL || arena_failed(arena))
         return false;
     out->state = STS_POLICY;
@@ -311,22 +307,8 @@ bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const 
     out->fetched_at = entry->fetched_at;
     out->valid_until = entry->valid_until;
     out->refresh_at = entry->fetched_at + cache->options.refresh_ms;
-    out->retry_at = next_attempt(cache, entry, now);
-    snprintf(out->id, sizeof out->id, "%s", texts.id);
-    return true;
-}
-
-bool sts_cache_failure(const struct sts_cache *cache, struct arena *arena, const char *domain,
-                       int64_t now, struct sts_evidence *out)
-{
-    const struct sts_entry *entry = sts_entry_find(cache, domain);
-
-    if (entry == NULL || entry->failures == 0)
-        return false;
-    out->state = (enum sts_state)entry->failure;
-    out->why = arena_strdup(arena, sts_entry_texts(entry).why);
-    out->retry_at = next_attempt(cache, entry, now);
-    snprintf(out->id, sizeof out->id, "%s", sts_entry_texts(entry).last_id);
+    out->retry_at = sts_cache_retry_at(cache, domain, now);
+    set_id(out->id, entry->id);
     return true;
 }
 
@@ -348,9 +330,7 @@ static void tell_changed(const struct sts_cache *cache, const char *domain)
 static void note_attempt(const struct sts_cache *cache, struct sts_entry *entry, const char *id,
                          int64_t now)
 {
-    const char *last_id = sts_entry_texts(entry).last_id;
-
-    if (last_id[0] == '\0' || strcmp(id, last_id) == 0)
+    if (entry->last_id[0] == '\0' || strcmp(id, entry->last_id) == 0)
         return;
     entry->failures = 0;
     if (now >= entry->changes_from + cache->options.retry_ms)
@@ -361,54 +341,46 @@ static void note_attempt(const struct sts_cache *cache, struct sts_entry *entry,
         entry->changes++;
 }
 
-/* The lines as text that parses to the same policy; without the last LF when it has no room, as in
- * a file of STS_BODY_MAX octets. */
-static void write_body(struct buf *out, const struct sts_policy *policy)
-{
-    buf_init(out, STS_BODY_MAX);
-    for (size_t i = 0; i < policy->line_count; i++) {
-        buf_adds(out, policy->lines[i]);
-        if (out->length < STS_BODY_MAX)
-            buf_adds(out, "\n");
-    }
-}
-
-/* Makes `policy` (NULL: none) the entry's. Without memory the entry has no policy any more. */
-bool sts_entry_set_policy(struct sts_cache *cache, struct sts_entry *entry, struct sts_texts texts,
-                          const struct sts_policy *policy)
+/*
+ * Makes `policy` (NULL: none) the entry's: its lines as text that parses to the same policy, without
+ * the last LF when it has no room, as in a file of STS_BODY_MAX octets. False without memory: then
+ * the entry has no policy any more.
+ */
+static bool set_policy(struct sts_cache *cache, struct sts_entry *entry, const char *id,
+                       const struct sts_policy *policy)
 {
     struct buf body;
-    bool ok = true;
+    bool ok;
 
-    texts.body = "";
-    if (policy == NULL) {
-        ok = texts_set(cache, entry, &texts);
-    } else {
-        write_body(&body, policy);
-        texts.body = buf_text(&body);
-        ok = !body.failed && texts_set(cache, entry, &texts);
-        buf_fini(&body);
+    buf_init(&body, STS_BODY_MAX);
+    for (size_t i = 0; policy != NULL && i < policy->line_count; i++) {
+        buf_adds(&body, policy->lines[i]);
+        if (body.length < STS_BODY_MAX)
+            buf_adds(&body, "\n");
     }
-    if (!ok)
-        texts_clear(cache, entry);
-    entry->mode = (uint8_t)(ok && policy != NULL ? policy->mode : STS_MODE_NONE);
+    ok = set_text(cache, &entry->body, body.length == 0 || body.failed ? NULL : buf_text(&body),
+                  STS_BODY_MAX) &&
+         !body.failed;
+    buf_fini(&body);
+    set_id(entry->id, entry->body == NULL ? "" : id);
+    entry->mode = (uint8_t)(entry->body == NULL ? STS_MODE_NONE : policy->mode);
     return ok;
 }
 
 void sts_cache_store(struct sts_cache *cache, const char *domain, const char *id,
                      const struct sts_policy *policy, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find_or_add(cache, domain);
-    bool lasts = policy->max_age > 0;
+    struct sts_entry *entry = entry_find_or_add(cache, domain);
 
     if (entry != NULL) {
         note_attempt(cache, entry, id, now);
-        sts_entry_set_policy(cache, entry, (struct sts_texts){lasts ? id : "", id, "", ""},
-                             lasts ? policy : NULL);
+        set_id(entry->last_id, id);
+        set_policy(cache, entry, id, policy->max_age > 0 ? policy : NULL);
+        set_text(cache, &entry->why, NULL, 0);
         entry->failures = 0;
         entry->fetched_at = now;
         entry->valid_until = now + (int64_t)policy->max_age * 1000;
-        sts_entry_settle(cache, entry, now);
+        settle(cache, entry, now);
     }
     tell_changed(cache, domain);
 }
@@ -422,40 +394,131 @@ static int64_t backoff_ms(const struct sts_cache *cache, unsigned failures)
     return wait < STS_CACHE_BACKOFF_MAX ? wait : STS_CACHE_BACKOFF_MAX;
 }
 
-static void note_failure(struct sts_cache *cache, struct sts_entry *entry, const char *id,
-                         enum sts_state state, const char *why, int64_t now)
-{
-    char cut[STS_CACHE_WHY_MAX];
-    struct sts_texts texts;
-
-    note_attempt(cache, entry, id, now);
-    if (entry->failures < UINT16_MAX)
-        entry->failures++;
-    entry->failure = (uint8_t)state;
-    entry->retry_at = now + backoff_ms(cache, entry->failures);
-    snprintf(cut, sizeof cut, "%s", why);
-    texts = sts_entry_texts(entry);
-    texts.last_id = id;
-    texts.why = cut;
-    texts_set(cache, entry, &texts); /* without memory the reason before stays */
-    sts_entry_settle(cache, entry, now);
-}
-
 void sts_cache_fail(struct sts_cache *cache, const char *domain, const char *id,
                     enum sts_state state, const char *why, int64_t now)
 {
-    struct sts_entry *entry = sts_entry_find_or_add(cache, domain);
+    struct sts_entry *entry = entry_find_or_add(cache, domain);
 
-    if (entry != NULL)
-        note_failure(cache, entry, id, state, why, now);
+    if (entry != NULL) {
+        note_attempt(cache, entry, id, now);
+        set_id(entry->last_id, id);
+        if (entry->failures < UINT16_MAX)
+            entry->failures++;
+        entry->failure = (uint8_t)state;
+        entry->retry_at = now + backoff_ms(cache, entry->failures);
+        set_text(cache, &entry->why, why, STS_CACHE_WHY_MAX);
+        settle(cache, entry, now);
+    }
     tell_changed(cache, domain);
 }
 
 void sts_cache_forget(struct sts_cache *cache, const char *domain)
 {
-    struct sts_entry *entry = sts_entry_find(cache, domain);
+    struct sts_entry *entry = entry_find(cache, domain);
 
     if (entry != NULL)
-        sts_entry_remove(cache, entry);
+        entry_remove(cache, entry);
     tell_changed(cache, domain);
+}
+
+/* ---- loaded ---- */
+
+static bool id_ok(const char *id, size_t least)
+{
+    size_t length = id == NULL ? 0 : strlen(id);
+
+    for (size_t i = 0; i < length; i++)
+        if (!ascii_is_alnum(id[i]))
+            return false;
+    return length >= least && length <= STS_ID_MAX;
+}
+
+static bool saved_ok(const struct sts_saved *saved)
+{
+    bool failed = saved->failures > 0;
+
+    return hostname_canonical(saved->domain) && id_ok(saved->id, saved->body != NULL) &&
+           id_ok(saved->last_id, failed) && ascii_is_printable(saved->why) &&
+           (saved->body == NULL || saved->fetched_at != 0) &&
+           (!failed || saved->failure == STS_FETCH_FAILED || saved->failure == STS_BAD_POLICY);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* `saved` has its times bounded already; `policy` is what counts of its body, or NULL. */
+static enum loaded load_entry(struct sts_cache *cache, const struct sts_saved *saved,
+                              const struct sts_policy *policy, int64_t now)
+{
+    struct sts_entry *entry = entry_find(cache, saved->domain);
+
+    if (entry != NULL &&
+        (policy == NULL ||
+         (entry->fetched_at != 0 && entry->fetched_at >= saved->fetched_at - LOADED_SAME_MS)))
+        return LOADED_KNOWN;
+    if (policy == NULL && saved->failures == 0)
+        return LOADED_KNOWN;
+    if (entry == NULL)
+        entry = entry_find_or_add(cache, saved->domain);
+    if (entry == NULL)
+        return LOADED_REFUSED;
+    /* what was tried here without success is later than what is loaded */
+    if (entry->fetched_at != 0 || entry->failures == 0) {
+        set_id(entry->last_id, saved->last_id == NULL ? "" : saved->last_id);
+        entry->failures = (uint16_t)(saved->failures < UINT16_MAX ? saved->failures : UINT16_MAX);
+        entry->failure = (uint8_t)saved->failure;
+        entry->retry_at = earlier(saved->retry_at, now + STS_CACHE_BACKOFF_MAX);
+        set_text(cache, &entry->why, saved->failures > 0 ? saved->why : NULL, STS_CACHE_WHY_MAX);
+    }
+    entry->fetched_at = saved->fetched_at;
+    entry->valid_until = policy == NULL ? saved->fetched_at : saved->valid_until;
+    if (!set_policy(cache, entry, saved->id, policy)) {
+        entry_remove(cache, entry);
+        return LOADED_REFUSED;
+    }
+    settle(cache, entry, now);
+    return LOADED_NEW;
+}
+
+enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *saved, int64_t now)
+{
+    struct sts_saved clean = *saved;
+    const struct sts_policy *policy = NULL;
+    enum loaded loaded = LOADED_REFUSED;
+    struct arena *arena;
+    const char *why;
+
+    if (!saved_ok(saved))
+        return LOADED_REFUSED;
+    clean.fetched_at = earlier(saved->fetched_at, now);
+    if (saved->body == NULL)
+        return load_entry(cache, &clean, NULL, now);
+    arena = arena_new(PARSE_OCTETS_MAX);
+    if (arena != NULL)
+        policy = sts_policy_parse(arena, saved->body, strlen(saved->body), &why);
+    if (policy != NULL) {
+        clean.valid_until =
+            earlier(saved->valid_until, clean.fetched_at + (int64_t)policy->max_age * 1000);
+        loaded = load_entry(cache, &clean, now < clean.valid_until ? policy : NULL, now);
+    }
+    arena_free(arena);
+    return loaded;
+}
+
+bool sts_cache_walk(const struct sts_cache *cache, struct map_walk *walk)
+{
+    struct hashmap_link *link;
+
+    if (cache->changed == NULL || !hashmap_step(&cache->map, walk, &link))
+        return true;
+    for (; link != NULL; link = link->next)
+        cache->changed(cache->context, HASHMAP_ELEMENT(link, struct sts_entry, by_domain)->domain);
+    return false;
+}
+
+bool sts_cache_knows(const struct sts_cache *cache, const char *domain)
+{
+    return entry_find(cache, domain) != NULL;
 }

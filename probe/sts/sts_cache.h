@@ -27,7 +27,7 @@
 
 #define STS_CACHE_CHANGES_MAX 3        /* new ids fetched at once, hostile 18 */
 #define STS_CACHE_BACKOFF_MAX 86400000 /* ms */
-#define STS_CACHE_WHY_MAX     240
+#define STS_CACHE_WHY_MAX     239      /* octets of a reason; the rest is cut off */
 
 struct sts_cache_options {
     size_t entries_max; /* 0: 10,000 */
@@ -36,7 +36,8 @@ struct sts_cache_options {
     int64_t refresh_ms;
 };
 
-/* A domain as it is saved elsewhere and loaded: monotonic ms. Strings belong to its holder. */
+/* What is known of a domain, as it is saved elsewhere and loaded: monotonic ms. Strings belong to
+ * its holder. */
 struct sts_saved {
     const char *domain;
     const char *id;     /* of the policy; "" without one */
@@ -56,20 +57,13 @@ struct sts_cache;
 struct sts_cache *sts_cache_new(const struct sts_cache_options *options);
 void sts_cache_free(struct sts_cache *cache);
 size_t sts_cache_entries(const struct sts_cache *cache);
+size_t sts_cache_octets(const struct sts_cache *cache);
 
 /* Is a fetch due? `id` is the record's, NULL when the TXT lookup failed. */
 bool sts_cache_fetch_due(struct sts_cache *cache, const char *domain, const char *id, int64_t now);
 
-/* What is asked most often of a cached policy. */
-struct sts_cached {
-    const char *id; /* the cache's, until it changes */
-    enum sts_mode mode;
-    int64_t valid_until;
-};
-
-/* Fills *out; false when no policy within its max_age is remembered. */
-bool sts_cache_peek(const struct sts_cache *cache, const char *domain, int64_t now,
-                    struct sts_cached *out);
+/* Fills *out, whose strings are the cache's until it changes; false when nothing is known. */
+bool sts_cache_get(const struct sts_cache *cache, const char *domain, struct sts_saved *out);
 /* Monotonic ms before which no fetch is tried, 0 when there is no such time. */
 int64_t sts_cache_retry_at(const struct sts_cache *cache, const char *domain, int64_t now);
 
@@ -79,10 +73,6 @@ int64_t sts_cache_retry_at(const struct sts_cache *cache, const char *domain, in
  */
 bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const char *domain,
                       int64_t now, struct sts_evidence *out);
-/* What went wrong last: fills state, id, why and retry_at of *out. False when nothing did. */
-bool sts_cache_failure(const struct sts_cache *cache, struct arena *arena, const char *domain,
-                       int64_t now, struct sts_evidence *out);
-
 /* A policy was fetched for the record with `id`; it is copied. Without memory for it the old
  * policy is dropped all the same: it is no longer what the domain says. */
 void sts_cache_store(struct sts_cache *cache, const char *domain, const char *id,
@@ -97,14 +87,11 @@ typedef void (*sts_cache_take)(void *context, const char *domain);
 /* From now on `changed` is called after each sts_cache_store, sts_cache_fail, sts_cache_forget. */
 void sts_cache_watch(struct sts_cache *cache, sts_cache_take changed, void *context);
 
-/* Fills *out, its strings in `arena`; false when the domain is not known, or without memory. */
-bool sts_cache_save(const struct sts_cache *cache, struct arena *arena, const char *domain,
-                    struct sts_saved *out);
 /*
  * Takes in what was saved elsewhere and may have been changed there: the body is parsed as a
  * fetched one, times are limited by `now` and the max_age. Does nothing if a policy fetched at that
  * time or later is already known. A policy past its max_age counts for its back-off only, and only
- * when nothing else is known of the domain. LOADED_REFUSED if sts_cache_save could not have
+ * when nothing else is known of the domain. LOADED_REFUSED if sts_cache_get could not have
  * produced it, or without memory.
  */
 enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *saved, int64_t now);

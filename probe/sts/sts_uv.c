@@ -48,7 +48,7 @@ struct sts {
 
 struct sts_lookup {
     struct list link;
-    struct sts *sts;     /* NULL once cancelled or done */
+    struct sts *sts;
     struct arena *arena; /* borrowed, as `domain` and `out` */
     const char *domain;
     struct dns_asker asker;
@@ -84,13 +84,20 @@ static enum sequence_step conclude(struct sts_lookup *lookup, enum sts_state sta
     return go(lookup, STATE_ANSWER);
 }
 
+/* A policy that counts now; its strings are the cache's. */
+static bool is_remembered(const struct sts_lookup *lookup, int64_t now, struct sts_saved *out)
+{
+    return sts_cache_get(lookup->sts->cache, lookup->domain, out) && out->body != NULL &&
+           now < out->valid_until;
+}
+
 /* RFC 8461 §3.3 wants a warning when a policy that counts cannot be refreshed. */
 static void log_failure(const struct sts_lookup *lookup, const char *why)
 {
     int64_t now = clock_monotonic_ms();
     enum log_level level = LOG_LEVEL_WARNING;
-    struct sts_cached policy = {.valid_until = now};
-    bool remembered = sts_cache_peek(lookup->sts->cache, lookup->domain, now, &policy);
+    struct sts_saved policy = {0};
+    bool remembered = is_remembered(lookup, now, &policy);
 
     if (!remembered)
         level = LOG_LEVEL_INFO;
@@ -121,14 +128,6 @@ static enum sequence_step fail_here(struct sts_lookup *lookup, const char *why)
     return conclude(lookup, STS_FETCH_FAILED, why);
 }
 
-/* ---- DNS questions ---- */
-
-/* Why a question has no usable answer, or NULL when it has one, be it that there is nothing. */
-static const char *question_failure(const struct dns_question *question)
-{
-    return question->answer->outcome == DNS_FAILED ? question->answer->why : NULL;
-}
-
 /* ---- the record ---- */
 
 static enum sequence_step step_start(struct sts_lookup *lookup)
@@ -145,63 +144,50 @@ static enum sequence_step step_txt(struct sts_lookup *lookup)
                                                                         : go(lookup, STATE_RECORD);
 }
 
-/* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer. */
-static enum sequence_step record_unknown(struct sts_lookup *lookup, const char *failure)
+static enum sequence_step step_record(struct sts_lookup *lookup)
 {
+    const struct dns_answer *answer = lookup->txt.answer;
     struct sts_cache *cache = lookup->sts->cache;
     int64_t now = clock_monotonic_ms();
-    struct sts_cached policy;
+    struct sts_saved policy;
+    const char *why = NULL;
+    enum sts_state state;
 
-    if (sts_cache_peek(cache, lookup->domain, now, &policy) &&
+    if (answer->outcome != DNS_FAILED) {
+        lookup->result.ttl = answer->ttl;
+        state = sts_record_read(lookup->id, answer, lookup->arena, lookup->domain, &why);
+        return state == STS_UNKNOWN && sts_cache_fetch_due(cache, lookup->domain, lookup->id, now)
+                   ? go(lookup, STATE_ADDRESSES)
+                   : conclude(lookup, state, why);
+    }
+    /* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer */
+    if (is_remembered(lookup, now, &policy) &&
         sts_cache_fetch_due(cache, lookup->domain, NULL, now)) {
         memcpy(lookup->id, policy.id, strlen(policy.id) + 1);
         return go(lookup, STATE_ADDRESSES);
     }
     return conclude(
         lookup, STS_DNS_ERROR,
-        arena_printf(lookup->arena, "TXT lookup of _mta-sts.%s: %s", lookup->domain, failure));
-}
-
-static enum sequence_step step_record(struct sts_lookup *lookup)
-{
-    const struct dns_answer *answer = lookup->txt.answer;
-    const char *failure = question_failure(&lookup->txt), *why = NULL;
-    enum sts_state state;
-
-    if (failure != NULL)
-        return record_unknown(lookup, failure);
-    lookup->result.ttl = answer->ttl;
-    state = sts_record_read(lookup->id, answer, lookup->arena, lookup->domain, &why);
-    if (state == STS_UNKNOWN &&
-        sts_cache_fetch_due(lookup->sts->cache, lookup->domain, lookup->id, clock_monotonic_ms()))
-        return go(lookup, STATE_ADDRESSES);
-    return conclude(lookup, state, why);
+        arena_printf(lookup->arena, "TXT lookup of _mta-sts.%s: %s", lookup->domain, answer->why));
 }
 
 /* ---- the policy host ---- */
 
 static enum sequence_step no_address(struct sts_lookup *lookup)
 {
-    const char *failure = question_failure(&lookup->a);
+    const struct dns_answer *a = lookup->a.answer, *aaaa = lookup->aaaa.answer;
+    const char *why;
 
     if (lookup->a.unasked || lookup->aaaa.unasked)
-        return conclude(lookup, STS_FETCH_FAILED,
-                        lookup->a.unasked ? failure : question_failure(&lookup->aaaa));
-    if (failure == NULL)
-        failure = question_failure(&lookup->aaaa);
-    if (failure != NULL)
-        return fail(lookup, STS_FETCH_FAILED, FETCH_FAILURE_DNS,
-                    arena_printf(lookup->arena, "address lookup of %s: %s", lookup->host, failure));
-    return fail(lookup, STS_FETCH_FAILED, FETCH_FAILURE_DNS,
-                arena_printf(lookup->arena,
-                             lookup->a.answer->outcome == DNS_NXDOMAIN ? "%s does not exist"
-                                                                       : "%s has no address",
-                             lookup->host));
-}
-
-static bool has_address(const struct dns_question *question)
-{
-    return question->answer->outcome == DNS_RECORDS;
+        return conclude(lookup, STS_FETCH_FAILED, lookup->a.unasked ? a->why : aaaa->why);
+    if (a->outcome == DNS_FAILED || aaaa->outcome == DNS_FAILED)
+        why = arena_printf(lookup->arena, "address lookup of %s: %s", lookup->host,
+                           a->outcome == DNS_FAILED ? a->why : aaaa->why);
+    else
+        why = arena_printf(lookup->arena,
+                           a->outcome == DNS_NXDOMAIN ? "%s does not exist" : "%s has no address",
+                           lookup->host);
+    return fail(lookup, STS_FETCH_FAILED, FETCH_FAILURE_DNS, why);
 }
 
 static enum sequence_step step_addresses(struct sts_lookup *lookup)
@@ -216,24 +202,22 @@ static enum sequence_step step_addresses(struct sts_lookup *lookup)
     waiting = dns_question_awaited(&lookup->a, lookup->sequence.expired);
     if (dns_question_awaited(&lookup->aaaa, lookup->sequence.expired) || waiting)
         return SEQUENCE_WAIT;
-    if (has_address(&lookup->a) || has_address(&lookup->aaaa))
-        return go(lookup, STATE_FETCH);
-    return no_address(lookup);
+    return lookup->a.answer->outcome == DNS_RECORDS || lookup->aaaa.answer->outcome == DNS_RECORDS
+               ? go(lookup, STATE_FETCH)
+               : no_address(lookup);
 }
 
-static size_t add_addresses(struct ip *out, size_t count, const struct dns_question *question)
+/* Appends the addresses of an answer to those of a request. */
+static void add_addresses(struct https_request *request, struct ip *addresses,
+                          const struct dns_answer *answer)
 {
-    size_t added = 0;
+    size_t end = request->address_count + EVIDENCE_ADDRESSES_MAX;
 
-    for (size_t i = 0;
-         has_address(question) && i < question->answer->count && added < EVIDENCE_ADDRESSES_MAX;
-         i++) {
-        const struct dns_record *record = &question->answer->records[i];
-
-        if (ip_from_octets(&out[count + added], record->data, record->length))
-            added++;
-    }
-    return count + added;
+    for (size_t i = 0; answer->outcome == DNS_RECORDS && i < answer->count; i++)
+        if (request->address_count < end &&
+            ip_from_octets(&addresses[request->address_count], answer->records[i].data,
+                           answer->records[i].length))
+            request->address_count++;
 }
 
 static void fetched(void *context, const struct https_result *result)
@@ -250,8 +234,8 @@ static int start_fetch(struct sts_lookup *lookup)
     struct ip addresses[2 * EVIDENCE_ADDRESSES_MAX];
     struct https_request request = {lookup->host, STS_POLICY_PATH, addresses, 0};
 
-    request.address_count = add_addresses(addresses, 0, &lookup->a);
-    request.address_count = add_addresses(addresses, request.address_count, &lookup->aaaa);
+    add_addresses(&request, addresses, lookup->a.answer);
+    add_addresses(&request, addresses, lookup->aaaa.answer);
     lookup->sts->stats.fetches++;
     return https_start(&lookup->fetch, lookup->sts->https, &request, fetched, lookup);
 }
@@ -281,20 +265,9 @@ static enum sequence_step step_fetch(struct sts_lookup *lookup)
 
 /* ---- the policy ---- */
 
-static void fill_policy(struct sts_lookup *lookup, const struct sts_policy *policy, int64_t now)
-{
-    struct sts_evidence *result = &lookup->result;
-
-    result->state = STS_POLICY;
-    result->why = NULL;
-    result->policy = policy;
-    result->fetched_at = now;
-    result->valid_until = now + (int64_t)policy->max_age * 1000;
-    result->refresh_at = now + lookup->sts->refresh_ms;
-}
-
 static enum sequence_step step_policy(struct sts_lookup *lookup)
 {
+    struct sts_evidence *result = &lookup->result;
     const struct sts_policy *policy;
     const char *why = NULL;
     int64_t now = clock_monotonic_ms();
@@ -308,8 +281,11 @@ static enum sequence_step step_policy(struct sts_lookup *lookup)
             lookup, STS_BAD_POLICY, FETCH_FAILURE_POLICY,
             arena_printf(lookup->arena, "the policy of %s is wrong: %s", lookup->host, why));
     sts_cache_store(lookup->sts->cache, lookup->domain, lookup->id, policy, now);
-    fill_policy(lookup, policy, now);
-    return go(lookup, STATE_ANSWER);
+    result->policy = policy;
+    result->fetched_at = now;
+    result->valid_until = now + (int64_t)policy->max_age * 1000;
+    result->refresh_at = now + lookup->sts->refresh_ms;
+    return conclude(lookup, STS_POLICY, NULL);
 }
 
 /* ---- the answer ---- */
@@ -319,14 +295,20 @@ static void fill_failure(struct sts_lookup *lookup, int64_t now)
 {
     const struct sts_cache *cache = lookup->sts->cache;
     struct sts_evidence *result = &lookup->result;
+    struct sts_saved last;
 
     memcpy(result->id, lookup->id, sizeof result->id);
     result->retry_at = sts_cache_retry_at(cache, lookup->domain, now);
     if (result->state != STS_UNKNOWN)
         return;
-    result->state = STS_FETCH_FAILED;
-    if (!sts_cache_failure(cache, lookup->arena, lookup->domain, now, result))
+    if (sts_cache_get(cache, lookup->domain, &last) && last.failures > 0) {
+        result->state = last.failure;
+        result->why = arena_strdup(lookup->arena, last.why);
+        memcpy(result->id, last.last_id, strlen(last.last_id) + 1);
+    } else {
+        result->state = STS_FETCH_FAILED;
         result->why = "the id of the record changes too often";
+    }
 }
 
 static enum sequence_step step_answer(struct sts_lookup *lookup)
@@ -367,7 +349,6 @@ static void lookup_closed(uv_handle_t *handle)
 static void detach(struct sts_lookup *lookup)
 {
     list_remove(&lookup->link);
-    lookup->sts = NULL;
     dns_question_stop(&lookup->txt);
     dns_question_stop(&lookup->a);
     dns_question_stop(&lookup->aaaa);
@@ -413,15 +394,14 @@ int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, con
 {
     static const struct sequence_machine machine = {run_step, enter};
     struct sts_lookup *lookup = calloc(1, sizeof *lookup);
+    const char *name = arena_strdup(arena, domain);
 
-    if (lookup == NULL)
-        return UV_ENOMEM;
-    lookup->domain = arena_strdup(arena, domain);
-    if (lookup->domain == NULL) {
+    if (lookup == NULL || name == NULL) {
         free(lookup);
         return UV_ENOMEM;
     }
     lookup->sts = sts;
+    lookup->domain = name;
     lookup->arena = arena;
     lookup->asker = (struct dns_asker){sts->dns, arena, query_budget, run, lookup};
     lookup->out = evidence;

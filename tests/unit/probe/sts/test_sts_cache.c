@@ -2,8 +2,6 @@
  * A-38, hostile 17, 18, 28, 41. */
 #include "probe/sts/sts_cache.h"
 
-#include "probe/sts/sts_cache_internal.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -126,7 +124,7 @@ static void a_policy_is_given_back_whole(void **state)
     sts_cache_forget(f->memory, D);
     assert_string_equal(out.policy->mx[0], "mx.d.test");
     assert_false(valid(f, D, 2000));
-    assert_int_equal(f->memory->octets, 0);
+    assert_int_equal(sts_cache_octets(f->memory), 0);
     fixture_free(f);
 }
 
@@ -171,7 +169,7 @@ static void the_same_id_is_refreshed(void **state)
 static void a_failure_backs_off(void **state)
 {
     struct fixture *f = fixture_new(100, UNLIMITED);
-    struct sts_evidence out = {0};
+    struct sts_saved known;
     int64_t now = 0, wait = RETRY;
 
     (void)state;
@@ -185,11 +183,12 @@ static void a_failure_backs_off(void **state)
     }
     assert_int_equal(wait, DAY);
     miss(f, "1", now);
-    assert_true(sts_cache_failure(f->memory, f->arena, D, now, &out));
-    assert_int_equal(out.state, STS_FETCH_FAILED);
-    assert_string_equal(out.why, "HTTP status 500");
-    assert_string_equal(out.id, "1");
-    assert_int_equal(out.retry_at, now + DAY);
+    assert_true(sts_cache_get(f->memory, D, &known));
+    assert_int_equal(known.failure, STS_FETCH_FAILED);
+    assert_string_equal(known.why, "HTTP status 500");
+    assert_string_equal(known.last_id, "1");
+    assert_int_equal(known.retry_at, now + DAY);
+    assert_int_equal(sts_cache_retry_at(f->memory, D, now), now + DAY);
     miss(f, "2", now);
     assert_false(due(f, "2", now + RETRY - 1));
     assert_true(due(f, "2", now + RETRY));
@@ -201,6 +200,7 @@ static void a_failure_keeps_the_policy(void **state)
 {
     struct fixture *f = fixture_new(100, UNLIMITED);
     struct sts_evidence out = {0};
+    struct sts_saved known;
 
     (void)state;
     store(f, D, "1", STS_MODE_ENFORCE, WEEK_S, 0);
@@ -216,7 +216,10 @@ static void a_failure_keeps_the_policy(void **state)
     assert_true(sts_cache_policy(f->memory, f->arena, D, HOUR + RETRY, &out));
     assert_string_equal(out.id, "2");
     assert_null(out.why);
-    assert_false(sts_cache_failure(f->memory, f->arena, D, HOUR + RETRY, &out));
+    assert_true(sts_cache_get(f->memory, D, &known));
+    assert_int_equal(known.failures, 0);
+    assert_int_equal(known.failure, STS_UNKNOWN);
+    assert_null(known.why);
     fixture_free(f);
 }
 
@@ -239,7 +242,7 @@ static void failures_never_end_a_policy(void **state)
     assert_true(valid(f, D, 7 * DAY - 1));
     assert_false(valid(f, D, 7 * DAY));
     sts_cache_forget(f->memory, D);
-    assert_int_equal(f->memory->octets, 0);
+    assert_int_equal(sts_cache_octets(f->memory), 0);
     fixture_free(f);
 }
 
@@ -268,17 +271,17 @@ static void an_old_body_does_not_stick(void **state)
 static void a_glance_tells_what_is_left(void **state)
 {
     struct fixture *f = fixture_new(100, UNLIMITED);
-    struct sts_cached cached;
+    struct sts_saved known;
 
     (void)state;
-    assert_false(sts_cache_peek(f->memory, D, 0, &cached));
+    assert_false(sts_cache_get(f->memory, D, &known));
     store(f, D, "1", STS_MODE_TESTING, 3600, 0);
     miss(f, "2", MINUTE);
-    assert_true(sts_cache_peek(f->memory, D, HOUR - 1, &cached));
-    assert_string_equal(cached.id, "1");
-    assert_int_equal(cached.mode, STS_MODE_TESTING);
-    assert_int_equal(cached.valid_until, HOUR);
-    assert_false(sts_cache_peek(f->memory, D, HOUR, &cached));
+    assert_true(sts_cache_get(f->memory, D, &known));
+    assert_string_equal(known.id, "1");
+    assert_string_equal(known.last_id, "2");
+    assert_int_equal(known.mode, STS_MODE_TESTING);
+    assert_int_equal(known.valid_until, HOUR);
     fixture_free(f);
 }
 
@@ -345,7 +348,6 @@ static void ids_that_keep_changing_are_limited(void **state)
 static void failing_ids_that_keep_changing_are_limited(void **state)
 {
     struct fixture *f = fixture_new(100, UNLIMITED);
-    struct sts_evidence out = {0};
 
     (void)state;
     miss(f, "1", 0);
@@ -357,8 +359,7 @@ static void failing_ids_that_keep_changing_are_limited(void **state)
     }
     assert_false(due(f, "1", 2000));
     assert_false(due(f, "9", 1000 + RETRY - 1));
-    assert_true(sts_cache_failure(f->memory, f->arena, D, 2000, &out));
-    assert_true(out.retry_at >= 1000 + RETRY);
+    assert_true(sts_cache_retry_at(f->memory, D, 2000) >= 1000 + RETRY);
     assert_true(due(f, "9", 1000 + RETRY));
     fixture_free(f);
 }
@@ -441,7 +442,7 @@ static void large_policies_push_out_large_ones(void **state)
         name_of(name, "large", i);
         sts_cache_store(f->memory, name, "1", large, 1 + i);
     }
-    assert_true(f->memory->octets <= 512 * 1024);
+    assert_true(sts_cache_octets(f->memory) <= 512 * 1024);
     assert_true(valid(f, name, 200));
     assert_true(valid(f, D, 200));
     fixture_free(f);
@@ -457,7 +458,7 @@ static void octets_are_bounded(void **state)
     for (unsigned i = 0; i < 1000; i++) {
         name_of(name, "many", i);
         store(f, name, "1", STS_MODE_ENFORCE, WEEK_S, 0);
-        assert_true(f->memory->octets <= octets_max);
+        assert_true(sts_cache_octets(f->memory) <= octets_max);
     }
     assert_true(sts_cache_entries(f->memory) > 10);
     fixture_free(f);

@@ -5,6 +5,7 @@
 #include "probe/sts/sts_uv.h"
 
 #include "base/log/log.h"
+#include "tests/unit/support/sts_known.h"
 #include "tests/unit/support/sts_world.h"
 
 /* The same id is not fetched again, a new one at once, mode none ends a policy. */
@@ -198,7 +199,7 @@ static void tell(void *context, const char *domain)
     told->times++;
     snprintf(told->domains + used, sizeof told->domains - used, "%s ", domain);
     told->known =
-        sts_cache_save(sts_cache_of(told->world->sts), told->world->arena, domain, &told->saved);
+        sts_known(sts_cache_of(told->world->sts), told->world->arena, domain, &told->saved);
 }
 
 /* Every store, failure and forgetting is told, a lookup that changes nothing is not. */
@@ -254,7 +255,7 @@ static void a_restored_policy_counts(void **state)
     world_start(&world, DAY, DAY);
     look_up_id(&world, RECORD("1"), GOOD_FILE);
     valid_until = world.out.valid_until;
-    assert_true(sts_cache_save(sts_cache_of(world.sts), world.arena, "d.test", &saved));
+    assert_true(sts_known(sts_cache_of(world.sts), world.arena, "d.test", &saved));
     sts_cache_forget(sts_cache_of(world.sts), "d.test");
     sts_cache_watch(sts_cache_of(world.sts), tell, &told);
     assert_true(sts_cache_load(sts_cache_of(world.sts), &saved, clock_monotonic_ms()));

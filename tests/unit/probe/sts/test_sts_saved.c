@@ -7,6 +7,7 @@
 #include "probe/sts/sts_cache.h"
 #include "probe/sts/sts_policy.h"
 #include "tests/unit/support/rows.h"
+#include "tests/unit/support/sts_known.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)
@@ -63,7 +64,7 @@ static struct sts_evidence remembered(struct fixture *f, int64_t now)
     return out;
 }
 
-/* What sts_cache_save gives of a policy fetched an hour ago, without failures. */
+/* What sts_cache_get gives of a policy fetched an hour ago, without failures. */
 static struct sts_saved sample(void)
 {
     return (struct sts_saved){.domain = D,
@@ -94,10 +95,10 @@ static void kept_and_restored_whole(void **state)
     struct sts_cache *first = f->memory;
 
     (void)state;
-    assert_false(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_false(sts_known(f->memory, f->arena, D, &saved));
     store(f, "1", BODY, NOW);
     sts_cache_fail(f->memory, D, "2", STS_FETCH_FAILED, "HTTP status 500", NOW + 1);
-    assert_true(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_true(sts_known(f->memory, f->arena, D, &saved));
     sts_cache_free(first);
     f->memory = sts_cache_new(&(struct sts_cache_options){10, SIZE_MAX, RETRY, DAY});
     assert_string_equal(saved.body, BODY);
@@ -116,7 +117,7 @@ static void kept_and_restored_whole(void **state)
     assert_true(sts_cache_fetch_due(f->memory, D, "2", NOW + 1 + RETRY));
     assert_false(valid(f, D, NOW + WEEK));
     sts_cache_forget(f->memory, D);
-    assert_false(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_false(sts_known(f->memory, f->arena, D, &saved));
     fixture_free(f);
 }
 
@@ -129,12 +130,12 @@ static void an_end_is_kept(void **state)
     (void)state;
     store(f, "1", BODY, NOW);
     store(f, "2", "version: STSv1\nmode: enforce\nmx: a.test\nmax_age: 0\n", NOW + 1);
-    assert_true(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_true(sts_known(f->memory, f->arena, D, &saved));
     assert_null(saved.body);
     assert_string_equal(saved.id, "");
     store(f, "3", BODY, NOW + 2);
     store(f, "4", NONE, NOW + 3);
-    assert_true(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_true(sts_known(f->memory, f->arena, D, &saved));
     assert_string_equal(saved.body, NONE);
     assert_int_equal(saved.mode, STS_MODE_NONE);
     fixture_free(f);
@@ -151,7 +152,7 @@ static void the_largest_policy_is_kept(void **state)
     memset(body, 'x', STS_BODY_MAX);
     memcpy(body, BODY "x: ", strlen(BODY "x: "));
     store(f, "1", body, NOW);
-    assert_true(sts_cache_save(f->memory, f->arena, D, &saved));
+    assert_true(sts_known(f->memory, f->arena, D, &saved));
     assert_int_equal(strlen(saved.body), STS_BODY_MAX);
     sts_cache_forget(f->memory, D);
     assert_true(sts_cache_load(f->memory, &saved, NOW));
@@ -195,7 +196,7 @@ static void run_against_case(void **state)
     saved.valid_until = NOW + DAY;
     assert_true(sts_cache_load(f->memory, &saved, NOW));
     assert_string_equal(remembered(f, NOW).id, row->id);
-    assert_true(sts_cache_save(f->memory, f->arena, D, &got));
+    assert_true(sts_known(f->memory, f->arena, D, &got));
     assert_int_equal(got.failures, row->failures);
     assert_string_equal(got.last_id, row->failures == 3   ? "2"
                                      : row->failures == 1 ? "failed"
@@ -245,17 +246,16 @@ static void run_clamp_case(void **state)
 static void an_ended_policy_counts_for_its_back_off(void **state)
 {
     struct fixture *f = fixture_new(10);
-    struct sts_saved saved = failed(sample());
-    struct sts_evidence out = {0};
+    struct sts_saved saved = failed(sample()), got;
 
     (void)state;
     saved.valid_until = NOW - 1;
     assert_true(sts_cache_load(f->memory, &saved, NOW));
     assert_false(valid(f, D, NOW - DAY));
-    assert_true(sts_cache_failure(f->memory, f->arena, D, NOW, &out));
-    assert_int_equal(out.state, STS_BAD_POLICY);
-    assert_string_equal(out.why, "no mx");
-    assert_int_equal(out.retry_at, NOW + HOUR);
+    assert_true(sts_cache_get(f->memory, D, &got));
+    assert_int_equal(got.failure, STS_BAD_POLICY);
+    assert_string_equal(got.why, "no mx");
+    assert_int_equal(got.retry_at, NOW + HOUR);
     assert_false(sts_cache_fetch_due(f->memory, D, "2", NOW));
     sts_cache_forget(f->memory, D);
     store(f, "1", BODY, NOW - DAY);
@@ -263,7 +263,8 @@ static void an_ended_policy_counts_for_its_back_off(void **state)
     saved.body = NULL;
     assert_true(sts_cache_load(f->memory, &saved, NOW));
     assert_true(valid(f, D, NOW));
-    assert_false(sts_cache_failure(f->memory, f->arena, D, NOW, &out));
+    assert_true(sts_cache_get(f->memory, D, &got));
+    assert_int_equal(got.failures, 0);
     fixture_free(f);
 }
 
