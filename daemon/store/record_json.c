@@ -10,7 +10,7 @@
 #include "daemon/store/record_fields.h"
 #include "policy/evidence/evidence_pack.h"
 #include "policy/key.h"
-#include "probe/sts/sts_policy.h"
+#include "probe/sts/sts_parse.h"
 
 #define NO_MEMORY "no memory"
 
@@ -134,7 +134,7 @@ static const char *wrong_body(struct arena *arena, const struct sts_saved *saved
 
     if (saved->body == NULL)
         return NULL;
-    policy = sts_policy_parse(arena, saved->body, strlen(saved->body), &why);
+    policy = sts_parse_policy(arena, saved->body, strlen(saved->body), &why);
     if (policy == NULL)
         return why;
     if (policy->mode != saved->mode)

@@ -20,7 +20,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/net/hostname.h"
-#include "probe/sts/sts_policy.h"
+#include "probe/sts/sts_parse.h"
 
 /* A policy of some hundred mx lines fits. */
 #define LARGE_OCTETS    4096
@@ -297,7 +297,7 @@ bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const 
 
     if (entry == NULL || !policy_valid(entry, now))
         return false;
-    policy = sts_policy_parse(arena, entry->body, strlen(entry->body), &why);
+    policy = sts_parse_policy(arena, entry->body, strlen(entry->body), &why);
     why = entry->failures > 0 ? arena_strdup(arena, entry->why) : NULL;
     if (policy == NULL || arena_failed(arena))
         return false;
@@ -497,7 +497,7 @@ enum loaded sts_cache_load(struct sts_cache *cache, const struct sts_saved *save
         return load_entry(cache, &clean, NULL, now);
     arena = arena_new(PARSE_OCTETS_MAX);
     if (arena != NULL)
-        policy = sts_policy_parse(arena, saved->body, strlen(saved->body), &why);
+        policy = sts_parse_policy(arena, saved->body, strlen(saved->body), &why);
     if (policy != NULL) {
         clean.valid_until =
             earlier(saved->valid_until, clean.fetched_at + (int64_t)policy->max_age * 1000);

@@ -18,8 +18,7 @@
 #include "base/sequence.h"
 #include "probe/dns/dns_question_uv.h"
 #include "probe/sts/sts_cache.h"
-#include "probe/sts/sts_policy.h"
-#include "probe/sts/sts_record.h"
+#include "probe/sts/sts_parse.h"
 
 #define STS_POLICY_PATH "/.well-known/mta-sts.txt"
 
@@ -155,7 +154,7 @@ static enum sequence_step step_record(struct sts_lookup *lookup)
 
     if (answer->outcome != DNS_FAILED) {
         lookup->result.ttl = answer->ttl;
-        state = sts_record_read(lookup->id, answer, lookup->arena, lookup->domain, &why);
+        state = sts_parse_answer(lookup->id, answer, lookup->arena, lookup->domain, &why);
         return state == STS_UNKNOWN && sts_cache_fetch_due(cache, lookup->domain, lookup->id, now)
                    ? go(lookup, STATE_ADDRESSES)
                    : conclude(lookup, state, why);
@@ -273,7 +272,7 @@ static enum sequence_step step_policy(struct sts_lookup *lookup)
     int64_t now = clock_monotonic_ms();
 
     policy =
-        sts_policy_parse(lookup->arena, lookup->response->body, lookup->response->length, &why);
+        sts_parse_policy(lookup->arena, lookup->response->body, lookup->response->length, &why);
     if (policy == NULL && arena_failed(lookup->arena))
         return fail_here(lookup, "no memory for the policy");
     if (policy == NULL)

@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/net/hostname.h"
 #include "probe/sts/sts_cache.h"
-#include "probe/sts/sts_policy.h"
+#include "probe/sts/sts_parse.h"
 
 #define ARENA_OCTETS (4u << 20)
 
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new(ARENA_OCTETS);
     const char *why = NULL;
-    const struct sts_policy *policy = sts_policy_parse(arena, (const char *)data, size, &why);
+    const struct sts_policy *policy = sts_parse_policy(arena, (const char *)data, size, &why);
 
     CHECK((policy != NULL) == (why == NULL));
     if (policy != NULL) {

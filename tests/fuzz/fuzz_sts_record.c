@@ -3,18 +3,17 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "probe/sts/sts_record.h"
+#include "probe/sts/sts_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char id[STS_ID_MAX + 1];
-    const char *why = NULL;
-    bool ok = sts_record_parse(id, (const char *)data, size, &why);
+    bool ok = sts_parse_record(id, (const char *)data, size) == NULL;
 
-    CHECK(ok == (why == NULL) && ok == (id[0] != '\0'));
-    CHECK(!ok || sts_record_is_sts((const char *)data, size));
+    CHECK(ok == (id[0] != '\0'));
+    CHECK(!ok || sts_is_record((const char *)data, size));
     CHECK(strlen(id) <= STS_ID_MAX);
     for (const char *c = id; *c != '\0'; c++)
         CHECK(isalnum((unsigned char)*c));

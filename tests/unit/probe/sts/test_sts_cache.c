@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "probe/sts/sts_policy.h"
+#include "probe/sts/sts_parse.h"
 
 #define MINUTE    INT64_C(60000)
 #define HOUR      (60 * MINUTE)
@@ -57,7 +57,7 @@ static const struct sts_policy *policy_of(struct arena *arena, enum sts_mode mod
                                           const char *more)
 {
     const char *body = body_of(arena, mode, max_age, more), *why;
-    const struct sts_policy *policy = sts_policy_parse(arena, body, strlen(body), &why);
+    const struct sts_policy *policy = sts_parse_policy(arena, body, strlen(body), &why);
 
     assert_non_null(policy);
     return policy;

@@ -1,5 +1,5 @@
 /* The grammar of the policy file: docs/conformance.md, D-2, hostile 6 and 7. */
-#include "probe/sts/sts_policy.h"
+#include "probe/sts/sts_parse.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,7 +175,7 @@ static void rows_are_read_as_they_should(void **state)
         struct arena *arena = arena_new(ARENA_OCTETS);
         const char *why = NULL;
         const struct sts_policy *policy =
-            sts_policy_parse(arena, row->text, strlen(row->text), &why);
+            sts_parse_policy(arena, row->text, strlen(row->text), &why);
         char got[512];
 
         if ((policy != NULL) != (row->want != NULL) || (policy != NULL) != (why == NULL))
@@ -193,7 +193,7 @@ static const struct sts_policy *parse(struct arena *arena, const char *text, siz
 {
     const char *why;
 
-    return sts_policy_parse(arena, text, length, &why);
+    return sts_parse_policy(arena, text, length, &why);
 }
 
 /* D-1, D-2: every line in its order, as it stands, but nothing policy_string cannot carry. */
@@ -297,7 +297,7 @@ static void no_memory_is_no_policy(void **state)
         struct arena *arena = arena_new(limit);
         const char *why = NULL;
 
-        taken = sts_policy_parse(arena, GOOD, strlen(GOOD), &why) != NULL;
+        taken = sts_parse_policy(arena, GOOD, strlen(GOOD), &why) != NULL;
         if (!taken)
             assert_string_equal(why, "no memory");
         arena_free(arena);

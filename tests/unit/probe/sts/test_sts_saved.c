@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "probe/sts/sts_cache.h"
-#include "probe/sts/sts_policy.h"
+#include "probe/sts/sts_parse.h"
 #include "tests/unit/support/rows.h"
 #include "tests/unit/support/sts_known.h"
 
@@ -43,7 +43,7 @@ static void fixture_free(struct fixture *f)
 static void store(struct fixture *f, const char *id, const char *body, int64_t now)
 {
     const char *why;
-    const struct sts_policy *policy = sts_policy_parse(f->arena, body, strlen(body), &why);
+    const struct sts_policy *policy = sts_parse_policy(f->arena, body, strlen(body), &why);
 
     assert_non_null(policy);
     sts_cache_store(f->memory, D, id, policy, now);

@@ -1,29 +1,178 @@
 /*
- * sts_policy: lines of "name: value", by the grammar of RFC 8461 §3.2:
+ * sts_parse: see sts_parse.h. The record, octet by octet, in the order of RFC 8461 §3.1:
  *
- *   line   = name ":" *WSP value *WSP
- *   name   = (ALPHA / DIGIT) *31(ALPHA / DIGIT / "_" / "-" / ".")
- *   mx     = ["*."] Domain                 (RFC 5321 §4.1.2)
- *   value  = UTF-8 without control characters, neither beginning nor ending with a blank
+ *   record    = "v=STSv1" 1*(delim field) [delim]
+ *   delim     = *WSP ";" *WSP
+ *   field     = "id=" 1*32(ALPHA / DIGIT)
+ *             / name "=" value
+ *   value     = 1*(printable ASCII without "=", ";" and blank)
  *
- * ended by LF or CRLF. The keys that mean something are a table; any other key is an extension,
- * whose value alone may hold more than ASCII. A max_age beyond the RFC's greatest counts as that. A
- * key seen before (mx excepted) is skipped, whatever its value. A strict reader is the point: what
- * passes here ends up in a reply to Postfix.
+ * Of fields with the same name the first counts: a later id is skipped, whatever it holds.
  *
- * The file is copied once; `lines` and `mx` point into that copy, so that a file of 16,000 tiny
- * lines costs pointers and nothing more.
+ * The policy, lines of "name: value" by §3.2, ended by LF or CRLF:
+ *
+ *   line      = name ":" *WSP value *WSP
+ *   mx        = ["*."] Domain              (RFC 5321 §4.1.2)
+ *   value     = UTF-8 without control characters, neither beginning nor ending with a blank
+ *
+ * The keys that mean something are a table; any other key is an extension, whose value alone may
+ * hold more than ASCII. A max_age beyond the RFC's greatest counts as that. A key seen before (mx
+ * excepted) is skipped, whatever its value. A strict reader is the point: what passes here ends up
+ * in a reply to Postfix. The file is copied once; `lines` and `mx` point into that copy, so that a
+ * file of 16,000 tiny lines costs pointers and nothing more.
+ *
+ *   name      = (ALPHA / DIGIT) *31(ALPHA / DIGIT / "_" / "-" / ".")     (in both)
  */
-#include "probe/sts/sts_policy.h"
+#include "probe/sts/sts_parse.h"
 
 #include <string.h>
 
-#include "base/net/hostname.h"
+#include "base/ascii.h"
 #include "base/escape.h"
-#include "probe/sts/sts_grammar.h"
+#include "base/net/hostname.h"
 
-#define MAX_AGE_DIGITS 10
-#define NO_MEMORY      "no memory"
+#define VERSION         "v=STSv1"
+#define NAME_MAX_OCTETS 32
+#define MAX_AGE_DIGITS  10
+#define NO_MEMORY       "no memory"
+
+/* The length of the name of a field at `text`; 0 when there is none. */
+static size_t name_length(const char *text, size_t length)
+{
+    size_t used = 0;
+
+    while (used < length &&
+           (ascii_is_alnum(text[used]) || (used > 0 && memchr("_-.", text[used], 3) != NULL)))
+        used++;
+    return used <= NAME_MAX_OCTETS ? used : 0;
+}
+
+/* ---- the record ---- */
+
+struct record_cursor {
+    const char *at, *end;
+};
+
+static void skip_wsp(struct record_cursor *cursor)
+{
+    while (cursor->at < cursor->end && ascii_is_blank(*cursor->at))
+        cursor->at++;
+}
+
+/* Takes a delimiter; false, at the same place, when there is none. */
+static bool take_delim(struct record_cursor *cursor)
+{
+    struct record_cursor ahead = *cursor;
+
+    skip_wsp(&ahead);
+    if (ahead.at == ahead.end || *ahead.at != ';')
+        return false;
+    ahead.at++;
+    skip_wsp(&ahead);
+    *cursor = ahead;
+    return true;
+}
+
+static bool take_version(struct record_cursor *cursor)
+{
+    size_t length = strlen(VERSION);
+
+    if ((size_t)(cursor->end - cursor->at) < length || memcmp(cursor->at, VERSION, length) != 0)
+        return false;
+    cursor->at += length;
+    return take_delim(cursor);
+}
+
+bool sts_is_record(const char *text, size_t length)
+{
+    return take_version(&(struct record_cursor){text, text + length});
+}
+
+static const char *take_id(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
+{
+    size_t length = 0;
+
+    while (cursor->at < cursor->end && ascii_is_alnum(*cursor->at)) {
+        if (length == STS_ID_MAX)
+            return "the id is longer than 32 characters";
+        id[length++] = *cursor->at++;
+    }
+    id[length] = '\0';
+    return length == 0 ? "the id is empty or not made of letters and digits" : NULL;
+}
+
+/* One field; what is wrong with it, or NULL. */
+static const char *take_field(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
+{
+    size_t left = (size_t)(cursor->end - cursor->at), length = name_length(cursor->at, left);
+    bool is_id = length == 2 && memcmp(cursor->at, "id", 2) == 0;
+    const char *value;
+
+    if (length == 0 || length == left || cursor->at[length] != '=')
+        return "a field that is not name=value";
+    cursor->at = value = cursor->at + length + 1;
+    if (is_id && id[0] == '\0')
+        return take_id(id, cursor);
+    while (cursor->at < cursor->end && *cursor->at != ';' &&
+           (is_id || (*cursor->at > ' ' && *cursor->at < 0x7f && *cursor->at != '=')))
+        cursor->at++;
+    return is_id || cursor->at > value ? NULL : "a field without a value";
+}
+
+/* All fields after the version; what is wrong with them, or NULL. */
+static const char *take_fields(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
+{
+    while (cursor->at < cursor->end) {
+        const char *why = take_field(id, cursor);
+
+        if (why != NULL)
+            return why;
+        if (cursor->at < cursor->end && !take_delim(cursor))
+            return "no semicolon after a field";
+    }
+    return id[0] == '\0' ? "it has no id" : NULL;
+}
+
+const char *sts_parse_record(char id[STS_ID_MAX + 1], const char *text, size_t length)
+{
+    struct record_cursor cursor = {text, text + length};
+    const char *why = "it does not begin with v=STSv1;";
+
+    id[0] = '\0';
+    if (take_version(&cursor))
+        why = take_fields(id, &cursor);
+    if (why != NULL)
+        id[0] = '\0';
+    return why;
+}
+
+enum sts_state sts_parse_answer(char id[STS_ID_MAX + 1], const struct dns_answer *answer,
+                                struct arena *arena, const char *domain, const char **why)
+{
+    const struct dns_record *found = NULL;
+    size_t count = 0;
+
+    *why = NULL;
+    for (size_t i = 0; answer->outcome == DNS_RECORDS && i < answer->count; i++) {
+        const struct dns_record *record = &answer->records[i];
+
+        if (record->length > 0 && sts_is_record((const char *)record->data, record->length)) {
+            found = record;
+            count++;
+        }
+    }
+    if (count > 1)
+        *why = arena_printf(arena, "%zu records at _mta-sts.%s begin with v=STSv1;", count, domain);
+    if (count != 1)
+        return STS_NO_RECORD;
+    *why = sts_parse_record(id, (const char *)found->data, found->length);
+    if (*why == NULL)
+        return STS_UNKNOWN;
+    *why = arena_printf(arena, "the record at _mta-sts.%s is wrong: %s", domain, *why);
+    return STS_BAD_RECORD;
+}
+
+/* ---- the policy: values ---- */
 
 struct text {
     char *data;
@@ -50,12 +199,10 @@ static bool text_is(const struct text *text, const char *word)
 static bool all_printable_ascii(const struct text *text)
 {
     for (size_t i = 0; i < text->length; i++)
-        if (is_control(text->data[i]) || (unsigned char)text->data[i] >= 0x80)
+        if (text->data[i] < ' ' || text->data[i] > '~')
             return false;
     return true;
 }
-
-/* ---- values ---- */
 
 static const char *set_version(struct parse *parse, const struct text *value)
 {
@@ -110,7 +257,7 @@ static const char *add_mx(struct parse *parse, const struct text *value)
     return NULL;
 }
 
-/* ---- lines ---- */
+/* ---- the policy: lines ---- */
 
 struct policy_key {
     const char *name;
@@ -125,37 +272,23 @@ static const struct policy_key keys[] = {
     {"mx", 0, add_mx},
 };
 
-/* True when the key was there before; remembers it. */
-static bool seen_before(struct parse *parse, const struct policy_key *key)
-{
-    bool *flag = (bool *)((char *)parse + key->seen);
-    bool before;
-
-    if (key->seen == 0)
-        return false;
-    before = *flag;
-    *flag = true;
-    return before;
-}
-
-static const char *take_extension(const struct text *value)
-{
-    if (value->length == 0)
-        return "a key without a value";
-    return utf8_valid(value->data, value->length) ? NULL : "an extension that is not UTF-8";
-}
-
 static const char *take_value(struct parse *parse, const struct text *name,
                               const struct text *value)
 {
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        bool *seen = (bool *)((char *)parse + keys[i].seen), before = keys[i].seen != 0 && *seen;
+
         if (!text_is(name, keys[i].name))
             continue;
         if (!all_printable_ascii(value))
             return "a value that is not ASCII";
-        return seen_before(parse, &keys[i]) ? NULL : keys[i].take(parse, value);
+        if (keys[i].seen != 0)
+            *seen = true;
+        return before ? NULL : keys[i].take(parse, value);
     }
-    return take_extension(value);
+    if (value->length == 0)
+        return "a key without a value";
+    return utf8_valid(value->data, value->length) ? NULL : "an extension that is not UTF-8";
 }
 
 /* What policy_string can carry (docs/postfix.md): printable ASCII without braces. */
@@ -168,7 +301,7 @@ static bool fits_policy_string(const struct text *line)
 /* One line without its end and trailing blanks; what is wrong with it, or NULL. */
 static const char *take_line(struct parse *parse, const struct text *line)
 {
-    struct text name = {line->data, sts_name_length(line->data, line->length)}, value;
+    struct text name = {line->data, name_length(line->data, line->length)}, value;
     const char *why;
 
     for (size_t i = 0; i < line->length; i++)
@@ -243,26 +376,18 @@ static bool fold_mx(struct parse *parse, struct arena *arena)
     return true;
 }
 
-static size_t count_lines(const char *text, size_t length)
-{
-    size_t count = 1;
-
-    for (size_t i = 0; i < length; i++)
-        if (text[i] == '\n')
-            count++;
-    return count;
-}
-
-const struct sts_policy *sts_policy_parse(struct arena *arena, const char *text, size_t length,
+const struct sts_policy *sts_parse_policy(struct arena *arena, const char *text, size_t length,
                                           const char **why)
 {
     struct parse parse = {0};
-    size_t lines = count_lines(text, length);
+    size_t lines = 1;
     char *copy;
 
     *why = "more than 65536 octets";
     if (length > STS_BODY_MAX)
         return NULL;
+    for (size_t i = 0; i < length; i++)
+        lines += text[i] == '\n';
     copy = arena_strndup(arena, text, length);
     parse.policy = arena_alloc(arena, sizeof *parse.policy);
     parse.lines = arena_array(arena, lines, sizeof *parse.lines);
