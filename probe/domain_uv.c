@@ -92,13 +92,28 @@ static void on_host(void *context)
     drain(slot->owner);
 }
 
+/* A copy whose strings are the lookup's. */
+static void address_take(const struct address_slot *slot, const struct starttls_result *result)
+{
+    struct starttls_result *out = &slot->address->starttls;
+    struct arena *arena = slot->owner->arena;
+
+    *out = *result;
+    out->protocol = arena_strdup(arena, result->protocol);
+    out->cipher = arena_strdup(arena, result->cipher);
+    out->subject = arena_strdup(arena, result->subject);
+    out->detail = arena_strdup(arena, result->detail);
+    out->shown = out->verified_as = NULL; /* the probe cache's alone */
+    if (arena_failed(arena))
+        out->state = STARTTLS_UNKNOWN;
+}
+
 static void on_probe(void *context, const struct starttls_result *result)
 {
     struct address_slot *slot = context;
 
     slot->waiter = NULL;
-    if (!starttls_result_copy(&slot->address->starttls, slot->owner->arena, result))
-        slot->address->starttls.state = STARTTLS_UNKNOWN;
+    address_take(slot, result);
     drain(slot->owner);
 }
 
@@ -230,8 +245,7 @@ static void address_probe(struct host_slot *host_slot, struct address_slot *slot
     }
     known = probe_cache_peek(lookup->tools.probes, &target, lookup->probed_after);
     if (known != NULL) {
-        if (!starttls_result_copy(&slot->address->starttls, lookup->arena, known))
-            slot->address->starttls.state = STARTTLS_UNKNOWN;
+        address_take(slot, known);
         return;
     }
     error = probe_cache_ask(&slot->waiter, lookup->tools.probes, &target, on_probe, slot);

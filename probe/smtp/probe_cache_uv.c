@@ -128,20 +128,44 @@ static void spot_free(struct probe_cache *probes, struct spot *spot)
 
 /* ---- jobs ---- */
 
-static void job_free(struct probe_job *job)
+/* A copy whose names and records are the arena's; false without memory. */
+static bool target_copy(struct smtp_target *out, struct arena *arena, const struct smtp_target *in)
+{
+    struct tlsa *tlsa = arena_array(arena, in->tlsa_count, sizeof *tlsa);
+
+    *out = *in;
+    out->host = arena_strdup(arena, in->host);
+    out->sni = arena_strdup(arena, in->sni);
+    for (size_t i = 0; i < sizeof in->tlsa_names / sizeof in->tlsa_names[0]; i++)
+        out->tlsa_names[i] = arena_strdup(arena, in->tlsa_names[i]);
+    out->tlsa = tlsa;
+    for (size_t i = 0; tlsa != NULL && i < in->tlsa_count; i++) {
+        tlsa[i] = in->tlsa[i];
+        tlsa[i].data = arena_memdup(arena, in->tlsa[i].data, in->tlsa[i].length);
+    }
+    return !arena_failed(arena);
+}
+
+/* Gives all waiters the result, NULL: forgets them, and frees the job. */
+static void job_free(struct probe_job *job, const struct starttls_result *result)
 {
     while (!list_empty(&job->waiters)) {
         struct probe_cache_waiter *waiter =
             LIST_ELEMENT(job->waiters.next, struct probe_cache_waiter, link);
+        struct probe_cache_waiter told = *waiter;
 
         list_remove(&waiter->link);
         free(waiter);
+        if (result != NULL && !job->probes->closing)
+            told.done(told.context, result);
     }
     arena_free(job->memory);
     free(job);
 }
 
-static struct probe_job *job_new(struct probe_cache *probes, const struct probe_key *key)
+/* A new job, lined up at its spot; NULL without memory. */
+static struct probe_job *job_new(struct probe_cache *probes, const struct probe_key *key,
+                                 const struct smtp_target *target)
 {
     struct probe_job *job = calloc(1, sizeof *job);
 
@@ -149,36 +173,25 @@ static struct probe_job *job_new(struct probe_cache *probes, const struct probe_
         return NULL;
     job->probes = probes;
     job->key = *key;
-    list_init(&job->link);
     list_init(&job->waiters);
     job->memory = arena_new(MEMORY_MAX);
-    if (job->memory != NULL)
-        return job;
-    free(job);
-    return NULL;
-}
-
-/* Calls all waiters, and ends the job. */
-static void job_answer(struct probe_job *job, const struct starttls_result *result)
-{
-    while (!list_empty(&job->waiters) && !job->probes->closing) {
-        struct probe_cache_waiter *waiter =
-            LIST_ELEMENT(job->waiters.next, struct probe_cache_waiter, link);
-        probe_cache_done done = waiter->done;
-        void *context = waiter->context;
-
-        list_remove(&waiter->link);
-        free(waiter);
-        done(context, result);
+    if (job->memory == NULL || !target_copy(&job->target, job->memory, target))
+        goto fail;
+    HASH_ADD_KEYPTR(hh, probes->jobs, job->key.octets, (unsigned)job->key.length, job);
+    if (!MAP_ADDED(job))
+        goto fail;
+    job->spot = spot_get(probes, &target->ip);
+    if (job->spot == NULL) {
+        HASH_DEL(probes->jobs, job);
+        goto fail;
     }
-    job_free(job);
-}
-
-static void job_wait(struct probe_job *job)
-{
     list_append(&job->spot->jobs, &job->link);
     job->spot->turn.group->load++;
-    job->probes->stats.queued++;
+    probes->stats.queued++;
+    return job;
+fail:
+    job_free(job, NULL);
+    return NULL;
 }
 
 static void job_wait_no_more(struct probe_job *job)
@@ -188,7 +201,7 @@ static void job_wait_no_more(struct probe_job *job)
     job->probes->stats.queued--;
 }
 
-static void job_leave_spot(struct probe_job *job)
+static void job_leave(struct probe_job *job)
 {
     HASH_DEL(job->probes->jobs, job);
     if (job->spot->running == job)
@@ -207,15 +220,6 @@ static void log_result(const struct probe_job *job, const struct starttls_result
                   result->detail, NULL);
 }
 
-static void report_change(const struct probe_job *job)
-{
-    const struct probe_cache *probes = job->probes;
-    struct probe_saved saved;
-
-    if (probes->changed != NULL && probe_table_save(probes->table, job->memory, &job->key, &saved))
-        probes->changed(probes->context, &saved);
-}
-
 /* A probe has ended: the next at this address may have its turn, the result goes into the probe
  * cache. */
 static void job_end(struct probe_job *job, const struct starttls_result *result, bool failed_here)
@@ -223,6 +227,7 @@ static void job_end(struct probe_job *job, const struct starttls_result *result,
     struct probe_cache *probes = job->probes;
     struct spot *spot = job->spot;
     struct starttls_result dated = *result;
+    struct probe_saved saved;
     struct probe_moment moment = {.now_ms = clock_monotonic_ms(),
                                   .wall_s = clock_wall_s(),
                                   .failed_here = failed_here,
@@ -231,17 +236,18 @@ static void job_end(struct probe_job *job, const struct starttls_result *result,
     /* what our own side could not see is not "less than before" */
     if (failed_here)
         dated.state = STARTTLS_UNKNOWN;
-    job_leave_spot(job);
+    job_leave(job);
     if (list_empty(&spot->jobs))
         spot_free(probes, spot);
     else
         fair_again(&probes->fair, &spot->turn);
     probes->stats.by_state[dated.state]++;
-    if (probe_table_put(probes->table, &job->key, &moment, &dated) && !failed_here)
-        report_change(job);
+    if (probe_table_put(probes->table, &job->key, &moment, &dated) && !failed_here &&
+        probes->changed != NULL && probe_table_save(probes->table, &job->key, &saved))
+        probes->changed(probes->context, &saved);
     log_result(job, &dated);
     kick(probes);
-    job_answer(job, &dated);
+    job_free(job, &dated);
 }
 
 static void on_probed(void *context, const struct smtp_outcome *outcome)
@@ -283,43 +289,21 @@ static void on_kick(uv_timer_t *timer)
 
 /* ---- asking ---- */
 
-/* Lines a new job up at its spot; false without memory. */
-static bool job_queue(struct probe_cache *probes, struct probe_job *job)
-{
-    HASH_ADD_KEYPTR(hh, probes->jobs, job->key.octets, (unsigned)job->key.length, job);
-    if (!MAP_ADDED(job))
-        return false;
-    job->spot = spot_get(probes, &job->target.ip);
-    if (job->spot == NULL) {
-        HASH_DEL(probes->jobs, job);
-        return false;
-    }
-    job_wait(job);
-    return true;
-}
-
-static int probe_job(struct probe_job **out, struct probe_cache *probes,
-                     const struct probe_key *key, const struct smtp_target *target)
+/* The job of a key, under way or new. 0 or a libuv error. */
+static int job_get(struct probe_job **out, struct probe_cache *probes, const struct probe_key *key,
+                   const struct smtp_target *target)
 {
     char prefix[PREFIX_MAX];
     const struct fair_group *group =
         fair_find(&probes->fair, prefix, prefix_of(prefix, &target->ip));
-    struct probe_job *job;
 
     HASH_FIND(hh, probes->jobs, key->octets, (unsigned)key->length, *out);
     if (*out != NULL)
         return 0;
     if (probes->stats.queued >= QUEUE_MAX || (group != NULL && group->load >= PREFIX_JOBS_MAX))
         return UV_ENOBUFS;
-    job = job_new(probes, key);
-    if (job == NULL)
-        return UV_ENOMEM;
-    if (!smtp_target_copy(&job->target, job->memory, target) || !job_queue(probes, job)) {
-        job_free(job);
-        return UV_ENOMEM;
-    }
-    *out = job;
-    return 0;
+    *out = job_new(probes, key, target);
+    return *out != NULL ? 0 : UV_ENOMEM;
 }
 
 int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
@@ -328,7 +312,7 @@ int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
     struct probe_cache_waiter *waiter;
     struct probe_job *job = NULL;
     struct probe_key key;
-    int error = probe_key_make(&key, target) ? probe_job(&job, probes, &key, target) : UV_EINVAL;
+    int error = probe_key_make(&key, target) ? job_get(&job, probes, &key, target) : UV_EINVAL;
 
     if (error != 0)
         return error;
@@ -377,21 +361,15 @@ void probe_cache_forget(struct probe_cache *probes, const struct ip *ips, size_t
     probe_table_forget(probes->table, ips, count);
 }
 
-/* TLS that is no longer allowed, or was not allowed and is now. */
-static bool is_of_other_settings(const struct probe_cache *probes,
-                                 const struct starttls_result *result)
-{
-    bool denied = tls_context_denies(probes->tools.tls, result->protocol, result->cipher) != NULL;
-
-    return result->protocol != NULL && denied == (result->state >= STARTTLS_TLS);
-}
-
 enum loaded probe_cache_load(struct probe_cache *probes, const struct probe_saved *saved)
 {
     const struct probe_moment moment = {clock_monotonic_ms(), clock_wall_s(), false, 0};
+    const struct starttls_result *result = &saved->result;
+    bool denied = tls_context_denies(probes->tools.tls, result->protocol, result->cipher) != NULL;
 
-    if (is_of_other_settings(probes, &saved->result))
-        return LOADED_KNOWN; /* asked again */
+    /* TLS that is no longer allowed, or was not allowed and is now: asked again */
+    if (result->protocol != NULL && denied == (result->state >= STARTTLS_TLS))
+        return LOADED_KNOWN;
     return probe_table_load(probes->table, saved, &moment);
 }
 
@@ -406,8 +384,6 @@ void probe_cache_set_helo_name(struct probe_cache *probes, const char *name)
 int probe_cache_new(struct probe_cache **out, const struct smtp_tools *tools,
                     const struct probe_cache_options *options)
 {
-    const struct probe_lifetimes lifetimes = {options->good_ms, options->retry_min_ms,
-                                              options->retry_max_ms};
     struct probe_cache *probes = calloc(1, sizeof *probes);
     int error;
 
@@ -417,7 +393,7 @@ int probe_cache_new(struct probe_cache **out, const struct smtp_tools *tools,
     probes->options = *options;
     probes->options.smtp.helo_pending = options->smtp.helo_name == NULL;
     probes->judged_after = INT64_MIN;
-    probes->table = probe_table_new(options->entries_max, &lifetimes);
+    probes->table = probe_table_new(options);
     error = probes->table == NULL ? UV_ENOMEM : uv_timer_init(tools->loop, &probes->kick);
     if (error != 0) {
         probe_table_free(probes->table);
@@ -435,28 +411,23 @@ static void on_kick_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void free_jobs(struct probe_cache *probes)
+void probe_cache_close(struct probe_cache *probes)
 {
     struct probe_job *job, *next_job;
     struct spot *spot, *next_spot;
 
+    probes->closing = true;
     HASH_ITER(hh, probes->jobs, job, next_job)
     {
         if (job->spot->running == job)
             smtp_cancel(job->probe);
-        job_leave_spot(job);
-        job_free(job);
+        job_leave(job);
+        job_free(job, NULL);
     }
     HASH_ITER(hh, probes->spots, spot, next_spot)
     {
         spot_free(probes, spot);
     }
-}
-
-void probe_cache_close(struct probe_cache *probes)
-{
-    probes->closing = true;
-    free_jobs(probes);
     fair_fini(&probes->fair);
     probe_table_free(probes->table);
     probes->table = NULL;

@@ -16,14 +16,6 @@
 
 enum { KEY_FAMILY = 15, KEY_TLSA = 16, KEY_SNI = 32 };
 
-enum claim {
-    CLAIM_CHAIN_OK = 1,
-    CLAIM_EXPIRED = 2,
-    CLAIM_NAME_OK = 4,
-    CLAIM_REQUIRETLS = 8,
-    CLAIM_DISTRUSTED = 16
-};
-
 #define PRESETS 0x80
 #define AS_HOST 0xff
 
@@ -38,6 +30,20 @@ static const char *const presets[] = {
     "ECDHE-ECDSA-AES256-GCM-SHA384",
     "STARTTLS is not offered",
 };
+
+/* What a result is without its strings: X(field of struct starttls_result) */
+#define FIELDS(X)                                                                                  \
+    X(probed_at)                                                                                   \
+    X(valid_until)                                                                                 \
+    X(not_after)                                                                                   \
+    X(code)                                                                                        \
+    X(state)                                                                                       \
+    X(tlsa)                                                                                        \
+    X(chain_ok)                                                                                    \
+    X(expired)                                                                                     \
+    X(name_ok)                                                                                     \
+    X(requiretls)                                                                                  \
+    X(distrusted)
 
 /* ---- keys ---- */
 
@@ -105,8 +111,7 @@ bool probe_key_make(struct probe_key *out, const struct smtp_target *target)
                                 });
 }
 
-/* The names point into the key. */
-static void key_read(struct probe_saved *out, const unsigned char *key)
+void probe_key_read(struct probe_saved *out, const unsigned char *key)
 {
     unsigned family = *key & KEY_FAMILY;
     const unsigned char *next = key + 1;
@@ -121,28 +126,7 @@ static void key_read(struct probe_saved *out, const unsigned char *key)
         out->sni = out->host + strlen(out->host) + 1;
 }
 
-struct ip probe_entry_ip(const struct probe_entry *entry)
-{
-    struct probe_saved subject;
-
-    key_read(&subject, entry->data);
-    return subject.ip;
-}
-
-/* ---- results ---- */
-
-bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
-                          const struct starttls_result *in)
-{
-    *out = *in;
-    out->protocol = arena_strdup(arena, in->protocol);
-    out->cipher = arena_strdup(arena, in->cipher);
-    out->subject = arena_strdup(arena, in->subject);
-    out->detail = arena_strdup(arena, in->detail);
-    out->shown = arena_strdup(arena, in->shown);
-    out->verified_as = NULL;
-    return !arena_failed(arena);
-}
+/* ---- entries ---- */
 
 void probe_strings(const char **out[PROBE_STRINGS], struct starttls_result *result)
 {
@@ -182,14 +166,6 @@ static const char *string_unpack(const unsigned char *at, const unsigned char **
     return (const char *)at;
 }
 
-static uint8_t claims_of(const struct starttls_result *result)
-{
-    return (uint8_t)((result->chain_ok ? CLAIM_CHAIN_OK : 0) |
-                     (result->expired ? CLAIM_EXPIRED : 0) | (result->name_ok ? CLAIM_NAME_OK : 0) |
-                     (result->requiretls ? CLAIM_REQUIRETLS : 0) |
-                     (result->distrusted ? CLAIM_DISTRUSTED : 0));
-}
-
 struct probe_entry *probe_entry_new(const struct probe_key *key,
                                     const struct starttls_result *result, unsigned failures)
 {
@@ -200,7 +176,7 @@ struct probe_entry *probe_entry_new(const struct probe_key *key,
     struct probe_entry *entry;
     unsigned char *next;
 
-    key_read(&subject, key->octets);
+    probe_key_read(&subject, key->octets);
     probe_strings(strings, &copy);
     for (size_t i = 0; i < PROBE_STRINGS; i++)
         octets += *strings[i] == NULL ? 0 : string_pack(NULL, *strings[i], subject.host);
@@ -208,14 +184,10 @@ struct probe_entry *probe_entry_new(const struct probe_key *key,
     if (entry == NULL)
         return NULL;
     list_init(&entry->age);
-    entry->probed_at = result->probed_at;
-    entry->valid_until = result->valid_until;
-    entry->not_after = result->not_after;
-    entry->code = (int16_t)result->code;
-    entry->state = (uint8_t)result->state;
-    entry->tlsa = (uint8_t)result->tlsa;
-    entry->claims = claims_of(result);
     entry->failures = (uint8_t)failures;
+#define X(field) entry->field = result->field;
+    FIELDS(X)
+#undef X
     next = write_octets(entry->data, key->octets, key->length);
     for (size_t i = 0; i < PROBE_STRINGS; i++) {
         if (*strings[i] == NULL)
@@ -231,21 +203,12 @@ void probe_entry_unpack(struct probe_saved *out, const struct probe_entry *entry
     const unsigned char *next = entry->data + entry->by_subject.key_length;
     const char **strings[PROBE_STRINGS];
 
-    key_read(out, entry->data);
+    probe_key_read(out, entry->data);
     out->failures = entry->failures;
-    out->result = (struct starttls_result){
-        .state = (enum starttls)entry->state,
-        .chain_ok = (entry->claims & CLAIM_CHAIN_OK) != 0,
-        .expired = (entry->claims & CLAIM_EXPIRED) != 0,
-        .name_ok = (entry->claims & CLAIM_NAME_OK) != 0,
-        .tlsa = (enum tlsa_match)entry->tlsa,
-        .requiretls = (entry->claims & CLAIM_REQUIRETLS) != 0,
-        .distrusted = (entry->claims & CLAIM_DISTRUSTED) != 0,
-        .code = entry->code,
-        .probed_at = entry->probed_at,
-        .valid_until = entry->valid_until,
-        .not_after = entry->not_after,
-    };
+    out->result = (struct starttls_result){0};
+#define X(field) out->result.field = entry->field;
+    FIELDS(X)
+#undef X
     probe_strings(strings, &out->result);
     for (size_t i = 0; i < PROBE_STRINGS; i++)
         if ((entry->strings & 1u << i) != 0)

@@ -17,7 +17,7 @@ struct probe_table {
     struct hashmap entries; /* owned */
     struct list ages;
     size_t entries_max;
-    struct probe_lifetimes lifetimes;
+    int64_t good_ms, retry_min_ms, retry_max_ms;
     /* Monotonic ms: certificates judged before `judged_after` count no longer than until
      * `judged_at`. */
     int64_t judged_after, judged_at;
@@ -48,24 +48,24 @@ static bool is_judged(enum starttls state)
 }
 
 /* How long a result lives; counts the failures on. */
-static int64_t lifetime_ms(const struct probe_lifetimes *lifetimes, enum starttls state,
-                           bool failed_here, unsigned *failures)
+static int64_t lifetime_ms(const struct probe_table *table, enum starttls state, bool failed_here,
+                           unsigned *failures)
 {
-    int64_t ms = lifetimes->retry_min_ms;
+    int64_t ms = table->retry_min_ms;
 
     if (is_good(state)) {
         *failures = 0;
-        return lifetimes->good_ms;
+        return table->good_ms;
     }
     if (failed_here)
         return ms < PROBE_RETRY_HERE_MS ? ms : PROBE_RETRY_HERE_MS;
     if (state == STARTTLS_SKIPPED)
         return ms;
-    for (unsigned i = 0; i < *failures && ms < lifetimes->retry_max_ms; i++)
+    for (unsigned i = 0; i < *failures && ms < table->retry_max_ms; i++)
         ms *= 2;
     if (*failures < DOUBLINGS_MAX)
         ++*failures;
-    return ms < lifetimes->retry_max_ms ? ms : lifetimes->retry_max_ms;
+    return ms < table->retry_max_ms ? ms : table->retry_max_ms;
 }
 
 /* What is left of the certificate's life, at least a second. */
@@ -82,7 +82,7 @@ static void set_times(const struct probe_table *table, const struct probe_key *k
                       const struct probe_moment *moment, unsigned *failures,
                       struct starttls_result *result)
 {
-    int64_t ms = lifetime_ms(&table->lifetimes, result->state, moment->failed_here, failures);
+    int64_t ms = lifetime_ms(table, result->state, moment->failed_here, failures);
 
     ms = vary(ms, key, moment->now_ms);
     if (result->state == STARTTLS_VERIFIED && ms > certificate_ms(result, moment->wall_s))
@@ -96,7 +96,7 @@ static void set_times(const struct probe_table *table, const struct probe_key *k
 
 /* ---- the table ---- */
 
-struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifetimes *lifetimes)
+struct probe_table *probe_table_new(const struct probe_cache_options *options)
 {
     struct probe_table *table = calloc(1, sizeof *table);
 
@@ -105,8 +105,10 @@ struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifet
     list_init(&table->ages);
     hashmap_init(&table->entries, PROBE_ENTRY_KEY_AT);
     table->judged_after = INT64_MIN;
-    table->entries_max = entries_max > 0 ? entries_max : 1;
-    table->lifetimes = *lifetimes;
+    table->entries_max = options->entries_max > 0 ? options->entries_max : 1;
+    table->good_ms = options->good_ms;
+    table->retry_min_ms = options->retry_min_ms;
+    table->retry_max_ms = options->retry_max_ms;
     return table;
 }
 
@@ -148,7 +150,7 @@ static bool is_judged_before(const struct probe_table *table, enum starttls stat
 
 static int64_t ends_at(const struct probe_table *table, const struct probe_entry *entry)
 {
-    return is_judged_before(table, (enum starttls)entry->state, entry->probed_at) &&
+    return is_judged_before(table, entry->state, entry->probed_at) &&
                    entry->valid_until > table->judged_at
                ? table->judged_at
                : entry->valid_until;
@@ -196,19 +198,24 @@ const struct starttls_result *probe_table_get(struct probe_table *table,
     return &table->shown.result;
 }
 
+/* TLS with the right name, but with a chain that is not trusted, at a host that verified before. */
+static bool may_be_distrusted(const struct starttls_result *result)
+{
+    return result->state == STARTTLS_TLS && result->name_ok && !result->chain_ok &&
+           !result->expired && result->verified_as != NULL;
+}
+
 /* Is it the certificate that verified last, and was it our trust that changed? */
 static void compare_certificate(struct starttls_result *result, const struct probe_entry *before)
 {
     struct probe_saved seen = {0};
-    const char *verified_as;
 
     if (before != NULL)
         probe_entry_unpack(&seen, before);
-    verified_as = seen.result.verified_as;
-    result->verified_as = result->state == STARTTLS_VERIFIED ? result->shown : verified_as;
-    result->distrusted = result->state == STARTTLS_TLS && result->name_ok && !result->chain_ok &&
-                         !result->expired && result->shown != NULL && verified_as != NULL &&
-                         strcmp(result->shown, verified_as) == 0;
+    result->verified_as =
+        result->state == STARTTLS_VERIFIED ? result->shown : seen.result.verified_as;
+    result->distrusted = may_be_distrusted(result) && result->shown != NULL &&
+                         strcmp(result->shown, result->verified_as) == 0;
 }
 
 bool probe_table_put(struct probe_table *table, const struct probe_key *key,
@@ -237,14 +244,6 @@ static uint8_t address_mark(const struct ip *ip)
     return ip->octets[ip->family == 6 ? 15 : 3];
 }
 
-static bool is_among(const struct ip *ip, const struct ip *ips, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (ip_equal(ip, &ips[i]))
-            return true;
-    return false;
-}
-
 void probe_table_forget(struct probe_table *table, const struct ip *ips, size_t count)
 {
     bool marked[UINT8_MAX + 1] = {false};
@@ -254,31 +253,30 @@ void probe_table_forget(struct probe_table *table, const struct ip *ips, size_t 
         marked[address_mark(&ips[i])] = true;
     for (link = table->ages.next; link != &table->ages; link = next) {
         struct probe_entry *entry = LIST_ELEMENT(link, struct probe_entry, age);
-        struct ip ip = probe_entry_ip(entry);
+        struct probe_saved subject;
+        size_t i = 0;
 
         next = link->next;
-        if (marked[address_mark(&ip)] && is_among(&ip, ips, count))
+        probe_key_read(&subject, entry->data);
+        if (!marked[address_mark(&subject.ip)])
+            continue;
+        while (i < count && !ip_equal(&subject.ip, &ips[i]))
+            i++;
+        if (i < count)
             drop(table, entry);
     }
 }
 
 /* ---- saved elsewhere ---- */
 
-bool probe_table_save(const struct probe_table *table, struct arena *arena,
-                      const struct probe_key *key, struct probe_saved *out)
+bool probe_table_save(const struct probe_table *table, const struct probe_key *key,
+                      struct probe_saved *out)
 {
     const struct probe_entry *entry = find(table, key);
-    const char **strings[PROBE_STRINGS];
 
-    if (entry == NULL)
-        return false;
-    unpack(out, table, entry);
-    out->host = arena_strdup(arena, out->host);
-    out->sni = arena_strdup(arena, out->sni);
-    probe_strings(strings, &out->result);
-    for (size_t i = 0; i < PROBE_STRINGS; i++)
-        *strings[i] = arena_strdup(arena, *strings[i]);
-    return !arena_failed(arena);
+    if (entry != NULL)
+        unpack(out, table, entry);
+    return entry != NULL;
 }
 
 bool probe_table_walk(const struct probe_table *table, struct map_walk *walk, probe_take take,
@@ -297,48 +295,37 @@ bool probe_table_walk(const struct probe_table *table, struct map_walk *walk, pr
     return false;
 }
 
-static bool result_ok(struct starttls_result result)
+static bool saved_ok(struct probe_saved saved)
 {
+    const struct starttls_result *result = &saved.result;
     const char **strings[PROBE_STRINGS];
 
-    probe_strings(strings, &result);
+    probe_strings(strings, &saved.result);
     for (size_t i = 0; i < PROBE_STRINGS; i++)
         if ((*strings[i] != NULL && strnlen(*strings[i], PROBE_WORDS_MAX + 1) > PROBE_WORDS_MAX) ||
             !ascii_is_printable(*strings[i]))
             return false;
-    if (result.state == STARTTLS_VERIFIED && (!result.chain_ok || !result.name_ok))
+    if (result->state == STARTTLS_VERIFIED && (!result->chain_ok || !result->name_ok))
         return false;
-    return result.state > STARTTLS_UNKNOWN && result.state <= STARTTLS_VERIFIED &&
-           (unsigned)result.tlsa <= TLSA_MATCH_MISMATCH && result.code >= 0 && result.code <= 999 &&
-           result.probed_at != 0;
-}
-
-static bool saved_ok(const struct probe_saved *saved)
-{
-    return (saved->ip.family == 4 || saved->ip.family == 6) && hostname_canonical(saved->host) &&
-           (saved->sni == NULL || saved->sni[0] == '\0' || hostname_canonical(saved->sni)) &&
-           result_ok(saved->result);
-}
-
-/* Whether only our trust anchors changed is not saved: such a host is asked again. */
-static bool may_be_distrusted(const struct starttls_result *result)
-{
-    return result->state == STARTTLS_TLS && result->name_ok && !result->chain_ok &&
-           !result->expired && result->verified_as != NULL;
+    return (saved.ip.family == 4 || saved.ip.family == 6) && hostname_canonical(saved.host) &&
+           (saved.sni == NULL || saved.sni[0] == '\0' || hostname_canonical(saved.sni)) &&
+           result->state > STARTTLS_UNKNOWN && result->state <= STARTTLS_VERIFIED &&
+           (unsigned)result->tlsa <= TLSA_MATCH_MISMATCH && result->code >= 0 &&
+           result->code <= 999 && result->probed_at != 0;
 }
 
 /* No longer than a result seen then could live now: keys and certificates end, clocks jump. */
 static void clamp_times(const struct probe_table *table, const struct probe_moment *moment,
                         struct starttls_result *result)
 {
-    int64_t most =
-        is_good(result->state) ? table->lifetimes.good_ms : table->lifetimes.retry_max_ms;
+    int64_t most = is_good(result->state) ? table->good_ms : table->retry_max_ms;
 
     if (result->probed_at > moment->now_ms)
         result->probed_at = moment->now_ms;
     most += most / 10;
     if (result->valid_until > result->probed_at + most)
         result->valid_until = result->probed_at + most;
+    /* whether only our trust anchors changed is not saved: such a host is asked again */
     if ((is_judged_before(table, result->state, result->probed_at) || may_be_distrusted(result)) &&
         result->valid_until > moment->now_ms)
         result->valid_until = moment->now_ms;
@@ -373,7 +360,7 @@ enum loaded probe_table_load(struct probe_table *table, const struct probe_saved
     const struct probe_entry *known;
     struct probe_key key;
 
-    if (!saved_ok(saved))
+    if (!saved_ok(*saved))
         return LOADED_REFUSED;
     if (clean.result.state == STARTTLS_SKIPPED)
         return LOADED_KNOWN; /* by another configuration, perhaps */

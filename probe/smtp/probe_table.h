@@ -9,7 +9,6 @@
  */
 #pragma once
 
-#include "base/arena.h"
 #include "base/map.h"
 #include "base/net/hostname.h"
 #include "policy/evidence.h"
@@ -31,10 +30,6 @@ struct probe_key {
  * name is longer than a host name can be. */
 bool probe_key_make(struct probe_key *out, const struct smtp_target *target);
 
-struct probe_lifetimes {
-    int64_t good_ms, retry_min_ms, retry_max_ms;
-};
-
 struct probe_moment {
     int64_t now_ms; /* monotonic */
     int64_t wall_s;
@@ -52,14 +47,10 @@ struct probe_saved {
     struct starttls_result result;
 };
 
-/* A copy whose strings are the arena's; false without memory. */
-bool starttls_result_copy(struct starttls_result *out, struct arena *arena,
-                          const struct starttls_result *in);
-
 struct probe_table;
 
 /* Holds at most `entries_max` results, those used longest ago go first. NULL without memory. */
-struct probe_table *probe_table_new(size_t entries_max, const struct probe_lifetimes *lifetimes);
+struct probe_table *probe_table_new(const struct probe_cache_options *options);
 void probe_table_free(struct probe_table *table);
 size_t probe_table_entries(const struct probe_table *table);
 
@@ -79,9 +70,9 @@ void probe_table_judge_again(struct probe_table *table, int64_t before_ms, int64
 /* Forgets everything about some addresses, their back-off too, in one walk. */
 void probe_table_forget(struct probe_table *table, const struct ip *ips, size_t count);
 
-/* Fills *out, its strings in `arena`; false when there is no such entry, or without memory. */
-bool probe_table_save(const struct probe_table *table, struct arena *arena,
-                      const struct probe_key *key, struct probe_saved *out);
+/* Fills *out, its strings the table's until it is used again; false when there is no such entry. */
+bool probe_table_save(const struct probe_table *table, const struct probe_key *key,
+                      struct probe_saved *out);
 /*
  * Takes in what was saved elsewhere and may have been changed there, unless a result of that time
  * or later is known, or it is SKIPPED. It lives no longer than one put at the time it was seen.

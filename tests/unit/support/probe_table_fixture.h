@@ -10,7 +10,13 @@
 #define MINUTE INT64_C(60000)
 #define HOUR   (60 * MINUTE)
 
-static const struct probe_lifetimes lifetimes = {24 * HOUR, 15 * MINUTE, 6 * HOUR};
+static inline struct probe_table *table_of(size_t entries_max)
+{
+    return probe_table_new(&(struct probe_cache_options){.entries_max = entries_max,
+                                                         .good_ms = 24 * HOUR,
+                                                         .retry_min_ms = 15 * MINUTE,
+                                                         .retry_max_ms = 6 * HOUR});
+}
 
 static inline struct probe_key key_of(const char *host)
 {

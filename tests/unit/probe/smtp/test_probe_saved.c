@@ -1,6 +1,7 @@
 /* probe_table: results that are saved elsewhere and loaded, and trust anchors that change. */
 #include "probe/smtp/probe_table.h"
 
+#include "base/arena.h"
 #include "tests/unit/support/probe_table_fixture.h"
 
 #define WALL        INT64_C(1000000)
@@ -9,7 +10,23 @@
 static const uint8_t digest[32] = {1, 2, 3};
 static const struct tlsa records[] = {{3, 1, 1, true, 32, digest}, {2, 0, 1, true, 32, digest}};
 
-/* What probe_table_save gives of a result seen at 1000. */
+/* What probe_table_save gives, copied: it outlives the entry. */
+static bool saved_as(const struct probe_table *table, struct arena *arena,
+                     const struct probe_key *key, struct probe_saved *out)
+{
+    if (!probe_table_save(table, key, out))
+        return false;
+    out->host = arena_strdup(arena, out->host);
+    out->sni = arena_strdup(arena, out->sni);
+    out->result.protocol = arena_strdup(arena, out->result.protocol);
+    out->result.cipher = arena_strdup(arena, out->result.cipher);
+    out->result.subject = arena_strdup(arena, out->result.subject);
+    out->result.detail = arena_strdup(arena, out->result.detail);
+    out->result.verified_as = arena_strdup(arena, out->result.verified_as);
+    return true;
+}
+
+/* What it gives of a result seen at 1000. */
 static struct probe_saved sample(void)
 {
     struct probe_saved saved = {
@@ -39,7 +56,7 @@ static enum loaded load(struct probe_table *table, const struct probe_saved *sav
 
 static void saved_and_loaded_whole(void **state)
 {
-    struct probe_table *table = probe_table_new(3, &lifetimes), *other;
+    struct probe_table *table = table_of(3), *other;
     struct arena *arena = arena_new(65536);
     struct probe_saved saved, again;
     struct probe_key key;
@@ -56,11 +73,11 @@ static void saved_and_loaded_whole(void **state)
     assert_true(ip_parse(&ip, "2001:db8::1"));
     subject.ip = ip;
     assert_true(probe_key_make(&key, &subject));
-    assert_false(probe_table_save(table, arena, &key, &saved));
+    assert_false(saved_as(table, arena, &key, &saved));
     for (int i = 1; i <= 3; i++)
         assert_true(probe_table_put(table, &key, &(struct probe_moment){i * HOUR, WALL, false, 0},
                                     &result));
-    assert_true(probe_table_save(table, arena, &key, &saved));
+    assert_true(saved_as(table, arena, &key, &saved));
     probe_table_free(table);
     assert_true(ip_equal(&saved.ip, &ip));
     assert_int_equal(saved.port, 587);
@@ -68,9 +85,9 @@ static void saved_and_loaded_whole(void **state)
     assert_string_equal(saved.sni, "");
     assert_true(saved.tlsa != 0);
     assert_int_equal(saved.failures, 3);
-    other = probe_table_new(3, &lifetimes);
+    other = table_of(3);
     assert_true(probe_table_load(other, &saved, &(struct probe_moment){4 * HOUR, WALL, false, 0}));
-    assert_true(probe_table_save(other, arena, &key, &again));
+    assert_true(saved_as(other, arena, &key, &again));
     assert_int_equal(again.failures, 3);
     assert_int_equal(again.tlsa, saved.tlsa);
     got = probe_table_get(other, &key, result.valid_until - 1);
@@ -104,7 +121,7 @@ static bool put_shown(struct probe_table *table, const struct probe_key *key, in
 /* Trust anchors that change are told from a host that changes, over failures and a restart. */
 static void the_certificate_that_verified_is_known_again(void **state)
 {
-    struct probe_table *table = probe_table_new(3, &lifetimes), *other;
+    struct probe_table *table = table_of(3), *other;
     struct arena *arena = arena_new(65536);
     struct probe_saved saved;
     struct probe_key key;
@@ -123,10 +140,10 @@ static void the_certificate_that_verified_is_known_again(void **state)
     assert_true(put_shown(table, &key, 6 * HOUR, STARTTLS_TLS, "a b"));
     assert_true(put_shown(table, &key, 7 * HOUR, STARTTLS_TLS, "a b"));
     assert_true(probe_table_get(table, &key, 7 * HOUR)->distrusted);
-    assert_true(probe_table_save(table, arena, &key, &saved));
+    assert_true(saved_as(table, arena, &key, &saved));
     assert_string_equal(saved.result.verified_as, "a b");
     probe_table_free(table);
-    other = probe_table_new(3, &lifetimes);
+    other = table_of(3);
     assert_int_equal(
         probe_table_load(other, &saved, &(struct probe_moment){8 * HOUR, WALL, false, 0}),
         LOADED_NEW);
@@ -141,7 +158,7 @@ static void the_certificate_that_verified_is_known_again(void **state)
 /* A probe that ends before the store was read does not know which certificate verified last. */
 static void what_is_loaded_late_still_tells_the_certificate(void **state)
 {
-    struct probe_table *table = probe_table_new(3, &lifetimes), *other;
+    struct probe_table *table = table_of(3), *other;
     struct arena *arena = arena_new(65536);
     struct smtp_target subject = {{4, {192, 0, 2, 1}}, 25, MX, MX, NULL, 0, {NULL}};
     struct probe_saved saved, later;
@@ -150,16 +167,16 @@ static void what_is_loaded_late_still_tells_the_certificate(void **state)
     (void)state;
     assert_true(probe_key_make(&key, &subject));
     put_shown(table, &key, HOUR, STARTTLS_VERIFIED, "a b");
-    assert_true(probe_table_save(table, arena, &key, &saved));
+    assert_true(saved_as(table, arena, &key, &saved));
     probe_table_free(table);
-    other = probe_table_new(3, &lifetimes);
+    other = table_of(3);
     assert_false(put_shown(other, &key, 2 * HOUR, STARTTLS_TLS, "a b"));
     assert_int_equal(load(other, &saved), LOADED_KNOWN);
     assert_null(probe_table_get(other, &key, 2 * HOUR)); /* is asked again, and then: */
     assert_true(put_shown(other, &key, 3 * HOUR, STARTTLS_TLS, "a b"));
     assert_false(put_shown(other, &key, 4 * HOUR, STARTTLS_VERIFIED, "c d"));
     assert_int_equal(load(other, &saved), LOADED_KNOWN); /* what verified later counts */
-    assert_true(probe_table_save(other, arena, &key, &later));
+    assert_true(saved_as(other, arena, &key, &later));
     assert_string_equal(later.result.verified_as, "c d");
     assert_non_null(probe_table_get(other, &key, 4 * HOUR));
     probe_table_free(other);
@@ -168,8 +185,7 @@ static void what_is_loaded_late_still_tells_the_certificate(void **state)
 
 static void new_trust_anchors_end_what_was_judged(void **state)
 {
-    struct probe_table *table = probe_table_new(9, &lifetimes),
-                       *other = probe_table_new(9, &lifetimes);
+    struct probe_table *table = table_of(9), *other = table_of(9);
     static const struct {
         enum starttls state;
         bool ends;
@@ -188,7 +204,7 @@ static void new_trust_anchors_end_what_was_judged(void **state)
 
         assert_true(probe_key_make(&key, &subject));
         put_shown(table, &key, 1000, rows[i].state, "a b");
-        assert_true(probe_table_save(table, arena, &key, &saved));
+        assert_true(saved_as(table, arena, &key, &saved));
         probe_table_judge_again(table, 1000, 2000); /* seen at that moment: by the new ones */
         assert_non_null(probe_table_get(table, &key, 2000));
         probe_table_judge_again(table, 1001, 2000);
@@ -205,7 +221,7 @@ static void new_trust_anchors_end_what_was_judged(void **state)
 /* The key of a TLSA set is on disks: it must never change. */
 static void the_set_of_records_has_a_stable_key(void **state)
 {
-    struct probe_table *table = probe_table_new(3, &lifetimes);
+    struct probe_table *table = table_of(3);
     struct arena *arena = arena_new(65536);
     struct ip ip;
     struct smtp_target subject = {{0}, 25, MX, MX, records, 2, {NULL}};
@@ -220,7 +236,7 @@ static void the_set_of_records_has_a_stable_key(void **state)
         subject.tlsa_count = count;
         assert_true(probe_key_make(&key, &subject));
         probe_table_put(table, &key, &(struct probe_moment){1, WALL, false, 0}, &result);
-        assert_true(probe_table_save(table, arena, &key, &saved));
+        assert_true(saved_as(table, arena, &key, &saved));
         assert_true(saved.tlsa == (count == 0 ? 0 : STABLE_TLSA));
         assert_string_equal(saved.sni, MX);
     }
@@ -230,7 +246,7 @@ static void the_set_of_records_has_a_stable_key(void **state)
 
 static void the_later_result_wins(void **state)
 {
-    struct probe_table *table = probe_table_new(3, &lifetimes);
+    struct probe_table *table = table_of(3);
     struct probe_saved saved = sample(), earlier = sample(), later = sample();
     struct arena *arena = arena_new(65536);
     struct probe_key key;
@@ -252,7 +268,7 @@ static void the_later_result_wins(void **state)
     assert_int_equal(probe_table_get(table, &key, 2000)->state, STARTTLS_VERIFIED);
     assert_true(load(table, &later));
     assert_int_equal(probe_table_get(table, &key, 2000)->state, STARTTLS_CLEAR);
-    assert_true(probe_table_save(table, arena, &key, &got));
+    assert_true(saved_as(table, arena, &key, &got));
     assert_int_equal(got.result.probed_at, 1101);
     probe_table_free(table);
     arena_free(arena);
@@ -260,7 +276,7 @@ static void the_later_result_wins(void **state)
 
 static void a_loaded_result_is_bounded(void **state)
 {
-    struct probe_table *table = probe_table_new(3, &lifetimes);
+    struct probe_table *table = table_of(3);
     struct probe_saved saved = sample();
     char host[32];
 
@@ -300,7 +316,7 @@ static const struct clamp_case clamp_cases[] = {
 static void run_clamp_case(void **state)
 {
     const struct clamp_case *row = *state;
-    struct probe_table *table = probe_table_new(3, &lifetimes);
+    struct probe_table *table = table_of(3);
     struct arena *arena = arena_new(4096);
     struct probe_saved saved = sample(), got;
     struct probe_key key;
@@ -313,7 +329,7 @@ static void run_clamp_case(void **state)
     assert_true(load(table, &saved));
     assert_true(probe_key_make(
         &key, &(struct smtp_target){saved.ip, 25, MX, "base.test", NULL, 0, {NULL}}));
-    assert_true(probe_table_save(table, arena, &key, &got));
+    assert_true(saved_as(table, arena, &key, &got));
     assert_int_equal(got.result.probed_at, row->want_from);
     assert_int_equal(got.result.valid_until, row->want_until);
     probe_table_free(table);
@@ -322,7 +338,7 @@ static void run_clamp_case(void **state)
 
 static void what_is_never_saved_is_refused(void **state)
 {
-    struct probe_table *table = probe_table_new(30, &lifetimes);
+    struct probe_table *table = table_of(30);
     static char longest[PROBE_WORDS_MAX + 2];
 
     (void)state;
