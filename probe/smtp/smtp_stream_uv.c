@@ -7,7 +7,6 @@
  */
 #include "probe/smtp/smtp_stream_uv.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,7 @@ struct outgoing {
 static void tell(struct smtp_stream *stream)
 {
     if (!stream->closing)
-        stream->events->on_event(stream->owner);
+        stream->on_event(stream->owner);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -86,15 +85,16 @@ static void on_stream_closed(uv_handle_t *handle)
     struct smtp_stream *stream = handle->data;
 
     if (--stream->open_handles == 0)
-        stream->events->on_gone(stream->owner);
+        stream->on_closed(stream->owner);
 }
 
 void smtp_stream_init(struct smtp_stream *stream, uv_loop_t *loop, void *owner,
-                      const struct smtp_stream_events *events)
+                      void (*on_event)(void *owner), void (*on_closed)(void *owner))
 {
     memset(stream, 0, sizeof *stream);
     stream->owner = owner;
-    stream->events = events;
+    stream->on_event = on_event;
+    stream->on_closed = on_closed;
     buf_init(&stream->out, OUT_MAX);
     CHECK(uv_tcp_init(loop, &stream->tcp) == 0);
     CHECK(uv_timer_init(loop, &stream->timer) == 0);
@@ -173,8 +173,7 @@ static void send_out(struct smtp_stream *stream)
     buf_clear(&stream->out);
 }
 
-/* Gives the TLS session what has come. */
-static enum tls_progress feed_tls(struct smtp_stream *stream)
+enum tls_progress smtp_stream_handshake(struct smtp_stream *stream)
 {
     enum tls_progress progress =
         tls_session_feed(stream->tls, stream->chunk, stream->chunk_length, &stream->out);
@@ -184,15 +183,22 @@ static enum tls_progress feed_tls(struct smtp_stream *stream)
     return progress;
 }
 
-void smtp_stream_command(struct smtp_stream *stream, const char *format, ...)
+bool smtp_stream_start_tls(struct smtp_stream *stream, struct tls_session *take)
+{
+    stream->tls = take;
+    if (stream->tls == NULL)
+        return false;
+    stream->chunk_length = 0;
+    smtp_stream_handshake(stream);
+    return true;
+}
+
+void smtp_stream_command(struct smtp_stream *stream, const char *command, const char *argument)
 {
     char line[SMTP_LINE_MAX];
-    va_list args;
-    int length;
+    int length = snprintf(line, sizeof line, "%s%s%s\r\n", command, argument == NULL ? "" : " ",
+                          argument == NULL ? "" : argument);
 
-    va_start(args, format);
-    length = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
     CHECK(length > 0 && (size_t)length < sizeof line);
     smtp_reply_init(&stream->reply);
     if (stream->tls == NULL)
@@ -201,65 +207,29 @@ void smtp_stream_command(struct smtp_stream *stream, const char *format, ...)
         send_out(stream);
 }
 
-static enum smtp_heard heard_none(const struct smtp_stream *stream)
-{
-    if (stream->lost != 0)
-        return SMTP_HEARD_LOST;
-    return stream->timed_out ? SMTP_HEARD_LATE : SMTP_HEARD_NOTHING;
-}
-
-static enum smtp_heard hear_clear(struct smtp_stream *stream)
-{
-    size_t used;
-    bool ahead;
-
-    switch (smtp_reply_feed(&stream->reply, stream->chunk, stream->chunk_length, &used)) {
-    case SMTP_REPLY_BAD:
-        return SMTP_HEARD_BAD;
-    case SMTP_REPLY_DONE:
-        ahead = used < stream->chunk_length;
-        stream->chunk_length = 0;
-        return ahead ? SMTP_HEARD_AHEAD : SMTP_HEARD_REPLY;
-    case SMTP_REPLY_MORE:
-        break;
-    }
-    stream->chunk_length = 0;
-    return heard_none(stream);
-}
-
-static enum smtp_heard hear_tls(struct smtp_stream *stream)
-{
-    enum smtp_reply_status status = SMTP_REPLY_MORE;
-    enum tls_progress progress = feed_tls(stream);
-    char plain[SMTP_LINE_MAX];
-    size_t count, used;
-
-    while (status == SMTP_REPLY_MORE &&
-           (count = tls_session_read(stream->tls, plain, sizeof plain)) > 0)
-        status = smtp_reply_feed(&stream->reply, plain, count, &used);
-    if (status == SMTP_REPLY_DONE)
-        return SMTP_HEARD_REPLY;
-    if (status == SMTP_REPLY_BAD)
-        return SMTP_HEARD_BAD;
-    return progress == TLS_READY ? heard_none(stream) : SMTP_HEARD_LOST;
-}
-
 enum smtp_heard smtp_stream_hear(struct smtp_stream *stream)
 {
-    return stream->tls == NULL ? hear_clear(stream) : hear_tls(stream);
-}
+    enum smtp_reply_status status = SMTP_REPLY_MORE;
+    enum tls_progress progress = TLS_READY;
+    char plain[SMTP_LINE_MAX];
+    size_t count, used = 0;
+    bool ahead = false;
 
-bool smtp_stream_start_tls(struct smtp_stream *stream, struct tls_session *take)
-{
-    stream->tls = take;
-    if (stream->tls == NULL)
-        return false;
-    stream->chunk_length = 0;
-    feed_tls(stream);
-    return true;
-}
-
-enum tls_progress smtp_stream_handshake(struct smtp_stream *stream)
-{
-    return feed_tls(stream);
+    if (stream->tls == NULL) {
+        status = smtp_reply_feed(&stream->reply, stream->chunk, stream->chunk_length, &used);
+        ahead = used < stream->chunk_length;
+        stream->chunk_length = 0;
+    } else {
+        progress = smtp_stream_handshake(stream);
+        while (status == SMTP_REPLY_MORE &&
+               (count = tls_session_read(stream->tls, plain, sizeof plain)) > 0)
+            status = smtp_reply_feed(&stream->reply, plain, count, &used);
+    }
+    if (status == SMTP_REPLY_BAD)
+        return SMTP_HEARD_BAD;
+    if (status == SMTP_REPLY_DONE)
+        return ahead ? SMTP_HEARD_AHEAD : SMTP_HEARD_REPLY;
+    if (stream->lost != 0 || progress != TLS_READY)
+        return SMTP_HEARD_LOST;
+    return stream->timed_out ? SMTP_HEARD_LATE : SMTP_HEARD_NOTHING;
 }

@@ -1,6 +1,6 @@
 /*
  * smtp_stream_uv: the connection of a probe: a socket, a deadline, replies, and TLS once it has
- * been started. The order of things is smtp_session_uv's.
+ * been started. The order of things is smtp_uv's.
  *
  * Embedded in its owner. Every event is noted here, then on_event is called; the owner looks at the
  * fields, or calls smtp_stream_hear.
@@ -14,11 +14,6 @@
 #include "probe/smtp/smtp_reply.h"
 #include "probe/tls/tls.h"
 
-struct smtp_stream_events {
-    void (*on_event)(void *owner); /* connected, octets, lost or timed out */
-    void (*on_gone)(void *owner);  /* after smtp_stream_close: both handles are closed */
-};
-
 struct smtp_stream {
     /* to be read by the owner */
     bool connected, timed_out, closing;
@@ -27,7 +22,7 @@ struct smtp_stream {
     struct tls_session *tls; /* owned; NULL before smtp_stream_start_tls */
     /* private */
     void *owner;
-    const struct smtp_stream_events *events;
+    void (*on_event)(void *owner), (*on_closed)(void *owner);
     uv_tcp_t tcp;
     uv_timer_t timer;
     uv_connect_t connect;
@@ -47,9 +42,10 @@ enum smtp_heard {
     SMTP_HEARD_LATE   /* the deadline passed */
 };
 
+/* `on_event`: connected, octets, lost or timed out. */
 void smtp_stream_init(struct smtp_stream *stream, uv_loop_t *loop, void *owner,
-                      const struct smtp_stream_events *events);
-/* Closes both handles; on_gone comes later, no other event does. May be called twice. */
+                      void (*on_event)(void *owner), void (*on_closed)(void *owner));
+/* Closes both handles, then on_closed is called; no other event comes. May be called twice. */
 void smtp_stream_close(struct smtp_stream *stream);
 /* Before connecting: the source address. 0 or a libuv error. */
 int smtp_stream_bind(struct smtp_stream *stream, const struct ip *ip);
@@ -59,9 +55,9 @@ int smtp_stream_connect(struct smtp_stream *stream, const struct ip *ip, uint16_
 bool smtp_stream_own_address(const struct smtp_stream *stream, struct ip *out);
 /* Sets the deadline, `timed_out` anew, in `ms` from now. */
 void smtp_stream_deadline(struct smtp_stream *stream, uint64_t ms);
-/* Sends one command line, in TLS once there is TLS, and makes ready for its reply. */
-void smtp_stream_command(struct smtp_stream *stream, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Sends one command line, in TLS once there is TLS, and makes ready for its reply. `argument` may be
+ * NULL. */
+void smtp_stream_command(struct smtp_stream *stream, const char *command, const char *argument);
 /* What has been heard since. */
 enum smtp_heard smtp_stream_hear(struct smtp_stream *stream);
 /* Begins the handshake with `take`, NULL when there was no memory for it: false then. Ask

@@ -8,9 +8,36 @@
 
 #include "policy/evidence.h"
 #include "base/net/address_filter.h"
-#include "probe/smtp/smtp_failure.h"
 #include "probe/smtp/smtp_options.h"
 #include "probe/tls/tls.h"
+
+/*
+ * The kinds of probes that did not reach EHLO in TLS, by how far they came. A host that does not
+ * offer TLS has not failed. They are for counters, so they are few and fixed; the words are in the
+ * evidence. X(enum word, name)
+ */
+#define SMTP_FAILURES(X)                                                                           \
+    X(CONNECT_REFUSED, "connect-refused")                                                          \
+    X(CONNECT_TIMEOUT, "connect-timeout")                                                          \
+    X(CONNECT, "connect-other")                                                                    \
+    X(GREETING_TIMEOUT, "greeting-timeout")                                                        \
+    X(GREETING_LOST, "greeting-lost")                                                              \
+    X(GREETING_REFUSED, "greeting-refused")                                                        \
+    X(EHLO, "ehlo")                                                                                \
+    X(STARTTLS_4XX, "starttls-4xx")                                                                \
+    X(STARTTLS_5XX, "starttls-5xx")                                                                \
+    X(STARTTLS, "starttls-other")                                                                  \
+    X(HANDSHAKE_TIMEOUT, "handshake-timeout")                                                      \
+    X(HANDSHAKE, "handshake")                                                                      \
+    X(EHLO_IN_TLS, "ehlo-in-tls")                                                                  \
+    X(PROTOCOL, "protocol") /* what no SMTP server says, at any point */                           \
+    X(LOCAL, "local")
+
+#define X(word, name) SMTP_FAILURE_##word,
+enum smtp_failure { SMTP_FAILURES(X) SMTP_FAILURE_COUNT };
+#undef X
+
+const char *smtp_failure_name(enum smtp_failure failure);
 
 /* What probes are made with; borrowed. */
 struct smtp_tools {
@@ -18,9 +45,6 @@ struct smtp_tools {
     struct tls_context *tls;
     const struct address_filter *filter; /* asked before connecting */
 };
-
-/* A copy whose names and records are the arena's; false without memory. */
-bool smtp_target_copy(struct smtp_target *out, struct arena *arena, const struct smtp_target *in);
 
 struct smtp_probe;
 
@@ -39,7 +63,7 @@ struct smtp_outcome {
 typedef void (*smtp_done)(void *context, const struct smtp_outcome *outcome);
 
 /* Calls `done` exactly once, later, unless an error (UV_ENOMEM) is returned or smtp_cancel comes
- * first. A forbidden address gives STARTTLS_SKIPPED without a packet. Frees itself. */
+ * first; until then `target` is borrowed, with all that it points to. A forbidden address gives STARTTLS_SKIPPED without a packet. Frees itself. */
 int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
                const struct smtp_options *options, const struct smtp_target *target, smtp_done done,
                void *context);
