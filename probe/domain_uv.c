@@ -34,7 +34,7 @@ struct host_slot {
     struct domain_lookup *owner;
     struct mx_host *host;
     struct host_lookup *lookup; /* NULL once answered */
-    bool started, answered, probed;
+    bool answered, probed;
     struct address_slot *slots; /* of host->address_count */
 };
 
@@ -117,11 +117,18 @@ static void on_probe(void *context, const struct starttls_result *result)
     drain(slot->owner);
 }
 
-/* ---- MX ---- */
+/* ---- MX, and what it leads to ---- */
 
-static void hosts_prepare(struct domain_lookup *lookup)
+static void hosts_begin(struct domain_lookup *lookup)
 {
     struct evidence *evidence = &lookup->evidence;
+    struct host_request request = {
+        .dns = lookup->tools.dns,
+        .arena = lookup->arena,
+        .port = evidence->port,
+        .dane = lookup->tools.dane,
+        .query_budget = &lookup->query_budget,
+    };
 
     lookup->hosts = arena_array(lookup->arena, evidence->host_count, sizeof *lookup->hosts);
     if (lookup->hosts == NULL) {
@@ -131,15 +138,17 @@ static void hosts_prepare(struct domain_lookup *lookup)
         return;
     }
     for (size_t i = 0; i < evidence->host_count; i++) {
-        lookup->hosts[i].owner = lookup;
-        lookup->hosts[i].host = &evidence->hosts[i];
-    }
-}
+        struct host_slot *slot = &lookup->hosts[i];
 
-/* True when the MX answer alone says that there is nothing more to learn. */
-static bool mx_ends_lookup(enum mx_state mx)
-{
-    return mx == MX_NULL || mx == MX_NXDOMAIN || mx == MX_ERROR;
+        slot->owner = lookup;
+        slot->host = &evidence->hosts[i];
+        request.name = slot->host->name;
+        if (host_start(&slot->lookup, &request, slot->host, on_host, slot) == 0)
+            continue;
+        slot->host->dane = HOST_DANE_ERROR;
+        slot->host->why = "no memory";
+        slot->answered = true;
+    }
 }
 
 /* Ends the MTA-STS lookup of a next-hop that no mail can reach now. When only the MX lookup failed,
@@ -161,44 +170,18 @@ static void sts_end(struct domain_lookup *lookup)
 
 static void mx_digest(struct domain_lookup *lookup)
 {
+    enum mx_state mx;
+
     lookup->mx_answered = false;
     mx_read(&lookup->evidence, lookup->arena, &lookup->mx_answer);
-    if (!mx_ends_lookup(lookup->evidence.mx)) {
-        hosts_prepare(lookup);
-        return;
-    }
-    if (lookup->sts_lookup != NULL)
+    mx = lookup->evidence.mx;
+    if (mx != MX_NULL && mx != MX_NXDOMAIN && mx != MX_ERROR)
+        hosts_begin(lookup);
+    else if (lookup->sts_lookup != NULL)
         sts_end(lookup);
 }
 
-/* ---- hosts ---- */
-
-static void host_begin(struct host_slot *slot)
-{
-    struct domain_lookup *lookup = slot->owner;
-    const struct host_request request = {
-        .dns = lookup->tools.dns,
-        .arena = lookup->arena,
-        .name = slot->host->name,
-        .port = lookup->evidence.port,
-        .dane = lookup->tools.dane,
-        .query_budget = &lookup->query_budget,
-    };
-
-    slot->started = true;
-    if (host_start(&slot->lookup, &request, slot->host, on_host, slot) == 0)
-        return;
-    slot->host->dane = HOST_DANE_ERROR;
-    slot->host->why = "no memory";
-    slot->answered = true;
-    slot->lookup = NULL;
-}
-
-static void address_skip(struct mx_address *address, const char *why)
-{
-    address->starttls.state = STARTTLS_SKIPPED;
-    address->starttls.detail = why;
-}
+/* ---- probes ---- */
 
 /* Why an address is not connected to; NULL when it is. */
 static const char *reason_to_skip(const struct domain_lookup *lookup, const struct mx_host *host,
@@ -221,7 +204,7 @@ static void address_probe(struct host_slot *host_slot, struct address_slot *slot
 {
     struct domain_lookup *lookup = host_slot->owner;
     const struct mx_host *host = host_slot->host;
-    struct smtp_target target = {
+    const struct smtp_target target = {
         .ip = slot->address->ip,
         .port = lookup->evidence.port,
         .host = host->name,
@@ -235,25 +218,20 @@ static void address_probe(struct host_slot *host_slot, struct address_slot *slot
     int error;
 
     if (why != NULL) {
-        address_skip(slot->address, why);
+        slot->address->starttls.state = STARTTLS_SKIPPED;
+        slot->address->starttls.detail = why;
         return;
     }
     lookup->probes_left--;
-    if (host->tlsa_base == NULL) {
-        target.tlsa_names[0] = NULL;
-        target.tlsa_count = 0;
-    }
     known = probe_cache_peek(lookup->tools.probes, &target, lookup->probed_after);
     if (known != NULL) {
         address_take(slot, known);
         return;
     }
     error = probe_cache_ask(&slot->waiter, lookup->tools.probes, &target, on_probe, slot);
-    if (error != 0) {
-        slot->waiter = NULL;
+    if (error != 0)
         slot->address->starttls.detail =
             error == UV_ENOBUFS ? "too many probes are waiting" : "no memory";
-    }
 }
 
 static void host_probe(struct host_slot *host_slot)
@@ -301,8 +279,6 @@ static void advance(struct domain_lookup *lookup)
     for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++) {
         struct host_slot *slot = &lookup->hosts[i];
 
-        if (!slot->started)
-            host_begin(slot);
         if (slot->answered && !slot->probed)
             host_probe(slot);
     }
@@ -322,7 +298,7 @@ static int begin(struct domain_lookup *lookup, const struct domain_request *requ
 
     if (request->is_host) {
         mx_self(evidence, lookup->arena, MX_SELF);
-        hosts_prepare(lookup);
+        hosts_begin(lookup);
         error = arena_failed(lookup->arena) ? UV_ENOMEM : 0;
     } else {
         lookup->query_budget--;
