@@ -65,10 +65,13 @@ static enum sequence_step go(struct host_lookup *lookup, enum host_state next)
     return sequence_go(&lookup->sequence, next);
 }
 
+/* `why` is needed for ERROR, DEAD and LOST only. */
 static enum sequence_step conclude(struct host_lookup *lookup, enum host_dane dane, const char *why)
 {
+    bool failed = dane == HOST_DANE_ERROR || dane == HOST_DANE_DEAD || dane == HOST_DANE_LOST;
+
     lookup->host->dane = dane;
-    lookup->host->why = why;
+    lookup->host->why = failed && why == NULL ? NO_MEMORY : why;
     return go(lookup, STATE_FINISH);
 }
 
@@ -76,10 +79,7 @@ static enum sequence_step conclude(struct host_lookup *lookup, enum host_dane da
 static const char *failure(struct host_lookup *lookup, const char *what, const char *name,
                            const struct dns_answer *answer)
 {
-    const char *why =
-        arena_printf(lookup->request.arena, "%s lookup %s: %s", what, name, answer->why);
-
-    return why != NULL ? why : NO_MEMORY;
+    return arena_printf(lookup->request.arena, "%s lookup %s: %s", what, name, answer->why);
 }
 
 /* ---- addresses ---- */
@@ -136,7 +136,7 @@ static enum sequence_step conclude_absent(struct host_lookup *lookup)
         lower_ttl(lookup->host, aaaa);
         why = arena_printf(lookup->request.arena, gone ? "%s does not exist" : "%s has no address",
                            name);
-        return conclude(lookup, HOST_DANE_DEAD, why != NULL ? why : NO_MEMORY);
+        return conclude(lookup, HOST_DANE_DEAD, why);
     }
     if (a->outcome != DNS_FAILED)
         why = failure(lookup, "AAAA", name, aaaa);
@@ -147,7 +147,7 @@ static enum sequence_step conclude_absent(struct host_lookup *lookup)
     else
         why = arena_printf(lookup->request.arena, "address lookup %s: A %s, AAAA %s", name, a->why,
                            aaaa->why);
-    return conclude(lookup, HOST_DANE_LOST, why != NULL ? why : NO_MEMORY);
+    return conclude(lookup, HOST_DANE_LOST, why);
 }
 
 /* The answer that says where the host is: a secure one if there is one, else one by an alias. */
@@ -167,11 +167,6 @@ static const struct dns_answer *leading_answer(const struct host_lookup *lookup)
     return leading;
 }
 
-static void add_candidate(struct host_lookup *lookup, const char *name)
-{
-    lookup->candidates[lookup->candidate_count++] = name;
-}
-
 static enum sequence_step choose_candidates(struct host_lookup *lookup,
                                             const struct dns_answer *leading)
 {
@@ -180,8 +175,8 @@ static enum sequence_step choose_candidates(struct host_lookup *lookup,
     if (leading->secure) {
         lookup->host->address_secure = true;
         if (leading->aliases > 0)
-            add_candidate(lookup, leading->owner);
-        add_candidate(lookup, lookup->request.name);
+            lookup->candidates[lookup->candidate_count++] = leading->owner;
+        lookup->candidates[lookup->candidate_count++] = lookup->request.name;
         return go(lookup, STATE_TLSA);
     }
     return leading->aliases == 0 ? conclude(lookup, HOST_DANE_NONE, NULL) : go(lookup, STATE_ALIAS);
@@ -233,7 +228,7 @@ static enum sequence_step step_alias(struct host_lookup *lookup)
     if (answer->outcome != DNS_RECORDS || !answer->secure)
         return conclude(lookup, HOST_DANE_NONE, NULL);
     lookup->host->address_secure = true;
-    add_candidate(lookup, lookup->request.name);
+    lookup->candidates[lookup->candidate_count++] = lookup->request.name;
     return go(lookup, STATE_TLSA);
 }
 

@@ -25,15 +25,6 @@ struct prober {
     char helo_name[HOSTNAME_MAX + 1];
 };
 
-static int sts_part(struct prober *prober, uv_loop_t *loop, const struct prober_options *options)
-{
-    int error = https_new(&prober->https, loop, prober->tls, &options->filter, &options->https);
-
-    return error != 0
-               ? error
-               : sts_new(&prober->tools.sts, loop, prober->tools.dns, prober->https, &options->sts);
-}
-
 static void on_own_name(void *context, const char *name)
 {
     struct prober *prober = context;
@@ -91,7 +82,9 @@ int prober_new(struct prober **out, uv_loop_t *loop, const struct prober_options
     if (error == 0)
         error = dns_new(&prober->tools.dns, loop, &options->dns);
     if (error == 0 && options->mta_sts)
-        error = sts_part(prober, loop, options);
+        error = https_new(&prober->https, loop, prober->tls, &options->filter, &options->https);
+    if (error == 0 && options->mta_sts)
+        error = sts_new(&prober->tools.sts, loop, prober->tools.dns, prober->https, &options->sts);
     if (error == 0 && options->probe)
         error = probe_part(prober, loop, options);
     if (error != 0) {
@@ -115,21 +108,16 @@ static void on_anchors(void *context, const struct tls_anchors *anchors)
     prober->anchors_changed(prober->context);
 }
 
-/* When the anchors changed last, on the monotonic clock; not later than now. */
-static int64_t changed_at(const struct file_mark *mark)
-{
-    int64_t age_ms = clock_wall_ms() - mark->changed_ms;
-
-    return clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0);
-}
-
 int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)(void *context),
                          void *context)
 {
+    int64_t age_ms = clock_wall_ms() - prober->mark.changed_ms; /* of the anchors */
+
     prober->anchors_changed = changed;
     prober->context = context;
-    if (prober->tools.probes != NULL)
-        probe_cache_judge_again(prober->tools.probes, changed_at(&prober->mark));
+    if (prober->tools.probes != NULL) /* they did not change later than now */
+        probe_cache_judge_again(prober->tools.probes,
+                                clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0));
     return anchors_watch_new(&prober->watch, loop, &prober->anchors, &prober->mark, on_anchors,
                              prober);
 }

@@ -37,32 +37,26 @@ struct own_name {
 
 /* ---- on the thread ---- */
 
-static bool is_full(const char *name)
-{
-    return strchr(name, '.') != NULL && hostname_valid(name, strlen(name), HOSTNAME_LDH);
-}
-
-/* Not there, or not answered? */
-static bool is_passing(int error)
-{
-    return error == EAI_AGAIN || error == EAI_FAIL || error == EAI_SYSTEM || error == EAI_MEMORY;
-}
-
 static void look_up(struct attempt *attempt)
 {
     const struct addrinfo hints = {.ai_flags = AI_CANONNAME, .ai_family = AF_UNSPEC};
     struct addrinfo *found = NULL;
     char name[HOSTNAME_MAX + 1] = "";
+    const char *full;
     int error;
 
     if (gethostname(name, sizeof name) != 0 || name[sizeof name - 1] != '\0')
         return;
     error = getaddrinfo(name, NULL, &hints, &found);
-    attempt->again = is_passing(error);
+    /* not answered, as against not there */
+    attempt->again =
+        error == EAI_AGAIN || error == EAI_FAIL || error == EAI_SYSTEM || error == EAI_MEMORY;
     if (error != 0)
         return;
-    if (found->ai_canonname != NULL && is_full(found->ai_canonname))
-        snprintf(attempt->name, sizeof attempt->name, "%s", found->ai_canonname);
+    full = found->ai_canonname;
+    if (full != NULL && strchr(full, '.') != NULL &&
+        hostname_valid(full, strlen(full), HOSTNAME_LDH))
+        snprintf(attempt->name, sizeof attempt->name, "%s", full);
     freeaddrinfo(found);
 }
 
@@ -90,26 +84,12 @@ static void attempt_run(void *context)
 
 /* ---- on the loop ---- */
 
-/* Signals are for the loop's thread. This one is detached. */
-static int start_thread(struct attempt *attempt)
-{
-    const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, STACK_OCTETS};
-    sigset_t all, before;
-    uv_thread_t id;
-    int error;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = uv_thread_create_ex(&id, &options, attempt_run, attempt);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error == 0)
-        pthread_detach(id);
-    return error;
-}
-
 static int attempt_start(struct own_name *own_name)
 {
+    const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, STACK_OCTETS};
     struct attempt *attempt = calloc(1, sizeof *attempt);
+    sigset_t all, before;
+    uv_thread_t id;
     int error;
 
     if (attempt == NULL)
@@ -120,11 +100,15 @@ static int attempt_start(struct own_name *own_name)
         return error;
     }
     attempt->wake = &own_name->wake;
-    error = start_thread(attempt);
+    sigfillset(&all); /* signals are for the loop's thread */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = uv_thread_create_ex(&id, &options, attempt_run, attempt);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error != 0) {
         attempt_free(attempt);
         return error;
     }
+    pthread_detach(id);
     own_name->attempt = attempt;
     return 0;
 }
@@ -141,7 +125,7 @@ static void on_ended(uv_async_t *wake)
 {
     struct own_name *own_name = wake->data;
     struct attempt *attempt = own_name->attempt;
-    bool ended = false;
+    bool ended;
 
     if (attempt == NULL)
         return;
