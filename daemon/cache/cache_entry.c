@@ -15,8 +15,8 @@ struct rare {
 };
 
 static const struct render_capabilities capabilities[FORM_COUNT] = {
-    [FORM_PLAIN] = {false, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1},
     [FORM_TLSRPT] = {true, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1},
+    [FORM_PLAIN] = {false, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1},
     [FORM_TCP_TABLE] = {false, true, RENDER_TCP_TABLE_MAX - sizeof "200 " + 1},
 };
 
@@ -26,29 +26,25 @@ const char *const cache_entry_common[] = {
 
 /* ---- the verdict ---- */
 
+/* X(FIELD): what every entry keeps of a struct verdict, and of its `remembered`. */
+/* clang-format off */
+#define KEPT_OF_VERDICT(X)                                                                         \
+    X(level) X(reason) X(shown_level) X(shown_reason) X(dane) X(starttls) X(sts_enforced)          \
+    X(wildcard_hosts) X(sts_unfit) X(distrusted) X(without_dane) X(without_probe) X(valid_until)
+#define KEPT_OF_REMEMBERED(X) X(dane_only_until) X(dane_possible) X(secure) X(observed)
+/* clang-format on */
+
 static struct cached_verdict reduce(const struct verdict *verdict)
 {
-    const struct remembered *remembered = &verdict->remembered;
+    struct cached_verdict out = {0};
 
-    return (struct cached_verdict){
-        .valid_until = verdict->valid_until,
-        .dane_only_until = remembered->dane_only_until,
-        .dane_possible = remembered->dane_possible,
-        .level = verdict->level,
-        .shown_level = verdict->shown_level,
-        .observed = remembered->observed,
-        .dane = verdict->dane,
-        .starttls = verdict->starttls,
-        .reason = verdict->reason,
-        .shown_reason = verdict->shown_reason,
-        .secure = remembered->secure,
-        .sts_enforced = verdict->sts_enforced,
-        .wildcard_hosts = verdict->wildcard_hosts,
-        .distrusted = verdict->distrusted,
-        .without_dane = verdict->without_dane,
-        .without_probe = verdict->without_probe,
-        .sts_unfit = verdict->sts_unfit & 0x7ff, /* STS_MX_MAX is less */
-    };
+#define X(field) out.field = verdict->field;
+    KEPT_OF_VERDICT(X)
+#undef X
+#define X(field) out.field = verdict->remembered.field;
+    KEPT_OF_REMEMBERED(X)
+#undef X
+    return out;
 }
 
 static struct rare rare_of(const struct cache_entry *entry)
@@ -62,42 +58,26 @@ static struct rare rare_of(const struct cache_entry *entry)
 
 struct remembered cache_entry_remembered(const struct cache_entry *entry)
 {
-    const struct cached_verdict *verdict = &entry->verdict;
     const struct rare rare = rare_of(entry);
+    struct remembered out = {
+        .verify = rare.verify, .encrypt = rare.encrypt, .refused = rare.refused};
 
-    return (struct remembered){
-        .dane_only_until = verdict->dane_only_until,
-        .dane_possible = verdict->dane_possible,
-        .secure = verdict->secure,
-        .observed = verdict->observed,
-        .verify = rare.verify,
-        .encrypt = rare.encrypt,
-        .refused = rare.refused,
-    };
+#define X(field) out.field = entry->verdict.field;
+    KEPT_OF_REMEMBERED(X)
+#undef X
+    return out;
 }
 
 struct verdict cache_entry_verdict(const struct cache_entry *entry)
 {
-    const struct cached_verdict *verdict = &entry->verdict;
+    struct verdict out = {.held = rare_of(entry).held,
+                          .remembered = cache_entry_remembered(entry),
+                          .refresh_at = entry->verdict.valid_until};
 
-    return (struct verdict){
-        .level = verdict->level,
-        .reason = verdict->reason,
-        .shown_level = verdict->shown_level,
-        .shown_reason = verdict->shown_reason,
-        .held = rare_of(entry).held,
-        .remembered = cache_entry_remembered(entry),
-        .dane = verdict->dane,
-        .starttls = verdict->starttls,
-        .sts_enforced = verdict->sts_enforced,
-        .wildcard_hosts = verdict->wildcard_hosts,
-        .sts_unfit = verdict->sts_unfit,
-        .distrusted = verdict->distrusted,
-        .without_dane = verdict->without_dane,
-        .without_probe = verdict->without_probe,
-        .valid_until = verdict->valid_until,
-        .refresh_at = verdict->valid_until,
-    };
+#define X(field) out.field = entry->verdict.field;
+    KEPT_OF_VERDICT(X)
+#undef X
+    return out;
 }
 
 void cache_entry_apply(struct final_answer *out, const struct override *override,
@@ -175,6 +155,7 @@ static void add_rare(struct cache_entry *head, struct buf *octets, const struct 
         buf_add(octets, &rare, sizeof rare);
 }
 
+/* The parts in one piece of memory; NULL without it. */
 static struct cache_entry *assemble(struct cache_entry *head, const struct buf *octets)
 {
     size_t size = offsetof(struct cache_entry, key) + octets->length;
@@ -192,7 +173,6 @@ static struct cache_entry *assemble(struct cache_entry *head, const struct buf *
 struct cache_entry *cache_entry_new(const struct key *key, const struct verdict *verdict,
                                     const struct evidence *evidence, int64_t now)
 {
-    static const enum answer_form order[] = {FORM_TLSRPT, FORM_PLAIN, FORM_TCP_TABLE};
     struct cache_entry head = {
         .verdict = reduce(verdict),
         .key_length = (uint16_t)key->text_length,
@@ -207,8 +187,8 @@ struct cache_entry *cache_entry_new(const struct key *key, const struct verdict 
 
     buf_init(&octets, OCTETS_MAX);
     buf_add(&octets, key->text, key->text_length + 1);
-    for (size_t i = 0; i < FORM_COUNT; i++)
-        add_form(&head, &octets, order[i], verdict, evidence);
+    for (int form = 0; form < FORM_COUNT; form++)
+        add_form(&head, &octets, (enum answer_form)form, verdict, evidence);
     take_out_common(&head, &octets);
     before = octets.length;
     if (evidence != NULL)
@@ -249,7 +229,7 @@ void cache_entry_free(struct cache_entry *entry)
     free(entry);
 }
 
-/* ---- the rest ---- */
+/* ---- what is in it ---- */
 
 const void *cache_entry_packed(const struct cache_entry *entry)
 {

@@ -20,8 +20,9 @@
 #include "policy/render/render.h"
 #include "policy/rules/override.h"
 
-/* The forms an answer comes in: what main.cf can read, and how much. */
-enum answer_form { FORM_PLAIN, FORM_TLSRPT, FORM_TCP_TABLE, FORM_COUNT };
+/* The forms an answer comes in: what main.cf can read, and how much. In the order in which an entry
+ * stores their texts. */
+enum answer_form { FORM_TLSRPT, FORM_PLAIN, FORM_TCP_TABLE, FORM_COUNT };
 
 /* Arena for an evidence taken out of an entry or of a record. */
 #define CACHE_ENTRY_EVIDENCE_MAX (16 * 1024 * 1024)
@@ -43,8 +44,8 @@ struct cached_verdict {
     enum verdict_reason reason : 8, shown_reason : 8;
     bool dane_possible : 1, secure : 1, sts_enforced : 1, wildcard_hosts : 1;
     bool distrusted : 1, without_dane : 1, without_probe : 1;
-    bool rare : 1; /* the rest of it is behind the evidence */
-    unsigned sts_unfit : 11;
+    bool rare : 1;           /* the rest of it is behind the evidence */
+    unsigned sts_unfit : 11; /* STS_MX_MAX is less */
 };
 
 struct cache_entry {
@@ -70,7 +71,7 @@ struct cache_entry {
     bool marked : 1;   /* to be noted in the store */
     bool plain_apart : 1, tcp_apart : 1; /* that answer has a text of its own */
     unsigned char common;                /* not 0: all answers are that one of cache_entry_common */
-    char key[]; /* then the answers: TLSRPT, plain, tcp_table; evidence_pack.h; what few have */
+    char key[]; /* then the answers, by form; evidence_pack.h; what few have */
 };
 
 /* Answers that very many entries have, from 1. */

@@ -75,23 +75,23 @@ static void drop(struct cache_map *map, struct cache_entry *entry)
     cache_entry_free(entry);
 }
 
-static void drop_segment(struct cache_map *map, struct segment *segment)
+/* Drops the least recently used while there is more than so much. */
+static void drop_oldest(struct cache_map *map, struct segment *segment, size_t entries,
+                        size_t octets)
 {
-    while (!list_empty(&segment->recent))
+    while (!list_empty(&segment->recent) &&
+           (segment->entries > entries || segment->octets > octets)) {
+        map->evictions++;
         drop(map, LIST_ELEMENT(segment->recent.next, struct cache_entry, recent));
-}
-
-void cache_map_flush(struct cache_map *map)
-{
-    drop_segment(map, &map->positive);
-    drop_segment(map, &map->negative);
+    }
 }
 
 void cache_map_free(struct cache_map *map)
 {
     if (map == NULL)
         return;
-    cache_map_flush(map);
+    drop_oldest(map, &map->positive, 0, 0);
+    drop_oldest(map, &map->negative, 0, 0);
     hashmap_fini(&map->by_key);
     heap_fini(&map->due);
     free(map);
@@ -130,23 +130,11 @@ void cache_map_mark(struct cache_map *map, struct cache_entry *entry)
     set_mark(map, entry, true);
 }
 
-static struct cache_entry *marked_in_chain(struct hashmap_link *link)
-{
-    for (; link != NULL; link = link->next) {
-        struct cache_entry *entry = HASHMAP_ELEMENT(link, struct cache_entry, by_key);
-
-        if (entry->marked)
-            return entry;
-    }
-    return NULL;
-}
-
 /* The walk goes round and round, past the stretches in which nothing is marked. */
 struct cache_entry *cache_map_next_marked(struct cache_map *map)
 {
     while (map->marked > 0) {
         uint64_t *at = &map->marked_walk.at;
-        struct cache_entry *entry;
         struct hashmap_link *link;
 
         if (*at >= MAP_HASHES)
@@ -157,8 +145,11 @@ struct cache_entry *cache_map_next_marked(struct cache_map *map)
         }
         if (!hashmap_step(&map->by_key, &map->marked_walk, &link))
             break;
-        entry = marked_in_chain(link);
-        if (entry != NULL) {
+        for (; link != NULL; link = link->next) {
+            struct cache_entry *entry = HASHMAP_ELEMENT(link, struct cache_entry, by_key);
+
+            if (!entry->marked)
+                continue;
             set_mark(map, entry, false);
             return entry;
         }
@@ -185,15 +176,6 @@ struct cache_entry *cache_map_due(const struct cache_map *map)
     return link == NULL ? NULL : HEAP_ELEMENT(link, struct cache_entry, due);
 }
 
-static void make_room(struct cache_map *map, struct segment *segment)
-{
-    while (!list_empty(&segment->recent) &&
-           (segment->entries > segment->entries_max || segment->octets > segment->octets_max)) {
-        map->evictions++;
-        drop(map, LIST_ELEMENT(segment->recent.next, struct cache_entry, recent));
-    }
-}
-
 bool cache_map_put(struct cache_map *map, struct cache_entry *take, bool wanted)
 {
     struct segment *segment;
@@ -208,7 +190,7 @@ bool cache_map_put(struct cache_map *map, struct cache_entry *take, bool wanted)
     list_append(wanted ? &segment->recent : segment->recent.next, &take->recent);
     segment->entries++;
     segment->octets += take->size;
-    make_room(map, segment);
+    drop_oldest(map, segment, segment->entries_max, segment->octets_max);
     return true;
 }
 

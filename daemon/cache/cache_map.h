@@ -36,7 +36,6 @@ struct cache_entry *cache_map_use(struct cache_map *map, const char *key, size_t
  * first to go, at once when there is no room. False, and the entry is freed, without memory. */
 bool cache_map_put(struct cache_map *map, struct cache_entry *take, bool wanted);
 bool cache_map_remove(struct cache_map *map, const char *key, size_t length);
-void cache_map_flush(struct cache_map *map);
 void cache_map_get_stats(const struct cache_map *map, struct cache_map_stats *out);
 
 /* When the entry is due; false without memory: then it never is. */
