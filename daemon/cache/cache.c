@@ -5,12 +5,10 @@
  * Without memory for a record or a hold, what was found out still counts until it is evicted or the
  * daemon ends; nothing here fails an answer.
  */
-#include "daemon/cache/cache_internal.h"
+#include "daemon/cache/cache.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/clock.h"
 
 /* Uses noted, or entries written again, in one turn of the loop. */
 #define NOTES_SHARE 200
@@ -23,11 +21,6 @@
 #define STORE_PENDING_MAX 100000
 /* What has ended is deleted so long afterwards. */
 #define STORE_KEEP_MS (INT64_C(7) * 86400 * 1000)
-
-struct record_moment cache_moment(void)
-{
-    return (struct record_moment){clock_monotonic_ms(), clock_wall_ms()};
-}
 
 /* ---- what is on its way to the store ---- */
 
@@ -87,7 +80,7 @@ static void refill(struct cache *cache)
 static void on_notes(uv_timer_t *timer)
 {
     struct cache *cache = timer->data;
-    struct record_moment moment = cache_moment();
+    struct record_moment moment = cache_moment(0);
     struct cache_entry *entry = NULL;
 
     if (cache->asking != NULL)
@@ -111,23 +104,24 @@ static void on_notes(uv_timer_t *timer)
 
 /* ---- sweeps ---- */
 
-static void sweep_init(struct cache_sweep *sweep, struct cache *cache, share_step step)
+static bool sweep_step(struct share_task *task)
 {
-    share_task_init(&sweep->task, step);
+    struct cache_sweep *sweep = LIST_ELEMENT(task, struct cache_sweep, task);
+
+    return !cache_map_some(sweep->cache->map, &sweep->walk, sweep->take, sweep->cache);
+}
+
+static void sweep_init(struct cache_sweep *sweep, struct cache *cache, cache_map_take take)
+{
+    share_task_init(&sweep->task, sweep_step);
     sweep->cache = cache;
+    sweep->take = take;
 }
 
 static void sweep_begin(struct cache_sweep *sweep)
 {
     sweep->walk = (struct map_walk){0};
     shares_add(sweep->cache->shares, &sweep->task);
-}
-
-static bool sweep_step(struct share_task *task, cache_map_take take)
-{
-    struct cache_sweep *sweep = LIST_ELEMENT(task, struct cache_sweep, task);
-
-    return !cache_map_some(sweep->cache->map, &sweep->walk, take, sweep->cache);
 }
 
 static void make_unsaved(void *context, struct cache_entry *entry)
@@ -137,11 +131,6 @@ static void make_unsaved(void *context, struct cache_entry *entry)
     if (entry->state == ENTRY_SAVED)
         cache_entry_set_state(entry, ENTRY_UNSAVED);
     cache_map_mark(cache->map, entry);
-}
-
-static bool unsaved_step(struct share_task *task)
-{
-    return sweep_step(task, make_unsaved);
 }
 
 /* The store lost what it had: all that is known goes there again, a share at a time. */
@@ -155,55 +144,27 @@ static void on_begun(void *context)
     uv_timer_start(&cache->notes, on_notes, REFILL_MS, 0);
 }
 
-bool cache_is_judged_before(const struct cache *cache, const struct cache_entry *entry)
+void cache_judge(const struct cache *cache, struct cache_entry *entry, int64_t now)
 {
     const struct probe_cache *probes = cache->tools.probes;
     enum verdict_level level = entry->verdict.level;
 
-    return probes != NULL && (level == VERDICT_VERIFY || level == VERDICT_ENCRYPT) &&
-           entry->made_at < probe_cache_judged_after(probes);
+    if (probes != NULL && (level == VERDICT_VERIFY || level == VERDICT_ENCRYPT) &&
+        entry->made_at < probe_cache_judged_after(probes))
+        cache_entry_lapse(entry, now, false);
 }
 
 static void judge(void *context, struct cache_entry *entry)
 {
-    if (cache_is_judged_before(context, entry))
-        cache_entry_lapse(entry, clock_monotonic_ms(), false);
+    struct cache *cache = context;
+
+    cache_judge(cache, entry, cache->judged_at);
 }
 
-static bool judging_step(struct share_task *task)
+void cache_judge_again(struct cache *cache, int64_t now)
 {
-    return sweep_step(task, judge);
-}
-
-void cache_judge_again(struct cache *cache)
-{
+    cache->judged_at = now;
     sweep_begin(&cache->judging);
-}
-
-/* ---- policies and probes ---- */
-
-static void on_policy(void *context, const char *domain)
-{
-    struct cache *cache = context;
-
-    if (cache->store != NULL)
-        cache_store_policy(cache, domain);
-}
-
-static void on_probe(void *context, const struct probe_saved *saved)
-{
-    struct cache *cache = context;
-
-    if (cache->store != NULL)
-        cache_store_probe(cache, saved);
-}
-
-static void watch_probers(struct cache *cache)
-{
-    if (cache->tools.sts != NULL)
-        sts_cache_watch(sts_cache_of(cache->tools.sts), on_policy, cache);
-    if (cache->tools.probes != NULL)
-        probe_cache_watch(cache->tools.probes, on_probe, cache);
 }
 
 /* ---- life ---- */
@@ -228,7 +189,10 @@ static int open_store(struct cache *cache)
     error = store_new(&cache->store, cache->loop, &options, &watcher);
     if (error != 0)
         return error;
-    watch_probers(cache);
+    if (cache->tools.sts != NULL)
+        sts_cache_watch(sts_cache_of(cache->tools.sts), cache_store_policy, cache);
+    if (cache->tools.probes != NULL)
+        probe_cache_watch(cache->tools.probes, cache_store_probe, cache);
     uv_timer_start(&cache->notes, on_notes, (uint64_t)config->store_flush_ms, 0);
     return 0;
 }
@@ -250,37 +214,32 @@ int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
         free(cache);
         return UV_ENOMEM;
     }
-    sweep_init(&cache->unsaved, cache, unsaved_step);
-    sweep_init(&cache->judging, cache, judging_step);
+    sweep_init(&cache->unsaved, cache, make_unsaved);
+    sweep_init(&cache->judging, cache, judge);
     uv_timer_init(loop, &cache->notes);
     uv_timer_init(loop, &cache->hold_over);
     cache->notes.data = cache->hold_over.data = cache;
     cache->map = cache_map_new(config->cache_entries, config->cache_octets);
-    cache->holds = holds_new();
-    if (cache->map != NULL && cache->holds != NULL)
+    heap_init(&cache->hold_ends);
+    if (cache->map != NULL)
         error = open_store(cache);
     *out = cache;
     return error;
 }
 
-/* What was to be noted in a moment is noted now; what the store was not asked about stays out. */
-static void note_the_rest(struct cache *cache)
-{
-    struct record_moment moment = cache_moment();
-    struct cache_entry *entry;
-
-    while ((entry = cache_map_next_marked(cache->map)) != NULL)
-        if (entry->state != ENTRY_STORE_PENDING)
-            note(cache, entry, moment);
-}
-
 void cache_close(struct cache *cache)
 {
+    struct record_moment moment = cache_moment(0);
+    struct cache_entry *entry;
+
     if (cache->asking != NULL)
         cache_load_cancel(cache->asking);
     cache->asking = NULL;
     if (cache->store != NULL) {
-        note_the_rest(cache);
+        /* what was to be noted in a moment, but for what the store was not asked about */
+        while ((entry = cache_map_next_marked(cache->map)) != NULL)
+            if (entry->state != ENTRY_STORE_PENDING)
+                note(cache, entry, moment);
         store_close(cache->store);
     }
     cache->store = NULL;
@@ -294,34 +253,20 @@ void cache_close(struct cache *cache)
 void cache_free(struct cache *cache)
 {
     cache_map_free(cache->map);
-    holds_free(cache->holds);
+    cache_free_holds(cache);
     free(cache);
-}
-
-struct cache_map *cache_get_map(struct cache *cache)
-{
-    return cache->map;
-}
-
-const struct holds *cache_holds(const struct cache *cache)
-{
-    return cache->holds;
-}
-
-struct store *cache_store(struct cache *cache)
-{
-    return cache->store;
 }
 
 void cache_get_stats(const struct cache *cache, struct cache_stats *out)
 {
     *out = cache->stats;
-    out->held = holds_count(cache->holds);
+    out->held = HASH_COUNT(cache->holds);
     out->noting = cache->refilling || cache->asking != NULL || cache_map_has_marked(cache->map) ||
                   !list_empty(&cache->unsaved.task.link);
 }
 
-void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at), void *context)
+void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at, int64_t now),
+                   void *context)
 {
     cache->due = due;
     cache->due_context = context;
@@ -360,9 +305,9 @@ static void lapse(void *context, struct cache_entry *entry)
     cache_entry_lapse(entry, lapsing->now, true);
 }
 
-size_t cache_lapse(struct cache *cache)
+size_t cache_lapse(struct cache *cache, int64_t now)
 {
-    struct lapsing lapsing = {clock_monotonic_ms(), 0};
+    struct lapsing lapsing = {now, 0};
     struct map_walk walk = {0};
 
     while (!cache_map_some(cache->map, &walk, lapse, &lapsing))
@@ -372,29 +317,38 @@ size_t cache_lapse(struct cache *cache)
     return lapsing.count;
 }
 
-bool cache_release(struct cache *cache, const struct key *key)
+struct cache_entry *cache_decide_again(const struct cache *cache, const struct cache_entry *known,
+                                       const struct remembered *remembered, int64_t at)
 {
-    const struct cache_entry *entry = cache_peek(cache, key);
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
-    const struct evidence *evidence = NULL;
-    int64_t now = clock_monotonic_ms();
-    struct cache_entry *released = NULL;
-    struct remembered remembered;
+    const struct evidence *evidence = arena == NULL ? NULL : cache_entry_evidence(known, arena);
+    struct cache_entry *entry = NULL;
     struct verdict verdict;
+    struct key key;
 
-    if (entry != NULL)
-        remembered = cache_entry_remembered(entry);
-    if (arena != NULL && entry != NULL &&
-        (remembered.encrypt.since != 0 || remembered.verify.since != 0))
-        evidence = cache_entry_evidence(entry, arena);
     if (evidence != NULL) {
-        remembered_release(&remembered);
-        verdict_decide(&verdict, evidence, &remembered, &cache->config->verdict, now);
-        released = cache_entry_new(key, &verdict, evidence, now);
+        key_parse(&key, known->key, known->key_length, cache->config->prober.smtp_port);
+        verdict_decide(&verdict, evidence, remembered, &cache->config->verdict, at);
+        entry = cache_entry_new(&key, &verdict, evidence, at);
     }
     arena_free(arena);
+    return entry;
+}
+
+bool cache_release(struct cache *cache, const struct key *key, int64_t now)
+{
+    const struct cache_entry *known = cache_peek(cache, key);
+    struct cache_entry *released = NULL;
+    struct remembered remembered = {0};
+
+    if (known != NULL)
+        remembered = cache_entry_remembered(known);
+    if (remembered.encrypt.since != 0 || remembered.verify.since != 0) {
+        remembered_release(&remembered);
+        released = cache_decide_again(cache, known, &remembered, now);
+    }
     if (released == NULL)
         return false;
-    cache_save(cache, released, (struct cache_saving){.released = true});
+    cache_save(cache, released, (struct cache_saving){.now = now, .released = true});
     return true;
 }

@@ -1,12 +1,16 @@
 /*
  * cache: everything the daemon has found out: the map of entries, the holds, and the store behind
- * them. A lookup that has ended is saved here, and one that begins starts from what is here.
+ * them. A lookup that has ended is saved here, and one that begins starts from what is here. `now`
+ * is monotonic ms.
  *
  * Glossary
  *   save     a whole lookup has ended: log what changed, note holds and history, cache, store
  *   load     take in a record, of the store or of an export
  *   preload  load everything from the store at the start
  *   mark     an entry is to be noted in the store: it was used, or is not saved yet
+ *   hold     a next-hop shows less than it proved, and what it proved counts for a while
+ *            (docs/verdicts.md §4). Holds are listed for people and for the log. The list is
+ *            bounded, and does not decide: the `remembered` of each entry does
  *
  * DIAGNOSTICS
  *   verdict             info when a verdict changed, else debug
@@ -22,17 +26,30 @@
 
 #include <uv.h>
 
+#include "base/loaded.h"
 #include "daemon/cache/cache_map.h"
 #include "daemon/config/config.h"
-#include "base/loaded.h"
-#include "daemon/cache/holds.h"
+#include "daemon/loop/shares.h"
 #include "daemon/rules/ruleset.h"
 #include "daemon/store/record_time.h"
 #include "daemon/store/store.h"
 #include "probe/domain_uv.h"
 
-struct cache;
+#define CACHE_HOLDS_MAX 20000 /* more are held, but not listed */
+
 struct cache_loading;
+
+struct hold {
+    UT_hash_handle hh; /* hh.next: the next one, of those listed later */
+    enum verdict_level level;
+    struct downgrade downgrade; /* monotonic ms */
+    struct heap_link end;       /* in the order of downgrade.until */
+    enum verdict_level sees;
+    enum verdict_reason reason; /* of what is seen */
+    int64_t seen_at;            /* monotonic ms of the last lookup */
+    int64_t reminded_at;        /* monotonic ms of the last log line */
+    char key[];
+};
 
 /* A hold begins when a lookup shows less, or is taken over from the store or an export. */
 enum hold_origin { HOLD_FOUND, HOLD_LOADED, HOLD_ORIGINS };
@@ -45,6 +62,40 @@ struct cache_stats {
     bool noting; /* something is on its way to the store, but not pending there yet */
 };
 
+/* A walk through all entries in shares. */
+struct cache_sweep {
+    struct share_task task;
+    struct map_walk walk;
+    struct cache *cache;
+    cache_map_take take;
+};
+
+struct cache {
+    /* for everybody to read */
+    struct cache_map *map; /* owned */
+    struct hold *holds;    /* map by key, the oldest first; owned */
+    struct store *store;   /* owned; NULL: nothing survives a restart */
+    /* for the files of cache.h */
+    uv_loop_t *loop;
+    const struct config *config;
+    struct domain_tools tools;
+    const struct ruleset *ruleset;
+    struct heap hold_ends;
+    uv_timer_t hold_over;         /* when the next hold's time is over */
+    uv_timer_t notes;             /* uses on their way to the store */
+    struct shares *shares;        /* owned */
+    struct cache_sweep unsaved;   /* the store was begun anew: it gets all entries again */
+    struct cache_sweep judging;   /* the trust anchors changed... */
+    int64_t judged_at;            /* ...then, monotonic ms */
+    struct cache_loading *asking; /* of an entry that is `store_pending`; NULL: none */
+    /* what the prober knows, on its way to a store that was begun anew */
+    bool refilling;
+    struct map_walk policies, probes;
+    struct cache_stats stats;
+    void (*due)(void *context, int64_t at, int64_t now);
+    void *due_context;
+};
+
 /* 0 or a libuv error. Everything is borrowed; `ruleset` is used for logging only. From now on the
  * policies and probe results of `tools` are saved too. */
 int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
@@ -52,18 +103,15 @@ int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
 /* Writes what is pending and closes the handles; cache_free once the loop is empty. */
 void cache_close(struct cache *cache);
 void cache_free(struct cache *cache);
-
-struct cache_map *cache_get_map(struct cache *cache);
-const struct holds *cache_holds(const struct cache *cache);
-/* NULL when nothing survives a restart. */
-struct store *cache_store(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);
-/* Whenever an entry is put, calls `due` (if not NULL) with the time at which it falls due:
- * monotonic ms. */
-void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at), void *context);
+/* Whenever an entry is put, calls `due` (if not NULL) with the time at which it falls due. */
+void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at, int64_t now),
+                   void *context);
 
 /* What is cached of a key, valid or lapsed, or NULL. Borrowed until the loop runs again. */
 const struct cache_entry *cache_peek(const struct cache *cache, const struct key *key);
+/* The hold of a key that is listed; NULL. */
+struct hold *cache_find_hold(const struct cache *cache, const char *key);
 
 /*
  * Takes the entry of a whole lookup, which may have been freed on return (no memory, no room).
@@ -71,10 +119,11 @@ const struct cache_entry *cache_peek(const struct cache *cache, const struct key
  * could not be asked when the lookup began; its record must not be overwritten until it has been.
  */
 struct cache_saving {
+    int64_t now;
     bool by_refresh, released, store_pending;
     const struct override *override; /* what the rules say of the key; NULL: they were not asked */
 };
-void cache_save(struct cache *cache, struct cache_entry *take, struct cache_saving cache_saving);
+void cache_save(struct cache *cache, struct cache_entry *take, struct cache_saving how);
 
 /* `sure`: the store was asked, and what it knows is there. */
 typedef void (*cache_loaded)(void *context, bool sure);
@@ -93,14 +142,43 @@ bool cache_forget(struct cache *cache, const struct key *key);
 /* Takes a key out of the cache, and leaves the store as it is. */
 void cache_drop(struct cache *cache, const struct key *key);
 /* Every entry ends now; what was proven by probing stays. Gives their number. */
-size_t cache_lapse(struct cache *cache);
+size_t cache_lapse(struct cache *cache, int64_t now);
 /* Ends the entries that rest on certificates judged before the trust anchors changed. */
-void cache_judge_again(struct cache *cache);
+void cache_judge_again(struct cache *cache, int64_t now);
 /* The operator ends a hold: the entry becomes what its evidence alone gives. False when the key is
  * not held, or is not in the cache. */
-bool cache_release(struct cache *cache, const struct key *key);
+bool cache_release(struct cache *cache, const struct key *key, int64_t now);
 
+/* Now on both clocks, for records; `last_written` as in record_moment_of, 0: unknown. */
+struct record_moment cache_moment(int64_t last_written);
 /* Takes in a record with wall clock times, read at `moment`; it is changed. `save`: write it to the
  * store too. */
 enum loaded cache_load_record(struct cache *cache, struct record *record,
                               struct record_moment moment, bool save);
+
+/* ---- for the files of cache.h ---- */
+
+/* Puts an entry into cache and order of refreshing; NULL when it did not stay. `wanted`: somebody
+ * asks for it now. */
+struct cache_entry *cache_put(struct cache *cache, struct cache_entry *take, bool wanted,
+                              int64_t now);
+/* What the evidence of an entry gives together with what is remembered, at the time `at`: a new
+ * entry. NULL when it has no evidence, and without memory. */
+struct cache_entry *cache_decide_again(const struct cache *cache, const struct cache_entry *known,
+                                       const struct remembered *remembered, int64_t at);
+/* Ends an entry that probes gave before the trust anchors changed. */
+void cache_judge(const struct cache *cache, struct cache_entry *entry, int64_t now);
+/* Writes an entry to the store, or takes it out when there is nothing worth keeping. */
+void cache_store_entry(struct cache *cache, const struct cache_entry *entry);
+/* Called by sts_cache.h and probe_cache_uv.h with what is new there. */
+void cache_store_policy(void *context, const char *domain);
+void cache_store_probe(void *context, const struct probe_saved *saved);
+/* Notes in holds and log what a new verdict means for the hold of its key. */
+void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool released,
+                     int64_t now);
+/* Lists a hold that was there before this process, without a word. */
+void cache_list_hold(struct cache *cache, const struct cache_entry *entry, int64_t reminded_at,
+                     int64_t now);
+/* What is forgotten is held no more; harmless for a key that is not. */
+void cache_forget_hold(struct cache *cache, const char *key);
+void cache_free_holds(struct cache *cache);

@@ -6,19 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "daemon/cache/cache_internal.h"
+#include "daemon/cache/cache.h"
 #include "policy/evidence/evidence_pack.h"
 
 #define RECORD_ARENA_MAX (1024 * 1024)
 
-/* `save`: write it to the store too. `wanted`: somebody is asking for it. */
-struct loading {
-    bool save, wanted;
-};
+struct record_moment cache_moment(int64_t last_written)
+{
+    return record_moment_of(clock_monotonic_ms(), clock_wall_ms(), last_written);
+}
 
 /* ---- to the store ---- */
+
+static void put_record(struct cache *cache, struct record *record)
+{
+    record_to_wall(record, cache_moment(0));
+    store_put(cache->store, record);
+}
 
 /* Nothing is lost when it is forgotten. */
 static bool worthless(const struct cache_entry *entry)
@@ -27,18 +32,11 @@ static bool worthless(const struct cache_entry *entry)
            !entry->verdict.dane_possible && !entry->verdict.secure;
 }
 
-static const char *answer_text(struct arena *arena, struct answer answer)
-{
-    static const char *const words[] = {
-        [ANSWER_OK] = "OK ", [ANSWER_NOTFOUND] = "NOTFOUND ", [ANSWER_TEMP] = "TEMP "};
-
-    return arena_printf(arena, "%s%.*s", words[answer.status], (int)answer.length, answer.text);
-}
-
 void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
 {
     const struct remembered remembered = cache_entry_remembered(entry);
-    const struct hold *hold = holds_find(cache->holds, entry->key);
+    const struct hold *hold = cache_find_hold(cache, entry->key);
+    const struct answer answer = cache_entry_answer(entry, FORM_PLAIN);
     struct arena *arena;
     struct record record = {
         .kind = RECORD_ANSWER,
@@ -65,36 +63,36 @@ void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
         return;
     }
     arena = arena_new(2 * RENDER_SOCKETMAP_MAX);
-    record.answer.answer =
-        arena == NULL ? NULL : answer_text(arena, cache_entry_answer(entry, FORM_PLAIN));
-    if (record.answer.answer != NULL) {
-        record_to_wall(&record, cache_moment());
-        store_put(cache->store, &record);
-    }
+    record.answer.answer = arena == NULL
+                               ? NULL
+                               : arena_printf(arena, "%s %.*s", answer_status_name(answer.status),
+                                              (int)answer.length, answer.text);
+    if (record.answer.answer != NULL)
+        put_record(cache, &record);
     arena_free(arena);
 }
 
-void cache_store_policy(struct cache *cache, const char *domain)
+void cache_store_policy(void *context, const char *domain)
 {
+    struct cache *cache = context;
     struct record record = {.kind = RECORD_POLICY};
 
-    if (!sts_cache_get(sts_cache_of(cache->tools.sts), domain, &record.policy)) {
+    if (cache->store == NULL)
+        return;
+    if (!sts_cache_get(sts_cache_of(cache->tools.sts), domain, &record.policy))
         store_remove(cache->store, RECORD_POLICY, domain);
-        return;
-    }
     /* never fetched by this process: the store may hold a policy that was */
-    if (record.policy.body == NULL && record.policy.fetched_at == 0)
-        return;
-    record_to_wall(&record, cache_moment());
-    store_put(cache->store, &record);
+    else if (record.policy.body != NULL || record.policy.fetched_at != 0)
+        put_record(cache, &record);
 }
 
-void cache_store_probe(struct cache *cache, const struct probe_saved *saved)
+void cache_store_probe(void *context, const struct probe_saved *saved)
 {
+    struct cache *cache = context;
     struct record record = {.kind = RECORD_PROBE, .probe = *saved};
 
-    record_to_wall(&record, cache_moment());
-    store_put(cache->store, &record);
+    if (cache->store != NULL)
+        put_record(cache, &record);
 }
 
 /* ---- from a record ---- */
@@ -108,118 +106,109 @@ static void bound_downgrade(struct downgrade *downgrade, const struct verdict_op
         downgrade->until = downgrade->since + most;
 }
 
-/* Nothing that is read counts for longer than if it had been learnt here now. */
-static void bound_remembered(struct remembered *remembered, const struct verdict_options *options,
-                             int64_t now)
+/* The verdict that stored evidence gives today. Nothing that is read counts for longer than if it
+ * had been learnt here now. */
+static void decide_stored(struct verdict *out, const struct evidence *evidence,
+                          const struct answer_record *answer, const struct verdict_options *options,
+                          int64_t now)
 {
-    if (remembered->dane_only_until > now + options->ttl_max_ms)
-        remembered->dane_only_until = now + options->ttl_max_ms;
-    bound_downgrade(&remembered->verify, options);
-    bound_downgrade(&remembered->encrypt, options);
+    uint64_t refused;
+
+    verdict_decide(out, evidence, &answer->remembered, options, now);
+    refused = out->remembered.refused; /* not stored: the evidence shows it */
+    out->remembered = answer->remembered;
+    out->remembered.refused = refused;
+    if (out->remembered.dane_only_until > now + options->ttl_max_ms)
+        out->remembered.dane_only_until = now + options->ttl_max_ms;
+    bound_downgrade(&out->remembered.verify, options);
+    bound_downgrade(&out->remembered.encrypt, options);
+    if (out->valid_until > answer->valid_until) {
+        out->valid_until = answer->valid_until;
+        out->refresh_at = now + (answer->valid_until - now) / 8 * 7;
+    }
 }
 
 /* The entry that an answer's evidence gives today; NULL when it gives none, or no memory. */
-static struct cache_entry *entry_of(const struct cache *cache, const struct answer_record *answer)
+static struct cache_entry *entry_of(const struct cache *cache, const struct answer_record *answer,
+                                    int64_t now)
 {
-    int64_t now = clock_monotonic_ms();
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     struct cache_entry *entry = NULL;
     const struct evidence *evidence = NULL;
     struct verdict verdict;
     struct key key;
-    uint64_t refused;
 
     key_parse(&key, answer->key, strlen(answer->key), cache->config->prober.smtp_port);
     if (arena != NULL && strcmp(key.text, answer->key) == 0)
         evidence =
             evidence_unpack(arena, answer->evidence, answer->evidence_length, answer->clock_shift);
     if (evidence != NULL && strcmp(evidence->domain, key.name) == 0 && evidence->complete) {
-        verdict_decide(&verdict, evidence, &answer->remembered, &cache->config->verdict, now);
-        refused = verdict.remembered.refused; /* not stored: the evidence shows it */
-        verdict.remembered = answer->remembered;
-        bound_remembered(&verdict.remembered, &cache->config->verdict, now);
-        verdict.remembered.refused = refused;
-        if (verdict.valid_until > answer->valid_until) {
-            verdict.valid_until = answer->valid_until;
-            verdict.refresh_at = now + (answer->valid_until - now) / 8 * 7;
-        }
+        decide_stored(&verdict, evidence, answer, &cache->config->verdict, now);
         entry = cache_entry_new(&key, &verdict, evidence, answer->decided_at);
     }
     arena_free(arena);
     if (entry == NULL)
         return NULL;
     entry->used_at = answer->used_at;
-    if (cache_is_judged_before(cache, entry))
-        cache_entry_lapse(entry, now, false);
+    cache_judge(cache, entry, now);
     return entry;
 }
 
 /* What was found out while the store could not be asked, now with what the store knows. */
 static enum loaded catch_up(struct cache *cache, const struct cache_entry *known,
-                            const struct answer_record *answer)
+                            const struct answer_record *answer, int64_t now)
 {
     const struct remembered before = cache_entry_remembered(known);
     const struct remembered joined = remembered_join(&answer->remembered, &before);
-    struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
-    const struct evidence *evidence = arena == NULL ? NULL : cache_entry_evidence(known, arena);
-    struct cache_entry *entry = NULL;
-    struct verdict verdict;
-    struct key key;
+    struct cache_entry *entry = cache_decide_again(cache, known, &joined, known->made_at);
 
-    key_parse(&key, known->key, known->key_length, cache->config->prober.smtp_port);
-    if (evidence != NULL) {
-        verdict_decide(&verdict, evidence, &joined, &cache->config->verdict, known->made_at);
-        entry = cache_entry_new(&key, &verdict, evidence, known->made_at);
-    }
-    arena_free(arena);
     if (entry == NULL)
         return LOADED_REFUSED;
-    cache_save(cache, entry, (struct cache_saving){.by_refresh = true});
+    cache_save(cache, entry, (struct cache_saving){.now = now, .by_refresh = true});
     return LOADED_NEW;
 }
 
-static enum loaded load_answer(struct cache *cache, const struct answer_record *answer,
-                               struct loading how)
+/* `save`: write it to the store too. `wanted`: somebody is asking for it. */
+static enum loaded load_answer(struct cache *cache, const struct answer_record *answer, int64_t now,
+                               bool save, bool wanted)
 {
     const struct cache_entry *known = cache_map_get(cache->map, answer->key, strlen(answer->key));
     struct cache_entry *entry;
 
     if (known != NULL && known->state == ENTRY_STORE_PENDING)
-        return catch_up(cache, known, answer);
+        return catch_up(cache, known, answer, now);
     if (known != NULL && known->made_at >= answer->decided_at - LOADED_SAME_MS)
         return LOADED_KNOWN;
-    entry = entry_of(cache, answer);
+    entry = entry_of(cache, answer, now);
     if (entry == NULL)
         return LOADED_REFUSED;
-    cache_list_hold(cache, entry, answer->reminded_at);
-    if (how.save) /* before the cache takes it: it may have no room */
+    cache_list_hold(cache, entry, answer->reminded_at, now);
+    if (save) /* before the cache takes it: it may have no room */
         cache_store_entry(cache, entry);
-    cache_put(cache, entry, how.wanted);
+    cache_put(cache, entry, wanted, now);
     return LOADED_NEW;
 }
 
-static const enum loaded from_saved[] = {
-    [LOADED_REFUSED] = LOADED_REFUSED, [LOADED_KNOWN] = LOADED_KNOWN, [LOADED_NEW] = LOADED_NEW};
-
-static enum loaded load_policy(struct cache *cache, const struct sts_saved *policy, bool save)
+static enum loaded load_policy(struct cache *cache, const struct sts_saved *policy, int64_t now,
+                               bool save)
 {
-    enum loaded saved = LOADED_KNOWN;
+    enum loaded loaded = LOADED_KNOWN;
 
     if (cache->tools.sts != NULL)
-        saved = sts_cache_load(sts_cache_of(cache->tools.sts), policy, clock_monotonic_ms());
-    if (saved == LOADED_NEW && save && cache->store != NULL)
+        loaded = sts_cache_load(sts_cache_of(cache->tools.sts), policy, now);
+    if (loaded == LOADED_NEW && save)
         cache_store_policy(cache, policy->domain);
-    return from_saved[saved];
+    return loaded;
 }
 
 static enum loaded load_probe(struct cache *cache, const struct probe_saved *probe, bool save)
 {
-    enum loaded saved =
+    enum loaded loaded =
         cache->tools.probes == NULL ? LOADED_KNOWN : probe_cache_load(cache->tools.probes, probe);
 
-    if (saved == LOADED_NEW && save && cache->store != NULL)
+    if (loaded == LOADED_NEW && save)
         cache_store_probe(cache, probe);
-    return from_saved[saved];
+    return loaded;
 }
 
 /* A key that is known here has its own history; in an export, history comes before answers. */
@@ -229,30 +218,30 @@ static enum loaded load_event(struct cache *cache, struct record *record, bool s
 
     if (!save || cache->store == NULL || cache_map_get(cache->map, key, strlen(key)) != NULL)
         return LOADED_KNOWN;
-    record_to_wall(record, cache_moment());
-    store_put(cache->store, record);
+    put_record(cache, record);
     return LOADED_NEW;
 }
 
 static enum loaded load(struct cache *cache, struct record *record, struct record_moment moment,
-                        struct loading how)
+                        bool save, bool wanted)
 {
+    int64_t now = moment.monotonic_ms;
     enum loaded loaded = LOADED_REFUSED;
 
     record_to_daemon(record, moment);
     switch (record->kind) {
     case RECORD_ANSWER:
         remembered_set_dane_until(&record->answer.remembered, record->answer.dane_until);
-        loaded = load_answer(cache, &record->answer, how);
+        loaded = load_answer(cache, &record->answer, now, save, wanted);
         break;
     case RECORD_POLICY:
-        loaded = load_policy(cache, &record->policy, how.save);
+        loaded = load_policy(cache, &record->policy, now, save);
         break;
     case RECORD_PROBE:
-        loaded = load_probe(cache, &record->probe, how.save);
+        loaded = load_probe(cache, &record->probe, save);
         break;
     case RECORD_EVENT:
-        loaded = load_event(cache, record, how.save);
+        loaded = load_event(cache, record, save);
         break;
     default:
         break;
@@ -264,7 +253,7 @@ static enum loaded load(struct cache *cache, struct record *record, struct recor
 enum loaded cache_load_record(struct cache *cache, struct record *record,
                               struct record_moment moment, bool save)
 {
-    return load(cache, record, moment, (struct loading){.save = save});
+    return load(cache, record, moment, save, false);
 }
 
 /* ---- what the store knows of a key ---- */
@@ -276,17 +265,6 @@ struct cache_loading {
     cache_loaded done;
     void *context;
 };
-
-/* A record of the store, copied because loading changes it. */
-static void take_in(struct cache *cache, const struct record *found, struct record_moment moment)
-{
-    struct record record;
-
-    if (found == NULL)
-        return;
-    record = *found;
-    load(cache, &record, moment, (struct loading){.wanted = true});
-}
 
 /* An entry that was made without the store: now that it was asked, it may be written. */
 static void settle(struct cache *cache, const struct key *key, bool sure)
@@ -305,18 +283,19 @@ static void settle(struct cache *cache, const struct key *key, bool sure)
 
 static void on_found(void *context, const struct store_found *found)
 {
-    struct cache_loading *loading = context;
-    struct cache *cache = loading->cache;
-    cache_loaded done = loading->done;
-    void *done_context = loading->context;
-    struct record_moment moment =
-        record_moment_of(clock_monotonic_ms(), clock_wall_ms(), found->last_written);
+    const struct record *records[] = {found->policy, found->answer};
+    struct cache_loading *loading = context, own = *loading;
+    struct record_moment moment = cache_moment(found->last_written);
 
-    take_in(cache, found->policy, moment);
-    take_in(cache, found->answer, moment);
-    settle(cache, &loading->key, !found->unsure);
+    for (int i = 0; i < 2; i++)
+        if (records[i] != NULL) {
+            struct record copy = *records[i]; /* loading changes it */
+
+            load(own.cache, &copy, moment, false, true);
+        }
+    settle(own.cache, &own.key, !found->unsure);
     free(loading);
-    done(done_context, !found->unsure);
+    own.done(own.context, !found->unsure);
 }
 
 int cache_load(struct cache_loading **out, struct cache *cache, const struct key *key,

@@ -24,15 +24,12 @@
 #define REFUSALS_MAX 20 /* that are logged one by one */
 #define AGAIN_MS     1000
 
-static const enum record_kind order[] = {RECORD_POLICY, RECORD_PROBE, RECORD_ANSWER};
-#define PHASES (sizeof order / sizeof order[0])
-
 struct preload {
     const struct config *config;
     struct cache *cache;
     struct store_read *read; /* NULL: none under way */
-    uv_timer_t timer;        /* the import's turns */
-    uv_timer_t again;        /* the store's, once more */
+    uv_timer_t round;        /* begins to read the store, at first and once more */
+    uv_timer_t import;       /* its turns */
     int handles;
     FILE *export; /* owned */
     char *line;   /* owned; LINE_SIZE octets */
@@ -47,7 +44,7 @@ static void next_page(struct preload *preload, const char *cursor);
 
 /* ---- the export ---- */
 
-static void import_over(struct preload *preload, const char *why)
+static void end_import(struct preload *preload, const char *why)
 {
     const struct importer *importer = &preload->importer;
 
@@ -59,35 +56,26 @@ static void import_over(struct preload *preload, const char *why)
     preload->export = NULL;
 }
 
-static void log_refusal(const struct importer *importer, const char *why)
-{
-    if (importer->refused <= REFUSALS_MAX)
-        log_event(LOG_LEVEL_WARNING, "import-refused", "line", LOG_NUM(importer->line), "reason",
-                  why, NULL);
-}
-
 static void on_import_turn(uv_timer_t *timer)
 {
     struct preload *preload = timer->data;
+    struct importer *importer = &preload->importer;
     size_t octets = 0;
 
     for (int share = LINES_SHARE; share > 0 && octets < OCTETS_SHARE; share--) {
         /* the importer refuses one that is longer than the room here */
         ssize_t length = file_line(preload->line, LINE_SIZE, preload->export);
-        const char *why = NULL;
+        const char *why = length < 0 ? importer_end(importer)
+                                     : importer_line(importer, preload->line, (size_t)length);
 
-        if (length < 0) {
-            import_over(preload, importer_end(&preload->importer));
+        if (length >= 0 && why != NULL && importer->refused <= REFUSALS_MAX)
+            log_event(LOG_LEVEL_WARNING, "import-refused", "line", LOG_NUM(importer->line),
+                      "reason", why, NULL);
+        if (length < 0 || importer->failed) {
+            end_import(preload, why);
             return;
         }
         octets += (size_t)length;
-        importer_line(&preload->importer, preload->line, (size_t)length, &why);
-        if (why != NULL)
-            log_refusal(&preload->importer, why);
-        if (importer_failed(&preload->importer)) {
-            import_over(preload, why);
-            return;
-        }
     }
     uv_timer_start(timer, on_import_turn, 1, 0);
 }
@@ -109,25 +97,25 @@ static FILE *open_export(const char *path, const char **why)
     return file;
 }
 
-static void import_begin(struct preload *preload)
+static void begin_import(struct preload *preload)
 {
     const char *path = preload->config->import_path, *why = "no memory";
 
     if (path == NULL || preload->imported)
         return;
     preload->imported = true;
-    importer_init(&preload->importer, preload->cache);
+    preload->importer = (struct importer){.cache = preload->cache};
     preload->line = malloc(LINE_SIZE);
     preload->export = preload->line == NULL ? NULL : open_export(path, &why);
     if (preload->export == NULL)
-        import_over(preload, why);
+        end_import(preload, why);
     else
-        uv_timer_start(&preload->timer, on_import_turn, 1, 0);
+        uv_timer_start(&preload->import, on_import_turn, 1, 0);
 }
 
 /* ---- the store ---- */
 
-static void on_again(uv_timer_t *timer)
+static void on_round(uv_timer_t *timer)
 {
     struct preload *preload = timer->data;
 
@@ -139,23 +127,20 @@ static void on_again(uv_timer_t *timer)
 /* A round is over: the first one, or one after the store could not be read. */
 static void end_round(struct preload *preload)
 {
-    if (preload->failed) {
-        uv_timer_start(&preload->again, on_again, AGAIN_MS, 0);
-        import_begin(preload);
-        return;
-    }
-    log_event(LOG_LEVEL_INFO, "warm", "answers", LOG_NUM(preload->counts[RECORD_ANSWER]),
-              "policies", LOG_NUM(preload->counts[RECORD_POLICY]), "probes",
-              LOG_NUM(preload->counts[RECORD_PROBE]), "ms",
-              LOG_NUM(clock_monotonic_ms() - preload->began_at), NULL);
-    import_begin(preload);
+    if (preload->failed)
+        uv_timer_start(&preload->round, on_round, AGAIN_MS, 0);
+    else
+        log_event(LOG_LEVEL_INFO, "warm", "answers", LOG_NUM(preload->counts[RECORD_ANSWER]),
+                  "policies", LOG_NUM(preload->counts[RECORD_POLICY]), "probes",
+                  LOG_NUM(preload->counts[RECORD_PROBE]), "ms",
+                  LOG_NUM(clock_monotonic_ms() - preload->began_at), NULL);
+    begin_import(preload);
 }
 
 static void on_page(void *context, const struct store_page *page)
 {
     struct preload *preload = context;
-    struct record_moment moment =
-        record_moment_of(clock_monotonic_ms(), clock_wall_ms(), page->last_written);
+    struct record_moment moment = cache_moment(page->last_written);
 
     preload->read = NULL;
     preload->failed |= page->error != NULL;
@@ -172,26 +157,19 @@ static void on_page(void *context, const struct store_page *page)
 
 static void next_page(struct preload *preload, const char *cursor)
 {
-    struct store *store = cache_store(preload->cache);
+    static const enum record_kind order[] = {RECORD_POLICY, RECORD_PROBE, RECORD_ANSWER};
+    struct store *store = preload->cache->store;
     struct store_selection selection = {.cursor = cursor, .limit = PAGE};
 
-    if (store == NULL || preload->phase >= PHASES) {
-        end_round(preload);
-        return;
+    if (store != NULL && preload->phase < sizeof order / sizeof order[0]) {
+        selection.kind = order[preload->phase];
+        if (store_list(&preload->read, store, &selection, on_page, preload) == 0)
+            return;
     }
-    selection.kind = order[preload->phase];
-    if (store_list(&preload->read, store, &selection, on_page, preload) != 0) {
-        preload->phase = PHASES;
-        end_round(preload);
-    }
+    end_round(preload);
 }
 
 /* ---- life ---- */
-
-static void on_begin(uv_timer_t *timer)
-{
-    next_page(timer->data, NULL);
-}
 
 struct preload *preload_new(uv_loop_t *loop, const struct config *config, struct cache *cache)
 {
@@ -202,11 +180,11 @@ struct preload *preload_new(uv_loop_t *loop, const struct config *config, struct
     preload->config = config;
     preload->cache = cache;
     preload->began_at = clock_monotonic_ms();
-    uv_timer_init(loop, &preload->timer);
-    uv_timer_init(loop, &preload->again);
-    preload->timer.data = preload->again.data = preload;
+    uv_timer_init(loop, &preload->import);
+    uv_timer_init(loop, &preload->round);
+    preload->import.data = preload->round.data = preload;
     preload->handles = 2;
-    uv_timer_start(&preload->timer, on_begin, 0, 0);
+    uv_timer_start(&preload->round, on_round, 0, 0);
     return preload;
 }
 
@@ -226,6 +204,6 @@ void preload_close(struct preload *preload)
 {
     if (preload->read != NULL)
         store_read_cancel(preload->read);
-    uv_close((uv_handle_t *)&preload->timer, on_closed);
-    uv_close((uv_handle_t *)&preload->again, on_closed);
+    uv_close((uv_handle_t *)&preload->import, on_closed);
+    uv_close((uv_handle_t *)&preload->round, on_closed);
 }

@@ -1,8 +1,12 @@
-/* command: one command on the control socket: a JSON object comes, and one or several answer it. */
+/*
+ * command: one command on the control socket: a JSON object comes, and one or several answer it.
+ * commands.c has the table of names, and short commands; the files named below have the rest.
+ */
 #pragma once
 
 #include <jansson.h>
 
+#include "daemon/cache/importer.h"
 #include "daemon/lookup/engine.h"
 #include "daemon/rules/reload.h"
 #include "daemon/serve/server.h"
@@ -12,9 +16,16 @@ struct command;
  * next. `answer` is a new reference for the callee; NULL without memory. */
 typedef void (*command_answered)(struct command *command, json_t *answer, bool last);
 
-struct importer;
 struct walk;
 struct walks;
+
+/* What commands work with. Everything is borrowed. */
+struct command_means {
+    struct engine *engine;
+    struct server *server;
+    struct reload *reloader; /* NULL: none */
+    struct walks *walks;
+};
 
 /* Embedded in its connection. */
 struct command {
@@ -22,22 +33,11 @@ struct command {
     struct reload_waiter reload;
     struct store_read *read;       /* while the store is read */
     struct cache_loading *loading; /* while a key is loaded */
-    struct importer *importer;     /* owned; from one request of the connection to the next */
+    struct importer importer;      /* from one request of the connection to the next */
     struct walk *walk;             /* owned; while the cache is walked, or rules come */
-    struct engine *engine;
-    struct server *server;
-    struct reload *reloader; /* NULL: none */
-    struct walks *walks;
+    struct command_means means;
     command_answered answered;
     json_t *request;
-};
-
-/* Everything is borrowed. `reloader` may be NULL. */
-struct command_means {
-    struct engine *engine;
-    struct server *server;
-    struct reload *reloader;
-    struct walks *walks;
 };
 
 void command_init(struct command *command, const struct command_means *means,
@@ -49,13 +49,41 @@ void command_begin(struct command *command, const char *line, size_t length);
 void command_go_on(struct command *command);
 void command_cancel(struct command *command);
 
-/* For the commands themselves. */
+/* ---- for the commands themselves ---- */
+
 /* Ends the command with an answer (takes the reference; NULL: no memory), or with a refusal. */
 void command_finish(struct command *command, json_t *answer);
 void command_refuse(struct command *command, const char *why);
-/* Gives a part of the answer that is not the last (takes the reference). */
-void command_give_part(struct command *command, json_t *part);
 /* A text of the request; NULL when it is not there. */
 const char *command_text(const struct command *command, const char *name);
 /* Reads the key of the request, which must be there. */
 void command_key(const struct command *command, struct key *out);
+
+/* commands_cache.c: holds, and what the store knows */
+void command_held(struct command *command);
+void command_release(struct command *command);
+void command_history(struct command *command);
+void command_export(struct command *command);
+void command_import(struct command *command);
+/* Gives up what one of these waits for. */
+void command_cache_cancel(struct command *command);
+
+/*
+ * commands_report.c and commands_check.c: the commands that walk the cache (walk.h). What they
+ * answer is for cli/report.c and cli/rules.c.
+ *
+ *   report       {"changes": BOOL}           lines: next-hops to which mail would stop if all were
+ *                enforced; with `changes` also those whose answer would change.
+ *                totals: mode, rollout, nexthops, withheld, unsure, would_change, verdicts
+ *   rules        {}                          lines: the rules, with what each does today; no totals
+ *   rules-check  {"text": TEXT, "more": BOOL} with `more` answered by {"taken": OCTETS}; with the
+ *                last part of the text the check begins.
+ *                lines: next-hops whose answer would change. totals: rules, nexthops, would_stop
+ */
+void command_report(struct command *command);
+void command_rules(struct command *command);
+void command_rules_check(struct command *command);
+
+/* commands.c: the numbers of metrics_table as one object: a new reference, NULL without memory. */
+struct metrics_numbers;
+json_t *stats_json(const struct metrics_numbers *numbers);

@@ -1,12 +1,13 @@
 /*
- * commands: the table of control commands; see commands.h.
+ * commands: the table of control commands; see command.h.
  *
  * A request is {"command": NAME, "key": KEY, ...}. The answer is an object; {"error": TEXT} is a
  * refusal. A command that walks the cache (walk.h) answers with several objects; all but the last
  * have "more": true.
  */
-#include "daemon/control/commands.h"
+#include "daemon/control/command.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include "base/log/log.h"
 #include "daemon/control/control.h"
 #include "daemon/control/walk.h"
+#include "daemon/metrics/metrics_table.h"
 #include "policy/report/report.h"
 
 #define STEPS_MAX 10000 /* of one page: empty ones cost little */
@@ -26,11 +28,6 @@ void command_finish(struct command *command, json_t *answer)
     json_decref(command->request);
     command->request = NULL;
     command->answered(command, answer, true);
-}
-
-void command_give_part(struct command *command, json_t *part)
-{
-    command->answered(command, part, false);
 }
 
 void command_refuse(struct command *command, const char *why)
@@ -53,17 +50,13 @@ void command_key(const struct command *command, struct key *out)
 {
     const char *text = command_text(command, "key");
 
-    key_parse(out, text, strlen(text), engine_tools(command->engine)->smtp_port);
-}
-
-static enum answer_form form_of(const struct command *command)
-{
-    return json_is_true(json_object_get(command->request, "tlsrpt")) ? FORM_TLSRPT : FORM_PLAIN;
+    key_parse(out, text, strlen(text), command->means.engine->tools.smtp_port);
 }
 
 static json_t *answer_json(const struct command *command, const struct reply *reply)
 {
-    struct answer answer = reply_answer(reply, form_of(command));
+    bool tlsrpt = json_is_true(json_object_get(command->request, "tlsrpt"));
+    struct answer answer = reply_answer(reply, tlsrpt ? FORM_TLSRPT : FORM_PLAIN);
     const struct final_answer *final = &reply->final;
 
     return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
@@ -84,7 +77,7 @@ static json_t *explain_json(const struct command *command, const struct cache_en
     json_t *report = NULL;
 
     command_key(command, &key);
-    ruleset_find(engine_ruleset(command->engine), &key, &override);
+    ruleset_find(command->means.engine->ruleset, &key, &override);
     override_apply(&final, &override, &verdict);
     if (arena != NULL) {
         facts.evidence = cache_entry_evidence(entry, arena);
@@ -104,7 +97,7 @@ static void on_deliver(struct waiter *waiter, const struct reply *reply)
                                                          : answer_json(command, reply));
 }
 
-/* ---- commands ---- */
+/* ---- what is asked ---- */
 
 /* A waiter without a share never has to ask later. */
 static void ask(struct command *command, enum waiter_wants wants)
@@ -113,7 +106,8 @@ static void ask(struct command *command, enum waiter_wants wants)
     struct reply reply;
 
     command->waiter.wants = wants;
-    if (engine_ask(command->engine, key, strlen(key), &command->waiter, &reply) == ASKED_ANSWERED)
+    if (engine_ask(command->means.engine, (struct key_span){key, strlen(key)}, clock_monotonic_ms(),
+                   &command->waiter, &reply) == ASKED_ANSWERED)
         on_deliver(&command->waiter, &reply);
 }
 
@@ -127,6 +121,8 @@ static void do_explain(struct command *command)
     ask(command, WANTS_WHOLE);
 }
 
+/* ---- what is cached ---- */
+
 /* A lapsed entry is kept for what it proved; as an answer it is not there any more. */
 static bool is_current(const struct cache_entry *entry, int64_t now)
 {
@@ -139,7 +135,7 @@ static void do_cache_show(struct command *command)
     struct key key;
 
     command_key(command, &key);
-    entry = cache_peek(engine_cache(command->engine), &key);
+    entry = cache_peek(command->means.engine->cache, &key);
     if (is_current(entry, clock_monotonic_ms()))
         command_finish(command, explain_json(command, entry));
     else
@@ -148,16 +144,18 @@ static void do_cache_show(struct command *command)
 
 static void do_cache_forget(struct command *command)
 {
-    const char *key = command_text(command, "key");
+    struct key key;
 
-    command_finish(command, json_pack("{s:b}", "forgotten",
-                                      (int)engine_forget(command->engine, key, strlen(key))));
+    command_key(command, &key);
+    command_finish(
+        command, json_pack("{s:b}", "forgotten", (int)engine_forget(command->means.engine, &key)));
 }
 
 static void do_cache_flush(struct command *command)
 {
-    command_finish(command,
-                   json_pack("{s:I}", "flushed", (json_int_t)engine_flush(command->engine)));
+    size_t count = engine_flush(command->means.engine, clock_monotonic_ms());
+
+    command_finish(command, json_pack("{s:I}", "flushed", (json_int_t)count));
 }
 
 static json_t *entry_json(const struct cache_entry *entry, int64_t now)
@@ -168,24 +166,6 @@ static json_t *entry_json(const struct cache_entry *entry, int64_t now)
                      verdict_level_name(entry->verdict.level), "reason",
                      verdict_reason_code(entry->verdict.reason), "valid_for_s",
                      (json_int_t)(left > 0 ? left / 1000 : 0));
-}
-
-/* Lists some entries: `take` appends to `list`. Returns where the next page begins, for the
- * request's "after"; NULL at the end. */
-static json_t *fill_page(const struct command *command, const json_t *list, cache_map_take take,
-                         void *context)
-{
-    json_int_t after = json_integer_value(json_object_get(command->request, "after"));
-    struct map_walk walk = {after > 0 && after < (json_int_t)MAP_HASHES ? (uint64_t)after : 0};
-    int64_t until = clock_monotonic_ms() + PAGE_MS;
-
-    for (int steps = STEPS_MAX; steps > 0 && json_array_size(list) < CONTROL_PAGE; steps--) {
-        if (cache_map_some(engine_cache_map(command->engine), &walk, take, context))
-            return NULL;
-        if (json_array_size(list) > 0 && clock_monotonic_ms() >= until)
-            break;
-    }
-    return walk.at < MAP_HASHES ? json_integer((json_int_t)walk.at) : NULL;
 }
 
 struct cache_page {
@@ -201,43 +181,50 @@ static void take_entry(void *context, struct cache_entry *entry)
         json_array_append_new(page->entries, entry_json(entry, page->now));
 }
 
+/* Lists some entries, from "after" of the request on. "next": where the next page begins. */
 static void do_cache_list(struct command *command)
 {
+    json_int_t after = json_integer_value(json_object_get(command->request, "after"));
+    struct map_walk walk = {after > 0 && after < (json_int_t)MAP_HASHES ? (uint64_t)after : 0};
     struct cache_page page = {json_array(), clock_monotonic_ms()};
-    json_t *next = fill_page(command, page.entries, take_entry, &page);
+    bool all_met = false;
 
-    command_finish(command, json_pack("{s:o, s:o?}", "entries", page.entries, "next", next));
+    for (int steps = STEPS_MAX; steps > 0 && json_array_size(page.entries) < CONTROL_PAGE;
+         steps--) {
+        all_met = cache_map_some(command->means.engine->cache->map, &walk, take_entry, &page);
+        if (all_met ||
+            (json_array_size(page.entries) > 0 && clock_monotonic_ms() >= page.now + PAGE_MS))
+            break;
+    }
+    all_met = all_met || walk.at >= MAP_HASHES;
+    command_finish(command, json_pack("{s:o, s:o?}", "entries", page.entries, "next",
+                                      all_met ? NULL : json_integer((json_int_t)walk.at)));
 }
 
 /* ---- what changes what is in force ---- */
 
-static json_t *fixed_json(const struct reload_result *result)
-{
-    json_t *keys = json_array();
-
-    for (size_t i = 0; i < result->fixed_count; i++)
-        json_array_append_new(keys, json_string(result->fixed[i]));
-    return keys;
-}
-
 static void on_reloaded(struct reload_waiter *waiter, const struct reload_result *result)
 {
     struct command *command = LIST_ELEMENT(waiter, struct command, reload);
+    json_t *fixed;
 
-    if (result->error != NULL)
+    if (result->error != NULL) {
         command_refuse(command, result->error);
-    else
-        command_finish(command,
-                       json_pack("{s:b, s:I, s:o}", "reloaded", 1, "rules",
-                                 (json_int_t)result->rules, "needs_restart", fixed_json(result)));
+        return;
+    }
+    fixed = json_array();
+    for (size_t i = 0; i < result->fixed_count; i++)
+        json_array_append_new(fixed, json_string(result->fixed[i]));
+    command_finish(command, json_pack("{s:b, s:I, s:o}", "reloaded", 1, "rules",
+                                      (json_int_t)result->rules, "needs_restart", fixed));
 }
 
 static void do_reload(struct command *command)
 {
-    if (command->reloader == NULL)
+    if (command->means.reloader == NULL)
         command_refuse(command, "there is nothing to reload");
     else
-        reload_start(command->reloader, &command->reload, on_reloaded);
+        reload_start(command->means.reloader, &command->reload, on_reloaded);
 }
 
 static void do_log_level(struct command *command)
@@ -257,6 +244,40 @@ static void do_log_level(struct command *command)
     command_finish(command, json_pack("{s:s}", "level", log_level_name(level)));
 }
 
+/* ---- what is known of the daemon ---- */
+
+static void add_family(json_t *out, const struct metrics_family *family,
+                       const struct metrics_numbers *numbers)
+{
+    char name[64];
+
+    for (unsigned i = 0; i < family->count; i++) {
+        snprintf(name, sizeof name, family->label != NULL ? "%s_%s" : "%s", family->stats,
+                 family->label != NULL ? family->value(i) : "");
+        json_object_set_new(out, name,
+                            json_integer((json_int_t)metrics_number(family, numbers, i)));
+    }
+}
+
+json_t *stats_json(const struct metrics_numbers *numbers)
+{
+    json_t *out = json_object();
+    const struct metrics_family *family;
+
+    for (size_t i = 0; out != NULL && (family = metrics_family_at(i)) != NULL; i++)
+        if (family->stats != NULL)
+            add_family(out, family, numbers);
+    return out;
+}
+
+static void do_stats(struct command *command)
+{
+    struct metrics_numbers numbers;
+
+    metrics_gather(&numbers, command->means.engine, command->means.server);
+    command_finish(command, stats_json(&numbers));
+}
+
 /* For `mxcrypt doctor`: the running daemon may be older than the installed one. */
 static void do_version(struct command *command)
 {
@@ -274,7 +295,7 @@ static const struct row {
     {"cache-show", do_cache_show, true},
     {"cache-forget", do_cache_forget, true},
     {"cache-flush", do_cache_flush, false},
-    {"stats", command_stats, false},
+    {"stats", do_stats, false},
     {"version", do_version, false},
     {"held", command_held, false},
     {"release", command_release, true},
@@ -293,30 +314,21 @@ static const struct row {
 void command_init(struct command *command, const struct command_means *means,
                   command_answered answered)
 {
-    memset(command, 0, sizeof *command);
-    command->engine = means->engine;
-    command->server = means->server;
-    command->reloader = means->reloader;
-    command->walks = means->walks;
-    command->answered = answered;
+    *command = (struct command){.means = *means, .answered = answered};
     waiter_init(&command->waiter, on_deliver);
     reload_waiter_init(&command->reload);
 }
 
-static const struct row *find(const char *name)
-{
-    for (size_t i = 0; name != NULL && i < sizeof rows / sizeof rows[0]; i++)
-        if (strcmp(rows[i].name, name) == 0)
-            return &rows[i];
-    return NULL;
-}
-
 void command_begin(struct command *command, const char *line, size_t length)
 {
-    const struct row *row;
+    const struct row *row = NULL;
+    const char *name;
 
     command->request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
-    row = find(command_text(command, "command"));
+    name = command_text(command, "command");
+    for (size_t i = 0; name != NULL && i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            row = &rows[i];
     if (row == NULL)
         command_refuse(command, "unknown command");
     else if (row->needs_key && command_text(command, "key") == NULL)

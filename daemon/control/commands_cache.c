@@ -1,66 +1,53 @@
 /*
- * commands_cache: see commands.h. In answers a time is in seconds since 1970; the daemon's own
+ * commands_cache: see command.h. In answers a time is in seconds since 1970; the daemon's own
  * monotonic times are converted here.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/control/commands.h"
+#include "daemon/control/command.h"
 #include "daemon/control/control.h"
-#include "daemon/cache/importer.h"
 #include "daemon/store/record_json.h"
 
 #define EXPORT_PAGE 50 /* records of one answer: some are large */
 
-static json_int_t wall_s(int64_t monotonic_ms)
-{
-    return (json_int_t)((monotonic_ms - clock_monotonic_ms() + clock_wall_ms()) / 1000);
-}
-
-static struct cache *cache_of(const struct command *command)
-{
-    return engine_cache(command->engine);
-}
-
-static struct store *store_of(struct command *command)
-{
-    struct store *store = cache_store(cache_of(command));
-
-    if (store == NULL)
-        command_refuse(command, "nothing is stored: the configuration says store =");
-    return store;
-}
-
 /* ---- holds ---- */
 
-static json_t *hold_json(const struct hold *hold)
+static json_int_t wall_s(int64_t monotonic_ms, struct record_moment now)
+{
+    return (json_int_t)((monotonic_ms - now.monotonic_ms + now.wall_ms) / 1000);
+}
+
+static json_t *hold_json(const struct hold *hold, struct record_moment now)
 {
     return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I}", "key", hold->key, "level",
-                     verdict_level_name(hold->level), "since", wall_s(hold->downgrade.since),
-                     "until", wall_s(hold->downgrade.until), "sees", verdict_level_name(hold->sees),
-                     "reason", verdict_reason_code(hold->reason), "seen_at", wall_s(hold->seen_at));
+                     verdict_level_name(hold->level), "since", wall_s(hold->downgrade.since, now),
+                     "until", wall_s(hold->downgrade.until, now), "sees",
+                     verdict_level_name(hold->sees), "reason", verdict_reason_code(hold->reason),
+                     "seen_at", wall_s(hold->seen_at, now));
 }
 
 void command_held(struct command *command)
 {
-    const struct holds *holds = cache_holds(cache_of(command));
-    const char *after = command_text(command, "after");
-    const struct hold *hold = after == NULL ? NULL : holds_find(holds, after), *last = NULL;
+    const struct cache *cache = command->means.engine->cache;
+    const char *after = command_text(command, "after"), *last = NULL;
+    const struct hold *hold = after == NULL ? cache->holds : cache_find_hold(cache, after);
+    struct record_moment now = cache_moment(0);
     json_t *list;
 
     if (after != NULL && hold == NULL) {
         command_refuse(command, "the holds changed while they were listed: list them again");
         return;
     }
+    if (after != NULL)
+        hold = hold->hh.next;
     list = json_array();
-    while (json_array_size(list) < CONTROL_PAGE && (hold = holds_next(holds, hold)) != NULL) {
-        json_array_append_new(list, hold_json(hold));
-        last = hold;
+    for (; hold != NULL && json_array_size(list) < CONTROL_PAGE; hold = hold->hh.next) {
+        json_array_append_new(list, hold_json(hold, now));
+        last = hold->key;
     }
-    hold = last == NULL ? NULL : holds_next(holds, last);
     command_finish(command,
-                   json_pack("{s:o, s:s?}", "held", list, "next", hold == NULL ? NULL : last->key));
+                   json_pack("{s:o, s:s?}", "held", list, "next", hold == NULL ? NULL : last));
 }
 
 static void answer_release(struct command *command, bool released)
@@ -76,19 +63,19 @@ static void on_loaded(void *context, bool sure)
     (void)sure;
     command->loading = NULL;
     command_key(command, &key);
-    answer_release(command, engine_release(command->engine, &key));
+    answer_release(command, engine_release(command->means.engine, &key, clock_monotonic_ms()));
 }
 
 void command_release(struct command *command)
 {
-    struct cache *cache = cache_of(command);
+    struct engine *engine = command->means.engine;
     struct key key;
 
     command_key(command, &key);
-    if (engine_release(command->engine, &key))
+    if (engine_release(engine, &key, clock_monotonic_ms()))
         answer_release(command, true);
-    else if (cache_peek(cache, &key) != NULL ||
-             cache_load(&command->loading, cache, &key, on_loaded, command) != 0)
+    else if (cache_peek(engine->cache, &key) != NULL ||
+             cache_load(&command->loading, engine->cache, &key, on_loaded, command) != 0)
         answer_release(command, false);
 }
 
@@ -122,9 +109,11 @@ static void on_page(void *context, const struct store_page *page)
 
 static void list_records(struct command *command, const struct store_selection *selection)
 {
-    struct store *store = store_of(command);
+    struct store *store = command->means.engine->cache->store;
 
-    if (store != NULL && store_list(&command->read, store, selection, on_page, command) != 0)
+    if (store == NULL)
+        command_refuse(command, "nothing is stored: the configuration says store =");
+    else if (store_list(&command->read, store, selection, on_page, command) != 0)
         command_refuse(command, "no memory");
 }
 
@@ -159,16 +148,6 @@ void command_export(struct command *command)
 
 /* ---- import ---- */
 
-static bool importer_begin(struct command *command)
-{
-    if (command->importer != NULL)
-        return true;
-    command->importer = malloc(sizeof *command->importer);
-    if (command->importer != NULL)
-        importer_init(command->importer, cache_of(command));
-    return command->importer != NULL;
-}
-
 static void import_lines(struct importer *importer, const json_t *lines, json_t *refusals)
 {
     const json_t *line;
@@ -176,11 +155,11 @@ static void import_lines(struct importer *importer, const json_t *lines, json_t 
 
     json_array_foreach(lines, i, line)
     {
-        const char *why = NULL;
+        const char *why;
 
-        if (importer_failed(importer))
+        if (importer->failed)
             return;
-        importer_line(importer, json_string_value(line), json_string_length(line), &why);
+        why = importer_line(importer, json_string_value(line), json_string_length(line));
         if (why != NULL)
             json_array_append_new(
                 refusals, json_pack("{s:I, s:s}", "line", (json_int_t)importer->line, "why", why));
@@ -192,25 +171,22 @@ void command_import(struct command *command)
 {
     const json_t *lines = json_object_get(command->request, "lines");
     bool end = json_is_true(json_object_get(command->request, "end"));
-    struct importer *importer;
+    struct importer *importer = &command->importer;
     json_t *refusals, *answer;
 
-    if (!json_is_array(lines) || !importer_begin(command)) {
+    if (!json_is_array(lines)) {
         command_refuse(command, "lines are missing, or memory");
         return;
     }
-    importer = command->importer;
+    importer->cache = command->means.engine->cache;
     refusals = json_array();
     import_lines(importer, lines, refusals);
-    answer =
-        json_pack("{s:I, s:I, s:I, s:o, s:b, s:s?}", "restored", (json_int_t)importer->restored,
-                  "known", (json_int_t)importer->known, "refused", (json_int_t)importer->refused,
-                  "refusals", refusals, "failed", (int)importer_failed(importer), "incomplete",
-                  end ? importer_end(importer) : NULL);
-    if (end) {
-        free(importer);
-        command->importer = NULL;
-    }
+    answer = json_pack("{s:I, s:I, s:I, s:o, s:b, s:s?}", "restored",
+                       (json_int_t)importer->restored, "known", (json_int_t)importer->known,
+                       "refused", (json_int_t)importer->refused, "refusals", refusals, "failed",
+                       (int)importer->failed, "incomplete", end ? importer_end(importer) : NULL);
+    if (end)
+        *importer = (struct importer){0};
     command_finish(command, answer);
 }
 
@@ -222,8 +198,6 @@ void command_cache_cancel(struct command *command)
         store_read_cancel(command->read);
     if (command->loading != NULL)
         cache_load_cancel(command->loading);
-    free(command->importer);
     command->read = NULL;
     command->loading = NULL;
-    command->importer = NULL;
 }

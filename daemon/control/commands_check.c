@@ -1,5 +1,5 @@
 /*
- * commands_check: `rules-check`: what other rules than those in force would do; see commands.h. The
+ * commands_check: `rules-check`: what other rules than those in force would do; see command.h. The
  * text of the rules comes in parts, and is parsed on another thread.
  */
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "daemon/control/commands.h"
 #include "daemon/control/walk.h"
 #include "policy/rules/forecast.h"
 
@@ -56,7 +55,7 @@ static void say_change(struct check_walk *check, const struct walk_view *view,
 static void check_take(struct walk *walk, const struct walk_view *view)
 {
     struct check_walk *check = LIST_ELEMENT(walk, struct check_walk, walk);
-    const struct override_options *options = ruleset_options(engine_ruleset(walk->engine));
+    const struct override_options *options = ruleset_options(walk->engine->ruleset);
     struct reply then = {.entry = view->entry};
     struct override override;
 
@@ -154,10 +153,10 @@ static struct check_walk *check_of(struct command *command)
 
 static void begin(struct command *command, struct candidate *candidate)
 {
-    candidate->default_port = engine_tools(command->engine)->smtp_port;
+    candidate->default_port = command->means.engine->tools.smtp_port;
     candidate->parsing = true;
     candidate->work.data = candidate;
-    CHECK(uv_queue_work(walks_loop(command->walks), &candidate->work, parse, on_parsed) == 0);
+    CHECK(uv_queue_work(command->means.walks->loop, &candidate->work, parse, on_parsed) == 0);
 }
 
 void command_rules_check(struct command *command)

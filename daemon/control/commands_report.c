@@ -1,10 +1,20 @@
-/* commands_report: `report`: what would change today if everything were enforced; see
- * commands.h. */
-#include "daemon/control/commands.h"
+/*
+ * commands_report: `report`: what would change today if everything were enforced; and `rules`: what
+ * each rule in force does today. See command.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
 #include "daemon/control/walk.h"
+#include "policy/report/report.h"
 #include "policy/rules/forecast.h"
 
-#define LINE_OCTETS 250 /* of a line beside its texts */
+#define REPORT_OCTETS 250                /* of a line beside its texts */
+#define RULE_OCTETS   200                /* the same */
+#define TOLD_MAX      (32 * 1024 * 1024) /* octets of answers kept for the list of rules */
+
+/* ---- report ---- */
 
 struct report_walk {
     struct walk walk;
@@ -30,7 +40,7 @@ static void say_nexthop(struct walk *walk, const struct walk_view *view,
                   "forecast", forecast_name(forecast), "withheld", (int)view->reply.final.withheld);
 
     walk_say(walk, line,
-             LINE_OCTETS + view->entry->key_length + walk_answer_octets(&view->reply) +
+             REPORT_OCTETS + view->entry->key_length + walk_answer_octets(&view->reply) +
                  walk_answer_octets(enforced));
 }
 
@@ -58,7 +68,7 @@ static void report_take(struct walk *walk, const struct walk_view *view)
 static json_t *report_totals(struct walk *walk)
 {
     const struct report_walk *report = LIST_ELEMENT(walk, struct report_walk, walk);
-    const struct override_options *options = ruleset_options(engine_ruleset(walk->engine));
+    const struct override_options *options = ruleset_options(walk->engine->ruleset);
     json_t *verdicts = json_object();
 
     for (int level = 0; level <= VERDICT_TEMP; level++)
@@ -81,5 +91,115 @@ void command_report(struct command *command)
         return;
     LIST_ELEMENT(walk, struct report_walk, walk)->wants_changes =
         json_is_true(json_object_get(command->request, "changes"));
+    walk_start(walk);
+}
+
+/* ---- rules ---- */
+
+/* What one rule does. */
+struct deeds {
+    uint32_t nexthops, changed, withheld;
+    const char *reply; /* what the first next-hop is told */
+};
+
+struct rules_walk {
+    struct walk walk;
+    const struct rules *rules; /* those in force: gone when they are replaced */
+    size_t count, listed;
+    int64_t now_s;
+    struct deeds *deeds;   /* by rule; owned */
+    struct arena *answers; /* `told`; owned */
+};
+
+static const char *keep_answer(struct rules_walk *own, const struct reply *reply)
+{
+    json_t *answer = walk_answer(reply);
+    const char *copy = arena_strdup(own->answers, json_string_value(answer));
+
+    json_decref(answer);
+    return copy == NULL ? WALK_UNSHOWN : copy;
+}
+
+static void rules_take(struct walk *walk, const struct walk_view *view)
+{
+    struct rules_walk *own = LIST_ELEMENT(walk, struct rules_walk, walk);
+    const struct reply found = {view->entry, {.kind = FINAL_FOUND}};
+    struct deeds *deeds;
+
+    if (view->override.rule == NULL)
+        return;
+    deeds = &own->deeds[rules_index(own->rules, view->override.rule)];
+    deeds->nexthops++;
+    deeds->withheld += view->reply.final.withheld;
+    deeds->changed += !walk_same_answer(&view->reply, &found);
+    if (deeds->nexthops == 1)
+        deeds->reply = keep_answer(own, &view->reply);
+}
+
+static bool rules_list(struct walk *walk)
+{
+    struct rules_walk *own = LIST_ELEMENT(walk, struct rules_walk, walk);
+    const struct rule *rule;
+    const struct deeds *deeds;
+    const char *reply;
+    json_t *line;
+
+    if (own->listed == own->count)
+        return false;
+    rule = rules_at(own->rules, own->listed);
+    deeds = &own->deeds[own->listed++];
+    reply = deeds->nexthops == 1 ? deeds->reply : NULL;
+    line = report_rule(rule);
+    json_object_set_new(line, "lapsed",
+                        json_boolean(rule->until_s != 0 && rule->until_s <= own->now_s));
+    json_object_set_new(line, "today",
+                        json_pack("{s:i, s:i, s:i}", "nexthops", (int)deeds->nexthops, "changed",
+                                  (int)deeds->changed, "withheld", (int)deeds->withheld));
+    if (reply != NULL)
+        json_object_set_new(line, "told", json_string(reply));
+    walk_say(walk, line,
+             RULE_OCTETS + strlen(rule->pattern) + rule->policy_length +
+                 (rule->ticket == NULL ? 0 : strlen(rule->ticket)) +
+                 (reply == NULL ? 0 : strlen(reply)));
+    return true;
+}
+
+static json_t *rules_totals(struct walk *walk)
+{
+    (void)walk;
+    return json_object();
+}
+
+static void rules_fini(struct walk *walk)
+{
+    struct rules_walk *own = LIST_ELEMENT(walk, struct rules_walk, walk);
+
+    free(own->deeds);
+    arena_free(own->answers);
+}
+
+void command_rules(struct command *command)
+{
+    static const struct walk_kind kind = {
+        .size = sizeof(struct rules_walk),
+        .take = rules_take,
+        .list = rules_list,
+        .totals = rules_totals,
+        .fini = rules_fini,
+    };
+    const struct rules *rules = ruleset_rules(command->means.engine->ruleset);
+    struct walk *walk = walk_new(command, &kind);
+    struct rules_walk *own;
+
+    if (walk == NULL)
+        return;
+    own = LIST_ELEMENT(walk, struct rules_walk, walk);
+    own->rules = rules;
+    own->now_s = clock_wall_s();
+    own->count = rules == NULL ? 0 : rules_count(rules);
+    own->deeds = calloc(own->count + 1, sizeof *own->deeds);
+    own->answers = arena_new(TOLD_MAX);
+    walk->all_met = own->count == 0; /* nobody to meet */
+    walk->failed |= own->deeds == NULL || own->answers == NULL;
     walk_start(walk);
 }

@@ -19,6 +19,7 @@
 struct control {
     uv_loop_t *loop;
     struct command_means means;
+    struct walks walks;
     uv_pipe_t listener;
     uv_timer_t retry; /* accepts the connection that there was no memory for */
     struct list peers;
@@ -216,11 +217,12 @@ struct control *control_new(uv_loop_t *loop, struct engine *engine, struct serve
 
     if (control == NULL)
         return NULL;
-    control->means = (struct command_means){engine, server, reloader, walks_new(loop, engine)};
-    if (control->means.walks == NULL) {
+    walks_init(&control->walks, loop);
+    if (control->walks.shares == NULL) {
         free(control);
         return NULL;
     }
+    control->means = (struct command_means){engine, server, reloader, &control->walks};
     control->loop = loop;
     spare_fd_init(&control->spare);
     list_init(&control->peers);
@@ -251,7 +253,7 @@ void control_close(struct control *control)
     spare_fd_fini(&control->spare);
     while (!list_empty(&control->peers))
         peer_close(LIST_ELEMENT(control->peers.next, struct peer, link));
-    walks_close(control->means.walks);
+    walks_close(&control->walks);
     uv_close((uv_handle_t *)&control->listener, on_own_closed);
     uv_close((uv_handle_t *)&control->retry, on_own_closed);
 }

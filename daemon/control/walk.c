@@ -12,37 +12,14 @@
 
 #define ANSWER_SHOWN (16 * 1024)
 
-struct walks {
-    uv_loop_t *loop;
-    struct engine *engine;
-    struct shares *shares;
-    unsigned count;
-};
-
-struct walks *walks_new(uv_loop_t *loop, struct engine *engine)
+void walks_init(struct walks *walks, uv_loop_t *loop)
 {
-    struct walks *walks = calloc(1, sizeof *walks);
-
-    if (walks == NULL)
-        return NULL;
-    walks->loop = loop;
-    walks->engine = engine;
-    walks->shares = shares_new(loop);
-    if (walks->shares != NULL)
-        return walks;
-    free(walks);
-    return NULL;
+    *walks = (struct walks){.loop = loop, .shares = shares_new(loop)};
 }
 
 void walks_close(struct walks *walks)
 {
     shares_close(walks->shares);
-    free(walks);
-}
-
-uv_loop_t *walks_loop(const struct walks *walks)
-{
-    return walks->loop;
 }
 
 /* ---- the end of a walk ---- */
@@ -54,7 +31,7 @@ static void walk_free(struct walk *walk)
         walk->kind->fini(walk);
     json_decref(walk->lines);
     arena_free(walk->arena);
-    walk->walks->count--;
+    walk->command->means.walks->count--;
     walk->command->walk = NULL;
     free(walk);
 }
@@ -99,7 +76,7 @@ static void send_part(struct walk *walk)
     if (part == NULL)
         walk_refuse(walk, "no memory");
     else
-        command_give_part(walk->command, part);
+        walk->command->answered(walk->command, part, false);
 }
 
 static void meet(void *context, struct cache_entry *entry)
@@ -109,8 +86,8 @@ static void meet(void *context, struct cache_entry *entry)
 
     if (entry->evidence_length == 0 || entry->verdict.valid_until <= clock_monotonic_ms())
         return;
-    key_parse(&view.key, entry->key, entry->key_length, engine_tools(walk->engine)->smtp_port);
-    ruleset_find(engine_ruleset(walk->engine), &view.key, &view.override);
+    key_parse(&view.key, entry->key, entry->key_length, walk->engine->tools.smtp_port);
+    ruleset_find(walk->engine->ruleset, &view.key, &view.override);
     cache_entry_apply(&view.reply.final, &view.override, entry);
     walk->kind->take(walk, &view);
 }
@@ -118,10 +95,9 @@ static void meet(void *context, struct cache_entry *entry)
 /* False when only the totals are left to be sent. */
 static bool advance(struct walk *walk)
 {
-    if (!walk->all_met)
-        walk->all_met = cache_map_some(engine_cache_map(walk->engine), &walk->place, meet, walk);
-    else
+    if (walk->all_met)
         return walk->kind->list != NULL && walk->kind->list(walk);
+    walk->all_met = cache_map_some(walk->engine->cache->map, &walk->place, meet, walk);
     return true;
 }
 
@@ -130,7 +106,7 @@ static bool walk_step(struct share_task *task)
     struct walk *walk = LIST_ELEMENT(task, struct walk, task);
     bool more;
 
-    if (ruleset_generation(engine_ruleset(walk->engine)) != walk->generation) {
+    if (ruleset_generation(walk->engine->ruleset) != walk->generation) {
         walk_refuse(walk, "the rules changed meanwhile: ask again");
         return false;
     }
@@ -150,10 +126,11 @@ static bool walk_step(struct share_task *task)
 
 struct walk *walk_new(struct command *command, const struct walk_kind *kind)
 {
+    struct walks *walks = command->means.walks;
     struct walk *walk;
 
     walk_cancel(command);
-    if (command->walks->count >= WALKS_MAX) {
+    if (walks->count >= WALKS_MAX) {
         command_refuse(command, "too many reports and checks are under way: ask again");
         return NULL;
     }
@@ -163,27 +140,26 @@ struct walk *walk_new(struct command *command, const struct walk_kind *kind)
         return NULL;
     }
     walk->kind = kind;
-    walk->walks = command->walks;
     walk->command = command;
-    walk->engine = walk->walks->engine;
+    walk->engine = command->means.engine;
     walk->lines = json_array();
     walk->arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     walk->failed = walk->lines == NULL || walk->arena == NULL;
     share_task_init(&walk->task, walk_step);
-    walk->walks->count++;
+    walks->count++;
     command->walk = walk;
     return walk;
 }
 
 void walk_start(struct walk *walk)
 {
-    walk->generation = ruleset_generation(engine_ruleset(walk->engine));
+    walk->generation = ruleset_generation(walk->engine->ruleset);
     walk_go_on(walk);
 }
 
 void walk_go_on(struct walk *walk)
 {
-    shares_add(walk->walks->shares, &walk->task);
+    shares_add(walk->command->means.walks->shares, &walk->task);
 }
 
 /* ---- what is listed ---- */

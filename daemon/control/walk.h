@@ -20,14 +20,18 @@
 /* Octets of a part, not counting the line that passes them. */
 #define WALK_PART_OCTETS 8192
 
-struct walks;
 struct walk;
 
-/* NULL without memory. The engine is borrowed. */
-struct walks *walks_new(uv_loop_t *loop, struct engine *engine);
+/* All walks that are under way. */
+struct walks {
+    uv_loop_t *loop;
+    struct shares *shares; /* owned; NULL when there was no memory */
+    unsigned count;
+};
+
+void walks_init(struct walks *walks, uv_loop_t *loop);
 /* After the last walk has ended. */
 void walks_close(struct walks *walks);
-uv_loop_t *walks_loop(const struct walks *walks);
 
 /* An entry that counts: it is current, and a lookup made it. */
 struct walk_view {
@@ -51,7 +55,6 @@ struct walk_kind {
 
 struct walk {
     const struct walk_kind *kind;
-    struct walks *walks;
     struct command *command;
     struct engine *engine;
     struct share_task task;

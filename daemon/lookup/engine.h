@@ -1,16 +1,37 @@
 /*
  * engine: a key in, a reply out. The policy listeners and the control socket ask it in the same
- * way. It owns the cache, the lookups under way, and what renews and preloads the cache.
+ * way. It owns the cache, the lookups under way, and what renews and preloads the cache. `now` is
+ * monotonic ms, and the caller's to read: once for all that it asks in one turn of the loop.
  */
 #pragma once
 
 #include "daemon/cache/cache.h"
+#include "daemon/cache/preload.h"
 #include "daemon/lookup/jobs.h"
 #include "daemon/lookup/refresh.h"
-#include "daemon/lookup/reply.h"
 #include "daemon/rules/ruleset.h"
 
-struct engine;
+/* Entries that no lookup stands behind. */
+enum engine_standing {
+    ENGINE_UNLISTED,  /* the key is never looked up */
+    ENGINE_PENDING,   /* nobody waits for the lookup: the rules withhold its result */
+    ENGINE_NO_MEMORY, /* for the key, or for an entry */
+    ENGINE_OVERLOAD,  /* there is no room for one more job */
+    ENGINE_STANDING
+};
+
+/* For everybody to read; only engine.c changes it. */
+struct engine {
+    const struct config *config; /* borrowed, as what `tools` points to and `ruleset` are */
+    struct domain_tools tools;
+    const struct ruleset *ruleset; /* NULL: no rules */
+    struct cache *cache;           /* owned, as all below */
+    struct jobs *jobs;
+    struct refresh *refresh;
+    struct preload *preload;
+    struct cache_entry *standing[ENGINE_STANDING];
+    struct engine_stats stats;
+};
 
 /* 0 or a libuv error. Everything is borrowed. */
 int engine_new(struct engine **out, uv_loop_t *loop, const struct config *config,
@@ -29,24 +50,16 @@ enum asked {
  * by the lookup under way, or by a lookup. `waiter` says what is wanted, and may be NULL when only
  * a reply at once is of use. When no lookup can begin the reply is a TEMP.
  */
-enum asked engine_ask(struct engine *engine, const char *text, size_t length, struct waiter *waiter,
-                      struct reply *out);
+enum asked engine_ask(struct engine *engine, struct key_span text, int64_t now,
+                      struct waiter *waiter, struct reply *out);
 
 /* Forgets a key, its domain's policy and the probe results of its hosts, in the store too; true
  * when it was cached. */
-bool engine_forget(struct engine *engine, const char *key, size_t length);
+bool engine_forget(struct engine *engine, const struct key *key);
 /* The operator ends a hold; false when the key is not held, or is not in the cache. */
-bool engine_release(struct engine *engine, const struct key *key);
+bool engine_release(struct engine *engine, const struct key *key, int64_t now);
 /* Ends every entry; policies, probe results and what was proven stay. Returns their number. */
-size_t engine_flush(struct engine *engine);
+size_t engine_flush(struct engine *engine, int64_t now);
 /* The trust anchors changed: ends the entries that rest on certificates judged before, and does not
  * keep the results of lookups that have begun; what was proven stays. */
 void engine_judge_again(struct engine *engine);
-
-const struct ruleset *engine_ruleset(const struct engine *engine);
-struct cache_map *engine_cache_map(struct engine *engine);
-struct cache *engine_cache(struct engine *engine);
-const struct refresh *engine_refresh(const struct engine *engine);
-struct jobs *engine_jobs(struct engine *engine);
-const struct domain_tools *engine_tools(const struct engine *engine);
-const struct engine_stats *engine_get_stats(const struct engine *engine);

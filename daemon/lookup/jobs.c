@@ -3,7 +3,7 @@
  * before its waiters get their replies, because a waiter may ask the same question again at once. A
  * job that nobody waits for any more is dropped when its turn comes, unless it is detached.
  *
- * Verdicts are policy/decide/verdict.c's, replies jobs_reply.c's, deadlines jobs_deadlines.c's.
+ * Verdicts are policy/decide/verdict.c's, replies and deadlines jobs_reply.c's.
  *
  * DIAGNOSTICS
  *   At log level debug there is a line "job" for each change of state.
@@ -21,10 +21,15 @@
 #include "base/net/base_domain.h"
 #include "daemon/lookup/jobs_internal.h"
 
+/* Jobs that are started before the loop goes on. */
+#define START_SHARE 32
+/* With more jobs waiting than this, none is started that nobody waits for. */
+#define DETACHED_LINE(jobs_max) ((jobs_max) / 4)
+/* A waiter for the whole evidence waits until the job's own deadline has surely passed. */
+#define WHOLE_SLACK_MS 1000
+
 static void on_starter(uv_timer_t *starter);
 
-/* libuv runs a timer of 0 ms at once when another timer's callback sets it: NEXT_TURN_MS lets
- * others have their turn first. */
 static void start_soon(struct jobs *jobs, uint64_t in_ms)
 {
     if (jobs->fair.waiting > 0 && !uv_is_active((uv_handle_t *)&jobs->starter))
@@ -96,7 +101,7 @@ static void on_changed(void *context)
     job_changed(context, clock_monotonic_ms());
 }
 
-static void job_start(struct job *job)
+static void job_start(struct job *job, int64_t now)
 {
     const struct domain_request request = {
         .name = job->key.name,
@@ -105,11 +110,10 @@ static void job_start(struct job *job)
         .probed_after = job->probed_after,
     };
     struct jobs *jobs = job->jobs;
-    int64_t now = clock_monotonic_ms();
 
     job_set_state(job, JOB_RUNNING);
-    jobs_plan(jobs, JOBS_END, &job->end, now, jobs->means.config->job_deadline_ms);
-    if (domain_start(&job->lookup, jobs->means.tools, &request, on_changed, job) != 0)
+    jobs_plan(jobs, JOBS_END, &job->end, now, jobs->engine->config->job_deadline_ms);
+    if (domain_start(&job->lookup, &jobs->engine->tools, &request, on_changed, job) != 0)
         job->lookup = NULL;
     if (job->lookup == NULL || domain_evidence(job->lookup)->complete)
         job_complete(job, now);
@@ -118,17 +122,17 @@ static void job_start(struct job *job)
 static void on_starter(uv_timer_t *starter)
 {
     struct jobs *jobs = starter->data;
-    struct fair_member *member;
+    int64_t now = clock_monotonic_ms();
 
     for (int share = START_SHARE; share > 0; share--) {
+        struct fair_member *member = fair_next(&jobs->fair);
         struct job *job;
 
-        member = fair_next(&jobs->fair);
         if (member == NULL)
             return;
         job = LIST_ELEMENT(member, struct job, member);
         if (!list_empty(&job->waiters) || job->detached) {
-            job_start(job);
+            job_start(job, now);
         } else {
             job_set_state(job, JOB_DONE);
             job_free(job);
@@ -150,34 +154,31 @@ static bool job_line_up(struct job *job)
 
 /* ---- what is known already ---- */
 
-/* A held key is probed anew, but not more often than a hold allows: a held TEMP lapses within a
- * minute. */
-static int64_t held_probed_after(const struct job *job, const struct cache_entry *before,
-                                 int64_t now)
-{
-    int64_t lately = now - job->jobs->means.config->verdict.hold_probe_min_ms / 2;
-
-    return before->made_at < lately ? before->made_at : lately;
-}
-
 /* Takes over what an earlier entry of the key proved; true when that still is the answer. */
 static bool job_begin_with(struct job *job, const struct cache_entry *before, int64_t now)
 {
+    const struct config *config = job->jobs->engine->config;
+
     if (before == NULL)
         return false;
     job->remembered = cache_entry_remembered(before);
     /* a renewal shortly before the end renews all that the entry rests on */
     if (job->refresh)
-        job->probed_after = now - job->jobs->means.config->prober.probes.good_ms / 4 * 3;
-    if (before->verdict.reason == REASON_HELD)
-        job->probed_after = held_probed_after(job, before, now);
+        job->probed_after = now - config->prober.probes.good_ms / 4 * 3;
+    /* a held key is probed anew, but not more often than a hold allows: a held TEMP lapses within a
+     * minute */
+    if (before->verdict.reason == REASON_HELD) {
+        int64_t lately = now - config->verdict.hold_probe_min_ms / 2;
+
+        job->probed_after = before->made_at < lately ? before->made_at : lately;
+    }
     return before->verdict.valid_until > now && before->complete && !job->refresh;
 }
 
 static void on_loaded(void *context, bool sure)
 {
     struct job *job = context;
-    struct cache *cache = job->jobs->means.cache;
+    struct cache *cache = job->jobs->engine->cache;
     const struct cache_entry *known = cache_peek(cache, &job->key);
     int64_t now = clock_monotonic_ms();
 
@@ -202,7 +203,7 @@ static void on_loaded(void *context, bool sure)
 /* True when the store may know more than the cache: also of a policy that was evicted. */
 static bool must_load(const struct job *job, const struct cache_entry *before)
 {
-    const struct sts *sts = job->jobs->means.tools->sts;
+    const struct sts *sts = job->jobs->engine->tools.sts;
 
     if (before == NULL || before->state == ENTRY_STORE_PENDING)
         return true;
@@ -214,11 +215,11 @@ static bool must_load(const struct job *job, const struct cache_entry *before)
 static int job_begin(struct job *job, int64_t now)
 {
     struct jobs *jobs = job->jobs;
-    const struct cache_entry *before = cache_peek(jobs->means.cache, &job->key);
+    const struct cache_entry *before = cache_peek(jobs->engine->cache, &job->key);
 
     job_begin_with(job, before, now);
     if (must_load(job, before)) {
-        int error = cache_load(&job->loading, jobs->means.cache, &job->key, on_loaded, job);
+        int error = cache_load(&job->loading, jobs->engine->cache, &job->key, on_loaded, job);
 
         job->store_pending = error != UV_ENOENT;
         if (error == 0) {
@@ -240,14 +241,14 @@ static struct job *job_find(const struct jobs *jobs, const struct key *key)
     return job;
 }
 
-/* `override`: NULL when the rules have not been asked. */
+/* `override`: NULL when the rules have not been asked: a refresh. */
 static int job_new(struct job **out, struct jobs *jobs, const struct key *key,
-                   const struct override *override, bool refresh)
+                   const struct override *override, int64_t now)
 {
     struct job *job;
 
     if (jobs->fair.waiting + jobs->loading >=
-        (size_t)jobs->means.config->jobs_max * JOBS_QUEUE_FACTOR) {
+        (size_t)jobs->engine->config->jobs_max * JOBS_QUEUE_FACTOR) {
         jobs->stats.overloads++;
         return UV_ENOBUFS;
     }
@@ -258,9 +259,9 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key,
     job->key = *key;
     if (override != NULL) {
         job->override = *override;
-        job->generation = ruleset_generation(jobs->means.ruleset);
+        job->generation = ruleset_generation(jobs->engine->ruleset);
     }
-    job->refresh = job->detached = refresh;
+    job->refresh = job->detached = override == NULL;
     list_init(&job->waiters);
     list_init(&job->end.link);
     list_init(&job->stale.link);
@@ -269,8 +270,8 @@ static int job_new(struct job **out, struct jobs *jobs, const struct key *key,
         free(job);
         return UV_ENOMEM;
     }
-    jobs->stats.refreshing += refresh;
-    if (job_begin(job, clock_monotonic_ms()) != 0) {
+    jobs->stats.refreshing += job->refresh;
+    if (job_begin(job, now) != 0) {
         job_set_state(job, JOB_DONE);
         job_free(job);
         return UV_ENOMEM;
@@ -287,43 +288,44 @@ const struct cache_entry *jobs_provisional(const struct jobs *jobs, const struct
 }
 
 int jobs_join(struct jobs *jobs, const struct key *key, const struct override *override,
-              struct waiter *waiter)
+              struct waiter *waiter, int64_t now)
 {
-    const struct config *config = jobs->means.config;
+    const struct config *config = jobs->engine->config;
     bool whole = waiter->wants == WANTS_WHOLE;
     struct job *job = job_find(jobs, key);
-    int error = job != NULL ? 0 : job_new(&job, jobs, key, override, false);
+    int error = job != NULL ? 0 : job_new(&job, jobs, key, override, now);
 
     if (error != 0)
         return error;
     job->wanted = true;
     waiter->job = job;
     list_append(&job->waiters, &waiter->link);
-    jobs_plan(jobs, whole ? JOBS_WHOLE : JOBS_ANSWER, &waiter->deadline, clock_monotonic_ms(),
+    jobs_plan(jobs, whole ? JOBS_WHOLE : JOBS_ANSWER, &waiter->deadline, now,
               whole ? config->job_deadline_ms + WHOLE_SLACK_MS : config->answer_deadline_ms);
     return 0;
 }
 
-int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override *override)
+int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override *override,
+                 int64_t now)
 {
     struct job *job = job_find(jobs, key);
     int error = 0;
 
     if (job == NULL &&
-        jobs->fair.waiting + jobs->loading > DETACHED_LINE(jobs->means.config->jobs_max))
+        jobs->fair.waiting + jobs->loading > DETACHED_LINE(jobs->engine->config->jobs_max))
         return UV_ENOBUFS;
     if (job == NULL)
-        error = job_new(&job, jobs, key, override, false);
+        error = job_new(&job, jobs, key, override, now);
     if (error == 0)
         job->wanted = job->detached = true;
     return error;
 }
 
-int jobs_refresh(struct jobs *jobs, const struct key *key)
+int jobs_refresh(struct jobs *jobs, const struct key *key, int64_t now)
 {
     struct job *job = job_find(jobs, key);
 
-    return job == NULL ? job_new(&job, jobs, key, NULL, true) : 0;
+    return job == NULL ? job_new(&job, jobs, key, NULL, now) : 0;
 }
 
 /* It rests on what is not remembered any more, unless the evidence alone settles it. */
@@ -370,14 +372,14 @@ void jobs_judge_again(struct jobs *jobs)
 
 /* ---- the whole ---- */
 
-struct jobs *jobs_new(uv_loop_t *loop, const struct jobs_means *means)
+struct jobs *jobs_new(uv_loop_t *loop, struct engine *engine)
 {
     struct jobs *jobs = calloc(1, sizeof *jobs);
 
     if (jobs == NULL)
         return NULL;
-    jobs->means = *means;
-    fair_init(&jobs->fair, means->config->jobs_max, means->config->jobs_suffix_max);
+    jobs->engine = engine;
+    fair_init(&jobs->fair, engine->config->jobs_max, engine->config->jobs_suffix_max);
     for (int i = 0; i < JOBS_QUEUES; i++)
         list_init(&jobs->queues[i]);
     uv_timer_init(loop, &jobs->clock);

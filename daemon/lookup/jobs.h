@@ -1,6 +1,7 @@
 /*
- * jobs: lookups under way. There is one job per key, however many ask for it. Each waiter has a
- * deadline of its own. The number of jobs that run at once is limited, and base domains take turns.
+ * jobs: lookups under way, and the replies to those who wait for them. There is one job per key,
+ * however many ask for it. Each waiter has a deadline of its own. The number of jobs that run at
+ * once is limited, and base domains take turns. `now` is monotonic ms.
  *
  * Glossary
  *   job          one lookup of one key, from the first question until its evidence is complete
@@ -16,11 +17,33 @@
 
 #include "daemon/cache/cache.h"
 #include "daemon/config/config.h"
-#include "daemon/lookup/reply.h"
 #include "probe/domain_uv.h"
 
 /* Jobs that may wait for their turn, per job that may run. Beyond that the answer is TEMP. */
 #define JOBS_QUEUE_FACTOR 40
+
+/* What a question is answered: the entry of a lookup, and what the operator's rules make of its
+ * verdict. Both are borrowed until the loop runs again. */
+struct reply {
+    const struct cache_entry *entry;
+    struct final_answer final;
+};
+
+struct engine_stats {
+    uint64_t lookups, cache_hits, not_looked_up, waits, detached;
+    /* replies: as found, by reason; by what the rules made of them; by level */
+    uint64_t by_reason[REASON_COUNT];
+    uint64_t by_final_reason[FINAL_REASON_COUNT];
+    uint64_t by_level[VERDICT_TEMP + 1];
+    uint64_t withheld_by_level[VERDICT_TEMP + 1]; /* of what was found */
+};
+
+/* The reply in a form; its text is the entry's or the final answer's. */
+struct answer reply_answer(const struct reply *reply, enum answer_form form);
+/* Counts a reply that is given to somebody. */
+void reply_count(struct engine_stats *stats, const struct reply *reply);
+/* Keeps in an entry what the rules of `generation` make of it. */
+void reply_keep(struct cache_entry *entry, const struct override *override, unsigned generation);
 
 struct waiter;
 struct job;
@@ -60,21 +83,12 @@ struct jobs_stats {
     size_t waiting;
 };
 
-/* What jobs work with. Everything is borrowed. */
-struct jobs_means {
-    const struct config *config;
-    const struct domain_tools *tools;
-    const struct ruleset *ruleset;
-    struct cache *cache;        /* keeps complete entries */
-    struct engine_stats *stats; /* counts the replies */
-    /* the reply when there is no memory for an entry */
-    const struct cache_entry *no_memory;
-};
-
+struct engine;
 struct jobs;
 
-/* NULL without memory. */
-struct jobs *jobs_new(uv_loop_t *loop, const struct jobs_means *means);
+/* NULL without memory. The engine is borrowed: what is complete is saved in its cache, and replies
+ * are counted in its statistics. */
+struct jobs *jobs_new(uv_loop_t *loop, struct engine *engine);
 /* Ends every job without a reply and closes the handles; jobs_free once the loop is empty. */
 void jobs_close(struct jobs *jobs);
 void jobs_free(struct jobs *jobs);
@@ -88,15 +102,16 @@ const struct cache_entry *jobs_provisional(const struct jobs *jobs, const struct
  * UV_ENOBUFS when too many jobs wait: then the waiter is not delivered.
  */
 int jobs_join(struct jobs *jobs, const struct key *key, const struct override *override,
-              struct waiter *waiter);
+              struct waiter *waiter, int64_t now);
 void jobs_leave(struct waiter *waiter);
 /*
  * Joins or starts a job for somebody who does not wait. The job runs to its end; only then is a
  * withheld answer counted. 0, UV_ENOMEM, or UV_ENOBUFS when the job would delay those who wait.
  */
-int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override *override);
+int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override *override,
+                 int64_t now);
 /* Starts a job that renews `key`, unless there is a job for it. 0, UV_ENOMEM or UV_ENOBUFS. */
-int jobs_refresh(struct jobs *jobs, const struct key *key);
+int jobs_refresh(struct jobs *jobs, const struct key *key, int64_t now);
 /* The operator ended the hold of `key`: its job goes on without what probing proved before. */
 void jobs_release(struct jobs *jobs, const struct key *key);
 /* The result of the job for `key` goes to its waiters and is not kept. */

@@ -2,16 +2,11 @@
 #pragma once
 
 #include "base/fair.h"
-#include "daemon/lookup/jobs.h"
+#include "daemon/lookup/engine.h"
 
-/* Deadlines that are served, and jobs that are started, before the loop goes on. */
-#define CLOCK_SHARE  64
-#define START_SHARE  32
+/* libuv runs a timer of 0 ms at once when another timer's callback sets it: this lets others have
+ * their turn first. */
 #define NEXT_TURN_MS 1
-/* With more jobs waiting than this, none is started that nobody waits for. */
-#define DETACHED_LINE(jobs_max) ((jobs_max) / 4)
-/* A waiter for the whole evidence waits until the job's own deadline has surely passed. */
-#define WHOLE_SLACK_MS 1000
 
 /* X(STATE, name for the log). A job goes through them in this order, and may leave some out. */
 #define JOB_STATES(X)                                                                              \
@@ -55,7 +50,8 @@ struct job {
 /*
  * What is planned, by kind, in the order in which it is served when several are due: a job that
  * ends is complete, so it goes first, and its waiters get the whole of it. All of a kind have the
- * same time to wait, so a queue in order of arrival is in order of time.
+ * same time to wait, so a queue in order of arrival is in order of time, but for the length of a
+ * turn of the loop.
  */
 enum jobs_queue {
     JOBS_END,    /* job-deadline of running jobs */
@@ -66,7 +62,7 @@ enum jobs_queue {
 };
 
 struct jobs {
-    struct jobs_means means;
+    struct engine *engine;
     struct fair fair;
     struct job *map;
     struct list queues[JOBS_QUEUES];
@@ -88,19 +84,8 @@ void job_complete(struct job *job, int64_t now);
 void job_finish(struct job *job, const struct cache_entry *entry);
 /* The evidence has grown: replies if that is enough. */
 void job_changed(struct job *job, int64_t now);
-/* Replies to those who do not want the whole, now and until the job ends. NULL: no memory. */
-void job_deliver_provisional(struct job *job, struct cache_entry *take);
-/* Delivers `waiters`, which are not the job's any more. The job may be in any state. */
-void job_deliver(struct job *job, struct list *waiters, const struct cache_entry *entry);
 /* Counts what the rules withhold of a result that somebody asked for without waiting. */
 void job_count_withheld(struct job *job, const struct cache_entry *entry);
-/* An entry of the job's evidence as it is now; NULL without memory. `at_deadline`: a reply is due
- * and cannot wait for the rest. */
-struct cache_entry *job_entry(const struct job *job, int64_t now, bool at_deadline);
-/* Takes the waiters out that want a provisional answer, or those whose deadline has come. */
-void job_select(struct list *out, struct job *job, int64_t now, bool provisional);
-
-/* jobs_deadlines.c */
 /* Puts `timed` into a queue, to be served in `in_ms`. */
 void jobs_plan(struct jobs *jobs, enum jobs_queue queue, struct timed *timed, int64_t now,
                int64_t in_ms);

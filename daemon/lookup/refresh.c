@@ -44,12 +44,12 @@ static void plan(struct refresh *refresh, int64_t at, int64_t now)
     uv_timer_start(&refresh->timer, on_timer, at > now ? (uint64_t)(at - now) : 1, 0);
 }
 
-static void on_due(void *context, int64_t at)
+static void on_due(void *context, int64_t at, int64_t now)
 {
     struct refresh *refresh = context;
 
     if (at < refresh->planned_at)
-        plan(refresh, at, clock_monotonic_ms());
+        plan(refresh, at, now);
 }
 
 /* ---- which ---- */
@@ -92,13 +92,6 @@ static void count_credit(struct refresh *refresh, int64_t now)
     refresh->credit_at = now;
 }
 
-/* The entry stays in the cache, in case somebody asks, but is not due any more. */
-static void let_lapse(struct refresh *refresh, struct cache_entry *entry)
-{
-    refresh->stats.lapsed++;
-    cache_map_schedule(cache_get_map(refresh->cache), entry, INT64_MAX);
-}
-
 static void renew(struct refresh *refresh, struct cache_entry *entry, int64_t now)
 {
     struct key key;
@@ -107,9 +100,9 @@ static void renew(struct refresh *refresh, struct cache_entry *entry, int64_t no
     refresh->stats.lag_ms = now - entry->due.at;
     key_parse(&key, entry->key, entry->key_length, refresh->config->prober.smtp_port);
     /* due again in case the lookup gives nothing to keep */
-    cache_map_schedule(cache_get_map(refresh->cache), entry,
+    cache_map_schedule(refresh->cache->map, entry,
                        now + refresh->config->job_deadline_ms + AGAIN_MS);
-    if (jobs_refresh(refresh->jobs, &key) == 0)
+    if (jobs_refresh(refresh->jobs, &key, now) == 0)
         refresh->stats.started++;
 }
 
@@ -124,7 +117,7 @@ static bool has_room(const struct refresh *refresh)
 static void on_timer(uv_timer_t *timer)
 {
     struct refresh *refresh = timer->data;
-    struct cache_map *map = cache_get_map(refresh->cache);
+    struct cache_map *map = refresh->cache->map;
     int64_t now = clock_monotonic_ms();
     struct cache_entry *entry = NULL;
 
@@ -133,12 +126,15 @@ static void on_timer(uv_timer_t *timer)
         entry = cache_map_due(map);
         if (entry == NULL || entry->due.at > now)
             break;
-        if (!is_wanted(refresh->config, entry, now))
-            let_lapse(refresh, entry);
-        else if (has_room(refresh))
+        if (!is_wanted(refresh->config, entry, now)) {
+            /* stays in the cache, in case somebody asks, but is not due any more */
+            refresh->stats.lapsed++;
+            cache_map_schedule(map, entry, INT64_MAX);
+        } else if (has_room(refresh)) {
             renew(refresh, entry, now);
-        else
+        } else {
             break;
+        }
     }
     entry = cache_map_due(map);
     refresh->planned_at = INT64_MAX;
@@ -179,7 +175,7 @@ void refresh_close(struct refresh *refresh)
 
 void refresh_get_stats(const struct refresh *refresh, struct refresh_stats *out)
 {
-    const struct cache_entry *due = cache_map_due(cache_get_map(refresh->cache));
+    const struct cache_entry *due = cache_map_due(refresh->cache->map);
     int64_t now = clock_monotonic_ms();
 
     *out = refresh->stats;

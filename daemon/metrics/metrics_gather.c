@@ -28,8 +28,8 @@ static void gather_tools(struct metrics_numbers *out, const struct domain_tools 
 
 static void gather_memory(struct metrics_numbers *out, struct engine *engine)
 {
-    struct cache *cache = engine_cache(engine);
-    const struct store *store = cache_store(cache);
+    struct cache *cache = engine->cache;
+    const struct store *store = cache->store;
 
     cache_get_stats(cache, &out->cache);
     for (int origin = 0; origin < HOLD_ORIGINS; origin++)
@@ -55,13 +55,13 @@ void metrics_gather(struct metrics_numbers *out, struct engine *engine, const st
     memset(out, 0, sizeof *out);
     out->build[0] = 1;
     out->log_lost = log_lines_lost();
-    out->engine = *engine_get_stats(engine);
+    out->engine = engine->stats;
     out->cache_misses = out->engine.lookups - out->engine.cache_hits - out->engine.not_looked_up;
-    cache_map_get_stats(engine_cache_map(engine), &out->map);
-    jobs_get_stats(engine_jobs(engine), &out->jobs);
-    refresh_get_stats(engine_refresh(engine), &out->refresh);
-    gather_ruleset(out, engine_ruleset(engine));
+    cache_map_get_stats(engine->cache->map, &out->map);
+    jobs_get_stats(engine->jobs, &out->jobs);
+    refresh_get_stats(engine->refresh, &out->refresh);
+    gather_ruleset(out, engine->ruleset);
     gather_server(out, server);
-    gather_tools(out, engine_tools(engine));
+    gather_tools(out, &engine->tools);
     gather_memory(out, engine);
 }

@@ -1,6 +1,6 @@
 /*
  * metrics_table: the table of everything mxcryptd counts. Prometheus (metrics_text) and `mxcrypt
- * stats` (control/commands_stats) are two ways to print it. The numbers come from metrics_gather.
+ * stats` (control/commands.c) are two ways to print it. The numbers come from metrics_gather.
  *
  * A row is a number, or an array of numbers with a label that distinguishes them. Its names are
  * interfaces and never change.

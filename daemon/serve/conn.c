@@ -264,7 +264,8 @@ static bool take_request(struct conn *conn, const struct request *request)
 
     if (conn->state == CONN_SILENT)
         conn->state = CONN_ASKING;
-    switch (engine_ask(conn->server->engine, request->key, request->key_length,
+    switch (engine_ask(conn->server->engine, (struct key_span){request->key, request->key_length},
+                       server_arrival_ns(conn->server) / 1000000,
                        pending == NULL ? NULL : &pending->waiter, &reply)) {
     case ASKED_ANSWERED:
         reply_at_once(conn, &reply, form);

@@ -127,6 +127,20 @@ static uv_loop_t loop;
 static struct config config;
 static struct ruleset *ruleset; /* when the settings name rules */
 
+static inline enum asked ask_now(const char *key, struct waiter *waiter, struct reply *out)
+{
+    return engine_ask(engine, (struct key_span){key, strlen(key)}, clock_monotonic_ms(), waiter,
+                      out);
+}
+
+static inline bool forget_key(const char *text)
+{
+    struct key key;
+
+    key_parse(&key, text, strlen(text), 25);
+    return engine_forget(engine, &key);
+}
+
 static inline enum asked ask_for(struct asker *asker, const char *key, enum waiter_wants wants)
 {
     enum asked asked;
@@ -135,7 +149,7 @@ static inline enum asked ask_for(struct asker *asker, const char *key, enum wait
     memset(asker, 0, sizeof *asker);
     waiter_init(&asker->waiter, on_deliver);
     asker->waiter.wants = wants;
-    asked = engine_ask(engine, key, strlen(key), &asker->waiter, &reply);
+    asked = ask_now(key, &asker->waiter, &reply);
     if (asked == ASKED_ANSWERED)
         keep(asker, &reply);
     return asked;

@@ -79,7 +79,7 @@ static void learn(const char *key, enum starttls state)
 
 static void lapse(void)
 {
-    engine_flush(engine);
+    engine_flush(engine, clock_monotonic_ms());
 }
 
 static void must_be(const char *key, const char *text)
@@ -98,7 +98,7 @@ static void flush_store(void)
 
     for (int i = 0; i < 100000 && stats.pending > 0; i++) {
         uv_run(&loop, UV_RUN_ONCE);
-        store_get_stats(cache_store(engine_cache(engine)), &stats);
+        store_get_stats(engine->cache->store, &stats);
     }
     assert_int_equal(stats.pending, 0);
 }
@@ -129,7 +129,7 @@ static const struct cache_entry *cached(const char *name)
     struct key key;
 
     key_parse(&key, name, strlen(name), 25);
-    return cache_peek(engine_cache(engine), &key);
+    return cache_peek(engine->cache, &key);
 }
 
 static void on_over(uv_timer_t *timer)
@@ -156,11 +156,11 @@ static void run_for(int64_t ms)
 /* At every moment what has begun and not ended is held. */
 static size_t held(void)
 {
-    const struct cache *cache = engine_cache(engine);
+    const struct cache *cache = engine->cache;
     struct cache_stats stats;
 
     cache_get_stats(cache, &stats);
-    assert_int_equal(stats.held, holds_count(cache_holds(cache)));
+    assert_int_equal(stats.held, HASH_COUNT(cache->holds));
     assert_int_equal(stats.holds_begun[HOLD_FOUND] + stats.holds_begun[HOLD_LOADED] -
                          stats.holds_ended,
                      stats.held);
@@ -195,10 +195,10 @@ static void a_downgrade_is_held_and_released(void **state)
     must_be("d.example", "encrypt");
     assert_int_equal(held(), 1);
     key_parse(&key, "d.example", 9, 25);
-    assert_true(cache_release(engine_cache(engine), &key));
+    assert_true(cache_release(engine->cache, &key, clock_monotonic_ms()));
     assert_int_equal(held(), 0);
     must_be("d.example", "");
-    assert_false(cache_release(engine_cache(engine), &key));
+    assert_false(cache_release(engine->cache, &key, clock_monotonic_ms()));
     lapse();
     learn("d.example", STARTTLS_CLEAR); /* released is released */
     must_be("d.example", "");
@@ -338,7 +338,7 @@ static void holds_end_each_in_its_time(void **state)
     hold("c.example");
     assert_int_equal(held(), 3);
     await_holds(1);
-    assert_non_null(holds_find(cache_holds(engine_cache(engine)), "b.example"));
+    assert_non_null(cache_find_hold(engine->cache, "b.example"));
     end();
 }
 
@@ -348,9 +348,9 @@ static void what_is_forgotten_is_not_held(void **state)
     begin(SETTINGS "refresh-idle = 0s\n");
     hold("d.example");
     assert_int_equal(held(), 1);
-    assert_true(engine_forget(engine, "d.example", 9));
+    assert_true(forget_key("d.example"));
     assert_int_equal(held(), 0);
-    assert_false(engine_forget(engine, "d.example", 9));
+    assert_false(forget_key("d.example"));
     assert_int_equal(held(), 0);
     end();
 }
@@ -367,36 +367,51 @@ static void a_hold_that_was_restored_ends(void **state)
     restart();
     must_be("d.example", "encrypt");
     assert_int_equal(held(), 1);
-    cache_get_stats(engine_cache(engine), &stats);
+    cache_get_stats(engine->cache, &stats);
     assert_int_equal(stats.holds_begun[HOLD_FOUND], 0);
     assert_int_equal(stats.holds_begun[HOLD_LOADED], 1);
     await_holds(0);
     end();
 }
 
+static void list_hold(const char *name)
+{
+    struct cache_entry *entry;
+    struct verdict verdict;
+    struct key key;
+
+    key_parse(&key, name, strlen(name), 25);
+    verdict_without_evidence(&verdict, REASON_OVERLOAD, INT64_MAX / 2);
+    verdict.reason = REASON_HELD;
+    verdict.held = (struct downgrade){.since = 1, .until = INT64_MAX / 2};
+    entry = cache_entry_new(&key, &verdict, NULL, 1);
+    cache_list_hold(engine->cache, entry, 1, clock_monotonic_ms());
+    cache_entry_free(entry);
+}
+
 /* What is not listed has not begun, however often it is seen; it is held all the same. */
 static void more_holds_than_are_listed(void **state)
 {
     struct cache_stats stats;
-    struct holds *list;
     char key[64];
 
     (void)state;
     begin(SETTINGS "refresh-idle = 0s\n");
-    list = (struct holds *)cache_holds(engine_cache(engine));
-    for (int i = 0; i < HOLDS_MAX; i++) {
+    for (int i = 0; i < CACHE_HOLDS_MAX; i++) {
         snprintf(key, sizeof key, "listed%d.example", i);
-        assert_non_null(holds_add(list, key));
+        list_hold(key);
     }
-    assert_null(holds_add(list, "more.example"));
+    assert_int_equal(held(), CACHE_HOLDS_MAX);
+    list_hold("more.example");
+    assert_int_equal(held(), CACHE_HOLDS_MAX);
     hold("d.example");
     lapse();
     learn("d.example", STARTTLS_CLEAR);
     must_be("d.example", "encrypt");
-    cache_get_stats(engine_cache(engine), &stats);
+    cache_get_stats(engine->cache, &stats);
     assert_int_equal(stats.holds_begun[HOLD_FOUND], 0);
-    engine_forget(engine, "d.example", 9);
-    cache_get_stats(engine_cache(engine), &stats);
+    forget_key("d.example");
+    cache_get_stats(engine->cache, &stats);
     assert_int_equal(stats.holds_ended, 0);
     end();
 }
@@ -482,7 +497,7 @@ static void what_is_forgotten_stays_forgotten(void **state)
     begin(with_store(""));
     learn("d.example", STARTTLS_TLS);
     flush_store();
-    engine_forget(engine, "d.example", 9);
+    forget_key("d.example");
     flush_store();
     restart();
     learn("d.example", STARTTLS_CLEAR);
@@ -563,7 +578,7 @@ static void what_gave_no_opinion_is_not_renewed_unasked(void **state)
     learn("d.example", STARTTLS_CLEAR);
     for (int i = 0; i < 1000 && stats.lapsed == 0; i++) {
         uv_run(&loop, UV_RUN_ONCE);
-        refresh_get_stats(engine_refresh(engine), &stats);
+        refresh_get_stats(engine->refresh, &stats);
     }
     assert_int_equal(stats.lapsed, 1);
     assert_int_equal(lookup_count, 1);

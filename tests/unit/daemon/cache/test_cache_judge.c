@@ -23,7 +23,7 @@ static void save(struct cache *cache, const char *name, enum verdict_level level
     verdict_without_evidence(&verdict, REASON_OVERLOAD, INT64_MAX / 2);
     verdict.level = level;
     cache_save(cache, cache_entry_new(&key, &verdict, NULL, clock_monotonic_ms()),
-               (struct cache_saving){.by_refresh = true});
+               (struct cache_saving){.now = clock_monotonic_ms(), .by_refresh = true});
 }
 
 static void count(void *context, struct cache_entry *entry)
@@ -40,7 +40,7 @@ static struct counts count_all(struct cache *cache)
 {
     struct counts counts = {clock_monotonic_ms(), 0, 0};
 
-    for (struct map_walk walk = {0}; !cache_map_some(cache_get_map(cache), &walk, count, &counts);)
+    for (struct map_walk walk = {0}; !cache_map_some(cache->map, &walk, count, &counts);)
         ;
     return counts;
 }
@@ -69,7 +69,7 @@ static void what_was_judged_ends_in_shares(void **state)
         save(cache, name, i % 2 == 0 ? VERDICT_VERIFY : VERDICT_DANE_ONLY);
     }
     probe_cache_judge_again(tools.probes, clock_monotonic_ms() + 1);
-    cache_judge_again(cache);
+    cache_judge_again(cache, clock_monotonic_ms());
     uv_run(&loop, UV_RUN_NOWAIT);
     counts = count_all(cache);
     assert_true(counts.lapsed < ENTRIES / 2);
@@ -79,7 +79,7 @@ static void what_was_judged_ends_in_shares(void **state)
     }
     assert_int_equal(counts.lapsed, ENTRIES / 2);
     assert_int_equal(counts.valid, ENTRIES / 2);
-    cache_judge_again(cache); /* and closed in the middle of it */
+    cache_judge_again(cache, clock_monotonic_ms()); /* and closed in the middle of it */
     uv_run(&loop, UV_RUN_NOWAIT);
     cache_close(cache);
     probe_cache_close(tools.probes);

@@ -11,7 +11,7 @@
 
 #define TURNS_MAX 200000
 
-static struct walks *walks;
+static struct walks walks;
 
 /* ---- what is cached ---- */
 
@@ -29,7 +29,7 @@ static void put(const char *text, const char *hosts, const char *probes)
     key_parse(&key, text, strlen(text), 25);
     entry = cache_entry_new(&key, &verdict, &made.evidence, clock_monotonic_ms());
     assert_non_null(entry);
-    assert_true(cache_map_put(engine_cache_map(engine), entry, true));
+    assert_true(cache_map_put(engine->cache->map, entry, true));
 }
 
 /* One of each kind. */
@@ -85,7 +85,7 @@ static void on_answered(struct command *command, json_t *answer, bool last)
 
 static void client_begin(struct client *client)
 {
-    const struct command_means means = {.engine = engine, .walks = walks};
+    const struct command_means means = {.engine = engine, .walks = &walks};
 
     memset(client, 0, sizeof *client);
     command_init(&client->command, &means, on_answered);
@@ -163,13 +163,13 @@ static void begin_walks(const char *settings)
     engine_free(engine);
     assert_int_equal(
         engine_new(&engine, &loop, &config, &(struct domain_tools){.smtp_port = 25}, ruleset), 0);
-    walks = walks_new(&loop, engine);
-    assert_non_null(walks);
+    walks_init(&walks, &loop);
+    assert_non_null(walks.shares);
 }
 
 static void end_walks(void)
 {
-    walks_close(walks);
+    walks_close(&walks);
     end();
 }
 
@@ -289,12 +289,12 @@ static void only_current_entries_count(void **state)
     (void)state;
     begin_walks(SETTINGS);
     put("lapsed.example", "N", "V");
-    cache_lapse(engine_cache(engine));
+    cache_lapse(engine->cache, clock_monotonic_ms());
     put("current.example", "N", "V");
     key_parse(&key, "standing.example", 16, 25);
     verdict_without_evidence(&verdict, REASON_OVERLOAD, INT64_MAX / 2);
     entry = cache_entry_new(&key, &verdict, NULL, clock_monotonic_ms());
-    assert_true(cache_map_put(engine_cache_map(engine), entry, true));
+    assert_true(cache_map_put(engine->cache->map, entry, true));
     client_begin(&client);
     send_command(&client, "report");
     await_end(&client);
@@ -440,9 +440,9 @@ static void has_numbered(const struct client *client, unsigned from, unsigned to
 static void forget(unsigned number)
 {
     char name[32];
-    int length = snprintf(name, sizeof name, "n%u.example", number);
 
-    engine_forget(engine, name, (size_t)length);
+    snprintf(name, sizeof name, "n%u.example", number);
+    forget_key(name);
 }
 
 static void each_counts_once_while_the_cache_changes(void **state)

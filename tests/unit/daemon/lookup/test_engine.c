@@ -10,7 +10,7 @@ static void check_deadlines(uint64_t answers, uint64_t whole_jobs)
 {
     struct jobs_stats stats;
 
-    jobs_get_stats(engine_jobs(engine), &stats);
+    jobs_get_stats(engine->jobs, &stats);
     assert_int_equal(stats.answer_deadlines, answers);
     assert_int_equal(stats.deadlines, whole_jobs);
 }
@@ -119,10 +119,10 @@ static void who_nobody_waits_for_is_cut_off_too(void **state)
     (void)state;
     begin(SETTINGS "answer-deadline = 20ms\njob-deadline = 20ms\n");
     key_parse(&key, "d.example", 9, 25);
-    assert_int_equal(jobs_look_up(engine_jobs(engine), &key, &none), 0);
+    assert_int_equal(jobs_look_up(engine->jobs, &key, &none, clock_monotonic_ms()), 0);
     for (int i = 0; i < 1000 && stats.deadlines == 0; i++) {
         uv_run(&loop, UV_RUN_ONCE);
-        jobs_get_stats(engine_jobs(engine), &stats);
+        jobs_get_stats(engine->jobs, &stats);
     }
     check_deadlines(0, 1);
     end();
@@ -249,7 +249,7 @@ static void what_was_forgotten_meanwhile_is_not_kept(void **state)
     turn();
     answer_dane(lookups[0], false);
     assert_int_equal(first.delivered, 1);
-    engine_forget(engine, "d.example", 9);
+    forget_key("d.example");
     ask(&second, "d.example", false); /* not the provisional answer: the whole one is due soon */
     assert_int_equal(second.delivered, 0);
     answer_dane(lookups[0], true);

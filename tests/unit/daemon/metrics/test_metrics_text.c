@@ -1,8 +1,8 @@
 /* metrics_text: the format, and that every number gets to its series; histogram: the buckets;
- * commands_stats: the same numbers by the names of `mxcrypt stats`. */
+ * stats_json: the same numbers by the names of `mxcrypt stats`. */
 #include "daemon/metrics/metrics_text.h"
 
-#include "daemon/control/commands.h"
+#include "daemon/control/command.h"
 #include "daemon/metrics/metrics_table.h"
 
 #include "tests/unit/support/exposition.h"

@@ -105,7 +105,7 @@ static void some_rules_look_nothing_up(void **state)
     reply(".a.example", ANSWER_NOTFOUND, "");
     turn();
     assert_int_equal(lookup_count, 0);
-    assert_int_equal(engine_get_stats(engine)->by_final_reason[FINAL_REASON_EXACTLY], 2);
+    assert_int_equal(engine->stats.by_final_reason[FINAL_REASON_EXACTLY], 2);
     end();
 }
 
@@ -121,7 +121,7 @@ static void a_lookup_under_way_is_told_by_the_orders_of_its_end(void **state)
     answer_dane(lookups[0], true);
     assert_int_equal(asker.delivered, 1);
     assert_int_equal(asker.status, ANSWER_NOTFOUND);
-    assert_int_equal(engine_get_stats(engine)->withheld_by_level[VERDICT_DANE_ONLY], 1);
+    assert_int_equal(engine->stats.withheld_by_level[VERDICT_DANE_ONLY], 1);
     end();
 }
 
@@ -149,7 +149,7 @@ static void what_is_withheld_is_not_waited_for(void **state)
 
     (void)state;
     begin_with("n.example at-least encrypt\n");
-    withheld = engine_get_stats(engine)->withheld_by_level;
+    withheld = engine->stats.withheld_by_level;
     config.override.rollout = 0;
     ruleset_replace(ruleset, NULL, &config.override);
     assert_int_equal(ask_for(&asker, "d.example", WANTS_ANSWER), ASKED_ANSWERED);

@@ -190,24 +190,24 @@ static void a_used_up_share_is_asked_again(void **state)
 
     (void)state;
     begin(SETTINGS);
-    stats = engine_get_stats(engine);
+    stats = &engine->stats;
     waiter_init(&asker.waiter, on_deliver);
     asker.waiter.share = &share;
     asker.delivered = 0;
-    assert_int_equal(engine_ask(engine, "d.example", 9, &asker.waiter, &reply), ASKED_LATER);
-    assert_int_equal(engine_ask(engine, "d.example", 9, NULL, &reply), ASKED_LATER);
-    assert_int_equal(engine_ask(engine, "192.0.2.1", 9, &asker.waiter, &reply), ASKED_ANSWERED);
+    assert_int_equal(ask_now("d.example", &asker.waiter, &reply), ASKED_LATER);
+    assert_int_equal(ask_now("d.example", NULL, &reply), ASKED_LATER);
+    assert_int_equal(ask_now("192.0.2.1", &asker.waiter, &reply), ASKED_ANSWERED);
     turn();
     assert_int_equal(lookup_count, 0);
     assert_int_equal(stats->lookups, 1); /* the one that was answered */
     share = 2;
-    assert_int_equal(engine_ask(engine, "d.example", 9, &asker.waiter, &reply), ASKED_WAITING);
+    assert_int_equal(ask_now("d.example", &asker.waiter, &reply), ASKED_WAITING);
     assert_int_equal(share, 1);
     turn();
     answer_dane(lookups[0], true);
     assert_int_equal(asker.delivered, 1);
     share = 0; /* what is cached needs none */
-    assert_int_equal(engine_ask(engine, "d.example", 9, &asker.waiter, &reply), ASKED_ANSWERED);
+    assert_int_equal(ask_now("d.example", &asker.waiter, &reply), ASKED_ANSWERED);
     end();
 }
 
