@@ -41,7 +41,7 @@ static void ask_store(struct cache *cache, struct cache_entry *entry)
 
     key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
     if (cache_load(&cache->asking, cache, &key, on_asked, cache) != 0)
-        cache_map_mark(cache->map, entry);
+        cache_map_mark(cache->map, entry, true);
 }
 
 static void note(struct cache *cache, struct cache_entry *entry, struct record_moment moment)
@@ -130,7 +130,7 @@ static void make_unsaved(void *context, struct cache_entry *entry)
 
     if (entry->state == ENTRY_SAVED)
         cache_entry_set_state(entry, ENTRY_UNSAVED);
-    cache_map_mark(cache->map, entry);
+    cache_map_mark(cache->map, entry, true);
 }
 
 /* The store lost what it had: all that is known goes there again, a share at a time. */
@@ -259,17 +259,13 @@ void cache_free(struct cache *cache)
 
 void cache_get_stats(const struct cache *cache, struct cache_stats *out)
 {
+    struct cache_map_stats map;
+
+    cache_map_get_stats(cache->map, &map);
     *out = cache->stats;
     out->held = HASH_COUNT(cache->holds);
-    out->noting = cache->refilling || cache->asking != NULL || cache_map_has_marked(cache->map) ||
+    out->noting = cache->refilling || cache->asking != NULL || map.marked > 0 ||
                   !list_empty(&cache->unsaved.task.link);
-}
-
-void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at, int64_t now),
-                   void *context)
-{
-    cache->due = due;
-    cache->due_context = context;
 }
 
 /* ---- what is asked of it ---- */

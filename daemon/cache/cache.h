@@ -92,6 +92,7 @@ struct cache {
     bool refilling;
     struct map_walk policies, probes;
     struct cache_stats stats;
+    /* refresh.h's; NULL: none. Called when an entry is put, with the time at which it falls due. */
     void (*due)(void *context, int64_t at, int64_t now);
     void *due_context;
 };
@@ -104,9 +105,6 @@ int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
 void cache_close(struct cache *cache);
 void cache_free(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);
-/* Whenever an entry is put, calls `due` (if not NULL) with the time at which it falls due. */
-void cache_set_due(struct cache *cache, void (*due)(void *context, int64_t at, int64_t now),
-                   void *context);
 
 /* What is cached of a key, valid or lapsed, or NULL. Borrowed until the loop runs again. */
 const struct cache_entry *cache_peek(const struct cache *cache, const struct key *key);
@@ -151,10 +149,14 @@ bool cache_release(struct cache *cache, const struct key *key, int64_t now);
 
 /* Now on both clocks, for records; `last_written` as in record_moment_of, 0: unknown. */
 struct record_moment cache_moment(int64_t last_written);
-/* Takes in a record with wall clock times, read at `moment`; it is changed. `save`: write it to the
- * store too. */
+enum cache_source {
+    CACHE_FROM_STORE, /* at the start */
+    CACHE_FOR_ASKER,  /* from the store: somebody asks for it */
+    CACHE_FROM_EXPORT /* goes to the store too */
+};
+/* Takes in a record with wall clock times, read at `moment`; it is changed. */
 enum loaded cache_load_record(struct cache *cache, struct record *record,
-                              struct record_moment moment, bool save);
+                              struct record_moment moment, enum cache_source source);
 
 /* ---- for the files of cache.h ---- */
 

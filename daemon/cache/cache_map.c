@@ -48,17 +48,12 @@ static struct segment *segment_of(struct cache_map *map, const struct cache_entr
     return cache_entry_is_negative(entry) ? &map->negative : &map->positive;
 }
 
-static uint32_t *group_of(struct cache_map *map, const struct cache_entry *entry)
-{
-    return &map->marked_in[hashmap_place(&entry->by_key) >> GROUP_BITS];
-}
-
-static void set_mark(struct cache_map *map, struct cache_entry *entry, bool marked)
+void cache_map_mark(struct cache_map *map, struct cache_entry *entry, bool marked)
 {
     int change = (int)marked - (int)entry->marked;
 
     entry->marked = marked;
-    *group_of(map, entry) += (uint32_t)change;
+    map->marked_in[hashmap_place(&entry->by_key) >> GROUP_BITS] += (uint32_t)change;
     map->marked += (size_t)change;
 }
 
@@ -69,7 +64,7 @@ static void drop(struct cache_map *map, struct cache_entry *entry)
     segment->entries--;
     segment->octets -= entry->size;
     list_remove(&entry->recent);
-    set_mark(map, entry, false);
+    cache_map_mark(map, entry, false);
     heap_remove(&map->due, &entry->due);
     hashmap_remove(&map->by_key, &entry->by_key);
     cache_entry_free(entry);
@@ -120,14 +115,9 @@ struct cache_entry *cache_map_use(struct cache_map *map, const char *key, size_t
     list_remove(&entry->recent);
     list_append(&segment_of(map, entry)->recent, &entry->recent);
     if (use_period(entry, now) != use_period(entry, entry->used_at))
-        set_mark(map, entry, true);
+        cache_map_mark(map, entry, true);
     entry->used_at = now;
     return entry;
-}
-
-void cache_map_mark(struct cache_map *map, struct cache_entry *entry)
-{
-    set_mark(map, entry, true);
 }
 
 /* The walk goes round and round, past the stretches in which nothing is marked. */
@@ -150,16 +140,11 @@ struct cache_entry *cache_map_next_marked(struct cache_map *map)
 
             if (!entry->marked)
                 continue;
-            set_mark(map, entry, false);
+            cache_map_mark(map, entry, false);
             return entry;
         }
     }
     return NULL;
-}
-
-bool cache_map_has_marked(const struct cache_map *map)
-{
-    return map->marked > 0;
 }
 
 /* ---- when entries are due ---- */
@@ -208,6 +193,7 @@ void cache_map_get_stats(const struct cache_map *map, struct cache_map_stats *ou
     out->entries = map->positive.entries + map->negative.entries;
     out->octets = map->positive.octets + map->negative.octets;
     out->negative_entries = map->negative.entries;
+    out->marked = map->marked;
     out->evictions = map->evictions;
 }
 

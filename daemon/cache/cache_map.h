@@ -18,7 +18,7 @@
 struct cache_map;
 
 struct cache_map_stats {
-    size_t entries, octets, negative_entries;
+    size_t entries, octets, negative_entries, marked;
     uint64_t evictions;
 };
 
@@ -42,12 +42,11 @@ void cache_map_get_stats(const struct cache_map *map, struct cache_map_stats *ou
 bool cache_map_schedule(struct cache_map *map, struct cache_entry *entry, int64_t at);
 /* The one that is due first, or NULL. */
 struct cache_entry *cache_map_due(const struct cache_map *map);
-/* Has the entry come up in cache_map_next_marked, as one that was asked for. */
-void cache_map_mark(struct cache_map *map, struct cache_entry *entry);
+/* Has the entry come up in cache_map_next_marked, as one that was asked for, or not. */
+void cache_map_mark(struct cache_map *map, struct cache_entry *entry, bool marked);
 /* An entry that is marked, and is no longer; NULL when there is none. They come up in turn, however
  * often one is marked again. */
 struct cache_entry *cache_map_next_marked(struct cache_map *map);
-bool cache_map_has_marked(const struct cache_map *map);
 
 typedef void (*cache_map_take)(void *context, struct cache_entry *entry);
 /* A step of a walk through all entries, which any change may come between: `take` gets a few

@@ -168,9 +168,8 @@ static enum loaded catch_up(struct cache *cache, const struct cache_entry *known
     return LOADED_NEW;
 }
 
-/* `save`: write it to the store too. `wanted`: somebody is asking for it. */
 static enum loaded load_answer(struct cache *cache, const struct answer_record *answer, int64_t now,
-                               bool save, bool wanted)
+                               enum cache_source source)
 {
     const struct cache_entry *known = cache_map_get(cache->map, answer->key, strlen(answer->key));
     struct cache_entry *entry;
@@ -183,9 +182,9 @@ static enum loaded load_answer(struct cache *cache, const struct answer_record *
     if (entry == NULL)
         return LOADED_REFUSED;
     cache_list_hold(cache, entry, answer->reminded_at, now);
-    if (save) /* before the cache takes it: it may have no room */
+    if (source == CACHE_FROM_EXPORT) /* before the cache takes it: it may have no room */
         cache_store_entry(cache, entry);
-    cache_put(cache, entry, wanted, now);
+    cache_put(cache, entry, source == CACHE_FOR_ASKER, now);
     return LOADED_NEW;
 }
 
@@ -222,17 +221,18 @@ static enum loaded load_event(struct cache *cache, struct record *record, bool s
     return LOADED_NEW;
 }
 
-static enum loaded load(struct cache *cache, struct record *record, struct record_moment moment,
-                        bool save, bool wanted)
+enum loaded cache_load_record(struct cache *cache, struct record *record,
+                              struct record_moment moment, enum cache_source source)
 {
     int64_t now = moment.monotonic_ms;
+    bool save = source == CACHE_FROM_EXPORT;
     enum loaded loaded = LOADED_REFUSED;
 
     record_to_daemon(record, moment);
     switch (record->kind) {
     case RECORD_ANSWER:
         remembered_set_dane_until(&record->answer.remembered, record->answer.dane_until);
-        loaded = load_answer(cache, &record->answer, now, save, wanted);
+        loaded = load_answer(cache, &record->answer, now, source);
         break;
     case RECORD_POLICY:
         loaded = load_policy(cache, &record->policy, now, save);
@@ -248,12 +248,6 @@ static enum loaded load(struct cache *cache, struct record *record, struct recor
     }
     cache->stats.restored += loaded == LOADED_NEW;
     return loaded;
-}
-
-enum loaded cache_load_record(struct cache *cache, struct record *record,
-                              struct record_moment moment, bool save)
-{
-    return load(cache, record, moment, save, false);
 }
 
 /* ---- what the store knows of a key ---- */
@@ -277,7 +271,7 @@ static void settle(struct cache *cache, const struct key *key, bool sure)
         cache_entry_set_state(known, ENTRY_SAVED);
         cache_store_entry(cache, known);
     } else {
-        cache_map_mark(cache->map, known);
+        cache_map_mark(cache->map, known, true);
     }
 }
 
@@ -291,7 +285,7 @@ static void on_found(void *context, const struct store_found *found)
         if (records[i] != NULL) {
             struct record copy = *records[i]; /* loading changes it */
 
-            load(own.cache, &copy, moment, false, true);
+            cache_load_record(own.cache, &copy, moment, CACHE_FOR_ASKER);
         }
     settle(own.cache, &own.key, !found->unsure);
     free(loading);

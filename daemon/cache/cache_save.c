@@ -179,5 +179,5 @@ void cache_save(struct cache *cache, struct cache_entry *take, struct cache_savi
         cache_store_entry(cache, take);
     saved = cache_put(cache, take, true, how.now);
     if (saved != NULL && how.store_pending)
-        cache_map_mark(cache->map, saved);
+        cache_map_mark(cache->map, saved, true);
 }

@@ -23,7 +23,7 @@ static const char *take_record(struct importer *importer, const json_t *json)
 
     if (record != NULL) {
         why = "the evidence does not hold";
-        restored = cache_load_record(importer->cache, record, cache_moment(0), true);
+        restored = cache_load_record(importer->cache, record, cache_moment(0), CACHE_FROM_EXPORT);
     }
     arena_free(arena);
     importer->restored += restored == LOADED_NEW;

@@ -147,7 +147,7 @@ static void on_page(void *context, const struct store_page *page)
     for (size_t i = 0; i < page->count; i++) {
         struct record record = page->records[i];
 
-        if (cache_load_record(preload->cache, &record, moment, false) == LOADED_NEW)
+        if (cache_load_record(preload->cache, &record, moment, CACHE_FROM_STORE) == LOADED_NEW)
             preload->counts[record.kind]++;
     }
     if (page->next == NULL)

@@ -129,21 +129,16 @@ void command_history(struct command *command)
 
 void command_export(struct command *command)
 {
-    static const char *const kinds[] = {[RECORD_ANSWER] = "answer",
-                                        [RECORD_POLICY] = "policy",
-                                        [RECORD_PROBE] = "probe",
-                                        [RECORD_EVENT] = "event"};
-    const char *kind = command_text(command, "kind");
-    struct store_selection selection = {
-        .kind = RECORD_KINDS, .cursor = command_text(command, "after"), .limit = EXPORT_PAGE};
+    struct store_selection selection = {.cursor = command_text(command, "after"),
+                                        .limit = EXPORT_PAGE};
+    unsigned kind;
 
-    for (unsigned i = 0; kind != NULL && i < RECORD_KINDS; i++)
-        if (strcmp(kinds[i], kind) == 0)
-            selection.kind = (enum record_kind)i;
-    if (selection.kind == RECORD_KINDS)
+    if (!record_word_number(RECORD_TYPE, command_text(command, "kind"), &kind)) {
         command_refuse(command, "no such kind of record");
-    else
-        list_records(command, &selection);
+        return;
+    }
+    selection.kind = (enum record_kind)kind;
+    list_records(command, &selection);
 }
 
 /* ---- import ---- */

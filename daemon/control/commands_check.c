@@ -10,8 +10,6 @@
 #include "daemon/control/walk.h"
 #include "policy/rules/forecast.h"
 
-#define CHANGE_OCTETS 120 /* of a line beside its texts */
-
 /* The rules to be checked. They outlive a walk that ends while the thread parses them. */
 struct candidate {
     struct check_walk *check; /* NULL: nobody waits for them any more */
@@ -47,15 +45,13 @@ static void say_change(struct check_walk *check, const struct walk_view *view,
                              forecast_name(after), "stops", (int)stops);
 
     check->stopped += stops;
-    walk_say(&check->walk, line,
-             CHANGE_OCTETS + view->entry->key_length + walk_answer_octets(&view->reply) +
-                 walk_answer_octets(then));
+    walk_say(&check->walk, line);
 }
 
 static void check_take(struct walk *walk, const struct walk_view *view)
 {
     struct check_walk *check = LIST_ELEMENT(walk, struct check_walk, walk);
-    const struct override_options *options = ruleset_options(walk->engine->ruleset);
+    const struct override_options *options = &walk->engine->ruleset->options;
     struct reply then = {.entry = view->entry};
     struct override override;
 
@@ -151,18 +147,11 @@ static struct check_walk *check_of(struct command *command)
     return check;
 }
 
-static void begin(struct command *command, struct candidate *candidate)
-{
-    candidate->default_port = command->means.engine->tools.smtp_port;
-    candidate->parsing = true;
-    candidate->work.data = candidate;
-    CHECK(uv_queue_work(command->means.walks->loop, &candidate->work, parse, on_parsed) == 0);
-}
-
 void command_rules_check(struct command *command)
 {
     const json_t *text = json_object_get(command->request, "text");
     struct check_walk *check = check_of(command);
+    struct candidate *candidate;
 
     if (check == NULL)
         return;
@@ -170,11 +159,16 @@ void command_rules_check(struct command *command)
         walk_refuse(&check->walk, "text is missing");
         return;
     }
-    buf_add(&check->candidate->text, json_string_value(text), json_string_length(text));
-    if (check->candidate->text.failed)
+    candidate = check->candidate;
+    buf_add(&candidate->text, json_string_value(text), json_string_length(text));
+    if (candidate->text.failed) {
         walk_refuse(&check->walk, "the rules are too long, or there is no memory");
-    else if (json_is_true(json_object_get(command->request, "more")))
+    } else if (json_is_true(json_object_get(command->request, "more"))) {
         command_finish(command, json_pack("{s:I}", "taken", (json_int_t)json_string_length(text)));
-    else
-        begin(command, check->candidate);
+    } else {
+        candidate->default_port = command->means.engine->tools.smtp_port;
+        candidate->parsing = true;
+        candidate->work.data = candidate;
+        CHECK(uv_queue_work(command->means.walks->loop, &candidate->work, parse, on_parsed) == 0);
+    }
 }

@@ -3,16 +3,13 @@
  * each rule in force does today. See command.h.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "daemon/control/walk.h"
 #include "policy/report/report.h"
 #include "policy/rules/forecast.h"
 
-#define REPORT_OCTETS 250                /* of a line beside its texts */
-#define RULE_OCTETS   200                /* the same */
-#define TOLD_MAX      (32 * 1024 * 1024) /* octets of answers kept for the list of rules */
+#define TOLD_MAX (32 * 1024 * 1024) /* octets of answers kept for the list of rules */
 
 /* ---- report ---- */
 
@@ -39,9 +36,7 @@ static void say_nexthop(struct walk *walk, const struct walk_view *view,
                   as_found ? verdict_reason_text(found) : final_reason_text(final->reason),
                   "forecast", forecast_name(forecast), "withheld", (int)view->reply.final.withheld);
 
-    walk_say(walk, line,
-             REPORT_OCTETS + view->entry->key_length + walk_answer_octets(&view->reply) +
-                 walk_answer_octets(enforced));
+    walk_say(walk, line);
 }
 
 static void report_take(struct walk *walk, const struct walk_view *view)
@@ -68,7 +63,7 @@ static void report_take(struct walk *walk, const struct walk_view *view)
 static json_t *report_totals(struct walk *walk)
 {
     const struct report_walk *report = LIST_ELEMENT(walk, struct report_walk, walk);
-    const struct override_options *options = ruleset_options(walk->engine->ruleset);
+    const struct override_options *options = &walk->engine->ruleset->options;
     json_t *verdicts = json_object();
 
     for (int level = 0; level <= VERDICT_TEMP; level++)
@@ -157,10 +152,7 @@ static bool rules_list(struct walk *walk)
                                   (int)deeds->changed, "withheld", (int)deeds->withheld));
     if (reply != NULL)
         json_object_set_new(line, "told", json_string(reply));
-    walk_say(walk, line,
-             RULE_OCTETS + strlen(rule->pattern) + rule->policy_length +
-                 (rule->ticket == NULL ? 0 : strlen(rule->ticket)) +
-                 (reply == NULL ? 0 : strlen(reply)));
+    walk_say(walk, line);
     return true;
 }
 
@@ -187,7 +179,7 @@ void command_rules(struct command *command)
         .totals = rules_totals,
         .fini = rules_fini,
     };
-    const struct rules *rules = ruleset_rules(command->means.engine->ruleset);
+    const struct rules *rules = command->means.engine->ruleset->rules;
     struct walk *walk = walk_new(command, &kind);
     struct rules_walk *own;
 

@@ -164,10 +164,10 @@ void walk_go_on(struct walk *walk)
 
 /* ---- what is listed ---- */
 
-void walk_say(struct walk *walk, json_t *take_line, size_t octets)
+void walk_say(struct walk *walk, json_t *take_line)
 {
+    walk->octets += json_dumpb(take_line, NULL, 0, JSON_COMPACT);
     walk->failed |= json_array_append_new(walk->lines, take_line) != 0;
-    walk->octets += octets;
 }
 
 const struct evidence *walk_evidence(struct walk *walk, const struct cache_entry *entry)
@@ -185,11 +185,6 @@ json_t *walk_answer(const struct reply *reply)
         return json_string(WALK_UNSHOWN);
     return json_sprintf("%s%s%.*s", status, answer.length > 0 ? " " : "", (int)answer.length,
                         answer.text);
-}
-
-size_t walk_answer_octets(const struct reply *reply)
-{
-    return reply_answer(reply, FORM_PLAIN).length;
 }
 
 bool walk_same_answer(const struct reply *one, const struct reply *other)

@@ -62,7 +62,7 @@ struct walk {
     bool all_met, failed; /* failed: no memory */
     unsigned generation;  /* of the rules */
     json_t *lines;
-    size_t octets;       /* of `lines`, about */
+    size_t octets;       /* of `lines` */
     struct arena *arena; /* for the evidence of one entry */
 };
 
@@ -78,13 +78,12 @@ void walk_refuse(struct walk *walk, const char *why);
 /* Ends the command's walk, if it has one, without an answer. */
 void walk_cancel(struct command *command);
 
-/* Lists a line (a reference taken; NULL: no memory), of about so many octets. */
-void walk_say(struct walk *walk, json_t *take_line, size_t octets);
+/* Lists a line (a reference taken; NULL: no memory). */
+void walk_say(struct walk *walk, json_t *take_line);
 
 /* The evidence of an entry, until the next; NULL without memory. */
 const struct evidence *walk_evidence(struct walk *walk, const struct cache_entry *entry);
 /* "OK encrypt", "NOTFOUND", "TEMP reason"; too long ones are not shown. NULL without memory. */
 json_t *walk_answer(const struct reply *reply);
-size_t walk_answer_octets(const struct reply *reply);
 /* True when Postfix is given the same answer. */
 bool walk_same_answer(const struct reply *one, const struct reply *other);

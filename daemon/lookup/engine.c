@@ -226,12 +226,12 @@ bool engine_release(struct engine *engine, const struct key *key, int64_t now)
 
 size_t engine_flush(struct engine *engine, int64_t now)
 {
-    jobs_forget_all(engine->jobs);
+    jobs_forget_all(engine->jobs, false);
     return cache_lapse(engine->cache, now);
 }
 
 void engine_judge_again(struct engine *engine)
 {
-    jobs_judge_again(engine->jobs);
+    jobs_forget_all(engine->jobs, true);
     cache_judge_again(engine->cache, clock_monotonic_ms());
 }

@@ -358,16 +358,10 @@ void jobs_forget(struct jobs *jobs, const struct key *key)
     drop_provisional(job);
 }
 
-void jobs_forget_all(struct jobs *jobs)
+void jobs_forget_all(struct jobs *jobs, bool only_begun)
 {
     for (struct job *job = jobs->map; job != NULL; job = job->hh.next)
-        job->forgotten = true;
-}
-
-void jobs_judge_again(struct jobs *jobs)
-{
-    for (struct job *job = jobs->map; job != NULL; job = job->hh.next)
-        job->forgotten |= job->lookup != NULL;
+        job->forgotten |= !only_begun || job->lookup != NULL;
 }
 
 /* ---- the whole ---- */

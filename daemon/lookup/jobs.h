@@ -116,8 +116,6 @@ int jobs_refresh(struct jobs *jobs, const struct key *key, int64_t now);
 void jobs_release(struct jobs *jobs, const struct key *key);
 /* The result of the job for `key` goes to its waiters and is not kept. */
 void jobs_forget(struct jobs *jobs, const struct key *key);
-/* The same for every job. */
-void jobs_forget_all(struct jobs *jobs);
-/* The same for jobs whose lookup has begun and may rest on certificates: the trust anchors
- * changed. A job that is not running yet has used no probe result. */
-void jobs_judge_again(struct jobs *jobs);
+/* The same for every job; or for those whose lookup has begun and may rest on certificates. A job
+ * that is not running yet has used no probe result. */
+void jobs_forget_all(struct jobs *jobs, bool only_begun);

@@ -54,17 +54,10 @@ static void on_due(void *context, int64_t at, int64_t now)
 
 /* ---- which ---- */
 
-static int64_t idle_allowed_ms(const struct config *config, const struct cache_entry *entry)
-{
-    int64_t lives = (entry->verdict.valid_until - entry->made_at) * LIVES;
-
-    if (lives < IDLE_MIN_MS)
-        lives = IDLE_MIN_MS;
-    return lives < config->refresh_idle_ms ? lives : config->refresh_idle_ms;
-}
-
 static bool is_wanted(const struct config *config, const struct cache_entry *entry, int64_t now)
 {
+    int64_t life = entry->verdict.valid_until - entry->made_at, idle = life * LIVES;
+
     if (entry->unwanted)
         return false;
     if (entry->verdict.reason == REASON_HELD)
@@ -74,10 +67,12 @@ static bool is_wanted(const struct config *config, const struct cache_entry *ent
         return false;
     if (entry->used_at > entry->made_at)
         return true;
-    if (entry->verdict.valid_until - entry->made_at < config->verdict.ttl_min_ms / 2)
+    if (life < config->verdict.ttl_min_ms / 2 || cache_entry_is_negative(entry))
         return false;
-    return !cache_entry_is_negative(entry) &&
-           now - entry->used_at <= idle_allowed_ms(config, entry);
+    if (idle < IDLE_MIN_MS)
+        idle = IDLE_MIN_MS;
+    return now - entry->used_at <=
+           (idle < config->refresh_idle_ms ? idle : config->refresh_idle_ms);
 }
 
 /* ---- when ---- */
@@ -158,7 +153,8 @@ struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct
     refresh->credit_at = clock_monotonic_ms();
     uv_timer_init(loop, &refresh->timer);
     refresh->timer.data = refresh;
-    cache_set_due(cache, on_due, refresh);
+    cache->due = on_due;
+    cache->due_context = refresh;
     return refresh;
 }
 
@@ -169,7 +165,7 @@ static void on_closed(uv_handle_t *handle)
 
 void refresh_close(struct refresh *refresh)
 {
-    cache_set_due(refresh->cache, NULL, NULL);
+    refresh->cache->due = NULL;
     uv_close((uv_handle_t *)&refresh->timer, on_closed);
 }
 

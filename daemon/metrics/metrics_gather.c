@@ -42,12 +42,9 @@ static void gather_memory(struct metrics_numbers *out, struct engine *engine)
 
 static void gather_ruleset(struct metrics_numbers *out, const struct ruleset *ruleset)
 {
-    const struct override_options *options = ruleset_options(ruleset);
-    const struct rules *rules = ruleset_rules(ruleset);
-
-    out->mode[options->monitor ? METRICS_MONITOR : METRICS_ENFORCE] = true;
-    out->rollout = options->rollout;
-    out->rules = rules != NULL ? rules_count(rules) : 0;
+    out->mode[ruleset->options.monitor ? METRICS_MONITOR : METRICS_ENFORCE] = true;
+    out->rollout = ruleset->options.rollout;
+    out->rules = ruleset->rules != NULL ? rules_count(ruleset->rules) : 0;
 }
 
 void metrics_gather(struct metrics_numbers *out, struct engine *engine, const struct server *server)

@@ -51,24 +51,20 @@ static bool is_lost(struct reload *reload)
     return true;
 }
 
-static void read_on_thread(struct reload *reload)
+static void read_files(uv_work_t *work)
 {
+    struct reload *reload = work->data;
     const struct config_source *source = &reload->running->source;
 
     reload->rules = NULL;
     reload->refused = config_load(&reload->fresh, source->path, source->overrides,
                                   source->override_count, reload->error) != 0;
-    if (reload->refused)
-        return;
-    /* only a restart changes the port, for rules too */
-    reload->fresh.prober.smtp_port = reload->running->prober.smtp_port;
-    reload->refused =
-        config_read_rules(&reload->rules, &reload->fresh, reload->error) != 0 || is_lost(reload);
-}
-
-static void read_files(uv_work_t *work)
-{
-    read_on_thread(work->data);
+    if (!reload->refused) {
+        /* only a restart changes the port, for rules too */
+        reload->fresh.prober.smtp_port = reload->running->prober.smtp_port;
+        reload->refused = config_read_rules(&reload->rules, &reload->fresh, reload->error) != 0 ||
+                          is_lost(reload);
+    }
     tls_thread_end(); /* the configuration's ciphers were checked by OpenSSL */
 }
 
@@ -129,7 +125,7 @@ static void on_read(uv_work_t *work, int status)
 
 static void read_now(struct reload *reload)
 {
-    const struct rules *rules = ruleset_rules(reload->ruleset);
+    const struct rules *rules = reload->ruleset->rules;
 
     reload->again = false;
     list_take(&reload->now, &reload->next);

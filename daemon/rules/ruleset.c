@@ -15,18 +15,6 @@
 #define LOOK_S       3600
 #define LAPSES_NAMED 100 /* by one look: a hundred thousand lines would stop the loop */
 
-struct ruleset {
-    struct rules *rules; /* NULL: none */
-    struct override_options options;
-    unsigned generation;
-    uv_timer_t timer;
-    /* wall clock */
-    int64_t looked_s; /* when the rules were looked at last; 0: never */
-    int64_t seen_s;   /* when the clock was looked at last */
-    int64_t next_s;   /* when the next rule lapses; INT64_MAX: none will */
-    size_t lapses;    /* rules that this look has found lapsed, or soon to lapse */
-};
-
 /* ---- lapsing ---- */
 
 static void log_lapse(struct ruleset *ruleset, const struct rule *rule, const char *event,
@@ -38,13 +26,6 @@ static void log_lapse(struct ruleset *ruleset, const struct rule *rule, const ch
               "action", rule_action_name(rule->action), "in_s",
               rule->until_s > now_s ? LOG_NUM(rule->until_s - now_s) : NULL, "ticket", rule->ticket,
               NULL);
-}
-
-static void log_unnamed_lapses(const struct ruleset *ruleset)
-{
-    if (ruleset->lapses > LAPSES_NAMED)
-        log_event(LOG_LEVEL_WARNING, "more-rules-lapse", "count",
-                  LOG_NUM(ruleset->lapses - LAPSES_NAMED), "see", "mxcrypt rules", NULL);
 }
 
 static bool came(int64_t moment_s, int64_t after_s, int64_t now_s)
@@ -86,7 +67,9 @@ static void look(struct ruleset *ruleset)
     ruleset->lapses = 0;
     for (size_t i = 0; ruleset->rules != NULL && i < rules_count(ruleset->rules); i++)
         lapsed |= look_at(ruleset, rules_at(ruleset->rules, i), now_s);
-    log_unnamed_lapses(ruleset);
+    if (ruleset->lapses > LAPSES_NAMED)
+        log_event(LOG_LEVEL_WARNING, "more-rules-lapse", "count",
+                  LOG_NUM(ruleset->lapses - LAPSES_NAMED), "see", "mxcrypt rules", NULL);
     if (ruleset->rules != NULL)
         next_s = rules_next_lapse(ruleset->rules, now_s);
     ruleset->next_s = next_s == 0 ? INT64_MAX : next_s;
@@ -123,27 +106,11 @@ void ruleset_replace(struct ruleset *ruleset, struct rules *take,
     look(ruleset);
 }
 
-unsigned ruleset_generation(const struct ruleset *ruleset)
-{
-    return ruleset == NULL ? 1 : ruleset->generation;
-}
-
 void ruleset_find(const struct ruleset *ruleset, const struct key *key, struct override *out)
 {
     *out = (struct override){0};
-    if (ruleset == NULL)
-        return;
-    override_find(out, ruleset->rules, &ruleset->options, key, clock_wall_s());
-}
-
-const struct rules *ruleset_rules(const struct ruleset *ruleset)
-{
-    return ruleset->rules;
-}
-
-const struct override_options *ruleset_options(const struct ruleset *ruleset)
-{
-    return &ruleset->options;
+    if (ruleset != NULL)
+        override_find(out, ruleset->rules, &ruleset->options, key, clock_wall_s());
 }
 
 /* ---- the whole ---- */
@@ -164,7 +131,6 @@ int ruleset_new(struct ruleset **out, uv_loop_t *loop, const struct config *conf
         return -1;
     }
     uv_timer_init(loop, &ruleset->timer);
-
     ruleset->timer.data = ruleset;
     ruleset_replace(ruleset, rules, &config->override);
     *out = ruleset;

@@ -15,7 +15,18 @@
 #include "daemon/config/config.h"
 #include "policy/rules/override.h"
 
-struct ruleset;
+struct ruleset {
+    /* for everybody to read */
+    struct rules *rules; /* owned; NULL: there is no file */
+    struct override_options options;
+    unsigned generation; /* see ruleset_generation */
+    /* for ruleset.c; wall clock */
+    uv_timer_t timer;
+    int64_t looked_s; /* when the rules were looked at last; 0: never */
+    int64_t seen_s;   /* when the clock was looked at last */
+    int64_t next_s;   /* when the next rule lapses; INT64_MAX: none will */
+    size_t lapses;    /* rules that this look has found lapsed, or soon to lapse */
+};
 
 /* Reads the rules file; 0, or -1 with a message in `error` ("/etc/mxcrypt/rules:12: ..."). `config`
  * is borrowed for the call only. */
@@ -26,12 +37,12 @@ void ruleset_close(struct ruleset *ruleset);
 void ruleset_free(struct ruleset *ruleset);
 
 /* Changes whenever the rules do; never 0. Here and in ruleset_find NULL stands for no rules. */
-unsigned ruleset_generation(const struct ruleset *ruleset);
+static inline unsigned ruleset_generation(const struct ruleset *ruleset)
+{
+    return ruleset == NULL ? 1 : ruleset->generation;
+}
 /* Pointers in `out` are valid while the generation is the same. */
 void ruleset_find(const struct ruleset *ruleset, const struct key *key, struct override *out);
-/* NULL: there is no file. */
-const struct rules *ruleset_rules(const struct ruleset *ruleset);
-const struct override_options *ruleset_options(const struct ruleset *ruleset);
 
 /* Takes rules of config_read_rules (NULL: none) and copies the options: a new generation. */
 void ruleset_replace(struct ruleset *ruleset, struct rules *take,

@@ -189,7 +189,7 @@ static void a_bad_file_at_start_is_fatal(void **state)
     assert_int_equal(ruleset_new(&none, &loop, &config, error), -1);
     config.rules_optional = true;
     assert_int_equal(ruleset_new(&none, &loop, &config, error), 0);
-    assert_null(ruleset_rules(none));
+    assert_null(none->rules);
     ruleset_close(none);
     turn();
     ruleset_free(none);
@@ -253,7 +253,7 @@ static void reload_brings_in_what_may_change_and_names_the_rest(void **state)
     assert_int_equal(seen.rules, 2);
     assert_int_equal(seen.fixed_count, 1);
     assert_string_equal(seen.text, "jobs");
-    assert_true(ruleset_options(ruleset)->monitor);
+    assert_true(ruleset->options.monitor);
     reload_close(reload);
     end();
 }
