@@ -283,11 +283,6 @@ bool cache_forget(struct cache *cache, const struct key *key)
     return cache_map_remove(cache->map, key->text, key->text_length);
 }
 
-void cache_drop(struct cache *cache, const struct key *key)
-{
-    cache_map_remove(cache->map, key->text, key->text_length);
-}
-
 struct lapsing {
     int64_t now;
     size_t count;

@@ -137,8 +137,6 @@ void cache_load_cancel(struct cache_loading *loading);
 /* Forgets a key, in the store too; true when it was cached. Policies and probe results are their
  * owners'. */
 bool cache_forget(struct cache *cache, const struct key *key);
-/* Takes a key out of the cache, and leaves the store as it is. */
-void cache_drop(struct cache *cache, const struct key *key);
 /* Every entry ends now; what was proven by probing stays. Gives their number. */
 size_t cache_lapse(struct cache *cache, int64_t now);
 /* Ends the entries that rest on certificates judged before the trust anchors changed. */

@@ -158,16 +158,6 @@ static void do_cache_flush(struct command *command)
     command_finish(command, json_pack("{s:I}", "flushed", (json_int_t)count));
 }
 
-static json_t *entry_json(const struct cache_entry *entry, int64_t now)
-{
-    int64_t left = entry->verdict.valid_until - now;
-
-    return json_pack("{s:s, s:s, s:s, s:I}", "key", entry->key, "level",
-                     verdict_level_name(entry->verdict.level), "reason",
-                     verdict_reason_code(entry->verdict.reason), "valid_for_s",
-                     (json_int_t)(left > 0 ? left / 1000 : 0));
-}
-
 struct cache_page {
     json_t *entries;
     int64_t now;
@@ -178,7 +168,12 @@ static void take_entry(void *context, struct cache_entry *entry)
     struct cache_page *page = context;
 
     if (is_current(entry, page->now))
-        json_array_append_new(page->entries, entry_json(entry, page->now));
+        json_array_append_new(
+            page->entries,
+            json_pack("{s:s, s:s, s:s, s:I}", "key", entry->key, "level",
+                      verdict_level_name(entry->verdict.level), "reason",
+                      verdict_reason_code(entry->verdict.reason), "valid_for_s",
+                      (json_int_t)((entry->verdict.valid_until - page->now) / 1000)));
 }
 
 /* Lists some entries, from "after" of the request on. "next": where the next page begins. */

@@ -106,20 +106,12 @@ struct rules_walk {
     struct arena *answers; /* `told`; owned */
 };
 
-static const char *keep_answer(struct rules_walk *own, const struct reply *reply)
-{
-    json_t *answer = walk_answer(reply);
-    const char *copy = arena_strdup(own->answers, json_string_value(answer));
-
-    json_decref(answer);
-    return copy == NULL ? WALK_UNSHOWN : copy;
-}
-
 static void rules_take(struct walk *walk, const struct walk_view *view)
 {
     struct rules_walk *own = LIST_ELEMENT(walk, struct rules_walk, walk);
     const struct reply found = {view->entry, {.kind = FINAL_FOUND}};
     struct deeds *deeds;
+    json_t *answer;
 
     if (view->override.rule == NULL)
         return;
@@ -127,8 +119,13 @@ static void rules_take(struct walk *walk, const struct walk_view *view)
     deeds->nexthops++;
     deeds->withheld += view->reply.final.withheld;
     deeds->changed += !walk_same_answer(&view->reply, &found);
-    if (deeds->nexthops == 1)
-        deeds->reply = keep_answer(own, &view->reply);
+    if (deeds->nexthops > 1)
+        return;
+    answer = walk_answer(&view->reply);
+    deeds->reply = arena_strdup(own->answers, json_string_value(answer));
+    json_decref(answer);
+    if (deeds->reply == NULL)
+        deeds->reply = WALK_UNSHOWN;
 }
 
 static bool rules_list(struct walk *walk)
@@ -156,12 +153,6 @@ static bool rules_list(struct walk *walk)
     return true;
 }
 
-static json_t *rules_totals(struct walk *walk)
-{
-    (void)walk;
-    return json_object();
-}
-
 static void rules_fini(struct walk *walk)
 {
     struct rules_walk *own = LIST_ELEMENT(walk, struct rules_walk, walk);
@@ -176,7 +167,6 @@ void command_rules(struct command *command)
         .size = sizeof(struct rules_walk),
         .take = rules_take,
         .list = rules_list,
-        .totals = rules_totals,
         .fini = rules_fini,
     };
     const struct rules *rules = command->means.engine->ruleset->rules;

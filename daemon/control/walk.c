@@ -55,7 +55,7 @@ void walk_refuse(struct walk *walk, const char *why)
 static void finish_walk(struct walk *walk)
 {
     struct command *command = walk->command;
-    json_t *answer = walk->kind->totals(walk);
+    json_t *answer = walk->kind->totals == NULL ? json_object() : walk->kind->totals(walk);
 
     if (json_object_set(answer, "lines", walk->lines) != 0) {
         json_decref(answer);

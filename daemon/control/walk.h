@@ -47,7 +47,7 @@ struct walk_kind {
     void (*take)(struct walk *walk, const struct walk_view *view);
     /* NULL; or, after the last entry, lists one more line; false when there is none. */
     bool (*list)(struct walk *walk);
-    /* The object that ends the answer, without the lines; NULL without memory. */
+    /* NULL; or the object that ends the answer, without the lines; NULL without memory. */
     json_t *(*totals)(struct walk *walk);
     /* NULL; or frees what the kind owns. */
     void (*fini)(struct walk *walk);

@@ -111,15 +111,6 @@ static bool suffices(const struct waiter *waiter, const struct cache_entry *entr
            entry->complete;
 }
 
-static bool takes_share(const struct waiter *waiter)
-{
-    if (waiter == NULL || (waiter->share != NULL && *waiter->share == 0))
-        return false;
-    if (waiter->share != NULL)
-        --*waiter->share;
-    return true;
-}
-
 /* Begins or joins the lookup. NULL: the waiter waits; else it gets this instead. */
 static const struct cache_entry *look_up(struct engine *engine, const struct key *key,
                                          const struct override *override, int64_t now,
@@ -148,8 +139,10 @@ static enum asked ask(struct engine *engine, const struct key *key, int64_t now,
     ruleset_find(engine->ruleset, key, &override);
     entry = at_once(engine, key, &override);
     if (entry == NULL || !suffices(waiter, entry)) {
-        if (!takes_share(waiter))
+        if (waiter == NULL || (waiter->share != NULL && *waiter->share == 0))
             return ASKED_LATER;
+        if (waiter->share != NULL)
+            --*waiter->share;
         entry = look_up(engine, key, &override, now, waiter);
     }
     if (entry == NULL)

@@ -51,22 +51,6 @@ void jobs_leave(struct waiter *waiter)
 
 /* ---- states ---- */
 
-static void leave_queues(struct job *job)
-{
-    struct jobs *jobs = job->jobs;
-
-    HASH_DEL(jobs->map, job);
-    fair_leave(&jobs->fair, &job->member);
-    list_remove(&job->end.link);
-    list_remove(&job->stale.link);
-    if (job->loading != NULL)
-        cache_load_cancel(job->loading);
-    job->loading = NULL;
-    jobs->stats.refreshing -= job->refresh;
-    if (!jobs->closing)
-        start_soon(jobs, NEXT_TURN_MS);
-}
-
 void job_set_state(struct job *job, enum job_state state)
 {
     static const char *const names[] = {
@@ -83,8 +67,18 @@ void job_set_state(struct job *job, enum job_state state)
     jobs->loading -= job->state == JOB_LOADING;
     job->state = state;
     jobs->stats.started += state == JOB_RUNNING;
-    if (state == JOB_DONE)
-        leave_queues(job);
+    if (state != JOB_DONE)
+        return;
+    HASH_DEL(jobs->map, job);
+    fair_leave(&jobs->fair, &job->member);
+    list_remove(&job->end.link);
+    list_remove(&job->stale.link);
+    if (job->loading != NULL)
+        cache_load_cancel(job->loading);
+    job->loading = NULL;
+    jobs->stats.refreshing -= job->refresh;
+    if (!jobs->closing)
+        start_soon(jobs, NEXT_TURN_MS);
 }
 
 void job_free(struct job *job)
@@ -95,11 +89,6 @@ void job_free(struct job *job)
 }
 
 /* ---- starting ---- */
-
-static void on_changed(void *context)
-{
-    job_changed(context, clock_monotonic_ms());
-}
 
 static void job_start(struct job *job, int64_t now)
 {
@@ -113,7 +102,7 @@ static void job_start(struct job *job, int64_t now)
 
     job_set_state(job, JOB_RUNNING);
     jobs_plan(jobs, JOBS_END, &job->end, now, jobs->engine->config->job_deadline_ms);
-    if (domain_start(&job->lookup, &jobs->engine->tools, &request, on_changed, job) != 0)
+    if (domain_start(&job->lookup, &jobs->engine->tools, &request, job_changed, job) != 0)
         job->lookup = NULL;
     if (job->lookup == NULL || domain_evidence(job->lookup)->complete)
         job_complete(job, now);
@@ -194,31 +183,25 @@ static void on_loaded(void *context, bool sure)
         return;
     }
     if (job->forgotten) /* the store read it before it was forgotten */
-        cache_drop(cache, &job->key);
+        cache_map_remove(cache->map, job->key.text, job->key.text_length);
     job_allow_stale(job, now);
     if (!job_line_up(job))
         job_finish(job, NULL);
-}
-
-/* True when the store may know more than the cache: also of a policy that was evicted. */
-static bool must_load(const struct job *job, const struct cache_entry *before)
-{
-    const struct sts *sts = job->jobs->engine->tools.sts;
-
-    if (before == NULL || before->state == ENTRY_STORE_PENDING)
-        return true;
-    return before->verdict.secure && sts != NULL &&
-           !sts_cache_knows(sts_cache_of(sts), job->key.name);
 }
 
 /* Takes what is remembered from the cache, else from the store; then the job lines up. */
 static int job_begin(struct job *job, int64_t now)
 {
     struct jobs *jobs = job->jobs;
+    const struct sts *sts = jobs->engine->tools.sts;
     const struct cache_entry *before = cache_peek(jobs->engine->cache, &job->key);
+    /* by the store; also of a policy that was evicted */
+    bool more_known = before == NULL || before->state == ENTRY_STORE_PENDING ||
+                      (before->verdict.secure && sts != NULL &&
+                       !sts_cache_knows(sts_cache_of(sts), job->key.name));
 
     job_begin_with(job, before, now);
-    if (must_load(job, before)) {
+    if (more_known) {
         int error = cache_load(&job->loading, jobs->engine->cache, &job->key, on_loaded, job);
 
         job->store_pending = error != UV_ENOENT;
@@ -241,12 +224,14 @@ static struct job *job_find(const struct jobs *jobs, const struct key *key)
     return job;
 }
 
-/* `override`: NULL when the rules have not been asked: a refresh. */
-static int job_new(struct job **out, struct jobs *jobs, const struct key *key,
-                   const struct override *override, int64_t now)
+/* The job of a key, or a new one. `override`: NULL when the rules were not asked: a refresh. */
+static int job_of(struct job **out, struct jobs *jobs, const struct key *key,
+                  const struct override *override, int64_t now)
 {
-    struct job *job;
+    struct job *job = *out = job_find(jobs, key);
 
+    if (job != NULL)
+        return 0;
     if (jobs->fair.waiting + jobs->loading >=
         (size_t)jobs->engine->config->jobs_max * JOBS_QUEUE_FACTOR) {
         jobs->stats.overloads++;
@@ -292,8 +277,8 @@ int jobs_join(struct jobs *jobs, const struct key *key, const struct override *o
 {
     const struct config *config = jobs->engine->config;
     bool whole = waiter->wants == WANTS_WHOLE;
-    struct job *job = job_find(jobs, key);
-    int error = job != NULL ? 0 : job_new(&job, jobs, key, override, now);
+    struct job *job;
+    int error = job_of(&job, jobs, key, override, now);
 
     if (error != 0)
         return error;
@@ -309,13 +294,12 @@ int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override
                  int64_t now)
 {
     struct job *job = job_find(jobs, key);
-    int error = 0;
+    int error;
 
     if (job == NULL &&
         jobs->fair.waiting + jobs->loading > DETACHED_LINE(jobs->engine->config->jobs_max))
         return UV_ENOBUFS;
-    if (job == NULL)
-        error = job_new(&job, jobs, key, override, now);
+    error = job_of(&job, jobs, key, override, now);
     if (error == 0)
         job->wanted = job->detached = true;
     return error;
@@ -323,9 +307,9 @@ int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override
 
 int jobs_refresh(struct jobs *jobs, const struct key *key, int64_t now)
 {
-    struct job *job = job_find(jobs, key);
+    struct job *job;
 
-    return job == NULL ? job_new(&job, jobs, key, NULL, now) : 0;
+    return job_of(&job, jobs, key, NULL, now);
 }
 
 /* It rests on what is not remembered any more, unless the evidence alone settles it. */

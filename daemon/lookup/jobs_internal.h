@@ -82,8 +82,8 @@ void job_free(struct job *job);
 void job_complete(struct job *job, int64_t now);
 /* Ends and frees the job; every waiter gets `entry` (NULL: that there is no memory). */
 void job_finish(struct job *job, const struct cache_entry *entry);
-/* The evidence has grown: replies if that is enough. */
-void job_changed(struct job *job, int64_t now);
+/* The evidence has grown: replies if that is enough. Of domain_start, with the job. */
+void job_changed(void *context);
 /* Counts what the rules withhold of a result that somebody asked for without waiting. */
 void job_count_withheld(struct job *job, const struct cache_entry *entry);
 /* Puts `timed` into a queue, to be served in `in_ms`. */

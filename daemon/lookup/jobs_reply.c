@@ -169,17 +169,6 @@ static void take_waiters(struct list *out, struct job *job, int64_t now, bool pr
 
 /* ---- the lookup goes on ---- */
 
-/* If the store was asked meanwhile, what it knew is in the cache. */
-static void catch_up(struct job *job)
-{
-    const struct cache_entry *known = cache_peek(job->jobs->engine->cache, &job->key);
-
-    if (!job->store_pending || known == NULL || known->state == ENTRY_STORE_PENDING)
-        return;
-    job->remembered = cache_entry_remembered(known);
-    job->store_pending = false;
-}
-
 void job_finish(struct job *job, const struct cache_entry *entry)
 {
     struct list waiters;
@@ -190,30 +179,27 @@ void job_finish(struct job *job, const struct cache_entry *entry)
     job_free(job);
 }
 
-static void save(struct job *job, struct cache_entry *take, int64_t now)
-{
-    const struct override *override = job_override(job);
-
-    reply_keep(take, override, job->generation);
-    cache_save(job->jobs->engine->cache, take,
-               (struct cache_saving){.now = now,
-                                     .by_refresh = !job->wanted,
-                                     .store_pending = job->store_pending,
-                                     .override = override});
-}
-
 void job_complete(struct job *job, int64_t now)
 {
-    struct cache_entry *entry;
+    struct cache *cache = job->jobs->engine->cache;
+    const struct cache_entry *known = cache_peek(cache, &job->key);
+    struct cache_entry *entry, *copy;
+    struct cache_saving how = {.now = now, .by_refresh = !job->wanted};
 
-    catch_up(job);
+    /* if the store was asked meanwhile, what it knew is in the cache */
+    if (job->store_pending && known != NULL && known->state != ENTRY_STORE_PENDING) {
+        job->remembered = cache_entry_remembered(known);
+        job->store_pending = false;
+    }
     entry = entry_now(job, now, false);
     job_count_withheld(job, entry);
     if (entry != NULL && job->lookup != NULL && !job->forgotten) {
         /* a waiter may flush the cache, so its reply must not be the cache's own entry */
-        struct cache_entry *copy = list_empty(&job->waiters) ? NULL : cache_entry_copy(entry);
-
-        save(job, entry, now);
+        copy = list_empty(&job->waiters) ? NULL : cache_entry_copy(entry);
+        how.store_pending = job->store_pending;
+        how.override = job_override(job);
+        reply_keep(entry, how.override, job->generation);
+        cache_save(cache, entry, how);
         entry = copy;
     }
     job_finish(job, entry);
@@ -231,8 +217,10 @@ static void deliver_provisional(struct job *job, struct cache_entry *take)
     deliver(job, &waiters, take);
 }
 
-void job_changed(struct job *job, int64_t now)
+void job_changed(void *context)
 {
+    struct job *job = context;
+    int64_t now = clock_monotonic_ms();
     struct verdict verdict;
 
     if (domain_evidence(job->lookup)->complete) {

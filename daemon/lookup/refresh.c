@@ -101,20 +101,13 @@ static void renew(struct refresh *refresh, struct cache_entry *entry, int64_t no
         refresh->stats.started++;
 }
 
-static bool has_room(const struct refresh *refresh)
-{
-    struct jobs_stats jobs;
-
-    jobs_get_stats(refresh->jobs, &jobs);
-    return refresh->credit >= 1000 && jobs.refreshing < IN_FLIGHT_MAX;
-}
-
 static void on_timer(uv_timer_t *timer)
 {
     struct refresh *refresh = timer->data;
     struct cache_map *map = refresh->cache->map;
     int64_t now = clock_monotonic_ms();
     struct cache_entry *entry = NULL;
+    struct jobs_stats jobs;
 
     count_credit(refresh, now);
     for (int share = TURN_SHARE; share > 0; share--) {
@@ -125,11 +118,12 @@ static void on_timer(uv_timer_t *timer)
             /* stays in the cache, in case somebody asks, but is not due any more */
             refresh->stats.lapsed++;
             cache_map_schedule(map, entry, INT64_MAX);
-        } else if (has_room(refresh)) {
-            renew(refresh, entry, now);
-        } else {
-            break;
+            continue;
         }
+        jobs_get_stats(refresh->jobs, &jobs);
+        if (refresh->credit < 1000 || jobs.refreshing >= IN_FLIGHT_MAX)
+            break;
+        renew(refresh, entry, now);
     }
     entry = cache_map_due(map);
     refresh->planned_at = INT64_MAX;
