@@ -156,6 +156,17 @@ enum cache_source {
 enum loaded cache_load_record(struct cache *cache, struct record *record,
                               struct record_moment moment, enum cache_source source);
 
+struct preload;
+/*
+ * preload.c: at the start everything is read back from the store, a page at a time while the daemon
+ * already answers: policies, probe results, then the answers, held ones first and those used lately
+ * next. After it the export that `import` names, a share of its lines at a time. NULL without
+ * memory. Everything is borrowed.
+ */
+struct preload *preload_new(uv_loop_t *loop, const struct config *config, struct cache *cache);
+/* Ends it, whether it is done or not; frees itself when its handles are closed. */
+void preload_close(struct preload *preload);
+
 /* ---- for the files of cache.h ---- */
 
 /* Puts an entry into cache and order of refreshing; NULL when it did not stay. `wanted`: somebody

@@ -157,16 +157,6 @@ void cache_list_hold(struct cache *cache, const struct cache_entry *entry, int64
         list_hold(cache, entry, HOLD_LOADED, reminded_at, now);
 }
 
-static void go_on(struct cache *cache, struct hold *hold, const struct cache_entry *entry,
-                  int64_t now)
-{
-    fill_hold(cache, hold, entry, now);
-    if (entry->made_at < hold->reminded_at + cache->config->hold_reminder_ms)
-        return;
-    hold->reminded_at = entry->made_at;
-    log_hold(hold, "held", now);
-}
-
 void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool released,
                      int64_t now)
 {
@@ -178,7 +168,11 @@ void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool 
         verdict.level == VERDICT_TEMP || verdict.reason == REASON_STARTTLS_REMEMBERED;
 
     if (hold != NULL && held && hold->level == report_held_level(&verdict)) {
-        go_on(cache, hold, entry, now);
+        fill_hold(cache, hold, entry, now);
+        if (entry->made_at < hold->reminded_at + cache->config->hold_reminder_ms)
+            return;
+        hold->reminded_at = entry->made_at;
+        log_hold(hold, "held", now);
         return;
     }
     if (hold != NULL &&

@@ -1,9 +1,7 @@
 /*
- * preload: see preload.h. What cannot be read is left out, and the log says how much there was;
+ * preload: see cache.h. What cannot be read is left out, and the log says how much there was;
  * while the store as a whole cannot be read, it is tried again until it can.
  */
-#include "daemon/cache/preload.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -124,19 +122,6 @@ static void on_round(uv_timer_t *timer)
     next_page(preload, NULL);
 }
 
-/* A round is over: the first one, or one after the store could not be read. */
-static void end_round(struct preload *preload)
-{
-    if (preload->failed)
-        uv_timer_start(&preload->round, on_round, AGAIN_MS, 0);
-    else
-        log_event(LOG_LEVEL_INFO, "warm", "answers", LOG_NUM(preload->counts[RECORD_ANSWER]),
-                  "policies", LOG_NUM(preload->counts[RECORD_POLICY]), "probes",
-                  LOG_NUM(preload->counts[RECORD_PROBE]), "ms",
-                  LOG_NUM(clock_monotonic_ms() - preload->began_at), NULL);
-    begin_import(preload);
-}
-
 static void on_page(void *context, const struct store_page *page)
 {
     struct preload *preload = context;
@@ -166,7 +151,15 @@ static void next_page(struct preload *preload, const char *cursor)
         if (store_list(&preload->read, store, &selection, on_page, preload) == 0)
             return;
     }
-    end_round(preload);
+    /* the round is over: the first one, or one after the store could not be read */
+    if (preload->failed)
+        uv_timer_start(&preload->round, on_round, AGAIN_MS, 0);
+    else
+        log_event(LOG_LEVEL_INFO, "warm", "answers", LOG_NUM(preload->counts[RECORD_ANSWER]),
+                  "policies", LOG_NUM(preload->counts[RECORD_POLICY]), "probes",
+                  LOG_NUM(preload->counts[RECORD_PROBE]), "ms",
+                  LOG_NUM(clock_monotonic_ms() - preload->began_at), NULL);
+    begin_import(preload);
 }
 
 /* ---- life ---- */

@@ -38,6 +38,7 @@ struct command {
     struct command_means means;
     command_answered answered;
     json_t *request;
+    struct key key; /* of the request, if it has one */
 };
 
 void command_init(struct command *command, const struct command_means *means,
@@ -56,8 +57,6 @@ void command_finish(struct command *command, json_t *answer);
 void command_refuse(struct command *command, const char *why);
 /* A text of the request; NULL when it is not there. */
 const char *command_text(const struct command *command, const char *name);
-/* Reads the key of the request, which must be there. */
-void command_key(const struct command *command, struct key *out);
 
 /* commands_cache.c: holds, and what the store knows */
 void command_held(struct command *command);

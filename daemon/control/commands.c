@@ -46,13 +46,6 @@ const char *command_text(const struct command *command, const char *name)
     return json_string_value(json_object_get(command->request, name));
 }
 
-void command_key(const struct command *command, struct key *out)
-{
-    const char *text = command_text(command, "key");
-
-    key_parse(out, text, strlen(text), command->means.engine->tools.smtp_port);
-}
-
 static json_t *answer_json(const struct command *command, const struct reply *reply)
 {
     bool tlsrpt = json_is_true(json_object_get(command->request, "tlsrpt"));
@@ -72,12 +65,11 @@ static json_t *explain_json(const struct command *command, const struct cache_en
     const struct verdict verdict = cache_entry_verdict(entry);
     struct final_answer final;
     struct override override;
-    struct key key;
-    struct report_facts facts = {&key, &verdict, &override, &final, NULL, clock_monotonic_ms()};
+    struct report_facts facts = {&command->key, &verdict, &override,
+                                 &final,        NULL,     clock_monotonic_ms()};
     json_t *report = NULL;
 
-    command_key(command, &key);
-    ruleset_find(command->means.engine->ruleset, &key, &override);
+    ruleset_find(command->means.engine->ruleset, &command->key, &override);
     override_apply(&final, &override, &verdict);
     if (arena != NULL) {
         facts.evidence = cache_entry_evidence(entry, arena);
@@ -102,12 +94,11 @@ static void on_deliver(struct waiter *waiter, const struct reply *reply)
 /* A waiter without a share never has to ask later. */
 static void ask(struct command *command, enum waiter_wants wants)
 {
-    const char *key = command_text(command, "key");
     struct reply reply;
 
     command->waiter.wants = wants;
-    if (engine_ask(command->means.engine, (struct key_span){key, strlen(key)}, clock_monotonic_ms(),
-                   &command->waiter, &reply) == ASKED_ANSWERED)
+    if (engine_ask(command->means.engine, &command->key, clock_monotonic_ms(), &command->waiter,
+                   &reply) == ASKED_ANSWERED)
         on_deliver(&command->waiter, &reply);
 }
 
@@ -131,11 +122,8 @@ static bool is_current(const struct cache_entry *entry, int64_t now)
 
 static void do_cache_show(struct command *command)
 {
-    const struct cache_entry *entry;
-    struct key key;
+    const struct cache_entry *entry = cache_peek(command->means.engine->cache, &command->key);
 
-    command_key(command, &key);
-    entry = cache_peek(command->means.engine->cache, &key);
     if (is_current(entry, clock_monotonic_ms()))
         command_finish(command, explain_json(command, entry));
     else
@@ -144,11 +132,9 @@ static void do_cache_show(struct command *command)
 
 static void do_cache_forget(struct command *command)
 {
-    struct key key;
+    bool forgotten = engine_forget(command->means.engine, &command->key);
 
-    command_key(command, &key);
-    command_finish(
-        command, json_pack("{s:b}", "forgotten", (int)engine_forget(command->means.engine, &key)));
+    command_finish(command, json_pack("{s:b}", "forgotten", (int)forgotten));
 }
 
 static void do_cache_flush(struct command *command)
@@ -317,16 +303,19 @@ void command_init(struct command *command, const struct command_means *means,
 void command_begin(struct command *command, const char *line, size_t length)
 {
     const struct row *row = NULL;
-    const char *name;
+    const char *name, *key;
 
     command->request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
     name = command_text(command, "command");
+    key = command_text(command, "key");
     for (size_t i = 0; name != NULL && i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(rows[i].name, name) == 0)
             row = &rows[i];
+    if (key != NULL)
+        key_parse(&command->key, key, strlen(key), command->means.engine->tools.smtp_port);
     if (row == NULL)
         command_refuse(command, "unknown command");
-    else if (row->needs_key && command_text(command, "key") == NULL)
+    else if (row->needs_key && key == NULL)
         command_refuse(command, "this command needs a key");
     else
         row->run(command);

@@ -58,24 +58,21 @@ static void answer_release(struct command *command, bool released)
 static void on_loaded(void *context, bool sure)
 {
     struct command *command = context;
-    struct key key;
 
     (void)sure;
     command->loading = NULL;
-    command_key(command, &key);
-    answer_release(command, engine_release(command->means.engine, &key, clock_monotonic_ms()));
+    answer_release(command,
+                   engine_release(command->means.engine, &command->key, clock_monotonic_ms()));
 }
 
 void command_release(struct command *command)
 {
     struct engine *engine = command->means.engine;
-    struct key key;
 
-    command_key(command, &key);
-    if (engine_release(engine, &key, clock_monotonic_ms()))
+    if (engine_release(engine, &command->key, clock_monotonic_ms()))
         answer_release(command, true);
-    else if (cache_peek(engine->cache, &key) != NULL ||
-             cache_load(&command->loading, engine->cache, &key, on_loaded, command) != 0)
+    else if (cache_peek(engine->cache, &command->key) != NULL ||
+             cache_load(&command->loading, engine->cache, &command->key, on_loaded, command) != 0)
         answer_release(command, false);
 }
 
@@ -119,11 +116,9 @@ static void list_records(struct command *command, const struct store_selection *
 
 void command_history(struct command *command)
 {
-    struct store_selection selection = {.kind = RECORD_EVENT, .limit = STORE_EVENTS};
-    struct key key;
+    const struct store_selection selection = {
+        .kind = RECORD_EVENT, .key = command->key.text, .limit = STORE_EVENTS};
 
-    command_key(command, &key);
-    selection.key = key.text;
     list_records(command, &selection);
 }
 

@@ -31,35 +31,30 @@ struct check_walk {
 
 /* ---- the walk ---- */
 
-/* The next-hop's answer changes. */
-static void say_change(struct check_walk *check, const struct walk_view *view,
-                       const struct override *override, const struct reply *then)
-{
-    const struct evidence *evidence = walk_evidence(&check->walk, view->entry);
-    enum forecast after = forecast_final(&then->final, evidence);
-    bool stops = forecast_stops_mail(after) &&
-                 !forecast_stops_mail(forecast_final(&view->reply.final, evidence));
-    json_t *line = json_pack("{s:s, s:o, s:o, s:i, s:s, s:b}", "key", view->entry->key, "now",
-                             walk_answer(&view->reply), "then", walk_answer(then), "line",
-                             override->rule == NULL ? 0 : (int) override->rule->line, "forecast",
-                             forecast_name(after), "stops", (int)stops);
-
-    check->stopped += stops;
-    walk_say(&check->walk, line);
-}
-
 static void check_take(struct walk *walk, const struct walk_view *view)
 {
     struct check_walk *check = LIST_ELEMENT(walk, struct check_walk, walk);
-    const struct override_options *options = &walk->engine->ruleset->options;
     struct reply then = {.entry = view->entry};
+    const struct evidence *evidence;
     struct override override;
+    enum forecast after;
+    bool stops;
 
-    override_find(&override, check->candidate->rules, options, &view->key, check->now_s);
+    override_find(&override, check->candidate->rules, &walk->engine->ruleset->options, &view->key,
+                  check->now_s);
     cache_entry_apply(&then.final, &override, view->entry);
     check->nexthops++;
-    if (!walk_same_answer(&view->reply, &then))
-        say_change(check, view, &override, &then);
+    if (walk_same_answer(&view->reply, &then))
+        return;
+    evidence = walk_evidence(walk, view->entry);
+    after = forecast_final(&then.final, evidence);
+    stops = forecast_stops_mail(after) &&
+            !forecast_stops_mail(forecast_final(&view->reply.final, evidence));
+    check->stopped += stops;
+    walk_say(walk, json_pack("{s:s, s:o, s:o, s:i, s:s, s:b}", "key", view->entry->key, "now",
+                             walk_answer(&view->reply), "then", walk_answer(&then), "line",
+                             override.rule == NULL ? 0 : (int) override.rule->line, "forecast",
+                             forecast_name(after), "stops", (int)stops));
 }
 
 static json_t *check_totals(struct walk *walk)

@@ -1,8 +1,7 @@
 /*
- * engine: see engine.h. For a cached key engine_ask costs the key's normalisation and one map
- * lookup, and allocates nothing: what the rules make of an entry is kept in it, and they are asked
- * again only when they have changed. Any other key is parsed once and asks the rules once: the job
- * keeps both until the reply.
+ * engine: see engine.h. For a cached key engine_ask costs one map lookup, and allocates nothing:
+ * what the rules make of an entry is kept in it, and they are asked again only when they have
+ * changed. Any other key asks the rules once: the job keeps what they say until the reply.
  */
 #include "daemon/lookup/engine.h"
 
@@ -155,14 +154,11 @@ static enum asked ask(struct engine *engine, const struct key *key, int64_t now,
     return ASKED_ANSWERED;
 }
 
-enum asked engine_ask(struct engine *engine, struct key_span text, int64_t now,
+enum asked engine_ask(struct engine *engine, const struct key *key, int64_t now,
                       struct waiter *waiter, struct reply *out)
 {
-    struct key key;
-    enum asked asked;
+    enum asked asked = ask(engine, key, now, waiter, out);
 
-    key_parse(&key, text.text, text.length, engine->tools.smtp_port);
-    asked = ask(engine, &key, now, waiter, out);
     engine->stats.lookups += asked != ASKED_LATER;
     if (asked == ASKED_ANSWERED)
         reply_count(&engine->stats, out);

@@ -39,18 +39,6 @@ void reload_leave(struct reload_waiter *waiter)
     list_remove(&waiter->link);
 }
 
-/* The default file need not exist. But when it did, it may just be in the middle of being replaced,
- * and to go on without rules would open what they close. */
-static bool is_lost(struct reload *reload)
-{
-    if (reload->rules != NULL || !reload->had_rules)
-        return false;
-    snprintf(reload->error, sizeof reload->error,
-             "%s: there are rules in force, and the file is gone: leave it empty to have none",
-             reload->fresh.rules_path);
-    return true;
-}
-
 static void read_files(uv_work_t *work)
 {
     struct reload *reload = work->data;
@@ -62,8 +50,15 @@ static void read_files(uv_work_t *work)
     if (!reload->refused) {
         /* only a restart changes the port, for rules too */
         reload->fresh.prober.smtp_port = reload->running->prober.smtp_port;
-        reload->refused = config_read_rules(&reload->rules, &reload->fresh, reload->error) != 0 ||
-                          is_lost(reload);
+        reload->refused = config_read_rules(&reload->rules, &reload->fresh, reload->error) != 0;
+    }
+    /* the default file need not exist; but when it did, it may just be in the middle of being
+     * replaced, and to go on without rules would open what they close */
+    if (!reload->refused && reload->rules == NULL && reload->had_rules) {
+        reload->refused = true;
+        snprintf(reload->error, sizeof reload->error,
+                 "%s: there are rules in force, and the file is gone: leave it empty to have none",
+                 reload->fresh.rules_path);
     }
     tls_thread_end(); /* the configuration's ciphers were checked by OpenSSL */
 }

@@ -226,6 +226,7 @@ static void on_answered(struct command *command, json_t *answer, bool last)
 static void a_query_of_the_operator_too(void **state)
 {
     static const char line[] = "{\"command\":\"query\",\"key\":\"d.example\"}";
+    static const char explain[] = "{\"command\":\"explain\",\"key\":\"d.example\"}";
     struct command_means means = {0};
     struct command command;
 
@@ -242,6 +243,14 @@ static void a_query_of_the_operator_too(void **state)
     assert_non_null(strstr(answer_text, "\"text\":\"dane-only\""));
     expect_counts(1, 1);
     free(answer_text);
+    answer_text = NULL;
+    parsed = rules_asked = 0;
+    command_begin(&command, explain, sizeof explain - 1);
+    assert_non_null(answer_text);
+    assert_non_null(strstr(answer_text, "\"reason\":\"dane-full\""));
+    expect_counts(1, 1);
+    free(answer_text);
+    answer_text = NULL;
     command_cancel(&command);
     end();
 }
