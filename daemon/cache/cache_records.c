@@ -10,8 +10,6 @@
 #include "daemon/cache/cache.h"
 #include "policy/evidence/evidence_pack.h"
 
-#define RECORD_ARENA_MAX (1024 * 1024)
-
 struct record_moment cache_moment(int64_t last_written)
 {
     return record_moment_of(clock_monotonic_ms(), clock_wall_ms(), last_written);
