@@ -31,7 +31,6 @@
 #include "daemon/config/config.h"
 #include "daemon/loop/shares.h"
 #include "daemon/rules/ruleset.h"
-#include "daemon/store/record_time.h"
 #include "daemon/store/store.h"
 #include "probe/domain_uv.h"
 

@@ -1,5 +1,12 @@
 /*
  * record: see record.h. The fields are record_fields.c's; here is what they are as a whole.
+ *
+ * A record moves from one clock to the other as a whole: what was apart stays apart. Only then are
+ * the few bounds applied that a jump could have broken. Times may become negative on a daemon's
+ * clock that began after them (the machine was started anew): how long ago something was fetched or
+ * seen, and how far an end lies from it, counts. Zero means "never" everywhere, so nothing becomes
+ * zero. Only a probe's times do not fall below 1: they end up in evidence, where they are compared
+ * with it.
  */
 #include "daemon/store/record.h"
 
@@ -8,24 +15,24 @@
 #include <string.h>
 
 #include "daemon/store/record_fields.h"
-#include "policy/report/report.h"
 
-int64_t record_start(const struct record *record)
+#define DAY_MS INT64_C(86400000)
+
+/* The time by which the record counts its lifetimes. */
+static int64_t start_of(const struct record *record)
 {
-    const struct record_fields *fields = &record_fields[record->kind];
+    const struct record_field *field = record_fields[record->kind];
 
-    for (size_t i = 0; i < fields->count; i++)
-        if (fields->fields[i].flags & FIELD_START)
-            return *RECORD_FIELD(record, &fields->fields[i], const int64_t);
-    return 0;
+    while (!(field->flags & FIELD_START))
+        field++;
+    return *RECORD_FIELD(record, field, const int64_t);
 }
 
 void record_lapse(struct record *record, int64_t now)
 {
-    const struct record_fields *fields = &record_fields[record->kind];
+    const struct record_field *field;
 
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct record_field *field = &fields->fields[i];
+    for (field = record_fields[record->kind]; field->name != NULL; field++) {
         int64_t *at = RECORD_FIELD(record, field, int64_t);
 
         if (field->flags & FIELD_LAPSE_NOW && *at > now)
@@ -42,29 +49,28 @@ void record_lapse(struct record *record, int64_t now)
 static size_t text_octets(const struct record *record, const struct record_field *field)
 {
     const char *text =
-        field->type < FIELD_TIME ? *RECORD_FIELD(record, field, const char *const) : NULL;
+        field->type <= FIELD_BODY ? *RECORD_FIELD(record, field, const char *const) : NULL;
 
     return text == NULL ? 0 : strlen(text) + 1;
 }
 
 size_t record_octets(const struct record *record)
 {
-    const struct record_fields *fields = &record_fields[record->kind];
     size_t octets = record->kind == RECORD_ANSWER ? record->answer.evidence_length : 0;
+    const struct record_field *field;
 
-    for (size_t i = 0; i < fields->count; i++)
-        octets += text_octets(record, &fields->fields[i]);
+    for (field = record_fields[record->kind]; field->name != NULL; field++)
+        octets += text_octets(record, field);
     return octets;
 }
 
 void record_place(struct record *out, void *room, const struct record *record)
 {
-    const struct record_fields *fields = &record_fields[record->kind];
+    const struct record_field *field;
     char *next = room;
 
     *out = *record;
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct record_field *field = &fields->fields[i];
+    for (field = record_fields[record->kind]; field->name != NULL; field++) {
         size_t octets = text_octets(record, field);
 
         if (octets == 0)
@@ -88,9 +94,7 @@ struct record *record_copy(struct arena *arena, const struct record *record)
     return copy;
 }
 
-/* ---- identity ---- */
-
-size_t record_write_identity(char out[RECORD_IDENTITY_MAX], const struct record *record)
+bool record_identity(char out[RECORD_IDENTITY_MAX], const struct record *record)
 {
     const struct probe_saved *probe = &record->probe;
     char address[IP_TEXT_MAX];
@@ -105,101 +109,7 @@ size_t record_write_identity(char out[RECORD_IDENTITY_MAX], const struct record 
                           record->kind == RECORD_ANSWER   ? record->answer.key
                           : record->kind == RECORD_POLICY ? record->policy.domain
                                                           : record->event.key);
-    return length > 0 && length < RECORD_IDENTITY_MAX ? (size_t)length : 0;
-}
-
-const char *record_identity(struct arena *arena, const struct record *record)
-{
-    char text[RECORD_IDENTITY_MAX];
-    size_t length = record_write_identity(text, record);
-
-    return length == 0 ? NULL : arena_strndup(arena, text, length);
-}
-
-/* ---- words ---- */
-
-static const char *level_word(unsigned number)
-{
-    return verdict_level_name((enum verdict_level)number);
-}
-
-static const char *reason_word(unsigned number)
-{
-    return verdict_reason_code((enum verdict_reason)number);
-}
-
-static const char *mode_word(unsigned number)
-{
-    static const char *const words[] = {
-        [STS_MODE_NONE] = "none", [STS_MODE_TESTING] = "testing", [STS_MODE_ENFORCE] = "enforce"};
-
-    return words[number];
-}
-
-/* NULL: no failure of a fetch. */
-static const char *failure_word(unsigned number)
-{
-    static const char *const words[STS_POLICY + 1] = {
-        [STS_UNKNOWN] = "unknown",
-        [STS_FETCH_FAILED] = "fetch-failed",
-        [STS_BAD_POLICY] = "bad-policy",
-    };
-
-    return words[number];
-}
-
-static const char *starttls_word(unsigned number)
-{
-    return report_starttls_name((enum starttls)number);
-}
-
-static const char *match_word(unsigned number)
-{
-    static const char *const words[] = {
-        [TLSA_MATCH_NONE] = "none", [TLSA_MATCH_OK] = "match", [TLSA_MATCH_MISMATCH] = "mismatch"};
-
-    return words[number];
-}
-
-static const char *type_word(unsigned number)
-{
-    static const char *const words[] = {[RECORD_ANSWER] = "answer",
-                                        [RECORD_POLICY] = "policy",
-                                        [RECORD_PROBE] = "probe",
-                                        [RECORD_EVENT] = "event"};
-
-    return words[number];
-}
-
-static const struct {
-    const char *(*word)(unsigned number);
-    unsigned count;
-} vocabularies[RECORD_VOCABULARIES] = {
-    [RECORD_LEVEL] = {level_word, VERDICT_TEMP + 1},
-    [RECORD_REASON] = {reason_word, REASON_COUNT},
-    [RECORD_MODE] = {mode_word, STS_MODE_ENFORCE + 1},
-    [RECORD_FAILURE] = {failure_word, STS_POLICY},
-    [RECORD_STARTTLS] = {starttls_word, STARTTLS_VERIFIED + 1},
-    [RECORD_MATCH] = {match_word, TLSA_MATCH_MISMATCH + 1},
-    [RECORD_TYPE] = {type_word, RECORD_KINDS},
-};
-
-const char *record_word(enum record_vocabulary vocabulary, unsigned number)
-{
-    return number < vocabularies[vocabulary].count ? vocabularies[vocabulary].word(number) : NULL;
-}
-
-bool record_word_number(enum record_vocabulary vocabulary, const char *word, unsigned *number)
-{
-    for (unsigned i = 0; word != NULL && i < vocabularies[vocabulary].count; i++) {
-        const char *known = vocabularies[vocabulary].word(i);
-
-        if (known != NULL && strcmp(known, word) == 0) {
-            *number = i;
-            return true;
-        }
-    }
-    return false;
+    return length > 0 && length < RECORD_IDENTITY_MAX;
 }
 
 /* ---- what can be ---- */
@@ -240,13 +150,11 @@ static const char *wrong_policy(const struct sts_saved *policy)
 
 static const char *wrong_fields(const struct record *record)
 {
-    const struct record_fields *fields = &record_fields[record->kind];
-    int64_t start = record_start(record);
+    int64_t start = start_of(record);
+    const struct record_field *field;
     const char *why = NULL;
 
-    for (size_t i = 0; i < fields->count && why == NULL; i++) {
-        const struct record_field *field = &fields->fields[i];
-
+    for (field = record_fields[record->kind]; field->name != NULL && why == NULL; field++) {
         why = record_field_wrong(record, field);
         if (why == NULL && field->flags & FIELD_ENDS &&
             *RECORD_FIELD(record, field, const int64_t) > start + lives[record->kind])
@@ -268,4 +176,60 @@ bool record_valid(const struct record *record, const char **why)
     else if (*why == NULL && record->kind == RECORD_EVENT && record->event.at == 0)
         *why = "it never happened";
     return *why == NULL;
+}
+
+/* ---- clocks ---- */
+
+struct record_moment record_moment_of(int64_t monotonic_ms, int64_t wall_ms,
+                                      int64_t last_written_wall_ms)
+{
+    struct record_moment moment = {monotonic_ms, wall_ms};
+
+    if (wall_ms < last_written_wall_ms && last_written_wall_ms - wall_ms <= RECORD_TIME_BACK_MAX)
+        moment.wall_ms = last_written_wall_ms;
+    return moment;
+}
+
+/* Every time of the record, by `by`; those that go by the clock alone, by `by_clock`. */
+static void shift(struct record *record, int64_t by, int64_t by_clock)
+{
+    const struct record_field *field;
+
+    for (field = record_fields[record->kind]; field->name != NULL; field++) {
+        int64_t *at = RECORD_FIELD(record, field, int64_t);
+
+        if (field->type == FIELD_SHIFT) {
+            *at += by;
+        } else if (field->flags & (FIELD_MOVES | FIELD_BY_CLOCK) && *at != 0) {
+            *at += field->flags & FIELD_MOVES ? by : by_clock;
+            *at = *at == 0 ? -1 : *at;
+        }
+    }
+}
+
+void record_to_wall(struct record *record, struct record_moment moment)
+{
+    int64_t by = moment.wall_ms - moment.monotonic_ms;
+
+    shift(record, by, by);
+}
+
+void record_to_daemon(struct record *record, struct record_moment moment)
+{
+    int64_t now = moment.monotonic_ms, by = now - moment.wall_ms;
+    int64_t ahead = start_of(record) - moment.wall_ms;
+    const struct record_field *field;
+
+    /* what comes from the future is taken as written now, with all that follows from it */
+    shift(record, ahead > 0 ? by - ahead : by, by);
+    for (field = record_fields[record->kind]; field->name != NULL; field++) {
+        int64_t *at = RECORD_FIELD(record, field, int64_t);
+
+        if (field->flags & FIELD_PAST && *at > now)
+            *at = now;
+        if (field->flags & FIELD_NEXT_DAY && *at > now + DAY_MS)
+            *at = now + DAY_MS;
+        if (field->flags & FIELD_POSITIVE && *at < 0)
+            *at = 1;
+    }
 }

@@ -7,8 +7,9 @@
  *   probe    what was seen at one address of a mail host
  *   event    a verdict that changed: history
  *
- * Times are milliseconds since 1970 on the wall clock; record_time.h turns them into the daemon's
- * own and back. Zero stays zero. Plain data; who holds a record says whose its strings are.
+ * Times are milliseconds since 1970 on the wall clock, until record_to_daemon turns them into the
+ * daemon's own, which never jumps. Zero stays zero. Plain data; who holds a record says whose its
+ * strings are.
  */
 #pragma once
 
@@ -71,15 +72,11 @@ size_t record_octets(const struct record *record);
 void record_place(struct record *out, void *room, const struct record *record);
 
 /* What the record is about, unique in its kind: the key, the domain, "address port host sni tlsa";
- * for an event its key. Written to `arena`; NULL without memory. */
-const char *record_identity(struct arena *arena, const struct record *record);
-/* The same in `out`; its length, 0 when a name is longer than a host name can be. */
-size_t record_write_identity(char out[RECORD_IDENTITY_MAX], const struct record *record);
+ * for an event its key. False when a name is longer than a host name can be. */
+bool record_identity(char out[RECORD_IDENTITY_MAX], const struct record *record);
 
 /* The answer ends now; what probing proved stays. Harmless for another kind. */
 void record_lapse(struct record *record, int64_t now);
-/* The time by which the record counts its lifetimes. */
-int64_t record_start(const struct record *record);
 
 /* False, with *why (static), for what no daemon can have written: a name that is none, a key that
  * is not canonical, a word, time or length out of its range. Wall clock. */
@@ -99,3 +96,27 @@ enum record_vocabulary {
 const char *record_word(enum record_vocabulary vocabulary, unsigned number);
 /* False when `word` (may be NULL) is none of them. */
 bool record_word_number(enum record_vocabulary vocabulary, const char *word, unsigned *number);
+
+/*
+ * Clocks. A wall clock may have jumped between writing and reading, either way. So nothing read may
+ * live longer than it could when it was written, and what seems to come from the future counts as
+ * written now (docs/conformance.md hostile 38, 39).
+ */
+
+/* A clock that is behind what the store saw last, by no more than this, is taken to have jumped
+ * back: the store's time counts. By more: one of the two was absurd, the present clock counts. */
+#define RECORD_TIME_BACK_MAX (INT64_C(86400) * 1000)
+
+/* The moment of reading: both clocks, and the wall clock at the store's last write (0: unknown). */
+struct record_moment {
+    int64_t monotonic_ms, wall_ms;
+};
+
+struct record_moment record_moment_of(int64_t monotonic_ms, int64_t wall_ms,
+                                      int64_t last_written_wall_ms);
+
+/* In place: every time of the record becomes wall (daemon -> record) or the daemon's (record ->
+ * daemon), clamped as above. An end that has passed stays in the past. Past times never become
+ * 0; on a clock that began later they are negative. */
+void record_to_wall(struct record *record, struct record_moment moment);
+void record_to_daemon(struct record *record, struct record_moment moment);

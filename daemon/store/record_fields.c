@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "base/ascii.h"
-#include "base/check.h"
 #include "base/net/hostname.h"
 #include "policy/key.h"
+#include "policy/report/report.h"
 
-#define COUNT(array)  (sizeof(array) / sizeof(array)[0])
 #define FAILURES_MAX  1000000
 #define SECONDS_MAX   (RECORD_TIME_MAX / 1000)
 #define SMTP_CODE_MAX 999
@@ -41,6 +40,7 @@ static const struct record_field answer[] = {
     F("reminded_at", TIME, answer.reminded_at, FIELD_MOVES | FIELD_PAST),
     F("clock_shift", SHIFT, answer.clock_shift, FIELD_MOVES),
     F("evidence", OCTETS, answer.evidence, FIELD_OPTIONAL),
+    {0},
 };
 static const struct record_field policy[] = {
     F("domain", NAME, policy.domain, 0),
@@ -54,7 +54,8 @@ static const struct record_field policy[] = {
     W("failure", FAILURE, policy.failure, 0),
     F("retry_at", TIME, policy.retry_at, FIELD_BY_CLOCK | FIELD_NEXT_DAY),
     F("why", WORDS, policy.why, FIELD_OPTIONAL),
-    F("written_at", WRITTEN, kind, 0),
+    F("written_at", WRITTEN, kind, FIELD_OPTIONAL),
+    {0},
 };
 static const struct record_field probe[] = {
     F("address", ADDRESS, probe.ip, 0),
@@ -77,8 +78,9 @@ static const struct record_field probe[] = {
     F("detail", WORDS, probe.result.detail, FIELD_OPTIONAL),
     F("not_after", SECONDS, probe.result.not_after, 0),
     F("failures", COUNT, probe.failures, 0),
-    F("written_at", WRITTEN, kind, 0),
+    F("written_at", WRITTEN, kind, FIELD_OPTIONAL),
     F("verified_as", WORDS, probe.result.verified_as, FIELD_OPTIONAL),
+    {0},
 };
 static const struct record_field event[] = {
     F("key", KEY, event.key, 0),
@@ -86,155 +88,71 @@ static const struct record_field event[] = {
     W("was", LEVEL, event.was, FIELD_OPTIONAL),
     W("now", LEVEL, event.now, 0),
     W("reason", REASON, event.reason, 0),
+    {0},
 };
 /* clang-format on */
 
-const struct record_fields record_fields[RECORD_KINDS] = {
-    [RECORD_ANSWER] = {answer, COUNT(answer)},
-    [RECORD_POLICY] = {policy, COUNT(policy)},
-    [RECORD_PROBE] = {probe, COUNT(probe)},
-    [RECORD_EVENT] = {event, COUNT(event)},
+const struct record_field *const record_fields[RECORD_KINDS] = {
+    [RECORD_ANSWER] = answer,
+    [RECORD_POLICY] = policy,
+    [RECORD_PROBE] = probe,
+    [RECORD_EVENT] = event,
 };
 
-/* ---- values ---- */
+/* ---- words ---- */
 
-/* What is not one of these is text or has a representation of its own. */
-static int64_t number_of(const struct record *record, const struct record_field *field)
+static const unsigned word_counts[RECORD_VOCABULARIES] = {
+    [RECORD_LEVEL] = VERDICT_TEMP + 1,
+    [RECORD_REASON] = REASON_COUNT,
+    [RECORD_MODE] = STS_MODE_ENFORCE + 1,
+    [RECORD_FAILURE] = STS_POLICY,
+    [RECORD_STARTTLS] = STARTTLS_VERIFIED + 1,
+    [RECORD_MATCH] = TLSA_MATCH_MISMATCH + 1,
+    [RECORD_TYPE] = RECORD_KINDS,
+};
+
+/* Of the enums that have no names elsewhere. */
+static const char *const words[RECORD_VOCABULARIES][STS_POLICY] = {
+    [RECORD_MODE] =
+        {[STS_MODE_NONE] = "none", [STS_MODE_TESTING] = "testing", [STS_MODE_ENFORCE] = "enforce"},
+    [RECORD_FAILURE] = {[STS_UNKNOWN] = "unknown",
+                        [STS_FETCH_FAILED] = "fetch-failed",
+                        [STS_BAD_POLICY] = "bad-policy"},
+    [RECORD_MATCH] =
+        {[TLSA_MATCH_NONE] = "none", [TLSA_MATCH_OK] = "match", [TLSA_MATCH_MISMATCH] = "mismatch"},
+    [RECORD_TYPE] = {[RECORD_ANSWER] = "answer",
+                     [RECORD_POLICY] = "policy",
+                     [RECORD_PROBE] = "probe",
+                     [RECORD_EVENT] = "event"},
+};
+
+const char *record_word(enum record_vocabulary vocabulary, unsigned number)
 {
-    switch (field->type) {
-    case FIELD_TIME:
-    case FIELD_SECONDS:
-    case FIELD_SHIFT:
-        return *RECORD_FIELD(record, field, const int64_t);
-    case FIELD_COUNT:
-    case FIELD_WORD:
-        return *RECORD_FIELD(record, field, const unsigned);
-    case FIELD_CODE:
-        return *RECORD_FIELD(record, field, const int);
-    case FIELD_PORT:
-        return *RECORD_FIELD(record, field, const uint16_t);
-    case FIELD_CLAIM:
-        return *RECORD_FIELD(record, field, const bool);
-    default:
-        CHECK(false);
-    }
-    return 0;
-}
-
-struct record_value record_get(const struct record *record, const struct record_field *field,
-                               char room[RECORD_ROOM])
-{
-    struct record_value value = {.type = VALUE_TEXT};
-
-    if (field->type < FIELD_TIME) {
-        value.text = *RECORD_FIELD(record, field, const char *const);
-        if (value.text == NULL && field->type == FIELD_SNI)
-            value.text = "";
-    } else if (field->type == FIELD_ADDRESS) {
-        value.text = ip_text(RECORD_FIELD(record, field, const struct ip), room);
-    } else if (field->type == FIELD_HASH) {
-        snprintf(room, RECORD_ROOM, "%016" PRIx64, *RECORD_FIELD(record, field, const uint64_t));
-        value.text = room;
-    } else if (field->type == FIELD_WORD) {
-        if (!(field->flags & FIELD_OPTIONAL) || !record->event.first)
-            value.text = record_word(field->vocabulary, (unsigned)number_of(record, field));
-    } else if (field->type == FIELD_OCTETS) {
-        value.type = record->answer.evidence_length > 0 ? VALUE_OCTETS : VALUE_NONE;
-        value.octets = record->answer.evidence;
-        value.length = record->answer.evidence_length;
-        return value;
-    } else {
-        value.type = VALUE_NUMBER;
-        value.number = number_of(record, field);
-        return value;
-    }
-    if (value.text == NULL)
-        value.type = VALUE_NONE;
-    return value;
-}
-
-static const char *set_number(struct record *record, const struct record_field *field,
-                              int64_t number)
-{
-    static const struct {
-        int64_t least, most;
-    } ranges[] = {
-        [FIELD_TIME] = {INT64_MIN, INT64_MAX},
-        [FIELD_SECONDS] = {INT64_MIN, INT64_MAX},
-        [FIELD_SHIFT] = {INT64_MIN, INT64_MAX},
-        [FIELD_COUNT] = {0, INT32_MAX},
-        [FIELD_CODE] = {0, INT32_MAX},
-        [FIELD_PORT] = {1, UINT16_MAX},
-        [FIELD_CLAIM] = {0, 1},
-    };
-
-    if (number < ranges[field->type].least || number > ranges[field->type].most)
-        return "a number is out of its range";
-    if (field->type == FIELD_COUNT)
-        *RECORD_FIELD(record, field, unsigned) = (unsigned)number;
-    else if (field->type == FIELD_CODE)
-        *RECORD_FIELD(record, field, int) = (int)number;
-    else if (field->type == FIELD_PORT)
-        *RECORD_FIELD(record, field, uint16_t) = (uint16_t)number;
-    else if (field->type == FIELD_CLAIM)
-        *RECORD_FIELD(record, field, bool) = number == 1;
-    else
-        *RECORD_FIELD(record, field, int64_t) = number;
-    return NULL;
-}
-
-static const char *set_hash(struct record *record, const struct record_field *field,
-                            const char *text)
-{
-    if (strlen(text) != HASH_DIGITS || strspn(text, "0123456789abcdef") != HASH_DIGITS ||
-        sscanf(text, "%16" SCNx64, RECORD_FIELD(record, field, uint64_t)) != 1)
-        return "a hash that is none";
-    return NULL;
-}
-
-static const char *set_text(struct record *record, const struct record_field *field,
-                            const char *text, struct arena *arena)
-{
-    if (field->type == FIELD_ADDRESS)
-        return ip_parse(RECORD_FIELD(record, field, struct ip), text) ? NULL : "no address";
-    if (field->type == FIELD_HASH)
-        return set_hash(record, field, text);
-    if (field->type == FIELD_WORD)
-        return record_word_number(field->vocabulary, text, RECORD_FIELD(record, field, unsigned))
-                   ? NULL
-                   : "an unknown word";
-    *RECORD_FIELD(record, field, const char *) = arena_strdup(arena, text);
-    return NULL;
-}
-
-static const char *set_octets(struct record *record, const struct record_value *value,
-                              struct arena *arena)
-{
-    if (value->length > RECORD_EVIDENCE_MAX)
-        return "the evidence is too large";
-    record->answer.evidence_length = value->length;
-    record->answer.evidence = arena_memdup(arena, value->octets, value->length);
-    return NULL;
-}
-
-const char *record_set(struct record *record, const struct record_field *field,
-                       const struct record_value *value, struct arena *arena)
-{
-    if (value->type == VALUE_NONE) {
-        if (!(field->flags & FIELD_OPTIONAL))
-            return "a value is missing";
-        if (field->type == FIELD_WORD)
-            record->event.first = true;
+    if (number >= word_counts[vocabulary])
         return NULL;
+    switch (vocabulary) {
+    case RECORD_LEVEL:
+        return verdict_level_name((enum verdict_level)number);
+    case RECORD_REASON:
+        return verdict_reason_code((enum verdict_reason)number);
+    case RECORD_STARTTLS:
+        return report_starttls_name((enum starttls)number);
+    default:
+        return words[vocabulary][number];
     }
-    if (value->type == VALUE_OCTETS && field->type == FIELD_OCTETS)
-        return set_octets(record, value, arena);
-    if (value->type == VALUE_NUMBER && field->type >= FIELD_TIME && field->type <= FIELD_CLAIM)
-        return set_number(record, field, value->number);
-    if (value->type == VALUE_TEXT && (field->type < FIELD_TIME || field->type == FIELD_WORD ||
-                                      field->type == FIELD_ADDRESS || field->type == FIELD_HASH))
-        return set_text(record, field, value->text, arena);
-    return "a value of another type";
+}
+
+bool record_word_number(enum record_vocabulary vocabulary, const char *word, unsigned *number)
+{
+    for (unsigned i = 0; word != NULL && i < word_counts[vocabulary]; i++) {
+        const char *known = record_word(vocabulary, i);
+
+        if (known != NULL && strcmp(known, word) == 0) {
+            *number = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- bounds ---- */
@@ -254,12 +172,11 @@ static bool key_valid(const char *text)
 
 static bool id_valid(const char *text)
 {
-    size_t length = text == NULL ? STS_ID_MAX + 1 : strlen(text);
+    const char *end = text;
 
-    for (size_t i = 0; length <= STS_ID_MAX && i < length; i++)
-        if (!ascii_is_alnum(text[i]))
-            return false;
-    return length <= STS_ID_MAX;
+    while (end != NULL && ascii_is_alnum(*end))
+        end++;
+    return end != NULL && *end == '\0' && end - text <= STS_ID_MAX;
 }
 
 static bool text_valid(const char *text, enum field_type type)
@@ -293,6 +210,8 @@ static const char *number_wrong(int64_t number, enum field_type type)
         [FIELD_SHIFT] = {-RECORD_TIME_MAX, RECORD_TIME_MAX},
         [FIELD_COUNT] = {0, FAILURES_MAX},
         [FIELD_CODE] = {0, SMTP_CODE_MAX},
+        [FIELD_PORT] = {1, UINT16_MAX},
+        [FIELD_CLAIM] = {0, 1},
     };
 
     return number >= ranges[type].least && number <= ranges[type].most
@@ -300,23 +219,157 @@ static const char *number_wrong(int64_t number, enum field_type type)
                : "a time or number out of its range";
 }
 
+static int64_t number_of(const struct record *record, const struct record_field *field)
+{
+    switch (field->type) {
+    case FIELD_COUNT:
+        return *RECORD_FIELD(record, field, const unsigned);
+    case FIELD_CODE:
+        return *RECORD_FIELD(record, field, const int);
+    case FIELD_PORT:
+        return *RECORD_FIELD(record, field, const uint16_t);
+    case FIELD_CLAIM:
+        return *RECORD_FIELD(record, field, const bool);
+    default:
+        return *RECORD_FIELD(record, field, const int64_t);
+    }
+}
+
 const char *record_field_wrong(const struct record *record, const struct record_field *field)
 {
-    if (field->type < FIELD_TIME)
+    uint8_t family;
+
+    if (field->type <= FIELD_BODY)
         return text_valid(*RECORD_FIELD(record, field, const char *const), field->type)
                    ? NULL
                    : "a key, name or text that cannot be";
-    if (field->type == FIELD_ADDRESS) {
-        uint8_t family = RECORD_FIELD(record, field, const struct ip)->family;
-
-        return family == 4 || family == 6 ? NULL : "no address";
-    }
-    if (field->type == FIELD_OCTETS)
-        return record->answer.evidence_length <= RECORD_EVIDENCE_MAX ? NULL
-                                                                     : "the evidence is too large";
-    if (field->type == FIELD_WORD)
-        return record_word(field->vocabulary, (unsigned)number_of(record, field)) != NULL
+    switch (field->type) {
+    case FIELD_WORD:
+        return record_word(field->vocabulary, *RECORD_FIELD(record, field, const unsigned)) != NULL
                    ? NULL
                    : "an unknown word";
-    return field->type <= FIELD_CODE ? number_wrong(number_of(record, field), field->type) : NULL;
+    case FIELD_ADDRESS:
+        family = RECORD_FIELD(record, field, const struct ip)->family;
+        return family == 4 || family == 6 ? NULL : "no address";
+    case FIELD_OCTETS:
+        return record->answer.evidence_length <= RECORD_EVIDENCE_MAX ? NULL
+                                                                     : "the evidence is too large";
+    case FIELD_HASH:
+    case FIELD_WRITTEN:
+        return NULL;
+    default:
+        return number_wrong(number_of(record, field), field->type);
+    }
+}
+
+/* ---- values ---- */
+
+static const char *text_of(const struct record *record, const struct record_field *field,
+                           char room[RECORD_ROOM])
+{
+    const char *text;
+
+    switch (field->type) {
+    case FIELD_WORD:
+        if (field->flags & FIELD_OPTIONAL && record->event.first)
+            return NULL;
+        return record_word(field->vocabulary, *RECORD_FIELD(record, field, const unsigned));
+    case FIELD_ADDRESS:
+        return ip_text(RECORD_FIELD(record, field, const struct ip), room);
+    case FIELD_HASH:
+        snprintf(room, RECORD_ROOM, "%016" PRIx64, *RECORD_FIELD(record, field, const uint64_t));
+        return room;
+    default:
+        text = *RECORD_FIELD(record, field, const char *const);
+        return text == NULL && field->type == FIELD_SNI ? "" : text;
+    }
+}
+
+struct record_value record_get(const struct record *record, const struct record_field *field,
+                               char room[RECORD_ROOM])
+{
+    struct record_value value = {.type = VALUE_NONE};
+
+    if (field->type <= FIELD_HASH) {
+        value.text = text_of(record, field, room);
+        value.type = value.text == NULL ? VALUE_NONE : VALUE_TEXT;
+    } else if (field->type <= FIELD_CLAIM) {
+        value.number = number_of(record, field);
+        value.type = VALUE_NUMBER;
+    } else if (field->type == FIELD_OCTETS && record->answer.evidence_length > 0) {
+        value.octets = record->answer.evidence;
+        value.length = record->answer.evidence_length;
+        value.type = VALUE_OCTETS;
+    }
+    return value;
+}
+
+static const char *set_number(struct record *record, const struct record_field *field,
+                              int64_t number)
+{
+    const char *why = number_wrong(number, field->type);
+
+    if (why != NULL)
+        return why;
+    switch (field->type) {
+    case FIELD_COUNT:
+        *RECORD_FIELD(record, field, unsigned) = (unsigned)number;
+        break;
+    case FIELD_CODE:
+        *RECORD_FIELD(record, field, int) = (int)number;
+        break;
+    case FIELD_PORT:
+        *RECORD_FIELD(record, field, uint16_t) = (uint16_t)number;
+        break;
+    case FIELD_CLAIM:
+        *RECORD_FIELD(record, field, bool) = number == 1;
+        break;
+    default:
+        *RECORD_FIELD(record, field, int64_t) = number;
+    }
+    return NULL;
+}
+
+static const char *set_text(struct record *record, const struct record_field *field,
+                            const char *text, struct arena *arena)
+{
+    switch (field->type) {
+    case FIELD_WORD:
+        return record_word_number(field->vocabulary, text, RECORD_FIELD(record, field, unsigned))
+                   ? NULL
+                   : "an unknown word";
+    case FIELD_ADDRESS:
+        return ip_parse(RECORD_FIELD(record, field, struct ip), text) ? NULL : "no address";
+    case FIELD_HASH:
+        return strlen(text) == HASH_DIGITS && strspn(text, "0123456789abcdef") == HASH_DIGITS &&
+                       sscanf(text, "%16" SCNx64, RECORD_FIELD(record, field, uint64_t)) == 1
+                   ? NULL
+                   : "a hash that is none";
+    default:
+        *RECORD_FIELD(record, field, const char *) = arena_strdup(arena, text);
+        return NULL;
+    }
+}
+
+const char *record_set(struct record *record, const struct record_field *field,
+                       const struct record_value *value, struct arena *arena)
+{
+    if (value->type == VALUE_NONE) {
+        if (!(field->flags & FIELD_OPTIONAL))
+            return "a value is missing";
+        if (field->type == FIELD_WORD)
+            record->event.first = true;
+        return NULL;
+    }
+    if (value->type == VALUE_TEXT && field->type <= FIELD_HASH)
+        return set_text(record, field, value->text, arena);
+    if (value->type == VALUE_NUMBER && field->type > FIELD_HASH && field->type <= FIELD_CLAIM)
+        return set_number(record, field, value->number);
+    if (value->type != VALUE_OCTETS || field->type != FIELD_OCTETS)
+        return "a value of another type";
+    if (value->length > RECORD_EVIDENCE_MAX)
+        return "the evidence is too large";
+    record->answer.evidence_length = value->length;
+    record->answer.evidence = arena_memdup(arena, value->octets, value->length);
+    return NULL;
 }

@@ -14,19 +14,19 @@ enum field_type {
     FIELD_ID,      /* of an MTA-STS policy; may be "" */
     FIELD_WORDS,   /* printable ASCII for people */
     FIELD_ANSWER,  /* the same, as long as an answer may be */
-    FIELD_BODY,    /* of an MTA-STS policy */
-    FIELD_TIME,    /* int64_t, ms; from here on no pointers to text */
+    FIELD_BODY,    /* of an MTA-STS policy; up to here pointers to text */
+    FIELD_WORD,    /* an enum, by the words of `vocabulary` */
+    FIELD_ADDRESS, /* struct ip */
+    FIELD_HASH,    /* uint64_t, as 16 hexadecimal digits; up to here written as text */
+    FIELD_TIME,    /* int64_t, ms */
     FIELD_SECONDS, /* int64_t since 1970, may be negative */
     FIELD_SHIFT,   /* int64_t, ms, from one clock to another */
     FIELD_COUNT,   /* unsigned */
     FIELD_CODE,    /* int, of SMTP */
     FIELD_PORT,    /* uint16_t */
-    FIELD_CLAIM,   /* bool */
-    FIELD_WORD,    /* an enum, by the words of `vocabulary` */
-    FIELD_ADDRESS, /* struct ip */
-    FIELD_HASH,    /* uint64_t, as 16 hexadecimal digits */
+    FIELD_CLAIM,   /* bool; up to here written as numbers */
     FIELD_OCTETS,  /* the evidence */
-    FIELD_WRITTEN  /* the moment of writing; in the store only */
+    FIELD_WRITTEN  /* the moment of writing, wall clock; in the store only */
 };
 
 enum field_flag {
@@ -51,17 +51,14 @@ struct record_field {
     unsigned flags; /* of enum field_flag */
 };
 
-struct record_fields {
-    const struct record_field *fields; /* in the order of the columns */
-    size_t count;
-};
-extern const struct record_fields record_fields[RECORD_KINDS];
+/* In the order of the columns; the name of the one after the last is NULL. */
+extern const struct record_field *const record_fields[RECORD_KINDS];
 
 #define RECORD_FIELD(record, field, type) ((type *)(void *)((char *)(record) + (field)->offset))
 
 /* A field for the outside. Texts and octets are borrowed. */
 struct record_value {
-    enum { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_OCTETS } type;
+    enum value_type { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_OCTETS } type;
     const char *text;
     int64_t number;
     const void *octets;
@@ -70,7 +67,7 @@ struct record_value {
 
 #define RECORD_ROOM IP_TEXT_MAX /* for the texts of addresses and hashes */
 
-/* The value of a field; not for FIELD_WRITTEN. */
+/* The value of a field; none of FIELD_WRITTEN. */
 struct record_value record_get(const struct record *record, const struct record_field *field,
                                char room[RECORD_ROOM]);
 /* Sets a field; texts and octets are copied to `arena`. NULL, or why the value cannot be one of the

@@ -12,7 +12,8 @@
 #include "policy/key.h"
 #include "probe/sts/sts_parse.h"
 
-#define NO_MEMORY "no memory"
+#define NO_MEMORY  "no memory"
+#define OTHER_TYPE "a value of another type"
 
 static const char digits[] = "0123456789abcdef";
 
@@ -46,18 +47,14 @@ static json_t *value_to_json(const struct record_value *value, enum field_type t
 
 json_t *record_to_json(const struct record *record)
 {
-    const struct record_fields *fields = &record_fields[record->kind];
     json_t *object = json_pack("{s:s}", "type", record_word(RECORD_TYPE, record->kind));
     bool failed = object == NULL;
+    const struct record_field *field;
 
-    for (size_t i = 0; i < fields->count && !failed; i++) {
-        const struct record_field *field = &fields->fields[i];
-        struct record_value value;
+    for (field = record_fields[record->kind]; field->name != NULL && !failed; field++) {
         char room[RECORD_ROOM];
+        struct record_value value = record_get(record, field, room);
 
-        if (field->type == FIELD_WRITTEN)
-            continue;
-        value = record_get(record, field, room);
         if (value.type != VALUE_NONE)
             failed = json_object_set_new(object, field->name, value_to_json(&value, field->type));
     }
@@ -69,13 +66,6 @@ json_t *record_to_json(const struct record *record)
 
 /* ---- reading ---- */
 
-static int hex_value(char c)
-{
-    const char *at = c == '\0' ? NULL : strchr(digits, c);
-
-    return at == NULL ? -1 : (int)(at - digits);
-}
-
 /* Octets written as hexadecimal digits, in the arena. */
 static const char *octets_from_text(struct record_value *value, struct arena *arena,
                                     const char *text)
@@ -85,13 +75,13 @@ static const char *octets_from_text(struct record_value *value, struct arena *ar
 
     if (count % 2 != 0 || count / 2 > RECORD_EVIDENCE_MAX)
         return "the evidence is no octets, or too many";
+    if (strspn(text, digits) != count)
+        return "the evidence is not hexadecimal";
     octets = arena_alloc(arena, count / 2);
-    for (size_t i = 0; octets != NULL && i < count / 2; i++) {
-        int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
+    for (size_t i = 0; octets != NULL && i < count; i++) {
+        unsigned digit = (unsigned)(strchr(digits, text[i]) - digits);
 
-        if (high < 0 || low < 0)
-            return "the evidence is not hexadecimal";
-        octets[i] = (unsigned char)(high << 4 | low);
+        octets[i / 2] = (unsigned char)(octets[i / 2] << 4 | digit);
     }
     value->type = count == 0 || octets == NULL ? VALUE_NONE : VALUE_OCTETS;
     value->octets = octets;
@@ -106,23 +96,40 @@ static const char *value_from_json(struct record_value *value, struct arena *are
     *value = (struct record_value){.type = VALUE_NONE};
     if (json == NULL)
         return NULL;
-    if (type == FIELD_CLAIM || json_is_boolean(json)) {
+    if (json_is_boolean(json) != (type == FIELD_CLAIM))
+        return OTHER_TYPE;
+    if (json_is_boolean(json) || json_is_integer(json)) {
         value->type = VALUE_NUMBER;
-        value->number = json_is_true(json);
-        return type == FIELD_CLAIM && json_is_boolean(json) ? NULL : "a value of another type";
-    }
-    if (json_is_integer(json)) {
-        value->type = VALUE_NUMBER;
-        value->number = json_integer_value(json);
+        value->number = json_is_integer(json) ? json_integer_value(json) : json_is_true(json);
         return NULL;
     }
     if (!json_is_string(json) || strlen(json_string_value(json)) != json_string_length(json))
-        return "a value of another type";
+        return OTHER_TYPE;
     if (type == FIELD_OCTETS)
         return octets_from_text(value, arena, json_string_value(json));
     value->type = VALUE_TEXT;
     value->text = json_string_value(json);
     return NULL;
+}
+
+/* Reads the fields of a record whose kind is set. NULL, or why it is none. */
+static const char *read_fields(struct record *record, struct arena *arena, const json_t *json)
+{
+    const struct record_field *field;
+    size_t known = 1; /* the type */
+
+    for (field = record_fields[record->kind]; field->name != NULL; field++) {
+        const json_t *member = json_object_get(json, field->name);
+        struct record_value value;
+        const char *why = value_from_json(&value, arena, member, field->type);
+
+        if (why == NULL)
+            why = record_set(record, field, &value, arena);
+        if (why != NULL)
+            return why;
+        known += member != NULL;
+    }
+    return known == json_object_size(json) ? NULL : "an unknown member";
 }
 
 /* ---- what the fields mean together ---- */
@@ -160,41 +167,6 @@ static const char *wrong_evidence(struct arena *arena, const struct answer_recor
                : "the evidence is another domain's";
 }
 
-static const char *wrong_as_whole(struct arena *arena, const struct record *record)
-{
-    const char *why;
-
-    if (!record_valid(record, &why))
-        return why;
-    if (record->kind == RECORD_POLICY)
-        return wrong_body(arena, &record->policy);
-    return record->kind == RECORD_ANSWER ? wrong_evidence(arena, &record->answer) : NULL;
-}
-
-/* Reads the fields of a record whose kind is set. NULL, or why it is none. */
-static const char *read_fields(struct record *record, struct arena *arena, const json_t *json)
-{
-    const struct record_fields *fields = &record_fields[record->kind];
-    size_t known = 1; /* the type */
-
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct record_field *field = &fields->fields[i];
-        const json_t *member = json_object_get(json, field->name);
-        struct record_value value;
-        const char *why;
-
-        if (field->type == FIELD_WRITTEN)
-            continue;
-        known += member != NULL;
-        why = value_from_json(&value, arena, member, field->type);
-        if (why == NULL)
-            why = record_set(record, field, &value, arena);
-        if (why != NULL)
-            return why;
-    }
-    return known == json_object_size(json) ? NULL : "an unknown member";
-}
-
 struct record *record_from_json(struct arena *arena, const json_t *json, const char **why)
 {
     struct record *record = arena_alloc(arena, sizeof *record);
@@ -209,8 +181,12 @@ struct record *record_from_json(struct arena *arena, const json_t *json, const c
         return NULL;
     record->kind = (enum record_kind)kind;
     *why = read_fields(record, arena, json);
-    if (*why == NULL)
-        *why = wrong_as_whole(arena, record);
+    if (*why == NULL && !arena_failed(arena) && record_valid(record, why)) {
+        if (kind == RECORD_POLICY)
+            *why = wrong_body(arena, &record->policy);
+        else if (kind == RECORD_ANSWER)
+            *why = wrong_evidence(arena, &record->answer);
+    }
     if (arena_failed(arena))
         *why = NO_MEMORY;
     return *why == NULL ? record : NULL;

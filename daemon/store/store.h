@@ -17,6 +17,7 @@
 
 #include <uv.h>
 
+#include "base/clock.h"
 #include "daemon/store/record.h"
 
 #define STORE_FIND_MS   250 /* a find that takes longer finds nothing */
@@ -82,15 +83,27 @@ struct store_selection {
     size_t limit;       /* at most STORE_PAGE_MAX */
 };
 
+enum store_op {
+    STORE_PUT,    /* `record`, which is copied */
+    STORE_TOUCH,  /* the answer of the key `name` was asked for, at `at` */
+    STORE_REMOVE, /* the record of `kind`, an answer or a policy, whose identity is `name` */
+    STORE_REMOVE_ADDRESS, /* probes of the address `name`, whatever port and host */
+    STORE_LAPSE           /* all answers end at `at` */
+};
+
+struct store_change {
+    enum store_op op;
+    enum record_kind kind; /* of the records that it changes */
+    const struct record *record;
+    const char *name;
+    int64_t at; /* wall clock */
+};
+
 /* What a kind of store does; the functions below say what each means. */
 struct store_kind {
     void (*close)(struct store *store);
     void (*get_stats)(const struct store *store, struct store_stats *out);
-    void (*put)(struct store *store, const struct record *record);
-    void (*touch)(struct store *store, const char *key, int64_t used_at);
-    void (*remove)(struct store *store, enum record_kind kind, const char *identity);
-    void (*remove_address)(struct store *store, const struct ip *ip);
-    void (*lapse_answers)(struct store *store);
+    void (*change)(struct store *store, const struct store_change *change);
     int (*find)(struct store_read **out, struct store *store, const char *key, const char *domain,
                 store_on_found done, void *context);
     int (*list)(struct store_read **out, struct store *store,
@@ -118,30 +131,43 @@ static inline void store_get_stats(const struct store *store, struct store_stats
 /* Copies the record. */
 static inline void store_put(struct store *store, const struct record *record)
 {
-    store->kind->put(store, record);
+    const struct store_change change = {STORE_PUT, record->kind, .record = record};
+
+    store->kind->change(store, &change);
 }
 
 /* A key was asked for: only moves used_at. */
 static inline void store_touch(struct store *store, const char *key, int64_t used_at)
 {
-    store->kind->touch(store, key, used_at);
+    const struct store_change change = {STORE_TOUCH, RECORD_ANSWER, .name = key, .at = used_at};
+
+    store->kind->change(store, &change);
 }
 
-static inline void store_remove(struct store *store, enum record_kind kind, const char *identity)
+/* `kind`: an answer or a policy; `name`: its key or domain. */
+static inline void store_remove(struct store *store, enum record_kind kind, const char *name)
 {
-    store->kind->remove(store, kind, identity);
+    const struct store_change change = {STORE_REMOVE, kind, .name = name};
+
+    store->kind->change(store, &change);
 }
 
 /* Forgets the results of an address, whatever port and name. */
 static inline void store_remove_address(struct store *store, const struct ip *ip)
 {
-    store->kind->remove_address(store, ip);
+    char address[IP_TEXT_MAX];
+    const struct store_change change = {STORE_REMOVE_ADDRESS, RECORD_PROBE,
+                                        .name = ip_text(ip, address)};
+
+    store->kind->change(store, &change);
 }
 
 /* Every answer ends now; what probing proved, policies and probes stay. */
 static inline void store_lapse_answers(struct store *store)
 {
-    store->kind->lapse_answers(store);
+    const struct store_change change = {STORE_LAPSE, RECORD_ANSWER, .at = clock_wall_ms()};
+
+    store->kind->change(store, &change);
 }
 
 /*

@@ -1,123 +1,307 @@
 /*
- * store_db: see store_db.h; batches. One transaction each: all of a batch is in the file, or
- * nothing of it. A record that no daemon may read back is not written either.
+ * store_db: see store_db.h: from a path to a database of today's version that can be used, or to
+ * the reason why there is none; and batches.
+ *
+ * A file that is not ours is set aside, and a fresh one begun, ASIDES_MAX times in a process's
+ * life: a disk that spoils every file must not be filled with them. There is no check of the whole
+ * file: it would take longer than a start may. What is corrupt shows when it is read, and is set
+ * aside then.
+ *
+ * A batch is one transaction: all of it is in the file, or nothing of it. A record that no daemon
+ * may read back is not written either.
  */
 #include "daemon/store/store_db.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/store/store_internal.h"
-#include "daemon/store/store_rows.h"
 
-/* Reads do not wait for more records than that. */
-#define PAUSE_EVERY 32
+#define ASIDES_MAX   8
+#define SQL_TEXT_MAX (1024 * 1024)
+#define CHANGE_DISK  "look at the system's log and at the disk"
+#define PAUSE_EVERY  32 /* reads do not wait for more records than that */
 
-static struct sql_statement *statement_of(struct store_db *db, enum store_statement statement)
+static const char *change_for(enum sql_result result)
 {
-    return db->statements[statement];
+    static const char *const changes[SQL_FAILED + 1] = {
+        [SQL_FULL] = "make room on the file system of the store",
+        [SQL_READONLY] =
+            "make the store, its folder and its file system writable for the daemon's user",
+        [SQL_BUSY] =
+            "end the other process that has it locked: a second daemon, or a sqlite3 shell",
+    };
+
+    return changes[result] == NULL ? CHANGE_DISK : changes[result];
 }
 
-/* Only the newest events of a key stay. */
-static enum sql_result trim_events(struct store_db *db, const char *key)
+static void degrade(struct store_db *db, const char *reason, const char *change)
 {
-    struct sql_statement *trim = statement_of(db, STATEMENT_TRIM_EVENTS);
-
-    sql_bind_text(trim, 1, key);
-    return sql_execute(trim);
+    db->news.degraded = true;
+    db->news.change = change;
+    snprintf(db->news.reason, sizeof db->news.reason, "%s", reason);
 }
+
+void store_db_close(struct store_db *db)
+{
+    sql_close(db->sql);
+    db->sql = NULL;
+    memset(db->statements, 0, sizeof db->statements);
+}
+
+/* ---- setting aside ---- */
+
+/* False when it could not be done: then the store stays degraded. */
+static bool set_aside(struct store_db *db, const char *why)
+{
+    char aside[PATH_MAX];
+    int error;
+
+    store_db_close(db);
+    if (db->news.asides == ASIDES_MAX) {
+        degrade(db, why, "it was set aside often enough: " CHANGE_DISK);
+        return false;
+    }
+    error = store_file_set_aside(db->options->path, clock_wall_s(), aside);
+    if (error != 0) {
+        degrade(db, why, "it could not be set aside: move it away by hand");
+        return false;
+    }
+    db->news.asides++;
+    memcpy(db->news.aside, aside, sizeof aside);
+    snprintf(db->news.distrust, sizeof db->news.distrust, "%s", why);
+    db->news.begun++;
+    return true;
+}
+
+void store_db_failed(struct store_db *db, enum sql_result result)
+{
+    char why[STORE_ERROR_MAX];
+
+    snprintf(why, sizeof why, "%s", sql_error(db->sql));
+    degrade(db, why, change_for(result));
+    if (result == SQL_CORRUPT || result == SQL_STATEMENT) {
+        if (set_aside(db, why))
+            store_db_open(db);
+    } else if (result == SQL_FAILED || db->readonly) {
+        store_db_close(db);
+    } else {
+        sql_rollback(db->sql); /* reads go on */
+    }
+}
+
+/* ---- opening ---- */
+
+enum sql_result store_meta_get(struct store_db *db, const char *name, int64_t *out)
+{
+    sql_bind_text(db->statements[STATEMENT_META_GET][0], 1, name);
+    return sql_execute_number(db->statements[STATEMENT_META_GET][0], out);
+}
+
+enum sql_result store_meta_set(struct store_db *db, const char *name, int64_t value)
+{
+    struct sql_statement *set = db->statements[STATEMENT_META_SET][0];
+
+    sql_bind_text(set, 1, name);
+    sql_bind_number(set, 2, value);
+    return sql_execute(set);
+}
+
+static enum sql_result migrate(struct sql *sql, int from)
+{
+    enum sql_result result = SQL_DONE;
+    char text[96];
+
+    for (int version = from; version < store_schema_version && result == SQL_DONE; version++) {
+        snprintf(text, sizeof text, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                 STORE_APPLICATION_ID, version + 1);
+        result = sql_begin(sql);
+        if (result == SQL_DONE)
+            result = sql_run(sql, store_schema_steps[version]);
+        if (result == SQL_DONE)
+            result = sql_run(sql, text);
+        if (result == SQL_DONE)
+            result = sql_commit(sql);
+    }
+    return result;
+}
+
+/* The version of a file of ours, 0 for one that is empty; *why when it is none. */
+static enum sql_result identify(struct sql *sql, int64_t *version, const char **why)
+{
+    int64_t application = 0, objects = 0;
+    enum sql_result result = sql_number(sql, "PRAGMA application_id", &application);
+
+    if (result == SQL_DONE)
+        result = sql_number(sql, "PRAGMA user_version", version);
+    if (result == SQL_DONE)
+        result = sql_number(sql, "SELECT count(*) FROM sqlite_schema", &objects);
+    if (result != SQL_DONE)
+        return result;
+    if (application != STORE_APPLICATION_ID && (application != 0 || *version != 0 || objects != 0))
+        *why = "it is the database of another program";
+    else if (*version > store_schema_version)
+        *why = "a newer version of this program wrote it";
+    else if (*version < 0 || (*version == 0 && objects != 0))
+        *why = "its version cannot be";
+    return SQL_DONE;
+}
+
+static enum sql_result prepare(struct store_db *db)
+{
+    struct arena *arena = arena_new(SQL_TEXT_MAX);
+    const char *texts[STATEMENTS][RECORD_KINDS];
+    enum sql_result result = SQL_DONE;
+
+    if (arena == NULL || !store_statements_text(arena, texts))
+        result = SQL_FAILED;
+    for (int i = 0; i < STATEMENTS; i++)
+        for (int kind = 0; kind < RECORD_KINDS && result == SQL_DONE; kind++)
+            if (texts[i][kind] != NULL)
+                result = sql_prepare(db->sql, &db->statements[i][kind], texts[i][kind]);
+    arena_free(arena);
+    return result;
+}
+
+/* The open file becomes today's; *why when it is to be set aside. */
+static enum sql_result take_in(struct store_db *db, const char **why)
+{
+    int64_t version = 0, written = 0;
+    enum sql_result result =
+        sql_run(db->sql, "PRAGMA cache_size = -1024; PRAGMA temp_store = memory;"
+                         "PRAGMA cell_size_check = on");
+
+    if (result == SQL_DONE)
+        result = identify(db->sql, &version, why);
+    if (result != SQL_DONE || *why != NULL)
+        return result;
+    db->readonly = db->file.readonly || sql_is_readonly(db->sql);
+    if (db->readonly && version != store_schema_version)
+        return SQL_READONLY;
+    if (!db->readonly)
+        result = sql_run(db->sql, "PRAGMA journal_mode = wal; PRAGMA synchronous = normal;"
+                                  "PRAGMA journal_size_limit = 8388608");
+    if (result == SQL_DONE)
+        result = migrate(db->sql, (int)version);
+    if (result == SQL_DONE)
+        result = prepare(db);
+    if (result == SQL_DONE)
+        result = store_meta_get(db, "last_written", &written);
+    if (result == SQL_DONE && db->news.openings == 0)
+        db->last_written = written;
+    return result == SQL_DONE ? store_tidy_begin(db) : result;
+}
+
+static enum sql_result open_and_take_in(struct store_db *db, const char **why)
+{
+    enum sql_result result =
+        sql_open(&db->sql, db->options->path, db->file.readonly && !db->file.beside);
+
+    return result == SQL_DONE ? take_in(db, why) : result;
+}
+
+static void note_opened(struct store_db *db)
+{
+    db->news.openings++;
+    db->news.degraded = false;
+    memcpy(db->news.rows, db->rows, sizeof db->rows);
+    if (db->readonly)
+        degrade(db, "it can be read, but not be written", change_for(SQL_READONLY));
+}
+
+/* One attempt; why[0] when the file is to be set aside. */
+static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
+{
+    const char *distrust = NULL;
+    enum sql_result result = SQL_CORRUPT;
+    int error = store_file_check(db->options->path, &db->file, &distrust);
+
+    why[0] = '\0';
+    if (error != 0) {
+        degrade(db, strerror(error),
+                "make its folder, writable for the daemon's user, and room in it");
+        return false;
+    }
+    if (distrust == NULL)
+        result = open_and_take_in(db, &distrust);
+    if (result == SQL_READONLY && !db->file.readonly) {
+        store_db_close(db); /* its folder alone cannot be written: then for reading */
+        db->file.readonly = true;
+        result = open_and_take_in(db, &distrust);
+    }
+    if (result == SQL_DONE && distrust == NULL) {
+        note_opened(db);
+        return true;
+    }
+    if (distrust != NULL || result == SQL_CORRUPT || result == SQL_STATEMENT)
+        snprintf(why, STORE_ERROR_MAX, "%s", distrust != NULL ? distrust : sql_error(db->sql));
+    else
+        degrade(db, sql_error(db->sql), change_for(result));
+    store_db_close(db);
+    return false;
+}
+
+bool store_db_open(struct store_db *db)
+{
+    char why[STORE_ERROR_MAX];
+
+    if (db->sql != NULL || attempt(db, why))
+        return true;
+    return why[0] != '\0' && set_aside(db, why) && attempt(db, why);
+}
+
+/* ---- batches ---- */
 
 static enum sql_result put(struct store_db *db, const struct record *record, int64_t now)
 {
-    struct sql_statement *put =
-        statement_of(db, (enum store_statement)(STATEMENT_PUT + (int)record->kind));
-    struct store_row_room room;
+    struct sql_statement *put = db->statements[STATEMENT_PUT][record->kind];
+    struct sql_statement *trim = db->statements[STATEMENT_TRIM][RECORD_EVENT];
+    const struct record_field *fields = record_fields[record->kind], *field;
     enum sql_result result;
     const char *why;
 
     if (!record_valid(record, &why)) {
-        db->news.refused++;
+        db->news.rejected++;
         return SQL_DONE;
     }
-    store_row_bind(put, record, &room, now);
+    for (field = fields; field->name != NULL; field++) {
+        char room[RECORD_ROOM];
+        struct record_value value = record_get(record, field, room);
+
+        if (field->type == FIELD_WRITTEN)
+            value = (struct record_value){.type = VALUE_NUMBER, .number = now};
+        sql_bind(put, (int)(field - fields) + 1, &value);
+    }
     result = sql_execute(put);
     if (result == SQL_DONE)
         db->rows[record->kind]++;
-    if (result == SQL_DONE && record->kind == RECORD_EVENT)
-        result = trim_events(db, record->event.key);
-    return result;
-}
-
-static enum sql_result touch(struct store_db *db, const struct store_entry *entry)
-{
-    struct sql_statement *touch = statement_of(db, STATEMENT_TOUCH);
-
-    sql_bind_text(touch, 1, entry->name);
-    sql_bind_number(touch, 2, entry->at);
-    return sql_execute(touch);
-}
-
-/* "address port host sni tlsa", as record_identity gives it; `sni` may be empty. */
-static enum sql_result remove_probe(struct store_db *db, const char *identity)
-{
-    struct sql_statement *remove = statement_of(db, STATEMENT_REMOVE_PROBE);
-    char text[RECORD_IDENTITY_MAX], *next = text;
-    const char *parts[5];
-
-    if (strlen(identity) >= sizeof text)
-        return SQL_DONE;
-    strcpy(text, identity);
-    for (int i = 0; i < 5; i++) {
-        if (next == NULL)
-            return SQL_DONE;
-        parts[i] = strsep(&next, " ");
-    }
-    for (int i = 0; i < 5; i++)
-        sql_bind_text(remove, i + 1, parts[i]);
-    return sql_execute(remove);
-}
-
-static enum sql_result remove_named(struct store_db *db, enum store_statement statement,
-                                    const char *name)
-{
-    sql_bind_text(statement_of(db, statement), 1, name);
-    return sql_execute(statement_of(db, statement));
-}
-
-static enum sql_result remove_record(struct store_db *db, const struct store_entry *entry)
-{
-    switch (entry->kind) {
-    case RECORD_ANSWER:
-        return remove_named(db, STATEMENT_REMOVE_ANSWER, entry->name);
-    case RECORD_POLICY:
-        return remove_named(db, STATEMENT_REMOVE_POLICY, entry->name);
-    case RECORD_PROBE:
-        return remove_probe(db, entry->name);
-    case RECORD_EVENT:
-        return remove_named(db, STATEMENT_REMOVE_EVENTS, entry->name);
-    case RECORD_KINDS:
-        break;
-    }
-    abort();
+    if (result != SQL_DONE || record->kind != RECORD_EVENT)
+        return result;
+    sql_bind_text(trim, 1, record->event.key);
+    return sql_execute(trim);
 }
 
 static enum sql_result apply(struct store_db *db, const struct store_entry *entry, int64_t now)
 {
-    switch (entry->op) {
-    case STORE_PUT:
+    static const enum store_statement statements[] = {
+        [STORE_TOUCH] = STATEMENT_TOUCH,
+        [STORE_REMOVE] = STATEMENT_REMOVE,
+        [STORE_REMOVE_ADDRESS] = STATEMENT_REMOVE_ADDRESS,
+        [STORE_LAPSE] = STATEMENT_LAPSE,
+    };
+    struct sql_statement *statement;
+
+    if (entry->op == STORE_PUT)
         return put(db, &entry->record, now);
-    case STORE_TOUCH:
-        return touch(db, entry);
-    case STORE_REMOVE:
-        return remove_record(db, entry);
-    case STORE_REMOVE_ADDRESS:
-        return remove_named(db, STATEMENT_REMOVE_ADDRESS, entry->name);
-    case STORE_LAPSE:
-        sql_bind_number(statement_of(db, STATEMENT_LAPSE), 1, entry->at);
-        return sql_execute(statement_of(db, STATEMENT_LAPSE));
-    }
-    abort();
+    statement = db->statements[statements[entry->op]][entry->kind];
+    if (entry->op == STORE_LAPSE)
+        sql_bind_number(statement, 1, entry->at);
+    else
+        sql_bind_text(statement, 1, entry->name);
+    if (entry->op == STORE_TOUCH)
+        sql_bind_number(statement, 2, entry->at);
+    return sql_execute(statement);
 }
 
 static enum sql_result apply_all(struct store_db *db, const struct store_queue *queue,
@@ -125,7 +309,7 @@ static enum sql_result apply_all(struct store_db *db, const struct store_queue *
 {
     int64_t now = clock_wall_ms();
     enum sql_result result = SQL_DONE;
-    unsigned n = 0, opening = db->openings;
+    unsigned n = 0, opening = db->news.openings;
 
     for (const struct list *link = queue->order.next; link != &queue->order && result == SQL_DONE;
          link = link->next) {
@@ -133,7 +317,7 @@ static enum sql_result apply_all(struct store_db *db, const struct store_queue *
         if (++n % PAUSE_EVERY != 0)
             continue;
         pause(context);
-        if (db->sql == NULL || db->openings != opening) /* a read found it corrupt */
+        if (db->sql == NULL || db->news.openings != opening) /* a read found it corrupt */
             return SQL_FAILED;
         if (result == SQL_DONE)
             result = sql_transaction(db->sql); /* it may have ended with a read */
@@ -146,7 +330,7 @@ static bool ready_to_write(struct store_db *db)
 {
     if (db->sql != NULL && !store_file_same(db->options->path, &db->file)) {
         store_db_close(db); /* somebody took it away: a new one, with all we know */
-        db->news.begun = true;
+        db->news.begun++;
     }
     if (db->sql != NULL && db->readonly)
         store_db_close(db); /* SQLite never finds out that it may be written again */
@@ -161,11 +345,11 @@ bool store_db_write(struct store_db *db, const struct store_queue *queue,
 
     if (!ready_to_write(db))
         return false;
-    opening = db->openings;
+    opening = db->news.openings;
     result = sql_begin(db->sql);
     if (result == SQL_DONE)
         result = apply_all(db, queue, pause, context);
-    if (opening != db->openings || db->sql == NULL)
+    if (opening != db->news.openings || db->sql == NULL)
         return false; /* it is another file now: nothing of this is in it */
     if (result == SQL_DONE)
         result = sql_commit(db->sql);

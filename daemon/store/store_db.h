@@ -1,6 +1,6 @@
 /*
  * store_db: the database as the store's thread sees it: opened, checked, migrated, written in
- * batches, read, tidied up. Blocks; one thread at a time.
+ * batches (store_db.c), read (store_read.c), tidied up (store_tidy.c). Blocks; one thread at a time.
  */
 #pragma once
 
@@ -8,45 +8,66 @@
 #include "daemon/store/store.h"
 #include "daemon/store/store_file.h"
 #include "daemon/store/store_queue.h"
+#include "daemon/store/store_schema.h"
+#include "daemon/store/store_sqlite.h"
 
-/* What the thread reports to the loop. */
+/* What the thread reports to the loop. Of what is counted, more than the last time is news. */
 struct store_news {
-    bool opened, begun;                /* since the last time: log them, put all again */
-    bool degraded, readable;           /* now */
-    char reason[STORE_ERROR_MAX];      /* of degraded */
-    const char *change;                /* what would help; static */
-    char aside[PATH_MAX];              /* since the last time: set aside as; "" when not */
-    char distrust[STORE_ERROR_MAX];    /* why */
-    int64_t answers, policies, probes; /* rows when it was opened */
-    uint64_t rejected, refused;        /* rows read, records to be written; ever */
+    bool degraded;                  /* now */
+    char reason[STORE_ERROR_MAX];   /* why it was degraded last */
+    const char *change;             /* what would help; static */
+    unsigned openings;              /* files opened */
+    int64_t rows[RECORD_KINDS];     /* when the last one was */
+    unsigned asides;                /* files set aside */
+    char aside[PATH_MAX];           /* the last one is called that now */
+    char distrust[STORE_ERROR_MAX]; /* why */
+    unsigned begun;                 /* fresh files in place of lost ones: put all again */
+    uint64_t rejected;              /* rows read and records to be written */
 };
 
 /* A read: what is asked for, then what was found; its memory is one allocation and the arena. */
 struct store_job {
     struct list link;
-    struct arena *arena; /* owned; all below is in it */
+    struct arena *arena;              /* owned; all below is in it */
+    struct store_selection selection; /* its key is a find's too */
+    const char *domain;               /* of a find; may be NULL */
     bool list;
-    const char *key, *domain;         /* of a find; domain may be NULL */
-    struct store_selection selection; /* of a list */
-    const struct record *answer, *policy;
+    struct store_found found;
     struct store_page page;
-    int64_t last_written;
 };
 void store_job_free(struct store_job *job);
 
-struct store_db;
-
-/* `options` is borrowed. NULL without memory. Opens nothing yet. */
-struct store_db *store_db_new(const struct store_options *options);
-/* Closes the file. */
-void store_db_free(struct store_db *db);
-struct store_news *store_db_news(struct store_db *db);
+/* All zero, but for the options: not open yet. */
+struct store_db {
+    const struct store_options *options; /* borrowed */
+    struct sql *sql;                     /* NULL: not open */
+    struct store_file file;
+    bool readonly;
+    struct sql_statement *statements[STATEMENTS][RECORD_KINDS]; /* sql's; NULL: a kind has none */
+    int64_t last_written;                                       /* before this process wrote */
+    /* tidying: see store_tidy.c */
+    int64_t rows[RECORD_KINDS];  /* at most so many */
+    int64_t swept[RECORD_KINDS]; /* rowid */
+    int64_t clock, opened_at;
+    struct store_news news;
+};
 
 /* Opens when it is not open; true when it can be read. */
 bool store_db_open(struct store_db *db);
+void store_db_close(struct store_db *db);
 /* Writes all of `queue`, which is only read, in one transaction; calls `pause` now and then. False:
  * nothing was written, and news say why. */
 bool store_db_write(struct store_db *db, const struct store_queue *queue,
                     void (*pause)(void *context), void *context);
 /* Fills in what was found; nothing when the file is not open. */
 void store_db_read(struct store_db *db, struct store_job *job);
+
+/* Notes what went wrong, and closes or sets aside what cannot be used any more. */
+void store_db_failed(struct store_db *db, enum sql_result result);
+enum sql_result store_meta_get(struct store_db *db, const char *name, int64_t *out);
+enum sql_result store_meta_set(struct store_db *db, const char *name, int64_t value);
+
+/* Counts rows and takes up the clock; when the file was opened. */
+enum sql_result store_tidy_begin(struct store_db *db);
+/* Deletes a portion of what has ended and of what is too much; after a batch. */
+void store_tidy(struct store_db *db);

@@ -1,7 +1,8 @@
 /*
- * store_disk: the store on this disk, in a file of SQLite; see store.h; the half on the loop. What is put waits in `pending`; a batch is on the
- * thread (store_thread.c), and what reads find there is laid over by both, so a find sees what was
- * put a moment ago, and no disk is ever waited for here.
+ * store_disk: the store on this disk, in a file of SQLite; see store.h; the half on the loop. What
+ * is put waits in `pending`; a batch is on the thread (store_thread.c), and what reads find there
+ * is laid over by both, so a find sees what was put a moment ago, and no disk is ever waited for
+ * here.
  *
  * One batch at a time. When one fails its records come back, and a timer tries again, later and
  * later; nothing else starts a batch while the store is degraded.
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log/log.h"
 #include "daemon/store/store_thread.h"
 
@@ -43,14 +43,15 @@ struct store_disk {
     struct store_watcher watcher;
     struct store_thread *thread; /* owned */
     uv_async_t wake;
-    uv_timer_t flush, deadline; /* flush: the next batch, the next attempt, the end */
+    uv_timer_t flush, deadline; /* the next batch or attempt; the first find's, or the end's */
     int handles;
     struct store_queue pending;
     struct list finds, lists;
     uint64_t batches, tried; /* handed over; done, well or not */
     int64_t retry_ms;
-    bool degraded, closing, gone;
-    struct store_stats stats;
+    bool closing, gone;
+    struct store_news news;   /* the last */
+    struct store_stats stats; /* only what is counted here */
 };
 
 static const struct store_kind disk_kind;
@@ -93,7 +94,7 @@ static void schedule(struct store_disk *store)
 {
     if (under_way(store) || store->closing)
         return;
-    if (store->degraded) {
+    if (store->news.degraded) {
         if (!uv_is_active((uv_handle_t *)&store->flush))
             uv_timer_start(&store->flush, on_flush, (uint64_t)next_retry(store), 0);
         return;
@@ -125,23 +126,32 @@ static void read_free(struct disk_read *read)
     store_job_free(&read->job);
 }
 
-static struct disk_read *read_new(struct store_disk *store, size_t arena_octets, void *context)
+/* `what` is asked for; its strings are copied. NULL without memory. */
+static struct disk_read *read_new(struct store_disk *store, const struct store_job *what,
+                                  size_t arena_octets, void *context)
 {
     struct disk_read *read = calloc(1, sizeof *read);
+    struct arena *arena = arena_new(arena_octets);
 
-    if (read == NULL)
-        return NULL;
-    read->job.arena = arena_new(arena_octets);
-    if (read->job.arena == NULL) {
+    if (read == NULL || arena == NULL) {
+        arena_free(arena);
         free(read);
         return NULL;
     }
+    read->job = *what;
+    read->job.arena = arena;
+    read->job.domain = arena_strdup(arena, what->domain);
+    read->job.selection.key = arena_strdup(arena, what->selection.key);
+    read->job.selection.cursor = arena_strdup(arena, what->selection.cursor);
     list_init(&read->link);
     list_init(&read->job.link);
     read->base.kind = &disk_kind;
     read->store = store;
     read->context = context;
-    return read;
+    if (!arena_failed(arena))
+        return read;
+    read_free(read);
+    return NULL;
 }
 
 /* What waits to be written counts for more than the row. */
@@ -156,40 +166,28 @@ static const struct record *newest(struct store_disk *store, struct arena *arena
     return store_queue_overlay(&store->pending, arena, kind, name, record);
 }
 
-/* `arena`: for what is laid over; not the job's while the thread may use that. */
-static void answer_find(struct disk_read *read, struct arena *arena, bool late)
+static void answer_find(struct disk_read *read, bool late)
 {
     const struct store_job *job = &read->job;
-    store_on_found found = read->found;
-    struct store_found result = {0};
+    struct store_found found = {.unsure = true};
+    struct arena *arena = job->arena;
+    store_on_found done = read->found;
 
     read->found = NULL;
     list_remove(&read->link);
-    result.answer = newest(read->store, arena, RECORD_ANSWER, job->key, late ? NULL : job->answer);
-    if (job->domain != NULL)
-        result.policy =
-            newest(read->store, arena, RECORD_POLICY, job->domain, late ? NULL : job->policy);
-    if (!late)
-        result.last_written = job->last_written;
-    result.unsure = result.answer == NULL && (late || job->page.error != NULL);
-    found(read->context, &result);
-}
-
-static void find_is_late(struct disk_read *read)
-{
-    struct arena *arena = arena_new(FIND_ARENA_OCTETS);
-
-    read->store->stats.finds_late++;
-    if (arena == NULL) {
-        store_on_found found = read->found;
-
-        read->found = NULL;
-        list_remove(&read->link);
-        found(read->context, &(struct store_found){.unsure = true});
-        return;
+    if (late) /* the thread may be using the job */
+        arena = arena_new(FIND_ARENA_OCTETS);
+    else
+        found = job->found;
+    if (arena != NULL) {
+        found.answer = newest(read->store, arena, RECORD_ANSWER, job->selection.key, found.answer);
+        if (job->domain != NULL)
+            found.policy = newest(read->store, arena, RECORD_POLICY, job->domain, found.policy);
     }
-    answer_find(read, arena, true);
-    arena_free(arena);
+    found.unsure = found.unsure && found.answer == NULL;
+    done(read->context, &found);
+    if (late)
+        arena_free(arena);
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -202,7 +200,8 @@ static void on_deadline(uv_timer_t *timer)
 
         if (read->due_ms > now)
             break;
-        find_is_late(read);
+        store->stats.finds_late++;
+        answer_find(read, true);
     }
     arm_deadline(store);
 }
@@ -223,17 +222,12 @@ static void arm_deadline(struct store_disk *store)
 static int disk_find(struct store_read **out, struct store *base, const char *key,
                      const char *domain, store_on_found done, void *context)
 {
+    const struct store_job what = {.selection.key = key, .domain = domain};
     struct store_disk *store = disk_of(base);
-    struct disk_read *read = read_new(store, FIND_ARENA_OCTETS, context);
+    struct disk_read *read = read_new(store, &what, FIND_ARENA_OCTETS, context);
 
     if (read == NULL)
         return UV_ENOMEM;
-    read->job.key = arena_strdup(read->job.arena, key);
-    read->job.domain = arena_strdup(read->job.arena, domain);
-    if (arena_failed(read->job.arena)) {
-        read_free(read);
-        return UV_ENOMEM;
-    }
     read->found = done;
     uv_update_time(store->loop);
     read->due_ms = (int64_t)uv_now(store->loop) + STORE_FIND_MS;
@@ -254,7 +248,7 @@ static void start_lists(struct store_disk *store)
         struct disk_read *read = LIST_ELEMENT(link, struct disk_read, link);
 
         next = link->next;
-        if (read->after > store->tried && !store->degraded)
+        if (read->after > store->tried && !store->news.degraded)
             continue;
         list_remove(&read->link);
         store_thread_read(store->thread, &read->job);
@@ -264,23 +258,16 @@ static void start_lists(struct store_disk *store)
 static int disk_list(struct store_read **out, struct store *base,
                      const struct store_selection *selection, store_on_page done, void *context)
 {
+    const struct store_job what = {.list = true, .selection = *selection};
     struct store_disk *store = disk_of(base);
-    struct disk_read *read = read_new(store, PAGE_ARENA_OCTETS, context);
+    struct disk_read *read = read_new(store, &what, PAGE_ARENA_OCTETS, context);
 
     if (read == NULL)
         return UV_ENOMEM;
-    read->job.list = true;
-    read->job.selection = *selection;
-    read->job.selection.key = arena_strdup(read->job.arena, selection->key);
-    read->job.selection.cursor = arena_strdup(read->job.arena, selection->cursor);
-    if (arena_failed(read->job.arena)) {
-        read_free(read);
-        return UV_ENOMEM;
-    }
     read->page = done;
     read->after = store->pending.count > 0 ? store->batches + 1 : store->batches;
     list_append(&store->lists, &read->link);
-    if (store->pending.count > 0 && !under_way(store) && !store->degraded)
+    if (store->pending.count > 0 && !under_way(store) && !store->news.degraded)
         hand_over(store);
     start_lists(store);
     *out = &read->base;
@@ -298,18 +285,6 @@ static void cancel(struct disk_read *read)
         read_free(read);
 }
 
-static void finish_job(struct store_job *job)
-{
-    struct disk_read *read = LIST_ELEMENT(job, struct disk_read, job);
-    bool reply = !read->store->closing;
-
-    if (reply && read->found != NULL)
-        answer_find(read, job->arena, false);
-    else if (reply && read->page != NULL)
-        read->page(read->context, &job->page);
-    read_free(read);
-}
-
 /* ---- the end ---- */
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -318,7 +293,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
     if (--store->handles > 0)
         return;
-    store_queue_fini(&store->pending);
+    store_queue_clear(&store->pending);
     free(store);
 }
 
@@ -351,12 +326,11 @@ static void close_further(struct store_disk *store, bool may_write)
     if (under_way(store))
         return;
     if (may_write && store->pending.count > 0) {
-        store->batches++;
-        store_thread_write(store->thread, &store->pending);
+        hand_over(store);
         return;
     }
     if (store->pending.count > 0)
-        log_lost(store->pending.count, store->stats.error);
+        log_lost(store->pending.count, store->news.reason);
     store_thread_stop(store->thread);
 }
 
@@ -375,38 +349,49 @@ static void disk_close(struct store *base)
     store->closing = true;
     forget_reads(&store->finds);
     forget_reads(&store->lists);
-    uv_timer_stop(&store->deadline);
-    uv_timer_start(&store->flush, on_close_late, CLOSE_MS, 0);
+    uv_timer_stop(&store->flush);
+    uv_timer_start(&store->deadline, on_close_late, CLOSE_MS, 0);
     close_further(store, true);
 }
 
 /* ---- news from the thread ---- */
 
-static void log_news(struct store_disk *store, const struct store_news *news)
-{
-    if (news->aside[0] != '\0')
-        log_event(LOG_LEVEL_WARNING, "store-set-aside", "path", store->options.path, "aside",
-                  news->aside, "reason", news->distrust, NULL);
-    /* not at every attempt of a file that can only be read */
-    if (news->opened && !(news->degraded && store->degraded))
-        log_event(LOG_LEVEL_INFO, "store-opened", "path", store->options.path, "answers",
-                  LOG_NUM(news->answers), "policies", LOG_NUM(news->policies), "probes",
-                  LOG_NUM(news->probes), NULL);
-    if (news->degraded && !store->degraded)
-        log_event(LOG_LEVEL_WARNING, "store-degraded", "path", store->options.path, "reason",
-                  news->reason, "effect", "what is learnt is only in memory for now", "change",
-                  news->change, NULL);
-    if (!news->degraded && store->degraded)
-        log_event(LOG_LEVEL_INFO, "store-healed", "path", store->options.path, NULL);
-}
-
 static void take_news(struct store_disk *store, const struct store_news *news)
 {
-    log_news(store, news);
-    if (news->degraded)
-        snprintf(store->stats.error, sizeof store->stats.error, "%s", news->reason);
-    store->degraded = news->degraded;
-    store->stats.rejected = news->rejected + news->refused;
+    const struct store_news *before = &store->news;
+    const char *path = store->options.path;
+
+    if (news->asides != before->asides)
+        log_event(LOG_LEVEL_WARNING, "store-set-aside", "path", path, "aside", news->aside,
+                  "reason", news->distrust, NULL);
+    /* not at every attempt of a file that can only be read */
+    if (news->openings != before->openings && !(news->degraded && before->degraded))
+        log_event(LOG_LEVEL_INFO, "store-opened", "path", path, "answers",
+                  LOG_NUM(news->rows[RECORD_ANSWER]), "policies",
+                  LOG_NUM(news->rows[RECORD_POLICY]), "probes", LOG_NUM(news->rows[RECORD_PROBE]),
+                  NULL);
+    if (news->degraded && !before->degraded)
+        log_event(LOG_LEVEL_WARNING, "store-degraded", "path", path, "reason", news->reason,
+                  "effect", "what is learnt is only in memory for now", "change", news->change,
+                  NULL);
+    if (!news->degraded && before->degraded)
+        log_event(LOG_LEVEL_INFO, "store-healed", "path", path, NULL);
+    store->news = *news;
+}
+
+static void finish_jobs(struct list *jobs)
+{
+    while (!list_empty(jobs)) {
+        struct store_job *job = LIST_ELEMENT(jobs->next, struct store_job, link);
+        struct disk_read *read = LIST_ELEMENT(job, struct disk_read, job);
+
+        list_remove(&job->link);
+        if (!read->store->closing && read->found != NULL)
+            answer_find(read, false);
+        else if (!read->store->closing && read->page != NULL)
+            read->page(read->context, &job->page);
+        read_free(read);
+    }
 }
 
 static void batch_done(struct store_disk *store, bool ok)
@@ -420,24 +405,16 @@ static void batch_done(struct store_disk *store, bool ok)
         store->stats.write_failures++;
 }
 
-static void finish_jobs(struct list *jobs)
-{
-    while (!list_empty(jobs)) {
-        struct store_job *job = LIST_ELEMENT(jobs->next, struct store_job, link);
-
-        list_remove(&job->link);
-        finish_job(job);
-    }
-}
-
 static void on_wake(uv_async_t *wake)
 {
     struct store_disk *store = wake->data;
     struct store_taken taken;
+    bool begun;
 
     if (store->gone)
         return;
     store_thread_take(store->thread, &taken);
+    begun = taken.news.begun != store->news.begun;
     take_news(store, &taken.news);
     /* before the batch is settled: these reads were done before it was */
     finish_jobs(&taken.jobs);
@@ -453,7 +430,7 @@ static void on_wake(uv_async_t *wake)
             close_further(store, taken.batch_ok);
         return;
     }
-    if (taken.news.begun && store->watcher.begun != NULL)
+    if (begun && store->watcher.begun != NULL)
         store->watcher.begun(store->watcher.context);
     if (store->closing)
         return;
@@ -462,14 +439,6 @@ static void on_wake(uv_async_t *wake)
 }
 
 /* ---- the interface ---- */
-
-static void init_handles(struct store_disk *store)
-{
-    uv_timer_init(store->loop, &store->flush);
-    uv_timer_init(store->loop, &store->deadline);
-    store->wake.data = store->flush.data = store->deadline.data = store;
-    store->handles = 3;
-}
 
 static void disk_read_cancel(struct store_read *base)
 {
@@ -497,7 +466,10 @@ int store_new(struct store **out, uv_loop_t *loop, const struct store_options *o
         free(store);
         return error;
     }
-    init_handles(store);
+    uv_timer_init(loop, &store->flush);
+    uv_timer_init(loop, &store->deadline);
+    store->wake.data = store->flush.data = store->deadline.data = store;
+    store->handles = 3;
     error = store_thread_start(&store->thread, &store->options, &store->wake);
     if (error != 0) {
         store->closing = true;
@@ -513,61 +485,27 @@ static void disk_get_stats(const struct store *base, struct store_stats *out)
     const struct store_disk *store = disk_of(base);
 
     *out = store->stats;
-    out->degraded = store->degraded;
+    out->degraded = store->news.degraded;
+    out->rejected = store->news.rejected;
+    snprintf(out->error, sizeof out->error, "%s", store->news.reason);
     out->dropped = store->pending.dropped;
     out->pending = store->pending.count;
     if (under_way(store))
         out->pending += store_thread_batch(store->thread)->count;
 }
 
-static void disk_put(struct store *base, const struct record *record)
+static void disk_change(struct store *base, const struct store_change *change)
 {
     struct store_disk *store = disk_of(base);
 
-    store_queue_put(&store->pending, record);
-    schedule(store);
-}
-
-static void disk_touch(struct store *base, const char *key, int64_t used_at)
-{
-    struct store_disk *store = disk_of(base);
-
-    store_queue_touch(&store->pending, key, used_at);
-    schedule(store);
-}
-
-static void disk_remove(struct store *base, enum record_kind kind, const char *identity)
-{
-    struct store_disk *store = disk_of(base);
-
-    store_queue_remove(&store->pending, kind, identity);
-    schedule(store);
-}
-
-static void disk_remove_address(struct store *base, const struct ip *ip)
-{
-    struct store_disk *store = disk_of(base);
-
-    store_queue_remove_address(&store->pending, ip);
-    schedule(store);
-}
-
-static void disk_lapse_answers(struct store *base)
-{
-    struct store_disk *store = disk_of(base);
-
-    store_queue_lapse(&store->pending, clock_wall_ms());
+    store_queue_add(&store->pending, change);
     schedule(store);
 }
 
 static const struct store_kind disk_kind = {
     .close = disk_close,
     .get_stats = disk_get_stats,
-    .put = disk_put,
-    .touch = disk_touch,
-    .remove = disk_remove,
-    .remove_address = disk_remove_address,
-    .lapse_answers = disk_lapse_answers,
+    .change = disk_change,
     .find = disk_find,
     .list = disk_list,
     .read_cancel = disk_read_cancel,

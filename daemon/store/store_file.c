@@ -19,7 +19,7 @@
 static const char *const suffixes[SUFFIXES] = {"", "-wal", "-shm", "-journal"};
 
 /* What is wrong with it; NULL: nothing. */
-static const char *distrust(const struct stat *status)
+static const char *wrong_with(const struct stat *status)
 {
     if (S_ISLNK(status->st_mode))
         return "it is a symbolic link";
@@ -33,17 +33,17 @@ static const char *distrust(const struct stat *status)
 }
 
 /* Looks at the files beside it; opening reports a path that is too long. */
-static const char *distrust_beside(const char *path, struct store_file *out)
+static const char *wrong_beside(const char *path, struct store_file *out)
 {
+    const char *why = NULL;
     char name[PATH_MAX];
     struct stat status;
-    const char *why = NULL;
 
     for (int i = 1; i < SUFFIXES && why == NULL; i++) {
         if (snprintf(name, sizeof name, "%s%s", path, suffixes[i]) >= (int)sizeof name ||
             lstat(name, &status) != 0)
             continue;
-        why = distrust(&status);
+        why = wrong_with(&status);
         out->beside |= i == 1 && status.st_size > 0;
     }
     return why;
@@ -67,50 +67,30 @@ static int open_or_make(const char *path, bool *readonly)
     return fd;
 }
 
-static enum store_file_result fail(char why[STORE_REASON_MAX], int error)
-{
-    snprintf(why, STORE_REASON_MAX, "%s", strerror(error));
-    return STORE_FILE_FAILED;
-}
-
-static enum store_file_result judge(const char *path, int fd, struct store_file *out,
-                                    char why[STORE_REASON_MAX])
+int store_file_check(const char *path, struct store_file *out, const char **distrust)
 {
     struct stat status;
-    const char *wrong;
-
-    if (fstat(fd, &status) != 0)
-        return fail(why, errno);
-    out->device = status.st_dev;
-    out->inode = status.st_ino;
-    wrong = distrust(&status);
-    if (wrong == NULL)
-        wrong = distrust_beside(path, out);
-    if (wrong == NULL)
-        return STORE_FILE_GOOD;
-    snprintf(why, STORE_REASON_MAX, "%s", wrong);
-    return STORE_FILE_FOREIGN;
-}
-
-enum store_file_result store_file_check(const char *path, struct store_file *out,
-                                        char why[STORE_REASON_MAX])
-{
-    enum store_file_result result;
-    struct stat status;
-    int fd;
+    int fd, error = 0;
 
     memset(out, 0, sizeof *out);
     /* before opening: a file that is none of ours may be anything, a device too */
-    if (lstat(path, &status) == 0 && distrust(&status) != NULL) {
-        snprintf(why, STORE_REASON_MAX, "%s", distrust(&status));
-        return STORE_FILE_FOREIGN;
-    }
+    *distrust = lstat(path, &status) == 0 ? wrong_with(&status) : NULL;
+    if (*distrust != NULL)
+        return 0;
     fd = open_or_make(path, &out->readonly);
     if (fd < 0)
-        return fail(why, errno);
-    result = judge(path, fd, out, why);
+        return errno;
+    if (fstat(fd, &status) == 0) {
+        out->device = status.st_dev;
+        out->inode = status.st_ino;
+        *distrust = wrong_with(&status);
+        if (*distrust == NULL)
+            *distrust = wrong_beside(path, out);
+    } else {
+        error = errno;
+    }
     close(fd);
-    return result;
+    return error;
 }
 
 bool store_file_same(const char *path, const struct store_file *file)
@@ -123,19 +103,14 @@ bool store_file_same(const char *path, const struct store_file *file)
 
 /* ---- setting aside ---- */
 
-static bool exists(const char *base, const char *suffix)
+static bool is_taken(const char *base)
 {
     char name[PATH_MAX];
     struct stat status;
 
-    return snprintf(name, sizeof name, "%s%s", base, suffix) < (int)sizeof name &&
-           lstat(name, &status) == 0;
-}
-
-static bool any_exists(const char *base)
-{
     for (int i = 0; i < SUFFIXES; i++)
-        if (exists(base, suffixes[i]))
+        if (snprintf(name, sizeof name, "%s%s", base, suffixes[i]) < (int)sizeof name &&
+            lstat(name, &status) == 0)
             return true;
     return false;
 }
@@ -154,7 +129,7 @@ static bool aside_name(const char *path, int64_t wall_s, char aside[PATH_MAX])
         /* room for the suffixes is left */
         if (snprintf(aside, PATH_MAX, "%s.aside-%s%s", path, stamp, number) >= PATH_MAX - 8)
             return false;
-        if (!any_exists(aside))
+        if (!is_taken(aside))
             return true;
         snprintf(number, sizeof number, "-%d", n);
     }

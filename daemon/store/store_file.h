@@ -6,8 +6,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STORE_REASON_MAX 256
-
 /* Which file it was. */
 struct store_file {
     dev_t device;
@@ -16,16 +14,10 @@ struct store_file {
     bool beside;   /* a -wal file with something in it lies beside it */
 };
 
-enum store_file_result {
-    STORE_FILE_GOOD,
-    STORE_FILE_FOREIGN, /* not to be trusted: set it aside */
-    STORE_FILE_FAILED   /* it can be neither opened nor made */
-};
-
 /* Opens it, or makes an empty one for the owner only, whatever the umask, without following a link
- * at its end; *out is filled when GOOD, else `why`. */
-enum store_file_result store_file_check(const char *path, struct store_file *out,
-                                        char why[STORE_REASON_MAX]);
+ * at its end, and fills *out. 0, with *distrust saying why the file is to be set aside, if it is;
+ * else an errno: it can be neither opened nor made. */
+int store_file_check(const char *path, struct store_file *out, const char **distrust);
 /* True while `path` still is that file. */
 bool store_file_same(const char *path, const struct store_file *file);
 /* Renames the file and those that SQLite keeps beside it to PATH.aside-TIME. 0 or an errno. */

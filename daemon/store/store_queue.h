@@ -7,15 +7,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "daemon/store/record.h"
-
-enum store_op {
-    STORE_PUT,
-    STORE_TOUCH,          /* `at` is the new used_at of `name` */
-    STORE_REMOVE,         /* of `kind`, `name` */
-    STORE_REMOVE_ADDRESS, /* `name` is the address as text */
-    STORE_LAPSE           /* all answers, at `at` */
-};
+#include "daemon/store/store.h"
 
 /* Large records are few: this is more than 100,000 of usual size. */
 #define STORE_QUEUE_OCTETS_MAX (128u * 1024 * 1024)
@@ -29,18 +21,18 @@ enum store_class {
     STORE_CLASSES
 };
 
+/* A change that waits. */
 struct store_entry {
     UT_hash_handle hh;
     struct list order, siblings; /* in queue.order and queue.classes[class] */
     enum store_op op;
     enum store_class class;
-    enum record_kind kind; /* of STORE_REMOVE */
+    enum record_kind kind;
     int64_t at;
     struct record record; /* of STORE_PUT; its strings are behind the map's key */
     const char *name;     /* of the others; within the map's key */
     size_t octets;        /* of this allocation */
-    size_t id_length;
-    char id[]; /* the map's key */
+    char id[];            /* the map's key */
 };
 
 struct store_queue {
@@ -52,25 +44,17 @@ struct store_queue {
 };
 
 void store_queue_init(struct store_queue *queue, size_t max);
-void store_queue_fini(struct store_queue *queue);
-/* Drops everything. */
+/* Drops everything; nothing is left to be freed. */
 void store_queue_clear(struct store_queue *queue);
 
-void store_queue_put(struct store_queue *queue, const struct record *record);
-void store_queue_touch(struct store_queue *queue, const char *key, int64_t used_at);
-void store_queue_remove(struct store_queue *queue, enum record_kind kind, const char *name);
-void store_queue_remove_address(struct store_queue *queue, const struct ip *ip);
-void store_queue_lapse(struct store_queue *queue, int64_t now);
+void store_queue_add(struct store_queue *queue, const struct store_change *change);
 
 /* Moves all to the empty queue `to`. */
 void store_queue_hand_over(struct store_queue *queue, struct store_queue *to);
 /* Takes back all of `earlier`, which was not written: what came since counts for more. */
 void store_queue_take_back(struct store_queue *queue, struct store_queue *earlier);
-/* The put or removal of an answer or a policy; NULL when none waits. */
-const struct store_entry *store_queue_find(const struct store_queue *queue, enum record_kind kind,
-                                           const char *name);
-/* What waits for the row of that identity, applied to *record, which may point to the row or be
- * NULL: the record as it will be, a copy in `arena` when it changes; NULL when there is none. */
+/* What waits for the answer or the policy of that name, applied to *row, which is NULL when there is
+ * none: the record as it will be, a copy in `arena` when it changes; NULL when there is none. */
 const struct record *store_queue_overlay(const struct store_queue *queue, struct arena *arena,
                                          enum record_kind kind, const char *name,
                                          const struct record *row);

@@ -8,13 +8,17 @@
 #include <string.h>
 
 #include "daemon/store/store_db.h"
-#include "daemon/store/store_internal.h"
-#include "daemon/store/store_rows.h"
 
 /* A page ends after so many octets, however few records these are. */
 #define PAGE_OCTETS (8u * 1024 * 1024)
-#define BAD_MAX     STORE_PAGE_MAX
 #define CURSOR_MAX  80
+
+enum row_state { ROW_GOOD, ROW_BAD, ROW_NO_MEMORY };
+
+/* Where a row stands in a list. */
+struct place {
+    int64_t held, at, rowid;
+};
 
 void store_job_free(struct store_job *job)
 {
@@ -35,144 +39,145 @@ static void check_result(struct store_db *db, enum sql_result result)
 /* If it cannot be now, it is rejected again. */
 static void drop_row(struct store_db *db, enum record_kind kind, int64_t rowid)
 {
-    struct sql_statement *drop = db->statements[STATEMENT_DROP + (int)kind];
+    struct sql_statement *drop = db->statements[STATEMENT_DROP][kind];
 
     db->news.rejected++;
     sql_bind_number(drop, 1, rowid);
     check_result(db, sql_execute(drop));
 }
 
-/* ---- one ---- */
-
-static const struct record *find(struct store_db *db, struct store_job *job,
-                                 enum store_statement statement, enum record_kind kind,
-                                 const char *name)
+static struct place place_of(struct sql_statement *select)
 {
-    struct sql_statement *select = db->statements[statement];
+    return (struct place){sql_column_number(select, 1), sql_column_number(select, 2),
+                          sql_column_number(select, 0)};
+}
+
+/* The row that a statement stands at; strings in `arena`. BAD: its check is wrong, or no daemon can
+ * have written it. */
+static enum row_state read_row(struct sql_statement *select, struct arena *arena,
+                               enum record_kind kind, struct record *out)
+{
+    const struct record_field *fields = record_fields[kind], *field;
+    const char *why;
+
+    memset(out, 0, sizeof *out);
+    out->kind = kind;
+    if (sql_column_number(select, STORE_FIRST_COLUMN - 1) != 1)
+        return ROW_BAD;
+    for (field = fields; field->name != NULL; field++) {
+        struct record_value value;
+
+        if (field->type != FIELD_WRITTEN &&
+            (!sql_column(select, STORE_FIRST_COLUMN + (int)(field - fields), &value) ||
+             record_set(out, field, &value, arena) != NULL))
+            return ROW_BAD;
+    }
+    if (arena_failed(arena))
+        return ROW_NO_MEMORY;
+    return record_valid(out, &why) ? ROW_GOOD : ROW_BAD;
+}
+
+/* NULL when there is none; found.unsure when that is not certain. */
+static const struct record *find_record(struct store_db *db, struct store_job *job,
+                                        enum record_kind kind, const char *name)
+{
+    struct sql_statement *select = db->statements[STATEMENT_FIND][kind];
     struct record *record = arena_alloc(job->arena, sizeof *record);
-    enum store_row row = STORE_ROW_NO_MEMORY;
+    enum row_state row = ROW_NO_MEMORY;
     enum sql_result result;
     int64_t rowid = 0;
 
-    if (record == NULL) {
-        job->page.error = "no memory";
+    job->found.unsure |= record == NULL;
+    if (record == NULL)
         return NULL;
-    }
     sql_bind_text(select, 1, name);
     result = sql_step(select);
     if (result == SQL_ROW) {
-        rowid = store_row_place(select).rowid;
-        row = store_row_read(select, job->arena, kind, record);
+        rowid = place_of(select).rowid;
+        row = read_row(select, job->arena, kind, record);
     }
     sql_reset(select);
-    if (result != SQL_DONE && row == STORE_ROW_NO_MEMORY)
-        job->page.error = "the store cannot be read";
+    job->found.unsure |= result != SQL_DONE && row == ROW_NO_MEMORY;
     check_result(db, result);
-    if (row == STORE_ROW_BAD)
+    if (row == ROW_BAD)
         drop_row(db, kind, rowid);
-    return row == STORE_ROW_GOOD ? record : NULL;
+    return row == ROW_GOOD ? record : NULL;
 }
 
 /* ---- pages ---- */
 
-static const struct {
-    enum store_statement statement, of_key;
-} lists[RECORD_KINDS] = {
-    [RECORD_ANSWER] = {STATEMENT_LIST_ANSWERS, STATEMENT_LIST_ANSWERS},
-    [RECORD_POLICY] = {STATEMENT_LIST_POLICIES, STATEMENT_LIST_POLICIES},
-    [RECORD_PROBE] = {STATEMENT_LIST_PROBES, STATEMENT_LIST_PROBES},
-    [RECORD_EVENT] = {STATEMENT_LIST_EVENTS, STATEMENT_LIST_EVENTS_OF},
-};
-
-/* Where the page begins: answers go down, all else goes up. */
-static struct store_place place_of(const struct store_selection *selection)
-{
-    struct store_place place = {2, INT64_MAX, INT64_MAX};
-
-    if (selection->kind != RECORD_ANSWER)
-        place = (struct store_place){0, INT64_MIN, INT64_MIN};
-    if (selection->cursor != NULL)
-        sscanf(selection->cursor, "%" SCNd64 " %" SCNd64 " %" SCNd64, &place.held, &place.at,
-               &place.rowid);
-    return place;
-}
-
 static void bind_page(struct sql_statement *select, const struct store_selection *selection,
                       size_t limit)
 {
-    struct store_place from = place_of(selection);
+    struct place from = {0, INT64_MIN, INT64_MIN};
 
-    if (selection->kind == RECORD_ANSWER || selection->key != NULL)
-        sql_bind_text(select, 1, selection->key);
-    if (selection->kind == RECORD_ANSWER) {
-        sql_bind_number(select, 3, from.held);
-    }
-    if (selection->kind == RECORD_ANSWER || selection->kind == RECORD_EVENT)
-        sql_bind_number(select, 4, from.at);
-    sql_bind_number(select, 5, from.rowid);
-    sql_bind_number(select, 6, (int64_t)limit);
+    if (selection->kind == RECORD_ANSWER) /* they go down, all else goes up */
+        from = (struct place){2, INT64_MAX, INT64_MAX};
+    if (selection->cursor != NULL)
+        sscanf(selection->cursor, "%" SCNd64 " %" SCNd64 " %" SCNd64, &from.held, &from.at,
+               &from.rowid);
+    sql_bind_text(select, 1, selection->key);
+    sql_bind_number(select, 2, from.held);
+    sql_bind_number(select, 3, from.at);
+    sql_bind_number(select, 4, from.rowid);
+    sql_bind_number(select, 5, (int64_t)limit);
 }
 
-struct reading {
+struct page_reading {
     struct record *records;
     size_t count, bad_count;
-    int64_t bad[BAD_MAX];
-    struct store_place last;
+    int64_t bad[STORE_PAGE_MAX]; /* rowid */
+    struct place last;
     bool more;
 };
 
 static enum sql_result read_page(struct sql_statement *select, struct store_job *job, size_t limit,
-                                 struct reading *reading)
+                                 struct page_reading *reading)
 {
-    enum sql_result result = SQL_DONE;
+    for (size_t seen = 1; seen <= limit; seen++) {
+        enum sql_result result = sql_step(select);
+        enum row_state row;
 
-    for (size_t seen = 0; seen < limit; seen++) {
-        struct record *record = &reading->records[reading->count];
-        enum store_row row;
-
-        result = sql_step(select);
         if (result != SQL_ROW)
-            break;
-        row = store_row_read(select, job->arena, job->selection.kind, record);
-        if (row == STORE_ROW_NO_MEMORY)
+            return result;
+        row = read_row(select, job->arena, job->selection.kind, &reading->records[reading->count]);
+        if (row == ROW_NO_MEMORY)
             return SQL_FAILED;
-        reading->last = store_row_place(select);
-        reading->more = seen + 1 == limit || arena_octets(job->arena) > PAGE_OCTETS;
-        if (row == STORE_ROW_BAD)
+        reading->last = place_of(select);
+        if (row == ROW_BAD)
             reading->bad[reading->bad_count++] = reading->last.rowid;
         else
             reading->count++;
-        if (arena_octets(job->arena) > PAGE_OCTETS)
+        reading->more = seen == limit || arena_octets(job->arena) > PAGE_OCTETS;
+        if (reading->more)
             break;
     }
-    return result == SQL_ROW ? SQL_DONE : result;
+    return SQL_DONE;
 }
 
-static void finish_page(struct store_job *job, const struct reading *reading)
+static void finish_page(struct store_job *job, const struct page_reading *reading)
 {
-    char cursor[CURSOR_MAX];
+    const struct place *last = &reading->last;
 
     job->page.records = reading->records;
     job->page.count = reading->count;
     if (!reading->more)
         return;
-    snprintf(cursor, sizeof cursor, "%" PRId64 " %" PRId64 " %" PRId64, reading->last.held,
-             reading->last.at, reading->last.rowid);
-    job->page.next = arena_strdup(job->arena, cursor);
+    job->page.next = arena_printf(job->arena, "%" PRId64 " %" PRId64 " %" PRId64, last->held,
+                                  last->at, last->rowid);
     if (job->page.next == NULL)
         job->page.error = "no memory";
 }
 
-static void list(struct store_db *db, struct store_job *job)
+static void list_records(struct store_db *db, struct store_job *job)
 {
     const struct store_selection *selection = &job->selection;
-    struct sql_statement *select =
-        db->statements[selection->key == NULL ? lists[selection->kind].statement
-                                              : lists[selection->kind].of_key];
+    struct sql_statement *of_key = db->statements[STATEMENT_LIST_OF_KEY][selection->kind];
+    struct sql_statement *select = db->statements[STATEMENT_LIST][selection->kind];
     size_t limit = selection->limit > 0 && selection->limit < STORE_PAGE_MAX ? selection->limit
                                                                              : STORE_PAGE_MAX;
-    unsigned opening = db->openings;
-    struct reading reading = {0};
+    unsigned opening = db->news.openings;
+    struct page_reading reading = {0};
     enum sql_result result;
 
     reading.records = arena_array(job->arena, limit, sizeof *reading.records);
@@ -180,6 +185,8 @@ static void list(struct store_db *db, struct store_job *job)
         job->page.error = "no memory";
         return;
     }
+    if (selection->key != NULL && of_key != NULL)
+        select = of_key;
     bind_page(select, selection, limit);
     result = read_page(select, job, limit, &reading);
     sql_reset(select);
@@ -189,7 +196,8 @@ static void list(struct store_db *db, struct store_job *job)
             check_result(db, result);
         return;
     }
-    for (size_t i = 0; i < reading.bad_count && db->openings == opening && db->sql != NULL; i++)
+    for (size_t i = 0; i < reading.bad_count && db->news.openings == opening && db->sql != NULL;
+         i++)
         drop_row(db, selection->kind, reading.bad[i]);
     finish_page(job, &reading);
     if (job->page.next == NULL && db->sql != NULL)
@@ -198,16 +206,19 @@ static void list(struct store_db *db, struct store_job *job)
 
 void store_db_read(struct store_db *db, struct store_job *job)
 {
-    job->last_written = job->page.last_written = db->last_written;
+    struct store_found *found = &job->found;
+
+    found->last_written = job->page.last_written = db->last_written;
     if (db->sql == NULL) {
+        found->unsure = true;
         job->page.error = "the store is not open";
         return;
     }
     if (job->list) {
-        list(db, job);
+        list_records(db, job);
         return;
     }
-    job->answer = find(db, job, STATEMENT_FIND_ANSWER, RECORD_ANSWER, job->key);
+    found->answer = find_record(db, job, RECORD_ANSWER, job->selection.key);
     if (job->domain != NULL && db->sql != NULL)
-        job->policy = find(db, job, STATEMENT_FIND_POLICY, RECORD_POLICY, job->domain);
+        found->policy = find_record(db, job, RECORD_POLICY, job->domain);
 }

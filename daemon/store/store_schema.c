@@ -4,11 +4,10 @@
  */
 #include "daemon/store/store_schema.h"
 
-#include "base/buf.h"
-#include "daemon/store/record_fields.h"
+#include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-#define SQL_MAX      16384
+#include "daemon/store/record_fields.h"
+#include "daemon/store/store.h"
 
 /* Times are milliseconds since 1970; 0 means never. */
 static const char tables[] =
@@ -134,120 +133,144 @@ static const char verified_as[] =
     " WHERE row_check = row_check(" PROBE_COLUMNS ");";
 
 const char *const store_schema_steps[] = {tables, indexes_and_views, verified_as};
-const int store_schema_version = COUNT(store_schema_steps);
+const int store_schema_version = sizeof store_schema_steps / sizeof store_schema_steps[0];
 
-/* ---- rows ---- */
+/* ---- statements ---- */
+
+#define TEXT(number)  #number
+#define LIMIT(number) TEXT(number)
+
+/* `order`: what goes first when there are too many; `end`: when a row has ended. */
+/* clang-format off */
+#define TIDYING(kind, table, order, end)                                                           \
+    [STATEMENT_DROP][kind] = "DELETE FROM " table " WHERE rowid = ?1",                             \
+    [STATEMENT_COUNT][kind] = "SELECT count(*) FROM " table,                                       \
+    [STATEMENT_EVICT][kind] = "DELETE FROM " table " WHERE rowid IN"                               \
+                              " (SELECT rowid FROM " table " ORDER BY " order " LIMIT ?1)",        \
+    [STATEMENT_SWEEP_TO][kind] = "SELECT max(rowid) FROM (SELECT rowid FROM " table                \
+                                 " WHERE rowid > ?1 ORDER BY rowid LIMIT 500)",                    \
+    [STATEMENT_SWEEP][kind] = "DELETE FROM " table                                                 \
+                              " WHERE rowid > ?1 AND rowid <= ?2 AND " end " < ?3"
+
+static const char *const plain[STATEMENTS][RECORD_KINDS] = {
+    TIDYING(RECORD_ANSWER, "answer", "held, used_at",
+            "max(valid_until, dane_until, verify_until, encrypt_until, used_at)"),
+    TIDYING(RECORD_POLICY, "policy", "written_at", "max(valid_until, retry_at)"),
+    TIDYING(RECORD_PROBE, "probe", "written_at", "valid_until"),
+    /* history goes with its answer */
+    TIDYING(RECORD_EVENT, "event", "at",
+            "NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = event.key) AND at"),
+    [STATEMENT_REMOVE] = {[RECORD_ANSWER] = "DELETE FROM answer WHERE key = ?1",
+                          [RECORD_POLICY] = "DELETE FROM policy WHERE domain = ?1"},
+    [STATEMENT_REMOVE_ADDRESS][RECORD_PROBE] = "DELETE FROM probe WHERE address = ?1",
+    [STATEMENT_TOUCH][RECORD_ANSWER] = "UPDATE answer SET used_at = ?2 WHERE key = ?1",
+    [STATEMENT_TRIM][RECORD_EVENT] = "DELETE FROM event WHERE rowid IN (SELECT rowid FROM event"
+                                     " WHERE key = ?1 ORDER BY at DESC, rowid DESC LIMIT -1"
+                                     " OFFSET " LIMIT(STORE_EVENTS) ")",
+    [STATEMENT_META_GET][0] = "SELECT value FROM meta WHERE name = ?1",
+    [STATEMENT_META_SET][0] = "INSERT INTO meta(name, value) VALUES(?1, ?2)"
+                              " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+};
+/* clang-format on */
 
 static const struct {
     const char *name;
     const char *identity; /* the columns that are unique together */
     const char *place;    /* two numbers by which, with the rowid, rows are listed */
+    const char *page;     /* the rows behind a place, in their order */
 } tables_of[RECORD_KINDS] = {
-    [RECORD_ANSWER] = {"answer", "key", "held, used_at"},
-    [RECORD_POLICY] = {"policy", "domain", "0, 0"},
-    [RECORD_PROBE] = {"probe", "address, port, host, sni, tlsa", "0, 0"},
-    [RECORD_EVENT] = {"event", "key, at, now", "0, at"},
+    [RECORD_ANSWER] = {"answer", "key", "held, used_at",
+                       "(held, used_at, rowid) < (?2, ?3, ?4)"
+                       " ORDER BY held DESC, used_at DESC, rowid DESC LIMIT ?5"},
+    [RECORD_POLICY] = {"policy", "domain", "0, 0", "rowid > ?4 ORDER BY rowid LIMIT ?5"},
+    [RECORD_PROBE] = {"probe", "address, port, host, sni, tlsa", "0, 0",
+                      "rowid > ?4 ORDER BY rowid LIMIT ?5"},
+    [RECORD_EVENT] = {"event", "key, at, now", "0, at",
+                      "(at, rowid) > (?3, ?4) ORDER BY at, rowid LIMIT ?5"},
 };
 
-/* ---- statements ---- */
+/* How a field stands in a list, and which fields do. */
+enum style { COLUMN, PARAMETER, EXCLUDED, LAPSED };
+enum part { ALL, CHECKED, LAPSING };
 
-static const char *finish(struct arena *arena, struct buf *text)
+static bool belongs(const struct record_field *field, enum part part)
 {
-    const char *copy = text->failed ? NULL : arena_strndup(arena, text->data, text->length);
-
-    buf_fini(text);
-    return copy;
+    if (part == CHECKED)
+        return !(field->flags & FIELD_UNCHECKED);
+    return part == ALL || field->flags & (FIELD_LAPSE_NOW | FIELD_LAPSE_ZERO);
 }
 
-/* "row_check(a, b)": of columns or, with `parameters`, of "?1, ?2". */
-static void add_check(struct buf *text, enum record_kind kind, bool parameters)
+/* The fields, with a comma between each two; "" without memory. */
+static const char *list(struct arena *arena, enum record_kind kind, enum part part,
+                        enum style style)
 {
-    const struct record_fields *fields = &record_fields[kind];
-    const char *separator = "row_check(";
+    const struct record_field *fields = record_fields[kind], *field;
+    const char *text = "";
 
-    for (size_t i = 0; i < fields->count; i++) {
-        if (fields->fields[i].flags & FIELD_UNCHECKED)
+    for (field = fields; field->name != NULL && !arena_failed(arena); field++) {
+        const char *name = field->name, *comma = text[0] == '\0' ? "" : ", ";
+
+        if (!belongs(field, part))
             continue;
-        if (parameters)
-            buf_addf(text, "%s?%zu", separator, i + 1);
+        if (style == PARAMETER)
+            text = arena_printf(arena, "%s%s?%d", text, comma, (int)(field - fields) + 1);
+        else if (style == EXCLUDED)
+            text = arena_printf(arena, "%s%s%s = excluded.%s", text, comma, name, name);
+        else if (style == LAPSED && field->flags & FIELD_LAPSE_NOW)
+            text = arena_printf(arena, "%s%smin(%s, ?1)", text, comma, name);
+        else if (style == LAPSED && field->flags & FIELD_LAPSE_ZERO)
+            text = arena_printf(arena, "%s%s0", text, comma);
         else
-            buf_addf(text, "%s%s", separator, fields->fields[i].name);
-        separator = ", ";
+            text = arena_printf(arena, "%s%s%s", text, comma, name);
     }
-    buf_adds(text, ")");
+    return arena_failed(arena) ? "" : text;
 }
 
-const char *store_sql_put(struct arena *arena, enum record_kind kind)
+static const char *put_text(struct arena *arena, enum record_kind kind)
 {
-    const struct record_fields *fields = &record_fields[kind];
-    struct buf text;
-
-    buf_init(&text, SQL_MAX);
-    buf_addf(&text, "INSERT INTO %s(", tables_of[kind].name);
-    for (size_t i = 0; i < fields->count; i++)
-        buf_addf(&text, "%s, ", fields->fields[i].name);
-    buf_adds(&text, "row_check) VALUES(");
-    for (size_t i = 0; i < fields->count; i++)
-        buf_addf(&text, "?%zu, ", i + 1);
-    add_check(&text, kind, true);
-    buf_addf(&text, ") ON CONFLICT(%s) DO UPDATE SET ", tables_of[kind].identity);
-    for (size_t i = 0; i < fields->count; i++)
-        buf_addf(&text, "%s = excluded.%s, ", fields->fields[i].name, fields->fields[i].name);
-    buf_adds(&text, "row_check = excluded.row_check");
-    return finish(arena, &text);
+    return arena_printf(arena,
+                        "INSERT INTO %s(%s, row_check) VALUES(%s, row_check(%s)) ON CONFLICT(%s)"
+                        " DO UPDATE SET %s, row_check = excluded.row_check",
+                        tables_of[kind].name, list(arena, kind, ALL, COLUMN),
+                        list(arena, kind, ALL, PARAMETER), list(arena, kind, CHECKED, PARAMETER),
+                        tables_of[kind].identity, list(arena, kind, ALL, EXCLUDED));
 }
 
-const char *store_sql_select(struct arena *arena, enum record_kind kind, const char *rest)
+static const char *select_text(struct arena *arena, enum record_kind kind, const char *where,
+                               const char *page)
 {
-    const struct record_fields *fields = &record_fields[kind];
-    struct buf text;
-
-    buf_init(&text, SQL_MAX);
-    buf_addf(&text, "SELECT rowid, %s, row_check = ", tables_of[kind].place);
-    add_check(&text, kind, false);
-    for (size_t i = 0; i < fields->count; i++)
-        buf_addf(&text, ", %s", fields->fields[i].name);
-    buf_addf(&text, " FROM %s %s", tables_of[kind].name, rest);
-    return finish(arena, &text);
+    return arena_printf(arena, "SELECT rowid, %s, row_check = row_check(%s), %s FROM %s WHERE %s%s",
+                        tables_of[kind].place, list(arena, kind, CHECKED, COLUMN),
+                        list(arena, kind, ALL, COLUMN), tables_of[kind].name, where, page);
 }
 
-/* The column as record_lapse leaves it. */
-static void add_lapsed(struct buf *text, const struct record_field *field)
+/* As record_lapse does. Only rows whose check is right: the others stay what they are. */
+static const char *lapse_text(struct arena *arena)
 {
-    if (field->flags & FIELD_LAPSE_NOW)
-        buf_addf(text, "min(%s, ?1)", field->name);
-    else
-        buf_adds(text, field->flags & FIELD_LAPSE_ZERO ? "0" : field->name);
+    return arena_printf(
+        arena,
+        "UPDATE answer SET (%s, row_check) = (%s, row_check(%s))"
+        " WHERE (valid_until > ?1 OR dane_until <> 0 OR secure <> 0)"
+        " AND row_check = row_check(%s)",
+        list(arena, RECORD_ANSWER, LAPSING, COLUMN), list(arena, RECORD_ANSWER, LAPSING, LAPSED),
+        list(arena, RECORD_ANSWER, CHECKED, LAPSED), list(arena, RECORD_ANSWER, CHECKED, COLUMN));
 }
 
-/* For rows whose check is right; the others stay what they are. */
-const char *store_sql_lapse(struct arena *arena)
+bool store_statements_text(struct arena *arena, const char *out[STATEMENTS][RECORD_KINDS])
 {
-    const struct record_fields *fields = &record_fields[RECORD_ANSWER];
-    const char *separator = "row_check(";
-    struct buf text;
+    memcpy(out, plain, sizeof plain);
+    for (int i = 0; i < RECORD_KINDS; i++) {
+        enum record_kind kind = (enum record_kind)i;
 
-    buf_init(&text, SQL_MAX);
-    buf_adds(&text, "UPDATE answer SET ");
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct record_field *field = &fields->fields[i];
-
-        if (!(field->flags & (FIELD_LAPSE_NOW | FIELD_LAPSE_ZERO)))
-            continue;
-        buf_addf(&text, "%s = ", field->name);
-        add_lapsed(&text, field);
-        buf_adds(&text, ", ");
+        out[STATEMENT_PUT][kind] = put_text(arena, kind);
+        out[STATEMENT_LIST][kind] = select_text(arena, kind, "", tables_of[kind].page);
     }
-    buf_adds(&text, "row_check = ");
-    for (size_t i = 0; i < fields->count; i++) {
-        if (fields->fields[i].flags & FIELD_UNCHECKED)
-            continue;
-        buf_adds(&text, separator);
-        add_lapsed(&text, &fields->fields[i]);
-        separator = ", ";
-    }
-    buf_adds(&text, ") WHERE (valid_until > ?1 OR dane_until <> 0 OR secure <> 0)"
-                    " AND row_check = ");
-    add_check(&text, RECORD_ANSWER, false);
-    return finish(arena, &text);
+    out[STATEMENT_FIND][RECORD_ANSWER] = select_text(arena, RECORD_ANSWER, "key = ?1", "");
+    out[STATEMENT_FIND][RECORD_POLICY] = select_text(arena, RECORD_POLICY, "domain = ?1", "");
+    out[STATEMENT_LIST_OF_KEY][RECORD_ANSWER] =
+        select_text(arena, RECORD_ANSWER, "key = ?1 AND ", tables_of[RECORD_ANSWER].page);
+    out[STATEMENT_LIST_OF_KEY][RECORD_EVENT] =
+        select_text(arena, RECORD_EVENT, "key = ?1 AND ", tables_of[RECORD_EVENT].page);
+    out[STATEMENT_LAPSE][RECORD_ANSWER] = lapse_text(arena);
+    return !arena_failed(arena);
 }

@@ -7,8 +7,6 @@
  */
 #pragma once
 
-#include <stddef.h>
-
 #include "base/arena.h"
 #include "daemon/store/record.h"
 
@@ -18,10 +16,31 @@
 extern const char *const store_schema_steps[];
 extern const int store_schema_version;
 
-/* Columns stand in the order of record_fields.h. Text of statements, in `arena`; NULL without memory. */
-const char *store_sql_put(struct arena *arena, enum record_kind kind);
-/* Columns: rowid, the two of `place`, whether the check is right, those of the table; `rest`
- * follows the table's name. */
-const char *store_sql_select(struct arena *arena, enum record_kind kind, const char *rest);
-/* ?1: now. */
-const char *store_sql_lapse(struct arena *arena);
+/* What is done to the table of a kind of records; every one is prepared when the file is opened:
+ * what is not our schema shows then. */
+enum store_statement {
+    STATEMENT_PUT,            /* the parameters are the columns, as in record_fields.h */
+    STATEMENT_FIND,           /* ?1: the key or the domain; answers and policies */
+    STATEMENT_LIST,           /* ?2, ?3, ?4: the place where the last page ended, ?5: limit */
+    STATEMENT_LIST_OF_KEY,    /* ?1: the key, the others as above; answers and events */
+    STATEMENT_DROP,           /* ?1: rowid */
+    STATEMENT_REMOVE,         /* ?1: the key or the domain; answers and policies */
+    STATEMENT_REMOVE_ADDRESS, /* ?1: the address; probes */
+    STATEMENT_TOUCH,          /* ?1: key, ?2: used_at; answers */
+    STATEMENT_LAPSE,          /* ?1: now; answers */
+    STATEMENT_TRIM,           /* ?1: key, of which the newest stay; events */
+    STATEMENT_COUNT,          /* rows */
+    STATEMENT_EVICT,          /* ?1: how many rows too much */
+    STATEMENT_SWEEP_TO,       /* ?1: rowid after which a turn of the sweep begins; its last one */
+    STATEMENT_SWEEP,          /* ?1, ?2: those two, ?3: what ended before goes */
+    STATEMENT_META_GET,       /* of the table meta; at kind 0. ?1: name */
+    STATEMENT_META_SET,       /* ?1: name, ?2: value */
+    STATEMENTS
+};
+
+/* FIND and LIST: the columns before those of the record: rowid, the two other numbers of a place,
+ * whether the check is right. */
+#define STORE_FIRST_COLUMN 4
+
+/* Text of all statements, NULL where a kind has none; in `arena`; false without memory. */
+bool store_statements_text(struct arena *arena, const char *out[STATEMENTS][RECORD_KINDS]);

@@ -90,23 +90,6 @@ static enum sql_result note(struct sql *sql, int code)
 
 /* ---- row_check ---- */
 
-static void add_value(struct buf *all, sqlite3_value *value)
-{
-    int type = sqlite3_value_type(value), length = 0;
-    const void *data = NULL;
-
-    if (type == SQLITE_TEXT || type == SQLITE_INTEGER) {
-        data = sqlite3_value_text(value);
-        length = sqlite3_value_bytes(value);
-    } else if (type != SQLITE_NULL) {
-        data = sqlite3_value_blob(value);
-        length = sqlite3_value_bytes(value);
-    }
-    buf_addf(all, "%d:%d:", type, length);
-    if (data != NULL)
-        buf_add(all, data, (size_t)length);
-}
-
 static void row_check(sqlite3_context *context, int count, sqlite3_value **values)
 {
     size_t octets = 0;
@@ -119,8 +102,16 @@ static void row_check(sqlite3_context *context, int count, sqlite3_value **value
         return;
     }
     buf_init(&all, CHECKED_MAX);
-    for (int i = 0; i < count; i++)
-        add_value(&all, values[i]);
+    for (int i = 0; i < count; i++) {
+        int type = sqlite3_value_type(values[i]);
+        const void *data = type == SQLITE_BLOB ? sqlite3_value_blob(values[i])
+                                               : (const void *)sqlite3_value_text(values[i]);
+        int length = sqlite3_value_bytes(values[i]);
+
+        buf_addf(&all, "%d:%d:", type, length);
+        if (data != NULL)
+            buf_add(&all, data, (size_t)length);
+    }
     if (all.failed)
         sqlite3_result_error_nomem(context);
     else
@@ -298,10 +289,14 @@ void sql_bind_number(struct sql_statement *statement, int parameter, int64_t num
     sqlite3_bind_int64(statement->raw, parameter, number);
 }
 
-void sql_bind_octets(struct sql_statement *statement, int parameter, const void *octets,
-                     size_t length)
+void sql_bind(struct sql_statement *statement, int parameter, const struct record_value *value)
 {
-    sqlite3_bind_blob64(statement->raw, parameter, octets, length, SQLITE_STATIC);
+    if (value->type == VALUE_TEXT)
+        sqlite3_bind_text(statement->raw, parameter, value->text, -1, SQLITE_TRANSIENT);
+    else if (value->type == VALUE_NUMBER)
+        sql_bind_number(statement, parameter, value->number);
+    else if (value->type == VALUE_OCTETS)
+        sqlite3_bind_blob64(statement->raw, parameter, value->octets, value->length, SQLITE_STATIC);
 }
 
 enum sql_result sql_step(struct sql_statement *statement)
@@ -314,22 +309,29 @@ int64_t sql_column_number(struct sql_statement *statement, int column)
     return sqlite3_column_int64(statement->raw, column);
 }
 
-const char *sql_column_text(struct sql_statement *statement, int column, bool *bad)
+bool sql_column(struct sql_statement *statement, int column, struct record_value *out)
 {
-    const char *text = (const char *)sqlite3_column_text(statement->raw, column);
+    sqlite3_stmt *raw = statement->raw;
 
-    if (text == NULL || strlen(text) == (size_t)sqlite3_column_bytes(statement->raw, column))
-        return text;
-    *bad = true;
-    return NULL;
-}
-
-const void *sql_column_octets(struct sql_statement *statement, int column, size_t *length)
-{
-    const void *octets = sqlite3_column_blob(statement->raw, column);
-
-    *length = octets == NULL ? 0 : (size_t)sqlite3_column_bytes(statement->raw, column);
-    return octets;
+    *out = (struct record_value){.type = VALUE_NONE};
+    switch (sqlite3_column_type(raw, column)) {
+    case SQLITE_NULL:
+        return true;
+    case SQLITE_INTEGER:
+        out->type = VALUE_NUMBER;
+        out->number = sqlite3_column_int64(raw, column);
+        return true;
+    case SQLITE_TEXT:
+        out->type = VALUE_TEXT;
+        out->text = (const char *)sqlite3_column_text(raw, column);
+        return out->text != NULL && strlen(out->text) == (size_t)sqlite3_column_bytes(raw, column);
+    case SQLITE_BLOB:
+        out->octets = sqlite3_column_blob(raw, column);
+        out->length = (size_t)sqlite3_column_bytes(raw, column);
+        out->type = out->octets == NULL ? VALUE_NONE : VALUE_OCTETS;
+        return true;
+    }
+    return false;
 }
 
 void sql_reset(struct sql_statement *statement)
@@ -338,10 +340,16 @@ void sql_reset(struct sql_statement *statement)
     sqlite3_clear_bindings(statement->raw);
 }
 
-enum sql_result sql_execute(struct sql_statement *statement)
+enum sql_result sql_execute_number(struct sql_statement *statement, int64_t *out)
 {
     enum sql_result result = sql_step(statement);
 
+    *out = result == SQL_ROW ? sql_column_number(statement, 0) : 0;
     sql_reset(statement);
     return result == SQL_ROW ? SQL_DONE : result;
+}
+
+enum sql_result sql_execute(struct sql_statement *statement)
+{
+    return sql_execute_number(statement, &(int64_t){0});
 }

@@ -4,9 +4,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "daemon/store/record_fields.h"
 
 /* Waits so long for the lock of another process. */
 #define SQL_BUSY_MS 200
@@ -56,18 +54,20 @@ enum sql_result sql_prepare(struct sql *sql, struct sql_statement **out, const c
 /* Parameters count from 1 and are borrowed until sql_reset; NULL is NULL. */
 void sql_bind_text(struct sql_statement *statement, int parameter, const char *text);
 void sql_bind_number(struct sql_statement *statement, int parameter, int64_t number);
-void sql_bind_octets(struct sql_statement *statement, int parameter, const void *octets,
-                     size_t length);
+/* The same of any value; a text is copied. */
+void sql_bind(struct sql_statement *statement, int parameter, const struct record_value *value);
 /* SQL_ROW, SQL_DONE or what went wrong. */
 enum sql_result sql_step(struct sql_statement *statement);
-/* Columns count from 0; borrowed until the next step. */
+/* Columns count from 0. */
 int64_t sql_column_number(struct sql_statement *statement, int column);
-/* NULL for NULL, and for a text with a NUL inside, *bad set then. */
-const char *sql_column_text(struct sql_statement *statement, int column, bool *bad);
-const void *sql_column_octets(struct sql_statement *statement, int column, size_t *length);
+/* Of the type that is found there; borrowed until the next step. False for a number that is no
+ * integer and for a text with a NUL inside. */
+bool sql_column(struct sql_statement *statement, int column, struct record_value *out);
 /* Ready for the next use; parameters become NULL. */
 void sql_reset(struct sql_statement *statement);
 /* Steps once and resets. */
 enum sql_result sql_execute(struct sql_statement *statement);
+/* The same; *out is the first column, 0 without a row. */
+enum sql_result sql_execute_number(struct sql_statement *statement, int64_t *out);
 /* Rows that the last statement changed. */
 int64_t sql_changes(const struct sql *sql);

@@ -21,7 +21,7 @@ struct store_thread {
     uv_cond_t work;
     uv_thread_t id;
     struct store_options options; /* the path is owned */
-    struct store_db *db;          /* owned; the thread's alone */
+    struct store_db db;           /* the thread's alone */
     struct store_queue batch;     /* the thread's while batch_ready */
     /* under the mutex */
     uv_async_t *wake; /* NULL: abandoned */
@@ -44,7 +44,7 @@ static void thread_free(struct store_thread *thread)
 {
     free_jobs(&thread->reads);
     free_jobs(&thread->done);
-    store_queue_fini(&thread->batch);
+    store_queue_clear(&thread->batch);
     uv_cond_destroy(&thread->work);
     uv_mutex_destroy(&thread->mutex);
     free((char *)thread->options.path);
@@ -53,20 +53,10 @@ static void thread_free(struct store_thread *thread)
 
 /* ---- on the thread ---- */
 
-/* Under the mutex: what the database has to say is added to what nobody has taken yet. */
+/* Under the mutex: there is something to take. */
 static void publish(struct store_thread *thread)
 {
-    struct store_news *news = store_db_news(thread->db), earlier = thread->news;
-
-    thread->news = *news;
-    thread->news.opened |= earlier.opened;
-    thread->news.begun |= earlier.begun;
-    if (news->aside[0] == '\0') {
-        memcpy(thread->news.aside, earlier.aside, sizeof earlier.aside);
-        memcpy(thread->news.distrust, earlier.distrust, sizeof earlier.distrust);
-    }
-    news->opened = news->begun = false;
-    news->aside[0] = '\0';
+    thread->news = thread->db.news;
     if (thread->wake != NULL)
         uv_async_send(thread->wake);
 }
@@ -83,7 +73,7 @@ static void do_reads(void *context)
     while (!list_empty(&jobs)) {
         struct store_job *job = LIST_ELEMENT(jobs.next, struct store_job, link);
 
-        store_db_read(thread->db, job);
+        store_db_read(&thread->db, job);
         uv_mutex_lock(&thread->mutex);
         list_remove(&job->link);
         list_append(&thread->done, &job->link);
@@ -94,7 +84,7 @@ static void do_reads(void *context)
 
 static void do_batch(struct store_thread *thread)
 {
-    bool ok = store_db_write(thread->db, &thread->batch, do_reads, thread);
+    bool ok = store_db_write(&thread->db, &thread->batch, do_reads, thread);
 
     uv_mutex_lock(&thread->mutex);
     thread->batch_ready = false;
@@ -104,37 +94,30 @@ static void do_batch(struct store_thread *thread)
     uv_mutex_unlock(&thread->mutex);
 }
 
-/* Waits for something to do; false when there will be nothing more. */
-static bool wait_for_work(struct store_thread *thread, bool *reads, bool *batch)
-{
-    bool stopping;
-
-    uv_mutex_lock(&thread->mutex);
-    while (list_empty(&thread->reads) && !thread->batch_ready && !thread->stopping)
-        uv_cond_wait(&thread->work, &thread->mutex);
-    stopping = thread->stopping && !thread->batch_ready;
-    *reads = !list_empty(&thread->reads);
-    *batch = thread->batch_ready;
-    uv_mutex_unlock(&thread->mutex);
-    return !stopping;
-}
-
 static void run(void *context)
 {
     struct store_thread *thread = context;
-    bool reads, batch, abandoned;
+    bool abandoned;
 
-    store_db_open(thread->db);
+    store_db_open(&thread->db);
     uv_mutex_lock(&thread->mutex);
     publish(thread);
-    uv_mutex_unlock(&thread->mutex);
-    while (wait_for_work(thread, &reads, &batch)) {
+    while (thread->batch_ready || !thread->stopping) {
+        bool reads = !list_empty(&thread->reads), batch = thread->batch_ready;
+
+        if (!reads && !batch) {
+            uv_cond_wait(&thread->work, &thread->mutex);
+            continue;
+        }
+        uv_mutex_unlock(&thread->mutex);
         if (reads)
             do_reads(thread);
-        else if (batch)
+        else
             do_batch(thread);
+        uv_mutex_lock(&thread->mutex);
     }
-    store_db_free(thread->db);
+    uv_mutex_unlock(&thread->mutex);
+    store_db_close(&thread->db);
     uv_mutex_lock(&thread->mutex);
     thread->ended = true;
     abandoned = thread->wake == NULL;
@@ -161,26 +144,24 @@ static int start(struct store_thread *thread)
     return error;
 }
 
-static struct store_thread *make(const struct store_options *options, uv_async_t *wake)
+static struct store_thread *thread_new(const struct store_options *options, uv_async_t *wake)
 {
     struct store_thread *thread = calloc(1, sizeof *thread);
+    char *path = strdup(options->path);
 
-    if (thread == NULL)
-        return NULL;
-    thread->options = *options;
-    thread->options.path = strdup(options->path);
-    thread->db = store_db_new(&thread->options);
-    thread->wake = wake;
-    list_init(&thread->reads);
-    list_init(&thread->done);
-    store_queue_init(&thread->batch, options->pending_max);
-    if (thread->options.path != NULL && thread->db != NULL && uv_mutex_init(&thread->mutex) == 0) {
+    if (thread != NULL && path != NULL && uv_mutex_init(&thread->mutex) == 0) {
+        thread->options = *options;
+        thread->options.path = path;
+        thread->db.options = &thread->options;
+        thread->wake = wake;
+        list_init(&thread->reads);
+        list_init(&thread->done);
+        store_queue_init(&thread->batch, options->pending_max);
         if (uv_cond_init(&thread->work) == 0)
             return thread;
         uv_mutex_destroy(&thread->mutex);
     }
-    store_db_free(thread->db);
-    free((char *)thread->options.path);
+    free(path);
     free(thread);
     return NULL;
 }
@@ -188,14 +169,13 @@ static struct store_thread *make(const struct store_options *options, uv_async_t
 int store_thread_start(struct store_thread **out, const struct store_options *options,
                        uv_async_t *wake)
 {
-    struct store_thread *thread = make(options, wake);
+    struct store_thread *thread = thread_new(options, wake);
     int error;
 
     if (thread == NULL)
         return UV_ENOMEM;
     error = start(thread);
     if (error != 0) {
-        store_db_free(thread->db);
         thread_free(thread);
         return error;
     }
@@ -235,8 +215,6 @@ void store_thread_take(struct store_thread *thread, struct store_taken *out)
     out->ended = thread->ended;
     out->news = thread->news;
     thread->batch_done = false;
-    thread->news.opened = thread->news.begun = false;
-    thread->news.aside[0] = '\0';
     uv_mutex_unlock(&thread->mutex);
 }
 

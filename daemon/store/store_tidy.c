@@ -9,23 +9,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/store/store_internal.h"
+#include "daemon/store/store_db.h"
 
 #define DAY_MS       INT64_C(86400000)
 #define CLOCK_SPEED  4
 #define PORTION      5000
 #define EVENTS_TIMES 4 /* events in all, as a multiple of answers_max */
-
-static enum sql_result count_rows(struct store_db *db, enum record_kind kind)
-{
-    struct sql_statement *count = db->statements[STATEMENT_COUNT + (int)kind];
-    enum sql_result result = sql_step(count);
-
-    if (result == SQL_ROW)
-        db->rows[kind] = sql_column_number(count, 0);
-    sql_reset(count);
-    return result == SQL_ROW ? SQL_DONE : result;
-}
 
 enum sql_result store_tidy_begin(struct store_db *db)
 {
@@ -34,7 +23,7 @@ enum sql_result store_tidy_begin(struct store_db *db)
     db->opened_at = clock_monotonic_ms();
     for (int kind = 0; kind < RECORD_KINDS && result == SQL_DONE; kind++) {
         db->swept[kind] = 0;
-        result = count_rows(db, (enum record_kind)kind);
+        result = sql_execute_number(db->statements[STATEMENT_COUNT][kind], &db->rows[kind]);
     }
     if (db->clock <= 0)
         db->clock = clock_wall_ms();
@@ -53,35 +42,17 @@ static enum sql_result clock_now(struct store_db *db, int64_t *now)
     return most >= db->clock ? store_meta_set(db, "clock", most) : SQL_DONE;
 }
 
-static int64_t rows_max(const struct store_db *db, enum record_kind kind)
-{
-    const struct store_options *options = db->options;
-
-    switch (kind) {
-    case RECORD_ANSWER:
-        return (int64_t)options->answers_max;
-    case RECORD_POLICY:
-        return (int64_t)options->policies_max;
-    case RECORD_PROBE:
-        return (int64_t)options->probes_max;
-    case RECORD_EVENT:
-    case RECORD_KINDS:
-        break;
-    }
-    return EVENTS_TIMES * (int64_t)options->answers_max;
-}
-
 /* db->rows counts every put as a new row, so it is looked up before anything is deleted for it. */
-static enum sql_result evict(struct store_db *db, enum record_kind kind)
+static enum sql_result evict(struct store_db *db, enum record_kind kind, int64_t most)
 {
-    struct sql_statement *evict = db->statements[STATEMENT_EVICT + (int)kind];
-    int64_t seen = db->rows[kind], excess;
+    struct sql_statement *evict = db->statements[STATEMENT_EVICT][kind];
     enum sql_result result;
+    int64_t excess;
 
-    if (seen <= rows_max(db, kind))
+    if (db->rows[kind] <= most)
         return SQL_DONE;
-    result = count_rows(db, kind);
-    excess = db->rows[kind] - rows_max(db, kind);
+    result = sql_execute_number(db->statements[STATEMENT_COUNT][kind], &db->rows[kind]);
+    excess = db->rows[kind] - most;
     if (result != SQL_DONE || excess <= 0)
         return result;
     sql_bind_number(evict, 1, excess < PORTION ? excess : PORTION);
@@ -92,36 +63,39 @@ static enum sql_result evict(struct store_db *db, enum record_kind kind)
 
 static enum sql_result sweep(struct store_db *db, enum record_kind kind, int64_t now)
 {
-    struct sql_statement *to = db->statements[STATEMENT_SWEEP_TO + (int)kind];
-    struct sql_statement *sweep = db->statements[STATEMENT_SWEEP + (int)kind];
+    struct sql_statement *to = db->statements[STATEMENT_SWEEP_TO][kind];
+    struct sql_statement *sweep = db->statements[STATEMENT_SWEEP][kind];
     enum sql_result result;
     int64_t end;
 
     sql_bind_number(to, 1, db->swept[kind]);
-    result = sql_step(to);
-    end = result == SQL_ROW ? sql_column_number(to, 0) : 0;
-    sql_reset(to);
-    if (result != SQL_ROW)
-        return result;
-    if (end > 0) {
+    result = sql_execute_number(to, &end);
+    if (result == SQL_DONE && end > 0) {
         sql_bind_number(sweep, 1, db->swept[kind]);
         sql_bind_number(sweep, 2, end);
         sql_bind_number(sweep, 3, now - db->options->keep_ms);
         result = sql_execute(sweep);
     }
     db->swept[kind] = end;
-    return result == SQL_ROW ? SQL_DONE : result;
+    return result;
 }
 
 static enum sql_result tidy(struct store_db *db)
 {
+    const struct store_options *options = db->options;
+    const size_t most[RECORD_KINDS] = {
+        [RECORD_ANSWER] = options->answers_max,
+        [RECORD_POLICY] = options->policies_max,
+        [RECORD_PROBE] = options->probes_max,
+        [RECORD_EVENT] = EVENTS_TIMES * options->answers_max,
+    };
     enum sql_result result = sql_begin(db->sql);
     int64_t now = 0;
 
     if (result == SQL_DONE)
         result = clock_now(db, &now);
     for (int kind = 0; kind < RECORD_KINDS && result == SQL_DONE; kind++) {
-        result = evict(db, (enum record_kind)kind);
+        result = evict(db, (enum record_kind)kind, (int64_t)most[kind]);
         if (result == SQL_DONE)
             result = sweep(db, (enum record_kind)kind, now);
     }

@@ -188,9 +188,34 @@ static void no_object(void **state)
     arena_free(arena);
 }
 
+/* Wherever the memory ends, there is no record, and nothing else happens. */
+static void without_memory(void **state)
+{
+    struct buf packed;
+    struct record answer = answer_with_evidence(&packed, "example.com");
+    json_t *json = record_to_json(&answer);
+    struct record *record = NULL;
+    size_t limit;
+
+    (void)state;
+    for (limit = 0; limit < 100000 && record == NULL; limit += 16) {
+        struct arena *arena = arena_new(limit);
+        const char *why = NULL;
+
+        record = record_from_json(arena, json, &why);
+        if (record == NULL)
+            assert_string_equal(why, "no memory");
+        arena_free(arena);
+    }
+    assert_in_range(limit, packed.length, 99999);
+    json_decref(json);
+    buf_fini(&packed);
+}
+
 int main(void)
 {
     ROWS_ADD_TEST(all_kinds_come_back);
+    ROWS_ADD_TEST(without_memory);
     ROWS_ADD(rows, refused);
     ROWS_ADD_TEST(no_object);
     return rows_run("record_json");

@@ -1,7 +1,7 @@
 /* record_time: clocks that jump, stop and begin anew (docs/conformance.md hostile 38, 39). */
 #include "tests/unit/support/rows.h"
 
-#include "daemon/store/record_time.h"
+#include "daemon/store/record.h"
 
 #define HOUR INT64_C(3600000)
 #define DAY  (24 * HOUR)

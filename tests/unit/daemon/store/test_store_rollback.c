@@ -102,7 +102,7 @@ enum reading { NOTHING, ONE, PAGE };
 
 struct world {
     struct fixture f; /* its folder, its options */
-    struct store_db *db;
+    struct store_db db;
     struct store_queue queue;
     enum reading reading; /* in the pause of a batch */
 };
@@ -112,17 +112,23 @@ static void world_begin(struct world *world)
     memset(world, 0, sizeof *world);
     fixture_make(&world->f);
     world->f.options.answers_max = ANSWERS_MAX;
-    world->db = store_db_new(&world->f.options);
-    assert_true(store_db_open(world->db));
+    world->db.options = &world->f.options;
+    assert_true(store_db_open(&world->db));
     store_queue_init(&world->queue, 1000);
 }
 
 static void world_end(struct world *world)
 {
-    store_queue_fini(&world->queue);
-    store_db_free(world->db);
+    store_queue_clear(&world->queue);
+    store_db_close(&world->db);
     fault_set(NULL, 0, 0);
     fixture_end(&world->f);
+}
+
+static void queue_record(struct world *world, const struct record *record)
+{
+    store_queue_add(&world->queue,
+                    &(struct store_change){STORE_PUT, record->kind, .record = record});
 }
 
 /* With the same prefix in the same pages. */
@@ -135,7 +141,7 @@ static void queue_answers(struct world *world, const char *prefix, int count)
 
         snprintf(key, sizeof key, "%s%04d.example", prefix, i);
         record = make_answer(key);
-        store_queue_put(&world->queue, &record);
+        queue_record(world, &record);
     }
 }
 
@@ -145,10 +151,10 @@ static void read_spoilt(struct world *world)
     struct store_job *job = calloc(1, sizeof *job);
 
     job->arena = arena_new(1 << 20);
-    job->key = "spoilt.example";
     job->list = world->reading == PAGE;
     job->selection.kind = RECORD_ANSWER;
-    store_db_read(world->db, job);
+    job->selection.key = job->list ? NULL : "spoilt.example";
+    store_db_read(&world->db, job);
     store_job_free(job);
 }
 
@@ -163,7 +169,7 @@ static void on_pause(void *context)
 
 static bool write_queue(struct world *world)
 {
-    bool ok = store_db_write(world->db, &world->queue, on_pause, world);
+    bool ok = store_db_write(&world->db, &world->queue, on_pause, world);
 
     if (ok)
         store_queue_clear(&world->queue);
@@ -206,19 +212,19 @@ static const struct row rows[] = {
 
 static void fail_once(struct world *world, const struct row *row, int code)
 {
-    const struct store_news *news = store_db_news(world->db);
+    const struct store_news *news = &world->db.news;
     struct record event = make_event("a0000.example", MAKE_WALL);
     bool written;
 
     queue_answers(world, "a", BATCH / 2);
     queue_answers(world, "y", BATCH / 2);
-    store_queue_put(&world->queue, &event);
+    queue_record(world, &event);
     world->reading = row->reading;
     fault_set(row->text, row->nth, code);
     written = write_queue(world);
     assert_true(fault.failed);
     fault_set(NULL, 0, 0);
-    assert_string_equal(news->aside, "");
+    assert_int_equal(news->asides, 0);
     if (row->written)
         assert_true(written);
     /* all of it, or nothing */
@@ -230,12 +236,12 @@ static void fail_once(struct world *world, const struct row *row, int code)
 
 static void heal(struct world *world)
 {
-    const struct store_news *news = store_db_news(world->db);
+    const struct store_news *news = &world->db.news;
 
     queue_answers(world, "b", 10);
     assert_true(write_queue(world));
     assert_false(news->degraded);
-    assert_string_equal(news->aside, "");
+    assert_int_equal(news->asides, 0);
     assert_int_equal(rows_like(world, "%"), ANSWERS_MAX);
     assert_int_equal(fixture_files(&world->f, "store.db."), 0);
 }
