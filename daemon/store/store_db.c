@@ -25,7 +25,7 @@
 
 static const char *change_for(enum sql_result result)
 {
-    static const char *const changes[SQL_FAILED + 1] = {
+    static const char *const changes[SQL_RESULTS] = {
         [SQL_FULL] = "make room on the file system of the store",
         [SQL_READONLY] =
             "make the store, its folder and its file system writable for the daemon's user",

@@ -48,7 +48,7 @@ struct store_disk {
     struct store_queue pending;
     struct list finds, lists;
     uint64_t batches, tried; /* handed over; done, well or not */
-    int64_t retry_ms;
+    uint64_t retry_ms;       /* until the next attempt of a store that is degraded */
     bool closing, gone;
     struct store_news news;   /* the last */
     struct store_stats stats; /* only what is counted here */
@@ -77,16 +77,11 @@ static void hand_over(struct store_disk *store)
     store_thread_write(store->thread, &store->pending);
 }
 
-static int64_t next_retry(struct store_disk *store)
+static uint64_t first_retry_ms(const struct store_disk *store)
 {
-    int64_t first = store->options.flush_ms / 2;
-    int64_t wait_ms;
+    int64_t wait_ms = store->options.flush_ms / 2;
 
-    if (store->retry_ms == 0)
-        store->retry_ms = first < RETRY_FIRST_MS ? (first > 0 ? first : 1) : RETRY_FIRST_MS;
-    wait_ms = store->retry_ms;
-    store->retry_ms = wait_ms > RETRY_MAX_MS / 2 ? RETRY_MAX_MS : 2 * wait_ms;
-    return wait_ms;
+    return wait_ms > RETRY_FIRST_MS ? RETRY_FIRST_MS : wait_ms > 0 ? (uint64_t)wait_ms : 1;
 }
 
 /* Sees to it that what waits is written in time. */
@@ -95,11 +90,14 @@ static void schedule(struct store_disk *store)
     if (under_way(store) || store->closing)
         return;
     if (store->news.degraded) {
-        if (!uv_is_active((uv_handle_t *)&store->flush))
-            uv_timer_start(&store->flush, on_flush, (uint64_t)next_retry(store), 0);
+        if (!uv_is_active((uv_handle_t *)&store->flush)) {
+            uv_timer_start(&store->flush, on_flush, store->retry_ms, 0);
+            store->retry_ms =
+                store->retry_ms < RETRY_MAX_MS / 2 ? 2 * store->retry_ms : RETRY_MAX_MS;
+        }
         return;
     }
-    store->retry_ms = 0;
+    store->retry_ms = first_retry_ms(store);
     if (store->pending.count == 0)
         return;
     if (store->pending.count > store->pending.max / EARLY_SHARE)
@@ -159,11 +157,9 @@ static const struct record *newest(struct store_disk *store, struct arena *arena
                                    enum record_kind kind, const char *name,
                                    const struct record *row)
 {
-    const struct record *record = row;
-
     if (under_way(store))
-        record = store_queue_overlay(store_thread_batch(store->thread), arena, kind, name, record);
-    return store_queue_overlay(&store->pending, arena, kind, name, record);
+        row = store_queue_overlay(store_thread_batch(store->thread), arena, kind, name, row);
+    return store_queue_overlay(&store->pending, arena, kind, name, row);
 }
 
 static void answer_find(struct disk_read *read, bool late)
@@ -394,15 +390,18 @@ static void finish_jobs(struct list *jobs)
     }
 }
 
-static void batch_done(struct store_disk *store, bool ok)
+static void settle_batch(struct store_disk *store, bool ok)
 {
-    size_t count = store_thread_settle(store->thread, ok, &store->pending);
+    struct store_queue *batch = store_thread_batch(store->thread);
 
     store->tried++;
-    if (ok)
-        store->stats.written += count;
-    else
+    if (ok) {
+        store->stats.written += batch->count;
+        store_queue_clear(batch);
+    } else {
         store->stats.write_failures++;
+        store_queue_take_back(&store->pending, batch);
+    }
 }
 
 static void on_wake(uv_async_t *wake)
@@ -419,7 +418,7 @@ static void on_wake(uv_async_t *wake)
     /* before the batch is settled: these reads were done before it was */
     finish_jobs(&taken.jobs);
     if (taken.batch_done)
-        batch_done(store, taken.batch_ok);
+        settle_batch(store, taken.batch_ok);
     if (taken.ended) {
         store_thread_join(store->thread);
         close_handles(store);
@@ -456,6 +455,7 @@ int store_new(struct store **out, uv_loop_t *loop, const struct store_options *o
     store->base.kind = &disk_kind;
     store->loop = loop;
     store->options = *options;
+    store->retry_ms = first_retry_ms(store);
     if (watcher != NULL)
         store->watcher = *watcher;
     store_queue_init(&store->pending, options->pending_max);

@@ -1,6 +1,7 @@
 /*
- * store_queue: see store_queue.h. The map's key is a letter for the sort of change and the
- * identity; a put and a removal of one record share theirs, so the later one replaces the other.
+ * store_queue: see store_queue.h. The map's key is a letter for the sort of change, a digit for the
+ * kind and the identity; a put and a removal of one record share theirs, so the later one replaces
+ * the other.
  */
 #include "daemon/store/store_queue.h"
 
@@ -11,11 +12,8 @@
 
 #include "base/check.h"
 
-#define SORT_RECORD  'A' /* + kind: a put, or a removal of one record */
-#define SORT_TOUCH   'T'
-#define SORT_ADDRESS 'I'
-#define SORT_LAPSE   'L'
-#define ID_MAX       (1 + RECORD_IDENTITY_MAX)
+#define ID_HEAD 2
+#define ID_MAX  (ID_HEAD + RECORD_IDENTITY_MAX)
 
 void store_queue_init(struct store_queue *queue, size_t max)
 {
@@ -65,41 +63,37 @@ static struct store_entry *find_id(const struct store_queue *queue, const char *
 }
 
 /* False when the name is longer than any. */
-static bool make_id(char id[ID_MAX], char sort, const char *name)
+static bool make_id(char id[ID_MAX], enum store_op op, enum record_kind kind, const char *name)
 {
-    return snprintf(id, ID_MAX, "%c%s", sort, name) < ID_MAX;
+    static const char sorts[] = {[STORE_PUT] = 'R',
+                                 [STORE_REMOVE] = 'R',
+                                 [STORE_TOUCH] = 'T',
+                                 [STORE_REMOVE_ADDRESS] = 'A',
+                                 [STORE_LAPSE] = 'L'};
+
+    return snprintf(id, ID_MAX, "%c%d%s", sorts[op], (int)kind, name == NULL ? "" : name) < ID_MAX;
 }
 
-static struct store_entry *find_named(const struct store_queue *queue, char sort, const char *name)
+static struct store_entry *find_named(const struct store_queue *queue, enum store_op op,
+                                      enum record_kind kind, const char *name)
 {
     char id[ID_MAX];
 
-    return make_id(id, sort, name) ? find_id(queue, id) : NULL;
+    return make_id(id, op, kind, name) ? find_id(queue, id) : NULL;
 }
 
 static bool id_of_change(char id[ID_MAX], struct store_queue *queue,
                          const struct store_change *change)
 {
-    static const char sorts[] = {[STORE_TOUCH] = SORT_TOUCH,
-                                 [STORE_REMOVE_ADDRESS] = SORT_ADDRESS,
-                                 [STORE_LAPSE] = SORT_LAPSE};
-    char record_sort = (char)(SORT_RECORD + (int)change->kind);
-    char number[24];
+    char identity[RECORD_IDENTITY_MAX];
+    const char *name = change->op == STORE_PUT ? identity : change->name;
 
-    switch (change->op) {
-    case STORE_PUT:
-        if (change->kind != RECORD_EVENT) {
-            id[0] = record_sort;
-            return record_identity(id + 1, change->record);
-        }
-        snprintf(number, sizeof number, "%" PRIu64, ++queue->sequence);
-        return make_id(id, record_sort, number);
-    case STORE_REMOVE:
-        CHECK(change->kind <= RECORD_POLICY);
-        return make_id(id, record_sort, change->name);
-    default:
-        return make_id(id, sorts[change->op], change->name == NULL ? "" : change->name);
-    }
+    CHECK(change->op != STORE_REMOVE || change->kind <= RECORD_POLICY);
+    if (change->op == STORE_PUT && change->kind == RECORD_EVENT)
+        snprintf(identity, sizeof identity, "%" PRIu64, ++queue->sequence);
+    else if (change->op == STORE_PUT && !record_identity(identity, change->record))
+        return false;
+    return make_id(id, change->op, change->kind, name);
 }
 
 /* ---- adding ---- */
@@ -161,7 +155,7 @@ static struct store_entry *entry_new(const char *id, const struct store_change *
                                   .class = class_of(change),
                                   .kind = change->kind,
                                   .at = change->at,
-                                  .name = entry->id + 1,
+                                  .name = entry->id + ID_HEAD,
                                   .octets = octets};
     memcpy(entry->id, id, id_octets);
     if (change->op == STORE_PUT)
@@ -205,7 +199,7 @@ static bool apply_to_puts(struct store_queue *queue, const struct store_change *
     } else if (change->op == STORE_LAPSE) {
         lapse_answers(queue, change->at);
     } else if (change->op == STORE_TOUCH) {
-        put = find_named(queue, SORT_RECORD + RECORD_ANSWER, change->name);
+        put = find_named(queue, STORE_PUT, RECORD_ANSWER, change->name);
         if (put != NULL && put->op == STORE_PUT)
             put->record.answer.used_at = change->at;
         return put != NULL;
@@ -272,7 +266,7 @@ static void move(struct store_queue *from, struct store_queue *to, bool before)
 
 void store_queue_take_back(struct store_queue *queue, struct store_queue *earlier)
 {
-    const struct store_entry *lapse = find_named(queue, SORT_LAPSE, "");
+    const struct store_entry *lapse = find_named(queue, STORE_LAPSE, RECORD_ANSWER, NULL);
 
     if (lapse != NULL)
         lapse_answers(earlier, lapse->at);
@@ -294,13 +288,13 @@ const struct record *store_queue_overlay(const struct store_queue *queue, struct
     const struct store_entry *entry, *touch, *lapse;
     struct record *copy;
 
-    entry = find_named(queue, (char)(SORT_RECORD + (int)kind), name);
+    entry = find_named(queue, STORE_PUT, kind, name);
     if (entry != NULL)
         return entry->op == STORE_PUT ? record_copy(arena, &entry->record) : NULL;
     if (row == NULL || kind != RECORD_ANSWER)
         return row;
-    touch = find_named(queue, SORT_TOUCH, name);
-    lapse = find_named(queue, SORT_LAPSE, "");
+    touch = find_named(queue, STORE_TOUCH, RECORD_ANSWER, name);
+    lapse = find_named(queue, STORE_LAPSE, RECORD_ANSWER, NULL);
     if (touch == NULL && lapse == NULL)
         return row;
     copy = record_copy(arena, row);

@@ -37,32 +37,26 @@ struct sql {
 
 static enum sql_result result_of(int code)
 {
-    switch (code & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_DONE:
-        return SQL_DONE;
-    case SQLITE_ROW:
-        return SQL_ROW;
-    case SQLITE_FULL:
-        return SQL_FULL;
-    case SQLITE_READONLY:
-    case SQLITE_PERM:
-        return SQL_READONLY;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return SQL_BUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-    case SQLITE_FORMAT:
-        return SQL_CORRUPT;
-    case SQLITE_ERROR:
-    case SQLITE_SCHEMA:
-    case SQLITE_MISMATCH:
-    case SQLITE_CONSTRAINT:
-        return SQL_STATEMENT;
-    default:
-        return SQL_FAILED;
-    }
+    static const enum sql_result results[SQLITE_DONE + 1] = {
+        [SQLITE_OK] = SQL_DONE,
+        [SQLITE_DONE] = SQL_DONE,
+        [SQLITE_ROW] = SQL_ROW,
+        [SQLITE_FULL] = SQL_FULL,
+        [SQLITE_READONLY] = SQL_READONLY,
+        [SQLITE_PERM] = SQL_READONLY,
+        [SQLITE_BUSY] = SQL_BUSY,
+        [SQLITE_LOCKED] = SQL_BUSY,
+        [SQLITE_CORRUPT] = SQL_CORRUPT,
+        [SQLITE_NOTADB] = SQL_CORRUPT,
+        [SQLITE_FORMAT] = SQL_CORRUPT,
+        [SQLITE_ERROR] = SQL_STATEMENT,
+        [SQLITE_SCHEMA] = SQL_STATEMENT,
+        [SQLITE_MISMATCH] = SQL_STATEMENT,
+        [SQLITE_CONSTRAINT] = SQL_STATEMENT,
+    };
+
+    code &= 0xff; /* what is in no row is SQL_FAILED */
+    return code <= SQLITE_DONE ? results[code] : SQL_FAILED;
 }
 
 /* An error may have ended the transaction: a full disk, input/output, memory do it, whatever
@@ -80,7 +74,7 @@ static enum sql_result note(struct sql *sql, int code)
 {
     enum sql_result result = result_of(code);
 
-    if (result <= SQL_ROW)
+    if (result == SQL_DONE || result == SQL_ROW)
         return result;
     snprintf(sql->error, sizeof sql->error, "%s",
              sql->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(sql->db));
@@ -196,20 +190,6 @@ bool sql_is_readonly(const struct sql *sql)
 enum sql_result sql_run(struct sql *sql, const char *text)
 {
     return note(sql, sqlite3_exec(sql->db, text, NULL, NULL, NULL));
-}
-
-static int first_column(void *context, int count, char **values, char **names)
-{
-    (void)count;
-    (void)names;
-    *(int64_t *)context = values[0] == NULL ? 0 : strtoll(values[0], NULL, 10);
-    return 0;
-}
-
-enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out)
-{
-    *out = 0;
-    return note(sql, sqlite3_exec(sql->db, text, first_column, out, NULL));
 }
 
 /* ---- transactions ---- */
@@ -352,4 +332,13 @@ enum sql_result sql_execute_number(struct sql_statement *statement, int64_t *out
 enum sql_result sql_execute(struct sql_statement *statement)
 {
     return sql_execute_number(statement, &(int64_t){0});
+}
+
+enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out)
+{
+    struct sql_statement *statement;
+    enum sql_result result = sql_prepare(sql, &statement, text);
+
+    *out = 0;
+    return result == SQL_DONE ? sql_execute_number(statement, out) : result;
 }

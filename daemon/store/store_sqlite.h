@@ -10,6 +10,7 @@
 #define SQL_BUSY_MS 200
 
 enum sql_result {
+    SQL_FAILED, /* input/output, memory, anything that is not one of these: */
     SQL_DONE,
     SQL_ROW,
     SQL_FULL,      /* no room on the disk, or a limit */
@@ -17,7 +18,7 @@ enum sql_result {
     SQL_BUSY,      /* locked by another process */
     SQL_CORRUPT,   /* not what SQLite wrote, or no database at all */
     SQL_STATEMENT, /* tables or columns that are not ours */
-    SQL_FAILED     /* input/output, memory, anything else */
+    SQL_RESULTS
 };
 
 struct sql;
@@ -47,7 +48,7 @@ enum sql_result sql_commit(struct sql *sql);
 /* Ends one that is not to be, or is no more; leaves sql_error as it is. */
 void sql_rollback(struct sql *sql);
 
-/* The one number that `text` asks for. */
+/* The one number that `text` asks for; what is prepared for it stays until sql_close. */
 enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out);
 
 enum sql_result sql_prepare(struct sql *sql, struct sql_statement **out, const char *text);

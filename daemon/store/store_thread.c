@@ -130,20 +130,6 @@ static void run(void *context)
 
 /* ---- on the loop ---- */
 
-/* Signals are for the loop's thread. */
-static int start(struct store_thread *thread)
-{
-    const uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, STACK_OCTETS};
-    sigset_t all, before;
-    int error;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = uv_thread_create_ex(&thread->id, &options, run, thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
 static struct store_thread *thread_new(const struct store_options *options, uv_async_t *wake)
 {
     struct store_thread *thread = calloc(1, sizeof *thread);
@@ -169,18 +155,22 @@ static struct store_thread *thread_new(const struct store_options *options, uv_a
 int store_thread_start(struct store_thread **out, const struct store_options *options,
                        uv_async_t *wake)
 {
+    const uv_thread_options_t thread_options = {UV_THREAD_HAS_STACK_SIZE, STACK_OCTETS};
     struct store_thread *thread = thread_new(options, wake);
+    sigset_t all, before;
     int error;
 
     if (thread == NULL)
         return UV_ENOMEM;
-    error = start(thread);
-    if (error != 0) {
+    sigfillset(&all); /* signals are for the loop's thread */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = uv_thread_create_ex(&thread->id, &thread_options, run, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0)
         thread_free(thread);
-        return error;
-    }
-    *out = thread;
-    return 0;
+    else
+        *out = thread;
+    return error;
 }
 
 void store_thread_read(struct store_thread *thread, struct store_job *take)
@@ -201,7 +191,7 @@ void store_thread_write(struct store_thread *thread, struct store_queue *queue)
     uv_mutex_unlock(&thread->mutex);
 }
 
-const struct store_queue *store_thread_batch(const struct store_thread *thread)
+struct store_queue *store_thread_batch(struct store_thread *thread)
 {
     return &thread->batch;
 }
@@ -216,17 +206,6 @@ void store_thread_take(struct store_thread *thread, struct store_taken *out)
     out->news = thread->news;
     thread->batch_done = false;
     uv_mutex_unlock(&thread->mutex);
-}
-
-size_t store_thread_settle(struct store_thread *thread, bool ok, struct store_queue *queue)
-{
-    size_t count = thread->batch.count;
-
-    if (ok)
-        store_queue_clear(&thread->batch);
-    else
-        store_queue_take_back(queue, &thread->batch);
-    return count;
 }
 
 void store_thread_stop(struct store_thread *thread)

@@ -21,19 +21,17 @@ int store_thread_start(struct store_thread **out, const struct store_options *op
 void store_thread_read(struct store_thread *thread, struct store_job *take);
 /* Gives it all that `queue` holds; not while a batch is under way. */
 void store_thread_write(struct store_thread *thread, struct store_queue *queue);
-/* The batch under way, only to be looked at; empty when there is none. */
-const struct store_queue *store_thread_batch(const struct store_thread *thread);
+/* The batch, only to be looked at while it is under way. When it is done it is the loop's, who empties
+ * it before the next one. */
+struct store_queue *store_thread_batch(struct store_thread *thread);
 
 struct store_taken {
-    struct list jobs;          /* done; now the caller's */
-    bool batch_done, batch_ok; /* when done, the batch is the loop's until the next one */
+    struct list jobs; /* done; now the caller's */
+    bool batch_done, batch_ok;
     bool ended;
     struct store_news news;
 };
 void store_thread_take(struct store_thread *thread, struct store_taken *out);
-/* What came of a batch that is done: nothing is left of it, or it goes back to `queue`. Its number
- * of records. */
-size_t store_thread_settle(struct store_thread *thread, bool ok, struct store_queue *queue);
 
 /* Ends when no batch is under way; `ended` tells. */
 void store_thread_stop(struct store_thread *thread);
