@@ -23,9 +23,9 @@
 #define CHANGE_DISK  "look at the system's log and at the disk"
 #define PAUSE_EVERY  32 /* reads do not wait for more records than that */
 
-static const char *change_for(enum sql_result result)
+static const char *change_for(enum sql_failure failure)
 {
-    static const char *const changes[SQL_RESULTS] = {
+    static const char *const changes[SQL_FAILURES] = {
         [SQL_FULL] = "make room on the file system of the store",
         [SQL_READONLY] =
             "make the store, its folder and its file system writable for the daemon's user",
@@ -33,7 +33,7 @@ static const char *change_for(enum sql_result result)
             "end the other process that has it locked: a second daemon, or a sqlite3 shell",
     };
 
-    return changes[result] == NULL ? CHANGE_DISK : changes[result];
+    return changes[failure] == NULL ? CHANGE_DISK : changes[failure];
 }
 
 static void degrade(struct store_db *db, const char *reason, const char *change)
@@ -75,16 +75,17 @@ static bool set_aside(struct store_db *db, const char *why)
     return true;
 }
 
-void store_db_failed(struct store_db *db, enum sql_result result)
+void store_db_failed(struct store_db *db)
 {
+    enum sql_failure failure = sql_failure(db->sql);
     char why[STORE_ERROR_MAX];
 
     snprintf(why, sizeof why, "%s", sql_error(db->sql));
-    degrade(db, why, change_for(result));
-    if (result == SQL_CORRUPT || result == SQL_STATEMENT) {
+    degrade(db, why, change_for(failure));
+    if (failure == SQL_CORRUPT || failure == SQL_STATEMENT) {
         if (set_aside(db, why))
             store_db_open(db);
-    } else if (result == SQL_FAILED || db->readonly) {
+    } else if (failure == SQL_FAILED || db->readonly) {
         store_db_close(db);
     } else {
         sql_rollback(db->sql); /* reads go on */
@@ -93,13 +94,13 @@ void store_db_failed(struct store_db *db, enum sql_result result)
 
 /* ---- opening ---- */
 
-enum sql_result store_meta_get(struct store_db *db, const char *name, int64_t *out)
+bool store_meta_get(struct store_db *db, const char *name, int64_t *out)
 {
     sql_bind_text(db->statements[STATEMENT_META_GET][0], 1, name);
     return sql_execute_number(db->statements[STATEMENT_META_GET][0], out);
 }
 
-enum sql_result store_meta_set(struct store_db *db, const char *name, int64_t value)
+bool store_meta_set(struct store_db *db, const char *name, int64_t value)
 {
     struct sql_statement *set = db->statements[STATEMENT_META_SET][0];
 
@@ -108,97 +109,72 @@ enum sql_result store_meta_set(struct store_db *db, const char *name, int64_t va
     return sql_execute(set);
 }
 
-static enum sql_result migrate(struct sql *sql, int from)
+static bool migrate(struct sql *sql, int from)
 {
-    enum sql_result result = SQL_DONE;
     char text[96];
+    bool ok = true;
 
-    for (int version = from; version < store_schema_version && result == SQL_DONE; version++) {
+    for (int version = from; version < store_schema_version && ok; version++) {
         snprintf(text, sizeof text, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                  STORE_APPLICATION_ID, version + 1);
-        result = sql_begin(sql);
-        if (result == SQL_DONE)
-            result = sql_run(sql, store_schema_steps[version]);
-        if (result == SQL_DONE)
-            result = sql_run(sql, text);
-        if (result == SQL_DONE)
-            result = sql_commit(sql);
+        ok = sql_begin(sql) && sql_run(sql, store_schema_steps[version]) && sql_run(sql, text) &&
+             sql_commit(sql);
     }
-    return result;
+    return ok;
 }
 
-/* The version of a file of ours, 0 for one that is empty; *why when it is none. */
-static enum sql_result identify(struct sql *sql, int64_t *version, const char **why)
+/* The version of a file of ours, 0 for one that is empty. False with *why when it is none. */
+static bool identify(struct sql *sql, int64_t *version, const char **why)
 {
     int64_t application = 0, objects = 0;
-    enum sql_result result = sql_number(sql, "PRAGMA application_id", &application);
 
-    if (result == SQL_DONE)
-        result = sql_number(sql, "PRAGMA user_version", version);
-    if (result == SQL_DONE)
-        result = sql_number(sql, "SELECT count(*) FROM sqlite_schema", &objects);
-    if (result != SQL_DONE)
-        return result;
+    if (!sql_number(sql, "PRAGMA application_id", &application) ||
+        !sql_number(sql, "PRAGMA user_version", version) ||
+        !sql_number(sql, "SELECT count(*) FROM sqlite_schema", &objects))
+        return false;
     if (application != STORE_APPLICATION_ID && (application != 0 || *version != 0 || objects != 0))
         *why = "it is the database of another program";
     else if (*version > store_schema_version)
         *why = "a newer version of this program wrote it";
     else if (*version < 0 || (*version == 0 && objects != 0))
         *why = "its version cannot be";
-    return SQL_DONE;
+    return *why == NULL;
 }
 
-static enum sql_result prepare(struct store_db *db)
+static bool prepare(struct store_db *db)
 {
     struct arena *arena = arena_new(SQL_TEXT_MAX);
     const char *texts[STATEMENTS][RECORD_KINDS];
-    enum sql_result result = SQL_DONE;
+    bool ok = arena != NULL && store_statements_text(arena, texts);
 
-    if (arena == NULL || !store_statements_text(arena, texts))
-        result = SQL_FAILED;
     for (int i = 0; i < STATEMENTS; i++)
-        for (int kind = 0; kind < RECORD_KINDS && result == SQL_DONE; kind++)
+        for (int kind = 0; kind < RECORD_KINDS && ok; kind++)
             if (texts[i][kind] != NULL)
-                result = sql_prepare(db->sql, &db->statements[i][kind], texts[i][kind]);
+                ok = sql_prepare(db->sql, &db->statements[i][kind], texts[i][kind]);
     arena_free(arena);
-    return result;
+    return ok;
 }
 
-/* The open file becomes today's; *why when it is to be set aside. */
-static enum sql_result take_in(struct store_db *db, const char **why)
+/* A database of today's version. False with *why when the file is to be set aside. */
+static bool open_file(struct store_db *db, const char **why)
 {
     int64_t version = 0, written = 0;
-    enum sql_result result =
-        sql_run(db->sql, "PRAGMA cache_size = -1024; PRAGMA temp_store = memory;"
-                         "PRAGMA cell_size_check = on");
 
-    if (result == SQL_DONE)
-        result = identify(db->sql, &version, why);
-    if (result != SQL_DONE || *why != NULL)
-        return result;
+    if (!sql_open(&db->sql, db->options->path, db->file.readonly && !db->file.beside) ||
+        !sql_run(db->sql, "PRAGMA cache_size = -1024; PRAGMA temp_store = memory;"
+                          "PRAGMA cell_size_check = on") ||
+        !identify(db->sql, &version, why))
+        return false;
     db->readonly = db->file.readonly || sql_is_readonly(db->sql);
-    if (db->readonly && version != store_schema_version)
-        return SQL_READONLY;
-    if (!db->readonly)
-        result = sql_run(db->sql, "PRAGMA journal_mode = wal; PRAGMA synchronous = normal;"
-                                  "PRAGMA journal_size_limit = 8388608");
-    if (result == SQL_DONE)
-        result = migrate(db->sql, (int)version);
-    if (result == SQL_DONE)
-        result = prepare(db);
-    if (result == SQL_DONE)
-        result = store_meta_get(db, "last_written", &written);
-    if (result == SQL_DONE && db->news.openings == 0)
+    if (!db->readonly && !sql_run(db->sql, "PRAGMA journal_mode = wal; PRAGMA synchronous = normal;"
+                                           "PRAGMA journal_size_limit = 8388608"))
+        return false;
+    if (!migrate(db->sql, (int)version) || !prepare(db) ||
+        !store_meta_get(db, "last_written", &written))
+        return false;
+    if (db->news.openings == 0)
         db->last_written = written;
-    return result == SQL_DONE ? store_tidy_begin(db) : result;
-}
-
-static enum sql_result open_and_take_in(struct store_db *db, const char **why)
-{
-    enum sql_result result =
-        sql_open(&db->sql, db->options->path, db->file.readonly && !db->file.beside);
-
-    return result == SQL_DONE ? take_in(db, why) : result;
+    return store_tidy_begin(db);
 }
 
 static void note_opened(struct store_db *db)
@@ -214,8 +190,8 @@ static void note_opened(struct store_db *db)
 static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
 {
     const char *distrust = NULL;
-    enum sql_result result = SQL_CORRUPT;
     int error = store_file_check(db->options->path, &db->file, &distrust);
+    bool ok;
 
     why[0] = '\0';
     if (error != 0) {
@@ -223,21 +199,23 @@ static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
                 "make its folder, writable for the daemon's user, and room in it");
         return false;
     }
-    if (distrust == NULL)
-        result = open_and_take_in(db, &distrust);
-    if (result == SQL_READONLY && !db->file.readonly) {
+    ok = distrust == NULL && open_file(db, &distrust);
+    if (!ok && distrust == NULL && sql_failure(db->sql) == SQL_READONLY && !db->file.readonly) {
         store_db_close(db); /* its folder alone cannot be written: then for reading */
         db->file.readonly = true;
-        result = open_and_take_in(db, &distrust);
+        ok = open_file(db, &distrust);
     }
-    if (result == SQL_DONE && distrust == NULL) {
+    if (ok) {
         note_opened(db);
         return true;
     }
-    if (distrust != NULL || result == SQL_CORRUPT || result == SQL_STATEMENT)
-        snprintf(why, STORE_ERROR_MAX, "%s", distrust != NULL ? distrust : sql_error(db->sql));
+    if (distrust == NULL &&
+        (sql_failure(db->sql) == SQL_CORRUPT || sql_failure(db->sql) == SQL_STATEMENT))
+        distrust = sql_error(db->sql);
+    if (distrust != NULL)
+        snprintf(why, STORE_ERROR_MAX, "%s", distrust);
     else
-        degrade(db, sql_error(db->sql), change_for(result));
+        degrade(db, sql_error(db->sql), change_for(sql_failure(db->sql)));
     store_db_close(db);
     return false;
 }
@@ -253,17 +231,16 @@ bool store_db_open(struct store_db *db)
 
 /* ---- batches ---- */
 
-static enum sql_result put(struct store_db *db, const struct record *record, int64_t now)
+static bool put(struct store_db *db, const struct record *record, int64_t now)
 {
     struct sql_statement *put = db->statements[STATEMENT_PUT][record->kind];
     struct sql_statement *trim = db->statements[STATEMENT_TRIM][RECORD_EVENT];
     const struct record_field *fields = record_fields[record->kind], *field;
-    enum sql_result result;
     const char *why;
 
     if (!record_valid(record, &why)) {
         db->news.rejected++;
-        return SQL_DONE;
+        return true;
     }
     for (field = fields; field->name != NULL; field++) {
         char room[RECORD_ROOM];
@@ -273,16 +250,16 @@ static enum sql_result put(struct store_db *db, const struct record *record, int
             value = (struct record_value){.type = VALUE_NUMBER, .number = now};
         sql_bind(put, (int)(field - fields) + 1, &value);
     }
-    result = sql_execute(put);
-    if (result == SQL_DONE)
-        db->rows[record->kind]++;
-    if (result != SQL_DONE || record->kind != RECORD_EVENT)
-        return result;
+    if (!sql_execute(put))
+        return false;
+    db->rows[record->kind]++;
+    if (record->kind != RECORD_EVENT)
+        return true;
     sql_bind_text(trim, 1, record->event.key);
     return sql_execute(trim);
 }
 
-static enum sql_result apply(struct store_db *db, const struct store_entry *entry, int64_t now)
+static bool apply(struct store_db *db, const struct store_entry *entry, int64_t now)
 {
     static const enum store_statement statements[] = {
         [STORE_TOUCH] = STATEMENT_TOUCH,
@@ -304,25 +281,24 @@ static enum sql_result apply(struct store_db *db, const struct store_entry *entr
     return sql_execute(statement);
 }
 
-static enum sql_result apply_all(struct store_db *db, const struct store_queue *queue,
-                                 void (*pause)(void *context), void *context)
+static bool apply_all(struct store_db *db, const struct store_queue *queue,
+                      void (*pause)(void *context), void *context)
 {
-    int64_t now = clock_wall_ms();
-    enum sql_result result = SQL_DONE;
     unsigned n = 0, opening = db->news.openings;
+    int64_t now = clock_wall_ms();
 
-    for (const struct list *link = queue->order.next; link != &queue->order && result == SQL_DONE;
-         link = link->next) {
-        result = apply(db, LIST_ELEMENT(link, const struct store_entry, order), now);
+    for (const struct list *link = queue->order.next; link != &queue->order; link = link->next) {
+        if (!apply(db, LIST_ELEMENT(link, const struct store_entry, order), now))
+            return false;
         if (++n % PAUSE_EVERY != 0)
             continue;
         pause(context);
         if (db->sql == NULL || db->news.openings != opening) /* a read found it corrupt */
-            return SQL_FAILED;
-        if (result == SQL_DONE)
-            result = sql_transaction(db->sql); /* it may have ended with a read */
+            return false;
+        if (!sql_transaction(db->sql)) /* it ended with a read */
+            return false;
     }
-    return result == SQL_DONE ? store_meta_set(db, "last_written", now) : result;
+    return store_meta_set(db, "last_written", now);
 }
 
 /* The file is there, is the one that was opened, and may be written. */
@@ -340,21 +316,17 @@ static bool ready_to_write(struct store_db *db)
 bool store_db_write(struct store_db *db, const struct store_queue *queue,
                     void (*pause)(void *context), void *context)
 {
-    enum sql_result result;
     unsigned opening;
+    bool ok;
 
     if (!ready_to_write(db))
         return false;
     opening = db->news.openings;
-    result = sql_begin(db->sql);
-    if (result == SQL_DONE)
-        result = apply_all(db, queue, pause, context);
+    ok = sql_begin(db->sql) && apply_all(db, queue, pause, context);
     if (opening != db->news.openings || db->sql == NULL)
         return false; /* it is another file now: nothing of this is in it */
-    if (result == SQL_DONE)
-        result = sql_commit(db->sql);
-    if (result != SQL_DONE) {
-        store_db_failed(db, result);
+    if (!ok || !sql_commit(db->sql)) {
+        store_db_failed(db);
         return false;
     }
     db->news.degraded = false;

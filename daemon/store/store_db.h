@@ -63,11 +63,11 @@ bool store_db_write(struct store_db *db, const struct store_queue *queue,
 void store_db_read(struct store_db *db, struct store_job *job);
 
 /* Notes what went wrong, and closes or sets aside what cannot be used any more. */
-void store_db_failed(struct store_db *db, enum sql_result result);
-enum sql_result store_meta_get(struct store_db *db, const char *name, int64_t *out);
-enum sql_result store_meta_set(struct store_db *db, const char *name, int64_t value);
+void store_db_failed(struct store_db *db);
+bool store_meta_get(struct store_db *db, const char *name, int64_t *out);
+bool store_meta_set(struct store_db *db, const char *name, int64_t value);
 
 /* Counts rows and takes up the clock; when the file was opened. */
-enum sql_result store_tidy_begin(struct store_db *db);
+bool store_tidy_begin(struct store_db *db);
 /* Deletes a portion of what has ended and of what is too much; after a batch. */
 void store_tidy(struct store_db *db);

@@ -28,12 +28,14 @@ void store_job_free(struct store_job *job)
     free(job);
 }
 
-/* What a file that can be read does not say; it is closed or set aside. A full disk or a lock is
- * the next batch's matter, and may be met in the middle of one. */
-static void check_result(struct store_db *db, enum sql_result result)
+/* A read failed. What a file that can be read does not say: it is closed or set aside. A full disk
+ * or a lock is the next batch's matter, and may be met in the middle of one. */
+static void read_failed(struct store_db *db)
 {
-    if (result == SQL_CORRUPT || result == SQL_STATEMENT || result == SQL_FAILED)
-        store_db_failed(db, result);
+    enum sql_failure failure = sql_failure(db->sql);
+
+    if (failure == SQL_CORRUPT || failure == SQL_STATEMENT || failure == SQL_FAILED)
+        store_db_failed(db);
 }
 
 /* If it cannot be now, it is rejected again. */
@@ -43,7 +45,8 @@ static void drop_row(struct store_db *db, enum record_kind kind, int64_t rowid)
 
     db->news.rejected++;
     sql_bind_number(drop, 1, rowid);
-    check_result(db, sql_execute(drop));
+    if (!sql_execute(drop))
+        read_failed(db);
 }
 
 static struct place place_of(struct sql_statement *select)
@@ -84,22 +87,23 @@ static const struct record *find_record(struct store_db *db, struct store_job *j
     struct sql_statement *select = db->statements[STATEMENT_FIND][kind];
     struct record *record = arena_alloc(job->arena, sizeof *record);
     enum row_state row = ROW_NO_MEMORY;
-    enum sql_result result;
+    enum sql_step step;
     int64_t rowid = 0;
 
     job->found.unsure |= record == NULL;
     if (record == NULL)
         return NULL;
     sql_bind_text(select, 1, name);
-    result = sql_step(select);
-    if (result == SQL_ROW) {
+    step = sql_step(select);
+    if (step == SQL_ROW) {
         rowid = place_of(select).rowid;
         row = read_row(select, job->arena, kind, record);
     }
     sql_reset(select);
-    job->found.unsure |= result != SQL_DONE && row == ROW_NO_MEMORY;
-    check_result(db, result);
-    if (row == ROW_BAD)
+    job->found.unsure |= step != SQL_END && row == ROW_NO_MEMORY;
+    if (step == SQL_ERROR)
+        read_failed(db);
+    else if (row == ROW_BAD)
         drop_row(db, kind, rowid);
     return row == ROW_GOOD ? record : NULL;
 }
@@ -131,18 +135,19 @@ struct page_reading {
     bool more;
 };
 
-static enum sql_result read_page(struct sql_statement *select, struct store_job *job, size_t limit,
-                                 struct page_reading *reading)
+/* False when it failed, or without memory. */
+static bool read_page(struct sql_statement *select, struct store_job *job, size_t limit,
+                      struct page_reading *reading)
 {
     for (size_t seen = 1; seen <= limit; seen++) {
-        enum sql_result result = sql_step(select);
+        enum sql_step step = sql_step(select);
         enum row_state row;
 
-        if (result != SQL_ROW)
-            return result;
+        if (step != SQL_ROW)
+            return step == SQL_END;
         row = read_row(select, job->arena, job->selection.kind, &reading->records[reading->count]);
         if (row == ROW_NO_MEMORY)
-            return SQL_FAILED;
+            return false;
         reading->last = place_of(select);
         if (row == ROW_BAD)
             reading->bad[reading->bad_count++] = reading->last.rowid;
@@ -152,7 +157,7 @@ static enum sql_result read_page(struct sql_statement *select, struct store_job 
         if (reading->more)
             break;
     }
-    return SQL_DONE;
+    return true;
 }
 
 static void finish_page(struct store_job *job, const struct page_reading *reading)
@@ -178,7 +183,7 @@ static void list_records(struct store_db *db, struct store_job *job)
                                                                              : STORE_PAGE_MAX;
     unsigned opening = db->news.openings;
     struct page_reading reading = {0};
-    enum sql_result result;
+    bool ok;
 
     reading.records = arena_array(job->arena, limit, sizeof *reading.records);
     if (reading.records == NULL) {
@@ -188,12 +193,12 @@ static void list_records(struct store_db *db, struct store_job *job)
     if (selection->key != NULL && of_key != NULL)
         select = of_key;
     bind_page(select, selection, limit);
-    result = read_page(select, job, limit, &reading);
+    ok = read_page(select, job, limit, &reading);
     sql_reset(select);
-    if (result != SQL_DONE) {
+    if (!ok) {
         job->page.error = "the store cannot be read";
         if (!arena_failed(job->arena))
-            check_result(db, result);
+            read_failed(db);
         return;
     }
     for (size_t i = 0; i < reading.bad_count && db->news.openings == opening && db->sql != NULL;

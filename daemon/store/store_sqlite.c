@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "daemon/store/record.h"
 
@@ -22,64 +23,67 @@
 
 struct sql_statement {
     struct sql *sql;
-    sqlite3_stmt *raw;
-    struct sql_statement *next; /* in sql.statements */
+    sqlite3_stmt *raw; /* owned */
+};
+
+/* What went wrong. */
+struct fault {
+    enum sql_failure failure;
+    char text[ERROR_MAX];
 };
 
 struct sql {
-    sqlite3 *db;
-    struct sql_statement *statements; /* owned */
-    char error[ERROR_MAX];
-    bool in_transaction;    /* from sql_begin to its end */
-    enum sql_result undone; /* SQLite took the transaction back, for this; SQL_DONE: it stands */
-    char undone_error[ERROR_MAX];
+    sqlite3 *db; /* owned */
+    struct sql_statement statements[SQL_STATEMENTS_MAX];
+    int statement_count;
+    struct fault last;
+    bool in_transaction; /* from sql_begin to its end */
+    bool undone;         /* SQLite took it back, for this: */
+    struct fault cause;
 };
 
-static enum sql_result result_of(int code)
+static enum sql_failure failure_of(int code)
 {
-    static const enum sql_result results[SQLITE_DONE + 1] = {
-        [SQLITE_OK] = SQL_DONE,
-        [SQLITE_DONE] = SQL_DONE,
-        [SQLITE_ROW] = SQL_ROW,
+    /* clang-format off */
+    static const enum sql_failure failures[SQLITE_DONE + 1] = {
         [SQLITE_FULL] = SQL_FULL,
-        [SQLITE_READONLY] = SQL_READONLY,
-        [SQLITE_PERM] = SQL_READONLY,
-        [SQLITE_BUSY] = SQL_BUSY,
-        [SQLITE_LOCKED] = SQL_BUSY,
-        [SQLITE_CORRUPT] = SQL_CORRUPT,
-        [SQLITE_NOTADB] = SQL_CORRUPT,
-        [SQLITE_FORMAT] = SQL_CORRUPT,
-        [SQLITE_ERROR] = SQL_STATEMENT,
-        [SQLITE_SCHEMA] = SQL_STATEMENT,
-        [SQLITE_MISMATCH] = SQL_STATEMENT,
-        [SQLITE_CONSTRAINT] = SQL_STATEMENT,
+        [SQLITE_READONLY] = SQL_READONLY, [SQLITE_PERM] = SQL_READONLY,
+        [SQLITE_BUSY] = SQL_BUSY, [SQLITE_LOCKED] = SQL_BUSY,
+        [SQLITE_CORRUPT] = SQL_CORRUPT, [SQLITE_NOTADB] = SQL_CORRUPT, [SQLITE_FORMAT] = SQL_CORRUPT,
+        [SQLITE_ERROR] = SQL_STATEMENT, [SQLITE_SCHEMA] = SQL_STATEMENT,
+        [SQLITE_MISMATCH] = SQL_STATEMENT, [SQLITE_CONSTRAINT] = SQL_STATEMENT,
     };
+    /* clang-format on */
 
-    code &= 0xff; /* what is in no row is SQL_FAILED */
-    return code <= SQLITE_DONE ? results[code] : SQL_FAILED;
+    code &= 0xff;
+    return code <= SQLITE_DONE ? failures[code] : SQL_FAILED;
 }
 
-/* An error may have ended the transaction: a full disk, input/output, memory do it, whatever
- * statement met them. What COMMIT says of it later is the same SQLITE_ERROR as for a table that is
- * missing, so the cause is kept. */
-static void note_transaction(struct sql *sql, enum sql_result result)
+static bool note(struct sql *sql, int code)
 {
-    if (!sql->in_transaction || sql->undone != SQL_DONE || !sqlite3_get_autocommit(sql->db))
-        return;
-    sql->undone = result;
-    memcpy(sql->undone_error, sql->error, sizeof sql->error);
-}
-
-static enum sql_result note(struct sql *sql, int code)
-{
-    enum sql_result result = result_of(code);
-
-    if (result == SQL_DONE || result == SQL_ROW)
-        return result;
-    snprintf(sql->error, sizeof sql->error, "%s",
+    if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW)
+        return true;
+    sql->last.failure = failure_of(code);
+    snprintf(sql->last.text, sizeof sql->last.text, "%s",
              sql->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(sql->db));
-    note_transaction(sql, result);
-    return result;
+    /* It may have ended the transaction: a full disk, input/output, memory do it, whatever
+     * statement met them. What COMMIT says of it later is the same SQLITE_ERROR as for a table that
+     * is missing, so the cause is kept. */
+    if (sql->in_transaction && !sql->undone && sqlite3_get_autocommit(sql->db)) {
+        sql->undone = true;
+        sql->cause = sql->last;
+    }
+    return false;
+}
+
+enum sql_failure sql_failure(const struct sql *sql)
+{
+    return sql == NULL ? SQL_FAILED : sql->last.failure;
+}
+
+const char *sql_error(const struct sql *sql)
+{
+    return sql == NULL ? "no memory" : sql->last.text;
 }
 
 /* ---- row_check ---- */
@@ -140,46 +144,34 @@ static int harden(sqlite3 *db)
                                       NULL);
 }
 
-enum sql_result sql_open(struct sql **out, const char *path, bool immutable)
+bool sql_open(struct sql **out, const char *path, bool immutable)
 {
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
     struct sql *sql = calloc(1, sizeof *sql);
-    enum sql_result result = SQL_FAILED;
     struct buf uri;
+    bool ok;
 
     *out = sql;
     if (sql == NULL)
-        return SQL_FAILED;
+        return false;
+    sql->last = (struct fault){SQL_FAILED, "no memory"}; /* until SQLite says something else */
     buf_init(&uri, 3 * 4096 + 64);
     add_uri(&uri, path, immutable);
-    if (!uri.failed)
-        result =
-            note(sql, sqlite3_open_v2(buf_text(&uri), &sql->db,
-                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
-                                      NULL));
+    ok = note(sql,
+              uri.failed ? SQLITE_NOMEM : sqlite3_open_v2(buf_text(&uri), &sql->db, flags, NULL)) &&
+         note(sql, harden(sql->db));
     buf_fini(&uri);
-    if (result == SQL_DONE)
-        result = note(sql, harden(sql->db));
-    return result;
+    return ok;
 }
 
 void sql_close(struct sql *sql)
 {
-    struct sql_statement *statement, *next;
-
     if (sql == NULL)
         return;
-    for (statement = sql->statements; statement != NULL; statement = next) {
-        next = statement->next;
-        sqlite3_finalize(statement->raw);
-        free(statement);
-    }
+    for (int i = 0; i < sql->statement_count; i++)
+        sqlite3_finalize(sql->statements[i].raw);
     sqlite3_close(sql->db);
     free(sql);
-}
-
-const char *sql_error(const struct sql *sql)
-{
-    return sql == NULL ? "no memory" : sql->error;
 }
 
 bool sql_is_readonly(const struct sql *sql)
@@ -187,7 +179,7 @@ bool sql_is_readonly(const struct sql *sql)
     return sqlite3_db_readonly(sql->db, "main") != 0;
 }
 
-enum sql_result sql_run(struct sql *sql, const char *text)
+bool sql_run(struct sql *sql, const char *text)
 {
     return note(sql, sqlite3_exec(sql->db, text, NULL, NULL, NULL));
 }
@@ -195,40 +187,36 @@ enum sql_result sql_run(struct sql *sql, const char *text)
 /* ---- transactions ---- */
 
 /* BEGIN and COMMIT name no table: an error of theirs says nothing about the schema. */
-static enum sql_result control(struct sql *sql, const char *text)
+static bool control(struct sql *sql, const char *text)
 {
-    enum sql_result result = sql_run(sql, text);
-
-    return result == SQL_STATEMENT ? SQL_FAILED : result;
+    if (sql_run(sql, text))
+        return true;
+    if (sql->last.failure == SQL_STATEMENT)
+        sql->last.failure = SQL_FAILED;
+    return false;
 }
 
-enum sql_result sql_begin(struct sql *sql)
+bool sql_begin(struct sql *sql)
 {
-    enum sql_result result;
-
-    sql->in_transaction = false;
-    result = control(sql, "BEGIN IMMEDIATE");
-    sql->in_transaction = result == SQL_DONE;
-    sql->undone = SQL_DONE;
-    return result;
+    sql->in_transaction = sql->undone = false;
+    sql->in_transaction = control(sql, "BEGIN IMMEDIATE");
+    return sql->in_transaction;
 }
 
-enum sql_result sql_transaction(struct sql *sql)
+bool sql_transaction(struct sql *sql)
 {
-    if (sql->undone != SQL_DONE)
-        memcpy(sql->error, sql->undone_error, sizeof sql->error);
-    return sql->undone;
+    if (sql->undone)
+        sql->last = sql->cause;
+    return !sql->undone;
 }
 
-enum sql_result sql_commit(struct sql *sql)
+bool sql_commit(struct sql *sql)
 {
-    enum sql_result result = sql_transaction(sql);
+    bool ok = sql_transaction(sql) && control(sql, "COMMIT");
 
-    if (result == SQL_DONE)
-        result = control(sql, "COMMIT");
-    if (result == SQL_DONE)
+    if (ok)
         sql->in_transaction = false;
-    return result;
+    return ok;
 }
 
 void sql_rollback(struct sql *sql)
@@ -245,16 +233,13 @@ int64_t sql_changes(const struct sql *sql)
 
 /* ---- statements ---- */
 
-enum sql_result sql_prepare(struct sql *sql, struct sql_statement **out, const char *text)
+bool sql_prepare(struct sql *sql, struct sql_statement **out, const char *text)
 {
-    struct sql_statement *statement = calloc(1, sizeof *statement);
+    struct sql_statement *statement = &sql->statements[sql->statement_count++];
 
-    *out = statement;
-    if (statement == NULL)
-        return SQL_FAILED;
+    CHECK(sql->statement_count <= SQL_STATEMENTS_MAX);
     statement->sql = sql;
-    statement->next = sql->statements;
-    sql->statements = statement;
+    *out = statement;
     return note(sql, sqlite3_prepare_v3(sql->db, text, -1, SQLITE_PREPARE_PERSISTENT,
                                         &statement->raw, NULL));
 }
@@ -279,9 +264,11 @@ void sql_bind(struct sql_statement *statement, int parameter, const struct recor
         sqlite3_bind_blob64(statement->raw, parameter, value->octets, value->length, SQLITE_STATIC);
 }
 
-enum sql_result sql_step(struct sql_statement *statement)
+enum sql_step sql_step(struct sql_statement *statement)
 {
-    return note(statement->sql, sqlite3_step(statement->raw));
+    int code = sqlite3_step(statement->raw);
+
+    return !note(statement->sql, code) ? SQL_ERROR : code == SQLITE_ROW ? SQL_ROW : SQL_END;
 }
 
 int64_t sql_column_number(struct sql_statement *statement, int column)
@@ -320,25 +307,24 @@ void sql_reset(struct sql_statement *statement)
     sqlite3_clear_bindings(statement->raw);
 }
 
-enum sql_result sql_execute_number(struct sql_statement *statement, int64_t *out)
+bool sql_execute_number(struct sql_statement *statement, int64_t *out)
 {
-    enum sql_result result = sql_step(statement);
+    enum sql_step step = sql_step(statement);
 
-    *out = result == SQL_ROW ? sql_column_number(statement, 0) : 0;
+    *out = step == SQL_ROW ? sql_column_number(statement, 0) : 0;
     sql_reset(statement);
-    return result == SQL_ROW ? SQL_DONE : result;
+    return step != SQL_ERROR;
 }
 
-enum sql_result sql_execute(struct sql_statement *statement)
+bool sql_execute(struct sql_statement *statement)
 {
     return sql_execute_number(statement, &(int64_t){0});
 }
 
-enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out)
+bool sql_number(struct sql *sql, const char *text, int64_t *out)
 {
     struct sql_statement *statement;
-    enum sql_result result = sql_prepare(sql, &statement, text);
 
     *out = 0;
-    return result == SQL_DONE ? sql_execute_number(statement, out) : result;
+    return sql_prepare(sql, &statement, text) && sql_execute_number(statement, out);
 }

@@ -7,58 +7,58 @@
 #include "daemon/store/record_fields.h"
 
 /* Waits so long for the lock of another process. */
-#define SQL_BUSY_MS 200
+#define SQL_BUSY_MS        200
+#define SQL_STATEMENTS_MAX 64 /* of one database */
 
-enum sql_result {
-    SQL_FAILED, /* input/output, memory, anything that is not one of these: */
-    SQL_DONE,
-    SQL_ROW,
+enum sql_failure {
+    SQL_FAILED,    /* input/output, memory, anything that is not one of these: */
     SQL_FULL,      /* no room on the disk, or a limit */
     SQL_READONLY,  /* the file or its file system cannot be written */
     SQL_BUSY,      /* locked by another process */
     SQL_CORRUPT,   /* not what SQLite wrote, or no database at all */
     SQL_STATEMENT, /* tables or columns that are not ours */
-    SQL_RESULTS
+    SQL_FAILURES
 };
 
 struct sql;
 struct sql_statement;
 
-/* Opens an existing file; *out is set even then when it fails, for sql_error, unless without
- * memory. `immutable`: reads a file that nobody can write, without looking for the files beside it.
- */
-enum sql_result sql_open(struct sql **out, const char *path, bool immutable);
+/* What returns a bool is false when it failed; this is what went wrong last, also in words. */
+enum sql_failure sql_failure(const struct sql *sql);
+const char *sql_error(const struct sql *sql);
+
+/* Opens an existing file; *out is set even then when it fails, unless without memory. `immutable`:
+ * reads a file that nobody can write, without looking for the files beside it. */
+bool sql_open(struct sql **out, const char *path, bool immutable);
 /* Finalises its statements too. */
 void sql_close(struct sql *sql);
-/* What went wrong last, in words. */
-const char *sql_error(const struct sql *sql);
 bool sql_is_readonly(const struct sql *sql);
 
 /* Statements without rows, or whose rows nobody wants. */
-enum sql_result sql_run(struct sql *sql, const char *text);
+bool sql_run(struct sql *sql, const char *text);
 /*
  * A transaction that writes. SQLite itself takes it back when a statement in it, a read too, meets
- * a full disk, an input/output error or the end of memory: sql_transaction and sql_commit then say
- * what that error was, with sql_error, and SQL_DONE as long as it stands. Neither ever says
- * SQL_STATEMENT.
+ * a full disk, an input/output error or the end of memory: sql_transaction and sql_commit then fail
+ * as that statement did. Neither ever fails with SQL_STATEMENT.
  */
-enum sql_result sql_begin(struct sql *sql);
-enum sql_result sql_transaction(struct sql *sql);
-enum sql_result sql_commit(struct sql *sql);
-/* Ends one that is not to be, or is no more; leaves sql_error as it is. */
+bool sql_begin(struct sql *sql);
+bool sql_transaction(struct sql *sql);
+bool sql_commit(struct sql *sql);
+/* Ends one that is not to be, or is no more; leaves what went wrong as it is. */
 void sql_rollback(struct sql *sql);
 
 /* The one number that `text` asks for; what is prepared for it stays until sql_close. */
-enum sql_result sql_number(struct sql *sql, const char *text, int64_t *out);
+bool sql_number(struct sql *sql, const char *text, int64_t *out);
 
-enum sql_result sql_prepare(struct sql *sql, struct sql_statement **out, const char *text);
+/* Borrowed from `sql`, until sql_close. */
+bool sql_prepare(struct sql *sql, struct sql_statement **out, const char *text);
 /* Parameters count from 1 and are borrowed until sql_reset; NULL is NULL. */
 void sql_bind_text(struct sql_statement *statement, int parameter, const char *text);
 void sql_bind_number(struct sql_statement *statement, int parameter, int64_t number);
 /* The same of any value; a text is copied. */
 void sql_bind(struct sql_statement *statement, int parameter, const struct record_value *value);
-/* SQL_ROW, SQL_DONE or what went wrong. */
-enum sql_result sql_step(struct sql_statement *statement);
+enum sql_step { SQL_ERROR, SQL_ROW, SQL_END };
+enum sql_step sql_step(struct sql_statement *statement);
 /* Columns count from 0. */
 int64_t sql_column_number(struct sql_statement *statement, int column);
 /* Of the type that is found there; borrowed until the next step. False for a number that is no
@@ -67,8 +67,8 @@ bool sql_column(struct sql_statement *statement, int column, struct record_value
 /* Ready for the next use; parameters become NULL. */
 void sql_reset(struct sql_statement *statement);
 /* Steps once and resets. */
-enum sql_result sql_execute(struct sql_statement *statement);
+bool sql_execute(struct sql_statement *statement);
 /* The same; *out is the first column, 0 without a row. */
-enum sql_result sql_execute_number(struct sql_statement *statement, int64_t *out);
+bool sql_execute_number(struct sql_statement *statement, int64_t *out);
 /* Rows that the last statement changed. */
 int64_t sql_changes(const struct sql *sql);

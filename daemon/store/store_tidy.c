@@ -16,22 +16,22 @@
 #define PORTION      5000
 #define EVENTS_TIMES 4 /* events in all, as a multiple of answers_max */
 
-enum sql_result store_tidy_begin(struct store_db *db)
+bool store_tidy_begin(struct store_db *db)
 {
-    enum sql_result result = store_meta_get(db, "clock", &db->clock);
+    bool ok = store_meta_get(db, "clock", &db->clock);
 
     db->opened_at = clock_monotonic_ms();
-    for (int kind = 0; kind < RECORD_KINDS && result == SQL_DONE; kind++) {
+    for (int kind = 0; kind < RECORD_KINDS && ok; kind++) {
         db->swept[kind] = 0;
-        result = sql_execute_number(db->statements[STATEMENT_COUNT][kind], &db->rows[kind]);
+        ok = sql_execute_number(db->statements[STATEMENT_COUNT][kind], &db->rows[kind]);
     }
-    if (db->clock <= 0)
+    if (db->clock <= 0 || db->clock > RECORD_TIME_MAX) /* it cannot be */
         db->clock = clock_wall_ms();
-    return result;
+    return ok;
 }
 
 /* The sweep's time; moves the kept one on. */
-static enum sql_result clock_now(struct store_db *db, int64_t *now)
+static bool clock_now(struct store_db *db, int64_t *now)
 {
     int64_t wall = clock_wall_ms();
     int64_t most = db->clock + DAY_MS + CLOCK_SPEED * (clock_monotonic_ms() - db->opened_at);
@@ -39,48 +39,47 @@ static enum sql_result clock_now(struct store_db *db, int64_t *now)
     if (most > wall)
         most = wall;
     *now = most;
-    return most >= db->clock ? store_meta_set(db, "clock", most) : SQL_DONE;
+    return most >= db->clock ? store_meta_set(db, "clock", most) : true;
 }
 
 /* db->rows counts every put as a new row, so it is looked up before anything is deleted for it. */
-static enum sql_result evict(struct store_db *db, enum record_kind kind, int64_t most)
+static bool evict(struct store_db *db, enum record_kind kind, int64_t most)
 {
     struct sql_statement *evict = db->statements[STATEMENT_EVICT][kind];
-    enum sql_result result;
     int64_t excess;
 
     if (db->rows[kind] <= most)
-        return SQL_DONE;
-    result = sql_execute_number(db->statements[STATEMENT_COUNT][kind], &db->rows[kind]);
+        return true;
+    if (!sql_execute_number(db->statements[STATEMENT_COUNT][kind], &db->rows[kind]))
+        return false;
     excess = db->rows[kind] - most;
-    if (result != SQL_DONE || excess <= 0)
-        return result;
+    if (excess <= 0)
+        return true;
     sql_bind_number(evict, 1, excess < PORTION ? excess : PORTION);
-    result = sql_execute(evict);
+    if (!sql_execute(evict))
+        return false;
     db->rows[kind] -= sql_changes(db->sql);
-    return result;
+    return true;
 }
 
-static enum sql_result sweep(struct store_db *db, enum record_kind kind, int64_t now)
+static bool sweep(struct store_db *db, enum record_kind kind, int64_t now)
 {
     struct sql_statement *to = db->statements[STATEMENT_SWEEP_TO][kind];
     struct sql_statement *sweep = db->statements[STATEMENT_SWEEP][kind];
-    enum sql_result result;
-    int64_t end;
+    int64_t from = db->swept[kind];
 
-    sql_bind_number(to, 1, db->swept[kind]);
-    result = sql_execute_number(to, &end);
-    if (result == SQL_DONE && end > 0) {
-        sql_bind_number(sweep, 1, db->swept[kind]);
-        sql_bind_number(sweep, 2, end);
-        sql_bind_number(sweep, 3, now - db->options->keep_ms);
-        result = sql_execute(sweep);
-    }
-    db->swept[kind] = end;
-    return result;
+    sql_bind_number(to, 1, from);
+    if (!sql_execute_number(to, &db->swept[kind]))
+        return false;
+    if (db->swept[kind] == 0) /* it went round */
+        return true;
+    sql_bind_number(sweep, 1, from);
+    sql_bind_number(sweep, 2, db->swept[kind]);
+    sql_bind_number(sweep, 3, now - db->options->keep_ms);
+    return sql_execute(sweep);
 }
 
-static enum sql_result tidy(struct store_db *db)
+static bool tidy(struct store_db *db)
 {
     const struct store_options *options = db->options;
     const size_t most[RECORD_KINDS] = {
@@ -89,33 +88,29 @@ static enum sql_result tidy(struct store_db *db)
         [RECORD_PROBE] = options->probes_max,
         [RECORD_EVENT] = EVENTS_TIMES * options->answers_max,
     };
-    enum sql_result result = sql_begin(db->sql);
     int64_t now = 0;
+    bool ok = sql_begin(db->sql) && clock_now(db, &now);
 
-    if (result == SQL_DONE)
-        result = clock_now(db, &now);
-    for (int kind = 0; kind < RECORD_KINDS && result == SQL_DONE; kind++) {
-        result = evict(db, (enum record_kind)kind, (int64_t)most[kind]);
-        if (result == SQL_DONE)
-            result = sweep(db, (enum record_kind)kind, now);
-    }
-    return result == SQL_DONE ? sql_commit(db->sql) : result;
+    for (int kind = 0; kind < RECORD_KINDS && ok; kind++)
+        ok = evict(db, (enum record_kind)kind, (int64_t)most[kind]) &&
+             sweep(db, (enum record_kind)kind, now);
+    return ok && sql_commit(db->sql);
 }
 
 void store_tidy(struct store_db *db)
 {
     int64_t rows[RECORD_KINDS], swept[RECORD_KINDS];
-    enum sql_result result;
+    enum sql_failure failure;
 
     memcpy(rows, db->rows, sizeof rows);
     memcpy(swept, db->swept, sizeof swept);
-    result = tidy(db);
-    if (result == SQL_DONE)
+    if (tidy(db))
         return;
     memcpy(db->rows, rows, sizeof rows); /* nothing of it was done */
     memcpy(db->swept, swept, sizeof swept);
-    if (result == SQL_CORRUPT || result == SQL_STATEMENT)
-        store_db_failed(db, result);
+    failure = sql_failure(db->sql);
+    if (failure == SQL_CORRUPT || failure == SQL_STATEMENT)
+        store_db_failed(db);
     else
         sql_rollback(db->sql); /* the next batch tells */
 }
