@@ -148,27 +148,20 @@ static const char *wrong_policy(const struct sts_saved *policy)
     return policy->fetched_at == 0 ? "a policy that was never fetched" : NULL;
 }
 
-static const char *wrong_fields(const struct record *record)
-{
-    int64_t start = start_of(record);
-    const struct record_field *field;
-    const char *why = NULL;
-
-    for (field = record_fields[record->kind]; field->name != NULL && why == NULL; field++) {
-        why = record_field_wrong(record, field);
-        if (why == NULL && field->flags & FIELD_ENDS &&
-            *RECORD_FIELD(record, field, const int64_t) > start + lives[record->kind])
-            why = "it would live too long";
-    }
-    return why;
-}
-
 bool record_valid(const struct record *record, const char **why)
 {
+    const struct record_field *field;
+
     *why = "an unknown kind";
     if ((unsigned)record->kind >= RECORD_KINDS)
         return false;
-    *why = wrong_fields(record);
+    *why = NULL;
+    for (field = record_fields[record->kind]; field->name != NULL && *why == NULL; field++) {
+        *why = record_field_wrong(record, field);
+        if (*why == NULL && field->flags & FIELD_ENDS &&
+            *RECORD_FIELD(record, field, const int64_t) > start_of(record) + lives[record->kind])
+            *why = "it would live too long";
+    }
     if (*why == NULL && record->kind == RECORD_ANSWER)
         *why = wrong_answer(&record->answer);
     else if (*why == NULL && record->kind == RECORD_POLICY)

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/ascii.h"
@@ -14,6 +15,11 @@
 #define SECONDS_MAX   (RECORD_TIME_MAX / 1000)
 #define SMTP_CODE_MAX 999
 #define HASH_DIGITS   16
+
+#define NO_WORD    "an unknown word"
+#define NO_ADDRESS "no address"
+#define NO_TEXT    "a key, name or text that cannot be"
+#define TOO_LARGE  "the evidence is too large"
 
 /* ---- the list ---- */
 
@@ -237,28 +243,24 @@ static int64_t number_of(const struct record *record, const struct record_field 
 
 const char *record_field_wrong(const struct record *record, const struct record_field *field)
 {
+    const void *at = RECORD_FIELD(record, field, const void);
     uint8_t family;
 
-    if (field->type <= FIELD_BODY)
-        return text_valid(*RECORD_FIELD(record, field, const char *const), field->type)
-                   ? NULL
-                   : "a key, name or text that cannot be";
     switch (field->type) {
     case FIELD_WORD:
-        return record_word(field->vocabulary, *RECORD_FIELD(record, field, const unsigned)) != NULL
-                   ? NULL
-                   : "an unknown word";
+        return record_word(field->vocabulary, *(const unsigned *)at) == NULL ? NO_WORD : NULL;
     case FIELD_ADDRESS:
-        family = RECORD_FIELD(record, field, const struct ip)->family;
-        return family == 4 || family == 6 ? NULL : "no address";
+        family = ((const struct ip *)at)->family;
+        return family != 4 && family != 6 ? NO_ADDRESS : NULL;
     case FIELD_OCTETS:
-        return record->answer.evidence_length <= RECORD_EVIDENCE_MAX ? NULL
-                                                                     : "the evidence is too large";
+        return record->answer.evidence_length > RECORD_EVIDENCE_MAX ? TOO_LARGE : NULL;
     case FIELD_HASH:
     case FIELD_WRITTEN:
         return NULL;
     default:
-        return number_wrong(number_of(record, field), field->type);
+        if (field->type > FIELD_HASH)
+            return number_wrong(number_of(record, field), field->type);
+        return text_valid(*(const char *const *)at, field->type) ? NULL : NO_TEXT;
     }
 }
 
@@ -308,45 +310,40 @@ static const char *set_number(struct record *record, const struct record_field *
                               int64_t number)
 {
     const char *why = number_wrong(number, field->type);
+    void *at = RECORD_FIELD(record, field, void);
 
     if (why != NULL)
         return why;
-    switch (field->type) {
-    case FIELD_COUNT:
-        *RECORD_FIELD(record, field, unsigned) = (unsigned)number;
-        break;
-    case FIELD_CODE:
-        *RECORD_FIELD(record, field, int) = (int)number;
-        break;
-    case FIELD_PORT:
-        *RECORD_FIELD(record, field, uint16_t) = (uint16_t)number;
-        break;
-    case FIELD_CLAIM:
-        *RECORD_FIELD(record, field, bool) = number == 1;
-        break;
-    default:
-        *RECORD_FIELD(record, field, int64_t) = number;
-    }
+    if (field->type == FIELD_COUNT)
+        *(unsigned *)at = (unsigned)number;
+    else if (field->type == FIELD_CODE)
+        *(int *)at = (int)number;
+    else if (field->type == FIELD_PORT)
+        *(uint16_t *)at = (uint16_t)number;
+    else if (field->type == FIELD_CLAIM)
+        *(bool *)at = number == 1;
+    else
+        *(int64_t *)at = number;
     return NULL;
 }
 
 static const char *set_text(struct record *record, const struct record_field *field,
                             const char *text, struct arena *arena)
 {
+    void *at = RECORD_FIELD(record, field, void);
+
     switch (field->type) {
     case FIELD_WORD:
-        return record_word_number(field->vocabulary, text, RECORD_FIELD(record, field, unsigned))
-                   ? NULL
-                   : "an unknown word";
+        return record_word_number(field->vocabulary, text, at) ? NULL : NO_WORD;
     case FIELD_ADDRESS:
-        return ip_parse(RECORD_FIELD(record, field, struct ip), text) ? NULL : "no address";
+        return ip_parse(at, text) ? NULL : NO_ADDRESS;
     case FIELD_HASH:
-        return strlen(text) == HASH_DIGITS && strspn(text, "0123456789abcdef") == HASH_DIGITS &&
-                       sscanf(text, "%16" SCNx64, RECORD_FIELD(record, field, uint64_t)) == 1
-                   ? NULL
-                   : "a hash that is none";
+        if (strlen(text) != HASH_DIGITS || strspn(text, "0123456789abcdef") != HASH_DIGITS)
+            return "a hash that is none";
+        *(uint64_t *)at = strtoull(text, NULL, 16);
+        return NULL;
     default:
-        *RECORD_FIELD(record, field, const char *) = arena_strdup(arena, text);
+        *(const char **)at = arena_strdup(arena, text);
         return NULL;
     }
 }
@@ -368,7 +365,7 @@ const char *record_set(struct record *record, const struct record_field *field,
     if (value->type != VALUE_OCTETS || field->type != FIELD_OCTETS)
         return "a value of another type";
     if (value->length > RECORD_EVIDENCE_MAX)
-        return "the evidence is too large";
+        return TOO_LARGE;
     record->answer.evidence_length = value->length;
     record->answer.evidence = arena_memdup(arena, value->octets, value->length);
     return NULL;

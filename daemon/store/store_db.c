@@ -1,106 +1,29 @@
 /*
- * store_db: see store_db.h: from a path to a database of today's version that can be used, or to
- * the reason why there is none; and batches.
- *
- * A file that is not ours is set aside, and a fresh one begun, ASIDES_MAX times in a process's
- * life: a disk that spoils every file must not be filled with them. There is no check of the whole
- * file: it would take longer than a start may. What is corrupt shows when it is read, and is set
- * aside then.
+ * store_db: see store_db.h: batches, and what keeps the database small.
  *
  * A batch is one transaction: all of it is in the file, or nothing of it. A record that no daemon
  * may read back is not written either.
+ *
+ * Tidying up comes after a batch, in portions that it hardly notices. Too many rows: those used or
+ * written longest ago go. Ended long ago: a sweep goes round the rows by rowid. The sweep has a
+ * clock of its own, kept in the file: it follows the wall clock, but never faster than CLOCK_SPEED
+ * times the time the daemon runs, and a day for each start. So a wall clock that is years ahead for
+ * an hour deletes nothing.
  */
 #include "daemon/store/store_db.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 
-#define ASIDES_MAX   8
-#define SQL_TEXT_MAX (1024 * 1024)
-#define CHANGE_DISK  "look at the system's log and at the disk"
 #define PAUSE_EVERY  32 /* reads do not wait for more records than that */
+#define DAY_MS       INT64_C(86400000)
+#define CLOCK_SPEED  4
+#define PORTION      5000
+#define EVENTS_TIMES 4 /* events in all, as a multiple of answers_max */
 
-static const char *change_for(enum sql_failure failure)
-{
-    static const char *const changes[SQL_FAILURES] = {
-        [SQL_FULL] = "make room on the file system of the store",
-        [SQL_READONLY] =
-            "make the store, its folder and its file system writable for the daemon's user",
-        [SQL_BUSY] =
-            "end the other process that has it locked: a second daemon, or a sqlite3 shell",
-    };
-
-    return changes[failure] == NULL ? CHANGE_DISK : changes[failure];
-}
-
-static void degrade(struct store_db *db, const char *reason, const char *change)
-{
-    db->news.degraded = true;
-    db->news.change = change;
-    snprintf(db->news.reason, sizeof db->news.reason, "%s", reason);
-}
-
-void store_db_close(struct store_db *db)
-{
-    sql_close(db->sql);
-    db->sql = NULL;
-    memset(db->statements, 0, sizeof db->statements);
-}
-
-/* ---- setting aside ---- */
-
-/* False when it could not be done: then the store stays degraded. */
-static bool set_aside(struct store_db *db, const char *why)
-{
-    char aside[PATH_MAX];
-    int error;
-
-    store_db_close(db);
-    if (db->news.asides == ASIDES_MAX) {
-        degrade(db, why, "it was set aside often enough: " CHANGE_DISK);
-        return false;
-    }
-    error = store_file_set_aside(db->options->path, clock_wall_s(), aside);
-    if (error != 0) {
-        degrade(db, why, "it could not be set aside: move it away by hand");
-        return false;
-    }
-    db->news.asides++;
-    memcpy(db->news.aside, aside, sizeof aside);
-    snprintf(db->news.distrust, sizeof db->news.distrust, "%s", why);
-    db->news.begun++;
-    return true;
-}
-
-void store_db_failed(struct store_db *db)
-{
-    enum sql_failure failure = sql_failure(db->sql);
-    char why[STORE_ERROR_MAX];
-
-    snprintf(why, sizeof why, "%s", sql_error(db->sql));
-    degrade(db, why, change_for(failure));
-    if (failure == SQL_CORRUPT || failure == SQL_STATEMENT) {
-        if (set_aside(db, why))
-            store_db_open(db);
-    } else if (failure == SQL_FAILED || db->readonly) {
-        store_db_close(db);
-    } else {
-        sql_rollback(db->sql); /* reads go on */
-    }
-}
-
-/* ---- opening ---- */
-
-bool store_meta_get(struct store_db *db, const char *name, int64_t *out)
-{
-    sql_bind_text(db->statements[STATEMENT_META_GET][0], 1, name);
-    return sql_execute_number(db->statements[STATEMENT_META_GET][0], out);
-}
-
-bool store_meta_set(struct store_db *db, const char *name, int64_t value)
+static bool meta_set(struct store_db *db, const char *name, int64_t value)
 {
     struct sql_statement *set = db->statements[STATEMENT_META_SET][0];
 
@@ -109,124 +32,91 @@ bool store_meta_set(struct store_db *db, const char *name, int64_t value)
     return sql_execute(set);
 }
 
-static bool migrate(struct sql *sql, int from)
-{
-    char text[96];
-    bool ok = true;
+/* ---- tidying up ---- */
 
-    for (int version = from; version < store_schema_version && ok; version++) {
-        snprintf(text, sizeof text, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                 STORE_APPLICATION_ID, version + 1);
-        ok = sql_begin(sql) && sql_run(sql, store_schema_steps[version]) && sql_run(sql, text) &&
-             sql_commit(sql);
-    }
-    return ok;
+/* The sweep's time; moves the kept one on. */
+static bool clock_now(struct store_db *db, int64_t *now)
+{
+    int64_t wall = clock_wall_ms();
+    int64_t most = db->clock + DAY_MS + CLOCK_SPEED * (clock_monotonic_ms() - db->opened_at);
+
+    if (most > wall)
+        most = wall;
+    *now = most;
+    return most >= db->clock ? meta_set(db, "clock", most) : true;
 }
 
-/* The version of a file of ours, 0 for one that is empty. False with *why when it is none. */
-static bool identify(struct sql *sql, int64_t *version, const char **why)
+/* db->rows counts every put as a new row, so it is looked up before anything is deleted for it. */
+static bool evict(struct store_db *db, enum record_kind kind, int64_t most)
 {
-    int64_t application = 0, objects = 0;
+    struct sql_statement *evict = db->statements[STATEMENT_EVICT][kind];
+    int64_t excess;
 
-    if (!sql_number(sql, "PRAGMA application_id", &application) ||
-        !sql_number(sql, "PRAGMA user_version", version) ||
-        !sql_number(sql, "SELECT count(*) FROM sqlite_schema", &objects))
-        return false;
-    if (application != STORE_APPLICATION_ID && (application != 0 || *version != 0 || objects != 0))
-        *why = "it is the database of another program";
-    else if (*version > store_schema_version)
-        *why = "a newer version of this program wrote it";
-    else if (*version < 0 || (*version == 0 && objects != 0))
-        *why = "its version cannot be";
-    return *why == NULL;
-}
-
-static bool prepare(struct store_db *db)
-{
-    struct arena *arena = arena_new(SQL_TEXT_MAX);
-    const char *texts[STATEMENTS][RECORD_KINDS];
-    bool ok = arena != NULL && store_statements_text(arena, texts);
-
-    for (int i = 0; i < STATEMENTS; i++)
-        for (int kind = 0; kind < RECORD_KINDS && ok; kind++)
-            if (texts[i][kind] != NULL)
-                ok = sql_prepare(db->sql, &db->statements[i][kind], texts[i][kind]);
-    arena_free(arena);
-    return ok;
-}
-
-/* A database of today's version. False with *why when the file is to be set aside. */
-static bool open_file(struct store_db *db, const char **why)
-{
-    int64_t version = 0, written = 0;
-
-    if (!sql_open(&db->sql, db->options->path, db->file.readonly && !db->file.beside) ||
-        !sql_run(db->sql, "PRAGMA cache_size = -1024; PRAGMA temp_store = memory;"
-                          "PRAGMA cell_size_check = on") ||
-        !identify(db->sql, &version, why))
-        return false;
-    db->readonly = db->file.readonly || sql_is_readonly(db->sql);
-    if (!db->readonly && !sql_run(db->sql, "PRAGMA journal_mode = wal; PRAGMA synchronous = normal;"
-                                           "PRAGMA journal_size_limit = 8388608"))
-        return false;
-    if (!migrate(db->sql, (int)version) || !prepare(db) ||
-        !store_meta_get(db, "last_written", &written))
-        return false;
-    if (db->news.openings == 0)
-        db->last_written = written;
-    return store_tidy_begin(db);
-}
-
-static void note_opened(struct store_db *db)
-{
-    db->news.openings++;
-    db->news.degraded = false;
-    memcpy(db->news.rows, db->rows, sizeof db->rows);
-    if (db->readonly)
-        degrade(db, "it can be read, but not be written", change_for(SQL_READONLY));
-}
-
-/* One attempt; why[0] when the file is to be set aside. */
-static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
-{
-    const char *distrust = NULL;
-    int error = store_file_check(db->options->path, &db->file, &distrust);
-    bool ok;
-
-    why[0] = '\0';
-    if (error != 0) {
-        degrade(db, strerror(error),
-                "make its folder, writable for the daemon's user, and room in it");
-        return false;
-    }
-    ok = distrust == NULL && open_file(db, &distrust);
-    if (!ok && distrust == NULL && sql_failure(db->sql) == SQL_READONLY && !db->file.readonly) {
-        store_db_close(db); /* its folder alone cannot be written: then for reading */
-        db->file.readonly = true;
-        ok = open_file(db, &distrust);
-    }
-    if (ok) {
-        note_opened(db);
+    if (db->rows[kind] <= most)
         return true;
-    }
-    if (distrust == NULL &&
-        (sql_failure(db->sql) == SQL_CORRUPT || sql_failure(db->sql) == SQL_STATEMENT))
-        distrust = sql_error(db->sql);
-    if (distrust != NULL)
-        snprintf(why, STORE_ERROR_MAX, "%s", distrust);
+    if (!sql_execute_number(db->statements[STATEMENT_COUNT][kind], &db->rows[kind]))
+        return false;
+    excess = db->rows[kind] - most;
+    if (excess <= 0)
+        return true;
+    sql_bind_number(evict, 1, excess < PORTION ? excess : PORTION);
+    if (!sql_execute(evict))
+        return false;
+    db->rows[kind] -= sql_changes(db->sql);
+    return true;
+}
+
+static bool sweep(struct store_db *db, enum record_kind kind, int64_t now)
+{
+    struct sql_statement *to = db->statements[STATEMENT_SWEEP_TO][kind];
+    struct sql_statement *sweep = db->statements[STATEMENT_SWEEP][kind];
+    int64_t from = db->swept[kind];
+
+    sql_bind_number(to, 1, from);
+    if (!sql_execute_number(to, &db->swept[kind]))
+        return false;
+    if (db->swept[kind] == 0) /* it went round */
+        return true;
+    sql_bind_number(sweep, 1, from);
+    sql_bind_number(sweep, 2, db->swept[kind]);
+    sql_bind_number(sweep, 3, now - db->options->keep_ms);
+    return sql_execute(sweep);
+}
+
+static bool tidy(struct store_db *db)
+{
+    const struct store_options *options = db->options;
+    const size_t most[RECORD_KINDS] = {
+        [RECORD_ANSWER] = options->answers_max,
+        [RECORD_POLICY] = options->policies_max,
+        [RECORD_PROBE] = options->probes_max,
+        [RECORD_EVENT] = EVENTS_TIMES * options->answers_max,
+    };
+    int64_t now = 0;
+    bool ok = sql_begin(db->sql) && clock_now(db, &now);
+
+    for (int kind = 0; kind < RECORD_KINDS && ok; kind++)
+        ok = evict(db, (enum record_kind)kind, (int64_t)most[kind]) &&
+             sweep(db, (enum record_kind)kind, now);
+    return ok && sql_commit(db->sql);
+}
+
+static void tidy_up(struct store_db *db)
+{
+    int64_t rows[RECORD_KINDS], swept[RECORD_KINDS];
+    enum sql_failure failure;
+
+    memcpy(rows, db->rows, sizeof rows);
+    memcpy(swept, db->swept, sizeof swept);
+    if (tidy(db))
+        return;
+    memcpy(db->rows, rows, sizeof rows); /* nothing of it was done */
+    memcpy(db->swept, swept, sizeof swept);
+    failure = sql_failure(db->sql);
+    if (failure == SQL_CORRUPT || failure == SQL_STATEMENT)
+        store_db_failed(db);
     else
-        degrade(db, sql_error(db->sql), change_for(sql_failure(db->sql)));
-    store_db_close(db);
-    return false;
-}
-
-bool store_db_open(struct store_db *db)
-{
-    char why[STORE_ERROR_MAX];
-
-    if (db->sql != NULL || attempt(db, why))
-        return true;
-    return why[0] != '\0' && set_aside(db, why) && attempt(db, why);
+        sql_rollback(db->sql); /* the next batch tells */
 }
 
 /* ---- batches ---- */
@@ -298,13 +188,22 @@ static bool apply_all(struct store_db *db, const struct store_queue *queue,
         if (!sql_transaction(db->sql)) /* it ended with a read */
             return false;
     }
-    return store_meta_set(db, "last_written", now);
+    return meta_set(db, "last_written", now);
+}
+
+/* True while the path still is the file that was opened. */
+static bool is_same_file(const struct store_db *db)
+{
+    struct stat status;
+
+    return lstat(db->options->path, &status) == 0 && status.st_dev == db->file.device &&
+           status.st_ino == db->file.inode;
 }
 
 /* The file is there, is the one that was opened, and may be written. */
 static bool ready_to_write(struct store_db *db)
 {
-    if (db->sql != NULL && !store_file_same(db->options->path, &db->file)) {
+    if (db->sql != NULL && !is_same_file(db)) {
         store_db_close(db); /* somebody took it away: a new one, with all we know */
         db->news.begun++;
     }
@@ -330,6 +229,6 @@ bool store_db_write(struct store_db *db, const struct store_queue *queue,
         return false;
     }
     db->news.degraded = false;
-    store_tidy(db);
+    tidy_up(db);
     return true;
 }

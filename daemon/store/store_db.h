@@ -1,12 +1,14 @@
 /*
- * store_db: the database as the store's thread sees it: opened, checked, migrated, written in
- * batches (store_db.c), read (store_read.c), tidied up (store_tidy.c). Blocks; one thread at a time.
+ * store_db: the database as the store's thread sees it: checked, opened, migrated (store_open.c),
+ * written in batches, tidied up (store_db.c), read (store_read.c). Blocks; one thread at a time.
  */
 #pragma once
 
+#include <limits.h>
+#include <sys/types.h>
+
 #include "base/list.h"
 #include "daemon/store/store.h"
-#include "daemon/store/store_file.h"
 #include "daemon/store/store_queue.h"
 #include "daemon/store/store_schema.h"
 #include "daemon/store/store_sqlite.h"
@@ -37,6 +39,14 @@ struct store_job {
 };
 void store_job_free(struct store_job *job);
 
+/* Which file it was. */
+struct store_file {
+    dev_t device;
+    ino_t inode;
+    bool readonly; /* it, or its file system, cannot be written */
+    bool beside;   /* a -wal file with something in it lies beside it */
+};
+
 /* All zero, but for the options: not open yet. */
 struct store_db {
     const struct store_options *options; /* borrowed */
@@ -45,7 +55,7 @@ struct store_db {
     bool readonly;
     struct sql_statement *statements[STATEMENTS][RECORD_KINDS]; /* sql's; NULL: a kind has none */
     int64_t last_written;                                       /* before this process wrote */
-    /* tidying: see store_tidy.c */
+    /* tidying up: see store_db.c */
     int64_t rows[RECORD_KINDS];  /* at most so many */
     int64_t swept[RECORD_KINDS]; /* rowid */
     int64_t clock, opened_at;
@@ -64,10 +74,3 @@ void store_db_read(struct store_db *db, struct store_job *job);
 
 /* Notes what went wrong, and closes or sets aside what cannot be used any more. */
 void store_db_failed(struct store_db *db);
-bool store_meta_get(struct store_db *db, const char *name, int64_t *out);
-bool store_meta_set(struct store_db *db, const char *name, int64_t value);
-
-/* Counts rows and takes up the clock; when the file was opened. */
-bool store_tidy_begin(struct store_db *db);
-/* Deletes a portion of what has ended and of what is too much; after a batch. */
-void store_tidy(struct store_db *db);

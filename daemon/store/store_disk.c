@@ -116,8 +116,6 @@ static void on_flush(uv_timer_t *timer)
 
 /* ---- reads ---- */
 
-static void arm_deadline(struct store_disk *store);
-
 static void read_free(struct disk_read *read)
 {
     list_remove(&read->link);
@@ -186,6 +184,7 @@ static void answer_find(struct disk_read *read, bool late)
         arena_free(arena);
 }
 
+/* Finds all wait equally long, so the first is due first. */
 static void on_deadline(uv_timer_t *timer)
 {
     struct store_disk *store = timer->data;
@@ -194,25 +193,13 @@ static void on_deadline(uv_timer_t *timer)
     while (!store->closing && !list_empty(&store->finds)) {
         struct disk_read *read = LIST_ELEMENT(store->finds.next, struct disk_read, link);
 
-        if (read->due_ms > now)
-            break;
+        if (read->due_ms > now) {
+            uv_timer_start(timer, on_deadline, (uint64_t)(read->due_ms - now), 0);
+            return;
+        }
         store->stats.finds_late++;
         answer_find(read, true);
     }
-    arm_deadline(store);
-}
-
-static void arm_deadline(struct store_disk *store)
-{
-    const struct disk_read *first;
-    int64_t now = (int64_t)uv_now(store->loop);
-
-    if (store->closing || list_empty(&store->finds) ||
-        uv_is_active((uv_handle_t *)&store->deadline))
-        return;
-    first = LIST_ELEMENT(store->finds.next, const struct disk_read, link);
-    uv_timer_start(&store->deadline, on_deadline,
-                   first->due_ms > now ? (uint64_t)(first->due_ms - now) : 0, 0);
 }
 
 static int disk_find(struct store_read **out, struct store *base, const char *key,
@@ -230,7 +217,8 @@ static int disk_find(struct store_read **out, struct store *base, const char *ke
     store->stats.finds++;
     list_append(&store->finds, &read->link);
     store_thread_read(store->thread, &read->job);
-    arm_deadline(store);
+    if (!uv_is_active((uv_handle_t *)&store->deadline))
+        uv_timer_start(&store->deadline, on_deadline, STORE_FIND_MS, 0);
     *out = &read->base;
     return 0;
 }
@@ -330,12 +318,6 @@ static void close_further(struct store_disk *store, bool may_write)
     store_thread_stop(store->thread);
 }
 
-static void forget_reads(struct list *reads)
-{
-    while (!list_empty(reads))
-        cancel(LIST_ELEMENT(reads->next, struct disk_read, link));
-}
-
 static void disk_close(struct store *base)
 {
     struct store_disk *store = disk_of(base);
@@ -343,8 +325,10 @@ static void disk_close(struct store *base)
     if (store->closing)
         return;
     store->closing = true;
-    forget_reads(&store->finds);
-    forget_reads(&store->lists);
+    while (!list_empty(&store->finds))
+        cancel(LIST_ELEMENT(store->finds.next, struct disk_read, link));
+    while (!list_empty(&store->lists))
+        cancel(LIST_ELEMENT(store->lists.next, struct disk_read, link));
     uv_timer_stop(&store->flush);
     uv_timer_start(&store->deadline, on_close_late, CLOSE_MS, 0);
     close_further(store, true);
