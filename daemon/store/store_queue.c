@@ -163,57 +163,38 @@ static struct store_entry *entry_new(const char *id, const struct store_change *
     return entry;
 }
 
-/* Probes of an address are not written only to be removed again. */
-static void drop_probes(struct store_queue *queue, const char *address)
+/* What waits to be put is changed as the store's rows will be. */
+static void change_puts(struct store_queue *queue, const struct store_change *change)
 {
-    struct list *cheap = &queue->classes[STORE_CHEAP], *link, *next;
-    size_t length = strlen(address);
+    size_t length = change->op == STORE_REMOVE_ADDRESS ? strlen(change->name) : 0;
+    struct list *link, *next;
 
-    for (link = cheap->next; link != cheap; link = next) {
-        struct store_entry *entry = LIST_ELEMENT(link, struct store_entry, siblings);
+    for (link = queue->order.next; link != &queue->order; link = next) {
+        struct store_entry *entry = LIST_ELEMENT(link, struct store_entry, order);
 
         next = link->next;
-        if (entry->op == STORE_PUT && entry->kind == RECORD_PROBE &&
-            strncmp(entry->name, address, length) == 0 && entry->name[length] == ' ')
+        if (entry->op != STORE_PUT || entry->kind != change->kind)
+            continue;
+        if (change->op == STORE_LAPSE)
+            record_lapse(&entry->record, change->at);
+        else if (strncmp(entry->name, change->name, length) == 0 && entry->name[length] == ' ')
             drop(queue, entry);
     }
 }
 
-static void lapse_answers(const struct store_queue *queue, int64_t now)
-{
-    for (struct list *link = queue->order.next; link != &queue->order; link = link->next) {
-        struct store_entry *entry = LIST_ELEMENT(link, struct store_entry, order);
-
-        if (entry->op == STORE_PUT && entry->kind == RECORD_ANSWER)
-            record_lapse(&entry->record, now);
-    }
-}
-
-/* Applies it to the puts that wait; true when nothing is left to be done with the store. */
-static bool apply_to_puts(struct store_queue *queue, const struct store_change *change)
-{
-    struct store_entry *put;
-
-    if (change->op == STORE_REMOVE_ADDRESS) {
-        drop_probes(queue, change->name);
-    } else if (change->op == STORE_LAPSE) {
-        lapse_answers(queue, change->at);
-    } else if (change->op == STORE_TOUCH) {
-        put = find_named(queue, STORE_PUT, RECORD_ANSWER, change->name);
-        if (put != NULL && put->op == STORE_PUT)
-            put->record.answer.used_at = change->at;
-        return put != NULL;
-    }
-    return false;
-}
-
 void store_queue_add(struct store_queue *queue, const struct store_change *change)
 {
-    struct store_entry *entry = NULL, *before;
+    struct store_entry *entry = NULL, *before = NULL;
     char id[ID_MAX];
 
-    if (apply_to_puts(queue, change))
+    if (change->op == STORE_TOUCH)
+        before = find_named(queue, STORE_PUT, RECORD_ANSWER, change->name);
+    if (before != NULL && before->op == STORE_PUT)
+        before->record.answer.used_at = change->at;
+    if (before != NULL)
         return;
+    if (change->op == STORE_LAPSE || change->op == STORE_REMOVE_ADDRESS)
+        change_puts(queue, change);
     if (id_of_change(id, queue, change) &&
         (change->op != STORE_PUT || change->kind != RECORD_ANSWER ||
          change->record->answer.evidence_length <= RECORD_EVIDENCE_MAX)) {
@@ -269,7 +250,7 @@ void store_queue_take_back(struct store_queue *queue, struct store_queue *earlie
     const struct store_entry *lapse = find_named(queue, STORE_LAPSE, RECORD_ANSWER, NULL);
 
     if (lapse != NULL)
-        lapse_answers(earlier, lapse->at);
+        change_puts(earlier, &(struct store_change){STORE_LAPSE, RECORD_ANSWER, .at = lapse->at});
     if (queue->count < earlier->count) { /* the fewer are moved */
         move(queue, earlier, false);
         queue->dropped += earlier->dropped;

@@ -11,7 +11,6 @@
 
 /* A page ends after so many octets, however few records these are. */
 #define PAGE_OCTETS (8u * 1024 * 1024)
-#define CURSOR_MAX  80
 
 enum row_state { ROW_GOOD, ROW_BAD, ROW_NO_MEMORY };
 
@@ -127,51 +126,40 @@ static void bind_page(struct sql_statement *select, const struct store_selection
     sql_bind_number(select, 5, (int64_t)limit);
 }
 
-struct page_reading {
-    struct record *records;
-    size_t count, bad_count;
+/* What a page leaves to be done. */
+struct page_rest {
+    size_t bad_count;
     int64_t bad[STORE_PAGE_MAX]; /* rowid */
+    bool more;                   /* rows behind the last one */
     struct place last;
-    bool more;
 };
 
 /* False when it failed, or without memory. */
 static bool read_page(struct sql_statement *select, struct store_job *job, size_t limit,
-                      struct page_reading *reading)
+                      struct page_rest *rest)
 {
-    for (size_t seen = 1; seen <= limit; seen++) {
+    struct record *records = arena_array(job->arena, limit, sizeof *records);
+
+    job->page.records = records;
+    for (size_t seen = 1; seen <= limit && records != NULL; seen++) {
         enum sql_step step = sql_step(select);
         enum row_state row;
 
         if (step != SQL_ROW)
             return step == SQL_END;
-        row = read_row(select, job->arena, job->selection.kind, &reading->records[reading->count]);
+        row = read_row(select, job->arena, job->selection.kind, &records[job->page.count]);
         if (row == ROW_NO_MEMORY)
             return false;
-        reading->last = place_of(select);
+        rest->last = place_of(select);
         if (row == ROW_BAD)
-            reading->bad[reading->bad_count++] = reading->last.rowid;
+            rest->bad[rest->bad_count++] = rest->last.rowid;
         else
-            reading->count++;
-        reading->more = seen == limit || arena_octets(job->arena) > PAGE_OCTETS;
-        if (reading->more)
+            job->page.count++;
+        rest->more = seen == limit || arena_octets(job->arena) > PAGE_OCTETS;
+        if (rest->more)
             break;
     }
-    return true;
-}
-
-static void finish_page(struct store_job *job, const struct page_reading *reading)
-{
-    const struct place *last = &reading->last;
-
-    job->page.records = reading->records;
-    job->page.count = reading->count;
-    if (!reading->more)
-        return;
-    job->page.next = arena_printf(job->arena, "%" PRId64 " %" PRId64 " %" PRId64, last->held,
-                                  last->at, last->rowid);
-    if (job->page.next == NULL)
-        job->page.error = "no memory";
+    return records != NULL;
 }
 
 static void list_records(struct store_db *db, struct store_job *job)
@@ -182,30 +170,27 @@ static void list_records(struct store_db *db, struct store_job *job)
     size_t limit = selection->limit > 0 && selection->limit < STORE_PAGE_MAX ? selection->limit
                                                                              : STORE_PAGE_MAX;
     unsigned opening = db->news.openings;
-    struct page_reading reading = {0};
+    struct page_rest rest = {0};
     bool ok;
 
-    reading.records = arena_array(job->arena, limit, sizeof *reading.records);
-    if (reading.records == NULL) {
-        job->page.error = "no memory";
-        return;
-    }
     if (selection->key != NULL && of_key != NULL)
         select = of_key;
     bind_page(select, selection, limit);
-    ok = read_page(select, job, limit, &reading);
+    ok = read_page(select, job, limit, &rest);
     sql_reset(select);
-    if (!ok) {
-        job->page.error = "the store cannot be read";
+    if (ok && rest.more)
+        job->page.next = arena_printf(job->arena, "%" PRId64 " %" PRId64 " %" PRId64,
+                                      rest.last.held, rest.last.at, rest.last.rowid);
+    if (!ok || arena_failed(job->arena)) {
+        job->page.error = arena_failed(job->arena) ? "no memory" : "the store cannot be read";
+        job->page.count = 0;
         if (!arena_failed(job->arena))
             read_failed(db);
         return;
     }
-    for (size_t i = 0; i < reading.bad_count && db->news.openings == opening && db->sql != NULL;
-         i++)
-        drop_row(db, selection->kind, reading.bad[i]);
-    finish_page(job, &reading);
-    if (job->page.next == NULL && db->sql != NULL)
+    for (size_t i = 0; i < rest.bad_count && db->news.openings == opening && db->sql != NULL; i++)
+        drop_row(db, selection->kind, rest.bad[i]);
+    if (!rest.more && db->sql != NULL)
         sql_run(db->sql, "PRAGMA shrink_memory"); /* the pages of a whole table */
 }
 
