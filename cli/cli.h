@@ -20,69 +20,55 @@ enum cli_exit {
     CLI_TEMP = 75 /* TEMP; no answer */
 };
 
+/* What the command line says, and the connection to the daemon. */
 struct cli {
     struct config config;
-    bool json;                     /* --json */
-    bool fresh;                    /* --fresh: look it up here, without the daemon */
-    bool tlsrpt;                   /* --tlsrpt: as Postfix 3.10 and later would be answered */
+    int json;                      /* --json; not 0: given */
+    int fresh;                     /* --fresh: look it up here, without the daemon */
+    int tlsrpt;                    /* --tlsrpt: as Postfix 3.10 and later would be answered */
     const char *postfix_directory; /* --postfix; NULL: postconf's default */
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
+    char **words;             /* of the command, after its name; NULL ends them */
     const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
+    int fd;                   /* of client_open; -1: not yet */
 };
 
-/* A request for a command; `key` may be NULL. A new reference. */
-json_t *client_request(const char *command, const char *key);
-
-/* Sends a request (a reference taken) to the daemon. Returns its answer, or NULL after a message
- * with the exit status: no daemon, or CLI_NO when it refused. */
-json_t *client_ask(const struct cli *cli, json_t *request, int *status);
-
-/* The same over one connection: a descriptor, or -1 after a message. */
-int client_open(const struct cli *cli);
-json_t *client_ask_on(const struct cli *cli, int fd, json_t *request, int *status);
+/* What the table in main.c names: a command, giving the exit status. */
+typedef int cli_command(struct cli *cli);
+cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config;
 
 /* Prints an answer, or a line of a list, for people. */
-typedef void (*client_printer)(const json_t *json);
-/* Asks and prints the answer, with --json as it is. The exit status: CLI_NO when `member` of the
- * answer is not true; NULL: any answer will do. */
-int client_show(const struct cli *cli, json_t *request, client_printer print, const char *member);
+typedef void cli_printer(const json_t *json);
+/* The exit status that an answer stands for. */
+typedef int cli_judge(const json_t *answer);
+/* Prints an answer (a reference taken), with --json as it is. The exit status; without `exit_of`
+ * any answer will do. */
+int cli_show(const struct cli *cli, json_t *answer, cli_printer *print, cli_judge *exit_of);
 
-typedef void (*client_page_taker)(void *context, const json_t *page);
-/* Asks again and again, from the "next" of each answer on, and hands out every page. `request` is a
- * reference taken. The exit status. */
-int client_pages(const struct cli *cli, json_t *request, client_page_taker take, void *context);
+/* A member's text, "" without one; its number, 0 without one; whether it is true. */
+const char *string_of(const json_t *object, const char *name);
+long long number_of(const json_t *object, const char *name);
+bool is_true(const json_t *object, const char *name);
+void print_json(const json_t *json);
 
-/* Prints the lines that are the array `member` of every page, and counts them. The exit status. */
-int client_list(const struct cli *cli, const char *command, const char *member,
-                client_printer print, size_t *count);
-
+/* Connects to the daemon, unless that was done. The exit status, after a message when it failed. */
+int client_open(struct cli *cli);
+/* A request for a command; `key` may be NULL. A new reference. */
+json_t *client_request(const char *command, const char *key);
+/* Sends a request (a reference taken) to the daemon. Returns its answer, or NULL after a message
+ * with the exit status: no daemon, or CLI_NO when it refused. */
+json_t *client_ask(struct cli *cli, json_t *request, int *status);
+/* Asks and prints the answer: cli_show. The exit status. */
+int client_show(struct cli *cli, json_t *request, cli_printer *print, cli_judge *exit_of);
 /* Asks for a list, whose lines are added to the array `lines`. What comes with the last of them, or
  * NULL as in client_ask. */
-json_t *client_lines(const struct cli *cli, json_t *request, json_t *lines, int *status);
-/* The same on a connection of client_open. */
-json_t *client_lines_on(const struct cli *cli, int fd, json_t *request, json_t *lines, int *status);
-
-/* What the table in main.c names: a command with its words, giving the exit status. */
-int do_held(struct cli *cli, char **words);
-int do_release(struct cli *cli, char **words);
-int do_history(struct cli *cli, char **words);
-int do_export(struct cli *cli, char **words);
-int do_import(struct cli *cli, char **words);
-int do_reload(struct cli *cli, char **words);
-int do_log_level(struct cli *cli, char **words);
-int do_set_log_level(struct cli *cli, char **words);
-int do_rules(struct cli *cli, char **words);
-int do_rules_check(struct cli *cli, char **words);
-int do_report(struct cli *cli, char **words);
-int do_doctor(struct cli *cli, char **words);
-int do_postfix_config(struct cli *cli, char **words);
-
-/* For commands: prints as --json wants it; a member's text, "" without one. */
-void print_json(const json_t *json);
-const char *string_of(const json_t *object, const char *name);
-/* A member's number, 0 without one. */
-long long number_of(const json_t *object, const char *name);
+json_t *client_lines(struct cli *cli, json_t *request, json_t *lines, int *status);
+/* Asks again and again, from the "next" of each answer on. The elements of the array `member` of
+ * the answers are added to `all` or, without it, printed; they are counted. `request` is a reference
+ * taken. The exit status. */
+int client_pages(struct cli *cli, json_t *request, const char *member, json_t *all,
+                 cli_printer *print, size_t *count);
 
 /* Looks KEY up here and gives the report of report.h; NULL after a message. */
 json_t *local_explain(struct cli *cli, const char *text);

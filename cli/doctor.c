@@ -106,7 +106,7 @@ static void print_report(const struct cli *cli, const struct doctor_report *repo
     json_decref(json);
 }
 
-int do_doctor(struct cli *cli, char **words)
+int do_doctor(struct cli *cli)
 {
     const struct doctor_options options = {.postfix_directory = cli->postfix_directory,
                                            .mail_hosts = cli->mail_hosts,
@@ -116,7 +116,6 @@ int do_doctor(struct cli *cli, char **words)
     struct doctor_report report;
     int status = CLI_INTERNAL;
 
-    (void)words;
     hash_init();
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     if (arena != NULL && doctor_gather(&facts, arena, &cli->config, &options) == 0) {

@@ -26,37 +26,22 @@ struct local {
     uv_timer_t deadline;
     struct prober *prober;
     struct domain_lookup *lookup;
-    bool helo_over; /* the wait for the name */
 };
 
-static void stop_when_complete(void *context)
+/* What is waited for is looked at whenever the loop has done something. */
+static void on_change(void *context)
 {
-    struct local *local = context;
-
-    if (domain_evidence(local->lookup)->complete)
-        uv_stop(&local->loop);
+    (void)context;
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
-    struct local *local = timer->data;
-
-    domain_finish(local->lookup);
-    uv_stop(&local->loop);
+    (void)timer;
 }
 
-static void on_helo_over(uv_timer_t *timer)
+static bool in_time(const struct local *local)
 {
-    struct local *local = timer->data;
-
-    local->helo_over = true;
-}
-
-static void wait_for_helo(struct local *local)
-{
-    uv_timer_start(&local->deadline, on_helo_over, HELO_WAIT_MS, 0);
-    while (!local->helo_over && !prober_helo_settled(local->prober))
-        uv_run(&local->loop, UV_RUN_ONCE);
+    return uv_is_active((const uv_handle_t *)&local->deadline);
 }
 
 static int local_open(struct local *local, struct cli *cli)
@@ -94,16 +79,22 @@ static const struct evidence *local_look_up(struct local *local, const struct do
 {
     const struct domain_request request = {
         .name = key->name, .port = key->port, .is_host = key->kind == KEY_HOST};
+    const struct evidence *evidence;
 
-    wait_for_helo(local);
-    if (domain_start(&local->lookup, tools, &request, stop_when_complete, local) != 0) {
+    uv_timer_start(&local->deadline, on_deadline, HELO_WAIT_MS, 0);
+    while (in_time(local) && !prober_helo_settled(local->prober))
+        uv_run(&local->loop, UV_RUN_ONCE);
+    if (domain_start(&local->lookup, tools, &request, on_change, NULL) != 0) {
         fputs("mxcrypt: no memory\n", stderr);
         return NULL;
     }
+    evidence = domain_evidence(local->lookup);
     uv_timer_start(&local->deadline, on_deadline, (uint64_t)local->cli->config.job_deadline_ms, 0);
-    if (!domain_evidence(local->lookup)->complete)
-        uv_run(&local->loop, UV_RUN_DEFAULT);
-    return domain_evidence(local->lookup);
+    while (in_time(local) && !evidence->complete)
+        uv_run(&local->loop, UV_RUN_ONCE);
+    if (!evidence->complete)
+        domain_finish(local->lookup);
+    return evidence;
 }
 
 /* As the daemon would, with the rules that are in the file now. NULL after a message. */
@@ -156,15 +147,6 @@ json_t *local_explain(struct cli *cli, const char *text)
     return report;
 }
 
-/* HOST, HOST:PORT and [HOST]:PORT all mean one host here. */
-static bool host_key(struct key *key, const char *text, uint16_t default_port)
-{
-    key_parse(key, text, strlen(text), default_port);
-    if (key->kind == KEY_DOMAIN)
-        key->kind = KEY_HOST;
-    return key->kind == KEY_HOST;
-}
-
 json_t *local_probe(struct cli *cli, const char *text)
 {
     const struct evidence *evidence;
@@ -172,7 +154,11 @@ json_t *local_probe(struct cli *cli, const char *text)
     struct key key;
     json_t *report = NULL;
 
-    if (!host_key(&key, text, cli->config.prober.smtp_port)) {
+    /* HOST, HOST:PORT and [HOST]:PORT all mean one host here */
+    key_parse(&key, text, strlen(text), cli->config.prober.smtp_port);
+    if (key.kind == KEY_DOMAIN)
+        key.kind = KEY_HOST;
+    if (key.kind != KEY_HOST) {
         fprintf(stderr, "mxcrypt: not a host name: %s\n", text);
         return NULL;
     }

@@ -1,13 +1,19 @@
-/* main: the command mxcrypt(1): options, then a table of commands. */
+/* main: the command mxcrypt(1): options, a table of commands, and those commands that ask the daemon
+ * one thing and print what it says. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/log/log.h"
 #include "cli/cli.h"
 
 #define OVERRIDES_MAX 64
+#define TIME_MAX      32
+
+/* ---- answers ---- */
 
 const char *string_of(const json_t *object, const char *name)
 {
@@ -21,11 +27,30 @@ long long number_of(const json_t *object, const char *name)
     return (long long)json_integer_value(json_object_get(object, name));
 }
 
+bool is_true(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
+}
+
 void print_json(const json_t *json)
 {
     json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     putchar('\n');
 }
+
+int cli_show(const struct cli *cli, json_t *answer, cli_printer *print, cli_judge *exit_of)
+{
+    int status = exit_of == NULL ? CLI_OK : exit_of(answer);
+
+    if (cli->json)
+        print_json(answer);
+    else
+        print(answer);
+    json_decref(answer);
+    return status;
+}
+
+/* ---- query, explain, probe ---- */
 
 static int exit_of_status(const json_t *answer)
 {
@@ -36,63 +61,33 @@ static int exit_of_status(const json_t *answer)
     return strcmp(status, "TEMP") == 0 ? CLI_TEMP : CLI_NO;
 }
 
-/* ---- commands: each gets the words after its name ---- */
-
-static int do_query(struct cli *cli, char **words)
+static void print_reply(const json_t *answer)
 {
-    int status;
-    json_t *answer = client_ask(cli,
-                                json_pack("{s:s, s:s, s:b}", "command", "query", "key", words[0],
-                                          "tlsrpt", (int)cli->tlsrpt),
-                                &status);
-
-    if (answer == NULL)
-        return status;
-    status = exit_of_status(answer);
-    if (cli->json)
-        print_json(answer);
-    else
-        printf("%s %s\n", string_of(answer, "status"), string_of(answer, "text"));
-    json_decref(answer);
-    return status;
+    printf("%s %s\n", string_of(answer, "status"), string_of(answer, "text"));
 }
 
-static int print_report(const struct cli *cli, json_t *report)
+static int do_query(struct cli *cli)
 {
-    int status = exit_of_status(report);
+    json_t *request = json_pack("{s:s, s:s, s:b}", "command", "query", "key", cli->words[0],
+                                "tlsrpt", cli->tlsrpt);
 
-    if (cli->json)
-        print_json(report);
-    else
-        tree_print(report);
-    json_decref(report);
-    return status;
+    return client_show(cli, request, print_reply, exit_of_status);
 }
 
-/* Asks the daemon for a report of KEY and prints it. */
-static int show_report(const struct cli *cli, const char *command, const char *key)
-{
-    int status;
-    json_t *report = client_ask(cli, client_request(command, key), &status);
-
-    return report == NULL ? status : print_report(cli, report);
-}
-
-static int do_explain(struct cli *cli, char **words)
+static int do_explain(struct cli *cli)
 {
     json_t *report;
 
     if (!cli->fresh)
-        return show_report(cli, "explain", words[0]);
-    report = local_explain(cli, words[0]);
-    return report == NULL ? CLI_INTERNAL : print_report(cli, report);
+        return client_show(cli, client_request("explain", cli->words[0]), tree_print,
+                           exit_of_status);
+    report = local_explain(cli, cli->words[0]);
+    return report == NULL ? CLI_INTERNAL : cli_show(cli, report, tree_print, exit_of_status);
 }
 
 /* TLS at every address that answered, not at all of them, or nobody answered. */
 static int exit_of_probe(const json_t *host)
 {
-    static const char *const with_tls[] = {"tls", "verified"};
-    static const char *const without[] = {"clear", "tempfail", "refused", "broken"};
     size_t tls = 0, clear = 0, i;
     const json_t *address;
 
@@ -100,29 +95,34 @@ static int exit_of_probe(const json_t *host)
     {
         const char *state = string_of(address, "starttls");
 
-        for (size_t k = 0; k < sizeof with_tls / sizeof with_tls[0]; k++)
-            tls += strcmp(state, with_tls[k]) == 0;
-        for (size_t k = 0; k < sizeof without / sizeof without[0]; k++)
-            clear += strcmp(state, without[k]) == 0;
+        tls += strcmp(state, "tls") == 0 || strcmp(state, "verified") == 0;
+        clear += strcmp(state, "clear") == 0 || strcmp(state, "tempfail") == 0 ||
+                 strcmp(state, "refused") == 0 || strcmp(state, "broken") == 0;
     }
     if (clear > 0)
         return CLI_NO;
     return tls > 0 ? CLI_OK : CLI_TEMP;
 }
 
-static int do_probe(struct cli *cli, char **words)
+static int do_probe(struct cli *cli)
 {
-    json_t *host = local_probe(cli, words[0]);
-    int status;
+    json_t *host = local_probe(cli, cli->words[0]);
 
-    if (host == NULL)
-        return CLI_USAGE;
-    status = exit_of_probe(host);
-    if (cli->json)
-        print_json(host);
-    else
-        tree_print_host(host);
-    json_decref(host);
+    return host == NULL ? CLI_USAGE : cli_show(cli, host, tree_print_host, exit_of_probe);
+}
+
+/* ---- cache, stats ---- */
+
+/* A list, printed line by line or, with --json, as one array. The exit status. */
+static int show_list(struct cli *cli, const char *command, const char *member, cli_printer *print,
+                     size_t *count)
+{
+    json_t *all = cli->json ? json_array() : NULL;
+    int status = client_pages(cli, client_request(command, NULL), member, all, print, count);
+
+    if (all != NULL && status == CLI_OK)
+        print_json(all);
+    json_decref(all);
     return status;
 }
 
@@ -132,27 +132,21 @@ static void print_entry(const json_t *entry)
            string_of(entry, "reason"), number_of(entry, "valid_for_s"));
 }
 
-static int do_cache_list(struct cli *cli, char **words)
+static int do_cache_list(struct cli *cli)
 {
     size_t count;
 
-    (void)words;
-    return client_list(cli, "cache-list", "entries", print_entry, &count);
-}
-
-static int do_cache_show(struct cli *cli, char **words)
-{
-    return show_report(cli, "cache-show", words[0]);
+    return show_list(cli, "cache-list", "entries", print_entry, &count);
 }
 
 static void print_forgotten(const json_t *answer)
 {
-    puts(json_is_true(json_object_get(answer, "forgotten")) ? "forgotten" : "was not in the cache");
+    puts(is_true(answer, "forgotten") ? "forgotten" : "was not in the cache");
 }
 
-static int do_cache_forget(struct cli *cli, char **words)
+static int exit_of_forgotten(const json_t *answer)
 {
-    return client_show(cli, client_request("cache-forget", words[0]), print_forgotten, "forgotten");
+    return is_true(answer, "forgotten") ? CLI_OK : CLI_NO;
 }
 
 /* An object of numbers, one per line. */
@@ -165,51 +159,155 @@ static void print_numbers(const json_t *answer)
         printf("%s %lld\n", name, (long long)json_integer_value(value));
 }
 
-static int do_cache_flush(struct cli *cli, char **words)
+/* ---- holds and history ---- */
+
+/* Seconds since 1970 as local time. */
+static const char *time_text(char out[TIME_MAX], const json_t *object, const char *name)
 {
-    (void)words;
-    return client_show(cli, client_request("cache-flush", NULL), print_numbers, NULL);
+    time_t seconds = (time_t)number_of(object, name);
+    struct tm parts;
+
+    if (localtime_r(&seconds, &parts) == NULL || strftime(out, TIME_MAX, "%F %T", &parts) == 0)
+        snprintf(out, TIME_MAX, "?");
+    return out;
 }
 
-static int do_stats(struct cli *cli, char **words)
+static void print_hold(const json_t *hold)
 {
-    (void)words;
-    return client_show(cli, client_request("stats", NULL), print_numbers, NULL);
+    char since[TIME_MAX], until[TIME_MAX];
+
+    printf("%-40s %-8s since %s until %s, sees %s\n", string_of(hold, "key"),
+           string_of(hold, "level"), time_text(since, hold, "since"),
+           time_text(until, hold, "until"), string_of(hold, "reason"));
 }
 
+static int do_held(struct cli *cli)
+{
+    size_t count;
+    int status = show_list(cli, "held", "held", print_hold, &count);
+
+    return status == CLI_OK && count == 0 ? CLI_NO : status;
+}
+
+static void print_released(const json_t *answer)
+{
+    puts(is_true(answer, "released") ? "released" : "was not held");
+}
+
+static int exit_of_released(const json_t *answer)
+{
+    return is_true(answer, "released") ? CLI_OK : CLI_NO;
+}
+
+static void print_history(const json_t *history)
+{
+    const json_t *event;
+    char at[TIME_MAX];
+    size_t i;
+
+    json_array_foreach(history, i, event)
+    {
+        const char *was = string_of(event, "was");
+
+        printf("%s  %-9s -> %-9s  %s\n", time_text(at, event, "at"), *was == '\0' ? "(new)" : was,
+               string_of(event, "now"), string_of(event, "reason"));
+    }
+}
+
+static int exit_of_history(const json_t *history)
+{
+    return json_array_size(history) > 0 ? CLI_OK : CLI_NO;
+}
+
+static int do_history(struct cli *cli)
+{
+    int status;
+    json_t *answer = client_ask(cli, client_request("history", cli->words[0]), &status);
+
+    if (answer != NULL)
+        status = cli_show(cli, json_incref(json_object_get(answer, "history")), print_history,
+                          exit_of_history);
+    json_decref(answer);
+    return status;
+}
+
+/* ---- the running daemon ---- */
+
+static void print_reloaded(const json_t *answer)
+{
+    const json_t *key;
+    size_t i;
+
+    printf("reloaded, %lld rules\n", number_of(answer, "rules"));
+    json_array_foreach(json_object_get(answer, "needs_restart"), i, key)
+        printf("%s is not what the daemon runs with: restart it\n", json_string_value(key));
+}
+
+static void print_level(const json_t *answer)
+{
+    puts(string_of(answer, "level"));
+}
+
+static int do_log_level(struct cli *cli)
+{
+    const char *name = cli->words[0]; /* NULL: only ask */
+    enum log_level level;
+
+    if (name != NULL && !log_level_parse(&level, name)) {
+        fputs("mxcrypt: a level is error, warning, info or debug\n", stderr);
+        return CLI_USAGE;
+    }
+    return client_show(cli, json_pack("{s:s, s:s*}", "command", "log-level", "level", name),
+                       print_level, NULL);
+}
+
+/* ---- the table ---- */
+
+/* A command is a function or, when the daemon does all of it, what that is asked, with the word as
+ * the key, and how the answer is shown. */
 static const struct command {
     const char *name, *second; /* "cache" "list" */
     int words;                 /* after the name */
     const char *help;
-    int (*run)(struct cli *cli, char **words);
+    cli_command *run;
+    const char *ask;
+    cli_printer *print;
+    cli_judge *exit_of;
 } commands[] = {
-    {"query", NULL, 1, "query [--tlsrpt] KEY     the answer to Postfix", do_query},
-    {"explain", NULL, 1, "explain [--fresh] KEY    the evidence and the reason", do_explain},
-    {"probe", NULL, 1, "probe HOST[:PORT]        look at one mail host now", do_probe},
-    {"cache", "list", 0, "cache list               what is cached", do_cache_list},
-    {"cache", "show", 1, "cache show KEY           one cached key, explained", do_cache_show},
-    {"cache", "forget", 1, "cache forget KEY         forget a key and its hosts", do_cache_forget},
-    {"cache", "flush", 0, "cache flush              forget all answers", do_cache_flush},
-    {"held", NULL, 0, "held                     domains that are held", do_held},
-    {"release", NULL, 1, "release KEY              end a hold", do_release},
-    {"history", NULL, 1, "history KEY              how the verdict changed", do_history},
+    {"query", NULL, 1, "query [--tlsrpt] KEY     the answer to Postfix", .run = do_query},
+    {"explain", NULL, 1, "explain [--fresh] KEY    the evidence and the reason", .run = do_explain},
+    {"probe", NULL, 1, "probe HOST[:PORT]        look at one mail host now", .run = do_probe},
+    {"cache", "list", 0, "cache list               what is cached", .run = do_cache_list},
+    {"cache", "show", 1, "cache show KEY           one cached key, explained", .ask = "cache-show",
+     .print = tree_print, .exit_of = exit_of_status},
+    {"cache", "forget", 1, "cache forget KEY         forget a key and its hosts",
+     .ask = "cache-forget", .print = print_forgotten, .exit_of = exit_of_forgotten},
+    {"cache", "flush", 0, "cache flush              forget all answers", .ask = "cache-flush",
+     .print = print_numbers},
+    {"held", NULL, 0, "held                     domains that are held", .run = do_held},
+    {"release", NULL, 1, "release KEY              end a hold", .ask = "release",
+     .print = print_released, .exit_of = exit_of_released},
+    {"history", NULL, 1, "history KEY              how the verdict changed", .run = do_history},
     {"export", NULL, 0, "export                   all that is remembered, as JSON lines",
-     do_export},
-    {"import", NULL, 1, "import FILE              load an export (-: stdin)", do_import},
-    {"stats", NULL, 0, "stats                    counters", do_stats},
-    {"rules", NULL, 0, "rules                    the rules, and their effect today", do_rules},
-    {"rules", "check", 1, "rules check FILE         what a new file would change", do_rules_check},
-    {"report", NULL, 0, "report                   what enforcing would change", do_report},
-    {"reload", NULL, 0, "reload                   read rules and configuration again", do_reload},
-    {"log-level", NULL, 0, "log-level                what is logged", do_log_level},
-    {"log-level", NULL, 1, "log-level LEVEL          log more or less", do_set_log_level},
+     .run = do_export},
+    {"import", NULL, 1, "import FILE              load an export (-: stdin)", .run = do_import},
+    {"stats", NULL, 0, "stats                    counters", .ask = "stats", .print = print_numbers},
+    {"rules", NULL, 0, "rules                    the rules, and their effect today",
+     .run = do_rules},
+    {"rules", "check", 1, "rules check FILE         what a new file would change",
+     .run = do_rules_check},
+    {"report", NULL, 0, "report                   what enforcing would change", .run = do_report},
+    {"reload", NULL, 0, "reload                   read rules and configuration again",
+     .ask = "reload", .print = print_reloaded},
+    {"log-level", NULL, 0, "log-level                what is logged", .run = do_log_level},
+    {"log-level", NULL, 1, "log-level LEVEL          log more or less", .run = do_log_level},
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
      "                           check this set-up",
-     do_doctor},
+     .run = do_doctor},
     {"postfix-config", NULL, 0,
      "postfix-config [--postfix DIR]\n                           lines for main.cf",
-     do_postfix_config},
+     .run = do_postfix_config},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -252,18 +350,27 @@ static int run_command(struct cli *cli, int count, char **words)
         const struct command *command = &commands[i];
         int skip = command->second == NULL ? 1 : 2;
 
-        if (count != skip + command->words || strcmp(words[0], command->name) != 0)
+        if (count != skip + command->words || strcmp(words[0], command->name) != 0 ||
+            (command->second != NULL && strcmp(words[1], command->second) != 0))
             continue;
-        if (command->second == NULL || strcmp(words[1], command->second) == 0)
-            return command->run(cli, words + skip);
+        cli->words = words + skip;
+        if (command->run != NULL)
+            return command->run(cli);
+        return client_show(cli, client_request(command->ask, cli->words[0]), command->print,
+                           command->exit_of);
     }
     return complain(count, words);
 }
 
+/* ---- options ---- */
+
+static struct cli command_line = {.fd = -1};
+
+/* --FLAG sets its number; the others are taken by take_option. */
 static const struct option long_options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"fresh", no_argument, NULL, 'f'},
-    {"tlsrpt", no_argument, NULL, 't'},
+    {"json", no_argument, &command_line.json, 1},
+    {"fresh", no_argument, &command_line.fresh, 1},
+    {"tlsrpt", no_argument, &command_line.tlsrpt, 1},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
     {"postfix", required_argument, NULL, 'p'},
@@ -271,16 +378,18 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* What the options say, apart from the configuration. */
+/* What the options say of the configuration. */
 struct options {
     const char *path, *overrides[OVERRIDES_MAX];
     size_t count;
 };
 
 /* -1 to go on, else the exit status. */
-static int take_option(struct cli *cli, struct options *options, int option)
+static int take_option(struct options *options, int option)
 {
     switch (option) {
+    case 0: /* a flag */
+        return -1;
     case 'c':
         options->path = optarg;
         return -1;
@@ -289,22 +398,13 @@ static int take_option(struct cli *cli, struct options *options, int option)
             return usage(stderr);
         options->overrides[options->count++] = optarg;
         return -1;
-    case 'j':
-        cli->json = true;
-        return -1;
-    case 'f':
-        cli->fresh = true;
-        return -1;
-    case 't':
-        cli->tlsrpt = true;
-        return -1;
     case 'p':
-        cli->postfix_directory = optarg;
+        command_line.postfix_directory = optarg;
         return -1;
     case 'm':
-        if (cli->mail_host_count == CLI_MAIL_HOSTS_MAX)
+        if (command_line.mail_host_count == CLI_MAIL_HOSTS_MAX)
             return usage(stderr);
-        cli->mail_hosts[cli->mail_host_count++] = optarg;
+        command_line.mail_hosts[command_line.mail_host_count++] = optarg;
         return -1;
     case 'V':
         puts("mxcrypt " MXC_VERSION);
@@ -318,39 +418,41 @@ static int take_option(struct cli *cli, struct options *options, int option)
 }
 
 /* doctor reports what is wrong, with the configuration too, and goes on with the defaults. */
-static bool go_on_without(struct cli *cli, const char *command, const char *error)
+static bool go_on_without(const char *command, const char *error)
 {
     char again[CONFIG_ERROR_MAX];
 
     if (strcmp(command, "doctor") != 0)
         return false;
-    cli->config_error = error;
-    config_fini(&cli->config);
-    return config_parse(&cli->config, "defaults", "", 0, NULL, 0, again) == 0;
+    command_line.config_error = error;
+    config_fini(&command_line.config);
+    return config_parse(&command_line.config, "defaults", "", 0, NULL, 0, again) == 0;
 }
 
 int main(int argc, char **argv)
 {
     struct options options = {0};
-    struct cli cli = {.json = false};
     char error[CONFIG_ERROR_MAX];
     int option, status;
 
     while ((option = getopt_long(argc, argv, "c:o:V", long_options, NULL)) != -1) {
-        status = take_option(&cli, &options, option);
+        status = take_option(&options, option);
         if (status >= 0)
             return status;
     }
     if (optind == argc)
         return usage(stderr);
     log_set_level(LOG_LEVEL_ERROR);
-    if (config_load(&cli.config, options.path, options.overrides, options.count, error) != 0 &&
-        !go_on_without(&cli, argv[optind], error)) {
+    if (config_load(&command_line.config, options.path, options.overrides, options.count, error) !=
+            0 &&
+        !go_on_without(argv[optind], error)) {
         fprintf(stderr, "mxcrypt: %s\n", error);
         status = CLI_USAGE;
     } else {
-        status = run_command(&cli, argc - optind, argv + optind);
+        status = run_command(&command_line, argc - optind, argv + optind);
     }
-    config_fini(&cli.config);
+    if (command_line.fd >= 0)
+        close(command_line.fd);
+    config_fini(&command_line.config);
     return status;
 }

@@ -35,7 +35,7 @@ static const char *find_out(struct postfix_lines *lines, struct doctor_facts *fa
     return arena_failed(arena) ? "no memory" : NULL;
 }
 
-int do_postfix_config(struct cli *cli, char **words)
+int do_postfix_config(struct cli *cli)
 {
     struct arena *arena = arena_new(MEMORY_MAX);
     struct postfix *postfix = arena == NULL ? NULL : arena_alloc(arena, sizeof *postfix);
@@ -46,7 +46,6 @@ int do_postfix_config(struct cli *cli, char **words)
     const char *why = NULL;
     struct buf out;
 
-    (void)words;
     buf_init(&out, LINES_MAX);
     if (postfix == NULL)
         why = "no memory";

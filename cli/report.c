@@ -1,13 +1,12 @@
 /*
- * report: `mxcrypt report`, what enforcing everything would change today; and `mxcrypt rules
- * check`, what a new rules file would. The daemon works out both from its cache; here the lines are
- * sorted and printed. See mxcrypt(1).
+ * report: `mxcrypt report`, what enforcing everything would change today; `mxcrypt rules`, the rules
+ * and their effect; and `mxcrypt rules check`, what a new rules file would change. The daemon works
+ * them out from its cache; here the lines are sorted and printed. See mxcrypt(1).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -90,8 +89,8 @@ static void print_stopped(const json_t *stopped)
             break;
         }
         printf("  %-40s %s %s\n    %s: %s\n", string_of(line, "key"), string_of(line, "forecast"),
-               json_is_true(json_object_get(line, "withheld")) ? "once enforced" : "now",
-               string_of(line, "level"), string_of(line, "why"));
+               is_true(line, "withheld") ? "once enforced" : "now", string_of(line, "level"),
+               string_of(line, "why"));
     }
 }
 
@@ -118,12 +117,11 @@ static void print_report(const json_t *totals, const json_t *stopped)
             number_of(totals, "unsure"));
 }
 
-int do_report(struct cli *cli, char **words)
+int do_report(struct cli *cli)
 {
     json_t *lines = json_array(), *stopped, *totals;
     int status;
 
-    (void)words;
     totals = client_lines(cli, json_pack("{s:s, s:b}", "command", "report", "changes", cli->json),
                           lines, &status);
     sort_by_key(&lines);
@@ -138,6 +136,65 @@ int do_report(struct cli *cli, char **words)
     json_decref(totals);
     json_decref(stopped);
     json_decref(lines);
+    return status;
+}
+
+/* ---- rules ---- */
+
+static void print_option(const json_t *rule, const char *name)
+{
+    if (*string_of(rule, name) != '\0')
+        printf(" %s=%s", name, string_of(rule, name));
+}
+
+static void print_deeds(const json_t *rule)
+{
+    const json_t *today = json_object_get(rule, "today");
+    long long nexthops = number_of(today, "nexthops"), withheld = number_of(today, "withheld");
+
+    if (is_true(rule, "lapsed"))
+        printf("has lapsed");
+    else if (nexthops == 1)
+        printf("now %s", string_of(rule, "told"));
+    else if (nexthops > 0)
+        printf("%lld next-hops, %lld of them answered otherwise than found", nexthops,
+               number_of(today, "changed"));
+    else
+        printf("nobody cached");
+    if (withheld > 0)
+        printf(", %lld withheld", withheld);
+}
+
+static void print_rule(const json_t *rule)
+{
+    printf("%lld: %s %s", number_of(rule, "line"), string_of(rule, "pattern"),
+           string_of(rule, "action"));
+    if (*string_of(rule, "policy") != '\0')
+        printf(" %s", string_of(rule, "policy"));
+    print_option(rule, "until");
+    print_option(rule, "ticket");
+    fputs("\n    ", stdout);
+    print_deeds(rule);
+    putchar('\n');
+}
+
+int do_rules(struct cli *cli)
+{
+    json_t *rules = json_array(), *rule, *totals;
+    int status;
+    size_t i;
+
+    totals = client_lines(cli, client_request("rules", NULL), rules, &status);
+    json_array_foreach(rules, i, rule)
+    {
+        if (status == CLI_OK && !cli->json)
+            print_rule(rule);
+        json_object_del(rule, "told"); /* a help for print_rule */
+    }
+    if (status == CLI_OK && cli->json)
+        print_json(rules);
+    json_decref(totals);
+    json_decref(rules);
     return status;
 }
 
@@ -191,11 +248,10 @@ static size_t fill_part(struct buf *part, const char *text, size_t length)
 
 /* Sends the text in parts, the last of which begins the check. The totals, or NULL after a message
  * with the exit status. */
-static json_t *try_rules(const struct cli *cli, int fd, const struct buf *text, json_t *lines,
-                         int *status)
+static json_t *try_rules(struct cli *cli, const struct buf *text, json_t *lines, int *status)
 {
     const char *rest = buf_text(text), *end = rest + text->length;
-    json_t *request, *taken;
+    json_t *request, *taken = NULL;
     struct buf part;
     bool more;
 
@@ -210,11 +266,11 @@ static json_t *try_rules(const struct cli *cli, int fd, const struct buf *text, 
                             part.length, "more", (int)more);
         if (!more)
             break;
-        taken = client_ask_on(cli, fd, request, status);
+        taken = client_ask(cli, request, status);
         json_decref(taken);
     } while (taken != NULL);
     buf_fini(&part);
-    return more ? NULL : client_lines_on(cli, fd, request, lines, status);
+    return more ? NULL : client_lines(cli, request, lines, status);
 }
 
 /* ---- rules check: the changes ---- */
@@ -227,7 +283,7 @@ static void print_change(const json_t *change)
            string_of(change, "then"));
     if (line > 0)
         printf(" (line %lld)", line);
-    if (json_is_true(json_object_get(change, "stops")))
+    if (is_true(change, "stops"))
         printf(strcmp(string_of(change, "forecast"), "bounces") == 0
                    ? "; mail would start to bounce"
                    : "; mail would start to wait");
@@ -252,37 +308,29 @@ static void print_check(const struct cli *cli, json_t *totals, const json_t *lis
            number_of(totals, "would_stop"));
 }
 
-static int check_text(const struct cli *cli, const struct buf *text, const char *path)
+int do_rules_check(struct cli *cli)
 {
     json_t *lines = json_array(), *totals = NULL;
-    int fd = client_open(cli), status = CLI_NO_DAEMON;
-
-    if (fd >= 0) {
-        totals = try_rules(cli, fd, text, lines, &status);
-        close(fd);
-    }
-    sort_by_key(&lines);
-    if (status == CLI_OK)
-        print_check(cli, totals, lines);
-    else
-        fprintf(stderr, "mxcrypt: %s: the rules are valid; what they would change is not known\n",
-                path);
-    if (status == CLI_OK && number_of(totals, "would_stop") > 0)
-        status = CLI_NO;
-    json_decref(totals);
-    json_decref(lines);
-    return status;
-}
-
-int do_rules_check(struct cli *cli, char **words)
-{
+    const char *path = cli->words[0];
     struct buf text;
     int status;
 
     buf_init(&text, RULES_TEXT_MAX + 1);
-    status = read_rules(cli, &text, words[0]);
-    if (status == CLI_OK)
-        status = check_text(cli, &text, words[0]);
+    status = read_rules(cli, &text, path);
+    if (status == CLI_OK) {
+        totals = try_rules(cli, &text, lines, &status);
+        if (status != CLI_OK)
+            fprintf(stderr,
+                    "mxcrypt: %s: the rules are valid; what they would change is not known\n",
+                    path);
+    }
     buf_fini(&text);
+    sort_by_key(&lines);
+    if (status == CLI_OK) {
+        print_check(cli, totals, lines);
+        status = number_of(totals, "would_stop") > 0 ? CLI_NO : CLI_OK;
+    }
+    json_decref(totals);
+    json_decref(lines);
     return status;
 }

@@ -5,11 +5,6 @@
 
 #include "cli/cli.h"
 
-static bool is_true(const json_t *object, const char *name)
-{
-    return json_is_true(json_object_get(object, name));
-}
-
 /* Prints ", LABEL TEXT" for a member that is a string. */
 static void add(const json_t *object, const char *name, const char *label)
 {
@@ -111,22 +106,19 @@ static void print_sentences(const char *title, const json_t *sentences)
     json_array_foreach(sentences, i, sentence) printf("  - %s\n", json_string_value(sentence));
 }
 
-static void print_held(const json_t *held)
-{
-    if (json_is_object(held))
-        printf("held: %s, since %lld s, for another %lld s\n", string_of(held, "level"),
-               number_of(held, "since_s"), number_of(held, "until_s"));
-}
-
 void tree_print(const json_t *report)
 {
+    const json_t *held = json_object_get(report, "held");
+
     printf("%s: %s\n", string_of(report, "key"), string_of(report, "answer"));
     if (json_is_integer(json_object_get(report, "valid_for_s")))
         printf("good for another %lld s", number_of(report, "valid_for_s"));
     if (json_is_integer(json_object_get(report, "age_s")))
         printf(", looked up %lld s ago", number_of(report, "age_s"));
     putchar('\n');
-    print_held(json_object_get(report, "held"));
+    if (json_is_object(held))
+        printf("held: %s, since %lld s, for another %lld s\n", string_of(held, "level"),
+               number_of(held, "since_s"), number_of(held, "until_s"));
     if (json_is_object(json_object_get(report, "evidence")))
         print_evidence(json_object_get(report, "evidence"));
     print_sentences("Why", json_object_get(report, "why"));
