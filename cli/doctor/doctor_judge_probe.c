@@ -194,7 +194,7 @@ static const char *source_fix(struct arena *arena, const struct source *source,
 
     if (theirs->family == 0)
         return arena_printf(arena, "%s = %s (or no %s in mxcryptd.conf)",
-                            postfix_parameter_name(source->parameter), ip_text(source->ours, text),
+                            postfix_parameter_names[source->parameter], ip_text(source->ours, text),
                             source->key);
     return arena_printf(arena, "%s = %s, in mxcryptd.conf", source->key, ip_text(theirs, text));
 }
@@ -205,7 +205,7 @@ static void compare_source(struct doctor_report *report, const struct source *so
     const char *value = doctor_value(client, source->parameter), *from;
     struct ip theirs = client->interfaces[source->interface];
 
-    from = *value == '\0' ? "inet_interfaces" : postfix_parameter_name(source->parameter);
+    from = *value == '\0' ? "inet_interfaces" : postfix_parameter_names[source->parameter];
     if (*value != '\0' && !ip_parse(&theirs, value)) {
         doctor_find(report, DOCTOR_ERROR, client->where,
                     arena_printf(report->arena, "%s = an address of this host", from),

@@ -1,6 +1,6 @@
 /*
  * postfix: the configuration of a Postfix on this host, as postconf(1) prints it. Reading its
- * output is pure (postfix_read.c, postfix_maps.c); running it is postfix_run.c.
+ * output is pure (postfix_read.c); running it is postfix_run.c.
  *
  * postconf's output is foreign text: it depends on the author of main.cf. Every line must be
  * `name = value`, of bounded length; anything else is an error, never a guess.
@@ -57,7 +57,7 @@ enum postfix_parameter {
 };
 #define POSTFIX_FIRST_OF_CLIENT POSTFIX_POLICY_MAPS
 
-const char *postfix_parameter_name(enum postfix_parameter parameter);
+extern const char *const postfix_parameter_names[POSTFIX_PARAMETER_COUNT];
 
 /* A service of master.cf(5). Strings belong to the arena. */
 struct postfix_service {
@@ -73,14 +73,15 @@ struct postfix {
     size_t service_count;
 };
 
-/* Read what `postconf -x NAMES`, `postconf -F` and `postconf -x -P` print, in this order. 0, or -1
- * with a message. Strings are copied to the arena. */
-int postfix_read_values(struct postfix *postfix, struct arena *arena, const char *text,
-                        size_t length, char error[POSTFIX_ERROR_MAX]);
-int postfix_read_services(struct postfix *postfix, struct arena *arena, const char *text,
-                          size_t length, char error[POSTFIX_ERROR_MAX]);
-int postfix_read_overrides(struct postfix *postfix, struct arena *arena, const char *text,
-                           size_t length, char error[POSTFIX_ERROR_MAX]);
+/* What postconf is asked for, in this order. */
+enum postfix_question {
+    POSTFIX_VALUES,   /* -x NAMES: parameters; anything read before is forgotten */
+    POSTFIX_SERVICES, /* -F: services */
+    POSTFIX_OVERRIDES /* -x -P: what services set by -o */
+};
+/* Reads what it prints. 0, or -1 with a message. Strings are copied to the arena. */
+int postfix_read(struct postfix *postfix, struct arena *arena, enum postfix_question question,
+                 const char *text, size_t length, char error[POSTFIX_ERROR_MAX]);
 
 struct postfix_version {
     unsigned major, minor, patch;

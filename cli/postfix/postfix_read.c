@@ -4,23 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const parameter_names[] = {
+#define SEPARATORS ", \t" /* of maps */
+
+const char *const postfix_parameter_names[] = {
 #define X(id, name) name,
     POSTFIX_PARAMETERS(X)
 #undef X
 };
-
-const char *postfix_parameter_name(enum postfix_parameter parameter)
-{
-    return parameter_names[parameter];
-}
 
 /* The parameter of that name, or POSTFIX_PARAMETER_COUNT. */
 static size_t parameter_of(const char *name)
 {
     size_t i = 0;
 
-    while (i < POSTFIX_PARAMETER_COUNT && strcmp(parameter_names[i], name) != 0)
+    while (i < POSTFIX_PARAMETER_COUNT && strcmp(postfix_parameter_names[i], name) != 0)
         i++;
     return i;
 }
@@ -33,7 +30,7 @@ struct reading {
     char *error;
 };
 
-typedef int (*line_taker)(struct reading *reading, char *name, char *value);
+typedef int line_taker(struct reading *reading, char *name, char *value);
 
 static int refuse(const struct reading *reading, const char *why, const char *what)
 {
@@ -50,7 +47,7 @@ static bool has_control(const char *text, size_t length)
 }
 
 /* Splits `name = value`; postconf prints `name =` for an empty one. */
-static int take_line(struct reading *reading, const char *line, size_t length, line_taker take)
+static int take_line(struct reading *reading, const char *line, size_t length, line_taker *take)
 {
     char *name, *equals;
 
@@ -68,7 +65,7 @@ static int take_line(struct reading *reading, const char *line, size_t length, l
     return take(reading, name, equals + 2 + (equals[2] == ' '));
 }
 
-static int take_lines(struct reading *reading, const char *text, size_t length, line_taker take)
+static int take_lines(struct reading *reading, const char *text, size_t length, line_taker *take)
 {
     while (length > 0) {
         const char *end = memchr(text, '\n', length);
@@ -92,20 +89,6 @@ static int take_value(struct reading *reading, char *name, char *value)
     if (parameter == POSTFIX_PARAMETER_COUNT)
         return refuse(reading, "nobody asked for", name);
     reading->postfix->values[parameter] = value;
-    return 0;
-}
-
-int postfix_read_values(struct postfix *postfix, struct arena *arena, const char *text,
-                        size_t length, char error[POSTFIX_ERROR_MAX])
-{
-    struct reading reading = {postfix, arena, error};
-
-    memset(postfix, 0, sizeof *postfix);
-    if (take_lines(&reading, text, length, take_value) != 0)
-        return -1;
-    for (size_t i = 0; i < POSTFIX_FIRST_OF_CLIENT; i++)
-        if (postfix->values[i] == NULL && i != POSTFIX_COMPATIBILITY_LEVEL)
-            return refuse(&reading, "does not tell", parameter_names[i]);
     return 0;
 }
 
@@ -135,15 +118,6 @@ static struct postfix_service *find_service(struct postfix *postfix, const char 
     return NULL;
 }
 
-static struct postfix_service *add_service(struct postfix *postfix, const char *name,
-                                           const char *type)
-{
-    struct postfix_service *service = &postfix->services[postfix->service_count++];
-
-    *service = (struct postfix_service){.name = name, .type = type, .program = "", .chroot = "-"};
-    return service;
-}
-
 static int take_field(struct reading *reading, char *name, char *value)
 {
     struct postfix *postfix = reading->postfix;
@@ -155,21 +129,15 @@ static int take_field(struct reading *reading, char *name, char *value)
     service = find_service(postfix, name, type);
     if (service == NULL && postfix->service_count == POSTFIX_SERVICES_MAX)
         return refuse(reading, "too many services", name);
-    if (service == NULL)
-        service = add_service(postfix, name, type);
+    if (service == NULL) {
+        service = &postfix->services[postfix->service_count++];
+        *service = (struct postfix_service){name, type, .program = "", .chroot = "-"};
+    }
     if (strcmp(field, "chroot") == 0)
         service->chroot = value;
     else if (strcmp(field, "command") == 0)
         service->program = arena_strndup(reading->arena, value, strcspn(value, " \t"));
     return service->program == NULL ? refuse(reading, "no memory", "") : 0;
-}
-
-int postfix_read_services(struct postfix *postfix, struct arena *arena, const char *text,
-                          size_t length, char error[POSTFIX_ERROR_MAX])
-{
-    struct reading reading = {postfix, arena, error};
-
-    return take_lines(&reading, text, length, take_field);
 }
 
 static int take_override(struct reading *reading, char *name, char *value)
@@ -189,12 +157,24 @@ static int take_override(struct reading *reading, char *name, char *value)
     return 0;
 }
 
-int postfix_read_overrides(struct postfix *postfix, struct arena *arena, const char *text,
-                           size_t length, char error[POSTFIX_ERROR_MAX])
+int postfix_read(struct postfix *postfix, struct arena *arena, enum postfix_question question,
+                 const char *text, size_t length, char error[POSTFIX_ERROR_MAX])
 {
+    static line_taker *const takers[] = {
+        [POSTFIX_VALUES] = take_value,
+        [POSTFIX_SERVICES] = take_field,
+        [POSTFIX_OVERRIDES] = take_override,
+    };
     struct reading reading = {postfix, arena, error};
 
-    return take_lines(&reading, text, length, take_override);
+    if (question == POSTFIX_VALUES)
+        memset(postfix, 0, sizeof *postfix);
+    if (take_lines(&reading, text, length, takers[question]) != 0)
+        return -1;
+    for (size_t i = 0; i < POSTFIX_FIRST_OF_CLIENT && question == POSTFIX_VALUES; i++)
+        if (postfix->values[i] == NULL && i != POSTFIX_COMPATIBILITY_LEVEL)
+            return refuse(&reading, "does not tell", postfix_parameter_names[i]);
+    return 0;
 }
 
 /* ---- what follows from it ---- */
@@ -234,4 +214,108 @@ bool postfix_is_chrooted(const struct postfix *postfix, const struct postfix_ser
     if (strcmp(service->chroot, "-") != 0)
         return strcmp(service->chroot, "y") == 0;
     return level == NULL || strcmp(level, "0") == 0 || *level == '\0';
+}
+
+/* ---- lists of maps ---- */
+
+/* The length of the map that begins at `text`; braces hold blanks and commas together. 0 when a
+ * brace is not closed. */
+static size_t map_length(const char *text)
+{
+    size_t depth = 0, i;
+
+    for (i = 0; text[i] != '\0'; i++) {
+        if (text[i] == '{')
+            depth++;
+        else if (text[i] == '}' && depth > 0)
+            depth--;
+        else if (depth == 0 && strchr(SEPARATORS, text[i]) != NULL)
+            break;
+    }
+    return depth == 0 ? i : 0;
+}
+
+static bool read_port(uint16_t *out, const char *text)
+{
+    unsigned value = 0;
+    const char *p = text;
+
+    for (; *p >= '0' && *p <= '9' && value <= 65535; p++)
+        value = value * 10 + (unsigned)(*p - '0');
+    *out = (uint16_t)value;
+    return p != text && *p == '\0' && value > 0 && value <= 65535;
+}
+
+/* HOST:PORT, [HOST]:PORT. */
+static bool read_endpoint(struct postfix_map *map, struct arena *arena, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    size_t length = colon == NULL ? 0 : (size_t)(colon - text);
+
+    if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
+        text++;
+        length -= 2;
+    }
+    if (length == 0)
+        return false;
+    map->host = arena_strndup(arena, text, length);
+    return map->host != NULL && read_port(&map->port, colon + 1);
+}
+
+/* What follows socketmap:. The map name stands behind the last colon. */
+static bool read_socketmap(struct postfix_map *map, struct arena *arena, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    char *where = colon == NULL ? NULL : arena_strndup(arena, text, (size_t)(colon - text));
+
+    if (where == NULL || colon[1] == '\0')
+        return false;
+    map->name = colon + 1;
+    if (strncmp(where, "unix:", 5) == 0 && where[5] != '\0') {
+        map->kind = POSTFIX_MAP_UNIX;
+        map->path = where + 5;
+        return true;
+    }
+    map->kind = POSTFIX_MAP_INET;
+    return strncmp(where, "inet:", 5) == 0 && read_endpoint(map, arena, where + 5);
+}
+
+static bool read_map(struct postfix_map *map, struct arena *arena, const char *text)
+{
+    const char *rest = text;
+
+    *map = (struct postfix_map){.text = text, .kind = POSTFIX_MAP_OTHER};
+    if (strncmp(rest, "proxy:", 6) == 0) {
+        map->proxied = true;
+        rest += 6;
+    }
+    if (strncmp(rest, "socketmap:", 10) == 0)
+        return read_socketmap(map, arena, rest + 10);
+    if (strncmp(rest, "tcp:", 4) == 0) {
+        map->kind = POSTFIX_MAP_TCP;
+        return read_endpoint(map, arena, rest + 4);
+    }
+    if (strncmp(rest, "static:", 7) == 0)
+        map->kind = POSTFIX_MAP_STATIC;
+    return strchr(rest, ':') != NULL && rest[0] != ':';
+}
+
+int postfix_maps_parse(struct postfix_map out[POSTFIX_MAPS_MAX], struct arena *arena,
+                       const char *value, char error[POSTFIX_ERROR_MAX])
+{
+    int count = 0;
+
+    for (value += strspn(value, SEPARATORS); *value != '\0'; value += strspn(value, SEPARATORS)) {
+        size_t length = map_length(value);
+        const char *text = length == 0 ? NULL : arena_strndup(arena, value, length);
+
+        if (text == NULL || count == POSTFIX_MAPS_MAX || !read_map(&out[count], arena, text)) {
+            snprintf(error, POSTFIX_ERROR_MAX, "%s: %.200s",
+                     count == POSTFIX_MAPS_MAX ? "too many maps" : "no map TYPE:NAME", value);
+            return -1;
+        }
+        count++;
+        value += length;
+    }
+    return count;
 }

@@ -176,13 +176,15 @@ int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *o
 
 /* ---- the questions ---- */
 
-typedef int (*reader)(struct postfix *postfix, struct arena *arena, const char *text, size_t length,
-                      char error[POSTFIX_ERROR_MAX]);
-
-/* postconf [-c DIRECTORY] WORDS, read by `read`. */
+/* postconf [-c DIRECTORY] WORDS */
 static int ask(struct postfix *postfix, struct arena *arena, const char *directory,
-               const char *const *words, reader read, char error[POSTFIX_ERROR_MAX])
+               enum postfix_question question, char error[POSTFIX_ERROR_MAX])
 {
+    static const char *const words[][3] = {
+        [POSTFIX_VALUES] = {"-x"},
+        [POSTFIX_SERVICES] = {"-F"},
+        [POSTFIX_OVERRIDES] = {"-x", "-P"},
+    };
     const char *all[POSTFIX_PARAMETER_COUNT + 6] = {"postconf"};
     size_t count = 1;
     struct buf out;
@@ -192,13 +194,14 @@ static int ask(struct postfix *postfix, struct arena *arena, const char *directo
         all[count++] = "-c";
         all[count++] = directory;
     }
-    while (*words != NULL)
-        all[count++] = *words++;
-    all[count] = NULL;
+    for (size_t i = 0; words[question][i] != NULL; i++)
+        all[count++] = words[question][i];
+    for (size_t i = 0; i < POSTFIX_PARAMETER_COUNT && question == POSTFIX_VALUES; i++)
+        all[count++] = postfix_parameter_names[i];
     buf_init(&out, POSTFIX_OUTPUT_MAX);
     status = postfix_program(all, POSTFIX_DEADLINE_MS, &out, error);
     if (status == 0)
-        status = read(postfix, arena, buf_text(&out), out.length, error);
+        status = postfix_read(postfix, arena, question, buf_text(&out), out.length, error);
     else if (error[0] == '\0')
         snprintf(error, POSTFIX_ERROR_MAX, "postconf fails without a word");
     buf_fini(&out);
@@ -208,15 +211,9 @@ static int ask(struct postfix *postfix, struct arena *arena, const char *directo
 int postfix_load(struct postfix *postfix, struct arena *arena, const char *directory,
                  char error[POSTFIX_ERROR_MAX])
 {
-    static const char *const fields[] = {"-F", NULL};
-    static const char *const overrides[] = {"-x", "-P", NULL};
-    const char *values[POSTFIX_PARAMETER_COUNT + 2] = {"-x"};
+    int status = 0;
 
-    for (int i = 0; i < POSTFIX_PARAMETER_COUNT; i++)
-        values[i + 1] = postfix_parameter_name((enum postfix_parameter)i);
-    values[POSTFIX_PARAMETER_COUNT + 1] = NULL;
-    if (ask(postfix, arena, directory, values, postfix_read_values, error) != 0 ||
-        ask(postfix, arena, directory, fields, postfix_read_services, error) != 0)
-        return -1;
-    return ask(postfix, arena, directory, overrides, postfix_read_overrides, error);
+    for (int i = POSTFIX_VALUES; i <= POSTFIX_OVERRIDES && status == 0; i++)
+        status = ask(postfix, arena, directory, (enum postfix_question)i, error);
+    return status;
 }

@@ -13,9 +13,9 @@ static void read_all(struct postfix *postfix, struct arena *arena, const char *t
 {
     char error[POSTFIX_ERROR_MAX];
 
-    postfix_read_values(postfix, arena, text, size, error);
-    postfix_read_services(postfix, arena, text, size, error);
-    postfix_read_overrides(postfix, arena, text, size, error);
+    postfix_read(postfix, arena, POSTFIX_VALUES, text, size, error);
+    postfix_read(postfix, arena, POSTFIX_SERVICES, text, size, error);
+    postfix_read(postfix, arena, POSTFIX_OVERRIDES, text, size, error);
     CHECK(postfix->service_count <= POSTFIX_SERVICES_MAX);
     for (size_t i = 0; i < postfix->service_count; i++)
         CHECK(postfix->services[i].program != NULL || arena_failed(arena));

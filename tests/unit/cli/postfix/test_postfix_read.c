@@ -1,4 +1,4 @@
-/* postfix_read, postfix_maps: what is taken from postconf's output, and what is refused. */
+/* postfix_read: what is taken from postconf's output, and what is refused. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,7 +42,7 @@ static void test_value(void **state)
     struct postfix *postfix = malloc(sizeof *postfix);
     struct arena *arena = arena_new(MEMORY);
     char error[POSTFIX_ERROR_MAX] = "";
-    int status = postfix_read_values(postfix, arena, row->text, strlen(row->text), error);
+    int status = postfix_read(postfix, arena, POSTFIX_VALUES, row->text, strlen(row->text), error);
 
     assert_int_equal(status, row->error == NULL ? 0 : -1);
     if (row->error != NULL)
@@ -69,7 +69,7 @@ static int read_line_of(size_t length)
     memset(text + head, 'x', length);
     memcpy(text + head, name, strlen(name));
     text[head + length] = '\n';
-    status = postfix_read_values(postfix, arena, text, head + length + 1, error);
+    status = postfix_read(postfix, arena, POSTFIX_VALUES, text, head + length + 1, error);
     arena_free(arena);
     free(postfix);
     free(text);
@@ -92,7 +92,8 @@ static void a_nul_is_refused(void **state)
     char error[POSTFIX_ERROR_MAX];
 
     (void)state;
-    assert_int_equal(postfix_read_values(postfix, arena, text, sizeof text - 1, error), -1);
+    assert_int_equal(postfix_read(postfix, arena, POSTFIX_VALUES, text, sizeof text - 1, error),
+                     -1);
     arena_free(arena);
     free(postfix);
 }
@@ -133,8 +134,7 @@ static void describe(char *out, size_t size, const struct postfix *postfix)
         for (int k = 0; k < POSTFIX_PARAMETER_COUNT; k++)
             if (one->overrides[k] != NULL)
                 used += (size_t)snprintf(out + used, size - used, " %s=%s",
-                                         postfix_parameter_name((enum postfix_parameter)k),
-                                         one->overrides[k]);
+                                         postfix_parameter_names[k], one->overrides[k]);
         used += (size_t)snprintf(out + used, size - used, ";");
     }
 }
@@ -145,11 +145,12 @@ static void test_service(void **state)
     struct postfix *postfix = calloc(1, sizeof *postfix);
     struct arena *arena = arena_new(MEMORY);
     char error[POSTFIX_ERROR_MAX] = "", got[1024];
-    int status = postfix_read_services(postfix, arena, row->fields, strlen(row->fields), error);
+    int status =
+        postfix_read(postfix, arena, POSTFIX_SERVICES, row->fields, strlen(row->fields), error);
 
     if (status == 0)
-        status =
-            postfix_read_overrides(postfix, arena, row->overrides, strlen(row->overrides), error);
+        status = postfix_read(postfix, arena, POSTFIX_OVERRIDES, row->overrides,
+                              strlen(row->overrides), error);
     assert_int_equal(status, row->error == NULL ? 0 : -1);
     if (row->error != NULL) {
         assert_non_null(strstr(error, row->error));
@@ -172,7 +173,7 @@ static int read_services(unsigned count)
     buf_init(&text, POSTFIX_OUTPUT_MAX);
     for (unsigned i = 0; i < count; i++)
         buf_addf(&text, "s%u/unix/command = smtp\n", i);
-    status = postfix_read_services(postfix, arena, buf_text(&text), text.length, error);
+    status = postfix_read(postfix, arena, POSTFIX_SERVICES, buf_text(&text), text.length, error);
     buf_fini(&text);
     arena_free(arena);
     free(postfix);
