@@ -1,6 +1,7 @@
 /*
- * doctor: `mxcrypt doctor`: gathers the facts, has them judged, and prints one line per finding.
- * See doctor/doctor.h. It changes nothing on this host.
+ * doctor: `mxcrypt doctor`: gathers the facts, has them judged, and prints one line per finding; and
+ * `mxcrypt postfix-config`, which prints the lines of main.cf that suit the same facts. They change
+ * nothing on this host. See doctor/doctor.h.
  */
 #include "cli/doctor/doctor.h"
 
@@ -13,6 +14,7 @@
 #include "cli/cli.h"
 
 #define FACTS_MAX ((size_t)16 * 1024 * 1024)
+#define LINES_MAX ((size_t)1024 * 1024)
 
 static const char *const level_names[] = {
     [DOCTOR_WARNING] = "warning",
@@ -24,18 +26,9 @@ static const char *joint(const struct doctor_finding *finding)
     return *finding->where == '\0' ? "" : ": ";
 }
 
-static size_t not_made(const struct doctor_report *report)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < report->check_count; i++)
-        count += report->checks[i].why != NULL;
-    return count;
-}
-
 static void print_text(const struct doctor_report *report)
 {
-    size_t missing = not_made(report);
+    size_t made = report->check_count;
 
     for (size_t i = 0; i < report->finding_count; i++) {
         const struct doctor_finding *finding = &report->findings[i];
@@ -43,90 +36,115 @@ static void print_text(const struct doctor_report *report)
         printf("%s %s: %s%s%s; fix: %s\n", level_names[finding->level], finding->check,
                finding->where, joint(finding), finding->what, finding->fix);
     }
-    for (size_t i = 0; i < report->check_count; i++)
-        if (report->checks[i].why != NULL)
-            printf("not checked %s: %s\n", report->checks[i].check, report->checks[i].why);
+    for (size_t i = 0; i < report->check_count; i++) {
+        if (report->checks[i].why == NULL)
+            continue;
+        printf("not checked %s: %s\n", report->checks[i].check, report->checks[i].why);
+        made--;
+    }
     if (report->finding_count == 0)
-        printf("no fault found in %zu checks%s\n", report->check_count - missing,
-               missing > 0 ? "; the others could not be made" : "");
+        printf("no fault found in %zu checks%s\n", made,
+               made < report->check_count ? "; the others could not be made" : "");
 }
 
-static json_t *findings_json(const struct doctor_report *report)
+static void print_as_json(const struct doctor_report *report)
 {
-    json_t *array = json_array(), *what;
+    json_t *findings = json_array(), *checks = json_array(), *json, *what;
 
     for (size_t i = 0; i < report->finding_count; i++) {
         const struct doctor_finding *finding = &report->findings[i];
 
         what = json_sprintf("%s%s%s", finding->where, joint(finding), finding->what);
-        json_array_append_new(array, json_pack("{s:s, s:s, s:o, s:s}", "check", finding->check,
-                                               "level", level_names[finding->level], "what", what,
-                                               "fix", finding->fix));
+        json_array_append_new(findings, json_pack("{s:s, s:s, s:o, s:s}", "check", finding->check,
+                                                  "level", level_names[finding->level], "what",
+                                                  what, "fix", finding->fix));
     }
-    return array;
-}
-
-static json_t *checks_json(const struct doctor_report *report)
-{
-    json_t *array = json_array();
-
     for (size_t i = 0; i < report->check_count; i++) {
         const struct doctor_outcome *outcome = &report->checks[i];
 
-        json_array_append_new(array, json_pack("{s:s, s:b, s:s?}", "check", outcome->check, "made",
-                                               outcome->why == NULL, "why", outcome->why));
+        json_array_append_new(checks, json_pack("{s:s, s:b, s:s?}", "check", outcome->check, "made",
+                                                outcome->why == NULL, "why", outcome->why));
     }
-    return array;
-}
-
-static int exit_of(const struct doctor_report *report)
-{
-    int status = CLI_OK;
-
-    for (size_t i = 0; i < report->finding_count; i++)
-        if (report->findings[i].level == DOCTOR_ERROR)
-            return CLI_BAD;
-        else
-            status = CLI_NO;
-    return status;
-}
-
-static void print_report(const struct cli *cli, const struct doctor_report *report)
-{
-    json_t *json;
-
-    if (!cli->json) {
-        print_text(report);
-        return;
-    }
-    json =
-        json_pack("{s:o, s:o}", "findings", findings_json(report), "checks", checks_json(report));
+    json = json_pack("{s:o, s:o}", "findings", findings, "checks", checks);
     if (json != NULL)
         print_json(json);
     json_decref(json);
 }
 
+/* Facts to gather; their arena is NULL without memory. */
+static struct doctor_facts begin(const struct cli *cli)
+{
+    return (struct doctor_facts){.arena = arena_new(FACTS_MAX),
+                                 .config = &cli->config,
+                                 .config_error = cli->config_error,
+                                 .postfix_directory = cli->postfix_directory,
+                                 .mail_hosts = cli->mail_hosts,
+                                 .mail_host_count = cli->mail_host_count};
+}
+
+/* Frees the facts, after a message with what went wrong unless that is NULL. */
+static int end(struct doctor_facts *facts, const char *why, int status)
+{
+    if (why != NULL)
+        fprintf(stderr, "mxcrypt: %s\n", why);
+    arena_free(facts->arena);
+    return why == NULL ? status : CLI_INTERNAL;
+}
+
 int do_doctor(struct cli *cli)
 {
-    const struct doctor_options options = {.postfix_directory = cli->postfix_directory,
-                                           .mail_hosts = cli->mail_hosts,
-                                           .mail_host_count = cli->mail_host_count};
-    struct arena *arena = arena_new(FACTS_MAX);
-    struct doctor_facts facts = {.config_error = cli->config_error};
+    struct doctor_facts facts = begin(cli);
     struct doctor_report report;
-    int status = CLI_INTERNAL;
+    int status = CLI_OK;
 
     hash_init();
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
-    if (arena != NULL && doctor_gather(&facts, arena, &cli->config, &options) == 0) {
-        doctor_judge(&report, arena, &facts);
-        if (!arena_failed(arena)) {
-            print_report(cli, &report);
-            status = exit_of(&report);
-        }
-    }
-    if (status == CLI_INTERNAL)
-        fputs("mxcrypt: no memory\n", stderr);
-    arena_free(arena);
-    return status;
+    if (facts.arena == NULL)
+        return end(&facts, "no memory", CLI_INTERNAL);
+    doctor_gather(&facts);
+    if (!arena_failed(facts.arena))
+        doctor_judge(&report, &facts, false);
+    if (arena_failed(facts.arena))
+        return end(&facts, "no memory", CLI_INTERNAL);
+    if (cli->json)
+        print_as_json(&report);
+    else
+        print_text(&report);
+    for (size_t i = 0; i < report.finding_count && status != CLI_BAD; i++)
+        status = report.findings[i].level == DOCTOR_ERROR ? CLI_BAD : CLI_NO;
+    return end(&facts, NULL, status);
+}
+
+/* What is wrong, or NULL. */
+static const char *find_lines(struct buf *out, struct doctor_facts *facts)
+{
+    struct doctor_report compared;
+
+    if (facts->arena == NULL)
+        return "no memory";
+    doctor_gather_postfix(facts);
+    if (arena_failed(facts->arena))
+        return "no memory";
+    if (facts->postfix == NULL)
+        return facts->postfix_error;
+    if (!facts->postfix_version_known)
+        return "postconf mail_version cannot be understood";
+    facts->ca_suggestion = doctor_ca_file(facts->config);
+    doctor_judge(&compared, facts, true);
+    doctor_lines(out, facts, &compared);
+    return out->failed || arena_failed(facts->arena) ? "no memory" : NULL;
+}
+
+int do_postfix_config(struct cli *cli)
+{
+    struct doctor_facts facts = begin(cli);
+    const char *why;
+    struct buf out;
+
+    buf_init(&out, LINES_MAX);
+    why = find_lines(&out, &facts);
+    if (why == NULL)
+        fputs(buf_text(&out), stdout);
+    buf_fini(&out);
+    return end(&facts, why, CLI_OK);
 }

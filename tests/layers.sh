@@ -39,7 +39,7 @@ daemon              base base/log probe probe/dns daemon/config daemon/loop daem
 cli/net             base base/net
 cli/postfix         base
 cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
-cli                 base base/log policy policy/decide policy/report policy/rules probe daemon/config cli/net cli/postfix cli/doctor
+cli                 base base/log policy policy/decide policy/report policy/rules probe daemon/config cli/net cli/doctor
 TABLE
 }
 

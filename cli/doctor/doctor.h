@@ -25,6 +25,8 @@
 #define DOCTOR_HOSTS_MAX    8 /* mail hosts tried for port 25 */
 #define DOCTOR_WHY_MAX      256
 
+#define DOCTOR_INTERFACES_MAX 64 /* addresses that inet_interfaces stands for */
+
 /* ---- facts ---- */
 
 enum doctor_state { DOCTOR_NOT_TRIED, DOCTOR_GOOD, DOCTOR_BAD };
@@ -55,7 +57,7 @@ struct doctor_client {
     int ours;              /* index of the first map that leads to mxcryptd; -1: none */
     const char *map_error; /* the list makes no sense; else NULL */
     struct doctor_try ca_file, ca_path;
-    struct ip interfaces[2]; /* by inet_interfaces: see doctor_sources */
+    struct ip interfaces[2]; /* by inet_interfaces: see doctor_one_interface */
     bool interfaces_unknown;
 };
 
@@ -81,10 +83,17 @@ enum doctor_helo {
 };
 
 struct doctor_facts {
+    /* given */
+    struct arena *arena; /* strings and arrays below belong to it */
     const struct config *config;
-    const char *config_error; /* NULL: it was read */
-    const char *rules_error;  /* NULL: they were read, or there are none */
-    bool rules_forbidden;     /* the file is not for us */
+    const char *config_error;      /* NULL: it was read */
+    const char *postfix_directory; /* NULL: postconf's */
+    const char *const *mail_hosts; /* for port 25; none: some are chosen */
+    size_t mail_host_count;
+
+    /* gathered */
+    const char *rules_error; /* NULL: they were read, or there are none */
+    bool rules_forbidden;    /* the file is not for us */
 
     struct doctor_try daemon;   /* its control socket */
     const char *daemon_version; /* NULL: unknown */
@@ -115,17 +124,28 @@ struct doctor_facts {
 };
 
 /* Makes clients of the services of facts->postfix: values, maps and which of them are ours. What
- * is tried is left NOT_TRIED. 0, or -1 without memory. Pure. */
-int doctor_clients(struct doctor_facts *facts, struct arena *arena);
-/* Asks the system for the names in inet_interfaces of those that matter. */
-void doctor_try_interfaces(struct doctor_facts *facts);
+ * is tried is left NOT_TRIED. Pure. Without memory facts->arena has failed. */
+void doctor_clients(struct doctor_facts *facts);
+/* True when mxcryptd is asked by this client, or by none: then main.cf's is looked at. */
+bool doctor_client_matters(const struct doctor_facts *facts, const struct doctor_client *client);
+/* A parameter of a client; "" when this Postfix has it not. */
+const char *doctor_value(const struct doctor_client *client, enum postfix_parameter parameter);
 /* True when a map leads to a `listen` address of the configuration. Pure: names are compared. */
 bool doctor_map_is_ours(const struct config *config, const struct postfix_map *map,
                         const char *queue_directory);
 /* The value for smtp_tls_policy_maps that suits this Postfix and this configuration; NULL when
- * mxcryptd listens nowhere. Owned by the arena. Pure. */
-const char *doctor_suggest_map(const struct config *config, const struct postfix *postfix,
-                               const struct postfix_version *version, struct arena *arena);
+ * mxcryptd listens nowhere. Pure. */
+const char *doctor_suggest_map(const struct doctor_facts *facts);
+
+/* Addresses of a host name: their number, at most `max`; -1 on failure. */
+typedef int doctor_resolve(const char *name, struct ip *out, size_t max);
+/*
+ * The source address that smtp(8) binds to without smtp_bind_address. Fills out[0] for IPv4 and
+ * out[1] for IPv6: the one address of the family when inet_interfaces stands for one only and it is
+ * no loopback address (postconf(5)), else family 0. False when a name could not be resolved, or for
+ * too many addresses. As pure as `resolve`.
+ */
+bool doctor_one_interface(struct ip out[2], const char *inet_interfaces, doctor_resolve *resolve);
 
 /* ---- findings ---- */
 
@@ -144,51 +164,46 @@ struct doctor_outcome {
 };
 
 struct doctor_report {
-    struct arena *arena;
+    struct arena *arena; /* the facts' */
     struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
     size_t finding_count;
     struct doctor_outcome checks[DOCTOR_CHECKS_MAX];
     size_t check_count;
+    /* while judging */
+    const struct doctor_facts *facts;
+    const struct doctor_client *client; /* NULL: what is judged is not Postfix's */
 };
 
-/* Judges everything. Strings of the report belong to its arena or to the facts. Pure. */
-void doctor_judge(struct doctor_report *report, struct arena *arena,
-                  const struct doctor_facts *facts);
+/* Judges everything, or only what compares the probes with Postfix: for that clients are all that
+ * it needs of the facts. Strings of the report belong to the facts. Pure. */
+void doctor_judge(struct doctor_report *report, const struct doctor_facts *facts,
+                  bool probes_alone);
 
-/* Only what compares the probes with Postfix: clients are all that it needs of the facts. Pure. */
-void doctor_compare_probes(struct doctor_report *report, struct arena *arena,
-                           const struct doctor_facts *facts);
+/* Appends what `mxcrypt postfix-config` prints: lines of main.cf(5) that suit the facts, with their
+ * reasons as comments. `compared` is what the probes alone were judged by. Pure. */
+void doctor_lines(struct buf *out, const struct doctor_facts *facts,
+                  const struct doctor_report *compared);
 
-/* For the judges of doctor_judge*.c. The same fault of another client is reported once. */
-void doctor_find(struct doctor_report *report, enum doctor_level level, const char *where,
-                 const char *fix, const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* For the judges of doctor_judge*.c: something is wrong with report->client. The same fault of
+ * another client is reported once. */
+void doctor_find(struct doctor_report *report, enum doctor_level level, const char *fix,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 void doctor_not_made(struct doctor_report *report, const char *why);
-/* True when mxcryptd is asked by this client, or by none: then main.cf's is looked at. */
-bool doctor_client_matters(const struct doctor_facts *facts, const struct doctor_client *client);
 
-/* A parameter of a client; "" when this Postfix has it not. */
-const char *doctor_value(const struct doctor_client *client, enum postfix_parameter parameter);
-
-typedef void doctor_judge_facts(struct doctor_report *report, const struct doctor_facts *facts);
-/* Called for each client that matters. */
-typedef void doctor_judge_client(struct doctor_report *report, const struct doctor_facts *facts,
-                                 const struct doctor_client *client);
-
-doctor_judge_facts doctor_judge_version, doctor_judge_map, doctor_judge_socket, doctor_judge_source;
-doctor_judge_client doctor_judge_map_name, doctor_judge_map_order, doctor_judge_proxy,
+typedef void doctor_judgement(struct doctor_report *report);
+doctor_judgement doctor_judge_version, doctor_judge_map, doctor_judge_socket, doctor_judge_source;
+/* For each client that matters. */
+doctor_judgement doctor_judge_map_name, doctor_judge_map_order, doctor_judge_proxy,
     doctor_judge_dns_support, doctor_judge_host_lookup, doctor_judge_insecure_mx, doctor_judge_ca,
     doctor_judge_security_level, doctor_judge_protocols, doctor_judge_ciphers,
     doctor_judge_bind_address;
 
 /* ---- gathering ---- */
 
-/* What the command line says. */
-struct doctor_options {
-    const char *postfix_directory; /* NULL: postconf's */
-    const char *const *mail_hosts; /* for port 25; none: some are chosen */
-    size_t mail_host_count;
-};
-
-/* Fills the facts; takes seconds. Strings belong to the arena. -1 without memory. */
-int doctor_gather(struct doctor_facts *facts, struct arena *arena, const struct config *config,
-                  const struct doctor_options *options);
+/* Fills the facts from what is given in them; takes seconds. Without memory facts->arena has
+ * failed. */
+void doctor_gather(struct doctor_facts *facts);
+/* Only what is to be read about Postfix, and what follows from it: nothing is tried. */
+void doctor_gather_postfix(struct doctor_facts *facts);
+/* A CA file that exists: mxcryptd's own, else the system's; NULL when there is none. */
+const char *doctor_ca_file(const struct config *config);

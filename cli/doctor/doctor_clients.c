@@ -1,11 +1,13 @@
-/* doctor_clients: the smtp(8) services of master.cf, those with the same settings as one, and which
- * of their maps lead to mxcryptd; see doctor.h. Pure. */
+/* doctor_clients: the smtp(8) services of master.cf, those with the same settings as one, which of
+ * their maps lead to mxcryptd, and what inet_interfaces means; see doctor.h. Pure. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/doctor/doctor.h"
 
 #define OUR_FOLDER "mxcrypt/" /* what the packages name it, below the queue directory */
+#define SEPARATORS ", \t"
 
 /* ---- whose map it is ---- */
 
@@ -97,19 +99,18 @@ static const struct listen_address *best_listen(const struct config *config, con
     return best;
 }
 
-const char *doctor_suggest_map(const struct config *config, const struct postfix *postfix,
-                               const struct postfix_version *version, struct arena *arena)
+const char *doctor_suggest_map(const struct doctor_facts *facts)
 {
-    const char *queue = postfix->values[POSTFIX_QUEUE_DIRECTORY];
-    const struct listen_address *listen = best_listen(config, queue);
-    const char *name = postfix_version_from(version, 3, 10) ? "tlsrpt" : "policy", *relative;
+    const char *queue = facts->postfix->values[POSTFIX_QUEUE_DIRECTORY], *relative;
+    const char *name = postfix_version_from(&facts->postfix_version, 3, 10) ? "tlsrpt" : "policy";
+    const struct listen_address *listen = best_listen(facts->config, queue);
     char ip[IP_TEXT_MAX];
 
     if (listen == NULL)
         return NULL;
     if (listen->path != NULL) {
         relative = below(listen->path, queue);
-        return arena_printf(arena, "socketmap:unix:%s:%s",
+        return arena_printf(facts->arena, "socketmap:unix:%s:%s",
                             relative == NULL ? listen->path : relative, name);
     }
     if (is_any(&listen->ip))
@@ -117,11 +118,12 @@ const char *doctor_suggest_map(const struct config *config, const struct postfix
     else
         ip_text(&listen->ip, ip);
     if (listen->protocol == LISTEN_TCP_TABLE)
-        return arena_printf(arena, listen->ip.family == 6 ? "tcp:[%s]:%u" : "tcp:%s:%u", ip,
+        return arena_printf(facts->arena, listen->ip.family == 6 ? "tcp:[%s]:%u" : "tcp:%s:%u", ip,
                             (unsigned)listen->port);
-    return arena_printf(
-        arena, listen->ip.family == 6 ? "socketmap:inet:[%s]:%u:%s" : "socketmap:inet:%s:%u:%s", ip,
-        (unsigned)listen->port, name);
+    return arena_printf(facts->arena,
+                        listen->ip.family == 6 ? "socketmap:inet:[%s]:%u:%s"
+                                               : "socketmap:inet:%s:%u:%s",
+                        ip, (unsigned)listen->port, name);
 }
 
 /* ---- clients ---- */
@@ -129,14 +131,6 @@ const char *doctor_suggest_map(const struct config *config, const struct postfix
 static bool same_text(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool same_settings(const struct doctor_client *a, const struct doctor_client *b)
-{
-    for (int i = 0; i < POSTFIX_PARAMETER_COUNT; i++)
-        if (!same_text(a->values[i], b->values[i]))
-            return false;
-    return a->chrooted == b->chrooted;
 }
 
 static void set_values(struct doctor_client *client, const struct postfix *postfix,
@@ -160,23 +154,21 @@ static bool proxymap_is_chrooted(const struct postfix *postfix)
     return false;
 }
 
-static int set_maps(struct doctor_client *client, const struct doctor_facts *facts,
-                    struct arena *arena)
+static void set_maps(struct doctor_client *client, const struct doctor_facts *facts)
 {
     struct postfix_map maps[POSTFIX_MAPS_MAX];
     char error[POSTFIX_ERROR_MAX];
-    const char *value = client->values[POSTFIX_POLICY_MAPS];
-    int count = postfix_maps_parse(maps, arena, value == NULL ? "" : value, error);
+    int count =
+        postfix_maps_parse(maps, facts->arena, doctor_value(client, POSTFIX_POLICY_MAPS), error);
 
     client->ours = -1;
-    if (count < 0) {
-        client->map_error = arena_strdup(arena, error);
-        return client->map_error == NULL ? -1 : 0;
-    }
-    client->map_count = (size_t)count;
-    client->maps = arena_array(arena, (size_t)count + 1, sizeof *client->maps);
+    if (count < 0)
+        client->map_error = arena_strdup(facts->arena, error);
+    else
+        client->maps = arena_array(facts->arena, (size_t)count + 1, sizeof *client->maps);
     if (client->maps == NULL)
-        return -1;
+        return;
+    client->map_count = (size_t)count;
     for (int i = 0; i < count; i++) {
         client->maps[i].map = maps[i];
         client->maps[i].chrooted =
@@ -186,7 +178,6 @@ static int set_maps(struct doctor_client *client, const struct doctor_facts *fac
         if (client->maps[i].ours && client->ours < 0)
             client->ours = i;
     }
-    return 0;
 }
 
 /* The client with these settings, or a new one behind the others. There is room for one per
@@ -194,35 +185,129 @@ static int set_maps(struct doctor_client *client, const struct doctor_facts *fac
 static struct doctor_client *client_of(struct doctor_facts *facts,
                                        const struct doctor_client *wanted)
 {
-    for (size_t i = 0; i < facts->client_count; i++)
-        if (same_settings(&facts->clients[i], wanted))
-            return &facts->clients[i];
+    for (size_t i = 0; i < facts->client_count; i++) {
+        struct doctor_client *client = &facts->clients[i];
+        bool same = client->chrooted == wanted->chrooted;
+
+        for (int k = 0; k < POSTFIX_PARAMETER_COUNT && same; k++)
+            same = same_text(client->values[k], wanted->values[k]);
+        if (same)
+            return client;
+    }
     facts->clients[facts->client_count] = *wanted;
     return &facts->clients[facts->client_count++];
 }
 
-int doctor_clients(struct doctor_facts *facts, struct arena *arena)
+void doctor_clients(struct doctor_facts *facts)
 {
     const struct postfix *postfix = facts->postfix;
 
-    facts->clients = arena_array(arena, DOCTOR_CLIENTS_MAX, sizeof *facts->clients);
+    facts->clients = arena_array(facts->arena, DOCTOR_CLIENTS_MAX, sizeof *facts->clients);
     for (size_t i = 0; facts->clients != NULL && i < postfix->service_count; i++) {
-        const struct postfix_service *service = &postfix->services[i];
+        const char *name = postfix->services[i].name;
         struct doctor_client wanted = {0}, *client;
 
-        if (strcmp(service->program, "smtp") != 0)
+        if (strcmp(postfix->services[i].program, "smtp") != 0)
             continue;
-        set_values(&wanted, postfix, service);
+        set_values(&wanted, postfix, &postfix->services[i]);
         client = client_of(facts, &wanted);
-        if (!client->main)
-            client->where = client->where == NULL
-                                ? arena_printf(arena, "master.cf service %s", service->name)
-                                : arena_printf(arena, "%s, %s", client->where, service->name);
-        else
+        if (client->main)
             client->where = "main.cf";
+        else if (client->where == NULL)
+            client->where = arena_printf(facts->arena, "master.cf service %s", name);
+        else
+            client->where = arena_printf(facts->arena, "%s, %s", client->where, name);
     }
     for (size_t i = 0; i < facts->client_count; i++)
-        if (set_maps(&facts->clients[i], facts, arena) != 0)
-            return -1;
-    return facts->clients == NULL || arena_failed(arena) ? -1 : 0;
+        set_maps(&facts->clients[i], facts);
+}
+
+bool doctor_client_matters(const struct doctor_facts *facts, const struct doctor_client *client)
+{
+    for (size_t i = 0; i < facts->client_count; i++)
+        if (facts->clients[i].ours >= 0)
+            return client->ours >= 0;
+    return client->main || facts->client_count == 1;
+}
+
+const char *doctor_value(const struct doctor_client *client, enum postfix_parameter parameter)
+{
+    return client->values[parameter] == NULL ? "" : client->values[parameter];
+}
+
+/* ---- inet_interfaces: as own_inet_addr_list() and smtp_connect_addr() of Postfix have it ---- */
+
+struct interfaces {
+    struct ip ips[DOCTOR_INTERFACES_MAX]; /* each once */
+    size_t count;
+};
+
+static bool add_ip(struct interfaces *interfaces, const struct ip *ip)
+{
+    for (size_t i = 0; i < interfaces->count; i++)
+        if (ip_equal(&interfaces->ips[i], ip))
+            return true;
+    if (interfaces->count == DOCTOR_INTERFACES_MAX)
+        return false;
+    interfaces->ips[interfaces->count++] = *ip;
+    return true;
+}
+
+static bool add_word(struct interfaces *interfaces, char *word, doctor_resolve *resolve)
+{
+    struct ip found[DOCTOR_INTERFACES_MAX];
+    size_t length = strlen(word);
+    int count;
+
+    if (word[0] == '[' && word[length - 1] == ']') {
+        word[length - 1] = '\0';
+        word++;
+    }
+    if (ip_parse(&found[0], word))
+        return add_ip(interfaces, &found[0]);
+    count = resolve(word, found, DOCTOR_INTERFACES_MAX);
+    for (int i = 0; i < count; i++)
+        if (!add_ip(interfaces, &found[i]))
+            return false;
+    return count >= 0;
+}
+
+static bool add_words(struct interfaces *interfaces, const char *text, doctor_resolve *resolve)
+{
+    for (text += strspn(text, SEPARATORS); *text != '\0'; text += strspn(text, SEPARATORS)) {
+        size_t length = strcspn(text, SEPARATORS);
+        char word[HOSTNAME_MAX + 3];
+
+        if (length >= sizeof word)
+            return false;
+        memcpy(word, text, length);
+        word[length] = '\0';
+        if (!add_word(interfaces, word, resolve))
+            return false;
+        text += length;
+    }
+    return true;
+}
+
+bool doctor_one_interface(struct ip out[2], const char *inet_interfaces, doctor_resolve *resolve)
+{
+    struct interfaces all = {.count = 0};
+    size_t counts[2] = {0, 0};
+
+    out[0] = out[1] = (struct ip){.family = 0};
+    if (strcasecmp(inet_interfaces, "all") == 0 ||
+        strcasecmp(inet_interfaces, "loopback-only") == 0)
+        return true;
+    if (!add_words(&all, inet_interfaces, resolve))
+        return false;
+    for (size_t i = 0; i < all.count; i++) {
+        size_t family = all.ips[i].family == 6;
+
+        out[family] = all.ips[i];
+        counts[family]++;
+    }
+    for (size_t family = 0; family < 2; family++)
+        if (counts[family] != 1 || ip_is_loopback(&out[family]))
+            out[family] = (struct ip){.family = 0};
+    return true;
 }

@@ -5,38 +5,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timex.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/doctor/doctor_net.h"
-#include "cli/doctor/doctor_try.h"
 
 #define RESOLV_CONF_MAX 65536
 #define NOBODY          "mxcrypt-doctor-asks.invalid" /* no list names it */
 
 /* ---- the daemon ---- */
 
-static void gather_daemon(struct doctor_facts *facts, struct arena *arena)
+static void gather_daemon(struct doctor_facts *facts)
 {
     json_t *answer = doctor_ask(&facts->daemon, facts->config->control_socket, "version", NULL);
 
     facts->daemon_version =
-        arena_strdup(arena, json_string_value(json_object_get(answer, "version")));
+        arena_strdup(facts->arena, json_string_value(json_object_get(answer, "version")));
     json_decref(answer);
 }
 
-static void gather_rules(struct doctor_facts *facts, struct arena *arena)
+static void gather_rules(struct doctor_facts *facts)
 {
     char error[CONFIG_ERROR_MAX];
     struct rules *rules = NULL;
 
     facts->rules_forbidden = access(facts->config->rules_path, R_OK) != 0 && errno == EACCES;
     if (!facts->rules_forbidden && config_read_rules(&rules, facts->config, error) != 0)
-        facts->rules_error = arena_strdup(arena, error);
+        facts->rules_error = arena_strdup(facts->arena, error);
     rules_free(rules);
 }
 
@@ -52,9 +52,10 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* A socket may be listened at under another name, through a link or a mount. */
-static void find_by_file(struct doctor_client *client, const struct config *config,
-                         struct arena *arena)
+static void find_by_file(struct doctor_client *client, const struct doctor_facts *facts)
 {
+    const struct config *config = facts->config;
+
     for (size_t i = 0; i < client->map_count; i++) {
         struct doctor_map *map = &client->maps[i];
         const char *path = map->map.path;
@@ -62,11 +63,52 @@ static void find_by_file(struct doctor_client *client, const struct config *conf
         if (map->ours || path == NULL)
             continue;
         if (path[0] != '/' || map->chrooted)
-            path = arena_printf(arena, "%s/%s", client->values[POSTFIX_QUEUE_DIRECTORY], path);
+            path =
+                arena_printf(facts->arena, "%s/%s", client->values[POSTFIX_QUEUE_DIRECTORY], path);
         for (size_t k = 0; k < config->listen_count && path != NULL && !map->ours; k++)
             map->ours = config->listen[k].path != NULL && same_file(config->listen[k].path, path);
         if (map->ours && (client->ours < 0 || (int)i < client->ours))
             client->ours = (int)i;
+    }
+}
+
+/* Asks the system, as Postfix does at its start. */
+static int resolve(const char *name, struct ip *out, size_t max)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    size_t count = 0;
+
+    if (getaddrinfo(name, NULL, &hints, &found) != 0)
+        return -1;
+    for (const struct addrinfo *one = found; one != NULL && count < max; one = one->ai_next)
+        count += ip_from_sockaddr(&out[count], one->ai_addr);
+    freeaddrinfo(found);
+    return (int)count;
+}
+
+void doctor_gather_postfix(struct doctor_facts *facts)
+{
+    struct postfix *postfix = arena_alloc(facts->arena, sizeof *postfix);
+    char error[POSTFIX_ERROR_MAX] = "no memory";
+
+    if (postfix == NULL ||
+        postfix_load(postfix, facts->arena, facts->postfix_directory, error) != 0) {
+        facts->postfix_error = arena_strdup(facts->arena, error);
+        return;
+    }
+    facts->postfix = postfix;
+    facts->postfix_version_known =
+        postfix_version_parse(&facts->postfix_version, postfix->values[POSTFIX_MAIL_VERSION]);
+    doctor_clients(facts);
+    facts->map_suggestion = doctor_suggest_map(facts);
+    for (size_t i = 0; i < facts->client_count; i++)
+        find_by_file(&facts->clients[i], facts);
+    for (size_t i = 0; i < facts->client_count; i++) {
+        struct doctor_client *client = &facts->clients[i];
+
+        if (doctor_client_matters(facts, client))
+            client->interfaces_unknown = !doctor_one_interface(
+                client->interfaces, doctor_value(client, POSTFIX_INET_INTERFACES), resolve);
     }
 }
 
@@ -97,51 +139,24 @@ static void try_before(struct doctor_map *map, const char *directory)
     buf_fini(&answer);
 }
 
-static void try_client(struct doctor_client *client, const struct doctor_facts *facts)
+static void try_client(struct doctor_client *client)
 {
     struct doctor_place place = {.queue = client->values[POSTFIX_QUEUE_DIRECTORY],
                                  .user = client->values[POSTFIX_MAIL_OWNER],
                                  .chrooted = client->chrooted};
-    const char *file = client->values[POSTFIX_CA_FILE], *path = client->values[POSTFIX_CA_PATH];
+    const char *file = doctor_value(client, POSTFIX_CA_FILE);
+    const char *path = doctor_value(client, POSTFIX_CA_PATH);
 
-    if (!doctor_client_matters(facts, client))
-        return;
-    if (file != NULL && *file != '\0')
+    if (*file != '\0')
         doctor_try_ca_file(&client->ca_file, file);
     for (int i = 0; i < client->ours; i++)
         try_before(&client->maps[i], client->values[POSTFIX_CONFIG_DIRECTORY]);
-    if (path != NULL && *path != '\0')
+    if (*path != '\0')
         doctor_try_ca_path(&client->ca_path, &place, path);
     if (client->ours < 0)
         return;
     place.chrooted = client->maps[client->ours].chrooted;
     doctor_try_map(&client->maps[client->ours].socket, &place, &client->maps[client->ours].map);
-}
-
-static int gather_postfix(struct doctor_facts *facts, struct arena *arena, const char *directory)
-{
-    struct postfix *postfix = arena_alloc(arena, sizeof *postfix);
-    char error[POSTFIX_ERROR_MAX];
-
-    if (postfix == NULL)
-        return -1;
-    if (postfix_load(postfix, arena, directory, error) != 0) {
-        facts->postfix_error = arena_strdup(arena, error);
-        return facts->postfix_error == NULL ? -1 : 0;
-    }
-    facts->postfix = postfix;
-    facts->postfix_version_known =
-        postfix_version_parse(&facts->postfix_version, postfix->values[POSTFIX_MAIL_VERSION]);
-    if (doctor_clients(facts, arena) != 0)
-        return -1;
-    facts->map_suggestion =
-        doctor_suggest_map(facts->config, postfix, &facts->postfix_version, arena);
-    doctor_try_interfaces(facts);
-    for (size_t i = 0; i < facts->client_count; i++)
-        find_by_file(&facts->clients[i], facts->config, arena);
-    for (size_t i = 0; i < facts->client_count; i++)
-        try_client(&facts->clients[i], facts);
-    return 0;
 }
 
 const char *doctor_ca_file(const struct config *config)
@@ -183,7 +198,7 @@ static bool says_trust_ad(const char *path)
 }
 
 /* Asks as mxcryptd does, and as smtp(8) does where there is one: by its resolv.conf. */
-static void gather_resolvers(struct doctor_facts *facts, struct arena *arena)
+static void gather_resolvers(struct doctor_facts *facts)
 {
     struct dns_options options = facts->config->prober.dns;
 
@@ -191,7 +206,7 @@ static void gather_resolvers(struct doctor_facts *facts, struct arena *arena)
     options.server_count = 0;
     facts->resolv_conf[0] = "/etc/resolv.conf";
     if (facts->postfix != NULL)
-        facts->resolv_conf[1] = arena_printf(arena, "%s/etc/resolv.conf",
+        facts->resolv_conf[1] = arena_printf(facts->arena, "%s/etc/resolv.conf",
                                              facts->postfix->values[POSTFIX_QUEUE_DIRECTORY]);
     for (size_t i = 0; i < facts->client_count; i++) {
         int chrooted = facts->clients[i].chrooted;
@@ -219,20 +234,19 @@ static void gather_clock(struct doctor_facts *facts)
     facts->clock_unsynchronised = state == TIME_ERROR || (kernel.status & STA_UNSYNC) != 0;
 }
 
-int doctor_gather(struct doctor_facts *facts, struct arena *arena, const struct config *config,
-                  const struct doctor_options *options)
+void doctor_gather(struct doctor_facts *facts)
 {
-    facts->config = config;
     facts->version = MXC_VERSION;
-    facts->ca_suggestion = doctor_ca_file(config);
-    gather_daemon(facts, arena);
-    gather_rules(facts, arena);
-    if (gather_postfix(facts, arena, options->postfix_directory) != 0)
-        return -1;
-    gather_resolvers(facts, arena);
+    facts->ca_suggestion = doctor_ca_file(facts->config);
+    gather_daemon(facts);
+    gather_rules(facts);
+    doctor_gather_postfix(facts);
+    for (size_t i = 0; i < facts->client_count; i++)
+        if (doctor_client_matters(facts, &facts->clients[i]))
+            try_client(&facts->clients[i]);
+    gather_resolvers(facts);
     gather_clock(facts);
-    doctor_gather_sources(facts);
-    doctor_gather_port25(facts, options);
-    doctor_gather_helo(facts);
-    return arena_failed(arena) ? -1 : 0;
+    doctor_net_sources(facts);
+    doctor_net_port25(facts);
+    doctor_net_helo(facts);
 }

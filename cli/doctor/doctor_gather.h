@@ -1,14 +1,38 @@
-/* doctor_gather: parts of the gathering that have a file of their own; see doctor.h. */
+/*
+ * doctor_gather: the parts of the gathering that have a file of their own; see doctor.h.
+ * doctor_try.c: what smtp(8) would meet, really tried: a child process enters the chroot, becomes
+ * user postfix with its groups, and does it. doctor_net.c: what is tried on the network. All of it
+ * blocks, bounded in time.
+ */
 #pragma once
+
+#include <jansson.h>
 
 #include "cli/doctor/doctor.h"
 
-/* Tries port 25 at the hosts of the options; without any, at hosts that mxcryptd knows and at some
+/* Where smtp(8) stands. */
+struct doctor_place {
+    const char *queue; /* its working directory, and its root when chrooted */
+    const char *user;
+    bool chrooted;
+};
+
+/* Asks mxcryptd by that map for a key that needs no lookup. NOT_TRIED without the right to. */
+void doctor_try_map(struct doctor_try *out, const struct doctor_place *place,
+                    const struct postfix_map *map);
+/* Looks for hashed certificates in that folder, as OpenSSL does at each connection. */
+void doctor_try_ca_path(struct doctor_try *out, const struct doctor_place *place, const char *path);
+/* Looks for a certificate in that file, as we are: smtp(8) reads it as root, outside its chroot. */
+void doctor_try_ca_file(struct doctor_try *out, const char *path);
+/* Asks the daemon at its control socket; `key` may be NULL. A new reference, or NULL. */
+json_t *doctor_ask(struct doctor_try *out, const char *path, const char *command, const char *key);
+
+/* Asks for the NS records of the root, which are signed. `options` need not outlive the call. */
+void doctor_net_resolver(struct doctor_resolver *out, const struct dns_options *options);
+/* Tries port 25 at facts->mail_hosts; without any, at hosts that mxcryptd knows and at some
  * well-known ones. */
-void doctor_gather_port25(struct doctor_facts *facts, const struct doctor_options *options);
+void doctor_net_port25(struct doctor_facts *facts);
 /* Tries probe-bind-address and probe-bind-address6. */
-void doctor_gather_sources(struct doctor_facts *facts);
-/* Looks helo-name up. */
-void doctor_gather_helo(struct doctor_facts *facts);
-/* A CA file that exists: mxcryptd's own, else the system's; NULL when there is none. */
-const char *doctor_ca_file(const struct config *config);
+void doctor_net_sources(struct doctor_facts *facts);
+/* Looks helo-name up, or this host's own name. */
+void doctor_net_helo(struct doctor_facts *facts);

@@ -1,5 +1,6 @@
 /* doctor_judge: the table of checks, and those about this host and mxcryptd; those about Postfix
- * are in doctor_judge_postfix.c and doctor_judge_map.c. See doctor.h. Pure. */
+ * are in doctor_judge_postfix.c, those that compare it with the probes in doctor_judge_probe.c. See
+ * doctor.h. Pure. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,11 +13,6 @@
 
 /* ---- findings ---- */
 
-static const char *current_check(const struct doctor_report *report)
-{
-    return report->checks[report->check_count - 1].check;
-}
-
 /* Foreign octets would break a terminal or JSON. */
 static const char *printable(struct arena *arena, const char *text)
 {
@@ -28,28 +24,27 @@ static const char *printable(struct arena *arena, const char *text)
     return copy;
 }
 
-void doctor_find(struct doctor_report *report, enum doctor_level level, const char *where,
-                 const char *fix, const char *format, ...)
+void doctor_find(struct doctor_report *report, enum doctor_level level, const char *fix,
+                 const char *format, ...)
 {
-    const char *check = current_check(report), *what;
+    struct doctor_finding found = {report->checks[report->check_count - 1].check, level, "", "",
+                                   ""};
     char text[FINDING_MAX];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    where = printable(report->arena, where);
-    what = printable(report->arena, text);
-    fix = printable(report->arena, fix);
-    if (where == NULL || what == NULL || fix == NULL ||
-        report->finding_count == DOCTOR_FINDINGS_MAX)
+    found.where = printable(report->arena, report->client == NULL ? "" : report->client->where);
+    found.what = printable(report->arena, text);
+    found.fix = printable(report->arena, fix);
+    if (arena_failed(report->arena) || report->finding_count == DOCTOR_FINDINGS_MAX)
         return;
     for (size_t i = 0; i < report->finding_count; i++)
-        if (strcmp(report->findings[i].check, check) == 0 &&
-            strcmp(report->findings[i].what, what) == 0)
+        if (strcmp(report->findings[i].check, found.check) == 0 &&
+            strcmp(report->findings[i].what, found.what) == 0)
             return;
-    report->findings[report->finding_count++] =
-        (struct doctor_finding){check, level, where, what, fix};
+    report->findings[report->finding_count++] = found;
 }
 
 void doctor_not_made(struct doctor_report *report, const char *why)
@@ -58,49 +53,44 @@ void doctor_not_made(struct doctor_report *report, const char *why)
     report->checks[report->check_count - 1].why = why == NULL ? "no memory" : why;
 }
 
-const char *doctor_value(const struct doctor_client *client, enum postfix_parameter parameter)
-{
-    return client->values[parameter] == NULL ? "" : client->values[parameter];
-}
-
 /* ---- mxcryptd ---- */
 
-static void judge_config(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_config(struct doctor_report *report)
 {
-    if (facts->config_error != NULL)
-        doctor_find(report, DOCTOR_ERROR, "",
+    if (report->facts->config_error != NULL)
+        doctor_find(report, DOCTOR_ERROR,
                     "fix that line, see mxcryptd.conf(5), or run this as root if only root may "
-                    "read the file; "
-                    "the other checks used the defaults",
-                    "%s", facts->config_error);
+                    "read the file; the other checks used the defaults",
+                    "%s", report->facts->config_error);
 }
 
-static void judge_rules(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_rules(struct doctor_report *report)
 {
-    if (facts->rules_forbidden)
+    if (report->facts->rules_forbidden)
         doctor_not_made(report, "the rules are for root and mxcryptd's user");
-    else if (facts->rules_error != NULL)
-        doctor_find(report, DOCTOR_ERROR, "",
+    else if (report->facts->rules_error != NULL)
+        doctor_find(report, DOCTOR_ERROR,
                     "fix that line, see mxcrypt-rules(5), and run mxcrypt reload", "%s",
-                    facts->rules_error);
+                    report->facts->rules_error);
 }
 
-static void judge_daemon(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_daemon(struct doctor_report *report)
 {
+    const struct doctor_facts *facts = report->facts;
     const struct doctor_try *daemon = &facts->daemon;
 
     if (daemon->state == DOCTOR_NOT_TRIED || daemon->error == EACCES || daemon->error == EPERM)
         doctor_not_made(report, "the control socket is for root and mxcryptd's user");
     else if (daemon->state == DOCTOR_BAD)
-        doctor_find(
-            report, DOCTOR_ERROR, "",
-            "start mxcryptd (systemctl start mxcryptd), and look into its log; until then mail "
-            "waits",
-            "mxcryptd does not answer at %s: %s", facts->config->control_socket, daemon->why);
+        doctor_find(report, DOCTOR_ERROR,
+                    "start mxcryptd (systemctl start mxcryptd), and look into its log; until then "
+                    "mail waits",
+                    "mxcryptd does not answer at %s: %s", facts->config->control_socket,
+                    daemon->why);
     else if (facts->daemon_version == NULL)
         doctor_not_made(report, "mxcryptd answers, but its version is not known");
     else if (strcmp(facts->daemon_version, facts->version) != 0)
-        doctor_find(report, DOCTOR_WARNING, "", "restart mxcryptd (systemctl restart mxcryptd)",
+        doctor_find(report, DOCTOR_WARNING, "restart mxcryptd (systemctl restart mxcryptd)",
                     "mxcryptd runs as version %s, this is %s", facts->daemon_version,
                     facts->version);
 }
@@ -115,84 +105,81 @@ static void judge_answer(struct doctor_report *report, const struct doctor_resol
                          const char *whose, const char *fix, bool dane)
 {
     if (resolver->answer == DOCTOR_UNREACHABLE)
-        doctor_find(report, DOCTOR_ERROR, "", fix, "%s (%s) does not answer: %s", whose,
+        doctor_find(report, DOCTOR_ERROR, fix, "%s (%s) does not answer: %s", whose,
                     resolver->servers, resolver->why);
     else if (resolver->answer == DOCTOR_INSECURE && dane)
-        doctor_find(report, DOCTOR_ERROR, "", fix,
+        doctor_find(report, DOCTOR_ERROR, fix,
                     "%s (%s) does not validate: its answer for the signed root has no "
                     "AD bit, so every domain counts as unsigned",
                     whose, resolver->servers);
 }
 
-static void judge_resolver(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_resolver(struct doctor_report *report)
 {
-    if (!facts->resolver.asked)
+    if (!report->facts->resolver.asked)
         doctor_not_made(report, "the resolver could not be asked");
     else
-        judge_answer(report, &facts->resolver, "mxcryptd's resolver", RESOLVER_FIX,
-                     facts->config->prober.dane);
+        judge_answer(report, &report->facts->resolver, "mxcryptd's resolver", RESOLVER_FIX,
+                     report->facts->config->prober.dane);
 }
 
-static void judge_resolver_local(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_resolver_local(struct doctor_report *report)
 {
-    if (!facts->resolver.asked)
+    const struct doctor_resolver *resolver = &report->facts->resolver;
+
+    if (!resolver->asked)
         doctor_not_made(report, "the resolver could not be asked");
-    else if (facts->resolver.remote && facts->config->prober.dane)
-        doctor_find(report, DOCTOR_WARNING, "", RESOLVER_FIX,
+    else if (resolver->remote && report->facts->config->prober.dane)
+        doctor_find(report, DOCTOR_WARNING, RESOLVER_FIX,
                     "mxcryptd's resolver (%s) is not on this host: an attacker on the "
                     "path can forge the AD bit that DANE rests on",
-                    facts->resolver.servers);
+                    resolver->servers);
 }
 
-static const char *copy_fix(const struct doctor_report *report, const struct doctor_facts *facts,
-                            int chrooted)
+static void judge_libc(struct doctor_report *report, bool chrooted)
 {
-    if (!chrooted)
-        return RESOLVER_FIX;
-    return arena_printf(report->arena, "cp /etc/resolv.conf %s, and postfix reload",
-                        facts->resolv_conf[chrooted]);
-}
-
-static void judge_libc(struct doctor_report *report, const struct doctor_facts *facts, int chrooted)
-{
+    const struct doctor_facts *facts = report->facts;
     const struct doctor_resolver *libc = &facts->libc[chrooted];
+    const char *file = facts->resolv_conf[chrooted], *fix = RESOLVER_FIX;
     const char *whose = arena_printf(report->arena,
                                      libc->no_file ? "smtp(8)'s resolver, in the absence of %s,"
                                                    : "smtp(8)'s resolver in %s",
-                                     facts->resolv_conf[chrooted]);
+                                     file);
     bool same = strcmp(libc->servers, facts->resolver.servers) == 0;
 
     if (whose == NULL)
         return;
+    if (chrooted)
+        fix = arena_printf(report->arena, "cp /etc/resolv.conf %s, and postfix reload", file);
     if (!same || libc->answer != facts->resolver.answer)
-        judge_answer(report, libc, whose, copy_fix(report, facts, chrooted), true);
+        judge_answer(report, libc, whose, fix, true);
     if (!same && libc->remote)
-        doctor_find(report, DOCTOR_WARNING, "", copy_fix(report, facts, chrooted),
-                    "%s (%s) is not on this host", whose, libc->servers);
+        doctor_find(report, DOCTOR_WARNING, fix, "%s (%s) is not on this host", whose,
+                    libc->servers);
     if (!libc->trust_ad && !postfix_version_from(&facts->postfix_version, 3, 6))
-        doctor_find(report, DOCTOR_WARNING, "",
-                    arena_printf(report->arena, "options edns0 trust-ad, in %s",
-                                 facts->resolv_conf[chrooted]),
+        doctor_find(report, DOCTOR_WARNING,
+                    arena_printf(report->arena, "options edns0 trust-ad, in %s", file),
                     "no \"options trust-ad\" in %s: the C library (glibc 2.31 and "
                     "later) may hide the AD bit from this Postfix",
-                    facts->resolv_conf[chrooted]);
+                    file);
 }
 
 /* What smtp(8) sees, which reads resolv.conf inside its chroot. */
-static void judge_postfix_resolver(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_postfix_resolver(struct doctor_report *report)
 {
+    const struct doctor_facts *facts = report->facts;
     bool judged[2] = {false, false};
 
     if (!facts->config->prober.dane)
         return;
     for (size_t i = 0; i < facts->client_count; i++) {
-        int chrooted = facts->clients[i].chrooted;
+        bool chrooted = facts->clients[i].chrooted;
 
         if (judged[chrooted] || !doctor_client_matters(facts, &facts->clients[i]))
             continue;
         judged[chrooted] = true;
         if (facts->libc[chrooted].asked)
-            judge_libc(report, facts, chrooted);
+            judge_libc(report, chrooted);
         else
             doctor_not_made(report, "the resolver could not be asked");
     }
@@ -204,135 +191,128 @@ static void judge_postfix_resolver(struct doctor_report *report, const struct do
 
 #define CLOCK_FIX "run an NTP client such as chrony or systemd-timesyncd (timedatectl)"
 
-static void judge_clock(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_clock(struct doctor_report *report)
 {
-    if (facts->now_s < facts->built_s)
-        doctor_find(
-            report, DOCTOR_ERROR, "", CLOCK_FIX,
-            "the clock shows a time before the day this program was built: certificates and "
-            "DNSSEC signatures count as not yet valid");
-    else if (!facts->clock_known)
+    if (report->facts->now_s < report->facts->built_s)
+        doctor_find(report, DOCTOR_ERROR, CLOCK_FIX,
+                    "the clock shows a time before the day this program was built: certificates "
+                    "and DNSSEC signatures count as not yet valid");
+    else if (!report->facts->clock_known)
         doctor_not_made(report, "it is not known whether the kernel's clock is synchronised");
-    else if (facts->clock_unsynchronised)
-        doctor_find(report, DOCTOR_WARNING, "", CLOCK_FIX,
+    else if (report->facts->clock_unsynchronised)
+        doctor_find(report, DOCTOR_WARNING, CLOCK_FIX,
                     "the kernel says that its clock is not synchronised: certificates, DNSSEC "
                     "signatures and what is remembered go by it");
 }
 
-static void judge_port25(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_port25(struct doctor_report *report)
 {
-    const struct doctor_try *port = &facts->port25;
-    unsigned number = facts->config->prober.smtp_port;
+    const struct doctor_try *port = &report->facts->port25;
+    unsigned number = report->facts->config->prober.smtp_port;
 
     if (port->state == DOCTOR_NOT_TRIED)
         doctor_not_made(report, port->why);
     else if (port->state == DOCTOR_BAD)
-        doctor_find(report, DOCTOR_ERROR, "",
+        doctor_find(report, DOCTOR_ERROR,
                     "have your provider or firewall open outbound TCP port 25; if all mail goes "
                     "through a relay, set probe = no in mxcryptd.conf",
                     "outbound port %u is blocked: %s", number, port->why);
 }
 
-static void judge_helo(struct doctor_report *report, const struct doctor_facts *facts)
+static void judge_helo(struct doctor_report *report)
 {
+    const struct doctor_facts *facts = report->facts;
     const char *configured = facts->config->prober.probes.smtp.helo_name;
     const char *name = configured != NULL ? configured : facts->helo_name;
     const char *fix = "helo-name = this host's name in the DNS, in mxcryptd.conf, and an address "
                       "record for it";
 
     if (facts->helo == DOCTOR_HELO_NO_NAME)
-        doctor_find(report, DOCTOR_WARNING, "", fix,
+        doctor_find(report, DOCTOR_WARNING, fix,
                     "this host has no full name for EHLO: mail hosts get its address instead, "
                     "and may refuse the probes");
     else if (*name != '\0' && hostname_labels(name, strlen(name)) < 2)
-        doctor_find(report, DOCTOR_WARNING, "", fix,
-                    "helo-name %s is no full host name: mail hosts may "
-                    "refuse the probes",
-                    name);
+        doctor_find(report, DOCTOR_WARNING, fix,
+                    "helo-name %s is no full host name: mail hosts may refuse the probes", name);
     else if (facts->helo == DOCTOR_HELO_NOT_TRIED)
         doctor_not_made(report, facts->helo_why);
     else if (facts->helo == DOCTOR_HELO_NO_ADDRESS)
-        doctor_find(report, DOCTOR_WARNING, "", fix,
-                    "helo-name %s has no address in the DNS: mail "
-                    "hosts may refuse the probes",
+        doctor_find(report, DOCTOR_WARNING, fix,
+                    "helo-name %s has no address in the DNS: mail hosts may refuse the probes",
                     name);
     else if (facts->helo == DOCTOR_HELO_ELSEWHERE)
-        doctor_find(report, DOCTOR_WARNING, "", fix,
+        doctor_find(report, DOCTOR_WARNING, fix,
                     "helo-name %s is %s, no address of this host (right behind NAT)", name,
                     facts->helo_why);
 }
 
 /* ---- the table ---- */
 
-enum check_kind { OF_HOST, OF_POSTFIX, OF_PROBES };
+/* What a check is about. Without an answer from postconf only OF_HOST can be judged. */
+enum check_kind {
+    OF_HOST,
+    OF_POSTFIX,
+    OF_CLIENT, /* is judged for each client that matters */
+    OF_PROBES  /* the same, and compares it with the probes */
+};
 
 static const struct check {
     const char *name;
-    enum check_kind kind; /* without an answer from postconf only OF_HOST can be judged */
-    doctor_judge_facts *judge;
-    doctor_judge_client *judge_client; /* in its place */
+    enum check_kind kind;
+    doctor_judgement *judge;
 } checks[] = {
-    {"config", OF_HOST, judge_config, NULL},
-    {"rules", OF_HOST, judge_rules, NULL},
-    {"daemon", OF_HOST, judge_daemon, NULL},
-    {"postfix", OF_HOST, doctor_judge_version, NULL},
-    {"map", OF_POSTFIX, doctor_judge_map, NULL},
-    {"map-name", OF_POSTFIX, NULL, doctor_judge_map_name},
-    {"map-order", OF_POSTFIX, NULL, doctor_judge_map_order},
-    {"proxy", OF_POSTFIX, NULL, doctor_judge_proxy},
-    {"socket", OF_POSTFIX, doctor_judge_socket, NULL},
-    {"dns-support", OF_POSTFIX, NULL, doctor_judge_dns_support},
-    {"host-lookup", OF_POSTFIX, NULL, doctor_judge_host_lookup},
-    {"insecure-mx", OF_POSTFIX, NULL, doctor_judge_insecure_mx},
-    {"ca", OF_POSTFIX, NULL, doctor_judge_ca},
-    {"security-level", OF_POSTFIX, NULL, doctor_judge_security_level},
-    {"tls-protocols", OF_PROBES, NULL, doctor_judge_protocols},
-    {"tls-ciphers", OF_PROBES, NULL, doctor_judge_ciphers},
-    {"resolver", OF_HOST, judge_resolver, NULL},
-    {"resolver-local", OF_HOST, judge_resolver_local, NULL},
-    {"postfix-resolver", OF_POSTFIX, judge_postfix_resolver, NULL},
-    {"clock", OF_HOST, judge_clock, NULL},
-    {"bind-address", OF_PROBES, NULL, doctor_judge_bind_address},
-    {"probe-address", OF_HOST, doctor_judge_source, NULL},
-    {"port-25", OF_HOST, judge_port25, NULL},
-    {"helo-name", OF_HOST, judge_helo, NULL},
+    {"config", OF_HOST, judge_config},
+    {"rules", OF_HOST, judge_rules},
+    {"daemon", OF_HOST, judge_daemon},
+    {"postfix", OF_HOST, doctor_judge_version},
+    {"map", OF_POSTFIX, doctor_judge_map},
+    {"map-name", OF_CLIENT, doctor_judge_map_name},
+    {"map-order", OF_CLIENT, doctor_judge_map_order},
+    {"proxy", OF_CLIENT, doctor_judge_proxy},
+    {"socket", OF_POSTFIX, doctor_judge_socket},
+    {"dns-support", OF_CLIENT, doctor_judge_dns_support},
+    {"host-lookup", OF_CLIENT, doctor_judge_host_lookup},
+    {"insecure-mx", OF_CLIENT, doctor_judge_insecure_mx},
+    {"ca", OF_CLIENT, doctor_judge_ca},
+    {"security-level", OF_CLIENT, doctor_judge_security_level},
+    {"tls-protocols", OF_PROBES, doctor_judge_protocols},
+    {"tls-ciphers", OF_PROBES, doctor_judge_ciphers},
+    {"resolver", OF_HOST, judge_resolver},
+    {"resolver-local", OF_HOST, judge_resolver_local},
+    {"postfix-resolver", OF_POSTFIX, judge_postfix_resolver},
+    {"clock", OF_HOST, judge_clock},
+    {"bind-address", OF_PROBES, doctor_judge_bind_address},
+    {"probe-address", OF_HOST, doctor_judge_source},
+    {"port-25", OF_HOST, judge_port25},
+    {"helo-name", OF_HOST, judge_helo},
 };
 
 _Static_assert(sizeof checks / sizeof checks[0] <= DOCTOR_CHECKS_MAX, "DOCTOR_CHECKS_MAX");
 
-static void begin(struct doctor_report *report, struct arena *arena)
+static void make(struct doctor_report *report, const struct check *check)
 {
-    memset(report, 0, sizeof *report);
-    report->arena = arena;
-}
+    const struct doctor_facts *facts = report->facts;
 
-static void make(struct doctor_report *report, const struct check *check,
-                 const struct doctor_facts *facts)
-{
     report->checks[report->check_count++].check = check->name;
+    report->client = NULL;
     if (check->kind != OF_HOST && facts->postfix == NULL)
         doctor_not_made(report, "postconf gave no answer");
-    else if (check->judge != NULL)
-        check->judge(report, facts);
+    else if (check->kind == OF_HOST || check->kind == OF_POSTFIX)
+        check->judge(report);
     else
-        for (size_t i = 0; i < facts->client_count; i++)
-            if (doctor_client_matters(facts, &facts->clients[i]))
-                check->judge_client(report, facts, &facts->clients[i]);
+        for (size_t i = 0; i < facts->client_count; i++) {
+            report->client = &facts->clients[i];
+            if (doctor_client_matters(facts, report->client))
+                check->judge(report);
+        }
 }
 
-void doctor_judge(struct doctor_report *report, struct arena *arena,
-                  const struct doctor_facts *facts)
+void doctor_judge(struct doctor_report *report, const struct doctor_facts *facts, bool probes_alone)
 {
-    begin(report, arena);
+    memset(report, 0, sizeof *report);
+    report->arena = facts->arena;
+    report->facts = facts;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
-        make(report, &checks[i], facts);
-}
-
-void doctor_compare_probes(struct doctor_report *report, struct arena *arena,
-                           const struct doctor_facts *facts)
-{
-    begin(report, arena);
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
-        if (checks[i].kind == OF_PROBES)
-            make(report, &checks[i], facts);
+        if (checks[i].kind == OF_PROBES || !probes_alone)
+            make(report, &checks[i]);
 }

@@ -13,39 +13,37 @@
 #include "cli/doctor/doctor.h"
 #include "probe/tls/tls_settings.h"
 
-/* True when there are probes, and this Postfix has the parameter. */
-static bool compares(const struct doctor_facts *facts, const struct doctor_client *client,
-                     enum postfix_parameter parameter)
+/* True when there are probes, and the Postfix of this client has the parameter. */
+static bool compares(const struct doctor_report *report, enum postfix_parameter parameter)
 {
-    return facts->config->prober.probe && client->values[parameter] != NULL;
+    return report->facts->config->prober.probe && report->client->values[parameter] != NULL;
 }
 
 /* ---- versions ---- */
 
-void doctor_judge_protocols(struct doctor_report *report, const struct doctor_facts *facts,
-                            const struct doctor_client *client)
+void doctor_judge_protocols(struct doctor_report *report)
 {
-    const char *value = doctor_value(client, POSTFIX_MANDATORY_PROTOCOLS), *why;
+    const char *value = doctor_value(report->client, POSTFIX_MANDATORY_PROTOCOLS), *why;
     char names[TLS_VERSIONS_TEXT_MAX], more[TLS_VERSIONS_TEXT_MAX];
-    unsigned ours = facts->config->prober.tls.versions, theirs;
+    unsigned ours = report->facts->config->prober.tls.versions, theirs;
     const char *fix =
         arena_printf(report->arena, "tls-protocols = %.200s, in mxcryptd.conf", value);
 
-    if (!compares(facts, client, POSTFIX_MANDATORY_PROTOCOLS))
+    if (!compares(report, POSTFIX_MANDATORY_PROTOCOLS))
         return;
     why = tls_versions_parse(&theirs, value);
     if (why != NULL)
-        doctor_find(report, DOCTOR_ERROR, client->where, "smtp_tls_mandatory_protocols = >=TLSv1.2",
+        doctor_find(report, DOCTOR_ERROR, "smtp_tls_mandatory_protocols = >=TLSv1.2",
                     "smtp_tls_mandatory_protocols = %.200s: %s", value, why);
     else if ((ours & ~theirs) != 0)
-        doctor_find(report, DOCTOR_ERROR, client->where, fix,
-                    "smtp_tls_mandatory_protocols allows %s, and tls-protocols also "
-                    "%s: mail to hosts that do nothing newer would wait",
+        doctor_find(report, DOCTOR_ERROR, fix,
+                    "smtp_tls_mandatory_protocols allows %s, and tls-protocols also %s: mail to "
+                    "hosts that do nothing newer would wait",
                     tls_versions_text(names, theirs), tls_versions_text(more, ours & ~theirs));
     else if ((theirs & ~ours) != 0)
-        doctor_find(report, DOCTOR_WARNING, client->where, fix,
-                    "tls-protocols allows %s, and smtp_tls_mandatory_protocols also "
-                    "%s: hosts with nothing else count as without TLS",
+        doctor_find(report, DOCTOR_WARNING, fix,
+                    "tls-protocols allows %s, and smtp_tls_mandatory_protocols also %s: hosts with "
+                    "nothing else count as without TLS",
                     tls_versions_text(names, ours), tls_versions_text(more, theirs & ~ours));
 }
 
@@ -67,7 +65,7 @@ static bool is_default(const char *list, bool high)
 }
 
 /* What stands first in tls-ciphers: the name of the grade, or the list that main.cf has for it in
- * place of Postfix's own; NULL when the grade is not one to send mail with. */
+ * place of Postfix's own; NULL when the grade is not one to send mail with, or without memory. */
 static const char *first_word(struct arena *arena, const struct doctor_client *client)
 {
     const char *grade = doctor_value(client, POSTFIX_MANDATORY_CIPHERS);
@@ -119,64 +117,47 @@ static const char *suits(struct arena *arena, const struct doctor_client *client
 
 #define CIPHERS_OF_POSTFIX "smtp_tls_mandatory_ciphers, less what is excluded,"
 
-static void compare_ciphers(struct doctor_report *report, const struct config *config,
-                            const struct doctor_client *client, const char *wanted)
+static void compare_ciphers(struct doctor_report *report, const char *wanted)
 {
+    const char *ours = report->facts->config->prober.tls.cipher_list, *example = "";
     char list[TLS_CIPHERS_MAX];
-    const char *why = tls_ciphers_parse(list, wanted), *example = "";
+    const char *why = tls_ciphers_parse(list, wanted);
     const char *fix =
         arena_printf(report->arena, "tls-ciphers = %.1500s, in mxcryptd.conf", wanted);
     int more;
 
-    if (why != NULL) {
-        doctor_find(report, DOCTOR_ERROR, client->where,
+    if (why != NULL)
+        doctor_find(report, DOCTOR_ERROR,
                     "smtp_tls_mandatory_ciphers = medium, and fewer exclusions",
                     CIPHERS_OF_POSTFIX " cannot be used: %s", why);
-        return;
-    }
-    more = tls_ciphers_beyond(config->prober.tls.cipher_list, list, &example);
-    if (more > 0) {
-        doctor_find(report, DOCTOR_ERROR, client->where, fix,
-                    CIPHERS_OF_POSTFIX " allows %d fewer ciphers than tls-ciphers, "
-                                       "not %s: mail to hosts without better ones "
-                                       "would wait",
+    else if ((more = tls_ciphers_beyond(ours, list, &example)) > 0)
+        doctor_find(report, DOCTOR_ERROR, fix,
+                    CIPHERS_OF_POSTFIX " allows %d fewer ciphers than tls-ciphers, not %s: mail to "
+                                       "hosts without better ones would wait",
                     more, example);
-        return;
-    }
-    more = tls_ciphers_beyond(list, config->prober.tls.cipher_list, &example);
-    if (more > 0)
-        doctor_find(report, DOCTOR_WARNING, client->where, fix,
+    else if ((more = tls_ciphers_beyond(list, ours, &example)) > 0)
+        doctor_find(report, DOCTOR_WARNING, fix,
                     "tls-ciphers allows %d fewer ciphers than " CIPHERS_OF_POSTFIX
                     " not %s: hosts without better ones count as without TLS",
                     more, example);
 }
 
-void doctor_judge_ciphers(struct doctor_report *report, const struct doctor_facts *facts,
-                          const struct doctor_client *client)
+void doctor_judge_ciphers(struct doctor_report *report)
 {
     const char *wanted;
 
-    if (!compares(facts, client, POSTFIX_MANDATORY_CIPHERS))
+    if (!compares(report, POSTFIX_MANDATORY_CIPHERS))
         return;
-    wanted = suits(report->arena, client);
+    wanted = suits(report->arena, report->client);
     if (wanted != NULL)
-        compare_ciphers(report, facts->config, client, wanted);
+        compare_ciphers(report, wanted);
     else
-        doctor_find(report, DOCTOR_ERROR, client->where, "smtp_tls_mandatory_ciphers = medium",
-                    "smtp_tls_mandatory_ciphers = %.100s is no grade to send mail "
-                    "with",
-                    doctor_value(client, POSTFIX_MANDATORY_CIPHERS));
+        doctor_find(report, DOCTOR_ERROR, "smtp_tls_mandatory_ciphers = medium",
+                    "smtp_tls_mandatory_ciphers = %.100s is no grade to send mail with",
+                    doctor_value(report->client, POSTFIX_MANDATORY_CIPHERS));
 }
 
 /* ---- source addresses ---- */
-
-/* One family's. */
-struct source {
-    const char *key;                  /* ours */
-    enum postfix_parameter parameter; /* Postfix's */
-    const struct ip *ours;            /* family 0: the kernel's choice */
-    size_t interface;                 /* its place in client->interfaces */
-};
 
 static const char *source_text(struct arena *arena, const struct ip *ip, const char *from)
 {
@@ -187,39 +168,33 @@ static const char *source_text(struct arena *arena, const struct ip *ip, const c
     return arena_printf(arena, "%s (%s)", ip_text(ip, text), from);
 }
 
-static const char *source_fix(struct arena *arena, const struct source *source,
-                              const struct ip *theirs)
+/* Of one family: our address (family 0: the kernel's choice) by our key, and Postfix's by its
+ * parameter or, without, the one of inet_interfaces. */
+static void compare_source(struct doctor_report *report, const char *key, const struct ip *ours,
+                           enum postfix_parameter parameter, struct ip theirs)
 {
+    const char *value = doctor_value(report->client, parameter), *fix;
+    const char *name = postfix_parameter_names[parameter];
+    const char *from = *value == '\0' ? "inet_interfaces" : name;
     char text[IP_TEXT_MAX];
 
-    if (theirs->family == 0)
-        return arena_printf(arena, "%s = %s (or no %s in mxcryptd.conf)",
-                            postfix_parameter_names[source->parameter], ip_text(source->ours, text),
-                            source->key);
-    return arena_printf(arena, "%s = %s, in mxcryptd.conf", source->key, ip_text(theirs, text));
-}
-
-static void compare_source(struct doctor_report *report, const struct source *source,
-                           const struct doctor_client *client)
-{
-    const char *value = doctor_value(client, source->parameter), *from;
-    struct ip theirs = client->interfaces[source->interface];
-
-    from = *value == '\0' ? "inet_interfaces" : postfix_parameter_names[source->parameter];
     if (*value != '\0' && !ip_parse(&theirs, value)) {
-        doctor_find(report, DOCTOR_ERROR, client->where,
-                    arena_printf(report->arena, "%s = an address of this host", from),
-                    "%s = %.100s is no address", from, value);
+        doctor_find(report, DOCTOR_ERROR,
+                    arena_printf(report->arena, "%s = an address of this host", name),
+                    "%s = %.100s is no address", name, value);
         return;
     }
-    if (theirs.family == source->ours->family &&
-        (theirs.family == 0 || ip_equal(&theirs, source->ours)))
+    if (theirs.family == ours->family && (theirs.family == 0 || ip_equal(&theirs, ours)))
         return;
-    doctor_find(report, DOCTOR_WARNING, client->where, source_fix(report->arena, source, &theirs),
-                "smtp(8) connects from %s, and the probes from %s: a server that "
-                "treats addresses differently is judged wrongly",
-                source_text(report->arena, &theirs, from),
-                source_text(report->arena, source->ours, source->key));
+    if (theirs.family == 0)
+        fix = arena_printf(report->arena, "%s = %s (or no %s in mxcryptd.conf)", name,
+                           ip_text(ours, text), key);
+    else
+        fix = arena_printf(report->arena, "%s = %s, in mxcryptd.conf", key, ip_text(&theirs, text));
+    doctor_find(report, DOCTOR_WARNING, fix,
+                "smtp(8) connects from %s, and the probes from %s: a server that treats addresses "
+                "differently is judged wrongly",
+                source_text(report->arena, &theirs, from), source_text(report->arena, ours, key));
 }
 
 /* inet_protocols; an empty list means all. */
@@ -230,32 +205,33 @@ static bool has_protocol(const struct doctor_client *client, const char *name)
     return *list == '\0' || strcasestr(list, "all") != NULL || strcasestr(list, name) != NULL;
 }
 
-void doctor_judge_bind_address(struct doctor_report *report, const struct doctor_facts *facts,
-                               const struct doctor_client *client)
+void doctor_judge_bind_address(struct doctor_report *report)
 {
-    const struct smtp_options *smtp = &facts->config->prober.probes.smtp;
-    const struct source ipv4 = {"probe-bind-address", POSTFIX_BIND_ADDRESS, &smtp->bind, 0};
-    const struct source ipv6 = {"probe-bind-address6", POSTFIX_BIND_ADDRESS6, &smtp->bind6, 1};
+    const struct smtp_options *smtp = &report->facts->config->prober.probes.smtp;
+    const struct doctor_client *client = report->client;
 
-    if (!compares(facts, client, POSTFIX_BIND_ADDRESS))
+    if (!compares(report, POSTFIX_BIND_ADDRESS))
         return;
     if (client->interfaces_unknown) {
         doctor_not_made(report, "a name in inet_interfaces has no address");
         return;
     }
     if (has_protocol(client, "ipv4"))
-        compare_source(report, &ipv4, client);
+        compare_source(report, "probe-bind-address", &smtp->bind, POSTFIX_BIND_ADDRESS,
+                       client->interfaces[0]);
     if (has_protocol(client, "ipv6"))
-        compare_source(report, &ipv6, client);
+        compare_source(report, "probe-bind-address6", &smtp->bind6, POSTFIX_BIND_ADDRESS6,
+                       client->interfaces[1]);
 }
 
-void doctor_judge_source(struct doctor_report *report, const struct doctor_facts *facts)
+void doctor_judge_source(struct doctor_report *report)
 {
     static const char *const keys[] = {"probe-bind-address", "probe-bind-address6"};
+    const struct doctor_facts *facts = report->facts;
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (facts->config->prober.probe && facts->source[i].state == DOCTOR_BAD)
-            doctor_find(report, DOCTOR_ERROR, "",
+            doctor_find(report, DOCTOR_ERROR,
                         arena_printf(report->arena,
                                      "%s = an address of this host, in mxcryptd.conf", keys[i]),
                         "%s cannot be used (%s): nothing is probed over its family", keys[i],

@@ -1,6 +1,6 @@
-/* doctor_try: see doctor_try.h. The child reports through a pipe; when it dies or takes too long,
+/* doctor_try: see doctor_gather.h. The child reports through a pipe; when it dies or takes too long,
  * that is the result. */
-#include "cli/doctor/doctor_try.h"
+#include "cli/doctor/doctor_gather.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -16,6 +16,7 @@
 
 #include "cli/net/stream.h"
 
+#define TRY_S        10 /* smtp(8) itself waits for 100 s */
 #define REPLY_MAX    4096
 #define ANSWER_MAX   ((size_t)16 * 1024 * 1024)
 #define KEY          ".doctor.invalid" /* a parent key: answered at once, without a lookup */
@@ -61,7 +62,7 @@ json_t *doctor_ask(struct doctor_try *out, const char *path, const char *command
 {
     json_t *request = json_pack("{s:s, s:s*}", "command", command, "key", key), *answer = NULL;
     char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
-    int fd = text == NULL ? -1 : stream_connect_path(path, DOCTOR_TRY_S);
+    int fd = text == NULL ? -1 : stream_connect_path(path, TRY_S);
     struct buf line;
 
     buf_init(&line, ANSWER_MAX);
@@ -105,7 +106,7 @@ static void in_child(int pipe_end, const struct doctor_place *place, attempt try
 {
     struct doctor_try out;
 
-    alarm(DOCTOR_TRY_S + 2);
+    alarm(TRY_S + 2);
     if (take_place(&out, place))
         try(&out, what);
     _exit(write(pipe_end, &out, sizeof out) == (ssize_t)sizeof out ? 0 : 1);
@@ -146,12 +147,12 @@ static int connect_map(const struct postfix_map *map)
     struct ip ip;
 
     if (map->kind == POSTFIX_MAP_UNIX)
-        return stream_connect_path(map->path, DOCTOR_TRY_S);
+        return stream_connect_path(map->path, TRY_S);
     if (!ip_parse(&ip, strcmp(map->host, "localhost") == 0 ? "127.0.0.1" : map->host)) {
         errno = EDESTADDRREQ;
         return -1;
     }
-    return stream_connect_ip(&ip, map->port, DOCTOR_TRY_S);
+    return stream_connect_ip(&ip, map->port, TRY_S);
 }
 
 static void judge_reply(struct doctor_try *out, const struct postfix_map *map, const char *reply)

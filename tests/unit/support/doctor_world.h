@@ -32,9 +32,9 @@ static inline void make_clients(struct world *world)
     struct doctor_facts *facts = &world->facts;
 
     facts->client_count = 0;
-    assert_int_equal(doctor_clients(facts, world->arena), 0);
-    facts->map_suggestion =
-        doctor_suggest_map(&world->config, &world->postfix, &facts->postfix_version, world->arena);
+    doctor_clients(facts);
+    assert_false(arena_failed(facts->arena));
+    facts->map_suggestion = doctor_suggest_map(facts);
     for (size_t i = 0; i < facts->client_count; i++) {
         facts->clients[i].ca_file.state = facts->clients[i].ca_path.state = DOCTOR_GOOD;
         for (size_t k = 0; k < facts->clients[i].map_count; k++)
@@ -118,7 +118,7 @@ static inline void make_world(struct world *world)
     struct doctor_facts *facts = &world->facts;
 
     memset(world, 0, sizeof *world);
-    world->arena = arena_new(MEMORY);
+    world->arena = facts->arena = arena_new(MEMORY);
     load_config(world, SOUND_CONFIG);
     memcpy(world->postfix.values, values, sizeof values);
     add_service(world, "smtp");
@@ -168,7 +168,7 @@ static inline void test_doctor_row(void **state)
 
     make_world(world);
     row->plant(world);
-    doctor_judge(report, world->arena, &world->facts);
+    doctor_judge(report, &world->facts, false);
     assert_int_equal(report->finding_count, row->finding != NULL);
     if (row->finding != NULL) {
         const struct doctor_finding *finding = &report->findings[0];

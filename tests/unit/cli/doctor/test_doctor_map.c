@@ -237,10 +237,10 @@ static void where_it_is(void **state)
     (void)state;
     make_world(world);
     map_overrides_of_two(world);
-    doctor_judge(report, world->arena, &world->facts);
+    doctor_judge(report, &world->facts, false);
     assert_string_equal(report->findings[0].where, "master.cf service bulk, slow");
     set_main(world, POSTFIX_CA_FILE, "");
-    doctor_judge(report, world->arena, &world->facts);
+    doctor_judge(report, &world->facts, false);
     assert_string_equal(report->findings[1].where, "main.cf");
     config_fini(&world->config);
     arena_free(world->arena);

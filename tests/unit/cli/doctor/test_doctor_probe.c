@@ -1,5 +1,4 @@
 /* doctor: whether the probes see what Postfix will see; one difference a row. */
-#include "cli/doctor/doctor_sources.h"
 #include "tests/unit/support/doctor_world.h"
 
 FAULT(sound)
@@ -313,7 +312,7 @@ static void test_source(void **state)
     char text[IP_TEXT_MAX];
     struct ip got[2];
 
-    assert_int_equal(doctor_sources(got, row->interfaces, resolve), !row->unknown);
+    assert_int_equal(doctor_one_interface(got, row->interfaces, resolve), !row->unknown);
     assert_string_equal(got[0].family == 0 ? "" : ip_text(&got[0], text), row->ipv4);
     assert_string_equal(got[1].family == 0 ? "" : ip_text(&got[1], text), row->ipv6);
 }
@@ -326,7 +325,7 @@ static void most_interfaces(void **state)
     (void)state;
     for (int i = 0; i < DOCTOR_INTERFACES_MAX + 1; i++) {
         sprintf(text + strlen(text), "192.0.2.%d ", i + 1);
-        assert_int_equal(doctor_sources(got, text, resolve), i < DOCTOR_INTERFACES_MAX);
+        assert_int_equal(doctor_one_interface(got, text, resolve), i < DOCTOR_INTERFACES_MAX);
     }
 }
 

@@ -219,6 +219,22 @@ def _(c):
     sound(c, set_up, not_made=("socket",))
 
 
+@doctor_case("doctor, postfix-config: mxcryptd's socket under another name is mxcryptd's, with the interfaces of each service")
+def _(c):
+    set_up = SetUp(c)
+    linked = f"{c.label}.sock"
+    set_up.settings |= {"smtp_tls_policy_maps": f"socketmap:unix:{linked}:{NAME}", "inet_interfaces": f"here.{c.d}"}
+    set_up.services.append(("slow", {"smtp_tls_security_level": "encrypt"}, True))
+    set_up.options.append("probe-bind-address=198.51.100.1")
+
+    def link():
+        set_up.start()
+        os.link(os.path.join(set_up.queue, "mxcrypt", "policy.sock"), os.path.join(set_up.queue, linked))
+    c.do(link)
+    sound(c, set_up)
+    c.check("not to be replaced", lambda: "Now there is" in set_up.command("postfix-config", "--postfix", set_up.write()).stdout, False)
+
+
 # ---- planted faults
 
 fault("the map name of 3.10 with an older Postfix", "map-name", "error", "is for Postfix 3.10 and later", f"smtp_tls_policy_maps = {SOCKET}",

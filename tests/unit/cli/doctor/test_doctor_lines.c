@@ -1,8 +1,7 @@
-/* postfix_lines: what `mxcrypt postfix-config` prints for which Postfix. */
-#include "cli/postfix_lines.h"
-
+/* doctor_lines: what `mxcrypt postfix-config` prints for which Postfix. */
 #include <stdlib.h>
 
+#include "cli/doctor/doctor.h"
 #include "tests/unit/support/rows.h"
 
 static const struct row {
@@ -78,11 +77,12 @@ static void test_row(void **state)
 {
     const struct row *row = *state;
     struct postfix *postfix = calloc(1, sizeof *postfix);
-    struct postfix_lines lines = {.postfix = postfix,
-                                  .chrooted = row->chrooted,
-                                  .map = row->map,
-                                  .map_present = row->present,
-                                  .ca_file = row->ca_file};
+    struct doctor_client client = {.main = true, .chrooted = row->chrooted, .ours = -1};
+    struct doctor_facts facts = {.postfix = postfix,
+                                 .clients = &client,
+                                 .client_count = 1,
+                                 .map_suggestion = row->map,
+                                 .ca_suggestion = row->ca_file};
     char error[CONFIG_ERROR_MAX];
     struct doctor_report *compared = calloc(1, sizeof *compared);
     struct config config;
@@ -90,11 +90,12 @@ static void test_row(void **state)
 
     assert_int_equal(
         config_parse(&config, "test", row->config, strlen(row->config), NULL, 0, error), 0);
-    lines.config = &config;
+    facts.config = &config;
+    postfix->values[POSTFIX_POLICY_MAPS] = row->present;
     postfix->values[POSTFIX_MAIL_VERSION] = row->version;
     postfix->values[POSTFIX_SECURITY_LEVEL] = row->level;
     postfix->values[POSTFIX_INSECURE_MX] = row->insecure_mx;
-    assert_true(postfix_version_parse(&lines.version, row->version));
+    assert_true(postfix_version_parse(&facts.postfix_version, row->version));
     buf_init(&out, 65536);
     buf_init(&got, 65536);
     if (row->differs) {
@@ -102,8 +103,7 @@ static void test_row(void **state)
                                                         "master.cf service x", "no", "a = b"};
         compared->finding_count = 1;
     }
-    lines.compared = compared;
-    postfix_lines_write(&out, &lines);
+    doctor_lines(&out, &facts, compared);
     drop_comments(&got, buf_text(&out));
     assert_string_equal(buf_text(&got), row->want);
     if (row->comment != NULL)
@@ -118,5 +118,5 @@ static void test_row(void **state)
 int main(void)
 {
     ROWS_ADD(rows, test_row);
-    return rows_run("postfix_lines");
+    return rows_run("doctor_lines");
 }
