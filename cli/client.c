@@ -78,15 +78,6 @@ static json_t *next_line(const struct cli *cli, struct stream_reader *reader, in
     return NULL;
 }
 
-json_t *client_ask(struct cli *cli, json_t *request, int *status)
-{
-    struct stream_reader reader = {.begin = 0};
-
-    *status = send_request(cli, request);
-    reader.fd = cli->fd;
-    return *status == CLI_OK ? next_line(cli, &reader, status) : NULL;
-}
-
 json_t *client_lines(struct cli *cli, json_t *request, json_t *lines, int *status)
 {
     struct stream_reader reader = {.begin = 0};
@@ -103,6 +94,11 @@ json_t *client_lines(struct cli *cli, json_t *request, json_t *lines, int *statu
         json_object_del(part, "lines");
     }
     return part;
+}
+
+json_t *client_ask(struct cli *cli, json_t *request, int *status)
+{
+    return client_lines(cli, request, NULL, status);
 }
 
 json_t *client_request(const char *command, const char *key)

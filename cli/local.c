@@ -55,7 +55,6 @@ static int local_open(struct local *local, struct cli *cli)
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     CHECK(uv_loop_init(&local->loop) == 0);
     uv_timer_init(&local->loop, &local->deadline);
-    local->deadline.data = local;
     error = prober_new(&local->prober, &local->loop, &cli->config.prober, &why);
     if (error != 0)
         fprintf(stderr, "mxcrypt: %s\n", why != NULL ? why : uv_strerror(error));

@@ -2,7 +2,6 @@
  * one thing and print what it says. */
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -113,40 +112,10 @@ static int do_probe(struct cli *cli)
 
 /* ---- cache, stats ---- */
 
-/* A list, printed line by line or, with --json, as one array. The exit status. */
-static int show_list(struct cli *cli, const char *command, const char *member, cli_printer *print,
-                     size_t *count)
-{
-    json_t *all = cli->json ? json_array() : NULL;
-    int status = client_pages(cli, client_request(command, NULL), member, all, print, count);
-
-    if (all != NULL && status == CLI_OK)
-        print_json(all);
-    json_decref(all);
-    return status;
-}
-
 static void print_entry(const json_t *entry)
 {
     printf("%-40s %-12s %-20s %6lld s\n", string_of(entry, "key"), string_of(entry, "level"),
            string_of(entry, "reason"), number_of(entry, "valid_for_s"));
-}
-
-static int do_cache_list(struct cli *cli)
-{
-    size_t count;
-
-    return show_list(cli, "cache-list", "entries", print_entry, &count);
-}
-
-static void print_forgotten(const json_t *answer)
-{
-    puts(is_true(answer, "forgotten") ? "forgotten" : "was not in the cache");
-}
-
-static int exit_of_forgotten(const json_t *answer)
-{
-    return is_true(answer, "forgotten") ? CLI_OK : CLI_NO;
 }
 
 /* An object of numbers, one per line. */
@@ -181,24 +150,6 @@ static void print_hold(const json_t *hold)
            time_text(until, hold, "until"), string_of(hold, "reason"));
 }
 
-static int do_held(struct cli *cli)
-{
-    size_t count;
-    int status = show_list(cli, "held", "held", print_hold, &count);
-
-    return status == CLI_OK && count == 0 ? CLI_NO : status;
-}
-
-static void print_released(const json_t *answer)
-{
-    puts(is_true(answer, "released") ? "released" : "was not held");
-}
-
-static int exit_of_released(const json_t *answer)
-{
-    return is_true(answer, "released") ? CLI_OK : CLI_NO;
-}
-
 static void print_history(const json_t *history)
 {
     const json_t *event;
@@ -219,6 +170,7 @@ static int exit_of_history(const json_t *history)
     return json_array_size(history) > 0 ? CLI_OK : CLI_NO;
 }
 
+/* One page has all that is kept of a key; its "next" leads nowhere. */
 static int do_history(struct cli *cli)
 {
     int status;
@@ -271,22 +223,28 @@ static const struct command {
     const char *help;
     cli_command *run;
     const char *ask;
-    cli_printer *print;
-    cli_judge *exit_of;
+    cli_printer *print; /* the answer, or each line of a list */
+    cli_judge *exit_of; /* of the answer; NULL: any will do */
+    const char *done;   /* the member that says whether something was done, and what is printed */
+    const char *not_done;
+    const char *list;   /* the member that is a list */
+    enum cli_exit none; /* where the list is empty */
 } commands[] = {
     {"query", NULL, 1, "query [--tlsrpt] KEY     the answer to Postfix", .run = do_query},
     {"explain", NULL, 1, "explain [--fresh] KEY    the evidence and the reason", .run = do_explain},
     {"probe", NULL, 1, "probe HOST[:PORT]        look at one mail host now", .run = do_probe},
-    {"cache", "list", 0, "cache list               what is cached", .run = do_cache_list},
+    {"cache", "list", 0, "cache list               what is cached", .ask = "cache-list",
+     .print = print_entry, .list = "entries"},
     {"cache", "show", 1, "cache show KEY           one cached key, explained", .ask = "cache-show",
      .print = tree_print, .exit_of = exit_of_status},
     {"cache", "forget", 1, "cache forget KEY         forget a key and its hosts",
-     .ask = "cache-forget", .print = print_forgotten, .exit_of = exit_of_forgotten},
+     .ask = "cache-forget", .done = "forgotten", .not_done = "was not in the cache"},
     {"cache", "flush", 0, "cache flush              forget all answers", .ask = "cache-flush",
      .print = print_numbers},
-    {"held", NULL, 0, "held                     domains that are held", .run = do_held},
+    {"held", NULL, 0, "held                     domains that are held", .ask = "held",
+     .print = print_hold, .list = "held", .none = CLI_NO},
     {"release", NULL, 1, "release KEY              end a hold", .ask = "release",
-     .print = print_released, .exit_of = exit_of_released},
+     .done = "released", .not_done = "was not held"},
     {"history", NULL, 1, "history KEY              how the verdict changed", .run = do_history},
     {"export", NULL, 0, "export                   all that is remembered, as JSON lines",
      .run = do_export},
@@ -344,6 +302,36 @@ static int complain(int count, char **words)
     return CLI_USAGE;
 }
 
+/* A list, printed line by line or, with --json, as one array. The exit status. */
+static int show_list(struct cli *cli, const struct command *command)
+{
+    json_t *request = client_request(command->ask, cli->words[0]);
+    json_t *all = cli->json ? json_array() : NULL;
+    size_t count;
+    int status = client_pages(cli, request, command->list, all, command->print, &count);
+
+    if (all != NULL && status == CLI_OK)
+        print_json(all);
+    json_decref(all);
+    return status == CLI_OK && count == 0 ? (int)command->none : status;
+}
+
+static int show_done(struct cli *cli, const struct command *command)
+{
+    int status;
+    json_t *answer = client_ask(cli, client_request(command->ask, cli->words[0]), &status);
+    bool done = is_true(answer, command->done);
+
+    if (answer == NULL)
+        return status;
+    if (cli->json)
+        print_json(answer);
+    else
+        puts(done ? command->done : command->not_done);
+    json_decref(answer);
+    return done ? CLI_OK : CLI_NO;
+}
+
 static int run_command(struct cli *cli, int count, char **words)
 {
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -356,6 +344,10 @@ static int run_command(struct cli *cli, int count, char **words)
         cli->words = words + skip;
         if (command->run != NULL)
             return command->run(cli);
+        if (command->list != NULL)
+            return show_list(cli, command);
+        if (command->done != NULL)
+            return show_done(cli, command);
         return client_show(cli, client_request(command->ask, cli->words[0]), command->print,
                            command->exit_of);
     }

@@ -17,31 +17,26 @@
 #define PART_OCTETS 16384 /* the daemon reads one in a turn of its loop */
 #define BOM         "\xef\xbb\xbf"
 
-struct keyed {
-    const char *key; /* the line's */
-    json_t *line;
-};
-
 static int by_key(const void *a, const void *b)
 {
-    return strcmp(((const struct keyed *)a)->key, ((const struct keyed *)b)->key);
+    return strcmp(string_of(*(const json_t *const *)a, "key"),
+                  string_of(*(const json_t *const *)b, "key"));
 }
 
 /* The daemon lists in no order; without memory it stays that way. */
 static void sort_by_key(json_t **array)
 {
     size_t count = json_array_size(*array), i;
-    struct keyed *items = calloc(count + 1, sizeof *items);
-    json_t *line, *sorted;
+    json_t **lines = calloc(count + 1, sizeof *lines), *line, *sorted;
 
-    if (items == NULL)
+    if (lines == NULL)
         return;
-    json_array_foreach(*array, i, line) items[i] = (struct keyed){string_of(line, "key"), line};
-    qsort(items, count, sizeof *items, by_key);
+    json_array_foreach(*array, i, line) lines[i] = line;
+    qsort(lines, count, sizeof *lines, by_key);
     sorted = json_array();
     for (i = 0; i < count; i++)
-        json_array_append(sorted, items[i].line);
-    free(items);
+        json_array_append(sorted, lines[i]);
+    free(lines);
     json_decref(*array);
     *array = sorted;
 }
@@ -219,16 +214,8 @@ static int read_rules(const struct cli *cli, struct buf *text, const char *path)
     return CLI_DATA;
 }
 
-/* Comments are not sent: they need not be UTF-8. Their line ends are, so that lines keep their
- * numbers. */
-static bool is_comment(const char *line, size_t length)
-{
-    size_t blanks = strspn(line, " \t");
-
-    return blanks < length && line[blanks] == '#';
-}
-
-/* Copies whole lines to `part`; gives the octets taken. */
+/* Copies whole lines to `part`; gives the octets taken. Of a comment only the line's end is copied,
+ * so that lines keep their numbers: the rest need not be UTF-8. */
 static size_t fill_part(struct buf *part, const char *text, size_t length)
 {
     size_t taken = 0;
@@ -237,7 +224,7 @@ static size_t fill_part(struct buf *part, const char *text, size_t length)
         const char *line = text + taken, *end = memchr(line, '\n', length - taken);
         size_t octets = end == NULL ? length - taken : (size_t)(end - line);
 
-        if (!is_comment(line, octets))
+        if (line[strspn(line, " \t")] != '#')
             buf_add(part, line, octets);
         if (end != NULL)
             buf_adds(part, "\n");

@@ -82,19 +82,6 @@ static void print_sts(const json_t *sts)
         printf("  mx: %s\n", json_string_value(pattern));
 }
 
-static void print_evidence(const json_t *evidence)
-{
-    const json_t *host;
-    size_t i;
-
-    putchar('\n');
-    print_mx(json_object_get(evidence, "mx"));
-    json_array_foreach(json_object_get(evidence, "hosts"), i, host) tree_print_host(host);
-    print_sts(json_object_get(evidence, "mta_sts"));
-    printf("DANE in all: %s\n", string_of(evidence, "dane"));
-    printf("STARTTLS in all: %s\n", string_of(evidence, "starttls"));
-}
-
 static void print_sentences(const char *title, const json_t *sentences)
 {
     const json_t *sentence;
@@ -108,7 +95,9 @@ static void print_sentences(const char *title, const json_t *sentences)
 
 void tree_print(const json_t *report)
 {
-    const json_t *held = json_object_get(report, "held");
+    const json_t *held = json_object_get(report, "held"), *host;
+    const json_t *evidence = json_object_get(report, "evidence");
+    size_t i;
 
     printf("%s: %s\n", string_of(report, "key"), string_of(report, "answer"));
     if (json_is_integer(json_object_get(report, "valid_for_s")))
@@ -119,8 +108,14 @@ void tree_print(const json_t *report)
     if (json_is_object(held))
         printf("held: %s, since %lld s, for another %lld s\n", string_of(held, "level"),
                number_of(held, "since_s"), number_of(held, "until_s"));
-    if (json_is_object(json_object_get(report, "evidence")))
-        print_evidence(json_object_get(report, "evidence"));
+    if (json_is_object(evidence)) {
+        putchar('\n');
+        print_mx(json_object_get(evidence, "mx"));
+        json_array_foreach(json_object_get(evidence, "hosts"), i, host) tree_print_host(host);
+        print_sts(json_object_get(evidence, "mta_sts"));
+        printf("DANE in all: %s\n", string_of(evidence, "dane"));
+        printf("STARTTLS in all: %s\n", string_of(evidence, "starttls"));
+    }
     print_sentences("Why", json_object_get(report, "why"));
     print_sentences("What would change it", json_object_get(report, "change"));
 }
