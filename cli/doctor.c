@@ -8,7 +8,6 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/hash.h"
 #include "cli/cli.h"

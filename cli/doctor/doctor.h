@@ -40,7 +40,6 @@ struct doctor_try {
 
 struct doctor_map {
     struct postfix_map map;
-    bool ours;                 /* leads to mxcryptd */
     bool chrooted;             /* like its reader: smtp(8), proxymap(8) for proxy: */
     struct doctor_try catches; /* before ours: BAD when it answers for a name that does not
                                   exist; with an errno when it cannot be looked up */
@@ -126,10 +125,12 @@ struct doctor_facts {
 /* Makes clients of the services of facts->postfix: values, maps and which of them are ours. What
  * is tried is left NOT_TRIED. Pure. Without memory facts->arena has failed. */
 void doctor_clients(struct doctor_facts *facts);
+/* Whether mxcryptd is asked by a client. */
+bool doctor_any_asks(const struct doctor_facts *facts);
 /* True when mxcryptd is asked by this client, or by none: then main.cf's is looked at. */
 bool doctor_client_matters(const struct doctor_facts *facts, const struct doctor_client *client);
-/* A parameter of a client; "" when this Postfix has it not. */
-const char *doctor_value(const struct doctor_client *client, enum postfix_parameter parameter);
+/* A parameter of a client or of main.cf; "" when this Postfix has it not. */
+const char *doctor_value(const char *const *values, enum postfix_parameter parameter);
 /* True when a map leads to a `listen` address of the configuration. Pure: names are compared. */
 bool doctor_map_is_ours(const struct config *config, const struct postfix_map *map,
                         const char *queue_directory);

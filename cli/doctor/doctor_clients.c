@@ -11,15 +11,6 @@
 
 /* ---- whose map it is ---- */
 
-/* The path as seen outside a chroot. */
-static const char *outside(char *out, size_t size, const char *path, const char *queue)
-{
-    if (path[0] == '/')
-        return path;
-    snprintf(out, size, "%s/%s", queue, path);
-    return out;
-}
-
 /* 0.0.0.0 or ::, where mxcryptd is reached by any address of this host. */
 static bool is_any(const struct ip *ip)
 {
@@ -44,23 +35,24 @@ static bool same_endpoint(const struct listen_address *listen, const struct post
 bool doctor_map_is_ours(const struct config *config, const struct postfix_map *map,
                         const char *queue_directory)
 {
-    char path[2 * CONFIG_UNIX_PATH_MAX + 4096];
+    char path[2 * CONFIG_UNIX_PATH_MAX + 4096] = ""; /* as seen outside a chroot */
 
     if (map->kind == POSTFIX_MAP_STATIC || map->kind == POSTFIX_MAP_OTHER)
         return false;
-    if (map->kind == POSTFIX_MAP_UNIX &&
-        (strncmp(map->path, OUR_FOLDER, sizeof OUR_FOLDER - 1) == 0 ||
-         strstr(map->path, "/" OUR_FOLDER) != NULL))
-        return true;
+    if (map->kind == POSTFIX_MAP_UNIX) {
+        if (strncmp(map->path, OUR_FOLDER, sizeof OUR_FOLDER - 1) == 0 ||
+            strstr(map->path, "/" OUR_FOLDER) != NULL)
+            return true;
+        snprintf(path, sizeof path, "%s%s%s", map->path[0] == '/' ? "" : queue_directory,
+                 map->path[0] == '/' ? "" : "/", map->path);
+    }
     for (size_t i = 0; i < config->listen_count; i++) {
         const struct listen_address *listen = &config->listen[i];
 
         if ((listen->protocol == LISTEN_TCP_TABLE) != (map->kind == POSTFIX_MAP_TCP))
             continue;
-        if (map->kind == POSTFIX_MAP_UNIX
-                ? listen->path != NULL && strcmp(listen->path, outside(path, sizeof path, map->path,
-                                                                       queue_directory)) == 0
-                : same_endpoint(listen, map))
+        if (map->kind == POSTFIX_MAP_UNIX ? listen->path != NULL && strcmp(listen->path, path) == 0
+                                          : same_endpoint(listen, map))
             return true;
     }
     return false;
@@ -104,7 +96,7 @@ const char *doctor_suggest_map(const struct doctor_facts *facts)
     const char *queue = facts->postfix->values[POSTFIX_QUEUE_DIRECTORY], *relative;
     const char *name = postfix_version_from(&facts->postfix_version, 3, 10) ? "tlsrpt" : "policy";
     const struct listen_address *listen = best_listen(facts->config, queue);
-    char ip[IP_TEXT_MAX];
+    char text[IP_TEXT_MAX], host[IP_TEXT_MAX + sizeof "[]:65535"];
 
     if (listen == NULL)
         return NULL;
@@ -113,17 +105,14 @@ const char *doctor_suggest_map(const struct doctor_facts *facts)
         return arena_printf(facts->arena, "socketmap:unix:%s:%s",
                             relative == NULL ? listen->path : relative, name);
     }
+    ip_text(&listen->ip, text);
     if (is_any(&listen->ip))
-        strcpy(ip, listen->ip.family == 4 ? "127.0.0.1" : "::1");
-    else
-        ip_text(&listen->ip, ip);
+        strcpy(text, listen->ip.family == 4 ? "127.0.0.1" : "::1");
+    snprintf(host, sizeof host, listen->ip.family == 6 ? "[%s]:%u" : "%s:%u", text,
+             (unsigned)listen->port);
     if (listen->protocol == LISTEN_TCP_TABLE)
-        return arena_printf(facts->arena, listen->ip.family == 6 ? "tcp:[%s]:%u" : "tcp:%s:%u", ip,
-                            (unsigned)listen->port);
-    return arena_printf(facts->arena,
-                        listen->ip.family == 6 ? "socketmap:inet:[%s]:%u:%s"
-                                               : "socketmap:inet:%s:%u:%s",
-                        ip, (unsigned)listen->port, name);
+        return arena_printf(facts->arena, "tcp:%s", host);
+    return arena_printf(facts->arena, "socketmap:inet:%s:%s", host, name);
 }
 
 /* ---- clients ---- */
@@ -158,8 +147,8 @@ static void set_maps(struct doctor_client *client, const struct doctor_facts *fa
 {
     struct postfix_map maps[POSTFIX_MAPS_MAX];
     char error[POSTFIX_ERROR_MAX];
-    int count =
-        postfix_maps_parse(maps, facts->arena, doctor_value(client, POSTFIX_POLICY_MAPS), error);
+    int count = postfix_maps_parse(maps, facts->arena,
+                                   doctor_value(client->values, POSTFIX_POLICY_MAPS), error);
 
     client->ours = -1;
     if (count < 0)
@@ -173,9 +162,8 @@ static void set_maps(struct doctor_client *client, const struct doctor_facts *fa
         client->maps[i].map = maps[i];
         client->maps[i].chrooted =
             maps[i].proxied ? proxymap_is_chrooted(facts->postfix) : client->chrooted;
-        client->maps[i].ours =
-            doctor_map_is_ours(facts->config, &maps[i], client->values[POSTFIX_QUEUE_DIRECTORY]);
-        if (client->maps[i].ours && client->ours < 0)
+        if (client->ours < 0 &&
+            doctor_map_is_ours(facts->config, &maps[i], client->values[POSTFIX_QUEUE_DIRECTORY]))
             client->ours = i;
     }
 }
@@ -222,17 +210,22 @@ void doctor_clients(struct doctor_facts *facts)
         set_maps(&facts->clients[i], facts);
 }
 
-bool doctor_client_matters(const struct doctor_facts *facts, const struct doctor_client *client)
+bool doctor_any_asks(const struct doctor_facts *facts)
 {
     for (size_t i = 0; i < facts->client_count; i++)
         if (facts->clients[i].ours >= 0)
-            return client->ours >= 0;
-    return client->main || facts->client_count == 1;
+            return true;
+    return false;
 }
 
-const char *doctor_value(const struct doctor_client *client, enum postfix_parameter parameter)
+bool doctor_client_matters(const struct doctor_facts *facts, const struct doctor_client *client)
 {
-    return client->values[parameter] == NULL ? "" : client->values[parameter];
+    return doctor_any_asks(facts) ? client->ours >= 0 : client->main || facts->client_count == 1;
+}
+
+const char *doctor_value(const char *const *values, enum postfix_parameter parameter)
+{
+    return values[parameter] == NULL ? "" : values[parameter];
 }
 
 /* ---- inet_interfaces: as own_inet_addr_list() and smtp_connect_addr() of Postfix have it ---- */

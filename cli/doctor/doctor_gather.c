@@ -16,26 +16,21 @@
 #include "base/clock.h"
 
 #define RESOLV_CONF_MAX 65536
-#define NOBODY          "mxcrypt-doctor-asks.invalid" /* no list names it */
 
 /* ---- the daemon ---- */
 
 static void gather_daemon(struct doctor_facts *facts)
 {
-    json_t *answer = doctor_ask(&facts->daemon, facts->config->control_socket, "version", NULL);
+    const struct config *config = facts->config;
+    json_t *answer = doctor_ask(&facts->daemon, config->control_socket, "version", NULL);
+    char error[CONFIG_ERROR_MAX];
+    struct rules *rules = NULL;
 
     facts->daemon_version =
         arena_strdup(facts->arena, json_string_value(json_object_get(answer, "version")));
     json_decref(answer);
-}
-
-static void gather_rules(struct doctor_facts *facts)
-{
-    char error[CONFIG_ERROR_MAX];
-    struct rules *rules = NULL;
-
-    facts->rules_forbidden = access(facts->config->rules_path, R_OK) != 0 && errno == EACCES;
-    if (!facts->rules_forbidden && config_read_rules(&rules, facts->config, error) != 0)
+    facts->rules_forbidden = access(config->rules_path, R_OK) != 0 && errno == EACCES;
+    if (!facts->rules_forbidden && config_read_rules(&rules, config, error) != 0)
         facts->rules_error = arena_strdup(facts->arena, error);
     rules_free(rules);
 }
@@ -56,19 +51,16 @@ static void find_by_file(struct doctor_client *client, const struct doctor_facts
 {
     const struct config *config = facts->config;
 
-    for (size_t i = 0; i < client->map_count; i++) {
-        struct doctor_map *map = &client->maps[i];
+    for (size_t i = 0; i < (client->ours < 0 ? client->map_count : (size_t)client->ours); i++) {
+        const struct doctor_map *map = &client->maps[i];
         const char *path = map->map.path;
 
-        if (map->ours || path == NULL)
-            continue;
-        if (path[0] != '/' || map->chrooted)
+        if (path != NULL && (path[0] != '/' || map->chrooted))
             path =
                 arena_printf(facts->arena, "%s/%s", client->values[POSTFIX_QUEUE_DIRECTORY], path);
-        for (size_t k = 0; k < config->listen_count && path != NULL && !map->ours; k++)
-            map->ours = config->listen[k].path != NULL && same_file(config->listen[k].path, path);
-        if (map->ours && (client->ours < 0 || (int)i < client->ours))
-            client->ours = (int)i;
+        for (size_t k = 0; k < config->listen_count && path != NULL; k++)
+            if (config->listen[k].path != NULL && same_file(config->listen[k].path, path))
+                client->ours = (int)i;
     }
 }
 
@@ -108,55 +100,8 @@ void doctor_gather_postfix(struct doctor_facts *facts)
 
         if (doctor_client_matters(facts, client))
             client->interfaces_unknown = !doctor_one_interface(
-                client->interfaces, doctor_value(client, POSTFIX_INET_INTERFACES), resolve);
+                client->interfaces, doctor_value(client->values, POSTFIX_INET_INTERFACES), resolve);
     }
-}
-
-/* Asks a map before ours for a name that does not exist. */
-static void try_before(struct doctor_map *map, const char *directory)
-{
-    const char *words[] = {"postmap", "-c", directory, "-q", NOBODY, map->map.text, NULL};
-    struct doctor_try *catches = &map->catches;
-    char error[POSTFIX_ERROR_MAX];
-    struct buf answer;
-    int status;
-
-    if (map->map.kind != POSTFIX_MAP_OTHER)
-        return;
-    buf_init(&answer, POSTFIX_LINE_MAX);
-    status = postfix_program(words, POSTFIX_DEADLINE_MS, &answer, error);
-    snprintf(catches->why, sizeof catches->why, "%.200s", error);
-    if (status == 0 && answer.length > 0)
-        catches->state = DOCTOR_BAD;
-    else if (status > 0 && geteuid() != 0 && strstr(error, strerror(EACCES)) != NULL)
-        catches->state = DOCTOR_NOT_TRIED; /* smtp(8) opens its tables as root */
-    else if (status >= 0 &&
-             (strstr(error, "fatal: ") != NULL || strstr(error, "error: ") != NULL)) {
-        catches->state = DOCTOR_BAD;
-        catches->error = EINVAL;
-    } else if (status == 1)
-        catches->state = DOCTOR_GOOD;
-    buf_fini(&answer);
-}
-
-static void try_client(struct doctor_client *client)
-{
-    struct doctor_place place = {.queue = client->values[POSTFIX_QUEUE_DIRECTORY],
-                                 .user = client->values[POSTFIX_MAIL_OWNER],
-                                 .chrooted = client->chrooted};
-    const char *file = doctor_value(client, POSTFIX_CA_FILE);
-    const char *path = doctor_value(client, POSTFIX_CA_PATH);
-
-    if (*file != '\0')
-        doctor_try_ca_file(&client->ca_file, file);
-    for (int i = 0; i < client->ours; i++)
-        try_before(&client->maps[i], client->values[POSTFIX_CONFIG_DIRECTORY]);
-    if (*path != '\0')
-        doctor_try_ca_path(&client->ca_path, &place, path);
-    if (client->ours < 0)
-        return;
-    place.chrooted = client->maps[client->ours].chrooted;
-    doctor_try_map(&client->maps[client->ours].socket, &place, &client->maps[client->ours].map);
 }
 
 const char *doctor_ca_file(const struct config *config)
@@ -180,20 +125,16 @@ const char *doctor_ca_file(const struct config *config)
 
 static bool says_trust_ad(const char *path)
 {
-    char text[RESOLV_CONF_MAX], *line, *next;
+    char text[RESOLV_CONF_MAX], *rest = text, *line;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
 
     if (fd >= 0)
         close(fd);
     text[length > 0 ? length : 0] = '\0';
-    for (line = text; line != NULL; line = next) {
-        next = strchr(line, '\n');
-        if (next != NULL)
-            *next++ = '\0';
+    while ((line = strsep(&rest, "\n")) != NULL)
         if (strncmp(line, "options", 7) == 0 && strstr(line, "trust-ad") != NULL)
             return true;
-    }
     return false;
 }
 
@@ -221,9 +162,9 @@ static void gather_resolvers(struct doctor_facts *facts)
     }
 }
 
-/* ---- the clock ---- */
+/* ---- all of it ---- */
 
-static void gather_clock(struct doctor_facts *facts)
+void doctor_gather(struct doctor_facts *facts)
 {
     struct timex kernel = {0};
     int state = adjtimex(&kernel);
@@ -232,20 +173,14 @@ static void gather_clock(struct doctor_facts *facts)
     facts->built_s = MXC_BUILT_S;
     facts->clock_known = state >= 0;
     facts->clock_unsynchronised = state == TIME_ERROR || (kernel.status & STA_UNSYNC) != 0;
-}
-
-void doctor_gather(struct doctor_facts *facts)
-{
     facts->version = MXC_VERSION;
     facts->ca_suggestion = doctor_ca_file(facts->config);
     gather_daemon(facts);
-    gather_rules(facts);
     doctor_gather_postfix(facts);
     for (size_t i = 0; i < facts->client_count; i++)
         if (doctor_client_matters(facts, &facts->clients[i]))
-            try_client(&facts->clients[i]);
+            doctor_try_client(&facts->clients[i]);
     gather_resolvers(facts);
-    gather_clock(facts);
     doctor_net_sources(facts);
     doctor_net_port25(facts);
     doctor_net_helo(facts);

@@ -10,18 +10,9 @@
 
 #include "cli/doctor/doctor.h"
 
-/* Where smtp(8) stands. */
-struct doctor_place {
-    const char *queue; /* its working directory, and its root when chrooted */
-    const char *user;
-    bool chrooted;
-};
-
-/* Asks mxcryptd by that map for a key that needs no lookup. NOT_TRIED without the right to. */
-void doctor_try_map(struct doctor_try *out, const struct doctor_place *place,
-                    const struct postfix_map *map);
-/* Looks for hashed certificates in that folder, as OpenSSL does at each connection. */
-void doctor_try_ca_path(struct doctor_try *out, const struct doctor_place *place, const char *path);
+/* Tries what the settings of a client lead to: maps, one question to mxcryptd that needs no lookup,
+ * trust anchors. NOT_TRIED without the right to. */
+void doctor_try_client(struct doctor_client *client);
 /* Looks for a certificate in that file, as we are: smtp(8) reads it as root, outside its chroot. */
 void doctor_try_ca_file(struct doctor_try *out, const char *path);
 /* Asks the daemon at its control socket; `key` may be NULL. A new reference, or NULL. */

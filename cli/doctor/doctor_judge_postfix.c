@@ -3,7 +3,6 @@
  * reasons in contrib/postfix/main.cf. Words are compared as Postfix does, in any case. See
  * doctor.h. Pure. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -30,14 +29,6 @@ void doctor_judge_version(struct doctor_report *report)
 
 /* ---- is mxcryptd asked ---- */
 
-static bool any_asks(const struct doctor_facts *facts)
-{
-    for (size_t i = 0; i < facts->client_count; i++)
-        if (facts->clients[i].ours >= 0)
-            return true;
-    return false;
-}
-
 static const struct doctor_map *our_map(const struct doctor_client *client)
 {
     return client->ours < 0 ? NULL : &client->maps[client->ours];
@@ -50,38 +41,36 @@ static const char *map_fix(const struct doctor_report *report)
     return arena_printf(report->arena, "smtp_tls_policy_maps = %s", report->facts->map_suggestion);
 }
 
-static void judge_asking(struct doctor_report *report, const struct doctor_client *client)
-{
-    if (client->map_error != NULL)
-        doctor_find(report, DOCTOR_ERROR, map_fix(report), "smtp_tls_policy_maps: %s",
-                    client->map_error);
-    else if (client->ours >= 0)
-        return;
-    else if (!any_asks(report->facts))
-        doctor_find(report, DOCTOR_ERROR, map_fix(report),
-                    "smtp_tls_policy_maps does not lead to mxcryptd: it is never asked");
-    else if (client->main)
-        doctor_find(report, DOCTOR_WARNING, map_fix(report),
-                    "only some services of master.cf ask mxcryptd: other mail goes out without it");
-    else
-        doctor_find(report, DOCTOR_WARNING, "remove this -o from master.cf",
-                    "\"-o smtp_tls_policy_maps=%.200s\" bypasses mxcryptd",
-                    client->values[POSTFIX_POLICY_MAPS]);
-}
-
 void doctor_judge_map(struct doctor_report *report)
 {
     static const struct doctor_client none = {.where = "master.cf"};
+    const struct doctor_facts *facts = report->facts;
 
-    for (size_t i = 0; i < report->facts->client_count; i++) {
-        report->client = &report->facts->clients[i];
-        judge_asking(report, report->client);
+    if (facts->client_count == 0) {
+        report->client = &none;
+        doctor_find(report, DOCTOR_ERROR, "smtp unix - - y - - smtp, in master.cf",
+                    "no smtp(8) service: no mail leaves");
     }
-    if (report->client != NULL)
-        return;
-    report->client = &none;
-    doctor_find(report, DOCTOR_ERROR, "smtp unix - - y - - smtp, in master.cf",
-                "no smtp(8) service: no mail leaves");
+    for (size_t i = 0; i < facts->client_count; i++) {
+        const struct doctor_client *client = report->client = &facts->clients[i];
+
+        if (client->map_error != NULL)
+            doctor_find(report, DOCTOR_ERROR, map_fix(report), "smtp_tls_policy_maps: %s",
+                        client->map_error);
+        else if (client->ours >= 0)
+            continue;
+        else if (!doctor_any_asks(facts))
+            doctor_find(report, DOCTOR_ERROR, map_fix(report),
+                        "smtp_tls_policy_maps does not lead to mxcryptd: it is never asked");
+        else if (client->main)
+            doctor_find(
+                report, DOCTOR_WARNING, map_fix(report),
+                "only some services of master.cf ask mxcryptd: other mail goes out without it");
+        else
+            doctor_find(report, DOCTOR_WARNING, "remove this -o from master.cf",
+                        "\"-o smtp_tls_policy_maps=%.200s\" bypasses mxcryptd",
+                        client->values[POSTFIX_POLICY_MAPS]);
+    }
 }
 
 /* ---- by which name ---- */
@@ -113,35 +102,33 @@ void doctor_judge_map_name(struct doctor_report *report)
 
 /* ---- what comes before it ---- */
 
-static void judge_before(struct doctor_report *report, const struct doctor_map *map)
-{
-    const char *text = map->map.text;
-
-    if (map->catches.state == DOCTOR_BAD && map->catches.error != 0)
-        doctor_find(report, DOCTOR_ERROR,
-                    "make the table (postmap), or remove it from smtp_tls_policy_maps",
-                    "%.200s comes before mxcryptd and cannot be looked up, so all mail waits: %s",
-                    text, map->catches.why);
-    else if (map->map.kind == POSTFIX_MAP_STATIC || map->catches.state == DOCTOR_BAD)
-        doctor_find(report, DOCTOR_ERROR,
-                    "put it after mxcryptd in smtp_tls_policy_maps, or remove it",
-                    "%.200s comes before mxcryptd and answers for every domain: mxcryptd is never "
-                    "asked",
-                    text);
-    else if (map->map.kind != POSTFIX_MAP_OTHER)
-        doctor_find(report, DOCTOR_WARNING, "remove it from smtp_tls_policy_maps",
-                    "%.200s, another policy daemon, comes before mxcryptd: what it answers is "
-                    "never checked",
-                    text);
-    else if (map->catches.state == DOCTOR_NOT_TRIED)
-        doctor_not_made(report, arena_printf(report->arena, "%.200s could not be asked: %s", text,
-                                             map->catches.why));
-}
-
 void doctor_judge_map_order(struct doctor_report *report)
 {
-    for (int i = 0; i < report->client->ours; i++)
-        judge_before(report, &report->client->maps[i]);
+    for (int i = 0; i < report->client->ours; i++) {
+        const struct doctor_map *map = &report->client->maps[i];
+        const char *text = map->map.text;
+
+        if (map->catches.state == DOCTOR_BAD && map->catches.error != 0)
+            doctor_find(report, DOCTOR_ERROR,
+                        "make the table (postmap), or remove it from smtp_tls_policy_maps",
+                        "%.200s comes before mxcryptd and cannot be looked up, so all mail waits: "
+                        "%s",
+                        text, map->catches.why);
+        else if (map->map.kind == POSTFIX_MAP_STATIC || map->catches.state == DOCTOR_BAD)
+            doctor_find(report, DOCTOR_ERROR,
+                        "put it after mxcryptd in smtp_tls_policy_maps, or remove it",
+                        "%.200s comes before mxcryptd and answers for every domain: mxcryptd is "
+                        "never asked",
+                        text);
+        else if (map->map.kind != POSTFIX_MAP_OTHER)
+            doctor_find(report, DOCTOR_WARNING, "remove it from smtp_tls_policy_maps",
+                        "%.200s, another policy daemon, comes before mxcryptd: what it answers is "
+                        "never checked",
+                        text);
+        else if (map->catches.state == DOCTOR_NOT_TRIED)
+            doctor_not_made(report, arena_printf(report->arena, "%.200s could not be asked: %s",
+                                                 text, map->catches.why));
+    }
 }
 
 void doctor_judge_proxy(struct doctor_report *report)
@@ -177,7 +164,7 @@ static const char *socket_fix(const struct doctor_report *report, const struct d
 
 void doctor_judge_socket(struct doctor_report *report)
 {
-    if (!any_asks(report->facts))
+    if (!doctor_any_asks(report->facts))
         doctor_not_made(report, "smtp_tls_policy_maps does not lead to mxcryptd");
     for (size_t i = 0; i < report->facts->client_count; i++) {
         const struct doctor_client *client = &report->facts->clients[i];
@@ -199,7 +186,7 @@ void doctor_judge_socket(struct doctor_report *report)
 
 void doctor_judge_dns_support(struct doctor_report *report)
 {
-    const char *level = doctor_value(report->client, POSTFIX_DNS_SUPPORT);
+    const char *level = doctor_value(report->client->values, POSTFIX_DNS_SUPPORT);
 
     if (report->facts->config->prober.dane && strcasecmp(level, "dnssec") != 0)
         doctor_find(report, DOCTOR_ERROR,
@@ -226,7 +213,7 @@ static bool has_word(const char *list, const char *word)
 
 void doctor_judge_host_lookup(struct doctor_report *report)
 {
-    const char *lookup = doctor_value(report->client, POSTFIX_HOST_LOOKUP);
+    const char *lookup = doctor_value(report->client->values, POSTFIX_HOST_LOOKUP);
 
     if (report->facts->config->prober.dane && !has_word(lookup, "dns"))
         doctor_find(report, DOCTOR_ERROR, "smtp_host_lookup = dns",
@@ -237,7 +224,7 @@ void doctor_judge_host_lookup(struct doctor_report *report)
 
 void doctor_judge_insecure_mx(struct doctor_report *report)
 {
-    const char *level = doctor_value(report->client, POSTFIX_INSECURE_MX);
+    const char *level = doctor_value(report->client->values, POSTFIX_INSECURE_MX);
 
     if (report->facts->config->prober.dane && strcasecmp(level, "may") == 0)
         doctor_find(report, DOCTOR_WARNING, "smtp_tls_dane_insecure_mx_policy = dane",
@@ -247,25 +234,12 @@ void doctor_judge_insecure_mx(struct doctor_report *report)
 
 /* ---- trust anchors ---- */
 
-static void judge_ca_path(struct doctor_report *report, const char *fix, bool alone)
-{
-    const struct doctor_client *client = report->client;
-
-    if (client->ca_path.state == DOCTOR_NOT_TRIED)
-        doctor_not_made(report, client->ca_path.why);
-    else if (client->ca_path.state == DOCTOR_BAD)
-        doctor_find(report, alone ? DOCTOR_ERROR : DOCTOR_WARNING, fix,
-                    "smtp_tls_CApath = %.200s is of no use to user %s%s: %s",
-                    client->values[POSTFIX_CA_PATH], doctor_value(client, POSTFIX_MAIL_OWNER),
-                    client->chrooted ? " in the chroot of smtp(8)" : "", client->ca_path.why);
-}
-
 void doctor_judge_ca(struct doctor_report *report)
 {
     const struct doctor_facts *facts = report->facts;
     const struct doctor_client *client = report->client;
-    const char *file = doctor_value(client, POSTFIX_CA_FILE);
-    const char *path = doctor_value(client, POSTFIX_CA_PATH);
+    const char *file = doctor_value(client->values, POSTFIX_CA_FILE);
+    const char *path = doctor_value(client->values, POSTFIX_CA_PATH);
     const char *fix = "install the package ca-certificates, and set smtp_tls_CAfile to its file";
 
     if (facts->ca_suggestion != NULL)
@@ -276,10 +250,16 @@ void doctor_judge_ca(struct doctor_report *report)
         doctor_find(report, DOCTOR_ERROR, fix,
                     "smtp_tls_CAfile = %.200s cannot be used: %s; smtp(8) then has no TLS at all",
                     file, client->ca_file.why);
-    if (*path != '\0')
-        judge_ca_path(report, fix, *file == '\0');
-    else if (*file == '\0' && strcasecmp(doctor_value(client, POSTFIX_APPEND_CA), "yes") != 0 &&
-             (facts->config->prober.mta_sts || facts->config->prober.probe))
+    if (*path != '\0' && client->ca_path.state == DOCTOR_NOT_TRIED)
+        doctor_not_made(report, client->ca_path.why);
+    else if (*path != '\0' && client->ca_path.state == DOCTOR_BAD)
+        doctor_find(report, *file == '\0' ? DOCTOR_ERROR : DOCTOR_WARNING, fix,
+                    "smtp_tls_CApath = %.200s is of no use to user %s%s: %s", path,
+                    doctor_value(client->values, POSTFIX_MAIL_OWNER),
+                    client->chrooted ? " in the chroot of smtp(8)" : "", client->ca_path.why);
+    if (*path == '\0' && *file == '\0' &&
+        strcasecmp(doctor_value(client->values, POSTFIX_APPEND_CA), "yes") != 0 &&
+        (facts->config->prober.mta_sts || facts->config->prober.probe))
         doctor_find(report, DOCTOR_ERROR, fix,
                     "neither smtp_tls_CAfile nor smtp_tls_CApath is set: \"secure\" and \"verify\" "
                     "defer all mail to the domain");
@@ -292,16 +272,17 @@ void doctor_judge_security_level(struct doctor_report *report)
     static const char *const known[] = {"may",       "encrypt", "fingerprint", "dane",
                                         "dane-only", "verify",  "secure"};
     const struct doctor_client *client = report->client;
-    const char *level = doctor_value(client, POSTFIX_SECURITY_LEVEL);
+    const char *level = doctor_value(client->values, POSTFIX_SECURITY_LEVEL);
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcasecmp(level, known[i]) == 0)
             return;
-    if (*level == '\0' && strcasecmp(doctor_value(client, POSTFIX_ENFORCE_TLS), "yes") == 0)
+    if (*level == '\0' && strcasecmp(doctor_value(client->values, POSTFIX_ENFORCE_TLS), "yes") == 0)
         doctor_find(report, DOCTOR_WARNING,
                     "smtp_tls_security_level = encrypt, and no smtp_enforce_tls",
                     "smtp_enforce_tls is obsolete");
-    else if (*level == '\0' && strcasecmp(doctor_value(client, POSTFIX_USE_TLS), "yes") == 0)
+    else if (*level == '\0' &&
+             strcasecmp(doctor_value(client->values, POSTFIX_USE_TLS), "yes") == 0)
         doctor_find(report, DOCTOR_WARNING, "smtp_tls_security_level = may, and no smtp_use_tls",
                     "smtp_use_tls is obsolete");
     else if (*level == '\0' || strcasecmp(level, "none") == 0)

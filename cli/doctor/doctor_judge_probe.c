@@ -6,7 +6,6 @@
  * mxcryptd.conf uses the words of main.cf, so that the fix can be printed as a line of it.
  */
 #define _GNU_SOURCE /* strcasestr */
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,7 +22,7 @@ static bool compares(const struct doctor_report *report, enum postfix_parameter 
 
 void doctor_judge_protocols(struct doctor_report *report)
 {
-    const char *value = doctor_value(report->client, POSTFIX_MANDATORY_PROTOCOLS), *why;
+    const char *value = doctor_value(report->client->values, POSTFIX_MANDATORY_PROTOCOLS), *why;
     char names[TLS_VERSIONS_TEXT_MAX], more[TLS_VERSIONS_TEXT_MAX];
     unsigned ours = report->facts->config->prober.tls.versions, theirs;
     const char *fix =
@@ -68,9 +67,10 @@ static bool is_default(const char *list, bool high)
  * place of Postfix's own; NULL when the grade is not one to send mail with, or without memory. */
 static const char *first_word(struct arena *arena, const struct doctor_client *client)
 {
-    const char *grade = doctor_value(client, POSTFIX_MANDATORY_CIPHERS);
+    const char *grade = doctor_value(client->values, POSTFIX_MANDATORY_CIPHERS);
     bool high = strcasecmp(grade, "high") == 0;
-    const char *list = doctor_value(client, high ? POSTFIX_HIGH_CIPHERS : POSTFIX_MEDIUM_CIPHERS);
+    const char *list =
+        doctor_value(client->values, high ? POSTFIX_HIGH_CIPHERS : POSTFIX_MEDIUM_CIPHERS);
     char *text;
 
     if (!high && strcasecmp(grade, "medium") != 0 && strcasecmp(grade, "low") != 0 &&
@@ -108,8 +108,8 @@ static const char *suits(struct arena *arena, const struct doctor_client *client
         return NULL;
     buf_init(&out, POSTFIX_LINE_MAX);
     buf_adds(&out, first);
-    add_exclusions(&out, doctor_value(client, POSTFIX_EXCLUDE_CIPHERS));
-    add_exclusions(&out, doctor_value(client, POSTFIX_MANDATORY_EXCLUDE));
+    add_exclusions(&out, doctor_value(client->values, POSTFIX_EXCLUDE_CIPHERS));
+    add_exclusions(&out, doctor_value(client->values, POSTFIX_MANDATORY_EXCLUDE));
     text = out.failed ? NULL : arena_strdup(arena, buf_text(&out));
     buf_fini(&out);
     return text;
@@ -117,15 +117,24 @@ static const char *suits(struct arena *arena, const struct doctor_client *client
 
 #define CIPHERS_OF_POSTFIX "smtp_tls_mandatory_ciphers, less what is excluded,"
 
-static void compare_ciphers(struct doctor_report *report, const char *wanted)
+void doctor_judge_ciphers(struct doctor_report *report)
 {
     const char *ours = report->facts->config->prober.tls.cipher_list, *example = "";
+    const char *wanted, *why, *fix;
     char list[TLS_CIPHERS_MAX];
-    const char *why = tls_ciphers_parse(list, wanted);
-    const char *fix =
-        arena_printf(report->arena, "tls-ciphers = %.1500s, in mxcryptd.conf", wanted);
     int more;
 
+    if (!compares(report, POSTFIX_MANDATORY_CIPHERS))
+        return;
+    wanted = suits(report->arena, report->client);
+    if (wanted == NULL) {
+        doctor_find(report, DOCTOR_ERROR, "smtp_tls_mandatory_ciphers = medium",
+                    "smtp_tls_mandatory_ciphers = %.100s is no grade to send mail with",
+                    doctor_value(report->client->values, POSTFIX_MANDATORY_CIPHERS));
+        return;
+    }
+    why = tls_ciphers_parse(list, wanted);
+    fix = arena_printf(report->arena, "tls-ciphers = %.1500s, in mxcryptd.conf", wanted);
     if (why != NULL)
         doctor_find(report, DOCTOR_ERROR,
                     "smtp_tls_mandatory_ciphers = medium, and fewer exclusions",
@@ -140,21 +149,6 @@ static void compare_ciphers(struct doctor_report *report, const char *wanted)
                     "tls-ciphers allows %d fewer ciphers than " CIPHERS_OF_POSTFIX
                     " not %s: hosts without better ones count as without TLS",
                     more, example);
-}
-
-void doctor_judge_ciphers(struct doctor_report *report)
-{
-    const char *wanted;
-
-    if (!compares(report, POSTFIX_MANDATORY_CIPHERS))
-        return;
-    wanted = suits(report->arena, report->client);
-    if (wanted != NULL)
-        compare_ciphers(report, wanted);
-    else
-        doctor_find(report, DOCTOR_ERROR, "smtp_tls_mandatory_ciphers = medium",
-                    "smtp_tls_mandatory_ciphers = %.100s is no grade to send mail with",
-                    doctor_value(report->client, POSTFIX_MANDATORY_CIPHERS));
 }
 
 /* ---- source addresses ---- */
@@ -173,7 +167,7 @@ static const char *source_text(struct arena *arena, const struct ip *ip, const c
 static void compare_source(struct doctor_report *report, const char *key, const struct ip *ours,
                            enum postfix_parameter parameter, struct ip theirs)
 {
-    const char *value = doctor_value(report->client, parameter), *fix;
+    const char *value = doctor_value(report->client->values, parameter), *fix;
     const char *name = postfix_parameter_names[parameter];
     const char *from = *value == '\0' ? "inet_interfaces" : name;
     char text[IP_TEXT_MAX];
@@ -200,7 +194,7 @@ static void compare_source(struct doctor_report *report, const char *key, const 
 /* inet_protocols; an empty list means all. */
 static bool has_protocol(const struct doctor_client *client, const char *name)
 {
-    const char *list = doctor_value(client, POSTFIX_INET_PROTOCOLS);
+    const char *list = doctor_value(client->values, POSTFIX_INET_PROTOCOLS);
 
     return *list == '\0' || strcasestr(list, "all") != NULL || strcasestr(list, name) != NULL;
 }

@@ -7,13 +7,6 @@
 #include "base/buf.h"
 #include "cli/doctor/doctor.h"
 
-static const char *main_value(const struct doctor_facts *facts, enum postfix_parameter parameter)
-{
-    const char *value = facts->postfix->values[parameter];
-
-    return value == NULL ? "" : value;
-}
-
 /* Why that map, by its type. */
 static void explain_map(struct buf *out, const struct doctor_facts *facts, const char *map)
 {
@@ -28,7 +21,7 @@ static void explain_map(struct buf *out, const struct doctor_facts *facts, const
         buf_addf(out,
                  "# smtp(8) is chrooted and will not find this socket: have mxcryptd listen below\n"
                  "# %s, or set chroot to n in master.cf.\n",
-                 main_value(facts, POSTFIX_QUEUE_DIRECTORY));
+                 doctor_value(facts->postfix->values, POSTFIX_QUEUE_DIRECTORY));
     else if (strncmp(map, "socketmap:unix:", 15) == 0 && map[15] != '/')
         buf_adds(out, "# The path is relative to the queue directory: right in a chroot and "
                       "without.\n");
@@ -36,7 +29,8 @@ static void explain_map(struct buf *out, const struct doctor_facts *facts, const
 
 static void add_map(struct buf *out, const struct doctor_facts *facts)
 {
-    const char *map = facts->map_suggestion, *present = main_value(facts, POSTFIX_POLICY_MAPS);
+    const char *map = facts->map_suggestion,
+               *present = doctor_value(facts->postfix->values, POSTFIX_POLICY_MAPS);
     bool asks = false;
 
     for (size_t i = 0; i < facts->client_count; i++)
@@ -60,7 +54,7 @@ static void add_level(struct buf *out, const struct doctor_facts *facts)
 {
     static const char *const saved[] = {"encrypt",   "fingerprint", "dane",
                                         "dane-only", "verify",      "secure"};
-    const char *now = main_value(facts, POSTFIX_SECURITY_LEVEL), *word = "may";
+    const char *now = doctor_value(facts->postfix->values, POSTFIX_SECURITY_LEVEL), *word = "may";
 
     for (size_t i = 0; i < sizeof saved / sizeof saved[0]; i++)
         if (strcasecmp(now, saved[i]) == 0)
@@ -124,7 +118,8 @@ void doctor_lines(struct buf *out, const struct doctor_facts *facts,
     buf_addf(out,
              "# Lines for %s/main.cf, for Postfix %s and this configuration of mxcryptd.\n"
              "# Paste them in place of lines with the same names, then: postfix reload\n",
-             main_value(facts, POSTFIX_CONFIG_DIRECTORY), main_value(facts, POSTFIX_MAIL_VERSION));
+             doctor_value(facts->postfix->values, POSTFIX_CONFIG_DIRECTORY),
+             doctor_value(facts->postfix->values, POSTFIX_MAIL_VERSION));
     add_map(out, facts);
     add_level(out, facts);
     add_dane(out, facts);

@@ -68,29 +68,24 @@ static void net_close(struct net *net)
     arena_free(net->arena);
 }
 
-static void list_servers(struct doctor_resolver *out, const struct dns *dns)
-{
-    struct dns_server servers[DNS_RESOLVERS_MAX];
-    size_t count = dns_servers(dns, servers), used = 0;
-    char text[IP_TEXT_MAX];
-
-    for (size_t i = 0; i < count && used < sizeof out->servers; i++) {
-        used += (size_t)snprintf(out->servers + used, sizeof out->servers - used, "%s%s",
-                                 i > 0 ? " " : "", ip_text(&servers[i].ip, text));
-        out->remote = out->remote || !ip_is_loopback(&servers[i].ip);
-    }
-}
-
 void doctor_net_resolver(struct doctor_resolver *out, const struct dns_options *options)
 {
     static const enum dns_type types[] = {DNS_NS};
+    struct dns_server servers[DNS_RESOLVERS_MAX];
     const struct dns_answer *answer;
+    size_t count = 0, used = 0;
+    char text[IP_TEXT_MAX];
     struct net net;
 
     memset(out, 0, sizeof *out);
     net_ask(&net, options, ".", types, 1);
     if (net.dns != NULL)
-        list_servers(out, net.dns);
+        count = dns_servers(net.dns, servers);
+    for (size_t i = 0; i < count && used < sizeof out->servers; i++) {
+        used += (size_t)snprintf(out->servers + used, sizeof out->servers - used, "%s%s",
+                                 i > 0 ? " " : "", ip_text(&servers[i].ip, text));
+        out->remote = out->remote || !ip_is_loopback(&servers[i].ip);
+    }
     answer = net.answers[0];
     out->asked = answer != NULL;
     if (answer != NULL && answer->outcome == DNS_FAILED)
@@ -219,12 +214,12 @@ void doctor_net_sources(struct doctor_facts *facts)
 
     for (size_t i = 0; i < 2; i++) {
         struct doctor_try *try = &facts->source[i];
-        int fd = sources[i]->family == 0 ? -1 : open_socket(sources[i], NULL, 0);
+        int fd;
 
         if (sources[i]->family == 0)
             continue;
-        *try = (struct doctor_try){.state = fd >= 0 ? DOCTOR_GOOD : DOCTOR_BAD};
-        try->error = fd >= 0 ? 0 : errno;
+        fd = open_socket(sources[i], NULL, 0);
+        *try = (struct doctor_try){fd >= 0 ? DOCTOR_GOOD : DOCTOR_BAD, fd >= 0 ? 0 : errno, ""};
         if (fd >= 0)
             close(fd);
         else
@@ -249,21 +244,12 @@ static void add_host(struct hosts *hosts, const char *name)
     snprintf(hosts->names[hosts->count++], HOST_SIZE, "%s", name);
 }
 
-/* The name of the first mail host of a cached key. */
-static void add_first_host(struct hosts *hosts, const struct doctor_facts *facts, const char *key)
-{
-    struct doctor_try try;
-    json_t *shown = doctor_ask(&try, facts->config->control_socket, "cache-show", key), *host;
-
-    host = json_array_get(json_object_get(json_object_get(shown, "evidence"), "hosts"), 0);
-    add_host(hosts, json_string_value(json_object_get(host, "name")));
-    json_decref(shown);
-}
-
+/* The first mail hosts of cached keys. */
 static void add_cached(struct hosts *hosts, const struct doctor_facts *facts)
 {
+    const char *path = facts->config->control_socket;
     struct doctor_try try;
-    json_t *list = doctor_ask(&try, facts->config->control_socket, "cache-list", NULL), *entry;
+    json_t *list = doctor_ask(&try, path, "cache-list", NULL), *entry, *shown, *host;
     size_t i;
 
     json_array_foreach(json_object_get(list, "entries"), i, entry)
@@ -272,8 +258,10 @@ static void add_cached(struct hosts *hosts, const struct doctor_facts *facts)
 
         if (i == ENTRIES_MAX || hosts->count == DOCTOR_HOSTS_MAX / 2)
             break;
-        if (key != NULL)
-            add_first_host(hosts, facts, key);
+        shown = key == NULL ? NULL : doctor_ask(&try, path, "cache-show", key);
+        host = json_array_get(json_object_get(json_object_get(shown, "evidence"), "hosts"), 0);
+        add_host(hosts, json_string_value(json_object_get(host, "name")));
+        json_decref(shown);
     }
     json_decref(list);
 }

@@ -97,12 +97,3 @@ bool stream_next(struct stream_reader *reader, struct buf *to, char last)
     }
     return false;
 }
-
-bool stream_read_until(int fd, struct buf *to, char last)
-{
-    struct stream_reader reader;
-
-    reader.fd = fd;
-    reader.begin = reader.end = 0;
-    return stream_next(&reader, to, last);
-}

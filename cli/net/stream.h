@@ -14,18 +14,16 @@ int stream_connect_path(const char *path, int64_t wait_s);
 int stream_connect_ip(const struct ip *ip, uint16_t port, int64_t wait_s);
 /* False with errno. */
 bool stream_send(int fd, const char *text, size_t length);
-/* Appends what comes until an octet `last` ends it, which is left out. False with errno: ECONNRESET
- * at the end of the stream, EMSGSIZE when it does not fit. What comes behind it is lost: for
- * protocols of one answer at a time. */
-bool stream_read_until(int fd, struct buf *to, char last);
 
 #define STREAM_PART 65536
 
-/* For answers of several lines: begin with the descriptor alone. */
+/* Begins with the descriptor alone. */
 struct stream_reader {
     int fd;
     size_t begin, end; /* of what was received and not given yet */
     char data[STREAM_PART];
 };
-/* The same, but what comes behind it is kept for the next call. */
+/* Appends what comes until an octet `last` ends it, which is left out; what comes behind it is for
+ * the next call. False with errno: ECONNRESET at the end of the stream, EMSGSIZE when it does not
+ * fit. */
 bool stream_next(struct stream_reader *reader, struct buf *to, char last);

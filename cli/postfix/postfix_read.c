@@ -38,14 +38,6 @@ static int refuse(const struct reading *reading, const char *why, const char *wh
     return -1;
 }
 
-static bool has_control(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 127)
-            return true;
-    return false;
-}
-
 /* Splits `name = value`; postconf prints `name =` for an empty one. */
 static int take_line(struct reading *reading, const char *line, size_t length, line_taker *take)
 {
@@ -53,8 +45,9 @@ static int take_line(struct reading *reading, const char *line, size_t length, l
 
     if (length > POSTFIX_LINE_MAX)
         return refuse(reading, "a line is too long", "");
-    if (has_control(line, length))
-        return refuse(reading, "a control character", "in its output");
+    for (size_t i = 0; i < length; i++)
+        if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 127)
+            return refuse(reading, "a control character", "in its output");
     name = arena_strndup(reading->arena, line, length);
     if (name == NULL)
         return refuse(reading, "no memory", "");

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,41 +31,31 @@ static void become(const char *const *words)
     _exit(NOT_FOUND);
 }
 
-struct running {
-    pid_t pid;
-    int out, err;
-};
-
-static int start(struct running *running, const char *const *words)
+/* Its process, or -1 with errno; fds are where its two streams are read. */
+static pid_t start(struct pollfd fds[2], const char *const *words)
 {
-    int out[2], err[2], null;
+    int ends[2][2] = {{-1, -1}, {-1, -1}}, null, error;
+    pid_t pid = pipe(ends[0]) == 0 && pipe(ends[1]) == 0 ? fork() : -1;
 
-    if (pipe(out) != 0)
-        return -1;
-    if (pipe(err) != 0) {
-        close(out[0]);
-        close(out[1]);
-        return -1;
-    }
-    running->pid = fork();
-    if (running->pid == 0) {
+    if (pid == 0) {
         null = open("/dev/null", O_RDWR);
         dup2(null, STDIN_FILENO);
-        dup2(out[1], STDOUT_FILENO);
-        dup2(err[1], STDERR_FILENO);
+        dup2(ends[0][1], STDOUT_FILENO);
+        dup2(ends[1][1], STDERR_FILENO);
         for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
             close(fd);
         become(words);
     }
-    close(out[1]);
-    close(err[1]);
-    running->out = out[0];
-    running->err = err[0];
-    if (running->pid > 0)
-        return 0;
-    close(out[0]);
-    close(err[0]);
-    return -1;
+    error = errno;
+    for (int i = 0; i < 2; i++) {
+        fds[i] = (struct pollfd){ends[i][0], POLLIN, 0};
+        if (ends[i][1] >= 0)
+            close(ends[i][1]);
+        if (ends[i][0] >= 0 && pid < 0)
+            close(ends[i][0]);
+    }
+    errno = error;
+    return pid;
 }
 
 /* Takes what is there; false at the end of the stream or when `to` is full. */
@@ -83,34 +72,37 @@ static bool take(int fd, struct buf *to)
     return !to->failed;
 }
 
-/* Reads both streams to their ends, until `end` at most; NULL, or what went wrong. What is too much
- * on standard error is dropped. */
-static const char *drain(const struct running *running, int64_t end, struct buf *out,
+/* Reads both streams to their ends, until `end` at most, and closes them; NULL, or what went wrong.
+ * What is too much on standard error is dropped. */
+static const char *drain(const struct pollfd streams[2], int64_t end, struct buf *out,
                          struct buf *complaints)
 {
-    int64_t left;
-    struct pollfd fds[2] = {{running->out, POLLIN, 0}, {running->err, POLLIN, 0}};
+    struct pollfd fds[2] = {streams[0], streams[1]};
+    struct buf *const to[2] = {out, complaints};
+    const char *why = NULL;
 
-    while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        left = end - clock_monotonic_ms();
+    while (why == NULL && (fds[0].fd >= 0 || fds[1].fd >= 0)) {
+        int64_t left = end - clock_monotonic_ms();
+
+        fds[0].revents = fds[1].revents = 0;
         if (left <= 0)
-            return "takes too long";
-        if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
-            return strerror(errno);
-        if (fds[0].fd >= 0 && fds[0].revents != 0 && !take(running->out, out)) {
+            why = "takes too long";
+        else if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
+            why = strerror(errno);
+        for (int i = 0; i < 2 && why == NULL; i++) {
+            if (fds[i].fd < 0 || fds[i].revents == 0 || take(fds[i].fd, to[i]))
+                continue;
             if (out->failed)
-                return "prints too much";
-            fds[0].fd = -1;
-        }
-        if (fds[1].fd >= 0 && fds[1].revents != 0 && !take(running->err, complaints)) {
-            if (complaints->failed)
+                why = "prints too much";
+            else if (complaints->failed)
                 buf_clear(complaints);
             else
-                fds[1].fd = -1;
+                fds[i].fd = -1;
         }
-        fds[0].revents = fds[1].revents = 0;
     }
-    return NULL;
+    close(streams[0].fd);
+    close(streams[1].fd);
+    return why;
 }
 
 /* Waits for its end, until `end` at most: it may have closed its streams and stay. */
@@ -127,48 +119,44 @@ static bool reap(pid_t pid, int64_t end, int *state)
 /* The last line of what it said, without its end. */
 static void last_line(char error[POSTFIX_ERROR_MAX], const char *text)
 {
-    size_t length = strlen(text);
-    const char *begin;
+    size_t length = strlen(text), begin;
 
     while (length > 0 && text[length - 1] == '\n')
         length--;
-    for (begin = text + length; begin > text && begin[-1] != '\n'; begin--)
+    for (begin = length; begin > 0 && text[begin - 1] != '\n'; begin--)
         continue;
-    snprintf(error, POSTFIX_ERROR_MAX, "%.*s", (int)(text + length - begin), begin);
+    snprintf(error, POSTFIX_ERROR_MAX, "%.*s", (int)(length - begin), text + begin);
 }
 
 int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *out,
                     char error[POSTFIX_ERROR_MAX])
 {
-    struct running running;
+    struct pollfd streams[2];
     struct buf complaints;
     const char *why;
     int64_t end = clock_monotonic_ms() + deadline_ms;
     int state = 0, status = -1;
+    pid_t pid = start(streams, words);
 
     error[0] = '\0';
-    if (start(&running, words) != 0) {
+    if (pid < 0) {
         snprintf(error, POSTFIX_ERROR_MAX, "cannot run %s: %s", words[0], strerror(errno));
         return -1;
     }
     buf_init(&complaints, POSTFIX_LINE_MAX);
-    why = drain(&running, end, out, &complaints);
-    close(running.out);
-    close(running.err);
-    if (why == NULL && !reap(running.pid, end, &state))
+    why = drain(streams, end, out, &complaints);
+    if (why == NULL && !reap(pid, end, &state))
         why = "takes too long";
     if (why != NULL) {
-        kill(running.pid, SIGKILL);
-        while (waitpid(running.pid, &state, 0) < 0 && errno == EINTR)
-            continue;
-    }
-    if (why != NULL)
         snprintf(error, POSTFIX_ERROR_MAX, "%s %s", words[0], why);
-    else if (WIFEXITED(state) && WEXITSTATUS(state) == NOT_FOUND)
+        kill(pid, SIGKILL);
+        while (waitpid(pid, &state, 0) < 0 && errno == EINTR)
+            continue;
+    } else if (WIFEXITED(state) && WEXITSTATUS(state) == NOT_FOUND)
         snprintf(error, POSTFIX_ERROR_MAX, "%s is not found", words[0]);
     else
         status = WIFEXITED(state) ? WEXITSTATUS(state) : -1;
-    if (why == NULL && error[0] == '\0' && status != 0)
+    if (error[0] == '\0' && status != 0)
         last_line(error, buf_text(&complaints));
     buf_fini(&complaints);
     return status;
