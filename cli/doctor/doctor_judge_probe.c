@@ -12,6 +12,8 @@
 #include "cli/doctor/doctor.h"
 #include "probe/tls/tls_settings.h"
 
+#define SUITS_MAX ((size_t)4 * POSTFIX_LINE_MAX) /* two lists, "a," becoming " !a" */
+
 /* True when there are probes, and the Postfix of this client has the parameter. */
 static bool compares(const struct doctor_report *report, enum postfix_parameter parameter)
 {
@@ -106,7 +108,7 @@ static const char *suits(struct arena *arena, const struct doctor_client *client
 
     if (first == NULL)
         return NULL;
-    buf_init(&out, POSTFIX_LINE_MAX);
+    buf_init(&out, SUITS_MAX);
     buf_adds(&out, first);
     add_exclusions(&out, doctor_value(client->values, POSTFIX_EXCLUDE_CIPHERS));
     add_exclusions(&out, doctor_value(client->values, POSTFIX_MANDATORY_EXCLUDE));

@@ -55,8 +55,8 @@ static void net_ask(struct net *net, const struct dns_options *options, const ch
                                       &net->answers[asked]) == 0)
         asked++;
     for (size_t i = 0; i < asked; i++)
-        while (net->answers[i] == NULL)
-            uv_run(&net->loop, UV_RUN_ONCE);
+        while (net->answers[i] == NULL && uv_run(&net->loop, UV_RUN_ONCE) != 0)
+            continue;
 }
 
 static void net_close(struct net *net)

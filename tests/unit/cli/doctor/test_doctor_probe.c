@@ -125,6 +125,17 @@ FAULT(excluded_of_a_service)
     add_overridden(world, "slow", POSTFIX_MANDATORY_EXCLUDE, "kRSA");
 }
 
+/* As long as a line may be. */
+FAULT(excluded_without_end)
+{
+    static char list[POSTFIX_LINE_MAX - 1];
+
+    for (size_t i = 0; i < sizeof list - 1; i++)
+        list[i] = i % 2 == 0 ? 'a' : ',';
+    set_main(world, POSTFIX_MANDATORY_EXCLUDE, list);
+    set_main(world, POSTFIX_EXCLUDE_CIPHERS, list);
+}
+
 FAULT(bound_in_main)
 {
     set_main(world, POSTFIX_BIND_ADDRESS, "192.0.2.9");
@@ -238,6 +249,9 @@ static const struct doctor_row rows[] = {
      "tls-ciphers error: smtp_tls_mandatory_ciphers = null is no grade",
      "smtp_tls_mandatory_ciphers = medium", NULL},
     {"G-18 all ciphers excluded", all_excluded,
+     "tls-ciphers error: smtp_tls_mandatory_ciphers, less what is excluded, cannot be used",
+     "fewer exclusions", NULL},
+    {"G-18 more exclusions than there is room for", excluded_without_end,
      "tls-ciphers error: smtp_tls_mandatory_ciphers, less what is excluded, cannot be used",
      "fewer exclusions", NULL},
     {"G-18 ciphers of a service", excluded_of_a_service,
