@@ -186,9 +186,10 @@ void cache_store_probe(void *context, const struct probe_saved *saved);
 /* Notes in holds and log what a new verdict means for the hold of its key. */
 void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool released,
                      int64_t now);
-/* Lists a hold that was there before this process, without a word. */
-void cache_list_hold(struct cache *cache, const struct cache_entry *entry, int64_t reminded_at,
-                     int64_t now);
+/* Lists the hold of an entry, without a word. NULL when it is not held, or is listed already, and
+ * without memory or room. */
+struct hold *cache_list_hold(struct cache *cache, const struct cache_entry *entry,
+                             enum hold_origin origin, int64_t reminded_at, int64_t now);
 /* What is forgotten is held no more; harmless for a key that is not. */
 void cache_forget_hold(struct cache *cache, const char *key);
 void cache_free_holds(struct cache *cache);

@@ -136,25 +136,19 @@ static void fill_hold(struct cache *cache, struct hold *hold, const struct cache
     uv_timer_start(&cache->hold_over, on_hold_over, first > now ? (uint64_t)(first - now) : 1, 0);
 }
 
-/* NULL without memory or room. */
-static struct hold *list_hold(struct cache *cache, const struct cache_entry *entry,
-                              enum hold_origin origin, int64_t reminded_at, int64_t now)
+struct hold *cache_list_hold(struct cache *cache, const struct cache_entry *entry,
+                             enum hold_origin origin, int64_t reminded_at, int64_t now)
 {
-    struct hold *hold = add_hold(cache, entry->key);
+    struct hold *hold = NULL;
 
+    if (entry->verdict.reason == REASON_HELD && cache_find_hold(cache, entry->key) == NULL)
+        hold = add_hold(cache, entry->key);
     if (hold == NULL)
         return NULL;
     cache->stats.holds_begun[origin]++;
     fill_hold(cache, hold, entry, now);
     hold->reminded_at = reminded_at;
     return hold;
-}
-
-void cache_list_hold(struct cache *cache, const struct cache_entry *entry, int64_t reminded_at,
-                     int64_t now)
-{
-    if (entry->verdict.reason == REASON_HELD && cache_find_hold(cache, entry->key) == NULL)
-        list_hold(cache, entry, HOLD_LOADED, reminded_at, now);
 }
 
 void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool released,
@@ -179,8 +173,7 @@ void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool 
         (released || held || !says_nothing || hold->downgrade.until <= entry->made_at))
         end_hold(cache, hold, &verdict,
                  released ? "released" : why_ended(hold, &verdict, entry->made_at));
-    if (held)
-        hold = list_hold(cache, entry, HOLD_FOUND, entry->made_at, now);
-    if (held && hold != NULL)
+    hold = cache_list_hold(cache, entry, HOLD_FOUND, entry->made_at, now);
+    if (hold != NULL)
         log_hold(hold, "hold-begins", now);
 }

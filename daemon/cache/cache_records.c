@@ -179,33 +179,11 @@ static enum loaded load_answer(struct cache *cache, const struct answer_record *
     entry = entry_of(cache, answer, now);
     if (entry == NULL)
         return LOADED_REFUSED;
-    cache_list_hold(cache, entry, answer->reminded_at, now);
+    cache_list_hold(cache, entry, HOLD_LOADED, answer->reminded_at, now);
     if (source == CACHE_FROM_EXPORT) /* before the cache takes it: it may have no room */
         cache_store_entry(cache, entry);
     cache_put(cache, entry, source == CACHE_FOR_ASKER, now);
     return LOADED_NEW;
-}
-
-static enum loaded load_policy(struct cache *cache, const struct sts_saved *policy, int64_t now,
-                               bool save)
-{
-    enum loaded loaded = LOADED_KNOWN;
-
-    if (cache->tools.sts != NULL)
-        loaded = sts_cache_load(sts_cache_of(cache->tools.sts), policy, now);
-    if (loaded == LOADED_NEW && save)
-        cache_store_policy(cache, policy->domain);
-    return loaded;
-}
-
-static enum loaded load_probe(struct cache *cache, const struct probe_saved *probe, bool save)
-{
-    enum loaded loaded =
-        cache->tools.probes == NULL ? LOADED_KNOWN : probe_cache_load(cache->tools.probes, probe);
-
-    if (loaded == LOADED_NEW && save)
-        cache_store_probe(cache, probe);
-    return loaded;
 }
 
 /* A key that is known here has its own history; in an export, history comes before answers. */
@@ -233,10 +211,18 @@ enum loaded cache_load_record(struct cache *cache, struct record *record,
         loaded = load_answer(cache, &record->answer, now, source);
         break;
     case RECORD_POLICY:
-        loaded = load_policy(cache, &record->policy, now, save);
+        loaded = cache->tools.sts == NULL
+                     ? LOADED_KNOWN
+                     : sts_cache_load(sts_cache_of(cache->tools.sts), &record->policy, now);
+        if (loaded == LOADED_NEW && save)
+            cache_store_policy(cache, record->policy.domain);
         break;
     case RECORD_PROBE:
-        loaded = load_probe(cache, &record->probe, save);
+        loaded = cache->tools.probes == NULL
+                     ? LOADED_KNOWN
+                     : probe_cache_load(cache->tools.probes, &record->probe);
+        if (loaded == LOADED_NEW && save)
+            cache_store_probe(cache, &record->probe);
         break;
     case RECORD_EVENT:
         loaded = load_event(cache, record, save);

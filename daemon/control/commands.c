@@ -92,24 +92,15 @@ static void on_deliver(struct waiter *waiter, const struct reply *reply)
 /* ---- what is asked ---- */
 
 /* A waiter without a share never has to ask later. */
-static void ask(struct command *command, enum waiter_wants wants)
+static void do_ask(struct command *command)
 {
+    bool explain = strcmp(command_text(command, "command"), "explain") == 0;
     struct reply reply;
 
-    command->waiter.wants = wants;
+    command->waiter.wants = explain ? WANTS_WHOLE : WANTS_FOUND;
     if (engine_ask(command->means.engine, &command->key, clock_monotonic_ms(), &command->waiter,
                    &reply) == ASKED_ANSWERED)
         on_deliver(&command->waiter, &reply);
-}
-
-static void do_query(struct command *command)
-{
-    ask(command, WANTS_FOUND);
-}
-
-static void do_explain(struct command *command)
-{
-    ask(command, WANTS_WHOLE);
 }
 
 /* ---- what is cached ---- */
@@ -270,8 +261,8 @@ static const struct row {
     void (*run)(struct command *command);
     bool needs_key;
 } rows[] = {
-    {"query", do_query, true},
-    {"explain", do_explain, true},
+    {"query", do_ask, true},
+    {"explain", do_ask, true},
     {"cache-list", do_cache_list, false},
     {"cache-show", do_cache_show, true},
     {"cache-forget", do_cache_forget, true},

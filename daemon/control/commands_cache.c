@@ -138,24 +138,6 @@ void command_export(struct command *command)
 
 /* ---- import ---- */
 
-static void import_lines(struct importer *importer, const json_t *lines, json_t *refusals)
-{
-    const json_t *line;
-    size_t i;
-
-    json_array_foreach(lines, i, line)
-    {
-        const char *why;
-
-        if (importer->failed)
-            return;
-        why = importer_line(importer, json_string_value(line), json_string_length(line));
-        if (why != NULL)
-            json_array_append_new(
-                refusals, json_pack("{s:I, s:s}", "line", (json_int_t)importer->line, "why", why));
-    }
-}
-
 /* Some lines of an export; with "end" the last of them, after which another may begin. */
 void command_import(struct command *command)
 {
@@ -170,7 +152,15 @@ void command_import(struct command *command)
     }
     importer->cache = command->means.engine->cache;
     refusals = json_array();
-    import_lines(importer, lines, refusals);
+    for (size_t i = 0; i < json_array_size(lines) && !importer->failed; i++) {
+        const json_t *line = json_array_get(lines, i);
+        const char *why =
+            importer_line(importer, json_string_value(line), json_string_length(line));
+
+        if (why != NULL)
+            json_array_append_new(
+                refusals, json_pack("{s:I, s:s}", "line", (json_int_t)importer->line, "why", why));
+    }
     answer = json_pack("{s:I, s:I, s:I, s:o, s:b, s:s?}", "restored",
                        (json_int_t)importer->restored, "known", (json_int_t)importer->known,
                        "refused", (json_int_t)importer->refused, "refusals", refusals, "failed",

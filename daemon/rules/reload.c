@@ -78,16 +78,6 @@ static void bring_in_force(struct reload *reload, struct reload_result *result)
     }
 }
 
-static void deliver(struct list *waiters, const struct reload_result *result)
-{
-    while (!list_empty(waiters)) {
-        struct reload_waiter *waiter = LIST_ELEMENT(waiters->next, struct reload_waiter, link);
-
-        reload_leave(waiter);
-        waiter->done(waiter, result);
-    }
-}
-
 static void read_now(struct reload *reload);
 
 static void on_read(uv_work_t *work, int status)
@@ -108,8 +98,12 @@ static void on_read(uv_work_t *work, int status)
         if (reload->also != NULL)
             reload->also(reload->also_context);
     }
-    if (!reload->closing)
-        deliver(&reload->now, &result); /* one of them may request the next reading */
+    while (!reload->closing && !list_empty(&reload->now)) {
+        struct reload_waiter *waiter = LIST_ELEMENT(reload->now.next, struct reload_waiter, link);
+
+        reload_leave(waiter);
+        waiter->done(waiter, &result); /* which may request the next reading */
+    }
     config_fini(&reload->fresh);
     reload->reading = false;
     if (reload->closing)

@@ -17,35 +17,19 @@
 
 /* ---- lapsing ---- */
 
-static void log_lapse(struct ruleset *ruleset, const struct rule *rule, const char *event,
-                      int64_t now_s)
-{
-    if (ruleset->lapses++ >= LAPSES_NAMED)
-        return;
-    log_event(LOG_LEVEL_WARNING, event, "line", LOG_NUM(rule->line), "pattern", rule->pattern,
-              "action", rule_action_name(rule->action), "in_s",
-              rule->until_s > now_s ? LOG_NUM(rule->until_s - now_s) : NULL, "ticket", rule->ticket,
-              NULL);
-}
-
-static bool came(int64_t moment_s, int64_t after_s, int64_t now_s)
-{
-    return moment_s > after_s && moment_s <= now_s;
-}
-
 /* True when the rule has lapsed since the last look. */
 static bool look_at(struct ruleset *ruleset, const struct rule *rule, int64_t now_s)
 {
-    if (rule->until_s == 0)
-        return false;
-    if (came(rule->until_s, ruleset->looked_s, now_s)) {
-        log_lapse(ruleset, rule, "rule-lapsed", now_s);
-        return true;
-    }
-    if (rule->until_s > now_s &&
-        came(rule->until_s - RULES_WARN_BEFORE_S, ruleset->looked_s, now_s))
-        log_lapse(ruleset, rule, "rule-lapses-soon", now_s);
-    return false;
+    int64_t warn_s = rule->until_s - RULES_WARN_BEFORE_S;
+    bool lapsed = rule->until_s > ruleset->looked_s && rule->until_s <= now_s;
+    bool soon = rule->until_s > now_s && warn_s > ruleset->looked_s && warn_s <= now_s;
+
+    if ((lapsed || soon) && ruleset->lapses++ < LAPSES_NAMED)
+        log_event(LOG_LEVEL_WARNING, lapsed ? "rule-lapsed" : "rule-lapses-soon", "line",
+                  LOG_NUM(rule->line), "pattern", rule->pattern, "action",
+                  rule_action_name(rule->action), "in_s",
+                  soon ? LOG_NUM(rule->until_s - now_s) : NULL, "ticket", rule->ticket, NULL);
+    return lapsed;
 }
 
 static void on_clock(uv_timer_t *timer);

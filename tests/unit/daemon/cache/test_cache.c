@@ -385,7 +385,7 @@ static void list_hold(const char *name)
     verdict.reason = REASON_HELD;
     verdict.held = (struct downgrade){.since = 1, .until = INT64_MAX / 2};
     entry = cache_entry_new(&key, &verdict, NULL, 1);
-    cache_list_hold(engine->cache, entry, 1, clock_monotonic_ms());
+    cache_list_hold(engine->cache, entry, HOLD_LOADED, 1, clock_monotonic_ms());
     cache_entry_free(entry);
 }
 
