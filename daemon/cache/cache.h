@@ -160,9 +160,9 @@ struct preload;
  * preload.c: at the start everything is read back from the store, a page at a time while the daemon
  * already answers: policies, probe results, then the answers, held ones first and those used lately
  * next. After it the export that `import` names, a share of its lines at a time. NULL without
- * memory. Everything is borrowed.
+ * memory.
  */
-struct preload *preload_new(uv_loop_t *loop, const struct config *config, struct cache *cache);
+struct preload *preload_new(struct cache *cache);
 /* Ends it, whether it is done or not; frees itself when its handles are closed. */
 void preload_close(struct preload *preload);
 

@@ -161,22 +161,27 @@ struct cache_entry *cache_map_due(const struct cache_map *map)
     return link == NULL ? NULL : HEAP_ELEMENT(link, struct cache_entry, due);
 }
 
-bool cache_map_put(struct cache_map *map, struct cache_entry *take, bool wanted)
+struct cache_entry *cache_map_put(struct cache_map *map, struct cache_entry *take, bool wanted)
 {
-    struct segment *segment;
+    struct segment *segment = segment_of(map, take);
+    size_t left = take->size < segment->octets_max ? segment->octets_max - take->size : 0;
+    bool has_room;
 
     cache_map_remove(map, take->key, take->key_length);
-    if (!hashmap_add(&map->by_key, &take->by_key, take->key_length)) {
+    if (wanted)
+        drop_oldest(map, segment, segment->entries_max - 1, left);
+    has_room = segment->entries < segment->entries_max &&
+               segment->octets + take->size <= segment->octets_max;
+    if (!has_room || !hashmap_add(&map->by_key, &take->by_key, take->key_length)) {
+        map->evictions += !has_room;
         cache_entry_free(take);
-        return false;
+        return NULL;
     }
-    segment = segment_of(map, take);
     /* before the first of a list is behind its last */
     list_append(wanted ? &segment->recent : segment->recent.next, &take->recent);
     segment->entries++;
     segment->octets += take->size;
-    drop_oldest(map, segment, segment->entries_max, segment->octets_max);
-    return true;
+    return take;
 }
 
 bool cache_map_remove(struct cache_map *map, const char *key, size_t length)

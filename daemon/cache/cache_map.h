@@ -33,8 +33,8 @@ struct cache_entry *cache_map_get(struct cache_map *map, const char *key, size_t
 struct cache_entry *cache_map_use(struct cache_map *map, const char *key, size_t length,
                                   int64_t now);
 /* Takes the entry; one of the same key is replaced and freed. One that is not `wanted` now is the
- * first to go, at once when there is no room. False, and the entry is freed, without memory. */
-bool cache_map_put(struct cache_map *map, struct cache_entry *take, bool wanted);
+ * first to go, at once when there is no room. NULL when it is gone, or there was no memory. */
+struct cache_entry *cache_map_put(struct cache_map *map, struct cache_entry *take, bool wanted);
 bool cache_map_remove(struct cache_map *map, const char *key, size_t length);
 void cache_map_get_stats(const struct cache_map *map, struct cache_map_stats *out);
 

@@ -2,8 +2,6 @@
  * cache_save: a whole lookup has ended: what changed is logged and becomes history, a hold begins,
  * goes on or ends, the entry goes into cache and store. See cache.h.
  */
-#include <string.h>
-
 #include "base/log/log.h"
 #include "daemon/cache/cache.h"
 
@@ -147,14 +145,8 @@ struct cache_entry *cache_put(struct cache *cache, struct cache_entry *take, boo
                               int64_t now)
 {
     int64_t at = due_at(cache, take);
-    char key[KEY_TEXT_MAX + 1];
-    size_t length = take->key_length;
-    struct cache_entry *saved;
+    struct cache_entry *saved = cache_map_put(cache->map, take, wanted);
 
-    memcpy(key, take->key, length);
-    if (!cache_map_put(cache->map, take, wanted))
-        return NULL;
-    saved = cache_map_get(cache->map, key, length); /* there may have been no room */
     if (saved != NULL && cache_map_schedule(cache->map, saved, at) && cache->due != NULL)
         cache->due(cache->due_context, at, now);
     return saved;

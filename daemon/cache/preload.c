@@ -23,7 +23,6 @@
 #define AGAIN_MS     1000
 
 struct preload {
-    const struct config *config;
     struct cache *cache;
     struct store_read *read; /* NULL: none under way */
     uv_timer_t round;        /* begins to read the store, at first and once more */
@@ -47,7 +46,7 @@ static void end_import(struct preload *preload, const char *why)
     const struct importer *importer = &preload->importer;
 
     log_event(why == NULL ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "imported", "file",
-              preload->config->import_path, "restored", LOG_NUM(importer->restored), "known",
+              preload->cache->config->import_path, "restored", LOG_NUM(importer->restored), "known",
               LOG_NUM(importer->known), "refused", LOG_NUM(importer->refused), "reason", why, NULL);
     if (preload->export != NULL)
         fclose(preload->export);
@@ -97,7 +96,7 @@ static FILE *open_export(const char *path, const char **why)
 
 static void begin_import(struct preload *preload)
 {
-    const char *path = preload->config->import_path, *why = "no memory";
+    const char *path = preload->cache->config->import_path, *why = "no memory";
 
     if (path == NULL || preload->imported)
         return;
@@ -164,17 +163,16 @@ static void next_page(struct preload *preload, const char *cursor)
 
 /* ---- life ---- */
 
-struct preload *preload_new(uv_loop_t *loop, const struct config *config, struct cache *cache)
+struct preload *preload_new(struct cache *cache)
 {
     struct preload *preload = calloc(1, sizeof *preload);
 
     if (preload == NULL)
         return NULL;
-    preload->config = config;
     preload->cache = cache;
     preload->began_at = clock_monotonic_ms();
-    uv_timer_init(loop, &preload->import);
-    uv_timer_init(loop, &preload->round);
+    uv_timer_init(cache->loop, &preload->import);
+    uv_timer_init(cache->loop, &preload->round);
     preload->import.data = preload->round.data = preload;
     preload->handles = 2;
     uv_timer_start(&preload->round, on_round, 0, 0);

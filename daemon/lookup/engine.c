@@ -29,9 +29,9 @@ static int make_parts(struct engine *engine, uv_loop_t *loop)
     }
     engine->jobs = jobs_new(loop, engine);
     if (engine->jobs != NULL)
-        engine->refresh = refresh_new(loop, config, engine->cache, engine->jobs);
+        engine->refresh = refresh_new(loop, engine);
     if (engine->refresh != NULL)
-        engine->preload = preload_new(loop, config, engine->cache);
+        engine->preload = preload_new(engine->cache);
     return engine->preload == NULL ? UV_ENOMEM : 0;
 }
 

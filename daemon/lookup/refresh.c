@@ -12,9 +12,9 @@
 #include "daemon/lookup/refresh.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
+#include "daemon/lookup/engine.h"
 
 #define STEP_MS       100
 #define IN_FLIGHT_MAX 200
@@ -26,9 +26,7 @@
 #define TURN_SHARE 200
 
 struct refresh {
-    const struct config *config;
-    struct cache *cache;
-    struct jobs *jobs;
+    struct engine *engine;
     uv_timer_t timer;
     int64_t planned_at; /* when the timer fires; INT64_MAX: it does not */
     int64_t credit_at;  /* when `credit` was counted */
@@ -77,50 +75,44 @@ static bool is_wanted(const struct config *config, const struct cache_entry *ent
 
 /* ---- when ---- */
 
-static void count_credit(struct refresh *refresh, int64_t now)
-{
-    int64_t rate = refresh->config->refresh_rate;
-
-    refresh->credit += (now - refresh->credit_at) * rate;
-    if (refresh->credit > STEP_MS * rate + 1000)
-        refresh->credit = STEP_MS * rate + 1000;
-    refresh->credit_at = now;
-}
-
 static void renew(struct refresh *refresh, struct cache_entry *entry, int64_t now)
 {
     struct key key;
 
     refresh->credit -= 1000;
     refresh->stats.lag_ms = now - entry->due.at;
-    key_parse(&key, entry->key, entry->key_length, refresh->config->prober.smtp_port);
+    key_parse(&key, entry->key, entry->key_length, refresh->engine->config->prober.smtp_port);
     /* due again in case the lookup gives nothing to keep */
-    cache_map_schedule(refresh->cache->map, entry,
-                       now + refresh->config->job_deadline_ms + AGAIN_MS);
-    if (jobs_refresh(refresh->jobs, &key, now) == 0)
+    cache_map_schedule(refresh->engine->cache->map, entry,
+                       now + refresh->engine->config->job_deadline_ms + AGAIN_MS);
+    if (jobs_refresh(refresh->engine->jobs, &key, now) == 0)
         refresh->stats.started++;
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct refresh *refresh = timer->data;
-    struct cache_map *map = refresh->cache->map;
+    struct cache_map *map = refresh->engine->cache->map;
     int64_t now = clock_monotonic_ms();
+    int64_t rate = refresh->engine->config->refresh_rate, most = STEP_MS * rate + 1000;
     struct cache_entry *entry = NULL;
     struct jobs_stats jobs;
 
-    count_credit(refresh, now);
+    refresh->credit += (now - refresh->credit_at) * rate;
+    if (refresh->credit > most)
+        refresh->credit = most;
+    refresh->credit_at = now;
     for (int share = TURN_SHARE; share > 0; share--) {
         entry = cache_map_due(map);
         if (entry == NULL || entry->due.at > now)
             break;
-        if (!is_wanted(refresh->config, entry, now)) {
+        if (!is_wanted(refresh->engine->config, entry, now)) {
             /* stays in the cache, in case somebody asks, but is not due any more */
             refresh->stats.lapsed++;
             cache_map_schedule(map, entry, INT64_MAX);
             continue;
         }
-        jobs_get_stats(refresh->jobs, &jobs);
+        jobs_get_stats(refresh->engine->jobs, &jobs);
         if (refresh->credit < 1000 || jobs.refreshing >= IN_FLIGHT_MAX)
             break;
         renew(refresh, entry, now);
@@ -133,22 +125,19 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- life ---- */
 
-struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct cache *cache,
-                            struct jobs *jobs)
+struct refresh *refresh_new(uv_loop_t *loop, struct engine *engine)
 {
     struct refresh *refresh = calloc(1, sizeof *refresh);
 
     if (refresh == NULL)
         return NULL;
-    refresh->config = config;
-    refresh->cache = cache;
-    refresh->jobs = jobs;
+    refresh->engine = engine;
     refresh->planned_at = INT64_MAX;
     refresh->credit_at = clock_monotonic_ms();
     uv_timer_init(loop, &refresh->timer);
     refresh->timer.data = refresh;
-    cache->due = on_due;
-    cache->due_context = refresh;
+    engine->cache->due = on_due;
+    engine->cache->due_context = refresh;
     return refresh;
 }
 
@@ -159,13 +148,13 @@ static void on_closed(uv_handle_t *handle)
 
 void refresh_close(struct refresh *refresh)
 {
-    refresh->cache->due = NULL;
+    refresh->engine->cache->due = NULL;
     uv_close((uv_handle_t *)&refresh->timer, on_closed);
 }
 
 void refresh_get_stats(const struct refresh *refresh, struct refresh_stats *out)
 {
-    const struct cache_entry *due = cache_map_due(refresh->cache->map);
+    const struct cache_entry *due = cache_map_due(refresh->engine->cache->map);
     int64_t now = clock_monotonic_ms();
 
     *out = refresh->stats;

@@ -7,20 +7,17 @@
 
 #include <uv.h>
 
-#include "daemon/lookup/jobs.h"
-#include "daemon/cache/cache.h"
-
 struct refresh_stats {
     uint64_t started, lapsed;
     int64_t lag_ms;     /* how late the last one was */
     int64_t overdue_ms; /* how late the next one is; 0 when it is not due yet */
 };
 
+struct engine;
 struct refresh;
 
-/* NULL without memory. Everything is borrowed. */
-struct refresh *refresh_new(uv_loop_t *loop, const struct config *config, struct cache *cache,
-                            struct jobs *jobs);
+/* NULL without memory. The engine is borrowed: its cache and its jobs. */
+struct refresh *refresh_new(uv_loop_t *loop, struct engine *engine);
 /* Frees itself when its handle is closed. */
 void refresh_close(struct refresh *refresh);
 void refresh_get_stats(const struct refresh *refresh, struct refresh_stats *out);

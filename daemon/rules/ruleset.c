@@ -32,20 +32,9 @@ static bool look_at(struct ruleset *ruleset, const struct rule *rule, int64_t no
     return lapsed;
 }
 
-static void on_clock(uv_timer_t *timer);
-
-static void look_later(struct ruleset *ruleset, int64_t now_s)
+static void look(struct ruleset *ruleset, int64_t now_s)
 {
-    int64_t in_s = ruleset->next_s - now_s;
-
-    ruleset->seen_s = now_s;
-    uv_timer_start(&ruleset->timer, on_clock, (uint64_t)(in_s < CLOCK_S ? in_s : CLOCK_S) * 1000,
-                   0);
-}
-
-static void look(struct ruleset *ruleset)
-{
-    int64_t now_s = clock_wall_s(), next_s = 0;
+    int64_t next_s = 0;
     bool lapsed = now_s < ruleset->seen_s; /* set back: a lapsed rule may be in force again */
 
     ruleset->lapses = 0;
@@ -58,20 +47,19 @@ static void look(struct ruleset *ruleset)
         next_s = rules_next_lapse(ruleset->rules, now_s);
     ruleset->next_s = next_s == 0 ? INT64_MAX : next_s;
     ruleset->looked_s = now_s;
-    if (lapsed)
-        ruleset->generation++;
-    look_later(ruleset, now_s);
+    ruleset->generation += lapsed;
 }
 
 static void on_clock(uv_timer_t *timer)
 {
     struct ruleset *ruleset = timer->data;
-    int64_t now_s = clock_wall_s();
+    int64_t now_s = clock_wall_s(), in_s;
 
     if (now_s < ruleset->seen_s || now_s >= ruleset->next_s || now_s - ruleset->looked_s >= LOOK_S)
-        look(ruleset);
-    else
-        look_later(ruleset, now_s);
+        look(ruleset, now_s);
+    ruleset->seen_s = now_s;
+    in_s = ruleset->next_s - now_s;
+    uv_timer_start(timer, on_clock, (uint64_t)(in_s < CLOCK_S ? in_s : CLOCK_S) * 1000, 0);
 }
 
 /* ---- the rules in force ---- */
@@ -87,7 +75,7 @@ void ruleset_replace(struct ruleset *ruleset, struct rules *take,
     log_event(LOG_LEVEL_INFO, "orders", "rules", LOG_NUM(take == NULL ? 0 : rules_count(take)),
               "mode", options->monitor ? "monitor" : "enforce", "rollout",
               LOG_NUM(options->rollout), NULL);
-    look(ruleset);
+    on_clock(&ruleset->timer);
 }
 
 void ruleset_find(const struct ruleset *ruleset, const struct key *key, struct override *out)

@@ -30,13 +30,13 @@ static void put_and_use(void **state)
 
     (void)state;
     assert_null(cache_map_use(map, "a.example", 9, 0));
-    assert_true(cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), true));
+    assert_non_null(cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), true));
     entry = cache_map_use(map, "a.example", 9, 999);
     assert_non_null(entry);
     assert_string_equal(cache_entry_answer(entry, FORM_PLAIN).text, "encrypt");
     assert_null(cache_map_use(map, "a.example", 9, 1000)); /* lapsed, but still there */
     assert_true(has(map, "a.example"));
-    assert_true(cache_map_put(map, make("a.example", VERDICT_DANE_ONLY, 2000), true));
+    assert_non_null(cache_map_put(map, make("a.example", VERDICT_DANE_ONLY, 2000), true));
     assert_string_equal(
         cache_entry_answer(cache_map_use(map, "a.example", 9, 1000), FORM_PLAIN).text, "dane-only");
     assert_true(cache_map_remove(map, "a.example", 9));
@@ -53,11 +53,11 @@ static void no_opinion_cannot_push_out_what_protects(void **state)
     (void)state;
     for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof name, "good%d.example", i);
-        assert_true(cache_map_put(map, make(name, VERDICT_DANE_ONLY, 1000), true));
+        assert_non_null(cache_map_put(map, make(name, VERDICT_DANE_ONLY, 1000), true));
     }
     for (int i = 0; i < 10000; i++) {
         snprintf(name, sizeof name, "random%d.example", i);
-        assert_true(cache_map_put(map, make(name, VERDICT_NO_OPINION, 1000), true));
+        assert_non_null(cache_map_put(map, make(name, VERDICT_NO_OPINION, 1000), true));
     }
     for (int i = 0; i < 30; i++) {
         snprintf(name, sizeof name, "good%d.example", i);
@@ -95,10 +95,31 @@ static void octets_are_bounded_too(void **state)
     (void)state;
     for (int i = 0; i < 2000; i++) {
         snprintf(name, sizeof name, "name%d.example", i);
-        assert_true(cache_map_put(map, make(name, VERDICT_ENCRYPT, 1000), true));
+        assert_non_null(cache_map_put(map, make(name, VERDICT_ENCRYPT, 1000), true));
     }
     cache_map_get_stats(map, &stats);
     assert_in_range(stats.octets, 40000, 65536);
+    cache_map_free(map);
+}
+
+static void one_that_is_too_large_does_not_stay(void **state)
+{
+    struct cache_entry *entry = make("a.example", VERDICT_ENCRYPT, 1000);
+    struct cache_map_stats stats;
+    struct cache_map *map;
+    size_t octets = entry->size;
+
+    (void)state;
+    while (octets - octets / 4 < entry->size)
+        octets++;
+    map = cache_map_new(10, octets); /* the other quarter is not for it */
+    assert_non_null(cache_map_put(map, entry, true));
+    cache_map_free(map);
+    map = cache_map_new(10, octets - 1);
+    assert_null(cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), true));
+    cache_map_get_stats(map, &stats);
+    assert_int_equal(stats.entries, 0);
+    assert_int_equal(stats.octets, 0);
     cache_map_free(map);
 }
 
@@ -108,13 +129,13 @@ static void what_nobody_asks_for_takes_no_place(void **state)
         cache_map_new(4, 1 << 20); /* three of them, and one without an opinion */
 
     (void)state;
-    assert_true(cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), false));
-    assert_true(cache_map_put(map, make("b.example", VERDICT_ENCRYPT, 1000), false));
-    assert_true(cache_map_put(map, make("c.example", VERDICT_ENCRYPT, 1000), false));
-    assert_true(cache_map_put(map, make("d.example", VERDICT_ENCRYPT, 1000), false));
+    assert_non_null(cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), false));
+    assert_non_null(cache_map_put(map, make("b.example", VERDICT_ENCRYPT, 1000), false));
+    assert_non_null(cache_map_put(map, make("c.example", VERDICT_ENCRYPT, 1000), false));
+    assert_null(cache_map_put(map, make("d.example", VERDICT_ENCRYPT, 1000), false));
     assert_true(has(map, "a.example") && has(map, "b.example") && has(map, "c.example"));
     assert_false(has(map, "d.example"));
-    assert_true(cache_map_put(map, make("e.example", VERDICT_ENCRYPT, 1000), true));
+    assert_non_null(cache_map_put(map, make("e.example", VERDICT_ENCRYPT, 1000), true));
     assert_false(has(map, "c.example"));
     assert_true(has(map, "a.example") && has(map, "b.example") && has(map, "e.example"));
     cache_map_free(map);
@@ -139,7 +160,7 @@ static void put_numbered(struct cache_map *map, unsigned from, unsigned to)
 
     for (unsigned i = from; i < to; i++) {
         snprintf(name, sizeof name, "n%u.example", i);
-        assert_true(cache_map_put(map, make(name, VERDICT_ENCRYPT, 1000), true));
+        assert_non_null(cache_map_put(map, make(name, VERDICT_ENCRYPT, 1000), true));
     }
 }
 
@@ -307,6 +328,7 @@ int main(void)
         cmocka_unit_test(no_opinion_cannot_push_out_what_protects),
         cmocka_unit_test(the_least_used_goes_first),
         cmocka_unit_test(octets_are_bounded_too),
+        cmocka_unit_test(one_that_is_too_large_does_not_stay),
         cmocka_unit_test(what_nobody_asks_for_takes_no_place),
         cmocka_unit_test(a_walk_meets_each_once),
         cmocka_unit_test(a_walk_goes_on_when_the_cache_grows),

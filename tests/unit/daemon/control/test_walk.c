@@ -29,7 +29,7 @@ static void put(const char *text, const char *hosts, const char *probes)
     key_parse(&key, text, strlen(text), 25);
     entry = cache_entry_new(&key, &verdict, &made.evidence, clock_monotonic_ms());
     assert_non_null(entry);
-    assert_true(cache_map_put(engine->cache->map, entry, true));
+    assert_non_null(cache_map_put(engine->cache->map, entry, true));
 }
 
 /* One of each kind. */
@@ -294,7 +294,7 @@ static void only_current_entries_count(void **state)
     key_parse(&key, "standing.example", 16, 25);
     verdict_without_evidence(&verdict, REASON_OVERLOAD, INT64_MAX / 2);
     entry = cache_entry_new(&key, &verdict, NULL, clock_monotonic_ms());
-    assert_true(cache_map_put(engine->cache->map, entry, true));
+    assert_non_null(cache_map_put(engine->cache->map, entry, true));
     client_begin(&client);
     send_command(&client, "report");
     await_end(&client);
