@@ -34,21 +34,15 @@ static void on_asked(void *context, bool sure)
     uv_timer_start(&cache->notes, on_notes, sure ? 1 : (uint64_t)cache->config->store_flush_ms, 0);
 }
 
-/* What the store knows comes first: cache_load writes the entry when it is sure. */
-static void ask_store(struct cache *cache, struct cache_entry *entry)
+static void note(struct cache *cache, struct cache_entry *entry, struct record_moment moment)
 {
     struct key key;
 
-    key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
-    if (cache_load(&cache->asking, cache, &key, on_asked, cache) != 0)
-        cache_map_mark(cache->map, entry, true);
-}
-
-static void note(struct cache *cache, struct cache_entry *entry, struct record_moment moment)
-{
     switch (entry->state) {
-    case ENTRY_STORE_PENDING:
-        ask_store(cache, entry);
+    case ENTRY_STORE_PENDING: /* what the store knows comes first: then cache_load writes it */
+        key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
+        if (cache_load(&cache->asking, cache, &key, on_asked, cache) != 0)
+            cache_map_mark(cache->map, entry, true);
         break;
     case ENTRY_UNSAVED:
         cache_store_entry(cache, entry);

@@ -155,21 +155,6 @@ static void add_rare(struct cache_entry *head, struct buf *octets, const struct 
         buf_add(octets, &rare, sizeof rare);
 }
 
-/* The parts in one piece of memory; NULL without it. */
-static struct cache_entry *assemble(struct cache_entry *head, const struct buf *octets)
-{
-    size_t size = offsetof(struct cache_entry, key) + octets->length;
-    struct cache_entry *entry = octets->failed ? NULL : malloc(size);
-
-    if (entry == NULL)
-        return NULL;
-    head->size = (uint32_t)size;
-    memcpy(entry, head, offsetof(struct cache_entry, key));
-    memcpy(entry->key, octets->data, octets->length);
-    list_init(&entry->recent);
-    return entry;
-}
-
 struct cache_entry *cache_entry_new(const struct key *key, const struct verdict *verdict,
                                     const struct evidence *evidence, int64_t now)
 {
@@ -181,7 +166,7 @@ struct cache_entry *cache_entry_new(const struct key *key, const struct verdict 
         .made_at = now,
         .used_at = now,
     };
-    struct cache_entry *entry;
+    struct cache_entry *entry = NULL;
     struct buf octets;
     size_t before;
 
@@ -195,7 +180,14 @@ struct cache_entry *cache_entry_new(const struct key *key, const struct verdict 
         evidence_pack(&octets, evidence);
     head.evidence_length = (uint32_t)(octets.length - before);
     add_rare(&head, &octets, verdict);
-    entry = assemble(&head, &octets);
+    head.size = (uint32_t)(offsetof(struct cache_entry, key) + octets.length);
+    if (!octets.failed)
+        entry = malloc(head.size);
+    if (entry != NULL) {
+        memcpy(entry, &head, offsetof(struct cache_entry, key));
+        memcpy(entry->key, octets.data, octets.length);
+        list_init(&entry->recent);
+    }
     buf_fini(&octets);
     return entry;
 }

@@ -200,7 +200,7 @@ bool engine_forget(struct engine *engine, const struct key *key)
     if (engine->tools.sts != NULL && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST) &&
         key->port == engine->tools.smtp_port)
         sts_cache_forget(sts_cache_of(engine->tools.sts), key->name);
-    jobs_forget(engine->jobs, key);
+    jobs_forget(engine->jobs, key, false);
     return cache_forget(engine->cache, key);
 }
 
@@ -209,7 +209,7 @@ bool engine_release(struct engine *engine, const struct key *key, int64_t now)
     bool released = cache_release(engine->cache, key, now);
 
     if (released)
-        jobs_release(engine->jobs, key);
+        jobs_forget(engine->jobs, key, true);
     return released;
 }
 

@@ -312,34 +312,23 @@ int jobs_refresh(struct jobs *jobs, const struct key *key, int64_t now)
     return job_of(&job, jobs, key, NULL, now);
 }
 
-/* It rests on what is not remembered any more, unless the evidence alone settles it. */
-static void drop_provisional(struct job *job)
-{
-    if (job->state == JOB_SETTLED)
-        return;
-    cache_entry_free(job->provisional);
-    job->provisional = NULL;
-}
-
-void jobs_release(struct jobs *jobs, const struct key *key)
+void jobs_forget(struct jobs *jobs, const struct key *key, bool only_hold)
 {
     struct job *job = job_find(jobs, key);
 
     if (job == NULL)
         return;
-    remembered_release(&job->remembered);
-    drop_provisional(job);
-}
-
-void jobs_forget(struct jobs *jobs, const struct key *key)
-{
-    struct job *job = job_find(jobs, key);
-
-    if (job == NULL)
-        return;
-    job->forgotten = true;
-    job->remembered = (struct remembered){0};
-    drop_provisional(job);
+    if (only_hold) {
+        remembered_release(&job->remembered);
+    } else {
+        job->remembered = (struct remembered){0};
+        job->forgotten = true;
+    }
+    /* it rests on what is not remembered any more, unless the evidence alone settles it */
+    if (job->state != JOB_SETTLED) {
+        cache_entry_free(job->provisional);
+        job->provisional = NULL;
+    }
 }
 
 void jobs_forget_all(struct jobs *jobs, bool only_begun)

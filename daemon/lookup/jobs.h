@@ -112,10 +112,9 @@ int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override
                  int64_t now);
 /* Starts a job that renews `key`, unless there is a job for it. 0, UV_ENOMEM or UV_ENOBUFS. */
 int jobs_refresh(struct jobs *jobs, const struct key *key, int64_t now);
-/* The operator ended the hold of `key`: its job goes on without what probing proved before. */
-void jobs_release(struct jobs *jobs, const struct key *key);
-/* The result of the job for `key` goes to its waiters and is not kept. */
-void jobs_forget(struct jobs *jobs, const struct key *key);
+/* The job for `key` goes on without what was known before, and its result goes to its waiters and
+ * is not kept. With `only_hold` the operator ended a hold: it goes on without what probing proved. */
+void jobs_forget(struct jobs *jobs, const struct key *key, bool only_hold);
 /* The same for every job; or for those whose lookup has begun and may rest on certificates. A job
  * that is not running yet has used no probe result. */
 void jobs_forget_all(struct jobs *jobs, bool only_begun);
