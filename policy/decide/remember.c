@@ -1,5 +1,5 @@
 /*
- * remember: see remember.h. Answers that are late, missing or forged must not lower an answer: what
+ * remember: see decide.h. Answers that are late, missing or forged must not lower an answer: what
  * was observed counts until its own time is over, and not a moment less.
  *
  * Glossary
@@ -23,7 +23,7 @@
  *   as refusing until both have been asked. The bits are not stored: after a restart only the
  *   stored evidence tells.
  */
-#include "policy/decide/remember.h"
+#include "policy/decide/decide.h"
 
 #include <string.h>
 
@@ -64,14 +64,15 @@ static bool host_refuses(const struct mx_host *host)
 }
 
 /* The hosts, as bits, that answer STARTTLS with 5xx, or did when they were asked last. */
-static uint64_t refusing(const struct remember_view *view)
+static uint64_t refusing(const struct decision *decision)
 {
-    const struct evidence *evidence = view->evidence;
-    uint64_t before = view->before->refused, refused = 0;
+    const struct evidence *evidence = decision->evidence;
+    uint64_t before = decision->before->refused, refused = 0;
 
-    if (!view->options->probe || view->facts->mx == MX_ERROR || view->facts->mx == MX_UNKNOWN)
+    if (!decision->options->probe || decision->facts.mx == MX_ERROR ||
+        decision->facts.mx == MX_UNKNOWN)
         return before;
-    if (before == 0 && view->facts->starttls != STARTTLS_SOME_REFUSED)
+    if (before == 0 && decision->facts.starttls != STARTTLS_SOME_REFUSED)
         return 0;
     for (size_t i = 0; i < evidence->host_count; i++) {
         const struct mx_host *host = &evidence->hosts[i];
@@ -83,42 +84,37 @@ static uint64_t refusing(const struct remember_view *view)
     return refused;
 }
 
-static enum sight see(const struct remember_view *view)
+static enum sight see(const struct decision *decision)
 {
-    const struct facts *facts = view->facts;
+    const struct facts *facts = &decision->facts;
 
-    if (!view->options->probe || facts->mx == MX_ERROR)
+    if (!decision->options->probe || facts->mx == MX_ERROR)
         return SIGHT_NOTHING;
     if (facts->mx == MX_NULL || facts->mx == MX_NXDOMAIN || facts->no_host)
         return SIGHT_LESS;
     switch (facts->starttls) {
     case STARTTLS_ALL_VERIFIED:
-        return refusing(view) != 0 ? SIGHT_LESS : SIGHT_VERIFIED;
+        return refusing(decision) != 0 ? SIGHT_LESS : SIGHT_VERIFIED;
     case STARTTLS_ALL_TLS:
-        return refusing(view) != 0 ? SIGHT_LESS : SIGHT_TLS;
+        return refusing(decision) != 0 ? SIGHT_LESS : SIGHT_TLS;
     case STARTTLS_ALL_UNKNOWN:
-        return all_tried(view->evidence) ? SIGHT_LESS : SIGHT_NOTHING;
+        return all_tried(decision->evidence) ? SIGHT_LESS : SIGHT_NOTHING;
     default:
         return SIGHT_LESS;
     }
 }
 
-/* Dates are all that is wrong with the certificate: the name must be right. */
-static bool has_lapsed(const struct starttls_result *result)
-{
-    return result->expired && result->name_ok;
-}
+/* Why certificates are not valid. */
+enum {
+    LAPSED = 1 << 0, /* only their dates are wrong, and the name is right */
+    DISTRUSTED =
+        1 << 1 /* they verified before: this machine does not trust their issuer any more */
+};
 
-/* It is the very one that verified before: this machine does not trust its issuer any more. */
-static bool is_distrusted(const struct starttls_result *result)
+/* What all certificates that are not valid have in common; 0 when there are none. */
+static unsigned invalid_by(const struct evidence *evidence)
 {
-    return result->distrusted;
-}
-
-/* True when there are certificates that are not valid, and each of them is as said. */
-static bool each_invalid(const struct evidence *evidence,
-                         bool (*is_so)(const struct starttls_result *result))
-{
+    unsigned common = 0;
     bool some = false;
 
     for (size_t i = 0; i < evidence->host_count; i++) {
@@ -126,34 +122,25 @@ static bool each_invalid(const struct evidence *evidence,
 
         for (size_t j = 0; facts_host_live(host) && j < host->address_count; j++) {
             const struct starttls_result *result = &host->addresses[j].starttls;
+            unsigned why = (result->expired && result->name_ok ? LAPSED : 0) |
+                           (result->distrusted ? DISTRUSTED : 0);
 
-            if (result->state == STARTTLS_TLS && !is_so(result))
-                return false;
-            some |= result->state == STARTTLS_TLS;
+            if (result->state != STARTTLS_TLS)
+                continue;
+            common = some ? common & why : why;
+            some = true;
         }
     }
-    return some;
+    return common;
 }
 
 /* ---- downgrades ---- */
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 /* Begins now, or goes on as it began. */
 static void begin(struct downgrade *downgrade, int64_t for_ms, int64_t now)
 {
     if (downgrade->since == 0)
         *downgrade = (struct downgrade){now, now + for_ms};
-}
-
-/* What began with expired certificates is worse by now, and lasts as if it had begun so. */
-static void prolong(struct downgrade *downgrade, const struct verdict_options *options)
-{
-    if (downgrade->since != 0 && downgrade->until == downgrade->since + options->hold_expired_ms)
-        downgrade->until = larger(downgrade->until, downgrade->since + options->hold_ms);
 }
 
 static bool over(const struct downgrade *downgrade, int64_t most_ms, int64_t now)
@@ -176,90 +163,82 @@ static void expire(struct remembered *memory, const struct verdict_options *opti
         memory->encrypt = (struct downgrade){0};
 }
 
-/* Less than the observed level is seen. */
-static void observe_less(struct remembered *memory, enum sight sight,
-                         const struct remember_view *view)
+/* A hold is for what the hosts show differently. What they show as before is judged anew at once. */
+static void end_distrusted(struct verdict *verdict, unsigned invalid)
 {
-    const struct verdict_options *options = view->options;
-    bool lapsed = sight == SIGHT_TLS && each_invalid(view->evidence, has_lapsed);
-
-    if (memory->observed >= VERDICT_VERIFY) {
-        begin(&memory->verify, lapsed ? options->hold_expired_ms : options->hold_ms, view->now);
-        if (!lapsed)
-            prolong(&memory->verify, options);
-    }
-    if (sight == SIGHT_LESS && memory->observed >= VERDICT_ENCRYPT)
-        begin(&memory->encrypt, options->hold_ms, view->now);
+    verdict->distrusted = verdict->remembered.observed >= VERDICT_VERIFY && invalid & DISTRUSTED;
+    if (!verdict->distrusted)
+        return;
+    verdict->remembered.observed = VERDICT_ENCRYPT;
+    verdict->remembered.verify = (struct downgrade){0};
 }
 
-static void observe(struct remembered *memory, enum sight sight, const struct remember_view *view)
+/* Less than `verify` is seen. */
+static void lose_verify(struct downgrade *verify, bool lapsed, const struct decision *decision)
 {
+    const struct verdict_options *options = decision->options;
+
+    begin(verify, lapsed ? options->hold_expired_ms : options->hold_ms, decision->now);
+    /* what began with expired certificates is worse by now, and lasts as if it had begun so */
+    if (!lapsed && verify->until == verify->since + options->hold_expired_ms)
+        verify->until = larger(verify->until, verify->since + options->hold_ms);
+}
+
+static void observe(struct verdict *verdict, const struct decision *decision)
+{
+    struct remembered *memory = &verdict->remembered;
+    enum sight sight = see(decision);
+    unsigned invalid = sight == SIGHT_TLS ? invalid_by(decision->evidence) : 0;
+
+    end_distrusted(verdict, invalid);
+    if (sight == SIGHT_NOTHING)
+        return;
+    if (sight == SIGHT_LESS && memory->observed >= VERDICT_ENCRYPT)
+        begin(&memory->encrypt, decision->options->hold_ms, decision->now);
+    if (sight > SIGHT_LESS)
+        memory->encrypt = (struct downgrade){0};
     if (sight == SIGHT_VERIFIED) {
         memory->observed = VERDICT_VERIFY;
-        memory->verify = memory->encrypt = (struct downgrade){0};
+        memory->verify = (struct downgrade){0};
+    } else if (memory->observed >= VERDICT_VERIFY) {
+        lose_verify(&memory->verify, invalid & LAPSED, decision);
+    } else if (sight == SIGHT_TLS) {
+        memory->observed = VERDICT_ENCRYPT;
     }
-    if (sight == SIGHT_TLS) {
-        memory->encrypt = (struct downgrade){0};
-        if (memory->observed < VERDICT_ENCRYPT)
-            memory->observed = VERDICT_ENCRYPT;
-    }
-    if (sight == SIGHT_TLS || sight == SIGHT_LESS)
-        observe_less(memory, sight, view);
-}
-
-/* A hold is for what the hosts show differently. What they show as before is judged anew at once. */
-static bool observe_distrust(struct remembered *memory, enum sight sight,
-                             const struct remember_view *view)
-{
-    if (sight != SIGHT_TLS || memory->observed < VERDICT_VERIFY ||
-        !each_invalid(view->evidence, is_distrusted))
-        return false;
-    memory->observed = VERDICT_ENCRYPT;
-    memory->verify = (struct downgrade){0};
-    return true;
 }
 
 /* ---- the successor ---- */
 
-/* True when DANE decides, or a lookup failed that might have shown that it does. */
-static bool dane_possible(const struct verdict *plain, const struct facts *facts)
-{
-    return facts->mx != MX_ERROR && facts->dane != DANE_NONE && plain->level != VERDICT_SECURE;
-}
-
 static void next_dane(struct remembered *next, const struct verdict *plain,
-                      const struct remember_view *view)
+                      const struct decision *decision)
 {
+    const struct facts *facts = &decision->facts;
+
     if (plain->level == VERDICT_DANE_ONLY)
         next->dane_only_until = plain->valid_until;
-    else if (next->dane_only_until > view->now || view->facts->mx == MX_ERROR)
+    else if (next->dane_only_until > decision->now || facts->mx == MX_ERROR)
         return;
-    next->dane_possible = dane_possible(plain, view->facts);
+    /* DANE decides, or a lookup failed that might have shown that it does */
+    next->dane_possible = facts->dane != DANE_NONE && plain->level != VERDICT_SECURE;
 }
 
-static bool next_secure(const struct verdict *plain, bool before, const struct facts *facts)
-{
-    if (facts->dane == DANE_ERROR && plain->level != VERDICT_SECURE) /* MX_ERROR too */
-        return before;
-    return plain->level == VERDICT_SECURE &&
-           (plain->reason == REASON_STS_ENFORCE || plain->reason == REASON_STS_TESTING);
-}
-
-void remember_next(struct verdict *verdict, const struct remember_view *view)
+void remember_next(struct verdict *verdict, const struct decision *decision)
 {
     struct remembered *next = &verdict->remembered;
+    bool secure = verdict->level == VERDICT_SECURE;
 
-    *next = *view->before;
-    if (!view->evidence->complete)
+    *next = *decision->before;
+    if (!decision->evidence->complete)
         return;
-    next_dane(next, verdict, view);
-    next->secure = next_secure(verdict, next->secure, view->facts);
+    next_dane(next, verdict, decision);
+    if (secure || decision->facts.dane != DANE_ERROR) /* which MX_ERROR is too */
+        next->secure = secure && (verdict->reason == REASON_STS_ENFORCE ||
+                                  verdict->reason == REASON_STS_TESTING);
     /* before, because what is over no longer counts; after, because a hold may have no length */
-    expire(next, view->options, view->now);
-    verdict->distrusted = observe_distrust(next, see(view), view);
-    observe(next, see(view), view);
-    expire(next, view->options, view->now);
-    next->refused = refusing(view);
+    expire(next, decision->options, decision->now);
+    observe(verdict, decision);
+    expire(next, decision->options, decision->now);
+    next->refused = refusing(decision);
 }
 
 /* ---- what counts for more ---- */
@@ -271,11 +250,11 @@ static void put(struct verdict *verdict, enum verdict_level level, enum verdict_
 }
 
 /* A record of 3 octets crashes older smtp(8), whatever was there before. */
-static bool apply_dane(struct verdict *verdict, const struct remember_view *view)
+static bool apply_dane(struct verdict *verdict, const struct decision *decision)
 {
-    if (verdict->remembered.dane_only_until <= view->now || verdict->level == VERDICT_DANE_ONLY)
+    if (verdict->remembered.dane_only_until <= decision->now || verdict->level == VERDICT_DANE_ONLY)
         return false;
-    if (!view->options->dane || view->facts->short_tlsa)
+    if (!decision->options->dane || decision->facts.short_tlsa)
         return false;
     put(verdict, VERDICT_DANE_ONLY, REASON_DANE_REMEMBERED);
     return true;
@@ -291,9 +270,9 @@ static bool is_open(const struct verdict *verdict)
  * A TLSA lookup that fails makes mail wait under MTA-STS, and so does one that hangs where it
  * failed before. Which policy there is must be known: until it is, mail waits too.
  */
-static bool apply_secure(struct verdict *verdict, const struct remember_view *view)
+static bool apply_secure(struct verdict *verdict, const struct decision *decision)
 {
-    const struct facts *facts = view->facts;
+    const struct facts *facts = &decision->facts;
     bool mx_known = facts->mx != MX_ERROR && facts->mx != MX_UNKNOWN;
     bool mx_decides = facts->mx == MX_NULL || facts->mx == MX_NXDOMAIN;
 
@@ -316,31 +295,28 @@ static bool apply_secure(struct verdict *verdict, const struct remember_view *vi
 }
 
 /* The observed level that counts at this moment, and the downgrade that runs against it. */
-static enum verdict_level floor_of(const struct remembered *memory,
-                                   const struct remember_view *view, struct downgrade *downgrade)
+static enum verdict_level floor_of(const struct remembered *memory, const struct decision *decision,
+                                   struct downgrade *downgrade)
 {
     struct remembered now = *memory;
 
-    if (now.observed > VERDICT_ENCRYPT && !view->options->verify)
+    if (now.observed > VERDICT_ENCRYPT && !decision->options->verify)
         now.observed = VERDICT_ENCRYPT;
-    expire(&now, view->options, view->now);
+    expire(&now, decision->options, decision->now);
     *downgrade = now.observed >= VERDICT_VERIFY ? now.verify : now.encrypt;
     return now.observed;
 }
 
-/* True when DANE or MTA-STS may yet ask for more than what was observed. */
-static bool may_be_stronger(const struct verdict *verdict, const struct remember_view *view)
-{
-    return view->facts->sts_enforced || view->facts->mx == MX_ERROR ||
-           (view->options->dane && verdict->remembered.dane_possible);
-}
-
 /* True when probes, or their absence, gave this level. Where TLSA records did, DNSSEC decides. */
-static bool may_raise(const struct verdict *verdict, const struct remember_view *view,
+static bool may_raise(const struct verdict *verdict, const struct decision *decision,
                       enum verdict_level floor)
 {
+    /* DANE or MTA-STS may yet ask for more than what was observed */
+    bool stronger = decision->facts.sts_enforced || decision->facts.mx == MX_ERROR ||
+                    (decision->options->dane && verdict->remembered.dane_possible);
+
     if (verdict->level == VERDICT_TEMP)
-        return !view->evidence->complete && is_open(verdict) && !may_be_stronger(verdict, view);
+        return !decision->evidence->complete && is_open(verdict) && !stronger;
     if (verdict->reason == REASON_DANE_UNUSABLE || verdict->reason == REASON_DANE_SHORT)
         return false;
     /* after a failed lookup `dane` may be less than what was observed */
@@ -349,28 +325,23 @@ static bool may_raise(const struct verdict *verdict, const struct remember_view 
     return verdict->level < floor && verdict->level != VERDICT_DANE;
 }
 
-/* After a failed lookup: true when what was observed may be less than DANE asks for, because DANE
- * decided before or could not be ruled out; or when it is less than `dane` in any case. */
-static bool must_wait(const struct verdict *verdict, const struct remember_view *view,
-                      enum verdict_level floor)
+static bool apply_observed(struct verdict *verdict, const struct decision *decision)
 {
-    return verdict->reason == REASON_DANE_ERROR &&
-           (view->before->dane_possible || floor < VERDICT_DANE);
-}
-
-static bool apply_observed(struct verdict *verdict, const struct remember_view *view)
-{
-    bool complete = view->evidence->complete;
+    bool complete = decision->evidence->complete;
     struct downgrade downgrade;
-    enum verdict_level floor = floor_of(&verdict->remembered, view, &downgrade);
+    enum verdict_level floor = floor_of(&verdict->remembered, decision, &downgrade);
     bool held = complete && downgrade.since != 0;
 
-    if (!view->options->probe || floor == VERDICT_NO_OPINION || !may_raise(verdict, view, floor))
+    if (!decision->options->probe || floor == VERDICT_NO_OPINION ||
+        !may_raise(verdict, decision, floor))
         return false;
     /* nothing runs against the level: what was seen gives it */
-    if (complete && !held && see(view) != SIGHT_NOTHING)
+    if (complete && !held && see(decision) != SIGHT_NOTHING)
         return false;
-    if (must_wait(verdict, view, floor)) {
+    /* After a failed lookup what was observed may be less than DANE asks for, because DANE decided
+     * before or could not be ruled out; or it is less than `dane` in any case. */
+    if (verdict->reason == REASON_DANE_ERROR &&
+        (decision->before->dane_possible || floor < VERDICT_DANE)) {
         put(verdict, VERDICT_TEMP, REASON_DANE_ERROR);
         verdict->settled = complete;
         return true;
@@ -379,7 +350,7 @@ static bool apply_observed(struct verdict *verdict, const struct remember_view *
         verdict->held = downgrade;
     /* at a host that refuses STARTTLS, encrypt and above bounce mail, and no opinion lets it out
      * in clear */
-    put(verdict, refusing(view) != 0 ? VERDICT_TEMP : floor,
+    put(verdict, refusing(decision) != 0 ? VERDICT_TEMP : floor,
         held ? REASON_HELD : REASON_STARTTLS_REMEMBERED);
     verdict->settled = complete;
     return true;
@@ -387,23 +358,23 @@ static bool apply_observed(struct verdict *verdict, const struct remember_view *
 
 /* A host refused STARTTLS when it was asked last, and was not asked this time: what the others do
  * must not make mail bounce there. */
-static bool apply_refusal(struct verdict *verdict, const struct remember_view *view)
+static bool apply_refusal(struct verdict *verdict, const struct decision *decision)
 {
     bool by_probes = verdict->reason == REASON_TLS || verdict->reason == REASON_VERIFIED;
-    bool awaited = view->facts->hosts_cut && !view->evidence->complete;
+    bool awaited = decision->facts.hosts_cut && !decision->evidence->complete;
 
-    if (!by_probes || refusing(view) == 0)
+    if (!by_probes || refusing(decision) == 0)
         return false;
     put(verdict, VERDICT_NO_OPINION, awaited ? REASON_DEADLINE : REASON_REFUSED);
     return true;
 }
 
-bool remember_apply(struct verdict *verdict, const struct remember_view *view)
+bool remember_apply(struct verdict *verdict, const struct decision *decision)
 {
-    bool refused = apply_refusal(verdict, view);
+    bool refused = apply_refusal(verdict, decision);
 
-    return apply_dane(verdict, view) || apply_secure(verdict, view) ||
-           apply_observed(verdict, view) || refused;
+    return apply_dane(verdict, decision) || apply_secure(verdict, decision) ||
+           apply_observed(verdict, decision) || refused;
 }
 
 void remembered_release(struct remembered *remembered)

@@ -1,12 +1,11 @@
 /*
- * validity: the smallest of the TTLs used, within the operator's clamps; see validity.h.
+ * validity: the smallest of the TTLs used, within the operator's clamps; see decide.h.
  *
  * Floors never reach beyond what another standard forbids: the end of a policy's max_age
  * (RFC 8461 §3.2), five minutes for a lookup that failed (RFC 2308 §7), a TTL of 0.
  */
-#include "policy/decide/validity.h"
+#include "policy/decide/decide.h"
 
-#include "policy/decide/facts.h"
 #include "policy/sts_match.h"
 
 /* What may not be stored is kept for one burst of identical questions. */
@@ -18,16 +17,6 @@ struct life {
     int64_t ms;      /* smallest so far */
     int64_t most_ms; /* what no floor may exceed */
 };
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
 
 static void limit(struct life *life, int64_t ms)
 {
@@ -86,22 +75,19 @@ static void use_probes(struct life *life, const struct mx_host *host, int64_t gi
     }
 }
 
-/* True when the lookup was given up, so that the domain is not to blame for the missing policy. */
-static bool sts_given_up(const struct sts_evidence *sts)
+static void use_sts(struct life *life, const struct decision *decision)
 {
-    return sts->state == STS_UNKNOWN || (sts->state == STS_FETCH_FAILED && sts->retry_at == 0);
-}
+    const struct sts_evidence *sts = &decision->evidence->sts;
+    int64_t now = decision->now;
 
-static void use_sts(struct life *life, const struct sts_evidence *sts,
-                    const struct verdict_options *options, int64_t now)
-{
     if (sts->state == STS_NOT_ASKED)
         return;
-    if (sts_given_up(sts))
-        limit_hard(life, options->temp_ttl_ms);
+    /* the lookup was given up: the domain is not to blame for the missing policy */
+    if (sts->state == STS_UNKNOWN || (sts->state == STS_FETCH_FAILED && sts->retry_at == 0))
+        limit_hard(life, decision->options->temp_ttl_ms);
     limit_ttl(life, sts->ttl);
     if (sts->state == STS_NO_RECORD)
-        limit(life, options->negative_ttl_max_ms);
+        limit(life, decision->options->negative_ttl_max_ms);
     if (sts->state == STS_DNS_ERROR || sts->ttl == UINT32_MAX) /* or a remembered policy alone */
         limit_hard(life, FAILURE_MAX_MS);
     limit_until(life, sts->retry_at, now);
@@ -110,54 +96,36 @@ static void use_sts(struct life *life, const struct sts_evidence *sts,
     limit_until(life, sts->refresh_at, now); /* when the policy is due to be fetched again */
 }
 
-static bool has_wildcard(const struct sts_policy *policy)
-{
-    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
-        if (sts_match_is_wildcard(policy->mx[i]))
-            return true;
-    return false;
-}
-
 /* An answer that names MX hosts in a wildcard's place lives no longer than the MX record. */
 static void use_named_hosts(struct life *life, const struct verdict *verdict,
                             const struct evidence *evidence)
 {
-    uint32_t ttl = evidence->mx_ttl > INT32_MAX ? 0 : evidence->mx_ttl;
+    const struct sts_policy *policy = evidence->sts.policy;
+    int64_t ttl = evidence->mx_ttl > INT32_MAX ? 0 : evidence->mx_ttl;
 
     if (verdict->level != VERDICT_SECURE || !verdict->wildcard_hosts ||
-        evidence->mx_ttl == UINT32_MAX || !has_wildcard(evidence->sts.policy))
+        evidence->mx_ttl == UINT32_MAX)
         return;
-    limit_hard(life, larger((int64_t)ttl * 1000, COALESCE_MS));
+    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
+        if (sts_match_is_wildcard(policy->mx[i]))
+            limit_hard(life, larger(ttl * 1000, COALESCE_MS));
 }
 
-static void use_mx(struct life *life, const struct evidence *evidence, int64_t negative_max_ms)
-{
-    if (evidence->mx == MX_UNKNOWN || evidence->mx == MX_SELF)
-        return;
-    limit_ttl(life, evidence->mx_ttl);
-    if (evidence->mx == MX_IMPLICIT)
-        limit(life, negative_max_ms);
-}
-
-/* A held next-hop is asked about again at growing intervals. */
-static int64_t hold_pause(const struct downgrade *held, const struct verdict_options *options,
-                          int64_t now)
-{
-    int64_t ms = larger((now - held->since) / 2, options->hold_probe_min_ms);
-
-    return smaller(ms, options->hold_probe_max_ms);
-}
-
-/* What is remembered counts only as long as it is kept. */
+/* What is remembered counts only as long as it is kept. A held next-hop is asked about again at
+ * growing intervals. */
 static void use_remembered(struct life *life, const struct verdict *verdict,
-                           const struct verdict_options *options, int64_t now)
+                           const struct decision *decision)
 {
+    const struct verdict_options *options = decision->options;
+    int64_t now = decision->now, pause;
+
     if (verdict->reason == REASON_DANE_REMEMBERED)
         limit_hard(life, verdict->remembered.dane_only_until - now);
     if (verdict->reason != REASON_HELD)
         return;
+    pause = larger((now - verdict->held.since) / 2, options->hold_probe_min_ms);
+    limit_hard(life, smaller(pause, options->hold_probe_max_ms));
     limit_hard(life, verdict->held.until - now);
-    limit_hard(life, hold_pause(&verdict->held, options, now));
 }
 
 static int64_t clamp(const struct life *life, enum verdict_level level,
@@ -173,28 +141,32 @@ static int64_t clamp(const struct life *life, enum verdict_level level,
     return smaller(ms, life->most_ms);
 }
 
-void validity_set(struct verdict *verdict, const struct evidence *evidence,
-                  const struct verdict_options *options, struct validity_use use, int64_t now)
+void validity_set(struct verdict *verdict, const struct decision *decision, struct validity_use use)
 {
+    const struct evidence *evidence = decision->evidence;
+    const struct verdict_options *options = decision->options;
     /* what did not decide by itself is asked about again as soon as after a TEMP */
     bool stopgap = verdict_is_remembered(verdict) && verdict->reason != REASON_HELD;
     enum verdict_level level = stopgap ? VERDICT_TEMP : verdict->level;
     struct life life = {INT64_MAX, INT64_MAX};
     int64_t ms;
 
-    use_mx(&life, evidence, options->negative_ttl_max_ms);
+    if (evidence->mx != MX_UNKNOWN && evidence->mx != MX_SELF)
+        limit_ttl(&life, evidence->mx_ttl);
+    if (evidence->mx == MX_IMPLICIT)
+        limit(&life, options->negative_ttl_max_ms);
     use_named_hosts(&life, verdict, evidence);
     for (size_t i = 0; i < evidence->host_count; i++) {
         use_host(&life, &evidence->hosts[i], options->negative_ttl_max_ms);
         if (use.probes)
-            use_probes(&life, &evidence->hosts[i], options->temp_ttl_ms, now);
+            use_probes(&life, &evidence->hosts[i], options->temp_ttl_ms, decision->now);
     }
     if (use.sts)
-        use_sts(&life, &evidence->sts, options, now);
-    use_remembered(&life, verdict, options, now);
+        use_sts(&life, decision);
+    use_remembered(&life, verdict, decision);
     ms = verdict->settled ? clamp(&life, level, options) : smaller(COALESCE_MS, life.most_ms);
     ms = larger(ms, 1);
-    verdict->valid_until = now + ms;
+    verdict->valid_until = decision->now + ms;
     /* early enough for a refresh to end before, late enough to be worth the wait */
-    verdict->refresh_at = now + ms / 8 * 7;
+    verdict->refresh_at = decision->now + ms / 8 * 7;
 }

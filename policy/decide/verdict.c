@@ -9,12 +9,8 @@
  */
 #include "policy/decide/verdict.h"
 
-#include "policy/decide/facts.h"
-#include "policy/decide/remember.h"
+#include "policy/decide/decide.h"
 #include "policy/sts_match.h"
-#include "policy/decide/validity.h"
-
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 struct outcome {
     enum verdict_level level;
@@ -45,20 +41,12 @@ static const struct outcome by_starttls[] = {
     [STARTTLS_SOME_REFUSED] = {VERDICT_NO_OPINION, REASON_REFUSED},
 };
 
-/* What the MX lookup decides alone. */
-static const struct {
-    enum mx_state mx;
-    struct outcome outcome;
-} by_mx[] = {
-    {MX_NULL, {VERDICT_NO_OPINION, REASON_NULL_MX}},
-    {MX_NXDOMAIN, {VERDICT_NO_OPINION, REASON_NXDOMAIN}},
-    {MX_ERROR, {VERDICT_TEMP, REASON_MX_ERROR}},
+/* What the MX lookup decides alone; elsewhere REASON_PENDING, which is 0. */
+static const struct outcome by_mx[] = {
+    [MX_NULL] = {VERDICT_NO_OPINION, REASON_NULL_MX},
+    [MX_NXDOMAIN] = {VERDICT_NO_OPINION, REASON_NXDOMAIN},
+    [MX_ERROR] = {VERDICT_TEMP, REASON_MX_ERROR},
 };
-
-static bool outcome_equal(struct outcome a, struct outcome b)
-{
-    return a.level == b.level && a.reason == b.reason;
-}
 
 static struct outcome starttls_outcome(const struct facts *facts,
                                        const struct verdict_options *options)
@@ -71,15 +59,6 @@ static struct outcome starttls_outcome(const struct facts *facts,
     if (outcome.level == VERDICT_VERIFY && !options->verify)
         outcome.level = VERDICT_ENCRYPT;
     return outcome;
-}
-
-/* `partial-dane` sets both cells of the row. */
-static void amend_mixed(struct row *row, enum partial_dane partial)
-{
-    if (partial == PARTIAL_DANE_TABLE)
-        return;
-    row->otherwise.level = partial == PARTIAL_DANE_ONLY ? VERDICT_DANE_ONLY : VERDICT_DANE;
-    row->enforced = row->otherwise;
 }
 
 /*
@@ -119,8 +98,12 @@ static struct row row_of(const struct facts *facts, const struct verdict_options
         row = (struct row){enforced, {VERDICT_NO_OPINION, REASON_NO_HOST}};
     else if (facts->dane == DANE_NONE)
         row.otherwise = starttls_outcome(facts, options);
-    if (facts->dane == DANE_MIXED)
-        amend_mixed(&row, options->partial_dane);
+    /* `partial-dane` sets both cells of the row */
+    if (facts->dane == DANE_MIXED && options->partial_dane != PARTIAL_DANE_TABLE) {
+        row.otherwise.level =
+            options->partial_dane == PARTIAL_DANE_ONLY ? VERDICT_DANE_ONLY : VERDICT_DANE;
+        row.enforced = row.otherwise;
+    }
     if (facts->dane == DANE_UNUSABLE && facts->every_host_tlsa)
         row.otherwise.level = VERDICT_ENCRYPT;
     /* an unsigned MX never overrides MTA-STS */
@@ -135,94 +118,68 @@ static struct row row_of(const struct facts *facts, const struct verdict_options
     return row;
 }
 
-/* True when the facts that are still awaited cannot change the outcome. */
-static bool is_settled(const struct facts *facts, const struct row *row)
-{
-    bool sts_matters = !outcome_equal(row->enforced, row->otherwise);
-
-    if (facts->dane == DANE_UNKNOWN)
-        return false;
-    if (sts_matters && facts->sts_pending)
-        return false;
-    if (sts_matters && facts->sts_enforced)
-        return true;
-    return row->otherwise.reason != REASON_DEADLINE;
-}
-
-static bool decide_by_mx(struct verdict *out, enum mx_state mx)
-{
-    for (size_t i = 0; i < COUNT(by_mx); i++) {
-        if (by_mx[i].mx != mx)
-            continue;
-        out->level = by_mx[i].outcome.level;
-        out->reason = by_mx[i].outcome.reason;
-        out->settled = true;
-        return true;
-    }
-    return false;
-}
-
+/* Fills level, reason and settled. */
 static struct validity_use decide_by_table(struct verdict *out, const struct facts *facts,
                                            const struct verdict_options *options)
 {
     struct row row = row_of(facts, options);
     struct outcome chosen = facts->sts_enforced ? row.enforced : row.otherwise;
-
-    out->level = chosen.level;
-    out->reason = chosen.reason;
-    out->settled = is_settled(facts, &row);
-    return (struct validity_use){
-        .sts = !outcome_equal(row.enforced, row.otherwise),
+    struct validity_use use = {
+        .sts = row.enforced.level != row.otherwise.level ||
+               row.enforced.reason != row.otherwise.reason,
         .probes = facts->dane == DANE_NONE && !facts->no_host && !facts->sts_enforced,
     };
+
+    out->settled = facts->dane != DANE_UNKNOWN && !(use.sts && facts->sts_pending) &&
+                   chosen.reason != REASON_DEADLINE;
+    if (by_mx[facts->mx].reason != REASON_PENDING) {
+        chosen = by_mx[facts->mx];
+        use = (struct validity_use){0};
+        out->settled = true;
+    }
+    out->level = out->shown_level = chosen.level;
+    out->reason = out->shown_reason = chosen.reason;
+    return use;
 }
 
-/* What the facts gathered in `view` say. */
-static void decide(struct verdict *out, const struct remember_view *view)
+/* Fills decision->facts too; see facts_gather. */
+static void decide(struct verdict *out, struct decision *decision, bool at_deadline)
 {
-    struct validity_use use = {false, false};
-    const struct evidence *evidence = view->evidence;
-    const struct facts facts = *view->facts;
-    const struct verdict_options *options = view->options;
-    int64_t now = view->now;
+    static const struct remembered nothing;
+    const struct facts *facts = &decision->facts;
+    const struct verdict_options *options = decision->options;
+    const struct evidence *evidence = decision->evidence;
+    struct validity_use use;
 
+    if (decision->before == NULL)
+        decision->before = &nothing;
+    facts_gather(decision, at_deadline);
     *out = (struct verdict){
-        .dane = facts.dane,
-        .starttls = facts.starttls,
-        .sts_enforced = facts.sts_enforced,
-        .sts_unfit = facts.sts_enforced ? (unsigned)sts_match_unfit(evidence->sts.policy) : 0,
+        .dane = facts->dane,
+        .starttls = facts->starttls,
+        .sts_enforced = facts->sts_enforced,
+        .sts_unfit = facts->sts_enforced ? (unsigned)sts_match_unfit(evidence->sts.policy) : 0,
         .wildcard_hosts = options->wildcard_hosts,
         .without_dane = !options->dane,
         .without_probe = !options->probe,
     };
-    if (!decide_by_mx(out, facts.mx))
-        use = decide_by_table(out, &facts, options);
-    out->settled &= !facts.hosts_cut || evidence->complete;
-    out->shown_level = out->level;
-    out->shown_reason = out->reason;
-    validity_set(out, evidence, options, use, now);
-    remember_next(out, view);
-    if (!remember_apply(out, view))
+    use = decide_by_table(out, facts, options);
+    out->settled &= !facts->hosts_cut || evidence->complete;
+    validity_set(out, decision, use);
+    remember_next(out, decision);
+    if (!remember_apply(out, decision))
         return;
     use.sts |= out->reason == REASON_STS_REMEMBERED;
-    validity_set(out, evidence, options, use, now);
-}
-
-static const struct remembered *or_nothing(const struct remembered *remembered)
-{
-    static const struct remembered nothing;
-
-    return remembered != NULL ? remembered : &nothing;
+    validity_set(out, decision, use);
 }
 
 void verdict_decide(struct verdict *out, const struct evidence *evidence,
                     const struct remembered *remembered, const struct verdict_options *options,
                     int64_t now)
 {
-    struct facts facts;
+    struct decision decision = {evidence, options, remembered, now, {0}};
 
-    facts_gather(&facts, evidence, options, now, false);
-    decide(out, &(struct remember_view){evidence, &facts, options, or_nothing(remembered), now});
+    decide(out, &decision, false);
 }
 
 /* Without the hosts that have not answered, unless what is remembered is stronger. */
@@ -230,14 +187,13 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
                                 const struct remembered *remembered,
                                 const struct verdict_options *options, int64_t now)
 {
+    struct decision decision = {evidence, options, remembered, now, {0}};
     struct verdict waiting;
-    struct facts facts;
 
-    facts_gather(&facts, evidence, options, now, true);
-    decide(out, &(struct remember_view){evidence, &facts, options, or_nothing(remembered), now});
-    if (!facts.hosts_cut || evidence->complete)
+    decide(out, &decision, true);
+    if (!decision.facts.hosts_cut || evidence->complete)
         return;
-    verdict_decide(&waiting, evidence, remembered, options, now);
+    decide(&waiting, &decision, false);
     if (!verdict_is_remembered(&waiting) || waiting.level == VERDICT_TEMP)
         return;
     /* `verify` is for what all hosts show, and one that is late may show less */
@@ -254,4 +210,64 @@ void verdict_without_evidence(struct verdict *out, enum verdict_reason reason, i
         .valid_until = valid_until,
         .refresh_at = valid_until - 1,
     };
+}
+
+/* ---- words ---- */
+
+const char *verdict_level_name(enum verdict_level level)
+{
+    static const char *const names[] = {
+        [VERDICT_NO_OPINION] = "notfound", [VERDICT_ENCRYPT] = "encrypt",
+        [VERDICT_DANE] = "dane",           [VERDICT_VERIFY] = "verify",
+        [VERDICT_SECURE] = "secure",       [VERDICT_DANE_ONLY] = "dane-only",
+        [VERDICT_TEMP] = "temp",
+    };
+
+    return names[level];
+}
+
+static const struct {
+    const char *code, *text;
+} reasons[] = {
+#define X(word, code, text) [REASON_##word] = {code, text},
+    VERDICT_REASONS(X)
+#undef X
+};
+
+const char *verdict_reason_code(enum verdict_reason reason)
+{
+    return reasons[reason].code;
+}
+
+const char *verdict_reason_text(enum verdict_reason reason)
+{
+    return reasons[reason].text;
+}
+
+const char *dane_state_name(enum dane_state state)
+{
+    static const char *const names[] = {
+        [DANE_UNKNOWN] = "unknown",   [DANE_FULL] = "full",         [DANE_MIXED] = "mixed",
+        [DANE_UNUSABLE] = "unusable", [DANE_UNSIGNED] = "unsigned", [DANE_NONE] = "none",
+        [DANE_ERROR] = "error",
+    };
+
+    return names[state];
+}
+
+const char *starttls_state_name(enum starttls_state state)
+{
+    static const char *const names[] = {
+        [STARTTLS_ALL_UNKNOWN] = "unknown", [STARTTLS_ALL_VERIFIED] = "verified",
+        [STARTTLS_ALL_TLS] = "tls",         [STARTTLS_PARTLY] = "partly",
+        [STARTTLS_NOBODY] = "clear",        [STARTTLS_SOME_REFUSED] = "refused",
+    };
+
+    return names[state];
+}
+
+bool verdict_is_remembered(const struct verdict *verdict)
+{
+    return verdict->reason == REASON_DANE_REMEMBERED || verdict->reason == REASON_STS_REMEMBERED ||
+           verdict->reason == REASON_STARTTLS_REMEMBERED || verdict->reason == REASON_HELD;
 }

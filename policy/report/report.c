@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/decide/facts.h"
+#include "policy/decide/decide.h"
 #include "policy/render/render.h"
 #include "policy/report/report_words.h"
 #include "policy/sts_match.h"

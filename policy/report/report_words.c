@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "policy/decide/facts.h"
+#include "policy/decide/decide.h"
 #include "policy/report/report.h"
 #include "policy/sts_match.h"
 
