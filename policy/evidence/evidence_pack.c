@@ -13,8 +13,7 @@
 #include "base/net/hostname.h"
 #include "policy/evidence/evidence_wire.h"
 
-#define SMTP_PORT    25
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define SMTP_PORT 25
 
 /* ---- hosts ---- */
 
@@ -23,10 +22,9 @@ static void pack_tlsa(struct wire *wire, void *item)
     struct tlsa *tlsa = item;
     uint64_t length;
 
-    tlsa->usage = (uint8_t)wire_flags(wire, tlsa->usage, UINT8_MAX, UINT8_MAX, NULL, 0);
-    tlsa->selector = (uint8_t)wire_flags(wire, tlsa->selector, UINT8_MAX, UINT8_MAX, NULL, 0);
-    tlsa->matching_type =
-        (uint8_t)wire_flags(wire, tlsa->matching_type, UINT8_MAX, UINT8_MAX, NULL, 0);
+    tlsa->usage = (uint8_t)wire_octet(wire, tlsa->usage);
+    tlsa->selector = (uint8_t)wire_octet(wire, tlsa->selector);
+    tlsa->matching_type = (uint8_t)wire_octet(wire, tlsa->matching_type);
     length = wire_bounded(wire, 2 * (uint64_t)tlsa->length + tlsa->usable, 2 * UINT16_MAX + 1);
     tlsa->usable = length & 1;
     tlsa->length = (uint16_t)(length >> 1);
@@ -37,35 +35,22 @@ static void pack_tlsa(struct wire *wire, void *item)
     wire_demand(wire, tlsa->data != NULL);
 }
 
-static void pack_ip(struct wire *wire, struct ip *ip, bool ipv6)
-{
-    size_t length = ipv6 ? 16 : 4;
-    const void *octets = wire_octets(wire, ip->octets, length);
-
-    if (wire->out == NULL && octets != NULL)
-        ip_from_octets(ip, octets, length);
-}
-
 static void pack_address(struct wire *wire, void *item)
 {
     struct mx_address *address = item;
     struct starttls_result *result = &address->starttls;
     bool ipv6 = address->ip.family == 6;
-    const struct wire_claim claims[] = {{&ipv6, WIRE_IPV6},
-                                        {&address->secure, WIRE_SECURE},
-                                        {&result->chain_ok, WIRE_CHAIN_OK},
-                                        {&result->name_ok, WIRE_NAME_OK}};
-    const struct wire_claim more[] = {{&result->expired, WIRE_EXPIRED},
-                                      {&result->requiretls, WIRE_REQUIRETLS},
-                                      {&result->distrusted, WIRE_DISTRUSTED}};
+    bool *const claims[] = {&ipv6, &address->secure, &result->chain_ok, &result->name_ok, NULL};
+    bool *const more[] = {&result->expired, &result->requiretls, &result->distrusted, NULL};
+    const void *octets;
 
     if (!wire_demand(wire, wire->out == NULL || ipv6 || address->ip.family == 4))
         return;
-    result->state = (enum starttls)wire_flags(wire, result->state, WIRE_STARTTLS_MASK,
-                                              STARTTLS_VERIFIED, claims, COUNT(claims));
-    result->tlsa = (enum tlsa_match)wire_flags(wire, result->tlsa, WIRE_MATCH_MASK,
-                                               TLSA_MATCH_MISMATCH, more, COUNT(more));
-    pack_ip(wire, &address->ip, ipv6);
+    result->state = (enum starttls)wire_flags(wire, result->state, 4, STARTTLS_VERIFIED, claims);
+    result->tlsa = (enum tlsa_match)wire_flags(wire, result->tlsa, 2, TLSA_MATCH_MISMATCH, more);
+    octets = wire_octets(wire, address->ip.octets, ipv6 ? 16 : 4);
+    if (wire->out == NULL && octets != NULL)
+        ip_from_octets(&address->ip, octets, ipv6 ? 16 : 4);
     result->code = (int)wire_bounded(wire, (uint64_t)result->code, WIRE_CODE_MAX);
     result->probed_at = wire_time(wire, result->probed_at);
     result->valid_until = wire_time(wire, result->valid_until);
@@ -79,13 +64,10 @@ static void pack_address(struct wire *wire, void *item)
 static void pack_host(struct wire *wire, void *item)
 {
     struct mx_host *host = item;
-    const struct wire_claim claims[] = {{&host->address_secure, WIRE_ADDRESS_SECURE},
-                                        {&host->addresses_known, WIRE_ADDRESSES_KNOWN},
-                                        {&host->tlsa_short, WIRE_TLSA_SHORT},
-                                        {&host->tlsa_truncated, WIRE_TLSA_TRUNCATED}};
+    bool *const claims[] = {&host->address_secure, &host->addresses_known, &host->tlsa_short,
+                            &host->tlsa_truncated, NULL};
 
-    host->dane = (enum host_dane)wire_flags(wire, host->dane, WIRE_DANE_MASK, HOST_DANE_LOST,
-                                            claims, COUNT(claims));
+    host->dane = (enum host_dane)wire_flags(wire, host->dane, 3, HOST_DANE_LOST, claims);
     host->name = wire_string(wire, host->name, WIRE_NAME);
     host->preference = (uint16_t)wire_bounded(wire, host->preference, UINT16_MAX);
     host->tlsa_base = wire_optional(wire, host->tlsa_base, WIRE_NAME);
@@ -130,65 +112,45 @@ static void pack_pattern(struct wire *wire, void *item)
     *pattern = wire_string(wire, *pattern, WIRE_PATTERN);
 }
 
-/* What was read is no more than a policy file can hold. */
-static bool lines_fit(const struct sts_policy *policy)
-{
-    size_t octets = 0;
-
-    for (size_t i = 0; i < policy->line_count; i++)
-        octets += strlen(policy->lines[i]);
-    return octets <= STS_BODY_MAX;
-}
-
-static size_t count_patterns(const struct sts_policy *policy)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < policy->line_count; i++)
-        count += wire_line_pattern(policy->lines[i]) != NULL;
-    return count;
-}
-
 /* The patterns as the lines that were read have them. */
 static void take_patterns(struct wire *wire, struct sts_policy *policy)
 {
-    size_t count = wire->failed ? 0 : count_patterns(policy), taken = 0;
+    size_t most = policy->line_count < STS_MX_MAX ? policy->line_count : STS_MX_MAX;
 
-    if (!wire_demand(wire, count <= STS_MX_MAX))
-        return;
-    policy->mx = wire_array(wire, count, sizeof *policy->mx);
-    for (size_t i = 0; !wire->failed && taken < count; i++) {
+    policy->mx = wire_array(wire, most, sizeof *policy->mx);
+    for (size_t i = 0; !wire->failed && i < policy->line_count; i++) {
         const char *pattern = wire_line_pattern(policy->lines[i]);
         char *copy;
 
-        if (pattern == NULL)
+        if (pattern == NULL || !wire_demand(wire, policy->mx_count < most))
             continue;
         copy = arena_strdup(wire->arena, pattern);
         if (!wire_demand(wire, copy != NULL))
             return;
         hostname_fold(copy, strlen(copy));
-        wire_demand(wire, wire_string_ok(WIRE_PATTERN, copy, strlen(copy)));
-        policy->mx[taken++] = copy;
+        wire_demand(wire, wire_string_ok(WIRE_PATTERN, copy));
+        policy->mx[policy->mx_count++] = copy;
     }
-    policy->mx_count = taken;
 }
 
 static void pack_policy(struct wire *wire, struct sts_policy *policy)
 {
-    bool in_lines = wire->out != NULL && mx_in_lines(policy);
-    const struct wire_claim claims[] = {{&in_lines, WIRE_MX_IN_LINES}};
+    bool reads = wire->out == NULL, in_lines = !reads && mx_in_lines(policy);
+    bool *const claims[] = {&in_lines, NULL};
+    size_t octets = 0;
 
-    policy->mode = (enum sts_mode)wire_flags(wire, policy->mode, WIRE_MODE_MASK, STS_MODE_ENFORCE,
-                                             claims, COUNT(claims));
+    policy->mode = (enum sts_mode)wire_flags(wire, policy->mode, 2, STS_MODE_ENFORCE, claims);
     policy->max_age = (uint32_t)wire_bounded(wire, policy->max_age, STS_MAX_AGE_MAX);
     policy->lines = wire_list(wire, policy->lines, &policy->line_count, sizeof *policy->lines,
                               WIRE_LINES_MAX, pack_line);
-    if (wire->out == NULL && !wire->failed)
-        wire_demand(wire, lines_fit(policy));
+    /* what was read is no more than a policy file can hold */
+    for (size_t i = 0; reads && !wire->failed && i < policy->line_count; i++)
+        octets += strlen(policy->lines[i]);
+    wire_demand(wire, octets <= STS_BODY_MAX);
     if (!in_lines)
         policy->mx = wire_list(wire, policy->mx, &policy->mx_count, sizeof *policy->mx, STS_MX_MAX,
                                pack_pattern);
-    else if (wire->out == NULL)
+    else if (reads)
         take_patterns(wire, policy);
     wire_demand(wire, policy->mx_count <= STS_MX_MAX);
     wire_demand(wire, policy->mx_count > 0 || policy->mode == STS_MODE_NONE);
@@ -201,18 +163,19 @@ static int64_t policy_end(const struct sts_evidence *sts)
 
 static void pack_policy_of(struct wire *wire, struct sts_evidence *sts)
 {
-    struct sts_policy *policy, copy;
+    struct sts_policy copy, *policy = &copy;
 
+    if (wire->out == NULL)
+        policy = wire_array(wire, 1, sizeof *policy);
+    else if (sts->policy != NULL)
+        copy = *sts->policy;
     if (!wire_demand(wire, wire->out == NULL || sts->policy != NULL))
         return;
-    policy = wire->out != NULL ? &copy : wire_array(wire, 1, sizeof *policy);
-    if (policy == NULL)
-        return;
-    if (wire->out != NULL)
-        copy = *sts->policy;
     pack_policy(wire, policy);
-    if (wire->out == NULL)
-        sts->policy = policy;
+    if (wire->out != NULL)
+        return;
+    sts->policy = policy;
+    wire_demand(wire, sts->valid_until <= policy_end(sts));
 }
 
 static void pack_sts(struct wire *wire, struct sts_evidence *sts)
@@ -223,7 +186,7 @@ static void pack_sts(struct wire *wire, struct sts_evidence *sts)
     /* never beyond max_age, which the reader would not believe */
     if (sts->state == STS_POLICY && sts->policy != NULL && end > policy_end(sts))
         end = policy_end(sts);
-    sts->state = (enum sts_state)wire_flags(wire, sts->state, UINT8_MAX, STS_POLICY, NULL, 0);
+    sts->state = (enum sts_state)wire_bounded(wire, sts->state, STS_POLICY);
     id = wire_string(wire, sts->id, WIRE_ID);
     if (wire->out == NULL && id != NULL)
         memcpy(sts->id, id, strlen(id) + 1);
@@ -235,8 +198,6 @@ static void pack_sts(struct wire *wire, struct sts_evidence *sts)
     sts->retry_at = wire_time(wire, sts->retry_at);
     if (sts->state == STS_POLICY)
         pack_policy_of(wire, sts);
-    if (!wire->failed && sts->policy != NULL && wire->out == NULL)
-        wire_demand(wire, sts->valid_until <= policy_end(sts));
     sts->fetched_at = wire_shifted(wire, sts->fetched_at);
     sts->valid_until = wire_shifted(wire, sts->valid_until);
 }
@@ -246,15 +207,12 @@ static void pack_sts(struct wire *wire, struct sts_evidence *sts)
 static void pack_all(struct wire *wire, struct evidence *evidence)
 {
     bool other_port = evidence->port != SMTP_PORT;
-    const struct wire_claim claims[] = {{&evidence->mx_secure, WIRE_MX_SECURE},
-                                        {&evidence->mx_truncated, WIRE_MX_TRUNCATED},
-                                        {&evidence->complete, WIRE_COMPLETE},
-                                        {&other_port, WIRE_OTHER_PORT}};
+    bool *const claims[] = {&evidence->mx_secure, &evidence->mx_truncated, &evidence->complete,
+                            &other_port, NULL};
 
     wire_init(wire);
-    wire_flags(wire, EVIDENCE_PACK_VERSION, EVIDENCE_PACK_VERSION, EVIDENCE_PACK_VERSION, NULL, 0);
-    evidence->mx = (enum mx_state)wire_flags(wire, evidence->mx, WIRE_MX_MASK, MX_ERROR, claims,
-                                             COUNT(claims));
+    wire_bounded(wire, EVIDENCE_PACK_VERSION, EVIDENCE_PACK_VERSION);
+    evidence->mx = (enum mx_state)wire_flags(wire, evidence->mx, 3, MX_ERROR, claims);
     if (other_port)
         evidence->port = (uint16_t)wire_bounded(wire, evidence->port, UINT16_MAX);
     else
@@ -291,6 +249,6 @@ struct evidence *evidence_unpack(struct arena *arena, const void *octets, size_t
     if (evidence == NULL)
         return NULL;
     pack_all(&wire, evidence);
-    wire_demand(&wire, wire_left(&wire) == 0);
+    wire_demand(&wire, wire.at == wire.end);
     return wire.failed || arena_failed(arena) ? NULL : evidence;
 }

@@ -11,7 +11,7 @@
  *   time     a number: 0 for 0, else one more than the difference, signed, to the time before it
  *   string   a number: 0 for NULL; odd: twice its place among the strings seen, plus one; else
  *            twice its length, plus two, and its octets
- *   flags    one octet each, with the smaller enums in it
+ *   flags    one octet: a small enum in the lowest bits, claims in the bits above it
  */
 #pragma once
 
@@ -33,32 +33,6 @@
 /* Strings that can be referred to in one octet. */
 #define WIRE_STRINGS_MAX 64
 
-/* Flags of the evidence, above enum mx_state. */
-enum {
-    WIRE_MX_SECURE = 1 << 3,
-    WIRE_MX_TRUNCATED = 1 << 4,
-    WIRE_COMPLETE = 1 << 5,
-    WIRE_OTHER_PORT = 1 << 6 /* than smtp's: it follows */
-};
-/* Of a host, above enum host_dane. */
-enum {
-    WIRE_ADDRESS_SECURE = 1 << 3,
-    WIRE_ADDRESSES_KNOWN = 1 << 4,
-    WIRE_TLSA_SHORT = 1 << 5,
-    WIRE_TLSA_TRUNCATED = 1 << 6
-};
-/* Of an address, above enum starttls. */
-enum { WIRE_IPV6 = 1 << 4, WIRE_SECURE = 1 << 5, WIRE_CHAIN_OK = 1 << 6, WIRE_NAME_OK = 1 << 7 };
-/* Of a result, above enum tlsa_match. */
-enum { WIRE_EXPIRED = 1 << 2, WIRE_REQUIRETLS = 1 << 3, WIRE_DISTRUSTED = 1 << 4 };
-/* Of a policy, above enum sts_mode: its patterns are those of its lines, and do not follow. */
-enum { WIRE_MX_IN_LINES = 1 << 2 };
-#define WIRE_MX_MASK       7
-#define WIRE_DANE_MASK     7
-#define WIRE_STARTTLS_MASK 15
-#define WIRE_MATCH_MASK    3
-#define WIRE_MODE_MASK     3
-
 /* What a string is; the reader takes no other. */
 enum wire_kind {
     WIRE_NAME,    /* a host name in lower case, underscores too */
@@ -68,13 +42,7 @@ enum wire_kind {
     WIRE_LINE     /* of a policy, fit for policy_string */
 };
 
-bool wire_string_ok(enum wire_kind kind, const char *text, size_t length);
-
-/* The strings seen last, after some that are seen everywhere. Borrowed. */
-struct wire_strings {
-    const char *slots[WIRE_STRINGS_MAX];
-    size_t next; /* slot that the next one takes */
-};
+bool wire_string_ok(enum wire_kind kind, const char *text);
 
 /*
  * Failure is sticky: after the first thing that is wrong everything reads as nothing, and the end
@@ -88,16 +56,15 @@ struct wire {
     int64_t shift_ms;        /* added to the times that are read */
     int64_t last_time;
     bool failed;
-    struct wire_strings strings;
+    /* The strings seen last, after some that are seen everywhere. Borrowed. */
+    const char *strings[WIRE_STRINGS_MAX];
+    size_t next_string; /* place that the next one takes */
 };
 
 void wire_init(struct wire *wire);
 /* True while `ok` and nothing has failed before. */
 bool wire_demand(struct wire *wire, bool ok);
-/* Octets that are left to read. */
-size_t wire_left(const struct wire *wire);
 
-uint64_t wire_number(struct wire *wire, uint64_t value);
 /* A number of at most `most`, else a failure and 0. */
 uint64_t wire_bounded(struct wire *wire, uint64_t value, uint64_t most);
 int64_t wire_signed(struct wire *wire, int64_t value);
@@ -108,14 +75,11 @@ int64_t wire_time(struct wire *wire, int64_t at);
 int64_t wire_shifted(const struct wire *wire, int64_t at);
 /* Borrowed from what is read; NULL after a failure. */
 const void *wire_octets(struct wire *wire, const void *octets, size_t length);
-
-/* An octet: a small number of at most `most` in the bits of `mask`, and claims, a bit each. */
-struct wire_claim {
-    bool *claim;
-    unsigned bit;
-};
-unsigned wire_flags(struct wire *wire, unsigned value, unsigned mask, unsigned most,
-                    const struct wire_claim *claims, size_t count);
+unsigned wire_octet(struct wire *wire, unsigned value);
+/* An octet: in the lowest `bits` a number of at most `most`, above it claims, a bit each in their
+ * order; NULL ends them. */
+unsigned wire_flags(struct wire *wire, unsigned value, unsigned bits, unsigned most,
+                    bool *const *claims);
 
 /* A string that must be there; one that cannot be fails. */
 const char *wire_string(struct wire *wire, const char *text, enum wire_kind kind);
