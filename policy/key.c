@@ -22,7 +22,7 @@ static const struct {
     uint16_t port;
 } services[] = {{"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}};
 
-static bool span_folds_to(struct key_span span, const char *text)
+static bool span_folds_to(struct span span, const char *text)
 {
     char folded[16];
 
@@ -35,7 +35,7 @@ static bool span_folds_to(struct key_span span, const char *text)
 
 uint16_t key_port(const char *text, size_t length)
 {
-    struct key_span span = {text, length};
+    struct span span = {text, length};
     unsigned long port = 0;
 
     for (size_t i = 0; i < COUNT(services); i++)
@@ -51,7 +51,7 @@ uint16_t key_port(const char *text, size_t length)
     return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-static bool is_ascii(struct key_span span)
+static bool is_ascii(struct span span)
 {
     unsigned char all = 0;
 
@@ -61,7 +61,7 @@ static bool is_ascii(struct key_span span)
 }
 
 /* Copies a name of ASCII octets, without its trailing dot, in lower case. */
-static bool name_copy(struct key *out, struct key_span span)
+static bool name_copy(struct key *out, struct span span)
 {
     if (span.length > 0 && span.text[span.length - 1] == '.')
         span.length--;
@@ -74,7 +74,7 @@ static bool name_copy(struct key *out, struct key_span span)
 }
 
 /* U-labels to A-labels: UTS #46, non-transitional. */
-static bool name_convert(struct key *out, struct key_span span)
+static bool name_convert(struct key *out, struct span span)
 {
     uint8_t utf8[KEY_MAX + 1];
     uint8_t *ascii = NULL;
@@ -88,12 +88,12 @@ static bool name_convert(struct key *out, struct key_span span)
     rc = idn2_lookup_u8(utf8, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
     out->no_memory = rc == IDN2_MALLOC;
     if (rc == IDN2_OK)
-        ok = name_copy(out, (struct key_span){(char *)ascii, strlen((char *)ascii)});
+        ok = name_copy(out, (struct span){(char *)ascii, strlen((char *)ascii)});
     idn2_free(ascii);
     return ok;
 }
 
-static bool name_parse(struct key *out, struct key_span span)
+static bool name_parse(struct key *out, struct span span)
 {
     return is_ascii(span) ? name_copy(out, span) : name_convert(out, span);
 }
@@ -111,13 +111,13 @@ bool key_split(struct key_parts *out, const char *text, size_t length)
         stop = end;
     if (out->bracketed)
         text++;
-    out->host = (struct key_span){text, (size_t)(stop - text)};
+    out->host = (struct span){text, (size_t)(stop - text)};
     if (out->bracketed)
         stop++;
     out->has_port = stop < end;
     if (!out->has_port)
         return true;
-    out->port = (struct key_span){stop + 1, (size_t)(end - stop - 1)};
+    out->port = (struct span){stop + 1, (size_t)(end - stop - 1)};
     return *stop == ':';
 }
 
@@ -142,7 +142,7 @@ static void text_write(struct key *out, uint16_t default_port)
 }
 
 /* An address, a path or a local name keeps its spelling, for the operator's rules to be asked. */
-static void other_write(struct key *out, struct key_span key)
+static void other_write(struct key *out, struct span key)
 {
     out->kind = KEY_OTHER;
     out->name[0] = '\0';
@@ -155,13 +155,13 @@ static void other_write(struct key *out, struct key_span key)
     hostname_fold(out->text, out->text_length);
 }
 
-static bool parent_parse(struct key *out, struct key_span key)
+static bool parent_parse(struct key *out, struct span key)
 {
     out->kind = KEY_PARENT;
-    return name_parse(out, (struct key_span){key.text + 1, key.length - 1});
+    return name_parse(out, (struct span){key.text + 1, key.length - 1});
 }
 
-static bool next_hop_parse(struct key *out, struct key_span key)
+static bool next_hop_parse(struct key *out, struct span key)
 {
     struct key_parts parts;
 
@@ -177,7 +177,7 @@ static bool next_hop_parse(struct key *out, struct key_span key)
 
 void key_parse(struct key *out, const char *text, size_t length, uint16_t default_port)
 {
-    struct key_span key = {text, length};
+    struct span key = {text, length};
     bool found = false;
 
     out->kind = KEY_OTHER;

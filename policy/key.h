@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/net/hostname.h"
+#include "policy/span.h"
 
 /* Longest key that is read. Postfix sends up to 10,000 octets; no host name is this long. */
 #define KEY_MAX 1024
@@ -39,12 +40,8 @@ struct key {
 void key_parse(struct key *out, const char *text, size_t length, uint16_t default_port);
 
 /* "[host]:port", "[host]", "host:port" or "host" taken apart; each may be empty. */
-struct key_span {
-    const char *text;
-    size_t length;
-};
 struct key_parts {
-    struct key_span host, port;
+    struct span host, port;
     bool bracketed, has_port;
 };
 /* False for a bracket that does not close, or something other than a port behind it. */

@@ -11,16 +11,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/net/hostname.h"
+#include "policy/span.h"
 
 #define COUNT(array)     (sizeof(array) / sizeof(array)[0])
+#define BLANKS           " \t"
 #define SEPARATORS       " ,\t"
 #define MATCH_LABELS_MIN 2
-
-struct span {
-    const char *text;
-    size_t length;
-};
 
 enum level {
     LEVEL_NONE = 1 << 0,
@@ -45,27 +43,6 @@ static const struct {
     {"verify", LEVEL_VERIFY},   {"secure", LEVEL_SECURE},
 };
 
-static bool span_is(struct span span, const char *text)
-{
-    return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
-}
-
-static bool contains(const char *set, char c)
-{
-    return c != '\0' && strchr(set, c) != NULL;
-}
-
-static struct span trim(struct span span)
-{
-    while (span.length > 0 && contains(" \t", span.text[0])) {
-        span.text++;
-        span.length--;
-    }
-    while (span.length > 0 && contains(" \t", span.text[span.length - 1]))
-        span.length--;
-    return span;
-}
-
 /* Takes from *list what stands before `separator`; false once nothing is left. */
 static bool next_item(struct span *list, char separator, struct span *item)
 {
@@ -73,15 +50,14 @@ static bool next_item(struct span *list, char separator, struct span *item)
 
     if (list->text == NULL)
         return false;
-    stop = memchr(list->text, separator, list->length);
     *item = *list;
+    stop = memchr(list->text, separator, list->length);
     if (stop == NULL) {
         list->text = NULL;
         return true;
     }
     item->length = (size_t)(stop - list->text);
-    list->text = stop + 1;
-    list->length -= item->length + 1;
+    span_skip(list, item->length + 1);
     return true;
 }
 
@@ -103,7 +79,7 @@ static bool is_fingerprint(struct span print)
         if (byte.length != 2)
             return false;
         for (size_t i = 0; i < 2; i++)
-            if (!contains("0123456789abcdefABCDEF", byte.text[i]))
+            if (!span_set_has("0123456789abcdefABCDEF", byte.text[i]))
                 return false;
         bytes++;
     }
@@ -120,10 +96,8 @@ static bool match_ok(struct span value, enum level level)
                 return false;
             continue;
         }
-        if (item.length > 0 && item.text[0] == '.') {
-            item.text++;
-            item.length--;
-        }
+        if (span_starts(item, "."))
+            span_skip(&item, 1);
         if (!is_host_pattern(item))
             return false;
     }
@@ -139,9 +113,7 @@ static bool servername_ok(struct span value)
 static bool words_ok(struct span value)
 {
     for (size_t i = 0; i < value.length; i++)
-        if (!contains("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                      "!<>=:.+-_@",
-                      value.text[i]))
+        if (!ascii_is_alnum(value.text[i]) && !span_set_has("!<>=:.+-_@", value.text[i]))
             return false;
     return true;
 }
@@ -168,8 +140,8 @@ static bool policy_domain_ok(struct span value)
 
 static bool mx_host_pattern_ok(struct span value)
 {
-    if (value.length > 2 && memcmp(value.text, "*.", 2) == 0)
-        value = (struct span){value.text + 2, value.length - 2};
+    if (span_starts(value, "*."))
+        span_skip(&value, 2);
     return is_host_pattern(value);
 }
 
@@ -218,23 +190,17 @@ struct policy {
     unsigned seen; /* bit per entry of attributes[] */
 };
 
-static const struct attribute *attribute_find(struct span name, unsigned *bit)
-{
-    for (size_t i = 0; i < COUNT(attributes); i++)
-        if (span_is(name, attributes[i].name)) {
-            *bit = 1U << i;
-            return &attributes[i];
-        }
-    return NULL;
-}
-
 /* NULL when the attribute may stand here, with this value. */
 static const char *attribute_fault(struct policy *policy, struct span name, struct span value)
 {
-    unsigned bit = 0;
-    const struct attribute *attribute = attribute_find(name, &bit);
+    const struct attribute *attribute = attributes;
+    unsigned bit = 1;
 
-    if (attribute == NULL)
+    while (attribute < attributes + COUNT(attributes) && !span_is(name, attribute->name)) {
+        attribute++;
+        bit <<= 1;
+    }
+    if (attribute == attributes + COUNT(attributes))
         return "unknown attribute";
     if (policy->version < POSTFIX_3_10 && attribute->flags & ATTRIBUTE_3_10)
         return "an attribute newer than the declared Postfix";
@@ -258,32 +224,24 @@ static const char *attribute_fault(struct policy *policy, struct span name, stru
 /* Takes one token from the rest of the policy, without its braces. NULL, or what is wrong. */
 static const char *next_token(struct policy *policy, struct span *token)
 {
-    struct span rest = policy->rest;
-    size_t length = 0;
+    struct span *rest = &policy->rest;
     bool braced;
 
-    while (rest.length > 0 && contains(SEPARATORS, rest.text[0])) {
-        rest.text++;
-        rest.length--;
-    }
-    braced = rest.length > 0 && rest.text[0] == '{';
+    span_skip_set(rest, SEPARATORS);
+    braced = span_starts(*rest, "{");
+    if (braced)
+        span_skip(rest, 1);
+    *token = span_until(*rest, braced ? "{}" : SEPARATORS "{}");
+    span_skip(rest, token->length);
     if (braced) {
-        rest.text++;
-        rest.length--;
-    }
-    while (length < rest.length && !contains(braced ? "{}" : SEPARATORS "{}", rest.text[length]))
-        length++;
-    *token = (struct span){rest.text, length};
-    if (braced) {
-        if (length == rest.length || rest.text[length] != '}')
+        if (!span_starts(*rest, "}"))
             return "braces that do not close";
-        *token = trim(*token);
+        *token = span_trim(*token, BLANKS);
         if (token->length == 0)
             return "empty braces";
-        length++;
+        span_skip(rest, 1);
     }
-    policy->rest = (struct span){rest.text + length, rest.length - length};
-    if (policy->rest.length > 0 && !contains(SEPARATORS, policy->rest.text[0]))
+    if (rest->length > 0 && !span_set_has(SEPARATORS, rest->text[0]))
         return "braces inside a word";
     return NULL;
 }
@@ -306,7 +264,7 @@ static const char *read_level(struct policy *policy)
     struct span token;
     const char *fault;
 
-    if (policy->rest.length == 0 || contains(SEPARATORS "{", policy->rest.text[0]))
+    if (policy->rest.length == 0 || span_set_has(SEPARATORS "{", policy->rest.text[0]))
         return "no level at the beginning";
     fault = next_token(policy, &token);
     for (size_t i = 0; fault == NULL && i < COUNT(levels); i++)
@@ -319,36 +277,18 @@ static const char *read_level(struct policy *policy)
 
 static const char *read_attribute(struct policy *policy)
 {
-    struct span token, value = {NULL, 0};
+    struct span name, token;
     const char *fault = next_token(policy, &token);
-    const char *equals;
 
     if (fault != NULL)
         return fault;
     if (token.length == 0)
         return policy->rest.length == 0 ? NULL : "an empty attribute";
-    equals = memchr(token.text, '=', token.length);
-    if (equals == NULL)
+    name = span_until(token, "=");
+    if (name.length == token.length)
         return "an attribute without a value";
-    value.text = equals + 1;
-    value.length = token.length - (size_t)(equals + 1 - token.text);
-    token.length = (size_t)(equals - token.text);
-    return attribute_fault(policy, trim(token), trim(value));
-}
-
-static const char *policy_fault(struct policy *policy)
-{
-    const char *fault = octets_fault(policy->rest, policy->version);
-
-    if (fault == NULL)
-        fault = read_level(policy);
-    while (fault == NULL && policy->rest.length > 0)
-        fault = read_attribute(policy);
-    if (fault != NULL)
-        return fault;
-    if (policy->level & (LEVEL_SECURE | LEVEL_FINGERPRINT) && !(policy->seen & 1U << MATCH))
-        return "a level that needs match= without it";
-    return NULL;
+    span_skip(&token, name.length + 1);
+    return attribute_fault(policy, span_trim(name, BLANKS), span_trim(token, BLANKS));
 }
 
 bool postfix_syntax_ok(const char *text, size_t length, enum postfix_version version,
@@ -356,6 +296,13 @@ bool postfix_syntax_ok(const char *text, size_t length, enum postfix_version ver
 {
     struct policy policy = {.rest = {text, length}, .version = version};
 
-    *why = policy_fault(&policy);
+    *why = octets_fault(policy.rest, version);
+    if (*why == NULL)
+        *why = read_level(&policy);
+    while (*why == NULL && policy.rest.length > 0)
+        *why = read_attribute(&policy);
+    if (*why == NULL && policy.level & (LEVEL_SECURE | LEVEL_FINGERPRINT) &&
+        !(policy.seen & 1U << MATCH))
+        *why = "a level that needs match= without it";
     return *why == NULL;
 }

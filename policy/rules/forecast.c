@@ -12,12 +12,6 @@
 #define MATCH  "match="
 #define TAFILE "tafile="
 
-struct seen {
-    unsigned answered; /* addresses that were asked and said something */
-    unsigned good;     /* of these, satisfying the level */
-    unsigned refused;
-};
-
 static bool has_tls(const struct starttls_result *result)
 {
     return result->state == STARTTLS_TLS || result->state == STARTTLS_VERIFIED;
@@ -42,21 +36,6 @@ static bool satisfies(enum verdict_level level, const struct evidence *evidence,
     }
 }
 
-static void look(struct seen *seen, enum verdict_level level, const struct evidence *evidence)
-{
-    for (size_t i = 0; i < evidence->host_count; i++) {
-        const struct mx_host *host = &evidence->hosts[i];
-
-        for (size_t j = 0; j < host->address_count; j++) {
-            const struct starttls_result *result = &host->addresses[j].starttls;
-
-            seen->answered += result->state >= STARTTLS_CLEAR;
-            seen->refused += result->state == STARTTLS_REFUSED;
-            seen->good += satisfies(level, evidence, host, result);
-        }
-    }
-}
-
 /* A policy whose patterns cover no mail host stops mail, whatever the hosts show. */
 static bool names_no_host(const struct evidence *evidence)
 {
@@ -72,7 +51,8 @@ static bool names_no_host(const struct evidence *evidence)
 
 enum forecast forecast_level(enum verdict_level level, const struct evidence *evidence)
 {
-    struct seen seen = {0};
+    /* addresses that said something; of these, those that satisfy the level or refuse STARTTLS */
+    size_t answered = 0, good = 0, refused = 0;
 
     if (level == VERDICT_TEMP)
         return FORECAST_DEFERS;
@@ -82,12 +62,22 @@ enum forecast forecast_level(enum verdict_level level, const struct evidence *ev
         return FORECAST_UNKNOWN;
     if (level == VERDICT_SECURE && names_no_host(evidence))
         return FORECAST_DEFERS;
-    look(&seen, level, evidence);
-    if (seen.refused > 0)
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+
+        for (size_t j = 0; j < host->address_count; j++) {
+            const struct starttls_result *result = &host->addresses[j].starttls;
+
+            answered += result->state >= STARTTLS_CLEAR;
+            refused += result->state == STARTTLS_REFUSED;
+            good += satisfies(level, evidence, host, result);
+        }
+    }
+    if (refused > 0)
         return FORECAST_BOUNCES;
-    if (seen.good > 0)
+    if (good > 0)
         return FORECAST_FLOWS;
-    return seen.answered > 0 ? FORECAST_DEFERS : FORECAST_UNKNOWN;
+    return answered > 0 ? FORECAST_DEFERS : FORECAST_UNKNOWN;
 }
 
 /* ---- a rule's own match= ---- */
@@ -155,12 +145,10 @@ bool forecast_stops_mail(enum forecast forecast)
 
 const char *forecast_name(enum forecast forecast)
 {
-    static const char *const names[] = {
-        [FORECAST_UNKNOWN] = "unknown",
-        [FORECAST_FLOWS] = "flows",
-        [FORECAST_DEFERS] = "defers",
-        [FORECAST_BOUNCES] = "bounces",
-    };
+    static const char *const names[] = {[FORECAST_UNKNOWN] = "unknown",
+                                        [FORECAST_FLOWS] = "flows",
+                                        [FORECAST_DEFERS] = "defers",
+                                        [FORECAST_BOUNCES] = "bounces"};
 
     return names[forecast];
 }

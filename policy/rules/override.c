@@ -107,19 +107,6 @@ static void temp(struct final_answer *out, enum final_reason reason)
 
 /* ---- at-least ---- */
 
-/* True when Postfix, told to insist on TLS, would bounce mail at a host of this next-hop. */
-static bool refuses_starttls(const struct verdict *found)
-{
-    return found->starttls == STARTTLS_SOME_REFUSED || found->remembered.refused != 0;
-}
-
-/* `dane` at a signed MX with usable records: no floor is as strong at such hosts, and dane-only is
- * never weaker at the others. FULL, when not all records could be looked at. */
-static bool has_usable_tlsa(const struct verdict *found)
-{
-    return found->dane == DANE_MIXED || found->dane == DANE_FULL;
-}
-
 /* A `secure` of a rule names its hosts itself; a found one relies on the policy domain. */
 static bool is_enough(const struct verdict *found, const struct rule *rule)
 {
@@ -132,13 +119,19 @@ static bool is_enough(const struct verdict *found, const struct rule *rule)
 
 static void at_least(struct final_answer *out, const struct rule *rule, const struct verdict *found)
 {
+    bool dane = found->level == VERDICT_DANE;
+    /* told to insist on TLS, Postfix would bounce mail at a host of this next-hop */
+    bool refused = found->starttls == STARTTLS_SOME_REFUSED || found->remembered.refused != 0;
+
     if (is_enough(found, rule))
         found_stands(out, found);
-    else if (found->level == VERDICT_DANE && has_usable_tlsa(found))
+    /* at a signed MX with usable records no floor is as strong at such hosts, and dane-only is never
+     * weaker at the others; FULL, when not all records could be looked at */
+    else if (dane && (found->dane == DANE_MIXED || found->dane == DANE_FULL))
         set(out, FINAL_POLICY, FINAL_REASON_AT_LEAST, VERDICT_DANE_ONLY, "dane-only");
-    else if (found->level == VERDICT_DANE && found->dane == DANE_ERROR)
+    else if (dane && found->dane == DANE_ERROR)
         temp(out, FINAL_REASON_AT_LEAST_DANE);
-    else if (refuses_starttls(found))
+    else if (refused)
         temp(out, FINAL_REASON_AT_LEAST_REFUSED);
     else
         set(out, FINAL_POLICY, FINAL_REASON_AT_LEAST, rule->level, rule->policy);

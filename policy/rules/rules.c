@@ -1,5 +1,5 @@
 /*
- * rules: the file as a whole, and the finder; see rules.h, rules_line.h and rules_place.h.
+ * rules: the file as a whole, and the finder; see rules.h and rules_line.h.
  *
  * Everything is in one arena. The table of patterns uses the keyed hash, because strangers choose
  * the keys. A file is taken as a whole or not at all. Finding allocates nothing: it tries the key
@@ -14,10 +14,10 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "policy/rules/rules_line.h"
-#include "policy/rules/rules_place.h"
 
 #define ARENA_MAX (256 * 1024 * 1024)
 #define BOM       "\xef\xbb\xbf"
+#define NO_MEMORY "no memory for the rules"
 
 struct entry {
     struct rule rule; /* first: rules_index */
@@ -34,18 +34,6 @@ struct rules {
 
 /* ---- reading ---- */
 
-static int fault(char error[RULES_ERROR_MAX], unsigned line, const char *why)
-{
-    snprintf(error, RULES_ERROR_MAX, "line %u: %.*s", line, RULES_FAULT_MAX, why);
-    return -1;
-}
-
-static int no_memory(char error[RULES_ERROR_MAX])
-{
-    snprintf(error, RULES_ERROR_MAX, "no memory for the rules");
-    return -1;
-}
-
 static struct entry *find_pattern(const struct rules *rules, const char *text, size_t length)
 {
     struct entry *entry;
@@ -58,53 +46,57 @@ static struct entry *find_pattern(const struct rules *rules, const char *text, s
 static int add_rule(struct rules *rules, const struct rules_line *line, unsigned number)
 {
     struct entry *entry = &rules->entries[rules->count];
-    struct rule *rule = &entry->rule;
 
-    rule->pattern = arena_strndup(rules->arena, line->place.text, line->place.length);
-    rule->action = line->action;
-    if (line->policy != NULL)
-        rule->policy = arena_strndup(rules->arena, line->policy, line->policy_length);
-    rule->policy_length = line->policy_length;
-    rule->level = line->level;
-    rule->until_s = line->until_s;
-    if (line->ticket != NULL)
-        rule->ticket = arena_strndup(rules->arena, line->ticket, line->ticket_length);
-    rule->line = number;
+    entry->rule = (struct rule){
+        .pattern = arena_strndup(rules->arena, line->place.text, line->place.length),
+        .action = line->action,
+        .policy_length = line->policy.length,
+        .level = line->level,
+        .until_s = line->until_s,
+        .line = number,
+    };
+    if (line->policy.text != NULL)
+        entry->rule.policy = arena_strndup(rules->arena, line->policy.text, line->policy.length);
+    if (line->ticket.text != NULL)
+        entry->rule.ticket = arena_strndup(rules->arena, line->ticket.text, line->ticket.length);
     if (arena_failed(rules->arena))
         return -1;
-    HASH_ADD_KEYPTR(hh, rules->by_pattern, rule->pattern, (unsigned)line->place.length, entry);
+    HASH_ADD_KEYPTR(hh, rules->by_pattern, entry->rule.pattern, (unsigned)line->place.length,
+                    entry);
     if (!MAP_ADDED(entry))
         return -1;
     rules->count++;
     return 0;
 }
 
+/* 0, or -1 with a message. */
 static int take_line(struct rules *rules, const char *text, size_t length, unsigned number,
                      char error[RULES_ERROR_MAX])
 {
-    struct rules_line line;
+    /* a sentence of RULES_FAULT_MAX fits behind */
+    char *why = error + snprintf(error, RULES_ERROR_MAX, "line %u: ", number);
     const struct entry *earlier;
-    char why[RULES_FAULT_MAX];
+    struct rules_line line;
     int result;
 
     if (length > RULES_LINE_MAX) {
-        snprintf(why, sizeof why, "longer than %d octets", RULES_LINE_MAX);
-        return fault(error, number, why);
+        snprintf(why, RULES_FAULT_MAX, "longer than %d octets", RULES_LINE_MAX);
+        return -1;
     }
     result = rules_line_read(&line, text, length, rules->default_port, why);
     if (result <= 0)
-        return result == 0 ? 0 : fault(error, number, why);
-    if (rules->count == RULES_MAX) {
-        snprintf(why, sizeof why, "more than %d rules", RULES_MAX);
-        return fault(error, number, why);
-    }
+        return result;
     earlier = find_pattern(rules, line.place.text, line.place.length);
-    if (earlier != NULL) {
-        snprintf(why, sizeof why, "a second rule for %s; the first is in line %u",
+    if (rules->count == RULES_MAX)
+        snprintf(why, RULES_FAULT_MAX, "more than %d rules", RULES_MAX);
+    else if (earlier != NULL)
+        snprintf(why, RULES_FAULT_MAX, "a second rule for %s; the first is in line %u",
                  earlier->rule.pattern, earlier->rule.line);
-        return fault(error, number, why);
-    }
-    return add_rule(rules, &line, number) == 0 ? 0 : no_memory(error);
+    else if (add_rule(rules, &line, number) == 0)
+        return 0;
+    else
+        snprintf(error, RULES_ERROR_MAX, NO_MEMORY);
+    return -1;
 }
 
 static size_t count_lines(const char *text, size_t length)
@@ -169,8 +161,10 @@ int rules_parse(struct rules **out, const char *text, size_t length, uint16_t de
         length -= sizeof BOM - 1;
     }
     *out = rules_new(count_lines(text, length), default_port);
-    if (*out == NULL)
-        return no_memory(error);
+    if (*out == NULL) {
+        snprintf(error, RULES_ERROR_MAX, NO_MEMORY);
+        return -1;
+    }
     if (take_lines(*out, text, length, error) == 0)
         return 0;
     rules_free(*out);

@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/ascii.h"
 #include "base/escape.h"
 #include "policy/render/postfix_syntax.h"
 
@@ -19,11 +21,9 @@
 #define FLOOR_VERIFY      "verify servername=hostname"
 #define BLANKS            " \t"
 #define POLICY_SEPARATORS " \t,"
-
-struct span {
-    const char *text;
-    size_t length;
-};
+#define DAY_S             INT64_C(86400)
+#define DATE_FORM         "dddd-dd-dd"
+#define MOMENT_FORM       DATE_FORM "Tdd:ddZ"
 
 struct reading {
     struct rules_line *line;
@@ -52,62 +52,61 @@ static const char *quoted(char out[QUOTE_MAX], struct span span)
     return escape_bytes(out, QUOTE_MAX, span.text, span.length);
 }
 
-static bool span_is(struct span span, const char *text)
-{
-    return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
-}
-
-static bool starts_with(struct span span, const char *start)
-{
-    return span.length >= strlen(start) && memcmp(span.text, start, strlen(start)) == 0;
-}
-
-static bool one_of(const char *set, char c)
-{
-    return c != '\0' && strchr(set, c) != NULL;
-}
-
-static void skip(struct span *span, size_t length)
-{
-    span->text += length;
-    span->length -= length;
-}
-
-static void skip_blanks(struct span *span)
-{
-    while (span->length > 0 && one_of(BLANKS, span->text[0]))
-        skip(span, 1);
-}
-
-/* What comes before the first of `separators`. */
-static struct span first_word(struct span span, const char *separators)
-{
-    size_t length = 0;
-
-    while (length < span.length && !one_of(separators, span.text[length]))
-        length++;
-    span.length = length;
-    return span;
-}
-
 /* Takes the next word and the blanks after it; empty at the end. */
 static struct span next_word(struct span *rest)
 {
-    struct span word = first_word(*rest, BLANKS);
+    struct span word = span_until(*rest, BLANKS);
 
-    skip(rest, word.length);
-    skip_blanks(rest);
+    span_skip(rest, word.length);
+    span_skip_set(rest, BLANKS);
     return word;
 }
 
-static struct span without_blanks_behind(struct span span)
+/* ---- options ---- */
+
+/* True when `text` has the form: `d` stands for a digit, the rest for itself. */
+static bool has_form(const char *text, size_t length, const char *form)
 {
-    while (span.length > 0 && one_of(BLANKS, span.text[span.length - 1]))
-        span.length--;
-    return span;
+    for (size_t i = 0; i < length; i++) {
+        if (form[i] == '\0')
+            return false;
+        if (form[i] == 'd' ? !ascii_is_digit(text[i]) : text[i] != form[i])
+            return false;
+    }
+    return form[length] == '\0';
 }
 
-/* ---- options ---- */
+static int number(const char *text, size_t digits)
+{
+    int value = 0;
+
+    for (size_t i = 0; i < digits; i++)
+        value = value * 10 + (text[i] - '0');
+    return value;
+}
+
+/* The moment at which `text` ("2026-12-31", that day included, or "2026-12-31T18:00Z") is over, in
+ * seconds since 1970; 0 when it is not a date between 2000 and 9999. */
+static int64_t date_end(const char *text, size_t length)
+{
+    bool is_day = has_form(text, length, DATE_FORM);
+    struct tm at = {0}, same;
+    int64_t seconds;
+
+    if (!is_day && !has_form(text, length, MOMENT_FORM))
+        return 0;
+    at.tm_year = number(text, 4) - 1900;
+    at.tm_mon = number(text + 5, 2) - 1;
+    at.tm_mday = number(text + 8, 2);
+    at.tm_hour = is_day ? 0 : number(text + 11, 2);
+    at.tm_min = is_day ? 0 : number(text + 14, 2);
+    same = at;
+    seconds = timegm(&same); /* which turns February 30 into March */
+    if (at.tm_year < 100 || same.tm_mon != at.tm_mon || same.tm_mday != at.tm_mday ||
+        same.tm_hour != at.tm_hour || same.tm_min != at.tm_min)
+        return 0;
+    return is_day ? seconds + DAY_S : seconds;
+}
 
 static int option_until(struct reading *reading, struct span value)
 {
@@ -115,7 +114,7 @@ static int option_until(struct reading *reading, struct span value)
 
     if (reading->line->until_s != 0)
         return fault(reading, "until= is given twice");
-    reading->line->until_s = rules_date_end(value.text, value.length);
+    reading->line->until_s = date_end(value.text, value.length);
     if (reading->line->until_s == 0)
         return fault(reading,
                      "'until=%s' is not a date: until=2026-12-31 (that day included) or "
@@ -126,7 +125,7 @@ static int option_until(struct reading *reading, struct span value)
 
 static int option_ticket(struct reading *reading, struct span value)
 {
-    if (reading->line->ticket != NULL)
+    if (reading->line->ticket.text != NULL)
         return fault(reading, "ticket= is given twice");
     if (value.length == 0)
         return fault(reading, "a ticket= without a text");
@@ -136,8 +135,7 @@ static int option_ticket(struct reading *reading, struct span value)
         return fault(reading, "a quotation mark inside a ticket= text");
     if (!utf8_valid(value.text, value.length))
         return fault(reading, "a ticket= text that is not UTF-8");
-    reading->line->ticket = value.text;
-    reading->line->ticket_length = value.length;
+    reading->line->ticket = value;
     return 0;
 }
 
@@ -150,10 +148,10 @@ static const struct option {
     {"ticket=", option_ticket, true},
 };
 
-static const struct option *option_of(struct span word)
+static const struct option *option_of(struct span text)
 {
     for (size_t i = 0; i < COUNT(options); i++)
-        if (starts_with(word, options[i].name))
+        if (span_starts(text, options[i].name))
             return &options[i];
     return NULL;
 }
@@ -161,17 +159,16 @@ static const struct option *option_of(struct span word)
 /* Takes "text with blanks" from the rest, whose first octet is the mark. */
 static int take_quoted(struct reading *reading, struct span *value)
 {
-    const char *end;
+    struct span *rest = &reading->rest;
 
-    skip(&reading->rest, 1);
-    end = memchr(reading->rest.text, '"', reading->rest.length);
-    if (end == NULL)
+    span_skip(rest, 1);
+    *value = span_until(*rest, "\"");
+    if (value->length == rest->length)
         return fault(reading, "a quotation mark that nothing closes");
-    *value = (struct span){reading->rest.text, (size_t)(end - reading->rest.text)};
-    skip(&reading->rest, value->length + 1);
-    if (reading->rest.length > 0 && !one_of(BLANKS, reading->rest.text[0]))
+    span_skip(rest, value->length + 1);
+    if (rest->length > 0 && !span_set_has(BLANKS, rest->text[0]))
         return fault(reading, "no blank after a quotation mark that closes");
-    skip_blanks(&reading->rest);
+    span_skip_set(rest, BLANKS);
     return 0;
 }
 
@@ -180,14 +177,14 @@ static int read_options(struct reading *reading)
     char quote[QUOTE_MAX];
 
     while (reading->rest.length > 0) {
-        struct span word = first_word(reading->rest, BLANKS), value;
-        const struct option *option = option_of(word);
+        const struct option *option = option_of(reading->rest);
+        struct span value;
 
         if (option == NULL)
             return fault(reading, "'%s' after an option: until= and ticket= come last",
-                         quoted(quote, word));
-        skip(&reading->rest, strlen(option->name));
-        if (option->quotable && starts_with(reading->rest, "\"")) {
+                         quoted(quote, span_until(reading->rest, BLANKS)));
+        span_skip(&reading->rest, strlen(option->name));
+        if (option->quotable && span_starts(reading->rest, "\"")) {
             if (take_quoted(reading, &value) != 0)
                 return -1;
         } else {
@@ -218,16 +215,15 @@ static int set_policy(struct reading *reading, struct span policy)
 
     if (!postfix_syntax_ok(policy.text, policy.length, POSTFIX_3_4, &why))
         return fault(reading, "'%s' is not a policy for Postfix: %s", quoted(quote, policy), why);
-    level_of(first_word(policy, POLICY_SEPARATORS), &reading->line->level);
-    reading->line->policy = policy.text;
-    reading->line->policy_length = policy.length;
+    level_of(span_until(policy, POLICY_SEPARATORS), &reading->line->level);
+    reading->line->policy = policy;
     return 0;
 }
 
 static int action_at_least(struct reading *reading, struct span argument)
 {
     static const struct span verify = {FLOOR_VERIFY, sizeof FLOOR_VERIFY - 1};
-    struct span level = first_word(argument, POLICY_SEPARATORS);
+    struct span level = span_until(argument, POLICY_SEPARATORS);
     bool bare = level.length == argument.length;
     char quote[QUOTE_MAX];
 
@@ -296,7 +292,7 @@ static int read_action(struct reading *reading)
     if (word.length == 0)
         return fault(reading, "a pattern without an action: at-least, exactly, off or monitor");
     quoted(quote, word);
-    if (level_of(first_word(word, POLICY_SEPARATORS), &level))
+    if (level_of(span_until(word, POLICY_SEPARATORS), &level))
         return fault(reading, "'%s' is not an action: write exactly %s, or at-least before a level",
                      quote, quote);
     return fault(reading, "'%s' is not an action: at-least, exactly, off or monitor", quote);
@@ -305,33 +301,26 @@ static int read_action(struct reading *reading)
 /* Takes what comes before the options. */
 static struct span take_argument(struct reading *reading)
 {
-    struct span argument = reading->rest, ahead = reading->rest;
+    struct span argument = reading->rest;
 
-    while (ahead.length > 0 && option_of(ahead) == NULL)
-        next_word(&ahead);
-    argument.length -= ahead.length;
-    reading->rest = ahead;
-    return without_blanks_behind(argument);
+    while (reading->rest.length > 0 && option_of(reading->rest) == NULL)
+        next_word(&reading->rest);
+    argument.length -= reading->rest.length;
+    return span_trim(argument, BLANKS);
 }
 
 /* ---- the line ---- */
 
-static bool is_c1(char second)
-{
-    return (unsigned char)second >= 0x80 && (unsigned char)second < 0xa0;
-}
-
 static int octets_fault(struct reading *reading)
 {
     for (size_t i = 0; i < reading->rest.length; i++) {
-        unsigned char c = (unsigned char)reading->rest.text[i];
+        const unsigned char *c = (const unsigned char *)reading->rest.text + i;
 
-        if ((c < ' ' && c != '\t') || c == 0x7f)
-            return fault(reading, "a control character: \\x%02x", c);
+        if ((*c < ' ' && *c != '\t') || *c == 0x7f)
+            return fault(reading, "a control character: \\x%02x", *c);
         /* U+0080 to U+009F: terminals take some of them for commands */
-        if (c == 0xc2 && i + 1 < reading->rest.length && is_c1(reading->rest.text[i + 1]))
-            return fault(reading, "a control character: U+00%02x",
-                         (unsigned char)reading->rest.text[i + 1]);
+        if (*c == 0xc2 && i + 1 < reading->rest.length && c[1] >= 0x80 && c[1] < 0xa0)
+            return fault(reading, "a control character: U+00%02x", c[1]);
     }
     return 0;
 }
@@ -345,15 +334,14 @@ int rules_line_read(struct rules_line *out, const char *text, size_t length, uin
 
     if (octets_fault(&reading) != 0)
         return -1;
-    skip_blanks(&reading.rest);
+    span_skip_set(&reading.rest, BLANKS);
     if (reading.rest.length == 0 || reading.rest.text[0] == '#')
         return 0;
     if (reading.rest.length < length)
         return fault(&reading, "a blank at the beginning: each rule is one line, none continues");
     *out = (struct rules_line){.action = RULE_OFF};
     pattern = next_word(&reading.rest);
-    if (rules_place_of_pattern(&out->place, pattern.text, pattern.length, default_port,
-                               fault_text) != 0 ||
+    if (rules_place_of_pattern(&out->place, pattern, default_port, fault_text) != 0 ||
         read_action(&reading) != 0 ||
         actions[out->action].read(&reading, take_argument(&reading)) != 0 ||
         read_options(&reading) != 0)

@@ -1,12 +1,12 @@
 /*
- * rules_place: keys and patterns in one spelling; see rules_place.h.
+ * rules_place: keys and patterns in one spelling; see rules_line.h.
  *
  * key_parse knows domains, [host]s and parents. What it calls KEY_OTHER is taken apart here:
  * addresses, names of one label, paths, and names with a port that only the services file of this
  * host knows, which are taken for the key without its port. A pattern that no key could ever match
  * is refused, with what to write instead.
  */
-#include "policy/rules/rules_place.h"
+#include "policy/rules/rules_line.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,21 +17,15 @@
 
 #define IPV6_PREFIX "ipv6:"
 #define QUOTE_MAX   96
+#define WHY_MAX     (QUOTE_MAX + 64)
 
-static bool starts_with(struct key_span span, const char *start)
-{
-    return span.length >= strlen(start) && memcmp(span.text, start, strlen(start)) == 0;
-}
-
-static bool read_address(struct ip *out, struct key_span span)
+static bool read_address(struct ip *out, struct span span)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     char text[IP_TEXT_MAX];
 
-    if (starts_with(span, IPV6_PREFIX)) {
-        span.text += sizeof IPV6_PREFIX - 1;
-        span.length -= sizeof IPV6_PREFIX - 1;
-    }
+    if (span_starts(span, IPV6_PREFIX))
+        span_skip(&span, strlen(IPV6_PREFIX));
     if (span.length == 0 || span.length >= sizeof text)
         return false;
     memcpy(text, span.text, span.length);
@@ -57,13 +51,6 @@ static void write_place(struct rules_place *out, const char *host, bool brackete
         out->length += (size_t)snprintf(out->text + out->length, sizeof out->text - out->length,
                                         ":%u", (unsigned)port);
     CHECK(out->length < sizeof out->text);
-}
-
-static void place_path(struct rules_place *out, const struct key *key)
-{
-    memcpy(out->text, key->text, key->text_length + 1);
-    out->length = out->host_length = key->text_length;
-    out->stays_here = true;
 }
 
 static void place_address(struct rules_place *out, const struct ip *ip, uint16_t port)
@@ -94,13 +81,15 @@ static void place_name(struct rules_place *out, struct key_parts *parts, uint16_
 
 static void place_other(struct rules_place *out, const struct key *key, uint16_t default_port)
 {
-    struct key_span whole = {key->text, key->text_length};
+    struct span whole = {key->text, key->text_length};
     struct key_parts parts;
     struct ip ip;
     uint16_t port = 0;
 
     if (strchr(key->text, '/') != NULL) {
-        place_path(out, key);
+        memcpy(out->text, key->text, key->text_length + 1);
+        out->length = out->host_length = key->text_length;
+        out->stays_here = true;
         return;
     }
     if (read_address(&ip, whole)) {
@@ -137,7 +126,7 @@ void rules_place_of_key(struct rules_place *out, const struct key *key, uint16_t
 
 /* ---- patterns ---- */
 
-static int fault(char out[RULES_FAULT_MAX], struct key_span pattern, const char *why)
+static int pattern_fault(char out[RULES_FAULT_MAX], struct span pattern, const char *why)
 {
     char quote[QUOTE_MAX];
 
@@ -146,97 +135,93 @@ static int fault(char out[RULES_FAULT_MAX], struct key_span pattern, const char 
     return -1;
 }
 
-static bool is_domain(struct key_span span)
+static bool has(struct span pattern, char c)
 {
-    return hostname_valid(span.text, span.length, HOSTNAME_UNDERSCORE) &&
-           hostname_labels(span.text, span.length) > 1;
-}
-
-static int star_fault(char out[RULES_FAULT_MAX], struct key_span pattern)
-{
-    struct key_span below = {pattern.text + 1, pattern.length - 1};
-    char quote[QUOTE_MAX], why[QUOTE_MAX + 64];
-
-    if (!starts_with(pattern, "*."))
-        return fault(out, pattern, "* is used alone, for all; there are no other wildcards");
-    snprintf(why, sizeof why, "for every name below a domain write %s",
-             escape_bytes(quote, sizeof quote, below.text, below.length));
-    return fault(out, pattern, why);
+    return memchr(pattern.text, c, pattern.length) != NULL;
 }
 
 /* A relative path begins in Postfix's queue directory: private/lmtp. */
-static int path_fault(char out[RULES_FAULT_MAX], struct key_span pattern)
+static const char *path_fault(struct span pattern)
 {
-    const char *slash = memchr(pattern.text, '/', pattern.length);
-    struct key_span first = {pattern.text, (size_t)(slash - pattern.text)};
+    struct span first = span_until(pattern, "/");
     struct ip ip;
 
     if (first.length == 0)
-        return 0;
+        return NULL;
     if (read_address(&ip, first))
-        return fault(out, pattern, "there are none for networks, only for single addresses");
-    if (starts_with(pattern, "unix:"))
-        return fault(out, pattern, "of a path only what follows unix:");
-    if (!hostname_valid(first.text, first.length, HOSTNAME_UNDERSCORE) || is_domain(first))
-        return fault(out, pattern, "neither a path nor a host");
-    return 0;
+        return "there are none for networks, only for single addresses";
+    if (span_starts(pattern, "unix:"))
+        return "of a path only what follows unix:";
+    /* a domain is no directory */
+    if (!hostname_valid(first.text, first.length, HOSTNAME_UNDERSCORE) ||
+        hostname_labels(first.text, first.length) > 1)
+        return "neither a path nor a host";
+    return NULL;
 }
 
-/* What key_parse takes for a name in another way than was meant, or for none. */
-static int shape_fault(char out[RULES_FAULT_MAX], struct key_span pattern)
+/* What key_parse takes for a name in another way than was meant, or for none; else NULL. */
+static const char *shape_fault(struct span pattern, char room[WHY_MAX])
 {
-    if (memchr(pattern.text, '*', pattern.length) != NULL)
-        return star_fault(out, pattern);
-    if (memchr(pattern.text, '@', pattern.length) != NULL)
-        return fault(out, pattern, "rules are for next-hops, not for mail addresses");
-    if (starts_with(pattern, "inet:"))
-        return fault(out, pattern, "of a host only what follows inet:");
-    if (memchr(pattern.text, '/', pattern.length) != NULL)
-        return path_fault(out, pattern);
-    return 0;
+    char quote[QUOTE_MAX];
+
+    if (span_starts(pattern, "*.")) {
+        snprintf(room, WHY_MAX, "for every name below a domain write %s",
+                 escape_bytes(quote, sizeof quote, pattern.text + 1, pattern.length - 1));
+        return room;
+    }
+    if (has(pattern, '*'))
+        return "* is used alone, for all; there are no other wildcards";
+    if (has(pattern, '@'))
+        return "rules are for next-hops, not for mail addresses";
+    if (span_starts(pattern, "inet:"))
+        return "of a host only what follows inet:";
+    return has(pattern, '/') ? path_fault(pattern) : NULL;
 }
 
-/* 0, or what is wrong with the port a pattern may have. */
-static int port_fault(char out[RULES_FAULT_MAX], struct key_span pattern, uint16_t default_port)
+/* What is wrong with the port a pattern may have. */
+static const char *port_fault(struct span pattern, uint16_t default_port, char room[WHY_MAX])
 {
     struct key_parts parts;
     struct ip ip;
     uint16_t port;
-    char why[128];
 
-    if (memchr(pattern.text, '/', pattern.length) != NULL || read_address(&ip, pattern))
-        return 0;
-    if (!key_split(&parts, pattern.text, pattern.length) || !parts.has_port)
-        return 0;
+    if (has(pattern, '/') || read_address(&ip, pattern) ||
+        !key_split(&parts, pattern.text, pattern.length) || !parts.has_port)
+        return NULL;
     port = key_port(parts.port.text, parts.port.length);
     if (port == 0)
-        return fault(out, pattern, "a port is 1 to 65535 or smtp, submission, submissions, smtps");
+        return "a port is 1 to 65535 or smtp, submission, submissions, smtps";
     if (port != default_port)
-        return 0;
-    snprintf(why, sizeof why, "%u is the port of a key without one; write it without the port",
+        return NULL;
+    snprintf(room, WHY_MAX, "%u is the port of a key without one; write it without the port",
              (unsigned)port);
-    return fault(out, pattern, why);
+    return room;
 }
 
-int rules_place_of_pattern(struct rules_place *out, const char *text, size_t length,
-                           uint16_t default_port, char error[RULES_FAULT_MAX])
+int rules_place_of_pattern(struct rules_place *out, struct span pattern, uint16_t default_port,
+                           char fault[RULES_FAULT_MAX])
 {
-    struct key_span pattern = {text, length};
+    char room[WHY_MAX];
+    const char *why;
     struct key key;
 
-    if (length == 1 && text[0] == '*') {
+    if (span_is(pattern, "*")) {
         *out = (struct rules_place){.text = "*", .length = 1, .host_length = 1};
         return 0;
     }
-    if (shape_fault(error, pattern) != 0)
-        return -1;
-    key_parse(&key, text, length, default_port);
-    if (text[0] == '.' && key.kind != KEY_PARENT)
-        return fault(error, pattern, "a parent is a dot and a domain, without a port");
-    if (text[0] != '.' && port_fault(error, pattern, default_port) != 0)
-        return -1;
+    why = shape_fault(pattern, room);
+    if (why != NULL)
+        return pattern_fault(fault, pattern, why);
+    key_parse(&key, pattern.text, pattern.length, default_port);
+    if (span_starts(pattern, "."))
+        why = key.kind == KEY_PARENT ? NULL : "a parent is a dot and a domain, without a port";
+    else
+        why = port_fault(pattern, default_port, room);
+    if (why != NULL)
+        return pattern_fault(fault, pattern, why);
     rules_place_of_key(out, &key, default_port);
-    if (out->length == 0)
-        return fault(error, pattern, "it is neither domain, .domain, [host], address, path nor *");
-    return 0;
+    if (out->length > 0)
+        return 0;
+    return pattern_fault(fault, pattern,
+                         "it is neither domain, .domain, [host], address, path nor *");
 }
