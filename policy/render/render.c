@@ -1,22 +1,32 @@
 /*
- * render: writes policies; see render.h and docs/postfix.md.
+ * render: writes policies, and reasons to wait; see render.h and docs/postfix.md.
  *
- * Nothing that a domain owner wrote reaches the text unless it is a host name, or, inside braces,
+ * Nothing that a domain owner wrote reaches a policy unless it is a host name, or, inside braces,
  * printable ASCII without braces. Even so postfix_syntax.c checks the whole.
+ *
+ * A reason says which lookup failed, of which name, and why. Names are cut at their end and causes at
+ * their beginning: the domain owner chooses the names, a cause ends with what the resolver said, and
+ * a log line without it is of no use. `mxcrypt explain` shows both in full.
  */
 #include "policy/render/render.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/check.h"
+#include "base/escape.h"
 #include "base/hash.h"
 #include "policy/render/postfix_syntax.h"
-#include "policy/render/render_reason.h"
 #include "policy/sts_match.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 /* Slots for the names of match=: a power of two, well above STS_MX_MAX + EVIDENCE_MX_MAX. */
 #define NAME_SLOTS 2048
+/* Octets of a name and of a cause in a reason, and those of a cause that are looked at. */
+#define NAME_SHOWN 70
+#define WHY_SHOWN  80
+#define WHY_MAX    1000
 
 static const char *const level_texts[] = {
     [VERDICT_NO_OPINION] = NULL, [VERDICT_ENCRYPT] = "encrypt",
@@ -28,6 +38,16 @@ static const char *const level_texts[] = {
 /* The value of match= when no pattern can be given: no certificate has this name, and mail waits. */
 #define NO_MX "no-mx-matches-the-mta-sts-policy.invalid"
 
+const char *answer_status_name(enum answer_status status)
+{
+    static const char *const names[] = {
+        [ANSWER_OK] = "OK", [ANSWER_NOTFOUND] = "NOTFOUND", [ANSWER_TEMP] = "TEMP"};
+
+    return names[status];
+}
+
+/* ---- policies ---- */
+
 /* One way to write a `secure`; the next is tried when it is too long. */
 struct variant {
     bool attributes;   /* those of Postfix 3.10 */
@@ -37,8 +57,6 @@ struct variant {
 /* What match= is written from. */
 struct match {
     const struct evidence *evidence;
-    bool current_only;
-    bool hosts; /* a wildcard is written as the MX hosts that it covers */
     const char *before;
     const char *slots[NAME_SLOTS]; /* the names written: open addressing */
 };
@@ -87,33 +105,29 @@ static void match_add_covered(struct buf *out, struct match *match, const char *
 }
 
 /* False when no pattern could be written. */
-static bool write_match(struct buf *out, struct match *match)
+static bool write_match(struct buf *out, const struct verdict *verdict,
+                        const struct evidence *evidence, const struct variant *variant)
 {
-    const struct sts_policy *policy = match->evidence->sts.policy;
+    const struct sts_policy *policy = evidence->sts.policy;
+    /* mx_host_pattern= is exact, and an MX set that was not looked at, or in part, names too few */
+    bool by_hosts = verdict->wildcard_hosts && !variant->attributes && evidence->host_count > 0 &&
+                    !evidence->mx_truncated;
+    struct match match = {.evidence = evidence, .before = " match="};
 
-    match->before = " match=";
     for (size_t i = 0; i < policy->mx_count; i++) {
         const char *pattern = policy->mx[i];
         bool wildcard = sts_match_is_wildcard(pattern);
 
-        if (wildcard && match->hosts)
-            match_add_covered(out, match, pattern);
+        if (wildcard && by_hosts)
+            match_add_covered(out, &match, pattern);
         else if (sts_match_fits_postfix(pattern) &&
-                 (!match->current_only || matches_current_mx(pattern, match->evidence)))
-            match_add(out, match, wildcard ? pattern + 1 : pattern);
+                 (!variant->current_only || matches_current_mx(pattern, evidence)))
+            match_add(out, &match, wildcard ? pattern + 1 : pattern);
     }
-    if (match->before[0] == ':')
+    if (match.before[0] == ':')
         return true;
-    match_add(out, match, NO_MX);
+    match_add(out, &match, NO_MX);
     return false;
-}
-
-static bool line_ok(const char *line)
-{
-    for (const char *p = line; *p != '\0'; p++)
-        if (*p < ' ' || *p > '~' || *p == '{' || *p == '}')
-            return false;
-    return line[strspn(line, " ")] != '\0';
 }
 
 /* What Postfix 3.10 puts into TLSRPT reports, and from 3.10.5 enforces (RFC 8460, RFC 8461). */
@@ -122,23 +136,21 @@ static void write_attributes(struct buf *out, const struct evidence *evidence)
     const struct sts_policy *policy = evidence->sts.policy;
     bool given = false;
 
-    buf_adds(out, " policy_type=sts policy_domain=");
-    buf_adds(out, evidence->domain);
+    buf_addf(out, " policy_type=sts policy_domain=%s", evidence->domain);
     for (size_t i = 0; i < policy->mx_count; i++) {
         if (!sts_match_fits_postfix(policy->mx[i]))
             continue;
-        buf_adds(out, " mx_host_pattern=");
-        buf_adds(out, policy->mx[i]);
+        buf_addf(out, " mx_host_pattern=%s", policy->mx[i]);
         given = true;
     }
     if (!given)
         buf_adds(out, " mx_host_pattern=" NO_MX);
     for (size_t i = 0; i < policy->line_count; i++) {
-        if (!line_ok(policy->lines[i]))
-            continue;
-        buf_adds(out, " { policy_string = ");
-        buf_adds(out, policy->lines[i]);
-        buf_adds(out, " }");
+        const char *line = policy->lines[i];
+
+        if (ascii_is_printable(line) && line[strcspn(line, "{}")] == '\0' &&
+            line[strspn(line, " ")] != '\0')
+            buf_addf(out, " { policy_string = %s }", line);
     }
 }
 
@@ -178,107 +190,174 @@ static const char *policy_fault(const struct buf *out, size_t start, bool postfi
     return NULL;
 }
 
-const char *answer_status_name(enum answer_status status)
-{
-    static const char *const names[] = {
-        [ANSWER_OK] = "OK", [ANSWER_NOTFOUND] = "NOTFOUND", [ANSWER_TEMP] = "TEMP"};
-
-    return names[status];
-}
-
-static enum answer_status temp(struct buf *out, size_t start, const char *reason,
-                               const struct render_capabilities *capabilities)
-{
-    size_t length = strlen(reason);
-
-    while (wire_length(reason, length, capabilities->encoded) > capabilities->text_max)
-        length--;
-    roll_back(out, start);
-    buf_add(out, reason, length);
-    return ANSWER_TEMP;
-}
-
-static enum answer_status temp_fault(struct buf *out, size_t start, const char *fault,
-                                     const struct evidence *evidence,
-                                     const struct render_capabilities *capabilities)
-{
-    char reason[RENDER_REASON_MAX + 1];
-
-    return temp(out, start, render_fault(reason, evidence, fault), capabilities);
-}
-
-static bool wants_attributes(const struct evidence *evidence,
-                             const struct render_capabilities *capabilities)
-{
-    /* a policy in testing mode is enforced by the operator, not by its domain: nothing to report */
-    return capabilities->tlsrpt && evidence->sts.policy->mode == STS_MODE_ENFORCE;
-}
-
-/* True when the MX hosts that wildcards cover are known, and may be written in their place. */
-static bool names_hosts(const struct verdict *verdict, const struct evidence *evidence,
-                        const struct variant *variant)
-{
-    /* mx_host_pattern= is exact, and an MX set that was not looked at, or in part, names too few */
-    return verdict->wildcard_hosts && !variant->attributes && evidence->host_count > 0 &&
-           !evidence->mx_truncated;
-}
-
-static bool write_secure(struct buf *out, const struct verdict *verdict,
-                         const struct evidence *evidence, const struct variant *variant)
-{
-    bool any;
-    struct match match = {
-        .evidence = evidence,
-        .current_only = variant->current_only,
-        .hosts = names_hosts(verdict, evidence, variant),
-    };
-
-    buf_adds(out, "secure");
-    any = write_match(out, &match);
-    buf_adds(out, " servername=hostname");
-    if (variant->attributes)
-        write_attributes(out, evidence);
-    return any;
-}
-
-static enum answer_status render_secure(struct buf *out, const struct verdict *verdict,
-                                        const struct evidence *evidence,
-                                        const struct render_capabilities *capabilities)
+/* NULL, or why it cannot be sent. */
+static const char *write_secure(struct buf *out, const struct verdict *verdict,
+                                const struct evidence *evidence,
+                                const struct render_capabilities *capabilities)
 {
     static const struct variant variants[] = {{true, false}, {false, false}, {false, true}};
+    const struct sts_policy *policy = evidence == NULL ? NULL : evidence->sts.policy;
     const char *fault = "there is none", *now;
     size_t start = out->length;
 
-    if (evidence == NULL || evidence->sts.policy == NULL)
-        return temp_fault(out, start, fault, evidence, capabilities);
-    if (evidence->sts.policy->mx_count > STS_MX_MAX)
-        return temp_fault(out, start, "too many mx patterns", evidence, capabilities);
+    if (policy == NULL || policy->mx_count > STS_MX_MAX)
+        return policy == NULL ? fault : "too many mx patterns";
     for (size_t i = 0; i < COUNT(variants); i++) {
-        if (variants[i].attributes && !wants_attributes(evidence, capabilities))
+        bool attributes = variants[i].attributes, some;
+
+        /* a policy in testing mode is enforced by the operator, not by its domain: nothing to
+         * report */
+        if (attributes && !(capabilities->tlsrpt && policy->mode == STS_MODE_ENFORCE))
             continue;
         roll_back(out, start);
+        buf_adds(out, "secure");
+        some = write_match(out, verdict, evidence, &variants[i]);
+        buf_adds(out, " servername=hostname");
         /* when nothing is left, the fault is still that the whole list did not fit */
-        if (!write_secure(out, verdict, evidence, &variants[i]) && variants[i].current_only)
+        if (!some && variants[i].current_only)
             break;
-        now = policy_fault(out, start, variants[i].attributes, capabilities);
+        if (attributes)
+            write_attributes(out, evidence);
+        now = policy_fault(out, start, attributes, capabilities);
         if (now == NULL)
-            return ANSWER_OK;
+            return NULL;
         fault = now;
     }
-    return temp_fault(out, start, fault, evidence, capabilities);
+    return fault;
 }
 
-static enum answer_status render_plain(struct buf *out, enum verdict_level level,
-                                       const struct evidence *evidence,
-                                       const struct render_capabilities *capabilities)
+static const char *write_plain(struct buf *out, enum verdict_level level,
+                               const struct render_capabilities *capabilities)
 {
     size_t start = out->length;
-    const char *fault;
 
     CHECK(level_texts[level] != NULL);
     buf_adds(out, level_texts[level]);
-    fault = policy_fault(out, start, false, capabilities);
-    return fault == NULL ? ANSWER_OK : temp_fault(out, start, fault, evidence, capabilities);
+    return policy_fault(out, start, false, capabilities);
+}
+
+/* ---- reasons ---- */
+
+/* Room for a name or a cause. */
+struct shown {
+    char text[WHY_SHOWN + 1];
+};
+
+static const char *show_name(struct shown *room, const char *name)
+{
+    return escape_bytes(room->text, NAME_SHOWN + 1, name, strlen(name));
+}
+
+static const char *show_why(struct shown *room, const char *why)
+{
+    char escaped[WHY_MAX];
+    size_t length;
+
+    if (why == NULL || *why == '\0')
+        why = "no answer";
+    escape_bytes(escaped, sizeof escaped, why, strlen(why));
+    length = strlen(escaped);
+    if (length <= WHY_SHOWN)
+        memcpy(room->text, escaped, length + 1);
+    else
+        snprintf(room->text, sizeof room->text, "...%s", escaped + length - (WHY_SHOWN - 3));
+    return room->text;
+}
+
+static const char *domain_of(struct shown *room, const struct evidence *evidence)
+{
+    bool known = evidence != NULL && evidence->domain != NULL;
+
+    return show_name(room, known ? evidence->domain : "this destination");
+}
+
+/* The first host in one of two states. */
+static const struct mx_host *host_in(const struct evidence *evidence, enum host_dane state,
+                                     enum host_dane or_state)
+{
+    for (size_t i = 0; i < evidence->host_count; i++)
+        if (evidence->hosts[i].dane == state || evidence->hosts[i].dane == or_state)
+            return &evidence->hosts[i];
+    return NULL;
+}
+
+/* A host's own cause already names the host. */
+static void write_dane_error(char *out, size_t size, const char *domain,
+                             const struct evidence *evidence)
+{
+    const struct mx_host *host = host_in(evidence, HOST_DANE_ERROR, HOST_DANE_UNKNOWN);
+    struct shown name, why;
+
+    if (host == NULL)
+        host = host_in(evidence, HOST_DANE_LOST, HOST_DANE_LOST);
+    if (host != NULL && host->why != NULL)
+        snprintf(out, size, "%s; MTA-STS of %s is enforced, so mail waits",
+                 show_why(&why, host->why), domain);
+    else if (host != NULL)
+        snprintf(out, size, "TLSA lookup for %s %s; MTA-STS of %s is enforced, so mail waits",
+                 show_name(&name, host->name),
+                 host->dane == HOST_DANE_ERROR ? "failed" : "has not been answered", domain);
+}
+
+static void write_pending(char *out, size_t size, const char *domain,
+                          const struct evidence *evidence)
+{
+    const struct mx_host *host = host_in(evidence, HOST_DANE_UNKNOWN, HOST_DANE_UNKNOWN);
+    struct shown name;
+
+    if (host != NULL)
+        snprintf(out, size, "DNS of mail host %s of %s has not answered yet; try again shortly",
+                 show_name(&name, host->name), domain);
+    else
+        snprintf(out, size, "%s of %s has not been answered yet; try again shortly",
+                 evidence->mx == MX_UNKNOWN ? "MX lookup" : "MTA-STS", domain);
+}
+
+static void write_reason(char out[RENDER_REASON_MAX + 1], const struct verdict *verdict,
+                         const struct evidence *evidence)
+{
+    static const struct evidence nothing;
+    const struct evidence *known = evidence != NULL ? evidence : &nothing;
+    const size_t size = RENDER_REASON_MAX + 1;
+    struct shown room, why;
+    const char *domain = domain_of(&room, evidence);
+
+    out[0] = '\0';
+    switch (verdict->reason) {
+    case REASON_MX_ERROR:
+        snprintf(out, size, "MX lookup of %s failed: %s; mail waits for the DNS", domain,
+                 show_why(&why, known->mx_why));
+        break;
+    case REASON_HELD: /* TLS is neither demanded, which would bounce mail, nor given up */
+    case REASON_STARTTLS_REMEMBERED:
+        snprintf(out, size,
+                 "a mail host of %s refuses STARTTLS, which worked before, so mail waits; "
+                 "mxcrypt held tells how long",
+                 domain);
+        break;
+    case REASON_PENDING:
+        write_pending(out, size, domain, known);
+        break;
+    case REASON_DANE_ERROR_STS:
+    case REASON_DANE_ERROR:
+        write_dane_error(out, size, domain, known);
+        break;
+    default:
+        break;
+    }
+    if (out[0] == '\0')
+        snprintf(out, size, "%s: %s; try again shortly", domain,
+                 verdict_reason_text(verdict->reason));
+}
+
+/* Of a policy that cannot be sent. */
+static void write_fault(char out[RENDER_REASON_MAX + 1], const struct evidence *evidence,
+                        const char *fault)
+{
+    struct shown domain, why;
+
+    snprintf(out, RENDER_REASON_MAX + 1, "MTA-STS policy of %s cannot be sent to Postfix: %s",
+             domain_of(&domain, evidence), show_why(&why, fault));
 }
 
 enum answer_status render_verdict(struct buf *out, const struct verdict *verdict,
@@ -286,17 +365,27 @@ enum answer_status render_verdict(struct buf *out, const struct verdict *verdict
                                   const struct render_capabilities *capabilities)
 {
     char reason[RENDER_REASON_MAX + 1];
+    size_t start = out->length, length;
+    const char *fault;
 
     if (out->failed)
         return ANSWER_TEMP;
-    switch (verdict->level) {
-    case VERDICT_NO_OPINION:
+    if (verdict->level == VERDICT_NO_OPINION)
         return ANSWER_NOTFOUND;
-    case VERDICT_TEMP:
-        return temp(out, out->length, render_reason(reason, verdict, evidence), capabilities);
-    case VERDICT_SECURE:
-        return render_secure(out, verdict, evidence, capabilities);
-    default:
-        return render_plain(out, verdict->level, evidence, capabilities);
+    if (verdict->level == VERDICT_TEMP) {
+        write_reason(reason, verdict, evidence);
+    } else {
+        fault = verdict->level == VERDICT_SECURE
+                    ? write_secure(out, verdict, evidence, capabilities)
+                    : write_plain(out, verdict->level, capabilities);
+        if (fault == NULL)
+            return ANSWER_OK;
+        write_fault(reason, evidence, fault);
     }
+    length = strlen(reason);
+    while (wire_length(reason, length, capabilities->encoded) > capabilities->text_max)
+        length--;
+    roll_back(out, start);
+    buf_add(out, reason, length);
+    return ANSWER_TEMP;
 }

@@ -12,6 +12,9 @@
 #define RENDER_SOCKETMAP_MAX 100000 /* octets of a reply, "OK " included */
 #define RENDER_TCP_TABLE_MAX 4095   /* octets of a line after %XX-encoding, "200 " included */
 
+/* Octets of a reason, which Postfix logs. */
+#define RENDER_REASON_MAX 200
+
 enum answer_status { ANSWER_OK, ANSWER_NOTFOUND, ANSWER_TEMP };
 
 /* The word of the protocols and of JSON: "OK". */

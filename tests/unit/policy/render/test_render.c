@@ -6,7 +6,6 @@
 #include "tests/unit/support/evidence_make.h"
 #include "policy/render/postfix_syntax.h"
 #include "policy/render/render.h"
-#include "policy/render/render_reason.h"
 
 static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
 static const struct render_capabilities tlsrpt = {.tlsrpt = true,
