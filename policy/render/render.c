@@ -281,22 +281,27 @@ static const struct mx_host *host_in(const struct evidence *evidence, enum host_
     return NULL;
 }
 
-/* A host's own cause already names the host. */
+/* A host's own cause already names the host. Mail waits for an MTA-STS policy, or because TLS was
+ * observed before and `dane` may ask for less. */
 static void write_dane_error(char *out, size_t size, const char *domain,
-                             const struct evidence *evidence)
+                             const struct verdict *verdict, const struct evidence *evidence)
 {
     const struct mx_host *host = host_in(evidence, HOST_DANE_ERROR, HOST_DANE_UNKNOWN);
+    char because[2 * NAME_SHOWN];
     struct shown name, why;
 
     if (host == NULL)
         host = host_in(evidence, HOST_DANE_LOST, HOST_DANE_LOST);
+    snprintf(because, sizeof because,
+             verdict->reason == REASON_DANE_ERROR_STS ? "MTA-STS of %s is enforced"
+                                                      : "the hosts of %s did TLS before",
+             domain);
     if (host != NULL && host->why != NULL)
-        snprintf(out, size, "%s; MTA-STS of %s is enforced, so mail waits",
-                 show_why(&why, host->why), domain);
+        snprintf(out, size, "%s; %s, so mail waits", show_why(&why, host->why), because);
     else if (host != NULL)
-        snprintf(out, size, "TLSA lookup for %s %s; MTA-STS of %s is enforced, so mail waits",
+        snprintf(out, size, "TLSA lookup for %s %s; %s, so mail waits",
                  show_name(&name, host->name),
-                 host->dane == HOST_DANE_ERROR ? "failed" : "has not been answered", domain);
+                 host->dane == HOST_DANE_ERROR ? "failed" : "has not been answered", because);
 }
 
 static void write_pending(char *out, size_t size, const char *domain,
@@ -340,7 +345,7 @@ static void write_reason(char out[RENDER_REASON_MAX + 1], const struct verdict *
         break;
     case REASON_DANE_ERROR_STS:
     case REASON_DANE_ERROR:
-        write_dane_error(out, size, domain, known);
+        write_dane_error(out, size, domain, verdict, known);
         break;
     default:
         break;

@@ -126,6 +126,8 @@ static const struct sentence sentences[] = {
     {.text =
          "A failed lookup is not an absence: an attacker who blocks answers could hide TLSA "
          "records. Under dane, Postfix repeats the lookup and leaves out hosts where it fails."},
+    {.when = IF(LEVEL_TEMP),
+     .text = "The mail hosts did TLS before, and dane alone may ask for less now: so mail waits."},
     {.use = report_sts},
 
     OF(DANE_ERROR_STS),

@@ -530,6 +530,9 @@ static void test_b_5_dane_error_names_host_and_cause(void **state)
     made.hosts[2].dane = HOST_DANE_DEAD;
     render_temp(&out, REASON_DANE_ERROR_STS, &made.evidence);
     assert_non_null(strstr(out.data, "A lookup mx1.example.com: SERVFAIL"));
+    render_temp(&out, REASON_DANE_ERROR, &made.evidence);
+    assert_string_equal(out.data, "A lookup mx1.example.com: SERVFAIL;"
+                                  " the hosts of example.com did TLS before, so mail waits");
     buf_fini(&out);
 }
 

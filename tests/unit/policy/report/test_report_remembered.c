@@ -95,6 +95,10 @@ static struct row rows[] = {
      {"when last seen, every mail host that answered did STARTTLS.",
       "Less has been seen for 1 hour"},
      {"mxcrypt release example.com"}},
+    {"a TLSA lookup fails where TLS was observed", MX_LISTED, "E", 'n', "C", false,
+     {.observed = VERDICT_ENCRYPT}, "TEMP TLSA lookup for mx0.example.com failed; the hosts of "
+     "example.com did TLS before, so mail waits", "dane-error",
+     {"The mail hosts did TLS before, and dane alone may ask for less now: so mail waits."}, {NULL}},
 };
 /* clang-format on */
 
