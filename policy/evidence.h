@@ -31,6 +31,11 @@
 #define STS_MX_MAX             1000     /* mx lines of a policy */
 #define STS_BODY_MAX           65536    /* octets of a policy file */
 
+/* Of a list X(constant, word, ...): the constants of an enum, and their words, which are those of
+ * logs, JSON and metrics. */
+#define ENUM_CONSTANT(constant, ...)   constant,
+#define ENUM_WORD(constant, word, ...) [constant] = word,
+
 /* ---- DANE ---- */
 
 struct tlsa {
@@ -42,30 +47,39 @@ struct tlsa {
     const uint8_t *data;
 };
 
-enum host_dane {
-    HOST_DANE_UNKNOWN,  /* not answered yet */
-    HOST_DANE_USABLE,   /* secure address, at least one usable TLSA */
-    HOST_DANE_UNUSABLE, /* secure TLSA, none of them usable */
-    HOST_DANE_NONE, /* proven to have no TLSA; or an insecure address, whose TLSA is not asked for */
-    HOST_DANE_ERROR, /* the TLSA lookup failed */
-    HOST_DANE_DEAD,  /* the name or its addresses do not exist */
-    HOST_DANE_LOST   /* the address lookup failed: dead while other hosts live */
-};
+#define HOST_DANE_STATES(X)                                                                        \
+    X(HOST_DANE_UNKNOWN, "unknown")   /* not answered yet */                                       \
+    X(HOST_DANE_USABLE, "usable")     /* secure address, at least one usable TLSA */               \
+    X(HOST_DANE_UNUSABLE, "unusable") /* secure TLSA, none of them usable */                       \
+    /* proven to have no TLSA; or an insecure address, whose TLSA is not asked for */              \
+    X(HOST_DANE_NONE, "none")                                                                      \
+    X(HOST_DANE_ERROR, "error") /* the TLSA lookup failed */                                       \
+    X(HOST_DANE_DEAD, "dead")   /* the name or its addresses do not exist */                       \
+    X(HOST_DANE_LOST, "lost")   /* the address lookup failed: dead while other hosts live */
+enum host_dane { HOST_DANE_STATES(ENUM_CONSTANT) };
 
 /* ---- STARTTLS ---- */
 
-enum starttls {
-    STARTTLS_UNKNOWN, /* not asked yet */
-    STARTTLS_SKIPPED, /* never connected to: a forbidden or excluded address, or probing is off */
-    STARTTLS_SILENT,  /* no connection, no greeting in time, closed before an answer */
-    STARTTLS_ERROR, /* greeting or EHLO in TLS not 2xx, 421, protocol error, plaintext after 220 */
-    STARTTLS_CLEAR, /* answered, STARTTLS not offered */
-    STARTTLS_TEMPFAIL, /* offered, STARTTLS answered 4xx */
-    STARTTLS_REFUSED,  /* offered, STARTTLS answered 5xx: Postfix would bounce at encrypt */
-    STARTTLS_BROKEN,   /* offered and accepted, no handshake or no EHLO came of it */
-    STARTTLS_TLS,      /* EHLO was answered in TLS */
-    STARTTLS_VERIFIED  /* and the chain is valid for the MX host's name */
-};
+/* X(constant, word, sentence for people) */
+#define STARTTLS_STATES(X)                                                                         \
+    X(STARTTLS_UNKNOWN, "unknown", "not asked yet")                                                \
+    /* a forbidden or excluded address, or probing is off */                                       \
+    X(STARTTLS_SKIPPED, "skipped", "never connected to")                                           \
+    /* no connection, no greeting in time, closed before an answer */                              \
+    X(STARTTLS_SILENT, "silent", "did not answer")                                                 \
+    /* greeting or EHLO in TLS not 2xx, 421, protocol error, plaintext after 220 */                \
+    X(STARTTLS_ERROR, "error", "no usable answer")                                                 \
+    X(STARTTLS_CLEAR, "clear", "STARTTLS is not offered")                                          \
+    X(STARTTLS_TEMPFAIL, "tempfail", "STARTTLS is refused for now (4xx)")                          \
+    /* Postfix would bounce at encrypt */                                                          \
+    X(STARTTLS_REFUSED, "refused", "STARTTLS is refused (5xx)")                                    \
+    /* offered and accepted, no handshake or no EHLO came of it */                                 \
+    X(STARTTLS_BROKEN, "broken", "TLS does not work")                                              \
+    /* EHLO was answered in TLS */                                                                 \
+    X(STARTTLS_TLS, "tls", "TLS without a valid certificate")                                      \
+    /* and the chain is valid for the MX host's name */                                            \
+    X(STARTTLS_VERIFIED, "verified", "TLS, certificate valid")
+enum starttls { STARTTLS_STATES(ENUM_CONSTANT) };
 
 enum tlsa_match { TLSA_MATCH_NONE, TLSA_MATCH_OK, TLSA_MATCH_MISMATCH };
 
@@ -118,16 +132,16 @@ struct mx_host {
 
 /* ---- MX ---- */
 
-enum mx_state {
-    MX_UNKNOWN,
-    MX_LISTED,   /* an MX RRset with at least one usable name */
-    MX_IMPLICIT, /* NODATA: the domain is its own MX host (RFC 5321 §5.1) */
-    MX_SELF,     /* the key was [host] */
-    MX_NULL,     /* RFC 7505 */
-    MX_NXDOMAIN,
-    MX_UNUSABLE, /* records, but no valid host name among them */
-    MX_ERROR     /* SERVFAIL, bogus, timeout */
-};
+#define MX_STATES(X)                                                                               \
+    X(MX_UNKNOWN, "unknown")                                                                       \
+    X(MX_LISTED, "listed")     /* an MX RRset with at least one usable name */                     \
+    X(MX_IMPLICIT, "implicit") /* NODATA: the domain is its own MX host (RFC 5321 §5.1) */        \
+    X(MX_SELF, "self")         /* the key was [host] */                                            \
+    X(MX_NULL, "null")         /* RFC 7505 */                                                      \
+    X(MX_NXDOMAIN, "nxdomain")                                                                     \
+    X(MX_UNUSABLE, "unusable") /* records, but no valid host name among them */                    \
+    X(MX_ERROR, "error")       /* SERVFAIL, bogus, timeout */
+enum mx_state { MX_STATES(ENUM_CONSTANT) };
 
 /* ---- MTA-STS ---- */
 
@@ -143,16 +157,16 @@ struct sts_policy {
     const char **lines; /* every line of the file as text fit for policy_string */
 };
 
-enum sts_state {
-    STS_UNKNOWN,      /* not answered yet */
-    STS_NOT_ASKED,    /* a port other than smtp's, or switched off */
-    STS_NO_RECORD,    /* no TXT, none that begins with v=STSv1, or more than one */
-    STS_BAD_RECORD,   /* one record, with a syntax error */
-    STS_DNS_ERROR,    /* the TXT lookup failed and nothing is remembered */
-    STS_FETCH_FAILED, /* a record, but the fetch failed and no policy is remembered */
-    STS_BAD_POLICY,   /* a policy with a syntax error, and none is remembered */
-    STS_POLICY        /* a valid policy, fetched now or remembered within its max_age */
-};
+#define STS_STATES(X)                                                                              \
+    X(STS_UNKNOWN, "unknown")           /* not answered yet */                                     \
+    X(STS_NOT_ASKED, "not-asked")       /* a port other than smtp's, or switched off */            \
+    X(STS_NO_RECORD, "no-record")       /* no TXT, none that begins with v=STSv1, or several */    \
+    X(STS_BAD_RECORD, "bad-record")     /* one record, with a syntax error */                      \
+    X(STS_DNS_ERROR, "dns-error")       /* the TXT lookup failed and nothing is remembered */      \
+    X(STS_FETCH_FAILED, "fetch-failed") /* a record; the fetch failed, no policy is remembered */  \
+    X(STS_BAD_POLICY, "bad-policy")     /* a policy with a syntax error, and none is remembered */ \
+    X(STS_POLICY, "policy")             /* valid; fetched now or remembered within its max_age */
+enum sts_state { STS_STATES(ENUM_CONSTANT) };
 
 struct sts_evidence {
     enum sts_state state;

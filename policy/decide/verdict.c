@@ -216,14 +216,23 @@ void verdict_without_evidence(struct verdict *out, enum verdict_reason reason, i
 
 const char *verdict_level_name(enum verdict_level level)
 {
-    static const char *const names[] = {
-        [VERDICT_NO_OPINION] = "notfound", [VERDICT_ENCRYPT] = "encrypt",
-        [VERDICT_DANE] = "dane",           [VERDICT_VERIFY] = "verify",
-        [VERDICT_SECURE] = "secure",       [VERDICT_DANE_ONLY] = "dane-only",
-        [VERDICT_TEMP] = "temp",
-    };
+    static const char *const names[] = {VERDICT_LEVELS(ENUM_WORD)};
 
     return names[level];
+}
+
+const char *dane_state_name(enum dane_state state)
+{
+    static const char *const names[] = {DANE_STATES(ENUM_WORD)};
+
+    return names[state];
+}
+
+const char *starttls_state_name(enum starttls_state state)
+{
+    static const char *const names[] = {STARTTLS_ALL_STATES(ENUM_WORD)};
+
+    return names[state];
 }
 
 static const struct {
@@ -242,28 +251,6 @@ const char *verdict_reason_code(enum verdict_reason reason)
 const char *verdict_reason_text(enum verdict_reason reason)
 {
     return reasons[reason].text;
-}
-
-const char *dane_state_name(enum dane_state state)
-{
-    static const char *const names[] = {
-        [DANE_UNKNOWN] = "unknown",   [DANE_FULL] = "full",         [DANE_MIXED] = "mixed",
-        [DANE_UNUSABLE] = "unusable", [DANE_UNSIGNED] = "unsigned", [DANE_NONE] = "none",
-        [DANE_ERROR] = "error",
-    };
-
-    return names[state];
-}
-
-const char *starttls_state_name(enum starttls_state state)
-{
-    static const char *const names[] = {
-        [STARTTLS_ALL_UNKNOWN] = "unknown", [STARTTLS_ALL_VERIFIED] = "verified",
-        [STARTTLS_ALL_TLS] = "tls",         [STARTTLS_PARTLY] = "partly",
-        [STARTTLS_NOBODY] = "clear",        [STARTTLS_SOME_REFUSED] = "refused",
-    };
-
-    return names[state];
 }
 
 bool verdict_is_remembered(const struct verdict *verdict)

@@ -31,35 +31,35 @@
 #include "policy/evidence.h"
 
 /* What Postfix is told, weakest first. */
-enum verdict_level {
-    VERDICT_NO_OPINION, /* NOTFOUND: main.cf decides */
-    VERDICT_ENCRYPT,
-    VERDICT_DANE,
-    VERDICT_VERIFY,
-    VERDICT_SECURE,
-    VERDICT_DANE_ONLY,
-    VERDICT_TEMP /* TEMP: mail is deferred, nothing goes out */
-};
+#define VERDICT_LEVELS(X)                                                                          \
+    X(VERDICT_NO_OPINION, "notfound") /* NOTFOUND: main.cf decides */                              \
+    X(VERDICT_ENCRYPT, "encrypt")                                                                  \
+    X(VERDICT_DANE, "dane")                                                                        \
+    X(VERDICT_VERIFY, "verify")                                                                    \
+    X(VERDICT_SECURE, "secure")                                                                    \
+    X(VERDICT_DANE_ONLY, "dane-only")                                                              \
+    X(VERDICT_TEMP, "temp") /* mail is deferred, nothing goes out */
+enum verdict_level { VERDICT_LEVELS(ENUM_CONSTANT) };
 
 /* The state of a whole next-hop: docs/verdicts.md §2. */
-enum dane_state {
-    DANE_UNKNOWN,
-    DANE_FULL,
-    DANE_MIXED,
-    DANE_UNUSABLE,
-    DANE_UNSIGNED,
-    DANE_NONE,
-    DANE_ERROR
-};
+#define DANE_STATES(X)                                                                             \
+    X(DANE_UNKNOWN, "unknown")                                                                     \
+    X(DANE_FULL, "full")                                                                           \
+    X(DANE_MIXED, "mixed")                                                                         \
+    X(DANE_UNUSABLE, "unusable")                                                                   \
+    X(DANE_UNSIGNED, "unsigned")                                                                   \
+    X(DANE_NONE, "none")                                                                           \
+    X(DANE_ERROR, "error")
+enum dane_state { DANE_STATES(ENUM_CONSTANT) };
 
-enum starttls_state {
-    STARTTLS_ALL_UNKNOWN, /* no host answered, or none was asked yet */
-    STARTTLS_ALL_VERIFIED,
-    STARTTLS_ALL_TLS,
-    STARTTLS_PARTLY,
-    STARTTLS_NOBODY,
-    STARTTLS_SOME_REFUSED
-};
+#define STARTTLS_ALL_STATES(X)                                                                     \
+    X(STARTTLS_ALL_UNKNOWN, "unknown") /* no host answered, or none was asked yet */               \
+    X(STARTTLS_ALL_VERIFIED, "verified")                                                           \
+    X(STARTTLS_ALL_TLS, "tls")                                                                     \
+    X(STARTTLS_PARTLY, "partly")                                                                   \
+    X(STARTTLS_NOBODY, "clear")                                                                    \
+    X(STARTTLS_SOME_REFUSED, "refused")
+enum starttls_state { STARTTLS_ALL_STATES(ENUM_CONSTANT) };
 
 /* X(enum word, code for logs and JSON, sentence for people) */
 #define VERDICT_REASONS(X)                                                                         \

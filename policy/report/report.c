@@ -84,53 +84,24 @@ static void put_since(struct tree *tree, json_t *object, const char *name, int64
 
 const char *report_starttls_name(enum starttls state)
 {
-    static const char *const names[] = {
-        [STARTTLS_UNKNOWN] = "unknown", [STARTTLS_SKIPPED] = "skipped",
-        [STARTTLS_SILENT] = "silent",   [STARTTLS_ERROR] = "error",
-        [STARTTLS_CLEAR] = "clear",     [STARTTLS_TEMPFAIL] = "tempfail",
-        [STARTTLS_REFUSED] = "refused", [STARTTLS_BROKEN] = "broken",
-        [STARTTLS_TLS] = "tls",         [STARTTLS_VERIFIED] = "verified",
-    };
+    static const char *const names[] = {STARTTLS_STATES(ENUM_WORD)};
 
     return names[state];
 }
 
 const char *report_host_dane_name(enum host_dane state)
 {
-    static const char *const names[] = {
-        [HOST_DANE_UNKNOWN] = "unknown",   [HOST_DANE_USABLE] = "usable",
-        [HOST_DANE_UNUSABLE] = "unusable", [HOST_DANE_NONE] = "none",
-        [HOST_DANE_ERROR] = "error",       [HOST_DANE_DEAD] = "dead",
-        [HOST_DANE_LOST] = "lost",
-    };
+    static const char *const names[] = {HOST_DANE_STATES(ENUM_WORD)};
 
     return names[state];
 }
 
-static const char *const mx_names[] = {
-    [MX_UNKNOWN] = "unknown",   [MX_LISTED] = "listed", [MX_IMPLICIT] = "implicit",
-    [MX_SELF] = "self",         [MX_NULL] = "null",     [MX_NXDOMAIN] = "nxdomain",
-    [MX_UNUSABLE] = "unusable", [MX_ERROR] = "error",
-};
-
-static const char *const sts_names[] = {
-    [STS_UNKNOWN] = "unknown",       [STS_NOT_ASKED] = "not-asked",
-    [STS_NO_RECORD] = "no-record",   [STS_BAD_RECORD] = "bad-record",
-    [STS_DNS_ERROR] = "dns-error",   [STS_FETCH_FAILED] = "fetch-failed",
-    [STS_BAD_POLICY] = "bad-policy", [STS_POLICY] = "policy",
-};
-
+static const char *const mx_names[] = {MX_STATES(ENUM_WORD)};
+static const char *const sts_names[] = {STS_STATES(ENUM_WORD)};
 static const char *const mode_names[] = {
-    [STS_MODE_NONE] = "none",
-    [STS_MODE_TESTING] = "testing",
-    [STS_MODE_ENFORCE] = "enforce",
-};
-
+    [STS_MODE_NONE] = "none", [STS_MODE_TESTING] = "testing", [STS_MODE_ENFORCE] = "enforce"};
 static const char *const match_names[] = {
-    [TLSA_MATCH_NONE] = "none",
-    [TLSA_MATCH_OK] = "match",
-    [TLSA_MATCH_MISMATCH] = "mismatch",
-};
+    [TLSA_MATCH_NONE] = "none", [TLSA_MATCH_OK] = "match", [TLSA_MATCH_MISMATCH] = "mismatch"};
 
 /* ---- hosts ---- */
 
