@@ -6,18 +6,12 @@
 #include "policy/report/report.h"
 #include "policy/report/report_words.h"
 
-#define OWNER      "Domain owner: "
-#define OPERATOR   "Operator: "
-#define TEXT(n)    TEXT_OF(n)
-#define TEXT_OF(n) #n
 #define CHECK_DNS(question)                                                                        \
     OPERATOR "ask the resolver itself (delv " question "); if other domains fail too, the "        \
              "resolver is at fault."
 #define POLICY_GOES                                                                                \
     OWNER "a policy with another mode, under a new id, ends it; a policy that cannot be fetched "  \
           "does not, before its max_age."
-
-static void say_shown(struct words *words);
 
 /* ---- steps that several verdicts share ---- */
 
@@ -204,11 +198,11 @@ static const struct sentence sentences[] = {
     {.text = "Time: when nothing better is seen, the hold ends in {kept-for}."},
     {.text = OPERATOR "if the domain means it, mxcrypt release {key} ends the hold at once, and "
                       "mail goes by what is seen; the key hold sets how long holds last."},
-    {.call = say_shown},
+    {.shown = true},
 
     OF(DANE_REMEMBERED),
     {.text = "Time: in {dane-left} the TLSA records seen before are past their TTL."},
-    {.call = say_shown},
+    {.shown = true},
 
     OF(STS_REMEMBERED),
     {.when = IF(SHOWN_MX_ERROR), .use = mx_error},
@@ -231,12 +225,6 @@ static const struct sentence sentences[] = {
     {0},
 };
 
-/* What would change the verdict if nothing were remembered. */
-static void say_shown(struct words *words)
-{
-    words_say_shown(words, sentences);
-}
-
 void report_write_change(struct words *words)
 {
     static const bool without_evidence[REASON_COUNT] = {
@@ -247,5 +235,5 @@ void report_write_change(struct words *words)
 
     report_say_rules_change(words);
     if (override_wants_lookup(words->override) && (words->looked_up || without_evidence[reason]))
-        words_say_part(words, sentences, 1 + (unsigned)reason);
+        words_say_reason(words, sentences, reason);
 }

@@ -8,8 +8,6 @@
 #include "policy/report/report.h"
 #include "policy/report/report_words.h"
 
-#define OPERATOR "Operator: "
-
 struct moment_text {
     char text[80];
 };

@@ -1,28 +1,259 @@
 /*
- * report_why: why a verdict is what it is: for each reason what is said, in order. See
- * report_words.h for the rows, report_context.c for what the reasons share.
+ * report_why: why a verdict is what it is: for each reason what is said, in order, behind what the
+ * reasons share. See report_words.h for the rows.
+ *
+ * Nothing claims an absence that was not looked for: under dane = no nothing is said of TLSA, and an
+ * unsigned address is not called a missing record.
  */
+#include <stdio.h>
+
 #include "policy/report/report.h"
 #include "policy/report/report_words.h"
 
 #define BESIDE_DANE "There is an MTA-STS policy too; DANE goes before it (RFC 8461, 2)."
 
-static void say_shown(struct words *words);
+/* Records of one host whose fault is said. */
+#define FAULTS_MAX    3
+#define SHA256_OCTETS 32
+#define SHA512_OCTETS 64
+
+/* ---- MX and hosts ---- */
+
+static const struct sentence mx_records[] = {
+    {.when = IF(MX_SELF),
+     .text = "The key names the mail host itself, so no MX record is involved."},
+    {.when = IF(MX_IMPLICIT),
+     .text = "{domain} has no MX record and is its own mail host; Postfix takes that like a signed "
+             "MX."},
+    {.when = IF(MX_SIGNED), .text = "The MX records of {domain} are signed with DNSSEC."},
+    {.when = IF(MX_UNSIGNED),
+     .text = "The MX records of {domain} are not signed with DNSSEC: a forger can choose the mail "
+             "hosts."},
+    {.when = IF(MX_TRUNCATED),
+     .text = "{domain} has more than " TEXT(EVIDENCE_MX_MAX) " mail hosts; only the first " TEXT(
+         EVIDENCE_MX_MAX) " were looked at."},
+    {0},
+};
+
+static const struct sentence gone[] = {
+    {.why = IS_GONE, .text = "Not counted, because no address is known: {list}."},
+    {0},
+};
+
+static const struct sentence left_out[] = {
+    {.why = IS_ERROR,
+     .text = "Not counted, because the TLSA lookup failed; Postfix skips such a host until it "
+             "works: {list}."},
+    {.use = gone},
+    {0},
+};
+
+/* Why SMTP cannot use a record: RFC 7672, 3.1, and RFC 7671, 5. */
+static const char *tlsa_fault(const struct tlsa *tlsa)
+{
+    if (tlsa->usage <= 1)
+        return "certificate usages 0 and 1 are not for SMTP";
+    if (tlsa->usage > 3)
+        return "an unknown certificate usage";
+    if (tlsa->selector > 1)
+        return "an unknown selector";
+    if (tlsa->matching_type > 2)
+        return "an unknown matching type";
+    if (tlsa->length == 0)
+        return "no data";
+    if (tlsa->matching_type == 1 && tlsa->length != SHA256_OCTETS)
+        return "a SHA-256 digest of the wrong length";
+    if (tlsa->matching_type == 2 && tlsa->length != SHA512_OCTETS)
+        return "a SHA-512 digest of the wrong length";
+    if (tlsa->matching_type != 0)
+        return "not usable";
+    return tlsa->selector == 0 ? "the data is no certificate" : "the data is no public key";
+}
+
+static void say_unusable_host(struct words *words, const struct mx_host *host)
+{
+    char text[512] = "";
+    size_t used = 0, left;
+
+    for (size_t i = 0; i < host->tlsa_count && i < FAULTS_MAX; i++) {
+        const struct tlsa *tlsa = &host->tlsa[i];
+
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s%u %u %u: %s", i == 0 ? "" : "; ",
+                             tlsa->usage, tlsa->selector, tlsa->matching_type, tlsa_fault(tlsa));
+    }
+    left = host->tlsa_count - (host->tlsa_count < FAULTS_MAX ? host->tlsa_count : FAULTS_MAX);
+    if (left > 0)
+        snprintf(text + used, sizeof text - used, "; and %zu more", left);
+    words_add(words, "TLSA records at %s, but none that SMTP can use%s%s%s.", host->name,
+              used > 0 ? " (" : "", text, used > 0 ? ")" : "");
+}
+
+static void say_unusable(struct words *words)
+{
+    size_t said = 0;
+
+    for (size_t i = 0; i < words->evidence->host_count && said < WORDS_NAMED_MAX; i++)
+        if (words->evidence->hosts[i].dane == HOST_DANE_UNUSABLE) {
+            say_unusable_host(words, &words->evidence->hosts[i]);
+            said++;
+        }
+}
+
+static const struct sentence unusable[] = {
+    {.call = say_unusable},
+    {.hosts = IS_WITHOUT, .text = "No TLSA records: {list}."},
+    {.hosts = IS_UNSIGNED,
+     .text = "The addresses are not signed with DNSSEC, so TLSA does not count: {list}."},
+    {0},
+};
+
+static const struct sentence hosts_dane[] = {
+    {.hosts = IS_USABLE, .text = "Usable TLSA records: {list}."},
+    {.use = unusable},
+    {0},
+};
+
+/* ---- DANE, where it does not decide ---- */
+
+static const struct sentence unsigned_mx[] = {
+    {.hosts = IS_USABLE,
+     .text = "There are usable TLSA records ({list}), but the MX records of {domain} are not "
+             "signed with DNSSEC, so DANE cannot protect delivery."},
+    {.call = say_unusable},
+    {.why = IS_ERROR, .text = "The TLSA lookup failed: {list}."},
+    {.hosts = IS_WITHOUT, .text = "No TLSA records: {list}."},
+    {.hosts = IS_UNSIGNED,
+     .text = "Neither the MX records nor these addresses are signed with DNSSEC, so there is no "
+             "DANE: {list}."},
+    {0},
+};
+
+static const struct sentence dane[] = {
+    {.when = IF(MX_UNUSABLE),
+     .text = "{domain} has MX records, but none that holds a valid host name."},
+    {.when = IF(WITHOUT_DANE),
+     .text = "DANE is switched off here (dane = no), so TLSA records do not count."},
+    {.when = OTHERWISE | IF(MX_UNSIGNED), .use = unsigned_mx},
+    {.when = OTHERWISE, .use = hosts_dane},
+    {.use = gone},
+    {0},
+};
+
+/* ---- MTA-STS ---- */
+
+/* Of a policy that asks for something. */
+static const struct sentence policy_in_force[] = {
+    {.when = IF(POLICY_ENDS), .text = "Its max_age ends in {policy-left} unless it is renewed."},
+    {.when = OTHERWISE, .text = "Its max_age is 0: it is good for this answer only."},
+    {.when = IF(POLICY_UNFIT),
+     .text = "Patterns that cannot be given to Postfix are left out of match=, which takes host "
+             "names of two labels or more: {unfit}."},
+    {.when = IF(POLICY_TESTING),
+     .unless = IF(STS_ENFORCED),
+     .text = "A policy in testing mode is not enforced (testing = none)."},
+    {.when = IF(STS_WHY) | IF(POLICY_ENDS),
+     .text = "The last attempt to renew it failed ({sts-why}); a policy stays in force until its "
+             "max_age all the same: for {policy-left} more."},
+    {0},
+};
+
+static const struct sentence policy[] = {
+    {.unless = IF(POLICY_IN_FORCE),
+     .text = "The MTA-STS policy of {domain} is past its max_age and no longer counts."},
+    {.when = IF(POLICY_NONE),
+     .text = "The MTA-STS policy of {domain} has mode none: it asks for nothing."},
+    {.when = IF(POLICY_TESTING),
+     .text = "{domain} has an MTA-STS policy in testing mode for these hosts: {patterns}."},
+    {.when = IF(POLICY_ENFORCE),
+     .text = "{domain} has an MTA-STS policy in enforce mode for these hosts: {patterns}."},
+    {.when = IF(POLICY_IN_FORCE), .unless = IF(POLICY_NONE), .use = policy_in_force},
+    {0},
+};
+
+static const struct sentence sts[] = {
+    {.when = IF(STS_POLICY), .use = policy},
+    {.when = IF(STS_UNKNOWN) | IF(COMPLETE), .text = "MTA-STS could not be looked up."},
+    {.when = IF(STS_UNKNOWN),
+     .unless = IF(COMPLETE),
+     .text = "The MTA-STS lookup has not been answered yet."},
+    {.when = IF(STS_NOT_ASKED),
+     .text =
+         "MTA-STS was not looked up: it applies to the SMTP port only, and can be switched off."},
+    {.when = IF(STS_NO_RECORD),
+     .text = "No MTA-STS: there is no record at _mta-sts.{domain}{because}."},
+    {.when = IF(STS_BAD_RECORD),
+     .text = "No MTA-STS: the record at _mta-sts.{domain} has a syntax error{because}."},
+    {.when = IF(STS_DNS_ERROR),
+     .text = "MTA-STS is not known: the lookup of _mta-sts.{domain} failed{because}, and no policy "
+             "is remembered."},
+    {.when = IF(STS_FETCH_FAILED),
+     .text = "An MTA-STS policy is announced for {domain}, but it could not be fetched{because}, "
+             "and none is remembered."},
+    {.when = IF(STS_BAD_POLICY),
+     .text = "The MTA-STS policy of {domain} has a syntax error{because}, so there is none."},
+    {0},
+};
+
+/* ---- warnings: what will happen to mail ---- */
+
+static const struct sentence warnings[] = {
+    {.when = IF(LEVEL_SECURE) | IF(ALL_UNCOVERED),
+     .hosts = IS_UNCOVERED,
+     .text = "Warning: mail will be deferred: the policy covers none of the current mail hosts "
+             "({list})."},
+    {.when = OTHERWISE | IF(LEVEL_SECURE),
+     .hosts = IS_UNCOVERED,
+     .text = "Not covered by the policy, so a certificate that names only the host itself is not "
+             "enough there: {list}."},
+    {.when = IF(LEVEL_BY_TLSA) | IF(MX_UNSIGNED),
+     .places = IS_HELD_TO_TLS | MISMATCHES_TLSA,
+     .text = "Warning: mail may be deferred: no TLSA record matches the certificate at {list}."},
+    {.when = OTHERWISE | IF(LEVEL_BY_TLSA) | IF(SOME_MATCH_TLSA),
+     .places = IS_HELD_TO_TLS | MISMATCHES_TLSA,
+     .text = "Warning: no mail gets through where no TLSA record matches the certificate: {list}."},
+    {.when = OTHERWISE | IF(LEVEL_BY_TLSA),
+     .places = IS_HELD_TO_TLS | MISMATCHES_TLSA,
+     .text = "Warning: mail will be deferred: no TLSA record matches the certificate at {list}."},
+    {.seen = IS_HELD_TO_TLS | HAS_BAD_TLS,
+     .text = "Warning: mail will be deferred where TLS is demanded and does not work: {list}."},
+    {.seen = IS_HELD_TO_TLS | IS_REFUSED,
+     .text = "Warning: mail may bounce where TLS is demanded and STARTTLS is refused with 5xx: "
+             "{list}."},
+    {.when = IF(LEVEL_SECURE),
+     .seen = IS_HELD_TO_TLS | IS_UNVERIFIED,
+     .text =
+         "Warning: mail may be deferred: no certificate valid for the host was seen at {list}."},
+    {0},
+};
+
+/* ---- effect ---- */
+
+static const struct sentence effect[] = {
+    {.when = IF(OF_RULE_ALONE),
+     .text = "Postfix does what the rule says, whatever the mail hosts show."},
+    {.when = IF(UNSENT), .unless = IF(OF_RULE_ALONE), .text = "{unsent}."},
+    {.when = IF(WITHHELD),
+     .unless = IF(OF_RULE_ALONE),
+     .text = "Postfix is told nothing: it uses the level of its main.cf."},
+    {.unless = IF(WITHHELD) | IF(OF_RULE_ALONE), .text = "{effect}"},
+    {0},
+};
 
 /* ---- what several reasons share ---- */
 
 static const struct sentence mixed[] = {
-    {.use = report_mx},
-    {.use = report_hosts_dane},
-    {.use = report_left_out},
+    {.use = mx_records},
+    {.use = hosts_dane},
+    {.use = left_out},
     {0},
 };
 
 static const struct sentence failed_lookups[] = {
-    {.use = report_mx},
+    {.use = mx_records},
     {.why = IS_ERROR, .text = "The TLSA lookup failed: {list}."},
     {.why = IS_LOST, .text = "The address lookup failed: {list}."},
-    {.use = report_unusable},
+    {.use = unusable},
     {0},
 };
 
@@ -35,8 +266,8 @@ static const struct sentence not_counted[] = {
 
 /* Why nothing stronger decides. */
 static const struct sentence nothing_stronger[] = {
-    {.use = report_dane},
-    {.use = report_sts},
+    {.use = dane},
+    {.use = sts},
     {0},
 };
 
@@ -75,14 +306,14 @@ static const struct sentence sentences[] = {
              "whether they must be authenticated, is unknown."},
 
     OF(DANE_FULL),
-    {.use = report_mx},
+    {.use = mx_records},
     {.hosts = IS_USABLE, .text = "Usable TLSA records, signed with DNSSEC: {list}."},
-    {.use = report_left_out},
+    {.use = left_out},
     {.when = IF(STS_ENFORCED), .text = BESIDE_DANE},
 
     OF(DANE_TRUNCATED),
-    {.use = report_mx},
-    {.use = report_hosts_dane},
+    {.use = mx_records},
+    {.use = hosts_dane},
     {.hosts = IS_TRUNCATED, .text = "Too many TLSA records to look at them all: {list}."},
     {.text = "What was not looked at may have nothing usable, so dane-only is not given."},
     {.when = IF(LEVEL_SECURE),
@@ -92,7 +323,7 @@ static const struct sentence sentences[] = {
 
     OF(DANE_MIXED_STS),
     {.use = mixed},
-    {.use = report_sts},
+    {.use = sts},
     {.text = "MTA-STS wants every delivery authenticated, and must not take the place of DANE: so "
              "only hosts with usable TLSA are used."},
 
@@ -103,23 +334,23 @@ static const struct sentence sentences[] = {
     {.when = OTHERWISE | IF(STS_ENFORCED),
      .text = "partial-dane = dane: hosts without usable TLSA may be used, although MTA-STS is "
              "enforced."},
-    {.when = OTHERWISE, .use = report_sts},
+    {.when = OTHERWISE, .use = sts},
 
     OF(DANE_UNSIGNED),
-    {.use = report_mx},
+    {.use = mx_records},
     {.hosts = IS_USABLE, .text = "Usable TLSA records, signed with DNSSEC: {list}."},
     {.text = "With unsigned MX records dane-only would refuse all mail (RFC 7672, 2.2.1); under "
              "dane, Postfix goes by its smtp_tls_dane_insecure_mx_policy."},
-    {.use = report_left_out},
-    {.use = report_sts},
+    {.use = left_out},
+    {.use = sts},
 
     OF(DANE_UNUSABLE),
-    {.use = report_mx},
-    {.use = report_hosts_dane},
+    {.use = mx_records},
+    {.use = hosts_dane},
     {.text = "A domain with TLSA records announces TLS, even if no certificate can be checked "
              "against them (RFC 7672, 2.2)."},
-    {.use = report_left_out},
-    {.use = report_sts},
+    {.use = left_out},
+    {.use = sts},
 
     OF(DANE_ERROR),
     {.use = failed_lookups},
@@ -128,11 +359,11 @@ static const struct sentence sentences[] = {
          "records. Under dane, Postfix repeats the lookup and leaves out hosts where it fails."},
     {.when = IF(LEVEL_TEMP),
      .text = "The mail hosts did TLS before, and dane alone may ask for less now: so mail waits."},
-    {.use = report_sts},
+    {.use = sts},
 
     OF(DANE_ERROR_STS),
     {.use = failed_lookups},
-    {.use = report_sts},
+    {.use = sts},
     {.text = "MTA-STS must not take the place of DANE that may be there (RFC 8461, 2), and dane "
              "alone would let mail go to other hosts unauthenticated: so mail waits."},
 
@@ -140,15 +371,15 @@ static const struct sentence sentences[] = {
     {.hosts = IS_SHORT, .text = "A TLSA record of 3 octets, without data: {list}."},
     {.text = "Such a record crashes the smtp(8) of Postfix before its fix of 31 May 2026, so "
              "Postfix is not made to look at TLSA here."},
-    {.use = report_hosts_dane},
-    {.use = report_sts},
+    {.use = hosts_dane},
+    {.use = sts},
 
     OF(STS_ENFORCE),
     OF(STS_TESTING),
     {.when = IF(BY_TESTING),
      .text = "testing = enforce: policies in testing mode are enforced here."},
-    {.use = report_sts},
-    {.use = report_dane},
+    {.use = sts},
+    {.use = dane},
 
     OF(VERIFIED),
     {.places = HAS_TLS,
@@ -204,7 +435,7 @@ static const struct sentence sentences[] = {
     {.when = IF(MX_UNKNOWN), .text = "The MX lookup of {domain} has not been answered yet."},
     {.hosts = IS_OPEN, .text = "The DNS has not answered yet for: {list}."},
     {.when = IF(BY_DEADLINE), .seen = IS_UNASKED, .text = "The probes have not ended: {list}."},
-    {.when = IF(BY_DEADLINE), .use = report_sts},
+    {.when = IF(BY_DEADLINE), .use = sts},
     {.text = "The lookup goes on, and its result will answer the next request."},
 
     /* what is remembered */
@@ -214,7 +445,7 @@ static const struct sentence sentences[] = {
     {.text = "What the hosts show has changed, not what this machine trusts."},
     {.text = "An attacker on the path could remove STARTTLS, and must gain nothing by it. What is "
              "seen now ({shown-reason}) would give {shown-level}."},
-    {.call = say_shown},
+    {.shown = true},
     {.when = IF(LEVEL_TEMP),
      .text =
          "Told to insist on TLS, Postfix would bounce mail at such a host, so mail waits instead."},
@@ -225,7 +456,7 @@ static const struct sentence sentences[] = {
     {.text = "Remembered: usable, signed TLSA records at every mail host of {domain}, valid for "
              "{dane-left} more by their TTL."},
     {.text = "A lookup that gives less ({shown-reason}) does not end them earlier."},
-    {.call = say_shown},
+    {.shown = true},
 
     OF(STS_REMEMBERED),
     {.text = "Remembered: MTA-STS decided for {domain} before, and its policy is in force."},
@@ -233,22 +464,16 @@ static const struct sentence sentences[] = {
      .text = "The MX lookup failed now ({mx-why}); the policy names the hosts all the same."},
     {.when = OTHERWISE,
      .text = "The lookup has not been answered yet; the policy names the hosts all the same."},
-    {.use = report_sts},
+    {.use = sts},
 
     OF(STARTTLS_REMEMBERED),
     {.text = "Remembered: when last seen, {observed}."},
     {.when = IF(LESS_SEEN), .use = downgrade},
     {.when = IF(COMPLETE),
      .text = "This time the hosts could not be asked, which says nothing against it."},
-    {.call = say_shown},
+    {.shown = true},
     {0},
 };
-
-/* What would be said if nothing were remembered. */
-static void say_shown(struct words *words)
-{
-    words_say_shown(words, sentences);
-}
 
 void report_write_why(struct words *words)
 {
@@ -257,10 +482,10 @@ void report_write_why(struct words *words)
     bool looked_up = words->looked_up && wanted;
 
     report_say_rules(words);
-    if (wanted && !((looked_up || reason == REASON_KEY) &&
-                    words_say_part(words, sentences, 1 + (unsigned)reason)))
+    if (wanted &&
+        !((looked_up || reason == REASON_KEY) && words_say_reason(words, sentences, reason)))
         words_add(words, "%s: %s.", words_domain(words), verdict_reason_text(reason));
     if (looked_up)
-        words_say(words, report_warnings);
-    words_say(words, report_effect);
+        words_say(words, warnings);
+    words_say(words, effect);
 }

@@ -22,7 +22,7 @@
 #define ITEM_MAX (HOSTNAME_MAX + IP_TEXT_MAX + SEEN_MAX + 8)
 
 /* A list in one sentence: "mx1, mx2 and 3 more". */
-struct list {
+struct named {
     size_t count, used;
     char text[WORDS_LIST_MAX];
 };
@@ -100,18 +100,9 @@ static unsigned traits_of_address(const struct starttls_result *result)
 /* What was seen at an address, when the probe has no words of its own. */
 static const char *seen_text(const struct starttls_result *result)
 {
-    static const char *const texts[] = {
-        [STARTTLS_UNKNOWN] = "not asked yet",
-        [STARTTLS_SKIPPED] = "never connected to",
-        [STARTTLS_SILENT] = "did not answer",
-        [STARTTLS_ERROR] = "no usable answer",
-        [STARTTLS_CLEAR] = "STARTTLS is not offered",
-        [STARTTLS_TEMPFAIL] = "STARTTLS is refused for now (4xx)",
-        [STARTTLS_REFUSED] = "STARTTLS is refused (5xx)",
-        [STARTTLS_BROKEN] = "TLS does not work",
-        [STARTTLS_TLS] = "TLS without a valid certificate",
-        [STARTTLS_VERIFIED] = "TLS, certificate valid",
-    };
+#define SEEN(state, word, text) [state] = text,
+    static const char *const texts[] = {STARTTLS_STATES(SEEN)};
+#undef SEEN
 
     return result->detail != NULL && *result->detail != '\0' ? result->detail
                                                              : texts[result->state];
@@ -120,7 +111,7 @@ static const char *seen_text(const struct starttls_result *result)
 /* ---- lists ---- */
 
 /* Appends one item; what is beyond WORDS_NAMED_MAX, or does not fit, is only counted. */
-static void list_add(struct list *list, const char *separator, const char *item)
+static void list_add(struct named *list, const char *separator, const char *item)
 {
     size_t length = strlen(separator) + strlen(item);
 
@@ -131,7 +122,7 @@ static void list_add(struct list *list, const char *separator, const char *item)
                                    list->used == 0 ? "" : separator, item);
 }
 
-static const char *list_end(struct list *list)
+static const char *list_end(struct named *list)
 {
     if (list->count > WORDS_NAMED_MAX)
         snprintf(list->text + list->used, sizeof list->text - list->used, " and %zu more",
@@ -139,7 +130,7 @@ static const char *list_end(struct list *list)
     return list->text;
 }
 
-static void list_host(struct list *list, const struct mx_host *host, bool why)
+static void list_host(struct named *list, const struct mx_host *host, bool why)
 {
     char item[ITEM_MAX];
 
@@ -150,7 +141,7 @@ static void list_host(struct list *list, const struct mx_host *host, bool why)
     list_add(list, why ? "; " : ", ", item);
 }
 
-static void list_addresses(struct list *list, const struct mx_host *host, unsigned of_host,
+static void list_addresses(struct named *list, const struct mx_host *host, unsigned of_host,
                            unsigned traits, bool seen)
 {
     for (size_t i = 0; of_host & IS_LIVE && i < host->address_count; i++) {
@@ -166,11 +157,11 @@ static void list_addresses(struct list *list, const struct mx_host *host, unsign
 }
 
 /* The list of a row. */
-static void list_of(const struct words *words, const struct sentence *row, struct list *out)
+static void list_of(const struct words *words, const struct sentence *row, struct named *out)
 {
     unsigned hosts = row->hosts | row->why, addresses = row->places | row->seen;
 
-    *out = (struct list){0};
+    *out = (struct named){0};
     for (size_t i = 0; i < words->evidence->host_count; i++) {
         const struct mx_host *host = &words->evidence->hosts[i];
         unsigned traits = traits_of_host(words, host);
@@ -188,16 +179,16 @@ static size_t count(const struct words *words, unsigned trait)
 {
     const struct sentence row = {.hosts = trait < HAS_TLS ? trait : 0,
                                  .places = trait < HAS_TLS ? 0 : trait};
-    struct list list;
+    struct named list;
 
     list_of(words, &row, &list);
     return list.count;
 }
 
 /* The patterns of the policy, or those that Postfix cannot be given. */
-static const char *list_patterns(const struct sts_policy *policy, bool unfit, struct list *out)
+static const char *list_patterns(const struct sts_policy *policy, bool unfit, struct named *out)
 {
-    *out = (struct list){0};
+    *out = (struct named){0};
     for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
         if (!unfit || !sts_match_fits_postfix(policy->mx[i]))
             list_add(out, ", ", policy->mx[i]);
@@ -208,11 +199,24 @@ static const char *list_patterns(const struct sts_policy *policy, bool unfit, st
 
 union room {
     char text[WORDS_RULE_MAX];
-    struct list list;
+    struct named list;
 };
 
+static const char *print(union room *room, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static const char *print(union room *room, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(room->text, sizeof room->text, format, args);
+    va_end(args);
+    return room->text;
+}
+
 /* Milliseconds as "3 days", "12 hours", "34 minutes", "20 seconds"; rounded down. */
-static const char *span(union room *room, int64_t ms)
+static const char *duration(union room *room, int64_t ms)
 {
     static const struct {
         int64_t ms;
@@ -223,17 +227,10 @@ static const char *span(union room *room, int64_t ms)
 
     if (ms < 1000)
         return "less than a second";
-    while (i + 1 < COUNT(units) && ms < units[i].ms)
+    while (ms < units[i].ms)
         i++;
     n = (long long)(ms / units[i].ms);
-    snprintf(room->text, sizeof room->text, "%lld %s%s", n, units[i].name, n == 1 ? "" : "s");
-    return room->text;
-}
-
-static const char *number(union room *room, unsigned value)
-{
-    snprintf(room->text, sizeof room->text, "%u", value);
-    return room->text;
+    return print(room, "%lld %s%s", n, units[i].name, n == 1 ? "" : "s");
 }
 
 const char *words_domain(const struct words *words)
@@ -245,10 +242,7 @@ const char *words_domain(const struct words *words)
 
 static const char *because(union room *room, const char *why)
 {
-    if (why == NULL || *why == '\0')
-        return "";
-    snprintf(room->text, sizeof room->text, " (%s)", why);
-    return room->text;
+    return why == NULL || *why == '\0' ? "" : print(room, " (%s)", why);
 }
 
 /* The observed level that is kept, though mail may have to wait. */
@@ -281,10 +275,8 @@ static const char *tlsa_owner(const struct words *words, union room *room)
     for (size_t i = 0; i < words->evidence->host_count; i++) {
         const struct mx_host *host = &words->evidence->hosts[i];
 
-        if (!(traits_of_host(words, host) & IS_ERROR))
-            continue;
-        snprintf(room->text, sizeof room->text, "_%u._tcp.%s", words->evidence->port, host->name);
-        return room->text;
+        if (traits_of_host(words, host) & IS_ERROR)
+            return print(room, "_%u._tcp.%s", words->evidence->port, host->name);
     }
     return "";
 }
@@ -313,18 +305,18 @@ static const char *effect(const struct words *words)
     X("domain", words_domain(words))                                                               \
     X("key", words->key->text)                                                                     \
     X("name", words->key->name)                                                                    \
-    X("port", number(room, words->evidence->port))                                                 \
+    X("port", print(room, "%u", words->evidence->port))                                            \
     X("tlsa-owner", tlsa_owner(words, room))                                                       \
     X("mx-why", words->evidence->mx_why == NULL ? "no answer" : words->evidence->mx_why)           \
     X("sts-why", sts->why)                                                                         \
     X("because", because(room, sts->why))                                                          \
-    X("policy-left", span(room, sts->valid_until - words->now))                                    \
-    X("retry-in", span(room, sts->retry_at - words->now))                                          \
+    X("policy-left", duration(room, sts->valid_until - words->now))                                \
+    X("retry-in", duration(room, sts->retry_at - words->now))                                      \
     X("patterns", list_patterns(sts->policy, false, &room->list))                                  \
     X("unfit", list_patterns(sts->policy, true, &room->list))                                      \
-    X("dane-left", span(room, verdict->remembered.dane_only_until - words->now))                   \
-    X("less-for", span(room, words->now - downgrade_of(verdict)->since))                           \
-    X("kept-for", span(room, downgrade_of(verdict)->until - words->now))                           \
+    X("dane-left", duration(room, verdict->remembered.dane_only_until - words->now))               \
+    X("less-for", duration(room, words->now - downgrade_of(verdict)->since))                       \
+    X("kept-for", duration(room, downgrade_of(verdict)->until - words->now))                       \
     X("observed", observed_text(verdict))                                                          \
     X("shown-reason", verdict_reason_code(verdict->shown_reason))                                  \
     X("shown-level", verdict_level_name(verdict->shown_level))                                     \
@@ -413,9 +405,11 @@ static void say_text(struct words *words, const char *text, const char *list)
     words_add(words, "%s", out);
 }
 
+static void say_shown(struct words *words);
+
 static bool say_row(struct words *words, const struct sentence *row)
 {
-    struct list list = {0};
+    struct named list = {0};
 
     if (!all_hold(words, row))
         return false;
@@ -428,17 +422,24 @@ static bool say_row(struct words *words, const struct sentence *row)
         words_say(words, row->use);
     if (row->call != NULL)
         row->call(words);
+    if (row->shown)
+        say_shown(words);
     if (row->text != NULL)
         say_text(words, row->text, list.text);
     return true;
+}
+
+/* Rows behind the last one say nothing, nor do those that begin a part. */
+static bool says(const struct sentence *row)
+{
+    return row->text != NULL || row->use != NULL || row->call != NULL || row->shown;
 }
 
 void words_say(struct words *words, const struct sentence *table)
 {
     bool said = false;
 
-    for (const struct sentence *row = table;
-         row->text != NULL || row->use != NULL || row->call != NULL; row++)
+    for (const struct sentence *row = table; says(row); row++)
         if (!(row->when & OTHERWISE) || !said)
             said = say_row(words, row);
 }
@@ -447,18 +448,22 @@ bool words_say_part(struct words *words, const struct sentence *table, unsigned 
 {
     const struct sentence *row = table;
 
-    while (row->of != of) {
-        if (row->of == 0 && row->text == NULL && row->use == NULL && row->call == NULL)
+    for (; row->of != of; row++)
+        if (row->of == 0 && !says(row))
             return false;
-        row++;
-    }
     while (row->of != 0)
         row++;
     words_say(words, row);
     return true;
 }
 
-void words_say_shown(struct words *words, const struct sentence *table)
+bool words_say_reason(struct words *words, const struct sentence *table, enum verdict_reason reason)
+{
+    words->reasons = table;
+    return words_say_part(words, table, 1 + (unsigned)reason);
+}
+
+static void say_shown(struct words *words)
 {
     struct verdict shown = *words->verdict;
     struct words as = *words;
@@ -467,6 +472,6 @@ void words_say_shown(struct words *words, const struct sentence *table)
     shown.reason = shown.shown_reason;
     as.verdict = &shown;
     if (!verdict_is_remembered(&shown))
-        words_say_part(&as, table, 1 + (unsigned)shown.reason);
+        words_say_reason(&as, words->reasons, shown.reason);
     words->failed |= as.failed;
 }

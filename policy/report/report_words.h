@@ -1,6 +1,6 @@
 /*
  * report_words: sentences about one key, from tables. Part of report.h; report_why.c,
- * report_change.c, report_context.c and report_rules.c hold the tables.
+ * report_change.c and report_rules.c hold the tables.
  *
  * A table is a list of rows that ends with an empty one. A row is a sentence, with conditions, and
  * with a list of the hosts or addresses that it is about: it is not said when the list is empty.
@@ -23,8 +23,9 @@
 #define WORDS_NAMED_MAX 5
 
 struct words {
-    json_t *sentences; /* an array; the caller's */
-    bool failed;       /* no memory for one of them */
+    json_t *sentences;              /* an array; the caller's */
+    const struct sentence *reasons; /* of the table in use, for `shown` */
+    bool failed;                    /* no memory for one of them */
     const struct key *key;
     const struct verdict *verdict; /* found */
     const struct override *override;
@@ -132,6 +133,7 @@ struct sentence {
     const char *text;
     const struct sentence *use; /* a table */
     void (*call)(struct words *words);
+    bool shown;  /* what the table of reasons would say if nothing were remembered */
     unsigned of; /* or: here begins what is said of this reason; further such rows may follow */
 };
 
@@ -144,11 +146,19 @@ struct sentence {
         .of = 1 + FINAL_REASON_##reason                                                            \
     }
 
-/* Says a table, or the part of it that begins with `of`; false when there is no such part. */
-void words_say(struct words *words, const struct sentence *table);
+/* Who has to act. TEXT(number) is the number's own text. */
+#define OWNER      "Domain owner: "
+#define OPERATOR   "Operator: "
+#define TEXT(n)    TEXT_OF(n)
+#define TEXT_OF(n) #n
+
+/* Says the part of a table that begins with `of`; false when there is no such part. */
 bool words_say_part(struct words *words, const struct sentence *table, unsigned of);
-/* Of `table` what would be said if nothing were remembered. */
-void words_say_shown(struct words *words, const struct sentence *table);
+/* The same for a table of reasons. */
+bool words_say_reason(struct words *words, const struct sentence *table,
+                      enum verdict_reason reason);
+/* Says a table. */
+void words_say(struct words *words, const struct sentence *table);
 /* The domain's name in sentences: evidence's, else the key's. */
 const char *words_domain(const struct words *words);
 /* Adds one sentence; foreign octets in it become printable ASCII. */
@@ -157,16 +167,6 @@ void words_add(struct words *words, const char *format, ...) __attribute__((form
 /* "the rule in line 12 (at-least verify, ticket OPS-7, until 2026-12-31T00:00:00Z)" */
 #define WORDS_RULE_MAX 512
 const char *report_rule_text(char out[WORDS_RULE_MAX], const struct rule *rule);
-
-/* What stands beside the reason (report_context.c). */
-extern const struct sentence report_mx[];         /* is the MX RRset signed? */
-extern const struct sentence report_left_out[];   /* hosts that mail cannot go to */
-extern const struct sentence report_hosts_dane[]; /* what each host has */
-extern const struct sentence report_unusable[];   /* hosts without usable TLSA records, and why */
-extern const struct sentence report_dane[];       /* why DANE does not decide */
-extern const struct sentence report_sts[];        /* what MTA-STS says */
-extern const struct sentence report_warnings[];   /* what will go wrong with mail */
-extern const struct sentence report_effect[];     /* what Postfix does now */
 
 /* What the operator's rules make of the verdict, and where they stand (report_rules.c). */
 void report_say_rules(struct words *words);
