@@ -23,7 +23,7 @@
 
 /* A list in one sentence: "mx1, mx2 and 3 more". */
 struct named {
-    size_t count, used;
+    size_t count, shown, used;
     char text[WORDS_LIST_MAX];
 };
 
@@ -116,17 +116,18 @@ static void list_add(struct named *list, const char *separator, const char *item
     size_t length = strlen(separator) + strlen(item);
 
     list->count++;
-    if (list->count > WORDS_NAMED_MAX || list->used + length >= sizeof list->text - 32)
+    if (list->shown == WORDS_NAMED_MAX || list->used + length >= sizeof list->text - 32)
         return;
+    list->shown++;
     list->used += (size_t)snprintf(list->text + list->used, sizeof list->text - list->used, "%s%s",
                                    list->used == 0 ? "" : separator, item);
 }
 
 static const char *list_end(struct named *list)
 {
-    if (list->count > WORDS_NAMED_MAX)
+    if (list->count > list->shown)
         snprintf(list->text + list->used, sizeof list->text - list->used, " and %zu more",
-                 list->count - WORDS_NAMED_MAX);
+                 list->count - list->shown);
     return list->text;
 }
 

@@ -433,6 +433,28 @@ static void test_long_lists_are_counted(void **state)
     }
 }
 
+/* Three such items fit in a list. */
+static void test_what_does_not_fit_is_counted(void **state)
+{
+    static char name[254], why[161];
+    struct verdict_options options = make_options();
+    struct made made;
+    json_t *report;
+
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    memset(why, 'w', sizeof why - 1);
+    make_evidence(&made, MX_LISTED, true, "EEEE", 'n', "");
+    for (size_t i = 0; i < 4; i++) {
+        made.hosts[i].name = name;
+        made.hosts[i].why = why;
+    }
+    made.evidence.complete = true;
+    report = explain("example.com", &made, &options);
+    assert_int_equal(said(json_object_get(report, "why"), "www) and 1 more."), true);
+    json_decref(report);
+}
+
 static void test_the_longest_names_fit(void **state)
 {
     static char name[254], detail[5000];
@@ -592,6 +614,7 @@ int main(void)
     ROWS_ADD_TEST(test_one_host);
     ROWS_ADD_TEST(test_long_tlsa_data_is_cut);
     ROWS_ADD_TEST(test_long_lists_are_counted);
+    ROWS_ADD_TEST(test_what_does_not_fit_is_counted);
     ROWS_ADD_TEST(test_the_longest_names_fit);
     ROWS_ADD_TEST(test_keys_without_evidence);
     ROWS_ADD_TEST(test_every_reason_has_words);
