@@ -35,6 +35,8 @@ struct decision {
     const struct remembered *before; /* what earlier lookups gave */
     int64_t now;
     struct facts facts;
+    bool uses_sts;    /* MTA-STS decides, or would if it said something else */
+    bool uses_probes; /* STARTTLS decides */
 };
 
 /*
@@ -48,14 +50,8 @@ bool facts_host_live(const struct mx_host *host);
 /* True when `sts` holds a policy that is in force at `now`, whatever its mode. */
 bool facts_policy_in_force(const struct sts_evidence *sts, int64_t now);
 
-/* Which facts a verdict rests on. */
-struct validity_use {
-    bool sts;    /* MTA-STS decided, or would have if it had said something else */
-    bool probes; /* STARTTLS decided */
-};
 /* Fills valid_until and refresh_at of *verdict from its level and the evidence behind it. */
-void validity_set(struct verdict *verdict, const struct decision *decision,
-                  struct validity_use use);
+void validity_set(struct verdict *verdict, const struct decision *decision);
 
 /*
  * Makes verdict->remembered the successor of decision->before when the evidence is complete,

@@ -141,7 +141,7 @@ static int64_t clamp(const struct life *life, enum verdict_level level,
     return smaller(ms, life->most_ms);
 }
 
-void validity_set(struct verdict *verdict, const struct decision *decision, struct validity_use use)
+void validity_set(struct verdict *verdict, const struct decision *decision)
 {
     const struct evidence *evidence = decision->evidence;
     const struct verdict_options *options = decision->options;
@@ -158,10 +158,10 @@ void validity_set(struct verdict *verdict, const struct decision *decision, stru
     use_named_hosts(&life, verdict, evidence);
     for (size_t i = 0; i < evidence->host_count; i++) {
         use_host(&life, &evidence->hosts[i], options->negative_ttl_max_ms);
-        if (use.probes)
+        if (decision->uses_probes)
             use_probes(&life, &evidence->hosts[i], options->temp_ttl_ms, decision->now);
     }
-    if (use.sts)
+    if (decision->uses_sts)
         use_sts(&life, decision);
     use_remembered(&life, verdict, decision);
     ms = verdict->settled ? clamp(&life, level, options) : smaller(COALESCE_MS, life.most_ms);

@@ -118,38 +118,35 @@ static struct row row_of(const struct facts *facts, const struct verdict_options
     return row;
 }
 
-/* Fills level, reason and settled. */
-static struct validity_use decide_by_table(struct verdict *out, const struct facts *facts,
-                                           const struct verdict_options *options)
+/* Fills level, reason and settled, and says in *decision which facts they rest on. */
+static void decide_by_table(struct verdict *out, struct decision *decision)
 {
-    struct row row = row_of(facts, options);
+    const struct facts *facts = &decision->facts;
+    struct row row = row_of(facts, decision->options);
     struct outcome chosen = facts->sts_enforced ? row.enforced : row.otherwise;
-    struct validity_use use = {
-        .sts = row.enforced.level != row.otherwise.level ||
-               row.enforced.reason != row.otherwise.reason,
-        .probes = facts->dane == DANE_NONE && !facts->no_host && !facts->sts_enforced,
-    };
+    bool mx_decides = by_mx[facts->mx].reason != REASON_PENDING;
 
-    out->settled = facts->dane != DANE_UNKNOWN && !(use.sts && facts->sts_pending) &&
-                   chosen.reason != REASON_DEADLINE;
-    if (by_mx[facts->mx].reason != REASON_PENDING) {
+    decision->uses_sts = !mx_decides && (row.enforced.level != row.otherwise.level ||
+                                         row.enforced.reason != row.otherwise.reason);
+    decision->uses_probes =
+        !mx_decides && facts->dane == DANE_NONE && !facts->no_host && !facts->sts_enforced;
+    /* nothing that is still awaited can change the outcome */
+    out->settled =
+        mx_decides || (facts->dane != DANE_UNKNOWN && !(decision->uses_sts && facts->sts_pending) &&
+                       chosen.reason != REASON_DEADLINE);
+    if (mx_decides)
         chosen = by_mx[facts->mx];
-        use = (struct validity_use){0};
-        out->settled = true;
-    }
     out->level = out->shown_level = chosen.level;
     out->reason = out->shown_reason = chosen.reason;
-    return use;
 }
 
-/* Fills decision->facts too; see facts_gather. */
+/* Fills the rest of *decision too; see facts_gather. */
 static void decide(struct verdict *out, struct decision *decision, bool at_deadline)
 {
     static const struct remembered nothing;
     const struct facts *facts = &decision->facts;
     const struct verdict_options *options = decision->options;
     const struct evidence *evidence = decision->evidence;
-    struct validity_use use;
 
     if (decision->before == NULL)
         decision->before = &nothing;
@@ -163,21 +160,21 @@ static void decide(struct verdict *out, struct decision *decision, bool at_deadl
         .without_dane = !options->dane,
         .without_probe = !options->probe,
     };
-    use = decide_by_table(out, facts, options);
+    decide_by_table(out, decision);
     out->settled &= !facts->hosts_cut || evidence->complete;
-    validity_set(out, decision, use);
+    validity_set(out, decision);
     remember_next(out, decision);
     if (!remember_apply(out, decision))
         return;
-    use.sts |= out->reason == REASON_STS_REMEMBERED;
-    validity_set(out, decision, use);
+    decision->uses_sts |= out->reason == REASON_STS_REMEMBERED;
+    validity_set(out, decision);
 }
 
 void verdict_decide(struct verdict *out, const struct evidence *evidence,
                     const struct remembered *remembered, const struct verdict_options *options,
                     int64_t now)
 {
-    struct decision decision = {evidence, options, remembered, now, {0}};
+    struct decision decision = {evidence, options, remembered, now, {0}, false, false};
 
     decide(out, &decision, false);
 }
@@ -187,7 +184,7 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
                                 const struct remembered *remembered,
                                 const struct verdict_options *options, int64_t now)
 {
-    struct decision decision = {evidence, options, remembered, now, {0}};
+    struct decision decision = {evidence, options, remembered, now, {0}, false, false};
     struct verdict waiting;
 
     decide(out, &decision, true);
