@@ -10,6 +10,7 @@
 #include <idn2.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -22,31 +23,19 @@ static const struct {
     uint16_t port;
 } services[] = {{"smtp", 25}, {"submission", 587}, {"submissions", 465}, {"smtps", 465}};
 
-static bool span_folds_to(struct span span, const char *text)
-{
-    char folded[16];
-
-    if (span.length >= sizeof folded || span.length != strlen(text))
-        return false;
-    memcpy(folded, span.text, span.length);
-    hostname_fold(folded, span.length);
-    return memcmp(folded, text, span.length) == 0;
-}
-
 uint16_t key_port(const char *text, size_t length)
 {
-    struct span span = {text, length};
     unsigned long port = 0;
 
     for (size_t i = 0; i < COUNT(services); i++)
-        if (span_folds_to(span, services[i].name))
+        if (length == strlen(services[i].name) && strncasecmp(text, services[i].name, length) == 0)
             return services[i].port;
-    if (span.length == 0 || span.length > PORT_DIGITS_MAX)
+    if (length == 0 || length > PORT_DIGITS_MAX)
         return 0;
-    for (size_t i = 0; i < span.length; i++) {
-        if (span.text[i] < '0' || span.text[i] > '9')
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
             return 0;
-        port = port * 10 + (unsigned long)(span.text[i] - '0');
+        port = port * 10 + (unsigned long)(text[i] - '0');
     }
     return port <= UINT16_MAX ? (uint16_t)port : 0;
 }

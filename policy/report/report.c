@@ -126,10 +126,16 @@ static json_t *tlsa_json(struct tree *tree, const struct tlsa *tlsa)
     return object;
 }
 
-static void put_certificate(struct tree *tree, json_t *object, const struct starttls_result *result)
+static json_t *address_json(struct tree *tree, const struct mx_address *address)
 {
+    const struct starttls_result *result = &address->starttls;
     bool tls = result->state == STARTTLS_TLS || result->state == STARTTLS_VERIFIED;
+    json_t *object = json_object();
+    char text[IP_TEXT_MAX];
 
+    put_text(tree, object, "address", ip_text(&address->ip, text));
+    put_bool(tree, object, "secure", address->secure);
+    put_text(tree, object, "starttls", report_starttls_name(result->state));
     put_text(tree, object, "tls", result->protocol);
     put_text(tree, object, "cipher", result->cipher);
     put_text(tree, object, "chain", !tls ? NULL : result->chain_ok ? "ok" : "not trusted");
@@ -140,18 +146,6 @@ static void put_certificate(struct tree *tree, json_t *object, const struct star
     put_text(tree, object, "tlsa", match_names[result->tlsa]);
     put_bool(tree, object, "requiretls", result->requiretls);
     put_bool(tree, object, "distrusted", result->distrusted);
-}
-
-static json_t *address_json(struct tree *tree, const struct mx_address *address)
-{
-    const struct starttls_result *result = &address->starttls;
-    json_t *object = json_object();
-    char text[IP_TEXT_MAX];
-
-    put_text(tree, object, "address", ip_text(&address->ip, text));
-    put_bool(tree, object, "secure", address->secure);
-    put_text(tree, object, "starttls", report_starttls_name(result->state));
-    put_certificate(tree, object, result);
     put_text(tree, object, "detail", result->detail);
     put_number(tree, object, "code", result->code);
     put_since(tree, object, "probed_s_ago", result->probed_at);
@@ -159,22 +153,10 @@ static json_t *address_json(struct tree *tree, const struct mx_address *address)
     return object;
 }
 
-static void put_host_lists(struct tree *tree, json_t *object, const struct mx_host *host)
-{
-    json_t *tlsa = json_array(), *addresses = json_array();
-
-    for (size_t i = 0; i < host->tlsa_count; i++)
-        add(tree, tlsa, tlsa_json(tree, &host->tlsa[i]));
-    for (size_t i = 0; i < host->address_count; i++)
-        add(tree, addresses, address_json(tree, &host->addresses[i]));
-    put(tree, object, "tlsa", tlsa);
-    put(tree, object, "addresses", addresses);
-}
-
 static json_t *host_json(struct tree *tree, const struct mx_host *host)
 {
     const struct sts_policy *policy = tree->evidence == NULL ? NULL : tree->evidence->sts.policy;
-    json_t *object = json_object();
+    json_t *object = json_object(), *tlsa = json_array(), *addresses = json_array();
 
     put_text(tree, object, "name", host->name);
     put_number(tree, object, "preference", host->preference);
@@ -189,7 +171,12 @@ static json_t *host_json(struct tree *tree, const struct mx_host *host)
         policy == NULL ? json_null() : json_boolean(sts_match_policy(policy, host->name)));
     put_ttl(tree, object, host->ttl);
     put_text(tree, object, "why", host->why);
-    put_host_lists(tree, object, host);
+    for (size_t i = 0; i < host->tlsa_count; i++)
+        add(tree, tlsa, tlsa_json(tree, &host->tlsa[i]));
+    for (size_t i = 0; i < host->address_count; i++)
+        add(tree, addresses, address_json(tree, &host->addresses[i]));
+    put(tree, object, "tlsa", tlsa);
+    put(tree, object, "addresses", addresses);
     return object;
 }
 
@@ -208,47 +195,38 @@ static json_t *mx_json(struct tree *tree)
     return object;
 }
 
+/* `unfit`: only patterns that Postfix cannot be given. */
 static void put_strings(struct tree *tree, json_t *object, const char *name,
-                        const char *const *strings, size_t count)
+                        const char *const *strings, size_t count, bool unfit)
 {
     json_t *array = json_array();
 
     for (size_t i = 0; i < count; i++)
-        add(tree, array, text_json(strings[i]));
+        if (!unfit || !sts_match_fits_postfix(strings[i]))
+            add(tree, array, text_json(strings[i]));
     put(tree, object, name, array);
-}
-
-/* The patterns that Postfix cannot be given. */
-static void put_left_out(struct tree *tree, json_t *object, const struct sts_policy *policy)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
-        if (!sts_match_fits_postfix(policy->mx[i]))
-            add(tree, list, json_string(policy->mx[i]));
-    put(tree, object, "mx_left_out", list);
 }
 
 static json_t *sts_json(struct tree *tree)
 {
+    static const struct sts_policy nothing;
     const struct sts_evidence *sts = &tree->evidence->sts;
-    const struct sts_policy *policy = sts->state == STS_POLICY ? sts->policy : NULL;
+    bool has_policy = sts->state == STS_POLICY && sts->policy != NULL;
+    const struct sts_policy *policy = has_policy ? sts->policy : &nothing;
     json_t *object = json_object();
 
     put_text(tree, object, "state", sts_names[sts->state]);
-    put_text(tree, object, "mode", policy == NULL ? NULL : mode_names[policy->mode]);
+    put_text(tree, object, "mode", has_policy ? mode_names[policy->mode] : NULL);
     put_bool(tree, object, "in_force", facts_policy_in_force(sts, tree->now));
     put_text(tree, object, "id", sts->id[0] == '\0' ? NULL : sts->id);
-    put(tree, object, "max_age", policy == NULL ? json_null() : json_integer(policy->max_age));
-    put_strings(tree, object, "mx", policy == NULL ? NULL : policy->mx,
-                policy == NULL ? 0 : policy->mx_count);
-    put_left_out(tree, object, policy);
-    put_strings(tree, object, "lines", policy == NULL ? NULL : policy->lines,
-                policy == NULL ? 0 : policy->line_count);
-    put_since(tree, object, "fetched_s_ago", policy == NULL ? 0 : sts->fetched_at);
-    put_until(tree, object, "ends_in_s", policy == NULL ? 0 : sts->valid_until);
+    put(tree, object, "max_age", has_policy ? json_integer(policy->max_age) : json_null());
+    put_strings(tree, object, "mx", policy->mx, policy->mx_count, false);
+    put_strings(tree, object, "mx_left_out", policy->mx, policy->mx_count, true);
+    put_strings(tree, object, "lines", policy->lines, policy->line_count, false);
+    put_since(tree, object, "fetched_s_ago", has_policy ? sts->fetched_at : 0);
+    put_until(tree, object, "ends_in_s", has_policy ? sts->valid_until : 0);
     put_until(tree, object, "remembered_for_s",
-              policy != NULL && sts->why != NULL ? sts->valid_until : 0);
+              has_policy && sts->why != NULL ? sts->valid_until : 0);
     put_until(tree, object, "retry_in_s", sts->retry_at);
     put_ttl(tree, object, sts->ttl);
     put_text(tree, object, "why", sts->why);

@@ -104,7 +104,7 @@ static const struct sentence open_lookup[] = {
 /* ---- the reasons ---- */
 
 static const struct sentence sentences[] = {
-    OF(KEY),
+    OF(REASON_KEY),
     {.when = IF(PARENT),
      .text = OPERATOR
      "a rule for .{name} in mxcrypt-rules(5) stands for every name below it, when that name is "
@@ -113,55 +113,55 @@ static const struct sentence sentences[] = {
      .text = OPERATOR "a rule for it in mxcrypt-rules(5), or a table of your own in "
                       "smtp_tls_policy_maps, answers for such a key."},
 
-    OF(NULL_MX),
+    OF(REASON_NULL_MX),
     {.text = OWNER "MX records that name mail hosts, in place of the null MX."},
 
-    OF(NXDOMAIN),
+    OF(REASON_NXDOMAIN),
     {.text = OPERATOR "check the spelling of the domain."},
     {.text = OWNER "{domain} must exist in the DNS."},
 
-    OF(NO_HOST),
+    OF(REASON_NO_HOST),
     {.hosts = IS_GONE, .text = OWNER "an address is needed for {list}."},
     {.when = OTHERWISE, .text = OWNER "MX records of {domain} with valid host names."},
 
-    OF(MX_ERROR),
+    OF(REASON_MX_ERROR),
     {.use = mx_error},
 
-    OF(DANE_FULL),
+    OF(REASON_DANE_FULL),
     {.text = "Nothing is stronger; without TLSA at a host, or DNSSEC, it would be less."},
     {.use = repair_tlsa},
 
-    OF(DANE_TRUNCATED),
+    OF(REASON_DANE_TRUNCATED),
     {.text = OWNER "at most " TEXT(EVIDENCE_MX_MAX) " mail hosts, with at most " TEXT(
          EVIDENCE_TLSA_MAX) " TLSA records each."},
     {.use = repair_tlsa},
 
-    OF(DANE_MIXED_STS),
-    OF(DANE_MIXED),
+    OF(REASON_DANE_MIXED_STS),
+    OF(REASON_DANE_MIXED),
     {.use = toward_dane_only},
     {.text = OPERATOR
      "partial-dane = dane-only or dane decides when some hosts have TLSA and some have none."},
     {.use = repair_tlsa},
 
-    OF(DANE_UNSIGNED),
-    OF(DANE_UNUSABLE),
+    OF(REASON_DANE_UNSIGNED),
+    OF(REASON_DANE_UNUSABLE),
     {.use = toward_dane_only},
     {.use = toward_sts},
     {.use = repair_tlsa},
 
-    OF(DANE_ERROR),
-    OF(DANE_ERROR_STS),
+    OF(REASON_DANE_ERROR),
+    OF(REASON_DANE_ERROR_STS),
     {.hosts = IS_ERROR,
      .text = OWNER "name servers must answer for TLSA, if only with a signed \"no\": {list}."},
     {.hosts = IS_LOST, .text = OWNER "name servers must answer for the address of {list}."},
     {.hosts = IS_ERROR, .text = CHECK_DNS("{tlsa-owner} TLSA")},
 
-    OF(DANE_SHORT),
+    OF(REASON_DANE_SHORT),
     {.hosts = IS_SHORT, .text = OWNER "the TLSA record without data must be removed from {list}."},
     {.use = repair_sts},
 
-    OF(STS_ENFORCE),
-    OF(STS_TESTING),
+    OF(REASON_STS_ENFORCE),
+    OF(REASON_STS_TESTING),
     {.hosts = IS_UNCOVERED,
      .text = OWNER "an mx line in the MTA-STS policy, and a new id in the record, are needed for "
                    "{list} to get mail."},
@@ -170,8 +170,8 @@ static const struct sentence sentences[] = {
      .text = OPERATOR "with testing = none a policy in testing mode asks for nothing."},
     {.when = OTHERWISE, .text = POLICY_GOES},
 
-    OF(VERIFIED),
-    OF(TLS),
+    OF(REASON_VERIFIED),
+    OF(REASON_TLS),
     {.when = IF(BY_VERIFIED) | IF(LEVEL_ENCRYPT),
      .text = OPERATOR "probe-level = verify would make it verify."},
     {.seen = IS_UNVERIFIED,
@@ -180,47 +180,47 @@ static const struct sentence sentences[] = {
     {.use = toward_dane_only},
     {.use = toward_sts},
 
-    OF(PARTLY),
-    OF(CLEAR),
-    OF(REFUSED),
+    OF(REASON_PARTLY),
+    OF(REASON_CLEAR),
+    OF(REASON_REFUSED),
     {.seen = HAS_NO_TLS, .text = OWNER "STARTTLS must work at {list}."},
     {.use = toward_dane_only},
     {.use = toward_sts},
 
-    OF(UNPROBED),
+    OF(REASON_UNPROBED),
     {.use = unprobed},
 
-    OF(PENDING),
-    OF(DEADLINE),
+    OF(REASON_PENDING),
+    OF(REASON_DEADLINE),
     {.use = open_lookup},
 
-    OF(HELD),
+    OF(REASON_HELD),
     {.text = "Time: when nothing better is seen, the hold ends in {kept-for}."},
     {.text = OPERATOR "if the domain means it, mxcrypt release {key} ends the hold at once, and "
                       "mail goes by what is seen; the key hold sets how long holds last."},
     {.shown = true},
 
-    OF(DANE_REMEMBERED),
+    OF(REASON_DANE_REMEMBERED),
     {.text = "Time: in {dane-left} the TLSA records seen before are past their TTL."},
     {.shown = true},
 
-    OF(STS_REMEMBERED),
+    OF(REASON_STS_REMEMBERED),
     {.when = IF(SHOWN_MX_ERROR), .use = mx_error},
     {.when = OTHERWISE, .use = open_lookup},
     {.text = POLICY_GOES},
 
-    OF(STARTTLS_REMEMBERED),
+    OF(REASON_STARTTLS_REMEMBERED),
     {.when = IF(COMPLETE), .use = unprobed},
     {.when = OTHERWISE, .use = open_lookup},
     {.when = IF(LESS_REMEMBERED),
      .text = OPERATOR "less has been seen: once a whole lookup says so again it is held, and "
                       "mxcrypt release {key} ends that."},
 
-    OF(OVERLOAD),
+    OF(REASON_OVERLOAD),
     {.text = "Time: ask again in a few seconds."},
     {.text = OPERATOR "jobs and jobs-suffix limit the lookups under way at once."},
 
-    OF(MEMORY),
+    OF(REASON_MEMORY),
     {.text = OPERATOR "the daemon needs more memory, or a smaller cache-size."},
     {0},
 };

@@ -52,34 +52,34 @@ json_t *report_rule(const struct rule *rule)
 /* ---- what they make of it ---- */
 
 static const struct sentence withheld_or_replaced[] = {
-    OF_FINAL(MODE),
+    OF(FINAL_REASON_MODE),
     {.text = "mode = monitor: what was found ({found}) is logged, and Postfix is not told."},
 
-    OF_FINAL(ROLLOUT),
+    OF(FINAL_REASON_ROLLOUT),
     {.text = "This next-hop is not in the share that `rollout` enforces: what was found ({found}) "
              "is logged, and Postfix is not told."},
 
-    OF_FINAL(MONITOR),
+    OF(FINAL_REASON_MONITOR),
     {.text = "Held back by {rule}: what was found ({found}) is logged."},
 
-    OF_FINAL(AT_LEAST),
+    OF(FINAL_REASON_AT_LEAST),
     {.text = "What was found is {found}; {rule} asks for more, so it is {final}."},
 
-    OF_FINAL(AT_LEAST_REFUSED),
+    OF(FINAL_REASON_AT_LEAST_REFUSED),
     {.text = "Mail waits for {rule}: a mail host answers STARTTLS with 5xx, and told to insist on "
              "TLS, Postfix would bounce mail there."},
 
-    OF_FINAL(AT_LEAST_DANE),
+    OF(FINAL_REASON_AT_LEAST_DANE),
     {.text = "Mail waits for {rule}: a TLSA lookup failed, and `dane` alone would deliver in clear "
              "at hosts without such records."},
 
-    OF_FINAL(EXACTLY),
+    OF(FINAL_REASON_EXACTLY),
     {.text = "The policy is that of {rule}; what the mail hosts show does not matter."},
 
-    OF_FINAL(OFF),
+    OF(FINAL_REASON_OFF),
     {.text = "Left to main.cf by {rule}; nothing is looked up."},
 
-    OF_FINAL(FOUND),
+    OF(FINAL_REASON_FOUND),
     {.text = "What was found is as strong as {rule} asks for."},
     {0},
 };
@@ -99,10 +99,10 @@ void report_say_rules_change(struct words *words)
         {0},
     };
     static const struct sentence by_option[] = {
-        OF_FINAL(MODE),
+        OF(FINAL_REASON_MODE),
         {.text = OPERATOR "mode = enforce in mxcryptd.conf, then `mxcrypt reload`."},
 
-        OF_FINAL(ROLLOUT),
+        OF(FINAL_REASON_ROLLOUT),
         {.text = OPERATOR
          "a higher rollout in mxcryptd.conf, then `mxcrypt reload`; or a rule for this next-hop."},
         {0},

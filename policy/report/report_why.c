@@ -279,7 +279,7 @@ static const struct sentence downgrade[] = {
 /* ---- the reasons ---- */
 
 static const struct sentence sentences[] = {
-    OF(KEY),
+    OF(REASON_KEY),
     {.when = IF(PARENT),
      .text = "Postfix asks for .{name} after it was told nothing for a name below: that name was "
              "looked up by itself, with the rules for its parents, so this key is never answered."},
@@ -287,31 +287,31 @@ static const struct sentence sentences[] = {
      .text = "The key is an address, a path, a name of one label or no host name at all: nothing "
              "is looked up for it."},
 
-    OF(NULL_MX),
+    OF(REASON_NULL_MX),
     {.text = "{domain} publishes a null MX (RFC 7505): it accepts no mail at all."},
 
-    OF(NXDOMAIN),
+    OF(REASON_NXDOMAIN),
     {.text = "{domain} does not exist: the DNS answers NXDOMAIN."},
 
-    OF(NO_HOST),
+    OF(REASON_NO_HOST),
     {.when = IF(MX_UNUSABLE),
      .text = "{domain} has MX records, but none that holds a valid host name."},
     {.when = OTHERWISE | IF(MX_IMPLICIT),
      .text = "{domain} has neither an MX record nor an address."},
     {.when = OTHERWISE, .why = IS_GONE, .text = "No mail host has an address: {list}."},
 
-    OF(MX_ERROR),
+    OF(REASON_MX_ERROR),
     {.text = "The MX lookup of {domain} failed: {mx-why}."},
     {.text = "A failed lookup is no proof that there is nothing: which hosts take the mail, and "
              "whether they must be authenticated, is unknown."},
 
-    OF(DANE_FULL),
+    OF(REASON_DANE_FULL),
     {.use = mx_records},
     {.hosts = IS_USABLE, .text = "Usable TLSA records, signed with DNSSEC: {list}."},
     {.use = left_out},
     {.when = IF(STS_ENFORCED), .text = BESIDE_DANE},
 
-    OF(DANE_TRUNCATED),
+    OF(REASON_DANE_TRUNCATED),
     {.use = mx_records},
     {.use = hosts_dane},
     {.hosts = IS_TRUNCATED, .text = "Too many TLSA records to look at them all: {list}."},
@@ -321,13 +321,13 @@ static const struct sentence sentences[] = {
              "checked as MTA-STS asks."},
     {.when = OTHERWISE | IF(STS_ENFORCED), .text = BESIDE_DANE},
 
-    OF(DANE_MIXED_STS),
+    OF(REASON_DANE_MIXED_STS),
     {.use = mixed},
     {.use = sts},
     {.text = "MTA-STS wants every delivery authenticated, and must not take the place of DANE: so "
              "only hosts with usable TLSA are used."},
 
-    OF(DANE_MIXED),
+    OF(REASON_DANE_MIXED),
     {.use = mixed},
     {.when = IF(LEVEL_DANE_ONLY),
      .text = "partial-dane = dane-only: hosts without usable TLSA are not used."},
@@ -336,7 +336,7 @@ static const struct sentence sentences[] = {
              "enforced."},
     {.when = OTHERWISE, .use = sts},
 
-    OF(DANE_UNSIGNED),
+    OF(REASON_DANE_UNSIGNED),
     {.use = mx_records},
     {.hosts = IS_USABLE, .text = "Usable TLSA records, signed with DNSSEC: {list}."},
     {.text = "With unsigned MX records dane-only would refuse all mail (RFC 7672, 2.2.1); under "
@@ -344,7 +344,7 @@ static const struct sentence sentences[] = {
     {.use = left_out},
     {.use = sts},
 
-    OF(DANE_UNUSABLE),
+    OF(REASON_DANE_UNUSABLE),
     {.use = mx_records},
     {.use = hosts_dane},
     {.text = "A domain with TLSA records announces TLS, even if no certificate can be checked "
@@ -352,7 +352,7 @@ static const struct sentence sentences[] = {
     {.use = left_out},
     {.use = sts},
 
-    OF(DANE_ERROR),
+    OF(REASON_DANE_ERROR),
     {.use = failed_lookups},
     {.text =
          "A failed lookup is not an absence: an attacker who blocks answers could hide TLSA "
@@ -361,27 +361,27 @@ static const struct sentence sentences[] = {
      .text = "The mail hosts did TLS before, and dane alone may ask for less now: so mail waits."},
     {.use = sts},
 
-    OF(DANE_ERROR_STS),
+    OF(REASON_DANE_ERROR_STS),
     {.use = failed_lookups},
     {.use = sts},
     {.text = "MTA-STS must not take the place of DANE that may be there (RFC 8461, 2), and dane "
              "alone would let mail go to other hosts unauthenticated: so mail waits."},
 
-    OF(DANE_SHORT),
+    OF(REASON_DANE_SHORT),
     {.hosts = IS_SHORT, .text = "A TLSA record of 3 octets, without data: {list}."},
     {.text = "Such a record crashes the smtp(8) of Postfix before its fix of 31 May 2026, so "
              "Postfix is not made to look at TLSA here."},
     {.use = hosts_dane},
     {.use = sts},
 
-    OF(STS_ENFORCE),
-    OF(STS_TESTING),
+    OF(REASON_STS_ENFORCE),
+    OF(REASON_STS_TESTING),
     {.when = IF(BY_TESTING),
      .text = "testing = enforce: policies in testing mode are enforced here."},
     {.use = sts},
     {.use = dane},
 
-    OF(VERIFIED),
+    OF(REASON_VERIFIED),
     {.places = HAS_TLS,
      .text = "STARTTLS works with a certificate valid for the host at every address that answered: "
              "{list}."},
@@ -389,7 +389,7 @@ static const struct sentence sentences[] = {
     {.use = not_counted},
     {.use = nothing_stronger},
 
-    OF(TLS),
+    OF(REASON_TLS),
     {.places = HAS_TLS, .text = "STARTTLS works at every address that answered: {list}."},
     {.seen = IS_UNVERIFIED,
      .text = "Not enough for verify, which sends SNI and needs a certificate valid for the host: "
@@ -400,19 +400,19 @@ static const struct sentence sentences[] = {
     {.use = not_counted},
     {.use = nothing_stronger},
 
-    OF(PARTLY),
+    OF(REASON_PARTLY),
     {.seen = HAS_NO_TLS, .text = "STARTTLS does not work at: {list}."},
     {.places = HAS_TLS, .text = "STARTTLS works at: {list}."},
     {.text = "Postfix may deliver to any of them, so TLS cannot be demanded."},
     {.use = not_counted},
     {.use = nothing_stronger},
 
-    OF(CLEAR),
+    OF(REASON_CLEAR),
     {.seen = HAS_NO_TLS, .text = "STARTTLS works at no address that answered: {list}."},
     {.use = not_counted},
     {.use = nothing_stronger},
 
-    OF(REFUSED),
+    OF(REASON_REFUSED),
     {.seen = IS_REFUSED, .text = "STARTTLS is offered and then refused with 5xx: {list}."},
     {.when = OTHERWISE,
      .text = "A mail host refused STARTTLS with 5xx when it was last asked, and could not be asked "
@@ -420,7 +420,7 @@ static const struct sentence sentences[] = {
     {.text = "If TLS were demanded, Postfix would bounce mail there instead of deferring it."},
     {.use = nothing_stronger},
 
-    OF(UNPROBED),
+    OF(REASON_UNPROBED),
     {.when = IF(WITHOUT_PROBE),
      .text =
          "Mail hosts are not connected to (probe = no), so it is not known whether they do TLS."},
@@ -430,8 +430,8 @@ static const struct sentence sentences[] = {
     {.use = nothing_stronger},
 
     /* answers before the end of a lookup */
-    OF(PENDING),
-    OF(DEADLINE),
+    OF(REASON_PENDING),
+    OF(REASON_DEADLINE),
     {.when = IF(MX_UNKNOWN), .text = "The MX lookup of {domain} has not been answered yet."},
     {.hosts = IS_OPEN, .text = "The DNS has not answered yet for: {list}."},
     {.when = IF(BY_DEADLINE), .seen = IS_UNASKED, .text = "The probes have not ended: {list}."},
@@ -439,7 +439,7 @@ static const struct sentence sentences[] = {
     {.text = "The lookup goes on, and its result will answer the next request."},
 
     /* what is remembered */
-    OF(HELD),
+    OF(REASON_HELD),
     {.text = "Held: when the probes saw more, {observed}."},
     {.use = downgrade},
     {.text = "What the hosts show has changed, not what this machine trusts."},
@@ -452,13 +452,13 @@ static const struct sentence sentences[] = {
     {.when = OTHERWISE,
      .text = "Meanwhile Postfix defers mail at hosts without TLS; it does not bounce it."},
 
-    OF(DANE_REMEMBERED),
+    OF(REASON_DANE_REMEMBERED),
     {.text = "Remembered: usable, signed TLSA records at every mail host of {domain}, valid for "
              "{dane-left} more by their TTL."},
     {.text = "A lookup that gives less ({shown-reason}) does not end them earlier."},
     {.shown = true},
 
-    OF(STS_REMEMBERED),
+    OF(REASON_STS_REMEMBERED),
     {.text = "Remembered: MTA-STS decided for {domain} before, and its policy is in force."},
     {.when = IF(SHOWN_MX_ERROR),
      .text = "The MX lookup failed now ({mx-why}); the policy names the hosts all the same."},
@@ -466,7 +466,7 @@ static const struct sentence sentences[] = {
      .text = "The lookup has not been answered yet; the policy names the hosts all the same."},
     {.use = sts},
 
-    OF(STARTTLS_REMEMBERED),
+    OF(REASON_STARTTLS_REMEMBERED),
     {.text = "Remembered: when last seen, {observed}."},
     {.when = IF(LESS_SEEN), .use = downgrade},
     {.when = IF(COMPLETE),

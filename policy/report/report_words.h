@@ -139,11 +139,7 @@ struct sentence {
 
 #define OF(reason)                                                                                 \
     {                                                                                              \
-        .of = 1 + REASON_##reason                                                                  \
-    }
-#define OF_FINAL(reason)                                                                           \
-    {                                                                                              \
-        .of = 1 + FINAL_REASON_##reason                                                            \
+        .of = 1 + (reason)                                                                         \
     }
 
 /* Who has to act. TEXT(number) is the number's own text. */

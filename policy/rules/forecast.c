@@ -108,19 +108,16 @@ static bool policy_covers(const char *policy, const char *host)
     return false;
 }
 
-static bool is_verified(const struct mx_host *host)
-{
-    for (size_t i = 0; i < host->address_count; i++)
-        if (host->addresses[i].starttls.state == STARTTLS_VERIFIED)
-            return true;
-    return false;
-}
-
 static bool covers_verified_host(const char *policy, const struct evidence *evidence)
 {
-    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++)
-        if (is_verified(&evidence->hosts[i]) && policy_covers(policy, evidence->hosts[i].name))
-            return true;
+    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+
+        for (size_t j = 0; j < host->address_count; j++)
+            if (host->addresses[j].starttls.state == STARTTLS_VERIFIED &&
+                policy_covers(policy, host->name))
+                return true;
+    }
     return false;
 }
 

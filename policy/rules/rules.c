@@ -183,17 +183,13 @@ void rules_free(struct rules *rules)
 
 /* ---- finding ---- */
 
-static bool has_lapsed(const struct rule *rule, int64_t now_s)
-{
-    return rule->until_s != 0 && rule->until_s <= now_s;
-}
-
 static const struct rule *rule_of(const struct rules *rules, const char *text, size_t length,
                                   int64_t now_s)
 {
     const struct entry *entry = length == 0 ? NULL : find_pattern(rules, text, length);
+    bool lapsed = entry != NULL && entry->rule.until_s != 0 && entry->rule.until_s <= now_s;
 
-    return entry == NULL || has_lapsed(&entry->rule, now_s) ? NULL : &entry->rule;
+    return entry == NULL || lapsed ? NULL : &entry->rule;
 }
 
 /* The rule of the nearest parent that has one. */
