@@ -17,9 +17,10 @@
 
 /* What is missing for dane-only, as far as it is known. */
 static const struct sentence toward_dane_only[] = {
-    {.when = IF(WITHOUT_DANE),
-     .text = OPERATOR "give Postfix a validating resolver, set smtp_dns_support_level = dnssec in "
-                      "main.cf and dane = yes here: then DANE counts."},
+    WHEN(IF(WITHOUT_DANE),
+         OPERATOR "give Postfix a validating resolver, set "
+                  "smtp_dns_support_level = dnssec in main.cf and dane = yes here: then "
+                  "DANE counts."),
     {.when = OTHERWISE | IF(LEVEL_DANE_ONLY),
      .hosts = IS_LACKING_TLSA,
      .text = OWNER "signed, usable TLSA records at {list} would let mail go there too."},
@@ -27,8 +28,7 @@ static const struct sentence toward_dane_only[] = {
      .hosts = IS_LACKING_TLSA,
      .text = OWNER
      "DNSSEC for {domain}, and signed, usable TLSA records at {list}, would make it dane-only."},
-    {.when = OTHERWISE | IF(MX_UNSIGNED),
-     .text = OWNER "DNSSEC for {domain} would make it dane-only."},
+    WHEN(OTHERWISE | IF(MX_UNSIGNED), OWNER "DNSSEC for {domain} would make it dane-only."),
     {.when = OTHERWISE,
      .hosts = IS_LACKING_TLSA,
      .text = OWNER "signed, usable TLSA records at {list} (for example 3 1 1, the SHA-256 of the "
@@ -37,12 +37,10 @@ static const struct sentence toward_dane_only[] = {
 };
 
 static const struct sentence repair_sts[] = {
-    {.when = IF(STS_BAD_RECORD),
-     .text = OWNER "once the MTA-STS record is corrected, the policy counts."},
-    {.when = IF(STS_BAD_POLICY), .text = OWNER "once the MTA-STS policy is corrected, it counts."},
-    {.when = IF(STS_FETCH_FAILED),
-     .text = OWNER "once the MTA-STS policy can be fetched, it counts."},
-    {.when = IF(STS_RETRY), .text = "The MTA-STS policy is fetched again in {retry-in}."},
+    WHEN(IF(STS_BAD_RECORD), OWNER "once the MTA-STS record is corrected, the policy counts."),
+    WHEN(IF(STS_BAD_POLICY), OWNER "once the MTA-STS policy is corrected, it counts."),
+    WHEN(IF(STS_FETCH_FAILED), OWNER "once the MTA-STS policy can be fetched, it counts."),
+    WHEN(IF(STS_RETRY), "The MTA-STS policy is fetched again in {retry-in}."),
     {0},
 };
 
@@ -53,8 +51,8 @@ static const struct sentence end_testing[] = {
 };
 
 static const struct sentence begin_sts[] = {
-    {.when = IF(STS_ABSENT),
-     .text = OWNER "an MTA-STS policy in enforce mode for {domain} would make it secure."},
+    WHEN(IF(STS_ABSENT), OWNER "an MTA-STS policy in enforce mode for {domain} would make it "
+                               "secure."),
     {.use = repair_sts},
     {0},
 };
@@ -81,8 +79,7 @@ static const struct sentence mx_error[] = {
 };
 
 static const struct sentence unprobed[] = {
-    {.when = IF(WITHOUT_PROBE),
-     .text = OPERATOR "probe = yes lets mxcrypt see which hosts do TLS."},
+    WHEN(IF(WITHOUT_PROBE), OPERATOR "probe = yes lets mxcrypt see which hosts do TLS."),
     {.when = OTHERWISE,
      .seen = IS_SILENT,
      .text = OPERATOR "if no host of any domain answers, check that this machine may connect to "
@@ -105,13 +102,12 @@ static const struct sentence open_lookup[] = {
 
 static const struct sentence sentences[] = {
     OF(REASON_KEY),
-    {.when = IF(PARENT),
-     .text = OPERATOR
-     "a rule for .{name} in mxcrypt-rules(5) stands for every name below it, when that name is "
-     "asked for; smtp_tls_policy_maps tables of your own may answer such a key."},
-    {.when = OTHERWISE,
-     .text = OPERATOR "a rule for it in mxcrypt-rules(5), or a table of your own in "
-                      "smtp_tls_policy_maps, answers for such a key."},
+    WHEN(IF(PARENT),
+         OPERATOR "a rule for .{name} in mxcrypt-rules(5) stands for every name "
+                  "below it, when that name is asked for; smtp_tls_policy_maps tables of your "
+                  "own may answer such a key."),
+    WHEN(OTHERWISE, OPERATOR "a rule for it in mxcrypt-rules(5), or a table of your own in "
+                             "smtp_tls_policy_maps, answers for such a key."),
 
     OF(REASON_NULL_MX),
     {.text = OWNER "MX records that name mail hosts, in place of the null MX."},
@@ -122,7 +118,7 @@ static const struct sentence sentences[] = {
 
     OF(REASON_NO_HOST),
     {.hosts = IS_GONE, .text = OWNER "an address is needed for {list}."},
-    {.when = OTHERWISE, .text = OWNER "MX records of {domain} with valid host names."},
+    WHEN(OTHERWISE, OWNER "MX records of {domain} with valid host names."),
 
     OF(REASON_MX_ERROR),
     {.use = mx_error},
@@ -166,14 +162,13 @@ static const struct sentence sentences[] = {
      .text = OWNER "an mx line in the MTA-STS policy, and a new id in the record, are needed for "
                    "{list} to get mail."},
     {.use = toward_dane_only},
-    {.when = IF(BY_TESTING),
-     .text = OPERATOR "with testing = none a policy in testing mode asks for nothing."},
+    WHEN(IF(BY_TESTING), OPERATOR "with testing = none a policy in testing mode asks for nothing."),
     {.when = OTHERWISE, .text = POLICY_GOES},
 
     OF(REASON_VERIFIED),
     OF(REASON_TLS),
-    {.when = IF(BY_VERIFIED) | IF(LEVEL_ENCRYPT),
-     .text = OPERATOR "probe-level = verify would make it verify."},
+    WHEN(IF(BY_VERIFIED) | IF(LEVEL_ENCRYPT), OPERATOR "probe-level = verify would make it "
+                                                       "verify."),
     {.seen = IS_UNVERIFIED,
      .text = OWNER "a certificate valid for the host would make it verify: {list}."},
     {.text = "One address that answers without TLS would end it."},
@@ -212,9 +207,8 @@ static const struct sentence sentences[] = {
     OF(REASON_STARTTLS_REMEMBERED),
     {.when = IF(COMPLETE), .use = unprobed},
     {.when = OTHERWISE, .use = open_lookup},
-    {.when = IF(LESS_REMEMBERED),
-     .text = OPERATOR "less has been seen: once a whole lookup says so again it is held, and "
-                      "mxcrypt release {key} ends that."},
+    WHEN(IF(LESS_REMEMBERED), OPERATOR "less has been seen: once a whole lookup says so again it "
+                                       "is held, and mxcrypt release {key} ends that."),
 
     OF(REASON_OVERLOAD),
     {.text = "Time: ask again in a few seconds."},

@@ -20,15 +20,12 @@
 /* ---- MX and hosts ---- */
 
 static const struct sentence mx_records[] = {
-    {.when = IF(MX_SELF),
-     .text = "The key names the mail host itself, so no MX record is involved."},
-    {.when = IF(MX_IMPLICIT),
-     .text = "{domain} has no MX record and is its own mail host; Postfix takes that like a signed "
-             "MX."},
-    {.when = IF(MX_SIGNED), .text = "The MX records of {domain} are signed with DNSSEC."},
-    {.when = IF(MX_UNSIGNED),
-     .text = "The MX records of {domain} are not signed with DNSSEC: a forger can choose the mail "
-             "hosts."},
+    WHEN(IF(MX_SELF), "The key names the mail host itself, so no MX record is involved."),
+    WHEN(IF(MX_IMPLICIT), "{domain} has no MX record and is its own mail host; Postfix takes "
+                          "that like a signed MX."),
+    WHEN(IF(MX_SIGNED), "The MX records of {domain} are signed with DNSSEC."),
+    WHEN(IF(MX_UNSIGNED), "The MX records of {domain} are not signed with DNSSEC: a forger can "
+                          "choose the mail hosts."),
     {.when = IF(MX_TRUNCATED),
      .text = "{domain} has more than " TEXT(EVIDENCE_MX_MAX) " mail hosts; only the first " TEXT(
          EVIDENCE_MX_MAX) " were looked at."},
@@ -130,10 +127,8 @@ static const struct sentence unsigned_mx[] = {
 };
 
 static const struct sentence dane[] = {
-    {.when = IF(MX_UNUSABLE),
-     .text = "{domain} has MX records, but none that holds a valid host name."},
-    {.when = IF(WITHOUT_DANE),
-     .text = "DANE is switched off here (dane = no), so TLSA records do not count."},
+    WHEN(IF(MX_UNUSABLE), "{domain} has MX records, but none that holds a valid host name."),
+    WHEN(IF(WITHOUT_DANE), "DANE is switched off here (dane = no), so TLSA records do not count."),
     {.when = OTHERWISE | IF(MX_UNSIGNED), .use = unsigned_mx},
     {.when = OTHERWISE, .use = hosts_dane},
     {.use = gone},
@@ -144,54 +139,48 @@ static const struct sentence dane[] = {
 
 /* Of a policy that asks for something. */
 static const struct sentence policy_in_force[] = {
-    {.when = IF(POLICY_ENDS), .text = "Its max_age ends in {policy-left} unless it is renewed."},
-    {.when = OTHERWISE, .text = "Its max_age is 0: it is good for this answer only."},
-    {.when = IF(POLICY_UNFIT),
-     .text = "Patterns that cannot be given to Postfix are left out of match=, which takes host "
-             "names of two labels or more: {unfit}."},
+    WHEN(IF(POLICY_ENDS), "Its max_age ends in {policy-left} unless it is renewed."),
+    WHEN(OTHERWISE, "Its max_age is 0: it is good for this answer only."),
+    WHEN(IF(POLICY_UNFIT), "Patterns that cannot be given to Postfix are left out of match=, "
+                           "which takes host names of two labels or more: {unfit}."),
     {.when = IF(POLICY_TESTING),
      .unless = IF(STS_ENFORCED),
      .text = "A policy in testing mode is not enforced (testing = none)."},
-    {.when = IF(STS_WHY) | IF(POLICY_ENDS),
-     .text = "The last attempt to renew it failed ({sts-why}); a policy stays in force until its "
-             "max_age all the same: for {policy-left} more."},
+    WHEN(IF(STS_WHY) | IF(POLICY_ENDS), "The last attempt to renew it failed ({sts-why}); a "
+                                        "policy stays in force until its max_age all the same: "
+                                        "for {policy-left} more."),
     {0},
 };
 
 static const struct sentence policy[] = {
     {.unless = IF(POLICY_IN_FORCE),
      .text = "The MTA-STS policy of {domain} is past its max_age and no longer counts."},
-    {.when = IF(POLICY_NONE),
-     .text = "The MTA-STS policy of {domain} has mode none: it asks for nothing."},
-    {.when = IF(POLICY_TESTING),
-     .text = "{domain} has an MTA-STS policy in testing mode for these hosts: {patterns}."},
-    {.when = IF(POLICY_ENFORCE),
-     .text = "{domain} has an MTA-STS policy in enforce mode for these hosts: {patterns}."},
+    WHEN(IF(POLICY_NONE), "The MTA-STS policy of {domain} has mode none: it asks for nothing."),
+    WHEN(IF(POLICY_TESTING), "{domain} has an MTA-STS policy in testing mode for these hosts: "
+                             "{patterns}."),
+    WHEN(IF(POLICY_ENFORCE), "{domain} has an MTA-STS policy in enforce mode for these hosts: "
+                             "{patterns}."),
     {.when = IF(POLICY_IN_FORCE), .unless = IF(POLICY_NONE), .use = policy_in_force},
     {0},
 };
 
 static const struct sentence sts[] = {
     {.when = IF(STS_POLICY), .use = policy},
-    {.when = IF(STS_UNKNOWN) | IF(COMPLETE), .text = "MTA-STS could not be looked up."},
+    WHEN(IF(STS_UNKNOWN) | IF(COMPLETE), "MTA-STS could not be looked up."),
     {.when = IF(STS_UNKNOWN),
      .unless = IF(COMPLETE),
      .text = "The MTA-STS lookup has not been answered yet."},
-    {.when = IF(STS_NOT_ASKED),
-     .text =
-         "MTA-STS was not looked up: it applies to the SMTP port only, and can be switched off."},
-    {.when = IF(STS_NO_RECORD),
-     .text = "No MTA-STS: there is no record at _mta-sts.{domain}{because}."},
-    {.when = IF(STS_BAD_RECORD),
-     .text = "No MTA-STS: the record at _mta-sts.{domain} has a syntax error{because}."},
-    {.when = IF(STS_DNS_ERROR),
-     .text = "MTA-STS is not known: the lookup of _mta-sts.{domain} failed{because}, and no policy "
-             "is remembered."},
-    {.when = IF(STS_FETCH_FAILED),
-     .text = "An MTA-STS policy is announced for {domain}, but it could not be fetched{because}, "
-             "and none is remembered."},
-    {.when = IF(STS_BAD_POLICY),
-     .text = "The MTA-STS policy of {domain} has a syntax error{because}, so there is none."},
+    WHEN(IF(STS_NOT_ASKED), "MTA-STS was not looked up: it applies to the SMTP port only, and "
+                            "can be switched off."),
+    WHEN(IF(STS_NO_RECORD), "No MTA-STS: there is no record at _mta-sts.{domain}{because}."),
+    WHEN(IF(STS_BAD_RECORD), "No MTA-STS: the record at _mta-sts.{domain} has a syntax "
+                             "error{because}."),
+    WHEN(IF(STS_DNS_ERROR), "MTA-STS is not known: the lookup of _mta-sts.{domain} "
+                            "failed{because}, and no policy is remembered."),
+    WHEN(IF(STS_FETCH_FAILED), "An MTA-STS policy is announced for {domain}, but it could not be "
+                               "fetched{because}, and none is remembered."),
+    WHEN(IF(STS_BAD_POLICY), "The MTA-STS policy of {domain} has a syntax error{because}, so "
+                             "there is none."),
     {0},
 };
 
@@ -230,8 +219,7 @@ static const struct sentence warnings[] = {
 /* ---- effect ---- */
 
 static const struct sentence effect[] = {
-    {.when = IF(OF_RULE_ALONE),
-     .text = "Postfix does what the rule says, whatever the mail hosts show."},
+    WHEN(IF(OF_RULE_ALONE), "Postfix does what the rule says, whatever the mail hosts show."),
     {.when = IF(UNSENT), .unless = IF(OF_RULE_ALONE), .text = "{unsent}."},
     {.when = IF(WITHHELD),
      .unless = IF(OF_RULE_ALONE),
@@ -280,12 +268,11 @@ static const struct sentence downgrade[] = {
 
 static const struct sentence sentences[] = {
     OF(REASON_KEY),
-    {.when = IF(PARENT),
-     .text = "Postfix asks for .{name} after it was told nothing for a name below: that name was "
-             "looked up by itself, with the rules for its parents, so this key is never answered."},
-    {.when = OTHERWISE,
-     .text = "The key is an address, a path, a name of one label or no host name at all: nothing "
-             "is looked up for it."},
+    WHEN(IF(PARENT), "Postfix asks for .{name} after it was told nothing for a name below: that "
+                     "name was looked up by itself, with the rules for its parents, so this key "
+                     "is never answered."),
+    WHEN(OTHERWISE, "The key is an address, a path, a name of one label or no host name at all: "
+                    "nothing is looked up for it."),
 
     OF(REASON_NULL_MX),
     {.text = "{domain} publishes a null MX (RFC 7505): it accepts no mail at all."},
@@ -294,10 +281,8 @@ static const struct sentence sentences[] = {
     {.text = "{domain} does not exist: the DNS answers NXDOMAIN."},
 
     OF(REASON_NO_HOST),
-    {.when = IF(MX_UNUSABLE),
-     .text = "{domain} has MX records, but none that holds a valid host name."},
-    {.when = OTHERWISE | IF(MX_IMPLICIT),
-     .text = "{domain} has neither an MX record nor an address."},
+    WHEN(IF(MX_UNUSABLE), "{domain} has MX records, but none that holds a valid host name."),
+    WHEN(OTHERWISE | IF(MX_IMPLICIT), "{domain} has neither an MX record nor an address."),
     {.when = OTHERWISE, .why = IS_GONE, .text = "No mail host has an address: {list}."},
 
     OF(REASON_MX_ERROR),
@@ -316,9 +301,8 @@ static const struct sentence sentences[] = {
     {.use = hosts_dane},
     {.hosts = IS_TRUNCATED, .text = "Too many TLSA records to look at them all: {list}."},
     {.text = "What was not looked at may have nothing usable, so dane-only is not given."},
-    {.when = IF(LEVEL_SECURE),
-     .text = "MTA-STS is enforced and some hosts have no usable TLSA records, so certificates are "
-             "checked as MTA-STS asks."},
+    WHEN(IF(LEVEL_SECURE), "MTA-STS is enforced and some hosts have no usable TLSA records, so "
+                           "certificates are checked as MTA-STS asks."),
     {.when = OTHERWISE | IF(STS_ENFORCED), .text = BESIDE_DANE},
 
     OF(REASON_DANE_MIXED_STS),
@@ -329,11 +313,9 @@ static const struct sentence sentences[] = {
 
     OF(REASON_DANE_MIXED),
     {.use = mixed},
-    {.when = IF(LEVEL_DANE_ONLY),
-     .text = "partial-dane = dane-only: hosts without usable TLSA are not used."},
-    {.when = OTHERWISE | IF(STS_ENFORCED),
-     .text = "partial-dane = dane: hosts without usable TLSA may be used, although MTA-STS is "
-             "enforced."},
+    WHEN(IF(LEVEL_DANE_ONLY), "partial-dane = dane-only: hosts without usable TLSA are not used."),
+    WHEN(OTHERWISE | IF(STS_ENFORCED), "partial-dane = dane: hosts without usable TLSA may be "
+                                       "used, although MTA-STS is enforced."),
     {.when = OTHERWISE, .use = sts},
 
     OF(REASON_DANE_UNSIGNED),
@@ -357,8 +339,8 @@ static const struct sentence sentences[] = {
     {.text =
          "A failed lookup is not an absence: an attacker who blocks answers could hide TLSA "
          "records. Under dane, Postfix repeats the lookup and leaves out hosts where it fails."},
-    {.when = IF(LEVEL_TEMP),
-     .text = "The mail hosts did TLS before, and dane alone may ask for less now: so mail waits."},
+    WHEN(IF(LEVEL_TEMP), "The mail hosts did TLS before, and dane alone may ask for less now: so "
+                         "mail waits."),
     {.use = sts},
 
     OF(REASON_DANE_ERROR_STS),
@@ -376,8 +358,7 @@ static const struct sentence sentences[] = {
 
     OF(REASON_STS_ENFORCE),
     OF(REASON_STS_TESTING),
-    {.when = IF(BY_TESTING),
-     .text = "testing = enforce: policies in testing mode are enforced here."},
+    WHEN(IF(BY_TESTING), "testing = enforce: policies in testing mode are enforced here."),
     {.use = sts},
     {.use = dane},
 
@@ -385,7 +366,7 @@ static const struct sentence sentences[] = {
     {.places = HAS_TLS,
      .text = "STARTTLS works with a certificate valid for the host at every address that answered: "
              "{list}."},
-    {.when = IF(LEVEL_ENCRYPT), .text = "probe-level = encrypt: certificates are not required."},
+    WHEN(IF(LEVEL_ENCRYPT), "probe-level = encrypt: certificates are not required."),
     {.use = not_counted},
     {.use = nothing_stronger},
 
@@ -414,16 +395,14 @@ static const struct sentence sentences[] = {
 
     OF(REASON_REFUSED),
     {.seen = IS_REFUSED, .text = "STARTTLS is offered and then refused with 5xx: {list}."},
-    {.when = OTHERWISE,
-     .text = "A mail host refused STARTTLS with 5xx when it was last asked, and could not be asked "
-             "this time."},
+    WHEN(OTHERWISE, "A mail host refused STARTTLS with 5xx when it was last asked, and could not "
+                    "be asked this time."),
     {.text = "If TLS were demanded, Postfix would bounce mail there instead of deferring it."},
     {.use = nothing_stronger},
 
     OF(REASON_UNPROBED),
-    {.when = IF(WITHOUT_PROBE),
-     .text =
-         "Mail hosts are not connected to (probe = no), so it is not known whether they do TLS."},
+    WHEN(IF(WITHOUT_PROBE), "Mail hosts are not connected to (probe = no), so it is not known "
+                            "whether they do TLS."),
     {.unless = IF(WITHOUT_PROBE), .seen = IS_SILENT, .text = "No usable answer: {list}."},
     {.unless = IF(WITHOUT_PROBE), .seen = IS_SKIPPED, .text = "Not connected to: {list}."},
     {.unless = IF(WITHOUT_PROBE), .seen = IS_UNASKED, .text = "Not asked: {list}."},
@@ -432,7 +411,7 @@ static const struct sentence sentences[] = {
     /* answers before the end of a lookup */
     OF(REASON_PENDING),
     OF(REASON_DEADLINE),
-    {.when = IF(MX_UNKNOWN), .text = "The MX lookup of {domain} has not been answered yet."},
+    WHEN(IF(MX_UNKNOWN), "The MX lookup of {domain} has not been answered yet."),
     {.hosts = IS_OPEN, .text = "The DNS has not answered yet for: {list}."},
     {.when = IF(BY_DEADLINE), .seen = IS_UNASKED, .text = "The probes have not ended: {list}."},
     {.when = IF(BY_DEADLINE), .use = sts},
@@ -446,11 +425,9 @@ static const struct sentence sentences[] = {
     {.text = "An attacker on the path could remove STARTTLS, and must gain nothing by it. What is "
              "seen now ({shown-reason}) would give {shown-level}."},
     {.shown = true},
-    {.when = IF(LEVEL_TEMP),
-     .text =
-         "Told to insist on TLS, Postfix would bounce mail at such a host, so mail waits instead."},
-    {.when = OTHERWISE,
-     .text = "Meanwhile Postfix defers mail at hosts without TLS; it does not bounce it."},
+    WHEN(IF(LEVEL_TEMP), "Told to insist on TLS, Postfix would bounce mail at such a host, so "
+                         "mail waits instead."),
+    WHEN(OTHERWISE, "Meanwhile Postfix defers mail at hosts without TLS; it does not bounce it."),
 
     OF(REASON_DANE_REMEMBERED),
     {.text = "Remembered: usable, signed TLSA records at every mail host of {domain}, valid for "
@@ -460,17 +437,16 @@ static const struct sentence sentences[] = {
 
     OF(REASON_STS_REMEMBERED),
     {.text = "Remembered: MTA-STS decided for {domain} before, and its policy is in force."},
-    {.when = IF(SHOWN_MX_ERROR),
-     .text = "The MX lookup failed now ({mx-why}); the policy names the hosts all the same."},
-    {.when = OTHERWISE,
-     .text = "The lookup has not been answered yet; the policy names the hosts all the same."},
+    WHEN(IF(SHOWN_MX_ERROR), "The MX lookup failed now ({mx-why}); the policy names the hosts "
+                             "all the same."),
+    WHEN(OTHERWISE, "The lookup has not been answered yet; the policy names the hosts all the "
+                    "same."),
     {.use = sts},
 
     OF(REASON_STARTTLS_REMEMBERED),
     {.text = "Remembered: when last seen, {observed}."},
     {.when = IF(LESS_SEEN), .use = downgrade},
-    {.when = IF(COMPLETE),
-     .text = "This time the hosts could not be asked, which says nothing against it."},
+    WHEN(IF(COMPLETE), "This time the hosts could not be asked, which says nothing against it."),
     {.shown = true},
     {0},
 };

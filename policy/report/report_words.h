@@ -137,6 +137,11 @@ struct sentence {
     unsigned of; /* or: here begins what is said of this reason; further such rows may follow */
 };
 
+/* A row of a condition and a text. */
+#define WHEN(condition, words)                                                                     \
+    {                                                                                              \
+        .when = (condition), .text = words                                                         \
+    }
 #define OF(reason)                                                                                 \
     {                                                                                              \
         .of = 1 + (reason)                                                                         \
