@@ -40,15 +40,6 @@ uint16_t key_port(const char *text, size_t length)
     return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-static bool is_ascii(struct span span)
-{
-    unsigned char all = 0;
-
-    for (size_t i = 0; i < span.length; i++)
-        all |= (unsigned char)span.text[i];
-    return all < 0x80;
-}
-
 /* Copies a name of ASCII octets, without its trailing dot, in lower case. */
 static bool name_copy(struct key *out, struct span span)
 {
@@ -84,7 +75,11 @@ static bool name_convert(struct key *out, struct span span)
 
 static bool name_parse(struct key *out, struct span span)
 {
-    return is_ascii(span) ? name_copy(out, span) : name_convert(out, span);
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < span.length; i++)
+        all |= (unsigned char)span.text[i];
+    return all < 0x80 ? name_copy(out, span) : name_convert(out, span);
 }
 
 bool key_split(struct key_parts *out, const char *text, size_t length)

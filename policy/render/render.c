@@ -226,16 +226,6 @@ static const char *write_secure(struct buf *out, const struct verdict *verdict,
     return fault;
 }
 
-static const char *write_plain(struct buf *out, enum verdict_level level,
-                               const struct render_capabilities *capabilities)
-{
-    size_t start = out->length;
-
-    CHECK(level_texts[level] != NULL);
-    buf_adds(out, level_texts[level]);
-    return policy_fault(out, start, false, capabilities);
-}
-
 /* ---- reasons ---- */
 
 /* Room for a name or a cause. */
@@ -371,22 +361,25 @@ enum answer_status render_verdict(struct buf *out, const struct verdict *verdict
 {
     char reason[RENDER_REASON_MAX + 1];
     size_t start = out->length, length;
-    const char *fault;
+    const char *fault = NULL;
 
     if (out->failed)
         return ANSWER_TEMP;
     if (verdict->level == VERDICT_NO_OPINION)
         return ANSWER_NOTFOUND;
-    if (verdict->level == VERDICT_TEMP) {
-        write_reason(reason, verdict, evidence);
-    } else {
-        fault = verdict->level == VERDICT_SECURE
-                    ? write_secure(out, verdict, evidence, capabilities)
-                    : write_plain(out, verdict->level, capabilities);
-        if (fault == NULL)
-            return ANSWER_OK;
-        write_fault(reason, evidence, fault);
+    if (verdict->level == VERDICT_SECURE) {
+        fault = write_secure(out, verdict, evidence, capabilities);
+    } else if (verdict->level != VERDICT_TEMP) {
+        CHECK(level_texts[verdict->level] != NULL);
+        buf_adds(out, level_texts[verdict->level]);
+        fault = policy_fault(out, start, false, capabilities);
     }
+    if (verdict->level != VERDICT_TEMP && fault == NULL)
+        return ANSWER_OK;
+    if (fault != NULL)
+        write_fault(reason, evidence, fault);
+    else
+        write_reason(reason, verdict, evidence);
     length = strlen(reason);
     while (wire_length(reason, length, capabilities->encoded) > capabilities->text_max)
         length--;

@@ -131,17 +131,6 @@ static const char *list_end(struct named *list)
     return list->text;
 }
 
-static void list_host(struct named *list, const struct mx_host *host, bool why)
-{
-    char item[ITEM_MAX];
-
-    if (why && host->why != NULL)
-        snprintf(item, sizeof item, "%s (%.*s)", host->name, SEEN_MAX, host->why);
-    else
-        snprintf(item, sizeof item, "%s", host->name);
-    list_add(list, why ? "; " : ", ", item);
-}
-
 static void list_addresses(struct named *list, const struct mx_host *host, unsigned of_host,
                            unsigned traits, bool seen)
 {
@@ -166,9 +155,13 @@ static void list_of(const struct words *words, const struct sentence *row, struc
     for (size_t i = 0; i < words->evidence->host_count; i++) {
         const struct mx_host *host = &words->evidence->hosts[i];
         unsigned traits = traits_of_host(words, host);
+        bool why = row->why != 0 && host->why != NULL;
+        char item[ITEM_MAX];
 
+        snprintf(item, sizeof item, "%s%s%.*s%s", host->name, why ? " (" : "", SEEN_MAX,
+                 why ? host->why : "", why ? ")" : "");
         if (hosts != 0 && (traits & hosts) == hosts)
-            list_host(out, host, row->why != 0);
+            list_add(out, row->why != 0 ? "; " : ", ", item);
         if (addresses != 0)
             list_addresses(out, host, traits, addresses, row->seen != 0);
     }
@@ -263,13 +256,6 @@ static const struct downgrade *downgrade_of(const struct verdict *verdict)
                                                  : &verdict->remembered.encrypt;
 }
 
-static const char *observed_text(const struct verdict *verdict)
-{
-    return kept_level(verdict) >= VERDICT_VERIFY
-               ? "every mail host that answered did STARTTLS with a certificate valid for it"
-               : "every mail host that answered did STARTTLS";
-}
-
 /* Where the TLSA records of the first host should be whose lookup failed. */
 static const char *tlsa_owner(const struct words *words, union room *room)
 {
@@ -318,7 +304,10 @@ static const char *effect(const struct words *words)
     X("dane-left", duration(room, verdict->remembered.dane_only_until - words->now))               \
     X("less-for", duration(room, words->now - downgrade_of(verdict)->since))                       \
     X("kept-for", duration(room, downgrade_of(verdict)->until - words->now))                       \
-    X("observed", observed_text(verdict))                                                          \
+    X("observed",                                                                                  \
+      kept_level(verdict) >= VERDICT_VERIFY                                                        \
+          ? "every mail host that answered did STARTTLS with a certificate valid for it"           \
+          : "every mail host that answered did STARTTLS")                                          \
     X("shown-reason", verdict_reason_code(verdict->shown_reason))                                  \
     X("shown-level", verdict_level_name(verdict->shown_level))                                     \
     X("found", verdict_level_name(verdict->level))                                                 \

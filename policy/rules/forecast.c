@@ -36,23 +36,11 @@ static bool satisfies(enum verdict_level level, const struct evidence *evidence,
     }
 }
 
-/* A policy whose patterns cover no mail host stops mail, whatever the hosts show. */
-static bool names_no_host(const struct evidence *evidence)
-{
-    const struct sts_policy *policy = evidence->sts.policy;
-
-    if (policy == NULL || evidence->host_count == 0)
-        return false;
-    for (size_t i = 0; i < evidence->host_count; i++)
-        if (sts_match_policy(policy, evidence->hosts[i].name))
-            return false;
-    return true;
-}
-
 enum forecast forecast_level(enum verdict_level level, const struct evidence *evidence)
 {
     /* addresses that said something; of these, those that satisfy the level or refuse STARTTLS */
     size_t answered = 0, good = 0, refused = 0;
+    bool covered = false;
 
     if (level == VERDICT_TEMP)
         return FORECAST_DEFERS;
@@ -60,11 +48,11 @@ enum forecast forecast_level(enum verdict_level level, const struct evidence *ev
         return FORECAST_FLOWS;
     if (evidence == NULL)
         return FORECAST_UNKNOWN;
-    if (level == VERDICT_SECURE && names_no_host(evidence))
-        return FORECAST_DEFERS;
     for (size_t i = 0; i < evidence->host_count; i++) {
         const struct mx_host *host = &evidence->hosts[i];
+        const struct sts_policy *policy = evidence->sts.policy;
 
+        covered |= policy == NULL || sts_match_policy(policy, host->name);
         for (size_t j = 0; j < host->address_count; j++) {
             const struct starttls_result *result = &host->addresses[j].starttls;
 
@@ -73,6 +61,9 @@ enum forecast forecast_level(enum verdict_level level, const struct evidence *ev
             good += satisfies(level, evidence, host, result);
         }
     }
+    /* a policy whose patterns cover no mail host stops mail, whatever the hosts show */
+    if (level == VERDICT_SECURE && evidence->host_count > 0 && !covered)
+        return FORECAST_DEFERS;
     if (refused > 0)
         return FORECAST_BOUNCES;
     if (good > 0)

@@ -99,17 +99,6 @@ static int take_line(struct rules *rules, const char *text, size_t length, unsig
     return -1;
 }
 
-static size_t count_lines(const char *text, size_t length)
-{
-    size_t lines = 1;
-
-    for (const char *end; (end = memchr(text, '\n', length)) != NULL; lines++) {
-        length -= (size_t)(end + 1 - text);
-        text = end + 1;
-    }
-    return lines;
-}
-
 static struct rules *rules_new(size_t lines, uint16_t default_port)
 {
     struct rules *rules = calloc(1, sizeof *rules);
@@ -151,6 +140,8 @@ static int take_lines(struct rules *rules, const char *text, size_t length,
 int rules_parse(struct rules **out, const char *text, size_t length, uint16_t default_port,
                 char error[RULES_ERROR_MAX])
 {
+    size_t lines = 1;
+
     *out = NULL;
     if (length > RULES_TEXT_MAX) {
         snprintf(error, RULES_ERROR_MAX, "longer than %d octets", RULES_TEXT_MAX);
@@ -160,7 +151,9 @@ int rules_parse(struct rules **out, const char *text, size_t length, uint16_t de
         text += sizeof BOM - 1;
         length -= sizeof BOM - 1;
     }
-    *out = rules_new(count_lines(text, length), default_port);
+    for (size_t i = 0; i < length; i++)
+        lines += text[i] == '\n';
+    *out = rules_new(lines, default_port);
     if (*out == NULL) {
         snprintf(error, RULES_ERROR_MAX, NO_MEMORY);
         return -1;
