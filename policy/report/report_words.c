@@ -316,20 +316,13 @@ static const char *effect(const struct words *words)
     X("unsent", words->unsent)                                                                     \
     X("effect", effect(words))
 
-static bool is_word(const char *text, size_t length, const char *word)
-{
-    return strlen(word) == length && memcmp(text, word, length) == 0;
-}
-
-/* `text` begins behind the brace. */
-static const char *value_of(const struct words *words, const char *text, size_t length,
-                            union room *room)
+static const char *value_of(const struct words *words, struct span name, union room *room)
 {
     const struct verdict *verdict = words->verdict;
     const struct sts_evidence *sts = &words->evidence->sts;
 
 #define X(word, expression)                                                                        \
-    if (is_word(text, length, word))                                                               \
+    if (span_is(name, word))                                                                       \
         return (expression);
     VALUES(X)
 #undef X
@@ -380,17 +373,16 @@ static void say_text(struct words *words, const char *text, const char *list)
     union room room;
 
     while (*text != '\0' && used < sizeof out) {
-        size_t plain = strcspn(text, "{"), word = strcspn(text + plain, "}");
-        const char *value = "";
+        size_t plain = strcspn(text, "{");
+        struct span name = {text + plain + 1, strcspn(text + plain, "}") - 1};
 
         used += (size_t)snprintf(out + used, sizeof out - used, "%.*s", (int)plain, text);
         text += plain;
         if (*text == '\0' || used >= sizeof out)
             break;
-        value =
-            is_word(text + 1, word - 1, "list") ? list : value_of(words, text + 1, word - 1, &room);
-        used += (size_t)snprintf(out + used, sizeof out - used, "%s", value);
-        text += word + 1;
+        used += (size_t)snprintf(out + used, sizeof out - used, "%s",
+                                 span_is(name, "list") ? list : value_of(words, name, &room));
+        text = name.text + name.length + 1;
     }
     words_add(words, "%s", out);
 }
