@@ -6,9 +6,12 @@
  * `struct pending` in line. A request is asked with an unused one at hand, which stays for the next
  * when it is not needed.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log/log.h"
@@ -34,7 +37,6 @@ static void on_closed(uv_handle_t *handle)
 
     buf_fini(&conn->in);
     buf_fini(&conn->out);
-    buf_fini(&conn->sending);
     free(conn);
     server_conn_closed(server);
 }
@@ -59,46 +61,18 @@ void conn_close(struct conn *conn)
     list_remove(&conn->link);
     list_remove(&conn->starved);
     conn->server->stats.connections--;
-    uv_close(&conn->uv.handle, on_closed);
+    uv_close((uv_handle_t *)&conn->poll, on_closed);
+    close(conn->fd);
 }
 
 bool conn_idle(const struct conn *conn)
 {
-    return conn->pending_count == 0 && conn->sending.length == 0;
+    return conn->pending_count == 0 && conn->out.length == 0;
 }
 
 /* ---- writing ---- */
 
-static void on_written(uv_write_t *write, int status)
-{
-    struct conn *conn = write->data;
-
-    buf_clear(&conn->sending);
-    if (conn->state == CONN_CLOSING)
-        return;
-    if (status != 0) {
-        conn_close(conn);
-        return;
-    }
-    conn->active_at = uv_now(conn->server->loop);
-    conn_process(conn);
-}
-
-/* Gives what the kernel did not take to libuv, which writes it later. */
-static void write_rest(struct conn *conn)
-{
-    struct buf swap = conn->sending;
-    uv_buf_t data;
-
-    conn->sending = conn->out;
-    conn->out = swap;
-    conn->write.data = conn;
-    data = uv_buf_init(conn->sending.data, (unsigned)conn->sending.length);
-    if (uv_write(&conn->write, &conn->uv.stream, &data, 1, on_written) != 0)
-        conn_close(conn);
-}
-
-/* The replies that were known at once are with the kernel, or with libuv on their way to it. */
+/* The replies that were known at once are with the kernel, or wait for the client to read. */
 static void count_sent(struct conn *conn)
 {
     histogram_add(&conn->server->stats.at_once, clock_monotonic_ns() - conn->unsent_ns,
@@ -106,25 +80,24 @@ static void count_sent(struct conn *conn)
     conn->unsent = 0;
 }
 
+/* What the kernel does not take stays in `out` until the socket is writable. */
 static void conn_flush(struct conn *conn)
 {
-    uv_buf_t data;
-    int written;
+    ssize_t sent;
 
-    if (conn->state == CONN_CLOSING || conn->sending.length > 0 || conn->out.length == 0)
+    if (conn->state == CONN_CLOSING || conn->out.length == 0)
         return;
-    data = uv_buf_init(conn->out.data, (unsigned)conn->out.length);
-    written = uv_try_write(&conn->uv.stream, &data, 1);
-    if (written < 0 && written != UV_EAGAIN) {
+    sent = send(conn->fd, conn->out.data, conn->out.length, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         conn_close(conn);
         return;
     }
-    if (written > 0)
-        buf_consume(&conn->out, (size_t)written);
+    if (sent > 0)
+        buf_consume(&conn->out, (size_t)sent);
+    if (conn->out.length == 0 && (conn->watched & UV_WRITABLE) != 0)
+        conn->active_at = uv_now(conn->server->loop);
     if (conn->unsent > 0)
         count_sent(conn);
-    if (conn->out.length > 0)
-        write_rest(conn);
 }
 
 /* ---- answering ---- */
@@ -244,8 +217,8 @@ static void wait_for_turn(struct conn *conn)
     server_want_turn(conn->server);
 }
 
-/* libuv reads up to 2 MB from one client before it looks at the next: a client that sends faster
- * than it is answered must not keep the loop busy. */
+/* A client that sends faster than it is answered must not keep the loop busy: one read may hold
+ * thousands of requests. */
 static bool has_turn(struct conn *conn)
 {
     uint64_t now = uv_now(conn->server->loop);
@@ -323,7 +296,7 @@ static bool conn_full(const struct conn *conn)
 {
     return conn->state == CONN_CLOSING || !list_empty(&conn->starved) ||
            conn->pending_count >= SERVER_PENDING_MAX ||
-           conn->out.length + conn->sending.length + conn->held >= SERVER_OUTPUT_MAX;
+           conn->out.length + conn->held >= SERVER_OUTPUT_MAX;
 }
 
 /* Takes whole requests from the front of `data`; returns the octets taken. */
@@ -354,59 +327,59 @@ static size_t take_requests(struct conn *conn, const char *data, size_t length)
     return taken;
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
-{
-    struct conn *conn = handle->data;
-
-    (void)suggested;
-    *out = uv_buf_init(conn->server->read_buffer, CONN_READ_SIZE);
-}
-
 /* True when nobody is left to read a reply. A TCP client that is gone looks like one that has only
  * ended its requests: the first reply finds out. */
 static bool peer_gone(const struct conn *conn)
 {
-    struct pollfd poll_fd = {.fd = -1};
+    struct pollfd poll_fd = {.fd = conn->fd};
 
-    return uv_fileno(&conn->uv.handle, &poll_fd.fd) != 0 || poll(&poll_fd, 1, 0) < 0 ||
-           (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+    return poll(&poll_fd, 1, 0) < 0 || (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+static void take_input(struct conn *conn, const char *data, size_t length)
 {
-    struct conn *conn = stream->data;
     size_t taken = 0;
 
-    if (length == 0)
-        return;
-    if (length == UV_EOF && !peer_gone(conn)) {
-        conn->state = CONN_ENDED;
-        conn->reading = false;
-        conn_process(conn);
-        return;
-    }
-    if (length < 0) {
-        conn_close(conn);
-        return;
-    }
     conn->active_at = uv_now(conn->server->loop);
     conn->read_ns = server_arrival_ns(conn->server);
     list_remove(&conn->link);
     list_append(&conn->server->conns, &conn->link);
     if (conn->in.length == 0)
-        taken = take_requests(conn, buffer->base, (size_t)length);
+        taken = take_requests(conn, data, length);
     if (conn->state == CONN_CLOSING)
         return;
-    buf_add(&conn->in, buffer->base + taken, (size_t)length - taken);
+    buf_add(&conn->in, data + taken, length - taken);
     if (conn->in.failed)
         conn_close(conn);
-    else
-        conn_process(conn);
+}
+
+static void conn_read(struct conn *conn)
+{
+    char *buffer = conn->server->read_buffer;
+    ssize_t length = recv(conn->fd, buffer, CONN_READ_SIZE, 0);
+
+    if (length > 0)
+        take_input(conn, buffer, (size_t)length);
+    else if (length == 0 && !peer_gone(conn))
+        conn->state = CONN_ENDED;
+    else if (length == 0 || (errno != EAGAIN && errno != EINTR))
+        conn_close(conn);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct conn *conn = poll->data;
+
+    if (status != 0)
+        conn_close(conn);
+    else if ((events & UV_READABLE) != 0)
+        conn_read(conn);
+    conn_process(conn);
 }
 
 static bool owes_nothing(const struct conn *conn)
 {
-    return conn_idle(conn) && conn->out.length == 0 && list_empty(&conn->starved);
+    return conn_idle(conn) && list_empty(&conn->starved);
 }
 
 /* When a connection ends on which Postfix has had answers, Postfix asks once more on a new one.
@@ -444,6 +417,26 @@ static bool conn_advance(struct conn *conn)
     return conn->state != CONN_CLOSING;
 }
 
+/* Asks the loop for the events that the connection can do something with. */
+static void watch(struct conn *conn)
+{
+    int events = 0, error = 0;
+
+    if (conn->state < CONN_ENDED && !conn_full(conn))
+        events |= UV_READABLE;
+    if (conn->out.length > 0)
+        events |= UV_WRITABLE;
+    if (events == conn->watched)
+        return;
+    conn->watched = events;
+    if (events == 0)
+        uv_poll_stop(&conn->poll);
+    else
+        error = uv_poll_start(&conn->poll, events, on_ready);
+    if (error != 0)
+        conn_close(conn);
+}
+
 void conn_process(struct conn *conn)
 {
     if (!conn_advance(conn))
@@ -452,22 +445,32 @@ void conn_process(struct conn *conn)
         conn_close(conn);
     else if (conn->server->state == SERVER_DRAINING)
         conn_drain(conn);
-    if (conn->state >= CONN_ENDED || conn_full(conn) == !conn->reading)
-        return;
-    conn->reading = !conn->reading;
-    if (!conn->reading)
-        uv_read_stop(&conn->uv.stream);
-    else if (uv_read_start(&conn->uv.stream, on_alloc, on_read) != 0)
-        conn_close(conn);
+    if (conn->state != CONN_CLOSING)
+        watch(conn);
 }
 
-void conn_begin(struct conn *conn)
+int conn_new(struct server *server, int take_fd, const struct protocol *protocol)
 {
+    struct conn *conn = calloc(1, sizeof *conn);
+    int error = conn == NULL ? UV_ENOMEM : uv_poll_init(server->loop, &conn->poll, take_fd);
+
+    if (error != 0) {
+        free(conn);
+        close(take_fd);
+        return error;
+    }
+    conn->poll.data = conn;
+    conn->fd = take_fd;
+    conn->server = server;
+    conn->protocol = protocol;
     buf_init(&conn->in, CONN_READ_SIZE + PROTOCOL_REQUEST_MAX);
     buf_init(&conn->out, SERVER_OUTPUT_MAX + RENDER_SOCKETMAP_MAX + 64);
-    buf_init(&conn->sending, conn->out.limit);
     list_init(&conn->pending);
-    conn->active_at = uv_now(conn->server->loop);
-    list_append(&conn->server->conns, &conn->link);
+    list_init(&conn->starved);
+    conn->active_at = uv_now(server->loop);
+    list_append(&server->conns, &conn->link);
+    server->handles++;
+    server->stats.connections++;
     conn_process(conn);
+    return 0;
 }

@@ -1,4 +1,6 @@
 /* server: accepting, the limit of connections, time-outs; see server.h. */
+#define _GNU_SOURCE
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,8 +11,7 @@
 
 #define SWEEP_MS    1000
 #define YIELD_TRIES 64
-/* Connections accepted before others have a turn: a flood must not stop the loop. */
-#define ACCEPT_SHARE 64
+#define BACKLOG     1024
 /* Lookups begun before others have a turn. */
 #define LOOKUP_SHARE 256
 /* Not 0: libuv runs a timer of 0 ms at once when another timer's callback sets it. */
@@ -46,7 +47,8 @@ static void close_listeners(struct server *server)
         struct listener *listener = LIST_ELEMENT(server->listeners.next, struct listener, link);
 
         list_remove(&listener->link);
-        uv_close(&listener->uv.handle, on_listener_closed);
+        uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+        close(listener->fd);
     }
 }
 
@@ -117,39 +119,75 @@ static bool has_room(const struct server *server)
     return server->stats.connections < server->config->connections_max;
 }
 
-static int handle_init(uv_loop_t *loop, uv_handle_t *handle, bool local)
+void server_yield_fd(struct server *server)
 {
-    return local ? uv_pipe_init(loop, (uv_pipe_t *)handle, 0)
-                 : uv_tcp_init(loop, (uv_tcp_t *)handle);
+    if (!list_empty(&server->conns))
+        conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
+}
+
+static int accept_fd(const struct listener *listener)
+{
+    return accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+/* Without descriptors this is called for each connection of a flood: it gets the place of the spare
+ * descriptor, and is closed. When that is away, it gets a connection's, after a rest. */
+static void accept_failed(struct listener *listener, int error)
+{
+    struct server *server = listener->server;
+    bool given = spare_fd_accept_failed(&server->spare, NULL, uv_translate_sys_error(error));
+    int fd = given ? accept_fd(listener) : -1;
+
+    server->stats.not_accepted++;
+    if (fd >= 0)
+        close(fd);
+    else
+        uv_poll_stop(&listener->poll); /* tried again by the sweeper, and after a close */
+    if (given)
+        spare_fd_take(&server->spare);
+    else
+        server_yield_fd(server);
 }
 
 static void accept_one(struct listener *listener)
 {
-    struct server *server = listener->server;
-    struct conn *conn = calloc(1, sizeof *conn);
-    bool accepted;
+    int fd = accept_fd(listener);
 
-    listener->waiting = conn == NULL;
-    if (conn == NULL)
-        return; /* tried again by the sweeper */
-    conn->server = server;
-    conn->protocol = listener->protocol;
-    list_init(&conn->link);
-    list_init(&conn->pending);
-    list_init(&conn->starved);
-    handle_init(server->loop, &conn->uv.handle, listener->uv.handle.type == UV_NAMED_PIPE);
-    conn->uv.handle.data = conn;
-    server->handles++;
-    server->stats.connections++;
-    accepted = uv_accept(&listener->uv.stream, &conn->uv.stream) == 0;
-    spare_fd_take(&server->spare);
-    if (!accepted || server->spare.given) {
-        conn_close(conn);
-        spare_fd_take(&server->spare);
-        return;
+    if (fd >= 0 && conn_new(listener->server, fd, listener->protocol) == 0)
+        listener->server->stats.accepted++;
+    else if (fd >= 0)
+        uv_poll_stop(&listener->poll);
+    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        accept_failed(listener, errno);
+}
+
+/* One in each turn: a flood must not stop the loop; and without descriptors accept(2) fails whether
+ * a connection waits or not. */
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+    struct server *server = listener->server;
+
+    (void)status;
+    (void)events;
+    if (!has_room(server))
+        yield_one(server);
+    if (has_room(server))
+        accept_one(listener);
+    else
+        uv_poll_stop(poll); /* connections stay where they are */
+}
+
+/* Listeners that had no room try again. */
+static void accept_waiting(struct server *server)
+{
+    for (struct list *link = server->listeners.next; link != &server->listeners;
+         link = link->next) {
+        struct listener *listener = LIST_ELEMENT(link, struct listener, link);
+
+        if (!uv_is_active((uv_handle_t *)&listener->poll))
+            uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
     }
-    server->stats.accepted++;
-    conn_begin(conn);
 }
 
 static void on_next_turn(uv_timer_t *timer);
@@ -160,67 +198,11 @@ void server_want_turn(struct server *server)
         uv_timer_start(&server->next_turn, on_next_turn, NEXT_TURN_MS, 0);
 }
 
-/* Without room or share the connection stays where it is: libuv stops polling the listener until it
- * is accepted. */
-static void accept_or_wait(struct listener *listener)
-{
-    struct server *server = listener->server;
-
-    listener->waiting = true;
-    if (server->accept_share == 0) {
-        server_want_turn(server);
-        return;
-    }
-    if (!has_room(server))
-        yield_one(server);
-    if (!has_room(server))
-        return;
-    server->accept_share--;
-    accept_one(listener);
-}
-
-void server_yield_fd(struct server *server)
-{
-    if (!list_empty(&server->conns))
-        conn_close(LIST_ELEMENT(server->conns.next, struct conn, link));
-}
-
-/* Without descriptors this is called for each connection of a flood. The next attempt must not fail
- * in the same way: it gets the spare descriptor or, when that is away, a connection's. */
-static void accept_failed(struct server *server, int status)
-{
-    server->stats.not_accepted++;
-    if (!spare_fd_accept_failed(&server->spare, NULL, status))
-        server_yield_fd(server);
-}
-
-static void on_connection(uv_stream_t *stream, int status)
-{
-    struct listener *listener = stream->data;
-
-    if (status != 0)
-        accept_failed(listener->server, status);
-    else
-        accept_or_wait(listener);
-}
-
-static void accept_waiting(struct server *server)
-{
-    for (struct list *link = server->listeners.next; link != &server->listeners;
-         link = link->next) {
-        struct listener *listener = LIST_ELEMENT(link, struct listener, link);
-
-        if (listener->waiting)
-            accept_or_wait(listener);
-    }
-}
-
 static void on_next_turn(uv_timer_t *timer)
 {
     struct server *server = timer->data;
     struct list starved;
 
-    server->accept_share = ACCEPT_SHARE;
     server->lookup_share = LOOKUP_SHARE;
     list_take(&starved, &server->starved);
     while (!list_empty(&starved)) {
@@ -229,7 +211,6 @@ static void on_next_turn(uv_timer_t *timer)
         list_remove(&conn->starved);
         conn_process(conn);
     }
-    accept_waiting(server);
 }
 
 void server_conn_closed(struct server *server)
@@ -266,7 +247,7 @@ static void on_turn(uv_prepare_t *turn)
 
 static bool overdue(const struct conn *conn, uint64_t idle_ms)
 {
-    if (conn->sending.length > 0)
+    if (conn->out.length > 0)
         return idle_ms >= SERVER_WRITE_MS;
     if (conn->pending_count > 0)
         return false;
@@ -292,7 +273,6 @@ static void on_sweep(uv_timer_t *timer)
     }
     if (server->state == SERVER_DRAINING)
         drain_conns(server);
-    server->accept_share = ACCEPT_SHARE;
     accept_waiting(server);
 }
 
@@ -316,7 +296,6 @@ struct server *server_new(uv_loop_t *loop, const struct config *config, struct e
     server->sweeper.data = server;
     uv_timer_init(loop, &server->next_turn);
     server->next_turn.data = server;
-    server->accept_share = ACCEPT_SHARE;
     server->lookup_share = LOOKUP_SHARE;
     uv_prepare_init(loop, &server->turn);
     server->turn.data = server;
@@ -326,35 +305,26 @@ struct server *server_new(uv_loop_t *loop, const struct config *config, struct e
     return server;
 }
 
-static bool is_local(int fd)
-{
-    struct sockaddr_storage name;
-    socklen_t length = sizeof name;
-
-    return getsockname(fd, (struct sockaddr *)&name, &length) == 0 && name.ss_family == AF_UNIX;
-}
-
 int server_add(struct server *server, int take_fd, enum listen_protocol protocol)
 {
     struct listener *listener = calloc(1, sizeof *listener);
-    bool local = is_local(take_fd);
-    int error;
+    int error = listener == NULL ? UV_ENOMEM : 0;
 
-    if (listener == NULL) {
+    if (error == 0 && listen(take_fd, BACKLOG) != 0)
+        error = uv_translate_sys_error(errno);
+    if (error == 0)
+        error = uv_poll_init(server->loop, &listener->poll, take_fd);
+    if (error != 0) {
+        free(listener);
         close(take_fd);
-        return UV_ENOMEM;
+        return error;
     }
+    listener->poll.data = listener;
+    listener->fd = take_fd;
     listener->server = server;
     listener->protocol = protocol == LISTEN_TCP_TABLE ? &tcp_table_protocol : &socketmap_protocol;
     list_append(&server->listeners, &listener->link);
     server->handles++;
-    handle_init(server->loop, &listener->uv.handle, local);
-    listener->uv.handle.data = listener;
-    error =
-        local ? uv_pipe_open(&listener->uv.pipe, take_fd) : uv_tcp_open(&listener->uv.tcp, take_fd);
-    if (error != 0)
-        close(take_fd);
-    else
-        error = uv_listen(&listener->uv.stream, 1024, on_connection);
-    return error;
+    accept_waiting(server);
+    return 0;
 }

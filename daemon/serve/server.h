@@ -10,10 +10,6 @@
  * DIAGNOSTICS
  *   accept-failed       no descriptor or memory for a connection
  *   not-the-protocol    what a client sent was not its listener's protocol; it is closed
- *
- * BUGS
- *   When no descriptor is left, not even a spare one, and there is no connection to close, libuv
- *   1.44 does not return to the loop until another thread closes a descriptor.
  */
 #pragma once
 

@@ -11,14 +11,6 @@
 
 struct pending;
 
-/* A Unix or a TCP socket. */
-union socket_handle {
-    uv_handle_t handle;
-    uv_stream_t stream;
-    uv_pipe_t pipe;
-    uv_tcp_t tcp;
-};
-
 /* A connection goes through these in this order; it may leave out any but the first and last. */
 enum conn_state {
     CONN_SILENT, /* has not asked anything yet */
@@ -28,16 +20,16 @@ enum conn_state {
 };
 
 struct conn {
-    union socket_handle uv;
+    uv_poll_t poll;
+    int fd;      /* owned */
+    int watched; /* enum uv_poll_event: it is read unless a bound of server.h is reached */
     struct server *server;
     const struct protocol *protocol;
     enum conn_state state;
-    bool reading;        /* from the socket: not while a bound of server.h is reached */
     struct list link;    /* in server->conns, longest idle first */
     uint64_t active_at;  /* uv_now */
     struct buf in;       /* octets of requests not yet taken */
-    struct buf out;      /* replies not yet handed to the kernel */
-    struct buf sending;  /* owned by the write in flight; empty when there is none */
+    struct buf out;      /* replies that the kernel has not yet taken */
     struct list starved; /* in server->starved, or in no list */
     struct list pending; /* requests in flight, in order */
     unsigned pending_count;
@@ -47,15 +39,14 @@ struct conn {
     unsigned unsent;     /* replies in `out` that were known at once... */
     int64_t unsent_ns;   /* ...to requests that had arrived then, or later */
     size_t held;         /* octets of replies that wait in line for one before them */
-    uv_write_t write;
 };
 
 struct listener {
-    union socket_handle uv;
+    uv_poll_t poll; /* active unless there was no room for a connection */
+    int fd;         /* owned */
     struct server *server;
     const struct protocol *protocol;
     struct list link;
-    bool waiting; /* a connection waits that there was no room for */
 };
 
 enum server_state {
@@ -74,7 +65,7 @@ struct server {
     uv_timer_t next_turn; /* goes on with what a full share has stopped */
     uv_prepare_t turn;    /* called at the end of each turn of the loop */
     int64_t woke_ns;      /* when this turn's first octets were read; 0: none yet */
-    unsigned accept_share, lookup_share;
+    unsigned lookup_share;
     struct list starved;    /* connections whose next request waits for a share */
     struct pending *unused; /* owned, conn.c's: for the next request that has to wait; or NULL */
     struct server_stats stats;
@@ -95,8 +86,8 @@ void server_want_turn(struct server *server);
 void server_conn_closed(struct server *server);
 
 /* conn.c */
-/* Begins to serve an accepted connection. */
-void conn_begin(struct conn *conn);
+/* Serves an accepted connection; takes the descriptor. 0 or a libuv error. */
+int conn_new(struct server *server, int take_fd, const struct protocol *protocol);
 /* Takes what can be taken and sends what is ready, after any change. */
 void conn_process(struct conn *conn);
 /* While the server drains: closes the connection if nothing is lost by that. */

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Cached lookups per second: run.py --bin DIR [--rounds N] [--seconds N] [--connections N] [--json FILE]
+"""Cached lookups per second: run.py --bin DIR [--before DIR] [--unix-only] [--rounds N] [--seconds N] [--connections N] [--json FILE]
 
 The floor (an epoll server that answers a constant), mxcryptd over a Unix socket and over TCP, and Debian's
 postfix-mta-sts-resolver over TCP with its internal cache; the same load, in alternating rounds. The domain has an enforced
-MTA-STS policy; it is asked once, then the world is cut off. Figures are medians over the rounds, ratios are to the floor of
+MTA-STS policy; it is asked once, then the world is cut off. --before adds the mxcryptd of another build, so that a change is
+measured against what was before it in the same rounds. Figures are medians over the rounds, ratios are to the floor of
 the same round: of lookups per second, and of lookups per second of server CPU, which a busy machine disturbs less. Server and
 load have a processor each, where there are two."""
 
@@ -16,6 +17,7 @@ import time
 import benchworld  # puts tests/world on the path
 
 import clients
+import daemon
 import policyhost
 import waiting
 
@@ -25,19 +27,23 @@ PORT, PEER_PORT = 8470, 8461
 SERVER_CPU, LOAD_CPU = 0, 1
 WARM_UP_S = 1
 PEER = "/usr/bin/mta-sts-daemon"
-GOAL = 0.80
+FLOOR, DAEMON, DAEMON_TCP, PEER_TCP = "floor, unix", "mxcryptd, unix", "mxcryptd, tcp", "postfix-mta-sts-resolver, tcp"
+GOAL = 0.90
 BUSY = 0.05
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True, help="folder of mxcryptd, bench_load and bench_floor: a release build")
+    parser.add_argument("--before", default="", help="folder of another mxcryptd to compare with")
+    parser.add_argument("--unix-only", action="store_true", help="no TCP and no peer")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
     parser.add_argument("--connections", type=int, default=100)
     parser.add_argument("--json", default="", help="file for all figures of all rounds")
     options = parser.parse_args()
     options.bin = os.path.abspath(options.bin)
+    options.before = options.before and os.path.abspath(options.before)
     return options
 
 
@@ -90,17 +96,30 @@ def start_floor(the_world, options):
     path = os.path.join(the_world.folder, "floor.sock")
     process = subprocess.Popen([os.path.join(options.bin, "bench_floor"), path, REPLY], stdout=subprocess.PIPE, text=True)
     process.stdout.readline()
-    return [Subject("floor, unix", f"unix:{path}", process)]
+    return [Subject(FLOOR, f"unix:{path}", process)]
 
 
-def start_daemon(the_world, _options):
-    daemon = the_world.new_daemon("bench", {**the_world.options(), "probe": "no", "listen": [f"socketmap:inet:127.0.0.1:{PORT}"]}).start()
-    return [Subject("mxcryptd, unix", f"unix:{daemon.socket}", daemon.process),
-            Subject("mxcryptd, tcp", f"inet:127.0.0.1:{PORT}", daemon.process)]
+def start_daemon(the_world, options):
+    own = {**the_world.options(), "probe": "no", "listen": [f"socketmap:inet:127.0.0.1:{PORT}"]}
+    started = the_world.new_daemon("bench", own).start()
+    subjects = [Subject(DAEMON, f"unix:{started.socket}", started.process)]
+    if not options.unix_only:
+        subjects.append(Subject(DAEMON_TCP, f"inet:127.0.0.1:{PORT}", started.process))
+    return subjects
 
 
-def start_peer(the_world, _options):
+def start_before(the_world, options):
+    if not options.before:
+        return []
+    own = {**the_world.options(), "probe": "no", "listen": []}
+    started = daemon.Daemon(options.before, os.path.join(the_world.folder, "d-before"), own, None).start()
+    return [Subject("mxcryptd before, unix", f"unix:{started.socket}", started.process)]
+
+
+def start_peer(the_world, options):
     """The peer asks for the record again after cache_grace; a day keeps it off the network, as mxcryptd is."""
+    if options.unix_only:
+        return []
     if not os.path.exists(PEER):
         print("postfix-mta-sts-resolver is not installed: no peer")
         return []
@@ -110,7 +129,7 @@ def start_peer(the_world, _options):
                    "cache:\n  type: internal\n  options:\n    cache_size: 10000\ndefault_zone:\n  strict_testing: false\n  timeout: 4\n")
     process = subprocess.Popen([PEER, "-c", path], env={**os.environ, "SSL_CERT_FILE": the_world.ca.ca_file}, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
-    peer = Subject("postfix-mta-sts-resolver, tcp", f"inet:127.0.0.1:{PEER_PORT}", process)
+    peer = Subject(PEER_TCP, f"inet:127.0.0.1:{PEER_PORT}", process)
     waiting.until(lambda: listens(peer), "the peer listens")
     return [peer]
 
@@ -135,14 +154,15 @@ def table(subjects, options):
               f"{1 / one.ratio_to(floor, 'server_cpu_us'):>7.2f}{one.median('p50_us'):>9.0f}{one.median('p99_us'):>9.0f}{one.median('max_us'):>10.0f}")
     foreign = foreign_share(subjects)
     print(f"other processes took {foreign:.0%} of the machine meanwhile" + (": lookups/s and latencies are theirs too" if foreign > BUSY else ""))
-    if len(subjects) > 3:
-        print(f"mxcryptd over TCP serves {subjects[2].ratio_to(subjects[3]):.1f} times what the peer does, "
-              f"with {1 / subjects[2].ratio_to(subjects[3], 'server_cpu_us'):.1f} times less server CPU per lookup")
+    by_name = {one.name: one for one in subjects}
+    if PEER_TCP in by_name:
+        print(f"mxcryptd over TCP serves {by_name[DAEMON_TCP].ratio_to(by_name[PEER_TCP]):.1f} times what the peer does, "
+              f"with {1 / by_name[DAEMON_TCP].ratio_to(by_name[PEER_TCP], 'server_cpu_us'):.1f} times less server CPU per lookup")
 
 
 def measure(the_world, options):
     declare(the_world)
-    subjects = start_floor(the_world, options) + start_daemon(the_world, options) + start_peer(the_world, options)
+    subjects = [one for start in (start_floor, start_daemon, start_before, start_peer) for one in start(the_world, options)]
     for one in subjects:
         answer = one.ask()
         if answer != REPLY:

@@ -1,6 +1,6 @@
 /*
- * server: connections that cannot be accepted because there is no descriptor, also when libuv has
- * lost the one that it keeps for that (then 1.44 tries for ever, with a call for each attempt).
+ * server: connections that cannot be accepted because there is no descriptor: they get the place of
+ * the spare one and are closed. Without a spare one they wait, and the loop does not.
  */
 #include "tests/unit/support/fake_domain.h"
 
@@ -11,9 +11,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/serve/server.h"
+#include "daemon/serve/server_internal.h"
+#include "tests/unit/support/virtual_clock.h"
 
-#define CLIENTS 20
+#define CLIENTS         20
+#define SWEEP_PASSES_MS 1100
 
 static struct server *server;
 static char path[64];
@@ -35,7 +37,7 @@ static void open_server(void)
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-    alarm(60); /* one that tries for ever is a failure */
+    alarm(60); /* a loop that tries for ever is a failure */
     begin(SETTINGS);
     snprintf(path, sizeof path, "/tmp/mxc-accept-%ld", (long)getpid());
     snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
@@ -102,23 +104,17 @@ static void must_answer(int fd)
     assert_string_equal(reply, "9:NOTFOUND ,");
 }
 
-static void refuse_all(bool libuv_has_spare)
+static void spare_one_refuses_them(void **state)
 {
     int clients[CLIENTS], before, after;
 
+    (void)state;
     open_server();
     before = client();
     turn();
     must_answer(before);
     for (size_t i = 0; i < COUNT(clients); i++)
         clients[i] = client();
-    if (!libuv_has_spare) {
-        close(loop.emfile_fd);
-        loop.emfile_fd = -1;
-        while ((after = open("/dev/null", O_RDONLY)) < clients[CLIENTS - 1]) /* fills the gaps */
-            assert_true(after >= 0);
-        close(after);
-    }
     take_descriptors();
     for (int i = 0; i < CLIENTS + 2; i++)
         turn();
@@ -126,8 +122,8 @@ static void refuse_all(bool libuv_has_spare)
         assert_true(is_closed(clients[i]));
         close(clients[i]);
     }
-    if (!libuv_has_spare) /* and maybe once more: without a descriptor accept(2) does not look */
-        assert_in_range(not_accepted(), CLIENTS, CLIENTS + 1);
+    /* and maybe once more: without a descriptor accept(2) does not look */
+    assert_in_range(not_accepted(), CLIENTS, CLIENTS + 1);
     must_answer(before);
     give_descriptors();
     after = client();
@@ -138,27 +134,62 @@ static void refuse_all(bool libuv_has_spare)
     close_server();
 }
 
-static void libuv_refuses_them(void **state)
+/* As when it could not be opened at the start; returns the descriptor that has its place. */
+static int lose_spare_one(void)
 {
-    (void)state;
-    refuse_all(true);
+    spare_fd_fini(&server->spare);
+    return open("/dev/null", O_RDONLY);
 }
 
-static void libuv_cannot_and_we_do(void **state)
+static void without_a_spare_one_they_wait(void **state)
 {
+    int waiting, filler, tried;
+
     (void)state;
-    if (uv_version() >= 0x012d00) { /* tries once in a turn, and keeps its errors to itself */
-        print_message("  libuv %s does not ask\n", uv_version_string());
-        return;
-    }
-    refuse_all(false);
+    open_server();
+    waiting = client();
+    filler = lose_spare_one();
+    take_descriptors();
+    for (int i = 0; i < CLIENTS; i++)
+        turn();
+    tried = (int)not_accepted();
+    assert_in_range(tried, 1, 2);
+    give_descriptors();
+    virtual_clock_pass(SWEEP_PASSES_MS);
+    must_answer(waiting);
+    close(filler);
+    close(waiting);
+    close_server();
+}
+
+/* The next connection gets the descriptor of the one that has been idle longest. */
+static void without_a_spare_one_the_idle_yield(void **state)
+{
+    int idle, next, filler;
+
+    (void)state;
+    open_server();
+    idle = client();
+    turn();
+    must_answer(idle);
+    next = client();
+    filler = lose_spare_one();
+    take_descriptors();
+    must_answer(next);
+    assert_true(is_closed(idle));
+    give_descriptors();
+    close(filler);
+    close(idle);
+    close(next);
+    close_server();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(libuv_refuses_them),
-        cmocka_unit_test(libuv_cannot_and_we_do),
+        cmocka_unit_test(spare_one_refuses_them),
+        cmocka_unit_test(without_a_spare_one_they_wait),
+        cmocka_unit_test(without_a_spare_one_the_idle_yield),
     };
 
     return cmocka_run_group_tests_name("accept", tests, NULL, NULL);
