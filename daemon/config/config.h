@@ -20,7 +20,16 @@
 #define CONFIG_LISTEN_MAX    16
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
-enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE };
+/* What is spoken on a listening socket. */
+enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE, LISTEN_CONTROL, LISTEN_KINDS };
+
+/* The names of a protocol. */
+struct listen_kind {
+    const char *fd_name; /* FileDescriptorName= of a socket that systemd passes */
+    /* What comes before the path or address in a `listen` line and in the log; NULL: never there */
+    const char *unix_prefix, *tcp_prefix;
+};
+extern const struct listen_kind listen_kinds[LISTEN_KINDS];
 
 /* One `listen =` line. */
 struct listen_address {
@@ -42,7 +51,7 @@ struct config_source {
 struct config {
     struct arena *arena; /* owned; every string below is in it */
     struct config_source source;
-    const char **texts; /* the values as given, by key */
+    const char *texts[CONFIG_KEYS]; /* the values as given */
 
     struct listen_address listen[CONFIG_LISTEN_MAX];
     size_t listen_count;

@@ -1,6 +1,6 @@
 /*
- * config_table: see config_table.h. The syntax of values is in config_values.c. A new key is a row
- * here, a member of struct config and an entry in docs/mxcryptd.conf.5; tests/manual.sh compares.
+ * config_table: see config_table.h. A new key is a row here, a member of struct config and an entry
+ * in docs/mxcryptd.conf.5; tests/manual.sh compares.
  */
 #include "daemon/config/config_table.h"
 
@@ -9,23 +9,165 @@
 #include <unistd.h>
 
 #include "base/net/hostname.h"
-#include "daemon/config/config_values.h"
 
 #define STORE_PATH_MAX 500  /* SQLite takes 512, with what it puts behind it */
 #define LIST_MAX       1000 /* entries of probe-exclude, allow-address */
+#define TEXT_MAX       65536
+#define NUMBER_MAX     (UINT64_C(1) << 53)
 
-#define FIELD(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
-#define SECOND        INT64_C(1000)
-#define HOUR          (INT64_C(3600) * SECOND)
-#define DAY           (24 * HOUR)
+#define SECOND INT64_C(1000)
+#define HOUR   (INT64_C(3600) * SECOND)
+#define DAY    (24 * HOUR)
+
+/* ---- parts of values: each returns NULL, or what is wrong with the text ---- */
+
+/* Digits and a unit: 500ms 5s 15m 24h 7d; 64K 256M 1G. */
+static const char *number_parse(uint64_t *out, const char *text, enum config_kind kind)
+{
+    static const struct {
+        const char *why;
+        struct {
+            const char *name;
+            uint64_t factor;
+        } units[6]; /* NULL after the last */
+    } kinds[] = {
+        [DURATION] = {"a duration ends in ms, s, m, h or d",
+                      {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}}},
+        [COUNT] = {"not a number", {{"", 1}}},
+        [OCTETS] = {"a size ends in K, M, G or a digit",
+                    {{"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}}},
+    };
+    uint64_t number = 0;
+    const char *p = text;
+    size_t i = 0;
+
+    for (; *p >= '0' && *p <= '9'; p++) {
+        number = number * 10 + (uint64_t)(*p - '0');
+        if (number > NUMBER_MAX)
+            return "the number is too large";
+    }
+    if (p == text)
+        return "not a number";
+    while (kinds[kind].units[i].name != NULL && strcmp(kinds[kind].units[i].name, p) != 0)
+        i++;
+    if (kinds[kind].units[i].name == NULL)
+        return kinds[kind].why;
+    if (number > NUMBER_MAX / kinds[kind].units[i].factor)
+        return "the number is too large";
+    *out = number * kinds[kind].units[i].factor;
+    return NULL;
+}
+
+/* The next word of a list (blanks and commas between them), NUL-terminated in the arena; NULL at
+ * the end or without memory. Moves *text on. */
+static const char *next_word(struct arena *arena, const char **text)
+{
+    const char *start = *text + strspn(*text, " \t,");
+    size_t length = strcspn(start, " \t,");
+
+    *text = start + length;
+    return length == 0 ? NULL : arena_strndup(arena, start, length);
+}
+
+/* ADDRESS:PORT or [V6]:PORT; without `need_port` also ADDRESS alone. */
+static const char *address_and_port(struct ip *ip, uint16_t *port, const char *text, bool need_port)
+{
+    char address[IP_TEXT_MAX];
+    const char *end, *colon;
+    size_t skip = text[0] == '[', length;
+    uint64_t number;
+
+    if (!need_port && ip_parse(ip, text))
+        return NULL;
+    end = skip ? strchr(text, ']') : strrchr(text, ':');
+    length = end == NULL ? 0 : (size_t)(end - text) - skip;
+    if (end == NULL || length >= sizeof address)
+        return need_port ? "must be ADDRESS:PORT" : "not an address";
+    memcpy(address, text + skip, length);
+    address[length] = '\0';
+    if (!ip_parse(ip, address))
+        return "not an address";
+    colon = end + skip;
+    if (*colon == '\0' && !need_port)
+        return NULL;
+    if (*colon != ':')
+        return "must be ADDRESS:PORT";
+    if (number_parse(&number, colon + 1, COUNT) != NULL || number == 0 || number > 65535)
+        return "a port is 1 to 65535";
+    *port = (uint16_t)number;
+    return NULL;
+}
 
 /* ---- values with a function of their own ---- */
 
+const struct listen_kind listen_kinds[LISTEN_KINDS] = {
+    [LISTEN_SOCKETMAP] = {"socketmap", "socketmap:unix:", "socketmap:inet:"},
+    [LISTEN_TCP_TABLE] = {"tcp_table", NULL, "tcp:"},
+    [LISTEN_CONTROL] = {"control", NULL, NULL},
+};
+
+/* What follows a prefix; NULL when the text does not begin with it, or it is NULL. */
+static const char *after(const char *text, const char *prefix)
+{
+    size_t length = prefix == NULL ? 0 : strlen(prefix);
+
+    return length > 0 && strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+static const char *listen_target(struct listen_address *out, const char *word)
+{
+    const char *path = after(word, "unix:"), *endpoint = NULL;
+
+    for (unsigned i = 0; i < LISTEN_KINDS && path == NULL && endpoint == NULL; i++) {
+        out->protocol = (enum listen_protocol)i;
+        path = after(word, listen_kinds[i].unix_prefix);
+        endpoint = after(word, listen_kinds[i].tcp_prefix);
+    }
+    if (endpoint != NULL)
+        return address_and_port(&out->ip, &out->port, endpoint, true);
+    if (path == NULL)
+        return "must be socketmap:unix:PATH, socketmap:inet:ADDRESS:PORT or tcp:ADDRESS:PORT";
+    if (*path != '/')
+        return "the path of a Unix socket begins with /";
+    if (strlen(path) > CONFIG_UNIX_PATH_MAX)
+        return "a socket's path has at most 107 octets";
+    out->path = path;
+    return NULL;
+}
+
+static const char *listen_option(struct listen_address *out, const char *word)
+{
+    const char *owner = after(word, "owner="), *group = after(word, "group=");
+    const char *mode = after(word, "mode=");
+    char *end;
+
+    if (owner != NULL && *owner != '\0') {
+        out->owner = owner;
+    } else if (group != NULL && *group != '\0') {
+        out->group = group;
+    } else if (mode != NULL) {
+        out->mode = (unsigned)strtoul(mode, &end, 8);
+        if (*end != '\0' || *mode == '\0' || out->mode > 0777)
+            return "mode= is an octal number up to 0777";
+    } else {
+        return "unknown option: owner=, group= and mode= are known";
+    }
+    return out->path == NULL ? "owner, group and mode are for Unix sockets" : NULL;
+}
+
 static const char *set_listen(struct config *config, const char *text)
 {
+    struct listen_address address = {.protocol = LISTEN_SOCKETMAP, .mode = 0666};
+    const char *word = next_word(config->arena, &text), *why;
+
     if (config->listen_count == CONFIG_LISTEN_MAX)
         return "more than 16 listen lines";
-    return value_listen(&config->listen[config->listen_count++], config->arena, text);
+    why = word == NULL ? "empty" : listen_target(&address, word);
+    while (why == NULL && (word = next_word(config->arena, &text)) != NULL)
+        why = listen_option(&address, word);
+    if (why == NULL)
+        config->listen[config->listen_count++] = address;
+    return why;
 }
 
 static const char *set_rollout(struct config *config, const char *text)
@@ -42,17 +184,8 @@ static const char *set_rollout(struct config *config, const char *text)
 
 static const char *set_metrics_listen(struct config *config, const char *text)
 {
-    return *text == '\0' ? NULL : value_endpoint(&config->metrics_ip, &config->metrics_port, text);
-}
-
-/* The host's own name if it is a full one. Otherwise the prober has to look it up, which can take
- * long: reading a configuration does not wait for the DNS. */
-static const char *own_full_name(char room[HOSTNAME_MAX + 1])
-{
-    if (gethostname(room, HOSTNAME_MAX + 1) != 0 || room[HOSTNAME_MAX] != '\0')
-        return NULL;
-    return strchr(room, '.') != NULL && hostname_valid(room, strlen(room), HOSTNAME_LDH) ? room
-                                                                                         : NULL;
+    return *text == '\0' ? NULL
+                         : address_and_port(&config->metrics_ip, &config->metrics_port, text, true);
 }
 
 static const char *set_tls_protocols(struct config *config, const char *text)
@@ -70,40 +203,22 @@ static const char *set_tls_ciphers(struct config *config, const char *text)
     return why;
 }
 
-/* A source address of one family; empty for the kernel's choice. */
-static const char *source_address(struct ip *out, const char *text, uint8_t family)
-{
-    static const struct ip none;
-    struct ip ip = none, any = {.family = family};
-
-    if (*text != '\0' && (!ip_parse(&ip, text) || ip.family != family || ip_equal(&ip, &any)))
-        return family == 4 ? "must be an IPv4 address of this host"
-                           : "must be an IPv6 address of this host";
-    *out = ip;
-    return NULL;
-}
-
-static const char *set_bind_address(struct config *config, const char *text)
-{
-    return source_address(&config->prober.probes.smtp.bind, text, 4);
-}
-
-static const char *set_bind_address6(struct config *config, const char *text)
-{
-    return source_address(&config->prober.probes.smtp.bind6, text, 6);
-}
-
+/* Empty: the host's own name if it is a full one. Otherwise the prober has to look it up, which can
+ * take long: reading a configuration does not wait for the DNS. */
 static const char *set_helo_name(struct config *config, const char *text)
 {
-    char room[HOSTNAME_MAX + 1] = "";
+    char own[HOSTNAME_MAX + 1] = "";
+    bool given = *text != '\0';
 
-    if (*text == '\0')
-        text = own_full_name(room);
-    if (text == NULL)
+    if (!given && (gethostname(own, sizeof own) != 0 || own[HOSTNAME_MAX] != '\0' ||
+                   strchr(own, '.') == NULL))
         return NULL;
-    if (!hostname_valid(text, strlen(text), HOSTNAME_LDH))
+    if (!given)
+        text = own;
+    if (hostname_valid(text, strlen(text), HOSTNAME_LDH))
+        config->prober.probes.smtp.helo_name = arena_strdup(config->arena, text);
+    else if (given)
         return "not a host name";
-    config->prober.probes.smtp.helo_name = arena_strdup(config->arena, text);
     return NULL;
 }
 
@@ -112,10 +227,14 @@ static const char *set_resolver(struct config *config, const char *text)
     struct dns_options *dns = &config->prober.dns;
     const char *word, *why = NULL;
 
-    while (why == NULL && (word = value_word(config->arena, &text)) != NULL) {
+    while (why == NULL && (word = next_word(config->arena, &text)) != NULL) {
+        struct dns_server *server = &dns->servers[dns->server_count];
+
         if (dns->server_count == DNS_RESOLVERS_MAX)
             return "more than 8 resolvers";
-        why = value_server(&dns->servers[dns->server_count++], word);
+        dns->server_count++;
+        server->port = 53;
+        why = address_and_port(&server->ip, &server->port, word, false);
     }
     return why;
 }
@@ -127,7 +246,7 @@ static const char *set_allow_address(struct config *config, const char *text)
     const char *word;
 
     filter->allowed = list;
-    while (list != NULL && (word = value_word(config->arena, &text)) != NULL) {
+    while (list != NULL && (word = next_word(config->arena, &text)) != NULL) {
         if (filter->allowed_count == LIST_MAX)
             return "more than 1000 entries";
         if (!ip_prefix_parse(&list[filter->allowed_count++], word))
@@ -136,67 +255,35 @@ static const char *set_allow_address(struct config *config, const char *text)
     return NULL;
 }
 
-static const char *exclude_one(struct address_filter *filter, struct ip_prefix *prefixes,
-                               const char **names, const char *word)
-{
-    const char *name = word + (*word == '.');
-
-    if (filter->excluded_count == LIST_MAX || filter->excluded_name_count == LIST_MAX)
-        return "more than 1000 entries";
-    if (ip_prefix_parse(&prefixes[filter->excluded_count], word)) {
-        filter->excluded_count++;
-        return NULL;
-    }
-    if (!hostname_valid(name, strlen(name), HOSTNAME_UNDERSCORE))
-        return "not a host, a .domain, an address or ADDRESS/BITS";
-    names[filter->excluded_name_count++] = word;
-    return NULL;
-}
-
 static const char *set_probe_exclude(struct config *config, const char *text)
 {
     struct address_filter *filter = &config->prober.filter;
     struct ip_prefix *prefixes = arena_array(config->arena, LIST_MAX, sizeof *prefixes);
     const char **names = arena_array(config->arena, LIST_MAX, sizeof *names);
-    const char *word, *why = NULL;
+    const char *word;
 
     filter->excluded = prefixes;
     filter->excluded_names = names;
-    while (names != NULL && why == NULL && (word = value_word(config->arena, &text)) != NULL)
-        why = exclude_one(filter, prefixes, names, word);
-    return why;
-}
+    while (names != NULL && (word = next_word(config->arena, &text)) != NULL) {
+        const char *name = word + (*word == '.');
 
-/* Empty: none. */
-static const char *absolute_path(struct config *config, const char **out, const char *text)
-{
-    if (*text == '\0')
-        return NULL;
-    if (*text != '/')
-        return "must be an absolute path";
-    *out = arena_strdup(config->arena, text);
+        if (filter->excluded_count == LIST_MAX || filter->excluded_name_count == LIST_MAX)
+            return "more than 1000 entries";
+        if (ip_prefix_parse(&prefixes[filter->excluded_count], word))
+            filter->excluded_count++;
+        else if (hostname_valid(name, strlen(name), HOSTNAME_UNDERSCORE))
+            names[filter->excluded_name_count++] = word;
+        else
+            return "not a host, a .domain, an address or ADDRESS/BITS";
+    }
     return NULL;
-}
-
-static const char *set_control_socket(struct config *config, const char *text)
-{
-    if (*text == '\0' || strlen(text) > CONFIG_UNIX_PATH_MAX)
-        return "must be a path of 1 to 107 octets";
-    return absolute_path(config, &config->control_socket, text);
-}
-
-static const char *set_store(struct config *config, const char *text)
-{
-    if (strlen(text) > STORE_PATH_MAX)
-        return "longer than 500 octets";
-    return absolute_path(config, &config->store_path, text);
 }
 
 static const char *set_rules(struct config *config, const char *text)
 {
-    config->rules_path = MXC_RULES_FILE;
     config->rules_optional = *text == '\0';
-    return absolute_path(config, &config->rules_path, text);
+    config->rules_path = config->rules_optional ? MXC_RULES_FILE : text;
+    return *config->rules_path == '/' ? NULL : "must be an absolute path";
 }
 
 /* ---- the table ---- */
@@ -218,17 +305,18 @@ static const struct config_choice wildcards = {"must be hosts or suffix", {"suff
 static const struct config_choice probe_levels = {"must be verify or encrypt",
                                                   {"encrypt", "verify"}};
 
-#define NUMBER(kind, member, min, max) kind, FIELD(member), min, max, NULL, NULL
-#define TEXT(kind, member)             kind, FIELD(member), 0, 0, NULL, NULL
-#define WORD(member, choice)           CHOICE, FIELD(member), 0, 0, NULL, &(choice)
-#define BY(set)                        CUSTOM, 0, 0, 0, 0, set, NULL
+#define FIELD(member)                 offsetof(struct config, member), sizeof(((struct config *)0)->member)
+#define RANGE(kind, member, min, max) kind, FIELD(member), min, max, NULL, NULL
+#define WORD(member, choice)          CHOICE, FIELD(member), 0, 0, NULL, &(choice)
+#define BY(set)                       CUSTOM, 0, 0, 0, 0, set, NULL
 
 const struct config_row config_rows[] = {
     {"listen", "socketmap:unix:/var/spool/postfix/mxcrypt/policy.sock", BY(set_listen),
      CONFIG_REPEATS},
-    {"control-socket", "/run/mxcrypt/control.sock", BY(set_control_socket), 0},
+    {"control-socket", "/run/mxcrypt/control.sock",
+     RANGE(PATH, control_socket, 1, CONFIG_UNIX_PATH_MAX), 0},
     {"metrics-listen", "", BY(set_metrics_listen), 0},
-    {"user", "mxcrypt", TEXT(STRING, user), 0},
+    {"user", "mxcrypt", RANGE(STRING, user, 1, TEXT_MAX), 0},
     {"sandbox", "yes", WORD(sandbox, no_yes), 0},
     {"log", "stderr", WORD(log_syslog, log_targets), 0},
     {"log-level", "info", WORD(log_level, log_levels), CONFIG_LIVE},
@@ -237,10 +325,10 @@ const struct config_row config_rows[] = {
     {"rules", "", BY(set_rules), CONFIG_LIVE},
     {"helo-name", "", BY(set_helo_name), 0},
     {"resolver", "", BY(set_resolver), 0},
-    {"resolv-conf", "/etc/resolv.conf", TEXT(STRING, prober.dns.resolv_conf), 0},
-    {"dns-timeout", "1500ms", NUMBER(DURATION, prober.dns.timeout_ms, 10, 30 * SECOND), 0},
-    {"dns-tries", "3", NUMBER(COUNT, prober.dns.tries, 1, 10), 0},
-    {"dns-queries", "1000", NUMBER(COUNT, prober.dns.in_flight_max, 1, 10000), 0},
+    {"resolv-conf", "/etc/resolv.conf", RANGE(STRING, prober.dns.resolv_conf, 1, TEXT_MAX), 0},
+    {"dns-timeout", "1500ms", RANGE(DURATION, prober.dns.timeout_ms, 10, 30 * SECOND), 0},
+    {"dns-tries", "3", RANGE(COUNT, prober.dns.tries, 1, 10), 0},
+    {"dns-queries", "1000", RANGE(COUNT, prober.dns.in_flight_max, 1, 10000), 0},
     {"dane", "yes", WORD(prober.dane, no_yes), 0},
     {"partial-dane", "", WORD(verdict.partial_dane, partial_danes), 0},
     {"mta-sts", "yes", WORD(prober.mta_sts, no_yes), 0},
@@ -250,52 +338,52 @@ const struct config_row config_rows[] = {
     {"probe-level", "verify", WORD(verdict.verify, probe_levels), 0},
     {"probe-exclude", "", BY(set_probe_exclude), 0},
     {"allow-address", "", BY(set_allow_address), 0},
-    {"ca-file", "", TEXT(PATH, prober.ca_file), 0},
-    {"ca-path", "", TEXT(PATH, prober.ca_path), 0},
-    {"probe-bind-address", "", BY(set_bind_address), 0},
-    {"probe-bind-address6", "", BY(set_bind_address6), 0},
+    {"ca-file", "", RANGE(PATH, prober.ca_file, 0, TEXT_MAX), 0},
+    {"ca-path", "", RANGE(PATH, prober.ca_path, 0, TEXT_MAX), 0},
+    {"probe-bind-address", "", RANGE(ADDRESS, prober.probes.smtp.bind, 4, 4), 0},
+    {"probe-bind-address6", "", RANGE(ADDRESS, prober.probes.smtp.bind6, 6, 6), 0},
     {"tls-protocols", ">=TLSv1", BY(set_tls_protocols), 0},
     {"tls-ciphers", "medium", BY(set_tls_ciphers), 0},
-    {"smtp-port", "25", NUMBER(COUNT, prober.smtp_port, 1, 65535), 0},
-    {"answer-deadline", "5s", NUMBER(DURATION, answer_deadline_ms, 10, 60 * SECOND), 0},
-    {"job-deadline", "30s", NUMBER(DURATION, job_deadline_ms, 10, 300 * SECOND), 0},
-    {"fetch-deadline", "20s", NUMBER(DURATION, prober.https.deadline_ms, 10, 60 * SECOND), 0},
-    {"fetches", "100", NUMBER(COUNT, prober.https.in_flight_max, 1, 10000), 0},
-    {"greeting-deadline", "30s", NUMBER(DURATION, prober.probes.smtp.greeting_ms, 10, 300 * SECOND),
+    {"smtp-port", "25", RANGE(COUNT, prober.smtp_port, 1, 65535), 0},
+    {"answer-deadline", "5s", RANGE(DURATION, answer_deadline_ms, 10, 60 * SECOND), 0},
+    {"job-deadline", "30s", RANGE(DURATION, job_deadline_ms, 10, 300 * SECOND), 0},
+    {"fetch-deadline", "20s", RANGE(DURATION, prober.https.deadline_ms, 10, 60 * SECOND), 0},
+    {"fetches", "100", RANGE(COUNT, prober.https.in_flight_max, 1, 10000), 0},
+    {"greeting-deadline", "30s", RANGE(DURATION, prober.probes.smtp.greeting_ms, 10, 300 * SECOND),
      0},
-    {"probe-deadline", "60s", NUMBER(DURATION, prober.probes.smtp.total_ms, 10, 600 * SECOND), 0},
-    {"probe-ttl", "24h", NUMBER(DURATION, prober.probes.good_ms, 10, 30 * DAY), 0},
-    {"probe-retry-min", "15m", NUMBER(DURATION, prober.probes.retry_min_ms, 10, DAY), 0},
-    {"probe-retry-max", "6h", NUMBER(DURATION, prober.probes.retry_max_ms, 10, 7 * DAY), 0},
-    {"probe-connections", "200", NUMBER(COUNT, prober.probes.connections_max, 1, 10000), 0},
-    {"probe-connections-prefix", "20",
-     NUMBER(COUNT, prober.probes.connections_prefix_max, 1, 10000), 0},
-    {"probe-entries", "100000", NUMBER(COUNT, prober.probes.entries_max, 1, 10000000), 0},
-    {"sts-retry", "5m", NUMBER(DURATION, prober.sts.retry_ms, 10, DAY), 0},
-    {"sts-refresh", "24h", NUMBER(DURATION, prober.sts.refresh_ms, 10, 30 * DAY), 0},
-    {"sts-entries", "100000", NUMBER(COUNT, prober.sts.entries_max, 1, 10000000), 0},
-    {"ttl-min", "60s", NUMBER(DURATION, verdict.ttl_min_ms, 10, HOUR), 0},
-    {"ttl-max", "24h", NUMBER(DURATION, verdict.ttl_max_ms, 10, 7 * DAY), 0},
-    {"negative-ttl-max", "3h", NUMBER(DURATION, verdict.negative_ttl_max_ms, 10, DAY), 0},
-    {"temp-ttl", "60s", NUMBER(DURATION, verdict.temp_ttl_ms, 10, 300 * SECOND), 0},
-    {"jobs", "2000", NUMBER(COUNT, jobs_max, 1, 10000), 0},
-    {"jobs-suffix", "64", NUMBER(COUNT, jobs_suffix_max, 1, 10000), 0},
-    {"max-connections", "1024", NUMBER(COUNT, connections_max, 1, 1000000), 0},
-    {"idle-timeout", "150s", NUMBER(DURATION, idle_timeout_ms, 10, DAY), 0},
-    {"stall-warning", "0s", NUMBER(DURATION, stall_warning_ms, 0, 60 * SECOND), 0},
-    {"cache-entries", "200000", NUMBER(COUNT, cache_entries, 1, 100000000), 0},
-    {"store", "/var/lib/mxcrypt/store.db", BY(set_store), 0},
-    {"store-flush", "5s", NUMBER(DURATION, store_flush_ms, 10, HOUR), 0},
-    {"import", "", TEXT(PATH, import_path), 0},
-    {"hold", "48h", NUMBER(DURATION, verdict.hold_ms, 0, 30 * DAY), 0},
-    {"hold-expired", "24h", NUMBER(DURATION, verdict.hold_expired_ms, 0, 30 * DAY), 0},
-    {"hold-probe-min", "15m", NUMBER(DURATION, verdict.hold_probe_min_ms, 10, DAY), 0},
-    {"hold-probe-max", "6h", NUMBER(DURATION, verdict.hold_probe_max_ms, 10, DAY), 0},
-    {"hold-reminder", "24h", NUMBER(DURATION, hold_reminder_ms, 10, 30 * DAY), 0},
-    {"remembered-deadline", "500ms", NUMBER(DURATION, stale_deadline_ms, 10, 60 * SECOND), 0},
-    {"refresh-idle", "24h", NUMBER(DURATION, refresh_idle_ms, 0, 30 * DAY), 0},
-    {"refresh-rate", "20", NUMBER(COUNT, refresh_rate, 1, 10000), 0},
-    {"cache-size", "256M", NUMBER(OCTETS, cache_octets, 65536, INT64_C(1) << 40), 0},
+    {"probe-deadline", "60s", RANGE(DURATION, prober.probes.smtp.total_ms, 10, 600 * SECOND), 0},
+    {"probe-ttl", "24h", RANGE(DURATION, prober.probes.good_ms, 10, 30 * DAY), 0},
+    {"probe-retry-min", "15m", RANGE(DURATION, prober.probes.retry_min_ms, 10, DAY), 0},
+    {"probe-retry-max", "6h", RANGE(DURATION, prober.probes.retry_max_ms, 10, 7 * DAY), 0},
+    {"probe-connections", "200", RANGE(COUNT, prober.probes.connections_max, 1, 10000), 0},
+    {"probe-connections-prefix", "20", RANGE(COUNT, prober.probes.connections_prefix_max, 1, 10000),
+     0},
+    {"probe-entries", "100000", RANGE(COUNT, prober.probes.entries_max, 1, 10000000), 0},
+    {"sts-retry", "5m", RANGE(DURATION, prober.sts.retry_ms, 10, DAY), 0},
+    {"sts-refresh", "24h", RANGE(DURATION, prober.sts.refresh_ms, 10, 30 * DAY), 0},
+    {"sts-entries", "100000", RANGE(COUNT, prober.sts.entries_max, 1, 10000000), 0},
+    {"ttl-min", "60s", RANGE(DURATION, verdict.ttl_min_ms, 10, HOUR), 0},
+    {"ttl-max", "24h", RANGE(DURATION, verdict.ttl_max_ms, 10, 7 * DAY), 0},
+    {"negative-ttl-max", "3h", RANGE(DURATION, verdict.negative_ttl_max_ms, 10, DAY), 0},
+    {"temp-ttl", "60s", RANGE(DURATION, verdict.temp_ttl_ms, 10, 300 * SECOND), 0},
+    {"jobs", "2000", RANGE(COUNT, jobs_max, 1, 10000), 0},
+    {"jobs-suffix", "64", RANGE(COUNT, jobs_suffix_max, 1, 10000), 0},
+    {"max-connections", "1024", RANGE(COUNT, connections_max, 1, 1000000), 0},
+    {"idle-timeout", "150s", RANGE(DURATION, idle_timeout_ms, 10, DAY), 0},
+    {"stall-warning", "0s", RANGE(DURATION, stall_warning_ms, 0, 60 * SECOND), 0},
+    {"cache-entries", "200000", RANGE(COUNT, cache_entries, 1, 100000000), 0},
+    {"store", "/var/lib/mxcrypt/store.db", RANGE(PATH, store_path, 0, STORE_PATH_MAX), 0},
+    {"store-flush", "5s", RANGE(DURATION, store_flush_ms, 10, HOUR), 0},
+    {"import", "", RANGE(PATH, import_path, 0, TEXT_MAX), 0},
+    {"hold", "48h", RANGE(DURATION, verdict.hold_ms, 0, 30 * DAY), 0},
+    {"hold-expired", "24h", RANGE(DURATION, verdict.hold_expired_ms, 0, 30 * DAY), 0},
+    {"hold-probe-min", "15m", RANGE(DURATION, verdict.hold_probe_min_ms, 10, DAY), 0},
+    {"hold-probe-max", "6h", RANGE(DURATION, verdict.hold_probe_max_ms, 10, DAY), 0},
+    {"hold-reminder", "24h", RANGE(DURATION, hold_reminder_ms, 10, 30 * DAY), 0},
+    {"remembered-deadline", "500ms", RANGE(DURATION, stale_deadline_ms, 10, 60 * SECOND), 0},
+    {"refresh-idle", "24h", RANGE(DURATION, refresh_idle_ms, 0, 30 * DAY), 0},
+    {"refresh-rate", "20", RANGE(COUNT, refresh_rate, 1, 10000), 0},
+    {"cache-size", "256M", RANGE(OCTETS, cache_octets, 65536, INT64_C(1) << 40), 0},
 };
 _Static_assert(sizeof config_rows / sizeof config_rows[0] == CONFIG_KEYS, "CONFIG_KEYS");
 
@@ -316,15 +404,10 @@ static void store_integer(void *target, size_t size, uint64_t value)
 static const char *set_number(struct config *config, const struct config_row *row, const char *text)
 {
     uint64_t number = 0;
-    int64_t ms = 0;
-    const char *why = row->kind == DURATION ? value_duration(&ms, text)
-                      : row->kind == OCTETS ? value_octets(&number, text)
-                                            : value_count(&number, text);
+    const char *why = number_parse(&number, text, row->kind);
 
     if (why != NULL)
         return why;
-    if (row->kind == DURATION)
-        number = (uint64_t)ms;
     if (number < (uint64_t)row->min || number > (uint64_t)row->max)
         return "out of range";
     store_integer((char *)config + row->offset, row->size, number);
@@ -341,22 +424,48 @@ static const char *set_choice(struct config *config, const struct config_row *ro
     return row->choice->why;
 }
 
+/* An empty text, where it may be empty, leaves NULL. */
+static const char *set_text(struct config *config, const struct config_row *row, const char *text)
+{
+    const char **target = (const char **)(void *)((char *)config + row->offset);
+    size_t length = strlen(text);
+
+    if (length < (size_t)row->min)
+        return "must not be empty";
+    if (length > (size_t)row->max)
+        return arena_printf(config->arena, "longer than %u octets", (unsigned)row->max);
+    if (row->kind == PATH && length > 0 && *text != '/')
+        return "must be an absolute path";
+    *target = length > 0 ? text : NULL;
+    return NULL;
+}
+
+/* Of the family that is the row's minimum; an empty text is the kernel's choice. */
+static const char *set_address(struct config *config, const struct config_row *row,
+                               const char *text)
+{
+    struct ip *target = (struct ip *)(void *)((char *)config + row->offset);
+    struct ip ip = {0}, any = {.family = (uint8_t)row->min};
+
+    if (*text != '\0' && (!ip_parse(&ip, text) || ip.family != any.family || ip_equal(&ip, &any)))
+        return any.family == 4 ? "must be an IPv4 address of this host"
+                               : "must be an IPv6 address of this host";
+    *target = ip;
+    return NULL;
+}
+
 const char *config_row_set(struct config *config, const struct config_row *row, const char *text)
 {
-    char *target = (char *)config + row->offset;
-
     switch (row->kind) {
     case CUSTOM:
         return row->set(config, text);
     case CHOICE:
         return set_choice(config, row, text);
-    case PATH:
-        return absolute_path(config, (const char **)(void *)target, text);
     case STRING:
-        if (*text == '\0')
-            return "must not be empty";
-        *(const char **)(void *)target = text;
-        return NULL;
+    case PATH:
+        return set_text(config, row, text);
+    case ADDRESS:
+        return set_address(config, row, text);
     default:
         return set_number(config, row, text);
     }

@@ -6,7 +6,9 @@
 
 #include "daemon/config/config.h"
 
-enum config_kind { DURATION, COUNT, OCTETS, CHOICE, STRING, PATH, CUSTOM };
+/* The type of a value; its bounds are those of the number, of the length of a text, or the family of
+ * an address. */
+enum config_kind { DURATION, COUNT, OCTETS, CHOICE, STRING, PATH, ADDRESS, CUSTOM };
 
 /* The words of a CHOICE; the value is the place of the word. */
 struct config_choice {
@@ -32,5 +34,6 @@ struct config_row {
 
 extern const struct config_row config_rows[CONFIG_KEYS];
 
-/* Puts a value into `config`; NULL, or what is wrong with it (static). */
+/* Puts a value into `config`, whose strings may point into `text`; NULL, or what is wrong with it.
+ * Without memory the arena has failed, and the result does not count. */
 const char *config_row_set(struct config *config, const struct config_row *row, const char *text);
