@@ -30,11 +30,11 @@
 #define FDS_SPARE      64
 #define DRAIN_SPARE_MS 1000 /* for the last answers to leave */
 #define SIGNALS        3
-#define SOCKETS_MAX    (SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1)
 
-/* A listening socket that systemd did not pass. */
-struct made_socket {
-    const char *path; /* NULL: none */
+struct listening_socket {
+    int fd; /* -1 once it is served */
+    enum listen_protocol protocol;
+    const char *path; /* made here, so it is removed at the end; NULL: systemd's, or TCP */
     struct socket_file file;
 };
 
@@ -53,29 +53,22 @@ struct mxcryptd {
     uv_timer_t watchdog, patience;
     struct loop_watch watch;
     bool loop_made, handles_made, draining, stopping;
-    struct systemd_fd sockets[SOCKETS_MAX]; /* -1 once they are served */
+    struct listening_socket sockets[SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1];
     size_t socket_count;
-    bool inherited_policy, inherited_control;
-    struct made_socket made[CONFIG_LISTEN_MAX + 1]; /* to be removed at the end */
-    size_t made_count;
-    bool made_policy;
+    bool inherited_policy, inherited_control, made_policy;
 };
 
 /* ---- the end ---- */
 
 /* In a folder where the user may not remove them they stay, and the next start replaces them. */
-static void remove_sockets(const struct mxcryptd *daemon)
+static void end_sockets(const struct mxcryptd *daemon)
 {
-    for (size_t i = 0; i < daemon->made_count; i++)
-        if (daemon->made[i].path != NULL)
-            socket_remove(daemon->made[i].path, &daemon->made[i].file);
-}
-
-static void close_sockets(struct mxcryptd *daemon)
-{
-    for (size_t i = 0; i < daemon->socket_count; i++)
+    for (size_t i = 0; i < daemon->socket_count; i++) {
+        if (daemon->sockets[i].path != NULL)
+            socket_remove(daemon->sockets[i].path, &daemon->sockets[i].file);
         if (daemon->sockets[i].fd >= 0)
             close(daemon->sockets[i].fd);
+    }
 }
 
 static void stop(struct mxcryptd *daemon)
@@ -84,14 +77,13 @@ static void stop(struct mxcryptd *daemon)
         return;
     daemon->stopping = true;
     systemd_notify("STOPPING=1");
-    remove_sockets(daemon);
+    end_sockets(daemon);
     if (daemon->server != NULL)
         server_close(daemon->server);
     if (daemon->control != NULL)
         control_close(daemon->control);
     metrics_close(daemon->metrics);
     reload_close(daemon->reload);
-    close_sockets(daemon);
     resolver_check_free(daemon->check);
     if (daemon->engine != NULL)
         engine_close(daemon->engine);
@@ -230,17 +222,6 @@ static void look_at_anchors(void *context)
     prober_look_at_anchors(daemon->prober);
 }
 
-static int make_ruleset(struct mxcryptd *daemon)
-{
-    char error[CONFIG_ERROR_MAX];
-
-    if (ruleset_new(&daemon->ruleset, &daemon->loop, daemon->config, error) != 0)
-        return fail("rules", error);
-    daemon->reload =
-        reload_new(&daemon->loop, daemon->config, daemon->ruleset, look_at_anchors, daemon);
-    return daemon->reload == NULL ? fail("reload", "no memory") : 0;
-}
-
 static void on_anchors_changed(void *context)
 {
     struct mxcryptd *daemon = context;
@@ -248,60 +229,51 @@ static void on_anchors_changed(void *context)
     engine_judge_again(daemon->engine);
 }
 
-static int make_engine(struct mxcryptd *daemon)
-{
-    const char *why = NULL;
-    int error = prober_new(&daemon->prober, &daemon->loop, &daemon->config->prober, &why);
-
-    if (error != 0)
-        return fail("prober", why != NULL ? why : uv_strerror(error));
-    error = engine_new(&daemon->engine, &daemon->loop, daemon->config, prober_tools(daemon->prober),
-                       daemon->ruleset);
-    if (error == 0)
-        error = prober_watch_anchors(daemon->prober, &daemon->loop, on_anchors_changed, daemon);
-    return error == 0 ? 0 : fail("engine", uv_strerror(error));
-}
-
 static int make_parts(struct mxcryptd *daemon)
 {
-    if (make_ruleset(daemon) != 0 || make_engine(daemon) != 0)
-        return -1;
-    daemon->server = server_new(&daemon->loop, daemon->config, daemon->engine);
+    struct config *config = daemon->config;
+    char error[CONFIG_ERROR_MAX];
+    const char *why = NULL;
+    int status;
+
+    if (ruleset_new(&daemon->ruleset, &daemon->loop, config, error) != 0)
+        return fail("rules", error);
+    daemon->reload = reload_new(&daemon->loop, config, daemon->ruleset, look_at_anchors, daemon);
+    if (daemon->reload == NULL)
+        return fail("reload", "no memory");
+    status = prober_new(&daemon->prober, &daemon->loop, &config->prober, &why);
+    if (status != 0)
+        return fail("prober", why != NULL ? why : uv_strerror(status));
+    status = engine_new(&daemon->engine, &daemon->loop, config, prober_tools(daemon->prober),
+                        daemon->ruleset);
+    if (status == 0)
+        status = prober_watch_anchors(daemon->prober, &daemon->loop, on_anchors_changed, daemon);
+    if (status != 0)
+        return fail("engine", uv_strerror(status));
+    daemon->server = server_new(&daemon->loop, config, daemon->engine);
     if (daemon->server == NULL)
         return fail("server", "no memory");
     daemon->control = control_new(&daemon->loop, daemon->engine, daemon->server, daemon->reload);
     if (daemon->control == NULL)
         return fail("control", "no memory");
-    return metrics_new(&daemon->metrics, &daemon->loop, daemon->config, daemon->engine,
-                       daemon->server);
+    return metrics_new(&daemon->metrics, &daemon->loop, config, daemon->engine, daemon->server);
 }
 
 /* ---- sockets: opened while this is still root, served when the parts are there ---- */
 
-static int keep_socket(struct mxcryptd *daemon, int fd, enum systemd_socket kind)
-{
-    if (daemon->socket_count == SOCKETS_MAX) {
-        close(fd);
-        return fail("listen", "too many sockets");
-    }
-    daemon->sockets[daemon->socket_count++] = (struct systemd_fd){fd, kind};
-    return 0;
-}
-
-static int adopt_sockets(struct mxcryptd *daemon)
+static void adopt_sockets(struct mxcryptd *daemon)
 {
     struct systemd_fd fds[SYSTEMD_FDS_MAX];
     int count = systemd_listen_fds(fds);
 
     for (int i = 0; i < count; i++) {
-        bool is_control = fds[i].kind == SYSTEMD_CONTROL;
+        bool is_control = fds[i].protocol == LISTEN_CONTROL;
 
-        if (keep_socket(daemon, fds[i].fd, fds[i].kind) != 0)
-            return -1;
+        daemon->sockets[daemon->socket_count++] =
+            (struct listening_socket){.fd = fds[i].fd, .protocol = fds[i].protocol};
         daemon->inherited_control |= is_control;
         daemon->inherited_policy |= !is_control;
     }
-    return 0;
 }
 
 /* Sockets passed by systemd replace the default; a configured one is opened unless systemd passed
@@ -333,19 +305,19 @@ static bool lacks_postfix(const struct mxcryptd *daemon, const struct listen_add
     return true;
 }
 
-static int open_socket(struct mxcryptd *daemon, const struct listen_address *address,
-                       enum systemd_socket kind)
+static int open_socket(struct mxcryptd *daemon, const struct listen_address *address)
 {
-    struct made_socket *made = &daemon->made[daemon->made_count];
+    struct listening_socket *made = &daemon->sockets[daemon->socket_count];
     char error[SOCKET_ERROR_MAX];
-    int fd = socket_listen(address, error);
 
-    if (fd < 0)
-        return fail(kind == SYSTEMD_CONTROL ? "control-socket" : "listen", error);
+    made->fd = socket_listen(address, error);
+    if (made->fd < 0)
+        return fail(address->protocol == LISTEN_CONTROL ? "control-socket" : "listen", error);
+    made->protocol = address->protocol;
     made->path = address->path;
     socket_find(&made->file, address->path);
-    daemon->made_count++;
-    return keep_socket(daemon, fd, kind);
+    daemon->socket_count++;
+    return 0;
 }
 
 static int open_policy(struct mxcryptd *daemon)
@@ -354,12 +326,10 @@ static int open_policy(struct mxcryptd *daemon)
 
     for (size_t i = 0; i < daemon->config->listen_count; i++) {
         const struct listen_address *address = &daemon->config->listen[i];
-        enum systemd_socket kind =
-            address->protocol == LISTEN_TCP_TABLE ? SYSTEMD_TCP_TABLE : SYSTEMD_SOCKETMAP;
 
         if (!wants_socket(daemon, address) || lacks_postfix(daemon, address))
             continue;
-        if (open_socket(daemon, address, kind) != 0)
+        if (open_socket(daemon, address) != 0)
             return -1;
         daemon->made_policy = true;
         log_event(LOG_LEVEL_INFO, "listening", "on", socket_text(address, name, sizeof name), NULL);
@@ -369,40 +339,24 @@ static int open_policy(struct mxcryptd *daemon)
 
 static int open_control(struct mxcryptd *daemon)
 {
-    const struct listen_address address = {.path = daemon->config->control_socket, .mode = 0600};
+    const struct listen_address address = {
+        .protocol = LISTEN_CONTROL, .path = daemon->config->control_socket, .mode = 0600};
 
-    return daemon->inherited_control ? 0 : open_socket(daemon, &address, SYSTEMD_CONTROL);
-}
-
-static int serve_one(struct mxcryptd *daemon, struct systemd_fd socket)
-{
-    if (socket.kind == SYSTEMD_CONTROL)
-        return control_add(daemon->control, socket.fd);
-    return server_add(daemon->server, socket.fd,
-                      socket.kind == SYSTEMD_TCP_TABLE ? LISTEN_TCP_TABLE : LISTEN_SOCKETMAP);
+    return daemon->inherited_control ? 0 : open_socket(daemon, &address);
 }
 
 static int serve_sockets(struct mxcryptd *daemon)
 {
     for (size_t i = 0; i < daemon->socket_count; i++) {
+        enum listen_protocol protocol = daemon->sockets[i].protocol;
         int fd = daemon->sockets[i].fd, error;
 
         daemon->sockets[i].fd = -1; /* the part that serves it takes it */
-        error = serve_one(daemon, (struct systemd_fd){fd, daemon->sockets[i].kind});
+        error = protocol == LISTEN_CONTROL ? control_add(daemon->control, fd)
+                                           : server_add(daemon->server, fd, protocol);
         if (error != 0)
             return fail("listen", uv_strerror(error));
     }
-    return 0;
-}
-
-static int leave_root(const struct mxcryptd *daemon)
-{
-    char error[PRIVILEGES_ERROR_MAX];
-
-    if (privileges_drop(daemon->config, error) != 0)
-        return fail("user", error);
-    if (privileges_lock_down(daemon->config, error) != 0)
-        return fail("sandbox", error);
     return 0;
 }
 
@@ -457,12 +411,20 @@ static void announce(struct mxcryptd *daemon)
 
 static int set_up(struct mxcryptd *daemon)
 {
+    char error[PRIVILEGES_ERROR_MAX];
+
     if (hash_init() != 0)
         return fail("random numbers", "the kernel gives none");
     raise_fd_limit(daemon->config);
-    if (adopt_sockets(daemon) != 0 || open_policy(daemon) != 0 || open_control(daemon) != 0 ||
-        leave_root(daemon) != 0 || make_loop(daemon) != 0 || make_signals(daemon) != 0 ||
-        make_parts(daemon) != 0 || serve_sockets(daemon) != 0)
+    adopt_sockets(daemon);
+    if (open_policy(daemon) != 0 || open_control(daemon) != 0)
+        return -1;
+    if (privileges_drop(daemon->config, error) != 0)
+        return fail("user", error);
+    if (privileges_lock_down(daemon->config, error) != 0)
+        return fail("sandbox", error);
+    if (make_loop(daemon) != 0 || make_signals(daemon) != 0 || make_parts(daemon) != 0 ||
+        serve_sockets(daemon) != 0)
         return -1;
     announce(daemon);
     return 0;

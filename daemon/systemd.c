@@ -11,13 +11,14 @@
 
 #define FIRST_FD 3
 
-static enum systemd_socket kind_of(const char *name, size_t length)
+/* Without a name that we know it is the default protocol. */
+static enum listen_protocol protocol_of(const char *name, size_t length)
 {
-    if (length == strlen("control") && memcmp(name, "control", length) == 0)
-        return SYSTEMD_CONTROL;
-    if (length == strlen("tcp_table") && memcmp(name, "tcp_table", length) == 0)
-        return SYSTEMD_TCP_TABLE;
-    return SYSTEMD_SOCKETMAP;
+    for (unsigned i = 0; i < LISTEN_KINDS; i++)
+        if (length == strlen(listen_kinds[i].fd_name) &&
+            memcmp(name, listen_kinds[i].fd_name, length) == 0)
+            return (enum listen_protocol)i;
+    return LISTEN_SOCKETMAP;
 }
 
 /* The number an environment variable holds; 0 when it holds none. */
@@ -44,7 +45,7 @@ int systemd_listen_fds(struct systemd_fd out[SYSTEMD_FDS_MAX])
         size_t length = names == NULL ? 0 : strcspn(names, ":");
 
         out[i].fd = FIRST_FD + (int)i;
-        out[i].kind = kind_of(names == NULL ? "" : names, length);
+        out[i].protocol = protocol_of(names == NULL ? "" : names, length);
         fcntl(out[i].fd, F_SETFD, FD_CLOEXEC);
         if (names != NULL)
             names = names[length] == ':' ? names + length + 1 : NULL;

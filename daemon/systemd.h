@@ -6,13 +6,13 @@
 
 #include <stdint.h>
 
-#define SYSTEMD_FDS_MAX 32
+#include "daemon/config/config.h"
 
-enum systemd_socket { SYSTEMD_SOCKETMAP, SYSTEMD_TCP_TABLE, SYSTEMD_CONTROL };
+#define SYSTEMD_FDS_MAX 32
 
 struct systemd_fd {
     int fd;
-    enum systemd_socket kind; /* FileDescriptorName= tcp_table or control; any other: socketmap */
+    enum listen_protocol protocol; /* by FileDescriptorName= */
 };
 
 /* The sockets passed to this process; returns their number. Removes the variables that say so from

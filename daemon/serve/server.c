@@ -307,6 +307,10 @@ struct server *server_new(uv_loop_t *loop, const struct config *config, struct e
 
 int server_add(struct server *server, int take_fd, enum listen_protocol protocol)
 {
+    static const struct protocol *const protocols[] = {
+        [LISTEN_SOCKETMAP] = &socketmap_protocol,
+        [LISTEN_TCP_TABLE] = &tcp_table_protocol,
+    };
     struct listener *listener = calloc(1, sizeof *listener);
     int error = listener == NULL ? UV_ENOMEM : 0;
 
@@ -322,7 +326,7 @@ int server_add(struct server *server, int take_fd, enum listen_protocol protocol
     listener->poll.data = listener;
     listener->fd = take_fd;
     listener->server = server;
-    listener->protocol = protocol == LISTEN_TCP_TABLE ? &tcp_table_protocol : &socketmap_protocol;
+    listener->protocol = protocols[protocol];
     list_append(&server->listeners, &listener->link);
     server->handles++;
     accept_waiting(server);

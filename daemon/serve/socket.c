@@ -22,15 +22,15 @@
 
 const char *socket_text(const struct listen_address *address, char *out, size_t size)
 {
+    const struct listen_kind *kind = &listen_kinds[address->protocol];
     char ip[IP_TEXT_MAX];
 
+    ip_text(&address->ip, ip);
     if (address->path != NULL)
-        snprintf(out, size, "socketmap:unix:%s", address->path);
+        snprintf(out, size, "%s%s", kind->unix_prefix, address->path);
     else
-        snprintf(out, size, "%s%s%s%s:%u",
-                 address->protocol == LISTEN_SOCKETMAP ? "socketmap:inet:" : "tcp:",
-                 address->ip.family == 6 ? "[" : "", ip_text(&address->ip, ip),
-                 address->ip.family == 6 ? "]" : "", (unsigned)address->port);
+        snprintf(out, size, address->ip.family == 6 ? "%s[%s]:%u" : "%s%s:%u", kind->tcp_prefix, ip,
+                 (unsigned)address->port);
     return out;
 }
 
