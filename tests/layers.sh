@@ -108,7 +108,7 @@ check_libraries() {
     library OpenSSL 'openssl/' 'probe/tls/*' || bad=1
     library curl 'curl/' probe/https/https_uv.c || bad=1
     library SQLite 'sqlite3' daemon/store/store_sqlite.c || bad=1
-    library libmicrohttpd 'microhttpd' daemon/metrics/metrics_http.c || bad=1
+    library libmicrohttpd 'microhttpd' daemon/metrics/metrics.c || bad=1
     library libpsl 'libpsl' base/net/base_domain.c || bad=1
     library libseccomp 'seccomp' daemon/sandbox/seccomp_filter.c || bad=1
     breach "probe includes more of policy than evidence.h" '#include "policy/(.*/|[^e]|e[^v])' $(files probe) || bad=1

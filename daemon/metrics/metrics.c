@@ -1,36 +1,54 @@
 /*
- * metrics: see metrics.h. Accepts connections, and runs metrics_http when its descriptor is
- * readable or a deadline is due.
+ * metrics: see metrics.h. The only user of libmicrohttpd, which has neither a thread nor a listening
+ * socket here: it is given the connections that were accepted, and is run when its epoll descriptor
+ * is readable or a deadline is due. Its own time-out counts silence and would let a slow client
+ * stay. So a slot per connection holds when it began, and a connection past its time is shut down,
+ * which libmicrohttpd sees as its end.
  *
  * At the limit of connections the oldest is ended, so that slow clients cannot keep Prometheus out.
  * When the system has no descriptors left, accepting pauses: nothing here may spin on the loop that
- * answers Postfix.
+ * answers Postfix. Without memory for the page the connection is closed without an answer.
  */
 #define _GNU_SOURCE /* accept4 */
 #include "daemon/metrics/metrics.h"
 
 #include <errno.h>
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log/log.h"
-#include "daemon/metrics/metrics_http.h"
-#include "daemon/metrics/metrics_text.h"
+#include "daemon/metrics/metrics_table.h"
 #include "daemon/serve/socket.h"
 
-#define ACCEPT_SHARE 16   /* connections accepted in one turn of the loop */
-#define PAUSE_MS     1000 /* between tries to accept */
+#define CONNECTIONS_MAX 16
+#define REQUEST_MAX     8192 /* libmicrohttpd's memory for a connection */
+#define PAGE_MAX        (256 * 1024)
+#define ACCEPT_SHARE    16   /* connections accepted in one turn of the loop */
+#define PAUSE_MS        1000 /* between tries to accept */
+#define NS_PER_MS       INT64_C(1000000)
+#define LIFE_NS         (10000 * NS_PER_MS) /* of a connection */
+
+struct slot {
+    int fd; /* libmicrohttpd's; -1: free */
+    int64_t began_ns;
+    bool ended; /* shut down already */
+};
 
 struct metrics {
     struct engine *engine;
     const struct server *server;
-    struct metrics_http *http;
+    struct MHD_Daemon *http;
+    struct slot slots[CONNECTIONS_MAX];
+    unsigned used;      /* slots */
+    unsigned queued;    /* given to libmicrohttpd, which from 1.0 on takes them up when it is run */
     int fd;             /* the listening socket */
     uv_poll_t listener; /* `fd` is readable */
-    uv_poll_t work;     /* metrics_http's descriptor is */
+    uv_poll_t work;     /* libmicrohttpd's descriptor is */
     uv_timer_t timer;
     bool accepting;
     bool paused;      /* no descriptor to accept with */
@@ -38,13 +56,113 @@ struct metrics {
     unsigned handles; /* not yet closed; at 0 this is freed */
 };
 
-static void write_page(void *context, struct buf *out)
+/* ---- answers ---- */
+
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
+                               const char *text)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result result = MHD_NO;
+
+    if (response == NULL)
+        return MHD_NO;
+    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES &&
+        (status != MHD_HTTP_METHOD_NOT_ALLOWED ||
+         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD") == MHD_YES))
+        result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+                                  const char *path, const char *method, const char *version,
+                                  const char *body, size_t *body_length, void **request)
+{
+    static const char plain[] = "text/plain; charset=utf-8";
+    const struct metrics *metrics = context;
+    struct metrics_numbers numbers;
+    enum MHD_Result result = MHD_NO;
+    struct buf page;
+
+    (void)version;
+    (void)body;
+    (void)body_length;
+    (void)request;
+    if (strcmp(path, "/metrics") != 0)
+        return respond(connection, MHD_HTTP_NOT_FOUND, plain, "Metrics are at /metrics.\n");
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED, plain, "Only GET and HEAD.\n");
+    metrics_gather(&numbers, metrics->engine, metrics->server);
+    buf_init(&page, PAGE_MAX);
+    metrics_text_write(&page, &numbers);
+    if (!page.failed)
+        result = respond(connection, MHD_HTTP_OK, METRICS_TEXT_TYPE, buf_text(&page));
+    buf_fini(&page);
+    return result;
+}
+
+/* The path is compared as it stands: %00 must not end it. */
+static size_t leave_escaped(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+/* ---- connections ---- */
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
 {
     struct metrics *metrics = context;
-    struct metrics_numbers numbers;
+    struct slot *slot = *socket_context;
 
-    metrics_gather(&numbers, metrics->engine, metrics->server);
-    metrics_text_write(out, &numbers);
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (slot == NULL)
+            return;
+        slot->fd = -1;
+        metrics->used--;
+        *socket_context = NULL;
+        return;
+    }
+    if (metrics->queued > 0)
+        metrics->queued--;
+    for (slot = metrics->slots; slot->fd >= 0; slot++)
+        if (slot == &metrics->slots[CONNECTIONS_MAX - 1])
+            return;
+    *socket_context = slot;
+    slot->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    slot->began_ns = clock_monotonic_ns();
+    slot->ended = false;
+    metrics->used++;
+}
+
+static bool has_room(const struct metrics *metrics)
+{
+    return metrics->used + metrics->queued < CONNECTIONS_MAX;
+}
+
+static void end(struct slot *slot)
+{
+    if (!slot->ended)
+        shutdown(slot->fd, SHUT_RDWR);
+    slot->ended = true;
+}
+
+/* Of the connections that have not been ended; NULL when there are none. */
+static struct slot *oldest(struct metrics *metrics)
+{
+    struct slot *found = NULL;
+
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        struct slot *slot = &metrics->slots[i];
+
+        if (slot->fd >= 0 && !slot->ended && (found == NULL || slot->began_ns < found->began_ns))
+            found = slot;
+    }
+    return found;
 }
 
 /* ---- running ---- */
@@ -63,26 +181,37 @@ static void set_accepting(struct metrics *metrics, bool accepting)
         uv_poll_stop(&metrics->listener);
 }
 
-static void set_timer(struct metrics *metrics, int64_t now)
+static void set_timer(struct metrics *metrics, int64_t now_ns)
 {
-    int64_t wait_ms = metrics_http_wait_ms(metrics->http, now);
+    int64_t wait_ms = metrics->paused ? PAUSE_MS : INT64_MAX, left_ns;
+    const struct slot *slot = oldest(metrics);
+    MHD_UNSIGNED_LONG_LONG timeout;
 
-    if (metrics->paused && (wait_ms < 0 || wait_ms > PAUSE_MS))
-        wait_ms = PAUSE_MS;
-    if (wait_ms < 0)
+    if (MHD_get_timeout(metrics->http, &timeout) == MHD_YES &&
+        timeout < (unsigned long long)wait_ms)
+        wait_ms = (int64_t)timeout;
+    left_ns = slot == NULL ? INT64_MAX : slot->began_ns + LIFE_NS - now_ns;
+    if (left_ns / NS_PER_MS < wait_ms)
+        wait_ms = left_ns / NS_PER_MS + 1;
+    if (wait_ms == INT64_MAX)
         uv_timer_stop(&metrics->timer);
     else /* not 0: libuv runs a timer of no time that is set by a timer at once */
         uv_timer_start(&metrics->timer, on_timer, wait_ms > 0 ? (uint64_t)wait_ms : 1, 0);
 }
 
+/* Reads, answers and closes connections as far as possible, and ends those past their time. */
 static void run(struct metrics *metrics)
 {
-    int64_t now = clock_monotonic_ms();
+    int64_t now_ns = clock_monotonic_ns();
 
-    metrics_http_run(metrics->http, now);
-    metrics->crowded &= !metrics_http_has_room(metrics->http);
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+        if (metrics->slots[i].fd >= 0 && now_ns - metrics->slots[i].began_ns >= LIFE_NS)
+            end(&metrics->slots[i]);
+    MHD_run(metrics->http);
+    metrics->queued = 0; /* those it could not take up are closed */
+    metrics->crowded &= !has_room(metrics);
     set_accepting(metrics, !metrics->paused && !metrics->crowded);
-    set_timer(metrics, now);
+    set_timer(metrics, now_ns);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -100,8 +229,6 @@ static void on_work(uv_poll_t *poll, int status, int events)
     run(poll->data);
 }
 
-/* ---- accepting ---- */
-
 /* False when there is nothing to accept, or accepting fails now. */
 static bool accept_one(struct metrics *metrics)
 {
@@ -110,26 +237,26 @@ static bool accept_one(struct metrics *metrics)
     int fd = accept4(metrics->fd, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0) {
-        int error = uv_translate_sys_error(errno);
-
-        metrics->paused =
-            error == UV_EMFILE || error == UV_ENFILE || error == UV_ENOBUFS || error == UV_ENOMEM;
+        metrics->paused = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         return false;
     }
-    metrics_http_take(metrics->http, fd, (struct sockaddr *)&peer, length, clock_monotonic_ms());
+    metrics->queued++;
+    MHD_add_connection(metrics->http, fd, (struct sockaddr *)&peer, length); /* or closes it */
     return true;
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     struct metrics *metrics = poll->data;
+    struct slot *slot;
 
     (void)status;
     (void)events;
-    metrics->crowded = !metrics_http_has_room(metrics->http);
-    if (metrics->crowded)
-        metrics_http_end_oldest(metrics->http);
-    for (int share = ACCEPT_SHARE; share > 0 && metrics_http_has_room(metrics->http); share--)
+    metrics->crowded = !has_room(metrics);
+    slot = metrics->crowded ? oldest(metrics) : NULL;
+    if (slot != NULL)
+        end(slot);
+    for (int share = ACCEPT_SHARE; share > 0 && has_room(metrics); share--)
         if (!accept_one(metrics))
             break;
     run(metrics);
@@ -140,7 +267,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 static void metrics_free(struct metrics *metrics)
 {
     if (metrics->http != NULL)
-        metrics_http_free(metrics->http);
+        MHD_stop_daemon(metrics->http);
     if (metrics->fd >= 0)
         close(metrics->fd);
     free(metrics);
@@ -171,10 +298,22 @@ static int fail(struct metrics *metrics, const char *why)
     return -1;
 }
 
+static struct MHD_Daemon *start_http(struct metrics *metrics)
+{
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+        metrics->slots[i].fd = -1;
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request,
+                            metrics, MHD_OPTION_NOTIFY_CONNECTION, on_connection, metrics,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MAX,
+                            MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
+}
+
 static void start(struct metrics *metrics, uv_loop_t *loop)
 {
     uv_poll_init(loop, &metrics->listener, metrics->fd);
-    uv_poll_init(loop, &metrics->work, metrics_http_fd(metrics->http));
+    uv_poll_init(loop, &metrics->work,
+                 MHD_get_daemon_info(metrics->http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
     uv_timer_init(loop, &metrics->timer);
     metrics->listener.data = metrics->work.data = metrics->timer.data = metrics;
     metrics->handles = 3;
@@ -182,23 +321,12 @@ static void start(struct metrics *metrics, uv_loop_t *loop)
     set_accepting(metrics, true);
 }
 
-static void announce(const struct listen_address *address)
-{
-    char ip[IP_TEXT_MAX], url[IP_TEXT_MAX + 32];
-    bool brackets = address->ip.family == 6;
-
-    snprintf(url, sizeof url, "http://%s%s%s:%u/metrics", brackets ? "[" : "",
-             ip_text(&address->ip, ip), brackets ? "]" : "", (unsigned)address->port);
-    log_event(LOG_LEVEL_INFO, "listening", "on", url, NULL);
-}
-
 int metrics_new(struct metrics **out, uv_loop_t *loop, const struct config *config,
                 struct engine *engine, struct server *server)
 {
-    const struct listen_address address = {
-        .protocol = LISTEN_TCP_TABLE, .ip = config->metrics_ip, .port = config->metrics_port};
+    const struct listen_address address = {.ip = config->metrics_ip, .port = config->metrics_port};
+    char error[SOCKET_ERROR_MAX], ip[IP_TEXT_MAX], url[IP_TEXT_MAX + 32];
     struct metrics *metrics;
-    char error[SOCKET_ERROR_MAX];
 
     *out = NULL;
     if (config->metrics_port == 0)
@@ -211,11 +339,14 @@ int metrics_new(struct metrics **out, uv_loop_t *loop, const struct config *conf
     metrics->fd = socket_listen(&address, error);
     if (metrics->fd < 0)
         return fail(metrics, error);
-    if (metrics_http_new(&metrics->http,
-                         &(struct metrics_page){metrics, METRICS_TEXT_TYPE, write_page}) != 0)
+    metrics->http = start_http(metrics);
+    if (metrics->http == NULL)
         return fail(metrics, "no memory, or no descriptors");
     start(metrics, loop);
-    announce(&address);
+    snprintf(url, sizeof url,
+             address.ip.family == 6 ? "http://[%s]:%u/metrics" : "http://%s:%u/metrics",
+             ip_text(&address.ip, ip), (unsigned)address.port);
+    log_event(LOG_LEVEL_INFO, "listening", "on", url, NULL);
     *out = metrics;
     return 0;
 }

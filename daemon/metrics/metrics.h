@@ -1,11 +1,10 @@
 /*
  * metrics: Prometheus text on an HTTP listener of its own (`metrics-listen`). Reads the counters of
- * the other modules at each request, and keeps none.
+ * the other modules at each request (metrics_table), and keeps none.
  *
- *   metrics_gather   all numbers, read at one moment
- *   metrics_table    their names
- *   metrics_text     the page
- *   metrics_http     HTTP, by libmicrohttpd
+ * One page over HTTP/1.1, GET /metrics. Each connection serves one request and has 10 seconds for
+ * it; a request's line and headers fit 8192 octets. Methods other than GET and HEAD get 405, other
+ * paths 404. The Host header does not matter.
  */
 #pragma once
 

@@ -1,11 +1,14 @@
 /*
  * metrics_table: see metrics_table.h. A new metric is a row here, a member of struct
  * metrics_numbers and a paragraph in docs/mxcryptd.8; tests/manual.sh compares the two lists.
+ * Gathering cannot fail, and changes nothing.
  */
 #include "daemon/metrics/metrics_table.h"
 
+#include <inttypes.h>
 #include <string.h>
 
+#include "base/log/log.h"
 #include "policy/report/report.h"
 
 /* ---- the values of labels ---- */
@@ -15,9 +18,9 @@ static const char *const mode_names[] = {
 static const char *const answered_names[] = {
     [METRICS_AT_ONCE] = "at-once", [METRICS_AFTER_LOOKUP] = "after-lookup"};
 static const char *const closed_names[] = {
-    [METRICS_YIELDED] = "yielded",
-    [METRICS_TIMED_OUT] = "timed-out",
-    [METRICS_NOT_PROTOCOL] = "not-the-protocol",
+    [SERVER_YIELDED] = "yielded",
+    [SERVER_TIMED_OUT] = "timed-out",
+    [SERVER_NOT_PROTOCOL] = "not-the-protocol",
 };
 static const char *const origin_names[] = {[HOLD_FOUND] = "lookup", [HOLD_LOADED] = "restored"};
 
@@ -55,7 +58,7 @@ VALUE_OF(of_smtp, smtp_failure_name((enum smtp_failure)index))
 static const struct metrics_family families[] = {
     {"build_info", GAUGE, EACH(build, "version", of_version), NULL,
      "Always 1; the version of mxcryptd."},
-    {"start_time_seconds", GAUGE, ONE(started_at_s), NULL,
+    {"start_time_seconds", GAUGE, ONE(server.started_at_s), NULL,
      "When mxcryptd started, in seconds since 1970."},
     {"mode", GAUGE, EACH(mode, "mode", of_mode), NULL, "1 for the mode in force."},
     {"rollout_ratio", GAUGE, SHIFTED(rollout, 2), NULL,
@@ -178,11 +181,11 @@ static const struct metrics_family families[] = {
     {"connections_not_accepted_total", COUNTER, ONE(server.not_accepted),
      "connections_not_accepted",
      "Connections that were refused for lack of descriptors or memory."},
-    {"connections_closed_total", COUNTER, EACH(closed, "why", of_closed), NULL,
+    {"connections_closed_total", COUNTER, EACH(server.closed, "why", of_closed), NULL,
      "Connections closed by this side; yielded: an idle one made room for another."},
-    {NULL, COUNTER, ONE(server.yielded), "connections_yielded", NULL},
-    {NULL, COUNTER, ONE(server.timed_out), "connections_timed_out", NULL},
-    {NULL, COUNTER, ONE(server.refused_protocol), "connections_not_the_protocol", NULL},
+    {NULL, COUNTER, ONE(server.closed[SERVER_YIELDED]), "connections_yielded", NULL},
+    {NULL, COUNTER, ONE(server.closed[SERVER_TIMED_OUT]), "connections_timed_out", NULL},
+    {NULL, COUNTER, ONE(server.closed[SERVER_NOT_PROTOCOL]), "connections_not_the_protocol", NULL},
 };
 
 const struct metrics_family *metrics_family_at(size_t index)
@@ -203,4 +206,101 @@ uint64_t metrics_number(const struct metrics_family *family, const struct metric
     if (family->size == sizeof narrow)
         return memcpy(&narrow, from, sizeof narrow), narrow;
     return memcpy(&flag, from, sizeof flag), flag;
+}
+
+/* ---- the numbers ---- */
+
+void metrics_gather(struct metrics_numbers *out, struct engine *engine, const struct server *server)
+{
+    const struct ruleset *ruleset = engine->ruleset;
+    const struct domain_tools *tools = &engine->tools;
+    struct cache *cache = engine->cache;
+    const struct store *store = cache->store;
+
+    memset(out, 0, sizeof *out);
+    out->build[0] = 1;
+    out->mode[ruleset->options.monitor ? METRICS_MONITOR : METRICS_ENFORCE] = true;
+    out->rollout = ruleset->options.rollout;
+    out->rules = ruleset->rules != NULL ? rules_count(ruleset->rules) : 0;
+    out->log_lost = log_lines_lost();
+    out->engine = engine->stats;
+    out->cache_misses = out->engine.lookups - out->engine.cache_hits - out->engine.not_looked_up;
+    cache_map_get_stats(cache->map, &out->map);
+    jobs_get_stats(engine->jobs, &out->jobs);
+    refresh_get_stats(engine->refresh, &out->refresh);
+    server_get_stats(server, &out->server);
+    out->answers[METRICS_AT_ONCE] = out->server.at_once;
+    out->answers[METRICS_AFTER_LOOKUP] = out->server.after_lookup;
+    dns_get_stats(tools->dns, &out->dns);
+    if (tools->sts != NULL)
+        sts_get_stats(tools->sts, &out->sts);
+    if (tools->probes != NULL)
+        probe_cache_get_stats(tools->probes, &out->probes);
+    cache_get_stats(cache, &out->cache);
+    for (int origin = 0; origin < HOLD_ORIGINS; origin++)
+        out->holds_begun += out->cache.holds_begun[origin];
+    out->has_store = store != NULL;
+    if (store != NULL)
+        store_get_stats(store, &out->store);
+    out->store.pending += out->cache.noting;
+}
+
+/* ---- as text for Prometheus ---- */
+
+static const char *const kinds[] = {
+    [METRICS_COUNTER] = "counter", [METRICS_GAUGE] = "gauge", [METRICS_HISTOGRAM] = "histogram"};
+
+static void write_value(struct buf *out, uint64_t value, unsigned decimals)
+{
+    uint64_t unit = 1;
+
+    for (unsigned i = 0; i < decimals; i++)
+        unit *= 10;
+    buf_addf(out, " %" PRIu64, value / unit);
+    if (decimals > 0)
+        buf_addf(out, ".%0*" PRIu64, (int)decimals, value % unit);
+    buf_adds(out, "\n");
+}
+
+static void write_number(struct buf *out, const struct metrics_family *family,
+                         const struct metrics_numbers *numbers, unsigned index)
+{
+    buf_addf(out, "mxcryptd_%s", family->name);
+    if (family->label != NULL)
+        buf_addf(out, "{%s=\"%s\"}", family->label, family->value(index));
+    write_value(out, metrics_number(family, numbers, index), family->decimals);
+}
+
+static void write_histogram(struct buf *out, const struct metrics_family *family,
+                            const struct metrics_numbers *numbers, unsigned index)
+{
+    const char *label = family->label, *value = family->value(index);
+    struct histogram histogram;
+    uint64_t count = 0;
+
+    memcpy(&histogram, (const char *)numbers + family->offset + index * family->size,
+           sizeof histogram);
+    for (unsigned bucket = 0; bucket <= HISTOGRAM_BOUNDS; bucket++) {
+        count += histogram.buckets[bucket];
+        buf_addf(out, "mxcryptd_%s_bucket{%s=\"%s\",le=\"%s\"} %" PRIu64 "\n", family->name, label,
+                 value, histogram_bound(bucket), count);
+    }
+    buf_addf(out, "mxcryptd_%s_sum{%s=\"%s\"}", family->name, label, value);
+    write_value(out, histogram.sum_ns, 9);
+    buf_addf(out, "mxcryptd_%s_count{%s=\"%s\"} %" PRIu64 "\n", family->name, label, value, count);
+}
+
+void metrics_text_write(struct buf *out, const struct metrics_numbers *numbers)
+{
+    const struct metrics_family *family;
+
+    for (size_t i = 0; (family = metrics_family_at(i)) != NULL; i++) {
+        if (family->name == NULL)
+            continue;
+        buf_addf(out, "# HELP mxcryptd_%s %s\n# TYPE mxcryptd_%s %s\n", family->name, family->help,
+                 family->name, kinds[family->kind]);
+        for (unsigned j = 0; j < family->count; j++)
+            (family->kind == METRICS_HISTOGRAM ? write_histogram : write_number)(out, family,
+                                                                                 numbers, j);
+    }
 }

@@ -313,7 +313,7 @@ static size_t take_requests(struct conn *conn, const char *data, size_t length)
         if (status == PARSE_MORE)
             break;
         if (status == PARSE_CLOSE) {
-            conn->server->stats.refused_protocol++;
+            conn->server->stats.closed[SERVER_NOT_PROTOCOL]++;
             log_event(LOG_LEVEL_INFO, "not-the-protocol", "action", "closed", NULL);
             conn_close(conn);
             break;

@@ -108,7 +108,7 @@ static void yield_one(struct server *server)
             return;
         if (!conn_idle(conn))
             continue;
-        server->stats.yielded++;
+        server->stats.closed[SERVER_YIELDED]++;
         conn_close(conn);
         return;
     }
@@ -267,7 +267,7 @@ static void on_sweep(uv_timer_t *timer)
 
         next = link->next;
         if (overdue(conn, now - conn->active_at)) {
-            server->stats.timed_out++;
+            server->stats.closed[SERVER_TIMED_OUT]++;
             conn_close(conn);
         }
     }

@@ -27,8 +27,11 @@
 #define SERVER_QUIET_MS    1000         /* until the first request of a connection */
 #define SERVER_YIELD_MS    3000         /* idle this long, it may be closed for another */
 
+/* Why the server closed a connection. */
+enum server_closed { SERVER_YIELDED, SERVER_TIMED_OUT, SERVER_NOT_PROTOCOL, SERVER_CLOSED };
+
 struct server_stats {
-    uint64_t accepted, not_accepted, refused_protocol, timed_out, yielded;
+    uint64_t accepted, not_accepted, closed[SERVER_CLOSED];
     unsigned connections;
     int64_t started_at_s; /* since 1970 */
     /* From a request's arrival to its reply being handed to the kernel: what was known at once, and

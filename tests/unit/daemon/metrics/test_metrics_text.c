@@ -1,9 +1,8 @@
-/* metrics_text: the format, and that every number gets to its series; histogram: the buckets;
+/* metrics_table: the format, and that every number gets to its series; histogram: the buckets;
  * stats_json: the same numbers by the names of `mxcrypt stats`. */
-#include "daemon/metrics/metrics_text.h"
+#include "daemon/metrics/metrics_table.h"
 
 #include "daemon/control/command.h"
-#include "daemon/metrics/metrics_table.h"
 
 #include "tests/unit/support/exposition.h"
 
@@ -47,7 +46,7 @@ static void numbers_get_to_their_series(void **state)
     struct metrics_numbers numbers = {.build = {1}};
 
     (void)state;
-    numbers.started_at_s = 1790000000;
+    numbers.server.started_at_s = 1790000000;
     numbers.mode[METRICS_MONITOR] = true;
     numbers.rollout = 5;
     numbers.rules = 100000;
@@ -56,7 +55,7 @@ static void numbers_get_to_their_series(void **state)
     numbers.engine.by_reason[REASON_STS_ENFORCE] = 6;
     numbers.engine.by_final_reason[FINAL_REASON_ROLLOUT] = 5;
     numbers.engine.withheld_by_level[VERDICT_SECURE] = 4;
-    numbers.closed[METRICS_NOT_PROTOCOL] = 3;
+    numbers.server.closed[SERVER_NOT_PROTOCOL] = 3;
     numbers.map.octets = (size_t)1 << 40;
     numbers.jobs.running = 4000000000u;
     numbers.dns.by_failure[DNS_FAILURE_SERVFAIL] = 8;

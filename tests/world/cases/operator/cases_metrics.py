@@ -24,7 +24,7 @@ from smtpd import GOOD
 ROW = "metrics"
 PORT = 9760
 PORTS = itertools.count(9761)
-LIFE_S = 10  # of a connection, daemon/metrics/metrics_http.h
+LIFE_S = 10  # of a connection, daemon/metrics/metrics.c
 CONNECTIONS = 16
 MANUAL = rooms.HERE.parents[1] / "docs" / "mxcryptd.8"
 DAEMONS = {"metrics": {"resolver": "127.0.0.53", "metrics-listen": f"127.0.0.1:{PORT}"}}
