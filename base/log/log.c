@@ -10,8 +10,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
-#include "base/log/log_stderr.h"
-#include "base/log/log_syslog.h"
+#include "base/log/log_sink.h"
 
 #define LOG_LINE_MAX 8192
 
@@ -65,17 +64,12 @@ const char *log_number(struct log_number *room, int64_t n)
     return room->text;
 }
 
-static bool needs_quotes(const char *value)
-{
-    return *value == '\0' || strpbrk(value, " \"=\\") != NULL;
-}
-
 static void add_value(struct buf *line, const char *value)
 {
     char escaped[LOG_VALUE_MAX];
 
     escape_bytes(escaped, sizeof escaped, value, strlen(value));
-    if (!needs_quotes(escaped)) {
+    if (*escaped != '\0' && strpbrk(escaped, " \"=\\") == NULL) {
         buf_adds(line, escaped);
         return;
     }
@@ -83,31 +77,6 @@ static void add_value(struct buf *line, const char *value)
     for (const char *p = escaped; *p != '\0'; p++)
         buf_addf(line, *p == '"' ? "\\%c" : "%c", *p);
     buf_adds(line, "\"");
-}
-
-void log_sink_send(struct log_sink *sink, int priority, const char *text, size_t length)
-{
-    char report[80];
-
-    if (sink->unreported > 0) {
-        int used = snprintf(report, sizeof report,
-                            "level=warning event=log-lines-lost lines=%" PRIu64, sink->unreported);
-
-        if (sink->send(LOG_WARNING, report, (size_t)used))
-            sink->unreported = 0;
-    }
-    if (sink->unreported == 0 && sink->send(priority, text, length))
-        return;
-    sink->unreported++;
-    sink->lost++;
-}
-
-static void send_line(enum log_level level, struct buf *line)
-{
-    if (target == LOG_TO_SYSLOG)
-        log_sink_send(&log_syslog, priorities[level], buf_text(line), line->length);
-    if (target != LOG_TO_SYSLOG || level == LOG_LEVEL_ERROR)
-        log_sink_send(&log_stderr, priorities[level], buf_text(line), line->length);
 }
 
 void log_event(enum log_level level, const char *event, ...)
@@ -129,7 +98,10 @@ void log_event(enum log_level level, const char *event, ...)
         add_value(&line, value);
     }
     va_end(args);
-    send_line(level, &line);
+    if (target == LOG_TO_SYSLOG)
+        log_sink_send(&log_syslog, priorities[level], buf_text(&line), line.length);
+    if (target != LOG_TO_SYSLOG || level == LOG_LEVEL_ERROR)
+        log_sink_send(&log_stderr, priorities[level], buf_text(&line), line.length);
     buf_fini(&line);
 }
 

@@ -8,7 +8,7 @@
  * backslash is quoted. There is no format string, so nothing from outside can become one.
  *
  *   log.c         from an event to a line
- *   log_sink.h    one place that lines go to: log_stderr, log_syslog
+ *   log_sink.c    from a line to stderr or the log daemon
  */
 #pragma once
 

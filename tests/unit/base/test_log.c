@@ -10,7 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "base/log/log_syslog.h"
+#include "base/log/log_sink.h"
 
 #include "tests/unit/support/unit.h"
 

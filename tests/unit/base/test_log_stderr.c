@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/log/log.h"
-#include "base/log/log_stderr.h"
+#include "base/log/log_sink.h"
 #include "tests/unit/support/rows.h"
 
 #define LINES 20000
