@@ -2,6 +2,12 @@
  * privileges: see privileges.h. Leaving root is all or nothing. The lock-down is as much as the
  * kernel has: what it lacks is a warning, because mail waits while this daemon does not start.
  *
+ * For Landlock it uses the system calls: libc has no functions for them, and on many hosts the
+ * kernel's header is older than the kernel, so that the constants are repeated here. Reading is not
+ * restricted: configuration, rules, trust anchors and resolv.conf may be anywhere, behind symbolic
+ * links, and be replaced at any time. Neither are connections: a next-hop may name any port. Binding
+ * a port is not needed once the listeners are open.
+ *
  * PR_SET_DUMPABLE is left as it is: there are no secrets in this process, and after a crash its
  * core is worth more than hiding it from others of the same user.
  */
@@ -9,12 +15,14 @@
 #include "daemon/sandbox/privileges.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -22,7 +30,6 @@
 #include <unistd.h>
 
 #include "base/log/log.h"
-#include "daemon/sandbox/landlock.h"
 #include "daemon/sandbox/seccomp_filter.h"
 
 #define CAPABILITIES_MAX 64
@@ -123,51 +130,128 @@ static bool drop_capabilities(void)
     return false;
 }
 
-/* The folder of a path; of one that is missing, the nearest above it in which it can be made. */
-static void folder_of(const char *path, char out[PATH_MAX])
-{
-    char copy[PATH_MAX];
-    struct stat status;
+/* ---- Landlock (landlock(7)) ---- */
 
-    snprintf(copy, sizeof copy, "%s", path);
-    snprintf(out, PATH_MAX, "%s", dirname(copy));
-    while (stat(out, &status) != 0 && strcmp(out, "/") != 0) {
-        snprintf(copy, sizeof copy, "%s", out);
-        snprintf(out, PATH_MAX, "%s", dirname(copy));
-    }
+#define CREATE_RULESET_VERSION 1U
+#define RULE_PATH_BENEATH      1
+#define RULE_NET_PORT          2
+
+#define FS_EXECUTE     (UINT64_C(1) << 0)
+#define FS_WRITE_FILE  (UINT64_C(1) << 1)
+#define FS_REMOVE_DIR  (UINT64_C(1) << 4)
+#define FS_REMOVE_FILE (UINT64_C(1) << 5)
+#define FS_MAKE_CHAR   (UINT64_C(1) << 6)
+#define FS_MAKE_DIR    (UINT64_C(1) << 7)
+#define FS_MAKE_REG    (UINT64_C(1) << 8)
+#define FS_MAKE_SOCK   (UINT64_C(1) << 9)
+#define FS_MAKE_FIFO   (UINT64_C(1) << 10)
+#define FS_MAKE_BLOCK  (UINT64_C(1) << 11)
+#define FS_MAKE_SYM    (UINT64_C(1) << 12)
+#define FS_REFER       (UINT64_C(1) << 13) /* ABI 2 */
+#define FS_TRUNCATE    (UINT64_C(1) << 14) /* ABI 3 */
+#define FS_IOCTL_DEV   (UINT64_C(1) << 15) /* ABI 5 */
+#define FS_ABI_1                                                                                   \
+    (FS_EXECUTE | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_CHAR | FS_MAKE_DIR |    \
+     FS_MAKE_REG | FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_BLOCK | FS_MAKE_SYM)
+#define NET_BIND_TCP   (UINT64_C(1) << 0) /* ABI 4 */
+#define SCOPE_ABSTRACT (UINT64_C(1) << 0) /* ABI 6 */
+#define SCOPE_SIGNAL   (UINT64_C(1) << 1) /* ABI 6 */
+
+/* What is allowed below a folder, or to a file or device. */
+#define MAY_WRITE  (FS_WRITE_FILE | FS_TRUNCATE)
+#define MAY_REMOVE FS_REMOVE_FILE
+#define MAY_KEEP   (MAY_WRITE | FS_MAKE_REG | FS_REMOVE_FILE | FS_REFER) /* files of ours */
+
+struct landlock {
+    int abi;          /* the kernel's version of it; 0: it has none */
+    int fd;           /* of the rules; -1 */
+    uint64_t handled; /* rights */
+};
+
+/* 0, also without Landlock (then abi is 0), or an errno. */
+static int landlock_open(struct landlock *landlock)
+{
+    struct {
+        uint64_t fs, net, scoped;
+    } attr = {.fs = FS_ABI_1};
+    const char *notify = getenv("NOTIFY_SOCKET");
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
+
+    *landlock = (struct landlock){.abi = abi > 0 ? (int)abi : 0, .fd = -1};
+    if (abi <= 0)
+        return 0;
+    attr.fs |=
+        (abi >= 2 ? FS_REFER : 0) | (abi >= 3 ? FS_TRUNCATE : 0) | (abi >= 5 ? FS_IOCTL_DEV : 0);
+    attr.net = abi >= 4 ? NET_BIND_TCP : 0;
+    attr.scoped = abi >= 6 ? SCOPE_SIGNAL | SCOPE_ABSTRACT : 0;
+    if (notify != NULL && *notify == '@') /* the service manager's socket (sd_notify(3)) */
+        attr.scoped &= ~SCOPE_ABSTRACT;
+    landlock->handled = attr.fs;
+    landlock->fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+    return landlock->fd < 0 ? errno : 0;
 }
 
-static int allow_folder(struct landlock *landlock, const char *path, enum landlock_use use)
+/* 0, or an errno: ENOENT when the path does not exist. */
+static int landlock_allow(const struct landlock *landlock, const char *path, uint64_t rights)
 {
-    char folder[PATH_MAX];
+    struct {
+        uint64_t allowed;
+        int32_t fd;
+    } __attribute__((packed)) attr = {rights & landlock->handled, open(path, O_PATH | O_CLOEXEC)};
+    int error = 0;
+
+    if (attr.fd < 0)
+        return errno;
+    if (syscall(SYS_landlock_add_rule, landlock->fd, RULE_PATH_BENEATH, &attr, 0) != 0)
+        error = errno;
+    close(attr.fd);
+    return error;
+}
+
+/* One more TCP port may be bound, where the kernel watches that; 0: those that it chooses. 0, or an
+ * errno. */
+static int landlock_allow_bind(const struct landlock *landlock, uint16_t port)
+{
+    const struct {
+        uint64_t allowed, port;
+    } attr = {NET_BIND_TCP, port};
+
+    if (landlock->abi < 4)
+        return 0;
+    return syscall(SYS_landlock_add_rule, landlock->fd, RULE_NET_PORT, &attr, 0) != 0 ? errno : 0;
+}
+
+/* Allows it below the folder of a path; of one that is missing, below the nearest above it in which
+ * it can be made. NULL: nothing. 0, or an errno. */
+static int allow_folder(const struct landlock *landlock, const char *path, uint64_t rights)
+{
+    char copy[PATH_MAX];
+    const char *folder;
+    struct stat status;
 
     if (path == NULL)
         return 0;
-    folder_of(path, folder);
-    return landlock_allow(landlock, folder, use);
+    snprintf(copy, sizeof copy, "%s", path);
+    do
+        folder = dirname(copy);
+    while (stat(folder, &status) != 0 && strcmp(folder, "/") != 0);
+    return landlock_allow(landlock, folder, rights);
 }
 
-/* To a source address, at any port that is free: 0. */
-static bool binds_probes(const struct config *config)
+static int allow_all(const struct landlock *landlock, const struct config *config)
 {
     const struct smtp_options *smtp = &config->prober.probes.smtp;
-
-    return config->prober.probe && (smtp->bind.family != 0 || smtp->bind6.family != 0);
-}
-
-static int allow_all(struct landlock *landlock, const struct config *config)
-{
-    int error = allow_folder(landlock, config->store_path, LANDLOCK_KEEP), null;
+    int error = allow_folder(landlock, config->store_path, MAY_KEEP), null;
 
     for (size_t i = 0; i < config->listen_count && error == 0; i++)
-        error = allow_folder(landlock, config->listen[i].path, LANDLOCK_REMOVE);
+        error = allow_folder(landlock, config->listen[i].path, MAY_REMOVE);
     if (error == 0)
-        error = allow_folder(landlock, config->control_socket, LANDLOCK_REMOVE);
+        error = allow_folder(landlock, config->control_socket, MAY_REMOVE);
     if (error == 0 && config->metrics_port != 0)
         error = landlock_allow_bind(landlock, config->metrics_port);
-    if (error == 0 && binds_probes(config))
-        error = landlock_allow_bind(landlock, 0);
-    null = error == 0 ? landlock_allow(landlock, "/dev/null", LANDLOCK_WRITE) : error;
+    if (error == 0 && config->prober.probe && (smtp->bind.family != 0 || smtp->bind6.family != 0))
+        error = landlock_allow_bind(landlock, 0); /* to a source address, at any free port */
+    null = error == 0 ? landlock_allow(landlock, "/dev/null", MAY_WRITE) : error;
     return null == ENOENT ? 0 : null;
 }
 
@@ -177,20 +261,22 @@ static int restrict_files(const struct config *config, int *abi)
     struct landlock landlock;
     int error = landlock_open(&landlock);
 
-    if (error == 0)
+    if (error == 0 && landlock.abi > 0)
         error = allow_all(&landlock, config);
-    if (error == 0)
-        error = landlock_enforce(&landlock);
-    landlock_close(&landlock);
+    if (error == 0 && landlock.abi > 0 && syscall(SYS_landlock_restrict_self, landlock.fd, 0) != 0)
+        error = errno;
+    if (landlock.fd >= 0)
+        close(landlock.fd);
     *abi = error == 0 ? landlock.abi : 0;
     if (error == 0 && *abi == 0)
         warn_lacking("Landlock", ENOSYS);
-    if (is_lacking(error)) {
-        warn_lacking("Landlock", error);
-        error = 0;
-    }
-    return error;
+    if (!is_lacking(error))
+        return error;
+    warn_lacking("Landlock", error);
+    return 0;
 }
+
+/* ---- all of it ---- */
 
 int privileges_lock_down(const struct config *config, char error[PRIVILEGES_ERROR_MAX])
 {

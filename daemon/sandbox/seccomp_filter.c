@@ -35,94 +35,35 @@
 
 static const int refused[] = {
     /* programs */
-    SCMP_SYS(execve),
-    SCMP_SYS(execveat),
-    SCMP_SYS(uselib),
-    SCMP_SYS(personality),
+    SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(uselib), SCMP_SYS(personality),
     /* other processes' memory and descriptors */
-    SCMP_SYS(process_vm_readv),
-    SCMP_SYS(process_vm_writev),
-    SCMP_SYS(process_madvise),
-    SCMP_SYS(pidfd_getfd),
-    SCMP_SYS(kcmp),
-    SCMP_SYS(move_pages),
-    SCMP_SYS(migrate_pages),
+    SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(process_madvise),
+    SCMP_SYS(pidfd_getfd), SCMP_SYS(kcmp), SCMP_SYS(move_pages), SCMP_SYS(migrate_pages),
     /* the tree of files */
-    SCMP_SYS(mount),
-    SCMP_SYS(umount),
-    SCMP_SYS(umount2),
-    SCMP_SYS(mount_setattr),
-    SCMP_SYS(move_mount),
-    SCMP_SYS(open_tree),
-    SCMP_SYS(fsopen),
-    SCMP_SYS(fsconfig),
-    SCMP_SYS(fsmount),
-    SCMP_SYS(fspick),
-    SCMP_SYS(pivot_root),
-    SCMP_SYS(chroot),
-    SCMP_SYS(open_by_handle_at),
-    SCMP_SYS(fanotify_init),
-    SCMP_SYS(quotactl),
-    SCMP_SYS(quotactl_fd),
-    SCMP_SYS(mknod),
-    SCMP_SYS(mknodat),
+    SCMP_SYS(mount), SCMP_SYS(umount), SCMP_SYS(umount2), SCMP_SYS(mount_setattr),
+    SCMP_SYS(move_mount), SCMP_SYS(open_tree), SCMP_SYS(fsopen), SCMP_SYS(fsconfig),
+    SCMP_SYS(fsmount), SCMP_SYS(fspick), SCMP_SYS(pivot_root), SCMP_SYS(chroot),
+    SCMP_SYS(open_by_handle_at), SCMP_SYS(fanotify_init), SCMP_SYS(quotactl), SCMP_SYS(quotactl_fd),
+    SCMP_SYS(mknod), SCMP_SYS(mknodat),
     /* namespaces; clone is below */
-    SCMP_SYS(setns),
-    SCMP_SYS(unshare),
+    SCMP_SYS(setns), SCMP_SYS(unshare),
     /* other users */
-    SCMP_SYS(setuid),
-    SCMP_SYS(setgid),
-    SCMP_SYS(setreuid),
-    SCMP_SYS(setregid),
-    SCMP_SYS(setresuid),
-    SCMP_SYS(setresgid),
-    SCMP_SYS(setfsuid),
-    SCMP_SYS(setfsgid),
-    SCMP_SYS(setgroups),
+    SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setreuid), SCMP_SYS(setregid), SCMP_SYS(setresuid),
+    SCMP_SYS(setresgid), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(setgroups),
     SCMP_SYS(capset),
     /* the kernel */
-    SCMP_SYS(init_module),
-    SCMP_SYS(finit_module),
-    SCMP_SYS(create_module),
-    SCMP_SYS(delete_module),
-    SCMP_SYS(kexec_load),
-    SCMP_SYS(kexec_file_load),
-    SCMP_SYS(bpf),
-    SCMP_SYS(perf_event_open),
-    SCMP_SYS(userfaultfd),
-    SCMP_SYS(io_uring_setup),
-    SCMP_SYS(io_uring_enter),
-    SCMP_SYS(io_uring_register),
-    SCMP_SYS(add_key),
-    SCMP_SYS(request_key),
-    SCMP_SYS(keyctl),
-    SCMP_SYS(lookup_dcookie),
-    SCMP_SYS(syslog),
-    SCMP_SYS(nfsservctl),
-    SCMP_SYS(_sysctl),
-    SCMP_SYS(modify_ldt),
-    SCMP_SYS(vm86),
-    SCMP_SYS(vm86old),
+    SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(create_module), SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load), SCMP_SYS(bpf), SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register), SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(keyctl),
+    SCMP_SYS(lookup_dcookie), SCMP_SYS(syslog), SCMP_SYS(nfsservctl), SCMP_SYS(_sysctl),
+    SCMP_SYS(modify_ldt), SCMP_SYS(vm86), SCMP_SYS(vm86old),
     /* the machine */
-    SCMP_SYS(reboot),
-    SCMP_SYS(swapon),
-    SCMP_SYS(swapoff),
-    SCMP_SYS(acct),
-    SCMP_SYS(sethostname),
-    SCMP_SYS(setdomainname),
-    SCMP_SYS(settimeofday),
-    SCMP_SYS(stime),
-    SCMP_SYS(clock_settime),
-    SCMP_SYS(clock_settime64),
-    SCMP_SYS(adjtimex),
-    SCMP_SYS(clock_adjtime),
-    SCMP_SYS(clock_adjtime64),
-    SCMP_SYS(iopl),
-    SCMP_SYS(ioperm),
-    SCMP_SYS(pciconfig_read),
-    SCMP_SYS(pciconfig_write),
-    SCMP_SYS(vhangup),
-};
+    SCMP_SYS(reboot), SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(acct), SCMP_SYS(sethostname),
+    SCMP_SYS(setdomainname), SCMP_SYS(settimeofday), SCMP_SYS(stime), SCMP_SYS(clock_settime),
+    SCMP_SYS(clock_settime64), SCMP_SYS(adjtimex), SCMP_SYS(clock_adjtime),
+    SCMP_SYS(clock_adjtime64), SCMP_SYS(iopl), SCMP_SYS(ioperm), SCMP_SYS(pciconfig_read),
+    SCMP_SYS(pciconfig_write), SCMP_SYS(vhangup)};
 
 /* The daemon makes threads: no processes, and no namespaces. */
 static int refuse_processes(scmp_filter_ctx filter)
@@ -159,13 +100,6 @@ static int refuse_families(scmp_filter_ctx filter)
     return error;
 }
 
-/* Putting input into the terminal it was started from. */
-static int refuse_typing(scmp_filter_ctx filter)
-{
-    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-                            SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI));
-}
-
 int seccomp_filter_load(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
@@ -177,8 +111,9 @@ int seccomp_filter_load(void)
         error = refuse_processes(filter);
     if (error == 0)
         error = refuse_families(filter);
-    if (error == 0)
-        error = refuse_typing(filter);
+    if (error == 0) /* putting input into the terminal it was started from */
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI));
     if (error == 0)
         error = seccomp_load(filter);
     if (filter != NULL)
