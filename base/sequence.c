@@ -17,14 +17,6 @@ enum sequence_step sequence_go(struct sequence *sequence, unsigned next)
     return SEQUENCE_AGAIN;
 }
 
-static void enter_next(struct sequence *sequence)
-{
-    sequence->state = sequence->next;
-    sequence->entering = sequence->expired = false;
-    sequence->fresh = true;
-    sequence->machine->enter(sequence->owner, sequence->state);
-}
-
 bool sequence_run(struct sequence *sequence)
 {
     enum sequence_step step;
@@ -32,8 +24,12 @@ bool sequence_run(struct sequence *sequence)
 
     do {
         CHECK(steps++ < STEPS_MAX);
-        if (sequence->entering)
-            enter_next(sequence);
+        if (sequence->entering) {
+            sequence->state = sequence->next;
+            sequence->entering = sequence->expired = false;
+            sequence->fresh = true;
+            sequence->machine->enter(sequence->owner, sequence->state);
+        }
         step = sequence->machine->step(sequence->owner, sequence->state);
         sequence->fresh = false;
     } while (step == SEQUENCE_AGAIN);

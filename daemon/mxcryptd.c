@@ -337,14 +337,6 @@ static int open_policy(struct mxcryptd *daemon)
     return 0;
 }
 
-static int open_control(struct mxcryptd *daemon)
-{
-    const struct listen_address address = {
-        .protocol = LISTEN_CONTROL, .path = daemon->config->control_socket, .mode = 0600};
-
-    return daemon->inherited_control ? 0 : open_socket(daemon, &address);
-}
-
 static int serve_sockets(struct mxcryptd *daemon)
 {
     for (size_t i = 0; i < daemon->socket_count; i++) {
@@ -366,16 +358,6 @@ static void on_watchdog(uv_timer_t *timer)
     systemd_notify("WATCHDOG=1");
 }
 
-static void warn_about_helo(const struct config *config)
-{
-    const char *name = config->prober.probes.smtp.helo_name;
-
-    if (config->prober.probe && name != NULL && strchr(name, '.') == NULL)
-        log_event(LOG_LEVEL_WARNING, "helo-name-not-full", "helo", name, "effect",
-                  "some mail hosts refuse to talk to the prober", "change",
-                  "set helo-name to this host's full name", NULL);
-}
-
 /* Not fatal: the address may come up with the network, or be on another host for a while. */
 static void warn_about_source(const struct config *config, const struct ip *ip, const char *change)
 {
@@ -393,8 +375,12 @@ static void announce(struct mxcryptd *daemon)
 {
     const struct smtp_options *smtp = &daemon->config->prober.probes.smtp;
     uint64_t period = systemd_watchdog_ms();
+    const char *helo = smtp->helo_name;
 
-    warn_about_helo(daemon->config);
+    if (daemon->config->prober.probe && helo != NULL && strchr(helo, '.') == NULL)
+        log_event(LOG_LEVEL_WARNING, "helo-name-not-full", "helo", helo, "effect",
+                  "some mail hosts refuse to talk to the prober", "change",
+                  "set helo-name to this host's full name", NULL);
     warn_about_source(daemon->config, &smtp->bind,
                       "set probe-bind-address to an address of this host");
     warn_about_source(daemon->config, &smtp->bind6,
@@ -405,19 +391,21 @@ static void announce(struct mxcryptd *daemon)
     daemon->check =
         resolver_check_new(prober_tools(daemon->prober)->dns, daemon->config->prober.dane);
     systemd_notify("READY=1");
-    log_event(LOG_LEVEL_INFO, "ready", "version", MXC_VERSION, "helo",
-              daemon->config->prober.probes.smtp.helo_name, NULL);
+    log_event(LOG_LEVEL_INFO, "ready", "version", MXC_VERSION, "helo", helo, NULL);
 }
 
 static int set_up(struct mxcryptd *daemon)
 {
+    const struct listen_address control = {
+        .protocol = LISTEN_CONTROL, .path = daemon->config->control_socket, .mode = 0600};
     char error[PRIVILEGES_ERROR_MAX];
 
     if (hash_init() != 0)
         return fail("random numbers", "the kernel gives none");
     raise_fd_limit(daemon->config);
     adopt_sockets(daemon);
-    if (open_policy(daemon) != 0 || open_control(daemon) != 0)
+    if (open_policy(daemon) != 0 ||
+        (!daemon->inherited_control && open_socket(daemon, &control) != 0))
         return -1;
     if (privileges_drop(daemon->config, error) != 0)
         return fail("user", error);

@@ -6,11 +6,6 @@
 
 #include "base/ascii.h"
 
-static bool is_label_octet(char c, enum hostname_kind kind)
-{
-    return ascii_is_alnum(c) || c == '-' || (c == '_' && kind == HOSTNAME_UNDERSCORE);
-}
-
 static bool label_valid(const char *label, size_t length, enum hostname_kind kind)
 {
     if (length == 0 || length > HOSTNAME_LABEL_MAX)
@@ -18,15 +13,8 @@ static bool label_valid(const char *label, size_t length, enum hostname_kind kin
     if (label[0] == '-' || label[length - 1] == '-')
         return false;
     for (size_t i = 0; i < length; i++)
-        if (!is_label_octet(label[i], kind))
-            return false;
-    return true;
-}
-
-static bool all_digits(const char *label, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if (!ascii_is_digit(label[i]))
+        if (!ascii_is_alnum(label[i]) && label[i] != '-' &&
+            (label[i] != '_' || kind != HOSTNAME_UNDERSCORE))
             return false;
     return true;
 }
@@ -52,7 +40,9 @@ bool hostname_valid(const char *text, size_t length, enum hostname_kind kind)
 {
     const char *last = last_label(text, length, kind);
 
-    return last != NULL && !all_digits(last, length - (size_t)(last - text));
+    while (last != NULL && last < text + length && ascii_is_digit(*last))
+        last++;
+    return last != NULL && last < text + length;
 }
 
 bool hostname_is_domain(const char *text, size_t length)

@@ -96,14 +96,6 @@ bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip *ip)
     return rest == 0 || ((prefix->ip.octets[whole] ^ ip->octets[whole]) & mask) == 0;
 }
 
-static bool host_bits_zero(const struct ip_prefix *prefix)
-{
-    for (unsigned bit = prefix->bits; bit < family_bits(&prefix->ip); bit++)
-        if (prefix->ip.octets[bit / 8] & (0x80 >> (bit % 8)))
-            return false;
-    return true;
-}
-
 bool ip_prefix_parse(struct ip_prefix *out, const char *text)
 {
     char address[IP_TEXT_MAX];
@@ -127,7 +119,10 @@ bool ip_prefix_parse(struct ip_prefix *out, const char *text)
             return false;
     }
     out->bits = (uint8_t)bits;
-    return host_bits_zero(out);
+    for (; bits < family_bits(&out->ip); bits++)
+        if (out->ip.octets[bits / 8] & (0x80 >> (bits % 8)))
+            return false;
+    return true;
 }
 
 /* What is inside 2000::/3 and yet no place to connect to; all outside it is not global either. */

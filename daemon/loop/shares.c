@@ -13,21 +13,12 @@ struct shares {
     struct list tasks; /* the next to have its turn comes first */
 };
 
-/* True when the share is over and there is more to do. */
-static bool do_share(struct share_task *task)
-{
-    int64_t until = clock_monotonic_ns() + SHARES_NS;
-
-    while (task->step(task))
-        if (clock_monotonic_ns() >= until)
-            return true;
-    return false;
-}
-
 static void on_shares_turn(uv_idle_t *turn)
 {
     struct shares *shares = turn->data;
+    int64_t until = clock_monotonic_ns() + SHARES_NS;
     struct share_task *task;
+    bool more;
 
     if (list_empty(&shares->tasks)) {
         uv_idle_stop(turn);
@@ -35,7 +26,10 @@ static void on_shares_turn(uv_idle_t *turn)
     }
     task = LIST_ELEMENT(shares->tasks.next, struct share_task, link);
     list_remove(&task->link);
-    if (do_share(task))
+    do
+        more = task->step(task);
+    while (more && clock_monotonic_ns() < until);
+    if (more)
         list_append(&shares->tasks, &task->link);
 }
 

@@ -42,15 +42,6 @@ static int fail(char error[PRIVILEGES_ERROR_MAX], const char *what, int number, 
 
 /* ---- leaving root ---- */
 
-static int no_such_user(const char *user, char error[PRIVILEGES_ERROR_MAX])
-{
-    snprintf(error, PRIVILEGES_ERROR_MAX,
-             "there is no user %s to become: create it (useradd --system --user-group %s), or set "
-             "user = root to stay root",
-             user, user);
-    return -1;
-}
-
 /* A process that has left root must not be able to become it again. */
 static bool root_is_gone(uid_t uid, gid_t gid)
 {
@@ -80,8 +71,13 @@ int privileges_drop(const struct config *config, char error[PRIVILEGES_ERROR_MAX
     if (geteuid() != 0)
         return 0;
     user = getpwnam(config->user);
-    if (user == NULL)
-        return no_such_user(config->user, error);
+    if (user == NULL) {
+        snprintf(error, PRIVILEGES_ERROR_MAX,
+                 "there is no user %s to become: create it (useradd --system --user-group %s), or "
+                 "set user = root to stay root",
+                 config->user, config->user);
+        return -1;
+    }
     if (user->pw_uid == 0) {
         log_event(LOG_LEVEL_WARNING, "running-as-root", "change",
                   "set user to one who owns the store's folder and nothing else", NULL);

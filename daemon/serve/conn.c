@@ -102,17 +102,10 @@ static void conn_flush(struct conn *conn)
 
 /* ---- answering ---- */
 
-static void count_collected(const struct pending *pending, int64_t now_ns)
-{
-    struct server_stats *stats = &pending->conn->server->stats;
-
-    histogram_add(pending->waited ? &stats->after_lookup : &stats->at_once,
-                  now_ns - pending->arrived_ns, 1);
-}
-
 /* Moves finished replies from the head of the line to the output, which is flushed next. */
 static void conn_collect(struct conn *conn)
 {
+    struct server_stats *stats = &conn->server->stats;
     int64_t now_ns = 0;
 
     while (!list_empty(&conn->pending) && conn->out.length < SERVER_OUTPUT_MAX) {
@@ -123,7 +116,8 @@ static void conn_collect(struct conn *conn)
         buf_add(&conn->out, pending->reply.data, pending->reply.length);
         if (now_ns == 0)
             now_ns = clock_monotonic_ns();
-        count_collected(pending, now_ns);
+        histogram_add(pending->waited ? &stats->after_lookup : &stats->at_once,
+                      now_ns - pending->arrived_ns, 1);
         pending_free(pending);
     }
 }
@@ -385,16 +379,11 @@ static bool owes_nothing(const struct conn *conn)
 /* When a connection ends on which Postfix has had answers, Postfix asks once more on a new one.
  * It may have spent that retry when it made this one, so one that has not asked yet may still do
  * so. */
-static bool may_go(const struct conn *conn)
-{
-    return owes_nothing(conn) && conn->in.length == 0 &&
-           (conn->state != CONN_SILENT ||
-            uv_now(conn->server->loop) - conn->active_at >= SERVER_QUIET_MS);
-}
-
 void conn_drain(struct conn *conn)
 {
-    if (may_go(conn))
+    if (owes_nothing(conn) && conn->in.length == 0 &&
+        (conn->state != CONN_SILENT ||
+         uv_now(conn->server->loop) - conn->active_at >= SERVER_QUIET_MS))
         conn_close(conn);
 }
 
