@@ -139,6 +139,7 @@ static const char *listen_option(struct listen_address *out, const char *word)
 {
     const char *owner = after(word, "owner="), *group = after(word, "group=");
     const char *mode = after(word, "mode=");
+    unsigned long number;
     char *end;
 
     if (owner != NULL && *owner != '\0') {
@@ -146,9 +147,10 @@ static const char *listen_option(struct listen_address *out, const char *word)
     } else if (group != NULL && *group != '\0') {
         out->group = group;
     } else if (mode != NULL) {
-        out->mode = (unsigned)strtoul(mode, &end, 8);
-        if (*end != '\0' || *mode == '\0' || out->mode > 0777)
+        number = strtoul(mode, &end, 8);
+        if (*mode < '0' || *mode > '7' || *end != '\0' || number > 0777)
             return "mode= is an octal number up to 0777";
+        out->mode = (unsigned)number;
     } else {
         return "unknown option: owner=, group= and mode= are known";
     }
