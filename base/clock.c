@@ -3,39 +3,34 @@
 
 #include <time.h>
 
-static struct timespec monotonic(void)
+#ifdef CLOCK_BOOTTIME
+/* after a day of suspension yesterday's verdicts must not count as fresh */
+#define MONOTONIC CLOCK_BOOTTIME
+#else
+#define MONOTONIC CLOCK_MONOTONIC
+#endif
+
+static int64_t read_ns(clockid_t clock)
 {
     struct timespec now;
 
-#ifdef CLOCK_BOOTTIME
-    /* after a day of suspension yesterday's verdicts must not count as fresh */
-    clock_gettime(CLOCK_BOOTTIME, &now);
-#else
-    clock_gettime(CLOCK_MONOTONIC, &now);
-#endif
-    return now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 int64_t clock_monotonic_ms(void)
 {
-    struct timespec now = monotonic();
-
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return read_ns(MONOTONIC) / 1000000;
 }
 
 int64_t clock_monotonic_ns(void)
 {
-    struct timespec now = monotonic();
-
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return read_ns(MONOTONIC);
 }
 
 int64_t clock_thread_cpu_ns(void)
 {
-    struct timespec used;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t clock_wall_s(void)
@@ -45,8 +40,5 @@ int64_t clock_wall_s(void)
 
 int64_t clock_wall_ms(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return read_ns(CLOCK_REALTIME) / 1000000;
 }

@@ -1,15 +1,13 @@
 /* resolver_check: see resolver_check.h. The root's NS records are signed since 2010. */
 #include "daemon/resolver_check.h"
 
-#include <stdlib.h>
-
 #include "base/arena.h"
 #include "base/log/log.h"
 
 #define CHECK_ARENA_MAX (256 * 1024)
 
 struct resolver_check {
-    struct arena *arena;
+    struct arena *arena;     /* owned; this is in it */
     struct dns_query *query; /* NULL once answered */
     bool dane;
 };
@@ -52,16 +50,15 @@ static void on_answer(void *context, const struct dns_answer *answer)
 
 struct resolver_check *resolver_check_new(struct dns *dns, bool dane)
 {
-    struct resolver_check *check = calloc(1, sizeof *check);
+    struct arena *arena = arena_new(CHECK_ARENA_MAX);
+    struct resolver_check *check = arena == NULL ? NULL : arena_alloc(arena, sizeof *check);
 
-    if (check == NULL)
-        return NULL;
-    check->dane = dane;
-    check->arena = arena_new(CHECK_ARENA_MAX);
-    if (check->arena == NULL) {
-        free(check);
+    if (check == NULL) {
+        arena_free(arena);
         return NULL;
     }
+    check->arena = arena;
+    check->dane = dane;
     if (dane)
         warn_remote(dns);
     if (dns_start(&check->query, dns, check->arena, ".", DNS_NS, on_answer, check) != 0)
@@ -76,5 +73,4 @@ void resolver_check_free(struct resolver_check *check)
     if (check->query != NULL)
         dns_cancel(check->query);
     arena_free(check->arena);
-    free(check);
 }
