@@ -180,7 +180,7 @@ static void accept_one(struct control *control)
     control->handles++;
     accepted = uv_accept(stream, (uv_stream_t *)&peer->pipe) == 0;
     spare_fd_take(&control->spare);
-    if (!accepted || control->spare.given || control->peer_count > CONTROL_CONNECTIONS_MAX ||
+    if (!accepted || control->spare.fd < 0 || control->peer_count > CONTROL_CONNECTIONS_MAX ||
         uv_read_start((uv_stream_t *)&peer->pipe, on_alloc, on_read) != 0)
         peer_close(peer);
     spare_fd_take(&control->spare);

@@ -8,14 +8,10 @@
 #include "base/clock.h"
 #include "base/log/log.h"
 
-static int open_any(void)
-{
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
 void spare_fd_init(struct spare_fd *spare)
 {
-    *spare = (struct spare_fd){.fd = open_any()};
+    *spare = (struct spare_fd){.fd = -1};
+    spare_fd_take(spare);
 }
 
 void spare_fd_fini(struct spare_fd *spare)
@@ -23,7 +19,6 @@ void spare_fd_fini(struct spare_fd *spare)
     if (spare->fd >= 0)
         close(spare->fd);
     spare->fd = -1;
-    spare->given = false;
 }
 
 bool spare_fd_give(struct spare_fd *spare)
@@ -32,16 +27,13 @@ bool spare_fd_give(struct spare_fd *spare)
         return false;
     close(spare->fd);
     spare->fd = -1;
-    spare->given = true;
     return true;
 }
 
 void spare_fd_take(struct spare_fd *spare)
 {
-    if (!spare->given)
-        return;
-    spare->fd = open_any();
-    spare->given = spare->fd < 0;
+    if (spare->fd < 0)
+        spare->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 bool spare_fd_accept_failed(struct spare_fd *spare, const char *socket, int status)

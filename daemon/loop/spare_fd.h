@@ -13,8 +13,7 @@
 #include "base/log/log.h"
 
 struct spare_fd {
-    int fd;     /* -1: none */
-    bool given; /* it has been given away, and is to be opened again */
+    int fd; /* -1: given away, or there was none left */
     struct log_limit failures;
 };
 
@@ -22,7 +21,7 @@ void spare_fd_init(struct spare_fd *spare);
 void spare_fd_fini(struct spare_fd *spare);
 /* Closes it, which makes room for one; false when it is not open. */
 bool spare_fd_give(struct spare_fd *spare);
-/* Opens it again if it was given away and there is room. */
+/* Opens it again if it is away and there is room. */
 void spare_fd_take(struct spare_fd *spare);
 /* Accepting a connection failed: logs that, not too often, and gives as spare_fd_give. `status` is
  * libuv's; `socket` the socket's name in the log, or NULL. */
