@@ -1,9 +1,8 @@
 /*
- * mxcryptd: see mxcryptd.h. At start every failure is fatal and the log says what to change; from
- * "ready" on none is. Parts are taken down in the opposite order, until the loop is empty.
+ * mxcryptd: the daemon as a whole (mxcryptd(8)): reads its command line, makes its parts, runs them
+ * until a signal, and takes them down in the opposite order, until the loop is empty. At start every
+ * failure is fatal and the log says what to change; from "ready" on none is.
  */
-#include "daemon/mxcryptd.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log/log.h"
+#include "daemon/config/config.h"
 #include "daemon/control/control.h"
 #include "daemon/lookup/engine.h"
 #include "daemon/loop/loop_watch.h"
@@ -27,6 +27,7 @@
 #include "daemon/systemd.h"
 #include "probe/prober_uv.h"
 
+#define OVERRIDES_MAX  64
 #define FDS_SPARE      64
 #define DRAIN_SPARE_MS 1000 /* for the last answers to leave */
 #define SIGNALS        3
@@ -52,7 +53,7 @@ struct mxcryptd {
     uv_signal_t signals[SIGNALS];
     uv_timer_t watchdog, patience;
     struct loop_watch watch;
-    bool loop_made, handles_made, draining, stopping;
+    bool loop_made, draining, stopping;
     struct listening_socket sockets[SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1];
     size_t socket_count;
     bool inherited_policy, inherited_control, made_policy;
@@ -91,7 +92,7 @@ static void stop(struct mxcryptd *daemon)
         ruleset_close(daemon->ruleset);
     if (daemon->prober != NULL)
         prober_close(daemon->prober);
-    if (daemon->handles_made) {
+    if (daemon->loop_made) {
         for (int i = 0; i < SIGNALS; i++)
             uv_close((uv_handle_t *)&daemon->signals[i], NULL);
         uv_close((uv_handle_t *)&daemon->watchdog, NULL);
@@ -145,18 +146,14 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct mxcryptd *daemon = handle->data;
 
+    if (number == SIGHUP) {
+        if (!daemon->stopping && daemon->reload != NULL)
+            reload_start(daemon->reload, NULL, NULL);
+        return;
+    }
     log_event(LOG_LEVEL_INFO, "stopping", "signal", LOG_NUM(number), NULL);
     if (daemon->draining || drain(daemon))
         stop(daemon);
-}
-
-static void on_hangup(uv_signal_t *handle, int number)
-{
-    struct mxcryptd *daemon = handle->data;
-
-    (void)number;
-    if (!daemon->stopping && daemon->reload != NULL)
-        reload_start(daemon->reload, NULL, NULL);
 }
 
 /* ---- the beginning ---- */
@@ -188,30 +185,22 @@ static void raise_fd_limit(const struct config *config)
  * it is forbidden later. When it is forbidden from the start they do without. */
 static int make_loop(struct mxcryptd *daemon)
 {
+    static const int signals[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
     int error = uv_loop_init(&daemon->loop);
-
-    daemon->loop_made = error == 0;
-    return error == 0 ? 0 : fail("event loop", uv_strerror(error));
-}
-
-static int make_signals(struct mxcryptd *daemon)
-{
-    static const struct {
-        int number;
-        uv_signal_cb caught;
-    } signals[SIGNALS] = {{SIGTERM, on_signal}, {SIGINT, on_signal}, {SIGHUP, on_hangup}};
     bool caught = true;
 
+    if (error != 0)
+        return fail("event loop", uv_strerror(error));
+    daemon->loop_made = true;
     for (int i = 0; i < SIGNALS; i++) {
         uv_signal_init(&daemon->loop, &daemon->signals[i]);
         daemon->signals[i].data = daemon;
-        caught &= uv_signal_start(&daemon->signals[i], signals[i].caught, signals[i].number) == 0;
+        caught &= uv_signal_start(&daemon->signals[i], on_signal, signals[i]) == 0;
     }
     uv_timer_init(&daemon->loop, &daemon->watchdog);
     uv_timer_init(&daemon->loop, &daemon->patience);
     daemon->patience.data = daemon;
     loop_watch_init(&daemon->watch, &daemon->loop, daemon->config->stall_warning_ms);
-    daemon->handles_made = true;
     return caught ? 0 : fail("signals", "cannot be caught");
 }
 
@@ -411,14 +400,14 @@ static int set_up(struct mxcryptd *daemon)
         return fail("user", error);
     if (privileges_lock_down(daemon->config, error) != 0)
         return fail("sandbox", error);
-    if (make_loop(daemon) != 0 || make_signals(daemon) != 0 || make_parts(daemon) != 0 ||
-        serve_sockets(daemon) != 0)
+    if (make_loop(daemon) != 0 || make_parts(daemon) != 0 || serve_sockets(daemon) != 0)
         return -1;
     announce(daemon);
     return 0;
 }
 
-int mxcryptd_run(struct config *config)
+/* The exit status: 0 after SIGTERM or SIGINT, 1 when it could not start. */
+static int run(struct config *config)
 {
     struct mxcryptd daemon = {.config = config};
     int status = 1;
@@ -431,5 +420,63 @@ int mxcryptd_run(struct config *config)
         status = 0;
     }
     take_down(&daemon);
+    return status;
+}
+
+/* ---- the command line ---- */
+
+static int usage(void)
+{
+    fputs("usage: mxcryptd [-tV] [-c file] [-o key=value]...\n", stderr);
+    return 64;
+}
+
+/* The last part of -t. */
+static int check_rules(const struct config *config)
+{
+    char error[CONFIG_ERROR_MAX];
+    struct rules *rules;
+
+    if (config_read_rules(&rules, config, error) != 0) {
+        fprintf(stderr, "mxcryptd: %s\n", error);
+        return 1;
+    }
+    rules_free(rules);
+    puts("configuration: ok");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *overrides[OVERRIDES_MAX], *path = NULL;
+    char error[CONFIG_ERROR_MAX];
+    size_t count = 0;
+    struct config config;
+    int option, status;
+    bool check = false;
+
+    while ((option = getopt(argc, argv, "c:o:tV")) != -1) {
+        if (option == 'V') {
+            puts("mxcryptd " MXC_VERSION);
+            return 0;
+        }
+        if (option == '?' || (option == 'o' && count == OVERRIDES_MAX))
+            return usage();
+        if (option == 'c')
+            path = optarg;
+        else if (option == 'o')
+            overrides[count++] = optarg;
+        else
+            check = true;
+    }
+    if (optind != argc)
+        return usage();
+    if (config_load(&config, path, overrides, count, error) != 0) {
+        fprintf(stderr, "mxcryptd: %s\n", error);
+        config_fini(&config);
+        return 1;
+    }
+    status = check ? check_rules(&config) : run(&config);
+    config_fini(&config);
     return status;
 }

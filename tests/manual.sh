@@ -33,7 +33,7 @@ same "metrics" 3< <(sed -n '/^static const struct metrics_family families/,/^};/
 same "options of mxcrypt" 3< <(sed -n '/long_options\[\] = {/,/^};/p' cli/main.c | grep -oE '\{"[a-z-]+"' | tr -d '{"' |
     sort) \
     4< <(grep -oE 'Fl -[a-z-]+' docs/mxcrypt.1 | sed 's/^Fl -//' | sort -u)
-same "options of mxcryptd" 3< <(sed -n 's/.*getopt(argc, argv, "\([A-Za-z:]*\)").*/\1/p' daemon/main.c | tr -d : | grep -o . | sort) \
+same "options of mxcryptd" 3< <(sed -n 's/.*getopt(argc, argv, "\([A-Za-z:]*\)").*/\1/p' daemon/mxcryptd.c | tr -d : | grep -o . | sort) \
     4< <(sed -n 's/^\.It Fl \([A-Za-z]\)\( .*\)\?$/\1/p' docs/mxcryptd.8 | sort)
 same "warnings" 3< <(cat $(find base probe daemon -name '*.c') | tr -d '\n' | grep -oE 'log_event\( *LOG_LEVEL_(ERROR|WARNING), *"[a-z-]+"' |
     sed 's/.*"\(.*\)"/\1/' | sort -u) \
