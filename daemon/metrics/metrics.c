@@ -28,7 +28,6 @@
 #define CONNECTIONS_MAX 16
 #define REQUEST_MAX     8192 /* libmicrohttpd's memory for a connection */
 #define PAGE_MAX        (256 * 1024)
-#define ACCEPT_SHARE    16   /* connections accepted in one turn of the loop */
 #define PAUSE_MS        1000 /* between tries to accept */
 #define NS_PER_MS       INT64_C(1000000)
 #define LIFE_NS         (10000 * NS_PER_MS) /* of a connection */
@@ -50,7 +49,6 @@ struct metrics {
     uv_poll_t listener; /* `fd` is readable */
     uv_poll_t work;     /* libmicrohttpd's descriptor is */
     uv_timer_t timer;
-    bool accepting;
     bool paused;      /* no descriptor to accept with */
     bool crowded;     /* a new connection waits until the oldest has ended */
     unsigned handles; /* not yet closed; at 0 this is freed */
@@ -170,28 +168,17 @@ static struct slot *oldest(struct metrics *metrics)
 static void on_acceptable(uv_poll_t *poll, int status, int events);
 static void on_timer(uv_timer_t *timer);
 
-static void set_accepting(struct metrics *metrics, bool accepting)
-{
-    if (metrics->accepting == accepting)
-        return;
-    metrics->accepting = accepting;
-    if (accepting)
-        uv_poll_start(&metrics->listener, UV_READABLE, on_acceptable);
-    else
-        uv_poll_stop(&metrics->listener);
-}
-
 static void set_timer(struct metrics *metrics, int64_t now_ns)
 {
-    int64_t wait_ms = metrics->paused ? PAUSE_MS : INT64_MAX, left_ns;
     const struct slot *slot = oldest(metrics);
+    int64_t wait_ms = metrics->paused ? PAUSE_MS : INT64_MAX;
+    int64_t left_ns = slot == NULL ? 0 : slot->began_ns + LIFE_NS - now_ns;
     MHD_UNSIGNED_LONG_LONG timeout;
 
     if (MHD_get_timeout(metrics->http, &timeout) == MHD_YES &&
         timeout < (unsigned long long)wait_ms)
         wait_ms = (int64_t)timeout;
-    left_ns = slot == NULL ? INT64_MAX : slot->began_ns + LIFE_NS - now_ns;
-    if (left_ns / NS_PER_MS < wait_ms)
+    if (slot != NULL && left_ns / NS_PER_MS < wait_ms)
         wait_ms = left_ns / NS_PER_MS + 1;
     if (wait_ms == INT64_MAX)
         uv_timer_stop(&metrics->timer);
@@ -210,7 +197,10 @@ static void run(struct metrics *metrics)
     MHD_run(metrics->http);
     metrics->queued = 0; /* those it could not take up are closed */
     metrics->crowded &= !has_room(metrics);
-    set_accepting(metrics, !metrics->paused && !metrics->crowded);
+    if (metrics->paused || metrics->crowded)
+        uv_poll_stop(&metrics->listener);
+    else
+        uv_poll_start(&metrics->listener, UV_READABLE, on_acceptable);
     set_timer(metrics, now_ns);
 }
 
@@ -229,8 +219,7 @@ static void on_work(uv_poll_t *poll, int status, int events)
     run(poll->data);
 }
 
-/* False when there is nothing to accept, or accepting fails now. */
-static bool accept_one(struct metrics *metrics)
+static void accept_one(struct metrics *metrics)
 {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
@@ -238,27 +227,25 @@ static bool accept_one(struct metrics *metrics)
 
     if (fd < 0) {
         metrics->paused = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-        return false;
+        return;
     }
     metrics->queued++;
     MHD_add_connection(metrics->http, fd, (struct sockaddr *)&peer, length); /* or closes it */
-    return true;
 }
 
+/* One connection in each turn of the loop. */
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     struct metrics *metrics = poll->data;
-    struct slot *slot;
+    struct slot *slot = oldest(metrics);
 
     (void)status;
     (void)events;
     metrics->crowded = !has_room(metrics);
-    slot = metrics->crowded ? oldest(metrics) : NULL;
-    if (slot != NULL)
+    if (!metrics->crowded)
+        accept_one(metrics);
+    else if (slot != NULL)
         end(slot);
-    for (int share = ACCEPT_SHARE; share > 0 && has_room(metrics); share--)
-        if (!accept_one(metrics))
-            break;
     run(metrics);
 }
 
@@ -318,7 +305,7 @@ static void start(struct metrics *metrics, uv_loop_t *loop)
     metrics->listener.data = metrics->work.data = metrics->timer.data = metrics;
     metrics->handles = 3;
     uv_poll_start(&metrics->work, UV_READABLE, on_work);
-    set_accepting(metrics, true);
+    uv_poll_start(&metrics->listener, UV_READABLE, on_acceptable);
 }
 
 int metrics_new(struct metrics **out, uv_loop_t *loop, const struct config *config,
