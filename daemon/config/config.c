@@ -262,17 +262,15 @@ int config_load(struct config *config, const char *path, const char *const *over
 {
     const char *name = path == NULL ? MXC_CONFIG_FILE : path;
     struct buf text;
-    int result;
+    int result = -1;
 
     memset(config, 0, sizeof *config);
     buf_init(&text, FILE_MAX);
-    if (file_read(&text, name) != 0 && (path != NULL || errno != ENOENT)) {
+    if (file_read(&text, name) != 0 && (path != NULL || errno != ENOENT))
         snprintf(error, CONFIG_ERROR_MAX, "%s: %s", name, strerror(errno));
-        buf_fini(&text);
-        return -1;
-    }
-    result =
-        config_parse(config, name, buf_text(&text), text.length, overrides, override_count, error);
+    else
+        result = config_parse(config, name, buf_text(&text), text.length, overrides, override_count,
+                              error);
     config->source = (struct config_source){path, overrides, override_count};
     buf_fini(&text);
     return result;

@@ -280,7 +280,7 @@ static void take_malformed(struct conn *conn)
     struct buf *place = reply_place(conn);
 
     if (place != NULL)
-        conn->protocol->reply_malformed(place);
+        buf_adds(place, conn->protocol->malformed);
     placed(conn, place);
 }
 

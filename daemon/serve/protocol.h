@@ -12,7 +12,7 @@
 enum parse_status {
     PARSE_MORE,      /* not a whole request yet */
     PARSE_REQUEST,   /* *request is filled */
-    PARSE_MALFORMED, /* a whole request that makes no sense: reply_malformed answers it */
+    PARSE_MALFORMED, /* a whole request that makes no sense: `malformed` answers it */
     PARSE_CLOSE      /* not this protocol: close the connection without a reply */
 };
 
@@ -33,7 +33,7 @@ struct protocol {
     enum parse_status (*parse)(const char *data, size_t length, size_t *used, char *decoded,
                                struct request *request);
     void (*reply)(struct buf *out, const struct answer *answer);
-    void (*reply_malformed)(struct buf *out);
+    const char *malformed; /* the whole reply to such a request */
 };
 
 extern const struct protocol socketmap_protocol;

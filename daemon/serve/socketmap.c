@@ -52,10 +52,14 @@ static enum parse_status socketmap_parse(const char *data, size_t length, size_t
     return PARSE_REQUEST;
 }
 
-static void reply_netstring(struct buf *out, const char *status, const char *text, size_t length)
+static void socketmap_reply(struct buf *out, const struct answer *answer)
 {
+    static const char *const words[] = {
+        [ANSWER_OK] = "OK ", [ANSWER_NOTFOUND] = "NOTFOUND ", [ANSWER_TEMP] = "TEMP "};
+    const char *word = words[answer->status];
+    size_t word_length = strlen(word), total = word_length + answer->length;
     char head[32];
-    size_t status_length = strlen(status), total = status_length + length, i = sizeof head;
+    size_t i = sizeof head;
 
     head[--i] = ':';
     do {
@@ -63,28 +67,13 @@ static void reply_netstring(struct buf *out, const char *status, const char *tex
         total /= 10;
     } while (total > 0);
     buf_add(out, head + i, sizeof head - i);
-    buf_add(out, status, status_length);
-    buf_add(out, text, length);
+    buf_add(out, word, word_length);
+    buf_add(out, answer->text, answer->length);
     buf_add(out, ",", 1);
-}
-
-static void socketmap_reply(struct buf *out, const struct answer *answer)
-{
-    static const char *const words[] = {
-        [ANSWER_OK] = "OK ", [ANSWER_NOTFOUND] = "NOTFOUND ", [ANSWER_TEMP] = "TEMP "};
-
-    reply_netstring(out, words[answer->status], answer->text, answer->length);
-}
-
-static void socketmap_reply_malformed(struct buf *out)
-{
-    static const char text[] = "malformed request: expected NAME, a blank and a key";
-
-    reply_netstring(out, "PERM ", text, sizeof text - 1);
 }
 
 const struct protocol socketmap_protocol = {
     .parse = socketmap_parse,
     .reply = socketmap_reply,
-    .reply_malformed = socketmap_reply_malformed,
+    .malformed = "56:PERM malformed request: expected NAME, a blank and a key,",
 };

@@ -104,13 +104,8 @@ static void tcp_table_reply(struct buf *out, const struct answer *answer)
     buf_add(out, "\n", 1);
 }
 
-static void tcp_table_reply_malformed(struct buf *out)
-{
-    buf_adds(out, "400 malformed%20request\n");
-}
-
 const struct protocol tcp_table_protocol = {
     .parse = tcp_table_parse,
     .reply = tcp_table_reply,
-    .reply_malformed = tcp_table_reply_malformed,
+    .malformed = "400 malformed%20request\n",
 };

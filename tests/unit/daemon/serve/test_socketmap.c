@@ -113,7 +113,7 @@ static void replies(void **state)
         buf_fini(&out);
     }
     buf_init(&out, 1000);
-    socketmap_protocol.reply_malformed(&out);
+    buf_adds(&out, socketmap_protocol.malformed);
     assert_memory_equal(buf_text(&out), "56:PERM ", 8);
     assert_int_equal(out.length, 56 + 4);
     buf_fini(&out);
