@@ -10,9 +10,9 @@
 
 #include "base/net/hostname.h"
 
-#define STORE_PATH_MAX 500  /* SQLite takes 512, with what it puts behind it */
-#define LIST_MAX       1000 /* entries of probe-exclude, allow-address */
-#define TEXT_MAX       65536
+#define STORE_PATH_MAX 500   /* SQLite takes 512, with what it puts behind it */
+#define LIST_MAX       1000  /* entries of probe-exclude, allow-address */
+#define TEXT_MAX       65536 /* no line is longer: SETTING_MAX of config.c */
 #define NUMBER_MAX     (UINT64_C(1) << 53)
 
 #define SECOND INT64_C(1000)
