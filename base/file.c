@@ -8,39 +8,31 @@
 
 #include "base/hash.h"
 
-static int read_all(struct buf *out, int file)
-{
-    char part[4096];
-    ssize_t n;
-
-    while ((n = read(file, part, sizeof part)) > 0 && !out->failed)
-        buf_add(out, part, (size_t)n);
-    if (n >= 0 && out->failed)
-        errno = EFBIG;
-    return n < 0 || out->failed ? -1 : 0;
-}
-
 int file_read(struct buf *out, const char *path)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = 0;
+    char part[4096];
     struct stat stat;
-    int result = -1, saved;
+    ssize_t length = 1;
 
     if (file < 0)
         return -1;
     if (fstat(file, &stat) != 0)
-        saved = errno;
+        error = errno;
     else if (S_ISDIR(stat.st_mode))
-        saved = EISDIR;
+        error = EISDIR;
     else if (!S_ISREG(stat.st_mode) && !S_ISCHR(stat.st_mode)) /* /dev/null is an empty file */
-        saved = EINVAL;
-    else {
-        result = read_all(out, file);
-        saved = errno;
+        error = EINVAL;
+    while (error == 0 && length > 0) {
+        length = read(file, part, sizeof part);
+        if (length > 0)
+            buf_add(out, part, (size_t)length);
+        if (length < 0 || out->failed)
+            error = length < 0 ? errno : EFBIG;
     }
     close(file);
-    errno = saved;
-    return result;
+    errno = error;
+    return error == 0 ? 0 : -1;
 }
 
 ssize_t file_line(char *out, size_t size, FILE *file)

@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log/log.h"
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
 #include "daemon/lookup/engine.h"
-#include "daemon/loop/loop_watch.h"
 #include "daemon/rules/ruleset.h"
 #include "daemon/rules/reload.h"
 #include "daemon/metrics/metrics.h"
@@ -31,6 +31,7 @@
 #define FDS_SPARE      64
 #define DRAIN_SPARE_MS 1000 /* for the last answers to leave */
 #define SIGNALS        3
+#define NS_PER_MS      1000000
 
 struct listening_socket {
     int fd; /* -1 once it is served */
@@ -52,7 +53,8 @@ struct mxcryptd {
     struct resolver_check *check;
     uv_signal_t signals[SIGNALS];
     uv_timer_t watchdog, patience;
-    struct loop_watch watch;
+    uv_prepare_t turn;   /* called once in each turn of the loop */
+    int64_t turn_cpu_ns; /* processor time of this thread at the last turn; 0: none yet */
     bool loop_made, draining, stopping;
     struct listening_socket sockets[SYSTEMD_FDS_MAX + CONFIG_LISTEN_MAX + 1];
     size_t socket_count;
@@ -97,7 +99,7 @@ static void stop(struct mxcryptd *daemon)
             uv_close((uv_handle_t *)&daemon->signals[i], NULL);
         uv_close((uv_handle_t *)&daemon->watchdog, NULL);
         uv_close((uv_handle_t *)&daemon->patience, NULL);
-        loop_watch_close(&daemon->watch);
+        uv_close((uv_handle_t *)&daemon->turn, NULL);
     }
 }
 
@@ -181,6 +183,19 @@ static void raise_fd_limit(const struct config *config)
                   LOG_NUM(wanted), "change", "raise LimitNOFILE or lower max-connections", NULL);
 }
 
+/* Logs a turn of the loop that used more processor time than it should, while everything else
+ * waited. Elapsed time would count when the machine is busy elsewhere. For tests and for finding
+ * faults: it costs a system call a turn. */
+static void on_turn(uv_prepare_t *turn)
+{
+    struct mxcryptd *daemon = turn->data;
+    int64_t cpu_ns = clock_thread_cpu_ns(), took_ms = (cpu_ns - daemon->turn_cpu_ns) / NS_PER_MS;
+
+    if (took_ms >= daemon->config->stall_warning_ms && daemon->turn_cpu_ns > 0)
+        log_event(LOG_LEVEL_WARNING, "loop-stalled", "cpu_ms", LOG_NUM(took_ms), NULL);
+    daemon->turn_cpu_ns = cpu_ns; /* the first turn is the start, when nobody waits yet */
+}
+
 /* Called inside the sandbox: newer versions of libuv make an io_uring for each loop, and abort when
  * it is forbidden later. When it is forbidden from the start they do without. */
 static int make_loop(struct mxcryptd *daemon)
@@ -200,7 +215,11 @@ static int make_loop(struct mxcryptd *daemon)
     uv_timer_init(&daemon->loop, &daemon->watchdog);
     uv_timer_init(&daemon->loop, &daemon->patience);
     daemon->patience.data = daemon;
-    loop_watch_init(&daemon->watch, &daemon->loop, daemon->config->stall_warning_ms);
+    uv_prepare_init(&daemon->loop, &daemon->turn);
+    daemon->turn.data = daemon;
+    if (daemon->config->stall_warning_ms > 0)
+        uv_prepare_start(&daemon->turn, on_turn);
+    uv_unref((uv_handle_t *)&daemon->turn);
     return caught ? 0 : fail("signals", "cannot be caught");
 }
 

@@ -35,7 +35,7 @@ daemon/lookup       base base/log base/net probe daemon/config daemon/rules daem
 daemon/serve        base base/log policy/render daemon/config daemon/loop daemon/lookup
 daemon/metrics      base base/log policy/report daemon/config daemon/lookup daemon/serve
 daemon/control      base base/log policy/report policy/rules daemon/loop daemon/store daemon/rules daemon/cache daemon/lookup daemon/serve daemon/metrics
-daemon              base base/log probe probe/dns daemon/config daemon/loop daemon/sandbox daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
+daemon              base base/log probe probe/dns daemon/config daemon/sandbox daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
 cli/net             base base/net
 cli/postfix         base
 cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
