@@ -112,6 +112,8 @@ struct cache_entry *cache_map_use(struct cache_map *map, const char *key, size_t
 
     if (entry == NULL || now >= entry->verdict.valid_until)
         return NULL;
+    if (entry->used_at == now) /* what is used all the time is among the last already */
+        return entry;
     list_remove(&entry->recent);
     list_append(&segment_of(map, entry)->recent, &entry->recent);
     if (use_period(entry, now) != use_period(entry, entry->used_at))

@@ -38,7 +38,7 @@ struct command {
     struct command_means means;
     command_answered answered;
     json_t *request;
-    struct key key; /* of the request, if it has one */
+    struct key key; /* of command_key */
 };
 
 void command_init(struct command *command, const struct command_means *means,
@@ -57,6 +57,8 @@ void command_finish(struct command *command, json_t *answer);
 void command_refuse(struct command *command, const char *why);
 /* A text of the request; NULL when it is not there. */
 const char *command_text(const struct command *command, const char *name);
+/* Reads the key of the request, which must be there. */
+const struct key *command_key(struct command *command);
 
 /* commands_cache.c: holds, and what the store knows */
 void command_held(struct command *command);

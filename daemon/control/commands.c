@@ -46,6 +46,14 @@ const char *command_text(const struct command *command, const char *name)
     return json_string_value(json_object_get(command->request, name));
 }
 
+const struct key *command_key(struct command *command)
+{
+    const char *text = command_text(command, "key");
+
+    key_parse(&command->key, text, strlen(text), command->means.engine->tools.smtp_port);
+    return &command->key;
+}
+
 static json_t *answer_json(const struct command *command, const struct reply *reply)
 {
     bool tlsrpt = json_is_true(json_object_get(command->request, "tlsrpt"));
@@ -59,14 +67,14 @@ static json_t *answer_json(const struct command *command, const struct reply *re
                                                 : final_reason_code(final->reason));
 }
 
-static json_t *explain_json(const struct command *command, const struct cache_entry *entry)
+static json_t *explain_json(struct command *command, const struct cache_entry *entry)
 {
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     const struct verdict verdict = cache_entry_verdict(entry);
     struct final_answer final;
     struct override override;
-    struct report_facts facts = {&command->key, &verdict, &override,
-                                 &final,        NULL,     clock_monotonic_ms()};
+    struct report_facts facts = {command_key(command), &verdict, &override, &final, NULL,
+                                 clock_monotonic_ms()};
     json_t *report = NULL;
 
     ruleset_find(command->means.engine->ruleset, &command->key, &override);
@@ -95,11 +103,12 @@ static void on_deliver(struct waiter *waiter, const struct reply *reply)
 static void do_ask(struct command *command)
 {
     bool explain = strcmp(command_text(command, "command"), "explain") == 0;
+    const char *key = command_text(command, "key");
     struct reply reply;
 
     command->waiter.wants = explain ? WANTS_WHOLE : WANTS_FOUND;
-    if (engine_ask(command->means.engine, &command->key, clock_monotonic_ms(), &command->waiter,
-                   &reply) == ASKED_ANSWERED)
+    if (engine_ask(command->means.engine, (struct span){key, strlen(key)}, clock_monotonic_ms(),
+                   &command->waiter, &reply) == ASKED_ANSWERED)
         on_deliver(&command->waiter, &reply);
 }
 
@@ -113,7 +122,8 @@ static bool is_current(const struct cache_entry *entry, int64_t now)
 
 static void do_cache_show(struct command *command)
 {
-    const struct cache_entry *entry = cache_peek(command->means.engine->cache, &command->key);
+    const struct cache_entry *entry =
+        cache_peek(command->means.engine->cache, command_key(command));
 
     if (is_current(entry, clock_monotonic_ms()))
         command_finish(command, explain_json(command, entry));
@@ -123,7 +133,7 @@ static void do_cache_show(struct command *command)
 
 static void do_cache_forget(struct command *command)
 {
-    bool forgotten = engine_forget(command->means.engine, &command->key);
+    bool forgotten = engine_forget(command->means.engine, command_key(command));
 
     command_finish(command, json_pack("{s:b}", "forgotten", (int)forgotten));
 }
@@ -286,19 +296,16 @@ void command_init(struct command *command, const struct command_means *means,
 void command_begin(struct command *command, const char *line, size_t length)
 {
     const struct row *row = NULL;
-    const char *name, *key;
+    const char *name;
 
     command->request = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
     name = command_text(command, "command");
-    key = command_text(command, "key");
     for (size_t i = 0; name != NULL && i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(rows[i].name, name) == 0)
             row = &rows[i];
-    if (key != NULL)
-        key_parse(&command->key, key, strlen(key), command->means.engine->tools.smtp_port);
     if (row == NULL)
         command_refuse(command, "unknown command");
-    else if (row->needs_key && key == NULL)
+    else if (row->needs_key && command_text(command, "key") == NULL)
         command_refuse(command, "this command needs a key");
     else
         row->run(command);

@@ -61,18 +61,19 @@ static void on_loaded(void *context, bool sure)
 
     (void)sure;
     command->loading = NULL;
-    answer_release(command,
-                   engine_release(command->means.engine, &command->key, clock_monotonic_ms()));
+    answer_release(
+        command, engine_release(command->means.engine, command_key(command), clock_monotonic_ms()));
 }
 
 void command_release(struct command *command)
 {
     struct engine *engine = command->means.engine;
+    const struct key *key = command_key(command);
 
-    if (engine_release(engine, &command->key, clock_monotonic_ms()))
+    if (engine_release(engine, key, clock_monotonic_ms()))
         answer_release(command, true);
-    else if (cache_peek(engine->cache, &command->key) != NULL ||
-             cache_load(&command->loading, engine->cache, &command->key, on_loaded, command) != 0)
+    else if (cache_peek(engine->cache, key) != NULL ||
+             cache_load(&command->loading, engine->cache, key, on_loaded, command) != 0)
         answer_release(command, false);
 }
 
@@ -117,7 +118,7 @@ static void list_records(struct command *command, const struct store_selection *
 void command_history(struct command *command)
 {
     const struct store_selection selection = {
-        .kind = RECORD_EVENT, .key = command->key.text, .limit = STORE_EVENTS};
+        .kind = RECORD_EVENT, .key = command_key(command)->text, .limit = STORE_EVENTS};
 
     list_records(command, &selection);
 }

@@ -1,7 +1,8 @@
 /*
- * engine: see engine.h. For a cached key engine_ask costs one map lookup, and allocates nothing:
- * what the rules make of an entry is kept in it, and they are asked again only when they have
- * changed. Any other key asks the rules once: the job keeps what they say until the reply.
+ * engine: see engine.h. For a cached key engine_ask costs one map lookup, and allocates nothing: it
+ * is parsed only when it is not spelt as in the cache, and what the rules make of an entry is kept in
+ * it; they are asked again only when they have changed. Any other key is parsed once and asks the
+ * rules once: the job keeps both until the reply.
  */
 #include "daemon/lookup/engine.h"
 
@@ -73,17 +74,27 @@ void engine_free(struct engine *engine)
 
 /* ---- asking ---- */
 
-static bool cached(struct engine *engine, const struct key *key, int64_t now, struct reply *out)
+/* False when the evidence can still grow and the waiter wants all of it. */
+static bool suffices(const struct waiter *waiter, const struct cache_entry *entry)
+{
+    return waiter == NULL || waiter->wants != WANTS_WHOLE || entry->evidence_length == 0 ||
+           entry->complete;
+}
+
+/* True when a key that is spelt as in the cache has an answer there. */
+static bool cached(struct engine *engine, struct span text, int64_t now,
+                   const struct waiter *waiter, struct reply *out)
 {
     unsigned generation = ruleset_generation(engine->ruleset);
-    struct cache_entry *entry = cache_map_use(engine->cache->map, key->text, key->text_length, now);
+    struct cache_entry *entry = cache_map_use(engine->cache->map, text.text, text.length, now);
+    struct override override;
+    struct key key;
 
-    if (entry == NULL)
+    if (entry == NULL || !suffices(waiter, entry))
         return false;
     if (entry->generation != generation) {
-        struct override override;
-
-        ruleset_find(engine->ruleset, key, &override);
+        key_parse(&key, text.text, text.length, engine->tools.smtp_port);
+        ruleset_find(engine->ruleset, &key, &override);
         reply_keep(entry, &override, generation);
     }
     engine->stats.cache_hits++;
@@ -101,13 +112,6 @@ static const struct cache_entry *at_once(struct engine *engine, const struct key
         return jobs_provisional(engine->jobs, key);
     engine->stats.not_looked_up++;
     return engine->standing[ENGINE_UNLISTED];
-}
-
-/* False when the evidence can still grow and the waiter wants all of it. */
-static bool suffices(const struct waiter *waiter, const struct cache_entry *entry)
-{
-    return waiter == NULL || waiter->wants != WANTS_WHOLE || entry->evidence_length == 0 ||
-           entry->complete;
 }
 
 /* Begins or joins the lookup. NULL: the waiter waits; else it gets this instead. */
@@ -133,7 +137,7 @@ static enum asked ask(struct engine *engine, const struct key *key, int64_t now,
     const struct cache_entry *entry;
     struct override override;
 
-    if (!key->no_memory && cached(engine, key, now, out) && suffices(waiter, out->entry))
+    if (cached(engine, (struct span){key->text, key->text_length}, now, waiter, out))
         return ASKED_ANSWERED;
     ruleset_find(engine->ruleset, key, &override);
     entry = at_once(engine, key, &override);
@@ -154,11 +158,17 @@ static enum asked ask(struct engine *engine, const struct key *key, int64_t now,
     return ASKED_ANSWERED;
 }
 
-enum asked engine_ask(struct engine *engine, const struct key *key, int64_t now,
-                      struct waiter *waiter, struct reply *out)
+enum asked engine_ask(struct engine *engine, struct span text, int64_t now, struct waiter *waiter,
+                      struct reply *out)
 {
-    enum asked asked = ask(engine, key, now, waiter, out);
+    enum asked asked = ASKED_ANSWERED;
+    struct key key;
 
+    /* most keys come as the cache spells them */
+    if (text.length > KEY_TEXT_MAX || !cached(engine, text, now, waiter, out)) {
+        key_parse(&key, text.text, text.length, engine->tools.smtp_port);
+        asked = ask(engine, &key, now, waiter, out);
+    }
     engine->stats.lookups += asked != ASKED_LATER;
     if (asked == ASKED_ANSWERED)
         reply_count(&engine->stats, out);

@@ -45,12 +45,12 @@ enum asked {
                        used up */
 };
 /*
- * Asks for a key, as key_parse reads it with the engine's smtp_port. It is answered by the rules, from the cache,
+ * Asks for a key as Postfix or the operator spells it. It is answered by the rules, from the cache,
  * by the lookup under way, or by a lookup. `waiter` says what is wanted, and may be NULL when only
  * a reply at once is of use. When no lookup can begin the reply is a TEMP.
  */
-enum asked engine_ask(struct engine *engine, const struct key *key, int64_t now,
-                      struct waiter *waiter, struct reply *out);
+enum asked engine_ask(struct engine *engine, struct span text, int64_t now, struct waiter *waiter,
+                      struct reply *out);
 
 /* Forgets a key, its domain's policy and the probe results of its hosts, in the store too; true
  * when it was cached. */

@@ -255,12 +255,11 @@ static bool take_request(struct conn *conn, const struct request *request)
     enum answer_form form = form_of(conn, request);
     struct pending *pending = unused_pending(conn->server);
     struct reply reply;
-    struct key key;
 
-    key_parse(&key, request->key, request->key_length, conn->server->engine->tools.smtp_port);
     if (conn->state == CONN_SILENT)
         conn->state = CONN_ASKING;
-    switch (engine_ask(conn->server->engine, &key, server_arrival_ns(conn->server) / 1000000,
+    switch (engine_ask(conn->server->engine, (struct span){request->key, request->key_length},
+                       server_arrival_ns(conn->server) / 1000000,
                        pending == NULL ? NULL : &pending->waiter, &reply)) {
     case ASKED_ANSWERED:
         reply_at_once(conn, &reply, form);

@@ -129,10 +129,7 @@ static struct ruleset *ruleset; /* when the settings name rules */
 
 static inline enum asked ask_now(const char *key, struct waiter *waiter, struct reply *out)
 {
-    struct key parsed;
-
-    key_parse(&parsed, key, strlen(key), 25);
-    return engine_ask(engine, &parsed, clock_monotonic_ms(), waiter, out);
+    return engine_ask(engine, (struct span){key, strlen(key)}, clock_monotonic_ms(), waiter, out);
 }
 
 static inline bool forget_key(const char *text)

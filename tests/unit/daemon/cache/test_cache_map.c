@@ -79,7 +79,7 @@ static void the_least_used_goes_first(void **state)
     cache_map_put(map, make("a.example", VERDICT_ENCRYPT, 1000), true);
     cache_map_put(map, make("b.example", VERDICT_ENCRYPT, 1000), true);
     cache_map_put(map, make("c.example", VERDICT_ENCRYPT, 1000), true);
-    assert_non_null(cache_map_use(map, "a.example", 9, 0));
+    assert_non_null(cache_map_use(map, "a.example", 9, 1));
     cache_map_put(map, make("d.example", VERDICT_ENCRYPT, 1000), true);
     assert_true(has(map, "a.example"));
     assert_false(has(map, "b.example"));
