@@ -8,9 +8,8 @@
  *   load     take in a record, of the store or of an export
  *   preload  load everything from the store at the start
  *   mark     an entry is to be noted in the store: it was used, or is not saved yet
- *   hold     a next-hop shows less than it proved, and what it proved counts for a while
- *            (docs/verdicts.md §4). Holds are listed for people and for the log. The list is
- *            bounded, and does not decide: the `remembered` of each entry does
+ *   hold     a next-hop shows less than it proved (docs/verdicts.md §4): listed for people and for
+ *            the log. The list is bounded; the `remembered` of each entry decides, not the list
  *
  * DIAGNOSTICS
  *   verdict             info when a verdict changed, else debug

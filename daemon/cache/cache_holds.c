@@ -24,26 +24,6 @@ struct hold *cache_find_hold(const struct cache *cache, const char *key)
     return hold;
 }
 
-/* A new one, all zero but its key, which must not be there yet; NULL without memory or room. */
-static struct hold *add_hold(struct cache *cache, const char *key)
-{
-    size_t length = strlen(key);
-    struct hold *hold =
-        HASH_COUNT(cache->holds) >= CACHE_HOLDS_MAX ? NULL : calloc(1, sizeof *hold + length + 1);
-
-    if (hold == NULL)
-        return NULL;
-    memcpy(hold->key, key, length + 1);
-    if (heap_put(&cache->hold_ends, &hold->end, 0)) {
-        HASH_ADD_KEYPTR(hh, cache->holds, hold->key, (unsigned)length, hold);
-        if (MAP_ADDED(hold))
-            return hold;
-        heap_remove(&cache->hold_ends, &hold->end);
-    }
-    free(hold);
-    return NULL;
-}
-
 static void drop_hold(struct cache *cache, struct hold *hold)
 {
     HASH_DEL(cache->holds, hold);
@@ -141,10 +121,19 @@ struct hold *cache_list_hold(struct cache *cache, const struct cache_entry *entr
 {
     struct hold *hold = NULL;
 
-    if (entry->verdict.reason == REASON_HELD && cache_find_hold(cache, entry->key) == NULL)
-        hold = add_hold(cache, entry->key);
+    if (entry->verdict.reason == REASON_HELD && cache_find_hold(cache, entry->key) == NULL &&
+        HASH_COUNT(cache->holds) < CACHE_HOLDS_MAX)
+        hold = calloc(1, sizeof *hold + entry->key_length + 1);
     if (hold == NULL)
         return NULL;
+    memcpy(hold->key, entry->key, entry->key_length);
+    if (heap_put(&cache->hold_ends, &hold->end, 0))
+        HASH_ADD_KEYPTR(hh, cache->holds, hold->key, entry->key_length, hold);
+    if (!MAP_ADDED(hold)) {
+        heap_remove(&cache->hold_ends, &hold->end);
+        free(hold);
+        return NULL;
+    }
     cache->stats.holds_begun[origin]++;
     fill_hold(cache, hold, entry, now);
     hold->reminded_at = reminded_at;

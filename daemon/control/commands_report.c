@@ -22,33 +22,17 @@ struct report_walk {
     } levels[VERDICT_TEMP + 1];
 };
 
-static void say_nexthop(struct walk *walk, const struct walk_view *view,
-                        const struct reply *enforced, enum forecast forecast)
-{
-    const struct final_answer *final = &enforced->final;
-    enum verdict_reason found = view->entry->verdict.reason;
-    bool as_found = final->kind == FINAL_FOUND;
-    json_t *line =
-        json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b}", "key", view->entry->key, "told",
-                  walk_answer(&view->reply), "enforced", walk_answer(enforced), "level",
-                  final_level_name(final), "reason",
-                  as_found ? verdict_reason_code(found) : final_reason_code(final->reason), "why",
-                  as_found ? verdict_reason_text(found) : final_reason_text(final->reason),
-                  "forecast", forecast_name(forecast), "withheld", (int)view->reply.final.withheld);
-
-    walk_say(walk, line);
-}
-
 static void report_take(struct walk *walk, const struct walk_view *view)
 {
     struct report_walk *report = LIST_ELEMENT(walk, struct report_walk, walk);
     const struct verdict found = cache_entry_verdict(view->entry);
     struct reply enforced = {.entry = view->entry};
+    const struct final_answer *final = &enforced.final;
     enum forecast forecast;
-    bool changes;
+    bool changes, as_found;
 
     override_apply_enforced(&enforced.final, &view->override, &found);
-    forecast = forecast_final(&enforced.final, walk_evidence(walk, view->entry));
+    forecast = forecast_final(final, walk_evidence(walk, view->entry));
     changes = !walk_same_answer(&view->reply, &enforced);
     report->nexthops++;
     report->withheld += view->reply.final.withheld;
@@ -56,8 +40,18 @@ static void report_take(struct walk *walk, const struct walk_view *view)
     report->levels[view->reply.final.level].reply++;
     report->unsure += forecast == FORECAST_UNKNOWN;
     report->changed += changes;
-    if (forecast_stops_mail(forecast) || (changes && report->wants_changes))
-        say_nexthop(walk, view, &enforced, forecast);
+    if (!forecast_stops_mail(forecast) && !(changes && report->wants_changes))
+        return;
+    as_found = final->kind == FINAL_FOUND;
+    walk_say(walk,
+             json_pack(
+                 "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b}", "key", view->entry->key, "told",
+                 walk_answer(&view->reply), "enforced", walk_answer(&enforced), "level",
+                 final_level_name(final), "reason",
+                 as_found ? verdict_reason_code(found.reason) : final_reason_code(final->reason),
+                 "why",
+                 as_found ? verdict_reason_text(found.reason) : final_reason_text(final->reason),
+                 "forecast", forecast_name(forecast), "withheld", (int)view->reply.final.withheld));
 }
 
 static json_t *report_totals(struct walk *walk)

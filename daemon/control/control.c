@@ -191,23 +191,18 @@ static void on_retry(uv_timer_t *timer)
     accept_one(timer->data);
 }
 
-/* As in server.c, the next attempt must not fail in the same way. */
-static void accept_failed(struct control *control, int status)
+static void on_connection(uv_stream_t *stream, int status)
 {
-    if (spare_fd_accept_failed(&control->spare, "control", status))
-        return;
-    if (!list_empty(&control->peers))
+    struct control *control = stream->data;
+
+    if (status == 0)
+        accept_one(control);
+    else if (spare_fd_accept_failed(&control->spare, "control", status))
+        return; /* there is room now: the next attempt will not fail in the same way */
+    else if (!list_empty(&control->peers))
         peer_close(LIST_ELEMENT(control->peers.next, struct peer, link));
     else
         server_yield_fd(control->means.server);
-}
-
-static void on_connection(uv_stream_t *stream, int status)
-{
-    if (status == 0)
-        accept_one(stream->data);
-    else
-        accept_failed(stream->data, status);
 }
 
 struct control *control_new(uv_loop_t *loop, struct engine *engine, struct server *server,

@@ -20,8 +20,6 @@
 /* Octets of a part, not counting the line that passes them. */
 #define WALK_PART_OCTETS 8192
 
-struct walk;
-
 /* All walks that are under way. */
 struct walks {
     uv_loop_t *loop;
