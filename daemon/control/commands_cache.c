@@ -148,7 +148,7 @@ void command_import(struct command *command)
     json_t *refusals, *answer;
 
     if (!json_is_array(lines)) {
-        command_refuse(command, "lines are missing, or memory");
+        command_refuse(command, "lines are missing");
         return;
     }
     importer->cache = command->means.engine->cache;
