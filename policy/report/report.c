@@ -19,7 +19,8 @@
 #define TLSA_SHOWN 512
 
 struct tree {
-    const struct evidence *evidence; /* NULL for one host alone */
+    const struct report_facts *facts; /* NULL for one host alone, as is the evidence */
+    const struct evidence *evidence;
     int64_t now;
     bool failed;
 };
@@ -182,19 +183,6 @@ static json_t *host_json(struct tree *tree, const struct mx_host *host)
 
 /* ---- the rest of the evidence ---- */
 
-static json_t *mx_json(struct tree *tree)
-{
-    const struct evidence *evidence = tree->evidence;
-    json_t *object = json_object();
-
-    put_text(tree, object, "state", mx_names[evidence->mx]);
-    put_bool(tree, object, "secure", evidence->mx_secure);
-    put_bool(tree, object, "truncated", evidence->mx_truncated);
-    put_ttl(tree, object, evidence->mx_ttl);
-    put_text(tree, object, "why", evidence->mx_why);
-    return object;
-}
-
 /* `unfit`: only patterns that Postfix cannot be given. */
 static void put_strings(struct tree *tree, json_t *object, const char *name,
                         const char *const *strings, size_t count, bool unfit)
@@ -236,17 +224,23 @@ static json_t *sts_json(struct tree *tree)
 static json_t *evidence_json(struct tree *tree, const struct verdict *verdict)
 {
     const struct evidence *evidence = tree->evidence;
-    json_t *object, *hosts;
+    json_t *object, *mx, *hosts;
 
     if (evidence == NULL)
         return json_null();
     object = json_object();
+    mx = json_object();
     hosts = json_array();
     put_text(tree, object, "domain", evidence->domain);
     put_number(tree, object, "port", evidence->port);
     put_text(tree, object, "expanded", evidence->expanded);
     put_bool(tree, object, "complete", evidence->complete);
-    put(tree, object, "mx", mx_json(tree));
+    put_text(tree, mx, "state", mx_names[evidence->mx]);
+    put_bool(tree, mx, "secure", evidence->mx_secure);
+    put_bool(tree, mx, "truncated", evidence->mx_truncated);
+    put_ttl(tree, mx, evidence->mx_ttl);
+    put_text(tree, mx, "why", evidence->mx_why);
+    put(tree, object, "mx", mx);
     put_text(tree, object, "dane", dane_state_name(verdict->dane));
     put(tree, object, "mta_sts", sts_json(tree));
     put_text(tree, object, "starttls", starttls_state_name(verdict->starttls));
@@ -303,59 +297,45 @@ static void put_held(struct tree *tree, json_t *object, const struct verdict *ve
 }
 
 /* Puts "OK encrypt", "NOTFOUND" or "TEMP reason": what Postfix is told by a final answer, without
- * the attributes of 3.10. `text` gets the policy or the reason. */
-static enum answer_status put_answer(struct tree *tree, json_t *object,
-                                     const struct report_facts *facts,
-                                     const struct final_answer *final, struct buf *text)
+ * the attributes of 3.10; and why. `text` gets the policy or the reason. `words`, unless NULL, say
+ * why a policy cannot be sent. */
+static void put_answer(struct tree *tree, json_t *object, const struct final_answer *final,
+                       struct buf *text, struct words *words)
 {
     static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
     static const enum answer_status statuses[] = {
-        [FINAL_POLICY] = ANSWER_OK,
-        [FINAL_NOTFOUND] = ANSWER_NOTFOUND,
-        [FINAL_TEMP] = ANSWER_TEMP,
-    };
-    enum answer_status status;
+        [FINAL_POLICY] = ANSWER_OK, [FINAL_NOTFOUND] = ANSWER_NOTFOUND, [FINAL_TEMP] = ANSWER_TEMP};
+    const struct verdict *verdict = tree->facts->verdict;
+    enum answer_status status = statuses[final->kind];
+    const char *reason = final_reason_code(final->reason);
 
-    buf_clear(text);
-    if (final->kind == FINAL_FOUND)
-        status = render_verdict(text, facts->verdict, facts->evidence, &plain);
-    else {
-        status = statuses[final->kind];
-        buf_add(text, final->text == NULL ? "" : final->text, final->length);
+    if (final->kind == FINAL_FOUND) {
+        status = render_verdict(text, verdict, tree->evidence, &plain);
+        reason = verdict_reason_code(verdict->reason);
+    } else if (final->text != NULL) {
+        buf_add(text, final->text, final->length);
     }
     put(tree, object, "answer",
         json_sprintf("%s%s%s", answer_status_name(status), text->length > 0 ? " " : "",
                      buf_text(text)));
     tree->failed |= text->failed;
-    return status;
-}
-
-/* What Postfix is told. When a policy cannot be sent, the words say why. */
-static void put_reply(struct tree *tree, json_t *object, const struct report_facts *facts,
-                      struct buf *text, struct words *words)
-{
-    const struct final_answer *final = facts->final;
-    enum answer_status status = put_answer(tree, object, facts, final, text);
-
-    put_text(tree, object, "status", answer_status_name(status));
-    if (status == ANSWER_TEMP && final->level != VERDICT_TEMP)
-        words->unsent = buf_text(text);
+    if (words != NULL) {
+        put_text(tree, object, "status", answer_status_name(status));
+        if (status == ANSWER_TEMP && final->level != VERDICT_TEMP)
+            words->unsent = buf_text(text);
+    }
     put_text(tree, object, "level", final_level_name(final));
-    put_text(tree, object, "reason",
-             final->kind == FINAL_FOUND ? verdict_reason_code(facts->verdict->reason)
-                                        : final_reason_code(final->reason));
+    put_text(tree, object, "reason", reason);
 }
 
-static void put_found(struct tree *tree, json_t *object, const struct report_facts *facts)
+static void put_found(struct tree *tree, json_t *object)
 {
-    const struct final_answer found = {.kind = FINAL_FOUND, .level = facts->verdict->level};
+    const struct final_answer found = {.kind = FINAL_FOUND, .level = tree->facts->verdict->level};
     json_t *part = json_object();
     struct buf text;
 
     buf_init(&text, RENDER_SOCKETMAP_MAX);
-    put_answer(tree, part, facts, &found, &text);
-    put_text(tree, part, "level", verdict_level_name(facts->verdict->level));
-    put_text(tree, part, "reason", verdict_reason_code(facts->verdict->reason));
+    put_answer(tree, part, &found, &text, NULL);
     buf_fini(&text);
     put(tree, object, "found", part);
 }
@@ -363,7 +343,7 @@ static void put_found(struct tree *tree, json_t *object, const struct report_fac
 json_t *report_explain(const struct report_facts *facts)
 {
     const struct verdict *verdict = facts->verdict;
-    struct tree tree = {.evidence = facts->evidence, .now = facts->now};
+    struct tree tree = {.facts = facts, .evidence = facts->evidence, .now = facts->now};
     static const struct evidence nothing;
     struct words words = {.key = facts->key,
                           .verdict = verdict,
@@ -380,10 +360,10 @@ json_t *report_explain(const struct report_facts *facts)
         return NULL;
     buf_init(&text, RENDER_SOCKETMAP_MAX);
     put_text(&tree, object, "key", facts->key->text);
-    put_reply(&tree, object, facts, &text, &words);
+    put_answer(&tree, object, facts->final, &text, &words);
     put(&tree, object, "rule", report_rule(facts->override->rule));
     put_bool(&tree, object, "withheld", facts->final->withheld);
-    put_found(&tree, object, facts);
+    put_found(&tree, object);
     put_held(&tree, object, verdict);
     put(&tree, object, "why", words_json(&tree, words, report_write_why));
     put(&tree, object, "change", words_json(&tree, words, report_write_change));
