@@ -9,14 +9,14 @@
 # Services that packages bring along are not started.
 set -euo pipefail
 
-build="build-essential cmake pkgconf libuv1-dev libldns-dev libssl-dev libcurl4-openssl-dev
+build="build-essential cmake pkgconf libuv1-dev libssl-dev libcurl4-openssl-dev
     libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libpsl-dev libseccomp-dev
     uthash-dev ca-certificates python3"
 package="$build debhelper dpkg-dev fakeroot"
 servers="unbound nsd ldnsutils postfix openssl iproute2 util-linux"
 world="$build $servers"
 lint="$package lintian"
-test="$lint $servers clang libclang-rt-dev libcmocka-dev valgrind
+test="$lint $servers clang libclang-rt-dev libcmocka-dev libldns-dev valgrind
     postfix-mta-sts-resolver sqlite3 bind9-dnsutils procps prometheus debootstrap"
 # the tree is laid out by this version, which Debian 13 lacks; another one lays it out otherwise
 grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release && test="$test clang-format-14"

@@ -104,7 +104,6 @@ library() {
 check_libraries() {
     local bad=0
     library libuv 'uv\.h>' 'probe/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
-    library ldns 'ldns/' probe/dns/dns_wire.c || bad=1
     library OpenSSL 'openssl/' 'probe/tls/*' || bad=1
     library curl 'curl/' probe/https/https_uv.c || bad=1
     library SQLite 'sqlite3' daemon/store/store_sqlite.c || bad=1

@@ -14,9 +14,7 @@
 
 #include "probe/dns/dns.h"
 #include "probe/dns/dns_uv.h"
-
-/* Room for any query: header, name, type and class, OPT. */
-#define DNS_QUERY_OCTETS_MAX 512
+#include "probe/dns/dns_wire.h"
 
 struct dns_pool {
     uv_loop_t *loop;

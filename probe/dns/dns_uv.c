@@ -186,7 +186,6 @@ static struct dns_query *query_new(struct dns *dns, struct arena *arena, const c
 {
     size_t length = strlen(name);
     struct dns_query *query = calloc(1, sizeof *query + length + 1);
-    enum dns_wire_written written;
 
     if (query == NULL)
         return NULL;
@@ -200,15 +199,7 @@ static struct dns_query *query_new(struct dns *dns, struct arena *arena, const c
         free(query);
         return NULL;
     }
-    written = dns_wire_query(query->wire, sizeof query->wire, &query->wire_length, query->id, name,
-                             query->type);
-    if (written ==
-        DNS_WIRE_NO_MEMORY) { /* not IMPOSSIBLE, which would prove that nothing is there */
-        free(query);
-        return NULL;
-    }
-    if (written == DNS_WIRE_IMPOSSIBLE)
-        query->wire_length = 0;
+    query->wire_length = dns_wire_query(query->wire, query->id, name, query->type);
     memcpy(query->servers, dns->servers, sizeof query->servers);
     query->server_count = dns->server_count;
     query->server = first_server(dns);

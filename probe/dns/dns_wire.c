@@ -1,37 +1,91 @@
 /*
- * dns_wire: names read by ldns, everything else written and read where it stands.
+ * dns_wire: queries written, replies read; see dns_wire.h.
  *
- * A reply is walked once by dns_walk, which refuses whatever does not fit; then the CNAME chain is
- * followed from the question and only records at its end are taken (RFC 1034 §3.6.2, RFC 2308 §2).
- * RDATA comes from the octets of the message and not from ldns, which would drop or refuse records
- * it finds short. No function here blocks, and none uses the resolver of ldns.
+ * A reply is walked once, which refuses whatever does not fit; then the CNAME chain is followed
+ * from the question and only records at its end are taken (RFC 1034 §3.6.2, RFC 2308 §2). A
+ * function that returns bool says false of a malformed message; a lack of memory is asked of the
+ * arena, once, at the end.
  */
 #include "probe/dns/dns_wire.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <ldns/ldns.h>
-
 #include "base/escape.h"
-#include "probe/dns/dns_ede.h"
-#include "probe/dns/dns_walk.h"
-#include "probe/dns/dns_write.h"
+#include "probe/dns/dns_name.h"
+
+/* RFC 1035 §4.1.1, RFC 4035 §3 */
+#define FLAG_QR      0x8000
+#define FLAGS_OPCODE 0x7800
+#define FLAG_AA      0x0400
+#define FLAG_TC      0x0200
+#define FLAG_RD      0x0100
+#define FLAG_RA      0x0080
+#define FLAG_AD      0x0020
+#define FLAG_CD      0x0010
+#define FLAGS_RCODE  0x000f
 
 #define CLASS_IN           1
 #define TYPE_SOA           6
 #define TYPE_OPT           41
+#define OPT_DO             0x8000
 #define OPTION_EDE         15 /* RFC 8914 §2 */
 #define EDE_TEXT_MAX       100
 #define RR_OCTETS_MIN      11
+#define RR_FIXED_OCTETS    10 /* type, class, TTL, RDLENGTH */
 #define SOA_NUMBERS_OCTETS 20
 #define TTL_MAX            0x7fffffff /* RFC 2181 §8: more counts as zero */
 #define TTL_WITHOUT_SOA    60
+#define COUNT(array)       (sizeof(array) / sizeof(array)[0])
 
-enum reading { READING_OK, READING_MALFORMED, READING_MEMORY };
+enum rcode { RCODE_NOERROR = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
 
-struct wire_name {
-    uint8_t octets[DNS_NAME_OCTETS_MAX]; /* uncompressed, lower case */
+static const char *const rcode_names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+                                          "NOTIMPL", "REFUSED", "YXDOMAIN", "YXRRSET",
+                                          "NXRRSET", "NOTAUTH", "NOTZONE"};
+
+/* The IANA registry "Extended DNS Error Codes" as of 2024. */
+static const char *const ede_names[] = {
+    "Other Error",
+    "Unsupported DNSKEY Algorithm",
+    "Unsupported DS Digest Type",
+    "Stale Answer",
+    "Forged Answer",
+    "DNSSEC Indeterminate",
+    "DNSSEC Bogus",
+    "Signature Expired",
+    "Signature Not Yet Valid",
+    "DNSKEY Missing",
+    "RRSIGs Missing",
+    "No Zone Key Bit Set",
+    "NSEC Missing",
+    "Cached Error",
+    "Not Ready",
+    "Blocked",
+    "Censored",
+    "Filtered",
+    "Prohibited",
+    "Stale NXDOMAIN Answer",
+    "Not Authoritative",
+    "Not Supported",
+    "No Reachable Authority",
+    "Network Error",
+    "Invalid Data",
+    "Signature Expired before Valid",
+    "Too Early",
+    "Unsupported NSEC3 Iterations Value",
+    "Unable to conform to policy",
+    "Synthesized",
+};
+
+/* One resource record, by its place in the message. */
+struct dns_rr {
+    size_t owner; /* offset of the name */
+    uint16_t type, class;
+    uint32_t ttl; /* as it stands there */
+    size_t rdata; /* offset */
+    uint16_t length;
 };
 
 struct dns_reply {
@@ -39,178 +93,117 @@ struct dns_reply {
     struct arena *arena;
     struct dns_answer *out;
     uint16_t type;
-    unsigned rcode;
-    struct wire_name name; /* asked; then where the CNAME chain leads */
-    /* owned: what is of interest, the answer section first, then SOA and NS of the authority */
-    struct dns_walk_rr *records;
-    size_t answers, authorities;
+    unsigned flags, rcode;
+    struct dns_name name; /* asked; then where the CNAME chain leads */
+    /* owned: what is of interest, the answer section first, then the SOAs of the authority */
+    struct dns_rr *records;
+    size_t answers, soas;
     bool has_ns, has_opt;
-    struct dns_walk_rr opt;
+    struct dns_rr opt;
 };
 
-/* ---- names ---- */
-
-static enum reading take_name(struct wire_name *out, ldns_status status, ldns_rdf *name)
+static uint16_t u16(struct dns_span message, size_t offset)
 {
-    if (status != LDNS_STATUS_OK)
-        return status == LDNS_STATUS_MEM_ERR ? READING_MEMORY : READING_MALFORMED;
-    /* ldns 1.8 reports success when it could not make the name */
-    if (name == NULL)
-        return READING_MEMORY;
-    if (ldns_rdf_size(name) > sizeof out->octets) {
-        ldns_rdf_deep_free(name);
-        return READING_MALFORMED;
-    }
-    ldns_dname2canonical(name);
-    memcpy(out->octets, ldns_rdf_data(name), ldns_rdf_size(name));
-    ldns_rdf_deep_free(name);
-    return READING_OK;
+    return (uint16_t)(message.data[offset] << 8 | message.data[offset + 1]);
 }
 
-static enum reading name_from_text(struct wire_name *out, const char *text)
+static uint32_t u32(struct dns_span message, size_t offset)
 {
-    ldns_rdf *name = NULL;
-    ldns_status status = ldns_str2rdf_dname(&name, text);
-
-    return take_name(out, status, name);
-}
-
-/* Decodes the name at `offset`, which must end at `end`. */
-static enum reading name_from_wire(struct wire_name *out, struct dns_span message, size_t offset,
-                                   size_t end)
-{
-    ldns_rdf *name = NULL;
-    ldns_status status;
-    size_t guarded = offset;
-
-    if (!dns_walk_name(message, &guarded) || guarded != end)
-        return READING_MALFORMED;
-    status = ldns_wire2dname(&name, message.data, message.length, &offset);
-    return take_name(out, status, name);
-}
-
-static size_t name_length(const struct wire_name *name)
-{
-    size_t at = 0;
-
-    while (name->octets[at] != 0)
-        at += (size_t)name->octets[at] + 1;
-    return at + 1;
-}
-
-static bool name_equal(const struct wire_name *a, const struct wire_name *b)
-{
-    size_t length = name_length(a);
-
-    return length == name_length(b) && memcmp(a->octets, b->octets, length) == 0;
-}
-
-static bool plain_octet(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-/* Writes one octet of a label as it is or as \\DDD; returns how much that took. */
-static size_t put_octet(char *out, uint8_t c)
-{
-    if (plain_octet(c)) {
-        out[0] = (char)c;
-        return 1;
-    }
-    out[0] = '\\';
-    out[1] = (char)('0' + c / 100);
-    out[2] = (char)('0' + c / 10 % 10);
-    out[3] = (char)('0' + c % 10);
-    return 4;
-}
-
-static const char *name_text(struct arena *arena, const struct wire_name *name)
-{
-    char text[DNS_NAME_OCTETS_MAX * 4 + 1];
-    size_t used = 0;
-
-    for (const uint8_t *label = name->octets; *label != 0; label += *label + 1) {
-        if (used > 0)
-            text[used++] = '.';
-        for (unsigned i = 1; i <= *label; i++)
-            used += put_octet(text + used, label[i]);
-    }
-    return used == 0 ? arena_strdup(arena, ".") : arena_strndup(arena, text, used);
+    return (uint32_t)u16(message, offset) << 16 | u16(message, offset + 2);
 }
 
 /* ---- the query ---- */
 
-enum dns_wire_written dns_wire_query(uint8_t *out, size_t size, size_t *length, uint16_t id,
-                                     const char *name, uint16_t type)
+size_t dns_wire_query(uint8_t out[DNS_QUERY_OCTETS_MAX], uint16_t id, const char *name,
+                      uint16_t type)
 {
-    struct wire_name owner;
-    enum reading reading = name_from_text(&owner, name);
+    /* the size stands in place of the class, the flags in place of the TTL (RFC 6891 §6.1.2) */
+    static const uint8_t opt[] = {
+        0, 0, TYPE_OPT, DNS_UDP_MAX >> 8, DNS_UDP_MAX & 0xff, 0, 0, OPT_DO >> 8, 0, 0, 0};
+    const uint8_t header[] = {
+        (uint8_t)(id >> 8), (uint8_t)id, FLAG_RD >> 8, FLAG_AD, 0, 1, 0, 0, 0, 0, 0, 1};
+    const uint8_t question[] = {(uint8_t)(type >> 8), (uint8_t)type, 0, CLASS_IN};
+    struct dns_name owner;
+    size_t used = sizeof header;
 
-    if (reading == READING_MEMORY)
-        return DNS_WIRE_NO_MEMORY;
-    if (reading != READING_OK || size < DNS_WRITE_FIXED + name_length(&owner))
-        return DNS_WIRE_IMPOSSIBLE;
-    *length = dns_write_query(out, id, owner.octets, name_length(&owner), type);
-    return DNS_WIRE_WRITTEN;
+    if (!dns_name_from_text(&owner, name))
+        return 0;
+    memcpy(out, header, sizeof header);
+    memcpy(out + used, owner.octets, owner.length);
+    used += owner.length;
+    memcpy(out + used, question, sizeof question);
+    used += sizeof question;
+    memcpy(out + used, opt, sizeof opt);
+    return used + sizeof opt;
 }
 
 /* ---- is it ours? ---- */
 
 static bool rcode_is_error(unsigned rcode)
 {
-    return rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN;
+    return rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN;
 }
 
 /* Moves *offset behind the question when the reply answers ours. */
-static bool is_ours(const struct dns_reply *reply, uint16_t id, size_t *offset)
+static bool is_ours(struct dns_reply *reply, uint16_t id, size_t *offset)
 {
     struct dns_span message = reply->message;
-    size_t at = DNS_HEADER_OCTETS;
+    struct dns_name name;
 
-    if (message.length < DNS_HEADER_OCTETS || dns_walk_u16(message, 0) != id ||
-        !LDNS_QR_WIRE(message.data) || LDNS_OPCODE_WIRE(message.data) != LDNS_PACKET_QUERY)
+    if (message.length < DNS_HEADER_OCTETS || u16(message, 0) != id)
         return false;
-    *offset = at;
+    reply->flags = u16(message, 2);
+    if ((reply->flags & (FLAG_QR | FLAGS_OPCODE)) != FLAG_QR)
+        return false;
+    *offset = DNS_HEADER_OCTETS;
     /* servers that could not read the query send the bare header back */
-    if (LDNS_QDCOUNT(message.data) == 0)
-        return message.length == DNS_HEADER_OCTETS && rcode_is_error(LDNS_RCODE_WIRE(message.data));
-    if (LDNS_QDCOUNT(message.data) != 1 || !dns_walk_name(message, &at) || message.length - at < 4)
+    if (u16(message, 4) == 0)
+        return message.length == DNS_HEADER_OCTETS && rcode_is_error(reply->flags & FLAGS_RCODE);
+    if (u16(message, 4) != 1 || !dns_name_read(&name, message, offset) ||
+        message.length - *offset < 4)
         return false;
-    if (!dns_walk_equal(message, DNS_HEADER_OCTETS, reply->name.octets) ||
-        dns_walk_u16(message, at) != reply->type || dns_walk_u16(message, at + 2) != CLASS_IN)
-        return false;
-    *offset = at + 4;
-    return true;
+    *offset += 4;
+    return dns_name_equal(&name, &reply->name) && u16(message, *offset - 4) == reply->type &&
+           u16(message, *offset - 2) == CLASS_IN;
 }
 
 /* ---- the walk ---- */
 
-static bool note_answer(struct dns_reply *reply, const struct dns_walk_rr *rr)
+/* Reads the record at *offset and moves behind it; false when it does not fit the message. */
+static bool read_rr(struct dns_rr *out, struct dns_span message, size_t *offset)
 {
-    if (rr->class == CLASS_IN && (rr->type == reply->type || rr->type == DNS_CNAME))
+    struct dns_name owner;
+
+    out->owner = *offset;
+    if (!dns_name_read(&owner, message, offset) || message.length - *offset < RR_FIXED_OCTETS)
+        return false;
+    out->type = u16(message, *offset);
+    out->class = u16(message, *offset + 2);
+    out->ttl = u32(message, *offset + 4);
+    out->length = u16(message, *offset + 8);
+    out->rdata = *offset + RR_FIXED_OCTETS;
+    *offset = out->rdata + out->length;
+    return *offset <= message.length;
+}
+
+enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_COUNT };
+
+/* Keeps a record of interest; false when the message may not have it. */
+static bool note_rr(struct dns_reply *reply, enum section section, const struct dns_rr *rr)
+{
+    static const struct dns_name root = {1, {0}};
+    bool in = rr->class == CLASS_IN;
+
+    if (section == SECTION_ANSWER && in && (rr->type == reply->type || rr->type == DNS_CNAME))
         reply->records[reply->answers++] = *rr;
-    return true;
-}
-
-static bool note_authority(struct dns_reply *reply, const struct dns_walk_rr *rr)
-{
-    if (rr->class != CLASS_IN)
-        return true;
-    if (rr->type == DNS_NS)
+    if (section == SECTION_AUTHORITY && in && rr->type == DNS_NS)
         reply->has_ns = true;
-    if (rr->type == TYPE_SOA)
-        reply->records[reply->answers + reply->authorities++] = *rr;
-    return true;
-}
-
-/* RFC 6891 §6.1.1: one OPT at most, owned by the root. */
-static bool note_additional(struct dns_reply *reply, const struct dns_walk_rr *rr)
-{
-    static const uint8_t root[1] = {0};
-
-    if (rr->type != TYPE_OPT)
+    if (section == SECTION_AUTHORITY && in && rr->type == TYPE_SOA)
+        reply->records[reply->answers + reply->soas++] = *rr;
+    if (section != SECTION_ADDITIONAL || rr->type != TYPE_OPT)
         return true;
-    if (reply->has_opt || !dns_walk_equal(reply->message, rr->owner, root))
+    /* RFC 6891 §6.1.1: one OPT at most, owned by the root */
+    if (reply->has_opt || !dns_name_is_at(reply->message, rr->owner, &root))
         return false;
     reply->has_opt = true;
     reply->opt = *rr;
@@ -220,15 +213,13 @@ static bool note_additional(struct dns_reply *reply, const struct dns_walk_rr *r
 /* Notes every record of interest; false unless the records fill the message exactly. */
 static bool walk(struct dns_reply *reply, size_t offset)
 {
-    static bool (*const note[])(struct dns_reply *, const struct dns_walk_rr *) = {
-        note_answer, note_authority, note_additional};
-    struct dns_walk_rr rr;
+    struct dns_rr rr;
 
-    for (size_t section = 0; section < 3; section++) {
-        unsigned count = dns_walk_u16(reply->message, LDNS_ANCOUNT_OFF + 2 * section);
+    for (enum section section = SECTION_ANSWER; section < SECTION_COUNT; section++) {
+        unsigned count = u16(reply->message, 6 + 2 * section);
 
         for (unsigned i = 0; i < count; i++)
-            if (!dns_walk_rr(reply->message, &offset, &rr) || !note[section](reply, &rr))
+            if (!read_rr(&rr, reply->message, &offset) || !note_rr(reply, section, &rr))
                 return false;
     }
     return offset == reply->message.length;
@@ -236,18 +227,13 @@ static bool walk(struct dns_reply *reply, size_t offset)
 
 /* ---- failures ---- */
 
-static enum reading fail(struct dns_reply *reply, const char *why)
+static void answer_failed(struct dns_reply *reply, enum dns_failure failure, const char *why)
 {
-    struct dns_answer *out = reply->out;
-
-    out->outcome = DNS_FAILED;
-    out->secure = out->cut = false;
-    out->ttl = 0;
-    out->count = 0;
-    out->records = NULL;
-    out->why = why;
-    out->failure = DNS_FAILURE_MALFORMED;
-    return why == NULL ? READING_MEMORY : READING_OK;
+    *reply->out = (struct dns_answer){.outcome = DNS_FAILED,
+                                      .owner = reply->out->owner,
+                                      .aliases = reply->out->aliases,
+                                      .why = why,
+                                      .failure = failure};
 }
 
 /* Finds the first extended error; false when the options do not fit the OPT record. */
@@ -255,79 +241,70 @@ static bool find_ede(const struct dns_reply *reply, struct dns_span *ede)
 {
     size_t at = reply->opt.rdata, end = reply->opt.rdata + reply->opt.length;
 
-    while (reply->has_opt && at < end) {
+    while (at < end) {
         uint16_t length;
 
         if (end - at < 4)
             return false;
-        length = dns_walk_u16(reply->message, at + 2);
+        length = u16(reply->message, at + 2);
         if (end - at - 4 < length)
             return false;
-        if (dns_walk_u16(reply->message, at) == OPTION_EDE && length >= 2 && ede->data == NULL)
+        if (u16(reply->message, at) == OPTION_EDE && length >= 2 && ede->data == NULL)
             *ede = (struct dns_span){reply->message.data + at + 4, length};
         at += 4 + (size_t)length;
     }
     return true;
 }
 
-static const char *rcode_name(unsigned rcode, char room[16])
-{
-    const ldns_lookup_table *entry = ldns_lookup_by_id(ldns_rcodes, (int)rcode);
-
-    if (entry != NULL)
-        return entry->name;
-    snprintf(room, 16, "RCODE %u", rcode);
-    return room;
-}
-
-static enum dns_failure rcode_failure(unsigned rcode)
-{
-    return rcode == LDNS_RCODE_SERVFAIL  ? DNS_FAILURE_SERVFAIL
-           : rcode == LDNS_RCODE_REFUSED ? DNS_FAILURE_REFUSED
-                                         : DNS_FAILURE_RCODE;
-}
-
 /* In words: "SERVFAIL (EDE 6: DNSSEC Bogus, no keys)". */
-static enum reading explain_rcode(struct dns_reply *reply, struct dns_span ede)
+static void explain_rcode(struct dns_reply *reply, struct dns_span ede)
 {
-    char room[16], text[EDE_TEXT_MAX];
-    const char *rcode = rcode_name(reply->rcode, room), *words;
+    enum dns_failure failure = reply->rcode == RCODE_SERVFAIL  ? DNS_FAILURE_SERVFAIL
+                               : reply->rcode == RCODE_REFUSED ? DNS_FAILURE_REFUSED
+                                                               : DNS_FAILURE_RCODE;
+    char rcode[16], text[EDE_TEXT_MAX];
+    const char *words = NULL;
     unsigned code;
 
-    if (ede.data == NULL)
-        return fail(reply, arena_strdup(reply->arena, rcode));
-    code = dns_walk_u16(ede, 0);
-    words = dns_ede_name((uint16_t)code);
+    if (reply->rcode < COUNT(rcode_names))
+        snprintf(rcode, sizeof rcode, "%s", rcode_names[reply->rcode]);
+    else
+        snprintf(rcode, sizeof rcode, "RCODE %u", reply->rcode);
+    if (ede.data == NULL) {
+        answer_failed(reply, failure, arena_strdup(reply->arena, rcode));
+        return;
+    }
+    code = u16(ede, 0);
+    if (code < COUNT(ede_names))
+        words = ede_names[code];
     escape_bytes(text, sizeof text, ede.data + 2, ede.length - 2);
-    return fail(reply, arena_printf(reply->arena, "%s (EDE %u%s%s%s%s)", rcode, code,
-                                    words != NULL ? ": " : "", words != NULL ? words : "",
-                                    text[0] != '\0' ? ", " : "", text));
-}
-
-static enum reading fail_rcode(struct dns_reply *reply, struct dns_span ede)
-{
-    enum reading status = explain_rcode(reply, ede);
-
-    reply->out->failure = rcode_failure(reply->rcode);
-    return status;
+    answer_failed(reply, failure,
+                  arena_printf(reply->arena, "%s (EDE %u%s%s%s%s)", rcode, code,
+                               words != NULL ? ": " : "", words != NULL ? words : "",
+                               text[0] != '\0' ? ", " : "", text));
 }
 
 /* ---- the chain ---- */
 
-static uint32_t usable_ttl(uint32_t ttl)
-{
-    return ttl > TTL_MAX ? 0 : ttl;
-}
-
 static void lower_ttl(struct dns_reply *reply, uint32_t ttl)
 {
-    if (usable_ttl(ttl) < reply->out->ttl)
-        reply->out->ttl = usable_ttl(ttl);
+    if (ttl > TTL_MAX)
+        ttl = 0;
+    if (ttl < reply->out->ttl)
+        reply->out->ttl = ttl;
 }
 
-static bool is_at(const struct dns_reply *reply, const struct dns_walk_rr *rr, uint16_t type)
+/* Decodes the name at `offset`, which must end at `end`. */
+static bool read_name(struct dns_name *out, const struct dns_reply *reply, size_t offset,
+                      size_t end)
 {
-    return rr->type == type && dns_walk_equal(reply->message, rr->owner, reply->name.octets);
+    return dns_name_read(out, reply->message, &offset) && offset == end;
+}
+
+/* True for a record of `type` at the present name. */
+static bool is_here(const struct dns_reply *reply, const struct dns_rr *rr, uint16_t type)
+{
+    return rr->type == type && dns_name_is_at(reply->message, rr->owner, &reply->name);
 }
 
 static size_t count_records(const struct dns_reply *reply)
@@ -335,114 +312,109 @@ static size_t count_records(const struct dns_reply *reply)
     size_t count = 0;
 
     for (size_t i = 0; i < reply->answers; i++)
-        count += is_at(reply, &reply->records[i], reply->type);
+        count += is_here(reply, &reply->records[i], reply->type);
     return count;
 }
 
 /* The CNAME at the present name: *found tells whether there is one. Two different ones are no CNAME
  * RRset at all (RFC 2181 §10.1). */
-static enum reading find_alias(struct dns_reply *reply, struct wire_name *target, bool *found)
+static bool find_alias(struct dns_reply *reply, struct dns_name *target, bool *found)
 {
-    struct wire_name other;
-    enum reading status;
+    struct dns_name other;
 
     *found = false;
     for (size_t i = 0; i < reply->answers; i++) {
-        const struct dns_walk_rr *rr = &reply->records[i];
+        const struct dns_rr *rr = &reply->records[i];
 
-        if (!is_at(reply, rr, DNS_CNAME))
+        if (!is_here(reply, rr, DNS_CNAME))
             continue;
-        status = name_from_wire(&other, reply->message, rr->rdata, rr->rdata + rr->length);
-        if (status != READING_OK)
-            return status;
-        if (*found && !name_equal(&other, target))
-            return READING_MALFORMED;
+        if (!read_name(&other, reply, rr->rdata, rr->rdata + rr->length) ||
+            (*found && !dns_name_equal(&other, target)))
+            return false;
         *target = other;
         *found = true;
         lower_ttl(reply, rr->ttl);
     }
-    return READING_OK;
+    return true;
 }
 
-/* Follows the CNAMEs from the question to the name that has the records, or has nothing. */
-static enum reading follow_chain(struct dns_reply *reply)
+/* Follows the CNAMEs from the question to the name that has the records, or has nothing. A chain
+ * that does not end fails the answer. */
+static bool follow_chain(struct dns_reply *reply)
 {
-    struct wire_name seen[DNS_ALIASES_MAX + 1], target;
+    struct dns_name seen[DNS_ALIASES_MAX + 1], target;
     struct dns_answer *out = reply->out;
+    const char *why = NULL;
     bool found = false;
 
     while (count_records(reply) == 0) {
-        enum reading status = find_alias(reply, &target, &found);
-
-        if (status != READING_OK || !found)
-            return status;
+        if (!find_alias(reply, &target, &found))
+            return false;
+        if (!found)
+            return true;
         seen[out->aliases] = reply->name;
         for (unsigned i = 0; i <= out->aliases; i++)
-            if (name_equal(&seen[i], &target))
-                return fail(reply, "CNAME loop");
-        if (out->aliases == DNS_ALIASES_MAX)
-            return fail(reply, "CNAME chain too long");
+            if (dns_name_equal(&seen[i], &target))
+                why = "CNAME loop";
+        if (why == NULL && out->aliases == DNS_ALIASES_MAX)
+            why = "CNAME chain too long";
+        if (why != NULL) {
+            answer_failed(reply, DNS_FAILURE_MALFORMED, why);
+            return true;
+        }
         out->aliases++;
         reply->name = target;
     }
-    return READING_OK;
+    return true;
 }
 
 /* ---- the records ---- */
 
-static enum reading read_octets(struct dns_reply *reply, const struct dns_walk_rr *rr,
-                                struct dns_record *out)
+static bool read_octets(struct dns_reply *reply, const struct dns_rr *rr, struct dns_record *out)
 {
     if ((reply->type == DNS_A && rr->length != 4) || (reply->type == DNS_AAAA && rr->length != 16))
-        return READING_MALFORMED;
+        return false;
     out->length = rr->length;
     out->data = arena_memdup(reply->arena, reply->message.data + rr->rdata, rr->length);
-    return out->data == NULL ? READING_MEMORY : READING_OK;
+    return true;
 }
 
-static enum reading read_text(struct dns_reply *reply, const struct dns_walk_rr *rr,
-                              struct dns_record *out)
+static bool read_text(struct dns_reply *reply, const struct dns_rr *rr, struct dns_record *out)
 {
     const uint8_t *rdata = reply->message.data + rr->rdata;
     uint8_t *text = arena_alloc(reply->arena, rr->length);
     size_t at = 0, used = 0;
 
-    if (text == NULL)
-        return READING_MEMORY;
-    while (at < rr->length) {
+    while (text != NULL && at < rr->length) {
         size_t piece = rdata[at++];
 
         if (rr->length - at < piece)
-            return READING_MALFORMED;
+            return false;
         memcpy(text + used, rdata + at, piece);
         used += piece;
         at += piece;
     }
     out->data = text;
     out->length = (uint16_t)used;
-    return READING_OK;
+    return true;
 }
 
-static enum reading read_target(struct dns_reply *reply, const struct dns_walk_rr *rr,
-                                struct dns_record *out)
+static bool read_target(struct dns_reply *reply, const struct dns_rr *rr, struct dns_record *out)
 {
     size_t skip = reply->type == DNS_MX ? 2 : 0;
-    struct wire_name name;
-    enum reading status;
+    struct dns_name name;
 
     if (rr->length < skip)
-        return READING_MALFORMED;
+        return false;
     if (reply->type == DNS_MX)
-        out->preference = dns_walk_u16(reply->message, rr->rdata);
-    status = name_from_wire(&name, reply->message, rr->rdata + skip, rr->rdata + rr->length);
-    if (status != READING_OK)
-        return status;
-    out->name = name_text(reply->arena, &name);
-    return out->name == NULL ? READING_MEMORY : READING_OK;
+        out->preference = u16(reply->message, rr->rdata);
+    if (!read_name(&name, reply, rr->rdata + skip, rr->rdata + rr->length))
+        return false;
+    out->name = dns_name_text(reply->arena, &name);
+    return true;
 }
 
-static enum reading read_record(struct dns_reply *reply, const struct dns_walk_rr *rr,
-                                struct dns_record *out)
+static bool read_record(struct dns_reply *reply, const struct dns_rr *rr, struct dns_record *out)
 {
     switch (reply->type) {
     case DNS_MX:
@@ -456,114 +428,115 @@ static enum reading read_record(struct dns_reply *reply, const struct dns_walk_r
     }
 }
 
-static enum reading read_records(struct dns_reply *reply, size_t count)
+static bool read_records(struct dns_reply *reply, size_t count)
 {
     struct dns_answer *out = reply->out;
 
     /* records at a name that does not exist: one of the two is a lie */
-    if (reply->rcode == LDNS_RCODE_NXDOMAIN)
-        return READING_MALFORMED;
+    if (reply->rcode == RCODE_NXDOMAIN)
+        return false;
+    out->outcome = DNS_RECORDS;
     out->cut = count > DNS_RECORDS_MAX;
     out->records =
         arena_array(reply->arena, out->cut ? DNS_RECORDS_MAX : count, sizeof *out->records);
-    if (out->records == NULL)
-        return READING_MEMORY;
     for (size_t i = 0; i < reply->answers && out->count < DNS_RECORDS_MAX; i++) {
-        enum reading status;
+        const struct dns_rr *rr = &reply->records[i];
 
-        if (!is_at(reply, &reply->records[i], reply->type))
+        if (!is_here(reply, rr, reply->type))
             continue;
-        status = read_record(reply, &reply->records[i], &out->records[out->count]);
-        if (status != READING_OK)
-            return status;
-        lower_ttl(reply, reply->records[i].ttl);
-        out->count++;
+        if (arena_failed(reply->arena))
+            return true;
+        if (!read_record(reply, rr, &out->records[out->count++]))
+            return false;
+        lower_ttl(reply, rr->ttl);
     }
-    out->outcome = DNS_RECORDS;
-    return READING_OK;
+    return true;
 }
 
 /* ---- absence ---- */
 
 /* The SOA of the zone nearest to the present name, or NULL. */
-static const struct dns_walk_rr *find_soa(const struct dns_reply *reply)
+static const struct dns_rr *find_soa(const struct dns_reply *reply)
 {
-    const struct dns_walk_rr *soas = reply->records + reply->answers;
-    const uint8_t *zone = reply->name.octets;
+    const struct dns_rr *nearest = NULL;
+    size_t nearest_length = 0;
 
-    for (;;) {
-        for (size_t i = 0; i < reply->authorities; i++)
-            if (dns_walk_equal(reply->message, soas[i].owner, zone))
-                return &soas[i];
-        if (*zone == 0)
-            return NULL;
-        zone += *zone + 1;
+    for (size_t i = 0; i < reply->soas; i++) {
+        const struct dns_rr *soa = &reply->records[reply->answers + i];
+        size_t at = soa->owner;
+        struct dns_name zone;
+
+        if (dns_name_read(&zone, reply->message, &at) && zone.length > nearest_length &&
+            dns_name_within(&reply->name, &zone)) {
+            nearest = soa;
+            nearest_length = zone.length;
+        }
     }
+    return nearest;
 }
 
-static bool soa_minimum(const struct dns_reply *reply, const struct dns_walk_rr *soa, uint32_t *out)
+/* RFC 2308 §5 */
+static bool soa_minimum(const struct dns_reply *reply, const struct dns_rr *soa, uint32_t *out)
 {
     size_t at = soa->rdata, end = soa->rdata + soa->length;
+    struct dns_name name;
 
-    if (!dns_walk_name(reply->message, &at) || !dns_walk_name(reply->message, &at) || at > end ||
-        end - at != SOA_NUMBERS_OCTETS)
+    if (!dns_name_read(&name, reply->message, &at) || !dns_name_read(&name, reply->message, &at) ||
+        at > end || end - at != SOA_NUMBERS_OCTETS)
         return false;
-    *out = dns_walk_u32(reply->message, end - 4);
+    *out = u32(reply->message, end - 4);
     return true;
 }
 
-static bool is_referral(const struct dns_reply *reply)
+static bool read_absence(struct dns_reply *reply)
 {
-    return reply->has_ns && reply->authorities == 0 && !LDNS_AA_WIRE(reply->message.data) &&
-           !LDNS_RA_WIRE(reply->message.data);
-}
-
-static enum reading read_absence(struct dns_reply *reply)
-{
-    const struct dns_walk_rr *soa = find_soa(reply);
+    const struct dns_rr *soa = find_soa(reply);
     uint32_t minimum;
 
     /* RFC 2308 §2.2.1: a server that only points elsewhere has not said that there is nothing */
-    if (reply->rcode == LDNS_RCODE_NOERROR && is_referral(reply))
-        return fail(reply, "a referral: this server does no recursion");
-    reply->out->outcome = reply->rcode == LDNS_RCODE_NXDOMAIN ? DNS_NXDOMAIN : DNS_NODATA;
+    if (reply->rcode == RCODE_NOERROR && reply->has_ns && reply->soas == 0 &&
+        (reply->flags & (FLAG_AA | FLAG_RA)) == 0) {
+        answer_failed(reply, DNS_FAILURE_MALFORMED, "a referral: this server does no recursion");
+        return true;
+    }
+    reply->out->outcome = reply->rcode == RCODE_NXDOMAIN ? DNS_NXDOMAIN : DNS_NODATA;
     if (soa == NULL) {
         lower_ttl(reply, TTL_WITHOUT_SOA);
-        return READING_OK;
+        return true;
     }
     if (!soa_minimum(reply, soa, &minimum))
-        return READING_MALFORMED;
+        return false;
     lower_ttl(reply, soa->ttl);
     lower_ttl(reply, minimum);
-    return READING_OK;
+    return true;
 }
 
 /* ---- the whole ---- */
 
-static enum reading read_reply(struct dns_reply *reply, size_t offset)
+static bool read_reply(struct dns_reply *reply, size_t offset)
 {
-    const uint8_t *header = reply->message.data;
     struct dns_answer *out = reply->out;
     struct dns_span ede = {NULL, 0};
-    enum reading status;
     size_t count;
 
     if (!walk(reply, offset) || !find_ede(reply, &ede))
-        return READING_MALFORMED;
-    reply->rcode = LDNS_RCODE_WIRE(header);
-    if (reply->has_opt)
-        reply->rcode |= reply->opt.ttl >> 24 << 4;
-    if (rcode_is_error(reply->rcode))
-        return fail_rcode(reply, ede);
+        return false;
+    reply->rcode = (reply->flags & FLAGS_RCODE) | reply->opt.ttl >> 24 << 4;
+    if (rcode_is_error(reply->rcode)) {
+        explain_rcode(reply, ede);
+        return true;
+    }
     out->ttl = TTL_MAX;
-    status = follow_chain(reply);
-    if (status != READING_OK || out->why != NULL)
-        return status;
-    out->owner = name_text(reply->arena, &reply->name);
+    if (!follow_chain(reply))
+        return false;
+    if (out->outcome == DNS_FAILED)
+        return true;
+    out->owner = dns_name_text(reply->arena, &reply->name);
     count = count_records(reply);
-    status = count > 0 ? read_records(reply, count) : read_absence(reply);
-    out->secure = out->why == NULL && LDNS_AD_WIRE(header) && !LDNS_CD_WIRE(header);
-    return status;
+    if (!(count > 0 ? read_records(reply, count) : read_absence(reply)))
+        return false;
+    out->secure = out->outcome != DNS_FAILED && (reply->flags & (FLAG_AD | FLAG_CD)) == FLAG_AD;
+    return true;
 }
 
 enum dns_wire_result dns_wire_answer(struct dns_answer *out, struct arena *arena,
@@ -571,23 +544,18 @@ enum dns_wire_result dns_wire_answer(struct dns_answer *out, struct arena *arena
                                      const char *name, uint16_t type)
 {
     struct dns_reply reply = {.message = {data, length}, .arena = arena, .out = out, .type = type};
-    enum reading status = name_from_text(&reply.name, name);
     size_t offset;
 
-    if (status == READING_MEMORY)
-        return DNS_WIRE_MEMORY;
-    if (status != READING_OK || !is_ours(&reply, id, &offset))
+    if (!dns_name_from_text(&reply.name, name) || !is_ours(&reply, id, &offset))
         return DNS_WIRE_NOT_OURS;
-    if (LDNS_TC_WIRE(data))
+    if ((reply.flags & FLAG_TC) != 0)
         return DNS_WIRE_TRUNCATED;
-    memset(out, 0, sizeof *out);
-    out->owner = name_text(arena, &reply.name);
+    *out = (struct dns_answer){.owner = dns_name_text(arena, &reply.name)};
     reply.records = malloc((length / RR_OCTETS_MIN + 1) * sizeof *reply.records);
     if (reply.records == NULL)
         return DNS_WIRE_MEMORY;
-    status = read_reply(&reply, offset);
+    if (!read_reply(&reply, offset))
+        answer_failed(&reply, DNS_FAILURE_MALFORMED, "malformed answer");
     free(reply.records);
-    if (status == READING_MALFORMED)
-        status = fail(&reply, "malformed answer");
-    return status == READING_MEMORY || arena_failed(arena) ? DNS_WIRE_MEMORY : DNS_WIRE_OK;
+    return arena_failed(arena) ? DNS_WIRE_MEMORY : DNS_WIRE_OK;
 }

@@ -1,8 +1,10 @@
-/* dns_wire: DNS messages to octets and back; the only file that knows ldns. */
+/* dns_wire: DNS messages to octets and back. */
 #pragma once
 
 #include "base/arena.h"
 #include "probe/dns/dns.h"
+
+#define DNS_QUERY_OCTETS_MAX 282 /* header, the longest name, type and class, OPT */
 
 enum dns_wire_result {
     DNS_WIRE_OK,        /* *out is filled, DNS_FAILED for an error rcode included */
@@ -11,17 +13,10 @@ enum dns_wire_result {
     DNS_WIRE_MEMORY
 };
 
-enum dns_wire_written {
-    DNS_WIRE_WRITTEN,
-    /* no such name can exist (RFC 1035 §2.3.4, docs/conformance.md C-10) */
-    DNS_WIRE_IMPOSSIBLE = -1,
-    DNS_WIRE_NO_MEMORY = -2 /* says nothing about the name */
-};
-
-/* Writes a query (RD, AD, EDNS 1232 with DO, class IN) to `out` and its length to *length; one that
- * does not fit is DNS_WIRE_IMPOSSIBLE. */
-enum dns_wire_written dns_wire_query(uint8_t *out, size_t size, size_t *length, uint16_t id,
-                                     const char *name, uint16_t type);
+/* Writes a query (RD, AD, EDNS 1232 with DO, class IN); returns its length, or 0 for a name that
+ * cannot exist (RFC 1035 §2.3.4, docs/conformance.md C-10). */
+size_t dns_wire_query(uint8_t out[DNS_QUERY_OCTETS_MAX], uint16_t id, const char *name,
+                      uint16_t type);
 
 /*
  * Reads a reply to (id, name, type). Only records on the CNAME chain from `name` and of `type` and

@@ -16,6 +16,9 @@ static const uint16_t types[] = {DNS_A,   DNS_NS,   DNS_CNAME, DNS_MX,
 
 static void check_name(const char *name)
 {
+    uint8_t octets[DNS_QUERY_OCTETS_MAX];
+
+    CHECK(dns_wire_query(octets, 1, name, DNS_A) > 0); /* what was read can be asked for */
     for (; *name != '\0'; name++)
         CHECK(*name > 0x20 && *name < 0x7f && !(*name >= 'A' && *name <= 'Z'));
 }

@@ -1,6 +1,6 @@
-/* dns_wire and dns_walk: replies as nobody should send them (docs/conformance.md hostile 19 to 26).
- * */
-#include "probe/dns/dns_walk.h"
+/* dns_wire and dns_name: replies as nobody should send them (docs/conformance.md hostile 19 to 26).
+ */
+#include "probe/dns/dns_name.h"
 
 #include "tests/unit/support/dns_wire_fixture.h"
 #include "tests/unit/support/rows.h"
