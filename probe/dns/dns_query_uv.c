@@ -11,9 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/check.h"
-#include "probe/dns/dns_wire.h"
+#include <sys/random.h>
 
 #define DOUBLINGS_MAX  6
 #define IMPOSSIBLE_TTL 86400
@@ -28,62 +26,36 @@
  *   LATER   the answer is known without the network, mostly a failure; it takes a turn of the loop,
  *           because dns_start may be on the stack
  */
-#define TRY_MS    (UINT64_MAX - 1)
-#define STREAM_MS (UINT64_MAX - 2)
 #define STATES(X)                                                                                  \
     X(QUEUED, queued, DNS_QUEUE_MS)                                                                \
     X(ASK, ask, SEQUENCE_NO_DEADLINE)                                                              \
-    X(LISTEN, listen, TRY_MS)                                                                      \
-    X(STREAM, stream, STREAM_MS)                                                                   \
+    X(LISTEN, listen, SEQUENCE_NO_DEADLINE)                                                        \
+    X(STREAM, stream, SEQUENCE_NO_DEADLINE)                                                        \
     X(LATER, later, 0)
 
 enum query_state { STATES(SEQUENCE_ENUM) };
 
 /* ---- what happened ---- */
 
-static enum dns_event read_message(struct dns_query *query, const uint8_t *data, size_t length)
+void dns_query_heard(struct dns_query *query, int status, const uint8_t *data, size_t length)
 {
-    struct dns_answer answer;
+    static const enum dns_event events[] = {[DNS_WIRE_OK] = DNS_EVENT_ANSWER,
+                                            [DNS_WIRE_NOT_OURS] = DNS_EVENT_NONE,
+                                            [DNS_WIRE_TRUNCATED] = DNS_EVENT_TRUNCATED,
+                                            [DNS_WIRE_MEMORY] = DNS_EVENT_MEMORY};
+    bool stream = query->sequence.state == STATE_STREAM;
 
-    switch (
-        dns_wire_answer(&answer, query->arena, data, length, query->id, query->name, query->type)) {
-    case DNS_WIRE_OK:
-        *query->answer = answer;
-        return DNS_EVENT_ANSWER;
-    case DNS_WIRE_TRUNCATED:
-        return DNS_EVENT_TRUNCATED;
-    case DNS_WIRE_MEMORY:
-        return DNS_EVENT_MEMORY;
-    case DNS_WIRE_NOT_OURS:
-        break;
-    }
-    query->dns->stats.mismatches++;
-    return DNS_EVENT_NONE;
-}
-
-static enum dns_event heard(struct dns_query *query, int status, const uint8_t *data, size_t length)
-{
     query->broken = status;
-    return status == 0 ? read_message(query, data, length) : DNS_EVENT_BROKEN;
-}
-
-static void on_packet(void *context, int status, const uint8_t *data, size_t length)
-{
-    struct dns_query *query = context;
-
-    query->event = heard(query, status, data, length);
-    dns_query_run(query);
-}
-
-/* A stream carries our answer or none: there is no further message to wait for. */
-static void on_message(void *context, int status, const uint8_t *data, size_t length)
-{
-    struct dns_query *query = context;
-
-    query->event = heard(query, status, data, length);
-    if (query->event == DNS_EVENT_NONE || query->event == DNS_EVENT_TRUNCATED) {
-        query->broken = UV_EPROTO;
+    query->event = DNS_EVENT_BROKEN;
+    if (status == 0)
+        query->event = events[dns_wire_answer(query->answer, query->arena, data, length, query->id,
+                                              query->name, query->type)];
+    if (query->event == DNS_EVENT_NONE)
+        query->dns->stats.mismatches++;
+    /* a stream carries our answer or none: there is no further message to wait for */
+    if (stream && (query->event == DNS_EVENT_NONE || query->event == DNS_EVENT_TRUNCATED)) {
         query->event = DNS_EVENT_BROKEN;
+        query->broken = UV_EPROTO;
     }
     dns_query_run(query);
 }
@@ -98,16 +70,11 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- choosing a resolver ---- */
 
-static bool given_up(const struct dns_query *query, size_t server)
-{
-    return (query->given_up >> server & 1) != 0;
-}
-
 /* Stays at the present resolver if it is still good, else goes to the next; false without one. */
 static bool settle_server(struct dns_query *query)
 {
     for (size_t i = 0; i < query->server_count; i++) {
-        if (!given_up(query, query->server))
+        if ((query->given_up >> query->server & 1) == 0)
             return true;
         query->server = (query->server + 1) % query->server_count;
     }
@@ -119,27 +86,11 @@ static void give_up_server(struct dns_query *query)
     query->given_up |= 1u << query->server;
 }
 
-static const struct dns_server *present_server(const struct dns_query *query)
-{
-    return &query->servers[query->server];
-}
-
 /* The answer if there is no better one. */
 static void note(struct dns_query *query, enum dns_failure failure, const char *why)
 {
     query->failure = failure;
     query->why = why;
-}
-
-/* "198.51.100.1: connection refused", if there is no better answer. */
-static void note_trouble(struct dns_query *query, const char *over, int status)
-{
-    char text[IP_TEXT_MAX];
-    const char *why = arena_printf(query->arena, "%s%s: %s", over,
-                                   ip_text(&present_server(query)->ip, text), uv_strerror(status));
-
-    note(query, status == UV_ETIMEDOUT ? DNS_FAILURE_TIMEOUT : DNS_FAILURE_NETWORK,
-         why != NULL ? why : "no memory");
 }
 
 /* ---- steps ---- */
@@ -153,22 +104,39 @@ static void set_answer(struct dns_query *query, enum dns_outcome outcome, const 
 {
     const char *owner = arena_strdup(query->arena, query->name);
 
-    memset(query->answer, 0, sizeof *query->answer);
-    query->answer->outcome = outcome;
-    query->answer->owner = owner != NULL ? owner : "";
-    query->answer->why = why;
+    *query->answer = (struct dns_answer){.outcome = outcome,
+                                         .owner = owner != NULL ? owner : "",
+                                         .why = why,
+                                         .failure = query->failure};
 }
 
 /* The answer, when there is none to report: what was doubted, else the last trouble. */
 static enum sequence_step go_fail(struct dns_query *query)
 {
-    if (query->doubted) {
+    if (query->doubted)
         *query->answer = query->doubt;
-        return go(query, STATE_LATER);
-    }
-    set_answer(query, DNS_FAILED, query->why);
-    query->answer->failure = query->failure;
+    else
+        set_answer(query, DNS_FAILED, query->why);
     return go(query, STATE_LATER);
+}
+
+/* The present resolver cannot be asked, and is given up; if there is no better one the answer is
+ * "198.51.100.1: connection refused". Without memory or descriptors none can. */
+static enum sequence_step go_past(struct dns_query *query, const char *over, int status)
+{
+    char text[IP_TEXT_MAX];
+    const char *why;
+
+    if (status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOMEM || status == UV_ENOBUFS) {
+        note(query, DNS_FAILURE_LOCAL, uv_strerror(status));
+        return go_fail(query);
+    }
+    why = arena_printf(query->arena, "%s%s: %s", over,
+                       ip_text(&query->servers[query->server].ip, text), uv_strerror(status));
+    note(query, status == UV_ETIMEDOUT ? DNS_FAILURE_TIMEOUT : DNS_FAILURE_NETWORK,
+         why != NULL ? why : "no memory");
+    give_up_server(query);
+    return go(query, STATE_ASK);
 }
 
 static enum sequence_step step_queued(struct dns_query *query)
@@ -187,52 +155,36 @@ static enum sequence_step step_queued(struct dns_query *query)
     return go(query, STATE_LATER);
 }
 
-static bool out_of_resources(int status)
-{
-    return status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOMEM ||
-           status == UV_ENOBUFS;
-}
-
-static int send_query(struct dns_query *query)
-{
-    struct dns_peer peer = {&query->dns->pool, present_server(query), on_packet, query};
-    int status = 0;
-
-    if (query->udp != NULL && query->udp_server != query->server) {
-        dns_udp_close(query->udp);
-        query->udp = NULL;
-    }
-    if (query->udp == NULL)
-        status = dns_udp_open(&query->udp, &peer);
-    if (status != 0)
-        return status;
-    query->udp_server = query->server;
-    return dns_udp_send(query->udp, query->wire, query->wire_length);
-}
-
 static enum sequence_step step_ask(struct dns_query *query)
 {
-    int status;
+    int status = 0;
 
     if (query->tries >= query->dns->options.tries || !settle_server(query))
         return go_fail(query);
-    status = send_query(query);
-    if (out_of_resources(status)) {
-        note(query, DNS_FAILURE_LOCAL, uv_strerror(status));
-        return go_fail(query);
-    }
-    if (status != 0) {
-        note_trouble(query, "", status);
-        give_up_server(query);
-        return go(query, STATE_ASK);
-    }
+    if (query->channel_server != query->server)
+        dns_channel_close(query);
+    if (query->channel == NULL)
+        status = dns_channel_open(query, false);
+    if (status == 0)
+        status = dns_channel_send(query);
+    if (status != 0)
+        return go_past(query, "", status);
     if (query->tries++ > 0)
         query->dns->stats.retransmissions++;
     return go(query, STATE_LISTEN);
 }
 
-static enum sequence_step doubt_answer(struct dns_query *query)
+static enum sequence_step take_answer(struct dns_query *query)
 {
+    if (query->event == DNS_EVENT_MEMORY) {
+        query->doubted = false;
+        note(query, DNS_FAILURE_LOCAL, "no memory");
+        return go_fail(query);
+    }
+    if (query->answer->outcome != DNS_FAILED) {
+        dns_prefer(query->dns, &query->servers[query->server]);
+        return SEQUENCE_DONE;
+    }
     give_up_server(query);
     if (query->doubted)
         return go_fail(query);
@@ -241,35 +193,14 @@ static enum sequence_step doubt_answer(struct dns_query *query)
     return go(query, STATE_ASK);
 }
 
-static enum sequence_step take_answer(struct dns_query *query)
-{
-    if (query->answer->outcome == DNS_FAILED)
-        return doubt_answer(query);
-    dns_prefer(query->dns, present_server(query));
-    return SEQUENCE_DONE;
-}
-
-static enum sequence_step fail_memory(struct dns_query *query)
-{
-    query->doubted = false;
-    note(query, DNS_FAILURE_LOCAL, "no memory");
-    return go_fail(query);
-}
-
 static enum sequence_step open_stream(struct dns_query *query)
 {
-    struct dns_peer peer = {&query->dns->pool, present_server(query), on_message, query};
     int status;
 
-    dns_udp_close(query->udp);
-    query->udp = NULL;
+    dns_channel_close(query);
     query->dns->stats.tcp++;
-    status = dns_tcp_open(&query->tcp, &peer, query->wire, query->wire_length);
-    if (status == 0)
-        return go(query, STATE_STREAM);
-    note_trouble(query, "TCP to ", status);
-    give_up_server(query);
-    return out_of_resources(status) ? go_fail(query) : go(query, STATE_ASK);
+    status = dns_channel_open(query, true);
+    return status == 0 ? go(query, STATE_STREAM) : go_past(query, "TCP to ", status);
 }
 
 static enum sequence_step ask_next(struct dns_query *query)
@@ -284,15 +215,12 @@ static enum sequence_step step_listen(struct dns_query *query)
 {
     switch (query->event) {
     case DNS_EVENT_ANSWER:
+    case DNS_EVENT_MEMORY:
         return take_answer(query);
     case DNS_EVENT_TRUNCATED:
         return open_stream(query);
-    case DNS_EVENT_MEMORY:
-        return fail_memory(query);
     case DNS_EVENT_BROKEN:
-        note_trouble(query, "", query->broken);
-        give_up_server(query);
-        return go(query, STATE_ASK);
+        return go_past(query, "", query->broken);
     case DNS_EVENT_NONE:
     case DNS_EVENT_SLOT:
         break;
@@ -302,21 +230,16 @@ static enum sequence_step step_listen(struct dns_query *query)
 
 static enum sequence_step step_stream(struct dns_query *query)
 {
-    bool expired = query->sequence.expired;
-
-    if (query->event == DNS_EVENT_NONE && !expired)
+    if (query->event == DNS_EVENT_NONE && !query->sequence.expired)
         return SEQUENCE_WAIT;
-    if (expired)
-        query->dns->stats.timeouts++;
-    dns_tcp_close(query->tcp);
-    query->tcp = NULL;
-    if (query->event == DNS_EVENT_ANSWER)
+    dns_channel_close(query);
+    if (query->event == DNS_EVENT_ANSWER || query->event == DNS_EVENT_MEMORY)
         return take_answer(query);
-    if (query->event == DNS_EVENT_MEMORY)
-        return fail_memory(query);
-    note_trouble(query, "TCP to ", expired ? UV_ETIMEDOUT : query->broken);
-    give_up_server(query);
-    return go(query, STATE_ASK);
+    if (query->sequence.expired) {
+        query->dns->stats.timeouts++;
+        query->broken = UV_ETIMEDOUT;
+    }
+    return go_past(query, "TCP to ", query->broken);
 }
 
 static enum sequence_step step_later(struct dns_query *query)
@@ -336,65 +259,73 @@ static enum sequence_step run_step(void *owner, unsigned state)
     return step;
 }
 
-static uint64_t deadline_ms(const struct dns_query *query, uint64_t deadline)
-{
-    uint64_t timeout_ms = query->dns->options.timeout_ms;
-    unsigned doublings = query->tries > 0 ? query->tries - 1 : 0;
-
-    if (deadline == TRY_MS)
-        return timeout_ms << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
-    return deadline == STREAM_MS ? timeout_ms * STREAM_FACTOR : deadline;
-}
-
 static void enter(void *owner, unsigned state)
 {
     static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
     struct dns_query *query = owner;
-    uint64_t deadline = states[state].deadline;
+    uint64_t timeout_ms = query->dns->options.timeout_ms, deadline_ms = states[state].deadline;
+    unsigned doublings = query->tries > 0 ? query->tries - 1 : 0;
 
-    if (deadline != SEQUENCE_NO_DEADLINE)
-        uv_timer_start(&query->timer, on_timer, deadline_ms(query, deadline), 0);
+    if (state == STATE_LISTEN)
+        deadline_ms = timeout_ms << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
+    else if (state == STATE_STREAM)
+        deadline_ms = timeout_ms * STREAM_FACTOR;
+    if (deadline_ms != SEQUENCE_NO_DEADLINE)
+        uv_timer_start(&query->timer, on_timer, deadline_ms, 0);
 }
 
-/* Ends the query. The owner is called last, when nothing of it is in any list. */
-static void deliver(struct dns_query *query)
+void dns_query_run(struct dns_query *query)
 {
     dns_done done = query->done;
 
+    if (!sequence_run(&query->sequence))
+        return;
     if (query->answer->outcome == DNS_FAILED) {
         query->dns->stats.failures++;
         query->dns->stats.by_failure[query->answer->failure]++;
     }
     dns_query_release(query);
     dns_pump(query->dns);
+    /* last: nothing of the query is in any list */
     done(query->context, query->answer);
 }
 
-void dns_query_init(struct dns_query *query)
+/* ---- beginning and end ---- */
+
+struct dns_query *dns_query_new(struct dns *dns, struct arena *arena, const char *name,
+                                enum dns_type type)
 {
     static const struct sequence_machine machine = {run_step, enter};
+    size_t length = strlen(name);
+    struct dns_query *query = calloc(1, sizeof *query + length + 1);
 
+    if (query == NULL)
+        return NULL;
+    memcpy(query->name, name, length);
+    query->dns = dns;
+    query->arena = arena;
+    query->type = (uint16_t)type;
+    query->answer = arena_alloc(arena, sizeof *query->answer);
+    if (query->answer == NULL ||
+        getrandom(&query->id, sizeof query->id, 0) != (ssize_t)sizeof query->id) {
+        free(query);
+        return NULL;
+    }
+    query->wire_length = dns_wire_query(query->wire, query->id, name, query->type);
     sequence_init(&query->sequence, &machine, query);
-    uv_timer_init(query->dns->pool.loop, &query->timer);
+    uv_timer_init(dns->loop, &query->timer);
     query->timer.data = query;
-    dns_pool_enter(&query->dns->pool);
+    dns->handles++;
+    return query;
 }
-
-void dns_query_run(struct dns_query *query)
-{
-    if (sequence_run(&query->sequence))
-        deliver(query);
-}
-
-/* ---- the end ---- */
 
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct dns_query *query = handle->data;
-    struct dns_pool *pool = &query->dns->pool;
+    struct dns *dns = query->dns;
 
     free(query);
-    dns_pool_leave(pool);
+    dns_handle_closed(dns);
 }
 
 void dns_query_release(struct dns_query *query)
@@ -402,10 +333,7 @@ void dns_query_release(struct dns_query *query)
     struct dns *dns = query->dns;
 
     query->done = NULL;
-    dns_udp_close(query->udp);
-    dns_tcp_close(query->tcp);
-    query->udp = NULL;
-    query->tcp = NULL;
+    dns_channel_close(query);
     list_remove(&query->link);
     if (query->has_slot)
         dns->stats.in_flight--;

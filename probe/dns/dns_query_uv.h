@@ -1,25 +1,27 @@
 /*
  * dns_query_uv: one lookup, from the queue to its callback; shared by dns_uv.c, which owns the
- * queue and the list of resolvers, and dns_query_uv.c, which is the sequence.
+ * queue and the list of resolvers, dns_query_uv.c, which is the sequence, and dns_channel_uv.c,
+ * which is its sockets.
  */
 #pragma once
 
 #include "base/file.h"
 #include "base/list.h"
 #include "base/sequence.h"
-#include "probe/dns/dns_channel_uv.h"
 #include "probe/dns/dns_uv.h"
+#include "probe/dns/dns_wire.h"
 
 /* Longest a lookup waits for a slot, and most that wait. */
 #define DNS_QUEUE_MS  30000
 #define DNS_QUEUE_MAX 65536
 
 struct dns {
-    struct dns_pool pool;
+    uv_loop_t *loop;
     struct dns_options options;
     struct dns_stats stats;
     struct list waiting; /* of dns_query.link, first come first served */
     struct list active;
+    unsigned handles; /* of queries and channels, not closed yet */
     bool closed;
 
     struct dns_server servers[DNS_RESOLVERS_MAX]; /* in force */
@@ -28,6 +30,8 @@ struct dns {
     uint64_t preferred_at_ms;    /* loop time */
     uint64_t looked_at_ms;       /* loop time of the last look at resolv.conf */
     struct file_mark seen;       /* the resolv.conf that was read last */
+
+    char packet[DNS_MESSAGE_MAX + 1]; /* what all channels are read into */
 };
 
 enum dns_event {
@@ -56,13 +60,12 @@ struct dns_query {
     uint16_t type, id;
     uint8_t wire[DNS_QUERY_OCTETS_MAX];
     size_t wire_length; /* 0: a name that cannot be asked */
-    struct dns_udp *udp;
-    struct dns_tcp *tcp;
 
     struct dns_server servers[DNS_RESOLVERS_MAX]; /* as they were at the start */
     size_t server_count, server;
-    size_t udp_server; /* which one udp is connected to */
-    unsigned given_up; /* bit per server: not asked again */
+    unsigned given_up;           /* bit per server: not asked again */
+    struct dns_channel *channel; /* owned; NULL when there is none */
+    size_t channel_server;       /* which one it leads to */
     unsigned tries;
     bool doubted;             /* an error that the next resolver may put right */
     struct dns_answer doubt;  /* that error */
@@ -72,13 +75,29 @@ struct dns_query {
     char name[]; /* owned */
 };
 
-/* Makes the sequence and the timer of a new query. */
-void dns_query_init(struct dns_query *query);
+/* NULL without memory. */
+struct dns_query *dns_query_new(struct dns *dns, struct arena *arena, const char *name,
+                                enum dns_type type);
 /* Runs the sequence; nothing may come after this call. */
 void dns_query_run(struct dns_query *query);
+/* From the channel: one message, borrowed until the call returns, or `status`, a libuv error.
+ * Nothing may come after this call. */
+void dns_query_heard(struct dns_query *query, int status, const uint8_t *data, size_t length);
 /* Takes a query apart without a callback, and gives its slot back. */
 void dns_query_release(struct dns_query *query);
+
+/* Opens a socket to the present resolver: UDP on a random port, or TCP, on which the query is sent
+ * once it is connected. 0 or a libuv error. */
+int dns_channel_open(struct dns_query *query, bool stream);
+/* Sends the query by UDP. 0 or a libuv error. A packet that the socket has no room for counts as
+ * lost, which is 0. */
+int dns_channel_send(struct dns_query *query);
+/* Harmless without a channel. */
+void dns_channel_close(struct dns_query *query);
+
 /* Gives free slots to waiting queries. Makes no callback. */
 void dns_pump(struct dns *dns);
 /* Notes which resolver works. */
 void dns_prefer(struct dns *dns, const struct dns_server *server);
+/* From the close callback of a handle that was counted in `handles`. */
+void dns_handle_closed(struct dns *dns);

@@ -13,12 +13,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/buf.h"
-#include "base/file.h"
 #include "probe/dns/dns_query_uv.h"
-#include "probe/dns/dns_wire.h"
 #include "probe/dns/resolv_conf.h"
 
 #define DNS_PORT            53
@@ -28,26 +25,22 @@
 
 /* ---- resolvers ---- */
 
-static void use_addresses(struct dns *dns, const struct ip *addresses, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        dns->servers[i] = (struct dns_server){.ip = addresses[i], .port = DNS_PORT};
-    dns->server_count = count;
-}
-
-/* Takes the resolvers of resolv.conf, or 127.0.0.1 without any; false when it cannot be read. */
+/* True when the file could be read. Without a resolver in it, or at all, 127.0.0.1 is asked. */
 static bool read_resolv_conf(struct dns *dns)
 {
     struct ip addresses[DNS_RESOLVERS_MAX] = {{4, {127, 0, 0, 1}}};
     struct buf text;
     bool read;
-    size_t count;
 
     buf_init(&text, RESOLV_CONF_MAX);
     read = file_read(&text, dns->options.resolv_conf) == 0 || errno == EFBIG;
     if (read || dns->server_count == 0) {
-        count = resolv_conf_parse(addresses, DNS_RESOLVERS_MAX, buf_text(&text), text.length);
-        use_addresses(dns, addresses, count > 0 ? count : 1);
+        size_t count =
+            resolv_conf_parse(addresses, DNS_RESOLVERS_MAX, buf_text(&text), text.length);
+
+        dns->server_count = count > 0 ? count : 1;
+        for (size_t i = 0; i < dns->server_count; i++)
+            dns->servers[i] = (struct dns_server){.ip = addresses[i], .port = DNS_PORT};
     }
     buf_fini(&text);
     return read;
@@ -57,19 +50,10 @@ static void look_at_resolv_conf(struct dns *dns)
 {
     struct file_mark now = {0};
 
+    dns->looked_at_ms = uv_now(dns->loop);
     file_mark_add(&now, dns->options.resolv_conf);
     if (now.identity != dns->seen.identity && read_resolv_conf(dns))
         dns->seen = now;
-}
-
-static void refresh_servers(struct dns *dns)
-{
-    uint64_t now = uv_now(dns->pool.loop);
-
-    if (dns->options.server_count > 0 || now - dns->looked_at_ms < RESOLV_CONF_LOOK_MS)
-        return;
-    dns->looked_at_ms = now;
-    look_at_resolv_conf(dns);
 }
 
 static bool same_server(const struct dns_server *a, const struct dns_server *b)
@@ -79,7 +63,7 @@ static bool same_server(const struct dns_server *a, const struct dns_server *b)
 
 void dns_prefer(struct dns *dns, const struct dns_server *server)
 {
-    uint64_t now = uv_now(dns->pool.loop);
+    uint64_t now = uv_now(dns->loop);
 
     if (same_server(&dns->preferred, server) && now - dns->preferred_at_ms < PREFER_MS)
         return;
@@ -89,7 +73,7 @@ void dns_prefer(struct dns *dns, const struct dns_server *server)
 
 static size_t first_server(const struct dns *dns)
 {
-    if (uv_now(dns->pool.loop) - dns->preferred_at_ms >= PREFER_MS)
+    if (uv_now(dns->loop) - dns->preferred_at_ms >= PREFER_MS)
         return 0;
     for (size_t i = 0; i < dns->server_count; i++)
         if (same_server(&dns->servers[i], &dns->preferred))
@@ -105,11 +89,9 @@ size_t dns_servers(const struct dns *dns, struct dns_server out[DNS_RESOLVERS_MA
 
 /* ---- the object ---- */
 
-static void on_emptied(void *owner)
+void dns_handle_closed(struct dns *dns)
 {
-    struct dns *dns = owner;
-
-    if (dns->closed)
+    if (--dns->handles == 0 && dns->closed)
         free(dns);
 }
 
@@ -124,17 +106,13 @@ int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options
         dns->options.tries = 1;
     if (dns->options.in_flight_max == 0)
         dns->options.in_flight_max = 1;
-    dns->pool.loop = loop;
-    dns->pool.emptied = on_emptied;
-    dns->pool.owner = dns;
+    dns->loop = loop;
     list_init(&dns->waiting);
     list_init(&dns->active);
     memcpy(dns->servers, options->servers, sizeof dns->servers);
     dns->server_count = options->server_count;
-    if (dns->server_count == 0) {
+    if (dns->server_count == 0)
         look_at_resolv_conf(dns);
-        dns->looked_at_ms = uv_now(loop);
-    }
     *out = dns;
     return 0;
 }
@@ -150,7 +128,7 @@ void dns_close(struct dns *dns)
     release_all(&dns->waiting);
     release_all(&dns->active);
     dns->closed = true;
-    if (dns->pool.handles == 0)
+    if (dns->handles == 0)
         free(dns);
 }
 
@@ -161,7 +139,7 @@ void dns_get_stats(const struct dns *dns, struct dns_stats *out)
 
 uv_loop_t *dns_loop(const struct dns *dns)
 {
-    return dns->pool.loop;
+    return dns->loop;
 }
 
 /* ---- lookups ---- */
@@ -181,31 +159,6 @@ void dns_pump(struct dns *dns)
     }
 }
 
-static struct dns_query *query_new(struct dns *dns, struct arena *arena, const char *name,
-                                   enum dns_type type)
-{
-    size_t length = strlen(name);
-    struct dns_query *query = calloc(1, sizeof *query + length + 1);
-
-    if (query == NULL)
-        return NULL;
-    memcpy(query->name, name, length);
-    query->dns = dns;
-    query->arena = arena;
-    query->type = (uint16_t)type;
-    query->answer = arena_alloc(arena, sizeof *query->answer);
-    if (query->answer == NULL ||
-        getrandom(&query->id, sizeof query->id, 0) != (ssize_t)sizeof query->id) {
-        free(query);
-        return NULL;
-    }
-    query->wire_length = dns_wire_query(query->wire, query->id, name, query->type);
-    memcpy(query->servers, dns->servers, sizeof query->servers);
-    query->server_count = dns->server_count;
-    query->server = first_server(dns);
-    return query;
-}
-
 int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, const char *name,
               enum dns_type type, dns_done done, void *context)
 {
@@ -215,13 +168,17 @@ int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, cons
         dns->stats.by_failure[DNS_FAILURE_QUEUE]++;
         return UV_ENOBUFS;
     }
-    refresh_servers(dns);
-    query = query_new(dns, arena, name, type);
+    if (dns->options.server_count == 0 &&
+        uv_now(dns->loop) - dns->looked_at_ms >= RESOLV_CONF_LOOK_MS)
+        look_at_resolv_conf(dns);
+    query = dns_query_new(dns, arena, name, type);
     if (query == NULL)
         return UV_ENOMEM;
     query->done = done;
     query->context = context;
-    dns_query_init(query);
+    memcpy(query->servers, dns->servers, sizeof query->servers);
+    query->server_count = dns->server_count;
+    query->server = first_server(dns);
     list_append(&dns->waiting, &query->link);
     dns->stats.queries++;
     dns->stats.queued++;
