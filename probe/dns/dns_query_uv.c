@@ -113,6 +113,7 @@ static void set_answer(struct dns_query *query, enum dns_outcome outcome, const 
 /* The answer, when there is none to report: what was doubted, else the last trouble. */
 static enum sequence_step go_fail(struct dns_query *query)
 {
+    dns_channel_close(query); /* nothing that is heard changes it any more */
     if (query->doubted)
         *query->answer = query->doubt;
     else

@@ -153,7 +153,8 @@ static void test_close_in_callback(void **state)
 
 static void test_no_descriptors(void **state)
 {
-    static const struct responder_line lines[] = {{A_LINE}};
+    static const struct responder_line lines[] = {
+        {A_LINE}, {.reply = {.name = "long.example", .type = 1}, .truncate = true}};
     struct fixture *f = *state;
     struct rlimit limit, none;
 
@@ -163,11 +164,16 @@ static void test_no_descriptors(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     none = limit;
     none.rlim_cur = 0;
+    ask(f, "long.example", DNS_A);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    look_up(f, "mx.example", DNS_A); /* hostile 40 */
+    await(f, 2);                     /* hostile 40: none for TCP */
+    look_up(f, "mx.example", DNS_A); /* and none for UDP */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    assert_int_equal(f->answers[1]->outcome, DNS_FAILED);
-    assert_string_equal(f->answers[1]->why, "too many open files");
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(f->answers[i]->outcome, DNS_FAILED);
+        assert_int_equal(f->answers[i]->failure, DNS_FAILURE_LOCAL);
+        assert_string_equal(f->answers[i]->why, "too many open files");
+    }
     assert_int_equal(look_up(f, "mx.example", DNS_A)->outcome, DNS_RECORDS);
 }
 
