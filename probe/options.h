@@ -3,7 +3,7 @@
 
 #include "base/net/address_filter.h"
 #include "probe/dns/dns.h"
-#include "probe/https/https_options.h"
+#include "probe/https/https.h"
 #include "probe/smtp/smtp_options.h"
 #include "probe/sts/sts_cache.h"
 #include "probe/tls/tls_settings.h"

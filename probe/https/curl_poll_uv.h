@@ -4,28 +4,26 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <uv.h>
 
-struct curl_poll;
+#include "base/list.h"
 
-struct curl_poll_owner {
-    void *context;
-    void (*ready)(void *context, int fd, int events, bool failed); /* UV_READABLE, UV_WRITABLE */
-    void (*timeout)(void *context);
-    void (*kicked)(void *context);
-    void (*closed)(void *context); /* the last callback, after curl_poll_close */
+/* Embedded in its owner, who starts the timers and knows their callbacks by `data`, the owner. */
+struct curl_poll {
+    uv_timer_t timer; /* libcurl's */
+    uv_timer_t kick;  /* what is queued may start */
+    uv_loop_t *loop;
+    void *owner;
+    void (*ready)(void *owner, int fd, int events); /* UV_READABLE, UV_WRITABLE; 0: it failed */
+    void (*closed)(void *owner);                    /* the last callback, after curl_poll_close */
+    struct list watches;
+    unsigned handles; /* not closed yet */
 };
 
-/* 0 or UV_ENOMEM. */
-int curl_poll_new(struct curl_poll **out, uv_loop_t *loop, const struct curl_poll_owner *owner);
-/* Drops everything; `closed` comes once all handles are closed, and the object is gone then. */
+void curl_poll_init(struct curl_poll *polls, uv_loop_t *loop, void *owner);
+/* Drops everything; `closed` comes once all handles are closed. */
 void curl_poll_close(struct curl_poll *polls);
 /* Watches `fd` for these events from now on, instead of those before. 0 or a libuv error. */
 int curl_poll_set(struct curl_poll *polls, int fd, int events);
 /* Nothing happens for a descriptor that is not watched. */
 void curl_poll_drop(struct curl_poll *polls, int fd);
-/* `timeout` after so many milliseconds, once; negative: not at all. */
-void curl_poll_timer(struct curl_poll *polls, long timeout_ms);
-/* `kicked` soon, from the loop. */
-void curl_poll_kick(struct curl_poll *polls);

@@ -10,7 +10,6 @@
 void https_target_fini(struct https_target *target)
 {
     free(target->host);
-    free(target->path);
 }
 
 static void add_address(struct https_target *target, const struct address_filter *filter,
@@ -37,10 +36,9 @@ static void add_address(struct https_target *target, const struct address_filter
 bool https_target_init(struct https_target *target, const struct https_request *request,
                        const struct address_filter *filter)
 {
-    *target = (struct https_target){.failure = FETCH_FAILURE_COUNT};
-    target->host = strdup(request->host);
-    target->path = strdup(request->path);
-    if (target->host == NULL || target->path == NULL)
+    *target = (struct https_target){
+        .host = strdup(request->host), .path = request->path, .failure = FETCH_FAILURE_COUNT};
+    if (target->host == NULL)
         return false;
     snprintf(target->why, sizeof target->why, "%s has no address", request->host);
     for (size_t i = 0; i < request->address_count; i++)
@@ -93,22 +91,9 @@ static const char *essence(const char *detail)
     return last;
 }
 
-void https_target_explain(struct https_target *target, enum https_failure failure,
-                          const char *detail)
+void https_target_explain(struct https_target *target, enum fetch_failure failure,
+                          const char *words, const char *detail)
 {
-    static const struct {
-        const char *words;
-        enum fetch_failure kind;
-    } failures[] = {
-        [HTTPS_FAILED_CONNECT] = {"no connection", FETCH_FAILURE_CONNECT},
-        [HTTPS_FAILED_CERTIFICATE] = {"the certificate is not valid", FETCH_FAILURE_CERTIFICATE},
-        [HTTPS_FAILED_TLS] = {"no TLS session", FETCH_FAILURE_TLS},
-        [HTTPS_FAILED_OTHER] = {"the fetch failed", FETCH_FAILURE_COUNT},
-        [HTTPS_TIMEOUT_CONNECT] = {"no connection", FETCH_FAILURE_TIMEOUT},
-        [HTTPS_TIMEOUT_TLS] = {"no TLS session", FETCH_FAILURE_TIMEOUT},
-        [HTTPS_TIMEOUT_RESPONSE] = {"no response", FETCH_FAILURE_TIMEOUT},
-        [HTTPS_TIMEOUT_BODY] = {"the response did not end", FETCH_FAILURE_TIMEOUT},
-    };
     static const char certificate[] = "SSL certificate problem: ";
     char room[IP_TEXT_MAX] = "", text[100];
 
@@ -117,25 +102,15 @@ void https_target_explain(struct https_target *target, enum https_failure failur
     if (target->tried.family != 0)
         ip_text(&target->tried, room);
     if (strncmp(detail, certificate, sizeof certificate - 1) == 0) {
-        failure = HTTPS_FAILED_CERTIFICATE;
+        failure = FETCH_FAILURE_CERTIFICATE;
+        words = "the certificate is not valid";
         detail += sizeof certificate - 1;
     }
-    target->failure = failures[failure].kind;
+    target->failure = failure;
     detail = essence(detail);
     escape_bytes(text, sizeof text, detail, strlen(detail));
     snprintf(target->why, sizeof target->why, "%.60s%s%s%s: %s: %s", target->host,
-             room[0] == '\0' ? "" : " (", room, room[0] == '\0' ? "" : ")", failures[failure].words,
-             text);
-}
-
-enum fetch_failure https_target_failure(const struct https_target *target, bool connected,
-                                        int status)
-{
-    if (target->failure != FETCH_FAILURE_COUNT)
-        return target->failure;
-    if (!connected)
-        return FETCH_FAILURE_CONNECT;
-    return status != 0 && status != 200 ? FETCH_FAILURE_STATUS : FETCH_FAILURE_RESPONSE;
+             room[0] == '\0' ? "" : " (", room, room[0] == '\0' ? "" : ")", words, text);
 }
 
 const char *fetch_failure_name(enum fetch_failure failure)

@@ -2,7 +2,7 @@
  * https_uv: libcurl's multi interface on libuv; see https_uv.h.
  *
  * libcurl asks for sockets to be watched (socket_wanted) and for one timer (timer_wanted); both
- * come back to it as curl_multi_socket_action, after which collect() calls the owners of finished
+ * come back to it as curl_multi_socket_action, after which act() calls the owners of finished
  * transfers: inside a callback of libcurl nothing of ours runs but notes in a fetch. Names are
  * never resolved here: each fetch has a DNS cache of its own (a share handle), filled with the
  * addresses given. What comes back is judged by https_reply before libcurl's word counts.
@@ -24,11 +24,12 @@
 #include "base/check.h"
 #include "base/fair.h"
 #include "base/list.h"
+#include "probe/https/curl_poll_uv.h"
 #include "probe/https/https_reply.h"
 #include "probe/https/https_target.h"
 #include "probe/tls/tls.h"
-#include "probe/https/curl_poll_uv.h"
 
+#define HTTPS_PORT 443
 /* Two for each TLS record: without it, records of one octet would occupy the loop for 230 ms. */
 #define PIECES_MAX 2000
 
@@ -55,10 +56,12 @@ struct https {
     struct tls_context *tls; /* borrowed, as the filter */
     const struct address_filter *filter;
     CURLM *multi;
-    struct curl_poll *polls; /* libcurl's sockets and timer; the kick starts what is queued */
+    struct curl_poll polls;
     struct list fetches;
     struct fair fair; /* groups by first address */
 };
+
+static void start_queued(uv_timer_t *kick);
 
 /* ---- the end of a fetch ---- */
 
@@ -91,7 +94,7 @@ static void fetch_unlink(struct https_fetch *fetch)
 {
     list_remove(&fetch->link);
     fair_leave(&fetch->https->fair, &fetch->turn);
-    curl_poll_kick(fetch->https->polls);
+    uv_timer_start(&fetch->https->polls.kick, start_queued, 0, 0);
 }
 
 static void give_up(struct https_fetch *fetch, const char *why)
@@ -100,45 +103,40 @@ static void give_up(struct https_fetch *fetch, const char *why)
         snprintf(fetch->target.why, sizeof fetch->target.why, "%s", why);
 }
 
-static void explain_timeout(struct https_fetch *fetch)
-{
-    enum https_failure failure = HTTPS_TIMEOUT_BODY;
-    curl_off_t handshake_us = 0;
-    char detail[40];
-
-    curl_easy_getinfo(fetch->easy, CURLINFO_APPCONNECT_TIME_T, &handshake_us);
-    if (!fetch->connected)
-        failure = HTTPS_TIMEOUT_CONNECT;
-    else if (handshake_us == 0)
-        failure = HTTPS_TIMEOUT_TLS;
-    else if (fetch->reply.status == 0)
-        failure = HTTPS_TIMEOUT_RESPONSE;
-    snprintf(detail, sizeof detail, "after %ld ms", fetch->https->options.deadline_ms);
-    https_target_explain(&fetch->target, failure, detail);
-}
-
 /* Puts libcurl's word for what failed into ours, unless we know better already. */
 static void explain(struct https_fetch *fetch, CURLcode code)
 {
     const char *detail = fetch->error[0] != '\0' ? fetch->error : curl_easy_strerror(code);
-    enum https_failure failure = HTTPS_FAILED_OTHER;
+    const char *words = "the fetch failed";
+    enum fetch_failure failure = FETCH_FAILURE_COUNT;
+    curl_off_t handshake_us = 0;
+    char after[40];
     long error = 0;
 
     curl_easy_getinfo(fetch->easy, CURLINFO_OS_ERRNO, &error);
-    if (code == CURLE_OK)
+    curl_easy_getinfo(fetch->easy, CURLINFO_APPCONNECT_TIME_T, &handshake_us);
+    if (code == CURLE_OK) {
         detail = "the response ended before its headers did";
-    if (code == CURLE_OUT_OF_MEMORY &&
-        fetch->connected) /* libcurl's word for a line above 100 KB */
+    } else if (code == CURLE_OUT_OF_MEMORY && fetch->connected) {
+        /* libcurl's word for a line above 100 KB */
         detail = "a header line that is far too long";
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        explain_timeout(fetch);
-    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)
-        failure = HTTPS_FAILED_TLS;
-    if (code == CURLE_COULDNT_CONNECT && error != 0) {
-        failure = HTTPS_FAILED_CONNECT;
+    } else if (code == CURLE_OPERATION_TIMEDOUT) {
+        failure = FETCH_FAILURE_TIMEOUT;
+        words = !fetch->connected          ? "no connection"
+                : handshake_us == 0        ? "no TLS session"
+                : fetch->reply.status == 0 ? "no response"
+                                           : "the response did not end";
+        snprintf(after, sizeof after, "after %ld ms", fetch->https->options.deadline_ms);
+        detail = after;
+    } else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR) {
+        failure = FETCH_FAILURE_TLS;
+        words = "no TLS session";
+    } else if (code == CURLE_COULDNT_CONNECT && error != 0) {
+        failure = FETCH_FAILURE_CONNECT;
+        words = "no connection";
         detail = strerror((int)error);
     }
-    https_target_explain(&fetch->target, failure, detail);
+    https_target_explain(&fetch->target, failure, words, detail);
 }
 
 static void fetch_end(struct https_fetch *fetch, CURLcode code)
@@ -154,7 +152,10 @@ static void fetch_end(struct https_fetch *fetch, CURLcode code)
             explain(fetch, code);
         result.why = fetch->target.why;
         result.failed_here = fetch->failed_here;
-        result.failure = https_target_failure(&fetch->target, fetch->connected, result.status);
+        result.failure = fetch->target.failure != FETCH_FAILURE_COUNT ? fetch->target.failure
+                         : !fetch->connected                          ? FETCH_FAILURE_CONNECT
+                         : result.status != 0 && result.status != 200 ? FETCH_FAILURE_STATUS
+                                                                      : FETCH_FAILURE_RESPONSE;
     }
     fetch_unlink(fetch);
     fetch_stop(fetch);
@@ -251,12 +252,13 @@ static curl_socket_t socket_open(void *context, curlsocktype purpose, struct cur
 
 /* ---- libcurl's sockets and timer on the loop ---- */
 
-static void collect(struct https *https)
+static void act(struct https *https, curl_socket_t fd, int events)
 {
     CURLMsg *message;
-    int left;
+    int unused;
 
-    while ((message = curl_multi_info_read(https->multi, &left)) != NULL) {
+    curl_multi_socket_action(https->multi, fd, events, &unused);
+    while ((message = curl_multi_info_read(https->multi, &unused)) != NULL) {
         struct https_fetch *fetch = NULL;
 
         if (message->msg != CURLMSG_DONE)
@@ -267,28 +269,16 @@ static void collect(struct https *https)
     }
 }
 
-static void act(struct https *https, curl_socket_t fd, int events)
+static void socket_ready(void *owner, int fd, int events)
 {
-    int running;
-
-    curl_multi_socket_action(https->multi, fd, events, &running);
-    collect(https);
+    act(owner, fd,
+        (events == 0 ? CURL_CSELECT_ERR : 0) | (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
+            (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
 }
 
-static void socket_ready(void *context, int fd, int events, bool failed)
+static void on_timer(uv_timer_t *timer)
 {
-    int flags = failed ? CURL_CSELECT_ERR : 0;
-
-    if (events & UV_READABLE)
-        flags |= CURL_CSELECT_IN;
-    if (events & UV_WRITABLE)
-        flags |= CURL_CSELECT_OUT;
-    act(context, fd, flags);
-}
-
-static void timer_fired(void *context)
-{
-    act(context, CURL_SOCKET_TIMEOUT, 0);
+    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* A socket that cannot be watched lets its fetch run into the deadline. */
@@ -300,9 +290,9 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *context, 
     (void)easy;
     (void)unused;
     if (what == CURL_POLL_REMOVE)
-        curl_poll_drop(https->polls, fd);
+        curl_poll_drop(&https->polls, fd);
     else
-        curl_poll_set(https->polls, fd, events);
+        curl_poll_set(&https->polls, fd, events);
     return 0;
 }
 
@@ -311,14 +301,19 @@ static int socket_close(void *context, curl_socket_t fd)
 {
     struct https *https = context;
 
-    curl_poll_drop(https->polls, fd);
+    curl_poll_drop(&https->polls, fd);
     return close(fd);
 }
 
 static int timer_wanted(CURLM *multi, long timeout_ms, void *context)
 {
+    uv_timer_t *timer = &((struct https *)context)->polls.timer;
+
     (void)multi;
-    curl_poll_timer(((struct https *)context)->polls, timeout_ms);
+    if (timeout_ms < 0)
+        uv_timer_stop(timer);
+    else
+        uv_timer_start(timer, on_timer, (uint64_t)timeout_ms, 0);
     return 0;
 }
 
@@ -347,29 +342,11 @@ static const struct {
     {CURLOPT_CA_CACHE_TIMEOUT, 0},
 };
 
-static bool set_switches(struct https_fetch *fetch)
-{
-    CURL *easy = fetch->easy;
-    long deadline_ms = fetch->https->options.deadline_ms;
-
-    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++)
-        if (curl_easy_setopt(easy, switches[i].option, switches[i].value) != CURLE_OK)
-            return false;
-    return curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, deadline_ms) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, deadline_ms) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_USERAGENT, "mxcrypt/" MXC_VERSION) == CURLE_OK;
-}
-
-static bool set_url(struct https_fetch *fetch, unsigned port)
+static bool set_url(struct https_fetch *fetch)
 {
     char url[1024];
-    int length =
-        snprintf(url, sizeof url, "https://%s:%u%s", fetch->target.host, port, fetch->target.path);
+    int length = snprintf(url, sizeof url, "https://%s:%u%s", fetch->target.host,
+                          fetch->https->options.port, fetch->target.path);
 
     fetch->headers = curl_slist_append(NULL, "Accept-Encoding: identity");
     return length > 0 && (size_t)length < sizeof url && fetch->headers != NULL &&
@@ -377,11 +354,12 @@ static bool set_url(struct https_fetch *fetch, unsigned port)
            curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->headers) == CURLE_OK;
 }
 
-/* None of these can fail: libcurl keeps pointers. */
-static void set_callbacks(struct https_fetch *fetch)
+static bool set_options(struct https_fetch *fetch)
 {
     CURL *easy = fetch->easy;
+    long deadline_ms = fetch->https->options.deadline_ms;
 
+    /* none of these can fail: libcurl keeps pointers */
     curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_line);
@@ -400,15 +378,26 @@ static void set_callbacks(struct https_fetch *fetch)
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, fetch->https);
     curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, resolve_refused);
     curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, fetch);
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++)
+        if (curl_easy_setopt(easy, switches[i].option, switches[i].value) != CURLE_OK)
+            return false;
+    return curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, deadline_ms) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, deadline_ms) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CAINFO, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_USERAGENT, "mxcrypt/" MXC_VERSION) == CURLE_OK;
 }
 
 /* A DNS cache of the fetch's own, gone with it. */
-static bool set_addresses(struct https_fetch *fetch, unsigned port)
+static bool set_addresses(struct https_fetch *fetch)
 {
     struct buf entry;
 
     buf_init(&entry, 2048);
-    https_target_resolve(&fetch->target, &entry, port);
+    https_target_resolve(&fetch->target, &entry, fetch->https->options.port);
     if (!entry.failed)
         fetch->resolve = curl_slist_append(NULL, buf_text(&entry));
     buf_fini(&entry);
@@ -417,14 +406,6 @@ static bool set_addresses(struct https_fetch *fetch, unsigned port)
            curl_share_setopt(fetch->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) == CURLSHE_OK &&
            curl_easy_setopt(fetch->easy, CURLOPT_SHARE, fetch->share) == CURLE_OK &&
            curl_easy_setopt(fetch->easy, CURLOPT_RESOLVE, fetch->resolve) == CURLE_OK;
-}
-
-static bool set_all(struct https_fetch *fetch)
-{
-    unsigned port = fetch->https->options.port == 0 ? 443 : fetch->https->options.port;
-
-    set_callbacks(fetch);
-    return set_switches(fetch) && set_url(fetch, port) && set_addresses(fetch, port);
 }
 
 static void fetch_launch(struct https_fetch *fetch)
@@ -438,12 +419,9 @@ static void fetch_launch(struct https_fetch *fetch)
         return;
     }
     fetch->easy = curl_easy_init();
-    if (fetch->easy != NULL && set_all(fetch) &&
+    if (fetch->easy != NULL && set_options(fetch) && set_url(fetch) && set_addresses(fetch) &&
         curl_multi_add_handle(https->multi, fetch->easy) == CURLM_OK)
         return;
-    if (fetch->easy != NULL)
-        curl_easy_cleanup(fetch->easy);
-    fetch->easy = NULL;
     give_up(fetch, "out of memory for a fetch");
     fetch->failed_here = true;
     fetch_end(fetch, CURLE_OUT_OF_MEMORY);
@@ -451,9 +429,9 @@ static void fetch_launch(struct https_fetch *fetch)
 
 /* ---- the queue ---- */
 
-static void kicked(void *context)
+static void start_queued(uv_timer_t *kick)
 {
-    struct https *https = context;
+    struct https *https = kick->data;
     struct fair_member *turn;
 
     while ((turn = fair_next(&https->fair)) != NULL)
@@ -480,7 +458,7 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
     fetch->done = done;
     fetch->context = context;
     list_append(&https->fetches, &fetch->link);
-    curl_poll_kick(https->polls);
+    uv_timer_start(&https->polls.kick, start_queued, 0, 0);
     *out = fetch;
     return 0;
 }
@@ -493,24 +471,9 @@ void https_cancel(struct https_fetch *fetch)
 
 /* ---- the whole ---- */
 
-static int multi_setup(struct https *https)
+static void polls_closed(void *owner)
 {
-    https->multi = curl_multi_init();
-    if (https->multi == NULL ||
-        curl_multi_setopt(https->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted) != CURLM_OK ||
-        curl_multi_setopt(https->multi, CURLMOPT_SOCKETDATA, https) != CURLM_OK ||
-        curl_multi_setopt(https->multi, CURLMOPT_TIMERFUNCTION, timer_wanted) != CURLM_OK ||
-        curl_multi_setopt(https->multi, CURLMOPT_TIMERDATA, https) != CURLM_OK ||
-        curl_multi_setopt(https->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) != CURLM_OK)
-        return UV_ENOMEM;
-    return 0;
-}
-
-static void curl_poll_gone(void *context)
-{
-    struct https *https = context;
-
-    free(https);
+    free(owner);
     curl_global_cleanup();
 }
 
@@ -518,23 +481,29 @@ int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
               const struct address_filter *filter, const struct https_options *options)
 {
     struct https *https = calloc(1, sizeof *https);
-    struct curl_poll_owner owner = {https, socket_ready, timer_fired, kicked, curl_poll_gone};
 
     if (https == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         free(https);
         return UV_ENOMEM;
     }
     https->options = *options;
+    if (https->options.port == 0)
+        https->options.port = HTTPS_PORT;
     https->tls = tls;
     https->filter = filter;
+    https->polls.ready = socket_ready;
+    https->polls.closed = polls_closed;
+    curl_poll_init(&https->polls, loop, https);
     list_init(&https->fetches);
     /* one slow policy host that serves many domains must not take all the places */
     fair_init(&https->fair, options->in_flight_max, options->in_flight_max / 4 + 1);
-    if (curl_poll_new(&https->polls, loop, &owner) != 0) {
-        curl_poll_gone(https);
-        return UV_ENOMEM;
-    }
-    if (multi_setup(https) != 0) {
+    https->multi = curl_multi_init();
+    if (https->multi == NULL ||
+        curl_multi_setopt(https->multi, CURLMOPT_SOCKETFUNCTION, socket_wanted) != CURLM_OK ||
+        curl_multi_setopt(https->multi, CURLMOPT_SOCKETDATA, https) != CURLM_OK ||
+        curl_multi_setopt(https->multi, CURLMOPT_TIMERFUNCTION, timer_wanted) != CURLM_OK ||
+        curl_multi_setopt(https->multi, CURLMOPT_TIMERDATA, https) != CURLM_OK ||
+        curl_multi_setopt(https->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) != CURLM_OK) {
         https_close(https);
         return UV_ENOMEM;
     }
@@ -549,5 +518,5 @@ void https_close(struct https *https)
     fair_fini(&https->fair);
     if (https->multi != NULL)
         curl_multi_cleanup(https->multi);
-    curl_poll_close(https->polls);
+    curl_poll_close(&https->polls);
 }

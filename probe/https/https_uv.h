@@ -6,21 +6,10 @@
 
 #include <uv.h>
 
-#include "base/arena.h"
-#include "probe/https/https_options.h"
-#include "probe/https/https_target.h"
+#include "base/net/address_filter.h"
+#include "probe/https/https.h"
 
 #define HTTPS_QUEUE_MAX 10000
-
-struct https_result {
-    bool ok;                    /* 200, text/plain, body complete */
-    bool failed_here;           /* !ok without memory or descriptors: says nothing about the host */
-    int status;                 /* 0 when no response came */
-    enum fetch_failure failure; /* !ok: the kind of `why` */
-    const char *why;            /* !ok: in words, printable ASCII */
-    const char *body;           /* ok */
-    size_t length;
-};
 
 struct https;
 struct tls_context;
@@ -38,7 +27,7 @@ void https_close(struct https *https);
 typedef void (*https_done)(void *context, const struct https_result *result);
 /*
  * `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS) is
- * returned or https_cancel comes first. The request is copied, without the addresses that the
+ * returned or https_cancel comes first. The request is copied, but for its path, without the addresses that the
  * filter forbids and no more than a few of one family. Fetches take turns by first address, and no
  * more than a quarter of `in_flight_max` goes to one of them at a time. The fetch frees itself
  * after `done` has returned.
