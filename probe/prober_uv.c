@@ -16,9 +16,7 @@ struct prober {
     struct tls_context *tls;
     struct https *https;
     struct domain_tools tools;
-    struct own_name *own_name; /* NULL: configured, or found */
-    struct tls_anchors_place anchors;
-    struct file_mark mark;       /* of them, before they were loaded */
+    struct own_name *own_name;   /* NULL: configured, or found */
     struct anchors_watch *watch; /* NULL before prober_watch_anchors */
     void (*anchors_changed)(void *context);
     void *context;
@@ -74,8 +72,6 @@ int prober_new(struct prober **out, uv_loop_t *loop, const struct prober_options
         return UV_ENOMEM;
     *why = NULL;
     prober->tools.filter = &options->filter;
-    prober->anchors = (struct tls_anchors_place){options->ca_file, options->ca_path};
-    tls_anchors_look(&prober->mark, &prober->anchors);
     prober->tools.dane = options->dane;
     prober->tools.smtp_port = options->smtp_port;
     error = tls_part(prober, options, why);
@@ -96,30 +92,26 @@ int prober_new(struct prober **out, uv_loop_t *loop, const struct prober_options
     return 0;
 }
 
-static void on_anchors(void *context, const struct tls_anchors *anchors)
+static void on_anchors(void *context)
 {
     struct prober *prober = context;
 
-    tls_context_use_anchors(prober->tls, anchors);
     if (prober->tools.probes != NULL)
         probe_cache_judge_again(prober->tools.probes, clock_monotonic_ms());
-    log_event(LOG_LEVEL_INFO, "trust-anchors-changed", "ca-file", prober->anchors.file, "ca-path",
-              prober->anchors.path, "effect", "certificates are judged again", NULL);
     prober->anchors_changed(prober->context);
 }
 
 int prober_watch_anchors(struct prober *prober, uv_loop_t *loop, void (*changed)(void *context),
                          void *context)
 {
-    int64_t age_ms = clock_wall_ms() - prober->mark.changed_ms; /* of the anchors */
+    int64_t age_ms = clock_wall_ms() - tls_context_anchors_changed_ms(prober->tls);
 
     prober->anchors_changed = changed;
     prober->context = context;
     if (prober->tools.probes != NULL) /* they did not change later than now */
         probe_cache_judge_again(prober->tools.probes,
                                 clock_monotonic_ms() - (age_ms > 0 ? age_ms : 0));
-    return anchors_watch_new(&prober->watch, loop, &prober->anchors, &prober->mark, on_anchors,
-                             prober);
+    return anchors_watch_new(&prober->watch, loop, prober->tls, on_anchors, prober);
 }
 
 void prober_look_at_anchors(struct prober *prober)

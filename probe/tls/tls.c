@@ -5,7 +5,7 @@
  * prober must see what smtp(8) sees: at `encrypt` Postfix sets versions and ciphers itself, and
  * security level 0.
  * Sessions are in tls_session.c, the judgement of certificates in tls_verify.c, trust anchors in
- * tls_anchors.c.
+ * anchors_uv.c.
  */
 #include "probe/tls/tls.h"
 
@@ -19,7 +19,6 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
-#include "probe/tls/tls_anchors.h"
 #include "probe/tls/tls_internal.h"
 
 /* As Postfix's medium grade, but anonymous ciphers last: we want to see a certificate. */
@@ -48,33 +47,53 @@ static bool context_set_up(SSL_CTX *ssl_ctx)
            SSL_CTX_set_cipher_list(ssl_ctx, CIPHERS) == 1 && SSL_CTX_dane_enable(ssl_ctx) == 1;
 }
 
+/* The operator's file and directory, or the system's. */
+static struct tls_anchors find_anchors(const char *file, const char *path)
+{
+    struct tls_anchors anchors = {file, path, .of_system = file == NULL && path == NULL};
+
+    if (anchors.of_system) {
+        anchors.file = getenv(X509_get_default_cert_file_env());
+        anchors.path = getenv(X509_get_default_cert_dir_env());
+        if (anchors.file == NULL)
+            anchors.file = X509_get_default_cert_file();
+        if (anchors.path == NULL)
+            anchors.path = X509_get_default_cert_dir();
+    }
+    anchors.mark = tls_anchors_look(&anchors);
+    return anchors;
+}
+
 int tls_context_new(struct tls_context **out, const char *ca_file, const char *ca_path,
                     const char **why)
 {
     static char no_anchors[TLS_ANCHORS_WHY_MAX];
-    const struct tls_anchors_place place = {ca_file, ca_path};
     struct tls_context *context = calloc(1, sizeof *context);
-    struct tls_anchors *anchors;
+    X509_STORE *store = NULL;
 
     *why = "OpenSSL cannot be set up";
     if (context == NULL)
         return -1;
+    context->anchors = find_anchors(ca_file, ca_path);
     context->versions = TLS_VERSIONS_ALL;
     context->ssl_ctx = SSL_CTX_new(TLS_client_method());
-    if (context->ssl_ctx == NULL || !context_set_up(context->ssl_ctx))
-        goto failed;
-    *why = no_anchors;
-    if (tls_anchors_load(&anchors, &place, no_anchors) != 0)
-        goto failed;
-    tls_context_use_anchors(context, anchors);
-    tls_anchors_free(anchors);
+    if (context->ssl_ctx != NULL && context_set_up(context->ssl_ctx)) {
+        *why = no_anchors;
+        store = tls_anchors_load(&context->anchors, no_anchors);
+    }
     ERR_clear_error();
+    if (store == NULL) {
+        tls_context_free(context);
+        return -1;
+    }
+    SSL_CTX_set_cert_store(context->ssl_ctx, store);
     *out = context;
     return 0;
-failed:
-    ERR_clear_error();
-    tls_context_free(context);
-    return -1;
+}
+
+int64_t tls_context_anchors_changed_ms(const struct tls_context *context)
+{
+    return context->anchors.mark.changed_ms;
 }
 
 void tls_thread_end(void)

@@ -21,13 +21,15 @@ struct tls_context; /* trust anchors and settings, shared by all sessions */
 struct tls_session; /* one client connection */
 
 /*
- * Loads the trust anchors: `ca_file` and `ca_path`, or the system's store when both are NULL.
- * 0; -1 with *why (static or the context's) when there are none: a missing bundle is fatal at
- * start.
+ * Loads the trust anchors: `ca_file` and `ca_path`, both borrowed as long as the context lives, or
+ * the system's store when both are NULL. 0; -1 with *why (static) when there are none: a missing
+ * bundle is fatal at start.
  */
 int tls_context_new(struct tls_context **out, const char *ca_file, const char *ca_path,
                     const char **why);
 void tls_context_free(struct tls_context *context);
+/* When those anchors had changed last, wall clock ms; 0 when there is nothing to tell it by. */
+int64_t tls_context_anchors_changed_ms(const struct tls_context *context);
 /* Sessions made from now on end with these versions and ciphers; without it, with those that
  * Postfix takes by default. False when OpenSSL has none of the ciphers. */
 bool tls_context_demand(struct tls_context *context, const struct tls_settings *settings);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "probe/tls/tls.h"
 
 /* Limits on what a peer may send (docs/conformance.md hostile 8, 9). */
@@ -25,13 +26,28 @@
 #define TLS_FINITE_BITS_MAX  4096   /* DSA; DH in a group that is not a well-known one */
 #define TLS_NAME_CHECKS_MAX  262144 /* names times name constraints of a chain */
 
+#define TLS_ANCHORS_WHY_MAX 400
+
 /* The options that leave out the versions which are not in the set. */
 uint64_t tls_version_options(unsigned versions);
 
 struct x509_st;
 struct stack_st_X509;
 
+/* Where the trust anchors are. */
+struct tls_anchors {
+    const char *file, *path; /* borrowed; NULL: none */
+    bool of_system;          /* not named by the operator */
+    struct file_mark mark;   /* before they were loaded, so that no change is missed */
+};
+
+/* Reads them, on any thread: a new store; NULL with why when there are none, or without memory. */
+struct x509_store_st *tls_anchors_load(const struct tls_anchors *anchors,
+                                       char why[TLS_ANCHORS_WHY_MAX]);
+struct file_mark tls_anchors_look(const struct tls_anchors *anchors);
+
 struct tls_context {
+    struct tls_anchors anchors;
     struct ssl_ctx_st *ssl_ctx; /* owned */
     unsigned versions;          /* allowed */
     bool strict;                /* less is allowed than OpenSSL has */
