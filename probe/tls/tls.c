@@ -162,36 +162,6 @@ const char *tls_context_denies(const struct tls_context *context, const char *ve
     return NULL;
 }
 
-static bool certificate_ok(const uint8_t *data, size_t length)
-{
-    const unsigned char *end = data;
-    X509 *certificate = d2i_X509(NULL, &end, (long)length);
-    bool ok = certificate != NULL && end == data + length && X509_get0_pubkey(certificate) != NULL;
-
-    X509_free(certificate);
-    return ok;
-}
-
-static bool public_key_ok(const uint8_t *data, size_t length)
-{
-    const unsigned char *end = data;
-    EVP_PKEY *key = d2i_PUBKEY(NULL, &end, (long)length);
-    bool ok = key != NULL && end == data + length;
-
-    EVP_PKEY_free(key);
-    return ok;
-}
-
-bool tls_tlsa_data_ok(uint8_t selector, const uint8_t *data, size_t length)
-{
-    bool ok = false;
-
-    if (length > 0 && length <= UINT16_MAX && selector <= 1)
-        ok = selector == 0 ? certificate_ok(data, length) : public_key_ok(data, length);
-    ERR_clear_error();
-    return ok;
-}
-
 /* Looks at the cost before any signature is verified. */
 static int verify_bounded(X509_STORE_CTX *store_ctx, void *context)
 {

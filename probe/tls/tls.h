@@ -97,9 +97,6 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
 void tls_session_describe(const struct tls_session *session, struct arena *arena,
                           struct starttls_result *out);
 
-/* True when `data` is a whole DER certificate (selector 0) or public key (selector 1). */
-bool tls_tlsa_data_ok(uint8_t selector, const uint8_t *data, size_t length);
-
 /*
  * Makes an SSL_CTX of a policy fetch strict (RFC 8461 §3.3, RFC 6125): the certificate must name
  * `host` in a DNS SAN (no CN, no partial wildcard), no renegotiation, no tickets, chains of at most

@@ -4,7 +4,8 @@
  */
 #include "probe/tls/tlsa.h"
 
-#include "probe/tls/tls.h"
+#include <openssl/err.h>
+#include <openssl/x509.h>
 
 #define FIXED_OCTETS  3 /* usage, selector, matching type */
 #define SHA256_OCTETS 32
@@ -14,11 +15,31 @@ enum { USAGE_DANE_TA = 2, USAGE_DANE_EE = 3 };
 enum { SELECTOR_CERT = 0, SELECTOR_SPKI = 1 };
 enum { MATCHING_FULL = 0, MATCHING_SHA256 = 1, MATCHING_SHA512 = 2 };
 
+/* True when the data is a whole DER certificate or public key. */
+static bool is_der(const struct tlsa *tlsa)
+{
+    const unsigned char *at = tlsa->data;
+    X509 *certificate = NULL;
+    EVP_PKEY *key = NULL;
+    bool ok;
+
+    if (tlsa->selector == SELECTOR_CERT)
+        certificate = d2i_X509(NULL, &at, tlsa->length);
+    else
+        key = d2i_PUBKEY(NULL, &at, tlsa->length);
+    ok = (key != NULL || (certificate != NULL && X509_get0_pubkey(certificate) != NULL)) &&
+         at == tlsa->data + tlsa->length;
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return ok;
+}
+
 static bool data_fits(const struct tlsa *tlsa)
 {
     switch (tlsa->matching_type) {
     case MATCHING_FULL:
-        return tlsa->length > 0 && tls_tlsa_data_ok(tlsa->selector, tlsa->data, tlsa->length);
+        return tlsa->length > 0 && is_der(tlsa);
     case MATCHING_SHA256:
         return tlsa->length == SHA256_OCTETS;
     case MATCHING_SHA512:

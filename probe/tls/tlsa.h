@@ -6,6 +6,6 @@
 /*
  * Reads one RDATA into *out, whose data then points into `rdata`. False for fewer than 3 octets:
  * no record at all. Usable: usage 2 or 3, selector 0 or 1, matching type 0 (a certificate or key
- * that parses, see tls_tlsa_data_ok), 1 (32 octets) or 2 (64 octets).
+ * that parses), 1 (32 octets) or 2 (64 octets).
  */
 bool tlsa_parse(struct tlsa *out, const uint8_t *rdata, size_t length);

@@ -13,6 +13,9 @@
 
 #include "base/check.h"
 #include "probe/tls/tls.h"
+#include "probe/tls/tlsa.h"
+
+#define INPUT_MAX 4096
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -189,10 +192,13 @@ static void wire_open(struct wire *wire, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct wire wire;
+    uint8_t rdata[3 + INPUT_MAX] = {3, size > 0 ? data[0] & 1 : 0, 0};
+    struct tlsa tlsa;
 
-    if (size > 4096)
+    if (size > INPUT_MAX)
         return 0;
-    tls_tlsa_data_ok(size > 0 ? data[0] & 1 : 0, data, size);
+    memcpy(rdata + 3, data, size);
+    tlsa_parse(&tlsa, rdata, 3 + size);
     wire_open(&wire, data, size);
     if (size > 0 && data[0] == 0xff)
         feed(&wire, data + 1, size - 1);

@@ -239,29 +239,7 @@ static void hostile_8_long_chain(void **state)
     cert_free(&fat);
 }
 
-/* ---- B-12, and the policy fetch ---- */
-
-static void B_12_whole_der(void **state)
-{
-    struct cert leaf = plain_leaf();
-    unsigned char data[TLSA_ROOM + 1] = {0}, *next = data;
-    size_t length = (size_t)i2d_X509(leaf.x509, &next);
-
-    (void)state;
-    assert_true(tls_tlsa_data_ok(0, data, length));
-    assert_false(tls_tlsa_data_ok(0, data, length + 1));
-    assert_false(tls_tlsa_data_ok(0, data, length - 1));
-    assert_false(tls_tlsa_data_ok(1, data, length));
-    assert_false(tls_tlsa_data_ok(2, data, length));
-    assert_false(tls_tlsa_data_ok(0, data, 0));
-    next = data;
-    length = (size_t)i2d_PUBKEY(leaf.key, &next);
-    assert_true(tls_tlsa_data_ok(1, data, length));
-    assert_false(tls_tlsa_data_ok(1, data, length + 1));
-    assert_false(tls_tlsa_data_ok(1, data, length - 1));
-    assert_false(tls_tlsa_data_ok(0, data, length));
-    cert_free(&leaf);
-}
+/* ---- the policy fetch ---- */
 
 /* A client as libcurl makes it, hardened for `host`; true when the handshake succeeds. */
 static bool fetch_ok(SSL_CTX *server, const char *host)
@@ -366,7 +344,6 @@ int main(void)
     ROWS_ADD_TEST(hostile_9_no_renegotiation);
     ROWS_ADD_TEST(hostile_8_costly_groups);
     ROWS_ADD_TEST(hostile_8_long_chain);
-    ROWS_ADD_TEST(B_12_whole_der);
     ROWS_ADD(fetch_cases, run_fetch_case);
     ROWS_ADD_TEST(A_23_tls_1_2);
     ROWS_ADD_TEST(hostile_40_no_anchors);
