@@ -262,7 +262,7 @@ static void explain_rcode(struct dns_reply *reply, struct dns_span ede)
     enum dns_failure failure = reply->rcode == RCODE_SERVFAIL  ? DNS_FAILURE_SERVFAIL
                                : reply->rcode == RCODE_REFUSED ? DNS_FAILURE_REFUSED
                                                                : DNS_FAILURE_RCODE;
-    char rcode[16], text[EDE_TEXT_MAX];
+    char rcode[20], text[EDE_TEXT_MAX];
     const char *words = NULL;
     unsigned code;
 
