@@ -137,16 +137,6 @@ bool tls_context_is_strict(const struct tls_context *context)
     return context->strict;
 }
 
-static bool has_cipher(const SSL_CTX *ssl_ctx, const char *name)
-{
-    const STACK_OF(SSL_CIPHER) *allowed = SSL_CTX_get_ciphers(ssl_ctx);
-
-    for (int i = 0; i < sk_SSL_CIPHER_num(allowed); i++)
-        if (strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(allowed, i)), name) == 0)
-            return true;
-    return false;
-}
-
 const char *tls_context_denies(const struct tls_context *context, const char *version,
                                const char *cipher)
 {
@@ -157,7 +147,7 @@ const char *tls_context_denies(const struct tls_context *context, const char *ve
     if (version != NULL && tls_versions_parse(&known, version) == NULL &&
         (known & context->versions) == 0)
         return "tls-protocols";
-    if (cipher != NULL && !has_cipher(context->ssl_ctx, cipher))
+    if (cipher != NULL && !tls_has_cipher(context->ssl_ctx, cipher))
         return "tls-ciphers";
     return NULL;
 }

@@ -65,6 +65,8 @@ struct tls_session {
     char why[160];
 };
 
+/* Whether a context takes this cipher, by OpenSSL's name. */
+bool tls_has_cipher(const struct ssl_ctx_st *context, const char *name);
 /* Why a leaf and what came with it (NULL: nothing) would cost too much to verify: static words,
  * NULL when they would not. */
 const char *tls_chain_too_costly(struct x509_st *leaf, const struct stack_st_X509 *chain);

@@ -13,6 +13,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "probe/tls/tls_internal.h"
+
 #define SEPARATORS   ", \t"
 #define WORD_MAX     32 /* of a list of versions */
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -80,24 +82,12 @@ static bool read_word(struct version_reading *reading, const char *word)
     return true;
 }
 
-static unsigned versions_of(const struct version_reading *reading)
-{
-    unsigned set = 0;
-
-    for (size_t i = 0; i < COUNT(versions); i++)
-        if ((reading->included == 0 || (reading->included & 1u << i) != 0) &&
-            (reading->excluded & 1u << i) == 0 && versions[i].wire >= reading->floor &&
-            (reading->ceiling == 0 || versions[i].wire <= reading->ceiling))
-            set |= versions[i].version;
-    return set;
-}
-
 const char *tls_versions_parse(unsigned *out, const char *text)
 {
     static const char separators[] = SEPARATORS ":";
     struct version_reading reading = {0};
     char word[WORD_MAX];
-    unsigned set;
+    unsigned set = 0;
 
     for (text += strspn(text, separators); *text != '\0'; text += strspn(text, separators)) {
         size_t length = strcspn(text, separators);
@@ -110,7 +100,11 @@ const char *tls_versions_parse(unsigned *out, const char *text)
             return "not a version of TLS";
         text += length;
     }
-    set = versions_of(&reading);
+    for (size_t i = 0; i < COUNT(versions); i++)
+        if ((reading.included == 0 || (reading.included & 1u << i) != 0) &&
+            (reading.excluded & 1u << i) == 0 && versions[i].wire >= reading.floor &&
+            (reading.ceiling == 0 || versions[i].wire <= reading.ceiling))
+            set |= versions[i].version;
     if (set == 0)
         return "leaves no version of TLS";
     *out = set;
@@ -157,17 +151,6 @@ static bool is_cipher_text(const char *text, size_t length, const char *more)
     return length > 0;
 }
 
-/* Appends, NUL-terminated; false when it is full. */
-static bool append(char out[TLS_CIPHERS_MAX], size_t *used, const char *text, size_t length)
-{
-    if (*used + length >= TLS_CIPHERS_MAX)
-        return false;
-    memcpy(out + *used, text, length);
-    *used += length;
-    out[*used] = '\0';
-    return true;
-}
-
 static const char *next_word(const char **text, size_t *length)
 {
     *text += strspn(*text, SEPARATORS);
@@ -192,22 +175,26 @@ static SSL_CTX *context_with(const char *list)
 
 const char *tls_ciphers_parse(char out[TLS_CIPHERS_MAX], const char *text)
 {
-    static const char last[] = TLS_CIPHERS_LAST;
-    size_t length, used = 0;
+    size_t length, used;
     const char *word = next_word(&text, &length), *list = list_of_grade(word, length);
     SSL_CTX *context;
-    bool fits, found;
+    bool found;
 
     if (list == NULL && !is_cipher_text(word, length, "-_+!:@=."))
         return "not high, medium or a list of ciphers";
-    fits = list != NULL ? append(out, &used, list, strlen(list)) : append(out, &used, word, length);
-    fits = fits && append(out, &used, last, strlen(last));
+    if (list == NULL)
+        list = word;
+    else
+        length = strlen(list);
+    used = (size_t)snprintf(out, TLS_CIPHERS_MAX, "%.*s%s", (int)length, list, TLS_CIPHERS_LAST);
     for (word = next_word(&text, &length); length > 0; word = next_word(&text, &length)) {
         if (word[0] != '!' || !is_cipher_text(word + 1, length - 1, "-_+."))
             return "what follows the grade is !NAME, to exclude ciphers";
-        fits = fits && append(out, &used, ":", 1) && append(out, &used, word, length);
+        if (used < TLS_CIPHERS_MAX)
+            used +=
+                (size_t)snprintf(out + used, TLS_CIPHERS_MAX - used, ":%.*s", (int)length, word);
     }
-    if (!fits)
+    if (used >= TLS_CIPHERS_MAX)
         return "more than 2047 octets of ciphers";
     context = context_with(out);
     found = context != NULL;
@@ -216,35 +203,28 @@ const char *tls_ciphers_parse(char out[TLS_CIPHERS_MAX], const char *text)
     return found ? NULL : "OpenSSL finds no cipher in it";
 }
 
-static bool contains(const STACK_OF(SSL_CIPHER) * ciphers, const SSL_CIPHER *wanted)
+bool tls_has_cipher(const SSL_CTX *context, const char *name)
 {
+    const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(context);
+
     for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
-        if (SSL_CIPHER_get_id(sk_SSL_CIPHER_value(ciphers, i)) == SSL_CIPHER_get_id(wanted))
+        if (strcmp(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, i)), name) == 0)
             return true;
     return false;
-}
-
-static int count_beyond(const SSL_CTX *a, const SSL_CTX *b, const char **example)
-{
-    const STACK_OF(SSL_CIPHER) *mine = SSL_CTX_get_ciphers(a), *theirs = SSL_CTX_get_ciphers(b);
-    int count = 0;
-
-    for (int i = 0; i < sk_SSL_CIPHER_num(mine); i++) {
-        const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(mine, i);
-
-        if (contains(theirs, cipher))
-            continue;
-        if (count++ == 0)
-            *example = SSL_CIPHER_get_name(cipher);
-    }
-    return count;
 }
 
 int tls_ciphers_beyond(const char *a, const char *b, const char **example)
 {
     SSL_CTX *mine = context_with(a), *theirs = context_with(b);
-    int count = mine == NULL || theirs == NULL ? -1 : count_beyond(mine, theirs, example);
+    const STACK_OF(SSL_CIPHER) *ciphers = mine == NULL ? NULL : SSL_CTX_get_ciphers(mine);
+    int count = mine == NULL || theirs == NULL ? -1 : 0;
 
+    for (int i = 0; count >= 0 && i < sk_SSL_CIPHER_num(ciphers); i++) {
+        const char *name = SSL_CIPHER_get_name(sk_SSL_CIPHER_value(ciphers, i));
+
+        if (!tls_has_cipher(theirs, name) && count++ == 0)
+            *example = name;
+    }
     SSL_CTX_free(mine);
     SSL_CTX_free(theirs);
     ERR_clear_error();

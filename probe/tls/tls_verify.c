@@ -339,7 +339,8 @@ static bool is_distrust(int error)
 }
 
 /* The first octets of the SHA-256 of what was sent, in hexadecimal: the leaf, or all the others. */
-static void add_digest(struct buf *out, const struct tls_peer *peer, bool leaf)
+static const char *digest_words(char out[2 * DIGEST_OCTETS + 1], const struct tls_peer *peer,
+                                bool leaf)
 {
     unsigned char all[TLS_CERTIFICATES_MAX * SHA256_DIGEST_LENGTH], digest[EVP_MAX_MD_SIZE];
     size_t used = 0;
@@ -352,27 +353,11 @@ static void add_digest(struct buf *out, const struct tls_peer *peer, bool leaf)
             X509_digest(one, EVP_sha256(), all + used, &length) == 1)
             used += SHA256_DIGEST_LENGTH;
     }
-    if (used == 0 || EVP_Digest(all, used, digest, &length, EVP_sha256(), NULL) != 1) {
-        buf_adds(out, "-");
-        return;
-    }
+    if (used == 0 || EVP_Digest(all, used, digest, &length, EVP_sha256(), NULL) != 1)
+        return "-";
     for (size_t i = 0; i < DIGEST_OCTETS; i++)
-        buf_addf(out, "%02x", digest[i]);
-}
-
-static const char *shown_words(const struct tls_peer *peer, struct arena *arena)
-{
-    const char *words = NULL;
-    struct buf out;
-
-    buf_init(&out, 2 * 2 * EVP_MAX_MD_SIZE);
-    add_digest(&out, peer, true);
-    buf_adds(&out, " ");
-    add_digest(&out, peer, false);
-    if (!out.failed)
-        words = arena_strdup(arena, buf_text(&out));
-    buf_fini(&out);
-    return words;
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    return out;
 }
 
 static void judge_certificate(const struct tls_peer *peer, const struct tls_reference *reference,
@@ -380,7 +365,7 @@ static void judge_certificate(const struct tls_peer *peer, const struct tls_refe
 {
     struct verdict_run pkix = {0}, dane = {0};
     const char *too_costly;
-    char words[DETAIL_MAX];
+    char words[DETAIL_MAX], mine[2 * DIGEST_OCTETS + 1], others[2 * DIGEST_OCTETS + 1];
 
     out->not_after = expiry(peer->leaf);
     out->name_ok = names_host(peer->leaf, reference->host);
@@ -393,7 +378,8 @@ static void judge_certificate(const struct tls_peer *peer, const struct tls_refe
     run_verify(&pkix, peer, NULL, reference, 0);
     out->chain_ok = pkix.error == X509_V_OK;
     if (out->chain_ok || is_distrust(pkix.error))
-        out->shown = shown_words(peer, arena);
+        out->shown = arena_printf(arena, "%s %s", digest_words(mine, peer, true),
+                                  digest_words(others, peer, false));
     out->expired = only_dates_wrong(&pkix, peer, reference);
     if (!out->chain_ok)
         add_detail(detail, "", pkix.words);
@@ -411,15 +397,6 @@ static void judge_certificate(const struct tls_peer *peer, const struct tls_refe
     }
 }
 
-static void judge_subject(X509 *leaf, struct arena *arena, struct starttls_result *out)
-{
-    char name[NAME_WORDS_MAX] = "";
-
-    if (dns_names(name, sizeof name, leaf) == 0)
-        name_words(name, sizeof name, X509_get_subject_name(leaf));
-    out->subject = arena_strdup(arena, name);
-}
-
 void tls_session_describe(const struct tls_session *session, struct arena *arena,
                           struct starttls_result *out)
 {
@@ -432,6 +409,7 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
 {
     struct tls_peer peer = {session->ssl, SSL_get1_peer_certificate(session->ssl),
                             SSL_get_peer_cert_chain(session->ssl)};
+    char name[NAME_WORDS_MAX] = "";
     struct buf detail;
     bool sound;
 
@@ -447,7 +425,9 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
         out->tlsa = wants_dane(reference) ? TLSA_MATCH_MISMATCH : TLSA_MATCH_NONE;
     } else {
         judge_certificate(&peer, reference, arena, &detail, out);
-        judge_subject(peer.leaf, arena, out);
+        if (dns_names(name, sizeof name, peer.leaf) == 0)
+            name_words(name, sizeof name, X509_get_subject_name(peer.leaf));
+        out->subject = arena_strdup(arena, name);
     }
     sound = out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH && strong_handshake(session->ssl);
     out->expired = out->expired && sound;
