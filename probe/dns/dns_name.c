@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/ascii.h"
+#include "base/hash.h"
 
 #define LABEL_MAX 63
 #define POINTER   0xc0 /* in place of a length: the upper two bits */
@@ -62,6 +63,7 @@ bool dns_name_from_text(struct dns_name *out, const char *text)
     }
     out->octets[used++] = 0;
     out->length = used;
+    out->hash = hash_bytes(out->octets, out->length);
     return true;
 }
 
@@ -172,21 +174,6 @@ bool dns_name_read(struct dns_name *out, struct dns_span message, size_t *offset
             out->octets[out->length++] = fold(label[i]);
     } while (*label != 0);
     *offset = cursor.end != 0 ? cursor.end : cursor.offset;
+    out->hash = hash_bytes(out->octets, out->length);
     return true;
-}
-
-bool dns_name_is_at(struct dns_span message, size_t offset, const struct dns_name *name)
-{
-    struct cursor cursor = {.offset = offset, .floor = offset};
-    const uint8_t *label, *want = name->octets;
-
-    while (next_label(message, &cursor, &label)) {
-        for (unsigned i = 0; i <= *label; i++)
-            if (fold(label[i]) != want[i])
-                return false;
-        if (*label == 0)
-            return true;
-        want += *label + 1;
-    }
-    return false;
 }

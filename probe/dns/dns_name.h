@@ -24,6 +24,7 @@ struct dns_span {
 /* In wire form, uncompressed, lower case. */
 struct dns_name {
     size_t length; /* octets, the root's included */
+    uint64_t hash; /* keyed: names that differ have the same by accident only */
     uint8_t octets[DNS_NAME_OCTETS_MAX];
 };
 
@@ -38,6 +39,3 @@ bool dns_name_within(const struct dns_name *name, const struct dns_name *zone);
 
 /* Decodes the name at *offset and moves behind it; false when it is no name. */
 bool dns_name_read(struct dns_name *out, struct dns_span message, size_t *offset);
-/* True when the name at `offset`, which has been read before, is `name`. Ends at the first
- * difference. */
-bool dns_name_is_at(struct dns_span message, size_t offset, const struct dns_name *name);

@@ -82,6 +82,7 @@ static const char *const ede_names[] = {
 /* One resource record, by its place in the message. */
 struct dns_rr {
     size_t owner; /* offset of the name */
+    uint64_t owner_hash;
     uint16_t type, class;
     uint32_t ttl; /* as it stands there */
     size_t rdata; /* offset */
@@ -170,13 +171,13 @@ static bool is_ours(struct dns_reply *reply, uint16_t id, size_t *offset)
 /* ---- the walk ---- */
 
 /* Reads the record at *offset and moves behind it; false when it does not fit the message. */
-static bool read_rr(struct dns_rr *out, struct dns_span message, size_t *offset)
+static bool read_rr(struct dns_rr *out, struct dns_name *owner, struct dns_span message,
+                    size_t *offset)
 {
-    struct dns_name owner;
-
     out->owner = *offset;
-    if (!dns_name_read(&owner, message, offset) || message.length - *offset < RR_FIXED_OCTETS)
+    if (!dns_name_read(owner, message, offset) || message.length - *offset < RR_FIXED_OCTETS)
         return false;
+    out->owner_hash = owner->hash;
     out->type = u16(message, *offset);
     out->class = u16(message, *offset + 2);
     out->ttl = u32(message, *offset + 4);
@@ -189,9 +190,9 @@ static bool read_rr(struct dns_rr *out, struct dns_span message, size_t *offset)
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_COUNT };
 
 /* Keeps a record of interest; false when the message may not have it. */
-static bool note_rr(struct dns_reply *reply, enum section section, const struct dns_rr *rr)
+static bool note_rr(struct dns_reply *reply, enum section section, const struct dns_rr *rr,
+                    const struct dns_name *owner)
 {
-    static const struct dns_name root = {1, {0}};
     bool in = rr->class == CLASS_IN;
 
     if (section == SECTION_ANSWER && in && (rr->type == reply->type || rr->type == DNS_CNAME))
@@ -203,7 +204,7 @@ static bool note_rr(struct dns_reply *reply, enum section section, const struct 
     if (section != SECTION_ADDITIONAL || rr->type != TYPE_OPT)
         return true;
     /* RFC 6891 §6.1.1: one OPT at most, owned by the root */
-    if (reply->has_opt || !dns_name_is_at(reply->message, rr->owner, &root))
+    if (reply->has_opt || owner->length > 1)
         return false;
     reply->has_opt = true;
     reply->opt = *rr;
@@ -213,13 +214,15 @@ static bool note_rr(struct dns_reply *reply, enum section section, const struct 
 /* Notes every record of interest; false unless the records fill the message exactly. */
 static bool walk(struct dns_reply *reply, size_t offset)
 {
+    struct dns_name owner;
     struct dns_rr rr;
 
     for (enum section section = SECTION_ANSWER; section < SECTION_COUNT; section++) {
         unsigned count = u16(reply->message, 6 + 2 * section);
 
         for (unsigned i = 0; i < count; i++)
-            if (!read_rr(&rr, reply->message, &offset) || !note_rr(reply, section, &rr))
+            if (!read_rr(&rr, &owner, reply->message, &offset) ||
+                !note_rr(reply, section, &rr, &owner))
                 return false;
     }
     return offset == reply->message.length;
@@ -301,10 +304,15 @@ static bool read_name(struct dns_name *out, const struct dns_reply *reply, size_
     return dns_name_read(out, reply->message, &offset) && offset == end;
 }
 
-/* True for a record of `type` at the present name. */
+/* True for a record of `type` at the present name. What has another hash is not read again: a
+ * message of 64 KiB has thousands of names, and each alias of a chain looks at them all. */
 static bool is_here(const struct dns_reply *reply, const struct dns_rr *rr, uint16_t type)
 {
-    return rr->type == type && dns_name_is_at(reply->message, rr->owner, &reply->name);
+    size_t at = rr->owner;
+    struct dns_name owner;
+
+    return rr->type == type && rr->owner_hash == reply->name.hash &&
+           dns_name_read(&owner, reply->message, &at) && dns_name_equal(&owner, &reply->name);
 }
 
 static size_t count_records(const struct dns_reply *reply)
@@ -338,16 +346,16 @@ static bool find_alias(struct dns_reply *reply, struct dns_name *target, bool *f
     return true;
 }
 
-/* Follows the CNAMEs from the question to the name that has the records, or has nothing. A chain
- * that does not end fails the answer. */
-static bool follow_chain(struct dns_reply *reply)
+/* Follows the CNAMEs from the question to the name that has *count records, which may be none. A
+ * chain that does not end fails the answer. */
+static bool follow_chain(struct dns_reply *reply, size_t *count)
 {
     struct dns_name seen[DNS_ALIASES_MAX + 1], target;
     struct dns_answer *out = reply->out;
     const char *why = NULL;
     bool found = false;
 
-    while (count_records(reply) == 0) {
+    while ((*count = count_records(reply)) == 0) {
         if (!find_alias(reply, &target, &found))
             return false;
         if (!found)
@@ -527,12 +535,11 @@ static bool read_reply(struct dns_reply *reply, size_t offset)
         return true;
     }
     out->ttl = TTL_MAX;
-    if (!follow_chain(reply))
+    if (!follow_chain(reply, &count))
         return false;
     if (out->outcome == DNS_FAILED)
         return true;
     out->owner = dns_name_text(reply->arena, &reply->name);
-    count = count_records(reply);
     if (!(count > 0 ? read_records(reply, count) : read_absence(reply)))
         return false;
     out->secure = out->outcome != DNS_FAILED && (reply->flags & (FLAG_AD | FLAG_CD)) == FLAG_AD;

@@ -325,6 +325,100 @@ static void test_pointer_bomb(void **state)
     tear_down(NULL);
 }
 
+/* ---- work ---- */
+
+static unsigned names_read;
+
+bool __wrap_dns_name_read(struct dns_name *out, struct dns_span message, size_t *offset);
+bool __real_dns_name_read(struct dns_name *out, struct dns_span message, size_t *offset);
+
+bool __wrap_dns_name_read(struct dns_name *out, struct dns_span message, size_t *offset)
+{
+    names_read++;
+    return __real_dns_name_read(out, message, offset);
+}
+
+/* A name of 126 labels that differs from the others in the last; its offset. */
+static unsigned put_long_name(unsigned last)
+{
+    unsigned offset = (unsigned)packet.length;
+
+    for (unsigned i = 0; i < 125; i++)
+        packet_put(&packet, "\1x", 2);
+    packet_put_u8(&packet, 1);
+    packet_put_u8(&packet, 'a' + last);
+    packet_put_u8(&packet, 0);
+    return offset;
+}
+
+static const char *long_name_text(void)
+{
+    static char text[2 * 125 + 2];
+
+    for (unsigned i = 0; i < 125; i++)
+        memcpy(text + 2 * i, "x.", 2);
+    text[2 * 125] = 'a';
+    return text;
+}
+
+static void start_long(void)
+{
+    struct packet_spec spec = {.id = ID, .name = long_name_text(), .type = DNS_A};
+
+    packet_start(&packet, &spec);
+    names_read = 0;
+}
+
+/* Fills the message with records of `type` at `owner`; returns how many there were. */
+static unsigned fill(unsigned owner, unsigned type, const void *data, unsigned length)
+{
+    unsigned count = 0;
+
+    for (; packet.length + 12 + length <= sizeof packet.data; count++) {
+        packet_put_u16(&packet, 0xc000 | owner);
+        packet_put_u16(&packet, type);
+        packet_put(&packet, "\0\1\0\0\0\11", 6);
+        packet_put_u16(&packet, length);
+        packet_put(&packet, data, length);
+    }
+    return count;
+}
+
+/* Names of a full message must not be read once for each alias, nor once for each label: either
+ * took more than a tenth of a second. */
+static void test_names_are_read_few_times(void **state)
+{
+    unsigned owner = 12, count;
+    struct dns_answer out;
+
+    (void)state;
+    assert_int_equal(set_up(NULL), 0);
+    start_long(); /* hostile 22 */
+    for (unsigned i = 1; i <= DNS_ALIASES_MAX; i++) {
+        packet_put_u16(&packet, 0xc000 | owner);
+        packet_put(&packet, "\0\5\0\1\0\0\0\11\0\375", 10);
+        owner = put_long_name(i);
+    }
+    count = DNS_ALIASES_MAX + fill(owner, DNS_A, "abcd", 4);
+    packet_count(&packet, 1, count);
+    assert_int_equal(answer_to(&out, long_name_text(), DNS_A), DNS_WIRE_OK);
+    assert_int_equal(out.outcome, DNS_RECORDS);
+    assert_int_equal(out.aliases, DNS_ALIASES_MAX);
+    assert_in_range(names_read, count, 3 * count + 64);
+
+    start_long();
+    owner = (unsigned)packet.length;
+    put_long_name(1);
+    packet_put(&packet, "\0\6\0\1\0\0\0\11\0\0", 10);
+    count = 1 + fill(owner, 6, "", 0);
+    packet_count(&packet, 2, count);
+    assert_int_equal(answer_to(&out, long_name_text(), DNS_A), DNS_WIRE_OK);
+    assert_int_equal(out.outcome, DNS_NODATA);
+    assert_int_equal(out.ttl, 60);
+    assert_in_range(names_read, count, 3 * count + 64);
+    tear_down(NULL);
+}
+
 static void test_label_limits(void **state)
 {
     static const struct {
@@ -389,6 +483,7 @@ int main(void)
     ROWS_ADD_TEST(test_chain_limit);
     ROWS_ADD_TEST(test_record_limit);
     ROWS_ADD_TEST(test_pointer_bomb);
+    ROWS_ADD_TEST(test_names_are_read_few_times);
     ROWS_ADD_TEST(test_label_limits);
     ROWS_ADD_TEST(test_no_memory);
     return rows_run("dns_wire_hostile");
