@@ -65,36 +65,30 @@ static void start_queued(uv_timer_t *kick);
 
 /* ---- the end of a fetch ---- */
 
-/* Lets go of everything that is libcurl's. */
+/* Takes a fetch out of its list, makes room for the next one and lets go of all that is
+ * libcurl's. */
 static void fetch_stop(struct https_fetch *fetch)
 {
+    struct https *https = fetch->https;
+
+    list_remove(&fetch->link);
+    fair_leave(&https->fair, &fetch->turn);
+    uv_timer_start(&https->polls.kick, start_queued, 0, 0);
     if (fetch->easy != NULL) {
-        curl_multi_remove_handle(fetch->https->multi, fetch->easy);
+        curl_multi_remove_handle(https->multi, fetch->easy);
         curl_easy_cleanup(fetch->easy);
-        fetch->easy = NULL;
     }
     if (fetch->share != NULL)
         curl_share_cleanup(fetch->share);
-    fetch->share = NULL;
     curl_slist_free_all(fetch->resolve);
     curl_slist_free_all(fetch->headers);
-    fetch->resolve = fetch->headers = NULL;
 }
 
 static void fetch_free(struct https_fetch *fetch)
 {
-    fetch_stop(fetch);
     buf_fini(&fetch->body);
     https_target_fini(&fetch->target);
     free(fetch);
-}
-
-/* Takes a fetch out of its list and makes room for the next one. */
-static void fetch_unlink(struct https_fetch *fetch)
-{
-    list_remove(&fetch->link);
-    fair_leave(&fetch->https->fair, &fetch->turn);
-    uv_timer_start(&fetch->https->polls.kick, start_queued, 0, 0);
 }
 
 static void give_up(struct https_fetch *fetch, const char *why)
@@ -157,7 +151,6 @@ static void fetch_end(struct https_fetch *fetch, CURLcode code)
                          : result.status != 0 && result.status != 200 ? FETCH_FAILURE_STATUS
                                                                       : FETCH_FAILURE_RESPONSE;
     }
-    fetch_unlink(fetch);
     fetch_stop(fetch);
     fetch->done(fetch->context, &result);
     fetch_free(fetch);
@@ -465,7 +458,7 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
 
 void https_cancel(struct https_fetch *fetch)
 {
-    fetch_unlink(fetch);
+    fetch_stop(fetch);
     fetch_free(fetch);
 }
 
