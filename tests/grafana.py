@@ -35,7 +35,8 @@ def families(source):
 def values():
     """Every value of a label: what stands in quotes in the sources that names come from."""
     code = HERE.parent
-    sources = [*(code / "policy").rglob("*.[ch]"), *(code / "probe").rglob("*_failure.h"), code / "daemon" / "metrics" / "metrics_table.c"]
+    failures = [code / "probe" / "dns" / "dns.h", code / "probe" / "https" / "https.h", *(code / "probe").rglob("*_failure.h")]
+    sources = [*(code / "policy").rglob("*.[ch]"), *failures, code / "daemon" / "metrics" / "metrics_table.c"]
     return {word for path in sources for word in re.findall(r'"([a-z0-9-]+)"', path.read_text(encoding="utf-8"))}
 
 
