@@ -11,7 +11,7 @@
 /* Embedded in its owner, who starts the timers and knows their callbacks by `data`, the owner. */
 struct curl_poll {
     uv_timer_t timer; /* libcurl's */
-    uv_timer_t kick;  /* what is queued may start */
+    uv_timer_t kick;  /* what is queued may start, or a deadline has come */
     uv_loop_t *loop;
     void *owner;
     void (*ready)(void *owner, int fd, int events); /* UV_READABLE, UV_WRITABLE; 0: it failed */

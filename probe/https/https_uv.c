@@ -34,7 +34,7 @@
 #define PIECES_MAX 2000
 
 struct https_fetch {
-    struct list link; /* in https.fetches */
+    struct list link; /* in https.queued or https.running */
     struct fair_member turn;
     struct https *https;
     CURL *easy; /* NULL while it waits in the queue */
@@ -44,6 +44,7 @@ struct https_fetch {
     struct https_reply reply;
     struct buf body;
     struct https_target target;
+    uint64_t ends_at; /* loop time ms */
     bool connected;   /* a TLS handshake has begun */
     unsigned pieces;  /* TLS records and messages received */
     bool failed_here; /* no memory or descriptors */
@@ -57,11 +58,12 @@ struct https {
     const struct address_filter *filter;
     CURLM *multi;
     struct curl_poll polls;
-    struct list fetches;
-    struct fair fair; /* groups by first address */
+    struct list queued;
+    struct list running; /* the earliest deadline first */
+    struct fair fair;    /* groups by first address */
 };
 
-static void start_queued(uv_timer_t *kick);
+static void look_after(uv_timer_t *kick);
 
 /* ---- the end of a fetch ---- */
 
@@ -73,7 +75,7 @@ static void fetch_stop(struct https_fetch *fetch)
 
     list_remove(&fetch->link);
     fair_leave(&https->fair, &fetch->turn);
-    uv_timer_start(&https->polls.kick, start_queued, 0, 0);
+    uv_timer_start(&https->polls.kick, look_after, 0, 0);
     if (fetch->easy != NULL) {
         curl_multi_remove_handle(https->multi, fetch->easy);
         curl_easy_cleanup(fetch->easy);
@@ -405,6 +407,9 @@ static void fetch_launch(struct https_fetch *fetch)
 {
     struct https *https = fetch->https;
 
+    list_remove(&fetch->link);
+    list_append(&https->running, &fetch->link);
+    fetch->ends_at = uv_now(https->polls.loop) + (uint64_t)https->options.deadline_ms;
     https_reply_init(&fetch->reply, https->options.body_max);
     buf_init(&fetch->body, https->options.body_max);
     if (fetch->target.address_count == 0) {
@@ -422,13 +427,25 @@ static void fetch_launch(struct https_fetch *fetch)
 
 /* ---- the queue ---- */
 
-static void start_queued(uv_timer_t *kick)
+/* Starts what may start and ends what is over its deadline, of which libcurl 7.88 loses sight when
+ * something comes in the last millisecond before it. */
+static void look_after(uv_timer_t *kick)
 {
     struct https *https = kick->data;
     struct fair_member *turn;
 
     while ((turn = fair_next(&https->fair)) != NULL)
         fetch_launch(LIST_ELEMENT(turn, struct https_fetch, turn));
+    while (!list_empty(&https->running)) {
+        struct https_fetch *first = LIST_ELEMENT(https->running.next, struct https_fetch, link);
+        uint64_t now = uv_now(https->polls.loop);
+
+        if (now < first->ends_at) {
+            uv_timer_start(kick, look_after, first->ends_at - now, 0);
+            return;
+        }
+        fetch_end(first, CURLE_OPERATION_TIMEDOUT);
+    }
 }
 
 int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
@@ -450,8 +467,8 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
     }
     fetch->done = done;
     fetch->context = context;
-    list_append(&https->fetches, &fetch->link);
-    uv_timer_start(&https->polls.kick, start_queued, 0, 0);
+    list_append(&https->queued, &fetch->link);
+    uv_timer_start(&https->polls.kick, look_after, 0, 0);
     *out = fetch;
     return 0;
 }
@@ -487,7 +504,8 @@ int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
     https->polls.ready = socket_ready;
     https->polls.closed = polls_closed;
     curl_poll_init(&https->polls, loop, https);
-    list_init(&https->fetches);
+    list_init(&https->queued);
+    list_init(&https->running);
     /* one slow policy host that serves many domains must not take all the places */
     fair_init(&https->fair, options->in_flight_max, options->in_flight_max / 4 + 1);
     https->multi = curl_multi_init();
@@ -506,8 +524,10 @@ int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
 
 void https_close(struct https *https)
 {
-    while (!list_empty(&https->fetches))
-        https_cancel(LIST_ELEMENT(https->fetches.next, struct https_fetch, link));
+    while (!list_empty(&https->running))
+        https_cancel(LIST_ELEMENT(https->running.next, struct https_fetch, link));
+    while (!list_empty(&https->queued))
+        https_cancel(LIST_ELEMENT(https->queued.next, struct https_fetch, link));
     fair_fini(&https->fair);
     if (https->multi != NULL)
         curl_multi_cleanup(https->multi);

@@ -256,9 +256,18 @@ static void the_deadline_is_for_the_whole(void **state)
          .repeat = "x",
          .repeat_length = 1,
          .pause_ms = 20},
+        /* in the last millisecond, and then nothing */
+        {.head = OK_HEAD "\r\n",
+         .head_length = sizeof OK_HEAD "\r\n" - 1,
+         .repeat = "x",
+         .repeat_length = 1,
+         .repeats = 2,
+         .pause_ms = 299,
+         .hold = true},
     };
     static const char *const why[] = {"no TLS session: after 300 ms", "no response: after 300 ms",
-                                      "did not end: after 300 ms", "did not end: after 300 ms"};
+                                      "did not end: after 300 ms", "did not end: after 300 ms",
+                                      "did not end: after 300 ms"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(answers); i++) {
