@@ -187,6 +187,7 @@ static inline void *connection_run(void *context)
     SSL_free(ssl);
     close(connection->fd);
     free(connection);
+    OPENSSL_thread_stop(); /* the test may end before this thread has */
     pthread_mutex_lock(&server->lock);
     if (--server->busy == 0)
         pthread_cond_signal(&server->idle);
