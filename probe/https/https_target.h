@@ -32,7 +32,7 @@ bool https_target_permits(struct https_target *target, const struct address_filt
 /* Appends "host:port:address,address" with IPv6 in brackets. */
 void https_target_resolve(const struct https_target *target, struct buf *out, unsigned port);
 
-/* Fills `why` and `failure` unless there is a `why`: "host (address): words: detail", where `detail`
- * is libcurl's or the system's and may hold foreign octets. */
+/* Fills `why` and `failure` unless there is a `why`: "host (address): words: detail", of which
+ * `detail` is libcurl's or the system's and may hold foreign octets. */
 void https_target_explain(struct https_target *target, enum fetch_failure failure,
                           const char *words, const char *detail);

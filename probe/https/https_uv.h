@@ -27,10 +27,10 @@ void https_close(struct https *https);
 typedef void (*https_done)(void *context, const struct https_result *result);
 /*
  * `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS) is
- * returned or https_cancel comes first. The request is copied, but for its path, without the addresses that the
- * filter forbids and no more than a few of one family. Fetches take turns by first address, and no
- * more than a quarter of `in_flight_max` goes to one of them at a time. The fetch frees itself
- * after `done` has returned.
+ * returned or https_cancel comes first. The request is copied, but for its path, without the
+ * addresses that the filter forbids and no more than a few of one family. Fetches take turns by
+ * first address, and no more than a quarter of `in_flight_max` goes to one of them at a time. The
+ * fetch frees itself after `done` has returned.
  */
 int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
                 https_done done, void *context);
