@@ -175,12 +175,11 @@ static int open_store(struct cache *cache)
         .policies_max = config->prober.sts.entries_max,
         .probes_max = config->prober.probes.entries_max,
     };
-    const struct store_watcher watcher = {cache, on_begun};
     int error;
 
     if (config->store_path == NULL)
         return 0;
-    error = store_new(&cache->store, cache->loop, &options, &watcher);
+    error = store_new(&cache->store, cache->loop, &options, on_begun, cache);
     if (error != 0)
         return error;
     if (cache->tools.sts != NULL)

@@ -51,12 +51,8 @@ struct store_read {
     const struct store_kind *kind;
 };
 
-/* Called on the loop. Everything may be NULL. */
-struct store_watcher {
-    void *context;
-    /* A fresh store was begun in place of one that was lost: put again what is known. */
-    void (*begun)(void *context);
-};
+/* A fresh store was begun in place of one that was lost: put again what is known. */
+typedef void (*store_on_begun)(void *context);
 
 /* `answer` and `policy` are NULL when there is none, borrowed until the callback returns.
  * `last_written` is the wall clock at the last write before this process's first. */
@@ -88,7 +84,8 @@ enum store_op {
     STORE_TOUCH,  /* the answer of the key `name` was asked for, at `at` */
     STORE_REMOVE, /* the record of `kind`, an answer or a policy, whose identity is `name` */
     STORE_REMOVE_ADDRESS, /* probes of the address `name`, whatever port and host */
-    STORE_LAPSE           /* all answers end at `at` */
+    STORE_LAPSE,          /* all answers end at `at` */
+    STORE_OPS
 };
 
 struct store_change {
@@ -111,10 +108,10 @@ struct store_kind {
     void (*read_cancel)(struct store_read *read);
 };
 
-/* Opens options->path in the background. 0 even if the file proves unusable; else UV_ENOMEM or a
- * libuv error. */
+/* Opens options->path in the background; `begun` may be NULL. 0 even if the file proves unusable;
+ * else UV_ENOMEM or a libuv error. */
 int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
-              const struct store_watcher *watcher);
+              store_on_begun begun, void *context);
 
 /* Writes what is pending, as far as it can within five seconds, and frees itself. Reads under way
  * are not answered any more. */

@@ -123,7 +123,7 @@ static void tidy_up(struct store_db *db)
 
 static bool put(struct store_db *db, const struct record *record, int64_t now)
 {
-    struct sql_statement *put = db->statements[STATEMENT_PUT][record->kind];
+    struct sql_statement *put = db->statements[STORE_PUT][record->kind];
     struct sql_statement *trim = db->statements[STATEMENT_TRIM][RECORD_EVENT];
     const struct record_field *fields = record_fields[record->kind], *field;
     const char *why;
@@ -151,17 +151,10 @@ static bool put(struct store_db *db, const struct record *record, int64_t now)
 
 static bool apply(struct store_db *db, const struct store_entry *entry, int64_t now)
 {
-    static const enum store_statement statements[] = {
-        [STORE_TOUCH] = STATEMENT_TOUCH,
-        [STORE_REMOVE] = STATEMENT_REMOVE,
-        [STORE_REMOVE_ADDRESS] = STATEMENT_REMOVE_ADDRESS,
-        [STORE_LAPSE] = STATEMENT_LAPSE,
-    };
-    struct sql_statement *statement;
+    struct sql_statement *statement = db->statements[entry->op][entry->kind];
 
     if (entry->op == STORE_PUT)
         return put(db, &entry->record, now);
-    statement = db->statements[statements[entry->op]][entry->kind];
     if (entry->op == STORE_LAPSE)
         sql_bind_number(statement, 1, entry->at);
     else
@@ -196,8 +189,8 @@ static bool is_same_file(const struct store_db *db)
 {
     struct stat status;
 
-    return lstat(db->options->path, &status) == 0 && status.st_dev == db->file.device &&
-           status.st_ino == db->file.inode;
+    return lstat(db->options->path, &status) == 0 && status.st_dev == db->device &&
+           status.st_ino == db->inode;
 }
 
 /* The file is there, is the one that was opened, and may be written. */

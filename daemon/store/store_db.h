@@ -39,20 +39,15 @@ struct store_job {
 };
 void store_job_free(struct store_job *job);
 
-/* Which file it was. */
-struct store_file {
-    dev_t device;
-    ino_t inode;
-    bool readonly; /* it, or its file system, cannot be written */
-    bool beside;   /* a -wal file with something in it lies beside it */
-};
-
 /* All zero, but for the options: not open yet. */
 struct store_db {
     const struct store_options *options; /* borrowed */
     struct sql *sql;                     /* NULL: not open */
-    struct store_file file;
-    bool readonly;
+    dev_t device;                        /* which file it is */
+    ino_t inode;
+    bool file_readonly; /* it, or its file system, cannot be written */
+    bool beside;        /* a -wal file with something in it lies beside it */
+    bool readonly;      /* the database is opened so */
     struct sql_statement *statements[STATEMENTS][RECORD_KINDS]; /* sql's; NULL: a kind has none */
     int64_t last_written;                                       /* before this process wrote */
     /* tidying up: see store_db.c */

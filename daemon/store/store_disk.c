@@ -40,7 +40,8 @@ struct store_disk {
     struct store base; /* first */
     uv_loop_t *loop;
     struct store_options options; /* the path is borrowed */
-    struct store_watcher watcher;
+    store_on_begun begun;
+    void *context;               /* of begun */
     struct store_thread *thread; /* owned */
     uv_async_t wake;
     uv_timer_t flush, deadline; /* the next batch or attempt; the first find's, or the end's */
@@ -49,7 +50,7 @@ struct store_disk {
     struct list finds, lists;
     uint64_t batches, tried; /* handed over; done, well or not */
     uint64_t retry_ms;       /* until the next attempt of a store that is degraded */
-    bool closing, gone;
+    bool closing;
     struct store_news news;   /* the last */
     struct store_stats stats; /* only what is counted here */
 };
@@ -258,8 +259,9 @@ static int disk_list(struct store_read **out, struct store *base,
     return 0;
 }
 
-static void cancel(struct disk_read *read)
+static void disk_read_cancel(struct store_read *base)
 {
+    struct disk_read *read = LIST_ELEMENT(base, struct disk_read, base);
     bool waits = read->job.list && !list_empty(&read->link);
 
     read->found = NULL;
@@ -283,7 +285,6 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void close_handles(struct store_disk *store)
 {
-    store->gone = true;
     uv_close((uv_handle_t *)&store->wake, on_handle_closed);
     uv_close((uv_handle_t *)&store->flush, on_handle_closed);
     uv_close((uv_handle_t *)&store->deadline, on_handle_closed);
@@ -326,9 +327,9 @@ static void disk_close(struct store *base)
         return;
     store->closing = true;
     while (!list_empty(&store->finds))
-        cancel(LIST_ELEMENT(store->finds.next, struct disk_read, link));
+        disk_read_cancel(&LIST_ELEMENT(store->finds.next, struct disk_read, link)->base);
     while (!list_empty(&store->lists))
-        cancel(LIST_ELEMENT(store->lists.next, struct disk_read, link));
+        disk_read_cancel(&LIST_ELEMENT(store->lists.next, struct disk_read, link)->base);
     uv_timer_stop(&store->flush);
     uv_timer_start(&store->deadline, on_close_late, CLOSE_MS, 0);
     close_further(store, true);
@@ -394,8 +395,6 @@ static void on_wake(uv_async_t *wake)
     struct store_taken taken;
     bool begun;
 
-    if (store->gone)
-        return;
     store_thread_take(store->thread, &taken);
     begun = taken.news.begun != store->news.begun;
     take_news(store, &taken.news);
@@ -413,8 +412,8 @@ static void on_wake(uv_async_t *wake)
             close_further(store, taken.batch_ok);
         return;
     }
-    if (begun && store->watcher.begun != NULL)
-        store->watcher.begun(store->watcher.context);
+    if (begun && store->begun != NULL)
+        store->begun(store->context);
     if (store->closing)
         return;
     start_lists(store);
@@ -423,13 +422,8 @@ static void on_wake(uv_async_t *wake)
 
 /* ---- the interface ---- */
 
-static void disk_read_cancel(struct store_read *base)
-{
-    cancel(LIST_ELEMENT(base, struct disk_read, base));
-}
-
 int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
-              const struct store_watcher *watcher)
+              store_on_begun begun, void *context)
 {
     struct store_disk *store = calloc(1, sizeof *store);
     int error;
@@ -440,8 +434,8 @@ int store_new(struct store **out, uv_loop_t *loop, const struct store_options *o
     store->loop = loop;
     store->options = *options;
     store->retry_ms = first_retry_ms(store);
-    if (watcher != NULL)
-        store->watcher = *watcher;
+    store->begun = begun;
+    store->context = context;
     store_queue_init(&store->pending, options->pending_max);
     list_init(&store->finds);
     list_init(&store->lists);

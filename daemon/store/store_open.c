@@ -46,19 +46,18 @@ static const char *wrong_with(const struct stat *status)
 }
 
 /* Looks at the files beside it; opening reports a path that is too long. */
-static const char *wrong_beside(const char *path, struct store_file *out)
+static const char *wrong_beside(struct store_db *db)
 {
     const char *why = NULL;
     char name[PATH_MAX];
     struct stat status;
 
-    for (int i = 1; i < SUFFIXES && why == NULL; i++) {
-        if (snprintf(name, sizeof name, "%s%s", path, suffixes[i]) >= (int)sizeof name ||
-            lstat(name, &status) != 0)
-            continue;
-        why = wrong_with(&status);
-        out->beside |= i == 1 && status.st_size > 0;
-    }
+    for (int i = 1; i < SUFFIXES && why == NULL; i++)
+        if (snprintf(name, sizeof name, "%s%s", db->options->path, suffixes[i]) < PATH_MAX &&
+            lstat(name, &status) == 0) {
+            why = wrong_with(&status);
+            db->beside |= i == 1 && status.st_size > 0;
+        }
     return why;
 }
 
@@ -81,29 +80,30 @@ static int open_or_make(const char *path, bool *readonly)
 }
 
 /* Opens it, or makes an empty one for the owner only, whatever the umask, without following a link
- * at its end, and fills *out. 0, with *distrust saying why the file is to be set aside, if it is;
+ * at its end, and notes what it is. 0, with *distrust saying why the file is to be set aside, if it is;
  * else an errno: it can be neither opened nor made. */
-static int check_file(const char *path, struct store_file *out, const char **distrust)
+static int check_file(struct store_db *db, const char **distrust)
 {
+    const char *path = db->options->path;
     struct stat status;
     int fd, error;
 
-    memset(out, 0, sizeof *out);
+    db->file_readonly = db->beside = false;
     /* before opening: a file that is none of ours may be anything, a device too */
     *distrust = lstat(path, &status) == 0 ? wrong_with(&status) : NULL;
     if (*distrust != NULL)
         return 0;
-    fd = open_or_make(path, &out->readonly);
+    fd = open_or_make(path, &db->file_readonly);
     error = fd < 0 || fstat(fd, &status) != 0 ? errno : 0;
     if (fd >= 0)
         close(fd);
     if (error != 0)
         return error;
-    out->device = status.st_dev;
-    out->inode = status.st_ino;
+    db->device = status.st_dev;
+    db->inode = status.st_ino;
     *distrust = wrong_with(&status);
     if (*distrust == NULL)
-        *distrust = wrong_beside(path, out);
+        *distrust = wrong_beside(db);
     return 0;
 }
 
@@ -299,12 +299,12 @@ static bool open_file(struct store_db *db, const char **why)
 {
     int64_t version = 0;
 
-    if (!sql_open(&db->sql, db->options->path, db->file.readonly && !db->file.beside) ||
+    if (!sql_open(&db->sql, db->options->path, db->file_readonly && !db->beside) ||
         !sql_run(db->sql, "PRAGMA cache_size = -1024; PRAGMA temp_store = memory;"
                           "PRAGMA cell_size_check = on") ||
         !identify(db->sql, &version, why))
         return false;
-    db->readonly = db->file.readonly || sql_is_readonly(db->sql);
+    db->readonly = db->file_readonly || sql_is_readonly(db->sql);
     if (!db->readonly && !sql_run(db->sql, "PRAGMA journal_mode = wal; PRAGMA synchronous = normal;"
                                            "PRAGMA journal_size_limit = 8388608"))
         return false;
@@ -324,7 +324,7 @@ static void note_opened(struct store_db *db)
 static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
 {
     const char *distrust = NULL;
-    int error = check_file(db->options->path, &db->file, &distrust);
+    int error = check_file(db, &distrust);
     bool ok;
 
     why[0] = '\0';
@@ -334,9 +334,9 @@ static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
         return false;
     }
     ok = distrust == NULL && open_file(db, &distrust);
-    if (!ok && distrust == NULL && sql_failure(db->sql) == SQL_READONLY && !db->file.readonly) {
+    if (!ok && distrust == NULL && sql_failure(db->sql) == SQL_READONLY && !db->file_readonly) {
         store_db_close(db); /* its folder alone cannot be written: then for reading */
-        db->file.readonly = true;
+        db->file_readonly = true;
         ok = open_file(db, &distrust);
     }
     if (ok) {

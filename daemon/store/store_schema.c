@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "daemon/store/record_fields.h"
-#include "daemon/store/store.h"
 
 /* Times are milliseconds since 1970; 0 means never. */
 static const char tables[] =
@@ -122,10 +121,10 @@ static const char *const plain[STATEMENTS][RECORD_KINDS] = {
     /* history goes with its answer */
     TIDYING(RECORD_EVENT, "event", "at",
             "NOT EXISTS (SELECT 1 FROM answer WHERE answer.key = event.key) AND at"),
-    [STATEMENT_REMOVE] = {[RECORD_ANSWER] = "DELETE FROM answer WHERE key = ?1",
+    [STORE_REMOVE] = {[RECORD_ANSWER] = "DELETE FROM answer WHERE key = ?1",
                           [RECORD_POLICY] = "DELETE FROM policy WHERE domain = ?1"},
-    [STATEMENT_REMOVE_ADDRESS][RECORD_PROBE] = "DELETE FROM probe WHERE address = ?1",
-    [STATEMENT_TOUCH][RECORD_ANSWER] = "UPDATE answer SET used_at = ?2 WHERE key = ?1",
+    [STORE_REMOVE_ADDRESS][RECORD_PROBE] = "DELETE FROM probe WHERE address = ?1",
+    [STORE_TOUCH][RECORD_ANSWER] = "UPDATE answer SET used_at = ?2 WHERE key = ?1",
     [STATEMENT_TRIM][RECORD_EVENT] = "DELETE FROM event WHERE rowid IN (SELECT rowid FROM event"
                                      " WHERE key = ?1 ORDER BY at DESC, rowid DESC LIMIT -1"
                                      " OFFSET " LIMIT(STORE_EVENTS) ")",
@@ -224,7 +223,7 @@ bool store_statements_text(struct arena *arena, const char *out[STATEMENTS][RECO
     for (int i = 0; i < RECORD_KINDS; i++) {
         enum record_kind kind = (enum record_kind)i;
 
-        out[STATEMENT_PUT][kind] = put_text(arena, kind);
+        out[STORE_PUT][kind] = put_text(arena, kind);
         out[STATEMENT_LIST][kind] = select_text(arena, kind, "", tables_of[kind].page);
     }
     out[STATEMENT_FIND][RECORD_ANSWER] = select_text(arena, RECORD_ANSWER, "key = ?1", "");
@@ -233,6 +232,6 @@ bool store_statements_text(struct arena *arena, const char *out[STATEMENTS][RECO
         select_text(arena, RECORD_ANSWER, "key = ?1 AND ", tables_of[RECORD_ANSWER].page);
     out[STATEMENT_LIST_OF_KEY][RECORD_EVENT] =
         select_text(arena, RECORD_EVENT, "key = ?1 AND ", tables_of[RECORD_EVENT].page);
-    out[STATEMENT_LAPSE][RECORD_ANSWER] = lapse_text(arena);
+    out[STORE_LAPSE][RECORD_ANSWER] = lapse_text(arena);
     return !arena_failed(arena);
 }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "daemon/store/record.h"
+#include "daemon/store/store.h"
 
 #define STORE_APPLICATION_ID 0x6d786372 /* "mxcr" */
 
@@ -16,25 +16,21 @@
 extern const char *const store_schema_steps[];
 extern const int store_schema_version;
 
-/* What is done to the table of a kind of records; every one is prepared when the file is opened:
- * what is not our schema shows then. */
+/* What is done to the table of a kind of records: first the operations of enum store_op, with the
+ * columns (in the order of record_fields.h), the name, the moment, or name and moment as parameters.
+ * Every one is prepared when the file is opened: what is not our schema shows then. */
 enum store_statement {
-    STATEMENT_PUT,            /* the parameters are the columns, as in record_fields.h */
-    STATEMENT_FIND,           /* ?1: the key or the domain; answers and policies */
-    STATEMENT_LIST,           /* ?2, ?3, ?4: the place where the last page ended, ?5: limit */
-    STATEMENT_LIST_OF_KEY,    /* ?1: the key, the others as above; answers and events */
-    STATEMENT_DROP,           /* ?1: rowid */
-    STATEMENT_REMOVE,         /* ?1: the key or the domain; answers and policies */
-    STATEMENT_REMOVE_ADDRESS, /* ?1: the address; probes */
-    STATEMENT_TOUCH,          /* ?1: key, ?2: used_at; answers */
-    STATEMENT_LAPSE,          /* ?1: now; answers */
-    STATEMENT_TRIM,           /* ?1: key, of which the newest stay; events */
-    STATEMENT_COUNT,          /* rows */
-    STATEMENT_EVICT,          /* ?1: how many rows too much */
-    STATEMENT_SWEEP_TO,       /* ?1: rowid after which a turn of the sweep begins; its last one */
-    STATEMENT_SWEEP,          /* ?1, ?2: those two, ?3: what ended before goes */
-    STATEMENT_META_GET,       /* of the table meta; at kind 0. ?1: name */
-    STATEMENT_META_SET,       /* ?1: name, ?2: value */
+    STATEMENT_FIND = STORE_OPS, /* ?1: the key or the domain; answers and policies */
+    STATEMENT_LIST,             /* ?2, ?3, ?4: the place where the last page ended, ?5: limit */
+    STATEMENT_LIST_OF_KEY,      /* ?1: the key, the others as above; answers and events */
+    STATEMENT_DROP,             /* ?1: rowid */
+    STATEMENT_TRIM,             /* ?1: key, of which the newest stay; events */
+    STATEMENT_COUNT,            /* rows */
+    STATEMENT_EVICT,            /* ?1: how many rows too much */
+    STATEMENT_SWEEP_TO,         /* ?1: rowid after which a turn of the sweep begins; its last one */
+    STATEMENT_SWEEP,            /* ?1, ?2: those two, ?3: what ended before goes */
+    STATEMENT_META_GET,         /* of the table meta; at kind 0. ?1: name */
+    STATEMENT_META_SET,         /* ?1: name, ?2: value */
     STATEMENTS
 };
 

@@ -25,9 +25,9 @@ struct store_thread {
     struct store_queue batch;     /* the thread's while batch_ready */
     /* under the mutex */
     uv_async_t *wake; /* NULL: abandoned */
-    struct list reads, done;
-    bool batch_ready, batch_done, batch_ok, stopping, ended;
-    struct store_news news;
+    struct list reads;
+    bool batch_ready, stopping;
+    struct store_taken next; /* what store_thread_take gives */
 };
 
 static void free_jobs(struct list *jobs)
@@ -43,7 +43,7 @@ static void free_jobs(struct list *jobs)
 static void thread_free(struct store_thread *thread)
 {
     free_jobs(&thread->reads);
-    free_jobs(&thread->done);
+    free_jobs(&thread->next.jobs);
     store_queue_clear(&thread->batch);
     uv_cond_destroy(&thread->work);
     uv_mutex_destroy(&thread->mutex);
@@ -56,7 +56,7 @@ static void thread_free(struct store_thread *thread)
 /* Under the mutex: there is something to take. */
 static void publish(struct store_thread *thread)
 {
-    thread->news = thread->db.news;
+    thread->next.news = thread->db.news;
     if (thread->wake != NULL)
         uv_async_send(thread->wake);
 }
@@ -76,7 +76,7 @@ static void do_reads(void *context)
         store_db_read(&thread->db, job);
         uv_mutex_lock(&thread->mutex);
         list_remove(&job->link);
-        list_append(&thread->done, &job->link);
+        list_append(&thread->next.jobs, &job->link);
         publish(thread);
         uv_mutex_unlock(&thread->mutex);
     }
@@ -88,8 +88,8 @@ static void do_batch(struct store_thread *thread)
 
     uv_mutex_lock(&thread->mutex);
     thread->batch_ready = false;
-    thread->batch_done = true;
-    thread->batch_ok = ok;
+    thread->next.batch_done = true;
+    thread->next.batch_ok = ok;
     publish(thread);
     uv_mutex_unlock(&thread->mutex);
 }
@@ -119,7 +119,7 @@ static void run(void *context)
     uv_mutex_unlock(&thread->mutex);
     store_db_close(&thread->db);
     uv_mutex_lock(&thread->mutex);
-    thread->ended = true;
+    thread->next.ended = true;
     abandoned = thread->wake == NULL;
     if (!abandoned)
         uv_async_send(thread->wake);
@@ -141,7 +141,7 @@ static struct store_thread *thread_new(const struct store_options *options, uv_a
         thread->db.options = &thread->options;
         thread->wake = wake;
         list_init(&thread->reads);
-        list_init(&thread->done);
+        list_init(&thread->next.jobs);
         store_queue_init(&thread->batch, options->pending_max);
         if (uv_cond_init(&thread->work) == 0)
             return thread;
@@ -199,12 +199,9 @@ struct store_queue *store_thread_batch(struct store_thread *thread)
 void store_thread_take(struct store_thread *thread, struct store_taken *out)
 {
     uv_mutex_lock(&thread->mutex);
-    list_take(&out->jobs, &thread->done);
-    out->batch_done = thread->batch_done;
-    out->batch_ok = thread->batch_ok;
-    out->ended = thread->ended;
-    out->news = thread->news;
-    thread->batch_done = false;
+    *out = thread->next;
+    list_take(&out->jobs, &thread->next.jobs);
+    thread->next.batch_done = false;
     uv_mutex_unlock(&thread->mutex);
 }
 
@@ -227,7 +224,7 @@ void store_thread_abandon(struct store_thread *thread)
     bool ended;
 
     uv_mutex_lock(&thread->mutex);
-    ended = thread->ended;
+    ended = thread->next.ended;
     thread->stopping = true;
     thread->wake = NULL;
     if (!ended)

@@ -49,7 +49,7 @@ static int open_store(struct writer *writer, const char *path)
     };
 
     return uv_loop_init(&writer->loop) != 0 ||
-           store_new(&writer->store, &writer->loop, &options, NULL) != 0;
+           store_new(&writer->store, &writer->loop, &options, NULL, NULL) != 0;
 }
 
 /* ---- write ---- */

@@ -35,9 +35,7 @@ static inline void on_begun(void *context)
 
 static inline void fixture_open(struct fixture *f)
 {
-    const struct store_watcher watcher = {f, on_begun};
-
-    assert_int_equal(store_new(&f->store, &f->loop, &f->options, &watcher), 0);
+    assert_int_equal(store_new(&f->store, &f->loop, &f->options, on_begun, f), 0);
 }
 
 static inline void fixture_make(struct fixture *f)
