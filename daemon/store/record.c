@@ -104,11 +104,9 @@ bool record_identity(char out[RECORD_IDENTITY_MAX], const struct record *record)
         length = snprintf(out, RECORD_IDENTITY_MAX, "%s %u %s %s %016" PRIx64,
                           ip_text(&probe->ip, address), probe->port, probe->host,
                           probe->sni == NULL ? "" : probe->sni, probe->tlsa);
-    else
+    else /* the first field */
         length = snprintf(out, RECORD_IDENTITY_MAX, "%s",
-                          record->kind == RECORD_ANSWER   ? record->answer.key
-                          : record->kind == RECORD_POLICY ? record->policy.domain
-                                                          : record->event.key);
+                          *RECORD_FIELD(record, record_fields[record->kind], const char *const));
     return length > 0 && length < RECORD_IDENTITY_MAX;
 }
 

@@ -107,18 +107,11 @@ const struct record_field *const record_fields[RECORD_KINDS] = {
 
 /* ---- words ---- */
 
-static const unsigned word_counts[RECORD_VOCABULARIES] = {
-    [RECORD_LEVEL] = VERDICT_TEMP + 1,
-    [RECORD_REASON] = REASON_COUNT,
-    [RECORD_MODE] = STS_MODE_ENFORCE + 1,
-    [RECORD_FAILURE] = STS_POLICY,
-    [RECORD_STARTTLS] = STARTTLS_VERIFIED + 1,
-    [RECORD_MATCH] = TLSA_MATCH_MISMATCH + 1,
-    [RECORD_TYPE] = RECORD_KINDS,
-};
+#define WORDS_MAX   STS_POLICY /* of an enum that has no names elsewhere */
+#define NUMBERS_MAX 64         /* of any enum */
+_Static_assert(REASON_COUNT <= NUMBERS_MAX, "a reason could not be read back");
 
-/* Of the enums that have no names elsewhere. */
-static const char *const words[RECORD_VOCABULARIES][STS_POLICY] = {
+static const char *const words[RECORD_VOCABULARIES][WORDS_MAX] = {
     [RECORD_MODE] =
         {[STS_MODE_NONE] = "none", [STS_MODE_TESTING] = "testing", [STS_MODE_ENFORCE] = "enforce"},
     [RECORD_FAILURE] = {[STS_UNKNOWN] = "unknown",
@@ -134,23 +127,21 @@ static const char *const words[RECORD_VOCABULARIES][STS_POLICY] = {
 
 const char *record_word(enum record_vocabulary vocabulary, unsigned number)
 {
-    if (number >= word_counts[vocabulary])
-        return NULL;
     switch (vocabulary) {
     case RECORD_LEVEL:
-        return verdict_level_name((enum verdict_level)number);
+        return number > VERDICT_TEMP ? NULL : verdict_level_name((enum verdict_level)number);
     case RECORD_REASON:
-        return verdict_reason_code((enum verdict_reason)number);
+        return number >= REASON_COUNT ? NULL : verdict_reason_code((enum verdict_reason)number);
     case RECORD_STARTTLS:
-        return report_starttls_name((enum starttls)number);
+        return number > STARTTLS_VERIFIED ? NULL : report_starttls_name((enum starttls)number);
     default:
-        return words[vocabulary][number];
+        return number >= WORDS_MAX ? NULL : words[vocabulary][number];
     }
 }
 
 bool record_word_number(enum record_vocabulary vocabulary, const char *word, unsigned *number)
 {
-    for (unsigned i = 0; word != NULL && i < word_counts[vocabulary]; i++) {
+    for (unsigned i = 0; word != NULL && i < NUMBERS_MAX; i++) {
         const char *known = record_word(vocabulary, i);
 
         if (known != NULL && strcmp(known, word) == 0) {
