@@ -34,18 +34,6 @@ static bool meta_set(struct store_db *db, const char *name, int64_t value)
 
 /* ---- tidying up ---- */
 
-/* The sweep's time; moves the kept one on. */
-static bool clock_now(struct store_db *db, int64_t *now)
-{
-    int64_t wall = clock_wall_ms();
-    int64_t most = db->clock + DAY_MS + CLOCK_SPEED * (clock_monotonic_ms() - db->opened_at);
-
-    if (most > wall)
-        most = wall;
-    *now = most;
-    return most >= db->clock ? meta_set(db, "clock", most) : true;
-}
-
 /* db->rows counts every put as a new row, so it is looked up before anything is deleted for it. */
 static bool evict(struct store_db *db, enum record_kind kind, int64_t most)
 {
@@ -92,9 +80,13 @@ static bool tidy(struct store_db *db)
         [RECORD_PROBE] = options->probes_max,
         [RECORD_EVENT] = EVENTS_TIMES * options->answers_max,
     };
-    int64_t now = 0;
-    bool ok = sql_begin(db->sql) && clock_now(db, &now);
+    int64_t ran = clock_monotonic_ms() - db->opened_at, wall = clock_wall_ms();
+    int64_t now = db->clock + DAY_MS + CLOCK_SPEED * ran; /* by the sweep's clock */
+    bool ok;
 
+    if (now > wall)
+        now = wall;
+    ok = sql_begin(db->sql) && (now < db->clock || meta_set(db, "clock", now));
     for (int kind = 0; kind < RECORD_KINDS && ok; kind++)
         ok = evict(db, (enum record_kind)kind, (int64_t)most[kind]) &&
              sweep(db, (enum record_kind)kind, now);
@@ -184,19 +176,14 @@ static bool apply_all(struct store_db *db, const struct store_queue *queue,
     return meta_set(db, "last_written", now);
 }
 
-/* True while the path still is the file that was opened. */
-static bool is_same_file(const struct store_db *db)
-{
-    struct stat status;
-
-    return lstat(db->options->path, &status) == 0 && status.st_dev == db->device &&
-           status.st_ino == db->inode;
-}
-
 /* The file is there, is the one that was opened, and may be written. */
 static bool ready_to_write(struct store_db *db)
 {
-    if (db->sql != NULL && !is_same_file(db)) {
+    struct stat status;
+    bool same = lstat(db->options->path, &status) == 0 && status.st_dev == db->device &&
+                status.st_ino == db->inode;
+
+    if (db->sql != NULL && !same) {
         store_db_close(db); /* somebody took it away: a new one, with all we know */
         db->news.begun++;
     }

@@ -141,7 +141,6 @@ static struct disk_read *read_new(struct store_disk *store, const struct store_j
     read->job.selection.key = arena_strdup(arena, what->selection.key);
     read->job.selection.cursor = arena_strdup(arena, what->selection.cursor);
     list_init(&read->link);
-    list_init(&read->job.link);
     read->base.kind = &disk_kind;
     read->store = store;
     read->context = context;
@@ -179,6 +178,7 @@ static void answer_find(struct disk_read *read, bool late)
         if (job->domain != NULL)
             found.policy = newest(read->store, arena, RECORD_POLICY, job->domain, found.policy);
     }
+    found.unsure |= arena == NULL || arena_failed(arena); /* what waits was not copied */
     found.unsure = found.unsure && found.answer == NULL;
     done(read->context, &found);
     if (late)

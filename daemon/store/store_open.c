@@ -80,8 +80,8 @@ static int open_or_make(const char *path, bool *readonly)
 }
 
 /* Opens it, or makes an empty one for the owner only, whatever the umask, without following a link
- * at its end, and notes what it is. 0, with *distrust saying why the file is to be set aside, if it is;
- * else an errno: it can be neither opened nor made. */
+ * at its end, and notes what it is. *distrust says why the file is to be set aside, if it is. 0 or
+ * an errno: it can be neither opened nor made. */
 static int check_file(struct store_db *db, const char **distrust)
 {
     const char *path = db->options->path;
@@ -159,18 +159,16 @@ static bool rename_aside(const char *path, char aside[PATH_MAX])
     return true;
 }
 
-static const char *change_for(enum sql_failure failure)
-{
-    static const char *const changes[SQL_FAILURES] = {
-        [SQL_FULL] = "make room on the file system of the store",
-        [SQL_READONLY] =
-            "make the store, its folder and its file system writable for the daemon's user",
-        [SQL_BUSY] =
-            "end the other process that has it locked: a second daemon, or a sqlite3 shell",
-    };
-
-    return changes[failure] == NULL ? CHANGE_DISK : changes[failure];
-}
+/* What would help. */
+static const char *const changes[SQL_FAILURES] = {
+    [SQL_FAILED] = CHANGE_DISK,
+    [SQL_FULL] = "make room on the file system of the store",
+    [SQL_READONLY] =
+        "make the store, its folder and its file system writable for the daemon's user",
+    [SQL_BUSY] = "end the other process that has it locked: a second daemon, or a sqlite3 shell",
+    [SQL_CORRUPT] = CHANGE_DISK,
+    [SQL_STATEMENT] = CHANGE_DISK,
+};
 
 static void degrade(struct store_db *db, const char *reason, const char *change)
 {
@@ -210,7 +208,7 @@ void store_db_failed(struct store_db *db)
     char why[STORE_ERROR_MAX];
 
     snprintf(why, sizeof why, "%s", sql_error(db->sql));
-    degrade(db, why, change_for(failure));
+    degrade(db, why, changes[failure]);
     if (failure == SQL_CORRUPT || failure == SQL_STATEMENT) {
         if (set_aside(db, why))
             store_db_open(db);
@@ -317,7 +315,7 @@ static void note_opened(struct store_db *db)
     db->news.degraded = false;
     memcpy(db->news.rows, db->rows, sizeof db->rows);
     if (db->readonly)
-        degrade(db, "it can be read, but not be written", change_for(SQL_READONLY));
+        degrade(db, "it can be read, but not be written", changes[SQL_READONLY]);
 }
 
 /* One attempt; why[0] when the file is to be set aside. */
@@ -349,7 +347,7 @@ static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
     if (distrust != NULL)
         snprintf(why, STORE_ERROR_MAX, "%s", distrust);
     else
-        degrade(db, sql_error(db->sql), change_for(sql_failure(db->sql)));
+        degrade(db, sql_error(db->sql), changes[sql_failure(db->sql)]);
     store_db_close(db);
     return false;
 }

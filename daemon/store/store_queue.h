@@ -53,8 +53,8 @@ void store_queue_add(struct store_queue *queue, const struct store_change *chang
 void store_queue_hand_over(struct store_queue *queue, struct store_queue *to);
 /* Takes back all of `earlier`, which was not written: what came since counts for more. */
 void store_queue_take_back(struct store_queue *queue, struct store_queue *earlier);
-/* What waits for the answer or the policy of that name, applied to *row, which is NULL when there is
- * none: the record as it will be, a copy in `arena` when it changes; NULL when there is none. */
+/* What waits for the answer or the policy of that name, applied to its row (NULL: none): the record
+ * as it will be, a copy in `arena` when it changes; NULL when there is none. */
 const struct record *store_queue_overlay(const struct store_queue *queue, struct arena *arena,
                                          enum record_kind kind, const char *name,
                                          const struct record *row);

@@ -21,8 +21,6 @@ struct place {
 
 void store_job_free(struct store_job *job)
 {
-    if (job == NULL)
-        return;
     arena_free(job->arena);
     free(job);
 }

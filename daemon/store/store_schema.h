@@ -16,8 +16,8 @@
 extern const char *const store_schema_steps[];
 extern const int store_schema_version;
 
-/* What is done to the table of a kind of records: first the operations of enum store_op, with the
- * columns (in the order of record_fields.h), the name, the moment, or name and moment as parameters.
+/* What is done to the table of a kind of records: first the operations of enum store_op, whose
+ * parameters are the columns (STORE_PUT, as in record_fields.h), or the name and then the moment.
  * Every one is prepared when the file is opened: what is not our schema shows then. */
 enum store_statement {
     STATEMENT_FIND = STORE_OPS, /* ?1: the key or the domain; answers and policies */

@@ -13,16 +13,15 @@
 
 struct store_thread;
 
-/* Starts it; `options` are copied, the path too. `wake` is sent when there is something to take. 0
- * or a libuv error. */
+/* `options` and their path are copied. `wake` is sent when there is something to take. 0 or a libuv
+ * error. */
 int store_thread_start(struct store_thread **out, const struct store_options *options,
                        uv_async_t *wake);
 /* Gives it a read to do; it comes back by store_thread_take. */
 void store_thread_read(struct store_thread *thread, struct store_job *take);
 /* Gives it all that `queue` holds; not while a batch is under way. */
 void store_thread_write(struct store_thread *thread, struct store_queue *queue);
-/* The batch, only to be looked at while it is under way. When it is done it is the loop's, who empties
- * it before the next one. */
+/* The batch: while it is under way, only to be looked at; then to be emptied before the next. */
 struct store_queue *store_thread_batch(struct store_thread *thread);
 
 struct store_taken {
@@ -37,6 +36,5 @@ void store_thread_take(struct store_thread *thread, struct store_taken *out);
 void store_thread_stop(struct store_thread *thread);
 /* After `ended`. */
 void store_thread_join(struct store_thread *thread);
-/* Never mind what it does: it ends when it can, and frees what it holds then, or with the process.
- */
+/* Never mind what it does: it ends when it can and frees all, or it ends with the process. */
 void store_thread_abandon(struct store_thread *thread);
