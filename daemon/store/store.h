@@ -20,9 +20,11 @@
 #include "base/clock.h"
 #include "daemon/store/record.h"
 
-#define STORE_FIND_MS   250 /* a find that takes longer finds nothing */
-#define STORE_PAGE_MAX  200 /* records of one list answer */
-#define STORE_EVENTS    20  /* events kept of one key */
+#define STORE_FIND_MS  250 /* a find that takes longer finds nothing */
+#define STORE_PAGE_MAX 200 /* records of one list answer */
+/* Reads under way. One that is late or cancelled stays so until the disk answers, if it ever does. */
+#define STORE_READS_MAX 4096
+#define STORE_EVENTS    20 /* events kept of one key */
 #define STORE_ERROR_MAX 256
 
 struct store_options {
@@ -169,7 +171,8 @@ static inline void store_lapse_answers(struct store *store)
 
 /*
  * Looks for the answer of `key` and the policy of `domain` (NULL: none), what is pending included.
- * `done` comes exactly once, later, within STORE_FIND_MS, unless store_read_cancel. 0 or UV_ENOMEM.
+ * `done` comes exactly once, later, within STORE_FIND_MS, unless store_read_cancel. 0, or UV_ENOMEM:
+ * no memory, or too many reads under way.
  */
 static inline int store_find(struct store_read **out, struct store *store, const char *key,
                              const char *domain, store_on_found done, void *context)

@@ -96,7 +96,6 @@ static bool tidy(struct store_db *db)
 static void tidy_up(struct store_db *db)
 {
     int64_t rows[RECORD_KINDS], swept[RECORD_KINDS];
-    enum sql_failure failure;
 
     memcpy(rows, db->rows, sizeof rows);
     memcpy(swept, db->swept, sizeof swept);
@@ -104,8 +103,7 @@ static void tidy_up(struct store_db *db)
         return;
     memcpy(db->rows, rows, sizeof rows); /* nothing of it was done */
     memcpy(db->swept, swept, sizeof swept);
-    failure = sql_failure(db->sql);
-    if (failure == SQL_CORRUPT || failure == SQL_STATEMENT)
+    if (sql_failure(db->sql) == SQL_CORRUPT || sql_failure(db->sql) == SQL_STATEMENT)
         store_db_failed(db);
     else
         sql_rollback(db->sql); /* the next batch tells */

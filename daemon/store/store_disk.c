@@ -48,6 +48,7 @@ struct store_disk {
     int handles;
     struct store_queue pending;
     struct list finds, lists;
+    size_t reading;          /* given to the thread, not back yet */
     uint64_t batches, tried; /* handed over; done, well or not */
     uint64_t retry_ms;       /* until the next attempt of a store that is degraded */
     bool closing;
@@ -123,11 +124,11 @@ static void read_free(struct disk_read *read)
     store_job_free(&read->job);
 }
 
-/* `what` is asked for; its strings are copied. NULL without memory. */
+/* `what` is asked for; its strings are copied. NULL without memory, and when there are too many. */
 static struct disk_read *read_new(struct store_disk *store, const struct store_job *what,
                                   size_t arena_octets, void *context)
 {
-    struct disk_read *read = calloc(1, sizeof *read);
+    struct disk_read *read = store->reading < STORE_READS_MAX ? calloc(1, sizeof *read) : NULL;
     struct arena *arena = arena_new(arena_octets);
 
     if (read == NULL || arena == NULL) {
@@ -148,6 +149,12 @@ static struct disk_read *read_new(struct store_disk *store, const struct store_j
         return read;
     read_free(read);
     return NULL;
+}
+
+static void give(struct disk_read *read)
+{
+    read->store->reading++;
+    store_thread_read(read->store->thread, &read->job);
 }
 
 /* What waits to be written counts for more than the row. */
@@ -217,7 +224,7 @@ static int disk_find(struct store_read **out, struct store *base, const char *ke
     read->due_ms = (int64_t)uv_now(store->loop) + STORE_FIND_MS;
     store->stats.finds++;
     list_append(&store->finds, &read->link);
-    store_thread_read(store->thread, &read->job);
+    give(read);
     if (!uv_is_active((uv_handle_t *)&store->deadline))
         uv_timer_start(&store->deadline, on_deadline, STORE_FIND_MS, 0);
     *out = &read->base;
@@ -236,7 +243,7 @@ static void start_lists(struct store_disk *store)
         if (read->after > store->tried && !store->news.degraded)
             continue;
         list_remove(&read->link);
-        store_thread_read(store->thread, &read->job);
+        give(read);
     }
 }
 
@@ -367,6 +374,7 @@ static void finish_jobs(struct list *jobs)
         struct disk_read *read = LIST_ELEMENT(job, struct disk_read, job);
 
         list_remove(&job->link);
+        read->store->reading--;
         if (!read->store->closing && read->found != NULL)
             answer_find(read, false);
         else if (!read->store->closing && read->page != NULL)

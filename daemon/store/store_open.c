@@ -273,7 +273,7 @@ static bool prepare(struct store_db *db)
     return ok;
 }
 
-/* What the file says of those who wrote it before: counts of rows, two moments. */
+/* It can be read: what it says of those who wrote it before, rows and two moments, is taken up. */
 static bool take_up(struct store_db *db)
 {
     int64_t written;
@@ -289,6 +289,11 @@ static bool take_up(struct store_db *db)
     for (int kind = 0; kind < RECORD_KINDS; kind++)
         if (!sql_execute_number(db->statements[STATEMENT_COUNT][kind], &db->rows[kind]))
             return false;
+    memcpy(db->news.rows, db->rows, sizeof db->rows);
+    db->news.openings++;
+    db->news.degraded = false;
+    if (db->readonly)
+        degrade(db, "it can be read, but not be written", changes[SQL_READONLY]);
     return true;
 }
 
@@ -307,15 +312,6 @@ static bool open_file(struct store_db *db, const char **why)
                                            "PRAGMA journal_size_limit = 8388608"))
         return false;
     return migrate(db->sql, (int)version) && prepare(db) && take_up(db);
-}
-
-static void note_opened(struct store_db *db)
-{
-    db->news.openings++;
-    db->news.degraded = false;
-    memcpy(db->news.rows, db->rows, sizeof db->rows);
-    if (db->readonly)
-        degrade(db, "it can be read, but not be written", changes[SQL_READONLY]);
 }
 
 /* One attempt; why[0] when the file is to be set aside. */
@@ -337,10 +333,8 @@ static bool attempt(struct store_db *db, char why[STORE_ERROR_MAX])
         db->file_readonly = true;
         ok = open_file(db, &distrust);
     }
-    if (ok) {
-        note_opened(db);
+    if (ok)
         return true;
-    }
     if (distrust == NULL &&
         (sql_failure(db->sql) == SQL_CORRUPT || sql_failure(db->sql) == SQL_STATEMENT))
         distrust = sql_error(db->sql);

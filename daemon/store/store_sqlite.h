@@ -6,9 +6,8 @@
 
 #include "daemon/store/record_fields.h"
 
-/* Waits so long for the lock of another process. */
-#define SQL_BUSY_MS        200
-#define SQL_STATEMENTS_MAX 64 /* of one database */
+#define SQL_BUSY_MS        200 /* it waits so long for the lock of another process */
+#define SQL_STATEMENTS_MAX 64  /* of one database */
 
 enum sql_failure {
     SQL_FAILED,    /* input/output, memory, anything that is not one of these: */

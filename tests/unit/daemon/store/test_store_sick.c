@@ -235,6 +235,50 @@ static void a_disk_that_hangs_stops_nobody(void **state)
     fixture_end(&f);
 }
 
+static void on_late(void *context, const struct store_found *found)
+{
+    assert_true(found->unsure);
+    ++*(int *)context;
+}
+
+/* True once the store took a find. */
+static bool takes_find(struct fixture *f, struct seen *seen, bool *taken)
+{
+    struct store_read *read;
+
+    if (!*taken)
+        *taken = store_find(&read, f->store, "before.example", NULL, on_found, seen) == 0;
+    return *taken;
+}
+
+static void a_disk_that_hangs_is_not_asked_without_end(void **state)
+{
+    int error = 0, given = 0, late = 0;
+    struct store_read *read;
+    struct seen seen = {0};
+    struct fixture f;
+    bool taken = false;
+
+    (void)state;
+    fixture_begin(&f);
+    fixture_put_answer(&f, "before.example");
+    fixture_written(&f);
+    disk_hang(true);
+    fixture_put_answer(&f, "during.example");
+    for (int i = 0; i < 100000 && fixture_stats(&f).finds_late == 0; i++)
+        assert_true(fixture_has(&f, "during.example"));
+    while ((error = store_find(&read, f.store, "other.example", NULL, on_late, &late)) == 0)
+        given++;
+    assert_int_equal(error, UV_ENOMEM);
+    assert_in_range(given, STORE_READS_MAX / 2, STORE_READS_MAX - 1);
+    FIXTURE_UNTIL(&f, late == given);
+    disk_hang(false);
+    FIXTURE_UNTIL(&f, takes_find(&f, &seen, &taken) && seen.done);
+    seen_free(&seen);
+    fixture_written(&f);
+    fixture_end(&f);
+}
+
 /* The thread is left alone; it ends, and frees what it holds, when the disk wakes up. */
 static void closing_does_not_wait_for_a_disk_that_hangs(void **state)
 {
@@ -268,6 +312,7 @@ int main(void)
     ROWS_ADD_TEST(another_process_has_it_locked);
     ROWS_ADD_TEST(what_comes_while_it_fails_keeps_its_order);
     ROWS_ADD_TEST(a_disk_that_hangs_stops_nobody);
+    ROWS_ADD_TEST(a_disk_that_hangs_is_not_asked_without_end);
     ROWS_ADD_TEST(closing_does_not_wait_for_a_disk_that_hangs);
     return rows_run("store_sick");
 }
