@@ -15,6 +15,7 @@
 #define SECONDS_MAX   (RECORD_TIME_MAX / 1000)
 #define SMTP_CODE_MAX 999
 #define HASH_DIGITS   16
+#define ALNUM         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 #define NO_WORD    "an unknown word"
 #define NO_ADDRESS "no address"
@@ -98,6 +99,8 @@ static const struct record_field event[] = {
 };
 /* clang-format on */
 
+_Static_assert(sizeof probe / sizeof probe[0] <= RECORD_FIELDS_MAX, "it has the most fields");
+
 const struct record_field *const record_fields[RECORD_KINDS] = {
     [RECORD_ANSWER] = answer,
     [RECORD_POLICY] = policy,
@@ -167,15 +170,6 @@ static bool key_valid(const char *text)
     return false;
 }
 
-static bool id_valid(const char *text)
-{
-    const char *end = text;
-
-    while (end != NULL && ascii_is_alnum(*end))
-        end++;
-    return end != NULL && *end == '\0' && end - text <= STS_ID_MAX;
-}
-
 static bool text_valid(const char *text, enum field_type type)
 {
     size_t length = text == NULL ? 0 : strlen(text);
@@ -188,7 +182,7 @@ static bool text_valid(const char *text, enum field_type type)
     case FIELD_SNI:
         return length == 0 || hostname_canonical(text);
     case FIELD_ID:
-        return id_valid(text);
+        return text != NULL && length <= STS_ID_MAX && strspn(text, ALNUM) == length;
     case FIELD_BODY:
         return length <= STS_BODY_MAX + 1;
     default:

@@ -51,6 +51,8 @@ struct record_field {
     unsigned flags; /* of enum field_flag */
 };
 
+#define RECORD_FIELDS_MAX 24 /* of one kind */
+
 /* In the order of the columns; the name of the one after the last is NULL. */
 extern const struct record_field *const record_fields[RECORD_KINDS];
 

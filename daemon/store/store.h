@@ -22,7 +22,7 @@
 
 #define STORE_FIND_MS  250 /* a find that takes longer finds nothing */
 #define STORE_PAGE_MAX 200 /* records of one list answer */
-/* Reads under way. One that is late or cancelled stays so until the disk answers, if it ever does. */
+/* Reads under way. One that is late or cancelled stays one until the disk answers, if it does. */
 #define STORE_READS_MAX 4096
 #define STORE_EVENTS    20 /* events kept of one key */
 #define STORE_ERROR_MAX 256
@@ -94,8 +94,8 @@ struct store_change {
     enum store_op op;
     enum record_kind kind; /* of the records that it changes */
     const struct record *record;
-    const char *name;
-    int64_t at; /* wall clock */
+    const char *name; /* "" of STORE_LAPSE */
+    int64_t at;       /* wall clock */
 };
 
 /* What a kind of store does; the functions below say what each means. */
@@ -164,14 +164,15 @@ static inline void store_remove_address(struct store *store, const struct ip *ip
 /* Every answer ends now; what probing proved, policies and probes stay. */
 static inline void store_lapse_answers(struct store *store)
 {
-    const struct store_change change = {STORE_LAPSE, RECORD_ANSWER, .at = clock_wall_ms()};
+    const struct store_change change = {STORE_LAPSE, RECORD_ANSWER, .name = "",
+                                        .at = clock_wall_ms()};
 
     store->kind->change(store, &change);
 }
 
 /*
  * Looks for the answer of `key` and the policy of `domain` (NULL: none), what is pending included.
- * `done` comes exactly once, later, within STORE_FIND_MS, unless store_read_cancel. 0, or UV_ENOMEM:
+ * `done` comes exactly once, later, within STORE_FIND_MS, unless store_read_cancel. 0 or UV_ENOMEM:
  * no memory, or too many reads under way.
  */
 static inline int store_find(struct store_read **out, struct store *store, const char *key,

@@ -116,6 +116,7 @@ static bool put(struct store_db *db, const struct record *record, int64_t now)
     struct sql_statement *put = db->statements[STORE_PUT][record->kind];
     struct sql_statement *trim = db->statements[STATEMENT_TRIM][RECORD_EVENT];
     const struct record_field *fields = record_fields[record->kind], *field;
+    char rooms[RECORD_FIELDS_MAX][RECORD_ROOM]; /* until it is executed */
     const char *why;
 
     if (!record_valid(record, &why)) {
@@ -123,8 +124,7 @@ static bool put(struct store_db *db, const struct record *record, int64_t now)
         return true;
     }
     for (field = fields; field->name != NULL; field++) {
-        char room[RECORD_ROOM];
-        struct record_value value = record_get(record, field, room);
+        struct record_value value = record_get(record, field, rooms[field - fields]);
 
         if (field->type == FIELD_WRITTEN)
             value = (struct record_value){.type = VALUE_NUMBER, .number = now};

@@ -71,7 +71,14 @@ static bool make_id(char id[ID_MAX], enum store_op op, enum record_kind kind, co
                                  [STORE_REMOVE_ADDRESS] = 'A',
                                  [STORE_LAPSE] = 'L'};
 
-    return snprintf(id, ID_MAX, "%c%d%s", sorts[op], (int)kind, name == NULL ? "" : name) < ID_MAX;
+    size_t length = strlen(name);
+
+    if (length >= RECORD_IDENTITY_MAX)
+        return false;
+    id[0] = sorts[op];
+    id[1] = (char)('0' + (int)kind);
+    memcpy(id + ID_HEAD, name, length + 1);
+    return true;
 }
 
 static struct store_entry *find_named(const struct store_queue *queue, enum store_op op,
@@ -247,7 +254,7 @@ static void move(struct store_queue *from, struct store_queue *to, bool before)
 
 void store_queue_take_back(struct store_queue *queue, struct store_queue *earlier)
 {
-    const struct store_entry *lapse = find_named(queue, STORE_LAPSE, RECORD_ANSWER, NULL);
+    const struct store_entry *lapse = find_named(queue, STORE_LAPSE, RECORD_ANSWER, "");
 
     if (lapse != NULL)
         change_puts(earlier, &(struct store_change){STORE_LAPSE, RECORD_ANSWER, .at = lapse->at});
@@ -275,7 +282,7 @@ const struct record *store_queue_overlay(const struct store_queue *queue, struct
     if (row == NULL || kind != RECORD_ANSWER)
         return row;
     touch = find_named(queue, STORE_TOUCH, RECORD_ANSWER, name);
-    lapse = find_named(queue, STORE_LAPSE, RECORD_ANSWER, NULL);
+    lapse = find_named(queue, STORE_LAPSE, RECORD_ANSWER, "");
     if (touch == NULL && lapse == NULL)
         return row;
     copy = record_copy(arena, row);

@@ -120,18 +120,6 @@ static void row_check(sqlite3_context *context, int count, sqlite3_value **value
 
 /* ---- the database ---- */
 
-/* A file: URI; what could mean something in it is escaped. */
-static void add_uri(struct buf *uri, const char *path, bool immutable)
-{
-    buf_adds(uri, "file:");
-    for (const char *c = path; *c != '\0'; c++)
-        if (*c == '%' || *c == '?' || *c == '#')
-            buf_addf(uri, "%%%02x", (unsigned)(unsigned char)*c);
-        else
-            buf_add(uri, c, 1);
-    buf_adds(uri, immutable ? "?mode=ro&immutable=1" : "?mode=rw");
-}
-
 static int harden(sqlite3 *db)
 {
     int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
@@ -157,7 +145,13 @@ bool sql_open(struct sql **out, const char *path, bool immutable)
         return false;
     sql->last = (struct fault){SQL_FAILED, "no memory"}; /* until SQLite says something else */
     buf_init(&uri, 3 * 4096 + 64);
-    add_uri(&uri, path, immutable);
+    buf_adds(&uri, "file:");
+    for (const char *c = path; *c != '\0'; c++)
+        if (*c == '%' || *c == '?' || *c == '#') /* they mean something in a URI */
+            buf_addf(&uri, "%%%02x", (unsigned)(unsigned char)*c);
+        else
+            buf_add(&uri, c, 1);
+    buf_adds(&uri, immutable ? "?mode=ro&immutable=1" : "?mode=rw");
     ok = note(sql,
               uri.failed ? SQLITE_NOMEM : sqlite3_open_v2(buf_text(&uri), &sql->db, flags, NULL)) &&
          note(sql, harden(sql->db));
@@ -258,7 +252,7 @@ void sql_bind_number(struct sql_statement *statement, int parameter, int64_t num
 void sql_bind(struct sql_statement *statement, int parameter, const struct record_value *value)
 {
     if (value->type == VALUE_TEXT)
-        sqlite3_bind_text(statement->raw, parameter, value->text, -1, SQLITE_TRANSIENT);
+        sql_bind_text(statement, parameter, value->text);
     else if (value->type == VALUE_NUMBER)
         sql_bind_number(statement, parameter, value->number);
     else if (value->type == VALUE_OCTETS)

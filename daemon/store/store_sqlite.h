@@ -54,7 +54,7 @@ bool sql_prepare(struct sql *sql, struct sql_statement **out, const char *text);
 /* Parameters count from 1 and are borrowed until sql_reset; NULL is NULL. */
 void sql_bind_text(struct sql_statement *statement, int parameter, const char *text);
 void sql_bind_number(struct sql_statement *statement, int parameter, int64_t number);
-/* The same of any value; a text is copied. */
+/* The same of any value. */
 void sql_bind(struct sql_statement *statement, int parameter, const struct record_value *value);
 enum sql_step { SQL_ERROR, SQL_ROW, SQL_END };
 enum sql_step sql_step(struct sql_statement *statement);

@@ -453,8 +453,8 @@ static void check_taken_back(int earlier, int later, int end, bool lapse)
     put_numbered(&queue, 0, earlier, 1);
     store_queue_hand_over(&queue, &batch);
     if (lapse)
-        store_queue_add(&queue,
-                        &(struct store_change){STORE_LAPSE, RECORD_ANSWER, .at = MAKE_WALL});
+        store_queue_add(&queue, &(struct store_change){STORE_LAPSE, RECORD_ANSWER, .name = "",
+                                                       .at = MAKE_WALL});
     put_numbered(&queue, later, end, 2);
     store_queue_take_back(&queue, &batch);
     assert_int_equal(batch.count + batch.octets, 0);
