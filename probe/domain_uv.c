@@ -262,27 +262,22 @@ static bool host_awaited(const struct host_slot *slot)
     return false;
 }
 
-static bool anything_awaited(const struct domain_lookup *lookup)
-{
-    if (lookup->evidence.mx == MX_UNKNOWN || lookup->sts_lookup != NULL)
-        return true;
-    for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++)
-        if (host_awaited(&lookup->hosts[i]))
-            return true;
-    return false;
-}
-
+/* Looks at what has arrived, and starts what follows from it. */
 static void advance(struct domain_lookup *lookup)
 {
+    bool awaited;
+
     if (lookup->mx_answered)
         mx_digest(lookup);
+    awaited = lookup->evidence.mx == MX_UNKNOWN || lookup->sts_lookup != NULL;
     for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++) {
         struct host_slot *slot = &lookup->hosts[i];
 
         if (slot->answered && !slot->probed)
             host_probe(slot);
+        awaited = awaited || host_awaited(slot);
     }
-    lookup->evidence.complete = !anything_awaited(lookup);
+    lookup->evidence.complete = !awaited;
 }
 
 static void drain(struct domain_lookup *lookup)

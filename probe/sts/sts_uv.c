@@ -90,14 +90,18 @@ static bool is_remembered(const struct sts_lookup *lookup, int64_t now, struct s
            now < out->valid_until;
 }
 
-/* RFC 8461 §3.3 wants a warning when a policy that counts cannot be refreshed. */
-static void log_failure(const struct sts_lookup *lookup, const char *why)
+/* A fetch failed through the domain's own doing: back off from it. RFC 8461 §3.3 wants a warning when
+ * a policy that counts cannot be refreshed. */
+static enum sequence_step fail(struct sts_lookup *lookup, enum sts_state state,
+                               enum fetch_failure kind, const char *why)
 {
     int64_t now = clock_monotonic_ms();
     enum log_level level = LOG_LEVEL_WARNING;
     struct sts_saved policy = {0};
     bool remembered = is_remembered(lookup, now, &policy);
 
+    if (why == NULL)
+        why = "no memory for the reason";
     if (!remembered)
         level = LOG_LEVEL_INFO;
     else if (policy.mode == STS_MODE_NONE)
@@ -105,19 +109,9 @@ static void log_failure(const struct sts_lookup *lookup, const char *why)
     log_event(level, "sts-fetch-failed", "domain", lookup->domain, "id", lookup->id, "remembered",
               remembered ? "yes" : "no", "remembered_for_s",
               remembered ? LOG_NUM((policy.valid_until - now) / 1000) : NULL, "reason", why, NULL);
-}
-
-/* A fetch failed through the domain's own doing: back off from it. */
-static enum sequence_step fail(struct sts_lookup *lookup, enum sts_state state,
-                               enum fetch_failure kind, const char *why)
-{
-    if (why == NULL)
-        why = "no memory for the reason";
-    log_failure(lookup, why);
     lookup->sts->stats.fetch_failures++;
     lookup->sts->stats.by_failure[kind]++;
-    sts_cache_fail(lookup->sts->cache, lookup->domain, lookup->id, state, why,
-                   clock_monotonic_ms());
+    sts_cache_fail(lookup->sts->cache, lookup->domain, lookup->id, state, why, now);
     return conclude(lookup, state, why);
 }
 
@@ -344,8 +338,8 @@ static void lookup_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-/* Takes the lookup out of everything; its memory goes when its timer is closed. */
-static void detach(struct sts_lookup *lookup)
+/* The lookup's memory goes when its timer is closed. */
+void sts_cancel(struct sts_lookup *lookup)
 {
     list_remove(&lookup->link);
     dns_question_stop(&lookup->txt);
@@ -384,7 +378,7 @@ static void run(void *owner)
     if (!sequence_run(&lookup->sequence))
         return;
     *lookup->out = lookup->result;
-    detach(lookup);
+    sts_cancel(lookup);
     lookup->done(lookup->context);
 }
 
@@ -414,11 +408,6 @@ int sts_start(struct sts_lookup **out, struct sts *sts, struct arena *arena, con
     *out = lookup;
     run(lookup);
     return 0;
-}
-
-void sts_cancel(struct sts_lookup *lookup)
-{
-    detach(lookup);
 }
 
 /* ---- the whole ---- */
