@@ -26,7 +26,8 @@ struct domain_lookup;
 struct address_slot {
     struct domain_lookup *owner;
     struct mx_address *address;
-    struct probe_cache_waiter *waiter; /* NULL once answered */
+    bool awaited;
+    struct probe_cache_waiter waiter;
 };
 
 /* One MX host being looked up. */
@@ -47,8 +48,6 @@ struct domain_lookup {
     int64_t probed_after;
 
     struct dns_query *mx_query;
-    struct dns_answer mx_answer;
-    bool mx_answered;
     struct sts_lookup *sts_lookup;
     struct host_slot *hosts; /* of evidence.host_count */
 
@@ -64,16 +63,6 @@ const struct evidence *domain_evidence(const struct domain_lookup *lookup)
 }
 
 /* ---- what has arrived ---- */
-
-static void on_mx(void *context, const struct dns_answer *answer)
-{
-    struct domain_lookup *lookup = context;
-
-    lookup->mx_query = NULL;
-    lookup->mx_answer = *answer;
-    lookup->mx_answered = true;
-    drain(lookup);
-}
 
 static void on_sts(void *context)
 {
@@ -112,7 +101,7 @@ static void on_probe(void *context, const struct starttls_result *result)
 {
     struct address_slot *slot = context;
 
-    slot->waiter = NULL;
+    slot->awaited = false;
     address_take(slot, result);
     drain(slot->owner);
 }
@@ -168,17 +157,19 @@ static void sts_end(struct domain_lookup *lookup)
         evidence->sts = (struct sts_evidence){.state = STS_NOT_ASKED, .ttl = UINT32_MAX};
 }
 
-static void mx_digest(struct domain_lookup *lookup)
+static void on_mx(void *context, const struct dns_answer *answer)
 {
+    struct domain_lookup *lookup = context;
     enum mx_state mx;
 
-    lookup->mx_answered = false;
-    mx_read(&lookup->evidence, lookup->arena, &lookup->mx_answer);
+    lookup->mx_query = NULL;
+    mx_read(&lookup->evidence, lookup->arena, answer);
     mx = lookup->evidence.mx;
     if (mx != MX_NULL && mx != MX_NXDOMAIN && mx != MX_ERROR)
         hosts_begin(lookup);
     else if (lookup->sts_lookup != NULL)
         sts_end(lookup);
+    drain(lookup);
 }
 
 /* ---- probes ---- */
@@ -229,6 +220,7 @@ static void address_probe(struct host_slot *host_slot, struct address_slot *slot
         return;
     }
     error = probe_cache_ask(&slot->waiter, lookup->tools.probes, &target, on_probe, slot);
+    slot->awaited = error == 0;
     if (error != 0)
         slot->address->starttls.detail =
             error == UV_ENOBUFS ? "too many probes are waiting" : "no memory";
@@ -257,7 +249,7 @@ static bool host_awaited(const struct host_slot *slot)
     if (!slot->answered)
         return true;
     for (size_t i = 0; slot->slots != NULL && i < slot->host->address_count; i++)
-        if (slot->slots[i].waiter != NULL)
+        if (slot->slots[i].awaited)
             return true;
     return false;
 }
@@ -265,11 +257,8 @@ static bool host_awaited(const struct host_slot *slot)
 /* Looks at what has arrived, and starts what follows from it. */
 static void advance(struct domain_lookup *lookup)
 {
-    bool awaited;
+    bool awaited = lookup->evidence.mx == MX_UNKNOWN || lookup->sts_lookup != NULL;
 
-    if (lookup->mx_answered)
-        mx_digest(lookup);
-    awaited = lookup->evidence.mx == MX_UNKNOWN || lookup->sts_lookup != NULL;
     for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++) {
         struct host_slot *slot = &lookup->hosts[i];
 
@@ -354,11 +343,11 @@ static void host_stop(struct host_slot *slot)
     if (slot->lookup != NULL)
         host_cancel(slot->lookup);
     slot->lookup = NULL;
-    for (size_t i = 0; slot->slots != NULL && i < slot->host->address_count; i++) {
-        if (slot->slots[i].waiter != NULL)
-            probe_cache_cancel(slot->slots[i].waiter);
-        slot->slots[i].waiter = NULL;
-    }
+    for (size_t i = 0; slot->slots != NULL && i < slot->host->address_count; i++)
+        if (slot->slots[i].awaited) {
+            probe_cache_cancel(&slot->slots[i].waiter);
+            slot->slots[i].awaited = false;
+        }
 }
 
 void domain_finish(struct domain_lookup *lookup)

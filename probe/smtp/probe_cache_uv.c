@@ -44,16 +44,10 @@ struct probe_job {
     struct spot *spot;
     struct smtp_probe *probe; /* once running */
     int64_t began_ms;         /* monotonic: when it ran; 0 before */
-    struct list waiters;
-    struct arena *memory; /* owned; holds the strings of the next */
+    struct list waiters;      /* struct probe_cache_waiter */
+    struct arena *memory;     /* owned; holds the strings of the next */
     struct smtp_target target;
     struct probe_key key;
-};
-
-struct probe_cache_waiter {
-    struct list link; /* in job.waiters */
-    probe_cache_done done;
-    void *context;
 };
 
 struct probe_cache {
@@ -152,12 +146,10 @@ static void job_free(struct probe_job *job, const struct starttls_result *result
     while (!list_empty(&job->waiters)) {
         struct probe_cache_waiter *waiter =
             LIST_ELEMENT(job->waiters.next, struct probe_cache_waiter, link);
-        struct probe_cache_waiter told = *waiter;
 
         list_remove(&waiter->link);
-        free(waiter);
         if (result != NULL && !job->probes->closing)
-            told.done(told.context, result);
+            waiter->done(waiter->context, result);
     }
     arena_free(job->memory);
     free(job);
@@ -306,31 +298,25 @@ static int job_get(struct probe_job **out, struct probe_cache *probes, const str
     return *out != NULL ? 0 : UV_ENOMEM;
 }
 
-int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
+int probe_cache_ask(struct probe_cache_waiter *waiter, struct probe_cache *probes,
                     const struct smtp_target *target, probe_cache_done done, void *context)
 {
-    struct probe_cache_waiter *waiter;
     struct probe_job *job = NULL;
     struct probe_key key;
     int error = probe_key_make(&key, target) ? job_get(&job, probes, &key, target) : UV_EINVAL;
 
     if (error != 0)
         return error;
-    kick(probes);
-    waiter = calloc(1, sizeof *waiter);
-    if (waiter == NULL)
-        return UV_ENOMEM;
     waiter->done = done;
     waiter->context = context;
     list_append(&job->waiters, &waiter->link);
-    *out = waiter;
+    kick(probes);
     return 0;
 }
 
 void probe_cache_cancel(struct probe_cache_waiter *waiter)
 {
     list_remove(&waiter->link);
-    free(waiter);
 }
 
 const struct starttls_result *probe_cache_peek(struct probe_cache *probes,

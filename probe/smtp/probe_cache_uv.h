@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "base/arena.h"
+#include "base/list.h"
 #include "probe/smtp/probe_table.h"
 #include "probe/smtp/smtp_uv.h"
 
@@ -20,7 +20,6 @@ struct probe_cache_stats {
 };
 
 struct probe_cache;
-struct probe_cache_waiter;
 
 /* 0 or a libuv error. */
 int probe_cache_new(struct probe_cache **out, const struct smtp_tools *tools,
@@ -34,6 +33,13 @@ void probe_cache_set_helo_name(struct probe_cache *probes, const char *name);
 
 typedef void (*probe_cache_done)(void *context, const struct starttls_result *result);
 
+/* One who waits for a result: embedded in its owner, filled by probe_cache_ask. */
+struct probe_cache_waiter {
+    struct list link; /* in a job's waiters */
+    probe_cache_done done;
+    void *context;
+};
+
 /* A result that is valid now and was seen at `seen_after` (monotonic ms; 0: at any time) or later,
  * or NULL. Borrowed until the cache is used again. */
 const struct starttls_result *
@@ -44,7 +50,7 @@ probe_cache_peek(struct probe_cache *probes, const struct smtp_target *target, i
  * UV_ENOBUFS when the queue is full, UV_EINVAL for a name that is too long) or probe_cache_cancel
  * comes first; the probe itself goes on and fills the cache.
  */
-int probe_cache_ask(struct probe_cache_waiter **out, struct probe_cache *probes,
+int probe_cache_ask(struct probe_cache_waiter *waiter, struct probe_cache *probes,
                     const struct smtp_target *target, probe_cache_done done, void *context);
 void probe_cache_cancel(struct probe_cache_waiter *waiter);
 /* Forgets what is known about some addresses, any port and name. It walks through the whole cache:

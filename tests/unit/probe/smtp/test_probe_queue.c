@@ -33,7 +33,7 @@ struct stage;
 
 struct ask {
     struct stage *stage;
-    struct probe_cache_waiter *waiter;
+    struct probe_cache_waiter waiter;
     unsigned calls;
     struct starttls_result result; /* without its strings */
 };
@@ -326,7 +326,7 @@ static void cancelled_waiter_is_not_called(void **state)
     stage_serve("127.0.0.1");
     stage_ask(0, "127.0.0.1", MX);
     stage_ask(1, "127.0.0.1", "other.test");
-    probe_cache_cancel(stage.asks[0].waiter);
+    probe_cache_cancel(&stage.asks[0].waiter);
     stage.expected--;
     stage_run();
     assert_int_equal(stage.asks[0].calls, 0);
@@ -388,7 +388,7 @@ static void again_in_call(struct ask *ask)
     struct smtp_target target = target_of("127.0.0.1", "other.test");
 
     if (ask == &stage.asks[0]) {
-        probe_cache_cancel(stage.asks[1].waiter);
+        probe_cache_cancel(&stage.asks[1].waiter);
         assert_int_equal(
             probe_cache_ask(&stage.asks[3].waiter, stage.probes, &target, on_done, &stage.asks[3]),
             0);
@@ -541,7 +541,7 @@ static void hostile_40_no_descriptors(void **state)
 /* A prefix may have 2,000 probes waiting, and then others still find room. */
 static void queue_is_bounded(void **state)
 {
-    struct probe_cache_waiter *waiter;
+    static struct probe_cache_waiter waiters[2003], *waiter = waiters;
     struct smtp_target target;
     struct probe_cache_stats stats;
     char host[32];
@@ -554,16 +554,16 @@ static void queue_is_bounded(void **state)
         snprintf(host, sizeof host, "mx%d.test", i);
         target = target_of("127.0.1.1", host);
         target.ip.octets[3] = (uint8_t)i;
-        assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, on_done, &stage.asks[0]),
+        assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, on_done, &stage.asks[0]),
                          0);
     }
     target = target_of("127.0.1.1", "more.test");
-    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, on_done, &stage.asks[0]),
+    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, on_done, &stage.asks[0]),
                      UV_ENOBUFS);
     target = target_of("127.0.1.0", "mx0.test");
-    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, on_done, &stage.asks[0]), 0);
+    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, on_done, &stage.asks[0]), 0);
     target = target_of("127.0.2.1", MX);
-    assert_int_equal(probe_cache_ask(&waiter, stage.probes, &target, on_done, &stage.asks[0]), 0);
+    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, on_done, &stage.asks[0]), 0);
     probe_cache_get_stats(stage.probes, &stats);
     assert_int_equal(stats.queued, 2001);
     stage_close();
