@@ -62,7 +62,7 @@ static const struct exchange {
 };
 
 /* The connections of a probe. */
-enum attempt {
+enum smtp_attempt {
     ATTEMPT_FIRST,
     ATTEMPT_NAMELESS, /* without SNI */
     ATTEMPT_ALL,      /* all that OpenSSL has is offered, without SNI */
@@ -80,7 +80,7 @@ struct smtp_probe {
     struct smtp_outcome result;
 
     /* of the connection under way */
-    enum attempt attempt;
+    enum smtp_attempt attempt;
     struct smtp_outcome outcome;
     bool concluded;
     bool no_smtp; /* what came is no SMTP reply, or more than one */
@@ -459,7 +459,7 @@ static void on_event(void *owner)
 
 static void on_closed(void *owner);
 
-static void attempt_start(struct smtp_probe *probe, enum attempt attempt)
+static void connection_start(struct smtp_probe *probe, enum smtp_attempt attempt)
 {
     static const struct sequence_machine machine = {run_step, enter};
 
@@ -494,7 +494,7 @@ static bool has_usable_tlsa(const struct smtp_target *target)
 }
 
 /* Takes what came of a connection; the attempt that is to follow. */
-static enum attempt take_outcome(struct smtp_probe *probe)
+static enum smtp_attempt take_outcome(struct smtp_probe *probe)
 {
     const struct smtp_outcome *outcome = &probe->outcome;
 
@@ -529,10 +529,10 @@ static enum attempt take_outcome(struct smtp_probe *probe)
 static void on_closed(void *owner)
 {
     struct smtp_probe *probe = owner;
-    enum attempt next = probe->done == NULL ? ATTEMPT_NONE : take_outcome(probe);
+    enum smtp_attempt next = probe->done == NULL ? ATTEMPT_NONE : take_outcome(probe);
 
     if (next != ATTEMPT_NONE) {
-        attempt_start(probe, next);
+        connection_start(probe, next);
         return;
     }
     if (probe->done != NULL)
@@ -560,7 +560,7 @@ int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
     probe->done = done;
     probe->context = context;
     probe->started_at = uv_now(tools->loop);
-    attempt_start(probe, ATTEMPT_FIRST);
+    connection_start(probe, ATTEMPT_FIRST);
     *out = probe;
     return 0;
 }
