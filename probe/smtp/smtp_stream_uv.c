@@ -2,23 +2,18 @@
  * smtp_stream_uv: see smtp_stream_uv.h.
  *
  * Octets are read where libuv put them and never copied: a reply takes all of them, or the server
- * has spoken out of turn. A failed write is not reported, because what the server said before it
- * hung up may still be on its way; reading finds the end.
+ * has spoken out of turn. All that a probe says fits into the buffer of a socket, so nothing is kept
+ * for later. A failed write is not reported, because what the server said before it hung up may
+ * still be on its way; reading finds the end.
  */
 #include "probe/smtp/smtp_stream_uv.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 
 #define OUT_MAX 65536
-
-struct outgoing {
-    uv_write_t request;
-    char data[];
-};
 
 static void tell(struct smtp_stream *stream)
 {
@@ -72,12 +67,6 @@ static void on_connect(uv_connect_t *request, int status)
     }
     stream->lost = status;
     tell(stream);
-}
-
-static void on_written(uv_write_t *request, int status)
-{
-    (void)status;
-    free(request->data);
 }
 
 static void on_stream_closed(uv_handle_t *handle)
@@ -145,31 +134,18 @@ void smtp_stream_deadline(struct smtp_stream *stream, uint64_t ms)
     CHECK(uv_timer_start(&stream->timer, on_timer, ms, 0) == 0);
 }
 
-static void send_octets(struct smtp_stream *stream, const void *data, size_t length)
+static void send_octets(struct smtp_stream *stream, char *data, size_t length)
 {
-    struct outgoing *outgoing;
-    uv_buf_t buf;
-    int error = UV_ENOMEM;
+    const uv_buf_t buf = uv_buf_init(data, (unsigned)length);
 
-    if (length == 0)
-        return;
-    outgoing = malloc(sizeof *outgoing + length);
-    if (outgoing != NULL) {
-        outgoing->request.data = outgoing;
-        memcpy(outgoing->data, data, length);
-        buf = uv_buf_init(outgoing->data, (unsigned)length);
-        error = uv_write(&outgoing->request, (uv_stream_t *)&stream->tcp, &buf, 1, on_written);
-    }
-    if (error != 0) {
-        free(outgoing);
-        stream->lost = error;
-    }
+    if (length > 0)
+        uv_try_write((uv_stream_t *)&stream->tcp, &buf, 1);
 }
 
 /* Sends what the TLS session has ready. */
 static void send_out(struct smtp_stream *stream)
 {
-    send_octets(stream, buf_text(&stream->out), stream->out.length);
+    send_octets(stream, stream->out.data, stream->out.length);
     buf_clear(&stream->out);
 }
 

@@ -23,9 +23,8 @@
 #include "probe/sts/sts_parse.h"
 
 /* A policy of some hundred mx lines fits. */
-#define LARGE_OCTETS    4096
-#define ENTRIES_DEFAULT 10000
-#define OCTETS_DEFAULT  (64u << 20)
+#define LARGE_OCTETS   4096
+#define OCTETS_DEFAULT (64u << 20)
 /* To parse a policy of STS_BODY_MAX octets: a pointer for each of its lines, its mx twice. */
 #define PARSE_OCTETS_MAX (1u << 20)
 
@@ -67,8 +66,6 @@ struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
     if (cache == NULL)
         return NULL;
     cache->options = *options;
-    if (options->entries_max == 0)
-        cache->options.entries_max = ENTRIES_DEFAULT;
     if (options->octets_max == 0)
         cache->options.octets_max = OCTETS_DEFAULT;
     hashmap_init(&cache->map,

@@ -30,9 +30,9 @@
 #define STS_CACHE_WHY_MAX     239      /* octets of a reason; the rest is cut off */
 
 struct sts_cache_options {
-    size_t entries_max; /* 0: 10,000 */
-    size_t octets_max;  /* 0: 64 MiB */
-    int64_t retry_ms;   /* first back-off after a failure; doubles to a day */
+    size_t entries_max;
+    size_t octets_max; /* 0: 64 MiB */
+    int64_t retry_ms;  /* first back-off after a failure; doubles to a day */
     int64_t refresh_ms;
 };
 

@@ -41,7 +41,7 @@ static void on_saved(void *context, const struct probe_saved *saved)
 static void world_start(const struct responder_line *lines, size_t count)
 {
     struct dns_options dns = {.timeout_ms = 2000, .tries = 1, .in_flight_max = 10};
-    const struct sts_cache_options sts = {.retry_ms = HOUR, .refresh_ms = HOUR};
+    const struct sts_cache_options sts = {.entries_max = 9, .retry_ms = HOUR, .refresh_ms = HOUR};
     const struct smtp_tools tools = {&world.loop, ground.context, &ground.filter};
     const struct probe_cache_options probes = {.smtp = {.helo_name = "probe.test",
                                                         .connect_ms = 10000,

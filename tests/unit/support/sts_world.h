@@ -48,7 +48,8 @@ struct world {
 static inline void world_start(struct world *world, int64_t retry_ms, int64_t refresh_ms)
 {
     struct dns_options dns = {.timeout_ms = 2000, .tries = 1, .in_flight_max = 10};
-    const struct sts_cache_options sts = {.retry_ms = retry_ms, .refresh_ms = refresh_ms};
+    const struct sts_cache_options sts = {
+        .entries_max = 9, .retry_ms = retry_ms, .refresh_ms = refresh_ms};
 
     memset(world, 0, sizeof *world);
     world->https = client_new(&world->loop, DEADLINE, 10);
