@@ -35,7 +35,6 @@ struct host_slot {
     struct domain_lookup *owner;
     struct mx_host *host;
     struct host_lookup *lookup; /* NULL once answered */
-    bool answered, probed;
     struct address_slot *slots; /* of host->address_count */
 };
 
@@ -62,24 +61,7 @@ const struct evidence *domain_evidence(const struct domain_lookup *lookup)
     return &lookup->evidence;
 }
 
-/* ---- what has arrived ---- */
-
-static void on_sts(void *context)
-{
-    struct domain_lookup *lookup = context;
-
-    lookup->sts_lookup = NULL;
-    drain(lookup);
-}
-
-static void on_host(void *context)
-{
-    struct host_slot *slot = context;
-
-    slot->lookup = NULL;
-    slot->answered = true;
-    drain(slot->owner);
-}
+/* ---- probes ---- */
 
 /* A copy whose strings are the lookup's. */
 static void address_take(const struct address_slot *slot, const struct starttls_result *result)
@@ -105,74 +87,6 @@ static void on_probe(void *context, const struct starttls_result *result)
     address_take(slot, result);
     drain(slot->owner);
 }
-
-/* ---- MX, and what it leads to ---- */
-
-static void hosts_begin(struct domain_lookup *lookup)
-{
-    struct evidence *evidence = &lookup->evidence;
-    struct host_request request = {
-        .dns = lookup->tools.dns,
-        .arena = lookup->arena,
-        .port = evidence->port,
-        .dane = lookup->tools.dane,
-        .query_budget = &lookup->query_budget,
-    };
-
-    lookup->hosts = arena_array(lookup->arena, evidence->host_count, sizeof *lookup->hosts);
-    if (lookup->hosts == NULL) {
-        evidence->mx = MX_ERROR;
-        evidence->mx_why = "no memory";
-        evidence->host_count = 0;
-        return;
-    }
-    for (size_t i = 0; i < evidence->host_count; i++) {
-        struct host_slot *slot = &lookup->hosts[i];
-
-        slot->owner = lookup;
-        slot->host = &evidence->hosts[i];
-        request.name = slot->host->name;
-        if (host_start(&slot->lookup, &request, slot->host, on_host, slot) == 0)
-            continue;
-        slot->host->dane = HOST_DANE_ERROR;
-        slot->host->why = "no memory";
-        slot->answered = true;
-    }
-}
-
-/* Ends the MTA-STS lookup of a next-hop that no mail can reach now. When only the MX lookup failed,
- * a cached policy stands in: it may hold for the answer. */
-static void sts_end(struct domain_lookup *lookup)
-{
-    struct evidence *evidence = &lookup->evidence;
-
-    if (evidence->mx == MX_ERROR)
-        domain_use_remembered(lookup);
-    sts_cancel(lookup->sts_lookup);
-    lookup->sts_lookup = NULL;
-    if (evidence->mx == MX_ERROR && evidence->sts.state == STS_POLICY)
-        evidence->sts.why = arena_printf(
-            lookup->arena, "not asked again, because the MX lookup failed: %s", evidence->mx_why);
-    else
-        evidence->sts = (struct sts_evidence){.state = STS_NOT_ASKED, .ttl = UINT32_MAX};
-}
-
-static void on_mx(void *context, const struct dns_answer *answer)
-{
-    struct domain_lookup *lookup = context;
-    enum mx_state mx;
-
-    lookup->mx_query = NULL;
-    mx_read(&lookup->evidence, lookup->arena, answer);
-    mx = lookup->evidence.mx;
-    if (mx != MX_NULL && mx != MX_NXDOMAIN && mx != MX_ERROR)
-        hosts_begin(lookup);
-    else if (lookup->sts_lookup != NULL)
-        sts_end(lookup);
-    drain(lookup);
-}
-
-/* ---- probes ---- */
 
 /* Why an address is not connected to; NULL when it is. */
 static const char *reason_to_skip(const struct domain_lookup *lookup, const struct mx_host *host,
@@ -230,7 +144,6 @@ static void host_probe(struct host_slot *host_slot)
 {
     struct mx_host *host = host_slot->host;
 
-    host_slot->probed = true;
     host_slot->slots =
         arena_array(host_slot->owner->arena, host->address_count, sizeof *host_slot->slots);
     if (host_slot->slots == NULL)
@@ -242,36 +155,111 @@ static void host_probe(struct host_slot *host_slot)
     }
 }
 
-/* ---- the join ---- */
+/* ---- hosts ---- */
 
-static bool host_awaited(const struct host_slot *slot)
+static void on_host(void *context)
 {
-    if (!slot->answered)
-        return true;
-    for (size_t i = 0; slot->slots != NULL && i < slot->host->address_count; i++)
-        if (slot->slots[i].awaited)
-            return true;
-    return false;
+    struct host_slot *slot = context;
+
+    slot->lookup = NULL;
+    host_probe(slot);
+    drain(slot->owner);
 }
 
-/* Looks at what has arrived, and starts what follows from it. */
-static void advance(struct domain_lookup *lookup)
+static void hosts_begin(struct domain_lookup *lookup)
 {
-    bool awaited = lookup->evidence.mx == MX_UNKNOWN || lookup->sts_lookup != NULL;
+    struct evidence *evidence = &lookup->evidence;
+    struct host_request request = {
+        .dns = lookup->tools.dns,
+        .arena = lookup->arena,
+        .port = evidence->port,
+        .dane = lookup->tools.dane,
+        .query_budget = &lookup->query_budget,
+    };
 
-    for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++) {
+    lookup->hosts = arena_array(lookup->arena, evidence->host_count, sizeof *lookup->hosts);
+    if (lookup->hosts == NULL) {
+        evidence->mx = MX_ERROR;
+        evidence->mx_why = "no memory";
+        evidence->host_count = 0;
+        return;
+    }
+    for (size_t i = 0; i < evidence->host_count; i++) {
         struct host_slot *slot = &lookup->hosts[i];
 
-        if (slot->answered && !slot->probed)
-            host_probe(slot);
-        awaited = awaited || host_awaited(slot);
+        slot->owner = lookup;
+        slot->host = &evidence->hosts[i];
+        request.name = slot->host->name;
+        if (host_start(&slot->lookup, &request, slot->host, on_host, slot) == 0)
+            continue;
+        slot->host->dane = HOST_DANE_ERROR;
+        slot->host->why = "no memory";
     }
-    lookup->evidence.complete = !awaited;
+}
+
+/* ---- MX and MTA-STS ---- */
+
+/* Ends the MTA-STS lookup of a next-hop that no mail can reach now. When only the MX lookup failed,
+ * a cached policy stands in: it may hold for the answer. */
+static void sts_end(struct domain_lookup *lookup)
+{
+    struct evidence *evidence = &lookup->evidence;
+
+    if (evidence->mx == MX_ERROR)
+        domain_use_remembered(lookup);
+    sts_cancel(lookup->sts_lookup);
+    lookup->sts_lookup = NULL;
+    if (evidence->mx == MX_ERROR && evidence->sts.state == STS_POLICY)
+        evidence->sts.why = arena_printf(
+            lookup->arena, "not asked again, because the MX lookup failed: %s", evidence->mx_why);
+    else
+        evidence->sts = (struct sts_evidence){.state = STS_NOT_ASKED, .ttl = UINT32_MAX};
+}
+
+static void on_mx(void *context, const struct dns_answer *answer)
+{
+    struct domain_lookup *lookup = context;
+    enum mx_state mx;
+
+    lookup->mx_query = NULL;
+    mx_read(&lookup->evidence, lookup->arena, answer);
+    mx = lookup->evidence.mx;
+    if (mx != MX_NULL && mx != MX_NXDOMAIN && mx != MX_ERROR)
+        hosts_begin(lookup);
+    else if (lookup->sts_lookup != NULL)
+        sts_end(lookup);
+    drain(lookup);
+}
+
+static void on_sts(void *context)
+{
+    struct domain_lookup *lookup = context;
+
+    lookup->sts_lookup = NULL;
+    drain(lookup);
+}
+
+/* ---- the join ---- */
+
+static bool is_awaited(const struct domain_lookup *lookup)
+{
+    if (lookup->evidence.mx == MX_UNKNOWN || lookup->sts_lookup != NULL)
+        return true;
+    for (size_t i = 0; lookup->hosts != NULL && i < lookup->evidence.host_count; i++) {
+        const struct host_slot *slot = &lookup->hosts[i];
+
+        if (slot->lookup != NULL)
+            return true;
+        for (size_t j = 0; slot->slots != NULL && j < slot->host->address_count; j++)
+            if (slot->slots[j].awaited)
+                return true;
+    }
+    return false;
 }
 
 static void drain(struct domain_lookup *lookup)
 {
-    advance(lookup);
+    lookup->evidence.complete = !is_awaited(lookup);
     lookup->changed(lookup->context);
 }
 
@@ -292,8 +280,7 @@ static int begin(struct domain_lookup *lookup, const struct domain_request *requ
     if (error == 0 && evidence->sts.state != STS_NOT_ASKED)
         error = sts_start(&lookup->sts_lookup, lookup->tools.sts, lookup->arena, evidence->domain,
                           &lookup->query_budget, &evidence->sts, on_sts, lookup);
-    if (error == 0 && request->is_host)
-        advance(lookup);
+    evidence->complete = error == 0 && !is_awaited(lookup);
     return error;
 }
 

@@ -1,6 +1,6 @@
 /*
  * domain_uv: all of a next-hop's evidence: MX, hosts, TLSA, MTA-STS and STARTTLS together. A join:
- * whatever arrives, drain() looks at everything, starts what is missing and calls the owner.
+ * whatever arrives starts what follows from it, and then drain() calls the owner.
  */
 #pragma once
 
