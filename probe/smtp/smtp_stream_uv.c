@@ -65,7 +65,8 @@ static void on_connect(uv_connect_t *request, int status)
         uv_tcp_nodelay(&stream->tcp, 1);
         status = uv_read_start((uv_stream_t *)&stream->tcp, on_room, on_read);
     }
-    stream->lost = status;
+    /* ICMPv6 "administratively prohibited" (RFC 4443 §3.1); a ban of our own is uv_tcp_connect's */
+    stream->lost = status == UV_EACCES ? UV_EHOSTUNREACH : status;
     tell(stream);
 }
 

@@ -1,10 +1,14 @@
 /*
- * One probe of one address: what is copied, skipped, refused, late or cancelled. Every case ends
+ * One probe of one address: what is told, skipped, refused, late or cancelled. Every case ends
  * with an empty loop.
  */
 #include "probe/smtp/smtp_uv.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 
@@ -165,6 +169,35 @@ static void refused_is_silent(void **state)
     stage_close(&stage);
 }
 
+static int pretended; /* what SO_ERROR says; 0: the truth */
+
+/* In place of libc's, for libuv: nobody sends us ICMP here. */
+int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+    if (pretended != 0 && level == SOL_SOCKET && name == SO_ERROR) {
+        *(int *)value = pretended;
+        return 0;
+    }
+    return (int)syscall(SYS_getsockopt, fd, level, name, value, length);
+}
+
+/* EACCES is also what becomes of an ICMPv6 "administratively prohibited". */
+static void a_prohibition_on_the_way_is_silence(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_open(&stage, all_well, ground.tls);
+    pretended = EACCES;
+    stage_probe(&stage);
+    pretended = 0;
+    assert_int_equal(stage.seen.result.state, STARTTLS_SILENT);
+    expect_detail(stage.seen.result.detail, "cannot connect: host is unreachable");
+    assert_false(stage.seen.failed_here);
+    assert_int_equal(stage.seen.failure, SMTP_FAILURE_CONNECT);
+    stage_close(&stage);
+}
+
 /* A full queue of a listener that never accepts: SYNs are dropped. */
 static void connect_deadline(void **state)
 {
@@ -269,6 +302,7 @@ int main(void)
     ROWS_ADD_TEST(B_39_mismatch_is_told);
     ROWS_ADD_TEST(hostile_11_skipped_without_a_packet);
     ROWS_ADD_TEST(refused_is_silent);
+    ROWS_ADD_TEST(a_prohibition_on_the_way_is_silence);
     ROWS_ADD_TEST(connect_deadline);
     ROWS_ADD_TEST(hostile_12_total_deadline);
     ROWS_ADD_TEST(hostile_40_no_descriptor);
