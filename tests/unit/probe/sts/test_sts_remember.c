@@ -186,7 +186,7 @@ static void a_policy_is_refreshed(void **state)
 struct told {
     unsigned times;
     char domains[200];
-    bool known; /* by sts_cache_save, when told last */
+    bool known; /* by the cache, when told last */
     struct sts_saved saved;
     struct world *world;
 };
