@@ -64,9 +64,9 @@ int client_show(struct cli *cli, json_t *request, cli_printer *print, cli_judge 
 /* Asks for a list, whose lines are added to the array `lines`. What comes with the last of them, or
  * NULL as in client_ask. */
 json_t *client_lines(struct cli *cli, json_t *request, json_t *lines, int *status);
-/* Asks again and again, from the "next" of each answer on. The elements of the array `member` of
- * the answers are added to `all` or, without it, printed; they are counted. `request` is a reference
- * taken. The exit status. */
+/* Asks again and again, from the "next" of each answer on; once for what is asked of one key, which
+ * is never more than a page. The elements of the array `member` of the answers are added to `all`
+ * or, without it, printed; they are counted. `request` is a reference taken. The exit status. */
 int client_pages(struct cli *cli, json_t *request, const char *member, json_t *all,
                  cli_printer *print, size_t *count);
 

@@ -117,8 +117,8 @@ int client_show(struct cli *cli, json_t *request, cli_printer *print, cli_judge 
 int client_pages(struct cli *cli, json_t *request, const char *member, json_t *all,
                  cli_printer *print, size_t *count)
 {
+    bool of_key = json_object_get(request, "key") != NULL, more = true;
     json_t *page, *line, *next;
-    bool more = true;
     int status = CLI_OK;
     size_t i;
 
@@ -134,7 +134,7 @@ int client_pages(struct cli *cli, json_t *request, const char *member, json_t *a
                 print(line);
         }
         next = json_object_get(page, "next");
-        more = json_is_string(next) || json_is_integer(next);
+        more = !of_key && (json_is_string(next) || json_is_integer(next));
         json_object_set(request, "after", next);
         json_decref(page);
     }

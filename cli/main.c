@@ -150,37 +150,13 @@ static void print_hold(const json_t *hold)
            time_text(until, hold, "until"), string_of(hold, "reason"));
 }
 
-static void print_history(const json_t *history)
+static void print_event(const json_t *event)
 {
-    const json_t *event;
+    const char *was = string_of(event, "was");
     char at[TIME_MAX];
-    size_t i;
 
-    json_array_foreach(history, i, event)
-    {
-        const char *was = string_of(event, "was");
-
-        printf("%s  %-9s -> %-9s  %s\n", time_text(at, event, "at"), *was == '\0' ? "(new)" : was,
-               string_of(event, "now"), string_of(event, "reason"));
-    }
-}
-
-static int exit_of_history(const json_t *history)
-{
-    return json_array_size(history) > 0 ? CLI_OK : CLI_NO;
-}
-
-/* One page has all that is kept of a key; its "next" leads nowhere. */
-static int do_history(struct cli *cli)
-{
-    int status;
-    json_t *answer = client_ask(cli, client_request("history", cli->words[0]), &status);
-
-    if (answer != NULL)
-        status = cli_show(cli, json_incref(json_object_get(answer, "history")), print_history,
-                          exit_of_history);
-    json_decref(answer);
-    return status;
+    printf("%s  %-9s -> %-9s  %s\n", time_text(at, event, "at"), *was == '\0' ? "(new)" : was,
+           string_of(event, "now"), string_of(event, "reason"));
 }
 
 /* ---- the running daemon ---- */
@@ -245,7 +221,8 @@ static const struct command {
      .print = print_hold, .list = "held", .none = CLI_NO},
     {"release", NULL, 1, "release KEY              end a hold", .ask = "release",
      .done = "released", .not_done = "was not held"},
-    {"history", NULL, 1, "history KEY              how the verdict changed", .run = do_history},
+    {"history", NULL, 1, "history KEY              how the verdict changed", .ask = "history",
+     .print = print_event, .list = "history", .none = CLI_NO},
     {"export", NULL, 0, "export                   all that is remembered, as JSON lines",
      .run = do_export},
     {"import", NULL, 1, "import FILE              load an export (-: stdin)", .run = do_import},
