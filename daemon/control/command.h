@@ -71,7 +71,7 @@ void command_cache_cancel(struct command *command);
 
 /*
  * commands_report.c and commands_check.c: the commands that walk the cache (walk.h). What they
- * answer is for cli/report.c and cli/rules.c.
+ * answer is for cli/report.c.
  *
  *   report       {"changes": BOOL}           lines: next-hops to which mail would stop if all were
  *                enforced; with `changes` also those whose answer would change.
