@@ -34,16 +34,18 @@ static void on_asked(void *context, bool sure)
     uv_timer_start(&cache->notes, on_notes, sure ? 1 : (uint64_t)cache->config->store_flush_ms, 0);
 }
 
-static void note(struct cache *cache, struct cache_entry *entry, struct record_moment moment)
+/* False when the store takes no question now: later, then. */
+static bool note(struct cache *cache, struct cache_entry *entry, struct record_moment moment)
 {
     struct key key;
 
     switch (entry->state) {
     case ENTRY_STORE_PENDING: /* what the store knows comes first: then cache_load writes it */
         key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
-        if (cache_load(&cache->asking, cache, &key, on_asked, cache) != 0)
-            cache_map_mark(cache->map, entry, true);
-        break;
+        if (cache_load(&cache->asking, cache, &key, on_asked, cache) == 0)
+            break;
+        cache_map_mark(cache->map, entry, true);
+        return false;
     case ENTRY_UNSAVED:
         cache_store_entry(cache, entry);
         cache_entry_set_state(entry, ENTRY_SAVED);
@@ -53,6 +55,7 @@ static void note(struct cache *cache, struct cache_entry *entry, struct record_m
             store_touch(cache->store, entry->key,
                         entry->used_at - moment.monotonic_ms + moment.wall_ms);
     }
+    return true;
 }
 
 /* Some policies and probe results, as far as the store keeps up. */
@@ -83,9 +86,10 @@ static void on_notes(uv_timer_t *timer)
         refill(cache);
     for (int share = NOTES_SHARE; share > 0; share--) {
         entry = cache_map_next_marked(cache->map);
+        if (entry != NULL && !note(cache, entry, moment))
+            entry = NULL;
         if (entry == NULL)
             break;
-        note(cache, entry, moment);
         if (cache->asking != NULL)
             return;
     }

@@ -118,7 +118,8 @@ struct cache_entry *cache_map_use(struct cache_map *map, const char *key, size_t
     list_append(&segment_of(map, entry)->recent, &entry->recent);
     if (use_period(entry, now) != use_period(entry, entry->used_at))
         cache_map_mark(map, entry, true);
-    entry->used_at = now;
+    if (now > entry->used_at) /* it may have been made after this turn's requests arrived */
+        entry->used_at = now;
     return entry;
 }
 
@@ -170,7 +171,7 @@ struct cache_entry *cache_map_put(struct cache_map *map, struct cache_entry *tak
     bool has_room;
 
     cache_map_remove(map, take->key, take->key_length);
-    if (wanted)
+    if (wanted && take->size <= segment->octets_max)
         drop_oldest(map, segment, segment->entries_max - 1, left);
     has_room = segment->entries < segment->entries_max &&
                segment->octets + take->size <= segment->octets_max;
