@@ -1,7 +1,7 @@
 /* spare_fd: see spare_fd.h. */
 #include "daemon/loop/spare_fd.h"
 
-#include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -33,7 +33,8 @@ bool spare_fd_give(struct spare_fd *spare)
 void spare_fd_take(struct spare_fd *spare)
 {
     if (spare->fd < 0)
-        spare->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        spare->fd =
+            socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); /* there may be no file system */
 }
 
 bool spare_fd_accept_failed(struct spare_fd *spare, const char *socket, int status)

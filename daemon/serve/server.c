@@ -131,12 +131,14 @@ static int accept_fd(const struct listener *listener)
 }
 
 /* Without descriptors this is called for each connection of a flood: it gets the place of the spare
- * descriptor, and is closed. When that is away, it gets a connection's, after a rest. */
+ * descriptor, and is closed. When that is away, it gets a connection's, after a rest. `error` is
+ * libuv's. */
 static void accept_failed(struct listener *listener, int error)
 {
     struct server *server = listener->server;
-    bool given = spare_fd_accept_failed(&server->spare, NULL, uv_translate_sys_error(error));
-    int fd = given ? accept_fd(listener) : -1;
+    bool full = error == UV_EMFILE || error == UV_ENFILE;
+    bool given = spare_fd_accept_failed(&server->spare, NULL, error);
+    int fd = given && full ? accept_fd(listener) : -1;
 
     server->stats.not_accepted++;
     if (fd >= 0)
@@ -145,20 +147,20 @@ static void accept_failed(struct listener *listener, int error)
         uv_poll_stop(&listener->poll); /* tried again by the sweeper, and after a close */
     if (given)
         spare_fd_take(&server->spare);
-    else
+    else if (full)
         server_yield_fd(server);
 }
 
 static void accept_one(struct listener *listener)
 {
     int fd = accept_fd(listener);
+    int error =
+        fd < 0 ? uv_translate_sys_error(errno) : conn_new(listener->server, fd, listener->protocol);
 
-    if (fd >= 0 && conn_new(listener->server, fd, listener->protocol) == 0)
+    if (error == 0)
         listener->server->stats.accepted++;
-    else if (fd >= 0)
-        uv_poll_stop(&listener->poll);
-    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-        accept_failed(listener, errno);
+    else if (error != UV_EAGAIN && error != UV_EINTR && error != UV_ECONNABORTED)
+        accept_failed(listener, error);
 }
 
 /* One in each turn: a flood must not stop the loop; and without descriptors accept(2) fails whether
