@@ -135,12 +135,15 @@ void smtp_stream_deadline(struct smtp_stream *stream, uint64_t ms)
     CHECK(uv_timer_start(&stream->timer, on_timer, ms, 0) == 0);
 }
 
+/* What a probe says is far less than a socket's buffer holds: if the kernel does not take it, it has
+ * no memory. When the connection broke, reading tells. */
 static void send_octets(struct smtp_stream *stream, char *data, size_t length)
 {
     const uv_buf_t buf = uv_buf_init(data, (unsigned)length);
+    int sent = length == 0 ? 0 : uv_try_write((uv_stream_t *)&stream->tcp, &buf, 1);
 
-    if (length > 0)
-        uv_try_write((uv_stream_t *)&stream->tcp, &buf, 1);
+    if (sent == UV_EAGAIN || sent == UV_ENOMEM || (sent >= 0 && (size_t)sent < length))
+        stream->lost = UV_ENOBUFS;
 }
 
 /* Sends what the TLS session has ready. */
