@@ -1,13 +1,13 @@
 /*
- * cache: everything the daemon has found out: the map of entries, the holds, and the store behind
- * them. A lookup that has ended is saved here, and one that begins starts from what is here. `now`
- * is monotonic ms.
+ * cache: everything the daemon has learnt: the map of entries, the holds, and the store behind
+ * them. A finished lookup is saved here, and a new one starts from what is here. `now` is monotonic
+ * ms.
  *
  * Glossary
- *   save     a whole lookup has ended: log what changed, note holds and history, cache, store
- *   load     take in a record, of the store or of an export
+ *   save     record a complete lookup: log changes, update holds and history, cache, store
+ *   load     take in a record from the store or from an export
  *   preload  load everything from the store at the start
- *   mark     an entry is to be noted in the store: it was used, or is not saved yet
+ *   mark     flag an entry to be noted in the store: it was used, or is not saved yet
  *   hold     a next-hop shows less than it proved (docs/verdicts.md §4): listed for people and for
  *            the log. The list is bounded; the `remembered` of each entry decides, not the list
  *
@@ -15,7 +15,7 @@
  *   verdict             info when a verdict changed, else debug
  *   hold-begins, held, hold-ends
  *                       a domain shows less than it proved; what it proved counts for a while
- *   trust-anchor-gone   a verdict sank because the issuer of a certificate is trusted no more
+ *   trust-anchor-gone   a verdict became weaker: the issuer of a certificate is no longer trusted
  *   sts-mx-left-out     a policy has patterns that match= cannot carry
  *
  * BUGS
@@ -38,7 +38,7 @@
 struct cache_loading;
 
 struct hold {
-    UT_hash_handle hh; /* hh.next: the next one, of those listed later */
+    UT_hash_handle hh; /* hh.next: the hold that was listed next */
     enum verdict_level level;
     struct downgrade downgrade; /* monotonic ms */
     struct heap_link end;       /* in the order of downgrade.until */
@@ -49,7 +49,7 @@ struct hold {
     char key[];
 };
 
-/* A hold begins when a lookup shows less, or is taken over from the store or an export. */
+/* A hold is begun by a lookup that shows less, or loaded from the store or an export. */
 enum hold_origin { HOLD_FOUND, HOLD_LOADED, HOLD_ORIGINS };
 
 struct cache_stats {
@@ -104,62 +104,62 @@ void cache_close(struct cache *cache);
 void cache_free(struct cache *cache);
 void cache_get_stats(const struct cache *cache, struct cache_stats *out);
 
-/* What is cached of a key, valid or lapsed, or NULL. Borrowed until the loop runs again. */
+/* The cached entry of a key, valid or expired, or NULL. Borrowed until the loop runs again. */
 const struct cache_entry *cache_peek(const struct cache *cache, const struct key *key);
-/* The hold of a key that is listed; NULL. */
+/* The listed hold of a key, or NULL. */
 struct hold *cache_find_hold(const struct cache *cache, const char *key);
 
 /*
- * Takes the entry of a whole lookup, which may have been freed on return (no memory, no room).
+ * Takes the entry of a complete lookup, which may be freed on return (no memory, no room).
  * `by_refresh`: nobody asked. `released`: the operator ended a hold. `store_pending`: the store
- * could not be asked when the lookup began; its record must not be overwritten until it has been.
+ * could not be read when the lookup began; its record must not be overwritten until it is.
  */
 struct cache_saving {
     int64_t now;
     bool by_refresh, released, store_pending;
-    const struct override *override; /* what the rules say of the key; NULL: they were not asked */
+    const struct override *override; /* what the rules say of the key; NULL: not consulted */
 };
 void cache_save(struct cache *cache, struct cache_entry *take, struct cache_saving how);
 
-/* `sure`: the store was asked, and what it knows is there. */
+/* `sure`: the store was read, and what it knows of the key is in the cache. */
 typedef void (*cache_loaded)(void *context, bool sure);
 /*
- * Brings what the store knows of a key, and the policy of its domain, into cache and policy cache;
- * then calls `done` exactly once, later, unless cache_load_cancel. UV_ENOENT when there is no
- * store, UV_ENOMEM: nothing comes.
+ * Loads what the store knows of a key, and its domain's policy, into the cache and the policy
+ * cache, then calls `done` exactly once, later, unless cache_load_cancel comes first. UV_ENOENT if
+ * there is no store, or UV_ENOMEM: `done` is then not called.
  */
 int cache_load(struct cache_loading **out, struct cache *cache, const struct key *key,
                cache_loaded done, void *context);
 void cache_load_cancel(struct cache_loading *loading);
 
-/* Forgets a key, in the store too; true when it was cached. Policies and probe results are their
- * owners'. */
+/* Forgets a key, also in the store; true if it was cached. Policies and probe results stay: their
+ * owners forget them. */
 bool cache_forget(struct cache *cache, const struct key *key);
-/* Every entry ends now; what was proven by probing stays. Gives their number. */
+/* Expires every entry now and returns their number; what was proven by probing stays. */
 size_t cache_lapse(struct cache *cache, int64_t now);
-/* Ends the entries that rest on certificates judged before the trust anchors changed. */
+/* Expires the entries that rest on certificates judged before the trust anchors changed. */
 void cache_judge_again(struct cache *cache, int64_t now);
-/* The operator ends a hold: the entry becomes what its evidence alone gives. False when the key is
- * not held, or is not in the cache. */
+/* Ends a hold for the operator: the entry becomes what its evidence alone gives. False if the key
+ * is not held, or is not in the cache. */
 bool cache_release(struct cache *cache, const struct key *key, int64_t now);
 
-/* Now on both clocks, for records; `last_written` as in record_moment_of, 0: unknown. */
+/* The time on both clocks, for records; `last_written` as in record_moment_of, 0: unknown. */
 struct record_moment cache_moment(int64_t last_written);
 enum cache_source {
     CACHE_FROM_STORE, /* at the start */
     CACHE_FOR_ASKER,  /* from the store: somebody asks for it */
     CACHE_FROM_EXPORT /* goes to the store too */
 };
-/* Takes in a record with wall clock times, read at `moment`; it is changed. */
+/* Loads a record with wall clock times, read at `moment`; the record is modified. */
 enum loaded cache_load_record(struct cache *cache, struct record *record,
                               struct record_moment moment, enum cache_source source);
 
 struct preload;
 /*
- * preload.c: at the start everything is read back from the store, a page at a time while the daemon
- * already answers: policies, probe results, then the answers, held ones first and those used lately
- * next. After it the export that `import` names, a share of its lines at a time. NULL without
- * memory.
+ * preload.c: reads everything back from the store at the start, a page at a time, while the daemon
+ * already answers: policies, probe results, then the answers, held ones first and recently used
+ * ones next. Then reads the export that `import` names, a share of its lines at a time. NULL
+ * without memory.
  */
 struct preload *preload_new(struct cache *cache);
 /* Ends it, whether it is done or not; frees itself when its handles are closed. */
@@ -167,28 +167,28 @@ void preload_close(struct preload *preload);
 
 /* ---- for the files of cache.h ---- */
 
-/* Puts an entry into cache and order of refreshing; NULL when it did not stay. `wanted`: somebody
- * asks for it now. */
+/* Puts an entry into the cache and schedules its refresh; NULL if it was not kept. `wanted`: a
+ * client asks for it now. */
 struct cache_entry *cache_put(struct cache *cache, struct cache_entry *take, bool wanted,
                               int64_t now);
-/* What the evidence of an entry gives together with what is remembered, at the time `at`: a new
- * entry. NULL when it has no evidence, and without memory. */
+/* Decides again, as of the time `at`, from an entry's evidence and what is remembered; gives a new
+ * entry. NULL if it has no evidence, or without memory. */
 struct cache_entry *cache_decide_again(const struct cache *cache, const struct cache_entry *known,
                                        const struct remembered *remembered, int64_t at);
-/* Ends an entry that probes gave before the trust anchors changed. */
+/* Expires an entry that rests on probes made before the trust anchors changed. */
 void cache_judge(const struct cache *cache, struct cache_entry *entry, int64_t now);
-/* Writes an entry to the store, or takes it out when there is nothing worth keeping. */
+/* Writes an entry to the store, or removes it there if nothing in it is worth keeping. */
 void cache_store_entry(struct cache *cache, const struct cache_entry *entry);
-/* Called by sts_cache.h and probe_cache_uv.h with what is new there. */
+/* Called by sts_cache.h and probe_cache_uv.h with each new policy or result. */
 void cache_store_policy(void *context, const char *domain);
 void cache_store_probe(void *context, const struct probe_saved *saved);
-/* Notes in holds and log what a new verdict means for the hold of its key. */
+/* Updates the hold of a key after a new verdict, and logs what changed. */
 void cache_note_hold(struct cache *cache, const struct cache_entry *entry, bool released,
                      int64_t now);
-/* Lists the hold of an entry, without a word. NULL when it is not held, or is listed already, and
- * without memory or room. */
+/* Lists the hold of an entry without logging it. NULL if the entry is not held or already listed,
+ * or without memory or room. */
 struct hold *cache_list_hold(struct cache *cache, const struct cache_entry *entry,
                              enum hold_origin origin, int64_t reminded_at, int64_t now);
-/* What is forgotten is held no more; harmless for a key that is not. */
+/* Drops the hold of a forgotten key; harmless if the key is not held. */
 void cache_forget_hold(struct cache *cache, const char *key);
 void cache_free_holds(struct cache *cache);

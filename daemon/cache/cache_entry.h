@@ -1,13 +1,13 @@
 /*
- * cache_entry: what the daemon knows of one key: verdict, the evidence behind it, and the answers
- * ready to send. One piece of memory, and a small one, because there may be a million of them.
+ * cache_entry: what the daemon knows of one key: the verdict, the evidence behind it, and the
+ * answers ready to send. It is one small piece of memory, because there may be a million of them.
  *
- * The plain answer is most often the beginning of the one with TLSRPT attributes, and that of
- * tcp_table the plain one again: then the text is stored once. The evidence is packed, because only
- * people look at it. Downgrades and refusals, which few have, are stored only where there are any.
+ * The plain answer is usually a prefix of the one with TLSRPT attributes, and the tcp_table answer
+ * the same as the plain one: the text is then stored once. The evidence is packed, because only
+ * people look at it. Downgrades and refusals are rare, and stored only where there are any.
  *
- * Once it is made, an entry is constant but for the cache's own members, the ruling, and the moment
- * at which it ends.
+ * After an entry is made, only the cache's own members, the rules' answer and the time at which it
+ * expires change.
  */
 #pragma once
 
@@ -20,21 +20,21 @@
 #include "policy/render/render.h"
 #include "policy/rules/override.h"
 
-/* The forms an answer comes in: what main.cf can read, and how much. In the order in which an entry
- * stores their texts. */
+/* The forms of an answer: which protocol and attributes the client can read. In the order in which
+ * an entry stores their texts. */
 enum answer_form { FORM_TLSRPT, FORM_PLAIN, FORM_TCP_TABLE, FORM_COUNT };
 
-/* Arena for an evidence taken out of an entry or of a record. */
+/* Arena for evidence unpacked from an entry or a record. */
 #define CACHE_ENTRY_EVIDENCE_MAX (16 * 1024 * 1024)
 
-/* How an entry stands to the store; changed by cache_entry_set_state only. */
+/* Whether the store has the entry; only cache_entry_set_state changes it. */
 enum cache_entry_state {
-    ENTRY_SAVED,        /* written, or not worth it */
+    ENTRY_SAVED,        /* written, or not worth writing */
     ENTRY_UNSAVED,      /* to be written again: the store lost what it had */
-    ENTRY_STORE_PENDING /* the store could not be asked what it knows of the key */
+    ENTRY_STORE_PENDING /* the store could not be read for the key */
 };
 
-/* A struct verdict without what few have; cache_entry_verdict gives the whole. */
+/* A struct verdict without its rare fields; cache_entry_verdict gives the whole. */
 struct cached_verdict {
     int64_t valid_until; /* monotonic ms */
     int64_t dane_only_until;
@@ -44,7 +44,7 @@ struct cached_verdict {
     enum verdict_reason reason : 8, shown_reason : 8;
     bool dane_possible : 1, secure : 1, sts_enforced : 1, wildcard_hosts : 1;
     bool distrusted : 1, without_dane : 1, without_probe : 1;
-    bool rare : 1;           /* the rest of it is behind the evidence */
+    bool rare : 1;           /* the rare fields follow the evidence */
     unsigned sts_unfit : 11; /* STS_MX_MAX is less */
 };
 
@@ -56,7 +56,7 @@ struct cache_entry {
     int64_t made_at;      /* monotonic ms */
     struct cached_verdict verdict;
 
-    /* what the rules of `generation` make of the verdict; the engine's */
+    /* what the rules of `generation` turn the verdict into; set by the engine */
     struct final_answer final;
     unsigned generation; /* 0: not asked yet */
 
@@ -70,15 +70,15 @@ struct cache_entry {
     bool complete : 1; /* of a whole lookup: no evidence is missing */
     bool marked : 1;   /* to be noted in the store */
     bool plain_apart : 1, tcp_apart : 1; /* that answer has a text of its own */
-    unsigned char common;                /* not 0: all answers are that one of cache_entry_common */
-    char key[]; /* then the answers, by form; evidence_pack.h; what few have */
+    unsigned char common;                /* not 0: all answers are this one of cache_entry_common */
+    char key[]; /* then the answers by form, the packed evidence, the rare fields */
 };
 
-/* Answers that very many entries have, from 1. */
+/* Answers that very many entries share, numbered from 1. */
 extern const char *const cache_entry_common[];
 
-/* What was found out as an answer, in a form; its text is the entry's or static, and not ended by a
- * NUL when it is the beginning of another. */
+/* The result of the lookup as an answer in one form. Its text belongs to the entry or is static,
+ * and has no NUL at its end if it is a prefix of another. */
 static inline struct answer cache_entry_answer(const struct cache_entry *entry,
                                                enum answer_form form)
 {
@@ -103,16 +103,16 @@ static inline bool cache_entry_is_negative(const struct cache_entry *entry)
  * in a heap, due.at is the verdict's refresh_at. */
 struct cache_entry *cache_entry_new(const struct key *key, const struct verdict *verdict,
                                     const struct evidence *evidence, int64_t now);
-/* One that no lookup stands behind, and no key. */
+/* An entry for a reply without a lookup and without a key. */
 struct cache_entry *cache_entry_standing(enum verdict_reason reason);
 /* A copy that is in no cache; NULL without memory. */
 struct cache_entry *cache_entry_copy(const struct cache_entry *entry);
 void cache_entry_free(struct cache_entry *entry);
 
-/* The whole verdict, but for refresh_at, which has done its work. */
+/* The whole verdict except refresh_at, which is no longer needed. */
 struct verdict cache_entry_verdict(const struct cache_entry *entry);
 struct remembered cache_entry_remembered(const struct cache_entry *entry);
-/* override_apply on its verdict. */
+/* Applies `override` to its verdict: override_apply. */
 void cache_entry_apply(struct final_answer *out, const struct override *override,
                        const struct cache_entry *found);
 /* Its evidence as packed; NULL when there is none. */
@@ -121,5 +121,5 @@ const void *cache_entry_packed(const struct cache_entry *entry);
 struct evidence *cache_entry_evidence(const struct cache_entry *entry, struct arena *arena);
 
 void cache_entry_set_state(struct cache_entry *entry, enum cache_entry_state state);
-/* It ends now, and with `forget` what DANE and MTA-STS proved; what probing proved stays. */
+/* Expires it now; `forget` also drops what DANE and MTA-STS proved, but not what probing proved. */
 void cache_entry_lapse(struct cache_entry *entry, int64_t now, bool forget);

@@ -20,7 +20,7 @@
 #define CONFIG_LISTEN_MAX    16
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
-/* What is spoken on a listening socket. */
+/* The protocol of a listening socket. */
 enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE, LISTEN_CONTROL, LISTEN_KINDS };
 
 /* The names of a protocol. */
@@ -92,7 +92,7 @@ struct config {
 
 /*
  * Reads `path` (NULL: the default file, which may be missing), then the `overrides` ("key=value",
- * as from -o; they replace what the file says); both stay the caller's and in place. 0, or -1 with
+ * as from -o; they override the file); both are borrowed and must stay in place. 0, or -1 with
  * a message in `error`. Free with config_fini either way.
  */
 int config_load(struct config *config, const char *path, const char *const *overrides,
@@ -106,6 +106,6 @@ void config_fini(struct config *config);
 int config_read_rules(struct rules **out, const struct config *config,
                       char error[CONFIG_ERROR_MAX]);
 
-/* The first key from *index on whose values differ and that a reload cannot change; NULL when there
+/* The first key from *index on whose values differ and which a reload cannot change; NULL if there
  * is none. Moves *index past it. */
 const char *config_next_fixed_change(const struct config *a, const struct config *b, size_t *index);

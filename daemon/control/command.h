@@ -1,6 +1,6 @@
 /*
- * command: one command on the control socket: a JSON object comes, and one or several answer it.
- * commands.c has the table of names, and short commands; the files named below have the rest.
+ * command: one command on the control socket: a JSON object, answered by one or several others.
+ * commands.c has the table of names and the short commands; the files named below have the rest.
  */
 #pragma once
 
@@ -46,7 +46,7 @@ void command_init(struct command *command, const struct command_means *means,
 /* Carries out one line. `answered` is called with the last line of the answer exactly once, now or
  * later, unless command_cancel comes first. */
 void command_begin(struct command *command, const char *line, size_t length);
-/* The client has the part of the answer. Not to be called by `answered`. */
+/* The client has received the part of the answer. `answered` must not call this. */
 void command_go_on(struct command *command);
 void command_cancel(struct command *command);
 
@@ -55,7 +55,7 @@ void command_cancel(struct command *command);
 /* Ends the command with an answer (takes the reference; NULL: no memory), or with a refusal. */
 void command_finish(struct command *command, json_t *answer);
 void command_refuse(struct command *command, const char *why);
-/* A text of the request; NULL when it is not there. */
+/* A string of the request; NULL if it is absent. */
 const char *command_text(const struct command *command, const char *name);
 /* Reads the key of the request, which must be there. */
 const struct key *command_key(struct command *command);
@@ -66,7 +66,7 @@ void command_release(struct command *command);
 void command_history(struct command *command);
 void command_export(struct command *command);
 void command_import(struct command *command);
-/* Gives up what one of these waits for. */
+/* Cancels what one of these commands waits for. */
 void command_cache_cancel(struct command *command);
 
 /*

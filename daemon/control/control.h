@@ -1,6 +1,6 @@
 /*
- * control: the operator's socket. Each line is one JSON object, answered by one, or by several
- * where the answer may be long. mxcrypt(1) talks to a running daemon here; Postfix never does.
+ * control: the operator's socket. Each line is one JSON object; the answer is one object, or
+ * several if it may be long. mxcrypt(1) talks to a running daemon here; Postfix never does.
  */
 #pragma once
 

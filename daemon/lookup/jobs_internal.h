@@ -1,20 +1,20 @@
-/* jobs_internal: what the files of jobs.h share. */
+/* jobs_internal: declarations shared by the files that implement jobs.h. */
 #pragma once
 
 #include "base/fair.h"
 #include "daemon/lookup/engine.h"
 
-/* libuv runs a timer of 0 ms at once when another timer's callback sets it: this lets others have
- * their turn first. */
+/* libuv runs a 0 ms timer at once if another timer's callback starts it; this delay lets others
+ * have their turn first. */
 #define NEXT_TURN_MS 1
 
-/* X(STATE, name for the log). A job goes through them in this order, and may leave some out. */
+/* X(STATE, name for the log). A job passes through them in order and may skip some. */
 #define JOB_STATES(X)                                                                              \
     X(NEW, "new")         /* in no queue yet */                                                    \
-    X(LOADING, "loading") /* the store is asked what it knows of the key */                        \
+    X(LOADING, "loading") /* reads what the store knows of the key */                              \
     X(QUEUED, "queued")   /* waits for its turn */                                                 \
     X(RUNNING, "running") /* the lookup is under way */                                            \
-    X(SETTLED, "settled") /* the same; no evidence can change `provisional` any more */            \
+    X(SETTLED, "settled") /* running, but no evidence can change `provisional` */                  \
     X(DONE, "done")       /* out of map and queues; its waiters get their replies */
 
 enum job_state {
@@ -35,11 +35,11 @@ struct job {
     struct remembered remembered;    /* what the lookup begins with */
     int64_t probed_after;            /* of domain_request */
     struct cache_entry *provisional; /* owned; NULL: none */
-    /* These say what becomes of the result, in whatever state the job is. */
-    bool refresh;       /* renews what is cached before it ends */
+    /* What happens to the result; these apply in every state. */
+    bool refresh;       /* renews a cached entry before it expires */
     bool detached;      /* goes on though nobody waits */
     bool wanted;        /* somebody has asked for the key since the job began */
-    bool store_pending; /* the store could not be asked what it knows */
+    bool store_pending; /* the store could not be read for the key */
     bool forgotten;     /* the result is not kept */
     struct list waiters;
     struct timed end;   /* RUNNING and SETTLED */
@@ -48,10 +48,10 @@ struct job {
 };
 
 /*
- * What is planned, by kind, in the order in which it is served when several are due: a job that
- * ends is complete, so it goes first, and its waiters get the whole of it. All of a kind have the
- * same time to wait, so a queue in order of arrival is in order of time, but for the length of a
- * turn of the loop.
+ * Planned events by kind, in the order in which they are served if several are due. A job that ends
+ * comes first, because it is complete and its waiters get the whole evidence. All events of a kind
+ * have the same delay, so a queue in order of arrival is in order of time, within one turn of the
+ * loop.
  */
 enum jobs_queue {
     JOBS_END,    /* job-deadline of running jobs */
@@ -80,14 +80,14 @@ void job_free(struct job *job);
 /* jobs_reply.c */
 /* The evidence is complete: keeps it, gives every waiter its reply, frees the job. */
 void job_complete(struct job *job, int64_t now);
-/* Ends and frees the job; every waiter gets `entry` (NULL: that there is no memory). */
+/* Ends and frees the job; every waiter gets `entry` (NULL: the answer for lack of memory). */
 void job_finish(struct job *job, const struct cache_entry *entry);
-/* The evidence has grown: replies if that is enough. Of domain_start, with the job. */
+/* Callback of domain_start, called with the job: replies if the new evidence is enough. */
 void job_changed(void *context);
-/* Counts what the rules withhold of a result that somebody asked for without waiting. */
+/* Counts the withheld answer of a result that was requested without waiting for it. */
 void job_count_withheld(struct job *job, const struct cache_entry *entry);
 /* Puts `timed` into a queue, to be served in `in_ms`. */
 void jobs_plan(struct jobs *jobs, enum jobs_queue queue, struct timed *timed, int64_t now,
                int64_t in_ms);
-/* Something remembered of the key may count: its waiters get it when its time has come. */
+/* What is remembered of the key may be used: gives it to the waiters at the stale deadline. */
 void job_allow_stale(struct job *job, int64_t now);

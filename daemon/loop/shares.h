@@ -1,6 +1,6 @@
 /*
- * shares: long work on the event loop, done a share in each turn; after each share the loop looks
- * at its sockets. Several tasks take turns.
+ * shares: splits long work on the event loop into shares, one per turn; after each share the loop
+ * serves its sockets. Several tasks take turns.
  */
 #pragma once
 
@@ -26,12 +26,12 @@ struct share_task {
 
 /* NULL without memory. */
 struct shares *shares_new(uv_loop_t *loop);
-/* When no task is left; frees itself when its handle is closed. */
+/* To be called when no task is left; frees itself when its handle is closed. */
 void shares_close(struct shares *shares);
 
 void share_task_init(struct share_task *task, share_step step);
 /* Calls the task's step, from the next turn of the loop on, until it returns false. Harmless when
  * the task is there already; the task's own step must not call it. */
 void shares_add(struct shares *shares, struct share_task *task);
-/* No step comes any more. Harmless when it is not there. */
+/* No step is called after this. Harmless if the task is not there. */
 void shares_remove(struct share_task *task);

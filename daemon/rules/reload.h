@@ -1,11 +1,11 @@
 /*
  * reload: reads the configuration and the rules again while the daemon serves, on another thread,
- * and brings into force what may change without a restart. An error leaves everything as it was.
+ * and applies the changes that need no restart. An error leaves everything as it was.
  *
  * DIAGNOSTICS
  *   reloaded          the files are in force
  *   reload-refused    they have an error; everything is as before
- *   needs-restart     a key has changed that only a restart brings into force
+ *   needs-restart     a changed key takes effect only after a restart
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct reload_waiter;
 struct reload_result {
     const char *error; /* NULL: it is in force */
     size_t rules;
-    /* keys whose new value only a restart brings into force */
+    /* keys whose new value takes effect only after a restart */
     const char *fixed[CONFIG_KEYS];
     size_t fixed_count;
 };
@@ -40,7 +40,7 @@ void reload_waiter_init(struct reload_waiter *waiter);
  * (may be NULL) is called whenever the files have been brought into force. */
 struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset,
                           void (*also)(void *context), void *context);
-/* No callback comes any more; frees itself when the thread is done. NULL is fine. */
+/* No callback is called after this; frees itself when the thread is done. NULL is fine. */
 void reload_close(struct reload *reload);
 /* Reads the files as they are now, or later. `done` is called for the waiter (may be NULL) exactly
  * once, later, unless reload_leave comes first. */

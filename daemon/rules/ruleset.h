@@ -6,7 +6,7 @@
  *   orders              the rules have been read
  *   rule-lapses-soon    a rule lapses within RULES_WARN_BEFORE_S
  *   rule-lapsed         a rule has lapsed
- *   more-rules-lapse    more do than are named one by one
+ *   more-rules-lapse    more rules lapse than are named one by one
  */
 #pragma once
 
@@ -22,10 +22,10 @@ struct ruleset {
     unsigned generation; /* see ruleset_generation */
     /* for ruleset.c; wall clock */
     uv_timer_t timer;
-    int64_t looked_s; /* when the rules were looked at last; 0: never */
-    int64_t seen_s;   /* when the clock was looked at last */
+    int64_t looked_s; /* when the rules were last checked; 0: never */
+    int64_t seen_s;   /* when the clock was last read */
     int64_t next_s;   /* when the next rule lapses; INT64_MAX: none will */
-    size_t lapses;    /* rules that this look has found lapsed, or soon to lapse */
+    size_t lapses;    /* rules that this check found lapsed, or soon to lapse */
 };
 
 /* Reads the rules file; 0, or -1 with a message in `error` ("/etc/mxcrypt/rules:12: ..."). `config`

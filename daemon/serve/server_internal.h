@@ -11,11 +11,11 @@
 
 struct pending;
 
-/* A connection goes through these in this order; it may leave out any but the first and last. */
+/* A connection passes through these states in order; it may skip any but the first and last. */
 enum conn_state {
     CONN_SILENT, /* has not asked anything yet */
     CONN_ASKING,
-    CONN_ENDED,  /* the client sends no more; what it asked is still answered */
+    CONN_ENDED,  /* the client sends no more; its requests are still answered */
     CONN_CLOSING /* the handle is being closed; nothing is done with it any more */
 };
 
@@ -35,10 +35,10 @@ struct conn {
     unsigned pending_count;
     uint64_t turn_at;    /* uv_now of the turn that turn_taken counts in */
     unsigned turn_taken; /* requests */
-    int64_t read_ns;     /* when what was read last had arrived */
+    int64_t read_ns;     /* arrival time of the octets read last */
     unsigned unsent;     /* replies in `out` that were known at once... */
     int64_t unsent_ns;   /* ...to requests that had arrived then, or later */
-    size_t held;         /* octets of replies that wait in line for one before them */
+    size_t held;         /* octets of replies held back until an earlier one is ready */
 };
 
 struct listener {
@@ -51,7 +51,7 @@ struct listener {
 
 enum server_state {
     SERVER_SERVING,
-    SERVER_DRAINING, /* takes no more connections; what was asked is answered */
+    SERVER_DRAINING, /* accepts no more connections; pending requests are answered */
     SERVER_CLOSING   /* freed when `handles` is 0 */
 };
 
@@ -62,7 +62,7 @@ struct server {
     enum server_state state;
     struct list listeners, conns;
     uv_timer_t sweeper;
-    uv_timer_t next_turn; /* goes on with what a full share has stopped */
+    uv_timer_t next_turn; /* resumes work that stopped at a full share */
     uv_prepare_t turn;    /* called at the end of each turn of the loop */
     int64_t woke_ns;      /* when this turn's first octets were read; 0: none yet */
     unsigned lookup_share;
@@ -73,14 +73,14 @@ struct server {
     unsigned handles; /* not yet closed */
     void (*drained)(void *context);
     void *context;                    /* of `drained` */
-    char read_buffer[CONN_READ_SIZE]; /* shared: what is read is parsed or copied at once */
+    char read_buffer[CONN_READ_SIZE]; /* shared: input is parsed or copied at once */
     char decoded[PROTOCOL_REQUEST_MAX];
 };
 
 /* server.c */
-/* When what is read in this turn of the loop had arrived: one look at the clock for all. */
+/* The arrival time of everything read in this turn of the loop; reads the clock once per turn. */
 int64_t server_arrival_ns(struct server *server);
-/* In the next turn conn_process is called for every starved connection. */
+/* Schedules conn_process for every starved connection in the next turn. */
 void server_want_turn(struct server *server);
 /* The connection's handle is closed, and its memory freed. */
 void server_conn_closed(struct server *server);
@@ -88,11 +88,11 @@ void server_conn_closed(struct server *server);
 /* conn.c */
 /* Serves an accepted connection; takes the descriptor. 0 or a libuv error. */
 int conn_new(struct server *server, int take_fd, const struct protocol *protocol);
-/* Takes what can be taken and sends what is ready, after any change. */
+/* Takes the requests it can and sends the replies that are ready; call it after any change. */
 void conn_process(struct conn *conn);
-/* While the server drains: closes the connection if nothing is lost by that. */
+/* While the server drains: closes the connection if no request or reply would be lost. */
 void conn_drain(struct conn *conn);
-/* Waiters leave, the handle closes, memory is freed later. Harmless when it is closing. */
+/* Cancels its waiters and closes the handle; memory is freed later. Harmless if closing already. */
 void conn_close(struct conn *conn);
-/* True when nobody waits for a reply on it: nothing in flight, nothing half sent. */
+/* True if the client is owed no reply: none is in flight and none is partly sent. */
 bool conn_idle(const struct conn *conn);

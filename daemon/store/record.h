@@ -1,5 +1,5 @@
 /*
- * record: one line of the daemon's memory, as it is kept in a store and moved between machines.
+ * record: one item of what is remembered, as kept in a store and moved between machines.
  *
  * Glossary
  *   answer   what was found out about one key: verdict, evidence, what earlier lookups proved
@@ -7,9 +7,9 @@
  *   probe    what was seen at one address of a mail host
  *   event    a verdict that changed: history
  *
- * Times are milliseconds since 1970 on the wall clock, until record_to_daemon turns them into the
- * daemon's own, which never jumps. Zero stays zero. Plain data; who holds a record says whose its
- * strings are.
+ * Times are milliseconds since 1970 on the wall clock, until record_to_daemon converts them to the
+ * daemon's own clock, which never jumps. Zero stays zero. Plain data; whoever holds a record
+ * documents who owns its strings.
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 #include "probe/smtp/probe_table.h"
 #include "probe/sts/sts_cache.h"
 
-/* Milliseconds: nothing of an answer lives longer after it was decided (the longest TTL, the
+/* Milliseconds: no part of an answer is valid for longer after it was decided (the longest TTL, the
  * longest hold). */
 #define RECORD_LIFE_MAX (INT64_C(30) * 86400 * 1000)
 /* The year 10000; and what an earlier clock cannot have been. */
@@ -67,7 +67,7 @@ struct record {
 
 /* A deep copy in `arena`; NULL without memory. */
 struct record *record_copy(struct arena *arena, const struct record *record);
-/* The same in memory of the caller's: `room` has the record_octets() of the record. */
+/* The same in the caller's memory: `room` must have record_octets() octets. */
 size_t record_octets(const struct record *record);
 void record_place(struct record *out, void *room, const struct record *record);
 
@@ -75,11 +75,11 @@ void record_place(struct record *out, void *room, const struct record *record);
  * for an event its key. False when a name is longer than a host name can be. */
 bool record_identity(char out[RECORD_IDENTITY_MAX], const struct record *record);
 
-/* The answer ends now; what probing proved stays. Harmless for another kind. */
+/* Expires an answer now; what probing proved stays. Harmless for another kind. */
 void record_lapse(struct record *record, int64_t now);
 
-/* False, with *why (static), for what no daemon can have written: a name that is none, a key that
- * is not canonical, a word, time or length out of its range. Wall clock. */
+/* False, with *why (static), for a record that no daemon can have written: an invalid name, a key
+ * that is not canonical, a word, time or length out of range. Wall clock. */
 bool record_valid(const struct record *record, const char **why);
 
 /* The words that stand for numbers in a store and in an export. */
@@ -98,13 +98,14 @@ const char *record_word(enum record_vocabulary vocabulary, unsigned number);
 bool record_word_number(enum record_vocabulary vocabulary, const char *word, unsigned *number);
 
 /*
- * Clocks. A wall clock may have jumped between writing and reading, either way. So nothing read may
- * live longer than it could when it was written, and what seems to come from the future counts as
- * written now (docs/conformance.md hostile 38, 39).
+ * Clocks. The wall clock may jump, in either direction, between writing and reading. So no record
+ * may live longer than it could when it was written, and a record that seems to come from the
+ * future counts as written now (docs/conformance.md hostile 38, 39).
  */
 
-/* A clock that is behind what the store saw last, by no more than this, is taken to have jumped
- * back: the store's time counts. By more: one of the two was absurd, the present clock counts. */
+/* If the clock is behind the store's last time by no more than this, it is taken to have jumped
+ * back: the store's time counts. If by more, one of the two was absurd: the present clock
+ * counts. */
 #define RECORD_TIME_BACK_MAX (INT64_C(86400) * 1000)
 
 /* The moment of reading: both clocks, and the wall clock at the store's last write (0: unknown). */
@@ -115,8 +116,8 @@ struct record_moment {
 struct record_moment record_moment_of(int64_t monotonic_ms, int64_t wall_ms,
                                       int64_t last_written_wall_ms);
 
-/* In place: every time of the record becomes wall (daemon -> record) or the daemon's (record ->
- * daemon), clamped as above. An end that has passed stays in the past. Past times never become
- * 0; on a clock that began later they are negative. */
+/* Converts, in place, every time of the record to the wall clock or to the daemon's, clamped as
+ * above. An end that has passed stays in the past. Past times never become 0; on a clock that began
+ * later they are negative. */
 void record_to_wall(struct record *record, struct record_moment moment);
 void record_to_daemon(struct record *record, struct record_moment moment);

@@ -1,13 +1,13 @@
 /*
- * store: the daemon's memory behind the loop: what must survive a restart. Asynchronous, so that
- * one on this disk and one over a network look the same; nothing here ever waits. The only one so
- * far, store_disk.c, keeps an SQLite file; another would be another struct store_kind.
+ * store: what must survive a restart. The interface is asynchronous and never waits, so that a
+ * store on this disk and one over a network look the same. The only kind so far, store_disk.c,
+ * keeps an SQLite file; another would be another struct store_kind.
  *
  * Records are written in batches, in the order they were put, within a flush period, or sooner when
- * many are pending. Of several records with one identity the last counts. A record that is not
+ * many are pending. Of several records with one identity the last one wins. A record that fails
  * record_valid is not written, but counted as rejected. While the store cannot be written (full
- * disk, read-only, locked) records stay here, up to a bound, and are written when it can: the store
- * heals by itself. What cannot be read is set aside under another name and a fresh one begun.
+ * disk, read-only, locked), records stay in memory, up to a limit, and are written once it can be:
+ * the store recovers by itself. A file that cannot be read is renamed and a fresh one is begun.
  *
  * Glossary
  *   pending   put, not yet written
@@ -22,7 +22,7 @@
 
 #define STORE_FIND_MS  250 /* a find that takes longer finds nothing */
 #define STORE_PAGE_MAX 200 /* records of one list answer */
-/* Reads under way. One that is late or cancelled stays one until the disk answers, if it does. */
+/* Reads under way. A late or cancelled read counts until the disk answers, if it ever does. */
 #define STORE_READS_MAX 4096
 #define STORE_EVENTS    20 /* events kept of one key */
 #define STORE_ERROR_MAX 256
@@ -30,7 +30,7 @@
 struct store_options {
     const char *path; /* borrowed for the store's life */
     int64_t flush_ms;
-    size_t pending_max; /* records; then the oldest probes and events go first, policies last */
+    size_t pending_max; /* records; beyond, the oldest probes and events go first, policies last */
     int64_t keep_ms;    /* expired records are kept this much longer: clocks jump */
     size_t answers_max, policies_max, probes_max; /* rows; the least recently used or written go */
 };
@@ -53,14 +53,14 @@ struct store_read {
     const struct store_kind *kind;
 };
 
-/* A fresh store was begun in place of one that was lost: put again what is known. */
+/* A fresh store replaced one that was lost: put everything known again. */
 typedef void (*store_on_begun)(void *context);
 
 /* `answer` and `policy` are NULL when there is none, borrowed until the callback returns.
  * `last_written` is the wall clock at the last write before this process's first. */
 struct store_found {
     const struct record *answer, *policy;
-    bool unsure; /* the store could not be asked, or not in time: there may be an answer */
+    bool unsure; /* the store could not be read, or not in time: there may be an answer */
     int64_t last_written;
 };
 typedef void (*store_on_found)(void *context, const struct store_found *found);
@@ -98,7 +98,7 @@ struct store_change {
     int64_t at;       /* wall clock */
 };
 
-/* What a kind of store does; the functions below say what each means. */
+/* The operations of a kind of store; the functions below document them. */
 struct store_kind {
     void (*close)(struct store *store);
     void (*get_stats)(const struct store *store, struct store_stats *out);
@@ -115,8 +115,8 @@ struct store_kind {
 int store_new(struct store **out, uv_loop_t *loop, const struct store_options *options,
               store_on_begun begun, void *context);
 
-/* Writes what is pending, as far as it can within five seconds, and frees itself. Reads under way
- * are not answered any more. */
+/* Writes what is pending, as far as possible within five seconds, and frees itself. Reads under way
+ * get no answer. */
 static inline void store_close(struct store *store)
 {
     store->kind->close(store);
@@ -135,7 +135,7 @@ static inline void store_put(struct store *store, const struct record *record)
     store->kind->change(store, &change);
 }
 
-/* A key was asked for: only moves used_at. */
+/* Notes that a key was asked for: changes used_at only. */
 static inline void store_touch(struct store *store, const char *key, int64_t used_at)
 {
     const struct store_change change = {STORE_TOUCH, RECORD_ANSWER, .name = key, .at = used_at};
@@ -151,7 +151,7 @@ static inline void store_remove(struct store *store, enum record_kind kind, cons
     store->kind->change(store, &change);
 }
 
-/* Forgets the results of an address, whatever port and name. */
+/* Forgets the probe results of an address, for any port and name. */
 static inline void store_remove_address(struct store *store, const struct ip *ip)
 {
     char address[IP_TEXT_MAX];
@@ -161,7 +161,7 @@ static inline void store_remove_address(struct store *store, const struct ip *ip
     store->kind->change(store, &change);
 }
 
-/* Every answer ends now; what probing proved, policies and probes stay. */
+/* Expires every answer now; what probing proved, policies and probes stay. */
 static inline void store_lapse_answers(struct store *store)
 {
     const struct store_change change = {STORE_LAPSE, RECORD_ANSWER, .name = "",
@@ -171,9 +171,9 @@ static inline void store_lapse_answers(struct store *store)
 }
 
 /*
- * Looks for the answer of `key` and the policy of `domain` (NULL: none), what is pending included.
- * `done` comes exactly once, later, within STORE_FIND_MS, unless store_read_cancel. 0 or UV_ENOMEM:
- * no memory, or too many reads under way.
+ * Reads the answer of `key` and the policy of `domain` (NULL: none), including what is pending.
+ * Calls `done` exactly once, later, within STORE_FIND_MS, unless store_read_cancel comes first. 0,
+ * or UV_ENOMEM: no memory, or too many reads under way.
  */
 static inline int store_find(struct store_read **out, struct store *store, const char *key,
                              const char *domain, store_on_found done, void *context)
