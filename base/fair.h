@@ -1,6 +1,6 @@
 /*
- * fair: what may start next when more wants to run than may. Members wait in line by group; the
- * groups take turns; each group and the whole have a cap.
+ * fair: decides what starts next when more wants to run than may. Members queue by group; the
+ * groups take turns; each group and the whole have a limit.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ struct fair_group {
     char name[FAIR_GROUP_MAX + 1];
 };
 
-/* Embedded in what queues; one member is in one fair queue at most. */
+/* Embedded in its owner; one member is in one fair queue at most. */
 struct fair_member {
     struct list link;
     struct fair_group *group; /* NULL: not in the queue */
@@ -40,13 +40,13 @@ void fair_init(struct fair *fair, unsigned running_max, unsigned group_max);
 /* All members must have left. */
 void fair_fini(struct fair *fair);
 
-/* Lines a member up in a group; false without memory. */
+/* Queues a member in a group; false without memory. */
 bool fair_join(struct fair *fair, struct fair_member *member, const char *group, size_t length);
 /* The group of that name; NULL when it has no members. */
 struct fair_group *fair_find(const struct fair *fair, const char *group, size_t length);
 /* The next member that may run, now counted as running; NULL when none may. */
 struct fair_member *fair_next(struct fair *fair);
-/* Lines a running member up again, in its group; cannot fail. */
+/* Queues a running member again, in its group; cannot fail. */
 void fair_again(struct fair *fair, struct fair_member *member);
 /* Takes a member out, waiting or running; harmless for one that is not in. */
 void fair_leave(struct fair *fair, struct fair_member *member);

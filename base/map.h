@@ -1,13 +1,13 @@
 /*
  * map: hash maps with a keyed hash, so that strangers who choose the keys cannot make them collide.
  *
- * For most, uthash, without its habit of ending the process when memory is short: after
+ * Most maps use uthash, but without its habit of ending the process when memory is short: after
  * HASH_ADD_KEYPTR look at the handle's table with MAP_ADDED.
  *
- * For maps with very many elements, struct hashmap: its link in each element has 16 octets, where
- * uthash needs 56. The key lies in the element, at one fixed distance from its link. An element is
- * in one map at a time, and its key must not change while it is there. The number of buckets only
- * grows, so a walk may go on after any number of changes. It goes by the hashes, their bits
+ * Maps with very many elements use struct hashmap: its link in each element has 16 octets, where
+ * uthash needs 56. The key lies in the element, at a fixed distance from its link. An element is in
+ * one map at a time, and its key must not change while it is there. The number of buckets only
+ * grows, so a walk can go on after any number of changes. It follows the hashes with their bits
  * reversed: however often the buckets are doubled, each is one stretch of that order. An element
  * that stays is met exactly once, one that comes or goes at most once.
  *
@@ -47,7 +47,7 @@ struct hashmap {
 #define HASHMAP_ELEMENT(link, type, member)                                                        \
     ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
-/* Where a walk is: the first reversed hash that was not met. Begin with {0}. */
+/* The position of a walk: the first reversed hash not yet met. Begin with {0}. */
 struct map_walk {
     uint64_t at;
 };
@@ -60,12 +60,12 @@ void hashmap_init(struct hashmap *map, size_t key_at);
 /* Frees the buckets; the elements are the caller's. */
 void hashmap_fini(struct hashmap *map);
 
-/* Where a walk meets the element. */
+/* The position at which a walk meets the element. */
 uint32_t hashmap_place(const struct hashmap_link *link);
 
 /* NULL when there is none. */
 struct hashmap_link *hashmap_find(const struct hashmap *map, const void *key, size_t length);
-/* The key must not be there yet. False without memory, and nothing happened. */
+/* The key must not be there yet. False without memory; nothing has changed then. */
 bool hashmap_add(struct hashmap *map, struct hashmap_link *link, size_t key_length);
 void hashmap_remove(struct hashmap *map, struct hashmap_link *link);
 

@@ -11,7 +11,7 @@
  *   static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
  *
  * A step looks at what has happened and returns. Only sequence_run changes the state. A callback
- * stores what happened and runs the sequence; nothing comes after that call.
+ * stores what happened and runs the sequence; it does nothing after that call.
  *
  * The timer is the owner's, so that this file needs no event loop: `enter` starts it, and its
  * callback sets `expired` and runs the sequence.
@@ -46,7 +46,7 @@ struct sequence_state {
     uint64_t deadline; /* ms (0: the next turn of the loop), or what only `enter` interprets */
 };
 
-/* What is the same for all sequences of a kind. */
+/* What all sequences of a kind share. */
 struct sequence_machine {
     /* Calls the step function of a state. */
     enum sequence_step (*step)(void *owner, unsigned state);

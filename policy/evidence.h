@@ -1,5 +1,5 @@
 /*
- * evidence: what the world said about one next-hop at one moment. Plain data, no behaviour.
+ * evidence: what was observed about one next-hop at one moment. Plain data, no behaviour.
  *
  * probe/ fills it, policy/ judges it. All memory belongs to the arena of the lookup, or of the cache
  * entry it was copied to. Every fact starts as UNKNOWN (zero): not asked, or not answered yet.
@@ -31,8 +31,8 @@
 #define STS_MX_MAX             1000     /* mx lines of a policy */
 #define STS_BODY_MAX           65536    /* octets of a policy file */
 
-/* Of a list X(constant, word, ...): the constants of an enum, and their words, which are those of
- * logs, JSON and metrics. */
+/* For a list X(constant, word, ...): the constants of an enum, and their words, which logs, JSON
+ * and metrics use. */
 #define ENUM_CONSTANT(constant, ...)   constant,
 #define ENUM_WORD(constant, word, ...) [constant] = word,
 

@@ -32,7 +32,7 @@ static inline void span_skip(struct span *span, size_t length)
     span->length -= length;
 }
 
-/* Skips what is in `set`. */
+/* Skips leading characters that are in `set`. */
 static inline void span_skip_set(struct span *span, const char *set)
 {
     while (span->length > 0 && span_set_has(set, span->text[0]))
@@ -49,7 +49,7 @@ static inline struct span span_until(struct span span, const char *stops)
     return (struct span){span.text, length};
 }
 
-/* Without what is in `set` at both ends. */
+/* Removes characters in `set` from both ends. */
 static inline struct span span_trim(struct span span, const char *set)
 {
     span_skip_set(&span, set);

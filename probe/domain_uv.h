@@ -1,6 +1,6 @@
 /*
- * domain_uv: all of a next-hop's evidence: MX, hosts, TLSA, MTA-STS and STARTTLS together. A join:
- * whatever arrives starts what follows from it, and then drain() calls the owner.
+ * domain_uv: gathers all evidence of a next-hop: MX, hosts, TLSA, MTA-STS and STARTTLS. Each answer
+ * that arrives starts the lookups that follow from it, and then drain() calls the owner.
  */
 #pragma once
 
@@ -16,14 +16,14 @@
 #define DOMAIN_QUERIES_MAX 300 /* DNS lookups for one next-hop (hostile 19, 22) */
 #define DOMAIN_PROBES_MAX  60  /* addresses of one next-hop that are connected to */
 
-/* What a lookup works with; everything is borrowed and outlives it. */
+/* The tools of a lookup; everything is borrowed and must outlive it. */
 struct domain_tools {
     struct dns *dns;
     struct sts *sts;            /* NULL: MTA-STS is switched off */
     struct probe_cache *probes; /* NULL: no host is connected to */
     const struct address_filter *filter;
     bool dane;
-    uint16_t smtp_port; /* MTA-STS is asked for next-hops of this port only */
+    uint16_t smtp_port; /* MTA-STS is looked up for next-hops of this port only */
 };
 
 struct domain_request {
@@ -43,11 +43,11 @@ typedef void (*domain_changed)(void *context);
  */
 int domain_start(struct domain_lookup **out, const struct domain_tools *tools,
                  const struct domain_request *request, domain_changed changed, void *context);
-/* The evidence so far; the lookup's. */
+/* The evidence so far; owned by the lookup. */
 const struct evidence *domain_evidence(const struct domain_lookup *lookup);
 /* Fills a missing MTA-STS answer from the cache, for a reply that cannot wait. */
 void domain_use_remembered(struct domain_lookup *lookup);
-/* Gives up what is still awaited: the evidence is complete as it is. `changed` is not called. */
+/* Stops waiting for the rest: the evidence is complete as it is. `changed` is not called. */
 void domain_finish(struct domain_lookup *lookup);
 /* Cancels what is awaited and frees lookup and evidence. */
 void domain_free(struct domain_lookup *lookup);

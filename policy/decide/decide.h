@@ -16,7 +16,7 @@ struct facts {
     bool mx_secure;     /* an absent MX RRset and a [host] key count as secure, as in smtp(8) */
     bool no_host;       /* every name is proven to lead nowhere */
     bool hosts_pending; /* the DNS of some host has not answered yet */
-    bool hosts_cut;     /* some have not when the answer is due: docs/verdicts.md §5 */
+    bool hosts_cut;     /* some had not when the answer was due: docs/verdicts.md §5 */
     enum dane_state dane;
     bool every_host_tlsa; /* no live host is without TLSA records */
     bool truncated;       /* some MX hosts or TLSA records were not looked at */
@@ -41,11 +41,11 @@ struct decision {
 
 /*
  * Fills decision->facts from the rest. `at_deadline`: the answer is due. A host whose addresses are
- * still awaited then counts as dead, one whose TLSA records are as in error, as in evidence that is
- * complete (docs/verdicts.md §5).
+ * still awaited then counts as dead, and one whose TLSA records are still awaited as in error, as
+ * in evidence that is complete (docs/verdicts.md §5).
  */
 void facts_gather(struct decision *decision, bool at_deadline);
-/* True unless the DNS has said that the host has no address, or has failed to say. */
+/* True unless the DNS says that the host has no address, or its address lookup failed. */
 bool facts_host_live(const struct mx_host *host);
 /* True when `sts` holds a policy that is in force at `now`, whatever its mode. */
 bool facts_policy_in_force(const struct sts_evidence *sts, int64_t now);
@@ -60,7 +60,7 @@ void validity_set(struct verdict *verdict, const struct decision *decision);
 void remember_next(struct verdict *verdict, const struct decision *decision);
 /*
  * Replaces level, reason and held with what verdict->remembered says, where the evidence says less.
- * True when it did: the validity must then be worked out again.
+ * True when it did: the validity must then be computed again.
  */
 bool remember_apply(struct verdict *verdict, const struct decision *decision);
 

@@ -1,9 +1,9 @@
 /*
- * verdict: from evidence to a level and a reason. One pure function. Times are monotonic
+ * verdict: turns evidence into a level and a reason. One pure function. Times are monotonic
  * milliseconds as in evidence.h.
  *
  * FAIL DIRECTIONS
- * What Postfix is told when something failed, is missing or contradicts itself is decided here:
+ * These files decide what Postfix is told when something failed, is missing or contradictory:
  *
  *   policy/decide/verdict.c    the level that the evidence gives (docs/verdicts.md §3), and the one
  *                              without evidence: TEMP, or no opinion for a key not looked up
@@ -21,7 +21,7 @@
  *                              of verdict_without_evidence
  *
  * A request that cannot be read is answered PERM or 400, or its connection is closed: mail waits.
- * tests/unit/policy/test_fail_directions.c and decide/test_*_invariants.c hold this.
+ * tests/unit/policy/test_fail_directions.c and decide/test_*_invariants.c check this.
  */
 #pragma once
 
@@ -185,8 +185,8 @@ struct verdict {
 };
 
 /* Decides. `remembered` may be NULL. Never fails; equal input gives equal output; the order of
- * hosts, addresses and records does not matter. Evidence that is not complete gives what it proves
- * so far, never `settled` unless the rest cannot matter. */
+ * hosts, addresses and records does not matter. Incomplete evidence gives what it proves so far; it
+ * is `settled` only if the rest cannot matter. */
 void verdict_decide(struct verdict *out, const struct evidence *evidence,
                     const struct remembered *remembered, const struct verdict_options *options,
                     int64_t now);
@@ -201,10 +201,10 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
                                 const struct remembered *remembered,
                                 const struct verdict_options *options, int64_t now);
 
-/* The operator ends a hold: what was observed by probing is forgotten, the rest stays. */
+/* Ends a hold for the operator: what probing observed is forgotten, the rest stays. */
 void remembered_release(struct remembered *remembered);
-/* Joins two that were learnt apart: nothing is weaker than in either, and a downgrade that is in
- * both goes on as it began. */
+/* Joins two that were learnt separately: the result is never weaker than either, and a downgrade
+ * that is in both goes on as it began. */
 struct remembered remembered_join(const struct remembered *earlier, const struct remembered *later);
 
 /* Converts both facts about DANE to the one time that is stored, and back. The time is 0 unless

@@ -1,6 +1,6 @@
 /*
- * dns: what lookups are made with and what they give, as plain data. The codec is dns_wire, the
- * transport dns_uv.
+ * dns: the options and answers of lookups, as plain data. The codec is dns_wire, the transport
+ * dns_uv.
  *
  * Names are text in lower case without a trailing dot. Octets other than letters, digits, hyphen
  * and underscore are written as \DDD, so that such a name never passes hostname_valid. The root is
@@ -33,7 +33,7 @@ struct dns_options {
 
 /*
  * The kinds of lookups that ended without an answer. They are for counters, so they are few and
- * fixed; the words are in the evidence. X(enum word, name)
+ * fixed; the full reason is in the evidence. X(enum word, name)
  */
 #define DNS_FAILURES(X)                                                                            \
     X(TIMEOUT, "timeout")                                                                          \

@@ -24,14 +24,14 @@ struct dns_span {
 /* In wire form, uncompressed, lower case. */
 struct dns_name {
     size_t length; /* octets, the root's included */
-    uint64_t hash; /* keyed: names that differ have the same by accident only */
+    uint64_t hash; /* keyed: different names share one by accident only */
     uint8_t octets[DNS_NAME_OCTETS_MAX];
 };
 
 /* From text with or without a trailing dot, \DDD and \X as in zone files (RFC 1035 §5.1). False for
  * a name that cannot exist. */
 bool dns_name_from_text(struct dns_name *out, const char *text);
-/* As dns.h has it; the arena's, NULL on failure. */
+/* In the form that dns.h describes; in the arena, NULL on failure. */
 const char *dns_name_text(struct arena *arena, const struct dns_name *name);
 bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
 /* True when `name` is `zone` or lies below it. */

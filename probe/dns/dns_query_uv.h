@@ -1,7 +1,7 @@
 /*
- * dns_query_uv: one lookup, from the queue to its callback; shared by dns_uv.c, which owns the
- * queue and the list of resolvers, dns_query_uv.c, which is the sequence, and dns_channel_uv.c,
- * which is its sockets.
+ * dns_query_uv: one lookup, from the queue to its callback. Shared by dns_uv.c, which has the queue
+ * and the list of resolvers, dns_query_uv.c, which has the sequence, and dns_channel_uv.c, which
+ * has the sockets.
  */
 #pragma once
 
@@ -78,10 +78,10 @@ struct dns_query {
 /* NULL without memory. */
 struct dns_query *dns_query_new(struct dns *dns, struct arena *arena, const char *name,
                                 enum dns_type type);
-/* Runs the sequence; nothing may come after this call. */
+/* Runs the sequence; the caller must do nothing after this call. */
 void dns_query_run(struct dns_query *query);
-/* From the channel: one message, borrowed until the call returns, or `status`, a libuv error.
- * Nothing may come after this call. */
+/* Called by the channel with one message, borrowed until the call returns, or with `status`, a
+ * libuv error. The caller must do nothing after this call. */
 void dns_query_heard(struct dns_query *query, int status, const uint8_t *data, size_t length);
 /* Takes a query apart without a callback, and gives its slot back. */
 void dns_query_release(struct dns_query *query);
@@ -89,8 +89,8 @@ void dns_query_release(struct dns_query *query);
 /* Opens a socket to the present resolver: UDP on a random port, or TCP, on which the query is sent
  * once it is connected. 0 or a libuv error. */
 int dns_channel_open(struct dns_query *query, bool stream);
-/* Sends the query by UDP. 0 or a libuv error. A packet that the socket has no room for counts as
- * lost, which is 0. */
+/* Sends the query by UDP. 0 or a libuv error. If the socket has no room for the packet, it counts
+ * as lost, and the result is 0. */
 int dns_channel_send(struct dns_query *query);
 /* Harmless without a channel. */
 void dns_channel_close(struct dns_query *query);

@@ -1,6 +1,6 @@
 /*
- * dns_question_uv: one DNS lookup of a sequence. It always has an answer in the end: what could not
- * be asked, or was given up, is an answer that failed, with the reason in words.
+ * dns_question_uv: one DNS lookup of a sequence. It always ends with an answer: a question that
+ * could not be asked, or was given up, gets a failed answer with the reason in words.
  */
 #pragma once
 
@@ -19,11 +19,11 @@ struct dns_question {
     const struct dns_asker *asker;   /* borrowed */
     struct dns_query *query;         /* NULL when none is under way */
     const struct dns_answer *answer; /* NULL before it is there; the arena's, or static */
-    bool unasked;                    /* no resolver had a say in `answer` */
+    bool unasked;                    /* `answer` does not come from a resolver */
 };
 
-/* Asks: `answered` is called later, unless dns_question_awaited is false at once. A `name` of NULL
- * counts as the lack of memory. */
+/* Asks. `answered` is called later, unless dns_question_awaited is false right away. A NULL `name`
+ * counts as lack of memory. */
 void dns_question_ask(struct dns_question *question, const struct dns_asker *asker,
                       const char *name, enum dns_type type);
 /* True while the answer is awaited; when `expired`, the question is given up instead. */

@@ -1,9 +1,9 @@
 /*
- * dns_uv: asks the configured resolvers. A connected UDP socket per query with random port and
- * id, retransmission with doubling time-outs over all resolvers in turn, TCP when truncated.
+ * dns_uv: asks the configured resolvers. Each query has a connected UDP socket with random port and
+ * id, is repeated with doubling time-outs to all resolvers in turn, and uses TCP when truncated.
  *
- * No cache of its own: the resolver has one. AD is believed, because only a configured resolver can
- * answer on a connected socket.
+ * It has no cache, because the resolver has one. The AD bit is trusted, because only a configured
+ * resolver can answer on a connected socket.
  */
 #pragma once
 

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 
-/* Embedded in its owner, who starts the timers and knows their callbacks by `data`, the owner. */
+/* Embedded in its owner, which starts the timers; `data` of the timers is the owner. */
 struct curl_poll {
     uv_timer_t timer; /* libcurl's */
     uv_timer_t kick;  /* what is queued may start, or a deadline has come */
@@ -25,5 +25,5 @@ void curl_poll_init(struct curl_poll *polls, uv_loop_t *loop, void *owner);
 void curl_poll_close(struct curl_poll *polls);
 /* Watches `fd` for these events from now on, instead of those before. 0 or a libuv error. */
 int curl_poll_set(struct curl_poll *polls, int fd, int events);
-/* Nothing happens for a descriptor that is not watched. */
+/* Stops watching `fd`; harmless if it is not watched. */
 void curl_poll_drop(struct curl_poll *polls, int fd);

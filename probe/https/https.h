@@ -1,5 +1,5 @@
 /*
- * https: what policy fetches are made with and what they give, as plain data. The client is
+ * https: the options, requests and results of policy fetches, as plain data. The client is
  * https_uv.
  */
 #pragma once
@@ -26,7 +26,7 @@ struct https_request {
 
 /*
  * The kinds of fetches that gave no MTA-STS policy. They are for counters, so they are few and
- * fixed; the words are in the evidence. X(enum word, name)
+ * fixed; the full reason is in the evidence. X(enum word, name)
  */
 #define FETCH_FAILURES(X)                                                                          \
     X(DNS, "dns")                                                                                  \

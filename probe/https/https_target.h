@@ -1,6 +1,6 @@
 /*
- * https_target: whom a policy fetch goes to: a host name and those of its addresses that may be
- * connected to; and, in words, what went wrong there. Pure.
+ * https_target: the target of a policy fetch: a host name and those of its addresses that may be
+ * connected to; and, in words, what went wrong. Pure.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ struct https_target {
     size_t address_count;
     struct ip tried;            /* connected to last; family 0 before that */
     char why[HTTPS_WHY_MAX];    /* why the fetch failed, printable ASCII; "" when it did not */
-    enum fetch_failure failure; /* FETCH_FAILURE_COUNT: told by how far the fetch came */
+    enum fetch_failure failure; /* FETCH_FAILURE_COUNT: follows from how far the fetch came */
 };
 
 /* Copies the request and those addresses that `filter` permits, the first few of each family; with
@@ -26,7 +26,7 @@ struct https_target {
 bool https_target_init(struct https_target *target, const struct https_request *request,
                        const struct address_filter *filter);
 void https_target_fini(struct https_target *target);
-/* Asks the filter about the very address of a connection, which becomes the one tried last. */
+/* Asks the filter about the actual address of a connection, and notes it as the one tried last. */
 bool https_target_permits(struct https_target *target, const struct address_filter *filter,
                           const struct sockaddr *address);
 /* Appends "host:port:address,address" with IPv6 in brackets. */

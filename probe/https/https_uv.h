@@ -16,8 +16,8 @@ struct tls_context;
 struct https_fetch;
 
 /*
- * `tls` has the trust anchors that policy hosts are held against, `filter` is asked for the address
- * connected to; both are borrowed. 0 or UV_ENOMEM.
+ * `tls` has the trust anchors for policy hosts; `filter` is asked about each address before it is
+ * connected to. Both are borrowed. 0 or UV_ENOMEM.
  */
 int https_new(struct https **out, uv_loop_t *loop, struct tls_context *tls,
               const struct address_filter *filter, const struct https_options *options);
@@ -26,11 +26,11 @@ void https_close(struct https *https);
 
 typedef void (*https_done)(void *context, const struct https_result *result);
 /*
- * `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS) is
- * returned or https_cancel comes first. The request is copied, but for its path, without the
- * addresses that the filter forbids and no more than a few of one family. Fetches take turns by
- * first address, and no more than a quarter of `in_flight_max` goes to one of them at a time. The
- * fetch frees itself after `done` has returned.
+ * Calls `done` exactly once, later, with a borrowed result, unless an error (UV_ENOMEM, UV_ENOBUFS)
+ * is returned or https_cancel comes first. Copies the request except its path, without addresses
+ * that the filter forbids and with only a few of each family. Fetches take turns by first address;
+ * at most a quarter of `in_flight_max` goes to one of them at a time. The fetch frees itself after
+ * `done` has returned.
  */
 int https_start(struct https_fetch **out, struct https *https, const struct https_request *request,
                 https_done done, void *context);

@@ -11,8 +11,8 @@ struct own_name;
 /* `name` is borrowed until the callback returns; NULL: this host has none. */
 typedef void (*own_name_found)(void *context, const char *name);
 
-/* Asks again `again_ms` after an attempt that failed, as long as it takes. Calls `found` once,
- * later, unless own_name_close comes first. 0 or a libuv error. */
+/* Retries `again_ms` after each failed attempt, for as long as it takes. Calls `found` once, later,
+ * unless own_name_close comes first. 0 or a libuv error. */
 int own_name_start(struct own_name **out, uv_loop_t *loop, uint64_t again_ms, own_name_found found,
                    void *context);
 /* Does not wait; frees itself as the loop runs. NULL is allowed. */

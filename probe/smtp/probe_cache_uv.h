@@ -4,7 +4,7 @@
  * IPv6 /48) and one for all, fair between prefixes.
  *
  * A result belongs to (address, port, MX host name, SNI, TLSA set): the certificate depends on the
- * name sent, the match on the records. Bounded; the oldest results go first.
+ * name sent, the TLSA match on the records. The cache is limited; the oldest results go first.
  */
 #pragma once
 
@@ -33,7 +33,7 @@ void probe_cache_set_helo_name(struct probe_cache *probes, const char *name);
 
 typedef void (*probe_cache_done)(void *context, const struct starttls_result *result);
 
-/* One who waits for a result: embedded in its owner, filled by probe_cache_ask. */
+/* A waiter for a result: embedded in its owner, filled by probe_cache_ask. */
 struct probe_cache_waiter {
     struct list link; /* in a job's waiters */
     probe_cache_done done;
@@ -45,16 +45,16 @@ struct probe_cache_waiter {
 const struct starttls_result *
 probe_cache_peek(struct probe_cache *probes, const struct smtp_target *target, int64_t seen_after);
 /*
- * Waits for the probe under way or a new one; to be called when probe_cache_peek has nothing.
+ * Waits for the probe under way or starts one; call it when probe_cache_peek gives NULL. Calls
  * `done` exactly once, later, with a borrowed result, unless an error is returned (UV_ENOMEM,
- * UV_ENOBUFS when the queue is full, UV_EINVAL for a name that is too long) or probe_cache_cancel
- * comes first; the probe itself goes on and fills the cache.
+ * UV_ENOBUFS if the queue is full, UV_EINVAL if a name is too long) or probe_cache_cancel comes
+ * first; the probe itself then goes on and fills the cache.
  */
 int probe_cache_ask(struct probe_cache_waiter *waiter, struct probe_cache *probes,
                     const struct smtp_target *target, probe_cache_done done, void *context);
 void probe_cache_cancel(struct probe_cache_waiter *waiter);
-/* Forgets what is known about some addresses, any port and name. It walks through the whole cache:
- * call it once for many. */
+/* Forgets what is known about some addresses, for any port and name. It walks the whole cache: call
+ * it once for many. */
 void probe_cache_forget(struct probe_cache *probes, const struct ip *ips, size_t count);
 /* The trust anchors changed at `before_ms` (monotonic): certificates judged before then
  * are judged again, even if their results are loaded only later. */

@@ -1,6 +1,6 @@
 /*
- * probe_entry: a result of probe_table.c in memory. Key and strings are one piece of memory with
- * it, and small, because there may be a hundred thousand. For probe_table.c only.
+ * probe_entry: a result of probe_table.c in memory. The result, its key and its strings are one
+ * small piece of memory, because there may be a hundred thousand. For probe_table.c only.
  */
 #pragma once
 
@@ -29,12 +29,12 @@ struct probe_entry {
 
 /* False when a name is longer than a host name can be. */
 bool probe_key_write(struct probe_key *out, const struct probe_saved *subject);
-/* Fills what a result belongs to; the names point into the key. */
+/* Reads from a key what its result belongs to; the names point into the key. */
 void probe_key_read(struct probe_saved *out, const unsigned char *key);
 /* A copy, in no map or list; NULL without memory. */
 struct probe_entry *probe_entry_new(const struct probe_key *key,
                                     const struct starttls_result *result, unsigned failures);
 /* The strings stay the entry's, or are static. */
 void probe_entry_unpack(struct probe_saved *out, const struct probe_entry *entry);
-/* Where a result's strings are that are kept. */
+/* The places of those strings of a result that are kept. */
 void probe_strings(const char **out[PROBE_STRINGS], struct starttls_result *result);

@@ -1,10 +1,10 @@
 /*
  * probe_table: the pure half of probe_cache_uv: what was seen at which address, under which name,
- * and for how long that counts. No clock of its own: the caller says what time it is.
+ * and for how long that counts. It reads no clock: the caller passes the time.
  *
  * Glossary
  *   good      an answer that settles the question: TLS, VERIFIED, CLEAR
- *   failure   anything else that was tried: tried again after retry_min, doubling to retry_max
+ *   failure   any other result of a probe: tried again after retry_min, doubling to retry_max
  *   skipped   never tried; asked again after retry_min, in case the configuration changed
  */
 #pragma once
@@ -18,7 +18,7 @@
 #define PROBE_KEY_MAX   (1 + 16 + 2 + 8 + 2 * (HOSTNAME_MAX + 1))
 #define PROBE_WORDS_MAX 2000 /* octets of a string of a loaded result */
 
-/* When our own side failed, the host is asked again after at most this. */
+/* The longest wait before a host is probed again after a failure on our own side. */
 #define PROBE_RETRY_HERE_MS 60000
 
 struct probe_key {
@@ -26,8 +26,8 @@ struct probe_key {
     unsigned char octets[PROBE_KEY_MAX];
 };
 
-/* What a result belongs to: address, port, names and the TLSA records in any order. False when a
- * name is longer than a host name can be. */
+/* The key of a result: address, port, names and the TLSA records in any order. False if a name is
+ * longer than a host name can be. */
 bool probe_key_make(struct probe_key *out, const struct smtp_target *target);
 
 struct probe_moment {
@@ -54,13 +54,13 @@ struct probe_table *probe_table_new(const struct probe_cache_options *options);
 void probe_table_free(struct probe_table *table);
 size_t probe_table_entries(const struct probe_table *table);
 
-/* The result if it still counts at `now_ms`, else NULL; the table's, until it is used again. */
+/* The result if it still counts at `now_ms`, else NULL. Borrowed until the table is used again. */
 const struct starttls_result *probe_table_get(struct probe_table *table,
                                               const struct probe_key *key, int64_t now_ms);
 /*
- * Fills probed_at, valid_until and distrusted of *result and stores a copy of it, which takes over
- * `shown`: NULL afterwards. False when there was no memory for the copy. Lifetimes vary by 10 %
- * either way; VERIFIED ends with the certificate.
+ * Fills probed_at, valid_until and distrusted of *result and stores a copy of it. The copy takes
+ * over `shown`, which is then NULL in *result. False if there was no memory for the copy. Lifetimes
+ * vary by 10 % either way; VERIFIED ends with the certificate.
  */
 bool probe_table_put(struct probe_table *table, const struct probe_key *key,
                      const struct probe_moment *moment, struct starttls_result *result);
@@ -70,13 +70,13 @@ void probe_table_judge_again(struct probe_table *table, int64_t before_ms, int64
 /* Forgets everything about some addresses, their back-off too, in one walk. */
 void probe_table_forget(struct probe_table *table, const struct ip *ips, size_t count);
 
-/* Fills *out, its strings the table's until it is used again; false when there is no such entry. */
+/* Fills *out; its strings are borrowed until the table is used again. False without an entry. */
 bool probe_table_save(const struct probe_table *table, const struct probe_key *key,
                       struct probe_saved *out);
 /*
- * Takes in what was saved elsewhere and may have been changed there, unless a result of that time
- * or later is known, or it is SKIPPED. It lives no longer than one put at the time it was seen.
- * LOADED_REFUSED when it is not what probe_table_save gives, and without memory.
+ * Loads a result that was saved elsewhere and may have been changed there, unless it is SKIPPED or
+ * a result of that time or later is known. It lives no longer than if it had been put when it was
+ * seen. LOADED_REFUSED if probe_table_save cannot have given it, or without memory.
  */
 enum loaded probe_table_load(struct probe_table *table, const struct probe_saved *saved,
                              const struct probe_moment *moment);

@@ -1,4 +1,4 @@
-/* smtp_options: what a probe is told, and the limits of the cache of results, as plain data. */
+/* smtp_options: the options of a probe and the limits of the cache of results, as plain data. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,9 +9,9 @@
 #include "policy/evidence.h"
 
 struct smtp_options {
-    /* What EHLO says; borrowed. NULL: the connection's own address (RFC 5321 §4.1.3). */
+    /* The name given in EHLO; borrowed. NULL: the connection's own address (RFC 5321 §4.1.3). */
     const char *helo_name;
-    /* A name is being looked up: a host that refuses what is said now may accept it later. */
+    /* A name is being looked up: a host that refuses the present EHLO may accept a later one. */
     bool helo_pending;
     struct ip bind, bind6; /* source addresses; family 0: the kernel's choice */
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
@@ -32,6 +32,6 @@ struct probe_cache_options {
     struct smtp_options smtp; /* without helo_name it is pending until probe_cache_set_helo_name */
     unsigned connections_max, connections_prefix_max;
     size_t entries_max;
-    int64_t good_ms;                    /* a TLS or CLEAR answer lives, +-10 % */
+    int64_t good_ms;                    /* life of a TLS or CLEAR answer, +-10 % */
     int64_t retry_min_ms, retry_max_ms; /* anything else: doubling */
 };

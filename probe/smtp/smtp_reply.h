@@ -24,8 +24,8 @@ struct smtp_reply {
 
 void smtp_reply_init(struct smtp_reply *reply);
 /*
- * Takes octets until the reply is complete; *used is their number; what is left belongs to no
- * reply yet. DONE and BAD stay until smtp_reply_init.
+ * Takes octets until the reply is complete; *used is their number. The rest belongs to no reply
+ * yet. After DONE or BAD the status stays until smtp_reply_init.
  */
 enum smtp_reply_status smtp_reply_feed(struct smtp_reply *reply, const char *data, size_t length,
                                        size_t *used);

@@ -1,6 +1,6 @@
 /*
  * smtp_stream_uv: the connection of a probe: a socket, a deadline, replies, and TLS once it has
- * been started. The order of things is smtp_uv's.
+ * been started. smtp_uv decides what happens in which order.
  *
  * Embedded in its owner. Every event is noted here, then on_event is called; the owner looks at the
  * fields, or calls smtp_stream_hear.
@@ -37,15 +37,15 @@ enum smtp_heard {
     SMTP_HEARD_NOTHING, /* wait on */
     SMTP_HEARD_REPLY,
     SMTP_HEARD_BAD,   /* no SMTP reply: reply.why */
-    SMTP_HEARD_AHEAD, /* a reply, and octets behind it that were not asked for (never in TLS) */
-    SMTP_HEARD_LOST,  /* see lost; 0 when it was TLS that broke */
+    SMTP_HEARD_AHEAD, /* a reply, and unsolicited octets after it (never in TLS) */
+    SMTP_HEARD_LOST,  /* see lost; 0 if TLS broke */
     SMTP_HEARD_LATE   /* the deadline passed */
 };
 
 /* `on_event`: connected, octets, lost or timed out. */
 void smtp_stream_init(struct smtp_stream *stream, uv_loop_t *loop, void *owner,
                       void (*on_event)(void *owner), void (*on_closed)(void *owner));
-/* Closes both handles, then on_closed is called; no other event comes. May be called twice. */
+/* Closes both handles, then calls on_closed; no other event follows. May be called twice. */
 void smtp_stream_close(struct smtp_stream *stream);
 /* Before connecting: the source address. 0 or a libuv error. */
 int smtp_stream_bind(struct smtp_stream *stream, const struct ip *ip);
@@ -55,12 +55,12 @@ int smtp_stream_connect(struct smtp_stream *stream, const struct ip *ip, uint16_
 bool smtp_stream_own_address(const struct smtp_stream *stream, struct ip *out);
 /* Sets the deadline, `timed_out` anew, in `ms` from now. */
 void smtp_stream_deadline(struct smtp_stream *stream, uint64_t ms);
-/* Sends one command line, in TLS once there is TLS, and makes ready for its reply. `argument` may be
+/* Sends one command line, over TLS once it is up, and prepares for its reply. `argument` may be
  * NULL. */
 void smtp_stream_command(struct smtp_stream *stream, const char *command, const char *argument);
-/* What has been heard since. */
+/* What has arrived since. */
 enum smtp_heard smtp_stream_hear(struct smtp_stream *stream);
-/* Begins the handshake with `take`, NULL when there was no memory for it: false then. Ask
+/* Begins the handshake with `take`; false if that is NULL because there was no memory. Call
  * smtp_stream_handshake at every event. */
 bool smtp_stream_start_tls(struct smtp_stream *stream, struct tls_session *take);
 enum tls_progress smtp_stream_handshake(struct smtp_stream *stream);

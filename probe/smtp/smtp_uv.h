@@ -1,6 +1,6 @@
 /*
- * smtp_uv: one probe of one address of an MX host: a polite connection as far as smtp(8) goes
- * before MAIL, and another one where the first leaves open what Postfix would see.
+ * smtp_uv: probes one address of an MX host: connects politely, as far as smtp(8) goes before MAIL,
+ * and a second time if the first connection leaves open what Postfix would see.
  */
 #pragma once
 
@@ -12,9 +12,9 @@
 #include "probe/tls/tls.h"
 
 /*
- * The kinds of probes that did not reach EHLO in TLS, by how far they came. A host that does not
- * offer TLS has not failed. They are for counters, so they are few and fixed; the words are in the
- * evidence. X(enum word, name)
+ * The kinds of failed probes, by how far they came before EHLO in TLS. A host that does not offer
+ * TLS has not failed. The kinds are for counters, so they are few and fixed; the full reason is in
+ * the evidence. X(enum word, name)
  */
 #define SMTP_FAILURES(X)                                                                           \
     X(CONNECT_REFUSED, "connect-refused")                                                          \
@@ -30,7 +30,7 @@
     X(HANDSHAKE_TIMEOUT, "handshake-timeout")                                                      \
     X(HANDSHAKE, "handshake")                                                                      \
     X(EHLO_IN_TLS, "ehlo-in-tls")                                                                  \
-    X(PROTOCOL, "protocol") /* what no SMTP server says, at any point */                           \
+    X(PROTOCOL, "protocol") /* not SMTP, at any point */                                           \
     X(LOCAL, "local")
 
 #define X(word, name) SMTP_FAILURE_##word,
@@ -48,7 +48,7 @@ struct smtp_tools {
 
 struct smtp_probe;
 
-/* What came of a probe, or of one of its connections. */
+/* The outcome of a probe, or of one of its connections. */
 struct smtp_outcome {
     struct starttls_result result; /* times in it are not filled */
     /* Our own side failed (no descriptor, no memory, no route out for this socket): the result says
@@ -56,14 +56,15 @@ struct smtp_outcome {
     bool failed_here;
     enum smtp_failure failure; /* SMTP_FAILURE_COUNT: none */
     enum tls_refusal refusal;  /* of the handshake, by an alert or by closing the connection */
-    bool not_allowed;          /* TLS works with what Postfix does not take: BROKEN */
+    bool not_allowed;          /* TLS works, but only as Postfix rejects it: BROKEN */
 };
 
 /* `outcome` is borrowed until the callback returns. */
 typedef void (*smtp_done)(void *context, const struct smtp_outcome *outcome);
 
 /* Calls `done` exactly once, later, unless an error (UV_ENOMEM) is returned or smtp_cancel comes
- * first; until then `target` is borrowed, with all that it points to. A forbidden address gives STARTTLS_SKIPPED without a packet. Frees itself. */
+ * first; `target` and all it points to are borrowed until then. Frees itself. A forbidden address
+ * gives STARTTLS_SKIPPED without a packet. */
 int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
                const struct smtp_options *options, const struct smtp_target *target, smtp_done done,
                void *context);

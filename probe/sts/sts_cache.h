@@ -1,7 +1,7 @@
 /*
- * sts_cache: what is known of MTA-STS per policy domain: the last good policy until its
- * max_age, and the last failure with its back-off (RFC 8461 §3.3, §5.1; docs/verdicts.md §4). Pure:
- * the time comes in, nothing is looked up here.
+ * sts_cache: what is known of MTA-STS per policy domain: the last good policy until its max_age,
+ * and the last failure with its back-off (RFC 8461 §3.3, §5.1; docs/verdicts.md §4). Pure: the
+ * caller passes the time, and nothing is looked up here.
  *
  * When a fetch is due
  *   nothing known, or a new id       at once; but after STS_CACHE_CHANGES_MAX new ids within
@@ -9,14 +9,15 @@
  *   the id of the policy             at 7/8 of `refresh_ms` or of its max_age, whichever is first:
  *                                    before it ends, so that the policy lasts
  *   the id of the last failure       when its back-off is over: `retry_ms`, doubling to a day
- *   the TXT lookup failed            as with the id of the cached policy; never without one
+ *   the TXT lookup failed            as for the id of the cached policy; never if there is none
  *
- * No record, several, or a wrong one: never (RFC 8461 §3.1: policy discovery ends there); a cached
- * policy stays until its max_age.
+ * With no record, several, or an invalid one: never (RFC 8461 §3.1: policy discovery ends there); a
+ * cached policy stays until its max_age.
  *
- * Domains are lower case A-labels. Bounded in entries and in octets; the least recently used goes
- * first, entries whose policy is to be enforced go last, and of these the large ones first: a few
- * hundred domains with policies of 64 KB must not push out the policies of all others.
+ * Domains are lower case A-labels. The cache is limited in entries and in octets. The least
+ * recently used entry goes first. Entries with a policy to be enforced go last, the large ones of
+ * them first, so that a few hundred domains with policies of 64 KB cannot push out the policies of
+ * all others.
  */
 #pragma once
 
@@ -59,7 +60,7 @@ void sts_cache_free(struct sts_cache *cache);
 size_t sts_cache_entries(const struct sts_cache *cache);
 size_t sts_cache_octets(const struct sts_cache *cache);
 
-/* Is a fetch due? `id` is the record's, NULL when the TXT lookup failed. */
+/* True if a fetch is due. `id` is the record's, NULL if the TXT lookup failed. */
 bool sts_cache_fetch_due(struct sts_cache *cache, const char *domain, const char *id, int64_t now);
 
 /* Fills *out, whose strings are the cache's until it changes; false when nothing is known. */
@@ -68,8 +69,8 @@ bool sts_cache_get(const struct sts_cache *cache, const char *domain, struct sts
 int64_t sts_cache_retry_at(const struct sts_cache *cache, const char *domain, int64_t now);
 
 /*
- * The remembered policy when it is within its max_age: fills all of *out but ttl, in `arena`; `why`
- * is the last failure's. False, and *out untouched, when there is none or no memory.
+ * Gives the remembered policy if it is within its max_age: fills all of *out but ttl, in `arena`;
+ * `why` is that of the last failure. False, with *out untouched, if there is none or no memory.
  */
 bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const char *domain,
                       int64_t now, struct sts_evidence *out);
@@ -88,7 +89,7 @@ typedef void (*sts_cache_take)(void *context, const char *domain);
 void sts_cache_watch(struct sts_cache *cache, sts_cache_take changed, void *context);
 
 /*
- * Takes in what was saved elsewhere and may have been changed there: the body is parsed as a
+ * Loads what was saved elsewhere and may have been changed there: the body is parsed as a
  * fetched one, times are limited by `now` and the max_age. Does nothing if a policy fetched at that
  * time or later is already known. A policy past its max_age counts for its back-off only, and only
  * when nothing else is known of the domain. LOADED_REFUSED if sts_cache_get could not have

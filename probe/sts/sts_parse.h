@@ -14,7 +14,7 @@
 /* True when the record begins with "v=STSv1;": only such records count at all (and one blank run
  * may stand before the semicolon, as the grammar's field delimiter allows). */
 bool sts_is_record(const char *text, size_t length);
-/* Reads the id of one record. NULL; or what is against the grammar (static), and the id is "". */
+/* Reads the id of one record. NULL; or the violation of the grammar (static) and an empty id. */
 const char *sts_parse_record(char id[STS_ID_MAX + 1], const char *text, size_t length);
 /*
  * Reads the id of the only record in the TXT answer for `domain` that begins with v=STSv1;. Returns

@@ -1,9 +1,9 @@
 /*
- * sts_uv: MTA-STS of a domain: the TXT record, the addresses of the policy host, the fetch; and the
- * cache of what came (RFC 8461 §3, §5.1; docs/verdicts.md §4). A sequence per lookup.
+ * sts_uv: looks up MTA-STS of a domain: the TXT record, the addresses of the policy host, the
+ * policy; and caches the results (RFC 8461 §3, §5.1; docs/verdicts.md §4). One sequence per lookup.
  *
  * A DNS or fetch failure never ends a cached policy before its max_age; mode none ends it at once.
- * When a policy is fetched again is decided by sts_cache.
+ * sts_cache decides when a policy is fetched again.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 #include "probe/sts/sts_cache.h"
 
 struct sts_stats {
-    uint64_t fetches, fetch_failures; /* failures that are the domain's own doing */
+    uint64_t fetches, fetch_failures; /* failures that the domain has caused */
     uint64_t by_failure[FETCH_FAILURE_COUNT];
     size_t entries;
 };
@@ -25,7 +25,7 @@ struct sts_lookup;
 /* `dns` and `https` are borrowed. 0 or UV_ENOMEM. */
 int sts_new(struct sts **out, uv_loop_t *loop, struct dns *dns, struct https *https,
             const struct sts_cache_options *options);
-/* Cancels every lookup and forgets everything; sts is gone at once. */
+/* Cancels every lookup and forgets everything; frees sts at once. */
 void sts_close(struct sts *sts);
 void sts_get_stats(const struct sts *sts, struct sts_stats *out);
 /* What is known per policy domain. */
