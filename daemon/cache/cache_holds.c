@@ -1,7 +1,7 @@
 /*
- * cache_holds: which next-hops are held: listed, logged when a hold begins, goes on and ends, and
- * ended by the clock. See cache.h. Without memory or room a hold is not listed, and nothing is
- * logged of it.
+ * cache_holds: lists the next-hops that are held; logs when a hold begins, goes on and ends; and
+ * ends holds whose time is over. See cache.h. Without memory or room a hold is neither listed nor
+ * logged.
  */
 #include <stdlib.h>
 #include <string.h>

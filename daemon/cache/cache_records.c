@@ -1,7 +1,7 @@
 /*
- * cache_records: entries, policies and probe results to records of the store, and back; see
- * cache.h. A record that is read is judged anew by today's options: what was stored is evidence,
- * not an answer.
+ * cache_records: converts entries, policies and probe results to records of the store and back; see
+ * cache.h. A record that is read is judged again with the present options: the store holds
+ * evidence, not answers.
  */
 #include <stdlib.h>
 #include <string.h>

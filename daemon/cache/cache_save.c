@@ -1,6 +1,6 @@
 /*
- * cache_save: a whole lookup has ended: what changed is logged and becomes history, a hold begins,
- * goes on or ends, the entry goes into cache and store. See cache.h.
+ * cache_save: saves a complete lookup: logs what changed and adds it to the history; begins,
+ * continues or ends a hold; puts the entry into cache and store. See cache.h.
  */
 #include "base/log/log.h"
 #include "daemon/cache/cache.h"

@@ -1,4 +1,4 @@
-/* importer: see importer.h. Checking a record is record_json's, taking it in is the cache's. */
+/* importer: see importer.h. record_json checks a record, the cache loads it. */
 #include "daemon/cache/importer.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * preload: see cache.h. What cannot be read is left out, and the log says how much there was;
- * while the store as a whole cannot be read, it is tried again until it can.
+ * preload: see cache.h. Records that cannot be read are left out, and the log says how many there
+ * were; if the store as a whole cannot be read, reading is retried until it succeeds.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
- * engine: see engine.h. For a cached key engine_ask costs one map lookup, and allocates nothing: it
- * is parsed only when it is not spelt as in the cache, and what the rules make of an entry is kept in
- * it; they are asked again only when they have changed. Any other key is parsed once and asks the
- * rules once: the job keeps both until the reply.
+ * engine: see engine.h. For a cached key engine_ask costs one map lookup and allocates nothing: the
+ * key is parsed only if it is not spelt as in the cache, and the entry keeps the answer that the
+ * rules gave for it until the rules change. Any other key is parsed once and checked against the
+ * rules once: the job keeps both results until the reply.
  */
 #include "daemon/lookup/engine.h"
 

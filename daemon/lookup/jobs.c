@@ -1,15 +1,15 @@
 /*
  * jobs: see jobs.h. The states of a job are those of jobs_internal.h. A finished job leaves the map
- * before its waiters get their replies, because a waiter may ask the same question again at once. A
- * job that nobody waits for any more is dropped when its turn comes, unless it is detached.
+ * before its waiters get their replies, because a waiter may ask for the same key again at once. A
+ * job that has no waiters left is dropped when its turn comes, unless it is detached.
  *
- * Verdicts are policy/decide/verdict.c's, replies and deadlines jobs_reply.c's.
+ * policy/decide/verdict.c makes the verdicts; jobs_reply.c has the replies and deadlines.
  *
- * DIAGNOSTICS
- *   At log level debug there is a line "job" for each change of state.
+ * At log level debug each change of state logs a line
+ * "job".
  *
- * BUGS
- *   A waiter that joins a lookup that hangs waits for the whole of answer-deadline, although others
+ * A waiter that joins a hanging lookup waits for the whole of answer-deadline, although other
+ * waiters have already been given the answer for that moment.
  *   have had the answer for that moment already.
  */
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
- * jobs_reply: when the waiters of a job get a reply, and which. The verdict is that of
- * policy/decide/verdict.c, asked again whenever the evidence has grown, and when a deadline comes.
- * One timer serves all deadlines, a bounded share at a time: ten thousand in one millisecond must
- * not stop the loop.
+ * jobs_reply: decides when the waiters of a job get a reply, and which. policy/decide/verdict.c
+ * decides the verdict, again whenever the evidence has grown, and when a deadline comes. One timer
+ * serves all deadlines, a bounded share at a time: ten thousand in one millisecond must not stop
+ * the loop.
  */
 #include "base/clock.h"
 #include "daemon/lookup/jobs_internal.h"

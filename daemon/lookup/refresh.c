@@ -1,13 +1,13 @@
 /*
- * refresh: see refresh.h. The cache knows which entry is due next, and a timer waits for it. When
- * more is due than the rate allows, the timer fires every STEP_MS and starts a share each time.
+ * refresh: see refresh.h. The cache knows which entry is due next, and a timer waits for it. If
+ * more are due than the rate allows, the timer fires every STEP_MS and starts a share each time.
  *
- * An entry has been used lately when it was asked for since its last lookup, or within
+ * An entry counts as recently used if it was asked for since its last lookup, or within
  * refresh-idle, but no longer ago than eight of its lifetimes or a quarter of an hour, whichever is
- * longer: a domain with a TTL of a minute that gets one mail a day is not looked up a thousand
+ * longer: so a domain with a TTL of a minute that gets one mail a day is not looked up a thousand
  * times for it. An entry without opinion, or one that lives for less than half of ttl-min (a TTL of
- * 0, the end of a max_age), must have been asked for again. A TEMP is never refreshed. So one
- * question from outside cannot make the daemon ask for ever.
+ * 0, the end of a max_age), is refreshed only if it was asked for again. A TEMP is never refreshed.
+ * So one request from outside cannot cause endless lookups.
  */
 #include "daemon/lookup/refresh.h"
 

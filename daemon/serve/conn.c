@@ -1,10 +1,10 @@
 /*
- * conn: requests in, replies out, in order; see server_internal.h.
+ * conn: reads requests and sends replies, in order; see server_internal.h.
  *
- * A reply that is known at once and has nothing before it goes straight to `out`: for a cached key
- * a request costs one read, one lookup, one write, and no allocation. Any other request becomes a
- * `struct pending` in line. A request is asked with an unused one at hand, which stays for the next
- * when it is not needed.
+ * A reply that is known at once and has none before it goes straight to `out`: for a cached key a
+ * request costs one read, one lookup, one write, and no allocation. Any other request becomes a
+ * `struct pending` in the queue. Each request is asked with an unused one at hand; if it is not
+ * needed, it is kept for the next request.
  */
 #include <errno.h>
 #include <poll.h>

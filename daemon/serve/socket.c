@@ -1,6 +1,6 @@
 /*
- * socket: see socket.h. Root makes sockets in folders that belong to others, so nothing is done to
- * a path that could have become another file since it was looked at.
+ * socket: see socket.h. Root creates sockets in directories that belong to others, so it does
+ * nothing to a path that could have become another file since it was checked.
  */
 #define _GNU_SOURCE
 #include "daemon/serve/socket.h"

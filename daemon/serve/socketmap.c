@@ -1,6 +1,6 @@
 /*
- * socketmap: Sendmail's socketmap protocol as Postfix speaks it (socketmap_table(5)): netstrings
- * `LEN:NAME SP KEY,` one way and `LEN:STATUS SP TEXT,` the other.
+ * socketmap: Sendmail's socketmap protocol as Postfix speaks it (socketmap_table(5)): netstrings,
+ * `LEN:NAME SP KEY,` for requests and `LEN:STATUS SP TEXT,` for replies.
  */
 #include <string.h>
 

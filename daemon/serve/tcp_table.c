@@ -1,6 +1,6 @@
 /*
  * tcp_table: Postfix's own line protocol (tcp_table(5)): `get SP key LF`, answered `200 SP text`,
- * `500 SP text` or `400 SP text`; blanks, controls, % and all beyond ASCII as %XX.
+ * `500 SP text` or `400 SP text`; blanks, controls, % and non-ASCII are %XX.
  */
 #include <string.h>
 

@@ -1,12 +1,12 @@
 /*
- * record: see record.h. The fields are record_fields.c's; here is what they are as a whole.
+ * record: see record.h. record_fields.c handles the fields; this file handles whole records.
  *
- * A record moves from one clock to the other as a whole: what was apart stays apart. Only then are
- * the few bounds applied that a jump could have broken. Times may become negative on a daemon's
- * clock that began after them (the machine was started anew): how long ago something was fetched or
- * seen, and how far an end lies from it, counts. Zero means "never" everywhere, so nothing becomes
- * zero. Only a probe's times do not fall below 1: they end up in evidence, where they are compared
- * with it.
+ * A record is moved from one clock to the other as a whole, so its intervals stay the same. Only
+ * then are the few limits applied that a clock jump may have broken. Times may become negative on a
+ * daemon's clock that began after them (the machine was rebooted): what counts is how long ago
+ * something was fetched or seen, and how far away an end is. Zero means "never" everywhere, so
+ * nothing becomes zero. Only a probe's times do not fall below 1: they end up in evidence, and are
+ * compared with it.
  */
 #include "daemon/store/record.h"
 

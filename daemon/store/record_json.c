@@ -1,6 +1,6 @@
 /*
  * record_json: see record_json.h. A record is a flat object whose members are the fields of
- * record_fields.h, without those that are absent. Members that are no fields are refused.
+ * record_fields.h, without those that are absent. Unknown members are refused.
  */
 #include "daemon/store/record_json.h"
 

@@ -1,14 +1,14 @@
 /*
  * store_db: see store_db.h: batches, and what keeps the database small.
  *
- * A batch is one transaction: all of it is in the file, or nothing of it. A record that no daemon
- * may read back is not written either.
+ * A batch is one transaction: the file gets all of it or none. A record that no daemon would accept
+ * when reading is not written.
  *
- * Tidying up comes after a batch, in portions that it hardly notices. Too many rows: those used or
- * written longest ago go. Ended long ago: a sweep goes round the rows by rowid. The sweep has a
- * clock of its own, kept in the file: it follows the wall clock, but never faster than CLOCK_SPEED
- * times the time the daemon runs, and a day for each start. So a wall clock that is years ahead for
- * an hour deletes nothing.
+ * Cleaning up follows a batch, in portions too small to slow it down. If there are too many rows,
+ * those used or written longest ago are deleted. A sweep by rowid deletes rows that ended long ago.
+ * The sweep has its own clock, kept in the file: it follows the wall clock, but never faster than
+ * CLOCK_SPEED times the time the daemon runs, plus a day for each start. So a wall clock that is
+ * years ahead for an hour deletes nothing.
  */
 #include "daemon/store/store_db.h"
 

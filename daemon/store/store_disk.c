@@ -1,11 +1,11 @@
 /*
- * store_disk: the store on this disk, in a file of SQLite; see store.h; the half on the loop. What
- * is put waits in `pending`; a batch is on the thread (store_thread.c), and what reads find there
- * is laid over by both, so a find sees what was put a moment ago, and no disk is ever waited for
- * here.
+ * store_disk: the half of the local SQLite store that runs on the loop; see store.h. Changes
+ * wait in `pending`; one batch is on the thread (store_thread.c). Both are laid over what is
+ * read from the file, so a find sees what was just put, and nothing here ever waits for a
+ * disk.
  *
- * One batch at a time. When one fails its records come back, and a timer tries again, later and
- * later; nothing else starts a batch while the store is degraded.
+ * There is one batch at a time. If it fails, its records come back, and a timer retries at growing
+ * intervals; nothing else starts a batch while the store is degraded.
  */
 #include "daemon/store/store.h"
 

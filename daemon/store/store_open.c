@@ -1,12 +1,12 @@
 /*
- * store_open: the beginning of store_db.h: from a path to a database of today's version that can be
- * used, or to the reason why there is none.
+ * store_open: the opening part of store_db.h: takes a path and gives a usable database of the
+ * present version, or the reason why there is none.
  *
- * SQLite opens by name what was checked here: between the two only the owner of the folder could
- * change it, and who owns the folder owns the store. A file that is not ours is set aside, and a
- * fresh one begun, ASIDES_MAX times in a process's life: a disk that spoils every file must not be
- * filled with them. There is no check of the whole file: it would take longer than a start may.
- * What is corrupt shows when it is read, and is set aside then.
+ * SQLite opens by name the file that was checked here. In between, only the owner of the directory
+ * could change it, and the owner of the directory owns the store. A file that is not ours is set
+ * aside and a fresh one begun, at most ASIDES_MAX times per process: a disk that corrupts every
+ * file must not be filled with them. The file is not checked as a whole, because that would take
+ * too long at start. Corruption shows when the file is read, and the file is set aside then.
  */
 #include "daemon/store/store_db.h"
 

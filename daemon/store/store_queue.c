@@ -1,7 +1,7 @@
 /*
  * store_queue: see store_queue.h. The map's key is a letter for the sort of change, a digit for the
- * kind and the identity; a put and a removal of one record share theirs, so the later one replaces
- * the other.
+ * kind, and the identity. A put and a removal of one record have the same key, so the later one
+ * replaces the other.
  */
 #include "daemon/store/store_queue.h"
 

@@ -1,6 +1,6 @@
 /*
  * store_read: the reading half of store_db.h. A row that fails its check is skipped, counted and
- * deleted; a file that fails is set aside. Nothing found is the answer to all of it.
+ * deleted; a file that fails is set aside. In either case the answer is that nothing was found.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * store_schema: see store_schema.h. A step that has left the house is never changed: a new one
+ * store_schema: see store_schema.h. A step that has been released is never changed: a new step
  * follows it.
  */
 #include "daemon/store/store_schema.h"

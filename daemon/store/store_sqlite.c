@@ -1,9 +1,9 @@
 /*
  * store_sqlite: see store_sqlite.h. The only file that knows SQLite; SQL text comes from elsewhere.
  *
- * Every database gets a function row_check(...): a hash over its arguments, by which a row that was
- * changed by accident shows; NULL when they are larger than any row of ours, so that one such row
- * is not right, but does not make all the others unreadable.
+ * Every database gets a function row_check(...): a hash of its arguments, which reveals a row that
+ * was changed by accident. It gives NULL if they are larger than any row of ours, so that such a
+ * row fails its check, but does not make all the others unreadable.
  */
 #include "daemon/store/store_sqlite.h"
 

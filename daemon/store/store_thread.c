@@ -2,8 +2,8 @@
  * store_thread: see store_thread.h. One mutex, held for moments only; never while the database
  * works.
  *
- * After store_thread_abandon the thread touches nothing of the loop's any more. If it never comes
- * back from the disk, process exit ends it; what it held was never promised to be written.
+ * After store_thread_abandon the thread touches nothing that belongs to the loop. If it never
+ * returns from the disk, process exit ends it; what it held was never promised to be written.
  */
 #include "daemon/store/store_thread.h"
 

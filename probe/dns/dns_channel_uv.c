@@ -1,7 +1,7 @@
 /*
  * dns_channel_uv: the socket of one query to one resolver: connected UDP, or TCP for one message,
- * with two octets of length before each (RFC 1035 §4.2.2). No channel has a deadline of its own:
- * the query that owns it has. It frees itself when its close callback has run.
+ * with a length of two octets before each message (RFC 1035 §4.2.2). A channel has no deadline: the
+ * query that owns it has one. It frees itself when its close callback has run.
  */
 #include <stdlib.h>
 

@@ -1,11 +1,12 @@
 /*
  * dns_query_uv: the sequence of one lookup; see dns_query_uv.h.
  *
- * Resolvers are asked in turn, beginning with the one that answered last. A time-out leads to the
- * next in turn and, with one resolver, to the same again on the same socket, so that a late answer
- * counts. A dead socket or an error reply (SERVFAIL and the like, a malformed answer) gives that
- * resolver up for this lookup; the first error reply is doubted once, if there is another resolver.
- * All failures end in DNS_FAILED with a reason; only the lack of memory in dns_start is an error.
+ * Resolvers are asked in turn, beginning with the one that answered last. After a time-out the next
+ * one is asked or, if there is only one, the same again on the same socket, so that a late answer
+ * counts. After a dead socket or an error reply (SERVFAIL and the like, a malformed answer) that
+ * resolver is not asked again in this lookup; the first error reply is doubted once, if there is
+ * another resolver. All failures end in DNS_FAILED with a reason; only lack of memory in dns_start
+ * is an error.
  */
 #include "probe/dns/dns_query_uv.h"
 

@@ -1,12 +1,12 @@
 /*
- * dns_uv: the resolver object: which resolvers are asked, and which query may ask now. See dns_uv.h
- * for its contract and dns_query_uv.h for what happens to one lookup.
+ * dns_uv: the resolver object: decides which resolvers are asked, and which query may ask now. See
+ * dns_uv.h for its contract and dns_query_uv.h for the course of one lookup.
  *
- * resolv.conf is looked at when a lookup starts, at most once a second. A file that can no longer
- * be read changes nothing; one without a nameserver means 127.0.0.1, as with the C library.
+ * resolv.conf is checked when a lookup starts, at most once a second. If it can no longer be read,
+ * nothing changes; without a nameserver it means 127.0.0.1, as with the C library.
  *
- * The resolver that answered last is asked first, for a minute; then the order of the configuration
- * counts again, because the first is usually the local one, and its AD bit the best.
+ * The resolver that answered last is asked first, for a minute. Then the configured order counts
+ * again, because the first is usually the local one, whose AD bit is the most trustworthy.
  */
 #include "probe/dns/dns_uv.h"
 

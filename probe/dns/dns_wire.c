@@ -1,10 +1,10 @@
 /*
  * dns_wire: queries written, replies read; see dns_wire.h.
  *
- * A reply is walked once, which refuses whatever does not fit; then the CNAME chain is followed
- * from the question and only records at its end are taken (RFC 1034 §3.6.2, RFC 2308 §2). A
- * function that returns bool says false of a malformed message; a lack of memory is asked of the
- * arena, once, at the end.
+ * A reply is walked once, and refused if anything in it does not fit; then the CNAME chain is
+ * followed from the question, and only records at its end are taken (RFC 1034 §3.6.2, RFC 2308 §2).
+ * Functions that return bool return false for a malformed message; the arena is asked once, at the
+ * end, whether memory ran out.
  */
 #include "probe/dns/dns_wire.h"
 

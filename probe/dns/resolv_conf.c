@@ -1,8 +1,8 @@
 /*
  * resolv_conf: see resolv_conf.h and resolv.conf(5).
  *
- * Only `nameserver` counts; a keyword begins its line, as in the C library. An address with a zone
- * (fe80::1%eth0) is skipped, and so is one that was named before.
+ * Only `nameserver` counts; a keyword must begin its line, as in the C library. An address with a
+ * zone (fe80::1%eth0) or one that was named before is skipped.
  */
 #include "probe/dns/resolv_conf.h"
 
