@@ -128,18 +128,9 @@ static json_t *explain(struct made *made, const struct remembered *remembered,
 static void assert_said(const json_t *sentences, const char *const *words)
 {
     for (size_t i = 0; i < SAYS && words[i] != NULL; i++) {
-        bool said = false;
-
-        for (size_t j = 0; j < json_array_size(sentences); j++)
-            said |= strstr(json_string_value(json_array_get(sentences, j)), words[i]) != NULL;
-        if (!said)
+        if (!said(sentences, words[i]))
             fail_msg("not said: %s\nin: %s", words[i], json_dumps(sentences, JSON_INDENT(1)));
     }
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    return json_string_value(json_object_get(object, name));
 }
 
 static void test_row(void **state)
