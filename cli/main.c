@@ -256,7 +256,7 @@ static int usage(FILE *out)
 }
 
 /* Says what is wrong with the words of no command. */
-static int complain(int count, char **words)
+static int no_command(int count, char **words)
 {
     bool known = false;
 
@@ -328,7 +328,7 @@ static int run_command(struct cli *cli, int count, char **words)
         return client_show(cli, client_request(command->ask, cli->words[0]), command->print,
                            command->exit_of);
     }
-    return complain(count, words);
+    return no_command(count, words);
 }
 
 /* ---- options ---- */

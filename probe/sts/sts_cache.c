@@ -35,9 +35,10 @@ struct sts_entry {
     struct hashmap_link by_domain;
     struct list link; /* in one of the ranks */
 
-    char *body; /* owned: the policy's lines, parsed when they are needed; NULL without one */
-    char *why;  /* owned: the last attempt failed; NULL without memory for it */
-    uint16_t failures; /* in a row with last_id */
+    char *policy;      /* owned: its id and its lines, a pair; NULL without one */
+    char *attempt;     /* owned: the id of the last attempt and why it failed, a pair; NULL: that
+                      attempt fetched `policy`, or there was no memory */
+    uint16_t failures; /* in a row with that id */
     uint16_t changes;  /* of the id since changes_from */
     uint8_t mode;      /* of the policy: enum sts_mode */
     uint8_t failure;   /* enum sts_state */
@@ -45,8 +46,6 @@ struct sts_entry {
     int64_t fetched_at; /* last time, whatever came; 0: never */
     int64_t valid_until, retry_at, changes_from;
 
-    char id[STS_ID_MAX + 1];      /* of the policy; "" without one */
-    char last_id[STS_ID_MAX + 1]; /* of the last attempt, good or bad */
     char domain[];
 };
 
@@ -77,33 +76,63 @@ struct sts_cache *sts_cache_new(const struct sts_cache_options *options)
 
 /* ---- entries ---- */
 
-static size_t text_octets(const char *text)
+/* A pair is two strings, one behind the other in one piece of memory. */
+static const char *second_of(const char *pair)
 {
-    return text == NULL ? 0 : strlen(text) + 1;
+    return pair == NULL ? NULL : pair + strlen(pair) + 1;
+}
+
+static size_t pair_octets(const char *pair)
+{
+    return pair == NULL ? 0 : strlen(pair) + strlen(second_of(pair)) + 2;
 }
 
 static size_t entry_octets(const struct sts_entry *entry)
 {
-    return sizeof *entry + text_octets(entry->domain) + text_octets(entry->body) +
-           text_octets(entry->why);
+    return sizeof *entry + strlen(entry->domain) + 1 + pair_octets(entry->policy) +
+           pair_octets(entry->attempt);
 }
 
-/* Puts a copy of at most `most` octets of `text` (NULL: none) in the place of a string of an
- * entry; false without memory: then there is no string. */
-static bool set_text(struct sts_cache *cache, char **at, const char *text, size_t most)
+/* Puts a copy of `first` (NULL: none) and of at most `most` octets of `second` in the place of a
+ * pair of an entry; false without memory: then there is no pair. */
+static bool set_pair(struct sts_cache *cache, char **at, const char *first, const char *second,
+                     size_t most)
 {
-    char *copy = text == NULL ? NULL : strndup(text, most);
+    size_t size = first == NULL ? 0 : strlen(first) + 1;
+    size_t length = first == NULL ? 0 : strnlen(second, most);
+    char *pair = first == NULL ? NULL : malloc(size + length + 1);
 
-    cache->octets -= text_octets(*at);
-    cache->octets += text_octets(copy);
+    if (pair != NULL) {
+        memcpy(pair, first, size);
+        memcpy(pair + size, second, length);
+        pair[size + length] = '\0';
+    }
+    cache->octets += pair_octets(pair);
+    cache->octets -= pair_octets(*at);
     free(*at);
-    *at = copy;
-    return copy != NULL || text == NULL;
+    *at = pair;
+    return pair != NULL || first == NULL;
 }
 
-static void set_id(char at[STS_ID_MAX + 1], const char *id)
+/* The id of the policy; "" without one. */
+static const char *id_of(const struct sts_entry *entry)
 {
-    snprintf(at, STS_ID_MAX + 1, "%s", id);
+    return entry->policy == NULL ? "" : entry->policy;
+}
+
+/* The id of the last attempt, good or bad. */
+static const char *last_id_of(const struct sts_entry *entry)
+{
+    return entry->attempt == NULL ? id_of(entry) : entry->attempt;
+}
+
+static bool set_attempt(struct sts_cache *cache, struct sts_entry *entry, const char *id,
+                        const char *why)
+{
+    bool is_policy = entry->policy != NULL && why == NULL && strcmp(id, entry->policy) == 0;
+
+    return set_pair(cache, &entry->attempt, is_policy ? NULL : id, why == NULL ? "" : why,
+                    STS_CACHE_WHY_MAX);
 }
 
 static void entry_remove(struct sts_cache *cache, struct sts_entry *entry)
@@ -111,8 +140,8 @@ static void entry_remove(struct sts_cache *cache, struct sts_entry *entry)
     cache->octets -= entry_octets(entry);
     list_remove(&entry->link);
     hashmap_remove(&cache->map, &entry->by_domain);
-    free(entry->body);
-    free(entry->why);
+    free(entry->policy);
+    free(entry->attempt);
     free(entry);
 }
 
@@ -146,7 +175,7 @@ static struct sts_entry *entry_find(const struct sts_cache *cache, const char *d
 
 static bool policy_valid(const struct sts_entry *entry, int64_t now)
 {
-    return now < entry->valid_until && entry->body != NULL;
+    return now < entry->valid_until && entry->policy != NULL;
 }
 
 static bool is_strong(const struct sts_entry *entry, int64_t now)
@@ -242,10 +271,10 @@ bool sts_cache_fetch_due(struct sts_cache *cache, const char *domain, const char
     if (id == NULL && !valid)
         return false;
     if (id == NULL)
-        id = entry->id;
-    if (valid && strcmp(id, entry->id) == 0 && !refresh_due(cache, entry, now))
+        id = id_of(entry);
+    if (valid && strcmp(id, id_of(entry)) == 0 && !refresh_due(cache, entry, now))
         return false;
-    if (strcmp(id, entry->last_id) == 0)
+    if (strcmp(id, last_id_of(entry)) == 0)
         return entry->failures == 0 || now >= entry->retry_at;
     return !too_many_changes(cache, entry, now);
 }
@@ -258,18 +287,18 @@ bool sts_cache_get(const struct sts_cache *cache, const char *domain, struct sts
         return false;
     *out = (struct sts_saved){
         .domain = entry->domain,
-        .id = entry->id,
+        .id = id_of(entry),
         .mode = (enum sts_mode)entry->mode,
-        .body = entry->body,
+        .body = second_of(entry->policy),
         .fetched_at = entry->fetched_at,
         .valid_until = entry->valid_until,
-        .last_id = entry->last_id,
+        .last_id = last_id_of(entry),
     };
     if (entry->failures > 0) {
         out->failures = entry->failures;
         out->failure = (enum sts_state)entry->failure;
         out->retry_at = entry->retry_at;
-        out->why = entry->why == NULL ? "" : entry->why;
+        out->why = entry->attempt == NULL ? "" : second_of(entry->attempt);
     }
     return true;
 }
@@ -290,12 +319,13 @@ bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const 
 {
     const struct sts_entry *entry = entry_find(cache, domain);
     const struct sts_policy *policy;
-    const char *why;
+    const char *body, *why;
 
     if (entry == NULL || !policy_valid(entry, now))
         return false;
-    policy = sts_parse_policy(arena, entry->body, strlen(entry->body), &why);
-    why = entry->failures > 0 ? arena_strdup(arena, entry->why) : NULL;
+    body = second_of(entry->policy);
+    policy = sts_parse_policy(arena, body, strlen(body), &why);
+    why = entry->failures > 0 ? arena_strdup(arena, second_of(entry->attempt)) : NULL;
     if (policy == NULL || arena_failed(arena))
         return false;
     out->state = STS_POLICY;
@@ -305,7 +335,7 @@ bool sts_cache_policy(const struct sts_cache *cache, struct arena *arena, const 
     out->valid_until = entry->valid_until;
     out->refresh_at = entry->fetched_at + cache->options.refresh_ms;
     out->retry_at = sts_cache_retry_at(cache, domain, now);
-    set_id(out->id, entry->id);
+    snprintf(out->id, sizeof out->id, "%s", id_of(entry));
     return true;
 }
 
@@ -327,7 +357,9 @@ static void tell_changed(const struct sts_cache *cache, const char *domain)
 static void note_attempt(const struct sts_cache *cache, struct sts_entry *entry, const char *id,
                          int64_t now)
 {
-    if (entry->last_id[0] == '\0' || strcmp(id, entry->last_id) == 0)
+    const char *last_id = last_id_of(entry);
+
+    if (last_id[0] == '\0' || strcmp(id, last_id) == 0)
         return;
     entry->failures = 0;
     if (now >= entry->changes_from + cache->options.retry_ms)
@@ -355,12 +387,11 @@ static bool set_policy(struct sts_cache *cache, struct sts_entry *entry, const c
         if (body.length < STS_BODY_MAX)
             buf_adds(&body, "\n");
     }
-    ok = set_text(cache, &entry->body, body.length == 0 || body.failed ? NULL : buf_text(&body),
-                  STS_BODY_MAX) &&
+    ok = set_pair(cache, &entry->policy, body.length == 0 || body.failed ? NULL : id,
+                  buf_text(&body), STS_BODY_MAX) &&
          !body.failed;
     buf_fini(&body);
-    set_id(entry->id, entry->body == NULL ? "" : id);
-    entry->mode = (uint8_t)(entry->body == NULL ? STS_MODE_NONE : policy->mode);
+    entry->mode = (uint8_t)(entry->policy == NULL ? STS_MODE_NONE : policy->mode);
     return ok;
 }
 
@@ -371,9 +402,8 @@ void sts_cache_store(struct sts_cache *cache, const char *domain, const char *id
 
     if (entry != NULL) {
         note_attempt(cache, entry, id, now);
-        set_id(entry->last_id, id);
         set_policy(cache, entry, id, policy->max_age > 0 ? policy : NULL);
-        set_text(cache, &entry->why, NULL, 0);
+        set_attempt(cache, entry, id, NULL);
         entry->failures = 0;
         entry->fetched_at = now;
         entry->valid_until = now + (int64_t)policy->max_age * 1000;
@@ -398,12 +428,11 @@ void sts_cache_fail(struct sts_cache *cache, const char *domain, const char *id,
 
     if (entry != NULL) {
         note_attempt(cache, entry, id, now);
-        set_id(entry->last_id, id);
         if (entry->failures < UINT16_MAX)
             entry->failures++;
         entry->failure = (uint8_t)state;
         entry->retry_at = now + backoff_ms(cache, entry->failures);
-        set_text(cache, &entry->why, why, STS_CACHE_WHY_MAX);
+        set_attempt(cache, entry, id, why);
         settle(cache, entry, now);
     }
     tell_changed(cache, domain);
@@ -450,6 +479,7 @@ static enum loaded load_entry(struct sts_cache *cache, const struct sts_saved *s
                               const struct sts_policy *policy, int64_t now)
 {
     struct sts_entry *entry = entry_find(cache, saved->domain);
+    bool later; /* what was tried here without success is later than what is loaded */
 
     if (entry != NULL &&
         (policy == NULL ||
@@ -461,20 +491,20 @@ static enum loaded load_entry(struct sts_cache *cache, const struct sts_saved *s
         entry = entry_find_or_add(cache, saved->domain);
     if (entry == NULL)
         return LOADED_REFUSED;
-    /* what was tried here without success is later than what is loaded */
-    if (entry->fetched_at != 0 || entry->failures == 0) {
-        set_id(entry->last_id, saved->last_id == NULL ? "" : saved->last_id);
-        entry->failures = (uint16_t)(saved->failures < UINT16_MAX ? saved->failures : UINT16_MAX);
-        entry->failure = (uint8_t)saved->failure;
-        entry->retry_at = earlier(saved->retry_at, now + STS_CACHE_BACKOFF_MAX);
-        set_text(cache, &entry->why, saved->failures > 0 ? saved->why : NULL, STS_CACHE_WHY_MAX);
-    }
-    entry->fetched_at = saved->fetched_at;
-    entry->valid_until = policy == NULL ? saved->fetched_at : saved->valid_until;
+    later = entry->fetched_at == 0 && entry->failures > 0;
     if (!set_policy(cache, entry, saved->id, policy)) {
         entry_remove(cache, entry);
         return LOADED_REFUSED;
     }
+    if (!later) {
+        entry->failures = (uint16_t)(saved->failures < UINT16_MAX ? saved->failures : UINT16_MAX);
+        entry->failure = (uint8_t)saved->failure;
+        entry->retry_at = earlier(saved->retry_at, now + STS_CACHE_BACKOFF_MAX);
+        set_attempt(cache, entry, saved->last_id == NULL ? "" : saved->last_id,
+                    saved->failures > 0 ? saved->why : NULL);
+    }
+    entry->fetched_at = saved->fetched_at;
+    entry->valid_until = policy == NULL ? saved->fetched_at : saved->valid_until;
     settle(cache, entry, now);
     return LOADED_NEW;
 }
