@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,13 +152,15 @@ static void next_page(struct preload *preload, const char *cursor)
             return;
     }
     /* the round is over: the first one, or one after the store could not be read */
-    if (preload->failed)
+    if (preload->failed) {
         uv_timer_start(&preload->round, on_round, AGAIN_MS, 0);
-    else
+    } else {
+        malloc_trim(0); /* the pages have left room between the entries */
         log_event(LOG_LEVEL_INFO, "warm", "answers", LOG_NUM(preload->counts[RECORD_ANSWER]),
                   "policies", LOG_NUM(preload->counts[RECORD_POLICY]), "probes",
                   LOG_NUM(preload->counts[RECORD_PROBE]), "ms",
                   LOG_NUM(clock_monotonic_ms() - preload->began_at), NULL);
+    }
     begin_import(preload);
 }
 
