@@ -434,12 +434,15 @@ static void look_after(uv_timer_t *kick)
     struct https *https = kick->data;
     struct fair_member *turn;
 
-    while ((turn = fair_next(&https->fair)) != NULL)
-        fetch_launch(LIST_ELEMENT(turn, struct https_fetch, turn));
-    while (!list_empty(&https->running)) {
-        struct https_fetch *first = LIST_ELEMENT(https->running.next, struct https_fetch, link);
+    for (;;) {
+        struct https_fetch *first;
         uint64_t now = uv_now(https->polls.loop);
 
+        while ((turn = fair_next(&https->fair)) != NULL)
+            fetch_launch(LIST_ELEMENT(turn, struct https_fetch, turn));
+        if (list_empty(&https->running))
+            return;
+        first = LIST_ELEMENT(https->running.next, struct https_fetch, link);
         if (now < first->ends_at) {
             uv_timer_start(kick, look_after, first->ends_at - now, 0);
             return;

@@ -3,6 +3,11 @@
 
 #include "tests/unit/support/https_client.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/support/virtual_clock.h"
+
 struct certificate_row {
     const char *name;
     struct certificate_wish wish;
@@ -184,6 +189,48 @@ static void one_slow_host_does_not_take_all(void **state)
     client_end(https, &loop);
 }
 
+/* A host that accepts connections and never says a word. */
+static int silent_host(struct ip *out, const char *address)
+{
+    struct sockaddr_storage name;
+    socklen_t length;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(ip_parse(out, address));
+    length = (socklen_t)ip_to_sockaddr(&name, out, server.port);
+    assert_int_equal(bind(fd, (struct sockaddr *)&name, length), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+/* The next in line takes the place of a fetch at its deadline then, not when another one ends. */
+static void the_deadline_gives_the_place_to_the_next(void **state)
+{
+    uv_loop_t loop;
+    struct https *https = client_new(&loop, DEADLINE, 2);
+    struct ip one, two;
+    int hosts[] = {silent_host(&one, "127.0.0.2"), silent_host(&two, "127.0.0.3")};
+    struct seen first, meanwhile, next;
+    uint64_t began = uv_now(&loop);
+
+    (void)state;
+    get(https, HOST, &one, 1, &first);
+    get(https, HOST, &one, 1, &next); /* one address has one place of two */
+    for (int i = 0; i < 20; i++)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    virtual_clock_pass(DEADLINE / 4 * 3);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    get(https, HOST, &two, 1, &meanwhile);
+    while (next.calls == 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(first.calls, 1);
+    assert_int_equal(meanwhile.calls, 1);
+    assert_in_range(uv_now(&loop) - began, 2 * DEADLINE, 2 * DEADLINE + DEADLINE / 4);
+    client_end(https, &loop);
+    for (size_t i = 0; i < COUNT(hosts); i++)
+        close(hosts[i]);
+}
+
 /* No callback after a cancel, at whatever moment it comes; the loop is empty afterwards. */
 static void a_cancelled_fetch_never_calls(void **state)
 {
@@ -239,6 +286,7 @@ int main(void)
         cmocka_unit_test(other_addresses_are_tried),
         cmocka_unit_test(fetches_wait_in_a_queue),
         cmocka_unit_test(one_slow_host_does_not_take_all),
+        cmocka_unit_test(the_deadline_gives_the_place_to_the_next),
         cmocka_unit_test(a_cancelled_fetch_never_calls),
         cmocka_unit_test(closing_ends_everything),
     };
