@@ -11,6 +11,7 @@
 #define ENTRIES  20
 #define FLUSH_MS 5000
 #define PERIODS  3
+#define STEP_MS  5
 
 static char file[64], settings[256];
 static unsigned finds;
@@ -102,12 +103,13 @@ static void it_is_asked_once_in_a_flush_period(void **state)
         snprintf(key, sizeof key, "d%d.example", i);
         learn(key);
     }
-    assert_in_range(finds, ENTRIES, ENTRIES + 1); /* each lookup began with a question */
+    assert_true(finds >= ENTRIES); /* each lookup began with a question */
     finds = 0;
-    virtual_clock_pass(PERIODS * FLUSH_MS + FLUSH_MS / 2);
-    for (int i = 0; i < 1000; i++)
+    for (int ms = 0; ms < PERIODS * FLUSH_MS; ms += STEP_MS) {
+        virtual_clock_pass(STEP_MS);
         turn();
-    assert_in_range(finds, 1, PERIODS + 1);
+    }
+    assert_in_range(finds, PERIODS - 1, PERIODS + 1);
     engine->cache->store = real;
     end();
     drop_store();
