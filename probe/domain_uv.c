@@ -54,7 +54,7 @@ struct domain_lookup {
     void *context;
 };
 
-static void drain(struct domain_lookup *lookup);
+static void tell_changed(struct domain_lookup *lookup);
 
 const struct evidence *domain_evidence(const struct domain_lookup *lookup)
 {
@@ -85,7 +85,7 @@ static void on_probe(void *context, const struct starttls_result *result)
 
     slot->awaited = false;
     address_take(slot, result);
-    drain(slot->owner);
+    tell_changed(slot->owner);
 }
 
 /* Why an address is not connected to; NULL when it is. */
@@ -163,7 +163,7 @@ static void on_host(void *context)
 
     slot->lookup = NULL;
     host_probe(slot);
-    drain(slot->owner);
+    tell_changed(slot->owner);
 }
 
 static void hosts_begin(struct domain_lookup *lookup)
@@ -228,7 +228,7 @@ static void on_mx(void *context, const struct dns_answer *answer)
         hosts_begin(lookup);
     else if (lookup->sts_lookup != NULL)
         sts_end(lookup);
-    drain(lookup);
+    tell_changed(lookup);
 }
 
 static void on_sts(void *context)
@@ -236,7 +236,7 @@ static void on_sts(void *context)
     struct domain_lookup *lookup = context;
 
     lookup->sts_lookup = NULL;
-    drain(lookup);
+    tell_changed(lookup);
 }
 
 /* ---- the join ---- */
@@ -257,7 +257,7 @@ static bool is_awaited(const struct domain_lookup *lookup)
     return false;
 }
 
-static void drain(struct domain_lookup *lookup)
+static void tell_changed(struct domain_lookup *lookup)
 {
     lookup->evidence.complete = !is_awaited(lookup);
     lookup->changed(lookup->context);

@@ -1,7 +1,8 @@
 /*
- * spare_fd: a descriptor kept for the moment when no other is left. libuv 1.44 calls accept(2)
- * again and again while it fails with another error than "no connection", and does not return to
- * the loop. With the spare descriptor the connection can be accepted, and closed.
+ * spare_fd: a descriptor kept for the moment when no other is left. Without it the connection that
+ * waits cannot even be taken off the queue, and accept(2) fails again at once; libuv 1.44, which
+ * accepts for the control socket, then does not return to the loop. In place of the spare
+ * descriptor the connection is accepted, and closed.
  *
  * DIAGNOSTICS
  *   accept-failed    with why, and how many failures were not logged since the last line

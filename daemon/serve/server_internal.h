@@ -22,7 +22,7 @@ enum conn_state {
 struct conn {
     uv_poll_t poll;
     int fd;      /* owned */
-    int watched; /* enum uv_poll_event: it is read unless a bound of server.h is reached */
+    int watched; /* enum uv_poll_event: not read while a limit of server.h is reached */
     struct server *server;
     const struct protocol *protocol;
     enum conn_state state;

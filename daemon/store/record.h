@@ -8,8 +8,8 @@
  *   event    a verdict that changed: history
  *
  * Times are milliseconds since 1970 on the wall clock, until record_to_daemon converts them to the
- * daemon's own clock, which never jumps. Zero stays zero. Plain data; whoever holds a record
- * documents who owns its strings.
+ * daemon's own clock, which never jumps. Zero stays zero. Plain data; where a record is held or
+ * passed on, a comment says who owns its strings.
  */
 #pragma once
 

@@ -202,8 +202,8 @@ static void tell(void *context, const char *domain)
         sts_known(sts_cache_of(told->world->sts), told->world->arena, domain, &told->saved);
 }
 
-/* Every store, failure and forgetting is told, a lookup that changes nothing is not. */
-static void whoever_watches_is_told(void **state)
+/* The watcher hears of every store, failure and removal; not of a lookup that changes nothing. */
+static void every_change_is_told(void **state)
 {
     struct world world;
     struct told told = {.world = &world};
@@ -307,7 +307,7 @@ int main(void)
         cmocka_unit_test(changing_ids_are_limited),
         cmocka_unit_test(max_age_zero_is_for_once),
         cmocka_unit_test(a_policy_is_refreshed),
-        cmocka_unit_test(whoever_watches_is_told),
+        cmocka_unit_test(every_change_is_told),
         cmocka_unit_test(a_restored_policy_counts),
         cmocka_unit_test(a_failed_refresh_is_logged),
     };
