@@ -167,3 +167,12 @@ static inline struct verdict_options make_options(void)
         .hold_probe_max_ms = 6 * 3600 * 1000,
     };
 }
+
+/* A function that changes what a row of a table is decided from. */
+#define CHANGE(name, statement)                                                                    \
+    static void name(struct made *made, struct verdict_options *options)                           \
+    {                                                                                              \
+        (void)made;                                                                                \
+        (void)options;                                                                             \
+        statement;                                                                                 \
+    }

@@ -309,14 +309,6 @@ struct life {
 #define S 1000
 #define H (3600 * S)
 
-#define CHANGE(name, statement)                                                                    \
-    static void name(struct made *made, struct verdict_options *options)                           \
-    {                                                                                              \
-        (void)made;                                                                                \
-        (void)options;                                                                             \
-        statement;                                                                                 \
-    }
-
 CHANGE(nothing, (void)0)
 CHANGE(mx_600, made->evidence.mx_ttl = 600)
 CHANGE(mx_week, made->evidence.mx_ttl = made->hosts[0].ttl = 7 * 86400)

@@ -51,35 +51,35 @@ static void test_odd_aliases_are_left_out(void **state)
     assert_null(got->hosts[0].tlsa_base);
 }
 
-#define CHANGE(name, statement)                                                                    \
+#define SPOIL(name, statement)                                                                     \
     static void name(struct made *made)                                                            \
     {                                                                                              \
         statement;                                                                                 \
     }
 
-CHANGE(no_domain, made->evidence.domain = NULL)
-CHANGE(upper_domain, made->evidence.domain = "Example.com")
-CHANGE(address_domain, made->evidence.domain = "192.0.2.1")
-CHANGE(dotted_host, made->hosts[0].name = "mx.example.com.")
-CHANGE(blank_host, made->hosts[0].name = "mx example.com")
-CHANGE(no_host_name, made->hosts[0].name = NULL)
-CHANGE(no_address_family, made->addresses[0][0].ip.family = 0)
-CHANGE(code_1000, made->addresses[0][0].starttls.code = 1000)
-CHANGE(code_negative, made->addresses[0][0].starttls.code = -1)
-CHANGE(no_policy, made->evidence.sts.policy = NULL)
-CHANGE(odd_id, memcpy(made->evidence.sts.id, "a b", 4))
-CHANGE(pattern_colon, made->patterns[0] = "a.example:b.example")
-CHANGE(pattern_star, made->patterns[0] = "*.")
-CHANGE(pattern_underscore, made->patterns[0] = "_a.example.com")
-CHANGE(pattern_upper, made->patterns[0] = "MX0.example.com"; made->lines[2] = "x: y")
-CHANGE(pattern_middle, made->patterns[0] = "a.*.example.com")
-CHANGE(line_brace, made->lines[0] = "a: }")
-CHANGE(line_open_brace, made->lines[0] = "a: {")
-CHANGE(line_control, made->lines[0] = "a:\tb")
-CHANGE(line_newline, made->lines[0] = "a: b\nmx: c.example")
-CHANGE(line_empty, made->lines[0] = "")
-CHANGE(line_blank, made->lines[0] = "  ")
-CHANGE(no_patterns, made->policy.mx_count = 0; made->policy.line_count = 2)
+SPOIL(no_domain, made->evidence.domain = NULL)
+SPOIL(upper_domain, made->evidence.domain = "Example.com")
+SPOIL(address_domain, made->evidence.domain = "192.0.2.1")
+SPOIL(dotted_host, made->hosts[0].name = "mx.example.com.")
+SPOIL(blank_host, made->hosts[0].name = "mx example.com")
+SPOIL(no_host_name, made->hosts[0].name = NULL)
+SPOIL(no_address_family, made->addresses[0][0].ip.family = 0)
+SPOIL(code_1000, made->addresses[0][0].starttls.code = 1000)
+SPOIL(code_negative, made->addresses[0][0].starttls.code = -1)
+SPOIL(no_policy, made->evidence.sts.policy = NULL)
+SPOIL(odd_id, memcpy(made->evidence.sts.id, "a b", 4))
+SPOIL(pattern_colon, made->patterns[0] = "a.example:b.example")
+SPOIL(pattern_star, made->patterns[0] = "*.")
+SPOIL(pattern_underscore, made->patterns[0] = "_a.example.com")
+SPOIL(pattern_upper, made->patterns[0] = "MX0.example.com"; made->lines[2] = "x: y")
+SPOIL(pattern_middle, made->patterns[0] = "a.*.example.com")
+SPOIL(line_brace, made->lines[0] = "a: }")
+SPOIL(line_open_brace, made->lines[0] = "a: {")
+SPOIL(line_control, made->lines[0] = "a:\tb")
+SPOIL(line_newline, made->lines[0] = "a: b\nmx: c.example")
+SPOIL(line_empty, made->lines[0] = "")
+SPOIL(line_blank, made->lines[0] = "  ")
+SPOIL(no_patterns, made->policy.mx_count = 0; made->policy.line_count = 2)
 
 static const struct {
     const char *name;

@@ -27,14 +27,6 @@ struct row {
     const char *advises[SAYS];  /* each in some sentence of `change` */
 };
 
-#define CHANGE(name, statement)                                                                    \
-    static void name(struct made *made, struct verdict_options *options)                           \
-    {                                                                                              \
-        (void)made;                                                                                \
-        (void)options;                                                                             \
-        statement;                                                                                 \
-    }
-
 CHANGE(nothing, (void)0)
 CHANGE(open_lookup, made->evidence.complete = false)
 CHANGE(without_dane, options->dane = false)
