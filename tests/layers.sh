@@ -25,6 +25,8 @@ probe/smtp          base base/log base/net policy probe/tls
 probe/https         base base/net probe/tls
 probe/sts           base base/log base/net policy probe/dns probe/https
 probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/https probe/sts
+audit               base policy policy/decide policy/rules
+audit/page          audit
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config
@@ -45,7 +47,7 @@ TABLE
 
 # includes: "ROOM INCLUDED-ROOM FILE:LINE" for every include of ours in the product
 includes() {
-    grep -rnE --include='*.[ch]' '^#include "' base policy probe daemon cli |
+    grep -rnE --include='*.[ch]' '^#include "' base policy probe audit daemon cli |
         sed -E 's|^(([^:]*)/[^/:]*:[0-9]+):#include "([^"]*)/[^"/]*".*|\2 \3 \1|'
 }
 
@@ -98,7 +100,7 @@ files() {
 library() {
     local name=$1 pattern=$2
     shift 2
-    breach "$name outside $*" "#include <$pattern" $(files base policy probe daemon cli ! "$@")
+    breach "$name outside $*" "#include <$pattern" $(files base policy probe audit daemon cli ! "$@")
 }
 
 check_libraries() {
@@ -118,12 +120,12 @@ check_libraries() {
         $(files base probe daemon cli) || bad=1
     breach "clock, environment or socket in policy" \
         'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' $(files policy ! '*.h') || bad=1
-    breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe daemon cli ! base/clock.c) || bad=1
+    breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe audit daemon cli ! base/clock.c) || bad=1
     return $bad
 }
 
 check_folders() {
-    find base policy probe daemon cli tests contrib docs -path tests/fuzz/corpus -prune -o -name __pycache__ -prune -o -type f -print |
+    find base policy probe audit daemon cli tests contrib docs -path tests/fuzz/corpus -prune -o -name __pycache__ -prune -o -type f -print |
         sed 's|/[^/]*$||' | sort | uniq -c |
         awk -v max=$FOLDER_MAX '$1 > max { print $2 " has " $1 " files: more than " max " need rooms"; bad = 1 } END { exit bad }'
 }

@@ -1,0 +1,73 @@
+/*
+ * line: one line of Postfix's log, taken apart. Pure. Every line is hostile: what a server said, a
+ * recipient, a queue file's name may look like any other part of a line. So a line is read by
+ * position, from the left, and never searched for a word that a stranger could have put there; what
+ * does not have the form that Postfix gives it is LINE_OTHER.
+ *
+ *   STAMP HOST SYSLOG-NAME/SERVICE[PID]: TEXT
+ *
+ * Postfix 3.4 to 3.12. Of the clients only smtp(8) counts: its deliveries name a relay with an
+ * address, or none; lmtp(8) is known by its service name or by Postfix's own "lmtp" in it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/tally.h"
+#include "policy/key.h"
+
+enum line_kind {
+    LINE_OTHER,
+    LINE_UNREAD,   /* no form of a log line at all */
+    LINE_SESSION,  /* Verified TLS connection established to host[address]:25: TLSv1.3 with … */
+    LINE_DELIVERY, /* ID: to=<…>, relay=…, …, status=… (…) */
+    LINE_LOST,     /* ID: lost connection with …; ID: conversation with … timed out … */
+    LINE_NEW,      /* ID: client=… / uid=… / message-id=…: a message begins */
+    LINE_QUEUED,   /* qmgr: ID: from=<…>, size=…, nrcpt=… (queue active) */
+    LINE_EXPIRED,  /* qmgr: ID: from=<…>, status=expired, returned to sender */
+    LINE_REMOVED,  /* qmgr, postsuper: ID: removed */
+    LINE_CERTIFICATE, /* a client: why a certificate was not verified: `reason` */
+    LINE_POLICY, /* a client: warning: … lookup error …: `reason`, why a lookup of a table failed */
+    LINE_MX_PATTERN, /* a client: warning: MX name … does not match STS MX pattern for … */
+    LINE_SUPPRESSED  /* a log daemon dropped `number` lines */
+};
+
+struct line {
+    enum line_kind kind;
+    struct span host;     /* of the log's host name */
+    struct span instance; /* "postfix", "postfix-out": the program up to its first slash */
+    struct span program;  /* "postfix/smtp" */
+    uint32_t pid;
+    struct span queue_id;
+    /* DELIVERY, SESSION */
+    struct span relay; /* "host[address]:port" or "none"; relay_host is its name alone */
+    struct span relay_host;
+    enum tally_level level;       /* SESSION */
+    enum tally_protocol protocol; /* SESSION */
+    bool reused;                  /* SESSION: "reused" */
+    /* DELIVERY */
+    struct span recipient,
+        domain; /* without <>; what is behind the last @ outside quotes; may be empty */
+    enum tally_status status;
+    uint32_t conn_use;    /* 1 without conn_use= */
+    struct span tls;      /* of tls=, Postfix 3.11; length 0: none */
+    uint32_t delay_s;     /* since the message came */
+    uint32_t connected_s; /* the last two of delays=, in whole seconds, rounded up */
+    uint32_t sending_s;   /* the last of delays= */
+    struct span reason;   /* in the parentheses */
+    /* QUEUED */
+    uint64_t size;
+    uint64_t number; /* SUPPRESSED */
+};
+
+/* `text` is the line behind its stamp and blank. */
+void line_read(struct line *out, const char *text, size_t length);
+/* Hosts and recipients as next-hops: the domain of a recipient in lower case; "[address]" for an
+ * address literal. Gives the length, 0 for what is no domain. */
+size_t line_nexthop(char out[TALLY_NAME_MAX + 1], struct span domain);
+
+/* How TLS made a delivery fail, by the words of Postfix (3.4 to 3.12): TALLY_NO_CAUSE when TLS is
+ * not what made it fail, or a server said so itself. Pure. For a status line and for postqueue -j. */
+enum tally_cause cause_of(struct span reason);
