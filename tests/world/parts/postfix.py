@@ -105,10 +105,11 @@ def _dotted(numbers):
 class Postfix:
     """One instance; which smtp client takes a recipient is chosen by its domain."""
 
-    def __init__(self, folder, ca_file):
-        self.folder = folder
+    def __init__(self, folder, ca_file, settings=None, services=""):
+        """`settings` of main.cf beside those above, or instead of them; lines of master.cf."""
+        self.folder, self.settings, self.services = folder, settings or {}, services
         self.etc, self.queue, self.data = (os.path.join(folder, one) for one in ("etc", "queue", "data"))
-        self.log_path = os.path.join(folder, "maillog")
+        self.log_path = self.settings.get("maillog_file", os.path.join(folder, "maillog"))
         self._routes = os.path.join(self.etc, "transport")
         self.ca_file = ca_file
 
@@ -124,9 +125,10 @@ class Postfix:
             os.makedirs(path)
         shutil.chown(self.data, "postfix")
         settings = {"queue_directory": self.queue, "data_directory": self.data, "maillog_file": self.log_path,
-                    "smtp_tls_CAfile": self.ca_file, "transport_maps": f"texthash:{self._routes}"}
-        self._write("main.cf", SETTINGS + "".join(f"{key} = {value}\n" for key, value in settings.items()))
-        self._write("master.cf", SERVICES + "".join(self._service(name, *one) for name, one in transports.items()))
+                    "smtp_tls_CAfile": self.ca_file, "transport_maps": f"texthash:{self._routes}", **self.settings}
+        common = [line for line in SETTINGS.strip().splitlines() if line.split(" =")[0] not in settings]
+        self._write("main.cf", "\n".join([*common, *(f"{key} = {value}" for key, value in settings.items())]) + "\n")
+        self._write("master.cf", SERVICES + self.services + "".join(self._service(name, *one) for name, one in transports.items()))
         self._write("transport", "".join(f"{domain} {name}\n" for domain, name in routes.items()))
         self._furnish_chroot()
         os.makedirs(os.path.join(self.queue, "mxcrypt"))
@@ -168,9 +170,10 @@ class Postfix:
         except FileNotFoundError:
             return ""
 
-    def submit(self, recipient):
-        subprocess.run(["sendmail", "-C", self.etc, "-f", "sender@client.signed", recipient], check=True, text=True,
-                       input=f"From: sender@client.signed\nTo: {recipient}\nSubject: a test\n\nHello.\n", timeout=60)
+    def submit(self, *recipients):
+        """Queues one message for all of them."""
+        subprocess.run(["sendmail", "-C", self.etc, "-f", "sender@client.signed", *recipients], check=True, text=True,
+                       input=f"From: sender@client.signed\nTo: {recipients[0]}\nSubject: a test\n\nHello.\n", timeout=60)
 
     def deliver(self, recipient, seconds=60):
         """Queue one message and wait for the first word on its fate."""

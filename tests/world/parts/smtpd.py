@@ -5,6 +5,7 @@ connection, command and SNI is written down."""
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 import struct
@@ -13,6 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Callable
 
 CLIENT_PATIENCE = 120
+# in the Received line that the client adds; Postfix's queue ids are letters and digits
+QUEUE_ID = re.compile(rb"\bid ([0-9A-Za-z]+)")
+RECIPIENT = re.compile(r"RCPT TO:<([^>]*)>", re.IGNORECASE)
 
 
 def _alert_first(protocol, error, complete=sslproto.SSLProtocol._on_handshake_complete):
@@ -44,11 +48,21 @@ class Temper:
     after_handshake: str = "talk"          # talk, close, reset (before a command is read), hang, close_at_ehlo (after its reply, if any)
     hang: bool = False                     # accept the connection and say nothing, ever
     command_delay: float = 0.0
+    rcpt: bytes = b"250 ok\r\n"
+    taken: bytes = b"250 taken\r\n"        # the reply to the end of the data
     on_raw: Callable | None = None         # async function (reader, writer) that is the whole server
 
 
 GOOD = Temper()
 CLEAR = replace(GOOD, ehlo=b"250-mail.world\r\n250 PIPELINING\r\n")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A message for these recipients, as the server saw it: the client's queue id, the TLS version or None."""
+    queue_id: str
+    recipients: tuple
+    tls: str | None
 
 
 @dataclass
@@ -58,6 +72,9 @@ class Connection:
     sni: str | None = None
     tls: str | None = None
     mail: int = 0
+    recipients: list = field(default_factory=list)  # of the message that is being sent, those that were accepted
+    refused: list = field(default_factory=list)     # recipients, of any message
+    taken: list = field(default_factory=list)
 
 
 class SmtpServer:
@@ -76,6 +93,15 @@ class SmtpServer:
     @property
     def commands(self):
         return [command for connection in self.connections for command in connection.commands]
+
+    @property
+    def taken(self):
+        """Every message, in the order it came."""
+        return [one for connection in self.connections for one in connection.taken]
+
+    @property
+    def refused(self):
+        return [one for connection in self.connections for one in connection.refused]
 
     @property
     def snis(self):
@@ -146,14 +172,20 @@ class SmtpServer:
                 return
 
     async def _reply(self, reader, writer, connection, verb, temper, over_tls):
-        fixed = {"EHLO": temper.ehlo_over_tls if over_tls else temper.ehlo, "HELO": temper.helo, "QUIT": b"221 bye\r\n",
-                 "MAIL": b"250 ok\r\n", "RCPT": b"250 ok\r\n", "RSET": b"250 ok\r\n", "NOOP": b"250 ok\r\n"}
-        if verb != "DATA":
+        ehlo = temper.ehlo_over_tls if over_tls else temper.ehlo
+        fixed = {"EHLO": ehlo, "LHLO": ehlo, "HELO": temper.helo, "QUIT": b"221 bye\r\n",
+                 "MAIL": b"250 ok\r\n", "RCPT": temper.rcpt, "RSET": b"250 ok\r\n", "NOOP": b"250 ok\r\n"}
+        _remember_recipients(connection, verb, temper)
+        if verb != "DATA" or not connection.recipients:
             return await _send(writer, fixed.get(verb, b"502 what?\r\n"))
         await _send(writer, b"354 go on\r\n")
-        await reader.readuntil(b"\r\n.\r\n")
-        connection.mail += 1
-        return await _send(writer, b"250 taken\r\n")
+        text = await reader.readuntil(b"\r\n.\r\n")
+        if temper.taken.startswith(b"2"):
+            connection.mail += 1
+            queue_id = QUEUE_ID.search(text)
+            connection.taken.append(Taken(queue_id.group(1).decode() if queue_id else "", tuple(connection.recipients), connection.tls))
+        connection.recipients.clear()
+        return await _send(writer, temper.taken)
 
     async def _starttls(self, reader, writer, connection, temper):
         """Whether the conversation goes on over TLS; None when it is over."""
@@ -170,6 +202,14 @@ class SmtpServer:
         sslobject = writer.get_extra_info("ssl_object")
         connection.sni, connection.tls = getattr(sslobject, "sni_seen", None), sslobject.version()
         return await _goes_on(reader, writer, temper)
+
+
+def _remember_recipients(connection, verb, temper):
+    if verb in ("MAIL", "RSET"):
+        connection.recipients.clear()
+    found = RECIPIENT.match(connection.commands[-1]) if verb == "RCPT" else None
+    if found:
+        (connection.recipients if temper.rcpt.startswith(b"2") else connection.refused).append(found.group(1))
 
 
 async def _goes_on(reader, writer, temper):
