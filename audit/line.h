@@ -6,8 +6,8 @@
  *
  *   STAMP HOST SYSLOG-NAME/SERVICE[PID]: TEXT
  *
- * Postfix 3.4 to 3.12. Of the clients only smtp(8) counts: its deliveries name a relay with an
- * address, or none; lmtp(8) is known by its service name or by Postfix's own "lmtp" in it.
+ * Postfix 3.4 to 3.12. Of the delivery agents only smtp(8) counts, by the name of its program, and
+ * error(8) where the queue manager suspended deliveries to a domain.
  */
 #pragma once
 
@@ -20,18 +20,17 @@
 
 enum line_kind {
     LINE_OTHER,
-    LINE_UNREAD,   /* no form of a log line at all */
-    LINE_SESSION,  /* Verified TLS connection established to host[address]:25: TLSv1.3 with … */
-    LINE_DELIVERY, /* ID: to=<…>, relay=…, …, status=… (…) */
-    LINE_LOST,     /* ID: lost connection with …; ID: conversation with … timed out … */
-    LINE_NEW,      /* ID: client=… / uid=… / message-id=…: a message begins */
-    LINE_QUEUED,   /* qmgr: ID: from=<…>, size=…, nrcpt=… (queue active) */
-    LINE_EXPIRED,  /* qmgr: ID: from=<…>, status=expired, returned to sender */
-    LINE_REMOVED,  /* qmgr, postsuper: ID: removed */
-    LINE_CERTIFICATE, /* a client: why a certificate was not verified: `reason` */
-    LINE_POLICY, /* a client: warning: … lookup error …: `reason`, why a lookup of a table failed */
-    LINE_MX_PATTERN, /* a client: warning: MX name … does not match STS MX pattern for … */
-    LINE_SUPPRESSED  /* a log daemon dropped `number` lines */
+    LINE_UNREAD,    /* no form of a log line at all */
+    LINE_SESSION,   /* Verified TLS connection established to host[address]:25: TLSv1.3 with … */
+    LINE_DELIVERY,  /* ID: to=<…>, relay=…, …, status=… (…) */
+    LINE_LOST,      /* ID: lost connection with …; ID: conversation with … timed out … */
+    LINE_NEW,       /* ID: client=… / uid=… / message-id=…: a message begins */
+    LINE_QUEUED,    /* qmgr: ID: from=<…>, size=…, nrcpt=… (queue active) */
+    LINE_EXPIRED,   /* qmgr: ID: from=<…>, status=expired, returned to sender */
+    LINE_REMOVED,   /* qmgr, postsuper: ID: removed */
+    LINE_WHY,       /* a client: why TLS fails, before the delivery that it makes fail: `cause` and
+                        `reason` */
+    LINE_SUPPRESSED /* a log daemon dropped `number` lines */
 };
 
 struct line {
@@ -51,12 +50,14 @@ struct line {
     struct span recipient,
         domain; /* without <>; what is behind the last @ outside quotes; may be empty */
     enum tally_status status;
-    uint32_t conn_use;    /* 1 without conn_use= */
-    struct span tls;      /* of tls=, Postfix 3.11; length 0: none */
-    uint32_t delay_s;     /* since the message came */
-    uint32_t connected_s; /* the last two of delays=, in whole seconds, rounded up */
-    uint32_t sending_s;   /* the last of delays= */
-    struct span reason;   /* in the parentheses */
+    uint32_t conn_use;      /* 1 without conn_use= */
+    struct span tls;        /* of tls=, Postfix 3.11; length 0: none */
+    uint32_t delay_s;       /* since the message came */
+    uint32_t connected_s;   /* the last two of delays=, in whole seconds, rounded up */
+    uint32_t sending_s;     /* the last of delays= */
+    struct span reason;     /* in the parentheses; WHY: the rest of the line */
+    enum tally_cause cause; /* WHY */
+    bool suspended;         /* DELIVERY: by error(8), for the queue manager: nothing was tried */
     /* QUEUED */
     uint64_t size;
     uint64_t number; /* SUPPRESSED */
@@ -64,8 +65,8 @@ struct line {
 
 /* `text` is the line behind its stamp and blank. */
 void line_read(struct line *out, const char *text, size_t length);
-/* Hosts and recipients as next-hops: the domain of a recipient in lower case; "[address]" for an
- * address literal. Gives the length, 0 for what is no domain. */
+/* The domain of a recipient as a next-hop, in lower case and A-labels; "[address]" for an address
+ * literal. Gives the length, 0 for what is no domain. */
 size_t line_nexthop(char out[TALLY_NAME_MAX + 1], struct span domain);
 
 /* How TLS made a delivery fail, by the words of Postfix (3.4 to 3.12): TALLY_NO_CAUSE when TLS is

@@ -1,0 +1,512 @@
+/*
+ * line: see line.h. A table says which programs write what, by the last part of their names; each of
+ * its functions reads one text from the left. From the right only what ends with Postfix's own words
+ * is read: the lines of qmgr, which hold no reply of a server. Never fails: what has not the whole
+ * form of a line stays LINE_OTHER.
+ */
+#define _GNU_SOURCE /* memmem */
+#include "audit/line.h"
+
+#include <string.h>
+
+#include "base/ascii.h"
+#include "policy/key.h"
+
+#define QUEUE_ID_MIN 5
+#define QUEUE_ID_MAX 32
+#define PAIRS_MAX    16 /* name=value in a status line; Postfix 3.12 writes 8 */
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* ---- text ---- */
+
+/* Takes `start` off the front, if it is there. */
+static bool take(struct span *text, const char *start)
+{
+    if (!span_starts(*text, start))
+        return false;
+    span_skip(text, strlen(start));
+    return true;
+}
+
+/* What comes before an octet; all of it where there is none. */
+static struct span before(struct span text, char stop)
+{
+    const char *end = memchr(text.text, stop, text.length);
+
+    return (struct span){text.text, end == NULL ? text.length : (size_t)(end - text.text)};
+}
+
+/* Takes what comes before `stop`, and `stop`. */
+static bool take_until(struct span *text, const char *stop, struct span *out)
+{
+    const char *end = memmem(text->text, text->length, stop, strlen(stop));
+
+    if (end == NULL)
+        return false;
+    *out = (struct span){text->text, (size_t)(end - text->text)};
+    span_skip(text, out->length + strlen(stop));
+    return true;
+}
+
+/* Takes `end` off the back, if it is there. */
+static bool take_end(struct span *text, const char *end)
+{
+    size_t length = strlen(end);
+
+    if (text->length < length || memcmp(text->text + text->length - length, end, length) != 0)
+        return false;
+    text->length -= length;
+    return true;
+}
+
+/* Decimal digits at the front; what is too large becomes the largest number. */
+static bool take_number(struct span *text, uint64_t *out)
+{
+    size_t taken = 0;
+
+    *out = 0;
+    for (; taken < text->length && ascii_is_digit(text->text[taken]); taken++)
+        *out = *out > (UINT64_MAX - 9) / 10 ? UINT64_MAX
+                                            : *out * 10 + (uint64_t)(text->text[taken] - '0');
+    span_skip(text, taken);
+    return taken > 0;
+}
+
+static bool take_number_end(struct span *text, uint64_t *out)
+{
+    struct span number = *text;
+
+    while (text->length > 0 && ascii_is_digit(text->text[text->length - 1]))
+        text->length--;
+    span_skip(&number, text->length);
+    return take_number(&number, out);
+}
+
+/* "0.04" as 1, "12" as 12: whole seconds, rounded up. */
+static uint32_t seconds_of(struct span value)
+{
+    uint64_t whole = 0;
+
+    take_number(&value, &whole);
+    while (value.length > 0 && span_set_has(".0", value.text[0]))
+        span_skip(&value, 1);
+    whole += value.length > 0 && whole < UINT32_MAX;
+    return whole > UINT32_MAX ? UINT32_MAX : (uint32_t)whole;
+}
+
+/* A queue id is short, in upper-case hexadecimal digits, or long, in digits and letters that are no
+ * vowels: "3A7B21F0", "4bJ7Vx2x3mz1xyz". No word of Postfix's is either. */
+static bool is_queue_id(struct span id)
+{
+    bool hexadecimal = true, consonants = true;
+
+    for (size_t i = 0; i < id.length; i++) {
+        char c = id.text[i];
+
+        if (!ascii_is_alnum(c))
+            return false;
+        hexadecimal = hexadecimal && (ascii_is_digit(c) || (c >= 'A' && c <= 'F'));
+        consonants = consonants && !span_set_has("aeiouAEIOU", c);
+    }
+    return id.length >= QUEUE_ID_MIN && (hexadecimal || consonants);
+}
+
+/* "3A7B21F0: " at the front. */
+static bool take_queue_id(struct span *text, struct span *id)
+{
+    *id = *text;
+    if (id->length > QUEUE_ID_MAX + 1)
+        id->length = QUEUE_ID_MAX + 1;
+    *id = before(*id, ':');
+    if (id->length > QUEUE_ID_MAX || text->length < id->length + 2 || !is_queue_id(*id) ||
+        text->text[id->length + 1] != ' ')
+        return false;
+    span_skip(text, id->length + 2);
+    return true;
+}
+
+/* ---- addresses ---- */
+
+/* The length of a quoted string at the front (RFC 5321 §4.1.2); 0 when there is none. */
+static size_t quoted(struct span text)
+{
+    for (size_t i = 1; i < text.length && text.text[0] == '"'; i++) {
+        if (text.text[i] == '\\')
+            i++;
+        else if (text.text[i] == '"')
+            return i + 1;
+    }
+    return 0;
+}
+
+/* "user@domain>, " after its "<". What looks like an end inside quotes is none. */
+static bool take_address(struct span *text, struct span *out)
+{
+    const char *begin = text->text;
+    struct span rest = *text, tail;
+
+    span_skip(&rest, quoted(rest));
+    if (!take_until(&rest, ">, ", &tail))
+        return false;
+    *out = (struct span){begin, (size_t)(tail.text + tail.length - begin)};
+    *text = rest;
+    return true;
+}
+
+/* What is behind the last @ that is not quoted. */
+static struct span domain_of(struct span address)
+{
+    size_t local = quoted(address), at = address.length;
+
+    while (at > local && address.text[at - 1] != '@')
+        at--;
+    if (at == local)
+        return (struct span){address.text + address.length, 0};
+    span_skip(&address, at);
+    return address;
+}
+
+size_t line_nexthop(char out[TALLY_NAME_MAX + 1], struct span domain)
+{
+    struct key key;
+
+    if (domain.length == 0 || domain.length > TALLY_NAME_MAX)
+        return 0;
+    for (size_t i = 0; i < domain.length; i++) {
+        if (domain.text[i] > '~' || domain.text[i] < '!') {
+            /* U-labels, or nonsense */
+            key_parse(&key, domain.text, domain.length, 25);
+            if (key.kind != KEY_DOMAIN)
+                return 0;
+            memcpy(out, key.name, strlen(key.name) + 1);
+            return strlen(out);
+        }
+        out[i] = domain.text[i];
+    }
+    out[domain.length] = '\0';
+    hostname_fold(out, domain.length);
+    return domain.length;
+}
+
+/* ---- status lines ---- */
+
+static void read_delays(struct line *out, struct span value)
+{
+    for (int i = 0; i < 3; i++) {
+        struct span part = before(value, '/');
+
+        if (part.length == value.length)
+            return;
+        out->connected_s = seconds_of(part); /* the third */
+        span_skip(&value, part.length + 1);
+    }
+    out->sending_s = seconds_of(value);
+}
+
+/* "conn_use=" */
+static bool take_name(struct span *text, struct span *out)
+{
+    size_t length = 0;
+
+    while (length < text->length &&
+           ((text->text[length] >= 'a' && text->text[length] <= 'z') || text->text[length] == '_'))
+        length++;
+    *out = (struct span){text->text, length};
+    span_skip(text, length);
+    return length > 0 && take(text, "=");
+}
+
+static void read_pair(struct line *out, struct span name, struct span value)
+{
+    uint64_t number;
+
+    if (span_is(name, "conn_use") && take_number(&value, &number))
+        out->conn_use = number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
+    else if (span_is(name, "delay"))
+        out->delay_s = seconds_of(value);
+    else if (span_is(name, "delays"))
+        read_delays(out, value);
+    else if (span_is(name, "tls"))
+        out->tls = value;
+}
+
+static bool take_status(struct span *text, enum tally_status *out)
+{
+    static const struct {
+        const char *word;
+        enum tally_status status;
+    } words[] = {
+        {"sent (", TALLY_SENT},
+        {"deferred (", TALLY_DEFERRED},
+        {"bounced (", TALLY_BOUNCED},
+        {"SOFTBOUNCE (", TALLY_DEFERRED},
+    };
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (take(text, words[i].word)) {
+            *out = words[i].status;
+            return true;
+        }
+    return false;
+}
+
+/* "host[address]:port" or "none": its name alone. */
+static bool read_relay(struct line *out, struct span relay)
+{
+    struct span name = before(relay, '[');
+
+    out->relay = relay;
+    out->relay_host = (struct span){relay.text, 0};
+    if (span_is(relay, "none"))
+        return true;
+    out->relay_host = name;
+    return name.length > 0 && name.length < relay.length &&
+           memchr(relay.text, ']', relay.length) != NULL;
+}
+
+/* After the queue id: to=<…>, [orig_to=<…>, ]relay=…, name=value…, status=WORD (reason) */
+static void read_delivery(struct line *out, struct span text)
+{
+    struct span relay, name, value;
+
+    out->conn_use = 1;
+    if (!take(&text, "to=<") || !take_address(&text, &out->recipient))
+        return;
+    if (take(&text, "orig_to=<") && !take_address(&text, &value))
+        return;
+    if (!take(&text, "relay=") || !take_until(&text, ", ", &relay) || !read_relay(out, relay))
+        return;
+    for (int i = 0; i < PAIRS_MAX && !take(&text, "status="); i++) {
+        if (!take_name(&text, &name) || !take_until(&text, ", ", &value))
+            return;
+        read_pair(out, name, value);
+    }
+    if (!take_status(&text, &out->status))
+        return;
+    take_end(&text, ")");
+    out->reason = text;
+    out->domain = domain_of(out->recipient);
+    out->kind = LINE_DELIVERY;
+}
+
+/* ---- what clients write ---- */
+
+static bool take_level(struct span *text, enum tally_level *out)
+{
+    static const struct {
+        const char *word;
+        enum tally_level level;
+    } words[] = {
+        {"Verified ", TALLY_VERIFIED},
+        {"Trusted ", TALLY_TRUSTED},
+        {"Untrusted ", TALLY_UNTRUSTED},
+        {"Anonymous ", TALLY_ANONYMOUS},
+    };
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (take(text, words[i].word)) {
+            *out = words[i].level;
+            return true;
+        }
+    return false;
+}
+
+static enum tally_protocol protocol_of(struct span word)
+{
+    for (int protocol = 0; protocol < TALLY_OTHER; protocol++)
+        if (span_is(word, tally_protocol_name((enum tally_protocol)protocol)))
+            return (enum tally_protocol)protocol;
+    return TALLY_OTHER;
+}
+
+/* Verified TLS connection established to host[address]:25: TLSv1.3 with cipher … */
+static bool read_session(struct line *out, struct span text)
+{
+    struct span relay, protocol;
+
+    if (!take_level(&text, &out->level) || !take(&text, "TLS connection "))
+        return false;
+    out->reused = take(&text, "reused to ");
+    if (!out->reused && !take(&text, "established to "))
+        return false;
+    if (!take_until(&text, ": ", &relay) || !take_until(&text, " with cipher ", &protocol) ||
+        !read_relay(out, relay))
+        return false;
+    out->protocol = protocol_of(protocol);
+    out->kind = LINE_SESSION;
+    return true;
+}
+
+/* Lines that say why TLS fails, in their order of likelihood. What follows the words is foreign. */
+static bool read_why(struct line *out, struct span text)
+{
+    static const struct {
+        const char *start;
+        const char *then; /* NULL: none; else these words follow one word */
+        enum tally_cause cause;
+    } whys[] = {
+        {"certificate verification failed for ", NULL, TALLY_CERTIFICATE},
+        {"server certificate verification failed for ", NULL, TALLY_CERTIFICATE},
+        {"CA certificate verification failed for ", NULL, TALLY_CERTIFICATE},
+        {"SSL_connect error to ", NULL, TALLY_HANDSHAKE},
+        {"warning: TLS library problem: ", NULL, TALLY_HANDSHAKE},
+        {"warning: MX name ", NULL, TALLY_MX_PATTERN},
+        {"warning: DANE TLSA lookup problem: ", NULL, TALLY_TLSA_LOOKUP},
+        {"warning: table ", " lookup error: ", TALLY_POLICY_LOOKUP},
+        {"warning: ", " socketmap server temporary error: ", TALLY_POLICY_LOOKUP},
+        {"warning: ", " socketmap server timeout error: ", TALLY_POLICY_LOOKUP},
+        {"warning: ", " socketmap server permanent error: ", TALLY_POLICY_LOOKUP},
+        {"warning: ", " socketmap server unknown error: ", TALLY_POLICY_LOOKUP},
+    };
+
+    for (size_t i = 0; i < COUNT(whys); i++) {
+        struct span rest = text;
+
+        if (!take(&rest, whys[i].start))
+            continue;
+        if (whys[i].then != NULL) {
+            span_skip(&rest, before(rest, ' ').length);
+            if (!take(&rest, whys[i].then))
+                continue;
+        }
+        out->reason = rest;
+        out->cause = whys[i].cause;
+        out->kind = LINE_WHY;
+        return true;
+    }
+    return false;
+}
+
+static void read_client(struct line *out, struct span text)
+{
+    struct span id;
+
+    if (take_queue_id(&text, &id)) {
+        out->queue_id = id;
+        if (span_starts(text, "to=<"))
+            read_delivery(out, text);
+        else if (span_starts(text, "lost connection with ") ||
+                 span_starts(text, "conversation with "))
+            out->kind = LINE_LOST;
+    } else if (!read_session(out, text))
+        read_why(out, text);
+}
+
+/* error(8): what the queue manager holds back, because a delivery before failed. */
+static void read_error(struct line *out, struct span text)
+{
+    if (!take_queue_id(&text, &out->queue_id))
+        return;
+    read_delivery(out, text);
+    out->suspended = take(&out->reason, "delivery temporarily suspended: ");
+    if (!out->suspended)
+        out->kind = LINE_OTHER;
+}
+
+/* ---- what the queue manager and others write ---- */
+
+static void read_cleanup(struct line *out, struct span text)
+{
+    if (take_queue_id(&text, &out->queue_id) && span_starts(text, "message-id="))
+        out->kind = LINE_NEW;
+}
+
+static void read_removed(struct line *out, struct span text)
+{
+    if (take_queue_id(&text, &out->queue_id) && span_is(text, "removed"))
+        out->kind = LINE_REMOVED;
+}
+
+static void read_qmgr(struct line *out, struct span text)
+{
+    uint64_t recipients;
+
+    if (!take_queue_id(&text, &out->queue_id))
+        return;
+    if (span_is(text, "removed"))
+        out->kind = LINE_REMOVED;
+    else if (!span_starts(text, "from=<"))
+        return;
+    else if (take_end(&text, ">, status=expired, returned to sender") ||
+             take_end(&text, ">, status=force-expired, returned to sender"))
+        out->kind = LINE_EXPIRED;
+    else if (take_end(&text, " (queue active)") && take_number_end(&text, &recipients) &&
+             take_end(&text, ", nrcpt=") && take_number_end(&text, &out->size) &&
+             take_end(&text, ">, size="))
+        out->kind = LINE_QUEUED;
+}
+
+/* Suppressed 123 messages from postfix.service */
+static void read_journald(struct line *out, struct span text)
+{
+    if (take(&text, "Suppressed ") && take_number(&text, &out->number) && take(&text, " messages"))
+        out->kind = LINE_SUPPRESSED;
+}
+
+/* imjournal: 3 messages lost due to rate-limiting; imuxsock lost 12 messages from pid 345 due to … */
+static void read_rsyslogd(struct line *out, struct span text)
+{
+    bool known = take(&text, "imjournal: ") || take(&text, "imuxsock lost ");
+
+    if (known && take_number(&text, &out->number) && take(&text, " messages "))
+        out->kind = LINE_SUPPRESSED;
+}
+
+/* ---- the whole line ---- */
+
+static const struct {
+    const char *program; /* the last part of its name */
+    bool postfix;        /* behind a syslog_name and a slash */
+    void (*read)(struct line *out, struct span text);
+} programs[] = {
+    {"smtp", true, read_client},        {"qmgr", true, read_qmgr},
+    {"cleanup", true, read_cleanup},    {"error", true, read_error},
+    {"postsuper", true, read_removed},  {"nqmgr", true, read_qmgr},
+    {"oqmgr", true, read_qmgr},         {"systemd-journald", false, read_journald},
+    {"journald", false, read_journald}, {"systemd-journal", false, read_journald},
+    {"rsyslogd", false, read_rsyslogd},
+};
+
+/* "postfix/smtp[123]: " or "rsyslogd: ": the program, its number; false when it is none. */
+static bool take_program(struct line *out, struct span *text)
+{
+    uint64_t pid = 0;
+    size_t length = 0;
+    bool colon;
+
+    while (length < text->length && text->text[length] > ' ' && text->text[length] != '[' &&
+           text->text[length] != ':')
+        length++;
+    out->program = (struct span){text->text, length};
+    span_skip(text, out->program.length);
+    if (take(text, "[")) {
+        colon = take_number(text, &pid) && take(text, "]: ");
+        out->pid = pid > UINT32_MAX ? 0 : (uint32_t)pid;
+    } else
+        colon = take(text, ": ");
+    return colon && out->program.length > 0;
+}
+
+void line_read(struct line *out, const char *text, size_t length)
+{
+    struct span rest = {text, length}, name;
+    size_t slash;
+
+    memset(out, 0, sizeof *out);
+    out->kind = LINE_UNREAD;
+    out->host = before(rest, ' ');
+    span_skip(&rest, out->host.length);
+    if (out->host.length == 0 || !take(&rest, " ") || !take_program(out, &rest))
+        return;
+    out->kind = LINE_OTHER;
+    out->instance = before(out->program, '/');
+    for (slash = out->program.length; slash > 0 && out->program.text[slash - 1] != '/';)
+        slash--;
+    name = (struct span){out->program.text + slash, out->program.length - slash};
+    for (size_t i = 0; i < COUNT(programs); i++)
+        if (span_is(name, programs[i].program)) {
+            if (programs[i].postfix == (slash > 0) && (slash == 0 || out->pid != 0))
+                programs[i].read(out, rest);
+            return;
+        }
+}
