@@ -149,7 +149,11 @@ uint32_t tally_day_at(struct tally *tally, int64_t at);
 uint32_t tally_trouble_at(struct tally *tally, uint32_t domain, enum tally_cause cause,
                           const char *text, size_t length);
 
-/* An order of domains or hosts: indexes from the highest value down, by name where it is equal. */
+/* The index of a domain that is known; TALLY_OTHERS for others. */
+uint32_t tally_domain_find(const struct tally *tally, const char *name, size_t length);
+
+/* An order of domains, hosts or troubles: indexes from the highest value down, those met
+ * first where it is equal. */
 typedef uint64_t tally_value(const struct tally *tally, uint32_t index);
 /* The first `count` at most whose value is not 0. Writes to out and gives their number. */
 size_t tally_top(const struct tally *tally, uint32_t *out, size_t count, uint32_t of,
@@ -158,6 +162,8 @@ size_t tally_top(const struct tally *tally, uint32_t *out, size_t count, uint32_
 tally_value tally_by_messages, tally_by_clear, tally_by_tls_deferred;
 /* Of hosts: deliveries sent. */
 tally_value tally_host_by_sent;
+/* Of troubles: deliveries. */
+tally_value tally_trouble_by_deferred;
 
 /* The worst level at which something was sent; TALLY_UNKNOWN counts as the worst.
  * TALLY_LEVEL_COUNT: nothing was sent. */
