@@ -16,8 +16,8 @@
 #include "audit/line.h"
 #include "audit/tally.h"
 
-#define TRACK_MESSAGES_MAX  500000
-#define TRACK_WAITING_MAX   500000
+#define TRACK_MESSAGES_MAX  250000
+#define TRACK_WAITING_MAX   250000
 #define TRACK_PROCESSES_MAX 65536
 #define TRACK_SILENT_MAX    100
 #define TRACK_RELAYHOSTS    16

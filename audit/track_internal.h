@@ -1,0 +1,131 @@
+/*
+ * track_internal: the parts of track.h: processes of smtp(8) and the connections they have
+ * (track_session.c), messages and their recipients (track_message.c), and what is counted of a
+ * delivery (track.c).
+ */
+#pragma once
+
+#include "audit/track.h"
+#include "base/list.h"
+#include "base/map.h"
+
+/* Names that only have to be told apart are kept as a keyed hash of 64 bits. */
+uint64_t track_id(uint64_t of, struct span one, struct span other);
+
+/* ---- instances of Postfix ---- */
+
+#define TRACK_INSTANCES_MAX 64
+#define TRACK_HOSTS_MAX     64
+
+/* A delivery without a line about TLS, before the first one of its instance. */
+struct track_silent {
+    uint32_t domain, host, day, at;
+};
+
+struct track_instance {
+    uint64_t id;
+    bool talks; /* it logs TLS */
+    bool mute;  /* it has sent TRACK_SILENT_MAX without a word about TLS */
+    struct track_silent silent[TRACK_SILENT_MAX];
+    uint32_t silent_count;
+};
+
+/* ---- processes ---- */
+
+/* Why TLS will fail, from lines before the delivery. */
+struct track_why {
+    enum tally_cause cause;
+    uint64_t queue_id; /* of the delivery it was used for; 0: none yet */
+    uint16_t length;
+    char text[300];
+};
+#define TRACK_WHYS 3
+
+struct track_process {
+    struct hashmap_link link;
+    uint64_t id;
+    struct list age;
+    uint64_t relay;    /* of its TLS connection; 0: none */
+    uint64_t queue_id; /* the message on it; 0: none yet */
+    int64_t at;        /* when it was established or reused */
+    enum tally_level level;
+    enum tally_protocol protocol;
+    struct track_why *whys; /* TRACK_WHYS of them; owned; NULL: none */
+    unsigned why_next;
+};
+
+/* ---- messages ---- */
+
+/* A domain of a message, or a recipient that waits. */
+struct track_part {
+    struct hashmap_link link;
+    uint64_t id;
+    struct list of_message;
+    struct list age;
+    uint32_t trouble; /* TALLY_OTHERS: none */
+    bool waits;       /* a recipient */
+    bool counted;
+    int64_t since; /* of the trouble */
+};
+
+struct track_message {
+    struct hashmap_link link;
+    uint64_t id;
+    struct list age;
+    struct list parts;
+    uint64_t size;
+    bool counted, expired;
+};
+
+struct track {
+    struct tally *tally;
+    struct track_options options;
+    struct hashmap processes, messages, parts;
+    struct list process_ages, message_ages, part_ages; /* oldest first */
+    size_t process_count, message_count, part_count;
+    struct track_instance *instances[TRACK_INSTANCES_MAX];
+    size_t instance_count;
+    struct {
+        uint64_t id;
+        int64_t begin; /* of its log */
+    } hosts[TRACK_HOSTS_MAX];
+    size_t host_count;
+    char host_name[64]; /* of the line before, whose host is noted */
+    size_t host_length;
+};
+
+/* ---- track_session.c ---- */
+
+/* The process of a line; a new one if need be; NULL without memory. */
+struct track_process *track_process_of(struct track *track, const struct line *line);
+/* The instance of a line; NULL when there are too many, or no memory. */
+struct track_instance *track_instance_of(struct track *track, const struct line *line);
+void track_session(struct track *track, const struct line *line, int64_t at);
+void track_lost(struct track *track, const struct line *line);
+/* A delivery of that message failed on the connection. */
+void track_used(struct track_process *process, const struct line *line, uint64_t queue_id);
+/* Remembers when the log of a host begins. */
+void track_note_host(struct track *track, const struct line *line, int64_t at);
+void track_why(struct track *track, const struct line *line);
+/* The level of what was sent; *protocol TALLY_PROTOCOL_COUNT without TLS. *silent: that there was
+ * no TLS is known only by the absence of a line. */
+enum tally_level track_level_of(struct track *track, struct track_process *process,
+                                const struct line *line, int64_t at, enum tally_protocol *protocol,
+                                bool *silent);
+/* What lines before said of a cause, for the delivery of that message; empty when nothing. */
+struct span track_why_of(struct track_process *process, enum tally_cause cause, uint64_t queue_id);
+void track_sessions_free(struct track *track);
+
+/* ---- track_message.c ---- */
+
+/* The message of a line; a new one if `add`; NULL when there is none, or no memory. */
+struct track_message *track_message_of(struct track *track, const struct line *line, bool add);
+/* Forgets a message; recipients that still waited have ended as `expired` says. */
+void track_message_end(struct track *track, struct track_message *message, int64_t at);
+/* The part of a message with that id; a new one if `add`. */
+struct track_part *track_part_of(struct track *track, struct track_message *message, uint64_t id,
+                                 bool waits, bool add);
+/* Forgets a recipient that waits no longer; notes how its trouble ended. */
+void track_part_end(struct track *track, struct track_part *part, enum tally_status status,
+                    int64_t at);
+void track_messages_free(struct track *track);
