@@ -1,0 +1,534 @@
+/* track: what is counted of each delivery; see track.h. Without memory for a message or process its
+ * delivery is counted, but may be counted as a new one again. */
+#define _GNU_SOURCE /* memmem */
+#include "audit/track.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "audit/track_internal.h"
+#include "base/hash.h"
+#include "base/net/hostname.h"
+
+uint64_t track_id(uint64_t of, struct span one, struct span other)
+{
+    uint64_t parts[3];
+
+    parts[0] = of;
+    parts[1] = hash_bytes(one.text, one.length);
+    parts[2] = hash_bytes(other.text, other.length);
+    return hash_bytes(parts, sizeof parts);
+}
+
+struct track *track_new(struct tally *tally, const struct track_options *options)
+{
+    struct track *track = calloc(1, sizeof *track);
+
+    if (track == NULL)
+        return NULL;
+    track->tally = tally;
+    track->options = *options;
+    hashmap_init(&track->processes,
+                 offsetof(struct track_process, id) - offsetof(struct track_process, link));
+    hashmap_init(&track->messages,
+                 offsetof(struct track_message, id) - offsetof(struct track_message, link));
+    hashmap_init(&track->parts,
+                 offsetof(struct track_part, id) - offsetof(struct track_part, link));
+    list_init(&track->process_ages);
+    list_init(&track->message_ages);
+    list_init(&track->part_ages);
+    return track;
+}
+
+void track_free(struct track *track)
+{
+    if (track == NULL)
+        return;
+    track_sessions_free(track);
+    track_messages_free(track);
+    hashmap_fini(&track->processes);
+    hashmap_fini(&track->messages);
+    hashmap_fini(&track->parts);
+    free(track);
+}
+
+static bool in_period(const struct track *track, int64_t at)
+{
+    return at >= track->options.since && (track->options.until == 0 || at < track->options.until);
+}
+
+/* ---- next-hops ---- */
+
+/* What "[host]:port" has behind its bracket, ":port" or "", stands at the end of a relay. */
+static bool has_port(struct span relay, const char *port)
+{
+    size_t length = strlen(port);
+
+    return relay.length >= length && memcmp(relay.text + relay.length - length, port, length) == 0;
+}
+
+/* Whether a delivery went to a relayhost as main.cf names it: "[host]:port", "[host]", "domain".
+ * The mail hosts of a domain are not known here: all that smtp(8) sends goes there. */
+static bool is_relayed(const char *relayhost, const struct line *line)
+{
+    const char *end = strchr(relayhost, ']');
+    struct span address = line->relay;
+    size_t length;
+
+    if (relayhost[0] != '[' || end == NULL || span_is(line->relay, "none"))
+        return true;
+    if (!has_port(line->relay, end + 1))
+        return false;
+    length = (size_t)(end - relayhost) - 1;
+    if (line->relay_host.length == length &&
+        strncasecmp(line->relay_host.text, relayhost + 1, length) == 0)
+        return true;
+    span_skip(&address, line->relay_host.length); /* "[address]:port" */
+    return address.length >= length + 2 && strncasecmp(address.text, relayhost, length + 2) == 0;
+}
+
+/* The next-hop of a delivery, as text; its length, 0 for none. */
+static size_t nexthop_of(const struct track *track, const struct line *line,
+                         char out[TALLY_NAME_MAX + 1])
+{
+    for (size_t i = 0; i < track->options.relayhost_count; i++) {
+        const char *relayhost = track->options.relayhosts[i];
+        size_t length = strlen(relayhost);
+
+        if (length == 0 || length > TALLY_NAME_MAX || !is_relayed(relayhost, line))
+            continue;
+        memcpy(out, relayhost, length + 1);
+        hostname_fold(out, length);
+        return length;
+    }
+    return line_nexthop(out, line->domain);
+}
+
+/* ---- one delivery ---- */
+
+struct delivery {
+    struct track *track;
+    const struct line *line;
+    int64_t at;
+    struct track_process *process; /* NULL: error(8), or no memory */
+    struct track_message *message; /* NULL: no memory */
+    uint64_t queue_id;
+    uint32_t domain, host, day;
+    bool counted; /* it is in the period */
+};
+
+static void count_level(struct tally *tally, const struct track_silent *where,
+                        enum tally_level level)
+{
+    struct tally_domain *domain = &tally->domains[where->domain];
+    enum tally_level worst = tally_worst(domain->levels);
+
+    if (worst == TALLY_LEVEL_COUNT || level >= worst)
+        domain->worst_at = where->at;
+    domain->levels[level]++;
+    tally->hosts[where->host].levels[level]++;
+    tally->days[where->day].levels[level]++;
+    tally->total.levels[level]++;
+}
+
+/* What was sent in silence is decided for an instance. */
+static void end_silence(struct track *track, struct track_instance *instance,
+                        enum tally_level level)
+{
+    for (uint32_t i = 0; i < instance->silent_count; i++)
+        count_level(track->tally, &instance->silent[i], level);
+    if (level == TALLY_UNKNOWN)
+        track->tally->unlogged += instance->silent_count;
+    instance->silent_count = 0;
+}
+
+/* Nothing was said about TLS: it went in clear, if the instance logs TLS. */
+static void count_silent(struct delivery *delivery, const struct track_silent *where)
+{
+    struct track *track = delivery->track;
+    struct track_instance *instance = track_instance_of(track, delivery->line);
+
+    if (instance != NULL && instance->talks) {
+        count_level(track->tally, where, TALLY_NONE);
+    } else if (instance != NULL && !instance->mute) {
+        instance->silent[instance->silent_count++] = *where;
+        instance->mute = instance->silent_count == TRACK_SILENT_MAX;
+        if (instance->mute)
+            end_silence(track, instance, TALLY_UNKNOWN);
+    } else {
+        count_level(track->tally, where, TALLY_UNKNOWN);
+        track->tally->unlogged++;
+    }
+}
+
+static void count_sent(struct delivery *delivery)
+{
+    struct tally *tally = delivery->track->tally;
+    struct tally_domain *domain = &tally->domains[delivery->domain];
+    const struct track_silent where = {delivery->domain, delivery->host, delivery->day,
+                                       (uint32_t)delivery->at};
+    uint64_t size = delivery->message == NULL ? 0 : delivery->message->size;
+    enum tally_protocol protocol;
+    enum tally_level level;
+    bool silent;
+
+    level = track_level_of(delivery->track, delivery->process, delivery->line, delivery->at,
+                           &protocol, &silent);
+    if (!delivery->counted)
+        return;
+    domain->octets += size;
+    tally->total.octets += size;
+    if (domain->sent_first == 0 || where.at < domain->sent_first)
+        domain->sent_first = where.at;
+    if (where.at > domain->sent_last)
+        domain->sent_last = where.at;
+    if (protocol != TALLY_PROTOCOL_COUNT) {
+        domain->protocols[protocol]++;
+        tally->total.protocols[protocol]++;
+    }
+    if (silent)
+        count_silent(delivery, &where);
+    else
+        count_level(tally, &where, level);
+}
+
+/* ---- failures ---- */
+
+/* The cause; and what is said of it beside its name. */
+static enum tally_cause cause_of_delivery(struct delivery *delivery, struct span *text)
+{
+    static const char refused[] = " refused to start TLS: ";
+    struct span reason = delivery->line->reason;
+    enum tally_cause cause = cause_of(reason);
+    const char *reply;
+
+    if (cause == TALLY_NO_CAUSE &&
+        span_is(reason, "server unavailable or unable to receive mail")) {
+        *text = track_why_of(delivery->process, TALLY_MX_PATTERN, delivery->queue_id);
+        return text->length > 0 ? TALLY_MX_PATTERN : TALLY_NO_CAUSE;
+    }
+    *text = (struct span){"", 0};
+    if (cause == TALLY_NO_CAUSE || cause == TALLY_NOT_OFFERED)
+        return cause;
+    *text = track_why_of(delivery->process, cause, delivery->queue_id);
+    if (cause == TALLY_REFUSED) {
+        reply = memmem(reason.text, reason.length, refused, sizeof refused - 1);
+        if (reply != NULL)
+            span_skip(&reason, (size_t)(reply - reason.text) + sizeof refused - 1);
+    }
+    if (text->length == 0 && (cause == TALLY_REFUSED || cause == TALLY_NO_DANE ||
+                              cause == TALLY_OUR_TLS || cause == TALLY_REQUIRETLS))
+        *text = reason;
+    return cause;
+}
+
+/* error(8) repeats the words of a delivery, but not what was logged before it: the domain's latest
+ * trouble of that cause, among the last ones. TALLY_OTHERS for none. */
+static uint32_t suspended_trouble(const struct tally *tally, uint32_t domain,
+                                  enum tally_cause cause)
+{
+    enum { LOOKED_AT = 256 };
+
+    for (uint32_t i = tally->trouble_count; i-- > 1 && i + LOOKED_AT >= tally->trouble_count;)
+        if (tally->troubles[i].domain == domain && tally->troubles[i].cause == cause)
+            return i;
+    return TALLY_OTHERS;
+}
+
+static void count_cause(struct delivery *delivery, enum tally_cause cause, bool bounced)
+{
+    struct tally *tally = delivery->track->tally;
+    uint32_t *counts[] = {
+        bounced ? &tally->domains[delivery->domain].tls_bounced
+                : &tally->domains[delivery->domain].tls_deferred,
+        bounced ? &tally->hosts[delivery->host].tls_bounced
+                : &tally->hosts[delivery->host].tls_deferred,
+        bounced ? &tally->days[delivery->day].tls_bounced
+                : &tally->days[delivery->day].tls_deferred,
+        bounced ? &tally->total.tls_bounced : &tally->total.tls_deferred,
+        bounced ? &tally->causes_bounced[cause] : &tally->causes[cause],
+    };
+
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        ++*counts[i];
+}
+
+/* Counts a delivery that TLS made fail; the index of its trouble. */
+static uint32_t count_trouble(struct delivery *delivery, enum tally_cause cause, struct span text)
+{
+    struct tally *tally = delivery->track->tally;
+    bool bounced = delivery->line->status == TALLY_BOUNCED;
+    uint32_t index = TALLY_OTHERS;
+    struct tally_trouble *trouble;
+
+    count_cause(delivery, cause, bounced);
+    if (delivery->line->suspended)
+        index = suspended_trouble(tally, delivery->domain, cause);
+    if (index == TALLY_OTHERS)
+        index = tally_trouble_at(tally, delivery->domain, cause, text.text, text.length);
+    trouble = &tally->troubles[index];
+    trouble->deferred += !bounced;
+    trouble->bounced += bounced;
+    if (delivery->host != TALLY_OTHERS)
+        trouble->host = delivery->host;
+    if (trouble->first_at == 0 || delivery->at < trouble->first_at)
+        trouble->first_at = delivery->at;
+    if (delivery->at > trouble->last_at)
+        trouble->last_at = delivery->at;
+    return index;
+}
+
+static void tell(const struct delivery *delivery, enum tally_cause cause, uint32_t trouble)
+{
+    const struct track *track = delivery->track;
+    const struct track_event event = {
+        .at = delivery->at,
+        .queue_id = delivery->line->queue_id,
+        .recipient = delivery->line->recipient,
+        .relay = delivery->line->relay,
+        .domain = track->tally->domains[delivery->domain].name,
+        .status = delivery->line->status,
+        .cause = cause,
+        .text = trouble == TALLY_OTHERS ? "" : track->tally->troubles[trouble].text,
+    };
+
+    if (track->options.on_event != NULL)
+        track->options.on_event(track->options.context, &event);
+}
+
+/* The trouble of a delivery that failed; TALLY_OTHERS when TLS is not the cause. */
+static uint32_t count_failed(struct delivery *delivery)
+{
+    struct span text;
+    enum tally_cause cause = cause_of_delivery(delivery, &text);
+    uint32_t trouble;
+
+    if (cause == TALLY_NO_CAUSE || !delivery->counted)
+        return TALLY_OTHERS;
+    trouble = count_trouble(delivery, cause, text);
+    tell(delivery, cause, trouble);
+    return trouble;
+}
+
+/* ---- messages and recipients ---- */
+
+static void count_message(struct delivery *delivery)
+{
+    struct tally *tally = delivery->track->tally;
+    struct track_message *message = delivery->message;
+    struct track_part *visit;
+    uint64_t id;
+
+    if (!delivery->counted)
+        return;
+    if (message == NULL || !message->counted)
+        tally->total.messages++;
+    if (message == NULL) {
+        tally->domains[delivery->domain].messages++;
+        return;
+    }
+    message->counted = true;
+    id = track_id(message->id,
+                  (struct span){(const char *)&delivery->domain, sizeof delivery->domain},
+                  (struct span){"domain", 6});
+    visit = track_part_of(delivery->track, message, id, false, true);
+    if (visit == NULL || !visit->counted)
+        tally->domains[delivery->domain].messages++;
+    if (visit != NULL)
+        visit->counted = true;
+}
+
+static void count_recipient(struct delivery *delivery, bool known)
+{
+    struct tally *tally = delivery->track->tally;
+
+    if (!delivery->counted || known)
+        return;
+    tally->domains[delivery->domain].recipients++;
+    tally->total.recipients++;
+}
+
+/* A recipient whose delivery failed in a trouble, for the first time. */
+static void join_trouble(struct delivery *delivery, struct track_part *part, uint32_t trouble)
+{
+    struct tally *tally = delivery->track->tally;
+    bool bounced = delivery->line->status == TALLY_BOUNCED;
+
+    if (trouble == TALLY_OTHERS || (part != NULL && part->trouble != TALLY_OTHERS))
+        return;
+    tally->troubles[trouble].recipients++;
+    tally->troubles[trouble].gave_up += bounced;
+    if (part != NULL && !bounced) {
+        part->trouble = trouble;
+        part->since = delivery->at;
+    }
+}
+
+static void follow_recipient(struct delivery *delivery, uint32_t trouble)
+{
+    bool waits = delivery->line->status == TALLY_DEFERRED;
+    struct track_part *part = NULL;
+    uint64_t id;
+
+    if (delivery->message != NULL) {
+        id = track_id(delivery->message->id, delivery->line->recipient,
+                      (struct span){"recipient", 9});
+        part = track_part_of(delivery->track, delivery->message, id, true, waits);
+    }
+    count_recipient(delivery, part != NULL && part->counted);
+    join_trouble(delivery, part, trouble);
+    if (part == NULL)
+        return;
+    part->counted = part->counted || delivery->counted;
+    if (!waits)
+        track_part_end(delivery->track, part, delivery->line->status, delivery->at);
+}
+
+static void count_status(struct delivery *delivery)
+{
+    struct tally *tally = delivery->track->tally;
+    enum tally_status status = delivery->line->status;
+
+    if (!delivery->counted)
+        return;
+    tally->domains[delivery->domain].statuses[status]++;
+    tally->hosts[delivery->host].statuses[status]++;
+    tally->days[delivery->day].statuses[status]++;
+    tally->total.statuses[status]++;
+}
+
+/* Whether error(8) speaks for smtp(8): it does for lmtp(8) and others as well. */
+static bool is_of_smtp(const struct track *track, const struct line *line, const char *nexthop,
+                       size_t length)
+{
+    return cause_of(line->reason) != TALLY_NO_CAUSE ||
+           tally_domain_find(track->tally, nexthop, length) != TALLY_OTHERS;
+}
+
+static void take_delivery(struct track *track, const struct line *line, int64_t at)
+{
+    struct delivery delivery = {.track = track, .line = line, .at = at};
+    char nexthop[TALLY_NAME_MAX + 1];
+    size_t length = nexthop_of(track, line, nexthop);
+    uint32_t trouble = TALLY_OTHERS;
+
+    if (line->suspended && !is_of_smtp(track, line, nexthop, length))
+        return;
+    delivery.counted = in_period(track, at);
+    if (delivery.counted) {
+        delivery.domain = tally_domain_at(track->tally, nexthop, length);
+        delivery.host = tally_host_at(track->tally, line->relay_host.text, line->relay_host.length);
+        delivery.day = tally_day_at(track->tally, at);
+    }
+    delivery.queue_id = track_id(3, line->queue_id, (struct span){"", 0});
+    delivery.process = line->suspended ? NULL : track_process_of(track, line);
+    delivery.message = track_message_of(track, line, true);
+    count_status(&delivery);
+    count_message(&delivery);
+    if (line->status == TALLY_SENT)
+        count_sent(&delivery);
+    else
+        trouble = count_failed(&delivery);
+    if (line->status != TALLY_SENT && delivery.process != NULL)
+        track_used(delivery.process, line, delivery.queue_id);
+    follow_recipient(&delivery, trouble);
+}
+
+/* ---- lines ---- */
+
+static void take_queued(struct track *track, const struct line *line)
+{
+    struct track_message *message = track_message_of(track, line, true);
+
+    if (message != NULL)
+        message->size = line->size;
+}
+
+static void take_end(struct track *track, const struct line *line, int64_t at)
+{
+    struct track_message *message = track_message_of(track, line, false);
+
+    if (message != NULL)
+        track_message_end(track, message, at);
+}
+
+static void take_expired(struct track *track, const struct line *line)
+{
+    struct track_message *message = track_message_of(track, line, false);
+
+    if (message != NULL)
+        message->expired = true;
+}
+
+static void take_session(struct track *track, const struct line *line, int64_t at)
+{
+    struct track_instance *instance = track_instance_of(track, line);
+
+    if (instance != NULL && !instance->talks) {
+        end_silence(track, instance, TALLY_NONE);
+        instance->talks = true;
+    }
+    track_session(track, line, at);
+}
+
+/* When the log of a host begins, and from when to when lines were counted. */
+static void note_moment(struct track *track, const struct line *line, int64_t at)
+{
+    struct tally *tally = track->tally;
+
+    track_note_host(track, line, at);
+    if (!in_period(track, at))
+        return;
+    if (tally->from == 0 || at < tally->from)
+        tally->from = at;
+    if (at > tally->to)
+        tally->to = at;
+}
+
+void track_line(struct track *track, const struct line *line, int64_t at)
+{
+    track->tally->lines++;
+    if (line->kind == LINE_UNREAD) {
+        track->tally->lines_unread++;
+        return;
+    }
+    note_moment(track, line, at);
+    switch (line->kind) {
+    case LINE_OTHER:
+    case LINE_UNREAD:
+        break;
+    case LINE_SESSION:
+        take_session(track, line, at);
+        break;
+    case LINE_DELIVERY:
+        take_delivery(track, line, at);
+        break;
+    case LINE_LOST:
+        track_lost(track, line);
+        break;
+    case LINE_QUEUED:
+        take_queued(track, line);
+        break;
+    case LINE_NEW:
+    case LINE_REMOVED:
+        take_end(track, line, at);
+        break;
+    case LINE_EXPIRED:
+        take_expired(track, line);
+        break;
+    case LINE_WHY:
+        track_why(track, line);
+        break;
+    case LINE_SUPPRESSED:
+        if (in_period(track, at))
+            track->tally->suppressed += line->number;
+        break;
+    }
+}
+
+void track_finish(struct track *track)
+{
+    for (size_t i = 0; i < track->instance_count; i++)
+        end_silence(track, track->instances[i], TALLY_UNKNOWN);
+}
