@@ -99,31 +99,56 @@ static bool policy_covers(const char *policy, const char *host)
     return false;
 }
 
-static bool covers_verified_host(const char *policy, const struct evidence *evidence)
+static bool covers_verified_host(const char *policy, const struct forecast_facts *facts)
 {
-    for (size_t i = 0; evidence != NULL && i < evidence->host_count; i++) {
-        const struct mx_host *host = &evidence->hosts[i];
-
-        for (size_t j = 0; j < host->address_count; j++)
-            if (host->addresses[j].starttls.state == STARTTLS_VERIFIED &&
-                policy_covers(policy, host->name))
-                return true;
-    }
+    for (size_t i = 0; i < facts->verified_count; i++)
+        if (policy_covers(policy, facts->verified[i]))
+            return true;
     return false;
 }
 
-enum forecast forecast_final(const struct final_answer *final, const struct evidence *evidence)
+/* ---- an answer ---- */
+
+static bool has_verified_address(const struct mx_host *host)
+{
+    for (size_t i = 0; i < host->address_count; i++)
+        if (host->addresses[i].starttls.state == STARTTLS_VERIFIED)
+            return true;
+    return false;
+}
+
+void forecast_read(struct forecast_facts *out, const struct evidence *evidence)
+{
+    out->verified_count = 0;
+    for (int level = VERDICT_NO_OPINION; level <= VERDICT_TEMP; level++)
+        out->levels[level] = forecast_level((enum verdict_level)level, evidence);
+    for (size_t i = 0;
+         evidence != NULL && i < evidence->host_count && out->verified_count < EVIDENCE_MX_MAX; i++)
+        if (has_verified_address(&evidence->hosts[i]))
+            out->verified[out->verified_count++] = evidence->hosts[i].name;
+}
+
+enum forecast forecast_by_facts(const struct final_answer *final,
+                                const struct forecast_facts *facts)
 {
     bool policy = final->kind == FINAL_POLICY;
     bool has_file = policy && strstr(final->text, TAFILE) != NULL;
     enum forecast forecast;
 
     if (!has_file && !(policy && strstr(final->text, MATCH) != NULL))
-        return forecast_level(final->level, evidence);
-    if (!has_file && covers_verified_host(final->text, evidence))
-        return forecast_level(VERDICT_VERIFY, evidence);
-    forecast = forecast_level(VERDICT_ENCRYPT, evidence);
+        return facts->levels[final->level];
+    if (!has_file && covers_verified_host(final->text, facts))
+        return facts->levels[VERDICT_VERIFY];
+    forecast = facts->levels[VERDICT_ENCRYPT];
     return forecast == FORECAST_FLOWS ? FORECAST_UNKNOWN : forecast;
+}
+
+enum forecast forecast_final(const struct final_answer *final, const struct evidence *evidence)
+{
+    struct forecast_facts facts;
+
+    forecast_read(&facts, evidence);
+    return forecast_by_facts(final, &facts);
 }
 
 bool forecast_stops_mail(enum forecast forecast)

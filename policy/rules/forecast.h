@@ -21,6 +21,17 @@ enum forecast forecast_level(enum verdict_level level, const struct evidence *ev
 /* The same for what Postfix is told. A rule's own match= is compared with the mail hosts whose
  * certificate is valid for their name; other names in certificates were not looked at. */
 enum forecast forecast_final(const struct final_answer *final, const struct evidence *evidence);
+
+/* All that forecast_final reads in the evidence. */
+struct forecast_facts {
+    enum forecast levels[VERDICT_TEMP + 1]; /* forecast_level */
+    const char *verified[EVIDENCE_MX_MAX];  /* mail hosts whose certificate is valid; borrowed */
+    size_t verified_count;
+};
+/* `evidence` may be NULL. */
+void forecast_read(struct forecast_facts *out, const struct evidence *evidence);
+enum forecast forecast_by_facts(const struct final_answer *final,
+                                const struct forecast_facts *facts);
 /* True when mail would be deferred or bounce. */
 bool forecast_stops_mail(enum forecast forecast);
 const char *forecast_name(enum forecast forecast);
