@@ -85,6 +85,19 @@ void command_report(struct command *command);
 void command_rules(struct command *command);
 void command_rules_check(struct command *command);
 
+/*
+ * commands_verdicts.c, for the command's own questions about many keys:
+ *
+ *   verdicts     {"keys": [KEY...], "rollout": PERCENT}  at most VERDICTS_KEYS_MAX keys; each is
+ *                looked up as for `explain`, so this may take a while.
+ *                lines: report_verdict for each key, in no order. totals: mode, rollout
+ */
+#define VERDICTS_KEYS_MAX 1000
+/* Lookups that one such command waits for, at most; it asks for the next when one has ended, and so
+ * leaves the others to Postfix. */
+#define VERDICTS_WAITING_MAX 64
+void command_verdicts(struct command *command);
+
 /* commands.c: the numbers of metrics_table as one object: a new reference, NULL without memory. */
 struct metrics_numbers;
 json_t *stats_json(const struct metrics_numbers *numbers);

@@ -63,8 +63,7 @@ static json_t *answer_json(const struct command *command, const struct reply *re
     return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
                      answer_status_name(answer.status), "text", answer.text, (int)answer.length,
                      "level", final_level_name(final), "reason",
-                     final->kind == FINAL_FOUND ? verdict_reason_code(reply->entry->verdict.reason)
-                                                : final_reason_code(final->reason));
+                     report_reason_code(final, reply->entry->verdict.reason));
 }
 
 static json_t *explain_json(struct command *command, const struct cache_entry *entry)
@@ -281,6 +280,7 @@ static const struct row {
     {"rules", command_rules, false},
     {"rules-check", command_rules_check, false},
     {"report", command_report, false},
+    {"verdicts", command_verdicts, false},
 };
 
 /* ---- one command ---- */

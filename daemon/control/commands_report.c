@@ -29,7 +29,7 @@ static void report_take(struct walk *walk, const struct walk_view *view)
     struct reply enforced = {.entry = view->entry};
     const struct final_answer *final = &enforced.final;
     enum forecast forecast;
-    bool changes, as_found;
+    bool changes;
 
     override_apply_enforced(&enforced.final, &view->override, &found);
     forecast = forecast_final(final, walk_evidence(walk, view->entry));
@@ -42,16 +42,12 @@ static void report_take(struct walk *walk, const struct walk_view *view)
     report->changed += changes;
     if (!forecast_stops_mail(forecast) && !(changes && report->wants_changes))
         return;
-    as_found = final->kind == FINAL_FOUND;
     walk_say(walk,
-             json_pack(
-                 "{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b}", "key", view->entry->key, "told",
-                 walk_answer(&view->reply), "enforced", walk_answer(&enforced), "level",
-                 final_level_name(final), "reason",
-                 as_found ? verdict_reason_code(found.reason) : final_reason_code(final->reason),
-                 "why",
-                 as_found ? verdict_reason_text(found.reason) : final_reason_text(final->reason),
-                 "forecast", forecast_name(forecast), "withheld", (int)view->reply.final.withheld));
+             json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b}", "key", view->entry->key, "told",
+                       walk_answer(&view->reply), "enforced", walk_answer(&enforced), "level",
+                       final_level_name(final), "reason", report_reason_code(final, found.reason),
+                       "why", report_reason_text(final, found.reason), "forecast",
+                       forecast_name(forecast), "withheld", (int)view->reply.final.withheld));
 }
 
 static json_t *report_totals(struct walk *walk)
@@ -119,7 +115,7 @@ static void rules_take(struct walk *walk, const struct walk_view *view)
     deeds->reply = arena_strdup(own->answers, json_string_value(answer));
     json_decref(answer);
     if (deeds->reply == NULL)
-        deeds->reply = WALK_UNSHOWN;
+        deeds->reply = REPORT_UNSHOWN;
 }
 
 static bool rules_list(struct walk *walk)

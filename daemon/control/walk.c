@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-
-#define ANSWER_SHOWN (16 * 1024)
+#include "policy/report/report.h"
 
 void walks_init(struct walks *walks, uv_loop_t *loop)
 {
@@ -73,6 +72,7 @@ static void send_part(struct walk *walk)
 
     walk->lines = json_array();
     walk->octets = 0;
+    walk->sending = true;
     if (part == NULL)
         walk_refuse(walk, "no memory");
     else
@@ -92,33 +92,33 @@ static void meet(void *context, struct cache_entry *entry)
     walk->kind->take(walk, &view);
 }
 
-/* False when only the totals are left to be sent. */
-static bool advance(struct walk *walk)
+static enum walk_state visit_some(struct walk *walk)
 {
     if (walk->all_met)
-        return walk->kind->list != NULL && walk->kind->list(walk);
+        return walk->kind->list != NULL && walk->kind->list(walk) ? WALK_MORE : WALK_DONE;
     walk->all_met = cache_map_some(walk->engine->cache->map, &walk->place, meet, walk);
-    return true;
+    return WALK_MORE;
 }
 
 static bool walk_step(struct share_task *task)
 {
     struct walk *walk = LIST_ELEMENT(task, struct walk, task);
-    bool more;
+    enum walk_state state = WALK_DONE;
 
-    if (ruleset_generation(walk->engine->ruleset) != walk->generation) {
+    if (walk->kind->take != NULL && ruleset_generation(walk->engine->ruleset) != walk->generation) {
         walk_refuse(walk, "the rules changed meanwhile: ask again");
         return false;
     }
-    more = !walk->failed && advance(walk);
+    if (!walk->failed)
+        state = walk->kind->advance != NULL ? walk->kind->advance(walk) : visit_some(walk);
     if (walk->failed)
         walk_refuse(walk, "no memory");
-    else if (!more)
+    else if (state == WALK_DONE)
         finish_walk(walk);
-    else if (walk->octets >= WALK_PART_OCTETS)
+    else if (walk->octets >= (state == WALK_WAIT ? 1 : WALK_PART_OCTETS))
         send_part(walk); /* walk_go_on goes on */
     else
-        return true;
+        return state == WALK_MORE;
     return false;
 }
 
@@ -159,7 +159,14 @@ void walk_start(struct walk *walk)
 
 void walk_go_on(struct walk *walk)
 {
-    shares_add(walk->command->means.walks->shares, &walk->task);
+    walk->sending = false;
+    walk_wake(walk);
+}
+
+void walk_wake(struct walk *walk)
+{
+    if (!walk->sending)
+        shares_add(walk->command->means.walks->shares, &walk->task);
 }
 
 /* ---- what is listed ---- */
@@ -181,8 +188,8 @@ json_t *walk_answer(const struct reply *reply)
     struct answer answer = reply_answer(reply, FORM_PLAIN);
     const char *status = answer_status_name(answer.status);
 
-    if (strlen(status) + 1 + answer.length > ANSWER_SHOWN)
-        return json_string(WALK_UNSHOWN);
+    if (strlen(status) + 1 + answer.length > REPORT_SHOWN_MAX)
+        return json_string(REPORT_UNSHOWN);
     return json_sprintf("%s%s%.*s", status, answer.length > 0 ? " " : "", (int)answer.length,
                         answer.text);
 }

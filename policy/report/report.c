@@ -296,25 +296,14 @@ static void put_held(struct tree *tree, json_t *object, const struct verdict *ve
     put(tree, object, "held", held);
 }
 
-/* Puts "OK encrypt", "NOTFOUND" or "TEMP reason": what Postfix is told by a final answer, without
- * the attributes of 3.10; and why. `text` gets the policy or the reason. `words`, unless NULL, say
- * why a policy cannot be sent. */
+/* Puts "OK encrypt", "NOTFOUND" or "TEMP reason", and why. `text` gets the policy or the reason.
+ * `words`, unless NULL, say why a policy cannot be sent. */
 static void put_answer(struct tree *tree, json_t *object, const struct final_answer *final,
                        struct buf *text, struct words *words)
 {
-    static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
-    static const enum answer_status statuses[] = {
-        [FINAL_POLICY] = ANSWER_OK, [FINAL_NOTFOUND] = ANSWER_NOTFOUND, [FINAL_TEMP] = ANSWER_TEMP};
     const struct verdict *verdict = tree->facts->verdict;
-    enum answer_status status = statuses[final->kind];
-    const char *reason = final_reason_code(final->reason);
+    enum answer_status status = report_answer(text, final, verdict, tree->evidence);
 
-    if (final->kind == FINAL_FOUND) {
-        status = render_verdict(text, verdict, tree->evidence, &plain);
-        reason = verdict_reason_code(verdict->reason);
-    } else if (final->text != NULL) {
-        buf_add(text, final->text, final->length);
-    }
     put(tree, object, "answer",
         json_sprintf("%s%s%s", answer_status_name(status), text->length > 0 ? " " : "",
                      buf_text(text)));
@@ -325,7 +314,7 @@ static void put_answer(struct tree *tree, json_t *object, const struct final_ans
             words->unsent = buf_text(text);
     }
     put_text(tree, object, "level", final_level_name(final));
-    put_text(tree, object, "reason", reason);
+    put_text(tree, object, "reason", report_reason_code(final, verdict->reason));
 }
 
 static void put_found(struct tree *tree, json_t *object)

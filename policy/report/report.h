@@ -28,6 +28,31 @@ struct report_facts {
  * valid_for_s, evidence. NULL without memory.
  */
 json_t *report_explain(const struct report_facts *facts);
+/* What Postfix is told by a final answer, without the attributes of 3.10: the policy or the reason is
+ * appended to `text`. `evidence` may be NULL. */
+enum answer_status report_answer(struct buf *text, const struct final_answer *final,
+                                 const struct verdict *verdict, const struct evidence *evidence);
+/* Why it is told: the code, and the sentence for people. */
+const char *report_reason_code(const struct final_answer *final, enum verdict_reason found);
+const char *report_reason_text(const struct final_answer *final, enum verdict_reason found);
+
+/* The rules, `mode` and `rollout` that answers are worked out by. */
+struct report_settings {
+    const struct rules *rules; /* borrowed; NULL: none */
+    struct override_options options;
+    int rollout;   /* another one that is tried; -1: none */
+    int64_t now_s; /* as in rules_find */
+};
+/* Stands in for an answer longer than REPORT_SHOWN_MAX. */
+#define REPORT_UNSHOWN   "(too long to be shown)"
+#define REPORT_SHOWN_MAX (16 * 1024)
+/*
+ * All that `mxcrypt audit` wants to know of a key, as short as it can be: report_verdict.c has the
+ * members. `asked` is the key as it was asked for, `evidence` may be NULL. A new reference; NULL
+ * without memory.
+ */
+json_t *report_verdict(const char *asked, const struct key *key, const struct verdict *verdict,
+                       const struct evidence *evidence, const struct report_settings *settings);
 /* A rule as {line, pattern, action, policy, until, ticket}; null for NULL. */
 json_t *report_rule(const struct rule *rule);
 /* One MX host alone, as under evidence.hosts: for `mxcrypt probe`. */

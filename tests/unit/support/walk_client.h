@@ -25,6 +25,7 @@ static inline void put(const char *text, const char *hosts, const char *probes)
     struct key key;
 
     make_evidence(&made, MX_LISTED, true, hosts, 'n', probes);
+    made.evidence.complete = true;
     verdict_decide(&verdict, &made.evidence, &remembered, &config.verdict, MAKE_NOW);
     verdict.valid_until = INT64_MAX / 2;
     key_parse(&key, text, strlen(text), 25);
