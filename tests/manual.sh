@@ -22,9 +22,9 @@ same "commands" 3< <(sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z-]*\)", \(NULL\
         sed 's/^[a-z-]*$/& /' | sort -u)
 same "actions" 3< <(sed -n '/^} actions\[\]/,/^};/s/^ *\[RULE_[A-Z_]*\] = {"\([a-z-]*\)".*/\1/p' policy/rules/rules_line.c | sort) \
     4< <(sed -n '/^\.Sh ACTIONS/,/^\.Ss/s/^\.It Cm \([a-z-]*\).*/\1/p' docs/mxcrypt-rules.5 | sort -u)
-same "floors" 3< <(sed -n '/^static int action_at_least/,/^}/s/^    if (span_is(level, "\([a-z]*\)").*/\1/p' policy/rules/rules_line.c |
-    sort -u) \
-    4< <(sed -n '/^\.Sh ACTIONS/,/^\.Ss/s/^\.It Cm at-least \([a-z]*\).*/\1/p' docs/mxcrypt-rules.5 | sort)
+same "floors" 3< <(sed -n '/^static int action_at_least/,/^}/s/^.*at-least what? \(.*\)".*/\1/p' policy/rules/rules_line.c |
+    grep -o '[a-z-]\+\( match=\)\?' | grep -v '^or$' | sed 's/ match=//' | sort -u) \
+    4< <(sed -n '/^\.Sh ACTIONS/,/^\.Ss/s/^\.It Cm at-least \([a-z-]*\).*/\1/p' docs/mxcrypt-rules.5 | sort)
 same "options" 3< <(sed -n '/^} options\[\]/,/^};/s/^ *{"\([a-z]*=\)".*/\1/p' policy/rules/rules_line.c | sort) \
     4< <(sed -n '/^\.Sh OPTIONS/,/^\.Sh [^O]/s/^\.It Cm \([a-z]*=\).*/\1/p' docs/mxcrypt-rules.5 | sort)
 same "metrics" 3< <(sed -n '/^static const struct metrics_family families/,/^};/s/^ *{"\([a-z_]*\)".*/mxcryptd_\1/p' \

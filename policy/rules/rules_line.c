@@ -1,5 +1,5 @@
 /*
- * rules_line: `pattern action [argument] [until=DATE] [ticket=TEXT]`; see rules_line.h.
+ * rules_line: `pattern action [argument] [until=DATE] [ticket=TEXT] [# comment]`; see rules_line.h.
  *
  * Each fault is a sentence that quotes what is wrong and says what to write instead. Nothing is
  * guessed: what is not an option is part of the policy, and the strict parser of policies refuses
@@ -60,6 +60,12 @@ static struct span next_word(struct span *rest)
     span_skip(rest, word.length);
     span_skip_set(rest, BLANKS);
     return word;
+}
+
+/* A word that begins with the mark: no word of a policy, and no option, does. */
+static bool at_comment(const struct reading *reading)
+{
+    return span_starts(reading->rest, "#");
 }
 
 /* ---- options ---- */
@@ -176,7 +182,7 @@ static int read_options(struct reading *reading)
 {
     char quote[QUOTE_MAX];
 
-    while (reading->rest.length > 0) {
+    while (reading->rest.length > 0 && !at_comment(reading)) {
         const struct option *option = option_of(reading->rest);
         struct span value;
 
@@ -231,18 +237,20 @@ static int action_at_least(struct reading *reading, struct span argument)
         return set_policy(reading, argument);
     if (span_is(level, "verify") && (bare || span_is(argument, FLOOR_VERIFY)))
         return set_policy(reading, verify);
-    if (span_is(level, "encrypt") && bare)
+    if (bare && (span_is(level, "encrypt") || span_is(level, "dane-only")))
         return set_policy(reading, argument);
     if (argument.length == 0)
-        return fault(reading, "at-least what? encrypt, verify or secure match=...");
-    if (span_is(level, "encrypt") || span_is(level, "verify"))
+        return fault(reading, "at-least what? encrypt, verify, secure match=... or dane-only");
+    if (span_is(level, "encrypt") || span_is(level, "verify") || span_is(level, "dane-only"))
         return fault(reading,
                      "at-least %s takes no attributes; with attributes there are secure "
                      "match=... and exactly",
                      quoted(quote, level));
-    return fault(reading,
-                 "at-least knows encrypt, verify and secure match=...: '%s' is not one of them",
-                 quoted(quote, level));
+    return fault(
+        reading,
+        "at-least knows encrypt, verify, secure match=... and dane-only: '%s' is not one of "
+        "them",
+        quoted(quote, level));
 }
 
 static int action_exactly(struct reading *reading, struct span argument)
@@ -303,13 +311,21 @@ static struct span take_argument(struct reading *reading)
 {
     struct span argument = reading->rest;
 
-    while (reading->rest.length > 0 && option_of(reading->rest) == NULL)
+    while (reading->rest.length > 0 && !at_comment(reading) && option_of(reading->rest) == NULL)
         next_word(&reading->rest);
     argument.length -= reading->rest.length;
     return span_trim(argument, BLANKS);
 }
 
 /* ---- the line ---- */
+
+/* What is left behind a rule; it is sent to the daemon with the rule, by `rules check`. */
+static int read_comment(struct reading *reading)
+{
+    if (utf8_valid(reading->rest.text, reading->rest.length))
+        return 0;
+    return fault(reading, "a comment behind a rule that is not UTF-8");
+}
 
 static int octets_fault(struct reading *reading)
 {
@@ -344,7 +360,7 @@ int rules_line_read(struct rules_line *out, const char *text, size_t length, uin
     if (rules_place_of_pattern(&out->place, pattern, default_port, fault_text) != 0 ||
         read_action(&reading) != 0 ||
         actions[out->action].read(&reading, take_argument(&reading)) != 0 ||
-        read_options(&reading) != 0)
+        read_options(&reading) != 0 || read_comment(&reading) != 0)
         return -1;
     return 1;
 }

@@ -14,7 +14,7 @@ QUICK = {"resolver": "127.0.0.53", "dns-timeout": "500ms", "dns-tries": "3", "fe
          "probe-deadline": "4s", "job-deadline": "10s", "ttl-min": "1s"}
 REFUSING = replace(GOOD, starttls=b"554 no\r\n")
 BAD = "# rules\ngood.example off\nbad.example at-least dane\n"
-FAULT = "line 3: at-least knows encrypt, verify and secure match=...: 'dane' is not one of them"
+FAULT = "line 3: at-least knows encrypt, verify, secure match=... and dane-only: 'dane' is not one of them"
 WRONG_TLSA = "3 1 1 " + "00" * 32
 LITERAL = "secure match=mx.partner.example:.partner.example servername=hostname"
 

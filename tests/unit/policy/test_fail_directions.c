@@ -24,6 +24,7 @@ static const struct rule rules[] = {
     RULE(RULE_AT_LEAST, VERDICT_ENCRYPT, "encrypt"),
     RULE(RULE_AT_LEAST, VERDICT_VERIFY, "verify servername=hostname"),
     RULE(RULE_AT_LEAST, VERDICT_SECURE, "secure match=mx.example.com"),
+    RULE(RULE_AT_LEAST, VERDICT_DANE_ONLY, "dane-only"),
     RULE(RULE_EXACTLY, VERDICT_NO_OPINION, "may"),
     RULE(RULE_EXACTLY, VERDICT_DANE_ONLY, "dane-only"),
     RULE(RULE_OFF, VERDICT_NO_OPINION, ""),

@@ -67,6 +67,8 @@ static const struct line {
     {"a.example at-least secure match=mx.example:.b.example servername=hostname", "a.example",
      RULE_AT_LEAST, "secure match=mx.example:.b.example servername=hostname", VERDICT_SECURE, 0,
      NULL},
+    {"a.example at-least dane-only", "a.example", RULE_AT_LEAST, "dane-only", VERDICT_DANE_ONLY, 0,
+     NULL},
     {"a.example exactly none", "a.example", RULE_EXACTLY, "none", VERDICT_NO_OPINION, 0, NULL},
     {"a.example exactly may ciphers=high", "a.example", RULE_EXACTLY, "may ciphers=high",
      VERDICT_NO_OPINION, 0, NULL},
@@ -87,6 +89,23 @@ static const struct line {
      "a.example", RULE_EXACTLY, "encrypt", VERDICT_ENCRYPT, 1798740000, "asked by a partner"},
     {"a.example off ticket=\"until=never # \"", "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0,
      "until=never # "},
+    {"a.example off ticket=#7", "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0, "#7"},
+    {"a.example off ticket=x#7", "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0, "x#7"},
+
+    {"a.example off # why", "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0, NULL},
+    {"a.example off #", "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0, NULL},
+    {"a.example off\t#why", "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0, NULL},
+    {"a.example at-least verify  # 312 messages 2026-10-01..2026-11-20, all Verified", "a.example",
+     RULE_AT_LEAST, "verify servername=hostname", VERDICT_VERIFY, 0, NULL},
+    {"a.example exactly may ciphers=high # until=2026-12-31", "a.example", RULE_EXACTLY,
+     "may ciphers=high", VERDICT_NO_OPINION, 0, NULL},
+    {"a.example off ticket=X until=2026-12-31 # ticket=Y", "a.example", RULE_OFF, NULL,
+     VERDICT_NO_OPINION, 1798761600, "X"},
+    {"a.example off ticket=\"a # b\" # \"c", "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0,
+     "a # b"},
+    {"a.example off # pr\xc3\xbc"
+     "fen",
+     "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0, NULL},
     {"a.example off ticket=pr\xc3\xbc"
      "fen",
      "a.example", RULE_OFF, NULL, VERDICT_NO_OPINION, 0,
@@ -180,16 +199,27 @@ static const struct bad {
      "'secure,match=a.example' is not an action: write exactly"},
     {ONE("example.com until=2026-12-31"), "'until=2026-12-31' is not an action"},
     {ONE("example.com off now"), "'now' after off, which takes only until= and ticket="},
-    {ONE("example.com off # why"), "'# why' after off, which takes only"},
+    {ONE("example.com # off"), "'#' is not an action"},
+    {ONE("example.com at-least # encrypt"), "at-least what?"},
+    {ONE("example.com exactly # encrypt"), "exactly what?"},
+    {ONE("example.com off why # so"), "'why' after off, which takes only"},
+    {ONE("example.com exactly encrypt ciphers=high# so"), "is not a policy for Postfix"},
+    {ONE("example.com off ticket=\"a\"# so"), "no blank after a quotation mark that closes"},
+    {"a comment of no UTF-8", "example.com off # \xff",
+     "a comment behind a rule that is not UTF-8"},
+    {"a control character in a comment", "example.com off # \x1b[31m",
+     "a control character: \\x1b"},
     {ONE("example.com monitor untill=2026-12-31"), "'untill=2026-12-31' after monitor"},
     {"at-least dane in line 12", "\n\n\n\n\n\n\n\n\n\n\nexample.com at-least dane",
-     "line 12: at-least knows encrypt, verify and secure match=...: 'dane' is not one of them"},
-    {ONE("example.com at-least"), "at-least what? encrypt, verify or secure match=..."},
+     "line 12: at-least knows encrypt, verify, secure match=... and dane-only: 'dane' is not one "
+     "of them"},
+    {ONE("example.com at-least"), "at-least what? encrypt, verify, secure match=... or dane-only"},
     {ONE("example.com at-least until=2026-12-31"), "at-least what?"},
     {ONE("example.com at-least may"), "'may' is not one of them"},
     {ONE("example.com at-least encrypted"), "'encrypted' is not one of them"},
     {ONE("example.com at-least encrypt ciphers=high"), "at-least encrypt takes no attributes"},
     {ONE("example.com at-least encrypt,"), "at-least encrypt takes no attributes"},
+    {ONE("example.com at-least dane-only ciphers=high"), "at-least dane-only takes no attributes"},
     {ONE("example.com at-least verify match=a.example"), "at-least verify takes no attributes"},
     {ONE("example.com at-least secure"),
      "'secure' is not a policy for Postfix: a level that needs match="},
@@ -449,7 +479,7 @@ static void test_errors_fit(void **state)
             memset(text, c, sizeof text);
             memcpy(text, lines_before[i], strlen(lines_before[i]));
             if (rules_parse(&rules, text, RULES_LINE_MAX, 25, error) == 0) {
-                assert_int_equal(text[0], '#');
+                assert_int_equal(c, '#'); /* a comment */
                 rules_free(rules);
                 continue;
             }
