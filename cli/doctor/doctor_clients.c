@@ -129,7 +129,8 @@ static void set_values(struct doctor_client *client, const struct postfix *postf
     for (int i = 0; i < POSTFIX_PARAMETER_COUNT; i++) {
         client->values[i] =
             service->overrides[i] == NULL ? postfix->values[i] : service->overrides[i];
-        client->main = client->main && same_text(client->values[i], postfix->values[i]);
+        if (i < POSTFIX_FIRST_OF_LOG)
+            client->main = client->main && same_text(client->values[i], postfix->values[i]);
     }
     client->chrooted = postfix_is_chrooted(postfix, service);
 }
@@ -168,8 +169,8 @@ static void set_maps(struct doctor_client *client, const struct doctor_facts *fa
     }
 }
 
-/* The client with these settings, or a new one behind the others. There is room for one per
- * service. */
+/* The client with these settings, or a new one behind the others; how it logs does not matter.
+ * There is room for one per service. */
 static struct doctor_client *client_of(struct doctor_facts *facts,
                                        const struct doctor_client *wanted)
 {
@@ -177,7 +178,7 @@ static struct doctor_client *client_of(struct doctor_facts *facts,
         struct doctor_client *client = &facts->clients[i];
         bool same = client->chrooted == wanted->chrooted;
 
-        for (int k = 0; k < POSTFIX_PARAMETER_COUNT && same; k++)
+        for (int k = 0; k < POSTFIX_FIRST_OF_LOG && same; k++)
             same = same_text(client->values[k], wanted->values[k]);
         if (same)
             return client;

@@ -21,7 +21,8 @@
 #define POSTFIX_DEADLINE_MS  10000
 #define POSTFIX_ERROR_MAX    512
 
-/* The parameters that matter, FIRST_OF_CLIENT and what follows per service of master.cf. */
+/* The parameters that matter: FIRST_OF_CLIENT and what follows per service of master.cf;
+ * FIRST_OF_LOG and what follows for the log alone. */
 #define POSTFIX_PARAMETERS(X)                                                                      \
     X(MAIL_VERSION, "mail_version")                                                                \
     X(QUEUE_DIRECTORY, "queue_directory")                                                          \
@@ -47,7 +48,13 @@
     X(BIND_ADDRESS, "smtp_bind_address")                                                           \
     X(BIND_ADDRESS6, "smtp_bind_address6")                                                         \
     X(INET_INTERFACES, "inet_interfaces")                                                          \
-    X(INET_PROTOCOLS, "inet_protocols")
+    X(INET_PROTOCOLS, "inet_protocols")                                                            \
+    X(TLS_LOGLEVEL, "smtp_tls_loglevel")                                                           \
+    X(LOG_TLS_STATUS, "smtp_log_tls_feature_status")                                               \
+    X(SYSLOG_NAME, "syslog_name")                                                                  \
+    X(RELAYHOST, "relayhost")                                                                      \
+    X(MAILLOG_FILE, "maillog_file")                                                                \
+    X(MAILLOG_SUFFIX, "maillog_file_rotate_suffix")
 
 enum postfix_parameter {
 #define X(id, name) POSTFIX_##id,
@@ -56,6 +63,7 @@ enum postfix_parameter {
         POSTFIX_PARAMETER_COUNT
 };
 #define POSTFIX_FIRST_OF_CLIENT POSTFIX_POLICY_MAPS
+#define POSTFIX_FIRST_OF_LOG    POSTFIX_TLS_LOGLEVEL
 
 extern const char *const postfix_parameter_names[POSTFIX_PARAMETER_COUNT];
 

@@ -119,10 +119,37 @@ static void a_client_for_every_service(void **state)
     free(postfix);
 }
 
+/* Debian's relay service has a syslog_name of its own. */
+static void clients_that_only_log_otherwise(void **state)
+{
+    struct postfix *postfix = calloc(1, sizeof *postfix);
+    struct arena *arena = arena_new(MEMORY);
+    struct config config = {.listen_count = 0};
+    struct doctor_facts facts = {.arena = arena, .config = &config, .postfix = postfix};
+
+    (void)state;
+    for (int i = 0; i < POSTFIX_PARAMETER_COUNT; i++)
+        postfix->values[i] = "";
+    for (int i = 0; i < 2; i++)
+        postfix->services[i] = (struct postfix_service){.name = "x",
+                                                        .program = "smtp",
+                                                        .chroot = "n",
+                                                        .overrides[POSTFIX_SYSLOG_NAME] =
+                                                            i == 0 ? NULL : "postfix/relay"};
+    postfix->service_count = 2;
+    doctor_clients(&facts);
+    assert_int_equal(facts.client_count, 1);
+    assert_true(facts.clients[0].main);
+    assert_string_equal(facts.clients[0].where, "main.cf");
+    arena_free(arena);
+    free(postfix);
+}
+
 int main(void)
 {
     ROWS_ADD(ours_rows, test_ours);
     ROWS_ADD(suggest_rows, test_suggest);
     ROWS_ADD_TEST(a_client_for_every_service);
+    ROWS_ADD_TEST(clients_that_only_log_otherwise);
     return rows_run("doctor_clients");
 }
