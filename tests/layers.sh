@@ -39,7 +39,7 @@ daemon/metrics      base base/log policy/report daemon/config daemon/lookup daem
 daemon/control      base base/log policy/report policy/rules daemon/loop daemon/store daemon/rules daemon/cache daemon/lookup daemon/serve daemon/metrics
 daemon              base base/log probe probe/dns daemon/config daemon/sandbox daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
 cli/net             base base/net
-cli/postfix         base
+cli/postfix         base audit
 cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
 cli                 base base/log policy policy/decide policy/report policy/rules probe daemon/config cli/net cli/doctor
 TABLE
