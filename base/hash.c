@@ -1,6 +1,7 @@
 /* hash: SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF"); see hash.h. */
 #include "base/hash.h"
 
+#include <endian.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -30,7 +31,17 @@ static inline void sip_round(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
-static inline uint64_t load_le(const unsigned char *p, size_t n)
+/* 8 octets, the first the lowest */
+static inline uint64_t load_le(const unsigned char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof word);
+    return le64toh(word);
+}
+
+/* Less than 8 of them */
+static inline uint64_t load_rest(const unsigned char *p, size_t n)
 {
     uint64_t word = 0;
 
@@ -48,12 +59,12 @@ static uint64_t sip_hash(const uint64_t key[2], const void *data, size_t length)
     size_t left = length;
 
     for (; left >= 8; left -= 8, p += 8) {
-        word = load_le(p, 8);
+        word = load_le(p);
         v[3] ^= word;
         sip_round(v);
         v[0] ^= word;
     }
-    word = load_le(p, left) | (uint64_t)(length & 0xff) << 56;
+    word = load_rest(p, left) | (uint64_t)(length & 0xff) << 56;
     v[3] ^= word;
     sip_round(v);
     v[0] ^= word;

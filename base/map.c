@@ -14,10 +14,25 @@ void hashmap_init(struct hashmap *map, size_t key_at)
     *map = (struct hashmap){.key_at = (uint32_t)key_at};
 }
 
+void hashmap_init_ids(struct hashmap *map, size_t key_at)
+{
+    *map = (struct hashmap){.key_at = (uint32_t)key_at, .of_ids = true};
+}
+
 void hashmap_fini(struct hashmap *map)
 {
     free(map->buckets);
-    hashmap_init(map, map->key_at);
+    *map = (struct hashmap){.key_at = map->key_at, .of_ids = map->of_ids};
+}
+
+static uint32_t hash_of(const struct hashmap *map, const void *key, size_t length)
+{
+    uint64_t id;
+
+    if (!map->of_ids)
+        return (uint32_t)hash_bytes(key, length);
+    memcpy(&id, key, sizeof id);
+    return (uint32_t)id;
 }
 
 static struct hashmap_link **bucket_of(const struct hashmap *map, uint32_t hash)
@@ -27,7 +42,7 @@ static struct hashmap_link **bucket_of(const struct hashmap *map, uint32_t hash)
 
 struct hashmap_link *hashmap_find(const struct hashmap *map, const void *key, size_t length)
 {
-    uint32_t hash = (uint32_t)hash_bytes(key, length);
+    uint32_t hash = hash_of(map, key, length);
     struct hashmap_link *link = map->buckets == NULL ? NULL : *bucket_of(map, hash);
 
     for (; link != NULL; link = link->next)
@@ -69,7 +84,7 @@ bool hashmap_add(struct hashmap *map, struct hashmap_link *link, size_t key_leng
     if (map->count >= (size_t)LOAD_MAX * map->bucket_count && map->bucket_count < BUCKETS_MAX &&
         !grow(map))
         return false;
-    link->hash = (uint32_t)hash_bytes((const char *)link + map->key_at, key_length);
+    link->hash = hash_of(map, (const char *)link + map->key_at, key_length);
     link->key_length = (uint32_t)key_length;
     push(map, link);
     map->count++;

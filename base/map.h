@@ -42,6 +42,7 @@ struct hashmap {
     size_t count;
     uint32_t bucket_count; /* a power of 2, or 0 */
     uint32_t key_at;       /* octets from the link to the key */
+    bool of_ids;           /* hashmap_init_ids */
 };
 
 #define HASHMAP_ELEMENT(link, type, member)                                                        \
@@ -57,6 +58,8 @@ struct map_walk {
 
 /* `key_at`: octets from the link to the key in each element. No memory is needed yet. */
 void hashmap_init(struct hashmap *map, size_t key_at);
+/* The same for keys that are keyed hashes already: numbers of 64 bits, which are not hashed again. */
+void hashmap_init_ids(struct hashmap *map, size_t key_at);
 /* Frees the buckets; the elements are the caller's. */
 void hashmap_fini(struct hashmap *map);
 
