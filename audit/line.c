@@ -4,7 +4,6 @@
  * is read: the lines of qmgr, which hold no reply of a server. Never fails: what has not the whole
  * form of a line stays LINE_OTHER.
  */
-#define _GNU_SOURCE /* memmem */
 #include "audit/line.h"
 
 #include <string.h>
@@ -20,13 +19,16 @@
 /* ---- text ---- */
 
 /* Takes `start` off the front, if it is there. */
-static bool take(struct span *text, const char *start)
+static inline bool take_start(struct span *text, const char *start, size_t length)
 {
-    if (!span_starts(*text, start))
+    if (text->length < length || memcmp(text->text, start, length) != 0)
         return false;
-    span_skip(text, strlen(start));
+    span_skip(text, length);
     return true;
 }
+
+/* The same for a constant, whose length is known when this is compiled. */
+#define TAKE(text, constant) take_start((text), (constant), sizeof(constant) - 1)
 
 /* What comes before an octet; all of it where there is none. */
 static struct span before(struct span text, char stop)
@@ -37,14 +39,21 @@ static struct span before(struct span text, char stop)
 }
 
 /* Takes what comes before `stop`, and `stop`. */
-static bool take_until(struct span *text, const char *stop, struct span *out)
+static inline bool take_until(struct span *text, const char *stop, struct span *out)
 {
-    const char *end = memmem(text->text, text->length, stop, strlen(stop));
+    size_t length = strlen(stop);
+    const char *end = text->text, *last = text->text + text->length;
 
+    /* what is looked for is mostly near: memchr beats memmem */
+    while ((end = memchr(end, stop[0], (size_t)(last - end))) != NULL) {
+        if ((size_t)(last - end) >= length && memcmp(end, stop, length) == 0)
+            break;
+        end++;
+    }
     if (end == NULL)
         return false;
     *out = (struct span){text->text, (size_t)(end - text->text)};
-    span_skip(text, out->length + strlen(stop));
+    span_skip(text, out->length + length);
     return true;
 }
 
@@ -96,32 +105,37 @@ static uint32_t seconds_of(struct span value)
 
 /* A queue id is short, in upper-case hexadecimal digits, or long, in digits and letters that are no
  * vowels: "3A7B21F0", "4bJ7Vx2x3mz1xyz". No word of Postfix's is either. */
-static bool is_queue_id(struct span id)
+struct id_set {
+    uint64_t low, high; /* a bit for each octet below 64, and below 128 */
+};
+#define DIGITS  (UINT64_C(0x3ff) << '0')
+#define LETTERS UINT64_C(0x07fffffe07fffffe)                        /* from bit 'A' - 64 on */
+#define VOWELS  (UINT64_C(0x00208222) | UINT64_C(0x00208222) << 32) /* A E I O U, a e i o u */
+static const struct id_set short_ids = {DIGITS, UINT64_C(0x7e)};    /* A to F */
+static const struct id_set long_ids = {DIGITS, LETTERS & ~VOWELS};
+
+static inline bool is_in(const struct id_set *set, unsigned char c)
 {
-    bool hexadecimal = true, consonants = true;
-
-    for (size_t i = 0; i < id.length; i++) {
-        char c = id.text[i];
-
-        if (!ascii_is_alnum(c))
-            return false;
-        hexadecimal = hexadecimal && (ascii_is_digit(c) || (c >= 'A' && c <= 'F'));
-        consonants = consonants && !span_set_has("aeiouAEIOU", c);
-    }
-    return id.length >= QUEUE_ID_MIN && (hexadecimal || consonants);
+    return c < 128 && (((c < 64 ? set->low : set->high) >> (c & 63)) & 1);
 }
 
 /* "3A7B21F0: " at the front. */
 static bool take_queue_id(struct span *text, struct span *id)
 {
-    *id = *text;
-    if (id->length > QUEUE_ID_MAX + 1)
-        id->length = QUEUE_ID_MAX + 1;
-    *id = before(*id, ':');
-    if (id->length > QUEUE_ID_MAX || text->length < id->length + 2 || !is_queue_id(*id) ||
-        text->text[id->length + 1] != ' ')
+    const unsigned char *octets = (const unsigned char *)text->text;
+    size_t length = 0, most = text->length < QUEUE_ID_MAX ? text->length : QUEUE_ID_MAX;
+
+    while (length < most && is_in(&long_ids, octets[length]))
+        length++;
+    if (length < text->length && octets[length] != ':') {
+        for (length = 0; length < most && is_in(&short_ids, octets[length]);)
+            length++;
+    }
+    if (length < QUEUE_ID_MIN || text->length < length + 2 || octets[length] != ':' ||
+        octets[length + 1] != ' ')
         return false;
-    span_skip(text, id->length + 2);
+    *id = (struct span){text->text, length};
+    span_skip(text, length + 2);
     return true;
 }
 
@@ -213,7 +227,7 @@ static bool take_name(struct span *text, struct span *out)
         length++;
     *out = (struct span){text->text, length};
     span_skip(text, length);
-    return length > 0 && take(text, "=");
+    return length > 0 && TAKE(text, "=");
 }
 
 static void read_pair(struct line *out, struct span name, struct span value)
@@ -243,7 +257,7 @@ static bool take_status(struct span *text, enum tally_status *out)
     };
 
     for (size_t i = 0; i < COUNT(words); i++)
-        if (take(text, words[i].word)) {
+        if (take_start(text, words[i].word, strlen(words[i].word))) {
             *out = words[i].status;
             return true;
         }
@@ -270,13 +284,16 @@ static void read_delivery(struct line *out, struct span text)
     struct span relay, name, value;
 
     out->conn_use = 1;
-    if (!take(&text, "to=<") || !take_address(&text, &out->recipient))
+    out->delay_s = out->connected_s = out->sending_s = 0;
+    out->tls = (struct span){text.text, 0};
+    out->suspended = false;
+    if (!TAKE(&text, "to=<") || !take_address(&text, &out->recipient))
         return;
-    if (take(&text, "orig_to=<") && !take_address(&text, &value))
+    if (TAKE(&text, "orig_to=<") && !take_address(&text, &value))
         return;
-    if (!take(&text, "relay=") || !take_until(&text, ", ", &relay) || !read_relay(out, relay))
+    if (!TAKE(&text, "relay=") || !take_until(&text, ", ", &relay) || !read_relay(out, relay))
         return;
-    for (int i = 0; i < PAIRS_MAX && !take(&text, "status="); i++) {
+    for (int i = 0; i < PAIRS_MAX && !TAKE(&text, "status="); i++) {
         if (!take_name(&text, &name) || !take_until(&text, ", ", &value))
             return;
         read_pair(out, name, value);
@@ -304,7 +321,7 @@ static bool take_level(struct span *text, enum tally_level *out)
     };
 
     for (size_t i = 0; i < COUNT(words); i++)
-        if (take(text, words[i].word)) {
+        if (take_start(text, words[i].word, strlen(words[i].word))) {
             *out = words[i].level;
             return true;
         }
@@ -324,10 +341,10 @@ static bool read_session(struct line *out, struct span text)
 {
     struct span relay, protocol;
 
-    if (!take_level(&text, &out->level) || !take(&text, "TLS connection "))
+    if (!take_level(&text, &out->level) || !TAKE(&text, "TLS connection "))
         return false;
-    out->reused = take(&text, "reused to ");
-    if (!out->reused && !take(&text, "established to "))
+    out->reused = TAKE(&text, "reused to ");
+    if (!out->reused && !TAKE(&text, "established to "))
         return false;
     if (!take_until(&text, ": ", &relay) || !take_until(&text, " with cipher ", &protocol) ||
         !read_relay(out, relay))
@@ -362,11 +379,11 @@ static bool read_why(struct line *out, struct span text)
     for (size_t i = 0; i < COUNT(whys); i++) {
         struct span rest = text;
 
-        if (!take(&rest, whys[i].start))
+        if (!take_start(&rest, whys[i].start, strlen(whys[i].start)))
             continue;
         if (whys[i].then != NULL) {
             span_skip(&rest, before(rest, ' ').length);
-            if (!take(&rest, whys[i].then))
+            if (!take_start(&rest, whys[i].then, strlen(whys[i].then)))
                 continue;
         }
         out->reason = rest;
@@ -398,18 +415,14 @@ static void read_error(struct line *out, struct span text)
     if (!take_queue_id(&text, &out->queue_id))
         return;
     read_delivery(out, text);
-    out->suspended = take(&out->reason, "delivery temporarily suspended: ");
-    if (!out->suspended)
-        out->kind = LINE_OTHER;
+    if (out->kind == LINE_DELIVERY) {
+        out->suspended = TAKE(&out->reason, "delivery temporarily suspended: ");
+        if (!out->suspended)
+            out->kind = LINE_OTHER;
+    }
 }
 
 /* ---- what the queue manager and others write ---- */
-
-static void read_cleanup(struct line *out, struct span text)
-{
-    if (take_queue_id(&text, &out->queue_id) && span_starts(text, "message-id="))
-        out->kind = LINE_NEW;
-}
 
 static void read_removed(struct line *out, struct span text)
 {
@@ -439,32 +452,41 @@ static void read_qmgr(struct line *out, struct span text)
 /* Suppressed 123 messages from postfix.service */
 static void read_journald(struct line *out, struct span text)
 {
-    if (take(&text, "Suppressed ") && take_number(&text, &out->number) && take(&text, " messages"))
+    if (TAKE(&text, "Suppressed ") && take_number(&text, &out->number) && TAKE(&text, " messages"))
         out->kind = LINE_SUPPRESSED;
 }
 
 /* imjournal: 3 messages lost due to rate-limiting; imuxsock lost 12 messages from pid 345 due to … */
 static void read_rsyslogd(struct line *out, struct span text)
 {
-    bool known = take(&text, "imjournal: ") || take(&text, "imuxsock lost ");
+    bool known = TAKE(&text, "imjournal: ") || TAKE(&text, "imuxsock lost ");
 
-    if (known && take_number(&text, &out->number) && take(&text, " messages "))
+    if (known && take_number(&text, &out->number) && TAKE(&text, " messages "))
         out->kind = LINE_SUPPRESSED;
 }
 
 /* ---- the whole line ---- */
 
+#define NAME(constant)                                                                             \
+    {                                                                                              \
+        constant, sizeof(constant) - 1                                                             \
+    }
+
 static const struct {
-    const char *program; /* the last part of its name */
+    struct span program; /* the last part of its name */
     bool postfix;        /* behind a syslog_name and a slash */
     void (*read)(struct line *out, struct span text);
 } programs[] = {
-    {"smtp", true, read_client},        {"qmgr", true, read_qmgr},
-    {"cleanup", true, read_cleanup},    {"error", true, read_error},
-    {"postsuper", true, read_removed},  {"nqmgr", true, read_qmgr},
-    {"oqmgr", true, read_qmgr},         {"systemd-journald", false, read_journald},
-    {"journald", false, read_journald}, {"systemd-journal", false, read_journald},
-    {"rsyslogd", false, read_rsyslogd},
+    {NAME("smtp"), true, read_client},
+    {NAME("qmgr"), true, read_qmgr},
+    {NAME("error"), true, read_error},
+    {NAME("postsuper"), true, read_removed},
+    {NAME("nqmgr"), true, read_qmgr},
+    {NAME("oqmgr"), true, read_qmgr},
+    {NAME("systemd-journald"), false, read_journald},
+    {NAME("journald"), false, read_journald},
+    {NAME("systemd-journal"), false, read_journald},
+    {NAME("rsyslogd"), false, read_rsyslogd},
 };
 
 /* "postfix/smtp[123]: " or "rsyslogd: ": the program, its number; false when it is none. */
@@ -479,11 +501,11 @@ static bool take_program(struct line *out, struct span *text)
         length++;
     out->program = (struct span){text->text, length};
     span_skip(text, out->program.length);
-    if (take(text, "[")) {
-        colon = take_number(text, &pid) && take(text, "]: ");
+    if (TAKE(text, "[")) {
+        colon = take_number(text, &pid) && TAKE(text, "]: ");
         out->pid = pid > UINT32_MAX ? 0 : (uint32_t)pid;
     } else
-        colon = take(text, ": ");
+        colon = TAKE(text, ": ");
     return colon && out->program.length > 0;
 }
 
@@ -492,11 +514,11 @@ void line_read(struct line *out, const char *text, size_t length)
     struct span rest = {text, length}, name;
     size_t slash;
 
-    memset(out, 0, sizeof *out);
     out->kind = LINE_UNREAD;
+    out->pid = 0;
     out->host = before(rest, ' ');
     span_skip(&rest, out->host.length);
-    if (out->host.length == 0 || !take(&rest, " ") || !take_program(out, &rest))
+    if (out->host.length == 0 || !TAKE(&rest, " ") || !take_program(out, &rest))
         return;
     out->kind = LINE_OTHER;
     out->instance = before(out->program, '/');
@@ -504,7 +526,8 @@ void line_read(struct line *out, const char *text, size_t length)
         slash--;
     name = (struct span){out->program.text + slash, out->program.length - slash};
     for (size_t i = 0; i < COUNT(programs); i++)
-        if (span_is(name, programs[i].program)) {
+        if (name.length == programs[i].program.length &&
+            memcmp(name.text, programs[i].program.text, name.length) == 0) {
             if (programs[i].postfix == (slash > 0) && (slash == 0 || out->pid != 0))
                 programs[i].read(out, rest);
             return;

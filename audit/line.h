@@ -24,7 +24,6 @@ enum line_kind {
     LINE_SESSION,   /* Verified TLS connection established to host[address]:25: TLSv1.3 with … */
     LINE_DELIVERY,  /* ID: to=<…>, relay=…, …, status=… (…) */
     LINE_LOST,      /* ID: lost connection with …; ID: conversation with … timed out … */
-    LINE_NEW,       /* ID: client=… / uid=… / message-id=…: a message begins */
     LINE_QUEUED,    /* qmgr: ID: from=<…>, size=…, nrcpt=… (queue active) */
     LINE_EXPIRED,   /* qmgr: ID: from=<…>, status=expired, returned to sender */
     LINE_REMOVED,   /* qmgr, postsuper: ID: removed */
@@ -33,6 +32,7 @@ enum line_kind {
     LINE_SUPPRESSED /* a log daemon dropped `number` lines */
 };
 
+/* What stands under a kind is set for lines of that kind only. */
 struct line {
     enum line_kind kind;
     struct span host;     /* of the log's host name */

@@ -11,14 +11,25 @@
 #include "base/hash.h"
 #include "base/net/hostname.h"
 
-uint64_t track_id(uint64_t of, struct span one, struct span other)
+uint64_t track_name_id(struct track_name *last, struct span name)
 {
-    uint64_t parts[3];
+    if (name.length == last->length && memcmp(name.text, last->text, name.length) == 0)
+        return last->id;
+    last->id = hash_bytes(name.text, name.length);
+    last->length = 0;
+    if (name.length <= sizeof last->text) {
+        memcpy(last->text, name.text, name.length);
+        last->length = name.length;
+    }
+    return last->id;
+}
 
-    parts[0] = of;
-    parts[1] = hash_bytes(one.text, one.length);
-    parts[2] = hash_bytes(other.text, other.length);
-    return hash_bytes(parts, sizeof parts);
+uint64_t track_instance_id(struct track *track, const struct line *line)
+{
+    const char *end = line->instance.text + line->instance.length;
+
+    return track_name_id(&track->instance,
+                         (struct span){line->host.text, (size_t)(end - line->host.text)});
 }
 
 struct track *track_new(struct tally *tally, const struct track_options *options)
@@ -29,12 +40,12 @@ struct track *track_new(struct tally *tally, const struct track_options *options
         return NULL;
     track->tally = tally;
     track->options = *options;
-    hashmap_init(&track->processes,
-                 offsetof(struct track_process, id) - offsetof(struct track_process, link));
-    hashmap_init(&track->messages,
-                 offsetof(struct track_message, id) - offsetof(struct track_message, link));
-    hashmap_init(&track->parts,
-                 offsetof(struct track_part, id) - offsetof(struct track_part, link));
+    hashmap_init_ids(&track->processes,
+                     offsetof(struct track_process, id) - offsetof(struct track_process, link));
+    hashmap_init_ids(&track->messages,
+                     offsetof(struct track_message, id) - offsetof(struct track_message, link));
+    hashmap_init_ids(&track->parts,
+                     offsetof(struct track_part, id) - offsetof(struct track_part, link));
     list_init(&track->process_ages);
     list_init(&track->message_ages);
     list_init(&track->part_ages);
@@ -107,17 +118,6 @@ static size_t nexthop_of(const struct track *track, const struct line *line,
 
 /* ---- one delivery ---- */
 
-struct delivery {
-    struct track *track;
-    const struct line *line;
-    int64_t at;
-    struct track_process *process; /* NULL: error(8), or no memory */
-    struct track_message *message; /* NULL: no memory */
-    uint64_t queue_id;
-    uint32_t domain, host, day;
-    bool counted; /* it is in the period */
-};
-
 static void count_level(struct tally *tally, const struct track_silent *where,
                         enum tally_level level)
 {
@@ -144,7 +144,7 @@ static void end_silence(struct track *track, struct track_instance *instance,
 }
 
 /* Nothing was said about TLS: it went in clear, if the instance logs TLS. */
-static void count_silent(struct delivery *delivery, const struct track_silent *where)
+static void count_silent(struct track_delivery *delivery, const struct track_silent *where)
 {
     struct track *track = delivery->track;
     struct track_instance *instance = track_instance_of(track, delivery->line);
@@ -162,7 +162,7 @@ static void count_silent(struct delivery *delivery, const struct track_silent *w
     }
 }
 
-static void count_sent(struct delivery *delivery)
+static void count_sent(struct track_delivery *delivery)
 {
     struct tally *tally = delivery->track->tally;
     struct tally_domain *domain = &tally->domains[delivery->domain];
@@ -173,8 +173,7 @@ static void count_sent(struct delivery *delivery)
     enum tally_level level;
     bool silent;
 
-    level = track_level_of(delivery->track, delivery->process, delivery->line, delivery->at,
-                           &protocol, &silent);
+    level = track_level_of(delivery, &protocol, &silent);
     if (!delivery->counted)
         return;
     domain->octets += size;
@@ -196,7 +195,7 @@ static void count_sent(struct delivery *delivery)
 /* ---- failures ---- */
 
 /* The cause; and what is said of it beside its name. */
-static enum tally_cause cause_of_delivery(struct delivery *delivery, struct span *text)
+static enum tally_cause cause_of_delivery(struct track_delivery *delivery, struct span *text)
 {
     static const char refused[] = " refused to start TLS: ";
     struct span reason = delivery->line->reason;
@@ -205,13 +204,13 @@ static enum tally_cause cause_of_delivery(struct delivery *delivery, struct span
 
     if (cause == TALLY_NO_CAUSE &&
         span_is(reason, "server unavailable or unable to receive mail")) {
-        *text = track_why_of(delivery->process, TALLY_MX_PATTERN, delivery->queue_id);
+        *text = track_why_of(delivery->process, TALLY_MX_PATTERN, delivery->message_id);
         return text->length > 0 ? TALLY_MX_PATTERN : TALLY_NO_CAUSE;
     }
     *text = (struct span){"", 0};
     if (cause == TALLY_NO_CAUSE || cause == TALLY_NOT_OFFERED)
         return cause;
-    *text = track_why_of(delivery->process, cause, delivery->queue_id);
+    *text = track_why_of(delivery->process, cause, delivery->message_id);
     if (cause == TALLY_REFUSED) {
         reply = memmem(reason.text, reason.length, refused, sizeof refused - 1);
         if (reply != NULL)
@@ -236,7 +235,7 @@ static uint32_t suspended_trouble(const struct tally *tally, uint32_t domain,
     return TALLY_OTHERS;
 }
 
-static void count_cause(struct delivery *delivery, enum tally_cause cause, bool bounced)
+static void count_cause(struct track_delivery *delivery, enum tally_cause cause, bool bounced)
 {
     struct tally *tally = delivery->track->tally;
     uint32_t *counts[] = {
@@ -255,7 +254,8 @@ static void count_cause(struct delivery *delivery, enum tally_cause cause, bool 
 }
 
 /* Counts a delivery that TLS made fail; the index of its trouble. */
-static uint32_t count_trouble(struct delivery *delivery, enum tally_cause cause, struct span text)
+static uint32_t count_trouble(struct track_delivery *delivery, enum tally_cause cause,
+                              struct span text)
 {
     struct tally *tally = delivery->track->tally;
     bool bounced = delivery->line->status == TALLY_BOUNCED;
@@ -279,7 +279,7 @@ static uint32_t count_trouble(struct delivery *delivery, enum tally_cause cause,
     return index;
 }
 
-static void tell(const struct delivery *delivery, enum tally_cause cause, uint32_t trouble)
+static void tell(const struct track_delivery *delivery, enum tally_cause cause, uint32_t trouble)
 {
     const struct track *track = delivery->track;
     const struct track_event event = {
@@ -298,7 +298,7 @@ static void tell(const struct delivery *delivery, enum tally_cause cause, uint32
 }
 
 /* The trouble of a delivery that failed; TALLY_OTHERS when TLS is not the cause. */
-static uint32_t count_failed(struct delivery *delivery)
+static uint32_t count_failed(struct track_delivery *delivery)
 {
     struct span text;
     enum tally_cause cause = cause_of_delivery(delivery, &text);
@@ -313,33 +313,44 @@ static uint32_t count_failed(struct delivery *delivery)
 
 /* ---- messages and recipients ---- */
 
-static void count_message(struct delivery *delivery)
+/* Notes that a message goes to a domain; false when that was known. */
+static bool add_domain(struct track_delivery *delivery)
+{
+    struct track_message *message = delivery->message;
+    struct track_part *part;
+    bool added;
+
+    for (size_t i = 0; i < TRACK_DOMAINS; i++) {
+        if (message->domains[i] == delivery->domain + 1)
+            return false;
+        if (message->domains[i] == 0) {
+            message->domains[i] = delivery->domain + 1;
+            return true;
+        }
+    }
+    part = track_part_of(delivery->track, message, track_mix(message->id, delivery->domain), false,
+                         true);
+    added = part == NULL || !part->counted;
+    if (part != NULL)
+        part->counted = true;
+    return added;
+}
+
+static void count_message(struct track_delivery *delivery)
 {
     struct tally *tally = delivery->track->tally;
     struct track_message *message = delivery->message;
-    struct track_part *visit;
-    uint64_t id;
 
     if (!delivery->counted)
         return;
-    if (message == NULL || !message->counted)
-        tally->total.messages++;
-    if (message == NULL) {
+    tally->total.messages += message == NULL || !message->counted;
+    if (message == NULL || add_domain(delivery))
         tally->domains[delivery->domain].messages++;
-        return;
-    }
-    message->counted = true;
-    id = track_id(message->id,
-                  (struct span){(const char *)&delivery->domain, sizeof delivery->domain},
-                  (struct span){"domain", 6});
-    visit = track_part_of(delivery->track, message, id, false, true);
-    if (visit == NULL || !visit->counted)
-        tally->domains[delivery->domain].messages++;
-    if (visit != NULL)
-        visit->counted = true;
+    if (message != NULL)
+        message->counted = true;
 }
 
-static void count_recipient(struct delivery *delivery, bool known)
+static void count_recipient(struct track_delivery *delivery, bool known)
 {
     struct tally *tally = delivery->track->tally;
 
@@ -350,7 +361,7 @@ static void count_recipient(struct delivery *delivery, bool known)
 }
 
 /* A recipient whose delivery failed in a trouble, for the first time. */
-static void join_trouble(struct delivery *delivery, struct track_part *part, uint32_t trouble)
+static void join_trouble(struct track_delivery *delivery, struct track_part *part, uint32_t trouble)
 {
     struct tally *tally = delivery->track->tally;
     bool bounced = delivery->line->status == TALLY_BOUNCED;
@@ -365,15 +376,15 @@ static void join_trouble(struct delivery *delivery, struct track_part *part, uin
     }
 }
 
-static void follow_recipient(struct delivery *delivery, uint32_t trouble)
+static void follow_recipient(struct track_delivery *delivery, uint32_t trouble)
 {
     bool waits = delivery->line->status == TALLY_DEFERRED;
     struct track_part *part = NULL;
     uint64_t id;
 
-    if (delivery->message != NULL) {
-        id = track_id(delivery->message->id, delivery->line->recipient,
-                      (struct span){"recipient", 9});
+    if (delivery->message != NULL && (waits || delivery->message->waiting > 0)) {
+        id = track_mix(~delivery->message->id, hash_bytes(delivery->line->recipient.text,
+                                                          delivery->line->recipient.length));
         part = track_part_of(delivery->track, delivery->message, id, true, waits);
     }
     count_recipient(delivery, part != NULL && part->counted);
@@ -385,7 +396,7 @@ static void follow_recipient(struct delivery *delivery, uint32_t trouble)
         track_part_end(delivery->track, part, delivery->line->status, delivery->at);
 }
 
-static void count_status(struct delivery *delivery)
+static void count_status(struct track_delivery *delivery)
 {
     struct tally *tally = delivery->track->tally;
     enum tally_status status = delivery->line->status;
@@ -408,7 +419,7 @@ static bool is_of_smtp(const struct track *track, const struct line *line, const
 
 static void take_delivery(struct track *track, const struct line *line, int64_t at)
 {
-    struct delivery delivery = {.track = track, .line = line, .at = at};
+    struct track_delivery delivery = {.track = track, .line = line, .at = at};
     char nexthop[TALLY_NAME_MAX + 1];
     size_t length = nexthop_of(track, line, nexthop);
     uint32_t trouble = TALLY_OTHERS;
@@ -421,9 +432,9 @@ static void take_delivery(struct track *track, const struct line *line, int64_t 
         delivery.host = tally_host_at(track->tally, line->relay_host.text, line->relay_host.length);
         delivery.day = tally_day_at(track->tally, at);
     }
-    delivery.queue_id = track_id(3, line->queue_id, (struct span){"", 0});
+    delivery.message_id = track_message_id(track, line);
     delivery.process = line->suspended ? NULL : track_process_of(track, line);
-    delivery.message = track_message_of(track, line, true);
+    delivery.message = track_message_of(track, delivery.message_id, true);
     count_status(&delivery);
     count_message(&delivery);
     if (line->status == TALLY_SENT)
@@ -431,23 +442,29 @@ static void take_delivery(struct track *track, const struct line *line, int64_t 
     else
         trouble = count_failed(&delivery);
     if (line->status != TALLY_SENT && delivery.process != NULL)
-        track_used(delivery.process, line, delivery.queue_id);
+        track_used(delivery.process, line, delivery.message_id);
     follow_recipient(&delivery, trouble);
 }
 
 /* ---- lines ---- */
 
-static void take_queued(struct track *track, const struct line *line)
+/* A message of another size is another message: the end of the one before was not logged. */
+static void take_queued(struct track *track, const struct line *line, int64_t at)
 {
-    struct track_message *message = track_message_of(track, line, true);
+    uint64_t id = track_message_id(track, line);
+    struct track_message *message = track_message_of(track, id, true);
 
+    if (message != NULL && message->counted && message->size != line->size) {
+        track_message_end(track, message, at);
+        message = track_message_of(track, id, true);
+    }
     if (message != NULL)
         message->size = line->size;
 }
 
 static void take_end(struct track *track, const struct line *line, int64_t at)
 {
-    struct track_message *message = track_message_of(track, line, false);
+    struct track_message *message = track_message_of(track, track_message_id(track, line), false);
 
     if (message != NULL)
         track_message_end(track, message, at);
@@ -455,7 +472,7 @@ static void take_end(struct track *track, const struct line *line, int64_t at)
 
 static void take_expired(struct track *track, const struct line *line)
 {
-    struct track_message *message = track_message_of(track, line, false);
+    struct track_message *message = track_message_of(track, track_message_id(track, line), false);
 
     if (message != NULL)
         message->expired = true;
@@ -508,9 +525,8 @@ void track_line(struct track *track, const struct line *line, int64_t at)
         track_lost(track, line);
         break;
     case LINE_QUEUED:
-        take_queued(track, line);
+        take_queued(track, line, at);
         break;
-    case LINE_NEW:
     case LINE_REMOVED:
         take_end(track, line, at);
         break;

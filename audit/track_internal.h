@@ -8,9 +8,25 @@
 #include "audit/track.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/net/hostname.h"
+#include "base/net/ip.h"
 
-/* Names that only have to be told apart are kept as a keyed hash of 64 bits. */
-uint64_t track_id(uint64_t of, struct span one, struct span other);
+/* Names that only have to be told apart are kept as numbers: keyed hashes of 64 bits. */
+static inline uint64_t track_mix(uint64_t one, uint64_t other)
+{
+    uint64_t mixed = (one ^ (other * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
+
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
+}
+
+/* The name that was seen last, which mostly is the next one too. */
+struct track_name {
+    char text[160];
+    size_t length;
+    uint64_t id;
+};
+uint64_t track_name_id(struct track_name *last, struct span name);
 
 /* ---- instances of Postfix ---- */
 
@@ -35,23 +51,27 @@ struct track_instance {
 /* Why TLS will fail, from lines before the delivery. */
 struct track_why {
     enum tally_cause cause;
-    uint64_t queue_id; /* of the delivery it was used for; 0: none yet */
+    uint64_t message; /* whose delivery it was used for; 0: none yet */
     uint16_t length;
     char text[300];
 };
 #define TRACK_WHYS 3
 
+/* "host[address]:port" */
+#define TRACK_RELAY_MAX (HOSTNAME_MAX + 2 + IP_TEXT_MAX + 6)
+
 struct track_process {
     struct hashmap_link link;
     uint64_t id;
     struct list age;
-    uint64_t relay;    /* of its TLS connection; 0: none */
-    uint64_t queue_id; /* the message on it; 0: none yet */
-    int64_t at;        /* when it was established or reused */
+    uint64_t message; /* the message on its TLS connection; 0: none yet */
+    int64_t at;       /* when it was established or reused */
     enum tally_level level;
     enum tally_protocol protocol;
     struct track_why *whys; /* TRACK_WHYS of them; owned; NULL: none */
     unsigned why_next;
+    uint16_t relay_length; /* 0: it has no TLS connection */
+    char relay[TRACK_RELAY_MAX];
 };
 
 /* ---- messages ---- */
@@ -60,7 +80,8 @@ struct track_process {
 struct track_part {
     struct hashmap_link link;
     uint64_t id;
-    struct list of_message;
+    struct track_message *message;
+    struct list of_message; /* in its parts */
     struct list age;
     uint32_t trouble; /* TALLY_OTHERS: none */
     bool waits;       /* a recipient */
@@ -68,12 +89,16 @@ struct track_part {
     int64_t since; /* of the trouble */
 };
 
+#define TRACK_DOMAINS 2 /* most messages have one or two */
+
 struct track_message {
     struct hashmap_link link;
     uint64_t id;
     struct list age;
-    struct list parts;
+    struct list parts; /* recipients that wait, and domains for which there is no room below */
     uint64_t size;
+    uint32_t domains[TRACK_DOMAINS]; /* for which it was counted: index + 1; 0: none */
+    uint32_t waiting;                /* recipients among the parts */
     bool counted, expired;
 };
 
@@ -90,9 +115,23 @@ struct track {
         int64_t begin; /* of its log */
     } hosts[TRACK_HOSTS_MAX];
     size_t host_count;
-    char host_name[64]; /* of the line before, whose host is noted */
-    size_t host_length;
+    struct track_name instance, client, host; /* of the lines before */
 };
+
+/* One line with a status. */
+struct track_delivery {
+    struct track *track;
+    const struct line *line;
+    int64_t at;
+    struct track_process *process; /* NULL: error(8), or no memory */
+    struct track_message *message; /* NULL: no memory */
+    uint64_t message_id;
+    uint32_t domain, host, day; /* indexes in the tally */
+    bool counted;               /* it is in the period */
+};
+
+/* Of the instance that wrote a line. */
+uint64_t track_instance_id(struct track *track, const struct line *line);
 
 /* ---- track_session.c ---- */
 
@@ -103,23 +142,24 @@ struct track_instance *track_instance_of(struct track *track, const struct line 
 void track_session(struct track *track, const struct line *line, int64_t at);
 void track_lost(struct track *track, const struct line *line);
 /* A delivery of that message failed on the connection. */
-void track_used(struct track_process *process, const struct line *line, uint64_t queue_id);
+void track_used(struct track_process *process, const struct line *line, uint64_t message);
 /* Remembers when the log of a host begins. */
 void track_note_host(struct track *track, const struct line *line, int64_t at);
 void track_why(struct track *track, const struct line *line);
 /* The level of what was sent; *protocol TALLY_PROTOCOL_COUNT without TLS. *silent: that there was
  * no TLS is known only by the absence of a line. */
-enum tally_level track_level_of(struct track *track, struct track_process *process,
-                                const struct line *line, int64_t at, enum tally_protocol *protocol,
-                                bool *silent);
+enum tally_level track_level_of(const struct track_delivery *delivery,
+                                enum tally_protocol *protocol, bool *silent);
 /* What lines before said of a cause, for the delivery of that message; empty when nothing. */
-struct span track_why_of(struct track_process *process, enum tally_cause cause, uint64_t queue_id);
+struct span track_why_of(struct track_process *process, enum tally_cause cause, uint64_t message);
 void track_sessions_free(struct track *track);
 
 /* ---- track_message.c ---- */
 
-/* The message of a line; a new one if `add`; NULL when there is none, or no memory. */
-struct track_message *track_message_of(struct track *track, const struct line *line, bool add);
+/* Of the message of a line. */
+uint64_t track_message_id(struct track *track, const struct line *line);
+/* A message; a new one if `add`; NULL when there is none, or no memory. */
+struct track_message *track_message_of(struct track *track, uint64_t id, bool add);
 /* Forgets a message; recipients that still waited have ended as `expired` says. */
 void track_message_end(struct track *track, struct track_message *message, int64_t at);
 /* The part of a message with that id; a new one if `add`. */

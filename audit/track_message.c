@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "audit/track_internal.h"
+#include "base/hash.h"
 
 static struct track_message *find_message(const struct track *track, uint64_t id)
 {
@@ -15,6 +16,7 @@ static void part_free(struct track *track, struct track_part *part)
 {
     hashmap_remove(&track->parts, &part->link);
     list_remove(&part->of_message);
+    part->message->waiting -= part->waits;
     list_remove(&part->age);
     track->part_count--;
     free(part);
@@ -36,10 +38,14 @@ static void forget_oldest_message(struct track *track)
     track->tally->messages_forgotten++;
 }
 
-struct track_message *track_message_of(struct track *track, const struct line *line, bool add)
+uint64_t track_message_id(struct track *track, const struct line *line)
 {
-    uint64_t id =
-        track_id(track_id(4, line->host, line->instance), line->queue_id, (struct span){"", 0});
+    return track_mix(track_instance_id(track, line),
+                     hash_bytes(line->queue_id.text, line->queue_id.length));
+}
+
+struct track_message *track_message_of(struct track *track, uint64_t id, bool add)
+{
     struct track_message *message = find_message(track, id);
 
     if (message != NULL || !add)
@@ -104,6 +110,7 @@ struct track_part *track_part_of(struct track *track, struct track_message *mess
     if (part == NULL)
         return NULL;
     part->id = id;
+    part->message = message;
     part->waits = waits;
     list_init(&part->of_message);
     list_init(&part->age);
@@ -111,6 +118,7 @@ struct track_part *track_part_of(struct track *track, struct track_message *mess
         free(part);
         return NULL;
     }
+    message->waiting += waits;
     list_append(&message->parts, &part->of_message);
     list_append(&track->part_ages, &part->age);
     track->part_count++;

@@ -24,7 +24,9 @@ static struct track_process *oldest_process(const struct track *track)
 
 struct track_process *track_process_of(struct track *track, const struct line *line)
 {
-    uint64_t id = track_id(line->pid, line->host, line->program);
+    const char *end = line->program.text + line->program.length;
+    struct span client = {line->host.text, (size_t)(end - line->host.text)};
+    uint64_t id = track_mix(track_name_id(&track->client, client), line->pid);
     struct hashmap_link *link = hashmap_find(&track->processes, &id, sizeof id);
     struct track_process *process;
 
@@ -62,7 +64,7 @@ void track_sessions_free(struct track *track)
 
 struct track_instance *track_instance_of(struct track *track, const struct line *line)
 {
-    uint64_t id = track_id(0, line->host, line->instance);
+    uint64_t id = track_instance_id(track, line);
     struct track_instance *instance;
 
     for (size_t i = 0; i < track->instance_count; i++)
@@ -81,9 +83,11 @@ struct track_instance *track_instance_of(struct track *track, const struct line 
 
 /* ---- connections ---- */
 
-static uint64_t relay_id(const struct line *line)
+/* The process has a TLS connection to the relay of the line. */
+static bool has_session(const struct track_process *process, const struct line *line)
 {
-    return track_id(1, line->relay, (struct span){"", 0});
+    return process->relay_length > 0 && process->relay_length == line->relay.length &&
+           memcmp(process->relay, line->relay.text, line->relay.length) == 0;
 }
 
 void track_session(struct track *track, const struct line *line, int64_t at)
@@ -92,8 +96,12 @@ void track_session(struct track *track, const struct line *line, int64_t at)
 
     if (process == NULL)
         return;
-    process->relay = relay_id(line);
-    process->queue_id = 0;
+    process->relay_length = 0;
+    if (line->relay.length <= sizeof process->relay) {
+        memcpy(process->relay, line->relay.text, line->relay.length);
+        process->relay_length = (uint16_t)line->relay.length;
+    }
+    process->message = 0;
     process->at = at;
     process->level = line->level;
     process->protocol = line->protocol;
@@ -104,27 +112,21 @@ void track_lost(struct track *track, const struct line *line)
     struct track_process *process = track_process_of(track, line);
 
     if (process != NULL)
-        process->relay = 0;
+        process->relay_length = 0;
 }
 
-void track_used(struct track_process *process, const struct line *line, uint64_t queue_id)
+void track_used(struct track_process *process, const struct line *line, uint64_t message)
 {
-    if (process->relay != 0 && process->relay == relay_id(line) && process->queue_id == 0)
-        process->queue_id = queue_id;
+    if (has_session(process, line) && process->message == 0)
+        process->message = message;
 }
 
 void track_note_host(struct track *track, const struct line *line, int64_t at)
 {
-    uint64_t id;
+    uint64_t before = track->host.id, id = track_name_id(&track->host, line->host);
 
-    if (line->host.length == track->host_length &&
-        memcmp(line->host.text, track->host_name, track->host_length) == 0)
+    if (id == before)
         return;
-    if (line->host.length <= sizeof track->host_name) {
-        memcpy(track->host_name, line->host.text, line->host.length);
-        track->host_length = line->host.length;
-    }
-    id = track_id(2, line->host, (struct span){"", 0});
     for (size_t i = 0; i < track->host_count; i++)
         if (track->hosts[i].id == id)
             return;
@@ -134,13 +136,11 @@ void track_note_host(struct track *track, const struct line *line, int64_t at)
     track->hosts[track->host_count++].begin = at;
 }
 
-/* The moment of the first line of this host. */
-static int64_t log_begin(const struct track *track, const struct line *line)
+/* The moment of the first line of the host whose line was read last. */
+static int64_t log_begin(const struct track *track)
 {
-    uint64_t id = track_id(2, line->host, (struct span){"", 0});
-
     for (size_t i = 0; i < track->host_count; i++)
-        if (track->hosts[i].id == id)
+        if (track->hosts[i].id == track->host.id)
             return track->hosts[i].begin;
     return INT64_MIN;
 }
@@ -172,33 +172,33 @@ static enum tally_level level_of_feature(struct span tls)
     return TALLY_UNKNOWN;
 }
 
-/* The process has a TLS connection to that relay, and it is this message's. */
-static bool is_on_session(const struct track_process *process, const struct line *line,
-                          uint64_t queue_id, int64_t at)
+/* The process has a TLS connection to the relay, and it is this message's. */
+static bool is_on_session(const struct track_delivery *delivery)
 {
-    int64_t age = at - process->at;
+    const struct track_process *process = delivery->process;
+    const struct line *line = delivery->line;
 
-    return process->relay != 0 && process->relay == relay_id(line) &&
-           (process->queue_id == 0 || process->queue_id == queue_id) &&
-           age <= (int64_t)line->connected_s + line->sending_s + SLACK_S;
+    return process != NULL && has_session(process, line) &&
+           (process->message == 0 || process->message == delivery->message_id) &&
+           delivery->at - process->at <= (int64_t)line->connected_s + line->sending_s + SLACK_S;
 }
 
-enum tally_level track_level_of(struct track *track, struct track_process *process,
-                                const struct line *line, int64_t at, enum tally_protocol *protocol,
-                                bool *silent)
+enum tally_level track_level_of(const struct track_delivery *delivery,
+                                enum tally_protocol *protocol, bool *silent)
 {
-    uint64_t queue_id = track_id(3, line->queue_id, (struct span){"", 0});
+    const struct line *line = delivery->line;
 
     *protocol = TALLY_PROTOCOL_COUNT;
     *silent = false;
-    if (process != NULL && is_on_session(process, line, queue_id, at)) {
-        process->queue_id = queue_id;
-        *protocol = process->protocol;
-        return process->level;
+    if (is_on_session(delivery)) {
+        delivery->process->message = delivery->message_id;
+        *protocol = delivery->process->protocol;
+        return delivery->process->level;
     }
     if (line->tls.length > 0)
         return level_of_feature(line->tls);
-    if (process == NULL || at - line->sending_s - 1 < log_begin(track, line))
+    if (delivery->process == NULL ||
+        delivery->at - line->sending_s - 1 < log_begin(delivery->track))
         return TALLY_UNKNOWN; /* the connection may be older than the log */
     *silent = true;
     return TALLY_NONE;
@@ -219,13 +219,13 @@ void track_why(struct track *track, const struct line *line)
         return;
     why = &process->whys[process->why_next++ % TRACK_WHYS];
     why->cause = line->cause;
-    why->queue_id = 0;
+    why->message = 0;
     why->length =
         (uint16_t)(line->reason.length < sizeof why->text ? line->reason.length : sizeof why->text);
     memcpy(why->text, line->reason.text, why->length);
 }
 
-struct span track_why_of(struct track_process *process, enum tally_cause cause, uint64_t queue_id)
+struct span track_why_of(struct track_process *process, enum tally_cause cause, uint64_t message)
 {
     if (process == NULL || process->whys == NULL)
         return (struct span){"", 0};
@@ -234,9 +234,9 @@ struct span track_why_of(struct track_process *process, enum tally_cause cause, 
         struct track_why *why = &process->whys[(process->why_next + TRACK_WHYS - i) % TRACK_WHYS];
 
         if (why->length == 0 || why->cause != cause ||
-            (why->queue_id != 0 && why->queue_id != queue_id))
+            (why->message != 0 && why->message != message))
             continue;
-        why->queue_id = queue_id;
+        why->message = message;
         return (struct span){why->text, why->length};
     }
     return (struct span){"", 0};
