@@ -210,8 +210,6 @@ static int year_of(struct stamp_reader *reader, const struct parts *parts)
 
     if (reader->year == 0 || moment(reader, parts, year) > reader->newest + DAY_S)
         year = infer_year(reader, parts);
-    reader->year = year;
-    reader->month = parts->month;
     return year;
 }
 
@@ -227,6 +225,7 @@ void stamp_file(struct stamp_reader *reader, int64_t newest)
 size_t stamp_read(struct stamp_reader *reader, const char *text, size_t length, int64_t *at)
 {
     struct parts parts = {0};
+    bool inferred;
     size_t taken;
 
     if (reader->length > 0 && length >= reader->length &&
@@ -238,10 +237,15 @@ size_t stamp_read(struct stamp_reader *reader, const char *text, size_t length, 
                                                   : read_traditional(&parts, text, length);
     if (taken == 0 || taken >= length || text[taken] != ' ')
         return 0;
-    if (parts.year == 0)
+    inferred = parts.year == 0;
+    if (inferred)
         parts.year = year_of(reader, &parts);
     if (!is_date(parts.year, parts.month, parts.day))
         return 0;
+    if (inferred) {
+        reader->year = parts.year;
+        reader->month = parts.month;
+    }
     *at = reader->last = moment(reader, &parts, parts.year);
     taken++;
     reader->length = taken <= sizeof reader->text ? taken : 0;
