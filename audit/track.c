@@ -128,7 +128,7 @@ static void count_level(struct tally *tally, const struct track_silent *where,
         domain->worst_at = where->at;
     domain->levels[level]++;
     tally->hosts[where->host].levels[level]++;
-    tally->days[where->day].levels[level]++;
+    tally->days[tally_day_at(tally, where->day_at)].levels[level]++;
     tally->total.levels[level]++;
 }
 
@@ -166,8 +166,8 @@ static void count_sent(struct track_delivery *delivery)
 {
     struct tally *tally = delivery->track->tally;
     struct tally_domain *domain = &tally->domains[delivery->domain];
-    const struct track_silent where = {delivery->domain, delivery->host, delivery->day,
-                                       (uint32_t)delivery->at};
+    const struct track_silent where = {delivery->domain, delivery->host, (uint32_t)delivery->at,
+                                       delivery->counted ? tally->days[delivery->day].at : 0};
     uint64_t size = delivery->message == NULL ? 0 : delivery->message->size;
     enum tally_protocol protocol;
     enum tally_level level;

@@ -35,7 +35,8 @@ uint64_t track_name_id(struct track_name *last, struct span name);
 
 /* A delivery without a line about TLS, before the first one of its instance. */
 struct track_silent {
-    uint32_t domain, host, day, at;
+    uint32_t domain, host, at;
+    int64_t day_at; /* as in struct tally_day, whose places move */
 };
 
 struct track_instance {

@@ -349,6 +349,24 @@ static void a_relayhost_counts_as_the_next_hop(void **state)
     audit_log_free(&log);
 }
 
+static void what_waits_for_a_word_about_tls_keeps_its_day(void **state)
+{
+    struct audit_log log =
+        audit_log_of(BEGIN SENT("01:00:00", "5", "AAAAA1", "u@one.example", R1), NULL);
+
+    (void)state;
+    audit_log_add(&log,
+                  "Nov 18 01:00:00 mx postfix/smtp[6]: AAAAA2: to=<u@two.example>, relay=none, "
+                  "delay=1, delays=0/0/0/1, dsn=4.4.1, status=deferred (no route)\n");
+    track_finish(log.track);
+    assert_int_equal(log.tally->day_count, 2);
+    assert_int_equal(log.tally->days[0].levels[TALLY_UNKNOWN], 0);
+    assert_int_equal(log.tally->days[0].statuses[TALLY_DEFERRED], 1);
+    assert_int_equal(log.tally->days[1].levels[TALLY_UNKNOWN], 1);
+    assert_int_equal(log.tally->days[1].statuses[TALLY_SENT], 1);
+    audit_log_free(&log);
+}
+
 /* ---- limits ---- */
 
 static void what_finds_no_room_is_counted_with_the_others(void **state)
@@ -383,6 +401,7 @@ int main(void)
     ROWS_ADD_TEST(tls_that_is_known_to_be_logged_needs_no_line);
     ROWS_ADD_TEST(retries_count_once_and_recipients_each);
     ROWS_ADD_TEST(lines_outside_the_period_are_followed_but_not_counted);
+    ROWS_ADD_TEST(what_waits_for_a_word_about_tls_keeps_its_day);
     ROWS_ADD_TEST(what_finds_no_room_is_counted_with_the_others);
     return rows_run("track");
 }
