@@ -26,7 +26,7 @@ probe/https         base base/net probe/tls
 probe/sts           base base/log base/net policy probe/dns probe/https
 probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/https probe/sts
 audit               base base/net policy policy/decide policy/rules
-audit/page          audit
+audit/page          base audit
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config

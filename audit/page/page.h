@@ -1,9 +1,10 @@
 /*
  * page: what was counted and judged, written for people and programs. Everything foreign is escaped
- * here, by the rules of the output. Writing is checked at the end, by ferror of the file.
+ * here, by the rules of the output.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "audit/judged.h"
@@ -20,14 +21,22 @@ struct page {
     int64_t now;                 /* seconds since 1970 */
 };
 
-void page_text(FILE *out, const struct page *page);
-/* The contract of mxcrypt(1), AUDIT: all domains, one per line. */
-void page_json(FILE *out, const struct page *page);
-void page_html(FILE *out, const struct page *page);
-/* A textfile of node_exporter: metrics mxcrypt_audit_*. */
-void page_prometheus(FILE *out, const struct page *page);
+/* A list on a page is never longer, whatever `top` says. */
+#define PAGE_TOP_MAX 1000
 
-/* Writes a page to `path` at once or not at all: a temporary file beside it is renamed. 0, or -1
- * with errno. The file is readable for all who may read its folder. */
-int page_write_file(const char *path, const struct page *page,
-                    void (*write)(FILE *out, const struct page *page));
+/* Writes a page. False when it is not whole: without memory, or with an error of the file. */
+typedef bool page_writer(FILE *out, const struct page *page);
+
+page_writer page_text;
+/* The contract of mxcrypt(1), AUDIT: all domains, one per line. */
+page_writer page_json;
+/* One file that fetches nothing: style, script and charts are in it. */
+page_writer page_html;
+/* A textfile of node_exporter: metrics mxcrypt_audit_*. */
+page_writer page_prometheus;
+
+/* Writes a page to `path` at once or not at all: a temporary file beside it is renamed. What is
+ * there already must be a plain file. 0, or -1 with errno: ELOOP for a symbolic link, EISDIR for a
+ * directory, EINVAL for any other thing, ENOMEM, or what the disk said. The file is readable for
+ * all, as far as the umask allows. */
+int page_write_file(const char *path, const struct page *page, page_writer *write);

@@ -1,0 +1,256 @@
+/* page_facts: figures, sums, days joined, and the first three sentences. */
+#include "tests/unit/support/unit.h"
+
+#include "audit/page/page_facts.h"
+#include "tests/unit/audit/page/page_make.h"
+
+/* ---- figures ---- */
+
+static void percents(void **state)
+{
+    static const struct {
+        uint64_t part, whole;
+        const char *want;
+    } rows[] = {
+        {0, 0, "-"},
+        {0, 7, "0 %"},
+        {7, 7, "100 %"},
+        {1, 3, "33.3 %"},
+        {1, 1001, "<0.1 %"},
+        {1, 1000, "0.1 %"},
+        {9999, 10000, ">99.9 %"},
+        {999, 1000, "99.9 %"},
+        {UINT32_MAX, (uint64_t)UINT32_MAX * 2, "50.0 %"},
+    };
+    char out[PAGE_FIGURE_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_string_equal(page_percent(out, rows[i].part, rows[i].whole), rows[i].want);
+}
+
+static void durations(void **state)
+{
+    static const struct {
+        uint64_t seconds;
+        const char *want;
+    } rows[] = {
+        {0, "0 s"},
+        {59, "59 s"},
+        {60, "1 min"},
+        {61, "1 min 1 s"},
+        {3599, "59 min 59 s"},
+        {3600, "1 h"},
+        {3661, "1 h 1 min"},
+        {86399, "23 h 59 min"},
+        {86400, "1 d"},
+        {90000, "1 d 1 h"},
+        {864000 + 7199, "10 d 1 h"},
+    };
+    char out[PAGE_FIGURE_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_string_equal(page_duration(out, rows[i].seconds), rows[i].want);
+}
+
+static void sizes(void **state)
+{
+    static const struct {
+        uint64_t number;
+        const char *octets, *grouped;
+    } rows[] = {
+        {0, "0 octets", "0"},
+        {999, "999 octets", "999"},
+        {1000, "1.0 kB", "1,000"},
+        {999949, "999.9 kB", "999,949"},
+        {999950, "1.0 MB", "999,950"},
+        {12345678, "12.3 MB", "12,345,678"},
+        {UINT64_MAX, "18.4 EB", "18,446,744,073,709,551,615"},
+    };
+    char out[PAGE_FIGURE_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_string_equal(page_octets(out, rows[i].number), rows[i].octets);
+        assert_string_equal(page_grouped(out, rows[i].number), rows[i].grouped);
+    }
+}
+
+static void foreign_text(void **state)
+{
+    char out[PAGE_TEXT_MAX], longest[PAGE_TEXT_MAX + 1];
+    static const char back[] = "a\\b <\"&'>";
+
+    (void)state;
+    assert_string_equal(page_printable(out, NULL), "");
+    assert_ptr_equal(page_printable(out, back), back);
+    assert_string_equal(page_printable(out, "\033[31m\n\xc3\xa9\x7f"),
+                        "\\x1b[31m\\x0a\\xc3\\xa9\\x7f");
+    memset(longest, 'x', sizeof longest);
+    longest[PAGE_TEXT_MAX - 1] = '\0';
+    assert_ptr_equal(page_printable(out, longest), longest);
+    longest[PAGE_TEXT_MAX - 1] = 'x';
+    longest[PAGE_TEXT_MAX] = '\0';
+    assert_int_equal(strlen(page_printable(out, longest)), PAGE_TEXT_MAX - 1);
+    assert_string_equal(out + PAGE_TEXT_MAX - 4, "...");
+}
+
+/* ---- days ---- */
+
+struct spans_row {
+    int days[4]; /* with mail, counted from the first; 0 ends but at the first place */
+    size_t max, count;
+    unsigned each;
+};
+
+static void days_joined(void **state)
+{
+    static const struct spans_row rows[] = {
+        {{0}, 14, 1, 1},          {{0, 13}, 14, 14, 1},      {{0, 14}, 14, 3, 7},
+        {{0, 97}, 14, 14, 7},     {{0, 98}, 14, 4, 28},      {{0, 5000}, 14, 14, 364},
+        {{0, 6000}, 14, 14, 429}, {{0, 30, 364}, 92, 53, 7},
+    };
+    struct page_span spans[PAGE_SPANS_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct page_made made;
+        size_t count;
+        uint64_t sent = 0, marked = 0;
+
+        page_make_empty(&made);
+        for (size_t k = 0; k < 4 && (k == 0 || rows[i].days[k] > 0); k++, marked++)
+            make_sent(made.tally, TALLY_OTHERS, TALLY_OTHERS,
+                      MAKE_NOW + (int64_t)rows[i].days[k] * DAY_S, TALLY_NONE);
+        count = page_spans(spans, rows[i].max, made.tally);
+        assert_int_equal(count, rows[i].count);
+        assert_int_equal(spans[0].days, rows[i].each);
+        assert_int_equal(spans[0].from, made.tally->days[0].at);
+        for (size_t k = 0; k < count; k++)
+            sent += spans[k].levels[TALLY_NONE];
+        assert_int_equal(sent, marked);
+        assert_true(spans[count - 1].statuses[TALLY_SENT] > 0);
+        page_unmake(&made);
+    }
+}
+
+/* Where summer time ends a day has 25 hours; each stays a span of its own. */
+static void day_of_25_hours(void **state)
+{
+    struct page_span spans[PAGE_SPANS_MAX];
+    struct page_made made;
+    char day[PAGE_FIGURE_MAX];
+
+    (void)state;
+    page_make_empty(&made);
+    for (int i = 0; i < 4; i++) /* from 2026-10-24 on, at noon */
+        make_sent(made.tally, TALLY_OTHERS, TALLY_OTHERS, 1792836000 + (int64_t)i * DAY_S,
+                  TALLY_NONE);
+    assert_int_equal(page_spans(spans, 14, made.tally), 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(spans[i].levels[TALLY_NONE], 1);
+        assert_int_equal(spans[i].from, made.tally->days[i].at);
+    }
+    assert_string_equal(page_local(day, "%Y-%m-%d", spans[2].from), "2026-10-26");
+    page_unmake(&made);
+}
+
+static void no_days(void **state)
+{
+    struct page_span spans[PAGE_SPANS_MAX];
+    struct page_made made;
+
+    (void)state;
+    page_make_empty(&made);
+    assert_int_equal(page_spans(spans, 14, made.tally), 0);
+    page_unmake(&made);
+}
+
+/* ---- sentences ---- */
+
+static void sentences_of_nothing(void **state)
+{
+    struct page_answers answers;
+    struct page_made made;
+
+    (void)state;
+    page_make_empty(&made);
+    page_answer(&answers, &made.page);
+    assert_string_equal(answers.clear, "Nothing was sent.");
+    assert_string_equal(answers.waits, "No mail waited or came back because of TLS.");
+    assert_string_equal(answers.enforced,
+                        "Not looked up: --verdicts asks for the present verdicts.");
+    page_unmake(&made);
+}
+
+static void sentences_of_little(void **state)
+{
+    struct page_answers answers;
+    struct page_made made;
+    uint32_t domain;
+
+    (void)state;
+    page_make_empty(&made);
+    domain = tally_domain_at(made.tally, "one.example", 11);
+    make_sent(made.tally, domain, TALLY_OTHERS, MAKE_NOW, TALLY_VERIFIED);
+    page_answer(&answers, &made.page);
+    assert_string_equal(answers.clear, "No delivery is known to have gone out in clear, of 1.");
+    make_sent(made.tally, domain, TALLY_OTHERS, MAKE_NOW, TALLY_NONE);
+    make_sent(made.tally, domain, TALLY_OTHERS, MAKE_NOW, TALLY_UNKNOWN);
+    page_answer(&answers, &made.page);
+    assert_string_equal(answers.clear, "1 of 3 deliveries (33.3 %) went out in clear, to 1 domain: "
+                                       "one.example. Of 1 (33.3 %) the level is not known.");
+    make_trouble(made.tally, "one.example", TALLY_HANDSHAKE, "", (uint32_t[]){1, 0});
+    page_answer(&answers, &made.page);
+    assert_string_equal(answers.waits,
+                        "Mail to 1 recipient waited because of TLS: 0 went in the end, "
+                        "0 came back, 1 still waits.");
+    page_unmake(&made);
+}
+
+static void sentences_of_much(void **state)
+{
+    struct page_answers answers;
+    struct page_made made;
+
+    (void)state;
+    page_make(&made);
+    page_answer(&answers, &made.page);
+    assert_non_null(strstr(answers.clear, "went out in clear, to 5 domains; most to old.example."));
+    assert_string_equal(answers.waits,
+                        "Mail to 59 recipients waited because of TLS: 28 went in the "
+                        "end, 13 came back, 18 still wait; 1 h 6 min on average, 7 h at "
+                        "most. 5 deliveries bounced because of TLS.");
+    assert_non_null(strstr(answers.enforced,
+                           "With mode = enforce 93 messages to 1 domain would have "
+                           "waited or come back; the answer would be another one "
+                           "for 3 domains, with "));
+    page_unmake(&made);
+}
+
+static int berlin(void **state)
+{
+    (void)state;
+    setenv("TZ", "Europe/Berlin", 1);
+    tzset();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(percents),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(foreign_text),
+        cmocka_unit_test(days_joined),
+        cmocka_unit_test(day_of_25_hours),
+        cmocka_unit_test(no_days),
+        cmocka_unit_test(sentences_of_nothing),
+        cmocka_unit_test(sentences_of_little),
+        cmocka_unit_test(sentences_of_much),
+    };
+
+    return cmocka_run_group_tests(tests, berlin, NULL);
+}
