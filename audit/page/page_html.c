@@ -4,9 +4,9 @@
  *
  * The page is one file, and whole without script: its numbers are in tables, and its charts are SVG
  * that is written here. A library for charts in the browser would be 200 KB in each page, and
- * nothing without script, on paper, or for a screen reader. Style and script are known to the page's
- * Content-Security-Policy by their hashes, so that nothing else can run or be fetched, whatever a
- * name on the page holds.
+ * nothing without script, on paper, or for a screen reader. Style and script are known to the
+ * page's Content-Security-Policy by their hashes, so that nothing else can run or be fetched,
+ * whatever a name on the page holds.
  */
 #include "audit/page/page_html.h"
 
