@@ -458,8 +458,10 @@ static void take_queued(struct track *track, const struct line *line, int64_t at
         track_message_end(track, message, at);
         message = track_message_of(track, id, true);
     }
-    if (message != NULL)
-        message->size = line->size;
+    if (message == NULL)
+        return;
+    message->size = line->size;
+    message->queued = true;
 }
 
 static void take_end(struct track *track, const struct line *line, int64_t at)

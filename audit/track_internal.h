@@ -100,6 +100,7 @@ struct track_message {
     uint64_t size;
     uint32_t domains[TRACK_DOMAINS]; /* for which it was counted: index + 1; 0: none */
     uint32_t waiting;                /* recipients among the parts */
+    bool queued;                     /* the queue manager's line about it is in the log */
     bool counted, expired;
 };
 

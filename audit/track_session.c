@@ -183,6 +183,16 @@ static bool is_on_session(const struct track_delivery *delivery)
            delivery->at - process->at <= (int64_t)line->connected_s + line->sending_s + SLACK_S;
 }
 
+/* The connection, and what was said of its TLS, may be older than the log. It is not when the queue
+ * manager's line about the message is there, which comes before either. */
+static bool may_be_older(const struct track_delivery *delivery)
+{
+    const struct track_message *message = delivery->message;
+
+    return (message == NULL || !message->queued) &&
+           delivery->at - delivery->line->sending_s - 1 < log_begin(delivery->track);
+}
+
 enum tally_level track_level_of(const struct track_delivery *delivery,
                                 enum tally_protocol *protocol, bool *silent)
 {
@@ -197,9 +207,8 @@ enum tally_level track_level_of(const struct track_delivery *delivery,
     }
     if (line->tls.length > 0)
         return level_of_feature(line->tls);
-    if (delivery->process == NULL ||
-        delivery->at - line->sending_s - 1 < log_begin(delivery->track))
-        return TALLY_UNKNOWN; /* the connection may be older than the log */
+    if (delivery->process == NULL || may_be_older(delivery))
+        return TALLY_UNKNOWN;
     *silent = true;
     return TALLY_NONE;
 }

@@ -81,6 +81,10 @@ static const struct {
      SENT("01:00:00", "5", "AAAAA1", "u@one.example", R1) TLS("01:00:01", "5", "Untrusted", R1)
          SENT("01:00:01", "5", "AAAAA2", "u@one.example", R1),
      {0, 0, 1, 0, 0, 1}},
+    {"a message that came since the log began",
+     QUEUED("01:00:00", "AAAAA1") SENT("01:00:00", "5", "AAAAA1", "u@one.example", R1)
+         TLS("01:00:01", "5", "Untrusted", R1) SENT("01:00:01", "5", "AAAAA2", "u@one.example", R1),
+     {0, 0, 1, 0, 1, 0}},
     {"another instance that logs no TLS",
      BEGIN TLS("01:00:00", "5", "Verified", R1)
          SENT("01:00:01", "5", "AAAAA1", "u@one.example",
