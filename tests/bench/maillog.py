@@ -143,9 +143,9 @@ class Figures:
 class Truth:
     def __init__(self):
         self.total, self.domains = Figures(), {}
-        self.causes = dict.fromkeys(CAUSES, 0)
+        self.deferred, self.bounced = dict.fromkeys(CAUSES, 0), dict.fromkeys(CAUSES, 0)
         self.apart = {"lines": 0, "octets_of_the_log": 0, "received": 0, "sent": 0, "deferred": 0, "bounced": 0, "octets": 0,
-                      "distinct_recipients": 0}
+                      "distinct_recipients": 0, "end": 0}
         self._distinct = set()
 
     def domain(self, name):
@@ -154,8 +154,8 @@ class Truth:
     def delivery(self, name, status, level, protocol, cause, size):
         for one in (self.total, self.domain(name)):
             one.delivery(status, level, protocol, cause, size)
-        if cause and status == "deferred":
-            self.causes[cause] += 1
+        if cause:
+            (self.deferred if status == "deferred" else self.bounced)[cause] += 1
 
     def other(self, recipient, status, size):
         """A delivery that no smtp client made."""
@@ -172,11 +172,11 @@ class Truth:
         total = self.total
         self.apart["distinct_recipients"] = len(self._distinct)
         return {"messages": total.messages, "recipients": total.recipients, "octets": total.octets,
-                "deliveries": sum(total.statuses.values()), "by_status": total.statuses, "by_tls": total.by_tls,
-                "by_protocol": total.by_protocol, "deferred_by_tls": {key: value for key, value in self.causes.items() if value},
-                "bounced_by_tls": total.bounced_by_tls,
+                "deliveries": sum(total.statuses.values()), "statuses": total.statuses, "by_tls": total.by_tls,
+                "by_protocol": total.by_protocol, "deferred_by_tls": self.deferred, "bounced_by_tls": self.bounced,
                 "domains": [{"name": name, "messages": one.messages, "recipients": one.recipients, "octets": one.octets,
-                             "by_status": one.statuses, "by_tls": one.by_tls, "deferred_by_tls": one.deferred_by_tls}
+                             "statuses": one.statuses, "by_tls": one.by_tls, "by_protocol": one.by_protocol, "deferred_by_tls": one.deferred_by_tls,
+                             "bounced_by_tls": one.bounced_by_tls}
                             for name, one in sorted(self.domains.items())],
                 "apart": self.apart}
 
@@ -324,7 +324,7 @@ class Log:
             number += 1
         self._until(float("inf"))
         self._flush()
-        self.end //= SECOND
+        self.truth.apart["end"] = self.end // SECOND
 
     # what happens
 
@@ -471,6 +471,8 @@ class Log:
         instance, relay = message.instance, domain.relay
         process.relay = ""
         end = moment + 300_000
+        if message.attempts > 1 and trouble in SUSPENDED and self._some.random() < 0.3:
+            return self._suspended(moment, message, domain, addresses, trouble)
         if trouble in FAILURES:
             dsn, reason, named, before = FAILURES[trouble]
             words = {"domain": domain.name, "host": domain.host, "relay": relay, "why": WHYS[len(domain.name) % len(WHYS)]}
@@ -490,6 +492,16 @@ class Log:
             self._say(end + 100, instance, "bounce", instance.first_pid + 3, f"{message.queue_id}: sender non-delivery notification: {message.queue_id}F")
             self._done(message, domain, addresses)
         return end
+
+    def _suspended(self, moment, message, domain, addresses, trouble):
+        """The queue manager has given up on the domain for a while; error(8) says so."""
+        instance, dsn, reason = message.instance, *SUSPENDED[trouble]
+        for address in addresses:
+            self._say(moment, instance, "error", instance.first_pid + 30600, f"{message.queue_id}: to=<{address}>, relay=none, "
+                      f"delay={seconds(moment - message.begin)}, delays={seconds(moment - message.begin)}/0.01/0/0.01, dsn={dsn}, "
+                      f"status=deferred (delivery temporarily suspended: {reason.format(relay=domain.relay)})")
+            self._count(message, domain, address, "deferred", trouble if trouble in FAILURES else "")
+        return moment
 
     def _plain_failure(self, trouble, domain, moment, instance, process):
         relay = domain.relay
@@ -539,6 +551,9 @@ class Log:
         self._say(moment + 6000, instance, "qmgr", instance.first_pid, f"{message.queue_id}: removed")
 
 
+SUSPENDED = {"timeout": ("4.4.1", "connect to {relay}:25: Connection timed out"),
+             "not-offered": ("4.7.4", "TLS is required, but was not offered by host {relay}"),
+             "handshake": ("4.7.5", "Cannot start TLS: handshake failure")}
 LASTING = ("expires", "unknown-user", "refused-5xx")
 OTHERS = (("lmtp", "mail.sender1.example[private/dovecot-lmtp]", "sent", "250 2.0.0 <local> aGVsbG8 Saved"),
           ("lmtp", "127.0.0.1[127.0.0.1]:24", "sent", "250 2.1.5 Ok"),
@@ -571,8 +586,29 @@ def write(path, *words):
     with open(path, "wb") as out:
         log = Log(options, out)
         log.write()
-    os.utime(path, (log.end, log.end))
-    return log.truth.value()
+    truth = log.truth.value()
+    os.utime(path, (truth["apart"]["end"],) * 2)
+    return truth
+
+
+def differences(truth, told, most=10):
+    """Where what `mxcrypt --json audit` told of a log is not what was written, as sentences."""
+    found = _unlike("in all", {name: value for name, value in truth.items() if name not in ("domains", "apart")}, told)
+    domains = {one["name"]: one for one in told["domains"]}
+    for one in truth["domains"]:
+        found += _unlike(one["name"], one, domains.pop(one["name"], {}))
+    found += [f"{name}: not written" for name in domains]
+    return found if len(found) <= most else [*found[:most], f"and {len(found) - most} more"]
+
+
+def _unlike(what, want, got):
+    return [f"{what}, {name}: wrote {_counts(value)}, counted {_counts(got.get(name))}" for name, value in want.items()
+            if _counts(value) != _counts(got.get(name))]
+
+
+def _counts(value):
+    """Without the zeros."""
+    return {key: count for key, count in value.items() if count} if isinstance(value, dict) else value
 
 
 def main():
