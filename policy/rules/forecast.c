@@ -158,10 +158,9 @@ bool forecast_stops_mail(enum forecast forecast)
 
 const char *forecast_name(enum forecast forecast)
 {
-    static const char *const names[] = {[FORECAST_UNKNOWN] = "unknown",
-                                        [FORECAST_FLOWS] = "flows",
-                                        [FORECAST_DEFERS] = "defers",
-                                        [FORECAST_BOUNCES] = "bounces"};
+#define X(word, name) name,
+    static const char *const names[] = {FORECASTS(X)};
+#undef X
 
     return names[forecast];
 }

@@ -8,12 +8,12 @@
 #include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
 
-enum forecast {
-    FORECAST_UNKNOWN, /* no mail host answered, or none was asked */
-    FORECAST_FLOWS,   /* some mail host satisfies it */
-    FORECAST_DEFERS,  /* mail hosts answered, and none satisfies it */
-    FORECAST_BOUNCES  /* a mail host answers STARTTLS with 5xx */
-};
+#define FORECASTS(X)                                                                               \
+    X(FORECAST_UNKNOWN, "unknown") /* no mail host answered, or none was asked */                  \
+    X(FORECAST_FLOWS, "flows")     /* some mail host satisfies it */                               \
+    X(FORECAST_DEFERS, "defers")   /* mail hosts answered, and none satisfies it */                \
+    X(FORECAST_BOUNCES, "bounces") /* a mail host answers STARTTLS with 5xx */
+enum forecast { FORECASTS(ENUM_CONSTANT) };
 
 /* `evidence` may be NULL. `level` ENCRYPT to TEMP; DANE and NO_OPINION flow. SECURE is by the
  * MTA-STS policy in the evidence, or by the certificate alone where there is none. */

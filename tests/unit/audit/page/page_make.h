@@ -238,9 +238,13 @@ static void make_what_if(struct judged *judged, struct judged_what_if *out, cons
     for (size_t i = 0; i < out->count; i++) {
         uint32_t domain = tally_domain_find(tally, changes[i].name, strlen(changes[i].name));
 
-        out->changes[i] =
-            (struct judged_change){domain,         changes[i].now,      changes[i].then,
-                                   changes[i].why, changes[i].forecast, changes[i].stops};
+        out->changes[i] = (struct judged_change){.domain = domain,
+                                                 .messages = tally->domains[domain].messages,
+                                                 .now = changes[i].now,
+                                                 .then = changes[i].then,
+                                                 .why = changes[i].why,
+                                                 .forecast = changes[i].forecast,
+                                                 .stops = changes[i].stops};
         out->messages_changed += tally->domains[domain].messages;
         if (changes[i].stops)
             out->messages_stopped += tally->domains[domain].messages;
@@ -288,8 +292,11 @@ static void make_judged(struct judged *judged, const struct tally *tally)
             judged->domains_unjudged++;
             continue;
         }
-        *domain = (struct judged_domain){true, made_domains[i - 1].found, i == 2,
-                                         made_domains[i - 1].reason, i == 2 ? "NOTFOUND" : "OK"};
+        *domain = (struct judged_domain){.known = true,
+                                         .found = made_domains[i - 1].found,
+                                         .withheld = i == 2,
+                                         .reason = made_domains[i - 1].reason,
+                                         .answer = i == 2 ? "NOTFOUND" : "OK"};
         judged->messages_by_level[domain->found] += tally->domains[i].messages;
         judged->domains_by_level[domain->found]++;
     }
