@@ -3,9 +3,15 @@
  * mxcrypt-rules(5). Pure.
  *
  * A domain qualifies with enough messages over enough days, all sent at a level that the rule asks
- * for, none bounced by TLS since, whose present verdict gives that level too. The rule asks for the
- * best level of which both is true: dane-only, verify or encrypt. Where a rule in force asks for as
- * much or more, none is suggested.
+ * for, none bounced because of TLS, whose present verdict gives that level too. The rule asks for
+ * the best level of which both is true:
+ *
+ *   dane-only   the verdict is dane-only, and all mail was Verified
+ *   verify      the verdict is verify, secure or dane-only, and all mail was Verified or Trusted
+ *   encrypt     the verdict asks for TLS, and all mail went over TLS
+ *
+ * Where a rule in force asks for as much or more, none is suggested, nor against a rule by which the
+ * operator left the domain, or all below a parent, to itself: off, monitor or a weaker exactly.
  */
 #pragma once
 
@@ -31,9 +37,10 @@ struct suggest_options {
     X(FEW_DAYS, "over too few days")                                                               \
     X(CLEAR, "some mail went in clear")                                                            \
     X(UNKNOWN, "the level of some mail is not known")                                              \
+    X(BOUNCED, "some mail came back because of TLS")                                               \
     X(NO_VERDICT, "it has no present verdict")                                                     \
     X(WEAK_VERDICT, "the present verdict does not support it")                                     \
-    X(HAS_RULE, "a rule in force asks for as much")                                                \
+    X(HAS_RULE, "a rule in force decides about it")                                                \
     X(NO_DOMAIN, "it is no domain")
 #define X(word, text) SUGGEST_##word,
 enum suggest_outcome { SUGGEST_OUTCOMES(X) SUGGEST_OUTCOME_COUNT };
