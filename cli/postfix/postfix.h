@@ -135,6 +135,11 @@ int postfix_maps_parse(struct postfix_map out[POSTFIX_MAPS_MAX], struct arena *a
  */
 int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *out,
                     char error[POSTFIX_ERROR_MAX]);
+/* The same, with each part of the output for `take` when it comes; false from it ends the program,
+ * which then printed too much. */
+typedef bool postfix_taker(void *context, const char *text, size_t length);
+int postfix_stream(const char *const *words, int64_t deadline_ms, postfix_taker *take,
+                   void *context, char error[POSTFIX_ERROR_MAX]);
 /* Asks postconf about the Postfix of that configuration directory (NULL: its default). 0, or -1. */
 int postfix_load(struct postfix *postfix, struct arena *arena, const char *directory,
                  char error[POSTFIX_ERROR_MAX]);

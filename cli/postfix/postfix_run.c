@@ -58,27 +58,43 @@ static pid_t start(struct pollfd fds[2], const char *const *words)
     return pid;
 }
 
-/* Takes what is there; false at the end of the stream or when `to` is full. */
-static bool take(int fd, struct buf *to)
+/* Where what a stream says goes. */
+struct drain {
+    postfix_taker *take;
+    void *context;
+    bool full; /* it takes no more */
+};
+
+/* Takes what is there; false at the end of the stream or when nothing more is taken. */
+static bool take_some(int fd, struct drain *drain)
 {
-    char part[4096];
+    char part[16384];
     ssize_t n = read(fd, part, sizeof part);
 
     if (n < 0 && errno == EINTR)
         return true;
     if (n <= 0)
         return false;
-    buf_add(to, part, (size_t)n);
-    return !to->failed;
+    drain->full = !drain->take(drain->context, part, (size_t)n);
+    return !drain->full;
 }
 
-/* Reads both streams to their ends, until `end` at most, and closes them; NULL, or what went wrong.
- * What is too much on standard error is dropped. */
-static const char *drain(const struct pollfd streams[2], int64_t end, struct buf *out,
-                         struct buf *complaints)
+/* What is too much is dropped. */
+static bool take_complaint(void *context, const char *text, size_t length)
+{
+    struct buf *complaints = context;
+
+    buf_add(complaints, text, length);
+    if (complaints->failed)
+        buf_clear(complaints);
+    return true;
+}
+
+/* Reads both streams to their ends, until `end` at most, and closes them; NULL, or what went
+ * wrong. */
+static const char *read_streams(const struct pollfd streams[2], int64_t end, struct drain to[2])
 {
     struct pollfd fds[2] = {streams[0], streams[1]};
-    struct buf *const to[2] = {out, complaints};
     const char *why = NULL;
 
     while (why == NULL && (fds[0].fd >= 0 || fds[1].fd >= 0)) {
@@ -90,14 +106,11 @@ static const char *drain(const struct pollfd streams[2], int64_t end, struct buf
         else if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
             why = strerror(errno);
         for (int i = 0; i < 2 && why == NULL; i++) {
-            if (fds[i].fd < 0 || fds[i].revents == 0 || take(fds[i].fd, to[i]))
+            if (fds[i].fd < 0 || fds[i].revents == 0 || take_some(fds[i].fd, &to[i]))
                 continue;
-            if (out->failed)
+            if (to[i].full)
                 why = "prints too much";
-            else if (complaints->failed)
-                buf_clear(complaints);
-            else
-                fds[i].fd = -1;
+            fds[i].fd = -1;
         }
     }
     close(streams[0].fd);
@@ -128,11 +141,12 @@ static void last_line(char error[POSTFIX_ERROR_MAX], const char *text)
     snprintf(error, POSTFIX_ERROR_MAX, "%.*s", (int)(length - begin), text + begin);
 }
 
-int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *out,
-                    char error[POSTFIX_ERROR_MAX])
+int postfix_stream(const char *const *words, int64_t deadline_ms, postfix_taker *take,
+                   void *context, char error[POSTFIX_ERROR_MAX])
 {
     struct pollfd streams[2];
     struct buf complaints;
+    struct drain to[2] = {{take, context, false}, {take_complaint, &complaints, false}};
     const char *why;
     int64_t end = clock_monotonic_ms() + deadline_ms;
     int state = 0, status = -1;
@@ -144,7 +158,7 @@ int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *o
         return -1;
     }
     buf_init(&complaints, POSTFIX_LINE_MAX);
-    why = drain(streams, end, out, &complaints);
+    why = read_streams(streams, end, to);
     if (why == NULL && !reap(pid, end, &state))
         why = "takes too long";
     if (why != NULL) {
@@ -160,6 +174,20 @@ int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *o
         last_line(error, buf_text(&complaints));
     buf_fini(&complaints);
     return status;
+}
+
+static bool take_output(void *context, const char *text, size_t length)
+{
+    struct buf *out = context;
+
+    buf_add(out, text, length);
+    return !out->failed;
+}
+
+int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *out,
+                    char error[POSTFIX_ERROR_MAX])
+{
+    return postfix_stream(words, deadline_ms, take_output, out, error);
 }
 
 /* ---- the questions ---- */

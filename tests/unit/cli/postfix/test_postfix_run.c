@@ -69,9 +69,40 @@ static void test_row(void **state)
     buf_fini(&out);
 }
 
+/* ---- in parts ---- */
+
+struct taken {
+    size_t octets, most;
+};
+
+static bool take_part(void *context, const char *text, size_t length)
+{
+    struct taken *taken = context;
+
+    assert_int_equal(text[length - 1], 0);
+    taken->octets += length;
+    return taken->octets <= taken->most;
+}
+
+/* Far more than is ever kept at once; and what is not taken any more ends the program. */
+static void test_parts(void **state)
+{
+    static const char *const words[] = {"head", "-c", "20000000", "/dev/zero", NULL};
+    struct taken all = {.most = 20000000}, some = {.most = 1000000};
+    char error[POSTFIX_ERROR_MAX];
+
+    (void)state;
+    assert_int_equal(postfix_stream(words, 60000, take_part, &all, error), 0);
+    assert_int_equal(all.octets, 20000000);
+    assert_int_equal(postfix_stream(words, 60000, take_part, &some, error), -1);
+    assert_string_equal(error, "head prints too much");
+    assert_true(some.octets < 2000000);
+}
+
 int main(void)
 {
     virtual_clock_stop(); /* a program that is run has the real one */
     ROWS_ADD(rows, test_row);
+    ROWS_ADD_TEST(test_parts);
     return rows_run("postfix_run");
 }
