@@ -167,8 +167,7 @@ static bool take_address(struct span *text, struct span *out)
     return true;
 }
 
-/* What is behind the last @ that is not quoted. */
-static struct span domain_of(struct span address)
+struct span line_domain(struct span address)
 {
     size_t local = quoted(address), at = address.length;
 
@@ -302,7 +301,7 @@ static void read_delivery(struct line *out, struct span text)
         return;
     take_end(&text, ")");
     out->reason = text;
-    out->domain = domain_of(out->recipient);
+    out->domain = line_domain(out->recipient);
     out->kind = LINE_DELIVERY;
 }
 

@@ -65,6 +65,8 @@ struct line {
 
 /* `text` is the line behind its stamp and blank. */
 void line_read(struct line *out, const char *text, size_t length);
+/* What is behind the last @ of an address that is not quoted; may be empty. */
+struct span line_domain(struct span address);
 /* The domain of a recipient as a next-hop, in lower case and A-labels; "[address]" for an address
  * literal. Gives the length, 0 for what is no domain. */
 size_t line_nexthop(char out[TALLY_NAME_MAX + 1], struct span domain);
