@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "base/hash.h"
 #include "cli/cli.h"
 
 #define FACTS_MAX ((size_t)16 * 1024 * 1024)
@@ -96,7 +95,6 @@ int do_doctor(struct cli *cli)
     struct doctor_report report;
     int status = CLI_OK;
 
-    hash_init();
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     if (facts.arena == NULL)
         return end(&facts, "no memory", CLI_INTERNAL);

@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "cli/cli.h"
 #include "policy/key.h"
 #include "policy/report/report.h"
@@ -51,7 +50,6 @@ static int local_open(struct local *local, struct cli *cli)
 
     memset(local, 0, sizeof *local);
     local->cli = cli;
-    hash_init();
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     CHECK(uv_loop_init(&local->loop) == 0);
     uv_timer_init(&local->loop, &local->deadline);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/log/log.h"
 #include "cli/cli.h"
 
@@ -404,6 +405,10 @@ int main(int argc, char **argv)
     char error[CONFIG_ERROR_MAX];
     int option, status;
 
+    if (hash_init() != 0) { /* before the first map is made */
+        perror("mxcrypt: getrandom");
+        return CLI_INTERNAL;
+    }
     while ((option = getopt_long(argc, argv, "c:o:V", long_options, NULL)) != -1) {
         status = take_option(&options, option);
         if (status >= 0)
