@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "daemon/config/config.h"
 
 #define CLI_MAIL_HOSTS_MAX 8
@@ -52,7 +53,9 @@ long long number_of(const json_t *object, const char *name);
 bool is_true(const json_t *object, const char *name);
 void print_json(const json_t *json);
 
-/* Connects to the daemon, unless that was done. The exit status, after a message when it failed. */
+/* Connects to the daemon, unless that was done. False with errno. */
+bool client_reach(struct cli *cli);
+/* The same; the exit status, after a message when it failed. */
 int client_open(struct cli *cli);
 /* A request for a command; `key` may be NULL. A new reference. */
 json_t *client_request(const char *command, const char *key);
@@ -64,12 +67,25 @@ int client_show(struct cli *cli, json_t *request, cli_printer *print, cli_judge 
 /* Asks for a list, whose lines are added to the array `lines`. What comes with the last of them, or
  * NULL as in client_ask. */
 json_t *client_lines(struct cli *cli, json_t *request, json_t *lines, int *status);
+/* The same, each line for `take` when it comes. */
+typedef void client_taker(void *context, const json_t *line);
+json_t *client_each(struct cli *cli, json_t *request, client_taker *take, void *context,
+                    int *status);
 /* Asks again and again, from the "next" of each answer on; once for what is asked of one key, which
  * is never more than a page. The elements of the array `member` of the answers are added to `all`
  * or, without it, printed; they are counted. `request` is a reference taken. The exit status. */
 int client_pages(struct cli *cli, json_t *request, const char *member, json_t *all,
                  cli_printer *print, size_t *count);
 
+/* Reads a file of rules, which must be valid. The exit status, after a message when it failed; either
+ * way the caller frees rules and text. */
+int read_rules(const struct cli *cli, const char *path, struct buf *text, struct rules **rules);
+
+/* Looks many keys up here, some at once, as the daemon would, and calls `take` with the line of
+ * report_verdict for each, in no order. `rollout` as in report_settings. The exit status. */
+typedef void local_taker(void *context, size_t index, const json_t *line);
+int local_verdicts(struct cli *cli, const char *const *keys, size_t count, int rollout,
+                   local_taker *take, void *context);
 /* Looks KEY up here and gives the report of report.h; NULL after a message. */
 json_t *local_explain(struct cli *cli, const char *text);
 /* Looks up and connects to one mail host; NULL after a message. */

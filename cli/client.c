@@ -26,12 +26,17 @@ static int complain(const struct cli *cli, const char *what)
     return CLI_NO_DAEMON;
 }
 
-int client_open(struct cli *cli)
+bool client_reach(struct cli *cli)
 {
     if (cli->fd < 0)
         cli->fd = stream_connect_path(cli->config.control_socket,
                                       cli->config.job_deadline_ms / 1000 + ANSWER_SLACK_S);
-    return cli->fd >= 0 ? CLI_OK : complain(cli, "cannot reach");
+    return cli->fd >= 0;
+}
+
+int client_open(struct cli *cli)
+{
+    return client_reach(cli) ? CLI_OK : complain(cli, "cannot reach");
 }
 
 /* Takes the reference; the exit status. */
@@ -78,11 +83,14 @@ static json_t *next_line(const struct cli *cli, struct stream_reader *reader, in
     return NULL;
 }
 
-json_t *client_lines(struct cli *cli, json_t *request, json_t *lines, int *status)
+json_t *client_each(struct cli *cli, json_t *request, client_taker *take, void *context,
+                    int *status)
 {
     struct stream_reader reader = {.begin = 0};
     json_t *part = NULL;
+    const json_t *line;
     bool more = true;
+    size_t i;
 
     *status = send_request(cli, request);
     reader.fd = cli->fd;
@@ -90,10 +98,20 @@ json_t *client_lines(struct cli *cli, json_t *request, json_t *lines, int *statu
         json_decref(part);
         part = next_line(cli, &reader, status);
         more = is_true(part, "more");
-        json_array_extend(lines, json_object_get(part, "lines"));
+        json_array_foreach(json_object_get(part, "lines"), i, line) take(context, line);
         json_object_del(part, "lines");
     }
     return part;
+}
+
+static void add_to(void *context, const json_t *line)
+{
+    json_array_append(context, (json_t *)line);
+}
+
+json_t *client_lines(struct cli *cli, json_t *request, json_t *lines, int *status)
+{
+    return client_each(cli, request, add_to, lines, status);
 }
 
 json_t *client_ask(struct cli *cli, json_t *request, int *status)

@@ -195,19 +195,18 @@ int do_rules(struct cli *cli)
 
 /* ---- rules check: the file ---- */
 
-/* Reads a file of rules that is valid; else a message, and the exit status. */
-static int read_rules(const struct cli *cli, struct buf *text, const char *path)
+int read_rules(const struct cli *cli, const char *path, struct buf *text, struct rules **rules)
 {
-    struct rules *rules = NULL;
     char error[RULES_ERROR_MAX];
     bool valid = false;
 
+    *rules = NULL;
+    buf_init(text, RULES_TEXT_MAX + 1);
     if (file_read(text, path) != 0)
         snprintf(error, sizeof error, "%s", strerror(errno));
     else
-        valid = rules_parse(&rules, buf_text(text), text->length, cli->config.prober.smtp_port,
+        valid = rules_parse(rules, buf_text(text), text->length, cli->config.prober.smtp_port,
                             error) == 0;
-    rules_free(rules);
     if (valid)
         return CLI_OK;
     fprintf(stderr, "mxcrypt: %s: %s\n", path, error);
@@ -299,11 +298,12 @@ int do_rules_check(struct cli *cli)
 {
     json_t *lines = json_array(), *totals = NULL;
     const char *path = cli->words[0];
+    struct rules *rules;
     struct buf text;
     int status;
 
-    buf_init(&text, RULES_TEXT_MAX + 1);
-    status = read_rules(cli, &text, path);
+    status = read_rules(cli, path, &text, &rules);
+    rules_free(rules);
     if (status == CLI_OK) {
         totals = try_rules(cli, &text, lines, &status);
         if (status != CLI_OK)

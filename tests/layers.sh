@@ -41,7 +41,7 @@ daemon              base base/log probe probe/dns daemon/config daemon/sandbox d
 cli/net             base base/net
 cli/postfix         base audit
 cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
-cli                 base base/log policy policy/decide policy/report policy/rules probe daemon/config cli/net cli/doctor
+cli                 base base/log policy policy/decide policy/report policy/rules probe audit daemon/config cli/net cli/postfix cli/doctor
 TABLE
 }
 
