@@ -2,8 +2,8 @@
 """The pages of mxcrypt audit, read and looked at: pictures.py --bin DIR [--out DIR]
 
 Facts that tests/pages/page_writer.c makes up are written as text, JSON, HTML and for Prometheus. The JSON follows its schema,
-promtool takes the metrics, and the HTML page is opened in a headless Chromium, wide and as on a phone, light and dark, with and
-without script: it fetches nothing, says nothing on the console, fits its width, is legible, and its numbers are the JSON's.
+promtool takes the metrics, and the HTML page is opened in a headless Chromium, wide and as on a phone, light and dark, on paper,
+with and without script: it fetches nothing, says nothing on the console, fits its width, is legible, and its numbers are the JSON's.
 The pictures are kept in --out, build/pages by default. One "ok" or "not ok" line for each check."""
 
 import argparse
@@ -22,7 +22,8 @@ import browser  # noqa: E402
 SCHEMA = HERE.parent / "docs" / "audit.schema.json"
 KINDS = ("made", "plain", "empty")  # with verdicts; without; nothing at all
 LOOKS = {"wide-light": {"width": 1280}, "wide-dark": {"width": 1280, "dark": True},
-         "phone-light": {"width": 390}, "phone-dark": {"width": 390, "dark": True}}
+         "phone-light": {"width": 390}, "phone-dark": {"width": 390, "dark": True},
+         "paper": {"width": 800, "paper": True}}
 SMALL_CONTRAST, LARGE_CONTRAST = 4.5, 3.0  # WCAG 2.1, 1.4.3
 
 # Every number of a table, with the places that say where it is in the JSON.

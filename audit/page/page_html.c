@@ -91,10 +91,14 @@ static void write_cards(FILE *out, const struct page *page)
     fputs("<section class=\"cards\" aria-label=\"Summary\">\n", out);
     write_card(out, "In clear", page_percent(figure, total->levels[TALLY_NONE], sent),
                answers.clear);
-    snprintf(words, sizeof words,
-             "of the deliveries are known to have been encrypted; %s to a mail host whose "
-             "certificate was verified.",
-             page_percent(verified, total->levels[TALLY_VERIFIED], sent));
+    if (sent == 0)
+        snprintf(words, sizeof words, "Nothing was sent.");
+    else
+        snprintf(words, sizeof words,
+                 "%" PRIu64 " deliveries are known to have been encrypted, %" PRIu32
+                 " (%s) of them to a mail host whose certificate was verified.",
+                 encrypted, total->levels[TALLY_VERIFIED],
+                 page_percent(verified, total->levels[TALLY_VERIFIED], encrypted));
     write_card(out, "Encrypted", page_percent(figure, encrypted, sent), words);
     write_card(out, "Waited", page_grouped(figure, waits.recipients), answers.waits);
     enforced_figure(figure, page->judged);

@@ -81,16 +81,17 @@ class Browser:
 
 
 class Tab:
-    """A page, looked at with a width, in light or dark, with script or without."""
+    """A page, looked at with a width, in light or dark or on paper, with script or without."""
 
-    def __init__(self, browser, address, width=1280, dark=False, script=True, height=900):
+    def __init__(self, browser, address, width=1280, dark=False, script=True, paper=False):
         self.browser, self.address, self.width = browser, address, width
         self.target = browser.ask("Target.createTarget", url="about:blank")["targetId"]
         self.session = browser.ask("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
+        self.ask("Emulation.setEmulatedMedia", media="print" if paper else "screen",
+                 features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         self.ask("Emulation.setScriptExecutionDisabled", value=not script)
         self.ask("Page.navigate", url=address)
         browser.wait_for(self.session, "Page.loadEventFired")
