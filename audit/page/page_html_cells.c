@@ -4,30 +4,46 @@
 
 #include "audit/page/page_html.h"
 
+static void write_octet(FILE *out, char octet)
+{
+    switch (octet) {
+    case '&':
+        fputs("&amp;", out);
+        break;
+    case '<':
+        fputs("&lt;", out);
+        break;
+    case '>':
+        fputs("&gt;", out);
+        break;
+    case '"':
+        fputs("&quot;", out);
+        break;
+    case '\'':
+        fputs("&#39;", out);
+        break;
+    default:
+        fputc(octet, out);
+    }
+}
+
 void html_text(FILE *out, const char *text)
 {
     char room[PAGE_TEXT_MAX];
 
-    for (const char *c = page_printable(room, text); *c != '\0'; c++) {
-        switch (*c) {
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        case '\'':
-            fputs("&#39;", out);
-            break;
-        default:
-            fputc(*c, out);
-        }
+    for (const char *c = page_printable(room, text); *c != '\0'; c++)
+        write_octet(out, *c);
+}
+
+/* A line may be broken after the dots of a name. */
+static void write_heading(FILE *out, const char *name)
+{
+    char room[PAGE_TEXT_MAX];
+
+    for (const char *c = page_printable(room, name); *c != '\0'; c++) {
+        write_octet(out, *c);
+        if (*c == '.')
+            fputs("<wbr>", out);
     }
 }
 
@@ -69,7 +85,7 @@ void html_row(FILE *out, const char *title, const char *key, const char *swatch)
                 "<svg class=\"swatch\" viewBox=\"0 0 1 1\" aria-hidden=\"true\"><rect class=\"%s\" "
                 "width=\"1\" height=\"1\"/></svg>",
                 swatch);
-    html_text(out, title);
+    write_heading(out, title);
     fputs("</th>", out);
 }
 
