@@ -239,7 +239,6 @@ static void make_what_if(struct judged *judged, struct judged_what_if *out, cons
         uint32_t domain = tally_domain_find(tally, changes[i].name, strlen(changes[i].name));
 
         out->changes[i] = (struct judged_change){.domain = domain,
-                                                 .messages = tally->domains[domain].messages,
                                                  .now = changes[i].now,
                                                  .then = changes[i].then,
                                                  .why = changes[i].why,
@@ -256,22 +255,21 @@ static void make_queue(struct judged *judged)
     judged->queue_read = true;
     judged->waiting_count = 2;
     judged->waiting = arena_array(judged->arena, 2, sizeof *judged->waiting);
-    judged->waiting[0] =
-        (struct judged_waiting){"4gYqL31Wz4z1X",
-                                "unlogged.example",
-                                3,
-                                MAKE_NOW - 9000,
-                                TALLY_POLICY_LOOKUP,
-                                "client TLS configuration problem",
-                                "the MX lookup failed, so nothing about the domain is known"};
+    judged->waiting[0] = (struct judged_waiting){
+        .queue_id = "4gYqL31Wz4z1X",
+        .domain = "unlogged.example",
+        .recipients = 3,
+        .since = MAKE_NOW - 9000,
+        .cause = TALLY_POLICY_LOOKUP,
+        .reason = "client TLS configuration problem",
+        .why = "the MX lookup failed, so nothing about the domain is known"};
     judged->waiting[1] = (struct judged_waiting){
-        "4gYqM01Wz4z1Y",
-        HOSTILE_TITLE,
-        1,
-        MAKE_NOW - 600,
-        TALLY_NO_CAUSE,
-        "connect to mx.evil.example[192.0.2.1]:25: <i>Connection timed out</i>",
-        NULL};
+        .queue_id = "4gYqM01Wz4z1Y",
+        .domain = HOSTILE_TITLE,
+        .recipients = 1,
+        .since = MAKE_NOW - 600,
+        .cause = TALLY_NO_CAUSE,
+        .reason = "connect to mx.evil.example[192.0.2.1]:25: <i>timed out</i>"};
     judged->waiting_total = 4;
     judged->waiting_by_cause[TALLY_POLICY_LOOKUP] = 3;
     judged->waiting_by_cause[TALLY_NO_CAUSE] = 1;
