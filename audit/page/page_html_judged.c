@@ -65,7 +65,7 @@ static void write_change(FILE *out, const struct tally *tally, const struct judg
     char name[PAGE_TEXT_MAX], forecast[PAGE_TEXT_MAX];
 
     html_row(out, page_domain(name, tally, change->domain), NULL, NULL);
-    html_number(out, tally->domains[change->domain].messages);
+    html_number(out, change->messages);
     html_words(out, change->now);
     html_words(out, change->then);
     fputs(change->stops ? "<td class=\"stops\">" : "<td>", out);

@@ -217,6 +217,7 @@ static void row_verdict(struct json_page *json, const struct judged_domain *doma
 
     row_value(json, "verdict", text_json(known ? verdict_level_name(domain->found) : NULL));
     row_value(json, "reason", text_json(known ? domain->reason : NULL));
+    row_value(json, "why", text_json(known ? domain->why : NULL));
     row_value(json, "answer", text_json(known ? domain->answer : NULL));
     row_value(json, "withheld", known ? json_boolean(domain->withheld) : json_null());
 }
@@ -339,7 +340,7 @@ static json_t *change_json(const struct page *page, const struct judged_change *
                      domain_json(page, change->domain), "now", text_json(change->now), "then",
                      text_json(change->then), "why", text_json(change->why), "forecast",
                      text_json(change->forecast), "stops", (int)change->stops, "messages",
-                     (json_int_t)page->tally->domains[change->domain].messages);
+                     (json_int_t)change->messages);
 }
 
 static json_t *what_if_json(const struct page *page, size_t index)

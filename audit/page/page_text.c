@@ -290,10 +290,9 @@ static void print_change(const struct text_page *text, const struct judged_chang
     const struct tally *tally = text->page->tally;
     char name[PAGE_TEXT_MAX], now[PAGE_TEXT_MAX], then[PAGE_TEXT_MAX], forecast[PAGE_TEXT_MAX];
 
-    fprintf(text->out, "  %8" PRIu32 "  %s: %s -> %s; mail %s\n",
-            tally->domains[change->domain].messages, page_domain(name, tally, change->domain),
-            page_printable(now, change->now), page_printable(then, change->then),
-            page_forecast(forecast, change->forecast));
+    fprintf(text->out, "  %8" PRIu32 "  %s: %s -> %s; mail %s\n", change->messages,
+            page_domain(name, tally, change->domain), page_printable(now, change->now),
+            page_printable(then, change->then), page_forecast(forecast, change->forecast));
     quote(text->out, "            ", change->why);
 }
 

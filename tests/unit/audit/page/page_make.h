@@ -239,6 +239,7 @@ static void make_what_if(struct judged *judged, struct judged_what_if *out, cons
         uint32_t domain = tally_domain_find(tally, changes[i].name, strlen(changes[i].name));
 
         out->changes[i] = (struct judged_change){.domain = domain,
+                                                 .messages = tally->domains[domain].messages,
                                                  .now = changes[i].now,
                                                  .then = changes[i].then,
                                                  .why = changes[i].why,
@@ -294,6 +295,7 @@ static void make_judged(struct judged *judged, const struct tally *tally)
                                          .found = made_domains[i - 1].found,
                                          .withheld = i == 2,
                                          .reason = made_domains[i - 1].reason,
+                                         .why = "a sentence",
                                          .answer = i == 2 ? "NOTFOUND" : "OK"};
         judged->messages_by_level[domain->found] += tally->domains[i].messages;
         judged->domains_by_level[domain->found]++;
