@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* ---- warnings ---- */
 
 static const char *name_of(const struct source_place *place)
@@ -45,9 +47,10 @@ static enum source_step open_next(struct source *source)
         source->next++;
         source->open = true;
         source->missing = false;
+        source->newest = source->stream.changed_s;
         return SOURCE_LINE;
     }
-    if (follow && source->part->place.path != NULL) {
+    if (follow && source->part->place.path != NULL && (errno == ENOENT || errno == EACCES)) {
         source_note_missing(source);
         return SOURCE_WAIT;
     }
@@ -94,7 +97,8 @@ static void give(struct source *source, struct source_line *out, size_t length, 
         .file = name_of(&part->place),
         .number = source->number,
         .first = source->number == 1,
-        .newest = part->newest != 0 ? part->newest : source->stream.changed_s,
+        .newest = source->newest,
+        .begin = part->begin != 0 ? part->begin : source->newest,
     };
     source->begin += used;
 }
@@ -178,6 +182,8 @@ static enum source_step fill(struct source *source)
     source->end = left;
     length = stream_read(&source->stream, source->buffer + left, SOURCE_BUFFER - left);
     source->end += length;
+    if (follow)
+        source->newest = clock_wall_s();
     if (length > 0)
         return SOURCE_LINE;
     return follow && source_may_grow(source) ? SOURCE_WAIT : SOURCE_END;

@@ -27,9 +27,10 @@ struct source_line {
     uint64_t number;  /* in the file, from 1 */
     bool first;       /* of a file */
     bool cut;         /* it was longer */
-    /* Seconds since 1970, for stamp_file: the first stamp of this file is no later, give or take a
-     * day. Mostly it is the time of the file. */
-    int64_t newest;
+    /* For stamp_file, seconds since 1970: no stamp up to here is later than `newest`, nor the first
+     * one of the file than `begin`. Mostly both are the file's own time. A log that is followed has
+     * the present: give it to the reader with every line. */
+    int64_t newest, begin;
 };
 
 /* A warning: a sentence. */

@@ -11,8 +11,8 @@
 
 struct source_part {
     struct source_place place;
-    bool stamped;   /* `first_at` is known */
-    int64_t newest; /* for struct source_line; 0: as the stream says */
+    bool stamped;  /* `first_at` is known */
+    int64_t begin; /* for struct source_line; 0: as the stream says */
     int64_t first_at;
     bool sized; /* a file: */
     uint64_t size;
@@ -28,6 +28,7 @@ struct source {
     uint64_t done; /* octets of the parts before */
     /* The open one. */
     bool open, at_end;
+    int64_t newest; /* for struct source_line */
     const struct source_part *part;
     struct stream stream;
     uint64_t number; /* of the last line */

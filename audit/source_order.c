@@ -3,8 +3,8 @@
  * none. See source.h.
  *
  * A stamp without a year is mostly of the year before the time of its file. In a log of more than a
- * year it is not. Such a log is sampled: where the stamps of two samples go back by more than half a
- * year, a year has passed. It cannot be seen in compressed files, which would have to be unpacked.
+ * year it is not. So a log is sampled: the times between the samples, taken together, are as long as
+ * the log. Compressed files are not: they would have to be unpacked.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,8 +19,8 @@
 #define STAMP_TEXT_MAX  64   /* of a line: more than a stamp */
 #define SAMPLES         256
 #define SAMPLE_SIZE     4096
-#define DAY_S           INT64_C(86400)
-#define HALF_YEAR_S     (183 * DAY_S)
+#define YEAR_S          INT64_C(31557600) /* about */
+#define ABOUT_S         (YEAR_S / 6)      /* more than sums of it are wrong by */
 
 /* The stamp of the first whole line behind an offset. */
 static bool sample_at(int fd, uint64_t offset, int64_t newest, int64_t *at)
@@ -32,39 +32,41 @@ static bool sample_at(int fd, uint64_t offset, int64_t newest, int64_t *at)
     return line != NULL && stamp_of_line(line + 1, (size_t)(part + length - line - 1), newest, at);
 }
 
-/* How many more years lie between the first and the last stamp than their dates show. */
-static int count_years(int fd, uint64_t size, int64_t newest, int64_t first_at)
+/* The time between the first and the last stamp, in seconds, which is also put to *last_at. From one
+ * sample to the next it is the shortest that their dates allow. */
+static int64_t span_of(int fd, uint64_t size, int64_t newest, int64_t first_at, int64_t *last_at)
 {
     uint64_t step = size / SAMPLES < SAMPLE_SIZE ? SAMPLE_SIZE : size / SAMPLES;
-    int64_t last = first_at, at;
-    int years = 0;
+    int64_t at, passed, span = 0;
 
+    *last_at = first_at;
     for (uint64_t offset = 0; offset < size; offset += step) {
         if (!sample_at(fd, offset, newest, &at))
             continue;
-        if (at < last - HALF_YEAR_S)
-            years++;
-        else if (at > last + HALF_YEAR_S)
-            years--;
-        last = at;
+        for (passed = at - *last_at; passed < -YEAR_S / 2; passed += YEAR_S)
+            continue;
+        for (; passed > YEAR_S / 2; passed -= YEAR_S)
+            continue;
+        span += passed;
+        *last_at = at;
     }
-    return years;
+    return span;
 }
 
-/* A plain file whose first line, without a year, is `text`. */
+/* A plain file whose first stamp, in `text`, has no year. */
 static void find_year(struct source_part *part, int64_t newest, const char *text, size_t length)
 {
     int fd = open(part->place.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    int years = fd < 0 ? 0 : count_years(fd, part->size, newest, part->first_at);
+    int64_t last_at, begin, span;
 
-    if (fd >= 0)
-        close(fd);
-    for (int i = 0; i < years; i++) {
-        /* two days: no stamp of a file is later than it, give or take a day */
-        if (!stamp_of_line(text, length, part->first_at - 2 * DAY_S, &part->first_at))
-            return;
-        part->newest = part->first_at;
-    }
+    if (fd < 0)
+        return;
+    span = span_of(fd, part->size, newest, part->first_at, &last_at);
+    begin = last_at - span;
+    close(fd);
+    if (part->first_at - begin > YEAR_S / 2 &&
+        stamp_of_line(text, length, begin + ABOUT_S, &part->first_at))
+        part->begin = part->first_at;
 }
 
 static void find_first(struct source_part *part)

@@ -186,10 +186,10 @@ static int64_t moment(struct stamp_reader *reader, const struct parts *parts, in
     return reader->hour_at + in_hour;
 }
 
-/* The latest year in which the stamp is no later than the file. */
-static int infer_year(struct stamp_reader *reader, const struct parts *parts)
+/* The latest year in which the stamp is no later than `end` and a day. */
+static int infer_year(struct stamp_reader *reader, const struct parts *parts, int64_t end)
 {
-    time_t newest = (time_t)(reader->newest + DAY_S);
+    time_t newest = (time_t)(end + DAY_S);
     struct tm now;
     int latest;
 
@@ -208,16 +208,19 @@ static int year_of(struct stamp_reader *reader, const struct parts *parts)
     int step = reader->year == 0 ? 0 : parts->month - reader->month;
     int year = reader->year + (step <= -HALF_A_YEAR) - (step >= HALF_A_YEAR);
 
-    if (reader->year == 0 || moment(reader, parts, year) > reader->newest + DAY_S)
-        year = infer_year(reader, parts);
+    if (reader->year == 0)
+        year = infer_year(reader, parts, reader->begin);
+    else if (moment(reader, parts, year) > reader->newest + DAY_S)
+        year = infer_year(reader, parts, reader->newest);
     return year;
 }
 
 /* ---- lines ---- */
 
-void stamp_file(struct stamp_reader *reader, int64_t newest)
+void stamp_file(struct stamp_reader *reader, int64_t newest, int64_t begin)
 {
     reader->newest = newest;
+    reader->begin = begin;
     reader->year = reader->month = 0;
     reader->length = 0;
 }
@@ -257,7 +260,7 @@ bool stamp_of_line(const char *text, size_t length, int64_t newest, int64_t *at)
 {
     struct stamp_reader reader = {0};
 
-    stamp_file(&reader, newest);
+    stamp_file(&reader, newest, newest);
     return stamp_read(&reader, text, length, at) > 0;
 }
 

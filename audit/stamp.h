@@ -16,7 +16,8 @@
 
 /* What is remembered from one line to the next. All zero at first. */
 struct stamp_reader {
-    int64_t newest;  /* of the file: set it before its first line; seconds since 1970 */
+    int64_t newest;  /* no stamp without a year is later, give or take a day; may be raised */
+    int64_t begin;   /* nor the first of the file than this */
     int year, month; /* of the last stamp without a year; 0: none yet */
     int64_t last;    /* the last moment, seconds since 1970 */
     /* The last hour that was looked up in the time zone. */
@@ -27,8 +28,10 @@ struct stamp_reader {
     size_t length;
 };
 
-/* A new file begins: its year is inferred anew. */
-void stamp_file(struct stamp_reader *reader, int64_t newest);
+/* A new file begins: its year is inferred anew. Seconds since 1970: no stamp is later than `newest`,
+ * nor the first one than `begin`, give or take a day. They are the same in a log of less than a
+ * year; see struct source_line. */
+void stamp_file(struct stamp_reader *reader, int64_t newest, int64_t begin);
 /* Reads the stamp at the beginning of a line. Gives its length with the blank behind it, and *at in
  * seconds since 1970; 0 when there is none. */
 size_t stamp_read(struct stamp_reader *reader, const char *text, size_t length, int64_t *at);

@@ -193,7 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     CHECK(tally != NULL && track != NULL);
     setenv("TZ", "Europe/Berlin", 1);
-    stamp_file(&stamps, NEWEST);
+    stamp_file(&stamps, NEWEST, NEWEST);
     for (data += size > 0; data < end;) {
         const uint8_t *stop = memchr(data, '\n', (size_t)(end - data));
         size_t length = (size_t)((stop == NULL ? end : stop) - data);

@@ -27,7 +27,7 @@ static inline void audit_log_add(struct audit_log *log, const char *text)
 
     setenv("TZ", "UTC", 1);
     tzset();
-    stamp_file(&stamps, AUDIT_LOG_NEWEST);
+    stamp_file(&stamps, AUDIT_LOG_NEWEST, AUDIT_LOG_NEWEST);
     for (; *text != '\0'; text = end + 1) {
         size_t length, stamp;
 

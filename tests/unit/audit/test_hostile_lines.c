@@ -351,7 +351,7 @@ static void read_log(struct track *track, const char *text, size_t length)
     struct stamp_reader stamps = {0};
     const char *end = text + length;
 
-    stamp_file(&stamps, NEWEST);
+    stamp_file(&stamps, NEWEST, NEWEST);
     while (text < end) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
         size_t line_length = (size_t)((stop == NULL ? end : stop) - text), stamp;

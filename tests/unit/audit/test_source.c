@@ -308,26 +308,28 @@ static void test_order(void **state)
 
 /* ---- the year of the first stamp ---- */
 
-#define DAY INT64_C(86400)
+#define DAY  INT64_C(86400)
+#define NOON (DAY / 2) /* no clock is put back then */
 
-/* A line every `step` days from `from` on, in days since 1970, without a year. */
+/* Twenty lines every `step` days, from one day to another, both in days since 1970. */
 static void write_days(const struct fixture *f, int64_t from, int64_t to, int64_t step)
 {
     char stamp[32];
     struct buf text;
     struct tm parts;
 
-    buf_init(&text, (size_t)1 << 20);
+    buf_init(&text, (size_t)8 << 20);
     for (int64_t day = from; day <= to; day += step) {
-        time_t at = (time_t)(day * DAY + 3600);
+        time_t at = (time_t)(day * DAY + NOON);
 
         localtime_r(&at, &parts);
         strftime(stamp, sizeof stamp, "%b %e %H:%M:%S", &parts);
         for (int i = 0; i < 20; i++)
             buf_addf(&text, "%s host postfix/qmgr[1]: 4bXyz: removed, and more of it\n", stamp);
     }
+    assert_false(text.failed);
     fixture_put(f, "log", "w", text.data, text.length);
-    fixture_age(f, "log", (time_t)(to * DAY + 7200));
+    fixture_age(f, "log", (time_t)(to * DAY + NOON + 3600));
     buf_fini(&text);
 }
 
@@ -343,25 +345,33 @@ static const struct year_row {
     {"thirteen months, few lines", 20390, 20787, 30},
     {"two years and a week", 20050, 20787, 1},
     {"five years", 18961, 20787, 7},
+    {"from a 29th of February on", 19782, 20787, 1},
+    {"from the one before on", 18321, 20787, 1},
+    {"from a 31st of December on", 20088, 20787, 1},
+    {"to a 1st of January", 20050, 20819, 1},
 };
 
+/* Every stamp is read as what it was. */
 static void test_year(void **state)
 {
     const struct year_row *row = *state;
+    struct stamp_reader reader = {0};
     struct source_line line;
     struct fixture f;
-    int64_t at;
+    int64_t at, day = row->from;
 
     fixture_make(&f);
     write_days(&f, row->from, row->to, row->step);
     fixture_name(&f, "log");
     fixture_open(&f);
-    assert_true(source_next(f.source, &line));
-    assert_true(line.first);
-    assert_true(stamp_of_line(line.text, line.length, line.newest, &at));
-    assert_int_equal(at, row->from * DAY + 3600);
-    assert_true(source_next(f.source, &line));
-    assert_false(line.first);
+    while (source_next(f.source, &line)) {
+        if (line.first)
+            stamp_file(&reader, line.newest, line.begin);
+        assert_true(stamp_read(&reader, line.text, line.length, &at) > 0);
+        assert_int_equal(at, day * DAY + NOON);
+        day += line.number % 20 == 0 ? row->step : 0;
+    }
+    assert_true(day > row->to);
     fixture_end(&f);
 }
 
@@ -379,6 +389,7 @@ static void test_years_written(void **state)
     fixture_open(&f);
     assert_true(source_next(f.source, &line));
     assert_int_equal(line.newest, 1234567890);
+    assert_int_equal(line.begin, 1234567890);
     fixture_end(&f);
 }
 

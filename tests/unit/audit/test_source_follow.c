@@ -49,6 +49,26 @@ static void test_grows(void **state)
     fixture_end(&f);
 }
 
+/* The file is old, what is written now is not. */
+static void test_time_goes_on(void **state)
+{
+    struct source_line line;
+    struct fixture f;
+
+    (void)state;
+    fixture_make(&f);
+    fixture_write(&f, "log", "a\n");
+    fixture_age(&f, "log", 1234567890);
+    fixture_name(&f, "log");
+    fixture_open(&f);
+    expect(&f, "a", 1);
+    expect_nothing(&f);
+    fixture_append(&f, "log", "b\n");
+    assert_int_equal(source_follow(f.source, &line, PATIENCE_MS), 1);
+    assert_true(line.newest > 1234567890);
+    fixture_end(&f);
+}
+
 static void test_line_in_parts(void **state)
 {
     struct fixture f;
@@ -146,6 +166,21 @@ static void test_missing(void **state)
     fixture_end(&f);
 }
 
+/* What is there, and will never be a log, is not waited for. */
+static void test_folder(void **state)
+{
+    struct source_line line;
+    struct fixture f;
+
+    (void)state;
+    fixture_make(&f);
+    f.places[f.count++] = (struct source_place){.path = f.folder};
+    fixture_open(&f);
+    assert_int_equal(source_follow(f.source, &line, PATIENCE_MS), -1);
+    assert_int_equal(source_failures(f.source), 1);
+    fixture_end(&f);
+}
+
 /* Only the last one in the order of stamps. */
 static void test_several(void **state)
 {
@@ -230,11 +265,13 @@ int main(void)
 {
     virtual_clock_stop(); /* programs that are run have the real one */
     ROWS_ADD_TEST(test_grows);
+    ROWS_ADD_TEST(test_time_goes_on);
     ROWS_ADD_TEST(test_line_in_parts);
     ROWS_ADD_TEST(test_renamed);
     ROWS_ADD_TEST(test_written_while_replaced);
     ROWS_ADD_TEST(test_cut);
     ROWS_ADD_TEST(test_missing);
+    ROWS_ADD_TEST(test_folder);
     ROWS_ADD_TEST(test_several);
     ROWS_ADD_TEST(test_program);
     ROWS_ADD_TEST(test_silent_program);
