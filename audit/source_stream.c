@@ -1,8 +1,6 @@
-/* source_stream: see source_stream.h. The only user of libarchive and zlib: libarchive's own reader
- * of gzip gives nothing of the last 64 KiB before a place where a file is cut. */
+/* source_stream: see source_stream.h. Compressed files are source_unpack.c's. */
 #include "audit/source_stream.h"
 
-#include <archive.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,16 +12,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include "audit/source_unpack.h"
 #include "base/clock.h"
-
-#define GZIP_WINDOW (15 + 16) /* the largest window, gzip's header: zlib.h, inflateInit2 */
 
 extern char **environ;
 
-/* The stream ends here. */
-static void end_with(struct stream *stream, const char *why, const char *detail)
+void stream_end_with(struct stream *stream, const char *why, const char *detail)
 {
     stream->ended = true;
     snprintf(stream->error, sizeof stream->error, "%s%s", why, detail == NULL ? "" : detail);
@@ -39,15 +34,14 @@ static size_t read_octets(struct stream *stream, void *out, size_t size)
         length = read(stream->fd, out, size);
     while (length < 0 && errno == EINTR);
     if (length < 0) {
-        end_with(stream, "cannot be read: ", strerror(errno));
+        stream_end_with(stream, "cannot be read: ", strerror(errno));
         return 0;
     }
     stream->taken += (uint64_t)length;
     return (size_t)length;
 }
 
-/* Reads into `head` when it is empty. False at the end. */
-static bool fill_head(struct stream *stream)
+bool stream_fill_head(struct stream *stream)
 {
     if (stream->head_begin < stream->head_end)
         return true;
@@ -72,142 +66,7 @@ static size_t read_plain(struct stream *stream, void *out, size_t size)
     return size;
 }
 
-/* ---- gzip ---- */
-
-/* Another member may follow a member (RFC 1952 §2.2), and tapes fill up with NULs. */
-static void end_member(struct stream *stream, z_stream *gzip)
-{
-    while (fill_head(stream) && stream->head[stream->head_begin] == 0)
-        stream->head_begin++;
-    if (stream->head_begin == stream->head_end)
-        stream->ended = true;
-    else if (stream->head[stream->head_begin] != 0x1f)
-        end_with(stream, "something else follows the compressed data", NULL);
-    else
-        inflateReset(gzip);
-}
-
-static size_t read_gzip(struct stream *stream, void *out, size_t size)
-{
-    z_stream *gzip = stream->unpacker;
-    int status;
-
-    gzip->next_out = out;
-    gzip->avail_out = (uInt)size;
-    while (gzip->avail_out == size && !stream->ended) {
-        if (!fill_head(stream)) {
-            if (!stream->ended)
-                end_with(stream, "the compressed data are cut", NULL);
-            break;
-        }
-        gzip->next_in = stream->head + stream->head_begin;
-        gzip->avail_in = (uInt)(stream->head_end - stream->head_begin);
-        status = inflate(gzip, Z_NO_FLUSH);
-        stream->head_begin = stream->head_end - gzip->avail_in;
-        if (status == Z_STREAM_END)
-            end_member(stream, gzip);
-        else if (status != Z_OK)
-            end_with(stream, "the compressed data are damaged: ",
-                     gzip->msg == NULL ? zError(status) : gzip->msg);
-    }
-    return size - gzip->avail_out;
-}
-
-static bool start_gzip(struct stream *stream)
-{
-    z_stream *gzip = calloc(1, sizeof *gzip);
-
-    if (gzip == NULL || inflateInit2(gzip, GZIP_WINDOW) != Z_OK) {
-        free(gzip);
-        return false;
-    }
-    stream->unpacker = gzip;
-    return true;
-}
-
-/* ---- xz, zstd, bzip2 ---- */
-
-/* For libarchive: the next compressed octets. */
-static la_ssize_t give_archive(struct archive *archive, void *context, const void **out)
-{
-    struct stream *stream = context;
-    size_t length = fill_head(stream) ? stream->head_end - stream->head_begin : 0;
-
-    *out = stream->head + stream->head_begin;
-    stream->head_begin = stream->head_end;
-    if (length == 0 && stream->ended) {
-        archive_set_error(archive, errno, "%s", stream->error);
-        return -1;
-    }
-    return (la_ssize_t)length;
-}
-
-static size_t read_archive(struct stream *stream, void *out, size_t size)
-{
-    struct archive *archive = stream->unpacker;
-    la_ssize_t length;
-
-    do
-        length = archive_read_data(archive, out, size);
-    while (length == ARCHIVE_RETRY);
-    if (length > 0)
-        return (size_t)length;
-    if (length == 0)
-        stream->ended = true;
-    else if (!stream->ended) /* else it could not be read */
-        end_with(stream, "the compressed data are cut or damaged: ", archive_error_string(archive));
-    return 0;
-}
-
-/* One file without a name, compressed; or nothing, compressed. */
-static bool start_archive(struct stream *stream)
-{
-    struct archive *archive = archive_read_new();
-    struct archive_entry *entry;
-    int status;
-
-    if (archive == NULL)
-        return false;
-    stream->unpacker = archive;
-    archive_read_support_filter_xz(archive);
-    archive_read_support_filter_zstd(archive);
-    archive_read_support_filter_bzip2(archive);
-    archive_read_support_format_raw(archive);
-    archive_read_support_format_empty(archive);
-    status = archive_read_open(archive, stream, NULL, give_archive, NULL);
-    if (status == ARCHIVE_OK || status == ARCHIVE_WARN)
-        status = archive_read_next_header(archive, &entry);
-    if (status == ARCHIVE_EOF)
-        stream->ended = true;
-    else if (status != ARCHIVE_OK && status != ARCHIVE_WARN && !stream->ended)
-        end_with(stream, "the compressed data are cut or damaged: ", archive_error_string(archive));
-    return true;
-}
-
-/* ---- which of them ---- */
-
-static const struct magic {
-    enum stream_kind kind;
-    size_t length;
-    unsigned char octets[6];
-} magics[] = {
-    {STREAM_GZIP, 2, {0x1f, 0x8b}},
-    {STREAM_ARCHIVE, 6, {0xfd, '7', 'z', 'X', 'Z', 0}},
-    {STREAM_ARCHIVE, 4, {0x28, 0xb5, 0x2f, 0xfd}},
-    {STREAM_ARCHIVE, 3, {'B', 'Z', 'h'}},
-};
-
-/* STREAM_UNSEEN: too few octets to tell. */
-static enum stream_kind kind_of(const unsigned char *head, size_t length)
-{
-    for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++) {
-        size_t known = length < magics[i].length ? length : magics[i].length;
-
-        if (memcmp(head, magics[i].octets, known) == 0)
-            return known == magics[i].length ? magics[i].kind : STREAM_UNSEEN;
-    }
-    return STREAM_PLAIN;
-}
+/* ---- what it is ---- */
 
 /* Reads the beginning. False when there is no memory. */
 static bool find_kind(struct stream *stream)
@@ -218,26 +77,20 @@ static bool find_kind(struct stream *stream)
         more =
             read_octets(stream, stream->head + stream->head_end, STREAM_INPUT - stream->head_end);
         stream->head_end += more;
-        stream->kind = kind_of(stream->head, stream->head_end);
+        stream->kind = unpack_kind(stream->head, stream->head_end);
     }
-    if (stream->kind == STREAM_GZIP)
-        return start_gzip(stream);
-    if (stream->kind == STREAM_ARCHIVE)
-        return start_archive(stream);
-    stream->kind = STREAM_PLAIN;
-    return true;
+    if (stream->kind == STREAM_UNSEEN)
+        stream->kind = STREAM_PLAIN;
+    return stream->kind == STREAM_PLAIN || unpack_start(stream);
 }
 
 size_t stream_read(struct stream *stream, void *out, size_t size)
 {
     if (stream->kind == STREAM_UNSEEN && !find_kind(stream))
-        end_with(stream, "there is no memory to unpack it", NULL);
+        stream_end_with(stream, "there is no memory to unpack it", NULL);
     if (stream->kind == STREAM_PLAIN) /* a file may grow behind its end */
         return read_plain(stream, out, size);
-    if (stream->ended)
-        return 0;
-    return stream->kind == STREAM_GZIP ? read_gzip(stream, out, size)
-                                       : read_archive(stream, out, size);
+    return unpack_read(stream, out, size);
 }
 
 bool stream_ready(const struct stream *stream, int wait_ms)
@@ -315,21 +168,10 @@ int stream_open(struct stream *stream, const struct source_place *place)
     if (error == 0)
         return 0;
     stream_close(stream);
-    end_with(stream, place->path == NULL ? "cannot be run: " : "cannot be read: ",
-             error == EINVAL ? "this is no file" : strerror(error));
+    stream_end_with(stream, place->path == NULL ? "cannot be run: " : "cannot be read: ",
+                    error == EINVAL ? "this is no file" : strerror(error));
     errno = error;
     return -1;
-}
-
-static void close_unpacker(struct stream *stream)
-{
-    if (stream->unpacker != NULL && stream->kind == STREAM_GZIP) {
-        inflateEnd(stream->unpacker);
-        free(stream->unpacker);
-    } else if (stream->unpacker != NULL) {
-        archive_read_free(stream->unpacker);
-    }
-    stream->unpacker = NULL;
 }
 
 /* A program that was read to its end ends by itself. */
@@ -347,12 +189,12 @@ static void reap_program(struct stream *stream, bool at_end)
         return;
     snprintf(status, sizeof status, WIFEXITED(state) ? "exit status %d" : "signal %d",
              WIFEXITED(state) ? WEXITSTATUS(state) : WTERMSIG(state));
-    end_with(stream, "the program failed: ", status);
+    stream_end_with(stream, "the program failed: ", status);
 }
 
 void stream_close(struct stream *stream)
 {
-    close_unpacker(stream);
+    unpack_stop(stream);
     if (stream->fd >= 0)
         close(stream->fd);
     stream->fd = -1;

@@ -1,8 +1,6 @@
 /*
  * source_stream: one log as octets, uncompressed: a file, standard input, or the output of a
- * program. What is compressed is recognised by how it begins. Memory is bounded, however much comes
- * out of it: gzip takes 64 KiB, bzip2 4 MiB, zstd 128 MiB and xz 1 GiB at most, and what people use
- * far less.
+ * program. What is compressed is recognised by how it begins.
  */
 #pragma once
 
@@ -20,7 +18,8 @@ enum stream_kind {
     STREAM_UNSEEN, /* nothing was read yet */
     STREAM_PLAIN,
     STREAM_GZIP,
-    STREAM_ARCHIVE /* what libarchive unpacks: xz, zstd, bzip2 */
+    STREAM_XZ,
+    STREAM_ARCHIVE /* what libarchive unpacks: zstd, bzip2 */
 };
 
 struct stream {
@@ -34,7 +33,7 @@ struct stream {
     int64_t changed_s;   /* of the file, seconds since 1970; of all else now */
     dev_t device;        /* of the file */
     ino_t inode;         /* of the file */
-    void *unpacker;      /* of GZIP and ARCHIVE; owned */
+    void *unpacker;      /* of source_unpack.c; owned */
     unsigned char *head; /* owned: STREAM_INPUT octets; those read and not yet used: */
     size_t head_begin, head_end;
     char error[STREAM_ERROR_MAX]; /* why it ended; "" where it is at its end */
@@ -50,3 +49,10 @@ bool stream_ready(const struct stream *stream, int wait_ms);
 /* Frees all. A program is killed if it has not come to its end; when it has, and failed, `error`
  * says so. */
 void stream_close(struct stream *stream);
+
+/* ---- for source_unpack.c ---- */
+
+/* Reads into `head` when it is empty. False at the end. */
+bool stream_fill_head(struct stream *stream);
+/* Nothing more comes: sets `ended`, and `error` to the two texts; `detail` may be NULL. */
+void stream_end_with(struct stream *stream, const char *why, const char *detail);

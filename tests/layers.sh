@@ -111,8 +111,9 @@ check_libraries() {
     library SQLite 'sqlite3' daemon/store/store_sqlite.c || bad=1
     library libmicrohttpd 'microhttpd' daemon/metrics/metrics.c || bad=1
     library libpsl 'libpsl' base/net/base_domain.c || bad=1
-    library libarchive 'archive' audit/source_stream.c || bad=1
-    library zlib 'zlib' audit/source_stream.c || bad=1
+    library libarchive 'archive' audit/source_unpack.c || bad=1
+    library liblzma 'lzma' audit/source_unpack.c || bad=1
+    library zlib 'zlib' audit/source_unpack.c || bad=1
     library libseccomp 'seccomp' daemon/sandbox/seccomp_filter.c || bad=1
     breach "probe includes more of policy than evidence.h" '#include "policy/(.*/|[^e]|e[^v])' $(files probe) || bad=1
     breach "cli includes more of daemon than config.h" '#include "daemon/(config/config[^.]|[^c]|c[^o])' $(files cli) || bad=1

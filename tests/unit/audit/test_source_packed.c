@@ -16,7 +16,7 @@ static const struct packer {
     size_t bomb_mib; /* packing takes some of them long */
 } packers[] = {
     {"gzip", ARCHIVE_FILTER_GZIP, true, 100},
-    {"xz", ARCHIVE_FILTER_XZ, false, 40},
+    {"xz", ARCHIVE_FILTER_XZ, true, 40},
     {"zstd", ARCHIVE_FILTER_ZSTD, false, 100},
     {"bzip2", ARCHIVE_FILTER_BZIP2, false, 40},
 };
@@ -214,6 +214,53 @@ static void test_tail(void **state)
     fixture_end(&f);
 }
 
+/* ---- what xz asks for ---- */
+
+/* "a line", with a dictionary of 128 and of 192 MiB */
+#define XZ_HEAD  0xfd, '7', 'z', 'X', 'Z', 0, 0, 4, 0xe6, 0xd6, 0xb4, 0x46, 2, 0, 0x21, 1
+#define XZ_BLOCK 1, 0, 6, 'a', ' ', 'l', 'i', 'n', 'e', '\n', 0, 0, 0x0d, 0x13, 0xb8, 0x2b
+#define XZ_TAIL                                                                                    \
+    0x65, 0x3e, 8, 0x52, 0, 1, 0x1f, 7, 0x16, 0x2e, 0xb8, 0x73, 0x1f, 0xb6, 0xf3, 0x7d, 1, 0, 0,   \
+        0, 0, 4, 'Y', 'Z'
+static const unsigned char xz_128[] = {XZ_HEAD, 0x1e, 0,    0,        0,      0x9b,
+                                       0x07,    0x51, 0x66, XZ_BLOCK, XZ_TAIL};
+static const unsigned char xz_192[] = {XZ_HEAD, 0x1f, 0,    0,        0,      0xfe,
+                                       0x60,    0xed, 0xde, XZ_BLOCK, XZ_TAIL};
+
+static const struct memory_row {
+    const char *name;
+    const unsigned char *data;
+    size_t length;
+    const char *lines, *warnings;
+} memories[] = {
+    {"a dictionary within the limit", xz_128, sizeof xz_128, "a line\n", ""},
+    {"a dictionary beyond the limit", xz_192, sizeof xz_192, "",
+     "log:0: it takes too much memory to unpack it\n"},
+    {"NULs follow",
+     (const unsigned char[]){XZ_HEAD, 0x1e, 0, 0, 0, 0x9b, 0x07, 0x51, 0x66, XZ_BLOCK, XZ_TAIL, 0,
+                             0, 0, 0},
+     sizeof xz_128 + 4, "a line\n", ""},
+    {"something else follows",
+     (const unsigned char[]){XZ_HEAD, 0x1e,     0,       0,   0,   0x9b, 0x07, 0x51,
+                             0x66,    XZ_BLOCK, XZ_TAIL, 'a', ' ', 'l',  'i',  'n',
+                             'e',     ' ',      'o',     'f', ' ', 'i',  't'},
+     sizeof xz_128 + 12, "a line\n", "log:1: the compressed data are damaged: a check fails\n"},
+};
+
+static void test_memory(void **state)
+{
+    const struct memory_row *row = *state;
+    struct fixture f;
+
+    fixture_make(&f);
+    fixture_put(&f, "log", "w", row->data, row->length);
+    fixture_name(&f, "log");
+    fixture_read(&f);
+    assert_string_equal(buf_text(&f.lines), row->lines);
+    assert_string_equal(buf_text(&f.warnings), row->warnings);
+    fixture_end(&f);
+}
+
 /* By content, and not by name; and files that only begin as if they were compressed. */
 static const struct magic_row {
     const char *name, *data;
@@ -226,7 +273,7 @@ static const struct magic_row {
     {"xz's octets alone",
      "\xfd"
      "7zXZ\0",
-     6, 0, "log.gz:0: the compressed data are cut or"},
+     6, 0, "log.gz:0: the compressed data are cut\n"},
     {"zstd's octets alone", "\x28\xb5\x2f\xfd", 4, 0, "log.gz:0: the compressed data are cut or"},
     {"bzip2's octets alone", "BZh", 3, 1, "log.gz:1: the last line has no end"},
 };
@@ -277,6 +324,7 @@ int main(void)
     ROWS_ADD(packers, test_cut);
     ROWS_ADD(packers, test_damaged);
     ROWS_ADD(tails, test_tail);
+    ROWS_ADD(memories, test_memory);
     ROWS_ADD(magics, test_magic);
     ROWS_ADD_TEST(test_order);
     return rows_run("source_packed");
