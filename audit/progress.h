@@ -1,7 +1,7 @@
 /*
  * progress: one line on a terminal that says how much is done: it appears when something takes
- * longer than a second, changes a few times a second, and leaves nothing behind. Where the output is
- * no terminal there is nothing at all.
+ * longer than a second, changes a few times a second, and leaves nothing behind. Where the output
+ * is no terminal there is nothing at all.
  */
 #pragma once
 

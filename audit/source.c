@@ -40,7 +40,7 @@ static enum source_step open_next(struct source *source)
     if (source->next >= source->count)
         return SOURCE_END;
     source->part = &source->parts[source->next];
-    source->number = source->cut = 0;
+    source->number = source->cut = source->nuls = 0;
     source->begin = source->end = 0;
     source->skipping = source->in_nuls = source->at_end = false;
     if (stream_open(&source->stream, &source->part->place) == 0) {
@@ -59,17 +59,29 @@ static enum source_step open_next(struct source *source)
     return SOURCE_LINE;
 }
 
+/* Of what happens more than once in a part, only the first is said at once. */
+static void say_count(const struct source *source, uint64_t count, const char *what)
+{
+    char text[80];
+
+    if (count <= 1)
+        return;
+    snprintf(text, sizeof text, "%llu %s", (unsigned long long)count, what);
+    source_say(source, 0, text);
+}
+
 /* What there is to say at the end of a part. */
 static void close_part(struct source *source)
 {
     struct stream *stream = &source->stream;
     bool follow = source->following && source->next == source->count;
-    char text[80];
 
     stream_close(stream);
     source->open = false;
-    source->next -= source->again;
-    source->again = false;
+    if (source->again) {
+        source->parts[--source->next].begin = 0;
+        source->again = false;
+    }
     source->done += stream->taken;
     if (stream->error[0] != '\0')
         fail(source, stream->error);
@@ -78,10 +90,8 @@ static void close_part(struct source *source)
         fail(source, "the file became shorter while it was read");
     else if (source->part->place.path != NULL && !stream->regular && stream->taken == 0)
         source_say(source, 0, "nothing was written to it");
-    if (source->cut > 1) {
-        snprintf(text, sizeof text, "%llu lines were cut", (unsigned long long)source->cut);
-        source_say(source, 0, text);
-    }
+    say_count(source, source->cut, "lines were cut");
+    say_count(source, source->nuls, "lines had NULs before them");
 }
 
 /* ---- lines ---- */
@@ -138,7 +148,7 @@ static void skip_nuls(struct source *source)
 {
     if (source->begin == source->end || source->buffer[source->begin] != '\0')
         return;
-    if (!source->in_nuls)
+    if (!source->in_nuls && source->nuls++ == 0)
         source_say(source, source->number + 1, "NULs before the line are left out");
     source->in_nuls = true;
     while (source->begin < source->end && source->buffer[source->begin] == '\0')

@@ -1,10 +1,10 @@
 /*
  * source: the lines of mail logs, one after the other, from files (plain, or compressed with gzip,
- * xz, zstd, bzip2), from standard input, or from a program (journalctl). Files are read in the order
- * of their first stamps. A line that is longer than SOURCE_LINE_MAX is cut there; what cannot be
- * read is a warning with its file and line, and reading goes on with the next file. NULs at the
- * beginning of a line are left out, with a warning: a machine that crashed leaves them in a log, and
- * so does a program that writes on where it was after the log was cut.
+ * xz, zstd, bzip2), from standard input, or from a program (journalctl). Files are read in the
+ * order of their first stamps. A line that is longer than SOURCE_LINE_MAX is cut there; what
+ * cannot be read is a warning with its file and line, and reading goes on with the next file. NULs
+ * at the beginning of a line are left out, with a warning: a machine that crashed leaves them in a
+ * log, and so does a program that writes on where it was after the log was cut.
  */
 #pragma once
 

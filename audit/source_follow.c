@@ -21,8 +21,8 @@ static bool was_cut(const struct stream *stream)
     return fstat(stream->fd, &st) == 0 && (uint64_t)st.st_size < stream->taken;
 }
 
-/* Another file has its name, and is written to. Before that the old one still may be: logrotate makes
- * the new file before it tells the log daemon. */
+/* Another file has its name, and is written to. Before that the old one still may be: logrotate
+ * makes the new file before it tells the log daemon. */
 static bool was_replaced(const struct source *source)
 {
     const struct stream *stream = &source->stream;

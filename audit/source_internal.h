@@ -31,11 +31,11 @@ struct source {
     int64_t newest; /* for struct source_line */
     const struct source_part *part;
     struct stream stream;
-    uint64_t number; /* of the last line */
-    uint64_t cut;    /* lines that were cut */
-    bool skipping;   /* the rest of a line that was cut */
-    bool in_nuls;    /* before a line */
-    char *buffer;    /* owned: SOURCE_BUFFER octets, of which are not yet given: */
+    uint64_t number;    /* of the last line */
+    uint64_t cut, nuls; /* lines that were cut, that had NULs before them */
+    bool skipping;      /* the rest of a line that was cut */
+    bool in_nuls;       /* before a line */
+    char *buffer;       /* owned: SOURCE_BUFFER octets, of which are not yet given: */
     size_t begin, end;
     /* source_follow */
     bool following;

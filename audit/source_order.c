@@ -2,9 +2,9 @@
  * source_order: the order of files, by their first stamps, and the year of a first stamp that has
  * none. See source.h.
  *
- * A stamp without a year is mostly of the year before the time of its file. In a log of more than a
- * year it is not. So a log is sampled: the times between the samples, taken together, are as long as
- * the log. Compressed files are not: they would have to be unpacked.
+ * A stamp without a year is mostly of the year before the time of its file. In a log of more than
+ * a year it is not. So a log is sampled: the times between the samples, taken together, are as
+ * long as the log. Compressed files are not: they would have to be unpacked.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -32,8 +32,8 @@ static bool sample_at(int fd, uint64_t offset, int64_t newest, int64_t *at)
     return line != NULL && stamp_of_line(line + 1, (size_t)(part + length - line - 1), newest, at);
 }
 
-/* The time between the first and the last stamp, in seconds, which is also put to *last_at. From one
- * sample to the next it is the shortest that their dates allow. */
+/* The time between the first and the last stamp, in seconds, which is also put to *last_at. From
+ * one sample to the next it is the shortest that their dates allow. */
 static int64_t span_of(int fd, uint64_t size, int64_t newest, int64_t first_at, int64_t *last_at)
 {
     uint64_t step = size / SAMPLES < SAMPLE_SIZE ? SAMPLE_SIZE : size / SAMPLES;

@@ -1,7 +1,7 @@
 /*
- * source_unpack: see source_unpack.h. The only user of libarchive, zlib and liblzma. libarchive would
- * unpack all of it; but its readers of gzip and xz give nothing of the last 64 KiB before a place
- * where a file is cut, and that of xz takes as much memory as a file asks for.
+ * source_unpack: see source_unpack.h. The only user of libarchive, zlib and liblzma. libarchive
+ * would unpack all of it; but its readers of gzip and xz give nothing of the last 64 KiB before a
+ * place where a file is cut, and that of xz takes as much memory as a file asks for.
  */
 #include "audit/source_unpack.h"
 

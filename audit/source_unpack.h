@@ -1,7 +1,7 @@
 /*
- * source_unpack: the compressed files of source_stream: gzip, xz, zstd and bzip2. However much comes
- * out of a file, the memory for it is bounded: gzip takes 64 KiB, bzip2 4 MiB, zstd and xz somewhat
- * more than 128 MiB at most; a file that takes more is not read.
+ * source_unpack: the compressed files of source_stream: gzip, xz, zstd and bzip2. However much
+ * comes out of a file, the memory for it is bounded: gzip takes 64 KiB, bzip2 4 MiB, zstd and xz
+ * somewhat more than 128 MiB at most; a file that takes more is not read.
  */
 #pragma once
 

@@ -28,9 +28,9 @@ struct stamp_reader {
     size_t length;
 };
 
-/* A new file begins: its year is inferred anew. Seconds since 1970: no stamp is later than `newest`,
- * nor the first one than `begin`, give or take a day. They are the same in a log of less than a
- * year; see struct source_line. */
+/* A new file begins: its year is inferred anew. Seconds since 1970: no stamp is later than
+ * `newest`, nor the first one than `begin`, give or take a day. They are the same in a log of less
+ * than a year; see struct source_line. */
 void stamp_file(struct stamp_reader *reader, int64_t newest, int64_t begin);
 /* Reads the stamp at the beginning of a line. Gives its length with the blank behind it, and *at in
  * seconds since 1970; 0 when there is none. */

@@ -1,11 +1,11 @@
 /*
- * postfix_log: where the Postfix of this host logs, and what of its configuration matters to one who
- * reads the log.
+ * postfix_log: where the Postfix of this host logs, and what of its configuration matters to one
+ * who reads the log.
  *
- * It logs to maillog_file if that is set (Postfix 3.4 and later). Else it logs to the system, which
- * keeps lines in the journal, in /var/log/mail.log or /var/log/maillog, or in both: the journal is
- * taken if it has any line of the mail system. Files come with those that logrotate(8) or `postfix
- * logrotate` have put aside.
+ * It logs to maillog_file if that is set (Postfix 3.4 and later). Else it logs to the system,
+ * which keeps lines in the journal, in /var/log/mail.log or /var/log/maillog, or in both: the
+ * journal is taken if it has any line of the mail system. Files come with those that logrotate(8)
+ * or `postfix logrotate` have put aside.
  */
 #pragma once
 

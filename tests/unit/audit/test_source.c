@@ -18,7 +18,7 @@ static const struct file_row {
     {"NULs before a line", "a\n\0\0\0b\nc\n", 9, "a\nb\nc\n",
      "log:2: NULs before the line are left out\n"},
     {"NULs before two lines", "\0a\n\0b\n", 6, "a\nb\n",
-     "log:1: NULs before the line are left out\nlog:2: NULs before the line are left out\n"},
+     "log:1: NULs before the line are left out\nlog:0: 2 lines had NULs before them\n"},
     {"NULs at the end", "a\n\0\0", 4, "a\n", "log:2: NULs before the line are left out\n"},
     {"nothing but NULs", "\0\0\0", 3, "", "log:1: NULs before the line are left out\n"},
     {"like bzip2, and short", "BZ", 0, "BZ\n", "log:1: the last line has no end\n"},

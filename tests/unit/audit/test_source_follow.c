@@ -69,6 +69,37 @@ static void test_time_goes_on(void **state)
     fixture_end(&f);
 }
 
+/* The beginning of a log of 30 months is not that of the file which replaces it. */
+static void test_long_log_replaced(void **state)
+{
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct source_line line;
+    struct fixture f;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, 1 << 20);
+    for (int i = 0; i < 30 * 100; i++)
+        buf_addf(&text, "%s 15 12:00:00 host postfix/qmgr[1]: 4bXyz: removed, and more of it\n",
+                 months[i / 100 % 12]);
+    follow(&f, buf_text(&text));
+    buf_fini(&text);
+    source_close(f.source);
+    fixture_age(&f, "log", 1781784000); /* 2026-06-18 */
+    fixture_open(&f);
+    assert_int_equal(source_follow(f.source, &line, PATIENCE_MS), 1);
+    assert_true(line.newest - line.begin > INT64_C(2) * 365 * 86400);
+    while (source_follow(f.source, &line, 0) == 1)
+        continue;
+    assert_int_equal(truncate(fixture_path(&f, "log"), 0), 0);
+    fixture_append(&f, "log", "a\n");
+    assert_int_equal(source_follow(f.source, &line, PATIENCE_MS), 1);
+    assert_int_equal(line.number, 1);
+    assert_int_equal(line.begin, line.newest);
+    fixture_end(&f);
+}
+
 static void test_line_in_parts(void **state)
 {
     struct fixture f;
@@ -266,6 +297,7 @@ int main(void)
     virtual_clock_stop(); /* programs that are run have the real one */
     ROWS_ADD_TEST(test_grows);
     ROWS_ADD_TEST(test_time_goes_on);
+    ROWS_ADD_TEST(test_long_log_replaced);
     ROWS_ADD_TEST(test_line_in_parts);
     ROWS_ADD_TEST(test_renamed);
     ROWS_ADD_TEST(test_written_while_replaced);
