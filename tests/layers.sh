@@ -26,6 +26,7 @@ probe/https         base base/net probe/tls
 probe/sts           base base/log base/net policy probe/dns probe/https
 probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/https probe/sts
 audit               base base/net policy policy/decide policy/rules
+audit/source        base audit
 audit/page          base audit
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
@@ -39,7 +40,7 @@ daemon/metrics      base base/log policy/report daemon/config daemon/lookup daem
 daemon/control      base base/log policy/report policy/rules daemon/loop daemon/store daemon/rules daemon/cache daemon/lookup daemon/serve daemon/metrics
 daemon              base base/log probe probe/dns daemon/config daemon/sandbox daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
 cli/net             base base/net
-cli/postfix         base audit
+cli/postfix         base audit/source
 cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
 cli                 base base/log policy policy/decide policy/report policy/rules probe audit daemon/config cli/net cli/postfix cli/doctor
 TABLE
@@ -111,9 +112,9 @@ check_libraries() {
     library SQLite 'sqlite3' daemon/store/store_sqlite.c || bad=1
     library libmicrohttpd 'microhttpd' daemon/metrics/metrics.c || bad=1
     library libpsl 'libpsl' base/net/base_domain.c || bad=1
-    library libarchive 'archive' audit/source_unpack.c || bad=1
-    library liblzma 'lzma' audit/source_unpack.c || bad=1
-    library zlib 'zlib' audit/source_unpack.c || bad=1
+    library libarchive 'archive' audit/source/source_unpack.c || bad=1
+    library liblzma 'lzma' audit/source/source_unpack.c || bad=1
+    library zlib 'zlib' audit/source/source_unpack.c || bad=1
     library libseccomp 'seccomp' daemon/sandbox/seccomp_filter.c || bad=1
     breach "probe includes more of policy than evidence.h" '#include "policy/(.*/|[^e]|e[^v])' $(files probe) || bad=1
     breach "cli includes more of daemon than config.h" '#include "daemon/(config/config[^.]|[^c]|c[^o])' $(files cli) || bad=1

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "audit/source.h"
+#include "audit/source/source.h"
 #include "base/arena.h"
 #include "cli/postfix/postfix.h"
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit/source.h"
+#include "audit/source/source.h"
 #include "base/buf.h"
 #include "tests/unit/support/rows.h"
 #include "tests/unit/support/virtual_clock.h"

@@ -1,5 +1,5 @@
 /* source_stream: see source_stream.h. Compressed files are source_unpack.c's. */
-#include "audit/source_stream.h"
+#include "audit/source/source_stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "audit/source_unpack.h"
+#include "audit/source/source_unpack.h"
 #include "base/clock.h"
 
 extern char **environ;

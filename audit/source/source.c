@@ -2,7 +2,7 @@
  * source: see source.h. Lines are handed out in place, from a buffer that a plain file is read into
  * directly: this is the way of a gigabyte. Only a line that lies across the buffer's end is moved.
  */
-#include "audit/source_internal.h"
+#include "audit/source/source_internal.h"
 
 #include <errno.h>
 #include <stdio.h>

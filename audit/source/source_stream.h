@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "audit/source.h"
+#include "audit/source/source.h"
 
 #define STREAM_INPUT     65536
 #define STREAM_ERROR_MAX 160

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit/source_internal.h"
+#include "audit/source/source_internal.h"
 #include "base/ascii.h"
 
 #define STAMP_LINES_MAX 1000 /* that are looked at for the first stamp */

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "audit/source.h"
-#include "audit/source_stream.h"
+#include "audit/source/source.h"
+#include "audit/source/source_stream.h"
 
 #define SOURCE_BUFFER ((size_t)256 * 1024) /* more than SOURCE_LINE_MAX + 1 */
 

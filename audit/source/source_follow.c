@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "audit/source_internal.h"
+#include "audit/source/source_internal.h"
 #include "base/clock.h"
 
 #define LOOK_MS 100

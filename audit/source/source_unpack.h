@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "audit/source_stream.h"
+#include "audit/source/source_stream.h"
 
 /* What begins like this. STREAM_UNSEEN: these are too few octets to tell. */
 enum stream_kind unpack_kind(const unsigned char *head, size_t length);

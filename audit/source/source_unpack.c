@@ -3,7 +3,7 @@
  * would unpack all of it; but its readers of gzip and xz give nothing of the last 64 KiB before a
  * place where a file is cut, and that of xz takes as much memory as a file asks for.
  */
-#include "audit/source_unpack.h"
+#include "audit/source/source_unpack.h"
 
 #include <archive.h>
 #include <errno.h>
