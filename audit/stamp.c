@@ -305,16 +305,25 @@ static bool parse_ago(int64_t *out, const char *text, int64_t now)
     return false;
 }
 
+/* A date, with a clock or without; the clock may lack its seconds. */
 static bool parse_moment(int64_t *out, const char *text)
 {
+    static const char minutes[] = "2026-11-20 12:00";
     size_t length = strlen(text), taken;
     struct stamp_reader reader = {0};
     struct parts parts = {0};
+    char whole[sizeof minutes + 3];
 
+    if (length == sizeof minutes - 1) {
+        memcpy(whole, text, length);
+        memcpy(whole + length, ":00", 4);
+        text = whole;
+        length += 3;
+    }
     taken = read_iso(&parts, text, length);
     if (taken == 0)
         taken = read_date(&parts, text, length);
-    if (taken != length || !is_date(parts.year, parts.month, parts.day))
+    if (taken == 0 || taken != length || !is_date(parts.year, parts.month, parts.day))
         return false;
     *out = moment(&reader, &parts, parts.year);
     return true;
