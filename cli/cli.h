@@ -18,7 +18,15 @@ enum cli_exit {
     CLI_DATA = 65, /* no export, or not all of it */
     CLI_NO_DAEMON = 69,
     CLI_INTERNAL = 70,
+    CLI_CANNOT_WRITE = 73,
     CLI_TEMP = 75 /* TEMP; no answer */
+};
+
+/* What the command line says for `audit`; NULL and 0: not given. */
+struct cli_audit {
+    const char *since, *until, *top, *min_messages, *min_days, *rollout, *rules; /* as written */
+    const char *html, *prometheus;                                               /* paths */
+    int verdicts, suggest, queue, follow;
 };
 
 /* What the command line says, and the connection to the daemon. */
@@ -30,6 +38,7 @@ struct cli {
     const char *postfix_directory; /* --postfix; NULL: postconf's default */
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
+    struct cli_audit audit;
     char **words;             /* of the command, after its name; NULL ends them */
     const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
     int fd;                   /* of client_open; -1: not yet */
@@ -37,7 +46,8 @@ struct cli {
 
 /* What the table in main.c names: a command, giving the exit status. */
 typedef int cli_command(struct cli *cli);
-cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config;
+cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
+    do_audit;
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);

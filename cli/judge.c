@@ -95,6 +95,18 @@ struct judging {
     size_t count, done, senseless;
 };
 
+/* Whether its verdict matters. */
+static bool is_wanted(const struct judging *judging, uint32_t domain)
+{
+    static const struct judged nothing;
+    const struct suggest_options *suggest = judging->options->suggest;
+    enum verdict_level level;
+
+    return domain != TALLY_OTHERS &&
+           (suggest == NULL || suggest_domain(judging->tally, &nothing, suggest, domain, &level) ==
+                                   SUGGEST_NO_VERDICT);
+}
+
 static int judging_begin(struct judging *judging)
 {
     const struct tally *tally = judging->tally;
@@ -108,7 +120,7 @@ static int judging_begin(struct judging *judging)
         return CLI_INTERNAL;
     found = tally_top(tally, judging->order, most, tally->domain_count, tally_by_messages);
     for (size_t i = 0; i < found; i++) {
-        if (judging->order[i] == TALLY_OTHERS)
+        if (!is_wanted(judging, judging->order[i]))
             continue;
         judging->order[judging->count] = judging->order[i];
         judging->names[judging->count++] = tally->domains[judging->order[i]].name;

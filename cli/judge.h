@@ -7,11 +7,14 @@
 #pragma once
 
 #include "audit/judged.h"
+#include "audit/suggest.h"
 #include "cli/cli.h"
 
 struct judge_options {
     int rollout;            /* --rollout, percent; -1: none */
     const char *rules_path; /* --rules; NULL: none */
+    /* Not NULL: only domains are asked for that a rule could be suggested for. */
+    const struct suggest_options *suggest;
     /* Called as verdicts come; NULL: not at all. */
     void (*progress)(void *context, size_t done, size_t of);
     void *context;

@@ -192,11 +192,13 @@ static int do_log_level(struct cli *cli)
 
 /* ---- the table ---- */
 
+#define ANY (-1)
+
 /* A command is a function or, when the daemon does all of it, what that is asked, with the word as
  * the key, and how the answer is shown. */
 static const struct command {
     const char *name, *second; /* "cache" "list" */
-    int words;                 /* after the name */
+    int words;                 /* after the name; ANY: none or more */
     const char *help;
     cli_command *run;
     const char *ask;
@@ -237,6 +239,12 @@ static const struct command {
      .ask = "reload", .print = print_reloaded},
     {"log-level", NULL, 0, "log-level                what is logged", .run = do_log_level},
     {"log-level", NULL, 1, "log-level LEVEL          log more or less", .run = do_log_level},
+    {"audit", NULL, ANY,
+     "audit [--since WHEN] [--until WHEN] [--top N] [--html FILE] [--prometheus FILE]\n"
+     "        [--verdicts] [--rollout N] [--rules FILE] [--queue] [--suggest-rules]\n"
+     "        [--min-messages N] [--min-days N] [--follow] [--postfix DIR] [FILE]...\n"
+     "                           what Postfix made of your mail, from its log",
+     .run = do_audit},
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
      "                           check this set-up",
@@ -316,7 +324,8 @@ static int run_command(struct cli *cli, int count, char **words)
         const struct command *command = &commands[i];
         int skip = command->second == NULL ? 1 : 2;
 
-        if (count != skip + command->words || strcmp(words[0], command->name) != 0 ||
+        if ((command->words != ANY && count != skip + command->words) ||
+            strcmp(words[0], command->name) != 0 ||
             (command->second != NULL && strcmp(words[1], command->second) != 0))
             continue;
         cli->words = words + skip;
@@ -336,6 +345,26 @@ static int run_command(struct cli *cli, int count, char **words)
 
 static struct cli command_line = {.fd = -1};
 
+/* X(word, name, member): options whose values are kept as they were written. */
+#define TEXT_OPTIONS(X)                                                                            \
+    X(SINCE, "since", audit.since)                                                                 \
+    X(UNTIL, "until", audit.until)                                                                 \
+    X(TOP, "top", audit.top)                                                                       \
+    X(HTML, "html", audit.html)                                                                    \
+    X(PROMETHEUS, "prometheus", audit.prometheus)                                                  \
+    X(ROLLOUT, "rollout", audit.rollout)                                                           \
+    X(RULES, "rules", audit.rules)                                                                 \
+    X(MIN_MESSAGES, "min-messages", audit.min_messages)                                            \
+    X(MIN_DAYS, "min-days", audit.min_days)                                                        \
+    X(POSTFIX, "postfix", postfix_directory)
+
+enum text_option {
+    TEXT_BEFORE = 0xff, /* no letter */
+#define X(word, name, member) TEXT_##word,
+    TEXT_OPTIONS(X)
+#undef X
+};
+
 /* --FLAG sets its number; the others are taken by take_option. */
 static const struct option long_options[] = {
     {"json", no_argument, &command_line.json, 1},
@@ -343,8 +372,14 @@ static const struct option long_options[] = {
     {"tlsrpt", no_argument, &command_line.tlsrpt, 1},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
-    {"postfix", required_argument, NULL, 'p'},
-    {"mail-host", required_argument, NULL, 'm'},
+    {"verdicts", no_argument, &command_line.audit.verdicts, 1},
+    {"suggest-rules", no_argument, &command_line.audit.suggest, 1},
+    {"queue", no_argument, &command_line.audit.queue, 1},
+    {"follow", no_argument, &command_line.audit.follow, 1},
+#define X(word, name, member) {name, required_argument, NULL, TEXT_##word},
+    TEXT_OPTIONS(X)
+#undef X
+        {"mail-host", required_argument, NULL, 'm'},
     {NULL, 0, NULL, 0},
 };
 
@@ -360,6 +395,12 @@ static int take_option(struct options *options, int option)
     switch (option) {
     case 0: /* a flag */
         return -1;
+#define X(word, name, member)                                                                      \
+    case TEXT_##word:                                                                              \
+        command_line.member = optarg;                                                              \
+        return -1;
+        TEXT_OPTIONS(X)
+#undef X
     case 'c':
         options->path = optarg;
         return -1;
@@ -367,9 +408,6 @@ static int take_option(struct options *options, int option)
         if (options->count == OVERRIDES_MAX)
             return usage(stderr);
         options->overrides[options->count++] = optarg;
-        return -1;
-    case 'p':
-        command_line.postfix_directory = optarg;
         return -1;
     case 'm':
         if (command_line.mail_host_count == CLI_MAIL_HOSTS_MAX)

@@ -42,7 +42,7 @@ daemon              base base/log probe probe/dns daemon/config daemon/sandbox d
 cli/net             base base/net
 cli/postfix         base audit/source
 cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
-cli                 base base/log policy policy/decide policy/report policy/rules probe audit daemon/config cli/net cli/postfix cli/doctor
+cli                 base base/log policy policy/decide policy/report policy/rules probe audit audit/page audit/source daemon/config cli/net cli/postfix cli/doctor
 TABLE
 }
 
