@@ -271,6 +271,13 @@ class Package:
                 print("  " + machine.do("systemd-analyze security mxcryptd").strip().splitlines()[-1])
             with self.check("the chrooted smtp(8) delivers, and refuses, by its answers, under systemd"):
                 self.delivers(machine, "systemd")
+            with self.check("mxcrypt-audit.service: a page and metrics of that mail, and not as root"):
+                machine.do("chgrp adm /var/log/postfix.log && chmod 640 /var/log/postfix.log && systemctl start mxcrypt-audit")
+                modes = machine.do("cd /var/lib/mxcrypt-audit && stat -c '%n %a %U' *")
+                must(modes == "audit.html 640 mxcrypt\nmxcrypt.prom 644 mxcrypt\n", modes)
+                must(f'data-key="{self.good.d}"' in machine.do("cat /var/lib/mxcrypt-audit/audit.html"), "the mail is not on the page")
+                must("mxcrypt_audit_written_timestamp_seconds" in machine.do("cat /var/lib/mxcrypt-audit/mxcrypt.prom"), "no metrics")
+                must(machine.ask("systemctl is-enabled mxcrypt-audit.timer")[1] == "disabled\n", "the timer is on by itself")
             with self.check("mxcrypt doctor has nothing to say against it"):
                 _, out = machine.ask("mxcrypt doctor")
                 wrong = [line for line in out.splitlines() if line and not line.startswith("warning clock:")]  # the machine's, not the package's
