@@ -176,13 +176,6 @@ uint32_t page_still_waiting(const struct tally_trouble *trouble)
     return trouble->recipients > ended ? trouble->recipients - ended : 0;
 }
 
-uint64_t page_mean_wait_s(const struct tally_trouble *trouble)
-{
-    uint32_t ended = trouble->sent + trouble->gave_up + trouble->deleted;
-
-    return ended == 0 ? 0 : trouble->waited_s / ended;
-}
-
 void page_waits(struct page_waits *out, const struct tally *tally)
 {
     uint64_t waited_s = 0, ended;
@@ -275,6 +268,35 @@ say(char out[PAGE_TEXT_MAX], const char *format, ...)
 static const char *plural(uint64_t number)
 {
     return number == 1 ? "" : "s";
+}
+
+const char *page_outcome(char out[PAGE_TEXT_MAX], const struct tally_trouble *trouble)
+{
+    const struct {
+        uint32_t number;
+        const char *words;
+    } ends[] = {{trouble->sent, "sent in the end"},
+                {trouble->gave_up, "came back"},
+                {trouble->deleted, "deleted"},
+                {page_still_waiting(trouble), "still waiting"}};
+    uint32_t ended = trouble->sent + trouble->gave_up + trouble->deleted;
+    char mean[PAGE_FIGURE_MAX], longest[PAGE_FIGURE_MAX];
+    const char *before = ": ";
+
+    out[0] = '\0';
+    if (trouble->recipients == 0)
+        return out;
+    say(out, "%" PRIu32 " recipient%s waited", trouble->recipients, plural(trouble->recipients));
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (ends[i].number == 0)
+            continue;
+        say(out, "%s%" PRIu32 " %s", before, ends[i].number, ends[i].words);
+        before = ", ";
+    }
+    if (ended > 0)
+        say(out, "; %s on average, %s at most", page_duration(mean, trouble->waited_s / ended),
+            page_duration(longest, trouble->longest_s));
+    return out;
 }
 
 static void answer_clear(char out[PAGE_TEXT_MAX], const struct tally *tally)

@@ -58,8 +58,8 @@ struct page_waits {
 void page_waits(struct page_waits *out, const struct tally *tally);
 /* Recipients of one that wait still. */
 uint32_t page_still_waiting(const struct tally_trouble *trouble);
-/* How long those that ended waited on average. */
-uint64_t page_mean_wait_s(const struct tally_trouble *trouble);
+/* What became of the recipients of a trouble that waited, and how long that took; "" of none. */
+const char *page_outcome(char out[PAGE_TEXT_MAX], const struct tally_trouble *trouble);
 
 /* Days joined, so that there are not too many. */
 struct page_span {

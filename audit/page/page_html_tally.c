@@ -190,23 +190,11 @@ static void write_causes(FILE *out, const struct tally *tally)
     html_table_end(out);
 }
 
-/* What became of the recipients that waited. */
 static void write_outcome(FILE *out, const struct tally_trouble *trouble)
 {
-    char mean[PAGE_FIGURE_MAX], longest[PAGE_FIGURE_MAX], last[PAGE_FIGURE_MAX];
-    uint32_t waiting = page_still_waiting(trouble);
+    char outcome[PAGE_TEXT_MAX], last[PAGE_FIGURE_MAX];
 
-    fputs("<td class=\"words\">", out);
-    if (trouble->recipients > 0)
-        fprintf(out,
-                "%" PRIu32 " recipients waited: %" PRIu32 " sent in the end, %" PRIu32
-                " came back, %" PRIu32 " still waiting",
-                trouble->recipients, trouble->sent, trouble->gave_up, waiting);
-    if (trouble->deleted > 0)
-        fprintf(out, ", %" PRIu32 " deleted", trouble->deleted);
-    if (trouble->recipients > waiting)
-        fprintf(out, "; %s on average, %s at most", page_duration(mean, page_mean_wait_s(trouble)),
-                page_duration(longest, trouble->longest_s));
+    fprintf(out, "<td class=\"words\">%s", page_outcome(outcome, trouble));
     fprintf(out, "%s<span class=\"when\">last <time>%s</time></span></td>",
             trouble->recipients > 0 ? ". " : "", page_local(last, WHEN, trouble->last_at));
 }

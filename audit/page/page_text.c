@@ -223,7 +223,7 @@ static void print_trouble(const struct text_page *text, uint32_t index)
 {
     const struct tally *tally = text->page->tally;
     const struct tally_trouble *trouble = &tally->troubles[index];
-    char name[PAGE_TEXT_MAX], last[PAGE_FIGURE_MAX], mean[PAGE_FIGURE_MAX];
+    char name[PAGE_TEXT_MAX], outcome[PAGE_TEXT_MAX], last[PAGE_FIGURE_MAX];
     bool others = index == TALLY_OTHERS;
 
     fprintf(text->out, "  %s: %s\n    %" PRIu32 " deferred, %" PRIu32 " bounced, the last %s",
@@ -233,12 +233,7 @@ static void print_trouble(const struct text_page *text, uint32_t index)
     if (trouble->host != TALLY_OTHERS)
         fprintf(text->out, " at %s", page_host(name, tally, trouble->host));
     fputc('\n', text->out);
-    if (trouble->recipients > 0)
-        fprintf(text->out,
-                "    %" PRIu32 " recipients waited: %" PRIu32 " sent in the end, %" PRIu32
-                " came back, %" PRIu32 " deleted, %" PRIu32 " still waiting; %s on average\n",
-                trouble->recipients, trouble->sent, trouble->gave_up, trouble->deleted,
-                page_still_waiting(trouble), page_duration(mean, page_mean_wait_s(trouble)));
+    quote(text->out, "    ", page_outcome(outcome, trouble));
     quote(text->out, "    ", trouble->text);
 }
 

@@ -229,6 +229,31 @@ static void sentences_of_much(void **state)
     page_unmake(&made);
 }
 
+static void outcomes(void **state)
+{
+    static const struct {
+        struct tally_trouble trouble;
+        const char *want;
+    } rows[] = {
+        {{.bounced = 3}, ""},
+        {{.recipients = 1}, "1 recipient waited: 1 still waiting"},
+        {{.recipients = 2, .sent = 2, .waited_s = 121, .longest_s = 61},
+         "2 recipients waited: 2 sent in the end; 1 min on average, 1 min 1 s at most"},
+        {{.recipients = 9, .sent = 2, .gave_up = 1, .deleted = 3, .waited_s = 12, .longest_s = 7},
+         "9 recipients waited: 2 sent in the end, 1 came back, 3 deleted, 3 still waiting; 2 s on "
+         "average, "
+         "7 s at most"},
+        /* figures that do not fit each other must not wrap */
+        {{.recipients = 1, .sent = 2, .waited_s = 2, .longest_s = 1},
+         "1 recipient waited: 2 sent in the end; 1 s on average, 1 s at most"},
+    };
+    char out[PAGE_TEXT_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_string_equal(page_outcome(out, &rows[i].trouble), rows[i].want);
+}
+
 static int berlin(void **state)
 {
     (void)state;
@@ -250,6 +275,7 @@ int main(void)
         cmocka_unit_test(sentences_of_nothing),
         cmocka_unit_test(sentences_of_little),
         cmocka_unit_test(sentences_of_much),
+        cmocka_unit_test(outcomes),
     };
 
     return cmocka_run_group_tests(tests, berlin, NULL);
