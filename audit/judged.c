@@ -199,8 +199,12 @@ static bool take_present(struct judged *judged, uint32_t domain, const json_t *l
 
     if (!read_outcome(now, line, "told"))
         return false;
-    if (!read_found(&verdict, line) || !read_outcome(&found, line, "found"))
+    if (!read_found(&verdict, line) || !read_outcome(&found, line, "found")) {
         found = *now;
+        verdict.level =
+            (enum verdict_level)word_of(json_object_get(line, "told"), "level", level_names,
+                                        COUNT(level_names), VERDICT_NO_OPINION);
+    }
     out->found = verdict.level;
     out->withheld = json_is_true(json_object_get(line, "withheld"));
     out->reason = arena_strdup(judged->arena, found.reason);

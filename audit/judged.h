@@ -19,7 +19,7 @@
 /* Of the domain with the same index in the tally. */
 struct judged_domain {
     bool known;               /* asked, and answered */
-    enum verdict_level found; /* the present verdict */
+    enum verdict_level found; /* the present verdict; of the answer where a rule decides alone */
     bool withheld;            /* Postfix is not told, by rule, mode or rollout */
     const char *reason; /* of the verdict: a code, "sts-enforce"; of the answer where a rule decides
                            alone, "rule-off" */

@@ -229,6 +229,7 @@ static void what_was_not_looked_up(void **state)
     assert_true(judged_take(&judged, &tally, TLS, line));
     judged_end(&judged, &tally);
     assert_string_equal(judged.domains[TLS].answer, "OK encrypt");
+    assert_int_equal(judged.domains[TLS].found, VERDICT_ENCRYPT);
     assert_string_equal(judged.domains[TLS].reason, "rule-exactly");
     assert_string_equal(judged.what_ifs[1].changes[0].then, "(not looked up)");
     assert_string_equal(judged.what_ifs[1].changes[0].forecast, "unknown");
