@@ -48,9 +48,10 @@ struct line_facts {
     const struct evidence *evidence;
     const struct report_settings *settings;
     struct forecast_facts forecasts;
+    json_t *found; /* owned: the answer as found, which most others are too */
 };
 
-static json_t *answer_line(const struct line_facts *facts, const struct final_answer *final)
+static json_t *make_answer(const struct line_facts *facts, const struct final_answer *final)
 {
     enum answer_status status;
     json_t *line = NULL;
@@ -72,8 +73,17 @@ static json_t *answer_line(const struct line_facts *facts, const struct final_an
     return line;
 }
 
+static json_t *answer_line(struct line_facts *facts, const struct final_answer *final)
+{
+    if (final->kind != FINAL_FOUND)
+        return make_answer(facts, final);
+    if (facts->found == NULL)
+        facts->found = make_answer(facts, final);
+    return json_incref(facts->found);
+}
+
 /* The answer in mode = enforce. */
-static json_t *enforced_line(const struct line_facts *facts, unsigned rollout)
+static json_t *enforced_line(struct line_facts *facts, unsigned rollout)
 {
     const struct override_options options = {.monitor = false, .rollout = rollout};
     struct final_answer final;
@@ -84,7 +94,7 @@ static json_t *enforced_line(const struct line_facts *facts, unsigned rollout)
     return answer_line(facts, &final);
 }
 
-static json_t *found_line(const struct line_facts *facts, const struct override *override)
+static json_t *found_line(struct line_facts *facts, const struct override *override)
 {
     const struct final_answer found = {.kind = FINAL_FOUND, .level = facts->verdict->level};
 
@@ -117,7 +127,8 @@ static json_t *verified_line(const struct forecast_facts *forecasts)
 json_t *report_verdict(const char *asked, const struct key *key, const struct verdict *verdict,
                        const struct evidence *evidence, const struct report_settings *settings)
 {
-    struct line_facts facts = {key, verdict, evidence, settings, {.verified_count = 0}};
+    struct line_facts facts = {
+        .key = key, .verdict = verdict, .evidence = evidence, .settings = settings};
     struct final_answer final;
     struct override override;
     json_t *line;
@@ -132,11 +143,12 @@ json_t *report_verdict(const char *asked, const struct key *key, const struct ve
         dane_state_name(verdict->dane), "starttls", starttls_state_name(verdict->starttls),
         "refused", (int)(verdict->remembered.refused != 0), "forecasts",
         forecasts_line(&facts.forecasts), "verified", verified_line(&facts.forecasts));
-    if (line == NULL || settings->rollout < 0)
-        return line;
-    if (json_object_set_new(line, "rollout", enforced_line(&facts, (unsigned)settings->rollout)) ==
-        0)
-        return line;
-    json_decref(line);
-    return NULL;
+    if (line != NULL && settings->rollout >= 0 &&
+        json_object_set_new(line, "rollout", enforced_line(&facts, (unsigned)settings->rollout)) !=
+            0) {
+        json_decref(line);
+        line = NULL;
+    }
+    json_decref(facts.found);
+    return line;
 }
