@@ -82,11 +82,11 @@ class Daemon:
         with clients.Socketmap(self.socket, timeout) as connection:
             return connection.ask(key, name)
 
-    def cli(self, *arguments, timeout=60, stdin=subprocess.DEVNULL):
-        """mxcrypt with these arguments; the finished process."""
+    def cli(self, *arguments, timeout=60, stdin=subprocess.DEVNULL, path=None):
+        """mxcrypt with these arguments, programs of the folder `path` coming first; the finished process."""
         return subprocess.run([os.path.join(self.bin_dir, "mxcrypt"), "-c", self.config, *arguments], stdin=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, errors="backslashreplace", timeout=timeout, check=False,
-                              env={**os.environ, **SANITIZERS})
+                              env={**os.environ, **SANITIZERS, **({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})})
 
     def explain(self, key):
         out = self.cli("--json", "explain", key)

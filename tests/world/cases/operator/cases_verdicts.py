@@ -24,9 +24,10 @@ class Partners:
         self.names = {kind: f"{kind}.{c.d if kind == 'dane' else c.u}" for kind in KINDS}
         c.zone("dane MX 10 mx.dane")
         c.host("mx.dane", "good")
+        self.servers = {}
         for kind in KINDS[1:-1]:
             c.plain(f"{kind} MX 10 mx.{kind}")
-            c.plain_host(f"mx.{kind}", temper=CLEAR if kind == "clear" else ruleset.GOOD,
+            self.servers[kind] = c.plain_host(f"mx.{kind}", temper=CLEAR if kind == "clear" else ruleset.GOOD,
                          cert=c.world.ca.leaf(f"mx.{self.names[kind]}", issuer=c.world.ca.stranger) if kind == "untrusted" else None)
         c.sts(f"mx.{self.names['sts']}", domain=self.names["sts"])
         self.rules = f"{self.names['off']} off\n{self.names['exactly']} exactly {LITERAL}\n{self.names['monitor']} monitor # for now\n"
