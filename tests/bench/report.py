@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The reports: report.py --bin DIR [--domains N] [--runs N]
 
-Fills a daemon with so many domains that nobody has, as memory.py does, and times `mxcrypt report`, `rules` and `rules check`
-over them: with few rules and with many, and in monitor mode, where every domain is on the list. A connection of its own goes
+Fills a daemon with so many domains that nobody has, as memory.py does, and times `mxcrypt report`, `rules`, `rules check` and
+`audit --verdicts` over them: with few rules and with many, and in monitor mode, where every domain is on the list. A connection of its own goes
 on asking for a cached domain: its latency meanwhile is shown beside that of the idle daemon, and the longest turn of the loop.
 The exit status is 1 when a command fails or counts other domains than there are."""
 
@@ -43,6 +43,14 @@ def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     return path
+
+
+def mail_log(options):
+    """The log of a message to each domain."""
+    return "".join(f"2026-11-01T10:00:00+00:00 mail postfix/smtp[9]: {number:06X}{kind:X}: to=<a@{domain}>, relay=mx.{domain}[192.0.2.1]:25, "
+                   "delay=1, delays=0/0/1/0, dsn=2.0.0, status=sent (250 Ok)\n"
+                   for kind, one in enumerate(memory.KINDS) for number, domain in
+                   ((number, one.domain(number)) for number in range(1, memory.count_of(one, options.domains) + 1)))
 
 
 def some_rules(count):
@@ -139,10 +147,16 @@ def measure(the_world, options):
     def listed(out):
         return len(json.loads(out)["would_change"]) == bench.domains
 
+    def judged(out):
+        found = json.loads(out)["verdicts"]["domains"]
+        return sum(found.values()) == bench.domains and found["unknown"] == found["temp"] == 0
+
     few, many = (write(os.path.join(the_world.folder, f"rules{count}"), some_rules(count)) for count in (1000, 100_000))
     bench.measure("report", "report", counted=all_counted)
     bench.measure("rules check, 1000 rules", "rules", "check", few, counted=all_counted)
     bench.measure("rules check, 100,000 rules", "rules", "check", many, counted=all_counted)
+    log = write(os.path.join(the_world.folder, "log"), mail_log(options))
+    bench.measure("audit --verdicts", "--json", "audit", "--verdicts", "--rules", few, log, counted=judged)
     bench.reload(some_rules(1000))
     bench.measure("rules, 1000", "rules", counted=lambda out: out.count("\n") == 2000)
     bench.measure("report, 1000 rules", "report", counted=all_counted)
