@@ -4,7 +4,7 @@
 #include <archive_entry.h>
 #include <sys/resource.h>
 
-#include "tests/unit/audit/source_fixture.h"
+#include "tests/unit/audit/source/source_fixture.h"
 
 #define LINES      20000
 #define PACKED_MAX ((size_t)4 << 20)

@@ -1,5 +1,5 @@
 /* source: lines of plain files, their limits, their order, what cannot be read. */
-#include "tests/unit/audit/source_fixture.h"
+#include "tests/unit/audit/source/source_fixture.h"
 
 #include <time.h>
 

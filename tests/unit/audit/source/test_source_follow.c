@@ -1,5 +1,5 @@
 /* source_follow: a log that grows, is renamed, replaced, cut, missing; a program that goes on. */
-#include "tests/unit/audit/source_fixture.h"
+#include "tests/unit/audit/source/source_fixture.h"
 
 #include <signal.h>
 #include <sys/time.h>
