@@ -14,18 +14,23 @@
 #define BAR_MIN     10
 #define BAR_MAX     40
 #define PART_SIZE   48
+#define WORDS_SIZE  (4 * PART_SIZE + 32)
 
 /* ---- the text ---- */
 
-/* "1.2 GiB"; with one decimal below 10. */
-static void put_octets(char out[PART_SIZE], double octets, const char *after)
+/* "1.2 GiB", with one decimal below 10; a number where no octets are counted. */
+static void put_amount(char out[PART_SIZE], double amount, const char *unit, const char *after)
 {
     static const char *const units[] = {"octets", "KiB", "MiB", "GiB", "TiB"};
-    size_t unit = 0;
+    size_t power = 0;
 
-    for (; octets >= 1000 && unit + 1 < sizeof units / sizeof units[0]; unit++)
-        octets /= 1024;
-    snprintf(out, PART_SIZE, "%.*f %s%s", unit > 0 && octets < 10 ? 1 : 0, octets, units[unit],
+    if (unit != NULL) {
+        snprintf(out, PART_SIZE, "%.0f%s", amount, after);
+        return;
+    }
+    for (; amount >= 1000 && power + 1 < sizeof units / sizeof units[0]; power++)
+        amount /= 1024;
+    snprintf(out, PART_SIZE, "%.*f %s%s", power > 0 && amount < 10 ? 1 : 0, amount, units[power],
              after);
 }
 
@@ -60,28 +65,40 @@ static void put_bar(char out[BAR_MAX + 4], double share, size_t room)
     memcpy(out + 1 + width, "] ", 3);
 }
 
-size_t progress_text(char *out, size_t size, uint64_t done, uint64_t all, int64_t elapsed_ms,
-                     size_t columns)
+/* "1.2 GiB of 3.4 GiB, 512 MiB/s, 5 s left" */
+static void put_words(char out[WORDS_SIZE], const struct progress_amount *amount, uint64_t all)
 {
-    double rate = elapsed_ms > 0 ? (double)done * 1000 / (double)elapsed_ms : 0, share = 0;
-    char amount[PART_SIZE], of[PART_SIZE] = "", speed[PART_SIZE], left[PART_SIZE] = "";
-    char percent[8] = "", bar[BAR_MAX + 4] = "";
+    double seconds = (double)amount->elapsed_ms / 1000;
+    double rate = seconds > 0 ? (double)amount->done / seconds : 0;
+    char done[PART_SIZE], of[PART_SIZE] = "", speed[PART_SIZE], left[PART_SIZE] = "";
+
+    put_amount(done, (double)amount->done, amount->unit, all > 0 ? " of " : "");
+    put_amount(speed, rate, amount->unit, "/s");
+    if (all > 0) {
+        put_amount(of, (double)all, amount->unit, "");
+        put_left(left, rate > 0 ? (double)(all - amount->done) / rate : -1);
+    }
+    snprintf(out, WORDS_SIZE, "%s%s%s%.20s, %s%s", done, of, amount->unit == NULL ? "" : " ",
+             amount->unit == NULL ? "" : amount->unit, speed, left);
+}
+
+size_t progress_text(char *out, size_t size, const struct progress_amount *amount, size_t columns)
+{
+    /* a file may grow */
+    uint64_t all = amount->all > 0 && amount->done > amount->all ? amount->done : amount->all;
+    char words[WORDS_SIZE], percent[8] = "", bar[BAR_MAX + 4] = "";
+    double share = 0;
     size_t length;
 
-    if (all > 0 && done > all)
-        all = done; /* a file that grew */
-    put_octets(amount, (double)done, all > 0 ? " of " : "");
-    put_octets(speed, rate, "/s");
+    put_words(words, amount, all);
     if (all > 0) {
-        share = (double)done / (double)all;
-        put_octets(of, (double)all, "");
-        put_left(left, rate > 0 ? (double)(all - done) / rate : -1);
+        share = (double)amount->done / (double)all;
         snprintf(percent, sizeof percent, "%3.0f%% ", share * 100);
     }
-    length = strlen(percent) + strlen(amount) + strlen(of) + 2 + strlen(speed) + strlen(left);
+    length = strlen(percent) + strlen(words);
     if (all > 0 && columns > length)
         put_bar(bar, share, columns - length);
-    snprintf(out, size, "%s%s%s%s, %s%s", percent, bar, amount, of, speed, left);
+    snprintf(out, size, "%s%s%s", percent, bar, words);
     if (strlen(out) > columns && columns < size)
         out[columns] = '\0';
     return strlen(out);
@@ -107,6 +124,7 @@ void progress_begin(struct progress *progress, FILE *out)
 
 void progress_show(struct progress *progress, uint64_t done, uint64_t all)
 {
+    struct progress_amount amount = {done, all, progress->unit, 0};
     char text[COLUMNS_MAX];
     size_t width;
     int64_t now;
@@ -116,8 +134,8 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t all)
     now = clock_monotonic_ms();
     if (now - progress->shown_ms < EVERY_MS)
         return;
-    width = progress_text(text, sizeof text, done, all, now - progress->begun_ms,
-                          columns_of(progress->out));
+    amount.elapsed_ms = now - progress->begun_ms;
+    width = progress_text(text, sizeof text, &amount, columns_of(progress->out));
     fprintf(progress->out, "\r%s", text);
     if (width < progress->width)
         fprintf(progress->out, "%*s\r%s", (int)(progress->width - width), "", text);

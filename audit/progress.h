@@ -11,20 +11,26 @@
 #include <stdio.h>
 
 struct progress {
-    FILE *out; /* borrowed; NULL: no terminal */
+    const char *unit; /* borrowed: what is counted, "domains"; NULL: octets. Set after the begin */
+    FILE *out;        /* borrowed; NULL: no terminal */
     int64_t begun_ms, shown_ms;
     size_t width; /* of what is shown; 0: nothing */
 };
 
 void progress_begin(struct progress *progress, FILE *out);
-/* `done` octets of `all`, which is 0 where it is not known. May be called as often as there is
- * something new; it is cheap. */
+/* `done` of `all`, which is 0 where it is not known. May be called as often as there is something
+ * new; it is cheap. */
 void progress_show(struct progress *progress, uint64_t done, uint64_t all);
 /* Clears the line: before anything else is written to the terminal, and at the end. The next
  * progress_show may show it again. */
 void progress_clear(struct progress *progress);
 
-/* What is shown, in at most `columns` columns: "34% [======>    ] 1.2 of 3.4 GiB, 512 MiB/s, 5 s
- * left". Pure. Gives the length, less than `size`. */
-size_t progress_text(char *out, size_t size, uint64_t done, uint64_t all, int64_t elapsed_ms,
-                     size_t columns);
+struct progress_amount {
+    uint64_t done, all; /* all 0: not known */
+    const char *unit;   /* NULL: octets */
+    int64_t elapsed_ms;
+};
+/* What is shown, in at most `columns` columns: "34% [===>      ] 1.2 GiB of 3.4 GiB, 512 MiB/s, 5 s
+ * left" or "34% [===>      ] 120 of 350 domains, 10/s, 23 s left". Pure. Gives the length, less
+ * than `size`. */
+size_t progress_text(char *out, size_t size, const struct progress_amount *amount, size_t columns);

@@ -15,26 +15,43 @@
 
 static const struct text_row {
     const char *name;
-    uint64_t done, all;
-    int64_t elapsed_ms;
+    struct progress_amount amount;
     size_t columns;
     const char *want;
 } texts[] = {
-    {"the middle", GIB, 2 * GIB, 2000, 79,
+    {"the middle",
+     {GIB, 2 * GIB, NULL, 2000},
+     79,
      " 50% [================>               ] 1.0 GiB of 2.0 GiB, 512 MiB/s, 2 s left"},
-    {"the beginning", 0, 100 * MIB, 0, 79,
+    {"the beginning",
+     {0, 100 * MIB, NULL, 0},
+     79,
      "  0% [>                                       ] 0 octets of 100 MiB, 0 octets/s"},
-    {"the end", 100 * MIB, 100 * MIB, 10000, 79,
+    {"the end",
+     {100 * MIB, 100 * MIB, NULL, 10000},
+     79,
      "100% [=================================] 100 MiB of 100 MiB, 10 MiB/s, 0 s left"},
-    {"a file that grew", 200 * MIB, 100 * MIB, 10000, 60,
+    {"a file that grew",
+     {200 * MIB, 100 * MIB, NULL, 10000},
+     60,
      "100% [==============] 200 MiB of 200 MiB, 20 MiB/s, 0 s left"},
-    {"of an unknown size", 100 * MIB, 0, 1000, 79, "100 MiB, 100 MiB/s"},
-    {"minutes", MIB, 601 * MIB, 1000, 50, "  0% 1.0 MiB of 601 MiB, 1.0 MiB/s, 10 min left"},
-    {"hours", MIB, 36001 * MIB, 1000, 50, "  0% 1.0 MiB of 35 GiB, 1.0 MiB/s, 10 h left"},
-    {"days", 2, 36001 * MIB, 1000, 48, "  0% [>         ] 2 octets of 35 GiB, 2 octets/s"},
-    {"a narrow terminal", GIB, 2 * GIB, 2000, 10, " 50% 1.0 G"},
-    {"no columns", GIB, 2 * GIB, 2000, 0, ""},
-    {"the most", UINT64_MAX, UINT64_MAX, 1, 60,
+    {"of an unknown size", {100 * MIB, 0, NULL, 1000}, 79, "100 MiB, 100 MiB/s"},
+    {"minutes",
+     {MIB, 601 * MIB, NULL, 1000},
+     50,
+     "  0% 1.0 MiB of 601 MiB, 1.0 MiB/s, 10 min left"},
+    {"hours", {MIB, 36001 * MIB, NULL, 1000}, 50, "  0% 1.0 MiB of 35 GiB, 1.0 MiB/s, 10 h left"},
+    {"days", {2, 36001 * MIB, NULL, 1000}, 48, "  0% [>         ] 2 octets of 35 GiB, 2 octets/s"},
+    {"domains",
+     {100, 400, "domains", 10000},
+     60,
+     " 25% [====>            ] 100 of 400 domains, 10/s, 30 s left"},
+    {"domains of an unknown number", {100, 0, "domains", 10000}, 60, "100 domains, 10/s"},
+    {"a narrow terminal", {GIB, 2 * GIB, NULL, 2000}, 10, " 50% 1.0 G"},
+    {"no columns", {GIB, 2 * GIB, NULL, 2000}, 0, ""},
+    {"the most",
+     {UINT64_MAX, UINT64_MAX, NULL, 1},
+     60,
      "100% 16777216 TiB of 16777216 TiB, 16777216000 TiB/s, 0 s le"},
 };
 
@@ -42,8 +59,7 @@ static void test_text(void **state)
 {
     const struct text_row *row = *state;
     char text[200];
-    size_t length =
-        progress_text(text, sizeof text, row->done, row->all, row->elapsed_ms, row->columns);
+    size_t length = progress_text(text, sizeof text, &row->amount, row->columns);
 
     assert_int_equal(length, strlen(text));
     assert_string_equal(text, row->want);
@@ -53,11 +69,12 @@ static void test_text(void **state)
 /* Never longer than there is room, for every width. */
 static void test_widths(void **state)
 {
+    const struct progress_amount amount = {GIB, 3 * GIB, NULL, 1234};
     char text[200];
 
     (void)state;
     for (size_t columns = 0; columns < 199; columns++)
-        assert_true(progress_text(text, sizeof text, GIB, 3 * GIB, 1234, columns) <= columns);
+        assert_true(progress_text(text, sizeof text, &amount, columns) <= columns);
 }
 
 /* ---- on a terminal ---- */
