@@ -238,6 +238,19 @@ bool judged_take(struct judged *judged, const struct tally *tally, uint32_t doma
 
 /* ---- all of them ---- */
 
+size_t judged_choose(uint32_t *out, const struct tally *tally, judged_wanted *wanted,
+                     const void *context)
+{
+    size_t found =
+        tally_top(tally, out, tally->domain_count, tally->domain_count, tally_by_messages);
+    size_t count = 0;
+
+    for (size_t i = 0; i < found && count < JUDGED_DOMAINS_MAX; i++)
+        if (out[i] != TALLY_OTHERS && wanted(context, out[i]))
+            out[count++] = out[i];
+    return count;
+}
+
 /* Names what is tried, in the order of judged_take. */
 static void name_settings(struct judged *judged)
 {

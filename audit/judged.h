@@ -83,8 +83,12 @@ struct judged {
     uint64_t waiting_total, waiting_by_cause[TALLY_CAUSE_COUNT + 1]; /* recipients */
 };
 #define JUDGED_WAITING_MAX 10000
-/* More than these are not asked for: those with the most messages are. */
 #define JUDGED_DOMAINS_MAX 100000
+/* The domains to be asked for: those that are wanted, JUDGED_DOMAINS_MAX at most, with the most
+ * messages first. `out` has room for all domains. Gives their number. */
+typedef bool judged_wanted(const void *context, uint32_t domain);
+size_t judged_choose(uint32_t *out, const struct tally *tally, judged_wanted *wanted,
+                     const void *context);
 
 /* Empty; -1 without memory. */
 int judged_init(struct judged *judged);

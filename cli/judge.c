@@ -96,35 +96,28 @@ struct judging {
 };
 
 /* Whether its verdict matters. */
-static bool is_wanted(const struct judging *judging, uint32_t domain)
+static bool is_wanted(const void *context, uint32_t domain)
 {
     static const struct judged nothing;
+    const struct judging *judging = context;
     const struct suggest_options *suggest = judging->options->suggest;
     enum verdict_level level;
 
-    return domain != TALLY_OTHERS &&
-           (suggest == NULL || suggest_domain(judging->tally, &nothing, suggest, domain, &level) ==
-                                   SUGGEST_NO_VERDICT);
+    return suggest == NULL ||
+           suggest_domain(judging->tally, &nothing, suggest, domain, &level) == SUGGEST_NO_VERDICT;
 }
 
 static int judging_begin(struct judging *judging)
 {
     const struct tally *tally = judging->tally;
-    size_t most =
-        tally->domain_count < JUDGED_DOMAINS_MAX ? tally->domain_count : JUDGED_DOMAINS_MAX;
-    size_t found;
 
-    judging->order = calloc(most + 1, sizeof *judging->order);
-    judging->names = calloc(most + 1, sizeof *judging->names);
+    judging->order = calloc((size_t)tally->domain_count + 1, sizeof *judging->order);
+    judging->names = calloc(JUDGED_DOMAINS_MAX, sizeof *judging->names);
     if (judging->order == NULL || judging->names == NULL)
         return CLI_INTERNAL;
-    found = tally_top(tally, judging->order, most, tally->domain_count, tally_by_messages);
-    for (size_t i = 0; i < found; i++) {
-        if (!is_wanted(judging, judging->order[i]))
-            continue;
-        judging->order[judging->count] = judging->order[i];
-        judging->names[judging->count++] = tally->domains[judging->order[i]].name;
-    }
+    judging->count = judged_choose(judging->order, tally, is_wanted, judging);
+    for (size_t i = 0; i < judging->count; i++)
+        judging->names[i] = tally->domains[judging->order[i]].name;
     return CLI_OK;
 }
 

@@ -297,6 +297,39 @@ static void many_changes(void **state)
     free(many);
 }
 
+static bool is_odd(const void *context, uint32_t domain)
+{
+    return context == NULL || domain % 2 == 1;
+}
+
+/* Of very many those with the most messages are asked for, of those that are wanted, and never what
+ * stands for others. */
+static void the_first_are_chosen(void **state)
+{
+    const uint32_t all = 2 * JUDGED_DOMAINS_MAX + 4;
+    struct tally_domain *many = calloc(all, sizeof *many);
+    uint32_t *chosen = calloc(all, sizeof *chosen);
+    struct tally log = {.domains = many};
+
+    (void)state;
+    for (uint32_t i = 0; i < all; i++)
+        many[i] = (struct tally_domain){.name = "a.example", .messages = 1000000 - i};
+    for (uint32_t of = JUDGED_DOMAINS_MAX - 1; of <= JUDGED_DOMAINS_MAX + 1; of++) {
+        size_t want = of <= JUDGED_DOMAINS_MAX ? of : JUDGED_DOMAINS_MAX;
+
+        log.domain_count = of + 1;
+        assert_int_equal(judged_choose(chosen, &log, is_odd, NULL), want);
+        for (uint32_t i = 0; i < want; i++)
+            assert_int_equal(chosen[i], i + 1);
+        log.domain_count = 2 * of + 1;
+        assert_int_equal(judged_choose(chosen, &log, is_odd, many), want);
+        for (uint32_t i = 0; i < want; i++)
+            assert_int_equal(chosen[i], 2 * i + 1);
+    }
+    free(many);
+    free(chosen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +339,7 @@ int main(void)
         cmocka_unit_test(what_was_not_looked_up),
         cmocka_unit_test(lines_that_make_no_sense),
         cmocka_unit_test(many_changes),
+        cmocka_unit_test(the_first_are_chosen),
     };
 
     return cmocka_run_group_tests_name("judged", tests, NULL, NULL);
