@@ -80,8 +80,8 @@ static enum verdict_level supported(const struct tally_domain *domain, enum verd
     }
 }
 
-/* What a rule in force leaves to be asked for. A `secure` of a rule names its hosts itself, and is as
- * much as dane-only. */
+/* What a rule in force leaves to be asked for. A `secure` of a rule names its hosts itself, and is
+ * as much as dane-only. */
 static enum suggest_outcome outcome_beside(const struct rule *rule, enum verdict_level level)
 {
     if (rule != NULL && rule->action != RULE_AT_LEAST && rule_is_named(rule))

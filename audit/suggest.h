@@ -10,8 +10,8 @@
  *   verify      the verdict is verify, secure or dane-only, and all mail was Verified or Trusted
  *   encrypt     the verdict asks for TLS, and all mail went over TLS
  *
- * Where a rule in force asks for as much or more, none is suggested, nor against a rule by which the
- * operator left the domain, or all below a parent, to itself: off, monitor or a weaker exactly.
+ * Where a rule in force asks for as much or more, none is suggested; nor against a rule by which
+ * the operator decided about the domain, or all below a parent: off, monitor or exactly.
  */
 #pragma once
 

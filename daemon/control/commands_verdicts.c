@@ -1,7 +1,7 @@
 /*
- * commands_verdicts: `verdicts`: what is found of many keys, and what Postfix is told; see command.h
- * and policy/report/report_verdict.c. The keys are asked for one after the other, as many at once as
- * may wait, and each line is made when its lookup has ended.
+ * commands_verdicts: `verdicts`: what is found of many keys, and what Postfix is told; see
+ * command.h and policy/report/report_verdict.c. The keys are asked for one after the other, as many
+ * at once as may wait, and each line is made when its lookup has ended.
  */
 #include <string.h>
 
