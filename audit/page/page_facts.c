@@ -176,25 +176,27 @@ uint32_t page_still_waiting(const struct tally_trouble *trouble)
     return trouble->recipients > ended ? trouble->recipients - ended : 0;
 }
 
+static void add_waits(struct page_waits *out, const struct tally_trouble *trouble)
+{
+    uint64_t ended;
+
+    out->recipients += trouble->recipients;
+    out->sent += trouble->sent;
+    out->gave_up += trouble->gave_up;
+    out->deleted += trouble->deleted;
+    out->waiting += page_still_waiting(trouble);
+    out->waited_s += trouble->waited_s;
+    ended = out->sent + out->gave_up + out->deleted;
+    out->mean_s = ended == 0 ? 0 : out->waited_s / ended;
+    if (trouble->longest_s > out->longest_s)
+        out->longest_s = trouble->longest_s;
+}
+
 void page_waits(struct page_waits *out, const struct tally *tally)
 {
-    uint64_t waited_s = 0, ended;
-
     *out = (struct page_waits){0};
-    for (uint32_t i = 0; i < tally->trouble_count; i++) {
-        const struct tally_trouble *trouble = &tally->troubles[i];
-
-        out->recipients += trouble->recipients;
-        out->sent += trouble->sent;
-        out->gave_up += trouble->gave_up;
-        out->deleted += trouble->deleted;
-        out->waiting += page_still_waiting(trouble);
-        waited_s += trouble->waited_s;
-        if (trouble->longest_s > out->longest_s)
-            out->longest_s = trouble->longest_s;
-    }
-    ended = out->sent + out->gave_up + out->deleted;
-    out->mean_s = ended == 0 ? 0 : waited_s / ended;
+    for (uint32_t i = 0; i < tally->trouble_count; i++)
+        add_waits(out, &tally->troubles[i]);
 }
 
 /* ---- days ---- */
@@ -270,32 +272,40 @@ static const char *plural(uint64_t number)
     return number == 1 ? "" : "s";
 }
 
-const char *page_outcome(char out[PAGE_TEXT_MAX], const struct tally_trouble *trouble)
+/* What ended the waiting of so many, and how long it took. */
+static void say_ends(char out[PAGE_TEXT_MAX], const struct page_waits *waits)
 {
     const struct {
-        uint32_t number;
+        uint64_t number;
         const char *words;
-    } ends[] = {{trouble->sent, "sent in the end"},
-                {trouble->gave_up, "came back"},
-                {trouble->deleted, "deleted"},
-                {page_still_waiting(trouble), "still waiting"}};
-    uint32_t ended = trouble->sent + trouble->gave_up + trouble->deleted;
+    } ends[] = {{waits->sent, "sent in the end"},
+                {waits->gave_up, "came back"},
+                {waits->deleted, "deleted"},
+                {waits->waiting, "still waiting"}};
     char mean[PAGE_FIGURE_MAX], longest[PAGE_FIGURE_MAX];
     const char *before = ": ";
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (ends[i].number == 0)
+            continue;
+        say(out, "%s%" PRIu64 " %s", before, ends[i].number, ends[i].words);
+        before = ", ";
+    }
+    if (waits->sent + waits->gave_up + waits->deleted > 0)
+        say(out, "; %s on average, %s at most", page_duration(mean, waits->mean_s),
+            page_duration(longest, waits->longest_s));
+}
+
+const char *page_outcome(char out[PAGE_TEXT_MAX], const struct tally_trouble *trouble)
+{
+    struct page_waits waits = {0};
 
     out[0] = '\0';
     if (trouble->recipients == 0)
         return out;
+    add_waits(&waits, trouble);
     say(out, "%" PRIu32 " recipient%s waited", trouble->recipients, plural(trouble->recipients));
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        if (ends[i].number == 0)
-            continue;
-        say(out, "%s%" PRIu32 " %s", before, ends[i].number, ends[i].words);
-        before = ", ";
-    }
-    if (ended > 0)
-        say(out, "; %s on average, %s at most", page_duration(mean, trouble->waited_s / ended),
-            page_duration(longest, trouble->longest_s));
+    say_ends(out, &waits);
     return out;
 }
 
@@ -333,26 +343,18 @@ static void answer_clear(char out[PAGE_TEXT_MAX], const struct tally *tally)
 
 static void answer_waits(char out[PAGE_TEXT_MAX], const struct tally *tally)
 {
-    char mean[PAGE_FIGURE_MAX], longest[PAGE_FIGURE_MAX];
     struct page_waits waits;
     uint64_t bounced = tally->total.tls_bounced;
 
     page_waits(&waits, tally);
     if (waits.recipients == 0 && bounced == 0)
         say(out, "No mail waited or came back because of TLS.");
-    if (waits.recipients > 0)
-        say(out,
-            "Mail to %" PRIu64 " recipient%s waited because of TLS: %" PRIu64
-            " went in the end, %" PRIu64 " came back, %" PRIu64 " still wait%s",
-            waits.recipients, plural(waits.recipients), waits.sent, waits.gave_up, waits.waiting,
-            waits.waiting == 1 ? "s" : "");
-    if (waits.deleted > 0)
-        say(out, ", %" PRIu64 " %s deleted", waits.deleted, waits.deleted == 1 ? "was" : "were");
-    if (waits.recipients > waits.waiting)
-        say(out, "; %s on average, %s at most", page_duration(mean, waits.mean_s),
-            page_duration(longest, waits.longest_s));
-    if (waits.recipients > 0)
+    if (waits.recipients > 0) {
+        say(out, "Mail to %" PRIu64 " recipient%s waited because of TLS", waits.recipients,
+            plural(waits.recipients));
+        say_ends(out, &waits);
         say(out, ".%s", bounced > 0 ? " " : "");
+    }
     if (bounced > 0)
         say(out, "%" PRIu64 " deliver%s bounced because of TLS.", bounced,
             bounced == 1 ? "y" : "ies");

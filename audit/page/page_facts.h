@@ -53,7 +53,7 @@ uint64_t page_domain_count(const struct tally *tally);
 /* All troubles together. */
 struct page_waits {
     uint64_t recipients, sent, gave_up, deleted, waiting; /* recipients is the sum of the others */
-    uint64_t mean_s, longest_s;                           /* of those that do not wait any more */
+    uint64_t waited_s, mean_s, longest_s; /* of those that do not wait any more; in all first */
 };
 void page_waits(struct page_waits *out, const struct tally *tally);
 /* Recipients of one that wait still. */
