@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The pages of mxcrypt audit, read and looked at: pictures.py --bin DIR [--out DIR]
 
-Facts that tests/pages/page_writer.c makes up are written as text, JSON, HTML and for Prometheus. The JSON follows its schema,
-promtool takes the metrics, and the HTML page is opened in a headless Chromium, wide and as on a phone, light and dark, on paper,
+Facts that tests/pages/page_writer.c makes up are written as text, JSON, HTML and for Prometheus; so is what mxcrypt reads from a
+log that tests/bench/maillog.py makes up. The JSON follows its schema, promtool takes the metrics, and the HTML page is opened in a headless Chromium, wide and as on a phone, light and dark, on paper,
 with and without script: it fetches nothing, says nothing on the console, fits its width, is legible, and its numbers are the JSON's.
 The pictures are kept in --out, build/pages by default. One "ok" or "not ok" line for each check."""
 
@@ -19,8 +19,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "pages"))
 import browser  # noqa: E402
 
+MAILLOG = HERE / "bench" / "maillog.py"
 SCHEMA = HERE.parent / "docs" / "audit.schema.json"
-KINDS = ("made", "plain", "empty")  # with verdicts; without; nothing at all
+KINDS = ("made", "plain", "empty", "log")  # with verdicts; without; nothing at all; what the command makes of a log
+LOG = ("--messages", "3000", "--nexthops", "300", "--days", "30", "--troubles", "0.1")
 LOOKS = {"wide-light": {"width": 1280}, "wide-dark": {"width": 1280, "dark": True},
          "phone-light": {"width": 390}, "phone-dark": {"width": 390, "dark": True},
          "paper": {"width": 800, "paper": True}}
@@ -241,10 +243,21 @@ def check_pictures(results, window, kind, folder, out):
                        *(["the script ran"] if tab.run('document.querySelector("th button") !== null') else [])])
 
 
-def check_kind(results, window, kind, program, out):
+def write_pages(programs, kind, folder):
+    if kind != "log":
+        subprocess.run([programs / "page_writer", kind, folder], check=True, timeout=60)
+        return
+    with open(folder / "mail.log", "wb") as log:
+        subprocess.run([sys.executable, MAILLOG, *LOG, "--truth", folder / "truth.json"], stdout=log, check=True, timeout=120)
+    with open(folder / "audit.json", "wb") as page:
+        subprocess.run([programs / "mxcrypt", "-c", "/dev/null", "--json", "audit", "--html", folder / "audit.html",
+                        "--prometheus", folder / "audit.prom", folder / "mail.log"], stdout=page, check=True, timeout=120)
+
+
+def check_kind(results, window, kind, programs, out):
     folder = out / kind
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([program, kind, folder], check=True, timeout=60)
+    write_pages(programs, kind, folder)
     page = json.loads((folder / "audit.json").read_text(encoding="ascii"))
     results.check(f"{kind}: the JSON follows its schema", schema_faults(page))
     results.check(f"{kind}: the sums are right", sum_faults(page))
@@ -257,14 +270,14 @@ def main():
     parser.add_argument("--bin", required=True, type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, default=HERE.parent / "build" / "pages")
     options = parser.parse_args()
-    program = options.bin.resolve() / "page_writer"
+    programs = options.bin.resolve()
     options.out.mkdir(parents=True, exist_ok=True)
     results = Results()
     try:
-        results.check("a domain, a line", many_faults(program))
+        results.check("a domain, a line", many_faults(programs / "page_writer"))
         with browser.Browser() as window:
             for kind in KINDS:
-                check_kind(results, window, kind, program, options.out)
+                check_kind(results, window, kind, programs, options.out)
             results.check("an injected script does not run", injection_faults(window, options.out / "made" / "audit.html", options.out))
     except Exception:  # a browser that died is one failure, with its story
         results.check("the pages were looked at", traceback.format_exc().splitlines())
