@@ -2,13 +2,18 @@
  * page: the four pages of one made-up period. JSON says what the tally says; nothing of a
  * stranger's gets out of its place on any page; a file that takes no more is noticed.
  */
+#define _XOPEN_SOURCE 700 /* posix_openpt */
 #include "tests/unit/support/unit.h"
 
+#include <fcntl.h>
 #include <jansson.h>
+#include <unistd.h>
 
 #include "audit/page/page_assets.h"
 #include "audit/page/page_facts.h"
 #include "tests/unit/audit/page/page_make.h"
+
+#define TERMINAL_OCTETS 4000
 
 /* A page as text; to be freed. */
 static char *written(page_writer *write, const struct page *page)
@@ -242,6 +247,45 @@ static void text_is_printable(void **state)
     page_unmake(&made);
 }
 
+/* What page_text writes to a terminal of this kind; to be freed. */
+static char *written_to_terminal(const char *kind, const struct page *page)
+{
+    int ours = posix_openpt(O_RDWR | O_NOCTTY);
+    FILE *out;
+    char *text = calloc(1, TERMINAL_OCTETS + 1);
+    ssize_t length;
+
+    assert_true(ours >= 0 && grantpt(ours) == 0 && unlockpt(ours) == 0);
+    out = fopen(ptsname(ours), "w");
+    assert_non_null(out);
+    assert_non_null(text);
+    setenv("TERM", kind, 1);
+    assert_true(page_text(out, page));
+    length = read(ours, text, TERMINAL_OCTETS);
+    assert_true(length > 0);
+    fclose(out);
+    close(ours);
+    return text;
+}
+
+static void headings_are_bold_on_a_terminal(void **state)
+{
+    static const char heading[] = "\033[1mDeliveries sent, by level of TLS";
+    struct page_made made;
+    char *text;
+
+    (void)state;
+    page_make_empty(&made); /* fits into the terminal's buffer */
+    text = written_to_terminal("xterm", &made.page);
+    assert_non_null(strstr(text, heading));
+    free(text);
+    text = written_to_terminal("dumb", &made.page);
+    assert_null(strchr(text, '\033'));
+    assert_non_null(strstr(text, heading + strlen("\033[1m")));
+    free(text);
+    page_unmake(&made);
+}
+
 /* As many lines as words in our tables, whatever strangers send. */
 static void prometheus_names_nobody(void **state)
 {
@@ -301,6 +345,31 @@ static void lists_end_at_top(void **state)
     page_unmake(&made);
 }
 
+/* Rows of the table of domains: 500, and then a sentence. */
+static void domains_end_at_500(void **state)
+{
+    struct page_made made;
+
+    (void)state;
+    page_make_empty(&made);
+    made.page.top = 0;
+    for (unsigned i = 0; i < 501; i++) {
+        char name[40], *text;
+
+        snprintf(name, sizeof name, "domain-%u.example", i);
+        make_sent(made.tally, tally_domain_at(made.tally, name, strlen(name)), TALLY_OTHERS,
+                  MAKE_NOW, TALLY_TRUSTED);
+        if (i < 498)
+            continue;
+        text = written(page_html, &made.page);
+        assert_int_equal(occurrences(text, "data-key=\"domain-"), i < 500 ? i + 1 : 500);
+        assert_int_equal(occurrences(text, "The 500 domains with the most messages, of 501."),
+                         i == 500);
+        free(text);
+    }
+    page_unmake(&made);
+}
+
 /* 255 octets, the longest name that a tally holds. */
 static void longest_name(void **state)
 {
@@ -351,11 +420,18 @@ static int berlin_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_equals_tally),       cmocka_unit_test(json_without_verdicts),
-        cmocka_unit_test(json_of_nothing),         cmocka_unit_test(json_of_any_octets),
-        cmocka_unit_test(html_keeps_strangers_in), cmocka_unit_test(html_stands_alone),
-        cmocka_unit_test(text_is_printable),       cmocka_unit_test(prometheus_names_nobody),
-        cmocka_unit_test(lists_end_at_top),        cmocka_unit_test(longest_name),
+        cmocka_unit_test(json_equals_tally),
+        cmocka_unit_test(json_without_verdicts),
+        cmocka_unit_test(json_of_nothing),
+        cmocka_unit_test(json_of_any_octets),
+        cmocka_unit_test(html_keeps_strangers_in),
+        cmocka_unit_test(html_stands_alone),
+        cmocka_unit_test(text_is_printable),
+        cmocka_unit_test(headings_are_bold_on_a_terminal),
+        cmocka_unit_test(prometheus_names_nobody),
+        cmocka_unit_test(lists_end_at_top),
+        cmocka_unit_test(domains_end_at_500),
+        cmocka_unit_test(longest_name),
         cmocka_unit_test(a_full_disk_is_noticed),
     };
 
