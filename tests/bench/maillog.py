@@ -220,9 +220,10 @@ class Instance:
     silent: bool
     relayhost: str
     first_pid: int
-    processes: list = field(default_factory=list)
+    free: list = field(default_factory=list)  # a heap of processes by when they are free
     kept: dict = field(default_factory=dict)  # relay -> the process that keeps a connection to it
     pids: int = 0
+    turn: int = 0
 
     def pid(self):
         self.pids += 1
@@ -231,23 +232,19 @@ class Instance:
     def process(self, at, relay):
         """One that is free; with an open connection to the relay if there is one."""
         kept = self.kept.get(relay)
-        if kept is not None and kept.free_at <= at and kept.relay == relay:
+        if kept is not None and kept.free_at <= at and kept.relay == relay and kept.deliveries < USES_MAX:
             return kept
-        for _ in range(4):
-            if not self.processes:
-                break
-            number = self.pids % len(self.processes)
-            one = self.processes[number]
-            self.pids += 1
-            if one.deliveries >= USES_MAX:
-                self.processes[number] = one = Process(self.pid(), at)
-            if one.free_at <= at:
+        while self.free and self.free[0][0] <= at:
+            free_at, _, one = heapq.heappop(self.free)
+            if free_at == one.free_at and one.deliveries < USES_MAX:  # else it has been used since, or it has ended
                 return one
-        one = Process(self.pid(), at)
-        self.processes.append(one)
-        if len(self.processes) > 60:
-            self.processes.pop(0)
-        return one
+        return Process(self.pid(), at)
+
+    def ends(self, process, at):
+        """Its delivery is over then."""
+        self.turn += 1
+        process.free_at = at + 10
+        heapq.heappush(self.free, (process.free_at, self.turn, process))
 
 
 @dataclass
@@ -458,7 +455,7 @@ class Log:
                          some.choice(("250 2.0.0 Ok: queued as 4F0A1B2C3D", "250 2.6.0 <x@y.example> [InternalId=1] Queued mail for delivery",
                                       "250 2.0.0 OK  1764237000 d2e1a72fcca58-7c3ff.9 - gsmtp")))
             self._count(message, domain, address, "sent", "")
-        process.free_at = end + 10
+        instance.ends(process, end)
         self._done(message, domain, addresses)
         return end
 
@@ -487,7 +484,7 @@ class Log:
         for address in addresses:
             self._status(end, message, process, f"{address}>, relay={at}", end - moment, dsn, status, reason.replace("RECIPIENT", address))
             self._count(message, domain, address, status, cause)
-        process.free_at = end + 10
+        instance.ends(process, end)
         if status == "bounced":
             self._say(end + 100, instance, "bounce", instance.first_pid + 3, f"{message.queue_id}: sender non-delivery notification: {message.queue_id}F")
             self._done(message, domain, addresses)
