@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <time.h>
+
 #include "audit/source/source.h"
 #include "audit/source/source_stream.h"
 
@@ -16,6 +18,7 @@ struct source_part {
     int64_t first_at;
     bool sized; /* a file: */
     uint64_t size;
+    struct timespec changed;
     size_t index; /* as given */
 };
 

@@ -90,16 +90,25 @@ static void find_first(struct source_part *part)
     source_close(source);
 }
 
-/* qsort: stable, by `index`. */
+static int compare_numbers(int64_t left, int64_t right)
+{
+    return (left > right) - (left < right);
+}
+
+/* qsort: stable, by `index`. A log that was rotated within a second of its first line and the one
+ * after it have the same first stamp: the one that was written to last comes last. */
 static int compare_parts(const void *a, const void *b)
 {
     const struct source_part *left = a, *right = b;
+    int order = right->stamped - left->stamped;
 
-    if (left->stamped != right->stamped)
-        return left->stamped ? -1 : 1;
-    if (left->stamped && left->first_at != right->first_at)
-        return left->first_at < right->first_at ? -1 : 1;
-    return left->index < right->index ? -1 : 1;
+    if (order == 0 && left->stamped)
+        order = compare_numbers(left->first_at, right->first_at);
+    if (order == 0 && left->stamped)
+        order = compare_numbers(left->changed.tv_sec, right->changed.tv_sec);
+    if (order == 0 && left->stamped)
+        order = compare_numbers(left->changed.tv_nsec, right->changed.tv_nsec);
+    return order == 0 ? compare_numbers((int64_t)left->index, (int64_t)right->index) : order;
 }
 
 void source_sort(struct source *source)
@@ -114,6 +123,7 @@ void source_sort(struct source *source)
             continue;
         part->sized = true;
         part->size = (uint64_t)st.st_size;
+        part->changed = st.st_mtim;
         find_first(part);
     }
     qsort(source->parts, source->count, sizeof *source->parts, compare_parts);

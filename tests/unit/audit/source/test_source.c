@@ -306,6 +306,24 @@ static void test_order(void **state)
     fixture_end(&f);
 }
 
+static void test_order_of_one_second(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_make(&f);
+    fixture_write(&f, "mail.log", "2026-11-27T00:00:00Z h p: 2\n");
+    fixture_write(&f, "mail.log.1", "2026-11-27T00:00:00Z h p: 1\n");
+    fixture_age(&f, "mail.log", 1795824002);
+    fixture_age(&f, "mail.log.1", 1795824001);
+    fixture_name(&f, "mail.log");
+    fixture_name(&f, "mail.log.1");
+    fixture_read(&f);
+    assert_string_equal(buf_text(&f.lines), "2026-11-27T00:00:00Z h p: 1\n"
+                                            "2026-11-27T00:00:00Z h p: 2\n");
+    fixture_end(&f);
+}
+
 /* ---- the year of the first stamp ---- */
 
 #define DAY  INT64_C(86400)
@@ -514,6 +532,7 @@ int main(void)
     ROWS_ADD_TEST(test_shrinks);
     ROWS_ADD(counts, test_count);
     ROWS_ADD_TEST(test_order);
+    ROWS_ADD_TEST(test_order_of_one_second);
     ROWS_ADD(years, test_year);
     ROWS_ADD_TEST(test_years_written);
     ROWS_ADD(programs, test_program);
