@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, pages (in a browser),
-# fuzz smoke, kill (-9, two hundred times), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
-# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|fuzz|kill|world|valgrind]...   (default: all of them)
+# counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
+# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|world|valgrind]...   (default: all of them)
 # Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The last
 # line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
 set -uo pipefail
@@ -123,6 +123,13 @@ run_pages() {
     counted "pages" "$logs/pages.log" $?
 }
 
+run_counts() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    build debug || { result "build debug" 1 "$logs/build-debug.log"; return; }
+    /usr/bin/python3 tests/audit_counts.py --bin build/asan/bin --lean build/debug/bin >"$logs/counts.log" 2>&1
+    counted "what audit counts" "$logs/counts.log" $?
+}
+
 one_fuzz() {
     local name=${1##*/} work
     work=$(mktemp -d)
@@ -172,7 +179,7 @@ run_valgrind() {
 
 contrib/packages.sh test || exit 2
 mkdir -p "$logs"
-for step in "${@:-layers manual grafana format build package unit pages fuzz kill world valgrind}"; do
+for step in "${@:-layers manual grafana format build package unit pages counts fuzz kill world valgrind}"; do
     for name in $step; do
         "run_$name"
     done
