@@ -201,6 +201,26 @@ static void other_rules(void **state)
     rules_free(tried);
 }
 
+/* Mail that waits already does not begin to. */
+static void what_stops_already(void **state)
+{
+    static const struct present present = {"clear.example at-least encrypt\n", false, 100, -1, ""};
+    struct rules *tried = rules_from("clear.example at-least verify\n");
+    const struct judged_change *change;
+    struct judged judged;
+
+    (void)state;
+    judge(&judged, &present, tried);
+    change = change_of(&judged.what_ifs[1], CLEAR);
+    assert_string_equal(change->now, "OK encrypt");
+    assert_string_equal(change->forecast, "defers");
+    assert_false(change->stops);
+    assert_int_equal(judged.what_ifs[1].messages_changed, 300);
+    assert_int_equal(judged.what_ifs[1].messages_stopped, 0);
+    judged_fini(&judged);
+    rules_free(tried);
+}
+
 /* With a rule that decides alone nothing was looked up; rules that would want it cannot tell. */
 static void what_was_not_looked_up(void **state)
 {
@@ -339,6 +359,7 @@ int main(void)
         cmocka_unit_test(what_was_not_looked_up),
         cmocka_unit_test(lines_that_make_no_sense),
         cmocka_unit_test(many_changes),
+        cmocka_unit_test(what_stops_already),
         cmocka_unit_test(the_first_are_chosen),
     };
 
