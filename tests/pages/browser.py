@@ -4,6 +4,7 @@ The browser may not fetch anything: it runs without a network where namespaces c
 noted. Each answer is awaited for TIMEOUT seconds at most."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -36,8 +37,14 @@ class Browser:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
+        # a browser that is killed leaves processes of its own behind for a moment, which write into its folder
+        with contextlib.suppress(OSError, EOFError, TimeoutError, RuntimeError):
+            self.ask("Browser.close")
+        try:
+            self.process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         os.close(self.out)
         os.close(self.back)
         shutil.rmtree(self.folder, ignore_errors=True)
