@@ -1,6 +1,6 @@
-/* cause: which words of Postfix's mean that TLS made a delivery fail; see line.h. The words are those
- * of smtp_tls_policy.c, smtp_proto.c and smtp_tls_sess.c of Postfix 3.4 to 3.12. What a server said is
- * quoted behind words of Postfix's own ("host NAME[ADDRESS] said: "), which none of these are. */
+/* cause: which words of Postfix's mean that TLS made a delivery fail; see line.h. They are those of
+ * smtp_tls_policy.c, smtp_proto.c and smtp_tls_sess.c of Postfix 3.4 to 3.12. What a server said
+ * is quoted behind words of Postfix's own ("host NAME[ADDRESS] said: "), which none of these are. */
 #include "audit/line.h"
 
 #define SUSPENDED "delivery temporarily suspended: " /* the queue manager's, before the words */

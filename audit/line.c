@@ -13,6 +13,7 @@
 
 #define QUEUE_ID_MIN 5
 #define QUEUE_ID_MAX 32
+#define DIGITS_SAFE  19 /* of a decimal number: it fits in 64 bits */
 #define PAIRS_MAX    16 /* name=value in a status line; Postfix 3.12 writes 8 */
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -75,8 +76,9 @@ static bool take_number(struct span *text, uint64_t *out)
 
     *out = 0;
     for (; taken < text->length && ascii_is_digit(text->text[taken]); taken++)
-        *out = *out > (UINT64_MAX - 9) / 10 ? UINT64_MAX
-                                            : *out * 10 + (uint64_t)(text->text[taken] - '0');
+        *out = *out * 10 + (uint64_t)(text->text[taken] - '0');
+    if (taken > DIGITS_SAFE)
+        *out = UINT64_MAX;
     span_skip(text, taken);
     return taken > 0;
 }
@@ -97,7 +99,7 @@ static uint32_t seconds_of(struct span value)
     uint64_t whole = 0;
 
     take_number(&value, &whole);
-    while (value.length > 0 && span_set_has(".0", value.text[0]))
+    while (value.length > 0 && (value.text[0] == '.' || value.text[0] == '0'))
         span_skip(&value, 1);
     whole += value.length > 0 && whole < UINT32_MAX;
     return whole > UINT32_MAX ? UINT32_MAX : (uint32_t)whole;
@@ -488,47 +490,62 @@ static const struct {
     {NAME("rsyslogd"), false, read_rsyslogd},
 };
 
-/* "postfix/smtp[123]: " or "rsyslogd: ": the program, its number; false when it is none. */
-static bool take_program(struct line *out, struct span *text)
+/* "[123]: " or ": " behind the program, and its number. */
+static bool take_pid(struct line *out, struct span *text)
 {
-    uint64_t pid = 0;
-    size_t length = 0;
-    bool colon;
+    uint64_t pid;
 
-    while (length < text->length && text->text[length] > ' ' && text->text[length] != '[' &&
-           text->text[length] != ':')
-        length++;
-    out->program = (struct span){text->text, length};
-    span_skip(text, out->program.length);
-    if (TAKE(text, "[")) {
-        colon = take_number(text, &pid) && TAKE(text, "]: ");
-        out->pid = pid > UINT32_MAX ? 0 : (uint32_t)pid;
-    } else
-        colon = TAKE(text, ": ");
-    return colon && out->program.length > 0;
+    out->pid = 0;
+    if (!TAKE(text, "["))
+        return TAKE(text, ": ");
+    if (!take_number(text, &pid) || !TAKE(text, "]: "))
+        return false;
+    out->pid = pid > UINT32_MAX ? 0 : (uint32_t)pid;
+    return true;
 }
 
+/* "postfix/smtp", before its number; the last part of it, and whether there is a slash before. */
+static struct span take_program(struct line *out, struct span *text, bool *in_instance)
+{
+    size_t length = 0, slash = 0;
+
+    for (; length < text->length; length++) {
+        char c = text->text[length];
+
+        if (c <= ' ' || c == '[' || c == ':')
+            break;
+        if (c == '/')
+            slash = length + 1;
+    }
+    out->program = (struct span){text->text, length};
+    *in_instance = slash > 0;
+    span_skip(text, length);
+    return (struct span){out->program.text + slash, length - slash};
+}
+
+/* Most lines are of programs that are not read: nothing more is looked at then. */
 void line_read(struct line *out, const char *text, size_t length)
 {
     struct span rest = {text, length}, name;
-    size_t slash;
+    bool in_instance;
 
     out->kind = LINE_UNREAD;
-    out->pid = 0;
     out->host = before(rest, ' ');
     span_skip(&rest, out->host.length);
-    if (out->host.length == 0 || !TAKE(&rest, " ") || !take_program(out, &rest))
+    if (out->host.length == 0 || !TAKE(&rest, " "))
+        return;
+    name = take_program(out, &rest, &in_instance);
+    if (out->program.length == 0 || rest.length == 0 || rest.text[0] == ' ')
         return;
     out->kind = LINE_OTHER;
-    out->instance = before(out->program, '/');
-    for (slash = out->program.length; slash > 0 && out->program.text[slash - 1] != '/';)
-        slash--;
-    name = (struct span){out->program.text + slash, out->program.length - slash};
-    for (size_t i = 0; i < COUNT(programs); i++)
-        if (name.length == programs[i].program.length &&
-            memcmp(name.text, programs[i].program.text, name.length) == 0) {
-            if (programs[i].postfix == (slash > 0) && (slash == 0 || out->pid != 0))
-                programs[i].read(out, rest);
-            return;
-        }
+    for (size_t i = 0; i < COUNT(programs); i++) {
+        if (name.length != programs[i].program.length ||
+            memcmp(name.text, programs[i].program.text, name.length) != 0)
+            continue;
+        out->instance = before(out->program, '/');
+        if (programs[i].postfix == in_instance && take_pid(out, &rest) &&
+            (!in_instance || out->pid != 0))
+            programs[i].read(out, rest);
+        return;
+    }
 }

@@ -464,7 +464,7 @@ static void take_queued(struct track *track, const struct line *line, int64_t at
     message->queued = true;
 }
 
-static void take_end(struct track *track, const struct line *line, int64_t at)
+static void take_removed(struct track *track, const struct line *line, int64_t at)
 {
     struct track_message *message = track_message_of(track, track_message_id(track, line), false);
 
@@ -512,6 +512,7 @@ void track_line(struct track *track, const struct line *line, int64_t at)
         track->tally->lines_unread++;
         return;
     }
+    track->now = at;
     note_moment(track, line, at);
     switch (line->kind) {
     case LINE_OTHER:
@@ -530,7 +531,7 @@ void track_line(struct track *track, const struct line *line, int64_t at)
         take_queued(track, line, at);
         break;
     case LINE_REMOVED:
-        take_end(track, line, at);
+        take_removed(track, line, at);
         break;
     case LINE_EXPIRED:
         take_expired(track, line);

@@ -66,7 +66,8 @@ struct track_process {
     uint64_t id;
     struct list age;
     uint64_t message; /* the message on its TLS connection; 0: none yet */
-    int64_t at;       /* when it was established or reused */
+    int64_t at;       /* when that was established or reused */
+    int64_t seen_at;  /* its last line */
     enum tally_level level;
     enum tally_protocol protocol;
     struct track_why *whys; /* TRACK_WHYS of them; owned; NULL: none */
@@ -118,6 +119,7 @@ struct track {
     } hosts[TRACK_HOSTS_MAX];
     size_t host_count;
     struct track_name instance, client, host; /* of the lines before */
+    int64_t now;                              /* of the line that is being taken */
 };
 
 /* One line with a status. */

@@ -5,6 +5,11 @@
 #include "audit/track_internal.h"
 
 #define SLACK_S 60 /* between a delivery and its line: a busy disk */
+/* A process is forgotten when it has said nothing for so long: one whose connection has had its
+ * message, and one that may still be sending it. */
+#define IDLE_S   300
+#define OPEN_S   ((int64_t)24 * 60 * 60)
+#define IDLE_MAX 2 /* that are looked at for each new one */
 
 /* ---- processes ---- */
 
@@ -22,6 +27,23 @@ static struct track_process *oldest_process(const struct track *track)
     return LIST_ELEMENT(track->process_ages.next, struct track_process, age);
 }
 
+/* Processes come and go: few are needed, and many would not stay in the processor's cache. */
+static void forget_idle_processes(struct track *track)
+{
+    for (int i = 0; i < IDLE_MAX && !list_empty(&track->process_ages); i++) {
+        struct track_process *process = oldest_process(track);
+        int64_t idle = track->now - process->seen_at;
+
+        if (idle <= IDLE_S)
+            return;
+        if (process->relay_length > 0 && process->message == 0 && idle <= OPEN_S) {
+            list_remove(&process->age); /* another time */
+            list_append(&track->process_ages, &process->age);
+        } else
+            process_free(track, process);
+    }
+}
+
 struct track_process *track_process_of(struct track *track, const struct line *line)
 {
     const char *end = line->program.text + line->program.length;
@@ -34,14 +56,17 @@ struct track_process *track_process_of(struct track *track, const struct line *l
         process = HASHMAP_ELEMENT(link, struct track_process, link);
         list_remove(&process->age);
         list_append(&track->process_ages, &process->age);
+        process->seen_at = track->now;
         return process;
     }
+    forget_idle_processes(track);
     if (track->process_count == TRACK_PROCESSES_MAX)
         process_free(track, oldest_process(track));
     process = calloc(1, sizeof *process);
     if (process == NULL)
         return NULL;
     process->id = id;
+    process->seen_at = track->now;
     list_init(&process->age);
     if (!hashmap_add(&track->processes, &process->link, sizeof process->id)) {
         free(process);

@@ -171,7 +171,7 @@ static void on_warning(void *context, const char *file, uint64_t line, const cha
 
 void audit_take(struct audit *audit, const struct source_line *line)
 {
-    struct line read = {.kind = LINE_UNREAD};
+    struct line read; /* line_read sets what counts: clearing it would cost as much */
     size_t stamp;
     int64_t at;
 
@@ -179,6 +179,7 @@ void audit_take(struct audit *audit, const struct source_line *line)
         stamp_file(&audit->stamps, line->newest, line->begin);
     audit->stamps.newest = line->newest; /* later, in a log that grows */
     stamp = stamp_read(&audit->stamps, line->text, line->length, &at);
+    read.kind = LINE_UNREAD;
     if (stamp > 0)
         line_read(&read, line->text + stamp, line->length - stamp);
     audit->reading.cut_lines += line->cut;
@@ -226,6 +227,7 @@ static int judge(struct audit *audit, struct judged *judged)
 
     if (all || given->suggest) {
         progress_begin(&audit->progress, stderr);
+        audit->progress.unit = "domains";
         status = judge_domains(audit->cli, judged, audit->tally, &options);
         progress_clear(&audit->progress);
     }
