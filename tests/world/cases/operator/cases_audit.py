@@ -58,10 +58,9 @@ def send_all(mail, partners):
     mail.send(*(one.address("all") for one in partners))
 
 
-@audit_case("each level: one message, several recipients, several domains")
-def _(c):
+def is_counted_as_taken(c, **settings):
     partners = every_level(c)
-    mail = Mail(c)
+    mail = Mail(c, settings=settings)
 
     def step():
         mail.start()
@@ -74,6 +73,16 @@ def _(c):
         must_be("messages of each domain", {one["messages"] for one in told["domains"]}, {3})
         must_be("octets", told["octets"], sum(one["octets"] for one in told["domains"]))
     c.do(step)
+
+
+@audit_case("each level: one message, several recipients, several domains")
+def _(c):
+    is_counted_as_taken(c)
+
+
+@audit_case("the same with long queue ids and a log of every handshake's details")
+def _(c):
+    is_counted_as_taken(c, smtp_tls_loglevel="2", enable_long_queue_ids="yes")
 
 
 @audit_case("smtp_tls_loglevel = 0: the levels are unknown, and the remedy is said")
@@ -247,6 +256,22 @@ def _(c):
         why = mail.reason_of(temporary.domain)
         if not why or why not in reasons[temporary.domain]:
             raise Failed(f"mxcryptd said {why!r}, the audit {reasons}")
+    c.do(step)
+
+
+@audit_case("STARTTLS is refused for good where a rule of main.cf asks for it: bounced, and TLS is the cause")
+def _(c):
+    one = Partner(c, "refusing", temper=replace(GOOD, starttls=b"554 5.7.0 status=sent (no)\r\n"))
+    mail = Mail(c, settings={"smtp_tls_policy_maps": f"inline:{{ {{ {one.domain} = encrypt }} }}"})
+
+    def step():
+        mail.start()
+        mail.send(one.address(), one.address("other"))
+        mail.must_say(one.address(), "status=bounced")
+        told = audit(c, mail.stop())
+        must_be("bounced by TLS", ({key: value for key, value in told["bounced_by_tls"].items() if value}, troubles(told)),
+                ({"refused": 2}, {one.domain: {"refused": (0, 2, 0, 0)}}))
+        must_equal(told, one)
     c.do(step)
 
 
