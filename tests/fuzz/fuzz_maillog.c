@@ -1,7 +1,7 @@
 /*
- * fuzz_maillog: any octets as a mail log, through stamps, lines and attribution into a tally with small
- * limits. Whatever a log says, the figures agree with each other, memory keeps its bounds, and every
- * name and text is printable.
+ * fuzz_maillog: any octets as a mail log, through stamps, lines and attribution into a tally with
+ * small limits. Whatever a log says, the figures agree with each other, memory keeps its bounds,
+ * and every name and text is printable.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static void check_domain(const struct tally_domain *domain)
     check_printable(domain->name, TALLY_NAME_MAX);
 }
 
-/* Each message has a recipient: true by domain where a next-hop is known by its recipients alone. */
+/* Each message has a recipient: by domain, where a next-hop is known by its recipients alone. */
 static void check_messages(const struct tally *tally)
 {
     for (uint32_t i = 0; i < tally->domain_count; i++)
@@ -127,15 +127,11 @@ static void check_span(struct span part, const char *text, size_t length)
     CHECK(part.length == 0 || (part.text >= text && part.text + part.length <= text + length));
 }
 
-static void check_line(const struct line *line, const char *text, size_t length)
+static void check_delivery(const struct line *line, const char *text, size_t length)
 {
     char name[TALLY_NAME_MAX + 1];
     size_t named = line_nexthop(name, line->domain);
 
-    check_span(line->host, text, length);
-    check_span(line->program, text, length);
-    check_span(line->instance, text, length);
-    check_span(line->queue_id, text, length);
     check_span(line->relay, text, length);
     check_span(line->relay_host, text, length);
     check_span(line->recipient, text, length);
@@ -143,11 +139,32 @@ static void check_line(const struct line *line, const char *text, size_t length)
     check_span(line->tls, text, length);
     check_span(line->reason, text, length);
     CHECK(named <= TALLY_NAME_MAX && (named == 0 || strlen(name) == named));
-    CHECK(line->kind != LINE_DELIVERY || line->status < TALLY_STATUS_COUNT);
+    CHECK(line->status < TALLY_STATUS_COUNT);
     CHECK(cause_of(line->reason) <= TALLY_NO_CAUSE);
 }
 
-/* One line in memory of its own size, so that reading beyond it is seen. */
+/* What a kind of line has. */
+static void check_line(const struct line *line, const char *text, size_t length)
+{
+    check_span(line->host, text, length);
+    if (line->kind == LINE_UNREAD)
+        return;
+    check_span(line->program, text, length);
+    check_span(line->instance, text, length);
+    if (line->kind == LINE_DELIVERY)
+        check_delivery(line, text, length);
+    if (line->kind == LINE_SESSION) {
+        check_span(line->relay, text, length);
+        check_span(line->relay_host, text, length);
+    } else if (line->kind == LINE_WHY) {
+        check_span(line->reason, text, length);
+    } else if (line->kind != LINE_OTHER && line->kind != LINE_SUPPRESSED) {
+        check_span(line->queue_id, text, length);
+    }
+}
+
+/* One line in memory of its own size, so that reading beyond it is seen. What is not set for a line
+ * of its kind is garbage. */
 static void one_line(struct track *track, struct stamp_reader *stamps, const uint8_t *data,
                      size_t length)
 {
@@ -158,6 +175,7 @@ static void one_line(struct track *track, struct stamp_reader *stamps, const uin
 
     CHECK(text != NULL);
     memcpy(text, data, length);
+    memset(&line, 0xa5, sizeof line);
     stamp = stamp_read(stamps, text, length, &at);
     CHECK(stamp <= length);
     line_read(&line, text + stamp, length - stamp);

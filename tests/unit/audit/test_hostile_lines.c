@@ -363,6 +363,7 @@ static void read_log(struct track *track, const char *text, size_t length)
         assert_non_null(copy);
         copy = realloc(copy, line_length == 0 ? 1 : line_length);
         memcpy(copy, text, line_length);
+        memset(&line, 0xa5, sizeof line); /* what is not set is garbage */
         stamp = stamp_read(&stamps, copy, line_length, &at);
         line_read(&line, copy + stamp, line_length - stamp);
         if (stamp > 0)
