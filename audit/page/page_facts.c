@@ -164,6 +164,15 @@ uint64_t page_encrypted(const uint32_t levels[TALLY_LEVEL_COUNT])
            levels[TALLY_ANONYMOUS];
 }
 
+uint64_t page_judged_messages(const struct judged *judged)
+{
+    uint64_t sum = judged->messages_unjudged;
+
+    for (int i = 0; i <= VERDICT_TEMP; i++)
+        sum += judged->messages_by_level[i];
+    return sum;
+}
+
 uint64_t page_domain_count(const struct tally *tally)
 {
     return tally->domain_count > 0 ? tally->domain_count - 1 : 0;

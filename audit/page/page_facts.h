@@ -47,6 +47,9 @@ const char *page_local(char out[PAGE_FIGURE_MAX], const char *format, int64_t at
 uint64_t page_deliveries(const uint32_t statuses[TALLY_STATUS_COUNT]);
 /* Deliveries that were encrypted, at any level. */
 uint64_t page_encrypted(const uint32_t levels[TALLY_LEVEL_COUNT]);
+/* The messages of all verdicts, of which `page_percent` tells shares: one to several domains counts
+ * for each of them. */
+uint64_t page_judged_messages(const struct judged *judged);
 /* Domains with anything counted, without the first element. */
 uint64_t page_domain_count(const struct tally *tally);
 

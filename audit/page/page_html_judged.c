@@ -26,11 +26,12 @@ static void write_verdict(FILE *out, const struct page *page, int level)
     const char *name = known ? verdict_level_name((enum verdict_level)level) : "unknown";
     uint64_t messages = known ? judged->messages_by_level[level] : judged->messages_unjudged;
     uint64_t domains = known ? judged->domains_by_level[level] : judged->domains_unjudged;
+    uint64_t all = page_judged_messages(judged);
 
     html_row(out, name, name, NULL);
     html_number(out, messages);
-    html_share(out, messages, page->tally->total.messages);
-    html_part(out, messages, page->tally->total.messages, "verdict");
+    html_share(out, messages, all);
+    html_part(out, messages, all, "verdict");
     html_number(out, domains);
     html_share(out, domains, page_domain_count(page->tally));
     html_part(out, domains, page_domain_count(page->tally), "verdict");

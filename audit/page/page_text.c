@@ -157,6 +157,15 @@ static void print_spans(const struct text_page *text)
     }
 }
 
+static size_t domains_in_clear(const struct tally *tally)
+{
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < tally->domain_count; i++)
+        count += tally_by_clear(tally, i) > 0;
+    return count;
+}
+
 static void print_clear(const struct text_page *text)
 {
     const struct tally *tally = text->page->tally;
@@ -176,6 +185,7 @@ static void print_clear(const struct text_page *text)
                 domain->levels[TALLY_NONE], domain->statuses[TALLY_SENT], domain->messages,
                 page_domain(name, tally, top[i]));
     }
+    and_more(text, domains_in_clear(tally), count);
 }
 
 static void print_hosts(const struct text_page *text)
@@ -261,7 +271,7 @@ static void print_verdict(const struct text_page *text, const char *name, uint64
     char of_messages[PAGE_FIGURE_MAX], of_domains[PAGE_FIGURE_MAX];
 
     fprintf(text->out, "  %-12s %10" PRIu64 " %8s %10" PRIu64 " %8s\n", name, messages,
-            page_percent(of_messages, messages, tally->total.messages), domains,
+            page_percent(of_messages, messages, page_judged_messages(text->page->judged)), domains,
             page_percent(of_domains, domains, page_domain_count(tally)));
 }
 

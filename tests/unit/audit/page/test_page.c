@@ -289,6 +289,43 @@ static void headings_are_bold_on_a_terminal(void **state)
     page_unmake(&made);
 }
 
+/* From the section of verdicts to what follows it; to be freed. */
+static char *verdicts_of(page_writer *write, const struct page *page, const char *end)
+{
+    char *text = written(write, page), *begin = strstr(text, "Present verdicts");
+
+    assert_non_null(begin);
+    assert_non_null(strstr(begin, end));
+    *strstr(begin, end) = '\0';
+    memmove(text, begin, strlen(begin) + 1);
+    return text;
+}
+
+/* A message to several domains has several verdicts: shares are of all verdicts, not of messages. */
+static void shares_of_verdicts(void **state)
+{
+    static const struct {
+        page_writer *write;
+        const char *end;
+    } rows[] = {{page_text, "\nWith mode"}, {page_html, "</section>"}};
+    struct page_made made;
+
+    (void)state;
+    page_make(&made);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint32_t messages = made.tally->total.messages;
+        char *apart = verdicts_of(rows[i].write, &made.page, rows[i].end), *together;
+
+        made.tally->total.messages = messages / 2;
+        together = verdicts_of(rows[i].write, &made.page, rows[i].end);
+        made.tally->total.messages = messages;
+        assert_string_equal(together, apart);
+        free(together);
+        free(apart);
+    }
+    page_unmake(&made);
+}
+
 /* As many lines as words in our tables, whatever strangers send. */
 static void prometheus_names_nobody(void **state)
 {
@@ -338,11 +375,13 @@ static void lists_end_at_top(void **state)
                   MAKE_NOW, TALLY_NONE);
     }
     for (size_t i = 0; i < COUNT(rows); i++) {
-        char *text;
+        char *text, more[40];
 
         made.page.top = rows[i].top;
         text = written(page_text, &made.page);
         assert_int_equal(occurrences(text, "  clear-"), rows[i].rows);
+        snprintf(more, sizeof more, "\n  and %zu more: ", PAGE_TOP_MAX + 5 - rows[i].rows);
+        assert_int_equal(occurrences(text, more), rows[i].rows > 0);
         free(text);
     }
     page_unmake(&made);
@@ -436,6 +475,7 @@ int main(void)
         cmocka_unit_test(domains_end_at_500),
         cmocka_unit_test(longest_name),
         cmocka_unit_test(a_full_disk_is_noticed),
+        cmocka_unit_test(shares_of_verdicts),
     };
 
     return cmocka_run_group_tests(tests, berlin_time, NULL);
