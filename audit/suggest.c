@@ -49,7 +49,7 @@ static uint32_t days_with_mail(const struct tally_domain *domain)
 static enum suggest_outcome outcome_of_mail(const struct tally_domain *domain,
                                             const struct suggest_options *options)
 {
-    if (domain->messages < options->min_messages)
+    if (domain->messages_sent < options->min_messages)
         return SUGGEST_FEW_MESSAGES;
     if (days_with_mail(domain) < options->min_days)
         return SUGGEST_FEW_DAYS;
@@ -153,7 +153,7 @@ static size_t write_line(char out[RULE_LINE_MAX], const struct tally_domain *dom
     if (in_force != NULL && strcmp(in_force->pattern, domain->name) == 0)
         snprintf(instead, sizeof instead, "; in place of line %u", in_force->line);
     return (size_t)snprintf(out, RULE_LINE_MAX, "%s at-least %s  # %u messages %s..%s, %s%s\n",
-                            domain->name, verdict_level_name(level), domain->messages,
+                            domain->name, verdict_level_name(level), domain->messages_sent,
                             day_text(first, domain->sent_first), day_text(last, domain->sent_last),
                             levels_text(domain), instead);
 }

@@ -2,7 +2,7 @@
  * suggest: rules that the mail of a period and the present verdicts support: lines of
  * mxcrypt-rules(5). Pure.
  *
- * A domain qualifies with enough messages over enough days, all sent at a level that the rule asks
+ * A domain qualifies with enough messages sent over enough days, all at a level that the rule asks
  * for, none bounced because of TLS, whose present verdict gives that level too. The rule asks for
  * the best level of which both is true:
  *
@@ -38,10 +38,10 @@ struct suggest_options {
     X(CLEAR, "some mail went in clear")                                                            \
     X(UNKNOWN, "the level of some mail is not known")                                              \
     X(BOUNCED, "some mail came back because of TLS")                                               \
-    X(NO_VERDICT, "it has no present verdict")                                                     \
+    X(NO_VERDICT, "no present verdict")                                                            \
     X(WEAK_VERDICT, "the present verdict does not support it")                                     \
     X(HAS_RULE, "a rule in force decides about it")                                                \
-    X(NO_DOMAIN, "it is no domain")
+    X(NO_DOMAIN, "not a domain")
 #define X(word, text) SUGGEST_##word,
 enum suggest_outcome { SUGGEST_OUTCOMES(X) SUGGEST_OUTCOME_COUNT };
 #undef X

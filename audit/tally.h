@@ -77,6 +77,7 @@ struct tally_domain {
     const char *name; /* a next-hop as a key of Postfix: domain, [host], [host]:port, [address] */
     uint64_t octets;  /* of what was sent, once for each recipient */
     uint32_t messages, recipients;
+    uint32_t messages_sent; /* to one recipient or more; not kept in all */
     uint32_t statuses[TALLY_STATUS_COUNT];
     uint32_t levels[TALLY_LEVEL_COUNT];
     uint32_t protocols[TALLY_PROTOCOL_COUNT];

@@ -336,6 +336,28 @@ static bool add_domain(struct track_delivery *delivery)
     return added;
 }
 
+/* Notes that a message was sent to a domain that is noted; false when that was known. */
+static bool add_sent(struct track_delivery *delivery)
+{
+    struct track_message *message = delivery->message;
+    struct track_part *part;
+    bool added;
+
+    for (size_t i = 0; i < TRACK_DOMAINS; i++) {
+        if (message->domains[i] != delivery->domain + 1)
+            continue;
+        added = (message->domains_sent & 1U << i) == 0;
+        message->domains_sent |= (uint8_t)(1U << i);
+        return added;
+    }
+    part = track_part_of(delivery->track, message, track_mix(message->id, delivery->domain), false,
+                         false);
+    added = part == NULL || !part->sent;
+    if (part != NULL)
+        part->sent = true;
+    return added;
+}
+
 static void count_message(struct track_delivery *delivery)
 {
     struct tally *tally = delivery->track->tally;
@@ -346,6 +368,8 @@ static void count_message(struct track_delivery *delivery)
     tally->total.messages += message == NULL || !message->counted;
     if (message == NULL || add_domain(delivery))
         tally->domains[delivery->domain].messages++;
+    if (delivery->line->status == TALLY_SENT && (message == NULL || add_sent(delivery)))
+        tally->domains[delivery->domain].messages_sent++;
     if (message != NULL)
         message->counted = true;
 }

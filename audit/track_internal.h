@@ -88,6 +88,7 @@ struct track_part {
     uint32_t trouble; /* TALLY_OTHERS: none */
     bool waits;       /* a recipient */
     bool counted;
+    bool sent;     /* a domain: to a recipient there */
     int64_t since; /* of the trouble */
 };
 
@@ -101,6 +102,7 @@ struct track_message {
     uint64_t size;
     uint32_t domains[TRACK_DOMAINS]; /* for which it was counted: index + 1; 0: none */
     uint32_t waiting;                /* recipients among the parts */
+    uint8_t domains_sent;            /* bits: to a recipient there */
     bool queued;                     /* the queue manager's line about it is in the log */
     bool counted, expired;
 };

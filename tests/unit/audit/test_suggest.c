@@ -118,7 +118,8 @@ static struct rules *rules_from(const char *text)
 static struct tally_domain counted(const struct row *row)
 {
     struct tally_domain domain = {.name = row->name,
-                                  .messages = row->messages,
+                                  .messages = row->messages + 5, /* which wait */
+                                  .messages_sent = row->messages,
                                   .tls_bounced = row->want == SUGGEST_BOUNCED,
                                   .sent_first = row->days == 0 ? 0 : BEGIN,
                                   .sent_last = row->days == 0 ? 0 : BEGIN + (row->days - 1) * DAY};

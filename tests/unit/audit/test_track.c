@@ -192,6 +192,34 @@ static void retries_count_once_and_recipients_each(void **state)
     assert_int_equal(one->recipients, 3);
     assert_int_equal(two->messages, 1);
     assert_int_equal(two->recipients, 1);
+    assert_int_equal(one->messages_sent, 2);
+    assert_int_equal(two->messages_sent, 0);
+    audit_log_free(&log);
+}
+
+/* However many recipients it has there, however many domains, and however late it was sent. */
+static void a_message_is_sent_once_to_a_domain(void **state)
+{
+    static const char *const names[] = {"one.example", "two.example", "three.example",
+                                        "four.example"};
+    struct audit_log log = audit_log_of(
+        BEGIN QUEUED("01:00:00", "AAAAA1") SENT("01:00:01", "5", "AAAAA1", "u@one.example", R1)
+            SENT("01:00:01", "5", "AAAAA1", "u@two.example", R1)
+                SENT("01:00:01", "5", "AAAAA1", "u@three.example", R1)
+                    ENDS("01:00:01", "5", "AAAAA1", "u@four.example", R1, "", "deferred (450)")
+                        SENT("01:00:01", "5", "AAAAA1", "v@one.example", R1)
+                            SENT("01:00:01", "5", "AAAAA1", "v@three.example", R1)
+                                SENT("01:00:02", "5", "AAAAA1", "u@four.example", R1)
+                                    REMOVED("01:00:03", "AAAAA1"),
+        NULL);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        uint32_t domain = tally_domain_find(log.tally, names[i], strlen(names[i]));
+
+        assert_int_equal(log.tally->domains[domain].messages, 1);
+        assert_int_equal(log.tally->domains[domain].messages_sent, 1);
+    }
     audit_log_free(&log);
 }
 
@@ -404,6 +432,7 @@ int main(void)
     ROWS_ADD_TEST(a_silent_log_is_unknown_and_one_that_speaks_late_is_not);
     ROWS_ADD_TEST(tls_that_is_known_to_be_logged_needs_no_line);
     ROWS_ADD_TEST(retries_count_once_and_recipients_each);
+    ROWS_ADD_TEST(a_message_is_sent_once_to_a_domain);
     ROWS_ADD_TEST(lines_outside_the_period_are_followed_but_not_counted);
     ROWS_ADD_TEST(what_waits_for_a_word_about_tls_keeps_its_day);
     ROWS_ADD_TEST(what_finds_no_room_is_counted_with_the_others);
