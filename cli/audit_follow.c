@@ -52,6 +52,7 @@ static json_t *why_of(struct cli *cli, const char *domain)
     snprintf(last, sizeof last, "%s", domain);
     asked_at = now;
     report = client_ask(cli, client_request("explain", domain), &status);
+    client_leave(cli); /* until the next one the daemon may be another, or this answer come late */
     why = json_incref(json_object_get(report, "why"));
     json_decref(report);
     return why;
@@ -105,7 +106,8 @@ void audit_tell(void *context, const struct track_event *event)
 
 int audit_follow(struct audit *audit)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    /* a second one ends it at once, also while it waits for the daemon */
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
     struct source_line line;
     int found = 0;
 
@@ -117,5 +119,5 @@ int audit_follow(struct audit *audit)
             audit_take(audit, &line);
     if (ferror(stdout))
         return CLI_CANNOT_WRITE;
-    return found < 0 && !stopped ? CLI_DATA : CLI_OK;
+    return source_failures(audit->source) > 0 ? CLI_DATA : CLI_OK;
 }

@@ -67,6 +67,8 @@ void print_json(const json_t *json);
 bool client_reach(struct cli *cli);
 /* The same; the exit status, after a message when it failed. */
 int client_open(struct cli *cli);
+/* Closes the connection, if there is one: the next question opens another. */
+void client_leave(struct cli *cli);
 /* A request for a command; `key` may be NULL. A new reference. */
 json_t *client_request(const char *command, const char *key);
 /* Sends a request (a reference taken) to the daemon. Returns its answer, or NULL after a message

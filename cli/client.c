@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "cli/cli.h"
@@ -14,7 +15,7 @@
 
 static int complain(const struct cli *cli, const char *what)
 {
-    int why = errno;
+    int why = errno == EAGAIN ? ETIMEDOUT : errno; /* SO_RCVTIMEO's */
 
     fprintf(stderr, "mxcrypt: %s %s: %s\n", what, cli->config.control_socket, strerror(why));
     if (why == ENOENT || why == ECONNREFUSED)
@@ -32,6 +33,13 @@ bool client_reach(struct cli *cli)
         cli->fd = stream_connect_path(cli->config.control_socket,
                                       cli->config.job_deadline_ms / 1000 + ANSWER_SLACK_S);
     return cli->fd >= 0;
+}
+
+void client_leave(struct cli *cli)
+{
+    if (cli->fd >= 0)
+        close(cli->fd);
+    cli->fd = -1;
 }
 
 int client_open(struct cli *cli)

@@ -463,8 +463,7 @@ int main(int argc, char **argv)
     } else {
         status = run_command(&command_line, argc - optind, argv + optind);
     }
-    if (command_line.fd >= 0)
-        close(command_line.fd);
+    client_leave(&command_line);
     config_fini(&command_line.config);
     return status;
 }
