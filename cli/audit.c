@@ -3,12 +3,14 @@
 #include "cli/audit.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "audit/page/page.h"
 #include "base/clock.h"
+#include "base/escape.h"
 #include "cli/judge.h"
 
 #define ARENA_MAX      ((size_t)64 * 1024 * 1024)
@@ -18,6 +20,7 @@
 #define MESSAGES_MAX   1000000000
 #define DAYS_MAX       100000
 #define LIST_BLANKS    ", \t"
+#define FILE_SHOWN_MAX 600
 
 /* ---- options ---- */
 
@@ -47,6 +50,33 @@ static bool take_moment(int64_t *out, const char *option, const char *text, int6
     return false;
 }
 
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+/* What can only be given one without the other; false after a message. */
+static bool check_together(const struct cli *cli)
+{
+    const struct cli_audit *given = &cli->audit;
+    int printed = is_stdout(given->html) + is_stdout(given->prometheus) + (cli->json != 0) +
+                  (given->suggest != 0);
+    bool reported = given->until || given->top || given->html || given->prometheus ||
+                    given->verdicts || given->rollout || given->rules || given->queue ||
+                    given->suggest || given->min_messages || given->min_days;
+
+    if (given->follow && reported)
+        fputs("mxcrypt: --follow takes no other options than --since, --postfix and --json\n",
+              stderr);
+    else if (printed > 1)
+        fputs("mxcrypt: only one of --json, --suggest-rules, --html - and --prometheus - can be "
+              "printed\n",
+              stderr);
+    else
+        return true;
+    return false;
+}
+
 static bool read_options(struct audit *audit)
 {
     const struct cli_audit *given = &audit->cli->audit;
@@ -54,7 +84,8 @@ static bool read_options(struct audit *audit)
     long top = PAGE_TOP_DEFAULT, messages = SUGGEST_MESSAGES, days = SUGGEST_DAYS;
 
     audit->rollout = -1;
-    if (!take_moment(&audit->options.since, "--since", given->since, audit->now) ||
+    if (!check_together(audit->cli) ||
+        !take_moment(&audit->options.since, "--since", given->since, audit->now) ||
         !take_moment(&audit->options.until, "--until", given->until, audit->now) ||
         !take_number(&top, "--top", given->top, TOP_MAX) ||
         !take_number(&messages, "--min-messages", given->min_messages, MESSAGES_MAX) ||
@@ -120,9 +151,9 @@ static bool take_files(struct audit *audit, size_t count, char error[POSTFIX_ERR
         return false;
     log->count = count;
     log->places = arena_array(audit->arena, count, sizeof *log->places);
-    log->description =
-        count == 1 ? cli->words[0]
-                   : arena_printf(audit->arena, "%s and %zu other files", cli->words[0], count - 1);
+    log->description = count == 1 ? cli->words[0]
+                                  : arena_printf(audit->arena, "%s and %zu other file%s",
+                                                 cli->words[0], count - 1, count == 2 ? "" : "s");
     for (size_t i = 0; log->places != NULL && i < count; i++)
         log->places[i].path = cli->words[i];
     if (arena_failed(audit->arena))
@@ -147,12 +178,12 @@ static int find_log(struct audit *audit)
         count++;
     found = count > 0 ? take_files(audit, count, error)
                       : postfix_log_find(&audit->log, audit->arena, &options, error) == 0;
+    if (audit->log.fault != NULL)
+        fprintf(stderr, "mxcrypt: Postfix's configuration is not known: %s\n", audit->log.fault);
     if (!found) {
         fprintf(stderr, "mxcrypt: %s\n", error);
         return CLI_DATA;
     }
-    if (audit->log.fault != NULL)
-        fprintf(stderr, "mxcrypt: Postfix's configuration is not known: %s\n", audit->log.fault);
     take_relayhosts(audit);
     audit->options.tls_logged = audit->log.tls_loglevel > 0;
     return CLI_OK;
@@ -161,12 +192,14 @@ static int find_log(struct audit *audit)
 static void on_warning(void *context, const char *file, uint64_t line, const char *text)
 {
     struct audit *audit = context;
+    char name[FILE_SHOWN_MAX];
 
     progress_clear(&audit->progress);
+    escape_bytes(name, sizeof name, file, strlen(file));
     if (line == 0)
-        fprintf(stderr, "mxcrypt: %s: %s\n", file, text);
+        fprintf(stderr, "mxcrypt: %s: %s\n", name, text);
     else
-        fprintf(stderr, "mxcrypt: %s:%llu: %s\n", file, (unsigned long long)line, text);
+        fprintf(stderr, "mxcrypt: %s:%llu: %s\n", name, (unsigned long long)line, text);
 }
 
 void audit_take(struct audit *audit, const struct source_line *line)
@@ -244,6 +277,17 @@ static int say_cannot_write(const char *path)
     return CLI_CANNOT_WRITE;
 }
 
+static int write_file(const char *path, const struct page *page, page_writer *write)
+{
+    if (page_write_file(path, page, write) == 0)
+        return CLI_OK;
+    if (errno != ELOOP && errno != EINVAL)
+        return say_cannot_write(path);
+    fprintf(stderr, "mxcrypt: cannot write %s: %s\n", path,
+            errno == ELOOP ? "it is a symbolic link" : "it is no plain file");
+    return CLI_CANNOT_WRITE;
+}
+
 static int write_page(const char *path, const struct page *page, page_writer *write)
 {
     bool whole;
@@ -251,8 +295,8 @@ static int write_page(const char *path, const struct page *page, page_writer *wr
     if (path == NULL)
         return CLI_OK;
     errno = 0;
-    if (strcmp(path, "-") != 0)
-        return page_write_file(path, page, write) == 0 ? CLI_OK : say_cannot_write(path);
+    if (!is_stdout(path))
+        return write_file(path, page, write);
     whole = write(stdout, page);
     return fflush(stdout) == 0 && whole ? CLI_OK : say_cannot_write("standard output");
 }
@@ -347,8 +391,10 @@ static int start(struct audit *audit)
 int do_audit(struct cli *cli)
 {
     struct audit audit = {.cli = cli, .now = clock_wall_s(), .arena = arena_new(ARENA_MAX)};
-    int status = audit.arena == NULL ? CLI_INTERNAL : start(&audit);
+    int status;
 
+    signal(SIGXFSZ, SIG_IGN); /* a page that becomes too long is a file that takes no more */
+    status = audit.arena == NULL ? CLI_INTERNAL : start(&audit);
     source_close(audit.source);
     track_free(audit.track);
     tally_free(audit.tally);

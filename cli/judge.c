@@ -29,6 +29,17 @@ static void take_line(void *context, const json_t *line)
         batch->take(batch->context, (size_t)json_integer_value(index), line);
 }
 
+/* The exit status of an answer to `verdicts`, whose refusal was printed. */
+static int status_of_batch(int status)
+{
+    if (status != CLI_NO)
+        return status;
+    fputs("mxcrypt: mxcryptd gives no verdicts: if it is older than mxcrypt, restart it; --fresh "
+          "works without it\n",
+          stderr);
+    return CLI_NO_DAEMON;
+}
+
 /* Asks the daemon for the names from `begin` on. */
 static int ask_batch(struct cli *cli, const char *const *names, size_t begin, size_t end,
                      int rollout, struct override_options *in_force, struct batch *batch)
@@ -50,7 +61,7 @@ static int ask_batch(struct cli *cli, const char *const *names, size_t begin, si
                                               (unsigned)number_of(totals, "rollout")};
     json_decref(totals);
     json_decref(batch->indexes);
-    return status;
+    return status_of_batch(status);
 }
 
 bool judge_by_daemon(struct cli *cli)

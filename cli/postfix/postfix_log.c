@@ -271,8 +271,9 @@ int postfix_log_find(struct postfix_log *out, struct arena *arena,
     if (found)
         return 0;
     snprintf(error, POSTFIX_ERROR_MAX,
-             "no mail log is found: maillog_file is not set, the journal has no mail, and neither "
+             "no mail log is found: maillog_file is %s, the journal has no mail, and neither "
              "mail.log nor maillog is in %s",
+             out->fault == NULL ? "not set" : "not known",
              options->folder == NULL ? "/var/log" : options->folder);
     return -1;
 }
