@@ -228,10 +228,16 @@ uint32_t tally_trouble_at(struct tally *tally, uint32_t domain, enum tally_cause
 /* Where a day is, or would be. */
 static uint32_t day_place(const struct tally *tally, int64_t begin)
 {
-    uint32_t place = tally->day_count;
+    uint32_t place = 0, end = tally->day_count;
 
-    while (place > 0 && tally->days[place - 1].at >= begin)
-        place--;
+    while (place < end) {
+        uint32_t middle = place + (end - place) / 2;
+
+        if (tally->days[middle].at < begin)
+            place = middle + 1;
+        else
+            end = middle;
+    }
     return place;
 }
 
