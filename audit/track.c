@@ -32,6 +32,25 @@ uint64_t track_instance_id(struct track *track, const struct line *line)
                          (struct span){line->host.text, (size_t)(end - line->host.text)});
 }
 
+/* Of "[host]:587" and "[host]:submission": ":587", as it stands in a relay. */
+static const char *port_of(const char *relayhost)
+{
+    static const struct {
+        const char *service, *port;
+    } known[] = {
+        {":smtp", ":25"},
+        {":smtps", ":465"},
+        {":submissions", ":465"},
+        {":submission", ":587"},
+    };
+    const char *end = strchr(relayhost, ']');
+
+    for (size_t i = 0; end != NULL && i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(end + 1, known[i].service) == 0)
+            return known[i].port;
+    return end == NULL ? "" : end + 1;
+}
+
 struct track *track_new(struct tally *tally, const struct track_options *options)
 {
     struct track *track = calloc(1, sizeof *track);
@@ -40,6 +59,8 @@ struct track *track_new(struct tally *tally, const struct track_options *options
         return NULL;
     track->tally = tally;
     track->options = *options;
+    for (size_t i = 0; i < options->relayhost_count; i++)
+        track->relayports[i] = port_of(options->relayhosts[i]);
     hashmap_init_ids(&track->processes,
                      offsetof(struct track_process, id) - offsetof(struct track_process, link));
     hashmap_init_ids(&track->messages,
@@ -81,7 +102,7 @@ static bool has_port(struct span relay, const char *port)
 
 /* Whether a delivery went to a relayhost as main.cf names it: "[host]:port", "[host]", "domain".
  * The mail hosts of a domain are not known here: all that smtp(8) sends goes there. */
-static bool is_relayed(const char *relayhost, const struct line *line)
+static bool is_relayed(const char *relayhost, const char *port, const struct line *line)
 {
     const char *end = strchr(relayhost, ']');
     struct span address = line->relay;
@@ -89,7 +110,7 @@ static bool is_relayed(const char *relayhost, const struct line *line)
 
     if (relayhost[0] != '[' || end == NULL || span_is(line->relay, "none"))
         return true;
-    if (!has_port(line->relay, end + 1))
+    if (!has_port(line->relay, port))
         return false;
     length = (size_t)(end - relayhost) - 1;
     if (line->relay_host.length == length &&
@@ -107,7 +128,8 @@ static size_t nexthop_of(const struct track *track, const struct line *line,
         const char *relayhost = track->options.relayhosts[i];
         size_t length = strlen(relayhost);
 
-        if (length == 0 || length > TALLY_NAME_MAX || !is_relayed(relayhost, line))
+        if (length == 0 || length > TALLY_NAME_MAX ||
+            !is_relayed(relayhost, track->relayports[i], line))
             continue;
         memcpy(out, relayhost, length + 1);
         hostname_fold(out, length);

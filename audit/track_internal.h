@@ -115,6 +115,7 @@ struct track {
     size_t process_count, message_count, part_count;
     struct track_instance *instances[TRACK_INSTANCES_MAX];
     size_t instance_count;
+    const char *relayports[TRACK_RELAYHOSTS]; /* of the relayhosts, as in a relay: ":587" */
     struct {
         uint64_t id;
         int64_t begin; /* of its log */

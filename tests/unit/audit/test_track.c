@@ -398,6 +398,8 @@ static void what_waits_for_a_word_about_tls_keeps_its_day(void **state)
     assert_int_equal(log.tally->days[1].statuses[TALLY_SENT], 1);
     audit_log_free(&log);
 }
+    {"by the name of a service", "[relay.isp.example]:submission",
+     "relay.isp.example[192.0.2.7]:587", "[relay.isp.example]:submission"},
 
 /* ---- limits ---- */
 
