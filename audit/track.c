@@ -494,13 +494,14 @@ static void take_delivery(struct track *track, const struct line *line, int64_t 
 
 /* ---- lines ---- */
 
-/* A message of another size is another message: the end of the one before was not logged. */
+/* A message of another size is another message: the end of the one before was not logged. When it
+ * was met without its size, the log began in its midst. */
 static void take_queued(struct track *track, const struct line *line, int64_t at)
 {
     uint64_t id = track_message_id(track, line);
     struct track_message *message = track_message_of(track, id, true);
 
-    if (message != NULL && message->counted && message->size != line->size) {
+    if (message != NULL && message->queued && message->counted && message->size != line->size) {
         track_message_end(track, message, at);
         message = track_message_of(track, id, true);
     }

@@ -163,7 +163,8 @@ void track_sessions_free(struct track *track);
 
 /* ---- track_message.c ---- */
 
-/* Of the message of a line. */
+/* Of the message of a line: by host and queue id, since a service of master.cf may have a syslog_name
+ * of its own, and the instances of a host make ids that differ in time and inode. */
 uint64_t track_message_id(struct track *track, const struct line *line);
 /* A message; a new one if `add`; NULL when there is none, or no memory. */
 struct track_message *track_message_of(struct track *track, uint64_t id, bool add);

@@ -40,7 +40,7 @@ static void forget_oldest_message(struct track *track)
 
 uint64_t track_message_id(struct track *track, const struct line *line)
 {
-    return track_mix(track_instance_id(track, line),
+    return track_mix(track_name_id(&track->host, line->host),
                      hash_bytes(line->queue_id.text, line->queue_id.length));
 }
 

@@ -296,6 +296,28 @@ static const struct {
      TALLY_POLICY_LOOKUP, "a mail host refuses STARTTLS", 2, 0, 2, 0, 0, 0, 0},
     {"STARTTLS refused for good bounces",
      BEGIN ENDS(
+    {"nor does it to the message after one that was sent",
+     BEGIN AT("01:00:00") "smtp[5]: warning: MX name 'a.example' does not match STS MX pattern for "
+                          "'two.example'\n" SENT("01:00:00", "5", "AAAAA1", "u@two.example", R1)
+                              DEFERRED("01:00:00", "5", "AAAAA2", "u@one.example", "none",
+                                       "server unavailable or unable to receive mail")
+                                  DEFERRED("01:00:00", "6", "AAAAA3", "u@one.example", R1,
+                                           "TLS is required, but was not offered by host "
+                                           "mx.one.example[192.0.2.1]"),
+     TALLY_NOT_OFFERED, "", 1, 0, 1, 0, 0, 0, 0},
+    {"a message that is older than the log",
+     DEFERRED("01:00:00", "5", "AAAAA1", "u@one.example", R1, "Server certificate not verified")
+         QUEUED("02:00:00", "AAAAA1") SENT("02:00:00", "5", "AAAAA1", "u@one.example", R1)
+             REMOVED("02:00:00", "AAAAA1"),
+     TALLY_CERTIFICATE, "", 1, 0, 1, 1, 0, 0, 3600},
+    {"a service with a syslog_name of its own",
+     BEGIN QUEUED("01:00:00",
+                  "AAAAA1") "Nov 20 01:00:00 mx slow/smtp[5]: AAAAA1: "
+                            "to=<u@one.example>, relay=none, delay=1, delays=0/0/0/1, "
+                            "dsn=4.7.5, status=deferred (non DNSSEC destination)\n" AT(
+                                "06:00:00") "qmgr[9]: AAAAA1: from=<a@b>, status=expired, returned "
+                                            "to sender\n" REMOVED("06:00:00", "AAAAA1"),
+     TALLY_NO_DANE, "non DNSSEC destination", 1, 0, 1, 0, 1, 0, 18000},
          "01:00:00", "5", "AAAAA1", "u@one.example", R1, "",
          "bounced (TLS is required, but host mx.one.example[192.0.2.1] refused to start TLS: "
          "554 no)"),
