@@ -207,6 +207,8 @@ size_t line_nexthop(char out[TALLY_NAME_MAX + 1], struct span domain)
 
 static void read_delays(struct line *out, struct span value)
 {
+    const struct span all = value;
+
     for (int i = 0; i < 3; i++) {
         struct span part = before(value, '/');
 
@@ -215,6 +217,7 @@ static void read_delays(struct line *out, struct span value)
         out->connected_s = seconds_of(part); /* the third */
         span_skip(&value, part.length + 1);
     }
+    out->setup = (struct span){all.text, (size_t)(value.text - all.text)};
     out->sending_s = seconds_of(value);
 }
 
@@ -286,7 +289,7 @@ static void read_delivery(struct line *out, struct span text)
 
     out->conn_use = 1;
     out->delay_s = out->connected_s = out->sending_s = 0;
-    out->tls = (struct span){text.text, 0};
+    out->tls = out->setup = (struct span){text.text, 0};
     out->suspended = false;
     if (!TAKE(&text, "to=<") || !take_address(&text, &out->recipient))
         return;
@@ -299,8 +302,10 @@ static void read_delivery(struct line *out, struct span text)
             return;
         read_pair(out, name, value);
     }
-    if (!take_status(&text, &out->status))
+    if (!take_status(&text, &out->status)) {
+        out->kind = LINE_LOST; /* a probe */
         return;
+    }
     take_end(&text, ")");
     out->reason = text;
     out->domain = line_domain(out->recipient);
@@ -416,11 +421,10 @@ static void read_error(struct line *out, struct span text)
     if (!take_queue_id(&text, &out->queue_id))
         return;
     read_delivery(out, text);
-    if (out->kind == LINE_DELIVERY) {
-        out->suspended = TAKE(&out->reason, "delivery temporarily suspended: ");
-        if (!out->suspended)
-            out->kind = LINE_OTHER;
-    }
+    out->suspended =
+        out->kind == LINE_DELIVERY && TAKE(&out->reason, "delivery temporarily suspended: ");
+    if (!out->suspended)
+        out->kind = LINE_OTHER;
 }
 
 /* ---- what the queue manager and others write ---- */

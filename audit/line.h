@@ -32,7 +32,8 @@ enum line_kind {
     LINE_SUPPRESSED /* a log daemon dropped `number` lines */
 };
 
-/* What stands under a kind is set for lines of that kind only. */
+/* What stands under a kind is set for lines of that kind only. The status of a probe of an address
+ * (status=deliverable) is LINE_LOST: its connection has no mail that counts. */
 struct line {
     enum line_kind kind;
     struct span host;     /* of the log's host name */
@@ -55,6 +56,7 @@ struct line {
     uint32_t delay_s;       /* since the message came */
     uint32_t connected_s;   /* the last two of delays=, in whole seconds, rounded up */
     uint32_t sending_s;     /* the last of delays= */
+    struct span setup;      /* the first three: the same for all recipients of a transaction */
     struct span reason;     /* in the parentheses; WHY: the rest of the line */
     enum tally_cause cause; /* WHY */
     bool suspended;         /* DELIVERY: by error(8), for the queue manager: nothing was tried */

@@ -481,14 +481,14 @@ static void take_delivery(struct track *track, const struct line *line, int64_t 
     delivery.message_id = track_message_id(track, line);
     delivery.process = line->suspended ? NULL : track_process_of(track, line);
     delivery.message = track_message_of(track, delivery.message_id, true);
+    if (delivery.process != NULL)
+        track_attribute(delivery.process, line, delivery.message_id);
     count_status(&delivery);
     count_message(&delivery);
     if (line->status == TALLY_SENT)
         count_sent(&delivery);
     else
         trouble = count_failed(&delivery);
-    if (line->status != TALLY_SENT && delivery.process != NULL)
-        track_used(delivery.process, line, delivery.message_id);
     follow_recipient(&delivery, trouble);
 }
 

@@ -52,11 +52,14 @@ struct track_instance {
 /* Why TLS will fail, from lines before the delivery. */
 struct track_why {
     enum tally_cause cause;
-    uint64_t message; /* whose delivery it was used for; 0: none yet */
+    uint64_t message; /* whose delivery it was about; 0: no line of that yet */
     uint16_t length;
     char text[300];
 };
 #define TRACK_WHYS 3
+
+/* "0.1/0.01/0.05/": of delays= */
+#define TRACK_SETUP_MAX 40
 
 /* "host[address]:port" */
 #define TRACK_RELAY_MAX (HOSTNAME_MAX + 2 + IP_TEXT_MAX + 6)
@@ -65,7 +68,7 @@ struct track_process {
     struct hashmap_link link;
     uint64_t id;
     struct list age;
-    uint64_t message; /* the message on its TLS connection; 0: none yet */
+    uint64_t message; /* the message on its TLS connection; 0: no line of it yet */
     int64_t at;       /* when that was established or reused */
     int64_t seen_at;  /* its last line */
     enum tally_level level;
@@ -73,7 +76,9 @@ struct track_process {
     struct track_why *whys; /* TRACK_WHYS of them; owned; NULL: none */
     unsigned why_next;
     uint16_t relay_length; /* 0: it has no TLS connection */
+    uint8_t setup_length;
     char relay[TRACK_RELAY_MAX];
+    char setup[TRACK_SETUP_MAX]; /* of the first line of the message: see struct line */
 };
 
 /* ---- messages ---- */
@@ -110,12 +115,12 @@ struct track_message {
 struct track {
     struct tally *tally;
     struct track_options options;
+    const char *relayports[TRACK_RELAYHOSTS]; /* of the relayhosts, as in a relay: ":587" */
     struct hashmap processes, messages, parts;
     struct list process_ages, message_ages, part_ages; /* oldest first */
     size_t process_count, message_count, part_count;
     struct track_instance *instances[TRACK_INSTANCES_MAX];
     size_t instance_count;
-    const char *relayports[TRACK_RELAYHOSTS]; /* of the relayhosts, as in a relay: ":587" */
     struct {
         uint64_t id;
         int64_t begin; /* of its log */
@@ -148,8 +153,9 @@ struct track_process *track_process_of(struct track *track, const struct line *l
 struct track_instance *track_instance_of(struct track *track, const struct line *line);
 void track_session(struct track *track, const struct line *line, int64_t at);
 void track_lost(struct track *track, const struct line *line);
-/* A delivery of that message failed on the connection. */
-void track_used(struct track_process *process, const struct line *line, uint64_t message);
+/* A line with the status of that message: a process delivers one at a time, so what it logged
+ * before is about it. */
+void track_attribute(struct track_process *process, const struct line *line, uint64_t message);
 /* Remembers when the log of a host begins. */
 void track_note_host(struct track *track, const struct line *line, int64_t at);
 void track_why(struct track *track, const struct line *line);
@@ -158,7 +164,8 @@ void track_why(struct track *track, const struct line *line);
 enum tally_level track_level_of(const struct track_delivery *delivery,
                                 enum tally_protocol *protocol, bool *silent);
 /* What lines before said of a cause, for the delivery of that message; empty when nothing. */
-struct span track_why_of(struct track_process *process, enum tally_cause cause, uint64_t message);
+struct span track_why_of(const struct track_process *process, enum tally_cause cause,
+                         uint64_t message);
 void track_sessions_free(struct track *track);
 
 /* ---- track_message.c ---- */

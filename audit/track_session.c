@@ -140,10 +140,18 @@ void track_lost(struct track *track, const struct line *line)
         process->relay_length = 0;
 }
 
-void track_used(struct track_process *process, const struct line *line, uint64_t message)
+void track_attribute(struct track_process *process, const struct line *line, uint64_t message)
 {
-    if (has_session(process, line) && process->message == 0)
+    size_t length = line->setup.length;
+
+    if (process->relay_length > 0 && process->message == 0) {
         process->message = message;
+        process->setup_length = (uint8_t)(length < TRACK_SETUP_MAX ? length : TRACK_SETUP_MAX);
+        memcpy(process->setup, line->setup.text, process->setup_length);
+    }
+    for (int i = 0; process->whys != NULL && i < TRACK_WHYS; i++)
+        if (process->whys[i].message == 0)
+            process->whys[i].message = message;
 }
 
 void track_note_host(struct track *track, const struct line *line, int64_t at)
@@ -178,9 +186,15 @@ static enum tally_level level_of_feature(struct span tls)
         const char *word;
         enum tally_level level;
     } words[] = {
-        {"none", TALLY_NONE},       {"may", TALLY_UNTRUSTED},      {"encrypt", TALLY_UNTRUSTED},
-        {"dane", TALLY_VERIFIED},   {"dane-only", TALLY_VERIFIED}, {"fingerprint", TALLY_VERIFIED},
-        {"verify", TALLY_VERIFIED}, {"secure", TALLY_VERIFIED},
+        {"none", TALLY_NONE},
+        {"halfdane", TALLY_TRUSTED},
+        {"may", TALLY_UNTRUSTED},
+        {"encrypt", TALLY_UNTRUSTED},
+        {"dane", TALLY_VERIFIED},
+        {"dane-only", TALLY_VERIFIED},
+        {"fingerprint", TALLY_VERIFIED},
+        {"verify", TALLY_VERIFIED},
+        {"secure", TALLY_VERIFIED},
     };
     struct span word;
     const char *final;
@@ -197,6 +211,15 @@ static enum tally_level level_of_feature(struct span tls)
     return TALLY_UNKNOWN;
 }
 
+/* It is not a second delivery of the message: a domain of its own may have its mail host in common
+ * with another, and not its policy. */
+static bool is_same_transaction(const struct track_process *process, const struct line *line)
+{
+    size_t length = line->setup.length < TRACK_SETUP_MAX ? line->setup.length : TRACK_SETUP_MAX;
+
+    return process->setup_length == length && memcmp(process->setup, line->setup.text, length) == 0;
+}
+
 /* The process has a TLS connection to the relay, and it is this message's. */
 static bool is_on_session(const struct track_delivery *delivery)
 {
@@ -204,7 +227,7 @@ static bool is_on_session(const struct track_delivery *delivery)
     const struct line *line = delivery->line;
 
     return process != NULL && has_session(process, line) &&
-           (process->message == 0 || process->message == delivery->message_id) &&
+           process->message == delivery->message_id && is_same_transaction(process, line) &&
            delivery->at - process->at <= (int64_t)line->connected_s + line->sending_s + SLACK_S;
 }
 
@@ -215,23 +238,24 @@ static bool may_be_older(const struct track_delivery *delivery)
     const struct track_message *message = delivery->message;
 
     return (message == NULL || !message->queued) &&
-           delivery->at - delivery->line->sending_s - 1 < log_begin(delivery->track);
+           delivery->at - delivery->line->connected_s - (int64_t)delivery->line->sending_s - 1 <
+               log_begin(delivery->track);
 }
 
 enum tally_level track_level_of(const struct track_delivery *delivery,
                                 enum tally_protocol *protocol, bool *silent)
 {
     const struct line *line = delivery->line;
+    enum tally_level said = line->tls.length > 0 ? level_of_feature(line->tls) : TALLY_LEVEL_COUNT;
 
     *protocol = TALLY_PROTOCOL_COUNT;
     *silent = false;
-    if (is_on_session(delivery)) {
-        delivery->process->message = delivery->message_id;
+    if (said != TALLY_NONE && is_on_session(delivery)) {
         *protocol = delivery->process->protocol;
         return delivery->process->level;
     }
-    if (line->tls.length > 0)
-        return level_of_feature(line->tls);
+    if (said != TALLY_LEVEL_COUNT)
+        return said;
     if (delivery->process == NULL || may_be_older(delivery))
         return TALLY_UNKNOWN;
     *silent = true;
@@ -259,19 +283,18 @@ void track_why(struct track *track, const struct line *line)
     memcpy(why->text, line->reason.text, why->length);
 }
 
-struct span track_why_of(struct track_process *process, enum tally_cause cause, uint64_t message)
+struct span track_why_of(const struct track_process *process, enum tally_cause cause,
+                         uint64_t message)
 {
     if (process == NULL || process->whys == NULL)
         return (struct span){"", 0};
     /* the latest first */
     for (unsigned i = 1; i <= TRACK_WHYS; i++) {
-        struct track_why *why = &process->whys[(process->why_next + TRACK_WHYS - i) % TRACK_WHYS];
+        const struct track_why *why =
+            &process->whys[(process->why_next + TRACK_WHYS - i) % TRACK_WHYS];
 
-        if (why->length == 0 || why->cause != cause ||
-            (why->message != 0 && why->message != message))
-            continue;
-        why->message = message;
-        return (struct span){why->text, why->length};
+        if (why->length > 0 && why->cause == cause && why->message == message)
+            return (struct span){why->text, why->length};
     }
     return (struct span){"", 0};
 }

@@ -70,6 +70,21 @@ static const struct {
      BEGIN TLS("01:00:00", "5", "Untrusted", R1) TLS("01:00:01", "5", "Verified", R2)
          SENT("01:00:02", "5", "AAAAA1", "u@one.example", R2),
      {1, 0, 0, 0, 0, 0}},
+    {"the same message to another domain, with the same mail host and another policy",
+     BEGIN TLS("01:00:00", "5", "Verified", R1) SENT("01:00:01", "5", "AAAAA1", "u@one.example", R1)
+         AT("01:00:02") "smtp[5]: AAAAA1: to=<u@two.example>, relay=" R1
+                        ", delay=2.1, delays=0.1/1/0.5/0.5, dsn=2.0.0, status=sent (250 ok)\n",
+     {1, 0, 0, 0, 1, 0}},
+    {"a connection for the probe of an address",
+     BEGIN TLS("01:00:00", "5", "Verified", R1)
+         ENDS("01:00:01", "5", "AAAAA1", "u@one.example", R1, "", "deliverable (250 ok)")
+             SENT("01:00:02", "5", "AAAAA2", "u@one.example", R1),
+     {0, 0, 0, 0, 1, 0}},
+    {"a connection of a message that failed elsewhere",
+     BEGIN TLS("01:00:00", "5", "Verified", R1)
+         ENDS("01:00:01", "5", "AAAAA1", "u@one.example", "none", "", "deferred (connect to x)")
+             SENT("01:00:02", "5", "AAAAA2", "u@two.example", R1),
+     {0, 0, 0, 0, 1, 0}},
     {"an old session of a process whose number came again",
      BEGIN TLS("01:00:00", "5", "Untrusted", R1)
          SENT("05:00:02", "5", "AAAAA1", "u@one.example", R1),
@@ -98,6 +113,13 @@ static const struct {
                  ENDS("01:00:01", "5", "AAAAA4", "u@one.example", R1, "tls=verify/requiretls, ",
                       "sent (ok)"),
      {2, 0, 1, 0, 1, 0}},
+    {"tls=, where the mail host has unvalidated MX records",
+     BEGIN ENDS("01:00:01", "5", "AAAAA1", "u@one.example", R1, "tls=dane:halfdane, ", "sent (ok)"),
+     {0, 1, 0, 0, 0, 0}},
+    {"tls= says that it went in clear",
+     BEGIN TLS("01:00:00", "5", "Trusted", R1)
+         ENDS("01:00:01", "5", "AAAAA1", "u@one.example", R1, "tls=may:none, ", "sent (ok)"),
+     {0, 0, 0, 0, 1, 0}},
     {"a session says more than tls=",
      BEGIN TLS("01:00:00", "5", "Trusted", R1)
          ENDS("01:00:01", "5", "AAAAA1", "u@one.example", R1, "tls=may, ", "sent (ok)"),
@@ -274,28 +296,6 @@ static const struct {
              DEFERRED("01:00:00", "5", "AAAAA2", "u@one.example", R1,
                       "TLS is required, but was not offered by host mx.one.example[192.0.2.1]"),
      TALLY_NOT_OFFERED, "", 1, 0, 1, 0, 0, 0, 0},
-    {"a certificate, and why",
-     BEGIN AT("01:00:00") "smtp[5]: certificate verification failed for " R1
-                          ": untrusted issuer /CN=\x1b[31m\n" DEFERRED(
-                              "01:00:00", "5", "AAAAA1", "u@one.example", R1,
-                              "Server certificate not verified")
-                              AT("06:00:00") "qmgr[9]: AAAAA1: from=<a@b>, status=expired, "
-                                             "returned to sender\n" REMOVED("06:00:00", "AAAAA1"),
-     TALLY_CERTIFICATE, R1 ": untrusted issuer /CN=\\x1b[31m", 1, 0, 1, 0, 1, 0, 18000},
-    {"deleted by the operator",
-     BEGIN DEFERRED("01:00:00", "5", "AAAAA1", "u@one.example", "none",
-                    "TLSA lookup error for mx:25")
-         AT("01:00:07") "postsuper[77]: AAAAA1: removed\n",
-     TALLY_TLSA_LOOKUP, "", 1, 0, 1, 0, 0, 1, 7},
-    {"the queue manager holds back others after it",
-     BEGIN AT("01:00:00") POLICY_WHY DEFERRED("01:00:00", "5", "AAAAA1", "u@one.example", "none",
-                                              "client TLS configuration problem")
-         AT("01:00:01") "error[8]: AAAAA2: to=<v@one.example>, relay=none, delay=1, "
-                        "delays=0/1/0/0, dsn=4.7.5, status=deferred (delivery temporarily "
-                        "suspended: client TLS configuration problem)\n",
-     TALLY_POLICY_LOOKUP, "a mail host refuses STARTTLS", 2, 0, 2, 0, 0, 0, 0},
-    {"STARTTLS refused for good bounces",
-     BEGIN ENDS(
     {"nor does it to the message after one that was sent",
      BEGIN AT("01:00:00") "smtp[5]: warning: MX name 'a.example' does not match STS MX pattern for "
                           "'two.example'\n" SENT("01:00:00", "5", "AAAAA1", "u@two.example", R1)
@@ -318,6 +318,28 @@ static const struct {
                                 "06:00:00") "qmgr[9]: AAAAA1: from=<a@b>, status=expired, returned "
                                             "to sender\n" REMOVED("06:00:00", "AAAAA1"),
      TALLY_NO_DANE, "non DNSSEC destination", 1, 0, 1, 0, 1, 0, 18000},
+    {"a certificate, and why",
+     BEGIN AT("01:00:00") "smtp[5]: certificate verification failed for " R1
+                          ": untrusted issuer /CN=\x1b[31m\n" DEFERRED(
+                              "01:00:00", "5", "AAAAA1", "u@one.example", R1,
+                              "Server certificate not verified")
+                              AT("06:00:00") "qmgr[9]: AAAAA1: from=<a@b>, status=expired, "
+                                             "returned to sender\n" REMOVED("06:00:00", "AAAAA1"),
+     TALLY_CERTIFICATE, R1 ": untrusted issuer /CN=\\x1b[31m", 1, 0, 1, 0, 1, 0, 18000},
+    {"deleted by the operator",
+     BEGIN DEFERRED("01:00:00", "5", "AAAAA1", "u@one.example", "none",
+                    "TLSA lookup error for mx:25")
+         AT("01:00:07") "postsuper[77]: AAAAA1: removed\n",
+     TALLY_TLSA_LOOKUP, "", 1, 0, 1, 0, 0, 1, 7},
+    {"the queue manager holds back others after it",
+     BEGIN AT("01:00:00") POLICY_WHY DEFERRED("01:00:00", "5", "AAAAA1", "u@one.example", "none",
+                                              "client TLS configuration problem")
+         AT("01:00:01") "error[8]: AAAAA2: to=<v@one.example>, relay=none, delay=1, "
+                        "delays=0/1/0/0, dsn=4.7.5, status=deferred (delivery temporarily "
+                        "suspended: client TLS configuration problem)\n",
+     TALLY_POLICY_LOOKUP, "a mail host refuses STARTTLS", 2, 0, 2, 0, 0, 0, 0},
+    {"STARTTLS refused for good bounces",
+     BEGIN ENDS(
          "01:00:00", "5", "AAAAA1", "u@one.example", R1, "",
          "bounced (TLS is required, but host mx.one.example[192.0.2.1] refused to start TLS: "
          "554 no)"),
@@ -376,6 +398,8 @@ static const struct {
 } relay_rows[] = {
     {"by name", "[Relay.ISP.example]:587", "relay.isp.example[192.0.2.7]:587",
      "[relay.isp.example]:587"},
+    {"by the name of a service", "[relay.isp.example]:submission",
+     "relay.isp.example[192.0.2.7]:587", "[relay.isp.example]:submission"},
     {"another port", "[relay.isp.example]:587", "relay.isp.example[192.0.2.7]:25", "one.example"},
     {"without a port", "[relay.isp.example]", "relay.isp.example[192.0.2.7]:25",
      "[relay.isp.example]"},
@@ -420,8 +444,6 @@ static void what_waits_for_a_word_about_tls_keeps_its_day(void **state)
     assert_int_equal(log.tally->days[1].statuses[TALLY_SENT], 1);
     audit_log_free(&log);
 }
-    {"by the name of a service", "[relay.isp.example]:submission",
-     "relay.isp.example[192.0.2.7]:587", "[relay.isp.example]:submission"},
 
 /* ---- limits ---- */
 
