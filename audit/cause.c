@@ -4,6 +4,7 @@
 #include "audit/line.h"
 
 #define SUSPENDED "delivery temporarily suspended: " /* the queue manager's, before the words */
+#define PROTOCOL  "Protocol error: "                 /* a client's: the reply code is no failure */
 
 static const struct {
     const char *start;
@@ -24,31 +25,49 @@ static const struct {
     {"REQUIRETLS", TALLY_REQUIRETLS},
 };
 
-/* "DOMAIN: dane-only configured with dnssec lookups disabled" */
-static const char *const ends_of_our_tls[] = {
-    " configured, but no requisite library support",
-    " configured with dnssec lookups disabled",
-    " configured with MX lookup errors ignored",
+/* "DOMAIN: dane-only configured with dnssec lookups disabled": what stands behind the first blank. */
+static const char *const our_tls[] = {
+    "dane-only configured, but no requisite library support",
+    "dane-only configured with dnssec lookups disabled",
+    "dane-only configured with MX lookup errors ignored",
+    "dns resolver options incompatible with dane-only TLS",
 };
 
 static bool is_our_tls(struct span reason)
 {
-    for (size_t i = 0; i < sizeof ends_of_our_tls / sizeof ends_of_our_tls[0]; i++) {
-        const char *end = ends_of_our_tls[i];
+    const char *blank = memchr(reason.text, ' ', reason.length);
 
-        if (reason.length > strlen(end) &&
-            memcmp(reason.text + reason.length - strlen(end), end, strlen(end)) == 0)
-            return !span_starts(reason, "host ");
-    }
+    if (blank == NULL || blank == reason.text || blank[-1] != ':')
+        return false;
+    span_skip(&reason, (size_t)(blank + 1 - reason.text));
+    for (size_t i = 0; i < sizeof our_tls / sizeof our_tls[0]; i++)
+        if (span_is(reason, our_tls[i]))
+            return true;
     return false;
+}
+
+/* The mail host said nothing to STARTTLS: "lost connection with HOST while receiving …",
+ * "conversation with HOST timed out while receiving …". */
+static bool is_hung_up(struct span reason)
+{
+    static const char end[] = " while receiving the STARTTLS response";
+    size_t length = sizeof end - 1;
+
+    return (span_starts(reason, "lost connection with ") ||
+            span_starts(reason, "conversation with ")) &&
+           reason.length > length && memcmp(reason.text + reason.length - length, end, length) == 0;
 }
 
 enum tally_cause cause_of(struct span reason)
 {
     if (span_starts(reason, SUSPENDED))
         span_skip(&reason, sizeof SUSPENDED - 1);
+    if (span_starts(reason, PROTOCOL))
+        span_skip(&reason, sizeof PROTOCOL - 1);
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
         if (span_starts(reason, starts[i].start))
             return starts[i].cause;
+    if (is_hung_up(reason))
+        return TALLY_REFUSED;
     return is_our_tls(reason) ? TALLY_OUR_TLS : TALLY_NO_CAUSE;
 }

@@ -67,6 +67,35 @@ static const struct hostile rows[] = {
           "deferred (host mx.a.example[192.0.2.1] said: 450 dane configured with dnssec lookups "
           "disabled)"),
      ONE_DEFERRED},
+    {"a reply that ends in Postfix's words, of which Postfix says more",
+     ENDS("AAAAA1", "u@a.example", RELAY,
+          "deferred (SASL authentication failed; server mx.a.example[192.0.2.1] said: 535 x: "
+          "dane-only configured with dnssec lookups disabled)")
+         ENDS("AAAAA2", "u@a.example", RELAY,
+              "deferred (Protocol error: host mx.a.example[192.0.2.1] refused to talk to me: 399 "
+              "dane-only configured with dnssec lookups disabled)"),
+     "a.example deferred=2"},
+    {"a reply that speaks of STARTTLS as Postfix does",
+     SAID("lost connection with x while receiving the STARTTLS response"), ONE_DEFERRED},
+    {"a mail host that hangs up when it is asked for TLS",
+     ENDS("AAAAA1", "u@a.example", RELAY,
+          "deferred (lost connection with mx.a.example[192.0.2.1] while receiving the STARTTLS "
+          "response)")
+         ENDS("AAAAA2", "u@a.example", RELAY,
+              "deferred (conversation with mx.a.example[192.0.2.1] timed out while receiving the "
+              "STARTTLS response)"),
+     "a.example deferred=2 [refused=2]"},
+    {"an answer to STARTTLS that is neither yes nor no",
+     ENDS("AAAAA1", "u@a.example", RELAY,
+          "SOFTBOUNCE (Protocol error: TLS is required, but host mx.a.example[192.0.2.1] refused "
+          "to start TLS: 354 go)"),
+     ONE_DEFERRED " [refused=1]"},
+    {"DANE that this side cannot do",
+     ENDS("AAAAA1", "u@a.example", "none",
+          "deferred (a.example: dane-only configured with dnssec lookups disabled)")
+         ENDS("AAAAA2", "u@a.example", "none",
+              "deferred (a.example: dns resolver options incompatible with dane-only TLS)"),
+     "a.example deferred=2 [our-tls=2]"},
     {"terminal escapes", SAID("450 \033]0;owned\007\033[2J\033[31m"), ONE_DEFERRED},
     {"HTML", SAID("450 <script>alert(1)</script>&\"'"), ONE_DEFERRED},
     {"a refusal of STARTTLS with everything in it",
