@@ -76,6 +76,7 @@ struct track_process {
     struct track_why *whys; /* TRACK_WHYS of them; owned; NULL: none */
     unsigned why_next;
     uint16_t relay_length; /* 0: it has no TLS connection */
+    bool sent;             /* its message; a rejected recipient says nothing of the others */
     uint8_t setup_length;
     char relay[TRACK_RELAY_MAX];
     char setup[TRACK_SETUP_MAX]; /* of the first line of the message: see struct line */

@@ -36,7 +36,7 @@ static void forget_idle_processes(struct track *track)
 
         if (idle <= IDLE_S)
             return;
-        if (process->relay_length > 0 && process->message == 0 && idle <= OPEN_S) {
+        if (process->relay_length > 0 && !process->sent && idle <= OPEN_S) {
             list_remove(&process->age); /* another time */
             list_append(&track->process_ages, &process->age);
         } else
@@ -127,6 +127,7 @@ void track_session(struct track *track, const struct line *line, int64_t at)
         process->relay_length = (uint16_t)line->relay.length;
     }
     process->message = 0;
+    process->sent = false;
     process->at = at;
     process->level = line->level;
     process->protocol = line->protocol;
@@ -251,6 +252,7 @@ enum tally_level track_level_of(const struct track_delivery *delivery,
     *protocol = TALLY_PROTOCOL_COUNT;
     *silent = false;
     if (said != TALLY_NONE && is_on_session(delivery)) {
+        delivery->process->sent = true;
         *protocol = delivery->process->protocol;
         return delivery->process->level;
     }

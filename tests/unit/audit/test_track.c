@@ -61,6 +61,13 @@ static const struct {
          SENT("01:00:01", "5", "AAAAA1", "u@one.example", R1)
              ENDS("01:00:02", "5", "AAAAA2", "v@one.example", R1, "conn_use=2, ", "sent (ok)"),
      {0, 0, 0, 0, 2, 0}},
+    {"a recipient is rejected, and the others' mail takes long",
+     BEGIN TLS("01:00:00", "5", "Verified", R1) ENDS("01:00:01", "5", "AAAAA1", "u@one.example", R1,
+                                                     "", "bounced (550 no)")
+         ENDS("01:09:00", "6", "AAAAA2", "u@two.example", "none", "", "deferred (x)")
+             AT("01:10:00") "smtp[5]: AAAAA1: to=<v@one.example>, relay=" R1
+                            ", delay=602, delays=0.1/0.1/0.5/600, dsn=2.0.0, status=sent (ok)\n",
+     {1, 0, 0, 0, 0, 0}},
     {"a connection that was lost, and then in clear",
      BEGIN TLS("01:00:00", "5", "Untrusted", R1)
          AT("01:00:01") "smtp[5]: AAAAA1: lost connection with mx.one.example[192.0.2.1] while "
