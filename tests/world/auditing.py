@@ -84,10 +84,10 @@ class Mail:
         def tried():
             self.postfix.run("postqueue", "-f")
             return self._all_told(before)
-        waiting.until(tried, f"another attempt for {recipients}", 40, pause=0.3)
+        waiting.until(tried, f"another attempt for {recipients}", 60, pause=0.3)
 
     def told(self, before):
-        waiting.until(lambda: self._all_told(before), f"status lines for {list(before)}", 40, pause=0.05)
+        waiting.until(lambda: self._all_told(before), f"status lines for {list(before)}", 60, pause=0.05)
 
     def _all_told(self, before):
         return all(len(self.lines(one)) > count for one, count in before.items())
