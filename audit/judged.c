@@ -278,11 +278,13 @@ int judged_begin(struct judged *judged, const struct tally *tally, const char *s
     return judged->asked ? 0 : -1;
 }
 
-/* Most messages first; then in the order of the tally. */
-static int by_messages(const void *a, const void *b)
+/* Those that stop mail first; most messages first; then in the order of the tally. */
+static int stopping_first(const void *a, const void *b)
 {
     const struct judged_change *one = a, *other = b;
 
+    if (one->stops != other->stops)
+        return one->stops ? -1 : 1;
     if (one->messages != other->messages)
         return one->messages < other->messages ? 1 : -1;
     return one->domain < other->domain ? -1 : one->domain > other->domain;
@@ -305,5 +307,5 @@ void judged_end(struct judged *judged, const struct tally *tally)
     for (size_t i = 0; i < judged->what_if_count; i++)
         if (judged->what_ifs[i].count > 0)
             qsort(judged->what_ifs[i].changes, judged->what_ifs[i].count,
-                  sizeof *judged->what_ifs[i].changes, by_messages);
+                  sizeof *judged->what_ifs[i].changes, stopping_first);
 }

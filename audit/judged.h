@@ -40,7 +40,7 @@ struct judged_change {
 /* What another setting would change, against what is in force. */
 struct judged_what_if {
     const char *setting;           /* "mode = enforce", "rollout = 50", "rules FILE" */
-    struct judged_change *changes; /* most messages first */
+    struct judged_change *changes; /* those that stop mail first; most messages first */
     size_t count, size;            /* size: there is room for */
     /* Of the period: messages to the domains of `changes`, and to those that stop. */
     uint64_t messages_changed, messages_stopped;

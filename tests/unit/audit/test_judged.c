@@ -165,6 +165,23 @@ static void enforcing(void **state)
     judged_fini(&judged);
 }
 
+/* However little mail that is. */
+static void what_stops_comes_first(void **state)
+{
+    static const struct present present = {"dane.example exactly verify\n", true, 100, -1, ""};
+    static const uint32_t want[] = {DANE, TLS, VERIFY};
+    struct judged judged;
+
+    (void)state;
+    judge(&judged, &present, NULL);
+    assert_int_equal(judged.what_ifs[0].count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(judged.what_ifs[0].changes[i].domain, want[i]);
+        assert_int_equal(judged.what_ifs[0].changes[i].stops, want[i] == DANE);
+    }
+    judged_fini(&judged);
+}
+
 /* What rules that are tried here give is what they would give in force. */
 static void other_rules(void **state)
 {
@@ -353,13 +370,10 @@ static void the_first_are_chosen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(present_verdicts),
-        cmocka_unit_test(enforcing),
-        cmocka_unit_test(other_rules),
-        cmocka_unit_test(what_was_not_looked_up),
-        cmocka_unit_test(lines_that_make_no_sense),
-        cmocka_unit_test(many_changes),
-        cmocka_unit_test(what_stops_already),
+        cmocka_unit_test(present_verdicts),       cmocka_unit_test(enforcing),
+        cmocka_unit_test(what_stops_comes_first), cmocka_unit_test(other_rules),
+        cmocka_unit_test(what_was_not_looked_up), cmocka_unit_test(lines_that_make_no_sense),
+        cmocka_unit_test(many_changes),           cmocka_unit_test(what_stops_already),
         cmocka_unit_test(the_first_are_chosen),
     };
 
