@@ -51,12 +51,12 @@ static void put_left(char out[PART_SIZE], double seconds)
 /* "[=====>    ] ", as wide as the room allows; nothing where that is too little. */
 static void put_bar(char out[BAR_MAX + 4], double share, size_t room)
 {
-    size_t width = room < BAR_MAX + 3 ? room - 3 : BAR_MAX,
-           filled = (size_t)(share * (double)width);
+    size_t width = room < BAR_MAX + 3 ? room - 3 : BAR_MAX, filled;
 
     out[0] = '\0';
     if (room < BAR_MIN + 3)
         return;
+    filled = (size_t)(share * (double)width);
     out[0] = '[';
     memset(out + 1, ' ', width);
     memset(out + 1, '=', filled);

@@ -49,6 +49,8 @@ const char *page_forecast(char out[PAGE_TEXT_MAX], const char *name)
         return "waits";
     if (name != NULL && strcmp(name, "bounces") == 0)
         return "comes back";
+    if (name != NULL && strcmp(name, "unknown") == 0)
+        return "may flow or not";
     return page_printable(out, name);
 }
 

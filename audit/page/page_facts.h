@@ -25,7 +25,8 @@ const char *page_domain(char out[PAGE_TEXT_MAX], const struct tally *tally, uint
 const char *page_host(char out[PAGE_TEXT_MAX], const struct tally *tally, uint32_t index);
 #define PAGE_OTHERS "(others)"
 
-/* What becomes of mail, by the name of a forecast: "flows", "waits", "comes back", "unknown". */
+/* What becomes of mail, by the name of a forecast: "flows", "waits", "comes back", "may flow
+ * or not". */
 const char *page_forecast(char out[PAGE_TEXT_MAX], const char *name);
 
 /* "2.4 %"; never 0 or 100 for what is not quite that; "-" of nothing. */

@@ -335,8 +335,8 @@ static void print_queue(const struct text_page *text)
     size_t most = page_rows(text->page, judged->waiting_count), shown = 0, there = 0;
     char title[PAGE_TEXT_MAX];
 
-    snprintf(title, sizeof title, "Waiting in the queue now: %" PRIu64 " recipients",
-             judged->waiting_total);
+    snprintf(title, sizeof title, "Waiting in the queue now: %" PRIu64 " recipient%s",
+             judged->waiting_total, judged->waiting_total == 1 ? "" : "s");
     heading(text, title);
     for (int i = 0; i < TALLY_CAUSE_COUNT; i++) {
         if (judged->waiting_by_cause[i] > 0)

@@ -242,6 +242,7 @@ static void text_is_printable(void **state)
         if (*c != '\n' && (*c < ' ' || *c > '~'))
             fail_msg("octet %d: %.40s", *c, c);
     assert_non_null(strstr(text, "\nIn clear:     "));
+    assert_non_null(strstr(text, "; mail may flow or not\n"));
     assert_non_null(strstr(text, "status=sent (250 ok) \\x1b[31mred"));
     free(text);
     page_unmake(&made);
