@@ -50,7 +50,8 @@ static bool take_moment(int64_t *out, const char *option, const char *text, int6
     return false;
 }
 
-static bool is_stdout(const char *path)
+/* Standard input, or output. */
+static bool is_dash(const char *path)
 {
     return path != NULL && strcmp(path, "-") == 0;
 }
@@ -59,7 +60,7 @@ static bool is_stdout(const char *path)
 static bool check_together(const struct cli *cli)
 {
     const struct cli_audit *given = &cli->audit;
-    int printed = is_stdout(given->html) + is_stdout(given->prometheus) + (cli->json != 0) +
+    int printed = is_dash(given->html) + is_dash(given->prometheus) + (cli->json != 0) +
                   (given->suggest != 0);
     bool reported = given->until || given->top || given->html || given->prometheus ||
                     given->verdicts || given->rollout || given->rules || given->queue ||
@@ -144,6 +145,7 @@ static bool take_files(struct audit *audit, size_t count, char error[POSTFIX_ERR
 {
     const struct cli *cli = audit->cli;
     struct postfix_log *log = &audit->log;
+    const char *first;
 
     /* of another machine, unless the operator says whose they are */
     if (cli->postfix_directory != NULL &&
@@ -151,9 +153,10 @@ static bool take_files(struct audit *audit, size_t count, char error[POSTFIX_ERR
         return false;
     log->count = count;
     log->places = arena_array(audit->arena, count, sizeof *log->places);
-    log->description = count == 1 ? cli->words[0]
-                                  : arena_printf(audit->arena, "%s and %zu other file%s",
-                                                 cli->words[0], count - 1, count == 2 ? "" : "s");
+    first = is_dash(cli->words[0]) ? "standard input" : cli->words[0];
+    log->description = count == 1 ? first
+                                  : arena_printf(audit->arena, "%s and %zu other file%s", first,
+                                                 count - 1, count == 2 ? "" : "s");
     for (size_t i = 0; log->places != NULL && i < count; i++)
         log->places[i].path = cli->words[i];
     if (arena_failed(audit->arena))
@@ -163,11 +166,12 @@ static bool take_files(struct audit *audit, size_t count, char error[POSTFIX_ERR
 
 static int find_log(struct audit *audit)
 {
+    const bool follow = audit->cli->audit.follow != 0;
     const struct postfix_log_options options = {
         .directory = audit->cli->postfix_directory,
-        .since = audit->options.since,
+        .since = follow && audit->options.since == 0 ? audit->now : audit->options.since,
         .until = audit->options.until,
-        .follow = audit->cli->audit.follow != 0,
+        .follow = follow,
     };
     char error[POSTFIX_ERROR_MAX];
     size_t count = 0;
@@ -295,7 +299,7 @@ static int write_page(const char *path, const struct page *page, page_writer *wr
     if (path == NULL)
         return CLI_OK;
     errno = 0;
-    if (!is_stdout(path))
+    if (!is_dash(path))
         return write_file(path, page, write);
     whole = write(stdout, page);
     return fflush(stdout) == 0 && whole ? CLI_OK : say_cannot_write("standard output");

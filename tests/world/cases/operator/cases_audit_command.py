@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import waiting
 from cases_audit_verdicts import Log, operation
@@ -49,6 +50,19 @@ def _(c):
             page = os.path.join(c.world.folder, f"{c.label}.html")
             done = one.cli("--json", "audit", "--html", page, path)
             wanted("a page beside JSON", (done.returncode, done.stdout[:10], os.path.exists(page)), (0, '{"period":', True))
+    c.do(step)
+
+
+@operation("audit: standard input is named")
+def _(c):
+    def step():
+        with Ordered(c) as life:
+            one, log = life.start(), Log(c)
+            log.mails("one.example", 1, 1)
+            with open(log.write(), encoding="ascii") as file:
+                done = subprocess.run(command(one, "audit", "-"), stdin=file, capture_output=True, text=True, env={**os.environ, **SANITIZERS},
+                                      check=False, timeout=60)
+            wanted("source", (done.returncode, done.stdout.splitlines()[0][-19:]), (0, ", in standard input"))
     c.do(step)
 
 
@@ -175,4 +189,25 @@ def _(c):
             pipe.process.stdin.close()
             wanted("the end of a pipe", pipe.end(), (0, ""))
             pipe.event(names[2], 1)
+    c.do(step)
+
+
+@operation("audit --follow: of a long journal no more is read than the last day")
+def _(c):
+    def step():
+        with Ordered(c) as life:
+            one = life.start()
+            folder = os.path.join(c.world.folder, c.label)
+            os.makedirs(folder)
+            asked = os.path.join(folder, "asked")
+            for name, text in (("postconf", "exit 1"), ("journalctl", f'case "$*" in *--follow*) echo "$@" >{asked} ;; *) echo a line ;; esac')):
+                with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                    file.write(f"#!/bin/sh\n{text}\n")
+                os.chmod(os.path.join(folder, name), 0o755)
+            for arguments, since in ((("--since", "@1790000000"), 1790000000), ((), int(time.time()))):
+                done = one.cli("audit", "--follow", *arguments, path=folder)
+                wanted(f"its end: {done.stderr}", done.returncode, 0)
+                with open(asked, encoding="ascii") as file:
+                    begin = [int(word.removeprefix("--since=@")) for word in file.read().split() if word.startswith("--since=@")]
+                wanted("asked from", [since <= moment + 86400 <= since + 60 for moment in begin], [True])
     c.do(step)
