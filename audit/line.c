@@ -415,7 +415,8 @@ static void read_client(struct line *out, struct span text)
         read_why(out, text);
 }
 
-/* error(8): what the queue manager holds back, because a delivery before failed. */
+/* error(8): what the queue manager holds back, because a delivery before failed; and what the
+ * operator's transport_maps send back. */
 static void read_error(struct line *out, struct span text)
 {
     if (!take_queue_id(&text, &out->queue_id))
@@ -424,7 +425,8 @@ static void read_error(struct line *out, struct span text)
     out->suspended =
         out->kind == LINE_DELIVERY && TAKE(&out->reason, "delivery temporarily suspended: ");
     if (!out->suspended)
-        out->kind = LINE_OTHER;
+        out->kind =
+            out->kind == LINE_DELIVERY && out->status == TALLY_BOUNCED ? LINE_RETURNED : LINE_OTHER;
 }
 
 /* ---- what the queue manager and others write ---- */
@@ -433,6 +435,22 @@ static void read_removed(struct line *out, struct span text)
 {
     if (take_queue_id(&text, &out->queue_id) && span_is(text, "removed"))
         out->kind = LINE_REMOVED;
+}
+
+/* The sender may hold anything; what stands behind the last blank is Postfix's. */
+static void read_pickup(struct line *out, struct span text)
+{
+    size_t begin;
+
+    if (!take_queue_id(&text, &out->queue_id))
+        return;
+    for (begin = text.length; begin > 0 && text.text[begin - 1] != ' ';)
+        begin--;
+    span_skip(&text, begin);
+    if (TAKE(&text, "orig_id=")) {
+        out->former_id = text;
+        out->kind = LINE_REQUEUED;
+    }
 }
 
 static void read_qmgr(struct line *out, struct span text)
@@ -482,15 +500,11 @@ static const struct {
     bool postfix;        /* behind a syslog_name and a slash */
     void (*read)(struct line *out, struct span text);
 } programs[] = {
-    {NAME("smtp"), true, read_client},
-    {NAME("qmgr"), true, read_qmgr},
-    {NAME("error"), true, read_error},
-    {NAME("postsuper"), true, read_removed},
-    {NAME("nqmgr"), true, read_qmgr},
-    {NAME("oqmgr"), true, read_qmgr},
-    {NAME("systemd-journald"), false, read_journald},
-    {NAME("journald"), false, read_journald},
-    {NAME("systemd-journal"), false, read_journald},
+    {NAME("smtp"), true, read_client},        {NAME("qmgr"), true, read_qmgr},
+    {NAME("error"), true, read_error},        {NAME("postsuper"), true, read_removed},
+    {NAME("pickup"), true, read_pickup},      {NAME("nqmgr"), true, read_qmgr},
+    {NAME("oqmgr"), true, read_qmgr},         {NAME("systemd-journald"), false, read_journald},
+    {NAME("journald"), false, read_journald}, {NAME("systemd-journal"), false, read_journald},
     {NAME("rsyslogd"), false, read_rsyslogd},
 };
 

@@ -26,6 +26,8 @@ enum line_kind {
     LINE_LOST,      /* ID: lost connection with …; ID: conversation with … timed out … */
     LINE_QUEUED,    /* qmgr: ID: from=<…>, size=…, nrcpt=… (queue active) */
     LINE_EXPIRED,   /* qmgr: ID: from=<…>, status=expired, returned to sender */
+    LINE_RETURNED,  /* error(8), for the operator: ID: to=<…>, …, status=bounced (…) */
+    LINE_REQUEUED,  /* pickup: ID: uid=… from=<…> orig_id=ID: after postsuper -r */
     LINE_REMOVED,   /* qmgr, postsuper: ID: removed */
     LINE_WHY,       /* a client: why TLS fails, before the delivery that it makes fail: `cause` and
                         `reason` */
@@ -41,13 +43,14 @@ struct line {
     struct span program;  /* "postfix/smtp" */
     uint32_t pid;
     struct span queue_id;
-    /* DELIVERY, SESSION */
+    struct span former_id; /* REQUEUED: its queue id before */
+    /* DELIVERY, RETURNED, SESSION */
     struct span relay; /* "host[address]:port" or "none"; relay_host is its name alone */
     struct span relay_host;
     enum tally_level level;       /* SESSION */
     enum tally_protocol protocol; /* SESSION */
     bool reused;                  /* SESSION: "reused" */
-    /* DELIVERY */
+    /* DELIVERY, RETURNED */
     struct span recipient,
         domain; /* without <>; what is behind the last @ outside quotes; may be empty */
     enum tally_status status;

@@ -426,13 +426,9 @@ static void follow_recipient(struct track_delivery *delivery, uint32_t trouble)
 {
     bool waits = delivery->line->status == TALLY_DEFERRED;
     struct track_part *part = NULL;
-    uint64_t id;
 
-    if (delivery->message != NULL && (waits || delivery->message->waiting > 0)) {
-        id = track_mix(~delivery->message->id, hash_bytes(delivery->line->recipient.text,
-                                                          delivery->line->recipient.length));
-        part = track_part_of(delivery->track, delivery->message, id, true, waits);
-    }
+    if (delivery->message != NULL && (waits || delivery->message->waiting > 0))
+        part = track_recipient_of(delivery->track, delivery->message, delivery->line, waits);
     count_recipient(delivery, part != NULL && part->counted);
     join_trouble(delivery, part, trouble);
     if (part == NULL)
@@ -576,6 +572,12 @@ void track_line(struct track *track, const struct line *line, int64_t at)
         break;
     case LINE_QUEUED:
         take_queued(track, line, at);
+        break;
+    case LINE_RETURNED:
+        track_returned(track, line, at);
+        break;
+    case LINE_REQUEUED:
+        track_requeued(track, line);
         break;
     case LINE_REMOVED:
         take_removed(track, line, at);

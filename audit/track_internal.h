@@ -111,6 +111,8 @@ struct track_message {
     uint8_t domains_sent;            /* bits: to a recipient there */
     bool queued;                     /* the queue manager's line about it is in the log */
     bool counted, expired;
+    bool alias;        /* only a name of the message `requeued` */
+    uint64_t requeued; /* the latest name of a message that was queued anew; 0: none */
 };
 
 struct track {
@@ -176,6 +178,13 @@ void track_sessions_free(struct track *track);
 uint64_t track_message_id(struct track *track, const struct line *line);
 /* A message; a new one if `add`; NULL when there is none, or no memory. */
 struct track_message *track_message_of(struct track *track, uint64_t id, bool add);
+/* The recipient of a line, if it waits; a new one if `add`. */
+struct track_part *track_recipient_of(struct track *track, struct track_message *message,
+                                      const struct line *line, bool add);
+/* A message was queued anew, under another id: it is the same message. */
+void track_requeued(struct track *track, const struct line *line);
+/* A message came back that no client delivered: the wait of its recipient is over. */
+void track_returned(struct track *track, const struct line *line, int64_t at);
 /* Forgets a message; recipients that still waited have ended as `expired` says. */
 void track_message_end(struct track *track, struct track_message *message, int64_t at);
 /* The part of a message with that id; a new one if `add`. */

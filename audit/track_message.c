@@ -38,16 +38,37 @@ static void forget_oldest_message(struct track *track)
     track->tally->messages_forgotten++;
 }
 
-uint64_t track_message_id(struct track *track, const struct line *line)
+static uint64_t message_id(struct track *track, const struct line *line, struct span queue_id)
 {
     return track_mix(track_name_id(&track->host, line->host),
-                     hash_bytes(line->queue_id.text, line->queue_id.length));
+                     hash_bytes(queue_id.text, queue_id.length));
+}
+
+uint64_t track_message_id(struct track *track, const struct line *line)
+{
+    return message_id(track, line, line->queue_id);
+}
+
+/* Of an alias; NULL when the message is gone. */
+static struct track_message *message_of_alias(const struct track *track,
+                                              const struct track_message *alias)
+{
+    struct track_message *message = find_message(track, alias->requeued);
+
+    return message != NULL && message->requeued == alias->id ? message : NULL;
 }
 
 struct track_message *track_message_of(struct track *track, uint64_t id, bool add)
 {
-    struct track_message *message = find_message(track, id);
+    struct track_message *message = find_message(track, id), *named;
 
+    if (message != NULL && message->alias) {
+        named = message_of_alias(track, message);
+        if (named != NULL)
+            return named;
+        message->alias = false;
+        message->requeued = 0;
+    }
     if (message != NULL || !add)
         return message;
     if (track->message_count == TRACK_MESSAGES_MAX)
@@ -65,6 +86,47 @@ struct track_message *track_message_of(struct track *track, uint64_t id, bool ad
     list_append(&track->message_ages, &message->age);
     track->message_count++;
     return message;
+}
+
+/* Forgets that a message has another name. */
+static void end_alias(struct track *track, struct track_message *message)
+{
+    struct track_message *alias =
+        message->requeued == 0 ? NULL : find_message(track, message->requeued);
+
+    message->requeued = 0;
+    if (alias != NULL && alias->alias && alias->requeued == message->id)
+        message_free(track, alias);
+}
+
+void track_requeued(struct track *track, const struct line *line)
+{
+    uint64_t id = track_message_id(track, line), former;
+    struct track_message *message =
+        track_message_of(track, message_id(track, line, line->former_id), false);
+    struct track_message *alias;
+
+    if (message == NULL || message->id == id)
+        return;
+    end_alias(track, message);
+    former = message->id;
+    alias = track_message_of(track, id, true); /* may be at the cost of the oldest one */
+    message = find_message(track, former);
+    if (message == NULL || alias == NULL || alias == message || alias->counted ||
+        alias->waiting > 0 || alias->requeued != 0) /* the id is another message's */
+        return;
+    alias->alias = true;
+    alias->requeued = former;
+    message->requeued = id;
+    message->queued = false; /* its size is another now */
+}
+
+struct track_part *track_recipient_of(struct track *track, struct track_message *message,
+                                      const struct line *line, bool add)
+{
+    uint64_t id = track_mix(~message->id, hash_bytes(line->recipient.text, line->recipient.length));
+
+    return track_part_of(track, message, id, true, add);
 }
 
 static void trouble_ended(struct track *track, const struct track_part *part, uint32_t *how,
@@ -89,6 +151,7 @@ void track_message_end(struct track *track, struct track_message *message, int64
             trouble_ended(track, part, message->expired ? &trouble->gave_up : &trouble->deleted,
                           at);
     }
+    end_alias(track, message);
     message_free(track, message);
 }
 
@@ -133,6 +196,17 @@ void track_part_end(struct track *track, struct track_part *part, enum tally_sta
     if (part->trouble != TALLY_OTHERS)
         trouble_ended(track, part, status == TALLY_SENT ? &trouble->sent : &trouble->gave_up, at);
     part_free(track, part);
+}
+
+void track_returned(struct track *track, const struct line *line, int64_t at)
+{
+    struct track_message *message = track_message_of(track, track_message_id(track, line), false);
+    struct track_part *part = message == NULL || message->waiting == 0
+                                  ? NULL
+                                  : track_recipient_of(track, message, line, false);
+
+    if (part != NULL)
+        track_part_end(track, part, TALLY_BOUNCED, at);
 }
 
 void track_messages_free(struct track *track)

@@ -252,6 +252,36 @@ static void a_message_is_sent_once_to_a_domain(void **state)
     audit_log_free(&log);
 }
 
+#define PICKUP(t, id, from, former) AT(t) "pickup[3]: " id ": uid=0 from=<" from ">" former "\n"
+
+/* Twice, and its size is another one now; then its ids are those of other messages. */
+static void a_message_that_is_queued_anew_is_the_same(void **state)
+{
+    struct audit_log log = audit_log_of(
+        BEGIN QUEUED("01:00:00", "AAAAA1") ENDS("01:00:00", "5", "AAAAA1", "u@one.example", R1, "",
+                                                "deferred (Server certificate not verified)")
+            PICKUP("02:00:00", "AAAAA2", "a@b", " orig_id=AAAAA1")
+                PICKUP("02:00:01", "AAAAA3", "a@b", " orig_id=AAAAA2")
+                    AT("02:00:01") "qmgr[9]: AAAAA3: from=<a@b>, size=1100, nrcpt=1 (queue "
+                                   "active)\n" SENT("02:00:01", "5", "AAAAA3", "u@one.example", R1)
+                                       REMOVED("02:00:01", "AAAAA3")
+                                           SENT("03:00:00", "5", "AAAAA1", "u@one.example", R1)
+                                               SENT("03:00:00", "5", "AAAAA3", "u@one.example", R1)
+        /* a sender is no id */
+        PICKUP("04:00:00", "AAAAA4", "x> orig_id=AAAAA3", "")
+            SENT("04:00:00", "5", "AAAAA4", "u@one.example", R1),
+        NULL);
+    const struct tally *tally = log.tally;
+
+    (void)state;
+    assert_int_equal(tally->total.messages, 4);
+    assert_int_equal(tally->total.recipients, 4);
+    assert_int_equal(tally->total.octets, 1100);
+    assert_int_equal(tally->troubles[1].sent, 1);
+    assert_int_equal(tally->troubles[1].waited_s, 3601);
+    audit_log_free(&log);
+}
+
 static void lines_outside_the_period_are_followed_but_not_counted(void **state)
 {
     /* 02:00 to 03:00 of the day */
@@ -345,6 +375,19 @@ static const struct {
                         "delays=0/1/0/0, dsn=4.7.5, status=deferred (delivery temporarily "
                         "suspended: client TLS configuration problem)\n",
      TALLY_POLICY_LOOKUP, "a mail host refuses STARTTLS", 2, 0, 2, 0, 0, 0, 0},
+    {"sent back by the operator",
+     BEGIN DEFERRED("01:00:00", "5", "AAAAA1", "u@one.example", R1,
+                    "Server certificate not verified")
+         AT("01:00:09") "error[7]: AAAAA1: to=<u@one.example>, relay=none, delay=9, "
+                        "delays=8/1/0/0, dsn=5.1.2, status=bounced (no such partner)\n" REMOVED(
+                            "01:00:09", "AAAAA1"),
+     TALLY_CERTIFICATE, "", 1, 0, 1, 0, 1, 0, 9},
+    {"what error(8) sends back that did not wait",
+     BEGIN DEFERRED("01:00:00", "5", "AAAAA1", "u@one.example", R1,
+                    "Server certificate not verified")
+         AT("01:00:09") "error[7]: AAAAA1: to=<v@one.example>, relay=none, delay=9, "
+                        "delays=8/1/0/0, dsn=5.1.2, status=bounced (no such partner)\n",
+     TALLY_CERTIFICATE, "", 1, 0, 1, 0, 0, 0, 0},
     {"STARTTLS refused for good bounces",
      BEGIN ENDS(
          "01:00:00", "5", "AAAAA1", "u@one.example", R1, "",
@@ -486,6 +529,7 @@ int main(void)
     ROWS_ADD_TEST(tls_that_is_known_to_be_logged_needs_no_line);
     ROWS_ADD_TEST(retries_count_once_and_recipients_each);
     ROWS_ADD_TEST(a_message_is_sent_once_to_a_domain);
+    ROWS_ADD_TEST(a_message_that_is_queued_anew_is_the_same);
     ROWS_ADD_TEST(lines_outside_the_period_are_followed_but_not_counted);
     ROWS_ADD_TEST(what_waits_for_a_word_about_tls_keeps_its_day);
     ROWS_ADD_TEST(what_finds_no_room_is_counted_with_the_others);
