@@ -165,13 +165,18 @@ static void end_silence(struct track *track, struct track_instance *instance,
     instance->silent_count = 0;
 }
 
+static bool is_logged(const struct track *track, int64_t at)
+{
+    return track->options.tls_logged && at >= track->options.logged_since;
+}
+
 /* Nothing was said about TLS: it went in clear, if the instance logs TLS. */
 static void count_silent(struct track_delivery *delivery, const struct track_silent *where)
 {
     struct track *track = delivery->track;
     struct track_instance *instance = track_instance_of(track, delivery->line);
 
-    if (instance != NULL && instance->talks) {
+    if (instance != NULL && (instance->talks || is_logged(track, delivery->at))) {
         count_level(track->tally, where, TALLY_NONE);
     } else if (instance != NULL && !instance->mute) {
         instance->silent[instance->silent_count++] = *where;
@@ -528,7 +533,8 @@ static void take_session(struct track *track, const struct line *line, int64_t a
     struct track_instance *instance = track_instance_of(track, line);
 
     if (instance != NULL && !instance->talks) {
-        end_silence(track, instance, TALLY_NONE);
+        /* that TLS is logged since then says nothing of the time before */
+        end_silence(track, instance, is_logged(track, at) ? TALLY_UNKNOWN : TALLY_NONE);
         instance->talks = true;
     }
     track_session(track, line, at);

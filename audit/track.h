@@ -34,7 +34,8 @@ struct track_event {
 
 struct track_options {
     int64_t since, until; /* seconds since 1970; 0: no limit. Lines outside are read, not counted */
-    bool tls_logged;      /* smtp_tls_loglevel is known to be 1 or more */
+    bool tls_logged;      /* smtp_tls_loglevel is known to be 1 or more, */
+    int64_t logged_since; /* and to have been since then, in seconds since 1970 */
     /* relayhost of main.cf, as it stands there. Deliveries to such a relay count for it, and not
      * for the domains of their recipients. */
     const char *relayhosts[TRACK_RELAYHOSTS];

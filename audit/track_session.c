@@ -101,7 +101,6 @@ struct track_instance *track_instance_of(struct track *track, const struct line 
     if (instance == NULL)
         return NULL;
     instance->id = id;
-    instance->talks = track->options.tls_logged;
     track->instances[track->instance_count++] = instance;
     return instance;
 }

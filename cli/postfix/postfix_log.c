@@ -49,6 +49,22 @@ static int lowest_loglevel(const struct postfix *postfix)
     return lowest;
 }
 
+/* When the configuration was changed; 0 when that is not known. */
+static int64_t changed_at(struct arena *arena, const char *directory)
+{
+    static const char *const names[] = {"main.cf", "master.cf"};
+    int64_t latest = 0;
+    struct stat st;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *path = arena_printf(arena, "%s/%s", directory, names[i]);
+
+        if (path != NULL && stat(path, &st) == 0 && st.st_mtim.tv_sec > latest)
+            latest = st.st_mtim.tv_sec;
+    }
+    return latest;
+}
+
 /* NULL without memory. */
 static struct postfix *settings(struct postfix_log *out, struct arena *arena, const char *directory)
 {
@@ -66,6 +82,7 @@ static struct postfix *settings(struct postfix_log *out, struct arena *arena, co
     out->relayhost = value_of(postfix, POSTFIX_RELAYHOST);
     out->syslog_name = value_of(postfix, POSTFIX_SYSLOG_NAME);
     out->tls_loglevel = lowest_loglevel(postfix);
+    out->changed_at = changed_at(arena, value_of(postfix, POSTFIX_CONFIG_DIRECTORY));
     out->tls_status = strcmp(value_of(postfix, POSTFIX_LOG_TLS_STATUS), "yes") == 0;
     return postfix;
 }

@@ -33,6 +33,7 @@ struct postfix_log {
     const char *relayhost;   /* as it stands there */
     const char *syslog_name; /* "postfix" */
     int tls_loglevel;        /* the lowest of all smtp(8) clients */
+    int64_t changed_at;      /* main.cf or master.cf, the later of them: seconds since 1970 */
     bool tls_status;         /* smtp_log_tls_feature_status, Postfix 3.11: "tls=" in status lines */
     const char *fault;       /* why the configuration could not be read; NULL: it was */
 };

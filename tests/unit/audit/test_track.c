@@ -189,6 +189,42 @@ static void tls_that_is_known_to_be_logged_needs_no_line(void **state)
     audit_log_free(&log);
 }
 
+/* The log level was raised between 02:00 and 03:00 of the day. */
+static const struct {
+    const char *name, *log;
+    unsigned none, unknown;
+} raised_rows[] = {
+    {"in clear after it, without a word about TLS",
+     BEGIN SENT("01:00:00", "5", "AAAAA1", "u@one.example", R1)
+         SENT("03:00:00", "5", "AAAAA2", "u@one.example", R1),
+     1, 1},
+    {"TLS after it",
+     BEGIN SENT("01:00:00", "5", "AAAAA1", "u@one.example", R1) TLS("03:00:00", "5", "Trusted", R1)
+         SENT("03:00:00", "5", "AAAAA2", "u@one.example", R1)
+             SENT("03:00:09", "6", "AAAAA3", "u@one.example", R1),
+     1, 1},
+    {"TLS before it: it was something else that changed",
+     BEGIN SENT("01:00:00", "5", "AAAAA1", "u@one.example", R1) TLS("01:30:00", "5", "Trusted", R1)
+         SENT("01:30:00", "5", "AAAAA2", "u@one.example", R1)
+             SENT("01:40:00", "6", "AAAAA3", "u@one.example", R1),
+     2, 0},
+};
+
+static void mail_before_tls_was_logged_is_not_taken_for_clear(void **state)
+{
+    const struct {
+        const char *name, *log;
+        unsigned none, unknown;
+    } *row = *state;
+    const struct track_options options = {.tls_logged = true, .logged_since = 1795140000};
+    struct audit_log log = audit_log_of(row->log, &options);
+
+    track_finish(log.track);
+    assert_int_equal(log.tally->total.levels[TALLY_NONE], row->none);
+    assert_int_equal(log.tally->total.levels[TALLY_UNKNOWN], row->unknown);
+    audit_log_free(&log);
+}
+
 /* ---- messages, recipients, octets ---- */
 
 static void retries_count_once_and_recipients_each(void **state)
@@ -523,6 +559,7 @@ static void what_finds_no_room_is_counted_with_the_others(void **state)
 int main(void)
 {
     ROWS_ADD(level_rows, levels_are_those_of_the_connection);
+    ROWS_ADD(raised_rows, mail_before_tls_was_logged_is_not_taken_for_clear);
     ROWS_ADD(trouble_rows, troubles_have_cause_text_and_end);
     ROWS_ADD(relay_rows, a_relayhost_counts_as_the_next_hop);
     ROWS_ADD_TEST(a_silent_log_is_unknown_and_one_that_speaks_late_is_not);

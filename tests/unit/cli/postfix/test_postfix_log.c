@@ -306,6 +306,34 @@ static void test_words(void **state)
 
 /* ---- settings ---- */
 
+static void put_changed(const char *name, time_t at)
+{
+    const struct timespec times[] = {{.tv_sec = at}, {.tv_sec = at}};
+    char path[160];
+
+    put(name, "", 0600);
+    assert_int_equal(utimensat(AT_FDCWD, path_of(path, name), times, 0), 0);
+}
+
+static void test_changed_at(void **state)
+{
+    struct arena *arena = arena_new(MEMORY);
+    char error[POSTFIX_ERROR_MAX], values[160], path[160];
+    struct postfix_log log;
+
+    (void)state;
+    snprintf(values, sizeof values, "config_directory = %s\n", path_of(path, "bin"));
+    put_postconf(values, "");
+    put_changed("bin/main.cf", 1700000000);
+    put_changed("bin/master.cf", 1600000000);
+    assert_int_equal(postfix_log_settings(&log, arena, NULL, error), 0);
+    assert_int_equal(log.changed_at, 1700000000);
+    put_changed("bin/master.cf", 1800000000);
+    assert_int_equal(postfix_log_settings(&log, arena, NULL, error), 0);
+    assert_int_equal(log.changed_at, 1800000000);
+    arena_free(arena);
+}
+
 static const struct settings_row {
     const char *name, *values, *services; /* values NULL: postconf fails */
     const char *relayhost, *syslog_name, *fault;
@@ -338,6 +366,7 @@ static void test_settings(void **state)
 
     put_postconf(row->values, row->services);
     assert_int_equal(postfix_log_settings(&log, arena, NULL, error), 0);
+    assert_int_equal(log.changed_at, 0); /* the directory is not there */
     assert_string_equal(log.relayhost, row->relayhost);
     assert_string_equal(log.syslog_name, row->syslog_name);
     assert_int_equal(log.tls_loglevel, row->loglevel);
@@ -368,6 +397,7 @@ int main(void)
     ROWS_ADD(rows, test_files);
     ROWS_ADD(words_rows, test_words);
     ROWS_ADD(settings_rows, test_settings);
+    ROWS_ADD_TEST(test_changed_at);
     ROWS_ADD_TEST(test_no_memory);
     for (size_t i = 0; i < rows_count; i++) {
         rows_tests[i].setup_func = set_up;
