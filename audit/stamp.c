@@ -6,9 +6,11 @@
 
 #include "base/ascii.h"
 
-#define DAY_S        ((int64_t)24 * 60 * 60)
-#define YEARS_TRIED  12 /* February 29th comes every 8 years at the worst */
-#define HALF_A_YEAR  6  /* months: a greater step is the turn of a year */
+#define DAY_S       ((int64_t)24 * 60 * 60)
+#define YEARS_TRIED 12 /* February 29th comes every 8 years at the worst */
+/* Months. A log goes on over gaps, and back by no more than a few lines. */
+#define TURN_FORWARD 6
+#define TURN_BACK    10
 #define FRACTION_MAX 9
 
 struct parts {
@@ -206,7 +208,7 @@ static int infer_year(struct stamp_reader *reader, const struct parts *parts, in
 static int year_of(struct stamp_reader *reader, const struct parts *parts)
 {
     int step = reader->year == 0 ? 0 : parts->month - reader->month;
-    int year = reader->year + (step <= -HALF_A_YEAR) - (step >= HALF_A_YEAR);
+    int year = reader->year + (step <= -TURN_FORWARD) - (step >= TURN_BACK);
 
     if (reader->year == 0)
         year = infer_year(reader, parts, reader->begin);

@@ -92,6 +92,18 @@ static void the_turn_of_a_year_is_seen_in_both_directions(void **state)
     assert_int_equal(read_one(&reader, "Jan  1 00:00:02 mx"), 1767225602);
 }
 
+static void a_log_goes_on_after_a_long_gap(void **state)
+{
+    struct stamp_reader reader = {0};
+
+    (void)state;
+    set_zone("UTC");
+    stamp_file(&reader, NEWEST, NEWEST);
+    assert_int_equal(read_one(&reader, "Jan  2 00:00:00 mx"), 1767312000);
+    assert_int_equal(read_one(&reader, "Aug  2 00:00:00 mx"), 1785628800);
+    assert_int_equal(read_one(&reader, "Jan  2 00:00:00 mx"), 1767312000);
+}
+
 static void local_time_has_summer_and_winter(void **state)
 {
     struct stamp_reader reader = {0};
@@ -154,6 +166,7 @@ int main(void)
     ROWS_ADD(form_rows, a_stamp_is_read);
     ROWS_ADD(when_rows, what_an_operator_writes_is_understood);
     ROWS_ADD_TEST(the_turn_of_a_year_is_seen_in_both_directions);
+    ROWS_ADD_TEST(a_log_goes_on_after_a_long_gap);
     ROWS_ADD_TEST(local_time_has_summer_and_winter);
     return rows_run("stamp");
 }
