@@ -39,7 +39,8 @@ enum line_kind {
 struct line {
     enum line_kind kind;
     struct span host;     /* of the log's host name */
-    struct span instance; /* "postfix", "postfix-out": the program up to its first slash */
+    struct span instance; /* "postfix", "postfix-out": the program up to its first slash; not of
+                             OTHER */
     struct span program;  /* "postfix/smtp" */
     uint32_t pid;
     struct span queue_id;

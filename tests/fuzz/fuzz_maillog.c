@@ -137,6 +137,7 @@ static void check_delivery(const struct line *line, const char *text, size_t len
     check_span(line->recipient, text, length);
     check_span(line->domain, text, length);
     check_span(line->tls, text, length);
+    check_span(line->setup, text, length);
     check_span(line->reason, text, length);
     CHECK(named <= TALLY_NAME_MAX && (named == 0 || strlen(name) == named));
     CHECK(line->status < TALLY_STATUS_COUNT);
@@ -150,6 +151,8 @@ static void check_line(const struct line *line, const char *text, size_t length)
     if (line->kind == LINE_UNREAD)
         return;
     check_span(line->program, text, length);
+    if (line->kind == LINE_OTHER)
+        return;
     check_span(line->instance, text, length);
     if (line->kind == LINE_DELIVERY)
         check_delivery(line, text, length);
@@ -158,9 +161,13 @@ static void check_line(const struct line *line, const char *text, size_t length)
         check_span(line->relay_host, text, length);
     } else if (line->kind == LINE_WHY) {
         check_span(line->reason, text, length);
-    } else if (line->kind != LINE_OTHER && line->kind != LINE_SUPPRESSED) {
+    } else if (line->kind != LINE_SUPPRESSED) {
         check_span(line->queue_id, text, length);
     }
+    if (line->kind == LINE_REQUEUED)
+        check_span(line->former_id, text, length);
+    if (line->kind == LINE_RETURNED)
+        check_span(line->recipient, text, length);
 }
 
 /* One line in memory of its own size, so that reading beyond it is seen. What is not set for a line
