@@ -34,7 +34,8 @@ enum line_kind {
     LINE_SUPPRESSED /* a log daemon dropped `number` lines */
 };
 
-/* What stands under a kind is set for lines of that kind only. The status of a probe of an address
+/* What stands under a kind is set for lines of that kind only; instance and pid are not for
+ * LINE_OTHER, and nothing but the host is for LINE_UNREAD. The status of a probe of an address
  * (status=deliverable) is LINE_LOST: its connection has no mail that counts. */
 struct line {
     enum line_kind kind;
