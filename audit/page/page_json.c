@@ -343,16 +343,23 @@ static json_t *change_json(const struct page *page, const struct judged_change *
                      (json_int_t)change->messages);
 }
 
-static json_t *what_if_json(const struct page *page, size_t index)
+static void what_if_row(struct json_page *json, uint32_t index)
 {
-    const struct judged_what_if *what_if = &page->judged->what_ifs[index];
-    json_t *changes = json_array();
+    const struct judged_what_if *what_if = &json->page->judged->what_ifs[index];
 
-    for (size_t i = 0; i < what_if->count; i++)
-        json_array_append_new(changes, change_json(page, &what_if->changes[i]));
-    return json_pack("{s:o, s:I, s:I, s:o}", "setting", text_json(what_if->setting),
-                     "messages_changed", (json_int_t)what_if->messages_changed, "messages_stopped",
-                     (json_int_t)what_if->messages_stopped, "changes", changes);
+    row_value(json, "setting", text_json(what_if->setting));
+    row_number(json, "messages_changed", what_if->messages_changed);
+    row_number(json, "messages_stopped", what_if->messages_stopped);
+    row_member(json, "changes");
+    fputc('[', json->out);
+    for (size_t i = 0; i < what_if->count && !json->failed; i++) {
+        json_t *change = change_json(json->page, &what_if->changes[i]);
+
+        fputs(i > 0 ? ",\n" : "\n", json->out);
+        write_value(json, change);
+        json_decref(change);
+    }
+    fputc(']', json->out);
 }
 
 static json_t *waiting_json(const struct page *page, size_t index)
@@ -429,7 +436,7 @@ static void write_judged(struct json_page *json)
                          "domains",
                          counts64_json(judged->domains_by_level, VERDICT_TEMP + 1, verdict_name,
                                        "unknown", judged->domains_unjudged)));
-        member_array(json, "what_if", judged->what_if_count, what_if_json);
+        member_rows(json, "what_if", what_if_row, NULL, judged->what_if_count);
     }
     if (judged != NULL && judged->queue_read) {
         member(json, "queue",
