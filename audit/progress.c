@@ -51,7 +51,7 @@ static void put_left(char out[PART_SIZE], double seconds)
 /* "[=====>    ] ", as wide as the room allows; nothing where that is too little. */
 static void put_bar(char out[BAR_MAX + 4], double share, size_t room)
 {
-    size_t width = room < BAR_MAX + 3 ? room - 3 : BAR_MAX, filled;
+    size_t width = room < 3 ? 0 : room < BAR_MAX + 3 ? room - 3 : BAR_MAX, filled;
 
     out[0] = '\0';
     if (room < BAR_MIN + 3)

@@ -11,14 +11,14 @@ void remarks_of(const char *out[REMARKS_MAX], struct arena *arena, const struct 
         const char *what, *then; /* before and behind the number */
     } rows[] = {
         {tally->unlogged, "Deliveries of unknown level",
-         "Postfix does not log TLS there. Set smtp_tls_loglevel = 1 in main.cf and run postfix "
-         "reload."},
+         reading->tls_is_logged ? "Postfix did not log TLS when they were made; it does now."
+                                : "Postfix does not log TLS there. Set smtp_tls_loglevel = 1 in "
+                                  "main.cf and run postfix reload."},
         {tally->total.levels[TALLY_UNKNOWN] - tally->unlogged, "Deliveries of unknown level",
          "Their connections may be older than the log."},
         {tally->suppressed, "Lines that the log daemon dropped",
          "It limits their rate. Figures are too low, and mail may seem to have gone in clear. "
-         "Raise "
-         "RateLimitBurst in journald.conf, or the limit of rsyslog's input."},
+         "Raise RateLimitBurst in journald.conf, or the limit of rsyslog's input."},
         {tally->lines_unread, "Lines without any form of a mail log", "They were left out."},
         {reading->cut_lines, "Lines that were too long", "Their ends were left out."},
         {reading->unread_places, "Files that could not be read, or not to their ends",

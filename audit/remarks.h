@@ -13,6 +13,7 @@
 struct remarks_reading {
     uint64_t unread_places; /* files that could not be read, or not to their ends */
     uint64_t cut_lines;     /* longer than SOURCE_LINE_MAX */
+    bool tls_is_logged;     /* by the main.cf of today */
 };
 
 /* Fills `out` and ends it with NULL. Strings belong to the arena; without memory some are missing. */

@@ -190,6 +190,7 @@ static int find_log(struct audit *audit)
     }
     take_relayhosts(audit);
     audit->options.tls_logged = audit->log.tls_loglevel > 0;
+    audit->reading.tls_is_logged = audit->options.tls_logged;
     audit->options.logged_since = audit->log.changed_at;
     return CLI_OK;
 }
