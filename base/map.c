@@ -6,8 +6,10 @@
 
 #define BUCKETS_FIRST 64
 #define BUCKETS_MAX   (UINT32_C(1) << 31)
-/* Elements for each bucket, before the buckets are doubled. */
-#define LOAD_MAX 2
+/* Elements for each two buckets, before the buckets are doubled. Maps of ids are small and asked all
+ * the time: a chain costs them more than its memory does. */
+#define LOAD_MAX     4
+#define LOAD_MAX_IDS 1
 
 void hashmap_init(struct hashmap *map, size_t key_at)
 {
@@ -81,7 +83,9 @@ static bool grow(struct hashmap *map)
 
 bool hashmap_add(struct hashmap *map, struct hashmap_link *link, size_t key_length)
 {
-    if (map->count >= (size_t)LOAD_MAX * map->bucket_count && map->bucket_count < BUCKETS_MAX &&
+    size_t load_max = map->of_ids ? LOAD_MAX_IDS : LOAD_MAX;
+
+    if (map->count >= load_max * map->bucket_count / 2 && map->bucket_count < BUCKETS_MAX &&
         !grow(map))
         return false;
     link->hash = hash_of(map, (const char *)link + map->key_at, key_length);
