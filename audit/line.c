@@ -47,7 +47,7 @@ static inline bool take_until(struct span *text, const char *stop, struct span *
 
     /* what is looked for is mostly near: memchr beats memmem */
     while ((end = memchr(end, stop[0], (size_t)(last - end))) != NULL) {
-        if ((size_t)(last - end) >= length && memcmp(end, stop, length) == 0)
+        if ((size_t)(last - end) >= length && end[1] == stop[1] && memcmp(end, stop, length) == 0)
             break;
         end++;
     }
@@ -558,6 +558,7 @@ void line_read(struct line *out, const char *text, size_t length)
     out->kind = LINE_OTHER;
     for (size_t i = 0; i < COUNT(programs); i++) {
         if (name.length != programs[i].program.length ||
+            name.text[0] != programs[i].program.text[0] ||
             memcmp(name.text, programs[i].program.text, name.length) != 0)
             continue;
         out->instance = before(out->program, '/');

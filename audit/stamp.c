@@ -227,14 +227,24 @@ void stamp_file(struct stamp_reader *reader, int64_t newest, int64_t begin)
     reader->length = 0;
 }
 
+/* The same stamp again. The usual length is compared without a call. */
+static bool is_last(const struct stamp_reader *reader, const char *text, size_t length)
+{
+    enum { USUAL = 16 };
+
+    if (reader->length == 0 || length < reader->length)
+        return false;
+    return reader->length == USUAL ? memcmp(text, reader->text, USUAL) == 0
+                                   : memcmp(text, reader->text, reader->length) == 0;
+}
+
 size_t stamp_read(struct stamp_reader *reader, const char *text, size_t length, int64_t *at)
 {
     struct parts parts = {0};
     bool inferred;
     size_t taken;
 
-    if (reader->length > 0 && length >= reader->length &&
-        memcmp(text, reader->text, reader->length) == 0) {
+    if (is_last(reader, text, length)) {
         *at = reader->last;
         return reader->length;
     }

@@ -9,7 +9,8 @@
  * message, and one that may still be sending it. */
 #define IDLE_S   300
 #define OPEN_S   ((int64_t)24 * 60 * 60)
-#define IDLE_MAX 2 /* that are looked at for each new one */
+#define SEEN_S   60 /* how exactly that is known */
+#define IDLE_MAX 2  /* that are looked at for each new one */
 
 /* ---- processes ---- */
 
@@ -54,9 +55,11 @@ struct track_process *track_process_of(struct track *track, const struct line *l
 
     if (link != NULL) {
         process = HASHMAP_ELEMENT(link, struct track_process, link);
-        list_remove(&process->age);
-        list_append(&track->process_ages, &process->age);
-        process->seen_at = track->now;
+        if (track->now - process->seen_at >= SEEN_S) {
+            list_remove(&process->age);
+            list_append(&track->process_ages, &process->age);
+            process->seen_at = track->now;
+        }
         return process;
     }
     forget_idle_processes(track);
