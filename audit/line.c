@@ -522,49 +522,76 @@ static bool take_pid(struct line *out, struct span *text)
     return true;
 }
 
-/* "postfix/smtp", before its number; the last part of it, and whether there is a slash before. */
-static struct span take_program(struct line *out, struct span *text, bool *in_instance)
+/* The place of a program in the table; COUNT(programs) when it is not read. */
+static size_t find_program(struct span program, size_t slash)
 {
-    size_t length = 0, slash = 0;
+    struct span name = {program.text + slash, program.length - slash};
 
-    for (; length < text->length; length++) {
-        char c = text->text[length];
+    for (size_t i = 0; i < COUNT(programs); i++)
+        if (name.length == programs[i].program.length &&
+            memcmp(name.text, programs[i].program.text, name.length) == 0)
+            return programs[i].postfix == (slash > 0) ? i : COUNT(programs);
+    return COUNT(programs);
+}
 
-        if (c <= ' ' || c == '[' || c == ':')
-            break;
-        if (c == '/')
-            slash = length + 1;
+/* "HOST PROGRAM" at the front; false when a line cannot begin so. */
+static bool read_head(struct line_head *out, const char *text, size_t length)
+{
+    struct span host = before((struct span){text, length}, ' ');
+    size_t at = host.length + 1, end = at, slash = 0;
+
+    if (host.length == 0 || host.length >= length)
+        return false;
+    for (; end < length && text[end] > ' ' && text[end] != '[' && text[end] != ':'; end++)
+        if (text[end] == '/')
+            slash = end + 1 - at;
+    if (end == at || end == length || text[end] == ' ' || end > UINT16_MAX)
+        return false;
+    out->host = (uint16_t)host.length;
+    out->length = (uint16_t)end;
+    out->program = (uint8_t)find_program((struct span){text + at, end - at}, slash);
+    out->numbered = slash > 0;
+    return true;
+}
+
+/* The head that a line before had, if it is the same; else it is read. NULL when there is none. */
+static const struct line_head *head_of(struct line_heads *heads, const char *text, size_t length)
+{
+    struct line_head *head = heads->heads;
+
+    for (; head < heads->heads + LINE_HEADS; head++)
+        if (head->length > 0 && length > head->length && text[head->length] == '[' &&
+            memcmp(text, head->text, head->length) == 0)
+            return head;
+    head = &heads->heads[heads->next++ % LINE_HEADS];
+    head->length = 0;
+    if (!read_head(head, text, length))
+        return NULL;
+    if (head->length <= LINE_HEAD_MAX && text[head->length] == '[') {
+        memcpy(head->text, text, head->length);
+        return head;
     }
-    out->program = (struct span){text->text, length};
-    *in_instance = slash > 0;
-    span_skip(text, length);
-    return (struct span){out->program.text + slash, length - slash};
+    heads->unkept = *head;
+    head->length = 0;
+    return &heads->unkept;
 }
 
 /* Most lines are of programs that are not read: nothing more is looked at then. */
-void line_read(struct line *out, const char *text, size_t length)
+void line_read(struct line_heads *heads, struct line *out, const char *text, size_t length)
 {
-    struct span rest = {text, length}, name;
-    bool in_instance;
+    const struct line_head *head = head_of(heads, text, length);
+    struct span rest = {text, length};
 
     out->kind = LINE_UNREAD;
-    out->host = before(rest, ' ');
-    span_skip(&rest, out->host.length);
-    if (out->host.length == 0 || !TAKE(&rest, " "))
-        return;
-    name = take_program(out, &rest, &in_instance);
-    if (out->program.length == 0 || rest.length == 0 || rest.text[0] == ' ')
+    if (head == NULL)
         return;
     out->kind = LINE_OTHER;
-    for (size_t i = 0; i < COUNT(programs); i++) {
-        if (name.length != programs[i].program.length ||
-            name.text[0] != programs[i].program.text[0] ||
-            memcmp(name.text, programs[i].program.text, name.length) != 0)
-            continue;
-        out->instance = before(out->program, '/');
-        if (programs[i].postfix == in_instance && take_pid(out, &rest) &&
-            (!in_instance || out->pid != 0))
-            programs[i].read(out, rest);
+    out->host = (struct span){text, head->host};
+    out->program = (struct span){text + head->host + 1, (size_t)head->length - head->host - 1};
+    if (head->program == COUNT(programs))
         return;
-    }
+    out->instance = before(out->program, '/');
+    span_skip(&rest, head->length);
+    if (take_pid(out, &rest) && (!head->numbered || out->pid != 0))
+        programs[head->program].read(out, rest);
 }

@@ -70,8 +70,27 @@ struct line {
     uint64_t number; /* SUPPRESSED */
 };
 
+/* "HOST PROGRAM", as most lines of a log begin. */
+#define LINE_HEADS    8
+#define LINE_HEAD_MAX 80
+
+struct line_head {
+    char text[LINE_HEAD_MAX];
+    uint16_t length; /* of all; 0: none */
+    uint16_t host;   /* of the host's name */
+    uint8_t program; /* line.c's */
+    bool numbered;   /* a program of Postfix: it must have its number */
+};
+
+/* Those of the lines before, so that they are taken apart once. All zero at first. */
+struct line_heads {
+    struct line_head heads[LINE_HEADS];
+    struct line_head unkept; /* one that is too long to be kept, or has no number */
+    unsigned next;
+};
+
 /* `text` is the line behind its stamp and blank. */
-void line_read(struct line *out, const char *text, size_t length);
+void line_read(struct line_heads *heads, struct line *out, const char *text, size_t length);
 /* What is behind the last @ of an address that is not quoted; may be empty. */
 struct span line_domain(struct span address);
 /* The domain of a recipient as a next-hop, in lower case and A-labels; "[address]" for an address

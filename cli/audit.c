@@ -220,7 +220,7 @@ void audit_take(struct audit *audit, const struct source_line *line)
     stamp = stamp_read(&audit->stamps, line->text, line->length, &at);
     read.kind = LINE_UNREAD;
     if (stamp > 0)
-        line_read(&read, line->text + stamp, line->length - stamp);
+        line_read(&audit->heads, &read, line->text + stamp, line->length - stamp);
     audit->reading.cut_lines += line->cut;
     track_line(audit->track, &read, at);
 }

@@ -19,6 +19,7 @@ struct audit {
     struct track *track;
     struct source *source;
     struct stamp_reader stamps;
+    struct line_heads heads;
     struct remarks_reading reading;
     struct progress progress;
     int64_t now; /* seconds since 1970 */

@@ -172,8 +172,8 @@ static void check_line(const struct line *line, const char *text, size_t length)
 
 /* One line in memory of its own size, so that reading beyond it is seen. What is not set for a line
  * of its kind is garbage. */
-static void one_line(struct track *track, struct stamp_reader *stamps, const uint8_t *data,
-                     size_t length)
+static void one_line(struct track *track, struct stamp_reader *stamps, struct line_heads *heads,
+                     const uint8_t *data, size_t length)
 {
     char *text = malloc(length == 0 ? 1 : length);
     struct line line;
@@ -185,7 +185,7 @@ static void one_line(struct track *track, struct stamp_reader *stamps, const uin
     memset(&line, 0xa5, sizeof line);
     stamp = stamp_read(stamps, text, length, &at);
     CHECK(stamp <= length);
-    line_read(&line, text + stamp, length - stamp);
+    line_read(heads, &line, text + stamp, length - stamp);
     check_line(&line, text + stamp, length - stamp);
     if (stamp > 0)
         track_line(track, &line, at);
@@ -211,6 +211,7 @@ static struct track_options options_of(uint8_t choice)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct stamp_reader stamps = {0};
+    struct line_heads heads = {0};
     struct track_options options = options_of(size > 0 ? data[0] : 0);
     struct tally *tally = tally_new(&limits);
     struct track *track = track_new(tally, &options);
@@ -223,7 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const uint8_t *stop = memchr(data, '\n', (size_t)(end - data));
         size_t length = (size_t)((stop == NULL ? end : stop) - data);
 
-        one_line(track, &stamps, data, length);
+        one_line(track, &stamps, &heads, data, length);
         data += length < (size_t)(end - data) ? length + 1 : length;
     }
     track_finish(track);

@@ -21,6 +21,7 @@ struct audit_log {
 static inline void audit_log_add(struct audit_log *log, const char *text)
 {
     struct stamp_reader stamps = {0};
+    struct line_heads heads = {0};
     struct line line;
     const char *end;
     int64_t at;
@@ -34,7 +35,7 @@ static inline void audit_log_add(struct audit_log *log, const char *text)
         end = strchr(text, '\n');
         length = (size_t)(end - text);
         stamp = stamp_read(&stamps, text, length, &at);
-        line_read(&line, text + stamp, length - stamp);
+        line_read(&heads, &line, text + stamp, length - stamp);
         if (stamp > 0)
             track_line(log->track, &line, at);
     }

@@ -378,6 +378,7 @@ static void all_is_printable(const struct tally *tally)
 static void read_log(struct track *track, const char *text, size_t length)
 {
     struct stamp_reader stamps = {0};
+    struct line_heads heads = {0};
     const char *end = text + length;
 
     stamp_file(&stamps, NEWEST, NEWEST);
@@ -394,7 +395,7 @@ static void read_log(struct track *track, const char *text, size_t length)
         memcpy(copy, text, line_length);
         memset(&line, 0xa5, sizeof line); /* what is not set is garbage */
         stamp = stamp_read(&stamps, copy, line_length, &at);
-        line_read(&line, copy + stamp, line_length - stamp);
+        line_read(&heads, &line, copy + stamp, line_length - stamp);
         if (stamp > 0)
             track_line(track, &line, at);
         free(copy);
