@@ -60,15 +60,27 @@ static void note_wrong(struct https_fields *fields, const char *why)
         fields->wrong = why;
 }
 
+/* The value need not end with a NUL. */
+static bool read_number(const struct value *value, unsigned long long *out)
+{
+    *out = 0;
+    if (value->length == 0 || value->length > LENGTH_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < value->length; i++) {
+        if (!ascii_is_digit(value->data[i]))
+            return false;
+        *out = *out * 10 + (unsigned)(value->data[i] - '0');
+    }
+    return true;
+}
+
 static void take_content_length(struct https_fields *fields, const struct value *value)
 {
     if (fields->length_seen)
         note_wrong(fields, "Content-Length stands there twice");
-    if (value->length == 0 || value->length > LENGTH_DIGITS_MAX ||
-        strspn(value->data, DIGITS) != value->length)
+    if (!read_number(value, &fields->length))
         note_wrong(fields, "Content-Length is no number");
     fields->length_seen = true;
-    fields->length = strtoull(value->data, NULL, 10);
 }
 
 static void take_transfer_encoding(struct https_fields *fields, const struct value *value)
