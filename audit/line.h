@@ -39,7 +39,7 @@ enum line_kind {
  * (status=deliverable) is LINE_LOST: its connection has no mail that counts. */
 struct line {
     enum line_kind kind;
-    struct span host;     /* of the log's host name */
+    struct span host;     /* of the log's host name; not of UNREAD, like the next two */
     struct span instance; /* "postfix", "postfix-out": the program up to its first slash; not of
                              OTHER */
     struct span program;  /* "postfix/smtp" */

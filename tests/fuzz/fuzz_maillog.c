@@ -147,9 +147,9 @@ static void check_delivery(const struct line *line, const char *text, size_t len
 /* What a kind of line has. */
 static void check_line(const struct line *line, const char *text, size_t length)
 {
-    check_span(line->host, text, length);
     if (line->kind == LINE_UNREAD)
         return;
+    check_span(line->host, text, length);
     check_span(line->program, text, length);
     if (line->kind == LINE_OTHER)
         return;
