@@ -12,20 +12,21 @@
 
 #define MEMORY    ((size_t)16 * 1024 * 1024)
 #define FILES_MAX 12
+#define PATH_SIZE 256
 #define NOW       INT64_C(1795800000) /* seconds since 1970 */
 #define DAY       INT64_C(86400)
 
 static char folder[64];
 
-static const char *path_of(char out[160], const char *name)
+static const char *path_of(char out[PATH_SIZE], const char *name)
 {
-    snprintf(out, 160, "%s/%s", folder, name);
+    snprintf(out, PATH_SIZE, "%s/%s", folder, name);
     return out;
 }
 
 static void put(const char *name, const char *text, mode_t mode)
 {
-    char path[160];
+    char path[PATH_SIZE];
     FILE *file = fopen(path_of(path, name), "w");
 
     assert_non_null(file);
@@ -38,7 +39,7 @@ static void put(const char *name, const char *text, mode_t mode)
 static int set_up(void **state)
 {
     static char path[256];
-    char name[160];
+    char name[PATH_SIZE];
 
     (void)state;
     snprintf(folder, sizeof folder, "/tmp/mxc-log-XXXXXX");
@@ -209,7 +210,7 @@ static const struct file_row {
 static void put_files(const char *const *names)
 {
     struct timespec times[2] = {{NOW - 2 * DAY, 0}, {NOW - 2 * DAY, 0}};
-    char name[160], path[160];
+    char name[128], path[PATH_SIZE];
 
     for (size_t i = 0; i < FILES_MAX && names[i] != NULL; i++) {
         bool old = strncmp(names[i], "old.", 4) == 0;
@@ -223,7 +224,7 @@ static void put_files(const char *const *names)
 
 static bool has_place(const struct postfix_log *log, const char *name)
 {
-    char wanted[160], file[128];
+    char wanted[PATH_SIZE], file[128];
 
     snprintf(file, sizeof file, "log/%s", name);
     for (size_t i = 0; i < log->count; i++)
@@ -234,7 +235,7 @@ static bool has_place(const struct postfix_log *log, const char *name)
 
 static void put_maillog(const struct file_row *row)
 {
-    char values[512], own[160], file[128];
+    char values[512], own[PATH_SIZE], file[128];
 
     snprintf(file, sizeof file, "log/%s", row->own);
     snprintf(values, sizeof values, "maillog_file = %s\nmaillog_file_rotate_suffix = %s\n",
@@ -247,7 +248,7 @@ static void test_files(void **state)
 {
     const struct file_row *row = *state;
     struct arena *arena = arena_new(MEMORY);
-    char error[POSTFIX_ERROR_MAX], logs[160], wanted[256];
+    char error[POSTFIX_ERROR_MAX], logs[PATH_SIZE], wanted[2 * PATH_SIZE];
     struct postfix_log_options options = {
         .folder = path_of(logs, "log"), .since = row->since, .follow = row->follow};
     struct postfix_log log;
@@ -309,7 +310,7 @@ static void test_words(void **state)
 static void put_changed(const char *name, time_t at)
 {
     const struct timespec times[] = {{.tv_sec = at}, {.tv_sec = at}};
-    char path[160];
+    char path[PATH_SIZE];
 
     put(name, "", 0600);
     assert_int_equal(utimensat(AT_FDCWD, path_of(path, name), times, 0), 0);
@@ -318,7 +319,7 @@ static void put_changed(const char *name, time_t at)
 static void test_changed_at(void **state)
 {
     struct arena *arena = arena_new(MEMORY);
-    char error[POSTFIX_ERROR_MAX], values[160], path[160];
+    char error[POSTFIX_ERROR_MAX], values[PATH_SIZE + 32], path[PATH_SIZE];
     struct postfix_log log;
 
     (void)state;
