@@ -1,7 +1,7 @@
 /*
  * track_internal: the parts of track.h: processes of smtp(8) and the connections they have
- * (track_session.c), messages and their recipients (track_message.c), and what is counted of a
- * delivery (track.c).
+ * (track_session.c), messages and their recipients (track_message.c), deliveries that TLS made fail
+ * (track_trouble.c), and what is counted of a delivery (track.c).
  */
 #pragma once
 
@@ -194,3 +194,8 @@ struct track_part *track_part_of(struct track *track, struct track_message *mess
 void track_part_end(struct track *track, struct track_part *part, enum tally_status status,
                     int64_t at);
 void track_messages_free(struct track *track);
+
+/* ---- track_trouble.c ---- */
+
+/* Counts a delivery that failed, if TLS is the cause: the index of its trouble, else TALLY_OTHERS. */
+uint32_t track_failed(struct track_delivery *delivery);
