@@ -1,7 +1,7 @@
 /*
  * judged: takes verdicts, and tries other settings on them; see judged.h. Pure. A line says itself
  * what mode = enforce and another rollout would do. Other rules are tried here, by what the line
- * says of the verdict: whoever made it need not know them.
+ * says of the verdict: the daemon need not know them.
  */
 #include "audit/judged.h"
 

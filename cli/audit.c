@@ -16,7 +16,6 @@
 #define ARENA_MAX      ((size_t)64 * 1024 * 1024)
 #define JUDGED_MAX     ((size_t)1024 * 1024 * 1024)
 #define PROGRESS_LINES 4096 /* between two looks at the clock */
-#define TOP_MAX        1000
 #define MESSAGES_MAX   1000000000
 #define DAYS_MAX       100000
 #define LIST_BLANKS    ", \t"
@@ -88,7 +87,7 @@ static bool read_options(struct audit *audit)
     if (!check_together(audit->cli) ||
         !take_moment(&audit->options.since, "--since", given->since, audit->now) ||
         !take_moment(&audit->options.until, "--until", given->until, audit->now) ||
-        !take_number(&top, "--top", given->top, TOP_MAX) ||
+        !take_number(&top, "--top", given->top, PAGE_TOP_MAX) ||
         !take_number(&messages, "--min-messages", given->min_messages, MESSAGES_MAX) ||
         !take_number(&days, "--min-days", given->min_days, DAYS_MAX) ||
         !take_number(&audit->rollout, "--rollout", given->rollout, 100))

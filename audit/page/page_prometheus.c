@@ -2,8 +2,8 @@
  * page_prometheus: a textfile for node_exporter; see page.h and mxcrypt(1), AUDIT.
  *
  * The figures are of a period, not of a process: they are gauges. No label holds a name from the
- * log: whoever sends mail could make as many series as he likes, and a time series of his names
- * would be kept. The page and the JSON name domains.
+ * log: otherwise strangers could create any number of time series, by sending mail, and Prometheus
+ * would keep them. The page and the JSON name domains.
  */
 #include <inttypes.h>
 

@@ -126,8 +126,8 @@ static int run_program(struct stream *stream, const char *const *words)
     return -1;
 }
 
-/* What it is. A FIFO is read as far as it is written; it is not waited for whoever may write one
- * day. */
+/* What it is. A FIFO is read to the end of what its writer writes; one without a writer is not
+ * waited for. */
 static int look_at(struct stream *stream, bool file)
 {
     struct stat st;

@@ -1,6 +1,6 @@
 /*
- * postfix_log: where the Postfix of this host logs, and what of its configuration matters to one
- * who reads the log.
+ * postfix_log: where the Postfix of this host logs, and what of its configuration matters
+ * for reading the log.
  *
  * It logs to maillog_file if that is set (Postfix 3.4 and later). Else it logs to the system,
  * which keeps lines in the journal, in /var/log/mail.log or /var/log/maillog, or in both: the
