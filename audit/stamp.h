@@ -6,7 +6,7 @@
  *   Nov 27 18:45:08.123456 HOST …             journalctl -o short-precise
  *
  * The year of a stamp without one is the latest that makes the first stamp of a file no later than
- * the file's own time; it goes up where December turns into January.
+ * the file's own time; it goes up where the month falls back by much, as from December to January.
  */
 #pragma once
 

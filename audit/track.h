@@ -2,14 +2,15 @@
  * track: follows processes, messages and recipients through a log, and counts them in a tally.
  *
  * Postfix writes the level of TLS in a line without a queue id. It belongs to the deliveries of the
- * same process to the same relay that follow, of one message, until the connection is lost; the next
- * message on it has its own line ("reused"). A delivery without such a line went in clear, unless
+ * same process to the same relay that follow, of one transaction, until the connection is lost; the
+ * next one on it has its own line ("reused"). A delivery without such a line went in clear, unless
  * TLS is not logged at all: a Postfix instance whose first TRACK_SILENT_MAX deliveries show none is
  * taken for one with smtp_tls_loglevel = 0, and they are "unknown". So are deliveries whose
  * connection began before the log does.
  *
  * Memory is bounded: TRACK_MESSAGES_MAX messages, TRACK_WAITING_MAX recipients and
- * TRACK_PROCESSES_MAX processes at once; beyond that the oldest is forgotten, and counted.
+ * TRACK_PROCESSES_MAX processes at once; beyond that the oldest is forgotten. Messages and recipients that
+ * were forgotten are counted.
  */
 #pragma once
 
