@@ -9,8 +9,8 @@
  * connection began before the log does.
  *
  * Memory is bounded: TRACK_MESSAGES_MAX messages, TRACK_WAITING_MAX recipients and
- * TRACK_PROCESSES_MAX processes at once; beyond that the oldest is forgotten. Messages and recipients that
- * were forgotten are counted.
+ * TRACK_PROCESSES_MAX processes at once; beyond that the oldest is forgotten. Forgotten messages and
+ * recipients are counted.
  */
 #pragma once
 
