@@ -25,6 +25,10 @@ probe/smtp          base base/log base/net policy probe/tls
 probe/https         base base/net probe/tls
 probe/sts           base base/log base/net policy probe/dns probe/https
 probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/https probe/sts
+survey/unit         base base/net policy probe/dns probe/tls
+survey/results      base base/net policy/decide survey/unit
+survey/look         probe survey/unit
+survey              base base/net policy probe probe/tls survey/unit survey/results
 audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
 audit/page          base audit
@@ -48,7 +52,7 @@ TABLE
 
 # includes: "ROOM INCLUDED-ROOM FILE:LINE" for every include of ours in the product
 includes() {
-    grep -rnE --include='*.[ch]' '^#include "' base policy probe audit daemon cli |
+    grep -rnE --include='*.[ch]' '^#include "' base policy probe survey audit daemon cli |
         sed -E 's|^(([^:]*)/[^/:]*:[0-9]+):#include "([^"]*)/[^"/]*".*|\2 \3 \1|'
 }
 
@@ -101,12 +105,12 @@ files() {
 library() {
     local name=$1 pattern=$2
     shift 2
-    breach "$name outside $*" "#include <$pattern" $(files base policy probe audit daemon cli ! "$@")
+    breach "$name outside $*" "#include <$pattern" $(files base policy probe survey audit daemon cli ! "$@")
 }
 
 check_libraries() {
     local bad=0
-    library libuv 'uv\.h>' 'probe/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
+    library libuv 'uv\.h>' 'probe/*_uv.[ch]' 'survey/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
     library OpenSSL 'openssl/' 'probe/tls/*' || bad=1
     library curl 'curl/' probe/https/https_uv.c || bad=1
     library SQLite 'sqlite3' daemon/store/store_sqlite.c || bad=1
@@ -124,12 +128,12 @@ check_libraries() {
         $(files base probe daemon cli) || bad=1
     breach "clock, environment or socket in policy" \
         'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' $(files policy ! '*.h') || bad=1
-    breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe audit daemon cli ! base/clock.c) || bad=1
+    breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe survey audit daemon cli ! base/clock.c) || bad=1
     return $bad
 }
 
 check_folders() {
-    find base policy probe audit daemon cli tests contrib docs -path tests/fuzz/corpus -prune -o -name __pycache__ -prune -o -type f -print |
+    find base policy probe survey audit daemon cli tests contrib docs -path tests/fuzz/corpus -prune -o -name __pycache__ -prune -o -type f -print |
         sed 's|/[^/]*$||' | sort | uniq -c |
         awk -v max=$FOLDER_MAX '$1 > max { print $2 " has " $1 " files: more than " max " need rooms"; bad = 1 } END { exit bad }'
 }

@@ -1,0 +1,19 @@
+/*
+ * judge: what an address showed, judged for every host that has it, without another connection; and
+ * which names are to be tried there as SNI, because the certificate shown does not cover them.
+ */
+#pragma once
+
+#include "probe/tls/tls.h"
+#include "survey/results/results.h"
+
+/* Other names that are tried at one address, at most. When one of them brings the same chain as the
+ * first, the server takes no notice of SNI, and no other name is tried. */
+#define JUDGE_NAMES_MAX 3
+
+/*
+ * After a result of an address was put: writes all its pairs, by the handshake that was made with
+ * the host's own name, else by the first one, and asks for another connection (results_retry) if
+ * that may show more. `context` has the trust anchors. False on failure of disk or memory.
+ */
+bool judge_address(struct results *results, struct tls_context *context, int64_t address);

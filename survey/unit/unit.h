@@ -1,0 +1,80 @@
+/*
+ * unit: one piece of work of a survey, and what came of it. Plain data: the edge between what is to
+ * be looked up next (survey/results, survey/manners), looking it up (survey/look/worker_uv), and writing what
+ * came (survey/results). Nothing else crosses it, so that the three can be in different threads, or on
+ * different machines.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/net/hostname.h"
+#include "base/net/ip.h"
+#include "policy/evidence.h"
+#include "probe/tls/tls_chain.h"
+#include "survey/unit/tlsrpt.h"
+
+/* X(constant, word, what it means) */
+#define UNIT_KINDS(X)                                                                              \
+    X(UNIT_DOMAIN, "domains", "MX, MTA-STS and TLSRPT of a domain")                                \
+    X(UNIT_HOST, "hosts", "addresses and TLSA records of an MX host")                              \
+    X(UNIT_ADDRESS, "addresses", "one connection to an address of an MX host")
+enum unit_kind { UNIT_KINDS(ENUM_CONSTANT) UNIT_KIND_COUNT };
+
+struct unit {
+    enum unit_kind kind;
+    int64_t id;                  /* of the domain, host or address in the results file */
+    char name[HOSTNAME_MAX + 1]; /* DOMAIN, HOST: what is looked up; ADDRESS: whose name is sent as
+                                    SNI: the TLSA base domain of a host, else its name */
+    char host[HOSTNAME_MAX + 1]; /* ADDRESS: the MX host */
+    struct ip ip;                /* ADDRESS */
+    bool again;                  /* ADDRESS: another name at an address already connected to */
+    bool opted_out;              /* ADDRESS: a host there is opted out: not to be connected to */
+    unsigned failed_here;        /* how often our own side failed at it */
+};
+
+/* DOMAIN. Of `evidence` mx*, expanded, hosts (name and preference only) and sts are filled. */
+struct domain_seen {
+    struct evidence evidence;
+    const char *mx_failure; /* the kind of a failed MX lookup: dns_failure_name; else NULL */
+    struct tlsrpt tlsrpt;
+};
+
+/* HOST: as host_start fills it. */
+struct host_seen {
+    struct mx_host host;
+};
+
+/* ADDRESS. What one connection showed, whatever the name of the host. */
+struct address_seen {
+    /* state, code, detail, protocol, cipher, requiretls; state TLS or VERIFIED: TLS works. What it
+     * says of the certificate is for `host` alone, and without its TLSA records. */
+    struct starttls_result result;
+    const char *failure;    /* the kind of failure: smtp_failure_name; NULL: none */
+    const char *greeting;   /* the text of the greeting, escaped; NULL without one */
+    const char *software;   /* what it says the server is: software_of; NULL: nothing known */
+    bool nameless;          /* TLS works without SNI only: never verified */
+    unsigned connections;   /* that were made */
+    struct tls_shown shown; /* count 0 and result.state < TLS: no certificate was seen */
+};
+
+/* What came of a unit. Everything in it belongs to `arena`, and that to who holds the result. */
+struct unit_result {
+    struct unit unit;
+    struct arena *arena; /* owned */
+    int64_t looked_at;   /* seconds since 1970 */
+    /* Our own side failed (memory, descriptors, no route): it says nothing, look it up again. */
+    bool failed_here;
+    struct domain_seen *domain; /* the one of the unit's kind; the others are NULL */
+    struct host_seen *host;
+    struct address_seen *address;
+};
+
+/* Frees the arena, and with it the result itself. */
+static inline void unit_result_free(struct unit_result *result)
+{
+    if (result != NULL)
+        arena_free(result->arena);
+}
