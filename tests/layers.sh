@@ -13,6 +13,7 @@ rooms() {
 base
 base/log            base
 base/net            base
+base/page           base
 policy              base/net
 policy/decide       base policy
 policy/render       base base/net policy policy/decide
@@ -31,7 +32,7 @@ survey/look         probe survey/unit
 survey              base base/net policy probe probe/tls survey/unit survey/results
 audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
-audit/page          base audit
+audit/page          base/page audit
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config

@@ -35,8 +35,5 @@ page_writer page_html;
 /* A textfile of node_exporter: metrics mxcrypt_audit_*. */
 page_writer page_prometheus;
 
-/* Writes a page to `path` at once or not at all: a temporary file beside it is renamed. What is
- * there already must be a plain file. 0, or -1 with errno: ELOOP for a symbolic link, EISDIR for a
- * directory, EINVAL for any other thing, ENOMEM, or what the disk said. The file is readable for
- * all, as far as the umask allows. */
+/* Writes a page to a file, as page_replace does. */
 int page_write_file(const char *path, const struct page *page, page_writer *write);

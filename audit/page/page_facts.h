@@ -1,25 +1,14 @@
-/*
- * page_facts: what several pages say, worked out once, and how they write figures. Pure, but for
- * the local time zone.
- */
+/* page_facts: what several pages say, worked out once. Pure, but for the local time zone. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "audit/page/page.h"
+#include "base/page/page_figures.h"
 
-/* Longest foreign text on a page; the rest is cut, and ends in "...". */
-#define PAGE_TEXT_MAX 600
-/* Room for a figure or a time as text. */
-#define PAGE_FIGURE_MAX 64
+/* ---- names; each writes to `out` and returns it ---- */
 
-/* ---- figures as text; each writes to `out` and returns it ---- */
-
-/* Whether text is printable ASCII only. */
-bool page_is_plain(const char *text);
-/* `text` itself where it is printable ASCII and not too long; else escaped into `out`. NULL: "". */
-const char *page_printable(char out[PAGE_TEXT_MAX], const char *text);
 /* The name of a domain or host: "(others)" for the first element. */
 const char *page_domain(char out[PAGE_TEXT_MAX], const struct tally *tally, uint32_t index);
 const char *page_host(char out[PAGE_TEXT_MAX], const struct tally *tally, uint32_t index);
@@ -28,19 +17,6 @@ const char *page_host(char out[PAGE_TEXT_MAX], const struct tally *tally, uint32
 /* What becomes of mail, by the name of a forecast: "flows", "waits", "comes back", "may flow
  * or not". */
 const char *page_forecast(char out[PAGE_TEXT_MAX], const char *name);
-
-/* "2.4 %"; never 0 or 100 for what is not quite that; "-" of nothing. */
-const char *page_percent(char out[PAGE_FIGURE_MAX], uint64_t part, uint64_t whole);
-/* "45 s", "3 h 20 min", "2 d 4 h" */
-const char *page_duration(char out[PAGE_FIGURE_MAX], uint64_t seconds);
-/* "1.2 GB", by thousands */
-const char *page_octets(char out[PAGE_FIGURE_MAX], uint64_t octets);
-/* "12,345" */
-const char *page_grouped(char out[PAGE_FIGURE_MAX], uint64_t number);
-/* RFC 3339, in UTC. */
-const char *page_utc(char out[PAGE_FIGURE_MAX], int64_t at);
-/* Local time, as strftime writes it. */
-const char *page_local(char out[PAGE_FIGURE_MAX], const char *format, int64_t at);
 
 /* ---- sums ---- */
 

@@ -19,6 +19,25 @@ static const char *level_class(int level)
     return tally_level_name((enum tally_level)level);
 }
 
+void html_levels(FILE *out, const uint32_t levels[TALLY_LEVEL_COUNT])
+{
+    uint64_t all = page_encrypted(levels) + levels[TALLY_NONE] + levels[TALLY_UNKNOWN];
+    double at = 0;
+
+    fputs("<td class=\"bar\"><svg viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" "
+          "aria-hidden=\"true\">",
+          out);
+    for (int i = 0; i < TALLY_LEVEL_COUNT; i++) {
+        double width = all == 0 ? 0 : 100.0 * (double)levels[i] / (double)all;
+
+        if (levels[i] > 0)
+            fprintf(out, "<rect class=\"%s\" x=\"%.2f\" width=\"%.2f\" height=\"1\"/>",
+                    level_class(i), at, width);
+        at += width;
+    }
+    fputs("</svg></td>", out);
+}
+
 void html_wide_bar(FILE *out, const uint32_t levels[TALLY_LEVEL_COUNT])
 {
     uint64_t all = page_encrypted(levels) + levels[TALLY_NONE] + levels[TALLY_UNKNOWN];

@@ -4,68 +4,18 @@
  * bold on a terminal. There is no other colour.
  */
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "audit/page/page_facts.h"
+#include "base/page/text.h"
 
-#define SPANS    14 /* lines of the table of days */
-#define WHEN     "%Y-%m-%d %H:%M"
-#define LINE_MAX 78 /* columns of running text */
+#define SPANS 14 /* lines of the table of days */
+#define WHEN  "%Y-%m-%d %H:%M"
 
 struct text_page {
     FILE *out;
     const struct page *page;
     bool bold;
 };
-
-/* ---- helpers ---- */
-
-static bool is_terminal(FILE *out)
-{
-    const char *name = getenv("TERM");
-    int fd = fileno(out);
-
-    return fd >= 0 && isatty(fd) && name != NULL && strcmp(name, "dumb") != 0;
-}
-
-static void heading(const struct text_page *text, const char *words)
-{
-    fprintf(text->out, text->bold ? "\n\033[1m%s\033[0m\n" : "\n%s\n", words);
-}
-
-/* Running text after `label`, broken at blanks; further lines begin below its first word. */
-static void paragraph(FILE *out, const char *label, const char *words)
-{
-    size_t indent = strlen(label), column = indent;
-
-    fputs(label, out);
-    while (*words != '\0') {
-        size_t length = strcspn(words, " ");
-
-        if (column > indent && column + 1 + length > LINE_MAX) {
-            fprintf(out, "\n%*s", (int)indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', out);
-            column++;
-        }
-        fwrite(words, 1, length, out);
-        column += length;
-        words += length + strspn(words + length, " ");
-    }
-    fputc('\n', out);
-}
-
-/* A foreign text, on lines of its own. */
-static void quote(FILE *out, const char *label, const char *foreign)
-{
-    char room[PAGE_TEXT_MAX];
-
-    if (foreign != NULL && *foreign != '\0')
-        paragraph(out, label, page_printable(room, foreign));
-}
 
 /* How much of a list is not shown. */
 static void and_more(const struct text_page *text, uint64_t there, size_t shown)
@@ -101,9 +51,9 @@ static void print_answers(const struct text_page *text)
     struct page_answers answers;
 
     page_answer(&answers, text->page);
-    paragraph(text->out, "In clear:     ", answers.clear);
-    paragraph(text->out, "Waiting:      ", answers.waits);
-    paragraph(text->out, "If enforced:  ", answers.enforced);
+    text_paragraph(text->out, "In clear:     ", answers.clear);
+    text_paragraph(text->out, "Waiting:      ", answers.waits);
+    text_paragraph(text->out, "If enforced:  ", answers.enforced);
 }
 
 /* ---- levels ---- */
@@ -114,7 +64,8 @@ static void print_levels(const struct text_page *text)
     uint64_t sent = total->statuses[TALLY_SENT], encrypted = page_encrypted(total->levels);
     char percent[PAGE_FIGURE_MAX];
 
-    heading(text, "Deliveries sent, by level of TLS                 by version of TLS");
+    text_heading(text->out, text->bold,
+                 "Deliveries sent, by level of TLS                 by version of TLS");
     for (int i = 0; i < TALLY_LEVEL_COUNT; i++) {
         fprintf(text->out, "  %-12s %10" PRIu32 " %8s", tally_level_name((enum tally_level)i),
                 total->levels[i], page_percent(percent, total->levels[i], sent));
@@ -138,7 +89,7 @@ static void print_spans(const struct text_page *text)
         snprintf(title, sizeof title, "By day");
     else
         snprintf(title, sizeof title, "By %u days, from", spans[0].days);
-    heading(text, title);
+    text_heading(text->out, text->bold, title);
     fprintf(text->out, "  %-10s %8s %9s %8s %9s %9s %8s %8s\n", "", "sent", "verified", "trusted",
             "untrusted", "anonymous", "none", "unknown");
     for (size_t i = 0; i < count; i++) {
@@ -175,7 +126,7 @@ static void print_clear(const struct text_page *text)
 
     if (count == 0)
         return;
-    heading(text, "In clear, by domain");
+    text_heading(text->out, text->bold, "In clear, by domain");
     fprintf(text->out, "  %8s %8s %9s\n", "in clear", "of sent", "messages");
     for (size_t i = 0; i < count; i++) {
         const struct tally_domain *domain = &tally->domains[top[i]];
@@ -197,7 +148,7 @@ static void print_hosts(const struct text_page *text)
 
     if (count == 0)
         return;
-    heading(text, "Mail hosts");
+    text_heading(text->out, text->bold, "Mail hosts");
     fprintf(text->out, "  %8s %9s %9s %8s %8s\n", "sent", "encrypted", "verified", "in clear",
             "unknown");
     for (size_t i = 0; i < count; i++) {
@@ -219,7 +170,7 @@ static void print_causes(const struct text_page *text)
 
     if (tally->total.tls_deferred == 0 && tally->total.tls_bounced == 0)
         return;
-    heading(text, "Deliveries deferred and bounced because of TLS");
+    text_heading(text->out, text->bold, "Deliveries deferred and bounced because of TLS");
     fprintf(text->out, "  %8s %8s\n", "deferred", "bounced");
     for (int i = 0; i < TALLY_CAUSE_COUNT; i++) {
         if (tally->causes[i] > 0 || tally->causes_bounced[i] > 0)
@@ -243,8 +194,8 @@ static void print_trouble(const struct text_page *text, uint32_t index)
     if (trouble->host != TALLY_OTHERS)
         fprintf(text->out, " at %s", page_host(name, tally, trouble->host));
     fputc('\n', text->out);
-    quote(text->out, "    ", page_outcome(outcome, trouble));
-    quote(text->out, "    ", trouble->text);
+    text_quote(text->out, "    ", page_outcome(outcome, trouble));
+    text_quote(text->out, "    ", trouble->text);
 }
 
 static void print_troubles(const struct text_page *text)
@@ -256,7 +207,7 @@ static void print_troubles(const struct text_page *text)
 
     if (count == 0)
         return;
-    heading(text, "Whose mail that was");
+    text_heading(text->out, text->bold, "Whose mail that was");
     for (size_t i = 0; i < count; i++)
         print_trouble(text, top[i]);
     and_more(text, tally->trouble_count - 1, count);
@@ -282,7 +233,7 @@ static void print_verdicts(const struct text_page *text)
 
     snprintf(title, sizeof title, "Present verdicts, by %.100s",
              page_printable(room, judged->source));
-    heading(text, title);
+    text_heading(text->out, text->bold, title);
     fprintf(text->out, "  %-12s %10s %8s %10s %8s\n", "", "messages", "share", "domains", "share");
     for (int level = VERDICT_TEMP; level >= 0; level--)
         print_verdict(text, verdict_level_name((enum verdict_level)level),
@@ -298,7 +249,7 @@ static void print_change(const struct text_page *text, const struct judged_chang
     fprintf(text->out, "  %8" PRIu32 "  %s: %s -> %s; mail %s\n", change->messages,
             page_domain(name, tally, change->domain), page_printable(now, change->now),
             page_printable(then, change->then), page_forecast(forecast, change->forecast));
-    quote(text->out, "            ", change->why);
+    text_quote(text->out, "            ", change->why);
 }
 
 static void print_what_if(const struct text_page *text, const struct judged_what_if *what_if)
@@ -308,7 +259,7 @@ static void print_what_if(const struct text_page *text, const struct judged_what
 
     snprintf(title, sizeof title, "With %.100s, messages of the period to",
              page_printable(room, what_if->setting));
-    heading(text, title);
+    text_heading(text->out, text->bold, title);
     for (size_t i = 0; i < shown; i++)
         print_change(text, &what_if->changes[i]);
     if (what_if->count == 0)
@@ -324,8 +275,8 @@ static void print_waiting(const struct text_page *text, const struct judged_wait
             page_printable(domain, waiting->domain), waiting->recipients,
             waiting->recipients == 1 ? "" : "s", page_local(since, WHEN, waiting->since),
             page_printable(id, waiting->queue_id));
-    quote(text->out, "    ", waiting->reason);
-    quote(text->out, "    ", waiting->why);
+    text_quote(text->out, "    ", waiting->reason);
+    text_quote(text->out, "    ", waiting->why);
 }
 
 /* Causes as numbers, and what TLS keeps back one by one. */
@@ -337,7 +288,7 @@ static void print_queue(const struct text_page *text)
 
     snprintf(title, sizeof title, "Waiting in the queue now: %" PRIu64 " recipient%s",
              judged->waiting_total, judged->waiting_total == 1 ? "" : "s");
-    heading(text, title);
+    text_heading(text->out, text->bold, title);
     for (int i = 0; i < TALLY_CAUSE_COUNT; i++) {
         if (judged->waiting_by_cause[i] > 0)
             fprintf(text->out, "  %8" PRIu64 "  %s\n", judged->waiting_by_cause[i],
@@ -363,16 +314,16 @@ static void print_remarks(const struct text_page *text)
 
     if (remark == NULL || *remark == NULL)
         return;
-    heading(text, "Remarks");
+    text_heading(text->out, text->bold, "Remarks");
     for (; *remark != NULL; remark++)
-        quote(text->out, "  - ", *remark);
+        text_quote(text->out, "  - ", *remark);
 }
 
 /* ---- the whole ---- */
 
 bool page_text(FILE *out, const struct page *page)
 {
-    struct text_page text = {.out = out, .page = page, .bold = is_terminal(out)};
+    struct text_page text = {.out = out, .page = page, .bold = text_is_terminal(out)};
 
     print_head(&text);
     print_answers(&text);

@@ -1,90 +1,22 @@
-/*
- * page_write: a page into a file, at once or not at all; see page.h.
- *
- * The temporary file is beside the page and ends in .tmp, which node_exporter does not read. It is
- * made by open(2) with O_EXCL, so that nobody's file or symbolic link is written through, and umask
- * and default ACL count. It is gone when anything failed. A symbolic link in the page's place is
- * refused rather than followed or replaced, as Postfix does with the files that it writes.
- *
- * BUGS: the temporary file of a program that was killed stays. The next run takes another name.
- */
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
+/* page_write: a page of the audit into a file; see page.h. */
 #include "audit/page/page.h"
+#include "base/page/page_write.h"
 
-#define TRIES_MAX 100
+struct page_to_fill {
+    const struct page *page;
+    page_writer *write;
+};
 
-/* 0, or the errno that says why nothing may be put at `path`. */
-static int refusal(const char *path)
+static bool fill_page(FILE *out, const void *context)
 {
-    struct stat status;
+    const struct page_to_fill *this = context;
 
-    if (lstat(path, &status) != 0)
-        return errno == ENOENT ? 0 : errno;
-    if (S_ISREG(status.st_mode))
-        return 0;
-    return S_ISLNK(status.st_mode) ? ELOOP : S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
-}
-
-/* A new file beside `path`; its name is written to `name`. -1 with errno. */
-static int open_beside(char name[PATH_MAX], const char *path)
-{
-    int fd = -1;
-
-    for (int i = 0; i < TRIES_MAX && fd < 0; i++) {
-        if (snprintf(name, PATH_MAX, "%s.%ld-%d.tmp", path, (long)getpid(), i) >= PATH_MAX) {
-            errno = ENAMETOOLONG;
-            return -1;
-        }
-        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0 && errno != EEXIST)
-            return -1;
-    }
-    return fd;
-}
-
-/* Writes all of it to the disk. 0, or an errno. */
-static int fill(int fd, const struct page *page, page_writer *write)
-{
-    FILE *out = fdopen(fd, "w");
-    int error = 0;
-
-    if (out == NULL) {
-        error = errno;
-        close(fd);
-        return error;
-    }
-    errno = 0;
-    if (!write(out, page))
-        error = errno != 0 ? errno : ENOMEM;
-    else if (fflush(out) != 0 || fsync(fd) != 0)
-        error = errno;
-    if (fclose(out) != 0 && error == 0)
-        error = errno;
-    return error;
+    return this->write(out, this->page);
 }
 
 int page_write_file(const char *path, const struct page *page, page_writer *write)
 {
-    char name[PATH_MAX];
-    int error = refusal(path), fd;
+    const struct page_to_fill this = {page, write};
 
-    if (error == 0) {
-        fd = open_beside(name, path);
-        if (fd < 0)
-            return -1;
-        error = fill(fd, page, write);
-        if (error == 0 && rename(name, path) != 0)
-            error = errno;
-        if (error != 0)
-            unlink(name);
-    }
-    errno = error;
-    return error == 0 ? 0 : -1;
+    return page_replace(path, fill_page, &this);
 }

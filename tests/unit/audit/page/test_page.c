@@ -9,8 +9,8 @@
 #include <jansson.h>
 #include <unistd.h>
 
-#include "audit/page/page_assets.h"
 #include "audit/page/page_facts.h"
+#include "base/page/page_assets.h"
 #include "tests/unit/audit/page/page_make.h"
 
 #define TERMINAL_OCTETS 4000

@@ -1,8 +1,13 @@
-/* page_html_cells: text, tables and cells of the HTML page; see page_html.h. */
-#include <inttypes.h>
-#include <string.h>
+/* html: see html.h. */
+#include "base/page/html.h"
 
-#include "audit/page/page_html.h"
+#include <inttypes.h>
+
+#include "base/page/page_assets.h"
+
+#define WHEN "%Y-%m-%d %H:%M"
+
+/* ---- text ---- */
 
 static void write_octet(FILE *out, char octet)
 {
@@ -34,6 +39,67 @@ void html_text(FILE *out, const char *text)
     for (const char *c = page_printable(room, text); *c != '\0'; c++)
         write_octet(out, *c);
 }
+
+/* ---- the page ---- */
+
+void html_head(FILE *out, const char *title)
+{
+    fprintf(out,
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+            "style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\">\n"
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+            "<meta name=\"color-scheme\" content=\"light dark\">\n"
+            "<meta name=\"referrer\" content=\"no-referrer\">\n"
+            "<meta name=\"robots\" content=\"noindex\">\n"
+            "<meta name=\"generator\" content=\"mxcrypt %s\">\n<title>",
+            page_css_hash, page_js_hash, MXC_VERSION);
+    html_text(out, title);
+    fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n", page_css);
+}
+
+void html_card(FILE *out, const char *title, const char *figure, const char *words)
+{
+    fprintf(out, "<article><h2>%s</h2><p class=\"figure\">", title);
+    html_text(out, figure);
+    fputs("</p><p>", out);
+    html_text(out, words);
+    fputs("</p></article>\n", out);
+}
+
+void html_total(FILE *out, const char *title, const char *is, uint64_t number)
+{
+    char figure[PAGE_FIGURE_MAX];
+
+    fprintf(out, "<div><dt>%s</dt><dd data-is=\"%s\" data-n=\"%" PRIu64 "\">%s</dd></div>\n", title,
+            is, number, page_grouped(figure, number));
+}
+
+void html_remarks(FILE *out, const char *const *remarks)
+{
+    if (remarks == NULL || *remarks == NULL)
+        return;
+    fputs("<section>\n<h2>Remarks</h2>\n<ul>\n", out);
+    for (; *remarks != NULL; remarks++) {
+        fputs("<li>", out);
+        html_text(out, *remarks);
+        fputs("</li>\n", out);
+    }
+    fputs("</ul>\n</section>\n", out);
+}
+
+void html_end(FILE *out, int64_t now, const char *words)
+{
+    char when[PAGE_FIGURE_MAX], utc[PAGE_FIGURE_MAX];
+
+    fprintf(out,
+            "</main>\n<footer><p>Written by mxcrypt %s on <time datetime=\"%s\">%s</time>. %s"
+            "</p></footer>\n",
+            MXC_VERSION, page_utc(utc, now), page_local(when, WHEN " %Z", now), words);
+    fprintf(out, "<script>%s</script>\n</body>\n</html>\n", page_js);
+}
+
+/* ---- tables ---- */
 
 /* A line may be broken after the dots of a name. */
 static void write_heading(FILE *out, const char *name)
@@ -126,23 +192,4 @@ void html_part(FILE *out, uint64_t part, uint64_t whole, const char *colour)
             "<td class=\"bar\"><svg viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" "
             "aria-hidden=\"true\"><rect class=\"%s\" width=\"%.2f\" height=\"1\"/></svg></td>",
             colour, whole == 0 ? 0 : 100.0 * (double)part / (double)whole);
-}
-
-void html_levels(FILE *out, const uint32_t levels[TALLY_LEVEL_COUNT])
-{
-    uint64_t all = page_encrypted(levels) + levels[TALLY_NONE] + levels[TALLY_UNKNOWN];
-    double at = 0;
-
-    fputs("<td class=\"bar\"><svg viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" "
-          "aria-hidden=\"true\">",
-          out);
-    for (int i = 0; i < TALLY_LEVEL_COUNT; i++) {
-        double width = all == 0 ? 0 : 100.0 * (double)levels[i] / (double)all;
-
-        if (levels[i] > 0)
-            fprintf(out, "<rect class=\"%s\" x=\"%.2f\" width=\"%.2f\" height=\"1\"/>",
-                    tally_level_name((enum tally_level)i), at, width);
-        at += width;
-    }
-    fputs("</svg></td>", out);
 }

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/page/page.h"
+#include "base/page/page_write.h"
 
 #define PAGE_OCTETS 100000
 
@@ -22,23 +22,23 @@ static char folder[] = "/tmp/mxcrypt-page-XXXXXX";
 
 /* ---- pages ---- */
 
-static bool short_page(FILE *out, const struct page *page)
+static bool short_page(FILE *out, const void *context)
 {
-    (void)page;
+    (void)context;
     return fputs("new\n", out) >= 0;
 }
 
-static bool long_page(FILE *out, const struct page *page)
+static bool long_page(FILE *out, const void *context)
 {
-    (void)page;
+    (void)context;
     for (int i = 0; i < PAGE_OCTETS; i++)
         fputc('x', out);
     return fflush(out) == 0;
 }
 
-static bool no_memory_page(FILE *out, const struct page *page)
+static bool no_memory_page(FILE *out, const void *context)
 {
-    (void)page;
+    (void)context;
     fputs("half", out);
     fflush(out);
     errno = 0;
@@ -107,7 +107,7 @@ static void replaces(void **state)
         struct stat status;
 
         put_old("page");
-        assert_int_equal(page_write_file(path_of("page"), NULL, short_page), 0);
+        assert_int_equal(page_replace(path_of("page"), short_page, NULL), 0);
         umask(before);
         assert_holds("page", "new\n");
         assert_int_equal(stat(path_of("page"), &status), 0);
@@ -119,7 +119,7 @@ static void replaces(void **state)
 static void is_new(void **state)
 {
     (void)state;
-    assert_int_equal(page_write_file(path_of("page"), NULL, short_page), 0);
+    assert_int_equal(page_replace(path_of("page"), short_page, NULL), 0);
     assert_holds("page", "new\n");
     assert_int_equal(swept(), 1);
 }
@@ -139,7 +139,7 @@ static void a_full_disk_leaves_the_old(void **state)
         put_old("page");
         less = (struct rlimit){sizes[i], before.rlim_max};
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
-        result = page_write_file(path_of("page"), NULL, long_page);
+        result = page_replace(path_of("page"), long_page, NULL);
         error = errno;
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
         assert_int_equal(result, -1);
@@ -149,7 +149,7 @@ static void a_full_disk_leaves_the_old(void **state)
     }
     less = (struct rlimit){PAGE_OCTETS, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
-    assert_int_equal(page_write_file(path_of("page"), NULL, long_page), 0);
+    assert_int_equal(page_replace(path_of("page"), long_page, NULL), 0);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(swept(), 1);
 }
@@ -158,7 +158,7 @@ static void no_memory_leaves_the_old(void **state)
 {
     (void)state;
     put_old("page");
-    assert_int_equal(page_write_file(path_of("page"), NULL, no_memory_page), -1);
+    assert_int_equal(page_replace(path_of("page"), no_memory_page, NULL), -1);
     assert_int_equal(errno, ENOMEM);
     assert_holds("page", "old\n");
     assert_int_equal(swept(), 1);
@@ -169,13 +169,13 @@ static void no_place(void **state)
     char longest[PATH_MAX];
 
     (void)state;
-    assert_int_equal(page_write_file(path_of("nowhere/page"), NULL, short_page), -1);
+    assert_int_equal(page_replace(path_of("nowhere/page"), short_page, NULL), -1);
     assert_int_equal(errno, ENOENT);
     memset(longest, 'x', sizeof longest);
     for (size_t i = 0; i < sizeof longest; i += 100)
         longest[i] = '/';
     longest[PATH_MAX - 1] = '\0';
-    assert_int_equal(page_write_file(longest, NULL, short_page), -1);
+    assert_int_equal(page_replace(longest, short_page, NULL), -1);
     assert_true(errno == ENAMETOOLONG || errno == ENOENT);
     assert_int_equal(swept(), 0);
 }
@@ -186,16 +186,16 @@ static void only_plain_files(void **state)
     (void)state;
     put_old("elsewhere");
     assert_int_equal(symlink("elsewhere", path_of("link")), 0);
-    assert_int_equal(page_write_file(path_of("link"), NULL, short_page), -1);
+    assert_int_equal(page_replace(path_of("link"), short_page, NULL), -1);
     assert_int_equal(errno, ELOOP);
     assert_holds("elsewhere", "old\n");
     assert_int_equal(mkfifo(path_of("pipe"), 0600), 0);
-    assert_int_equal(page_write_file(path_of("pipe"), NULL, short_page), -1);
+    assert_int_equal(page_replace(path_of("pipe"), short_page, NULL), -1);
     assert_int_equal(errno, EINVAL);
     assert_int_equal(mkdir(path_of("directory"), 0700), 0);
-    assert_int_equal(page_write_file(path_of("directory"), NULL, short_page), -1);
+    assert_int_equal(page_replace(path_of("directory"), short_page, NULL), -1);
     assert_int_equal(errno, EISDIR);
-    assert_int_equal(page_write_file("/dev/null", NULL, short_page), -1);
+    assert_int_equal(page_replace("/dev/null", short_page, NULL), -1);
     assert_int_equal(errno, EINVAL);
     assert_int_equal(swept(), 4);
 }
@@ -211,7 +211,7 @@ static void others_temporary_files(void **state)
         snprintf(name, sizeof name, "page.%ld-%d.tmp", (long)getpid(), i);
         assert_int_equal(symlink("elsewhere", path_of(name)), 0);
     }
-    assert_int_equal(page_write_file(path_of("page"), NULL, short_page), 0);
+    assert_int_equal(page_replace(path_of("page"), short_page, NULL), 0);
     assert_holds("elsewhere", "old\n");
     assert_holds("page", "new\n");
     assert_int_equal(swept(), 5);

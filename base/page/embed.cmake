@@ -1,5 +1,5 @@
-# Makes a C file of style and script of the page, with the hashes by which its Content-Security-Policy knows them.
-# usage: cmake -DFOLDER=audit/page -DOUT=FILE -P embed.cmake
+# Makes a C file of style and script of a page, with the hashes by which its Content-Security-Policy knows them.
+# usage: cmake -DFOLDER=base/page -DOUT=FILE -P embed.cmake
 cmake_minimum_required(VERSION 3.25)
 
 # base64_of HEX OUT: RFC 4648 §4
@@ -26,7 +26,7 @@ function(base64_of hex out)
     set(${out} "${text}" PARENT_SCOPE)
 endfunction()
 
-set(code "/* of page.css and page.js, by embed.cmake */\n#include \"audit/page/page_assets.h\"\n")
+set(code "/* of page.css and page.js, by embed.cmake */\n#include \"base/page/page_assets.h\"\n")
 foreach(kind css js)
     file(SHA256 ${FOLDER}/page.${kind} hash)
     base64_of(${hash} base64)
