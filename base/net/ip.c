@@ -175,3 +175,12 @@ bool ip_is_loopback(const struct ip *ip)
     return ip->family == 4 ? ip->octets[0] == 127
                            : ip->family == 6 && memcmp(ip->octets, one6, 16) == 0;
 }
+
+struct ip_prefix ip_site(const struct ip *ip)
+{
+    struct ip_prefix site = {.bits = ip->family == 4 ? 24 : 48};
+
+    site.ip.family = ip->family;
+    memcpy(site.ip.octets, ip->octets, site.bits / 8);
+    return site;
+}

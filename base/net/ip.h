@@ -38,6 +38,8 @@ bool ip_from_sockaddr(struct ip *out, const struct sockaddr *address);
 /* Parses ADDRESS or ADDRESS/BITS; host bits beyond the prefix must be zero. */
 bool ip_prefix_parse(struct ip_prefix *out, const char *text);
 bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip *ip);
+/* The network of an address that is likely to be one operator's: its /24, or its /48 in IPv6. */
+struct ip_prefix ip_site(const struct ip *ip);
 
 /*
  * True for global unicast: not in the special-purpose registries of RFC 6890 (loopback, private,

@@ -27,7 +27,6 @@
 #define QUEUE_MAX       10000  /* jobs that wait in all */
 #define PREFIX_JOBS_MAX 2000   /* of these in one prefix: no network fills the queue alone */
 #define MEMORY_MAX      262144 /* of a job: a TLSA RRset may have 64 KB */
-#define PREFIX_MAX      7
 
 struct spot {
     UT_hash_handle hh;
@@ -80,19 +79,9 @@ static void kick(struct probe_cache *probes)
 
 /* ---- spots ---- */
 
-/* Writes the prefix of an address and returns its length. */
-static size_t prefix_of(char out[PREFIX_MAX], const struct ip *ip)
-{
-    size_t octets = ip->family == 4 ? 3 : 6; /* /24, /48 */
-
-    out[0] = (char)ip->family;
-    memcpy(out + 1, ip->octets, octets);
-    return octets + 1;
-}
-
 static struct spot *spot_get(struct probe_cache *probes, const struct ip *ip)
 {
-    char prefix[PREFIX_MAX];
+    const struct ip_prefix site = ip_site(ip);
     struct spot *spot;
 
     HASH_FIND(hh, probes->spots, ip, sizeof *ip, spot);
@@ -105,7 +94,7 @@ static struct spot *spot_get(struct probe_cache *probes, const struct ip *ip)
     list_init(&spot->jobs);
     HASH_ADD_KEYPTR(hh, probes->spots, &spot->ip, sizeof spot->ip, spot);
     if (MAP_ADDED(spot)) {
-        if (fair_join(&probes->fair, &spot->turn, prefix, prefix_of(prefix, ip)))
+        if (fair_join(&probes->fair, &spot->turn, (const char *)&site, sizeof site))
             return spot;
         HASH_DEL(probes->spots, spot);
     }
@@ -285,9 +274,8 @@ static void on_kick(uv_timer_t *timer)
 static int job_get(struct probe_job **out, struct probe_cache *probes, const struct probe_key *key,
                    const struct smtp_target *target)
 {
-    char prefix[PREFIX_MAX];
-    const struct fair_group *group =
-        fair_find(&probes->fair, prefix, prefix_of(prefix, &target->ip));
+    const struct ip_prefix site = ip_site(&target->ip);
+    const struct fair_group *group = fair_find(&probes->fair, (const char *)&site, sizeof site);
 
     HASH_FIND(hh, probes->jobs, key->octets, (unsigned)key->length, *out);
     if (*out != NULL)
