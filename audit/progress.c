@@ -14,7 +14,7 @@
 #define BAR_MIN     10
 #define BAR_MAX     40
 #define PART_SIZE   48
-#define WORDS_SIZE  (4 * PART_SIZE + 32)
+#define WORDS_SIZE  (4 * PART_SIZE + 160)
 
 /* ---- the text ---- */
 
@@ -69,7 +69,7 @@ static void put_bar(char out[BAR_MAX + 4], double share, size_t room)
 static void put_words(char out[WORDS_SIZE], const struct progress_amount *amount, uint64_t all)
 {
     double seconds = (double)amount->elapsed_ms / 1000;
-    double rate = seconds > 0 ? (double)amount->done / seconds : 0;
+    double rate = seconds > 0 ? (double)(amount->done - amount->before) / seconds : 0;
     char done[PART_SIZE], of[PART_SIZE] = "", speed[PART_SIZE], left[PART_SIZE] = "";
 
     put_amount(done, (double)amount->done, amount->unit, all > 0 ? " of " : "");
@@ -78,8 +78,9 @@ static void put_words(char out[WORDS_SIZE], const struct progress_amount *amount
         put_amount(of, (double)all, amount->unit, "");
         put_left(left, rate > 0 ? (double)(all - amount->done) / rate : -1);
     }
-    snprintf(out, WORDS_SIZE, "%s%s%s%.20s, %s%s", done, of, amount->unit == NULL ? "" : " ",
-             amount->unit == NULL ? "" : amount->unit, speed, left);
+    snprintf(out, WORDS_SIZE, "%s%s%s%.20s, %s%s%s%.100s", done, of,
+             amount->unit == NULL ? "" : " ", amount->unit == NULL ? "" : amount->unit, speed, left,
+             amount->note == NULL ? "" : "; ", amount->note == NULL ? "" : amount->note);
 }
 
 size_t progress_text(char *out, size_t size, const struct progress_amount *amount, size_t columns)
@@ -124,7 +125,8 @@ void progress_begin(struct progress *progress, FILE *out)
 
 void progress_show(struct progress *progress, uint64_t done, uint64_t all)
 {
-    struct progress_amount amount = {done, all, progress->unit, 0};
+    struct progress_amount amount = {done,          all, progress->unit, 0, progress->before,
+                                     progress->note};
     char text[COLUMNS_MAX];
     size_t width;
     int64_t now;

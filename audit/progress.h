@@ -13,6 +13,8 @@
 struct progress {
     const char *unit; /* borrowed: what is counted, "domains"; NULL: octets. Set after the begin */
     FILE *out;        /* borrowed; NULL: no terminal */
+    uint64_t before;  /* of what is done, so much was done before the begin */
+    const char *note; /* borrowed: stands at the end of the line; NULL: nothing */
     int64_t begun_ms, shown_ms;
     size_t width; /* of what is shown; 0: nothing */
 };
@@ -29,8 +31,10 @@ struct progress_amount {
     uint64_t done, all; /* all 0: not known */
     const char *unit;   /* NULL: octets */
     int64_t elapsed_ms;
+    uint64_t before;  /* of `done`, so much was done before */
+    const char *note; /* NULL: none */
 };
 /* What is shown, in at most `columns` columns: "34% [===>      ] 1.2 GiB of 3.4 GiB, 512 MiB/s, 5 s
- * left" or "34% [===>      ] 120 of 350 domains, 10/s, 23 s left". Pure. Gives the length, less
+ * left" or "34% [===>      ] 120 of 350 domains, 10/s, 23 s left", and the note behind it. Pure. Gives the length, less
  * than `size`. */
 size_t progress_text(char *out, size_t size, const struct progress_amount *amount, size_t columns);
