@@ -23,21 +23,6 @@
 
 /* ---- options ---- */
 
-/* A number of 0 to `most`; false after a message. */
-static bool take_number(long *out, const char *option, const char *text, long most)
-{
-    char *end;
-
-    if (text == NULL)
-        return true;
-    errno = 0;
-    *out = strtol(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && *out >= 0 && *out <= most)
-        return true;
-    fprintf(stderr, "mxcrypt: %s must be a number from 0 to %ld: %s\n", option, most, text);
-    return false;
-}
-
 static bool take_moment(int64_t *out, const char *option, const char *text, int64_t now)
 {
     if (text == NULL || stamp_parse_when(out, text, now))
@@ -87,10 +72,10 @@ static bool read_options(struct audit *audit)
     if (!check_together(audit->cli) ||
         !take_moment(&audit->options.since, "--since", given->since, audit->now) ||
         !take_moment(&audit->options.until, "--until", given->until, audit->now) ||
-        !take_number(&top, "--top", given->top, PAGE_TOP_MAX) ||
-        !take_number(&messages, "--min-messages", given->min_messages, MESSAGES_MAX) ||
-        !take_number(&days, "--min-days", given->min_days, DAYS_MAX) ||
-        !take_number(&audit->rollout, "--rollout", given->rollout, 100))
+        !cli_number(&top, "--top", given->top, 0, PAGE_TOP_MAX) ||
+        !cli_number(&messages, "--min-messages", given->min_messages, 0, MESSAGES_MAX) ||
+        !cli_number(&days, "--min-days", given->min_days, 0, DAYS_MAX) ||
+        !cli_number(&audit->rollout, "--rollout", given->rollout, 0, 100))
         return false;
     if (audit->options.until != 0 && audit->options.until <= audit->options.since) {
         fputs("mxcrypt: --until must be after --since\n", stderr);

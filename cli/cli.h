@@ -29,6 +29,12 @@ struct cli_audit {
     int verdicts, suggest, queue, follow;
 };
 
+/* What it says for `survey`. */
+struct cli_survey {
+    const char *out, *rate, *jobs, *sample, *seed, *shard, *opt_out, *from_audit; /* as written */
+    int resume, no_probe, no_dnssec;
+};
+
 /* What the command line says, and the connection to the daemon. */
 struct cli {
     struct config config;
@@ -39,6 +45,7 @@ struct cli {
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
     struct cli_audit audit;
+    struct cli_survey survey;
     char **words;             /* of the command, after its name; NULL ends them */
     const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
     int fd;                   /* of client_open; -1: not yet */
@@ -47,7 +54,7 @@ struct cli {
 /* What the table in main.c names: a command, giving the exit status. */
 typedef int cli_command(struct cli *cli);
 cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
-    do_audit;
+    do_audit, do_survey_run;
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);
@@ -62,6 +69,10 @@ const char *string_of(const json_t *object, const char *name);
 long long number_of(const json_t *object, const char *name);
 bool is_true(const json_t *object, const char *name);
 void print_json(const json_t *json);
+
+/* Reads the value of an option, a number of `least` to `most`; without a `text` *out stays. False
+ * after a message. */
+bool cli_number(long *out, const char *option, const char *text, long least, long most);
 
 /* Connects to the daemon, unless that was done. False with errno. */
 bool client_reach(struct cli *cli);
