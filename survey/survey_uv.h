@@ -10,35 +10,43 @@
 #include "survey/results/results.h"
 #include "survey/unit/unit.h"
 
-struct survey_progress {
-    int64_t done[UNIT_KIND_COUNT], all[UNIT_KIND_COUNT]; /* units */
-    int64_t decided, decide_all;
-    int64_t elapsed_ms; /* of this run of the program */
-    int64_t errors;     /* of this run */
-    uint64_t questions, connections, fetches;
-    int phase;                             /* a unit_kind; UNIT_KIND_COUNT: deciding */
-    const struct survey_kind_count *kinds; /* errors by kind, the most frequent first */
-    size_t kind_count;
-};
-struct survey_kind_count {
+/* What has failed so far, by the words of `failure` and `error` in the results file. */
+#define SURVEY_FAILURES_MAX 32
+struct survey_failure {
     const char *kind; /* static */
     int64_t count;
 };
 
+struct survey_progress {
+    int phase; /* a unit_kind; UNIT_KIND_COUNT: deciding */
+    int64_t done[UNIT_KIND_COUNT], all[UNIT_KIND_COUNT]; /* units in the file */
+    int64_t elapsed_ms, phase_ms;                        /* of this run of the program */
+    int64_t phase_done;                                  /* units done in this phase and run */
+    size_t waiting, connected;                           /* addresses, by the manners */
+    struct survey_failure failures[SURVEY_FAILURES_MAX]; /* of this run; the most frequent first */
+    size_t failure_count;
+};
+
 struct survey_options {
-    const struct prober_options *prober; /* borrowed */
+    const struct prober_options *prober; /* borrowed; with a helo_name, or NULL: the address */
     struct manners_options manners;
-    unsigned jobs; /* threads */
+    unsigned jobs; /* threads, 1 to SURVEY_JOBS_MAX */
     bool probe;    /* connect to mail hosts */
-    int commit_ms; /* a batch at most; 0: 1000 */
     /* Called about once a second and at the end; may be NULL. */
     void (*progress)(void *context, const struct survey_progress *progress);
     void *context;
 };
+#define SURVEY_JOBS_MAX 64
 
 enum survey_end { SURVEY_DONE, SURVEY_STOPPED, SURVEY_FAILED };
 
-/* Runs the survey; names are in the file already. `why` is filled for SURVEY_FAILED. SIGINT and
- * SIGTERM stop it: what is under way is dropped, what came is written. */
+/*
+ * Runs a survey whose names are in the file. `why` is filled for SURVEY_FAILED. SIGINT and SIGTERM
+ * stop it: what is under way is dropped, what came is written. With more shards than one it ends
+ * when all of its own addresses are done; domains that need those of other shards have no verdict
+ * then.
+ */
 enum survey_end survey_run(struct results *results, const struct survey_options *options,
                            char why[RESULTS_ERROR_MAX]);
+/* Whether a prefix is this shard's: the same on every machine. */
+bool survey_owns(const struct ip *ip, unsigned shard, unsigned shards);

@@ -1,0 +1,29 @@
+/*
+ * start_uv: what a survey must know of its own side before it begins: whether the resolver
+ * validates, and by which name mail hosts will know it.
+ */
+#pragma once
+
+#include "base/net/hostname.h"
+#include "probe/options.h"
+
+enum start_resolver { START_VALIDATES, START_DOES_NOT_VALIDATE, START_SILENT };
+
+enum start_name {
+    START_NAME_OURS,    /* it leads to an address of this host */
+    START_NAME_FOREIGN, /* to others only: right behind NAT, else wrong */
+    START_NAME_NOWHERE, /* the DNS has no address for it */
+    START_NAME_MISSING  /* this host has no full name */
+};
+
+struct start_findings {
+    enum start_resolver resolver;
+    char resolver_why[200]; /* SILENT: in words */
+    enum start_name name;
+    char helo[HOSTNAME_MAX + 1]; /* helo-name, or what was found; "" when MISSING */
+    char leads_to[IP_TEXT_MAX];  /* FOREIGN: the first address it leads to */
+};
+
+/* Asks, and waits for the answers; blocks for some seconds at most. 0, or -1 with *why (static)
+ * when there are no trust anchors or no memory. */
+int start_look(struct start_findings *out, const struct prober_options *options, const char **why);
