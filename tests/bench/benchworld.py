@@ -1,4 +1,4 @@
-"""What both benchmarks need: the tests' world in namespaces of its own, and figures about processes."""
+"""What the benchmarks need: the tests' world in namespaces of its own, and figures about processes."""
 
 import os
 import shutil
