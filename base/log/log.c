@@ -2,6 +2,7 @@
 #include "base/log/log.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #define LOG_LINE_MAX 8192
 
+static pthread_mutex_t sinks = PTHREAD_MUTEX_INITIALIZER;
 static enum log_level threshold = LOG_LEVEL_INFO;
 static enum log_target target = LOG_TO_STDERR;
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
@@ -98,10 +100,12 @@ void log_event(enum log_level level, const char *event, ...)
         add_value(&line, value);
     }
     va_end(args);
+    pthread_mutex_lock(&sinks);
     if (target == LOG_TO_SYSLOG)
         log_sink_send(&log_syslog, priorities[level], buf_text(&line), line.length);
     if (target != LOG_TO_SYSLOG || level == LOG_LEVEL_ERROR)
         log_sink_send(&log_stderr, priorities[level], buf_text(&line), line.length);
+    pthread_mutex_unlock(&sinks);
     buf_fini(&line);
 }
 

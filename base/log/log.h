@@ -2,7 +2,7 @@
  * log: one event, one line: `level=info event=verdict domain=example.com ...`. Lines go to stderr,
  * with the priority in front where that is the journal (sd-daemon(3)), or to the log daemon's
  * socket, as those of syslog(3) do. Neither is ever waited for: a line that finds no room is lost
- * and counted. For one thread.
+ * and counted. log_event may be called by any thread; all else is for one, before there are others.
  *
  * Values are strings and are always escaped. A value with a blank, a quote, an equals sign or a
  * backslash is quoted. There is no format string, so nothing from outside can become one.
