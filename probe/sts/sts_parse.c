@@ -2,10 +2,8 @@
  * sts_parse: see sts_parse.h. The record, octet by octet, in the order of RFC 8461 §3.1:
  *
  *   record    = "v=STSv1" 1*(delim field) [delim]
- *   delim     = *WSP ";" *WSP
  *   field     = "id=" 1*32(ALPHA / DIGIT)
- *             / name "=" value
- *   value     = 1*(printable ASCII without "=", ";" and blank)
+ *             / what probe/dns/txt_fields.h says
  *
  * Of fields with the same name the first counts: a later id is skipped, whatever it holds.
  *
@@ -19,9 +17,7 @@
  * hold more than ASCII. A max_age beyond the RFC's greatest counts as that. A key seen before (mx
  * excepted) is skipped, whatever its value. A strict reader is the point: what passes here ends up
  * in a reply to Postfix. The file is copied once; `lines` and `mx` point into that copy, so that a
- * file of 16,000 tiny lines costs pointers and nothing more.
- *
- *   name      = (ALPHA / DIGIT) *31(ALPHA / DIGIT / "_" / "-" / ".")     (in both)
+ * file of 16,000 tiny lines costs pointers and nothing more. A key is as the name of a field.
  */
 #include "probe/sts/sts_parse.h"
 
@@ -30,65 +26,20 @@
 #include "base/ascii.h"
 #include "base/escape.h"
 #include "base/net/hostname.h"
+#include "probe/dns/txt_fields.h"
 
-#define VERSION         "v=STSv1"
-#define NAME_MAX_OCTETS 32
-#define MAX_AGE_DIGITS  10
-#define NO_MEMORY       "no memory"
-
-/* The length of the name of a field at `text`; 0 when there is none. */
-static size_t name_length(const char *text, size_t length)
-{
-    size_t used = 0;
-
-    while (used < length &&
-           (ascii_is_alnum(text[used]) || (used > 0 && memchr("_-.", text[used], 3) != NULL)))
-        used++;
-    return used <= NAME_MAX_OCTETS ? used : 0;
-}
+#define VERSION        "v=STSv1"
+#define MAX_AGE_DIGITS 10
+#define NO_MEMORY      "no memory"
 
 /* ---- the record ---- */
 
-struct record_cursor {
-    const char *at, *end;
-};
-
-static void skip_wsp(struct record_cursor *cursor)
-{
-    while (cursor->at < cursor->end && ascii_is_blank(*cursor->at))
-        cursor->at++;
-}
-
-/* Takes a delimiter; false, at the same place, when there is none. */
-static bool take_delim(struct record_cursor *cursor)
-{
-    struct record_cursor ahead = *cursor;
-
-    skip_wsp(&ahead);
-    if (ahead.at == ahead.end || *ahead.at != ';')
-        return false;
-    ahead.at++;
-    skip_wsp(&ahead);
-    *cursor = ahead;
-    return true;
-}
-
-static bool take_version(struct record_cursor *cursor)
-{
-    size_t length = strlen(VERSION);
-
-    if ((size_t)(cursor->end - cursor->at) < length || memcmp(cursor->at, VERSION, length) != 0)
-        return false;
-    cursor->at += length;
-    return take_delim(cursor);
-}
-
 bool sts_is_record(const char *text, size_t length)
 {
-    return take_version(&(struct record_cursor){text, text + length});
+    return txt_take_version(&(struct txt_cursor){text, text + length}, VERSION);
 }
 
-static const char *take_id(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
+static const char *take_id(char id[STS_ID_MAX + 1], struct txt_cursor *cursor)
 {
     size_t length = 0;
 
@@ -102,32 +53,32 @@ static const char *take_id(char id[STS_ID_MAX + 1], struct record_cursor *cursor
 }
 
 /* One field; what is wrong with it, or NULL. */
-static const char *take_field(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
+static const char *take_field(char id[STS_ID_MAX + 1], struct txt_cursor *cursor)
 {
-    size_t left = (size_t)(cursor->end - cursor->at), length = name_length(cursor->at, left);
+    size_t left = (size_t)(cursor->end - cursor->at), length = txt_name_length(cursor->at, left);
     bool is_id = length == 2 && memcmp(cursor->at, "id", 2) == 0;
-    const char *value;
 
     if (length == 0 || length == left || cursor->at[length] != '=')
         return "a field that is not name=value";
-    cursor->at = value = cursor->at + length + 1;
+    cursor->at += length + 1;
     if (is_id && id[0] == '\0')
         return take_id(id, cursor);
-    while (cursor->at < cursor->end && *cursor->at != ';' &&
-           (is_id || (*cursor->at > ' ' && *cursor->at < 0x7f && *cursor->at != '=')))
+    if (!is_id)
+        return txt_skip_value(cursor);
+    while (cursor->at < cursor->end && *cursor->at != ';')
         cursor->at++;
-    return is_id || cursor->at > value ? NULL : "a field without a value";
+    return NULL;
 }
 
 /* All fields after the version; what is wrong with them, or NULL. */
-static const char *take_fields(char id[STS_ID_MAX + 1], struct record_cursor *cursor)
+static const char *take_fields(char id[STS_ID_MAX + 1], struct txt_cursor *cursor)
 {
     while (cursor->at < cursor->end) {
         const char *why = take_field(id, cursor);
 
         if (why != NULL)
             return why;
-        if (cursor->at < cursor->end && !take_delim(cursor))
+        if (cursor->at < cursor->end && !txt_take_delim(cursor))
             return "no semicolon after a field";
     }
     return id[0] == '\0' ? "it has no id" : NULL;
@@ -135,11 +86,11 @@ static const char *take_fields(char id[STS_ID_MAX + 1], struct record_cursor *cu
 
 const char *sts_parse_record(char id[STS_ID_MAX + 1], const char *text, size_t length)
 {
-    struct record_cursor cursor = {text, text + length};
+    struct txt_cursor cursor = {text, text + length};
     const char *why = "it does not begin with v=STSv1;";
 
     id[0] = '\0';
-    if (take_version(&cursor))
+    if (txt_take_version(&cursor, VERSION))
         why = take_fields(id, &cursor);
     if (why != NULL)
         id[0] = '\0';
@@ -301,7 +252,7 @@ static bool fits_policy_string(const struct text *line)
 /* One line without its end and trailing blanks; what is wrong with it, or NULL. */
 static const char *take_line(struct parse *parse, const struct text *line)
 {
-    struct text name = {line->data, name_length(line->data, line->length)}, value;
+    struct text name = {line->data, txt_name_length(line->data, line->length)}, value;
     const char *why;
 
     for (size_t i = 0; i < line->length; i++)
