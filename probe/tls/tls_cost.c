@@ -98,7 +98,8 @@ const char *tls_chain_too_costly(X509 *leaf, const STACK_OF(X509) * chain)
 
 typedef int (*security_callback)(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid,
                                  void *other, void *ex);
-static security_callback openssl_callback; /* the library's own, the same for every context */
+/* The library's own, the same for every context: written once, before there are threads. */
+static security_callback openssl_callback;
 
 static int refuse_costly_groups(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int nid,
                                 void *other, void *ex)
@@ -117,6 +118,7 @@ void tls_refuse_costly_groups(SSL_CTX *ssl_ctx)
 
     if (current == refuse_costly_groups)
         return;
-    openssl_callback = current;
+    if (openssl_callback == NULL)
+        openssl_callback = current;
     SSL_CTX_set_security_callback(ssl_ctx, refuse_costly_groups);
 }
