@@ -123,6 +123,8 @@ struct mx_host {
     const char *tlsa_base; /* TLSA base domain, NULL without TLSA */
     const char *expanded;  /* CNAME-expanded name, NULL when the same */
     const char *why;       /* the cause, for ERROR, DEAD and LOST; else NULL */
+    const char *failure;   /* the kind of the lookup that failed: dns_failure_name; NULL: none did.
+                              For counters; not packed */
     uint32_t ttl;          /* seconds: smallest of the RRsets used; UINT32_MAX when none was */
     size_t tlsa_count;
     struct tlsa *tlsa;
@@ -170,9 +172,12 @@ enum sts_state { STS_STATES(ENUM_CONSTANT) };
 
 struct sts_evidence {
     enum sts_state state;
-    char id[STS_ID_MAX + 1];         /* of the policy, else of the record; may be "" */
-    uint32_t ttl;                    /* seconds: of the TXT answer; UINT32_MAX without one */
-    const char *why;                 /* what went wrong last, also beside a remembered policy */
+    char id[STS_ID_MAX + 1]; /* of the policy, else of the record; may be "" */
+    uint32_t ttl;            /* seconds: of the TXT answer; UINT32_MAX without one */
+    const char *why;         /* what went wrong last, also beside a remembered policy */
+    /* The kind of what failed in this lookup: dns_failure_name for DNS_ERROR, else
+     * fetch_failure_name; NULL: nothing did. For counters; not packed */
+    const char *failure;
     const struct sts_policy *policy; /* for STS_POLICY */
     int64_t fetched_at;              /* monotonic ms of the last successful fetch */
     int64_t valid_until;             /* fetched_at + max_age */

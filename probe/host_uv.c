@@ -20,7 +20,6 @@
 
 /* A lookup ends by itself long before; this is for a resolver object that does not. */
 #define LOOKUP_MS 90000
-#define NO_MEMORY "no memory"
 
 /*
  *   ADDRESSES  A and AAAA are awaited
@@ -65,20 +64,30 @@ static enum sequence_step go(struct host_lookup *lookup, enum host_state next)
     return sequence_go(&lookup->sequence, next);
 }
 
-/* `why` is needed for ERROR, DEAD and LOST only. */
+/* `why` is needed for ERROR, DEAD and LOST only; NULL is then the lack of memory. */
 static enum sequence_step conclude(struct host_lookup *lookup, enum host_dane dane, const char *why)
 {
     bool failed = dane == HOST_DANE_ERROR || dane == HOST_DANE_DEAD || dane == HOST_DANE_LOST;
 
     lookup->host->dane = dane;
-    lookup->host->why = failed && why == NULL ? NO_MEMORY : why;
+    lookup->host->why = why;
+    if (failed && why == NULL) {
+        lookup->host->why = "no memory";
+        lookup->host->failure = dns_failure_name(DNS_FAILURE_LOCAL);
+    }
     return go(lookup, STATE_FINISH);
+}
+
+static void note_failure(struct host_lookup *lookup, const struct dns_answer *answer)
+{
+    lookup->host->failure = dns_failure_name(answer->failure);
 }
 
 /* "TLSA lookup _25._tcp.mx.example: SERVFAIL (EDE 6: DNSSEC Bogus)" */
 static const char *failure(struct host_lookup *lookup, const char *what, const char *name,
                            const struct dns_answer *answer)
 {
+    note_failure(lookup, answer);
     return arena_printf(lookup->request.arena, "%s lookup %s: %s", what, name, answer->why);
 }
 
@@ -138,6 +147,7 @@ static enum sequence_step conclude_absent(struct host_lookup *lookup)
                            name);
         return conclude(lookup, HOST_DANE_DEAD, why);
     }
+    note_failure(lookup, a->outcome == DNS_FAILED ? a : aaaa);
     if (a->outcome != DNS_FAILED)
         why = failure(lookup, "AAAA", name, aaaa);
     else if (aaaa->outcome != DNS_FAILED)
@@ -199,7 +209,7 @@ static enum sequence_step step_addresses(struct host_lookup *lookup)
                                   sizeof *host->addresses);
     host->addresses_known = true;
     if (host->addresses == NULL)
-        return conclude(lookup, HOST_DANE_LOST, NO_MEMORY);
+        return conclude(lookup, HOST_DANE_LOST, NULL);
     add_addresses(host, lookup->a.answer);
     add_addresses(host, lookup->aaaa.answer);
     leading = leading_answer(lookup);
@@ -243,7 +253,7 @@ static enum sequence_step take_tlsa(struct host_lookup *lookup, const struct dns
     host->tlsa_truncated = answer->cut;
     host->tlsa = arena_array(lookup->request.arena, EVIDENCE_TLSA_MAX, sizeof *host->tlsa);
     if (host->tlsa == NULL)
-        return conclude(lookup, HOST_DANE_ERROR, NO_MEMORY);
+        return conclude(lookup, HOST_DANE_ERROR, NULL);
     sort_records(answer);
     for (size_t i = 0; i < answer->count; i++) {
         const struct dns_record *record = &answer->records[i];

@@ -1,14 +1,14 @@
 /* dns_question_uv: see dns_question_uv.h. */
 #include "probe/dns/dns_question_uv.h"
 
-#define FAILED(words)                                                                              \
+#define FAILED(words, kind)                                                                        \
     {                                                                                              \
-        .outcome = DNS_FAILED, .owner = "", .why = words                                           \
+        .outcome = DNS_FAILED, .owner = "", .why = words, .failure = DNS_FAILURE_##kind            \
     }
-static const struct dns_answer no_budget = FAILED("too many DNS queries for one domain");
-static const struct dns_answer no_memory = FAILED("no memory");
-static const struct dns_answer no_room = FAILED(DNS_NO_ROOM);
-static const struct dns_answer no_answer = FAILED("no answer from the resolver");
+static const struct dns_answer no_budget = FAILED("too many DNS queries for one domain", LOCAL);
+static const struct dns_answer no_memory = FAILED("no memory", LOCAL);
+static const struct dns_answer no_room = FAILED(DNS_NO_ROOM, QUEUE);
+static const struct dns_answer no_answer = FAILED("no answer from the resolver", TIMEOUT);
 
 static void question_fail(struct dns_question *question, const struct dns_answer *answer)
 {

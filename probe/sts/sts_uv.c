@@ -111,6 +111,7 @@ static enum sequence_step fail(struct sts_lookup *lookup, enum sts_state state,
               remembered ? LOG_NUM((policy.valid_until - now) / 1000) : NULL, "reason", why, NULL);
     lookup->sts->stats.fetch_failures++;
     lookup->sts->stats.by_failure[kind]++;
+    lookup->result.failure = fetch_failure_name(kind);
     sts_cache_fail(lookup->sts->cache, lookup->domain, lookup->id, state, why, now);
     return conclude(lookup, state, why);
 }
@@ -118,6 +119,7 @@ static enum sequence_step fail(struct sts_lookup *lookup, enum sts_state state,
 static enum sequence_step fail_here(struct sts_lookup *lookup, const char *why)
 {
     lookup->sts->stats.by_failure[FETCH_FAILURE_LOCAL]++;
+    lookup->result.failure = fetch_failure_name(FETCH_FAILURE_LOCAL);
     return conclude(lookup, STS_FETCH_FAILED, why);
 }
 
@@ -159,6 +161,7 @@ static enum sequence_step step_record(struct sts_lookup *lookup)
         memcpy(lookup->id, policy.id, strlen(policy.id) + 1);
         return go(lookup, STATE_ADDRESSES);
     }
+    lookup->result.failure = dns_failure_name(answer->failure);
     return conclude(
         lookup, STS_DNS_ERROR,
         arena_printf(lookup->arena, "TXT lookup of _mta-sts.%s: %s", lookup->domain, answer->why));
@@ -171,8 +174,10 @@ static enum sequence_step no_address(struct sts_lookup *lookup)
     const struct dns_answer *a = lookup->a.answer, *aaaa = lookup->aaaa.answer;
     const char *why;
 
-    if (lookup->a.unasked || lookup->aaaa.unasked)
+    if (lookup->a.unasked || lookup->aaaa.unasked) {
+        lookup->result.failure = fetch_failure_name(FETCH_FAILURE_LOCAL);
         return conclude(lookup, STS_FETCH_FAILED, lookup->a.unasked ? a->why : aaaa->why);
+    }
     if (a->outcome == DNS_FAILED || aaaa->outcome == DNS_FAILED)
         why = arena_printf(lookup->arena, "address lookup of %s: %s", lookup->host,
                            a->outcome == DNS_FAILED ? a->why : aaaa->why);

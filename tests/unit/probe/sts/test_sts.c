@@ -179,6 +179,37 @@ static void the_policy_host_is_looked_up(void **state)
     }
 }
 
+/* For counters: what kind of failure it was. */
+static void failures_have_a_kind(void **state)
+{
+    static const struct {
+        struct responder_line txt, a;
+        const char *response, *want;
+    } kinds[] = {
+        {RECORDS(RECORD("1")), A_HOST, GOOD_FILE, NULL},
+        {RCODE(3), A_HOST, GOOD_FILE, NULL},
+        {RCODE(2), A_HOST, GOOD_FILE, "servfail"},
+        {RECORDS(RECORD("1")), HOST_RCODE(DNS_A, 3), GOOD_FILE, "dns"},
+        {RECORDS(RECORD("1")), A_HOST, PLAIN("x"), "policy"},
+        {RECORDS(RECORD("1")), A_HOST, "HTTP/1.1 500 x\r\n\r\n", "status"},
+        {RECORDS(RECORD("1")), A_HOST, "HTTP/1.1 200 x\r\n\r\n", "response"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        const struct responder_line lines[] = {kinds[i].txt, kinds[i].a, NO_AAAA};
+        struct world world;
+
+        world_start(&world, DAY, DAY);
+        look_up(&world, lines, COUNT(lines), kinds[i].response);
+        if (kinds[i].want == NULL)
+            assert_null(world.out.failure);
+        else
+            assert_string_equal(world.out.failure, kinds[i].want);
+        world_end(&world);
+    }
+}
+
 static void a_full_queue_is_said(void **state)
 {
     struct world world;
@@ -283,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_policy_is_filled_whole),
         cmocka_unit_test(only_the_domain_itself_is_asked),
         cmocka_unit_test(the_policy_host_is_looked_up),
+        cmocka_unit_test(failures_have_a_kind),
         cmocka_unit_test(a_full_queue_is_said),
         cmocka_unit_test(the_budget_ends_a_lookup),
         cmocka_unit_test(a_cancelled_lookup_never_calls),
