@@ -15,6 +15,9 @@ struct smtp_options {
     bool helo_pending;
     struct ip bind, bind6; /* source addresses; family 0: the kernel's choice */
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
+    bool keep_shown;     /* the outcome tells the certificates and the greeting too */
+    bool skip_offer_all; /* no further connection to see what a host does that is offered all: it
+                            brings words and never changes the state */
 };
 
 /* The host to probe, and what its certificate is compared with. */

@@ -26,8 +26,10 @@
 #include "base/log/log.h"
 #include "base/sequence.h"
 #include "probe/smtp/smtp_stream_uv.h"
+#include "probe/tls/tlsa.h"
 
-#define MEMORY_MAX    65536 /* the strings of a few results */
+#define MEMORY_MAX    65536  /* the strings of a few results */
+#define SHOWN_MAX     131072 /* certificates that are kept: see TLS_CERT_LIST_MAX */
 #define DETAIL_MAX    512
 #define WORDS_MAX     256  /* of one connection */
 #define AFTERWARDS_MS 3000 /* QUIT: nothing depends on it */
@@ -78,6 +80,7 @@ struct smtp_probe {
     struct arena *memory; /* owned: the strings of the outcomes */
     uint64_t started_at;  /* on the loop's clock: total_ms counts from here */
     struct smtp_outcome result;
+    unsigned connections;
 
     /* of the connection under way */
     enum smtp_attempt attempt;
@@ -252,6 +255,7 @@ static enum sequence_step start_connect(struct smtp_probe *probe)
         return conclude(probe, STARTTLS_SILENT, 0, "not probed, this side failed: %s: %s",
                         ipv6 ? "probe-bind-address6" : "probe-bind-address", uv_strerror(error));
     }
+    probe->connections++;
     error = smtp_stream_connect(&probe->stream, &target->ip, target->port);
     return error == 0 ? SEQUENCE_WAIT
                       : conclude_lost(probe, STARTTLS_SILENT, "cannot connect", error);
@@ -270,6 +274,8 @@ static enum sequence_step step_connect(struct smtp_probe *probe)
 
 static enum sequence_step step_banner(struct smtp_probe *probe)
 {
+    if (probe->options.keep_shown)
+        probe->outcome.greeting = arena_strdup(probe->memory, probe->stream.reply.text);
     return probe->stream.reply.code / 100 == 2 ? go(probe, STATE_EHLO)
                                                : conclude_reply(probe, STARTTLS_ERROR);
 }
@@ -371,6 +377,20 @@ static enum sequence_step step_handshake(struct smtp_probe *probe)
     return SEQUENCE_WAIT;
 }
 
+/* Keeps what was shown, if that is wanted; without memory for it the connection says nothing. */
+static void keep_shown(struct smtp_probe *probe)
+{
+    struct tls_shown *shown;
+
+    if (!probe->options.keep_shown)
+        return;
+    shown = arena_alloc(probe->memory, sizeof *shown);
+    if (shown != NULL && tls_session_shown(probe->stream.tls, probe->memory, shown))
+        probe->outcome.shown = shown;
+    else
+        probe->outcome.failed_here = true;
+}
+
 /* What does not end in a good answer here is no host that takes mail over TLS. The certificate of
  * one that does counts. */
 static enum sequence_step step_ehlo_tls(struct smtp_probe *probe)
@@ -386,6 +406,7 @@ static enum sequence_step step_ehlo_tls(struct smtp_probe *probe)
     tls_session_judge(probe->stream.tls, &reference, probe->memory, &probe->outcome.result);
     probe->outcome.result.code = reply->code;
     probe->outcome.result.requiretls = reply->requiretls;
+    keep_shown(probe);
     probe->concluded = true;
     return go(probe, STATE_QUIT);
 }
@@ -480,17 +501,10 @@ static void take_nameless(struct smtp_probe *probe)
     snprintf(detail, sizeof detail, "works only without SNI (%s)%s%s", with == NULL ? "" : with,
              without == NULL ? "" : "; ", without == NULL ? "" : without);
     probe->result = probe->outcome;
+    probe->result.nameless = true;
     probe->result.result.state = STARTTLS_TLS;
     probe->result.result.expired = false;
     probe->result.result.detail = arena_strdup(probe->memory, detail);
-}
-
-static bool has_usable_tlsa(const struct smtp_target *target)
-{
-    for (size_t i = 0; i < target->tlsa_count; i++)
-        if (target->tlsa[i].usable)
-            return true;
-    return false;
 }
 
 /* Takes what came of a connection; the attempt that is to follow. */
@@ -502,7 +516,7 @@ static enum smtp_attempt take_outcome(struct smtp_probe *probe)
     case ATTEMPT_FIRST:
         probe->result = *outcome;
         if (outcome->refusal == TLS_REFUSAL_OTHER && probe->target->sni != NULL &&
-            !has_usable_tlsa(probe->target) && left_ms(probe) > 0)
+            !tlsa_any_usable(probe->target->tlsa, probe->target->tlsa_count) && left_ms(probe) > 0)
             return ATTEMPT_NAMELESS;
         break;
     case ATTEMPT_NAMELESS: /* unless TLS came of it the first result stands */
@@ -521,7 +535,7 @@ static enum smtp_attempt take_outcome(struct smtp_probe *probe)
         break;
     }
     return probe->result.refusal != TLS_REFUSAL_NONE && tls_context_is_strict(probe->tools.tls) &&
-                   left_ms(probe) > 0
+                   !probe->options.skip_offer_all && left_ms(probe) > 0
                ? ATTEMPT_ALL
                : ATTEMPT_NONE;
 }
@@ -535,6 +549,7 @@ static void on_closed(void *owner)
         connection_start(probe, next);
         return;
     }
+    probe->result.connections = probe->connections;
     if (probe->done != NULL)
         probe->done(probe->context, &probe->result);
     arena_free(probe->memory);
@@ -546,7 +561,7 @@ int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
                void *context)
 {
     struct smtp_probe *probe = calloc(1, sizeof *probe);
-    struct arena *memory = arena_new(MEMORY_MAX);
+    struct arena *memory = arena_new(options->keep_shown ? MEMORY_MAX + SHOWN_MAX : MEMORY_MAX);
 
     if (probe == NULL || memory == NULL) {
         arena_free(memory);

@@ -10,6 +10,7 @@
 #include "base/net/address_filter.h"
 #include "probe/smtp/smtp_options.h"
 #include "probe/tls/tls.h"
+#include "probe/tls/tls_chain.h"
 
 /*
  * The kinds of failed probes, by how far they came before EHLO in TLS. A host that does not offer
@@ -57,6 +58,11 @@ struct smtp_outcome {
     enum smtp_failure failure; /* SMTP_FAILURE_COUNT: none */
     enum tls_refusal refusal;  /* of the handshake, by an alert or by closing the connection */
     bool not_allowed;          /* TLS works, but only as Postfix rejects it: BROKEN */
+    bool nameless;             /* TLS works, but only without SNI: never VERIFIED */
+    unsigned connections;      /* made for this outcome, those that were refused too */
+    /* With smtp_options.keep_shown, else NULL: */
+    const struct tls_shown *shown; /* the certificates, where the state is TLS or VERIFIED */
+    const char *greeting;          /* first line of the greeting after its code, escaped */
 };
 
 /* `outcome` is borrowed until the callback returns. */

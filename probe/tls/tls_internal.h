@@ -70,5 +70,7 @@ bool tls_has_cipher(const struct ssl_ctx_st *context, const char *name);
 /* Why a leaf and what came with it (NULL: nothing) would cost too much to verify: static words,
  * NULL when they would not. */
 const char *tls_chain_too_costly(struct x509_st *leaf, const struct stack_st_X509 *chain);
+/* See struct tls_shown: strong. */
+bool tls_handshake_is_strong(struct ssl_st *ssl);
 /* Makes a context refuse Diffie-Hellman groups that cost too much. */
 void tls_refuse_costly_groups(struct ssl_ctx_st *ssl_ctx);

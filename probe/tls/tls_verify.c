@@ -20,6 +20,7 @@
 #include "base/net/hostname.h"
 #include "probe/tls/tls.h"
 #include "probe/tls/tls_internal.h"
+#include "probe/tls/tlsa.h"
 
 #define NAME_WORDS_MAX 160
 #define DETAIL_MAX     600
@@ -27,7 +28,6 @@
 #define DIGEST_OCTETS  16
 /* Certificates of a chain that the digest covers: more than one that verifies can have. */
 #define TLS_CERTIFICATES_MAX 32
-#define LEVEL_BITS           80 /* what OpenSSL's security level 1 asks for */
 
 struct tls_peer {
     SSL *ssl;
@@ -200,14 +200,6 @@ static size_t add_records(SSL *ssl, const struct tls_reference *reference)
     return added;
 }
 
-static bool wants_dane(const struct tls_reference *reference)
-{
-    for (size_t i = 0; i < reference->tlsa_count; i++)
-        if (reference->tlsa[i].usable)
-            return true;
-    return false;
-}
-
 /* The same for a chain that whole certificates among the records (2 0 0) may take part in. */
 static bool records_too_costly(const struct tls_peer *peer, const struct tls_reference *reference)
 {
@@ -247,7 +239,7 @@ static enum tlsa_match judge_dane(struct verdict_run *run, const struct tls_peer
     SSL *holder;
 
     run->error = X509_V_OK;
-    if (!wants_dane(reference))
+    if (!tlsa_any_usable(reference->tlsa, reference->tlsa_count))
         return TLSA_MATCH_NONE;
     if (records_too_costly(peer, reference))
         return TLSA_MATCH_MISMATCH;
@@ -268,25 +260,6 @@ static bool names_host(X509 *leaf, const char *host)
                            X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
                            NULL) == 1;
-}
-
-/* Would this handshake have been made at security level 1, which Postfix sets from `verify` up? */
-static bool strong_handshake(SSL *ssl)
-{
-    const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
-    EVP_PKEY *exchange = NULL;
-    int digest = NID_undef;
-    bool strong = SSL_version(ssl) >= TLS1_2_VERSION && cipher != NULL &&
-                  SSL_CIPHER_get_bits(cipher, NULL) >= LEVEL_BITS &&
-                  SSL_CIPHER_get_auth_nid(cipher) != NID_auth_null;
-
-    if (SSL_get_peer_tmp_key(ssl, &exchange) == 1 && exchange != NULL) {
-        strong = strong && EVP_PKEY_get_security_bits(exchange) >= LEVEL_BITS;
-        EVP_PKEY_free(exchange);
-    }
-    if (SSL_get_peer_signature_nid(ssl, &digest) == 1)
-        strong = strong && digest != NID_sha1 && digest != NID_md5 && digest != NID_md5_sha1;
-    return strong;
 }
 
 /* ---- the whole ---- */
@@ -372,7 +345,8 @@ static void judge_certificate(const struct tls_peer *peer, const struct tls_refe
     too_costly = tls_chain_too_costly(peer->leaf, peer->chain);
     if (too_costly != NULL) {
         add_detail(detail, "", too_costly);
-        out->tlsa = wants_dane(reference) ? TLSA_MATCH_MISMATCH : TLSA_MATCH_NONE;
+        out->tlsa = tlsa_any_usable(reference->tlsa, reference->tlsa_count) ? TLSA_MATCH_MISMATCH
+                                                                            : TLSA_MATCH_NONE;
         return;
     }
     run_verify(&pkix, peer, NULL, reference, 0);
@@ -422,14 +396,16 @@ void tls_session_judge(struct tls_session *session, const struct tls_reference *
     tls_session_describe(session, arena, out);
     if (peer.leaf == NULL) {
         add_detail(&detail, "", "no certificate: anonymous cipher");
-        out->tlsa = wants_dane(reference) ? TLSA_MATCH_MISMATCH : TLSA_MATCH_NONE;
+        out->tlsa = tlsa_any_usable(reference->tlsa, reference->tlsa_count) ? TLSA_MATCH_MISMATCH
+                                                                            : TLSA_MATCH_NONE;
     } else {
         judge_certificate(&peer, reference, arena, &detail, out);
         if (dns_names(name, sizeof name, peer.leaf) == 0)
             name_words(name, sizeof name, X509_get_subject_name(peer.leaf));
         out->subject = arena_strdup(arena, name);
     }
-    sound = out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH && strong_handshake(session->ssl);
+    sound =
+        out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH && tls_handshake_is_strong(session->ssl);
     out->expired = out->expired && sound;
     if (out->chain_ok && sound)
         out->state = STARTTLS_VERIFIED;

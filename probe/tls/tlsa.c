@@ -63,3 +63,11 @@ bool tlsa_parse(struct tlsa *out, const uint8_t *rdata, size_t length)
                   data_fits(out);
     return true;
 }
+
+bool tlsa_any_usable(const struct tlsa *records, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (records[i].usable)
+            return true;
+    return false;
+}

@@ -9,3 +9,5 @@
  * that parses), 1 (32 octets) or 2 (64 octets).
  */
 bool tlsa_parse(struct tlsa *out, const uint8_t *rdata, size_t length);
+/* Whether one of `count` records is usable. */
+bool tlsa_any_usable(const struct tlsa *records, size_t count);

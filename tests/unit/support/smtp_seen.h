@@ -52,6 +52,10 @@ struct seen {
     struct arena *arena;
     bool failed_here;
     enum smtp_failure failure;
+    bool nameless;
+    unsigned connections;
+    size_t shown; /* certificates; SIZE_MAX: none were kept */
+    const char *greeting;
     struct smtp_probe *probe;
     struct server *server;
 };
@@ -73,6 +77,10 @@ static inline void on_done(void *data, const struct smtp_outcome *outcome)
     keep(&seen->result, seen->arena, &outcome->result);
     seen->failed_here = outcome->failed_here;
     seen->failure = outcome->failure;
+    seen->nameless = outcome->nameless;
+    seen->connections = outcome->connections;
+    seen->shown = outcome->shown == NULL ? SIZE_MAX : outcome->shown->count;
+    seen->greeting = arena_strdup(seen->arena, outcome->greeting);
     server_close(seen->server);
 }
 

@@ -338,45 +338,85 @@ static struct tls_context *demanding_context(void)
     return context;
 }
 
-static void run_again(void **state)
+static bool says(const struct again *row, const char *words)
+{
+    return row->detail != NULL && strncmp(row->detail, words, strlen(words)) == 0;
+}
+
+/* Probes as the row says; *server counts. */
+static void play(const struct again *row, bool keep_shown, bool skip_offer_all, struct seen *seen,
+                 struct server *server)
 {
     static const uint8_t digest[32];
     const struct tlsa tlsa = {3, 1, 1, true, sizeof digest, digest};
-    struct server server = {.tls = ground.tls, .on_accept = next_script};
     struct smtp_options options;
     struct smtp_target target;
     struct tlsa record = tlsa;
-    struct seen seen;
     uv_loop_t loop;
 
-    playing = *state;
-    server.script = playing->first;
+    playing = row;
+    *server = (struct server){.tls = ground.tls, .on_accept = next_script, .script = row->first};
     if (playing->tls != NULL)
-        server.tls = *playing->tls;
+        server->tls = *playing->tls;
     record.usable = playing->records == USABLE;
     assert_int_equal(uv_loop_init(&loop), 0);
-    server_open(&server, &loop, "127.0.0.1", 0);
+    server_open(server, &loop, "127.0.0.1", 0);
     options = options_for(&loop);
+    options.keep_shown = keep_shown;
+    options.skip_offer_all = skip_offer_all;
     tools.tls = demanding_context();
     if (playing->failure == SMTP_FAILURE_HANDSHAKE_TIMEOUT)
         options.command_ms = 300;
-    target = target_for(&server);
+    target = target_for(server);
     target.tlsa = &record;
     target.tlsa_count = playing->records == NONE ? 0 : 1;
-    probe_once(&seen, &server, &loop, &options, &target);
+    probe_once(seen, server, &loop, &options, &target);
+    tls_context_free(tools.tls);
+    assert_int_equal(server->open_max, 1);
+    assert_int_equal(seen->connections, server->accepted);
+    assert_false(seen->failed_here);
+    buf_fini(&server->heard);
+    ERR_clear_error();
+}
+
+static void run_again(void **state)
+{
+    struct server server;
+    struct seen seen;
+
+    play(*state, false, false, &seen, &server);
     expect_detail(seen.result.detail, playing->detail);
     assert_int_equal(seen.result.state, playing->want);
     assert_int_equal(seen.failure, playing->failure);
     assert_int_equal(server.accepted, playing->connections);
     assert_int_equal(seen.result.tlsa, TLSA_MATCH_NONE);
-    tls_context_free(tools.tls);
-    assert_int_equal(server.open_max, 1);
-    assert_false(seen.failed_here);
+    assert_int_equal(seen.nameless, playing->want == STARTTLS_TLS && server.accepted == 2);
+    assert_null(seen.greeting);
+    assert_true(seen.shown == SIZE_MAX);
     if (playing->alert != 0 && playing->want == STARTTLS_TLS)
         assert_string_equal(server.sni, "");
-    buf_fini(&server.heard);
     arena_free(seen.arena);
-    ERR_clear_error();
+}
+
+/* What a survey asks for: what was shown is kept, and the connection for words alone is left out.
+ * All else is as it was. */
+static void run_kept(void **state)
+{
+    const struct again *row = *state;
+    bool other_words = says(row, "does TLS only"), left_out = other_words || row->tls == &tls_none;
+    struct server server;
+    struct seen seen;
+
+    play(row, true, true, &seen, &server);
+    assert_int_equal(seen.result.state, row->want);
+    assert_int_equal(seen.failure, row->failure);
+    assert_int_equal(server.accepted, row->connections - left_out);
+    assert_string_equal(seen.greeting, "mx ESMTP");
+    assert_true(seen.shown == (row->want >= STARTTLS_TLS ? 1 : SIZE_MAX));
+    assert_int_equal(seen.nameless, row->want == STARTTLS_TLS && server.accepted == 2);
+    if (!other_words)
+        expect_detail(seen.result.detail, row->detail);
+    arena_free(seen.arena);
 }
 
 static void serve_next(struct server *server)
@@ -466,6 +506,7 @@ int main(void)
     tls_none = cert_server(NULL, NULL);
     SSL_CTX_set_tlsext_servername_callback(ground.tls, refuse_name);
     ROWS_ADD(rows, run_again);
+    ROWS_ADD(rows, run_kept);
     ROWS_ADD_TEST(G_19_no_descriptor_for_the_second);
     ROWS_ADD_TEST(G_19_cancel_at_any_time);
     failed = rows_run("smtp_again");
