@@ -153,3 +153,8 @@ const struct domain_tools *prober_tools(const struct prober *prober)
 {
     return &prober->tools;
 }
+
+struct tls_context *prober_tls(const struct prober *prober)
+{
+    return prober->tls;
+}
