@@ -14,6 +14,7 @@ base
 base/log            base
 base/net            base
 base/page           base
+base/sql            base
 policy              base/net
 policy/decide       base policy
 policy/render       base base/net policy policy/decide
@@ -36,7 +37,7 @@ audit/page          base/page audit
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config
-daemon/store        base base/log base/net policy policy/decide policy/evidence policy/report probe/smtp probe/sts
+daemon/store        base base/log base/net base/sql policy policy/decide policy/evidence policy/report probe/smtp probe/sts
 daemon/rules        base base/log policy/rules probe/tls daemon/config
 daemon/cache        base base/log policy policy/decide policy/evidence policy/render policy/report policy/rules probe daemon/config daemon/loop daemon/store daemon/rules
 daemon/lookup       base base/log base/net probe daemon/config daemon/rules daemon/cache
@@ -114,7 +115,7 @@ check_libraries() {
     library libuv 'uv\.h>' 'probe/*_uv.[ch]' 'survey/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
     library OpenSSL 'openssl/' 'probe/tls/*' || bad=1
     library curl 'curl/' probe/https/https_uv.c || bad=1
-    library SQLite 'sqlite3' daemon/store/store_sqlite.c || bad=1
+    library SQLite 'sqlite3' base/sql/sql.c || bad=1
     library libmicrohttpd 'microhttpd' daemon/metrics/metrics.c || bad=1
     library libpsl 'libpsl' base/net/base_domain.c || bad=1
     library libarchive 'archive' audit/source/source_unpack.c || bad=1

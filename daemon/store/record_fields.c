@@ -272,21 +272,21 @@ static const char *text_of(const struct record *record, const struct record_fiel
     }
 }
 
-struct record_value record_get(const struct record *record, const struct record_field *field,
-                               char room[RECORD_ROOM])
+struct sql_value record_get(const struct record *record, const struct record_field *field,
+                            char room[RECORD_ROOM])
 {
-    struct record_value value = {.type = VALUE_NONE};
+    struct sql_value value = {.type = SQL_NONE};
 
     if (field->type <= FIELD_HASH) {
         value.text = text_of(record, field, room);
-        value.type = value.text == NULL ? VALUE_NONE : VALUE_TEXT;
+        value.type = value.text == NULL ? SQL_NONE : SQL_TEXT;
     } else if (field->type <= FIELD_CLAIM) {
         value.number = number_of(record, field);
-        value.type = VALUE_NUMBER;
+        value.type = SQL_NUMBER;
     } else if (field->type == FIELD_OCTETS && record->answer.evidence_length > 0) {
         value.octets = record->answer.evidence;
         value.length = record->answer.evidence_length;
-        value.type = VALUE_OCTETS;
+        value.type = SQL_OCTETS;
     }
     return value;
 }
@@ -334,20 +334,20 @@ static const char *set_text(struct record *record, const struct record_field *fi
 }
 
 const char *record_set(struct record *record, const struct record_field *field,
-                       const struct record_value *value, struct arena *arena)
+                       const struct sql_value *value, struct arena *arena)
 {
-    if (value->type == VALUE_NONE) {
+    if (value->type == SQL_NONE) {
         if (!(field->flags & FIELD_OPTIONAL))
             return "a value is missing";
         if (field->type == FIELD_WORD)
             record->event.first = true;
         return NULL;
     }
-    if (value->type == VALUE_TEXT && field->type <= FIELD_HASH)
+    if (value->type == SQL_TEXT && field->type <= FIELD_HASH)
         return set_text(record, field, value->text, arena);
-    if (value->type == VALUE_NUMBER && field->type > FIELD_HASH && field->type <= FIELD_CLAIM)
+    if (value->type == SQL_NUMBER && field->type > FIELD_HASH && field->type <= FIELD_CLAIM)
         return set_number(record, field, value->number);
-    if (value->type != VALUE_OCTETS || field->type != FIELD_OCTETS)
+    if (value->type != SQL_OCTETS || field->type != FIELD_OCTETS)
         return "a value of another type";
     if (value->length > RECORD_EVIDENCE_MAX)
         return TOO_LARGE;

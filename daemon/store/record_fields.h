@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/sql/sql.h"
 #include "daemon/store/record.h"
 
 enum field_type {
@@ -58,23 +59,14 @@ extern const struct record_field *const record_fields[RECORD_KINDS];
 
 #define RECORD_FIELD(record, field, type) ((type *)(void *)((char *)(record) + (field)->offset))
 
-/* A field for the outside. Texts and octets are borrowed. */
-struct record_value {
-    enum value_type { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_OCTETS } type;
-    const char *text;
-    int64_t number;
-    const void *octets;
-    size_t length; /* of octets */
-};
-
 #define RECORD_ROOM IP_TEXT_MAX /* for the texts of addresses and hashes */
 
 /* The value of a field; none of FIELD_WRITTEN. */
-struct record_value record_get(const struct record *record, const struct record_field *field,
-                               char room[RECORD_ROOM]);
+struct sql_value record_get(const struct record *record, const struct record_field *field,
+                            char room[RECORD_ROOM]);
 /* Sets a field; texts and octets are copied to `arena`. NULL, or why the value cannot be one of the
  * field; what its bounds are is for record_valid. */
 const char *record_set(struct record *record, const struct record_field *field,
-                       const struct record_value *value, struct arena *arena);
+                       const struct sql_value *value, struct arena *arena);
 /* NULL when the field is within its bounds, else why not. */
 const char *record_field_wrong(const struct record *record, const struct record_field *field);

@@ -36,11 +36,11 @@ static json_t *octets_to_json(const void *octets, size_t length)
     return json;
 }
 
-static json_t *value_to_json(const struct record_value *value, enum field_type type)
+static json_t *value_to_json(const struct sql_value *value, enum field_type type)
 {
-    if (value->type == VALUE_TEXT)
+    if (value->type == SQL_TEXT)
         return json_string(value->text);
-    if (value->type == VALUE_OCTETS)
+    if (value->type == SQL_OCTETS)
         return octets_to_json(value->octets, value->length);
     return type == FIELD_CLAIM ? json_boolean(value->number == 1) : json_integer(value->number);
 }
@@ -53,9 +53,9 @@ json_t *record_to_json(const struct record *record)
 
     for (field = record_fields[record->kind]; field->name != NULL && !failed; field++) {
         char room[RECORD_ROOM];
-        struct record_value value = record_get(record, field, room);
+        struct sql_value value = record_get(record, field, room);
 
-        if (value.type != VALUE_NONE)
+        if (value.type != SQL_NONE)
             failed = json_object_set_new(object, field->name, value_to_json(&value, field->type));
     }
     if (!failed)
@@ -67,8 +67,7 @@ json_t *record_to_json(const struct record *record)
 /* ---- reading ---- */
 
 /* Octets written as hexadecimal digits, in the arena. */
-static const char *octets_from_text(struct record_value *value, struct arena *arena,
-                                    const char *text)
+static const char *octets_from_text(struct sql_value *value, struct arena *arena, const char *text)
 {
     size_t count = strlen(text);
     unsigned char *octets;
@@ -83,23 +82,23 @@ static const char *octets_from_text(struct record_value *value, struct arena *ar
 
         octets[i / 2] = (unsigned char)(octets[i / 2] << 4 | digit);
     }
-    value->type = count == 0 || octets == NULL ? VALUE_NONE : VALUE_OCTETS;
+    value->type = count == 0 || octets == NULL ? SQL_NONE : SQL_OCTETS;
     value->octets = octets;
     value->length = count / 2;
     return NULL;
 }
 
 /* A member, NULL when it is absent, as a value. NULL, or why it cannot be. */
-static const char *value_from_json(struct record_value *value, struct arena *arena,
-                                   const json_t *json, enum field_type type)
+static const char *value_from_json(struct sql_value *value, struct arena *arena, const json_t *json,
+                                   enum field_type type)
 {
-    *value = (struct record_value){.type = VALUE_NONE};
+    *value = (struct sql_value){.type = SQL_NONE};
     if (json == NULL)
         return NULL;
     if (json_is_boolean(json) != (type == FIELD_CLAIM))
         return OTHER_TYPE;
     if (json_is_boolean(json) || json_is_integer(json)) {
-        value->type = VALUE_NUMBER;
+        value->type = SQL_NUMBER;
         value->number = json_is_integer(json) ? json_integer_value(json) : json_is_true(json);
         return NULL;
     }
@@ -107,7 +106,7 @@ static const char *value_from_json(struct record_value *value, struct arena *are
         return OTHER_TYPE;
     if (type == FIELD_OCTETS)
         return octets_from_text(value, arena, json_string_value(json));
-    value->type = VALUE_TEXT;
+    value->type = SQL_TEXT;
     value->text = json_string_value(json);
     return NULL;
 }
@@ -120,7 +119,7 @@ static const char *read_fields(struct record *record, struct arena *arena, const
 
     for (field = record_fields[record->kind]; field->name != NULL; field++) {
         const json_t *member = json_object_get(json, field->name);
-        struct record_value value;
+        struct sql_value value;
         const char *why = value_from_json(&value, arena, member, field->type);
 
         if (why == NULL)

@@ -23,6 +23,9 @@
 #define PORTION      5000
 #define EVENTS_TIMES 4 /* events in all, as a multiple of answers_max */
 
+_Static_assert(RECORD_EVIDENCE_MAX + 4 * RECORD_TEXT_MAX <= SQL_CHECKED_MAX,
+               "a row fails its check");
+
 static bool meta_set(struct store_db *db, const char *name, int64_t value)
 {
     struct sql_statement *set = db->statements[STATEMENT_META_SET][0];
@@ -124,10 +127,10 @@ static bool put(struct store_db *db, const struct record *record, int64_t now)
         return true;
     }
     for (field = fields; field->name != NULL; field++) {
-        struct record_value value = record_get(record, field, rooms[field - fields]);
+        struct sql_value value = record_get(record, field, rooms[field - fields]);
 
         if (field->type == FIELD_WRITTEN)
-            value = (struct record_value){.type = VALUE_NUMBER, .number = now};
+            value = (struct sql_value){.type = SQL_NUMBER, .number = now};
         sql_bind(put, (int)(field - fields) + 1, &value);
     }
     if (!sql_execute(put))

@@ -8,10 +8,11 @@
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "base/sql/sql.h"
+#include "daemon/store/record_fields.h"
 #include "daemon/store/store.h"
 #include "daemon/store/store_queue.h"
 #include "daemon/store/store_schema.h"
-#include "daemon/store/store_sqlite.h"
 
 /* What the thread reports to the loop. Of what is counted, more than the last time is news. */
 struct store_news {

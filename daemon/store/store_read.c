@@ -65,7 +65,7 @@ static enum row_state read_row(struct sql_statement *select, struct arena *arena
     if (sql_column_number(select, STORE_FIRST_COLUMN - 1) != 1)
         return ROW_BAD;
     for (field = fields; field->name != NULL; field++) {
-        struct record_value value;
+        struct sql_value value;
 
         if (field->type != FIELD_WRITTEN &&
             (!sql_column(select, STORE_FIRST_COLUMN + (int)(field - fields), &value) ||

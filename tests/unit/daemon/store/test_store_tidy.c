@@ -2,7 +2,7 @@
 #include "tests/unit/support/store_fixture.h"
 
 #include "daemon/store/store_schema.h"
-#include "daemon/store/store_sqlite.h"
+#include "base/sql/sql.h"
 
 #define DAY INT64_C(86400000)
 

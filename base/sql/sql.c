@@ -1,11 +1,11 @@
 /*
- * store_sqlite: see store_sqlite.h. The only file that knows SQLite; SQL text comes from elsewhere.
+ * sql: see sql.h. The only file that knows SQLite; SQL text comes from elsewhere.
  *
  * Every database gets a function row_check(...): a hash of its arguments, which reveals a row that
  * was changed by accident. It gives NULL if they are larger than any row of ours, so that such a
  * row fails its check, but does not make all the others unreadable.
  */
-#include "daemon/store/store_sqlite.h"
+#include "base/sql/sql.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -15,9 +15,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/hash.h"
-#include "daemon/store/record.h"
 
-#define CHECKED_MAX    (RECORD_EVIDENCE_MAX + 4 * RECORD_TEXT_MAX)
 #define VALUE_HEAD_MAX 16 /* type and length */
 #define ERROR_MAX      256
 
@@ -96,11 +94,11 @@ static void row_check(sqlite3_context *context, int count, sqlite3_value **value
 
     for (int i = 0; i < count; i++)
         octets += (size_t)sqlite3_value_bytes(values[i]) + VALUE_HEAD_MAX;
-    if (octets > CHECKED_MAX) {
+    if (octets > SQL_CHECKED_MAX) {
         sqlite3_result_null(context);
         return;
     }
-    buf_init(&all, CHECKED_MAX);
+    buf_init(&all, SQL_CHECKED_MAX);
     for (int i = 0; i < count; i++) {
         int type = sqlite3_value_type(values[i]);
         const void *data = type == SQLITE_BLOB ? sqlite3_value_blob(values[i])
@@ -249,13 +247,13 @@ void sql_bind_number(struct sql_statement *statement, int parameter, int64_t num
     sqlite3_bind_int64(statement->raw, parameter, number);
 }
 
-void sql_bind(struct sql_statement *statement, int parameter, const struct record_value *value)
+void sql_bind(struct sql_statement *statement, int parameter, const struct sql_value *value)
 {
-    if (value->type == VALUE_TEXT)
+    if (value->type == SQL_TEXT)
         sql_bind_text(statement, parameter, value->text);
-    else if (value->type == VALUE_NUMBER)
+    else if (value->type == SQL_NUMBER)
         sql_bind_number(statement, parameter, value->number);
-    else if (value->type == VALUE_OCTETS)
+    else if (value->type == SQL_OCTETS)
         sqlite3_bind_blob64(statement->raw, parameter, value->octets, value->length, SQLITE_STATIC);
 }
 
@@ -271,26 +269,26 @@ int64_t sql_column_number(struct sql_statement *statement, int column)
     return sqlite3_column_int64(statement->raw, column);
 }
 
-bool sql_column(struct sql_statement *statement, int column, struct record_value *out)
+bool sql_column(struct sql_statement *statement, int column, struct sql_value *out)
 {
     sqlite3_stmt *raw = statement->raw;
 
-    *out = (struct record_value){.type = VALUE_NONE};
+    *out = (struct sql_value){.type = SQL_NONE};
     switch (sqlite3_column_type(raw, column)) {
     case SQLITE_NULL:
         return true;
     case SQLITE_INTEGER:
-        out->type = VALUE_NUMBER;
+        out->type = SQL_NUMBER;
         out->number = sqlite3_column_int64(raw, column);
         return true;
     case SQLITE_TEXT:
-        out->type = VALUE_TEXT;
+        out->type = SQL_TEXT;
         out->text = (const char *)sqlite3_column_text(raw, column);
         return out->text != NULL && strlen(out->text) == (size_t)sqlite3_column_bytes(raw, column);
     case SQLITE_BLOB:
         out->octets = sqlite3_column_blob(raw, column);
         out->length = (size_t)sqlite3_column_bytes(raw, column);
-        out->type = out->octets == NULL ? VALUE_NONE : VALUE_OCTETS;
+        out->type = out->octets == NULL ? SQL_NONE : SQL_OCTETS;
         return true;
     }
     return false;

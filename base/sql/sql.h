@@ -1,10 +1,12 @@
 /*
- * store_sqlite: the few calls of SQLite that the store needs, and what its errors mean to it.
- * Blocks: for the store's thread only, and one thread at a time.
+ * sql: the few calls of SQLite that are needed, and what its errors mean. Blocks: never on the
+ * daemon's loop, and one thread at a time for each database.
  */
 #pragma once
 
-#include "daemon/store/record_fields.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #define SQL_BUSY_MS        200 /* it waits so long for the lock of another process */
 #define SQL_STATEMENTS_MAX 64  /* of one database */
@@ -17,6 +19,18 @@ enum sql_failure {
     SQL_CORRUPT,   /* not what SQLite wrote, or no database at all */
     SQL_STATEMENT, /* tables or columns that are not ours */
     SQL_FAILURES
+};
+
+/* Octets of the arguments of row_check(...) in all; more give NULL. */
+#define SQL_CHECKED_MAX (4 * 1024 * 1024 + 400000)
+
+/* One value of a row. Texts and octets are borrowed. */
+struct sql_value {
+    enum sql_type { SQL_NONE, SQL_TEXT, SQL_NUMBER, SQL_OCTETS } type;
+    const char *text;
+    int64_t number;
+    const void *octets;
+    size_t length; /* of octets */
 };
 
 struct sql;
@@ -55,14 +69,14 @@ bool sql_prepare(struct sql *sql, struct sql_statement **out, const char *text);
 void sql_bind_text(struct sql_statement *statement, int parameter, const char *text);
 void sql_bind_number(struct sql_statement *statement, int parameter, int64_t number);
 /* The same of any value. */
-void sql_bind(struct sql_statement *statement, int parameter, const struct record_value *value);
+void sql_bind(struct sql_statement *statement, int parameter, const struct sql_value *value);
 enum sql_step { SQL_ERROR, SQL_ROW, SQL_END };
 enum sql_step sql_step(struct sql_statement *statement);
 /* Columns count from 0. */
 int64_t sql_column_number(struct sql_statement *statement, int column);
 /* Of the type that is found there; borrowed until the next step. False for a number that is no
  * integer and for a text with a NUL inside. */
-bool sql_column(struct sql_statement *statement, int column, struct record_value *out);
+bool sql_column(struct sql_statement *statement, int column, struct sql_value *out);
 /* Ready for the next use; parameters become NULL. */
 void sql_reset(struct sql_statement *statement);
 /* Steps once and resets. */
