@@ -79,6 +79,11 @@ uint64_t hash_bytes(const void *data, size_t length)
     return sip_hash(process_key, data, length);
 }
 
+uint64_t hash_keyed(const uint64_t key[2], const void *data, size_t length)
+{
+    return sip_hash(key, data, length);
+}
+
 uint64_t hash_stable(const void *data, size_t length)
 {
     static const uint64_t fixed_key[2] = {0x6d78637279707400, 1};

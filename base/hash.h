@@ -11,5 +11,7 @@
  * without it the key is zero, as in unit tests. */
 int hash_init(void);
 uint64_t hash_bytes(const void *data, size_t length);
+/* Under a key of the caller's. */
+uint64_t hash_keyed(const uint64_t key[2], const void *data, size_t length);
 /* The same in every process and on every machine: a check against accidents, not against malice. */
 uint64_t hash_stable(const void *data, size_t length);

@@ -96,6 +96,14 @@ bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip *ip)
     return rest == 0 || ((prefix->ip.octets[whole] ^ ip->octets[whole]) & mask) == 0;
 }
 
+const char *ip_prefix_text(const struct ip_prefix *prefix, char out[IP_PREFIX_TEXT_MAX])
+{
+    char address[IP_TEXT_MAX];
+
+    snprintf(out, IP_PREFIX_TEXT_MAX, "%s/%u", ip_text(&prefix->ip, address), prefix->bits);
+    return out;
+}
+
 bool ip_prefix_parse(struct ip_prefix *out, const char *text)
 {
     char address[IP_TEXT_MAX];

@@ -41,6 +41,10 @@ bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip *ip);
 /* The network of an address that is likely to be one operator's: its /24, or its /48 in IPv6. */
 struct ip_prefix ip_site(const struct ip *ip);
 
+/* Writes "192.0.2.0/24" and returns it. */
+#define IP_PREFIX_TEXT_MAX (IP_TEXT_MAX + 4)
+const char *ip_prefix_text(const struct ip_prefix *prefix, char out[IP_PREFIX_TEXT_MAX]);
+
 /*
  * True for global unicast: not in the special-purpose registries of RFC 6890 (loopback, private,
  * link-local, shared, documentation, benchmarking, multicast, reserved) nor in a range that embeds

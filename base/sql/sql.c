@@ -131,7 +131,24 @@ static int harden(sqlite3 *db)
                                       NULL);
 }
 
-bool sql_open(struct sql **out, const char *path, bool immutable)
+static void uri_of(struct buf *out, const char *path, enum sql_mode mode)
+{
+    static const char *const queries[] = {[SQL_WRITE] = "?mode=rw",
+                                          [SQL_READ] = "?mode=ro",
+                                          [SQL_IMMUTABLE] = "?mode=ro&immutable=1",
+                                          [SQL_MEMORY] = "?mode=memory"};
+
+    buf_init(out, 3 * 4096 + 64);
+    buf_adds(out, "file:");
+    for (const char *c = path; *c != '\0'; c++)
+        if (*c == '%' || *c == '?' || *c == '#') /* they mean something in a URI */
+            buf_addf(out, "%%%02x", (unsigned)(unsigned char)*c);
+        else
+            buf_add(out, c, 1);
+    buf_adds(out, queries[mode]);
+}
+
+bool sql_open(struct sql **out, const char *path, enum sql_mode mode)
 {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
     struct sql *sql = calloc(1, sizeof *sql);
@@ -142,19 +159,44 @@ bool sql_open(struct sql **out, const char *path, bool immutable)
     if (sql == NULL)
         return false;
     sql->last = (struct fault){SQL_FAILED, "no memory"}; /* until SQLite says something else */
-    buf_init(&uri, 3 * 4096 + 64);
-    buf_adds(&uri, "file:");
-    for (const char *c = path; *c != '\0'; c++)
-        if (*c == '%' || *c == '?' || *c == '#') /* they mean something in a URI */
-            buf_addf(&uri, "%%%02x", (unsigned)(unsigned char)*c);
-        else
-            buf_add(&uri, c, 1);
-    buf_adds(&uri, immutable ? "?mode=ro&immutable=1" : "?mode=rw");
+    uri_of(&uri, path, mode);
     ok = note(sql,
               uri.failed ? SQLITE_NOMEM : sqlite3_open_v2(buf_text(&uri), &sql->db, flags, NULL)) &&
          note(sql, harden(sql->db));
     buf_fini(&uri);
     return ok;
+}
+
+bool sql_attach(struct sql *sql, const char *path, const char *schema)
+{
+    struct sql_statement *statement = NULL;
+    struct buf uri;
+    char text[64];
+    bool ok;
+
+    snprintf(text, sizeof text, "ATTACH DATABASE ?1 AS %s", schema);
+    uri_of(&uri, path, SQL_READ);
+    ok = !uri.failed && sql_prepare(sql, &statement, text);
+    if (ok) {
+        sql_bind_text(statement, 1, buf_text(&uri));
+        ok = sql_execute(statement);
+    }
+    sql_finalize(statement);
+    buf_fini(&uri);
+    return ok;
+}
+
+bool sql_detach(struct sql *sql, const char *schema)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "DETACH DATABASE %s", schema);
+    return sql_run(sql, text);
+}
+
+void sql_limit(struct sql *sql, int octets)
+{
+    sqlite3_limit(sql->db, SQLITE_LIMIT_LENGTH, octets);
 }
 
 void sql_close(struct sql *sql)
@@ -228,13 +270,37 @@ int64_t sql_changes(const struct sql *sql)
 
 bool sql_prepare(struct sql *sql, struct sql_statement **out, const char *text)
 {
-    struct sql_statement *statement = &sql->statements[sql->statement_count++];
+    struct sql_statement *statement = NULL;
 
-    CHECK(sql->statement_count <= SQL_STATEMENTS_MAX);
+    for (int i = 0; i < sql->statement_count && statement == NULL; i++)
+        if (sql->statements[i].raw == NULL) /* it was finalised, or could not be prepared */
+            statement = &sql->statements[i];
+    if (statement == NULL) {
+        CHECK(sql->statement_count < SQL_STATEMENTS_MAX);
+        statement = &sql->statements[sql->statement_count++];
+    }
     statement->sql = sql;
     *out = statement;
     return note(sql, sqlite3_prepare_v3(sql->db, text, -1, SQLITE_PREPARE_PERSISTENT,
                                         &statement->raw, NULL));
+}
+
+void sql_finalize(struct sql_statement *statement)
+{
+    if (statement == NULL)
+        return;
+    sqlite3_finalize(statement->raw);
+    statement->raw = NULL;
+}
+
+int sql_column_count(const struct sql_statement *statement)
+{
+    return sqlite3_column_count(statement->raw);
+}
+
+const char *sql_column_name(const struct sql_statement *statement, int column)
+{
+    return sqlite3_column_name(statement->raw, column);
 }
 
 void sql_bind_text(struct sql_statement *statement, int parameter, const char *text)
@@ -253,6 +319,8 @@ void sql_bind(struct sql_statement *statement, int parameter, const struct sql_v
         sql_bind_text(statement, parameter, value->text);
     else if (value->type == SQL_NUMBER)
         sql_bind_number(statement, parameter, value->number);
+    else if (value->type == SQL_REAL)
+        sqlite3_bind_double(statement->raw, parameter, value->real);
     else if (value->type == SQL_OCTETS)
         sqlite3_bind_blob64(statement->raw, parameter, value->octets, value->length, SQLITE_STATIC);
 }
@@ -284,11 +352,16 @@ bool sql_column(struct sql_statement *statement, int column, struct sql_value *o
     case SQLITE_TEXT:
         out->type = SQL_TEXT;
         out->text = (const char *)sqlite3_column_text(raw, column);
-        return out->text != NULL && strlen(out->text) == (size_t)sqlite3_column_bytes(raw, column);
+        out->length = (size_t)sqlite3_column_bytes(raw, column);
+        return out->text != NULL && strlen(out->text) == out->length;
     case SQLITE_BLOB:
         out->octets = sqlite3_column_blob(raw, column);
         out->length = (size_t)sqlite3_column_bytes(raw, column);
         out->type = out->octets == NULL ? SQL_NONE : SQL_OCTETS;
+        return true;
+    case SQLITE_FLOAT:
+        out->real = sqlite3_column_double(raw, column);
+        out->type = SQL_REAL;
         return true;
     }
     return false;

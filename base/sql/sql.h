@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define SQL_BUSY_MS        200 /* it waits so long for the lock of another process */
-#define SQL_STATEMENTS_MAX 64  /* of one database */
+#define SQL_STATEMENTS_MAX 128 /* of one database */
 
 enum sql_failure {
     SQL_FAILED,    /* input/output, memory, anything that is not one of these: */
@@ -26,11 +26,12 @@ enum sql_failure {
 
 /* One value of a row. Texts and octets are borrowed. */
 struct sql_value {
-    enum sql_type { SQL_NONE, SQL_TEXT, SQL_NUMBER, SQL_OCTETS } type;
+    enum sql_type { SQL_NONE, SQL_TEXT, SQL_NUMBER, SQL_OCTETS, SQL_REAL } type;
     const char *text;
     int64_t number;
+    double real;
     const void *octets;
-    size_t length; /* of octets */
+    size_t length; /* of octets, and of a text that was read */
 };
 
 struct sql;
@@ -40,9 +41,19 @@ struct sql_statement;
 enum sql_failure sql_failure(const struct sql *sql);
 const char *sql_error(const struct sql *sql);
 
-/* Opens an existing file; *out is set even then when it fails, unless without memory. `immutable`:
- * reads a file that nobody can write, without looking for the files beside it. */
-bool sql_open(struct sql **out, const char *path, bool immutable);
+enum sql_mode {
+    SQL_WRITE,
+    SQL_READ,
+    SQL_IMMUTABLE, /* reads a file that nobody can write, without looking for the files beside it */
+    SQL_MEMORY     /* a new database, in memory only; its path does not matter */
+};
+/* Opens an existing file; *out is set even then when it fails, unless without memory. */
+bool sql_open(struct sql **out, const char *path, enum sql_mode mode);
+/* Attaches another file, to read it as `schema`: a word of ours. */
+bool sql_attach(struct sql *sql, const char *path, const char *schema);
+bool sql_detach(struct sql *sql, const char *schema);
+/* No value, row or statement may be larger from now on: reading one fails. */
+void sql_limit(struct sql *sql, int octets);
 /* Finalises its statements too. */
 void sql_close(struct sql *sql);
 bool sql_is_readonly(const struct sql *sql);
@@ -63,8 +74,13 @@ void sql_rollback(struct sql *sql);
 /* The one number that `text` asks for; what is prepared for it stays until sql_close. */
 bool sql_number(struct sql *sql, const char *text, int64_t *out);
 
-/* Borrowed from `sql`, until sql_close. */
+/* Borrowed from `sql`, until sql_close or sql_finalize. */
 bool sql_prepare(struct sql *sql, struct sql_statement **out, const char *text);
+/* Ends one early; NULL is allowed. */
+void sql_finalize(struct sql_statement *statement);
+int sql_column_count(const struct sql_statement *statement);
+/* Borrowed from the statement. */
+const char *sql_column_name(const struct sql_statement *statement, int column);
 /* Parameters count from 1 and are borrowed until sql_reset; NULL is NULL. */
 void sql_bind_text(struct sql_statement *statement, int parameter, const char *text);
 void sql_bind_number(struct sql_statement *statement, int parameter, int64_t number);
@@ -74,8 +90,8 @@ enum sql_step { SQL_ERROR, SQL_ROW, SQL_END };
 enum sql_step sql_step(struct sql_statement *statement);
 /* Columns count from 0. */
 int64_t sql_column_number(struct sql_statement *statement, int column);
-/* Of the type that is found there; borrowed until the next step. False for a number that is no
- * integer and for a text with a NUL inside. */
+/* Of the type that is found there; borrowed until the next step. False for a text with a NUL
+ * inside. */
 bool sql_column(struct sql_statement *statement, int column, struct sql_value *out);
 /* Ready for the next use; parameters become NULL. */
 void sql_reset(struct sql_statement *statement);

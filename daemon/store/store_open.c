@@ -302,7 +302,8 @@ static bool open_file(struct store_db *db, const char **why)
 {
     int64_t version = 0;
 
-    if (!sql_open(&db->sql, db->options->path, db->file_readonly && !db->beside) ||
+    if (!sql_open(&db->sql, db->options->path,
+                  db->file_readonly && !db->beside ? SQL_IMMUTABLE : SQL_WRITE) ||
         !sql_run(db->sql, "PRAGMA cache_size = -1024; PRAGMA temp_store = memory;"
                           "PRAGMA cell_size_check = on") ||
         !identify(db->sql, &version, why))

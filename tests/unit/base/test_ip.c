@@ -46,6 +46,28 @@ static void other_families_have_no_address(void **state)
     assert_int_equal(ip.family, 0);
 }
 
+static void sites(void **state)
+{
+    static const char *const rows[][2] = {
+        {"192.0.2.255", "192.0.2.0/24"},
+        {"255.255.255.255", "255.255.255.0/24"},
+        {"2001:db8:1:2:3::1", "2001:db8:1::/48"},
+        {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff::/48"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[IP_PREFIX_TEXT_MAX];
+        struct ip_prefix site;
+        struct ip ip;
+
+        assert_true(ip_parse(&ip, rows[i][0]));
+        site = ip_site(&ip);
+        assert_string_equal(ip_prefix_text(&site, text), rows[i][1]);
+        assert_true(ip_prefix_contains(&site, &ip));
+    }
+}
+
 static void canonical_names(void **state)
 {
     static const struct {
@@ -70,6 +92,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_survive_a_sockaddr),
         cmocka_unit_test(other_families_have_no_address),
+        cmocka_unit_test(sites),
         cmocka_unit_test(canonical_names),
     };
 

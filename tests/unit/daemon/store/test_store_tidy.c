@@ -13,7 +13,7 @@ static void back_to_version_2(const struct fixture *f)
 {
     struct sql *sql;
 
-    assert_true(sql_open(&sql, f->path, false));
+    assert_true(sql_open(&sql, f->path, SQL_WRITE));
     assert_true(
         sql_run(sql, "UPDATE probe SET row_check = row_check(address, port, host, sni, tlsa, state,"
                      " chain_ok, expired, name_ok, tlsa_match, requiretls, code, probed_at,"
