@@ -1,5 +1,5 @@
 -- The tables of a results file; mxcrypt-survey(5) describes every column. Built into the program by
--- results/assets.cmake. Times are seconds since 1970, truths 0 or 1; NULL: not known.
+-- results/embed.cmake. Times are seconds since 1970, truths 0 or 1; NULL: not known.
 
 CREATE TABLE run (
     id INTEGER PRIMARY KEY,       -- 1; after a merge one row for each survey
@@ -84,7 +84,8 @@ CREATE TABLE host (
     tlsa_truncated INTEGER,
     expanded TEXT,
     ttl INTEGER,
-    error TEXT
+    error TEXT,                   -- the kind of the lookup that failed, where one did
+    error_detail TEXT             -- in words; also why a host is dead
 ) STRICT;
 
 CREATE TABLE tlsa (
@@ -110,6 +111,7 @@ CREATE TABLE host_address (
     name_ok INTEGER,
     expired INTEGER,
     tlsa TEXT,                    -- none, match, mismatch
+    code INTEGER,
     detail TEXT,
     PRIMARY KEY (host, address)
 ) STRICT, WITHOUT ROWID;
@@ -119,6 +121,9 @@ CREATE TABLE address (
     id INTEGER PRIMARY KEY,
     ip TEXT NOT NULL UNIQUE,
     prefix TEXT NOT NULL,         -- IPv4 /24, IPv6 /48
+    host INTEGER NOT NULL,        -- whose name is sent first: one with usable TLSA, then the smallest id
+    host_dane INTEGER NOT NULL,   -- that host has usable TLSA
+    opted_out INTEGER NOT NULL,   -- a host there is
     looked_up INTEGER,
     sni TEXT,                     -- sent in the first handshake
     starttls TEXT,                -- as in host_address; tls also where the certificate is valid
@@ -135,6 +140,8 @@ CREATE TABLE address (
     detail TEXT,
     connections INTEGER           -- made in all
 ) STRICT;
+
+CREATE INDEX address_waiting ON address (id) WHERE looked_up IS NULL;
 
 CREATE TABLE sni (                -- other names that were tried at an address
     address INTEGER NOT NULL,
@@ -154,6 +161,7 @@ CREATE TABLE sni (                -- other names that were tried at an address
     connections INTEGER,
     PRIMARY KEY (address, name)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sni_waiting ON sni (address) WHERE looked_up IS NULL;
 
 CREATE TABLE chain (              -- what servers showed
     sha256 TEXT PRIMARY KEY,      -- of the digests of its certificates

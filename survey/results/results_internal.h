@@ -1,0 +1,145 @@
+/*
+ * results_internal: what the files of this folder share: the statements, values to bind and rows to
+ * read, words of enums, ids.
+ *
+ * A results file can come from anybody. Columns are read by row_*: a value of another type than
+ * ours, a text with a NUL inside or one that is too long, is taken for NULL.
+ */
+#pragma once
+
+#include "base/sql/sql.h"
+#include "survey/results/results.h"
+#include "survey/results/results_statements.h"
+
+#define RESULTS_APPLICATION_ID 0x4d584352        /* PRAGMA application_id: "MXCR" */
+#define RESULTS_VALUE_MAX      (4 * 1024 * 1024) /* octets of a row; ours have less than a tenth */
+#define RESULTS_DER_MAX        (128 * 1024)      /* octets of a certificate that is read */
+#define RESULTS_RUN            1                 /* run.id of what is added */
+
+extern const char results_schema[]; /* schema.sql */
+
+/* Units of one kind: in all, and those that have a result. */
+struct results_tally {
+    int64_t all, done;
+};
+
+struct results {
+    struct sql *sql; /* owned */
+    int lock;        /* a descriptor that holds the lock of who writes; -1: reads only */
+    char *path;      /* owned */
+    char error[RESULTS_ERROR_MAX];
+    bool in_transaction;
+    struct arena *arena;   /* owned: the strings of `run` */
+    struct arena *scratch; /* owned: of one call */
+    struct results_run run;
+    int64_t sample_end; /* domains with greater ids are not in the sample */
+    bool counted;       /* `tallies` were read from the file */
+    struct results_tally tallies[UNIT_KIND_COUNT];
+    const struct address_filter *filter;                  /* borrowed, or NULL */
+    struct sql_statement *statements[RESULTS_STATEMENTS]; /* NULL until they are needed */
+};
+
+/* ---- errors, transactions ---- */
+
+/* Notes what SQLite said last; false. */
+bool results_fail(struct results *results);
+/* Notes something else; false. */
+bool results_fail_with(struct results *results, const char *why);
+/* Begins a transaction unless one is under way. */
+bool results_begin(struct results *results);
+/* Whether what is open is a results file: `schema` is "main" or that of an attached one. */
+bool results_format_ok(struct results *results, const char *schema, char error[RESULTS_ERROR_MAX]);
+
+/* Whether the path is that of a plain file: a device or a pipe could block for ever. */
+bool results_is_file(struct results *results);
+
+/* ---- statements ---- */
+
+/* Runs one that writes. */
+bool results_execute(struct results *results, enum results_statement which,
+                     const struct sql_value *values, int count);
+/* Binds one that reads; NULL on failure. Step with results_row, and end with sql_reset. */
+struct sql_statement *results_select(struct results *results, enum results_statement which,
+                                     const struct sql_value *values, int count);
+/* SQL_ERROR has been noted. */
+enum sql_step results_row(struct results *results, struct sql_statement *statement);
+/* The first column of the first row, 0 without one. */
+bool results_number(struct results *results, enum results_statement which,
+                    const struct sql_value *values, int count, int64_t *out);
+
+static inline struct sql_value value_none(void)
+{
+    return (struct sql_value){.type = SQL_NONE};
+}
+
+static inline struct sql_value value_number(int64_t number)
+{
+    return (struct sql_value){.type = SQL_NUMBER, .number = number};
+}
+
+/* A name or word of ours; NULL is NULL. */
+static inline struct sql_value value_text(const char *text)
+{
+    return (struct sql_value){.type = text == NULL ? SQL_NONE : SQL_TEXT, .text = text};
+}
+
+static inline struct sql_value value_octets(const void *octets, size_t length)
+{
+    return (struct sql_value){.type = SQL_OCTETS, .octets = octets, .length = length};
+}
+
+/* Texts that come from elsewhere: made printable, and cut at RESULTS_TEXT_MAX; the copy is of
+ * `scratch`. */
+struct sql_value value_foreign(struct results *results, const char *text);
+/* A name from the DNS, which need not be a host name: none then. */
+struct sql_value value_name(const char *name);
+/* A TTL: UINT32_MAX is none. */
+struct sql_value value_ttl(uint32_t ttl);
+/* A number that is none when it is 0. */
+struct sql_value value_unless_zero(int64_t number);
+
+int64_t row_number(struct sql_statement *row, int column, int64_t otherwise);
+bool row_is(struct sql_statement *row, int column); /* a truth; not known is false */
+bool row_null(struct sql_statement *row, int column);
+/* NULL for what is no text of at most `max` octets; borrowed until the next step. */
+const char *row_text(struct sql_statement *row, int column, size_t max);
+/* A copy in `arena`. */
+const char *row_text_copy(struct sql_statement *row, int column, size_t max, struct arena *arena);
+
+/* ---- words ---- */
+
+struct results_words {
+    const char *const *words;
+    int count;
+    bool unknown; /* the first word means that nothing is known: NULL in the file */
+};
+extern const struct results_words results_mx_words, results_dane_words, results_starttls_words,
+    results_sts_words, results_match_words, results_partial_words, results_mode_words;
+struct sql_value value_word(const struct results_words *words, unsigned number);
+/* The number of the word in a column; 0 for NULL and for any other word. */
+unsigned row_word(struct sql_statement *row, int column, const struct results_words *words);
+
+/* ---- ids ---- */
+
+enum results_id_kind { RESULTS_ID_DOMAIN, RESULTS_ID_HOST, RESULTS_ID_ADDRESS };
+
+/* The id that a name should have: 1 to INT64_MAX. */
+int64_t results_id(const struct results *results, enum results_id_kind kind, const void *name,
+                   size_t length);
+/* The one after it, for a name whose id another has. */
+int64_t results_next_id(int64_t id);
+
+/* ---- hosts ---- */
+
+/* The TLSA records of a host, in `arena`. */
+bool results_read_tlsa(struct results *results, int64_t host, struct arena *arena,
+                       const struct tlsa **out, size_t *count);
+
+/* ---- what came: results_put*.c ---- */
+
+/* Writes what a result says of its unit's kind; notes whether it had a result before. */
+bool results_put_domain(struct results *results, const struct unit_result *result, bool *again);
+bool results_put_host(struct results *results, const struct unit_result *result, bool *again);
+bool results_put_address(struct results *results, const struct unit_result *result, bool *again);
+/* A host as a new unit, unless it is known. */
+bool results_add_host(struct results *results, const char *name, int64_t *id);

@@ -1,0 +1,95 @@
+/*
+ * results_names: ids, and the names that a list adds; see results.h.
+ *
+ * An id is a hash of the name under the seed, so that whoever has the list cannot choose the order.
+ * Two names with one hash are next to be impossible; the later one takes the next number that is
+ * free.
+ */
+#include "survey/results/results_internal.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+
+int64_t results_id(const struct results *results, enum results_id_kind kind, const void *name,
+                   size_t length)
+{
+    const uint64_t key[2] = {(uint64_t)results->run.seed, kind};
+    int64_t id = (int64_t)(hash_keyed(key, name, length) >> 1);
+
+    return id == 0 ? 1 : id;
+}
+
+int64_t results_next_id(int64_t id)
+{
+    return id == INT64_MAX ? 1 : id + 1;
+}
+
+/* Looks at the row with an id: END, nobody has it; ROW, this name has, and *weight is its own. */
+static enum sql_step domain_at(struct results *results, int64_t id, const char *name,
+                               bool *is_other, int64_t *weight)
+{
+    struct sql_statement *row = results_select(
+        results, RESULTS_DOMAIN_AT, &(struct sql_value){.type = SQL_NUMBER, .number = id}, 1);
+    enum sql_step step = row == NULL ? SQL_ERROR : results_row(results, row);
+    const char *found;
+
+    if (step == SQL_ROW) {
+        found = row_text(row, 0, HOSTNAME_MAX);
+        *is_other = found == NULL || strcmp(found, name) != 0;
+        *weight = row_number(row, 1, 0);
+    }
+    if (row != NULL)
+        sql_reset(row);
+    return step;
+}
+
+bool results_add_domain(struct results *results, const char *name, int64_t weight, bool *is_new)
+{
+    int64_t id = results_id(results, RESULTS_ID_DOMAIN, name, strlen(name)), known = 0;
+    bool is_other = false;
+    enum sql_step step;
+
+    *is_new = true;
+    while ((step = domain_at(results, id, name, &is_other, &known)) == SQL_ROW && is_other)
+        id = results_next_id(id);
+    if (step == SQL_ERROR)
+        return false;
+    if (step == SQL_ROW) {
+        const struct sql_value values[] = {value_number(id), value_number(weight)};
+
+        *is_new = false;
+        return weight <= known || results_execute(results, RESULTS_DOMAIN_WEIGH, values, 2);
+    }
+    if (id > results->sample_end)
+        return true;
+    results->tallies[UNIT_DOMAIN].all++;
+    return results_execute(
+        results, RESULTS_DOMAIN_ADD,
+        (const struct sql_value[]){value_number(id), value_text(name), value_number(weight)}, 3);
+}
+
+bool results_sample(struct results *results, int64_t count)
+{
+    struct sql_value value = value_number(count);
+    int64_t last = 0;
+
+    if (!results_number(results, RESULTS_SAMPLE_END, &value, 1, &last))
+        return false;
+    if (last == 0) /* there are fewer */
+        return true;
+    value = value_number(last);
+    if (!results_execute(results, RESULTS_SAMPLE_DROP, &value, 1))
+        return false;
+    results->sample_end = last;
+    results->counted = false;
+    return true;
+}
+
+bool results_find(struct results *results, const char *name, int64_t *id)
+{
+    struct sql_value value = value_text(name);
+
+    results->error[0] = '\0';
+    return results_number(results, RESULTS_DOMAIN_FIND, &value, 1, id) && *id != 0;
+}
