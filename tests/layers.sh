@@ -28,7 +28,7 @@ probe/https         base base/net probe/tls
 probe/sts           base base/log base/net policy probe/dns probe/https
 probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/https probe/sts
 survey/unit         base base/net policy probe/dns probe/tls
-survey/results      base base/net policy/decide survey/unit
+survey/results      base base/net base/sql policy policy/decide probe/sts probe/tls survey/unit
 survey/look         base probe probe/dns probe/smtp probe/sts survey/unit
 survey              base base/net policy probe probe/tls survey/unit survey/results
 audit               base base/net policy policy/decide policy/rules

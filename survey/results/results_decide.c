@@ -1,0 +1,74 @@
+/* results_decide: verdicts, and the end of a run; see results.h. */
+#include "survey/results/results_internal.h"
+
+#define SLICES 64 /* of the ids, each one transaction of results_finish */
+
+int results_undecided(struct results *results, int64_t after, int64_t *out, int max)
+{
+    const struct sql_value values[] = {value_number(after), value_number(max)};
+    struct sql_statement *row = results_select(results, RESULTS_UNDECIDED, values, 2);
+    enum sql_step step = SQL_ERROR;
+    int count = 0;
+
+    while (row != NULL && count < max && (step = results_row(results, row)) == SQL_ROW)
+        out[count++] = row_number(row, 0, 0);
+    if (row != NULL)
+        sql_reset(row);
+    return step == SQL_ERROR ? -1 : count;
+}
+
+bool results_put_verdict(struct results *results, int64_t domain, const struct verdict *verdict,
+                         const struct evidence *evidence, const char *answer)
+{
+    const struct sql_value values[] = {
+        value_number(domain),
+        value_text(dane_state_name(verdict->dane)),
+        value_text(starttls_state_name(verdict->starttls)),
+        value_text(verdict_level_name(verdict->level)),
+        value_text(verdict_reason_code(verdict->reason)),
+        value_text(answer),
+    };
+
+    (void)evidence;
+    return results_execute(results, RESULTS_VERDICT_PUT, values, 6);
+}
+
+/* ---- the end ---- */
+
+/* Slice by slice, so that the log does not become as large as the file. A run that is killed here
+ * does it again. */
+static bool put_shares(struct results *results)
+{
+    const int64_t width = INT64_MAX / SLICES;
+
+    for (int64_t i = 0; i < SLICES; i++) {
+        const struct sql_value values[] = {
+            value_number(i * width),
+            value_number(i == SLICES - 1 ? INT64_MAX : (i + 1) * width - 1)};
+
+        if (!results_execute(results, RESULTS_SHARES_PUT, values, 2) || !results_commit(results))
+            return false;
+    }
+    return true;
+}
+
+bool results_finish(struct results *results, int64_t ended)
+{
+    static const char *const count_operators =
+        "DROP TABLE IF EXISTS temp.operators;"
+        "CREATE TEMP TABLE operators (name TEXT PRIMARY KEY, domains INTEGER NOT NULL) WITHOUT "
+        "ROWID;"
+        "INSERT INTO operators SELECT operator, count(*) FROM domain "
+        "WHERE operator IS NOT NULL GROUP BY operator";
+    struct results_run run = results->run;
+
+    run.ended = ended;
+    if (!results_commit(results))
+        return false;
+    if (!sql_run(results->sql, count_operators))
+        return results_fail(results);
+    if (!put_shares(results) || !results_set_run(results, &run) || !results_commit(results))
+        return false;
+    return sql_run(results->sql, "PRAGMA wal_checkpoint(truncate); PRAGMA journal_mode = delete") ||
+           results_fail(results);
+}

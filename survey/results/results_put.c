@@ -1,0 +1,225 @@
+/*
+ * results_put: what came of a domain; see results.h. results_put_host.c and results_put_address.c
+ * have the other kinds.
+ *
+ * A result that came before is replaced as a whole.
+ */
+#include "survey/results/results_internal.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/net/base_domain.h"
+#include "policy/sts_match.h"
+
+#define ERROR_WORD_MAX 64
+
+/* ---- hosts ---- */
+
+/* Looks at the row with an id: END, nobody has it; ROW, this name has, unless *is_other. */
+static enum sql_step host_at(struct results *results, int64_t id, const char *name, bool *is_other)
+{
+    struct sql_value value = value_number(id);
+    struct sql_statement *row = results_select(results, RESULTS_HOST_AT, &value, 1);
+    enum sql_step step = row == NULL ? SQL_ERROR : results_row(results, row);
+    const char *found;
+
+    if (step == SQL_ROW) {
+        found = row_text(row, 0, HOSTNAME_MAX);
+        *is_other = found == NULL || strcmp(found, name) != 0;
+    }
+    if (row != NULL)
+        sql_reset(row);
+    return step;
+}
+
+bool results_add_host(struct results *results, const char *name, int64_t *id)
+{
+    static const struct ip nowhere;
+    bool is_other = false, out;
+    enum sql_step step;
+
+    *id = results_id(results, RESULTS_ID_HOST, name, strlen(name));
+    while ((step = host_at(results, *id, name, &is_other)) == SQL_ROW && is_other)
+        *id = results_next_id(*id);
+    if (step != SQL_END)
+        return step == SQL_ROW;
+    out = results->filter != NULL && address_filter_excludes(results->filter, &nowhere, name);
+    results->tallies[UNIT_HOST].all++;
+    return results_execute(results, RESULTS_HOST_ADD,
+                           (const struct sql_value[]){value_number(*id), value_text(name),
+                                                      value_text(base_domain(name)),
+                                                      value_number(out)},
+                           4);
+}
+
+/* ---- MX ---- */
+
+static bool put_mx(struct results *results, int64_t domain, const struct evidence *evidence)
+{
+    for (size_t i = 0; i < evidence->host_count && i < EVIDENCE_MX_MAX; i++) {
+        const struct mx_host *host = &evidence->hosts[i];
+        int64_t id;
+
+        if (!hostname_canonical(host->name))
+            continue;
+        if (!results_add_host(results, host->name, &id) ||
+            !results_execute(results, RESULTS_MX_PUT,
+                             (const struct sql_value[]){value_number(domain), value_number(id),
+                                                        value_number(host->preference)},
+                             3))
+            return false;
+    }
+    return true;
+}
+
+/* ---- MTA-STS ---- */
+
+static struct sql_value joined(struct results *results, const char *const *texts, size_t count,
+                               char separator)
+{
+    struct buf all;
+    struct sql_value value;
+
+    buf_init(&all, 2 * STS_BODY_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_add(&all, &separator, 1);
+        buf_adds(&all, texts[i]);
+    }
+    value = value_text(arena_strdup(results->scratch, all.failed ? NULL : buf_text(&all)));
+    buf_fini(&all);
+    return value;
+}
+
+static bool put_policy(struct results *results, int64_t domain, const struct sts_evidence *sts)
+{
+    const struct sts_policy *policy = sts->state == STS_POLICY ? sts->policy : NULL;
+    struct sql_value values[10] = {
+        value_number(domain),
+        value_word(&results_sts_words, sts->state),
+        sts->id[0] == '\0' ? value_none() : value_text(sts->id),
+        value_ttl(sts->ttl),
+    };
+
+    if (sts->state < STS_BAD_RECORD)
+        return true;
+    if (policy != NULL) {
+        values[4] = value_word(&results_mode_words, policy->mode);
+        values[5] = value_number(policy->max_age);
+        values[6] = joined(results, policy->mx, policy->mx_count, ' ');
+        values[7] = joined(results, policy->lines, policy->line_count, '\n');
+    }
+    values[8] = value_foreign(results, sts->failure);
+    values[9] = value_foreign(results, sts->why);
+    return results_execute(results, RESULTS_POLICY_PUT, values, 10);
+}
+
+static struct sql_value sts_word(const struct sts_evidence *sts)
+{
+    if (sts->state == STS_POLICY && sts->policy != NULL)
+        return value_word(&results_mode_words, sts->policy->mode);
+    return value_word(&results_sts_words, sts->state);
+}
+
+static struct sql_value unmatched(const struct evidence *evidence)
+{
+    int64_t count = 0;
+
+    if (evidence->sts.state != STS_POLICY || evidence->sts.policy == NULL)
+        return value_none();
+    for (size_t i = 0; i < evidence->host_count; i++)
+        count += !sts_match_policy(evidence->sts.policy, evidence->hosts[i].name);
+    return value_number(count);
+}
+
+/* ---- the domain ---- */
+
+/* "mx-servfail": what failed first, of what the verdict needs most. */
+static struct sql_value error_word(struct results *results, const struct unit_result *result)
+{
+    const struct domain_seen *seen = result->domain;
+    const struct sts_evidence *sts = &seen->evidence.sts;
+    const char *failure = NULL, *of = NULL;
+
+    if (result->failed_here)
+        return value_text("local");
+    if (seen->evidence.mx == MX_ERROR) {
+        of = "mx";
+        failure = seen->mx_failure;
+    } else if (sts->state == STS_DNS_ERROR || sts->state == STS_FETCH_FAILED ||
+               sts->state == STS_BAD_POLICY) {
+        of = sts->state == STS_DNS_ERROR ? "mta-sts-dns" : "mta-sts";
+        failure = sts->failure;
+    }
+    if (of == NULL)
+        return value_none();
+    return value_text(
+        arena_printf(results->scratch, "%s-%s", of, failure == NULL ? "error" : failure));
+}
+
+static struct sql_value operator_of(const struct evidence *evidence)
+{
+    if (evidence->host_count == 0 || !hostname_canonical(evidence->hosts[0].name))
+        return value_none();
+    return value_text(base_domain(evidence->hosts[0].name));
+}
+
+static bool domain_done(struct results *results, int64_t id, bool *done)
+{
+    struct sql_value value = value_number(id);
+    int64_t looked_up;
+
+    if (!results_number(results, RESULTS_DOMAIN_DONE, &value, 1, &looked_up))
+        return false;
+    *done = looked_up != 0;
+    return !*done || (results_execute(results, RESULTS_MX_DROP, &value, 1) &&
+                      results_execute(results, RESULTS_POLICY_DROP, &value, 1));
+}
+
+bool results_put_domain(struct results *results, const struct unit_result *result, bool *again)
+{
+    const struct domain_seen *seen = result->domain;
+    const struct evidence *evidence = &seen->evidence;
+    const char *why = evidence->mx == MX_ERROR ? evidence->mx_why : evidence->sts.why;
+    struct sql_value error = error_word(results, result);
+    const struct sql_value values[] = {
+        value_number(result->unit.id),
+        value_number(result->looked_at),
+        value_word(&results_mx_words, evidence->mx),
+        value_number(evidence->mx_secure),
+        value_ttl(evidence->mx_ttl),
+        value_number(evidence->mx_truncated),
+        value_name(evidence->expanded),
+        sts_word(&evidence->sts),
+        unmatched(evidence),
+        value_text(seen->tlsrpt.state == TLSRPT_UNKNOWN ? NULL
+                                                        : tlsrpt_state_name(seen->tlsrpt.state)),
+        value_foreign(results, seen->tlsrpt.rua),
+        operator_of(evidence),
+        error,
+        error.type == SQL_NONE ? value_none() : value_foreign(results, why),
+    };
+
+    return domain_done(results, result->unit.id, again) &&
+           results_execute(results, RESULTS_DOMAIN_PUT, values, sizeof values / sizeof values[0]) &&
+           put_mx(results, result->unit.id, evidence) &&
+           put_policy(results, result->unit.id, &evidence->sts);
+}
+
+bool results_put(struct results *results, const struct unit_result *result)
+{
+    static bool (*const puts[])(struct results *, const struct unit_result *, bool *) = {
+        [UNIT_DOMAIN] = results_put_domain,
+        [UNIT_HOST] = results_put_host,
+        [UNIT_ADDRESS] = results_put_address,
+    };
+    bool again = false;
+
+    arena_reset(results->scratch);
+    if (!results_begin(results) || !puts[result->unit.kind](results, result, &again))
+        return false;
+    if (!again)
+        results->tallies[result->unit.kind].done++;
+    return !arena_failed(results->scratch) || results_fail_with(results, "no memory");
+}
