@@ -4,7 +4,7 @@
  * Everything that Debian's openssl.cnf sets (MinProtocol, SECLEVEL) is set again here, because the
  * prober must see what smtp(8) sees: at `encrypt` Postfix sets versions and ciphers itself, and
  * security level 0.
- * Sessions are in tls_session.c, the judgement of certificates in tls_verify.c, trust anchors in
+ * Sessions are in tls_session.c, the judgement of certificates in tls_chain.c, trust anchors in
  * anchors_uv.c.
  */
 #include "probe/tls/tls.h"

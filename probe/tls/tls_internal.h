@@ -33,6 +33,8 @@ uint64_t tls_version_options(unsigned versions);
 
 struct x509_st;
 struct stack_st_X509;
+struct X509_name_st;
+struct asn1_string_st;
 
 /* Where the trust anchors are. */
 struct tls_anchors {
@@ -70,7 +72,49 @@ bool tls_has_cipher(const struct ssl_ctx_st *context, const char *name);
 /* Why a leaf and what came with it (NULL: nothing) would cost too much to verify: static words,
  * NULL when they would not. */
 const char *tls_chain_too_costly(struct x509_st *leaf, const struct stack_st_X509 *chain);
-/* See struct tls_shown: strong. */
-bool tls_handshake_is_strong(struct ssl_st *ssl);
 /* Makes a context refuse Diffie-Hellman groups that cost too much. */
 void tls_refuse_costly_groups(struct ssl_ctx_st *ssl_ctx);
+
+/* ---- certificates ---- */
+
+struct tls_der;
+
+/* The certificates of a peer, as OpenSSL has them. */
+struct tls_peer {
+    struct ssl_ctx_st *ssl_ctx; /* with the trust anchors */
+    struct x509_st *leaf;
+    struct stack_st_X509 *certificates; /* leaf included */
+};
+
+#define TLS_VERDICT_WORDS_MAX 300
+
+/* One run of OpenSSL's verification. */
+struct tls_verdict {
+    int error; /* X509_V_OK when it went well */
+    int depth;
+    char words[TLS_VERDICT_WORDS_MAX];
+};
+
+/* By our trust anchors, whatever the name; the dates count unless `at_any_time`. */
+void tls_verify_pkix(struct tls_verdict *out, const struct tls_peer *peer, bool at_any_time);
+/* By the usable TLSA records; MISMATCH without a fault in *out when that would cost too much. */
+enum tlsa_match tls_verify_dane(struct tls_verdict *out, const struct tls_peer *peer,
+                                const struct tls_reference *reference);
+
+/* One certificate and nothing after it; NULL for anything else. Owned by the caller. */
+struct x509_st *tls_der_read(const struct tls_der *der);
+/* Seconds since 1970; 0 for a time that cannot be read. */
+int64_t tls_seconds(const struct asn1_string_st *time);
+
+/* Words about certificates, escaped: in tls_words.c. */
+#define TLS_NAME_WORDS_MAX 160
+
+/* The common name, else the whole name in one line. */
+void tls_name_words(char *out, size_t size, const struct X509_name_st *name);
+/* The organisation, else the same. */
+void tls_organisation_words(char *out, size_t size, const struct X509_name_st *name);
+/* Writes the first DNS name of the certificate and returns how many there are. */
+int tls_dns_names(char *out, size_t size, struct x509_st *certificate);
+void tls_wrong_name_words(char *out, size_t size, struct x509_st *leaf, const char *host);
+/* What the verification found; `at` is the certificate it was found in, or NULL. */
+void tls_error_words(char *out, size_t size, int error, int depth, struct x509_st *at);

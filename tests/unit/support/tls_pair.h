@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 
+#include "probe/tls/tls_chain.h"
 #include "tests/unit/support/certs.h"
 #include "tests/unit/support/rows.h"
 
@@ -87,6 +88,46 @@ static inline void expect_words(const char *text, const char *words)
     assert_non_null(text);
     if (strstr(text, words) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", text, words);
+}
+
+static inline void same_text(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL)
+        assert_true(a == b);
+    else
+        assert_string_equal(a, b);
+}
+
+/* What a session is judged as, after it was shown that its chain, read again from what is kept of
+ * it, is judged the same. */
+static inline void pair_judge(struct pair *pair, const struct tls_reference *reference,
+                              struct arena *arena, struct starttls_result *out)
+{
+    struct starttls_result other = {.expired = true, .requiretls = true, .code = 7};
+    struct arena *kept = arena_new(1 << 20);
+    struct tls_shown shown;
+    struct tls_chain *chain;
+
+    tls_session_judge(pair->client, reference, arena, out);
+    assert_true(tls_session_shown(pair->client, kept, &shown));
+    chain = tls_chain_new(context, &shown);
+    assert_non_null(chain);
+    other.protocol = out->protocol;
+    tls_chain_judge(chain, reference, arena, &other);
+    assert_int_equal(other.state, out->state);
+    assert_int_equal(other.chain_ok, out->chain_ok);
+    assert_int_equal(other.expired, out->expired);
+    assert_int_equal(other.name_ok, out->name_ok);
+    assert_int_equal(other.tlsa, out->tlsa);
+    assert_int_equal(other.not_after, out->not_after);
+    same_text(other.subject, out->subject);
+    same_text(other.detail, out->detail);
+    assert_true(other.requiretls &&
+                other.code == 7); /* what no certificate says is left as it is */
+    assert_int_equal(tls_chain_fault(chain) == TLS_FAULT_NONE, out->chain_ok);
+    assert_int_equal(tls_chain_names(chain, reference->host), out->name_ok);
+    tls_chain_free(chain);
+    arena_free(kept);
 }
 
 static inline void tls_pair_set_up(void)

@@ -66,7 +66,7 @@ static void run_dates_case(void **state)
     pair_open(&pair, server, MX);
     pair_shake(&pair);
     assert_int_equal(pair.progress, TLS_READY);
-    tls_session_judge(pair.client, &reference, arena, &result);
+    pair_judge(&pair, &reference, arena, &result);
     assert_int_equal(result.expired, row->expired);
     if (result.expired) {
         assert_int_equal(result.state, STARTTLS_TLS);

@@ -23,7 +23,7 @@ static void judge(struct judged *judged, SSL_CTX *server, const struct tls_refer
     pair_shake(&pair);
     assert_string_equal(tls_session_why(pair.client), "");
     assert_int_equal(pair.progress, TLS_READY);
-    tls_session_judge(pair.client, reference, judged->arena, &judged->result);
+    pair_judge(&pair, reference, judged->arena, &judged->result);
     pair_close(&pair);
 }
 
