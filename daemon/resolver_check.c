@@ -1,14 +1,13 @@
-/* resolver_check: see resolver_check.h. The root's NS records are signed since 2010. */
+/* resolver_check: see resolver_check.h. */
 #include "daemon/resolver_check.h"
 
-#include "base/arena.h"
-#include "base/log/log.h"
+#include <stdlib.h>
 
-#define CHECK_ARENA_MAX (256 * 1024)
+#include "base/log/log.h"
+#include "probe/dns/dns_check_uv.h"
 
 struct resolver_check {
-    struct arena *arena;     /* owned; this is in it */
-    struct dns_query *query; /* NULL once answered */
+    struct dns_checking *checking; /* owned; NULL: it could not be asked */
     bool dane;
 };
 
@@ -27,16 +26,15 @@ static void warn_remote(const struct dns *dns)
                       NULL);
 }
 
-static void on_answer(void *context, const struct dns_answer *answer)
+static void on_checked(void *context, const struct dns_check *seen)
 {
     struct resolver_check *check = context;
 
-    check->query = NULL;
-    if (answer->outcome == DNS_FAILED)
-        log_event(LOG_LEVEL_WARNING, "resolver-unreachable", "why", answer->why, "effect",
+    if (seen->answer == DNS_CHECK_UNREACHABLE)
+        log_event(LOG_LEVEL_WARNING, "resolver-unreachable", "why", seen->why, "effect",
                   "until it answers, domains that are not cached get TEMP and their mail waits",
                   NULL);
-    else if (answer->secure)
+    else if (seen->answer == DNS_CHECK_SECURE)
         log_event(LOG_LEVEL_INFO, "resolver-validates", NULL);
     else if (check->dane)
         log_event(LOG_LEVEL_WARNING, "resolver-does-not-validate", "why",
@@ -50,19 +48,14 @@ static void on_answer(void *context, const struct dns_answer *answer)
 
 struct resolver_check *resolver_check_new(struct dns *dns, bool dane)
 {
-    struct arena *arena = arena_new(CHECK_ARENA_MAX);
-    struct resolver_check *check = arena == NULL ? NULL : arena_alloc(arena, sizeof *check);
+    struct resolver_check *check = malloc(sizeof *check);
 
-    if (check == NULL) {
-        arena_free(arena);
+    if (check == NULL)
         return NULL;
-    }
-    check->arena = arena;
     check->dane = dane;
     if (dane)
         warn_remote(dns);
-    if (dns_start(&check->query, dns, check->arena, ".", DNS_NS, on_answer, check) != 0)
-        check->query = NULL;
+    check->checking = dns_checking_start(dns, on_checked, check);
     return check;
 }
 
@@ -70,7 +63,6 @@ void resolver_check_free(struct resolver_check *check)
 {
     if (check == NULL)
         return;
-    if (check->query != NULL)
-        dns_cancel(check->query);
-    arena_free(check->arena);
+    dns_checking_free(check->checking);
+    free(check);
 }

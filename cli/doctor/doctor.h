@@ -18,6 +18,7 @@
 #include "base/net/hostname.h"
 #include "cli/postfix/postfix.h"
 #include "daemon/config/config.h"
+#include "probe/dns/dns_check.h"
 
 #define DOCTOR_FINDINGS_MAX 200
 #define DOCTOR_CLIENTS_MAX  POSTFIX_SERVICES_MAX
@@ -66,11 +67,11 @@ enum doctor_answer { DOCTOR_UNREACHABLE, DOCTOR_INSECURE, DOCTOR_SECURE };
 struct doctor_resolver {
     bool asked;
     enum doctor_answer answer;
-    char why[DOCTOR_WHY_MAX];     /* UNREACHABLE */
-    char servers[DOCTOR_WHY_MAX]; /* its addresses */
-    bool remote;                  /* one of them is not on this host */
-    bool trust_ad;                /* resolv.conf says so */
-    bool no_file;                 /* there is no such resolv.conf: libc asks 127.0.0.1 */
+    char why[DOCTOR_WHY_MAX];            /* UNREACHABLE */
+    char servers[DNS_CHECK_SERVERS_MAX]; /* its addresses */
+    bool remote;                         /* one of them is not on this host */
+    bool trust_ad;                       /* resolv.conf says so */
+    bool no_file;                        /* there is no such resolv.conf: libc asks 127.0.0.1 */
 };
 
 enum doctor_helo {

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/net/address_filter.h"
 #include "cli/doctor/doctor_gather.h"
+#include "probe/dns/dns_check.h"
 #include "probe/dns/dns_uv.h"
 #include "probe/smtp/own_name_uv.h"
 
@@ -70,29 +71,17 @@ static void net_close(struct net *net)
 
 void doctor_net_resolver(struct doctor_resolver *out, const struct dns_options *options)
 {
-    static const enum dns_type types[] = {DNS_NS};
-    struct dns_server servers[DNS_RESOLVERS_MAX];
-    const struct dns_answer *answer;
-    size_t count = 0, used = 0;
-    char text[IP_TEXT_MAX];
-    struct net net;
+    static const enum doctor_answer answers[] = {[DNS_CHECK_UNREACHABLE] = DOCTOR_UNREACHABLE,
+                                                 [DNS_CHECK_INSECURE] = DOCTOR_INSECURE,
+                                                 [DNS_CHECK_SECURE] = DOCTOR_SECURE};
+    struct dns_check check;
 
     memset(out, 0, sizeof *out);
-    net_ask(&net, options, ".", types, 1);
-    if (net.dns != NULL)
-        count = dns_servers(net.dns, servers);
-    for (size_t i = 0; i < count && used < sizeof out->servers; i++) {
-        used += (size_t)snprintf(out->servers + used, sizeof out->servers - used, "%s%s",
-                                 i > 0 ? " " : "", ip_text(&servers[i].ip, text));
-        out->remote = out->remote || !ip_is_loopback(&servers[i].ip);
-    }
-    answer = net.answers[0];
-    out->asked = answer != NULL;
-    if (answer != NULL && answer->outcome == DNS_FAILED)
-        snprintf(out->why, sizeof out->why, "%s", answer->why == NULL ? "" : answer->why);
-    else if (answer != NULL)
-        out->answer = answer->secure ? DOCTOR_SECURE : DOCTOR_INSECURE;
-    net_close(&net);
+    out->asked = dns_check_now(&check, options);
+    out->answer = answers[check.answer];
+    out->remote = check.remote;
+    snprintf(out->why, sizeof out->why, "%s", check.why);
+    snprintf(out->servers, sizeof out->servers, "%s", check.servers);
 }
 
 /* The addresses of a name, A and AAAA. Their number; -1 when it could not be found out, with why.

@@ -110,7 +110,8 @@ static inline void await(struct fixture *f, unsigned count)
     assert_int_equal(f->answered, count);
 }
 
-static const struct dns_answer *look_up(struct fixture *f, const char *name, enum dns_type type)
+static inline const struct dns_answer *look_up(struct fixture *f, const char *name,
+                                               enum dns_type type)
 {
     ask(f, name, type);
     await(f, f->answered + 1);
