@@ -5,9 +5,8 @@
 #pragma once
 
 #include "base/net/hostname.h"
+#include "probe/dns/dns_check.h"
 #include "probe/options.h"
-
-enum start_resolver { START_VALIDATES, START_DOES_NOT_VALIDATE, START_SILENT };
 
 enum start_name {
     START_NAME_OURS,    /* it leads to an address of this host */
@@ -17,13 +16,12 @@ enum start_name {
 };
 
 struct start_findings {
-    enum start_resolver resolver;
-    char resolver_why[200]; /* SILENT: in words */
-    enum start_name name;
+    struct dns_check resolver;
+    enum start_name name;        /* looked up where the resolver answers */
     char helo[HOSTNAME_MAX + 1]; /* helo-name, or what was found; "" when MISSING */
     char leads_to[IP_TEXT_MAX];  /* FOREIGN: the first address it leads to */
 };
 
 /* Asks, and waits for the answers; blocks for some seconds at most. 0, or -1 with *why (static)
- * when there are no trust anchors or no memory. */
+ * without memory or descriptors. */
 int start_look(struct start_findings *out, const struct prober_options *options, const char **why);
