@@ -1,0 +1,542 @@
+/*
+ * survey_uv: see survey_uv.h. Three parts, which the edge of survey/unit keeps apart:
+ *
+ *   feed_*      what is to be looked up next: from the results file, by the manners
+ *   workers     look it up (survey/look)
+ *   on_result   writes what came
+ *
+ * Phases follow each other: domains, hosts, addresses, verdicts. A phase reads its units in the
+ * order of their ids until none is left, in several passes where units had to be left out. Memory
+ * holds only units that wait or are under way: IN_FLIGHT_MAX of a worker, and what the manners take.
+ */
+#include "survey/survey_uv.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "probe/prober_uv.h"
+#include "survey/decide.h"
+#include "survey/judge.h"
+#include "survey/look/worker_uv.h"
+
+#define IN_FLIGHT_MAX  256  /* domains or hosts of one worker */
+#define BATCH_MAX      64   /* units that are read at once */
+#define COMMIT_RESULTS 2000 /* a batch of writes: so many results, or a second */
+#define TICK_MS        1000
+#define PASS_MS        250 /* between passes over what is left */
+#define FIRST_ID       INT64_MIN
+
+#define PREFIX_REFUSES       "prefix-refuses"
+#define PREFIX_REFUSES_WORDS "left alone: its network refuses our connections"
+
+struct hand {
+    struct worker *worker;
+    unsigned busy;
+    struct survey *survey;
+};
+
+struct survey {
+    uv_loop_t loop;
+    struct results *results;
+    const struct survey_options *options;
+    struct prober *prober; /* for the trust anchors */
+    struct manners *manners;
+    struct hand hands[SURVEY_JOBS_MAX];
+    unsigned hand_count, busy;
+    uv_timer_t tick, feed;
+    uv_signal_t interrupt, terminate;
+
+    enum unit_kind phase;
+    int64_t after;      /* the last unit of this pass */
+    bool pass_ended;    /* nothing more in this pass */
+    bool left_out;      /* units that were not taken in this pass, or asked for since */
+    int64_t pass_at_ms; /* monotonic: when the next pass may begin */
+
+    int uncommitted;
+    bool stopped, failed;
+    char *why; /* of RESULTS_ERROR_MAX */
+    int64_t began_ms, phase_began_ms;
+    struct survey_progress progress;
+};
+
+static void feed(struct survey *survey);
+static void on_feed(uv_timer_t *timer);
+
+/* ---- failing ---- */
+
+static void fail(struct survey *survey, const char *words)
+{
+    if (!survey->failed)
+        snprintf(survey->why, RESULTS_ERROR_MAX, "%s", words);
+    survey->failed = true;
+    uv_stop(&survey->loop);
+}
+
+static void fail_file(struct survey *survey)
+{
+    fail(survey, results_error(survey->results));
+}
+
+/* ---- shards ---- */
+
+bool survey_owns(const struct ip *ip, unsigned shard, unsigned shards)
+{
+    const struct ip_prefix site = ip_site(ip);
+
+    return shards <= 1 || hash_stable(&site, sizeof site) % shards == shard - 1;
+}
+
+static bool owns(const struct survey *survey, const struct unit *unit)
+{
+    const struct results_run *run = results_run(survey->results);
+
+    return survey_owns(&unit->ip, run->shard, run->shards);
+}
+
+/* ---- progress ---- */
+
+static void count_failure(struct survey *survey, const char *kind)
+{
+    struct survey_progress *progress = &survey->progress;
+    size_t i = 0;
+
+    while (i < progress->failure_count && strcmp(progress->failures[i].kind, kind) != 0)
+        i++;
+    if (i == SURVEY_FAILURES_MAX)
+        return;
+    if (i == progress->failure_count)
+        progress->failures[progress->failure_count++] = (struct survey_failure){kind, 0};
+    progress->failures[i].count++;
+    for (; i > 0 && progress->failures[i - 1].count < progress->failures[i].count; i--) {
+        const struct survey_failure less = progress->failures[i - 1];
+
+        progress->failures[i - 1] = progress->failures[i];
+        progress->failures[i] = less;
+    }
+}
+
+static void tell_progress(struct survey *survey)
+{
+    struct survey_progress *progress = &survey->progress;
+    int64_t now = clock_monotonic_ms();
+
+    if (survey->options->progress == NULL || survey->manners == NULL)
+        return;
+    progress->elapsed_ms = now - survey->began_ms;
+    progress->phase_ms = now - survey->phase_began_ms;
+    progress->waiting = manners_waiting(survey->manners);
+    progress->connected = manners_connected(survey->manners);
+    survey->options->progress(survey->options->context, progress);
+}
+
+/* ---- what came ---- */
+
+static void commit(struct survey *survey)
+{
+    if (survey->uncommitted > 0 && !results_commit(survey->results))
+        fail_file(survey);
+    survey->uncommitted = 0;
+}
+
+static const char *failure_of(const struct unit_result *result)
+{
+    if (result->failed_here)
+        return "local";
+    if (result->address != NULL)
+        return result->address->failure;
+    if (result->domain != NULL)
+        return result->domain->mx_failure;
+    return result->host->host.dane == HOST_DANE_ERROR || result->host->host.dane == HOST_DANE_LOST
+               ? "dns"
+               : NULL;
+}
+
+static void take_result(struct survey *survey, const struct unit_result *result)
+{
+    const char *failure = failure_of(result);
+
+    if (failure != NULL)
+        count_failure(survey, failure);
+    survey->progress.phase_done++;
+    if (!result->unit.again)
+        survey->progress.done[result->unit.kind]++;
+    survey->uncommitted++;
+    if (!results_put(survey->results, result) ||
+        (result->unit.kind == UNIT_ADDRESS &&
+         !judge_address(survey->results, prober_tls(survey->prober), result->unit.id)))
+        fail_file(survey);
+    survey->left_out |= result->unit.kind == UNIT_ADDRESS; /* another name may be wanted there */
+    if (survey->uncommitted >= COMMIT_RESULTS)
+        commit(survey);
+}
+
+/* An address without a connection: nobody is asked, so nothing is freed. */
+static void skip_address(struct survey *survey, const struct unit *unit, const char *failure,
+                         const char *detail)
+{
+    struct address_seen seen = {.result = {.state = STARTTLS_SKIPPED, .detail = detail},
+                                .failure = failure};
+    const struct unit_result result = {
+        .unit = *unit, .looked_at = clock_wall_s(), .address = &seen};
+
+    take_result(survey, &result);
+}
+
+/* Whether a server said that it does not want us, and whether it talked with us at all. */
+static void tell_manners(struct survey *survey, const struct unit_result *result)
+{
+    const char *failure = result->address == NULL ? NULL : result->address->failure;
+    bool refused = failure != NULL && (strcmp(failure, "greeting-refused") == 0 ||
+                                       strcmp(failure, "greeting-lost") == 0);
+    bool answered = result->address != NULL && !refused && !result->failed_here &&
+                    result->address->result.state > STARTTLS_SILENT;
+
+    manners_ended(survey->manners, &result->unit, refused, answered, clock_monotonic_ms());
+}
+
+static void on_result(void *context, struct unit_result *result)
+{
+    struct hand *hand = context;
+    struct survey *survey = hand->survey;
+
+    hand->busy--;
+    survey->busy--;
+    if (result->failed_here && ++result->unit.failed_here < WORKER_TRIES_MAX &&
+        worker_submit(hand->worker, &result->unit)) {
+        hand->busy++;
+        survey->busy++;
+    } else if (!survey->failed) {
+        if (result->unit.kind == UNIT_ADDRESS)
+            tell_manners(survey, result);
+        take_result(survey, result);
+    }
+    unit_result_free(result);
+    if (!survey->failed)
+        feed(survey);
+}
+
+/* ---- what is next ---- */
+
+static struct hand *least_busy(struct survey *survey)
+{
+    struct hand *best = &survey->hands[0];
+
+    for (unsigned i = 1; i < survey->hand_count; i++)
+        if (survey->hands[i].busy < best->busy)
+            best = &survey->hands[i];
+    return best;
+}
+
+static void submit(struct survey *survey, const struct unit *unit)
+{
+    struct hand *hand = least_busy(survey);
+
+    if (!worker_submit(hand->worker, unit)) {
+        fail(survey, "no memory");
+        return;
+    }
+    hand->busy++;
+    survey->busy++;
+}
+
+/* Reads units of this pass; their number. */
+static int read_units(struct survey *survey, struct unit units[BATCH_MAX], int max)
+{
+    int count = results_next(survey->results, survey->phase, survey->after, units, max);
+
+    if (count < 0)
+        fail_file(survey);
+    if (count < max)
+        survey->pass_ended = true;
+    return count < 0 ? 0 : count;
+}
+
+static void feed_lookups(struct survey *survey)
+{
+    struct unit units[BATCH_MAX];
+    unsigned room = IN_FLIGHT_MAX * survey->hand_count;
+
+    while (!survey->failed && !survey->pass_ended && survey->busy + BATCH_MAX <= room) {
+        int count = read_units(survey, units, BATCH_MAX);
+
+        for (int i = 0; i < count && !survey->failed; i++)
+            submit(survey, &units[i]);
+        if (count > 0)
+            survey->after = units[count - 1].id;
+    }
+}
+
+/* Offers one address; false when the manners have no room for any. */
+static bool offer(struct survey *survey, const struct unit *unit)
+{
+    if (!owns(survey, unit))
+        return true;
+    if (unit->opted_out) {
+        skip_address(survey, unit, NULL, "a mail host there is opted out");
+        return true;
+    }
+    switch (manners_offer(survey->manners, unit)) {
+    case MANNERS_FULL:
+        return false;
+    case MANNERS_LEFT:
+        skip_address(survey, unit, PREFIX_REFUSES, PREFIX_REFUSES_WORDS);
+        break;
+    case MANNERS_BUSY:
+        survey->left_out = true;
+        break;
+    case MANNERS_NO_MEMORY:
+        fail(survey, "no memory");
+        break;
+    case MANNERS_TAKEN:
+    case MANNERS_KNOWN:
+        break;
+    }
+    return true;
+}
+
+static void read_addresses(struct survey *survey)
+{
+    struct unit units[BATCH_MAX];
+    bool room = true;
+
+    while (room && !survey->failed && !survey->pass_ended &&
+           manners_waiting(survey->manners) < MANNERS_WAITING_MAX) {
+        int count = read_units(survey, units, BATCH_MAX);
+
+        for (int i = 0; i < count && room && !survey->failed; i++) {
+            room = offer(survey, &units[i]);
+            if (room)
+                survey->after = units[i].id;
+        }
+        if (!room)
+            survey->pass_ended = false;
+    }
+}
+
+/* Skips those whose prefix has been given up since they were taken. */
+static void skip_left(struct survey *survey)
+{
+    struct unit unit;
+
+    while (!survey->failed && manners_take_left(survey->manners, &unit))
+        skip_address(survey, &unit, PREFIX_REFUSES, PREFIX_REFUSES_WORDS);
+}
+
+/* Gives *wait_ms: when to look again, unless something ends before. */
+static void feed_addresses(struct survey *survey, int64_t *wait_ms)
+{
+    const struct unit *unit;
+
+    skip_left(survey);
+    read_addresses(survey);
+    while (!survey->failed &&
+           (unit = manners_next(survey->manners, clock_monotonic_ms(), wait_ms)) != NULL)
+        submit(survey, unit);
+}
+
+/* Begins another pass over what was left out, unless enough waits or it is too early. */
+static void pass_again(struct survey *survey, int64_t *wait_ms)
+{
+    int64_t now = clock_monotonic_ms();
+
+    if (!survey->pass_ended || !survey->left_out ||
+        manners_waiting(survey->manners) > MANNERS_WAITING_MAX / 4)
+        return;
+    if (now < survey->pass_at_ms) {
+        *wait_ms = survey->pass_at_ms - now;
+        return;
+    }
+    survey->after = FIRST_ID;
+    survey->pass_ended = survey->left_out = false;
+    survey->pass_at_ms = now + PASS_MS;
+}
+
+static void feed(struct survey *survey)
+{
+    int64_t pass_ms = INT64_MAX, turn_ms = INT64_MAX;
+
+    if (survey->failed || survey->stopped)
+        return;
+    pass_again(survey, &pass_ms);
+    if (survey->phase == UNIT_ADDRESS)
+        feed_addresses(survey, &turn_ms);
+    else
+        feed_lookups(survey);
+    if (survey->pass_ended && !survey->left_out && survey->busy == 0 &&
+        manners_waiting(survey->manners) == 0)
+        uv_stop(&survey->loop); /* the phase is over */
+    if (turn_ms > pass_ms)
+        turn_ms = pass_ms;
+    if (turn_ms != INT64_MAX)
+        uv_timer_start(&survey->feed, on_feed, (uint64_t)turn_ms, 0);
+}
+
+static void on_feed(uv_timer_t *timer)
+{
+    feed(timer->data);
+}
+
+/* ---- phases ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct survey *survey = timer->data;
+
+    commit(survey);
+    tell_progress(survey);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct survey *survey = signal->data;
+
+    (void)number;
+    survey->stopped = true;
+    uv_stop(&survey->loop);
+}
+
+static bool may_go_on(const struct survey *survey)
+{
+    return !survey->failed && !survey->stopped;
+}
+
+static void begin_phase(struct survey *survey, int phase)
+{
+    struct survey_progress *progress = &survey->progress;
+
+    for (int kind = 0; kind < UNIT_KIND_COUNT; kind++)
+        if (!results_count(survey->results, (enum unit_kind)kind, &progress->all[kind],
+                           &progress->done[kind]))
+            fail_file(survey);
+    progress->phase = phase;
+    progress->phase_done = 0;
+    survey->phase_began_ms = clock_monotonic_ms();
+}
+
+static void look_up(struct survey *survey, enum unit_kind phase)
+{
+    survey->phase = phase;
+    survey->after = FIRST_ID;
+    survey->pass_ended = survey->left_out = false;
+    survey->pass_at_ms = 0;
+    begin_phase(survey, phase);
+    feed(survey);
+    if (may_go_on(survey))
+        uv_run(&survey->loop, UV_RUN_DEFAULT);
+    uv_timer_stop(&survey->feed);
+    commit(survey);
+}
+
+static void decide(struct survey *survey)
+{
+    int64_t after = FIRST_ID;
+    bool more = true;
+
+    begin_phase(survey, UNIT_KIND_COUNT);
+    while (more && may_go_on(survey)) {
+        if (!decide_some(survey->results, &after, &more))
+            fail_file(survey);
+        survey->uncommitted++;
+        uv_run(&survey->loop, UV_RUN_NOWAIT); /* ticks and signals */
+    }
+    commit(survey);
+}
+
+static void run_phases(struct survey *survey)
+{
+    static const enum unit_kind phases[] = {UNIT_DOMAIN, UNIT_HOST, UNIT_ADDRESS};
+
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0] && may_go_on(survey); i++)
+        if (phases[i] != UNIT_ADDRESS || survey->options->probe)
+            look_up(survey, phases[i]);
+    if (may_go_on(survey))
+        decide(survey);
+    if (may_go_on(survey) && !results_finish(survey->results, clock_wall_s()))
+        fail_file(survey);
+}
+
+/* ---- the whole ---- */
+
+static bool hire(struct survey *survey)
+{
+    const struct survey_options *options = survey->options;
+    const struct worker_options worker = {.prober = options->prober, .tlsrpt = true};
+    const char *why = NULL;
+    int error = prober_new(&survey->prober, &survey->loop, options->prober, &why);
+
+    while (error == 0 && survey->hand_count < options->jobs) {
+        struct hand *hand = &survey->hands[survey->hand_count];
+
+        hand->survey = survey;
+        error = worker_new(&hand->worker, &survey->loop, &worker, on_result, hand, &why);
+        if (error == 0)
+            survey->hand_count++;
+    }
+    if (error != 0)
+        fail(survey, why != NULL ? why : uv_strerror(error));
+    return error == 0;
+}
+
+/* A timer or signal that does not keep the loop alive. */
+static void set_up(struct survey *survey)
+{
+    uv_timer_init(&survey->loop, &survey->tick);
+    uv_timer_init(&survey->loop, &survey->feed);
+    uv_signal_init(&survey->loop, &survey->interrupt);
+    uv_signal_init(&survey->loop, &survey->terminate);
+    survey->tick.data = survey->feed.data = survey;
+    survey->interrupt.data = survey->terminate.data = survey;
+    uv_timer_start(&survey->tick, on_tick, TICK_MS, TICK_MS);
+    uv_signal_start(&survey->interrupt, on_signal, SIGINT);
+    uv_signal_start(&survey->terminate, on_signal, SIGTERM);
+}
+
+static void tear_down(struct survey *survey)
+{
+    uv_close((uv_handle_t *)&survey->tick, NULL);
+    uv_close((uv_handle_t *)&survey->feed, NULL);
+    uv_close((uv_handle_t *)&survey->interrupt, NULL);
+    uv_close((uv_handle_t *)&survey->terminate, NULL);
+    for (unsigned i = 0; i < survey->hand_count; i++)
+        worker_close(survey->hands[i].worker);
+    if (survey->prober != NULL)
+        prober_close(survey->prober);
+    uv_run(&survey->loop, UV_RUN_DEFAULT);
+    prober_free(survey->prober);
+    manners_free(survey->manners);
+    CHECK(uv_loop_close(&survey->loop) == 0);
+}
+
+enum survey_end survey_run(struct results *results, const struct survey_options *options,
+                           char why[RESULTS_ERROR_MAX])
+{
+    struct survey *survey = calloc(1, sizeof *survey);
+    enum survey_end end;
+
+    snprintf(why, RESULTS_ERROR_MAX, "no memory");
+    if (survey == NULL)
+        return SURVEY_FAILED;
+    survey->results = results;
+    survey->options = options;
+    survey->why = why;
+    survey->began_ms = clock_monotonic_ms();
+    CHECK(uv_loop_init(&survey->loop) == 0);
+    set_up(survey);
+    survey->manners = manners_new(&options->manners);
+    if (survey->manners == NULL)
+        fail(survey, "no memory");
+    else if (hire(survey))
+        run_phases(survey);
+    tell_progress(survey);
+    end = survey->failed ? SURVEY_FAILED : survey->stopped ? SURVEY_STOPPED : SURVEY_DONE;
+    tear_down(survey);
+    free(survey);
+    return end;
+}
