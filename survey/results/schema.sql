@@ -191,3 +191,18 @@ CREATE TABLE certificate (
     self_signed INTEGER,
     der BLOB NOT NULL
 ) STRICT;
+
+-- Domains that mail can be sent to, as far as the DNS says: what shares are of.
+CREATE VIEW mail_domain AS
+SELECT * FROM domain
+WHERE verdict IS NOT NULL AND mx IN ('listed', 'implicit') AND reason <> 'no-mx-host';
+
+-- Every handshake: the first one at each address, and those with another name.
+CREATE VIEW handshake AS
+SELECT id AS address, sni, looked_up, starttls, code, protocol, cipher, strong, nameless,
+       requiretls, chain, failure, detail, connections
+FROM address
+UNION ALL
+SELECT address, name, looked_up, starttls, code, protocol, cipher, strong, nameless,
+       requiretls, chain, failure, detail, connections
+FROM sni;
