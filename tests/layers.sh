@@ -32,6 +32,7 @@ survey/results      base base/net base/sql policy policy/decide probe/sts probe/
 survey/look         base probe probe/dns probe/smtp probe/sts survey/unit
 survey              base base/net policy probe probe/dns probe/smtp probe/tls survey/unit survey/results survey/look
 survey/page         base base/page survey/results
+survey/page         base base/page policy/report survey survey/results
 audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
 audit/page          base/page audit

@@ -179,13 +179,24 @@ static bool read_one(struct figure_data *data, struct results *results, struct a
     return results_query(results, data->figure->sql, NULL, 0, take_row, &this);
 }
 
-bool figures_read(struct figures *out, const struct figure *table, struct results *results,
-                  struct arena *arena, char why[RESULTS_ERROR_MAX])
+static bool is_wanted(const char *const *only, const char *name)
+{
+    for (; only != NULL && *only != NULL; only++) {
+        if (strcmp(*only, name) == 0)
+            return true;
+    }
+    return only == NULL;
+}
+
+bool figures_read(struct figures *out, const struct figure *table, const char *const *only,
+                  struct results *results, struct arena *arena, char why[RESULTS_ERROR_MAX])
 {
     out->count = 0;
     for (; table->name != NULL; table++) {
         struct figure_data *data = &out->data[out->count];
 
+        if (!is_wanted(only, table->name))
+            continue;
         *data = (struct figure_data){.figure = table};
         if (!read_one(data, results, arena)) {
             const char *error = arena_failed(arena) ? "no memory" : results_error(results);

@@ -69,9 +69,10 @@ struct figures {
     struct figure_data data[FIGURES_MAX];
 };
 
-/* Reads every figure of a table. False without memory, or when a SELECT failed: `why` says it. */
-bool figures_read(struct figures *out, const struct figure *table, struct results *results,
-                  struct arena *arena, char why[RESULTS_ERROR_MAX]);
+/* Reads the figures of a table, or those of the names in `only`, which NULL ends; `only` NULL: all.
+ * False without memory, or when a SELECT failed: `why` says it. */
+bool figures_read(struct figures *out, const struct figure *table, const char *const *only,
+                  struct results *results, struct arena *arena, char why[RESULTS_ERROR_MAX]);
 
 /* A figure by its name: one that the table has. */
 const struct figure_data *figures_find(const struct figures *figures, const char *name);

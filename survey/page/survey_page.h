@@ -31,6 +31,9 @@ typedef bool survey_writer(FILE *out, const struct survey_page *page);
 /* The contract of docs/survey.schema.json: every row of every figure. */
 survey_writer survey_json;
 survey_writer survey_text;
+/* How far a survey is, of the figures in survey_status_figures. */
+survey_writer survey_status_text;
+extern const char *const survey_status_figures[]; /* NULL ends them */
 /* One file that fetches nothing: style, script and charts are in it. */
 survey_writer survey_report_html, survey_diff_html;
 
