@@ -175,6 +175,12 @@ const struct figure figures_of_report[] = {
      "FROM host WHERE looked_up IS NOT NULL\n"
      "GROUP BY 1\n" ORDER("usable,unusable,none,error,dead,lost", "dane"),
      FIGURE_COUNTS},
+    {"host_failures", "Failures at mail hosts",
+     "Mail hosts by the kind of the lookup that failed, of those where one did.",
+     "SELECT error AS key, count(*) AS hosts\n"
+     "FROM host WHERE error IS NOT NULL\n"
+     "GROUP BY 1 ORDER BY hosts DESC, key LIMIT 1000",
+     FIGURE_COUNTS},
     {"certificates", "Certificate and name",
      "Pairs of a mail host and an address with TLS: whether the chain ends at a trust anchor, and "
      "whether the certificate names the host.",

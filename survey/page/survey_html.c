@@ -105,7 +105,7 @@ static const struct section {
     {"Servers", NULL,
      .pairs = {"tls_versions", "ciphers", "address_states", "address_failures", "software",
                "requiretls"}},
-    {"Domains and lookups", "mx", .below = {"reasons", "errors"}},
+    {"Domains and lookups", "mx", .pairs = {"host_failures"}, .below = {"reasons", "errors"}},
 };
 
 static void write_main_figure(FILE *out, const struct survey_page *page,
