@@ -4,7 +4,8 @@
  * behind. Tables, indexes and views that somebody added are left alone: none of them is named by
  * us, and triggers are off in every database (base/sql).
  *
- * The tables are compared with those of a new file in memory.
+ * The tables are compared with those of a new file in memory, and the text of our own views too,
+ * since pages name them.
  */
 #include "survey/results/results_internal.h"
 
@@ -58,13 +59,38 @@ static bool tables_equal(struct sql_statement *ours, struct sql_statement *their
     return equal && step == SQL_END;
 }
 
+/* Each view of the new file, as it is in the other one. */
+static bool views_equal(struct results *results, struct sql *fresh, const char *schema)
+{
+    struct sql_statement *ours = NULL, *theirs = NULL;
+    char text[128];
+    enum sql_step step = SQL_ERROR;
+    bool equal;
+
+    snprintf(text, sizeof text,
+             "SELECT sql FROM %s.sqlite_schema WHERE type = 'view' AND name = ?1", schema);
+    equal = sql_prepare(results->sql, &theirs, text) &&
+            sql_prepare(fresh, &ours, "SELECT name, sql FROM sqlite_schema WHERE type = 'view'");
+    while (equal && (step = sql_step(ours)) == SQL_ROW) {
+        struct sql_value name, want, got;
+
+        equal = sql_column(ours, 0, &name) && sql_column(ours, 1, &want);
+        sql_bind_text(theirs, 1, name.text);
+        equal = equal && sql_step(theirs) == SQL_ROW && sql_column(theirs, 0, &got) &&
+                got.type == SQL_TEXT && strcmp(got.text, want.text) == 0;
+        sql_reset(theirs);
+    }
+    sql_finalize(theirs);
+    return equal && step == SQL_END;
+}
+
 static bool has_tables(struct results *results, const char *schema)
 {
     struct sql_statement *ours = NULL, *theirs = NULL;
     struct sql *fresh;
     bool ok = sql_open(&fresh, "", SQL_MEMORY) && sql_run(fresh, results_schema) &&
               sql_prepare(fresh, &ours, TABLES) && sql_prepare(results->sql, &theirs, TABLES) &&
-              tables_equal(ours, theirs, schema);
+              tables_equal(ours, theirs, schema) && views_equal(results, fresh, schema);
 
     sql_finalize(theirs);
     sql_close(fresh);
