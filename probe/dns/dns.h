@@ -29,6 +29,9 @@ struct dns_options {
     uint64_t timeout_ms; /* of the first try */
     unsigned tries;
     unsigned in_flight_max; /* queries with a socket at once; more wait in a queue */
+    /* That a UDP socket, and with it a random port, serves. 0, 1: each question has its own, the
+     * safest against forged answers. More: cheaper, for a resolver that nobody can speak for. */
+    unsigned questions_per_socket;
 };
 
 /*

@@ -294,6 +294,18 @@ void dns_query_run(struct dns_query *query)
 
 /* ---- beginning and end ---- */
 
+/* False when the system has no random number. */
+static bool draw_id(struct dns *dns, uint16_t *out)
+{
+    if (dns->ids_left == 0) {
+        if (getrandom(dns->ids, sizeof dns->ids, 0) != (ssize_t)sizeof dns->ids)
+            return false;
+        dns->ids_left = DNS_IDS;
+    }
+    *out = dns->ids[--dns->ids_left];
+    return true;
+}
+
 struct dns_query *dns_query_new(struct dns *dns, struct arena *arena, const char *name,
                                 enum dns_type type)
 {
@@ -308,8 +320,7 @@ struct dns_query *dns_query_new(struct dns *dns, struct arena *arena, const char
     query->arena = arena;
     query->type = (uint16_t)type;
     query->answer = arena_alloc(arena, sizeof *query->answer);
-    if (query->answer == NULL ||
-        getrandom(&query->id, sizeof query->id, 0) != (ssize_t)sizeof query->id) {
+    if (query->answer == NULL || !draw_id(dns, &query->id)) {
         free(query);
         return NULL;
     }
@@ -319,6 +330,13 @@ struct dns_query *dns_query_new(struct dns *dns, struct arena *arena, const char
     query->timer.data = query;
     dns->handles++;
     return query;
+}
+
+void dns_query_set_id(struct dns_query *query, uint16_t id)
+{
+    query->id = id;
+    query->wire[0] = (uint8_t)(id >> 8);
+    query->wire[1] = (uint8_t)id;
 }
 
 static void on_timer_closed(uv_handle_t *handle)

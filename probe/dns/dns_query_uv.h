@@ -15,13 +15,19 @@
 #define DNS_QUEUE_MS  30000
 #define DNS_QUEUE_MAX 65536
 
+#define DNS_IDS 128 /* drawn at once */
+/* Packets that are read from a shared socket at once, in rooms as large as libuv wants them. */
+#define DNS_PACKETS    20
+#define DNS_PACKET_MAX 65536
+
 struct dns {
     uv_loop_t *loop;
     struct dns_options options;
     struct dns_stats stats;
     struct list waiting; /* of dns_query.link, first come first served */
     struct list active;
-    unsigned handles; /* of queries and channels, not closed yet */
+    struct dns_channel *shared; /* takes the next question; NULL: none does */
+    unsigned handles;           /* of queries and channels, not closed yet */
     bool closed;
 
     struct dns_server servers[DNS_RESOLVERS_MAX]; /* in force */
@@ -31,7 +37,11 @@ struct dns {
     uint64_t looked_at_ms;       /* loop time of the last look at resolv.conf */
     struct file_mark seen;       /* the resolv.conf that was read last */
 
-    char packet[DNS_MESSAGE_MAX + 1]; /* what all channels are read into */
+    uint16_t ids[DNS_IDS]; /* random, for the next queries */
+    unsigned ids_left;
+
+    char *packets;                    /* owned: what shared sockets are read into; else NULL */
+    char packet[DNS_MESSAGE_MAX + 1]; /* what all other channels are read into */
 };
 
 enum dns_event {
@@ -64,7 +74,8 @@ struct dns_query {
     struct dns_server servers[DNS_RESOLVERS_MAX]; /* as they were at the start */
     size_t server_count, server;
     unsigned given_up;           /* bit per server: not asked again */
-    struct dns_channel *channel; /* owned; NULL when there is none */
+    struct dns_channel *channel; /* NULL when there is none */
+    struct list on_channel;      /* the channel's */
     size_t channel_server;       /* which one it leads to */
     unsigned tries;
     bool doubted;             /* an error that the next resolver may put right */
@@ -86,14 +97,19 @@ void dns_query_heard(struct dns_query *query, int status, const uint8_t *data, s
 /* Takes a query apart without a callback, and gives its slot back. */
 void dns_query_release(struct dns_query *query);
 
+/* Gives the query, which is not sent yet, another id. */
+void dns_query_set_id(struct dns_query *query, uint16_t id);
+
 /* Opens a socket to the present resolver: UDP on a random port, or TCP, on which the query is sent
  * once it is connected. 0 or a libuv error. */
 int dns_channel_open(struct dns_query *query, bool stream);
 /* Sends the query by UDP. 0 or a libuv error. If the socket has no room for the packet, it counts
  * as lost, and the result is 0. */
 int dns_channel_send(struct dns_query *query);
-/* Harmless without a channel. */
+/* Leaves the channel, which is closed unless it is shared. Harmless without one. */
 void dns_channel_close(struct dns_query *query);
+/* The socket that is shared takes no more questions. */
+void dns_channel_retire(struct dns *dns);
 
 /* Gives free slots to waiting queries. Makes no callback. */
 void dns_pump(struct dns *dns);

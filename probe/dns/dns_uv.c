@@ -89,10 +89,18 @@ size_t dns_servers(const struct dns *dns, struct dns_server out[DNS_RESOLVERS_MA
 
 /* ---- the object ---- */
 
+static void free_if_unused(struct dns *dns)
+{
+    if (dns->handles > 0 || !dns->closed)
+        return;
+    free(dns->packets);
+    free(dns);
+}
+
 void dns_handle_closed(struct dns *dns)
 {
-    if (--dns->handles == 0 && dns->closed)
-        free(dns);
+    dns->handles--;
+    free_if_unused(dns);
 }
 
 int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options)
@@ -102,6 +110,12 @@ int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options
     if (dns == NULL)
         return UV_ENOMEM;
     dns->options = *options;
+    if (options->questions_per_socket > 1)
+        dns->packets = malloc((size_t)DNS_PACKETS * DNS_PACKET_MAX); /* most is never touched */
+    if (options->questions_per_socket > 1 && dns->packets == NULL) {
+        free(dns);
+        return UV_ENOMEM;
+    }
     if (dns->options.tries == 0)
         dns->options.tries = 1;
     if (dns->options.in_flight_max == 0)
@@ -127,9 +141,9 @@ void dns_close(struct dns *dns)
 {
     release_all(&dns->waiting);
     release_all(&dns->active);
+    dns_channel_retire(dns);
     dns->closed = true;
-    if (dns->handles == 0)
-        free(dns);
+    free_if_unused(dns);
 }
 
 void dns_get_stats(const struct dns *dns, struct dns_stats *out)

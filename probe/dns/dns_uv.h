@@ -1,6 +1,7 @@
 /*
  * dns_uv: asks the configured resolvers. Each query has a connected UDP socket with random port and
  * id, is repeated with doubling time-outs to all resolvers in turn, and uses TCP when truncated.
+ * dns_options may let several questions share a socket.
  *
  * It has no cache, because the resolver has one. The AD bit is trusted, because only a configured
  * resolver can answer on a connected socket.

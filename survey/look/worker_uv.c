@@ -20,6 +20,8 @@
 
 /* Each domain is forgotten when its result is there. */
 #define POLICIES_MAX 10000
+/* A port serves for some milliseconds; and so many answers still fit into a socket's buffer. */
+#define QUESTIONS_PER_SOCKET 256
 
 struct worker {
     /* the owner's */
@@ -206,6 +208,7 @@ static int init_parts(struct worker *worker, const struct worker_options *option
     worker->options = *options->prober;
     worker->options.probe = false; /* the cache of results is for those who ask twice */
     worker->options.sts.entries_max = POLICIES_MAX;
+    worker->options.dns.questions_per_socket = QUESTIONS_PER_SOCKET;
     error = prober_new(&worker->prober, &worker->loop, &worker->options, why);
     if (error == 0) {
         error = uv_async_init(&worker->loop, &worker->wake_thread, on_submitted);

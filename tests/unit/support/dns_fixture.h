@@ -43,6 +43,23 @@ static inline int set_up(void **state)
     return f->arena == NULL ? -1 : 0;
 }
 
+/* The same with sockets that are shared. */
+static inline int set_up_shared(void **state)
+{
+    int error = set_up(state);
+
+    if (error == 0)
+        ((struct fixture *)*state)->options.questions_per_socket = 8;
+    return error;
+}
+
+/* A test that holds for both. */
+#define BOTH(test)                                                                                 \
+    cmocka_unit_test_setup_teardown(test, set_up, tear_down),                                      \
+    {                                                                                              \
+#test " (shared)", test, set_up_shared, tear_down, NULL                                    \
+    }
+
 /* Ends everything: the loop must run dry. */
 static inline int tear_down(void **state)
 {

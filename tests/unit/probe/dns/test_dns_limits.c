@@ -248,15 +248,15 @@ static void test_resolv_conf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_queue, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_queue_deadline, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_queue_limit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cancel_in_every_state, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_close_in_callback, set_up, tear_down),
+        BOTH(test_queue),
+        BOTH(test_queue_deadline),
+        BOTH(test_queue_limit),
+        BOTH(test_cancel),
+        BOTH(test_cancel_in_every_state),
+        BOTH(test_close_in_callback),
         cmocka_unit_test_setup_teardown(test_no_descriptors, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_resolv_conf, set_up, tear_down),
+        BOTH(test_no_memory),
+        BOTH(test_resolv_conf),
     };
 
     return cmocka_run_group_tests_name("dns_limits", tests, NULL, NULL);

@@ -332,22 +332,22 @@ static void test_tcp_failover(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_answer, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_ipv6, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_name_too_long, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_spoofed, set_up, tear_down),
+        BOTH(test_answer),
+        BOTH(test_ipv6),
+        BOTH(test_name_too_long),
+        BOTH(test_spoofed),
         cmocka_unit_test_setup_teardown(test_random_ports, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_retransmission, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_timeout, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_failover_silent, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_prefers_first_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_refused_port, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_all_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_error_doubted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_error_believed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_truncated, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_tcp_trouble, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_tcp_failover, set_up, tear_down),
+        BOTH(test_retransmission),
+        BOTH(test_timeout),
+        BOTH(test_failover_silent),
+        BOTH(test_prefers_first_again),
+        BOTH(test_refused_port),
+        BOTH(test_all_refused),
+        BOTH(test_error_doubted),
+        BOTH(test_error_believed),
+        BOTH(test_truncated),
+        BOTH(test_tcp_trouble),
+        BOTH(test_tcp_failover),
     };
 
     return cmocka_run_group_tests_name("dns_uv", tests, NULL, NULL);
