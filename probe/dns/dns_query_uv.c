@@ -268,6 +268,8 @@ static void enter(void *owner, unsigned state)
     uint64_t timeout_ms = query->dns->options.timeout_ms, deadline_ms = states[state].deadline;
     unsigned doublings = query->tries > 0 ? query->tries - 1 : 0;
 
+    if (state == STATE_QUEUED && query->has_slot) /* its turn is now */
+        return;
     if (state == STATE_LISTEN)
         deadline_ms = timeout_ms << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX);
     else if (state == STATE_STREAM)

@@ -158,18 +158,28 @@ uv_loop_t *dns_loop(const struct dns *dns)
 
 /* ---- lookups ---- */
 
+static bool has_room(const struct dns *dns)
+{
+    return dns->stats.in_flight < dns->options.in_flight_max;
+}
+
+static void give_slot(struct dns *dns, struct dns_query *query)
+{
+    list_append(&dns->active, &query->link);
+    dns->stats.in_flight++;
+    query->has_slot = true;
+    query->event = DNS_EVENT_SLOT;
+    dns_query_run(query);
+}
+
 void dns_pump(struct dns *dns)
 {
-    while (!list_empty(&dns->waiting) && dns->stats.in_flight < dns->options.in_flight_max) {
+    while (!list_empty(&dns->waiting) && has_room(dns)) {
         struct dns_query *query = LIST_ELEMENT(dns->waiting.next, struct dns_query, link);
 
         list_remove(&query->link);
-        list_append(&dns->active, &query->link);
         dns->stats.queued--;
-        dns->stats.in_flight++;
-        query->has_slot = true;
-        query->event = DNS_EVENT_SLOT;
-        dns_query_run(query);
+        give_slot(dns, query);
     }
 }
 
@@ -193,12 +203,15 @@ int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, cons
     memcpy(query->servers, dns->servers, sizeof query->servers);
     query->server_count = dns->server_count;
     query->server = first_server(dns);
-    list_append(&dns->waiting, &query->link);
     dns->stats.queries++;
-    dns->stats.queued++;
     *out = query;
+    if (list_empty(&dns->waiting) && has_room(dns)) {
+        give_slot(dns, query);
+        return 0;
+    }
+    list_append(&dns->waiting, &query->link);
+    dns->stats.queued++;
     dns_query_run(query);
-    dns_pump(dns);
     return 0;
 }
 
