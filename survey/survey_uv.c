@@ -26,12 +26,21 @@
 #include "survey/judge.h"
 #include "survey/look/worker_uv.h"
 
-#define IN_FLIGHT_MAX  256  /* domains or hosts of one worker */
+#define IN_FLIGHT_MAX  512  /* domains or hosts of one worker */
 #define BATCH_MAX      64   /* units that are read at once */
 #define COMMIT_RESULTS 2000 /* a batch of writes: so many results, or a second */
 #define TICK_MS        1000
-#define PASS_MS        250 /* between passes over what is left */
-#define FIRST_ID       INT64_MIN
+/*
+ * How many lookups begin at once, for all workers together. A resolver on this host has room for
+ * some 150 questions in its socket buffer, and what does not fit is lost and asked again after a
+ * second. Each result lets another lookup begin; where answers take long, because they are far away,
+ * START_REFILL more begin every START_MS.
+ */
+#define START_MAX    48
+#define START_REFILL 32
+#define START_MS     20
+#define PASS_MS      250 /* between passes over what is left */
+#define FIRST_ID     INT64_MIN
 
 #define PREFIX_REFUSES       "prefix-refuses"
 #define PREFIX_REFUSES_WORDS "left alone: its network refuses our connections"
@@ -50,10 +59,13 @@ struct survey {
     struct manners *manners;
     struct hand hands[SURVEY_JOBS_MAX];
     unsigned hand_count, busy;
-    uv_timer_t tick, feed;
+    uv_timer_t tick, feed, refill;
     uv_signal_t interrupt, terminate;
 
     enum unit_kind phase;
+    struct unit ahead[BATCH_MAX]; /* domains or hosts that were read, from `ahead_at` on */
+    int ahead_count, ahead_at;
+    unsigned starts;    /* lookups that may begin now */
     int64_t after;      /* the last unit of this pass */
     bool pass_ended;    /* nothing more in this pass */
     bool left_out;      /* units that were not taken in this pass, or asked for since */
@@ -201,6 +213,11 @@ static void tell_manners(struct survey *survey, const struct unit_result *result
     manners_ended(survey->manners, &result->unit, refused, answered, clock_monotonic_ms());
 }
 
+static void let_start(struct survey *survey, unsigned more)
+{
+    survey->starts = survey->starts + more < START_MAX ? survey->starts + more : START_MAX;
+}
+
 static void on_result(void *context, struct unit_result *result)
 {
     struct hand *hand = context;
@@ -208,6 +225,7 @@ static void on_result(void *context, struct unit_result *result)
 
     hand->busy--;
     survey->busy--;
+    let_start(survey, 1);
     if (result->failed_here && ++result->unit.failed_here < WORKER_TRIES_MAX &&
         worker_submit(hand->worker, &result->unit)) {
         hand->busy++;
@@ -258,19 +276,36 @@ static int read_units(struct survey *survey, struct unit units[BATCH_MAX], int m
     return count < 0 ? 0 : count;
 }
 
+/* The next domain or host of this pass; NULL: there is none. */
+static const struct unit *next_lookup(struct survey *survey)
+{
+    if (survey->ahead_at == survey->ahead_count && !survey->pass_ended) {
+        survey->ahead_count = read_units(survey, survey->ahead, BATCH_MAX);
+        survey->ahead_at = 0;
+        if (survey->ahead_count > 0)
+            survey->after = survey->ahead[survey->ahead_count - 1].id;
+    }
+    return survey->ahead_at < survey->ahead_count ? &survey->ahead[survey->ahead_at++] : NULL;
+}
+
 static void feed_lookups(struct survey *survey)
 {
-    struct unit units[BATCH_MAX];
     unsigned room = IN_FLIGHT_MAX * survey->hand_count;
+    const struct unit *unit;
 
-    while (!survey->failed && !survey->pass_ended && survey->busy + BATCH_MAX <= room) {
-        int count = read_units(survey, units, BATCH_MAX);
-
-        for (int i = 0; i < count && !survey->failed; i++)
-            submit(survey, &units[i]);
-        if (count > 0)
-            survey->after = units[count - 1].id;
+    while (!survey->failed && survey->starts > 0 && survey->busy < room &&
+           (unit = next_lookup(survey)) != NULL) {
+        survey->starts--;
+        submit(survey, unit);
     }
+}
+
+static void on_refill(uv_timer_t *timer)
+{
+    struct survey *survey = timer->data;
+
+    let_start(survey, START_REFILL);
+    feed(survey);
 }
 
 /* Offers one address; false when the manners have no room for any. */
@@ -370,7 +405,7 @@ static void feed(struct survey *survey)
     else
         feed_lookups(survey);
     if (survey->pass_ended && !survey->left_out && survey->busy == 0 &&
-        manners_waiting(survey->manners) == 0)
+        survey->ahead_at == survey->ahead_count && manners_waiting(survey->manners) == 0)
         uv_stop(&survey->loop); /* the phase is over */
     if (turn_ms > pass_ms)
         turn_ms = pass_ms;
@@ -426,10 +461,15 @@ static void look_up(struct survey *survey, enum unit_kind phase)
     survey->after = FIRST_ID;
     survey->pass_ended = survey->left_out = false;
     survey->pass_at_ms = 0;
+    survey->ahead_count = survey->ahead_at = 0;
+    survey->starts = START_MAX;
     begin_phase(survey, phase);
+    if (phase != UNIT_ADDRESS)
+        uv_timer_start(&survey->refill, on_refill, START_MS, START_MS);
     feed(survey);
     if (may_go_on(survey))
         uv_run(&survey->loop, UV_RUN_DEFAULT);
+    uv_timer_stop(&survey->refill);
     uv_timer_stop(&survey->feed);
     commit(survey);
 }
@@ -489,9 +529,10 @@ static void set_up(struct survey *survey)
 {
     uv_timer_init(&survey->loop, &survey->tick);
     uv_timer_init(&survey->loop, &survey->feed);
+    uv_timer_init(&survey->loop, &survey->refill);
     uv_signal_init(&survey->loop, &survey->interrupt);
     uv_signal_init(&survey->loop, &survey->terminate);
-    survey->tick.data = survey->feed.data = survey;
+    survey->tick.data = survey->feed.data = survey->refill.data = survey;
     survey->interrupt.data = survey->terminate.data = survey;
     uv_timer_start(&survey->tick, on_tick, TICK_MS, TICK_MS);
     uv_signal_start(&survey->interrupt, on_signal, SIGINT);
@@ -502,6 +543,7 @@ static void tear_down(struct survey *survey)
 {
     uv_close((uv_handle_t *)&survey->tick, NULL);
     uv_close((uv_handle_t *)&survey->feed, NULL);
+    uv_close((uv_handle_t *)&survey->refill, NULL);
     uv_close((uv_handle_t *)&survey->interrupt, NULL);
     uv_close((uv_handle_t *)&survey->terminate, NULL);
     for (unsigned i = 0; i < survey->hand_count; i++)
