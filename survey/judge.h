@@ -12,8 +12,9 @@
 #define JUDGE_NAMES_MAX 3
 
 /*
- * After a result of an address was put: writes all its pairs, by the handshake that was made with
- * the host's own name, else by the first one, and asks for another connection (results_retry) if
- * that may show more. `context` has the trust anchors. False on failure of disk or memory.
+ * After a result of an address was put, and before the next results_commit: asks for another
+ * connection (results_retry) if one may show more, else writes all pairs of the address, each by the
+ * handshake that judge.c describes. `context` has the trust anchors. False on failure of disk or
+ * memory.
  */
 bool judge_address(struct results *results, struct tls_context *context, int64_t address);

@@ -27,10 +27,10 @@
 #define LIST_MAX    4096 /* octets of run.list */
 #define SHARDS_MAX  1000000
 
-/* 16 MiB of pages; the log is copied to the file when it has 16 MiB. Deleted rows hold nothing
+/* 8 MiB of pages; the log is copied to the file when it has 16 MiB. Deleted rows hold nothing
  * that is secret. */
 #define PRAGMAS                                                                                    \
-    "PRAGMA cache_size = -16384; PRAGMA cell_size_check = on; PRAGMA secure_delete = off;"         \
+    "PRAGMA cache_size = -8192; PRAGMA cell_size_check = on; PRAGMA secure_delete = off;"          \
     "PRAGMA mmap_size = 0"
 #define PRAGMAS_WRITE                                                                              \
     "PRAGMA journal_mode = wal; PRAGMA synchronous = normal; PRAGMA wal_autocheckpoint = 4000;"    \

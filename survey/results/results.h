@@ -86,7 +86,7 @@ bool results_sample(struct results *results, int64_t count);
  */
 int results_next(struct results *results, enum unit_kind kind, int64_t after, struct unit *out,
                  int max);
-/* Units of a kind that exist, and that have a result. */
+/* Units of a kind that exist, and that have a result; connections that are wanted again count. */
 bool results_count(struct results *results, enum unit_kind kind, int64_t *all, int64_t *done);
 
 /* ---- what came ---- */
@@ -113,7 +113,6 @@ int results_handshakes(struct results *results, int64_t address, struct arena *a
 struct results_pair {
     int64_t host;
     const char *name, *sni; /* of the host: its name, and what it should be asked by */
-    const char *expanded;
     size_t tlsa_count;
     const struct tlsa *tlsa;
 };
@@ -125,7 +124,8 @@ bool results_each_pair(struct results *results, int64_t address, results_pair_ta
 /* Writes what the pair came to; `sni` is that of the handshake which was judged. */
 bool results_put_pair(struct results *results, int64_t address, int64_t host, const char *sni,
                       const struct starttls_result *result);
-/* Notes that a TLSA record (by its place among its host's) matched, or did not. */
+/* Notes that a TLSA record (by its place among its host's) matched at an address, or did not: in the
+ * end it matched if it did everywhere. */
 bool results_put_match(struct results *results, int64_t host, size_t index, bool matched);
 /* Notes what a chain is worth, by its digest: see the table `chain`. */
 bool results_put_fault(struct results *results, int64_t address, const char *sni,

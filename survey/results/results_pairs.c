@@ -118,13 +118,12 @@ bool results_read_tlsa(struct results *results, int64_t host, struct arena *aren
 static bool read_pair(struct results *results, struct sql_statement *row, struct arena *arena,
                       struct results_pair *out)
 {
-    unsigned dane = row_word(row, 4, &results_dane_words);
+    unsigned dane = row_word(row, 3, &results_dane_words);
     const char *base = row_text_copy(row, 2, HOSTNAME_MAX, arena);
 
     *out = (struct results_pair){
         .host = row_number(row, 0, 0),
         .name = row_text_copy(row, 1, HOSTNAME_MAX, arena),
-        .expanded = row_text_copy(row, 3, HOSTNAME_MAX, arena),
     };
     out->sni = base == NULL ? out->name : base;
     if (out->name == NULL)

@@ -98,7 +98,7 @@
       "SELECT c.der FROM chain_certificate l JOIN certificate c ON c.sha256 = l.certificate "      \
       "WHERE l.chain = ?1 ORDER BY l.position")                                                    \
     X(PAIRS,                                                                                       \
-      "SELECT h.id, h.name, h.tlsa_base, h.expanded, h.dane "                                      \
+      "SELECT h.id, h.name, h.tlsa_base, h.dane "                                                  \
       "FROM host_address p JOIN host h ON h.id = p.host WHERE p.address = ?1 ORDER BY p.host")     \
     X(TLSA_GET, "SELECT usage, selector, matching_type, usable, data FROM tlsa WHERE host = ?1 "   \
                 "ORDER BY position")                                                               \

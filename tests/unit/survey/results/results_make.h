@@ -11,20 +11,6 @@
 
 #include "survey/results/results.h"
 
-/* Until probe/tls/tls_chain.c has them. */
-__attribute__((weak)) bool tls_certificate_read(struct tls_certificate *out, struct arena *arena,
-                                                const struct tls_der *der)
-{
-    (void)out;
-    (void)arena;
-    (void)der;
-    return false;
-}
-__attribute__((weak)) const char *tls_fault_name(enum tls_fault fault)
-{
-    return fault == TLS_FAULT_NONE ? "none" : "other";
-}
-
 #define MAKE_AT INT64_C(1700000000) /* when all was looked at */
 
 struct results_file {
