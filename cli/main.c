@@ -245,6 +245,12 @@ static const struct command {
      "        [--min-messages N] [--min-days N] [--follow] [--postfix DIR] [FILE]...\n"
      "                           what Postfix made of your mail, from its log",
      .run = do_audit},
+    {"survey", "run", ANY,
+     "survey run --out FILE.db [--resume] [--rate N] [--jobs N] [--sample N] [--seed N]\n"
+     "        [--shard I/N] [--opt-out FILE] [--no-probe] [--no-dnssec]\n"
+     "        [--from-audit FILE.json] [DOMAINS]\n"
+     "                           what the mail hosts of many domains do",
+     .run = do_survey_run},
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
      "                           check this set-up",
@@ -356,7 +362,15 @@ static struct cli command_line = {.fd = -1};
     X(RULES, "rules", audit.rules)                                                                 \
     X(MIN_MESSAGES, "min-messages", audit.min_messages)                                            \
     X(MIN_DAYS, "min-days", audit.min_days)                                                        \
-    X(POSTFIX, "postfix", postfix_directory)
+    X(POSTFIX, "postfix", postfix_directory)                                                       \
+    X(OUT, "out", survey.out)                                                                      \
+    X(RATE, "rate", survey.rate)                                                                   \
+    X(JOBS, "jobs", survey.jobs)                                                                   \
+    X(SAMPLE, "sample", survey.sample)                                                             \
+    X(SEED, "seed", survey.seed)                                                                   \
+    X(SHARD, "shard", survey.shard)                                                                \
+    X(OPT_OUT, "opt-out", survey.opt_out)                                                          \
+    X(FROM_AUDIT, "from-audit", survey.from_audit)
 
 enum text_option {
     TEXT_BEFORE = 0xff, /* no letter */
@@ -376,6 +390,9 @@ static const struct option long_options[] = {
     {"suggest-rules", no_argument, &command_line.audit.suggest, 1},
     {"queue", no_argument, &command_line.audit.queue, 1},
     {"follow", no_argument, &command_line.audit.follow, 1},
+    {"resume", no_argument, &command_line.survey.resume, 1},
+    {"no-probe", no_argument, &command_line.survey.no_probe, 1},
+    {"no-dnssec", no_argument, &command_line.survey.no_dnssec, 1},
 #define X(word, name, member) {name, required_argument, NULL, TEXT_##word},
     TEXT_OPTIONS(X)
 #undef X

@@ -1,0 +1,32 @@
+/* survey_command: what the parts of `mxcrypt survey run` share. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/net/address_filter.h"
+#include "cli/cli.h"
+#include "survey/results/results.h"
+#include "survey/survey_uv.h"
+
+#define OPT_OUT_MAX 10000 /* entries of the opt-out file, probe-exclude not counted */
+
+struct survey_command {
+    struct cli *cli;
+    struct arena *arena; /* owned */
+    long rate, jobs, sample, seed, shard, shards;
+    const char *list;             /* the file of names; "-": standard input; NULL: none was given */
+    struct prober_options prober; /* the configuration's, with the filter and name of the survey */
+    struct results *results;
+    struct results_run run;
+    int64_t opted_out; /* domains of the list that are opted out */
+};
+
+/* survey_names.c: reads the list, or the audit, into the file. The exit status. */
+int survey_read_names(struct survey_command *survey);
+/* survey_opt_out.c: adds a file's entries to the filter: addresses, prefixes, host names and
+ * .domains, one a line. The exit status. */
+int survey_opt_out(struct survey_command *survey, const char *path);
+/* survey_progress.c: shows it on the terminal, or a line a minute elsewhere. */
+struct survey_display;
+struct survey_display *survey_display_new(struct arena *arena);
+void survey_display_show(void *context, const struct survey_progress *progress);
+void survey_display_clear(struct survey_display *display);
