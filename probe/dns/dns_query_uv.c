@@ -61,14 +61,6 @@ void dns_query_heard(struct dns_query *query, int status, const uint8_t *data, s
     dns_query_run(query);
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-    struct dns_query *query = timer->data;
-
-    query->sequence.expired = true;
-    dns_query_run(query);
-}
-
 /* ---- choosing a resolver ---- */
 
 /* Stays at the present resolver if it is still good, else goes to the next; false without one. */
@@ -275,23 +267,25 @@ static void enter(void *owner, unsigned state)
     else if (state == STATE_STREAM)
         deadline_ms = timeout_ms * STREAM_FACTOR;
     if (deadline_ms != SEQUENCE_NO_DEADLINE)
-        uv_timer_start(&query->timer, on_timer, deadline_ms, 0);
+        dns_deadline_set(query, deadline_ms);
 }
 
 void dns_query_run(struct dns_query *query)
 {
+    struct dns *dns = query->dns;
+    const struct dns_answer *answer = query->answer;
     dns_done done = query->done;
+    void *context = query->context;
 
     if (!sequence_run(&query->sequence))
         return;
-    if (query->answer->outcome == DNS_FAILED) {
-        query->dns->stats.failures++;
-        query->dns->stats.by_failure[query->answer->failure]++;
+    if (answer->outcome == DNS_FAILED) {
+        dns->stats.failures++;
+        dns->stats.by_failure[answer->failure]++;
     }
     dns_query_release(query);
-    dns_pump(query->dns);
-    /* last: nothing of the query is in any list */
-    done(query->context, query->answer);
+    dns_pump(dns);
+    done(context, answer); /* last: the query is gone */
 }
 
 /* ---- beginning and end ---- */
@@ -328,9 +322,7 @@ struct dns_query *dns_query_new(struct dns *dns, struct arena *arena, const char
     }
     query->wire_length = dns_wire_query(query->wire, query->id, name, query->type);
     sequence_init(&query->sequence, &machine, query);
-    uv_timer_init(dns->loop, &query->timer);
-    query->timer.data = query;
-    dns->handles++;
+    list_init(&query->deadline);
     return query;
 }
 
@@ -341,25 +333,16 @@ void dns_query_set_id(struct dns_query *query, uint16_t id)
     query->wire[1] = (uint8_t)id;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-    struct dns_query *query = handle->data;
-    struct dns *dns = query->dns;
-
-    free(query);
-    dns_handle_closed(dns);
-}
-
 void dns_query_release(struct dns_query *query)
 {
     struct dns *dns = query->dns;
 
-    query->done = NULL;
     dns_channel_close(query);
     list_remove(&query->link);
     if (query->has_slot)
         dns->stats.in_flight--;
     else
         dns->stats.queued--;
-    uv_close((uv_handle_t *)&query->timer, on_timer_closed);
+    dns_deadline_clear(query);
+    free(query);
 }

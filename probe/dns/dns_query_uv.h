@@ -1,7 +1,7 @@
 /*
  * dns_query_uv: one lookup, from the queue to its callback. Shared by dns_uv.c, which has the queue
- * and the list of resolvers, dns_query_uv.c, which has the sequence, and dns_channel_uv.c, which
- * has the sockets.
+ * and the list of resolvers, dns_query_uv.c, which has the sequence, dns_deadline_uv.c, which has
+ * the deadlines, and dns_channel_uv.c, which has the sockets.
  */
 #pragma once
 
@@ -20,6 +20,15 @@
 #define DNS_PACKETS    20
 #define DNS_PACKET_MAX 65536
 
+/* Waiting in the queue, each try of a question, TCP, and none at all. */
+#define DNS_DURATIONS_MAX 16
+
+/* Of deadlines. */
+struct dns_duration {
+    uint64_t ms;
+    struct list queries; /* of dns_query.deadline, the next one due first */
+};
+
 struct dns {
     uv_loop_t *loop;
     struct dns_options options;
@@ -27,8 +36,13 @@ struct dns {
     struct list waiting; /* of dns_query.link, first come first served */
     struct list active;
     struct dns_channel *shared; /* takes the next question; NULL: none does */
-    unsigned handles;           /* of queries and channels, not closed yet */
+    unsigned handles;           /* of channels and the timer, not closed yet */
     bool closed;
+
+    uv_timer_t timer;
+    uint64_t armed_for; /* loop time; UINT64_MAX: the timer does not run */
+    struct dns_duration durations[DNS_DURATIONS_MAX];
+    unsigned duration_count, deadlines;
 
     struct dns_server servers[DNS_RESOLVERS_MAX]; /* in force */
     size_t server_count;
@@ -65,7 +79,8 @@ struct dns_query {
     enum dns_event event; /* that the step is called for */
     int broken;
     bool has_slot;
-    uv_timer_t timer; /* of the state; the query is freed when it is closed */
+    struct list deadline; /* of the state; in a dns_duration, or in none */
+    uint64_t due;         /* loop time */
 
     uint16_t type, id;
     uint8_t wire[DNS_QUERY_OCTETS_MAX];
@@ -110,6 +125,13 @@ int dns_channel_send(struct dns_query *query);
 void dns_channel_close(struct dns_query *query);
 /* The socket that is shared takes no more questions. */
 void dns_channel_retire(struct dns *dns);
+
+/* Calls the sequence of the query in `ms`, with `expired`, instead of when it was to be called. */
+void dns_deadline_set(struct dns_query *query, uint64_t ms);
+/* Harmless without one. */
+void dns_deadline_clear(struct dns_query *query);
+void dns_deadlines_init(struct dns *dns);
+void dns_deadlines_close(struct dns *dns);
 
 /* Gives free slots to waiting queries. Makes no callback. */
 void dns_pump(struct dns *dns);

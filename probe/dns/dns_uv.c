@@ -89,18 +89,13 @@ size_t dns_servers(const struct dns *dns, struct dns_server out[DNS_RESOLVERS_MA
 
 /* ---- the object ---- */
 
-static void free_if_unused(struct dns *dns)
+/* The timer is the last that lives before dns_close, so that none is left only then. */
+void dns_handle_closed(struct dns *dns)
 {
-    if (dns->handles > 0 || !dns->closed)
+    if (--dns->handles > 0)
         return;
     free(dns->packets);
     free(dns);
-}
-
-void dns_handle_closed(struct dns *dns)
-{
-    dns->handles--;
-    free_if_unused(dns);
 }
 
 int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options)
@@ -121,6 +116,7 @@ int dns_new(struct dns **out, uv_loop_t *loop, const struct dns_options *options
     if (dns->options.in_flight_max == 0)
         dns->options.in_flight_max = 1;
     dns->loop = loop;
+    dns_deadlines_init(dns);
     list_init(&dns->waiting);
     list_init(&dns->active);
     memcpy(dns->servers, options->servers, sizeof dns->servers);
@@ -143,7 +139,7 @@ void dns_close(struct dns *dns)
     release_all(&dns->active);
     dns_channel_retire(dns);
     dns->closed = true;
-    free_if_unused(dns);
+    dns_deadlines_close(dns);
 }
 
 void dns_get_stats(const struct dns *dns, struct dns_stats *out)
@@ -219,8 +215,6 @@ void dns_cancel(struct dns_query *query)
 {
     struct dns *dns = query->dns;
 
-    if (query->done == NULL)
-        return;
     dns_query_release(query);
     dns_pump(dns);
 }

@@ -41,8 +41,8 @@ typedef void (*dns_done)(void *context, const struct dns_answer *answer);
 /*
  * Looks up (name, type). `done` is called exactly once, later, with an answer that lives in
  * `arena`, unless an error is returned (UV_ENOMEM, UV_ENOBUFS when too many wait) or dns_cancel
- * comes first. A name that cannot be asked gives DNS_NXDOMAIN, insecure. The query frees itself
- * after `done` has returned.
+ * comes first. A name that cannot be asked gives DNS_NXDOMAIN, insecure. When `done` is called the
+ * query is gone.
  */
 int dns_start(struct dns_query **out, struct dns *dns, struct arena *arena, const char *name,
               enum dns_type type, dns_done done, void *context);

@@ -122,8 +122,8 @@ static inline struct dns_query *ask(struct fixture *f, const char *name, enum dn
 
 static inline void await(struct fixture *f, unsigned count)
 {
-    while (f->answered < count)
-        assert_int_not_equal(uv_run(&f->loop, UV_RUN_ONCE), 0);
+    while (f->answered < count && uv_run(&f->loop, UV_RUN_ONCE) != 0)
+        continue;
     assert_int_equal(f->answered, count);
 }
 
