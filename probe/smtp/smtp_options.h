@@ -15,7 +15,9 @@ struct smtp_options {
     bool helo_pending;
     struct ip bind, bind6; /* source addresses; family 0: the kernel's choice */
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
-    bool keep_shown;     /* the outcome tells the certificates and the greeting too */
+    /* The outcome tells the certificates and the greeting too. The certificates are not judged then:
+     * they are kept to be judged by tls_chain, and the best state is TLS. */
+    bool keep_shown;
     bool skip_offer_all; /* no further connection to see what a host does that is offered all: it
                             brings words and never changes the state */
 };

@@ -377,14 +377,13 @@ static enum sequence_step step_handshake(struct smtp_probe *probe)
     return SEQUENCE_WAIT;
 }
 
-/* Keeps what was shown, if that is wanted; without memory for it the connection says nothing. */
+/* What was shown, to be judged later; without memory for it the connection says nothing. */
 static void keep_shown(struct smtp_probe *probe)
 {
-    struct tls_shown *shown;
+    struct tls_shown *shown = arena_alloc(probe->memory, sizeof *shown);
 
-    if (!probe->options.keep_shown)
-        return;
-    shown = arena_alloc(probe->memory, sizeof *shown);
+    tls_session_describe(probe->stream.tls, probe->memory, &probe->outcome.result);
+    probe->outcome.result.state = STARTTLS_TLS;
     if (shown != NULL && tls_session_shown(probe->stream.tls, probe->memory, shown))
         probe->outcome.shown = shown;
     else
@@ -403,10 +402,12 @@ static enum sequence_step step_ehlo_tls(struct smtp_probe *probe)
     if (reply->code / 100 != 2)
         return conclude_named(probe, "EHLO in TLS");
     memcpy(reference.tlsa_names, target->tlsa_names, sizeof reference.tlsa_names);
-    tls_session_judge(probe->stream.tls, &reference, probe->memory, &probe->outcome.result);
+    if (probe->options.keep_shown)
+        keep_shown(probe);
+    else
+        tls_session_judge(probe->stream.tls, &reference, probe->memory, &probe->outcome.result);
     probe->outcome.result.code = reply->code;
     probe->outcome.result.requiretls = reply->requiretls;
-    keep_shown(probe);
     probe->concluded = true;
     return go(probe, STATE_QUIT);
 }

@@ -61,7 +61,7 @@ struct smtp_outcome {
     bool nameless;             /* TLS works, but only without SNI: never VERIFIED */
     unsigned connections;      /* made for this outcome, those that were refused too */
     /* With smtp_options.keep_shown, else NULL: */
-    const struct tls_shown *shown; /* the certificates, where the state is TLS or VERIFIED */
+    const struct tls_shown *shown; /* the certificates, where the state is TLS */
     const char *greeting;          /* first line of the greeting after its code, escaped */
 };
 

@@ -49,8 +49,8 @@ struct host_seen {
 
 /* ADDRESS. What one connection showed, whatever the name of the host. */
 struct address_seen {
-    /* state, code, detail, protocol, cipher, requiretls; state TLS or VERIFIED: TLS works. What it
-     * says of the certificate is for `host` alone, and without its TLSA records. */
+    /* state, code, detail, protocol, cipher, requiretls. TLS: it works, and `shown` is to be judged;
+     * never VERIFIED. */
     struct starttls_result result;
     const char *failure;    /* the kind of failure: smtp_failure_name; NULL: none */
     const char *greeting;   /* the text of the greeting, escaped; NULL without one */

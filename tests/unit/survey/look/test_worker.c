@@ -210,7 +210,7 @@ static void address_with_tls(void **state)
     (void)state;
     survey_open(&here, NULL, 0, tls_script);
     seen = survey_look(&here, &unit)->address;
-    assert_int_equal(seen->result.state, STARTTLS_VERIFIED);
+    assert_int_equal(seen->result.state, STARTTLS_TLS);
     assert_true(seen->result.requiretls);
     assert_int_equal(seen->shown.count, 1);
     assert_true(seen->shown.strong);
