@@ -150,6 +150,34 @@ static void write_connections(FILE *out, const struct survey_page *page)
     fputs("</dl>\n</section>\n", out);
 }
 
+/* What a survey was made with: too much for a row of a table. */
+static void write_run(FILE *out, const struct figure_data *runs, size_t row)
+{
+    fputs("<dl class=\"totals\">\n", out);
+    for (size_t i = 0; i < runs->column_count; i++) {
+        char room[PAGE_TEXT_MAX];
+
+        fprintf(out, "<div><dt>%s</dt><dd class=\"said\">", runs->columns[i]->title);
+        html_text(
+            out, survey_value(room, runs->columns[i], &runs->values[row * runs->column_count + i]));
+        fputs("</dd></div>\n", out);
+    }
+    fputs("</dl>\n", out);
+}
+
+static void write_runs(FILE *out, const struct survey_page *page)
+{
+    const struct figure_data *runs = figures_find(page->figures, "runs");
+
+    fputs("<section>\n<h2>How the file was made</h2>\n", out);
+    for (size_t i = 0; i < runs->row_count && i < page->top; i++)
+        write_run(out, runs, i);
+    if (runs->row_count > page->top)
+        fprintf(out, "<p class=\"note\">%zu more are in the JSON.</p>\n",
+                runs->row_count - page->top);
+    fputs("</section>\n", out);
+}
+
 bool survey_report_html(FILE *out, const struct survey_page *page)
 {
     write_title(out, page);
@@ -159,9 +187,7 @@ bool survey_report_html(FILE *out, const struct survey_page *page)
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
         write_section(out, page, &sections[i]);
     write_connections(out, page);
-    fputs("<section>\n<h2>How the file was made</h2>\n", out);
-    survey_html_figure(out, page, "runs");
-    fputs("</section>\n", out);
+    write_runs(out, page);
     survey_html_definitions(out);
     html_end(out, page->now, "mxcrypt-survey(5) has the SELECT of each figure.");
     return fflush(out) == 0 && !ferror(out);
