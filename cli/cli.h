@@ -32,6 +32,7 @@ struct cli_audit {
 /* What it says for `survey`. */
 struct cli_survey {
     const char *out, *rate, *jobs, *sample, *seed, *shard, *opt_out, *from_audit; /* as written */
+    const char *format; /* of an export; NULL: csv */
     int resume, no_probe, no_dnssec;
 };
 
@@ -44,7 +45,7 @@ struct cli {
     const char *postfix_directory; /* --postfix; NULL: postconf's default */
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
-    struct cli_audit audit;
+    struct cli_audit audit; /* html and top are also for the pages of a survey */
     struct cli_survey survey;
     char **words;             /* of the command, after its name; NULL ends them */
     const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
@@ -54,7 +55,7 @@ struct cli {
 /* What the table in main.c names: a command, giving the exit status. */
 typedef int cli_command(struct cli *cli);
 cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
-    do_audit, do_survey_run;
+    do_audit, do_survey_run, do_survey_report, do_survey_diff, do_survey_export, do_survey_status;
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);

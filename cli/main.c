@@ -251,6 +251,22 @@ static const struct command {
      "        [--from-audit FILE.json] [DOMAINS]\n"
      "                           what the mail hosts of many domains do",
      .run = do_survey_run},
+    {"survey", "report", 1,
+     "survey report [--html FILE] [--top N] RESULTS\n"
+     "                           adoption, faults and operators, from a results file",
+     .run = do_survey_report},
+    {"survey", "diff", 2,
+     "survey diff [--html FILE] [--top N] OLD NEW\n"
+     "                           what changed between two results files",
+     .run = do_survey_diff},
+    {"survey", "export", 1,
+     "survey export [--format csv|jsonl] RESULTS\n"
+     "                           its domains, a row each; or, instead:",
+     .run = do_survey_export},
+    {"survey", "export", 2, "survey export [--format csv|jsonl] RESULTS domains|hosts|addresses",
+     .run = do_survey_export},
+    {"survey", "status", 1, "survey status RESULTS    how far a survey is",
+     .run = do_survey_status},
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
      "                           check this set-up",
@@ -332,7 +348,7 @@ static int run_command(struct cli *cli, int count, char **words)
 
         if ((command->words != ANY && count != skip + command->words) ||
             strcmp(words[0], command->name) != 0 ||
-            (command->second != NULL && strcmp(words[1], command->second) != 0))
+            (command->second != NULL && (count < 2 || strcmp(words[1], command->second) != 0)))
             continue;
         cli->words = words + skip;
         if (command->run != NULL)
@@ -370,7 +386,8 @@ static struct cli command_line = {.fd = -1};
     X(SEED, "seed", survey.seed)                                                                   \
     X(SHARD, "shard", survey.shard)                                                                \
     X(OPT_OUT, "opt-out", survey.opt_out)                                                          \
-    X(FROM_AUDIT, "from-audit", survey.from_audit)
+    X(FROM_AUDIT, "from-audit", survey.from_audit)                                                 \
+    X(FORMAT, "format", survey.format)
 
 enum text_option {
     TEXT_BEFORE = 0xff, /* no letter */

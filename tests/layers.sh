@@ -50,7 +50,7 @@ cli/net             base base/net
 cli/postfix         base audit/source
 cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
 cli                 base base/log policy policy/decide policy/report policy/rules probe audit audit/page audit/source daemon/config cli/net cli/postfix cli/doctor
-cli/survey          base base/net audit survey survey/results cli
+cli/survey          base base/net base/page audit survey survey/results survey/page cli
 TABLE
 }
 
