@@ -121,6 +121,8 @@ run_pages() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/pictures.py --bin build/asan/bin >"$logs/pages.log" 2>&1
     counted "pages" "$logs/pages.log" $?
+    /usr/bin/python3 tests/survey_pages.py --bin build/asan/bin >"$logs/survey-pages.log" 2>&1
+    counted "pages of a survey" "$logs/survey-pages.log" $?
 }
 
 run_counts() {
