@@ -223,6 +223,23 @@ def export_faults(programs, path, table, rows):
                 yield f"CSV {cell!r}, JSON {value!r}"
 
 
+def show_faults(programs, path, count):
+    """Every domain that a word of the command line can name is explained, in printable text and as JSON."""
+    names = [name for name, in sqlite3.connect(path).execute("SELECT name FROM domain ORDER BY id") if name and "\0" not in name]
+    shown = 0
+    for name in names[-count:]:
+        done = subprocess.run([programs / "mxcrypt", "-c", "/dev/null", "survey", "show", "--", path, name], capture_output=True, timeout=60)
+        yield from text_faults((done.stdout + done.stderr).decode("latin-1"))
+        if done.returncode not in (0, 1, 65) or (done.returncode == 0) == bool(done.stderr):
+            yield f"{name!r}: {done.returncode} {done.stderr[:300]}"
+        shown += done.returncode == 0
+    if shown < count // 2:
+        yield f"only {shown} of {len(names)} were shown"
+    report = json.loads(run(programs, "--json", "survey", "show", path, "domain-1.example"))
+    if report["key"] != "domain-1.example" or len(report["seen"]) < 1 or "valid_for_s" in report or report["recorded"]["weight"] < 1:
+        yield f"{report}"
+
+
 def page_faults(path):
     text = path.read_text(encoding="ascii")
     if text.count("<script") != 1 or text.count("<style") != 1 or re.search(r"[^ -~\n]", text):
@@ -299,6 +316,8 @@ def main():
         with browser.Browser() as window:
             for kind in FILES:
                 check_report(results, window, programs, kind, folder)
+            for kind, count in (("full", 40), ("evil", 30)):
+                results.check(f"{kind}: domains shown", show_faults(programs, folder / f"{kind}.db", count))
             check_diff(results, window, programs, "diff", "later", "full", folder)
             check_diff(results, window, programs, "evil diff", "evil", "full", folder)
             results.check("an injected script does not run", pictures.injection_faults(window, folder / "evil.html", folder))

@@ -188,8 +188,8 @@ class Maker:
             self.put("policy", domain=identity, state=text, id=text, mode=text, mx=text, lines=text, failure=text, error=text)
 
     def finish(self):
-        self.file.execute("UPDATE domain SET operator_share = 1.0 / (SELECT count(*) FROM domain o WHERE o.operator = domain.operator) "
-                          "WHERE operator IS NOT NULL AND operator_share IS NULL")
+        self.file.execute("UPDATE domain SET operator_share = 1.0 / o.domains FROM (SELECT operator, count(*) AS domains FROM domain "
+                          "GROUP BY operator) o WHERE o.operator = domain.operator AND operator_share IS NULL")
         self.file.commit()
         self.file.close()
 
