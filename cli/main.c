@@ -265,6 +265,10 @@ static const struct command {
      .run = do_survey_export},
     {"survey", "export", 2, "survey export [--format csv|jsonl] RESULTS domains|hosts|addresses",
      .run = do_survey_export},
+    {"survey", "show", 2,
+     "survey show RESULTS DOMAIN\n"
+     "                           one domain, explained from what was recorded",
+     .run = do_survey_show},
     {"survey", "status", 1, "survey status RESULTS    how far a survey is",
      .run = do_survey_status},
     {"doctor", NULL, 0,

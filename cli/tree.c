@@ -104,7 +104,8 @@ void tree_print(const json_t *report)
         printf("good for another %lld s", number_of(report, "valid_for_s"));
     if (json_is_integer(json_object_get(report, "age_s")))
         printf(", looked up %lld s ago", number_of(report, "age_s"));
-    putchar('\n');
+    if (json_object_get(report, "valid_for_s") != NULL) /* a survey's has neither */
+        putchar('\n');
     if (json_is_object(held))
         printf("held: %s, since %lld s, for another %lld s\n", string_of(held, "level"),
                number_of(held, "since_s"), number_of(held, "until_s"));
