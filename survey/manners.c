@@ -40,7 +40,7 @@ struct manners {
     struct manners_options options;
     struct guest *guests; /* maps; owned */
     struct site *sites;
-    struct list ready, idle;
+    struct list ready, left, idle;
     size_t idle_count, waiting, connected;
     struct heap resting;
     int64_t next_us; /* monotonic: when the next connection may begin */
@@ -54,6 +54,7 @@ struct manners *manners_new(const struct manners_options *options)
         return NULL;
     manners->options = *options;
     list_init(&manners->ready);
+    list_init(&manners->left);
     list_init(&manners->idle);
     heap_init(&manners->resting);
     return manners;
@@ -130,13 +131,15 @@ static void forget_idle(struct manners *manners)
 /* Puts a prefix where it belongs: after any change of it. */
 static void site_place(struct manners *manners, struct site *site)
 {
-    bool may = site->count > 0 && site->connected < manners->options.prefix_max &&
-               site->rest.place == 0 && !site->left;
+    bool may =
+        site->count > 0 && site->connected < manners->options.prefix_max && site->rest.place == 0;
 
-    if (may && list_empty(&site->turn))
-        list_append(&manners->ready, &site->turn);
-    else if (!may && !is_idle(site))
+    if (is_idle(site))
+        return;
+    if (!may && !(site->left && site->count > 0))
         list_remove(&site->turn);
+    else if (list_empty(&site->turn))
+        list_append(site->left ? &manners->left : &manners->ready, &site->turn);
 }
 
 /* ---- units ---- */
@@ -288,6 +291,7 @@ static void note_refusal(struct manners *manners, struct site *site, int64_t now
         return;
     if (site->rests == MANNERS_RESTS_MAX) {
         site->left = true;
+        list_remove(&site->turn); /* from those that have a turn */
         return;
     }
     rest_ms = (int64_t)MANNERS_REST_MIN_MS << site->rests++;
@@ -314,18 +318,17 @@ void manners_ended(struct manners *manners, const struct unit *unit, bool refuse
 
 bool manners_take_left(struct manners *manners, struct unit *out)
 {
-    struct guest *guest, *next;
+    struct guest *guest;
+    struct site *site;
 
-    HASH_ITER(hh, manners->guests, guest, next)
-    {
-        if (!guest->site->left || list_empty(&guest->link))
-            continue;
-        *out = guest->unit;
-        guest_leaves_line(manners, guest);
-        guest_free(manners, guest);
-        return true;
-    }
-    return false;
+    if (list_empty(&manners->left))
+        return false;
+    site = LIST_ELEMENT(manners->left.next, struct site, turn);
+    guest = LIST_ELEMENT(site->waiting.next, struct guest, link);
+    *out = guest->unit;
+    guest_leaves_line(manners, guest);
+    guest_free(manners, guest);
+    return true;
 }
 
 size_t manners_waiting(const struct manners *manners)
