@@ -240,19 +240,6 @@ static bool put_pair(void *context, const struct results_pair *pair)
            put_matches(judging, handshake, pair);
 }
 
-static bool put_all(struct judging *judging)
-{
-    for (int i = 0; i < judging->count; i++) {
-        const struct handshake *one = &judging->handshakes[i];
-
-        if (one->chain != NULL &&
-            !results_put_fault(judging->results, judging->address, one->sni,
-                               tls_chain_fault(one->chain), tls_chain_why(one->chain)))
-            return false;
-    }
-    return results_each_pair(judging->results, judging->address, put_pair, judging);
-}
-
 /* ---- the address ---- */
 
 static bool judge(struct judging *judging)
@@ -260,9 +247,10 @@ static bool judge(struct judging *judging)
     if (may_try(judging) &&
         !results_each_pair(judging->results, judging->address, want_pair, judging))
         return false;
-    return judging->wanted ? results_retry(judging->results, judging->address, judging->wanted_host,
-                                           judging->wanted_sni)
-                           : put_all(judging);
+    return judging->wanted
+               ? results_retry(judging->results, judging->address, judging->wanted_host,
+                               judging->wanted_sni)
+               : results_each_pair(judging->results, judging->address, put_pair, judging);
 }
 
 static bool parse(struct judging *judging, struct tls_context *context,

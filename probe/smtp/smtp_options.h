@@ -15,8 +15,8 @@ struct smtp_options {
     bool helo_pending;
     struct ip bind, bind6; /* source addresses; family 0: the kernel's choice */
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
-    /* The outcome tells the certificates and the greeting too. The certificates are not judged then:
-     * they are kept to be judged by tls_chain, and the best state is TLS. */
+    /* The outcome tells the certificates and the greeting too. The certificates are verified, but
+     * not compared with the target: that is tls_chain's, and the best state is TLS. */
     bool keep_shown;
     bool skip_offer_all; /* no further connection to see what a host does that is offered all: it
                             brings words and never changes the state */

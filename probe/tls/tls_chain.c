@@ -34,7 +34,7 @@ struct tls_chain {
     const char *missing;    /* why there is no leaf; NULL: there is one */
     const char *too_costly; /* NULL: it was verified */
     struct tls_verdict pkix;
-    bool only_dates; /* the dates are all that is wrong with it */
+    struct tls_finding finding;
 };
 
 /* ---- what was shown ---- */
@@ -56,26 +56,6 @@ static bool handshake_is_strong(SSL *ssl)
     if (SSL_get_peer_signature_nid(ssl, &digest) == 1)
         strong = strong && digest != NID_sha1 && digest != NID_md5 && digest != NID_md5_sha1;
     return strong;
-}
-
-bool tls_session_shown(const struct tls_session *session, struct arena *arena,
-                       struct tls_shown *out)
-{
-    STACK_OF(X509) *sent = SSL_get_peer_cert_chain(session->ssl);
-    int count = sent == NULL ? 0 : sk_X509_num(sent);
-
-    out->count = 0;
-    out->strong = handshake_is_strong(session->ssl);
-    for (int i = 0; i < count && i < TLS_SHOWN_MAX; i++) {
-        X509 *certificate = sk_X509_value(sent, i);
-        int length = i2d_X509(certificate, NULL);
-        unsigned char *data = arena_alloc(arena, length > 0 ? (size_t)length : 0), *end = data;
-
-        if (data == NULL || i2d_X509(certificate, &end) != length)
-            return false;
-        out->certificates[out->count++] = (struct tls_der){data, (size_t)length};
-    }
-    return true;
 }
 
 /* ---- verified once ---- */
@@ -110,13 +90,77 @@ static bool chain_add_shown(struct tls_chain *chain, const struct tls_shown *sho
     return true;
 }
 
-/* Of `sent` and `shown` one is NULL. False without memory. */
-static bool chain_init(struct tls_chain *chain, SSL_CTX *ssl_ctx, const STACK_OF(X509) * sent,
-                       const struct tls_shown *shown)
+/* What an issuer that is not trusted here looks like; anything else may be our own fault. */
+static bool is_distrust(int error)
+{
+    static const int errors[] = {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
+                                 X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+                                 X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+                                 X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+                                 X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+                                 X509_V_ERR_CERT_UNTRUSTED,
+                                 X509_V_ERR_CERT_REJECTED};
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        if (errors[i] == error)
+            return true;
+    return false;
+}
+
+static enum tls_fault fault_of(const struct tls_chain *chain)
+{
+    static const struct {
+        int error;
+        enum tls_fault fault;
+    } faults[] = {
+        {X509_V_OK, TLS_FAULT_NONE},
+        {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, TLS_FAULT_SELF_SIGNED},
+        {X509_V_ERR_CERT_HAS_EXPIRED, TLS_FAULT_EXPIRED},
+        {X509_V_ERR_CERT_NOT_YET_VALID, TLS_FAULT_NOT_YET_VALID},
+        {X509_V_ERR_EE_KEY_TOO_SMALL, TLS_FAULT_WEAK},
+        {X509_V_ERR_CA_KEY_TOO_SMALL, TLS_FAULT_WEAK},
+        {X509_V_ERR_CA_MD_TOO_WEAK, TLS_FAULT_WEAK},
+    };
+
+    if (chain->missing != NULL)
+        return chain->anonymous ? TLS_FAULT_ANONYMOUS : TLS_FAULT_OTHER;
+    if (chain->too_costly != NULL)
+        return TLS_FAULT_COSTLY;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        if (faults[i].error == chain->pkix.error)
+            return faults[i].fault;
+    return is_distrust(chain->pkix.error) ? TLS_FAULT_UNKNOWN_ISSUER : TLS_FAULT_OTHER;
+}
+
+static const char *why_of(const struct tls_chain *chain)
+{
+    if (chain->missing != NULL)
+        return chain->missing;
+    if (chain->too_costly != NULL)
+        return chain->too_costly;
+    return chain->pkix.error == X509_V_OK ? NULL : chain->pkix.words;
+}
+
+static void chain_verify(struct tls_chain *chain)
+{
+    tls_verify_pkix(&chain->pkix, &chain->peer, false);
+    /* OpenSSL ends at the first fault */
+    if (chain->pkix.error == X509_V_ERR_CERT_HAS_EXPIRED ||
+        chain->pkix.error == X509_V_ERR_CERT_NOT_YET_VALID) {
+        struct tls_verdict timeless = {0};
+
+        tls_verify_pkix(&timeless, &chain->peer, true);
+        chain->finding.only_dates = timeless.error == X509_V_OK;
+    }
+}
+
+/* Takes the certificates; chain->missing says why there is no leaf. Of `sent` and `shown` one is
+ * NULL. False without memory. */
+static bool chain_parse(struct tls_chain *chain, const STACK_OF(X509) * sent,
+                        const struct tls_shown *shown)
 {
     struct tls_peer *peer = &chain->peer;
 
-    *chain = (struct tls_chain){.peer = {ssl_ctx, NULL, sk_X509_new_null()}};
     chain->missing = NO_MEMORY;
     if (peer->certificates == NULL)
         return false;
@@ -127,21 +171,34 @@ static bool chain_init(struct tls_chain *chain, SSL_CTX *ssl_ctx, const STACK_OF
     chain->anonymous = chain->missing == NULL && sk_X509_num(peer->certificates) == 0;
     if (chain->anonymous)
         chain->missing = "no certificate: anonymous cipher";
-    if (chain->missing != NULL)
-        return true;
-    peer->leaf = sk_X509_value(peer->certificates, 0);
-    chain->too_costly = tls_chain_too_costly(peer->leaf, peer->certificates);
-    if (chain->too_costly != NULL)
-        return true;
-    tls_verify_pkix(&chain->pkix, peer, false);
-    /* OpenSSL ends at the first fault */
-    if (chain->pkix.error == X509_V_ERR_CERT_HAS_EXPIRED ||
-        chain->pkix.error == X509_V_ERR_CERT_NOT_YET_VALID) {
-        struct tls_verdict timeless = {0};
+    if (chain->missing == NULL)
+        peer->leaf = sk_X509_value(peer->certificates, 0);
+    return true;
+}
 
-        tls_verify_pkix(&timeless, peer, true);
-        chain->only_dates = timeless.error == X509_V_OK;
+/* As chain_parse. The finding is worked out, or taken from `shown`. */
+static bool chain_init(struct tls_chain *chain, SSL_CTX *ssl_ctx, const STACK_OF(X509) * sent,
+                       const struct tls_shown *shown)
+{
+    const struct tls_finding *known = shown == NULL ? NULL : &shown->finding;
+
+    *chain = (struct tls_chain){.peer = {ssl_ctx, NULL, sk_X509_new_null()}};
+    if (!chain_parse(chain, sent, shown))
+        return false;
+    if (chain->missing == NULL)
+        chain->too_costly = tls_chain_too_costly(chain->peer.leaf, chain->peer.certificates);
+    if (known != NULL && known->verified && chain->missing == NULL && chain->too_costly == NULL) {
+        chain->finding = *known;
+        snprintf(chain->pkix.words, sizeof chain->pkix.words, "%s",
+                 known->why == NULL ? "" : known->why);
+        chain->finding.why = known->why == NULL ? NULL : chain->pkix.words;
+        return true;
     }
+    if (chain->missing == NULL && chain->too_costly == NULL)
+        chain_verify(chain);
+    chain->finding.verified = true;
+    chain->finding.fault = fault_of(chain);
+    chain->finding.why = why_of(chain);
     return true;
 }
 
@@ -174,55 +231,9 @@ void tls_chain_free(struct tls_chain *chain)
     free(chain);
 }
 
-/* What an issuer that is not trusted here looks like; anything else may be our own fault. */
-static bool is_distrust(int error)
+const struct tls_finding *tls_chain_finding(const struct tls_chain *chain)
 {
-    static const int errors[] = {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
-                                 X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-                                 X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
-                                 X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
-                                 X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
-                                 X509_V_ERR_CERT_UNTRUSTED,
-                                 X509_V_ERR_CERT_REJECTED};
-
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-        if (errors[i] == error)
-            return true;
-    return false;
-}
-
-enum tls_fault tls_chain_fault(const struct tls_chain *chain)
-{
-    static const struct {
-        int error;
-        enum tls_fault fault;
-    } faults[] = {
-        {X509_V_OK, TLS_FAULT_NONE},
-        {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, TLS_FAULT_SELF_SIGNED},
-        {X509_V_ERR_CERT_HAS_EXPIRED, TLS_FAULT_EXPIRED},
-        {X509_V_ERR_CERT_NOT_YET_VALID, TLS_FAULT_NOT_YET_VALID},
-        {X509_V_ERR_EE_KEY_TOO_SMALL, TLS_FAULT_WEAK},
-        {X509_V_ERR_CA_KEY_TOO_SMALL, TLS_FAULT_WEAK},
-        {X509_V_ERR_CA_MD_TOO_WEAK, TLS_FAULT_WEAK},
-    };
-
-    if (chain->missing != NULL)
-        return chain->anonymous ? TLS_FAULT_ANONYMOUS : TLS_FAULT_OTHER;
-    if (chain->too_costly != NULL)
-        return TLS_FAULT_COSTLY;
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
-        if (faults[i].error == chain->pkix.error)
-            return faults[i].fault;
-    return is_distrust(chain->pkix.error) ? TLS_FAULT_UNKNOWN_ISSUER : TLS_FAULT_OTHER;
-}
-
-const char *tls_chain_why(const struct tls_chain *chain)
-{
-    if (chain->missing != NULL)
-        return chain->missing;
-    if (chain->too_costly != NULL)
-        return chain->too_costly;
-    return chain->pkix.error == X509_V_OK ? NULL : chain->pkix.words;
+    return &chain->finding;
 }
 
 const char *tls_fault_name(enum tls_fault fault)
@@ -317,17 +328,17 @@ void tls_chain_judge(struct tls_chain *chain, const struct tls_reference *refere
     out->state = STARTTLS_TLS;
     out->not_after = 0;
     out->subject = NULL;
-    out->chain_ok = tls_chain_fault(chain) == TLS_FAULT_NONE;
+    out->chain_ok = chain->finding.fault == TLS_FAULT_NONE;
     out->name_ok = tls_chain_names(chain, reference->host);
     out->tlsa = match_records(&dane, chain, reference);
     if (chain->peer.leaf != NULL)
         describe_leaf(chain->peer.leaf, arena, out);
     if (chain->missing != NULL || chain->too_costly != NULL)
-        add_detail(&detail, "", tls_chain_why(chain));
+        add_detail(&detail, "", chain->finding.why);
     else
         add_faults(&detail, chain, reference, &dane, out);
     sound = out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH && chain->strong;
-    out->expired = chain->only_dates && sound;
+    out->expired = chain->finding.only_dates && sound;
     if (out->chain_ok && sound)
         out->state = STARTTLS_VERIFIED;
     else if (out->chain_ok && out->name_ok && out->tlsa != TLSA_MATCH_MISMATCH)
@@ -367,6 +378,31 @@ void tls_session_describe(const struct tls_session *session, struct arena *arena
 {
     out->protocol = arena_strdup(arena, SSL_get_version(session->ssl));
     out->cipher = arena_strdup(arena, SSL_get_cipher_name(session->ssl));
+}
+
+bool tls_session_shown(const struct tls_session *session, struct arena *arena,
+                       struct tls_shown *out)
+{
+    STACK_OF(X509) *sent = SSL_get_peer_cert_chain(session->ssl);
+    int count = sent == NULL ? 0 : sk_X509_num(sent);
+    struct tls_chain chain;
+
+    *out = (struct tls_shown){.strong = handshake_is_strong(session->ssl)};
+    for (int i = 0; i < count && i < TLS_SHOWN_MAX; i++) {
+        X509 *certificate = sk_X509_value(sent, i);
+        int length = i2d_X509(certificate, NULL);
+        unsigned char *data = arena_alloc(arena, length > 0 ? (size_t)length : 0), *end = data;
+
+        if (data == NULL || i2d_X509(certificate, &end) != length)
+            return false;
+        out->certificates[out->count++] = (struct tls_der){data, (size_t)length};
+    }
+    if (chain_init(&chain, SSL_get_SSL_CTX(session->ssl), sent, NULL)) {
+        out->finding = chain.finding;
+        out->finding.why = arena_strdup(arena, chain.finding.why);
+    }
+    chain_fini(&chain);
+    return out->finding.verified && !arena_failed(arena);
 }
 
 void tls_session_judge(struct tls_session *session, const struct tls_reference *reference,

@@ -22,20 +22,6 @@ struct tls_der {
     size_t length;
 };
 
-/* What a server showed. Memory belongs to its holder. */
-struct tls_shown {
-    size_t count; /* certificates, the leaf first; 0: an anonymous cipher */
-    struct tls_der certificates[TLS_SHOWN_MAX];
-    /* The handshake would have been made at security level 1 as well, which Postfix sets from
-     * `verify` up: version, cipher, key exchange and signature are strong enough. */
-    bool strong;
-};
-
-/* After TLS_READY: what the session's server showed. The octets are the arena's. False without
- * memory. */
-bool tls_session_shown(const struct tls_session *session, struct arena *arena,
-                       struct tls_shown *out);
-
 /* Why a chain does not verify, in few kinds for counters. X(enum word, name, words for people) */
 #define TLS_FAULTS(X)                                                                              \
     X(NONE, "none", "the chain ends at a trust anchor")                                            \
@@ -52,20 +38,42 @@ bool tls_session_shown(const struct tls_session *session, struct arena *arena,
 enum tls_fault { TLS_FAULTS(X) TLS_FAULT_COUNT };
 #undef X
 
+/* What verifying a chain came to. It goes with the certificates, so that it is done once. */
+struct tls_finding {
+    bool verified; /* else the rest is not known */
+    enum tls_fault fault;
+    bool only_dates; /* the dates are all that is wrong with it */
+    const char *why; /* the fault in words, escaped; NULL without one */
+};
+
+/* What a server showed. Memory belongs to its holder. */
+struct tls_shown {
+    size_t count; /* certificates, the leaf first; 0: an anonymous cipher */
+    struct tls_der certificates[TLS_SHOWN_MAX];
+    /* The handshake would have been made at security level 1 as well, which Postfix sets from
+     * `verify` up: version, cipher, key exchange and signature are strong enough. */
+    bool strong;
+    struct tls_finding finding;
+};
+
+/* After TLS_READY: what the session's server showed, verified against the session's trust anchors at
+ * the present time. Octets and words are the arena's. False without memory. */
+bool tls_session_shown(const struct tls_session *session, struct arena *arena,
+                       struct tls_shown *out);
+
 const char *tls_fault_name(enum tls_fault fault);
 
 struct tls_chain;
 
 /*
- * Parses what was shown and verifies the chain against the context's trust anchors, at the present
- * time, once for all names. `shown` is borrowed for the call only; octets that are no certificate
+ * Parses what was shown and, unless its finding is known, verifies the chain against the context's
+ * trust anchors, at the present time, once for all names. `shown` is borrowed for the call only; octets that are no certificate
  * give a chain with TLS_FAULT_OTHER that names nobody. NULL without memory.
  */
 struct tls_chain *tls_chain_new(struct tls_context *context, const struct tls_shown *shown);
 void tls_chain_free(struct tls_chain *chain);
-enum tls_fault tls_chain_fault(const struct tls_chain *chain);
-/* The fault in words, escaped; NULL without one. The chain's. */
-const char *tls_chain_why(const struct tls_chain *chain);
+/* The chain's. */
+const struct tls_finding *tls_chain_finding(const struct tls_chain *chain);
 
 /*
  * Judges the chain for one MX host: fills state (TLS or VERIFIED), chain_ok, expired, name_ok, tlsa,

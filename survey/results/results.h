@@ -127,9 +127,6 @@ bool results_put_pair(struct results *results, int64_t address, int64_t host, co
 /* Notes that a TLSA record (by its place among its host's) matched at an address, or did not: in the
  * end it matched if it did everywhere. */
 bool results_put_match(struct results *results, int64_t host, size_t index, bool matched);
-/* Notes what a chain is worth, by its digest: see the table `chain`. */
-bool results_put_fault(struct results *results, int64_t address, const char *sni,
-                       enum tls_fault fault, const char *why);
 /* Wants another connection to an address, with this name. */
 bool results_retry(struct results *results, int64_t address, int64_t host, const char *sni);
 

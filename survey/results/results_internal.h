@@ -114,7 +114,8 @@ struct results_words {
     bool unknown; /* the first word means that nothing is known: NULL in the file */
 };
 extern const struct results_words results_mx_words, results_dane_words, results_starttls_words,
-    results_sts_words, results_match_words, results_partial_words, results_mode_words;
+    results_sts_words, results_match_words, results_fault_words, results_partial_words,
+    results_mode_words;
 struct sql_value value_word(const struct results_words *words, unsigned number);
 /* The number of the word in a column; 0 for NULL and for any other word. */
 unsigned row_word(struct sql_statement *row, int column, const struct results_words *words);

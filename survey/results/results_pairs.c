@@ -38,6 +38,27 @@ static bool read_chain(struct results *results, const char *chain, struct arena 
     return step != SQL_ERROR;
 }
 
+/* What verifying it came to; a word that is none of ours is as good as nothing: verified again. */
+static bool read_finding(struct results *results, const char *chain, struct arena *arena,
+                         struct tls_finding *out)
+{
+    struct sql_value key = value_text(chain);
+    struct sql_statement *row = results_select(results, RESULTS_CHAIN_FINDING, &key, 1);
+    enum sql_step step = row == NULL ? SQL_ERROR : results_row(results, row);
+
+    if (step == SQL_ROW) {
+        const char *fault = row_text(row, 0, WORD_MAX);
+
+        out->fault = (enum tls_fault)row_word(row, 0, &results_fault_words);
+        out->verified = fault != NULL && strcmp(fault, tls_fault_name(out->fault)) == 0;
+        out->only_dates = row_is(row, 1);
+        out->why = row_text_copy(row, 2, RESULTS_TEXT_MAX, arena);
+    }
+    if (row != NULL)
+        sql_reset(row);
+    return step != SQL_ERROR;
+}
+
 static void read_handshake(struct results_handshake *out, struct sql_statement *row,
                            struct arena *arena)
 {
@@ -71,7 +92,8 @@ int results_handshakes(struct results *results, int64_t address, struct arena *a
         const char *chain = row_text_copy(row, 8, WORD_MAX, arena);
 
         read_handshake(&out[count], row, arena);
-        ok = chain == NULL || read_chain(results, chain, arena, &out[count].seen.shown);
+        ok = chain == NULL || (read_chain(results, chain, arena, &out[count].seen.shown) &&
+                               read_finding(results, chain, arena, &out[count].seen.shown.finding));
         count += out[count].sni != NULL;
     }
     if (row != NULL)
@@ -182,16 +204,6 @@ bool results_put_match(struct results *results, int64_t host, size_t index, bool
                                        value_number(matched)};
 
     return results_execute(results, RESULTS_TLSA_MATCHED, values, 3);
-}
-
-bool results_put_fault(struct results *results, int64_t address, const char *sni,
-                       enum tls_fault fault, const char *why)
-{
-    const struct sql_value values[] = {value_number(address), value_text(sni),
-                                       value_text(tls_fault_name(fault)),
-                                       value_foreign(results, why)};
-
-    return results_execute(results, RESULTS_FAULT_PUT, values, 4);
 }
 
 bool results_retry(struct results *results, int64_t address, int64_t host, const char *sni)

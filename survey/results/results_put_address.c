@@ -65,6 +65,7 @@ static bool put_chain(struct results *results, const struct address_seen *seen,
                       struct sql_value *chain)
 {
     const struct tls_shown *shown = &seen->shown;
+    const struct tls_finding *finding = &shown->finding;
     char digests[TLS_SHOWN_MAX][TLS_DIGEST_TEXT], all[TLS_DIGEST_TEXT];
 
     *chain = value_none();
@@ -76,8 +77,12 @@ static bool put_chain(struct results *results, const struct address_seen *seen,
     *chain = value_text(arena_strdup(results->scratch, all));
     return results_execute(results, RESULTS_CHAIN_ADD,
                            (const struct sql_value[]){
-                               *chain, value_text(shown->count == 0 ? NULL : digests[0])},
-                           2) &&
+                               *chain, value_text(shown->count == 0 ? NULL : digests[0]),
+                               finding->verified ? value_word(&results_fault_words, finding->fault)
+                                                 : value_none(),
+                               finding->verified ? value_number(finding->only_dates) : value_none(),
+                               value_foreign(results, finding->why)},
+                           5) &&
            (sql_changes(results->sql) == 0 || put_links(results, shown, digests, all));
 }
 

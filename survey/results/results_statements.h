@@ -77,7 +77,8 @@
       "strong = ?8, nameless = ?9, requiretls = ?10, chain = ?11, failure = ?12, detail = ?13, "   \
       "connections = ?14 WHERE address = ?1 AND name = ?3")                                        \
     X(ADDRESS_CONNECTED, "UPDATE address SET connections = connections + ?2 WHERE id = ?1")        \
-    X(CHAIN_ADD, "INSERT OR IGNORE INTO chain (sha256, leaf) VALUES (?1, ?2)")                     \
+    X(CHAIN_ADD, "INSERT OR IGNORE INTO chain (sha256, leaf, fault, only_dates, why) "             \
+                 "VALUES (?1, ?2, ?3, ?4, ?5)")                                                    \
     X(CHAIN_LINK, "INSERT OR IGNORE INTO chain_certificate (chain, position, certificate) "        \
                   "VALUES (?1, ?2, ?3)")                                                           \
     X(CERTIFICATE_KNOWN, "SELECT count(*) FROM certificate WHERE sha256 = ?1")                     \
@@ -94,6 +95,7 @@
       "UNION ALL SELECT name, starttls, code, protocol, cipher, strong, nameless, requiretls, "    \
       "chain, failure, detail, connections, 1, NULL, NULL "                                        \
       "FROM sni WHERE address = ?1 AND looked_up IS NOT NULL ORDER BY 13, 1")                      \
+    X(CHAIN_FINDING, "SELECT fault, only_dates, why FROM chain WHERE sha256 = ?1")                 \
     X(CHAIN_CERTIFICATES,                                                                          \
       "SELECT c.der FROM chain_certificate l JOIN certificate c ON c.sha256 = l.certificate "      \
       "WHERE l.chain = ?1 ORDER BY l.position")                                                    \
@@ -108,9 +110,6 @@
     X(TLSA_MATCHED,                                                                                \
       "UPDATE tlsa SET matched = CASE WHEN matched IS NULL THEN ?3 ELSE min(matched, ?3) END "     \
       "WHERE host = ?1 AND position = ?2")                                                         \
-    X(FAULT_PUT, "UPDATE chain SET fault = ?3, why = ?4 WHERE sha256 = coalesce("                  \
-                 "(SELECT chain FROM sni WHERE address = ?1 AND name = ?2), "                      \
-                 "(SELECT chain FROM address WHERE id = ?1 AND sni = ?2))")                        \
     X(RETRY_ADD, "INSERT OR IGNORE INTO sni (address, name, host) VALUES (?1, ?2, ?3)")
 
 #define RESULTS_DECIDE_STATEMENTS(X)                                                               \

@@ -11,6 +11,9 @@ static const char *const starttls[] = {STARTTLS_STATES(ENUM_WORD)};
 static const char *const sts[] = {STS_STATES(ENUM_WORD)};
 static const char *const matches[] = {
     [TLSA_MATCH_NONE] = "none", [TLSA_MATCH_OK] = "match", [TLSA_MATCH_MISMATCH] = "mismatch"};
+#define X(word, name, text) name,
+static const char *const faults[] = {TLS_FAULTS(X)};
+#undef X
 static const char *const partial[] = {[PARTIAL_DANE_TABLE] = "table",
                                       [PARTIAL_DANE_ONLY] = "only",
                                       [PARTIAL_DANE_OPPORTUNISTIC] = "opportunistic"};
@@ -22,6 +25,7 @@ const struct results_words results_dane_words = {dane, COUNT(dane), true};
 const struct results_words results_starttls_words = {starttls, COUNT(starttls), true};
 const struct results_words results_sts_words = {sts, COUNT(sts), true};
 const struct results_words results_match_words = {matches, COUNT(matches), false};
+const struct results_words results_fault_words = {faults, COUNT(faults), false};
 const struct results_words results_partial_words = {partial, COUNT(partial), false};
 const struct results_words results_mode_words = {modes, COUNT(modes), false};
 

@@ -167,6 +167,7 @@ CREATE TABLE chain (              -- what servers showed
     sha256 TEXT PRIMARY KEY,      -- of the digests of its certificates
     leaf TEXT,                    -- certificate.sha256
     fault TEXT,                   -- none, self-signed, unknown-issuer, expired, ...
+    only_dates INTEGER,           -- the dates are all that is wrong with it
     why TEXT
 ) STRICT, WITHOUT ROWID;
 

@@ -60,6 +60,21 @@ struct world {
 static int connections;
 static char asked[256]; /* first letters of the names, in the order in which they were tried */
 
+/* Verifies what is shown, as a worker does. */
+static void verify_shown(struct tls_shown *shown)
+{
+    static char why[300];
+    struct tls_chain *chain = tls_chain_new(context, shown);
+
+    assert_non_null(chain);
+    shown->finding = *tls_chain_finding(chain);
+    if (shown->finding.why != NULL) {
+        snprintf(why, sizeof why, "%s", shown->finding.why);
+        shown->finding.why = why;
+    }
+    tls_chain_free(chain);
+}
+
 static struct address_seen seen_of(const struct manner *manner)
 {
     struct address_seen seen = {.connections = 1, .nameless = manner->nameless};
@@ -77,6 +92,7 @@ static struct address_seen seen_of(const struct manner *manner)
         seen.shown.certificates[0] =
             (struct tls_der){octets[manner->leaf], (size_t)lengths[manner->leaf]};
     }
+    verify_shown(&seen.shown);
     return seen;
 }
 

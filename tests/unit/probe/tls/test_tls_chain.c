@@ -82,8 +82,8 @@ static void run_fault_case(void **state)
     send(&sent, (const struct cert *const[]){&cert, row->along, NULL});
     chain = tls_chain_new(context, &sent.shown);
     sent_free(&sent); /* it is borrowed for the call only */
-    assert_string_equal(tls_fault_name(tls_chain_fault(chain)), tls_fault_name(row->want));
-    expect_words(tls_chain_why(chain), row->why);
+    assert_string_equal(tls_fault_name(tls_chain_finding(chain)->fault), tls_fault_name(row->want));
+    expect_words(tls_chain_finding(chain)->why, row->why);
     tls_chain_free(chain);
     cert_free(&cert);
 }
@@ -178,15 +178,15 @@ static void expect_nothing(const struct tls_shown *shown, enum tls_fault fault)
     struct starttls_result result = {.protocol = "TLSv1.2"};
     struct arena *arena = arena_new(65536);
 
-    assert_string_equal(tls_fault_name(tls_chain_fault(chain)), tls_fault_name(fault));
-    assert_non_null(tls_chain_why(chain));
+    assert_string_equal(tls_fault_name(tls_chain_finding(chain)->fault), tls_fault_name(fault));
+    assert_non_null(tls_chain_finding(chain)->why);
     tls_chain_judge(chain, &reference, arena, &result);
     assert_int_equal(result.state, STARTTLS_TLS);
     assert_false(result.chain_ok || result.name_ok || result.expired);
     assert_int_equal(result.tlsa, TLSA_MATCH_MISMATCH);
     assert_int_equal(result.not_after, 0);
     assert_null(result.subject);
-    assert_string_equal(result.detail, tls_chain_why(chain));
+    assert_string_equal(result.detail, tls_chain_finding(chain)->why);
     assert_false(tls_chain_names(chain, MX));
     assert_false(tls_chain_matches(chain, &reference, &record));
     tls_chain_free(chain);

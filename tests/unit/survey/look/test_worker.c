@@ -214,6 +214,8 @@ static void address_with_tls(void **state)
     assert_true(seen->result.requiretls);
     assert_int_equal(seen->shown.count, 1);
     assert_true(seen->shown.strong);
+    assert_true(seen->shown.finding.verified);
+    assert_int_equal(seen->shown.finding.fault, TLS_FAULT_NONE);
     assert_string_equal(seen->greeting, "mx.d.test ESMTP Postfix (Debian)");
     assert_string_equal(seen->software, "Postfix");
     assert_null(seen->failure);
