@@ -6,7 +6,8 @@
  *   on_result   writes what came
  *
  * Phases follow each other: domains, hosts, addresses, verdicts. A phase reads its units in the
- * order of their ids until none is left, in several passes where units had to be left out. Memory
+ * order of their ids until none is left, in several passes where units had to be left out. What
+ * failed in the DNS is looked up once more, gently, before it counts. Memory
  * holds only units that wait or are under way: IN_FLIGHT_MAX of a worker, and what the manners take.
  */
 #include "survey/survey_uv.h"
@@ -25,22 +26,14 @@
 #include "survey/decide.h"
 #include "survey/judge.h"
 #include "survey/look/worker_uv.h"
+#include "survey/pace.h"
 
 #define IN_FLIGHT_MAX  512  /* domains or hosts of one worker */
 #define BATCH_MAX      64   /* units that are read at once */
 #define COMMIT_RESULTS 2000 /* a batch of writes: so many results, or a second */
 #define TICK_MS        1000
-/*
- * How many lookups begin at once, for all workers together. A resolver on this host has room for
- * some 150 questions in its socket buffer, and what does not fit is lost and asked again after a
- * second. Each result lets another lookup begin; where answers take long, because they are far away,
- * START_REFILL more begin every START_MS.
- */
-#define START_MAX    48
-#define START_REFILL 32
-#define START_MS     20
-#define PASS_MS      250 /* between passes over what is left */
-#define FIRST_ID     INT64_MIN
+#define PASS_MS        250 /* between passes over what is left */
+#define FIRST_ID       INT64_MIN
 
 #define PREFIX_REFUSES       "prefix-refuses"
 #define PREFIX_REFUSES_WORDS "left alone: its network refuses our connections"
@@ -65,7 +58,8 @@ struct survey {
     enum unit_kind phase;
     struct unit ahead[BATCH_MAX]; /* domains or hosts that were read, from `ahead_at` on */
     int ahead_count, ahead_at;
-    unsigned starts;    /* lookups that may begin now */
+    struct pace pace;
+    bool last_pass;     /* of lookups: what fails now counts */
     int64_t after;      /* the last unit of this pass */
     bool pass_ended;    /* nothing more in this pass */
     bool left_out;      /* units that were not taken in this pass, or asked for since */
@@ -213,9 +207,14 @@ static void tell_manners(struct survey *survey, const struct unit_result *result
     manners_ended(survey->manners, &result->unit, refused, answered, clock_monotonic_ms());
 }
 
-static void let_start(struct survey *survey, unsigned more)
+/* A lookup that failed in the DNS may have failed because too much was asked at once: it is left for
+ * another pass, a gentle one. */
+static bool is_for_later(struct survey *survey, const struct unit_result *result)
 {
-    survey->starts = survey->starts + more < START_MAX ? survey->starts + more : START_MAX;
+    if (result->unit.kind == UNIT_ADDRESS || survey->last_pass || !result->try_again)
+        return false;
+    survey->left_out = true;
+    return true;
 }
 
 static void on_result(void *context, struct unit_result *result)
@@ -225,12 +224,12 @@ static void on_result(void *context, struct unit_result *result)
 
     hand->busy--;
     survey->busy--;
-    let_start(survey, 1);
+    pace_ended(&survey->pace, result->timed_out, clock_monotonic_ms());
     if (result->failed_here && ++result->unit.failed_here < WORKER_TRIES_MAX &&
         worker_submit(hand->worker, &result->unit)) {
         hand->busy++;
         survey->busy++;
-    } else if (!survey->failed) {
+    } else if (!survey->failed && !is_for_later(survey, result)) {
         if (result->unit.kind == UNIT_ADDRESS)
             tell_manners(survey, result);
         take_result(survey, result);
@@ -290,12 +289,11 @@ static const struct unit *next_lookup(struct survey *survey)
 
 static void feed_lookups(struct survey *survey)
 {
-    unsigned room = IN_FLIGHT_MAX * survey->hand_count;
     const struct unit *unit;
 
-    while (!survey->failed && survey->starts > 0 && survey->busy < room &&
+    while (!survey->failed && pace_room(&survey->pace, survey->busy) > 0 &&
            (unit = next_lookup(survey)) != NULL) {
-        survey->starts--;
+        pace_began(&survey->pace);
         submit(survey, unit);
     }
 }
@@ -304,7 +302,7 @@ static void on_refill(uv_timer_t *timer)
 {
     struct survey *survey = timer->data;
 
-    let_start(survey, START_REFILL);
+    pace_refill(&survey->pace);
     feed(survey);
 }
 
@@ -376,7 +374,15 @@ static void feed_addresses(struct survey *survey, int64_t *wait_ms)
         submit(survey, unit);
 }
 
-/* Begins another pass over what was left out, unless enough waits or it is too early. */
+static void begin_pass(struct survey *survey)
+{
+    survey->after = FIRST_ID;
+    survey->pass_ended = survey->left_out = false;
+    survey->ahead_count = survey->ahead_at = 0;
+}
+
+/* Begins another pass over the addresses that were left out, unless enough waits or it is too early.
+ */
 static void pass_again(struct survey *survey, int64_t *wait_ms)
 {
     int64_t now = clock_monotonic_ms();
@@ -388,9 +394,18 @@ static void pass_again(struct survey *survey, int64_t *wait_ms)
         *wait_ms = survey->pass_at_ms - now;
         return;
     }
-    survey->after = FIRST_ID;
-    survey->pass_ended = survey->left_out = false;
+    begin_pass(survey);
     survey->pass_at_ms = now + PASS_MS;
+}
+
+/* Begins the last pass over domains or hosts, when all others have come. */
+static void pass_gently(struct survey *survey)
+{
+    if (!survey->pass_ended || !survey->left_out || survey->busy > 0)
+        return;
+    begin_pass(survey);
+    survey->last_pass = true;
+    pace_init(&survey->pace, PACE_WINDOW_GENTLE);
 }
 
 static void feed(struct survey *survey)
@@ -399,11 +414,13 @@ static void feed(struct survey *survey)
 
     if (survey->failed || survey->stopped)
         return;
-    pass_again(survey, &pass_ms);
-    if (survey->phase == UNIT_ADDRESS)
+    if (survey->phase == UNIT_ADDRESS) {
+        pass_again(survey, &pass_ms);
         feed_addresses(survey, &turn_ms);
-    else
+    } else {
+        pass_gently(survey);
         feed_lookups(survey);
+    }
     if (survey->pass_ended && !survey->left_out && survey->busy == 0 &&
         survey->ahead_at == survey->ahead_count && manners_waiting(survey->manners) == 0)
         uv_stop(&survey->loop); /* the phase is over */
@@ -458,14 +475,13 @@ static void begin_phase(struct survey *survey, int phase)
 static void look_up(struct survey *survey, enum unit_kind phase)
 {
     survey->phase = phase;
-    survey->after = FIRST_ID;
-    survey->pass_ended = survey->left_out = false;
     survey->pass_at_ms = 0;
-    survey->ahead_count = survey->ahead_at = 0;
-    survey->starts = START_MAX;
+    survey->last_pass = false;
+    begin_pass(survey);
+    pace_init(&survey->pace, IN_FLIGHT_MAX * survey->hand_count);
     begin_phase(survey, phase);
     if (phase != UNIT_ADDRESS)
-        uv_timer_start(&survey->refill, on_refill, START_MS, START_MS);
+        uv_timer_start(&survey->refill, on_refill, PACE_REFILL_MS, PACE_REFILL_MS);
     feed(survey);
     if (may_go_on(survey))
         uv_run(&survey->loop, UV_RUN_DEFAULT);

@@ -214,6 +214,17 @@ static bool is_same(const char *option, const char *given, int64_t now, int64_t 
     return false;
 }
 
+/* A finished file is left as it is: it is only read. */
+static bool is_finished(const char *path)
+{
+    char error[RESULTS_ERROR_MAX];
+    struct results *results = results_open(path, false, error);
+    bool finished = results != NULL && results_run(results)->ended != 0;
+
+    results_close(results);
+    return finished;
+}
+
 static int open_file(struct survey_command *survey)
 {
     const struct cli_survey *given = &survey->cli->survey;
@@ -327,16 +338,16 @@ static int survey_steps(struct survey_command *survey)
 {
     int status = read_survey_options(survey);
 
+    if (status == CLI_OK && survey->cli->survey.resume && is_finished(survey->cli->survey.out)) {
+        fprintf(stderr, "mxcrypt: %s is finished\n", survey->cli->survey.out);
+        return CLI_OK;
+    }
     if (status == CLI_OK)
         status = set_prober(survey);
     if (status == CLI_OK)
         status = look_at_own_side(survey);
     if (status == CLI_OK)
         status = open_results(survey);
-    if (status == CLI_OK && survey->run.ended != 0) {
-        fprintf(stderr, "mxcrypt: %s is finished\n", survey->cli->survey.out);
-        return CLI_OK;
-    }
     return status == CLI_OK ? run_survey(survey) : status;
 }
 

@@ -5,12 +5,29 @@
  */
 #include "survey/look/look_uv.h"
 
+#include <string.h>
+
 #include "probe/mx.h"
 
 static bool is_awaited(struct look *look)
 {
     return look->at.domain.mx.query != NULL || look->at.domain.tlsrpt.query != NULL ||
            look->at.domain.sts != NULL;
+}
+
+/* A policy that is there and wrong is not asked for again. */
+static void note_sts_failure(struct look *look, const struct sts_evidence *sts)
+{
+    static const enum fetch_failure passing[] = {FETCH_FAILURE_DNS, FETCH_FAILURE_CONNECT,
+                                                 FETCH_FAILURE_TIMEOUT, FETCH_FAILURE_LOCAL};
+
+    if (sts->state == STS_DNS_ERROR)
+        look_note_failure(look, sts->failure);
+    if (sts->state != STS_FETCH_FAILED || sts->failure == NULL)
+        return;
+    look->result->failed_here |= look_failed_here(sts->failure);
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
+        look->result->try_again |= strcmp(sts->failure, fetch_failure_name(passing[i])) == 0;
 }
 
 static void finish_domain(struct look *look)
@@ -22,10 +39,10 @@ static void finish_domain(struct look *look)
     if (tlsrpt != NULL) {
         tlsrpt_read(&seen->tlsrpt, result->arena, tlsrpt);
         if (tlsrpt->outcome == DNS_FAILED)
-            result->failed_here |= look_failed_here(dns_failure_name(tlsrpt->failure));
+            look_note_failure(look, dns_failure_name(tlsrpt->failure));
     }
-    result->failed_here |=
-        look_failed_here(seen->mx_failure) || look_failed_here(seen->evidence.sts.failure);
+    look_note_failure(look, seen->mx_failure);
+    note_sts_failure(look, &seen->evidence.sts);
     seen->evidence.complete = true;
     if (look->tools->sts != NULL) /* it is not asked for again, or then from the beginning */
         sts_cache_forget(sts_cache_of(look->tools->sts), seen->evidence.domain);

@@ -5,7 +5,7 @@ static void on_host(void *context)
 {
     struct look *look = context;
 
-    look->result->failed_here = look_failed_here(look->result->host->host.failure);
+    look_note_failure(look, look->result->host->host.failure);
     look_finish(look);
 }
 

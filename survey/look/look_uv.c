@@ -56,6 +56,17 @@ bool look_failed_here(const char *failure)
                                strcmp(failure, fetch_failure_name(FETCH_FAILURE_LOCAL)) == 0);
 }
 
+void look_note_failure(struct look *look, const char *failure)
+{
+    struct unit_result *result = look->result;
+
+    if (failure == NULL)
+        return;
+    result->try_again = true;
+    result->failed_here |= look_failed_here(failure);
+    result->timed_out |= strcmp(failure, dns_failure_name(DNS_FAILURE_TIMEOUT)) == 0;
+}
+
 void look_finish(struct look *look)
 {
     look->result->failed_here |= arena_failed(look->result->arena);

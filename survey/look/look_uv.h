@@ -68,5 +68,7 @@ extern const struct look_kind look_domain, look_host, look_address;
 
 /* Whether a kind of failure (dns_failure_name, fetch_failure_name; NULL: none) is on our side. */
 bool look_failed_here(const char *failure);
+/* Notes that a question failed, of that kind; NULL: it did not. */
+void look_note_failure(struct look *look, const char *failure);
 /* All is found: calls `done`. */
 void look_finish(struct look *look);

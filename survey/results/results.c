@@ -203,7 +203,9 @@ static bool lock_take(struct results *results, int flags)
 
     results->lock = open(results->path, O_RDWR | O_CLOEXEC | O_NONBLOCK | flags, 0666);
     if (results->lock < 0)
-        return results_fail_with(results, errno == EEXIST ? "it exists already" : strerror(errno));
+        return results_fail_with(results, errno == EEXIST
+                                              ? "it exists already; --resume goes on with it"
+                                              : strerror(errno));
     if (fstat(results->lock, &status) != 0)
         return results_fail_with(results, strerror(errno));
     if (!S_ISREG(status.st_mode))

@@ -67,6 +67,10 @@ struct unit_result {
     int64_t looked_at;   /* seconds since 1970 */
     /* Our own side failed (memory, descriptors, no route): it says nothing, look it up again. */
     bool failed_here;
+    bool timed_out; /* the resolver did not answer a question in time */
+    /* A lookup in the DNS failed, or a policy host could not be reached: another attempt, while less
+     * is asked, may go better. */
+    bool try_again;
     struct domain_seen *domain; /* the one of the unit's kind; the others are NULL */
     struct host_seen *host;
     struct address_seen *address;

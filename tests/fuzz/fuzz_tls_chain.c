@@ -78,7 +78,8 @@ static void judge(const struct tls_shown *shown, const uint8_t *data, size_t siz
     CHECK(chain != NULL && arena != NULL);
     tls_chain_judge(chain, &reference, arena, &result);
     CHECK(result.state == STARTTLS_TLS && !result.chain_ok && result.tlsa != TLSA_MATCH_OK);
-    CHECK(tls_chain_finding(chain)->fault != TLS_FAULT_NONE && tls_chain_finding(chain)->why != NULL);
+    CHECK(tls_chain_finding(chain)->fault != TLS_FAULT_NONE &&
+          tls_chain_finding(chain)->why != NULL);
     CHECK(result.name_ok == tls_chain_names(chain, "fuzz.test"));
     CHECK(!tls_chain_matches(chain, &reference, &tlsa[0]));
     check_printable(result.detail);
