@@ -222,7 +222,10 @@ static bool database_open(struct results *results, enum sql_mode mode)
     if (!sql_open(&results->sql, results->path, mode))
         return results_fail(results);
     sql_limit(results->sql, RESULTS_VALUE_MAX);
-    return sql_run(results->sql, PRAGMAS) || results_fail(results);
+    if (sql_run(results->sql, PRAGMAS))
+        return true;
+    return sql_failure(results->sql) == SQL_CORRUPT ? results_fail_with(results, RESULTS_NONE)
+                                                    : results_fail(results);
 }
 
 static bool tables_make(struct results *results)

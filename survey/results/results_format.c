@@ -104,11 +104,10 @@ bool results_format_ok(struct results *results, const char *schema, char error[R
     if (!pragma_number(results, schema, "application_id", &application) ||
         !pragma_number(results, schema, "user_version", &version))
         return wrong(results, error,
-                     sql_failure(results->sql) == SQL_CORRUPT
-                         ? "it is no results file of mxcrypt survey"
-                         : sql_error(results->sql));
+                     sql_failure(results->sql) == SQL_CORRUPT ? RESULTS_NONE
+                                                              : sql_error(results->sql));
     if (application != RESULTS_APPLICATION_ID)
-        return wrong(results, error, "it is no results file of mxcrypt survey");
+        return wrong(results, error, RESULTS_NONE);
     if (version > RESULTS_FORMAT)
         return wrong(results, error, "a later version of mxcrypt wrote it");
     if (version < RESULTS_FORMAT)

@@ -16,6 +16,8 @@
 #define RESULTS_DER_MAX        (128 * 1024)      /* octets of a certificate that is read */
 #define RESULTS_RUN            1                 /* run.id of what is added */
 
+#define RESULTS_NONE "it is no results file of mxcrypt survey"
+
 extern const char results_schema[]; /* schema.sql */
 
 /* Units of one kind: in all, and those that have a result. */
@@ -144,3 +146,14 @@ bool results_put_host(struct results *results, const struct unit_result *result,
 bool results_put_address(struct results *results, const struct unit_result *result, bool *again);
 /* A host as a new unit, unless it is known. */
 bool results_add_host(struct results *results, const char *name, int64_t *id);
+/* A host as its addresses see it. */
+struct results_holder {
+    int64_t id;
+    bool dane; /* usable TLSA records */
+    bool opted_out;
+};
+/* An address of that host as a new unit, unless it is known. */
+bool results_add_address(struct results *results, const struct ip *ip,
+                         const struct results_holder *host, int64_t *id);
+/* As results_add_domain; gives its id. */
+bool results_add_domain_id(struct results *results, const char *name, int64_t weight, int64_t *id);
