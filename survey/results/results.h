@@ -149,6 +149,17 @@ bool results_find(struct results *results, const char *name, int64_t *id);
  * file as one file. */
 bool results_finish(struct results *results, int64_t ended);
 
+/* ---- merging ---- */
+
+/*
+ * Makes a new file of several: their runs are in it side by side, the first one first, and of a
+ * domain, host, address or chain that is in several the result that is the latest. Ids are those
+ * under the seed of the first. No domain has a verdict: to be decided, by the options of the first
+ * run, and finished. NULL after a message; there is no file then.
+ */
+struct results *results_merge(const char *out, const char *const *paths, size_t count,
+                              char error[RESULTS_ERROR_MAX]);
+
 /* ---- reading for pages ---- */
 
 /* One value of a row. */

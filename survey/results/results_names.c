@@ -44,29 +44,45 @@ static enum sql_step domain_at(struct results *results, int64_t id, const char *
     return step;
 }
 
-bool results_add_domain(struct results *results, const char *name, int64_t weight, bool *is_new)
+static bool add(struct results *results, const char *name, int64_t weight, int64_t *id,
+                bool *is_new)
 {
-    int64_t id = results_id(results, RESULTS_ID_DOMAIN, name, strlen(name)), known = 0;
     bool is_other = false;
+    int64_t known = 0;
     enum sql_step step;
 
+    *id = results_id(results, RESULTS_ID_DOMAIN, name, strlen(name));
     *is_new = true;
-    while ((step = domain_at(results, id, name, &is_other, &known)) == SQL_ROW && is_other)
-        id = results_next_id(id);
+    while ((step = domain_at(results, *id, name, &is_other, &known)) == SQL_ROW && is_other)
+        *id = results_next_id(*id);
     if (step == SQL_ERROR)
         return false;
     if (step == SQL_ROW) {
-        const struct sql_value values[] = {value_number(id), value_number(weight)};
+        const struct sql_value values[] = {value_number(*id), value_number(weight)};
 
         *is_new = false;
         return weight <= known || results_execute(results, RESULTS_DOMAIN_WEIGH, values, 2);
     }
-    if (id > results->sample_end)
+    if (*id > results->sample_end)
         return true;
     results->tallies[UNIT_DOMAIN].all++;
     return results_execute(
         results, RESULTS_DOMAIN_ADD,
-        (const struct sql_value[]){value_number(id), value_text(name), value_number(weight)}, 3);
+        (const struct sql_value[]){value_number(*id), value_text(name), value_number(weight)}, 3);
+}
+
+bool results_add_domain(struct results *results, const char *name, int64_t weight, bool *is_new)
+{
+    int64_t id;
+
+    return add(results, name, weight, &id, is_new);
+}
+
+bool results_add_domain_id(struct results *results, const char *name, int64_t weight, int64_t *id)
+{
+    bool is_new;
+
+    return add(results, name, weight, id, &is_new);
 }
 
 bool results_sample(struct results *results, int64_t count)

@@ -9,19 +9,12 @@
 
 #include <string.h>
 
-/* A host as its addresses see it. */
-struct holder {
-    int64_t id;
-    bool dane; /* usable TLSA records */
-    bool opted_out;
-};
-
 /* ---- addresses ---- */
 
 /* The row with an id: END, nobody has it; ROW, this address has, and *lead is its host, unless
  * *is_other. */
 static enum sql_step address_at(struct results *results, int64_t id, const char *ip, bool *is_other,
-                                struct holder *lead)
+                                struct results_holder *lead)
 {
     struct sql_value value = value_number(id);
     struct sql_statement *row = results_select(results, RESULTS_ADDRESS_AT, &value, 1);
@@ -31,7 +24,7 @@ static enum sql_step address_at(struct results *results, int64_t id, const char 
     if (step == SQL_ROW) {
         found = row_text(row, 0, IP_TEXT_MAX);
         *is_other = found == NULL || strcmp(found, ip) != 0;
-        *lead = (struct holder){row_number(row, 1, 0), row_is(row, 2), row_is(row, 3)};
+        *lead = (struct results_holder){row_number(row, 1, 0), row_is(row, 2), row_is(row, 3)};
     }
     if (row != NULL)
         sql_reset(row);
@@ -39,7 +32,7 @@ static enum sql_step address_at(struct results *results, int64_t id, const char 
 }
 
 static bool address_new(struct results *results, int64_t id, const struct ip *ip,
-                        const struct holder *host)
+                        const struct results_holder *host)
 {
     struct ip_prefix prefix = ip_site(ip);
     char text[IP_TEXT_MAX], network[IP_PREFIX_TEXT_MAX];
@@ -54,8 +47,8 @@ static bool address_new(struct results *results, int64_t id, const struct ip *ip
 }
 
 /* Another host of a known address. */
-static bool address_join(struct results *results, int64_t id, const struct holder *lead,
-                         const struct holder *host)
+static bool address_join(struct results *results, int64_t id, const struct results_holder *lead,
+                         const struct results_holder *host)
 {
     bool better = host->dane != lead->dane ? host->dane : host->id < lead->id;
     bool opted_out = lead->opted_out || host->opted_out;
@@ -70,10 +63,10 @@ static bool address_join(struct results *results, int64_t id, const struct holde
         4);
 }
 
-static bool add_address(struct results *results, const struct ip *ip, const struct holder *host,
-                        int64_t *id)
+bool results_add_address(struct results *results, const struct ip *ip,
+                         const struct results_holder *host, int64_t *id)
 {
-    struct holder lead = {0};
+    struct results_holder lead = {0};
     char text[IP_TEXT_MAX];
     bool is_other = false;
     enum sql_step step;
@@ -88,13 +81,13 @@ static bool add_address(struct results *results, const struct ip *ip, const stru
                            : address_join(results, *id, &lead, host);
 }
 
-static bool put_addresses(struct results *results, const struct holder *holder,
+static bool put_addresses(struct results *results, const struct results_holder *holder,
                           const struct mx_host *host)
 {
     for (size_t i = 0; i < host->address_count; i++) {
         int64_t id;
 
-        if (!add_address(results, &host->addresses[i].ip, holder, &id) ||
+        if (!results_add_address(results, &host->addresses[i].ip, holder, &id) ||
             !results_execute(results, RESULTS_PAIR_ADD,
                              (const struct sql_value[]){value_number(holder->id), value_number(id),
                                                         value_number((int64_t)i),
@@ -129,7 +122,7 @@ static bool put_tlsa(struct results *results, int64_t id, const struct mx_host *
 
 /* ---- the host ---- */
 
-static bool host_done(struct results *results, struct holder *holder, bool *done)
+static bool host_done(struct results *results, struct results_holder *holder, bool *done)
 {
     struct sql_value value = value_number(holder->id);
     struct sql_statement *row = results_select(results, RESULTS_HOST_DONE, &value, 1);
@@ -150,7 +143,7 @@ static bool host_done(struct results *results, struct holder *holder, bool *done
 bool results_put_host(struct results *results, const struct unit_result *result, bool *again)
 {
     const struct mx_host *host = &result->host->host;
-    struct holder holder = {.id = result->unit.id, .dane = host->dane == HOST_DANE_USABLE};
+    struct results_holder holder = {.id = result->unit.id, .dane = host->dane == HOST_DANE_USABLE};
     const struct sql_value values[] = {
         value_number(holder.id),
         value_number(result->looked_at),

@@ -7,10 +7,17 @@
                "testing_enforced, wildcard_hosts, probe, verify, began, ended, names, lines_bad, " \
                "names_read FROM run ORDER BY id LIMIT 1")                                          \
     X(RUN_PUT,                                                                                     \
-      "INSERT OR REPLACE INTO run (id, version, list, seed, sample, shard, shards, dnssec, helo, " \
-      "dane, partial_dane, testing_enforced, wildcard_hosts, probe, verify, began, ended, names, " \
-      "lines_bad, names_read) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, " \
-      "?14, ?15, ?16, ?17, ?18, ?19)")
+      "INSERT INTO run (id, version, list, seed, sample, shard, shards, dnssec, helo, dane, "      \
+      "partial_dane, testing_enforced, wildcard_hosts, probe, verify, began, ended, names, "       \
+      "lines_bad, names_read) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "      \
+      "?13, ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT (id) DO UPDATE SET list = "                  \
+      "excluded.list, seed = excluded.seed, sample = excluded.sample, shard = "                    \
+      "excluded.shard, shards = excluded.shards, dnssec = excluded.dnssec, helo = "                \
+      "excluded.helo, dane = excluded.dane, partial_dane = excluded.partial_dane, "                \
+      "testing_enforced = excluded.testing_enforced, wildcard_hosts = "                            \
+      "excluded.wildcard_hosts, probe = excluded.probe, verify = excluded.verify, began = "        \
+      "excluded.began, ended = excluded.ended, names = excluded.names, lines_bad = "               \
+      "excluded.lines_bad, names_read = excluded.names_read")
 
 #define RESULTS_NAME_STATEMENTS(X)                                                                 \
     X(DOMAIN_AT, "SELECT name, weight FROM domain WHERE id = ?1")                                  \

@@ -11,7 +11,8 @@
 
 #include "survey/results/results.h"
 
-#define MAKE_AT INT64_C(1700000000) /* when all was looked at */
+#define MAKE_AT INT64_C(1700000000)
+static int64_t make_at = MAKE_AT; /* when all is looked at */
 
 struct results_file {
     char folder[64], path[96];
@@ -131,7 +132,7 @@ static inline struct unit_result *result_new(const struct unit *unit)
     struct unit_result *result = arena_alloc(arena, sizeof *result);
 
     assert_non_null(result);
-    *result = (struct unit_result){.unit = *unit, .arena = arena, .looked_at = MAKE_AT};
+    *result = (struct unit_result){.unit = *unit, .arena = arena, .looked_at = make_at};
     return result;
 }
 
