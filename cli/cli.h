@@ -55,8 +55,8 @@ struct cli {
 /* What the table in main.c names: a command, giving the exit status. */
 typedef int cli_command(struct cli *cli);
 cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
-    do_audit, do_survey_run, do_survey_report, do_survey_diff, do_survey_export, do_survey_show,
-    do_survey_status;
+    do_audit, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff, do_survey_export,
+    do_survey_show, do_survey_status;
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);

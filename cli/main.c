@@ -245,6 +245,10 @@ static const struct command {
      "        [--min-messages N] [--min-days N] [--follow] [--postfix DIR] [FILE]...\n"
      "                           what Postfix made of your mail, from its log",
      .run = do_audit},
+    {"survey", "merge", ANY,
+     "survey merge OUT.db A.db B.db...\n"
+     "                           several results files as one",
+     .run = do_survey_merge},
     {"survey", "run", ANY,
      "survey run --out FILE.db [--resume] [--rate N] [--jobs N] [--sample N] [--seed N]\n"
      "        [--shard I/N] [--opt-out FILE] [--no-probe] [--no-dnssec]\n"
