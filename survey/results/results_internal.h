@@ -60,6 +60,10 @@ bool results_is_file(struct results *results);
 /* Runs one that writes. */
 bool results_execute(struct results *results, enum results_statement which,
                      const struct sql_value *values, int count);
+/* Runs the UPDATE of a result, whose last value says whether it may replace another: not at first;
+ * *again: there is one, and nothing was written. */
+bool results_update(struct results *results, enum results_statement which,
+                    const struct sql_value *values, int count, bool *again);
 /* Binds one that reads; NULL on failure. Step with results_row, and end with sql_reset. */
 struct sql_statement *results_select(struct results *results, enum results_statement which,
                                      const struct sql_value *values, int count);

@@ -165,16 +165,12 @@ static struct sql_value operator_of(const struct evidence *evidence)
     return value_text(base_domain(evidence->hosts[0].name));
 }
 
-static bool domain_done(struct results *results, int64_t id, bool *done)
+static bool replace_domain(struct results *results, struct sql_value *values, int count)
 {
-    struct sql_value value = value_number(id);
-    int64_t looked_up;
-
-    if (!results_number(results, RESULTS_DOMAIN_DONE, &value, 1, &looked_up))
-        return false;
-    *done = looked_up != 0;
-    return !*done || (results_execute(results, RESULTS_MX_DROP, &value, 1) &&
-                      results_execute(results, RESULTS_POLICY_DROP, &value, 1));
+    values[count - 1] = value_number(true);
+    return results_execute(results, RESULTS_MX_DROP, values, 1) &&
+           results_execute(results, RESULTS_POLICY_DROP, values, 1) &&
+           results_execute(results, RESULTS_DOMAIN_PUT, values, count);
 }
 
 bool results_put_domain(struct results *results, const struct unit_result *result, bool *again)
@@ -183,7 +179,7 @@ bool results_put_domain(struct results *results, const struct unit_result *resul
     const struct evidence *evidence = &seen->evidence;
     const char *why = evidence->mx == MX_ERROR ? evidence->mx_why : evidence->sts.why;
     struct sql_value error = error_word(results, result);
-    const struct sql_value values[] = {
+    struct sql_value values[] = {
         value_number(result->unit.id),
         value_number(result->looked_at),
         value_word(&results_mx_words, evidence->mx),
@@ -199,10 +195,12 @@ bool results_put_domain(struct results *results, const struct unit_result *resul
         operator_of(evidence),
         error,
         error.type == SQL_NONE ? value_none() : value_foreign(results, why),
+        value_number(false),
     };
+    const int count = sizeof values / sizeof values[0];
 
-    return domain_done(results, result->unit.id, again) &&
-           results_execute(results, RESULTS_DOMAIN_PUT, values, sizeof values / sizeof values[0]) &&
+    return results_update(results, RESULTS_DOMAIN_PUT, values, count, again) &&
+           (!*again || replace_domain(results, values, count)) &&
            put_mx(results, result->unit.id, evidence) &&
            put_policy(results, result->unit.id, &evidence->sts);
 }

@@ -10,6 +10,9 @@
 #include "base/buf.h"
 #include "probe/tls/tls_digest.h"
 
+#define ADDRESS_VALUES       17 /* of ADDRESS_PUT */
+#define ADDRESS_VALUES_AGAIN 15 /* the first of them, of SNI_PUT */
+
 /* ---- certificates ---- */
 
 static bool put_certificate(struct results *results, const struct tls_der *der, const char *digest)
@@ -88,17 +91,6 @@ static bool put_chain(struct results *results, const struct address_seen *seen,
 
 /* ---- the address ---- */
 
-static bool address_done(struct results *results, const struct unit *unit, bool *done)
-{
-    const struct sql_value values[] = {value_number(unit->id), value_text(unit->name)};
-    int64_t looked_up = 0;
-    bool ok = unit->again ? results_number(results, RESULTS_SNI_DONE, values, 2, &looked_up)
-                          : results_number(results, RESULTS_ADDRESS_DONE, values, 1, &looked_up);
-
-    *done = looked_up != 0;
-    return ok;
-}
-
 static bool add_connections(struct results *results, const struct unit *unit, unsigned more)
 {
     const struct sql_value values[] = {value_number(unit->id), value_number(more)};
@@ -111,12 +103,14 @@ bool results_put_address(struct results *results, const struct unit_result *resu
     const struct address_seen *seen = result->address;
     const struct starttls_result *starttls = &seen->result;
     bool tls = starttls->state >= STARTTLS_TLS;
-    struct sql_value chain;
     const struct unit *unit = &result->unit;
+    const enum results_statement which = unit->again ? RESULTS_SNI_PUT : RESULTS_ADDRESS_PUT;
+    const int count = unit->again ? ADDRESS_VALUES_AGAIN : ADDRESS_VALUES;
+    struct sql_value chain;
 
-    if (!address_done(results, unit, again) || !put_chain(results, seen, &chain))
+    if (!put_chain(results, seen, &chain))
         return false;
-    const struct sql_value values[] = {
+    struct sql_value values[] = {
         value_number(unit->id),
         value_number(result->looked_at),
         value_text(unit->name),
@@ -133,9 +127,15 @@ bool results_put_address(struct results *results, const struct unit_result *resu
         value_number(seen->connections),
         value_foreign(results, seen->greeting),
         value_text(seen->software),
+        value_number(false),
     };
 
-    return results_execute(results, unit->again ? RESULTS_SNI_PUT : RESULTS_ADDRESS_PUT, values,
-                           unit->again ? 14 : 16) &&
-           (*again || add_connections(results, unit, seen->connections));
+    if (unit->again)
+        values[ADDRESS_VALUES_AGAIN - 1] = values[ADDRESS_VALUES - 1];
+    if (!results_update(results, which, values, count, again))
+        return false;
+    if (!*again)
+        return add_connections(results, unit, seen->connections);
+    values[count - 1] = value_number(true);
+    return results_execute(results, which, values, count);
 }

@@ -122,29 +122,30 @@ static bool put_tlsa(struct results *results, int64_t id, const struct mx_host *
 
 /* ---- the host ---- */
 
-static bool host_done(struct results *results, struct results_holder *holder, bool *done)
+static bool read_opt_out(struct results *results, struct results_holder *holder)
 {
     struct sql_value value = value_number(holder->id);
-    struct sql_statement *row = results_select(results, RESULTS_HOST_DONE, &value, 1);
-    enum sql_step step = row == NULL ? SQL_ERROR : results_row(results, row);
+    int64_t opted_out;
 
-    if (step == SQL_ROW) {
-        *done = !row_null(row, 0);
-        holder->opted_out = row_is(row, 1);
-    }
-    if (row != NULL)
-        sql_reset(row);
-    if (step == SQL_ERROR || !*done)
-        return step != SQL_ERROR;
-    return results_execute(results, RESULTS_TLSA_DROP, &value, 1) &&
-           results_execute(results, RESULTS_PAIR_DROP, &value, 1);
+    if (!results_number(results, RESULTS_HOST_OPTED_OUT, &value, 1, &opted_out))
+        return false;
+    holder->opted_out = opted_out == 1;
+    return true;
+}
+
+static bool replace_host(struct results *results, struct sql_value *values, int count)
+{
+    values[count - 1] = value_number(true);
+    return results_execute(results, RESULTS_TLSA_DROP, values, 1) &&
+           results_execute(results, RESULTS_PAIR_DROP, values, 1) &&
+           results_execute(results, RESULTS_HOST_PUT, values, count);
 }
 
 bool results_put_host(struct results *results, const struct unit_result *result, bool *again)
 {
     const struct mx_host *host = &result->host->host;
     struct results_holder holder = {.id = result->unit.id, .dane = host->dane == HOST_DANE_USABLE};
-    const struct sql_value values[] = {
+    struct sql_value values[] = {
         value_number(holder.id),
         value_number(result->looked_at),
         value_word(&results_dane_words, host->dane),
@@ -157,9 +158,12 @@ bool results_put_host(struct results *results, const struct unit_result *result,
         value_ttl(host->ttl),
         result->failed_here ? value_text("local") : value_foreign(results, host->failure),
         value_foreign(results, host->why),
+        value_number(false),
     };
+    const int count = sizeof values / sizeof values[0];
 
-    return host_done(results, &holder, again) &&
-           results_execute(results, RESULTS_HOST_PUT, values, sizeof values / sizeof values[0]) &&
+    return read_opt_out(results, &holder) &&
+           results_update(results, RESULTS_HOST_PUT, values, count, again) &&
+           (!*again || replace_host(results, values, count)) &&
            put_tlsa(results, holder.id, host) && put_addresses(results, &holder, host);
 }

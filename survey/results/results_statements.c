@@ -41,6 +41,15 @@ bool results_execute(struct results *results, enum results_statement which,
     return statement != NULL && (sql_execute(statement) || results_fail(results));
 }
 
+bool results_update(struct results *results, enum results_statement which,
+                    const struct sql_value *values, int count, bool *again)
+{
+    if (!results_execute(results, which, values, count))
+        return false;
+    *again = sql_changes(results->sql) == 0;
+    return true;
+}
+
 struct sql_statement *results_select(struct results *results, enum results_statement which,
                                      const struct sql_value *values, int count)
 {

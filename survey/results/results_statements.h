@@ -51,38 +51,37 @@
                        "(SELECT count(*) AS n, count(looked_up) AS done FROM sni) s")
 
 #define RESULTS_PUT_STATEMENTS(X)                                                                  \
-    X(DOMAIN_DONE, "SELECT looked_up FROM domain WHERE id = ?1")                                   \
     X(DOMAIN_PUT,                                                                                  \
       "UPDATE domain SET looked_up = ?2, mx = ?3, mx_secure = ?4, mx_ttl = ?5, "                   \
       "mx_truncated = ?6, mx_expanded = ?7, mta_sts = ?8, mx_unmatched = ?9, tlsrpt = ?10, "       \
-      "tlsrpt_rua = ?11, operator = ?12, error = ?13, error_detail = ?14 WHERE id = ?1")           \
+      "tlsrpt_rua = ?11, operator = ?12, error = ?13, error_detail = ?14 WHERE id = ?1 "           \
+      "AND (looked_up IS NULL OR ?15)")                                                            \
     X(MX_DROP, "DELETE FROM domain_mx WHERE domain = ?1")                                          \
     X(MX_PUT, "INSERT OR IGNORE INTO domain_mx (domain, host, preference) VALUES (?1, ?2, ?3)")    \
     X(POLICY_DROP, "DELETE FROM policy WHERE domain = ?1")                                         \
     X(POLICY_PUT,                                                                                  \
       "INSERT INTO policy (domain, state, id, ttl, mode, max_age, mx, lines, failure, error) "     \
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                          \
-    X(HOST_DONE, "SELECT looked_up, opted_out FROM host WHERE id = ?1")                            \
+    X(HOST_OPTED_OUT, "SELECT opted_out FROM host WHERE id = ?1")                                  \
     X(HOST_PUT,                                                                                    \
       "UPDATE host SET looked_up = ?2, dane = ?3, address_secure = ?4, addresses_known = ?5, "     \
       "tlsa_base = ?6, tlsa_short = ?7, tlsa_truncated = ?8, expanded = ?9, ttl = ?10, "           \
-      "error = ?11, error_detail = ?12 WHERE id = ?1")                                             \
+      "error = ?11, error_detail = ?12 WHERE id = ?1 AND (looked_up IS NULL OR ?13)")              \
     X(TLSA_DROP, "DELETE FROM tlsa WHERE host = ?1")                                               \
     X(TLSA_PUT, "INSERT INTO tlsa (host, position, usage, selector, matching_type, usable, data) " \
                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                             \
     X(PAIR_DROP, "DELETE FROM host_address WHERE host = ?1")                                       \
     X(PAIR_ADD, "INSERT OR IGNORE INTO host_address (host, address, position, secure) "            \
                 "VALUES (?1, ?2, ?3, ?4)")                                                         \
-    X(ADDRESS_DONE, "SELECT looked_up FROM address WHERE id = ?1")                                 \
     X(ADDRESS_PUT,                                                                                 \
       "UPDATE address SET looked_up = ?2, sni = ?3, starttls = ?4, code = ?5, protocol = ?6, "     \
       "cipher = ?7, strong = ?8, nameless = ?9, requiretls = ?10, chain = ?11, failure = ?12, "    \
-      "detail = ?13, connections = ?14, greeting = ?15, software = ?16 WHERE id = ?1")             \
-    X(SNI_DONE, "SELECT looked_up FROM sni WHERE address = ?1 AND name = ?2")                      \
+      "detail = ?13, connections = ?14, greeting = ?15, software = ?16 WHERE id = ?1 "             \
+      "AND (looked_up IS NULL OR ?17)")                                                            \
     X(SNI_PUT,                                                                                     \
       "UPDATE sni SET looked_up = ?2, starttls = ?4, code = ?5, protocol = ?6, cipher = ?7, "      \
       "strong = ?8, nameless = ?9, requiretls = ?10, chain = ?11, failure = ?12, detail = ?13, "   \
-      "connections = ?14 WHERE address = ?1 AND name = ?3")                                        \
+      "connections = ?14 WHERE address = ?1 AND name = ?3 AND (looked_up IS NULL OR ?15)")         \
     X(ADDRESS_CONNECTED, "UPDATE address SET connections = connections + ?2 WHERE id = ?1")        \
     X(CHAIN_ADD, "INSERT OR IGNORE INTO chain (sha256, leaf, fault, only_dates, why) "             \
                  "VALUES (?1, ?2, ?3, ?4, ?5)")                                                    \

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "base/buf.h"
+#include "base/sql/sql.h"
 
 static struct results_file file;
 
@@ -157,21 +158,27 @@ static void a_list_that_is_read_twice_changes_nothing(void **state)
     assert_int_equal(done, 0);
 }
 
+/* A name that another has the id of takes the next one, and keeps it. */
 static void an_id_that_is_taken(void **state)
 {
-    bool is_new;
     int64_t id, other;
+    struct sql *sql;
 
     (void)state;
     add_domain(&file, "example.com");
-    must(&file, results_find(file.results, "example.com", &id) ? true : false);
+    assert_true(results_find(file.results, "example.com", &id));
     must(&file, results_commit(file.results));
-    /* the same id for another name, as a collision has it */
-    must(&file, results_sample(file.results, 1));
-    assert_true(id > 0);
+    assert_true(sql_open(&sql, file.path, SQL_WRITE));
+    assert_true(sql_run(sql, "UPDATE domain SET name = 'other.example'"));
+    sql_close(sql);
+    for (int i = 0; i < 2; i++) {
+        add_domain(&file, "example.com");
+        assert_true(results_find(file.results, "example.com", &other));
+        assert_int_equal(other, id == INT64_MAX ? 1 : id + 1);
+    }
+    assert_int_equal(number_of_file(&file, "SELECT count(*) FROM domain"), 2);
     assert_false(results_find(file.results, "example.org", &other));
     assert_string_equal(results_error(file.results), "");
-    (void)is_new;
 }
 
 static void add_many(int count)
@@ -283,6 +290,123 @@ static void a_domain_brings_hosts_and_those_addresses(void **state)
     assert_int_equal(done, 1);
 }
 
+/* The second result of a unit takes the place of the first, with all that hangs on it. */
+static void a_result_that_comes_again(void **state)
+{
+    static const uint8_t data[4] = {1, 2, 3, 4};
+    struct tlsa tlsa[2] = {{3, 1, 1, true, 4, data}, {2, 1, 1, true, 4, data}};
+    struct mx_address addresses[] = {{.ip = {4, {192, 0, 2, 1}}}, {.ip = {4, {192, 0, 2, 2}}}};
+    struct mx_host hosts[] = {{.name = "a.example", .ttl = 60}, {.name = "b.example", .ttl = 60}};
+    struct evidence evidence = nothing;
+    struct unit domain, host, address;
+    int64_t all, done;
+
+    (void)state;
+    add_domain(&file, "example.com");
+    domain = unit_of(&file, UNIT_DOMAIN, "example.com");
+    evidence.mx = MX_LISTED;
+    evidence.hosts = hosts;
+    evidence.host_count = 2;
+    evidence.sts = (struct sts_evidence){.state = STS_BAD_RECORD, .ttl = 60, .why = "wrong"};
+    put_domain(&file, &domain, &evidence);
+    evidence.host_count = 1;
+    evidence.sts.state = STS_NO_RECORD;
+    put_domain(&file, &domain, &evidence);
+    file_has(&file, "SELECT mta_sts FROM domain", "no-record\n");
+    file_has(&file, "SELECT count(*) FROM domain_mx UNION ALL SELECT count(*) FROM policy",
+             "1\n0\n");
+    host = unit_of(&file, UNIT_HOST, "a.example");
+    hosts[0].dane = HOST_DANE_USABLE;
+    hosts[0].tlsa = tlsa;
+    hosts[0].tlsa_count = 2;
+    hosts[0].addresses = addresses;
+    hosts[0].address_count = 2;
+    put_host(&file, &host, &hosts[0]);
+    hosts[0].tlsa_count = hosts[0].address_count = 1;
+    put_host(&file, &host, &hosts[0]);
+    file_has(&file, "SELECT count(*) FROM tlsa UNION ALL SELECT count(*) FROM host_address",
+             "1\n1\n");
+    address = unit_of(&file, UNIT_ADDRESS, "a.example");
+    for (int i = 0; i < 2; i++)
+        put_address(
+            &file, &address,
+            &(struct address_seen){.result = {.state = i == 0 ? STARTTLS_SILENT : STARTTLS_CLEAR},
+                                   .connections = 1});
+    file_has(&file, "SELECT starttls, connections FROM address WHERE looked_up IS NOT NULL",
+             "clear|1\n");
+    for (int kind = 0; kind < UNIT_KIND_COUNT; kind++) {
+        must(&file, results_count(file.results, (enum unit_kind)kind, &all, &done));
+        assert_int_equal(done, 1);
+    }
+}
+
+/* Names, words and addresses of a host that is to be left alone. */
+static void a_host_that_is_opted_out(void **state)
+{
+    static const char *const names[] = {".b.example"};
+    const struct address_filter filter = {.excluded_names = names, .excluded_name_count = 1};
+    struct mx_address address = {.ip = {4, {192, 0, 2, 1}}};
+    struct mx_host hosts[] = {{.name = "mx.a.example"}, {.name = "mx.b.example"}};
+    struct evidence evidence = nothing;
+    struct unit unit;
+
+    (void)state;
+    results_set_filter(file.results, &filter);
+    add_domain(&file, "example.com");
+    unit = unit_of(&file, UNIT_DOMAIN, "example.com");
+    evidence.mx = MX_LISTED;
+    evidence.hosts = hosts;
+    evidence.host_count = 2;
+    put_domain(&file, &unit, &evidence);
+    file_has(&file, "SELECT name, opted_out FROM host ORDER BY name",
+             "mx.a.example|0\nmx.b.example|1\n");
+    for (int i = 0; i < 2; i++) {
+        hosts[i].dane = HOST_DANE_NONE;
+        hosts[i].addresses = &address;
+        hosts[i].address_count = 1;
+        unit = unit_of(&file, UNIT_HOST, hosts[i].name);
+        put_host(&file, &unit, &hosts[i]);
+    }
+    assert_int_equal(results_next(file.results, UNIT_ADDRESS, 0, &unit, 1), 1);
+    assert_true(unit.opted_out);
+}
+
+/* Texts from elsewhere are cut at RESULTS_TEXT_MAX, and printable. */
+static void long_and_strange_texts(void **state)
+{
+    static const struct {
+        size_t length;
+        bool cut;
+    } rows[] = {
+        {RESULTS_TEXT_MAX - 1, false}, {RESULTS_TEXT_MAX, false}, {RESULTS_TEXT_MAX + 1, true}};
+    struct mx_host host = {.name = "mx.example.com", .dane = HOST_DANE_LOST};
+    struct evidence evidence = nothing;
+    char why[RESULTS_TEXT_MAX + 2];
+    struct unit unit;
+
+    (void)state;
+    add_domain(&file, "example.com");
+    unit = unit_of(&file, UNIT_DOMAIN, "example.com");
+    evidence.mx = MX_LISTED;
+    evidence.hosts = &host;
+    evidence.host_count = 1;
+    put_domain(&file, &unit, &evidence);
+    unit = unit_of(&file, UNIT_HOST, "mx.example.com");
+    host.why = why;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        memset(why, 'x', rows[i].length);
+        why[rows[i].length] = '\0';
+        put_host(&file, &unit, &host);
+        assert_int_equal(number_of_file(&file, "SELECT length(error_detail) FROM host"),
+                         rows[i].cut ? RESULTS_TEXT_MAX : rows[i].length);
+        assert_int_equal(number_of_file(&file, "SELECT error_detail LIKE '%...' FROM host"),
+                         rows[i].cut);
+    }
+    host.why = "a\x1b[31m\xff\n<b>'";
+    put_host(&file, &unit, &host);
+    file_has(&file, "SELECT error_detail FROM host", "a\\x1b[31m\\xff\\x0a<b>'\n");
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -297,6 +421,9 @@ int main(void)
         TEST(next_follows_the_ids),
         TEST(a_sample_is_reproducible),
         TEST(a_domain_brings_hosts_and_those_addresses),
+        TEST(a_result_that_comes_again),
+        TEST(a_host_that_is_opted_out),
+        TEST(long_and_strange_texts),
     };
 
     return cmocka_run_group_tests_name("results", tests, NULL, NULL);
