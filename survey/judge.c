@@ -212,17 +212,22 @@ static bool want_pair(void *context, const struct results_pair *pair)
 
 /* ---- what is written ---- */
 
+/* Of each record; the only one of a host has been compared already. */
 static bool put_matches(struct judging *judging, const struct handshake *handshake,
-                        const struct results_pair *pair)
+                        const struct results_pair *pair, const struct starttls_result *result)
 {
     const struct tls_reference reference = reference_of(pair);
+    bool alone = pair->tlsa_count == 1;
 
-    if (handshake->chain == NULL || handshake->seen->shown.count == 0)
+    if (result->state < STARTTLS_TLS || handshake->seen->shown.count == 0)
         return true;
-    for (size_t i = 0; i < pair->tlsa_count; i++)
-        if (!results_put_match(judging->results, pair->host, i,
-                               tls_chain_matches(handshake->chain, &reference, &pair->tlsa[i])))
+    for (size_t i = 0; i < pair->tlsa_count; i++) {
+        bool matches = alone ? result->tlsa == TLSA_MATCH_OK
+                             : tls_chain_matches(handshake->chain, &reference, &pair->tlsa[i]);
+
+        if (!results_put_match(judging->results, pair->host, i, matches))
             return false;
+    }
     return true;
 }
 
@@ -237,7 +242,7 @@ static bool put_pair(void *context, const struct results_pair *pair)
     return !arena_failed(judging->words) &&
            results_put_pair(judging->results, judging->address, pair->host, handshake->sni,
                             &result) &&
-           put_matches(judging, handshake, pair);
+           put_matches(judging, handshake, pair, &result);
 }
 
 /* ---- the address ---- */
