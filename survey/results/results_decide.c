@@ -52,6 +52,13 @@ static bool put_shares(struct results *results)
     return true;
 }
 
+/* While somebody reads it, the file keeps its log, which whoever opens it last removes. */
+static bool make_one_file(struct results *results)
+{
+    return sql_run(results->sql, "PRAGMA wal_checkpoint(truncate); PRAGMA journal_mode = delete") ||
+           sql_failure(results->sql) == SQL_BUSY || results_fail(results);
+}
+
 bool results_finish(struct results *results, int64_t ended)
 {
     static const char *const count_operators =
@@ -69,6 +76,5 @@ bool results_finish(struct results *results, int64_t ended)
         return results_fail(results);
     if (!put_shares(results) || !results_set_run(results, &run) || !results_commit(results))
         return false;
-    return sql_run(results->sql, "PRAGMA wal_checkpoint(truncate); PRAGMA journal_mode = delete") ||
-           results_fail(results);
+    return make_one_file(results);
 }

@@ -6,7 +6,8 @@
  *   FILE must not exist. Every OPERATORS-th part of the domains (default: a tenth of them) has the
  *   same pair of hosts.
  *
- * Prints one line for each phase: what, rows, seconds, rows a second; then the peak memory.
+ * Prints one line for each phase: what, rows, seconds, rows a second, processor time; then the peak
+ * memory.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,12 +34,24 @@ static void must(bool ok)
     exit(1);
 }
 
-static void say(const char *what, int64_t rows, int64_t began_ns)
-{
-    double seconds = (double)(clock_monotonic_ns() - began_ns) / 1e9;
+/* When a phase began. */
+struct phase {
+    int64_t wall_ns, cpu_ns;
+};
 
-    printf("%-9s %8" PRId64 " in %7.2f s: %9.0f a second\n", what, rows, seconds,
-           (double)rows / seconds);
+static struct phase phase_begin(void)
+{
+    return (struct phase){clock_monotonic_ns(), clock_thread_cpu_ns()};
+}
+
+static void say(const char *what, int64_t rows, const struct phase *began)
+{
+    double seconds = (double)(clock_monotonic_ns() - began->wall_ns) / 1e9;
+    double cpu = (double)(clock_thread_cpu_ns() - began->cpu_ns) / 1e9;
+
+    printf("%-9s %8" PRId64 " in %7.2f s: %8.0f a second; %5.1f us of processor each\n", what, rows,
+           seconds, (double)rows / seconds, cpu * 1e6 / (double)rows);
+    fflush(stdout);
 }
 
 static struct unit_result *result_of(const struct unit *unit)
@@ -106,7 +119,8 @@ static void look_up(enum unit_kind kind, const char *what,
                     struct unit_result *(*make)(const struct unit *unit))
 {
     static struct unit units[UNITS];
-    int64_t began = clock_monotonic_ns(), after = 0, rows = 0;
+    const struct phase began = phase_begin();
+    int64_t after = 0, rows = 0;
     int count;
 
     while ((count = results_next(results, kind, after, units, UNITS)) > 0) {
@@ -121,12 +135,12 @@ static void look_up(enum unit_kind kind, const char *what,
         }
     }
     must(count == 0 && results_commit(results));
-    say(what, rows, began);
+    say(what, rows, &began);
 }
 
 static void add_names(int64_t count)
 {
-    int64_t began = clock_monotonic_ns();
+    const struct phase began = phase_begin();
     char name[64];
     bool is_new;
 
@@ -137,12 +151,13 @@ static void add_names(int64_t count)
             must(results_commit(results));
     }
     must(results_commit(results));
-    say("names", count, began);
+    say("names", count, &began);
 }
 
 static void decide(int64_t count)
 {
-    int64_t began = clock_monotonic_ns(), after = 0;
+    const struct phase began = phase_begin();
+    int64_t after = 0;
     bool more = true;
 
     for (int i = 0; more; i++) {
@@ -151,7 +166,7 @@ static void decide(int64_t count)
             must(results_commit(results));
     }
     must(results_commit(results));
-    say("verdicts", count, began);
+    say("verdicts", count, &began);
 }
 
 int main(int argc, char **argv)
@@ -164,7 +179,8 @@ int main(int argc, char **argv)
                                     .verdict = {.dane = true, .probe = true, .verify = true},
                                     .began = ANSWERED};
     char error[RESULTS_ERROR_MAX];
-    int64_t count = argc > 2 ? atoll(argv[2]) : 0, began;
+    int64_t count = argc > 2 ? atoll(argv[2]) : 0;
+    struct phase began;
     struct rusage usage;
 
     if (count < 1) {
@@ -182,9 +198,9 @@ int main(int argc, char **argv)
     look_up(UNIT_HOST, "hosts", host_result);
     look_up(UNIT_ADDRESS, "addresses", address_result);
     decide(count);
-    began = clock_monotonic_ns();
+    began = phase_begin();
     must(results_finish(results, ANSWERED));
-    say("finish", count, began);
+    say("finish", count, &began);
     must(results_close(results));
     getrusage(RUSAGE_SELF, &usage);
     printf("memory    %ld KiB at most\n", usage.ru_maxrss);

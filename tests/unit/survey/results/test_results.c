@@ -1,7 +1,8 @@
 /* A results file: made, written, closed, opened again; its names, its order, its lock. */
 #include "tests/unit/survey/results/results_make.h"
 
-#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -115,6 +116,58 @@ static void a_finished_file_is_one_file(void **state)
     assert_non_null(file.results);
     assert_int_equal(results_run(file.results)->ended, MAKE_AT + 60);
     assert_false(exists("-wal") || exists("-shm"));
+}
+
+static void somebody_reads_while_it_is_finished(void **state)
+{
+    char error[RESULTS_ERROR_MAX];
+    struct results *reader;
+
+    (void)state;
+    add_domain(&file, "example.com");
+    must(&file, results_commit(file.results));
+    reader = results_open(file.path, false, error);
+    assert_non_null(reader);
+    must(&file, results_finish(file.results, MAKE_AT + 60));
+    assert_true(results_close(file.results));
+    results_close(reader);
+    file.results = results_open(file.path, true, file.error);
+    assert_non_null(file.results);
+    assert_int_equal(results_run(file.results)->ended, MAKE_AT + 60);
+    must(&file, results_finish(file.results, MAKE_AT + 60));
+    assert_false(exists("-wal"));
+}
+
+/* A full disk is said, and what was committed before is there. */
+static void a_full_disk(void **state)
+{
+    struct rlimit usual, small;
+    int64_t all, done;
+    bool is_new, ok = true;
+    char name[32];
+
+    (void)state;
+    add_domain(&file, "example.com");
+    must(&file, results_commit(file.results));
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    small = usual;
+    small.rlim_cur = 1 << 20;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    for (int i = 0; ok && i < 100000; i++) {
+        snprintf(name, sizeof name, "d%d.example", i);
+        ok = results_add_domain(file.results, name, 1, &is_new);
+        if (ok && i % 1000 == 999)
+            ok = results_commit(file.results);
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    assert_false(ok);
+    assert_int_not_equal(strlen(results_error(file.results)), 0);
+    results_close(file.results);
+    file.results = results_open(file.path, true, file.error);
+    assert_non_null(file.results);
+    must(&file, results_count(file.results, UNIT_DOMAIN, &all, &done));
+    assert_true(all >= 1 && all % 1000 == 1);
 }
 
 static void what_was_not_committed_is_lost(void **state)
@@ -415,6 +468,8 @@ int main(void)
         TEST(an_existing_file_is_not_overwritten),
         TEST(one_writes_and_others_read),
         TEST(a_finished_file_is_one_file),
+        TEST(somebody_reads_while_it_is_finished),
+        TEST(a_full_disk),
         TEST(what_was_not_committed_is_lost),
         TEST(a_list_that_is_read_twice_changes_nothing),
         TEST(an_id_that_is_taken),
