@@ -156,6 +156,14 @@ static bool same_shown(const struct tls_shown *a, const struct tls_shown *b)
     return true;
 }
 
+/* The server took no notice of the other name: the same chain, or it breaks the handshake again. */
+static bool same_answer(const struct handshake *first, const struct handshake *other)
+{
+    if (first->chain == NULL)
+        return other->seen->result.state == STARTTLS_BROKEN;
+    return other->chain != NULL && same_shown(&first->seen->shown, &other->seen->shown);
+}
+
 /* Whether another name may show more than was seen. */
 static bool may_try(const struct judging *judging)
 {
@@ -164,8 +172,7 @@ static bool may_try(const struct judging *judging)
     if (first->seen->result.state != STARTTLS_BROKEN && first->chain == NULL)
         return false;
     for (int i = 1; i < judging->count; i++)
-        if (first->chain != NULL && judging->handshakes[i].chain != NULL &&
-            same_shown(&first->seen->shown, &judging->handshakes[i].seen->shown))
+        if (same_answer(first, &judging->handshakes[i]))
             return false;
     return judging->count - 1 < JUDGE_NAMES_MAX;
 }

@@ -8,7 +8,8 @@
 #include "survey/results/results.h"
 
 /* Other names that are tried at one address, at most. When one of them brings the same chain as the
- * first, the server takes no notice of SNI, and no other name is tried. */
+ * first, or breaks the handshake as the first did, the server takes no notice of SNI, and no other
+ * name is tried. */
 #define JUDGE_NAMES_MAX 3
 
 /*

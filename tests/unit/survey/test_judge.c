@@ -329,7 +329,7 @@ static const struct plain_row plain_rows[] = {
     {"clear", STARTTLS_CLEAR, 250, "clear|250\n", 1},
     {"tempfail", STARTTLS_TEMPFAIL, 454, "tempfail|454\n", 1},
     {"refused", STARTTLS_REFUSED, 554, "refused|554\n", 1},
-    {"broken", STARTTLS_BROKEN, 220, "broken|220\n", 3},
+    {"broken", STARTTLS_BROKEN, 220, "broken|220\n", 2},
 };
 
 static void no_tls(void **state)
