@@ -294,6 +294,22 @@ static void a_sample_is_reproducible(void **state)
 
 static const struct evidence nothing = {.domain = "x", .port = 25, .mx_ttl = UINT32_MAX};
 
+static void one_address_is_done(void)
+{
+    struct unit unit = unit_of(&file, UNIT_ADDRESS, "mx1.example.net");
+    int64_t all, done;
+
+    put_address(
+        &file, &unit,
+        &(struct address_seen){.result = {.state = STARTTLS_CLEAR, .code = 250}, .connections = 1});
+    must(&file, results_count(file.results, UNIT_ADDRESS, &all, &done));
+    assert_int_equal(done, 1);
+    file_reopen(&file, true);
+    must(&file, results_count(file.results, UNIT_ADDRESS, &all, &done));
+    assert_int_equal(all, 2);
+    assert_int_equal(done, 1);
+}
+
 static void a_domain_brings_hosts_and_those_addresses(void **state)
 {
     struct mx_host hosts[] = {{.name = "mx1.example.net", .preference = 10, .ttl = UINT32_MAX},
@@ -331,43 +347,41 @@ static void a_domain_brings_hosts_and_those_addresses(void **state)
     assert_int_equal(all, 2);
     file_has(&file, "SELECT ip, prefix FROM address ORDER BY ip",
              "192.0.2.1|192.0.2.0/24\n192.0.2.2|192.0.2.0/24\n");
-    unit = unit_of(&file, UNIT_ADDRESS, "mx1.example.net");
-    put_address(
-        &file, &unit,
-        &(struct address_seen){.result = {.state = STARTTLS_CLEAR, .code = 250}, .connections = 1});
-    must(&file, results_count(file.results, UNIT_ADDRESS, &all, &done));
-    assert_int_equal(done, 1);
-    file_reopen(&file, true);
-    must(&file, results_count(file.results, UNIT_ADDRESS, &all, &done));
-    assert_int_equal(all, 2);
-    assert_int_equal(done, 1);
+    one_address_is_done();
 }
 
 /* The second result of a unit takes the place of the first, with all that hangs on it. */
+static void put_domain_twice(struct mx_host hosts[2])
+{
+    struct evidence evidence = nothing;
+    struct unit unit;
+
+    add_domain(&file, "example.com");
+    unit = unit_of(&file, UNIT_DOMAIN, "example.com");
+    evidence.mx = MX_LISTED;
+    evidence.hosts = hosts;
+    evidence.host_count = 2;
+    evidence.sts = (struct sts_evidence){.state = STS_BAD_RECORD, .ttl = 60, .why = "wrong"};
+    put_domain(&file, &unit, &evidence);
+    evidence.host_count = 1;
+    evidence.sts.state = STS_NO_RECORD;
+    put_domain(&file, &unit, &evidence);
+    file_has(&file, "SELECT mta_sts FROM domain", "no-record\n");
+    file_has(&file, "SELECT count(*) FROM domain_mx UNION ALL SELECT count(*) FROM policy",
+             "1\n0\n");
+}
+
 static void a_result_that_comes_again(void **state)
 {
     static const uint8_t data[4] = {1, 2, 3, 4};
     struct tlsa tlsa[2] = {{3, 1, 1, true, 4, data}, {2, 1, 1, true, 4, data}};
     struct mx_address addresses[] = {{.ip = {4, {192, 0, 2, 1}}}, {.ip = {4, {192, 0, 2, 2}}}};
     struct mx_host hosts[] = {{.name = "a.example", .ttl = 60}, {.name = "b.example", .ttl = 60}};
-    struct evidence evidence = nothing;
-    struct unit domain, host, address;
+    struct unit host, address;
     int64_t all, done;
 
     (void)state;
-    add_domain(&file, "example.com");
-    domain = unit_of(&file, UNIT_DOMAIN, "example.com");
-    evidence.mx = MX_LISTED;
-    evidence.hosts = hosts;
-    evidence.host_count = 2;
-    evidence.sts = (struct sts_evidence){.state = STS_BAD_RECORD, .ttl = 60, .why = "wrong"};
-    put_domain(&file, &domain, &evidence);
-    evidence.host_count = 1;
-    evidence.sts.state = STS_NO_RECORD;
-    put_domain(&file, &domain, &evidence);
-    file_has(&file, "SELECT mta_sts FROM domain", "no-record\n");
-    file_has(&file, "SELECT count(*) FROM domain_mx UNION ALL SELECT count(*) FROM policy",
-             "1\n0\n");
+    put_domain_twice(hosts);
     host = unit_of(&file, UNIT_HOST, "a.example");
     hosts[0].dane = HOST_DANE_USABLE;
     hosts[0].tlsa = tlsa;

@@ -221,14 +221,39 @@ static void a_policy_without_mail(void **state)
 
 /* ---- fields ---- */
 
+static const uint8_t octets[32] = {1, 2, 3};
+
+static void every_field_of_a_host(const struct mx_host *host, const struct ip *ip)
+{
+    const struct starttls_result *result = &host->addresses[0].starttls;
+
+    assert_int_equal(host->preference, 10);
+    assert_int_equal(host->ttl, MAKE_TTL);
+    assert_true(host->address_secure && host->addresses_known && host->tlsa_truncated);
+    assert_false(host->tlsa_short);
+    assert_string_equal(host->tlsa_base, "base.example.org");
+    assert_string_equal(host->expanded, "base.example.org");
+    assert_int_equal(host->tlsa_count, 2);
+    assert_int_equal(host->tlsa[0].usage, 3);
+    assert_int_equal(host->tlsa[0].length, 32);
+    assert_memory_equal(host->tlsa[0].data, octets, 32);
+    assert_true(host->tlsa[0].usable);
+    assert_false(host->tlsa[1].usable);
+    assert_int_equal(host->tlsa[1].length, 0);
+    assert_true(host->addresses[0].secure);
+    assert_true(ip_equal(&host->addresses[0].ip, ip));
+    assert_int_equal(result->state, STARTTLS_VERIFIED);
+    assert_true(result->chain_ok && result->name_ok && !result->expired);
+    assert_int_equal(result->tlsa, TLSA_MATCH_MISMATCH);
+    assert_int_equal(result->code, 220);
+    assert_string_equal(result->detail, "TLSA: no record");
+}
+
 static void every_field(void **state)
 {
-    static const uint8_t data[32] = {1, 2, 3};
-    struct tlsa tlsa[] = {{3, 1, 1, true, 32, data}, {2, 0, 0, false, 0, data}};
+    struct tlsa tlsa[] = {{3, 1, 1, true, 32, octets}, {2, 0, 0, false, 0, octets}};
     struct made made;
     struct evidence back;
-    const struct mx_host *host;
-    const struct starttls_result *result;
 
     (void)state;
     make_evidence(&made, MX_LISTED, true, "UN", 'E', "V,C");
@@ -256,28 +281,7 @@ static void every_field(void **state)
     assert_int_equal(back.sts.policy->max_age, 86400);
     assert_int_equal(back.sts.policy->line_count, 4);
     assert_int_equal(back.sts.valid_until, MAKE_NOW + 86400 * 1000);
-    host = &back.hosts[0];
-    assert_int_equal(host->preference, 10);
-    assert_int_equal(host->ttl, MAKE_TTL);
-    assert_true(host->address_secure && host->addresses_known && host->tlsa_truncated);
-    assert_false(host->tlsa_short);
-    assert_string_equal(host->tlsa_base, "base.example.org");
-    assert_string_equal(host->expanded, "base.example.org");
-    assert_int_equal(host->tlsa_count, 2);
-    assert_int_equal(host->tlsa[0].usage, 3);
-    assert_int_equal(host->tlsa[0].length, 32);
-    assert_memory_equal(host->tlsa[0].data, data, 32);
-    assert_true(host->tlsa[0].usable);
-    assert_false(host->tlsa[1].usable);
-    assert_int_equal(host->tlsa[1].length, 0);
-    assert_true(host->addresses[0].secure);
-    assert_true(ip_equal(&host->addresses[0].ip, &made.addresses[0][0].ip));
-    result = &host->addresses[0].starttls;
-    assert_int_equal(result->state, STARTTLS_VERIFIED);
-    assert_true(result->chain_ok && result->name_ok && !result->expired);
-    assert_int_equal(result->tlsa, TLSA_MATCH_MISMATCH);
-    assert_int_equal(result->code, 220);
-    assert_string_equal(result->detail, "TLSA: no record");
+    every_field_of_a_host(&back.hosts[0], &made.addresses[0][0].ip);
     assert_int_equal(back.hosts[1].addresses[0].starttls.state, STARTTLS_CLEAR);
     assert_int_equal(back.hosts[1].ttl, MAKE_TTL);
 }
