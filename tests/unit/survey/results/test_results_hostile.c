@@ -378,6 +378,23 @@ static void go_on(struct results *results, bool to_the_end)
     "THEN replace(sql, ') WITHOUT ROWID', ') STRICT, WITHOUT ROWID') "                             \
     "ELSE sql || ' STRICT' END WHERE type = 'table'"
 
+/* Into a file of ours, or refused: then there is no file. */
+static void merge_it(void)
+{
+    const char *paths[] = {file.path, file.path};
+    struct results *merged;
+    char out[128];
+
+    snprintf(out, sizeof out, "%s/out.db", file.folder);
+    merged = results_merge(out, paths, 2, file.error);
+    if (merged != NULL)
+        read_all(merged);
+    else
+        assert_int_equal(access(out, F_OK), -1);
+    results_close(merged);
+    unlink(out);
+}
+
 /* Sets a column of every row. */
 static void set_column(const char *table, const char *column, const char *value)
 {
@@ -433,6 +450,8 @@ static void any_value_in_any_column(void **state)
                 continue; /* of run only */
             opened++;
             read_all(file.results);
+            if ((i + j) % 7 == 3)
+                merge_it();
             if ((i + j) % 10 == 0)
                 go_on(file.results, (i + j) % 50 == 0);
         }
