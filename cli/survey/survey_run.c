@@ -261,7 +261,10 @@ static int open_results(struct survey_command *survey)
 
     if (status != CLI_OK)
         return status;
-    results_set_filter(survey->results, &survey->prober.filter);
+    if (!results_set_filter(survey->results, &survey->prober.filter)) {
+        fprintf(stderr, "mxcrypt: %s\n", results_error(survey->results));
+        return CLI_CANNOT_WRITE;
+    }
     if (survey->run.names_read)
         return CLI_OK;
     if (survey->list == NULL && survey->cli->survey.from_audit == NULL) {

@@ -292,8 +292,3 @@ struct results *results_open(const char *path, bool write, char error[RESULTS_ER
     }
     return results;
 }
-
-void results_set_filter(struct results *results, const struct address_filter *filter)
-{
-    results->filter = filter;
-}

@@ -66,8 +66,9 @@ bool results_commit(struct results *results);
 
 /* ---- names ---- */
 
-/* Hosts that it excludes by name are noted as opted out when they are written. Borrowed. */
-void results_set_filter(struct results *results, const struct address_filter *filter);
+/* Hosts that it excludes by name are noted as opted out, those that are in the file already as well,
+ * with their addresses. Borrowed. */
+bool results_set_filter(struct results *results, const struct address_filter *filter);
 /* Adds a domain (A-labels, lower case), unless it is there: then the larger weight counts, so that
  * reading a list twice changes nothing. False on failure of the disk. *is_new: it was not there. */
 bool results_add_domain(struct results *results, const char *name, int64_t weight, bool *is_new);

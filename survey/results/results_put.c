@@ -33,10 +33,39 @@ static enum sql_step host_at(struct results *results, int64_t id, const char *na
     return step;
 }
 
-bool results_add_host(struct results *results, const char *name, int64_t *id)
+static bool excludes(const struct results *results, const char *name)
 {
     static const struct ip nowhere;
-    bool is_other = false, out;
+
+    return results->filter != NULL && address_filter_excludes(results->filter, &nowhere, name);
+}
+
+bool results_set_filter(struct results *results, const struct address_filter *filter)
+{
+    struct sql_statement *row;
+    enum sql_step step = SQL_END;
+    bool ok = true;
+
+    results->filter = filter;
+    if (filter->excluded_name_count == 0)
+        return true;
+    row = results_select(results, RESULTS_HOSTS_IN, NULL, 0);
+    while (ok && row != NULL && (step = results_row(results, row)) == SQL_ROW) {
+        struct sql_value id = value_number(row_number(row, 0, 0));
+        const char *name = row_text(row, 1, HOSTNAME_MAX);
+
+        if (name != NULL && excludes(results, name))
+            ok = results_execute(results, RESULTS_HOST_OPT_OUT, &id, 1) &&
+                 results_execute(results, RESULTS_ADDRESSES_OPT_OUT, &id, 1);
+    }
+    if (row != NULL)
+        sql_reset(row);
+    return ok && row != NULL && step == SQL_END;
+}
+
+bool results_add_host(struct results *results, const char *name, int64_t *id)
+{
+    bool is_other = false;
     enum sql_step step;
 
     *id = results_id(results, RESULTS_ID_HOST, name, strlen(name));
@@ -44,12 +73,11 @@ bool results_add_host(struct results *results, const char *name, int64_t *id)
         *id = results_next_id(*id);
     if (step != SQL_END)
         return step == SQL_ROW;
-    out = results->filter != NULL && address_filter_excludes(results->filter, &nowhere, name);
     results->tallies[UNIT_HOST].all++;
     return results_execute(results, RESULTS_HOST_ADD,
                            (const struct sql_value[]){value_number(*id), value_text(name),
                                                       value_text(base_domain(name)),
-                                                      value_number(out)},
+                                                      value_number(excludes(results, name))},
                            4);
 }
 

@@ -26,6 +26,10 @@
     X(DOMAIN_FIND, "SELECT id FROM domain WHERE name = ?1")                                        \
     X(SAMPLE_END, "SELECT id FROM domain ORDER BY id LIMIT 1 OFFSET ?1 - 1")                       \
     X(SAMPLE_DROP, "DELETE FROM domain WHERE id > ?1")                                             \
+    X(HOSTS_IN, "SELECT id, name FROM host WHERE opted_out = 0")                                   \
+    X(HOST_OPT_OUT, "UPDATE host SET opted_out = 1 WHERE id = ?1")                                 \
+    X(ADDRESSES_OPT_OUT, "UPDATE address SET opted_out = 1 WHERE opted_out = 0 "                   \
+                         "AND id IN (SELECT address FROM host_address WHERE host = ?1)")           \
     X(HOST_AT, "SELECT name FROM host WHERE id = ?1")                                              \
     X(HOST_ADD, "INSERT INTO host (id, name, operator, opted_out) VALUES (?1, ?2, ?3, ?4)")        \
     X(ADDRESS_AT, "SELECT ip, host, host_dane, opted_out FROM address WHERE id = ?1")              \

@@ -407,8 +407,9 @@ static void a_result_that_comes_again(void **state)
     }
 }
 
-/* Names, words and addresses of a host that is to be left alone. */
-static void a_host_that_is_opted_out(void **state)
+/* A host that is to be left alone, and the other one at its address: the list of those may be given
+ * before, or when the survey goes on. */
+static void hosts_that_are_opted_out(bool before)
 {
     static const char *const names[] = {".b.example"};
     const struct address_filter filter = {.excluded_names = names, .excluded_name_count = 1};
@@ -417,16 +418,14 @@ static void a_host_that_is_opted_out(void **state)
     struct evidence evidence = nothing;
     struct unit unit;
 
-    (void)state;
-    results_set_filter(file.results, &filter);
+    if (before)
+        must(&file, results_set_filter(file.results, &filter));
     add_domain(&file, "example.com");
     unit = unit_of(&file, UNIT_DOMAIN, "example.com");
     evidence.mx = MX_LISTED;
     evidence.hosts = hosts;
     evidence.host_count = 2;
     put_domain(&file, &unit, &evidence);
-    file_has(&file, "SELECT name, opted_out FROM host ORDER BY name",
-             "mx.a.example|0\nmx.b.example|1\n");
     for (int i = 0; i < 2; i++) {
         hosts[i].dane = HOST_DANE_NONE;
         hosts[i].addresses = &address;
@@ -434,8 +433,24 @@ static void a_host_that_is_opted_out(void **state)
         unit = unit_of(&file, UNIT_HOST, hosts[i].name);
         put_host(&file, &unit, &hosts[i]);
     }
+    file_reopen(&file, true);
+    must(&file, results_set_filter(file.results, &filter));
+    file_has(&file, "SELECT name, opted_out FROM host ORDER BY name",
+             "mx.a.example|0\nmx.b.example|1\n");
     assert_int_equal(results_next(file.results, UNIT_ADDRESS, 0, &unit, 1), 1);
     assert_true(unit.opted_out);
+}
+
+static void opted_out_before(void **state)
+{
+    (void)state;
+    hosts_that_are_opted_out(true);
+}
+
+static void opted_out_when_it_goes_on(void **state)
+{
+    (void)state;
+    hosts_that_are_opted_out(false);
 }
 
 /* Texts from elsewhere are cut at RESULTS_TEXT_MAX, and printable. */
@@ -491,7 +506,8 @@ int main(void)
         TEST(a_sample_is_reproducible),
         TEST(a_domain_brings_hosts_and_those_addresses),
         TEST(a_result_that_comes_again),
-        TEST(a_host_that_is_opted_out),
+        TEST(opted_out_before),
+        TEST(opted_out_when_it_goes_on),
         TEST(long_and_strange_texts),
     };
 
