@@ -29,6 +29,7 @@ void pace_began(struct pace *pace)
 void pace_ended(struct pace *pace, bool timed_out, int64_t now_ms)
 {
     let_start(pace, 1);
+    pace->moves = true;
     if (timed_out) {
         pace->answered = 0;
         if (now_ms - pace->shrunk_at < PACE_SHRINK_MS)
@@ -45,5 +46,7 @@ void pace_ended(struct pace *pace, bool timed_out, int64_t now_ms)
 
 void pace_refill(struct pace *pace)
 {
-    let_start(pace, PACE_REFILL);
+    if (pace->moves)
+        let_start(pace, PACE_REFILL);
+    pace->moves = false;
 }

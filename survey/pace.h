@@ -5,7 +5,8 @@
  *
  *   starts  lookups that may begin now. A resolver on this host has room for some 150 questions in
  *           its socket buffer. Each result lets another lookup begin; where answers take long,
- *           because they are far away, PACE_REFILL more may begin every PACE_REFILL_MS.
+ *           because they are far away, PACE_REFILL more may begin every PACE_REFILL_MS in which
+ *           there was a result: a resolver that is at a standstill is not asked more.
  *   window  lookups under way. It grows while answers come, and shrinks by a quarter when a
  *           question was not answered in time, at most once in PACE_SHRINK_MS.
  */
@@ -18,7 +19,7 @@
 #define PACE_REFILL        32
 #define PACE_REFILL_MS     20
 #define PACE_WINDOW_MIN    32
-#define PACE_WINDOW_FIRST  256
+#define PACE_WINDOW_FIRST  128
 #define PACE_GROWS_AFTER   8 /* results in a row */
 #define PACE_SHRINK_MS     500
 #define PACE_WINDOW_GENTLE 64 /* the most where what failed is looked up again */
@@ -26,6 +27,7 @@
 struct pace {
     unsigned starts, window, most;
     unsigned answered; /* since the window grew */
+    bool moves;        /* there was a result since the last refill */
     int64_t shrunk_at; /* monotonic ms */
 };
 

@@ -36,6 +36,8 @@ static void few_begin_at_once(void **state)
     assert_int_equal(begin(&pace, &under_way), 1);
     pace_refill(&pace);
     assert_int_equal(begin(&pace, &under_way), PACE_REFILL);
+    pace_refill(&pace); /* nothing was answered */
+    assert_int_equal(begin(&pace, &under_way), 0);
 }
 
 /* Nothing is saved up. */
@@ -46,8 +48,11 @@ static void a_pause_lets_no_more_begin(void **state)
 
     (void)state;
     begin(&pace, &under_way);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
+        pace_ended(&pace, false, 0);
         pace_refill(&pace);
+    }
+    under_way = 0;
     assert_int_equal(begin(&pace, &under_way), PACE_STARTS_MAX);
 }
 
@@ -57,8 +62,9 @@ static void the_window_is_kept(void **state)
     unsigned under_way = 0;
 
     (void)state;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 7; i++) {
         begin(&pace, &under_way);
+        pace_ended(&pace, false, 0);
         pace_refill(&pace);
     }
     assert_int_equal(under_way, PACE_WINDOW_FIRST);
@@ -72,7 +78,7 @@ static void it_grows_with_answers(void **state)
     for (int i = 0; i < 10 * PACE_GROWS_AFTER; i++)
         pace_ended(&pace, false, i);
     assert_int_equal(pace.window, PACE_WINDOW_FIRST + 10);
-    for (int i = 0; i < 100 * PACE_GROWS_AFTER; i++)
+    for (int i = 0; i < 200 * PACE_GROWS_AFTER; i++)
         pace_ended(&pace, false, i);
     assert_int_equal(pace.window, 300);
 }
