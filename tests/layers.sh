@@ -31,7 +31,7 @@ survey/unit         base base/net policy probe/dns probe/tls
 survey/results      base base/net base/sql policy policy/decide probe/sts probe/tls survey/unit
 survey/look         base probe probe/dns probe/smtp probe/sts survey/unit
 survey              base base/net policy policy/render probe probe/dns probe/smtp probe/tls survey/unit survey/results survey/look
-survey/page         base base/page policy/report survey survey/results
+survey/page         base base/page policy/decide policy/report survey survey/results
 audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
 audit/page          base/page audit

@@ -142,7 +142,8 @@ const struct figure figures_of_report[] = {
          "all-meet,some-fail,all-fail,temp,no-demand,unknown", "key"),
      FIGURE_SHARES},
     {"waiting", "Mail that would wait",
-     "The mail domains of `all-fail' and `temp' of the figure enforcing, the heaviest first.",
+     "Mail domains whose mail would wait: all-fail and temp in the figure enforcing, the heaviest "
+     "first.",
      DEMANDS "SELECT name, verdict, reason, mail, weight\n"
              "FROM enforced WHERE mail IN ('all-fail', 'temp')\n"
              "ORDER BY weight DESC, name LIMIT 1000",

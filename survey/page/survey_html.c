@@ -153,11 +153,11 @@ static void write_connections(FILE *out, const struct survey_page *page)
 /* What a survey was made with: too much for a row of a table. */
 static void write_run(FILE *out, const struct figure_data *runs, size_t row)
 {
-    fputs("<dl class=\"totals\">\n", out);
+    fputs("<dl class=\"totals made\">\n", out);
     for (size_t i = 0; i < runs->column_count; i++) {
         char room[PAGE_TEXT_MAX];
 
-        fprintf(out, "<div><dt>%s</dt><dd class=\"said\">", runs->columns[i]->title);
+        fprintf(out, "<div><dt>%s</dt><dd>", runs->columns[i]->title);
         html_text(
             out, survey_value(room, runs->columns[i], &runs->values[row * runs->column_count + i]));
         fputs("</dd></div>\n", out);

@@ -185,9 +185,39 @@ static size_t heading_of(const struct figure_data *data)
     return 0;
 }
 
+/* The columns of a list that are numbers of levels, as a bar. */
+static const char *const level_columns[] = {"dane_only", "secure",   "verify", "dane",
+                                            "encrypt",   "notfound", "temp"};
+static const char *const level_keys[] = {"dane-only", "secure",   "verify", "dane",
+                                         "encrypt",   "notfound", "temp"};
+#define LEVEL_COLUMNS (sizeof level_columns / sizeof *level_columns)
+
+static bool has_levels(const struct figure_data *data)
+{
+    return figure_at(data, 0, level_columns[0]).known;
+}
+
+static void levels_cell(FILE *out, const struct figure_data *data, size_t row)
+{
+    double all = figure_number(data, row, "domains"), at = 0;
+
+    fputs("<td class=\"bar\"><svg viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" "
+          "aria-hidden=\"true\">",
+          out);
+    for (size_t i = 0; i < LEVEL_COLUMNS && all > 0; i++) {
+        double width = 100 * figure_number(data, row, level_columns[i]) / all;
+
+        if (width > 0)
+            fprintf(out, "<rect class=\"%s\" x=\"%.2f\" width=\"%.2f\" height=\"1\"/>",
+                    survey_colour("levels", level_keys[i]), at, width);
+        at += width;
+    }
+    fputs("</svg></td>", out);
+}
+
 static void list_head(FILE *out, const struct figure_data *data, size_t heading)
 {
-    struct html_column columns[FIGURE_COLUMNS_MAX];
+    struct html_column columns[FIGURE_COLUMNS_MAX + 1];
     size_t count = 1;
 
     columns[0] = (struct html_column){data->columns[heading]->title, NULL, false};
@@ -198,6 +228,8 @@ static void list_head(FILE *out, const struct figure_data *data, size_t heading)
             columns[count++] = (struct html_column){data->columns[i]->title,
                                                     number ? data->columns[i]->name : NULL, number};
     }
+    if (has_levels(data))
+        columns[count++] = (struct html_column){"Levels", NULL, false};
     html_table(out, data->figure->title, data->figure->name, columns, count);
 }
 
@@ -218,6 +250,8 @@ static void list_table(FILE *out, const struct figure_data *data, size_t rows)
             else if (k != heading)
                 text_cell(out, data->columns[k], &values[k]);
         }
+        if (has_levels(data))
+            levels_cell(out, data, i);
         fputs("</tr>\n", out);
     }
 }

@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "policy/decide/verdict.h"
 #include "survey/page/survey_page.h"
 
 static const struct {
@@ -109,8 +110,19 @@ static const struct {
     {"errors", "none", "nothing failed"},
 };
 
+static const char *reason_words(const char *code)
+{
+    for (enum verdict_reason reason = 0; reason < REASON_COUNT; reason++) {
+        if (strcmp(verdict_reason_code(reason), code) == 0)
+            return verdict_reason_text(reason);
+    }
+    return NULL;
+}
+
 const char *figure_words(const char *figure, const char *key)
 {
+    if (strcmp(figure, "reasons") == 0)
+        return reason_words(key);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (strcmp(words[i].figure, figure) == 0 && strcmp(words[i].key, key) == 0)
             return words[i].words;
