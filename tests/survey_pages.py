@@ -10,6 +10,7 @@ page, terminal and export without harm. The pictures are kept in --out, build/pa
 import argparse
 import csv
 import datetime
+import html
 import io
 import json
 import pathlib
@@ -110,6 +111,22 @@ def example_faults(path):
     for example in examples:
         if not file.execute(plain(example)).fetchall() and "HAVING" not in example:
             yield f"finds nothing: {example}"
+
+
+def said(text):
+    """Running text of the manual, as it is read."""
+    return " ".join(plain(text).replace("\\-", "-").split())
+
+
+def definition_faults(page):
+    """The page defines its words as the manual does."""
+    listed = re.search(r"^\.Bl -tag -width Ds\n(.*?)^\.El$", section("DEFINITIONS"), re.S | re.M).group(1)
+    manual = {term: said(text) for term, text in re.findall(r"^\.It (.*?)\n(.*?)(?=^\.It |\Z)", listed, re.S | re.M)}
+    terms = re.search(r'<dl class="terms">(.*?)</dl>', page.read_text(encoding="ascii"), re.S).group(1)
+    shown = {html.unescape(term): said(html.unescape(text)) for term, text in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", terms, re.S)}
+    for term in manual.keys() | shown.keys():
+        if manual.get(term) != shown.get(term):
+            yield f"{term}: the manual has {manual.get(term)}, the page {shown.get(term)}"
 
 
 # ---- numbers ----
@@ -271,9 +288,9 @@ def flow_faults(page, cells):
 
 
 def check_report(results, window, programs, kind, folder):
-    path, html = folder / f"{kind}.db", folder / f"{kind}.html"
+    path, sheet = folder / f"{kind}.db", folder / f"{kind}.html"
     page = json.loads(run(programs, "--json", "survey", "report", path))
-    run(programs, "survey", "report", path, "--html", html)
+    run(programs, "survey", "report", path, "--html", sheet)
     if kind != "evil":
         results.check(f"{kind}: the JSON follows its schema", schema_faults(page))
     results.check(f"{kind}: shares and intervals", share_faults(page))
@@ -281,23 +298,23 @@ def check_report(results, window, programs, kind, folder):
         results.check(f"{kind}: the SELECTs of the manual give the figures", select_faults(page, selects("FIGURES"), path))
     results.check(f"{kind}: text", text_faults(run(programs, "survey", "report", path, text=True)))
     results.check(f"{kind}: status", text_faults(run(programs, "survey", "status", path, text=True)))
-    results.check(f"{kind}: nothing of the file is markup", page_faults(html))
-    check_views(results, window, kind, FILES[kind][1], page, html, folder)
+    results.check(f"{kind}: nothing of the file is markup", page_faults(sheet))
+    check_views(results, window, kind, FILES[kind][1], page, sheet, folder)
     for table, count in (("domains", page["totals"]["domains"]), ("hosts", page["totals"]["hosts"]), ("addresses", None)):
         rows = sqlite3.connect(path).execute("SELECT count(*) FROM host_address").fetchone()[0] if count is None else count
         results.check(f"{kind}: {table} exported", export_faults(programs, path, table, rows))
 
 
 def check_diff(results, window, programs, kind, now, was, folder):
-    old, new, html = folder / f"{was}.db", folder / f"{now}.db", folder / f"{kind}.html"
+    old, new, sheet = folder / f"{was}.db", folder / f"{now}.db", folder / f"{kind}.html"
     page = json.loads(run(programs, "--json", "survey", "diff", old, new))
-    run(programs, "survey", "diff", old, new, "--html", html)
+    run(programs, "survey", "diff", old, new, "--html", sheet)
     if kind == "diff":
         results.check(f"{kind}: the JSON follows its schema", schema_faults(page))
         results.check(f"{kind}: the SELECTs of the manual give the figures", select_faults(page, selects("CHANGES"), new, old))
     results.check(f"{kind}: text", text_faults(run(programs, "survey", "diff", old, new, text=True)))
-    results.check(f"{kind}: nothing of the files is markup", page_faults(html))
-    check_views(results, window, kind, tuple(pictures.LOOKS) if kind == "diff" else SOME, page, html, folder, page["flows"] if kind == "diff" else None)
+    results.check(f"{kind}: nothing of the files is markup", page_faults(sheet))
+    check_views(results, window, kind, tuple(pictures.LOOKS) if kind == "diff" else SOME, page, sheet, folder, page["flows"] if kind == "diff" else None)
 
 
 def main():
@@ -320,6 +337,7 @@ def main():
                 results.check(f"{kind}: domains shown", show_faults(programs, folder / f"{kind}.db", count))
             check_diff(results, window, programs, "diff", "later", "full", folder)
             check_diff(results, window, programs, "evil diff", "evil", "full", folder)
+            results.check("the definitions of the manual are the page's", definition_faults(folder / "full.html"))
             results.check("an injected script does not run", pictures.injection_faults(window, folder / "evil.html", folder))
     except Exception:  # a browser that died is one failure, with its story
         results.check("the pages were looked at", traceback.format_exc().splitlines())

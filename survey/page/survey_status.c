@@ -46,7 +46,7 @@ static void print_failures(FILE *out, const struct survey_page *page, const char
     }
 }
 
-static void print_run(FILE *out, const struct figure_data *runs, size_t row, const char *file)
+static void print_survey(FILE *out, const struct figure_data *runs, size_t row, const char *file)
 {
     struct figure_value list = figure_at(runs, row, "list"), began = figure_at(runs, row, "began");
     struct figure_value ended = figure_at(runs, row, "ended");
@@ -67,7 +67,7 @@ bool survey_status_text(FILE *out, const struct survey_page *page)
     const struct figure_data *runs = figures_find(page->figures, "runs");
 
     for (size_t i = 0; i < runs->row_count && i < page->top; i++)
-        print_run(out, runs, i, page->file);
+        print_survey(out, runs, i, page->file);
     print_phases(out, figures_find(page->figures, "totals"));
     text_heading(out, text_is_terminal(out), "Failures");
     print_failures(out, page, "errors", "domains");
