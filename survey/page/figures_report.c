@@ -79,7 +79,7 @@ const struct figure figures_of_report[] = {
      "       (SELECT count(*) FROM host WHERE opted_out) AS hosts_opted_out,\n"
      "       (SELECT count(*) FROM address) AS addresses,\n"
      "       (SELECT count(*) FROM address WHERE looked_up IS NULL) AS addresses_waiting,\n"
-     "       (SELECT coalesce(sum(connections), 0) FROM handshake) AS connections,\n"
+     "       (SELECT coalesce(sum(connections), 0) FROM address) AS connections,\n"
      "       (SELECT count(*) FROM certificate) AS certificates\n"
      "FROM domain",
      FIGURE_ROW},
@@ -117,7 +117,7 @@ const struct figure figures_of_report[] = {
      FIGURE_SHARES},
     {"policy_faults", "Faults of MTA-STS policies",
      "Mail domains with an MTA-STS record, by what kept the policy from being read.",
-     "SELECT CASE p.state WHEN 'policy' THEN 'none'\n"
+     "SELECT CASE p.state WHEN 'policy' THEN 'none' WHEN 'dns-error' THEN p.state\n"
      "       ELSE coalesce(p.failure, p.state) END" SHARES
      "FROM mail_domain d JOIN policy p ON p.domain = d.id\n"
      "GROUP BY 1\n" MOST,

@@ -140,6 +140,21 @@ static void remark_names(struct remark_list *list, const struct figures *figures
                             opted_out == 1 ? "it does" : "they do"));
 }
 
+/* What says nothing about anybody else. */
+static void remark_local(struct remark_list *list, const struct figures *figures)
+{
+    double failed = figure_of_key(figures_find(figures, "errors"), "local", "domains") +
+                    figure_of_key(figures_find(figures, "address_failures"), "local", "addresses") +
+                    figure_of_key(figures_find(figures, "host_failures"), "local", "hosts");
+
+    if (failed > 0)
+        remark(list,
+               arena_printf(list->arena,
+                            "%s lookup%s failed on the survey's own side (local), and %s "
+                            "nothing.",
+                            in_words(list, failed), plural(failed), failed == 1 ? "says" : "say"));
+}
+
 static void remark_weights(struct remark_list *list, const struct figures *figures)
 {
     const struct figure_data *totals = figures_find(figures, "totals");
@@ -190,6 +205,7 @@ void survey_remarks(const char *out[SURVEY_REMARKS_MAX], struct arena *arena,
     remark_sample(&list, figures);
     remark_merged(&list, figures);
     remark_names(&list, figures);
+    remark_local(&list, figures);
     remark_weights(&list, figures);
     remark_sni(&list, figures);
     remark_cut(&list, figures);

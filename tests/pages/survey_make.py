@@ -87,7 +87,7 @@ class Maker:
         tls = state in ("tls", "verified")
         fault = "none" if state == "verified" else pick(chance, CHAIN_FAULTS)[0]
         chain = self.chain(host["name"], fault) if tls else None
-        failure = {"silent": chance.choice(("connect-timeout", "connect-refused", "no-route")), "error": "greeting-4xx",
+        failure = {"silent": chance.choice(("connect-timeout", "connect-refused", "connect-other", "local")), "error": "greeting-refused",
                    "broken": "handshake"}.get(state)
         self.put("address", id=number, ip=ip, prefix="198.51.100.0/24", host=host["id"], host_dane=int(host["dane"] == "usable"),
                  opted_out=int(state == "skipped"), looked_up=ENDED - 60, sni=host["name"],
@@ -102,6 +102,7 @@ class Maker:
         sni = host["name"]
         if tls and chance.random() < .1:
             sni = f"other.{operator}"
+            self.file.execute("UPDATE address SET connections = connections + 1 WHERE id = ?", (number,))
             self.put("sni", address=number, name=sni, host=host["id"], looked_up=ENDED - 30, starttls="tls", protocol="TLSv1.3",
                      chain=self.chain(sni, "none"), connections=1)
         self.put("host_address", host=host["id"], address=number, position=position, secure=int(host["dane"] == "usable"), sni=sni,
