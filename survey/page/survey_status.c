@@ -46,8 +46,26 @@ static void print_failures(FILE *out, const struct survey_page *page, const char
     }
 }
 
-static void print_survey(FILE *out, const struct figure_data *runs, size_t row, const char *file)
+/* Phases follow each other, each over the whole file. */
+static const char *phase_of(const struct figure_data *totals)
 {
+    static const struct {
+        const char *column, *phase;
+    } phases[] = {{"domains_waiting", "at the domains"},
+                  {"hosts_waiting", "at the mail hosts"},
+                  {"addresses_waiting", "at the addresses"},
+                  {"domains_undecided", "at the verdicts"}};
+
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+        if (figure_number(totals, 0, phases[i].column) > 0)
+            return phases[i].phase;
+    }
+    return "at the end";
+}
+
+static void print_survey(FILE *out, const struct survey_page *page, size_t row)
+{
+    const struct figure_data *runs = figures_find(page->figures, "runs");
     struct figure_value list = figure_at(runs, row, "list"), began = figure_at(runs, row, "began");
     struct figure_value ended = figure_at(runs, row, "ended");
     char names[PAGE_TEXT_MAX], from[PAGE_TEXT_MAX], to[PAGE_TEXT_MAX], path[PAGE_TEXT_MAX];
@@ -58,8 +76,10 @@ static void print_survey(FILE *out, const struct figure_data *runs, size_t row, 
     if (ended.known)
         fprintf(out, "ended %s\n", survey_value(to, figure_column("ended"), &ended));
     else
-        fprintf(out, "not ended; to go on: mxcrypt survey run --resume --out %s%s\n",
-                page_printable(path, file), read ? "" : " LIST (it had not been read to its end)");
+        fprintf(out, "not ended, %s; to go on: mxcrypt survey run --resume --out %s%s\n",
+                read ? phase_of(figures_find(page->figures, "totals")) : "at the list",
+                page_printable(path, page->file),
+                read ? "" : " LIST (it had not been read to its end)");
 }
 
 bool survey_status_text(FILE *out, const struct survey_page *page)
@@ -67,7 +87,7 @@ bool survey_status_text(FILE *out, const struct survey_page *page)
     const struct figure_data *runs = figures_find(page->figures, "runs");
 
     for (size_t i = 0; i < runs->row_count && i < page->top; i++)
-        print_survey(out, runs, i, page->file);
+        print_survey(out, page, i);
     print_phases(out, figures_find(page->figures, "totals"));
     text_heading(out, text_is_terminal(out), "Failures");
     print_failures(out, page, "errors", "domains");
