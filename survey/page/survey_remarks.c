@@ -104,7 +104,7 @@ static void remark_sample(struct remark_list *list, const struct figures *figure
                             "a sample of domains is no sample of operators.",
                             in_words(list, figure_number(runs, 0, "sample")),
                             in_words(list, figure_number(runs, 0, "names"))));
-    else if (runs->row_count > 1 && runs->row_count != count_runs(runs, "sample", 0))
+    else if (runs->row_count > 1 && (double)runs->row_count != count_runs(runs, "sample", 0))
         remark(list, "Files with different samples were merged: there are no intervals.");
 }
 
