@@ -48,7 +48,7 @@ static const char *const copy_chains =
     "INSERT OR IGNORE INTO main.certificate SELECT * FROM merged.certificate;"
     "INSERT OR IGNORE INTO main.chain_certificate SELECT * FROM merged.chain_certificate;"
     "INSERT INTO main.chain SELECT * FROM merged.chain WHERE true ON CONFLICT (sha256) "
-    "DO UPDATE SET fault = excluded.fault, why = excluded.why "
+    "DO UPDATE SET fault = excluded.fault, only_dates = excluded.only_dates, why = excluded.why "
     "WHERE (SELECT max(began) FROM merged.run) >= (SELECT max(began) FROM main.run)";
 
 /* In shards of one survey each has the match at its own addresses. */

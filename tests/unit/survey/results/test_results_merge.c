@@ -179,6 +179,32 @@ static void the_latest_counts(void **state)
     file_remove(&file);
 }
 
+/* What a chain is worth changes with time. */
+static void the_fault_of_the_later_run(void **state)
+{
+    /* TLS that does not work, so that nobody judges a certificate that is none */
+    static const struct address_seen shown = {
+        .result = {.state = STARTTLS_BROKEN},
+        .shown = {.count = 1,
+                  .certificates = {{(const uint8_t *)"x", 1}},
+                  .finding = {.verified = true, .fault = TLS_FAULT_OTHER}},
+        .connections = 1};
+    struct sql *sql;
+
+    (void)state;
+    for (int later = 0; later < 2; later++) {
+        small(0, 7, 2000, "one.example", 3, &shown);
+        small(1, 8, later ? 3000 : 1000, "two.example", 9, &shown);
+        assert_true(sql_open(&sql, files[1].path, SQL_WRITE));
+        assert_true(sql_run(sql, "UPDATE chain SET fault = 'expired', only_dates = 1, why = 'x'"));
+        sql_close(sql);
+        merged(2);
+        file_has(&file, "SELECT fault, only_dates, why FROM chain",
+                 later ? "expired|1|x\n" : "other|0|\n");
+        file_remove(&file);
+    }
+}
+
 /* A merge of merges has all runs. */
 static void a_merge_is_merged(void **state)
 {
@@ -242,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_alone),
         cmocka_unit_test(shards_of_one_survey),
+        cmocka_unit_test(the_fault_of_the_later_run),
         cmocka_unit_test(a_merge_is_merged),
         cmocka_unit_test(nothing_is_left_of_a_merge_that_failed),
     };
