@@ -17,6 +17,9 @@
 #define FRAME_OCTETS       2
 #define MESSAGE_OCTETS_MIN 12
 #define SHARED_BUCKETS     64 /* of the queries of a shared socket */
+/* Octets for answers that wait to be read, if the system allows so many: some 200 of the size that
+ * most have find room in what it gives by itself. */
+#define SHARED_RECEIVE 1048576
 
 struct dns_channel {
     union {
@@ -301,6 +304,7 @@ int dns_channel_open(struct dns_query *query, bool stream)
     if (shared) {
         dns_channel_retire(dns);
         dns->shared = channel;
+        uv_recv_buffer_size(&channel->uv.handle, &(int){SHARED_RECEIVE});
         uv_unref(&channel->uv.handle); /* it may be idle: what waits for it has timers */
     }
     return 0;
