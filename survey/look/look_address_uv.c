@@ -21,6 +21,7 @@ static void take_result(struct arena *arena, struct starttls_result *out,
 static void take_shown(struct arena *arena, struct tls_shown *out, const struct tls_shown *from)
 {
     *out = *from;
+    out->finding.why = arena_strdup(arena, from->finding.why);
     for (size_t i = 0; i < out->count; i++)
         out->certificates[i].data =
             arena_memdup(arena, from->certificates[i].data, from->certificates[i].length);

@@ -227,6 +227,27 @@ static void address_with_tls(void **state)
     survey_close(&here);
 }
 
+/* The words for what is wrong outlive the connection. */
+static void address_with_a_fault(void **state)
+{
+    struct cert cert = cert_make(&(struct cert_spec){.cn = MX});
+    SSL_CTX *self_signed = cert_server(&cert, NULL);
+    const struct unit unit = address_unit();
+    const struct address_seen *seen;
+    struct survey_ground here;
+
+    (void)state;
+    survey_open(&here, NULL, 0, tls_script);
+    here.mail.tls = self_signed;
+    seen = survey_look(&here, &unit)->address;
+    assert_int_equal(seen->result.state, STARTTLS_TLS);
+    assert_int_equal(seen->shown.finding.fault, TLS_FAULT_SELF_SIGNED);
+    assert_string_equal(seen->shown.finding.why, "certificate is self-signed");
+    survey_close(&here);
+    SSL_CTX_free(self_signed);
+    cert_free(&cert);
+}
+
 static void address_opted_out(void **state)
 {
     struct unit unit = address_unit();
@@ -373,6 +394,7 @@ int main(void)
     ROWS_ADD_TEST(host_with_tlsa);
     ROWS_ADD_TEST(host_that_is_lost);
     ROWS_ADD_TEST(address_with_tls);
+    ROWS_ADD_TEST(address_with_a_fault);
     ROWS_ADD_TEST(address_opted_out);
     ROWS_ADD_TEST(address_nobody_listens);
     ROWS_ADD_TEST(address_our_own_fault);
