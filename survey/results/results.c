@@ -172,7 +172,9 @@ static struct results *results_new(const char *path)
     results->path = strdup(path);
     results->arena = arena_new(ARENA_MAX);
     results->scratch = arena_new(SCRATCH_MAX);
-    if (results->path != NULL && results->arena != NULL && results->scratch != NULL)
+    results->hosts = results_hosts_new();
+    if (results->path != NULL && results->arena != NULL && results->scratch != NULL &&
+        results->hosts != NULL)
         return results;
     results_close(results);
     return NULL;
@@ -191,6 +193,7 @@ bool results_close(struct results *results)
         close(results->lock);
     arena_free(results->arena);
     arena_free(results->scratch);
+    results_hosts_free(results->hosts);
     free(results->path);
     free(results);
     return ok;

@@ -134,8 +134,9 @@ bool results_retry(struct results *results, int64_t address, int64_t host, const
 /* ---- deciding: survey/decide.c ---- */
 
 /* The evidence of a domain, as the daemon would have it after a whole lookup at `now` (the clock of
- * evidence.h), in `arena`. False when the domain is not there or was not looked up, or on failure;
- * results_error is "" in the first cases. */
+ * evidence.h), in `arena`; what is said of hosts is the results' until the next call or write. False
+ * when the domain is not there or was not looked up, or on failure; results_error is "" in the first
+ * cases. */
 bool results_evidence(struct results *results, int64_t domain, int64_t now, struct arena *arena,
                       struct evidence *out);
 /* Gives up to `max` ids of domains that were looked up and have no verdict, greater than `after`.

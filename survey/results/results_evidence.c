@@ -12,13 +12,13 @@
  */
 #include "survey/results/results_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "probe/sts/sts_parse.h"
 
 #define DOMAIN_PROBES_MAX 60 /* as in probe/domain_uv.h, which needs a loop */
 #define SMTP_PORT         25
-#define WORD_MAX_OCTETS   100
 
 struct gathering {
     struct results *results;
@@ -28,133 +28,79 @@ struct gathering {
     int64_t now;
 };
 
-static uint32_t row_ttl(struct sql_statement *row, int column)
-{
-    int64_t ttl = row_number(row, column, UINT32_MAX);
-
-    return ttl < 0 || ttl > UINT32_MAX ? UINT32_MAX : (uint32_t)ttl;
-}
-
-/* ---- addresses ---- */
+/* ---- hosts ---- */
 
 static void skip(struct starttls_result *out, const char *why)
 {
     *out = (struct starttls_result){.state = STARTTLS_SKIPPED, .detail = why};
 }
 
-static void take_result(struct gathering *all, struct sql_statement *row,
-                        struct starttls_result *out)
+static void limit_probes(struct gathering *all, struct starttls_result *result)
 {
-    out->state = row_word(row, 2, &results_starttls_words);
-    out->chain_ok = row_is(row, 3);
-    out->name_ok = row_is(row, 4);
-    out->expired = row_is(row, 5);
-    out->tlsa = row_word(row, 6, &results_match_words);
-    out->code = (int)(row_number(row, 7, 0) % 1000);
-    out->detail = row_text_copy(row, 8, RESULTS_TEXT_MAX, all->arena);
-    if (out->state != STARTTLS_UNKNOWN)
-        out->probed_at = all->now;
-    if (out->state < STARTTLS_TLS)
-        return;
-    out->protocol = row_text_copy(row, 9, WORD_MAX_OCTETS, all->arena);
-    out->cipher = row_text_copy(row, 10, WORD_MAX_OCTETS, all->arena);
-    out->requiretls = row_is(row, 11);
-    out->subject = row_text_copy(row, 12, RESULTS_TEXT_MAX, all->arena);
-    out->not_after = row_number(row, 13, 0);
-}
-
-static void take_address(struct gathering *all, struct sql_statement *row, struct mx_address *out)
-{
-    out->secure = row_is(row, 1);
-    take_result(all, row, &out->starttls);
+    if (result->state != STARTTLS_UNKNOWN)
+        result->probed_at = all->now;
     if (!all->results->run.verdict.probe)
-        skip(&out->starttls, "probing is switched off");
-    else if (out->starttls.state == STARTTLS_SKIPPED)
+        skip(result, "probing is switched off");
+    else if (result->state == STARTTLS_SKIPPED)
         return;
     else if (all->probes_left == 0)
-        skip(&out->starttls, "too many addresses at this next-hop");
+        skip(result, "too many addresses at this next-hop");
     else
         all->probes_left--;
 }
 
-static bool take_addresses(struct gathering *all, int64_t id, struct mx_host *host)
+static int by_preference(const void *a, const void *b)
 {
-    struct sql_value value = value_number(id);
-    struct sql_statement *row = results_select(all->results, RESULTS_EVIDENCE_ADDRESSES, &value, 1);
+    const struct mx_host *one = a, *other = b;
+
+    if (one->preference != other->preference)
+        return one->preference < other->preference ? -1 : 1;
+    return strcmp(one->name, other->name);
+}
+
+/* Takes the hosts that are in the file, and their preferences. */
+static bool take_hosts(struct gathering *all, int64_t domain)
+{
+    struct evidence *evidence = all->evidence;
+    struct sql_value value = value_number(domain);
+    struct sql_statement *row = results_select(all->results, RESULTS_EVIDENCE_MX, &value, 1);
     enum sql_step step = SQL_ERROR;
+    const struct mx_host *host = NULL;
 
-    host->addresses =
-        arena_array(all->arena, (size_t)2 * EVIDENCE_ADDRESSES_MAX, sizeof *host->addresses);
-    while (row != NULL && host->addresses != NULL &&
-           host->address_count < 2 * EVIDENCE_ADDRESSES_MAX &&
+    evidence->hosts = arena_array(all->arena, EVIDENCE_MX_MAX, sizeof *evidence->hosts);
+    while (row != NULL && evidence->hosts != NULL && evidence->host_count < EVIDENCE_MX_MAX &&
            (step = results_row(all->results, row)) == SQL_ROW) {
-        struct mx_address *address = &host->addresses[host->address_count];
-        const char *ip = row_text(row, 0, IP_TEXT_MAX);
-
-        if (ip == NULL || !ip_parse(&address->ip, ip))
+        if (!results_host(all->results, row_number(row, 0, 0), &host)) {
+            step = SQL_ERROR;
+            break;
+        }
+        if (host == NULL)
             continue;
-        take_address(all, row, address);
-        host->address_count++;
+        evidence->hosts[evidence->host_count] = *host;
+        evidence->hosts[evidence->host_count++].preference = (uint16_t)row_number(row, 1, 0);
     }
     if (row != NULL)
         sql_reset(row);
     return step != SQL_ERROR;
 }
 
-/* ---- hosts ---- */
-
-static int64_t take_host(struct gathering *all, struct sql_statement *row, struct mx_host *out)
-{
-    out->name = row_text_copy(row, 1, HOSTNAME_MAX, all->arena);
-    out->preference = (uint16_t)row_number(row, 2, 0);
-    out->dane = row_word(row, 3, &results_dane_words);
-    out->address_secure = row_is(row, 4);
-    out->addresses_known = row_is(row, 5);
-    out->tlsa_base = row_text_copy(row, 6, HOSTNAME_MAX, all->arena);
-    out->tlsa_short = row_is(row, 7);
-    out->tlsa_truncated = row_is(row, 8);
-    out->expanded = row_text_copy(row, 9, HOSTNAME_MAX, all->arena);
-    out->ttl = row_ttl(row, 10);
-    out->why = row_text_copy(row, 11, RESULTS_TEXT_MAX, all->arena);
-    return row_number(row, 0, 0);
-}
-
-static bool take_host_parts(struct gathering *all, int64_t id, struct mx_host *host)
-{
-    const struct tlsa *tlsa;
-
-    if (host->dane == HOST_DANE_USABLE || host->dane == HOST_DANE_UNUSABLE) {
-        if (!results_read_tlsa(all->results, id, all->arena, &tlsa, &host->tlsa_count))
-            return false;
-        host->tlsa = arena_memdup(all->arena, tlsa, host->tlsa_count * sizeof *tlsa);
-    }
-    return take_addresses(all, id, host);
-}
-
-static bool take_hosts(struct gathering *all, int64_t domain)
+/* What counts for this domain is written into copies of the addresses. */
+static void take_addresses(struct gathering *all)
 {
     struct evidence *evidence = all->evidence;
-    struct sql_value value = value_number(domain);
-    struct sql_statement *row = results_select(all->results, RESULTS_EVIDENCE_HOSTS, &value, 1);
-    enum sql_step step = SQL_ERROR;
-    int64_t ids[EVIDENCE_MX_MAX];
 
-    evidence->hosts = arena_array(all->arena, EVIDENCE_MX_MAX, sizeof *evidence->hosts);
-    while (row != NULL && evidence->hosts != NULL && evidence->host_count < EVIDENCE_MX_MAX &&
-           (step = results_row(all->results, row)) == SQL_ROW) {
-        struct mx_host *host = &evidence->hosts[evidence->host_count];
+    if (evidence->host_count > 0)
+        qsort(evidence->hosts, evidence->host_count, sizeof *evidence->hosts, by_preference);
+    for (size_t i = 0; i < evidence->host_count; i++) {
+        struct mx_host *host = &evidence->hosts[i];
 
-        ids[evidence->host_count] = take_host(all, row, host);
-        evidence->host_count += host->name != NULL;
+        host->addresses = arena_memdup(all->arena, host->addresses,
+                                       host->address_count * sizeof *host->addresses);
+        if (host->addresses == NULL)
+            host->address_count = 0;
+        for (size_t j = 0; j < host->address_count; j++)
+            limit_probes(all, &host->addresses[j].starttls);
     }
-    if (row != NULL)
-        sql_reset(row);
-    if (step == SQL_ERROR)
-        return false;
-    for (size_t i = 0; i < evidence->host_count; i++)
-        if (!take_host_parts(all, ids[i], &evidence->hosts[i]))
-            return false;
-    return true;
 }
 
 /* ---- MTA-STS ---- */
@@ -233,6 +179,7 @@ bool results_evidence(struct results *results, int64_t domain, int64_t now, stru
 
     if (row != NULL)
         sql_reset(row);
+    results_hosts_tidy(results);
     if (step == SQL_ERROR)
         return false;
     results->error[0] = '\0';
@@ -242,5 +189,6 @@ bool results_evidence(struct results *results, int64_t domain, int64_t now, stru
         out->sts = (struct sts_evidence){.state = STS_NOT_ASKED, .ttl = UINT32_MAX};
     else if (!take_sts(&all, domain) || !take_hosts(&all, domain))
         return false;
+    take_addresses(&all);
     return !arena_failed(arena) || results_fail_with(results, "no memory");
 }

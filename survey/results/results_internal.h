@@ -25,14 +25,17 @@ struct results_tally {
     int64_t all, done;
 };
 
+struct results_hosts;
+
 struct results {
     struct sql *sql; /* owned */
     int lock;        /* a descriptor that holds the lock of who writes; -1: reads only */
     char *path;      /* owned */
     char error[RESULTS_ERROR_MAX];
     bool in_transaction;
-    struct arena *arena;   /* owned: the strings of `run` */
-    struct arena *scratch; /* owned: of one call */
+    struct arena *arena;         /* owned: the strings of `run` */
+    struct arena *scratch;       /* owned: of one call */
+    struct results_hosts *hosts; /* owned */
     struct results_run run;
     int64_t sample_end; /* domains with greater ids are not in the sample */
     bool counted;       /* `tallies` were read from the file */
@@ -54,6 +57,19 @@ bool results_format_ok(struct results *results, const char *schema, char error[R
 
 /* Whether the path is that of a plain file: a device or a pipe could block for ever. */
 bool results_is_file(struct results *results);
+
+/* ---- hosts, for evidence: results_host.c ---- */
+
+/* NULL without memory. */
+struct results_hosts *results_hosts_new(void);
+void results_hosts_free(struct results_hosts *hosts);
+/* The host with that id, without preference, its addresses as they are in the file; NULL: there is
+ * none. Borrowed until results_hosts_tidy or results_hosts_forget. False on failure. */
+bool results_host(struct results *results, int64_t id, const struct mx_host **out);
+/* Forgets all hosts if there are many. */
+void results_hosts_tidy(struct results *results);
+/* The same at once: something is written. */
+void results_hosts_forget(struct results *results);
 
 /* ---- statements ---- */
 
@@ -105,7 +121,8 @@ struct sql_value value_ttl(uint32_t ttl);
 struct sql_value value_unless_zero(int64_t number);
 
 int64_t row_number(struct sql_statement *row, int column, int64_t otherwise);
-bool row_is(struct sql_statement *row, int column); /* a truth; not known is false */
+uint32_t row_ttl(struct sql_statement *row, int column); /* UINT32_MAX: none */
+bool row_is(struct sql_statement *row, int column);      /* a truth; not known is false */
 bool row_null(struct sql_statement *row, int column);
 /* NULL for what is no text of at most `max` octets; borrowed until the next step. */
 const char *row_text(struct sql_statement *row, int column, size_t max);

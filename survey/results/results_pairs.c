@@ -195,6 +195,7 @@ bool results_put_pair(struct results *results, int64_t address, int64_t host, co
         value_foreign(results, result->detail),
     };
 
+    results_hosts_forget(results);
     return results_execute(results, RESULTS_PAIR_PUT, values, 10);
 }
 

@@ -243,6 +243,7 @@ bool results_put(struct results *results, const struct unit_result *result)
     bool again = false;
 
     arena_reset(results->scratch);
+    results_hosts_forget(results);
     if (!results_begin(results) || !puts[result->unit.kind](results, result, &again))
         return false;
     if (!again)

@@ -141,3 +141,10 @@ const char *row_text_copy(struct sql_statement *row, int column, size_t max, str
 {
     return arena_strdup(arena, row_text(row, column, max));
 }
+
+uint32_t row_ttl(struct sql_statement *row, int column)
+{
+    int64_t ttl = row_number(row, column, UINT32_MAX);
+
+    return ttl < 0 || ttl > UINT32_MAX ? UINT32_MAX : (uint32_t)ttl;
+}

@@ -127,11 +127,9 @@
       "SELECT name, looked_up, mx, mx_secure, mx_truncated, mx_ttl, mx_expanded, mta_sts, "        \
       "error_detail FROM domain WHERE id = ?1")                                                    \
     X(EVIDENCE_POLICY, "SELECT state, id, ttl, lines, error FROM policy WHERE domain = ?1")        \
-    X(EVIDENCE_HOSTS,                                                                              \
-      "SELECT h.id, h.name, m.preference, h.dane, h.address_secure, h.addresses_known, "           \
-      "h.tlsa_base, h.tlsa_short, h.tlsa_truncated, h.expanded, h.ttl, h.error_detail "            \
-      "FROM domain_mx m JOIN host h ON h.id = m.host WHERE m.domain = ?1 "                         \
-      "ORDER BY m.preference, h.name LIMIT 50")                                                    \
+    X(EVIDENCE_MX, "SELECT host, preference FROM domain_mx WHERE domain = ?1 LIMIT 50")            \
+    X(EVIDENCE_HOST, "SELECT name, dane, address_secure, addresses_known, tlsa_base, tlsa_short, " \
+                     "tlsa_truncated, expanded, ttl, error_detail FROM host WHERE id = ?1")        \
     X(EVIDENCE_ADDRESSES,                                                                          \
       "SELECT a.ip, p.secure, p.starttls, p.chain_ok, p.name_ok, p.expired, p.tlsa, p.code, "      \
       "p.detail, coalesce(s.protocol, a.protocol), coalesce(s.cipher, a.cipher), "                 \
