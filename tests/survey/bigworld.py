@@ -34,14 +34,16 @@ HOSTILE_LABELS = (r"\<script\>alert\(1\)\</script\>", r"'\;drop\032table\032doma
 
 def tls_only(addresses):
     """Arguments for a world in which every domain has a host and an address of its own with TLS that works: for benchmarks."""
-    return {"domains": addresses, "kinds": {"own": 1}, "tempers": {"postfix": 1}, "certificates": {"valid": 1}, "signed": 0, "extras": 0}
+    return {"domains": addresses, "kinds": {"own": 1}, "tempers": {"postfix": 1}, "certificates": {"valid": 1}, "signed": 0, "extras": 0, "letter": "t", "net": 100}
 
 
 class BigWorld:
-    def __init__(self, the_world, domains, seed=1, kinds=None, tempers=None, certificates=None, signed=0.3, extras=1.0):
+    def __init__(self, the_world, domains, seed=1, kinds=None, tempers=None, certificates=None, signed=0.3, extras=1.0, letter="d",
+                 net=0):
+        """`letter` and `net` (the second octet of the first address) keep two worlds beside each other apart."""
         self.world, self.chance = the_world, random.Random(seed)
         self.kinds, self.tempers, self.certificates = kinds or DOMAIN_KINDS, tempers or TEMPERS, certificates or CERTIFICATES
-        self.signed, self.extras = signed, extras
+        self.signed, self.extras, self.letter, self.net = signed, extras, letter, net
         self.names, self.hosts = [], {}
         self.policies_left = min(POLICIES_MAX, domains // 20) if extras else 0
         self.prefixes = max(1, domains // 5 // ADDRESSES_IN_PREFIX)
@@ -49,36 +51,36 @@ class BigWorld:
         self.tlsa = f"3 1 1 {hashlib.sha256(the_world.ca.leaf_key.spki).hexdigest()}"
         self.lines = {"signed": the_world.dns.zones["signed"].lines, "plain": the_world.dns.zones["plain"].lines}
         self._providers()
-        the_world.dns.add_child("broken.signed", "bogus", "* MX 10 mx.broken.signed.")
-        self.lines["signed"].append(f"{the_world.options()['helo-name']}. A 127.0.0.1")
+        if "servfail" in self.kinds:
+            the_world.dns.add_child("broken.signed", "bogus", "* MX 10 mx.broken.signed.")
         for number in range(domains):
             self._domain(number)
         self._finish()
 
     # addresses and hosts
 
-    def _address(self):
+    def new_address(self):
         """Neighbours in a prefix come far from each other."""
         prefix, host = self.count % self.prefixes, self.count // self.prefixes + 1
         self.count += 1
-        return f"10.{prefix >> 8 & 255}.{prefix & 255}.{host}"
+        return f"10.{self.net + (prefix >> 8)}.{prefix & 255}.{host}"
 
     def _provider_address(self):
         self.provider_count += 1
         return f"10.200.{self.provider_count // 4}.{self.provider_count % 4 + 1}"
 
-    def _record(self, name, text):
+    def record(self, name, text):
         self.lines[name.rsplit(".", 1)[-1]].append(f"{name}. {text}")
 
-    def _serve(self, address, temper, certificate, *names):
+    def serve(self, address, temper, certificate, *names):
         """What listens at the address; a second call adds names."""
         if temper != "nobody":
             row = self.hosts.setdefault(address, [temper, certificate])
             row += [name for name in names if name not in row[2:]]
 
-    def _host(self, name, address, temper, certificate, *names):
-        self._record(name, f"{'AAAA' if ':' in address else 'A'} {address}")
-        self._serve(address, temper, certificate, *(names or (name,)))
+    def host(self, name, address, temper, certificate, *names):
+        self.record(name, f"{'AAAA' if ':' in address else 'A'} {address}")
+        self.serve(address, temper, certificate, *(names or (name,)))
         return name
 
     def _providers(self):
@@ -88,9 +90,9 @@ class BigWorld:
             names = [f"mx{one}.{zone}" for one in range(1, 4)]
             for name in names:
                 for _ in range(2):
-                    self._host(name, self._provider_address(), "postfix", "valid", *names)
+                    self.host(name, self._provider_address(), "postfix", "valid", *names)
                 if number % 2:
-                    self._record(f"_25._tcp.{name}", f"TLSA {self.tlsa}")
+                    self.record(f"_25._tcp.{name}", f"TLSA {self.tlsa}")
             self.shared.append(names)
         for number in range(TENANT_PROVIDERS if "tenant" in self.kinds else 0):
             self.tenants.append((f"mail.tenants{number}.plain", [self._provider_address() for _ in range(4)]))
@@ -104,42 +106,42 @@ class BigWorld:
 
     def _domain(self, number):
         end = "signed" if self.chance.random() < self.signed else "plain"
-        name, kind = f"d{number:06d}.{end}", self._pick(self.kinds)
+        name, kind = f"{self.letter}{number:06d}.{end}", self._pick(self.kinds)
         self.names.append(getattr(self, "_" + kind)(name) or name)
         if self.extras and kind not in ("nxdomain", "servfail") and self.chance.random() < 0.03:
-            self._record(f"_smtp._tls.{name}", f'TXT "{self.chance.choice(TLSRPT)}"')
+            self.record(f"_smtp._tls.{name}", f'TXT "{self.chance.choice(TLSRPT)}"')
 
     def _shared(self, name):
         rank = min(int(self.chance.paretovariate(0.8)) - 1, len(self.shared) - 1)
         for preference, host in enumerate(self.shared[rank]):
-            self._record(name, f"MX {preference}0 {host}.")
+            self.record(name, f"MX {preference}0 {host}.")
 
     def _tenant(self, name):
         zone, addresses = self.chance.choice(self.tenants)
         host = f"{name.replace('.', '-')}.{zone}"
-        self._record(name, f"MX 10 {host}.")
+        self.record(name, f"MX 10 {host}.")
         for address in addresses:
-            self._host(host, address, "postfix", "valid", f"*.{zone}")
+            self.host(host, address, "postfix", "valid", f"*.{zone}")
 
     def _vanity(self, name):
         zone, addresses, known = self.chance.choice(self.vanity)
         host = f"mx.{name}"
-        self._record(name, f"MX 10 {host}.")
+        self.record(name, f"MX 10 {host}.")
         if len(known) < TENANTS_WITH_SNI:
             known.append(host)
         for address in addresses:
-            self._host(host, address, "postfix", "valid-sni", f"default.{zone}", *known)
+            self.host(host, address, "postfix", "valid-sni", f"default.{zone}", *known)
 
     def _reseller(self, name):
         if self.reseller is None or self.reseller[1] == RESELLER_TENANTS:
-            self.reseller = [self._address(), 0, self._pick({"wrong": 1, "valid-sni": 2})]
+            self.reseller = [self.new_address(), 0, self._pick({"wrong": 1, "valid-sni": 2})]
         self.reseller[1] += 1
-        self._record(name, f"MX 10 mx.{name}.")
-        self._host(f"mx.{name}", self.reseller[0], "exim", self.reseller[2])
+        self.record(name, f"MX 10 mx.{name}.")
+        self.host(f"mx.{name}", self.reseller[0], "exim", self.reseller[2])
 
     def _own(self, name):
         host = self._new_host(f"mx.{name}")
-        self._record(name, f"MX 10 {host}.")
+        self.record(name, f"MX 10 {host}.")
         if name.endswith("signed"):
             self._dane(name, host)
         if self.policies_left > 0 and self.chance.random() < 0.3:
@@ -147,26 +149,26 @@ class BigWorld:
 
     def _new_host(self, host):
         temper, certificate = self._pick(self.tempers), self._pick(self.certificates)
-        self._host(host, self._address(), temper, certificate)
+        self.host(host, self.new_address(), temper, certificate)
         if self.extras and self.chance.random() < 0.03:
             self.count6 += 1
-            self._host(host, f"2001:db8:{self.count6:x}::25", temper, certificate)
+            self.host(host, f"2001:db8:{self.count6:x}::25", temper, certificate)
         return host
 
     def _dane(self, name, host):
         kind = self._pick(TLSA)
         for tlsa in {"good": [self.tlsa], "wrong": [WRONG_TLSA], "both": [WRONG_TLSA, self.tlsa], "unusable": [UNUSABLE_TLSA],
                      "mixed": [self.tlsa]}.get(kind, ()):
-            self._record(f"_25._tcp.{host}", f"TLSA {tlsa}")
+            self.record(f"_25._tcp.{host}", f"TLSA {tlsa}")
         if kind == "mixed":
-            self._record(name, f"MX 20 {self._new_host(f'mx2.{name}')}.")
+            self.record(name, f"MX 20 {self._new_host(f'mx2.{name}')}.")
 
     def _policy(self, name, host):
         kind = self._pick(POLICY_KINDS)
         self.policies_left -= 1
         policy_host = f"mta-sts.{name}"
-        self._record(f"_mta-sts.{name}", 'TXT "v=STSv1; id=1"')
-        self._record(policy_host, f"A {self.world.policy_address}")
+        self.record(f"_mta-sts.{name}", 'TXT "v=STSv1; id=1"')
+        self.record(policy_host, f"A {self.world.policy_address}")
         leaf = self.world.ca.leaf("other.example" if kind == "certificate" else policy_host)
         mode = kind if kind in ("testing", "none") else "enforce"
         text = policyhost.sts_text("mx.other.example" if kind == "unmatched" else host, mode=mode)
@@ -175,11 +177,11 @@ class BigWorld:
 
     def _several(self, name):
         for preference in (10, 20):
-            self._record(name, f"MX {preference} {self._new_host(f'mx{preference}.{name}')}.")
-        self._record(name, f"MX 30 {self.shared[0][0]}.")
+            self.record(name, f"MX {preference} {self._new_host(f'mx{preference}.{name}')}.")
+        self.record(name, f"MX 30 {self.shared[0][0]}.")
 
     def _null_mx(self, name):
-        self._record(name, "MX 0 .")
+        self.record(name, "MX 0 .")
 
     def _nxdomain(self, name):
         """Nothing at all."""
@@ -188,30 +190,30 @@ class BigWorld:
         return f"{name.split('.')[0]}.broken.signed"
 
     def _no_mail(self, name):
-        self._record(name, "TXT \"no mail here\"")
+        self.record(name, "TXT \"no mail here\"")
 
     def _implicit(self, name):
-        self._host(name, self._address(), self._pick(self.tempers), self._pick(self.certificates))
+        self.host(name, self.new_address(), self._pick(self.tempers), self._pick(self.certificates))
 
     def _dead_host(self, name):
-        self._record(name, f"MX 10 gone.{name}.")
+        self.record(name, f"MX 10 gone.{name}.")
 
     def _hostile(self, name):
         """Names, greetings and records that are meant for whoever shows them."""
         label = self.chance.choice(HOSTILE_LABELS)
-        host, address = f"{label}.{name}", self._address()
-        self._record(name, f"MX 10 {host}.")
-        self._record(name, f"MX 20 mx.{name}.")
-        self._record(host, f"A {address}")
-        self._host(f"mx.{name}", address, "hostile", "valid")
-        self._record(f"_smtp._tls.{name}", 'TXT "v=TLSRPTv1; rua=mailto:<script>alert(2)</script>@\\"x\\027[31m"')
+        host, address = f"{label}.{name}", self.new_address()
+        self.record(name, f"MX 10 {host}.")
+        self.record(name, f"MX 20 mx.{name}.")
+        self.record(host, f"A {address}")
+        self.host(f"mx.{name}", address, "hostile", "valid")
+        self.record(f"_smtp._tls.{name}", 'TXT "v=TLSRPTv1; rua=mailto:<script>alert(2)</script>@\\"x\\027[31m"')
 
     # what the programs read
 
     def _finish(self):
         for zone, addresses, known in self.vanity:
             for address in addresses:
-                self._serve(address, "postfix", "valid-sni", f"default.{zone}", *known)
+                self.serve(address, "postfix", "valid-sni", f"default.{zone}", *known)
         self.chance.shuffle(self.names)
 
     @property

@@ -32,10 +32,11 @@ def prefix_of(address):
 class Farm:
     """Serves the hosts of a table; every start has a log of its own."""
 
-    def __init__(self, bin_dir, folder, ca, table, workers=2, pinned=False):
+    def __init__(self, bin_dir, folder, ca, table, workers=2, before=()):
+        """`before`: words before the command, as taskset's."""
         self.folder, self.workers = folder, workers
-        self.command = [os.path.join(bin_dir, "survey_farm"), "-t", table, "-a", ca.ca_file, "-A", ca.root.key.path, "-k", ca.leaf_key.path,
-                        "-w", str(workers), *(["-c"] if pinned else [])]
+        self.command = [*before, os.path.join(bin_dir, "survey_farm"), "-t", table, "-a", ca.ca_file, "-A", ca.root.key.path, "-k", ca.leaf_key.path,
+                        "-w", str(workers)]
         self.starts, self.process = 0, None
         subprocess.run(["ip", "-6", "route", "replace", "local", NET6, "dev", "lo"], check=True)
 

@@ -29,9 +29,20 @@ def tables(connection, schema="main"):
     return [row[0] for row in connection.execute(f"SELECT name FROM {schema}.sqlite_schema WHERE type = 'table' ORDER BY name")]
 
 
+def finished(path):
+    """Whether a survey of this file came to its end."""
+    try:
+        return value(path, "SELECT ended FROM run") is not None
+    except (sqlite3.Error, IndexError):
+        return False  # killed before it had tables
+
+
 def whole(path):
     """What SQLite says is wrong with the file; None: nothing."""
-    said = value(path, "PRAGMA integrity_check")
+    try:
+        said = value(path, "PRAGMA integrity_check")
+    except sqlite3.Error as error:
+        said = str(error)
     return None if said == "ok" else said
 
 

@@ -18,6 +18,7 @@ import bigworld
 import dnswire
 import farm_server
 from farm_server import Connection
+from tally import Tally
 
 DOMAINS = 400
 TIME_LIMIT_S = 120
@@ -38,21 +39,6 @@ def arguments():
     options = parser.parse_args()
     options.bin = os.path.abspath(options.bin)
     return options
-
-
-class Tally:
-    def __init__(self):
-        self.failed = self.passed = 0
-
-    def check(self, what, got, want):
-        good = want(got) if callable(want) else got == want
-        self.passed += good
-        self.failed += not good
-        print(f"{'ok' if good else 'not ok'} {what}" + ("" if good else f": got {got!r}"), flush=True)
-
-    def status(self):
-        print(f"{self.passed} passed, {self.failed} failed")
-        return 1 if self.failed or not self.passed else 0
 
 
 class Client:
@@ -179,9 +165,9 @@ def declare_samples(world):
     found = {}
     for number, (what, kind) in enumerate([("temper", one) for one in TEMPERS] + [("certificate", one) for one in CERTIFICATES]):
         found[what, kind] = f"10.210.0.{number + 1}"
-        world._serve(found[what, kind], kind if what == "temper" else "postfix", kind if what == "certificate" else "valid", f"{kind}.example")
+        world.serve(found[what, kind], kind if what == "temper" else "postfix", kind if what == "certificate" else "valid", f"{kind}.example")
     found["sni", ""] = "10.210.1.1"
-    world._serve("10.210.1.1", "postfix", "valid-sni", "a.example", "b.example")
+    world.serve("10.210.1.1", "postfix", "valid-sni", "a.example", "b.example")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -12,6 +13,7 @@ import daemon
 OPTIONS = {"allow-address": "198.51.100.0/24 198.18.0.0/15 10.0.0.0/8 2001:db8::/32", "greeting-deadline": "2s", "probe-deadline": "10s",
            "fetch-deadline": "5s"}
 POLL_S = 0.02
+STOP_S = 60  # from SIGINT to the end
 PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
@@ -22,7 +24,7 @@ class Finished:
     err: str
     seconds: float
     peak_kb: int
-    killed: bool
+    killed: bool  # by a signal of ours
 
 
 def write_conf(the_world, **changes):
@@ -47,8 +49,8 @@ class Command:
         return subprocess.run(self.words(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               errors="backslashreplace", timeout=timeout, check=False, env={**os.environ, **daemon.SANITIZERS})
 
-    def run(self, *arguments, kill_after=None, timeout=1800):
-        """A whole run; with kill_after it is killed after so many seconds, if it still runs."""
+    def run(self, *arguments, kill_after=None, stop_after=None, timeout=1800):
+        """A whole run. After kill_after seconds it is killed, after stop_after seconds it gets SIGINT, if it still runs."""
         began = time.monotonic()
         process = subprocess.Popen(self.words("run", *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True, errors="backslashreplace", env={**os.environ, **daemon.SANITIZERS})
@@ -56,31 +58,29 @@ class Command:
         readers = [threading.Thread(target=lambda name=name: said.update({name: getattr(process, name).read()})) for name in ("stdout", "stderr")]
         for reader in readers:
             reader.start()
-        peak, killed = self._watch(process, began, kill_after, timeout)
+        peak_kb = _watch(process, began + (stop_after or kill_after or timeout))
+        killed = process.poll() is None
+        if killed:
+            process.send_signal(signal.SIGINT if stop_after else signal.SIGKILL)
+            process.wait(STOP_S)
         for reader in readers:
             reader.join()
-        return Finished(process.returncode, said["stdout"], said["stderr"], time.monotonic() - began, peak, killed)
+        if killed and not (kill_after or stop_after):
+            raise RuntimeError(f"mxcrypt survey run did not end within {timeout} s: {said['stderr'][-2000:]}")
+        return Finished(process.returncode, said["stdout"], said["stderr"], time.monotonic() - began, peak_kb, killed)
 
-    @staticmethod
-    def _watch(process, began, kill_after, timeout):
-        """The peak of its memory in kB (a mark that only rises: what the last glance misses is one interval's), and whether it was
-        killed."""
-        peak, killed = 0, False
-        while process.poll() is None:
-            peak = max(peak, _peak_kb(process.pid))
-            left = (kill_after if kill_after is not None else timeout) - (time.monotonic() - began)
-            if left <= 0:
-                process.kill()
-                process.wait()
-                killed = process.returncode == -9
-                break
-            try:
-                process.wait(min(POLL_S, left))
-            except subprocess.TimeoutExpired:
-                pass
-        if killed and kill_after is None:
-            raise RuntimeError(f"mxcrypt survey run did not end within {timeout} s")
-        return peak, killed
+
+def _watch(process, until):
+    """Waits for its end, or until then. The peak of its memory in kB: a mark that only rises, so the last glance misses little."""
+    peak_kb = 0
+    while time.monotonic() < until:
+        peak_kb = max(peak_kb, _peak_kb(process.pid))
+        try:
+            process.wait(min(POLL_S, max(0.0, until - time.monotonic())))
+            break
+        except subprocess.TimeoutExpired:
+            pass
+    return peak_kb
 
 
 def _peak_kb(pid):

@@ -1,7 +1,7 @@
 /*
  * farm: see farm.h.
  *
- *   survey_farm -t TABLE -l LOG -a CA.pem -A CA-KEY.pem -k LEAF-KEY.pem [-w WORKERS] [-c]
+ *   survey_farm -t TABLE -l LOG -a CA.pem -A CA-KEY.pem -k LEAF-KEY.pem [-w WORKERS]
  *
  * Every worker is a process and writes LOG.NUMBER, one line for each connection when it has ended:
  *
@@ -12,14 +12,12 @@
  * that failed, "END" when it left without QUIT. CLOSED is when the server saw QUIT or the end,
  * whichever came first.
  * Says "ready" when everything listens; SIGTERM ends it, and writes what is under way.
- * -c: worker N stays on processor N.
  */
 #include "farm.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +49,6 @@ struct connection {
 static struct farm {
     const char *table, *log, *ca, *ca_key, *leaf_key;
     unsigned workers;
-    bool pinned;
     /* of one worker */
     struct farm_host *hosts;
     size_t host_count;
@@ -324,22 +321,11 @@ static void prepare(unsigned worker)
     }
 }
 
-static void stay_on(unsigned cpu)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    sched_setaffinity(0, sizeof set, &set);
-}
-
 static void work(unsigned worker, int told)
 {
     struct epoll_event events[EVENTS_MAX];
 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (farm.pinned)
-        stay_on(worker);
     prepare(worker);
     if (write(told, "", 1) != 1)
         farm_die("pipe", strerror(errno));
@@ -373,7 +359,7 @@ static void read_options(int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "t:l:a:A:k:w:c")) != -1) {
+    while ((option = getopt(argc, argv, "t:l:a:A:k:w:")) != -1) {
         switch (option) {
         case 't':
             farm.table = optarg;
@@ -393,16 +379,13 @@ static void read_options(int argc, char **argv)
         case 'w':
             farm.workers = (unsigned)atoi(optarg);
             break;
-        case 'c':
-            farm.pinned = true;
-            break;
         default:
             exit(64);
         }
     }
     if (farm.table == NULL || farm.log == NULL || farm.ca == NULL || farm.ca_key == NULL ||
         farm.leaf_key == NULL || farm.workers == 0 || farm.workers > WORKERS_MAX)
-        farm_die("usage", "-t TABLE -l LOG -a CA -A CA-KEY -k LEAF-KEY [-w WORKERS] [-c]");
+        farm_die("usage", "-t TABLE -l LOG -a CA -A CA-KEY -k LEAF-KEY [-w WORKERS]");
 }
 
 int main(int argc, char **argv)

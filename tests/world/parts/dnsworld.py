@@ -48,6 +48,7 @@ class DnsWorld:
     def __init__(self, folder):
         self.folder = folder
         self.zones = {"": Zone("", "signed"), "signed": Zone("signed", "signed"), "plain": Zone("plain", "unsigned")}
+        self.unbound_lines = []  # more of unbound.conf, behind the rest: the last word on a setting counts
         self._processes = []
         os.makedirs(folder, exist_ok=True)
         self._lame = 0
@@ -158,8 +159,8 @@ class DnsWorld:
                  f'  root-hints: "{hints}"', f'  trust-anchor-file: "{anchor}"', '  module-config: "validator iterator"',
                  "  qname-minimisation: no", "  num-threads: 1", "  infra-cache-min-rtt: 20", "  incoming-num-tcp: 200",
                  "  access-control: 0.0.0.0/0 allow", "  msg-cache-size: 64m", "  rrset-cache-size: 64m",
-                 "remote-control:", "  control-enable: no"]
-        self._start(["unbound", "-d", "-c"], "unbound", lines)
+                 "remote-control:", "  control-enable: no", *self.unbound_lines]
+        self.unbound = self._start(["unbound", "-d", "-c"], "unbound", lines)
         waiting.until(lambda: self._answers(UNBOUND_ADDRESS, "signed") & dnswire.AD, "unbound validates")
 
     def _start(self, command, name, lines):
@@ -168,6 +169,7 @@ class DnsWorld:
             file.write("\n".join(lines) + "\n")
         with open(os.path.join(self.folder, name + ".log"), "wb") as log:
             self._processes.append(subprocess.Popen([*command, path], stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+        return self._processes[-1]
 
     def _answers(self, address, name):
         """The flags of the SOA answer, 0 when there is none."""
