@@ -79,20 +79,54 @@ def complain(what, wrong):
         raise Failed(f"{what}: {len(wrong)} differ: " + "\n    ".join(["", *wrong[:SHOWN]]))
 
 
-def same_verdicts(c, surveyed, shapes):
-    rows = {row["name"]: row for row in surveyed.select("SELECT name, verdict, reason, answer FROM domain")}
+def explain_all(c, shapes):
+    """What a fresh daemon says of each."""
     names = sorted({shape.key for shape in shapes})
     with ThreadPoolExecutor(TOGETHER) as pool:
-        explained = dict(zip(names, pool.map(c.daemon.explain, names)))
+        return dict(zip(names, pool.map(c.daemon.explain, names)))
+
+
+def same_verdicts(surveyed, shapes, explained):
+    rows = {row["name"]: row for row in surveyed.select("SELECT name, verdict, reason, answer FROM domain")}
     cases = {shape.key: shape.entry for shape in shapes}
     wrong = []
-    for name in names:
-        row, daemon = rows.get(name), explained[name]
+    for name, daemon in explained.items():
+        row = rows.get(name)
         want = (daemon["level"], daemon["reason"], daemon["answer"])
         got = row and (row["verdict"], row["reason"], row["answer"])
         if got != want:
             wrong.append(f"{' '.join(cases[name].rows)} {cases[name].name} ({name}): daemon {want}, survey {got}")
     complain("verdicts", wrong)
+
+
+HOSTS = """SELECT domain.name AS domain, host.name, preference, host.dane, ip, host_address.starttls, chain_ok, name_ok, host_address.tlsa
+    FROM domain JOIN domain_mx ON domain_mx.domain = domain.id JOIN host ON host.id = domain_mx.host
+    LEFT JOIN host_address ON host_address.host = host.id LEFT JOIN address ON address.id = host_address.address"""
+
+
+def told_hosts(explained):
+    """(domain, host, preference, DANE, address) -> what the daemon's own probe of it came to."""
+    found = {}
+    for name, tree in explained.items():
+        for host in tree["evidence"]["hosts"]:
+            for address in host["addresses"] or [None]:
+                key = (name, host["name"], host["preference"], host["dane"], address and address["address"])
+                found[key] = address and (address["starttls"], address["chain"] == "ok", address["name_ok"], address["tlsa"])
+    return found
+
+
+def same_hosts(surveyed, explained):
+    """MX hosts, their addresses, and where the daemon saw a certificate, how it was judged."""
+    told = told_hosts(explained)
+    rows = {(row["domain"], row["name"], row["preference"], row["dane"], row["ip"]): row for row in surveyed.select(HOSTS)}
+    wrong = [f"{key}: only the daemon" for key in sorted(set(told) - set(rows), key=str)]
+    wrong += [f"{key}: only the survey" for key in sorted(set(rows) - set(told), key=str)]
+    for key in set(told) & set(rows):
+        row = rows[key]
+        got = (row["starttls"], bool(row["chain_ok"]), bool(row["name_ok"]), row["tlsa"])
+        if told[key] and told[key][0] in VERIFIED_OR_TLS and got != told[key]:
+            wrong.append(f"{key}: daemon {told[key]}, survey {got}")
+    complain("hosts and addresses", wrong)
 
 
 # what the servers are
@@ -177,7 +211,9 @@ def _(c):
         mail = [command for server in before for command in server.commands if command.upper().startswith("MAIL")]
         if mail:
             raise Failed(f"MAIL was said: {mail}")
-        same_verdicts(c, surveyed, shapes)
+        explained = explain_all(c, shapes)
+        same_verdicts(surveyed, shapes, explained)
+        same_hosts(surveyed, explained)
         same_certificates(c, surveyed, shapes)
         same_names(surveyed, shapes)
         shown(c, surveyed, shapes)
