@@ -6,12 +6,16 @@ import hashlib
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import case as case_module
+import daemon
+import smtpd
+import waiting
 from case import Failed, case
 
 ROW = "survey"
@@ -90,9 +94,9 @@ def same_verdicts(surveyed, shapes, explained):
     rows = {row["name"]: row for row in surveyed.select("SELECT name, verdict, reason, answer FROM domain")}
     cases = {shape.key: shape.entry for shape in shapes}
     wrong = []
-    for name, daemon in explained.items():
+    for name, told in explained.items():
         row = rows.get(name)
-        want = (daemon["level"], daemon["reason"], daemon["answer"])
+        want = (told["level"], told["reason"], told["answer"])
         got = row and (row["verdict"], row["reason"], row["answer"])
         if got != want:
             wrong.append(f"{' '.join(cases[name].rows)} {cases[name].name} ({name}): daemon {want}, survey {got}")
@@ -178,7 +182,7 @@ def same_certificates(c, surveyed, shapes):
     complain("certificates", wrong)
 
 
-def same_names(surveyed, shapes):
+def same_names(surveyed):
     """name_ok is whether a DNS name of the leaf covers the host, as Python's ssl matched names (RFC 6125)."""
     wrong = []
     for row in surveyed.select("SELECT host.name, host.expanded, host_address.name_ok, certificate.names, certificate.name_count FROM host_address "
@@ -196,31 +200,7 @@ def covers(pattern, host):
     return pattern == host or pattern.startswith("*.") and host.split(".", 1)[-1] == pattern[2:]
 
 
-@case(ROW, "every shape the daemon's cases know", daemon="survey", group="alone", valgrind=False)
-def _(c):
-    shapes = shapes_of(c)
-
-    def step():
-        if len(shapes) < SHAPES:
-            raise Failed(f"only {len(shapes)} shapes")
-        before = {server: len(server.connections) for shape in shapes for server in shape.servers}
-        surveyed = survey(c, [shape.key for shape in shapes])
-        most = max(server.open_most for server in before)
-        if most != 1:
-            raise Failed(f"{most} connections to an address at once")
-        mail = [command for server in before for command in server.commands if command.upper().startswith("MAIL")]
-        if mail:
-            raise Failed(f"MAIL was said: {mail}")
-        explained = explain_all(c, shapes)
-        same_verdicts(surveyed, shapes, explained)
-        same_hosts(surveyed, explained)
-        same_certificates(c, surveyed, shapes)
-        same_names(surveyed, shapes)
-        shown(c, surveyed, shapes)
-    c.do(step)
-
-
-def shown(c, surveyed, shapes):
+def shown(c, surveyed):
     """survey show says of a domain what the file says."""
     wrong = []
     for row in surveyed.select("SELECT name, verdict, reason, answer FROM domain ORDER BY name LIMIT 40"):
@@ -233,3 +213,152 @@ def shown(c, surveyed, shapes):
         if (told.get("level"), told.get("reason"), told.get("answer")) != (row["verdict"], row["reason"], row["answer"]):
             wrong.append(f"{row['name']}: {({name: told.get(name) for name in ('level', 'reason', 'answer')})}, the file has {row}")
     complain("show", wrong)
+
+
+def guests(servers):
+    """The manners that these servers saw."""
+    most = max(server.open_most for server in servers)
+    mail = [command for server in servers for command in server.commands if command.upper().startswith("MAIL")]
+    complain("manners", [f"{most} connections to an address at once"] * (most > 1) + [f"said {command}" for command in mail])
+
+
+def all_of(*checks):
+    """Makes every check, whatever the others say."""
+    said = []
+    for check, *arguments in checks:
+        try:
+            check(*arguments)
+        except Failed as error:
+            said.append(str(error))
+    if said:
+        raise Failed("\n  ".join(said))
+
+
+@case(ROW, "every shape the daemon's cases know", daemon="survey", group="alone", valgrind=False)
+def _(c):
+    shapes = shapes_of(c)
+
+    def step():
+        if len(shapes) < SHAPES:
+            raise Failed(f"only {len(shapes)} shapes")
+        surveyed = survey(c, [shape.key for shape in shapes])
+        manners = [server for shape in shapes for server in shape.servers]
+        all_of((guests, manners), (same_certificates, c, surveyed, shapes), (same_names, surveyed), (shown, c, surveyed))
+        explained = explain_all(c, shapes)
+        all_of((same_verdicts, surveyed, shapes, explained), (same_hosts, surveyed, explained))
+    c.do(step)
+
+
+# the list, and the file
+
+LIST = """\ufeff# a comment
+one.{u} 5
+one.{u}
+2,two.{u}
+three.{u},7   # and one behind a line
+THREE.{U} 3
+b\u00fccher.{u}
+\t
+no domain at all\r
+{long}.{u}
+<script>alert(1)</script>.{u}
+'; DROP TABLE domain; --
+\x1b[31mred.{u}
+four.{u}\r
+"""
+WEIGHTS = {"one": 5, "two": 1, "three": 7, "xn--bcher-kva": 1, "four": 1}
+BAD_LINES = 5
+
+
+def run_list(c, text, *arguments, name="list", source=None):
+    """Runs a survey of this list; the finished process and the path of its file."""
+    stem = os.path.join(c.world.folder, f"{c.label}-{name}")
+    with open(stem + ".list", "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    with open(stem + ".list", "rb") as stdin:
+        done = c.daemon.cli("survey", "run", "--out", stem + ".db", *arguments, source or stem + ".list", timeout=120, stdin=stdin)
+    return done, stem + ".db"
+
+
+def weights(c, path):
+    return {row["name"].removesuffix("." + c.u): row["weight"] for row in Surveyed(path).select("SELECT name, weight FROM domain")}
+
+
+@case(ROW, "a list in all its forms, from a file and from standard input", daemon="survey", group="few", valgrind=False)
+def _(c):
+    c.plain("one MX 0 .", "two MX 0 .")
+    text = LIST.format(u=c.u, U=c.u.upper(), long="x" * 64)
+
+    def step():
+        for source in (None, "-"):
+            done, path = run_list(c, text, name=f"forms{source or ''}", source=source)
+            if done.returncode != 0 or weights(c, path) != WEIGHTS:
+                raise Failed(f"exit {done.returncode}: {weights(c, path)} {done.stderr}")
+            run = Surveyed(path).select("SELECT names, lines_bad, names_read FROM run")[0]
+            if (run["names"], run["lines_bad"], run["names_read"]) != (len(WEIGHTS), BAD_LINES, 1):
+                raise Failed(f"{run}: {done.stderr}")
+            for octet in "\x1b\x07":
+                if octet in done.stdout + done.stderr:
+                    raise Failed(f"the terminal was sent {octet!r}")
+    c.do(step)
+
+
+@case(ROW, "--sample takes the same names again", daemon="survey", group="few", valgrind=False)
+def _(c):
+    text = "".join(f"n{number}.{c.u}\n" for number in range(200))
+
+    def step():
+        samples = []
+        for name, seed in (("first", 1), ("again", 1), ("other", 2)):
+            done, path = run_list(c, text, "--sample", "50", "--seed", str(seed), "--no-probe", name=name)
+            if done.returncode != 0:
+                raise Failed(f"exit {done.returncode}: {done.stderr}")
+            samples.append(set(weights(c, path)))
+        if samples[0] != samples[1] or samples[0] == samples[2] or len(samples[0]) != 50:
+            raise Failed(f"{[sorted(one)[:5] for one in samples]}")
+    c.do(step)
+
+
+@case(ROW, "a file that is there is not written over, and a finished one stays as it is", daemon="survey", group="few", valgrind=False)
+def _(c):
+    c.plain("one MX 0 .")
+
+    def step():
+        text = f"one.{c.u}\n"
+        first, path = run_list(c, text)
+        with open(path, "rb") as file:
+            before = file.read()
+        again, _ = run_list(c, text)
+        resumed, _ = run_list(c, text, "--resume")
+        with open(path, "rb") as file:
+            after = file.read()
+        if (first.returncode, again.returncode != 0, resumed.returncode, before == after) != (0, True, 0, True):
+            raise Failed(f"{first.returncode} {again.returncode} {resumed.returncode} {before == after}: {again.stderr} {resumed.stderr}")
+        if "--resume" not in again.stderr:
+            raise Failed(f"does not say what to do: {again.stderr}")
+    c.do(step)
+
+
+@case(ROW, "SIGINT in the middle, and on with --resume", daemon="survey", group="few", valgrind=False)
+def _(c):
+    c.key = c.u
+    slow = c.server(temper=replace(smtpd.GOOD, greeting_delay=1.5))
+    c.plain("slow MX 10 mx", f"mx A {slow.address}", "one MX 0 .")
+
+    def step():
+        stem = os.path.join(c.world.folder, c.label)
+        with open(stem + ".list", "w", encoding="ascii") as file:
+            file.write(f"slow.{c.u}\none.{c.u}\n")
+        words = [os.path.join(c.world.bin_dir, "mxcrypt"), "-c", c.daemon.config, "survey", "run", "--out", stem + ".db", stem + ".list"]
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, **daemon.SANITIZERS}) as process:
+            waiting.until(lambda: slow.open_now, "the slow host is connected to")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+        if process.returncode == 0 or "--resume" not in said or os.path.exists(stem + ".db-wal"):
+            raise Failed(f"exit {process.returncode}: {said}")
+        done = c.daemon.cli("survey", "run", "--out", stem + ".db", "--resume", stem + ".list")
+        rows = Surveyed(stem + ".db").select("SELECT name, starttls FROM domain ORDER BY name DESC")
+        if done.returncode != 0 or rows[0]["starttls"] != "verified" or len(slow.connections) != 2:
+            raise Failed(f"exit {done.returncode}: {rows}, {len(slow.connections)} connections: {done.stderr}")
+    c.do(step)
