@@ -38,14 +38,14 @@ def tls_only(addresses):
 
 
 class BigWorld:
-    def __init__(self, the_world, domains, seed=1, kinds=None, tempers=None, certificates=None, signed=0.3, extras=1.0, letter="d",
+    def __init__(self, the_world, domains, seed=1, kinds=None, tempers=None, certificates=None, signed=0.3, extras=1.0, policies=POLICIES_MAX, letter="d",
                  net=0):
         """`letter` and `net` (the second octet of the first address) keep two worlds beside each other apart."""
         self.world, self.chance = the_world, random.Random(seed)
         self.kinds, self.tempers, self.certificates = kinds or DOMAIN_KINDS, tempers or TEMPERS, certificates or CERTIFICATES
         self.signed, self.extras, self.letter, self.net = signed, extras, letter, net
         self.names, self.hosts = [], {}
-        self.policies_left = min(POLICIES_MAX, domains // 20) if extras else 0
+        self.policies_left = min(policies, domains // 20) if extras else 0
         self.prefixes = max(1, domains // 5 // ADDRESSES_IN_PREFIX)
         self.count = self.count6 = self.provider_count = 0
         self.tlsa = f"3 1 1 {hashlib.sha256(the_world.ca.leaf_key.spki).hexdigest()}"
