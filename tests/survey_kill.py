@@ -27,6 +27,7 @@ from tally import Tally  # noqa: E402
 PEAK_MAX_KB = 300 * 1024
 PEAK_GROWTH = 1.20
 JUDGED_FROM = 100_000  # domains
+BATCH_S = 2  # commits come once a second; what was under way then had begun a little earlier
 RATE = 100_000  # a second: nobody is disturbed here
 SEED = 11  # of the survey
 SANITIZER = b"__asan_init"
@@ -63,8 +64,8 @@ def must_end(done, what):
 
 
 def killed_run(command, options, names, out, chance, seconds):
-    """Runs with kills until there were so many of them; the number of kills, and what SQLite said was wrong after one."""
-    wrong, kills, runs = [], 0, 0
+    """Runs with kills until there were so many of them; the number of kills, and what was wrong with the file after one."""
+    wrong, kills, runs, known = [], 0, 0, 0
     mean = seconds / (options.kills + 1)
     while kills < options.kills:
         if runs and os.path.exists(out) and results_file.finished(out):
@@ -79,12 +80,21 @@ def killed_run(command, options, names, out, chance, seconds):
         said = os.path.exists(out) and results_file.whole(out)
         if said:
             wrong.append(f"after kill {kills}: {said}")
+        if results_file.known(out) < known:
+            wrong.append(f"after kill {kills}: {results_file.known(out)} units have a result, {known} had before")
+        known = results_file.known(out)
     return kills, wrong
 
 
-def check_kills(tally, command, options, names, undisturbed, seconds, folder):
+def check_again(tally, made, before, log):
+    """What a kill costs others: the connections of the last batch, which are made again."""
+    batch = farm_server.most_in(log, BATCH_S)
+    tally.check("  no more was asked again than the last batches", len(log) - len(before), lambda more: more <= made * batch)
+
+
+def check_kills(tally, command, options, names, undisturbed, seconds, folder, farm):
     chance = random.Random(options.seed)
-    kills, round_number, wrong = 0, 0, []
+    kills, round_number, wrong, before = 0, 0, [], farm.restart()
     while kills < options.kills:
         out = os.path.join(folder, f"killed-{round_number}.db")
         made, said = killed_run(command, options, names, out, chance, seconds)
@@ -92,6 +102,7 @@ def check_kills(tally, command, options, names, undisturbed, seconds, folder):
         if not (os.path.exists(out) and results_file.finished(out)):
             must_end(command.run(*words(out, names, options, *(["--resume"] if os.path.exists(out) else []))), "resumed at last")
         tally.check(f"{made} kills, and the file equals the undisturbed one's", results_file.differences(undisturbed, out), [])
+        check_again(tally, made, before, farm.restart())
         tally.check("  and is one file", [name for name in os.listdir(folder) if name.startswith(f"killed-{round_number - 1}.db-")], [])
     tally.check(f"{kills} kills (seed {options.seed}): the file was whole after each", wrong, [])
 
@@ -131,7 +142,7 @@ def measure(the_world, options):
         print(f"{options.domains} domains, {len(world.hosts)} addresses: {done.seconds:.1f} s", flush=True)
         tally.check("as many domains as names", results_file.value(undisturbed, "SELECT count(*) FROM domain WHERE verdict IS NOT NULL"),
                     len(set(world.names)))
-        check_kills(tally, command, options, names, undisturbed, done.seconds, folder)
+        check_kills(tally, command, options, names, undisturbed, done.seconds, folder, farm)
         if options.fewer:
             check_memory(tally, command, options, world, done.peak_kb, folder)
     finally:

@@ -49,7 +49,7 @@ def arguments():
     parser.add_argument("--bin", required=True, help="folder of mxcrypt, survey_farm and bench_handshakes: a release build")
     parser.add_argument("--only", default="tls,dns,cores")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--addresses", type=int, default=20_000, help="of tls and cores")
+    parser.add_argument("--addresses", type=int, default=10_000, help="of tls and cores")
     parser.add_argument("--domains", type=int, default=100_000, help="of dns")
     parser.add_argument("--json", default="", help="file for all figures of all rounds")
     options = parser.parse_args()

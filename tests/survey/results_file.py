@@ -37,6 +37,15 @@ def finished(path):
         return False  # killed before it had tables
 
 
+def known(path):
+    """How many domains, hosts and addresses have a result."""
+    try:
+        return value(path, "SELECT (SELECT count(looked_up) FROM domain) + (SELECT count(looked_up) FROM host) + "
+                     "(SELECT count(looked_up) FROM address)")
+    except sqlite3.Error:
+        return 0  # killed before it had tables
+
+
 def whole(path):
     """What SQLite says is wrong with the file; None: nothing."""
     try:
