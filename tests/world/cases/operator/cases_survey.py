@@ -3,6 +3,7 @@ says; hosts, addresses and certificates are what the servers are."""
 
 import contextlib
 import hashlib
+import html.parser
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import case as case_module
 import daemon
+import policyhost
 import smtpd
 import waiting
 from case import Failed, case
@@ -362,3 +364,83 @@ def _(c):
         if done.returncode != 0 or rows[0]["starttls"] != "verified" or len(slow.connections) != 2:
             raise Failed(f"exit {done.returncode}: {rows}, {len(slow.connections)} connections: {done.stderr}")
     c.do(step)
+
+
+# what is hostile
+
+SCRIPT = "<script>alert(1)</script>"
+HOSTILE_GREETING = f"220 {SCRIPT}\x1b[31m'; DROP TABLE domain; --\x07=cmd|' /C calc'!A0,\"\r\n".encode()
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class Scripts(html.parser.HTMLParser):
+    """The tags of a page that a browser would run, with what is in them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.inside = [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.inside = tag == "script"
+        self.found += [f"{name}={value}" for name, value in attrs if name.startswith("on") or "javascript:" in (value or "")]
+
+    def handle_data(self, data):
+        if self.inside:
+            self.found.append(data)
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+
+def declare_hostile(c):
+    """A domain whose every word is meant for whoever shows it."""
+    c.key = c.u
+    hostile = c.world.ca.leaf(f"mx.{c.u}", f"{SCRIPT}.{c.u}", cn=f"{SCRIPT}\x1b[31m", issuer=c.world.ca.new_ca(f"{SCRIPT}'--"))
+    server = c.server(temper=replace(smtpd.GOOD, greeting=HOSTILE_GREETING), cert=hostile)
+    c.plain("@ MX 10 mx", rf"@ MX 20 \<script\>alert\(1\)\</script\>", rf"@ MX 30 a\027\091\'\;b", f"mx A {server.address}",
+            rf"\<script\>alert\(1\)\</script\> A {server.address}",
+            rf'_smtp._tls TXT "v=TLSRPTv1; rua=mailto:{SCRIPT}@x\027[31m"'.replace(";", r"\;"))
+    c.sts(f"{SCRIPT}.{c.u}", f"mx.{c.u}", policy=policyhost.Policy(
+        policyhost.sts_text(f"mx.{c.u}") + f"x: {SCRIPT}\x1b[31m\r\n".encode()))
+
+
+def readings(path, page):
+    """Every command that shows a file."""
+    return [("status", path), ("report", path), ("--json", "report", path), ("report", path, "--html", page), ("diff", path, path),
+            ("--json", "diff", path, path), ("show", path, "NAME"), ("--json", "show", path, "NAME"),
+            *(("export", path, "--format", format, table) for format in ("csv", "jsonl") for table in ("domains", "hosts", "addresses"))]
+
+
+@case(ROW, "what is hostile comes through every command unharmed", daemon="survey", group="few", valgrind=False)
+def _(c):
+    declare_hostile(c)
+
+    def step():
+        done, path = run_list(c, f"{c.u}\n{SCRIPT}.{c.u}\n\x1b[31m.{c.u}\n")
+        page = path + ".html"
+        wrong = [f"run: exit {done.returncode}: {done.stderr[-500:]}"] if done.returncode else []
+        for words in readings(path, page):
+            asked = [c.u if word == "NAME" else word for word in words if word != "--json"]
+            said = c.daemon.cli(*[word for word in words if word == "--json"], "survey", *asked)
+            wrong += [f"{asked}: exit {said.returncode}: {said.stderr[-300:]}"] if said.returncode else []
+            wrong += [f"{asked}: octets {UNPRINTABLE.findall(text)[:5]}" for text in (said.stdout, said.stderr) if UNPRINTABLE.search(text)]
+            if "jsonl" in words:
+                wrong += [f"{asked}: {error}" for error in [broken_line(said.stdout)] if error]
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        wrong += [f"the page runs {one[:200]!r}" for one in Scripts(text).found if "alert(1)" in one]
+        wrong += ["the page has octets that are none of text"] if UNPRINTABLE.search(text) else []
+        names = [row["name"] for row in Surveyed(path).select("SELECT name FROM domain")]
+        wrong += [f"names {names}"] if names != [c.u] else []
+        complain("hostile", wrong)
+    c.do(step)
+
+
+def broken_line(text):
+    """Why a line is no JSON; None: every line is."""
+    try:
+        rows = [json.loads(line) for line in text.splitlines()]
+    except ValueError as error:
+        return str(error)
+    return None if rows else "no line"
