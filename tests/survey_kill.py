@@ -94,7 +94,7 @@ def check_again(tally, made, before, log):
 
 def check_kills(tally, command, options, names, undisturbed, seconds, folder, farm):
     chance = random.Random(options.seed)
-    kills, round_number, wrong, before = 0, 0, [], farm.restart()
+    kills, round_number, wrong, before = 0, 0, [], farm.take()
     while kills < options.kills:
         out = os.path.join(folder, f"killed-{round_number}.db")
         made, said = killed_run(command, options, names, out, chance, seconds)
@@ -102,7 +102,7 @@ def check_kills(tally, command, options, names, undisturbed, seconds, folder, fa
         if not (os.path.exists(out) and results_file.finished(out)):
             must_end(command.run(*words(out, names, options, *(["--resume"] if os.path.exists(out) else []))), "resumed at last")
         tally.check(f"{made} kills, and the file equals the undisturbed one's", results_file.differences(undisturbed, out), [])
-        check_again(tally, made, before, farm.restart())
+        check_again(tally, made, before, farm.take())
         tally.check("  and is one file", [name for name in os.listdir(folder) if name.startswith(f"killed-{round_number - 1}.db-")], [])
     tally.check(f"{kills} kills (seed {options.seed}): the file was whole after each", wrong, [])
 
@@ -130,7 +130,7 @@ def measure(the_world, options):
     tally = Tally()
     world = bigworld.BigWorld(the_world, options.domains)
     the_world.dns.start()
-    farm = farm_server.Farm(options.bin, the_world.folder, the_world.ca, world.write_table(os.path.join(the_world.folder, "table"))).start()
+    farm = farm_server.Farm(options.bin, the_world.folder, the_world.ca, world.write_table(os.path.join(the_world.folder, "table")))
     folder = os.path.join(the_world.folder, "results")
     os.mkdir(folder)
     command = survey_command.Command(options.bin, survey_command.write_conf(the_world))

@@ -115,7 +115,7 @@ class Bench:
         return done
 
     def farm(self, *cpus):
-        return farm_server.Farm(self.options.bin, self.world.folder, self.world.ca, self.table, before=on(*cpus)).start()
+        return farm_server.Farm(self.options.bin, self.world.folder, self.world.ca, self.table, before=on(*cpus))
 
 
 # tls
@@ -125,7 +125,7 @@ def handshakes(bench, farm, *more):
     command = [*on(CLIENT_CPU), os.path.join(bench.options.bin, "bench_handshakes"), "-a", bench.world.ca.ca_file, "-c", str(CONNECTIONS), *more,
                bench.targets]
     figures = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    log = farm.restart()
+    log = farm.take()
     if len(log) != bench.options.addresses or figures["handshakes"] != len(log):
         raise RuntimeError(f"bench_handshakes made {figures}, the servers saw {len(log)}")
     return len(log) / farm_server.seconds_of(log)

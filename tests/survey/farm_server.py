@@ -1,10 +1,11 @@
 """The farm (farm/farm.h) as a server of a test, and what its log tells."""
 
 import collections
-import glob
 import ipaddress
 import os
+import signal
 import subprocess
+import time
 from dataclasses import dataclass
 
 NS_PER_S = 1_000_000_000
@@ -30,41 +31,42 @@ def prefix_of(address):
 
 
 class Farm:
-    """Serves the hosts of a table; every start has a log of its own."""
+    """Serves the hosts of a table."""
 
     def __init__(self, bin_dir, folder, ca, table, workers=2, before=()):
         """`before`: words before the command, as taskset's."""
-        self.folder, self.workers = folder, workers
-        self.command = [*before, os.path.join(bin_dir, "survey_farm"), "-t", table, "-a", ca.ca_file, "-A", ca.root.key.path, "-k", ca.leaf_key.path,
-                        "-w", str(workers)]
-        self.starts, self.process = 0, None
+        self.log = os.path.join(folder, f"farm-{time.monotonic_ns()}")
+        self.places = [0] * workers  # up to where each log was read
         subprocess.run(["ip", "-6", "route", "replace", "local", NET6, "dev", "lo"], check=True)
+        self.process = subprocess.Popen([*before, os.path.join(bin_dir, "survey_farm"), "-t", table, "-a", ca.ca_file, "-A", ca.root.key.path, "-k",
+                                         ca.leaf_key.path, "-w", str(workers), "-l", self.log], stdout=subprocess.PIPE, text=True)
+        self._must_be_ready()
 
-    def start(self):
-        self.starts += 1
-        self.log = os.path.join(self.folder, f"farm-{self.starts}.log")
-        self.process = subprocess.Popen([*self.command, "-l", self.log], stdout=subprocess.PIPE, text=True)
+    def _must_be_ready(self):
         if self.process.stdout.readline() != "ready\n":
             raise RuntimeError(f"the farm ended with {self.process.wait()}")
-        return self
+
+    def take(self):
+        """Every connection that has ended since this was last asked, by the time it was opened."""
+        self.process.send_signal(signal.SIGHUP)
+        self._must_be_ready()
+        return self._read_logs()
 
     def stop(self):
-        """Ends it, and gives every connection that there was, by the time it was opened."""
+        """Ends it; gives the rest of the connections."""
         self.process.terminate()
         if self.process.wait(60) != 0:
             raise RuntimeError(f"the farm ended with {self.process.returncode}")
-        found = []
-        for path in glob.glob(self.log + ".*"):
-            with open(path, encoding="ascii", errors="backslashreplace") as file:
-                found += [_read(line) for line in file]
-            os.unlink(path)
-        return sorted(found, key=lambda one: one.opened)
+        return self._read_logs()
 
-    def restart(self):
-        """The connections so far; it goes on with an empty log."""
-        found = self.stop()
-        self.start()
-        return found
+    def _read_logs(self):
+        found = []
+        for worker, place in enumerate(self.places):
+            with open(f"{self.log}.{worker}", encoding="ascii", errors="backslashreplace") as file:
+                file.seek(place)
+                found += [_read(line) for line in iter(file.readline, "")]
+                self.places[worker] = file.tell()
+        return sorted(found, key=lambda one: one.opened)
 
 
 def _read(line):

@@ -27,6 +27,7 @@ JOBS, PREFIX_CAP, RATE = 4, 3, 150
 RATE_SLACK = 1.1  # the servers' clock is not the client's: a connection may be seen a little later than it was begun
 RETRIES_MAX = 3  # other names at one address
 REFUSING_NET, REFUSING_HOSTS = "10.220.7", 40
+SLOW_NET, SLOW_HOSTS = "10.221.7", 12
 REFUSALS, RESTS_S = 5, (2, 4)  # survey/manners.h: so many refusals, then rests of that many seconds
 STOP_AFTER_S = 8  # within the third rest
 HELO = "EHLO=prober.world.signed"
@@ -49,20 +50,21 @@ class Proof:
     def __init__(self, the_world, options):
         self.world, self.options, self.tally = the_world, options, Tally()
         self.big = bigworld.BigWorld(the_world, options.domains)
-        self.refusing = self._declare_refusing()
+        self.refusing = self._declare_prefix("later", REFUSING_NET, REFUSING_HOSTS)  # wants no guests
+        self.big.names += self._declare_prefix("silent", SLOW_NET, SLOW_HOSTS)  # takes its time
         the_world.dns.start()
         table = self.big.write_table(os.path.join(the_world.folder, "table"))
-        self.farm = farm_server.Farm(options.bin, the_world.folder, the_world.ca, table).start()
+        self.farm = farm_server.Farm(options.bin, the_world.folder, the_world.ca, table)
         self.names = self.big.write_list(self.path("names"))
         self.check = self.tally.check
 
-    def _declare_refusing(self):
-        """Domains whose hosts are all in one prefix that wants no guests."""
+    def _declare_prefix(self, temper, net, count):
+        """Domains whose hosts are all in one prefix, and of that temper."""
         names = []
-        for number in range(REFUSING_HOSTS):
-            name = f"refusing{number}.plain"
+        for number in range(count):
+            name = f"{temper}{number}.plain"
             self.big.record(name, f"MX 10 mx.{name}.")
-            self.big.host(f"mx.{name}", f"{REFUSING_NET}.{number + 1}", "later", "valid")
+            self.big.host(f"mx.{name}", f"{net}.{number + 1}", temper, "valid")
             names.append(name)
         return names
 
@@ -82,7 +84,7 @@ class Proof:
         done = (command or self.command()).run("--out", self.path(out), "--seed", SEED, "--jobs", JOBS, *more, names, **changes)
         if want is not None and done.status != want:
             raise RuntimeError(f"{out}: exit {done.status}: {done.out[-1000:]} {done.err[-3000:]}")
-        return done, self.farm.restart()
+        return done, self.farm.take()
 
 
 # one undisturbed run
@@ -117,9 +119,8 @@ def check_visits(proof, log, path):
     check(f"{RETRIES_MAX} other names at most", max(visits.values()), lambda most: 1 < most <= 1 + RETRIES_MAX)
     twice = [pair for pair, count in collections.Counter((one.address, one.sni) for one in log if one.sni).items() if count > 1]
     check("no name twice at an address", twice[:5], [])
-    wrong = [dict(row) for row in results_file.rows(path, "SELECT ip, connections + (SELECT coalesce(sum(connections), 0) FROM sni "
-                                                    "WHERE sni.address = address.id) AS made FROM address") if
-             row["made"] != visits[row["ip"]] and row["ip"] in proof.big.hosts]
+    wrong = [(*row, visits[row["ip"]]) for row in results_file.rows(path, "SELECT ip, connections FROM address")
+             if row["connections"] != visits[row["ip"]] and row["ip"] in proof.big.hosts]
     check("the file has as many connections as the servers", wrong[:5], [])
 
 
@@ -138,7 +139,7 @@ def check_later(proof, path):
                              "WHERE (SELECT count(*) FROM domain_mx d JOIN host_address h ON h.host = d.host WHERE d.domain = domain.id) = 1")
     later = [row for row in rows if tempers.get(row["ip"]) == "later"]
     proof.check("there are greetings of 4xx", len(later), lambda count: count > 0)
-    proof.check("a greeting of 4xx is tempfail", {row["seen"] for row in later}, {"tempfail"})
+    proof.check("a greeting of 4xx is an error", {row["seen"] for row in later}, {"error"})
     proof.check("and not taken for \"no TLS\"", {row["starttls"] for row in later}, {"unknown"})
     clear = {row["starttls"] for row in rows if tempers.get(row["ip"]) == "clear"}
     proof.check("which another is", clear, {"clear"})
@@ -178,7 +179,8 @@ def check_opt_outs(proof):
     proof.check("opted out by prefix: nobody of it contacted", [one for one in visited if farm_server.prefix_of(one) == prefix], [])
     proof.check("others were", len(visited), lambda count: count > len(proof.big.hosts) / 2)
     path = proof.path("opted.db")
-    for name, _ in (by_domain, by_host, by_address, by_prefix, by_key):
+    proof.check("  and the domain that opted out is not in the file", results_file.rows(path, "SELECT 1 FROM domain WHERE name = ?", by_domain[0]), [])
+    for name, _ in (by_host, by_address, by_prefix, by_key):
         proof.check("  and that is not taken for \"no TLS\"", results_file.value(path, "SELECT starttls FROM domain WHERE name = ?", name), "unknown")
 
 
@@ -246,7 +248,7 @@ def measure(the_world, options):
             check(proof)
         except (RuntimeError, OSError) as error:
             proof.check(f"{check.__name__} came to its end", str(error), "")
-            proof.farm.restart()
+            proof.farm.take()
     proof.farm.stop()
     the_world.dns.stop()
     return proof.tally.status()

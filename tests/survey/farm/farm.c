@@ -11,7 +11,8 @@
  * ("EHLO=its.name", "STARTTLS", "QUIT", ...), "TLS" for a handshake that was made, "NOTLS" for one
  * that failed, "END" when it left without QUIT. CLOSED is when the server saw QUIT or the end,
  * whichever came first.
- * Says "ready" when everything listens; SIGTERM ends it, and writes what is under way.
+ * Says "ready" when everything listens, and once more for each SIGHUP, when the logs have all that
+ * came before it; SIGTERM ends it, and writes what is under way.
  */
 #include "farm.h"
 
@@ -59,7 +60,7 @@ static struct farm {
     int epoll;
 } farm = {.workers = 1};
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping, asked; /* asked: for what is not in the log yet */
 
 _Noreturn void farm_die(const char *what, const char *which)
 {
@@ -321,19 +322,28 @@ static void prepare(unsigned worker)
     }
 }
 
+static void tell(int told)
+{
+    if (write(told, "", 1) != 1)
+        farm_die("pipe", strerror(errno));
+}
+
 static void work(unsigned worker, int told)
 {
     struct epoll_event events[EVENTS_MAX];
 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     prepare(worker);
-    if (write(told, "", 1) != 1)
-        farm_die("pipe", strerror(errno));
+    tell(told);
     while (!stopping) {
-        int count = epoll_wait(farm.epoll, events, EVENTS_MAX, FLUSH_MS);
+        int count = epoll_wait(farm.epoll, events, EVENTS_MAX, asked ? 0 : FLUSH_MS);
 
-        if (count <= 0)
+        if (count == 0) {
             fflush(farm.log_file);
+            if (asked)
+                tell(told);
+            asked = 0;
+        }
         for (int i = 0; i < count; i++) {
             if ((events[i].data.u64 & 1) != 0)
                 welcome((struct farm_host *)(uintptr_t)(events[i].data.u64 & ~UINT64_C(1)));
@@ -351,8 +361,22 @@ static void work(unsigned worker, int told)
 
 static void stop(int number)
 {
-    (void)number;
-    stopping = 1;
+    if (number == SIGHUP)
+        asked = 1;
+    else
+        stopping = 1;
+}
+
+static void wait_for_workers(int told)
+{
+    char octet;
+
+    for (unsigned i = 0; i < farm.workers; i++)
+        while (read(told, &octet, 1) != 1)
+            if (errno != EINTR)
+                farm_die("a worker has ended", "see above");
+    puts("ready");
+    fflush(stdout);
 }
 
 static void read_options(int argc, char **argv)
@@ -393,10 +417,10 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = stop};
     pid_t workers[WORKERS_MAX];
     int told[2], status;
-    char octet;
 
     read_options(argc, argv);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     if (pipe(told) != 0)
         farm_die("pipe", strerror(errno));
@@ -408,13 +432,14 @@ int main(int argc, char **argv)
             farm_die("fork", strerror(errno));
     }
     close(told[1]);
-    for (unsigned i = 0; i < farm.workers; i++)
-        if (read(told[0], &octet, 1) != 1)
-            farm_die("a worker has ended", "see above");
-    puts("ready");
-    fflush(stdout);
-    while (!stopping && waitpid(-1, NULL, 0) < 0 && errno == EINTR)
-        continue;
+    wait_for_workers(told[0]);
+    while (!stopping && waitpid(-1, NULL, 0) < 0 && errno == EINTR) {
+        for (unsigned i = 0; asked && i < farm.workers; i++)
+            kill(workers[i], SIGHUP);
+        if (asked)
+            wait_for_workers(told[0]);
+        asked = 0;
+    }
     status = !stopping; /* no worker ends by itself */
     for (unsigned i = 0; i < farm.workers; i++)
         kill(workers[i], SIGTERM);
