@@ -22,8 +22,8 @@ from case import Failed, case
 
 ROW = "survey"
 DAEMONS = {
-    "survey": {"resolver": "127.0.0.53", "dns-timeout": "500ms", "dns-tries": "3", "fetch-deadline": "3s", "greeting-deadline": "2s",
-               "probe-deadline": "4s", "job-deadline": "30s", "answer-deadline": "30s", "ttl-min": "1s"},
+    "survey": {"resolver": "127.0.0.53", "dns-timeout": "500ms", "dns-tries": "3", "fetch-deadline": "3s", "greeting-deadline": "5s",
+               "probe-deadline": "10s", "probe-connections": "20", "job-deadline": "30s", "answer-deadline": "30s", "ttl-min": "1s"},
 }
 SHAPES = 300  # at least
 SECTIONS = "ABCDEFGHIJ"  # of docs/conformance.md
@@ -130,9 +130,15 @@ def same_hosts(surveyed, explained):
     for key in set(told) & set(rows):
         row = rows[key]
         got = (row["starttls"], bool(row["chain_ok"]), bool(row["name_ok"]), row["tlsa"])
-        if told[key] and told[key][0] in VERIFIED_OR_TLS and got != told[key]:
+        if told[key] and told[key][0] in VERIFIED_OR_TLS and got != told[key] and not by_next_hop(got, told[key]):
             wrong.append(f"{key}: daemon {told[key]}, survey {got}")
     complain("hosts and addresses", wrong)
+
+
+def by_next_hop(got, told):
+    """The next-hop is a reference name of usage 2 as well (RFC 7672 3.2.2): the daemon knows it; a survey judges a host for all who
+    send there."""
+    return (got, told) == (("tls", True, False, "mismatch"), ("tls", True, False, "match"))
 
 
 # what the servers are
