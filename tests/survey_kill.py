@@ -99,7 +99,7 @@ def check_kills(tally, command, options, names, undisturbed, seconds, folder, fa
         out = os.path.join(folder, f"killed-{round_number}.db")
         made, said = killed_run(command, options, names, out, chance, seconds)
         kills, wrong, round_number = kills + made, wrong + said, round_number + 1
-        if not (os.path.exists(out) and results_file.finished(out)):
+        if not results_file.closed(out):
             must_end(command.run(*words(out, names, options, *(["--resume"] if os.path.exists(out) else []))), "resumed at last")
         tally.check(f"{made} kills, and the file equals the undisturbed one's", results_file.differences(undisturbed, out), [])
         check_again(tally, made, before, farm.take())

@@ -1,5 +1,6 @@
 """Results files, read without any program of ours, and compared."""
 
+import os
 import sqlite3
 
 # what depends on when a run was made: moments, and lifetimes, which the resolver counts down
@@ -35,6 +36,11 @@ def finished(path):
         return value(path, "SELECT ended FROM run") is not None
     except (sqlite3.Error, IndexError):
         return False  # killed before it had tables
+
+
+def closed(path):
+    """Whether it also left one file: a kill may come between."""
+    return os.path.exists(path) and finished(path) and not os.path.exists(path + "-wal")
 
 
 def known(path):

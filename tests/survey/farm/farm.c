@@ -42,6 +42,7 @@ struct connection {
     SSL *ssl;
     int fd;
     bool handshaking, over_tls, quit;
+    bool rambling; /* what comes next is answered with what is no TLS */
     uint64_t opened, closed;
     size_t have, words_length;
     char input[INPUT_MAX], words[WORDS_MAX];
@@ -130,7 +131,7 @@ static bool begin_tls(struct connection *connection)
     X509 *certificate = farm_certificate(connection->host, NULL);
 
     if (connection->host->temper->garbage)
-        return say(connection, "this is no TLS record at all\r\n") && false;
+        return connection->rambling = true;
     connection->ssl = SSL_new(farm.context);
     if (connection->ssl == NULL || certificate == NULL)
         return false;
@@ -250,7 +251,9 @@ static void serve(struct connection *connection)
         if (got == 0)
             return;
         connection->have += got > 0 ? (size_t)got : 0;
-        if (got < 0 || !take_lines(connection)) {
+        if (connection->rambling)
+            say(connection, "this is no TLS record at all\r\n");
+        if (got < 0 || connection->rambling || !take_lines(connection)) {
             end(connection);
             return;
         }
