@@ -170,6 +170,10 @@ run_survey() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/survey/selftest.py --bin build/asan/bin >"$logs/survey-selftest.log" 2>&1
     counted "what the survey's proofs are made of" "$logs/survey-selftest.log" $?
+    /usr/bin/python3 tests/survey/manners.py --bin build/asan/bin >"$logs/survey-manners.log" 2>&1
+    counted "survey: manners" "$logs/survey-manners.log" $?
+    /usr/bin/python3 tests/survey_kill.py --bin build/asan/bin --domains 3000 --fewer 0 >"$logs/survey-kill.log" 2>&1
+    counted "survey under kill -9" "$logs/survey-kill.log" $?
 }
 
 run_world() {

@@ -55,7 +55,12 @@ def shapes_of(c):
             shape = Shape(c.world, entry, f"sv{len(found)}")
             entry.declare(shape)
             found.append(shape)
-    return [shape for shape in found if NAME.fullmatch(shape.key)]
+    return [shape for shape in found if NAME.fullmatch(shape.key) and not by_chance(shape)]
+
+
+def by_chance(shape):
+    """Whether two connections may see two things: garbage behind a 220 may come in the same packet, which is another fault."""
+    return any(server.temper.handshake == "garbage" for server in shape.servers)
 
 
 @dataclass
@@ -98,7 +103,7 @@ def same_verdicts(surveyed, shapes, explained):
     wrong = []
     for name, told in explained.items():
         row = rows.get(name)
-        want = (told["level"], told["reason"], told["answer"])
+        want = (told["level"], told["reason"], told["answer"].removeprefix("OK "))
         got = row and (row["verdict"], row["reason"], row["answer"])
         if got != want:
             wrong.append(f"{' '.join(cases[name].rows)} {cases[name].name} ({name}): daemon {want}, survey {got}")
@@ -218,7 +223,7 @@ def shown(c, surveyed):
         except ValueError:
             wrong.append(f"{row['name']}: exit {done.returncode}: {done.stdout[:200]!r} {done.stderr[:300]!r}")
             continue
-        if (told.get("level"), told.get("reason"), told.get("answer")) != (row["verdict"], row["reason"], row["answer"]):
+        if (told.get("level"), told.get("reason"), told.get("answer", "").removeprefix("OK ")) != (row["verdict"], row["reason"], row["answer"]):
             wrong.append(f"{row['name']}: {({name: told.get(name) for name in ('level', 'reason', 'answer')})}, the file has {row}")
     complain("show", wrong)
 
