@@ -81,8 +81,14 @@ def survey(c, names, *arguments, name="all"):
         file.writelines(one + "\n" for one in names)
     done = c.daemon.cli("survey", "run", "--out", stem + ".db", "--rate", "2000", *arguments, stem + ".list", timeout=300)
     if done.returncode != 0:
-        raise Failed(f"survey run: exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-2000:]}")
+        raise Failed(f"survey run: exit {done.returncode}: {done.stdout[-500:]} {complaint(done.stderr)}")
     return Surveyed(stem + ".db")
+
+
+def complaint(text):
+    """The end of what a program said, or what a sanitizer says of it."""
+    found = daemon.BAD_OUTPUT.search(text)
+    return text[found.start():][:3000] if found else text[-1000:]
 
 
 def complain(what, wrong):
@@ -433,11 +439,11 @@ def _(c):
     def step():
         done, path = run_list(c, f"{c.u}\n{SCRIPT}.{c.u}\n\x1b[31m.{c.u}\n")
         page = path + ".html"
-        wrong = [f"run: exit {done.returncode}: {done.stderr[-500:]}"] if done.returncode else []
+        wrong = [f"run: exit {done.returncode}: {complaint(done.stderr)}"] if done.returncode else []
         for words in readings(path, page):
             asked = [c.u if word == "NAME" else word for word in words if word != "--json"]
             said = c.daemon.cli(*[word for word in words if word == "--json"], "survey", *asked)
-            wrong += [f"{asked}: exit {said.returncode}: {said.stderr[-300:]}"] if said.returncode else []
+            wrong += [f"{asked}: exit {said.returncode}: {complaint(said.stderr)}"] if said.returncode else []
             wrong += [f"{asked}: octets {UNPRINTABLE.findall(text)[:5]}" for text in (said.stdout, said.stderr) if UNPRINTABLE.search(text)]
             if "jsonl" in words:
                 wrong += [f"{asked}: {error}" for error in [broken_line(said.stdout)] if error]
