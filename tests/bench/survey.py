@@ -9,7 +9,7 @@ tls    Probes per second of a survey whose domains have a host and an address ea
        connections at once. Client on processor 0, servers on processor 1. Both are measured by the servers: connections divided by
        the time from the first connection to the end of the last. So the survey's verifying, judging and writing count; looking up
        domains and hosts, which comes before, does not: "whole run" is the same with that. Goal: 0.70. The line "no verifying" is
-       beside a client that does not look at the chain.
+       beside a client that does not look at the chain. Processor time is the whole run's, for one address.
 dns    Questions per second of `survey run --no-probe`, --jobs 1, of a world of domains of every kind, none with a policy to
        fetch, whose answers are in unbound's cache, beside dnsperf with the very same questions (unbound wrote them down). Questions are counted by unbound
        and divided by the time of the whole run, from the start of the program to its end. Client on processor 0, unbound on
@@ -21,6 +21,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 
@@ -58,6 +59,12 @@ def arguments():
     return options
 
 
+def spent_s():
+    """Processor time of the commands that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def on(*cpus):
     """The words before a command that keep it on these processors."""
     return ["taskset", "-c", ",".join(map(str, cpus))]
@@ -67,7 +74,8 @@ class Bench:
     def __init__(self, the_world, options):
         self.world, self.options = the_world, options
         self.rounds = {name: [] for name in options.only}
-        self.conf = survey_command.write_conf(the_world, probe_connections=CONNECTIONS, probe_connections_prefix=PREFIX_CONNECTIONS)
+        self.conf = survey_command.write_conf(the_world, probe_connections=CONNECTIONS, probe_connections_prefix=PREFIX_CONNECTIONS,
+                                               dns_timeout="1500ms", dns_tries=3)  # as without a configuration
         self.tls = self.mixed = None
         self._declare()
         self.runs = 0
@@ -134,13 +142,17 @@ def handshakes(bench, farm, *more):
 def tls_round(bench):
     farm = bench.farm(SERVER_CPU)
     bench.place_unbound(SERVER_CPU)
-    verifying, looking_away = handshakes(bench, farm), handshakes(bench, farm, "-n")
+    looking_away = handshakes(bench, farm, "-n")
+    before = spent_s()
+    verifying = handshakes(bench, farm)
+    between = spent_s()
     done = bench.survey(bench.tls_names, [CLIENT_CPU], 1)
+    cpu_ms = [(after - before) / bench.options.addresses * 1000 for before, after in ((before, between), (between, spent_s()))]
     log = farm.stop()
     if len(log) != bench.options.addresses:
         raise RuntimeError(f"the survey connected {len(log)} times to {bench.options.addresses} addresses")
     rate = len(log) / farm_server.seconds_of(log)
-    return {"survey": rate, "openssl": verifying, "openssl_not_verifying": looking_away, "whole": len(log) / done.seconds,
+    return {"survey": rate, "cpu_ms": cpu_ms[1], "openssl_cpu_ms": cpu_ms[0], "openssl": verifying, "openssl_not_verifying": looking_away, "whole": len(log) / done.seconds,
             "ratio": rate / verifying, "ratio_not_verifying": rate / looking_away, "ratio_whole": len(log) / done.seconds / verifying}
 
 
@@ -176,11 +188,14 @@ def dns_round(bench):
     bench.place_unbound(SERVER_CPU)
     if not bench.rounds["dns"]:
         print(f"dns: {write_questions(bench)} questions", flush=True)
+    before, asked = spent_s(), bench.questions()
     other = dnsperf(bench)
-    before = bench.questions()
+    other_us = (spent_s() - before) / (bench.questions() - asked) * 1e6
+    before, asked = spent_s(), bench.questions()
     done = bench.survey(bench.mixed_names, [CLIENT_CPU], 1, "--no-probe")
-    rate = (bench.questions() - before) / done.seconds
-    return {"survey": rate, "dnsperf": other, "ratio": rate / other, "seconds": done.seconds}
+    count = bench.questions() - asked
+    return {"survey": count / done.seconds, "cpu_us": (spent_s() - before) / count * 1e6, "dnsperf": other, "dnsperf_cpu_us": other_us,
+            "ratio": count / done.seconds / other, "seconds": done.seconds}
 
 
 # cores
@@ -203,8 +218,9 @@ def cores_round(bench):
 
 ROUNDS = {"tls": tls_round, "dns": dns_round, "cores": cores_round}
 WORDS = {"tls": "{survey:.0f} probes/s, bare client {openssl:.0f}/s; ratio {ratio:.2f} (no verifying {ratio_not_verifying:.2f}, "
-                "whole run {ratio_whole:.2f})",
-         "dns": "{survey:.0f} questions/s in {seconds:.1f} s, dnsperf {dnsperf:.0f}/s; ratio {ratio:.2f}",
+                "whole run {ratio_whole:.2f}); processor time {cpu_ms:.2f} ms in all, bare {openssl_cpu_ms:.2f} ms",
+         "dns": "{survey:.0f} questions/s in {seconds:.1f} s, dnsperf {dnsperf:.0f}/s; ratio {ratio:.2f}; processor time {cpu_us:.1f} us, "
+                "dnsperf {dnsperf_cpu_us:.1f} us",
          "cores": "{one_s:.1f} s on one processor, {two_s:.1f} s on two; ratio {ratio:.2f} (of probes/s alone {ratio_probes:.2f})"}
 
 
