@@ -265,8 +265,17 @@ static bool judge(struct judging *judging)
                : results_each_pair(judging->results, judging->address, put_pair, judging);
 }
 
+/* The chain of a handshake: of the latest result, if that is what it came from. */
+static struct tls_chain *chain_of(struct tls_context *context, const struct handshake *handshake,
+                                  const struct unit_result *latest)
+{
+    if (latest != NULL && latest->chain != NULL && strcmp(latest->unit.name, handshake->sni) == 0)
+        return tls_chain_share(latest->chain);
+    return tls_chain_new(context, &handshake->seen->shown);
+}
+
 static bool parse(struct judging *judging, struct tls_context *context,
-                  const struct results_handshake *read)
+                  const struct results_handshake *read, const struct unit_result *latest)
 {
     for (int i = 0; i < judging->count; i++) {
         struct handshake *one = &judging->handshakes[i];
@@ -275,14 +284,15 @@ static bool parse(struct judging *judging, struct tls_context *context,
         one->seen = &read[i].seen;
         if (one->seen->result.state < STARTTLS_TLS)
             continue;
-        one->chain = tls_chain_new(context, &one->seen->shown);
+        one->chain = chain_of(context, one, latest);
         if (one->chain == NULL)
             return false;
     }
     return true;
 }
 
-bool judge_address(struct results *results, struct tls_context *context, int64_t address)
+bool judge_address(struct results *results, struct tls_context *context, int64_t address,
+                   const struct unit_result *latest)
 {
     struct results_handshake read[RESULTS_HANDSHAKES_MAX];
     struct judging judging = {.results = results, .address = address};
@@ -293,7 +303,7 @@ bool judge_address(struct results *results, struct tls_context *context, int64_t
     if (arena != NULL && judging.words != NULL) {
         judging.count = results_handshakes(results, address, arena, read);
         ok = judging.count == 0 ||
-             (judging.count > 0 && parse(&judging, context, read) && judge(&judging));
+             (judging.count > 0 && parse(&judging, context, read, latest) && judge(&judging));
     }
     for (int i = 0; i < judging.count; i++)
         tls_chain_free(judging.handshakes[i].chain);

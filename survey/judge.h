@@ -15,7 +15,9 @@
 /*
  * After a result of an address was put, and before the next results_commit: asks for another
  * connection (results_retry) if one may show more, else writes all pairs of the address, each by the
- * handshake that judge.c describes. `context` has the trust anchors. False on failure of disk or
+ * handshake that judge.c describes. `context` has the trust anchors. `latest`: the
+ * result that was put, whose chain need not be parsed again; NULL: none. False on failure of disk or
  * memory.
  */
-bool judge_address(struct results *results, struct tls_context *context, int64_t address);
+bool judge_address(struct results *results, struct tls_context *context, int64_t address,
+                   const struct unit_result *latest);

@@ -176,7 +176,7 @@ static void take_result(struct survey *survey, const struct unit_result *result)
     survey->uncommitted++;
     if (!results_put(survey->results, result) ||
         (result->unit.kind == UNIT_ADDRESS &&
-         !judge_address(survey->results, prober_tls(survey->prober), result->unit.id)))
+         !judge_address(survey->results, prober_tls(survey->prober), result->unit.id, result)))
         fail_file(survey);
     survey->left_out |= result->unit.kind == UNIT_ADDRESS; /* another name may be wanted there */
     if (survey->uncommitted >= COMMIT_RESULTS)

@@ -81,6 +81,7 @@ struct smtp_probe {
     uint64_t started_at;  /* on the loop's clock: total_ms counts from here */
     struct smtp_outcome result;
     unsigned connections;
+    struct tls_chain *chain; /* owned: what is kept of a handshake; NULL: nothing */
 
     /* of the connection under way */
     enum smtp_attempt attempt;
@@ -382,12 +383,17 @@ static void keep_shown(struct smtp_probe *probe)
 {
     struct tls_shown *shown = arena_alloc(probe->memory, sizeof *shown);
 
+    tls_chain_free(probe->chain);
+    probe->chain = tls_session_chain(probe->stream.tls);
     tls_session_describe(probe->stream.tls, probe->memory, &probe->outcome.result);
     probe->outcome.result.state = STARTTLS_TLS;
-    if (shown != NULL && tls_session_shown(probe->stream.tls, probe->memory, shown))
+    if (shown != NULL && probe->chain != NULL &&
+        tls_chain_shown(probe->chain, probe->memory, shown)) {
         probe->outcome.shown = shown;
-    else
+        probe->outcome.chain = probe->chain;
+    } else {
         probe->outcome.failed_here = true;
+    }
 }
 
 /* What does not end in a good answer here is no host that takes mail over TLS. The certificate of
@@ -553,6 +559,7 @@ static void on_closed(void *owner)
     probe->result.connections = probe->connections;
     if (probe->done != NULL)
         probe->done(probe->context, &probe->result);
+    tls_chain_free(probe->chain);
     arena_free(probe->memory);
     free(probe);
 }

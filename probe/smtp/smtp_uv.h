@@ -62,6 +62,7 @@ struct smtp_outcome {
     unsigned connections;      /* made for this outcome, those that were refused too */
     /* With smtp_options.keep_shown, else NULL: */
     const struct tls_shown *shown; /* the certificates, where the state is TLS */
+    struct tls_chain *chain;       /* the same, parsed; keep it by tls_chain_share */
     const char *greeting;          /* first line of the greeting after its code, escaped */
 };
 

@@ -4,7 +4,6 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -81,25 +80,23 @@ static void read_names(struct tls_certificate *out, struct arena *arena, X509 *c
     GENERAL_NAMES_free(names);
 }
 
-static void read_digest(struct tls_certificate *out, const struct tls_der *der)
+static void read_digest(struct tls_certificate *out, X509 *certificate)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
 
-    SHA256(der->data, der->length, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
+    if (X509_digest(certificate, EVP_sha256(), digest, &length) != 1)
+        length = 0;
+    for (size_t i = 0; i < length; i++)
         snprintf(out->sha256 + 2 * i, 3, "%02x", digest[i]);
 }
 
-bool tls_certificate_read(struct tls_certificate *out, struct arena *arena,
-                          const struct tls_der *der)
+bool tls_x509_describe(struct tls_certificate *out, struct arena *arena, X509 *certificate)
 {
     char words[TLS_NAME_WORDS_MAX];
-    X509 *certificate = tls_der_read(der);
 
     *out = (struct tls_certificate){.key_type = NULL};
-    if (certificate == NULL)
-        return false;
-    read_digest(out, der);
+    read_digest(out, certificate);
     tls_name_words(words, sizeof words, X509_get_subject_name(certificate));
     out->subject = arena_strdup(arena, words);
     tls_organisation_words(words, sizeof words, X509_get_issuer_name(certificate));
@@ -109,7 +106,20 @@ bool tls_certificate_read(struct tls_certificate *out, struct arena *arena,
     out->self_signed = X509_self_signed(certificate, 0) == 1;
     read_key(out, arena, certificate);
     read_names(out, arena, certificate);
-    X509_free(certificate);
     ERR_clear_error();
     return !arena_failed(arena);
+}
+
+bool tls_certificate_read(struct tls_certificate *out, struct arena *arena,
+                          const struct tls_der *der)
+{
+    X509 *certificate = tls_der_read(der);
+    bool ok;
+
+    *out = (struct tls_certificate){.key_type = NULL};
+    if (certificate == NULL)
+        return false;
+    ok = tls_x509_describe(out, arena, certificate);
+    X509_free(certificate);
+    return ok;
 }

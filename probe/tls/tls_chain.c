@@ -7,6 +7,7 @@
  */
 #include "probe/tls/tls_chain.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 #define NO_MEMORY     "no memory for the certificates"
 
 struct tls_chain {
+    atomic_uint holders;
     struct tls_peer peer; /* leaf and certificates are owned */
     bool strong;
     bool anonymous;         /* no certificate was shown */
@@ -182,7 +184,7 @@ static bool chain_init(struct tls_chain *chain, SSL_CTX *ssl_ctx, const STACK_OF
 {
     const struct tls_finding *known = shown == NULL ? NULL : &shown->finding;
 
-    *chain = (struct tls_chain){.peer = {ssl_ctx, NULL, sk_X509_new_null()}};
+    *chain = (struct tls_chain){.holders = 1, .peer = {ssl_ctx, NULL, sk_X509_new_null()}};
     if (!chain_parse(chain, sent, shown))
         return false;
     if (chain->missing == NULL)
@@ -225,10 +227,42 @@ struct tls_chain *tls_chain_new(struct tls_context *context, const struct tls_sh
 
 void tls_chain_free(struct tls_chain *chain)
 {
-    if (chain == NULL)
+    if (chain == NULL || atomic_fetch_sub(&chain->holders, 1) > 1)
         return;
     chain_fini(chain);
     free(chain);
+}
+
+struct tls_chain *tls_chain_share(struct tls_chain *chain)
+{
+    if (chain != NULL)
+        atomic_fetch_add(&chain->holders, 1);
+    return chain;
+}
+
+bool tls_chain_shown(const struct tls_chain *chain, struct arena *arena, struct tls_shown *out)
+{
+    const STACK_OF(X509) *certificates = chain->peer.certificates;
+
+    *out = (struct tls_shown){.strong = chain->strong, .finding = chain->finding};
+    out->finding.why = arena_strdup(arena, chain->finding.why);
+    for (int i = 0; i < sk_X509_num(certificates); i++) {
+        X509 *certificate = sk_X509_value(certificates, i);
+        int length = i2d_X509(certificate, NULL);
+        unsigned char *data = arena_alloc(arena, length > 0 ? (size_t)length : 0), *end = data;
+
+        if (data == NULL || i2d_X509(certificate, &end) != length)
+            return false;
+        out->certificates[out->count++] = (struct tls_der){data, (size_t)length};
+    }
+    return !arena_failed(arena);
+}
+
+bool tls_chain_certificate(const struct tls_chain *chain, size_t index, struct arena *arena,
+                           struct tls_certificate *out)
+{
+    return index < (size_t)sk_X509_num(chain->peer.certificates) &&
+           tls_x509_describe(out, arena, sk_X509_value(chain->peer.certificates, (int)index));
 }
 
 const struct tls_finding *tls_chain_finding(const struct tls_chain *chain)
@@ -380,29 +414,20 @@ void tls_session_describe(const struct tls_session *session, struct arena *arena
     out->cipher = arena_strdup(arena, SSL_get_cipher_name(session->ssl));
 }
 
-bool tls_session_shown(const struct tls_session *session, struct arena *arena,
-                       struct tls_shown *out)
+struct tls_chain *tls_session_chain(const struct tls_session *session)
 {
-    STACK_OF(X509) *sent = SSL_get_peer_cert_chain(session->ssl);
-    int count = sent == NULL ? 0 : sk_X509_num(sent);
-    struct tls_chain chain;
+    struct tls_chain *chain = malloc(sizeof *chain);
 
-    *out = (struct tls_shown){.strong = handshake_is_strong(session->ssl)};
-    for (int i = 0; i < count && i < TLS_SHOWN_MAX; i++) {
-        X509 *certificate = sk_X509_value(sent, i);
-        int length = i2d_X509(certificate, NULL);
-        unsigned char *data = arena_alloc(arena, length > 0 ? (size_t)length : 0), *end = data;
-
-        if (data == NULL || i2d_X509(certificate, &end) != length)
-            return false;
-        out->certificates[out->count++] = (struct tls_der){data, (size_t)length};
+    if (chain == NULL)
+        return NULL;
+    if (!chain_init(chain, SSL_get_SSL_CTX(session->ssl), SSL_get_peer_cert_chain(session->ssl),
+                    NULL)) {
+        tls_chain_free(chain);
+        return NULL;
     }
-    if (chain_init(&chain, SSL_get_SSL_CTX(session->ssl), sent, NULL)) {
-        out->finding = chain.finding;
-        out->finding.why = arena_strdup(arena, chain.finding.why);
-    }
-    chain_fini(&chain);
-    return out->finding.verified && !arena_failed(arena);
+    chain->strong = handshake_is_strong(session->ssl);
+    ERR_clear_error();
+    return chain;
 }
 
 void tls_session_judge(struct tls_session *session, const struct tls_reference *reference,

@@ -56,21 +56,25 @@ struct tls_shown {
     struct tls_finding finding;
 };
 
-/* After TLS_READY: what the session's server showed, verified against the session's trust anchors at
- * the present time. Octets and words are the arena's. False without memory. */
-bool tls_session_shown(const struct tls_session *session, struct arena *arena,
-                       struct tls_shown *out);
-
 const char *tls_fault_name(enum tls_fault fault);
 
 struct tls_chain;
 
 /*
  * Parses what was shown and, unless its finding is known, verifies the chain against the context's
- * trust anchors, at the present time, once for all names. `shown` is borrowed for the call only; octets that are no certificate
- * give a chain with TLS_FAULT_OTHER that names nobody. NULL without memory.
+ * trust anchors, at the present time, once for all names. `shown` is borrowed for the call only;
+ * octets that are no certificate give a chain with TLS_FAULT_OTHER that names nobody. NULL without
+ * memory.
  */
 struct tls_chain *tls_chain_new(struct tls_context *context, const struct tls_shown *shown);
+/* After TLS_READY: the same of what the session's server showed, verified against the session's trust
+ * anchors. NULL without memory. */
+struct tls_chain *tls_session_chain(const struct tls_session *session);
+/* One more holder of the chain, which may be on another thread; each calls tls_chain_free. Only one
+ * of them may judge by it at a time. */
+struct tls_chain *tls_chain_share(struct tls_chain *chain);
+/* What there was to parse, to be kept: octets and words are the arena's. False without memory. */
+bool tls_chain_shown(const struct tls_chain *chain, struct arena *arena, struct tls_shown *out);
 void tls_chain_free(struct tls_chain *chain);
 /* The chain's. */
 const struct tls_finding *tls_chain_finding(const struct tls_chain *chain);
@@ -101,6 +105,9 @@ struct tls_certificate {
     unsigned name_count;           /* DNS names in it */
     const char *names;             /* the first of them, joined by blanks, at most 1000 octets */
 };
+/* The certificate at that place of a chain. False when there is none, or without memory. */
+bool tls_chain_certificate(const struct tls_chain *chain, size_t index, struct arena *arena,
+                           struct tls_certificate *out);
 /* False for octets that are no certificate, or without memory. */
 bool tls_certificate_read(struct tls_certificate *out, struct arena *arena,
                           const struct tls_der *der);

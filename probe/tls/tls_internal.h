@@ -103,6 +103,11 @@ enum tlsa_match tls_verify_dane(struct tls_verdict *out, const struct tls_peer *
 
 /* One certificate and nothing after it; NULL for anything else. Owned by the caller. */
 struct x509_st *tls_der_read(const struct tls_der *der);
+struct tls_certificate;
+struct arena;
+/* As tls_certificate_read. */
+bool tls_x509_describe(struct tls_certificate *out, struct arena *arena,
+                       struct x509_st *certificate);
 /* Seconds since 1970; 0 for a time that cannot be read. */
 int64_t tls_seconds(const struct asn1_string_st *time);
 

@@ -44,6 +44,7 @@ static void on_smtp(void *context, const struct smtp_outcome *outcome)
     seen->connections = outcome->connections;
     if (outcome->shown != NULL)
         take_shown(arena, &seen->shown, outcome->shown);
+    look->result->chain = tls_chain_share(outcome->chain);
     look_finish(look);
 }
 

@@ -15,8 +15,11 @@
 
 /* ---- certificates ---- */
 
-static bool put_certificate(struct results *results, const struct tls_der *der, const char *digest)
+/* The certificate at a place of what a result shows. */
+static bool put_certificate(struct results *results, const struct unit_result *result, size_t place,
+                            const char *digest)
 {
+    const struct tls_der *der = &result->address->shown.certificates[place];
     struct sql_value key = value_text(digest);
     struct tls_certificate read = {0};
     bool is_one;
@@ -24,7 +27,9 @@ static bool put_certificate(struct results *results, const struct tls_der *der, 
 
     if (!results_number(results, RESULTS_CERTIFICATE_KNOWN, &key, 1, &known) || known != 0)
         return known != 0;
-    is_one = tls_certificate_read(&read, results->scratch, der);
+    is_one = result->chain != NULL
+                 ? tls_chain_certificate(result->chain, place, results->scratch, &read)
+                 : tls_certificate_read(&read, results->scratch, der);
     return results_execute(
         results, RESULTS_CERTIFICATE_ADD,
         (const struct sql_value[]){
@@ -40,11 +45,11 @@ static bool put_certificate(struct results *results, const struct tls_der *der, 
         12);
 }
 
-static bool put_links(struct results *results, const struct tls_shown *shown,
+static bool put_links(struct results *results, const struct unit_result *result,
                       char digests[][TLS_DIGEST_TEXT], const char *chain)
 {
-    for (size_t i = 0; i < shown->count; i++)
-        if (!put_certificate(results, &shown->certificates[i], digests[i]) ||
+    for (size_t i = 0; i < result->address->shown.count; i++)
+        if (!put_certificate(results, result, i, digests[i]) ||
             !results_execute(results, RESULTS_CHAIN_LINK,
                              (const struct sql_value[]){value_text(chain), value_number((int64_t)i),
                                                         value_text(digests[i])},
@@ -64,9 +69,10 @@ static void chain_digest(char out[TLS_DIGEST_TEXT], char digests[][TLS_DIGEST_TE
 }
 
 /* Writes what was shown, unless it is known; gives its digest in `chain`: NULL, nothing was. */
-static bool put_chain(struct results *results, const struct address_seen *seen,
+static bool put_chain(struct results *results, const struct unit_result *result,
                       struct sql_value *chain)
 {
+    const struct address_seen *seen = result->address;
     const struct tls_shown *shown = &seen->shown;
     const struct tls_finding *finding = &shown->finding;
     char digests[TLS_SHOWN_MAX][TLS_DIGEST_TEXT], all[TLS_DIGEST_TEXT];
@@ -86,7 +92,7 @@ static bool put_chain(struct results *results, const struct address_seen *seen,
                                finding->verified ? value_number(finding->only_dates) : value_none(),
                                value_foreign(results, finding->why)},
                            5) &&
-           (sql_changes(results->sql) == 0 || put_links(results, shown, digests, all));
+           (sql_changes(results->sql) == 0 || put_links(results, result, digests, all));
 }
 
 /* ---- the address ---- */
@@ -108,7 +114,7 @@ bool results_put_address(struct results *results, const struct unit_result *resu
     const int count = unit->again ? ADDRESS_VALUES_AGAIN : ADDRESS_VALUES;
     struct sql_value chain;
 
-    if (!put_chain(results, seen, &chain))
+    if (!put_chain(results, result, &chain))
         return false;
     struct sql_value values[] = {
         value_number(unit->id),

@@ -71,14 +71,19 @@ struct unit_result {
     /* A lookup in the DNS failed, or a policy host could not be reached: another attempt, while less
      * is asked, may go better. */
     bool try_again;
+    /* Owned: what address->shown was parsed to, so that it need not be parsed again in this process.
+     * NULL: nothing, or it came from elsewhere. */
+    struct tls_chain *chain;
     struct domain_seen *domain; /* the one of the unit's kind; the others are NULL */
     struct host_seen *host;
     struct address_seen *address;
 };
 
-/* Frees the arena, and with it the result itself. */
+/* Frees the chain and the arena, and with it the result itself. */
 static inline void unit_result_free(struct unit_result *result)
 {
-    if (result != NULL)
-        arena_free(result->arena);
+    if (result == NULL)
+        return;
+    tls_chain_free(result->chain);
+    arena_free(result->arena);
 }

@@ -98,16 +98,15 @@ static inline void same_text(const char *a, const char *b)
         assert_string_equal(a, b);
 }
 
-/* Judges what was shown, which must come to the same as the session itself. */
-static inline void shown_judge(const struct tls_shown *shown, const struct tls_reference *reference,
+/* Judges by a chain, which is freed; it must come to the same as the session itself. */
+static inline void chain_judge(struct tls_chain *take_chain, const struct tls_reference *reference,
                                struct arena *arena, const struct starttls_result *want)
 {
     struct starttls_result other = {
         .expired = true, .requiretls = true, .code = 7, .protocol = want->protocol};
-    struct tls_chain *chain = tls_chain_new(context, shown);
 
-    assert_non_null(chain);
-    tls_chain_judge(chain, reference, arena, &other);
+    assert_non_null(take_chain);
+    tls_chain_judge(take_chain, reference, arena, &other);
     assert_int_equal(other.state, want->state);
     assert_int_equal(other.chain_ok, want->chain_ok);
     assert_int_equal(other.expired, want->expired);
@@ -118,26 +117,29 @@ static inline void shown_judge(const struct tls_shown *shown, const struct tls_r
     same_text(other.detail, want->detail);
     assert_true(other.requiretls &&
                 other.code == 7); /* what no certificate says is left as it is */
-    assert_true(tls_chain_finding(chain)->verified);
-    assert_int_equal(tls_chain_finding(chain)->fault == TLS_FAULT_NONE, want->chain_ok);
-    assert_int_equal(tls_chain_names(chain, reference->host), want->name_ok);
-    tls_chain_free(chain);
+    assert_true(tls_chain_finding(take_chain)->verified);
+    assert_int_equal(tls_chain_finding(take_chain)->fault == TLS_FAULT_NONE, want->chain_ok);
+    assert_int_equal(tls_chain_names(take_chain, reference->host), want->name_ok);
+    tls_chain_free(take_chain);
 }
 
-/* What a session is judged as, after it was shown that its chain, read again from what is kept of
- * it, is judged the same: by what was found when it was kept, and when it is verified again. */
+/* What a session is judged as, after it was shown that its chain is judged the same: as it was
+ * parsed, read again from what is kept of it, and verified again. */
 static inline void pair_judge(struct pair *pair, const struct tls_reference *reference,
                               struct arena *arena, struct starttls_result *out)
 {
+    struct tls_chain *chain = tls_session_chain(pair->client);
     struct arena *kept = arena_new(1 << 20);
     struct tls_shown shown;
 
     tls_session_judge(pair->client, reference, arena, out);
-    assert_true(tls_session_shown(pair->client, kept, &shown));
+    assert_true(tls_chain_shown(chain, kept, &shown));
     assert_true(shown.finding.verified);
-    shown_judge(&shown, reference, arena, out);
+    chain_judge(tls_chain_share(chain), reference, arena, out);
+    tls_chain_free(chain);
+    chain_judge(tls_chain_new(context, &shown), reference, arena, out);
     shown.finding = (struct tls_finding){0};
-    shown_judge(&shown, reference, arena, out);
+    chain_judge(tls_chain_new(context, &shown), reference, arena, out);
     arena_free(kept);
 }
 

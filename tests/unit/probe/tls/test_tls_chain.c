@@ -229,6 +229,26 @@ static void something_after_a_certificate(void **state)
 
 /* ---- how many are kept ---- */
 
+/* What the chain tells of a certificate is what its octets tell. */
+static void same_certificates(const struct tls_chain *chain, const struct tls_shown *shown)
+{
+    struct arena *arena = arena_new(1 << 20);
+    struct tls_certificate one, other;
+
+    for (size_t i = 0; i < shown->count; i++) {
+        assert_true(tls_chain_certificate(chain, i, arena, &one));
+        assert_true(tls_certificate_read(&other, arena, &shown->certificates[i]));
+        assert_string_equal(one.sha256, other.sha256);
+        assert_string_equal(one.subject, other.subject);
+        assert_string_equal(one.names, other.names);
+        assert_string_equal(one.key_type, other.key_type);
+        assert_int_equal(one.not_after, other.not_after);
+        assert_int_equal(one.self_signed, other.self_signed);
+    }
+    assert_false(tls_chain_certificate(chain, shown->count, arena, &one));
+    arena_free(arena);
+}
+
 /* A session that was shown `count` certificates, the one that is needed last. */
 static void judge_many(int count, bool needed_is_kept)
 {
@@ -236,6 +256,7 @@ static void judge_many(int count, bool needed_is_kept)
     struct starttls_result result = {.protocol = NULL};
     struct arena *arena = arena_new(65536), *kept = arena_new(1 << 20);
     SSL_CTX *server;
+    struct tls_chain *chain;
     struct tls_shown shown;
     struct pair pair;
 
@@ -247,8 +268,11 @@ static void judge_many(int count, bool needed_is_kept)
     assert_int_equal(pair.progress, TLS_READY);
     pair_judge(&pair, &(struct tls_reference){.host = MX}, arena, &result);
     assert_int_equal(result.chain_ok, needed_is_kept);
-    assert_true(tls_session_shown(pair.client, kept, &shown));
+    chain = tls_session_chain(pair.client);
+    assert_true(tls_chain_shown(chain, kept, &shown));
     assert_int_equal(shown.count, count < TLS_SHOWN_MAX ? count : TLS_SHOWN_MAX);
+    same_certificates(chain, &shown);
+    tls_chain_free(chain);
     pair_close(&pair);
     SSL_CTX_free(server);
     arena_free(arena);
@@ -267,13 +291,17 @@ static void no_room_for_what_was_shown(void **state)
 {
     SSL_CTX *server = cert_server(&leaf, NULL);
     struct arena *kept = arena_new(100);
+    struct tls_chain *chain;
     struct tls_shown shown;
     struct pair pair;
 
     (void)state;
     pair_open(&pair, server, MX);
     pair_shake(&pair);
-    assert_false(tls_session_shown(pair.client, kept, &shown));
+    chain = tls_session_chain(pair.client);
+    assert_non_null(chain);
+    assert_false(tls_chain_shown(chain, kept, &shown));
+    tls_chain_free(chain);
     pair_close(&pair);
     SSL_CTX_free(server);
     arena_free(kept);

@@ -109,7 +109,7 @@ static inline void put_one(const struct way *way, const struct unit *unit)
     result = worlds[unit->kind](unit);
     put_and_free(&file, result);
     if (unit->kind == UNIT_ADDRESS)
-        must(&file, judge_address(file.results, NULL, unit->id));
+        must(&file, judge_address(file.results, NULL, unit->id, NULL));
     if (written % way->commit == 0)
         must(&file, results_commit(file.results));
 }

@@ -366,7 +366,7 @@ static void go_on(struct results *results, bool to_the_end)
         }
     }
     if (results_find(results, "example.com", &id))
-        judge_address(results, context, id);
+        judge_address(results, context, id, NULL);
     decide_some(results, &after, &more);
     if (to_the_end)
         results_finish(results, MAKE_AT);

@@ -129,7 +129,7 @@ static void small(int i, int64_t seed, int64_t at, const char *domain, int64_t w
     put_host(&file, &unit, &host);
     unit = unit_of(&file, UNIT_ADDRESS, "mx.example.net");
     put_address(&file, &unit, seen);
-    must(&file, judge_address(file.results, NULL, unit.id));
+    must(&file, judge_address(file.results, NULL, unit.id, NULL));
     must(&file, results_finish(file.results, at + 5));
     assert_true(results_close(file.results));
     file.results = NULL;
