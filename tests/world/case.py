@@ -72,6 +72,10 @@ class Case:
     def child(self, name, kind, *lines, **more):
         self.world.dns.add_child(name, kind, *lines, **more)
 
+    def address6(self):
+        """The same, of IPv6."""
+        return self.world.new_address6()
+
     def address(self):
         """An address where nothing listens."""
         return self.world.new_address()

@@ -17,7 +17,8 @@ import tap
 import tlsrpt
 
 LOCAL_NETS = ("198.51.100.1/24", "198.18.0.1/15", "203.0.113.1/24", "10.0.0.1/8", "192.168.0.1/16", "169.254.169.254/16")
-LOCAL_ADDRESSES6 = ("2001:db8::25/128", "2001:db8::26/128", "2001:db8::27/128", "fd00::25/128")
+CASE_ADDRESSES6 = [f"2001:db8:25::{number:x}" for number in range(1, 17)]
+LOCAL_ADDRESSES6 = (*[f"{address}/128" for address in CASE_ADDRESSES6], "2001:db8::26/128", "2001:db8::27/128", "fd00::25/128")
 POLICY_ADDRESS = "198.51.100.80"
 TAP_ADDRESS = "127.0.0.53"
 HELO_NAME = "prober.world.signed"
@@ -39,6 +40,7 @@ class World:
         self._configurations = daemons
         self._daemons = {}
         self._lock = threading.Lock()
+        self._addresses6 = 0
         self._addresses = 0
         self._postfix = self._collector = None
         self.routes = {}
@@ -58,6 +60,11 @@ class World:
         smtpd.SmtpServer(self.loop, "198.51.100.26", context=self.ca.server_context(leaf))
         self.dns.add("calm.signed", "@ MX 10 mx", "mx A 198.51.100.26", f"_25._tcp.mx TLSA {leaf.tlsa()}")
         return "calm.signed"
+
+    def new_address6(self):
+        with self._lock:
+            self._addresses6 += 1
+            return CASE_ADDRESSES6[self._addresses6 - 1]
 
     def new_address(self):
         with self._lock:

@@ -193,7 +193,7 @@ def _(c):
 @case("A-1", "the policy host has an IPv6 address only")
 def _(c):
     c.clear_mx()
-    name, address = f"mta-sts.{c.u}", "2001:db8::25"
+    name, address = f"mta-sts.{c.u}", c.address6()
     context = c.world.ca.server_context(c.world.ca.leaf(name))
     server = policyhost.PolicyServer(c.world.loop, address, context)
     server.host(name, context, Policy(sts_text(f"mx.{c.u}")))

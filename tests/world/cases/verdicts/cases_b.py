@@ -433,8 +433,9 @@ def _(c):
 
 @case("B-1", "an IPv6-only host")
 def _(c):
-    server = c.server(f"mx.{c.d}", address="2001:db8::25")
-    c.zone("@ MX 10 mx", "mx AAAA 2001:db8::25", f"_25._tcp.mx TLSA {server.cert.tlsa()}")
+    address = c.address6()
+    server = c.server(f"mx.{c.d}", address=address)
+    c.zone("@ MX 10 mx", f"mx AAAA {address}", f"_25._tcp.mx TLSA {server.cert.tlsa()}")
     c.want("DO")
     c.later("the probe saw it match", lambda: c.explain()["evidence"]["hosts"][0]["addresses"][0].get("tlsa") == "match")
 
