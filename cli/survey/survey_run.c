@@ -277,7 +277,13 @@ static int open_results(struct survey_command *survey)
         fputs("mxcrypt: not all names had been read: give the same list again\n", stderr);
         return CLI_USAGE;
     }
-    return survey_read_names(survey);
+    status = survey_read_names(survey);
+    if (status != CLI_OK && !survey->cli->survey.resume) { /* nothing is in it yet */
+        results_close(survey->results);
+        survey->results = NULL;
+        unlink(survey->cli->survey.out);
+    }
+    return status;
 }
 
 /* ---- the survey ---- */

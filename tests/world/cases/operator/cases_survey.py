@@ -33,14 +33,28 @@ SHOWN = 12  # differences
 VERIFIED_OR_TLS = ("tls", "verified")
 
 
+class FixedAddress(Exception):
+    """A case wants an address that it has already, as a case of the daemon."""
+
+
 class Shape(case_module.Case):
     """What a case of the daemon declares, under names of its own; its steps are not run."""
 
     def __init__(self, world, entry, label):
         super().__init__(world, entry, label)
-        self.servers = []
+        self.servers, self.addresses = [], set()
+
+    def address(self):
+        self.addresses.add(address := super().address())
+        return address
+
+    def address6(self):
+        self.addresses.add(address := super().address6())
+        return address
 
     def server(self, *san, **more):
+        if more.get("address") not in self.addresses | {None}:
+            raise FixedAddress
         server = super().server(*san, **more)
         server.shows = None if more.get("context") else server.cert  # a context of the case's own may show what it likes
         self.servers.append(server)
@@ -48,13 +62,14 @@ class Shape(case_module.Case):
 
 
 def shapes_of(c):
-    """Declares the world of each case of the daemon "main" once more."""
+    """Declares the world of each case of the daemon "main" once more, but for those with servers at addresses of their choice."""
     found = []
-    for entry in case_module.REGISTRY:
+    for number, entry in enumerate(case_module.REGISTRY):
         if entry.rows[0].split("-")[0] in SECTIONS and entry.daemon == "main" and entry.group in ("together", "few") and not entry.skip:
-            shape = Shape(c.world, entry, f"sv{len(found)}")
-            entry.declare(shape)
-            found.append(shape)
+            shape = Shape(c.world, entry, f"sv{number}")
+            with contextlib.suppress(FixedAddress):
+                entry.declare(shape)
+                found.append(shape)
     return [shape for shape in found if NAME.fullmatch(shape.key) and not by_chance(shape)]
 
 
@@ -319,6 +334,27 @@ def _(c):
             for octet in "\x1b\x07":
                 if octet in done.stdout + done.stderr:
                     raise Failed(f"the terminal was sent {octet!r}")
+    c.do(step)
+
+
+@case(ROW, "--from-audit takes next-hops and messages", daemon="survey", group="few", valgrind=False)
+def _(c):
+    counted = {"domains": [{"name": f"one.{c.u}", "messages": 5}, {"name": f"two.{c.u}", "messages": 0},
+                           {"name": f"[relay.{c.u}]", "messages": 3}]}
+
+    def step():
+        stem = os.path.join(c.world.folder, f"{c.label}-audit")
+        for text, status in ((json.dumps(counted), 0), ("{}", 65), ("<b>", 65)):
+            with open(stem + ".json", "w", encoding="utf-8") as file:
+                file.write(text)
+            out = f"{stem}-{len(text)}.db"
+            done = c.daemon.cli("survey", "run", "--out", out, "--from-audit", stem + ".json", "--no-probe", timeout=120)
+            if done.returncode != status:
+                raise Failed(f"{text}: exit {done.returncode}: {done.stderr}")
+            if os.path.exists(out) != (status == 0):
+                raise Failed(f"{text}: a file is there: {os.path.exists(out)}")
+            if status == 0 and weights(c, out) != {"one": 5, "two": 0}:
+                raise Failed(f"{weights(c, out)}: {done.stderr}")
     c.do(step)
 
 
