@@ -5,7 +5,6 @@
  */
 #include "survey/manners.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -16,7 +15,7 @@
 #define IDLE_MAX 20000
 
 /* One unit, from manners_offer to manners_ended. */
-struct guest {
+struct visit {
     UT_hash_handle hh; /* by address */
     struct list link;  /* in site.waiting */
     struct site *site;
@@ -29,7 +28,7 @@ struct site {
     struct ip_prefix prefix;
     struct list turn;          /* in manners.ready, or in manners.idle when it has no units */
     struct heap_link rest;     /* in manners.resting; at: monotonic ms */
-    struct list waiting;       /* struct guest */
+    struct list waiting;       /* struct visit */
     unsigned count, connected; /* units that wait; that are connected to */
     unsigned refusals;         /* in a row */
     unsigned rests;            /* since it last answered */
@@ -38,7 +37,7 @@ struct site {
 
 struct manners {
     struct manners_options options;
-    struct guest *guests; /* maps; owned */
+    struct visit *visits; /* maps; owned */
     struct site *sites;
     struct list ready, left, idle;
     size_t idle_count, waiting, connected;
@@ -72,15 +71,15 @@ static void site_free(struct manners *manners, struct site *site)
 
 void manners_free(struct manners *manners)
 {
-    struct guest *guest, *next_guest;
+    struct visit *visit, *next_visit;
     struct site *site, *next_site;
 
     if (manners == NULL)
         return;
-    HASH_ITER(hh, manners->guests, guest, next_guest)
+    HASH_ITER(hh, manners->visits, visit, next_visit)
     {
-        HASH_DEL(manners->guests, guest);
-        free(guest);
+        HASH_DEL(manners->visits, visit);
+        free(visit);
     }
     HASH_ITER(hh, manners->sites, site, next_site)
     {
@@ -144,52 +143,52 @@ static void site_place(struct manners *manners, struct site *site)
 
 /* ---- units ---- */
 
-static struct guest *guest_find(const struct manners *manners, const struct ip *ip)
+static struct visit *visit_find(const struct manners *manners, const struct ip *ip)
 {
-    struct guest *guest;
+    struct visit *visit;
 
-    HASH_FIND(hh, manners->guests, ip, sizeof *ip, guest);
-    return guest;
+    HASH_FIND(hh, manners->visits, ip, sizeof *ip, visit);
+    return visit;
 }
 
 /* A new one, which waits; NULL without memory. */
-static struct guest *guest_new(struct manners *manners, struct site *site, const struct unit *unit)
+static struct visit *visit_new(struct manners *manners, struct site *site, const struct unit *unit)
 {
-    struct guest *guest = calloc(1, sizeof *guest);
+    struct visit *visit = calloc(1, sizeof *visit);
 
-    if (guest == NULL)
+    if (visit == NULL)
         return NULL;
-    guest->unit = *unit;
-    guest->site = site;
-    HASH_ADD_KEYPTR(hh, manners->guests, &guest->unit.ip, sizeof guest->unit.ip, guest);
-    if (!MAP_ADDED(guest)) {
-        free(guest);
+    visit->unit = *unit;
+    visit->site = site;
+    HASH_ADD_KEYPTR(hh, manners->visits, &visit->unit.ip, sizeof visit->unit.ip, visit);
+    if (!MAP_ADDED(visit)) {
+        free(visit);
         return NULL;
     }
     if (is_idle(site)) {
         list_remove(&site->turn);
         manners->idle_count--;
     }
-    list_append(&site->waiting, &guest->link);
+    list_append(&site->waiting, &visit->link);
     site->count++;
     manners->waiting++;
-    return guest;
+    return visit;
 }
 
 /* It waits no more. */
-static void guest_leaves_line(struct manners *manners, struct guest *guest)
+static void visit_leaves_line(struct manners *manners, struct visit *visit)
 {
-    list_remove(&guest->link);
-    guest->site->count--;
+    list_remove(&visit->link);
+    visit->site->count--;
     manners->waiting--;
 }
 
-static void guest_free(struct manners *manners, struct guest *guest)
+static void visit_free(struct manners *manners, struct visit *visit)
 {
-    struct site *site = guest->site;
+    struct site *site = visit->site;
 
-    HASH_DEL(manners->guests, guest);
-    free(guest);
+    HASH_DEL(manners->visits, visit);
+    free(visit);
     site_place(manners, site);
     if (is_idle(site)) {
         list_remove(&site->turn);
@@ -203,7 +202,7 @@ enum manners_offer manners_offer(struct manners *manners, const struct unit *uni
 {
     struct site *site;
 
-    if (guest_find(manners, &unit->ip) != NULL)
+    if (visit_find(manners, &unit->ip) != NULL)
         return MANNERS_KNOWN;
     if (manners->waiting >= MANNERS_WAITING_MAX)
         return MANNERS_FULL;
@@ -214,7 +213,7 @@ enum manners_offer manners_offer(struct manners *manners, const struct unit *uni
         return MANNERS_LEFT;
     if (site->count >= MANNERS_WAITING_PREFIX_MAX)
         return MANNERS_BUSY;
-    if (guest_new(manners, site, unit) == NULL)
+    if (visit_new(manners, site, unit) == NULL)
         return MANNERS_NO_MEMORY;
     site_place(manners, site);
     return MANNERS_TAKEN;
@@ -255,7 +254,7 @@ static void rate_spend(struct manners *manners, int64_t now_ms)
 const struct unit *manners_next(struct manners *manners, int64_t now_ms, int64_t *wait_ms)
 {
     const struct heap_link *rest;
-    struct guest *guest;
+    struct visit *visit;
     struct site *site;
 
     wake(manners, now_ms);
@@ -272,13 +271,13 @@ const struct unit *manners_next(struct manners *manners, int64_t now_ms, int64_t
         return NULL;
     rate_spend(manners, now_ms);
     site = LIST_ELEMENT(manners->ready.next, struct site, turn);
-    guest = LIST_ELEMENT(site->waiting.next, struct guest, link);
-    guest_leaves_line(manners, guest);
+    visit = LIST_ELEMENT(site->waiting.next, struct visit, link);
+    visit_leaves_line(manners, visit);
     site->connected++;
     manners->connected++;
     list_remove(&site->turn); /* behind the others */
     site_place(manners, site);
-    return &guest->unit;
+    return &visit->unit;
 }
 
 /* ---- what came ---- */
@@ -304,48 +303,34 @@ static void note_refusal(struct manners *manners, struct site *site, int64_t now
 void manners_ended(struct manners *manners, const struct unit *unit, bool refused, bool answered,
                    int64_t now_ms)
 {
-    struct guest *guest = guest_find(manners, &unit->ip);
+    struct visit *visit = visit_find(manners, &unit->ip);
 
-    CHECK(guest != NULL && list_empty(&guest->link)); /* it was connected to */
-    guest->site->connected--;
+    CHECK(visit != NULL && list_empty(&visit->link)); /* it was connected to */
+    visit->site->connected--;
     manners->connected--;
     if (answered)
-        guest->site->refusals = guest->site->rests = 0;
+        visit->site->refusals = visit->site->rests = 0;
     else if (refused)
-        note_refusal(manners, guest->site, now_ms);
-    guest_free(manners, guest);
+        note_refusal(manners, visit->site, now_ms);
+    visit_free(manners, visit);
 }
 
 bool manners_take_left(struct manners *manners, struct unit *out)
 {
-    struct guest *guest;
+    struct visit *visit;
     struct site *site;
 
     if (list_empty(&manners->left))
         return false;
     site = LIST_ELEMENT(manners->left.next, struct site, turn);
-    guest = LIST_ELEMENT(site->waiting.next, struct guest, link);
-    *out = guest->unit;
-    guest_leaves_line(manners, guest);
-    guest_free(manners, guest);
+    visit = LIST_ELEMENT(site->waiting.next, struct visit, link);
+    *out = visit->unit;
+    visit_leaves_line(manners, visit);
+    visit_free(manners, visit);
     return true;
 }
 
 size_t manners_waiting(const struct manners *manners)
 {
     return manners->waiting;
-}
-
-size_t manners_connected(const struct manners *manners)
-{
-    return manners->connected;
-}
-
-const char *manners_prefix(char out[MANNERS_PREFIX_MAX], const struct ip *ip)
-{
-    const struct ip_prefix prefix = ip_site(ip);
-    char text[IP_TEXT_MAX];
-
-    snprintf(out, MANNERS_PREFIX_MAX, "%s/%u", ip_text(&prefix.ip, text), prefix.bits);
-    return out;
 }

@@ -62,7 +62,3 @@ void manners_ended(struct manners *manners, const struct unit *unit, bool refuse
  * none. */
 bool manners_take_left(struct manners *manners, struct unit *out);
 size_t manners_waiting(const struct manners *manners);
-size_t manners_connected(const struct manners *manners);
-/* Writes the prefix of an address as text, "192.0.2.0/24", and returns it. */
-#define MANNERS_PREFIX_MAX 52
-const char *manners_prefix(char out[MANNERS_PREFIX_MAX], const struct ip *ip);

@@ -7,12 +7,11 @@
  *
  * Phases follow each other: domains, hosts, addresses, verdicts. A phase reads its units in the
  * order of their ids until none is left, in several passes where units had to be left out. What
- * failed in the DNS is looked up once more, gently, before it counts. Memory
- * holds only units that wait or are under way: IN_FLIGHT_MAX of a worker, and what the manners take.
+ * failed in the DNS is looked up once more, gently, before it counts. Memory holds only units that
+ * wait or are under way: IN_FLIGHT_MAX of a worker, and what the manners take.
  */
 #include "survey/survey_uv.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,9 +37,9 @@
 #define PREFIX_REFUSES       "prefix-refuses"
 #define PREFIX_REFUSES_WORDS "left alone: its network refuses our connections"
 
-struct hand {
+struct worker_slot {
     struct worker *worker;
-    unsigned busy;
+    unsigned busy; /* units that it has */
     struct survey *survey;
 };
 
@@ -50,8 +49,8 @@ struct survey {
     const struct survey_options *options;
     struct prober *prober; /* for the trust anchors */
     struct manners *manners;
-    struct hand hands[SURVEY_JOBS_MAX];
-    unsigned hand_count, busy;
+    struct worker_slot slots[SURVEY_JOBS_MAX];
+    unsigned slot_count, busy;
     uv_timer_t tick, feed, refill;
     uv_signal_t interrupt, terminate;
 
@@ -68,7 +67,7 @@ struct survey {
     int uncommitted;
     bool stopped, failed;
     char *why; /* of RESULTS_ERROR_MAX */
-    int64_t began_ms, phase_began_ms;
+    int64_t phase_began_ms;
     struct survey_progress progress;
 };
 
@@ -108,38 +107,11 @@ static bool owns(const struct survey *survey, const struct unit *unit)
 
 /* ---- progress ---- */
 
-static void count_failure(struct survey *survey, const char *kind)
-{
-    struct survey_progress *progress = &survey->progress;
-    size_t i = 0;
-
-    while (i < progress->failure_count && strcmp(progress->failures[i].kind, kind) != 0)
-        i++;
-    if (i == SURVEY_FAILURES_MAX)
-        return;
-    if (i == progress->failure_count)
-        progress->failures[progress->failure_count++] = (struct survey_failure){kind, 0};
-    progress->failures[i].count++;
-    for (; i > 0 && progress->failures[i - 1].count < progress->failures[i].count; i--) {
-        const struct survey_failure less = progress->failures[i - 1];
-
-        progress->failures[i - 1] = progress->failures[i];
-        progress->failures[i] = less;
-    }
-}
-
 static void tell_progress(struct survey *survey)
 {
-    struct survey_progress *progress = &survey->progress;
-    int64_t now = clock_monotonic_ms();
-
-    if (survey->options->progress == NULL || survey->manners == NULL)
-        return;
-    progress->elapsed_ms = now - survey->began_ms;
-    progress->phase_ms = now - survey->phase_began_ms;
-    progress->waiting = manners_waiting(survey->manners);
-    progress->connected = manners_connected(survey->manners);
-    survey->options->progress(survey->options->context, progress);
+    survey->progress.phase_ms = clock_monotonic_ms() - survey->phase_began_ms;
+    if (survey->options->progress != NULL)
+        survey->options->progress(survey->options->context, &survey->progress);
 }
 
 /* ---- what came ---- */
@@ -168,8 +140,12 @@ static void take_result(struct survey *survey, const struct unit_result *result)
 {
     const char *failure = failure_of(result);
 
+    if (result->domain == NULL && result->host == NULL && result->address == NULL) {
+        fail(survey, "no memory for a lookup");
+        return;
+    }
     if (failure != NULL)
-        count_failure(survey, failure);
+        failures_count(&survey->progress.failures, failure);
     survey->progress.phase_done++;
     if (!result->unit.again)
         survey->progress.done[result->unit.kind]++;
@@ -219,15 +195,15 @@ static bool is_for_later(struct survey *survey, const struct unit_result *result
 
 static void on_result(void *context, struct unit_result *result)
 {
-    struct hand *hand = context;
-    struct survey *survey = hand->survey;
+    struct worker_slot *slot = context;
+    struct survey *survey = slot->survey;
 
-    hand->busy--;
+    slot->busy--;
     survey->busy--;
     pace_ended(&survey->pace, result->timed_out, clock_monotonic_ms());
     if (result->failed_here && ++result->unit.failed_here < WORKER_TRIES_MAX &&
-        worker_submit(hand->worker, &result->unit)) {
-        hand->busy++;
+        worker_submit(slot->worker, &result->unit)) {
+        slot->busy++;
         survey->busy++;
     } else if (!survey->failed && !is_for_later(survey, result)) {
         if (result->unit.kind == UNIT_ADDRESS)
@@ -241,25 +217,25 @@ static void on_result(void *context, struct unit_result *result)
 
 /* ---- what is next ---- */
 
-static struct hand *least_busy(struct survey *survey)
+static struct worker_slot *least_busy(struct survey *survey)
 {
-    struct hand *best = &survey->hands[0];
+    struct worker_slot *best = &survey->slots[0];
 
-    for (unsigned i = 1; i < survey->hand_count; i++)
-        if (survey->hands[i].busy < best->busy)
-            best = &survey->hands[i];
+    for (unsigned i = 1; i < survey->slot_count; i++)
+        if (survey->slots[i].busy < best->busy)
+            best = &survey->slots[i];
     return best;
 }
 
 static void submit(struct survey *survey, const struct unit *unit)
 {
-    struct hand *hand = least_busy(survey);
+    struct worker_slot *slot = least_busy(survey);
 
-    if (!worker_submit(hand->worker, unit)) {
+    if (!worker_submit(slot->worker, unit)) {
         fail(survey, "no memory");
         return;
     }
-    hand->busy++;
+    slot->busy++;
     survey->busy++;
 }
 
@@ -478,7 +454,7 @@ static void look_up(struct survey *survey, enum unit_kind phase)
     survey->pass_at_ms = 0;
     survey->last_pass = false;
     begin_pass(survey);
-    pace_init(&survey->pace, IN_FLIGHT_MAX * survey->hand_count);
+    pace_init(&survey->pace, IN_FLIGHT_MAX * survey->slot_count);
     begin_phase(survey, phase);
     if (phase != UNIT_ADDRESS)
         uv_timer_start(&survey->refill, on_refill, PACE_REFILL_MS, PACE_REFILL_MS);
@@ -520,20 +496,20 @@ static void run_phases(struct survey *survey)
 
 /* ---- the whole ---- */
 
-static bool hire(struct survey *survey)
+static bool start_workers(struct survey *survey)
 {
     const struct survey_options *options = survey->options;
-    const struct worker_options worker = {.prober = options->prober, .tlsrpt = true};
     const char *why = NULL;
     int error = prober_new(&survey->prober, &survey->loop, options->prober, &why);
 
-    while (error == 0 && survey->hand_count < options->jobs) {
-        struct hand *hand = &survey->hands[survey->hand_count];
+    while (error == 0 && survey->slot_count < options->jobs) {
+        struct worker_slot *slot = &survey->slots[survey->slot_count];
 
-        hand->survey = survey;
-        error = worker_new(&hand->worker, &survey->loop, &worker, on_result, hand, &why);
+        slot->survey = survey;
+        error = worker_new(&slot->worker, &survey->loop,
+                           &(struct worker_options){options->prober, on_result, slot}, &why);
         if (error == 0)
-            survey->hand_count++;
+            survey->slot_count++;
     }
     if (error != 0)
         fail(survey, why != NULL ? why : uv_strerror(error));
@@ -562,8 +538,8 @@ static void tear_down(struct survey *survey)
     uv_close((uv_handle_t *)&survey->refill, NULL);
     uv_close((uv_handle_t *)&survey->interrupt, NULL);
     uv_close((uv_handle_t *)&survey->terminate, NULL);
-    for (unsigned i = 0; i < survey->hand_count; i++)
-        worker_close(survey->hands[i].worker);
+    for (unsigned i = 0; i < survey->slot_count; i++)
+        worker_close(survey->slots[i].worker);
     if (survey->prober != NULL)
         prober_close(survey->prober);
     uv_run(&survey->loop, UV_RUN_DEFAULT);
@@ -584,13 +560,12 @@ enum survey_end survey_run(struct results *results, const struct survey_options 
     survey->results = results;
     survey->options = options;
     survey->why = why;
-    survey->began_ms = clock_monotonic_ms();
     CHECK(uv_loop_init(&survey->loop) == 0);
     set_up(survey);
     survey->manners = manners_new(&options->manners);
     if (survey->manners == NULL)
         fail(survey, "no memory");
-    else if (hire(survey))
+    else if (start_workers(survey))
         run_phases(survey);
     tell_progress(survey);
     end = survey->failed ? SURVEY_FAILED : survey->stopped ? SURVEY_STOPPED : SURVEY_DONE;

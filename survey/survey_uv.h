@@ -6,25 +6,16 @@
 #pragma once
 
 #include "probe/options.h"
+#include "survey/failures.h"
 #include "survey/manners.h"
 #include "survey/results/results.h"
 #include "survey/unit/unit.h"
 
-/* What has failed so far, by the words of `failure` and `error` in the results file. */
-#define SURVEY_FAILURES_MAX 32
-struct survey_failure {
-    const char *kind; /* static */
-    int64_t count;
-};
-
 struct survey_progress {
     int phase; /* a unit_kind; UNIT_KIND_COUNT: deciding */
     int64_t done[UNIT_KIND_COUNT], all[UNIT_KIND_COUNT]; /* units in the file */
-    int64_t elapsed_ms, phase_ms;                        /* of this run of the program */
-    int64_t phase_done;                                  /* units done in this phase and run */
-    size_t waiting, connected;                           /* addresses, by the manners */
-    struct survey_failure failures[SURVEY_FAILURES_MAX]; /* of this run; the most frequent first */
-    size_t failure_count;
+    int64_t phase_ms, phase_done;                        /* of this phase, in this run */
+    struct failures failures;                            /* of this run */
 };
 
 struct survey_options {

@@ -46,14 +46,14 @@ static void write_note(char out[NOTE_MAX], const struct survey_progress *progres
     size_t used;
 
     out[0] = '\0';
-    for (size_t i = 0; i < progress->failure_count; i++)
-        all += progress->failures[i].count;
+    for (size_t i = 0; i < progress->failures.count; i++)
+        all += progress->failures.list[i].count;
     if (all == 0)
         return;
     used = (size_t)snprintf(out, NOTE_MAX, "%" PRId64 " failed", all);
-    for (size_t i = 0; i < progress->failure_count && i < KINDS_SHOWN && used < NOTE_MAX; i++)
+    for (size_t i = 0; i < progress->failures.count && i < KINDS_SHOWN && used < NOTE_MAX; i++)
         used += (size_t)snprintf(out + used, NOTE_MAX - used, "%s %s %" PRId64, i == 0 ? ":" : ",",
-                                 progress->failures[i].kind, progress->failures[i].count);
+                                 progress->failures.list[i].kind, progress->failures.list[i].count);
 }
 
 /* Begins to count anew: a phase has its own rate. */

@@ -17,7 +17,7 @@ struct smtp_options {
     uint64_t connect_ms, greeting_ms, command_ms, total_ms;
     /* The outcome tells the certificates and the greeting too. The certificates are verified, but
      * not compared with the target: that is tls_chain's, and the best state is TLS. */
-    bool keep_shown;
+    bool keep_chain;
     bool skip_offer_all; /* no further connection to see what a host does that is offered all: it
                             brings words and never changes the state */
 };

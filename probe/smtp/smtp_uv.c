@@ -28,8 +28,7 @@
 #include "probe/smtp/smtp_stream_uv.h"
 #include "probe/tls/tlsa.h"
 
-#define MEMORY_MAX    65536  /* the strings of a few results */
-#define SHOWN_MAX     131072 /* certificates that are kept: see TLS_CERT_LIST_MAX */
+#define MEMORY_MAX    65536 /* the strings of a few results */
 #define DETAIL_MAX    512
 #define WORDS_MAX     256  /* of one connection */
 #define AFTERWARDS_MS 3000 /* QUIT: nothing depends on it */
@@ -275,7 +274,7 @@ static enum sequence_step step_connect(struct smtp_probe *probe)
 
 static enum sequence_step step_banner(struct smtp_probe *probe)
 {
-    if (probe->options.keep_shown)
+    if (probe->options.keep_chain)
         probe->outcome.greeting = arena_strdup(probe->memory, probe->stream.reply.text);
     return probe->stream.reply.code / 100 == 2 ? go(probe, STATE_EHLO)
                                                : conclude_reply(probe, STARTTLS_ERROR);
@@ -379,21 +378,14 @@ static enum sequence_step step_handshake(struct smtp_probe *probe)
 }
 
 /* What was shown, to be judged later; without memory for it the connection says nothing. */
-static void keep_shown(struct smtp_probe *probe)
+static void keep_chain(struct smtp_probe *probe)
 {
-    struct tls_shown *shown = arena_alloc(probe->memory, sizeof *shown);
-
     tls_chain_free(probe->chain);
     probe->chain = tls_session_chain(probe->stream.tls);
     tls_session_describe(probe->stream.tls, probe->memory, &probe->outcome.result);
     probe->outcome.result.state = STARTTLS_TLS;
-    if (shown != NULL && probe->chain != NULL &&
-        tls_chain_shown(probe->chain, probe->memory, shown)) {
-        probe->outcome.shown = shown;
-        probe->outcome.chain = probe->chain;
-    } else {
-        probe->outcome.failed_here = true;
-    }
+    probe->outcome.chain = probe->chain;
+    probe->outcome.failed_here = probe->chain == NULL;
 }
 
 /* What does not end in a good answer here is no host that takes mail over TLS. The certificate of
@@ -408,8 +400,8 @@ static enum sequence_step step_ehlo_tls(struct smtp_probe *probe)
     if (reply->code / 100 != 2)
         return conclude_named(probe, "EHLO in TLS");
     memcpy(reference.tlsa_names, target->tlsa_names, sizeof reference.tlsa_names);
-    if (probe->options.keep_shown)
-        keep_shown(probe);
+    if (probe->options.keep_chain)
+        keep_chain(probe);
     else
         tls_session_judge(probe->stream.tls, &reference, probe->memory, &probe->outcome.result);
     probe->outcome.result.code = reply->code;
@@ -569,7 +561,7 @@ int smtp_start(struct smtp_probe **out, const struct smtp_tools *tools,
                void *context)
 {
     struct smtp_probe *probe = calloc(1, sizeof *probe);
-    struct arena *memory = arena_new(options->keep_shown ? MEMORY_MAX + SHOWN_MAX : MEMORY_MAX);
+    struct arena *memory = arena_new(MEMORY_MAX);
 
     if (probe == NULL || memory == NULL) {
         arena_free(memory);

@@ -60,10 +60,10 @@ struct smtp_outcome {
     bool not_allowed;          /* TLS works, but only as Postfix rejects it: BROKEN */
     bool nameless;             /* TLS works, but only without SNI: never VERIFIED */
     unsigned connections;      /* made for this outcome, those that were refused too */
-    /* With smtp_options.keep_shown, else NULL: */
-    const struct tls_shown *shown; /* the certificates, where the state is TLS */
-    struct tls_chain *chain;       /* the same, parsed; keep it by tls_chain_share */
-    const char *greeting;          /* first line of the greeting after its code, escaped */
+    /* With smtp_options.keep_chain, else NULL: */
+    struct tls_chain
+        *chain;           /* what was shown, where the state is TLS; keep it by tls_chain_share */
+    const char *greeting; /* first line of the greeting after its code, escaped */
 };
 
 /* `outcome` is borrowed until the callback returns. */

@@ -18,15 +18,6 @@ static void take_result(struct arena *arena, struct starttls_result *out,
     out->shown = out->verified_as = NULL; /* of the daemon's cache alone */
 }
 
-static void take_shown(struct arena *arena, struct tls_shown *out, const struct tls_shown *from)
-{
-    *out = *from;
-    out->finding.why = arena_strdup(arena, from->finding.why);
-    for (size_t i = 0; i < out->count; i++)
-        out->certificates[i].data =
-            arena_memdup(arena, from->certificates[i].data, from->certificates[i].length);
-}
-
 static void on_smtp(void *context, const struct smtp_outcome *outcome)
 {
     struct look *look = context;
@@ -42,9 +33,9 @@ static void on_smtp(void *context, const struct smtp_outcome *outcome)
     seen->software = software_of(outcome->greeting);
     seen->nameless = outcome->nameless;
     seen->connections = outcome->connections;
-    if (outcome->shown != NULL)
-        take_shown(arena, &seen->shown, outcome->shown);
     look->result->chain = tls_chain_share(outcome->chain);
+    if (outcome->chain != NULL)
+        look->result->failed_here |= !tls_chain_shown(outcome->chain, arena, &seen->shown);
     look_finish(look);
 }
 

@@ -69,9 +69,8 @@ static void ask_the_others(struct look *look)
                       &look->query_budget, &evidence->sts, on_sts, look) != 0)
             result->failed_here = true;
     }
-    if (look->tools->tlsrpt)
-        dns_question_ask(&look->at.domain.tlsrpt, &look->asker,
-                         arena_printf(result->arena, "_smtp._tls.%s", evidence->domain), DNS_TXT);
+    dns_question_ask(&look->at.domain.tlsrpt, &look->asker,
+                     arena_printf(result->arena, "_smtp._tls.%s", evidence->domain), DNS_TXT);
 }
 
 static void take_mx(struct look *look, const struct dns_answer *answer)

@@ -19,7 +19,7 @@ struct look_tools {
     struct smtp_tools smtp;
     struct smtp_options smtp_options;
     uint16_t smtp_port;
-    bool dane, tlsrpt;
+    bool dane;
 };
 
 struct look;

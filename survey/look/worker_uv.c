@@ -11,7 +11,6 @@
 #include "survey/look/worker_uv.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -34,7 +33,6 @@ struct worker {
     pthread_mutex_t lock;
     struct list submitted, finished; /* of look.link */
     bool ending, ended;
-    _Atomic uint64_t questions, connections, fetches;
 
     /* the thread's */
     uv_loop_t loop;
@@ -57,28 +55,12 @@ static void free_all(struct list *looks)
 
 /* ---- the thread ---- */
 
-static void count(struct worker *worker, const struct look *look)
-{
-    const struct address_seen *address = look->result->address;
-    struct dns_stats dns;
-    struct sts_stats sts = {0};
-
-    dns_get_stats(worker->tools.dns, &dns);
-    if (worker->tools.sts != NULL)
-        sts_get_stats(worker->tools.sts, &sts);
-    atomic_store_explicit(&worker->questions, dns.queries, memory_order_relaxed);
-    atomic_store_explicit(&worker->fetches, sts.fetches, memory_order_relaxed);
-    if (address != NULL)
-        atomic_fetch_add_explicit(&worker->connections, address->connections, memory_order_relaxed);
-}
-
 /* Hands a result out; the look-up is the owner's from here on. */
 static void hand_out(struct look *look)
 {
     struct worker *worker = look->context;
     bool first;
 
-    count(worker, look);
     list_remove(&look->link);
     pthread_mutex_lock(&worker->lock);
     first = list_empty(&worker->finished);
@@ -180,7 +162,7 @@ static void on_finished(uv_async_t *async)
     uv_close((uv_handle_t *)async, on_closed);
 }
 
-static void set_tools(struct worker *worker, const struct worker_options *options)
+static void set_tools(struct worker *worker)
 {
     const struct domain_tools *tools = prober_tools(worker->prober);
 
@@ -191,21 +173,20 @@ static void set_tools(struct worker *worker, const struct worker_options *option
         .smtp_options = worker->options.probes.smtp,
         .smtp_port = tools->smtp_port,
         .dane = tools->dane,
-        .tlsrpt = options->tlsrpt,
     };
     worker->tools.smtp_options.helo_pending = false;
-    worker->tools.smtp_options.keep_shown = true;
+    worker->tools.smtp_options.keep_chain = true;
     worker->tools.smtp_options.skip_offer_all = true;
 }
 
 /* Makes all that the thread will use. 0; an error, and then nothing is left of it. */
-static int init_parts(struct worker *worker, const struct worker_options *options, const char **why)
+static int init_parts(struct worker *worker, const struct prober_options *options, const char **why)
 {
     int error = uv_loop_init(&worker->loop);
 
     if (error != 0)
         return error;
-    worker->options = *options->prober;
+    worker->options = *options;
     worker->options.probe = false; /* the cache of results is for those who ask twice */
     worker->options.sts.entries_max = POLICIES_MAX;
     worker->options.dns.questions_per_socket = QUESTIONS_PER_SOCKET;
@@ -220,7 +201,7 @@ static int init_parts(struct worker *worker, const struct worker_options *option
         return error;
     }
     worker->wake_thread.data = worker;
-    set_tools(worker, options);
+    set_tools(worker);
     return 0;
 }
 
@@ -245,7 +226,7 @@ static int start_thread(struct worker *worker, uv_loop_t *owner)
 }
 
 int worker_new(struct worker **out, uv_loop_t *owner, const struct worker_options *options,
-               worker_done *done, void *context, const char **why)
+               const char **why)
 {
     struct worker *worker = calloc(1, sizeof *worker);
     int error;
@@ -253,12 +234,12 @@ int worker_new(struct worker **out, uv_loop_t *owner, const struct worker_option
     *why = NULL;
     if (worker == NULL)
         return UV_ENOMEM;
-    worker->done = done;
-    worker->context = context;
+    worker->done = options->done;
+    worker->context = options->context;
     list_init(&worker->submitted);
     list_init(&worker->finished);
     list_init(&worker->looking);
-    error = init_parts(worker, options, why);
+    error = init_parts(worker, options->prober, why);
     if (error != 0) {
         free(worker);
         return error;
@@ -296,11 +277,4 @@ void worker_close(struct worker *worker)
     worker->ending = true;
     pthread_mutex_unlock(&worker->lock);
     uv_async_send(&worker->wake_thread);
-}
-
-void worker_get_stats(const struct worker *worker, struct worker_stats *out)
-{
-    out->questions = atomic_load_explicit(&worker->questions, memory_order_relaxed);
-    out->connections = atomic_load_explicit(&worker->connections, memory_order_relaxed);
-    out->fetches = atomic_load_explicit(&worker->fetches, memory_order_relaxed);
 }

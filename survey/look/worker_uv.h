@@ -14,26 +14,21 @@
 
 struct worker;
 
-struct worker_options {
-    const struct prober_options *prober; /* borrowed for the worker's life; probe = no is taken to
-                                            mean that no UNIT_ADDRESS will come */
-    bool tlsrpt;                         /* look TLSRPT up too */
-};
-
-/* On the owner's loop; a reference to the result is taken by the callee: unit_result_free. */
+/* On the owner's loop; the result is the callee's: unit_result_free. */
 typedef void worker_done(void *context, struct unit_result *result);
+
+struct worker_options {
+    const struct prober_options *prober; /* borrowed for the worker's life */
+    worker_done *done;
+    void *context;
+};
 
 /* Makes its parts, and starts the thread. 0; a libuv error; UV_EINVAL with *why (static). Several
  * workers must be made one after the other, on one thread. */
 int worker_new(struct worker **out, uv_loop_t *owner, const struct worker_options *options,
-               worker_done *done, void *context, const char **why);
+               const char **why);
 /* Copies the unit. False without memory. Callable on the owner's thread only. */
 bool worker_submit(struct worker *worker, const struct unit *unit);
 /* Ends every lookup: QUIT is not waited for. No callback comes any more; the thread is joined as
  * the owner's loop runs, and the worker frees itself. NULL is allowed. */
 void worker_close(struct worker *worker);
-/* Counters so far, for progress: DNS questions asked, connections made, policies fetched. */
-struct worker_stats {
-    uint64_t questions, connections, fetches;
-};
-void worker_get_stats(const struct worker *worker, struct worker_stats *out);

@@ -52,7 +52,7 @@ static bool put_shares(struct results *results)
     return true;
 }
 
-/* While somebody reads it, the file keeps its log, which whoever opens it last removes. */
+/* While somebody reads it, the file keeps its log, which the last one to close it removes. */
 static bool make_one_file(struct results *results)
 {
     return sql_run(results->sql, "PRAGMA wal_checkpoint(truncate); PRAGMA journal_mode = delete") ||

@@ -153,6 +153,15 @@ int64_t results_id(const struct results *results, enum results_id_kind kind, con
 /* The one after it, for a name whose id another has. */
 int64_t results_next_id(int64_t id);
 
+struct results_name_at {
+    bool is_other;  /* another name has the id */
+    int64_t weight; /* of a domain; else 0 */
+};
+/* Looks at the row with an id, by a statement that gives name and weight: END, nobody has it; ROW,
+ * and then *out is filled. */
+enum sql_step results_name_at(struct results *results, enum results_statement which, int64_t id,
+                              const char *name, struct results_name_at *out);
+
 /* ---- hosts ---- */
 
 /* The TLSA records of a host, in `arena`. */

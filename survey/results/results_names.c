@@ -1,7 +1,8 @@
 /*
  * results_names: ids, and the names that a list adds; see results.h.
  *
- * An id is a hash of the name under the seed, so that whoever has the list cannot choose the order.
+ * An id is a hash of the name under the seed: their order has nothing to do with that of the list,
+ * and is the same for the same seed.
  * Two names with one hash are next to be impossible; the later one takes the next number that is
  * free.
  */
@@ -25,19 +26,18 @@ int64_t results_next_id(int64_t id)
     return id == INT64_MAX ? 1 : id + 1;
 }
 
-/* Looks at the row with an id: END, nobody has it; ROW, this name has, and *weight is its own. */
-static enum sql_step domain_at(struct results *results, int64_t id, const char *name,
-                               bool *is_other, int64_t *weight)
+enum sql_step results_name_at(struct results *results, enum results_statement which, int64_t id,
+                              const char *name, struct results_name_at *out)
 {
-    struct sql_statement *row = results_select(
-        results, RESULTS_DOMAIN_AT, &(struct sql_value){.type = SQL_NUMBER, .number = id}, 1);
+    struct sql_value value = value_number(id);
+    struct sql_statement *row = results_select(results, which, &value, 1);
     enum sql_step step = row == NULL ? SQL_ERROR : results_row(results, row);
     const char *found;
 
     if (step == SQL_ROW) {
         found = row_text(row, 0, HOSTNAME_MAX);
-        *is_other = found == NULL || strcmp(found, name) != 0;
-        *weight = row_number(row, 1, 0);
+        out->is_other = found == NULL || strcmp(found, name) != 0;
+        out->weight = row_number(row, 1, 0);
     }
     if (row != NULL)
         sql_reset(row);
@@ -47,13 +47,13 @@ static enum sql_step domain_at(struct results *results, int64_t id, const char *
 static bool add(struct results *results, const char *name, int64_t weight, int64_t *id,
                 bool *is_new)
 {
-    bool is_other = false;
-    int64_t known = 0;
+    struct results_name_at at = {false, 0};
     enum sql_step step;
 
     *id = results_id(results, RESULTS_ID_DOMAIN, name, strlen(name));
     *is_new = true;
-    while ((step = domain_at(results, *id, name, &is_other, &known)) == SQL_ROW && is_other)
+    while ((step = results_name_at(results, RESULTS_DOMAIN_AT, *id, name, &at)) == SQL_ROW &&
+           at.is_other)
         *id = results_next_id(*id);
     if (step == SQL_ERROR)
         return false;
@@ -61,7 +61,7 @@ static bool add(struct results *results, const char *name, int64_t weight, int64
         const struct sql_value values[] = {value_number(*id), value_number(weight)};
 
         *is_new = false;
-        return weight <= known || results_execute(results, RESULTS_DOMAIN_WEIGH, values, 2);
+        return weight <= at.weight || results_execute(results, RESULTS_DOMAIN_WEIGH, values, 2);
     }
     if (*id > results->sample_end)
         return true;

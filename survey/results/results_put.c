@@ -16,23 +16,6 @@
 
 /* ---- hosts ---- */
 
-/* Looks at the row with an id: END, nobody has it; ROW, this name has, unless *is_other. */
-static enum sql_step host_at(struct results *results, int64_t id, const char *name, bool *is_other)
-{
-    struct sql_value value = value_number(id);
-    struct sql_statement *row = results_select(results, RESULTS_HOST_AT, &value, 1);
-    enum sql_step step = row == NULL ? SQL_ERROR : results_row(results, row);
-    const char *found;
-
-    if (step == SQL_ROW) {
-        found = row_text(row, 0, HOSTNAME_MAX);
-        *is_other = found == NULL || strcmp(found, name) != 0;
-    }
-    if (row != NULL)
-        sql_reset(row);
-    return step;
-}
-
 static bool excludes(const struct results *results, const char *name)
 {
     static const struct ip nowhere;
@@ -65,11 +48,12 @@ bool results_set_filter(struct results *results, const struct address_filter *fi
 
 bool results_add_host(struct results *results, const char *name, int64_t *id)
 {
-    bool is_other = false;
+    struct results_name_at at = {false, 0};
     enum sql_step step;
 
     *id = results_id(results, RESULTS_ID_HOST, name, strlen(name));
-    while ((step = host_at(results, *id, name, &is_other)) == SQL_ROW && is_other)
+    while ((step = results_name_at(results, RESULTS_HOST_AT, *id, name, &at)) == SQL_ROW &&
+           at.is_other)
         *id = results_next_id(*id);
     if (step != SQL_END)
         return step == SQL_ROW;

@@ -30,7 +30,7 @@
     X(HOST_OPT_OUT, "UPDATE host SET opted_out = 1 WHERE id = ?1")                                 \
     X(ADDRESSES_OPT_OUT, "UPDATE address SET opted_out = 1 WHERE opted_out = 0 "                   \
                          "AND id IN (SELECT address FROM host_address WHERE host = ?1)")           \
-    X(HOST_AT, "SELECT name FROM host WHERE id = ?1")                                              \
+    X(HOST_AT, "SELECT name, 0 FROM host WHERE id = ?1")                                           \
     X(HOST_ADD, "INSERT INTO host (id, name, operator, opted_out) VALUES (?1, ?2, ?3, ?4)")        \
     X(ADDRESS_AT, "SELECT ip, host, host_dane, opted_out FROM address WHERE id = ?1")              \
     X(ADDRESS_ADD, "INSERT INTO address (id, ip, prefix, host, host_dane, opted_out) "             \

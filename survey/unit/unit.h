@@ -60,7 +60,7 @@ struct address_seen {
     struct tls_shown shown; /* count 0 and result.state < TLS: no certificate was seen */
 };
 
-/* What came of a unit. Everything in it belongs to `arena`, and that to who holds the result. */
+/* What came of a unit. Everything in it is in `arena`, which the owner of the result frees. */
 struct unit_result {
     struct unit unit;
     struct arena *arena; /* owned */

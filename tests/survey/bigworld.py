@@ -199,7 +199,7 @@ class BigWorld:
         self.record(name, f"MX 10 gone.{name}.")
 
     def _hostile(self, name):
-        """Names, greetings and records that are meant for whoever shows them."""
+        """Names, greetings and records that are meant to harm the programs that show them."""
         label = self.chance.choice(HOSTILE_LABELS)
         host, address = f"{label}.{name}", self.new_address()
         self.record(name, f"MX 10 {host}.")

@@ -72,6 +72,7 @@ static inline void keep(struct starttls_result *out, struct arena *arena,
 static inline void on_done(void *data, const struct smtp_outcome *outcome)
 {
     struct seen *seen = data;
+    struct tls_shown shown;
 
     seen->calls++;
     keep(&seen->result, seen->arena, &outcome->result);
@@ -79,7 +80,9 @@ static inline void on_done(void *data, const struct smtp_outcome *outcome)
     seen->failure = outcome->failure;
     seen->nameless = outcome->nameless;
     seen->connections = outcome->connections;
-    seen->shown = outcome->shown == NULL ? SIZE_MAX : outcome->shown->count;
+    seen->shown = SIZE_MAX;
+    if (outcome->chain != NULL && tls_chain_shown(outcome->chain, seen->arena, &shown))
+        seen->shown = shown.count;
     seen->greeting = arena_strdup(seen->arena, outcome->greeting);
     server_close(seen->server);
 }

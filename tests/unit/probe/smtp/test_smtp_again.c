@@ -344,7 +344,7 @@ static bool says(const struct again *row, const char *words)
 }
 
 /* Probes as the row says; *server counts. */
-static void play(const struct again *row, bool keep_shown, bool skip_offer_all, struct seen *seen,
+static void play(const struct again *row, bool keep_chain, bool skip_offer_all, struct seen *seen,
                  struct server *server)
 {
     static const uint8_t digest[32];
@@ -362,7 +362,7 @@ static void play(const struct again *row, bool keep_shown, bool skip_offer_all, 
     assert_int_equal(uv_loop_init(&loop), 0);
     server_open(server, &loop, "127.0.0.1", 0);
     options = options_for(&loop);
-    options.keep_shown = keep_shown;
+    options.keep_chain = keep_chain;
     options.skip_offer_all = skip_offer_all;
     tools.tls = demanding_context();
     if (playing->failure == SMTP_FAILURE_HANDSHAKE_TIMEOUT)

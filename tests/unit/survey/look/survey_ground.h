@@ -110,11 +110,11 @@ static inline void survey_open(struct survey_ground *here, const struct responde
 
 static inline struct worker *survey_worker(struct survey_ground *here)
 {
-    const struct worker_options options = {.prober = &here->options, .tlsrpt = true};
+    const struct worker_options options = {&here->options, take_found, here};
     const char *why = NULL;
     struct worker **worker = &here->workers[here->worker_count++];
 
-    assert_int_equal(worker_new(worker, &here->loop, &options, take_found, here, &why), 0);
+    assert_int_equal(worker_new(worker, &here->loop, &options, &why), 0);
     return *worker;
 }
 

@@ -98,7 +98,6 @@ static void domain_twice(void **state)
         NODATA("mta-sts.d.test", DNS_AAAA), RCODE("_smtp._tls.d.test", DNS_TXT, 3)};
     const struct unit unit = domain_unit("d.test");
     struct survey_ground here;
-    struct worker_stats stats;
 
     (void)state;
     survey_open(&here, lines, COUNT(lines), NULL);
@@ -110,10 +109,8 @@ static void domain_twice(void **state)
     assert_int_equal(here.found[0]->domain->tlsrpt.state, TLSRPT_NONE);
     assert_int_equal(here.found[1]->domain->evidence.sts.state, STS_FETCH_FAILED);
     assert_string_equal(here.found[1]->domain->evidence.sts.failure, "status");
-    worker_get_stats(here.workers[0], &stats);
-    assert_int_equal(stats.questions, 10);
-    assert_int_equal(stats.fetches, 2);
-    assert_int_equal(stats.connections, 0);
+    assert_int_equal(here.responder.count, 10);
+    assert_int_equal(here.mail.accepted, 0);
     survey_close(&here);
 }
 
@@ -205,7 +202,6 @@ static void address_with_tls(void **state)
     const struct unit unit = address_unit();
     const struct address_seen *seen;
     struct survey_ground here;
-    struct worker_stats stats;
 
     (void)state;
     survey_open(&here, NULL, 0, tls_script);
@@ -222,8 +218,7 @@ static void address_with_tls(void **state)
     assert_int_equal(seen->connections, 1);
     assert_string_equal(here.mail.sni, MX);
     assert_non_null(strstr(buf_text(&here.mail.heard), "EHLO survey.test\r\n"));
-    worker_get_stats(here.workers[0], &stats);
-    assert_int_equal(stats.connections, 1);
+    assert_int_equal(here.mail.accepted, 1);
     survey_close(&here);
 }
 
@@ -371,14 +366,14 @@ static void closed_at_once(void **state)
 static void no_trust_anchors(void **state)
 {
     struct survey_ground here;
-    struct worker_options options = {.prober = &here.options};
+    const struct worker_options options = {&here.options, take_found, &here};
     struct worker *worker = NULL;
     const char *why = NULL;
 
     (void)state;
     survey_open(&here, NULL, 0, NULL);
     here.options.ca_file = "/nonexistent";
-    assert_int_equal(worker_new(&worker, &here.loop, &options, take_found, &here, &why), UV_EINVAL);
+    assert_int_equal(worker_new(&worker, &here.loop, &options, &why), UV_EINVAL);
     assert_non_null(why);
     survey_close(&here);
 }

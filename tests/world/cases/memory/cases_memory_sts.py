@@ -158,8 +158,8 @@ def _(c):
     host = policy(c, max_age=30)
     c.want("SEC")
     c.later("three more fetches", lambda: len(host.fetches) >= 4, 20)
-    # the host sees a fetch later than it was begun, and the next one perhaps not: all of them together are as many seconds
-    c.check("gaps between fetches", lambda: _gaps(host), lambda gaps: sum(gaps) >= 0.9 * len(gaps))
+    # under load the host sees a fetch later than it was begun, and the next one not: a gap may seem shorter, all of them together not
+    c.check("gaps between fetches", lambda: _gaps(host), lambda gaps: sum(gaps) >= 0.9 * len(gaps) and min(gaps) >= 0.5)
 
 
 @memory("A-37", "what changed is known when the next one asks", daemon="refreshing")

@@ -450,7 +450,7 @@ class Scripts(html.parser.HTMLParser):
 
 
 def declare_hostile(c):
-    """A domain whose every word is meant for whoever shows it."""
+    """A domain whose every word is meant to harm the program that shows it."""
     c.key = c.u
     hostile = c.world.ca.leaf(f"mx.{c.u}", f"{SCRIPT}.{c.u}", cn=f"{SCRIPT}\x1b[31m", issuer=c.world.ca.new_ca(f"{SCRIPT}'--"))
     server = c.server(temper=replace(smtpd.GOOD, greeting=HOSTILE_GREETING), cert=hostile)
