@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,9 +45,17 @@ bool results_fail_with(struct results *results, const char *why)
     return false;
 }
 
+const char *results_said(const struct results *results)
+{
+    if (results->lock < 0 && sql_failure(results->sql) == SQL_READONLY)
+        return "it was not closed in order, and cannot be read as it is: `mxcrypt survey run "
+               "--resume' closes it";
+    return sql_error(results->sql);
+}
+
 bool results_fail(struct results *results)
 {
-    return results_fail_with(results, sql_error(results->sql));
+    return results_fail_with(results, results_said(results));
 }
 
 const char *results_error(const struct results *results)
@@ -271,13 +280,23 @@ struct results *results_create(const char *path, const struct results_run *run,
     return give_up(results, error);
 }
 
+/* SQLite opens what lies beside a file as well, where the file itself is and no link to it. */
 bool results_is_file(struct results *results)
 {
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+    char path[PATH_MAX + 16], why[64];
     struct stat status;
 
-    if (stat(results->path, &status) != 0)
+    if (realpath(results->path, path) == NULL)
         return results_fail_with(results, strerror(errno));
-    return S_ISREG(status.st_mode) || results_fail_with(results, "it is no regular file");
+    for (size_t i = 0, end = strlen(path); i < sizeof suffixes / sizeof *suffixes; i++) {
+        snprintf(path + end, sizeof path - end, "%s", suffixes[i]);
+        if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+            snprintf(why, sizeof why, "it%s%s is no regular file", i > 0 ? "s " : "", suffixes[i]);
+            return results_fail_with(results, why);
+        }
+    }
+    return true;
 }
 
 struct results *results_open(const char *path, bool write, char error[RESULTS_ERROR_MAX])

@@ -4,20 +4,16 @@
  * behind. Tables, indexes and views that somebody added are left alone: none of them is named by
  * us, and triggers are off in every database (base/sql).
  *
- * The tables are compared with those of a new file in memory, and the text of our own views too,
- * since pages name them.
+ * The texts of our tables and views are compared with those of a new file in memory, but for blanks
+ * and comments. SQLite reads each of these texts before anything else, and two of one name make the
+ * file unreadable; so a text that is ours stands for a table that is. The pragmas that list tables
+ * are not asked: they have SQLite work out the columns of every view, for which a view that nobody
+ * needs can be made to take for ever, and a table can have their name.
  */
 #include "survey/results/results_internal.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define TABLES                                                                                     \
-    "SELECT name, type || strict || wr || "                                                        \
-    "(SELECT group_concat(name || ' ' || type || \"notnull\" || pk || hidden) "                    \
-    "FROM (SELECT * FROM pragma_table_xinfo(l.name, l.schema) ORDER BY cid)) "                     \
-    "FROM pragma_table_list l WHERE schema = ?1 AND (?2 IS NULL OR name = ?2) "                    \
-    "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
 
 static bool wrong(struct results *results, char error[RESULTS_ERROR_MAX], const char *why)
 {
@@ -38,49 +34,49 @@ static bool pragma_number(struct results *results, const char *schema, const cha
     return ok;
 }
 
-/* Each table of the new file, as it is in the other one. */
-static bool tables_equal(struct sql_statement *ours, struct sql_statement *theirs,
-                         const char *schema)
+/* The next octet of SQL; blanks and comments together are one blank. No quoted text of ours has
+ * any, and in another's the quotes are a difference. */
+static char next_octet(const char **text)
+{
+    const char *at = *text;
+
+    while (*at != '\0' && (strchr(" \t\n\f\r", *at) != NULL || strncmp(at, "--", 2) == 0))
+        at += *at == '-' ? strcspn(at, "\n") : 1;
+    if (at != *text) {
+        *text = at;
+        return ' ';
+    }
+    *text += *at != '\0';
+    return *at;
+}
+
+static bool texts_equal(const char *one, const char *other)
+{
+    char octet;
+
+    do {
+        octet = next_octet(&one);
+        if (octet != next_octet(&other))
+            return false;
+    } while (octet != '\0');
+    return true;
+}
+
+/* Each table and view of the new file, as it is in the other one. */
+static bool all_equal(struct sql_statement *ours, struct sql_statement *theirs)
 {
     enum sql_step step;
     bool equal = true;
 
-    sql_bind_text(ours, 1, "main");
-    while (equal && (step = sql_step(ours)) == SQL_ROW) {
-        struct sql_value name, want, got;
-
-        equal = sql_column(ours, 0, &name) && sql_column(ours, 1, &want);
-        sql_bind_text(theirs, 1, schema);
-        sql_bind_text(theirs, 2, name.text);
-        equal = equal && sql_step(theirs) == SQL_ROW && sql_column(theirs, 1, &got) &&
-                got.type == SQL_TEXT && strcmp(got.text, want.text) == 0;
-        sql_reset(theirs);
-    }
-    return equal && step == SQL_END;
-}
-
-/* Each view of the new file, as it is in the other one. */
-static bool views_equal(struct results *results, struct sql *fresh, const char *schema)
-{
-    struct sql_statement *ours = NULL, *theirs = NULL;
-    char text[128];
-    enum sql_step step = SQL_ERROR;
-    bool equal;
-
-    snprintf(text, sizeof text,
-             "SELECT sql FROM %s.sqlite_schema WHERE type = 'view' AND name = ?1", schema);
-    equal = sql_prepare(results->sql, &theirs, text) &&
-            sql_prepare(fresh, &ours, "SELECT name, sql FROM sqlite_schema WHERE type = 'view'");
     while (equal && (step = sql_step(ours)) == SQL_ROW) {
         struct sql_value name, want, got;
 
         equal = sql_column(ours, 0, &name) && sql_column(ours, 1, &want);
         sql_bind_text(theirs, 1, name.text);
         equal = equal && sql_step(theirs) == SQL_ROW && sql_column(theirs, 0, &got) &&
-                got.type == SQL_TEXT && strcmp(got.text, want.text) == 0;
+                got.type == SQL_TEXT && texts_equal(got.text, want.text);
         sql_reset(theirs);
     }
-    sql_finalize(theirs);
     return equal && step == SQL_END;
 }
 
@@ -88,10 +84,15 @@ static bool has_tables(struct results *results, const char *schema)
 {
     struct sql_statement *ours = NULL, *theirs = NULL;
     struct sql *fresh;
-    bool ok = sql_open(&fresh, "", SQL_MEMORY) && sql_run(fresh, results_schema) &&
-              sql_prepare(fresh, &ours, TABLES) && sql_prepare(results->sql, &theirs, TABLES) &&
-              tables_equal(ours, theirs, schema) && views_equal(results, fresh, schema);
+    char text[128];
+    bool ok;
 
+    snprintf(text, sizeof text,
+             "SELECT sql FROM %s.sqlite_schema WHERE name = ?1 AND sql IS NOT NULL", schema);
+    ok = sql_open(&fresh, "", SQL_MEMORY) && sql_run(fresh, results_schema) &&
+         sql_prepare(fresh, &ours,
+                     "SELECT name, sql FROM sqlite_schema WHERE type IN ('table', 'view')") &&
+         sql_prepare(results->sql, &theirs, text) && all_equal(ours, theirs);
     sql_finalize(theirs);
     sql_close(fresh);
     return ok;
@@ -105,7 +106,7 @@ bool results_format_ok(struct results *results, const char *schema, char error[R
         !pragma_number(results, schema, "user_version", &version))
         return wrong(results, error,
                      sql_failure(results->sql) == SQL_CORRUPT ? RESULTS_NONE
-                                                              : sql_error(results->sql));
+                                                              : results_said(results));
     if (application != RESULTS_APPLICATION_ID)
         return wrong(results, error, RESULTS_NONE);
     if (version > RESULTS_FORMAT)

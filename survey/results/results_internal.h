@@ -46,7 +46,9 @@ struct results {
 
 /* ---- errors, transactions ---- */
 
-/* Notes what SQLite said last; false. */
+/* What SQLite said last, in words for who opened the file. Static, or until the next call. */
+const char *results_said(const struct results *results);
+/* Notes it; false. */
 bool results_fail(struct results *results);
 /* Notes something else; false. */
 bool results_fail_with(struct results *results, const char *why);
@@ -55,7 +57,8 @@ bool results_begin(struct results *results);
 /* Whether what is open is a results file: `schema` is "main" or that of an attached one. */
 bool results_format_ok(struct results *results, const char *schema, char error[RESULTS_ERROR_MAX]);
 
-/* Whether the path is that of a plain file: a device or a pipe could block for ever. */
+/* Whether the path is that of a plain file, and its journals are: a device or a pipe could block for
+ * ever. */
 bool results_is_file(struct results *results);
 
 /* ---- hosts, for evidence: results_host.c ---- */

@@ -166,6 +166,18 @@ static const struct refused_row refused_rows[] = {
      "DROP TABLE chain; CREATE TABLE chain (sha256 TEXT PRIMARY KEY, leaf TEXT, fault TEXT, "
      "why TEXT) WITHOUT ROWID",
      TABLES_WRONG},
+    {"a view behind a list of tables that is made up",
+     "ALTER TABLE host RENAME TO \"host \"; CREATE VIEW host AS SELECT * FROM \"host \";"
+     "CREATE TABLE pragma_table_list (schema, name COLLATE rtrim, type, wr, strict);"
+     "INSERT INTO pragma_table_list VALUES ('main', 'run', 'table', 0, 1), "
+     "('main', 'domain', 'table', 0, 1), ('main', 'domain_mx', 'table', 1, 1), "
+     "('main', 'policy', 'table', 0, 1), ('main', 'host ', 'table', 0, 1), "
+     "('main', 'tlsa', 'table', 1, 1), ('main', 'host_address', 'table', 1, 1), "
+     "('main', 'address', 'table', 0, 1), ('main', 'sni', 'table', 1, 1), "
+     "('main', 'chain', 'table', 1, 1), ('main', 'chain_certificate', 'table', 1, 1), "
+     "('main', 'certificate', 'table', 0, 1), ('main', 'mail_domain', 'view', 0, 0), "
+     "('main', 'handshake', 'view', 0, 0)",
+     TABLES_WRONG},
     {"no run", "DELETE FROM run", "it has no run"},
 };
 
@@ -209,6 +221,46 @@ static void no_database(void **state)
     rmdir(file.path);
 }
 
+/* SQLite would open them, and wait. */
+static void pipes_beside_it(void **state)
+{
+    static const char *const suffixes[] = {"-journal", "-wal", "-shm"};
+    char path[160], why[64], link[160];
+
+    (void)state;
+    snprintf(link, sizeof link, "%s-link", file.path);
+    assert_int_equal(symlink(file.path, link), 0);
+    for (size_t i = 0; i < COUNT(suffixes); i++) {
+        snprintf(path, sizeof path, "%s%s", file.path, suffixes[i]);
+        snprintf(why, sizeof why, "its %s is no regular file", suffixes[i]);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        is_refused(why);
+        assert_null(results_open(link, false, file.error));
+        assert_non_null(strstr(file.error, why));
+        unlink(path);
+    }
+    unlink(link);
+}
+
+/* What a finished file was closed with; only who may write can put it right. */
+static void a_journal_that_is_left(void **state)
+{
+    static const char head[] = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7\xff\xff\xff\xff";
+    char path[160], page[4096] = {0};
+    FILE *out;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s-journal", file.path);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    memcpy(page, head, sizeof head - 1);
+    assert_int_equal(fwrite(page, 1, sizeof page, out), sizeof page);
+    fclose(out);
+    assert_null(results_open(file.path, false, file.error));
+    assert_non_null(strstr(file.error, "it was not closed in order"));
+    unlink(path);
+}
+
 static void cut_short(void **state)
 {
     struct stat status;
@@ -228,6 +280,22 @@ static void additions_are_left_alone(void **state)
                            "CREATE INDEX i ON domain (verdict)"),
                      SQLITE_OK);
     file.results = results_open(file.path, true, file.error);
+    assert_non_null(file.results);
+}
+
+/* SQLite would need 2^40 steps to say what columns the view has. */
+static void views_that_never_end(void **state)
+{
+    char sql[4096] = "CREATE VIEW v AS WITH a0(x) AS (SELECT 1)", more[80];
+
+    (void)state;
+    for (int i = 1; i <= 40; i++) {
+        snprintf(more, sizeof more, ", a%d(x) AS (SELECT p.x FROM a%d p, a%d)", i, i - 1, i - 1);
+        strcat(sql, more);
+    }
+    strcat(sql, " SELECT x FROM a40");
+    assert_int_equal(shell(sql), SQLITE_OK);
+    file.results = results_open(file.path, false, file.error);
     assert_non_null(file.results);
 }
 
@@ -487,12 +555,9 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(no_database),
-        TEST(cut_short),
-        TEST(additions_are_left_alone),
-        TEST(triggers_do_not_run),
-        TEST(any_value_in_any_column),
-        TEST(rows_that_are_too_large),
+        TEST(no_database),         TEST(pipes_beside_it),          TEST(a_journal_that_is_left),
+        TEST(cut_short),           TEST(additions_are_left_alone), TEST(views_that_never_end),
+        TEST(triggers_do_not_run), TEST(any_value_in_any_column),  TEST(rows_that_are_too_large),
     };
 
     int failed;
