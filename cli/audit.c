@@ -3,7 +3,6 @@
 #include "cli/audit.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,7 +382,6 @@ int do_audit(struct cli *cli)
     struct audit audit = {.cli = cli, .now = clock_wall_s(), .arena = arena_new(ARENA_MAX)};
     int status;
 
-    signal(SIGXFSZ, SIG_IGN); /* a page that becomes too long is a file that takes no more */
     status = audit.arena == NULL ? CLI_INTERNAL : start(&audit);
     source_close(audit.source);
     track_free(audit.track);

@@ -1,6 +1,8 @@
 /* main: the command mxcrypt(1): options, a table of commands, and those commands that ask the daemon
  * one thing and print what it says. */
+#include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -47,7 +49,10 @@ int cli_show(const struct cli *cli, json_t *answer, cli_printer *print, cli_judg
     else
         print(answer);
     json_decref(answer);
-    return status;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "mxcrypt: cannot write standard output: %s\n", strerror(errno));
+    return CLI_CANNOT_WRITE;
 }
 
 /* ---- query, explain, probe ---- */
@@ -485,7 +490,8 @@ int main(int argc, char **argv)
     char error[CONFIG_ERROR_MAX];
     int option, status;
 
-    if (hash_init() != 0) { /* before the first map is made */
+    signal(SIGXFSZ, SIG_IGN); /* a file that becomes too long is one that takes no more */
+    if (hash_init() != 0) {   /* before the first map is made */
         perror("mxcrypt: getrandom");
         return CLI_INTERNAL;
     }

@@ -15,6 +15,7 @@ import io
 import json
 import pathlib
 import re
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -263,6 +264,37 @@ def page_faults(path):
         yield "something of the file is markup"
 
 
+# ---- what cannot be written ----
+
+
+def refused(programs, status, why, *words, **options):
+    done = subprocess.run([programs / "mxcrypt", "-c", "/dev/null", *words], stderr=subprocess.PIPE, timeout=60, **options)
+    if done.returncode != status or why not in done.stderr:
+        yield f"{words}: {done.returncode} {done.stderr[:300]}"
+
+
+def writing_faults(programs, folder):
+    """A results file is never overwritten by its page; a disk that is full is an error, and leaves nothing half-made."""
+    file, link, out = folder / "full.db", folder / "full-link.db", folder / "merged.db"
+    before = file.read_bytes()
+    link.unlink(missing_ok=True)
+    link.hardlink_to(file)
+    for words in (("report", file), ("report", link), ("diff", file, folder / "later.db"), ("diff", folder / "later.db", file)):
+        yield from refused(programs, 64, b"would take the place of", "survey", *words, "--html", file)
+    if file.read_bytes() != before:
+        yield "the results file was overwritten"
+    name = "domain-1.example"
+    with open("/dev/full", "wb") as full:
+        for words in (("report", file), ("status", file), ("export", file), ("show", file, name), ("diff", file, file)):
+            yield from refused(programs, 73, b"No space left", "survey", *words, stdout=full)
+            if words[0] != "export":
+                yield from refused(programs, 73, b"No space left", "--json", "survey", *words, stdout=full)
+    for octets in (4096, 40960, len(before) // 2):
+        yield from refused(programs, 73, b"merged.db: ", "survey", "merge", out, file, folder / "later.db",
+                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (octets, octets)))
+        yield from (f"{octets} octets: {path} is left" for path in folder.glob("merged.db*"))
+
+
 # ---- the pages in the browser ----
 
 
@@ -335,6 +367,7 @@ def main():
                 check_report(results, window, programs, kind, folder)
             for kind, count in (("full", 40), ("evil", 30)):
                 results.check(f"{kind}: domains shown", show_faults(programs, folder / f"{kind}.db", count))
+            results.check("what cannot be written", writing_faults(programs, folder))
             check_diff(results, window, programs, "diff", "later", "full", folder)
             check_diff(results, window, programs, "evil diff", "evil", "full", folder)
             results.check("the definitions of the manual are the page's", definition_faults(folder / "full.html"))

@@ -2,10 +2,10 @@
 #include "cli/survey/cli_survey.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/page/page_write.h"
@@ -77,6 +77,15 @@ static int write_sheets(const struct cli *cli, const struct cli_survey_sheet *sh
 
 /* ---- reading ---- */
 
+/* Whether a page would be put in the place of a file that is read. */
+static bool is_same_file(const char *page, const char *file)
+{
+    struct stat one, other;
+
+    return file != NULL && stat(page, &one) == 0 && stat(file, &other) == 0 &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 static bool options_fit(const struct cli *cli, const struct cli_survey_sheet *sheet, long *top)
 {
     const char *html = cli->audit.html;
@@ -85,6 +94,9 @@ static bool options_fit(const struct cli *cli, const struct cli_survey_sheet *sh
         fputs("mxcrypt: there is no page of this\n", stderr);
     else if (html != NULL && strcmp(html, "-") == 0 && cli->json)
         fputs("mxcrypt: only one of --json and --html - can be printed\n", stderr);
+    else if (html != NULL &&
+             (is_same_file(html, sheet->file) || is_same_file(html, sheet->old_file)))
+        fprintf(stderr, "mxcrypt: the page would take the place of the results file: %s\n", html);
     else
         return cli_number(top, "--top", cli->audit.top, 1, SURVEY_TOP_MAX);
     return false;
@@ -116,7 +128,6 @@ int cli_survey_write(const struct cli *cli, const struct cli_survey_sheet *sheet
     long top = SURVEY_TOP_DEFAULT;
     int status = CLI_DATA;
 
-    signal(SIGXFSZ, SIG_IGN); /* a page that becomes too long is a file that takes no more */
     if (!options_fit(cli, sheet, &top))
         status = CLI_USAGE;
     else if (figures != NULL &&

@@ -23,6 +23,7 @@ int do_survey_merge(struct cli *cli)
     struct results *results;
     size_t count = 0;
     int status = CLI_OK;
+    bool unwritten;
 
     while (cli->words[0] != NULL && paths[count] != NULL)
         count++;
@@ -31,14 +32,18 @@ int do_survey_merge(struct cli *cli)
               stderr);
         return CLI_USAGE;
     }
-    results = results_merge(cli->words[0], paths, count, error);
+    results = results_merge(cli->words[0], paths, count, &unwritten, error);
     if (results == NULL) {
         fprintf(stderr, "mxcrypt: %s\n", error);
-        return CLI_DATA;
+        return unwritten ? CLI_CANNOT_WRITE : CLI_DATA;
     }
     if (!decide_all(results)) {
         fprintf(stderr, "mxcrypt: %s\n", results_error(results));
         status = CLI_CANNOT_WRITE;
     }
-    return results_close(results) ? status : CLI_CANNOT_WRITE;
+    if (!results_close(results))
+        status = CLI_CANNOT_WRITE;
+    if (status != CLI_OK)
+        results_remove(cli->words[0]);
+    return status;
 }

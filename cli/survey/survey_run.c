@@ -281,7 +281,7 @@ static int open_results(struct survey_command *survey)
     if (status != CLI_OK && !survey->cli->survey.resume) { /* nothing is in it yet */
         results_close(survey->results);
         survey->results = NULL;
-        unlink(survey->cli->survey.out);
+        results_remove(survey->cli->survey.out);
     }
     return status;
 }

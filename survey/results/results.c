@@ -208,6 +208,16 @@ bool results_close(struct results *results)
     return ok;
 }
 
+void results_remove(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char name[PATH_MAX];
+
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (snprintf(name, sizeof name, "%s%s", path, suffixes[i]) < PATH_MAX)
+            unlink(name);
+}
+
 /* Opens the file and takes the lock of who writes it. */
 static bool lock_take(struct results *results, int flags)
 {
@@ -215,9 +225,9 @@ static bool lock_take(struct results *results, int flags)
 
     results->lock = open(results->path, O_RDWR | O_CLOEXEC | O_NONBLOCK | flags, 0666);
     if (results->lock < 0)
-        return results_fail_with(results, errno == EEXIST
-                                              ? "it exists already; --resume goes on with it"
-                                              : strerror(errno));
+        return results_fail_with(
+            results, errno == EEXIST ? "it exists already; survey run --resume goes on with one"
+                                     : strerror(errno));
     if (fstat(results->lock, &status) != 0)
         return results_fail_with(results, strerror(errno));
     if (!S_ISREG(status.st_mode))
@@ -276,8 +286,9 @@ struct results *results_create(const char *path, const struct results_run *run,
         results->counted = true;
         return results;
     }
-    unlink(path);
-    return give_up(results, error);
+    give_up(results, error);
+    results_remove(path);
+    return NULL;
 }
 
 /* SQLite opens what lies beside a file as well, where the file itself is and no link to it. */

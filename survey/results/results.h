@@ -54,6 +54,8 @@ struct results *results_open(const char *path, bool write, char error[RESULTS_ER
 /* Commits first when it is being written to; closes a NULL too. A finished file is one file then:
  * without -wal and -shm. False when the last commit failed. */
 bool results_close(struct results *results);
+/* Removes a closed file that was not made to its end, with its log. */
+void results_remove(const char *path);
 /* What went wrong last, in words, with the file's name. */
 const char *results_error(const struct results *results);
 
@@ -155,12 +157,14 @@ bool results_finish(struct results *results, int64_t ended);
 
 /*
  * Makes a new file of several: their runs are in it side by side, the first one first, and of a
- * domain, host, address or chain that is in several the result that is the latest. Ids are those
+ * domain, host, address or chain that is in several the result that is the latest; one that says
+ * nothing, since it failed here or no connection was made, only if there is no other. Ids are those
  * under the seed of the first. No domain has a verdict: to be decided, by the options of the first
- * run, and finished. NULL after a message; there is no file then.
+ * run, and finished. NULL after a message; there is no file then. *unwritten: it is the new file
+ * that failed.
  */
 struct results *results_merge(const char *out, const char *const *paths, size_t count,
-                              char error[RESULTS_ERROR_MAX]);
+                              bool *unwritten, char error[RESULTS_ERROR_MAX]);
 
 /* ---- reading for pages ---- */
 

@@ -14,7 +14,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SCHEMA "merged"
 
@@ -153,6 +152,11 @@ static void finish(struct merging *merging)
     sql_finalize(merging->map);
 }
 
+/* When a row had its result; one that says nothing is the earliest. */
+#define LOOKED_UP "CASE error WHEN 'local' THEN 1 ELSE looked_up END"
+#define ASKED(of)                                                                                  \
+    "CASE WHEN " of "failure = 'local' OR " of "connections = 0 THEN 1 ELSE " of "looked_up END"
+
 /* Notes the id here of the row under way; its looked_up is in `column`. */
 static bool note(struct merging *merging, int64_t dst, int column)
 {
@@ -224,13 +228,13 @@ static bool note_all(struct results *results)
         const char *there, *here, *map;
         bool (*take)(struct merging *merging);
     } kinds[] = {
-        {"SELECT id, looked_up, name FROM merged.host",
-         "SELECT looked_up FROM main.host WHERE id = ?1", NOTE("hosts"), note_host},
-        {"SELECT a.id, a.looked_up, a.ip, h.dst, a.host_dane, a.opted_out "
-         "FROM merged.address a JOIN temp.hosts h ON h.src = a.host",
-         "SELECT looked_up FROM main.address WHERE id = ?1", NOTE("addresses"), note_address},
-        {"SELECT id, looked_up, name, weight FROM merged.domain",
-         "SELECT looked_up FROM main.domain WHERE id = ?1", NOTE("domains"), note_domain},
+        {"SELECT id, " LOOKED_UP ", name FROM merged.host",
+         "SELECT " LOOKED_UP " FROM main.host WHERE id = ?1", NOTE("hosts"), note_host},
+        {"SELECT a.id, " ASKED("a.") ", a.ip, h.dst, a.host_dane, a.opted_out "
+                                     "FROM merged.address a JOIN temp.hosts h ON h.src = a.host",
+         "SELECT " ASKED("") " FROM main.address WHERE id = ?1", NOTE("addresses"), note_address},
+        {"SELECT id, " LOOKED_UP ", name, weight FROM merged.domain",
+         "SELECT " LOOKED_UP " FROM main.domain WHERE id = ?1", NOTE("domains"), note_domain},
     };
     bool ok = true;
 
@@ -253,8 +257,17 @@ static bool copy(struct results *results, const char *sql)
            results_commit(results);
 }
 
+/* Whether it was the disk, and not what the other file has in it: then the new one was not written. */
+static bool is_of_disk(const struct results *results)
+{
+    enum sql_failure failure = sql_failure(results->sql);
+
+    return (failure == SQL_FULL || failure == SQL_FAILED) &&
+           strstr(results->error, sql_error(results->sql)) != NULL;
+}
+
 /* `first`: its runs take the place of the one that the file was made with. */
-static bool merge_one(struct results *results, const char *path, bool first,
+static bool merge_one(struct results *results, const char *path, bool first, bool *unwritten,
                       char error[RESULTS_ERROR_MAX])
 {
     char *own = results->path;
@@ -267,31 +280,36 @@ static bool merge_one(struct results *results, const char *path, bool first,
          copy(results, copy_chains) && copy(results, copy_hosts) && copy(results, copy_addresses) &&
          copy(results, copy_pairs) && copy(results, first ? copy_first_runs : copy_runs) &&
          copy(results, copy_domains);
+    results->path = own;
+    *unwritten = !ok && is_of_disk(results);
+    if (*unwritten)
+        results_fail(results);
     if (!ok)
         snprintf(error, RESULTS_ERROR_MAX, "%s", results_error(results));
-    results->path = own;
     results_commit(results);
     return sql_detach(results->sql, SCHEMA) && ok;
 }
 
 struct results *results_merge(const char *out, const char *const *paths, size_t count,
-                              char error[RESULTS_ERROR_MAX])
+                              bool *unwritten, char error[RESULTS_ERROR_MAX])
 {
     struct results *results, *first = results_open(paths[0], false, error);
     bool ok = first != NULL;
 
+    *unwritten = false;
     if (!ok)
         return NULL;
     results = results_create(out, results_run(first), error);
     results_close(first);
+    *unwritten = results == NULL;
     if (results == NULL)
         return NULL;
     for (size_t i = 0; i < count && ok; i++)
-        ok = merge_one(results, paths[i], i == 0, error);
+        ok = merge_one(results, paths[i], i == 0, unwritten, error);
     results->counted = false;
     if (ok)
         return results;
     results_close(results);
-    unlink(out);
+    results_remove(out);
     return NULL;
 }

@@ -451,10 +451,11 @@ static void merge_it(void)
 {
     const char *paths[] = {file.path, file.path};
     struct results *merged;
+    bool unwritten;
     char out[128];
 
     snprintf(out, sizeof out, "%s/out.db", file.folder);
-    merged = results_merge(out, paths, 2, file.error);
+    merged = results_merge(out, paths, 2, &unwritten, file.error);
     if (merged != NULL)
         read_all(merged);
     else

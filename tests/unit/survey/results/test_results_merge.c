@@ -6,6 +6,7 @@
 #define FILES 3
 
 static struct results_file files[FILES];
+static bool unwritten;
 
 /* Makes the file number `i` and leaves it closed. */
 static void made_by(int i, const struct results_run *run, const struct way *way)
@@ -28,7 +29,7 @@ static void merged(int count)
     snprintf(file.folder, sizeof file.folder, "/tmp/mxc-results-XXXXXX");
     assert_non_null(mkdtemp(file.folder));
     snprintf(file.path, sizeof file.path, "%s/merged.db", file.folder);
-    file.results = results_merge(file.path, paths, (size_t)count, file.error);
+    file.results = results_merge(file.path, paths, (size_t)count, &unwritten, file.error);
     if (file.results == NULL)
         fail_msg("%s", file.error);
     for (int i = 0; i < count; i++)
@@ -179,6 +180,31 @@ static void the_latest_counts(void **state)
     file_remove(&file);
 }
 
+/* A result that says nothing takes no other's place, and is replaced by any other. */
+static void what_says_nothing(void **state)
+{
+    static const struct address_seen skipped = {.result = {.state = STARTTLS_SKIPPED}};
+    struct sql *sql;
+
+    (void)state;
+    for (int later = 0; later < 2; later++) {
+        small(later, 7, 1000, "one.example", 3, &clear);
+        small(!later, 7, later ? 500 : 2000, "one.example", 3, &skipped);
+        assert_true(sql_open(&sql, files[!later].path, SQL_WRITE));
+        assert_true(sql_run(sql, "UPDATE domain SET error = 'local', mx = 'error';"
+                                 "UPDATE host SET error = 'local', dane = 'error'"));
+        sql_close(sql);
+        merged(2);
+        file_has(&file, "SELECT DISTINCT looked_up, mx, error FROM domain", "1000|listed|\n");
+        file_has(&file, "SELECT looked_up, dane, error FROM host", "1000|none|\n");
+        file_has(&file,
+                 "SELECT a.looked_up, a.starttls, p.starttls FROM address a "
+                 "JOIN host_address p ON p.address = a.id",
+                 "1000|clear|clear\n");
+        file_remove(&file);
+    }
+}
+
 /* What a chain is worth changes with time. */
 static void the_fault_of_the_later_run(void **state)
 {
@@ -245,19 +271,22 @@ static void nothing_is_left_of_a_merge_that_failed(void **state)
     paths[0] = files[0].path;
     paths[1] = "/nowhere/b.db";
     snprintf(out, sizeof out, "%s/out.db", files[0].folder);
-    assert_null(results_merge(out, paths, 2, error));
+    assert_null(results_merge(out, paths, 2, &unwritten, error));
     assert_non_null(strstr(error, "/nowhere/b.db: No such file"));
+    assert_false(unwritten);
     assert_false(is_there(out));
     assert_true(sql_open(&sql, files[1].path, SQL_WRITE));
     assert_true(sql_run(sql, "UPDATE host SET name = 'no host name!'"));
     sql_close(sql);
     paths[1] = files[1].path;
-    assert_null(results_merge(out, paths, 2, error));
+    assert_null(results_merge(out, paths, 2, &unwritten, error));
     assert_non_null(strstr(error, "a name or address in it cannot be one"));
+    assert_false(unwritten);
     assert_non_null(strstr(error, files[1].path));
     assert_false(is_there(out));
-    assert_null(results_merge(paths[0], paths, 2, error)); /* onto itself */
+    assert_null(results_merge(paths[0], paths, 2, &unwritten, error)); /* onto itself */
     assert_non_null(strstr(error, "it exists already"));
+    assert_true(unwritten);
     assert_true(is_there(paths[0]));
     file_remove(&files[0]);
     file_remove(&files[1]);
@@ -268,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_alone),
         cmocka_unit_test(shards_of_one_survey),
+        cmocka_unit_test(what_says_nothing),
         cmocka_unit_test(the_fault_of_the_later_run),
         cmocka_unit_test(a_merge_is_merged),
         cmocka_unit_test(nothing_is_left_of_a_merge_that_failed),
