@@ -2,7 +2,8 @@
  * judge: see judge.h. Which handshake a pair is judged by:
  *
  *   1. the one that was made with its own name, whatever it came to: Postfix would see that. Only
- *      another connection that was not answered (silent, error) says nothing of the name;
+ *      another connection that was not made or not answered (skipped, silent, error) says nothing of
+ *      the name;
  *   2. else the first one, if its certificate covers the host: it names it, and usable TLSA records
  *      match it;
  *   3. else the best of all that were made: an uncovered host whose name was not tried, because
@@ -106,7 +107,8 @@ static int worth(const struct starttls_result *result)
 
 /* ---- which one ---- */
 
-/* The handshake with the pair's own name; NULL: none, or another connection without an answer. */
+/* The handshake with the pair's own name; NULL: none, or another connection that was not made or had
+ * no answer. */
 static const struct handshake *own_handshake(const struct judging *judging,
                                              const struct results_pair *pair)
 {
@@ -115,7 +117,7 @@ static const struct handshake *own_handshake(const struct judging *judging,
         enum starttls state = one->seen->result.state;
 
         if (strcmp(one->sni, pair->sni) == 0)
-            return i > 0 && (state == STARTTLS_SILENT || state == STARTTLS_ERROR) ? NULL : one;
+            return i > 0 && state <= STARTTLS_ERROR ? NULL : one;
     }
     return NULL;
 }
@@ -164,7 +166,7 @@ static bool same_answer(const struct handshake *first, const struct handshake *o
     return other->chain != NULL && same_shown(&first->seen->shown, &other->seen->shown);
 }
 
-/* Whether another name may show more than was seen. */
+/* Whether another name may show more than was seen. Where one was not tried, none will be. */
 static bool may_try(const struct judging *judging)
 {
     const struct handshake *first = &judging->handshakes[0];
@@ -172,7 +174,8 @@ static bool may_try(const struct judging *judging)
     if (first->seen->result.state != STARTTLS_BROKEN && first->chain == NULL)
         return false;
     for (int i = 1; i < judging->count; i++)
-        if (same_answer(first, &judging->handshakes[i]))
+        if (judging->handshakes[i].seen->result.state == STARTTLS_SKIPPED ||
+            same_answer(first, &judging->handshakes[i]))
             return false;
     return judging->count - 1 < JUDGE_NAMES_MAX;
 }

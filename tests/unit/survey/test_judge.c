@@ -374,7 +374,7 @@ static void broken_for_one_name(void **state)
     file_has(&file, PAIRS, "a|a|broken|||\nb|b|verified|1|0|none\n");
 }
 
-/* Another connection without an answer says nothing of the name. */
+/* Another connection that had no answer, or was not made, says nothing of the name. */
 static void another_connection_without_an_answer(void **state)
 {
     static const struct world worlds[] = {
@@ -384,6 +384,12 @@ static void another_connection_without_an_answer(void **state)
         {"ab",
          LEAF_NONE,
          {{"b.test", STARTTLS_SILENT, LEAF_NONE, 0, 0}, {ANY, STARTTLS_TLS, LEAF_OTHER, 0, 0}}},
+        {"ab",
+         LEAF_NONE,
+         {{"a.test", STARTTLS_SKIPPED, LEAF_NONE, 0, 0}, {ANY, STARTTLS_TLS, LEAF_OTHER, 0, 0}}},
+        {"ab",
+         LEAF_NONE,
+         {{"b.test", STARTTLS_SKIPPED, LEAF_NONE, 0, 0}, {ANY, STARTTLS_TLS, LEAF_OTHER, 0, 0}}},
     };
     int both = 0;
 
@@ -401,7 +407,7 @@ static void another_connection_without_an_answer(void **state)
         tear_down(NULL);
         set_up(NULL);
     }
-    assert_int_equal(both, 1);
+    assert_int_equal(both, 2);
 }
 
 /* ---- without a name, without a certificate ---- */
