@@ -84,9 +84,12 @@ static void fail(struct survey *survey, const char *words)
     uv_stop(&survey->loop);
 }
 
+/* No half of a result is kept. */
 static void fail_file(struct survey *survey)
 {
     fail(survey, results_error(survey->results));
+    results_rollback(survey->results);
+    survey->uncommitted = 0;
 }
 
 /* ---- shards ---- */
@@ -358,7 +361,7 @@ static void begin_pass(struct survey *survey)
 }
 
 /* Begins another pass over the addresses that were left out, unless enough waits or it is too early.
- */
+ * Nothing need be under way then: *wait_ms says when to look again. */
 static void pass_again(struct survey *survey, int64_t *wait_ms)
 {
     int64_t now = clock_monotonic_ms();
@@ -372,6 +375,7 @@ static void pass_again(struct survey *survey, int64_t *wait_ms)
     }
     begin_pass(survey);
     survey->pass_at_ms = now + PASS_MS;
+    *wait_ms = 0;
 }
 
 /* Begins the last pass over domains or hosts, when all others have come. */
@@ -391,8 +395,8 @@ static void feed(struct survey *survey)
     if (survey->failed || survey->stopped)
         return;
     if (survey->phase == UNIT_ADDRESS) {
-        pass_again(survey, &pass_ms);
         feed_addresses(survey, &turn_ms);
+        pass_again(survey, &pass_ms);
     } else {
         pass_gently(survey);
         feed_lookups(survey);
@@ -418,6 +422,8 @@ static void on_tick(uv_timer_t *timer)
     struct survey *survey = timer->data;
 
     commit(survey);
+    if (!results_in_place(survey->results))
+        fail_file(survey);
     tell_progress(survey);
 }
 
@@ -490,6 +496,8 @@ static void run_phases(struct survey *survey)
             look_up(survey, phases[i]);
     if (may_go_on(survey))
         decide(survey);
+    if (may_go_on(survey) && !results_in_place(survey->results))
+        fail_file(survey);
     if (may_go_on(survey) && !results_finish(survey->results, clock_wall_s()))
         fail_file(survey);
 }
@@ -542,7 +550,8 @@ static void tear_down(struct survey *survey)
         worker_close(survey->slots[i].worker);
     if (survey->prober != NULL)
         prober_close(survey->prober);
-    uv_run(&survey->loop, UV_RUN_DEFAULT);
+    while (uv_run(&survey->loop, UV_RUN_DEFAULT) != 0) /* it may have been stopped before it ran */
+        continue;
     prober_free(survey->prober);
     manners_free(survey->manners);
     CHECK(uv_loop_close(&survey->loop) == 0);

@@ -172,6 +172,8 @@ run_survey() {
     counted "what the survey's proofs are made of" "$logs/survey-selftest.log" $?
     /usr/bin/python3 tests/survey/manners.py --bin build/asan/bin >"$logs/survey-manners.log" 2>&1
     counted "survey: manners" "$logs/survey-manners.log" $?
+    /usr/bin/python3 tests/survey/trouble.py --bin build/asan/bin >"$logs/survey-trouble.log" 2>&1
+    counted "survey: trouble" "$logs/survey-trouble.log" $?
     /usr/bin/python3 tests/survey_kill.py --bin build/asan/bin --domains 3000 --fewer 0 >"$logs/survey-kill.log" 2>&1
     counted "survey under kill -9" "$logs/survey-kill.log" $?
 }

@@ -176,6 +176,7 @@ int survey_read_names(struct survey_command *survey)
         fprintf(stderr, "mxcrypt: %s\n", results_error(survey->results));
         return CLI_CANNOT_WRITE;
     }
+    survey->run = *results_run(survey->results);
     say_counts(&reading);
     return CLI_OK;
 }

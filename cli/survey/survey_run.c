@@ -277,6 +277,10 @@ static int open_results(struct survey_command *survey)
         fputs("mxcrypt: not all names had been read: give the same list again\n", stderr);
         return CLI_USAGE;
     }
+    if (survey->cli->survey.resume && !results_drop_names(survey->results)) {
+        fprintf(stderr, "mxcrypt: %s\n", results_error(survey->results));
+        return CLI_CANNOT_WRITE;
+    }
     status = survey_read_names(survey);
     if (status != CLI_OK && !survey->cli->survey.resume) { /* nothing is in it yet */
         results_close(survey->results);

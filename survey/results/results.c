@@ -87,15 +87,42 @@ bool results_commit(struct results *results)
     return false;
 }
 
+void results_rollback(struct results *results)
+{
+    if (results->in_transaction)
+        sql_rollback(results->sql);
+    results->in_transaction = false;
+}
+
+bool results_in_place(struct results *results)
+{
+    struct stat ours, there;
+
+    if (results->lock < 0 || fstat(results->lock, &ours) != 0)
+        return results_fail_with(results, strerror(errno));
+    if (stat(results->path, &there) == 0 && there.st_dev == ours.st_dev &&
+        there.st_ino == ours.st_ino)
+        return true;
+    return results_fail_with(results, "it was removed or replaced while it was written");
+}
+
 /* ---- the row of the run ---- */
 
+/* Its strings may be those of the present one. */
 static bool run_take(struct results *results, struct results_run run)
 {
-    arena_reset(results->arena);
-    run.list = arena_strdup(results->arena, run.list == NULL ? "" : run.list);
-    run.helo = arena_strdup(results->arena, run.helo);
+    struct arena *arena = arena_new(ARENA_MAX);
+
+    run.list = arena_strdup(arena, run.list == NULL ? "" : run.list);
+    run.helo = arena_strdup(arena, run.helo);
+    if (arena == NULL || arena_failed(arena)) {
+        arena_free(arena);
+        return results_fail_with(results, "no memory");
+    }
+    arena_free(results->arena);
+    results->arena = arena;
     results->run = run;
-    return !arena_failed(results->arena) || results_fail_with(results, "no memory");
+    return true;
 }
 
 static bool run_read(struct results *results)

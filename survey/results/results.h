@@ -65,6 +65,12 @@ bool results_set_run(struct results *results, const struct results_run *run);
 
 /* Ends the transaction under way, if there is one, and lets the next write begin another. */
 bool results_commit(struct results *results);
+/* Drops what was written since the last commit, so that no half of a result stays: to be called when
+ * a write has failed. results_error is left as it is. */
+void results_rollback(struct results *results);
+/* Whether the path still leads to the file that is being written. False when it was removed or
+ * replaced, so that nobody would find what is written. */
+bool results_in_place(struct results *results);
 
 /* ---- names ---- */
 
@@ -77,6 +83,9 @@ bool results_add_domain(struct results *results, const char *name, int64_t weigh
 /* Keeps the `count` domains with the smallest ids and drops the others: a random sample. To be
  * called now and then while names are added, and at the end. */
 bool results_sample(struct results *results, int64_t count);
+/* Drops all domains, so that a list which was not read to its end is read anew and counted as a
+ * whole. Nothing was looked up yet. */
+bool results_drop_names(struct results *results);
 
 /* ---- what to look up next ---- */
 

@@ -102,6 +102,13 @@ bool results_sample(struct results *results, int64_t count)
     return true;
 }
 
+bool results_drop_names(struct results *results)
+{
+    results->counted = false;
+    results->sample_end = INT64_MAX;
+    return results_execute(results, RESULTS_DOMAINS_DROP, NULL, 0);
+}
+
 bool results_find(struct results *results, const char *name, int64_t *id)
 {
     struct sql_value value = value_text(name);

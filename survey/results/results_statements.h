@@ -26,6 +26,7 @@
     X(DOMAIN_FIND, "SELECT id FROM domain WHERE name = ?1")                                        \
     X(SAMPLE_END, "SELECT id FROM domain ORDER BY id LIMIT 1 OFFSET ?1 - 1")                       \
     X(SAMPLE_DROP, "DELETE FROM domain WHERE id > ?1")                                             \
+    X(DOMAINS_DROP, "DELETE FROM domain")                                                          \
     X(HOSTS_IN, "SELECT id, name FROM host WHERE opted_out = 0")                                   \
     X(HOST_OPT_OUT, "UPDATE host SET opted_out = 1 WHERE id = ?1")                                 \
     X(ADDRESSES_OPT_OUT, "UPDATE address SET opted_out = 1 WHERE opted_out = 0 "                   \

@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+"""A survey in trouble, and what it loses: trouble.py --bin DIR [--domains 300]
+
+It ends where every mail host is opted out. Where its file takes no more (it was removed, the disk is full, it has rows that cannot
+be) it says so, leaves no half of a result, and goes on when the trouble is over. A list that was not read to its end is counted as
+a whole."""
+
+import argparse
+import contextlib
+import os
+import sqlite3
+import subprocess
+import threading
+
+import setting  # noqa: F401  (first: where the others are)
+import benchworld
+import manners
+import results_file
+import survey_command
+import waiting
+from tally import Tally
+
+TIME_LIMIT_S = 600
+QUICK = ("--rate", 100_000)
+SOON_S = 60  # for what ends at once
+DISK = "size=700k"
+NAMES, NAMES_SAMPLED = 25_000, 20  # more than are written at once
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", required=True, help="folder of mxcrypt and survey_farm")
+    parser.add_argument("--domains", type=int, default=300)
+    parser.add_argument("--only", default="", help="part of the name of a check")
+    options = parser.parse_args()
+    options.bin = os.path.abspath(options.bin)
+    return options
+
+
+def change(path, sql):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(sql)
+
+
+@contextlib.contextmanager
+def meanwhile(act):
+    """Runs act() beside what is done inside."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def resume(proof, out, **changes):
+    done = proof.command().run("--resume", "--out", proof.path(out), *QUICK, **changes)
+    proof.check("  resumed, it comes to its end", (done.status, done.err[-500:]), lambda got: got[0] == 0)
+
+
+def check_all_opted_out(proof):
+    name, _ = next(manners.own_domains(proof))
+    file = proof.write("opt-out", [f"mx.{name}"])
+    _, log = proof.run("opted.db", proof.write("one", [name]), "--opt-out", file, timeout=SOON_S)
+    proof.check("where all hosts are opted out it ends", results_file.value(proof.path("opted.db"), "SELECT group_concat(starttls) FROM address"),
+                "skipped")
+    proof.check("  and nobody was connected to", log, [])
+
+
+def check_half(proof):
+    path = proof.path("half.db")
+    proof.run("half.db", proof.names, "--no-probe")
+    change(path, "UPDATE run SET ended = NULL; UPDATE domain SET verdict = NULL; DELETE FROM host_address; DELETE FROM address; "
+                 "UPDATE host SET looked_up = NULL; DELETE FROM tlsa WHERE position > 0;")
+    done = proof.command().run("--resume", "--out", path, *QUICK, timeout=SOON_S)
+    half = results_file.value(path, "SELECT count(*) FROM host WHERE looked_up IS NOT NULL AND id IN (SELECT host FROM tlsa) "
+                              "AND id NOT IN (SELECT host FROM host_address)")
+    proof.check("a result that cannot be written ends a survey", (done.status != 0, "UNIQUE" in done.err), (True, True))
+    proof.check("  and no half of it stays", half, 0)
+    change(path, "DELETE FROM tlsa")
+    resume(proof, "half.db")
+    proof.check("  it is the whole", results_file.differences(proof.path("dns.db"), path), [])
+
+
+def check_removed(proof):
+    path = proof.path("removed.db")
+
+    def move():
+        waiting.until(lambda: os.path.exists(path) and results_file.value(path, "SELECT count(looked_up) FROM address") > 0, "an address")
+        os.rename(path, path + ".elsewhere")
+
+    with meanwhile(move):
+        done, _ = proof.run("removed.db", proof.names, "--rate", 20, want=None, timeout=SOON_S)
+    proof.check("a file that was taken away ends a survey", (done.status != 0, "removed or replaced" in done.err), (True, True))
+    os.rename(path + ".elsewhere", path)
+    resume(proof, "removed.db")
+    proof.check("  put back, it becomes the whole", results_file.differences(proof.path("whole.db"), path), [])
+
+
+def check_full_disk(proof):
+    folder = proof.path("disk")
+    os.mkdir(folder)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", DISK, "mxcrypt", folder], check=True)
+    try:
+        done, _ = proof.run("disk/full.db", proof.names, *QUICK, want=None, timeout=SOON_S)
+        proof.check("a full disk ends a survey", (done.status, done.err[-300:]), lambda got: got[0] != 0 and "full" in got[1])
+        subprocess.run(["mount", "-o", "remount,size=100m", folder], check=True)
+        proof.check("  the file is whole", results_file.whole(proof.path("disk/full.db")), None)
+        resume(proof, "disk/full.db")
+        proof.check("  with room it becomes the whole", results_file.differences(proof.path("whole.db"), proof.path("disk/full.db")), [])
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def check_list_in_part(proof):
+    """Killed in the middle of a list, after some of it was written."""
+    path, pipe = proof.path("part.db"), proof.path("pipe")
+    names = proof.write("long", [f"n{number}.nowhere.plain" for number in range(NAMES)])
+    os.mkfifo(pipe)
+    words = ["--out", path, "--seed", manners.SEED, "--sample", NAMES_SAMPLED, *QUICK]
+    process = subprocess.Popen(proof.command().words("run", *words, pipe), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(names, encoding="ascii") as file, open(pipe, "w", encoding="ascii") as out:
+        out.write(file.read(NAMES * 10))
+        out.flush()
+        waiting.until(lambda: results_file.value(path, "SELECT count(*) FROM domain") == NAMES_SAMPLED, "the first batch")
+        process.kill()
+        process.wait()
+    for more in (["--resume"], []):
+        done = proof.command().run(*words, *more, names, timeout=SOON_S)
+        proof.check(f"a list of {NAMES} names {'in two parts' if more else 'at once'}", (done.status, results_file.value(path, "SELECT names FROM run")),
+                    (0, NAMES))
+        path = words[1] = proof.path("at-once.db")
+    proof.check("  and the sample is the same", results_file.differences(proof.path("part.db"), path, without={"run.list"}), [])
+    proof.check("  and the file says where the names came from", results_file.value(proof.path("part.db"), "SELECT list FROM run"), pipe)
+
+
+CHECKS = (check_all_opted_out, check_half, check_removed, check_full_disk, check_list_in_part)
+
+
+def measure(the_world, options):
+    proof = manners.Proof(the_world, options)
+    proof.names = proof.big.write_list(proof.path("names"), options.domains)
+    proof.run("whole.db", proof.names, *QUICK)
+    proof.run("dns.db", proof.names, "--no-probe")
+    for check in CHECKS:
+        if options.only not in check.__name__:
+            continue
+        try:
+            check(proof)
+        except (RuntimeError, OSError, sqlite3.Error) as error:
+            proof.check(f"{check.__name__} came to its end", str(error), "")
+            proof.farm.take()
+    proof.farm.stop()
+    the_world.dns.stop()
+    return proof.tally.status()
+
+
+if __name__ == "__main__":
+    benchworld.main(__file__, measure, arguments(), TIME_LIMIT_S)
