@@ -27,6 +27,14 @@
     "       JOIN certificate c ON c.sha256 = chain.leaf\n"                                         \
     "       LEFT JOIN host_address p ON p.address = h.address AND p.sni = h.sni)\n"
 
+/* Whether a pattern of the MTA-STS policy covers the host: by its name, or by all but its first
+ * label. */
+#define COVERED                                                                                    \
+    "d.mx_unmatched = 0\n"                                                                         \
+    "                    OR instr(' ' || lower(p.mx) || ' ', ' ' || h.name || ' ')\n"              \
+    "                    OR instr(' ' || lower(p.mx) || ' ',\n"                                    \
+    "                         ' *.' || substr(h.name, instr(h.name, '.') + 1) || ' ')"
+
 /* For each domain: addresses that answered, and those that do what its verdict asks for. */
 #define DEMANDS                                                                                    \
     "WITH shown AS (\n"                                                                            \
@@ -43,9 +51,12 @@
     "               WHEN 'dane-only' THEN matched\n"                                               \
     "               WHEN 'dane' THEN CASE h.dane WHEN 'usable' THEN matched ELSE answered END\n"   \
     "               WHEN 'encrypt' THEN tls\n"                                                     \
+    "               WHEN 'secure' THEN CASE WHEN " COVERED "\n"                                    \
+    "                    THEN verified ELSE 0 END\n"                                               \
     "               ELSE verified END) AS met\n"                                                   \
     "  FROM mail_domain d JOIN domain_mx m ON m.domain = d.id\n"                                   \
     "       JOIN host h ON h.id = m.host LEFT JOIN shown ON shown.host = m.host\n"                 \
+    "       LEFT JOIN policy p ON p.domain = d.id\n"                                               \
     "  GROUP BY d.id),\n"                                                                          \
     "enforced AS (\n"                                                                              \
     "  SELECT *, CASE\n"                                                                           \

@@ -10,32 +10,40 @@ static double within(double share)
     return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
+/* Wilson's score interval of a share of `n` domains. */
+static struct interval wilson(double share, double n)
+{
+    double middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n);
+    double half = Z / (1 + Z * Z / n) * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n));
+
+    return (struct interval){within(middle - half), within(middle + half)};
+}
+
 struct interval interval_of_domains(double part, double whole, double sampled)
 {
-    double share = part / whole, n, middle, half;
+    double share = part / whole;
 
     if (!(whole > 0))
         return (struct interval){0, 1};
     if (sampled >= 1)
         return (struct interval){share, share};
-    n = whole / (1 - sampled);
-    middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n);
-    half = Z / (1 + Z * Z / n) * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n));
-    return (struct interval){within(middle - half), within(middle + half)};
+    return wilson(share, whole / (1 - sampled));
 }
 
 struct interval interval_of_weight(const struct interval_weights *weights, double sampled)
 {
-    double n = weights->domains, share, squares, half;
+    double share, both, squares, spread = weights->whole_squares;
 
-    if (!(n >= 2) || !(weights->whole > 0))
+    if (!(weights->whole > 0) || !(spread > 0))
         return (struct interval){0, 1};
-    share = weights->part / weights->whole;
+    share = within(weights->part / weights->whole);
     if (sampled >= 1)
         return (struct interval){share, share};
     /* of the residuals w (y - share), where y is 1 within the part and 0 outside */
     squares = weights->part_squares * (1 - share) * (1 - share) +
               (weights->whole_squares - weights->part_squares) * share * share;
-    half = Z * sqrt((1 - sampled) * n / (n - 1) * squares) / weights->whole;
-    return (struct interval){within(share - half), within(share + half)};
+    both = share * (1 - share);
+    if (both > 0)
+        spread = fmax(spread, squares / both);
+    return wilson(share, weights->whole * weights->whole / spread / (1 - sampled));
 }

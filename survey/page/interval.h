@@ -20,13 +20,15 @@ struct interval interval_of_domains(double part, double whole, double sampled);
 
 /* What the weights of a sample add up to. */
 struct interval_weights {
-    double domains;                     /* of the sample */
     double part, whole;                 /* sums of weights */
     double part_squares, whole_squares; /* sums of their squares */
 };
 /*
- * Of a share by weight: the ratio of two sums, by linearisation (Cochran, Sampling Techniques,
- * 6.4), with the finite population correction. A normal interval, which is too narrow where few
- * domains have most of the weight. 0 to 1 of fewer than two domains, or without weight.
+ * Of a share by weight: the same, for as many domains of equal weight as would tell as much: (sum of
+ * w)^2 / sum of w^2 (Kish, Survey Sampling, 11.7), or fewer where heavy domains are more often within
+ * the part than others, so that the ratio of the two sums has a larger variance (by linearisation:
+ * Cochran, Sampling Techniques, 6.4). Of that variance alone an interval would have no width at a
+ * share of 0, and hold too few rare shares. Where all weights are equal it is the interval of the
+ * domains. 0 to 1 without weight.
  */
 struct interval interval_of_weight(const struct interval_weights *weights, double sampled);

@@ -27,7 +27,9 @@ double survey_sampled(const struct figures *figures)
                        figure_number(totals, 0, "domains_waiting") -
                        figure_number(totals, 0, "domains_undecided");
 
-    if (!(figure_number(runs, 0, "sample") > 0) || !(names > looked_up))
+    /* more domains than were drawn: samples of several lists */
+    if (!(figure_number(runs, 0, "sample") > 0) || !(names > looked_up) ||
+        figure_number(totals, 0, "domains") > figure_number(runs, 0, "sample"))
         return 1;
     for (size_t i = 1; i < runs->row_count; i++) {
         if (!same_sample(runs, i))
@@ -48,8 +50,7 @@ const char *survey_way_name(enum survey_way way)
 static void estimate(struct survey_share *share, const struct figure_data *data, double domains,
                      double squares, enum survey_way way, double sampled)
 {
-    struct interval_weights weights = {.domains = figure_sum(data, "domains"),
-                                       .part = share->part,
+    struct interval_weights weights = {.part = share->part,
                                        .whole = share->whole,
                                        .part_squares = squares,
                                        .whole_squares = figure_sum(data, "weight_squares")};
@@ -57,7 +58,7 @@ static void estimate(struct survey_share *share, const struct figure_data *data,
     share->estimated = sampled < 1 && way != SURVEY_BY_OPERATORS;
     if (share->estimated)
         share->interval = way == SURVEY_BY_DOMAINS
-                              ? interval_of_domains(domains, weights.domains, sampled)
+                              ? interval_of_domains(domains, figure_sum(data, "domains"), sampled)
                               : interval_of_weight(&weights, sampled);
 }
 

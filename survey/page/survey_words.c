@@ -179,9 +179,10 @@ const struct survey_definition survey_definitions[] = {
     {"Weight", "What the list of names says of a domain, such as its messages; 1 without it."},
     {"Level", "What mxcryptd would have Postfix demand, by the same function: mxcryptd(8)."},
     {"Interval",
-     "With --sample: at 95 %, of the whole list. By domains: Wilson's score interval. By weight: a "
-     "ratio estimate, linearised; it is too narrow where few domains have most of the weight. Both "
-     "with the finite population correction. By operators there is none: a sample of domains is no "
-     "sample of operators."},
+     "With --sample: at 95 %, of the whole list. By domains: Wilson's score interval. By weight: "
+     "the "
+     "same, for as many domains of equal weight as would tell as much; it is too narrow where few "
+     "domains have most of the weight. Both with the finite population correction. By operators "
+     "there is none: a sample of domains is no sample of operators."},
     {NULL, NULL},
 };

@@ -65,7 +65,7 @@ bool results_finish(struct results *results, int64_t ended)
         "DROP TABLE IF EXISTS temp.operators;"
         "CREATE TEMP TABLE operators (name TEXT PRIMARY KEY, domains INTEGER NOT NULL) WITHOUT "
         "ROWID;"
-        "INSERT INTO operators SELECT operator, count(*) FROM domain "
+        "INSERT INTO operators SELECT operator, count(*) FROM mail_domain "
         "WHERE operator IS NOT NULL GROUP BY operator";
     struct results_run run = results->run;
 

@@ -148,7 +148,8 @@
       "WHERE id = ?1")                                                                             \
     X(SHARES_PUT, "UPDATE domain SET operator_share = 1.0 / "                                      \
                   "(SELECT domains FROM temp.operators o WHERE o.name = domain.operator) "         \
-                  "WHERE id >= ?1 AND id <= ?2 AND operator IS NOT NULL")
+                  "WHERE id >= ?1 AND id <= ?2 AND operator IS NOT NULL AND verdict IS NOT NULL "  \
+                  "AND mx IN ('listed', 'implicit') AND reason <> 'no-mx-host'")
 
 #define RESULTS_ALL_STATEMENTS(X)                                                                  \
     RESULTS_RUN_STATEMENTS(X)                                                                      \

@@ -10,6 +10,7 @@
 
 #include "base/sql/sql.h"
 #include "survey/page/survey_page.h"
+#include "tests/unit/support/rows.h"
 
 static char path[] = "/tmp/mxcrypt-figures-XXXXXX", file[64], error[RESULTS_ERROR_MAX];
 
@@ -162,11 +163,58 @@ static void shares_of_a_sample(void **state)
     assert_true(share.interval.high == want.high);
     share = survey_share(&page, data, 0, SURVEY_BY_WEIGHT);
     want = interval_of_weight(
-        &(struct interval_weights){4, 30, 100, 10 * 10 + 20 * 20, 100 + 400 + 400 + 2500},
-        5.0 / 40);
+        &(struct interval_weights){30, 100, 10 * 10 + 20 * 20, 100 + 400 + 400 + 2500}, 5.0 / 40);
     assert_true(share.estimated && share.interval.low == want.low);
     assert_true(share.interval.high == want.high);
     assert_false(survey_share(&page, data, 0, SURVEY_BY_OPERATORS).estimated);
+    unmake(&made);
+}
+
+/* ---- what enforcing would do ---- */
+
+struct enforced_row {
+    const char *name, *patterns;
+    int unmatched;
+    const char *one, *two; /* what the hosts mx.a.example and mx.b.example show */
+    const char *want;
+};
+
+static const struct enforced_row enforced_rows[] = {
+    {"both are covered", "*.a.example MX.B.example", 0, "verified", "verified", "all-meet"},
+    {"one is covered", "mx.a.example", 1, "verified", "verified", "some-fail"},
+    {"one is covered, by a wildcard", "x.example *.a.example", 1, "verified", "tls", "some-fail"},
+    {"the one that is covered fails", "*.b.example", 1, "verified", "tls", "all-fail"},
+    {"a wildcard is one label", "*.example", 2, "verified", "verified", "all-fail"},
+    {"a pattern of which one is a part", "mx.a.example.com xmx.a.example *.b.example", 1,
+     "verified", "tls", "all-fail"},
+    {"none answers", "*.a.example *.b.example", 0, "silent", "silent", "unknown"},
+};
+
+static void enforced(void **state)
+{
+    const struct enforced_row *row = *state;
+    static struct made made;
+    const struct figure_data *data;
+    char sql[2000];
+
+    make_file(0);
+    add_domains();
+    snprintf(sql, sizeof sql,
+             "DELETE FROM domain WHERE id > 1; UPDATE domain SET verdict = 'secure', "
+             "mta_sts = 'enforce', mx_unmatched = %d;"
+             "INSERT INTO policy (domain, state, mx) VALUES (1, 'policy', '%s');"
+             "INSERT INTO host (id, name, operator, opted_out, looked_up, dane) VALUES "
+             "(1, 'mx.a.example', 'a.example', 0, 5, 'none'), "
+             "(2, 'mx.b.example', 'b.example', 0, 5, 'none');"
+             "INSERT INTO domain_mx VALUES (1, 1, 10), (1, 2, 20);"
+             "INSERT INTO host_address (host, address, position, secure, starttls) VALUES "
+             "(1, 1, 0, 0, '%s'), (2, 2, 0, 0, '%s')",
+             row->unmatched, row->patterns, row->one, row->two);
+    run_sql(sql);
+    read_figures(&made, figures_of_report);
+    data = figures_find(&made.figures, "enforcing");
+    assert_int_equal(data->row_count, 1);
+    assert_string_equal(figure_at(data, 0, "key").text, row->want);
     unmake(&made);
 }
 
@@ -239,18 +287,16 @@ static void views_of_others(void **state)
     }
 }
 
-static int make_folder(void **state)
+static int make_folder(void)
 {
-    (void)state;
     if (mkdtemp(path) == NULL)
         return -1;
     snprintf(file, sizeof file, "%s/results.db", path);
     return 0;
 }
 
-static int remove_folder(void **state)
+static int remove_folder(void)
 {
-    (void)state;
     remove_file();
     return rmdir(path);
 }
@@ -263,5 +309,8 @@ int main(void)
         cmocka_unit_test(percents),           cmocka_unit_test(views_of_others),
     };
 
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    int failed = make_folder() + cmocka_run_group_tests(tests, NULL, NULL);
+
+    ROWS_ADD(enforced_rows, enforced);
+    return failed + rows_run("figures, enforced") + remove_folder();
 }

@@ -44,64 +44,59 @@ static void shares_of_domains(void **state)
     }
 }
 
-/* The variance by its definition, from the domains themselves. */
-static void expect_ratio(const double *weights, const bool *inside, size_t count, double sampled)
+static void weigh(struct interval_weights *sums, double weight, bool inside)
 {
-    struct interval_weights sums = {.domains = (double)count};
-    double share, variance = 0, mean, half;
-    struct interval got;
-
-    for (size_t i = 0; i < count; i++) {
-        sums.whole += weights[i];
-        sums.whole_squares += weights[i] * weights[i];
-        sums.part += inside[i] ? weights[i] : 0;
-        sums.part_squares += inside[i] ? weights[i] * weights[i] : 0;
-    }
-    share = sums.part / sums.whole;
-    mean = sums.whole / sums.domains;
-    for (size_t i = 0; i < count; i++) {
-        double residual = weights[i] * ((inside[i] ? 1 : 0) - share);
-
-        variance += residual * residual / (sums.domains - 1);
-    }
-    half = 1.959964 * sqrt((1 - sampled) * variance / sums.domains) / mean;
-    got = interval_of_weight(&sums, sampled);
-    assert_close(got.low, fmax(0, share - half));
-    assert_close(got.high, fmin(1, share + half));
+    sums->whole += weight;
+    sums->whole_squares += weight * weight;
+    sums->part += inside ? weight : 0;
+    sums->part_squares += inside ? weight * weight : 0;
 }
 
+/* Worked out from the residuals themselves, by another program. */
 static void shares_of_weight(void **state)
 {
-    static const double even[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    static const double steep[] = {512, 256, 128, 64, 32, 16, 8, 4, 2, 1};
-    static const bool some[] = {true, false, true, false, true, false, true, false, false, false};
-    static const bool first[10] = {true};
-    static const bool last[10] = {[9] = true};
+    static const double weights[] = {512, 256, 128, 64, 32, 16, 8, 4, 2, 1};
+    static const struct {
+        const char *inside;
+        double sampled, low, high;
+    } rows[] = {
+        {"y.y.y.y...", 0.1, 0.219755, 0.933132}, {".........y", 0, 0.000001, 0.562833},
+        {"y.........", 0, 0.125388, 0.875040},   {".y........", 0, 0.036851, 0.744352},
+        {"..........", 0, 0, 0.561978},          {"yyyyyyyyyy", 0.5, 0.609201, 1},
+        {"y.y.y.y...", 1, 0.664712, 0.664712},
+    };
 
     (void)state;
-    expect_ratio(even, some, 10, 0);
-    expect_ratio(even, some, 10, 0.5);
-    expect_ratio(steep, some, 10, 0.1);
-    expect_ratio(steep, last, 10, 0);
-    expect_ratio(steep, first, 10, 0);
-    expect_ratio(steep, first, 2, 0);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct interval_weights sums = {0};
+        struct interval got;
+
+        for (size_t k = 0; k < COUNT(weights); k++)
+            weigh(&sums, weights[k], rows[i].inside[k] == 'y');
+        got = interval_of_weight(&sums, rows[i].sampled);
+        assert_close(got.low, rows[i].low);
+        assert_close(got.high, rows[i].high);
+    }
 }
 
-/* A known value: of even weights the ratio is a share with the normal interval. */
+/* Of equal weights it is the interval of the domains. */
 static void even_weights(void **state)
 {
-    const struct interval_weights weights = {101, 40.4, 101, 40.4, 101};
-    struct interval got = interval_of_weight(&weights, 0);
-
     (void)state;
-    assert_close(got.low, 0.4 - 1.959964 * sqrt(0.4 * 0.6 / 100));
-    assert_close(got.high, 0.4 + 1.959964 * sqrt(0.4 * 0.6 / 100));
+    for (int part = 0; part <= 20; part++) {
+        const struct interval_weights weights = {7.0 * part, 7 * 20, 49.0 * part, 49 * 20};
+        struct interval got = interval_of_weight(&weights, 0.25);
+        struct interval want = interval_of_domains(part, 20, 0.25);
+
+        assert_close(got.low, want.low);
+        assert_close(got.high, want.high);
+    }
 }
 
 static void nothing_to_estimate_from(void **state)
 {
     static const struct interval_weights rows[] = {
-        {0, 0, 0, 0, 0}, {1, 5, 5, 25, 25}, {5, 0, 0, 0, 0}, {5, NAN, NAN, NAN, NAN}};
+        {0, 0, 0, 0}, {5, 0, 25, 0}, {5, 5, 0, 0}, {NAN, NAN, NAN, NAN}};
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -112,25 +107,72 @@ static void nothing_to_estimate_from(void **state)
     }
 }
 
+/* ---- whether they hold ---- */
+
+#define LIST   5000
+#define SAMPLE 100
+
+static uint32_t chance;
+
+/* 0 to 1 */
+static double draw(void)
+{
+    chance = chance * 1664525 + 1013904223;
+    return (chance >> 8) / 16777216.0;
+}
+
 /* Of 2,000 samples of a population the intervals of about 95 % hold its share. */
 static void holds_as_often_as_it_says(void **state)
 {
-    uint32_t random = 1;
     int held = 0;
 
     (void)state;
+    chance = 1;
     for (int i = 0; i < 2000; i++) {
         double part = 0;
         struct interval got;
 
-        for (int k = 0; k < 200; k++) {
-            random = random * 1664525 + 1013904223;
-            part += (random >> 8) % 1000 < 120;
-        }
+        for (int k = 0; k < 200; k++)
+            part += draw() < 0.12;
         got = interval_of_domains(part, 200, 0);
         held += got.low <= 0.12 && 0.12 <= got.high;
     }
-    assert_in_range(held, 1870, 1930);
+    assert_in_range(held, 1880, 1940);
+}
+
+/* The same by weight, of a list whose weights differ a hundredfold; a rare thing too. */
+static void holds_by_weight(void **state)
+{
+    static const double rates[] = {0.01, 0.1, 0.5};
+    static double weights[LIST];
+    static bool inside[LIST];
+
+    (void)state;
+    chance = 2;
+    for (size_t i = 0; i < COUNT(rates); i++) {
+        struct interval_weights list = {0};
+        int held = 0;
+
+        for (size_t k = 0; k < LIST; k++) {
+            weights[k] = floor(exp(4.6 * draw() * draw() + 2));
+            inside[k] = draw() < rates[i];
+            weigh(&list, weights[k], inside[k]);
+        }
+        for (int n = 0; n < 2000; n++) {
+            struct interval_weights sums = {0};
+            struct interval got;
+
+            for (size_t k = 0; k < SAMPLE; k++) {
+                size_t at = (size_t)(draw() * LIST);
+
+                weigh(&sums, weights[at], inside[at]);
+            }
+            got = interval_of_weight(&sums, 0);
+            held += got.low <= list.part / list.whole && list.part / list.whole <= got.high;
+        }
+        if (held < 1880)
+            fail_msg("of 2000 intervals of a share of %g only %d hold it", rates[i], held);
+    }
 }
 
 int main(void)
@@ -141,6 +183,7 @@ int main(void)
         cmocka_unit_test(even_weights),
         cmocka_unit_test(nothing_to_estimate_from),
         cmocka_unit_test(holds_as_often_as_it_says),
+        cmocka_unit_test(holds_by_weight),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

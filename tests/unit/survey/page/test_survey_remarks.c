@@ -154,6 +154,15 @@ static void merged(void **state)
     made.runs[RUN_COLUMNS + 6].text = "8";
     assert_true(survey_sampled(&made.figures) == 1);
     expect(&made, WANT("different samples", "merged from 2 surveys"));
+    /* by the same seed, of lists of the same length: more domains than one sample has */
+    make(&made, 2);
+    for (size_t i = 0; i < 2; i++) {
+        made.runs[i * RUN_COLUMNS + 4] = number(100);
+        made.runs[i * RUN_COLUMNS + 5] = number(400);
+    }
+    made.totals[0] = number(190);
+    assert_true(survey_sampled(&made.figures) == 1);
+    expect(&made, WANT("different samples", "merged from 2 surveys"));
 }
 
 static void weights(void **state)
