@@ -7,7 +7,8 @@
  *
  * Phases follow each other: domains, hosts, addresses, verdicts. A phase reads its units in the
  * order of their ids until none is left, in several passes where units had to be left out. What
- * failed in the DNS is looked up once more, gently, before it counts. Memory holds only units that
+ * failed in the DNS is looked up once more, gently, before it counts, and while the resolver does
+ * not answer nothing is (survey/outage_uv.c). Memory holds only units that
  * wait or are under way: IN_FLIGHT_MAX of a worker, and what the manners take.
  */
 #include "survey/survey_uv.h"
@@ -20,12 +21,14 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "probe/prober_uv.h"
 #include "survey/decide.h"
 #include "survey/judge.h"
 #include "survey/look/worker_uv.h"
+#include "survey/outage_uv.h"
+#include "survey/outcome.h"
 #include "survey/pace.h"
+#include "survey/shard.h"
 
 #define IN_FLIGHT_MAX  512  /* domains or hosts of one worker */
 #define BATCH_MAX      64   /* units that are read at once */
@@ -49,6 +52,7 @@ struct survey {
     const struct survey_options *options;
     struct prober *prober; /* for the trust anchors */
     struct manners *manners;
+    struct outage *outage;
     struct worker_slot slots[SURVEY_JOBS_MAX];
     unsigned slot_count, busy;
     uv_timer_t tick, feed, refill;
@@ -65,7 +69,7 @@ struct survey {
     int64_t pass_at_ms; /* monotonic: when the next pass may begin */
 
     int uncommitted;
-    bool stopped, failed;
+    bool stopped, failed, no_resolver;
     char *why; /* of RESULTS_ERROR_MAX */
     int64_t phase_began_ms;
     struct survey_progress progress;
@@ -92,27 +96,12 @@ static void fail_file(struct survey *survey)
     survey->uncommitted = 0;
 }
 
-/* ---- shards ---- */
-
-bool survey_owns(const struct ip *ip, unsigned shard, unsigned shards)
-{
-    const struct ip_prefix site = ip_site(ip);
-
-    return shards <= 1 || hash_stable(&site, sizeof site) % shards == shard - 1;
-}
-
-static bool owns(const struct survey *survey, const struct unit *unit)
-{
-    const struct results_run *run = results_run(survey->results);
-
-    return survey_owns(&unit->ip, run->shard, run->shards);
-}
-
 /* ---- progress ---- */
 
 static void tell_progress(struct survey *survey)
 {
     survey->progress.phase_ms = clock_monotonic_ms() - survey->phase_began_ms;
+    survey->progress.no_resolver = survey->outage != NULL && outage_ms(survey->outage) > 0;
     if (survey->options->progress != NULL)
         survey->options->progress(survey->options->context, &survey->progress);
 }
@@ -126,22 +115,9 @@ static void commit(struct survey *survey)
     survey->uncommitted = 0;
 }
 
-static const char *failure_of(const struct unit_result *result)
-{
-    if (result->failed_here)
-        return "local";
-    if (result->address != NULL)
-        return result->address->failure;
-    if (result->domain != NULL)
-        return result->domain->mx_failure;
-    return result->host->host.dane == HOST_DANE_ERROR || result->host->host.dane == HOST_DANE_LOST
-               ? "dns"
-               : NULL;
-}
-
 static void take_result(struct survey *survey, const struct unit_result *result)
 {
-    const char *failure = failure_of(result);
+    const char *failure = outcome_failure(result);
 
     if (result->domain == NULL && result->host == NULL && result->address == NULL) {
         fail(survey, "no memory for a lookup");
@@ -174,26 +150,47 @@ static void skip_address(struct survey *survey, const struct unit *unit, const c
     take_result(survey, &result);
 }
 
-/* Whether a server said that it does not want us, and whether it talked with us at all. */
-static void tell_manners(struct survey *survey, const struct unit_result *result)
-{
-    const char *failure = result->address == NULL ? NULL : result->address->failure;
-    bool refused = failure != NULL && (strcmp(failure, "greeting-refused") == 0 ||
-                                       strcmp(failure, "greeting-lost") == 0);
-    bool answered = result->address != NULL && !refused && !result->failed_here &&
-                    result->address->result.state > STARTTLS_SILENT;
-
-    manners_ended(survey->manners, &result->unit, refused, answered, clock_monotonic_ms());
-}
-
 /* A lookup that failed in the DNS may have failed because too much was asked at once: it is left for
  * another pass, a gentle one. */
 static bool is_for_later(struct survey *survey, const struct unit_result *result)
 {
-    if (result->unit.kind == UNIT_ADDRESS || survey->last_pass || !result->try_again)
+    if (result->unit.kind == UNIT_ADDRESS || survey->last_pass)
         return false;
-    survey->left_out = true;
-    return true;
+    outage_note(survey->outage, result->try_again);
+    survey->left_out |= result->try_again;
+    return result->try_again;
+}
+
+/* ---- a resolver that does not answer ---- */
+
+static void on_counts(void *context, const struct unit_result *result)
+{
+    struct survey *survey = context;
+
+    if (!survey->failed)
+        take_result(survey, result);
+}
+
+static void on_over(void *context, bool lost)
+{
+    struct survey *survey = context;
+
+    survey->left_out |= lost;
+    feed(survey);
+}
+
+static bool start_outage(struct survey *survey)
+{
+    const struct outage_options options = {.dns = prober_tools(survey->prober)->dns,
+                                           .secure = results_run(survey->results)->dnssec,
+                                           .counts = on_counts,
+                                           .over = on_over,
+                                           .context = survey};
+
+    survey->outage = outage_new(&survey->loop, &options);
+    if (survey->outage == NULL)
+        fail(survey, "no memory");
+    return survey->outage != NULL;
 }
 
 static void on_result(void *context, struct unit_result *result)
@@ -210,8 +207,14 @@ static void on_result(void *context, struct unit_result *result)
         survey->busy++;
     } else if (!survey->failed && !is_for_later(survey, result)) {
         if (result->unit.kind == UNIT_ADDRESS)
-            tell_manners(survey, result);
-        take_result(survey, result);
+            manners_ended(survey->manners, &result->unit, outcome_refused(result),
+                          outcome_answered(result), clock_monotonic_ms());
+        if (outcome_doubtful(result)) {
+            outage_hold(survey->outage, result);
+            result = NULL;
+        } else {
+            take_result(survey, result);
+        }
     }
     unit_result_free(result);
     if (!survey->failed)
@@ -270,8 +273,8 @@ static void feed_lookups(struct survey *survey)
 {
     const struct unit *unit;
 
-    while (!survey->failed && pace_room(&survey->pace, survey->busy) > 0 &&
-           (unit = next_lookup(survey)) != NULL) {
+    while (!survey->failed && !outage_waits(survey->outage) &&
+           pace_room(&survey->pace, survey->busy) > 0 && (unit = next_lookup(survey)) != NULL) {
         pace_began(&survey->pace);
         submit(survey, unit);
     }
@@ -288,7 +291,7 @@ static void on_refill(uv_timer_t *timer)
 /* Offers one address; false when the manners have no room for any. */
 static bool offer(struct survey *survey, const struct unit *unit)
 {
-    if (!owns(survey, unit))
+    if (!shard_owns(results_run(survey->results), &unit->ip))
         return true;
     if (unit->opted_out) {
         skip_address(survey, unit, NULL, "a mail host there is opted out");
@@ -381,7 +384,8 @@ static void pass_again(struct survey *survey, int64_t *wait_ms)
 /* Begins the last pass over domains or hosts, when all others have come. */
 static void pass_gently(struct survey *survey)
 {
-    if (!survey->pass_ended || !survey->left_out || survey->busy > 0)
+    if (!survey->pass_ended || !survey->left_out || survey->busy > 0 ||
+        outage_doubts(survey->outage))
         return;
     begin_pass(survey);
     survey->last_pass = true;
@@ -402,7 +406,8 @@ static void feed(struct survey *survey)
         feed_lookups(survey);
     }
     if (survey->pass_ended && !survey->left_out && survey->busy == 0 &&
-        survey->ahead_at == survey->ahead_count && manners_waiting(survey->manners) == 0)
+        !outage_waits(survey->outage) && survey->ahead_at == survey->ahead_count &&
+        manners_waiting(survey->manners) == 0)
         uv_stop(&survey->loop); /* the phase is over */
     if (turn_ms > pass_ms)
         turn_ms = pass_ms;
@@ -424,6 +429,10 @@ static void on_tick(uv_timer_t *timer)
     commit(survey);
     if (!results_in_place(survey->results))
         fail_file(survey);
+    if (outage_ms(survey->outage) >= OUTAGE_MAX_MS) {
+        survey->no_resolver = true;
+        fail(survey, "the resolver does not answer any more");
+    }
     tell_progress(survey);
 }
 
@@ -548,6 +557,7 @@ static void tear_down(struct survey *survey)
     uv_close((uv_handle_t *)&survey->terminate, NULL);
     for (unsigned i = 0; i < survey->slot_count; i++)
         worker_close(survey->slots[i].worker);
+    outage_close(survey->outage);
     if (survey->prober != NULL)
         prober_close(survey->prober);
     while (uv_run(&survey->loop, UV_RUN_DEFAULT) != 0) /* it may have been stopped before it ran */
@@ -574,10 +584,13 @@ enum survey_end survey_run(struct results *results, const struct survey_options 
     survey->manners = manners_new(&options->manners);
     if (survey->manners == NULL)
         fail(survey, "no memory");
-    else if (start_workers(survey))
+    else if (start_workers(survey) && start_outage(survey))
         run_phases(survey);
     tell_progress(survey);
-    end = survey->failed ? SURVEY_FAILED : survey->stopped ? SURVEY_STOPPED : SURVEY_DONE;
+    end = survey->no_resolver ? SURVEY_NO_RESOLVER
+          : survey->failed    ? SURVEY_FAILED
+          : survey->stopped   ? SURVEY_STOPPED
+                              : SURVEY_DONE;
     tear_down(survey);
     free(survey);
     return end;

@@ -16,6 +16,7 @@ struct survey_progress {
     int64_t done[UNIT_KIND_COUNT], all[UNIT_KIND_COUNT]; /* units in the file */
     int64_t phase_ms, phase_done;                        /* of this phase, in this run */
     struct failures failures;                            /* of this run */
+    bool no_resolver; /* it does not answer; the survey waits for it */
 };
 
 struct survey_options {
@@ -29,15 +30,19 @@ struct survey_options {
 };
 #define SURVEY_JOBS_MAX 64
 
-enum survey_end { SURVEY_DONE, SURVEY_STOPPED, SURVEY_FAILED };
+enum survey_end {
+    SURVEY_DONE,
+    SURVEY_STOPPED,
+    SURVEY_NO_RESOLVER, /* it has not answered for OUTAGE_MAX_MS */
+    SURVEY_FAILED
+};
 
 /*
- * Runs a survey whose names are in the file. `why` is filled for SURVEY_FAILED. SIGINT and SIGTERM
+ * Runs a survey whose names are in the file. `why` is filled for SURVEY_FAILED and
+ * SURVEY_NO_RESOLVER. SIGINT and SIGTERM
  * stop it: what is under way is dropped, what came is written. With more shards than one it ends
  * when all of its own addresses are done; domains that need those of other shards have no verdict
  * then.
  */
 enum survey_end survey_run(struct results *results, const struct survey_options *options,
                            char why[RESULTS_ERROR_MAX]);
-/* Whether a prefix is this shard's: the same on every machine. */
-bool survey_owns(const struct ip *ip, unsigned shard, unsigned shards);

@@ -17,6 +17,7 @@ struct survey_display {
     struct progress progress;
     int phase; /* that is shown; -1: none yet */
     int64_t said_ms;
+    bool no_resolver; /* has been said */
     char note[NOTE_MAX];
 };
 
@@ -90,6 +91,16 @@ static void say_line(struct survey_display *display, const struct survey_progres
     fprintf(stderr, "mxcrypt: %s\n", text);
 }
 
+static void say_resolver(struct survey_display *display, bool no_resolver)
+{
+    if (no_resolver == display->no_resolver)
+        return;
+    display->no_resolver = no_resolver;
+    progress_clear(&display->progress);
+    fprintf(stderr, "mxcrypt: the resolver %s\n",
+            no_resolver ? "does not answer; waiting for it" : "answers again");
+}
+
 void survey_display_show(void *context, const struct survey_progress *progress)
 {
     struct survey_display *display = context;
@@ -102,6 +113,7 @@ void survey_display_show(void *context, const struct survey_progress *progress)
     if (progress->phase != display->phase)
         enter_phase(display, progress, done);
     display->progress.note = display->note[0] != '\0' ? display->note : NULL;
+    say_resolver(display, progress->no_resolver);
     progress_show(&display->progress, done, all);
     say_line(display, progress, done, all);
 }

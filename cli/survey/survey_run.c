@@ -318,11 +318,12 @@ static int say_end(const struct survey_command *survey, enum survey_end end, con
     case SURVEY_STOPPED:
         fprintf(stderr, "mxcrypt: stopped; to go on: mxcrypt survey run --resume --out %s\n", out);
         return CLI_TEMP;
+    case SURVEY_NO_RESOLVER:
     case SURVEY_FAILED:
         break;
     }
     fprintf(stderr, "mxcrypt: %s\nto go on: mxcrypt survey run --resume --out %s\n", why, out);
-    return CLI_CANNOT_WRITE;
+    return end == SURVEY_NO_RESOLVER ? CLI_TEMP : CLI_CANNOT_WRITE;
 }
 
 static int run_survey(struct survey_command *survey)

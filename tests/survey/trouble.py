@@ -3,14 +3,16 @@
 
 It ends where every mail host is opted out. Where its file takes no more (it was removed, the disk is full, it has rows that cannot
 be) it says so, leaves no half of a result, and goes on when the trouble is over. A list that was not read to its end is counted as
-a whole."""
+a whole. While the resolver is silent or gone it waits, and no domain counts as failed for it."""
 
 import argparse
 import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 import threading
+import time
 
 import setting  # noqa: F401  (first: where the others are)
 import benchworld
@@ -25,6 +27,7 @@ QUICK = ("--rate", 100_000)
 SOON_S = 60  # for what ends at once
 DISK = "size=700k"
 NAMES, NAMES_SAMPLED = 25_000, 20  # more than are written at once
+OUTAGE_S = 4
 
 
 def arguments():
@@ -134,7 +137,33 @@ def check_list_in_part(proof):
     proof.check("  and the file says where the names came from", results_file.value(proof.path("part.db"), "SELECT list FROM run"), pipe)
 
 
-CHECKS = (check_all_opted_out, check_half, check_removed, check_full_disk, check_list_in_part)
+def outage(proof, path, begin, end):
+    """Something happens to the resolver when some domains are known, and ends later."""
+    def act():
+        waiting.until(lambda: os.path.exists(path) and results_file.known(path) > 0, "a domain")
+        begin()
+        time.sleep(OUTAGE_S)
+        end()
+    return meanwhile(act)
+
+
+def check_outage(proof):
+    dns, command = proof.world.dns, proof.command(dns_timeout="300ms", dns_tries="2")
+
+    def stop():
+        dns.unbound.terminate()
+        dns.unbound.wait()
+
+    for what, begin, end in (("silent", lambda: dns.unbound.send_signal(signal.SIGSTOP), lambda: dns.unbound.send_signal(signal.SIGCONT)),
+                             ("gone", stop, dns._start_unbound)):
+        out = f"{what}.db"
+        with outage(proof, proof.path(out), begin, end):
+            done, _ = proof.run(out, proof.names, *QUICK, command=command, want=None, timeout=120)
+        proof.check(f"a resolver that is {what} for a time", (done.status, done.err[-300:]), lambda got: got[0] == 0)
+        proof.check("  costs no domain its verdict", results_file.differences(proof.path("whole.db"), proof.path(out))[:5], [])
+
+
+CHECKS = (check_all_opted_out, check_half, check_removed, check_full_disk, check_list_in_part, check_outage)
 
 
 def measure(the_world, options):
