@@ -55,7 +55,7 @@ struct survey {
     struct outage *outage;
     struct worker_slot slots[SURVEY_JOBS_MAX];
     unsigned slot_count, busy;
-    uv_timer_t tick, feed, refill;
+    uv_timer_t tick, feed, turn;
     uv_signal_t interrupt, terminate;
 
     enum unit_kind phase;
@@ -200,7 +200,7 @@ static void on_result(void *context, struct unit_result *result)
 
     slot->busy--;
     survey->busy--;
-    pace_ended(&survey->pace, result->timed_out, clock_monotonic_ms());
+    pace_ended(&survey->pace, result->unit.turn, result->timed_out, clock_monotonic_ms());
     if (result->failed_here && ++result->unit.failed_here < WORKER_TRIES_MAX &&
         worker_submit(slot->worker, &result->unit)) {
         slot->busy++;
@@ -258,7 +258,7 @@ static int read_units(struct survey *survey, struct unit units[BATCH_MAX], int m
 }
 
 /* The next domain or host of this pass; NULL: there is none. */
-static const struct unit *next_lookup(struct survey *survey)
+static struct unit *next_lookup(struct survey *survey)
 {
     if (survey->ahead_at == survey->ahead_count && !survey->pass_ended) {
         survey->ahead_count = read_units(survey, survey->ahead, BATCH_MAX);
@@ -271,20 +271,20 @@ static const struct unit *next_lookup(struct survey *survey)
 
 static void feed_lookups(struct survey *survey)
 {
-    const struct unit *unit;
+    struct unit *unit;
 
     while (!survey->failed && !outage_waits(survey->outage) &&
            pace_room(&survey->pace, survey->busy) > 0 && (unit = next_lookup(survey)) != NULL) {
-        pace_began(&survey->pace);
+        unit->turn = pace_began(&survey->pace);
         submit(survey, unit);
     }
 }
 
-static void on_refill(uv_timer_t *timer)
+static void on_turn(uv_timer_t *timer)
 {
     struct survey *survey = timer->data;
 
-    pace_refill(&survey->pace);
+    pace_turn(&survey->pace);
     feed(survey);
 }
 
@@ -472,11 +472,11 @@ static void look_up(struct survey *survey, enum unit_kind phase)
     pace_init(&survey->pace, IN_FLIGHT_MAX * survey->slot_count);
     begin_phase(survey, phase);
     if (phase != UNIT_ADDRESS)
-        uv_timer_start(&survey->refill, on_refill, PACE_REFILL_MS, PACE_REFILL_MS);
+        uv_timer_start(&survey->turn, on_turn, PACE_TURN_MS, PACE_TURN_MS);
     feed(survey);
     if (may_go_on(survey))
         uv_run(&survey->loop, UV_RUN_DEFAULT);
-    uv_timer_stop(&survey->refill);
+    uv_timer_stop(&survey->turn);
     uv_timer_stop(&survey->feed);
     commit(survey);
 }
@@ -538,10 +538,10 @@ static void set_up(struct survey *survey)
 {
     uv_timer_init(&survey->loop, &survey->tick);
     uv_timer_init(&survey->loop, &survey->feed);
-    uv_timer_init(&survey->loop, &survey->refill);
+    uv_timer_init(&survey->loop, &survey->turn);
     uv_signal_init(&survey->loop, &survey->interrupt);
     uv_signal_init(&survey->loop, &survey->terminate);
-    survey->tick.data = survey->feed.data = survey->refill.data = survey;
+    survey->tick.data = survey->feed.data = survey->turn.data = survey;
     survey->interrupt.data = survey->terminate.data = survey;
     uv_timer_start(&survey->tick, on_tick, TICK_MS, TICK_MS);
     uv_signal_start(&survey->interrupt, on_signal, SIGINT);
@@ -552,7 +552,7 @@ static void tear_down(struct survey *survey)
 {
     uv_close((uv_handle_t *)&survey->tick, NULL);
     uv_close((uv_handle_t *)&survey->feed, NULL);
-    uv_close((uv_handle_t *)&survey->refill, NULL);
+    uv_close((uv_handle_t *)&survey->turn, NULL);
     uv_close((uv_handle_t *)&survey->interrupt, NULL);
     uv_close((uv_handle_t *)&survey->terminate, NULL);
     for (unsigned i = 0; i < survey->slot_count; i++)

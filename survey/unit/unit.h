@@ -33,6 +33,7 @@ struct unit {
     bool again;                  /* ADDRESS: another name at an address already connected to */
     bool opted_out;              /* ADDRESS: a host there is opted out: not to be connected to */
     unsigned failed_here;        /* how often our own side failed at it */
+    unsigned turn;               /* DOMAIN, HOST: when it began, for survey/pace */
 };
 
 /* DOMAIN. Of `evidence` mx*, expanded, hosts (name and preference only) and sts are filled. */

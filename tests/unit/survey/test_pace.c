@@ -30,13 +30,43 @@ static void few_begin_at_once(void **state)
     unsigned under_way = 0;
 
     (void)state;
-    assert_int_equal(begin(&pace, &under_way), PACE_STARTS_MAX);
-    pace_ended(&pace, false, 0);
+    assert_int_equal(begin(&pace, &under_way), PACE_YOUNG_MAX);
+    pace_ended(&pace, pace.turn, false, 0);
     under_way--;
     assert_int_equal(begin(&pace, &under_way), 1);
-    pace_refill(&pace);
-    assert_int_equal(begin(&pace, &under_way), PACE_REFILL);
-    pace_refill(&pace); /* nothing was answered */
+}
+
+/* What is awaited for long makes room once, not when it ends as well: those that are answered at
+ * once do not become more with every question that was lost. */
+static void the_old_make_room_once(void **state)
+{
+    struct pace pace = make(1024);
+    unsigned under_way = 0, turn = pace.turn;
+
+    (void)state;
+    begin(&pace, &under_way);
+    pace_ended(&pace, turn, false, 0);
+    under_way--;
+    pace_turn(&pace);
+    assert_int_equal(begin(&pace, &under_way), 1); /* the others are young still */
+    pace_ended(&pace, turn, false, 0);
+    under_way--;
+    pace_turn(&pace);
+    assert_int_equal(begin(&pace, &under_way), PACE_YOUNG_MAX - 1);
+    pace_ended(&pace, turn, false, 0);
+    under_way--;
+    assert_int_equal(begin(&pace, &under_way), 0);
+}
+
+static void a_standstill_lets_none_begin(void **state)
+{
+    struct pace pace = make(1024);
+    unsigned under_way = 0;
+
+    (void)state;
+    begin(&pace, &under_way);
+    for (int i = 0; i < 100; i++)
+        pace_turn(&pace);
     assert_int_equal(begin(&pace, &under_way), 0);
 }
 
@@ -48,12 +78,12 @@ static void a_pause_lets_no_more_begin(void **state)
 
     (void)state;
     begin(&pace, &under_way);
-    for (int i = 0; i < 100; i++) {
-        pace_ended(&pace, false, 0);
-        pace_refill(&pace);
+    for (unsigned i = 0; i < 100; i++) {
+        pace_ended(&pace, 0, false, 0);
+        pace_turn(&pace);
     }
     under_way = 0;
-    assert_int_equal(begin(&pace, &under_way), PACE_STARTS_MAX);
+    assert_int_equal(begin(&pace, &under_way), PACE_YOUNG_MAX);
 }
 
 static void the_window_is_kept(void **state)
@@ -62,12 +92,12 @@ static void the_window_is_kept(void **state)
     unsigned under_way = 0;
 
     (void)state;
-    for (int i = 0; i < 7; i++) {
+    for (unsigned i = 0; i < 9; i++) {
         begin(&pace, &under_way);
-        pace_ended(&pace, false, 0);
-        pace_refill(&pace);
+        pace_ended(&pace, pace.turn - 2, false, 0);
+        pace_turn(&pace);
     }
-    assert_int_equal(under_way, PACE_WINDOW_FIRST);
+    assert_int_equal(under_way, PACE_WINDOW_FIRST + 1);
 }
 
 static void it_grows_with_answers(void **state)
@@ -76,10 +106,10 @@ static void it_grows_with_answers(void **state)
 
     (void)state;
     for (int i = 0; i < 10 * PACE_GROWS_AFTER; i++)
-        pace_ended(&pace, false, i);
+        pace_ended(&pace, 0, false, i);
     assert_int_equal(pace.window, PACE_WINDOW_FIRST + 10);
     for (int i = 0; i < 200 * PACE_GROWS_AFTER; i++)
-        pace_ended(&pace, false, i);
+        pace_ended(&pace, 0, false, i);
     assert_int_equal(pace.window, 300);
 }
 
@@ -88,14 +118,14 @@ static void it_shrinks_with_time_outs(void **state)
     struct pace pace = make(1024);
 
     (void)state;
-    pace_ended(&pace, true, 0);
+    pace_ended(&pace, 0, true, 0);
     assert_int_equal(pace.window, PACE_WINDOW_FIRST * 3 / 4);
-    pace_ended(&pace, true, PACE_SHRINK_MS - 1); /* of the same trouble */
+    pace_ended(&pace, 0, true, PACE_SHRINK_MS - 1); /* of the same trouble */
     assert_int_equal(pace.window, PACE_WINDOW_FIRST * 3 / 4);
-    pace_ended(&pace, true, PACE_SHRINK_MS);
+    pace_ended(&pace, 0, true, PACE_SHRINK_MS);
     assert_int_equal(pace.window, PACE_WINDOW_FIRST * 9 / 16);
     for (int64_t i = 2; i < 100; i++)
-        pace_ended(&pace, true, i * PACE_SHRINK_MS);
+        pace_ended(&pace, 0, true, i * PACE_SHRINK_MS);
     assert_int_equal(pace.window, PACE_WINDOW_MIN);
 }
 
@@ -106,7 +136,7 @@ static void a_small_window(void **state)
     (void)state;
     assert_int_equal(pace.window, 2);
     for (int64_t i = 0; i < 10; i++)
-        pace_ended(&pace, true, i * PACE_SHRINK_MS);
+        pace_ended(&pace, 0, true, i * PACE_SHRINK_MS);
     assert_int_equal(pace.window, 2);
     assert_int_equal(pace_room(&pace, 2), 0);
     assert_int_equal(pace_room(&pace, 3), 0);
@@ -115,9 +145,14 @@ static void a_small_window(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(few_begin_at_once),         cmocka_unit_test(a_pause_lets_no_more_begin),
-        cmocka_unit_test(the_window_is_kept),        cmocka_unit_test(it_grows_with_answers),
-        cmocka_unit_test(it_shrinks_with_time_outs), cmocka_unit_test(a_small_window),
+        cmocka_unit_test(few_begin_at_once),
+        cmocka_unit_test(the_old_make_room_once),
+        cmocka_unit_test(a_standstill_lets_none_begin),
+        cmocka_unit_test(a_pause_lets_no_more_begin),
+        cmocka_unit_test(the_window_is_kept),
+        cmocka_unit_test(it_grows_with_answers),
+        cmocka_unit_test(it_shrinks_with_time_outs),
+        cmocka_unit_test(a_small_window),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
