@@ -7,12 +7,11 @@
  */
 #include "survey/decide.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "policy/render/render.h"
 
-#define AT_ONCE   256
 #define ARENA_MAX ((size_t)16 * 1024 * 1024) /* of one domain's evidence */
 #define NOW       INT64_C(1000000000000)     /* on the clock of evidence.h */
 #define DAY_MS    INT64_C(86400000)
@@ -50,53 +49,101 @@ static bool is_partial(const struct evidence *evidence)
     return false;
 }
 
-/* "secure match=...", "NOTFOUND", "TEMP the MX lookup failed". */
-static bool put_verdict(struct results *results, int64_t domain, const struct verdict *verdict,
-                        const struct evidence *evidence)
+/* "secure match=...", "NOTFOUND", "TEMP the MX lookup failed"; NULL without memory. */
+static const char *answer_of(struct arena *arena, const struct verdict *verdict,
+                             const struct evidence *evidence)
 {
     static const struct render_capabilities plain = {.text_max = RENDER_SOCKETMAP_MAX - 3};
     enum answer_status status;
-    struct buf text, answer;
-    bool ok;
+    struct buf text;
+    const char *answer;
 
     buf_init(&text, RENDER_SOCKETMAP_MAX);
-    buf_init(&answer, RENDER_SOCKETMAP_MAX + 16);
     status = render_verdict(&text, verdict, evidence, &plain);
-    if (status != ANSWER_OK)
-        buf_addf(&answer, "%s%s", answer_status_name(status), text.length > 0 ? " " : "");
-    buf_adds(&answer, buf_text(&text));
-    ok = !answer.failed &&
-         results_put_verdict(results, domain, verdict, evidence, buf_text(&answer));
+    answer = status == ANSWER_OK ? arena_strdup(arena, buf_text(&text))
+                                 : arena_printf(arena, "%s%s%s", answer_status_name(status),
+                                                text.length > 0 ? " " : "", buf_text(&text));
     buf_fini(&text);
-    buf_fini(&answer);
-    return ok;
+    return answer;
 }
 
-static bool decide_one(struct results *results, int64_t domain, struct arena *arena)
+/* ---- some domains ---- */
+
+struct decisions *decisions_new(void)
+{
+    struct decisions *decisions = calloc(1, sizeof *decisions);
+
+    if (decisions == NULL)
+        return NULL;
+    decisions->evidence = arena_new(ARENA_MAX);
+    decisions->texts = arena_new(ARENA_MAX);
+    if (decisions->evidence != NULL && decisions->texts != NULL)
+        return decisions;
+    decisions_free(decisions);
+    return NULL;
+}
+
+void decisions_free(struct decisions *decisions)
+{
+    if (decisions == NULL)
+        return;
+    arena_free(decisions->evidence);
+    arena_free(decisions->texts);
+    free(decisions);
+}
+
+bool decisions_next(struct decisions *decisions, struct results *results, int64_t *after)
+{
+    decisions->count = results_undecided(results, *after, decisions->domains, DECIDE_AT_ONCE);
+    if (decisions->count > 0)
+        *after = decisions->domains[decisions->count - 1];
+    return decisions->count >= 0;
+}
+
+static bool make_one(struct decisions *decisions, struct results *results, int i)
 {
     const struct results_run *run = results_run(results);
     struct evidence evidence;
-    struct verdict verdict;
 
-    if (!decide_domain(results, domain, arena, &evidence, &verdict))
+    decisions->answers[i] = NULL;
+    arena_reset(decisions->evidence);
+    if (!decide_domain(results, decisions->domains[i], decisions->evidence, &evidence,
+                       &decisions->verdicts[i]))
         return results_error(results)[0] == '\0';
-    return (run->shards > 1 && run->verdict.probe && is_partial(&evidence)) ||
-           put_verdict(results, domain, &verdict, &evidence);
+    if (run->shards > 1 && run->verdict.probe && is_partial(&evidence))
+        return true;
+    decisions->answers[i] = answer_of(decisions->texts, &decisions->verdicts[i], &evidence);
+    return decisions->answers[i] != NULL;
+}
+
+bool decisions_make(struct decisions *decisions, struct results *results)
+{
+    bool ok = true;
+
+    arena_reset(decisions->texts);
+    for (int i = 0; ok && i < decisions->count; i++)
+        ok = make_one(decisions, results, i);
+    return ok;
+}
+
+bool decisions_put(const struct decisions *decisions, struct results *results)
+{
+    bool ok = true;
+
+    for (int i = 0; ok && i < decisions->count; i++)
+        ok = decisions->answers[i] == NULL ||
+             results_put_verdict(results, decisions->domains[i], &decisions->verdicts[i],
+                                 decisions->answers[i]);
+    return ok;
 }
 
 bool decide_some(struct results *results, int64_t *after, bool *more)
 {
-    int64_t domains[AT_ONCE];
-    int count = results_undecided(results, *after, domains, AT_ONCE);
-    struct arena *arena = arena_new(ARENA_MAX);
-    bool ok = count >= 0 && arena != NULL;
+    struct decisions *decisions = decisions_new();
+    bool ok = decisions != NULL && decisions_next(decisions, results, after) &&
+              decisions_make(decisions, results) && decisions_put(decisions, results);
 
-    for (int i = 0; ok && i < count; i++) {
-        arena_reset(arena);
-        ok = decide_one(results, domains[i], arena);
-        *after = domains[i];
-    }
-    *more = count == AT_ONCE;
-    arena_free(arena);
+    *more = ok && decisions->count == DECIDE_AT_ONCE;
+    decisions_free(decisions);
     return ok;
 }

@@ -22,7 +22,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "probe/prober_uv.h"
-#include "survey/decide.h"
+#include "survey/decider_uv.h"
 #include "survey/judge.h"
 #include "survey/look/worker_uv.h"
 #include "survey/outage_uv.h"
@@ -30,9 +30,9 @@
 #include "survey/pace.h"
 #include "survey/shard.h"
 
-#define IN_FLIGHT_MAX  512  /* domains or hosts of one worker */
-#define BATCH_MAX      64   /* units that are read at once */
-#define COMMIT_RESULTS 2000 /* a batch of writes: so many results, or a second */
+#define IN_FLIGHT_MAX  512   /* domains or hosts of one worker */
+#define BATCH_MAX      64    /* units that are read at once */
+#define COMMIT_RESULTS 20000 /* a batch of writes: so many results, or a second */
 #define TICK_MS        1000
 #define PASS_MS        250 /* between passes over what is left */
 #define FIRST_ID       INT64_MIN
@@ -483,16 +483,20 @@ static void look_up(struct survey *survey, enum unit_kind phase)
 
 static void decide(struct survey *survey)
 {
-    int64_t after = FIRST_ID;
-    bool more = true;
+    char why[RESULTS_ERROR_MAX];
+    struct decider *decider =
+        decider_new(&survey->loop, survey->results, survey->options->jobs, why);
 
     begin_phase(survey, UNIT_KIND_COUNT);
-    while (more && may_go_on(survey)) {
-        if (!decide_some(survey->results, &after, &more))
-            fail_file(survey);
+    if (decider == NULL)
+        fail(survey, why);
+    while (may_go_on(survey) && decider_feed(decider, why)) {
+        uv_run(&survey->loop, UV_RUN_ONCE);
         survey->uncommitted++;
-        uv_run(&survey->loop, UV_RUN_NOWAIT); /* ticks and signals */
     }
+    if (may_go_on(survey) && why[0] != '\0')
+        fail(survey, why);
+    decider_close(decider);
     commit(survey);
 }
 

@@ -28,14 +28,17 @@
 #define LIST_MAX    4096 /* octets of run.list */
 #define SHARDS_MAX  1000000
 
-/* 8 MiB of pages; the log is copied to the file when it has 16 MiB. Deleted rows hold nothing
+/* 8 MiB of pages; the log is copied to the file when it has 64 MiB. Deleted rows hold nothing
  * that is secret. */
 #define PRAGMAS                                                                                    \
     "PRAGMA cache_size = -8192; PRAGMA cell_size_check = on; PRAGMA secure_delete = off;"          \
     "PRAGMA mmap_size = 0"
 #define PRAGMAS_WRITE                                                                              \
-    "PRAGMA journal_mode = wal; PRAGMA synchronous = normal; PRAGMA wal_autocheckpoint = 4000;"    \
-    "PRAGMA journal_size_limit = 33554432"
+    "PRAGMA journal_mode = wal; PRAGMA synchronous = normal; PRAGMA wal_autocheckpoint = 16000;"   \
+    "PRAGMA journal_size_limit = 67108864"
+
+/* There may be one on each thread. */
+#define PRAGMAS_READER "PRAGMA cache_size = -1024"
 
 /* ---- errors, transactions ---- */
 
@@ -351,4 +354,28 @@ struct results *results_open(const char *path, bool write, char error[RESULTS_ER
         return give_up(results, error);
     }
     return results;
+}
+
+struct results *results_reader(struct results *results, char error[RESULTS_ERROR_MAX])
+{
+    struct results *reader = NULL;
+
+    if (!results_in_place(results))
+        snprintf(error, RESULTS_ERROR_MAX, "%s", results->error);
+    else
+        reader = results_open(results->path, false, error);
+    if (reader == NULL || sql_run(reader->sql, PRAGMAS_READER))
+        return reader;
+    results_fail(reader);
+    return give_up(reader, error);
+}
+
+bool results_read_begin(struct results *reader)
+{
+    return sql_run(reader->sql, "BEGIN") || results_fail(reader);
+}
+
+void results_read_end(struct results *reader)
+{
+    sql_rollback(reader->sql);
 }

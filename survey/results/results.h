@@ -51,6 +51,13 @@ struct results *results_create(const char *path, const struct results_run *run,
 /* Opens an existing one, `write` to go on with it; NULL after a message: not there, not ours, of a
  * later format, in use by another survey. */
 struct results *results_open(const char *path, bool write, char error[RESULTS_ERROR_MAX]);
+/* The file that is being written once more, for another thread to read: what was committed. NULL
+ * after a message. */
+struct results *results_reader(struct results *results, char error[RESULTS_ERROR_MAX]);
+/* What is read between these two is of one moment. False on failure, and then the second may be
+ * called as well. */
+bool results_read_begin(struct results *reader);
+void results_read_end(struct results *reader);
 /* Commits first when it is being written to; closes a NULL too. A finished file is one file then:
  * without -wal and -shm. False when the last commit failed. */
 bool results_close(struct results *results);
@@ -155,7 +162,7 @@ bool results_evidence(struct results *results, int64_t domain, int64_t now, stru
 int results_undecided(struct results *results, int64_t after, int64_t *out, int max);
 /* Writes the columns of a verdict; `answer` is what Postfix would be told. */
 bool results_put_verdict(struct results *results, int64_t domain, const struct verdict *verdict,
-                         const struct evidence *evidence, const char *answer);
+                         const char *answer);
 /* The id of a domain by its name; false when it is not there. */
 bool results_find(struct results *results, const char *name, int64_t *id);
 /* Works out what needs all rows (the operator's share of each domain), sets `ended`, and leaves the

@@ -18,7 +18,7 @@ int results_undecided(struct results *results, int64_t after, int64_t *out, int 
 }
 
 bool results_put_verdict(struct results *results, int64_t domain, const struct verdict *verdict,
-                         const struct evidence *evidence, const char *answer)
+                         const char *answer)
 {
     const struct sql_value values[] = {
         value_number(domain),
@@ -29,7 +29,6 @@ bool results_put_verdict(struct results *results, int64_t domain, const struct v
         value_text(answer),
     };
 
-    (void)evidence;
     return results_execute(results, RESULTS_VERDICT_PUT, values, 6);
 }
 

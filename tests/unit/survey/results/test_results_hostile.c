@@ -311,7 +311,7 @@ static void triggers_do_not_run(void **state)
     file.results = results_open(file.path, true, file.error);
     assert_non_null(file.results);
     assert_true(results_find(file.results, "example.com", &id));
-    must(&file, results_put_verdict(file.results, id, &(struct verdict){0}, NULL, "x"));
+    must(&file, results_put_verdict(file.results, id, &(struct verdict){0}, "x"));
     must(&file, results_set_run(file.results, &(struct results_run){.list = "x"}));
     assert_int_equal(number_of_file(&file, "SELECT count(*) FROM host"), 2);
     assert_int_equal(number_of_file(&file, "SELECT count(*) FROM domain"), 1);
