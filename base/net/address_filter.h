@@ -13,6 +13,7 @@ struct address_filter {
     size_t excluded_count;
     const char *const *excluded_names; /* "host" itself or ".domain" and all below */
     size_t excluded_name_count;
+    bool excludes_policy_hosts; /* they are meant too: opt-outs of a survey */
 };
 
 /* True for global unicast and for what allow-address names. Ask for the address connected to. */

@@ -117,5 +117,6 @@ int survey_opt_out(struct survey_command *survey, const char *path)
     filter->excluded_count = outs.prefix_count;
     filter->excluded_names = outs.names;
     filter->excluded_name_count = outs.name_count;
+    filter->excludes_policy_hosts = true;
     return status;
 }

@@ -12,6 +12,12 @@ void https_target_fini(struct https_target *target)
     free(target->host);
 }
 
+static bool is_left_alone(const struct https_target *target, const struct address_filter *filter,
+                          const struct ip *ip)
+{
+    return filter->excludes_policy_hosts && address_filter_excludes(filter, ip, target->host);
+}
+
 static void add_address(struct https_target *target, const struct address_filter *filter,
                         const struct ip *ip)
 {
@@ -23,6 +29,12 @@ static void add_address(struct https_target *target, const struct address_filter
             snprintf(target->why, sizeof target->why,
                      "%s has no public address (%s); allow-address could permit it", target->host,
                      ip_text(ip, room));
+        return;
+    }
+    if (is_left_alone(target, filter, ip)) {
+        if (target->address_count == 0)
+            snprintf(target->why, sizeof target->why, "%s (%s) is excluded by probe-exclude",
+                     target->host, ip_text(ip, room));
         return;
     }
     target->why[0] = '\0';
@@ -53,7 +65,8 @@ bool https_target_permits(struct https_target *target, const struct address_filt
 
     if (!ip_from_sockaddr(&target->tried, address))
         return false;
-    if (address_filter_permits(filter, &target->tried))
+    if (address_filter_permits(filter, &target->tried) &&
+        !is_left_alone(target, filter, &target->tried))
         return true;
     snprintf(target->why, sizeof target->why, "connection to %s forbidden",
              ip_text(&target->tried, room));

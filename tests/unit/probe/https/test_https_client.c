@@ -110,6 +110,33 @@ static void addresses_are_filtered(void **state)
     assert_int_equal(atomic_load(&server.connections), connections);
 }
 
+/* Who wants no visits of a survey has none by its policy host either; the daemon fetches all the
+ * same, whom it does not probe. */
+static void who_is_left_alone(void **state)
+{
+    static const char *const names[] = {HOST};
+    struct ip_prefix here = allowed;
+    int connections = atomic_load(&server.connections);
+    struct seen seen;
+
+    (void)state;
+    filter.excluded = &here;
+    filter.excluded_count = 1;
+    filter.excludes_policy_hosts = true;
+    seen = fetch();
+    expect("by address", &seen, "is excluded by probe-exclude");
+    filter.excluded_count = 0;
+    filter.excluded_names = names;
+    filter.excluded_name_count = 1;
+    seen = fetch();
+    expect("by name", &seen, "is excluded by probe-exclude");
+    assert_int_equal(atomic_load(&server.connections), connections);
+    filter.excludes_policy_hosts = false;
+    seen = fetch();
+    assert_true(atomic_load(&server.connections) > connections);
+    filter.excluded_name_count = 0;
+}
+
 static void no_address_is_a_failure(void **state)
 {
     uv_loop_t loop;
@@ -282,6 +309,7 @@ int main(void)
         cmocka_unit_test(certificates_are_verified),
         cmocka_unit_test(old_tls_is_refused),
         cmocka_unit_test(addresses_are_filtered),
+        cmocka_unit_test(who_is_left_alone),
         cmocka_unit_test(no_address_is_a_failure),
         cmocka_unit_test(other_addresses_are_tried),
         cmocka_unit_test(fetches_wait_in_a_queue),
