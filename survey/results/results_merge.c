@@ -36,8 +36,10 @@ static const char *const maps = MAP("domains") MAP("hosts") MAP(
     "version, began, ended, list, names, lines_bad, names_read, sample, seed, shard, shards, "     \
     "dnssec, probe, dane, partial_dane, testing_enforced, wildcard_hosts, verify, helo"
 
+/* The first one ends with the merge, so that a merge which is killed is not finished. */
 static const char *const copy_first_runs =
-    "DELETE FROM main.run; INSERT INTO main.run (id, " RUN ") SELECT id, " RUN " FROM merged.run";
+    "DELETE FROM main.run; INSERT INTO main.run (id, " RUN ") SELECT id, " RUN " FROM merged.run;"
+    "UPDATE main.run SET ended = NULL WHERE id = (SELECT min(id) FROM main.run)";
 static const char *const copy_runs =
     "INSERT INTO main.run (id, " RUN ") SELECT id + (SELECT max(id) FROM main.run), " RUN
     " FROM merged.run ORDER BY id";
@@ -295,11 +297,15 @@ struct results *results_merge(const char *out, const char *const *paths, size_t 
 {
     struct results *results, *first = results_open(paths[0], false, error);
     bool ok = first != NULL;
+    struct results_run run;
 
     *unwritten = false;
     if (!ok)
         return NULL;
-    results = results_create(out, results_run(first), error);
+    run = *results_run(first);
+    run.ended = 0;
+    results = results_create(out, &run, error);
+    run.ended = results_run(first)->ended;
     results_close(first);
     *unwritten = results == NULL;
     if (results == NULL)
@@ -307,6 +313,7 @@ struct results *results_merge(const char *out, const char *const *paths, size_t 
     for (size_t i = 0; i < count && ok; i++)
         ok = merge_one(results, paths[i], i == 0, unwritten, error);
     results->counted = false;
+    results->run.ended = run.ended;
     if (ok)
         return results;
     results_close(results);

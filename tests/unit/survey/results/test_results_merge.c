@@ -174,6 +174,8 @@ static void the_latest_counts(void **state)
     file_has(&file, "SELECT id, seed FROM run ORDER BY id", "1|7\n2|8\n");
     file_has(&file, "SELECT run FROM domain WHERE name = 'two.example'", "2\n");
     assert_int_equal(number_of_file(&file, "SELECT count(*) FROM host"), 1);
+    /* killed here it is not finished */
+    assert_int_equal(number_of_file(&file, "SELECT ended IS NULL FROM run WHERE id = 1"), 1);
     decide_and_finish();
     assert_int_equal(number_of_file(&file, "SELECT count(verdict) FROM domain"), 3);
     file_has(&file, "SELECT ended - began FROM run", "5\n5\n");
