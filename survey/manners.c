@@ -300,7 +300,7 @@ static void note_refusal(struct manners *manners, struct site *site, int64_t now
     heap_put(&manners->resting, &site->rest, now_ms + rest_ms);
 }
 
-void manners_ended(struct manners *manners, const struct unit *unit, bool refused, bool answered,
+void manners_ended(struct manners *manners, const struct unit *unit, struct manners_end end,
                    int64_t now_ms)
 {
     struct visit *visit = visit_find(manners, &unit->ip);
@@ -308,9 +308,11 @@ void manners_ended(struct manners *manners, const struct unit *unit, bool refuse
     CHECK(visit != NULL && list_empty(&visit->link)); /* it was connected to */
     visit->site->connected--;
     manners->connected--;
-    if (answered)
+    for (unsigned i = 1; i < end.connections; i++)
+        rate_spend(manners, now_ms);
+    if (end.answered)
         visit->site->refusals = visit->site->rests = 0;
-    else if (refused)
+    else if (end.refused)
         note_refusal(manners, visit->site, now_ms);
     visit_free(manners, visit);
 }

@@ -5,7 +5,8 @@
  * It promises
  *   one connection at a time to an address;
  *   at most `prefix_max` at a time to a prefix (IPv4 /24, IPv6 /48), and `connections_max` in all;
- *   at most `rate` new connections a second, in any second;
+ *   at most `rate` new connections a second, in any second; a second one to a server that broke off
+ *   the handshake is counted when it has ended;
  *   that a prefix which refuses us rests: MANNERS_REST_MIN_MS after MANNERS_REFUSALS_MAX refusals in
  *   a row, twice as long after each further one, up to MANNERS_REST_MAX_MS; and is left alone when
  *   it still refuses after MANNERS_RESTS_MAX rests.
@@ -55,8 +56,14 @@ enum manners_offer manners_offer(struct manners *manners, const struct unit *uni
  * ended or was offered.
  */
 const struct unit *manners_next(struct manners *manners, int64_t now_ms, int64_t *wait_ms);
-/* Its connections have ended. `refused`: see above; `answered`: it took part in a conversation. */
-void manners_ended(struct manners *manners, const struct unit *unit, bool refused, bool answered,
+/* What came of a unit. */
+struct manners_end {
+    bool refused;         /* see above */
+    bool answered;        /* it took part in a conversation */
+    unsigned connections; /* that were made, one after the other */
+};
+/* Its connections have ended. */
+void manners_ended(struct manners *manners, const struct unit *unit, struct manners_end end,
                    int64_t now_ms);
 /* Units of prefixes that are left alone, which waited: give each back once; false when there is
  * none. */

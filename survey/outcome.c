@@ -16,18 +16,18 @@ const char *outcome_failure(const struct unit_result *result)
                : NULL;
 }
 
-bool outcome_refused(const struct unit_result *result)
+struct manners_end outcome_end(const struct unit_result *result)
 {
-    const char *failure = result->address == NULL ? NULL : result->address->failure;
+    const struct address_seen *seen = result->address;
+    struct manners_end end = {0};
 
-    return failure != NULL &&
-           (strcmp(failure, "greeting-refused") == 0 || strcmp(failure, "greeting-lost") == 0);
-}
-
-bool outcome_answered(const struct unit_result *result)
-{
-    return result->address != NULL && !outcome_refused(result) && !result->failed_here &&
-           result->address->result.state > STARTTLS_SILENT;
+    if (seen == NULL)
+        return end;
+    end.connections = seen->connections;
+    end.refused = seen->failure != NULL && (strcmp(seen->failure, "greeting-refused") == 0 ||
+                                            strcmp(seen->failure, "greeting-lost") == 0);
+    end.answered = !end.refused && !result->failed_here && seen->result.state > STARTTLS_SILENT;
+    return end;
 }
 
 bool outcome_doubtful(const struct unit_result *result)

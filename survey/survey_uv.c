@@ -207,8 +207,8 @@ static void on_result(void *context, struct unit_result *result)
         survey->busy++;
     } else if (!survey->failed && !is_for_later(survey, result)) {
         if (result->unit.kind == UNIT_ADDRESS)
-            manners_ended(survey->manners, &result->unit, outcome_refused(result),
-                          outcome_answered(result), clock_monotonic_ms());
+            manners_ended(survey->manners, &result->unit, outcome_end(result),
+                          clock_monotonic_ms());
         if (outcome_doubtful(result)) {
             outage_hold(survey->outage, result);
             result = NULL;

@@ -37,7 +37,7 @@ static void ended(struct manners *manners, const char *ip, bool refused, int64_t
 {
     const struct unit unit = unit_at(ip);
 
-    manners_ended(manners, &unit, refused, !refused, now_ms);
+    manners_ended(manners, &unit, (struct manners_end){refused, !refused, 1}, now_ms);
 }
 
 static struct manners *make(unsigned all, unsigned prefix, unsigned rate)
@@ -155,6 +155,25 @@ static void the_rate_is_not_saved_up(void **state)
     manners_free(manners);
 }
 
+/* A server that was connected to once more without a name counts twice. */
+static void the_rate_counts_every_connection(void **state)
+{
+    struct manners *manners = make(100, 100, 10);
+    const struct unit unit = unit_at("10.0.0.1");
+
+    (void)state;
+    offer(manners, "10.0.0.1");
+    offer(manners, "10.0.1.1");
+    offer(manners, "10.0.2.1");
+    assert_string_equal(next(manners, 1000), "10.0.0.1");
+    manners_ended(manners, &unit, (struct manners_end){false, true, 2}, 1050);
+    assert_string_equal(next(manners, 1150), "");
+    assert_string_equal(next(manners, 1200), "10.0.1.1");
+    ended(manners, "10.0.1.1", false, 1250);
+    assert_string_equal(next(manners, 1300), "10.0.2.1");
+    manners_free(manners);
+}
+
 static void a_prefix_that_refuses_rests(void **state)
 {
     struct manners *manners = make(100, 100, 0);
@@ -212,7 +231,7 @@ static void a_prefix_that_goes_on_refusing_is_left_alone(void **state)
         current = *unit;
         offer(manners, "192.0.2.1");
         offer(manners, "192.0.2.2");
-        manners_ended(manners, &current, true, false, now);
+        manners_ended(manners, &current, (struct manners_end){true, false, 1}, now);
         assert_true(++connections < 100);
     }
     assert_int_equal(connections, MANNERS_REFUSALS_MAX + MANNERS_RESTS_MAX);
@@ -274,6 +293,7 @@ int main(void)
         cmocka_unit_test(all_have_a_cap),
         cmocka_unit_test(the_rate_is_kept),
         cmocka_unit_test(the_rate_is_not_saved_up),
+        cmocka_unit_test(the_rate_counts_every_connection),
         cmocka_unit_test(a_prefix_that_refuses_rests),
         cmocka_unit_test(a_prefix_that_goes_on_refusing_is_left_alone),
         cmocka_unit_test(what_waits_is_limited),
