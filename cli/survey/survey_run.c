@@ -23,6 +23,9 @@
 #define SHARDS_MAX    1000
 #define PREFIX_MAX    5 /* connections to one prefix at a time */
 #define FILES_RESERVE 256
+#define FILES_OWN     40  /* of the process: the results file, the list, the coordinator's loop */
+#define FILES_JOB     20  /* of a worker, beside its lookups */
+#define FILES_LEAST   40  /* for lookups and connections */
 #define REPEAT_MIN_MS 100 /* before a question is repeated */
 
 /* ---- options ---- */
@@ -292,8 +295,8 @@ static int open_results(struct survey_command *survey)
 
 /* ---- the survey ---- */
 
-/* Sockets: as many as the configuration lets a worker have. */
-static void raise_file_limit(const struct survey_command *survey)
+/* Sockets: as many as the configuration lets a worker have. What the limit is then. */
+static rlim_t raise_file_limit(const struct survey_command *survey)
 {
     const struct prober_options *prober = &survey->prober;
     rlim_t wanted =
@@ -301,10 +304,48 @@ static void raise_file_limit(const struct survey_command *survey)
         prober->probes.connections_max + FILES_RESERVE;
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return wanted;
+    if (limit.rlim_cur >= wanted)
+        return limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : wanted;
+}
+
+static void at_most(unsigned *number, rlim_t most)
+{
+    if (*number > most)
+        *number = most == 0 ? 1 : (unsigned)most;
+}
+
+/* With fewer files than that there is less at a time: a connection for which there is no descriptor
+ * says nothing about the host, and would count as if it had been tried. False after a message. */
+static bool fit_files(struct survey_command *survey)
+{
+    struct prober_options *prober = &survey->prober;
+    rlim_t limit = raise_file_limit(survey), own = FILES_OWN + FILES_JOB * (rlim_t)survey->jobs;
+
+    if (limit < own + FILES_LEAST) {
+        fprintf(stderr,
+                "mxcrypt: only %ju files may be open, and %ld jobs need %ju: see ulimit, or give "
+                "fewer --jobs\n",
+                (uintmax_t)limit, survey->jobs, (uintmax_t)(own + FILES_LEAST));
+        return false;
+    }
+    at_most(&prober->probes.connections_max, limit - own);
+    at_most(&prober->https.in_flight_max, (limit - own) / 4 / (rlim_t)survey->jobs);
+    at_most(&prober->dns.in_flight_max, (limit - own) / 2 / (rlim_t)survey->jobs);
+    return true;
+}
+
+/* Who opted out is to be left alone by what comes next as well. */
+static void say_how_to_go_on(const struct survey_command *survey)
+{
+    const char *opt_out = survey->cli->survey.opt_out;
+
+    fprintf(stderr, "to go on: mxcrypt survey run --resume --out %s%s%s\n", survey->cli->survey.out,
+            opt_out != NULL ? " --opt-out " : "", opt_out != NULL ? opt_out : "");
 }
 
 static int say_end(const struct survey_command *survey, enum survey_end end, const char *why)
@@ -316,13 +357,15 @@ static int say_end(const struct survey_command *survey, enum survey_end end, con
         fprintf(stderr, "mxcrypt: finished; mxcrypt survey report %s shows it\n", out);
         return CLI_OK;
     case SURVEY_STOPPED:
-        fprintf(stderr, "mxcrypt: stopped; to go on: mxcrypt survey run --resume --out %s\n", out);
+        fputs("mxcrypt: stopped; ", stderr);
+        say_how_to_go_on(survey);
         return CLI_TEMP;
     case SURVEY_NO_RESOLVER:
     case SURVEY_FAILED:
         break;
     }
-    fprintf(stderr, "mxcrypt: %s\nto go on: mxcrypt survey run --resume --out %s\n", why, out);
+    fprintf(stderr, "mxcrypt: %s\n", why);
+    say_how_to_go_on(survey);
     return end == SURVEY_NO_RESOLVER ? CLI_TEMP : CLI_CANNOT_WRITE;
 }
 
@@ -347,7 +390,6 @@ static int run_survey(struct survey_command *survey)
 
     if (display == NULL)
         return CLI_INTERNAL;
-    raise_file_limit(survey);
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     end = survey_run(survey->results, &options, why);
     survey_display_clear(display);
@@ -364,6 +406,8 @@ static int survey_steps(struct survey_command *survey)
     }
     if (status == CLI_OK)
         status = set_prober(survey);
+    if (status == CLI_OK && !fit_files(survey))
+        status = CLI_TEMP;
     if (status == CLI_OK)
         status = look_at_own_side(survey);
     if (status == CLI_OK)

@@ -26,6 +26,7 @@ TIME_LIMIT_S = 600
 QUICK = ("--rate", 100_000)
 SOON_S = 60  # for what ends at once
 DISK = "size=700k"
+FILES, FILES_TOO_FEW = 100, 60  # open at once; the configuration lets it have 200 connections
 NAMES, NAMES_SAMPLED = 25_000, 20  # more than are written at once
 OUTAGE_S = 4
 
@@ -115,6 +116,17 @@ def check_full_disk(proof):
         subprocess.run(["umount", "-l", folder], check=True)
 
 
+def check_few_files(proof):
+    """Fewer descriptors than connections are allowed."""
+    conf = survey_command.write_conf(proof.world)
+    for files, status in ((FILES, 0), (FILES_TOO_FEW, 75)):
+        command = survey_command.Command(proof.options.bin, conf, before=["prlimit", f"--nofile={files}:{files}"])
+        done, log = proof.run(f"files{files}.db", proof.names, *QUICK, "--jobs", 1, command=command, want=None, timeout=SOON_S)
+        proof.check(f"{files} files", (done.status, done.err[-300:]), lambda got, status=status: got[0] == status)
+    proof.check("  with too few it does not begin, and says so", (log, "ulimit" in done.err), ([], True))
+    proof.check("  with few nothing fails", results_file.differences(proof.path("whole.db"), proof.path(f"files{FILES}.db")), [])
+
+
 def check_list_in_part(proof):
     """Killed in the middle of a list, after some of it was written."""
     path, pipe = proof.path("part.db"), proof.path("pipe")
@@ -163,7 +175,7 @@ def check_outage(proof):
         proof.check("  costs no domain its verdict", results_file.differences(proof.path("whole.db"), proof.path(out))[:5], [])
 
 
-CHECKS = (check_all_opted_out, check_half, check_removed, check_full_disk, check_list_in_part, check_outage)
+CHECKS = (check_all_opted_out, check_half, check_removed, check_full_disk, check_few_files, check_list_in_part, check_outage)
 
 
 def measure(the_world, options):
