@@ -82,7 +82,8 @@ bool results_in_place(struct results *results);
 /* ---- names ---- */
 
 /* Hosts that it excludes by name are noted as opted out, those that are in the file already as well,
- * with their addresses. Borrowed. */
+ * with their addresses; domains that it excludes and that were not looked up yet are dropped.
+ * Borrowed. */
 bool results_set_filter(struct results *results, const struct address_filter *filter);
 /* Adds a domain (A-labels, lower case), unless it is there: then the larger weight counts, so that
  * reading a list twice changes nothing. False on failure of the disk. *is_new: it was not there. */

@@ -23,27 +23,44 @@ static bool excludes(const struct results *results, const char *name)
     return results->filter != NULL && address_filter_excludes(results->filter, &nowhere, name);
 }
 
-bool results_set_filter(struct results *results, const struct address_filter *filter)
+/* Does `act` with the ids of those rows of a SELECT whose name is excluded. */
+static bool each_excluded(struct results *results, enum results_statement which,
+                          bool (*act)(struct results *results, const struct sql_value *id))
 {
-    struct sql_statement *row;
+    struct sql_statement *row = results_select(results, which, NULL, 0);
     enum sql_step step = SQL_END;
     bool ok = true;
 
-    results->filter = filter;
-    if (filter->excluded_name_count == 0)
-        return true;
-    row = results_select(results, RESULTS_HOSTS_IN, NULL, 0);
     while (ok && row != NULL && (step = results_row(results, row)) == SQL_ROW) {
-        struct sql_value id = value_number(row_number(row, 0, 0));
+        const struct sql_value id = value_number(row_number(row, 0, 0));
         const char *name = row_text(row, 1, HOSTNAME_MAX);
 
         if (name != NULL && excludes(results, name))
-            ok = results_execute(results, RESULTS_HOST_OPT_OUT, &id, 1) &&
-                 results_execute(results, RESULTS_ADDRESSES_OPT_OUT, &id, 1);
+            ok = act(results, &id);
     }
     if (row != NULL)
         sql_reset(row);
     return ok && row != NULL && step == SQL_END;
+}
+
+static bool opt_out(struct results *results, const struct sql_value *host)
+{
+    return results_execute(results, RESULTS_HOST_OPT_OUT, host, 1) &&
+           results_execute(results, RESULTS_ADDRESSES_OPT_OUT, host, 1);
+}
+
+static bool drop_domain(struct results *results, const struct sql_value *domain)
+{
+    results->counted = false;
+    return results_execute(results, RESULTS_DOMAIN_DROP, domain, 1);
+}
+
+bool results_set_filter(struct results *results, const struct address_filter *filter)
+{
+    results->filter = filter;
+    return filter->excluded_name_count == 0 ||
+           (each_excluded(results, RESULTS_DOMAINS_IN, drop_domain) &&
+            each_excluded(results, RESULTS_HOSTS_IN, opt_out));
 }
 
 bool results_add_host(struct results *results, const char *name, int64_t *id)

@@ -27,6 +27,8 @@
     X(SAMPLE_END, "SELECT id FROM domain ORDER BY id LIMIT 1 OFFSET ?1 - 1")                       \
     X(SAMPLE_DROP, "DELETE FROM domain WHERE id > ?1")                                             \
     X(DOMAINS_DROP, "DELETE FROM domain")                                                          \
+    X(DOMAINS_IN, "SELECT id, name FROM domain WHERE looked_up IS NULL")                           \
+    X(DOMAIN_DROP, "DELETE FROM domain WHERE id = ?1")                                             \
     X(HOSTS_IN, "SELECT id, name FROM host WHERE opted_out = 0")                                   \
     X(HOST_OPT_OUT, "UPDATE host SET opted_out = 1 WHERE id = ?1")                                 \
     X(ADDRESSES_OPT_OUT, "UPDATE address SET opted_out = 1 WHERE opted_out = 0 "                   \

@@ -26,6 +26,7 @@ TIME_LIMIT_S = 600
 QUICK = ("--rate", 100_000)
 SOON_S = 60  # for what ends at once
 DISK = "size=700k"
+LONG = 500_000
 FILES, FILES_TOO_FEW = 100, 60  # open at once; the configuration lets it have 200 connections
 NAMES, NAMES_SAMPLED = 25_000, 20  # more than are written at once
 OUTAGE_S = 4
@@ -46,6 +47,14 @@ def change(path, sql):
         connection.executescript(sql)
 
 
+def number(path, sql):
+    """0 while there is no such table."""
+    try:
+        return results_file.value(path, sql)
+    except sqlite3.Error:
+        return 0
+
+
 @contextlib.contextmanager
 def meanwhile(act):
     """Runs act() beside what is done inside."""
@@ -57,8 +66,8 @@ def meanwhile(act):
         thread.join()
 
 
-def resume(proof, out, **changes):
-    done = proof.command().run("--resume", "--out", proof.path(out), *QUICK, **changes)
+def resume(proof, out, more=()):
+    done = proof.command().run("--resume", "--out", proof.path(out), *QUICK, *more)
     proof.check("  resumed, it comes to its end", (done.status, done.err[-500:]), lambda got: got[0] == 0)
 
 
@@ -69,6 +78,15 @@ def check_all_opted_out(proof):
     proof.check("where all hosts are opted out it ends", results_file.value(proof.path("opted.db"), "SELECT group_concat(starttls) FROM address"),
                 "skipped")
     proof.check("  and nobody was connected to", log, [])
+
+
+def check_opted_out_later(proof):
+    """Who opts out while a survey rests is not looked up when it goes on."""
+    path, (name, _) = proof.path("later.db"), next(manners.own_domains(proof))
+    proof.run("later.db", proof.write("two", [name, proof.big.names[1]]), "--no-probe")
+    change(path, "UPDATE run SET ended = NULL; UPDATE domain SET verdict = NULL, looked_up = NULL; DELETE FROM domain_mx; DELETE FROM policy")
+    resume(proof, "later.db", more=["--opt-out", proof.write("opt-out", [name])])
+    proof.check("who opts out later is not looked up", [tuple(row) for row in results_file.rows(path, "SELECT name FROM domain")], [(proof.big.names[1],)])
 
 
 def check_half(proof):
@@ -90,7 +108,7 @@ def check_removed(proof):
     path = proof.path("removed.db")
 
     def move():
-        waiting.until(lambda: os.path.exists(path) and results_file.value(path, "SELECT count(looked_up) FROM address") > 0, "an address")
+        waiting.until(lambda: number(path, "SELECT count(looked_up) FROM address") > 0, "an address")
         os.rename(path, path + ".elsewhere")
 
     with meanwhile(move):
@@ -116,6 +134,15 @@ def check_full_disk(proof):
         subprocess.run(["umount", "-l", folder], check=True)
 
 
+def check_long_file(proof):
+    """The file may not become longer than so many octets."""
+    command = survey_command.Command(proof.options.bin, survey_command.write_conf(proof.world), before=["prlimit", f"--fsize={LONG}:unlimited"])
+    done, _ = proof.run("long.db", proof.names, *QUICK, command=command, want=None, timeout=SOON_S)
+    proof.check("a file that may not grow ends a survey", (done.status, "--resume" in done.err), lambda got: got[0] > 0 and got[1])
+    resume(proof, "long.db")
+    proof.check("  where it may it becomes the whole", results_file.differences(proof.path("whole.db"), proof.path("long.db")), [])
+
+
 def check_few_files(proof):
     """Fewer descriptors than connections are allowed."""
     conf = survey_command.write_conf(proof.world)
@@ -137,7 +164,7 @@ def check_list_in_part(proof):
     with open(names, encoding="ascii") as file, open(pipe, "w", encoding="ascii") as out:
         out.write(file.read(NAMES * 10))
         out.flush()
-        waiting.until(lambda: results_file.value(path, "SELECT count(*) FROM domain") == NAMES_SAMPLED, "the first batch")
+        waiting.until(lambda: number(path, "SELECT count(*) FROM domain") == NAMES_SAMPLED, "the first batch")
         process.kill()
         process.wait()
     for more in (["--resume"], []):
@@ -152,7 +179,7 @@ def check_list_in_part(proof):
 def outage(proof, path, begin, end):
     """Something happens to the resolver when some domains are known, and ends later."""
     def act():
-        waiting.until(lambda: os.path.exists(path) and results_file.known(path) > 0, "a domain")
+        waiting.until(lambda: results_file.known(path) > 0, "a domain")
         begin()
         time.sleep(OUTAGE_S)
         end()
@@ -175,7 +202,7 @@ def check_outage(proof):
         proof.check("  costs no domain its verdict", results_file.differences(proof.path("whole.db"), proof.path(out))[:5], [])
 
 
-CHECKS = (check_all_opted_out, check_half, check_removed, check_full_disk, check_few_files, check_list_in_part, check_outage)
+CHECKS = (check_all_opted_out, check_opted_out_later, check_half, check_removed, check_full_disk, check_long_file, check_few_files, check_list_in_part, check_outage)
 
 
 def measure(the_world, options):
