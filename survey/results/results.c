@@ -38,7 +38,7 @@
     "PRAGMA journal_size_limit = 67108864"
 
 /* There may be one on each thread. */
-#define PRAGMAS_READER "PRAGMA cache_size = -1024"
+#define PRAGMAS_READER "PRAGMA cache_size = -2048"
 
 /* ---- errors, transactions ---- */
 
@@ -86,12 +86,14 @@ bool results_commit(struct results *results)
     if (sql_commit(results->sql))
         return true;
     results_fail(results);
+    results_known_forget(results->known);
     sql_rollback(results->sql);
     return false;
 }
 
 void results_rollback(struct results *results)
 {
+    results_known_forget(results->known);
     if (results->in_transaction)
         sql_rollback(results->sql);
     results->in_transaction = false;
@@ -212,8 +214,9 @@ static struct results *results_new(const char *path)
     results->arena = arena_new(ARENA_MAX);
     results->scratch = arena_new(SCRATCH_MAX);
     results->hosts = results_hosts_new();
+    results->known = results_known_new();
     if (results->path != NULL && results->arena != NULL && results->scratch != NULL &&
-        results->hosts != NULL)
+        results->hosts != NULL && results->known != NULL)
         return results;
     results_close(results);
     return NULL;
@@ -233,6 +236,7 @@ bool results_close(struct results *results)
     arena_free(results->arena);
     arena_free(results->scratch);
     results_hosts_free(results->hosts);
+    results_known_free(results->known);
     free(results->path);
     free(results);
     return ok;

@@ -26,6 +26,7 @@ struct results_tally {
 };
 
 struct results_hosts;
+struct results_known;
 
 struct results {
     struct sql *sql; /* owned */
@@ -36,6 +37,7 @@ struct results {
     struct arena *arena;         /* owned: the strings of `run` */
     struct arena *scratch;       /* owned: of one call */
     struct results_hosts *hosts; /* owned */
+    struct results_known *known; /* owned */
     struct results_run run;
     int64_t sample_end; /* domains with greater ids are not in the sample */
     bool counted;       /* `tallies` were read from the file */
@@ -73,6 +75,17 @@ bool results_host(struct results *results, int64_t id, const struct mx_host **ou
 void results_hosts_tidy(struct results *results);
 /* The same at once: something is written. */
 void results_hosts_forget(struct results *results);
+
+/* ---- hosts that are in the file, for those that share them: results_known.c ---- */
+
+/* NULL without memory. */
+struct results_known *results_known_new(void);
+void results_known_free(struct results_known *known);
+/* Whether the host is known to be there under that id. */
+bool results_is_known(const struct results_known *known, int64_t id, const char *name);
+void results_know(struct results_known *known, int64_t id, const char *name);
+/* Forgets all: what was written may be gone. */
+void results_known_forget(struct results_known *known);
 
 /* ---- statements ---- */
 

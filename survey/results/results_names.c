@@ -44,31 +44,42 @@ enum sql_step results_name_at(struct results *results, enum results_statement wh
     return step;
 }
 
+/* Adds it unless the id is taken. */
+static bool insert(struct results *results, int64_t id, const char *name, int64_t weight,
+                   bool *is_new)
+{
+    const struct sql_value values[] = {value_number(id), value_text(name), value_number(weight)};
+
+    if (!results_execute(results, RESULTS_DOMAIN_ADD, values, 3))
+        return false;
+    *is_new = sql_changes(results->sql) > 0;
+    results->tallies[UNIT_DOMAIN].all += *is_new;
+    return true;
+}
+
+/* Most names are new: they are inserted, and looked at only where that was not possible. */
 static bool add(struct results *results, const char *name, int64_t weight, int64_t *id,
                 bool *is_new)
 {
-    struct results_name_at at = {false, 0};
+    struct results_name_at at = {true, 0};
     enum sql_step step;
 
     *id = results_id(results, RESULTS_ID_DOMAIN, name, strlen(name));
-    *is_new = true;
-    while ((step = results_name_at(results, RESULTS_DOMAIN_AT, *id, name, &at)) == SQL_ROW &&
-           at.is_other)
-        *id = results_next_id(*id);
-    if (step == SQL_ERROR)
-        return false;
-    if (step == SQL_ROW) {
-        const struct sql_value values[] = {value_number(*id), value_number(weight)};
-
+    for (;; *id = results_next_id(*id)) {
         *is_new = false;
-        return weight <= at.weight || results_execute(results, RESULTS_DOMAIN_WEIGH, values, 2);
+        if (*id <= results->sample_end && !insert(results, *id, name, weight, is_new))
+            return false;
+        if (*is_new)
+            return true;
+        step = results_name_at(results, RESULTS_DOMAIN_AT, *id, name, &at);
+        if (step != SQL_ROW || !at.is_other)
+            break;
     }
-    if (*id > results->sample_end)
-        return true;
-    results->tallies[UNIT_DOMAIN].all++;
-    return results_execute(
-        results, RESULTS_DOMAIN_ADD,
-        (const struct sql_value[]){value_number(*id), value_text(name), value_number(weight)}, 3);
+    *is_new = step == SQL_END; /* and not in the sample */
+    if (step != SQL_ROW || weight <= at.weight)
+        return step != SQL_ERROR;
+    return results_execute(results, RESULTS_DOMAIN_WEIGH,
+                           (const struct sql_value[]){value_number(*id), value_number(weight)}, 2);
 }
 
 bool results_add_domain(struct results *results, const char *name, int64_t weight, bool *is_new)

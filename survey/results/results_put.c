@@ -63,12 +63,11 @@ bool results_set_filter(struct results *results, const struct address_filter *fi
             each_excluded(results, RESULTS_HOSTS_IN, opt_out));
 }
 
-bool results_add_host(struct results *results, const char *name, int64_t *id)
+static bool add_unknown_host(struct results *results, const char *name, int64_t *id)
 {
     struct results_name_at at = {false, 0};
     enum sql_step step;
 
-    *id = results_id(results, RESULTS_ID_HOST, name, strlen(name));
     while ((step = results_name_at(results, RESULTS_HOST_AT, *id, name, &at)) == SQL_ROW &&
            at.is_other)
         *id = results_next_id(*id);
@@ -80,6 +79,20 @@ bool results_add_host(struct results *results, const char *name, int64_t *id)
                                                       value_text(base_domain(name)),
                                                       value_number(excludes(results, name))},
                            4);
+}
+
+bool results_add_host(struct results *results, const char *name, int64_t *id)
+{
+    const int64_t own = results_id(results, RESULTS_ID_HOST, name, strlen(name));
+
+    *id = own;
+    if (results_is_known(results->known, own, name))
+        return true;
+    if (!add_unknown_host(results, name, id))
+        return false;
+    if (*id == own)
+        results_know(results->known, own, name);
+    return true;
 }
 
 /* ---- MX ---- */

@@ -21,7 +21,8 @@
 
 #define RESULTS_NAME_STATEMENTS(X)                                                                 \
     X(DOMAIN_AT, "SELECT name, weight FROM domain WHERE id = ?1")                                  \
-    X(DOMAIN_ADD, "INSERT INTO domain (id, name, weight, run) VALUES (?1, ?2, ?3, 1)")             \
+    X(DOMAIN_ADD, "INSERT INTO domain (id, name, weight, run) VALUES (?1, ?2, ?3, 1) "             \
+                  "ON CONFLICT (id) DO NOTHING")                                                   \
     X(DOMAIN_WEIGH, "UPDATE domain SET weight = ?2 WHERE id = ?1")                                 \
     X(DOMAIN_FIND, "SELECT id FROM domain WHERE name = ?1")                                        \
     X(SAMPLE_END, "SELECT id FROM domain ORDER BY id LIMIT 1 OFFSET ?1 - 1")                       \
