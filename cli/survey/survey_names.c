@@ -146,9 +146,11 @@ static void say_counts(const struct reading *reading)
 {
     fprintf(stderr, "mxcrypt: %" PRId64 " domains", reading->names);
     if (reading->repeated > 0)
-        fprintf(stderr, ", %" PRId64 " lines more that repeat one", reading->repeated);
+        fprintf(stderr, ", %" PRId64 " more line%s", reading->repeated,
+                reading->repeated == 1 ? " that repeats one" : "s that repeat one");
     if (reading->bad > 0)
-        fprintf(stderr, ", %" PRId64 " lines that are no domain", reading->bad);
+        fprintf(stderr, ", %" PRId64 " line%s no domain", reading->bad,
+                reading->bad == 1 ? " that is" : "s that are");
     if (reading->opted_out > 0)
         fprintf(stderr, ", %" PRId64 " opted out", reading->opted_out);
     fputc('\n', stderr);

@@ -38,12 +38,14 @@
 const struct figure figures_of_diff[] = {
     {"old_runs", "The older survey", "How the older file was made.",
      "SELECT version, began, ended, list, names, names_read, sample,\n"
-     "       CAST(seed AS TEXT) AS seed, dnssec, probe\n"
+     "       CAST(seed AS TEXT) AS seed, dnssec, probe, dane AS option_dane, partial_dane,\n"
+     "       testing_enforced, wildcard_hosts, verify AS option_verify\n"
      "FROM old.run ORDER BY id LIMIT 1000",
      FIGURE_LIST},
     {"new_runs", "The newer survey", "How the newer file was made.",
      "SELECT version, began, ended, list, names, names_read, sample,\n"
-     "       CAST(seed AS TEXT) AS seed, dnssec, probe\n"
+     "       CAST(seed AS TEXT) AS seed, dnssec, probe, dane AS option_dane, partial_dane,\n"
+     "       testing_enforced, wildcard_hosts, verify AS option_verify\n"
      "FROM main.run ORDER BY id LIMIT 1000",
      FIGURE_LIST},
     {"totals", "In all",

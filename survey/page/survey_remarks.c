@@ -70,6 +70,22 @@ static void remark_unfinished(struct remark_list *list, const struct figures *fi
                         in_words(list, figure_number(totals, 0, "domains_undecided"))));
 }
 
+/* A shard alone decides only for domains whose addresses are all its own. */
+static void remark_shard(struct remark_list *list, const struct figures *figures)
+{
+    const struct figure_data *runs = figures_find(figures, "runs");
+    double undecided = figure_number(figures_find(figures, "totals"), 0, "domains_undecided");
+    double alone = count_runs(runs, "shards", 1) + count_runs(runs, "shards", 0);
+
+    if (!is_unfinished(runs) && undecided > 0 && alone < (double)runs->row_count)
+        remark(list, arena_printf(list->arena,
+                                  "%s domain%s no verdict, because other shards connect to some of "
+                                  "%s addresses. The figures are of the others, which are no "
+                                  "random part. `mxcrypt survey merge' joins the shards.",
+                                  in_words(list, undecided), undecided == 1 ? " has" : "s have",
+                                  undecided == 1 ? "its" : "their"));
+}
+
 /* `whose`: "", or which of two files is meant. */
 static void remark_run(struct remark_list *list, const struct figure_data *runs, const char *whose)
 {
@@ -161,7 +177,9 @@ static void remark_weights(struct remark_list *list, const struct figures *figur
     const struct figure_data *levels = figures_find(figures, "levels");
     double whole = figure_sum(levels, "weight"), most = figure_sum(levels, "weight_squares");
 
-    if (figure_number(totals, 0, "weight") == figure_number(totals, 0, "domains"))
+    /* the sums of weights and of their squares are the number of domains */
+    if (figure_number(totals, 0, "weight") == figure_number(totals, 0, "domains") &&
+        most == figure_sum(levels, "domains"))
         remark(list, "Every domain has the weight 1: shares by weight are those by domains.");
     /* the domains of equal weight that would give this interval: Kish */
     else if (whole > 0 && whole * whole / most < 30)
@@ -201,6 +219,7 @@ void survey_remarks(const char *out[SURVEY_REMARKS_MAX], struct arena *arena,
 
     out[0] = NULL;
     remark_unfinished(&list, figures);
+    remark_shard(&list, figures);
     remark_run(&list, figures_find(figures, "runs"), "");
     remark_sample(&list, figures);
     remark_merged(&list, figures);
@@ -213,13 +232,23 @@ void survey_remarks(const char *out[SURVEY_REMARKS_MAX], struct arena *arena,
 
 /* ---- of two files ---- */
 
-/* How often a column has the same value in the first runs of both. */
-static bool differ(const struct figures *figures, const char *column)
+/* Whether an option is another one in the first runs of both, by which verdicts were decided. */
+static bool options_differ(const struct figures *figures)
 {
-    const struct figure_data *was = figures_find(figures, "old_runs");
-    const struct figure_data *now = figures_find(figures, "new_runs");
+    static const char *const options[] = {"dnssec",        "probe",         "option_dane",
+                                          "partial_dane",  "option_verify", "testing_enforced",
+                                          "wildcard_hosts"};
+    bool differ = false;
 
-    return figure_number(was, 0, column) != figure_number(now, 0, column);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        struct figure_value was = figure_at(figures_find(figures, "old_runs"), 0, options[i]);
+        struct figure_value now = figure_at(figures_find(figures, "new_runs"), 0, options[i]);
+
+        differ |= was.number != now.number;
+        if (was.text != NULL && now.text != NULL)
+            differ |= strcmp(was.text, now.text) != 0;
+    }
+    return differ;
 }
 
 void survey_diff_remarks(const char *out[SURVEY_REMARKS_MAX], struct arena *arena,
@@ -235,7 +264,7 @@ void survey_diff_remarks(const char *out[SURVEY_REMARKS_MAX], struct arena *aren
                "A survey has not ended: domains that it has no verdict of are not compared.");
     remark_run(&list, was, "The older survey: ");
     remark_run(&list, now, "The newer survey: ");
-    if (differ(figures, "dnssec") || differ(figures, "probe"))
+    if (options_differ(figures))
         remark(&list, "The surveys were made with different options: what changed may be theirs.");
     if (figure_number(was, 0, "began") > figure_number(now, 0, "began"))
         remark(&list, "The file that was named as the older one is the newer one.");

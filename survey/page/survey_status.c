@@ -30,9 +30,10 @@ static void print_phases(FILE *out, const struct figure_data *totals)
 }
 
 /* The first kinds of failures; those of addresses are numbers of addresses. */
-static void print_failures(FILE *out, const struct survey_page *page, const char *name,
-                           const char *column)
+static size_t print_failures(FILE *out, const struct survey_page *page, const char *name,
+                             const char *column)
 {
+    size_t printed = 0;
     const struct figure_data *data = figures_find(page->figures, name);
 
     for (size_t i = 0; i < data->row_count && i < page->top; i++) {
@@ -40,10 +41,13 @@ static void print_failures(FILE *out, const struct survey_page *page, const char
         const char *kind = survey_key(key, data, i);
         struct figure_value value = figure_at(data, i, column);
 
-        if (strcmp(kind, "none") != 0)
-            fprintf(out, "  %-24s %12s %s\n", kind,
-                    survey_value(number, figure_column(column), &value), column);
+        if (strcmp(kind, "none") == 0)
+            continue;
+        fprintf(out, "  %-24s %12s %s\n", kind, survey_value(number, figure_column(column), &value),
+                column);
+        printed++;
     }
+    return printed;
 }
 
 /* Phases follow each other, each over the whole file. */
@@ -85,12 +89,15 @@ static void print_survey(FILE *out, const struct survey_page *page, size_t row)
 bool survey_status_text(FILE *out, const struct survey_page *page)
 {
     const struct figure_data *runs = figures_find(page->figures, "runs");
+    size_t printed;
 
     for (size_t i = 0; i < runs->row_count && i < page->top; i++)
         print_survey(out, page, i);
     print_phases(out, figures_find(page->figures, "totals"));
     text_heading(out, text_is_terminal(out), "Failures");
-    print_failures(out, page, "errors", "domains");
-    print_failures(out, page, "address_failures", "addresses");
+    printed = print_failures(out, page, "errors", "domains") +
+              print_failures(out, page, "address_failures", "addresses");
+    if (printed == 0)
+        fputs("  none\n", out);
     return fflush(out) == 0 && !ferror(out);
 }

@@ -6,7 +6,7 @@
 
 #include "survey/page/survey_page.h"
 
-#define RUN_COLUMNS 7
+#define RUN_COLUMNS 8
 
 /* Figures that are made up: as many runs as are asked for, and the totals. */
 struct made {
@@ -36,8 +36,8 @@ static void make(struct made *made, size_t runs)
 {
     static const struct figure of_runs = {.name = "runs"}, of_totals = {.name = "totals"},
                                of_levels = {.name = "levels"}, of_sni = {.name = "sni"};
-    static const char *const run_columns[] = {"ended",  "dnssec", "probe", "names_read",
-                                              "sample", "names",  "seed",  NULL};
+    static const char *const run_columns[] = {"ended", "dnssec", "probe",  "names_read", "sample",
+                                              "names", "seed",   "shards", NULL};
     static const char *const total_columns[] = {
         "domains", "domains_waiting", "domains_undecided", "hosts_opted_out", "weight", NULL};
     static const char *const level_columns[] = {"domains", "weight", "weight_squares", NULL};
@@ -50,6 +50,7 @@ static void make(struct made *made, size_t runs)
         for (size_t k = 0; k < 6; k++)
             made->runs[i * RUN_COLUMNS + k] = number(values[k]);
         made->runs[i * RUN_COLUMNS + 6] = (struct figure_value){.known = true, .text = "7"};
+        made->runs[i * RUN_COLUMNS + 7] = number(1);
     }
     made->totals[0] = number(100);
     made->totals[4] = number(5000);
@@ -165,6 +166,56 @@ static void merged(void **state)
     expect(&made, WANT("different samples", "merged from 2 surveys"));
 }
 
+static void shards(void **state)
+{
+    struct made made;
+
+    (void)state;
+    make(&made, 1);
+    made.runs[7] = number(2);
+    expect(&made, (const char *const[]){NULL});
+    make(&made, 1);
+    made.runs[7] = number(2);
+    made.totals[2] = number(1200);
+    expect(&made, WANT("1,200 domains have no verdict, because other shards"));
+    make(&made, 1);
+    made.runs[0].known = false;
+    made.runs[7] = number(2);
+    made.totals[2] = number(1200);
+    expect(&made, WANT("has not ended"));
+}
+
+/* A change of an option is no change of a domain. */
+static void options_of_two_files(void **state)
+{
+    static const struct figure old_runs = {.name = "old_runs"}, new_runs = {.name = "new_runs"};
+    static const char *const columns[] = {"ended",          "names_read",
+                                          "dnssec",         "probe",
+                                          "option_dane",    "testing_enforced",
+                                          "wildcard_hosts", "option_verify",
+                                          "partial_dane",   NULL};
+    struct figure_value was[9], now[9];
+    struct made made = {.arena = arena_new(1 << 20)};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(was); i++)
+        was[i] = now[i] = number(1);
+    was[8].text = now[8].text = "table";
+    add_figure(&made, &old_runs, columns, was, 1);
+    add_figure(&made, &new_runs, columns, now, 1);
+    survey_diff_remarks(made.remarks, made.arena, &made.figures);
+    assert_null(made.remarks[0]);
+    for (size_t i = 4; i < COUNT(was); i++) {
+        now[i].number = 0;
+        now[8].text = i == 8 ? "only" : "table";
+        survey_diff_remarks(made.remarks, made.arena, &made.figures);
+        assert_non_null(made.remarks[0]);
+        assert_non_null(strstr(made.remarks[0], "with different options"));
+        now[i].number = 1;
+    }
+    arena_free(made.arena);
+}
+
 static void weights(void **state)
 {
     struct made made;
@@ -172,7 +223,14 @@ static void weights(void **state)
     (void)state;
     make(&made, 1);
     made.totals[4] = number(100);
+    made.levels[1] = made.levels[2] = number(100);
     expect(&made, WANT("has the weight 1"));
+    /* half of them 0, half 2 */
+    make(&made, 1);
+    made.totals[4] = number(100);
+    made.levels[1] = number(100);
+    made.levels[2] = number(200);
+    expect(&made, (const char *const[]){NULL});
     make(&made, 1);
     made.levels[2] = number(5000.0 * 5000 / 29);
     expect(&made, WANT("A few domains have most of the weight"));
@@ -211,6 +269,7 @@ int main(void)
         cmocka_unit_test(nothing_to_say), cmocka_unit_test(not_ended),
         cmocka_unit_test(options),        cmocka_unit_test(samples),
         cmocka_unit_test(merged),         cmocka_unit_test(weights),
+        cmocka_unit_test(shards),         cmocka_unit_test(options_of_two_files),
         cmocka_unit_test(others),         cmocka_unit_test(no_file_at_all),
     };
 
