@@ -31,6 +31,7 @@ import survey_make  # noqa: E402
 
 SCHEMA = HERE.parent / "docs" / "survey.schema.json"
 MANUAL = HERE.parent / "docs" / "mxcrypt-survey.5"
+SEED = HERE / "fuzz" / "corpus" / "results" / "survey"
 TIMES = {"began", "ended", "not_after"}
 TRUTHS = {"names_read", "dnssec", "probe", "option_dane", "testing_enforced", "wildcard_hosts", "option_verify"}
 CLOSE = 1e-9
@@ -361,6 +362,7 @@ def main():
         for kind, (arguments, _) in FILES.items():
             survey_make.make(folder / f"{kind}.db", **arguments)
         results.check("the manual has the tables", table_faults())
+        results.check("what the fuzzer begins with is a results file", refused(programs, 0, b"", "survey", "status", SEED, stdout=subprocess.DEVNULL))
         results.check("the examples of the manual", example_faults(folder / "full.db"))
         with browser.Browser() as window:
             for kind in FILES:
