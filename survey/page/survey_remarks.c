@@ -117,7 +117,7 @@ static void remark_sample(struct remark_list *list, const struct figures *figure
                arena_printf(list->arena,
                             "A random sample of %s of the %s domains of the list. Intervals "
                             "are at 95 %%, for the whole list. Shares by operators have none: "
-                            "a sample of domains is no sample of operators.",
+                            "a sample of domains is not a sample of operators.",
                             in_words(list, figure_number(runs, 0, "sample")),
                             in_words(list, figure_number(runs, 0, "names"))));
     else if (runs->row_count > 1 && (double)runs->row_count != count_runs(runs, "sample", 0))

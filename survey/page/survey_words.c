@@ -148,41 +148,39 @@ const char *figure_words(const char *figure, const char *key)
 }
 
 const struct survey_definition survey_definitions[] = {
-    {"Mail domain",
-     "A domain with an MX record that names a host, or without any (it is its own mail host then), "
-     "of which at least one mail host may have an address. Domains with a null MX, that do not "
-     "exist, or whose MX lookup failed are none. Shares are of mail domains, if nothing else is "
-     "said."},
+    {"Mail domain", "A domain with an MX record that names a host, or with no MX record (it is its "
+                    "own mail host then), unless all its mail hosts are known to have no address. "
+                    "A domain that has a null MX, does not exist, or whose MX lookup failed is not "
+                    "a mail domain. Shares are of mail domains, unless stated otherwise."},
     {"Mail host", "A name in the MX records, whatever its preference; at most 50 for a domain."},
     {"Does STARTTLS",
      "Every address of every mail host that answered on port 25 completed a handshake after "
      "STARTTLS, and answered EHLO in TLS. Addresses that did not answer, or greeted with 4xx or "
-     "5xx, say nothing and are left out. One connection was made to each address."},
+     "5xx, say nothing and are left out. Each address was connected to once, and again only to try "
+     "the name of another host there."},
     {"Certificate verifies",
      "The chain that was shown ends at a trust anchor of the machine that made the survey, with "
      "valid dates and sufficient strength, and the certificate names the mail host in a DNS name "
-     "of "
-     "its subjectAltName (RFC 6125; the common name does not count). It does for a domain when it "
-     "does at every address that answered."},
-    {"DANE",
-     "The MX records are signed, every mail host has a signed TLSA record that SMTP can use (usage "
-     "2 or 3, RFC 7672), and its address records are signed. Whether the records match what the "
-     "servers show is a figure of its own."},
+     "of its subjectAltName (RFC 6125; the common name does not count). It verifies for a domain "
+     "if it does so at every address that answered."},
+    {"DANE", "The MX records are signed, every mail host has a signed TLSA record that SMTP can "
+             "use (usage 2 or 3, RFC 7672), and its address records are signed. Whether the "
+             "records match what the servers show is counted separately."},
     {"MTA-STS",
      "The domain has one valid _mta-sts record, and its policy was fetched over HTTPS with a valid "
      "certificate and has no syntax error (RFC 8461)."},
     {"TLSRPT", "One valid _smtp._tls record with a mailto: or https: address (RFC 8460)."},
-    {"Operator",
-     "The base domain (Public Suffix List) of the mail host with the lowest preference. Each "
-     "operator counts 1, spread over its domains. Who runs a host under a customer's own name is "
-     "not seen."},
-    {"Weight", "What the list of names says of a domain, such as its messages; 1 without it."},
-    {"Level", "What mxcryptd would have Postfix demand, by the same function: mxcryptd(8)."},
+    {"Operator", "The base domain (by the Public Suffix List) of the mail host with the lowest "
+                 "preference value. Each operator counts as 1, divided among its mail domains. An "
+                 "operator whose hosts have names in its customers' domains is not recognised."},
+    {"Weight", "What the list of names gives for a domain, such as its number of messages; 1 if it "
+               "gives none."},
+    {"Level",
+     "What mxcryptd would have Postfix demand, decided by the same function: mxcryptd(8)."},
     {"Interval",
-     "With --sample: at 95 %, of the whole list. By domains: Wilson's score interval. By weight: "
-     "the "
-     "same, for as many domains of equal weight as would tell as much; it is too narrow where few "
-     "domains have most of the weight. Both with the finite population correction. By operators "
-     "there is none: a sample of domains is no sample of operators."},
+     "With --sample: at 95 %, for the whole list. By domains: Wilson's score interval. By weight: "
+     "the same, for as many domains of equal weight as would be equally informative; it is too "
+     "narrow where a few domains have most of the weight. Both with the finite population "
+     "correction. By operators there is none: a sample of domains is not a sample of operators."},
     {NULL, NULL},
 };
