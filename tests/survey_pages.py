@@ -13,6 +13,7 @@ import datetime
 import html
 import io
 import json
+import math
 import pathlib
 import re
 import resource
@@ -35,6 +36,7 @@ SEED = HERE / "fuzz" / "corpus" / "results" / "survey"
 TIMES = {"began", "ended", "not_after"}
 TRUTHS = {"names_read", "dnssec", "probe", "option_dane", "testing_enforced", "wildcard_hosts", "option_verify"}
 CLOSE = 1e-9
+Z = 1.959963984540054  # 97.5 % of the normal distribution
 
 # what is reported: the arguments of survey_make.make, and how the page is looked at
 SOME = ("wide-light", "phone-dark", "paper")
@@ -167,6 +169,31 @@ def select_faults(page, queries, path, old=None):
         for one, want in zip(found, wanted):
             yield from (f"{name}: {column} is {one.get(column)}, SQLite has {want[column]}" for column in columns
                         if column not in one or not same(one[column], want[column]))
+
+
+def wilson(share, n):
+    middle, half = share + Z * Z / (2 * n), Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
+    return max(0, (middle - half) / (1 + Z * Z / n)), min(1, (middle + half) / (1 + Z * Z / n))
+
+
+def interval_faults(page):
+    """Intervals as mxcrypt-survey(5) defines them, from the numbers on the page: by weight for (sum w)^2 / sum w^2 domains, or for
+    those of which the variance of the ratio is as large."""
+    names, drawn = page["runs"][0]["names"], page["totals"]["domains"]
+    for name, rows in page.items():
+        if not (isinstance(rows, list) and rows and isinstance(rows[0], dict) and "domains_interval" in rows[0]):
+            continue
+        domains, weight, squares = (sum(row[column] for row in rows) for column in ("domains", "weight", "weight_squares"))
+        for row in rows:
+            share = row["weight"] / weight
+            residuals = row["weight_squares"] * (1 - share) ** 2 + (squares - row["weight_squares"]) * share**2
+            equal = weight**2 / squares
+            if 0 < share < 1:
+                equal = min(equal, share * (1 - share) * weight**2 / residuals)
+            for way, want in (("domains", wilson(row["domains"] / domains, domains / (1 - drawn / names))),
+                              ("weight", wilson(share, equal / (1 - drawn / names)))):
+                if not all(map(same, row[f"{way}_interval"], want)):
+                    yield f"{name}, {row['key']}: by {way} {row[f'{way}_interval']}, not {want}"
 
 
 def share_faults(page):
@@ -326,7 +353,7 @@ def check_report(results, window, programs, kind, folder):
     run(programs, "survey", "report", path, "--html", sheet)
     if kind != "evil":
         results.check(f"{kind}: the JSON follows its schema", schema_faults(page))
-    results.check(f"{kind}: shares and intervals", share_faults(page))
+    results.check(f"{kind}: shares and intervals", [*share_faults(page), *interval_faults(page)])
     if kind != "evil":  # SQLite's texts are not escaped
         results.check(f"{kind}: the SELECTs of the manual give the figures", select_faults(page, selects("FIGURES"), path))
     results.check(f"{kind}: text", text_faults(run(programs, "survey", "report", path, text=True)))
