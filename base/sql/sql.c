@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/escape.h"
 #include "base/hash.h"
 
 #define VALUE_HEAD_MAX 16 /* type and length */
@@ -60,11 +61,13 @@ static enum sql_failure failure_of(int code)
 
 static bool note(struct sql *sql, int code)
 {
+    const char *why;
+
     if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW)
         return true;
     sql->last.failure = failure_of(code);
-    snprintf(sql->last.text, sizeof sql->last.text, "%s",
-             sql->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(sql->db));
+    why = sql->db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(sql->db);
+    escape_bytes(sql->last.text, sizeof sql->last.text, why, strlen(why)); /* it may name a table */
     /* It may have ended the transaction: a full disk, input/output, memory do it, whatever
      * statement met them. What COMMIT says of it later is the same SQLITE_ERROR as for a table that
      * is missing, so the cause is kept. */

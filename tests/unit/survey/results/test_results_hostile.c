@@ -299,6 +299,18 @@ static void views_that_never_end(void **state)
     assert_non_null(file.results);
 }
 
+/* SQLite's words name what it could not read. */
+static void errors_are_printable(void **state)
+{
+    (void)state;
+    file_reopen(&file, false);
+    assert_int_equal(shell("PRAGMA writable_schema = on; INSERT INTO sqlite_schema VALUES "
+                           "('index', char(27) || '[31m', 'domain', 0, 'CREATE INDEX x')"),
+                     SQLITE_OK);
+    assert_false(results_attach(file.results, file.path, "old", file.error));
+    assert_non_null(strstr(file.error, "malformed database schema (\\x1b[31m)"));
+}
+
 static void triggers_do_not_run(void **state)
 {
     int64_t id;
@@ -556,9 +568,17 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(no_database),         TEST(pipes_beside_it),          TEST(a_journal_that_is_left),
-        TEST(cut_short),           TEST(additions_are_left_alone), TEST(views_that_never_end),
-        TEST(triggers_do_not_run), TEST(any_value_in_any_column),  TEST(rows_that_are_too_large),
+        TEST(no_database),
+        TEST(pipes_beside_it),
+        TEST(a_journal_that_is_left),
+        TEST(cut_short),
+        TEST(additions_are_left_alone),
+        TEST(views_that_never_end),
+
+        TEST(errors_are_printable),
+        TEST(triggers_do_not_run),
+        TEST(any_value_in_any_column),
+        TEST(rows_that_are_too_large),
     };
 
     int failed;
