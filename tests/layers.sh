@@ -26,8 +26,9 @@ probe/tls           base base/log base/net policy
 probe/smtp          base base/log base/net policy probe/tls
 probe/https         base base/net probe/tls
 probe/sts           base base/log base/net policy probe/dns probe/https
+probe/tlsrpt        base probe/dns
 probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/https probe/sts
-survey/unit         base base/net policy probe/dns probe/tls
+survey/unit         base base/net policy probe/tls probe/tlsrpt
 survey/results      base base/net base/sql policy policy/decide probe/sts probe/tls survey/unit
 survey/look         base probe probe/dns probe/smtp probe/sts survey/unit
 survey              base base/net policy policy/render probe probe/dns probe/smtp probe/tls survey/unit survey/results survey/look

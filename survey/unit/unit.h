@@ -14,7 +14,7 @@
 #include "base/net/ip.h"
 #include "policy/evidence.h"
 #include "probe/tls/tls_chain.h"
-#include "survey/unit/tlsrpt.h"
+#include "probe/tlsrpt/tlsrpt.h"
 
 /* X(constant, word, what it means) */
 #define UNIT_KINDS(X)                                                                              \

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "survey/unit/tlsrpt.h"
+#include "probe/tlsrpt/tlsrpt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

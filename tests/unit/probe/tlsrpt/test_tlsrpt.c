@@ -1,5 +1,5 @@
 /* TLSRPT records: the grammar of RFC 8460 §3, and its limits. */
-#include "survey/unit/tlsrpt.h"
+#include "probe/tlsrpt/tlsrpt.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
  *
  * Of fields with the same name the first counts.
  */
-#include "survey/unit/tlsrpt.h"
+#include "probe/tlsrpt/tlsrpt.h"
 
 #include <string.h>
 #include <strings.h>
