@@ -44,11 +44,17 @@ const char *tls_context_denies(const struct tls_context *context, const char *ve
 /* A client session as smtp(8) makes it at encrypt, but with aNULL last; SNI `sni`. */
 struct tls_session *tls_session_new(struct tls_context *context, const char *sni);
 void tls_session_free(struct tls_session *session);
-/*
- * Before the first feed: offers all versions and ciphers that OpenSSL has, to find out what a host
- * that refused the demanded ones does.
- */
-void tls_session_offer_all(struct tls_session *session);
+/* What a handshake offers. */
+enum tls_offer {
+    TLS_OFFER_DEMANDED, /* what tls_context_demand says */
+    TLS_OFFER_ALL,      /* all that OpenSSL has, to find out what a host does that refused that */
+    TLS_OFFER_OLD,      /* TLS 1.0 and 1.1 */
+    TLS_OFFER_WEAK,     /* ciphers that nobody should take, as far as this OpenSSL has them */
+    TLS_OFFER_RSA,      /* certificates with RSA keys only, of a host that may have several */
+    TLS_OFFER_ECDSA
+};
+/* Before the first feed; without it TLS_OFFER_DEMANDED. False when OpenSSL has nothing of it. */
+bool tls_session_offer(struct tls_session *session, enum tls_offer offer);
 
 enum tls_progress { TLS_WANT_MORE, TLS_READY, TLS_CLOSED, TLS_BROKEN };
 

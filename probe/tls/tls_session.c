@@ -17,8 +17,29 @@
 #include "probe/tls/tls.h"
 #include "probe/tls/tls_internal.h"
 
-#define SLICE       4096
+#define SLICE 4096
+
+/* Ciphers by OpenSSL's words; signatures: TLS 1.3 takes the PSS and ECDSA ones, TLS 1.2 all, and
+ * old servers need SHA-1. */
 #define ALL_CIPHERS "ALL:COMPLEMENTOFALL:@STRENGTH"
+#define WEAK_CIPHERS                                                                               \
+    "eNULL:EXPORT:LOW:RC4:RC2:3DES:DES:SEED:IDEA:MD5:aDSS:kDHr:kDHd:kECDHr:kECDHe:!PSK:!SRP"
+#define RSA_SIGNATURES                                                                             \
+    "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pss_pss_sha256:"              \
+    "rsa_pss_pss_sha384:rsa_pss_pss_sha512:RSA+SHA256:RSA+SHA384:RSA+SHA512:RSA+SHA224:RSA+SHA1"
+#define ECDSA_SIGNATURES                                                                           \
+    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:ECDSA+SHA224:ECDSA+SHA1"
+
+static const struct {
+    unsigned versions;
+    const char *ciphers, *signatures; /* NULL: as they are */
+} offers[] = {
+    [TLS_OFFER_ALL] = {TLS_VERSIONS_ALL, ALL_CIPHERS, NULL},
+    [TLS_OFFER_OLD] = {TLS_VERSION_1_0 | TLS_VERSION_1_1, ALL_CIPHERS, NULL},
+    [TLS_OFFER_WEAK] = {TLS_VERSIONS_ALL & ~TLS_VERSION_1_3, WEAK_CIPHERS, NULL},
+    [TLS_OFFER_RSA] = {TLS_VERSIONS_ALL, "aRSA:!eNULL", RSA_SIGNATURES},
+    [TLS_OFFER_ECDSA] = {TLS_VERSIONS_ALL, "aECDSA:!eNULL", ECDSA_SIGNATURES},
+};
 
 static void count_message(int sent, int version, int type, const void *data, size_t length,
                           SSL *ssl, void *context)
@@ -72,11 +93,20 @@ struct tls_session *tls_session_new(struct tls_context *context, const char *sni
     return session;
 }
 
-void tls_session_offer_all(struct tls_session *session)
+bool tls_session_offer(struct tls_session *session, enum tls_offer offer)
 {
+    bool ok;
+
+    if (offer == TLS_OFFER_DEMANDED)
+        return true;
     SSL_clear_options(session->ssl, tls_version_options(0));
-    SSL_set_cipher_list(session->ssl, ALL_CIPHERS); /* fails with no OpenSSL that has TLS 1.2 */
+    SSL_set_options(session->ssl, tls_version_options(offers[offer].versions));
+    ok = SSL_set_cipher_list(session->ssl, offers[offer].ciphers) == 1;
+    SSL_set_security_level(session->ssl, 0); /* the list may name another */
+    if (offers[offer].signatures != NULL)
+        ok = ok && SSL_set1_sigalgs_list(session->ssl, offers[offer].signatures) == 1;
     ERR_clear_error();
+    return ok;
 }
 
 void tls_session_free(struct tls_session *session)
