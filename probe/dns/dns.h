@@ -59,6 +59,7 @@ enum dns_type {
     DNS_A = 1,
     DNS_NS = 2,
     DNS_CNAME = 5,
+    DNS_PTR = 12,
     DNS_MX = 15,
     DNS_TXT = 16,
     DNS_AAAA = 28,
@@ -74,17 +75,21 @@ enum dns_outcome {
 
 struct dns_record {
     uint16_t preference; /* MX */
-    const char *name;    /* MX, CNAME, NS: the target; else NULL */
+    const char *name;    /* MX, CNAME, NS, PTR: the target; else NULL */
     uint16_t length;     /* A, AAAA, TLSA: RDATA; TXT: all strings joined without a blank */
     const uint8_t *data;
 };
 
 struct dns_answer {
     enum dns_outcome outcome;
-    bool secure;       /* AD: the chain and the RRset, or the proof of absence, are validated */
-    bool cut;          /* more than DNS_RECORDS_MAX records: the rest was dropped */
-    uint32_t ttl;      /* RECORDS: smallest of chain and RRset; NODATA, NXDOMAIN: RFC 2308 §5, the
+    bool secure;  /* AD: the chain and the RRset, or the proof of absence, are validated */
+    bool cut;     /* more than DNS_RECORDS_MAX records: the rest was dropped */
+    uint32_t ttl; /* RECORDS: smallest of chain and RRset; NODATA, NXDOMAIN: RFC 2308 §5, the
                           smaller of SOA TTL and MINIMUM, 60 without SOA; FAILED: 0 */
+    /* There are signatures over it, and when the first of them ends: seconds since 1970, modulo 2^32
+     * (RFC 4034 §3.1.5). FAILED: none. */
+    bool is_signed;
+    uint32_t signed_until;
     const char *owner; /* where the CNAME chain ends; the name asked when there is none */
     unsigned aliases;  /* CNAMEs followed */
     size_t count;

@@ -14,6 +14,7 @@
 
 #include "base/escape.h"
 #include "probe/dns/dns_name.h"
+#include "probe/dns/dns_words.h"
 
 /* RFC 1035 §4.1.1, RFC 4035 §3 */
 #define FLAG_QR      0x8000
@@ -29,55 +30,19 @@
 #define CLASS_IN           1
 #define TYPE_SOA           6
 #define TYPE_OPT           41
+#define TYPE_RRSIG         46
 #define OPT_DO             0x8000
 #define OPTION_EDE         15 /* RFC 8914 §2 */
 #define EDE_TEXT_MAX       100
 #define RR_OCTETS_MIN      11
 #define RR_FIXED_OCTETS    10 /* type, class, TTL, RDLENGTH */
 #define SOA_NUMBERS_OCTETS 20
+#define RRSIG_UNTIL        8          /* octets before the expiration, RFC 4034 §3.1 */
+#define RRSIG_OCTETS_MIN   18         /* without signer and signature */
 #define TTL_MAX            0x7fffffff /* RFC 2181 §8: more counts as zero */
 #define TTL_WITHOUT_SOA    60
-#define COUNT(array)       (sizeof(array) / sizeof(array)[0])
 
 enum rcode { RCODE_NOERROR = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
-
-static const char *const rcode_names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
-                                          "NOTIMPL", "REFUSED", "YXDOMAIN", "YXRRSET",
-                                          "NXRRSET", "NOTAUTH", "NOTZONE"};
-
-/* The IANA registry "Extended DNS Error Codes" as of 2024. */
-static const char *const ede_names[] = {
-    "Other Error",
-    "Unsupported DNSKEY Algorithm",
-    "Unsupported DS Digest Type",
-    "Stale Answer",
-    "Forged Answer",
-    "DNSSEC Indeterminate",
-    "DNSSEC Bogus",
-    "Signature Expired",
-    "Signature Not Yet Valid",
-    "DNSKEY Missing",
-    "RRSIGs Missing",
-    "No Zone Key Bit Set",
-    "NSEC Missing",
-    "Cached Error",
-    "Not Ready",
-    "Blocked",
-    "Censored",
-    "Filtered",
-    "Prohibited",
-    "Stale NXDOMAIN Answer",
-    "Not Authoritative",
-    "Not Supported",
-    "No Reachable Authority",
-    "Network Error",
-    "Invalid Data",
-    "Signature Expired before Valid",
-    "Too Early",
-    "Unsupported NSEC3 Iterations Value",
-    "Unable to conform to policy",
-    "Synthesized",
-};
 
 /* One resource record, by its place in the message. */
 struct dns_rr {
@@ -101,6 +66,11 @@ struct dns_reply {
     size_t answers, soas;
     bool has_ns, has_opt;
     struct dns_rr opt;
+    /* signatures of the answer section, and of the authority section */
+    struct {
+        bool any;
+        uint32_t until; /* the first end */
+    } signatures[2];
 };
 
 static uint16_t u16(struct dns_span message, size_t offset)
@@ -189,6 +159,19 @@ static bool read_rr(struct dns_rr *out, struct dns_name *owner, struct dns_span 
 
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_COUNT };
 
+static void note_signature(struct dns_reply *reply, enum section section, const struct dns_rr *rr)
+{
+    uint32_t until;
+
+    if (section > SECTION_AUTHORITY || rr->length < RRSIG_OCTETS_MIN)
+        return;
+    until = u32(reply->message, rr->rdata + RRSIG_UNTIL);
+    if (!reply->signatures[section].any ||
+        (int32_t)(until - reply->signatures[section].until) < 0) /* RFC 1982 */
+        reply->signatures[section].until = until;
+    reply->signatures[section].any = true;
+}
+
 /* Keeps a record of interest; false when the message may not have it. */
 static bool note_rr(struct dns_reply *reply, enum section section, const struct dns_rr *rr,
                     const struct dns_name *owner)
@@ -197,6 +180,8 @@ static bool note_rr(struct dns_reply *reply, enum section section, const struct 
 
     if (section == SECTION_ANSWER && in && (rr->type == reply->type || rr->type == DNS_CNAME))
         reply->records[reply->answers++] = *rr;
+    if (in && rr->type == TYPE_RRSIG)
+        note_signature(reply, section, rr);
     if (section == SECTION_AUTHORITY && in && rr->type == DNS_NS)
         reply->has_ns = true;
     if (section == SECTION_AUTHORITY && in && rr->type == TYPE_SOA)
@@ -266,11 +251,11 @@ static void explain_rcode(struct dns_reply *reply, struct dns_span ede)
                                : reply->rcode == RCODE_REFUSED ? DNS_FAILURE_REFUSED
                                                                : DNS_FAILURE_RCODE;
     char rcode[20], text[EDE_TEXT_MAX];
-    const char *words = NULL;
+    const char *words = dns_rcode_name(reply->rcode);
     unsigned code;
 
-    if (reply->rcode < COUNT(rcode_names))
-        snprintf(rcode, sizeof rcode, "%s", rcode_names[reply->rcode]);
+    if (words != NULL)
+        snprintf(rcode, sizeof rcode, "%s", words);
     else
         snprintf(rcode, sizeof rcode, "RCODE %u", reply->rcode);
     if (ede.data == NULL) {
@@ -278,8 +263,7 @@ static void explain_rcode(struct dns_reply *reply, struct dns_span ede)
         return;
     }
     code = u16(ede, 0);
-    if (code < COUNT(ede_names))
-        words = ede_names[code];
+    words = dns_ede_name(code);
     escape_bytes(text, sizeof text, ede.data + 2, ede.length - 2);
     answer_failed(reply, failure,
                   arena_printf(reply->arena, "%s (EDE %u%s%s%s%s)", rcode, code,
@@ -428,6 +412,7 @@ static bool read_record(struct dns_reply *reply, const struct dns_rr *rr, struct
     case DNS_MX:
     case DNS_CNAME:
     case DNS_NS:
+    case DNS_PTR:
         return read_target(reply, rr, out);
     case DNS_TXT:
         return read_text(reply, rr, out);
@@ -521,6 +506,15 @@ static bool read_absence(struct dns_reply *reply)
 
 /* ---- the whole ---- */
 
+/* Until when what was answered is signed. */
+static void note_ends(struct dns_reply *reply, enum section section)
+{
+    if (reply->out->outcome == DNS_FAILED)
+        return;
+    reply->out->is_signed = reply->signatures[section].any;
+    reply->out->signed_until = reply->signatures[section].until;
+}
+
 static bool read_reply(struct dns_reply *reply, size_t offset)
 {
     struct dns_answer *out = reply->out;
@@ -542,6 +536,7 @@ static bool read_reply(struct dns_reply *reply, size_t offset)
     out->owner = dns_name_text(reply->arena, &reply->name);
     if (!(count > 0 ? read_records(reply, count) : read_absence(reply)))
         return false;
+    note_ends(reply, count > 0 ? SECTION_ANSWER : SECTION_AUTHORITY);
     out->secure = out->outcome != DNS_FAILED && (reply->flags & (FLAG_AD | FLAG_CD)) == FLAG_AD;
     return true;
 }
