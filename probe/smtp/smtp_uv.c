@@ -1,8 +1,8 @@
 /*
  * smtp_uv: one probe of one address; see smtp_uv.h.
  *
- * A sequence (base/sequence.h) for each of its connections: STATES below is the whole of it, from
- * the connection to QUIT. What decides is noted with `conclude`, once: nothing that goes wrong
+ * A sequence (base/sequence.h) for each of its connections: SMTP_STATES is the whole of it, from
+ * the connection to QUIT. What decides is noted with `smtp_conclude`, once: nothing that goes wrong
  * afterwards changes it. Then comes QUIT where the protocol allows it. What comes of it counts when
  * the connection is closed.
  *
@@ -18,42 +18,19 @@
  */
 #include "probe/smtp/smtp_uv.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log/log.h"
-#include "base/sequence.h"
-#include "probe/smtp/smtp_stream_uv.h"
+#include "probe/smtp/smtp_probe_uv.h"
 #include "probe/tls/tlsa.h"
 
 #define MEMORY_MAX    65536 /* the strings of a few results */
 #define DETAIL_MAX    512
-#define WORDS_MAX     256  /* of one connection */
 #define AFTERWARDS_MS 3000 /* QUIT: nothing depends on it */
 
-/* The deadlines are fields of smtp_options. */
-#define AT(field) offsetof(struct smtp_options, field)
-#define STATES(X)                                                                                  \
-    X(CONNECT, connect, AT(connect_ms))                                                            \
-    X(BANNER, banner, AT(greeting_ms))                                                             \
-    X(EHLO, ehlo, AT(command_ms))                                                                  \
-    X(HELO, helo, AT(command_ms))                                                                  \
-    X(STARTTLS, starttls, AT(command_ms))                                                          \
-    X(HANDSHAKE, handshake, AT(command_ms))                                                        \
-    X(EHLO_TLS, ehlo_tls, AT(command_ms))                                                          \
-    X(QUIT, quit, AT(command_ms)) /* and no longer than AFTERWARDS_MS */
-
-enum smtp_state { STATES(SEQUENCE_ENUM) };
-
-/* What is said when a state begins, and what its step is for: the reply. */
-static const struct exchange {
-    const char *command;   /* NULL: nothing is said */
-    bool named;            /* the name of this host follows */
-    const char *name;      /* of the reply, in words; NULL: the step listens by itself */
-    enum starttls unheard; /* what silence and a lost connection count as */
-} exchanges[] = {
+const struct smtp_exchange smtp_exchanges[] = {
     [STATE_BANNER] = {NULL, false, "greeting", STARTTLS_SILENT},
     [STATE_EHLO] = {"EHLO", true, "EHLO", STARTTLS_SILENT},
     [STATE_HELO] = {"HELO", true, "HELO", STARTTLS_ERROR},
@@ -62,176 +39,11 @@ static const struct exchange {
     [STATE_QUIT] = {"QUIT", false, NULL, STARTTLS_UNKNOWN},
 };
 
-/* The connections of a probe. */
-enum smtp_attempt {
-    ATTEMPT_FIRST,
-    ATTEMPT_NAMELESS, /* without SNI */
-    ATTEMPT_ALL,      /* all that OpenSSL has is offered, without SNI */
-    ATTEMPT_NONE      /* the result stands */
-};
-
-struct smtp_probe {
-    struct smtp_tools tools;
-    struct smtp_options options;
-    const struct smtp_target *target; /* borrowed */
-    smtp_done done;                   /* NULL once cancelled */
-    void *context;
-    struct arena *memory; /* owned: the strings of the outcomes */
-    uint64_t started_at;  /* on the loop's clock: total_ms counts from here */
-    struct smtp_outcome result;
-    unsigned connections;
-    struct tls_chain *chain; /* owned: what is kept of a handshake; NULL: nothing */
-
-    /* of the connection under way */
-    enum smtp_attempt attempt;
-    struct smtp_outcome outcome;
-    bool concluded;
-    bool no_smtp; /* what came is no SMTP reply, or more than one */
-    struct sequence sequence;
-    char own_address[IP_TEXT_MAX + 8]; /* said when there is no name */
-    struct smtp_stream stream;
-};
-
-static enum sequence_step go(struct smtp_probe *probe, enum smtp_state next)
-{
-    return sequence_go(&probe->sequence, next);
-}
-
 static uint64_t left_ms(const struct smtp_probe *probe)
 {
     uint64_t spent_ms = uv_now(probe->tools.loop) - probe->started_at;
 
     return spent_ms < probe->options.total_ms ? probe->options.total_ms - spent_ms : 0;
-}
-
-/* ---- what came of a connection ---- */
-
-/* The kind of what was just concluded: by where the probe is and what came of it. */
-static enum smtp_failure failure_kind(const struct smtp_probe *probe)
-{
-    enum starttls result = probe->outcome.result.state;
-    bool timed_out = probe->stream.timed_out;
-
-    if (result == STARTTLS_SKIPPED || result == STARTTLS_CLEAR)
-        return SMTP_FAILURE_COUNT;
-    if (probe->outcome.failed_here)
-        return SMTP_FAILURE_LOCAL;
-    if (probe->no_smtp)
-        return SMTP_FAILURE_PROTOCOL;
-    switch (probe->sequence.state) {
-    case STATE_CONNECT:
-        if (probe->stream.lost == UV_ECONNREFUSED)
-            return SMTP_FAILURE_CONNECT_REFUSED;
-        return timed_out || probe->stream.lost == UV_ETIMEDOUT ? SMTP_FAILURE_CONNECT_TIMEOUT
-                                                               : SMTP_FAILURE_CONNECT;
-    case STATE_BANNER:
-        if (probe->outcome.result.code != 0)
-            return SMTP_FAILURE_GREETING_REFUSED;
-        return timed_out ? SMTP_FAILURE_GREETING_TIMEOUT : SMTP_FAILURE_GREETING_LOST;
-    case STATE_STARTTLS:
-        return result == STARTTLS_TEMPFAIL  ? SMTP_FAILURE_STARTTLS_4XX
-               : result == STARTTLS_REFUSED ? SMTP_FAILURE_STARTTLS_5XX
-                                            : SMTP_FAILURE_STARTTLS;
-    case STATE_HANDSHAKE:
-        return timed_out ? SMTP_FAILURE_HANDSHAKE_TIMEOUT : SMTP_FAILURE_HANDSHAKE;
-    case STATE_EHLO_TLS:
-        return SMTP_FAILURE_EHLO_IN_TLS;
-    default:
-        return SMTP_FAILURE_EHLO;
-    }
-}
-
-/* Notes what decides; the first conclusion stands. DONE, for a step that ends without QUIT. `format`
- * must print printable ASCII only. */
-static enum sequence_step __attribute__((format(printf, 4, 5)))
-conclude(struct smtp_probe *probe, enum starttls state, int code, const char *format, ...)
-{
-    char detail[WORDS_MAX];
-    va_list args;
-
-    if (probe->concluded)
-        return SEQUENCE_DONE;
-    probe->concluded = true;
-    va_start(args, format);
-    vsnprintf(detail, sizeof detail, format, args);
-    va_end(args);
-    probe->outcome.result.state = state;
-    probe->outcome.result.code = code;
-    if (detail[0] != '\0')
-        probe->outcome.result.detail = arena_strdup(probe->memory, detail);
-    probe->outcome.failure = failure_kind(probe);
-    return SEQUENCE_DONE;
-}
-
-/* The server said something that ends it: its words are escaped already. */
-static enum sequence_step conclude_reply(struct smtp_probe *probe, enum starttls state)
-{
-    const struct smtp_reply *reply = &probe->stream.reply;
-
-    conclude(probe, state, reply->code, "%s: %d %s", exchanges[probe->sequence.state].name,
-             reply->code, reply->text);
-    return go(probe, STATE_QUIT);
-}
-
-/* What a host makes of who we are, while we do not know it ourselves, says nothing about it. */
-static enum sequence_step conclude_named(struct smtp_probe *probe, const char *what)
-{
-    const struct smtp_reply *reply = &probe->stream.reply;
-
-    if (!probe->options.helo_pending)
-        return conclude_reply(probe, STARTTLS_ERROR);
-    probe->outcome.failed_here = true;
-    conclude(probe, STARTTLS_SILENT, reply->code,
-             "not probed, this host's own name is not known yet: %s: %d %s", what, reply->code,
-             reply->text);
-    return go(probe, STATE_QUIT);
-}
-
-static bool is_our_failure(int error)
-{
-    return error == UV_EMFILE || error == UV_ENFILE || error == UV_ENOBUFS || error == UV_ENOMEM ||
-           error == UV_EADDRNOTAVAIL || error == UV_EACCES || error == UV_EPERM;
-}
-
-static enum sequence_step conclude_lost(struct smtp_probe *probe, enum starttls state,
-                                        const char *when, int error)
-{
-    if (error == UV_EOF)
-        return conclude(probe, state, 0, "%s: connection closed", when);
-    if (!is_our_failure(error))
-        return conclude(probe, state, 0, "%s: %s", when, uv_strerror(error));
-    probe->outcome.failed_here = true;
-    return conclude(probe, STARTTLS_SILENT, 0, "not probed, this side failed: %s",
-                    uv_strerror(error));
-}
-
-/* Notes what came instead of a reply. */
-static enum sequence_step conclude_heard(struct smtp_probe *probe, enum smtp_heard heard)
-{
-    const struct exchange *exchange = &exchanges[probe->sequence.state];
-    const struct smtp_reply *reply = &probe->stream.reply;
-    const struct tls_session *tls = probe->stream.tls;
-
-    probe->no_smtp = heard == SMTP_HEARD_BAD || heard == SMTP_HEARD_AHEAD;
-    if (heard == SMTP_HEARD_BAD)
-        return conclude(probe, STARTTLS_ERROR, 0, "%s: %s", exchange->name, reply->why);
-    /* RFC 3207 §6, CVE-2011-0411: what came before TLS must not count as if it came in it */
-    if (heard == SMTP_HEARD_AHEAD && probe->sequence.state == STATE_STARTTLS &&
-        reply->code / 100 == 2)
-        return conclude(probe, STARTTLS_ERROR, reply->code, "plaintext after STARTTLS");
-    if (heard == SMTP_HEARD_AHEAD)
-        return conclude(probe, STARTTLS_ERROR, reply->code,
-                        "%s: the server sent more than its reply", exchange->name);
-    if (heard == SMTP_HEARD_LATE)
-        return conclude(probe, exchange->unheard, 0, "%s: no answer in time", exchange->name);
-    /* A client certificate that TLS 1.3 asks for is missed only now, after a handshake that went
-     * well for us; Postfix has none either. */
-    if (tls != NULL && tls_session_why(tls)[0] != '\0')
-        return conclude(probe, exchange->unheard, 0, "%s: %s", exchange->name,
-                        tls_session_why(tls));
-    if (tls != NULL && probe->stream.lost == 0)
-        return conclude(probe, exchange->unheard, 0, "%s: closed by the server", exchange->name);
-    return conclude_lost(probe, exchange->unheard, exchange->name, probe->stream.lost);
 }
 
 /* ---- the steps ---- */
@@ -244,21 +56,22 @@ static enum sequence_step start_connect(struct smtp_probe *probe)
     int error = 0;
 
     if (!address_filter_permits(probe->tools.filter, &target->ip))
-        return conclude(probe, STARTTLS_SKIPPED, 0,
-                        "not a global address, and allow-address does not name it");
+        return smtp_conclude(probe, STARTTLS_SKIPPED, 0,
+                             "not a global address, and allow-address does not name it");
     if (address_filter_excludes(probe->tools.filter, &target->ip, target->host))
-        return conclude(probe, STARTTLS_SKIPPED, 0, "excluded by probe-exclude");
+        return smtp_conclude(probe, STARTTLS_SKIPPED, 0, "excluded by probe-exclude");
     if (source->family != 0)
         error = smtp_stream_bind(&probe->stream, source);
     if (error != 0) { /* what another source address would see is no answer */
         probe->outcome.failed_here = true;
-        return conclude(probe, STARTTLS_SILENT, 0, "not probed, this side failed: %s: %s",
-                        ipv6 ? "probe-bind-address6" : "probe-bind-address", uv_strerror(error));
+        return smtp_conclude(probe, STARTTLS_SILENT, 0, "not probed, this side failed: %s: %s",
+                             ipv6 ? "probe-bind-address6" : "probe-bind-address",
+                             uv_strerror(error));
     }
     probe->connections++;
     error = smtp_stream_connect(&probe->stream, &target->ip, target->port);
     return error == 0 ? SEQUENCE_WAIT
-                      : conclude_lost(probe, STARTTLS_SILENT, "cannot connect", error);
+                      : smtp_conclude_lost(probe, STARTTLS_SILENT, "cannot connect", error);
 }
 
 static enum sequence_step step_connect(struct smtp_probe *probe)
@@ -266,18 +79,18 @@ static enum sequence_step step_connect(struct smtp_probe *probe)
     if (probe->sequence.fresh)
         return start_connect(probe);
     if (probe->stream.lost != 0)
-        return conclude_lost(probe, STARTTLS_SILENT, "cannot connect", probe->stream.lost);
+        return smtp_conclude_lost(probe, STARTTLS_SILENT, "cannot connect", probe->stream.lost);
     if (probe->stream.connected)
-        return go(probe, STATE_BANNER);
-    return conclude(probe, STARTTLS_SILENT, 0, "cannot connect: no answer in time");
+        return smtp_go(probe, STATE_BANNER);
+    return smtp_conclude(probe, STARTTLS_SILENT, 0, "cannot connect: no answer in time");
 }
 
 static enum sequence_step step_banner(struct smtp_probe *probe)
 {
     if (probe->options.keep_chain)
         probe->outcome.greeting = arena_strdup(probe->memory, probe->stream.reply.text);
-    return probe->stream.reply.code / 100 == 2 ? go(probe, STATE_EHLO)
-                                               : conclude_reply(probe, STARTTLS_ERROR);
+    return probe->stream.reply.code / 100 == 2 ? smtp_go(probe, STATE_EHLO)
+                                               : smtp_conclude_reply(probe, STARTTLS_ERROR);
 }
 
 static enum sequence_step step_ehlo(struct smtp_probe *probe)
@@ -285,13 +98,13 @@ static enum sequence_step step_ehlo(struct smtp_probe *probe)
     const struct smtp_reply *reply = &probe->stream.reply;
 
     if (reply->code == 421)
-        return conclude_named(probe, "EHLO");
+        return smtp_conclude_named(probe, "EHLO");
     if (reply->code / 100 != 2)
-        return go(probe, STATE_HELO);
+        return smtp_go(probe, STATE_HELO);
     if (reply->starttls)
-        return go(probe, STATE_STARTTLS);
-    conclude(probe, STARTTLS_CLEAR, reply->code, "STARTTLS is not offered");
-    return go(probe, STATE_QUIT);
+        return smtp_go(probe, STATE_STARTTLS);
+    smtp_conclude(probe, STARTTLS_CLEAR, reply->code, "STARTTLS is not offered");
+    return smtp_go(probe, STATE_QUIT);
 }
 
 static enum sequence_step step_helo(struct smtp_probe *probe)
@@ -299,11 +112,11 @@ static enum sequence_step step_helo(struct smtp_probe *probe)
     const struct smtp_reply *reply = &probe->stream.reply;
 
     if (reply->code / 100 != 2)
-        return conclude_named(probe, "HELO");
+        return smtp_conclude_named(probe, "HELO");
     if (probe->options.helo_pending)
-        return conclude_named(probe, "EHLO refused, HELO");
-    conclude(probe, STARTTLS_CLEAR, reply->code, "the server knows no EHLO");
-    return go(probe, STATE_QUIT);
+        return smtp_conclude_named(probe, "EHLO refused, HELO");
+    smtp_conclude(probe, STARTTLS_CLEAR, reply->code, "the server knows no EHLO");
+    return smtp_go(probe, STATE_QUIT);
 }
 
 static enum sequence_step step_starttls(struct smtp_probe *probe)
@@ -311,10 +124,10 @@ static enum sequence_step step_starttls(struct smtp_probe *probe)
     int class = probe->stream.reply.code / 100;
 
     if (class == 2)
-        return go(probe, STATE_HANDSHAKE);
-    return conclude_reply(probe, class == 4   ? STARTTLS_TEMPFAIL
-                                 : class == 5 ? STARTTLS_REFUSED
-                                              : STARTTLS_ERROR);
+        return smtp_go(probe, STATE_HANDSHAKE);
+    return smtp_conclude_reply(probe, class == 4   ? STARTTLS_TEMPFAIL
+                                      : class == 5 ? STARTTLS_REFUSED
+                                                   : STARTTLS_ERROR);
 }
 
 static enum sequence_step start_handshake(struct smtp_probe *probe)
@@ -326,7 +139,7 @@ static enum sequence_step start_handshake(struct smtp_probe *probe)
         tls_session_offer(tls, TLS_OFFER_ALL); /* fails with no OpenSSL that has TLS 1.2 */
     return smtp_stream_start_tls(&probe->stream, tls)
                ? SEQUENCE_WAIT
-               : conclude_lost(probe, STARTTLS_SILENT, "TLS", UV_ENOMEM);
+               : smtp_conclude_lost(probe, STARTTLS_SILENT, "TLS", UV_ENOMEM);
 }
 
 /* How the server ended the handshake, if it did. */
@@ -334,7 +147,8 @@ static enum tls_refusal refusal(const struct smtp_probe *probe, enum tls_progres
 {
     if (progress == TLS_BROKEN)
         return tls_session_refusal(probe->stream.tls);
-    if (progress == TLS_CLOSED || (probe->stream.lost != 0 && !is_our_failure(probe->stream.lost)))
+    if (progress == TLS_CLOSED ||
+        (probe->stream.lost != 0 && !smtp_is_our_failure(probe->stream.lost)))
         return TLS_REFUSAL_OTHER;
     return TLS_REFUSAL_NONE;
 }
@@ -349,10 +163,11 @@ static enum sequence_step conclude_choice(struct smtp_probe *probe)
     key = tls_context_denies(probe->tools.tls, result->protocol, result->cipher);
     if (key != NULL && result->protocol != NULL && result->cipher != NULL) {
         probe->outcome.not_allowed = true;
-        conclude(probe, STARTTLS_BROKEN, 0, "does TLS only with %s and %s, which %s does not allow",
-                 result->protocol, result->cipher, key);
+        smtp_conclude(probe, STARTTLS_BROKEN, 0,
+                      "does TLS only with %s and %s, which %s does not allow", result->protocol,
+                      result->cipher, key);
     }
-    return go(probe, STATE_QUIT);
+    return smtp_go(probe, STATE_QUIT);
 }
 
 static enum sequence_step step_handshake(struct smtp_probe *probe)
@@ -363,17 +178,18 @@ static enum sequence_step step_handshake(struct smtp_probe *probe)
         return start_handshake(probe);
     progress = smtp_stream_handshake(&probe->stream);
     if (progress == TLS_READY)
-        return probe->attempt == ATTEMPT_ALL ? conclude_choice(probe) : go(probe, STATE_EHLO_TLS);
+        return probe->attempt == ATTEMPT_ALL ? conclude_choice(probe)
+                                             : smtp_go(probe, STATE_EHLO_TLS);
     probe->outcome.refusal = refusal(probe, progress);
     if (progress == TLS_BROKEN)
-        return conclude(probe, STARTTLS_BROKEN, 0, "TLS handshake: %s",
-                        tls_session_why(probe->stream.tls));
+        return smtp_conclude(probe, STARTTLS_BROKEN, 0, "TLS handshake: %s",
+                             tls_session_why(probe->stream.tls));
     if (progress == TLS_CLOSED)
-        return conclude(probe, STARTTLS_BROKEN, 0, "TLS handshake: closed by the server");
+        return smtp_conclude(probe, STARTTLS_BROKEN, 0, "TLS handshake: closed by the server");
     if (probe->stream.lost != 0)
-        return conclude_lost(probe, STARTTLS_BROKEN, "TLS handshake", probe->stream.lost);
+        return smtp_conclude_lost(probe, STARTTLS_BROKEN, "TLS handshake", probe->stream.lost);
     if (probe->stream.timed_out)
-        return conclude(probe, STARTTLS_BROKEN, 0, "TLS handshake: no answer in time");
+        return smtp_conclude(probe, STARTTLS_BROKEN, 0, "TLS handshake: no answer in time");
     return SEQUENCE_WAIT;
 }
 
@@ -398,7 +214,7 @@ static enum sequence_step step_ehlo_tls(struct smtp_probe *probe)
         .host = target->host, .tlsa = target->tlsa, .tlsa_count = target->tlsa_count};
 
     if (reply->code / 100 != 2)
-        return conclude_named(probe, "EHLO in TLS");
+        return smtp_conclude_named(probe, "EHLO in TLS");
     memcpy(reference.tlsa_names, target->tlsa_names, sizeof reference.tlsa_names);
     if (probe->options.keep_chain)
         keep_chain(probe);
@@ -407,7 +223,7 @@ static enum sequence_step step_ehlo_tls(struct smtp_probe *probe)
     probe->outcome.result.code = reply->code;
     probe->outcome.result.requiretls = reply->requiretls;
     probe->concluded = true;
-    return go(probe, STATE_QUIT);
+    return smtp_go(probe, STATE_QUIT);
 }
 
 /* Any answer ends it, and so does none. */
@@ -421,15 +237,15 @@ static enum sequence_step step_quit(struct smtp_probe *probe)
 /* A step of an exchange is taken once its reply is there. */
 static enum sequence_step run_step(void *owner, unsigned state)
 {
-    static enum sequence_step (*const steps[])(struct smtp_probe *) = {STATES(SEQUENCE_STEP)};
+    static enum sequence_step (*const steps[])(struct smtp_probe *) = {SMTP_STATES(SEQUENCE_STEP)};
     struct smtp_probe *probe = owner;
     enum smtp_heard heard = SMTP_HEARD_REPLY;
 
-    if (exchanges[state].name != NULL)
+    if (smtp_exchanges[state].name != NULL)
         heard = smtp_stream_hear(&probe->stream);
     if (heard == SMTP_HEARD_NOTHING)
         return SEQUENCE_WAIT;
-    return heard == SMTP_HEARD_REPLY ? steps[state](probe) : conclude_heard(probe, heard);
+    return heard == SMTP_HEARD_REPLY ? steps[state](probe) : smtp_conclude_heard(probe, heard);
 }
 
 /* The name to be said, or the address as a literal: RFC 5321 §4.1.3, §4.1.4. */
@@ -449,9 +265,9 @@ static const char *own_name(struct smtp_probe *probe)
 
 static void enter(void *owner, unsigned state)
 {
-    static const struct sequence_state states[] = {STATES(SEQUENCE_STATE)};
+    static const struct sequence_state states[] = {SMTP_STATES(SEQUENCE_STATE)};
     struct smtp_probe *probe = owner;
-    const struct exchange *exchange = &exchanges[state];
+    const struct smtp_exchange *exchange = &smtp_exchanges[state];
     uint64_t limit_ms, most_ms = left_ms(probe);
     char address[IP_TEXT_MAX];
 
@@ -584,13 +400,4 @@ void smtp_cancel(struct smtp_probe *probe)
 {
     probe->done = NULL;
     smtp_stream_close(&probe->stream);
-}
-
-const char *smtp_failure_name(enum smtp_failure failure)
-{
-#define X(word, name) name,
-    static const char *const names[] = {SMTP_FAILURES(X)};
-#undef X
-
-    return names[failure];
 }
