@@ -7,6 +7,7 @@
 
 #include "base/net/ip.h"
 #include "policy/evidence.h"
+#include "probe/tls/tls.h"
 
 struct smtp_options {
     /* The name given in EHLO; borrowed. NULL: the connection's own address (RFC 5321 §4.1.3). */
@@ -18,6 +19,12 @@ struct smtp_options {
     /* The outcome tells the certificates and the greeting too. The certificates are verified, but
      * not compared with the target: that is tls_chain's, and the best state is TLS. */
     bool keep_chain;
+    /* What the handshake offers. All but TLS_OFFER_DEMANDED are asked for to learn what a host takes:
+     * one connection, with SNI, whatever comes of it. */
+    enum tls_offer offer;
+    /* MAIL FROM:<> instead of STARTTLS, then RSET: does the host insist on TLS? The result is CLEAR,
+     * and the outcome has mail_code. Only for hosts of one's own. */
+    bool try_mail;
     bool skip_offer_all; /* no further connection to see what a host does that is offered all: it
                             brings words and never changes the state */
 };

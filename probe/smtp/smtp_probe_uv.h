@@ -19,7 +19,9 @@
     X(STARTTLS, starttls, AT(command_ms))                                                          \
     X(HANDSHAKE, handshake, AT(command_ms))                                                        \
     X(EHLO_TLS, ehlo_tls, AT(command_ms))                                                          \
-    X(QUIT, quit, AT(command_ms)) /* and no longer than AFTERWARDS_MS */
+    X(MAIL, mail, AT(command_ms))                                                                  \
+    X(RSET, rset, AT(command_ms))                                                                  \
+    X(QUIT, quit, AT(command_ms)) /* these two no longer than AFTERWARDS_MS */
 
 enum smtp_state { SMTP_STATES(SEQUENCE_ENUM) };
 

@@ -36,6 +36,8 @@ const struct smtp_exchange smtp_exchanges[] = {
     [STATE_HELO] = {"HELO", true, "HELO", STARTTLS_ERROR},
     [STATE_STARTTLS] = {"STARTTLS", false, "STARTTLS", STARTTLS_ERROR},
     [STATE_EHLO_TLS] = {"EHLO", true, "EHLO in TLS", STARTTLS_BROKEN},
+    [STATE_MAIL] = {"MAIL FROM:<>", false, "MAIL", STARTTLS_ERROR},
+    [STATE_RSET] = {"RSET", false, NULL, STARTTLS_UNKNOWN},
     [STATE_QUIT] = {"QUIT", false, NULL, STARTTLS_UNKNOWN},
 };
 
@@ -101,6 +103,8 @@ static enum sequence_step step_ehlo(struct smtp_probe *probe)
         return smtp_conclude_named(probe, "EHLO");
     if (reply->code / 100 != 2)
         return smtp_go(probe, STATE_HELO);
+    if (probe->options.try_mail)
+        return smtp_go(probe, STATE_MAIL);
     if (reply->starttls)
         return smtp_go(probe, STATE_STARTTLS);
     smtp_conclude(probe, STARTTLS_CLEAR, reply->code, "STARTTLS is not offered");
@@ -135,8 +139,13 @@ static enum sequence_step start_handshake(struct smtp_probe *probe)
     struct tls_session *tls = tls_session_new(
         probe->tools.tls, probe->attempt == ATTEMPT_FIRST ? probe->target->sni : NULL);
 
-    if (tls != NULL && probe->attempt == ATTEMPT_ALL)
-        tls_session_offer(tls, TLS_OFFER_ALL); /* fails with no OpenSSL that has TLS 1.2 */
+    enum tls_offer offer = probe->attempt == ATTEMPT_ALL ? TLS_OFFER_ALL : probe->options.offer;
+
+    if (tls != NULL && !tls_session_offer(tls, offer)) {
+        tls_session_free(tls);
+        probe->outcome.failed_here = true;
+        return smtp_conclude(probe, STARTTLS_SILENT, 0, "not probed: OpenSSL cannot offer this");
+    }
     return smtp_stream_start_tls(&probe->stream, tls)
                ? SEQUENCE_WAIT
                : smtp_conclude_lost(probe, STARTTLS_SILENT, "TLS", UV_ENOMEM);
@@ -226,6 +235,23 @@ static enum sequence_step step_ehlo_tls(struct smtp_probe *probe)
     return smtp_go(probe, STATE_QUIT);
 }
 
+static enum sequence_step step_mail(struct smtp_probe *probe)
+{
+    const struct smtp_reply *reply = &probe->stream.reply;
+
+    probe->outcome.mail_code = reply->code;
+    smtp_conclude(probe, STARTTLS_CLEAR, reply->code, "MAIL without TLS: %d %s", reply->code,
+                  reply->text);
+    return smtp_go(probe, reply->code / 100 == 2 ? STATE_RSET : STATE_QUIT);
+}
+
+/* Any answer will do, and so does none. */
+static enum sequence_step step_rset(struct smtp_probe *probe)
+{
+    return smtp_stream_hear(&probe->stream) == SMTP_HEARD_NOTHING ? SEQUENCE_WAIT
+                                                                  : smtp_go(probe, STATE_QUIT);
+}
+
 /* Any answer ends it, and so does none. */
 static enum sequence_step step_quit(struct smtp_probe *probe)
 {
@@ -272,7 +298,7 @@ static void enter(void *owner, unsigned state)
     char address[IP_TEXT_MAX];
 
     memcpy(&limit_ms, (const char *)&probe->options + states[state].deadline, sizeof limit_ms);
-    if (state == STATE_QUIT && limit_ms > AFTERWARDS_MS)
+    if ((state == STATE_RSET || state == STATE_QUIT) && limit_ms > AFTERWARDS_MS)
         limit_ms = AFTERWARDS_MS;
     smtp_stream_deadline(&probe->stream, limit_ms < most_ms ? limit_ms : most_ms);
     if (log_level() >= LOG_LEVEL_DEBUG)
@@ -330,6 +356,8 @@ static enum smtp_attempt take_outcome(struct smtp_probe *probe)
     switch (probe->attempt) {
     case ATTEMPT_FIRST:
         probe->result = *outcome;
+        if (probe->options.offer != TLS_OFFER_DEMANDED)
+            return ATTEMPT_NONE;
         if (outcome->refusal == TLS_REFUSAL_OTHER && probe->target->sni != NULL &&
             !tlsa_any_usable(probe->target->tlsa, probe->target->tlsa_count) && left_ms(probe) > 0)
             return ATTEMPT_NAMELESS;

@@ -1,6 +1,7 @@
 /*
- * smtp_uv: probes one address of an MX host: connects politely, as far as smtp(8) goes before MAIL,
- * and a second time if the first connection leaves open what Postfix would see.
+ * smtp_uv: probes one address of an MX host: connects politely, as far as smtp(8) goes before MAIL
+ * (and a step further only with smtp_options.try_mail), and a second time if the first connection
+ * leaves open what Postfix would see.
  */
 #pragma once
 
@@ -60,6 +61,7 @@ struct smtp_outcome {
     bool not_allowed;          /* TLS works, but only as Postfix rejects it: BROKEN */
     bool nameless;             /* TLS works, but only without SNI: never VERIFIED */
     unsigned connections;      /* made for this outcome, those that were refused too */
+    int mail_code; /* with smtp_options.try_mail: of the reply to MAIL; 0: there was none */
     /* With smtp_options.keep_chain, else NULL: */
     struct tls_chain
         *chain;           /* what was shown, where the state is TLS; keep it by tls_chain_share */

@@ -55,6 +55,7 @@ struct seen {
     bool nameless;
     unsigned connections;
     size_t shown; /* certificates; SIZE_MAX: none were kept */
+    int mail_code;
     const char *greeting;
     struct smtp_probe *probe;
     struct server *server;
@@ -80,6 +81,7 @@ static inline void on_done(void *data, const struct smtp_outcome *outcome)
     seen->failure = outcome->failure;
     seen->nameless = outcome->nameless;
     seen->connections = outcome->connections;
+    seen->mail_code = outcome->mail_code;
     seen->shown = SIZE_MAX;
     if (outcome->chain != NULL && tls_chain_shown(outcome->chain, seen->arena, &shown))
         seen->shown = shown.count;
