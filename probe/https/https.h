@@ -22,6 +22,7 @@ struct https_request {
     const char *path; /* "/.well-known/mta-sts.txt"; borrowed as long as the fetch lives */
     const struct ip *addresses;
     size_t address_count;
+    bool any_type; /* a body of another media type than text/plain is no failure */
 };
 
 /*
@@ -47,11 +48,12 @@ enum fetch_failure { FETCH_FAILURES(X) FETCH_FAILURE_COUNT };
 const char *fetch_failure_name(enum fetch_failure failure);
 
 struct https_result {
-    bool ok;                    /* 200, text/plain, body complete */
+    bool ok;                    /* 200, text/plain unless any_type, body complete */
     bool failed_here;           /* !ok without memory or descriptors: says nothing about the host */
     int status;                 /* 0 when no response came */
     enum fetch_failure failure; /* !ok: the kind of `why` */
     const char *why;            /* !ok: in words, printable ASCII */
+    const char *type;           /* the media type as sent, escaped; "" without one */
     const char *body;           /* ok */
     size_t length;
 };

@@ -168,9 +168,9 @@ static bool judge(struct https_reply *reply)
         return refuse(reply, "%s", fields->wrong);
     if (fields->chunked && fields->length_seen)
         return refuse(reply, "both Content-Length and Transfer-Encoding");
-    if (fields->type[0] == '\0')
+    if (fields->type[0] == '\0' && !reply->any_type)
         return refuse(reply, "no Content-Type, text/plain is required");
-    if (!fields->text_plain)
+    if (!fields->text_plain && !reply->any_type)
         return refuse(reply, "Content-Type is %s, not text/plain", fields->type);
     if (fields->length > reply->body_max)
         return refuse(reply, "the policy has %llu octets, more than %zu", fields->length,

@@ -22,6 +22,7 @@ struct https_reply {
     int status;    /* of the response being read; 0 before its first line */
     bool complete; /* the headers of the final response have ended */
     char why[200]; /* what was wrong, printable ASCII */
+    bool any_type; /* set it after https_reply_init where the media type does not matter */
     /* private */
     size_t body_max, lines, octets, raw;
     unsigned interim;

@@ -48,6 +48,7 @@ struct https_fetch {
     bool connected;   /* a TLS handshake has begun */
     unsigned pieces;  /* TLS records and messages received */
     bool failed_here; /* no memory or descriptors */
+    bool any_type;    /* of the request */
     https_done done;
     void *context;
 };
@@ -137,7 +138,7 @@ static void explain(struct https_fetch *fetch, CURLcode code)
 
 static void fetch_end(struct https_fetch *fetch, CURLcode code)
 {
-    struct https_result result = {.status = fetch->reply.status};
+    struct https_result result = {.status = fetch->reply.status, .type = fetch->reply.fields.type};
 
     if (code == CURLE_OK && fetch->target.why[0] == '\0' && fetch->reply.complete) {
         result.ok = true;
@@ -411,6 +412,7 @@ static void fetch_launch(struct https_fetch *fetch)
     list_append(&https->running, &fetch->link);
     fetch->ends_at = uv_now(https->polls.loop) + (uint64_t)https->options.deadline_ms;
     https_reply_init(&fetch->reply, https->options.body_max);
+    fetch->reply.any_type = fetch->any_type;
     buf_init(&fetch->body, https->options.body_max);
     if (fetch->target.address_count == 0) {
         fetch_end(fetch, CURLE_COULDNT_CONNECT);
@@ -462,6 +464,7 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
     if (fetch == NULL)
         return UV_ENOMEM;
     fetch->https = https;
+    fetch->any_type = request->any_type;
     if (!https_target_init(&fetch->target, request, https->filter) ||
         !fair_join(&https->fair, &fetch->turn, (const char *)&fetch->target.addresses[0],
                    sizeof fetch->target.addresses[0])) {

@@ -230,7 +230,8 @@ static void fetched(void *context, const struct https_result *result)
 static int start_fetch(struct sts_lookup *lookup)
 {
     struct ip addresses[2 * EVIDENCE_ADDRESSES_MAX];
-    struct https_request request = {lookup->host, STS_POLICY_PATH, addresses, 0};
+    struct https_request request = {
+        .host = lookup->host, .path = STS_POLICY_PATH, .addresses = addresses};
 
     add_addresses(&request, addresses, lookup->a.answer);
     add_addresses(&request, addresses, lookup->aaaa.answer);

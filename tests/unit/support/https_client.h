@@ -40,8 +40,10 @@ struct seen {
     int status;
     enum fetch_failure failure;
     size_t length;
-    char why[300], body[64];
+    char why[300], body[64], type[64];
 };
+
+static bool any_type; /* of the next requests */
 
 static inline void fetched(void *context, const struct https_result *result)
 {
@@ -52,6 +54,7 @@ static inline void fetched(void *context, const struct https_result *result)
     seen->status = result->status;
     seen->failure = result->failure;
     seen->length = result->length;
+    snprintf(seen->type, sizeof seen->type, "%s", result->type);
     snprintf(seen->why, sizeof seen->why, "%s", result->ok ? "" : result->why);
     snprintf(seen->body, sizeof seen->body, "%.60s", result->ok ? result->body : "");
     for (const char *c = seen->why; *c != '\0'; c++)
@@ -81,7 +84,8 @@ static inline void client_end(struct https *https, uv_loop_t *loop)
 static inline struct https_fetch *get(struct https *https, const char *host,
                                       const struct ip *addresses, size_t count, struct seen *seen)
 {
-    const struct https_request request = {host, "/.well-known/mta-sts.txt", addresses, count};
+    const struct https_request request = {host, "/.well-known/mta-sts.txt", addresses, count,
+                                          any_type};
     struct https_fetch *fetch;
 
     memset(seen, 0, sizeof *seen);

@@ -110,6 +110,32 @@ static void responses_are_judged(void **state)
     }
 }
 
+/* Who looks at a policy of his own wants to see it whatever its type is. */
+static void any_type_may_do(void **state)
+{
+    static const struct {
+        const char *response, *type, *why;
+    } taken[] = {
+        {GOOD, "text/plain", NULL},
+        {TYPE("Content-Type: text/html; charset=x\r\n"), "text/html", NULL},
+        {TYPE("Content-Type: a\tb\xff\r\n"), "a\\x09b\\xff", NULL},
+        {TYPE(""), "", NULL},
+        {STATUS("404 Not Found"), "text/plain", "HTTP status 404"},
+    };
+
+    (void)state;
+    any_type = true;
+    for (size_t i = 0; i < COUNT(taken); i++) {
+        struct seen seen;
+
+        server_says(&server, taken[i].response);
+        seen = fetch();
+        expect(taken[i].response, &seen, taken[i].why);
+        assert_string_equal(seen.type, taken[i].type);
+    }
+    any_type = false;
+}
+
 /* what we say. */
 static void the_request_is_plain(void **state)
 {
@@ -283,9 +309,10 @@ static void the_deadline_is_for_the_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(responses_are_judged), cmocka_unit_test(the_request_is_plain),
-        cmocka_unit_test(bodies_are_bounded),   cmocka_unit_test(endless_answers_are_given_up),
-        cmocka_unit_test(headers_are_bounded),  cmocka_unit_test(the_deadline_is_for_the_whole),
+        cmocka_unit_test(responses_are_judged),          cmocka_unit_test(any_type_may_do),
+        cmocka_unit_test(the_request_is_plain),          cmocka_unit_test(bodies_are_bounded),
+        cmocka_unit_test(endless_answers_are_given_up),  cmocka_unit_test(headers_are_bounded),
+        cmocka_unit_test(the_deadline_is_for_the_whole),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
