@@ -154,6 +154,11 @@ const struct domain_tools *prober_tools(const struct prober *prober)
     return &prober->tools;
 }
 
+struct https *prober_https(const struct prober *prober)
+{
+    return prober->https;
+}
+
 struct tls_context *prober_tls(const struct prober *prober)
 {
     return prober->tls;

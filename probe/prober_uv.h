@@ -29,5 +29,7 @@ void prober_look_at_anchors(struct prober *prober);
 /* True once the name for EHLO is settled: configured, found, or known to be missing. */
 bool prober_helo_settled(const struct prober *prober);
 const struct domain_tools *prober_tools(const struct prober *prober);
+/* The client of policy fetches; NULL when MTA-STS is switched off. */
+struct https *prober_https(const struct prober *prober);
 /* The trust anchors and settings of its handshakes. */
 struct tls_context *prober_tls(const struct prober *prober);

@@ -23,6 +23,8 @@ struct check_request {
     const char *domain;                    /* A-label; borrowed */
     struct arena *arena;                   /* of the facts; borrowed, outlives the look */
     bool enforced;                         /* try MAIL without TLS */
+    bool validating;                       /* the resolver validates: dns_check.h */
+    const char *helo_name;                 /* NULL: the connection's own address; borrowed */
     const struct check_before *before;     /* NULL: nothing is remembered */
 };
 
