@@ -31,11 +31,13 @@ probe               base base/log base/net policy probe/dns probe/tls probe/smtp
 survey/unit         base base/net policy probe/tls probe/tlsrpt
 survey/results      base base/net base/sql policy policy/decide probe/sts probe/tls survey/unit
 survey/look         base probe probe/dns probe/smtp probe/sts survey/unit
-survey              base base/net policy policy/render probe probe/dns probe/smtp probe/tls survey/unit survey/results survey/look
+survey              base base/net policy policy/render probe probe/dns probe/tls survey/unit survey/results survey/look
 survey/page         base base/page policy/decide policy/report survey survey/results
 audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
 audit/page          base/page audit
+check               base policy policy/decide probe/dns probe/tls probe/tlsrpt
+check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/tls check
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config
@@ -51,13 +53,13 @@ cli/net             base base/net
 cli/postfix         base audit/source
 cli/doctor          base base/net probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
 cli                 base base/log policy policy/decide policy/report policy/rules probe audit audit/page audit/source daemon/config cli/net cli/postfix cli/doctor
-cli/survey          base base/net base/page audit survey survey/results survey/page cli
+cli/survey          base base/net base/page audit probe survey survey/results survey/page cli
 TABLE
 }
 
 # includes: "ROOM INCLUDED-ROOM FILE:LINE" for every include of ours in the product
 includes() {
-    grep -rnE --include='*.[ch]' '^#include "' base policy probe survey audit daemon cli |
+    grep -rnE --include='*.[ch]' '^#include "' base policy probe survey audit check daemon cli |
         sed -E 's|^(([^:]*)/[^/:]*:[0-9]+):#include "([^"]*)/[^"/]*".*|\2 \3 \1|'
 }
 
@@ -110,12 +112,12 @@ files() {
 library() {
     local name=$1 pattern=$2
     shift 2
-    breach "$name outside $*" "#include <$pattern" $(files base policy probe survey audit daemon cli ! "$@")
+    breach "$name outside $*" "#include <$pattern" $(files base policy probe survey audit check daemon cli ! "$@")
 }
 
 check_libraries() {
     local bad=0
-    library libuv 'uv\.h>' 'probe/*_uv.[ch]' 'survey/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
+    library libuv 'uv\.h>' 'probe/*_uv.[ch]' 'survey/*_uv.[ch]' 'check/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
     library OpenSSL 'openssl/' 'probe/tls/*' || bad=1
     library curl 'curl/' probe/https/https_uv.c || bad=1
     library SQLite 'sqlite3' base/sql/sql.c || bad=1
@@ -133,12 +135,12 @@ check_libraries() {
         $(files base probe daemon cli) || bad=1
     breach "clock, environment or socket in policy" \
         'clock_gettime|gettimeofday|[^_]time\(|getenv|socket\(|clock_monotonic|clock_wall' $(files policy ! '*.h') || bad=1
-    breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe survey audit daemon cli ! base/clock.c) || bad=1
+    breach "clock outside base/clock.c" 'clock_gettime|gettimeofday' $(files base policy probe survey audit check daemon cli ! base/clock.c) || bad=1
     return $bad
 }
 
 check_folders() {
-    find base policy probe survey audit daemon cli tests contrib docs -path tests/fuzz/corpus -prune -o -name __pycache__ -prune -o -type f -print |
+    find base policy probe survey audit check daemon cli tests contrib docs -path tests/fuzz/corpus -prune -o -name __pycache__ -prune -o -type f -print |
         sed 's|/[^/]*$||' | sort | uniq -c |
         awk -v max=$FOLDER_MAX '$1 > max { print $2 " has " $1 " files: more than " max " need rooms"; bad = 1 } END { exit bad }'
 }

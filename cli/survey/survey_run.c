@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "cli/survey/survey_command.h"
-#include "survey/start_uv.h"
+#include "probe/start_uv.h"
 
 #define ARENA_MAX     ((size_t)64 * 1024 * 1024)
 #define RATE_DEFAULT  100 /* connections to mail hosts a second */

@@ -1,5 +1,5 @@
 /*
- * start_uv: what a survey must know of its own side before it begins: whether the resolver
+ * start_uv: what whoever connects to many hosts must know of its own side first: whether the resolver
  * validates, and by which name mail hosts will know it.
  */
 #pragma once

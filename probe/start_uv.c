@@ -1,5 +1,5 @@
 /* start_uv: see start_uv.h. */
-#include "survey/start_uv.h"
+#include "probe/start_uv.h"
 
 #include <stdio.h>
 #include <string.h>
