@@ -45,6 +45,7 @@ struct cli {
     const char *postfix_directory; /* --postfix; NULL: postconf's default */
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
+    int inbound, enforce;   /* of postfix-config */
     struct cli_audit audit; /* html and top are also for the pages of a survey */
     struct cli_survey survey;
     char **words;             /* of the command, after its name; NULL ends them */

@@ -113,7 +113,7 @@ int do_doctor(struct cli *cli)
 }
 
 /* What is wrong, or NULL. */
-static const char *find_lines(struct buf *out, struct doctor_facts *facts)
+static const char *find_lines(struct buf *out, const struct cli *cli, struct doctor_facts *facts)
 {
     struct doctor_report compared;
 
@@ -126,6 +126,10 @@ static const char *find_lines(struct buf *out, struct doctor_facts *facts)
         return facts->postfix_error;
     if (!facts->postfix_version_known)
         return "postconf mail_version cannot be understood";
+    if (cli->inbound) {
+        doctor_lines_inbound(out, facts, cli->enforce);
+        return out->failed ? "no memory" : NULL;
+    }
     facts->ca_suggestion = doctor_ca_file(facts->config);
     doctor_judge(&compared, facts, true);
     doctor_lines(out, facts, &compared);
@@ -138,8 +142,12 @@ int do_postfix_config(struct cli *cli)
     const char *why;
     struct buf out;
 
+    if (cli->enforce && !cli->inbound) {
+        fputs("mxcrypt: --enforce goes with --inbound\n", stderr);
+        return end(&facts, NULL, CLI_USAGE);
+    }
     buf_init(&out, LINES_MAX);
-    why = find_lines(&out, &facts);
+    why = find_lines(&out, cli, &facts);
     if (why == NULL)
         fputs(buf_text(&out), stdout);
     buf_fini(&out);

@@ -285,7 +285,8 @@ static const struct command {
      "                           check this set-up",
      .run = do_doctor},
     {"postfix-config", NULL, 0,
-     "postfix-config [--postfix DIR]\n                           lines for main.cf",
+     "postfix-config [--postfix DIR] [--inbound [--enforce] [--mail-host HOST]...]\n"
+     "                           lines for main.cf",
      .run = do_postfix_config},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -422,6 +423,8 @@ static const struct option long_options[] = {
     {"follow", no_argument, &command_line.audit.follow, 1},
     {"resume", no_argument, &command_line.survey.resume, 1},
     {"no-probe", no_argument, &command_line.survey.no_probe, 1},
+    {"inbound", no_argument, &command_line.inbound, 1},
+    {"enforce", no_argument, &command_line.enforce, 1},
     {"no-dnssec", no_argument, &command_line.survey.no_dnssec, 1},
 #define X(word, name, member) {name, required_argument, NULL, TEXT_##word},
     TEXT_OPTIONS(X)

@@ -186,6 +186,11 @@ void doctor_judge(struct doctor_report *report, const struct doctor_facts *facts
 void doctor_lines(struct buf *out, const struct doctor_facts *facts,
                   const struct doctor_report *compared);
 
+/* Appends what `mxcrypt postfix-config --inbound` prints: lines for the mail that comes in. More
+ * than one of facts->mail_hosts: names that the server is known by. `enforce`: no mail without TLS.
+ * Pure. */
+void doctor_lines_inbound(struct buf *out, const struct doctor_facts *facts, bool enforce);
+
 /* For the judges of doctor_judge*.c: something is wrong with report->client. The same fault of
  * another client is reported once. */
 void doctor_find(struct doctor_report *report, enum doctor_level level, const char *fix,

@@ -22,7 +22,7 @@
 #define POSTFIX_ERROR_MAX    512
 
 /* The parameters that matter: FIRST_OF_CLIENT and what follows per service of master.cf;
- * FIRST_OF_LOG and what follows for the log alone. */
+ * FIRST_OF_LOG and what follows for the log, and for the mail that comes in. */
 #define POSTFIX_PARAMETERS(X)                                                                      \
     X(MAIL_VERSION, "mail_version")                                                                \
     X(QUEUE_DIRECTORY, "queue_directory")                                                          \
@@ -54,7 +54,16 @@
     X(SYSLOG_NAME, "syslog_name")                                                                  \
     X(RELAYHOST, "relayhost")                                                                      \
     X(MAILLOG_FILE, "maillog_file")                                                                \
-    X(MAILLOG_SUFFIX, "maillog_file_rotate_suffix")
+    X(MAILLOG_SUFFIX, "maillog_file_rotate_suffix")                                                \
+    X(MYHOSTNAME, "myhostname")                                                                    \
+    X(SMTPD_LEVEL, "smtpd_tls_security_level")                                                     \
+    X(SMTPD_CHAIN_FILES, "smtpd_tls_chain_files")                                                  \
+    X(SMTPD_CERT_FILE, "smtpd_tls_cert_file")                                                      \
+    X(SMTPD_KEY_FILE, "smtpd_tls_key_file")                                                        \
+    X(SMTPD_ECCERT_FILE, "smtpd_tls_eccert_file")                                                  \
+    X(SMTPD_ECKEY_FILE, "smtpd_tls_eckey_file")                                                    \
+    X(SMTPD_AUTH_ONLY, "smtpd_tls_auth_only")                                                      \
+    X(SERVER_SNI_MAPS, "tls_server_sni_maps")
 
 enum postfix_parameter {
 #define X(id, name) POSTFIX_##id,

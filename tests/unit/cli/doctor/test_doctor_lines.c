@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/doctor/doctor.h"
+#include "tests/unit/support/doctor_lines.h"
 #include "tests/unit/support/rows.h"
 
 static const struct row {
@@ -60,18 +61,6 @@ static const struct row {
      "smtp_tls_security_level = may\nsmtp_tls_CAfile = /ca\nsmtp_tls_loglevel = 1\n",
      "# mxcryptd's probes demand of TLS what Postfix does", false},
 };
-
-/* Only what main.cf would take. */
-static void drop_comments(struct buf *out, const char *text)
-{
-    while (*text != '\0') {
-        size_t length = strcspn(text, "\n") + 1;
-
-        if (*text != '#' && *text != '\n')
-            buf_add(out, text, length);
-        text += length;
-    }
-}
 
 static void test_row(void **state)
 {

@@ -31,7 +31,7 @@ static const struct value_row {
     {"no blank after =", HEAD "smtp_tls_CAfile =/x\n", "not \"name = value\"", 0, NULL},
     {"no name", HEAD " = /x\n", "not \"name = value\"", 0, NULL},
     {"an empty line", HEAD "\n", "not \"name = value\"", 0, NULL},
-    {"a name nobody asked for", HEAD "myhostname = x\n", "nobody asked for: myhostname", 0, NULL},
+    {"a name nobody asked for", HEAD "mydomain = x\n", "nobody asked for: mydomain", 0, NULL},
     {"an escape sequence", HEAD "smtp_tls_CAfile = \033[2J\n", "control character", 0, NULL},
     {"CR LF", HEAD "smtp_tls_CAfile = x\r\n", "control character", 0, NULL},
 };
