@@ -37,7 +37,8 @@ audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
 audit/page          base/page audit
 check               base policy policy/decide probe/dns probe/tls probe/tlsrpt
-check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/tls check
+check/servers       base base/net probe/dns check
+check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/tls check check/servers
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config

@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "check/look/look_uv.h"
+#include "check/servers/servers_uv.h"
 #include "probe/dns/dns_question_uv.h"
 #include "probe/host_uv.h"
 #include "probe/https/https_uv.h"
@@ -70,6 +71,10 @@ struct check_look {
     bool sts_started;
     struct https_fetch *policy; /* of the file as it is */
     bool policy_started;
+    struct servers *servers; /* NULL: not under way */
+    bool servers_started;
+    struct servers_question *server_questions;
+    size_t server_question_count;
     bool ruas_made;
     struct look_rua *ruas;
 };
@@ -79,10 +84,10 @@ void look_advance(struct check_look *look);
 
 /* A part starts what it can, and tells whether it waits for anything. */
 typedef bool look_part(struct check_look *look);
-look_part look_mx, look_hosts, look_policy, look_reports;
+look_part look_mx, look_hosts, look_policy, look_reports, look_servers;
 /* And how each ends before its time. */
 typedef void look_stop(struct check_look *look);
-look_stop look_hosts_stop, look_policy_stop, look_reports_stop;
+look_stop look_hosts_stop, look_policy_stop, look_reports_stop, look_servers_stop;
 
 /* ---- for the parts ---- */
 

@@ -9,8 +9,9 @@
 
 #define QUERIES_MAX 1200 /* DNS lookups of one domain: 50 hosts, 16 addresses each with two */
 
-static look_part *const parts[] = {look_mx, look_hosts, look_policy, look_reports};
-static look_stop *const stops[] = {look_hosts_stop, look_policy_stop, look_reports_stop};
+static look_part *const parts[] = {look_mx, look_hosts, look_policy, look_reports, look_servers};
+static look_stop *const stops[] = {look_hosts_stop, look_policy_stop, look_reports_stop,
+                                   look_servers_stop};
 
 /* ---- questions ---- */
 

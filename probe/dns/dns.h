@@ -59,6 +59,7 @@ enum dns_type {
     DNS_A = 1,
     DNS_NS = 2,
     DNS_CNAME = 5,
+    DNS_SOA = 6, /* as octets, whose names may be compressed; the last 20 are its numbers */
     DNS_PTR = 12,
     DNS_MX = 15,
     DNS_TXT = 16,
@@ -82,9 +83,10 @@ struct dns_record {
 
 struct dns_answer {
     enum dns_outcome outcome;
-    bool secure;  /* AD: the chain and the RRset, or the proof of absence, are validated */
-    bool cut;     /* more than DNS_RECORDS_MAX records: the rest was dropped */
-    uint32_t ttl; /* RECORDS: smallest of chain and RRset; NODATA, NXDOMAIN: RFC 2308 §5, the
+    bool secure;        /* AD: the chain and the RRset, or the proof of absence, are validated */
+    bool authoritative; /* AA: the server has the zone itself */
+    bool cut;           /* more than DNS_RECORDS_MAX records: the rest was dropped */
+    uint32_t ttl;       /* RECORDS: smallest of chain and RRset; NODATA, NXDOMAIN: RFC 2308 §5, the
                           smaller of SOA TTL and MINIMUM, 60 without SOA; FAILED: 0 */
     /* There are signatures over it, and when the first of them ends: seconds since 1970, modulo 2^32
      * (RFC 4034 §3.1.5). FAILED: none. */

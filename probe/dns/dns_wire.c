@@ -28,7 +28,6 @@
 #define FLAGS_RCODE  0x000f
 
 #define CLASS_IN           1
-#define TYPE_SOA           6
 #define TYPE_OPT           41
 #define TYPE_RRSIG         46
 #define OPT_DO             0x8000
@@ -184,7 +183,7 @@ static bool note_rr(struct dns_reply *reply, enum section section, const struct 
         note_signature(reply, section, rr);
     if (section == SECTION_AUTHORITY && in && rr->type == DNS_NS)
         reply->has_ns = true;
-    if (section == SECTION_AUTHORITY && in && rr->type == TYPE_SOA)
+    if (section == SECTION_AUTHORITY && in && rr->type == DNS_SOA)
         reply->records[reply->answers + reply->soas++] = *rr;
     if (section != SECTION_ADDITIONAL || rr->type != TYPE_OPT)
         return true;
@@ -537,6 +536,7 @@ static bool read_reply(struct dns_reply *reply, size_t offset)
     if (!(count > 0 ? read_records(reply, count) : read_absence(reply)))
         return false;
     note_ends(reply, count > 0 ? SECTION_ANSWER : SECTION_AUTHORITY);
+    out->authoritative = (reply->flags & FLAG_AA) != 0;
     out->secure = out->outcome != DNS_FAILED && (reply->flags & (FLAG_AD | FLAG_CD)) == FLAG_AD;
     return true;
 }
