@@ -193,3 +193,15 @@ static inline void test_doctor_row(void **state)
     free(report);
     free(world);
 }
+
+/* Only what main.cf would take. */
+static inline void drop_comments(struct buf *out, const char *text)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n") + 1;
+
+        if (*text != '#' && *text != '\n')
+            buf_add(out, text, length);
+        text += length;
+    }
+}

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/doctor/doctor.h"
-#include "tests/unit/support/doctor_lines.h"
+#include "tests/unit/support/doctor_world.h"
 #include "tests/unit/support/rows.h"
 
 #define LIVE "/etc/letsencrypt/live/"
