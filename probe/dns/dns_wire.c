@@ -37,6 +37,7 @@
 #define RR_FIXED_OCTETS    10 /* type, class, TTL, RDLENGTH */
 #define SOA_NUMBERS_OCTETS 20
 #define RRSIG_UNTIL        8          /* octets before the expiration, RFC 4034 §3.1 */
+#define RRSIG_SINCE        12         /* before the inception */
 #define RRSIG_OCTETS_MIN   18         /* without signer and signature */
 #define TTL_MAX            0x7fffffff /* RFC 2181 §8: more counts as zero */
 #define TTL_WITHOUT_SOA    60
@@ -68,7 +69,7 @@ struct dns_reply {
     /* signatures of the answer section, and of the authority section */
     struct {
         bool any;
-        uint32_t until; /* the first end */
+        uint32_t since, until; /* of the one that ends first */
     } signatures[2];
 };
 
@@ -166,8 +167,10 @@ static void note_signature(struct dns_reply *reply, enum section section, const 
         return;
     until = u32(reply->message, rr->rdata + RRSIG_UNTIL);
     if (!reply->signatures[section].any ||
-        (int32_t)(until - reply->signatures[section].until) < 0) /* RFC 1982 */
+        (int32_t)(until - reply->signatures[section].until) < 0) { /* RFC 1982 */
         reply->signatures[section].until = until;
+        reply->signatures[section].since = u32(reply->message, rr->rdata + RRSIG_SINCE);
+    }
     reply->signatures[section].any = true;
 }
 
@@ -511,6 +514,7 @@ static void note_ends(struct dns_reply *reply, enum section section)
     if (reply->out->outcome == DNS_FAILED)
         return;
     reply->out->is_signed = reply->signatures[section].any;
+    reply->out->signed_since = reply->signatures[section].since;
     reply->out->signed_until = reply->signatures[section].until;
 }
 

@@ -7,6 +7,7 @@
     "mx.example. 300 IN RRSIG " type " 13 2 300 " until " 20200101000000 1 example. AAAA"
 #define ADDRESS "mx.example. 300 IN A 192.0.2.1"
 
+#define BEGIN_2020 1577836800u
 #define BEGIN_2030 1893456000u
 #define BEGIN_2025 1735689600u
 
@@ -58,6 +59,7 @@ static void test_signed(void **state)
     assert_int_equal(answer_to(&out, "mx.example", DNS_A), DNS_WIRE_OK);
     assert_int_equal(out.is_signed, row->until != 0);
     assert_int_equal(out.signed_until, row->until);
+    assert_int_equal(out.signed_since, row->until != 0 ? BEGIN_2020 : 0);
     tear_down(NULL);
 }
 
