@@ -9,6 +9,7 @@
 
 #include "base/escape.h"
 #include "probe/tls/tls_chain.h"
+#include "probe/tls/tls_digest.h"
 #include "probe/tls/tls_internal.h"
 
 #define NAMES_MAX 1000 /* octets of the names that are told */
@@ -80,15 +81,19 @@ static void read_names(struct tls_certificate *out, struct arena *arena, X509 *c
     GENERAL_NAMES_free(names);
 }
 
-static void read_digest(struct tls_certificate *out, X509 *certificate)
+static void read_digests(struct tls_certificate *out, X509 *certificate)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned char digest[EVP_MAX_MD_SIZE], *key = NULL;
     unsigned length = 0;
+    int key_length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
 
     if (X509_digest(certificate, EVP_sha256(), digest, &length) != 1)
         length = 0;
     for (size_t i = 0; i < length; i++)
         snprintf(out->sha256 + 2 * i, 3, "%02x", digest[i]);
+    if (key_length > 0)
+        tls_digest(out->key_sha256, key, (size_t)key_length);
+    OPENSSL_free(key);
 }
 
 bool tls_x509_describe(struct tls_certificate *out, struct arena *arena, X509 *certificate)
@@ -96,11 +101,13 @@ bool tls_x509_describe(struct tls_certificate *out, struct arena *arena, X509 *c
     char words[TLS_NAME_WORDS_MAX];
 
     *out = (struct tls_certificate){.key_type = NULL};
-    read_digest(out, certificate);
+    read_digests(out, certificate);
     tls_name_words(words, sizeof words, X509_get_subject_name(certificate));
     out->subject = arena_strdup(arena, words);
     tls_organisation_words(words, sizeof words, X509_get_issuer_name(certificate));
     out->issuer = arena_strdup(arena, words);
+    tls_name_words(words, sizeof words, X509_get_issuer_name(certificate));
+    out->issuer_name = arena_strdup(arena, words);
     out->not_before = tls_seconds(X509_get0_notBefore(certificate));
     out->not_after = tls_seconds(X509_get0_notAfter(certificate));
     out->self_signed = X509_self_signed(certificate, 0) == 1;

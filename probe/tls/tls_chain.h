@@ -94,10 +94,12 @@ bool tls_chain_matches(struct tls_chain *chain, const struct tls_reference *refe
 
 /* What is in a certificate, for people and for statistics. Strings are the arena's, escaped. */
 struct tls_certificate {
-    char sha256[65];      /* of the certificate, in hexadecimal */
-    const char *subject;  /* common name, else the whole name */
-    const char *issuer;   /* organisation, else common name, else the whole name */
-    const char *key_type; /* "RSA", "EC", "ED25519", ...; "unknown" */
+    char sha256[65];         /* of the certificate, in hexadecimal */
+    char key_sha256[65];     /* of its SubjectPublicKeyInfo: selector 1 of TLSA records */
+    const char *subject;     /* common name, else the whole name */
+    const char *issuer;      /* organisation, else common name, else the whole name */
+    const char *issuer_name; /* common name, else the whole name */
+    const char *key_type;    /* "RSA", "EC", "ED25519", ...; "unknown" */
     unsigned key_bits;
     const char *signature;         /* "sha256WithRSAEncryption", "ecdsa-with-SHA384", ... */
     int64_t not_before, not_after; /* seconds since 1970 */

@@ -3,6 +3,7 @@
  * session is, is shown by every case of test_tls_verify.c and test_tls_dates.c.
  */
 #include "probe/tls/tls_chain.h"
+#include "probe/tls/tls_digest.h"
 
 #include "tests/unit/support/tls_pair.h"
 
@@ -239,6 +240,7 @@ static void same_certificates(const struct tls_chain *chain, const struct tls_sh
         assert_true(tls_chain_certificate(chain, i, arena, &one));
         assert_true(tls_certificate_read(&other, arena, &shown->certificates[i]));
         assert_string_equal(one.sha256, other.sha256);
+        assert_string_equal(one.key_sha256, other.key_sha256);
         assert_string_equal(one.subject, other.subject);
         assert_string_equal(one.names, other.names);
         assert_string_equal(one.key_type, other.key_type);
@@ -320,6 +322,19 @@ static bool read_one(struct tls_certificate *out, struct arena *arena, const str
     return ok;
 }
 
+/* As the key itself is written, by another way of OpenSSL. */
+static void expect_key_digest(const struct tls_certificate *seen, const struct cert *cert)
+{
+    unsigned char *octets = NULL;
+    int length = i2d_PUBKEY(cert->key, &octets);
+    char digest[TLS_DIGEST_TEXT];
+
+    assert_true(length > 0);
+    tls_digest(digest, octets, (size_t)length);
+    assert_string_equal(seen->key_sha256, digest);
+    OPENSSL_free(octets);
+}
+
 static void a_certificate_is_described(void **state)
 {
     static const struct cert_name names[] = {N_(MX), N_("b.test"), N_("\033[31m"), N_("c d"), END};
@@ -331,8 +346,10 @@ static void a_certificate_is_described(void **state)
     (void)state;
     assert_true(read_one(&seen, arena, &cert));
     assert_int_equal(strlen(seen.sha256), 64);
+    expect_key_digest(&seen, &cert);
     assert_string_equal(seen.subject, "A\\x0a<b>");
     assert_string_equal(seen.issuer, "Root");
+    assert_string_equal(seen.issuer_name, "Root");
     assert_string_equal(seen.key_type, "RSA");
     assert_int_equal(seen.key_bits, 1024);
     assert_string_equal(seen.signature, "ecdsa-with-SHA256");
