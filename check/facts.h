@@ -140,6 +140,7 @@ struct check_host {
 /* One fault of a policy file. */
 struct check_fault {
     unsigned line; /* from 1; 0: of the whole file */
+    bool severe;   /* the file is no policy; else it is one, and may be better */
     const char *text;
 };
 

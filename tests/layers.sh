@@ -36,9 +36,11 @@ survey/page         base base/page policy/decide policy/report survey survey/res
 audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
 audit/page          base/page audit
-check               base policy policy/decide probe/dns probe/tls probe/tlsrpt
+check               base base/net policy policy/decide probe/dns probe/tls probe/tlsrpt
 check/servers       base base/net probe/dns check
 check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/tls check check/servers
+check/records       base check
+check/rollover      base base/net policy probe/tls
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config

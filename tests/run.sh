@@ -84,7 +84,7 @@ run_format() {
         skip "format" "the code is laid out by $CLANG_FORMAT, which this release lacks"
         return
     }
-    find base policy probe survey audit daemon cli tests -name '*.[ch]' -print0 |
+    find base policy probe survey audit check daemon cli tests -name '*.[ch]' -print0 |
         xargs -0 "$CLANG_FORMAT" --dry-run -Werror >"$logs/format.log" 2>&1
     result "format" $? "$logs/format.log"
 }
