@@ -98,7 +98,7 @@ enum check_severity { CHECK_SEVERITIES(X) CHECK_SEVERITY_COUNT };
     X(TLSA_UNUSABLE, "tlsa-unusable", WARNING, "RFC 7672 2.2",                                     \
       "a TLSA record that cannot be used")                                                         \
     X(TLSA_FORM, "tlsa-not-recommended", NOTICE, "RFC 7672 3.1",                                   \
-      "a TLSA record that is neither 3 1 1 nor 2 1 1")                                             \
+      "a TLSA record that is none of 3 1 1, 2 1 1 and 2 0 1")                                      \
     X(TLSA_PINNED, "rollover-certificate-pinned", WARNING, "RFC 7671 5.1",                         \
       "a 3 0 x record ends with its certificate, which will be renewed")                           \
     X(TLSA_ALONE, "rollover-not-ready", NOTICE, "RFC 7671 8.1",                                    \
@@ -132,7 +132,7 @@ enum check_severity { CHECK_SEVERITIES(X) CHECK_SEVERITY_COUNT };
       "max_age is so short that the policy hardly protects")                                       \
     X(STS_UNMATCHED, "sts-mx-unmatched", CRITICAL, "RFC 8461 4.1",                                 \
       "a mail host that the policy does not allow")                                                \
-    X(STS_UNUSED, "sts-pattern-unused", WARNING, "RFC 8461 4.1",                                   \
+    X(STS_UNUSED, "sts-pattern-unused", NOTICE, "RFC 8461 4.1",                                    \
       "an mx line that no mail host matches")                                                      \
     X(STS_SAME_ID, "sts-id-unchanged", WARNING, "RFC 8461 3.3",                                    \
       "the policy has changed and its id has not")                                                 \
@@ -142,6 +142,8 @@ enum check_severity { CHECK_SEVERITIES(X) CHECK_SEVERITY_COUNT };
       "neither DANE nor MTA-STS: an attacker can strip STARTTLS")
 
 #define CHECK_OTHER_FINDINGS(X)                                                                    \
+    X(TLSRPT_LOOKUP, "tlsrpt-lookup-failed", WARNING, "RFC 8460 3",                                \
+      "the TLSRPT record cannot be looked up")                                                     \
     X(TLSRPT_MISSING, "tlsrpt-missing", NOTICE, "RFC 8460 3",                                      \
       "a policy without a TLSRPT record: nobody will tell")                                        \
     X(TLSRPT_BAD, "tlsrpt-bad", WARNING, "RFC 8460 3", "the TLSRPT record is not valid")           \
@@ -166,20 +168,28 @@ struct check_kind {
 };
 extern const struct check_kind check_kinds[CHECK_CODE_COUNT];
 
+const char *check_severity_name(enum check_severity severity);
+/* The exit status that a finding of it brings. */
+int check_severity_exit(enum check_severity severity);
+
 #define CHECK_REPORT_MAX 400 /* findings; a further one only counts */
 
 struct check_finding {
     enum check_code code;
     enum check_severity severity;
-    const char *where;    /* "mx1.example [192.0.2.1]"; "": the domain */
+    const char *where;    /* "mx1.example [192.0.2.1] [2001:db8::1]"; "": the domain */
     const char *evidence; /* what was seen */
     const char *fix;      /* what to do */
+    const char *host;     /* the mail host; NULL: it is not about one */
 };
 
+/* Words of all findings are printable ASCII. */
+
 struct check_report {
-    struct arena *arena; /* of the strings; borrowed */
+    struct arena *arena; /* of the strings; borrowed. When it has failed, the report is not whole */
     size_t count, dropped;
-    struct check_finding findings[CHECK_REPORT_MAX]; /* worst first, then as they were found */
+    /* Worst first: critical, unknown, warning, notice; then as they were found. */
+    struct check_finding findings[CHECK_REPORT_MAX];
     bool expiry_known;
     int64_t days_to_expiry; /* of the certificate that ends first; negative: days since */
 };
