@@ -181,7 +181,8 @@ static void test_no_memory(void **state)
 {
     static const struct responder_line lines[] = {{A_LINE}};
     struct fixture *f = *state;
-    struct arena *none = arena_new(0), *little = arena_new(64);
+    struct arena *none = arena_new(0),
+                 *little = arena_new((sizeof(struct dns_answer) + 15) / 16 * 16);
     struct dns_query *query;
 
     add_server(f, lines, COUNT(lines));
