@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "check/look/look_internal.h"
+#include "check/policy_lint.h"
 #include "probe/sts/sts_parse.h"
 
 #define POLICY_PATH "/.well-known/mta-sts.txt"
@@ -42,6 +43,20 @@ static bool look_as_sender(struct check_look *look)
 
 /* ---- the file ---- */
 
+/* All its faults, and the policy where there is one. */
+static void read_policy(struct check_policy *out, struct arena *arena)
+{
+    struct policy_lint *lint = arena_alloc(arena, sizeof *lint);
+    const char *why;
+
+    if (out->body == NULL || lint == NULL || !policy_lint(lint, arena, out->body, out->length))
+        return;
+    out->faults = lint->faults;
+    out->fault_count = lint->count;
+    if (!lint->severe)
+        out->policy = sts_parse_policy(arena, out->body, out->length, &why);
+}
+
 static void on_policy(void *context, const struct https_result *result)
 {
     struct check_look *look = context;
@@ -55,6 +70,7 @@ static void on_policy(void *context, const struct https_result *result)
     if (result->ok) {
         out->body = arena_memdup(arena, result->body, result->length);
         out->length = result->length;
+        read_policy(out, arena);
     } else {
         out->failure = fetch_failure_name(result->failure);
         out->why = arena_strdup(arena, result->why);
