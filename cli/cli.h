@@ -36,6 +36,11 @@ struct cli_survey {
     int resume, no_probe, no_dnssec;
 };
 
+/* What it says for `check`. */
+struct cli_check {
+    int enforced;
+};
+
 /* What the command line says, and the connection to the daemon. */
 struct cli {
     struct config config;
@@ -48,6 +53,7 @@ struct cli {
     int inbound, enforce;   /* of postfix-config */
     struct cli_audit audit; /* html and top are also for the pages of a survey */
     struct cli_survey survey;
+    struct cli_check check;
     char **words;             /* of the command, after its name; NULL ends them */
     const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
     int fd;                   /* of client_open; -1: not yet */
@@ -56,8 +62,8 @@ struct cli {
 /* What the table in main.c names: a command, giving the exit status. */
 typedef int cli_command(struct cli *cli);
 cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
-    do_audit, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff, do_survey_export,
-    do_survey_show, do_survey_status;
+    do_audit, do_check, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff,
+    do_survey_export, do_survey_show, do_survey_status;
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);

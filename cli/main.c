@@ -280,6 +280,10 @@ static const struct command {
      .run = do_survey_show},
     {"survey", "status", 1, "survey status RESULTS    how far a survey is",
      .run = do_survey_status},
+    {"check", NULL, 1,
+     "check [--enforced] DOMAIN\n"
+     "                           what senders see of a domain, and what is wrong with it",
+     .run = do_check},
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
      "                           check this set-up",
@@ -423,6 +427,7 @@ static const struct option long_options[] = {
     {"follow", no_argument, &command_line.audit.follow, 1},
     {"resume", no_argument, &command_line.survey.resume, 1},
     {"no-probe", no_argument, &command_line.survey.no_probe, 1},
+    {"enforced", no_argument, &command_line.check.enforced, 1},
     {"inbound", no_argument, &command_line.inbound, 1},
     {"enforce", no_argument, &command_line.enforce, 1},
     {"no-dnssec", no_argument, &command_line.survey.no_dnssec, 1},
