@@ -40,6 +40,7 @@ check               base base/net policy policy/decide probe/dns probe/tls probe
 check/servers       base base/net probe/dns check
 check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/tls check check/servers
 check/records       base check
+check/watch         base base/net check probe/tls
 check/rollover      base base/net policy probe/tls
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
