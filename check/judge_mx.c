@@ -159,7 +159,7 @@ static void judge_public(const struct judging *judging, const struct judge_at *a
                                           .evidence = at->address->forbidden,
                                           .fix = "take the address out of the public zone: senders "
                                                  "on the Internet cannot reach it"});
-    else if (at->address->forbidden != NULL)
+    else if (at->address->forbidden != NULL && facts->probed)
         judge_unknown(judging, at, "the address is not connected to", at->address->forbidden);
 }
 

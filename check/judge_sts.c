@@ -324,8 +324,10 @@ static void judge_none(const struct judging *judging)
     static const enum check_code told[] = {CHECK_FOUND_DANE_LOOKUP,      CHECK_FOUND_STS_LOOKUP,
                                            CHECK_FOUND_STS_RECORD,       CHECK_FOUND_HOST_LOOKUP,
                                            CHECK_FOUND_STARTTLS_MISSING, CHECK_CODE_COUNT};
-    bool unknown = judge_answer(&facts->sts_record) == JUDGE_UNKNOWN ||
-                   (sts->state != STS_NO_RECORD && sts->state != STS_NOT_ASKED);
+    bool unknown =
+        judge_answer(&facts->sts_record) == JUDGE_UNKNOWN ||
+        (sts->state != STS_NO_RECORD && sts->state != STS_NOT_ASKED) ||
+        (sts->state == STS_NOT_ASKED && judge_answer(&facts->sts_record) == JUDGE_RECORDS);
 
     for (size_t i = 0; i < facts->host_count; i++)
         unknown |= judge_dane_of(judging, &facts->hosts[i]) != JUDGE_DANE_NONE ||

@@ -275,6 +275,7 @@ SPOIL(not_probed)
     made->facts.probed = false;
     set_states(made, 0, STARTTLS_UNKNOWN);
     set_states(made, 1, STARTTLS_UNKNOWN);
+    made->hosts[0].addresses[0].forbidden = "probing is switched off";
 }
 SPOIL(old_only)
 {

@@ -220,6 +220,12 @@ SPOIL(no_policy)
     made->facts.tlsrpt.state = TLSRPT_NONE;
     made->facts.rua_count = 0;
 }
+SPOIL(sts_switched_off)
+{
+    no_policy(made);
+    made->evidence.sts = (struct sts_evidence){.state = STS_NOT_ASKED};
+    made->sts_record.answer.outcome = DNS_RECORDS;
+}
 SPOIL(no_policy_and_clear)
 {
     no_policy(made);
@@ -280,6 +286,7 @@ static const struct judge_row sts_rows[] = {
     {"a host's certificate", certificate_of_a_host,
      "critical sts-mx-certificate " H1 " [2620:fe::1]"},
     {"no policy at all", no_policy, "notice no-policy"},
+    {"a record that was not followed", sts_switched_off, ""},
     {"no policy at all, and no STARTTLS", no_policy_and_clear, "critical starttls-missing " BOTH1},
 };
 
