@@ -91,7 +91,7 @@ static enum check_severity capped(const struct leaf *leaf, enum check_severity s
 
 static const char *dates_of(const struct leaf *leaf)
 {
-    return judge_text(leaf->judging, "%s of %s: %s to %s", leaf->certificate->subject,
+    return judge_text(leaf->judging, "%s by %s, valid from %s to %s", leaf->certificate->subject,
                       leaf->certificate->issuer,
                       judge_date(leaf->judging, leaf->certificate->not_before),
                       judge_date(leaf->judging, leaf->certificate->not_after));
@@ -308,7 +308,7 @@ static void judge_shown(const struct judging *judging, const struct judge_at *at
                         .at = at,
                         .attempt = attempt,
                         .sts = judge_sts_mode(judging->facts, at->host),
-                        .dane = judge_dane_of(judging, at->host)};
+                        .dane = judge_dane_of(judging->facts, at->host)};
     bool weak = false;
 
     leaf.by_key = matched_usage(&leaf, 3);
@@ -358,7 +358,7 @@ static void judge_host_same(const struct judging *judging, const struct check_ho
                  !judge_has(judging, host, told)) {
             judge_add(judging, &(struct judge_at){.host = host, .address = address},
                       CHECK_FOUND_CERT_DIFFERS,
-                      judge_text(judging, "SHA-256 %s here, %s at another address",
+                      judge_text(judging, "SHA-256 %.16s... here, %.16s... at another address",
                                  other->certificates[0].sha256, one->certificates[0].sha256),
                       "install the same certificate at all addresses, or one TLSA record for each; "
                       "was one left out at the last renewal?");

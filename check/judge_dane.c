@@ -19,11 +19,11 @@ static bool is_secure(const struct check_rrset *rrset)
     return rrset->answer != NULL && rrset->answer->secure;
 }
 
-enum judge_dane judge_dane_of(const struct judging *judging, const struct check_host *host)
+enum judge_dane judge_dane_of(const struct check_facts *facts, const struct check_host *host)
 {
     if (judge_answer(&host->tlsa) != JUDGE_RECORDS || host->record_count == 0)
         return JUDGE_DANE_NONE;
-    if (judging->facts->validating && !(is_secure(&host->tlsa) && host->evidence->address_secure))
+    if (facts->validating && !(is_secure(&host->tlsa) && host->evidence->address_secure))
         return JUDGE_DANE_UNSIGNED;
     return tlsa_any_usable(host->records, host->record_count) ? JUDGE_DANE_USABLE
                                                               : JUDGE_DANE_UNUSABLE;
@@ -67,7 +67,7 @@ static void judge_mx_unsigned(const struct judging *judging)
 
     judge_list_init(&hosts);
     for (size_t i = 0; i < facts->host_count; i++)
-        if (judge_dane_of(judging, &facts->hosts[i]) >= JUDGE_DANE_UNUSABLE)
+        if (judge_dane_of(judging->facts, &facts->hosts[i]) >= JUDGE_DANE_UNUSABLE)
             judge_list_add(&hosts, facts->hosts[i].name);
     list = judge_list_take(judging, &hosts);
     if (hosts.count > 0 && facts->validating && facts->evidence->mx == MX_LISTED &&
@@ -92,7 +92,7 @@ static void judge_partial(const struct judging *judging)
     const char *with = NULL;
 
     for (size_t i = 0; i < facts->host_count && with == NULL; i++)
-        if (judge_dane_of(judging, &facts->hosts[i]) == JUDGE_DANE_USABLE)
+        if (judge_dane_of(judging->facts, &facts->hosts[i]) == JUDGE_DANE_USABLE)
             with = facts->hosts[i].name;
     for (size_t i = 0; with != NULL && i < facts->host_count; i++)
         if (lacks_tlsa(&facts->hosts[i]))
@@ -244,10 +244,10 @@ static const char *shown(const struct judging *judging, const struct check_attem
 
     judge_list_init(&list);
     for (size_t i = 0; i < attempt->certificate_count; i++)
-        judge_list_add(&list,
-                       judge_text(judging, "%s (%s) %d 1 1 %s", attempt->certificates[i].subject,
-                                  attempt->certificates[i].key_type, i == 0 ? 3 : 2,
-                                  attempt->certificates[i].key_sha256));
+        judge_list_add(&list, judge_text(judging, "%s (%s) %d 1 1 %.16s...",
+                                         attempt->certificates[i].subject,
+                                         attempt->certificates[i].key_type, i == 0 ? 3 : 2,
+                                         attempt->certificates[i].key_sha256));
     if (list.count == 0)
         judge_list_add(&list, "no certificate");
     return judge_list_take(judging, &list);
@@ -342,7 +342,7 @@ void judge_dane(const struct judging *judging)
 
     for (size_t i = 0; i < facts->host_count; i++) {
         const struct check_host *host = &facts->hosts[i];
-        enum judge_dane dane = judge_dane_of(judging, host);
+        enum judge_dane dane = judge_dane_of(judging->facts, host);
 
         any |= dane != JUDGE_DANE_NONE;
         judge_lookup(judging, host);

@@ -79,14 +79,14 @@ enum judge_dane {
     JUDGE_DANE_UNUSABLE, /* signed, none of them usable */
     JUDGE_DANE_USABLE    /* at least one is; also where the resolver does not validate */
 };
-#define TLSA_SHOWN_OCTETS 64 /* of a record's data: all of a digest */
-/* "3 1 1 ab12..." */
+#define TLSA_SHOWN_OCTETS 8 /* of a record's data: enough to tell one from another */
+/* "3 1 1 ab12cd34ab12cd34..." */
 const char *judge_tlsa_text(const struct judging *judging, const struct tlsa *record);
 /* "_25._tcp.mx.example" */
 const char *judge_tlsa_owner(const struct judging *judging, const struct check_host *host);
 /* Whether no record matches because all of them name issuers that issue no more. */
 bool judge_all_retired(const struct check_host *host);
-enum judge_dane judge_dane_of(const struct judging *judging, const struct check_host *host);
+enum judge_dane judge_dane_of(const struct check_facts *facts, const struct check_host *host);
 /* The policy that is in force, or NULL; its mode may be none. */
 const struct sts_policy *judge_policy(const struct check_facts *facts);
 /* The mode under which that policy speaks for a host that it allows: NONE also where there is none. */

@@ -21,7 +21,7 @@ static bool has_policy(const struct judging *judging)
     const struct sts_policy *policy = judge_policy(facts);
 
     for (size_t i = 0; i < facts->host_count; i++)
-        if (judge_dane_of(judging, &facts->hosts[i]) >= JUDGE_DANE_UNUSABLE)
+        if (judge_dane_of(judging->facts, &facts->hosts[i]) >= JUDGE_DANE_UNUSABLE)
             return true;
     return policy != NULL && policy->mode != STS_MODE_NONE;
 }

@@ -330,7 +330,7 @@ static void judge_none(const struct judging *judging)
         (sts->state == STS_NOT_ASKED && judge_answer(&facts->sts_record) == JUDGE_RECORDS);
 
     for (size_t i = 0; i < facts->host_count; i++)
-        unknown |= judge_dane_of(judging, &facts->hosts[i]) != JUDGE_DANE_NONE ||
+        unknown |= judge_dane_of(judging->facts, &facts->hosts[i]) != JUDGE_DANE_NONE ||
                    judge_answer(&facts->hosts[i].tlsa) == JUDGE_UNKNOWN;
     if (!unknown && facts->host_count > 0 && !judge_has(judging, NULL, told))
         judge_add(judging, &domain, CHECK_FOUND_NO_POLICY, "no TLSA records, no _mta-sts record",

@@ -36,7 +36,7 @@ survey/page         base base/page policy/decide policy/report survey survey/res
 audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
 audit/page          base/page audit
-check               base base/net policy policy/decide probe/dns probe/tls probe/tlsrpt
+check               base base/net base/page policy policy/decide probe/dns probe/tls probe/tlsrpt
 check/servers       base base/net probe/dns check
 check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/tls check check/servers
 check/records       base check

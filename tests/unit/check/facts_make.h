@@ -260,6 +260,12 @@ static inline struct made *facts_make(void)
     made_sts(&made);
     made_zone(&made);
     facts->tlsrpt = (struct tlsrpt){TLSRPT_VALID, "mailto:tls@example.org"};
+    facts->verdicts[CHECK_SENDER_BOTH] = facts->verdicts[CHECK_SENDER_DANE] =
+        (struct verdict){.level = VERDICT_DANE_ONLY, .reason = REASON_DANE_FULL};
+    facts->verdicts[CHECK_SENDER_STS] =
+        (struct verdict){.level = VERDICT_SECURE, .reason = REASON_STS_ENFORCE};
+    facts->verdicts[CHECK_SENDER_NEITHER] =
+        (struct verdict){.level = VERDICT_VERIFY, .reason = REASON_VERIFIED};
     facts->rua_count = 1;
     made.ruas[0] = (struct check_rua){"mailto:tls@example.org", CHECK_REACH_YES, NULL};
     return &made;
