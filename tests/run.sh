@@ -123,6 +123,8 @@ run_pages() {
     counted "pages" "$logs/pages.log" $?
     /usr/bin/python3 tests/survey_pages.py --bin build/asan/bin >"$logs/survey-pages.log" 2>&1
     counted "pages of a survey" "$logs/survey-pages.log" $?
+    /usr/bin/python3 tests/check_pages.py --bin build/asan/bin >"$logs/check-pages.log" 2>&1
+    counted "pages of a check" "$logs/check-pages.log" $?
 }
 
 run_counts() {
