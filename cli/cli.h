@@ -38,7 +38,8 @@ struct cli_survey {
 
 /* What it says for `check`. */
 struct cli_check {
-    int enforced;
+    int enforced, quiet, nagios;
+    const char *from, *state; /* paths; NULL: not given */
 };
 
 /* What the command line says, and the connection to the daemon. */
@@ -51,7 +52,7 @@ struct cli {
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
     int inbound, enforce;   /* of postfix-config */
-    struct cli_audit audit; /* html and top are also for the pages of a survey */
+    struct cli_audit audit; /* html and top are also for a survey, prometheus for a check */
     struct cli_survey survey;
     struct cli_check check;
     char **words;             /* of the command, after its name; NULL ends them */

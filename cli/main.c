@@ -280,8 +280,9 @@ static const struct command {
      .run = do_survey_show},
     {"survey", "status", 1, "survey status RESULTS    how far a survey is",
      .run = do_survey_status},
-    {"check", NULL, 1,
-     "check [--enforced] DOMAIN\n"
+    {"check", NULL, ANY,
+     "check [--quiet] [--nagios] [--enforced] [--from FILE] [--state DIR]\n"
+     "        [--prometheus FILE] [DOMAIN]...\n"
      "                           what senders see of a domain, and what is wrong with it",
      .run = do_check},
     {"doctor", NULL, 0,
@@ -405,7 +406,9 @@ static struct cli command_line = {.fd = -1};
     X(SHARD, "shard", survey.shard)                                                                \
     X(OPT_OUT, "opt-out", survey.opt_out)                                                          \
     X(FROM_AUDIT, "from-audit", survey.from_audit)                                                 \
-    X(FORMAT, "format", survey.format)
+    X(FORMAT, "format", survey.format)                                                             \
+    X(FROM, "from", check.from)                                                                    \
+    X(STATE, "state", check.state)
 
 enum text_option {
     TEXT_BEFORE = 0xff, /* no letter */
@@ -428,6 +431,8 @@ static const struct option long_options[] = {
     {"resume", no_argument, &command_line.survey.resume, 1},
     {"no-probe", no_argument, &command_line.survey.no_probe, 1},
     {"enforced", no_argument, &command_line.check.enforced, 1},
+    {"quiet", no_argument, &command_line.check.quiet, 1},
+    {"nagios", no_argument, &command_line.check.nagios, 1},
     {"inbound", no_argument, &command_line.inbound, 1},
     {"enforce", no_argument, &command_line.enforce, 1},
     {"no-dnssec", no_argument, &command_line.survey.no_dnssec, 1},

@@ -1,67 +1,215 @@
-/* cli_check: `mxcrypt check`: looks at a domain of one's own as senders see it, and says what is
- * wrong, worst first. */
+/*
+ * cli_check: `mxcrypt check`: looks at domains of one's own as senders see them, and says what is
+ * wrong, worst first. With --state what was found is kept, and the next run says what has come and
+ * what has gone.
+ */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/page/page_write.h"
+#include "check/check_page.h"
 #include "check/judge.h"
 #include "check/look/look_now.h"
+#include "check/watch/metrics.h"
+#include "cli/check/check_state.h"
 #include "cli/cli.h"
 #include "policy/key.h"
 
-static void print_findings(const struct check_report *report)
+#define DOMAINS_MAX 1000 /* of --from */
+#define LINE_MAX    1024
+#define STRINGS_MAX ((size_t)64 * 1024 * 1024) /* of one report */
+#define UNKNOWN     3                          /* exit status: nothing is known */
+
+struct checking {
+    struct cli *cli;
+    size_t count;
+    char (*domains)[HOSTNAME_MAX + 1]; /* owned */
+    struct metrics_domain *metrics;    /* owned */
+    int status;                        /* the worst so far */
+    bool cannot_write;
+};
+
+/* ---- one domain ---- */
+
+/* critical, then unknown, then warning */
+static void worse(struct checking *checking, int status)
 {
-#define X(word, name, status) [CHECK_##word] = (name),
-    static const char *const severities[] = {CHECK_SEVERITIES(X)};
-#undef X
+    static const int ranks[] = {0, 1, 3, 2};
 
-    for (size_t i = 0; i < report->count; i++) {
-        const struct check_finding *finding = &report->findings[i];
-        const struct check_kind *kind = &check_kinds[finding->code];
-
-        printf("%s %s: %s%s%s\n    %s\n    fix: %s (%s)\n", severities[finding->severity],
-               kind->code, finding->where, *finding->where == '\0' ? "" : ": ", kind->text,
-               finding->evidence, finding->fix, kind->rfc);
-    }
+    if (ranks[status] > ranks[checking->status])
+        checking->status = status;
 }
 
-/* Looks at one domain. The exit status. */
-static int check_one(struct cli *cli, const char *domain)
+static bool print_page(const struct checking *checking, const struct check_page *page)
 {
+    const struct cli_check *options = &checking->cli->check;
+
+    if (checking->cli->json)
+        return check_json(stdout, page);
+    return options->nagios ? check_nagios(stdout, page) : check_text(stdout, page);
+}
+
+static void print_failure(const struct checking *checking, const char *domain, const char *why)
+{
+    if (checking->cli->check.nagios)
+        printf("MXCRYPT UNKNOWN - %s: %s\n", domain, why);
+    else
+        fprintf(stderr, "mxcrypt: %s: %s\n", domain, why);
+}
+
+static void report_on(struct checking *checking, size_t index, const struct look_now *now,
+                      struct check_report *report, struct check_state *state)
+{
+    const struct check_page page = {look_now_facts(now), report, checking->cli->check.quiet};
+
+    check_judge(report, page.facts);
+    metrics_count(&checking->metrics[index], checking->domains[index], report);
+    if (!print_page(checking, &page))
+        checking->cannot_write = true;
+    if (state != NULL && !check_state_keep(state, page.facts, report))
+        checking->cannot_write = true;
+    worse(checking, check_exit(report));
+}
+
+static void check_domain(struct checking *checking, size_t index)
+{
+    const char *domain = checking->domains[index];
+    struct cli *cli = checking->cli;
+    struct check_state *state =
+        cli->check.state == NULL ? NULL : check_state_open(cli->check.state, domain);
     const struct look_now_request request = {
         .options = &cli->config.prober,
         .verdict = &cli->config.verdict,
         .domain = domain,
         .enforced = cli->check.enforced,
+        .before = check_state_before(state),
     };
     struct check_report *report = calloc(1, sizeof *report);
-    struct arena *arena = arena_new((size_t)64 * 1024 * 1024);
+    struct arena *arena = arena_new(STRINGS_MAX);
     struct look_now *now = NULL;
-    char why[LOOK_WHY_MAX];
-    int status = 3;
+    char why[LOOK_WHY_MAX] = "no memory";
 
-    if (report == NULL || arena == NULL || look_now(&now, &request, why) != 0) {
-        fprintf(stderr, "mxcrypt: %s\n", now == NULL ? "no memory" : why);
-    } else {
+    checking->metrics[index].domain = domain;
+    if (report != NULL && arena != NULL && look_now(&now, &request, why) == 0) {
         report->arena = arena;
-        check_judge(report, look_now_facts(now));
-        print_findings(report);
-        status = check_exit(report);
+        report_on(checking, index, now, report, state);
+    } else {
+        print_failure(checking, domain, why);
+        worse(checking, UNKNOWN);
     }
+    check_state_close(state);
     look_now_free(now);
     arena_free(arena);
     free(report);
-    return status;
+}
+
+/* ---- which domains ---- */
+
+static bool add_domain(struct checking *checking, const char *text)
+{
+    struct key key;
+
+    key_parse(&key, text, strlen(text), checking->cli->config.prober.smtp_port);
+    if (key.kind != KEY_DOMAIN || key.port != checking->cli->config.prober.smtp_port) {
+        fprintf(stderr, "mxcrypt: not a domain: %.100s\n", text);
+        return false;
+    }
+    if (checking->count == DOMAINS_MAX) {
+        fprintf(stderr, "mxcrypt: more than %d domains\n", DOMAINS_MAX);
+        return false;
+    }
+    memcpy(checking->domains[checking->count++], key.name, strlen(key.name) + 1);
+    return true;
+}
+
+/* One domain a line; # begins a comment. */
+static bool read_domains(struct checking *checking, const char *path)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    char line[LINE_MAX + 1], word[LINE_MAX + 1];
+    bool ok = file != NULL;
+
+    if (!ok)
+        fprintf(stderr, "mxcrypt: %s: %s\n", path, strerror(errno));
+    while (ok && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "#\r\n")] = '\0';
+        if (sscanf(line, "%1024s", word) == 1)
+            ok = add_domain(checking, word);
+    }
+    if (file != NULL && file != stdin)
+        fclose(file);
+    return ok;
+}
+
+static bool find_domains(struct checking *checking)
+{
+    struct cli *cli = checking->cli;
+
+    checking->domains = calloc(DOMAINS_MAX, sizeof *checking->domains);
+    checking->metrics = calloc(DOMAINS_MAX, sizeof *checking->metrics);
+    if (checking->domains == NULL || checking->metrics == NULL) {
+        fputs("mxcrypt: no memory\n", stderr);
+        return false;
+    }
+    if (cli->check.from != NULL && !read_domains(checking, cli->check.from))
+        return false;
+    for (char **word = cli->words; *word != NULL; word++)
+        if (!add_domain(checking, *word))
+            return false;
+    if (checking->count == 0)
+        fputs("mxcrypt: check needs a domain, or --from FILE\n", stderr);
+    if (cli->check.nagios && checking->count > 1)
+        fputs("mxcrypt: --nagios is for one domain\n", stderr);
+    return checking->count > 0 && (!cli->check.nagios || checking->count == 1);
+}
+
+/* ---- the whole ---- */
+
+static void write_metrics(struct checking *checking)
+{
+    const struct metrics metrics = {checking->metrics, checking->count, clock_wall_s()};
+    const char *path = checking->cli->audit.prometheus;
+
+    if (path == NULL || page_replace(path, metrics_write, &metrics) == 0)
+        return;
+    fprintf(stderr, "mxcrypt: cannot write %s: %s\n", path, strerror(errno));
+    checking->cannot_write = true;
+}
+
+static void check_all(struct checking *checking)
+{
+    bool list = checking->cli->json && checking->count > 1;
+
+    if (list)
+        fputs("[\n", stdout);
+    for (size_t i = 0; i < checking->count; i++) {
+        if (list && i > 0)
+            fputs(",\n", stdout);
+        check_domain(checking, i);
+    }
+    if (list)
+        fputs("]\n", stdout);
+    write_metrics(checking);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "mxcrypt: cannot write standard output: %s\n", strerror(errno));
+        checking->cannot_write = true;
+    }
 }
 
 int do_check(struct cli *cli)
 {
-    struct key key;
+    struct checking checking = {.cli = cli};
+    int status = CLI_USAGE;
 
-    key_parse(&key, cli->words[0], strlen(cli->words[0]), cli->config.prober.smtp_port);
-    if (key.kind != KEY_DOMAIN) {
-        fprintf(stderr, "mxcrypt: not a domain: %s\n", cli->words[0]);
-        return CLI_USAGE;
+    if (find_domains(&checking)) {
+        check_all(&checking);
+        status = checking.cannot_write && checking.status == 0 ? CLI_CANNOT_WRITE : checking.status;
     }
-    return check_one(cli, key.name);
+    free(checking.domains);
+    free(checking.metrics);
+    return status;
 }
