@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """contrib/grafana against the code: grafana.py
 
-Every query of the dashboard and of the alerts names only families, labels and values of labels that mxcryptd exports, and is
-PromQL; the alerts fire when contrib/grafana/alerts_test.yml says so; the panels fit on the screen. Needs promtool."""
+Every query of the dashboard and of the alerts names only families, labels and values of labels that mxcryptd or mxcrypt check
+exports, and is PromQL; the alerts fire when their tests say so; the panels fit on the screen. Needs promtool."""
 
 import json
 import pathlib
@@ -13,9 +13,12 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 GRAFANA = HERE.parent / "contrib" / "grafana"
-DASHBOARD, ALERTS, ALERTS_TEST = GRAFANA / "mxcryptd.json", GRAFANA / "alerts.yml", GRAFANA / "alerts_test.yml"
+DASHBOARD = GRAFANA / "mxcryptd.json"
+ALERTS = {GRAFANA / "alerts.yml": GRAFANA / "alerts_test.yml", GRAFANA / "check-alerts.yml": GRAFANA / "check-alerts_test.yml"}
 TABLE = re.compile(r'^ *\{"([a-z_]+)",\s+(COUNTER|GAUGE|HISTOGRAM),\s+(?:EACH\([\w.]+,\s+"(\w+)"|ONE|SHIFTED)', re.MULTILINE)
-SELECTOR = re.compile(r"\b(mxcryptd_[a-z_]+)(?:\{([^}]*)\})?")
+CHECK_FAMILY = re.compile(r'family\(out, "([a-z_]+)"')
+CHECK_LABELS = {"domain", "severity", "code"}
+SELECTOR = re.compile(r"\b(mxcryptd_[a-z_]+|mxcrypt_check_[a-z_]+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 FROM_PROMETHEUS = {"instance", "job"}
 VARIABLES = {"$__rate_interval": "1m", "$__interval": "1m", "$instance": ".+"}
@@ -32,11 +35,17 @@ def families(source):
     return found
 
 
+def check_families(source):
+    """The same of check/watch/metrics.c, all gauges."""
+    return {f"mxcrypt_check_{name}": ("GAUGE", CHECK_LABELS) for name in CHECK_FAMILY.findall(source)}
+
+
 def values():
     """Every value of a label: what stands in quotes in the sources that names come from."""
     code = HERE.parent
     failures = [code / "probe" / "dns" / "dns.h", code / "probe" / "https" / "https.h"]
-    sources = [*(code / "policy").rglob("*.[ch]"), *failures, code / "daemon" / "metrics" / "metrics_table.c"]
+    sources = [*(code / "policy").rglob("*.[ch]"), *failures, code / "daemon" / "metrics" / "metrics_table.c",
+               code / "check" / "finding.h"]
     return {word for path in sources for word in re.findall(r'"([a-z0-9-]+)"', path.read_text(encoding="utf-8"))}
 
 
@@ -114,23 +123,24 @@ def check_layout(dashboard):
             yield f"panel {panel['title']!r}: without description, query or data source"
 
 
-def check_alerts():
-    for command in (["check", "rules", str(ALERTS)], ["test", "rules", str(ALERTS_TEST)]):
+def check_alerts(alerts, tests):
+    for command in (["check", "rules", str(alerts)], ["test", "rules", str(tests)]):
         done = subprocess.run(["promtool", *command], capture_output=True, text=True, check=False, cwd=GRAFANA)
         if done.returncode:
             yield f"promtool {' '.join(command)}: {done.stdout}{done.stderr}"
-    tested = ALERTS_TEST.read_text(encoding="utf-8")
-    for name in re.findall(r"- alert: (\w+)", ALERTS.read_text(encoding="utf-8")):
+    tested = tests.read_text(encoding="utf-8")
+    for name in re.findall(r"- alert: (\w+)", alerts.read_text(encoding="utf-8")):
         if not re.search(rf"alertname: {name}\n\s+exp_alerts:\n\s+- exp_labels", tested):
             yield f"{name} is never seen to fire"
 
 
 def main():
     known, words = families((HERE.parent / "daemon" / "metrics" / "metrics_table.c").read_text(encoding="utf-8")), values()
+    known |= check_families((HERE.parent / "check" / "watch" / "metrics.c").read_text(encoding="utf-8"))
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
-    queries = [*dashboard_queries(dashboard), *alert_queries(ALERTS.read_text(encoding="utf-8"))]
+    queries = [*dashboard_queries(dashboard), *(query for path in ALERTS for query in alert_queries(path.read_text(encoding="utf-8")))]
     wrong = [one for query in queries for one in check_query(*query, known, words)]
-    wrong += [*check_syntax(queries), *check_layout(dashboard), *check_alerts()]
+    wrong += [*check_syntax(queries), *check_layout(dashboard), *(one for pair in ALERTS.items() for one in check_alerts(*pair))]
     if len(known) < 50 or len(queries) < 50:
         wrong.append(f"too little to check: {len(known)} series, {len(queries)} queries")
     print("\n".join(wrong) or f"{len(queries)} queries, {len(known)} series")
