@@ -40,6 +40,11 @@ same "warnings" 3< <(cat $(find base probe daemon -name '*.c') | tr -d '\n' | gr
     4< <(sed -n 's/^\.It event=\([a-z-]*\)$/\1/p' docs/mxcryptd.8 | sort -u |
         comm -12 - <(cat $(find base probe daemon -name '*.c') | tr -d '\n' |
             grep -oE 'log_event\( *LOG_LEVEL_(ERROR|WARNING), *"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' | sort -u))
+same "findings of mxcrypt check" 3< <(tr -d '\\\\\n' <check/finding.h | grep -oE 'X\([A-Z_0-9]+, *"[a-z0-9-]+", *[A-Z]+, *"' |
+    sed -E 's/.*"(.*)", *([A-Z]+).*/\1 \L\2/' | sort) \
+    4< <(sed -nE 's/^\.It Cm ([a-z0-9-]+) Pq Em ([a-z]+)$/\1 \2/p' docs/mxcrypt-check.5 | sort)
+same "metrics of mxcrypt check" 3< <(sed -nE 's/.*family\(out, "([a-z_]+)".*/mxcrypt_check_\1/p' check/watch/metrics.c | sort) \
+    4< <(sed -n '/^\.Sh METRICS/,/^\.Sh [^M]/s/^\.It Li \(mxcrypt_[a-z_]*\).*/\1/p' docs/mxcrypt-check.5 | sort)
 
 same "defaults of contrib/etc/mxcryptd.conf" \
     3< <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1 = \2/p' daemon/config/config_table.c |
