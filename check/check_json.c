@@ -1,6 +1,6 @@
 /*
- * check_json: a report, and what was seen, for programs; see check_page.h. docs/check.schema.json is
- * its schema. What was not asked, or could not be found out, is null.
+ * check_json: a report, and what was seen, for programs; see check_page.h. Its schema is
+ * docs/check.schema.json. What was not asked, or could not be found out, is null.
  */
 #include <jansson.h>
 

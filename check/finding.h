@@ -1,8 +1,8 @@
 /*
  * finding: what can be wrong with a mail domain, in one table, and the report of a check.
  *
- * A finding has a code that never changes, a severity, the section of the RFC it comes from, what it
- * was found at, the evidence, and what to do. mxcrypt-check(5) lists them all from this table.
+ * A finding has a code that never changes, a severity, the section of the RFC it comes from, where
+ * it was found, the evidence, and what to do. mxcrypt-check(5) lists them all from this table.
  */
 #pragma once
 

@@ -1,11 +1,11 @@
 /*
  * issuers: see issuers.h.
  *
- * Let's Encrypt, by https://letsencrypt.org/certificates/: the generation of 2015 ended in 2020, that
- * of 2020 in June 2024. Those of 2024 sign nothing since May 2026, when all profiles had moved to the
- * generation Y (YE1, YR1, ...). Of some that stood by (R4, E2, R14, E9) no certificate was ever
- * issued; a record that names one is as useless. Digests are of the keys, as "2 1 1" has them; an
- * issuer that is signed again keeps its key.
+ * Let's Encrypt, by https://letsencrypt.org/certificates/: the generation of 2015 ended in 2020,
+ * that of 2020 in June 2024. Those of 2024 sign nothing since May 2026, when all profiles had moved
+ * to the generation Y (YE1, YR1, ...). Of some that stood by (R4, E2, R14, E9) no certificate was
+ * ever issued; a record that names one is as useless. Digests are of the keys, as "2 1 1" has them;
+ * an issuer that is signed again keeps its key.
  *
  * BUGS: only these are known. Whether another issuer will sign the next certificate cannot be told
  * from outside.

@@ -4,8 +4,8 @@
  *
  * What a fault in a certificate means depends on who looks at it. TLSA records that can be used
  * decide alone (RFC 7672 §3), and judge_dane says how they fare. A policy of MTA-STS asks for a
- * chain and a name (RFC 8461 §4.2): what fails is sts-mx-certificate. Without both hardly any sender
- * looks: a warning.
+ * chain and a name (RFC 8461 §4.2): what fails is sts-mx-certificate. Without both hardly any
+ * sender looks: a warning.
  *
  * BUGS: an intermediate certificate that ends before the leaf is told only when it has ended.
  */
@@ -209,8 +209,8 @@ struct trust_fault {
     const char *evidence, *fix;
 };
 
-/* Where the chain as sent breaks off: the issuer of a certificate is not the next one. NULL: it does
- * not. */
+/* Where the chain as sent breaks off: the issuer of a certificate is not the next one. NULL: it
+ * does not. */
 static const struct tls_certificate *broken_link(const struct check_attempt *attempt)
 {
     for (size_t i = 0; i < attempt->certificate_count; i++) {

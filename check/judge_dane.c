@@ -106,7 +106,7 @@ static void judge_partial(const struct judging *judging)
                                  facts->hosts[i].name));
 }
 
-static void judge_lookup(const struct judging *judging, const struct check_host *host)
+static void judge_tlsa_lookup(const struct judging *judging, const struct check_host *host)
 {
     const struct judge_at at = {.host = host};
     enum judge_answer answer = judge_answer(&host->tlsa);
@@ -208,7 +208,7 @@ static bool names_certificate(const struct tlsa *record, const struct tls_certif
     return strcmp(text, digest) == 0;
 }
 
-/* Whether a usage 2 record names a certificate that is sent: name or dates keep it from matching. */
+/* Whether a usage 2 record names a certificate that is sent: then name or dates make it fail. */
 static bool anchor_is_sent(const struct check_host *host, const struct check_attempt *attempt)
 {
     for (size_t i = 0; i < host->record_count; i++)
@@ -302,7 +302,7 @@ static void judge_mismatch(const struct judging *judging, const struct judge_at 
 }
 
 /* The certificates of one address. Where none matches, that is told once. */
-static void judge_address(const struct judging *judging, const struct judge_at *at)
+static void judge_tlsa_at(const struct judging *judging, const struct judge_at *at)
 {
     const struct check_attempt *usual = &at->address->attempts[CHECK_OFFER_DEFAULT], *leaf;
     bool any_matches = false, told = false;
@@ -332,7 +332,7 @@ static void judge_usable(const struct judging *judging, const struct check_host 
 
     judge_records(judging, host, pinned);
     for (size_t i = 0; i < host->address_count; i++)
-        judge_address(judging, &(struct judge_at){.host = host, .address = &host->addresses[i]});
+        judge_tlsa_at(judging, &(struct judge_at){.host = host, .address = &host->addresses[i]});
 }
 
 void judge_dane(const struct judging *judging)
@@ -345,7 +345,7 @@ void judge_dane(const struct judging *judging)
         enum judge_dane dane = judge_dane_of(judging->facts, host);
 
         any |= dane != JUDGE_DANE_NONE;
-        judge_lookup(judging, host);
+        judge_tlsa_lookup(judging, host);
         if (dane == JUDGE_DANE_UNSIGNED)
             judge_unsigned(judging, host);
         if (dane == JUDGE_DANE_UNUSABLE)

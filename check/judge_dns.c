@@ -71,7 +71,7 @@ static void for_all(const struct judging *judging, void *context,
 
 /* ---- signatures ---- */
 
-/* The zone that a name is in, as far as it is known: the longest of facts.zones; else the domain. */
+/* The zone that a name is in, as far as is known: the longest of facts.zones; else the domain. */
 static const char *zone_of(const struct check_facts *facts, const char *name)
 {
     const char *best = NULL;

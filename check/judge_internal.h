@@ -24,9 +24,9 @@ struct judge_at {
 
 /* ---- findings ---- */
 
-/* Adds a finding with code, severity, evidence and fix of *found. One that differs from another only
- * in the address joins it. Texts are borrowed as long as the report, and may be foreign: what is
- * not printable is escaped, and what is too long is cut. */
+/* Adds a finding with code, severity, evidence and fix of *found. One that differs from another
+ * only in the address joins it. Texts are borrowed as long as the report, and may be foreign: what
+ * is not printable is escaped, and what is too long is cut. */
 void judge_put(const struct judging *judging, const struct judge_at *at,
                const struct check_finding *found);
 /* The same with the severity of check_kinds. */
@@ -89,7 +89,7 @@ bool judge_all_retired(const struct check_host *host);
 enum judge_dane judge_dane_of(const struct check_facts *facts, const struct check_host *host);
 /* The policy that is in force, or NULL; its mode may be none. */
 const struct sts_policy *judge_policy(const struct check_facts *facts);
-/* The mode under which that policy speaks for a host that it allows: NONE also where there is none. */
+/* The mode of that policy for a host that it allows; NONE also where there is none. */
 enum sts_mode judge_sts_mode(const struct check_facts *facts, const struct check_host *host);
 
 /* Whether the attempt ended in TLS. */

@@ -80,7 +80,7 @@ static bool any_has_addresses(const struct check_facts *facts)
     return false;
 }
 
-static void judge_lookup(const struct judging *judging, const struct check_host *host)
+static void judge_host_lookup(const struct judging *judging, const struct check_host *host)
 {
     const struct judge_at at = {.host = host};
     const struct check_rrset *const rrsets[] = {&host->a, &host->aaaa};
@@ -113,7 +113,7 @@ static void judge_host_addresses(const struct judging *judging, const struct che
     const struct judge_at at = {.host = host};
     bool others = any_has_addresses(judging->facts);
 
-    judge_lookup(judging, host);
+    judge_host_lookup(judging, host);
     if (judge_answer(&host->a) == JUDGE_EMPTY && judge_answer(&host->aaaa) == JUDGE_EMPTY)
         judge_put(judging, &at,
                   &(struct check_finding){

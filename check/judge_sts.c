@@ -281,7 +281,7 @@ static void judge_hosts(const struct judging *judging, const struct sts_policy *
                                       facts->hosts[i].name, facts->domain)});
 }
 
-/* Names that no MX host can have are faults of the grammar's, and of repeated ones the first counts. */
+/* Names that no MX host can have, and repeated ones, are told as faults of the file. */
 static bool is_unused(const struct check_facts *facts, const struct sts_policy *policy, size_t line)
 {
     const char *pattern = policy->mx[line];

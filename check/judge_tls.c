@@ -168,7 +168,7 @@ static void judge_cipher(const struct judging *judging, const struct judge_at *a
 
 /* ---- the whole ---- */
 
-static void judge_address(const struct judging *judging, const struct judge_at *at)
+static void judge_tls_at(const struct judging *judging, const struct judge_at *at)
 {
     const struct check_attempt *usual = &at->address->attempts[CHECK_OFFER_DEFAULT];
 
@@ -192,8 +192,7 @@ void judge_tls(const struct judging *judging)
         const struct check_host *host = &facts->hosts[i];
 
         for (size_t k = 0; k < host->address_count; k++)
-            judge_address(judging,
-                          &(struct judge_at){.host = host, .address = &host->addresses[k]});
+            judge_tls_at(judging, &(struct judge_at){.host = host, .address = &host->addresses[k]});
         judge_certificates(judging, host);
     }
 }

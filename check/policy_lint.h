@@ -19,5 +19,6 @@ struct policy_lint {
     bool severe;    /* one of them all is: the file is no policy */
 };
 
-/* `text` is foreign: any octets. Texts are static or the arena's, printable. False without memory. */
+/* `text` is foreign: any octets. What is told is static or the arena's, and printable. False without
+ * memory. */
 bool policy_lint(struct policy_lint *out, struct arena *arena, const char *text, size_t length);
