@@ -258,7 +258,8 @@ static struct trust_fault trust_fault_of(const struct leaf *leaf)
 
     if (leaf->certificate == NULL)
         return (struct trust_fault){CHECK_FOUND_CERT_ISSUER, "no certificate is shown", FIX_PUBLIC};
-    if (finding->fault == TLS_FAULT_SELF_SIGNED || leaf->certificate->self_signed)
+    if (finding->fault == TLS_FAULT_SELF_SIGNED ||
+        (finding->fault != TLS_FAULT_NONE && leaf->certificate->self_signed))
         return (struct trust_fault){CHECK_FOUND_CERT_SELF,
                                     judge_text(leaf->judging, "%s, SHA-256 %s",
                                                leaf->certificate->subject,

@@ -138,6 +138,8 @@ static const struct {
     {"DES-", CHECK_WARNING, "has blocks of 64 bits"},
     {"IDEA", CHECK_WARNING, "has blocks of 64 bits"},
     {"MD5", CHECK_WARNING, "rests on MD5"},
+    {"DSS", CHECK_WARNING, "rests on DSA, which has gone out of use"},
+    {"SEED", CHECK_WARNING, "is SEED, which has gone out of use"},
     {"ADH-", CHECK_NOTICE, "shows no certificate"},
     {"AECDH-", CHECK_NOTICE, "shows no certificate"},
     {"", CHECK_NOTICE, "has no forward secrecy: who gets the key later reads old mail"},
@@ -166,6 +168,45 @@ static void judge_cipher(const struct judging *judging, const struct judge_at *a
                       "aNULL, eNULL, EXPORT, DES, 3DES, RC2, RC4, MD5, IDEA, kRSA"});
 }
 
+/* ---- our own side ---- */
+
+#define NO_ROUTE "network is unreachable" /* ENETUNREACH, in libuv's words */
+
+static bool has_no_route(const struct check_attempt *attempt)
+{
+    return attempt->made && attempt->state == STARTTLS_SILENT && attempt->detail != NULL &&
+           strstr(attempt->detail, NO_ROUTE) != NULL;
+}
+
+/* A machine without IPv6 reaches no address at all, which says nothing about them. */
+static bool lacks_ipv6(const struct check_facts *facts)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < facts->host_count; i++)
+        for (size_t k = 0; k < facts->hosts[i].address_count; k++) {
+            const struct check_address *address = &facts->hosts[i].addresses[k];
+
+            if (address->ip.family != 6 || address->forbidden != NULL)
+                continue;
+            if (!has_no_route(&address->attempts[CHECK_OFFER_DEFAULT]))
+                return false;
+            any = true;
+        }
+    return any;
+}
+
+/* No more than a notice: most machines without IPv6 stay so. */
+static void judge_route(const struct judging *judging)
+{
+    judge_put(judging, &(struct judge_at){.name = NULL},
+              &(struct check_finding){
+                  .code = CHECK_FOUND_NOT_FOUND_OUT,
+                  .severity = CHECK_NOTICE,
+                  .evidence = "what IPv6 addresses say on port 25: this machine has no IPv6",
+                  .fix = "run the check on a machine with IPv6 too"});
+}
+
 /* ---- the whole ---- */
 
 static void judge_tls_at(const struct judging *judging, const struct judge_at *at)
@@ -187,12 +228,17 @@ static void judge_tls_at(const struct judging *judging, const struct judge_at *a
 void judge_tls(const struct judging *judging)
 {
     const struct check_facts *facts = judging->facts;
+    bool no_ipv6 = facts->probed && lacks_ipv6(facts);
 
+    if (no_ipv6)
+        judge_route(judging);
     for (size_t i = 0; facts->probed && i < facts->host_count; i++) {
         const struct check_host *host = &facts->hosts[i];
 
         for (size_t k = 0; k < host->address_count; k++)
-            judge_tls_at(judging, &(struct judge_at){.host = host, .address = &host->addresses[k]});
+            if (!no_ipv6 || host->addresses[k].ip.family != 6)
+                judge_tls_at(judging,
+                             &(struct judge_at){.host = host, .address = &host->addresses[k]});
         judge_certificates(judging, host);
     }
 }

@@ -52,6 +52,20 @@ static void self_signed(struct check_attempt *attempt)
         (struct tls_finding){true, TLS_FAULT_SELF_SIGNED, false, "certificate is self-signed"};
 }
 
+static void trusted_by_itself(struct check_attempt *attempt)
+{
+    self_signed(attempt);
+    attempt->name_ok = true;
+    attempt->shown.finding = (struct tls_finding){true, TLS_FAULT_NONE, false, NULL};
+}
+
+static void self_signed_and_expired(struct check_attempt *attempt)
+{
+    self_signed(attempt);
+    attempt->certificates[0].not_after = MADE_NOW - 1;
+    attempt->shown.finding = (struct tls_finding){true, TLS_FAULT_EXPIRED, false, "has expired"};
+}
+
 static void untrusted(struct check_attempt *attempt)
 {
     attempt->shown.finding =
@@ -160,6 +174,8 @@ static void sha1_root(struct check_attempt *attempt)
 
 ALL(self_signed)
 ALL(other_name)
+PLAIN(trusted_by_itself)
+PLAIN(self_signed_and_expired)
 PLAIN(untrusted)
 DANE(untrusted)
 PLAIN(leaf_alone)
@@ -242,6 +258,9 @@ static const struct judge_row rows[] = {
     {"another name, enforced", sts_other_name, "critical sts-mx-certificate " BOTH1},
     {"another name, tested", testing_other_name,
      "warning sts-mx-certificate " BOTH1 "\nnotice sts-testing"},
+    {"self-signed, and a trust anchor", plain_trusted_by_itself, "notice no-policy"},
+    {"self-signed, and expired", plain_self_signed_and_expired,
+     "critical certificate-expired " BOTH1 "\nwarning certificate-self-signed " BOTH1 NO_POLICY},
     {"untrusted", plain_untrusted, "warning certificate-untrusted " BOTH1 NO_POLICY},
     {"untrusted, DANE", dane_untrusted, ""},
     {"no intermediate", plain_leaf_alone, "warning certificate-chain-incomplete " BOTH1 NO_POLICY},

@@ -237,6 +237,18 @@ SPOIL(silent)
 {
     set_state(made, 0, 1, STARTTLS_SILENT);
 }
+SPOIL(no_route)
+{
+    for (size_t i = 0; i < 2; i++) {
+        set_state(made, i, 1, STARTTLS_SILENT);
+        attempt(made, i, 1, CHECK_OFFER_DEFAULT)->detail = "connect: network is unreachable";
+    }
+}
+SPOIL(no_route_to_one)
+{
+    no_route(made);
+    made_tls(&made->host[1], H2, 1, CHECK_OFFER_DEFAULT, '1');
+}
 SPOIL(all_silent)
 {
     set_states(made, 0, STARTTLS_SILENT);
@@ -299,6 +311,10 @@ SPOIL(triple_des)
 {
     set_tls(made, CHECK_OFFER_WEAK, "TLSv1.2", "DES-CBC3-SHA");
 }
+SPOIL(seed)
+{
+    set_tls(made, CHECK_OFFER_WEAK, "TLSv1.2", "DHE-RSA-SEED-SHA");
+}
 SPOIL(no_forward_secrecy)
 {
     set_tls(made, CHECK_OFFER_WEAK, "TLSv1.2", "AES256-GCM-SHA384");
@@ -311,6 +327,9 @@ SPOIL(anonymous)
 
 static const struct judge_row tls_rows[] = {
     {"an address is silent", silent, "warning smtp-silent " H1 " [2620:fe::1]"},
+    {"no IPv6 here", no_route, "notice not-found-out"},
+    {"an IPv6 network that is unreachable", no_route_to_one,
+     "warning smtp-silent " H1 " [2620:fe::1]"},
     {"no address answers", all_silent,
      "critical smtp-silent " BOTH1 "\ncritical smtp-error " H2 " [9.9.9.2] [2620:fe::2]"},
     {"no SMTP", error, "warning smtp-error " BOTH1},
@@ -326,6 +345,7 @@ static const struct judge_row tls_rows[] = {
     {"old versions too", old_too, "notice tls-old-offered " BOTH1},
     {"RC4", rc4, "warning tls-weak-cipher " BOTH1},
     {"3DES", triple_des, "warning tls-weak-cipher " BOTH1},
+    {"SEED", seed, "warning tls-weak-cipher " BOTH1},
     {"no forward secrecy", no_forward_secrecy, "notice tls-weak-cipher " BOTH1},
     {"no certificate needed", anonymous, "notice tls-weak-cipher " BOTH1},
 };
