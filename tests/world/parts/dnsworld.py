@@ -143,7 +143,7 @@ class DnsWorld:
             if zone.kind in SERVED_KINDS:
                 end = ".served" if zone.kind in SIGNED_KINDS else ".zone"
                 lines += ["zone:", f'  name: "{zone.origin}"', f'  zonefile: "{self._path(zone, end)}"']
-        self._start(["nsd", "-d", "-c"], "nsd", lines)
+        self.nsd = self._start(["nsd", "-d", "-c"], "nsd", lines)
         waiting.until(lambda: self._answers(NSD_ADDRESS, ""), "NSD answers")
         errors = [line for line in self._read(os.path.join(self.folder, "nsd.log")).splitlines() if " error: " in line]
         if errors:
