@@ -1,0 +1,260 @@
+/* rollover_look: what servers say and addresses show, and what that means for the next certificate;
+ * see rollover.h. Pure. */
+#include <stdio.h>
+#include <string.h>
+
+#include "check/rollover/rollover.h"
+#include "probe/tls/tls_digest.h"
+
+enum { USAGE_TA = 2, USAGE_EE = 3 };
+
+/* ---- certificates ---- */
+
+bool rollover_chain_make(struct rollover_chain *out, struct arena *arena,
+                         const struct tls_shown *shown)
+{
+    *out = (struct rollover_chain){.shown = *shown};
+    out->made = arena_array(arena, shown->count + 1, sizeof *out->made);
+    if (out->made == NULL)
+        return false;
+    for (size_t i = 0; i < shown->count; i++)
+        if (!tls_associations_read(&out->made[i], arena, &shown->certificates[i]))
+            return false;
+    if (shown->count > 0)
+        tls_digest(out->sha256, shown->certificates[0].data, shown->certificates[0].length);
+    return shown->count == 0 || out->sha256[0] != '\0';
+}
+
+static bool is_of(const struct tlsa *record, const struct tls_associations *made)
+{
+    const struct tls_association *one = &made->of[record->selector][record->matching_type];
+
+    return one->length == record->length && memcmp(one->data, record->data, one->length) == 0;
+}
+
+bool rollover_matches(const struct tlsa *record, const struct rollover_chain *chain)
+{
+    size_t from = record->usage == USAGE_EE ? 0 : 1;
+    size_t until = record->usage == USAGE_EE && chain->shown.count > 0 ? 1 : chain->shown.count;
+
+    if (!record->usable || record->selector >= TLS_SELECTORS ||
+        record->matching_type >= TLS_MATCHING_TYPES)
+        return false;
+    for (size_t i = from; i < until; i++)
+        if (is_of(record, &chain->made[i]))
+            return true;
+    return false;
+}
+
+/* ---- groups ---- */
+
+static bool same_group(const struct tlsa *a, const struct tlsa *b)
+{
+    return a->usable && b->usable && a->usage == b->usage && a->selector == b->selector &&
+           a->matching_type == b->matching_type;
+}
+
+/* Whether a record is the first of its group, which counts. */
+static bool opens_group(const struct tlsa *records, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (same_group(&records[i], &records[index]))
+            return false;
+    return records[index].usable;
+}
+
+/* Whether one record of a group matches a chain, and another chain too unless that is NULL. */
+static bool group_has(const struct tlsa *records, size_t count, const struct tlsa *group,
+                      const struct rollover_chain *chain, const struct rollover_chain *too)
+{
+    for (size_t i = 0; i < count; i++)
+        if (same_group(&records[i], group) && rollover_matches(&records[i], chain) &&
+            (too == NULL || rollover_matches(&records[i], too)))
+            return true;
+    return false;
+}
+
+static bool make_record(struct tlsa *out, const struct tlsa *group,
+                        const struct rollover_chain *chain)
+{
+    size_t index = group->usage == USAGE_EE ? 0 : 1;
+    const struct tls_association *one;
+
+    if (index >= chain->shown.count)
+        return false;
+    one = &chain->made[index].of[group->selector][group->matching_type];
+    *out = *group;
+    out->length = (uint16_t)one->length;
+    out->data = one->data;
+    return one->length <= UINT16_MAX;
+}
+
+size_t rollover_missing(struct tlsa *out, size_t max, const struct tlsa *records, size_t count,
+                        const struct rollover_chain *chain, bool *impossible)
+{
+    size_t missing = 0;
+
+    for (size_t i = 0; i < count && missing < max; i++) {
+        if (!opens_group(records, i) || group_has(records, count, &records[i], chain, NULL))
+            continue;
+        if (make_record(&out[missing], &records[i], chain))
+            missing++;
+        else
+            *impossible = true;
+    }
+    return missing;
+}
+
+/* ---- one host ---- */
+
+static bool same_record(const struct tlsa *a, const struct tlsa *b)
+{
+    return same_group(a, b) && a->length == b->length && memcmp(a->data, b->data, a->length) == 0;
+}
+
+static void add_record(struct tlsa *list, size_t *count, const struct tlsa *record)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (same_record(&list[i], record))
+            return;
+    if (*count < ROLLOVER_RECORDS_MAX)
+        list[(*count)++] = *record;
+}
+
+static void note(struct rollover_sight *out, const char *why)
+{
+    if (out->why == NULL)
+        out->why = why;
+}
+
+static bool has_usable(const struct rollover_rrset *rrset)
+{
+    for (size_t i = 0; i < rrset->count; i++)
+        if (rrset->records[i].usable)
+            return true;
+    return false;
+}
+
+static bool any_matches(const struct rollover_rrset *rrset, const struct rollover_chain *chain)
+{
+    for (size_t i = 0; i < rrset->count; i++)
+        if (rollover_matches(&rrset->records[i], chain))
+            return true;
+    return false;
+}
+
+/* Whether an RRset has all that a chain needs; what it lacks is added to the sight, unless a cache
+ * gave it, which may be late. */
+static bool serves(struct rollover_sight *out, struct arena *arena,
+                   const struct rollover_rrset *rrset, const struct rollover_chain *chain,
+                   const char *what)
+{
+    struct tlsa lacks[ROLLOVER_RECORDS_MAX];
+    bool impossible = false;
+    size_t count = rollover_missing(lacks, ROLLOVER_RECORDS_MAX, rrset->records, rrset->count,
+                                    chain, &impossible);
+
+    for (size_t i = 0; i < count && !rrset->cached; i++)
+        add_record(out->missing, &out->missing_count, &lacks[i]);
+    out->impossible |= impossible;
+    if (impossible)
+        note(out, arena_printf(arena, "a 2 x x record, but %s comes without its issuer", what));
+    else if (count > 0)
+        note(out, arena_printf(arena, "%s has no record of %s", rrset->server, what));
+    return count == 0 && !impossible;
+}
+
+/* Whether, in every group, one record matches both. */
+static bool is_unchanged(const struct rollover_rrset *rrset, const struct rollover_chain *live,
+                         const struct rollover_chain *next)
+{
+    for (size_t i = 0; i < rrset->count; i++)
+        if (opens_group(rrset->records, i) &&
+            !group_has(rrset->records, rrset->count, &rrset->records[i], live, next))
+            return false;
+    return true;
+}
+
+/* The answer of one server, against all that is, or will be, live. */
+static bool look_at_rrset(struct rollover_sight *out, struct arena *arena,
+                          const struct rollover *rollover, const struct rollover_seen *seen,
+                          const struct rollover_rrset *rrset)
+{
+    const struct rollover_chain *current = &rollover->current, *next = &rollover->next;
+    bool ok = true;
+
+    for (size_t i = 0; i < seen->address_count; i++) {
+        const struct rollover_shown *shown = &seen->addresses[i];
+
+        if (shown->chain.shown.count == 0)
+            continue;
+        if (has_usable(rrset) && !any_matches(rrset, &shown->chain)) {
+            note(out, arena_printf(arena, "%s has no record that matches what %s shows",
+                                   rrset->server, shown->address));
+            out->broken = true;
+        }
+        ok &= serves(out, arena, rrset, &shown->chain, "the certificate that is shown");
+        out->unchanged &= is_unchanged(rrset, &shown->chain, next);
+    }
+    if (current->shown.count > 0 && out->live != ROLLOVER_LIVE_NEXT) {
+        ok &= serves(out, arena, rrset, current, "the present certificate");
+        out->unchanged &= is_unchanged(rrset, current, next);
+    }
+    ok &= serves(out, arena, rrset, next, "the next certificate");
+    for (size_t i = 0; i < rrset->count; i++)
+        if (!rrset->cached && rollover_matches(&rrset->records[i], current) &&
+            !rollover_matches(&rrset->records[i], next)) {
+            add_record(out->old, &out->old_count, &rrset->records[i]);
+            out->old_gone = false;
+        }
+    return ok;
+}
+
+static void look_at_server(struct rollover_sight *out, struct arena *arena,
+                           const struct rollover *rollover, const struct rollover_seen *seen,
+                           const struct rollover_rrset *rrset)
+{
+    if (!rrset->known) {
+        out->known = false;
+        note(out, arena_printf(arena, "%s: %s", rrset->server, rrset->why));
+        return;
+    }
+    if (has_usable(rrset) && rrset->ttl > out->ttl)
+        out->ttl = rrset->ttl;
+    if (rrset->cached)
+        out->resolver_has = look_at_rrset(out, arena, rollover, seen, rrset);
+    else
+        out->everywhere &= look_at_rrset(out, arena, rollover, seen, rrset);
+}
+
+static enum rollover_live live_at(const struct rollover *rollover, const struct rollover_shown *one)
+{
+    if (one->chain.shown.count == 0)
+        return ROLLOVER_LIVE_UNKNOWN;
+    if (strcmp(one->chain.sha256, rollover->next.sha256) == 0)
+        return ROLLOVER_LIVE_NEXT;
+    return strcmp(one->chain.sha256, rollover->current.sha256) == 0 ? ROLLOVER_LIVE_OLD
+                                                                    : ROLLOVER_LIVE_OTHER;
+}
+
+void rollover_look(struct rollover_sight *out, struct arena *arena, const struct rollover *rollover,
+                   const struct rollover_seen *seen)
+{
+    *out = (struct rollover_sight){.host = seen->host,
+                                   .known = seen->server_count > 0,
+                                   .everywhere = true,
+                                   .unchanged = true,
+                                   .old_gone = true,
+                                   .live = seen->address_count == 0 ? ROLLOVER_LIVE_UNKNOWN
+                                                                    : ROLLOVER_LIVE_NEXT};
+    if (seen->server_count == 0)
+        note(out, "its authoritative name servers are not known");
+    for (size_t i = 0; i < seen->address_count; i++) {
+        enum rollover_live live = live_at(rollover, &seen->addresses[i]);
+
+        out->live = live > out->live ? live : out->live;
+    }
+    for (size_t i = 0; i < seen->server_count; i++)
+        look_at_server(out, arena, rollover, seen, &seen->servers[i]);
+    look_at_server(out, arena, rollover, seen, &seen->resolver);
+}

@@ -1,0 +1,432 @@
+/*
+ * test_rollover_walk: random worlds through which a rollover goes: servers that lag behind or lose
+ * records, caches and caches of caches, TTLs that change, a clock that steps back, addresses that do
+ * not answer or go back, steps that are killed or repeated. An operator does what he is told, late.
+ *
+ * At every moment every RRset that a sender could have must, in each of its groups, match what every
+ * address shows, and nothing is shown that was not ripe.
+ */
+#include "tests/unit/support/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/rollover/rollover.h"
+
+#define WORLDS    400
+#define TICKS     3000
+#define ROLLOVERS 3 /* one after the other, in each world */
+#define HOSTS     2
+#define SERVERS   3
+#define CACHES    4
+#define ADDRESSES 2
+#define RECORDS   24
+#define CHAINS    8
+#define DATA      8
+
+/* ---- certificates that are only digests ---- */
+
+struct made_chain {
+    struct rollover_chain chain;
+    struct tls_associations made[2];
+    uint8_t data[2][TLS_SELECTORS][TLS_MATCHING_TYPES][DATA];
+};
+
+static struct made_chain chains[CHAINS];
+
+/* The issuer's data changes with every other certificate. */
+static void make_chains(void)
+{
+    for (size_t k = 0; k < CHAINS; k++) {
+        struct made_chain *made = &chains[k];
+
+        memset(made, 0, sizeof *made);
+        for (size_t i = 0; i < 2; i++)
+            for (size_t s = 0; s < TLS_SELECTORS; s++)
+                for (size_t m = 0; m < TLS_MATCHING_TYPES; m++) {
+                    uint8_t *data = made->data[i][s][m];
+
+                    data[0] = (uint8_t)(i == 0 ? k : 100 + k / 2);
+                    data[1] = (uint8_t)s;
+                    data[2] = (uint8_t)m;
+                    made->made[i].of[s][m] = (struct tls_association){DATA, data};
+                }
+        made->chain.shown.count = 2;
+        made->chain.made = made->made;
+        snprintf(made->chain.sha256, sizeof made->chain.sha256, "chain-%zu", k);
+    }
+}
+
+/* ---- the world ---- */
+
+struct rrset {
+    size_t count;
+    struct tlsa records[RECORDS];
+    uint32_t ttl;
+};
+
+struct cache {
+    struct rrset rrset;
+    int64_t until;
+};
+
+struct host {
+    struct rrset master, servers[SERVERS], before[SERVERS]; /* before: what a backup has */
+    bool lost[SERVERS], silent[SERVERS];
+    struct cache caches[CACHES], behind[CACHES]; /* behind: they ask a cache */
+    size_t live[ADDRESSES];                      /* the chain that is shown */
+    bool dead[ADDRESSES];
+};
+
+struct world {
+    unsigned seed;
+    int64_t now, offset; /* offset: of the machine's clock */
+    struct host hosts[HOSTS];
+    size_t current, next; /* chains */
+    bool asked;           /* to install */
+    struct rollover rollover;
+    struct rollover_sight sights[HOSTS];
+    struct rollover_advice advice;
+    struct arena *arena;
+};
+
+static struct world world;
+
+static bool chance(unsigned percent)
+{
+    world.seed = world.seed * 1103515245u + 12345u;
+    return (world.seed >> 16) % 100 < percent;
+}
+
+static unsigned any(unsigned below)
+{
+    world.seed = world.seed * 1103515245u + 12345u;
+    return (world.seed >> 16) % below;
+}
+
+static void publish(struct rrset *rrset, const struct tlsa *record)
+{
+    for (size_t i = 0; i < rrset->count; i++)
+        if (memcmp(rrset->records[i].data, record->data, DATA) == 0 &&
+            rrset->records[i].usage == record->usage)
+            return;
+    assert_true(rrset->count < RECORDS);
+    rrset->records[rrset->count++] = *record;
+}
+
+static void withdraw(struct rrset *rrset, const struct tlsa *record)
+{
+    for (size_t i = 0; i < rrset->count; i++)
+        if (memcmp(rrset->records[i].data, record->data, DATA) == 0 &&
+            rrset->records[i].usage == record->usage)
+            rrset->records[i--] = rrset->records[--rrset->count];
+}
+
+static void publish_for(struct rrset *rrset, const unsigned form[3], size_t chain)
+{
+    const struct tls_association *data =
+        &chains[chain].made[form[0] == 3 ? 0 : 1].of[form[1]][form[2]];
+    struct tlsa record = {(uint8_t)form[0], (uint8_t)form[1], (uint8_t)form[2], true, DATA,
+                          data->data};
+
+    publish(rrset, &record);
+}
+
+static const unsigned forms[][3] = {{3, 1, 1}, {2, 1, 1}, {3, 0, 1}, {3, 1, 2}, {2, 0, 1}};
+
+static void begin(unsigned seed)
+{
+    if (world.arena == NULL)
+        world.arena = arena_new(1 << 22);
+    world = (struct world){.seed = seed * 7919 + 1, .now = 1000000, .arena = world.arena};
+    for (size_t h = 0; h < HOSTS; h++) {
+        struct host *host = &world.hosts[h];
+
+        host->master.ttl = 10 + any(50);
+        for (unsigned i = 0, n = any(4); i < n; i++)
+            publish_for(&host->master, forms[any(COUNT(forms))], 0);
+        for (size_t i = 0; i < SERVERS; i++)
+            host->servers[i] = host->before[i] = host->master;
+    }
+}
+
+/* ---- time passes ---- */
+
+static bool is_next_shown(const struct host *host)
+{
+    for (size_t i = 0; i < ADDRESSES; i++)
+        if (host->live[i] == world.next)
+            return true;
+    return false;
+}
+
+static void tick_servers(struct host *host)
+{
+    for (size_t i = 0; i < SERVERS; i++) {
+        if (!host->lost[i] && chance(10))
+            host->servers[i] = host->master;
+        /* a backup is put in; it is seen before it is put right; never once the next is shown */
+        if (!world.asked && !is_next_shown(host) && !host->lost[i] && chance(1) && chance(15)) {
+            host->servers[i] = host->before[i];
+            host->lost[i] = true;
+        }
+        host->silent[i] = chance(5);
+    }
+}
+
+static void tick_caches(struct host *host)
+{
+    for (size_t i = 0; i < CACHES; i++) {
+        struct cache *cache = &host->caches[i], *behind = &host->behind[i];
+
+        if (world.now >= cache->until && chance(20)) {
+            cache->rrset = host->servers[any(SERVERS)];
+            cache->until = world.now + cache->rrset.ttl;
+        }
+        if (world.now >= behind->until && world.now < cache->until && chance(20)) {
+            behind->rrset = cache->rrset;
+            behind->until = world.now + behind->rrset.ttl;
+        }
+    }
+}
+
+static void tick_addresses(struct host *host)
+{
+    for (size_t i = 0; i < ADDRESSES; i++) {
+        if (world.asked && chance(30))
+            host->live[i] = world.next;
+        else if (world.rollover.state == ROLLOVER_DEPLOYED && !world.asked && chance(1))
+            host->live[i] = world.current; /* somebody goes back */
+        host->dead[i] = chance(5);
+    }
+}
+
+/* He publishes what he is told, and a group more at times, for all that will be shown. */
+static void tick_operator(struct host *host, const struct rollover_sight *sight)
+{
+    if (world.rollover.state < ROLLOVER_DEPLOYED && chance(10))
+        for (size_t i = 0; i < sight->missing_count; i++)
+            publish(&host->master, &sight->missing[i]);
+    if (world.rollover.state < ROLLOVER_RIPE && host->master.count > 0 && chance(1)) {
+        const unsigned *form = forms[any(COUNT(forms))];
+
+        publish_for(&host->master, form, world.current);
+        publish_for(&host->master, form, world.next);
+    }
+}
+
+static bool is_of_group(const struct tlsa *record, const struct tlsa *group)
+{
+    return record->usage == group->usage && record->selector == group->selector &&
+           record->matching_type == group->matching_type;
+}
+
+/* Whether a group has a record of a chain; written without the code that is tested. */
+static bool group_matches(const struct rrset *rrset, const struct tlsa *group, size_t live)
+{
+    const struct made_chain *chain = &chains[live];
+    const uint8_t *want =
+        chain->data[group->usage == 3 ? 0 : 1][group->selector][group->matching_type];
+
+    for (size_t i = 0; i < rrset->count; i++)
+        if (is_of_group(&rrset->records[i], group) &&
+            memcmp(rrset->records[i].data, want, DATA) == 0)
+            return true;
+    return false;
+}
+
+static void check_rrset(const struct rrset *rrset, size_t live, unsigned seed, const char *what)
+{
+    for (size_t i = 0; i < rrset->count; i++) {
+        const struct tlsa *group = &rrset->records[i];
+
+        if (!group_matches(rrset, group, live))
+            fail_msg("world %u, %zu to %zu, %s: group %u %u %u of %s does not match what is shown",
+                     seed, world.current, world.next, rollover_state_name(world.rollover.state),
+                     group->usage, group->selector, group->matching_type, what);
+    }
+}
+
+static void check_host(const struct host *host, unsigned seed)
+{
+    for (size_t a = 0; a < ADDRESSES; a++) {
+        for (size_t i = 0; i < SERVERS; i++)
+            check_rrset(&host->servers[i], host->live[a], seed, "a server");
+        for (size_t i = 0; i < CACHES; i++) {
+            if (world.now < host->caches[i].until)
+                check_rrset(&host->caches[i].rrset, host->live[a], seed, "a cache");
+            if (world.now < host->behind[i].until)
+                check_rrset(&host->behind[i].rrset, host->live[a], seed, "a cache behind");
+        }
+    }
+}
+
+/* ---- steps ---- */
+
+static struct rollover_rrset rrset_of(const struct rrset *rrset, const char *name, bool known)
+{
+    return (struct rollover_rrset){.server = name,
+                                   .known = known,
+                                   .why = "timeout",
+                                   .ttl = rrset->ttl,
+                                   .count = rrset->count,
+                                   .records = rrset->records};
+}
+
+static void look(struct host *host, struct rollover_sight *out)
+{
+    struct rollover_rrset servers[SERVERS];
+    struct rollover_shown shown[ADDRESSES];
+    struct cache *cache = &host->caches[0];
+    struct rollover_seen seen = {.host = "mx",
+                                 .server_count = SERVERS,
+                                 .servers = servers,
+                                 .address_count = ADDRESSES,
+                                 .addresses = shown};
+
+    if (world.now >= cache->until) {
+        cache->rrset = host->servers[any(SERVERS)];
+        cache->until = world.now + cache->rrset.ttl;
+    }
+    for (size_t i = 0; i < SERVERS; i++) {
+        servers[i] = rrset_of(&host->servers[i], "ns", !host->silent[i]);
+    }
+    seen.resolver = rrset_of(&cache->rrset, "resolver", true);
+    seen.resolver.cached = true;
+    seen.resolver.ttl = (uint32_t)(cache->until - world.now);
+    for (size_t i = 0; i < ADDRESSES; i++) {
+        shown[i] = (struct rollover_shown){.address = "address", .why = "timeout"};
+        if (!host->dead[i])
+            shown[i].chain = chains[host->live[i]].chain;
+    }
+    rollover_look(out, world.arena, &world.rollover, &seen);
+}
+
+/* What a step saw and wrote down may be put right. */
+static void forgive(struct host *host)
+{
+    for (size_t i = 0; i < SERVERS; i++)
+        if (!host->silent[i] && chance(50))
+            host->lost[i] = false;
+}
+
+/* False when it was killed before the state was written. */
+static bool step(void)
+{
+    struct rollover before = world.rollover;
+    unsigned times = chance(10) ? 2 : 1;
+
+    arena_reset(world.arena);
+    for (size_t h = 0; h < HOSTS; h++)
+        look(&world.hosts[h], &world.sights[h]);
+    for (unsigned i = 0; i < times; i++) {
+        rollover_step(&world.rollover, world.sights, world.now + world.offset, &world.advice);
+        if (world.advice.install) {
+            assert_int_equal(world.rollover.state, ROLLOVER_RIPE);
+            assert_true(world.rollover.published_at > 0);
+            world.rollover.installed = true;
+        }
+    }
+    world.asked = world.advice.install;
+    if (chance(10)) {
+        world.rollover = before;
+        return false;
+    }
+    for (size_t h = 0; h < HOSTS; h++)
+        forgive(&world.hosts[h]);
+    return true;
+}
+
+static bool all_live_are_next(void)
+{
+    for (size_t h = 0; h < HOSTS; h++)
+        for (size_t a = 0; a < ADDRESSES; a++)
+            if (world.hosts[h].live[a] != world.next)
+                return false;
+    return true;
+}
+
+static void change_ttl(void)
+{
+    struct host *host = &world.hosts[any(HOSTS)];
+
+    for (size_t i = 0; i < SERVERS; i++)
+        if (host->lost[i])
+            return;
+    host->master.ttl = 10 + any(50);
+    for (size_t i = 0; i < SERVERS; i++)
+        host->servers[i].ttl = host->master.ttl;
+}
+
+static void tick(unsigned seed)
+{
+    world.now += 1 + any(3);
+    if (chance(1))
+        world.offset -= any(30);
+    for (size_t h = 0; h < HOSTS; h++) {
+        tick_servers(&world.hosts[h]);
+        tick_caches(&world.hosts[h]);
+        tick_addresses(&world.hosts[h]);
+        tick_operator(&world.hosts[h], &world.sights[h]);
+        check_host(&world.hosts[h], seed);
+    }
+    if (chance(20))
+        step();
+    if (chance(1) && step()) /* a TTL is seen before it changes */
+        change_ttl();
+}
+
+/* What may go goes, and all that was ever in a cache ends. */
+static void clean_up(unsigned seed)
+{
+    assert_true(all_live_are_next());
+    for (size_t h = 0; h < HOSTS; h++) {
+        for (size_t i = 0; i < world.sights[h].old_count; i++)
+            withdraw(&world.hosts[h].master, &world.sights[h].old[i]);
+        for (size_t i = 0; i < SERVERS; i++)
+            world.hosts[h].servers[i] = world.hosts[h].before[i] = world.hosts[h].master;
+        check_host(&world.hosts[h], seed);
+    }
+    world.now += 1000;
+    world.asked = false;
+}
+
+static void nobody_is_ever_without_a_record(void **state)
+{
+    unsigned finished = 0;
+
+    (void)state;
+    make_chains();
+    for (unsigned seed = 0; seed < WORLDS; seed++) {
+        begin(seed);
+        for (size_t round = 1; round <= ROLLOVERS; round++) {
+            world.current = world.next;
+            world.next = round;
+            world.rollover.host_count = HOSTS;
+            if (round == 1)
+                world.rollover.current = chains[0].chain;
+            assert_true(
+                rollover_stage(&world.rollover, &chains[round].chain, world.now + world.offset));
+            step();
+            for (unsigned i = 0; i < TICKS && world.rollover.state != ROLLOVER_CLEANED; i++)
+                tick(seed);
+            if (world.rollover.state != ROLLOVER_CLEANED)
+                break;
+            clean_up(seed);
+            finished += round == ROLLOVERS;
+        }
+    }
+    if (finished < WORLDS / 2)
+        fail_msg("only %u of %u worlds came to an end", finished, WORLDS);
+    print_message("%u of %u worlds came to an end\n", finished, WORLDS);
+    arena_free(world.arena);
+    world.arena = NULL;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nobody_is_ever_without_a_record)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
