@@ -39,7 +39,7 @@ audit/page          base/page audit
 check               base base/net base/page policy policy/decide probe/dns probe/tls probe/tlsrpt
 check/servers       base base/net probe/dns check
 check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/tls check check/servers
-check/records       base check
+check/records       base policy probe/tls check
 check/watch         base base/net check probe/tls
 check/rollover      base base/net policy probe/tls
 daemon/config       base base/log base/net policy/decide policy/rules probe

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,13 +15,13 @@
 #include "base/buf.h"
 #include "check/facts.h"
 
-#define RECORDS_MAX 2000
+#define RECORDS_MAX       2000
+#define RECORDS_NOTES_MAX 50
 
-/* A certificate with its chain, the leaf first, as in a PEM file. */
+/* A certificate with its chain: tls_pem_read. */
 struct records_certificate {
     const char *file;
-    size_t count;
-    struct tls_der ders[TLS_SHOWN_MAX];
+    struct tls_shown shown;
 };
 
 struct records_wish {
@@ -41,6 +42,7 @@ struct record {
     const char *data; /* as in a zone file: "3 1 1 ab12...", "\"v=STSv1; id=...;\"" */
     const char *why;  /* a comment for people: which host and certificate */
     bool present;     /* it is published already */
+    bool alone;       /* it takes the place of what is published at this name and type */
 };
 
 struct records {
@@ -50,11 +52,11 @@ struct records {
     bool policy_present; /* it is served already */
     const char *policy_url;
     size_t note_count;
-    const char *notes[50]; /* why something is not recommended */
+    const char *notes[RECORDS_NOTES_MAX]; /* why something is not recommended */
 };
 
-/* The id of a policy: a digest of its mode, max_age and mx lines, so that it changes exactly when
- * they do. 20 characters of [0-9a-f] (RFC 8461 §3.1). */
+/* The id of a policy: a digest of the file, so that it changes exactly when that does. 20
+ * characters of [0-9a-f] (RFC 8461 §3.1). */
 void records_policy_id(char out[STS_ID_MAX + 1], const char *policy, size_t length);
 /* False without memory. Strings are `arena`'s. */
 bool records_make(struct records *out, struct arena *arena, const struct check_facts *facts,
@@ -62,3 +64,5 @@ bool records_make(struct records *out, struct arena *arena, const struct check_f
 /* As lines of a zone file (RFC 1035 §5.1), and as commands of nsupdate(1). */
 void records_zone(struct buf *out, const struct records *records, uint32_t ttl);
 void records_nsupdate(struct buf *out, const struct records *records, uint32_t ttl);
+/* For programs. A new reference; NULL without memory. */
+json_t *records_json(const struct records *records, uint32_t ttl);

@@ -140,6 +140,19 @@ const char *tls_pem_key(const char *text, size_t length, const struct tls_der *c
     return why;
 }
 
+bool tls_der_names(const struct tls_der *certificate, const char *host)
+{
+    X509 *leaf = tls_der_read(certificate);
+    bool named = leaf != NULL && X509_check_host(leaf, host, 0,
+                                                 X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
+                                                     X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+                                                 NULL) == 1;
+
+    X509_free(leaf);
+    ERR_clear_error();
+    return named;
+}
+
 /* ---- TLSA data ---- */
 
 static bool fill(struct tls_association out[TLS_MATCHING_TYPES], struct arena *arena,

@@ -23,6 +23,9 @@ const char *tls_pem_read(struct tls_shown *out, struct arena *arena, const char 
  * (static). A key under a passphrase cannot be read. */
 const char *tls_pem_key(const char *text, size_t length, const struct tls_der *certificate);
 
+/* Whether a certificate names `host` in a DNS SAN (RFC 6125, no CN, no partial wildcard). */
+bool tls_der_names(const struct tls_der *certificate, const char *host);
+
 /* The data of the TLSA records that a certificate matches. */
 struct tls_association {
     size_t length;

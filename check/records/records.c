@@ -1,0 +1,350 @@
+/*
+ * records: see records.h. TLSA records are left out, with a note, where no sender would use them: in
+ * zones that are not signed, and for hosts that showed no certificate. How they are written is in
+ * records_text.c.
+ */
+#include "check/records/records.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/sts_match.h"
+#include "probe/tls/tls_digest.h"
+#include "probe/tls/tls_pem.h"
+
+#define ID_LENGTH      20
+#define TXT_STRING_MAX 255 /* octets of one string of a TXT record */
+#define POLICY_MAX     STS_BODY_MAX
+#define SHA256_OCTETS  32
+
+/* A set of records while it is made. */
+struct making {
+    struct records *out;
+    struct arena *arena;
+    const struct check_facts *facts;
+    const struct records_wish *wish;
+};
+
+static void note(struct making *making, const char *text)
+{
+    struct records *out = making->out;
+
+    for (size_t i = 0; i < out->note_count; i++)
+        if (text == NULL || strcmp(out->notes[i], text) == 0)
+            return;
+    if (text != NULL && out->note_count < RECORDS_NOTES_MAX)
+        out->notes[out->note_count++] = text;
+}
+
+static void add(struct making *making, const struct record *record)
+{
+    struct records *out = making->out;
+
+    for (size_t i = 0; i < out->count && record->data != NULL; i++)
+        if (strcmp(out->records[i].name, record->name) == 0 &&
+            strcmp(out->records[i].data, record->data) == 0)
+            return;
+    if (record->data == NULL || record->name == NULL || out->count == RECORDS_MAX ||
+        (making->wish->missing && record->present))
+        return;
+    out->records[out->count++] = *record;
+}
+
+/* ---- TLSA ---- */
+
+static bool is_published(const struct check_host *host, unsigned usage, const char *hex)
+{
+    char text[2 * SHA256_OCTETS + 1];
+
+    for (size_t i = 0; i < host->record_count; i++) {
+        const struct tlsa *record = &host->records[i];
+
+        if (record->usage != usage || record->selector != 1 || record->matching_type != 1 ||
+            record->length != SHA256_OCTETS)
+            continue;
+        for (size_t j = 0; j < SHA256_OCTETS; j++)
+            snprintf(text + 2 * j, 3, "%02x", record->data[j]);
+        if (strcmp(text, hex) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_tlsa(struct making *making, const struct check_host *host, unsigned usage,
+                     const struct tls_certificate *certificate, const char *why)
+{
+    const struct check_rrset *tlsa = &host->tlsa;
+    struct record record = {.type = "TLSA", .why = why};
+
+    if (strlen(certificate->key_sha256) != 2 * (size_t)SHA256_OCTETS)
+        return;
+    record.name = tlsa->name != NULL ? tlsa->name
+                                     : arena_printf(making->arena, "_%u._tcp.%s",
+                                                    making->facts->evidence->port, host->name);
+    record.data = arena_printf(making->arena, "%u 1 1 %s", usage, certificate->key_sha256);
+    record.present = is_published(host, usage, certificate->key_sha256);
+    add(making, &record);
+}
+
+static void add_chain(struct making *making, const struct check_host *host,
+                      const struct tls_certificate *certificates, size_t count, const char *from)
+{
+    struct arena *arena = making->arena;
+
+    add_tlsa(making, host, 3, &certificates[0],
+             arena_printf(arena, "%s key of %s", certificates[0].key_type, from));
+    if (!making->wish->issuer)
+        return;
+    if (count > 1)
+        add_tlsa(making, host, 2, &certificates[1],
+                 arena_printf(arena, "issuer of %s: %s", from, certificates[1].subject));
+    else
+        note(making, arena_printf(arena,
+                                  "%s: its issuer is not sent along, so there is no 2 1 1 "
+                                  "record for it",
+                                  from));
+}
+
+static void add_shown(struct making *making, const struct check_host *host)
+{
+    bool seen = false;
+
+    for (size_t i = 0; i < host->address_count; i++)
+        for (size_t offer = 0; offer < CHECK_OFFER_COUNT; offer++) {
+            const struct check_attempt *attempt = &host->addresses[i].attempts[offer];
+
+            if (!attempt->made || attempt->certificate_count == 0)
+                continue;
+            seen = true;
+            add_chain(making, host, attempt->certificates, attempt->certificate_count, host->name);
+        }
+    if (!seen)
+        note(making, arena_printf(making->arena,
+                                  "%s: it showed no certificate, so there is no record for it",
+                                  host->name));
+}
+
+/* The certificates of a file that names the host. True where it does. */
+static bool add_file(struct making *making, const struct check_host *host,
+                     const struct records_certificate *file)
+{
+    size_t count = file->shown.count < 2 ? file->shown.count : 2;
+    struct tls_certificate read[2];
+
+    if (count == 0 || !tls_der_names(&file->shown.certificates[0], host->name))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!tls_certificate_read(&read[i], making->arena, &file->shown.certificates[i]))
+            return false;
+    add_chain(making, host, read, count, file->file);
+    return true;
+}
+
+/* Whether a sender would look at TLSA records of the host. */
+static bool is_of_use(struct making *making, const struct check_host *host)
+{
+    const struct check_facts *facts = making->facts;
+
+    if (!facts->validating)
+        note(making, "the resolver does not validate: whether the zones are signed is not known, "
+                     "and without that TLSA records do nothing");
+    else if (!facts->evidence->mx_secure)
+        note(making, "the MX records are not signed: TLSA records would not be used");
+    else if (!host->evidence->address_secure)
+        note(making, arena_printf(making->arena,
+                                  "%s: its address is not signed: TLSA records would not be used",
+                                  host->name));
+    return !facts->validating || (facts->evidence->mx_secure && host->evidence->address_secure);
+}
+
+static void make_tlsa(struct making *making)
+{
+    const struct records_wish *wish = making->wish;
+
+    for (size_t i = 0; i < making->facts->host_count; i++) {
+        const struct check_host *host = &making->facts->hosts[i];
+
+        if (!is_of_use(making, host))
+            continue;
+        add_shown(making, host);
+        for (size_t j = 0; j < wish->certificate_count; j++)
+            add_file(making, host, &wish->certificates[j]);
+    }
+    for (size_t j = 0; j < wish->certificate_count; j++) {
+        bool named = false;
+
+        for (size_t i = 0; i < making->facts->host_count; i++)
+            named |= tls_der_names(&wish->certificates[j].shown.certificates[0],
+                                   making->facts->hosts[i].name);
+        if (!named)
+            note(making, arena_printf(making->arena, "%s names no mail host of the domain",
+                                      wish->certificates[j].file));
+    }
+}
+
+/* ---- MTA-STS ---- */
+
+void records_policy_id(char out[STS_ID_MAX + 1], const char *policy, size_t length)
+{
+    char digest[TLS_DIGEST_TEXT];
+
+    tls_digest(digest, policy, length);
+    snprintf(out, STS_ID_MAX + 1, "%.*s", ID_LENGTH, digest);
+}
+
+static const char *mode_name(enum sts_mode mode)
+{
+    return mode == STS_MODE_ENFORCE ? "enforce" : mode == STS_MODE_TESTING ? "testing" : "none";
+}
+
+/* Whether what is served is what is wished: each host is allowed, and each line is needed. */
+static bool is_served(const struct making *making)
+{
+    const struct check_facts *facts = making->facts;
+    const struct sts_policy *policy = facts->policy.policy;
+
+    if (policy == NULL || policy->mode != making->wish->mode ||
+        policy->max_age != making->wish->max_age)
+        return false;
+    for (size_t i = 0; i < facts->host_count; i++)
+        if (!sts_match_policy(policy, facts->hosts[i].name))
+            return false;
+    for (size_t i = 0; i < policy->mx_count; i++) {
+        bool used = false;
+
+        for (size_t j = 0; j < facts->host_count; j++)
+            used |= sts_match_pattern(policy->mx[i], facts->hosts[j].name);
+        if (!used)
+            return false;
+    }
+    return facts->policy.fault_count == 0;
+}
+
+static const char *write_policy(const struct making *making)
+{
+    const struct check_facts *facts = making->facts;
+    const char *policy = NULL;
+    struct buf text;
+
+    buf_init(&text, POLICY_MAX);
+    buf_addf(&text, "version: STSv1\r\nmode: %s\r\n", mode_name(making->wish->mode));
+    for (size_t i = 0; i < facts->host_count; i++)
+        buf_addf(&text, "mx: %s\r\n", facts->hosts[i].name);
+    buf_addf(&text, "max_age: %u\r\n", making->wish->max_age);
+    if (!text.failed)
+        policy = arena_strdup(making->arena, buf_text(&text));
+    buf_fini(&text);
+    return policy;
+}
+
+static void note_unfit(struct making *making)
+{
+    for (size_t i = 0; i < making->facts->host_count; i++) {
+        const struct check_host *host = &making->facts->hosts[i];
+
+        for (size_t j = 0; j < host->address_count; j++) {
+            const struct check_attempt *first = &host->addresses[j].attempts[CHECK_OFFER_DEFAULT];
+
+            if (first->made && first->certificate_count > 0 &&
+                (!first->name_ok || first->shown.finding.fault != TLS_FAULT_NONE))
+                note(making, arena_printf(making->arena,
+                                          "%s: its certificate does not satisfy MTA-STS: in mode "
+                                          "enforce senders would refuse it",
+                                          host->name));
+        }
+    }
+}
+
+static void make_sts(struct making *making)
+{
+    const struct check_facts *facts = making->facts;
+    struct record record = {.type = "TXT", .why = "MTA-STS", .alone = true};
+    const struct sts_evidence *sts = &facts->evidence->sts;
+    struct records *out = making->out;
+    char id[STS_ID_MAX + 1];
+
+    out->policy_present = is_served(making);
+    out->policy = out->policy_present
+                      ? arena_strndup(making->arena, facts->policy.body, facts->policy.length)
+                      : write_policy(making);
+    out->policy_url =
+        arena_printf(making->arena, "https://mta-sts.%s/.well-known/mta-sts.txt", facts->domain);
+    if (out->policy == NULL)
+        return;
+    records_policy_id(id, out->policy, strlen(out->policy));
+    record.present = out->policy_present && sts->state == STS_POLICY && sts->id[0] != '\0';
+    record.name = arena_printf(making->arena, "_mta-sts.%s", facts->domain);
+    record.data = arena_printf(making->arena, "\"v=STSv1; id=%s;\"", record.present ? sts->id : id);
+    add(making, &record);
+    if (making->wish->missing && out->policy_present)
+        out->policy = NULL;
+    if (making->wish->mode == STS_MODE_ENFORCE)
+        note_unfit(making);
+}
+
+/* ---- TLSRPT ---- */
+
+/* As in a zone file: strings of at most 255 octets in quotation marks (RFC 1035 §5.1). */
+static const char *quote(struct arena *arena, const char *text)
+{
+    const char *quoted;
+    struct buf out;
+
+    buf_init(&out, 4096);
+    for (size_t i = 0; text != NULL && text[i] != '\0'; i++) {
+        if (i % TXT_STRING_MAX == 0)
+            buf_adds(&out, i == 0 ? "\"" : "\" \"");
+        if (text[i] == '"' || text[i] == '\\')
+            buf_adds(&out, "\\");
+        buf_add(&out, &text[i], 1);
+    }
+    buf_adds(&out, "\"");
+    quoted = out.failed ? NULL : arena_strdup(arena, buf_text(&out));
+    buf_fini(&out);
+    return quoted;
+}
+
+/* The addresses as they were published: joined by commas. */
+static char *with_commas(struct arena *arena, const char *rua)
+{
+    char *text = arena_strdup(arena, rua);
+
+    for (char *at = text; at != NULL && *at != '\0'; at++)
+        if (*at == ' ')
+            *at = ',';
+    return text;
+}
+
+static void make_tlsrpt(struct making *making)
+{
+    const struct tlsrpt *published = &making->facts->tlsrpt;
+    const char *domain = making->facts->domain, *rua = making->wish->rua, *was = NULL;
+    struct record record = {.type = "TXT", .why = "reports of failures", .alone = true};
+    struct arena *arena = making->arena;
+
+    if (published->state == TLSRPT_VALID && published->rua != NULL)
+        was = with_commas(arena, published->rua);
+    if (rua == NULL)
+        rua = was != NULL ? was : arena_printf(arena, "mailto:tls-reports@%s", domain);
+    record.present = was != NULL && rua != NULL && strcmp(was, rua) == 0;
+    record.name = arena_printf(arena, "_smtp._tls.%s", domain);
+    record.data = quote(arena, arena_printf(arena, "v=TLSRPTv1; rua=%s", rua));
+    add(making, &record);
+}
+
+bool records_make(struct records *out, struct arena *arena, const struct check_facts *facts,
+                  const struct records_wish *wish)
+{
+    struct making making = {out, arena, facts, wish};
+
+    memset(out, 0, sizeof *out);
+    if (facts->evidence->mx == MX_NULL || facts->host_count == 0) {
+        note(&making, "the domain has no mail hosts: there is nothing to publish");
+        return !arena_failed(arena);
+    }
+    make_tlsa(&making);
+    if (wish->mta_sts)
+        make_sts(&making);
+    make_tlsrpt(&making);
+    return !arena_failed(arena);
+}

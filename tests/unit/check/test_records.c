@@ -1,0 +1,187 @@
+/* test_records: what is to be published, for facts built by hand. */
+#include "tests/unit/support/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/records/records.h"
+#include "tests/unit/check/facts_make.h"
+
+static struct records records;
+static struct arena *arena;
+static struct records_wish wish;
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena = arena_new(1 << 22);
+    wish = (struct records_wish){
+        .mta_sts = true, .mode = STS_MODE_ENFORCE, .max_age = 1209600, .ttl = 3600};
+    return arena == NULL;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+static const struct record *find(const char *name, const char *data)
+{
+    for (size_t i = 0; i < records.count; i++)
+        if (strcmp(records.records[i].name, name) == 0 &&
+            strncmp(records.records[i].data, data, strlen(data)) == 0)
+            return &records.records[i];
+    return NULL;
+}
+
+static void a_sound_domain_lacks_nothing(void **state)
+{
+    struct made *made = facts_make();
+    struct buf text;
+
+    (void)state;
+    wish.missing = true;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(records.count, 0);
+    assert_int_equal(records.note_count, 0);
+    assert_null(records.policy);
+    buf_init(&text, 65536);
+    records_zone(&text, &records, 3600);
+    records_nsupdate(&text, &records, 3600);
+    assert_int_equal(text.length, 0);
+    buf_fini(&text);
+}
+
+static void all_is_told_without_missing(void **state)
+{
+    struct made *made = facts_make();
+    json_t *json;
+
+    (void)state;
+    wish.issuer = true;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    /* of two hosts: 3 1 1 and 2 1 1; MTA-STS, TLSRPT */
+    assert_int_equal(records.count, 6);
+    assert_true(find("_25._tcp.mx1.example.org", "3 1 1 1111")->present);
+    assert_false(find("_25._tcp.mx2.example.org", "2 1 1 cccc")->present);
+    assert_string_equal(find("_mta-sts.example.org", "")->data, "\"v=STSv1; id=20261101;\"");
+    assert_string_equal(find("_smtp._tls.example.org", "")->data,
+                        "\"v=TLSRPTv1; rua=mailto:tls@example.org\"");
+    json = records_json(&records, 300);
+    assert_int_equal(json_array_size(json_object_get(json, "records")), 6);
+    json_decref(json);
+}
+
+/* A host without a handshake, and hosts that nobody would look up records of, get none. */
+static void a_digest_of_nothing_is_never_told(void **state)
+{
+    struct made *made = facts_make();
+
+    (void)state;
+    for (size_t i = 0; i < MADE_ADDRESSES; i++)
+        for (size_t offer = 0; offer < CHECK_OFFER_COUNT; offer++)
+            made_refused(&made->host[0].addresses[i].attempts[offer]);
+    made->host[1].evidence.address_secure = false;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_null(find("_25._tcp.mx1.example.org", ""));
+    assert_null(find("_25._tcp.mx2.example.org", ""));
+    assert_int_equal(records.note_count, 2);
+    made = facts_make();
+    made->host[0].certificates[0][CHECK_OFFER_DEFAULT][0].key_sha256[0] = '\0';
+    made->host[0].certificates[1][CHECK_OFFER_DEFAULT][0].key_sha256[0] = '\0';
+    made->host[0].certificates[0][CHECK_OFFER_ECDSA][0].key_sha256[0] = '\0';
+    made->host[0].certificates[1][CHECK_OFFER_ECDSA][0].key_sha256[0] = '\0';
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_null(find("_25._tcp.mx1.example.org", ""));
+}
+
+static void a_forgotten_host_changes_policy_and_id(void **state)
+{
+    struct made *made = facts_make();
+    struct buf text;
+
+    (void)state;
+    wish.missing = true;
+    made->policy.mx_count = 1;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_string_equal(records.policy, MADE_POLICY);
+    assert_int_equal(records.count, 1);
+    assert_string_not_equal(records.records[0].data, "\"v=STSv1; id=20261101;\"");
+    buf_init(&text, 65536);
+    records_nsupdate(&text, &records, 300);
+    assert_non_null(strstr(buf_text(&text), "update delete _mta-sts.example.org. TXT\nupdate add "
+                                            "_mta-sts.example.org. 300 IN TXT \"v=STSv1; id="));
+    buf_fini(&text);
+}
+
+static void a_long_text_is_in_strings(void **state)
+{
+    struct made *made = facts_make();
+    char rua[400];
+
+    (void)state;
+    memset(rua, 'a', sizeof rua - 1);
+    memcpy(rua, "mailto:\"", 8);
+    rua[sizeof rua - 1] = '\0';
+    wish.rua = rua;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_non_null(strstr(find("_smtp._tls.example.org", "")->data, "aaaa\" \"aaaa"));
+    assert_non_null(strstr(find("_smtp._tls.example.org", "")->data, "mailto:\\\"aaa"));
+}
+
+static unsigned seed = 1;
+
+static unsigned any(unsigned below)
+{
+    seed = seed * 1103515245u + 12345u;
+    return (seed >> 16) % below;
+}
+
+/* Two random domains with few differences: the id is the same exactly when the policy is. */
+static void an_id_changes_when_the_policy_does(void **state)
+{
+    static const char *const names[] = {"mx1.example.org", "mx2.example.org", "mx3.example.org"};
+    char ids[2][STS_ID_MAX + 1], *policies[2];
+    unsigned same = 0, different = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 3000; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            struct made *made = facts_make();
+
+            arena_reset(arena);
+            made->facts.policy.policy = NULL;
+            made->facts.host_count = 1 + any(2);
+            for (size_t h = 0; h < made->facts.host_count; h++)
+                made->hosts[h].name = names[any(3)];
+            wish.mode = any(2) == 0 ? STS_MODE_ENFORCE : STS_MODE_TESTING;
+            wish.max_age = 86400 * (1 + any(2));
+            assert_true(records_make(&records, arena, &made->facts, &wish));
+            policies[k] = strdup(records.policy);
+            records_policy_id(ids[k], policies[k], strlen(policies[k]));
+            assert_int_equal(strspn(ids[k], "0123456789abcdef"), 20);
+            assert_non_null(strstr(find("_mta-sts.example.org", "")->data, ids[k]));
+        }
+        assert_int_equal(strcmp(ids[0], ids[1]) == 0, strcmp(policies[0], policies[1]) == 0);
+        same += strcmp(policies[0], policies[1]) == 0;
+        different += strcmp(policies[0], policies[1]) != 0;
+        free(policies[0]);
+        free(policies[1]);
+    }
+    assert_true(same > 50 && different > 50);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_sound_domain_lacks_nothing),      CASE(all_is_told_without_missing),
+        CASE(a_digest_of_nothing_is_never_told), CASE(a_forgotten_host_changes_policy_and_id),
+        CASE(a_long_text_is_in_strings),         CASE(an_id_changes_when_the_policy_does),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
