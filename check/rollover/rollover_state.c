@@ -1,0 +1,254 @@
+/* rollover_state: see rollover_state.h. */
+#include "check/rollover/rollover_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/page/page_write.h"
+
+#define VERSION 1
+
+/* ---- reading ---- */
+
+static bool fail(char why[ROLLOVER_WHY_MAX], const char *words)
+{
+    snprintf(why, ROLLOVER_WHY_MAX, "%s", words);
+    return false;
+}
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool read_der(struct tls_der *out, struct arena *arena, const json_t *json)
+{
+    const char *text = json_string_value(json);
+    size_t length = text == NULL ? 0 : json_string_length(json);
+    uint8_t *data = length == 0 || length % 2 != 0 ? NULL : arena_alloc(arena, length / 2);
+
+    for (size_t i = 0; data != NULL && i < length / 2; i++) {
+        int high = nibble(text[2 * i]), low = nibble(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        data[i] = (uint8_t)(high << 4 | low);
+    }
+    *out = (struct tls_der){data, length / 2};
+    return data != NULL;
+}
+
+static bool read_chain(struct rollover_chain *out, struct arena *arena, const json_t *json)
+{
+    struct tls_shown shown = {.count = json_array_size(json)};
+
+    if (!json_is_array(json) || shown.count > TLS_SHOWN_MAX)
+        return false;
+    for (size_t i = 0; i < shown.count; i++)
+        if (!read_der(&shown.certificates[i], arena, json_array_get(json, i)))
+            return false;
+    return rollover_chain_make(out, arena, &shown);
+}
+
+static bool read_hosts(struct rollover *out, const json_t *json)
+{
+    out->host_count = json_array_size(json);
+    if (!json_is_array(json) || out->host_count == 0 || out->host_count > ROLLOVER_HOSTS_MAX)
+        return false;
+    for (size_t i = 0; i < out->host_count; i++) {
+        const char *name = json_string_value(json_array_get(json, i));
+
+        if (name == NULL || strlen(name) > HOSTNAME_MAX || !hostname_canonical(name))
+            return false;
+        strcpy(out->hosts[i], name);
+    }
+    return true;
+}
+
+static bool read_state(struct rollover *out, const char *name)
+{
+    for (size_t i = 0; i < ROLLOVER_STATE_COUNT; i++)
+        if (strcmp(name, rollover_state_name((enum rollover_state)i)) == 0) {
+            out->state = (enum rollover_state)i;
+            return true;
+        }
+    return false;
+}
+
+static bool read_numbers(struct rollover *out, json_int_t port, json_int_t ttl)
+{
+    if (port < 1 || port > UINT16_MAX || ttl < 0 || ttl > ROLLOVER_TTL_MAX || out->since < 0 ||
+        out->published_at < 0)
+        return false;
+    /* caches are waited for from then on */
+    if (out->published_at == 0 && out->state != ROLLOVER_STAGED)
+        return false;
+    out->port = (uint16_t)port;
+    out->ttl = (uint32_t)ttl;
+    return true;
+}
+
+static bool read_root(struct rollover *out, struct arena *arena, json_t *root,
+                      char why[ROLLOVER_WHY_MAX])
+{
+    json_int_t version, port, ttl, since, published_at;
+    json_t *hosts, *next, *current;
+    const char *state;
+    json_error_t error;
+    int installed;
+
+    if (json_unpack_ex(root, &error, JSON_STRICT,
+                       "{s:I, s:s, s:o, s:I, s:o, s:o, s:b, s:I, s:I, s:I}", "version", &version,
+                       "state", &state, "hosts", &hosts, "port", &port, "next", &next, "current",
+                       &current, "installed", &installed, "since", &since, "published_at",
+                       &published_at, "ttl", &ttl) != 0)
+        return fail(why, "it is no state of a rollover");
+    out->installed = installed;
+    out->since = since;
+    out->published_at = published_at;
+    if (version != VERSION)
+        return fail(why, "it is of another version");
+    if (!read_state(out, state) || !read_numbers(out, port, ttl))
+        return fail(why, "a number or the state is not valid");
+    if (!read_hosts(out, hosts))
+        return fail(why, "the hosts are not valid");
+    if (!read_chain(&out->next, arena, next) || out->next.shown.count == 0 ||
+        !read_chain(&out->current, arena, current))
+        return fail(why, "a certificate is not valid");
+    return true;
+}
+
+bool rollover_state_parse(struct rollover *out, struct arena *arena, const char *text,
+                          size_t length, char why[ROLLOVER_WHY_MAX])
+{
+    json_t *root =
+        length > ROLLOVER_STATE_MAX ? NULL : json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    bool ok;
+
+    memset(out, 0, sizeof *out);
+    ok = root != NULL ? read_root(out, arena, root, why) : fail(why, "it is not JSON");
+    json_decref(root);
+    return ok;
+}
+
+int rollover_state_read(struct rollover *out, struct arena *arena, const char *path,
+                        char why[ROLLOVER_WHY_MAX])
+{
+    struct buf text;
+    int result = -1;
+
+    memset(out, 0, sizeof *out);
+    buf_init(&text, ROLLOVER_STATE_MAX);
+    if (file_read(&text, path) == 0)
+        result = rollover_state_parse(out, arena, buf_text(&text), text.length, why) ? 1 : -1;
+    else if (errno == ENOENT)
+        result = 0;
+    else
+        fail(why, strerror(errno));
+    buf_fini(&text);
+    return result;
+}
+
+/* ---- writing ---- */
+
+static json_t *chain_json(const struct rollover_chain *chain)
+{
+    static const char digits[] = "0123456789abcdef";
+    json_t *list = json_array();
+    struct buf hex;
+
+    buf_init(&hex, ROLLOVER_STATE_MAX);
+    for (size_t i = 0; i < chain->shown.count; i++) {
+        const struct tls_der *der = &chain->shown.certificates[i];
+
+        buf_clear(&hex);
+        for (size_t j = 0; j < der->length; j++) {
+            buf_add(&hex, &digits[der->data[j] >> 4], 1);
+            buf_add(&hex, &digits[der->data[j] & 15], 1);
+        }
+        if (hex.failed || json_array_append_new(list, json_string(buf_text(&hex))) != 0) {
+            json_decref(list);
+            list = NULL;
+            break;
+        }
+    }
+    buf_fini(&hex);
+    return list;
+}
+
+void rollover_state_text(struct buf *out, const struct rollover *rollover)
+{
+    json_t *hosts = json_array(), *root;
+    char *text;
+
+    for (size_t i = 0; i < rollover->host_count; i++)
+        json_array_append_new(hosts, json_string(rollover->hosts[i]));
+    root = json_pack("{s:i, s:s, s:o, s:i, s:o, s:o, s:b, s:I, s:I, s:I}", "version", VERSION,
+                     "state", rollover_state_name(rollover->state), "hosts", hosts, "port",
+                     (int)rollover->port, "next", chain_json(&rollover->next), "current",
+                     chain_json(&rollover->current), "installed", (int)rollover->installed, "since",
+                     (json_int_t)rollover->since, "published_at",
+                     (json_int_t)rollover->published_at, "ttl", (json_int_t)rollover->ttl);
+    text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    out->failed |= text == NULL;
+    if (text != NULL)
+        buf_addf(out, "%s\n", text);
+    free(text);
+    json_decref(root);
+}
+
+static bool put(FILE *out, const void *context)
+{
+    const struct buf *text = context;
+
+    return fwrite(text->data, 1, text->length, out) == text->length;
+}
+
+bool rollover_state_write(const struct rollover *rollover, const char *path,
+                          char why[ROLLOVER_WHY_MAX])
+{
+    struct buf text;
+    bool ok;
+
+    buf_init(&text, ROLLOVER_STATE_MAX);
+    rollover_state_text(&text, rollover);
+    if (text.failed)
+        ok = fail(why, "no memory");
+    else
+        ok = page_replace(path, put, &text) == 0 || fail(why, strerror(errno));
+    buf_fini(&text);
+    return ok;
+}
+
+/* ---- one at a time ---- */
+
+int rollover_state_lock(const char *path, char why[ROLLOVER_WHY_MAX])
+{
+    char name[PATH_MAX];
+    int fd;
+
+    if (snprintf(name, sizeof name, "%s.lock", path) >= (int)sizeof name) {
+        fail(why, strerror(ENAMETOOLONG));
+        return -1;
+    }
+    fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        fail(why, strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    fail(why, errno == EWOULDBLOCK ? "another mxcrypt rollover is at work" : strerror(errno));
+    close(fd);
+    return -1;
+}

@@ -1,0 +1,161 @@
+/* test_rollover_state: the file of a rollover: what is written is read again, and nothing else. */
+#include "tests/unit/support/certs.h"
+#include "tests/unit/support/unit.h"
+
+#include <sys/stat.h>
+
+#include "check/rollover/rollover_state.h"
+
+static struct arena *arena;
+static struct rollover made;
+static char why[ROLLOVER_WHY_MAX];
+
+static struct rollover_chain chain_of(const char *name)
+{
+    struct cert cert = cert_make(&(struct cert_spec){.cn = name});
+    struct tls_shown shown = {.count = 1};
+    struct rollover_chain chain;
+    unsigned char *der = NULL;
+    int length = i2d_X509(cert.x509, &der);
+
+    shown.certificates[0] =
+        (struct tls_der){arena_memdup(arena, der, (size_t)length), (size_t)length};
+    assert_true(rollover_chain_make(&chain, arena, &shown));
+    OPENSSL_free(der);
+    cert_free(&cert);
+    return chain;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena = arena_new(1 << 24);
+    made = (struct rollover){.state = ROLLOVER_RIPE,
+                             .host_count = 2,
+                             .hosts = {"mx1.example.org", "mx2.example.org"},
+                             .port = 25,
+                             .next = chain_of("next"),
+                             .current = chain_of("current"),
+                             .installed = true,
+                             .since = 2000,
+                             .published_at = 1000,
+                             .ttl = 300};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(arena);
+    return 0;
+}
+
+static void what_is_written_is_read(void **state)
+{
+    struct rollover read;
+    struct buf text, again;
+
+    (void)state;
+    buf_init(&text, ROLLOVER_STATE_MAX);
+    buf_init(&again, ROLLOVER_STATE_MAX);
+    rollover_state_text(&text, &made);
+    assert_true(rollover_state_parse(&read, arena, text.data, text.length, why));
+    assert_int_equal(read.state, ROLLOVER_RIPE);
+    assert_string_equal(read.next.sha256, made.next.sha256);
+    assert_string_equal(read.hosts[1], "mx2.example.org");
+    rollover_state_text(&again, &read);
+    assert_string_equal(buf_text(&text), buf_text(&again));
+    buf_fini(&text);
+    buf_fini(&again);
+}
+
+/* What is put in the place of something, and must be refused. */
+static const struct {
+    const char *was, *is;
+} spoilt[] = {
+    {"\"ripe\"", "\"rotten\""},
+    {"\"port\": 25", "\"port\": 0"},
+    {"\"port\": 25", "\"port\": 65536"},
+    {"\"ttl\": 300", "\"ttl\": -1"},
+    {"\"ttl\": 300", "\"ttl\": 604801"},
+    {"\"ttl\": 300", "\"ttl\": 300, \"more\": 1"},
+    {"\"ttl\": 300", "\"ttl\": \"300\""},
+    {"\"ttl\": 300", "\"ttl\": 300, \"ttl\": 300"},
+    {"\"version\": 1", "\"version\": 2"},
+    {"\"mx1.example.org\"", "\"MX1.example.org\""},
+    {"\"mx1.example.org\"", "\"\""},
+    {"\"mx1.example.org\"", "7"},
+    {"\"published_at\": 1000", "\"published_at\": 0"}, /* ripe, and never published */
+    {"\"since\": 2000", "\"since\": -1"},
+    {"\"installed\": true", "\"installed\": 1"},
+    {"\"3082", "\"3081"},
+    {"\"3082", "\"3g82"},
+    {"\"3082", "\"308"},
+};
+
+static void nothing_else_is_read(void **state)
+{
+    struct rollover read;
+    struct buf text, bad;
+
+    (void)state;
+    buf_init(&text, ROLLOVER_STATE_MAX);
+    rollover_state_text(&text, &made);
+    for (size_t i = 0; i < COUNT(spoilt); i++) {
+        const char *at = strstr(text.data, spoilt[i].was);
+
+        assert_non_null(at);
+        buf_init(&bad, ROLLOVER_STATE_MAX);
+        buf_add(&bad, text.data, (size_t)(at - text.data));
+        buf_adds(&bad, spoilt[i].is);
+        buf_adds(&bad, at + strlen(spoilt[i].was));
+        if (rollover_state_parse(&read, arena, bad.data, bad.length, why))
+            fail_msg("%s was read", spoilt[i].is);
+        buf_fini(&bad);
+    }
+    for (size_t length = 0; length < text.length - 2; length += 7)
+        assert_false(rollover_state_parse(&read, arena, text.data, length, why));
+    buf_fini(&text);
+}
+
+static void a_file_is_replaced_and_locked(void **state)
+{
+    char folder[] = "/tmp/mxcrypt-test-XXXXXX", path[64], lock[80];
+    struct rollover read;
+    int one, other;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/state", folder);
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    assert_int_equal(rollover_state_read(&read, arena, path, why), 0);
+    assert_true(rollover_state_write(&made, path, why));
+    assert_int_equal(rollover_state_read(&read, arena, path, why), 1);
+    one = rollover_state_lock(path, why);
+    assert_true(one >= 0);
+    other = rollover_state_lock(path, why);
+    assert_int_equal(other, -1);
+    assert_string_equal(why, "another mxcrypt rollover is at work");
+    close(one);
+    other = rollover_state_lock(path, why);
+    assert_true(other >= 0);
+    close(other);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_false(rollover_state_write(&made, path, why));
+    assert_int_equal(rollover_state_read(&read, arena, path, why), -1);
+    rmdir(path);
+    unlink(lock);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(nothing_else_is_read),
+        cmocka_unit_test(a_file_is_replaced_and_locked),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
