@@ -41,7 +41,7 @@ check/servers       base base/net probe/dns check
 check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/tls check check/servers
 check/records       base policy probe/tls check
 check/watch         base base/net check probe/tls
-check/rollover      base base/net policy probe/tls
+check/rollover      base base/net base/page policy probe probe/dns probe/smtp probe/tls check/servers
 daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config

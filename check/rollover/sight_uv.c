@@ -1,0 +1,314 @@
+/* sight_uv: see sight_uv.h. */
+#include "check/rollover/sight_uv.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "check/servers/servers_uv.h"
+#include "probe/dns/dns_question_uv.h"
+#include "probe/host_uv.h"
+#include "probe/prober_uv.h"
+#include "probe/smtp/smtp_uv.h"
+#include "probe/tls/tlsa.h"
+
+#define BUDGET_MAX 10000 /* questions */
+
+struct sight;
+
+struct sight_address {
+    struct sight *sight;
+    struct smtp_probe *probe;
+    struct smtp_target target;
+    struct rollover_shown *out;
+};
+
+struct sight_host {
+    struct sight *sight;
+    struct rollover_seen *out;
+    struct mx_host evidence;
+    struct host_lookup *lookup;
+    const char *owner; /* of the TLSA records */
+    struct dns_question tlsa;
+    struct sight_address *addresses;
+};
+
+struct sight {
+    uv_loop_t loop;
+    struct arena *arena; /* borrowed, as the next three */
+    const struct rollover *rollover;
+    struct prober_options options;
+    const struct domain_tools *tools;
+    struct prober *prober;
+    struct dns_asker asker;
+    unsigned budget;
+    size_t host_count, awaited;
+    struct sight_host *hosts;
+    struct servers_question *questions;
+    struct servers *servers;
+    const struct servers_said *said;
+};
+
+/* ---- handshakes ---- */
+
+static bool key_is(const struct sight *sight, const struct rollover_chain *chain, const char *type)
+{
+    struct tls_certificate leaf;
+
+    return chain->shown.count > 0 &&
+           tls_certificate_read(&leaf, sight->arena, &chain->shown.certificates[0]) &&
+           strcmp(leaf.key_type, type) == 0;
+}
+
+static enum tls_offer offer_of(const struct sight *sight)
+{
+    const struct rollover *rollover = sight->rollover;
+
+    if (key_is(sight, &rollover->next, "RSA") && key_is(sight, &rollover->current, "RSA"))
+        return TLS_OFFER_RSA;
+    if (key_is(sight, &rollover->next, "EC") && key_is(sight, &rollover->current, "EC"))
+        return TLS_OFFER_ECDSA;
+    return TLS_OFFER_DEMANDED;
+}
+
+static void on_probed(void *context, const struct smtp_outcome *outcome)
+{
+    struct sight_address *address = context;
+    struct arena *arena = address->sight->arena;
+    struct tls_shown shown;
+
+    address->probe = NULL;
+    address->sight->awaited--;
+    address->out->why = outcome->result.detail != NULL ? arena_strdup(arena, outcome->result.detail)
+                                                       : "it shows no certificate";
+    if (outcome->chain != NULL && tls_chain_shown(outcome->chain, arena, &shown) &&
+        rollover_chain_make(&address->out->chain, arena, &shown))
+        return;
+    address->out->chain = (struct rollover_chain){.made = NULL};
+}
+
+static void connect_to(struct sight_host *host, size_t index, enum tls_offer offer)
+{
+    struct sight *sight = host->sight;
+    struct sight_address *address = &host->addresses[index];
+    const struct smtp_tools tools = {&sight->loop, prober_tls(sight->prober), sight->tools->filter};
+    struct smtp_options options = sight->options.probes.smtp;
+    char text[IP_TEXT_MAX];
+
+    options.helo_pending = false;
+    options.keep_chain = true;
+    options.offer = offer;
+    *address = (struct sight_address){.sight = sight,
+                                      .out = (struct rollover_shown *)&host->out->addresses[index]};
+    address->target = (struct smtp_target){
+        .ip = host->evidence.addresses[index].ip,
+        .port = sight->rollover->port,
+        .host = host->evidence.name,
+        .sni = host->evidence.tlsa_base != NULL ? host->evidence.tlsa_base : host->evidence.name};
+    ip_text(&address->target.ip, text);
+    *address->out =
+        (struct rollover_shown){.address = arena_strdup(sight->arena, text), .why = "no memory"};
+    if (smtp_start(&address->probe, &tools, &options, &address->target, on_probed, address) == 0)
+        sight->awaited++;
+    else
+        address->probe = NULL;
+}
+
+/* ---- hosts ---- */
+
+static void on_answered(void *owner)
+{
+    struct sight *sight = owner;
+
+    sight->awaited--;
+}
+
+static void on_host(void *context)
+{
+    struct sight_host *host = context;
+    struct sight *sight = host->sight;
+    size_t count = host->evidence.address_count;
+    const char *base = host->evidence.tlsa_base;
+    struct rollover_shown *shown = arena_array(sight->arena, count + 1, sizeof *shown);
+
+    host->lookup = NULL;
+    sight->awaited--;
+    host->owner = arena_printf(sight->arena, "_%u._tcp.%s", sight->rollover->port,
+                               base != NULL ? base : host->evidence.name);
+    dns_question_ask(&host->tlsa, &sight->asker, host->owner, DNS_TLSA);
+    sight->awaited += host->tlsa.query != NULL;
+    host->addresses = arena_array(sight->arena, count + 1, sizeof *host->addresses);
+    if (shown == NULL || host->addresses == NULL)
+        return;
+    host->out->addresses = shown;
+    host->out->address_count = count;
+    for (size_t i = 0; i < count; i++)
+        connect_to(host, i, offer_of(sight));
+}
+
+static void start_host(struct sight *sight, size_t index)
+{
+    struct sight_host *host = &sight->hosts[index];
+    const struct host_request request = {.dns = sight->asker.dns,
+                                         .arena = sight->arena,
+                                         .name = sight->rollover->hosts[index],
+                                         .port = sight->rollover->port,
+                                         .dane = true,
+                                         .query_budget = &sight->budget};
+
+    host->sight = sight;
+    host->evidence.name = request.name;
+    if (host_start(&host->lookup, &request, &host->evidence, on_host, host) == 0)
+        sight->awaited++;
+}
+
+/* ---- what servers say ---- */
+
+static struct rollover_rrset rrset_of(struct arena *arena, const char *server,
+                                      const struct dns_answer *answer, bool cached)
+{
+    struct rollover_rrset out = {.server = server, .cached = cached, .why = "it was not asked"};
+    struct tlsa *records;
+
+    if (answer == NULL)
+        return out;
+    out.why = answer->outcome == DNS_FAILED ? answer->why : "an answer without authority";
+    out.known = answer->outcome != DNS_FAILED && (cached || answer->authoritative);
+    out.ttl = answer->ttl;
+    records = arena_array(arena, answer->count + 1, sizeof *records);
+    out.known &= records != NULL;
+    out.records = records;
+    for (size_t i = 0; out.known && answer->outcome == DNS_RECORDS && i < answer->count; i++)
+        out.count +=
+            tlsa_parse(&records[out.count], answer->records[i].data, answer->records[i].length);
+    return out;
+}
+
+/* Those of the zone that were asked for the host's records. */
+static void take_zone(struct sight *sight, size_t index, size_t zone,
+                      struct rollover_rrset *servers)
+{
+    struct rollover_seen *out = sight->hosts[index].out;
+    const struct check_zone *of = &sight->said->zones[zone];
+
+    for (size_t i = 0; i < of->server_count; i++) {
+        const struct dns_answer *answer = sight->said->answers[zone][i * sight->host_count + index];
+        char text[IP_TEXT_MAX];
+
+        if (answer == NULL && of->servers[i].why == NULL)
+            continue; /* another zone's */
+        ip_text(&of->servers[i].ip, text);
+        servers[out->server_count++] =
+            rrset_of(sight->arena, arena_printf(sight->arena, "%s [%s]", of->servers[i].name, text),
+                     answer, false);
+    }
+}
+
+static void take_servers(struct sight *sight)
+{
+    for (size_t i = 0; i < sight->host_count; i++) {
+        struct sight_host *host = &sight->hosts[i];
+        struct rollover_rrset *servers =
+            arena_array(sight->arena, CHECK_ZONES_MAX * CHECK_SERVERS_MAX, sizeof *servers);
+
+        host->out->resolver = rrset_of(sight->arena, "the resolver", host->tlsa.answer, true);
+        host->out->servers = servers;
+        for (size_t zone = 0; servers != NULL && zone < sight->said->zone_count; zone++)
+            if (sight->said->answers[zone] != NULL)
+                take_zone(sight, i, zone, servers);
+    }
+}
+
+static void on_said(void *context, const struct servers_said *said)
+{
+    struct sight *sight = context;
+
+    sight->said = said;
+    sight->awaited--;
+}
+
+static bool ask_servers(struct sight *sight, uint16_t dns_port)
+{
+    const struct servers_request request = {.dns = sight->asker.dns,
+                                            .options = &sight->options.dns,
+                                            .filter = &sight->options.filter,
+                                            .arena = sight->arena,
+                                            .port = dns_port,
+                                            .questions = sight->questions,
+                                            .question_count = sight->host_count};
+
+    for (size_t i = 0; i < sight->host_count; i++) {
+        const char *owner = sight->hosts[i].owner;
+
+        if (owner == NULL)
+            return false;
+        sight->questions[i] = (struct servers_question){owner, DNS_TLSA, owner};
+    }
+    if (servers_start(&sight->servers, &request, on_said, sight) != 0)
+        return false;
+    sight->awaited++;
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static void run(struct sight *sight)
+{
+    while (sight->awaited > 0)
+        uv_run(&sight->loop, UV_RUN_ONCE);
+}
+
+static bool see(struct sight *sight, struct rollover_seen *out, uint16_t dns_port)
+{
+    sight->tools = prober_tools(sight->prober);
+    sight->budget = BUDGET_MAX;
+    sight->asker = (struct dns_asker){.dns = sight->tools->dns,
+                                      .arena = sight->arena,
+                                      .budget = &sight->budget,
+                                      .answered = on_answered,
+                                      .owner = sight};
+    sight->hosts = arena_array(sight->arena, sight->host_count + 1, sizeof *sight->hosts);
+    sight->questions = arena_array(sight->arena, sight->host_count + 1, sizeof *sight->questions);
+    if (sight->hosts == NULL || sight->questions == NULL)
+        return false;
+    for (size_t i = 0; i < sight->host_count; i++) {
+        out[i] = (struct rollover_seen){.host = sight->rollover->hosts[i]};
+        sight->hosts[i].out = &out[i];
+        start_host(sight, i);
+    }
+    run(sight);
+    if (!ask_servers(sight, dns_port))
+        return false;
+    run(sight);
+    take_servers(sight);
+    servers_free(sight->servers);
+    return !arena_failed(sight->arena);
+}
+
+bool sight_now(struct rollover_seen *out, struct arena *arena, const struct rollover *rollover,
+               const struct prober_options *options, uint16_t dns_port, char why[SIGHT_WHY_MAX])
+{
+    struct sight sight = {.arena = arena,
+                          .rollover = rollover,
+                          .options = *options,
+                          .host_count = rollover->host_count};
+    const char *words = NULL;
+    bool ok = false;
+    int error;
+
+    signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
+    CHECK(uv_loop_init(&sight.loop) == 0);
+    error = prober_new(&sight.prober, &sight.loop, &sight.options, &words);
+    if (error == 0) {
+        ok = see(&sight, out, dns_port);
+        words = "no memory";
+        prober_close(sight.prober);
+    }
+    uv_run(&sight.loop, UV_RUN_DEFAULT);
+    prober_free(sight.prober);
+    CHECK(uv_loop_close(&sight.loop) == 0);
+    if (!ok)
+        snprintf(why, SIGHT_WHY_MAX, "%s", words != NULL ? words : uv_strerror(error));
+    return ok;
+}
