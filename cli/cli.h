@@ -42,6 +42,17 @@ struct cli_check {
     const char *from, *state; /* paths; NULL: not given */
 };
 
+#define CLI_CERTS_MAX 16
+
+/* What it says for `records` and `rollover`; NULL: not given. */
+struct cli_own {
+    const char *mode, *max_age, *ttl, *rua; /* as written */
+    const char *key, *current;              /* paths */
+    const char *certs[CLI_CERTS_MAX];       /* --cert */
+    size_t cert_count;
+    int issuer, missing, zone, nsupdate;
+};
+
 /* What the command line says, and the connection to the daemon. */
 struct cli {
     struct config config;
@@ -54,7 +65,8 @@ struct cli {
     int inbound, enforce;   /* of postfix-config */
     struct cli_audit audit; /* html and top are also for a survey, prometheus for a check */
     struct cli_survey survey;
-    struct cli_check check;
+    struct cli_check check; /* state is also of a rollover */
+    struct cli_own own;
     char **words;             /* of the command, after its name; NULL ends them */
     const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
     int fd;                   /* of client_open; -1: not yet */
@@ -63,7 +75,8 @@ struct cli {
 /* What the table in main.c names: a command, giving the exit status. */
 typedef int cli_command(struct cli *cli);
 cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
-    do_audit, do_check, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff,
+    do_audit, do_records, do_rollover_stage, do_rollover_step, do_rollover_status,
+    do_rollover_abort, do_check, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff,
     do_survey_export, do_survey_show, do_survey_status;
 
 /* Prints an answer, or a line of a list, for people. */

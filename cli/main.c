@@ -285,6 +285,21 @@ static const struct command {
      "        [--prometheus FILE] [DOMAIN]...\n"
      "                           what senders see of a domain, and what is wrong with it",
      .run = do_check},
+    {"records", NULL, 1,
+     "records [--cert FILE]... [--mode testing|enforce] [--max-age S] [--issuer] [--rua URI]\n"
+     "        [--ttl S] [--missing] [--zone|--nsupdate] DOMAIN\n"
+     "                           what a domain of your own should publish",
+     .run = do_records},
+    {"rollover", "stage", 0,
+     "rollover stage --state FILE --cert FILE [--key FILE] [--current FILE] [--mail-host HOST]...\n"
+     "                           a next certificate, put aside",
+     .run = do_rollover_stage},
+    {"rollover", "step", ANY,
+     "rollover step --state FILE [--] [COMMAND [ARGUMENT]...]\n"
+     "                           look, and install it when it is ripe",
+     .run = do_rollover_step},
+    {"rollover", "status", 0, "rollover status --state FILE", .run = do_rollover_status},
+    {"rollover", "abort", 0, "rollover abort --state FILE", .run = do_rollover_abort},
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
      "                           check this set-up",
@@ -408,7 +423,13 @@ static struct cli command_line = {.fd = -1};
     X(FROM_AUDIT, "from-audit", survey.from_audit)                                                 \
     X(FORMAT, "format", survey.format)                                                             \
     X(FROM, "from", check.from)                                                                    \
-    X(STATE, "state", check.state)
+    X(STATE, "state", check.state)                                                                 \
+    X(MODE, "mode", own.mode)                                                                      \
+    X(MAX_AGE, "max-age", own.max_age)                                                             \
+    X(TTL, "ttl", own.ttl)                                                                         \
+    X(RUA, "rua", own.rua)                                                                         \
+    X(KEY, "key", own.key)                                                                         \
+    X(CURRENT, "current", own.current)
 
 enum text_option {
     TEXT_BEFORE = 0xff, /* no letter */
@@ -431,6 +452,11 @@ static const struct option long_options[] = {
     {"resume", no_argument, &command_line.survey.resume, 1},
     {"no-probe", no_argument, &command_line.survey.no_probe, 1},
     {"enforced", no_argument, &command_line.check.enforced, 1},
+    {"issuer", no_argument, &command_line.own.issuer, 1},
+    {"missing", no_argument, &command_line.own.missing, 1},
+    {"zone", no_argument, &command_line.own.zone, 1},
+    {"nsupdate", no_argument, &command_line.own.nsupdate, 1},
+    {"cert", required_argument, NULL, 'C'},
     {"quiet", no_argument, &command_line.check.quiet, 1},
     {"nagios", no_argument, &command_line.check.nagios, 1},
     {"inbound", no_argument, &command_line.inbound, 1},
@@ -468,6 +494,11 @@ static int take_option(struct options *options, int option)
         if (options->count == OVERRIDES_MAX)
             return usage(stderr);
         options->overrides[options->count++] = optarg;
+        return -1;
+    case 'C':
+        if (command_line.own.cert_count == CLI_CERTS_MAX)
+            return usage(stderr);
+        command_line.own.certs[command_line.own.cert_count++] = optarg;
         return -1;
     case 'm':
         if (command_line.mail_host_count == CLI_MAIL_HOSTS_MAX)
