@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, pages (in a browser),
-# counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
-# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|world|valgrind]...   (default: all of them)
+# counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
+# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|rollover|world|valgrind]...   (default: all of them)
 # Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The last
 # line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
 set -uo pipefail
@@ -180,6 +180,12 @@ run_survey() {
     counted "survey under kill -9" "$logs/survey-kill.log" $?
 }
 
+run_rollover() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    /usr/bin/python3 tests/rollover/story.py --bin build/asan/bin >"$logs/rollover.log" 2>&1
+    counted "rollover: certbot renews, and mail goes on" "$logs/rollover.log" $?
+}
+
 run_world() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/world/run.py --bin build/asan/bin >"$logs/world.log" 2>&1
@@ -195,7 +201,7 @@ run_valgrind() {
 
 contrib/packages.sh test || exit 2
 mkdir -p "$logs"
-for step in "${@:-layers manual grafana format build package unit pages counts fuzz kill survey world valgrind}"; do
+for step in "${@:-layers manual grafana format build package unit pages counts fuzz kill survey rollover world valgrind}"; do
     for name in $step; do
         "run_$name"
     done

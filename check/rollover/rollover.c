@@ -57,7 +57,8 @@ static void mind_the_clock(struct rollover *rollover, int64_t now)
 
 static int64_t wait_of(const struct rollover *rollover)
 {
-    return 2 * (int64_t)rollover->ttl;
+    /* of whole seconds the first may have been a short one */
+    return 2 * (int64_t)rollover->ttl + 1;
 }
 
 /* What the sights of all hosts come to. */

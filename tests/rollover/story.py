@@ -5,11 +5,14 @@ A real certbot renews at pebble, Debian's ACME server, with a new key each time;
 zone, signed, has TLSA 3 1 1; and another Postfix, at dane-only, delivers a message every second throughout.
 
 naive    renew, reload Postfix, and only then publish the new record: mail is deferred
+safe     the hooks of contrib/certbot, a timer's steps, and an operator who does what they say: two renewals, and no message is deferred
 """
 
 import argparse
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -26,6 +29,7 @@ import receiver  # noqa: E402
 import waiting  # noqa: E402
 
 DOMAIN, HOST, ADDRESS = "own.signed", "mx.own.signed", "198.51.100.90"
+CERTBOT = os.path.join(HERE, os.pardir, os.pardir, "contrib", "certbot")
 TTL = 2  # seconds, of the TLSA records
 TIME_LIMIT_S = 600
 
@@ -47,13 +51,14 @@ class Zone:
         zone.lines = [f"$ORIGIN {DOMAIN}.", *self._lines()]
         self.dns._write(zone)
         self.dns.nsd.send_signal(signal.SIGHUP)
+        self.published_at = time.monotonic()
 
 
 class Mail:
     """A message a second to the domain, each to another recipient."""
 
-    def __init__(self, client):
-        self.client, self.count, self._stop = client, 0, threading.Event()
+    def __init__(self, client, letter):
+        self.client, self.letter, self.count, self._stop = client, letter, 0, threading.Event()
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self):
@@ -67,7 +72,7 @@ class Mail:
     def _run(self):
         while not self._stop.wait(1):
             self.count += 1
-            self.client.submit(f"u{self.count}@{DOMAIN}")
+            self.client.submit(f"{self.letter}{self.count}@{DOMAIN}")
 
     def fates(self):
         """(sent, deferred) by first fate, once there is one of each message."""
@@ -75,13 +80,13 @@ class Mail:
         return sum(one.status == "sent" for one in first), [one for one in first if one.status != "sent"]
 
     def _first(self):
-        fates = [self.client.fate(f"u{number}@{DOMAIN}") for number in range(1, self.count + 1)]
+        fates = [self.client.fate(f"{self.letter}{number}@{DOMAIN}") for number in range(1, self.count + 1)]
         return fates if all(fates) else None
 
 
 class Story:
-    def __init__(self, the_world):
-        self.world, self.failed = the_world, 0
+    def __init__(self, the_world, options):
+        self.world, self.options, self.failed = the_world, options, 0
         the_world.dns.add("signed", f"acme A {acme.ADDRESS}")
         self.zone = Zone(the_world.dns)
         the_world.dns.unbound_lines = ["server:", "  cache-min-ttl: 0"]
@@ -112,7 +117,7 @@ class Story:
         before = server.digest(self.certbot.live(HOST, "cert.pem"))
         self.zone.publish(f"3 1 1 {before}")
         server.start()
-        with Mail(self.client) as mail:
+        with Mail(self.client, "u") as mail:
             waiting.until(lambda: mail.count > 5, "some mail", 30, pause=0.2)
             status, said = self.certbot.renew()
             server.reload()
@@ -131,10 +136,90 @@ class Story:
         server.stop()
 
 
-def measure(the_world, _):
+    # the safe order
+
+    def environment(self, folder):
+        """What contrib/certbot's scripts need: the command, its configuration, where the certificates are, how Postfix is reloaded."""
+        conf = self.path("rollover.conf")
+        with open(conf, "w", encoding="ascii") as file:
+            file.writelines(f"{key} = {value}\n" for key, value in {**self.world.options(), "resolver": "127.0.0.1"}.items())
+        command = self.path("bin")
+        os.makedirs(command, exist_ok=True)
+        with open(os.path.join(command, "mxcrypt"), "w", encoding="ascii") as file:
+            file.write(f'#!/bin/sh\nexec {self.options.bin}/mxcrypt -c {conf} "$@"\n')
+        os.chmod(os.path.join(command, "mxcrypt"), 0o755)
+        return {"PATH": f"{command}:{os.environ['PATH']}", "MXCRYPT_TLS": folder, "MXCRYPT_RELOAD": f"postfix -c {self.path('safe')}/etc reload"}
+
+    def step(self, environment):
+        """What the timer does; the exit status and all that it says."""
+        done = subprocess.run([os.path.join(CERTBOT, "mxcrypt-rollover-step")], env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+        return done.returncode, done.stdout
+
+    def safe(self):
+        folder = self.path("tls")
+        first = os.path.join(folder, HOST, "first")
+        environment = self.environment(folder)
+        os.makedirs(first)
+        for name in ("fullchain.pem", "privkey.pem"):
+            shutil.copy(self.certbot.live(HOST, name), first)
+        os.symlink("first", os.path.join(folder, HOST, "live"))
+        live = os.path.join(folder, HOST, "live")
+        server = receiver.Receiver(self.path("safe"), self.world.ca.ca_file, HOST, ADDRESS, f"{live}/privkey.pem", f"{live}/fullchain.pem")
+        server.settings["mydestination"] = DOMAIN
+        self.zone.publish(f"3 1 1 {server.digest(f'{live}/fullchain.pem')}")
+        server.start()
+        waiting.until(lambda: server.shown(ADDRESS, HOST) == server.digest(f"{live}/fullchain.pem"), "Postfix shows the certificate")
+        time.sleep(2 * TTL)  # what the naive order left in the resolver's cache
+        with Mail(self.client, "v") as mail:
+            for number in (1, 2):
+                self.renew_safely(number, environment, server, live)
+            at = mail.count
+            waiting.until(lambda: mail.count > at + 3, "some more mail", 30, pause=0.2)
+        sent, deferred = mail.fates()
+        self.expect(f"the safe order: none of {mail.count} messages is deferred", not deferred and sent == mail.count,
+                    [one.line for one in deferred][:3])
+        print(f"# safe order: {sent} sent at once, {len(deferred)} deferred", flush=True)
+        server.stop()
+
+    def renew_safely(self, number, environment, server, live):
+        old = server.digest(f"{live}/fullchain.pem")
+        status, said = self.certbot.renew("--deploy-hook", os.path.join(CERTBOT, "mxcrypt-deploy-hook"), environment=environment)
+        new = server.digest(self.certbot.live(HOST, "cert.pem"))
+        self.expect(f"renewal {number}: a new key, and Postfix keeps the old one", status == 0 and new != old and server.digest(f"{live}/fullchain.pem") == old
+                    and server.shown(ADDRESS, HOST) == old, said)
+        status, said = self.step(environment)
+        self.expect(f"renewal {number}: the step says what to publish", status == 0 and new in said.lower(), said)
+        self.zone.publish(f"3 1 1 {old}", f"3 1 1 {new}")
+        installed = waiting.until(lambda: self.stepped_to(environment, server, live, new), "the certificate is installed", 60, pause=1)
+        self.expect(f"renewal {number}: installed when its record is everywhere and twice the TTL has passed", installed >= 2 * TTL,
+                    f"{installed:.1f} s after it was published")
+        waiting.until(lambda: server.shown(ADDRESS, HOST) == new, "Postfix shows the new certificate")
+        said = waiting.until(lambda: self.cleaned(environment, old), "the old record may go", 60, pause=1)
+        self.zone.publish(f"3 1 1 {new}")
+        waiting.until(lambda: self.step(environment)[0] == 0 and self.status(environment) == "cleaned", "the rollover is over", 60, pause=1)
+
+    def stepped_to(self, environment, server, live, new):
+        """Seconds since the record was published, once the new certificate is installed."""
+        self.step(environment)
+        return server.digest(f"{live}/fullchain.pem") == new and time.monotonic() - self.zone.published_at
+
+    def cleaned(self, environment, old):
+        said = self.step(environment)[1]
+        return said if old in said.lower() and "remove" in said else None
+
+    def status(self, environment):
+        done = subprocess.run(["mxcrypt", "rollover", "status", "--state", os.path.join(environment["MXCRYPT_TLS"], HOST, "state")],
+                              env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        self.said = done.stdout
+        return next((word for word in ("cleaned", "deployed", "ripe", "published", "staged") if word in done.stdout), done.stdout)
+
+
+def measure(the_world, options):
     began = time.monotonic()
-    story = Story(the_world)
+    story = Story(the_world, options)
     story.naive()
+    story.safe()
     story.client.stop()
     story.authority.stop()
     the_world.dns.stop()
