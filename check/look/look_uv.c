@@ -28,17 +28,20 @@ bool look_ask(struct check_look *look, struct dns_question *question, const char
     return question->query != NULL;
 }
 
+static bool is_ours(const struct dns_question *question)
+{
+    const struct dns_answer *answer = question->answer;
+
+    return answer->outcome == DNS_FAILED &&
+           (question->unasked || answer->failure == DNS_FAILURE_LOCAL ||
+            answer->failure == DNS_FAILURE_QUEUE);
+}
+
 void look_rrset(struct check_rrset *out, const struct dns_question *question, const char *name,
                 enum dns_type type)
 {
-    *out = (struct check_rrset){.name = name,
-                                .type = type,
-                                .answer = question->answer,
-                                .failed_here = question->unasked ||
-                                               question->answer->failure == DNS_FAILURE_LOCAL ||
-                                               question->answer->failure == DNS_FAILURE_QUEUE};
-    if (out->answer->outcome != DNS_FAILED)
-        out->failed_here = false;
+    *out = (struct check_rrset){
+        .name = name, .type = type, .failed_here = is_ours(question), .answer = question->answer};
 }
 
 size_t look_addresses(struct ip *out, size_t count, size_t max, const struct dns_answer *answer)
