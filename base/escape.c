@@ -42,6 +42,19 @@ char *escape_bytes(char *out, size_t size, const void *data, size_t length)
 }
 
 /* No overlong forms, no surrogates, nothing past U+10FFFF (RFC 3629 §4). */
+char *escape_hex(char *out, const void *data, size_t length)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *octets = data;
+
+    for (size_t i = 0; i < length; i++) {
+        out[2 * i] = digits[octets[i] >> 4];
+        out[2 * i + 1] = digits[octets[i] & 15];
+    }
+    out[2 * length] = '\0';
+    return out;
+}
+
 bool utf8_valid(const void *data, size_t length)
 {
     const uint8_t *octets = data;

@@ -11,5 +11,8 @@
  */
 char *escape_bytes(char *out, size_t size, const void *data, size_t length);
 
+/* Writes `length` octets as 2 * length hexadecimal digits, lower case, and a NUL. Returns `out`. */
+char *escape_hex(char *out, const void *data, size_t length);
+
 /* Whether octets are UTF-8 (RFC 3629): JSON can hold nothing else. */
 bool utf8_valid(const void *data, size_t length);

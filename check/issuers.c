@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
+
 static const struct {
     const char *digest, *name;
 } retired[] = {
@@ -44,8 +46,7 @@ const char *issuer_retired(const uint8_t *digest, size_t length)
 
     if (length != ISSUER_DIGEST_OCTETS)
         return NULL;
-    for (size_t i = 0; i < length; i++)
-        snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    escape_hex(text, digest, length);
     for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
         if (strcmp(retired[i].digest, text) == 0)
             return retired[i].name;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "probe/tls/tlsa.h"
 
 static const struct judge_at domain;
@@ -126,10 +127,10 @@ static void judge_tlsa_lookup(const struct judging *judging, const struct check_
 
 const char *judge_tlsa_text(const struct judging *judging, const struct tlsa *record)
 {
-    char data[2 * TLSA_SHOWN_OCTETS + 1] = "";
+    char data[2 * TLSA_SHOWN_OCTETS + 1];
 
-    for (size_t i = 0; i < record->length && i < TLSA_SHOWN_OCTETS; i++)
-        snprintf(data + 2 * i, 3, "%02x", record->data[i]);
+    escape_hex(data, record->data,
+               record->length < TLSA_SHOWN_OCTETS ? record->length : TLSA_SHOWN_OCTETS);
     return judge_text(judging, "%u %u %u %s%s", record->usage, record->selector,
                       record->matching_type, record->length == 0 ? "(nothing)" : data,
                       record->length > TLSA_SHOWN_OCTETS ? "..." : "");
@@ -199,13 +200,10 @@ static void judge_records(const struct judging *judging, const struct check_host
 static bool names_certificate(const struct tlsa *record, const struct tls_certificate *certificate)
 {
     const char *digest = record->selector == 0 ? certificate->sha256 : certificate->key_sha256;
-    char text[65] = "";
+    char text[65];
 
-    if (record->matching_type != 1 || record->length != 32)
-        return false;
-    for (size_t i = 0; i < 32; i++)
-        snprintf(text + 2 * i, 3, "%02x", record->data[i]);
-    return strcmp(text, digest) == 0;
+    return record->matching_type == 1 && record->length == 32 &&
+           strcmp(escape_hex(text, record->data, 32), digest) == 0;
 }
 
 /* Whether a usage 2 record names a certificate that is sent: then name or dates make it fail. */

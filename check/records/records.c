@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "policy/sts_match.h"
 #include "probe/tls/tls_digest.h"
 #include "probe/tls/tls_pem.h"
@@ -62,9 +63,7 @@ static bool is_published(const struct check_host *host, unsigned usage, const ch
         if (record->usage != usage || record->selector != 1 || record->matching_type != 1 ||
             record->length != SHA256_OCTETS)
             continue;
-        for (size_t j = 0; j < SHA256_OCTETS; j++)
-            snprintf(text + 2 * j, 3, "%02x", record->data[j]);
-        if (strcmp(text, hex) == 0)
+        if (strcmp(escape_hex(text, record->data, SHA256_OCTETS), hex) == 0)
             return true;
     }
     return false;

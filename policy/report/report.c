@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "policy/decide/decide.h"
 #include "policy/render/render.h"
 #include "policy/report/report_words.h"
@@ -108,16 +109,11 @@ static const char *const match_names[] = {
 
 static json_t *tlsa_json(struct tree *tree, const struct tlsa *tlsa)
 {
-    static const char digits[] = "0123456789abcdef";
     size_t shown = tlsa->length < TLSA_SHOWN ? tlsa->length : TLSA_SHOWN;
     json_t *object = json_object();
     char hex[2 * TLSA_SHOWN + 1];
 
-    for (size_t i = 0; i < shown; i++) {
-        hex[2 * i] = digits[tlsa->data[i] >> 4];
-        hex[2 * i + 1] = digits[tlsa->data[i] & 15];
-    }
-    hex[2 * shown] = '\0';
+    escape_hex(hex, tlsa->data, shown);
     put_number(tree, object, "usage", tlsa->usage);
     put_number(tree, object, "selector", tlsa->selector);
     put_number(tree, object, "mtype", tlsa->matching_type);

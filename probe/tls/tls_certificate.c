@@ -89,8 +89,7 @@ static void read_digests(struct tls_certificate *out, X509 *certificate)
 
     if (X509_digest(certificate, EVP_sha256(), digest, &length) != 1)
         length = 0;
-    for (size_t i = 0; i < length; i++)
-        snprintf(out->sha256 + 2 * i, 3, "%02x", digest[i]);
+    escape_hex(out->sha256, digest, length);
     if (key_length > 0)
         tls_digest(out->key_sha256, key, (size_t)key_length);
     OPENSSL_free(key);

@@ -19,6 +19,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include "base/escape.h"
 #include "base/net/hostname.h"
 #include "probe/tls/tls_internal.h"
 #include "probe/tls/tlsa.h"
@@ -402,9 +403,7 @@ static const char *digest_words(char out[2 * DIGEST_OCTETS + 1], const STACK_OF(
     }
     if (used == 0 || EVP_Digest(all, used, digest, &length, EVP_sha256(), NULL) != 1)
         return "-";
-    for (size_t i = 0; i < DIGEST_OCTETS; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
-    return out;
+    return escape_hex(out, digest, DIGEST_OCTETS);
 }
 
 void tls_session_describe(const struct tls_session *session, struct arena *arena,
