@@ -1,15 +1,14 @@
 /*
  * survey_uv: see survey_uv.h. Three parts, which the edge of survey/unit keeps apart:
  *
- *   feed_*      what is to be looked up next: from the results file, by the manners
+ *   feed_uv     what is to be looked up next: from the results file, by the manners
  *   workers     look it up (survey/look)
  *   on_result   writes what came
  *
- * Phases follow each other: domains, hosts, addresses, verdicts. A phase reads its units in the
- * order of their ids until none is left, in several passes where units had to be left out. What
- * failed in the DNS is looked up once more, gently, before it counts, and while the resolver does
- * not answer nothing is (survey/outage_uv.c). Memory holds only units that
- * wait or are under way: IN_FLIGHT_MAX of a worker, and what the manners take.
+ * Phases follow each other: domains, hosts, addresses, verdicts. What failed in the DNS is looked up
+ * once more, gently, before it counts, and while the resolver does not answer nothing is looked up
+ * (survey/outage_uv.c). Memory holds only units that wait or are under way: IN_FLIGHT_MAX of a
+ * worker, and what the manners take.
  */
 #include "survey/survey_uv.h"
 
@@ -17,70 +16,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "probe/prober_uv.h"
 #include "survey/decider_uv.h"
 #include "survey/judge.h"
-#include "survey/look/worker_uv.h"
-#include "survey/outage_uv.h"
 #include "survey/outcome.h"
-#include "survey/pace.h"
-#include "survey/shard.h"
+#include "survey/survey_internal_uv.h"
 
 #define IN_FLIGHT_MAX  512   /* domains or hosts of one worker */
-#define BATCH_MAX      64    /* units that are read at once */
 #define COMMIT_RESULTS 20000 /* a batch of writes: so many results, or a second */
 #define TICK_MS        1000
-#define PASS_MS        250 /* between passes over what is left */
-#define FIRST_ID       INT64_MIN
-
-#define PREFIX_REFUSES       "prefix-refuses"
-#define PREFIX_REFUSES_WORDS "left alone: its network refuses our connections"
-
-struct worker_slot {
-    struct worker *worker;
-    unsigned busy; /* units that it has */
-    struct survey *survey;
-};
-
-struct survey {
-    uv_loop_t loop;
-    struct results *results;
-    const struct survey_options *options;
-    struct prober *prober; /* for the trust anchors */
-    struct manners *manners;
-    struct outage *outage;
-    struct worker_slot slots[SURVEY_JOBS_MAX];
-    unsigned slot_count, busy;
-    uv_timer_t tick, feed, turn;
-    uv_signal_t interrupt, terminate;
-
-    enum unit_kind phase;
-    struct unit ahead[BATCH_MAX]; /* domains or hosts that were read, from `ahead_at` on */
-    int ahead_count, ahead_at;
-    struct pace pace;
-    bool last_pass;     /* of lookups: what fails now counts */
-    int64_t after;      /* the last unit of this pass */
-    bool pass_ended;    /* nothing more in this pass */
-    bool left_out;      /* units that were not taken in this pass, or asked for since */
-    int64_t pass_at_ms; /* monotonic: when the next pass may begin */
-
-    int uncommitted;
-    bool stopped, failed, no_resolver;
-    char *why; /* of RESULTS_ERROR_MAX */
-    int64_t phase_began_ms;
-    struct survey_progress progress;
-};
-
-static void feed(struct survey *survey);
-static void on_feed(uv_timer_t *timer);
 
 /* ---- failing ---- */
 
-static void fail(struct survey *survey, const char *words)
+void survey_fail(struct survey *survey, const char *words)
 {
     if (!survey->failed)
         snprintf(survey->why, RESULTS_ERROR_MAX, "%s", words);
@@ -88,10 +39,9 @@ static void fail(struct survey *survey, const char *words)
     uv_stop(&survey->loop);
 }
 
-/* No half of a result is kept. */
-static void fail_file(struct survey *survey)
+void survey_fail_file(struct survey *survey)
 {
-    fail(survey, results_error(survey->results));
+    survey_fail(survey, results_error(survey->results));
     results_rollback(survey->results);
     survey->uncommitted = 0;
 }
@@ -111,7 +61,7 @@ static void tell_progress(struct survey *survey)
 static void commit(struct survey *survey)
 {
     if (survey->uncommitted > 0 && !results_commit(survey->results))
-        fail_file(survey);
+        survey_fail_file(survey);
     survey->uncommitted = 0;
 }
 
@@ -120,7 +70,7 @@ static void take_result(struct survey *survey, const struct unit_result *result)
     const char *failure = outcome_failure(result);
 
     if (result->domain == NULL && result->host == NULL && result->address == NULL) {
-        fail(survey, "no memory for a lookup");
+        survey_fail(survey, "no memory for a lookup");
         return;
     }
     if (failure != NULL)
@@ -132,14 +82,13 @@ static void take_result(struct survey *survey, const struct unit_result *result)
     if (!results_put(survey->results, result) ||
         (result->unit.kind == UNIT_ADDRESS &&
          !judge_address(survey->results, prober_tls(survey->prober), result->unit.id, result)))
-        fail_file(survey);
+        survey_fail_file(survey);
     survey->left_out |= result->unit.kind == UNIT_ADDRESS; /* another name may be wanted there */
     if (survey->uncommitted >= COMMIT_RESULTS)
         commit(survey);
 }
 
-/* An address without a connection: nobody is asked, so nothing is freed. */
-static void skip_address(struct survey *survey, const struct unit *unit, const char *failure,
+void survey_skip_address(struct survey *survey, const struct unit *unit, const char *failure,
                          const char *detail)
 {
     struct address_seen seen = {.result = {.state = STARTTLS_SKIPPED, .detail = detail},
@@ -176,7 +125,7 @@ static void on_over(void *context, bool lost)
     struct survey *survey = context;
 
     survey->left_out |= lost;
-    feed(survey);
+    feed_run(survey);
 }
 
 static bool start_outage(struct survey *survey)
@@ -189,7 +138,7 @@ static bool start_outage(struct survey *survey)
 
     survey->outage = outage_new(&survey->loop, &options);
     if (survey->outage == NULL)
-        fail(survey, "no memory");
+        survey_fail(survey, "no memory");
     return survey->outage != NULL;
 }
 
@@ -218,209 +167,18 @@ static void on_result(void *context, struct unit_result *result)
     }
     unit_result_free(result);
     if (!survey->failed)
-        feed(survey);
+        feed_run(survey);
 }
 
-/* ---- what is next ---- */
-
-static struct worker_slot *least_busy(struct survey *survey)
-{
-    struct worker_slot *best = &survey->slots[0];
-
-    for (unsigned i = 1; i < survey->slot_count; i++)
-        if (survey->slots[i].busy < best->busy)
-            best = &survey->slots[i];
-    return best;
-}
-
-static void submit(struct survey *survey, const struct unit *unit)
-{
-    struct worker_slot *slot = least_busy(survey);
-
-    if (!worker_submit(slot->worker, unit)) {
-        fail(survey, "no memory");
-        return;
-    }
-    slot->busy++;
-    survey->busy++;
-}
-
-/* Reads units of this pass; their number. */
-static int read_units(struct survey *survey, struct unit units[BATCH_MAX], int max)
-{
-    int count = results_next(survey->results, survey->phase, survey->after, units, max);
-
-    if (count < 0)
-        fail_file(survey);
-    if (count < max)
-        survey->pass_ended = true;
-    return count < 0 ? 0 : count;
-}
-
-/* The next domain or host of this pass; NULL: there is none. */
-static struct unit *next_lookup(struct survey *survey)
-{
-    if (survey->ahead_at == survey->ahead_count && !survey->pass_ended) {
-        survey->ahead_count = read_units(survey, survey->ahead, BATCH_MAX);
-        survey->ahead_at = 0;
-        if (survey->ahead_count > 0)
-            survey->after = survey->ahead[survey->ahead_count - 1].id;
-    }
-    return survey->ahead_at < survey->ahead_count ? &survey->ahead[survey->ahead_at++] : NULL;
-}
-
-static void feed_lookups(struct survey *survey)
-{
-    struct unit *unit;
-
-    while (!survey->failed && !outage_waits(survey->outage) &&
-           pace_room(&survey->pace, survey->busy) > 0 && (unit = next_lookup(survey)) != NULL) {
-        unit->turn = pace_began(&survey->pace);
-        submit(survey, unit);
-    }
-}
+/* ---- phases ---- */
 
 static void on_turn(uv_timer_t *timer)
 {
     struct survey *survey = timer->data;
 
     pace_turn(&survey->pace);
-    feed(survey);
+    feed_run(survey);
 }
-
-/* Offers one address; false when the manners have no room for any. */
-static bool offer(struct survey *survey, const struct unit *unit)
-{
-    if (!shard_owns(results_run(survey->results), &unit->ip))
-        return true;
-    if (unit->opted_out) {
-        skip_address(survey, unit, NULL, "a mail host there is opted out");
-        return true;
-    }
-    switch (manners_offer(survey->manners, unit)) {
-    case MANNERS_FULL:
-        return false;
-    case MANNERS_LEFT:
-        skip_address(survey, unit, PREFIX_REFUSES, PREFIX_REFUSES_WORDS);
-        break;
-    case MANNERS_BUSY:
-        survey->left_out = true;
-        break;
-    case MANNERS_NO_MEMORY:
-        fail(survey, "no memory");
-        break;
-    case MANNERS_TAKEN:
-    case MANNERS_KNOWN:
-        break;
-    }
-    return true;
-}
-
-static void read_addresses(struct survey *survey)
-{
-    struct unit units[BATCH_MAX];
-    bool room = true;
-
-    while (room && !survey->failed && !survey->pass_ended &&
-           manners_waiting(survey->manners) < MANNERS_WAITING_MAX) {
-        int count = read_units(survey, units, BATCH_MAX);
-
-        for (int i = 0; i < count && room && !survey->failed; i++) {
-            room = offer(survey, &units[i]);
-            if (room)
-                survey->after = units[i].id;
-        }
-        if (!room)
-            survey->pass_ended = false;
-    }
-}
-
-/* Skips those whose prefix has been given up since they were taken. */
-static void skip_left(struct survey *survey)
-{
-    struct unit unit;
-
-    while (!survey->failed && manners_take_left(survey->manners, &unit))
-        skip_address(survey, &unit, PREFIX_REFUSES, PREFIX_REFUSES_WORDS);
-}
-
-/* Gives *wait_ms: when to look again, unless something ends before. */
-static void feed_addresses(struct survey *survey, int64_t *wait_ms)
-{
-    const struct unit *unit;
-
-    skip_left(survey);
-    read_addresses(survey);
-    while (!survey->failed &&
-           (unit = manners_next(survey->manners, clock_monotonic_ms(), wait_ms)) != NULL)
-        submit(survey, unit);
-}
-
-static void begin_pass(struct survey *survey)
-{
-    survey->after = FIRST_ID;
-    survey->pass_ended = survey->left_out = false;
-    survey->ahead_count = survey->ahead_at = 0;
-}
-
-/* Begins another pass over the addresses that were left out, unless enough waits or it is too early.
- * Nothing need be under way then: *wait_ms says when to look again. */
-static void pass_again(struct survey *survey, int64_t *wait_ms)
-{
-    int64_t now = clock_monotonic_ms();
-
-    if (!survey->pass_ended || !survey->left_out ||
-        manners_waiting(survey->manners) > MANNERS_WAITING_MAX / 4)
-        return;
-    if (now < survey->pass_at_ms) {
-        *wait_ms = survey->pass_at_ms - now;
-        return;
-    }
-    begin_pass(survey);
-    survey->pass_at_ms = now + PASS_MS;
-    *wait_ms = 0;
-}
-
-/* Begins the last pass over domains or hosts, when all others have come. */
-static void pass_gently(struct survey *survey)
-{
-    if (!survey->pass_ended || !survey->left_out || survey->busy > 0 ||
-        outage_doubts(survey->outage))
-        return;
-    begin_pass(survey);
-    survey->last_pass = true;
-    pace_init(&survey->pace, PACE_WINDOW_GENTLE);
-}
-
-static void feed(struct survey *survey)
-{
-    int64_t pass_ms = INT64_MAX, turn_ms = INT64_MAX;
-
-    if (survey->failed || survey->stopped)
-        return;
-    if (survey->phase == UNIT_ADDRESS) {
-        feed_addresses(survey, &turn_ms);
-        pass_again(survey, &pass_ms);
-    } else {
-        pass_gently(survey);
-        feed_lookups(survey);
-    }
-    if (survey->pass_ended && !survey->left_out && survey->busy == 0 &&
-        !outage_waits(survey->outage) && survey->ahead_at == survey->ahead_count &&
-        manners_waiting(survey->manners) == 0)
-        uv_stop(&survey->loop); /* the phase is over */
-    if (turn_ms > pass_ms)
-        turn_ms = pass_ms;
-    if (turn_ms != INT64_MAX)
-        uv_timer_start(&survey->feed, on_feed, (uint64_t)turn_ms, 0);
-}
-
-static void on_feed(uv_timer_t *timer)
-{
-    feed(timer->data);
-}
-
-/* ---- phases ---- */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -428,10 +186,10 @@ static void on_tick(uv_timer_t *timer)
 
     commit(survey);
     if (!results_in_place(survey->results))
-        fail_file(survey);
+        survey_fail_file(survey);
     if (outage_ms(survey->outage) >= OUTAGE_MAX_MS) {
         survey->no_resolver = true;
-        fail(survey, "the resolver does not answer any more");
+        survey_fail(survey, "the resolver does not answer any more");
     }
     tell_progress(survey);
 }
@@ -457,7 +215,7 @@ static void begin_phase(struct survey *survey, int phase)
     for (int kind = 0; kind < UNIT_KIND_COUNT; kind++)
         if (!results_count(survey->results, (enum unit_kind)kind, &progress->all[kind],
                            &progress->done[kind]))
-            fail_file(survey);
+            survey_fail_file(survey);
     progress->phase = phase;
     progress->phase_done = 0;
     survey->phase_began_ms = clock_monotonic_ms();
@@ -468,12 +226,12 @@ static void look_up(struct survey *survey, enum unit_kind phase)
     survey->phase = phase;
     survey->pass_at_ms = 0;
     survey->last_pass = false;
-    begin_pass(survey);
+    feed_begin_pass(survey);
     pace_init(&survey->pace, IN_FLIGHT_MAX * survey->slot_count);
     begin_phase(survey, phase);
     if (phase != UNIT_ADDRESS)
         uv_timer_start(&survey->turn, on_turn, PACE_TURN_MS, PACE_TURN_MS);
-    feed(survey);
+    feed_run(survey);
     if (may_go_on(survey))
         uv_run(&survey->loop, UV_RUN_DEFAULT);
     uv_timer_stop(&survey->turn);
@@ -489,13 +247,13 @@ static void decide(struct survey *survey)
 
     begin_phase(survey, UNIT_KIND_COUNT);
     if (decider == NULL)
-        fail(survey, why);
+        survey_fail(survey, why);
     while (may_go_on(survey) && decider_feed(decider, why)) {
         uv_run(&survey->loop, UV_RUN_ONCE);
         survey->uncommitted++;
     }
     if (may_go_on(survey) && why[0] != '\0')
-        fail(survey, why);
+        survey_fail(survey, why);
     decider_close(decider);
     commit(survey);
 }
@@ -510,9 +268,9 @@ static void run_phases(struct survey *survey)
     if (may_go_on(survey))
         decide(survey);
     if (may_go_on(survey) && !results_in_place(survey->results))
-        fail_file(survey);
+        survey_fail_file(survey);
     if (may_go_on(survey) && !results_finish(survey->results, clock_wall_s()))
-        fail_file(survey);
+        survey_fail_file(survey);
 }
 
 /* ---- the whole ---- */
@@ -533,7 +291,7 @@ static bool start_workers(struct survey *survey)
             survey->slot_count++;
     }
     if (error != 0)
-        fail(survey, why != NULL ? why : uv_strerror(error));
+        survey_fail(survey, why != NULL ? why : uv_strerror(error));
     return error == 0;
 }
 
@@ -587,7 +345,7 @@ enum survey_end survey_run(struct results *results, const struct survey_options 
     set_up(survey);
     survey->manners = manners_new(&options->manners);
     if (survey->manners == NULL)
-        fail(survey, "no memory");
+        survey_fail(survey, "no memory");
     else if (start_workers(survey) && start_outage(survey))
         run_phases(survey);
     tell_progress(survey);
