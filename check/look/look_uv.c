@@ -15,17 +15,10 @@ static look_stop *const stops[] = {look_hosts_stop, look_policy_stop, look_repor
 
 /* ---- questions ---- */
 
-static bool is_asked(const struct dns_question *question)
-{
-    return question->query != NULL || question->answer != NULL;
-}
-
 bool look_ask(struct check_look *look, struct dns_question *question, const char *name,
               enum dns_type type)
 {
-    if (!is_asked(question))
-        dns_question_ask(question, &look->asker, name, type);
-    return question->query != NULL;
+    return dns_question_once(question, &look->asker, name, type);
 }
 
 static bool is_ours(const struct dns_question *question)

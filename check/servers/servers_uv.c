@@ -60,14 +60,6 @@ static void on_event(void *owner)
     advance(owner);
 }
 
-static bool ask(struct dns_question *question, const struct dns_asker *asker, const char *name,
-                enum dns_type type)
-{
-    if (question->query == NULL && question->answer == NULL)
-        dns_question_ask(question, asker, name, type);
-    return question->query != NULL;
-}
-
 /* ---- zones ---- */
 
 static struct cut *cut_at(struct servers *servers, const char *name)
@@ -121,7 +113,7 @@ static bool find_zone(struct servers *servers, size_t question)
 
         if (cut == NULL)
             return false;
-        if (ask(&cut->ns, &servers->asker, name, DNS_NS))
+        if (dns_question_once(&cut->ns, &servers->asker, name, DNS_NS))
             return true;
         if (cut->ns.answer->outcome == DNS_FAILED)
             return false;
@@ -184,8 +176,8 @@ static bool make_servers(struct servers *servers, size_t index)
 
     zone->name_count = ns->count < NAMES_MAX ? ns->count : NAMES_MAX;
     for (size_t i = 0; i < zone->name_count; i++) {
-        waits |= ask(&zone->a[i], &servers->asker, ns->records[i].name, DNS_A);
-        waits |= ask(&zone->aaaa[i], &servers->asker, ns->records[i].name, DNS_AAAA);
+        waits |= dns_question_once(&zone->a[i], &servers->asker, ns->records[i].name, DNS_A);
+        waits |= dns_question_once(&zone->aaaa[i], &servers->asker, ns->records[i].name, DNS_AAAA);
     }
     if (waits)
         return true;
@@ -212,11 +204,13 @@ static bool ask_directly(struct servers *servers, size_t index, struct direct *d
 
     if (direct->dns == NULL)
         return false;
-    waits = ask(&direct->soa, &direct->asker, servers->zones[index].cut->name, DNS_SOA);
+    waits =
+        dns_question_once(&direct->soa, &direct->asker, servers->zones[index].cut->name, DNS_SOA);
     for (size_t i = 0; i < servers->request.question_count; i++)
         if (servers->zone_of[i] == index + 1)
-            waits |= ask(&direct->questions[i], &direct->asker, servers->request.questions[i].name,
-                         servers->request.questions[i].type);
+            waits |= dns_question_once(&direct->questions[i], &direct->asker,
+                                       servers->request.questions[i].name,
+                                       servers->request.questions[i].type);
     return waits;
 }
 

@@ -44,6 +44,14 @@ void dns_question_ask(struct dns_question *question, const struct dns_asker *ask
         question_fail(question, error == UV_ENOBUFS ? &no_room : &no_memory);
 }
 
+bool dns_question_once(struct dns_question *question, const struct dns_asker *asker,
+                       const char *name, enum dns_type type)
+{
+    if (question->query == NULL && question->answer == NULL)
+        dns_question_ask(question, asker, name, type);
+    return question->query != NULL;
+}
+
 bool dns_question_awaited(struct dns_question *question, bool expired)
 {
     if (question->query != NULL && expired) {

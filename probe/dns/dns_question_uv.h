@@ -26,6 +26,9 @@ struct dns_question {
  * counts as lack of memory. */
 void dns_question_ask(struct dns_question *question, const struct dns_asker *asker,
                       const char *name, enum dns_type type);
+/* Asks unless that was done; true while the answer is awaited. */
+bool dns_question_once(struct dns_question *question, const struct dns_asker *asker,
+                       const char *name, enum dns_type type);
 /* True while the answer is awaited; when `expired`, the question is given up instead. */
 bool dns_question_awaited(struct dns_question *question, bool expired);
 /* Gives it up: `answered` is not called. */
