@@ -87,3 +87,15 @@ int page_replace(const char *path, page_filler *filler, const void *context)
     errno = error;
     return error == 0 ? 0 : -1;
 }
+
+static bool write_text(FILE *out, const void *context)
+{
+    const struct buf *text = context;
+
+    return fwrite(text->data, 1, text->length, out) == text->length;
+}
+
+int page_replace_text(const char *path, const struct buf *text)
+{
+    return page_replace(path, write_text, text);
+}

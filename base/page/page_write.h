@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/buf.h"
+
 /* Writes a page. False when it is not whole: without memory, or with an error of the file. */
 typedef bool page_filler(FILE *out, const void *context);
 
@@ -12,3 +14,5 @@ typedef bool page_filler(FILE *out, const void *context);
  * directory, EINVAL for any other thing, ENOMEM, or what the disk said. The file is readable for
  * all, as far as the umask allows. */
 int page_replace(const char *path, page_filler *filler, const void *context);
+/* The same with a text that is there already. */
+int page_replace_text(const char *path, const struct buf *text);

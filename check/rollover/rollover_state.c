@@ -207,13 +207,6 @@ void rollover_state_text(struct buf *out, const struct rollover *rollover)
     json_decref(root);
 }
 
-static bool put(FILE *out, const void *context)
-{
-    const struct buf *text = context;
-
-    return fwrite(text->data, 1, text->length, out) == text->length;
-}
-
 bool rollover_state_write(const struct rollover *rollover, const char *path,
                           char why[ROLLOVER_WHY_MAX])
 {
@@ -225,7 +218,7 @@ bool rollover_state_write(const struct rollover *rollover, const char *path,
     if (text.failed)
         ok = fail(why, "no memory");
     else
-        ok = page_replace(path, put, &text) == 0 || fail(why, strerror(errno));
+        ok = page_replace_text(path, &text) == 0 || fail(why, strerror(errno));
     buf_fini(&text);
     return ok;
 }

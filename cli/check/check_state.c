@@ -66,13 +66,6 @@ static void tell(void *context, bool came, const struct state_finding *finding)
             finding->where);
 }
 
-static bool write_text(FILE *out, const void *context)
-{
-    const struct buf *text = context;
-
-    return fwrite(text->data, 1, text->length, out) == text->length && fflush(out) == 0;
-}
-
 bool check_state_keep(struct check_state *state, const struct check_facts *facts,
                       const struct check_report *report)
 {
@@ -83,8 +76,7 @@ bool check_state_keep(struct check_state *state, const struct check_facts *facts
     state_compare(last, report, tell, state);
     buf_init(&text, STATE_OCTETS_MAX);
     errno = ENOMEM;
-    ok = state_write(&text, facts, report, last) &&
-         page_replace(state->path, write_text, &text) == 0;
+    ok = state_write(&text, facts, report, last) && page_replace_text(state->path, &text) == 0;
     if (!ok)
         fprintf(stderr, "mxcrypt: cannot write %s: %s\n", state->path, strerror(errno));
     buf_fini(&text);
