@@ -153,9 +153,9 @@ static void judge_fault(const struct judging *judging, const struct check_fault 
             .severity = fault->severe ? CHECK_WARNING : CHECK_NOTICE,
             .evidence = fault->text,
             .fix = fault->severe
-                       ? "mend /.well-known/mta-sts.txt, as \"mxcrypt records\" writes it, and "
+                       ? "correct /.well-known/mta-sts.txt, as \"mxcrypt records\" writes it, and "
                          "change the id of the record: senders take no policy with a fault"
-                       : "mend /.well-known/mta-sts.txt at the next change of the policy"});
+                       : "correct /.well-known/mta-sts.txt at the next change of the policy"});
 }
 
 static void judge_faults(const struct judging *judging)

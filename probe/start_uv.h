@@ -1,5 +1,5 @@
 /*
- * start_uv: what whoever connects to many hosts must know of its own side first: whether the resolver
+ * start_uv: what must be known about this host before it connects to others: whether its resolver
  * validates, and by which name mail hosts will know it.
  */
 #pragma once

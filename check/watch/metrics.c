@@ -5,10 +5,6 @@
 
 #define PREFIX "mxcrypt_check_"
 
-#define X(word, name, status) [CHECK_##word] = (name),
-static const char *const severities[] = {CHECK_SEVERITIES(X)};
-#undef X
-
 void metrics_count(struct metrics_domain *out, const char *domain,
                    const struct check_report *report)
 {
@@ -33,7 +29,8 @@ static void write_findings(FILE *out, const struct metrics *metrics)
     for (size_t i = 0; i < metrics->count; i++)
         for (int j = 0; metrics->domains[i].checked && j < CHECK_SEVERITY_COUNT; j++)
             fprintf(out, PREFIX "findings{domain=\"%s\",severity=\"%s\"} %" PRIu64 "\n",
-                    metrics->domains[i].domain, severities[j], metrics->domains[i].by_severity[j]);
+                    metrics->domains[i].domain, check_severity_name((enum check_severity)j),
+                    metrics->domains[i].by_severity[j]);
     family(out, "finding", "Findings of the last check of a domain, by code; none: no line.");
     for (size_t i = 0; i < metrics->count; i++)
         for (int j = 0; j < CHECK_CODE_COUNT; j++)

@@ -13,10 +13,6 @@
 #define FINDINGS_MAX CHECK_REPORT_MAX
 #define TEXT_MAX     400 /* octets of a code or a place */
 
-#define X(word, name, status) [CHECK_##word] = (name),
-static const char *const severities[] = {CHECK_SEVERITIES(X)};
-#undef X
-
 /* ---- reading ---- */
 
 /* A printable text of an object, at most `max` octets; NULL: it is none. */
@@ -115,7 +111,7 @@ static json_t *findings_json(const struct check_report *report)
 
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:s}", "code", check_kinds[finding->code].code, "severity",
-                            severities[finding->severity], "where", finding->where));
+                            check_severity_name(finding->severity), "where", finding->where));
     }
     return list;
 }
@@ -150,8 +146,8 @@ static bool is_same(const struct state_finding *a, const struct state_finding *b
 
 static struct state_finding finding_of(const struct check_finding *finding)
 {
-    return (struct state_finding){check_kinds[finding->code].code, severities[finding->severity],
-                                  finding->where};
+    return (struct state_finding){check_kinds[finding->code].code,
+                                  check_severity_name(finding->severity), finding->where};
 }
 
 static bool was(const struct state *before, const struct state_finding *finding)
@@ -162,7 +158,7 @@ static bool was(const struct state *before, const struct state_finding *finding)
     return false;
 }
 
-/* Or could be, where something could not be found out. */
+/* Or may be, where the report was too long to hold all. */
 static bool is(const struct check_report *report, const struct state_finding *finding)
 {
     for (size_t i = 0; i < report->count; i++) {
@@ -194,7 +190,8 @@ void state_compare(const struct state *before, const struct check_report *report
             take(context, true, &now);
     }
     for (size_t i = 0; before != NULL && i < before->count; i++)
-        if ((sure || strcmp(before->findings[i].code, "not-found-out") == 0) &&
+        if ((sure ||
+             strcmp(before->findings[i].code, check_kinds[CHECK_FOUND_NOT_FOUND_OUT].code) == 0) &&
             !is(report, &before->findings[i]))
             take(context, false, &before->findings[i]);
 }
