@@ -9,6 +9,7 @@ And a resolver that does not validate is refused."""
 import argparse
 import collections
 import os
+import sqlite3
 import struct
 
 import setting  # noqa: F401  (first: where the others are)
@@ -241,17 +242,21 @@ def check_resolver(proof):
     proof.check("  and nothing counts as secure", results_file.value(path, "SELECT count(*) FROM domain WHERE mx_secure OR verdict LIKE 'dane%'"), 0)
 
 
-def measure(the_world, options):
-    proof = Proof(the_world, options)
-    for check in (check_undisturbed, check_opt_outs, check_refusing, check_shards, check_resolver):
+def go_through(proof, checks):
+    """Makes the checks, one that breaks off being one that failed; the exit status."""
+    for check in checks:
         try:
             check(proof)
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, sqlite3.Error) as error:
             proof.check(f"{check.__name__} came to its end", str(error), "")
             proof.farm.take()
     proof.farm.stop()
-    the_world.dns.stop()
+    proof.world.dns.stop()
     return proof.tally.status()
+
+
+def measure(the_world, options):
+    return go_through(Proof(the_world, options), (check_undisturbed, check_opt_outs, check_refusing, check_shards, check_resolver))
 
 
 if __name__ == "__main__":

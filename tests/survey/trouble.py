@@ -210,17 +210,7 @@ def measure(the_world, options):
     proof.names = proof.big.write_list(proof.path("names"), options.domains)
     proof.run("whole.db", proof.names, *QUICK)
     proof.run("dns.db", proof.names, "--no-probe")
-    for check in CHECKS:
-        if options.only not in check.__name__:
-            continue
-        try:
-            check(proof)
-        except (RuntimeError, OSError, sqlite3.Error) as error:
-            proof.check(f"{check.__name__} came to its end", str(error), "")
-            proof.farm.take()
-    proof.farm.stop()
-    the_world.dns.stop()
-    return proof.tally.status()
+    return manners.go_through(proof, [check for check in CHECKS if options.only in check.__name__])
 
 
 if __name__ == "__main__":
