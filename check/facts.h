@@ -83,8 +83,7 @@ struct check_zone {
     X(RSA, "rsa", "certificates with an RSA key only")                                             \
     X(ECDSA, "ecdsa", "certificates with an ECDSA key only")                                       \
     X(OLD, "old", "TLS 1.0 and 1.1 only")                                                          \
-    X(WEAK, "weak",                                                                                \
-      "ciphers that nobody should take: export, RC4, 3DES, no forward secrecy or no certificate")
+    X(WEAK, "weak", "ciphers that nobody should take: none, export, RC4, 3DES and the like")
 #define X(word, name, text) CHECK_OFFER_##word,
 enum check_offer { CHECK_OFFERS(X) CHECK_OFFER_COUNT };
 #undef X
