@@ -205,6 +205,11 @@ enum judge_answer judge_answer(const struct check_rrset *rrset)
     return rrset->answer->outcome == DNS_RECORDS ? JUDGE_RECORDS : JUDGE_EMPTY;
 }
 
+bool judge_has_address(const struct check_host *host)
+{
+    return judge_answer(&host->a) == JUDGE_RECORDS || judge_answer(&host->aaaa) == JUDGE_RECORDS;
+}
+
 const char *judge_why(const struct check_rrset *rrset)
 {
     if (rrset->answer == NULL || rrset->answer->why == NULL)

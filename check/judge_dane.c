@@ -22,7 +22,8 @@ static bool is_secure(const struct check_rrset *rrset)
 
 enum judge_dane judge_dane_of(const struct check_facts *facts, const struct check_host *host)
 {
-    if (judge_answer(&host->tlsa) != JUDGE_RECORDS || host->record_count == 0)
+    if (judge_answer(&host->tlsa) != JUDGE_RECORDS || host->record_count == 0 ||
+        !judge_has_address(host))
         return JUDGE_DANE_NONE;
     if (facts->validating && !(is_secure(&host->tlsa) && host->evidence->address_secure))
         return JUDGE_DANE_UNSIGNED;
@@ -83,8 +84,7 @@ static void judge_mx_unsigned(const struct judging *judging)
 
 static bool lacks_tlsa(const struct check_host *host)
 {
-    return judge_answer(&host->tlsa) == JUDGE_EMPTY &&
-           (judge_answer(&host->a) == JUDGE_RECORDS || judge_answer(&host->aaaa) == JUDGE_RECORDS);
+    return judge_answer(&host->tlsa) == JUDGE_EMPTY && judge_has_address(host);
 }
 
 static void judge_partial(const struct judging *judging)

@@ -72,9 +72,12 @@ enum judge_answer judge_answer(const struct check_rrset *rrset);
 /* "SERVFAIL" */
 const char *judge_why(const struct check_rrset *rrset);
 
+/* Whether there is an A or an AAAA record. */
+bool judge_has_address(const struct check_host *host);
+
 /* Whether the host's TLSA records count. */
 enum judge_dane {
-    JUDGE_DANE_NONE,     /* no record, or it is not known */
+    JUDGE_DANE_NONE,     /* no record, or it is not known; no address that it could be for */
     JUDGE_DANE_UNSIGNED, /* records that no sender looks at */
     JUDGE_DANE_UNUSABLE, /* signed, none of them usable */
     JUDGE_DANE_USABLE    /* at least one is; also where the resolver does not validate */

@@ -67,15 +67,10 @@ static void judge_names(const struct judging *judging)
 
 /* ---- hosts ---- */
 
-static bool has_addresses(const struct check_host *host)
-{
-    return judge_answer(&host->a) == JUDGE_RECORDS || judge_answer(&host->aaaa) == JUDGE_RECORDS;
-}
-
 static bool any_has_addresses(const struct check_facts *facts)
 {
     for (size_t i = 0; i < facts->host_count; i++)
-        if (has_addresses(&facts->hosts[i]))
+        if (judge_has_address(&facts->hosts[i]))
             return true;
     return false;
 }
