@@ -36,6 +36,8 @@ struct check_rrset {
     enum dns_type type;
     bool failed_here; /* our side: nothing is known */
     const struct dns_answer *answer;
+    uint32_t ttl; /* seconds: the longest of the authoritative servers' (a resolver's runs down, and
+                     is capped: by unbound at a day); 0: not known */
 };
 
 /* Which of them. The first four are of the domain, the others of a host. */

@@ -188,6 +188,11 @@ static void judge_signatures(const struct judging *judging)
 
 /* ---- TTLs ---- */
 
+static uint32_t ttl_of(const struct check_rrset *rrset)
+{
+    return rrset->ttl > rrset->answer->ttl ? rrset->ttl : rrset->answer->ttl;
+}
+
 static void judge_ttls(const struct judging *judging, void *context, const struct asked *rrsets,
                        size_t count)
 {
@@ -199,9 +204,9 @@ static void judge_ttls(const struct judging *judging, void *context, const struc
     for (size_t i = 0; i < count; i++) {
         const struct check_rrset *rrset = rrsets[i].rrset;
 
-        if (judge_answer(rrset) == JUDGE_RECORDS && rrset->answer->ttl > rrsets[i].ttl_max)
+        if (judge_answer(rrset) == JUDGE_RECORDS && ttl_of(rrset) > rrsets[i].ttl_max)
             judge_list_add(&list, judge_text(judging, "%s %s: %u s", rrsets[i].type, rrset->name,
-                                             rrset->answer->ttl));
+                                             ttl_of(rrset)));
     }
     text = judge_list_take(judging, &list);
     if (list.count > 0)

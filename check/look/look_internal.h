@@ -74,7 +74,9 @@ struct check_look {
     struct servers *servers; /* NULL: not under way */
     bool servers_started;
     struct servers_question *server_questions;
+    struct check_rrset **server_rrsets; /* of the facts: what each question is about */
     size_t server_question_count;
+    struct servers_said said;
     bool ruas_made;
     struct look_rua *ruas;
 };
@@ -99,6 +101,9 @@ void look_rrset(struct check_rrset *out, const struct dns_question *question, co
                 enum dns_type type);
 /* Adds the addresses of an answer, at most `max` in all; the new count. */
 size_t look_addresses(struct ip *out, size_t count, size_t max, const struct dns_answer *answer);
+
+/* Gives the RRsets their published TTLs, when all else is known. */
+void look_published_ttls(struct check_look *look);
 
 /* ---- connections: look_smtp_uv.c ---- */
 

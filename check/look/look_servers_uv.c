@@ -5,6 +5,7 @@ static void on_servers(void *context, const struct servers_said *said)
 {
     struct check_look *look = context;
 
+    look->said = *said;
     look->facts.zone_count = said->zone_count;
     look->facts.zones = said->zones;
     servers_free(look->servers);
@@ -12,30 +13,47 @@ static void on_servers(void *context, const struct servers_said *said)
     look_advance(look);
 }
 
-static void add_question(struct check_look *look, const char *kind, const char *name,
+static void add_question(struct check_look *look, const char *kind, struct check_rrset *rrset,
                          enum dns_type type)
 {
-    struct servers_question *question = &look->server_questions[look->server_question_count];
+    size_t i = look->server_question_count;
 
-    if (name == NULL || look->server_question_count == SERVERS_QUESTIONS_MAX)
+    if (rrset->name == NULL || i == SERVERS_QUESTIONS_MAX)
         return;
-    *question = (struct servers_question){name, type,
-                                          arena_printf(look->request.arena, "%s %s", kind, name)};
+    look->server_questions[i] = (struct servers_question){
+        rrset->name, type, arena_printf(look->request.arena, "%s %s", kind, rrset->name)};
+    look->server_rrsets[i] = rrset;
     look->server_question_count++;
 }
 
 static void add_questions(struct check_look *look)
 {
-    const struct check_facts *facts = &look->facts;
+    struct check_facts *facts = &look->facts;
 
-    add_question(look, "MX", facts->domain, DNS_MX);
-    add_question(look, "TXT", facts->sts_record.name, DNS_TXT);
-    add_question(look, "TXT", facts->tlsrpt_record.name, DNS_TXT);
+    add_question(look, "MX", &facts->mx, DNS_MX);
+    add_question(look, "TXT", &facts->sts_record, DNS_TXT);
+    add_question(look, "TXT", &facts->tlsrpt_record, DNS_TXT);
     for (size_t i = 0; i < facts->host_count; i++) {
-        add_question(look, "A", facts->hosts[i].name, DNS_A);
-        add_question(look, "AAAA", facts->hosts[i].name, DNS_AAAA);
-        add_question(look, "TLSA", facts->hosts[i].tlsa.name, DNS_TLSA);
+        add_question(look, "A", &facts->hosts[i].a, DNS_A);
+        add_question(look, "AAAA", &facts->hosts[i].aaaa, DNS_AAAA);
+        add_question(look, "TLSA", &facts->hosts[i].tlsa, DNS_TLSA);
     }
+}
+
+void look_published_ttls(struct check_look *look)
+{
+    size_t count = look->server_question_count;
+
+    for (size_t z = 0; z < look->said.zone_count; z++)
+        for (size_t i = 0;
+             look->said.answers[z] != NULL && i < count * look->said.zones[z].server_count; i++) {
+            const struct dns_answer *answer = look->said.answers[z][i];
+            struct check_rrset *rrset = look->server_rrsets[i % count];
+
+            if (answer != NULL && answer->authoritative && answer->outcome == DNS_RECORDS &&
+                answer->ttl > rrset->ttl)
+                rrset->ttl = answer->ttl;
+        }
 }
 
 /* The names of the TLSA records are known when every host has been looked up. */
@@ -63,7 +81,9 @@ bool look_servers(struct check_look *look)
     look->servers_started = true;
     look->server_questions =
         arena_array(look->request.arena, SERVERS_QUESTIONS_MAX, sizeof *look->server_questions);
-    if (look->server_questions == NULL)
+    look->server_rrsets =
+        arena_array(look->request.arena, SERVERS_QUESTIONS_MAX, sizeof *look->server_rrsets);
+    if (look->server_questions == NULL || look->server_rrsets == NULL)
         return false;
     add_questions(look);
     request.questions = look->server_questions;

@@ -107,6 +107,7 @@ static void on_finish(uv_timer_t *timer)
     struct check_look *look = timer->data;
 
     look->evidence.complete = true;
+    look_published_ttls(look);
     decide(look);
     look->done(look->context, &look->facts);
 }
