@@ -90,10 +90,15 @@ const char *state_read(struct state *out, struct arena *arena, const char *domai
 
 /* ---- writing ---- */
 
+/* The file that an id was first seen with stays, so that one changed without a new id is told until
+ * it has one: senders hold the old file for as long. */
 static struct check_before present(const struct check_facts *facts, const struct state *before)
 {
     struct check_before now = {0};
 
+    if (before != NULL && before->before.known &&
+        strcmp(before->before.sts_id, facts->evidence->sts.id) == 0)
+        return before->before;
     if (facts->policy.body != NULL) {
         now.known = true;
         memcpy(now.sts_id, facts->evidence->sts.id, sizeof now.sts_id);

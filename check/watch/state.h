@@ -35,7 +35,7 @@ struct state {
 const char *state_read(struct state *out, struct arena *arena, const char *domain, const char *text,
                        size_t length);
 /* What is to be kept now. What could not be had this time stays as it was in `before`, which may be
- * NULL. False without memory. */
+ * NULL, and so does the policy of an id that has not changed. False without memory. */
 bool state_write(struct buf *out, const struct check_facts *facts,
                  const struct check_report *report, const struct state *before);
 

@@ -66,6 +66,27 @@ static void it_comes_back(void **state)
     free(report);
 }
 
+/* Else a file that was changed without a new id would be told once only. */
+static void the_file_of_an_id_stays(void **state)
+{
+    struct evidence evidence = {.sts = {.id = "1"}};
+    struct check_report *report = calloc(1, sizeof *report);
+    struct check_facts facts = {
+        .domain = DOMAIN, .evidence = &evidence, .policy = {.body = "one", .length = 3}};
+    struct state first, kept;
+
+    (void)state;
+    read_back(&first, &facts, report, NULL);
+    facts.policy.body = "two";
+    read_back(&kept, &facts, report, &first);
+    assert_string_equal(kept.before.policy_sha256, first.before.policy_sha256);
+    strcpy(evidence.sts.id, "2");
+    read_back(&kept, &facts, report, &kept);
+    assert_string_equal(kept.before.sts_id, "2");
+    assert_string_not_equal(kept.before.policy_sha256, first.before.policy_sha256);
+    free(report);
+}
+
 /* ---- compared ---- */
 
 static void note(void *context, bool came, const struct state_finding *finding)
@@ -176,6 +197,7 @@ int main(void)
     arena = arena_new(1 << 20);
     ROWS_ADD(bad_rows, it_is_refused);
     ROWS_ADD_TEST(it_comes_back);
+    ROWS_ADD_TEST(the_file_of_an_id_stays);
     ROWS_ADD_TEST(what_came_and_what_went);
     ROWS_ADD_TEST(too_many_findings);
     failed = rows_run("check_state");
