@@ -30,6 +30,7 @@ struct checking {
     char (*domains)[HOSTNAME_MAX + 1]; /* owned */
     struct metrics_domain *metrics;    /* owned */
     int status;                        /* the worst so far */
+    size_t printed;                    /* pages */
     bool cannot_write;
 };
 
@@ -44,10 +45,12 @@ static void worse(struct checking *checking, int status)
         checking->status = status;
 }
 
-static bool print_page(const struct checking *checking, const struct check_page *page)
+static bool print_page(struct checking *checking, const struct check_page *page)
 {
     const struct cli_check *options = &checking->cli->check;
 
+    if (checking->cli->json && checking->printed++ > 0)
+        fputs(",\n", stdout);
     if (checking->cli->json)
         return check_json(stdout, page);
     return options->nagios ? check_nagios(stdout, page) : check_text(stdout, page);
@@ -186,11 +189,8 @@ static void check_all(struct checking *checking)
 
     if (list)
         fputs("[\n", stdout);
-    for (size_t i = 0; i < checking->count; i++) {
-        if (list && i > 0)
-            fputs(",\n", stdout);
+    for (size_t i = 0; i < checking->count; i++)
         check_domain(checking, i);
-    }
     if (list)
         fputs("]\n", stdout);
     write_metrics(checking);
