@@ -18,6 +18,7 @@ import tlsrpt
 
 LOCAL_NETS = ("198.51.100.1/24", "198.18.0.1/15", "203.0.113.1/24", "10.0.0.1/8", "192.168.0.1/16", "169.254.169.254/16")
 CASE_ADDRESSES6 = [f"2001:db8:25::{number:x}" for number in range(1, 17)]
+ROUTED_NET6 = "2001:db8:26::/64"  # all of it is local: as many addresses as are wanted, bound with IPV6_FREEBIND
 LOCAL_ADDRESSES6 = (*[f"{address}/128" for address in CASE_ADDRESSES6], "2001:db8::26/128", "2001:db8::27/128", "fd00::25/128")
 POLICY_ADDRESS = "198.51.100.80"
 TAP_ADDRESS = "127.0.0.53"
@@ -40,7 +41,7 @@ class World:
         self._configurations = daemons
         self._daemons = {}
         self._lock = threading.Lock()
-        self._addresses6 = 0
+        self._addresses6 = self._routed6 = 0
         self._addresses = 0
         self._postfix = self._collector = None
         self.routes = {}
@@ -65,6 +66,12 @@ class World:
         with self._lock:
             self._addresses6 += 1
             return CASE_ADDRESSES6[self._addresses6 - 1]
+
+    def new_routed6(self):
+        """One of the many; only smtpd.SmtpServer can listen there."""
+        with self._lock:
+            self._routed6 += 1
+            return ROUTED_NET6.replace("/64", f"{self._routed6:x}")
 
     def new_address(self):
         with self._lock:
@@ -149,6 +156,7 @@ def _prepare_namespace(folder):
         subprocess.run(["ip", "addr", "add", net, "dev", "lo"], check=True)
     for net in LOCAL_ADDRESSES6:
         subprocess.run(["ip", "addr", "add", net, "dev", "lo", "nodad"], check=True)
+    subprocess.run(["ip", "-6", "route", "add", "local", ROUTED_NET6, "dev", "lo"], check=True)
     resolv_conf = os.path.join(folder, "resolv.conf")
     with open(resolv_conf, "w", encoding="ascii") as file:
         file.write(f"nameserver {dnsworld.UNBOUND_ADDRESS}\noptions edns0 trust-ad\n")

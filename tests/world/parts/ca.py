@@ -11,7 +11,7 @@ import secrets
 import ssl
 import subprocess
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import der
 
@@ -31,15 +31,16 @@ class Key:
     path: str
     spki: bytes
     is_rsa: bool = False
+    digest: str = "sha256"                 # of its signatures; sha1 for an EC key only
 
     @property
     def algorithm(self):
         if self.is_rsa:
             return der.tlv(der.SEQUENCE, der.oid(der.OID_RSA_SHA256), der.tlv(5))
-        return der.tlv(der.SEQUENCE, der.oid(der.OID_ECDSA_SHA256))
+        return der.tlv(der.SEQUENCE, der.oid(der.OID_ECDSA_SHA1 if self.digest == "sha1" else der.OID_ECDSA_SHA256))
 
     def sign(self, data):
-        return _openssl("dgst", "-sha256", "-sign", self.path, data=data)
+        return _openssl("dgst", f"-{self.digest}", "-sign", self.path, data=data)
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,10 @@ class Authority:
         noise = (secrets.randbits(modulus_bits - 8)).to_bytes(modulus_bits // 8, "big")
         return Cert(der.tlv(der.SEQUENCE, body, huge.algorithm, der.bits(noise)), self.leaf_key, "leaf", middle)
 
+    def with_sha1(self, *san):
+        """A leaf that the root has signed with SHA-1."""
+        return self.leaf(*san, issuer=replace(self.root, key=replace(self.root.key, digest="sha1")), cn="leaf signed with SHA-1")
+
     def chain_of(self, length, *san):
         """A leaf below `length` intermediate CAs, all sharing one key."""
         issuer, key = self.root, self.leaf_key
@@ -146,10 +151,13 @@ class Authority:
             issuer = self.new_ca(f"intermediate {number}", issuer, key=key)
         return self.leaf(*san, issuer=issuer)
 
-    def server_context(self, *certs, extra=()):
-        """A TLS server context that shows these certificates, each with its chain (the root left out unless in `extra`)."""
+    def server_context(self, *certs, extra=(), ciphers=None):
+        """A TLS server context that shows these certificates, each with its chain (the root left out unless in `extra`). What is
+        too weak for OpenSSL's usual level needs `ciphers` with another one."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if ciphers:
+            context.set_ciphers(ciphers)
         for cert in certs:
             context.load_cert_chain(self.chain_file(cert, extra), cert.key.path)
         return context

@@ -2,8 +2,11 @@
 
 Names below `signed.` are secure, names below `plain.` are not. A case adds records to either, or children of a kind:
 signed, unsigned, bogus (the DS fits no key: SERVFAIL), optout (NSEC3 with opt-out), lame (nothing listens at its server) or
-silent (its server takes questions and never answers): unbound tries for longer than anybody waits."""
+silent (its server takes questions and never answers): unbound tries for longer than anybody waits.
 
+A zone may have a secondary, a second server that says the same, lags behind with lines of its own, or is silent."""
+
+import ipaddress
 import os
 import socket
 import subprocess
@@ -12,6 +15,7 @@ import dnswire
 import waiting
 
 NSD_ADDRESS = "198.51.100.53"
+SECONDARY_ADDRESS, SILENT_SECONDARY_ADDRESS = "198.51.100.57", "198.51.100.58"
 DEAD_ADDRESSES = "198.51.100.%d"  # of servers that do not answer, one for each as far as they reach: unbound remembers them
 LAME_RANGE, SILENT_RANGE = range(100, 200), range(200, 250)
 UNBOUND_ADDRESS = "127.0.0.1"
@@ -19,11 +23,24 @@ SOA_MINIMUM = 300
 SIGNED_KINDS = ("signed", "bogus", "optout")
 SERVED_KINDS = (*SIGNED_KINDS, "unsigned")
 DEAD_KINDS = ("lame", "silent")
+SERVERS = {"ns": NSD_ADDRESS, "ns2": SECONDARY_ADDRESS, "ns3": SILENT_SECONDARY_ADDRESS}
+SIGNED_UNTIL = "20371231000000"
+OWN_REVERSE_ZONES = ("100.51.198.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa")  # of which unbound says without asking that they are empty
+
+
+def _silent_server(address):
+    """Takes questions and never answers."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((address, 53))
+    return server
 
 
 class Zone:
-    def __init__(self, name, kind, soa_minimum=SOA_MINIMUM):
+    """`secondary`: None, "same", "silent", or the lines that a secondary with an older serial has instead."""
+
+    def __init__(self, name, kind, soa_minimum=SOA_MINIMUM, secondary=None, signed_until=SIGNED_UNTIL):
         self.name, self.kind, self.soa_minimum = name, kind, soa_minimum
+        self.secondary, self.signed_until = secondary, signed_until
         self.lines = []
 
     @property
@@ -35,13 +52,23 @@ class Zone:
         return f"ns.{self.origin}" if self.kind in DEAD_KINDS else "ns.signed."
 
     @property
+    def servers(self):
+        if self.secondary is None:
+            return [self.server]
+        return [self.server, "ns3.signed." if self.secondary == "silent" else "ns2.signed."]
+
+    @property
+    def lags(self):
+        return isinstance(self.secondary, list)
+
+    @property
     def depth(self):
         return len(self.name.split(".")) if self.name else 0
 
-    def text(self):
-        head = [f"{self.origin} 3600 IN SOA ns.signed. hostmaster.signed. 1 3600 600 86400 {self.soa_minimum}",
-                f"{self.origin} 3600 IN NS ns.signed.", "$TTL 3600"]
-        return "\n".join([*head, *self.lines]) + "\n"
+    def text(self, lines=None, serial=2):
+        head = [f"{self.origin} 3600 IN SOA ns.signed. hostmaster.signed. {serial} 3600 600 86400 {self.soa_minimum}",
+                *[f"{self.origin} 3600 IN NS {server}" for server in self.servers], "$TTL 3600"]
+        return "\n".join([*head, *(self.lines if lines is None else lines)]) + "\n"
 
 
 class DnsWorld:
@@ -53,24 +80,43 @@ class DnsWorld:
         os.makedirs(folder, exist_ok=True)
         self._lame = 0
         self._silent = []
-        self.zones["signed"].lines.append(f"ns.signed. A {NSD_ADDRESS}")
+        for name, address in SERVERS.items():
+            self.zones["signed"].lines.append(f"{name}.signed. A {address}")
         self.zones[""].lines.append(f"ns.signed. A {NSD_ADDRESS}")
 
     def add(self, origin, *lines):
         """Records below signed. or plain., names relative to origin."""
         self.zones[origin.rsplit(".", 1)[-1]].lines += [f"$ORIGIN {origin}.", *lines]
 
-    def add_child(self, name, kind, *lines, soa_minimum=SOA_MINIMUM):
+    def add_child(self, name, kind, *lines, **more):
         """A zone of its own; names relative to it."""
-        self.zones[name] = Zone(name, kind, soa_minimum)
-        self.zones[name].lines += [f"$ORIGIN {name}.", *lines]
+        self.zones[name] = zone = Zone(name, kind, **more)
+        zone.lines += [f"$ORIGIN {name}.", *lines]
+        if zone.lags:
+            zone.secondary.insert(0, f"$ORIGIN {name}.")
+
+    def add_reverse(self, address, name):
+        """A PTR record."""
+        owner = ipaddress.ip_address(address).reverse_pointer
+        zone = owner.split(".", owner.count(".") - 1)[-1]
+        if zone not in self.zones:
+            self.add_child(zone, "unsigned")
+        self.zones[zone].lines.append(f"{owner}. PTR {name}.")
 
     def start(self):
         for zone in sorted(self.zones.values(), key=lambda zone: -zone.depth):
             self._delegate(zone)
             self._write(zone)
-        self._start_nsd()
+        self.nsd = self._start_nsd("nsd", NSD_ADDRESS, [zone for zone in self.zones.values() if zone.kind in SERVED_KINDS])
+        self._start_secondaries()
         self._start_unbound()
+
+    def _start_secondaries(self):
+        zones = [zone for zone in self.zones.values() if zone.secondary not in (None, "silent")]
+        if zones:
+            self._start_nsd("nsd2", SECONDARY_ADDRESS, zones)
+        if any(zone.secondary == "silent" for zone in self.zones.values()):
+            self._silent.append(_silent_server(SILENT_SECONDARY_ADDRESS))
 
     def _add_dead_server(self, zone):
         numbers, used = (SILENT_RANGE, len(self._silent)) if zone.kind == "silent" else (LAME_RANGE, self._lame)
@@ -79,9 +125,7 @@ class DnsWorld:
         if zone.kind == "lame":
             self._lame += 1
         elif used < len(numbers):
-            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            server.bind((address, 53))
-            self._silent.append(server)
+            self._silent.append(_silent_server(address))
 
     def stop(self):
         for server in self._silent:
@@ -99,7 +143,7 @@ class DnsWorld:
     def _delegate(self, zone):
         if not zone.name:
             return
-        self._parent(zone).lines.append(f"{zone.origin} NS {zone.server}")
+        self._parent(zone).lines += [f"{zone.origin} NS {server}" for server in zone.servers]
         if zone.kind in DEAD_KINDS:
             self._add_dead_server(zone)
         if zone.kind in SIGNED_KINDS:
@@ -126,28 +170,34 @@ class DnsWorld:
     def _write(self, zone):
         if zone.kind not in SERVED_KINDS:
             return
-        with open(self._path(zone, ".zone"), "w", encoding="utf-8") as file:
-            file.write(zone.text())
+        self._write_file(zone, "", zone.text())
+        if zone.lags:
+            self._write_file(zone, ".old", zone.text(zone.secondary, serial=1))
+
+    def _write_file(self, zone, version, text):
+        with open(self._path(zone, version + ".zone"), "w", encoding="utf-8") as file:
+            file.write(text)
         if zone.kind not in SIGNED_KINDS:
             return
         options = ["-n", "-p"] if zone.kind == "optout" else []
-        subprocess.run(["ldns-signzone", *options, "-i", "20200101000000", "-e", "20371231000000", "-f", self._path(zone, ".served"),
-                        self._path(zone, ".zone"), self._key(zone)], check=True, stdout=subprocess.PIPE)
+        subprocess.run(["ldns-signzone", *options, "-i", "20200101000000", "-e", zone.signed_until, "-f", self._path(zone, version + ".served"),
+                        self._path(zone, version + ".zone"), self._key(zone)], check=True, stdout=subprocess.PIPE)
 
-    def _start_nsd(self):
-        lines = ["server:", f"  ip-address: {NSD_ADDRESS}", '  username: ""', '  database: ""', "  server-count: 1",
-                 f'  zonesdir: "{self.folder}"', f'  pidfile: "{self.folder}/nsd.pid"', f'  xfrdfile: "{self.folder}/xfrd"',
-                 f'  zonelistfile: "{self.folder}/zones"', "  tcp-count: 200", "  rrl-ratelimit: 0",
+    def _start_nsd(self, name, address, zones):
+        lines = ["server:", f"  ip-address: {address}", '  username: ""', '  database: ""', "  server-count: 1",
+                 f'  zonesdir: "{self.folder}"', f'  pidfile: "{self.folder}/{name}.pid"', f'  xfrdfile: "{self.folder}/{name}.xfrd"',
+                 f'  zonelistfile: "{self.folder}/{name}.zones"', "  tcp-count: 200", "  rrl-ratelimit: 0",
                  "remote-control:", "  control-enable: no"]
-        for zone in self.zones.values():
-            if zone.kind in SERVED_KINDS:
-                end = ".served" if zone.kind in SIGNED_KINDS else ".zone"
-                lines += ["zone:", f'  name: "{zone.origin}"', f'  zonefile: "{self._path(zone, end)}"']
-        self.nsd = self._start(["nsd", "-d", "-c"], "nsd", lines)
-        waiting.until(lambda: self._answers(NSD_ADDRESS, ""), "NSD answers")
-        errors = [line for line in self._read(os.path.join(self.folder, "nsd.log")).splitlines() if " error: " in line]
+        for zone in zones:
+            version = ".old" if zone.lags and address == SECONDARY_ADDRESS else ""
+            end = ".served" if zone.kind in SIGNED_KINDS else ".zone"
+            lines += ["zone:", f'  name: "{zone.origin}"', f'  zonefile: "{self._path(zone, version + end)}"']
+        process = self._start(["nsd", "-d", "-c"], name, lines)
+        waiting.until(lambda: self._answers(address, zones[0].name), "NSD answers")
+        errors = [line for line in self._read(os.path.join(self.folder, name + ".log")).splitlines() if " error: " in line]
         if errors:
             raise RuntimeError(f"NSD: {errors}")
+        return process
 
     def _start_unbound(self):
         hints = os.path.join(self.folder, "hints")
@@ -159,6 +209,7 @@ class DnsWorld:
                  f'  root-hints: "{hints}"', f'  trust-anchor-file: "{anchor}"', '  module-config: "validator iterator"',
                  "  qname-minimisation: no", "  num-threads: 1", "  infra-cache-min-rtt: 20", "  incoming-num-tcp: 200",
                  "  access-control: 0.0.0.0/0 allow", "  msg-cache-size: 64m", "  rrset-cache-size: 64m",
+                 *[f'  local-zone: "{zone}." nodefault' for zone in OWN_REVERSE_ZONES],
                  "remote-control:", "  control-enable: no", *self.unbound_lines]
         self.unbound = self._start(["unbound", "-d", "-c"], "unbound", lines)
         waiting.until(lambda: self._answers(UNBOUND_ADDRESS, "signed") & dnswire.AD, "unbound validates")

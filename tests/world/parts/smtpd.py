@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Callable
 
 CLIENT_PATIENCE = 120
+BACKLOG = 100
+IPV6_FREEBIND = 78  # linux/in6.h: listen at an address that is local by its route only
 # in the Received line that the client adds; Postfix's queue ids are letters and digits
 QUEUE_ID = re.compile(rb"\bid ([0-9A-Za-z]+)")
 RECIPIENT = re.compile(r"RCPT TO:<([^>]*)>", re.IGNORECASE)
@@ -44,6 +46,7 @@ class Temper:
     injected: bytes = b""                  # in the same packet as the 220
     handshake: str = "tls"                 # tls, garbage, close, hang
     garbage: bytes = b"this is no TLS record at all\r\n"
+    mail: bytes = b"250 ok\r\n"            # the reply to MAIL without TLS
     ehlo_over_tls: bytes = b"250-mail.world\r\n250 REQUIRETLS\r\n"
     after_handshake: str = "talk"          # talk, close, reset (before a command is read), hang, close_at_ehlo (after its reply, if any)
     hang: bool = False                     # accept the connection and say nothing, ever
@@ -117,7 +120,7 @@ class SmtpServer:
         self.loop.run(self._close())
 
     async def _listen(self):
-        self._server = await asyncio.start_server(self._serve, self.address, self.port, limit=1 << 20)
+        self._server = await asyncio.start_server(self._serve, sock=_listening_socket(self.address, self.port), limit=1 << 20)
 
     async def _close(self):
         self._server.close()
@@ -174,7 +177,7 @@ class SmtpServer:
     async def _reply(self, reader, writer, connection, verb, temper, over_tls):
         ehlo = temper.ehlo_over_tls if over_tls else temper.ehlo
         fixed = {"EHLO": ehlo, "LHLO": ehlo, "HELO": temper.helo, "QUIT": b"221 bye\r\n",
-                 "MAIL": b"250 ok\r\n", "RCPT": temper.rcpt, "RSET": b"250 ok\r\n", "NOOP": b"250 ok\r\n"}
+                 "MAIL": b"250 ok\r\n" if over_tls else temper.mail, "RCPT": temper.rcpt, "RSET": b"250 ok\r\n", "NOOP": b"250 ok\r\n"}
         _remember_recipients(connection, verb, temper)
         if verb != "DATA" or not connection.recipients:
             return await _send(writer, fixed.get(verb, b"502 what?\r\n"))
@@ -224,6 +227,18 @@ async def _goes_on(reader, writer, temper):
         await reader.readline()
         await _send(writer, temper.ehlo_over_tls)
     return True if temper.after_handshake == "talk" else None
+
+
+def _listening_socket(address, port):
+    if ":" not in address:
+        return socket.create_server((address, port), backlog=BACKLOG)
+    sock = socket.socket(socket.AF_INET6)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.bind((address, port))
+    sock.listen(BACKLOG)
+    return sock
 
 
 async def _send(writer, data, drip=0.0):
