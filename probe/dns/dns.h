@@ -88,6 +88,7 @@ struct dns_answer {
     bool cut;           /* more than DNS_RECORDS_MAX records: the rest was dropped */
     uint32_t ttl;       /* RECORDS: smallest of chain and RRset; NODATA, NXDOMAIN: RFC 2308 §5, the
                           smaller of SOA TTL and MINIMUM, 60 without SOA; FAILED: 0 */
+    uint32_t ttl_longest; /* largest TTL of chain and RRset; 0: there is neither */
     /* There are signatures over it, and when the one that ends first began and ends: seconds since
      * 1970, modulo 2^32 (RFC 4034 §3.1.5). FAILED: none. */
     bool is_signed;

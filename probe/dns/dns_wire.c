@@ -283,6 +283,14 @@ static void lower_ttl(struct dns_reply *reply, uint32_t ttl)
         reply->out->ttl = ttl;
 }
 
+/* The TTL of a record that is part of the answer. */
+static void note_ttl(struct dns_reply *reply, uint32_t ttl)
+{
+    lower_ttl(reply, ttl);
+    if (ttl <= TTL_MAX && ttl > reply->out->ttl_longest)
+        reply->out->ttl_longest = ttl;
+}
+
 /* Decodes the name at `offset`, which must end at `end`. */
 static bool read_name(struct dns_name *out, const struct dns_reply *reply, size_t offset,
                       size_t end)
@@ -327,7 +335,7 @@ static bool find_alias(struct dns_reply *reply, struct dns_name *target, bool *f
             return false;
         *target = other;
         *found = true;
-        lower_ttl(reply, rr->ttl);
+        note_ttl(reply, rr->ttl);
     }
     return true;
 }
@@ -443,7 +451,7 @@ static bool read_records(struct dns_reply *reply, size_t count)
             return true;
         if (!read_record(reply, rr, &out->records[out->count++]))
             return false;
-        lower_ttl(reply, rr->ttl);
+        note_ttl(reply, rr->ttl);
     }
     return true;
 }

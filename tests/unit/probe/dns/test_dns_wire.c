@@ -110,6 +110,7 @@ struct row {
     const char *owner; /* NULL: not looked at */
     unsigned aliases;
     const char *why;
+    uint32_t longest; /* TTL; 0: not looked at */
 };
 
 static const struct row rows[] = {
@@ -234,6 +235,7 @@ static const struct row rows[] = {
                  "b.example. 300 IN A 192.0.2.1"}},
      .outcome = DNS_RECORDS,
      .ttl = 9,
+     .longest = 300,
      .count = 1,
      .aliases = 1},
     {"I-1 NODATA, SOA TTL larger than MINIMUM",
@@ -304,6 +306,7 @@ static const struct row rows[] = {
      {.name = "mx.example", .type = 1, .answer = {"mx.example. 2147483647 IN A 192.0.2.1"}},
      .outcome = DNS_RECORDS,
      .ttl = 2147483647,
+     .longest = 2147483647,
      .count = 1},
     {"I-7 hostile 26: TTL of 2^31 is zero",
      {.name = "mx.example", .type = 1, .answer = {"mx.example. 2147483648 IN A 192.0.2.1"}},
@@ -406,6 +409,8 @@ static void test_reply(void **state)
     assert_int_equal(out.outcome, row->outcome);
     assert_int_equal(out.secure, row->secure);
     assert_int_equal(out.ttl, row->ttl);
+    if (row->longest != 0)
+        assert_int_equal(out.ttl_longest, row->longest);
     assert_int_equal(out.count, row->count);
     assert_non_null(out.owner);
     if (row->owner != NULL)
