@@ -83,11 +83,13 @@ bool rollover_stage(struct rollover *rollover, const struct rollover_chain *next
 
 /* The TLSA RRset that one server gave. */
 struct rollover_rrset {
-    const char *server; /* for people */
-    bool cached;        /* it is a resolver's */
+    const char *server;         /* for people */
+    const char *name, *address; /* of an authoritative server */
+    bool cached;                /* it is a resolver's */
     bool known;
     const char *why; /* !known */
-    uint32_t ttl;    /* seconds; of a negative answer too */
+    bool no_route;   /* !known: this machine has no way to the address */
+    uint32_t ttl;    /* seconds: of its records and of aliases to them; 0: there are none */
     size_t count;
     const struct tlsa *records;
 };
@@ -101,6 +103,8 @@ struct rollover_shown {
 
 struct rollover_seen {
     const char *host;
+    const char *owner;   /* of the TLSA records, behind all aliases */
+    uint32_t alias_ttl;  /* seconds: of an alias to it that only servers gave */
     size_t server_count; /* authoritative servers; 0: none was found */
     const struct rollover_rrset *servers;
     struct rollover_rrset resolver;
@@ -119,9 +123,9 @@ enum rollover_live {
 
 /* What it means for one host. */
 struct rollover_sight {
-    const char *host;
-    bool known;        /* every authoritative server and the resolver answered */
-    uint32_t ttl;      /* the largest */
+    const char *host, *owner; /* owner: of the TLSA records */
+    bool known;               /* every authoritative server and the resolver answered */
+    uint32_t ttl;             /* the largest */
     bool everywhere;   /* every server has, for each group, what `next` and what is live need */
     bool resolver_has; /* the resolver too */
     bool unchanged;    /* the same records match what is live and `next`: the key is the same */

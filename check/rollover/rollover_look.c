@@ -241,6 +241,8 @@ void rollover_look(struct rollover_sight *out, struct arena *arena, const struct
                    const struct rollover_seen *seen)
 {
     *out = (struct rollover_sight){.host = seen->host,
+                                   .owner = seen->owner,
+                                   .ttl = seen->alias_ttl,
                                    .known = seen->server_count > 0,
                                    .everywhere = true,
                                    .unchanged = true,

@@ -2,6 +2,7 @@
 #include "check/rollover/sight_uv.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +14,9 @@
 #include "probe/smtp/smtp_uv.h"
 #include "probe/tls/tlsa.h"
 
-#define BUDGET_MAX 10000 /* questions */
+#define BUDGET_MAX 10000                    /* questions */
+#define NO_ROUTE   "network is unreachable" /* ENETUNREACH, in libuv's words */
+#define NOT_ASKED  SIZE_MAX
 
 struct sight;
 
@@ -29,8 +32,9 @@ struct sight_host {
     struct rollover_seen *out;
     struct mx_host evidence;
     struct host_lookup *lookup;
-    const char *owner; /* of the TLSA records */
+    const char *owner; /* that senders ask for TLSA records */
     struct dns_question tlsa;
+    size_t asked, asked_target; /* questions to the servers; NOT_ASKED: none */
     struct sight_address *addresses;
 };
 
@@ -45,10 +49,15 @@ struct sight {
     unsigned budget;
     size_t host_count, awaited;
     struct sight_host *hosts;
+    size_t question_count;
     struct servers_question *questions;
+    uint16_t dns_port;
+    bool servers_started, failed;
     struct servers *servers;
     const struct servers_said *said;
 };
+
+static void ask_servers(struct sight *sight);
 
 /* ---- handshakes ---- */
 
@@ -122,6 +131,7 @@ static void on_answered(void *owner)
     struct sight *sight = owner;
 
     sight->awaited--;
+    ask_servers(sight);
 }
 
 static void on_host(void *context)
@@ -139,12 +149,13 @@ static void on_host(void *context)
     dns_question_ask(&host->tlsa, &sight->asker, host->owner, DNS_TLSA);
     sight->awaited += host->tlsa.query != NULL;
     host->addresses = arena_array(sight->arena, count + 1, sizeof *host->addresses);
-    if (shown == NULL || host->addresses == NULL)
-        return;
-    host->out->addresses = shown;
-    host->out->address_count = count;
-    for (size_t i = 0; i < count; i++)
-        connect_to(host, i, offer_of(sight));
+    if (shown != NULL && host->addresses != NULL) {
+        host->out->addresses = shown;
+        host->out->address_count = count;
+        for (size_t i = 0; i < count; i++)
+            connect_to(host, i, offer_of(sight));
+    }
+    ask_servers(sight);
 }
 
 static void start_host(struct sight *sight, size_t index)
@@ -161,6 +172,8 @@ static void start_host(struct sight *sight, size_t index)
     host->evidence.name = request.name;
     if (host_start(&host->lookup, &request, &host->evidence, on_host, host) == 0)
         sight->awaited++;
+    else
+        sight->failed = true;
 }
 
 /* ---- what servers say ---- */
@@ -175,7 +188,9 @@ static struct rollover_rrset rrset_of(struct arena *arena, const char *server,
         return out;
     out.why = answer->outcome == DNS_FAILED ? answer->why : "an answer without authority";
     out.known = answer->outcome != DNS_FAILED && (cached || answer->authoritative);
-    out.ttl = answer->ttl;
+    out.no_route = answer->outcome == DNS_FAILED && answer->failure == DNS_FAILURE_NETWORK &&
+                   strstr(answer->why, NO_ROUTE) != NULL;
+    out.ttl = answer->ttl_longest;
     records = arena_array(arena, answer->count + 1, sizeof *records);
     out.known &= records != NULL;
     out.records = records;
@@ -185,23 +200,68 @@ static struct rollover_rrset rrset_of(struct arena *arena, const char *server,
     return out;
 }
 
-/* Those of the zone that were asked for the host's records. */
-static void take_zone(struct sight *sight, size_t index, size_t zone,
-                      struct rollover_rrset *servers)
+/* The zone, of those that were asked, that a name is in. */
+static size_t zone_of(const struct servers_said *said, const char *name)
 {
-    struct rollover_seen *out = sight->hosts[index].out;
-    const struct check_zone *of = &sight->said->zones[zone];
+    size_t found = NOT_ASKED;
 
-    for (size_t i = 0; i < of->server_count; i++) {
-        const struct dns_answer *answer = sight->said->answers[zone][i * sight->host_count + index];
+    for (size_t i = 0; i < said->zone_count; i++)
+        if (hostname_within(name, said->zones[i].name) &&
+            (found == NOT_ASKED || strlen(said->zones[i].name) > strlen(said->zones[found].name)))
+            found = i;
+    return found;
+}
+
+/* Whether an answer is no RRset, but an alias that leads out of what the server has. */
+static bool is_alias(const struct dns_answer *answer)
+{
+    return answer != NULL && answer->outcome != DNS_RECORDS && answer->outcome != DNS_FAILED &&
+           answer->authoritative && answer->aliases > 0;
+}
+
+/* What a server gave, unless it is the alias that the resolver has followed too. */
+static bool take_answer(struct rollover_rrset *out, struct sight_host *host, const char *server,
+                        const struct dns_answer *answer)
+{
+    const struct dns_answer *followed = host->tlsa.answer;
+    struct arena *arena = host->sight->arena;
+
+    *out = rrset_of(arena, server, answer, false);
+    if (!is_alias(answer))
+        return true;
+    if (answer->ttl_longest > host->out->alias_ttl)
+        host->out->alias_ttl = answer->ttl_longest;
+    if (followed != NULL && followed->owner != NULL && strcmp(answer->owner, followed->owner) == 0)
+        return false;
+    out->known = false;
+    out->why = arena_printf(arena, "an alias to %s, which is not where the resolver was led",
+                            answer->owner);
+    return true;
+}
+
+/* What the servers of its zone said to a question. */
+static void take_question(struct sight_host *host, size_t question, struct rollover_rrset *servers)
+{
+    struct sight *sight = host->sight;
+    size_t zone =
+        question == NOT_ASKED ? NOT_ASKED : zone_of(sight->said, sight->questions[question].name);
+    const struct check_zone *of = zone == NOT_ASKED ? NULL : &sight->said->zones[zone];
+
+    for (size_t i = 0; of != NULL && sight->said->answers[zone] != NULL && i < of->server_count;
+         i++) {
+        struct rollover_rrset *out = &servers[host->out->server_count];
         char text[IP_TEXT_MAX];
 
-        if (answer == NULL && of->servers[i].why == NULL)
-            continue; /* another zone's */
         ip_text(&of->servers[i].ip, text);
-        servers[out->server_count++] =
-            rrset_of(sight->arena, arena_printf(sight->arena, "%s [%s]", of->servers[i].name, text),
-                     answer, false);
+        if (!take_answer(out, host,
+                         arena_printf(sight->arena, "%s [%s]", of->servers[i].name, text),
+                         sight->said->answers[zone][i * sight->question_count + question]))
+            continue;
+        out->name = of->servers[i].name;
+        out->address = arena_strdup(sight->arena, text);
+        if (of->servers[i].why != NULL && !out->known)
+            out->why = of->servers[i].why;
+        host->out->server_count++;
     }
 }
 
@@ -210,13 +270,17 @@ static void take_servers(struct sight *sight)
     for (size_t i = 0; i < sight->host_count; i++) {
         struct sight_host *host = &sight->hosts[i];
         struct rollover_rrset *servers =
-            arena_array(sight->arena, CHECK_ZONES_MAX * CHECK_SERVERS_MAX, sizeof *servers);
+            arena_array(sight->arena, (size_t)2 * CHECK_SERVERS_MAX, sizeof *servers);
 
         host->out->resolver = rrset_of(sight->arena, "the resolver", host->tlsa.answer, true);
         host->out->servers = servers;
-        for (size_t zone = 0; servers != NULL && zone < sight->said->zone_count; zone++)
-            if (sight->said->answers[zone] != NULL)
-                take_zone(sight, i, zone, servers);
+        host->out->owner = host->asked_target == NOT_ASKED
+                               ? host->owner
+                               : sight->questions[host->asked_target].name;
+        if (servers == NULL || sight->said == NULL)
+            continue;
+        take_question(host, host->asked, servers);
+        take_question(host, host->asked_target, servers);
     }
 }
 
@@ -228,38 +292,57 @@ static void on_said(void *context, const struct servers_said *said)
     sight->awaited--;
 }
 
-static bool ask_servers(struct sight *sight, uint16_t dns_port)
+static size_t add_question(struct sight *sight, const char *name)
 {
-    const struct servers_request request = {.dns = sight->asker.dns,
-                                            .options = &sight->options.dns,
-                                            .filter = &sight->options.filter,
-                                            .arena = sight->arena,
-                                            .port = dns_port,
-                                            .questions = sight->questions,
-                                            .question_count = sight->host_count};
+    size_t index = sight->question_count++;
 
-    for (size_t i = 0; i < sight->host_count; i++) {
-        const char *owner = sight->hosts[i].owner;
+    sight->questions[index] = (struct servers_question){name, DNS_TLSA, name};
+    return index;
+}
 
-        if (owner == NULL)
+/* Whether it is known of every host where its records are. */
+static bool are_led(const struct sight *sight)
+{
+    for (size_t i = 0; i < sight->host_count; i++)
+        if (sight->hosts[i].lookup != NULL || sight->hosts[i].tlsa.answer == NULL)
             return false;
-        sight->questions[i] = (struct servers_question){owner, DNS_TLSA, owner};
-    }
-    if (servers_start(&sight->servers, &request, on_said, sight) != 0)
-        return false;
-    sight->awaited++;
     return true;
+}
+
+/* While the handshakes are made. */
+static void ask_servers(struct sight *sight)
+{
+    struct servers_request request = {.dns = sight->asker.dns,
+                                      .options = &sight->options.dns,
+                                      .filter = &sight->options.filter,
+                                      .arena = sight->arena,
+                                      .port = sight->dns_port,
+                                      .questions = sight->questions};
+
+    if (sight->servers_started || sight->failed || !are_led(sight))
+        return;
+    sight->servers_started = true;
+    for (size_t i = 0; i < sight->host_count; i++) {
+        struct sight_host *host = &sight->hosts[i];
+        const struct dns_answer *answer = host->tlsa.answer;
+
+        sight->failed |= host->owner == NULL;
+        if (host->owner == NULL)
+            return;
+        host->asked = add_question(sight, host->owner);
+        if (answer->outcome != DNS_FAILED && answer->aliases > 0)
+            host->asked_target = add_question(sight, answer->owner);
+    }
+    request.question_count = sight->question_count;
+    if (servers_start(&sight->servers, &request, on_said, sight) == 0)
+        sight->awaited++;
+    else
+        sight->failed = true;
 }
 
 /* ---- the whole ---- */
 
-static void run(struct sight *sight)
-{
-    while (sight->awaited > 0)
-        uv_run(&sight->loop, UV_RUN_ONCE);
-}
-
-static bool see(struct sight *sight, struct rollover_seen *out, uint16_t dns_port)
+static bool see(struct sight *sight, struct rollover_seen *out)
 {
     sight->tools = prober_tools(sight->prober);
     sight->budget = BUDGET_MAX;
@@ -269,21 +352,21 @@ static bool see(struct sight *sight, struct rollover_seen *out, uint16_t dns_por
                                       .answered = on_answered,
                                       .owner = sight};
     sight->hosts = arena_array(sight->arena, sight->host_count + 1, sizeof *sight->hosts);
-    sight->questions = arena_array(sight->arena, sight->host_count + 1, sizeof *sight->questions);
+    sight->questions =
+        arena_array(sight->arena, 2 * sight->host_count + 1, sizeof *sight->questions);
     if (sight->hosts == NULL || sight->questions == NULL)
         return false;
     for (size_t i = 0; i < sight->host_count; i++) {
         out[i] = (struct rollover_seen){.host = sight->rollover->hosts[i]};
         sight->hosts[i].out = &out[i];
+        sight->hosts[i].asked = sight->hosts[i].asked_target = NOT_ASKED;
         start_host(sight, i);
     }
-    run(sight);
-    if (!ask_servers(sight, dns_port))
-        return false;
-    run(sight);
+    while (sight->awaited > 0)
+        uv_run(&sight->loop, UV_RUN_ONCE);
     take_servers(sight);
     servers_free(sight->servers);
-    return !arena_failed(sight->arena);
+    return !sight->failed && !arena_failed(sight->arena);
 }
 
 bool sight_now(struct rollover_seen *out, struct arena *arena, const struct rollover *rollover,
@@ -292,7 +375,8 @@ bool sight_now(struct rollover_seen *out, struct arena *arena, const struct roll
     struct sight sight = {.arena = arena,
                           .rollover = rollover,
                           .options = *options,
-                          .host_count = rollover->host_count};
+                          .host_count = rollover->host_count,
+                          .dns_port = dns_port};
     const char *words = NULL;
     bool ok = false;
     int error;
@@ -301,7 +385,7 @@ bool sight_now(struct rollover_seen *out, struct arena *arena, const struct roll
     CHECK(uv_loop_init(&sight.loop) == 0);
     error = prober_new(&sight.prober, &sight.loop, &sight.options, &words);
     if (error == 0) {
-        ok = see(&sight, out, dns_port);
+        ok = see(&sight, out);
         words = "no memory";
         prober_close(sight.prober);
     }

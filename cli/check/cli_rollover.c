@@ -108,12 +108,12 @@ static int look(struct rolling *rolling)
 
 /* ---- what is told ---- */
 
-static void print_records(const struct rolling *rolling, const char *host, const char *verb,
-                          const struct tlsa *records, size_t count)
+static void print_records(const char *owner, const char *verb, const struct tlsa *records,
+                          size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        printf("%s: _%u._tcp.%s. IN TLSA %u %u %u ", verb, rolling->rollover.port, host,
-               records[i].usage, records[i].selector, records[i].matching_type);
+        printf("%s: %s. IN TLSA %u %u %u ", verb, owner, records[i].usage, records[i].selector,
+               records[i].matching_type);
         for (size_t j = 0; j < records[i].length; j++)
             printf("%02x", records[i].data[j]);
         putchar('\n');
@@ -136,9 +136,9 @@ static int print_status(const struct rolling *rolling)
     for (size_t i = 0; rolling->sights != NULL && i < rollover->host_count; i++) {
         const struct rollover_sight *sight = &rolling->sights[i];
 
-        print_records(rolling, rollover->hosts[i], "publish", sight->missing, sight->missing_count);
+        print_records(sight->owner, "publish", sight->missing, sight->missing_count);
         if (rollover->state == ROLLOVER_CLEANED)
-            print_records(rolling, rollover->hosts[i], "remove", sight->old, sight->old_count);
+            print_records(sight->owner, "remove", sight->old, sight->old_count);
     }
     if (advice->why != NULL)
         printf("%s: %s%s%s\n", advice->broken ? "BROKEN" : "waits",

@@ -345,7 +345,7 @@ static inline bool responder_bind(struct responder *responder)
     struct sockaddr_storage got;
     int length = sizeof got;
 
-    responder_fill(responder->address, 0, &address);
+    responder_fill(responder->address, responder->port, &address);
     if (uv_udp_bind(&responder->udp, (struct sockaddr *)&address, 0) != 0)
         return false;
     uv_udp_getsockname(&responder->udp, (struct sockaddr *)&got, &length);
@@ -363,10 +363,10 @@ static inline void responder_stop(struct responder *responder)
         uv_close((uv_handle_t *)&responder->tcp, NULL);
 }
 
-/* False when the address cannot be had (a machine without IPv6). */
-static inline bool responder_start(struct responder *responder, uv_loop_t *loop,
-                                   const char *address, const struct responder_line *lines,
-                                   size_t line_count)
+/* At a certain port, or any when that is 0. False when it cannot be had. */
+static inline bool responder_start_at(struct responder *responder, uv_loop_t *loop,
+                                      const char *address, uint16_t port,
+                                      const struct responder_line *lines, size_t line_count)
 {
     for (unsigned attempt = 0; attempt < 20; attempt++) {
         memset(responder, 0, sizeof *responder);
@@ -374,6 +374,7 @@ static inline bool responder_start(struct responder *responder, uv_loop_t *loop,
         responder->address = address;
         responder->lines = lines;
         responder->line_count = line_count;
+        responder->port = port;
         uv_udp_init(loop, &responder->udp);
         uv_tcp_init(loop, &responder->tcp);
         responder->udp.data = responder->tcp.data = responder;
@@ -386,6 +387,14 @@ static inline bool responder_start(struct responder *responder, uv_loop_t *loop,
     if (responder->port == 0)
         return false;
     return uv_udp_recv_start(&responder->udp, responder_room, responder_on_packet) == 0;
+}
+
+/* False when the address cannot be had (a machine without IPv6). */
+static inline bool responder_start(struct responder *responder, uv_loop_t *loop,
+                                   const char *address, const struct responder_line *lines,
+                                   size_t line_count)
+{
+    return responder_start_at(responder, loop, address, 0, lines, line_count);
 }
 
 static inline struct dns_server responder_server(const struct responder *responder)

@@ -78,6 +78,7 @@ enum act {
     ACT_ANY,     /* wait for any octet */
     ACT_TLS,     /* shake hands */
     ACT_STALL,   /* do nothing more */
+    ACT_GATE,    /* wait until the server's gate is open */
     ACT_NOTIFY,  /* end TLS, and leave the connection open */
     ACT_HANG_UP, /* close */
 };
@@ -95,6 +96,8 @@ struct server {
     unsigned accepted, open, open_max;
     unsigned *all_open, *all_open_max; /* counted over several servers, may be NULL */
     void (*on_accept)(struct server *server);
+    bool (*gate)(void *context); /* of ACT_GATE: whether it is open */
+    void *gate_context;
     struct buf heard;
     char sni[256];
     char client[64]; /* address it came from, the last one */
@@ -189,6 +192,17 @@ static inline void peer_on_drip(uv_timer_t *timer)
     peer_run(peer);
 }
 
+static inline void peer_on_gate(uv_timer_t *timer)
+{
+    struct peer *peer = (struct peer *)timer->data;
+
+    if (!peer->server->gate(peer->server->gate_context))
+        return;
+    uv_timer_stop(timer);
+    peer->at++;
+    peer_run(peer);
+}
+
 /* Takes a line out of the input into `heard`; false when there is none yet. */
 static inline bool peer_hear(struct peer *peer)
 {
@@ -259,6 +273,10 @@ static inline bool peer_step(struct peer *peer)
     case ACT_TLS:
         return peer_shake(peer);
     case ACT_STALL:
+        return false;
+    case ACT_GATE:
+        if (!uv_is_active((uv_handle_t *)&peer->timer))
+            uv_timer_start(&peer->timer, peer_on_gate, 1, 1);
         return false;
     case ACT_NOTIFY:
         SSL_shutdown(peer->ssl);

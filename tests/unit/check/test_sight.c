@@ -1,0 +1,380 @@
+/*
+ * test_sight: what a rollover sees, of scripted name servers and a scripted mail host. The resolver
+ * is 127.0.0.1, name servers are 127.0.0.2 and on, all at one port; they run in a loop, and on a
+ * thread, of their own.
+ */
+#include "tests/unit/support/dns_responder.h"
+#include "tests/unit/support/smtp_seen.h"
+
+#include "check/rollover/sight_uv.h"
+
+#define HOST    "mx.example"
+#define LINES   40
+#define SERVERS 3 /* the resolver is the first */
+#define ROUNDS  20
+
+struct script {
+    size_t count;
+    struct responder_line lines[LINES];
+};
+
+struct world {
+    uv_loop_t loop;
+    uv_thread_t thread;
+    uv_async_t stop;
+    struct arena *arena;
+    struct script scripts[SERVERS];
+    struct responder responders[SERVERS];
+    struct server mail;
+    char owner[64];    /* of the TLSA records */
+    char question[80]; /* for them */
+    struct prober_options options;
+    struct rollover rollover;
+    struct rollover_seen seen;
+};
+
+static struct world world;
+
+static const char *const servers[SERVERS] = {"127.0.0.1", "127.0.0.2", "127.0.0.3"};
+
+/* ---- scripts ---- */
+
+static struct responder_line *line(size_t server, const char *name, uint16_t type, uint16_t flags)
+{
+    struct script *script = &world.scripts[server];
+    struct responder_line *out = &script->lines[script->count++];
+
+    assert_true(script->count <= LINES);
+    *out = (struct responder_line){.reply = {.name = name, .type = type, .flags = flags}};
+    return out;
+}
+
+static void add(struct responder_line *to, const char *record)
+{
+    size_t count = 0;
+
+    while (to->reply.answer[count] != NULL)
+        count++;
+    to->reply.answer[count] = record;
+}
+
+static void give(size_t server, const char *name, uint16_t type, const char *rest)
+{
+    add(line(server, name, type, server == 0 ? PACKET_AD : PACKET_AA),
+        arena_printf(world.arena, "%s. %s", name, rest));
+}
+
+/* A zone whose servers are those between `first` and `last`. */
+static void give_zone(const char *zone, size_t first, size_t last)
+{
+    struct responder_line *ns = line(0, zone, DNS_NS, PACKET_AD);
+
+    for (size_t i = first; i <= last; i++) {
+        const char *name = arena_printf(world.arena, "ns%zu.%s", i, zone);
+
+        add(ns, arena_printf(world.arena, "%s. 300 IN NS %s.", zone, name));
+        give(0, name, DNS_A, arena_printf(world.arena, "300 IN A %s", servers[i]));
+        line(0, name, DNS_AAAA, PACKET_AD);
+        line(i, zone, DNS_SOA, PACKET_AA);
+    }
+}
+
+/* No zone begins at these names. */
+static void give_no_cut(const char *name)
+{
+    line(0, name, DNS_NS, PACKET_AD);
+}
+
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define TLSA   "3600 IN TLSA 3 1 1 " DIGEST
+
+/* ---- the world ---- */
+
+static void on_stop(uv_async_t *stop)
+{
+    for (size_t i = 0; i < SERVERS; i++)
+        responder_stop(&world.responders[i]);
+    server_close(&world.mail);
+    uv_close((uv_handle_t *)stop, NULL);
+}
+
+static void serve(void *loop)
+{
+    uv_run(loop, UV_RUN_DEFAULT);
+}
+
+/* With a mail host that follows `mail`; afterwards scripts may be written. */
+static void begin(const struct line *mail)
+{
+    uint16_t port = 0;
+
+    alarm(60);
+    memset(&world, 0, sizeof world);
+    world.arena = arena_new((size_t)16 << 20);
+    assert_int_equal(uv_loop_init(&world.loop), 0);
+    uv_async_init(&world.loop, &world.stop, on_stop);
+    world.mail = (struct server){.script = mail, .tls = ground.tls};
+    server_open(&world.mail, &world.loop, "127.25.0.1", 0);
+    for (unsigned round = 0, at = 0; at < SERVERS; round++) {
+        assert_true(round < ROUNDS);
+        port = at == 0 ? 0 : port;
+        if (responder_start_at(&world.responders[at], &world.loop, servers[at], port,
+                               world.scripts[at].lines, LINES)) {
+            port = world.responders[at++].port;
+            continue;
+        }
+        while (at > 0) /* somebody has the port at another address */
+            responder_stop(&world.responders[--at]);
+        uv_run(&world.loop, UV_RUN_NOWAIT);
+    }
+    snprintf(world.owner, sizeof world.owner, "_%u._tcp." HOST, world.mail.port);
+    snprintf(world.question, sizeof world.question, "TLSA %s", world.owner);
+    give_zone("example", 1, 2);
+    give(0, HOST, DNS_A, "300 IN A 127.25.0.1");
+    line(0, HOST, DNS_AAAA, PACKET_AD);
+    give_no_cut(world.owner);
+    give_no_cut("_tcp." HOST);
+    give_no_cut(HOST);
+}
+
+static void look(uint64_t timeout_ms)
+{
+    struct prober_options *options = &world.options;
+    char why[SIGHT_WHY_MAX] = "";
+
+    options->dns = (struct dns_options){
+        .server_count = 1, .timeout_ms = timeout_ms, .tries = 1, .in_flight_max = 100};
+    options->dns.servers[0] = responder_server(&world.responders[0]);
+    options->filter = ground.filter;
+    options->probes.smtp = options_for(&world.loop);
+    options->probes.connections_max = options->probes.connections_prefix_max = 10;
+    options->probes.entries_max = 10;
+    options->dane = options->probe = true;
+    options->smtp_port = world.mail.port;
+    world.rollover.host_count = 1;
+    world.rollover.port = world.mail.port;
+    strcpy(world.rollover.hosts[0], HOST);
+    for (size_t i = 0; i < SERVERS; i++)
+        world.responders[i].line_count = world.scripts[i].count;
+    assert_int_equal(uv_thread_create(&world.thread, serve, &world.loop), 0);
+    if (!sight_now(&world.seen, world.arena, &world.rollover, options, world.responders[0].port,
+                   why))
+        fail_msg("%s", why);
+    uv_async_send(&world.stop);
+    uv_thread_join(&world.thread);
+}
+
+static void end(void)
+{
+    assert_int_equal(uv_loop_close(&world.loop), 0);
+    buf_fini(&world.mail.heard);
+    arena_free(world.arena);
+}
+
+static const struct rollover_rrset *server_at(const char *address)
+{
+    for (size_t i = 0; i < world.seen.server_count; i++)
+        if (strcmp(world.seen.servers[i].address, address) == 0)
+            return &world.seen.servers[i];
+    return NULL;
+}
+
+static void expect(const char *address, bool known, size_t count, uint32_t ttl)
+{
+    const struct rollover_rrset *rrset = server_at(address);
+
+    assert_non_null(rrset);
+    assert_int_equal(rrset->known, known);
+    assert_int_equal(rrset->count, count);
+    assert_int_equal(rrset->ttl, ttl);
+}
+
+static void expect_why(const char *address, const char *words)
+{
+    const struct rollover_rrset *rrset = server_at(address);
+
+    assert_non_null(rrset);
+    assert_false(rrset->known);
+    expect_detail(rrset->why, words);
+}
+
+/* ---- cases ---- */
+
+#define GATE                                                                                       \
+    {                                                                                              \
+        ACT_GATE, NULL                                                                             \
+    }
+
+static const struct line mail_host[] = {
+    OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("250 mx\r\n"), HEAR, BYE};
+static const struct line gated_host[] = {
+    GATE, OFFER, SAY("220 go\r\n"), TLS, HEAR, SAY("250 mx\r\n"), HEAR, BYE};
+
+static bool was_asked(void *context)
+{
+    const struct responder *server = context;
+
+    for (unsigned i = 0; i < server->count; i++)
+        if (strcmp(server->asked[i], world.question) == 0)
+            return true;
+    return false;
+}
+
+static bool always(void *context)
+{
+    (void)context;
+    return true;
+}
+
+/* The mail host greets when a name server has been asked for its records. */
+static void servers_are_asked_during_handshakes(void **state)
+{
+    (void)state;
+    begin(gated_host);
+    world.mail.gate = was_asked;
+    world.mail.gate_context = &world.responders[2];
+    give(0, world.owner, DNS_TLSA, TLSA);
+    give(1, world.owner, DNS_TLSA, TLSA);
+    give(2, world.owner, DNS_TLSA, TLSA);
+    look(30000);
+    assert_int_equal(world.seen.server_count, 2);
+    assert_string_equal(world.seen.owner, world.owner);
+    expect("127.0.0.2", true, 1, 3600);
+    expect("127.0.0.3", true, 1, 3600);
+    assert_string_equal(server_at("127.0.0.2")->name, "ns1.example");
+    assert_true(world.seen.resolver.known && world.seen.resolver.count == 1);
+    assert_int_equal(world.seen.address_count, 1);
+    assert_int_equal(world.seen.addresses[0].chain.shown.count, 1);
+    end();
+}
+
+/* What stands for no answer, and what for an answer that there is nothing. */
+static void silence_is_no_absence(void **state)
+{
+    struct responder_line *first, *other;
+
+    (void)state;
+    begin(mail_host);
+    line(0, world.owner, DNS_TLSA, PACKET_AD);
+    first = line(1, world.owner, DNS_TLSA, PACKET_AA);
+    first->reply.rcode = 3;
+    other = line(2, world.owner, DNS_TLSA, PACKET_AA);
+    other->silent = true;
+    look(500);
+    expect("127.0.0.2", true, 0, 0);
+    expect_why("127.0.0.3", "timeout");
+    assert_false(server_at("127.0.0.3")->no_route);
+    assert_true(world.seen.resolver.known && world.seen.resolver.count == 0);
+    end();
+}
+
+static void others_that_do_not_count(void **state)
+{
+    (void)state;
+    begin(mail_host);
+    give(0, world.owner, DNS_TLSA, TLSA);
+    add(line(1, world.owner, DNS_TLSA, 0),
+        arena_printf(world.arena, "%s. " TLSA, world.owner)); /* without AA */
+    line(2, world.owner, DNS_TLSA, 0)->reply.rcode = 2;
+    look(30000);
+    expect_why("127.0.0.2", "an answer without authority");
+    expect_why("127.0.0.3", "SERVFAIL");
+    end();
+}
+
+/* RFC 2181 §8: a TTL of more than 31 bits is one of 0. */
+static void ttls_at_their_limits(void **state)
+{
+    (void)state;
+    begin(mail_host);
+    give(0, world.owner, DNS_TLSA, "0 IN TLSA 3 1 1 " DIGEST);
+    give(1, world.owner, DNS_TLSA, "2147483647 IN TLSA 3 1 1 " DIGEST);
+    give(2, world.owner, DNS_TLSA, "2147483648 IN TLSA 3 1 1 " DIGEST);
+    look(30000);
+    expect("127.0.0.2", true, 1, 2147483647);
+    expect("127.0.0.3", true, 1, 0);
+    end();
+}
+
+#define TARGET  "dane.test"
+#define ALIAS   "7200 IN CNAME " TARGET "."
+#define BEHIND  TARGET ". 60 IN TLSA 3 1 1 " DIGEST
+#define ANOTHER "7200 IN CNAME other.test."
+
+/* The records are an alias to a name of another zone, whose server is the second. */
+static void give_alias(const char *at_first)
+{
+    struct responder_line *resolver = line(0, world.owner, DNS_TLSA, PACKET_AD);
+
+    add(resolver, arena_printf(world.arena, "%s. " ALIAS, world.owner));
+    add(resolver, BEHIND);
+    give_zone("test", 2, 2);
+    give_no_cut(TARGET);
+    give(1, world.owner, DNS_TLSA, at_first);
+    give(2, world.owner, DNS_TLSA, ALIAS);
+    give(2, TARGET, DNS_TLSA, "60 IN TLSA 3 1 1 " DIGEST);
+}
+
+static void an_alias_is_followed(void **state)
+{
+    (void)state;
+    begin(mail_host);
+    give_alias(ALIAS);
+    look(30000);
+    assert_string_equal(world.seen.owner, TARGET);
+    assert_int_equal(world.seen.server_count, 1);
+    assert_int_equal(world.seen.alias_ttl, 7200);
+    expect("127.0.0.3", true, 1, 60);
+    assert_int_equal(world.seen.resolver.count, 1);
+    end();
+}
+
+static void an_alias_to_elsewhere_is_not_known(void **state)
+{
+    (void)state;
+    begin(mail_host);
+    give_alias(ANOTHER);
+    look(30000);
+    assert_int_equal(world.seen.server_count, 2);
+    expect_why("127.0.0.2", "an alias to other.test, which is not where the resolver was led");
+    expect("127.0.0.3", true, 1, 60);
+    end();
+}
+
+/* A name server at an address that must not be connected to, of this zone only. */
+static void a_forbidden_server_is_named(void **state)
+{
+    static const struct ip_prefix *allowed = &ground.loopback;
+    struct ip_prefix one;
+
+    (void)state;
+    begin(gated_host);
+    world.mail.gate = always;
+    assert_true(ip_prefix_parse(&one, "127.25.0.0/16"));
+    ground.filter.allowed = &one;
+    give(0, world.owner, DNS_TLSA, TLSA);
+    look(30000);
+    ground.filter.allowed = allowed;
+    assert_int_equal(world.seen.server_count, 2);
+    expect_why("127.0.0.2", "not a global address");
+    assert_int_equal(world.responders[1].count, 0);
+    assert_int_equal(world.seen.addresses[0].chain.shown.count, 1);
+    end();
+}
+
+int main(void)
+{
+    int failed;
+
+    ground_set_up();
+    ROWS_ADD_TEST(servers_are_asked_during_handshakes);
+    ROWS_ADD_TEST(silence_is_no_absence);
+    ROWS_ADD_TEST(others_that_do_not_count);
+    ROWS_ADD_TEST(ttls_at_their_limits);
+    ROWS_ADD_TEST(an_alias_is_followed);
+    ROWS_ADD_TEST(an_alias_to_elsewhere_is_not_known);
+    ROWS_ADD_TEST(a_forbidden_server_is_named);
+    failed = rows_run("sight");
+    ground_tear_down();
+    return failed;
+}
