@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "check/check_tlsa.h"
 #include "probe/tls/tlsa.h"
 
 static const struct judge_at domain;
@@ -136,37 +137,17 @@ const char *judge_tlsa_text(const struct judging *judging, const struct tlsa *re
                       record->length > TLSA_SHOWN_OCTETS ? "..." : "");
 }
 
-static bool is_recommended(const struct tlsa *record)
-{
-    return record->matching_type == 1 && (record->usage == 2 || record->selector == 1);
-}
-
-static bool is_pkix(const struct tlsa *record)
-{
-    return record->usage <= 1;
-}
-
-static bool is_useless(const struct tlsa *record)
-{
-    return !record->usable && !is_pkix(record);
-}
-
-static bool is_unusual(const struct tlsa *record)
-{
-    return record->usable && !is_recommended(record);
-}
-
 static const struct {
-    bool (*is)(const struct tlsa *record);
+    enum check_tlsa is;
     enum check_code code;
     const char *fix;
 } record_faults[] = {
-    {is_pkix, CHECK_FOUND_TLSA_PKIX,
+    {CHECK_TLSA_PKIX, CHECK_FOUND_TLSA_PKIX,
      "publish a 3 1 1 or 2 1 1 record instead: senders treat usages 0 and 1 as unusable, so that "
      "the host is not authenticated"},
-    {is_useless, CHECK_FOUND_TLSA_UNUSABLE,
+    {CHECK_TLSA_USELESS, CHECK_FOUND_TLSA_UNUSABLE,
      "remove the record, or publish it again as \"mxcrypt records\" writes it"},
-    {is_unusual, CHECK_FOUND_TLSA_FORM,
+    {CHECK_TLSA_UNUSUAL, CHECK_FOUND_TLSA_FORM,
      "publish 3 1 1 (the key) or 2 1 1 (the issuer's key) instead; all senders know SHA-256, and a "
      "key outlives its certificates"},
 };
@@ -182,7 +163,7 @@ static void judge_records(const struct judging *judging, const struct check_host
         for (size_t k = 0; k < host->record_count; k++) {
             const struct tlsa *record = &host->records[k];
 
-            if (record_faults[i].is(record) &&
+            if (check_tlsa_of(record) == record_faults[i].is &&
                 !(pinned && record->usable && record->usage == 3 && record->selector == 0))
                 judge_list_add(&list, judge_tlsa_text(judging, record));
         }

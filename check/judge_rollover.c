@@ -5,7 +5,7 @@
  */
 #include "check/judge_internal.h"
 
-#include "check/issuers.h"
+#include "check/check_tlsa.h"
 
 /* Whether a record matches a certificate that the host shows now. */
 static bool is_live(const struct check_host *host, size_t record)
@@ -20,14 +20,6 @@ static bool is_live(const struct check_host *host, size_t record)
     return false;
 }
 
-static const char *retired_name(const struct tlsa *record)
-{
-    if (!record->usable || record->usage != 2 || record->selector != 1 ||
-        record->matching_type != 1)
-        return NULL;
-    return issuer_retired(record->data, record->length);
-}
-
 /* The issuers that issue no more, of the host's records, with these; NULL: none. */
 static const char *retired_names(const struct judging *judging, const struct check_host *host)
 {
@@ -36,9 +28,10 @@ static const char *retired_names(const struct judging *judging, const struct che
 
     judge_list_init(&names);
     for (size_t i = 0; i < host->record_count; i++)
-        if (retired_name(&host->records[i]) != NULL)
-            judge_list_add(&names, judge_text(judging, "%s (%s)", retired_name(&host->records[i]),
-                                              judge_tlsa_text(judging, &host->records[i])));
+        if (check_tlsa_issuer(&host->records[i]) != NULL)
+            judge_list_add(&names,
+                           judge_text(judging, "%s (%s)", check_tlsa_issuer(&host->records[i]),
+                                      judge_tlsa_text(judging, &host->records[i])));
     list = judge_list_take(judging, &names);
     return names.count > 0 ? list : NULL;
 }
@@ -62,8 +55,8 @@ static struct readiness readiness_of(const struct check_host *host)
 
         if (!record->usable)
             continue;
-        out.only_retired &= retired_name(record) != NULL;
-        if (retired_name(record) == NULL && (!live || record->usage == 2))
+        out.only_retired &= check_tlsa_issuer(record) != NULL;
+        if (check_tlsa_issuer(record) == NULL && (!live || record->usage == 2))
             out.ready = true;
         out.live += live;
         if (live && record->usage == 3 && record->selector == 0) {
