@@ -40,17 +40,21 @@ static const struct {
     {"f1647a5ee3efac54c892e930584fe47979b7acd1c76c1271bca1c5076d869888", "Let's Encrypt R14"},
 };
 
+const char *issuer_retired_text(const char *digest)
+{
+    for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
+        if (strcmp(retired[i].digest, digest) == 0)
+            return retired[i].name;
+    return NULL;
+}
+
 const char *issuer_retired(const uint8_t *digest, size_t length)
 {
     char text[2 * ISSUER_DIGEST_OCTETS + 1];
 
     if (length != ISSUER_DIGEST_OCTETS)
         return NULL;
-    escape_hex(text, digest, length);
-    for (size_t i = 0; i < sizeof retired / sizeof retired[0]; i++)
-        if (strcmp(retired[i].digest, text) == 0)
-            return retired[i].name;
-    return NULL;
+    return issuer_retired_text(escape_hex(text, digest, length));
 }
 
 const char *issuer_digest(size_t i)

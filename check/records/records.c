@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "check/check_tlsa.h"
+#include "check/issuers.h"
 #include "policy/sts_match.h"
 #include "probe/tls/tls_digest.h"
 #include "probe/tls/tls_pem.h"
@@ -85,6 +87,19 @@ static void add_tlsa(struct making *making, const struct check_host *host, unsig
     add(making, &record);
 }
 
+static void add_issuer(struct making *making, const struct check_host *host,
+                       const struct tls_certificate *issuer, const char *from)
+{
+    if (issuer_retired_text(issuer->key_sha256) != NULL)
+        note(making, arena_printf(making->arena,
+                                  "%s: its issuer, %s, issues no more, so there is no 2 1 1 record "
+                                  "for it",
+                                  from, issuer->subject));
+    else
+        add_tlsa(making, host, 2, issuer,
+                 arena_printf(making->arena, "issuer of %s: %s", from, issuer->subject));
+}
+
 static void add_chain(struct making *making, const struct check_host *host,
                       const struct tls_certificate *certificates, size_t count, const char *from)
 {
@@ -94,9 +109,8 @@ static void add_chain(struct making *making, const struct check_host *host,
              arena_printf(arena, "%s key of %s", certificates[0].key_type, from));
     if (!making->wish->issuer)
         return;
-    if (count > 1)
-        add_tlsa(making, host, 2, &certificates[1],
-                 arena_printf(arena, "issuer of %s: %s", from, certificates[1].subject));
+    if (count > 1 && strcmp(certificates[0].issuer_name, certificates[1].subject) == 0)
+        add_issuer(making, host, &certificates[1], from);
     else
         note(making, arena_printf(arena,
                                   "%s: its issuer is not sent along, so there is no 2 1 1 "
@@ -104,11 +118,52 @@ static void add_chain(struct making *making, const struct check_host *host,
                                   from));
 }
 
-static void add_shown(struct making *making, const struct check_host *host)
+/* Why a record ought not to be there; NULL: it ought to, or may. */
+static const char *why_remove(struct making *making, const struct tlsa *record)
 {
-    bool seen = false;
+    switch (check_tlsa_of(record)) {
+    case CHECK_TLSA_PKIX:
+        return "no sender uses usages 0 and 1";
+    case CHECK_TLSA_USELESS:
+        return "no sender can use it";
+    case CHECK_TLSA_UNUSUAL:
+        return "3 1 1 takes its place";
+    case CHECK_TLSA_RETIRED:
+        return arena_printf(making->arena, "%s issues no more", check_tlsa_issuer(record));
+    case CHECK_TLSA_GOOD:
+        break;
+    }
+    return NULL;
+}
 
-    for (size_t i = 0; i < host->address_count; i++)
+static void remove_bad(struct making *making, const struct check_host *host)
+{
+    struct arena *arena = making->arena;
+
+    for (size_t i = 0; i < host->record_count; i++) {
+        const struct tlsa *tlsa = &host->records[i];
+        char *hex = arena_alloc(arena, 2 * tlsa->length + 1);
+        struct record record = {.name = host->tlsa.name,
+                                .type = "TLSA",
+                                .why = why_remove(making, tlsa),
+                                .remove = true};
+
+        if (record.why == NULL || hex == NULL)
+            continue;
+        escape_hex(hex, tlsa->data, tlsa->length);
+        record.data = arena_printf(arena, "%u %u %u %s", tlsa->usage, tlsa->selector,
+                                   tlsa->matching_type, hex);
+        add(making, &record);
+    }
+}
+
+/* True when each address has shown a certificate. */
+static bool add_shown(struct making *making, const struct check_host *host)
+{
+    bool seen = false, everywhere = true;
+
+    for (size_t i = 0; i < host->address_count; i++) {
+        everywhere &= host->addresses[i].attempts[CHECK_OFFER_DEFAULT].certificate_count > 0;
         for (size_t offer = 0; offer < CHECK_OFFER_COUNT; offer++) {
             const struct check_attempt *attempt = &host->addresses[i].attempts[offer];
 
@@ -117,10 +172,12 @@ static void add_shown(struct making *making, const struct check_host *host)
             seen = true;
             add_chain(making, host, attempt->certificates, attempt->certificate_count, host->name);
         }
+    }
     if (!seen)
         note(making, arena_printf(making->arena,
                                   "%s: it showed no certificate, so there is no record for it",
                                   host->name));
+    return seen && everywhere;
 }
 
 /* The certificates of a file that names the host. True where it does. */
@@ -139,21 +196,27 @@ static bool add_file(struct making *making, const struct check_host *host,
     return true;
 }
 
-/* Whether a sender would look at TLSA records of the host. */
+/* Whether a sender would look at TLSA records of the host. That they would be of no use is told with
+ * all that there is, and not where only what is missing is asked for. */
 static bool is_of_use(struct making *making, const struct check_host *host)
 {
     const struct check_facts *facts = making->facts;
+    bool told = !making->wish->missing;
 
-    if (!facts->validating)
+    if (!facts->validating) {
         note(making, "the resolver does not validate: whether the zones are signed is not known, "
                      "and without that TLSA records do nothing");
-    else if (!facts->evidence->mx_secure)
+        return true;
+    }
+    if (facts->evidence->mx_secure && host->evidence->address_secure)
+        return true;
+    if (told && !facts->evidence->mx_secure)
         note(making, "the MX records are not signed: TLSA records would not be used");
-    else if (!host->evidence->address_secure)
+    else if (told)
         note(making, arena_printf(making->arena,
                                   "%s: its address is not signed: TLSA records would not be used",
                                   host->name));
-    return !facts->validating || (facts->evidence->mx_secure && host->evidence->address_secure);
+    return false;
 }
 
 static void make_tlsa(struct making *making)
@@ -162,12 +225,15 @@ static void make_tlsa(struct making *making)
 
     for (size_t i = 0; i < making->facts->host_count; i++) {
         const struct check_host *host = &making->facts->hosts[i];
+        bool everywhere;
 
         if (!is_of_use(making, host))
             continue;
-        add_shown(making, host);
+        everywhere = add_shown(making, host);
         for (size_t j = 0; j < wish->certificate_count; j++)
             add_file(making, host, &wish->certificates[j]);
+        if (everywhere)
+            remove_bad(making, host);
     }
     for (size_t j = 0; j < wish->certificate_count; j++) {
         bool named = false;
@@ -194,6 +260,13 @@ void records_policy_id(char out[STS_ID_MAX + 1], const char *policy, size_t leng
 static const char *mode_name(enum sts_mode mode)
 {
     return mode == STS_MODE_ENFORCE ? "enforce" : mode == STS_MODE_TESTING ? "testing" : "none";
+}
+
+/* Whether there may be records of that name and type. */
+static bool is_there(const struct check_rrset *rrset)
+{
+    return rrset->answer == NULL || rrset->answer->outcome == DNS_RECORDS ||
+           rrset->answer->outcome == DNS_FAILED;
 }
 
 /* Whether what is served is what is wished: each host is allowed, and each line is needed. */
@@ -257,7 +330,7 @@ static void note_unfit(struct making *making)
 static void make_sts(struct making *making)
 {
     const struct check_facts *facts = making->facts;
-    struct record record = {.type = "TXT", .why = "MTA-STS", .alone = true};
+    struct record record = {.type = "TXT", .why = "MTA-STS"};
     const struct sts_evidence *sts = &facts->evidence->sts;
     struct records *out = making->out;
     char id[STS_ID_MAX + 1];
@@ -272,6 +345,7 @@ static void make_sts(struct making *making)
         return;
     records_policy_id(id, out->policy, strlen(out->policy));
     record.present = out->policy_present && sts->state == STS_POLICY && sts->id[0] != '\0';
+    record.alone = is_there(&facts->sts_record);
     record.name = arena_printf(making->arena, "_mta-sts.%s", facts->domain);
     record.data = arena_printf(making->arena, "\"v=STSv1; id=%s;\"", record.present ? sts->id : id);
     add(making, &record);
@@ -318,7 +392,7 @@ static void make_tlsrpt(struct making *making)
 {
     const struct tlsrpt *published = &making->facts->tlsrpt;
     const char *domain = making->facts->domain, *rua = making->wish->rua, *was = NULL;
-    struct record record = {.type = "TXT", .why = "reports of failures", .alone = true};
+    struct record record = {.type = "TXT", .why = "reports of failures"};
     struct arena *arena = making->arena;
 
     if (published->state == TLSRPT_VALID && published->rua != NULL)
@@ -326,6 +400,7 @@ static void make_tlsrpt(struct making *making)
     if (rua == NULL)
         rua = was != NULL ? was : arena_printf(arena, "mailto:tls-reports@%s", domain);
     record.present = was != NULL && rua != NULL && strcmp(was, rua) == 0;
+    record.alone = is_there(&making->facts->tlsrpt_record);
     record.name = arena_printf(arena, "_smtp._tls.%s", domain);
     record.data = quote(arena, arena_printf(arena, "v=TLSRPTv1; rua=%s", rua));
     add(making, &record);

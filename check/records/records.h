@@ -3,7 +3,9 @@
  * TLSA, MTA-STS record and policy, TLSRPT. Pure.
  *
  * Every TLSA record is made from a certificate that a host showed in a handshake, or that is in a
- * file which was given: never from nothing.
+ * file which was given: never from nothing. One that no sender can use, or that is of a form which
+ * mxcrypt check does not recommend, is to be removed, where each address of the host has shown what
+ * the new ones are for; one that matches nothing may be of a key to come, and stays.
  */
 #pragma once
 
@@ -42,7 +44,9 @@ struct record {
     const char *data; /* as in a zone file: "3 1 1 ab12...", "\"v=STSv1; id=...;\"" */
     const char *why;  /* a comment for people: which host and certificate */
     bool present;     /* it is published already */
-    bool alone;       /* it takes the place of what is published at this name and type */
+    bool alone;       /* it takes the place of what is published at this name and type, if only
+                         perhaps */
+    bool remove;      /* it is published, and goes once the others of its name are there */
 };
 
 struct records {

@@ -30,8 +30,12 @@ void records_zone(struct buf *out, const struct records *records, uint32_t ttl)
     for (size_t i = 0; i < records->count; i++) {
         const struct record *record = &records->records[i];
 
-        buf_addf(out, "; %s%s\n%s. %u IN %s %s\n", record->why, record->present ? " (present)" : "",
-                 record->name, ttl, record->type, record->data);
+        buf_addf(out, "; %s%s%s\n", record->remove ? "remove: " : "", record->why,
+                 record->present ? " (present)"
+                 : record->alone ? ", in place of what is there"
+                                 : "");
+        buf_addf(out, "%s%s. %u IN %s %s\n", record->remove ? "; " : "", record->name, ttl,
+                 record->type, record->data);
     }
     add_policy(out, records);
     add_notes(out, records);
@@ -48,8 +52,12 @@ void records_nsupdate(struct buf *out, const struct records *records, uint32_t t
         buf_addf(out, "; %s\n", record->why);
         if (record->alone)
             buf_addf(out, "update delete %s. %s\n", record->name, record->type);
-        buf_addf(out, "update add %s. %u IN %s %s\nsend\n", record->name, ttl, record->type,
-                 record->data);
+        if (record->remove)
+            buf_addf(out, "update delete %s. %s %s\nsend\n", record->name, record->type,
+                     record->data);
+        else
+            buf_addf(out, "update add %s. %u IN %s %s\nsend\n", record->name, ttl, record->type,
+                     record->data);
     }
     add_policy(out, records);
     add_notes(out, records);
@@ -57,9 +65,9 @@ void records_nsupdate(struct buf *out, const struct records *records, uint32_t t
 
 static json_t *json_of(const struct record *record, uint32_t ttl)
 {
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:b}", "name", record->name, "type", record->type,
-                     "ttl", (json_int_t)ttl, "data", record->data, "why", record->why, "present",
-                     record->present);
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:b, s:b}", "name", record->name, "type",
+                     record->type, "ttl", (json_int_t)ttl, "data", record->data, "why", record->why,
+                     "present", record->present, "remove", record->remove);
 }
 
 json_t *records_json(const struct records *records, uint32_t ttl)

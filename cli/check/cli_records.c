@@ -9,9 +9,10 @@
 #include "cli/cli.h"
 #include "policy/key.h"
 
-#define TEXT_MAX        (4 << 20)
+#define TEXT_MAX        (16 << 20)
 #define MAX_AGE_DEFAULT 1209600 /* two weeks, in seconds */
 #define MAX_AGE_LEAST   86400   /* below a day nobody is protected */
+#define MAX_AGE_KEPT    604800  /* a published one; of less mxcrypt check says that it is short */
 #define TTL_DEFAULT     3600
 #define TTL_MOST        86400
 
@@ -55,7 +56,7 @@ static void keep_published(struct records_wish *wish, const struct cli *cli,
 
     if (policy != NULL && cli->own.mode == NULL && policy->mode != STS_MODE_NONE)
         wish->mode = policy->mode;
-    if (policy != NULL && cli->own.max_age == NULL && policy->max_age >= MAX_AGE_LEAST)
+    if (policy != NULL && cli->own.max_age == NULL && policy->max_age >= MAX_AGE_KEPT)
         wish->max_age = policy->max_age;
 }
 

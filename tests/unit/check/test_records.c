@@ -131,6 +131,57 @@ static void a_long_text_is_in_strings(void **state)
     assert_non_null(strstr(find("_smtp._tls.example.org", "")->data, "mailto:\\\"aaa"));
 }
 
+/* What no sender uses goes, and what is of a key to come stays; nothing goes while an address is
+ * not known to show what the new records are for. */
+static void what_is_wrong_is_removed(void **state)
+{
+    struct made *made = facts_make();
+    struct buf text;
+
+    (void)state;
+    wish.missing = true;
+    made_record(&made->host[0], 2, FORM(1, 1, 1), '1');
+    made_record(&made->host[0], 3, FORM(3, 0, 1), '2');
+    made->hosts[0].record_count = 4;
+    made_record(&made->host[1], 1, FORM(3, 1, 9), '2');
+    made->host[1].records[1].usable = false;
+    made_refused(&made->host[1].addresses[1].attempts[CHECK_OFFER_DEFAULT]);
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(records.count, 2);
+    assert_true(find("_25._tcp.mx1.example.org", "1 1 1 1111")->remove);
+    assert_true(find("_25._tcp.mx1.example.org", "3 0 1 2222")->remove);
+    buf_init(&text, 65536);
+    records_zone(&text, &records, 300);
+    assert_non_null(strstr(buf_text(&text), "; remove: no sender uses usages 0 and 1\n"
+                                            "; _25._tcp.mx1.example.org. 300 IN TLSA 1 1 1 11"));
+    records_nsupdate(&text, &records, 300);
+    assert_non_null(strstr(buf_text(&text), "; 3 1 1 takes its place\nupdate delete "
+                                            "_25._tcp.mx1.example.org. TLSA 3 0 1 22"));
+    buf_fini(&text);
+}
+
+/* Let's Encrypt R3 */
+#define RETIRED "8d02536c887482bc34ff54e41d2ba659bf85b341a0a20afadb5813dcfbcf286d"
+
+static void an_issuer_is_named_if_it_is_one(void **state)
+{
+    struct made *made = facts_make();
+    struct tls_certificate *issuer = &made->host[0].certificates[0][CHECK_OFFER_DEFAULT][1];
+
+    (void)state;
+    wish.issuer = true;
+    for (size_t i = 0; i < MADE_ADDRESSES; i++) {
+        made->host[1].certificates[i][CHECK_OFFER_DEFAULT][1].subject = "another";
+        made->host[1].certificates[i][CHECK_OFFER_ECDSA][1].subject = "another";
+    }
+    memcpy(issuer->key_sha256, RETIRED, sizeof RETIRED);
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_null(find("_25._tcp.mx1.example.org", "2 1 1 8d02"));
+    assert_non_null(find("_25._tcp.mx1.example.org", "2 1 1 cccc"));
+    assert_null(find("_25._tcp.mx2.example.org", "2 1 1"));
+    assert_int_equal(records.note_count, 2);
+}
+
 static unsigned seed = 1;
 
 static unsigned any(unsigned below)
@@ -180,7 +231,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_sound_domain_lacks_nothing),      CASE(all_is_told_without_missing),
         CASE(a_digest_of_nothing_is_never_told), CASE(a_forgotten_host_changes_policy_and_id),
-        CASE(a_long_text_is_in_strings),         CASE(an_id_changes_when_the_policy_does),
+        CASE(a_long_text_is_in_strings),         CASE(what_is_wrong_is_removed),
+        CASE(an_issuer_is_named_if_it_is_one),   CASE(an_id_changes_when_the_policy_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
