@@ -11,7 +11,6 @@ safe     the hooks of contrib/certbot, a timer's steps, and an operator who does
 import argparse
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -47,10 +46,7 @@ class Zone:
     def publish(self, *records):
         """These TLSA records and no others; known to the resolver when their TTL is over."""
         self.records = list(records)
-        zone = self.dns.zones[DOMAIN]
-        zone.lines = [f"$ORIGIN {DOMAIN}.", *self._lines()]
-        self.dns._write(zone)
-        self.dns.nsd.send_signal(signal.SIGHUP)
+        self.dns.change(DOMAIN, *self._lines())
         self.published_at = time.monotonic()
 
 

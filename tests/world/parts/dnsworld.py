@@ -8,6 +8,7 @@ A zone may have a secondary, a second server that says the same, lags behind wit
 
 import ipaddress
 import os
+import signal
 import socket
 import subprocess
 
@@ -19,7 +20,7 @@ SECONDARY_ADDRESS, SILENT_SECONDARY_ADDRESS = "198.51.100.57", "198.51.100.58"
 DEAD_ADDRESSES = "198.51.100.%d"  # of servers that do not answer, one for each as far as they reach: unbound remembers them
 LAME_RANGE, SILENT_RANGE = range(100, 200), range(200, 250)
 UNBOUND_ADDRESS = "127.0.0.1"
-SOA_MINIMUM = 300
+SOA_MINIMUM, TTL = 300, 3600
 SIGNED_KINDS = ("signed", "bogus", "optout")
 SERVED_KINDS = (*SIGNED_KINDS, "unsigned")
 DEAD_KINDS = ("lame", "silent")
@@ -38,10 +39,10 @@ def _silent_server(address):
 class Zone:
     """`secondary`: None, "same", "silent", or the lines that a secondary with an older serial has instead."""
 
-    def __init__(self, name, kind, soa_minimum=SOA_MINIMUM, secondary=None, signed_until=SIGNED_UNTIL):
-        self.name, self.kind, self.soa_minimum = name, kind, soa_minimum
+    def __init__(self, name, kind, soa_minimum=SOA_MINIMUM, secondary=None, signed_until=SIGNED_UNTIL, ttl=TTL):
+        self.name, self.kind, self.soa_minimum, self.ttl = name, kind, soa_minimum, ttl
         self.secondary, self.signed_until = secondary, signed_until
-        self.lines = []
+        self.lines, self.serial = [], 2
 
     @property
     def origin(self):
@@ -65,9 +66,9 @@ class Zone:
     def depth(self):
         return len(self.name.split(".")) if self.name else 0
 
-    def text(self, lines=None, serial=2):
-        head = [f"{self.origin} 3600 IN SOA ns.signed. hostmaster.signed. {serial} 3600 600 86400 {self.soa_minimum}",
-                *[f"{self.origin} 3600 IN NS {server}" for server in self.servers], "$TTL 3600"]
+    def text(self, lines=None, serial=None):
+        head = [f"{self.origin} 3600 IN SOA ns.signed. hostmaster.signed. {serial or self.serial} 3600 600 86400 {self.soa_minimum}",
+                *[f"{self.origin} 3600 IN NS {server}" for server in self.servers], f"$TTL {self.ttl}"]
         return "\n".join([*head, *(self.lines if lines is None else lines)]) + "\n"
 
 
@@ -76,7 +77,7 @@ class DnsWorld:
         self.folder = folder
         self.zones = {"": Zone("", "signed"), "signed": Zone("signed", "signed"), "plain": Zone("plain", "unsigned")}
         self.unbound_lines = []  # more of unbound.conf, behind the rest: the last word on a setting counts
-        self._processes = []
+        self._processes, self._nsds = [], []
         os.makedirs(folder, exist_ok=True)
         self._lame = 0
         self._silent = []
@@ -102,6 +103,16 @@ class DnsWorld:
         if zone not in self.zones:
             self.add_child(zone, "unsigned")
         self.zones[zone].lines.append(f"{owner}. PTR {name}.")
+
+    def change(self, name, *lines):
+        """A child has these records and no others from now on; what is cached stays so for its TTL."""
+        zone = self.zones[name]
+        zone.lines, zone.serial = [f"$ORIGIN {name}.", *lines], zone.serial + 1
+        self._write(zone)
+        for server in self._nsds:
+            server.send_signal(signal.SIGHUP)
+        for address in (NSD_ADDRESS, SECONDARY_ADDRESS)[:len(zone.servers)]:
+            waiting.until(lambda address=address: self._serial(address, name) == zone.serial, f"{address} has the new zone of {name}")
 
     def start(self):
         for zone in sorted(self.zones.values(), key=lambda zone: -zone.depth):
@@ -193,6 +204,7 @@ class DnsWorld:
             end = ".served" if zone.kind in SIGNED_KINDS else ".zone"
             lines += ["zone:", f'  name: "{zone.origin}"', f'  zonefile: "{self._path(zone, version + end)}"']
         process = self._start(["nsd", "-d", "-c"], name, lines)
+        self._nsds.append(process)
         waiting.until(lambda: self._answers(address, zones[0].name), "NSD answers")
         errors = [line for line in self._read(os.path.join(self.folder, name + ".log")).splitlines() if " error: " in line]
         if errors:
@@ -224,13 +236,22 @@ class DnsWorld:
 
     def _answers(self, address, name):
         """The flags of the SOA answer, 0 when there is none."""
+        answer = self._ask_soa(address, name)
+        return int.from_bytes(answer[2:4], "big") if answer[6:8] != b"\0\0" else 0
+
+    def _serial(self, address, name):
+        """That of the SOA answer; its numbers follow the names, which are the same in every zone."""
+        numbers = b"\0\0\x0e\x10\0\0\x02\x58\0\1\x51\x80"  # refresh, retry and expire, as Zone.text has them
+        head, found, _ = self._ask_soa(address, name).partition(numbers)
+        return int.from_bytes(head[-4:], "big") if found else None
+
+    def _ask_soa(self, address, name):
         query = b"\0\1\x01\x20\0\1\0\0\0\0\0\1" + dnswire.name_bytes(name) + b"\0\6\0\1" + dnswire.opt_record()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.settimeout(0.5)
             try:
                 sock.connect((address, 53))
                 sock.send(query)
-                answer = sock.recv(4096)
+                return sock.recv(4096)
             except OSError:
-                return 0
-        return int.from_bytes(answer[2:4], "big") if answer[6:8] != b"\0\0" else 0
+                return bytes(12)
