@@ -172,7 +172,8 @@ const char *check_severity_name(enum check_severity severity);
 /* The exit status that a finding of it brings. */
 int check_severity_exit(enum check_severity severity);
 
-#define CHECK_REPORT_MAX 400 /* findings; a further one only counts */
+#define CHECK_REPORT_MAX 400  /* findings; a further one only counts */
+#define CHECK_TEXT_MAX   2000 /* octets of a place, of evidence, or of a fix, and its NUL */
 
 struct check_finding {
     enum check_code code;

@@ -16,14 +16,13 @@
 #include "base/escape.h"
 #include "policy/sts_match.h"
 
-#define TEXT_MAX       2000 /* octets of evidence or fix */
-#define LIST_SHOWN_MAX 6    /* items of a list that are told */
+#define LIST_SHOWN_MAX 6 /* items of a list that are told */
 
 /* ---- texts ---- */
 
 const char *judge_text(const struct judging *judging, const char *format, ...)
 {
-    char room[TEXT_MAX];
+    char room[CHECK_TEXT_MAX];
     const char *text;
     va_list list;
 
@@ -46,7 +45,7 @@ const char *judge_date(const struct judging *judging, int64_t at)
 
 void judge_list_init(struct judge_list *list)
 {
-    buf_init(&list->buf, TEXT_MAX);
+    buf_init(&list->buf, CHECK_TEXT_MAX);
     list->count = 0;
 }
 
@@ -73,11 +72,11 @@ const char *judge_list_take(const struct judging *judging, struct judge_list *li
 /* Fit for a terminal and a log line: itself, or a copy of the report's. */
 static const char *presentable(const struct judging *judging, const char *text)
 {
-    char room[TEXT_MAX];
+    char room[CHECK_TEXT_MAX];
 
     if (text == NULL)
         return "";
-    if (strlen(text) < TEXT_MAX && ascii_is_printable(text))
+    if (strlen(text) < CHECK_TEXT_MAX && ascii_is_printable(text))
         return text;
     return judge_text(judging, "%s", escape_bytes(room, sizeof room, text, strlen(text)));
 }

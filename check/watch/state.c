@@ -11,7 +11,6 @@
 
 #define FORMAT       1
 #define FINDINGS_MAX CHECK_REPORT_MAX
-#define TEXT_MAX     400 /* octets of a code or a place */
 
 /* ---- reading ---- */
 
@@ -34,8 +33,9 @@ static bool read_findings(struct state *out, struct arena *arena, const json_t *
     findings = arena_array(arena, json_array_size(list) + 1, sizeof *findings);
     json_array_foreach(list, i, one)
     {
-        const char *code = text_of(one, "code", TEXT_MAX), *where = text_of(one, "where", TEXT_MAX),
-                   *severity = text_of(one, "severity", TEXT_MAX);
+        const char *code = text_of(one, "code", CHECK_TEXT_MAX - 1),
+                   *where = text_of(one, "where", CHECK_TEXT_MAX - 1),
+                   *severity = text_of(one, "severity", CHECK_TEXT_MAX - 1);
 
         if (code == NULL || where == NULL || severity == NULL || findings == NULL)
             return false;

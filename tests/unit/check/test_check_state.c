@@ -66,6 +66,32 @@ static void it_comes_back(void **state)
     free(report);
 }
 
+/* A host with many addresses; and what no check writes. */
+static void a_long_place(void **state)
+{
+    struct check_report *report = calloc(1, sizeof *report);
+    static const struct evidence evidence;
+    struct check_facts facts = {.domain = DOMAIN, .evidence = &evidence};
+    char where[CHECK_TEXT_MAX + 1];
+    struct state kept;
+    struct buf text;
+
+    (void)state;
+    memset(where, 'a', sizeof where);
+    where[CHECK_TEXT_MAX - 1] = '\0';
+    add(report, CHECK_FOUND_SMTP_SILENT, where);
+    read_back(&kept, &facts, report, NULL);
+    assert_string_equal(kept.findings[0].where, where);
+
+    where[CHECK_TEXT_MAX - 1] = 'a';
+    where[CHECK_TEXT_MAX] = '\0';
+    buf_init(&text, STATE_OCTETS_MAX);
+    assert_true(state_write(&text, &facts, report, NULL));
+    assert_non_null(state_read(&kept, arena, DOMAIN, buf_text(&text), text.length));
+    buf_fini(&text);
+    free(report);
+}
+
 /* Else a file that was changed without a new id would be told once only. */
 static void the_file_of_an_id_stays(void **state)
 {
@@ -197,6 +223,7 @@ int main(void)
     arena = arena_new(1 << 20);
     ROWS_ADD(bad_rows, it_is_refused);
     ROWS_ADD_TEST(it_comes_back);
+    ROWS_ADD_TEST(a_long_place);
     ROWS_ADD_TEST(the_file_of_an_id_stays);
     ROWS_ADD_TEST(what_came_and_what_went);
     ROWS_ADD_TEST(too_many_findings);
