@@ -75,9 +75,9 @@ static bool read_host(struct check_look *look, struct look_host *host)
     struct mx_host *evidence = host->evidence;
     struct arena *arena = look->request.arena;
 
-    look_rrset(&out->a, &host->a, out->name, DNS_A);
-    look_rrset(&out->aaaa, &host->aaaa, out->name, DNS_AAAA);
-    look_rrset(&out->tlsa, &host->tlsa, out->tlsa.name, DNS_TLSA);
+    look_rrset(look, &out->a, &host->a, out->name, DNS_A);
+    look_rrset(look, &out->aaaa, &host->aaaa, out->name, DNS_AAAA);
+    look_rrset(look, &out->tlsa, &host->tlsa, out->tlsa.name, DNS_TLSA);
     out->alias = host->a.answer->aliases > 0 || host->aaaa.answer->aliases > 0;
     read_records(look, host);
     out->addresses = arena_array(arena, evidence->address_count + 1, sizeof *out->addresses);
@@ -129,7 +129,7 @@ static bool look_back(struct check_look *look, struct look_address *address)
         out->reverse.name = reverse_name(look->request.arena, &out->ip);
     if (look_ask(look, &address->reverse, out->reverse.name, DNS_PTR))
         return true;
-    look_rrset(&out->reverse, &address->reverse, out->reverse.name, DNS_PTR);
+    look_rrset(look, &out->reverse, &address->reverse, out->reverse.name, DNS_PTR);
     if (address->reverse.answer->outcome != DNS_RECORDS)
         return false;
     if (look_ask(look, &address->forward, address->reverse.answer->records[0].name, type))

@@ -97,8 +97,8 @@ look_stop look_hosts_stop, look_policy_stop, look_reports_stop, look_servers_sto
 bool look_ask(struct check_look *look, struct dns_question *question, const char *name,
               enum dns_type type);
 /* The RRset of a question that has been answered. */
-void look_rrset(struct check_rrset *out, const struct dns_question *question, const char *name,
-                enum dns_type type);
+void look_rrset(const struct check_look *look, struct check_rrset *out,
+                const struct dns_question *question, const char *name, enum dns_type type);
 /* Adds the addresses of an answer, at most `max` in all; the new count. */
 size_t look_addresses(struct ip *out, size_t count, size_t max, const struct dns_answer *answer);
 

@@ -46,6 +46,7 @@ static int start(struct look_now *now, char why[LOOK_WHY_MAX])
         .arena = now->arena,
         .enforced = now->request.enforced,
         .validating = now->start.resolver.answer == DNS_CHECK_SECURE,
+        .resolver_fails = now->start.resolver.answer == DNS_CHECK_UNREACHABLE,
         .helo_name = helo,
         .before = now->request.before,
     };

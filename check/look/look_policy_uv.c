@@ -173,9 +173,9 @@ bool look_policy(struct check_look *look)
     if (look->sts_record.answer == NULL || look->sts_a.answer == NULL ||
         look->sts_aaaa.answer == NULL)
         return waits;
-    look_rrset(&facts->sts_record, &look->sts_record, facts->sts_record.name, DNS_TXT);
-    look_rrset(&facts->sts_a, &look->sts_a, facts->sts_a.name, DNS_A);
-    look_rrset(&facts->sts_aaaa, &look->sts_aaaa, facts->sts_a.name, DNS_AAAA);
+    look_rrset(look, &facts->sts_record, &look->sts_record, facts->sts_record.name, DNS_TXT);
+    look_rrset(look, &facts->sts_a, &look->sts_a, facts->sts_a.name, DNS_A);
+    look_rrset(look, &facts->sts_aaaa, &look->sts_aaaa, facts->sts_a.name, DNS_AAAA);
     waits |= look_at_file(look);
     return look_at_wildcard(look) || waits;
 }

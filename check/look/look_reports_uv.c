@@ -150,7 +150,7 @@ bool look_reports(struct check_look *look)
             arena_printf(look->request.arena, "_smtp._tls.%s", look->request.domain);
     if (look_ask(look, &look->tlsrpt, facts->tlsrpt_record.name, DNS_TXT))
         return true;
-    look_rrset(&facts->tlsrpt_record, &look->tlsrpt, facts->tlsrpt_record.name, DNS_TXT);
+    look_rrset(look, &facts->tlsrpt_record, &look->tlsrpt, facts->tlsrpt_record.name, DNS_TXT);
     if (!look->ruas_made)
         make_ruas(look);
     for (size_t i = 0; i < facts->rua_count; i++) {

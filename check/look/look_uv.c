@@ -21,20 +21,22 @@ bool look_ask(struct check_look *look, struct dns_question *question, const char
     return dns_question_once(question, &look->asker, name, type);
 }
 
-static bool is_ours(const struct dns_question *question)
+static bool is_ours(const struct check_look *look, const struct dns_question *question)
 {
     const struct dns_answer *answer = question->answer;
 
     return answer->outcome == DNS_FAILED &&
-           (question->unasked || answer->failure == DNS_FAILURE_LOCAL ||
-            answer->failure == DNS_FAILURE_QUEUE);
+           (look->request.resolver_fails || question->unasked ||
+            answer->failure == DNS_FAILURE_LOCAL || answer->failure == DNS_FAILURE_QUEUE);
 }
 
-void look_rrset(struct check_rrset *out, const struct dns_question *question, const char *name,
-                enum dns_type type)
+void look_rrset(const struct check_look *look, struct check_rrset *out,
+                const struct dns_question *question, const char *name, enum dns_type type)
 {
-    *out = (struct check_rrset){
-        .name = name, .type = type, .failed_here = is_ours(question), .answer = question->answer};
+    *out = (struct check_rrset){.name = name,
+                                .type = type,
+                                .failed_here = is_ours(look, question),
+                                .answer = question->answer};
 }
 
 size_t look_addresses(struct ip *out, size_t count, size_t max, const struct dns_answer *answer)
@@ -74,7 +76,7 @@ bool look_mx(struct check_look *look)
         return true;
     if (look->evidence.mx != MX_UNKNOWN)
         return false;
-    look_rrset(&facts->mx, &look->mx, look->request.domain, DNS_MX);
+    look_rrset(look, &facts->mx, &look->mx, look->request.domain, DNS_MX);
     mx_read(&look->evidence, look->request.arena, look->mx.answer);
     if (look->mx.answer->outcome == DNS_RECORDS)
         note_names(facts, look->request.arena, look->mx.answer);

@@ -24,6 +24,7 @@ struct check_request {
     struct arena *arena;                   /* of the facts; borrowed, outlives the look */
     bool enforced;                         /* try MAIL without TLS */
     bool validating;                       /* the resolver validates: dns_check.h */
+    bool resolver_fails;                   /* it does not even find the root: failures are ours */
     const char *helo_name;                 /* NULL: the connection's own address; borrowed */
     const struct check_before *before;     /* NULL: nothing is remembered */
 };
