@@ -52,3 +52,11 @@ bool check_nagios(FILE *out, const struct check_page *page)
     fprintf(out, " findings=%zu\n", all);
     return fflush(out) == 0 && !ferror(out) && !arena_failed(report->arena);
 }
+
+bool check_nagios_unknown(FILE *out, const char *why)
+{
+    fputs("MXCRYPT UNKNOWN - ", out);
+    put_text(out, why);
+    fputc('\n', out);
+    return fflush(out) == 0 && !ferror(out);
+}

@@ -11,9 +11,10 @@
 
 /* Exit statuses: mxcrypt(1). */
 enum cli_exit {
-    CLI_OK = 0,  /* a policy; TLS everywhere; done */
-    CLI_NO = 1,  /* NOTFOUND; not TLS everywhere; not there; doctor: warnings */
-    CLI_BAD = 2, /* doctor: errors */
+    CLI_OK = 0,      /* a policy; TLS everywhere; done */
+    CLI_NO = 1,      /* NOTFOUND; not TLS everywhere; not there; doctor: warnings */
+    CLI_BAD = 2,     /* doctor: errors */
+    CLI_UNKNOWN = 3, /* check: something could not be found out */
     CLI_USAGE = 64,
     CLI_DATA = 65, /* no export, or not all of it */
     CLI_NO_DAEMON = 69,

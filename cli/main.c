@@ -516,6 +516,20 @@ static int take_option(struct options *options, int option)
     }
 }
 
+/* Nagios and its kin know four exit statuses, and show what stands on standard output. */
+static int status_for_plugin(int status, int argc, char **argv)
+{
+    bool plugin = false;
+
+    for (int i = 1; i < argc; i++)
+        plugin |= strcmp(argv[i], "--nagios") == 0;
+    if (!plugin || status <= CLI_UNKNOWN)
+        return status;
+    if (status != CLI_CANNOT_WRITE)
+        puts("MXCRYPT UNKNOWN - it was called wrong, or is configured so: see standard error");
+    return CLI_UNKNOWN;
+}
+
 /* doctor reports what is wrong, with the configuration too, and goes on with the defaults. */
 static bool go_on_without(const char *command, const char *error)
 {
@@ -528,7 +542,7 @@ static bool go_on_without(const char *command, const char *error)
     return config_parse(&command_line.config, "defaults", "", 0, NULL, 0, again) == 0;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct options options = {0};
     char error[CONFIG_ERROR_MAX];
@@ -558,4 +572,9 @@ int main(int argc, char **argv)
     client_leave(&command_line);
     config_fini(&command_line.config);
     return status;
+}
+
+int main(int argc, char **argv)
+{
+    return status_for_plugin(run(argc, argv), argc, argv);
 }

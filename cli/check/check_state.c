@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/page/page_write.h"
@@ -21,6 +22,24 @@ struct check_state {
     struct state last;
     bool known;
 };
+
+bool check_state_folder(const char *folder)
+{
+    const char *why = NULL;
+    struct stat status;
+
+    if (mkdir(folder, 0755) == 0)
+        return true;
+    if (errno != EEXIST || lstat(folder, &status) != 0)
+        why = strerror(errno);
+    else if (S_ISLNK(status.st_mode))
+        why = "it is a symbolic link; name the folder itself";
+    else if (!S_ISDIR(status.st_mode))
+        why = "it is no folder";
+    if (why != NULL)
+        fprintf(stderr, "mxcrypt: --state %s: %s\n", folder, why);
+    return why == NULL;
+}
 
 static void read_last(struct check_state *state)
 {

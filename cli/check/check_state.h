@@ -8,6 +8,10 @@
 
 struct check_state;
 
+/* Makes the folder, readable for all as far as the umask allows, where it is not there; the one
+ * above it must be. False after a message: it cannot be made, or is something else, be it a symbolic
+ * link to a folder. */
+bool check_state_folder(const char *folder);
 /* Reads it. A file that is not there, or that is none, is as if nothing were known, the second after
  * a message. NULL without memory. */
 struct check_state *check_state_open(const char *folder, const char *domain);

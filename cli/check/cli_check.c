@@ -22,7 +22,6 @@
 #define DOMAINS_MAX 1000 /* of --from */
 #define LINE_MAX    1024
 #define STRINGS_MAX ((size_t)64 * 1024 * 1024) /* of one report */
-#define UNKNOWN     3                          /* exit status: nothing is known */
 
 struct checking {
     struct cli *cli;
@@ -56,26 +55,34 @@ static bool print_page(struct checking *checking, const struct check_page *page)
     return options->nagios ? check_nagios(stdout, page) : check_text(stdout, page);
 }
 
-static void print_failure(const struct checking *checking, const char *domain, const char *why)
+/* What is amiss with the check itself. A plugin has nothing but its standard output to say so. */
+static void complain(const struct checking *checking, const char *domain, const char *why)
 {
+    char text[HOSTNAME_MAX + LOOK_WHY_MAX + 3];
+
+    snprintf(text, sizeof text, "%s: %s", domain, why);
     if (checking->cli->check.nagios)
-        printf("MXCRYPT UNKNOWN - %s: %s\n", domain, why);
+        check_nagios_unknown(stdout, text);
     else
-        fprintf(stderr, "mxcrypt: %s: %s\n", domain, why);
+        fprintf(stderr, "mxcrypt: %s\n", text);
 }
 
 static void report_on(struct checking *checking, size_t index, const struct look_now *now,
                       struct check_report *report, struct check_state *state)
 {
     const struct check_page page = {look_now_facts(now), report, checking->cli->check.quiet};
+    bool kept;
 
     check_judge(report, page.facts);
     metrics_count(&checking->metrics[index], checking->domains[index], report);
-    if (!print_page(checking, &page))
-        checking->cannot_write = true;
-    if (state != NULL && !check_state_keep(state, page.facts, report))
-        checking->cannot_write = true;
     worse(checking, check_exit(report));
+    kept = state == NULL || check_state_keep(state, page.facts, report);
+    if (!kept && checking->cli->check.nagios && check_exit(report) == 0)
+        complain(checking, checking->domains[index], "the findings cannot be kept");
+    else if (!print_page(checking, &page))
+        checking->cannot_write = true;
+    if (!kept)
+        checking->cannot_write = true;
 }
 
 static void check_domain(struct checking *checking, size_t index)
@@ -101,8 +108,8 @@ static void check_domain(struct checking *checking, size_t index)
         report->arena = arena;
         report_on(checking, index, now, report, state);
     } else {
-        print_failure(checking, domain, why);
-        worse(checking, UNKNOWN);
+        complain(checking, domain, why);
+        worse(checking, CLI_UNKNOWN);
     }
     check_state_close(state);
     look_now_free(now);
@@ -205,7 +212,8 @@ int do_check(struct cli *cli)
     struct checking checking = {.cli = cli};
     int status = CLI_USAGE;
 
-    if (find_domains(&checking)) {
+    if (find_domains(&checking) &&
+        (cli->check.state == NULL || check_state_folder(cli->check.state))) {
         check_all(&checking);
         status = checking.cannot_write && checking.status == 0 ? CLI_CANNOT_WRITE : checking.status;
     }
