@@ -25,7 +25,7 @@ struct fixture {
     struct dns_options options;
     unsigned answered;
     bool starting;
-    const struct dns_answer *answers[64]; /* in the order they came */
+    const struct dns_answer *answers[RESPONDER_ASKED_MAX]; /* in the order they came */
 };
 
 static inline int set_up(void **state)

@@ -35,7 +35,8 @@ struct responder_line {
     unsigned distinct; /* so many more records of A or TLSA, all different, by TCP */
 };
 
-#define RESPONDER_ASKED_MAX 64
+#define RESPONDER_ASKED_MAX 256
+#define RESPONDER_LINES_MAX 256
 
 struct responder {
     uv_loop_t *loop;
@@ -45,7 +46,7 @@ struct responder {
     const char *address;
     const struct responder_line *lines;
     size_t line_count;
-    unsigned dropped[64]; /* per line */
+    unsigned dropped[RESPONDER_LINES_MAX]; /* per line */
     unsigned unexpected;
     unsigned count;
     char asked[RESPONDER_ASKED_MAX][320]; /* "A mx.example" */
