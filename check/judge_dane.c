@@ -34,6 +34,10 @@ enum judge_dane judge_dane_of(const struct check_facts *facts, const struct chec
 
 const char *judge_tlsa_owner(const struct judging *judging, const struct check_host *host)
 {
+    const struct dns_answer *answer = host->tlsa.answer;
+
+    if (answer != NULL && answer->aliases > 0)
+        return answer->owner;
     if (host->tlsa.name != NULL)
         return host->tlsa.name;
     return judge_text(judging, "_25._tcp.%s", host->name);

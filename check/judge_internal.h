@@ -85,7 +85,7 @@ enum judge_dane {
 #define TLSA_SHOWN_OCTETS 8 /* of a record's data: enough to tell one from another */
 /* "3 1 1 ab12cd34ab12cd34..." */
 const char *judge_tlsa_text(const struct judging *judging, const struct tlsa *record);
-/* "_25._tcp.mx.example" */
+/* "_25._tcp.mx.example", or the name that it is an alias of */
 const char *judge_tlsa_owner(const struct judging *judging, const struct check_host *host);
 /* Whether no record matches because all of them name issuers that issue no more. */
 bool judge_all_retired(const struct check_host *host);

@@ -55,6 +55,14 @@ static void add(struct making *making, const struct record *record)
 
 /* ---- TLSA ---- */
 
+/* Where records of an RRset belong: behind an alias. */
+static const char *owner_of(const struct check_rrset *rrset, const char *name)
+{
+    const struct dns_answer *answer = rrset->answer;
+
+    return answer != NULL && answer->aliases > 0 ? answer->owner : name;
+}
+
 static bool is_published(const struct check_host *host, unsigned usage, const char *hex)
 {
     char text[2 * SHA256_OCTETS + 1];
@@ -79,9 +87,10 @@ static void add_tlsa(struct making *making, const struct check_host *host, unsig
 
     if (strlen(certificate->key_sha256) != 2 * (size_t)SHA256_OCTETS)
         return;
-    record.name = tlsa->name != NULL ? tlsa->name
-                                     : arena_printf(making->arena, "_%u._tcp.%s",
-                                                    making->facts->evidence->port, host->name);
+    record.name = owner_of(tlsa, tlsa->name);
+    if (record.name == NULL)
+        record.name =
+            arena_printf(making->arena, "_%u._tcp.%s", making->facts->evidence->port, host->name);
     record.data = arena_printf(making->arena, "%u 1 1 %s", usage, certificate->key_sha256);
     record.present = is_published(host, usage, certificate->key_sha256);
     add(making, &record);
@@ -143,7 +152,7 @@ static void remove_bad(struct making *making, const struct check_host *host)
     for (size_t i = 0; i < host->record_count; i++) {
         const struct tlsa *tlsa = &host->records[i];
         char *hex = arena_alloc(arena, 2 * tlsa->length + 1);
-        struct record record = {.name = host->tlsa.name,
+        struct record record = {.name = owner_of(&host->tlsa, host->tlsa.name),
                                 .type = "TLSA",
                                 .why = why_remove(making, tlsa),
                                 .remove = true};
@@ -346,7 +355,8 @@ static void make_sts(struct making *making)
     records_policy_id(id, out->policy, strlen(out->policy));
     record.present = out->policy_present && sts->state == STS_POLICY && sts->id[0] != '\0';
     record.alone = is_there(&facts->sts_record);
-    record.name = arena_printf(making->arena, "_mta-sts.%s", facts->domain);
+    record.name =
+        owner_of(&facts->sts_record, arena_printf(making->arena, "_mta-sts.%s", facts->domain));
     record.data = arena_printf(making->arena, "\"v=STSv1; id=%s;\"", record.present ? sts->id : id);
     add(making, &record);
     if (making->wish->missing && out->policy_present)
@@ -401,7 +411,8 @@ static void make_tlsrpt(struct making *making)
         rua = was != NULL ? was : arena_printf(arena, "mailto:tls-reports@%s", domain);
     record.present = was != NULL && rua != NULL && strcmp(was, rua) == 0;
     record.alone = is_there(&making->facts->tlsrpt_record);
-    record.name = arena_printf(arena, "_smtp._tls.%s", domain);
+    record.name =
+        owner_of(&making->facts->tlsrpt_record, arena_printf(arena, "_smtp._tls.%s", domain));
     record.data = quote(arena, arena_printf(arena, "v=TLSRPTv1; rua=%s", rua));
     add(making, &record);
 }

@@ -160,6 +160,27 @@ static void what_is_wrong_is_removed(void **state)
     buf_fini(&text);
 }
 
+/* Beside an alias there can be no other record. */
+static void behind_an_alias(void **state)
+{
+    struct made *made = facts_make();
+
+    (void)state;
+    made->host[0].tlsa.answer.aliases = made->sts_record.answer.aliases =
+        made->tlsrpt_record.answer.aliases = 1;
+    made->host[0].tlsa.answer.owner = "tlsa.example.net";
+    made->sts_record.answer.owner = "sts.example.net";
+    made->tlsrpt_record.answer.owner = "rpt.example.net";
+    made_record(&made->host[0], 1, FORM(1, 1, 1), '2');
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(records.count, 5);
+    assert_true(find("tlsa.example.net", "3 1 1 1111")->present);
+    assert_true(find("tlsa.example.net", "1 1 1 2222")->remove);
+    assert_non_null(find("_25._tcp.mx2.example.org", "3 1 1 1111"));
+    assert_non_null(find("sts.example.net", "\"v=STSv1"));
+    assert_non_null(find("rpt.example.net", "\"v=TLSRPTv1"));
+}
+
 /* Let's Encrypt R3 */
 #define RETIRED "8d02536c887482bc34ff54e41d2ba659bf85b341a0a20afadb5813dcfbcf286d"
 
@@ -229,10 +250,11 @@ static void an_id_changes_when_the_policy_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_sound_domain_lacks_nothing),      CASE(all_is_told_without_missing),
-        CASE(a_digest_of_nothing_is_never_told), CASE(a_forgotten_host_changes_policy_and_id),
-        CASE(a_long_text_is_in_strings),         CASE(what_is_wrong_is_removed),
-        CASE(an_issuer_is_named_if_it_is_one),   CASE(an_id_changes_when_the_policy_does),
+        CASE(a_sound_domain_lacks_nothing),       CASE(all_is_told_without_missing),
+        CASE(a_digest_of_nothing_is_never_told),  CASE(a_forgotten_host_changes_policy_and_id),
+        CASE(a_long_text_is_in_strings),          CASE(what_is_wrong_is_removed),
+        CASE(an_issuer_is_named_if_it_is_one),    CASE(behind_an_alias),
+        CASE(an_id_changes_when_the_policy_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
