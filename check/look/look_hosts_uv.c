@@ -142,16 +142,26 @@ static bool look_back(struct check_look *look, struct look_address *address)
 
 /* ---- all hosts ---- */
 
+/* Whether it is known where the TLSA records are: at the host's own name, or, where that is an
+ * alias, where the sender's lookup has found them. */
+static bool has_base(const struct look_host *host)
+{
+    const struct dns_answer *a = host->a.answer, *aaaa = host->aaaa.answer;
+
+    return host->looked_up || (a != NULL && aaaa != NULL && a->aliases + aaaa->aliases == 0);
+}
+
 static bool advance_host(struct check_look *look, struct look_host *host)
 {
     bool waits = look_ask(look, &host->a, host->out->name, DNS_A);
 
     waits |= look_ask(look, &host->aaaa, host->out->name, DNS_AAAA);
+    if (host->out->tlsa.name == NULL && has_base(host))
+        host->out->tlsa.name = tlsa_name(look, host);
+    if (host->out->tlsa.name != NULL)
+        waits |= look_ask(look, &host->tlsa, host->out->tlsa.name, DNS_TLSA);
     if (!host->looked_up)
         return host->lookup != NULL || waits;
-    if (host->out->tlsa.name == NULL)
-        host->out->tlsa.name = tlsa_name(look, host);
-    waits |= look_ask(look, &host->tlsa, host->out->tlsa.name, DNS_TLSA);
     if (waits)
         return true;
     if (!host->read)
