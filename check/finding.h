@@ -182,6 +182,8 @@ struct check_finding {
     const char *evidence; /* what was seen */
     const char *fix;      /* what to do */
     const char *host;     /* the mail host; NULL: it is not about one */
+    const char *cause; /* of one host and one cause there is one finding, with the evidence of the
+                             first address; NULL: the evidence is the cause */
 };
 
 /* Words of all findings are printable ASCII. */

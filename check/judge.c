@@ -104,6 +104,15 @@ static const char *where_of(const struct judging *judging, const struct judge_at
                       ip_text(&at->address->ip, ip));
 }
 
+static bool is_one(const struct check_finding *a, const struct check_finding *b)
+{
+    if (a->code != b->code || a->severity != b->severity || a->host != b->host ||
+        (a->cause == NULL) != (b->cause == NULL) || strcmp(a->fix, b->fix) != 0)
+        return false;
+    return strcmp(a->cause == NULL ? a->evidence : a->cause,
+                  b->cause == NULL ? b->evidence : b->cause) == 0;
+}
+
 /* Adds the address to a finding that says the same of another address of the host. */
 static bool join(const struct judging *judging, const struct judge_at *at,
                  const struct check_finding *found)
@@ -113,9 +122,7 @@ static bool join(const struct judging *judging, const struct judge_at *at,
     for (size_t i = 0; at->address != NULL && i < judging->report->count; i++) {
         struct check_finding *other = &judging->report->findings[i];
 
-        if (other->code != found->code || other->severity != found->severity ||
-            other->host != found->host || strcmp(other->evidence, found->evidence) != 0 ||
-            strcmp(other->fix, found->fix) != 0)
+        if (!is_one(other, found))
             continue;
         snprintf(mark, sizeof mark, " [%s]", ip_text(&at->address->ip, ip));
         if (strstr(other->where, mark) == NULL)

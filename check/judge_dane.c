@@ -156,13 +156,16 @@ static const struct {
      "key outlives its certificates"},
 };
 
-/* `pinned`: 3 0 x records have been told of. */
-static void judge_records(const struct judging *judging, const struct check_host *host, bool pinned)
+/* `pinned`: 3 0 x records have been told of; `unmatched`: that no record matches has. */
+static void judge_records(const struct judging *judging, const struct check_host *host, bool pinned,
+                          bool unmatched)
 {
     for (size_t i = 0; i < sizeof record_faults / sizeof record_faults[0]; i++) {
         struct judge_list list;
         const char *text;
 
+        if (unmatched && record_faults[i].code == CHECK_FOUND_TLSA_FORM)
+            continue;
         judge_list_init(&list);
         for (size_t k = 0; k < host->record_count; k++) {
             const struct tlsa *record = &host->records[k];
@@ -236,13 +239,26 @@ static const char *shown(const struct judging *judging, const struct check_attem
     return judge_list_take(judging, &list);
 }
 
+static bool has_pin(const struct check_host *host)
+{
+    for (size_t i = 0; i < host->record_count; i++)
+        if (host->records[i].usable && host->records[i].usage == 3 &&
+            host->records[i].selector == 0)
+            return true;
+    return false;
+}
+
 static const char *to_publish(const struct judging *judging, const struct judge_at *at,
                               const struct check_attempt *attempt)
 {
     if (attempt->certificate_count == 0)
         return "have the host show its certificate to every sender";
     return judge_text(judging,
-                      "publish %s. IN TLSA 3 1 1 %s, or install the key again that a record names",
+                      has_pin(at->host)
+                          ? "publish %s. IN TLSA 3 1 1 %s instead: a 3 0 x record ends with its "
+                            "certificate, at each renewal"
+                          : "publish %s. IN TLSA 3 1 1 %s, or install the key again that a record "
+                            "names",
                       judge_tlsa_owner(judging, at->host), attempt->certificates[0].key_sha256);
 }
 
@@ -311,11 +327,12 @@ static void judge_tlsa_at(const struct judging *judging, const struct judge_at *
 
 static void judge_usable(const struct judging *judging, const struct check_host *host)
 {
+    static const enum check_code unmatched[] = {CHECK_FOUND_TLSA_MISMATCH, CHECK_CODE_COUNT};
     bool pinned = judge_rollover(judging, host);
 
-    judge_records(judging, host, pinned);
     for (size_t i = 0; i < host->address_count; i++)
         judge_tlsa_at(judging, &(struct judge_at){.host = host, .address = &host->addresses[i]});
+    judge_records(judging, host, pinned, judge_has(judging, host, unmatched));
 }
 
 void judge_dane(const struct judging *judging)
@@ -332,7 +349,7 @@ void judge_dane(const struct judging *judging)
         if (dane == JUDGE_DANE_UNSIGNED)
             judge_unsigned(judging, host);
         if (dane == JUDGE_DANE_UNUSABLE)
-            judge_records(judging, host, false);
+            judge_records(judging, host, false, false);
         if (dane == JUDGE_DANE_USABLE)
             judge_usable(judging, host);
     }

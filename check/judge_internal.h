@@ -24,8 +24,8 @@ struct judge_at {
 
 /* ---- findings ---- */
 
-/* Adds a finding with code, severity, evidence and fix of *found. One that differs from another
- * only in the address joins it. Texts are borrowed as long as the report, and may be foreign: what
+/* Adds a finding with code, severity, evidence, fix and cause of *found. One that differs from
+ * another only in the address joins it. Texts are borrowed as long as the report, and may be foreign: what
  * is not printable is escaped, and what is too long is cut. */
 void judge_put(const struct judging *judging, const struct judge_at *at,
                const struct check_finding *found);

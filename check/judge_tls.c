@@ -72,6 +72,12 @@ static enum check_severity severity_of(const struct judging *judging, enum check
     return dead && !any_answers(judging->facts) ? CHECK_CRITICAL : check_kinds[code].severity;
 }
 
+/* Of a reply the code alone: many servers put the time, or a name for the session, into the text. */
+static const char *cause_of(const struct judging *judging, const struct check_attempt *attempt)
+{
+    return attempt->code == 0 ? NULL : judge_text(judging, "%d", attempt->code);
+}
+
 static void judge_state(const struct judging *judging, const struct judge_at *at,
                         const struct check_attempt *attempt)
 {
@@ -82,7 +88,8 @@ static void judge_state(const struct judging *judging, const struct judge_at *at
                 &(struct check_finding){.code = state_faults[i].code,
                                         .severity = severity_of(judging, state_faults[i].code),
                                         .evidence = words_of(attempt),
-                                        .fix = state_faults[i].fix});
+                                        .fix = state_faults[i].fix,
+                                        .cause = cause_of(judging, attempt)});
 }
 
 /* ---- versions ---- */

@@ -142,6 +142,13 @@ SPOIL(mismatch_of_two_kinds)
     miss(made, 0, CHECK_OFFER_RSA, '4');
     miss(made, 1, CHECK_OFFER_RSA, '4');
 }
+/* 3 0 1 of the certificate before: what is wrong is that it was renewed, not the form besides. */
+SPOIL(renewed_pin)
+{
+    mismatch(made);
+    made_record(&made->host[0], 0, FORM(3, 0, 1), '1');
+    made->hosts[0].record_count = 1;
+}
 SPOIL(second_certificate)
 {
     miss(made, 0, CHECK_OFFER_RSA, '4');
@@ -278,6 +285,7 @@ static const struct judge_row dane_rows[] = {
     {"3 1 2", form, "notice tlsa-not-recommended " H1},
     {"2 0 1", ta_certificate, ""},
     {"nothing matches", mismatch, "critical tlsa-mismatch " BOTH1},
+    {"a pinned certificate was renewed", renewed_pin, "critical tlsa-mismatch " BOTH1},
     {"nothing matches at one address", mismatch_at_one,
      "critical tlsa-mismatch " H1 " [2620:fe::1]"},
     {"nothing matches, of RSA nor of ECDSA", mismatch_of_two_kinds,

@@ -43,6 +43,34 @@ static void worst_first(void **state)
                                                    "notice sts-testing");
 }
 
+/* ---- one cause ---- */
+
+/* A server's words may differ each time; its code says what it is. */
+static void replies_with_one_code(void **state)
+{
+    static const char *const details[] = {"STARTTLS: 454 not now a1", "STARTTLS: 454 not now b2"};
+    struct made *made = facts_make();
+
+    (void)state;
+    for (size_t i = 0; i < MADE_ADDRESSES; i++) {
+        struct check_attempt *usual = &made->hosts[0].addresses[i].attempts[CHECK_OFFER_DEFAULT];
+
+        *usual = (struct check_attempt){
+            .made = true, .state = STARTTLS_TEMPFAIL, .code = 454, .detail = details[i]};
+    }
+    assert_string_equal(judge_lines(&made->facts),
+                        "critical starttls-refused mx1.example.org [9.9.9.1] [2620:fe::1]");
+    assert_string_equal(judge_report.findings[0].evidence, details[0]);
+    made->hosts[0].addresses[1].attempts[CHECK_OFFER_DEFAULT].code = 421;
+    assert_string_equal(judge_lines(&made->facts),
+                        "critical starttls-refused mx1.example.org [9.9.9.1]\n"
+                        "critical starttls-refused mx1.example.org [2620:fe::1]");
+    made->hosts[0].addresses[1].attempts[CHECK_OFFER_DEFAULT].code = 0;
+    assert_string_equal(judge_lines(&made->facts),
+                        "critical starttls-refused mx1.example.org [9.9.9.1]\n"
+                        "critical starttls-refused mx1.example.org [2620:fe::1]");
+}
+
 /* ---- limits ---- */
 
 /* `count` mild findings, then one that is worse. */
@@ -195,6 +223,7 @@ static void kinds(void **state)
 
 int main(void)
 {
+    ROWS_ADD_TEST(replies_with_one_code);
     ROWS_ADD_TEST(exit_status);
     ROWS_ADD_TEST(worst_first);
     ROWS_ADD_TEST(four_hundred_findings);

@@ -46,8 +46,7 @@ def _(sound):
     sound.one.show(sound.ca.leaf(*sound.names(), key=sound.ca.rsa_key))
 
 
-@planted("both", "a certificate that is pinned whole has been renewed", "critical tlsa-mismatch: mx2.DOMAIN [",
-         "notice tlsa-not-recommended: 3 0 1 ")
+@planted("both", "a certificate that is pinned whole has been renewed", "critical tlsa-mismatch: ends with its certificate, at each renewal")
 def _(sound):
     sound.two.tlsa = [sound.ca.leaf(*sound.names(), cn="the old one").tlsa(3, 0)]
 
