@@ -51,6 +51,13 @@ static bool put_shares(struct results *results)
     return true;
 }
 
+/* Names are unique because their ids are (results_names.c). For those who look for one there is an
+ * index in the end; kept up to date row by row it would cost several times as much. */
+static bool index_names(struct results *results)
+{
+    return results_execute(results, RESULTS_INDEX_NAMES, NULL, 0) && results_commit(results);
+}
+
 /* While somebody reads it, the file keeps its log, which the last one to close it removes. */
 static bool make_one_file(struct results *results)
 {
@@ -73,7 +80,8 @@ bool results_finish(struct results *results, int64_t ended)
         return false;
     if (!sql_run(results->sql, count_operators))
         return results_fail(results);
-    if (!put_shares(results) || !results_set_run(results, &run) || !results_commit(results))
+    if (!put_shares(results) || !index_names(results) || !results_set_run(results, &run) ||
+        !results_commit(results))
         return false;
     return make_one_file(results);
 }

@@ -131,8 +131,13 @@ static void take_policy(struct gathering *all, struct sql_statement *row)
 static bool take_sts(struct gathering *all, int64_t domain)
 {
     struct sql_value value = value_number(domain);
-    struct sql_statement *row = results_select(all->results, RESULTS_EVIDENCE_POLICY, &value, 1);
-    enum sql_step step = row == NULL ? SQL_ERROR : results_row(all->results, row);
+    struct sql_statement *row;
+    enum sql_step step;
+
+    if (all->evidence->sts.state == STS_NO_RECORD) /* nor a row */
+        return true;
+    row = results_select(all->results, RESULTS_EVIDENCE_POLICY, &value, 1);
+    step = row == NULL ? SQL_ERROR : results_row(all->results, row);
 
     if (step == SQL_ROW)
         take_policy(all, row);

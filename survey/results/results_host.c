@@ -12,6 +12,7 @@
 #include "base/map.h"
 
 #define HOSTS_MAX       4096
+#define ADDRESSES_MAX   (2 * EVIDENCE_ADDRESSES_MAX) /* as many as the statements give */
 #define ARENA_MAX       ((size_t)64 * 1024 * 1024)
 #define OCTETS_MAX      ((size_t)8 * 1024 * 1024) /* when all are forgotten; one host is small */
 #define WORD_MAX_OCTETS 100
@@ -23,10 +24,15 @@ struct known_host {
     struct mx_host host;
 };
 
+struct placed_address {
+    int64_t position;
+    struct mx_address address;
+};
+
 struct results_hosts {
     struct hashmap by_id;
-    struct arena *arena;                                     /* owned */
-    struct mx_address addresses[2 * EVIDENCE_ADDRESSES_MAX]; /* of the one that is read */
+    struct arena *arena;                            /* owned */
+    struct placed_address addresses[ADDRESSES_MAX]; /* of the one that is read */
 };
 
 struct results_hosts *results_hosts_new(void)
@@ -77,44 +83,67 @@ void results_hosts_tidy(struct results *results)
 
 static void take_result(struct arena *arena, struct sql_statement *row, struct starttls_result *out)
 {
-    *out = (struct starttls_result){.state = row_word(row, 2, &results_starttls_words)};
-    out->chain_ok = row_is(row, 3);
-    out->name_ok = row_is(row, 4);
-    out->expired = row_is(row, 5);
-    out->tlsa = row_word(row, 6, &results_match_words);
-    out->code = (int)(row_number(row, 7, 0) % 1000);
-    out->detail = row_text_copy(row, 8, RESULTS_TEXT_MAX, arena);
+    *out = (struct starttls_result){.state = row_word(row, 3, &results_starttls_words)};
+    out->chain_ok = row_is(row, 4);
+    out->name_ok = row_is(row, 5);
+    out->expired = row_is(row, 6);
+    out->tlsa = row_word(row, 7, &results_match_words);
+    out->code = (int)(row_number(row, 8, 0) % 1000);
+    out->detail = row_text_copy(row, 9, RESULTS_TEXT_MAX, arena);
     if (out->state < STARTTLS_TLS)
         return;
-    out->protocol = row_text_copy(row, 9, WORD_MAX_OCTETS, arena);
-    out->cipher = row_text_copy(row, 10, WORD_MAX_OCTETS, arena);
-    out->requiretls = row_is(row, 11);
-    out->subject = row_text_copy(row, 12, RESULTS_TEXT_MAX, arena);
-    out->not_after = row_number(row, 13, 0);
+    out->protocol = row_text_copy(row, 10, WORD_MAX_OCTETS, arena);
+    out->cipher = row_text_copy(row, 11, WORD_MAX_OCTETS, arena);
+    out->requiretls = row_is(row, 12);
+    out->subject = row_text_copy(row, 13, RESULTS_TEXT_MAX, arena);
+    out->not_after = row_number(row, 14, 0);
+}
+
+static int by_position(const void *a, const void *b)
+{
+    const struct placed_address *one = a, *other = b;
+
+    return (one->position > other->position) - (one->position < other->position);
+}
+
+/* In the arena, in the order of their positions: few, so that this costs less than ORDER BY. */
+static void keep_addresses(struct results_hosts *hosts, size_t count, struct mx_host *host)
+{
+    struct mx_address *addresses = arena_array(hosts->arena, count, sizeof *addresses);
+
+    if (count > 1)
+        qsort(hosts->addresses, count, sizeof *hosts->addresses, by_position);
+    for (size_t i = 0; addresses != NULL && i < count; i++)
+        addresses[i] = hosts->addresses[i].address;
+    host->addresses = addresses;
+    host->address_count = addresses == NULL ? 0 : count;
 }
 
 static bool read_addresses(struct results *results, int64_t id, struct mx_host *host)
 {
     struct results_hosts *hosts = results->hosts;
     struct sql_value value = value_number(id);
-    struct sql_statement *row = results_select(results, RESULTS_EVIDENCE_ADDRESSES, &value, 1);
+    const bool probed = results->run.verdict.probe; /* else no result counts */
+    struct sql_statement *row = results_select(
+        results, probed ? RESULTS_EVIDENCE_ADDRESSES : RESULTS_EVIDENCE_ADDRESSES_ALONE, &value, 1);
     enum sql_step step = SQL_ERROR;
     size_t count = 0;
 
-    while (row != NULL && count < 2 * EVIDENCE_ADDRESSES_MAX &&
-           (step = results_row(results, row)) == SQL_ROW) {
+    while (row != NULL && count < ADDRESSES_MAX && (step = results_row(results, row)) == SQL_ROW) {
+        struct placed_address *placed = &hosts->addresses[count];
         const char *ip = row_text(row, 0, IP_TEXT_MAX);
 
-        if (ip == NULL || !ip_parse(&hosts->addresses[count].ip, ip))
+        *placed = (struct placed_address){.position = row_number(row, 2, 0)};
+        if (ip == NULL || !ip_parse(&placed->address.ip, ip))
             continue;
-        hosts->addresses[count].secure = row_is(row, 1);
-        take_result(hosts->arena, row, &hosts->addresses[count].starttls);
+        placed->address.secure = row_is(row, 1);
+        if (probed)
+            take_result(hosts->arena, row, &placed->address.starttls);
         count++;
     }
     if (row != NULL)
         sql_reset(row);
-    host->addresses = arena_memdup(hosts->arena, hosts->addresses, count * sizeof *host->addresses);
-    host->address_count = host->addresses == NULL ? 0 : count;
+    keep_addresses(hosts, count, host);
     return step != SQL_ERROR;
 }
 

@@ -76,7 +76,7 @@ void results_hosts_tidy(struct results *results);
 /* The same at once: something is written. */
 void results_hosts_forget(struct results *results);
 
-/* ---- hosts that are in the file, for those that share them: results_known.c ---- */
+/* ---- hosts that were named lately: results_known.c ---- */
 
 /* NULL without memory. */
 struct results_known *results_known_new(void);
@@ -84,7 +84,9 @@ void results_known_free(struct results_known *known);
 /* Whether the host is known to be there under that id. */
 bool results_is_known(const struct results_known *known, int64_t id, const char *name);
 void results_know(struct results_known *known, int64_t id, const char *name);
-/* Forgets all: what was written may be gone. */
+/* The base domain of a host: a part of `name`. */
+const char *results_operator(struct results_known *known, int64_t id, const char *name);
+/* Forgets which are there: what was written may be gone. */
 void results_known_forget(struct results_known *known);
 
 /* ---- statements ---- */

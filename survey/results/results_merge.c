@@ -310,6 +310,10 @@ struct results *results_merge(const char *out, const char *const *paths, size_t 
     *unwritten = results == NULL;
     if (results == NULL)
         return NULL;
+    ok = results_index_addresses(results);
+    *unwritten = !ok;
+    if (!ok)
+        snprintf(error, RESULTS_ERROR_MAX, "%s", results_error(results));
     for (size_t i = 0; i < count && ok; i++)
         ok = merge_one(results, paths[i], i == 0, unwritten, error);
     results->counted = false;

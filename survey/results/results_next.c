@@ -26,8 +26,12 @@ static bool take_unit(struct unit *out, enum unit_kind kind, struct sql_statemen
     const char *ip;
 
     *out = (struct unit){.kind = kind, .id = row_number(row, 0, 0)};
-    if (!take_name(out->name, row, 1) || kind != UNIT_ADDRESS)
-        return out->name[0] != '\0';
+    if (!take_name(out->name, row, 1))
+        return false;
+    if (kind == UNIT_HOST)
+        out->opted_out = row_is(row, 2);
+    if (kind != UNIT_ADDRESS)
+        return true;
     ip = row_text(row, 3, IP_TEXT_MAX);
     out->again = row_is(row, 4);
     out->opted_out = row_is(row, 5);
@@ -53,6 +57,12 @@ int results_next(struct results *results, enum unit_kind kind, int64_t after, st
     if (row != NULL)
         sql_reset(row);
     return step == SQL_ERROR ? -1 : count;
+}
+
+bool results_index_addresses(struct results *results)
+{
+    return results_execute(results, RESULTS_INDEX_WAITING, NULL, 0) &&
+           results_execute(results, RESULTS_INDEX_PAIRS, NULL, 0) && results_commit(results);
 }
 
 /* They are counted once, and kept up to date by what is written. */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/net/base_domain.h"
 #include "policy/sts_match.h"
 
 #define ERROR_WORD_MAX 64
@@ -63,22 +62,27 @@ bool results_set_filter(struct results *results, const struct address_filter *fi
             each_excluded(results, RESULTS_HOSTS_IN, opt_out));
 }
 
+/* Most are new: the row is looked at only where the id is taken. */
 static bool add_unknown_host(struct results *results, const char *name, int64_t *id)
 {
-    struct results_name_at at = {false, 0};
-    enum sql_step step;
+    struct results_name_at at = {true, 0};
 
-    while ((step = results_name_at(results, RESULTS_HOST_AT, *id, name, &at)) == SQL_ROW &&
-           at.is_other)
-        *id = results_next_id(*id);
-    if (step != SQL_END)
-        return step == SQL_ROW;
+    for (;; *id = results_next_id(*id)) {
+        const struct sql_value values[] = {value_number(*id), value_text(name),
+                                           value_text(results_operator(results->known, *id, name)),
+                                           value_number(excludes(results, name))};
+
+        if (!results_execute(results, RESULTS_HOST_ADD, values, 4))
+            return false;
+        if (sql_changes(results->sql) > 0)
+            break;
+        if (results_name_at(results, RESULTS_HOST_AT, *id, name, &at) != SQL_ROW)
+            return false;
+        if (!at.is_other)
+            return true;
+    }
     results->tallies[UNIT_HOST].all++;
-    return results_execute(results, RESULTS_HOST_ADD,
-                           (const struct sql_value[]){value_number(*id), value_text(name),
-                                                      value_text(base_domain(name)),
-                                                      value_number(excludes(results, name))},
-                           4);
+    return true;
 }
 
 bool results_add_host(struct results *results, const char *name, int64_t *id)
@@ -200,11 +204,14 @@ static struct sql_value error_word(struct results *results, const struct unit_re
         arena_printf(results->scratch, "%s-%s", of, failure == NULL ? "error" : failure));
 }
 
-static struct sql_value operator_of(const struct evidence *evidence)
+static struct sql_value operator_of(struct results *results, const struct evidence *evidence)
 {
-    if (evidence->host_count == 0 || !hostname_canonical(evidence->hosts[0].name))
+    const char *name = evidence->host_count == 0 ? NULL : evidence->hosts[0].name;
+
+    if (!hostname_canonical(name))
         return value_none();
-    return value_text(base_domain(evidence->hosts[0].name));
+    return value_text(results_operator(
+        results->known, results_id(results, RESULTS_ID_HOST, name, strlen(name)), name));
 }
 
 static bool replace_domain(struct results *results, struct sql_value *values, int count)
@@ -234,7 +241,7 @@ bool results_put_domain(struct results *results, const struct unit_result *resul
         value_text(seen->tlsrpt.state == TLSRPT_UNKNOWN ? NULL
                                                         : tlsrpt_state_name(seen->tlsrpt.state)),
         value_foreign(results, seen->tlsrpt.rua),
-        operator_of(evidence),
+        operator_of(results, evidence),
         error,
         error.type == SQL_NONE ? value_none() : value_foreign(results, why),
         value_number(false),

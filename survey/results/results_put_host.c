@@ -31,16 +31,16 @@ static enum sql_step address_at(struct results *results, int64_t id, const char 
     return step;
 }
 
-static bool address_new(struct results *results, int64_t id, const struct ip *ip,
+static bool address_new(struct results *results, int64_t id, const struct ip *ip, const char *text,
                         const struct results_holder *host)
 {
     struct ip_prefix prefix = ip_site(ip);
-    char text[IP_TEXT_MAX], network[IP_PREFIX_TEXT_MAX];
+    char network[IP_PREFIX_TEXT_MAX];
 
     results->tallies[UNIT_ADDRESS].all++;
     return results_execute(results, RESULTS_ADDRESS_ADD,
                            (const struct sql_value[]){
-                               value_number(id), value_text(ip_text(ip, text)),
+                               value_number(id), value_text(text),
                                value_text(ip_prefix_text(&prefix, network)), value_number(host->id),
                                value_number(host->dane), value_number(host->opted_out)},
                            6);
@@ -77,7 +77,7 @@ bool results_add_address(struct results *results, const struct ip *ip,
         *id = results_next_id(*id);
     if (step == SQL_ERROR)
         return false;
-    return step == SQL_END ? address_new(results, *id, ip, host)
+    return step == SQL_END ? address_new(results, *id, ip, text, host)
                            : address_join(results, *id, &lead, host);
 }
 
@@ -122,17 +122,6 @@ static bool put_tlsa(struct results *results, int64_t id, const struct mx_host *
 
 /* ---- the host ---- */
 
-static bool read_opt_out(struct results *results, struct results_holder *holder)
-{
-    struct sql_value value = value_number(holder->id);
-    int64_t opted_out;
-
-    if (!results_number(results, RESULTS_HOST_OPTED_OUT, &value, 1, &opted_out))
-        return false;
-    holder->opted_out = opted_out == 1;
-    return true;
-}
-
 static bool replace_host(struct results *results, struct sql_value *values, int count)
 {
     values[count - 1] = value_number(true);
@@ -144,7 +133,9 @@ static bool replace_host(struct results *results, struct sql_value *values, int 
 bool results_put_host(struct results *results, const struct unit_result *result, bool *again)
 {
     const struct mx_host *host = &result->host->host;
-    struct results_holder holder = {.id = result->unit.id, .dane = host->dane == HOST_DANE_USABLE};
+    const struct results_holder holder = {.id = result->unit.id,
+                                          .dane = host->dane == HOST_DANE_USABLE,
+                                          .opted_out = result->unit.opted_out};
     struct sql_value values[] = {
         value_number(holder.id),
         value_number(result->looked_at),
@@ -162,8 +153,7 @@ bool results_put_host(struct results *results, const struct unit_result *result,
     };
     const int count = sizeof values / sizeof values[0];
 
-    return read_opt_out(results, &holder) &&
-           results_update(results, RESULTS_HOST_PUT, values, count, again) &&
+    return results_update(results, RESULTS_HOST_PUT, values, count, again) &&
            (!*again || replace_host(results, values, count)) &&
            put_tlsa(results, holder.id, host) && put_addresses(results, &holder, host);
 }

@@ -35,7 +35,8 @@
     X(ADDRESSES_OPT_OUT, "UPDATE address SET opted_out = 1 WHERE opted_out = 0 "                   \
                          "AND id IN (SELECT address FROM host_address WHERE host = ?1)")           \
     X(HOST_AT, "SELECT name, 0 FROM host WHERE id = ?1")                                           \
-    X(HOST_ADD, "INSERT INTO host (id, name, operator, opted_out) VALUES (?1, ?2, ?3, ?4)")        \
+    X(HOST_ADD, "INSERT INTO host (id, name, operator, opted_out) VALUES (?1, ?2, ?3, ?4) "        \
+                "ON CONFLICT (id) DO NOTHING")                                                     \
     X(ADDRESS_AT, "SELECT ip, host, host_dane, opted_out FROM address WHERE id = ?1")              \
     X(ADDRESS_ADD, "INSERT INTO address (id, ip, prefix, host, host_dane, opted_out) "             \
                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                              \
@@ -45,7 +46,8 @@
     X(NEXT_DOMAINS,                                                                                \
       "SELECT id, name FROM domain WHERE id > ?1 AND looked_up IS NULL ORDER BY id LIMIT ?2")      \
     X(NEXT_HOSTS,                                                                                  \
-      "SELECT id, name FROM host WHERE id > ?1 AND looked_up IS NULL ORDER BY id LIMIT ?2")        \
+      "SELECT id, name, opted_out FROM host WHERE id > ?1 AND looked_up IS NULL ORDER BY id "      \
+      "LIMIT ?2")                                                                                  \
     X(NEXT_ADDRESSES,                                                                              \
       "SELECT a.id, coalesce(h.tlsa_base, h.name), h.name, a.ip, 0, a.opted_out "                  \
       "FROM address a JOIN host h ON h.id = a.host WHERE a.looked_up IS NULL AND a.id > ?1 "       \
@@ -70,7 +72,6 @@
     X(POLICY_PUT,                                                                                  \
       "INSERT INTO policy (domain, state, id, ttl, mode, max_age, mx, lines, failure, error) "     \
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")                                          \
-    X(HOST_OPTED_OUT, "SELECT opted_out FROM host WHERE id = ?1")                                  \
     X(HOST_PUT,                                                                                    \
       "UPDATE host SET looked_up = ?2, dane = ?3, address_secure = ?4, addresses_known = ?5, "     \
       "tlsa_base = ?6, tlsa_short = ?7, tlsa_truncated = ?8, expanded = ?9, ttl = ?10, "           \
@@ -102,6 +103,11 @@
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
 
 #define RESULTS_PAIR_STATEMENTS(X)                                                                 \
+    X(INDEX_NAMES, "CREATE UNIQUE INDEX IF NOT EXISTS domain_name ON domain (name)")               \
+    X(INDEX_WAITING, "CREATE INDEX IF NOT EXISTS address_waiting ON address (id) "                 \
+                     "WHERE looked_up IS NULL")                                                    \
+    X(INDEX_PAIRS,                                                                                 \
+      "CREATE INDEX IF NOT EXISTS host_address_address ON host_address (address, host)")           \
     X(HANDSHAKES,                                                                                  \
       "SELECT sni, starttls, code, protocol, cipher, strong, nameless, requiretls, chain, "        \
       "failure, detail, connections, 0, greeting, software "                                       \
@@ -135,14 +141,17 @@
     X(EVIDENCE_HOST, "SELECT name, dane, address_secure, addresses_known, tlsa_base, tlsa_short, " \
                      "tlsa_truncated, expanded, ttl, error_detail FROM host WHERE id = ?1")        \
     X(EVIDENCE_ADDRESSES,                                                                          \
-      "SELECT a.ip, p.secure, p.starttls, p.chain_ok, p.name_ok, p.expired, p.tlsa, p.code, "      \
-      "p.detail, coalesce(s.protocol, a.protocol), coalesce(s.cipher, a.cipher), "                 \
-      "coalesce(s.requiretls, a.requiretls), c.subject, c.not_after, a.looked_up "                 \
+      "SELECT a.ip, p.secure, p.position, p.starttls, p.chain_ok, p.name_ok, p.expired, p.tlsa, "  \
+      "p.code, p.detail, coalesce(s.protocol, a.protocol), coalesce(s.cipher, a.cipher), "         \
+      "coalesce(s.requiretls, a.requiretls), c.subject, c.not_after "                              \
       "FROM host_address p JOIN address a ON a.id = p.address "                                    \
       "LEFT JOIN sni s ON s.address = p.address AND s.name = p.sni AND p.sni <> a.sni "            \
       "LEFT JOIN chain l ON l.sha256 = CASE WHEN s.name IS NULL THEN a.chain ELSE s.chain END "    \
       "LEFT JOIN certificate c ON c.sha256 = l.leaf "                                              \
-      "WHERE p.host = ?1 ORDER BY p.position LIMIT 32")                                            \
+      "WHERE p.host = ?1 LIMIT 32")                                                                \
+    X(EVIDENCE_ADDRESSES_ALONE,                                                                    \
+      "SELECT a.ip, p.secure, p.position FROM host_address p JOIN address a ON a.id = p.address "  \
+      "WHERE p.host = ?1 LIMIT 32")                                                                \
     X(UNDECIDED,                                                                                   \
       "SELECT id FROM domain WHERE id > ?1 AND looked_up IS NOT NULL AND verdict IS NULL "         \
       "ORDER BY id LIMIT ?2")                                                                      \

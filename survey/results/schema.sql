@@ -26,7 +26,7 @@ CREATE TABLE run (
 
 CREATE TABLE domain (
     id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
     weight INTEGER NOT NULL,
     run INTEGER NOT NULL,         -- run.id
     looked_up INTEGER,            -- NULL: not yet
@@ -72,7 +72,7 @@ CREATE TABLE policy (
 
 CREATE TABLE host (
     id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
     operator TEXT NOT NULL,       -- base domain
     opted_out INTEGER NOT NULL,
     looked_up INTEGER,
@@ -115,11 +115,10 @@ CREATE TABLE host_address (
     detail TEXT,
     PRIMARY KEY (host, address)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX host_address_address ON host_address (address, host);
 
 CREATE TABLE address (
     id INTEGER PRIMARY KEY,
-    ip TEXT NOT NULL UNIQUE,
+    ip TEXT NOT NULL,
     prefix TEXT NOT NULL,         -- IPv4 /24, IPv6 /48
     host INTEGER NOT NULL,        -- whose name is sent first: one with usable TLSA, then the smallest id
     host_dane INTEGER NOT NULL,   -- that host has usable TLSA
@@ -140,8 +139,6 @@ CREATE TABLE address (
     detail TEXT,
     connections INTEGER           -- made in all
 ) STRICT;
-
-CREATE INDEX address_waiting ON address (id) WHERE looked_up IS NULL;
 
 CREATE TABLE sni (                -- other names that were tried at an address
     address INTEGER NOT NULL,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/list.h"
 #include "base/net/hostname.h"
 #include "base/net/ip.h"
 #include "policy/evidence.h"
@@ -31,7 +32,8 @@ struct unit {
     char host[HOSTNAME_MAX + 1]; /* ADDRESS: the MX host */
     struct ip ip;                /* ADDRESS */
     bool again;                  /* ADDRESS: another name at an address already connected to */
-    bool opted_out;              /* ADDRESS: a host there is opted out: not to be connected to */
+    bool opted_out;              /* HOST: it is opted out; ADDRESS: a host there is, and it is not
+                                    to be connected to */
     unsigned failed_here;        /* how often our own side failed at it */
     unsigned turn;               /* DOMAIN, HOST: when it began, for survey/pace */
 };
@@ -65,6 +67,7 @@ struct address_seen {
 struct unit_result {
     struct unit unit;
     struct arena *arena; /* owned */
+    struct list link;    /* the present owner's */
     int64_t looked_at;   /* seconds since 1970 */
     /* Our own side failed (memory, descriptors, no route): it says nothing, look it up again. */
     bool failed_here;
