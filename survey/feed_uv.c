@@ -171,7 +171,7 @@ static void pass_again(struct survey *survey, int64_t *wait_ms)
 static void pass_gently(struct survey *survey)
 {
     if (!survey->pass_ended || !survey->left_out || survey->busy > 0 ||
-        outage_doubts(survey->outage))
+        !list_empty(&survey->came) || outage_doubts(survey->outage))
         return;
     feed_begin_pass(survey);
     survey->last_pass = true;
@@ -198,7 +198,7 @@ void feed_run(struct survey *survey)
     }
     if (survey->pass_ended && !survey->left_out && survey->busy == 0 &&
         !outage_waits(survey->outage) && survey->ahead_at == survey->ahead_count &&
-        manners_waiting(survey->manners) == 0)
+        list_empty(&survey->came) && manners_waiting(survey->manners) == 0)
         uv_stop(&survey->loop); /* the phase is over */
     if (turn_ms > pass_ms)
         turn_ms = pass_ms;

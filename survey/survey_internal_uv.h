@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "base/list.h"
 #include "survey/look/worker_uv.h"
 #include "survey/manners.h"
 #include "survey/outage_uv.h"
@@ -30,6 +31,9 @@ struct survey {
     struct worker_slot slots[SURVEY_JOBS_MAX];
     unsigned slot_count, busy;
     uv_timer_t tick, feed, turn;
+    uv_check_t turned; /* after each turn of the loop */
+    bool moved;        /* there was a result in this one */
+    struct list came;  /* unit_result.link: of domains and hosts, to be written */
     uv_signal_t interrupt, terminate;
 
     enum unit_kind phase;

@@ -142,11 +142,45 @@ static bool start_outage(struct survey *survey)
     return survey->outage != NULL;
 }
 
+/* ---- a turn of the loop ---- */
+
+static void write_came(struct survey *survey)
+{
+    struct list came;
+
+    list_take(&came, &survey->came);
+    while (!list_empty(&came)) {
+        struct unit_result *result = LIST_ELEMENT(came.next, struct unit_result, link);
+
+        list_remove(&result->link);
+        if (!survey->failed)
+            take_result(survey, result);
+        unit_result_free(result);
+    }
+}
+
+/* The workers have their next units before the results are written, so that they look them up
+ * meanwhile. */
+static void on_turned(uv_check_t *check)
+{
+    struct survey *survey = check->data;
+
+    if (!survey->moved)
+        return;
+    survey->moved = false;
+    feed_run(survey);
+    write_came(survey);
+    if (survey->busy == 0)
+        feed_run(survey); /* the phase may be over now */
+}
+
+/* An address is written at once: until then another pass over the file would offer it again. */
 static void on_result(void *context, struct unit_result *result)
 {
     struct worker_slot *slot = context;
     struct survey *survey = slot->survey;
 
+    survey->moved = true;
     slot->busy--;
     survey->busy--;
     pace_ended(&survey->pace, result->unit.turn, result->timed_out, clock_monotonic_ms());
@@ -161,13 +195,14 @@ static void on_result(void *context, struct unit_result *result)
         if (outcome_doubtful(result)) {
             outage_hold(survey->outage, result);
             result = NULL;
-        } else {
+        } else if (result->unit.kind == UNIT_ADDRESS) {
             take_result(survey, result);
+        } else {
+            list_append(&survey->came, &result->link);
+            result = NULL;
         }
     }
     unit_result_free(result);
-    if (!survey->failed)
-        feed_run(survey);
 }
 
 /* ---- phases ---- */
@@ -229,6 +264,8 @@ static void look_up(struct survey *survey, enum unit_kind phase)
     feed_begin_pass(survey);
     pace_init(&survey->pace, IN_FLIGHT_MAX * survey->slot_count);
     begin_phase(survey, phase);
+    if (phase == UNIT_ADDRESS && !results_index_addresses(survey->results))
+        survey_fail_file(survey);
     if (phase != UNIT_ADDRESS)
         uv_timer_start(&survey->turn, on_turn, PACE_TURN_MS, PACE_TURN_MS);
     feed_run(survey);
@@ -236,6 +273,7 @@ static void look_up(struct survey *survey, enum unit_kind phase)
         uv_run(&survey->loop, UV_RUN_DEFAULT);
     uv_timer_stop(&survey->turn);
     uv_timer_stop(&survey->feed);
+    write_came(survey);
     commit(survey);
 }
 
@@ -243,7 +281,7 @@ static void decide(struct survey *survey)
 {
     char why[RESULTS_ERROR_MAX];
     struct decider *decider =
-        decider_new(&survey->loop, survey->results, survey->options->jobs, why);
+        decider_new(&survey->loop, survey->results, survey->options->jobs + 1, why);
 
     begin_phase(survey, UNIT_KIND_COUNT);
     if (decider == NULL)
@@ -301,11 +339,13 @@ static void set_up(struct survey *survey)
     uv_timer_init(&survey->loop, &survey->tick);
     uv_timer_init(&survey->loop, &survey->feed);
     uv_timer_init(&survey->loop, &survey->turn);
+    uv_check_init(&survey->loop, &survey->turned);
     uv_signal_init(&survey->loop, &survey->interrupt);
     uv_signal_init(&survey->loop, &survey->terminate);
-    survey->tick.data = survey->feed.data = survey->turn.data = survey;
+    survey->tick.data = survey->feed.data = survey->turn.data = survey->turned.data = survey;
     survey->interrupt.data = survey->terminate.data = survey;
     uv_timer_start(&survey->tick, on_tick, TICK_MS, TICK_MS);
+    uv_check_start(&survey->turned, on_turned);
     uv_signal_start(&survey->interrupt, on_signal, SIGINT);
     uv_signal_start(&survey->terminate, on_signal, SIGTERM);
 }
@@ -315,6 +355,7 @@ static void tear_down(struct survey *survey)
     uv_close((uv_handle_t *)&survey->tick, NULL);
     uv_close((uv_handle_t *)&survey->feed, NULL);
     uv_close((uv_handle_t *)&survey->turn, NULL);
+    uv_close((uv_handle_t *)&survey->turned, NULL);
     uv_close((uv_handle_t *)&survey->interrupt, NULL);
     uv_close((uv_handle_t *)&survey->terminate, NULL);
     for (unsigned i = 0; i < survey->slot_count; i++)
@@ -341,6 +382,7 @@ enum survey_end survey_run(struct results *results, const struct survey_options 
     survey->results = results;
     survey->options = options;
     survey->why = why;
+    list_init(&survey->came);
     CHECK(uv_loop_init(&survey->loop) == 0);
     set_up(survey);
     survey->manners = manners_new(&options->manners);
