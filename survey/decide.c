@@ -131,9 +131,10 @@ bool decisions_put(const struct decisions *decisions, struct results *results)
     bool ok = true;
 
     for (int i = 0; ok && i < decisions->count; i++)
-        ok = decisions->answers[i] == NULL ||
-             results_put_verdict(results, decisions->domains[i], &decisions->verdicts[i],
-                                 decisions->answers[i]);
+        ok = decisions->answers[i] == NULL
+                 ? results_put_no_share(results, decisions->domains[i])
+                 : results_put_verdict(results, decisions->domains[i], &decisions->verdicts[i],
+                                       decisions->answers[i]);
     return ok;
 }
 

@@ -284,6 +284,8 @@ static void decide(struct survey *survey)
         decider_new(&survey->loop, survey->results, survey->options->jobs + 1, why);
 
     begin_phase(survey, UNIT_KIND_COUNT);
+    if (!results_count_operators(survey->results))
+        survey_fail_file(survey);
     if (decider == NULL)
         survey_fail(survey, why);
     while (may_go_on(survey) && decider_feed(decider, why)) {

@@ -164,9 +164,13 @@ bool results_evidence(struct results *results, int64_t domain, int64_t now, stru
 /* Gives up to `max` ids of domains that were looked up and have no verdict, greater than `after`.
  * Their number, or -1. */
 int results_undecided(struct results *results, int64_t after, int64_t *out, int max);
+/* To be called when all is looked up, before the first verdict: makes results_finish faster. */
+bool results_count_operators(struct results *results);
 /* Writes the columns of a verdict; `answer` is what Postfix would be told. */
 bool results_put_verdict(struct results *results, int64_t domain, const struct verdict *verdict,
                          const char *answer);
+/* For a domain that gets none: it has no share of its operator. */
+bool results_put_no_share(struct results *results, int64_t domain);
 /* The id of a domain by its name; false when it is not there. */
 bool results_find(struct results *results, const char *name, int64_t *id);
 /* Works out what needs all rows (the operator's share of each domain), sets `ended`, and leaves the

@@ -1,8 +1,6 @@
 /* results_decide: verdicts, and the end of a run; see results.h. */
 #include "survey/results/results_internal.h"
 
-#define SLICES 64 /* of the ids, each one transaction of results_finish */
-
 int results_undecided(struct results *results, int64_t after, int64_t *out, int max)
 {
     const struct sql_value values[] = {value_number(after), value_number(max)};
@@ -20,6 +18,7 @@ int results_undecided(struct results *results, int64_t after, int64_t *out, int 
 bool results_put_verdict(struct results *results, int64_t domain, const struct verdict *verdict,
                          const char *answer)
 {
+    const bool shared = results->operators_counted && verdict->reason != REASON_NO_HOST;
     const struct sql_value values[] = {
         value_number(domain),
         value_text(dane_state_name(verdict->dane)),
@@ -29,27 +28,12 @@ bool results_put_verdict(struct results *results, int64_t domain, const struct v
         value_text(answer),
     };
 
-    return results_execute(results, RESULTS_VERDICT_PUT, values, 6);
+    return results_execute(results, shared ? RESULTS_VERDICT_SHARE_PUT : RESULTS_VERDICT_PUT,
+                           values, 6) &&
+           (shared || results_put_no_share(results, domain));
 }
 
 /* ---- the end ---- */
-
-/* Slice by slice, so that the log does not become as large as the file. A run that is killed here
- * does it again. */
-static bool put_shares(struct results *results)
-{
-    const int64_t width = INT64_MAX / SLICES;
-
-    for (int64_t i = 0; i < SLICES; i++) {
-        const struct sql_value values[] = {
-            value_number(i * width),
-            value_number(i == SLICES - 1 ? INT64_MAX : (i + 1) * width - 1)};
-
-        if (!results_execute(results, RESULTS_SHARES_PUT, values, 2) || !results_commit(results))
-            return false;
-    }
-    return true;
-}
 
 /* Names are unique because their ids are (results_names.c). For those who look for one there is an
  * index in the end; kept up to date row by row it would cost several times as much. */
@@ -67,21 +51,11 @@ static bool make_one_file(struct results *results)
 
 bool results_finish(struct results *results, int64_t ended)
 {
-    static const char *const count_operators =
-        "DROP TABLE IF EXISTS temp.operators;"
-        "CREATE TEMP TABLE operators (name TEXT PRIMARY KEY, domains INTEGER NOT NULL) WITHOUT "
-        "ROWID;"
-        "INSERT INTO operators SELECT operator, count(*) FROM mail_domain "
-        "WHERE operator IS NOT NULL GROUP BY operator";
     struct results_run run = results->run;
 
     run.ended = ended;
-    if (!results_commit(results))
-        return false;
-    if (!sql_run(results->sql, count_operators))
-        return results_fail(results);
-    if (!put_shares(results) || !index_names(results) || !results_set_run(results, &run) ||
-        !results_commit(results))
+    if (!results_commit(results) || !results_put_shares(results) || !index_names(results) ||
+        !results_set_run(results, &run) || !results_commit(results))
         return false;
     return make_one_file(results);
 }

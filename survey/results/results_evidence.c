@@ -61,14 +61,14 @@ static int by_preference(const void *a, const void *b)
 /* Takes the hosts that are in the file, and their preferences. */
 static bool take_hosts(struct gathering *all, int64_t domain)
 {
-    struct evidence *evidence = all->evidence;
+    struct mx_host hosts[EVIDENCE_MX_MAX];
+    size_t count = 0;
     struct sql_value value = value_number(domain);
     struct sql_statement *row = results_select(all->results, RESULTS_EVIDENCE_MX, &value, 1);
     enum sql_step step = SQL_ERROR;
     const struct mx_host *host = NULL;
 
-    evidence->hosts = arena_array(all->arena, EVIDENCE_MX_MAX, sizeof *evidence->hosts);
-    while (row != NULL && evidence->hosts != NULL && evidence->host_count < EVIDENCE_MX_MAX &&
+    while (row != NULL && count < EVIDENCE_MX_MAX &&
            (step = results_row(all->results, row)) == SQL_ROW) {
         if (!results_host(all->results, row_number(row, 0, 0), &host)) {
             step = SQL_ERROR;
@@ -76,11 +76,13 @@ static bool take_hosts(struct gathering *all, int64_t domain)
         }
         if (host == NULL)
             continue;
-        evidence->hosts[evidence->host_count] = *host;
-        evidence->hosts[evidence->host_count++].preference = (uint16_t)row_number(row, 1, 0);
+        hosts[count] = *host;
+        hosts[count++].preference = (uint16_t)row_number(row, 1, 0);
     }
     if (row != NULL)
         sql_reset(row);
+    all->evidence->hosts = arena_memdup(all->arena, hosts, count * sizeof *hosts);
+    all->evidence->host_count = all->evidence->hosts == NULL ? 0 : count;
     return step != SQL_ERROR;
 }
 

@@ -39,8 +39,9 @@ struct results {
     struct results_hosts *hosts; /* owned */
     struct results_known *known; /* owned */
     struct results_run run;
-    int64_t sample_end; /* domains with greater ids are not in the sample */
-    bool counted;       /* `tallies` were read from the file */
+    int64_t sample_end;     /* domains with greater ids are not in the sample */
+    bool counted;           /* `tallies` were read from the file */
+    bool operators_counted; /* verdicts are written with the shares: results_shares.c */
     struct results_tally tallies[UNIT_KIND_COUNT];
     const struct address_filter *filter;                  /* borrowed, or NULL */
     struct sql_statement *statements[RESULTS_STATEMENTS]; /* NULL until they are needed */
@@ -185,6 +186,11 @@ enum sql_step results_name_at(struct results *results, enum results_statement wh
 /* The TLSA records of a host, in `arena`. */
 bool results_read_tlsa(struct results *results, int64_t host, struct arena *arena,
                        const struct tlsa **out, size_t *count);
+
+/* ---- operator_share: results_shares.c ---- */
+
+/* Writes all shares that are not right yet, in several transactions. */
+bool results_put_shares(struct results *results);
 
 /* ---- what came: results_put*.c ---- */
 

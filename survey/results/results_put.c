@@ -265,6 +265,7 @@ bool results_put(struct results *results, const struct unit_result *result)
 
     arena_reset(results->scratch);
     results_hosts_forget(results);
+    results->operators_counted = false; /* this may change it */
     if (!results_begin(results) || !puts[result->unit.kind](results, result, &again))
         return false;
     if (!again)

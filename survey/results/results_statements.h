@@ -132,6 +132,9 @@
       "WHERE host = ?1 AND position = ?2")                                                         \
     X(RETRY_ADD, "INSERT OR IGNORE INTO sni (address, name, host) VALUES (?1, ?2, ?3)")
 
+/* The domain's, by what was counted; NULL without an operator. */
+#define RESULTS_SHARE "(SELECT 1.0 / domains FROM temp.operators o WHERE o.name = domain.operator)"
+
 #define RESULTS_DECIDE_STATEMENTS(X)                                                               \
     X(EVIDENCE_DOMAIN,                                                                             \
       "SELECT name, looked_up, mx, mx_secure, mx_truncated, mx_ttl, mx_expanded, mta_sts, "        \
@@ -152,16 +155,23 @@
     X(EVIDENCE_ADDRESSES_ALONE,                                                                    \
       "SELECT a.ip, p.secure, p.position FROM host_address p JOIN address a ON a.id = p.address "  \
       "WHERE p.host = ?1 LIMIT 32")                                                                \
+    X(DECIDED, "SELECT EXISTS (SELECT 1 FROM domain WHERE verdict IS NOT NULL)")                   \
     X(UNDECIDED,                                                                                   \
       "SELECT id FROM domain WHERE id > ?1 AND looked_up IS NOT NULL AND verdict IS NULL "         \
       "ORDER BY id LIMIT ?2")                                                                      \
     X(VERDICT_PUT,                                                                                 \
       "UPDATE domain SET dane = ?2, starttls = ?3, verdict = ?4, reason = ?5, answer = ?6 "        \
       "WHERE id = ?1")                                                                             \
-    X(SHARES_PUT, "UPDATE domain SET operator_share = 1.0 / "                                      \
-                  "(SELECT domains FROM temp.operators o WHERE o.name = domain.operator) "         \
-                  "WHERE id >= ?1 AND id <= ?2 AND operator IS NOT NULL AND verdict IS NOT NULL "  \
-                  "AND mx IN ('listed', 'implicit') AND reason <> 'no-mx-host'")
+    X(VERDICT_SHARE_PUT,                                                                           \
+      "UPDATE domain SET dane = ?2, starttls = ?3, verdict = ?4, reason = ?5, answer = ?6, "       \
+      "operator_share = " RESULTS_SHARE " WHERE id = ?1")                                          \
+    X(SHARE_DOUBT, "INSERT OR IGNORE INTO temp.doubtful SELECT operator FROM domain "              \
+                   "WHERE id = ?1 AND operator IS NOT NULL")                                       \
+    X(SHARES_DOUBTFUL, "SELECT count(*) FROM temp.doubtful")                                       \
+    X(SHARES_PUT, "UPDATE domain SET operator_share = " RESULTS_SHARE                              \
+                  " WHERE id >= ?1 AND id <= ?2 AND operator IN (SELECT name FROM "                \
+                  "temp.operators) AND verdict IS NOT NULL AND mx IN ('listed', 'implicit') "      \
+                  "AND reason <> 'no-mx-host'")
 
 #define RESULTS_ALL_STATEMENTS(X)                                                                  \
     RESULTS_RUN_STATEMENTS(X)                                                                      \

@@ -160,6 +160,7 @@ static void decide(int64_t count)
     int64_t after = 0;
     bool more = true;
 
+    must(results_count_operators(results));
     for (int i = 0; more; i++) {
         must(decide_some(results, &after, &more));
         if (i % 64 == 0)

@@ -73,60 +73,6 @@ static void killed_again_and_again(void **state)
     buf_fini(&want);
 }
 
-/* ---- operators ---- */
-
-static void operators_have_shares(void **state)
-{
-    struct results_run run = make_run();
-
-    (void)state;
-    file_make(&file, &run);
-    survey(&(struct way){.commit = 100, .kill = -1});
-    assert_int_equal(
-        number_of_file(&file,
-                       "SELECT count(*) FROM (SELECT sum(operator_share) AS s FROM domain "
-                       "WHERE operator IS NOT NULL GROUP BY operator) WHERE abs(s - 1) > 1e-9"),
-        0);
-    assert_int_equal(number_of_file(&file, "SELECT count(DISTINCT operator) FROM domain"), 7);
-    assert_int_equal(number_of_file(&file, "SELECT count(*) FROM domain WHERE operator IS NULL "
-                                           "AND operator_share IS NULL"),
-                     DOMAINS / 10);
-    file_has(
-        &file,
-        "SELECT DISTINCT operator FROM host WHERE name IN ('mx0.o3.example', 'mx1.o3.example')",
-        "o3.example\n");
-    file_remove(&file);
-}
-
-/* Shares are of mail domains: those that no mail can be sent to have no part of their operator. */
-static void operators_of_mail_domains(void **state)
-{
-    struct results_run run = make_run();
-    struct sql *sql;
-
-    (void)state;
-    file_make(&file, &run);
-    survey(&(struct way){.commit = 100, .kill = -1});
-    assert_true(number_of_file(&file, "SELECT count(*) FROM mail_domain "
-                                      "WHERE operator = 'o3.example'") > 3);
-    file_reopen(&file, false);
-    assert_true(sql_open(&sql, file.path, SQL_WRITE));
-    assert_true(sql_run(sql, "UPDATE domain SET reason = 'no-mx-host' "
-                             "WHERE operator = 'o3.example' AND id > "
-                             "(SELECT min(id) FROM domain WHERE operator = 'o3.example')"));
-    sql_close(sql);
-    file_reopen(&file, true);
-    must(&file, results_finish(file.results, MAKE_AT));
-    file_has(&file,
-             "SELECT count(*), sum(operator_share) = 1 FROM mail_domain "
-             "WHERE operator = 'o3.example'",
-             "1|1\n");
-    file_has(&file,
-             "SELECT count(DISTINCT operator) = round(sum(operator_share), 9) FROM mail_domain",
-             "1\n");
-    file_remove(&file);
-}
-
 /* Of a shard: what another shard connects to is not decided here. */
 static void a_shard_does_not_decide_for_others(void **state)
 {
@@ -162,8 +108,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_in_another_order),
         cmocka_unit_test(killed_again_and_again),
-        cmocka_unit_test(operators_have_shares),
-        cmocka_unit_test(operators_of_mail_domains),
         cmocka_unit_test(a_shard_does_not_decide_for_others),
     };
 
