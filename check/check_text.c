@@ -11,7 +11,7 @@
 #include "policy/decide/verdict.h"
 
 #define LABEL_MAX       100 /* octets of what stands before running text */
-#define ADDRESS_COLUMNS 25  /* a longer one has a line of its own */
+#define ADDRESS_COLUMNS 22  /* a longer one has a line of its own */
 
 struct sheet {
     FILE *out;
@@ -26,6 +26,18 @@ static const char *const headings[CHECK_SEVERITY_COUNT] = {[CHECK_NOTICE] = "Not
                                                            [CHECK_CRITICAL] = "Critical",
                                                            [CHECK_UNKNOWN] = "Not known"};
 
+/* "RFC 7672 3.1", or a whole one */
+static void print_rfc(const struct sheet *sheet, const char *rfc)
+{
+    const char *section = strrchr(rfc, ' ');
+
+    if (strchr(rfc, ' ') == section)
+        fprintf(sheet->out, "    see    %s\n", rfc);
+    else
+        fprintf(sheet->out, "    see    %.*s, section %s\n", (int)(section - rfc), rfc,
+                section + 1);
+}
+
 static void print_finding(const struct sheet *sheet, const struct check_finding *finding)
 {
     const struct check_kind *kind = &check_kinds[finding->code];
@@ -38,7 +50,7 @@ static void print_finding(const struct sheet *sheet, const struct check_finding 
     text_paragraph(sheet->out, "    seen   ", finding->evidence);
     text_paragraph(sheet->out, "    fix    ", finding->fix);
     if (kind->rfc[0] != '\0')
-        text_paragraph(sheet->out, "    see    ", kind->rfc);
+        print_rfc(sheet, kind->rfc);
 }
 
 static void print_findings(const struct sheet *sheet)
@@ -60,21 +72,26 @@ static void print_findings(const struct sheet *sheet)
 
 /* ---- mail hosts ---- */
 
-/* "EC 256, until 2027-02-06, valid, TLSA" */
+/* "EC 256, until 2027-02-06, valid, TLSA ok" */
 static void print_certificate(const struct sheet *sheet, const struct check_attempt *attempt)
 {
+    static const char *const matches[] = {[TLSA_MATCH_NONE] = "",
+                                          [TLSA_MATCH_OK] = ", TLSA ok",
+                                          [TLSA_MATCH_MISMATCH] = ", TLSA bad"};
     const struct tls_certificate *leaf = &attempt->certificates[0];
     char end[PAGE_FIGURE_MAX], type[PAGE_TEXT_MAX];
 
     fprintf(sheet->out, ", %s %u, until %.10s%s%s", page_printable(type, leaf->key_type),
             leaf->key_bits, page_utc(end, leaf->not_after),
             attempt->shown.finding.fault == TLS_FAULT_NONE && attempt->name_ok ? ", valid" : "",
-            attempt->tlsa == TLSA_MATCH_OK ? ", TLSA" : "");
+            matches[attempt->tlsa]);
 }
 
 static void print_address(const struct sheet *sheet, const struct check_address *address)
 {
-    static const char *const words[] = {STARTTLS_STATES(ENUM_WORD)};
+#define X(state, word, sentence) sentence,
+    static const char *const sentences[] = {STARTTLS_STATES(X)};
+#undef X
     const struct check_attempt *attempt = &address->attempts[CHECK_OFFER_DEFAULT];
     char ip[IP_TEXT_MAX], room[PAGE_TEXT_MAX];
 
@@ -88,7 +105,7 @@ static void print_address(const struct sheet *sheet, const struct check_address 
     else if (attempt->protocol != NULL)
         fprintf(sheet->out, "%.20s", page_printable(room, attempt->protocol));
     else
-        fputs(words[attempt->state], sheet->out);
+        fputs(sentences[attempt->state], sheet->out);
     if (attempt->certificate_count > 0)
         print_certificate(sheet, attempt);
     fputc('\n', sheet->out);
@@ -118,11 +135,24 @@ static void print_policies(const struct sheet *sheet)
 {
     static const char *const modes[] = {
         [STS_MODE_NONE] = "none", [STS_MODE_TESTING] = "testing", [STS_MODE_ENFORCE] = "enforce"};
-    static const char *const states[] = {STS_STATES(ENUM_WORD)};
+    static const char *const states[] = {[STS_UNKNOWN] = "not known",
+                                         [STS_NOT_ASKED] = "not asked for",
+                                         [STS_NO_RECORD] = "none",
+                                         [STS_BAD_RECORD] = "the record is not valid",
+                                         [STS_DNS_ERROR] = "the lookup failed",
+                                         [STS_FETCH_FAILED] = "the policy cannot be fetched",
+                                         [STS_BAD_POLICY] = "the policy is not valid"};
+    static const char *const reports[] = {[TLSRPT_UNKNOWN] = "not asked for",
+                                          [TLSRPT_NONE] = "none",
+                                          [TLSRPT_VALID] = "valid",
+                                          [TLSRPT_INVALID] = "the record is not valid",
+                                          [TLSRPT_ERROR] = "the lookup failed"};
     const struct check_facts *facts = sheet->page->facts;
     const struct sts_evidence *sts = &facts->evidence->sts;
     char room[PAGE_TEXT_MAX];
 
+    if (facts->host_count == 0)
+        return;
     text_heading(sheet->out, sheet->bold, "Policies");
     if (sts->state == STS_POLICY)
         fprintf(sheet->out, "  MTA-STS  %s, id %s, max_age %u, %zu mx\n", modes[sts->policy->mode],
@@ -132,7 +162,28 @@ static void print_policies(const struct sheet *sheet)
     if (facts->tlsrpt.rua != NULL)
         text_quote(sheet->out, "  TLSRPT   ", facts->tlsrpt.rua);
     else
-        fprintf(sheet->out, "  TLSRPT   %s\n", tlsrpt_state_name(facts->tlsrpt.state));
+        fprintf(sheet->out, "  TLSRPT   %s\n", reports[facts->tlsrpt.state]);
+}
+
+static const char *level_word(enum verdict_level level)
+{
+    switch (level) {
+    case VERDICT_NO_OPINION:
+        return "no policy";
+    case VERDICT_TEMP:
+        return "deferred";
+    default:
+        return verdict_level_name(level);
+    }
+}
+
+/* Whether it makes no difference what a sender looks at. */
+static bool all_agree(const struct verdict *verdicts)
+{
+    for (int i = 1; i < CHECK_SENDER_COUNT; i++)
+        if (verdicts[i].level != verdicts[0].level || verdicts[i].reason != verdicts[0].reason)
+            return false;
+    return true;
 }
 
 static void print_senders(const struct sheet *sheet)
@@ -142,13 +193,16 @@ static void print_senders(const struct sheet *sheet)
                                          [CHECK_SENDER_STS] = "with MTA-STS",
                                          [CHECK_SENDER_NEITHER] = "with neither"};
 
+    const struct verdict *verdicts = sheet->page->facts->verdicts;
+    bool agree = all_agree(verdicts);
+
     text_heading(sheet->out, sheet->bold, "What senders do");
-    for (int i = 0; i < CHECK_SENDER_COUNT; i++) {
-        const struct verdict *verdict = &sheet->page->facts->verdicts[i];
+    for (int i = 0; i < (agree ? 1 : CHECK_SENDER_COUNT); i++) {
+        const struct verdict *verdict = &verdicts[i];
         char label[LABEL_MAX];
 
-        snprintf(label, sizeof label, "  %-21s %-9s ", labels[i],
-                 verdict_level_name(verdict->level));
+        snprintf(label, sizeof label, "  %-21s  %-9s  ", agree ? "all" : labels[i],
+                 level_word(verdict->level));
         text_paragraph(sheet->out, label, verdict_reason_text(verdict->reason));
     }
 }

@@ -7,6 +7,7 @@
  */
 #include "check/judge_internal.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,13 @@ const char *judge_date(const struct judging *judging, int64_t at)
     if (gmtime_r(&seconds, &tm) == NULL)
         return "a time that no calendar has";
     return judge_text(judging, "%04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+}
+
+const char *judge_days(const struct judging *judging, int64_t seconds)
+{
+    int64_t days = seconds / DAY_S;
+
+    return judge_text(judging, "%" PRId64 " day%s left", days, days == 1 ? "" : "s");
 }
 
 void judge_list_init(struct judge_list *list)

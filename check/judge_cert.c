@@ -125,8 +125,8 @@ static void judge_dates(const struct leaf *leaf)
             leaf->judging, leaf->at,
             &(struct check_finding){.code = CHECK_FOUND_CERT_EXPIRES,
                                     .severity = capped(leaf, severity),
-                                    .evidence = judge_text(leaf->judging, "%s, %d days left",
-                                                           dates_of(leaf), (int)(left / DAY_S)),
+                                    .evidence = judge_text(leaf->judging, "%s, %s", dates_of(leaf),
+                                                           judge_days(leaf->judging, left)),
                                     .fix = FIX_RENEW});
 }
 

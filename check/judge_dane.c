@@ -61,7 +61,8 @@ static void judge_unsigned(const struct judging *judging, const struct check_hos
     else
         judge_add(
             judging, &at, CHECK_FOUND_DANE_UNSIGNED,
-            judge_text(judging, "%zu records at %s, not signed", host->record_count, owner),
+            judge_text(judging, "%s: %zu record%s, not signed", owner, host->record_count,
+                       host->record_count == 1 ? "" : "s"),
             "sign the zone with DNSSEC and have its DS record published in the zone above, or "
             "remove the TLSA records");
 }

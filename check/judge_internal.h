@@ -47,6 +47,8 @@ const char *judge_text(const struct judging *judging, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* "2026-12-20" */
 const char *judge_date(const struct judging *judging, int64_t at);
+/* "1 day left", of that many seconds */
+const char *judge_days(const struct judging *judging, int64_t seconds);
 
 /* "a, b, c and 5 more" */
 struct judge_list {

@@ -21,7 +21,7 @@ static const struct {
      "look at the name servers of the zone and, where it is signed, at its signatures and DS "
      "records; senders defer all mail until the lookup succeeds"},
     {MX_NXDOMAIN, CHECK_FOUND_MX_NXDOMAIN, "NXDOMAIN",
-     "register the domain, or add it to the zone above it; was its name written right?"},
+     "register the domain, or add it to the zone above it; is its name spelled right?"},
 };
 
 static void judge_mx_state(const struct judging *judging)
@@ -55,14 +55,14 @@ static void judge_names(const struct judging *judging)
                   judge_text(judging, "\"0 .\" and %zu other MX records", facts->host_count),
                   judge_text(judging, "remove: %s. IN MX 0 .", facts->domain));
     for (size_t i = 0; i < facts->bad_name_count; i++)
-        judge_put(judging, &domain,
-                  &(struct check_finding){
-                      .code = CHECK_FOUND_MX_BAD_NAME,
-                      .severity = facts->host_count > 0 ? CHECK_WARNING : CHECK_CRITICAL,
-                      .evidence = judge_text(judging, "MX names \"%s\"", facts->bad_names[i]),
-                      .fix =
-                          "name a host in the MX record, by letters, digits, hyphens and dots; an "
-                          "address or a URL cannot stand there"});
+        judge_put(
+            judging, &domain,
+            &(struct check_finding){
+                .code = CHECK_FOUND_MX_BAD_NAME,
+                .severity = facts->host_count > 0 ? CHECK_WARNING : CHECK_CRITICAL,
+                .evidence = judge_text(judging, "MX names \"%s\"", facts->bad_names[i]),
+                .fix = "name a host in the MX record, with letters, digits, hyphens and dots; an "
+                       "address or a URL is not allowed there"});
 }
 
 /* ---- hosts ---- */

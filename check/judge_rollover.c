@@ -111,10 +111,9 @@ static void judge_pinned(const struct judging *judging, const struct check_host 
 
     judge_add(judging, &(struct judge_at){.host = host}, CHECK_FOUND_TLSA_PINNED,
               judge_text(judging,
-                         "%s; the certificate ends on %s (%d days left), and its successor "
-                         "matches no record",
+                         "%s; the certificate ends on %s (%s), and its successor matches no record",
                          judge_tlsa_text(judging, pin), judge_date(judging, leaf->not_after),
-                         (int)((leaf->not_after - judging->facts->now_s) / DAY_S)),
+                         judge_days(judging, leaf->not_after - judging->facts->now_s)),
               judge_text(judging,
                          "publish %s. IN TLSA 3 1 1 %s beside it, and keep the key at "
                          "renewals (certbot: --reuse-key), or use \"mxcrypt rollover\"",
@@ -135,8 +134,9 @@ bool judge_rollover(const struct judging *judging, const struct check_host *host
         judge_pinned(judging, host, readiness.pin);
     else if (readiness.live > 0 && !readiness.ready)
         judge_add(judging, &(struct judge_at){.host = host}, CHECK_FOUND_TLSA_ALONE,
-                  judge_text(judging, "%zu records at %s, each of a key in use", readiness.live,
-                             judge_tlsa_owner(judging, host)),
+                  judge_text(judging, "%s: %zu record%s, each of a key in use",
+                             judge_tlsa_owner(judging, host), readiness.live,
+                             readiness.live == 1 ? "" : "s"),
                   "make the next key now, and publish its 3 1 1 record beside the present one; or "
                   "publish 2 1 1 of the issuer");
     return pinned;

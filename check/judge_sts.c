@@ -243,8 +243,9 @@ static void judge_max_age(const struct judging *judging, const struct sts_policy
                           .code = CHECK_FOUND_STS_MAX_AGE,
                           .severity = max_ages[i].severity,
                           .evidence = judge_text(judging, "max_age: %u", policy->max_age),
-                          .fix = "max_age: 1209600 (two weeks) or more, once all is well: who gets "
-                                 "less mail from you forgets the policy in between"});
+                          .fix = "set max_age to 1209600 (two weeks) or more, once all is well: a "
+                                 "sender that "
+                                 "writes less often has forgotten the policy by the next time"});
             return;
         }
 }
@@ -273,11 +274,10 @@ static void judge_hosts(const struct judging *judging, const struct sts_policy *
                 &(struct check_finding){
                     .code = CHECK_FOUND_STS_UNMATCHED,
                     .severity = policy->mode == STS_MODE_ENFORCE ? CHECK_CRITICAL : CHECK_WARNING,
-                    .evidence = judge_text(judging, "none of the %zu mx lines matches it",
-                                           policy->mx_count),
+                    .evidence = "no mx line of the policy matches it",
                     .fix = judge_text(judging,
-                                      "add to the policy: mx: %s - and give _mta-sts.%s "
-                                      "a new id",
+                                      "add the line \"mx: %s\" to the policy, and give "
+                                      "_mta-sts.%s a new id",
                                       facts->hosts[i].name, facts->domain)});
 }
 
@@ -309,9 +309,10 @@ static void judge_patterns(const struct judging *judging, const struct sts_polic
             judge_list_add(&list, policy->mx[i]);
     text = judge_list_take(judging, &list);
     if (list.count > 0)
-        judge_add(judging, &domain, CHECK_FOUND_STS_UNUSED, judge_text(judging, "mx: %s", text),
-                  "take the line out, unless the host is to come: who gets hold of that name may "
-                  "receive your mail");
+        judge_add(
+            judging, &domain, CHECK_FOUND_STS_UNUSED, judge_text(judging, "mx: %s", text),
+            "remove the line, unless the host is yet to come: anyone who gets hold of that name "
+            "may receive your mail");
 }
 
 /* ---- the whole ---- */

@@ -149,7 +149,7 @@ static const struct {
     {"SEED", CHECK_WARNING, "is SEED, which has gone out of use"},
     {"ADH-", CHECK_NOTICE, "shows no certificate"},
     {"AECDH-", CHECK_NOTICE, "shows no certificate"},
-    {"", CHECK_NOTICE, "has no forward secrecy: who gets the key later reads old mail"},
+    {"", CHECK_NOTICE, "has no forward secrecy: anyone who gets the key later can read old mail"},
 };
 
 static void judge_cipher(const struct judging *judging, const struct judge_at *at)

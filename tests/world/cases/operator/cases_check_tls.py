@@ -166,7 +166,7 @@ def _(sound):
     sound.one.show(sound.ca.leaf(*sound.names(), days=(-77, 13)))
 
 
-@planted("both", "a certificate ends in 2 days", "critical certificate-expires: 1 days left")
+@planted("both", "a certificate ends in 2 days", "critical certificate-expires: 1 day left")
 def _(sound):
     sound.one.show(sound.ca.leaf(*sound.names(), days=(-88, 2)))
 
