@@ -16,20 +16,17 @@
 #include "check/look/look_now.h"
 #include "check/watch/metrics.h"
 #include "cli/check/check_state.h"
+#include "cli/check/domain_list.h"
 #include "cli/cli.h"
-#include "policy/key.h"
 
-#define DOMAINS_MAX 1000 /* of --from */
-#define LINE_MAX    1024
 #define STRINGS_MAX ((size_t)64 * 1024 * 1024) /* of one report */
 
 struct checking {
     struct cli *cli;
-    size_t count;
-    char (*domains)[HOSTNAME_MAX + 1]; /* owned */
-    struct metrics_domain *metrics;    /* owned */
-    int status;                        /* the worst so far */
-    size_t printed;                    /* pages */
+    struct domain_list list;
+    struct metrics_domain *metrics; /* owned; of each domain */
+    int status;                     /* the worst so far */
+    size_t printed;                 /* pages */
     bool cannot_write;
 };
 
@@ -74,11 +71,11 @@ static void report_on(struct checking *checking, size_t index, const struct look
     bool kept;
 
     check_judge(report, page.facts);
-    metrics_count(&checking->metrics[index], checking->domains[index], report);
+    metrics_count(&checking->metrics[index], checking->list.names[index], report);
     worse(checking, check_exit(report));
     kept = state == NULL || check_state_keep(state, page.facts, report);
     if (!kept && checking->cli->check.nagios && check_exit(report) == 0)
-        complain(checking, checking->domains[index], "the findings cannot be kept");
+        complain(checking, checking->list.names[index], "the findings cannot be kept");
     else if (!print_page(checking, &page))
         checking->cannot_write = true;
     if (!kept)
@@ -87,7 +84,7 @@ static void report_on(struct checking *checking, size_t index, const struct look
 
 static void check_domain(struct checking *checking, size_t index)
 {
-    const char *domain = checking->domains[index];
+    const char *domain = checking->list.names[index];
     struct cli *cli = checking->cli;
     struct check_state *state =
         cli->check.state == NULL ? NULL : check_state_open(cli->check.state, domain);
@@ -119,69 +116,35 @@ static void check_domain(struct checking *checking, size_t index)
 
 /* ---- which domains ---- */
 
-static bool add_domain(struct checking *checking, const char *text)
-{
-    struct key key;
-
-    key_parse(&key, text, strlen(text), checking->cli->config.prober.smtp_port);
-    if (key.kind != KEY_DOMAIN || key.port != checking->cli->config.prober.smtp_port) {
-        fprintf(stderr, "mxcrypt: not a domain: %.100s\n", text);
-        return false;
-    }
-    if (checking->count == DOMAINS_MAX) {
-        fprintf(stderr, "mxcrypt: more than %d domains\n", DOMAINS_MAX);
-        return false;
-    }
-    memcpy(checking->domains[checking->count++], key.name, strlen(key.name) + 1);
-    return true;
-}
-
-/* One domain a line; # begins a comment. */
-static bool read_domains(struct checking *checking, const char *path)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char line[LINE_MAX + 1], word[LINE_MAX + 1];
-    bool ok = file != NULL;
-
-    if (!ok)
-        fprintf(stderr, "mxcrypt: %s: %s\n", path, strerror(errno));
-    while (ok && fgets(line, sizeof line, file) != NULL) {
-        line[strcspn(line, "#\r\n")] = '\0';
-        if (sscanf(line, "%1024s", word) == 1)
-            ok = add_domain(checking, word);
-    }
-    if (file != NULL && file != stdin)
-        fclose(file);
-    return ok;
-}
-
 static bool find_domains(struct checking *checking)
 {
     struct cli *cli = checking->cli;
+    struct domain_list *list = &checking->list;
 
-    checking->domains = calloc(DOMAINS_MAX, sizeof *checking->domains);
-    checking->metrics = calloc(DOMAINS_MAX, sizeof *checking->metrics);
-    if (checking->domains == NULL || checking->metrics == NULL) {
+    checking->metrics = calloc(DOMAIN_LIST_MAX, sizeof *checking->metrics);
+    if (checking->metrics == NULL || !domain_list_init(list, cli->config.prober.smtp_port)) {
         fputs("mxcrypt: no memory\n", stderr);
         return false;
     }
-    if (cli->check.from != NULL && !read_domains(checking, cli->check.from))
+    if (cli->check.from != NULL && !domain_list_read(list, cli->check.from))
         return false;
     for (char **word = cli->words; *word != NULL; word++)
-        if (!add_domain(checking, *word))
+        if (!domain_list_add(list, *word))
             return false;
-    if (checking->count == 0)
+    if (list->count == 0)
         fputs("mxcrypt: check needs a domain, or --from FILE\n", stderr);
-    if (cli->check.nagios && checking->count > 1)
+    if (cli->check.nagios && list->count > 1)
         fputs("mxcrypt: --nagios is for one domain\n", stderr);
-    return checking->count > 0 && (!cli->check.nagios || checking->count == 1);
+    if (list->bad > 0)
+        worse(checking, CLI_UNKNOWN);
+    return list->count > 0 && (!cli->check.nagios || (list->count == 1 && list->bad == 0));
 }
 
 /* ---- the whole ---- */
 
 static void write_metrics(struct checking *checking)
 {
-    const struct metrics metrics = {checking->metrics, checking->count, clock_wall_s()};
+    const struct metrics metrics = {checking->metrics, checking->list.count, clock_wall_s()};
     const char *path = checking->cli->audit.prometheus;
 
     if (path == NULL || page_replace(path, metrics_write, &metrics) == 0)
@@ -192,11 +155,11 @@ static void write_metrics(struct checking *checking)
 
 static void check_all(struct checking *checking)
 {
-    bool list = checking->cli->json && checking->count > 1;
+    bool list = checking->cli->json && checking->list.count > 1;
 
     if (list)
         fputs("[\n", stdout);
-    for (size_t i = 0; i < checking->count; i++)
+    for (size_t i = 0; i < checking->list.count; i++)
         check_domain(checking, i);
     if (list)
         fputs("]\n", stdout);
@@ -217,7 +180,7 @@ int do_check(struct cli *cli)
         check_all(&checking);
         status = checking.cannot_write && checking.status == 0 ? CLI_CANNOT_WRITE : checking.status;
     }
-    free(checking.domains);
+    domain_list_fini(&checking.list);
     free(checking.metrics);
     return status;
 }

@@ -9,6 +9,7 @@ from case import Failed, case
 from checking import Sound, must_find, tool
 
 PLUGIN = re.compile(r"MXCRYPT (OK|WARNING|CRITICAL|UNKNOWN) - [ -{}~]*(\|( days_to_expiry=-?\d+;14;3)? findings=\d+)?\n")  # no second bar
+USAGE = 64
 STATUS = {"OK": 0, "WARNING": 1, "CRITICAL": 2, "UNKNOWN": 3}
 OWN = {"daemon": "check", "group": "few", "valgrind": False}
 DEAD_RESOLVER = "198.51.100.99"
@@ -60,6 +61,51 @@ def _(c):
     c.do(step)
 
 
+# --from
+
+def listed(c, text, wanted, *complaints):
+    """What is checked of a file, and what is said of it, each line of it printable."""
+    path = os.path.join(c.world.folder, f"{c.label}-list")
+    with open(path, "wb") as file:
+        file.write(text)
+    done = tool(c.world).cli("check", "--quiet", "--from", path)
+    checked = [line.partition(":")[0] for line in done.stdout.splitlines() if line and not line.startswith(" ") and ": " in line]
+    said = [line.removeprefix(f"mxcrypt: {path}") for line in done.stderr.splitlines()]
+    if checked != wanted or said != list(complaints) or re.search(r"[^\n -~]", done.stderr):
+        raise Failed(f"{text[:100]}: {checked} {said}")
+    return done.returncode
+
+
+@case("own", "--from: each domain once, and what is no domain is told, escaped, with its line", **OWN)
+def _(c):
+    one, other = f"a.{c.d}", f"b.{c.d}"
+    zone = f"z.{c.d}"
+    c.child(zone, "signed", "@ MX 0 .")
+    first, second = one.encode(), other.encode()
+
+    def step():
+        statuses = [listed(c, b"# a comment\n\n  " + first + b" # one\r\n" + first + b"\n" + first.upper() + b".\n" + second, [one, other]),
+                    listed(c, b"\xef\xbb\xbf" + first, [one])]
+        if statuses != [2, 2]:
+            raise Failed(statuses)
+        statuses = [listed(c, zone.encode() + b"\n" + first + b" " + second + b"\n", [], f":2: not a domain: {one} {other}"),
+                    listed(c, b"\x1b[31m\xff\n" + zone.encode() + b"\na.signed\0b.signed\n", [], r":1: not a domain: \x1b[31m\xff",
+                           r":3: not a domain: a.signed\x00b.signed"),
+                    listed(c, b"x" * 5000 + b"\n../../etc/passwd\n[192.0.2.1]\n.\n" + zone.encode(), [], f":1: not a domain: {'x' * 96}...",
+                           ":2: not a domain: ../../etc/passwd", ":3: not a domain: [192.0.2.1]", ":4: not a domain: .")]
+        if statuses != [3, 3, 3]:
+            raise Failed(statuses)
+        for text in (b"", b"# nothing\n\n"):
+            if listed(c, text, [], ": it names no domain") != USAGE:
+                raise Failed(text)
+        if listed(c, b"#" * (1 << 20), [], ": it names no domain") != USAGE or listed(c, b"#" * ((1 << 20) + 1), [], ": File too large") != USAGE:
+            raise Failed("a file of a megabyte")
+        done = tool(c.world).cli("-o", f"resolver={DEAD_RESOLVER}", *QUICK, "check", "--from", "/dev/zero")
+        if done.returncode != USAGE or "/dev/zero: File too large" not in done.stderr:
+            raise Failed(done)
+    c.do(step)
+
+
 # --nagios
 
 @case("own", "--nagios: sound, a warning, critical", **OWN)
@@ -86,7 +132,7 @@ def _(c):
         plugin(c, "UNKNOWN", "check", "--nagios", "--no-such-option", domain)
         plugin(c, "UNKNOWN", "check", "--no-such-option", "--nagios", domain)
         plugin(c, "UNKNOWN", "check", "--nagios")
-        plugin(c, "UNKNOWN", "check", "--nagios", domain, domain)
+        plugin(c, "UNKNOWN", "check", "--nagios", domain, f"x.{domain}")
         plugin(c, "UNKNOWN", "check", "--nagios", "not a domain")
         plugin(c, "UNKNOWN", "check", "--nagios", "--from", "/not/there")
     c.do(step)
