@@ -130,6 +130,7 @@ struct check_host {
     const struct mx_host *evidence; /* of facts.evidence */
     struct check_rrset a, aaaa;
     struct check_rrset tlsa; /* asked even where the address is not signed */
+    size_t stump_count;      /* of `tlsa`: fewer than 3 octets, which is no record at all */
     size_t record_count;     /* of `tlsa`, parsed */
     struct tlsa *records;
     size_t address_count;

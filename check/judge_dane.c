@@ -183,6 +183,16 @@ static void judge_records(const struct judging *judging, const struct check_host
     }
 }
 
+/* A record has three octets at least; one of fewer is none, to senders too. */
+static void judge_stumps(const struct judging *judging, const struct check_host *host)
+{
+    if (host->stump_count > 0)
+        judge_add(judging, &(struct judge_at){.host = host}, CHECK_FOUND_TLSA_UNUSABLE,
+                  judge_text(judging, "%s: %zu with fewer than 3 octets",
+                             judge_tlsa_owner(judging, host), host->stump_count),
+                  "remove the record, or publish it again as \"mxcrypt records\" writes it");
+}
+
 /* ---- whether they match ---- */
 
 /* Whether the record's digest is of that certificate; what SHA-512 is of cannot be told here. */
@@ -347,6 +357,7 @@ void judge_dane(const struct judging *judging)
 
         any |= dane != JUDGE_DANE_NONE;
         judge_tlsa_lookup(judging, host);
+        judge_stumps(judging, host);
         if (dane == JUDGE_DANE_UNSIGNED)
             judge_unsigned(judging, host);
         if (dane == JUDGE_DANE_UNUSABLE)

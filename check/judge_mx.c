@@ -224,6 +224,10 @@ void judge_mx(const struct judging *judging)
         return;
     }
     judge_mx_state(judging);
+    if (facts->evidence->mx_truncated)
+        judge_unknown(judging, &domain,
+                      judge_text(judging, "mail hosts beyond the first %zu", facts->host_count),
+                      "there are more MX records than are looked at");
     judge_implicit(judging, any_has_addresses(facts));
     judge_names(judging);
     for (size_t i = 0; i < facts->host_count; i++) {

@@ -54,8 +54,11 @@ static void read_records(struct check_look *look, struct look_host *host)
         return;
     out->records = arena_array(look->request.arena, answer->count, sizeof *out->records);
     for (size_t i = 0; i < answer->count && out->records != NULL; i++)
-        out->record_count += tlsa_parse(&out->records[out->record_count], answer->records[i].data,
-                                        answer->records[i].length);
+        if (tlsa_parse(&out->records[out->record_count], answer->records[i].data,
+                       answer->records[i].length))
+            out->record_count++;
+        else
+            out->stump_count++;
 }
 
 static const char *why_forbidden(const struct check_look *look, const struct ip *ip,

@@ -160,8 +160,12 @@ static void remove_bad(struct making *making, const struct check_host *host)
         if (record.why == NULL || hex == NULL)
             continue;
         escape_hex(hex, tlsa->data, tlsa->length);
-        record.data = arena_printf(arena, "%u %u %u %s", tlsa->usage, tlsa->selector,
-                                   tlsa->matching_type, hex);
+        record.data =
+            tlsa->length > 0
+                ? arena_printf(arena, "%u %u %u %s", tlsa->usage, tlsa->selector,
+                               tlsa->matching_type, hex)
+                : arena_printf(arena, "\\# 3 %02x%02x%02x", tlsa->usage, tlsa->selector,
+                               tlsa->matching_type); /* RFC 3597 5: there is no other way */
         add(making, &record);
     }
 }

@@ -92,6 +92,16 @@ SPOIL(only_pkix)
     made_record(&made->host[0], 0, FORM(0, 0, 1), '1');
     made_record(&made->host[0], 1, FORM(1, 1, 1), '2');
 }
+/* The second record has two octets. */
+SPOIL(stump)
+{
+    made->hosts[0].stump_count = 1;
+}
+SPOIL(only_a_stump)
+{
+    made->hosts[0].stump_count = 1;
+    made->hosts[0].record_count = 0;
+}
 SPOIL(unusable)
 {
     one_more(made, FORM(3, 1, 9));
@@ -285,6 +295,8 @@ static const struct judge_row dane_rows[] = {
     {"3 1 2", form, "notice tlsa-not-recommended " H1},
     {"2 0 1", ta_certificate, ""},
     {"nothing matches", mismatch, "critical tlsa-mismatch " BOTH1},
+    {"a record of two octets beside good ones", stump, "warning tlsa-unusable " H1},
+    {"a record of two octets alone", only_a_stump, "warning tlsa-unusable " H1},
     {"a pinned certificate was renewed", renewed_pin, "critical tlsa-mismatch " BOTH1},
     {"nothing matches at one address", mismatch_at_one,
      "critical tlsa-mismatch " H1 " [2620:fe::1]"},

@@ -18,6 +18,10 @@ static void no_hosts(struct made *made, enum mx_state state)
     made->facts.host_count = 0;
 }
 
+SPOIL(more_hosts)
+{
+    made->evidence.mx_truncated = true;
+}
 SPOIL(mx_fails)
 {
     no_hosts(made, MX_ERROR);
@@ -170,6 +174,7 @@ SPOIL(reverse_unasked)
 
 static const struct judge_row mx_rows[] = {
     {"sound", nothing, ""},
+    {"more hosts than are looked at", more_hosts, "unknown not-found-out"},
     {"the MX lookup fails", mx_fails, "critical mx-lookup-failed"},
     {"the domain does not exist", no_domain, "critical domain-missing"},
     {"the MX lookup failed here", mx_unknown, "unknown not-found-out"},

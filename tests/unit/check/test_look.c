@@ -437,6 +437,26 @@ static void a_thousand_tlsa_records(void **state)
     end();
 }
 
+static void records_of_too_few_octets(void **state)
+{
+    struct responder_line *tlsa;
+
+    (void)state;
+    begin(mail_host);
+    tlsa = line_of(world.owner, DNS_TLSA);
+    tlsa->reply.answer[0] = arena_printf(world.arena, "%s. 300 IN TYPE52 \\# 0", world.owner);
+    tlsa->reply.answer[1] = arena_printf(world.arena, "%s. 300 IN TYPE52 \\# 2 0301", world.owner);
+    tlsa->reply.answer[2] =
+        arena_printf(world.arena, "%s. 300 IN TYPE52 \\# 3 030101", world.owner);
+    look();
+    assert_int_equal(world.facts->hosts[0].stump_count, 2);
+    assert_int_equal(world.facts->hosts[0].record_count, 1);
+    assert_false(world.facts->hosts[0].records[0].usable);
+    judge();
+    assert_true(is_found(CHECK_FOUND_TLSA_UNUSABLE, CHECK_WARNING));
+    end();
+}
+
 static size_t ruas_of(const char *addresses, enum check_reach *last)
 {
     size_t count;
@@ -522,6 +542,7 @@ int main(void)
     ROWS_ADD(lookup_rows, test_lookup);
     ROWS_ADD_TEST(addresses_at_their_limit);
     ROWS_ADD_TEST(a_thousand_tlsa_records);
+    ROWS_ADD_TEST(records_of_too_few_octets);
     ROWS_ADD_TEST(report_addresses_at_their_limit);
     ROWS_ADD_TEST(what_a_good_host_shows);
     ROWS_ADD_TEST(it_may_end_at_any_moment);

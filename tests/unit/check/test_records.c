@@ -142,12 +142,15 @@ static void what_is_wrong_is_removed(void **state)
     wish.missing = true;
     made_record(&made->host[0], 2, FORM(1, 1, 1), '1');
     made_record(&made->host[0], 3, FORM(3, 0, 1), '2');
+    made->host[0].records[1].length = 0;
+    made->host[0].records[1].usable = false;
     made->hosts[0].record_count = 4;
     made_record(&made->host[1], 1, FORM(3, 1, 9), '2');
     made->host[1].records[1].usable = false;
     made_refused(&made->host[1].addresses[1].attempts[CHECK_OFFER_DEFAULT]);
     assert_true(records_make(&records, arena, &made->facts, &wish));
-    assert_int_equal(records.count, 2);
+    assert_int_equal(records.count, 3);
+    assert_true(find("_25._tcp.mx1.example.org", "\\# 3 030101")->remove);
     assert_true(find("_25._tcp.mx1.example.org", "1 1 1 1111")->remove);
     assert_true(find("_25._tcp.mx1.example.org", "3 0 1 2222")->remove);
     buf_init(&text, 65536);
