@@ -6,7 +6,8 @@
 
 #include "check/check_page.h"
 
-#define NAMED_MAX 5 /* findings that are named */
+#define NAMED_MAX 5   /* findings that are named */
+#define WHERE_MAX 150 /* octets of a place: Nagios reads no more than 4 KB in all */
 
 static void put_upper(FILE *out, const char *word)
 {
@@ -14,18 +15,22 @@ static void put_upper(FILE *out, const char *word)
         fputc(*word >= 'a' && *word <= 'z' ? *word - 'a' + 'A' : *word, out);
 }
 
-static void put_text(FILE *out, const char *text)
+static void put_text(FILE *out, const char *text, size_t max)
 {
-    for (; *text != '\0'; text++)
-        fputc(*text == '|' || *text < ' ' || *text > '~' ? '/' : *text, out);
+    size_t i;
+
+    for (i = 0; text[i] != '\0' && i < max; i++)
+        fputc(text[i] == '|' || text[i] < ' ' || text[i] > '~' ? '/' : text[i], out);
+    if (text[i] != '\0')
+        fputs("...", out);
 }
 
 static void put_finding(FILE *out, const struct check_finding *finding)
 {
-    put_text(out, check_kinds[finding->code].code);
+    fputs(check_kinds[finding->code].code, out);
     if (finding->where[0] != '\0') {
         fputc(' ', out);
-        put_text(out, finding->where);
+        put_text(out, finding->where, WHERE_MAX);
     }
 }
 
@@ -38,7 +43,7 @@ bool check_nagios(FILE *out, const struct check_page *page)
     fputs("MXCRYPT ", out);
     put_upper(out, check_status(report));
     fputs(" - ", out);
-    put_text(out, page->facts->domain);
+    put_text(out, page->facts->domain, CHECK_TEXT_MAX);
     fprintf(out, ": %s", check_counts(counts, report));
     for (size_t i = 0; i < report->count && i < NAMED_MAX; i++) {
         fputs(i == 0 ? ": " : ", ", out);
@@ -56,7 +61,7 @@ bool check_nagios(FILE *out, const struct check_page *page)
 bool check_nagios_unknown(FILE *out, const char *why)
 {
     fputs("MXCRYPT UNKNOWN - ", out);
-    put_text(out, why);
+    put_text(out, why, CHECK_TEXT_MAX);
     fputc('\n', out);
     return fflush(out) == 0 && !ferror(out);
 }

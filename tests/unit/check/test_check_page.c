@@ -68,6 +68,34 @@ static void bars(void **state)
                         "days_to_expiry=70;14;3 findings=1\n");
 }
 
+static void a_long_place(void **state)
+{
+    static char name[152];
+    struct made *made = facts_make();
+
+    (void)state;
+    memset(name, 'z', 150);
+    made->zones[0].name = name;
+    made->servers[0].agreement = CHECK_SILENT;
+    assert_non_null(strstr(nagios_line(&made->facts), "zzz | days_to_expiry=70;14;3 findings=1\n"));
+    name[150] = 'z';
+    assert_non_null(
+        strstr(nagios_line(&made->facts), "zzz... | days_to_expiry=70;14;3 findings=1\n"));
+}
+
+/* What there is to say where there is no report is one line too. */
+static void no_report(void **state)
+{
+    char line[100];
+    FILE *out = fmemopen(line, sizeof line, "w");
+
+    (void)state;
+    assert_non_null(out);
+    assert_true(check_nagios_unknown(out, "example.org: a|b\nc\033"));
+    fclose(out);
+    assert_string_equal(line, "MXCRYPT UNKNOWN - example.org: a/b/c/\n");
+}
+
 static bool (*const pages[])(FILE *out, const struct check_page *page) = {check_text, check_json,
                                                                           check_nagios};
 
@@ -113,6 +141,8 @@ int main(void)
     ROWS_ADD_TEST(days_and_findings);
     ROWS_ADD_TEST(no_certificate);
     ROWS_ADD_TEST(bars);
+    ROWS_ADD_TEST(a_long_place);
+    ROWS_ADD_TEST(no_report);
     ROWS_ADD_TEST(a_full_disk);
     ROWS_ADD_TEST(a_report_that_is_not_whole);
     return rows_run("check_page");
