@@ -278,6 +278,13 @@ class Package:
                 must(f'data-key="{self.good.d}"' in machine.do("cat /var/lib/mxcrypt-audit/audit.html"), "the mail is not on the page")
                 must("mxcrypt_audit_written_timestamp_seconds" in machine.do("cat /var/lib/mxcrypt-audit/mxcrypt.prom"), "no metrics")
                 must(machine.ask("systemctl is-enabled mxcrypt-audit.timer")[1] == "disabled\n", "the timer is on by itself")
+            with self.check("mxcrypt-check.service: findings and metrics of own domains, and not as root"):
+                self.own_domains(machine)
+            with self.check("systemd has nothing to say against the units"):
+                units = machine.do("dpkg -L mxcrypt | grep -E '/systemd/system/[^/]*$'").split()
+                must(sum("check." in one or "rollover." in one for one in units) == 4, f"{units}")
+                said = machine.do(f"systemd-analyze verify --man=no {' '.join(units)} 2>&1")
+                must("mxcrypt" not in said, said)
             with self.check("mxcrypt doctor has nothing to say against it"):
                 _, out = machine.ask("mxcrypt doctor")
                 wrong = [line for line in out.splitlines() if line and not line.startswith("warning clock:")]  # the machine's, not the package's
@@ -299,6 +306,21 @@ class Package:
                 must("mxcrypt" not in machine.do("systemctl list-units --all --no-legend; systemctl list-unit-files --no-legend"), "a unit")
                 self.restore(machine)
                 self.same(before, machine)
+
+    def own_domains(self, machine):
+        """From the example that the package has; a finding is told in the journal once, and is a failure of the unit only if it is critical."""
+        machine.do("cp /usr/share/doc/mxcrypt/examples/own-domains /etc/mxcrypt/own-domains")
+        must(machine.ask("systemctl start mxcrypt-check")[0] != 0, "a list without a domain is no success")
+        machine.do(f"sed -i 's/^#example.org/{self.good.d}/' /etc/mxcrypt/own-domains && systemctl start mxcrypt-check && systemctl start mxcrypt-check")
+        modes = machine.do("cd /var/lib/mxcrypt-check && stat -c '%n %a %U' *")
+        must(modes == f"check.prom 644 mxcrypt\n{self.good.d}.json 644 mxcrypt\n", modes)
+        must(f'mxcrypt_check_done{{domain="{self.good.d}"}} 1\n' in machine.do("cat /var/lib/mxcrypt-check/check.prom"), "no metrics")
+        told = [line for line in machine.do("journalctl -o cat -u mxcrypt-check").splitlines() if "new: notice rollover-not-ready" in line]
+        must(len(told) == 1, f"{told}")
+        machine.do(f"echo {self.bad.d} >>/etc/mxcrypt/own-domains")
+        must(machine.ask("systemctl start mxcrypt-check")[0] != 0 and machine.ask("systemctl is-failed mxcrypt-check")[0] == 0, "a critical finding fails the unit")
+        must(machine.ask("systemctl is-enabled mxcrypt-check.timer mxcrypt-rollover.timer")[1] == "disabled\ndisabled\n", "a timer is on by itself")
+        machine.do("rm /etc/mxcrypt/own-domains && systemctl reset-failed mxcrypt-check")
 
     def restore(self, machine):
         for line in machine.do("postconf -n").splitlines():
