@@ -13,7 +13,7 @@ build="build-essential cmake pkgconf libuv1-dev libssl-dev libcurl4-openssl-dev
     libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libpsl-dev libseccomp-dev
     libarchive-dev liblzma-dev zlib1g-dev uthash-dev ca-certificates python3"
 package="$build debhelper dpkg-dev fakeroot"
-servers="unbound nsd ldnsutils postfix openssl iproute2 util-linux"
+servers="unbound nsd ldnsutils postfix openssl iproute2 util-linux python3-cryptography"
 world="$build $servers"
 lint="$package lintian"
 test="$lint $servers clang libclang-rt-dev libcmocka-dev libldns-dev valgrind

@@ -1,6 +1,6 @@
 """The tests' certificates: CAs, leaves good and bad, chains, TLSA data. Made when asked for, kept for the run.
 
-Only keys and signatures come from the openssl command; the certificate itself is written by der.py."""
+Only keys and signatures come from a library; the certificate itself is written by der.py."""
 
 import base64
 import functools
@@ -9,15 +9,14 @@ import itertools
 import os
 import secrets
 import ssl
-import subprocess
 import threading
 from dataclasses import dataclass, field, replace
 
 import der
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-
-def _openssl(*arguments, data=None):
-    return subprocess.run(["openssl", *arguments], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True).stdout
+EXPONENT = 65537
 
 
 def _pem(kind, raw):
@@ -30,6 +29,7 @@ def _pem(kind, raw):
 class Key:
     path: str
     spki: bytes
+    private: object = field(default=None, compare=False, repr=False)  # None: nobody has it
     is_rsa: bool = False
     digest: str = "sha256"                 # of its signatures; sha1 for an EC key only
 
@@ -40,7 +40,8 @@ class Key:
         return der.tlv(der.SEQUENCE, der.oid(der.OID_ECDSA_SHA1 if self.digest == "sha1" else der.OID_ECDSA_SHA256))
 
     def sign(self, data):
-        return _openssl("dgst", f"-{self.digest}", "-sign", self.path, data=data)
+        digest = hashes.SHA1() if self.digest == "sha1" else hashes.SHA256()
+        return self.private.sign(data, padding.PKCS1v15(), digest) if self.is_rsa else self.private.sign(data, ec.ECDSA(digest))
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,10 @@ class Authority:
         return path
 
     def new_key(self, rsa_bits=0):
-        path = os.path.join(self.folder, f"key-{next(self._serials)}.pem")
-        kind = ["RSA", "-pkeyopt", f"rsa_keygen_bits:{rsa_bits}"] if rsa_bits else ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        _openssl("genpkey", "-algorithm", *kind, "-out", path)
-        return Key(path, _openssl("pkey", "-in", path, "-pubout", "-outform", "DER"), bool(rsa_bits))
+        private = rsa.generate_private_key(EXPONENT, rsa_bits) if rsa_bits else ec.generate_private_key(ec.SECP256R1())
+        pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        spki = private.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return Key(self._write(f"key-{next(self._serials)}.pem", pem.decode()), spki, private, bool(rsa_bits))
 
     @functools.cached_property
     def leaf_key(self):
@@ -131,7 +132,7 @@ class Authority:
     def huge_rsa_chain(self, *san, modulus_bits=16384):
         """A leaf below a CA whose RSA key is of that size; nobody holds the key, the signatures are noise."""
         modulus = secrets.randbits(modulus_bits) | 1 | 1 << (modulus_bits - 1)
-        huge = Key("", der.rsa_public_key(modulus), True)
+        huge = Key("", der.rsa_public_key(modulus), is_rsa=True)
         body = der.to_be_signed(next(self._serials), self.root.key.algorithm, self.root.subject, "huge", (-1, 90), huge.spki,
                                 der.extensions([], True))
         middle = Cert(der.tlv(der.SEQUENCE, body, self.root.key.algorithm, der.bits(self.root.key.sign(body))), huge, "huge", self.root)
