@@ -1,9 +1,10 @@
 #!/bin/bash
 # Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, pages (in a browser),
 # counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
-# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|rollover|world|valgrind]...   (default: all of them)
-# Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The last
-# line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
+# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|rollover|world|valgrind]...
+# The steps named run one after another. Without any, all of them run, those that only compute behind those that wait or measure
+# time. Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The
+# last line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
@@ -55,13 +56,20 @@ counted() {
     fi
 }
 
-# build PRESET: configures and builds, warnings being errors
+# build PRESET [counted]: configures and builds, warnings being errors; once in a run, and whoever comes meanwhile waits
 build() {
-    cmake --preset "$1" -DMXC_WERROR=ON >"$logs/build-$1.log" 2>&1 &&
-        cmake --build --preset "$1" -j "$jobs" >>"$logs/build-$1.log" 2>&1
-    local status=$?
-    [ -z "${2:-}" ] || result "build $1" $status "$logs/build-$1.log"
-    return $status
+    local status
+    {
+        flock 9
+        [ -e "$logs/built-$1" ] || {
+            cmake --preset "$1" -DMXC_WERROR=ON >"$logs/build-$1.log" 2>&1 &&
+                cmake --build --preset "$1" -j "$jobs" >>"$logs/build-$1.log" 2>&1 9>&-
+            echo $? >"$logs/built-$1"
+        }
+        status=$(cat "$logs/built-$1")
+    } 9>"$logs/build-$1.lock"
+    [ -z "${2:-}" ] || result "build $1" "$status" "$logs/build-$1.log"
+    return "$status"
 }
 
 run_layers() {
@@ -137,7 +145,7 @@ run_counts() {
 one_fuzz() {
     local name=${1##*/} work
     work=$(mktemp -d)
-    timeout $((FUZZ_SECONDS + 60)) "$1" -max_total_time="$FUZZ_SECONDS" -timeout=10 \
+    timeout $((FUZZ_SECONDS + 60)) "$1" -max_total_time="$FUZZ_SECONDS" -timeout=30 \
         -rss_limit_mb=2048 -artifact_prefix="$logs/" "$work" \
         $(ls -d "tests/fuzz/corpus/${name#fuzz_}" 2>/dev/null) >"$logs/$name.log" 2>&1
     echo $? >"$logs/$name.status"
@@ -199,12 +207,46 @@ run_valgrind() {
     counted "world under valgrind" "$logs/valgrind.log" $?
 }
 
-contrib/packages.sh test || exit 2
-mkdir -p "$logs"
-for step in "${@:-layers manual grafana format build package unit pages counts fuzz kill survey rollover world valgrind}"; do
-    for name in $step; do
+steps() {
+    for name in "$@"; do
         "run_$name"
     done
-done
+}
+
+# behind STEP...: the steps with no more processor time than the others leave; for those that only compute
+behind() {
+    passed=0 failed=0 skipped=0
+    chrt --idle --pid 0 $BASHPID || renice -n 19 -p $BASHPID >/dev/null
+    steps "$@"
+    echo $passed $failed $skipped >"$logs/behind.count"
+}
+
+# all of them; fuzz is the first of those behind, where the others wait most: it ends by the clock, whatever it got done
+everything() {
+    local lane more
+    steps layers manual grafana format
+    build asan
+    set -m # a process group of its own, which can be ended
+    behind fuzz build package counts </dev/null >"$logs/behind.log" 2>&1 &
+    lane=$!
+    set +m
+    trap "kill -- -$lane 2>/dev/null" EXIT
+    steps unit rollover survey kill pages world valgrind
+    wait $lane
+    trap - EXIT
+    cat "$logs/behind.log"
+    read -r -a more <"$logs/behind.count" || more=(0 1 0)
+    passed=$((passed + more[0])) failed=$((failed + more[1])) skipped=$((skipped + more[2]))
+}
+
+contrib/packages.sh test || exit 2
+export PYTHONDONTWRITEBYTECODE=1 # or the source changes while the package is made of it
+mkdir -p "$logs"
+rm -f "$logs"/built-* "$logs/behind.count"
+if [ $# -gt 0 ]; then
+    steps "$@"
+else
+    everything
+fi
 echo "$passed passed, $failed failed$([ $skipped -eq 0 ] || echo ", $skipped skipped")"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]
