@@ -14,6 +14,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include "base/net/hostname.h"
 #include "probe/tls/tls_internal.h"
 
 #define BLOCKS_MAX 100 /* of one file, keys and parameters too */
@@ -151,6 +152,41 @@ bool tls_der_names(const struct tls_der *certificate, const char *host)
     X509_free(leaf);
     ERR_clear_error();
     return named;
+}
+
+size_t tls_der_hosts(const char **out, size_t max, struct arena *arena,
+                     const struct tls_der *certificate)
+{
+    X509 *leaf = tls_der_read(certificate);
+    GENERAL_NAMES *names =
+        leaf == NULL ? NULL : X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    int total = names == NULL ? 0 : sk_GENERAL_NAME_num(names);
+    size_t count = 0;
+
+    for (int i = 0; i < total; i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        const char *text;
+        size_t length;
+
+        if (name->type != GEN_DNS)
+            continue;
+        text = (const char *)ASN1_STRING_get0_data(name->d.dNSName);
+        length = (size_t)ASN1_STRING_length(name->d.dNSName);
+        if (!hostname_valid(text, length, HOSTNAME_LDH))
+            continue;
+        if (count < max) {
+            char *copy = arena_strndup(arena, text, length);
+
+            if (copy != NULL)
+                hostname_fold(copy, length);
+            out[count] = copy;
+        }
+        count++;
+    }
+    GENERAL_NAMES_free(names);
+    X509_free(leaf);
+    ERR_clear_error();
+    return count;
 }
 
 /* ---- TLSA data ---- */

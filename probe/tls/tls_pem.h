@@ -26,6 +26,11 @@ const char *tls_pem_key(const char *text, size_t length, const struct tls_der *c
 /* Whether a certificate names `host` in a DNS SAN (RFC 6125, no CN, no partial wildcard). */
 bool tls_der_names(const struct tls_der *certificate, const char *host);
 
+/* The DNS names of a certificate that are host names, in lower case; a wildcard is none. Writes at
+ * most `max`, the arena's, and returns how many there are. */
+size_t tls_der_hosts(const char **out, size_t max, struct arena *arena,
+                     const struct tls_der *certificate);
+
 /* The data of the TLSA records that a certificate matches. */
 struct tls_association {
     size_t length;

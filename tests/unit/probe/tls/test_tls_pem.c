@@ -201,6 +201,58 @@ static void data_is_that_of_tlsa_records(void **state)
     buf_fini(&text);
 }
 
+/* Of a certificate with these names. */
+static size_t hosts_of(const struct cert_name *names, const char **out, size_t max)
+{
+    struct cert cert = cert_make(&(struct cert_spec){.cn = "cn.example", .names = names});
+    unsigned char *der = NULL;
+    struct tls_der given;
+    size_t count;
+
+    given.length = (size_t)i2d_X509(cert.x509, &der);
+    given.data = der;
+    count = tls_der_hosts(out, max, arena, &given);
+    OPENSSL_free(der);
+    cert_free(&cert);
+    return count;
+}
+
+static void hosts_are_its_dns_names(void **state)
+{
+    static const struct cert_name names[] = {{GEN_DNS, "MX1.Example", 0},
+                                             {GEN_DNS, "*.example", 0},
+                                             {GEN_EMAIL, "mx2.example", 0},
+                                             {GEN_DNS, "mx3.example\0.test", 17},
+                                             {GEN_DNS, "", 0},
+                                             {GEN_DNS, "192.0.2.1", 0},
+                                             {GEN_DNS, "mx2.example", 0},
+                                             {GEN_DNS, "mx4.example", 0},
+                                             {0, NULL, 0}};
+    const char *out[2] = {NULL, NULL};
+
+    (void)state;
+    assert_int_equal(hosts_of(names, out, 2), 3);
+    assert_string_equal(out[0], "mx1.example");
+    assert_string_equal(out[1], "mx2.example");
+    assert_int_equal(hosts_of(NULL, out, 2), 0);
+}
+
+static void hosts_without_end_are_counted(void **state)
+{
+    static struct cert_name names[1001];
+    static char texts[1000][24];
+    const char *out[3] = {NULL, NULL, "not touched"};
+
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        snprintf(texts[i], sizeof texts[i], "mx%zu.example", i);
+        names[i] = (struct cert_name){GEN_DNS, texts[i], 0};
+    }
+    assert_int_equal(hosts_of(names, out, 2), 1000);
+    assert_string_equal(out[1], "mx1.example");
+    assert_string_equal(out[2], "not touched");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +261,8 @@ int main(void)
         cmocka_unit_test(a_file_has_limits),
         cmocka_unit_test(a_key_must_be_the_certificates),
         cmocka_unit_test(data_is_that_of_tlsa_records),
+        cmocka_unit_test(hosts_are_its_dns_names),
+        cmocka_unit_test(hosts_without_end_are_counted),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
