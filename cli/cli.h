@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "daemon/config/config.h"
 
-#define CLI_MAIL_HOSTS_MAX 8
+#define CLI_MAIL_HOSTS_MAX 100 /* as many as a certificate has names */
 
 /* Exit statuses: mxcrypt(1). */
 enum cli_exit {
@@ -15,6 +15,7 @@ enum cli_exit {
     CLI_NO = 1,      /* NOTFOUND; not TLS everywhere; not there; doctor: warnings */
     CLI_BAD = 2,     /* doctor: errors */
     CLI_UNKNOWN = 3, /* check: something could not be found out */
+    CLI_NEEDED = 3,  /* rollover: somebody must do something */
     CLI_USAGE = 64,
     CLI_DATA = 65, /* no export, or not all of it */
     CLI_NO_DAEMON = 69,
@@ -43,7 +44,8 @@ struct cli_check {
     const char *from, *state; /* paths; NULL: not given */
 };
 
-#define CLI_CERTS_MAX 16
+#define CLI_CERTS_MAX   16
+#define CLI_WITHOUT_MAX 8
 
 /* What it says for `records` and `rollover`; NULL: not given. */
 struct cli_own {
@@ -51,7 +53,9 @@ struct cli_own {
     const char *key, *current;              /* paths */
     const char *certs[CLI_CERTS_MAX];       /* --cert */
     size_t cert_count;
-    int issuer, missing, zone, nsupdate;
+    const char *without[CLI_WITHOUT_MAX]; /* --without-server */
+    size_t without_count;
+    int issuer, missing, zone, nsupdate, any_name;
 };
 
 /* What the command line says, and the connection to the daemon. */

@@ -98,6 +98,10 @@ int do_doctor(struct cli *cli)
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     if (facts.arena == NULL)
         return end(&facts, "no memory", CLI_INTERNAL);
+    if (facts.mail_host_count > DOCTOR_HOSTS_MAX) {
+        fprintf(stderr, "mxcrypt: doctor: at most %d --mail-host\n", DOCTOR_HOSTS_MAX);
+        return end(&facts, NULL, CLI_USAGE);
+    }
     doctor_gather(&facts);
     if (!arena_failed(facts.arena))
         doctor_judge(&report, &facts, false);

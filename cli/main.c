@@ -291,14 +291,16 @@ static const struct command {
      "                           what a domain of your own should publish",
      .run = do_records},
     {"rollover", "stage", 0,
-     "rollover stage --state FILE --cert FILE [--key FILE] [--current FILE] [--mail-host HOST]...\n"
+     "rollover stage --state FILE --cert FILE [--key FILE] [--current FILE] [--any-name]\n"
+     "        [--mail-host HOST]...\n"
      "                           a next certificate, put aside",
      .run = do_rollover_stage},
     {"rollover", "step", ANY,
-     "rollover step --state FILE [--] [COMMAND [ARGUMENT]...]\n"
+     "rollover step --state FILE [--without-server NAME]... [--] [COMMAND [ARGUMENT]...]\n"
      "                           look, and install it when it is ripe",
      .run = do_rollover_step},
-    {"rollover", "status", 0, "rollover status --state FILE", .run = do_rollover_status},
+    {"rollover", "status", 0, "rollover status --state FILE [--no-probe]",
+     .run = do_rollover_status},
     {"rollover", "abort", 0, "rollover abort --state FILE", .run = do_rollover_abort},
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
@@ -456,7 +458,9 @@ static const struct option long_options[] = {
     {"missing", no_argument, &command_line.own.missing, 1},
     {"zone", no_argument, &command_line.own.zone, 1},
     {"nsupdate", no_argument, &command_line.own.nsupdate, 1},
+    {"any-name", no_argument, &command_line.own.any_name, 1},
     {"cert", required_argument, NULL, 'C'},
+    {"without-server", required_argument, NULL, 'W'},
     {"quiet", no_argument, &command_line.check.quiet, 1},
     {"nagios", no_argument, &command_line.check.nagios, 1},
     {"inbound", no_argument, &command_line.inbound, 1},
@@ -499,6 +503,11 @@ static int take_option(struct options *options, int option)
         if (command_line.own.cert_count == CLI_CERTS_MAX)
             return usage(stderr);
         command_line.own.certs[command_line.own.cert_count++] = optarg;
+        return -1;
+    case 'W':
+        if (command_line.own.without_count == CLI_WITHOUT_MAX)
+            return usage(stderr);
+        command_line.own.without[command_line.own.without_count++] = optarg;
         return -1;
     case 'm':
         if (command_line.mail_host_count == CLI_MAIL_HOSTS_MAX)

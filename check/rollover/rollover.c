@@ -3,11 +3,20 @@
 
 #include <string.h>
 
+#include "base/net/ip.h"
+
 const char *rollover_state_name(enum rollover_state state)
 {
     static const char *const names[] = {ROLLOVER_STATES(ENUM_WORD)};
 
     return names[state];
+}
+
+const char *rollover_need_name(enum rollover_need need)
+{
+    static const char *const names[] = {ROLLOVER_NEEDS(ENUM_WORD)};
+
+    return names[need];
 }
 
 /* ---- staging ---- */
@@ -33,14 +42,49 @@ bool rollover_stage(struct rollover *rollover, const struct rollover_chain *next
     if (rollover->next.shown.count > 0 && is_same(&rollover->next, next))
         return false;
     /* what was installed may be live at an address that cannot be seen */
-    if (rollover->next.shown.count > 0 && (rollover->installed || over))
+    if (rollover->next.shown.count > 0 && (rollover->released || over))
         rollover->current = rollover->next;
     if (over)
         rollover->ttl = 0;
     rollover->next = *next;
-    rollover->installed = false;
+    rollover->released = rollover->installed = false;
+    rollover->without_count = 0;
     enter(rollover, ROLLOVER_STAGED, now);
     rollover->since = now;
+    return true;
+}
+
+/* Writes a server's name or address as it is compared. False when it is neither. */
+static bool read_server(char out[HOSTNAME_MAX + 1], const char *text)
+{
+    size_t length = strlen(text);
+    struct ip ip;
+
+    if (length > 1 && text[length - 1] == '.')
+        length--;
+    if (length > HOSTNAME_MAX)
+        return false;
+    memcpy(out, text, length);
+    out[length] = '\0';
+    hostname_fold(out, length);
+    if (!ip_parse(&ip, out))
+        return hostname_canonical(out);
+    ip_text(&ip, out);
+    return true;
+}
+
+bool rollover_pass_over(struct rollover *rollover, const char *server)
+{
+    char name[HOSTNAME_MAX + 1];
+
+    if (!read_server(name, server))
+        return false;
+    for (size_t i = 0; i < rollover->without_count; i++)
+        if (strcmp(rollover->without[i], name) == 0)
+            return true;
+    if (rollover->without_count == ROLLOVER_WITHOUT_MAX)
+        return false;
+    strcpy(rollover->without[rollover->without_count++], name);
     return true;
 }
 
@@ -63,22 +107,38 @@ static int64_t wait_of(const struct rollover *rollover)
 
 /* What the sights of all hosts come to. */
 struct together {
-    bool known, complete, lost, resolved, unchanged, broken, old_gone;
+    bool known, complete, lost, resolved, unchanged, old_gone;
     bool all_next, back; /* live: everywhere the next; somewhere not */
 };
 
-static void say(struct rollover_advice *advice, const char *why, const char *host)
+/* Of two that are as urgent, the first is told. */
+static void say(struct rollover_advice *advice, enum rollover_need need, const char *why,
+                const char *host)
 {
-    if (advice->why != NULL)
+    if (advice->need >= need)
         return;
+    advice->need = need;
     advice->why = why;
     advice->host = host;
+}
+
+static void say_of_host(struct rollover_advice *advice, const struct rollover_sight *sight)
+{
+    bool lacking = !sight->everywhere && !sight->somewhere;
+
+    if (sight->broken != NULL)
+        say(advice, ROLLOVER_BROKEN, sight->broken, sight->host);
+    if (sight->impossible || lacking)
+        say(advice, ROLLOVER_ACT, sight->lacks, sight->host);
+    if (!sight->known || !sight->everywhere)
+        say(advice, ROLLOVER_WAITS, sight->why, sight->host);
 }
 
 static struct together add_up(struct rollover *rollover, const struct rollover_sight *sights,
                               struct rollover_advice *advice)
 {
-    struct together all = {true, true, false, true, true, false, true, true, false};
+    struct together all = {true, true, false, true, true, true, true, false};
+    bool next_seen = rollover->installed;
 
     for (size_t i = 0; i < rollover->host_count; i++) {
         const struct rollover_sight *sight = &sights[i];
@@ -90,13 +150,13 @@ static struct together add_up(struct rollover *rollover, const struct rollover_s
         all.lost |= !sight->everywhere;
         all.resolved &= sight->resolver_has;
         all.unchanged &= sight->unchanged;
-        all.broken |= sight->broken;
         all.old_gone &= sight->known && sight->old_gone;
-        all.all_next &= sight->live == ROLLOVER_LIVE_NEXT;
+        all.all_next &= sight->live == ROLLOVER_LIVE_NEXT || sight->idle;
+        next_seen |= sight->live == ROLLOVER_LIVE_NEXT;
         all.back |= sight->live == ROLLOVER_LIVE_OLD || sight->live == ROLLOVER_LIVE_OTHER;
-        if (sight->broken || !sight->known || !sight->everywhere)
-            say(advice, sight->why, sight->host);
+        say_of_host(advice, sight);
     }
+    all.all_next &= next_seen;
     return all;
 }
 
@@ -108,23 +168,28 @@ static void step_published(struct rollover *rollover, const struct together *all
     if (!all->known)
         return;
     if (!all->resolved && !all->unchanged)
-        say(advice, "the resolver does not have the records yet", NULL);
+        say(advice, ROLLOVER_WAITS, "the resolver does not have the records yet", NULL);
     else if (all->unchanged || now >= ripe_at)
         enter(rollover, ROLLOVER_RIPE, now);
     else
-        say(advice, "caches may still have the old records", NULL);
+        say(advice, ROLLOVER_WAITS, "caches may still have the old records", NULL);
     advice->again_at = rollover->state == ROLLOVER_PUBLISHED && ripe_at > now ? ripe_at : 0;
 }
 
 static void step_ripe(struct rollover *rollover, const struct together *all, int64_t now,
                       struct rollover_advice *advice)
 {
-    if (all->all_next && all->known)
+    if (all->all_next && all->known) {
         enter(rollover, ROLLOVER_DEPLOYED, now);
+        return;
+    }
+    if (now > rollover->next.not_after)
+        say(advice, ROLLOVER_ACT, "the next certificate has expired: stage another one", NULL);
+    else if (now < rollover->next.not_before)
+        say(advice, ROLLOVER_WAITS, "the next certificate is not valid yet", NULL);
     else if (all->known)
-        advice->install = true;
-    if (rollover->state == ROLLOVER_RIPE)
-        say(advice, "not every address shows the certificate yet", NULL);
+        rollover->released = advice->install = true;
+    say(advice, ROLLOVER_WAITS, "not every address shows the certificate yet", NULL);
 }
 
 static void step_deployed(struct rollover *rollover, const struct together *all, int64_t now,
@@ -138,11 +203,28 @@ static void step_deployed(struct rollover *rollover, const struct together *all,
         enter(rollover, ROLLOVER_CLEANED, now);
     if (rollover->state == ROLLOVER_CLEANED)
         return;
-    say(advice,
+    say(advice, ROLLOVER_WAITS,
         all->back ? "an address shows another certificate again"
                   : "the old records stay until every cache is sure",
         NULL);
     advice->again_at = rollover->state == ROLLOVER_DEPLOYED && sure_at > now ? sure_at : 0;
+}
+
+static void step_on(struct rollover *rollover, const struct together *all, int64_t now,
+                    struct rollover_advice *advice)
+{
+    if (all->lost)
+        enter(rollover, ROLLOVER_STAGED, now);
+    if (rollover->state == ROLLOVER_STAGED && all->complete) {
+        enter(rollover, ROLLOVER_PUBLISHED, now);
+        rollover->published_at = now;
+    }
+    if (rollover->state == ROLLOVER_PUBLISHED)
+        step_published(rollover, all, now, advice);
+    if (rollover->state == ROLLOVER_RIPE)
+        step_ripe(rollover, all, now, advice);
+    if (rollover->state == ROLLOVER_DEPLOYED)
+        step_deployed(rollover, all, now, advice);
 }
 
 void rollover_step(struct rollover *rollover, const struct rollover_sight *sights, int64_t now,
@@ -150,22 +232,13 @@ void rollover_step(struct rollover *rollover, const struct rollover_sight *sight
 {
     struct together all;
 
-    *advice = (struct rollover_advice){.again_at = 0};
+    *advice = (struct rollover_advice){.need = ROLLOVER_DONE};
     if (rollover->state == ROLLOVER_CLEANED)
         return;
     mind_the_clock(rollover, now);
     all = add_up(rollover, sights, advice);
-    advice->broken = all.broken;
-    if (all.lost)
-        enter(rollover, ROLLOVER_STAGED, now);
-    if (rollover->state == ROLLOVER_STAGED && all.complete) {
-        enter(rollover, ROLLOVER_PUBLISHED, now);
-        rollover->published_at = now;
-    }
-    if (rollover->state == ROLLOVER_PUBLISHED)
-        step_published(rollover, &all, now, advice);
-    if (rollover->state == ROLLOVER_RIPE)
-        step_ripe(rollover, &all, now, advice);
-    if (rollover->state == ROLLOVER_DEPLOYED)
-        step_deployed(rollover, &all, now, advice);
+    step_on(rollover, &all, now, advice);
+    if (advice->need == ROLLOVER_WAITS && advice->again_at == 0 &&
+        now - rollover->since > ROLLOVER_PATIENCE)
+        advice->need = ROLLOVER_ACT;
 }

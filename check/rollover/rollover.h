@@ -16,7 +16,7 @@
  * group counts when it has a usable record. A host without one has nothing that could break.
  *
  * BUGS: what happens between two steps is not seen. A clock that jumps ahead shortens the wait; one
- * that steps back begins it anew.
+ * that steps back begins it anew. Resolvers that keep answers beyond their TTL are not waited for.
  */
 #pragma once
 
@@ -29,8 +29,11 @@
 #include "policy/evidence.h"
 #include "probe/tls/tls_pem.h"
 
-#define ROLLOVER_HOSTS_MAX 64
-#define ROLLOVER_TTL_MAX   604800 /* seconds: resolvers keep nothing longer than a week or so */
+#define ROLLOVER_HOSTS_MAX   100    /* names of a certificate: Let's Encrypt's limit */
+#define ROLLOVER_WITHOUT_MAX 8      /* name servers that may be silent */
+#define ROLLOVER_TTL_MAX     604800 /* seconds: resolvers keep nothing longer than a week or so */
+/* Seconds. What is waited for longer than that, and is no TTL, needs somebody to look at it. */
+#define ROLLOVER_PATIENCE 86400
 
 /* X(constant, word) */
 #define ROLLOVER_STATES(X)                                                                         \
@@ -50,6 +53,7 @@ struct rollover_chain {
     struct tls_shown shown;        /* count 0: not known */
     struct tls_associations *made; /* of each certificate */
     char sha256[65];               /* of the leaf; "" when not known */
+    int64_t not_before, not_after; /* of the leaf; seconds since 1970 */
 };
 
 /* Reads the certificates of `shown`, which is copied; their octets stay borrowed. False for octets
@@ -69,15 +73,24 @@ struct rollover {
     char hosts[ROLLOVER_HOSTS_MAX][HOSTNAME_MAX + 1]; /* mail hosts */
     uint16_t port;
     struct rollover_chain next, current; /* current: what is to be replaced */
+    bool released;                       /* it was said that `next` may be installed */
     bool installed;                      /* the deploy command has succeeded for `next` */
-    int64_t since;                       /* when the state began */
-    int64_t published_at;                /* when every server had the records; 0: not yet */
+    size_t without_count;
+    char without[ROLLOVER_WITHOUT_MAX][HOSTNAME_MAX + 1]; /* see rollover_pass_over */
+    int64_t since;                                        /* when the state began */
+    int64_t published_at; /* when every server had the records; 0: not yet */
     uint32_t ttl; /* seconds: the largest of a TLSA RRset that was seen since it was staged */
 };
 
-/* Begins a rollover to `next`, or one beside it: what was deployed before becomes current, and what
- * was only staged is forgotten. False where `next` is staged already and nothing changes. */
+/* Begins a rollover to `next`, or one beside it: what was released before becomes current, and what
+ * was only staged is forgotten, as is what was passed over. False where `next` is staged already and
+ * nothing changes. */
 bool rollover_stage(struct rollover *rollover, const struct rollover_chain *next, int64_t now);
+
+/* The operator's word, for this rollover, that a name server, by its name or by one address, need
+ * not answer. What it says counts all the same when it answers; another one must answer in any case.
+ * False for what is neither, and for more than ROLLOVER_WITHOUT_MAX. */
+bool rollover_pass_over(struct rollover *rollover, const char *server);
 
 /* ---- what is seen ---- */
 
@@ -120,20 +133,28 @@ enum rollover_live {
 };
 
 #define ROLLOVER_RECORDS_MAX 64 /* records that are told of one host */
+#define ROLLOVER_PASSED_MAX  16 /* servers that are told of it */
 
 /* What it means for one host. */
 struct rollover_sight {
     const char *host, *owner; /* owner: of the TLSA records */
-    bool known;               /* every authoritative server and the resolver answered */
+    bool known;               /* the resolver answered, and every server that is not passed over */
     uint32_t ttl;             /* the largest */
-    bool everywhere;   /* every server has, for each group, what `next` and what is live need */
-    bool resolver_has; /* the resolver too */
-    bool unchanged;    /* the same records match what is live and `next`: the key is the same */
-    bool broken;       /* a server has usable records, and none matches what an address shows */
-    bool old_gone;     /* no server has a record that matches only the current certificate */
-    bool impossible;   /* a 2 x x group, and no issuer in the file of `next` */
+    bool everywhere;    /* every server has, for each group, what `next` and what is live need */
+    bool somewhere;     /* one of them has */
+    bool resolver_has;  /* the resolver too */
+    bool unchanged;     /* the same records match what is live and `next`: the key is the same */
+    bool old_gone;      /* no server has a record that matches only the current certificate */
+    bool impossible;    /* a 2 x x group, and no issuer in the file of `next` */
+    bool next_seen;     /* an address shows `next` */
+    bool idle;          /* no usable record anywhere, and nothing shown: nothing could break */
+    const char *broken; /* why mail is refused now: a server has usable records, and none matches
+                           what an address shows; NULL: it is not */
     enum rollover_live live;
-    const char *why; /* what is amiss first; NULL: nothing */
+    const char *lacks; /* what a server lacks first; NULL: nothing */
+    const char *why;   /* what is amiss first; NULL: nothing */
+    size_t passed_count;
+    const char *passed[ROLLOVER_PASSED_MAX]; /* "ns2.example [192.0.2.2]: timeout" */
     size_t missing_count, old_count;
     struct tlsa missing[ROLLOVER_RECORDS_MAX]; /* to publish; data is borrowed from chains */
     struct tlsa old[ROLLOVER_RECORDS_MAX];     /* that may go when it is CLEANED */
@@ -149,12 +170,22 @@ void rollover_look(struct rollover_sight *out, struct arena *arena, const struct
 
 /* ---- steps ---- */
 
+/* What a rollover needs now. X(constant, word) */
+#define ROLLOVER_NEEDS(X)                                                                          \
+    X(ROLLOVER_DONE, "done")                                                                       \
+    X(ROLLOVER_WAITS, "waits")   /* time, or another step */                                       \
+    X(ROLLOVER_ACT, "act")       /* the operator */                                                \
+    X(ROLLOVER_BROKEN, "broken") /* the same at once: mail is refused, or soon will be */
+enum rollover_need { ROLLOVER_NEEDS(ENUM_CONSTANT) ROLLOVER_NEED_COUNT };
+
+const char *rollover_need_name(enum rollover_need need);
+
 struct rollover_advice {
+    enum rollover_need need;
     int64_t again_at; /* when the next step may change anything; 0: at the next timer */
     bool install;     /* now; every step says so until it is live */
-    bool broken;      /* mail is refused, or soon will be: it needs somebody now */
-    const char *why;  /* what it waits for; NULL: nothing */
-    const char *host; /* that it waits for; NULL: all */
+    const char *why;  /* what it waits for, or is to be done; NULL: nothing */
+    const char *host; /* that it is about; NULL: all */
 };
 
 /* One step: changes the state, and says what to do. `sights`: of each host, in order. */

@@ -13,6 +13,8 @@ enum { USAGE_TA = 2, USAGE_EE = 3 };
 bool rollover_chain_make(struct rollover_chain *out, struct arena *arena,
                          const struct tls_shown *shown)
 {
+    struct tls_certificate leaf;
+
     *out = (struct rollover_chain){.shown = *shown};
     out->made = arena_array(arena, shown->count + 1, sizeof *out->made);
     if (out->made == NULL)
@@ -20,9 +22,14 @@ bool rollover_chain_make(struct rollover_chain *out, struct arena *arena,
     for (size_t i = 0; i < shown->count; i++)
         if (!tls_associations_read(&out->made[i], arena, &shown->certificates[i]))
             return false;
-    if (shown->count > 0)
-        tls_digest(out->sha256, shown->certificates[0].data, shown->certificates[0].length);
-    return shown->count == 0 || out->sha256[0] != '\0';
+    if (shown->count == 0)
+        return true;
+    tls_digest(out->sha256, shown->certificates[0].data, shown->certificates[0].length);
+    if (!tls_certificate_read(&leaf, arena, &shown->certificates[0]))
+        return false;
+    out->not_before = leaf.not_before;
+    out->not_after = leaf.not_after;
+    return out->sha256[0] != '\0';
 }
 
 static bool is_of(const struct tlsa *record, const struct tls_associations *made)
@@ -127,6 +134,13 @@ static void note(struct rollover_sight *out, const char *why)
         out->why = why;
 }
 
+static void note_lack(struct rollover_sight *out, const char *why)
+{
+    note(out, why);
+    if (out->lacks == NULL)
+        out->lacks = why;
+}
+
 static bool has_usable(const struct rollover_rrset *rrset)
 {
     for (size_t i = 0; i < rrset->count; i++)
@@ -156,12 +170,13 @@ static bool serves(struct rollover_sight *out, struct arena *arena,
 
     for (size_t i = 0; i < count && !rrset->cached; i++)
         add_record(out->missing, &out->missing_count, &lacks[i]);
+    if (count == 0 && !impossible)
+        return true;
     out->impossible |= impossible;
-    if (impossible)
-        note(out, arena_printf(arena, "a 2 x x record, but %s comes without its issuer", what));
-    else if (count > 0)
-        note(out, arena_printf(arena, "%s has no record of %s", rrset->server, what));
-    return count == 0 && !impossible;
+    note_lack(out, impossible ? arena_printf(
+                                    arena, "a 2 x x record, but %s comes without its issuer", what)
+                              : arena_printf(arena, "%s has no record of %s", rrset->server, what));
+    return false;
 }
 
 /* Whether, in every group, one record matches both. */
@@ -188,11 +203,9 @@ static bool look_at_rrset(struct rollover_sight *out, struct arena *arena,
 
         if (shown->chain.shown.count == 0)
             continue;
-        if (has_usable(rrset) && !any_matches(rrset, &shown->chain)) {
-            note(out, arena_printf(arena, "%s has no record that matches what %s shows",
-                                   rrset->server, shown->address));
-            out->broken = true;
-        }
+        if (has_usable(rrset) && !any_matches(rrset, &shown->chain) && out->broken == NULL)
+            out->broken = arena_printf(arena, "%s has no record that matches what %s shows",
+                                       rrset->server, shown->address);
         ok &= serves(out, arena, rrset, &shown->chain, "the certificate that is shown");
         out->unchanged &= is_unchanged(rrset, &shown->chain, next);
     }
@@ -210,22 +223,88 @@ static bool look_at_rrset(struct rollover_sight *out, struct arena *arena,
     return ok;
 }
 
+/* ---- servers ---- */
+
+static bool is_named(const struct rollover *rollover, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < rollover->without_count; i++)
+        if (hostname_equal(rollover->without[i], name))
+            return true;
+    return false;
+}
+
+/* Whether another address of the same name server answered. */
+static bool answers_elsewhere(const struct rollover_seen *seen, const struct rollover_rrset *rrset)
+{
+    for (size_t i = 0; i < seen->server_count; i++)
+        if (seen->servers[i].known && rrset->name != NULL && seen->servers[i].name != NULL &&
+            strcmp(seen->servers[i].name, rrset->name) == 0)
+            return true;
+    return false;
+}
+
+/* One that gave no answer. By the operator's word it need not; and a machine without IPv6 can ask a
+ * name server at its other address only. */
+static void look_at_silence(struct rollover_sight *out, struct arena *arena,
+                            const struct rollover *rollover, const struct rollover_seen *seen,
+                            const struct rollover_rrset *rrset)
+{
+    const char *words = arena_printf(arena, "%s: %s", rrset->server, rrset->why);
+    bool named = is_named(rollover, rrset->name) || is_named(rollover, rrset->address);
+
+    if (!named && !(rrset->no_route && answers_elsewhere(seen, rrset))) {
+        out->known = false;
+        note(out, words);
+    } else if (out->passed_count < ROLLOVER_PASSED_MAX) {
+        out->passed[out->passed_count++] = words;
+    }
+}
+
 static void look_at_server(struct rollover_sight *out, struct arena *arena,
                            const struct rollover *rollover, const struct rollover_seen *seen,
                            const struct rollover_rrset *rrset)
 {
+    bool has;
+
     if (!rrset->known) {
-        out->known = false;
-        note(out, arena_printf(arena, "%s: %s", rrset->server, rrset->why));
+        look_at_silence(out, arena, rollover, seen, rrset);
         return;
     }
     if (has_usable(rrset) && rrset->ttl > out->ttl)
         out->ttl = rrset->ttl;
-    if (rrset->cached)
-        out->resolver_has = look_at_rrset(out, arena, rollover, seen, rrset);
-    else
-        out->everywhere &= look_at_rrset(out, arena, rollover, seen, rrset);
+    out->idle &= !has_usable(rrset);
+    has = look_at_rrset(out, arena, rollover, seen, rrset);
+    if (rrset->cached) {
+        out->resolver_has = has;
+        return;
+    }
+    out->everywhere &= has;
+    out->somewhere |= has;
 }
+
+static bool any_answered(const struct rollover_seen *seen)
+{
+    for (size_t i = 0; i < seen->server_count; i++)
+        if (seen->servers[i].known)
+            return true;
+    return false;
+}
+
+static void look_at_servers(struct rollover_sight *out, struct arena *arena,
+                            const struct rollover *rollover, const struct rollover_seen *seen)
+{
+    out->known = any_answered(seen);
+    out->somewhere = !out->known; /* what they lack is not known */
+    if (seen->server_count == 0)
+        note(out, "its authoritative name servers are not known");
+    for (size_t i = 0; i < seen->server_count; i++)
+        look_at_server(out, arena, rollover, seen, &seen->servers[i]);
+    if (!any_answered(seen))
+        note(out, "none of its name servers answers");
+    look_at_server(out, arena, rollover, seen, &seen->resolver);
+}
+
+/* ---- the whole ---- */
 
 static enum rollover_live live_at(const struct rollover *rollover, const struct rollover_shown *one)
 {
@@ -243,20 +322,19 @@ void rollover_look(struct rollover_sight *out, struct arena *arena, const struct
     *out = (struct rollover_sight){.host = seen->host,
                                    .owner = seen->owner,
                                    .ttl = seen->alias_ttl,
-                                   .known = seen->server_count > 0,
                                    .everywhere = true,
                                    .unchanged = true,
                                    .old_gone = true,
+                                   .idle = true,
                                    .live = seen->address_count == 0 ? ROLLOVER_LIVE_UNKNOWN
                                                                     : ROLLOVER_LIVE_NEXT};
-    if (seen->server_count == 0)
-        note(out, "its authoritative name servers are not known");
     for (size_t i = 0; i < seen->address_count; i++) {
         enum rollover_live live = live_at(rollover, &seen->addresses[i]);
 
         out->live = live > out->live ? live : out->live;
+        out->next_seen |= live == ROLLOVER_LIVE_NEXT;
+        out->idle &= live == ROLLOVER_LIVE_UNKNOWN;
     }
-    for (size_t i = 0; i < seen->server_count; i++)
-        look_at_server(out, arena, rollover, seen, &seen->servers[i]);
-    look_at_server(out, arena, rollover, seen, &seen->resolver);
+    look_at_servers(out, arena, rollover, seen);
+    out->idle &= out->known;
 }

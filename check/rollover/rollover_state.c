@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/file.h"
 #include "base/page/page_write.h"
 
@@ -75,6 +77,22 @@ static bool read_hosts(struct rollover *out, const json_t *json)
     return true;
 }
 
+static bool read_without(struct rollover *out, const json_t *json)
+{
+    size_t count = json_array_size(json);
+
+    if (!json_is_array(json) || count > ROLLOVER_WITHOUT_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = json_string_value(json_array_get(json, i));
+
+        if (name == NULL || !rollover_pass_over(out, name) || out->without_count != i + 1 ||
+            strcmp(out->without[i], name) != 0)
+            return false;
+    }
+    return true;
+}
+
 static bool read_state(struct rollover *out, const char *name)
 {
     for (size_t i = 0; i < ROLLOVER_STATE_COUNT; i++)
@@ -102,26 +120,31 @@ static bool read_root(struct rollover *out, struct arena *arena, json_t *root,
                       char why[ROLLOVER_WHY_MAX])
 {
     json_int_t version, port, ttl, since, published_at;
-    json_t *hosts, *next, *current;
+    json_t *hosts, *next, *current, *without;
     const char *state;
     json_error_t error;
-    int installed;
+    int released, installed;
 
+    if (json_is_integer(json_object_get(root, "version")) &&
+        json_integer_value(json_object_get(root, "version")) != VERSION)
+        return fail(why, "it is of another version");
     if (json_unpack_ex(root, &error, JSON_STRICT,
-                       "{s:I, s:s, s:o, s:I, s:o, s:o, s:b, s:I, s:I, s:I}", "version", &version,
-                       "state", &state, "hosts", &hosts, "port", &port, "next", &next, "current",
-                       &current, "installed", &installed, "since", &since, "published_at",
-                       &published_at, "ttl", &ttl) != 0)
+                       "{s:I, s:s, s:o, s:I, s:o, s:o, s:b, s:b, s:o, s:I, s:I, s:I}", "version",
+                       &version, "state", &state, "hosts", &hosts, "port", &port, "next", &next,
+                       "current", &current, "released", &released, "installed", &installed,
+                       "without", &without, "since", &since, "published_at", &published_at, "ttl",
+                       &ttl) != 0)
         return fail(why, "it is no state of a rollover");
+    out->released = released;
     out->installed = installed;
     out->since = since;
     out->published_at = published_at;
-    if (version != VERSION)
-        return fail(why, "it is of another version");
     if (!read_state(out, state) || !read_numbers(out, port, ttl))
         return fail(why, "a number or the state is not valid");
     if (!read_hosts(out, hosts))
         return fail(why, "the hosts are not valid");
+    if (!read_without(out, without))
+        return fail(why, "the servers to pass over are not valid");
     if (!read_chain(&out->next, arena, next) || out->next.shown.count == 0 ||
         !read_chain(&out->current, arena, current))
         return fail(why, "a certificate is not valid");
@@ -141,13 +164,34 @@ bool rollover_state_parse(struct rollover *out, struct arena *arena, const char 
     return ok;
 }
 
+/* A state decides what is installed: it must be ours, or root's, alone. 1; 0 without a file. */
+static int may_be_read(const char *path, char why[ROLLOVER_WHY_MAX])
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? 0 : (fail(why, strerror(errno)), -1);
+    if (!S_ISREG(st.st_mode))
+        fail(why, S_ISLNK(st.st_mode) ? "it is a symbolic link" : "it is no plain file");
+    else if (st.st_uid != geteuid() && st.st_uid != 0)
+        fail(why, "it belongs to another user");
+    else if ((st.st_mode & S_IWOTH) != 0)
+        fail(why, "anybody may write to it");
+    else
+        return 1;
+    return -1;
+}
+
 int rollover_state_read(struct rollover *out, struct arena *arena, const char *path,
                         char why[ROLLOVER_WHY_MAX])
 {
+    int result = may_be_read(path, why);
     struct buf text;
-    int result = -1;
 
     memset(out, 0, sizeof *out);
+    if (result != 1)
+        return result;
+    result = -1;
     buf_init(&text, ROLLOVER_STATE_MAX);
     if (file_read(&text, path) == 0)
         result = rollover_state_parse(out, arena, buf_text(&text), text.length, why) ? 1 : -1;
@@ -163,40 +207,37 @@ int rollover_state_read(struct rollover *out, struct arena *arena, const char *p
 
 static json_t *chain_json(const struct rollover_chain *chain)
 {
-    static const char digits[] = "0123456789abcdef";
     json_t *list = json_array();
-    struct buf hex;
 
-    buf_init(&hex, ROLLOVER_STATE_MAX);
     for (size_t i = 0; i < chain->shown.count; i++) {
         const struct tls_der *der = &chain->shown.certificates[i];
+        char *hex = malloc(2 * der->length + 1);
 
-        buf_clear(&hex);
-        for (size_t j = 0; j < der->length; j++) {
-            buf_add(&hex, &digits[der->data[j] >> 4], 1);
-            buf_add(&hex, &digits[der->data[j] & 15], 1);
-        }
-        if (hex.failed || json_array_append_new(list, json_string(buf_text(&hex))) != 0) {
+        if (hex == NULL || json_array_append_new(
+                               list, json_string(escape_hex(hex, der->data, der->length))) != 0) {
+            free(hex);
             json_decref(list);
-            list = NULL;
-            break;
+            return NULL;
         }
+        free(hex);
     }
-    buf_fini(&hex);
     return list;
 }
 
 void rollover_state_text(struct buf *out, const struct rollover *rollover)
 {
-    json_t *hosts = json_array(), *root;
+    json_t *hosts = json_array(), *without = json_array(), *root;
     char *text;
 
     for (size_t i = 0; i < rollover->host_count; i++)
         json_array_append_new(hosts, json_string(rollover->hosts[i]));
-    root = json_pack("{s:i, s:s, s:o, s:i, s:o, s:o, s:b, s:I, s:I, s:I}", "version", VERSION,
-                     "state", rollover_state_name(rollover->state), "hosts", hosts, "port",
+    for (size_t i = 0; i < rollover->without_count; i++)
+        json_array_append_new(without, json_string(rollover->without[i]));
+    root = json_pack("{s:i, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:o, s:I, s:I, s:I}", "version",
+                     VERSION, "state", rollover_state_name(rollover->state), "hosts", hosts, "port",
                      (int)rollover->port, "next", chain_json(&rollover->next), "current",
-                     chain_json(&rollover->current), "installed", (int)rollover->installed, "since",
+                     chain_json(&rollover->current), "released", (int)rollover->released,
+                     "installed", (int)rollover->installed, "without", without, "since",
                      (json_int_t)rollover->since, "published_at",
                      (json_int_t)rollover->published_at, "ttl", (json_int_t)rollover->ttl);
     text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
@@ -216,7 +257,7 @@ bool rollover_state_write(const struct rollover *rollover, const char *path,
     buf_init(&text, ROLLOVER_STATE_MAX);
     rollover_state_text(&text, rollover);
     if (text.failed)
-        ok = fail(why, "no memory");
+        ok = fail(why, "the certificates are too large for it, or there is no memory");
     else
         ok = page_replace_text(path, &text) == 0 || fail(why, strerror(errno));
     buf_fini(&text);

@@ -21,7 +21,8 @@ bool rollover_state_parse(struct rollover *out, struct arena *arena, const char 
 /* Appends the state; failed is set without memory. */
 void rollover_state_text(struct buf *out, const struct rollover *rollover);
 
-/* 1; 0 when there is no file; -1 with why. */
+/* 1; 0 when there is no file; -1 with why: a symbolic link and a file that others may have written
+ * are refused too. */
 int rollover_state_read(struct rollover *out, struct arena *arena, const char *path,
                         char why[ROLLOVER_WHY_MAX]);
 /* False with why: the old file is still there. */

@@ -2,6 +2,9 @@
 #include "tests/unit/support/certs.h"
 #include "tests/unit/support/unit.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "check/rollover/rollover_state.h"
@@ -36,7 +39,10 @@ static int set_up(void **state)
                              .port = 25,
                              .next = chain_of("next"),
                              .current = chain_of("current"),
+                             .released = true,
                              .installed = true,
+                             .without_count = 2,
+                             .without = {"ns1.example.org", "192.0.2.1"},
                              .since = 2000,
                              .published_at = 1000,
                              .ttl = 300};
@@ -88,6 +94,9 @@ static const struct {
     {"\"published_at\": 1000", "\"published_at\": 0"}, /* ripe, and never published */
     {"\"since\": 2000", "\"since\": -1"},
     {"\"installed\": true", "\"installed\": 1"},
+    {"\"ns1.example.org\"", "\"NS1.example.org\""},
+    {"\"ns1.example.org\"", "\"192.0.2.1\""}, /* twice */
+    {"\"ns1.example.org\"", "[]"},
     {"\"3082", "\"3081"},
     {"\"3082", "\"3g82"},
     {"\"3082", "\"308"},
@@ -149,12 +158,106 @@ static void a_file_is_replaced_and_locked(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* ---- files of others ---- */
+
+static char folder[] = "/tmp/mxcrypt-test-XXXXXX";
+
+static const char *file_in(const char *name)
+{
+    static char path[64];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void expect_unread(const char *words)
+{
+    struct rollover read;
+
+    assert_int_equal(rollover_state_read(&read, arena, file_in("state"), why), -1);
+    assert_string_equal(why, words);
+    assert_int_equal(read.host_count, 0);
+}
+
+static void what_others_may_have_written(void **state)
+{
+    struct rollover read;
+    char target[64];
+
+    (void)state;
+    strcpy(folder + sizeof folder - 7, "XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    strcpy(target, file_in("target"));
+    assert_true(rollover_state_write(&made, target, why));
+    assert_int_equal(symlink(target, file_in("state")), 0);
+    expect_unread("it is a symbolic link");
+    assert_false(rollover_state_write(&made, file_in("state"), why));
+    assert_int_equal(unlink(file_in("state")), 0);
+    assert_int_equal(mkfifo(file_in("state"), 0600), 0);
+    expect_unread("it is no plain file");
+    assert_int_equal(unlink(file_in("state")), 0);
+    assert_int_equal(rename(target, file_in("state")), 0);
+    assert_int_equal(chmod(file_in("state"), 0666), 0);
+    expect_unread("anybody may write to it");
+    assert_int_equal(chmod(file_in("state"), 0664), 0);
+    assert_int_equal(rollover_state_read(&read, arena, file_in("state"), why), 1);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(file_in("state"), 12345, 0), 0);
+        expect_unread("it belongs to another user");
+    }
+    unlink(file_in("state"));
+    strcpy(target, file_in("elsewhere"));
+    assert_int_equal(symlink(target, file_in("state.lock")), 0);
+    assert_int_equal(rollover_state_lock(file_in("state"), why), -1);
+    assert_int_equal(access(file_in("elsewhere"), F_OK), -1);
+    unlink(file_in("state.lock"));
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* The old state stays, and nothing is left behind. */
+static void a_disk_that_is_full(void **state)
+{
+    struct rlimit before, little = {100, 100};
+    struct rollover read;
+
+    (void)state;
+    strcpy(folder + sizeof folder - 7, "XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    assert_true(rollover_state_write(&made, file_in("state"), why));
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    little.rlim_max = before.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &little);
+    made.state = ROLLOVER_DEPLOYED;
+    assert_false(rollover_state_write(&made, file_in("state"), why));
+    setrlimit(RLIMIT_FSIZE, &before);
+    made.state = ROLLOVER_RIPE;
+    assert_string_equal(why, strerror(EFBIG));
+    assert_int_equal(rollover_state_read(&read, arena, file_in("state"), why), 1);
+    assert_int_equal(read.state, ROLLOVER_RIPE);
+    assert_int_equal(unlink(file_in("state")), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void a_chain_that_is_too_large(void **state)
+{
+    struct rollover large = made;
+    uint8_t *data = calloc(1, ROLLOVER_STATE_MAX / 2);
+
+    (void)state;
+    assert_non_null(data);
+    large.next.shown.certificates[0] = (struct tls_der){data, ROLLOVER_STATE_MAX / 2};
+    assert_false(rollover_state_write(&large, "/nonexistent/state", why));
+    assert_string_equal(why, "the certificates are too large for it, or there is no memory");
+    free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_is_read),
-        cmocka_unit_test(nothing_else_is_read),
-        cmocka_unit_test(a_file_is_replaced_and_locked),
+        cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(what_others_may_have_written),
+        cmocka_unit_test(a_disk_that_is_full),     cmocka_unit_test(a_chain_that_is_too_large),
+        cmocka_unit_test(nothing_else_is_read),    cmocka_unit_test(a_file_is_replaced_and_locked),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,7 +1,8 @@
 /*
  * test_rollover_walk: random worlds through which a rollover goes: servers that lag behind or lose
  * records, caches and caches of caches, TTLs that change, a clock that steps back, addresses that do
- * not answer or go back, steps that are killed or repeated. An operator does what he is told, late.
+ * not answer or go back, steps that are killed or repeated, a server that is gone for ever. An
+ * operator does what he is told, late; he changes his mind, and stages another certificate or none.
  *
  * At every moment every RRset that a sender could have must, in each of its groups, match what every
  * address shows, and nothing is shown that was not ripe.
@@ -13,50 +14,16 @@
 #include <string.h>
 
 #include "check/rollover/rollover.h"
+#include "tests/unit/check/made_chain.h"
 
-#define WORLDS    400
+#define WORLDS    80
 #define TICKS     3000
 #define ROLLOVERS 3 /* one after the other, in each world */
 #define HOSTS     2
 #define SERVERS   3
 #define CACHES    4
 #define ADDRESSES 2
-#define RECORDS   24
-#define CHAINS    8
-#define DATA      8
-
-/* ---- certificates that are only digests ---- */
-
-struct made_chain {
-    struct rollover_chain chain;
-    struct tls_associations made[2];
-    uint8_t data[2][TLS_SELECTORS][TLS_MATCHING_TYPES][DATA];
-};
-
-static struct made_chain chains[CHAINS];
-
-/* The issuer's data changes with every other certificate. */
-static void make_chains(void)
-{
-    for (size_t k = 0; k < CHAINS; k++) {
-        struct made_chain *made = &chains[k];
-
-        memset(made, 0, sizeof *made);
-        for (size_t i = 0; i < 2; i++)
-            for (size_t s = 0; s < TLS_SELECTORS; s++)
-                for (size_t m = 0; m < TLS_MATCHING_TYPES; m++) {
-                    uint8_t *data = made->data[i][s][m];
-
-                    data[0] = (uint8_t)(i == 0 ? k : 100 + k / 2);
-                    data[1] = (uint8_t)s;
-                    data[2] = (uint8_t)m;
-                    made->made[i].of[s][m] = (struct tls_association){DATA, data};
-                }
-        made->chain.shown.count = 2;
-        made->chain.made = made->made;
-        snprintf(made->chain.sha256, sizeof made->chain.sha256, "chain-%zu", k);
-    }
-}
+#define RECORDS   64
 
 /* ---- the world ---- */
 
@@ -84,6 +51,7 @@ struct world {
     int64_t now, offset; /* offset: of the machine's clock */
     struct host hosts[HOSTS];
     size_t current, next; /* chains */
+    size_t gone;          /* a server that nobody can reach; SERVERS: none */
     bool asked;           /* to install */
     struct rollover rollover;
     struct rollover_sight sights[HOSTS];
@@ -103,6 +71,14 @@ static unsigned any(unsigned below)
 {
     world.seed = world.seed * 1103515245u + 12345u;
     return (world.seed >> 16) % below;
+}
+
+/* One that can be reached. */
+static size_t any_server(void)
+{
+    size_t server = any(SERVERS);
+
+    return server == world.gone ? (server + 1) % SERVERS : server;
 }
 
 static void publish(struct rrset *rrset, const struct tlsa *record)
@@ -140,6 +116,7 @@ static void begin(unsigned seed)
     if (world.arena == NULL)
         world.arena = arena_new(1 << 22);
     world = (struct world){.seed = seed * 7919 + 1, .now = 1000000, .arena = world.arena};
+    world.gone = chance(20) ? any(SERVERS) : SERVERS;
     for (size_t h = 0; h < HOSTS; h++) {
         struct host *host = &world.hosts[h];
 
@@ -153,12 +130,34 @@ static void begin(unsigned seed)
 
 /* ---- time passes ---- */
 
-static bool is_next_shown(const struct host *host)
+static bool is_of_group(const struct tlsa *record, const struct tlsa *group)
 {
-    for (size_t i = 0; i < ADDRESSES; i++)
-        if (host->live[i] == world.next)
+    return record->usage == group->usage && record->selector == group->selector &&
+           record->matching_type == group->matching_type;
+}
+
+/* Whether a group has a record of a chain; written without the code that is tested. */
+static bool group_matches(const struct rrset *rrset, const struct tlsa *group, size_t live)
+{
+    const struct made_chain *chain = &chains[live];
+    const uint8_t *want =
+        chain->data[group->usage == 3 ? 0 : 1][group->selector][group->matching_type];
+
+    for (size_t i = 0; i < rrset->count; i++)
+        if (is_of_group(&rrset->records[i], group) &&
+            memcmp(rrset->records[i].data, want, DATA) == 0)
             return true;
     return false;
+}
+
+/* Whether a backup has what is shown. */
+static bool would_do(const struct rrset *backup, const struct host *host)
+{
+    for (size_t a = 0; a < ADDRESSES; a++)
+        for (size_t i = 0; i < backup->count; i++)
+            if (!group_matches(backup, &backup->records[i], host->live[a]))
+                return false;
+    return true;
 }
 
 static void tick_servers(struct host *host)
@@ -166,12 +165,13 @@ static void tick_servers(struct host *host)
     for (size_t i = 0; i < SERVERS; i++) {
         if (!host->lost[i] && chance(10))
             host->servers[i] = host->master;
-        /* a backup is put in; it is seen before it is put right; never once the next is shown */
-        if (!world.asked && !is_next_shown(host) && !host->lost[i] && chance(1) && chance(15)) {
+        /* a backup is put in, while it does no harm; it is seen before it is put right */
+        if (!world.asked && would_do(&host->before[i], host) && !host->lost[i] && chance(1) &&
+            chance(15)) {
             host->servers[i] = host->before[i];
             host->lost[i] = true;
         }
-        host->silent[i] = chance(5);
+        host->silent[i] = i == world.gone || chance(5);
     }
 }
 
@@ -181,7 +181,7 @@ static void tick_caches(struct host *host)
         struct cache *cache = &host->caches[i], *behind = &host->behind[i];
 
         if (world.now >= cache->until && chance(20)) {
-            cache->rrset = host->servers[any(SERVERS)];
+            cache->rrset = host->servers[any_server()];
             cache->until = world.now + cache->rrset.ttl;
         }
         if (world.now >= behind->until && world.now < cache->until && chance(20)) {
@@ -213,27 +213,9 @@ static void tick_operator(struct host *host, const struct rollover_sight *sight)
 
         publish_for(&host->master, form, world.current);
         publish_for(&host->master, form, world.next);
+        for (size_t i = 0; i < ADDRESSES; i++)
+            publish_for(&host->master, form, host->live[i]);
     }
-}
-
-static bool is_of_group(const struct tlsa *record, const struct tlsa *group)
-{
-    return record->usage == group->usage && record->selector == group->selector &&
-           record->matching_type == group->matching_type;
-}
-
-/* Whether a group has a record of a chain; written without the code that is tested. */
-static bool group_matches(const struct rrset *rrset, const struct tlsa *group, size_t live)
-{
-    const struct made_chain *chain = &chains[live];
-    const uint8_t *want =
-        chain->data[group->usage == 3 ? 0 : 1][group->selector][group->matching_type];
-
-    for (size_t i = 0; i < rrset->count; i++)
-        if (is_of_group(&rrset->records[i], group) &&
-            memcmp(rrset->records[i].data, want, DATA) == 0)
-            return true;
-    return false;
 }
 
 static void check_rrset(const struct rrset *rrset, size_t live, unsigned seed, const char *what)
@@ -252,7 +234,8 @@ static void check_host(const struct host *host, unsigned seed)
 {
     for (size_t a = 0; a < ADDRESSES; a++) {
         for (size_t i = 0; i < SERVERS; i++)
-            check_rrset(&host->servers[i], host->live[a], seed, "a server");
+            if (i != world.gone)
+                check_rrset(&host->servers[i], host->live[a], seed, "a server");
         for (size_t i = 0; i < CACHES; i++) {
             if (world.now < host->caches[i].until)
                 check_rrset(&host->caches[i].rrset, host->live[a], seed, "a cache");
@@ -264,9 +247,12 @@ static void check_host(const struct host *host, unsigned seed)
 
 /* ---- steps ---- */
 
+static const char *const names[SERVERS] = {"ns0.example", "ns1.example", "ns2.example"};
+
 static struct rollover_rrset rrset_of(const struct rrset *rrset, const char *name, bool known)
 {
     return (struct rollover_rrset){.server = name,
+                                   .name = name,
                                    .known = known,
                                    .why = "timeout",
                                    .ttl = rrset->ttl,
@@ -286,12 +272,11 @@ static void look(struct host *host, struct rollover_sight *out)
                                  .addresses = shown};
 
     if (world.now >= cache->until) {
-        cache->rrset = host->servers[any(SERVERS)];
+        cache->rrset = host->servers[any_server()];
         cache->until = world.now + cache->rrset.ttl;
     }
-    for (size_t i = 0; i < SERVERS; i++) {
-        servers[i] = rrset_of(&host->servers[i], "ns", !host->silent[i]);
-    }
+    for (size_t i = 0; i < SERVERS; i++)
+        servers[i] = rrset_of(&host->servers[i], names[i], !host->silent[i]);
     seen.resolver = rrset_of(&cache->rrset, "resolver", true);
     seen.resolver.cached = true;
     seen.resolver.ttl = (uint32_t)(cache->until - world.now);
@@ -325,7 +310,8 @@ static bool step(void)
         if (world.advice.install) {
             assert_int_equal(world.rollover.state, ROLLOVER_RIPE);
             assert_true(world.rollover.published_at > 0);
-            world.rollover.installed = true;
+            assert_true(world.rollover.released);
+            world.rollover.installed = chance(80);
         }
     }
     world.asked = world.advice.install;
@@ -338,11 +324,12 @@ static bool step(void)
     return true;
 }
 
+/* Of hosts that have records. */
 static bool all_live_are_next(void)
 {
     for (size_t h = 0; h < HOSTS; h++)
         for (size_t a = 0; a < ADDRESSES; a++)
-            if (world.hosts[h].live[a] != world.next)
+            if (world.hosts[h].master.count > 0 && world.hosts[h].live[a] != world.next)
                 return false;
     return true;
 }
@@ -359,9 +346,54 @@ static void change_ttl(void)
         host->servers[i].ttl = host->master.ttl;
 }
 
+/* ---- other certificates ---- */
+
+/* The next certificate, in the place of one that is staged or deployed. */
+static bool stage(void)
+{
+    if (world.next + 1 == CHAINS)
+        return false;
+    if (world.rollover.released || world.rollover.state == ROLLOVER_CLEANED)
+        world.current = world.next;
+    world.next++;
+    world.asked = false;
+    assert_true(
+        rollover_stage(&world.rollover, &chains[world.next].chain, world.now + world.offset));
+    return true;
+}
+
+/* As `mxcrypt rollover abort` has it; then what is shown first becomes the present one. */
+static void give_up(void)
+{
+    if (world.rollover.released)
+        return;
+    for (size_t h = 0; h < HOSTS; h++)
+        for (size_t a = 0; a < ADDRESSES; a++)
+            if (world.hosts[h].live[a] == world.next)
+                return;
+    world.current = world.hosts[0].live[0];
+    world.rollover = (struct rollover){.host_count = HOSTS,
+                                       .current = chains[world.current].chain,
+                                       .next = chains[world.next].chain,
+                                       .ttl = 0};
+    if (!stage())
+        rollover_stage(&world.rollover, &chains[world.next].chain, world.now + world.offset);
+}
+
+static void change_of_mind(void)
+{
+    if (chance(1) && chance(10))
+        stage();
+    if (chance(1) && chance(10))
+        give_up();
+    if (world.gone < SERVERS && chance(3))
+        assert_true(rollover_pass_over(&world.rollover, names[world.gone]));
+}
+
 static void tick(unsigned seed)
 {
     world.now += 1 + any(3);
+    change_of_mind();
     if (chance(1))
         world.offset -= any(30);
     for (size_t h = 0; h < HOSTS; h++) {
@@ -401,13 +433,11 @@ static void nobody_is_ever_without_a_record(void **state)
     for (unsigned seed = 0; seed < WORLDS; seed++) {
         begin(seed);
         for (size_t round = 1; round <= ROLLOVERS; round++) {
-            world.current = world.next;
-            world.next = round;
             world.rollover.host_count = HOSTS;
             if (round == 1)
                 world.rollover.current = chains[0].chain;
-            assert_true(
-                rollover_stage(&world.rollover, &chains[round].chain, world.now + world.offset));
+            if (!stage())
+                break;
             step();
             for (unsigned i = 0; i < TICKS && world.rollover.state != ROLLOVER_CLEANED; i++)
                 tick(seed);
