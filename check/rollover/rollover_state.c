@@ -10,13 +10,15 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/escape.h"
 #include "base/file.h"
 #include "base/page/page_write.h"
 
-#define VERSION 1
+#define VERSION          1
+#define LOCK_TRIES_PER_S 5
 
 /* ---- reading ---- */
 
@@ -266,10 +268,24 @@ bool rollover_state_write(const struct rollover *rollover, const char *path,
 
 /* ---- one at a time ---- */
 
-int rollover_state_lock(const char *path, char why[ROLLOVER_WHY_MAX])
+/* 0, or an errno. */
+static int lock_within(int fd, unsigned wait_s)
+{
+    static const struct timespec pause = {0, 1000000000 / LOCK_TRIES_PER_S};
+
+    for (uint64_t tries = (uint64_t)wait_s * LOCK_TRIES_PER_S;; tries--) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK || tries == 0)
+            return errno;
+        nanosleep(&pause, NULL);
+    }
+}
+
+int rollover_state_lock(const char *path, unsigned wait_s, char why[ROLLOVER_WHY_MAX])
 {
     char name[PATH_MAX];
-    int fd;
+    int fd, error;
 
     if (snprintf(name, sizeof name, "%s.lock", path) >= (int)sizeof name) {
         fail(why, strerror(ENAMETOOLONG));
@@ -280,9 +296,10 @@ int rollover_state_lock(const char *path, char why[ROLLOVER_WHY_MAX])
         fail(why, strerror(errno));
         return -1;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    error = lock_within(fd, wait_s);
+    if (error == 0)
         return fd;
-    fail(why, errno == EWOULDBLOCK ? "another mxcrypt rollover is at work" : strerror(errno));
+    fail(why, error == EWOULDBLOCK ? "another mxcrypt rollover is at work" : strerror(error));
     close(fd);
     return -1;
 }

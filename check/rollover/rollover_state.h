@@ -28,6 +28,7 @@ int rollover_state_read(struct rollover *out, struct arena *arena, const char *p
 /* False with why: the old file is still there. */
 bool rollover_state_write(const struct rollover *rollover, const char *path,
                           char why[ROLLOVER_WHY_MAX]);
-/* Locks PATH.lock until the descriptor is closed, which the death of the process does. -1 with why:
- * another process has it, or the file cannot be made. */
-int rollover_state_lock(const char *path, char why[ROLLOVER_WHY_MAX]);
+/* Locks PATH.lock until the descriptor is closed, which the death of the process does; waits at most
+ * `wait_s` seconds while another process has it. -1 with why: it still has, or the file cannot be
+ * made. */
+int rollover_state_lock(const char *path, unsigned wait_s, char why[ROLLOVER_WHY_MAX]);

@@ -7,6 +7,7 @@
 #include "check/rollover/rollover_state.h"
 
 #define STRINGS_MAX ((size_t)64 << 20)
+#define LOCK_WAIT_S 300 /* a step of a hundred hosts is faster */
 
 int rolling_say(const char *what, const char *why, int status)
 {
@@ -14,7 +15,7 @@ int rolling_say(const char *what, const char *why, int status)
     return status;
 }
 
-int rolling_open(struct rolling *rolling, struct cli *cli)
+int rolling_open(struct rolling *rolling, struct cli *cli, bool lock)
 {
     char why[ROLLOVER_WHY_MAX] = "no memory";
     int read;
@@ -23,8 +24,11 @@ int rolling_open(struct rolling *rolling, struct cli *cli)
     if (rolling->path == NULL)
         return rolling_say("rollover", "--state FILE is missing", CLI_USAGE);
     rolling->arena = arena_new(STRINGS_MAX);
-    rolling->lock = rolling->arena == NULL ? -1 : rollover_state_lock(rolling->path, why);
-    if (rolling->lock < 0)
+    if (rolling->arena == NULL)
+        return rolling_say("rollover", why, CLI_INTERNAL);
+    if (lock)
+        rolling->lock = rollover_state_lock(rolling->path, LOCK_WAIT_S, why);
+    if (lock && rolling->lock < 0)
         return rolling_say(rolling->path, why, CLI_TEMP);
     read = rollover_state_read(&rolling->rollover, rolling->arena, rolling->path, why);
     rolling->known = read == 1;

@@ -1,4 +1,4 @@
-/* cli_rolling: a rollover in the hands of one command: its state, read under a lock. */
+/* cli_rolling: a rollover in the hands of one command: its state, and the lock on it. */
 #pragma once
 
 #include "base/arena.h"
@@ -18,8 +18,9 @@ struct rolling {
 
 /* Prints "mxcrypt: WHAT: WHY" and returns `status`. */
 int rolling_say(const char *what, const char *why, int status);
-/* The exit status, after a message; rolling_close in any case. */
-int rolling_open(struct rolling *rolling, struct cli *cli);
+/* The exit status, after a message; rolling_close in any case. `lock`: others wait until then, and it
+ * waits for them. */
+int rolling_open(struct rolling *rolling, struct cli *cli, bool lock);
 /* The exit status, after a message. */
 int rolling_write(const struct rolling *rolling);
 /* Returns `status`. */

@@ -175,7 +175,7 @@ static int install(struct rolling *rolling)
 int do_rollover_step(struct cli *cli)
 {
     struct rolling rolling;
-    int status = rolling_open(&rolling, cli);
+    int status = rolling_open(&rolling, cli, true);
 
     if (status == CLI_OK && rolling.known)
         status = pass_over(&rolling);
@@ -196,7 +196,7 @@ int do_rollover_step(struct cli *cli)
 int do_rollover_status(struct cli *cli)
 {
     struct rolling rolling;
-    int status = rolling_open(&rolling, cli);
+    int status = rolling_open(&rolling, cli, false);
 
     if (status == CLI_OK && rolling.known && !cli->survey.no_probe)
         status = look(&rolling);
@@ -218,7 +218,7 @@ static bool may_be_live(const struct rolling *rolling)
 int do_rollover_abort(struct cli *cli)
 {
     struct rolling rolling;
-    int status = rolling_open(&rolling, cli);
+    int status = rolling_open(&rolling, cli, true);
 
     if (status == CLI_OK && rolling.known && rolling.rollover.state != ROLLOVER_CLEANED) {
         status = look(&rolling);

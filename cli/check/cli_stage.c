@@ -132,7 +132,7 @@ int do_rollover_stage(struct cli *cli)
 {
     struct rollover_chain next;
     struct rolling rolling;
-    int status = rolling_open(&rolling, cli);
+    int status = rolling_open(&rolling, cli, true);
 
     if (status == CLI_OK)
         status = read_next(&next, &rolling);

@@ -140,13 +140,13 @@ static void a_file_is_replaced_and_locked(void **state)
     assert_int_equal(rollover_state_read(&read, arena, path, why), 0);
     assert_true(rollover_state_write(&made, path, why));
     assert_int_equal(rollover_state_read(&read, arena, path, why), 1);
-    one = rollover_state_lock(path, why);
+    one = rollover_state_lock(path, 0, why);
     assert_true(one >= 0);
-    other = rollover_state_lock(path, why);
+    other = rollover_state_lock(path, 0, why);
     assert_int_equal(other, -1);
     assert_string_equal(why, "another mxcrypt rollover is at work");
     close(one);
-    other = rollover_state_lock(path, why);
+    other = rollover_state_lock(path, 0, why);
     assert_true(other >= 0);
     close(other);
     assert_int_equal(unlink(path), 0);
@@ -208,7 +208,7 @@ static void what_others_may_have_written(void **state)
     unlink(file_in("state"));
     strcpy(target, file_in("elsewhere"));
     assert_int_equal(symlink(target, file_in("state.lock")), 0);
-    assert_int_equal(rollover_state_lock(file_in("state"), why), -1);
+    assert_int_equal(rollover_state_lock(file_in("state"), 0, why), -1);
     assert_int_equal(access(file_in("elsewhere"), F_OK), -1);
     unlink(file_in("state.lock"));
     assert_int_equal(rmdir(folder), 0);
