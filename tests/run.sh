@@ -192,6 +192,8 @@ run_rollover() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/rollover/story.py --bin build/asan/bin >"$logs/rollover.log" 2>&1
     counted "rollover: certbot renews, and mail goes on" "$logs/rollover.log" $?
+    /usr/bin/python3 tests/rollover/hooks.py --bin build/asan/bin >"$logs/hooks.log" 2>&1
+    counted "rollover: hooks that are killed" "$logs/hooks.log" $?
 }
 
 run_world() {

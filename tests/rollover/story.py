@@ -9,7 +9,9 @@ safe     the hooks of contrib/certbot, a timer's steps, and an operator who does
 """
 
 import argparse
+import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -23,6 +25,7 @@ sys.path.insert(0, HERE)
 import benchworld  # noqa: E402  puts tests/world on the path
 
 import acme  # noqa: E402
+import jsonschema  # noqa: E402
 import postfix  # noqa: E402
 import receiver  # noqa: E402
 import waiting  # noqa: E402
@@ -31,6 +34,7 @@ DOMAIN, HOST, ADDRESS = "own.signed", "mx.own.signed", "198.51.100.90"
 CERTBOT = os.path.join(HERE, os.pardir, os.pardir, "contrib", "certbot")
 TTL = 2  # seconds, of the TLSA records
 TIME_LIMIT_S = 600
+SCHEMA = pathlib.Path(HERE, os.pardir, os.pardir, "docs", "rollover.schema.json")
 
 
 class Zone:
@@ -180,12 +184,20 @@ class Story:
 
     def renew_safely(self, number, environment, server, live):
         old = server.digest(f"{live}/fullchain.pem")
-        status, said = self.certbot.renew("--deploy-hook", os.path.join(CERTBOT, "mxcrypt-deploy-hook"), environment=environment)
+        status, said = self.certbot.renew("--pre-hook", os.path.join(CERTBOT, "mxcrypt-pre-hook"), "--deploy-hook",
+                                          os.path.join(CERTBOT, "mxcrypt-deploy-hook"), "--post-hook",
+                                          os.path.join(CERTBOT, "mxcrypt-post-hook"), environment=environment)
         new = server.digest(self.certbot.live(HOST, "cert.pem"))
+        said_by_certbot = said
         self.expect(f"renewal {number}: a new key, and Postfix keeps the old one", status == 0 and new != old and server.digest(f"{live}/fullchain.pem") == old
                     and server.shown(ADDRESS, HOST) == old, said)
         status, said = self.step(environment)
         self.expect(f"renewal {number}: the step says what to publish", status == 3 and new in said.lower(), said)
+        self.expect(f"renewal {number}: and certbot has reported it", "error code 3" in said_by_certbot and new in said_by_certbot.lower(),
+                    said_by_certbot)
+        page = self.page(environment)
+        self.expect(f"renewal {number}: and so does the status, as JSON", page["need"] == "act" and page["exit"] == 3 and
+                    page["rollover"]["hosts"][0]["publish"] == [f"3 1 1 {new}"], page)
         self.zone.publish(f"3 1 1 {old}", f"3 1 1 {new}")
         installed = waiting.until(lambda: self.stepped_to(environment, server, live, new), "the certificate is installed", 60, pause=1)
         self.expect(f"renewal {number}: installed when its record is everywhere and twice the TTL has passed", installed >= 2 * TTL,
@@ -194,6 +206,8 @@ class Story:
         said = waiting.until(lambda: self.cleaned(environment, old), "the old record may go", 60, pause=1)
         self.zone.publish(f"3 1 1 {new}")
         waiting.until(lambda: self.step(environment)[0] == 0 and self.status(environment) == "cleaned", "the rollover is over", 60, pause=1)
+        pages = [self.page(environment), self.page(environment, "--no-probe")]
+        self.expect(f"renewal {number}: it is over", all(page["need"] == "done" and page["exit"] == 0 for page in pages), pages)
 
     def stepped_to(self, environment, server, live, new):
         """Seconds since the record was published, once the new certificate is installed."""
@@ -204,10 +218,17 @@ class Story:
         said = self.step(environment)[1]
         return said if old in said.lower() and "remove" in said else None
 
+    def page(self, environment, *options):
+        """The status as JSON, which follows its schema."""
+        done = subprocess.run(["mxcrypt", "--json", "rollover", "status", *options, "--state", os.path.join(environment["MXCRYPT_TLS"], HOST, "state")],
+                              env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=False)
+        page = json.loads(done.stdout)
+        jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="ascii"))).validate(page)
+        return page
+
     def status(self, environment):
         done = subprocess.run(["mxcrypt", "rollover", "status", "--state", os.path.join(environment["MXCRYPT_TLS"], HOST, "state")],
                               env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        self.said = done.stdout
         return next((word for word in ("cleaned", "deployed", "ripe", "published", "staged") if word in done.stdout), done.stdout)
 
 

@@ -1,0 +1,290 @@
+#!/usr/bin/python3
+"""contrib/certbot's scripts, without a network: hooks.py --bin DIR
+
+Certificates are made here; `mxcrypt rollover stage` and `status` are the real ones, and a step installs at once what is staged. Folders
+and lineages have names with blanks and characters that mean something to a shell.
+
+Each script is killed before each command that changes something, in turn; then the timer's step is made, and all must be as if nothing had happened:
+the renewed certificate is staged, key and chain that Postfix reads are a pair at any moment, no private key is readable for others."""
+
+import argparse
+import fcntl
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CERTBOT = os.path.join(HERE, os.pardir, os.pardir, "contrib", "certbot")
+NAME = "mx's $(touch hacked) \"*\" `id` & lineage"
+HOST = "mx.example.org"
+CHANGING = ("cp", "ln", "mkdir", "mv", "mxcrypt", "rm", "sync") # what others do cannot be left half done
+KILLS_MAX = 60
+
+MXCRYPT = """#!/bin/sh
+# the real one, but for steps: those install what is staged
+case "$1 $2" in
+"rollover step")
+    state=$4
+    [ -e "$state" ] || exit 0
+    MXCRYPT_NEXT_SHA256=$({real} rollover status --no-probe --state "$state" | sed -n 's/^next: //p')
+    export MXCRYPT_NEXT_SHA256
+    shift 5
+    [ -z "${{RIPE:-}}" ] || exec "$@"
+    exit "${{STEP:-1}}"
+    ;;
+*) exec {real} "$@" ;;
+esac
+"""
+# each command of the scripts: counted, and at KILL_AT the script that runs it dies
+SHIM = """#!/bin/sh
+if [ -n "${{KILL_AT:-}}" ]; then
+    echo >>"$KILL_COUNT"
+    [ "$(grep -c '' "$KILL_COUNT")" -ne "$KILL_AT" ] || kill -9 "$PPID"
+fi
+exec {real} "$@"
+"""
+
+
+class Hooks:
+    def __init__(self, folder, binaries):
+        self.folder, self.failed, self.turn = folder, 0, 0
+        self.base = os.path.join(folder, "base of 'all' $HOME")
+        self.lineage = os.path.join(folder, "live dir", NAME)
+        self.dir = os.path.join(self.base, NAME)
+        self.path = os.path.join(folder, "path")
+        os.makedirs(self.path)
+        os.makedirs(self.lineage)
+        real = os.path.join(self.path, "mxcrypt.real")
+        self._program("mxcrypt.real", f'#!/bin/sh\nexec {binaries}/mxcrypt -c /dev/null "$@"\n')
+        self._program("mxcrypt.step", MXCRYPT.format(real=real))
+        for command in CHANGING:
+            real = {"mxcrypt": os.path.join(self.path, "mxcrypt.step"), "sync": "true"}.get(command, shutil.which(command))
+            self._program(command, SHIM.format(real=real))
+        
+        self.count = os.path.join(folder, "count")
+        self.environment = {**os.environ, "PATH": f"{self.path}:{os.environ['PATH']}", "MXCRYPT_TLS": self.base, "RENEWED_LINEAGE": self.lineage,
+                            "RENEWED_DOMAINS": HOST, "MXCRYPT_RELOAD": "true", "KILL_COUNT": self.count}
+
+    def _program(self, name, text):
+        path = os.path.join(self.path, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(path, 0o755)
+
+    def expect(self, what, ok, said=""):
+        self.failed += not ok
+        print(f"{'ok' if ok else 'not ok'} {what}" + ("" if ok else f": {said}"), flush=True)
+
+    def run(self, script, *arguments, **more):
+        """The exit status, and all that it says."""
+        done = subprocess.run([os.path.join(CERTBOT, script), *arguments], env={**self.environment, **more}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False, cwd=self.folder)
+        return done.returncode, done.stdout
+
+    # certificates
+
+    def make(self, folder, *names):
+        os.makedirs(folder, exist_ok=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
+                        "-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names), "-keyout", f"{folder}/privkey.pem",
+                        "-out", f"{folder}/fullchain.pem"], check=True, stderr=subprocess.DEVNULL)
+        os.chmod(f"{folder}/privkey.pem", 0o644)
+
+    def renew(self, *names):
+        """Another certificate, of another key, at the lineage; for HOST they are made once, and come in turn."""
+        if names:
+            self.make(self.lineage, *names)
+            return self.digest(self.lineage)
+        self.turn += 1
+        made = os.path.join(self.folder, f"made{self.turn % 3}")
+        if not os.path.exists(made):
+            self.make(made, HOST)
+        shutil.copytree(made, self.lineage, dirs_exist_ok=True)
+        return self.digest(self.lineage)
+
+    @staticmethod
+    def digest(folder):
+        said = subprocess.run(["openssl", "x509", "-in", f"{folder}/fullchain.pem", "-noout", "-fingerprint", "-sha256"], check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        return said.rpartition("=")[2].strip().replace(":", "").lower()
+
+    @staticmethod
+    def is_pair(folder):
+        public = [subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout for command in (
+            ["openssl", "x509", "-in", f"{folder}/fullchain.pem", "-noout", "-pubkey"], ["openssl", "pkey", "-in", f"{folder}/privkey.pem", "-pubout"])]
+        return public[0] == public[1] != b""
+
+    def begin(self):
+        """What the README says: the certificate in use, in a folder of its own."""
+        shutil.rmtree(self.base, ignore_errors=True)
+        self.renew()
+        first = os.path.join(self.dir, "first")
+        os.makedirs(first, mode=0o700)
+        for file in ("fullchain.pem", "privkey.pem"):
+            shutil.copyfile(f"{self.lineage}/{file}", f"{first}/{file}")
+            os.chmod(f"{first}/{file}", 0o600)
+        os.symlink("first", f"{self.dir}/live")
+
+    def staged(self):
+        status, said = self.run_mxcrypt("rollover", "status", "--no-probe", "--state", f"{self.dir}/state")
+        found = re.search("^next: (.*)$", said, re.M)
+        return found[1] if found and status == 1 else None
+
+    def run_mxcrypt(self, *arguments):
+        done = subprocess.run([f"{self.path}/mxcrypt.real", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return done.returncode, done.stdout
+
+    def faults(self):
+        """What must not be, at any moment."""
+        if not self.is_pair(f"{self.dir}/live"):
+            yield "what Postfix reads is no pair"
+        for folder, _, files in os.walk(self.base):
+            for file in files:
+                path = os.path.join(folder, file)
+                if "privkey" in file and not os.path.islink(path) and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+                    yield f"{path} is readable for others"
+                if "privkey" in file and not os.path.islink(path) and stat.S_IMODE(os.stat(folder).st_mode) & 0o077:
+                    yield f"{folder} is open for others"
+        if os.path.exists(os.path.join(self.folder, "hacked")):
+            yield "a name was run"
+
+    # cases
+
+    def staging(self):
+        self.begin()
+        before = self.digest(f"{self.dir}/live")
+        new = self.renew()
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: staged, put aside, and not installed", status == 0 and self.staged() == new and self.is_pair(f"{self.dir}/{new}")
+                    and self.digest(f"{self.dir}/live") == before, said)
+        again, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: twice is once", again == 0 and self.staged() == new, said)
+        status, said = self.run("mxcrypt-rollover-step", RIPE="1")
+        self.expect("step: installed when it is ripe", status == 0 and self.digest(f"{self.dir}/live") == new, said)
+        self.expect("modes, and names that a shell could run", not list(self.faults()), list(self.faults()))
+        for step, want in ((0, 0), (1, 0), (2, 2), (3, 3), (75, 75)):
+            status, said = self.run("mxcrypt-post-hook", STEP=str(step))
+            self.expect(f"step: exit status {step} of mxcrypt is {want}", status == want, said)
+
+    def refusals(self):
+        self.begin()
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: the present certificate is no change", status == 0 and self.staged() is None, said)
+        new = self.renew()
+        shutil.copyfile(f"{self.dir}/first/privkey.pem", f"{self.lineage}/privkey.pem")
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: a key that does not fit is refused", status == 65 and self.staged() is None and "not the key" in said, said)
+        self.renew("www.example.org")
+        with open(f"{self.dir}/hosts", "w", encoding="ascii") as file:
+            file.write(f"# of example.org\n\n  {HOST}  the only one")
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: a certificate for other names is refused", status == 65 and self.staged() is None and "does not name" in said, said)
+        status, said = self.run("mxcrypt-rollover-step")
+        self.expect("step: and stays refused, loudly", status == 65 and "does not name" in said, said)
+        new = self.renew("*.example.org", "www.example.org")
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: the file of hosts counts, not the names", status == 0 and self.staged() == new and f'"{HOST}"' in
+                    open(f"{self.dir}/state", encoding="ascii").read() and "www" not in open(f"{self.dir}/state", encoding="ascii").read(), said)
+        os.unlink(f"{self.dir}/hosts")
+        self.renew(*(f"mx{number}.example.org" for number in range(101)))
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: more than a hundred names are refused", status == 65 and "more than 100 names" in said, said)
+        status, said = self.run("mxcrypt-deploy-hook", RENEWED_LINEAGE=os.path.join(self.folder, "live dir", "www.example.org"))
+        self.expect("deploy: a lineage without a folder is none of ours", status == 0 and said == "", said)
+        for name in ("..", "", "a/b", ".hidden"):
+            status, said = self.run("mxcrypt-deploy-hook", f"{self.lineage}/fullchain.pem", f"{self.lineage}/privkey.pem", name or ".")
+            self.expect(f"deploy: the name {name!r} is refused", status == 64, said)
+
+    def other_clients(self):
+        shutil.rmtree(self.base, ignore_errors=True)
+        os.makedirs(self.base, mode=0o700)
+        new = self.renew()
+        relative = os.path.relpath(self.lineage, self.folder)
+        status, said = self.run("mxcrypt-deploy-hook", f"{relative}/fullchain.pem", f"{relative}/privkey.pem", NAME)
+        self.expect("deploy: from another client", status == 0 and self.staged() == new, said)
+        os.chmod(self.base, 0o777)
+        self.renew()
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: no key goes to a folder of others", status == 77 and self.staged() == new, said)
+        os.chmod(self.base, 0o700)
+
+    def before_a_renewal(self):
+        self.begin()
+        status, said = self.run("mxcrypt-pre-hook")
+        self.expect("pre: nothing waits", status == 0 and said == "", said)
+        self.renew()
+        self.run("mxcrypt-deploy-hook")
+        status, said = self.run("mxcrypt-pre-hook")
+        self.expect("pre: what waits is named", status == 1 and NAME in said, said)
+
+    def lock(self):
+        """A hook that comes while a step is made is not lost."""
+        self.begin()
+        new = self.renew()
+        with open(f"{self.dir}/state.lock", "w", encoding="ascii") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            hook = subprocess.Popen([os.path.join(CERTBOT, "mxcrypt-deploy-hook")], env=self.environment, stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            while not os.path.exists(f"{self.dir}/{new}/privkey.pem"):
+                time.sleep(0.01)
+            fcntl.flock(held, fcntl.LOCK_UN)
+        said = hook.communicate(timeout=60)[0]
+        self.expect("two at once: one waits", hook.returncode == 0 and self.staged() == new, said)
+
+    # killed
+
+    def killed(self, what, script, prepare, check):
+        """`script` is killed before each of its commands in turn, and the timer's step is made; `check` says what is wrong then."""
+        wrong, at = [], 0
+        for at in range(1, KILLS_MAX + 1):
+            self.begin()
+            new = prepare()
+            if os.path.exists(self.count):
+                os.unlink(self.count)
+            status, said = self.run(script, KILL_AT=str(at), RIPE="1")
+            found = list(self.faults())
+            step, after = self.run("mxcrypt-rollover-step", RIPE="1")
+            found += list(self.faults())
+            found += [] if step == 0 and check(new) else [f"step: {step}: {after}: {said}"]
+            wrong += [f"before command {at}: {one}" for one in found]
+            if status == 0 and len(open(self.count, encoding="ascii").readlines()) < at:
+                break
+        self.expect(f"{what}, killed before each of {at - 1} commands", not wrong and 4 < at < KILLS_MAX, wrong[:2] or at)
+
+    def taken_up(self, new):
+        return self.digest(f"{self.dir}/live") == new and not any(".tmp" in file for file in os.listdir(f"{self.dir}/{new}"))
+
+    def staged_before(self):
+        new = self.renew()
+        self.run("mxcrypt-deploy-hook")
+        return new
+
+    def kills(self):
+        # what is killed before the lineage is written down is run again by hand: certbot does not
+        self.killed("deploy", "mxcrypt-deploy-hook", self.renewed_before, self.taken_up)
+        self.killed("install", "mxcrypt-rollover-step", self.staged_before, self.taken_up)
+
+    def renewed_before(self):
+        """A lineage that mxcrypt knows, renewed."""
+        self.run("mxcrypt-stage", NAME, f"{self.lineage}/fullchain.pem", f"{self.lineage}/privkey.pem")
+        return self.renew()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", required=True, help="folder of mxcrypt")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mxcrypt-hooks-") as folder:
+        hooks = Hooks(folder, os.path.abspath(options.bin))
+        for case in (hooks.staging, hooks.refusals, hooks.other_clients, hooks.before_a_renewal, hooks.lock, hooks.kills):
+            case()
+    return 1 if hooks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
