@@ -23,10 +23,10 @@
 #include "probe/tls/tls_chain.h"
 #include "probe/tlsrpt/tlsrpt.h"
 
-#define CHECK_ZONES_MAX   16 /* zones that the names of one domain are in */
-#define CHECK_SERVERS_MAX 26 /* addresses of name servers of one zone that are asked */
-#define CHECK_RUA_MAX     8  /* addresses of a TLSRPT record that are looked at */
-#define CHECK_FAULTS_MAX  50 /* of one policy file */
+#define CHECK_ZONES_MAX   128 /* zones that the names of one domain, or certificate, are in */
+#define CHECK_SERVERS_MAX 26  /* addresses of name servers of one zone that are asked */
+#define CHECK_RUA_MAX     8   /* addresses of a TLSRPT record that are looked at */
+#define CHECK_FAULTS_MAX  50  /* of one policy file */
 
 /* ---- DNS ---- */
 

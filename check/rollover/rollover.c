@@ -108,7 +108,8 @@ static int64_t wait_of(const struct rollover *rollover)
 /* What the sights of all hosts come to. */
 struct together {
     bool known, complete, lost, resolved, unchanged, old_gone;
-    bool all_next, back; /* live: everywhere the next; somewhere not */
+    bool all_next, back;                 /* live: everywhere the next; somewhere not */
+    const struct rollover_sight *behind; /* the first where it is not everywhere */
 };
 
 /* Of two that are as urgent, the first is told. */
@@ -137,7 +138,7 @@ static void say_of_host(struct rollover_advice *advice, const struct rollover_si
 static struct together add_up(struct rollover *rollover, const struct rollover_sight *sights,
                               struct rollover_advice *advice)
 {
-    struct together all = {true, true, false, true, true, true, true, false};
+    struct together all = {true, true, false, true, true, true, true, false, NULL};
     bool next_seen = rollover->installed;
 
     for (size_t i = 0; i < rollover->host_count; i++) {
@@ -152,6 +153,8 @@ static struct together add_up(struct rollover *rollover, const struct rollover_s
         all.unchanged &= sight->unchanged;
         all.old_gone &= sight->known && sight->old_gone;
         all.all_next &= sight->live == ROLLOVER_LIVE_NEXT || sight->idle;
+        if (all.behind == NULL && sight->behind != NULL && !sight->idle)
+            all.behind = sight;
         next_seen |= sight->live == ROLLOVER_LIVE_NEXT;
         all.back |= sight->live == ROLLOVER_LIVE_OLD || sight->live == ROLLOVER_LIVE_OTHER;
         say_of_host(advice, sight);
@@ -179,6 +182,8 @@ static void step_published(struct rollover *rollover, const struct together *all
 static void step_ripe(struct rollover *rollover, const struct together *all, int64_t now,
                       struct rollover_advice *advice)
 {
+    const struct rollover_sight *behind = all->behind;
+
     if (all->all_next && all->known) {
         enter(rollover, ROLLOVER_DEPLOYED, now);
         return;
@@ -187,9 +192,11 @@ static void step_ripe(struct rollover *rollover, const struct together *all, int
         say(advice, ROLLOVER_ACT, "the next certificate has expired: stage another one", NULL);
     else if (now < rollover->next.not_before)
         say(advice, ROLLOVER_WAITS, "the next certificate is not valid yet", NULL);
-    else if (all->known)
+    else if (all->known && (!rollover->installed || all->back))
         rollover->released = advice->install = true;
-    say(advice, ROLLOVER_WAITS, "not every address shows the certificate yet", NULL);
+    say(advice, ROLLOVER_WAITS,
+        behind != NULL ? behind->behind : "not every address shows the certificate yet",
+        behind != NULL ? behind->host : NULL);
 }
 
 static void step_deployed(struct rollover *rollover, const struct together *all, int64_t now,
@@ -213,6 +220,8 @@ static void step_deployed(struct rollover *rollover, const struct together *all,
 static void step_on(struct rollover *rollover, const struct together *all, int64_t now,
                     struct rollover_advice *advice)
 {
+    if (rollover->state == ROLLOVER_CLEANED)
+        return;
     if (all->lost)
         enter(rollover, ROLLOVER_STAGED, now);
     if (rollover->state == ROLLOVER_STAGED && all->complete) {
@@ -227,17 +236,24 @@ static void step_on(struct rollover *rollover, const struct together *all, int64
         step_deployed(rollover, all, now, advice);
 }
 
+bool rollover_is_over(const struct rollover *rollover)
+{
+    return rollover->state == ROLLOVER_CLEANED && rollover->current.shown.count == 0;
+}
+
 void rollover_step(struct rollover *rollover, const struct rollover_sight *sights, int64_t now,
                    struct rollover_advice *advice)
 {
     struct together all;
 
     *advice = (struct rollover_advice){.need = ROLLOVER_DONE};
-    if (rollover->state == ROLLOVER_CLEANED)
-        return;
-    mind_the_clock(rollover, now);
     all = add_up(rollover, sights, advice);
+    if (rollover->state == ROLLOVER_CLEANED)
+        *advice = (struct rollover_advice){.need = ROLLOVER_DONE};
+    mind_the_clock(rollover, now);
     step_on(rollover, &all, now, advice);
+    if (rollover->state == ROLLOVER_CLEANED && all.known && all.old_gone)
+        rollover->current = (struct rollover_chain){.made = NULL};
     if (advice->need == ROLLOVER_WAITS && advice->again_at == 0 &&
         now - rollover->since > ROLLOVER_PATIENCE)
         advice->need = ROLLOVER_ACT;

@@ -6,7 +6,8 @@
  *   PUBLISHED  every authoritative server has them; caches may still have the RRset as it was
  *   RIPE       twice the largest TTL that was seen has passed since: install it
  *   DEPLOYED   every address of every host shows it; the old records stay for twice the TTL
- *   CLEANED    that has passed, or the old records are gone: they may go. It is over
+ *   CLEANED    that has passed, or the old records are gone: they may go. It is over, and once they
+ *              are gone nothing is looked at any more
  *
  * A step goes back where the world does: a record that vanishes from one server makes any state
  * before CLEANED STAGED again. Nothing is installed that is not RIPE.
@@ -151,8 +152,9 @@ struct rollover_sight {
     const char *broken; /* why mail is refused now: a server has usable records, and none matches
                            what an address shows; NULL: it is not */
     enum rollover_live live;
-    const char *lacks; /* what a server lacks first; NULL: nothing */
-    const char *why;   /* what is amiss first; NULL: nothing */
+    const char *behind; /* the first address that does not show `next`, and why; NULL: none */
+    const char *lacks;  /* what a server lacks first; NULL: nothing */
+    const char *why;    /* what is amiss first; NULL: nothing */
     size_t passed_count;
     const char *passed[ROLLOVER_PASSED_MAX]; /* "ns2.example [192.0.2.2]: timeout" */
     size_t missing_count, old_count;
@@ -183,11 +185,13 @@ const char *rollover_need_name(enum rollover_need need);
 struct rollover_advice {
     enum rollover_need need;
     int64_t again_at; /* when the next step may change anything; 0: at the next timer */
-    bool install;     /* now; every step says so until it is live */
-    const char *why;  /* what it waits for, or is to be done; NULL: nothing */
+    bool install;    /* now; said until the command has succeeded, and while another one is shown */
+    const char *why; /* what it waits for, or is to be done; NULL: nothing */
     const char *host; /* that it is about; NULL: all */
 };
 
+/* Whether there is nothing left to look at. */
+bool rollover_is_over(const struct rollover *rollover);
 /* One step: changes the state, and says what to do. `sights`: of each host, in order. */
 void rollover_step(struct rollover *rollover, const struct rollover_sight *sights, int64_t now,
                    struct rollover_advice *advice);

@@ -333,6 +333,11 @@ void rollover_look(struct rollover_sight *out, struct arena *arena, const struct
 
         out->live = live > out->live ? live : out->live;
         out->next_seen |= live == ROLLOVER_LIVE_NEXT;
+        if (live != ROLLOVER_LIVE_NEXT && out->behind == NULL)
+            out->behind =
+                arena_printf(arena, "%s: %s", seen->addresses[i].address,
+                             live == ROLLOVER_LIVE_UNKNOWN ? seen->addresses[i].why
+                                                           : "it shows another certificate");
         out->idle &= live == ROLLOVER_LIVE_UNKNOWN;
     }
     look_at_servers(out, arena, rollover, seen);

@@ -9,8 +9,8 @@
 #include "probe/dns/dns_question_uv.h"
 
 #define DNS_PORT      53
-#define CUTS_MAX      128 /* names that are asked for NS records */
-#define NAMES_MAX     13  /* name servers of a zone that are looked up */
+#define CUTS_MAX      1024 /* names that are asked for NS records */
+#define NAMES_MAX     13   /* name servers of a zone that are looked up */
 #define QUERIES_MAX   20000
 #define SOA_NUMBERS   20 /* octets at the end of its RDATA; the serial is first */
 #define TRIES_MAX     2
@@ -49,7 +49,8 @@ struct servers {
     struct cut cuts[CUTS_MAX];
     size_t cut_count;
     struct zone zones[CHECK_ZONES_MAX];
-    size_t zone_of[SERVERS_QUESTIONS_MAX]; /* index + 1; 0: not known yet */
+    size_t zone_of[SERVERS_QUESTIONS_MAX];    /* index + 1; 0: not known yet */
+    const char *above[SERVERS_QUESTIONS_MAX]; /* where the search for it is; NULL: not begun */
     struct servers_said said;
 };
 
@@ -106,13 +107,15 @@ static size_t zone_at(struct servers *servers, const struct cut *cut)
 /* Asks upwards from a question's name until there are NS records; true while that is awaited. */
 static bool find_zone(struct servers *servers, size_t question)
 {
-    const char *name = servers->request.questions[question].name;
+    const char *name = servers->above[question] != NULL ? servers->above[question]
+                                                        : servers->request.questions[question].name;
 
     while (servers->zone_of[question] == 0 && name != NULL) {
         struct cut *cut = cut_at(servers, name);
 
         if (cut == NULL)
             return false;
+        servers->above[question] = name;
         if (dns_question_once(&cut->ns, &servers->asker, name, DNS_NS))
             return true;
         if (cut->ns.answer->outcome == DNS_FAILED)

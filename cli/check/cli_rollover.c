@@ -133,12 +133,18 @@ static bool deploy(const struct rolling *rolling)
 {
     char **argv = rolling->cli->words;
     int status = 0, error;
+    posix_spawn_file_actions_t actions;
     pid_t child;
 
     if (setenv("MXCRYPT_NEXT_SHA256", rolling->rollover.next.sha256, 1) != 0)
         return false;
     fflush(stdout);
-    error = posix_spawnp(&child, argv[0], NULL, NULL, argv, environ);
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return false;
+    if (rolling->cli->json) /* what it says is no JSON */
+        posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+    error = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
     if (error != 0) {
         rolling_say(argv[0], strerror(error), 0);
         return false;
@@ -179,11 +185,11 @@ int do_rollover_step(struct cli *cli)
 
     if (status == CLI_OK && rolling.known)
         status = pass_over(&rolling);
-    if (status == CLI_OK && rolling.known)
+    if (status == CLI_OK && rolling.known && !rollover_is_over(&rolling.rollover))
         status = look(&rolling);
     if (status != CLI_OK)
         return rolling_close(&rolling, status);
-    if (rolling.known) {
+    if (rolling.sights != NULL) {
         rollover_step(&rolling.rollover, rolling.sights, clock_wall_s(), &rolling.advice);
         status = rolling_write(&rolling);
         if (status == CLI_OK)

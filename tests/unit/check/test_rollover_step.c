@@ -105,17 +105,30 @@ static void the_whole_way(void **state)
     expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, CACHES);
     assert_false(advice.install || rollover.released);
     step_at(NOW + WAIT);
-    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, "not every address shows the certificate yet");
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, "address: it shows another certificate");
+    assert_string_equal(advice.host, "mx.example");
     assert_true(advice.install && rollover.released);
+    rollover.installed = true;
     show(0, 1);
     step_at(NOW + WAIT + 1);
-    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, "not every address shows the certificate yet");
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, "address: it shows another certificate");
+    assert_true(advice.install);
     show(1, 1);
     step_at(NOW + WAIT + 2);
     expect(ROLLOVER_DEPLOYED, ROLLOVER_WAITS, "the old records stay until every cache is sure");
     assert_int_equal(sight.old_count, 1);
     step_at(NOW + 2 * WAIT + 2);
     expect(ROLLOVER_CLEANED, ROLLOVER_DONE, NULL);
+    assert_false(rollover_is_over(&rollover)); /* the old record is still there */
+    servers[0].known = false;
+    servers[0].records = servers[1].records = &records[1];
+    servers[0].count = servers[1].count = 1;
+    step_at(NOW + 2 * WAIT + 3);
+    assert_false(rollover_is_over(&rollover));
+    servers[0].known = true;
+    step_at(NOW + 2 * WAIT + 4);
+    expect(ROLLOVER_CLEANED, ROLLOVER_DONE, NULL);
+    assert_true(rollover_is_over(&rollover));
 }
 
 static void missing_records_need_the_operator(void **state)
@@ -257,6 +270,7 @@ static void the_operator_may_pass_it_over(void **state)
     static const char *const words[] = {"NS2.Example.", "2001:DB8:0::2"};
 
     for (size_t i = 0; i < COUNT(words); i++) {
+        tear_down(state);
         set_up(state);
         servers[1].known = false;
         assert_true(rollover_pass_over(&rollover, words[i]));
@@ -268,8 +282,6 @@ static void the_operator_may_pass_it_over(void **state)
         servers[1].count = 1;
         step_at(NOW + WAIT);
         expect(ROLLOVER_STAGED, ROLLOVER_WAITS, "ns2 [b] has no record of the next certificate");
-        if (i == 0)
-            tear_down(state);
     }
 }
 
@@ -353,8 +365,12 @@ static void one_that_does_not_answer_is_waited_for(void **state)
     step_at(NOW + WAIT);
     assert_true(advice.install);
     rollover.installed = true;
+    shown[0].why = "connection refused";
     step_at(NOW + WAIT + 1);
-    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, "not every address shows the certificate yet");
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, "address: connection refused");
+    assert_false(advice.install); /* it has been, and nothing else is shown */
+    step_at(NOW + WAIT + ROLLOVER_PATIENCE + 1);
+    expect(ROLLOVER_RIPE, ROLLOVER_ACT, "address: connection refused");
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
