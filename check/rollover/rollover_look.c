@@ -316,6 +316,14 @@ static enum rollover_live live_at(const struct rollover *rollover, const struct 
                                                                     : ROLLOVER_LIVE_OTHER;
 }
 
+static bool is_any_hidden(const struct rollover_seen *seen)
+{
+    for (size_t i = 0; i < seen->address_count; i++)
+        if (seen->addresses[i].chain.shown.count == 0)
+            return true;
+    return seen->address_count == 0;
+}
+
 void rollover_look(struct rollover_sight *out, struct arena *arena, const struct rollover *rollover,
                    const struct rollover_seen *seen)
 {
@@ -342,4 +350,6 @@ void rollover_look(struct rollover_sight *out, struct arena *arena, const struct
     }
     look_at_servers(out, arena, rollover, seen);
     out->idle &= out->known;
+    if (rollover->current.shown.count == 0 && !out->idle && is_any_hidden(seen))
+        out->unchanged = false; /* from what, is not known */
 }

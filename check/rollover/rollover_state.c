@@ -19,6 +19,7 @@
 
 #define VERSION          1
 #define LOCK_TRIES_PER_S 5
+#define TIME_MAX         253402300799 /* the end of the year 9999 */
 
 /* ---- reading ---- */
 
@@ -108,7 +109,7 @@ static bool read_state(struct rollover *out, const char *name)
 static bool read_numbers(struct rollover *out, json_int_t port, json_int_t ttl)
 {
     if (port < 1 || port > UINT16_MAX || ttl < 0 || ttl > ROLLOVER_TTL_MAX || out->since < 0 ||
-        out->published_at < 0)
+        out->since > TIME_MAX || out->published_at < 0 || out->published_at > TIME_MAX)
         return false;
     /* caches are waited for from then on */
     if (out->published_at == 0 && out->state != ROLLOVER_STAGED)

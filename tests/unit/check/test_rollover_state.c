@@ -93,6 +93,8 @@ static const struct {
     {"\"mx1.example.org\"", "7"},
     {"\"published_at\": 1000", "\"published_at\": 0"}, /* ripe, and never published */
     {"\"since\": 2000", "\"since\": -1"},
+    {"\"since\": 2000", "\"since\": 253402300800"},
+    {"\"published_at\": 1000", "\"published_at\": 253402300800"},
     {"\"installed\": true", "\"installed\": 1"},
     {"\"ns1.example.org\"", "\"NS1.example.org\""},
     {"\"ns1.example.org\"", "\"192.0.2.1\""}, /* twice */

@@ -200,6 +200,36 @@ static void the_resolver_must_have_them(void **state)
     expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, "ns1 [a]: timeout");
 }
 
+static void the_same_key_needs_no_wait(void **state)
+{
+    (void)state;
+    show(0, 1);
+    show(1, 1);
+    step_at(NOW);
+    expect(ROLLOVER_DEPLOYED, ROLLOVER_WAITS, "the old records stay until every cache is sure");
+    tear_down(state);
+    set_up(state);
+    rollover.next.made = rollover.current.made; /* another certificate of the same key */
+    step_at(NOW);
+    assert_true(advice.install);
+}
+
+/* What is there cannot be seen, and nobody has said it. */
+static void an_unknown_key_is_another_one(void **state)
+{
+    (void)state;
+    rollover.current = (struct rollover_chain){.made = NULL};
+    hide(0);
+    hide(1);
+    step_at(NOW);
+    expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, CACHES);
+    show(0, 1);
+    step_at(NOW + 1);
+    expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, CACHES);
+    step_at(NOW + WAIT);
+    assert_true(advice.install);
+}
+
 /* ---- what must not be ---- */
 
 static void what_nobody_expects_is_broken(void **state)
@@ -385,6 +415,8 @@ int main(void)
         CASE(an_alias_stays_in_caches_too),
         CASE(a_clock_that_steps_back),
         CASE(the_resolver_must_have_them),
+        CASE(the_same_key_needs_no_wait),
+        CASE(an_unknown_key_is_another_one),
         CASE(what_nobody_expects_is_broken),
         CASE(no_issuer_for_usage_2),
         CASE(an_expired_one_is_not_installed),
