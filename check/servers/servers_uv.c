@@ -9,8 +9,8 @@
 #include "probe/dns/dns_question_uv.h"
 
 #define DNS_PORT      53
-#define CUTS_MAX      1024 /* names that are asked for NS records */
-#define NAMES_MAX     13   /* name servers of a zone that are looked up */
+#define CUTS_MAX      512 /* names that are asked for NS records */
+#define NAMES_MAX     13  /* name servers of a zone that are looked up */
 #define QUERIES_MAX   20000
 #define SOA_NUMBERS   20 /* octets at the end of its RDATA; the serial is first */
 #define TRIES_MAX     2

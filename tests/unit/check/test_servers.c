@@ -9,7 +9,7 @@
 #include "check/servers/servers_uv.h"
 
 #define SERVERS      3 /* the resolver is the first */
-#define LINES        150
+#define LINES        600
 #define ROUNDS       20
 #define OWNER        "_25._tcp.mx.example"
 #define DIGEST       "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -408,25 +408,37 @@ static void questions_over_their_limit(void)
     assert_int_equal(world.responders[1].count, SERVERS_QUESTIONS_MAX + 1); /* and the SOA */
 }
 
-/* A name of 127 labels has as many that may be a zone; with two others that is one too many. */
+#define NAMES_MAX 512
+#define DEEP      4 /* names of 127 labels, each of which may begin a zone */
+
+/* With these and others there are as many as may be asked for, and one more. */
 static void names_over_their_limit(void)
 {
-    static char deep[2 * 127];
+    static char deep[DEEP][2 * 127];
 
-    for (size_t i = 0; i < 127; i++)
-        memcpy(deep + 2 * i, i < 126 ? "a." : "a", i < 126 ? 2 : 2);
-    for (size_t i = 0; i < 127; i++)
-        line(0, deep + 2 * i, DNS_NS, PACKET_AD);
+    for (size_t i = 0; i < DEEP; i++) {
+        for (size_t label = 0; label < 127; label++)
+            memcpy(&deep[i][2 * label], "a.", 2);
+        deep[i][252] = (char)('a' + i);
+        deep[i][253] = '\0';
+        for (size_t label = 0; label < 127; label++)
+            line(0, &deep[i][2 * label], DNS_NS, PACKET_AD);
+        question(deep[i], DNS_MX, "MX");
+    }
     give_zone(1, 1);
-    question(deep, DNS_MX, "MX");
     question("example", DNS_MX, "MX");
     question("mx.example", DNS_MX, "MX");
+    question(OWNER, DNS_MX, "MX"); /* and what is above it */
+    line(0, "other.example", DNS_NS, PACKET_AD);
+    question("other.example", DNS_MX, "MX");
     give(1, "example", DNS_MX, "example. 300 IN MX 10 mx.example.");
     ask();
     assert_int_equal(world.said->zone_count, 1);
     assert_null(world.said->answers[0][0]);
-    assert_int_equal(world.said->answers[0][1]->outcome, DNS_RECORDS);
-    assert_int_equal(world.said->answers[0][2]->outcome, DNS_FAILED);
+    assert_int_equal(world.said->answers[0][DEEP]->outcome, DNS_RECORDS);
+    assert_int_equal(world.said->answers[0][DEEP + 2]->outcome, DNS_FAILED);
+    assert_int_equal(world.said->answers[0][DEEP + 3]->outcome, DNS_FAILED);
+    assert_int_equal(world.responders[0].count, NAMES_MAX + 2); /* and the server's addresses */
 }
 
 /* ---- the end ---- */

@@ -35,8 +35,8 @@ struct responder_line {
     unsigned distinct; /* so many more records of A or TLSA, all different, by TCP */
 };
 
-#define RESPONDER_ASKED_MAX 256
-#define RESPONDER_LINES_MAX 256
+#define RESPONDER_ASKED_MAX 1200
+#define RESPONDER_LINES_MAX 600
 
 struct responder {
     uv_loop_t *loop;
