@@ -247,6 +247,11 @@ static void take_question(struct sight_host *host, size_t question, struct rollo
         question == NOT_ASKED ? NOT_ASKED : zone_of(sight->said, sight->questions[question].name);
     const struct check_zone *of = zone == NOT_ASKED ? NULL : &sight->said->zones[zone];
 
+    if (of == NULL && question != NOT_ASKED)
+        servers[host->out->server_count++] =
+            (struct rollover_rrset){.server = arena_printf(sight->arena, "the name servers of %s",
+                                                           sight->questions[question].name),
+                                    .why = "they cannot be found"};
     for (size_t i = 0; of != NULL && sight->said->answers[zone] != NULL && i < of->server_count;
          i++) {
         struct rollover_rrset *out = &servers[host->out->server_count];
@@ -270,7 +275,7 @@ static void take_servers(struct sight *sight)
     for (size_t i = 0; i < sight->host_count; i++) {
         struct sight_host *host = &sight->hosts[i];
         struct rollover_rrset *servers =
-            arena_array(sight->arena, (size_t)2 * CHECK_SERVERS_MAX, sizeof *servers);
+            arena_array(sight->arena, (size_t)2 * CHECK_SERVERS_MAX + 2, sizeof *servers);
 
         host->out->resolver = rrset_of(sight->arena, "the resolver", host->tlsa.answer, true);
         host->out->servers = servers;

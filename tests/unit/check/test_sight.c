@@ -174,7 +174,8 @@ static void end(void)
 static const struct rollover_rrset *server_at(const char *address)
 {
     for (size_t i = 0; i < world.seen.server_count; i++)
-        if (strcmp(world.seen.servers[i].address, address) == 0)
+        if (world.seen.servers[i].address != NULL &&
+            strcmp(world.seen.servers[i].address, address) == 0)
             return &world.seen.servers[i];
     return NULL;
 }
@@ -341,6 +342,27 @@ static void an_alias_to_elsewhere_is_not_known(void **state)
     end();
 }
 
+static void a_zone_that_cannot_be_found_is_not_known(void **state)
+{
+    struct responder_line *resolver;
+    const struct rollover_rrset *last;
+
+    (void)state;
+    begin(mail_host);
+    resolver = line(0, world.owner, DNS_TLSA, PACKET_AD);
+    add(resolver, arena_printf(world.arena, "%s. " ALIAS, world.owner));
+    add(resolver, BEHIND);
+    give(1, world.owner, DNS_TLSA, ALIAS);
+    give(2, world.owner, DNS_TLSA, ALIAS);
+    look(30000);
+    assert_int_equal(world.seen.server_count, 1);
+    last = &world.seen.servers[0];
+    assert_false(last->known);
+    assert_string_equal(last->server, "the name servers of " TARGET);
+    assert_string_equal(last->why, "they cannot be found");
+    end();
+}
+
 /* A name server at an address that must not be connected to, of this zone only. */
 static void a_forbidden_server_is_named(void **state)
 {
@@ -373,6 +395,7 @@ int main(void)
     ROWS_ADD_TEST(ttls_at_their_limits);
     ROWS_ADD_TEST(an_alias_is_followed);
     ROWS_ADD_TEST(an_alias_to_elsewhere_is_not_known);
+    ROWS_ADD_TEST(a_zone_that_cannot_be_found_is_not_known);
     ROWS_ADD_TEST(a_forbidden_server_is_named);
     failed = rows_run("sight");
     ground_tear_down();
