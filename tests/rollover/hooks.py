@@ -52,7 +52,7 @@ exec {real} "$@"
 
 class Hooks:
     def __init__(self, folder, binaries):
-        self.folder, self.failed, self.turn = folder, 0, 0
+        self.folder, self.failed, self.turn, self.known = folder, 0, 0, {}
         self.base = os.path.join(folder, "base of 'all' $HOME")
         self.lineage = os.path.join(folder, "live dir", NAME)
         self.dir = os.path.join(self.base, NAME)
@@ -107,17 +107,24 @@ class Hooks:
         shutil.copytree(made, self.lineage, dirs_exist_ok=True)
         return self.digest(self.lineage)
 
-    @staticmethod
-    def digest(folder):
-        said = subprocess.run(["openssl", "x509", "-in", f"{folder}/fullchain.pem", "-noout", "-fingerprint", "-sha256"], check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
-        return said.rpartition("=")[2].strip().replace(":", "").lower()
+    def openssl(self, file, *arguments):
+        """What it says of a file; asked once for each content."""
+        try:
+            with open(file, "rb") as opened:
+                content = opened.read()
+        except OSError:
+            return ""
+        if (content, arguments) not in self.known:
+            self.known[content, arguments] = subprocess.run(["openssl", *arguments], input=content, check=False, stdout=subprocess.PIPE,
+                                                            stderr=subprocess.DEVNULL).stdout.decode()
+        return self.known[content, arguments]
 
-    @staticmethod
-    def is_pair(folder):
-        public = [subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout for command in (
-            ["openssl", "x509", "-in", f"{folder}/fullchain.pem", "-noout", "-pubkey"], ["openssl", "pkey", "-in", f"{folder}/privkey.pem", "-pubout"])]
-        return public[0] == public[1] != b""
+    def digest(self, folder):
+        return self.openssl(f"{folder}/fullchain.pem", "x509", "-noout", "-fingerprint", "-sha256").rpartition("=")[2].strip().replace(":", "").lower()
+
+    def is_pair(self, folder):
+        key = self.openssl(f"{folder}/privkey.pem", "pkey", "-pubout")
+        return key == self.openssl(f"{folder}/fullchain.pem", "x509", "-noout", "-pubkey") != ""
 
     def begin(self):
         """What the README says: the certificate in use, in a folder of its own."""

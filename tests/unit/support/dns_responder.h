@@ -36,7 +36,7 @@ struct responder_line {
 };
 
 #define RESPONDER_ASKED_MAX 1200
-#define RESPONDER_LINES_MAX 600
+#define RESPONDER_LINES_MAX RESPONDER_ASKED_MAX
 
 struct responder {
     uv_loop_t *loop;
