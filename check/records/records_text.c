@@ -3,6 +3,16 @@
 
 #include "check/records/records.h"
 
+/* Extension fields may hold any UTF-8, which is nothing for a terminal. */
+static void add_printable(struct buf *out, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] >= ' ' && text[i] <= '~')
+            buf_add(out, &text[i], 1);
+        else
+            buf_addf(out, "\\x%02x", (unsigned char)text[i]);
+}
+
 static void add_policy(struct buf *out, const struct records *records)
 {
     const char *line = records->policy;
@@ -13,7 +23,9 @@ static void add_policy(struct buf *out, const struct records *records)
     while (*line != '\0') {
         size_t length = strcspn(line, "\r\n");
 
-        buf_addf(out, ";   %.*s\n", (int)length, line);
+        buf_adds(out, ";   ");
+        add_printable(out, line, length);
+        buf_adds(out, "\n");
         line += length;
         line += strspn(line, "\r\n");
     }

@@ -3,18 +3,36 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "check/look/look_now.h"
 #include "check/records/records.h"
 #include "cli/check/cli_certs.h"
 #include "cli/cli.h"
 #include "policy/key.h"
+#include "probe/tlsrpt/tlsrpt.h"
 
 #define TEXT_MAX        (16 << 20)
 #define MAX_AGE_DEFAULT 1209600 /* two weeks, in seconds */
 #define MAX_AGE_LEAST   86400   /* below a day nobody is protected */
 #define MAX_AGE_KEPT    604800  /* a published one; of less mxcrypt check says that it is short */
 #define TTL_DEFAULT     3600
+#define RUA_HEAD        "v=TLSRPTv1; rua="
 #define TTL_MOST        86400
+
+/* Whether it can stand in a record, and a sender of reports can use it. */
+static bool is_rua(struct arena *arena, const char *rua)
+{
+    char text[TLSRPT_RUA_MAX + sizeof RUA_HEAD];
+    struct dns_record record = {.data = (const uint8_t *)text};
+    const struct dns_answer answer = {.outcome = DNS_RECORDS, .count = 1, .records = &record};
+    struct tlsrpt read;
+
+    if (strlen(rua) > TLSRPT_RUA_MAX)
+        return false;
+    record.length = (uint16_t)snprintf(text, sizeof text, "%s%s", RUA_HEAD, rua);
+    tlsrpt_read(&read, arena, &answer);
+    return read.state == TLSRPT_VALID && strcspn(rua, "; ") == strlen(rua);
+}
 
 static bool read_wish(struct records_wish *wish, struct arena *arena, const struct cli *cli)
 {
@@ -35,6 +53,11 @@ static bool read_wish(struct records_wish *wish, struct arena *arena, const stru
         wish->mode = STS_MODE_ENFORCE;
     else if (cli->own.mode != NULL && strcmp(cli->own.mode, "testing") != 0) {
         fputs("mxcrypt: --mode is testing or enforce\n", stderr);
+        return false;
+    }
+    if (wish->rua != NULL && !is_rua(arena, wish->rua)) {
+        fputs("mxcrypt: --rua is mailto:ADDRESS or https://HOST/PATH, or several with commas\n",
+              stderr);
         return false;
     }
     files = arena_array(arena, cli->own.cert_count + 1, sizeof *files);
@@ -115,7 +138,8 @@ int do_records(struct cli *cli)
     key_parse(&key, cli->words[0], strlen(cli->words[0]), cli->config.prober.smtp_port);
     request.domain = key.name;
     if (key.kind != KEY_DOMAIN) {
-        fprintf(stderr, "mxcrypt: not a domain: %.100s\n", cli->words[0]);
+        fprintf(stderr, "mxcrypt: not a domain: %s\n",
+                escape_bytes(why, sizeof why, cli->words[0], strlen(cli->words[0])));
     } else if (look_now(&now, &request, why) != 0) {
         fprintf(stderr, "mxcrypt: %s\n", why);
         status = CLI_INTERNAL;

@@ -97,6 +97,27 @@ static void a_digest_of_nothing_is_never_told(void **state)
     assert_null(find("_25._tcp.mx1.example.org", ""));
 }
 
+/* An extension field may be any UTF-8; these octets turn the direction of a terminal's writing. */
+static void a_policy_for_a_terminal(void **state)
+{
+    static const char body[] = MADE_POLICY "x: \xe2\x80\xae\r\n";
+    struct made *made = facts_make();
+    struct buf text;
+
+    (void)state;
+    made->facts.policy.body = body;
+    made->facts.policy.length = sizeof body - 1;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_true(records.policy_present);
+    buf_init(&text, 65536);
+    records_zone(&text, &records, 3600);
+    records_nsupdate(&text, &records, 3600);
+    assert_non_null(strstr(buf_text(&text), "\n;   x: \\xe2\\x80\\xae\n"));
+    for (size_t i = 0; i < text.length; i++)
+        assert_in_range(buf_text(&text)[i], '\n', '~');
+    buf_fini(&text);
+}
+
 static void a_forgotten_host_changes_policy_and_id(void **state)
 {
     struct made *made = facts_make();
@@ -253,10 +274,15 @@ static void an_id_changes_when_the_policy_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_sound_domain_lacks_nothing),       CASE(all_is_told_without_missing),
-        CASE(a_digest_of_nothing_is_never_told),  CASE(a_forgotten_host_changes_policy_and_id),
-        CASE(a_long_text_is_in_strings),          CASE(what_is_wrong_is_removed),
-        CASE(an_issuer_is_named_if_it_is_one),    CASE(behind_an_alias),
+        CASE(a_sound_domain_lacks_nothing),
+        CASE(all_is_told_without_missing),
+        CASE(a_digest_of_nothing_is_never_told),
+        CASE(a_forgotten_host_changes_policy_and_id),
+        CASE(a_long_text_is_in_strings),
+        CASE(what_is_wrong_is_removed),
+        CASE(a_policy_for_a_terminal),
+        CASE(an_issuer_is_named_if_it_is_one),
+        CASE(behind_an_alias),
         CASE(an_id_changes_when_the_policy_does),
     };
 

@@ -189,3 +189,15 @@ def _(sound):
     sound.two.tlsa.remove("present")
     sound.patterns.remove(sound.two.name)
     return []
+
+
+@case("own", "records: options that no record can be made of are refused before anything is looked up", daemon="check", group="few", valgrind=False)
+def _(c):
+    def step():
+        for options, words in ((("--rua", "reports@example.org"), "--rua is"), (("--rua", "mailto:a@b.example;x"), "--rua is"),
+                               (("--rua", "mailto:a\nb"), "--rua is"), (("--rua", "mailto:" + "a" * 1000), "--rua is"), (("--mode", "none"), "--mode is"),
+                               (("--max-age", "86399"), "--max-age must be"), (("--ttl", "86401"), "--ttl must be"), (("--cert", "/dev/null"), "no certificate")):
+            done = tool(c.world).cli("records", *options, c.world.calm_domain)
+            if done.returncode != 64 or done.stdout or words not in done.stderr:
+                raise Failed(f"{options}: {done.returncode} {done.stdout!r} {done.stderr!r}")
+    c.do(step)
