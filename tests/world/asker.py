@@ -20,7 +20,7 @@ def main():
                 key = key.replace("#", str(count))
                 got = connection.ask(key)
                 if got not in allowed.split("|"):
-                    return f"{key}: {got!r} after {count} answers"
+                    return f"{key}: {got!r}, as answer {count + 1}"
                 count += 1
     return f"{count} answers"
 
