@@ -281,7 +281,7 @@ static void decide(struct survey *survey)
 {
     char why[RESULTS_ERROR_MAX];
     struct decider *decider =
-        decider_new(&survey->loop, survey->results, survey->options->jobs + 1, why);
+        decider_new(&survey->loop, survey->results, survey->options->jobs, why);
 
     begin_phase(survey, UNIT_KIND_COUNT);
     if (!results_count_operators(survey->results))

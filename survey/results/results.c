@@ -28,11 +28,15 @@
 #define LIST_MAX    4096 /* octets of run.list */
 #define SHARDS_MAX  1000000
 
-/* 8 MiB of pages; the log is copied to the file when it has 64 MiB. Deleted rows hold nothing
+#define CACHE "PRAGMA cache_size = -8192;" /* 8 MiB of pages */
+/* SQLite sorts in as much memory again, and then in a file. */
+#define CACHE_SORTING "PRAGMA cache_size = -1024;"
+
+/* The log is copied to the file when it has 64 MiB. Deleted rows hold nothing
  * that is secret. */
 #define PRAGMAS                                                                                    \
-    "PRAGMA cache_size = -8192; PRAGMA cell_size_check = on; PRAGMA secure_delete = off;"          \
-    "PRAGMA mmap_size = 0"
+    CACHE "PRAGMA cell_size_check = on; PRAGMA secure_delete = off;"                               \
+          "PRAGMA mmap_size = 0"
 #define PRAGMAS_WRITE                                                                              \
     "PRAGMA journal_mode = wal; PRAGMA synchronous = normal; PRAGMA wal_autocheckpoint = 16000;"   \
     "PRAGMA journal_size_limit = 67108864"
@@ -109,6 +113,16 @@ bool results_in_place(struct results *results)
         there.st_ino == ours.st_ino)
         return true;
     return results_fail_with(results, "it was removed or replaced while it was written");
+}
+
+bool results_sort(struct results *results, const char *sql)
+{
+    bool ok = results_commit(results) &&
+              (sql_run(results->sql, CACHE_SORTING) || results_fail(results)) &&
+              results_begin(results) && (sql_run(results->sql, sql) || results_fail(results)) &&
+              results_commit(results);
+
+    return (sql_run(results->sql, CACHE) || results_fail(results)) && ok;
 }
 
 /* ---- the row of the run ---- */

@@ -39,7 +39,7 @@ bool results_put_verdict(struct results *results, int64_t domain, const struct v
  * index in the end; kept up to date row by row it would cost several times as much. */
 static bool index_names(struct results *results)
 {
-    return results_execute(results, RESULTS_INDEX_NAMES, NULL, 0) && results_commit(results);
+    return results_sort(results, "CREATE UNIQUE INDEX IF NOT EXISTS domain_name ON domain (name)");
 }
 
 /* While somebody reads it, the file keeps its log, which the last one to close it removes. */

@@ -57,6 +57,8 @@ bool results_fail(struct results *results);
 bool results_fail_with(struct results *results, const char *why);
 /* Begins a transaction unless one is under way. */
 bool results_begin(struct results *results);
+/* Runs statements that sort many rows, as a transaction of their own, in little memory. */
+bool results_sort(struct results *results, const char *sql);
 /* Whether what is open is a results file: `schema` is "main" or that of an attached one. */
 bool results_format_ok(struct results *results, const char *schema, char error[RESULTS_ERROR_MAX]);
 

@@ -61,8 +61,10 @@ int results_next(struct results *results, enum unit_kind kind, int64_t after, st
 
 bool results_index_addresses(struct results *results)
 {
-    return results_execute(results, RESULTS_INDEX_WAITING, NULL, 0) &&
-           results_execute(results, RESULTS_INDEX_PAIRS, NULL, 0) && results_commit(results);
+    return results_sort(results, "CREATE INDEX IF NOT EXISTS address_waiting ON address (id) "
+                                 "WHERE looked_up IS NULL;"
+                                 "CREATE INDEX IF NOT EXISTS host_address_address "
+                                 "ON host_address (address, host)");
 }
 
 /* They are counted once, and kept up to date by what is written. */

@@ -20,12 +20,6 @@
     TABLE("operators", ", domains INTEGER NOT NULL")                                               \
     "INSERT INTO temp.operators SELECT operator, count(*) FROM "
 
-static bool run(struct results *results, const char *sql)
-{
-    return results_begin(results) && (sql_run(results->sql, sql) || results_fail(results)) &&
-           results_commit(results);
-}
-
 bool results_count_operators(struct results *results)
 {
     int64_t decided;
@@ -36,9 +30,9 @@ bool results_count_operators(struct results *results)
     if (decided == 1 || results->run.shards > 1)
         return true;
     results->operators_counted =
-        run(results, TABLE("doubtful", "") OPERATORS
-            "main.domain WHERE operator IS NOT NULL AND looked_up IS NOT NULL "
-            "AND mx IN ('listed', 'implicit') GROUP BY operator");
+        results_sort(results, TABLE("doubtful", "") OPERATORS
+                     "main.domain WHERE operator IS NOT NULL AND looked_up IS NOT NULL "
+                     "AND mx IN ('listed', 'implicit') GROUP BY operator");
     return results->operators_counted;
 }
 
@@ -78,5 +72,6 @@ bool results_put_shares(struct results *results)
 
     if (most && !results_number(results, RESULTS_SHARES_DOUBTFUL, NULL, 0, &count))
         return false;
-    return (most && count == 0) || (run(results, most ? doubtful : all) && put_counted(results));
+    return (most && count == 0) ||
+           (results_sort(results, most ? doubtful : all) && put_counted(results));
 }

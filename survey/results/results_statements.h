@@ -103,11 +103,6 @@
       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")
 
 #define RESULTS_PAIR_STATEMENTS(X)                                                                 \
-    X(INDEX_NAMES, "CREATE UNIQUE INDEX IF NOT EXISTS domain_name ON domain (name)")               \
-    X(INDEX_WAITING, "CREATE INDEX IF NOT EXISTS address_waiting ON address (id) "                 \
-                     "WHERE looked_up IS NULL")                                                    \
-    X(INDEX_PAIRS,                                                                                 \
-      "CREATE INDEX IF NOT EXISTS host_address_address ON host_address (address, host)")           \
     X(HANDSHAKES,                                                                                  \
       "SELECT sni, starttls, code, protocol, cipher, strong, nameless, requiretls, chain, "        \
       "failure, detail, connections, 0, greeting, software "                                       \
