@@ -241,13 +241,15 @@ static bool common_serial(const struct check_zone *zone, uint32_t *serial)
 static void judge_servers(const struct judging *judging, const struct check_zone *zone,
                           enum check_agreement agreement, enum check_code code, const char *fix)
 {
+    bool no_ipv6 = judge_lacks_ipv6(judging->facts);
     struct judge_list list;
     uint32_t serial;
     const char *text;
 
     judge_list_init(&list);
     for (size_t i = 0; i < zone->server_count; i++)
-        if (zone->servers[i].agreement == agreement)
+        if (zone->servers[i].agreement == agreement &&
+            !(no_ipv6 && zone->servers[i].ip.family == 6))
             judge_list_add(&list, server_text(judging, &zone->servers[i]));
     text = judge_list_take(judging, &list);
     if (list.count == 0)

@@ -97,6 +97,9 @@ const struct sts_policy *judge_policy(const struct check_facts *facts);
 /* The mode of that policy for a host that it allows; NONE also where there is none. */
 enum sts_mode judge_sts_mode(const struct check_facts *facts, const struct check_host *host);
 
+/* Whether the machine that checks has no IPv6: then it reaches no such address at all, neither of a
+ * mail host nor of a name server, which says nothing about them. */
+bool judge_lacks_ipv6(const struct check_facts *facts);
 /* Whether the attempt ended in TLS. */
 bool judge_is_tls(const struct check_attempt *attempt);
 /* The attempts whose certificates count: the first is CHECK_OFFER_DEFAULT. */

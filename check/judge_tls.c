@@ -179,28 +179,55 @@ static void judge_cipher(const struct judging *judging, const struct judge_at *a
 
 #define NO_ROUTE "network is unreachable" /* ENETUNREACH, in libuv's words */
 
-static bool has_no_route(const struct check_attempt *attempt)
+static bool has_no_route(const char *why)
 {
-    return attempt->made && attempt->state == STARTTLS_SILENT && attempt->detail != NULL &&
-           strstr(attempt->detail, NO_ROUTE) != NULL;
+    return why != NULL && strstr(why, NO_ROUTE) != NULL;
 }
 
-/* A machine without IPv6 reaches no address at all, which says nothing about them. */
-static bool lacks_ipv6(const struct check_facts *facts)
+/* What became of the connections, and of the questions to name servers, by IPv6. */
+struct ipv6 {
+    size_t tried, no_route;
+};
+
+static void count_address(struct ipv6 *out, const struct check_address *address)
 {
-    bool any = false;
+    const struct check_attempt *usual = &address->attempts[CHECK_OFFER_DEFAULT];
+
+    if (address->ip.family != 6 || address->forbidden != NULL)
+        return;
+    out->tried++;
+    out->no_route += usual->made && usual->state == STARTTLS_SILENT && has_no_route(usual->detail);
+}
+
+static void count_server(struct ipv6 *out, const struct check_server *server)
+{
+    if (server->ip.family != 6 || server->agreement == CHECK_NOT_ASKED)
+        return;
+    out->tried++;
+    out->no_route += server->agreement == CHECK_SILENT && has_no_route(server->why);
+}
+
+bool judge_lacks_ipv6(const struct check_facts *facts)
+{
+    struct ipv6 ipv6 = {0};
+
+    for (size_t i = 0; facts->probed && i < facts->host_count; i++)
+        for (size_t k = 0; k < facts->hosts[i].address_count; k++)
+            count_address(&ipv6, &facts->hosts[i].addresses[k]);
+    for (size_t i = 0; i < facts->zone_count; i++)
+        for (size_t k = 0; k < facts->zones[i].server_count; k++)
+            count_server(&ipv6, &facts->zones[i].servers[k]);
+    return ipv6.tried > 0 && ipv6.tried == ipv6.no_route;
+}
+
+static bool any_ipv6(const struct check_facts *facts)
+{
+    struct ipv6 ipv6 = {0};
 
     for (size_t i = 0; i < facts->host_count; i++)
-        for (size_t k = 0; k < facts->hosts[i].address_count; k++) {
-            const struct check_address *address = &facts->hosts[i].addresses[k];
-
-            if (address->ip.family != 6 || address->forbidden != NULL)
-                continue;
-            if (!has_no_route(&address->attempts[CHECK_OFFER_DEFAULT]))
-                return false;
-            any = true;
-        }
-    return any;
+        for (size_t k = 0; k < facts->hosts[i].address_count; k++)
+            count_address(&ipv6, &facts->hosts[i].addresses[k]);
+    return ipv6.tried > 0;
 }
 
 /* No more than a notice: most machines without IPv6 stay so. */
@@ -235,9 +262,9 @@ static void judge_tls_at(const struct judging *judging, const struct judge_at *a
 void judge_tls(const struct judging *judging)
 {
     const struct check_facts *facts = judging->facts;
-    bool no_ipv6 = facts->probed && lacks_ipv6(facts);
+    bool no_ipv6 = facts->probed && judge_lacks_ipv6(facts);
 
-    if (no_ipv6)
+    if (no_ipv6 && any_ipv6(facts))
         judge_route(judging);
     for (size_t i = 0; facts->probed && i < facts->host_count; i++) {
         const struct check_host *host = &facts->hosts[i];

@@ -1,6 +1,12 @@
 /* look_servers_uv: what each authoritative server says of the RRsets that mail depends on. */
 #include "check/look/look_internal.h"
 
+/* Large providers of mail give each asker the addresses that are near, or that have little to do. */
+static bool is_spread(const struct check_look *look, const char *name, enum dns_type type)
+{
+    return (type == DNS_A || type == DNS_AAAA) && !hostname_within(name, look->request.domain);
+}
+
 static void on_servers(void *context, const struct servers_said *said)
 {
     struct check_look *look = context;
@@ -21,7 +27,8 @@ static void add_question(struct check_look *look, const char *kind, struct check
     if (rrset->name == NULL || i == SERVERS_QUESTIONS_MAX)
         return;
     look->server_questions[i] = (struct servers_question){
-        rrset->name, type, arena_printf(look->request.arena, "%s %s", kind, rrset->name)};
+        rrset->name, type, arena_printf(look->request.arena, "%s %s", kind, rrset->name),
+        is_spread(look, rrset->name, type)};
     look->server_rrsets[i] = rrset;
     look->server_question_count++;
 }

@@ -301,7 +301,8 @@ static size_t add_question(struct sight *sight, const char *name)
 {
     size_t index = sight->question_count++;
 
-    sight->questions[index] = (struct servers_question){name, DNS_TLSA, name};
+    sight->questions[index] =
+        (struct servers_question){.name = name, .type = DNS_TLSA, .text = name};
     return index;
 }
 

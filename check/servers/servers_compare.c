@@ -60,6 +60,14 @@ static bool is_same(const struct dns_answer *a, const struct dns_answer *b)
     return true;
 }
 
+static bool agrees(const struct servers_question *question, const struct dns_answer *answer,
+                   const struct dns_answer *right)
+{
+    if (question->spread && answer->outcome == DNS_RECORDS && right->outcome == DNS_RECORDS)
+        return true;
+    return is_same(answer, right);
+}
+
 /* RFC 1982; one that is not known is older than any. */
 static bool is_newer(const struct check_server *one, const struct check_server *other)
 {
@@ -101,14 +109,14 @@ static size_t find_right(const struct check_zone *zone, const struct dns_answer 
 }
 
 static void note(struct check_server *server, const struct dns_answer *answer,
-                 const struct dns_answer *right, const char *text)
+                 const struct dns_answer *right, const struct servers_question *question)
 {
     if (!is_said(answer)) {
         server->why = answer->outcome == DNS_FAILED ? answer->why : "an answer without authority";
         server->agreement = CHECK_SILENT;
     } else if (server->agreement < CHECK_OTHER) {
-        server->agreement = is_same(answer, right) ? CHECK_SAME : CHECK_OTHER;
-        server->rrset = server->agreement == CHECK_OTHER ? text : NULL;
+        server->agreement = agrees(question, answer, right) ? CHECK_SAME : CHECK_OTHER;
+        server->rrset = server->agreement == CHECK_OTHER ? question->text : NULL;
     }
 }
 
@@ -124,10 +132,9 @@ void servers_compare(struct check_zone *zone, const struct dns_answer *const *an
             if (answer == NULL)
                 continue;
             if (right < zone->server_count)
-                note(&zone->servers[j], answer, answers[right * question_count + i],
-                     questions[i].text);
+                note(&zone->servers[j], answer, answers[right * question_count + i], &questions[i]);
             else if (zone->servers[j].agreement != CHECK_OTHER)
-                note(&zone->servers[j], answer, answer, questions[i].text);
+                note(&zone->servers[j], answer, answer, &questions[i]);
         }
     }
 }

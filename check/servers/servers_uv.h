@@ -22,6 +22,8 @@ struct servers_question {
     const char *name; /* lower case, no trailing dot; borrowed */
     enum dns_type type;
     const char *text; /* for people: "TLSA _25._tcp.mx.example"; borrowed */
+    bool spread;      /* servers may give other records each: addresses that are chosen by load or
+                         by place */
 };
 
 struct servers_request {
@@ -56,7 +58,7 @@ void servers_free(struct servers *servers);
  * Compares what the servers of one zone said of `question_count` RRsets: the answer that most of
  * them give, and of two that are as frequent the one of the greatest serial (RFC 1982), is the
  * zone's; a server with another one has CHECK_OTHER, one that gave none with authority
- * CHECK_SILENT. Pure.
+ * CHECK_SILENT. Of a question whose records are spread it only matters that there are some. Pure.
  */
 void servers_compare(struct check_zone *zone, const struct dns_answer *const *answers,
                      const struct servers_question *questions, size_t question_count);

@@ -82,7 +82,8 @@ static void give_zone(size_t first, size_t count)
 
 static void question(const char *name, enum dns_type type, const char *words)
 {
-    world.questions[world.question_count++] = (struct servers_question){name, type, words};
+    world.questions[world.question_count++] =
+        (struct servers_question){.name = name, .type = type, .text = words};
 }
 
 /* ---- the world ---- */
@@ -293,6 +294,34 @@ static void an_alias_to_elsewhere(void)
     alias_beside(OWNER ". 300 IN CNAME y.test.", NULL, CHECK_OTHER);
 }
 
+/* Addresses that are chosen by load are others at each server; that there are none is a fault. */
+static void spread_addresses(const char *other, bool spread, enum check_agreement agreement)
+{
+    give_zone(1, 2);
+    give(1, "mx.example", DNS_A, "mx.example. 300 IN A 192.0.2.1");
+    give(2, "mx.example", DNS_A, other);
+    question("mx.example", DNS_A, "A");
+    world.questions[0].spread = spread;
+    ask();
+    assert_int_equal(world.said->zones[0].servers[0].agreement, CHECK_SAME);
+    assert_int_equal(world.said->zones[0].servers[1].agreement, agreement);
+}
+
+static void addresses_that_are_spread(void)
+{
+    spread_addresses("mx.example. 300 IN A 192.0.2.2", true, CHECK_SAME);
+}
+
+static void addresses_that_are_not_spread(void)
+{
+    spread_addresses("mx.example. 300 IN A 192.0.2.2", false, CHECK_OTHER);
+}
+
+static void addresses_that_one_server_lacks(void)
+{
+    spread_addresses(NULL, true, CHECK_OTHER);
+}
+
 static void a_lookup_that_fails_finds_no_zone(void)
 {
     line(0, OWNER, DNS_NS, 0)->reply.rcode = 2;
@@ -471,6 +500,9 @@ static const struct {
     CASE(an_alias_to_a_zone_that_one_server_has),
     CASE(an_alias_to_an_alias_in_a_zone_that_one_server_has),
     CASE(an_alias_to_elsewhere),
+    CASE(addresses_that_are_spread),
+    CASE(addresses_that_are_not_spread),
+    CASE(addresses_that_one_server_lacks),
     CASE(a_lookup_that_fails_finds_no_zone),
     CASE(an_address_that_is_not_public_is_not_asked),
     CASE(a_name_server_without_address),
