@@ -149,7 +149,7 @@ static const struct {
 } record_faults[] = {
     {CHECK_TLSA_PKIX, CHECK_FOUND_TLSA_PKIX,
      "publish a 3 1 1 or 2 1 1 record instead: senders treat usages 0 and 1 as unusable, so that "
-     "the host is not authenticated"},
+     "without another record the host is not authenticated"},
     {CHECK_TLSA_USELESS, CHECK_FOUND_TLSA_UNUSABLE,
      "remove the record, or publish it again as \"mxcrypt records\" writes it"},
     {CHECK_TLSA_UNUSUAL, CHECK_FOUND_TLSA_FORM,
@@ -273,6 +273,37 @@ static const char *to_publish(const struct judging *judging, const struct judge_
                       judge_tlsa_owner(judging, at->host), attempt->certificates[0].key_sha256);
 }
 
+/* A record with SHA-512, which keeps senders from looking at one with SHA-256 of the same usage and
+ * selector that matches: of these the strongest digest counts alone (RFC 7671 §9). NULL: there is
+ * none. */
+static const struct tlsa *outranking(const struct check_host *host,
+                                     const struct check_attempt *attempt)
+{
+    for (size_t i = 0; attempt->tlsa_matched != NULL && i < host->record_count; i++)
+        for (size_t k = 0; attempt->tlsa_matched[i] && k < host->record_count; k++) {
+            const struct tlsa *weak = &host->records[i], *strong = &host->records[k];
+
+            if (weak->matching_type == 1 && strong->matching_type == 2 && strong->usable &&
+                weak->usage == strong->usage && weak->selector == strong->selector)
+                return strong;
+        }
+    return NULL;
+}
+
+static void judge_outranked(const struct judging *judging, const struct judge_at *at,
+                            enum check_code code, const struct tlsa *strong)
+{
+    const char *text = judge_tlsa_text(judging, strong);
+
+    judge_add(judging, at, code,
+              judge_text(judging,
+                         "%s does not match; %u %u 1 would, and is not looked at: of both digests "
+                         "the stronger counts",
+                         text, strong->usage, strong->selector),
+              judge_text(judging, "remove %s from %s: all senders know SHA-256", text,
+                         judge_tlsa_owner(judging, at->host)));
+}
+
 static void judge_mismatch(const struct judging *judging, const struct judge_at *at,
                            const struct check_attempt *attempt, bool other_matches)
 {
@@ -280,12 +311,17 @@ static void judge_mismatch(const struct judging *judging, const struct judge_at 
     const char *evidence = judge_text(judging, "shown: %s; published: %s", shown(judging, attempt),
                                       published(judging, at->host));
     bool sent = anchor_is_sent(at->host, attempt), misnamed = sent && !attempt->name_ok;
+    const struct tlsa *strong = outranking(at->host, attempt);
 
     if (sent && judge_has(judging, at->host, expired))
         return;
     if (misnamed && judge_sts_mode(judging->facts, at->host) == STS_MODE_ENFORCE)
         return; /* judge_cert has said so */
-    if (other_matches)
+    if (strong != NULL)
+        judge_outranked(judging, at,
+                        other_matches ? CHECK_FOUND_TLSA_ALGORITHM : CHECK_FOUND_TLSA_MISMATCH,
+                        strong);
+    else if (other_matches)
         judge_add(judging, at, CHECK_FOUND_TLSA_ALGORITHM, evidence,
                   to_publish(judging, at, attempt));
     else if (misnamed)

@@ -159,6 +159,14 @@ SPOIL(renewed_pin)
     made_record(&made->host[0], 0, FORM(3, 0, 1), '1');
     made->hosts[0].record_count = 1;
 }
+/* Of 3 1 1 and 3 1 2 senders look at 3 1 2 alone. */
+SPOIL(outranked)
+{
+    one_more(made, FORM(3, 1, 2));
+    for (size_t i = 0; i < MADE_ADDRESSES; i++)
+        for (size_t offer = 0; offer < CHECK_OFFER_COUNT; offer++)
+            made->hosts[0].addresses[i].attempts[offer].tlsa = TLSA_MATCH_MISMATCH;
+}
 SPOIL(second_certificate)
 {
     miss(made, 0, CHECK_OFFER_RSA, '4');
@@ -302,6 +310,7 @@ static const struct judge_row dane_rows[] = {
      "critical tlsa-mismatch " H1 " [2620:fe::1]"},
     {"nothing matches, of RSA nor of ECDSA", mismatch_of_two_kinds,
      "critical tlsa-mismatch " BOTH1},
+    {"SHA-512 does not match, SHA-256 would", outranked, "critical tlsa-mismatch " BOTH1},
     {"RSA does not match", second_certificate, "critical tlsa-second-certificate " BOTH1},
     {"the anchor is not sent", anchor_missing, "critical tlsa-ta-not-sent " BOTH1},
     {"the anchor is not sent, 2 0 1", anchor_cert_missing, "critical tlsa-ta-not-sent " BOTH1},
@@ -390,6 +399,21 @@ SPOIL(server_silent)
     made->servers[1].agreement = CHECK_SILENT;
     made->servers[1].why = "timeout";
 }
+/* Both by IPv6. */
+SPOIL(servers_without_route)
+{
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(ip_parse(&made->servers[i].ip, i == 0 ? "2620:fe::53" : "2620:fe::54"));
+        made->servers[i].agreement = CHECK_SILENT;
+        made->servers[i].why = "2620:fe::53: network is unreachable";
+    }
+}
+SPOIL(no_ipv6_here)
+{
+    servers_without_route(made);
+    for (size_t i = 0; i < 2; i++)
+        made->hosts[i].address_count = 1;
+}
 SPOIL(server_not_asked)
 {
     made->servers[1].agreement = CHECK_NOT_ASKED;
@@ -408,6 +432,9 @@ static const struct judge_row dns_rows[] = {
     {"MX cached for more than a week", long_mx, "notice ttl-long"},
     {"a server lags", lags, "warning name-server-lags example.org"},
     {"a server is silent", server_silent, "warning name-server-silent example.org"},
+    {"servers without a route, and mail hosts with one", servers_without_route,
+     "warning name-server-silent example.org"},
+    {"no IPv6 here, and name servers with it", no_ipv6_here, ""},
     {"a server was not asked", server_not_asked, ""},
 };
 

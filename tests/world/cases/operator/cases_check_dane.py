@@ -113,6 +113,11 @@ def _(sound):
     sound.one.tlsa[0] = sound.good_cert().tlsa(3, 1, 2)
 
 
+@planted("both", "SHA-512 of another key, beside SHA-256 that would match", "critical tlsa-mismatch: remove 3 1 2 ")
+def _(sound):
+    sound.one.tlsa.append("3 1 2 " + "ab" * 64)
+
+
 @planted("both", "a whole key", "notice tlsa-not-recommended: 3 1 0 ")
 def _(sound):
     sound.one.tlsa[0] = sound.good_cert().tlsa(3, 1, 0)
