@@ -120,26 +120,39 @@ static const char *reverse_name(struct arena *arena, const struct ip *ip)
     return arena_strdup(arena, text);
 }
 
-/* Whether the first reverse name leads back; true while that is awaited. */
+/* Whether an answer has the address among others, however many they are. */
+static bool has_address(const struct dns_answer *answer, const struct ip *ip)
+{
+    for (size_t i = 0; answer->outcome == DNS_RECORDS && i < answer->count; i++) {
+        struct ip found;
+
+        if (ip_from_octets(&found, answer->records[i].data, answer->records[i].length) &&
+            ip_equal(&found, ip))
+            return true;
+    }
+    return false;
+}
+
+/* Looks whether a reverse name leads back, one after the other; true while an answer is awaited. */
 static bool look_back(struct check_look *look, struct look_address *address)
 {
     struct check_address *out = address->out;
     enum dns_type type = out->ip.family == 4 ? DNS_A : DNS_AAAA;
-    struct ip found[EVIDENCE_ADDRESSES_MAX];
-    size_t count;
+    const struct dns_answer *reverse;
 
     if (out->reverse.name == NULL)
         out->reverse.name = reverse_name(look->request.arena, &out->ip);
     if (look_ask(look, &address->reverse, out->reverse.name, DNS_PTR))
         return true;
     look_rrset(look, &out->reverse, &address->reverse, out->reverse.name, DNS_PTR);
-    if (address->reverse.answer->outcome != DNS_RECORDS)
-        return false;
-    if (look_ask(look, &address->forward, address->reverse.answer->records[0].name, type))
-        return true;
-    count = look_addresses(found, 0, EVIDENCE_ADDRESSES_MAX, address->forward.answer);
-    for (size_t i = 0; i < count; i++)
-        out->reverse_confirmed |= ip_equal(&found[i], &out->ip);
+    reverse = address->reverse.answer;
+    for (size_t i = 0; reverse->outcome == DNS_RECORDS && i < reverse->count &&
+                       i < LOOK_REVERSE_MAX && !out->reverse_confirmed;
+         i++) {
+        if (look_ask(look, &address->forward[i], reverse->records[i].name, type))
+            return true;
+        out->reverse_confirmed = has_address(address->forward[i].answer, &out->ip);
+    }
     return false;
 }
 
@@ -225,7 +238,8 @@ void look_hosts_stop(struct check_look *look)
         dns_question_stop(&host->tlsa);
         for (size_t j = 0; j < host->out->address_count; j++) {
             dns_question_stop(&host->addresses[j].reverse);
-            dns_question_stop(&host->addresses[j].forward);
+            for (size_t k = 0; k < LOOK_REVERSE_MAX; k++)
+                dns_question_stop(&host->addresses[j].forward[k]);
             if (host->addresses[j].probe != NULL)
                 smtp_cancel(host->addresses[j].probe);
         }

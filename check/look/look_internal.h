@@ -16,15 +16,17 @@
 #include "probe/smtp/smtp_uv.h"
 #include "probe/sts/sts_uv.h"
 
+#define LOOK_REVERSE_MAX 4 /* reverse names of an address that are looked at */
+
 /* One address of one host: its reverse name, and connections one after the other. */
 struct look_address {
     struct check_look *look;
     struct look_host *host;
     struct check_address *out;
-    struct dns_question reverse, forward; /* forward: of the first reverse name */
-    unsigned step;                        /* connections that were made or passed over */
-    struct smtp_probe *probe;             /* NULL: none is under way */
-    struct smtp_target target;            /* of that one */
+    struct dns_question reverse, forward[LOOK_REVERSE_MAX]; /* of each reverse name in turn */
+    unsigned step;             /* connections that were made or passed over */
+    struct smtp_probe *probe;  /* NULL: none is under way */
+    struct smtp_target target; /* of that one */
 };
 
 struct look_host {

@@ -17,9 +17,9 @@ static bool split(struct look_rua *rua, struct arena *arena, const char *uri)
     size_t length;
 
     if (strncasecmp(uri, "mailto:", 7) == 0) {
-        host = strrchr(uri, '@');
-        host = host == NULL ? "" : host + 1;
-        end = host + strcspn(host, "?,!");
+        end = uri + strcspn(uri, "?,!"); /* what follows may have an @ too */
+        for (host = end; host > uri && host[-1] != '@';)
+            host--;
     } else if (strncasecmp(uri, "https://", 8) == 0) {
         host = uri + 8;
         end = host + strcspn(host, "/?#:");
@@ -34,6 +34,15 @@ static bool split(struct look_rua *rua, struct arena *arena, const char *uri)
     rua->host[length] = '\0';
     hostname_fold(rua->host, length);
     return true;
+}
+
+/* "https://host:8443/": fetches are made from port 443. */
+static bool has_other_port(const char *uri)
+{
+    const char *host = strncasecmp(uri, "https://", 8) == 0 ? uri + 8 : "";
+    const char *port = host + strcspn(host, "/?#:");
+
+    return port[0] == ':' && (strncmp(port, ":443", 4) != 0 || strchr("/?#", port[4]) == NULL);
 }
 
 static void reach(struct look_rua *rua, enum check_reach reach, const char *why)
@@ -135,6 +144,8 @@ static void make_ruas(struct check_look *look)
         rua->out->uri = uri;
         if (!split(rua, arena, uri))
             reach(rua, CHECK_REACH_NO, "it is no mailto: or https: address");
+        else if (has_other_port(uri))
+            reach(rua, CHECK_REACH_UNKNOWN, NULL);
     }
 }
 

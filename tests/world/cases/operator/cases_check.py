@@ -58,6 +58,12 @@ def _(sound):
         host.tlsa = ["present", rsa.tlsa(), NEXT_KEY]
 
 
+@planted("both", "sound: an address has two reverse names, and one leads back")
+def _(sound):
+    for address in sound.one.addresses.values():
+        sound.c.world.dns.add_reverse(address, "elsewhere.plain")
+
+
 @planted("dane", "sound: self-signed certificate, by 3 1 1")
 def _(sound):
     sound.show(sound.ca.leaf(*sound.names(), issuer=None))

@@ -183,6 +183,11 @@ def _(sound):
     sound.tlsrpt = [f"v=TLSRPTv1; rua=mailto:reports@gone.{sound.name}"]
 
 
+@planted("both", "sound: reports are mailed with a subject, and posted to another port")
+def _(sound):
+    sound.tlsrpt = [f"v=TLSRPTv1; rua=mailto:reports@{sound.name}?subject=a@gone.{sound.name},https://{sound.name}:8443/v1/report"]
+
+
 @planted("both", "reports are posted to a host that is dead", "warning tlsrpt-https: https://collector.DOMAIN/")
 def _(sound):
     sound.lines.append(f"collector A {sound.c.address()}")
