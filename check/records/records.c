@@ -340,14 +340,42 @@ static void note_unfit(struct making *making)
     }
 }
 
+/* Why no policy can be made; NULL: one can. One that leaves out a mail host, or takes the place of a
+ * policy that nobody has seen, would keep mail away. */
+static const char *why_no_policy(const struct making *making)
+{
+    const struct check_facts *facts = making->facts;
+    enum sts_state state = facts->evidence->sts.state;
+    const char *why = facts->evidence->sts.why;
+
+    if (facts->evidence->mx_truncated)
+        return arena_printf(
+            making->arena,
+            "there are more MX records than the %zu that were looked at: an MTA-STS "
+            "policy would keep mail from the others",
+            facts->host_count);
+    if (making->wish->mode_given || facts->policy.policy != NULL ||
+        (state != STS_DNS_ERROR && state != STS_FETCH_FAILED))
+        return NULL;
+    return arena_printf(making->arena,
+                        "what is published of MTA-STS is not known (%s), and stays as it is; "
+                        "with --mode there is a policy anyway",
+                        why == NULL ? "no answer" : why);
+}
+
 static void make_sts(struct making *making)
 {
     const struct check_facts *facts = making->facts;
     struct record record = {.type = "TXT", .why = "MTA-STS"};
     const struct sts_evidence *sts = &facts->evidence->sts;
     struct records *out = making->out;
+    const char *none = why_no_policy(making);
     char id[STS_ID_MAX + 1];
 
+    if (none != NULL) {
+        note(making, none);
+        return;
+    }
     out->policy_present = is_served(making);
     out->policy = out->policy_present
                       ? arena_strndup(making->arena, facts->policy.body, facts->policy.length)
@@ -409,6 +437,10 @@ static void make_tlsrpt(struct making *making)
     struct record record = {.type = "TXT", .why = "reports of failures"};
     struct arena *arena = making->arena;
 
+    if (published->state == TLSRPT_ERROR && rua == NULL) {
+        note(making, "the TLSRPT record cannot be looked up, and stays as it is");
+        return;
+    }
     if (published->state == TLSRPT_VALID && published->rua != NULL)
         was = with_commas(arena, published->rua);
     if (rua == NULL)

@@ -32,6 +32,7 @@ struct records_wish {
     bool issuer;  /* a 2 1 1 record of the issuer too */
     bool mta_sts; /* false: no policy is wanted */
     enum sts_mode mode;
+    bool mode_given;  /* it is wished, whatever is published */
     uint32_t max_age; /* seconds */
     const char *rua;  /* of TLSRPT; NULL: as published, else mailto:tls-reports@DOMAIN */
     uint32_t ttl;     /* seconds, of all records */

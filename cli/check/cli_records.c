@@ -45,6 +45,7 @@ static bool read_wish(struct records_wish *wish, struct arena *arena, const stru
     *wish = (struct records_wish){.issuer = cli->own.issuer,
                                   .mta_sts = true,
                                   .mode = STS_MODE_TESTING,
+                                  .mode_given = cli->own.mode != NULL,
                                   .max_age = (uint32_t)max_age,
                                   .rua = cli->own.rua,
                                   .ttl = (uint32_t)ttl,

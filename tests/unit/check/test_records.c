@@ -227,6 +227,33 @@ static void an_issuer_is_named_if_it_is_one(void **state)
     assert_int_equal(records.note_count, 2);
 }
 
+/* A policy in place of one that nobody has seen, or without a mail host, would do harm. */
+static void what_is_not_known_stays(void **state)
+{
+    struct made *made = facts_make();
+
+    (void)state;
+    made->facts.policy.policy = made->evidence.sts.policy = NULL;
+    made->facts.tlsrpt = (struct tlsrpt){.state = TLSRPT_ERROR};
+    made->evidence.sts.state = STS_FETCH_FAILED;
+    made->evidence.sts.why = "connection refused";
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_null(records.policy);
+    assert_null(find("_mta-sts.example.org", ""));
+    assert_null(find("_smtp._tls.example.org", ""));
+    assert_int_equal(records.note_count, 2);
+    wish.mode_given = true;
+    wish.rua = "mailto:a@example.org";
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_non_null(records.policy);
+    assert_non_null(find("_mta-sts.example.org", ""));
+    assert_non_null(find("_smtp._tls.example.org", "\"v=TLSRPTv1; rua=mailto:a@example.org\""));
+    made->evidence.mx_truncated = true;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_null(records.policy);
+    assert_null(find("_mta-sts.example.org", ""));
+}
+
 static unsigned seed = 1;
 
 static unsigned any(unsigned below)
@@ -284,6 +311,7 @@ int main(void)
         CASE(an_issuer_is_named_if_it_is_one),
         CASE(behind_an_alias),
         CASE(an_id_changes_when_the_policy_does),
+        CASE(what_is_not_known_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
