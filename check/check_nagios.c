@@ -53,7 +53,7 @@ bool check_nagios(FILE *out, const struct check_page *page)
         fprintf(out, " and %zu more", all - NAMED_MAX);
     fputs(" |", out);
     if (report->expiry_known)
-        fprintf(out, " days_to_expiry=%" PRId64 ";14;3", report->days_to_expiry);
+        fprintf(out, " days_to_expiry=%" PRId64 ";14:;3:", report->days_to_expiry);
     fprintf(out, " findings=%zu\n", all);
     return fflush(out) == 0 && !ferror(out) && !arena_failed(report->arena);
 }

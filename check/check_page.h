@@ -20,7 +20,7 @@ struct check_page {
 bool check_text(FILE *out, const struct check_page *page);
 /* By docs/check.schema.json. */
 bool check_json(FILE *out, const struct check_page *page);
-/* One line: "MXCRYPT WARNING - example.org: 2 warnings: ... | days_to_expiry=23;14;3 findings=2" */
+/* One line: "MXCRYPT WARNING - example.org: 2 warnings: ... | days_to_expiry=23;14:;3: findings=2" */
 bool check_nagios(FILE *out, const struct check_page *page);
 /* The same where there is no report: "MXCRYPT UNKNOWN - why". */
 bool check_nagios_unknown(FILE *out, const char *why);

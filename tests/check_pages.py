@@ -22,7 +22,7 @@ import pictures  # noqa: E402
 SCHEMA = HERE.parent / "docs" / "check.schema.json"
 CHECKS = {"sound": 0, "mistakes": 2, "hostile": 2, "many": 1, "bare": 3}
 COLUMNS = 80
-NAGIOS = re.compile(r"MXCRYPT (OK|WARNING|CRITICAL|UNKNOWN) - (\S+): ([^|]*) \|( days_to_expiry=(-?\d+);14;3)? findings=(\d+)\n")
+NAGIOS = re.compile(r"MXCRYPT (OK|WARNING|CRITICAL|UNKNOWN) - (\S+): ([^|]*) \|( days_to_expiry=(-?\d+);14:;3:)? findings=(\d+)\n")
 
 
 def schema_faults(page):

@@ -27,17 +27,17 @@ static void days_and_findings(void **state)
     (void)state;
     assert_string_equal(
         nagios_line(&made->facts),
-        "MXCRYPT OK - example.org: no findings | days_to_expiry=70;14;3 findings=0\n");
+        "MXCRYPT OK - example.org: no findings | days_to_expiry=70;14:;3: findings=0\n");
     made->policy.mode = STS_MODE_TESTING;
     assert_string_equal(nagios_line(&made->facts),
                         "MXCRYPT OK - example.org: 1 notice: sts-testing | "
-                        "days_to_expiry=70;14;3 findings=1\n");
+                        "days_to_expiry=70;14:;3: findings=1\n");
     made->hosts[0].alias = made->hosts[1].alias = true;
     made->host[0].certificates[0][CHECK_OFFER_DEFAULT][0].not_after = MADE_NOW + 2 * MADE_DAY;
     assert_string_equal(nagios_line(&made->facts),
                         "MXCRYPT CRITICAL - example.org: 1 critical, 2 warnings, 1 notice: "
                         "certificate-expires mx1.example.org [9.9.9.1], mx-alias mx1.example.org, "
-                        "mx-alias mx2.example.org, sts-testing | days_to_expiry=2;14;3 "
+                        "mx-alias mx2.example.org, sts-testing | days_to_expiry=2;14:;3: "
                         "findings=4\n");
 }
 
@@ -65,7 +65,7 @@ static void bars(void **state)
     made->servers[0].agreement = CHECK_SILENT;
     assert_string_equal(nagios_line(&made->facts),
                         "MXCRYPT WARNING - example.org: 1 warning: name-server-silent a/b=1;2 | "
-                        "days_to_expiry=70;14;3 findings=1\n");
+                        "days_to_expiry=70;14:;3: findings=1\n");
 }
 
 static void a_long_place(void **state)
@@ -77,10 +77,11 @@ static void a_long_place(void **state)
     memset(name, 'z', 150);
     made->zones[0].name = name;
     made->servers[0].agreement = CHECK_SILENT;
-    assert_non_null(strstr(nagios_line(&made->facts), "zzz | days_to_expiry=70;14;3 findings=1\n"));
+    assert_non_null(
+        strstr(nagios_line(&made->facts), "zzz | days_to_expiry=70;14:;3: findings=1\n"));
     name[150] = 'z';
     assert_non_null(
-        strstr(nagios_line(&made->facts), "zzz... | days_to_expiry=70;14;3 findings=1\n"));
+        strstr(nagios_line(&made->facts), "zzz... | days_to_expiry=70;14:;3: findings=1\n"));
 }
 
 /* What there is to say where there is no report is one line too. */

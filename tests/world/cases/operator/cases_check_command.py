@@ -8,7 +8,7 @@ import subprocess
 from case import Failed, case
 from checking import Sound, must_find, tool
 
-PLUGIN = re.compile(r"MXCRYPT (OK|WARNING|CRITICAL|UNKNOWN) - [ -{}~]*(\|( days_to_expiry=-?\d+;14;3)? findings=\d+)?\n")  # no second bar
+PLUGIN = re.compile(r"MXCRYPT (OK|WARNING|CRITICAL|UNKNOWN) - [ -{}~]*(\|( days_to_expiry=-?\d+;14:;3:)? findings=\d+)?\n")  # no second bar
 USAGE = 64
 STATUS = {"OK": 0, "WARNING": 1, "CRITICAL": 2, "UNKNOWN": 3}
 OWN = {"daemon": "check", "group": "few", "valgrind": False}
@@ -155,4 +155,16 @@ def _(c):
             os.close(write)
             if (done.returncode, gone.returncode) != (wanted, wanted) or not done.stderr or not gone.stderr:
                 raise Failed(f"{options}: {done} {gone}")
+    c.do(step)
+
+
+# what mxcrypt records refuses
+
+@case("own", "records: addresses for reports that no sender would take", **OWN)
+def _(c):
+    def step():
+        for rua in ("reports", "mailto:", "mailto:a@b\nupdate delete c", "mailto:a@b;x=y", "mailto:a@b, mailto:c@d", "mailto:a@b," + "x" * 1000):
+            done = tool(c.world).cli("records", "--rua", rua, c.world.calm_domain)
+            if done.returncode != USAGE or done.stdout or "--rua" not in done.stderr:
+                raise Failed(f"{rua!r}: {done}")
     c.do(step)
