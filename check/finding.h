@@ -40,8 +40,8 @@ enum check_severity { CHECK_SEVERITIES(X) CHECK_SEVERITY_COUNT };
       "the addresses of a mail host cannot be looked up")                                          \
     X(HOST_FORBIDDEN, "address-not-public", WARNING, "RFC 6890",                                   \
       "an address that the Internet cannot reach")                                                 \
-    X(HOST_NO_IPV4, "no-ipv4", WARNING, "RFC 3974 3", "no mail host has an IPv4 address")          \
-    X(HOST_NO_IPV6, "no-ipv6", NOTICE, "RFC 3974 3", "no mail host has an IPv6 address")           \
+    X(HOST_NO_IPV4, "no-ipv4", WARNING, "RFC 3974 4.1", "no mail host has an IPv4 address")        \
+    X(HOST_NO_IPV6, "no-ipv6", NOTICE, "RFC 3974 4.1", "no mail host has an IPv6 address")         \
     X(HOST_REVERSE, "reverse-name", NOTICE, "RFC 1912 2.1",                                        \
       "an address has no reverse name that leads back to it")
 
@@ -60,7 +60,7 @@ enum check_severity { CHECK_SEVERITIES(X) CHECK_SEVERITY_COUNT };
     X(TLS_WEAK, "tls-weak-cipher", WARNING, "RFC 9325 4.2", "a weak cipher is accepted")           \
     X(CERT_KEY, "certificate-weak-key", WARNING, "RFC 9325 4.5",                                   \
       "the key of a certificate is short")                                                         \
-    X(CERT_SIGNATURE, "certificate-weak-signature", WARNING, "RFC 9325 4.4",                       \
+    X(CERT_SIGNATURE, "certificate-weak-signature", WARNING, "RFC 9325 4.5",                       \
       "a certificate has a weak signature")                                                        \
     X(CERT_CHAIN, "certificate-chain-incomplete", WARNING, "RFC 5246 7.4.2",                       \
       "an intermediate certificate is not sent")                                                   \
@@ -134,7 +134,7 @@ enum check_severity { CHECK_SEVERITIES(X) CHECK_SEVERITY_COUNT };
       "a mail host that the policy does not allow")                                                \
     X(STS_UNUSED, "sts-pattern-unused", NOTICE, "RFC 8461 4.1",                                    \
       "an mx line that no mail host matches")                                                      \
-    X(STS_SAME_ID, "sts-id-unchanged", WARNING, "RFC 8461 3.3",                                    \
+    X(STS_SAME_ID, "sts-id-unchanged", WARNING, "RFC 8461 3.1",                                    \
       "the policy has changed and its id has not")                                                 \
     X(STS_MX_CERT, "sts-mx-certificate", CRITICAL, "RFC 8461 4.2",                                 \
       "a mail host's certificate does not satisfy the policy")                                     \

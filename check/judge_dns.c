@@ -259,14 +259,53 @@ static void judge_servers(const struct judging *judging, const struct check_zone
     judge_add(judging, &(struct judge_at){.name = zone->name}, code, text, fix);
 }
 
+/* A server that is silent, where no server of any zone answers this machine; else NULL. The resolver
+ * had its answers from some of them, so that it is the way from here: a firewall, or a proxy that
+ * answers in their place. */
+static const struct check_server *all_silent(const struct check_facts *facts)
+{
+    const struct check_server *silent = NULL;
+
+    for (size_t i = 0; i < facts->zone_count; i++)
+        for (size_t k = 0; k < facts->zones[i].server_count; k++) {
+            const struct check_server *server = &facts->zones[i].servers[k];
+
+            if (server->agreement == CHECK_SAME || server->agreement == CHECK_OTHER)
+                return NULL;
+            if (silent == NULL && server->agreement == CHECK_SILENT)
+                silent = server;
+        }
+    return silent;
+}
+
+/* No more than a notice, as of a machine without IPv6: it stays so. */
+static void judge_no_way(const struct judging *judging, const struct check_server *server)
+{
+    judge_put(judging, &(struct judge_at){.name = NULL},
+              &(struct check_finding){
+                  .code = CHECK_FOUND_NOT_FOUND_OUT,
+                  .severity = CHECK_NOTICE,
+                  .evidence = judge_text(judging,
+                                         "whether all name servers say the same: none answers this "
+                                         "machine: %s",
+                                         server_text(judging, server)),
+                  .fix = "let this machine ask name servers on port 53, by UDP and TCP, or run the "
+                         "check on another one too"});
+}
+
 /* ---- the whole ---- */
 
 void judge_dns(const struct judging *judging)
 {
     const struct check_facts *facts = judging->facts;
+    const struct check_server *silent = all_silent(facts);
 
     judge_signatures(judging);
     for_all(judging, NULL, judge_ttls);
+    if (silent != NULL) {
+        judge_no_way(judging, silent);
+        return;
+    }
     for (size_t i = 0; i < facts->zone_count; i++) {
         judge_servers(
             judging, &facts->zones[i], CHECK_OTHER, CHECK_FOUND_DNS_LAGS,
