@@ -334,6 +334,14 @@ static bool shows_too(const struct check_address *address, const struct check_at
     return false;
 }
 
+/* Whether each has a TLSA record, as servers of one name with keys of their own have. */
+static bool both_match(const struct judging *judging, const struct check_host *host,
+                       const struct check_attempt *one, const struct check_attempt *other)
+{
+    return judge_dane_of(judging->facts, host) == JUDGE_DANE_USABLE && one->tlsa == TLSA_MATCH_OK &&
+           other->tlsa == TLSA_MATCH_OK;
+}
+
 /* Not where a fault of one of them has been told, which is why they differ. */
 static void judge_host_same(const struct judging *judging, const struct check_host *host)
 {
@@ -356,7 +364,7 @@ static void judge_host_same(const struct judging *judging, const struct check_ho
         if (first == NULL)
             first = address;
         else if (!shows_too(address, one) && !shows_too(first, other) &&
-                 !judge_has(judging, host, told)) {
+                 !both_match(judging, host, one, other) && !judge_has(judging, host, told)) {
             judge_add(judging, &(struct judge_at){.host = host, .address = address},
                       CHECK_FOUND_CERT_DIFFERS,
                       judge_text(judging, "SHA-256 %.16s... here, %.16s... at another address",

@@ -68,7 +68,8 @@ static const struct {
      "get a certificate with the policy host's DNS name of a public certification authority, and "
      "send its chain"},
     {"", CHECK_FOUND_STS_FETCH,
-     "serve the file at /.well-known/mta-sts.txt by HTTPS, with status 200 and without a redirect"},
+     "serve the file at /.well-known/mta-sts.txt by HTTPS, with status 200, without a redirect and "
+     "not compressed"},
 };
 
 static bool is_text_plain(const char *content_type)

@@ -232,6 +232,11 @@ SPOIL(other_at_one)
     show(made, 1, CHECK_OFFER_DEFAULT, '3');
     show(made, 1, CHECK_OFFER_ECDSA, '3');
 }
+SPOIL(other_at_one_without_dane)
+{
+    other_at_one(made);
+    no_dane(made);
+}
 SPOIL(two_kinds)
 {
     for (size_t i = 0; i < MADE_ADDRESSES; i++)
@@ -288,7 +293,8 @@ static const struct judge_row rows[] = {
     {"SHA-1", plain_sha1, "warning certificate-weak-signature " BOTH1 NO_POLICY},
     {"SHA-1, DANE by key", dane_sha1, ""},
     {"SHA-1 of a root", plain_sha1_root, "notice no-policy"},
-    {"another certificate at one address", other_at_one,
+    {"another certificate at one address, each with its record", other_at_one, ""},
+    {"another certificate at one address", other_at_one_without_dane,
      "notice certificate-differs " H1 " [2620:fe::1]"},
     {"RSA and ECDSA side by side", two_kinds, ""},
 };

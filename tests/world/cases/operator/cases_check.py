@@ -64,6 +64,13 @@ def _(sound):
         sound.c.world.dns.add_reverse(address, "elsewhere.plain")
 
 
+@planted("both", "sound: each address has a certificate of its own, with its record")
+def _(sound):
+    other = sound.ca.leaf(*sound.names(), key=sound.ca.new_key())
+    sound.one.contexts[6] = lambda host: host.sound.ca.server_context(other)
+    sound.one.tlsa = ["present", other.tlsa(), NEXT_KEY]
+
+
 @planted("dane", "sound: self-signed certificate, by 3 1 1")
 def _(sound):
     sound.show(sound.ca.leaf(*sound.names(), issuer=None))
