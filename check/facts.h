@@ -36,6 +36,9 @@ struct check_rrset {
     enum dns_type type;
     bool failed_here; /* our side: nothing is known */
     const struct dns_answer *answer;
+    /* Of the authoritative servers' answers that which is signed for the shortest time; NULL: none is
+     * known. A cache keeps an answer, while servers may sign it anew as it is asked for. */
+    const struct dns_answer *published;
     uint32_t ttl; /* seconds: the longest of the authoritative servers' (a resolver's runs down, and
                      is capped: by unbound at a day); 0: not known */
 };

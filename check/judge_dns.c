@@ -98,6 +98,12 @@ static int64_t seconds_left(const struct dns_answer *answer, int64_t now)
     return (int32_t)(answer->signed_until - (uint32_t)now);
 }
 
+/* The answer whose signature counts. */
+static const struct dns_answer *signed_answer(const struct check_rrset *rrset)
+{
+    return rrset->published != NULL ? rrset->published : rrset->answer;
+}
+
 static bool signature_ends(const struct dns_answer *answer, int64_t now,
                            enum check_severity *severity)
 {
@@ -143,18 +149,20 @@ static void note_ending(const struct judging *judging, void *context, const stru
     int64_t now = judging->facts->now_s;
 
     for (size_t i = 0; i < count; i++) {
-        const struct dns_answer *answer = rrsets[i].rrset->answer;
+        const struct dns_answer *answer;
         struct ending *ending;
         enum check_severity severity;
 
-        if (judge_answer(rrsets[i].rrset) < JUDGE_EMPTY || !answer->is_signed || !answer->secure ||
-            !signature_ends(answer, now, &severity))
+        if (judge_answer(rrsets[i].rrset) < JUDGE_EMPTY || !rrsets[i].rrset->answer->secure)
+            continue;
+        answer = signed_answer(rrsets[i].rrset);
+        if (!answer->is_signed || !signature_ends(answer, now, &severity))
             continue;
         ending = ending_of(context, zone_of(judging->facts, rrsets[i].rrset->name));
         if (ending == NULL)
             continue;
         if (ending->count == 0 ||
-            seconds_left(answer, now) < seconds_left(ending->kept.rrset->answer, now)) {
+            seconds_left(answer, now) < seconds_left(signed_answer(ending->kept.rrset), now)) {
             ending->kept = rrsets[i];
             ending->severity = severity;
         }
@@ -170,7 +178,7 @@ static void judge_signatures(const struct judging *judging)
     for_all(judging, endings, note_ending);
     for (size_t i = 0; i < ENDINGS_MAX && endings[i].count > 0; i++) {
         const struct check_rrset *rrset = endings[i].kept.rrset;
-        int64_t left = seconds_left(rrset->answer, now);
+        int64_t left = seconds_left(signed_answer(rrset), now);
 
         judge_put(judging, &(struct judge_at){.name = endings[i].zone},
                   &(struct check_finding){

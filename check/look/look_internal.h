@@ -104,8 +104,8 @@ void look_rrset(const struct check_look *look, struct check_rrset *out,
 /* Adds the addresses of an answer, at most `max` in all; the new count. */
 size_t look_addresses(struct ip *out, size_t count, size_t max, const struct dns_answer *answer);
 
-/* Gives the RRsets their published TTLs, when all else is known. */
-void look_published_ttls(struct check_look *look);
+/* Gives the RRsets their published TTLs and signatures, when all else is known. */
+void look_published(struct check_look *look);
 
 /* ---- connections: look_smtp_uv.c ---- */
 

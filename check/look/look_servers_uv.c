@@ -47,7 +47,19 @@ static void add_questions(struct check_look *look)
     }
 }
 
-void look_published_ttls(struct check_look *look)
+/* The signature that ends first (RFC 4034 §3.1.5), of answers that lead as far as the resolver's. */
+static void note_signature(struct check_rrset *rrset, const struct dns_answer *answer)
+{
+    const struct dns_answer *resolved = rrset->answer, *before = rrset->published;
+
+    if (!answer->is_signed || resolved == NULL || resolved->outcome != answer->outcome ||
+        resolved->aliases != answer->aliases)
+        return;
+    if (before == NULL || (int32_t)(answer->signed_until - before->signed_until) < 0)
+        rrset->published = answer;
+}
+
+void look_published(struct check_look *look)
 {
     size_t count = look->server_question_count;
 
@@ -57,9 +69,11 @@ void look_published_ttls(struct check_look *look)
             const struct dns_answer *answer = look->said.answers[z][i];
             struct check_rrset *rrset = look->server_rrsets[i % count];
 
-            if (answer != NULL && answer->authoritative && answer->outcome == DNS_RECORDS &&
-                answer->ttl > rrset->ttl)
+            if (answer == NULL || !answer->authoritative)
+                continue;
+            if (answer->outcome == DNS_RECORDS && answer->ttl > rrset->ttl)
                 rrset->ttl = answer->ttl;
+            note_signature(rrset, answer);
         }
 }
 

@@ -109,7 +109,7 @@ static void on_finish(uv_timer_t *timer)
     struct check_look *look = timer->data;
 
     look->evidence.complete = true;
-    look_published_ttls(look);
+    look_published(look);
     decide(look);
     look->done(look->context, &look->facts);
 }

@@ -441,6 +441,23 @@ static const struct judge_row dns_rows[] = {
     {"a server was not asked", server_not_asked, ""},
 };
 
+/* A cache holds an answer that has little time left, or much, whatever servers sign by now. */
+static void cached_signatures(void **state)
+{
+    struct made *made = facts_make();
+    struct dns_answer published = made->mx.answer;
+
+    (void)state;
+    published.signed_since = MADE_NOW - MADE_DAY;
+    published.signed_until = MADE_NOW + MADE_DAY;
+    sign(&made->mx, -2 * MADE_DAY, 3600);
+    made->facts.mx.published = &published;
+    assert_string_equal(judge_lines(&made->facts), "");
+    published.signed_until = MADE_NOW + 3600;
+    sign(&made->mx, -2 * MADE_DAY, 10 * MADE_DAY);
+    assert_string_equal(judge_lines(&made->facts), "critical signature-expires example.org");
+}
+
 /* A signature of `life` seconds of which `left` are left. */
 static void ends(int64_t life, int64_t left, const char *want)
 {
@@ -552,6 +569,7 @@ int main(void)
     ROWS_ADD(dns_rows, judge_test);
     ROWS_ADD_TEST(days_to_the_end);
     ROWS_ADD_TEST(seconds_begin_again);
+    ROWS_ADD_TEST(cached_signatures);
     ROWS_ADD_TEST(evidence_of_a_mismatch);
     ROWS_ADD_TEST(retired_issuers);
     ROWS_ADD_TEST(every_code);
