@@ -102,18 +102,18 @@ static void judge_failed_fetch(const struct judging *judging)
     const struct judge_at at = {.name = policy_host(judging)};
     size_t i = 0;
 
+    while (fetch_faults[i].failure[0] != '\0' && strcmp(fetch_faults[i].failure, policy->failure))
+        i++;
     if (facts->sts_wildcard != NULL) {
         judge_add(judging, &at, CHECK_FOUND_STS_WILDCARD,
                   judge_text(judging, "%s answers for it, and no policy is there: %s",
                              facts->sts_wildcard, fetch_evidence(judging)),
                   judge_text(judging,
-                             "publish an address of %s itself, of the server that has the "
-                             "policy",
-                             at.name));
+                             "publish an address of %s itself, of the server that has the policy; "
+                             "where it has one that is the same: %s",
+                             at.name, fetch_faults[i].fix));
         return;
     }
-    while (fetch_faults[i].failure[0] != '\0' && strcmp(fetch_faults[i].failure, policy->failure))
-        i++;
     judge_add(judging, &at, fetch_faults[i].code, fetch_evidence(judging), fetch_faults[i].fix);
 }
 
