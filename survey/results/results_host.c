@@ -11,10 +11,10 @@
 
 #include "base/map.h"
 
-#define HOSTS_MAX       4096
+#define HOSTS_MAX       2048
 #define ADDRESSES_MAX   (2 * EVIDENCE_ADDRESSES_MAX) /* as many as the statements give */
 #define ARENA_MAX       ((size_t)64 * 1024 * 1024)
-#define OCTETS_MAX      ((size_t)8 * 1024 * 1024) /* when all are forgotten; one host is small */
+#define OCTETS_MAX      ((size_t)4 * 1024 * 1024) /* when all are forgotten; one host is small */
 #define WORD_MAX_OCTETS 100
 
 /* In the arena. */
