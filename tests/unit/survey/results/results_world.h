@@ -28,6 +28,9 @@ static const char *const tables[] = {
     "SELECT * FROM host_address ORDER BY host, address",
     "SELECT * FROM address ORDER BY id",
     "SELECT * FROM sni ORDER BY address, name",
+    "SELECT * FROM chain ORDER BY sha256",
+    "SELECT * FROM chain_certificate ORDER BY chain, position",
+    "SELECT * FROM certificate ORDER BY sha256",
 };
 
 /* ---- the world ---- */
@@ -135,10 +138,10 @@ static inline void phase(const struct way *way, enum unit_kind kind)
     } while (count > 0 || (kind == UNIT_ADDRESS && rounds < 6));
 }
 
-static inline void survey(const struct way *way)
+/* All that comes before the verdicts. */
+static inline void look_all_up(const struct way *way)
 {
     struct results_run run = *results_run(file.results);
-    bool more = true;
     char name[32];
 
     for (int i = 0; !run.names_read && i < DOMAINS; i++) {
@@ -151,6 +154,13 @@ static inline void survey(const struct way *way)
     must(&file, results_commit(file.results));
     for (int kind = 0; kind < UNIT_KIND_COUNT; kind++)
         phase(way, (enum unit_kind)kind);
+}
+
+static inline void survey(const struct way *way)
+{
+    bool more = true;
+
+    look_all_up(way);
     if (way->counted)
         must(&file, results_count_operators(file.results));
     for (int64_t after = 0; more;)

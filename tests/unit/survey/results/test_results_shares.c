@@ -2,6 +2,8 @@
  * to, whether they were written with the verdicts or in the end. */
 #include "tests/unit/survey/results/results_world.h"
 
+#include <sys/wait.h>
+
 static void operators_have_shares(void **state)
 {
     struct results_run run = make_run();
@@ -75,6 +77,57 @@ static void shares_come_with_verdicts(void **state)
     buf_fini(&want);
 }
 
+/* In a child: writes the first `count` verdicts, with their shares, and is killed. */
+static void decide_and_die(int count)
+{
+    struct decisions *decisions = decisions_new();
+    int64_t after = 0;
+
+    file.results = results_open(file.path, true, file.error);
+    if (file.results == NULL)
+        _exit(1);
+    written = 0;
+    look_all_up(&(struct way){.commit = 100, .kill = -1});
+    must(&file, results_count_operators(file.results));
+    must(&file, decisions_next(decisions, file.results, &after));
+    must(&file, decisions_make(decisions, file.results));
+    assert_true(decisions->count >= count);
+    decisions->count = count;
+    must(&file, decisions_put(decisions, file.results));
+    must(&file, results_commit(file.results));
+    raise(SIGKILL);
+}
+
+static void killed_among_verdicts(void **state)
+{
+    static const int counts[] = {0, 1, DOMAINS / 2, DOMAINS};
+    struct results_run run = make_run();
+    struct buf want, got;
+    int status;
+    pid_t child;
+
+    (void)state;
+    undisturbed(&want);
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        file_make(&file, &run);
+        must(&file, results_close(file.results));
+        child = fork();
+        if (child == 0)
+            decide_and_die(counts[i]);
+        assert_true(child > 0 && waitpid(child, &status, 0) == child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        file.results = results_open(file.path, true, file.error);
+        assert_non_null(file.results);
+        assert_int_equal(number_of_file(&file, "SELECT count(verdict) FROM domain"), counts[i]);
+        survey(&(struct way){.commit = 10, .kill = -1, .counted = true});
+        dump_all(&got);
+        assert_string_equal(buf_text(&got), buf_text(&want));
+        buf_fini(&got);
+        file_remove(&file);
+    }
+    buf_fini(&want);
+}
+
 /* A domain that gets no verdict, and one that comes after they were counted. */
 static void shares_of_what_changes(void **state)
 {
@@ -118,9 +171,8 @@ static void shares_of_what_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operators_have_shares),
-        cmocka_unit_test(operators_of_mail_domains),
-        cmocka_unit_test(shares_come_with_verdicts),
+        cmocka_unit_test(operators_have_shares),     cmocka_unit_test(operators_of_mail_domains),
+        cmocka_unit_test(shares_come_with_verdicts), cmocka_unit_test(killed_among_verdicts),
         cmocka_unit_test(shares_of_what_changes),
     };
 
