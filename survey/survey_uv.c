@@ -3,12 +3,12 @@
  *
  *   feed_uv     what is to be looked up next: from the results file, by the manners
  *   workers     look it up (survey/look)
- *   on_result   writes what came
+ *   take_result writes what came
  *
  * Phases follow each other: domains, hosts, addresses, verdicts. What failed in the DNS is looked up
  * once more, gently, before it counts, and while the resolver does not answer nothing is looked up
- * (survey/outage_uv.c). Memory holds only units that wait or are under way: IN_FLIGHT_MAX of a
- * worker, and what the manners take.
+ * (survey/outage_uv.c). Memory holds only units that wait or are under way, IN_FLIGHT_MAX of a
+ * worker and what the manners take, and the results of one turn of the loop.
  */
 #include "survey/survey_uv.h"
 
@@ -197,6 +197,7 @@ static void on_result(void *context, struct unit_result *result)
             result = NULL;
         } else if (result->unit.kind == UNIT_ADDRESS) {
             take_result(survey, result);
+            feed_run(survey); /* its place is free; to judge the others of this turn takes time */
         } else {
             list_append(&survey->came, &result->link);
             result = NULL;

@@ -32,8 +32,7 @@
 /* SQLite sorts in as much memory again, and then in a file. */
 #define CACHE_SORTING "PRAGMA cache_size = -1024;"
 
-/* The log is copied to the file when it has 64 MiB. Deleted rows hold nothing
- * that is secret. */
+/* The log is copied to the file when it has 64 MiB. Deleted rows hold nothing that is secret. */
 #define PRAGMAS                                                                                    \
     CACHE "PRAGMA cell_size_check = on; PRAGMA secure_delete = off;"                               \
           "PRAGMA mmap_size = 0"

@@ -35,11 +35,13 @@ bool results_put_verdict(struct results *results, int64_t domain, const struct v
 
 /* ---- the end ---- */
 
-/* Names are unique because their ids are (results_names.c). For those who look for one there is an
- * index in the end; kept up to date row by row it would cost several times as much. */
+/* Names are unique because their ids are (results_names.c). For those who look for one, or want them in
+ * order, there are indexes in the end; kept up to date row by row they would cost several times as
+ * much. */
 static bool index_names(struct results *results)
 {
-    return results_sort(results, "CREATE UNIQUE INDEX IF NOT EXISTS domain_name ON domain (name)");
+    return results_sort(results, "CREATE UNIQUE INDEX IF NOT EXISTS domain_name ON domain (name);"
+                                 "CREATE UNIQUE INDEX IF NOT EXISTS host_name ON host (name)");
 }
 
 /* While somebody reads it, the file keeps its log, which the last one to close it removes. */

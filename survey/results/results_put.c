@@ -62,7 +62,8 @@ bool results_set_filter(struct results *results, const struct address_filter *fi
             each_excluded(results, RESULTS_HOSTS_IN, opt_out));
 }
 
-/* Most are new: the row is looked at only where the id is taken. */
+/* Most are new: the row is looked at only where the id is taken; and the list of those who opted out,
+ * which may be long, for new ones only. */
 static bool add_unknown_host(struct results *results, const char *name, int64_t *id)
 {
     struct results_name_at at = {true, 0};
@@ -70,7 +71,7 @@ static bool add_unknown_host(struct results *results, const char *name, int64_t 
     for (;; *id = results_next_id(*id)) {
         const struct sql_value values[] = {value_number(*id), value_text(name),
                                            value_text(results_operator(results->known, *id, name)),
-                                           value_number(excludes(results, name))};
+                                           value_number(false)};
 
         if (!results_execute(results, RESULTS_HOST_ADD, values, 4))
             return false;
@@ -82,7 +83,9 @@ static bool add_unknown_host(struct results *results, const char *name, int64_t 
             return true;
     }
     results->tallies[UNIT_HOST].all++;
-    return true;
+    return !excludes(results, name) ||
+           results_execute(results, RESULTS_HOST_OPT_OUT,
+                           (const struct sql_value[]){value_number(*id)}, 1);
 }
 
 bool results_add_host(struct results *results, const char *name, int64_t *id)

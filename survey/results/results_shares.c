@@ -4,8 +4,9 @@
  * When all is looked up it is known which domains those are, but for the few whose verdict says that
  * they have no MX host that can be connected to. So the domains are counted before the first verdict
  * and each verdict is written with its share; the operators of those few are counted again in the
- * end. Where there are verdicts already, as in a run that was interrupted or a merge, and where some
- * will be missing, as in a shard, all shares are written in the end.
+ * end. Where there are verdicts already, as in a run that was interrupted, where some will be
+ * missing, as in a shard, and where nobody counted, as in a merge, all shares are written in the
+ * end.
  *
  * Operators are counted in temporary tables, which spill to a file.
  */
@@ -51,7 +52,7 @@ static bool put_counted(struct results *results)
 
     for (int64_t i = 0; i < SLICES; i++) {
         const struct sql_value values[] = {
-            value_number(i * width),
+            value_number(i == 0 ? INT64_MIN : i * width), /* another's file may have any */
             value_number(i == SLICES - 1 ? INT64_MAX : (i + 1) * width - 1)};
 
         if (!results_execute(results, RESULTS_SHARES_PUT, values, 2) || !results_commit(results))
@@ -72,6 +73,7 @@ bool results_put_shares(struct results *results)
 
     if (most && !results_number(results, RESULTS_SHARES_DOUBTFUL, NULL, 0, &count))
         return false;
+    results->operators_counted = false; /* the table becomes another one */
     return (most && count == 0) ||
            (results_sort(results, most ? doubtful : all) && put_counted(results));
 }
