@@ -107,7 +107,7 @@ bool results_drop_names(struct results *results);
 int results_next(struct results *results, enum unit_kind kind, int64_t after, struct unit *out,
                  int max);
 /* To be called before addresses are looked up: makes the indexes that this needs, unless they are
- * there. Made at once, and not row by row, they cost little. */
+ * there. Made at once they cost less than row by row. */
 bool results_index_addresses(struct results *results);
 /* Units of a kind that exist, and that have a result; connections that are wanted again count. */
 bool results_count(struct results *results, enum unit_kind kind, int64_t *all, int64_t *done);

@@ -1,8 +1,8 @@
 /*
  * results_format: whether a database is a results file. Anybody can have written it: what we are
  * going to read must be plain tables with our columns, which no view or generated column hides
- * behind. Tables, indexes and views that somebody added are left alone: none of them is named by
- * us, and triggers are off in every database (base/sql).
+ * behind. Tables, indexes and views that somebody added are left alone: none but our indexes is
+ * named by us, and triggers are off in every database (base/sql).
  *
  * The texts of our tables and views are compared with those of a new file in memory, but for blanks
  * and comments. SQLite reads each of these texts before anything else, and two of one name make the
