@@ -25,6 +25,7 @@
 
 #define CHECK_ZONES_MAX   128 /* zones that the names of one domain, or certificate, are in */
 #define CHECK_SERVERS_MAX 26  /* addresses of name servers of one zone that are asked */
+#define CHECK_LOST_MAX    12  /* name servers of one zone that are told as lost */
 #define CHECK_RUA_MAX     8   /* addresses of a TLSRPT record that are looked at */
 #define CHECK_FAULTS_MAX  50  /* of one policy file */
 
@@ -74,10 +75,19 @@ struct check_server {
     const char *why;                /* SILENT */
 };
 
+/* A name server of which not every address is among the servers. */
+struct check_lost {
+    const char *name; /* of the NS record */
+    const char *why;
+    bool too_many; /* there are more than are asked: else an address lookup failed */
+};
+
 struct check_zone {
     const char *name;
     size_t server_count;
     struct check_server *servers;
+    size_t lost_count; /* at most CHECK_LOST_MAX */
+    struct check_lost *lost;
 };
 
 /* ---- SMTP ---- */

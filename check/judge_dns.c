@@ -246,6 +246,25 @@ static bool common_serial(const struct check_zone *zone, uint32_t *serial)
     return false;
 }
 
+static bool is_asked(const struct check_zone *zone, const char *name)
+{
+    for (size_t i = 0; i < zone->server_count; i++)
+        if (strcmp(zone->servers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Name servers none of whose addresses can be looked up: what senders' resolvers ask does not answer
+ * either. With one of two kinds of addresses a name server is asked all the same. */
+static void list_lost(const struct judging *judging, const struct check_zone *zone,
+                      struct judge_list *list)
+{
+    for (size_t i = 0; i < zone->lost_count; i++)
+        if (!zone->lost[i].too_many && !is_asked(zone, zone->lost[i].name))
+            judge_list_add(list,
+                           judge_text(judging, "%s: %s", zone->lost[i].name, zone->lost[i].why));
+}
+
 static void judge_servers(const struct judging *judging, const struct check_zone *zone,
                           enum check_agreement agreement, enum check_code code, const char *fix)
 {
@@ -259,6 +278,8 @@ static void judge_servers(const struct judging *judging, const struct check_zone
         if (zone->servers[i].agreement == agreement &&
             !(no_ipv6 && zone->servers[i].ip.family == 6))
             judge_list_add(&list, server_text(judging, &zone->servers[i]));
+    if (agreement == CHECK_SILENT)
+        list_lost(judging, zone, &list);
     text = judge_list_take(judging, &list);
     if (list.count == 0)
         return;

@@ -14,9 +14,13 @@
 #include "probe/smtp/smtp_uv.h"
 #include "probe/tls/tlsa.h"
 
-#define BUDGET_MAX 10000                    /* questions */
-#define NO_ROUTE   "network is unreachable" /* ENETUNREACH, in libuv's words */
-#define NOT_ASKED  SIZE_MAX
+#define BUDGET_MAX              10000                    /* questions */
+#define NO_ROUTE                "network is unreachable" /* ENETUNREACH, in libuv's words */
+#define NOT_ASKED               SIZE_MAX
+#define SERVERS_OF_QUESTION_MAX ((size_t)CHECK_SERVERS_MAX + CHECK_LOST_MAX + 1)
+
+/* Passing over as many as may be must not pass over all that are lost. */
+_Static_assert(CHECK_LOST_MAX > ROLLOVER_WITHOUT_MAX, "a lost name server would be forgotten");
 
 struct sight;
 
@@ -239,35 +243,56 @@ static bool take_answer(struct rollover_rrset *out, struct sight_host *host, con
     return true;
 }
 
-/* What the servers of its zone said to a question. */
+/* A set of servers that is not known to say anything. */
+static void add_unknown(struct sight_host *host, struct rollover_rrset *servers, const char *server,
+                        const char *name, const char *why)
+{
+    servers[host->out->server_count++] =
+        (struct rollover_rrset){.server = server, .name = name, .why = why};
+}
+
+static void take_server(struct sight_host *host, size_t zone, size_t server, size_t question,
+                        struct rollover_rrset *servers)
+{
+    struct sight *sight = host->sight;
+    const struct check_server *of = &sight->said->zones[zone].servers[server];
+    struct rollover_rrset *out = &servers[host->out->server_count];
+    char text[IP_TEXT_MAX];
+
+    ip_text(&of->ip, text);
+    if (!take_answer(out, host, arena_printf(sight->arena, "%s [%s]", of->name, text),
+                     sight->said->answers[zone][server * sight->question_count + question]))
+        return;
+    out->name = of->name;
+    out->address = arena_strdup(sight->arena, text);
+    if (of->why != NULL && !out->known)
+        out->why = of->why;
+    host->out->server_count++;
+}
+
+/* What the servers of its zone said to a question; those that could not be asked are not known. */
 static void take_question(struct sight_host *host, size_t question, struct rollover_rrset *servers)
 {
     struct sight *sight = host->sight;
-    size_t zone =
-        question == NOT_ASKED ? NOT_ASKED : zone_of(sight->said, sight->questions[question].name);
-    const struct check_zone *of = zone == NOT_ASKED ? NULL : &sight->said->zones[zone];
+    const struct check_zone *of;
+    const char *all;
+    size_t zone;
 
-    if (of == NULL && question != NOT_ASKED)
-        servers[host->out->server_count++] =
-            (struct rollover_rrset){.server = arena_printf(sight->arena, "the name servers of %s",
-                                                           sight->questions[question].name),
-                                    .why = "they cannot be found"};
-    for (size_t i = 0; of != NULL && sight->said->answers[zone] != NULL && i < of->server_count;
-         i++) {
-        struct rollover_rrset *out = &servers[host->out->server_count];
-        char text[IP_TEXT_MAX];
-
-        ip_text(&of->servers[i].ip, text);
-        if (!take_answer(out, host,
-                         arena_printf(sight->arena, "%s [%s]", of->servers[i].name, text),
-                         sight->said->answers[zone][i * sight->question_count + question]))
-            continue;
-        out->name = of->servers[i].name;
-        out->address = arena_strdup(sight->arena, text);
-        if (of->servers[i].why != NULL && !out->known)
-            out->why = of->servers[i].why;
-        host->out->server_count++;
+    if (question == NOT_ASKED)
+        return;
+    zone = zone_of(sight->said, sight->questions[question].name);
+    all = arena_printf(sight->arena, "the name servers of %s", sight->questions[question].name);
+    if (zone == NOT_ASKED || sight->said->answers[zone] == NULL) {
+        add_unknown(host, servers, all, NULL, "they cannot be found");
+        return;
     }
+    of = &sight->said->zones[zone];
+    if (of->server_count == 0 && of->lost_count == 0)
+        add_unknown(host, servers, all, NULL, "they have no addresses");
+    for (size_t i = 0; i < of->server_count; i++)
+        take_server(host, zone, i, question, servers);
+    for (size_t i = 0; i < of->lost_count; i++)
+        add_unknown(host, servers, of->lost[i].name, of->lost[i].name, of->lost[i].why);
 }
 
 static void take_servers(struct sight *sight)
@@ -275,7 +300,7 @@ static void take_servers(struct sight *sight)
     for (size_t i = 0; i < sight->host_count; i++) {
         struct sight_host *host = &sight->hosts[i];
         struct rollover_rrset *servers =
-            arena_array(sight->arena, (size_t)2 * CHECK_SERVERS_MAX + 2, sizeof *servers);
+            arena_array(sight->arena, 2 * SERVERS_OF_QUESTION_MAX, sizeof *servers);
 
         host->out->resolver = rrset_of(sight->arena, "the resolver", host->tlsa.answer, true);
         host->out->servers = servers;

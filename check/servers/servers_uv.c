@@ -129,31 +129,60 @@ static bool find_zone(struct servers *servers, size_t question)
 
 /* ---- their servers ---- */
 
+/* Notes a name server that is not asked, or not at every address. */
+static void lose(struct check_zone *out, const char *name, const char *why, bool too_many)
+{
+    for (size_t i = 0; i < out->lost_count; i++)
+        if (strcmp(out->lost[i].name, name) == 0)
+            return;
+    if (out->lost_count < CHECK_LOST_MAX)
+        out->lost[out->lost_count++] = (struct check_lost){name, why, too_many};
+}
+
 static void add_servers(struct check_zone *out, const char *name, const struct dns_answer *answer)
 {
     for (size_t i = 0; answer->outcome == DNS_RECORDS && i < answer->count; i++) {
         struct check_server *server = &out->servers[out->server_count];
         const struct dns_record *record = &answer->records[i];
 
-        if (out->server_count == CHECK_SERVERS_MAX)
+        if (out->server_count == CHECK_SERVERS_MAX) {
+            lose(out, name, "its zone has more addresses of name servers than are asked", true);
             return;
+        }
         *server = (struct check_server){.name = name};
         out->server_count += ip_from_octets(&server->ip, record->data, record->length);
     }
 }
 
-static bool make_direct(struct servers *servers, struct direct *direct, struct check_server *server)
+/* A lookup that failed is no absence: senders' resolvers may know the address. */
+static void add_name(struct servers *servers, struct check_zone *out, const char *name,
+                     const struct dns_answer *a, const struct dns_answer *aaaa)
+{
+    const struct dns_answer *failed = a->outcome == DNS_FAILED ? a : aaaa;
+    bool gone = a->outcome == DNS_NXDOMAIN || aaaa->outcome == DNS_NXDOMAIN;
+
+    add_servers(out, name, a);
+    add_servers(out, name, aaaa);
+    if (failed->outcome == DNS_FAILED && !gone)
+        lose(out, name,
+             arena_printf(servers->request.arena, "its addresses cannot be looked up: %s",
+                          failed->why),
+             false);
+}
+
+static void make_direct(struct servers *servers, struct direct *direct, struct check_server *server)
 {
     struct dns_options options = *servers->request.options;
 
     direct->questions = arena_array(servers->request.arena, servers->request.question_count + 1,
                                     sizeof *direct->questions);
+    server->agreement = CHECK_SILENT; /* until it is asked */
+    server->why = "no memory";
     if (direct->questions == NULL)
-        return false;
+        return;
     if (!address_filter_permits(servers->request.filter, &server->ip)) {
-        server->agreement = CHECK_SILENT;
         server->why = "not a global address";
-        return true;
+        return;
     }
     options.server_count = 1;
     options.servers[0] = (struct dns_server){
@@ -162,10 +191,11 @@ static bool make_direct(struct servers *servers, struct direct *direct, struct c
     options.in_flight_max = IN_FLIGHT_MAX;
     options.questions_per_socket = 0;
     if (dns_new(&direct->dns, servers->finish.loop, &options) != 0)
-        return false;
+        return;
+    server->agreement = CHECK_NOT_ASKED;
+    server->why = NULL;
     direct->asker = servers->asker;
     direct->asker.dns = direct->dns;
-    return true;
 }
 
 /* Takes the addresses of a zone's servers once all are there; true while they are awaited. */
@@ -187,15 +217,15 @@ static bool make_servers(struct servers *servers, size_t index)
     zone->made = true;
     out->servers = arena_array(arena, CHECK_SERVERS_MAX + 1, sizeof *out->servers);
     zone->directs = arena_array(arena, CHECK_SERVERS_MAX, sizeof *zone->directs);
-    if (out->servers == NULL || zone->directs == NULL)
+    out->lost = arena_array(arena, CHECK_LOST_MAX, sizeof *out->lost);
+    if (out->servers == NULL || zone->directs == NULL || out->lost == NULL)
         return false;
-    for (size_t i = 0; i < zone->name_count; i++) {
-        add_servers(out, ns->records[i].name, zone->a[i].answer);
-        add_servers(out, ns->records[i].name, zone->aaaa[i].answer);
-    }
+    for (size_t i = 0; i < zone->name_count; i++)
+        add_name(servers, out, ns->records[i].name, zone->a[i].answer, zone->aaaa[i].answer);
+    for (size_t i = zone->name_count; i < ns->count; i++)
+        lose(out, ns->records[i].name, "its zone has more name servers than are asked", true);
     for (size_t i = 0; i < out->server_count; i++)
-        if (!make_direct(servers, &zone->directs[i], &out->servers[i]))
-            out->server_count = i; /* without memory, which the arena says */
+        make_direct(servers, &zone->directs[i], &out->servers[i]);
     return false;
 }
 
@@ -257,7 +287,7 @@ static void conclude_zone(struct servers *servers, size_t index)
 
         read_serial(&out->servers[i], direct->soa.answer);
         for (size_t j = 0; j < count; j++)
-            answers[i * count + j] = direct->questions[j].answer;
+            answers[i * count + j] = direct->questions == NULL ? NULL : direct->questions[j].answer;
     }
     servers_compare(out, answers, servers->request.questions, count);
 }

@@ -5,7 +5,9 @@
  *
  * The zone of a name is found by asking the configured resolver for NS records, label by label; its
  * servers are all addresses of all their names. Each is asked for the SOA record and for the RRsets
- * of its zone, with deadlines of its own. An address that the filter forbids is not asked.
+ * of its zone, with deadlines of its own. An address that the filter forbids is not asked. A name
+ * whose address lookup failed, or that is beyond a limit, is told as lost: it may have answered
+ * others.
  */
 #pragma once
 

@@ -48,6 +48,7 @@ struct made {
     struct check_host hosts[MADE_HOSTS];
     struct made_host host[MADE_HOSTS];
     struct check_server servers[3];
+    struct check_lost lost[1];
     struct check_zone zones[2];
     struct check_rua ruas[2];
     const char *bad_names[2];
@@ -200,7 +201,8 @@ static inline void made_mx(struct made *made, size_t i, const char *name, const 
 
 static inline void made_zone(struct made *made)
 {
-    made->zones[0] = (struct check_zone){"example.org", 2, made->servers};
+    made->zones[0] =
+        (struct check_zone){.name = "example.org", .server_count = 2, .servers = made->servers};
     for (size_t i = 0; i < 2; i++) {
         made->servers[i] =
             (struct check_server){.name = i == 0 ? "ns1.example.org" : "ns2.example.org",

@@ -351,7 +351,7 @@ SPOIL(zone_ends)
 }
 SPOIL(two_zones_end)
 {
-    made->zones[1] = (struct check_zone){"mx2.example.org", 0, NULL};
+    made->zones[1] = (struct check_zone){.name = "mx2.example.org"};
     made->facts.zone_count = 2;
     sign(&made->mx, -12 * MADE_DAY, 2 * MADE_DAY);
     sign(&made->host[1].tlsa, -12 * MADE_DAY, MADE_DAY / 2);
@@ -410,6 +410,25 @@ SPOIL(no_server_answers)
     server_silent(made);
     made->servers[0] = made->servers[1];
 }
+static void lose_server(struct made *made, const char *name, bool too_many)
+{
+    made->lost[0] =
+        (struct check_lost){name, "its addresses cannot be looked up: SERVFAIL", too_many};
+    made->zones[0].lost = made->lost;
+    made->zones[0].lost_count = 1;
+}
+SPOIL(server_lost)
+{
+    lose_server(made, "ns3.example.org", false);
+}
+SPOIL(one_address_lost)
+{
+    lose_server(made, "ns2.example.org", false);
+}
+SPOIL(too_many_servers)
+{
+    lose_server(made, "ns14.example.org", true);
+}
 SPOIL(no_ipv6_here)
 {
     servers_without_route(made);
@@ -434,6 +453,10 @@ static const struct judge_row dns_rows[] = {
     {"MX cached for more than a week", long_mx, "notice ttl-long"},
     {"a server lags", lags, "warning name-server-lags example.org"},
     {"a server is silent", server_silent, "warning name-server-silent example.org"},
+    {"a server whose addresses cannot be looked up", server_lost,
+     "warning name-server-silent example.org"},
+    {"a server, one of whose addresses cannot be looked up", one_address_lost, ""},
+    {"more servers than are asked", too_many_servers, ""},
     {"no name server answers here", no_server_answers, "notice not-found-out"},
     {"servers without a route, and mail hosts with one", servers_without_route,
      "warning name-server-silent example.org"},

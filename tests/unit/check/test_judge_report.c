@@ -174,6 +174,9 @@ static void hostile_words(void **state)
     made->ruas[0] = (struct check_rua){"mailto:" HOSTILE, CHECK_REACH_NO, HOSTILE};
     made->servers[0] =
         (struct check_server){.name = HOSTILE, .agreement = CHECK_SILENT, .why = HOSTILE};
+    made->lost[0] = (struct check_lost){HOSTILE "2", HOSTILE, false};
+    made->zones[0].lost = made->lost;
+    made->zones[0].lost_count = 1;
     made->zones[0].name = HOSTILE;
     judge_lines(&made->facts); /* which looks at every text */
     assert_true(judge_report.count > 15);

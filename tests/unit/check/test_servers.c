@@ -361,6 +361,55 @@ static void a_name_server_without_address(void)
     assert_int_equal(world.said->zones[0].server_count, 0);
 }
 
+/* ---- name servers that are lost ---- */
+
+static void expect_lost(size_t servers, size_t count, const char *name, const char *why)
+{
+    const struct check_zone *zone = &world.said->zones[0];
+
+    assert_int_equal(zone->server_count, servers);
+    assert_int_equal(zone->lost_count, count);
+    assert_string_equal(zone->lost[0].name, name);
+    assert_string_equal(zone->lost[0].why, why);
+    assert_int_equal(zone->lost[0].too_many, strstr(why, "more") != NULL);
+}
+
+static const struct lost_row {
+    const char *name;
+    size_t names, first;  /* of the zone; the first whose lookups end as follows */
+    uint8_t a, aaaa;      /* RCODEs */
+    size_t servers, lost; /* wanted */
+} lost_rows[] = {
+    {"addresses that cannot be looked up", 2, 1, 2, 0, 1, 1},
+    {"one kind of addresses that cannot be looked up", 2, 1, 0, 2, 2, 1},
+    {"a name server that does not exist is not lost", 2, 1, 3, 2, 1, 0},
+    {"lost names at their limit", CHECK_LOST_MAX, 0, 2, 2, 0, CHECK_LOST_MAX},
+    {"lost names over their limit", CHECK_LOST_MAX + 1, 0, 2, 2, 0, CHECK_LOST_MAX},
+};
+
+static void test_lost(void **state)
+{
+    const struct lost_row *row = *state;
+
+    set_up();
+    give_zone(1, row->names);
+    for (size_t i = 1; i < 1 + 2 * row->names; i++) { /* behind the NS records */
+        struct packet_spec *reply = &world.lines[0][i].reply;
+
+        if ((i - 1) / 2 >= row->first)
+            reply->rcode = reply->type == DNS_A ? row->a : row->aaaa;
+        if (reply->rcode != 0)
+            reply->answer[0] = NULL;
+    }
+    question(OWNER, DNS_TLSA, "TLSA");
+    ask();
+    assert_int_equal(world.said->zones[0].lost_count, row->lost);
+    if (row->lost > 0)
+        expect_lost(row->servers, row->lost, text("ns%zu.example", row->first),
+                    "its addresses cannot be looked up: SERVFAIL");
+    tear_down();
+}
+
 /* ---- limits ---- */
 
 static void zones(size_t count)
@@ -403,23 +452,34 @@ static void servers_at_their_limit(void)
 {
     servers_of_one_name(CHECK_SERVERS_MAX);
     assert_int_equal(world.said->zones[0].server_count, CHECK_SERVERS_MAX);
+    assert_int_equal(world.said->zones[0].lost_count, 0);
 }
 
 static void servers_over_their_limit(void)
 {
     servers_of_one_name(CHECK_SERVERS_MAX + 1);
-    assert_int_equal(world.said->zones[0].server_count, CHECK_SERVERS_MAX);
+    expect_lost(CHECK_SERVERS_MAX, 1, "ns0.example",
+                "its zone has more addresses of name servers than are asked");
 }
 
 static void thirteen_names_of_servers(void)
 {
-    give_zone(2, 14); /* the first is a server, the others are dead */
+    give_zone(2, 13); /* the first is a server, the others are dead */
     give(2, OWNER, DNS_TLSA, RECORD);
     question(OWNER, DNS_TLSA, "TLSA");
     ask();
     assert_int_equal(world.said->zones[0].server_count, 13);
     assert_int_equal(world.said->zones[0].servers[0].agreement, CHECK_SAME);
     assert_int_equal(world.said->zones[0].servers[12].agreement, CHECK_SILENT);
+    assert_int_equal(world.said->zones[0].lost_count, 0);
+}
+
+static void fourteen_names_of_servers(void)
+{
+    give_zone(2, 14);
+    question(OWNER, DNS_TLSA, "TLSA");
+    ask();
+    expect_lost(13, 1, "ns13.example", "its zone has more name servers than are asked");
 }
 
 static void questions_over_their_limit(void)
@@ -511,6 +571,7 @@ static const struct {
     CASE(servers_at_their_limit),
     CASE(servers_over_their_limit),
     CASE(thirteen_names_of_servers),
+    CASE(fourteen_names_of_servers),
     CASE(questions_over_their_limit),
     CASE(names_over_their_limit),
 };
@@ -527,6 +588,7 @@ static void test_case(void **state)
 int main(void)
 {
     ROWS_ADD(rows, test_row);
+    ROWS_ADD(lost_rows, test_lost);
     for (size_t i = 0; i < COUNT(cases); i++)
         rows_add_one(cases[i].name, test_case, &cases[i].run);
     ROWS_ADD_TEST(it_may_end_at_any_moment);

@@ -363,6 +363,58 @@ static void a_zone_that_cannot_be_found_is_not_known(void **state)
     end();
 }
 
+static const struct rollover_rrset *server_named(const char *name)
+{
+    for (size_t i = 0; i < world.seen.server_count; i++)
+        if (world.seen.servers[i].name != NULL && strcmp(world.seen.servers[i].name, name) == 0)
+            return &world.seen.servers[i];
+    return NULL;
+}
+
+/* What the resolver says to a question about a name that give_zone has. */
+static struct responder_line *resolved(const char *name, uint16_t type)
+{
+    for (size_t i = 0; i < world.scripts[0].count; i++) {
+        struct packet_spec *reply = &world.scripts[0].lines[i].reply;
+
+        if (strcmp(reply->name, name) == 0 && reply->type == type)
+            return &world.scripts[0].lines[i];
+    }
+    return NULL;
+}
+
+static void a_server_whose_addresses_are_lost_is_not_known(void **state)
+{
+    (void)state;
+    begin(mail_host);
+    resolved("ns2.example", DNS_A)->reply =
+        (struct packet_spec){.name = "ns2.example", .type = DNS_A, .rcode = 2};
+    give(0, world.owner, DNS_TLSA, TLSA);
+    give(1, world.owner, DNS_TLSA, TLSA);
+    look(30000);
+    assert_int_equal(world.seen.server_count, 2);
+    expect("127.0.0.2", true, 1, 3600);
+    assert_non_null(server_named("ns2.example"));
+    assert_false(server_named("ns2.example")->known);
+    assert_string_equal(server_named("ns2.example")->why,
+                        "its addresses cannot be looked up: SERVFAIL");
+    end();
+}
+
+static void a_zone_whose_servers_have_no_address_is_not_known(void **state)
+{
+    (void)state;
+    begin(mail_host);
+    for (size_t i = 1; i <= 2; i++)
+        resolved(arena_printf(world.arena, "ns%zu.example", i), DNS_A)->reply.answer[0] = NULL;
+    give(0, world.owner, DNS_TLSA, TLSA);
+    look(30000);
+    assert_int_equal(world.seen.server_count, 1);
+    assert_false(world.seen.servers[0].known);
+    assert_string_equal(world.seen.servers[0].why, "they have no addresses");
+    end();
+}
+
 /* A name server at an address that must not be connected to, of this zone only. */
 static void a_forbidden_server_is_named(void **state)
 {
@@ -396,6 +448,8 @@ int main(void)
     ROWS_ADD_TEST(an_alias_is_followed);
     ROWS_ADD_TEST(an_alias_to_elsewhere_is_not_known);
     ROWS_ADD_TEST(a_zone_that_cannot_be_found_is_not_known);
+    ROWS_ADD_TEST(a_server_whose_addresses_are_lost_is_not_known);
+    ROWS_ADD_TEST(a_zone_whose_servers_have_no_address_is_not_known);
     ROWS_ADD_TEST(a_forbidden_server_is_named);
     failed = rows_run("sight");
     ground_tear_down();
