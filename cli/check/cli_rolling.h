@@ -1,6 +1,8 @@
 /* cli_rolling: a rollover in the hands of one command: its state, and the lock on it. */
 #pragma once
 
+#include <sys/resource.h>
+
 #include "base/arena.h"
 #include "check/rollover/rollover.h"
 #include "cli/cli.h"
@@ -10,7 +12,8 @@ struct rolling {
     struct arena *arena; /* owned */
     const char *path;    /* of the state */
     int lock;
-    bool known; /* there is a rollover */
+    bool known;                /* there is a rollover */
+    struct rlimit descriptors; /* as they were before a look */
     struct rollover rollover;
     struct rollover_sight *sights; /* of each host; NULL: nobody looked */
     struct rollover_advice advice;

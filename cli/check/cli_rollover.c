@@ -4,22 +4,17 @@
  * step that was killed is made again.
  */
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "check/rollover/rollover_deploy.h"
 #include "check/rollover/rollover_text.h"
 #include "check/rollover/sight_uv.h"
 #include "cli/check/cli_rolling.h"
 
 #define PAGE_MAX ((size_t)16 << 20)
-
-extern char **environ;
 
 /* ---- looking ---- */
 
@@ -36,24 +31,13 @@ static void learn_current(struct rollover *rollover, const struct rollover_seen 
         }
 }
 
-/* A question to each server about each host needs a descriptor. */
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int look(struct rolling *rolling)
 {
     size_t count = rolling->rollover.host_count;
     struct rollover_seen *seen = arena_array(rolling->arena, count + 1, sizeof *seen);
     char why[SIGHT_WHY_MAX] = "no memory";
 
-    raise_descriptors();
+    rollover_raise_descriptors(&rolling->descriptors);
     rolling->sights = arena_array(rolling->arena, count + 1, sizeof *rolling->sights);
     if (seen == NULL || rolling->sights == NULL ||
         !sight_now(seen, rolling->arena, &rolling->rollover, &rolling->cli->config.prober, 0, why))
@@ -128,33 +112,19 @@ static int tell(const struct rolling *rolling, int failed)
 
 /* ---- commands ---- */
 
-/* Runs the deploy command, without a shell. True when it ended with 0. */
+/* Runs the deploy command. True when it ended with 0. */
 static bool deploy(const struct rolling *rolling)
 {
-    char **argv = rolling->cli->words;
-    int status = 0, error;
-    posix_spawn_file_actions_t actions;
-    pid_t child;
+    const struct rollover_command command = {.argv = rolling->cli->words,
+                                             .sha256 = rolling->rollover.next.sha256,
+                                             .before = &rolling->descriptors,
+                                             .to_stderr = rolling->cli->json != 0}; /* no JSON */
+    char why[ROLLOVER_WHY_MAX];
 
-    if (setenv("MXCRYPT_NEXT_SHA256", rolling->rollover.next.sha256, 1) != 0)
-        return false;
     fflush(stdout);
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return false;
-    if (rolling->cli->json) /* what it says is no JSON */
-        posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    error = posix_spawnp(&child, argv[0], &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) {
-        rolling_say(argv[0], strerror(error), 0);
-        return false;
-    }
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return false;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    if (rollover_deploy(&command, why))
         return true;
-    rolling_say(argv[0], "it failed: the certificate counts as not installed", 0);
+    rolling_say(command.argv[0], why, 0);
     return false;
 }
 
