@@ -21,9 +21,10 @@ const char *rollover_need_name(enum rollover_need need)
 
 /* ---- staging ---- */
 
-static bool is_same(const struct rollover_chain *a, const struct rollover_chain *b)
+static int64_t wait_of(const struct rollover *rollover)
 {
-    return strcmp(a->sha256, b->sha256) == 0;
+    /* of whole seconds the first may have been a short one */
+    return 2 * (int64_t)rollover->ttl + 1;
 }
 
 static void enter(struct rollover *rollover, enum rollover_state state, int64_t now)
@@ -35,22 +36,42 @@ static void enter(struct rollover *rollover, enum rollover_state state, int64_t 
         rollover->published_at = 0;
 }
 
+/* Whether no cache has anything of the change before. */
+static bool is_forgotten(const struct rollover *rollover, int64_t now)
+{
+    return rollover->state == ROLLOVER_CLEANED && now >= rollover->since + wait_of(rollover);
+}
+
+void rollover_begin_again(struct rollover *rollover, int64_t now)
+{
+    if (is_forgotten(rollover, now)) {
+        rollover->ttl = 0;
+        rollover->differs = false;
+    }
+    enter(rollover, ROLLOVER_STAGED, now);
+    rollover->since = rollover->stepped_at = now;
+    rollover->installed = false;
+}
+
 bool rollover_stage(struct rollover *rollover, const struct rollover_chain *next, int64_t now)
 {
-    bool over = rollover->state == ROLLOVER_CLEANED;
+    bool any = rollover->next.shown.count > 0;
+    int64_t stepped_at = rollover->stepped_at;
 
-    if (rollover->next.shown.count > 0 && is_same(&rollover->next, next))
-        return false;
+    if (any && rollover_chain_same(&rollover->next, next)) {
+        if (now < stepped_at)
+            rollover_begin_again(rollover, now);
+        return now < stepped_at;
+    }
     /* what was installed may be live at an address that cannot be seen */
-    if (rollover->next.shown.count > 0 && (rollover->released || over))
+    if (any && (rollover->released || rollover->state == ROLLOVER_CLEANED))
         rollover->current = rollover->next;
-    if (over)
-        rollover->ttl = 0;
+    rollover_begin_again(rollover, now);
     rollover->next = *next;
-    rollover->released = rollover->installed = false;
+    rollover->released = false;
     rollover->without_count = 0;
-    enter(rollover, ROLLOVER_STAGED, now);
-    rollover->since = now;
+    if (now < stepped_at) /* whether the clock is right now, only the operator knows */
+        rollover->stepped_at = stepped_at;
     return true;
 }
 
@@ -90,26 +111,12 @@ bool rollover_pass_over(struct rollover *rollover, const char *server)
 
 /* ---- stepping ---- */
 
-/* A clock that stepped back: nothing is known of the time since, so the wait begins anew. */
-static void mind_the_clock(struct rollover *rollover, int64_t now)
-{
-    if (rollover->since > now)
-        rollover->since = now;
-    if (rollover->published_at > now)
-        rollover->published_at = now;
-}
-
-static int64_t wait_of(const struct rollover *rollover)
-{
-    /* of whole seconds the first may have been a short one */
-    return 2 * (int64_t)rollover->ttl + 1;
-}
-
 /* What the sights of all hosts come to. */
 struct together {
     bool known, complete, lost, resolved, unchanged, old_gone;
     bool all_next, back;                 /* live: everywhere the next; somewhere not */
     const struct rollover_sight *behind; /* the first where it is not everywhere */
+    const struct rollover_sight *old;    /* the first where it is the present one */
 };
 
 /* Of two that are as urgent, the first is told. */
@@ -138,7 +145,7 @@ static void say_of_host(struct rollover_advice *advice, const struct rollover_si
 static struct together add_up(struct rollover *rollover, const struct rollover_sight *sights,
                               struct rollover_advice *advice)
 {
-    struct together all = {true, true, false, true, true, true, true, false, NULL};
+    struct together all = {true, true, false, true, true, true, true, false, NULL, NULL};
     bool next_seen = rollover->installed;
 
     for (size_t i = 0; i < rollover->host_count; i++) {
@@ -155,11 +162,16 @@ static struct together add_up(struct rollover *rollover, const struct rollover_s
         all.all_next &= sight->live == ROLLOVER_LIVE_NEXT || sight->idle;
         if (all.behind == NULL && sight->behind != NULL && !sight->idle)
             all.behind = sight;
+        if (all.old == NULL && sight->live == ROLLOVER_LIVE_OLD)
+            all.old = sight;
         next_seen |= sight->live == ROLLOVER_LIVE_NEXT;
         all.back |= sight->live == ROLLOVER_LIVE_OLD || sight->live == ROLLOVER_LIVE_OTHER;
         say_of_host(advice, sight);
     }
     all.all_next &= next_seen;
+    /* caches may have what is not there any more, and did not fit both */
+    rollover->differs |= !all.unchanged;
+    all.unchanged &= !rollover->differs;
     return all;
 }
 
@@ -186,12 +198,11 @@ static void step_ripe(struct rollover *rollover, const struct together *all, int
 
     if (all->all_next && all->known) {
         enter(rollover, ROLLOVER_DEPLOYED, now);
+        rollover->released = true;
         return;
     }
     if (now > rollover->next.not_after)
         say(advice, ROLLOVER_ACT, "the next certificate has expired: stage another one", NULL);
-    else if (now < rollover->next.not_before)
-        say(advice, ROLLOVER_WAITS, "the next certificate is not valid yet", NULL);
     else if (all->known && (!rollover->installed || all->back))
         rollover->released = advice->install = true;
     say(advice, ROLLOVER_WAITS,
@@ -220,8 +231,6 @@ static void step_deployed(struct rollover *rollover, const struct together *all,
 static void step_on(struct rollover *rollover, const struct together *all, int64_t now,
                     struct rollover_advice *advice)
 {
-    if (rollover->state == ROLLOVER_CLEANED)
-        return;
     if (all->lost)
         enter(rollover, ROLLOVER_STAGED, now);
     if (rollover->state == ROLLOVER_STAGED && all->complete) {
@@ -241,6 +250,60 @@ bool rollover_is_over(const struct rollover *rollover)
     return rollover->state == ROLLOVER_CLEANED && rollover->current.shown.count == 0;
 }
 
+/* Records that match what is live anywhere are needed. */
+static void step_cleaned(struct rollover *rollover, const struct together *all,
+                         struct rollover_advice *advice)
+{
+    if (advice->need != ROLLOVER_BROKEN)
+        *advice = (struct rollover_advice){.need = ROLLOVER_DONE};
+    advice->remove = all->all_next;
+    if (all->old != NULL)
+        say(advice, ROLLOVER_WAITS, "an address shows the certificate before again",
+            all->old->host);
+    if (all->known && all->old_gone)
+        rollover->current = (struct rollover_chain){.made = NULL};
+}
+
+/* A clock that is behind, as after a start until the time is fetched, does not tell for how long
+ * the records have been there. */
+static bool is_clock_behind(const struct rollover *rollover, int64_t now,
+                            struct rollover_advice *advice)
+{
+    int64_t valid_at = rollover->next.not_before, at = rollover->stepped_at;
+
+    at = at > valid_at ? at : valid_at;
+    if (now >= at)
+        return false;
+    advice->again_at = at;
+    if (advice->need >= ROLLOVER_ACT)
+        return true;
+    advice->need = at - now > ROLLOVER_PATIENCE ? ROLLOVER_ACT : ROLLOVER_WAITS;
+    advice->host = NULL;
+    advice->why = now < valid_at ? "the clock is behind: the next certificate is not valid yet"
+                                 : "the clock is behind the last step: set it, or, if it is right "
+                                   "now, stage the certificate again";
+    return true;
+}
+
+/* Of a wait that is too long, somebody is told. */
+static void mind_the_end(const struct rollover *rollover, int64_t now,
+                         struct rollover_advice *advice)
+{
+    const struct rollover_chain *current = &rollover->current;
+    int64_t soon = (current->not_after - current->not_before) / 8;
+
+    if (soon > ROLLOVER_ENDS_SOON)
+        soon = ROLLOVER_ENDS_SOON;
+    if (rollover->state < ROLLOVER_DEPLOYED && current->shown.count > 0 &&
+        now >= current->not_after - soon)
+        advice->ends = now > current->not_after ? "the present certificate has expired"
+                                                : "the present certificate expires soon";
+    if (advice->need == ROLLOVER_WAITS &&
+        (advice->ends != NULL ||
+         (advice->again_at == 0 && now - rollover->since > ROLLOVER_PATIENCE)))
+        advice->need = ROLLOVER_ACT;
+}
+
 void rollover_step(struct rollover *rollover, const struct rollover_sight *sights, int64_t now,
                    struct rollover_advice *advice)
 {
@@ -248,13 +311,13 @@ void rollover_step(struct rollover *rollover, const struct rollover_sight *sight
 
     *advice = (struct rollover_advice){.need = ROLLOVER_DONE};
     all = add_up(rollover, sights, advice);
+    if (rollover->state != ROLLOVER_CLEANED) {
+        if (is_clock_behind(rollover, now, advice))
+            return;
+        rollover->stepped_at = now;
+        step_on(rollover, &all, now, advice);
+    }
     if (rollover->state == ROLLOVER_CLEANED)
-        *advice = (struct rollover_advice){.need = ROLLOVER_DONE};
-    mind_the_clock(rollover, now);
-    step_on(rollover, &all, now, advice);
-    if (rollover->state == ROLLOVER_CLEANED && all.known && all.old_gone)
-        rollover->current = (struct rollover_chain){.made = NULL};
-    if (advice->need == ROLLOVER_WAITS && advice->again_at == 0 &&
-        now - rollover->since > ROLLOVER_PATIENCE)
-        advice->need = ROLLOVER_ACT;
+        step_cleaned(rollover, &all, advice);
+    mind_the_end(rollover, now, advice);
 }

@@ -16,8 +16,10 @@
  * is live, at any moment: digest agility (RFC 7671 §9) and clients that look at one group only. A
  * group counts when it has a usable record. A host without one has nothing that could break.
  *
- * BUGS: what happens between two steps is not seen. A clock that jumps ahead shortens the wait; one
- * that steps back begins it anew. Resolvers that keep answers beyond their TTL are not waited for.
+ * While the clock is before the last step, or before the next certificate is valid, nothing changes.
+ *
+ * BUGS: what happens between two steps is not seen. A clock that jumps ahead shortens the wait.
+ * Resolvers that keep answers beyond their TTL are not waited for.
  */
 #pragma once
 
@@ -35,6 +37,8 @@
 #define ROLLOVER_TTL_MAX     604800 /* seconds: resolvers keep nothing longer than a week or so */
 /* Seconds. What is waited for longer than that, and is no TTL, needs somebody to look at it. */
 #define ROLLOVER_PATIENCE 86400
+/* Seconds. The present certificate ends soon from then on, or from an eighth of its lifetime on. */
+#define ROLLOVER_ENDS_SOON 604800
 
 /* X(constant, word) */
 #define ROLLOVER_STATES(X)                                                                         \
@@ -64,6 +68,8 @@ bool rollover_chain_make(struct rollover_chain *out, struct arena *arena,
 /* Whether a usable record matches the chain: usage 3 its leaf, usage 2 another certificate of it.
  * Names and dates are not looked at. */
 bool rollover_matches(const struct tlsa *record, const struct rollover_chain *chain);
+/* Whether they are the same certificates in the same order. */
+bool rollover_chain_same(const struct rollover_chain *a, const struct rollover_chain *b);
 
 /* ---- what is kept between steps ---- */
 
@@ -74,19 +80,23 @@ struct rollover {
     char hosts[ROLLOVER_HOSTS_MAX][HOSTNAME_MAX + 1]; /* mail hosts */
     uint16_t port;
     struct rollover_chain next, current; /* current: what is to be replaced */
-    bool released;                       /* it was said that `next` may be installed */
-    bool installed;                      /* the deploy command has succeeded for `next` */
+    bool released;  /* it was said that `next` may be installed, or every address showed it */
+    bool installed; /* the deploy command has succeeded for `next` */
+    bool differs;   /* since it was staged, what is live and `next` needed different records */
     size_t without_count;
     char without[ROLLOVER_WITHOUT_MAX][HOSTNAME_MAX + 1]; /* see rollover_pass_over */
     int64_t since;                                        /* when the state began */
     int64_t published_at; /* when every server had the records; 0: not yet */
+    int64_t stepped_at;   /* the last time that anything was done */
     uint32_t ttl; /* seconds: the largest of a TLSA RRset that was seen since it was staged */
 };
 
 /* Begins a rollover to `next`, or one beside it: what was released before becomes current, and what
  * was only staged is forgotten, as is what was passed over. False where `next` is staged already and
- * nothing changes. */
+ * nothing changes; it begins again where the clock is before the last step, as it was ahead then. */
 bool rollover_stage(struct rollover *rollover, const struct rollover_chain *next, int64_t now);
+/* What is staged is waited for from the beginning, as for hosts that were added. */
+void rollover_begin_again(struct rollover *rollover, int64_t now);
 
 /* The operator's word, for this rollover, that a name server, by its name or by one address, need
  * not answer. What it says counts all the same when it answers; another one must answer in any case.
@@ -185,7 +195,10 @@ const char *rollover_need_name(enum rollover_need need);
 struct rollover_advice {
     enum rollover_need need;
     int64_t again_at; /* when the next step may change anything; 0: at the next timer */
-    bool install;    /* now; said until the command has succeeded, and while another one is shown */
+    bool install; /* now; said until the command has succeeded, and while another one is shown */
+    bool remove;  /* the old records may go: nothing but `next` is shown */
+    const char
+        *ends;       /* that the present certificate ends, before `next` is shown; NULL: not soon */
     const char *why; /* what it waits for, or is to be done; NULL: nothing */
     const char *host; /* that it is about; NULL: all */
 };

@@ -32,6 +32,29 @@ bool rollover_chain_make(struct rollover_chain *out, struct arena *arena,
     return out->sha256[0] != '\0';
 }
 
+static bool same_der(const struct tls_der *a, const struct tls_der *b)
+{
+    return a->length == b->length && (a->length == 0 || memcmp(a->data, b->data, a->length) == 0);
+}
+
+static bool has_der(const struct rollover_chain *chain, const struct tls_der *der)
+{
+    for (size_t i = 0; i < chain->shown.count; i++)
+        if (same_der(&chain->shown.certificates[i], der))
+            return true;
+    return false;
+}
+
+bool rollover_chain_same(const struct rollover_chain *a, const struct rollover_chain *b)
+{
+    if (strcmp(a->sha256, b->sha256) != 0 || a->shown.count != b->shown.count)
+        return false;
+    for (size_t i = 0; i < a->shown.count; i++)
+        if (!same_der(&a->shown.certificates[i], &b->shown.certificates[i]))
+            return false;
+    return true;
+}
+
 static bool is_of(const struct tlsa *record, const struct tls_associations *made)
 {
     const struct tls_association *one = &made->of[record->selector][record->matching_type];
@@ -190,6 +213,14 @@ static bool is_unchanged(const struct rollover_rrset *rrset, const struct rollov
     return true;
 }
 
+static bool is_shown(const struct rollover_seen *seen, const struct tlsa *record)
+{
+    for (size_t i = 0; i < seen->address_count; i++)
+        if (rollover_matches(record, &seen->addresses[i].chain))
+            return true;
+    return false;
+}
+
 /* The answer of one server, against all that is, or will be, live. */
 static bool look_at_rrset(struct rollover_sight *out, struct arena *arena,
                           const struct rollover *rollover, const struct rollover_seen *seen,
@@ -217,7 +248,8 @@ static bool look_at_rrset(struct rollover_sight *out, struct arena *arena,
     for (size_t i = 0; i < rrset->count; i++)
         if (!rrset->cached && rollover_matches(&rrset->records[i], current) &&
             !rollover_matches(&rrset->records[i], next)) {
-            add_record(out->old, &out->old_count, &rrset->records[i]);
+            if (!is_shown(seen, &rrset->records[i]))
+                add_record(out->old, &out->old_count, &rrset->records[i]);
             out->old_gone = false;
         }
     return ok;
@@ -306,11 +338,26 @@ static void look_at_servers(struct rollover_sight *out, struct arena *arena,
 
 /* ---- the whole ---- */
 
+/* Where the next one is the present one with other issuers, these tell them apart. */
+static bool is_next(const struct rollover *rollover, const struct rollover_chain *shown)
+{
+    const struct rollover_chain *next = &rollover->next;
+
+    if (strcmp(shown->sha256, next->sha256) != 0)
+        return false;
+    if (strcmp(rollover->current.sha256, next->sha256) != 0)
+        return true;
+    for (size_t i = 0; i < next->shown.count; i++)
+        if (!has_der(shown, &next->shown.certificates[i]))
+            return false;
+    return true;
+}
+
 static enum rollover_live live_at(const struct rollover *rollover, const struct rollover_shown *one)
 {
     if (one->chain.shown.count == 0)
         return ROLLOVER_LIVE_UNKNOWN;
-    if (strcmp(one->chain.sha256, rollover->next.sha256) == 0)
+    if (is_next(rollover, &one->chain))
         return ROLLOVER_LIVE_NEXT;
     return strcmp(one->chain.sha256, rollover->current.sha256) == 0 ? ROLLOVER_LIVE_OLD
                                                                     : ROLLOVER_LIVE_OTHER;

@@ -49,11 +49,11 @@ static void add_records(struct buf *out, const char *verb, const struct rollover
     }
 }
 
-static void add_sight(struct buf *out, const struct rollover *rollover,
+static void add_sight(struct buf *out, const struct rollover_page *page,
                       const struct rollover_sight *sight)
 {
     add_records(out, "publish", sight, sight->missing, sight->missing_count);
-    if (rollover->state == ROLLOVER_CLEANED)
+    if (page->advice->remove)
         add_records(out, "remove", sight, sight->old, sight->old_count);
     for (size_t i = 0; i < sight->passed_count; i++)
         buf_addf(out, "passed over: %s: %s\n", sight->host, sight->passed[i]);
@@ -75,10 +75,12 @@ void rollover_text(struct buf *out, const struct rollover_page *page)
     buf_addf(out, "state: %s\nnext: %s\n", rollover_state_name(rollover->state),
              rollover->next.sha256);
     for (size_t i = 0; page->sights != NULL && i < rollover->host_count; i++)
-        add_sight(out, rollover, &page->sights[i]);
+        add_sight(out, page, &page->sights[i]);
     if (advice != NULL && advice->why != NULL)
-        buf_addf(out, "%s: %s%s%s\n", words[advice->need], advice->host == NULL ? "" : advice->host,
-                 advice->host == NULL ? "" : ": ", advice->why);
+        buf_addf(out, "%s: %s%s%s%s%s\n", words[advice->need],
+                 advice->host == NULL ? "" : advice->host, advice->host == NULL ? "" : ": ",
+                 advice->why, advice->ends == NULL ? "" : "; ",
+                 advice->ends == NULL ? "" : advice->ends);
     if (advice != NULL && advice->again_at != 0)
         buf_addf(out, "again_in_s: %" PRId64 "\n", advice->again_at - page->now);
 }
@@ -127,19 +129,21 @@ static json_t *json_of_passed(const struct rollover_sight *sight)
     return array;
 }
 
-static json_t *json_of_host(const struct rollover *rollover, const char *name,
-                            const struct rollover_sight *sight)
+static json_t *json_of_host(const struct rollover_page *page, size_t index)
 {
-    size_t old = rollover->state == ROLLOVER_CLEANED && sight != NULL ? sight->old_count : 0;
+    const char *name = page->rollover->hosts[index];
+    const struct rollover_sight *sight;
 
-    if (sight == NULL)
+    if (page->sights == NULL)
         return json_pack("{s:s}", "host", name);
+    sight = &page->sights[index];
     return json_pack("{s:s, s:o, s:b, s:b, s:b, s:s, s:o, s:o, s:o, s:o}", "host", name, "owner",
                      json_or_null(sight->owner), "known", (int)sight->known, "published",
                      (int)sight->everywhere, "broken", (int)(sight->broken != NULL), "shows",
                      live_words[sight->live], "publish",
                      json_of_records(sight->missing, sight->missing_count), "remove",
-                     json_of_records(sight->old, old), "passed_over", json_of_passed(sight), "why",
+                     json_of_records(sight->old, page->advice->remove ? sight->old_count : 0),
+                     "passed_over", json_of_passed(sight), "why",
                      json_or_null(sight->broken != NULL ? sight->broken : sight->why));
 }
 
@@ -148,8 +152,7 @@ static json_t *json_of_hosts(const struct rollover_page *page)
     json_t *array = json_array();
 
     for (size_t i = 0; i < page->rollover->host_count; i++)
-        json_array_append_new(array, json_of_host(page->rollover, page->rollover->hosts[i],
-                                                  page->sights == NULL ? NULL : &page->sights[i]));
+        json_array_append_new(array, json_of_host(page, i));
     return array;
 }
 
@@ -166,13 +169,21 @@ static json_t *json_of_rollover(const struct rollover_page *page)
 {
     const struct rollover *rollover = page->rollover;
 
-    return json_pack("{s:o, s:o, s:i, s:o, s:o, s:i, s:b, s:b, s:o, s:o}", "next",
+    return json_pack("{s:o, s:o, s:i, s:o, s:o, s:o, s:i, s:b, s:b, s:o, s:o}", "next",
                      json_of_chain(&rollover->next), "current", json_of_chain(&rollover->current),
                      "port", (int)rollover->port, "since", json_of_time(rollover->since),
-                     "published_at", json_of_time(rollover->published_at), "ttl",
-                     (int)rollover->ttl, "released", (int)rollover->released, "installed",
-                     (int)rollover->installed, "without", json_of_without(rollover), "hosts",
-                     json_of_hosts(page));
+                     "published_at", json_of_time(rollover->published_at), "stepped_at",
+                     json_of_time(rollover->stepped_at), "ttl", (int)rollover->ttl, "released",
+                     (int)rollover->released, "installed", (int)rollover->installed, "without",
+                     json_of_without(rollover), "hosts", json_of_hosts(page));
+}
+
+static json_t *json_of_why(const struct rollover_advice *advice)
+{
+    if (advice == NULL || advice->why == NULL)
+        return json_null();
+    return advice->ends == NULL ? json_string(advice->why)
+                                : json_sprintf("%s; %s", advice->why, advice->ends);
 }
 
 json_t *rollover_json(const struct rollover_page *page)
@@ -185,8 +196,7 @@ json_t *rollover_json(const struct rollover_page *page)
     return json_pack("{s:s, s:o, s:s, s:s, s:i, s:b, s:o, s:o, s:o, s:o}", "version", MXC_VERSION,
                      "checked", json_of_time(page->now), "state", state, "need",
                      rollover_need_name(rollover_page_need(page)), "exit", page->exit, "install",
-                     (int)(advice != NULL && advice->install), "why",
-                     json_or_null(advice == NULL ? NULL : advice->why), "host",
+                     (int)(advice != NULL && advice->install), "why", json_of_why(advice), "host",
                      json_or_null(advice == NULL ? NULL : advice->host), "again_in_s",
                      timed ? json_integer(advice->again_at - page->now) : json_null(), "rollover",
                      page->rollover == NULL ? json_null() : json_of_rollover(page));

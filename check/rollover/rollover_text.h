@@ -13,7 +13,7 @@
 struct rollover_page {
     const struct rollover *rollover;      /* NULL: there is none */
     const struct rollover_sight *sights;  /* of each host; NULL: nobody looked */
-    const struct rollover_advice *advice; /* NULL: as `sights` */
+    const struct rollover_advice *advice; /* not NULL where `sights` is not */
     int exit;                             /* status of the command */
     int64_t now;                          /* seconds since 1970 */
 };

@@ -93,7 +93,7 @@ static bool print_page(const struct rolling *rolling, const struct rollover_page
     return ok;
 }
 
-/* The exit status: `failed`, or what is needed. */
+/* The exit status: what is needed, or `failed` where nobody is. */
 static int tell(const struct rolling *rolling, int failed)
 {
     struct rollover_page page = {.now = clock_wall_s()};
@@ -105,7 +105,9 @@ static int tell(const struct rolling *rolling, int failed)
         page.sights = rolling->sights;
         page.advice = &rolling->advice;
     }
-    page.exit = failed != CLI_OK ? failed : exit_of_page(&page);
+    page.exit = exit_of_page(&page);
+    if (failed != CLI_OK && rollover_page_need(&page) < ROLLOVER_ACT)
+        page.exit = failed;
     ok = print_page(rolling, &page);
     return fflush(stdout) == 0 && ok ? page.exit : CLI_CANNOT_WRITE;
 }
@@ -137,9 +139,11 @@ static int install(struct rolling *rolling)
     if (!rolling->cli->json)
         puts("install: the next certificate may be installed now");
     if (rolling->cli->words[0] == NULL) {
-        if (advice->need < ROLLOVER_ACT)
-            *advice = (struct rollover_advice){
-                .need = ROLLOVER_ACT, .install = true, .why = "install the next certificate"};
+        if (advice->need < ROLLOVER_BROKEN)
+            *advice = (struct rollover_advice){.need = ROLLOVER_ACT,
+                                               .install = true,
+                                               .why = "install the next certificate",
+                                               .ends = advice->ends};
         return CLI_OK;
     }
     if (!deploy(rolling))

@@ -84,6 +84,23 @@ static int take_hosts(struct rolling *rolling, const struct tls_der *leaf)
     return status;
 }
 
+static bool has_host(const struct rollover *rollover, const char *name)
+{
+    for (size_t i = 0; i < rollover->host_count; i++)
+        if (strcmp(rollover->hosts[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Whether there are TLSA records to wait for that there were not before. */
+static bool is_more(const struct rollover *rollover, const struct rollover *before)
+{
+    for (size_t i = 0; i < rollover->host_count; i++)
+        if (!has_host(before, rollover->hosts[i]))
+            return true;
+    return rollover->port != before->port;
+}
+
 /* ---- the certificate ---- */
 
 static int read_next(struct rollover_chain *next, const struct rolling *rolling)
@@ -124,16 +141,26 @@ static int take_current(struct rolling *rolling)
 static bool is_present(const struct rollover *rollover, const struct rollover_chain *next)
 {
     return rollover->current.shown.count > 0 && !rollover->released &&
-           rollover->state != ROLLOVER_CLEANED &&
-           strcmp(rollover->current.sha256, next->sha256) == 0;
+           rollover->state != ROLLOVER_CLEANED && rollover_chain_same(&rollover->current, next);
+}
+
+static void stage(struct rollover *rollover, const struct rollover_chain *next,
+                  const struct rollover *before)
+{
+    int64_t now = clock_wall_s();
+
+    if (!rollover_stage(rollover, next, now) && is_more(rollover, before))
+        rollover_begin_again(rollover, now);
 }
 
 int do_rollover_stage(struct cli *cli)
 {
     struct rollover_chain next;
+    struct rollover before;
     struct rolling rolling;
     int status = rolling_open(&rolling, cli, true);
 
+    before = rolling.rollover;
     if (status == CLI_OK)
         status = read_next(&next, &rolling);
     if (status == CLI_OK)
@@ -144,7 +171,7 @@ int do_rollover_stage(struct cli *cli)
     if (status == CLI_OK)
         status = take_hosts(&rolling, &next.shown.certificates[0]);
     if (status == CLI_OK) {
-        rollover_stage(&rolling.rollover, &next, clock_wall_s());
+        stage(&rolling.rollover, &next, &before);
         status = rolling_write(&rolling);
     }
     return rolling_close(&rolling, status);

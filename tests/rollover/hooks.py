@@ -9,6 +9,7 @@ the renewed certificate is staged, key and chain that Postfix reads are a pair a
 
 import argparse
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -220,6 +221,29 @@ class Hooks:
         self.expect("deploy: no key goes to a folder of others", status == 77 and self.staged() == new, said)
         os.chmod(self.base, 0o700)
 
+    def more_hosts(self):
+        """Staged again, with a host that nothing has been waited for."""
+        self.begin()
+        new = self.renew(HOST, "mx2.example.org")
+        state = f"{self.dir}/state"
+        for hosts, want in ((HOST, "ripe"), (HOST, "ripe"), (f"{HOST}\nmx2.example.org", "staged"), (HOST, "ripe")):
+            if not os.path.exists(state):
+                with open(f"{self.dir}/hosts", "w", encoding="ascii") as file:
+                    file.write(HOST)
+                self.run("mxcrypt-deploy-hook")
+            with open(state, encoding="ascii") as file:
+                page = json.load(file)
+            page.update(state="ripe", released=True, installed=True, published_at=page["since"])
+            with open(state, "w", encoding="ascii") as file:
+                json.dump(page, file)
+            with open(f"{self.dir}/hosts", "w", encoding="ascii") as file:
+                file.write(hosts)
+            status, said = self.run("mxcrypt-deploy-hook")
+            with open(state, encoding="ascii") as file:
+                page = json.load(file)
+            self.expect(f"deploy: for {len(hosts.split())} hosts it is {want} after it was ripe", status == 0 and self.staged() == new and
+                        page["state"] == want and page["released"] and page["installed"] == (want == "ripe"), [page, said])
+
     def before_a_renewal(self):
         self.begin()
         status, said = self.run("mxcrypt-pre-hook")
@@ -288,7 +312,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mxcrypt-hooks-") as folder:
         hooks = Hooks(folder, os.path.abspath(options.bin))
-        for case in (hooks.staging, hooks.refusals, hooks.other_clients, hooks.before_a_renewal, hooks.lock, hooks.kills):
+        for case in (hooks.staging, hooks.refusals, hooks.other_clients, hooks.more_hosts, hooks.before_a_renewal, hooks.lock, hooks.kills):
             case()
     return 1 if hooks.failed else 0
 

@@ -45,6 +45,7 @@ static int set_up(void **state)
                              .without = {"ns1.example.org", "192.0.2.1"},
                              .since = 2000,
                              .published_at = 1000,
+                             .stepped_at = 3000,
                              .ttl = 300};
     return 0;
 }
@@ -95,7 +96,11 @@ static const struct {
     {"\"since\": 2000", "\"since\": -1"},
     {"\"since\": 2000", "\"since\": 253402300800"},
     {"\"published_at\": 1000", "\"published_at\": 253402300800"},
+    {"\"stepped_at\": 3000", "\"stepped_at\": -1"},
+    {"\"stepped_at\": 3000", "\"stepped_at\": 253402300800"},
+    {"\"stepped_at\": 3000", "\"stepped_at\": false"},
     {"\"installed\": true", "\"installed\": 1"},
+    {"\"differs\": false", "\"differs\": 0"},
     {"\"ns1.example.org\"", "\"NS1.example.org\""},
     {"\"ns1.example.org\"", "\"192.0.2.1\""}, /* twice */
     {"\"ns1.example.org\"", "[]"},
@@ -126,6 +131,28 @@ static void nothing_else_is_read(void **state)
     }
     for (size_t length = 0; length < text.length - 2; length += 7)
         assert_false(rollover_state_parse(&read, arena, text.data, length, why));
+    buf_fini(&text);
+}
+
+/* As written before 'differs' and 'stepped_at': it waits. */
+static void an_older_state(void **state)
+{
+    static const char *const new[] = {" \"differs\": false,\n", " \"stepped_at\": 3000,\n"};
+    struct rollover read;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, ROLLOVER_STATE_MAX);
+    rollover_state_text(&text, &made);
+    for (size_t i = 0; i < COUNT(new); i++) {
+        char *at = strstr(text.data, new[i]);
+
+        assert_non_null(at);
+        memset(at, ' ', strlen(new[i]));
+    }
+    assert_true(rollover_state_parse(&read, arena, text.data, text.length, why));
+    assert_true(read.differs);
+    assert_int_equal(read.stepped_at, 2000);
     buf_fini(&text);
 }
 
@@ -257,9 +284,13 @@ static void a_chain_that_is_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(what_others_may_have_written),
-        cmocka_unit_test(a_disk_that_is_full),     cmocka_unit_test(a_chain_that_is_too_large),
-        cmocka_unit_test(nothing_else_is_read),    cmocka_unit_test(a_file_is_replaced_and_locked),
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(what_others_may_have_written),
+        cmocka_unit_test(a_disk_that_is_full),
+        cmocka_unit_test(a_chain_that_is_too_large),
+        cmocka_unit_test(an_older_state),
+        cmocka_unit_test(nothing_else_is_read),
+        cmocka_unit_test(a_file_is_replaced_and_locked),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
