@@ -181,8 +181,8 @@ static int may_be_read(const char *path, char why[ROLLOVER_WHY_MAX])
         fail(why, S_ISLNK(st.st_mode) ? "it is a symbolic link" : "it is no plain file");
     else if (st.st_uid != geteuid() && st.st_uid != 0)
         fail(why, "it belongs to another user");
-    else if ((st.st_mode & S_IWOTH) != 0)
-        fail(why, "anybody may write to it");
+    else if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        fail(why, "others may write to it");
     else
         return 1;
     return -1;

@@ -226,9 +226,11 @@ static void what_others_may_have_written(void **state)
     expect_unread("it is no plain file");
     assert_int_equal(unlink(file_in("state")), 0);
     assert_int_equal(rename(target, file_in("state")), 0);
-    assert_int_equal(chmod(file_in("state"), 0666), 0);
-    expect_unread("anybody may write to it");
-    assert_int_equal(chmod(file_in("state"), 0664), 0);
+    assert_int_equal(chmod(file_in("state"), 0602), 0);
+    expect_unread("others may write to it");
+    assert_int_equal(chmod(file_in("state"), 0620), 0);
+    expect_unread("others may write to it");
+    assert_int_equal(chmod(file_in("state"), 0644), 0);
     assert_int_equal(rollover_state_read(&read, arena, file_in("state"), why), 1);
     if (geteuid() == 0) {
         assert_int_equal(chown(file_in("state"), 12345, 0), 0);
