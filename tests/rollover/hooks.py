@@ -19,11 +19,13 @@ import sys
 import tempfile
 import time
 
+import showing
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 CERTBOT = os.path.join(HERE, os.pardir, os.pardir, "contrib", "certbot")
 NAME = "mx's $(touch hacked) \"*\" `id` & lineage"
 HOST = "mx.example.org"
-CHANGING = ("cp", "ln", "mkdir", "mv", "mxcrypt", "rm", "sync") # what others do cannot be left half done
+CHANGING = ("ln", "mkdir", "mv", "mxcrypt", "rm", "sync") # what others do cannot be left half done
 KILLS_MAX = 60
 
 MXCRYPT = """#!/bin/sh
@@ -31,6 +33,7 @@ MXCRYPT = """#!/bin/sh
 case "$1 $2" in
 "rollover step")
     state=$4
+    [ ! -e "${{state%state}}exit-status" ] || exit "$(cat "${{state%state}}exit-status")"
     [ -e "$state" ] || exit 0
     MXCRYPT_NEXT_SHA256=$({real} rollover status --no-probe --state "$state" | sed -n 's/^next: //p')
     export MXCRYPT_NEXT_SHA256
@@ -66,7 +69,6 @@ class Hooks:
         for command in CHANGING:
             real = {"mxcrypt": os.path.join(self.path, "mxcrypt.step"), "sync": "true"}.get(command, shutil.which(command))
             self._program(command, SHIM.format(real=real))
-        
         self.count = os.path.join(folder, "count")
         self.environment = {**os.environ, "PATH": f"{self.path}:{os.environ['PATH']}", "MXCRYPT_TLS": self.base, "RENEWED_LINEAGE": self.lineage,
                             "RENEWED_DOMAINS": HOST, "MXCRYPT_RELOAD": "true", "KILL_COUNT": self.count}
@@ -89,9 +91,9 @@ class Hooks:
 
     # certificates
 
-    def make(self, folder, *names):
+    def make(self, folder, *names, key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
         os.makedirs(folder, exist_ok=True)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
+        subprocess.run(["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-subj", "/CN=x",
                         "-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names), "-keyout", f"{folder}/privkey.pem",
                         "-out", f"{folder}/fullchain.pem"], check=True, stderr=subprocess.DEVNULL)
         os.chmod(f"{folder}/privkey.pem", 0o644)
@@ -131,12 +133,12 @@ class Hooks:
         """What the README says: the certificate in use, in a folder of its own."""
         shutil.rmtree(self.base, ignore_errors=True)
         self.renew()
-        first = os.path.join(self.dir, "first")
-        os.makedirs(first, mode=0o700)
-        for file in ("fullchain.pem", "privkey.pem"):
-            shutil.copyfile(f"{self.lineage}/{file}", f"{first}/{file}")
-            os.chmod(f"{first}/{file}", 0o600)
-        os.symlink("first", f"{self.dir}/live")
+        status, said = self.set_up("-n", NAME)
+        if status != 0 or said:
+            raise RuntimeError(f"mxcrypt-setup: {status}: {said}")
+
+    def set_up(self, *options):
+        return self.run("mxcrypt-setup", *options, f"{self.lineage}/fullchain.pem", f"{self.lineage}/privkey.pem")
 
     def staged(self):
         status, said = self.run_mxcrypt("rollover", "status", "--no-probe", "--state", f"{self.dir}/state")
@@ -147,6 +149,10 @@ class Hooks:
         done = subprocess.run([f"{self.path}/mxcrypt.real", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         return done.returncode, done.stdout
 
+    def write(self, path, text):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+
     def faults(self):
         """What must not be, at any moment."""
         if not self.is_pair(f"{self.dir}/live"):
@@ -154,9 +160,13 @@ class Hooks:
         for folder, _, files in os.walk(self.base):
             for file in files:
                 path = os.path.join(folder, file)
-                if "privkey" in file and not os.path.islink(path) and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+                if os.path.islink(path) or "PRIVATE KEY" not in open(path, encoding="ascii").read():
+                    continue
+                if not re.search(r"/privkey\.pem(\.\d+\.tmp)?$", path):
+                    yield f"a private key is in {path}"
+                if stat.S_IMODE(os.stat(path).st_mode) & 0o077:
                     yield f"{path} is readable for others"
-                if "privkey" in file and not os.path.islink(path) and stat.S_IMODE(os.stat(folder).st_mode) & 0o077:
+                if stat.S_IMODE(os.stat(folder).st_mode) & 0o077:
                     yield f"{folder} is open for others"
         if os.path.exists(os.path.join(self.folder, "hacked")):
             yield "a name was run"
@@ -184,7 +194,7 @@ class Hooks:
         status, said = self.run("mxcrypt-deploy-hook")
         self.expect("deploy: the present certificate is no change", status == 0 and self.staged() is None, said)
         new = self.renew()
-        shutil.copyfile(f"{self.dir}/first/privkey.pem", f"{self.lineage}/privkey.pem")
+        shutil.copyfile(f"{self.dir}/live/privkey.pem", f"{self.lineage}/privkey.pem")
         status, said = self.run("mxcrypt-deploy-hook")
         self.expect("deploy: a key that does not fit is refused", status == 65 and self.staged() is None and "not the key" in said, said)
         self.renew("www.example.org")
@@ -215,11 +225,171 @@ class Hooks:
         relative = os.path.relpath(self.lineage, self.folder)
         status, said = self.run("mxcrypt-deploy-hook", f"{relative}/fullchain.pem", f"{relative}/privkey.pem", NAME)
         self.expect("deploy: from another client", status == 0 and self.staged() == new, said)
-        os.chmod(self.base, 0o777)
+    def of_others(self):
+        """What others can write to is refused by each script, and left as it is."""
+        self.begin()
+        live = self.digest(f"{self.dir}/live")
+        new = self.renew()
+        self.run("mxcrypt-stage", NAME, f"{self.lineage}/fullchain.pem", f"{self.lineage}/privkey.pem")
+        newer = self.renew()
+        self.write(f"{self.dir}/hosts", HOST)
+        for what, path, mode in (("the base", self.base, 0o770), ("the base", self.base, 0o702), ("the lineage's folder", self.dir, 0o720),
+                                 ("the folder above", self.folder, 0o770), ("the file of hosts", f"{self.dir}/hosts", 0o664),
+                                 ("the live folder", f"{self.dir}/{live}", 0o770), ("a key", f"{self.dir}/{new}/privkey.pem", 0o620)):
+            before = stat.S_IMODE(os.stat(path).st_mode)
+            os.chmod(path, mode)
+            inside = path.startswith(f"{self.dir}/{new}/")
+            for script in ("mxcrypt-deploy-hook", "mxcrypt-rollover-step") if not inside else ():
+                status, said = self.run(script, RIPE="1")
+                self.expect(f"{script}: refused, as others may write to {what}, of mode {mode:o}",
+                            status == 77 and self.staged() == new and not os.path.exists(f"{self.dir}/{newer}"), said)
+            status, said = self.run("mxcrypt-install", self.dir, MXCRYPT_NEXT_SHA256=new)
+            self.expect(f"install: refused, as others may write to {what}, of mode {mode:o}",
+                        status == 77 and self.digest(f"{self.dir}/live") == live, said)
+            os.chmod(path, before)
+        status, said = self.run("mxcrypt-rollover-step", RIPE="1")
+        self.expect("and goes on when that is over", status == 0 and self.digest(f"{self.dir}/live") == newer, said)
+
+    def one_file(self):
+        """Key and certificates in one file, in either order, as smtpd_tls_chain_files may have them: they are put aside apart."""
+        parts = {}
+        for order in (("privkey.pem", "fullchain.pem"), ("fullchain.pem", "privkey.pem")):
+            self.begin()
+            new = self.renew()
+            parts = {name: open(f"{self.lineage}/{name}", encoding="ascii").read() for name in order}
+            both = f"{self.lineage}/all.pem"
+            self.write(both, "".join(parts.values()))
+            os.chmod(both, 0o644)
+            status, said = self.run("mxcrypt-deploy-hook", both, both, NAME, RIPE="1")
+            self.expect(f"deploy: {' and '.join(order)} in one file", status == 0 and self.digest(f"{self.dir}/live") == new and not list(self.faults()) and
+                        all(open(f"{self.dir}/live/{name}", encoding="ascii").read() == text for name, text in parts.items()), (said, list(self.faults())))
+            status, said = self.run_mxcrypt("rollover", "stage", "--state", os.path.join(self.folder, "another"), "--cert", both, "--key", both,
+                                            "--current", both)
+            self.expect("mxcrypt reads such a file", status == 1 and "present certificate" in said, said)
+            shutil.rmtree(self.base)
+            status, said = self.run("mxcrypt-setup", "-n", NAME, both, both)
+            self.expect("set up: from one file", status == 0 and self.digest(f"{self.dir}/live") == new and not list(self.faults()), (said, list(self.faults())))
+        self.make(os.path.join(self.folder, "rsa"), HOST, key=("rsa:2048",))
+        self.write(both, open(both, encoding="ascii").read() + "".join(open(f"{self.folder}/rsa/{name}", encoding="ascii").read() for name in order))
+        status, said = self.run("mxcrypt-deploy-hook", both, both, NAME)
+        self.expect("deploy: two keys in one file are refused", status == 65 and "not one private key" in said, said)
+        os.unlink(both)
+
+    def set_up_first(self):
+        """Nothing is put aside but what the host shows."""
+        shutil.rmtree(self.base, ignore_errors=True)
+        new = self.renew()
+        other, rsa = os.path.join(self.folder, "other"), os.path.join(self.folder, "rsa")
+        self.make(other, HOST)
+        self.make(rsa, HOST, key=("rsa:2048",))
+        for what, shows, want, words in (("another certificate", (other,), 65, "shows another certificate"),
+                                         ("a second one, with an RSA key", (self.lineage, rsa), 65, "shows another certificate"),
+                                         ("none", (), 69, "shows no certificate")):
+            with showing.Server(shows) as server:
+                status, said = self.set_up("-h", server.at, NAME)
+            self.expect(f"set up: refused where the host shows {what}", status == want and words in said and not os.path.exists(self.dir), said)
+        with showing.Server((self.lineage,)) as server:
+            status, said = self.set_up("-h", server.at, NAME)
+        self.expect("set up: what the host shows", status == 0 and said == "" and self.digest(f"{self.dir}/live") == new and not list(self.faults()), said)
         self.renew()
+        status, said = self.set_up("-n", NAME)
+        self.expect("set up: never a second time", status == 73 and self.digest(f"{self.dir}/live") == new, said)
+        for arguments in ((), ("-x", NAME), (NAME, "one"), ("-n", ".."), ("-n", "a/b", "x", "y")):
+            status, said = self.run("mxcrypt-setup", *arguments)
+            self.expect(f"set up: {arguments} is wrong usage", status == 64, said)
+        shutil.rmtree(self.base)
+        shutil.copyfile(f"{other}/privkey.pem", f"{self.lineage}/privkey.pem")
+        status, said = self.set_up("-n", NAME)
+        self.expect("set up: a key that does not fit is refused", status == 65 and not os.path.exists(self.dir), said)
+
+    def documented(self):
+        """The first commands of each document: one that fails is the last one."""
+        root = os.path.join(HERE, os.pardir, os.pardir)
+        commands, done = os.path.join(self.folder, "commands"), os.path.join(self.folder, "done")
+        os.makedirs(commands)
+        for name in ("postconf", "postfix", "systemctl"):
+            self.write(os.path.join(commands, name), f'#!/bin/sh\necho "{name} $*" >>"{done}"\n')
+            os.chmod(os.path.join(commands, name), 0o755)
+        for document in ("README.md", "contrib/certbot/README", "docs/mxcrypt-rollover.5"):
+            text = open(os.path.join(root, document), encoding="utf-8").read()
+            block = re.search(r"^ *lib=.*? hooks=.*?^ *systemctl enable.*?$", text, re.M | re.S)[0]
+            for paths in (None, (f"{self.lineage}/fullchain.pem", f"{self.lineage}/privkey.pem")):
+                shutil.rmtree(self.base, ignore_errors=True)
+                hooks = os.path.join(self.folder, "renewal-hooks")
+                shutil.rmtree(hooks, ignore_errors=True)
+                for one in ("pre", "deploy", "post"):
+                    os.makedirs(os.path.join(hooks, one))
+                self.write(done, "")
+                self.renew()
+                script = block.replace("/usr/lib/mxcrypt", CERTBOT).replace("/etc/letsencrypt/renewal-hooks", hooks)
+                if paths:
+                    script = script.replace("mxcrypt-setup", "mxcrypt-setup -n").replace(f"{HOST} &&", f"{HOST} '{{}}' '{{}}' &&".format(
+                        *(path.replace("'", "'\\''") for path in paths)))
+                ended = subprocess.run(["sh", "-c", script], env={**self.environment, "PATH": f"{commands}:{os.environ['PATH']}"}, cwd=self.folder,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+                lines = open(done, encoding="ascii").read().splitlines()
+                links = sorted(one for one in ("pre", "deploy", "post") if os.access(os.path.join(hooks, one, "mxcrypt"), os.X_OK))
+                if paths:
+                    self.expect(f"{document}: all is done", ended.returncode == 0 and [one.split()[0] for one in lines] == ["postconf", "postfix", "systemctl"]
+                                and links == ["deploy", "post", "pre"] and os.path.exists(os.path.join(self.base, HOST, "live")), (ended.stdout, lines, links))
+                else:
+                    self.expect(f"{document}: nothing is done without a certificate", ended.returncode == 66 and not lines and not links and
+                                not os.path.exists(self.base), (ended.stdout, lines, links))
+
+    def missing(self):
+        """What is named wrongly, or was taken away, is told; what goes on without it does."""
+        self.begin()
+        new = self.renew()
+        for names in (("typo",), ("typo", NAME), (NAME, "typo")):
+            status, said = self.run("mxcrypt-rollover-step", *names)
+            self.expect(f"step: no folder for one of {len(names)}", status == 66 and "typo: no such folder" in said and
+                        not os.path.exists(os.path.join(self.base, "typo")) and (len(names) == 1 or self.staged() == new), said)
+        status, said = self.run("mxcrypt-rollover-step", MXCRYPT_TLS=self.base + "x")
+        self.expect("step: no folder at all", status == 66 and "no such folder" in said, said)
+        os.rename(self.lineage, self.lineage + " gone")
+        status, said = self.run("mxcrypt-rollover-step", RIPE="1")
+        self.expect("step: a lineage that is gone is told, and the staged certificate is installed", status == 66 and "is not there" in said and
+                    self.digest(f"{self.dir}/live") == new, said)
+        os.rename(self.lineage + " gone", self.lineage)
+        os.unlink(f"{self.dir}/from-fullchain.pem")
+        status, said = self.run("mxcrypt-rollover-step")
+        self.expect("step: a link to a lineage that was never made is told", status == 66 and "from-fullchain.pem is not there" in said, said)
         status, said = self.run("mxcrypt-deploy-hook")
-        self.expect("deploy: no key goes to a folder of others", status == 77 and self.staged() == new, said)
-        os.chmod(self.base, 0o700)
+        self.expect("step: and the hook makes it", status == 0 and os.path.exists(f"{self.dir}/from-fullchain.pem"), said)
+
+    def several(self):
+        """The exit status of several steps is the most urgent one."""
+        self.begin()
+        for name in ("a", "b"):
+            shutil.copytree(self.dir, os.path.join(self.base, name), symlinks=True)
+        for statuses, want in (((1, 0, 1), 0), ((2, 3, 1), 2), ((3, 2, 0), 2), ((3, 75, 0), 3), ((75, 3, 1), 3), ((2, 75, 0), 2), ((75, 2, 65), 2), ((0, 75, 1), 75)):
+            for name, one in zip(("a", "b", NAME), statuses):
+                self.write(os.path.join(self.base, name, "exit-status"), str(one))
+            status, said = self.run("mxcrypt-rollover-step")
+            self.expect(f"step: {statuses} is {want}", status == want, said)
+
+    def over(self):
+        """Keys that are not in use any more are removed when a change is over, and not before."""
+        self.begin()
+        old, new = self.digest(f"{self.dir}/live"), self.renew()
+        self.run("mxcrypt-deploy-hook", RIPE="1")
+        os.mkdir(f"{self.dir}/notes")
+        kept = sorted([old, new, "notes"])
+        folders = lambda: sorted(one for one in os.listdir(self.dir) if os.path.isdir(f"{self.dir}/{one}") and one != "live")  # noqa: E731
+        status, said = self.run("mxcrypt-rollover-step", STEP="0")
+        self.expect("over: not before", status == 0 and folders() == kept, (said, folders()))
+        state = open(f"{self.dir}/state", encoding="ascii").read()
+        since = re.search('"since": ([0-9]+)', state)[1]
+        self.write(f"{self.dir}/state", state.replace('"state": "staged"', '"state": "cleaned"').replace('"published_at": 0', f'"published_at": {since}'))
+        status, said = self.run("mxcrypt-rollover-step", STEP="3")
+        self.expect("over: not while the operator must do something", status == 3 and folders() == kept, (said, folders()))
+        os.rename(f"{self.dir}/live", f"{self.dir}/live.kept")
+        os.symlink(old, f"{self.dir}/live")
+        status, said = self.run("mxcrypt-rollover-step", STEP="0")
+        self.expect("over: not what is live", status == 0 and folders() == sorted([*kept, "live.kept"]), (said, folders()))
+        os.replace(f"{self.dir}/live.kept", f"{self.dir}/live")
+        status, said = self.run("mxcrypt-rollover-step", STEP="0")
+        self.expect("over: the keys before are removed", status == 0 and folders() == sorted([new, "notes"]) and self.is_pair(f"{self.dir}/live"), (said, folders()))
 
     def more_hosts(self):
         """Staged again, with a host that nothing has been waited for."""
@@ -296,7 +466,7 @@ class Hooks:
         return new
 
     def kills(self):
-        # what is killed before the lineage is written down is run again by hand: certbot does not
+        self.killed("deploy, the first time", "mxcrypt-deploy-hook", self.renew, self.taken_up)
         self.killed("deploy", "mxcrypt-deploy-hook", self.renewed_before, self.taken_up)
         self.killed("install", "mxcrypt-rollover-step", self.staged_before, self.taken_up)
 
@@ -312,7 +482,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mxcrypt-hooks-") as folder:
         hooks = Hooks(folder, os.path.abspath(options.bin))
-        for case in (hooks.staging, hooks.refusals, hooks.other_clients, hooks.more_hosts, hooks.before_a_renewal, hooks.lock, hooks.kills):
+        for case in (hooks.staging, hooks.refusals, hooks.other_clients, hooks.of_others, hooks.one_file, hooks.set_up_first, hooks.documented,
+                     hooks.missing, hooks.several, hooks.over, hooks.more_hosts, hooks.before_a_renewal, hooks.lock, hooks.kills):
             case()
     return 1 if hooks.failed else 0
 
