@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import threading
@@ -133,8 +132,16 @@ class Story:
         self.expect("the naive order: mail is deferred in between, for TLS", deferred and all("4.7.5" in one.line for one in deferred),
                     [one.line for one in deferred][:3])
         print(f"# naive order: {sent} sent at once, {len(deferred)} deferred", flush=True)
+        self.set_up(server)
         server.stop()
 
+    def set_up(self, server):
+        """The certificate that this Postfix shows is the one to begin with."""
+        files = [self.certbot.live(HOST, name) for name in ("fullchain.pem", "privkey.pem")]
+        done = subprocess.run([os.path.join(CERTBOT, "mxcrypt-setup"), "-h", ADDRESS, HOST, *files], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              env={**os.environ, "MXCRYPT_TLS": self.path("tls")}, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+        live = os.path.join(self.path("tls"), HOST, "live", "fullchain.pem")
+        self.expect("set up: the certificate that Postfix shows", done.returncode == 0 and server.digest(live) == server.shown(ADDRESS, HOST), done.stdout)
 
     # the safe order
 
@@ -158,12 +165,7 @@ class Story:
 
     def safe(self):
         folder = self.path("tls")
-        first = os.path.join(folder, HOST, "first")
         environment = self.environment(folder)
-        os.makedirs(first)
-        for name in ("fullchain.pem", "privkey.pem"):
-            shutil.copy(self.certbot.live(HOST, name), first)
-        os.symlink("first", os.path.join(folder, HOST, "live"))
         live = os.path.join(folder, HOST, "live")
         server = receiver.Receiver(self.path("safe"), self.world.ca.ca_file, HOST, ADDRESS, f"{live}/privkey.pem", f"{live}/fullchain.pem")
         server.settings["mydestination"] = DOMAIN
@@ -206,6 +208,8 @@ class Story:
         said = waiting.until(lambda: self.cleaned(environment, old), "the old record may go", 60, pause=1)
         self.zone.publish(f"3 1 1 {new}")
         waiting.until(lambda: self.step(environment)[0] == 0 and self.status(environment) == "cleaned", "the rollover is over", 60, pause=1)
+        keys = [str(path.parent.name) for path in pathlib.Path(environment["MXCRYPT_TLS"], HOST).glob("*/privkey.pem") if path.parent.name != "live"]
+        self.expect(f"renewal {number}: the key before is removed", keys == [os.readlink(live)], keys)
         pages = [self.page(environment), self.page(environment, "--no-probe")]
         self.expect(f"renewal {number}: it is over", all(page["need"] == "done" and page["exit"] == 0 for page in pages), pages)
 
