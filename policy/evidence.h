@@ -123,9 +123,11 @@ struct mx_host {
     const char *tlsa_base; /* TLSA base domain, NULL without TLSA */
     const char *expanded;  /* CNAME-expanded name, NULL when the same */
     const char *why;       /* the cause, for ERROR, DEAD and LOST; else NULL */
-    const char *failure;   /* the kind of the lookup that failed: dns_failure_name; NULL: none did.
+    const char *hidden;  /* why not all its addresses are known, where some may be; NULL: they are.
+                              Not packed */
+    const char *failure; /* the kind of the lookup that failed: dns_failure_name; NULL: none did.
                               For counters; not packed */
-    uint32_t ttl;          /* seconds: smallest of the RRsets used; UINT32_MAX when none was */
+    uint32_t ttl;        /* seconds: smallest of the RRsets used; UINT32_MAX when none was */
     size_t tlsa_count;
     struct tlsa *tlsa;
     size_t address_count;

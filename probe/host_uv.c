@@ -121,16 +121,33 @@ static void add_addresses(struct mx_host *host, const struct dns_answer *answer)
         return;
     lower_ttl(host, answer);
     sort_records(answer);
-    for (size_t i = 0; i < answer->count && room > 0; i++) {
+    for (size_t i = 0; i < answer->count; i++) {
         struct mx_address *address = &host->addresses[host->address_count];
 
-        if (is_repeated(answer, i) ||
-            !ip_from_octets(&address->ip, answer->records[i].data, answer->records[i].length))
+        if (is_repeated(answer, i))
+            continue;
+        if (room == 0) {
+            host->hidden = "it has more addresses than are looked at";
+            return;
+        }
+        if (!ip_from_octets(&address->ip, answer->records[i].data, answer->records[i].length))
             continue;
         address->secure = answer->secure;
         host->address_count++;
         room--;
     }
+}
+
+/* A lookup of one family that failed may have kept an address from us. */
+static void note_hidden(struct host_lookup *lookup)
+{
+    const struct dns_answer *a = lookup->a.answer, *aaaa = lookup->aaaa.answer;
+    const struct dns_answer *failed = a->outcome == DNS_FAILED ? a : aaaa;
+
+    if (failed->outcome == DNS_FAILED)
+        lookup->host->hidden =
+            arena_printf(lookup->request.arena, "%s lookup %s: %s", failed == a ? "A" : "AAAA",
+                         lookup->request.name, failed->why);
 }
 
 /* Neither family has an address: the host is dead if that is known, else lost. */
@@ -212,6 +229,7 @@ static enum sequence_step step_addresses(struct host_lookup *lookup)
         return conclude(lookup, HOST_DANE_LOST, NULL);
     add_addresses(host, lookup->a.answer);
     add_addresses(host, lookup->aaaa.answer);
+    note_hidden(lookup);
     leading = leading_answer(lookup);
     if (leading == NULL)
         return conclude_absent(lookup);

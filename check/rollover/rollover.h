@@ -122,11 +122,15 @@ struct rollover_rrset {
 struct rollover_shown {
     const char *address; /* for people */
     const char *why;     /* nothing was shown */
+    bool proven; /* a record that the resolver gave matches it as senders compare: dates and names
+                    too where it is of an issuer */
     struct rollover_chain chain;
 };
 
 struct rollover_seen {
     const char *host;
+    const char *why;     /* a lookup failed, so that it is not known where its records are; NULL */
+    const char *hidden;  /* why it may have an address that is not among these; NULL: it has not */
     const char *owner;   /* of the TLSA records, behind all aliases */
     uint32_t alias_ttl;  /* seconds: of an alias to it that only servers gave */
     size_t server_count; /* authoritative servers; 0: none was found */
@@ -134,6 +138,9 @@ struct rollover_seen {
     struct rollover_rrset resolver;
     size_t address_count;
     const struct rollover_shown *addresses;
+    /* The records at the name of a host that is an alias; those above are at the name it leads to,
+     * which senders ask first (RFC 7672 §2.2.2). Of the same addresses. NULL: it is no alias. */
+    const struct rollover_seen *also;
 };
 
 enum rollover_live {
@@ -163,6 +170,7 @@ struct rollover_sight {
                            what an address shows; NULL: it is not */
     enum rollover_live live;
     const char *behind; /* the first address that does not show `next`, and why; NULL: none */
+    bool absent;        /* a server, or the resolver, has no records */
     const char *lacks;  /* what a server lacks first; NULL: nothing */
     const char *why;    /* what is amiss first; NULL: nothing */
     size_t passed_count;
@@ -170,6 +178,8 @@ struct rollover_sight {
     size_t missing_count, old_count;
     struct tlsa missing[ROLLOVER_RECORDS_MAX]; /* to publish; data is borrowed from chains */
     struct tlsa old[ROLLOVER_RECORDS_MAX];     /* that may go when it is CLEANED */
+    const struct rollover_sight *also; /* of the records at the name of an alias; what is claimed
+                                          above is of both; NULL: it is no alias */
 };
 
 /* The records that an RRset lacks for a chain: one for each of its groups. Their number, at most

@@ -305,6 +305,7 @@ static void look_at_server(struct rollover_sight *out, struct arena *arena,
     if (has_usable(rrset) && rrset->ttl > out->ttl)
         out->ttl = rrset->ttl;
     out->idle &= !has_usable(rrset);
+    out->absent |= rrset->count == 0;
     has = look_at_rrset(out, arena, rollover, seen, rrset);
     if (rrset->cached) {
         out->resolver_has = has;
@@ -368,21 +369,36 @@ static bool is_any_hidden(const struct rollover_seen *seen)
     for (size_t i = 0; i < seen->address_count; i++)
         if (seen->addresses[i].chain.shown.count == 0)
             return true;
-    return seen->address_count == 0;
+    return seen->address_count == 0 || seen->hidden != NULL;
 }
 
-void rollover_look(struct rollover_sight *out, struct arena *arena, const struct rollover *rollover,
-                   const struct rollover_seen *seen)
+/* The records at both names of an alias count; no sender looks at the second where the first has
+ * any, which only matters for what is refused now. */
+static void join(struct rollover_sight *out, const struct rollover_sight *also)
 {
-    *out = (struct rollover_sight){.host = seen->host,
-                                   .owner = seen->owner,
-                                   .ttl = seen->alias_ttl,
-                                   .everywhere = true,
-                                   .unchanged = true,
-                                   .old_gone = true,
-                                   .idle = true,
-                                   .live = seen->address_count == 0 ? ROLLOVER_LIVE_UNKNOWN
-                                                                    : ROLLOVER_LIVE_NEXT};
+    out->known &= also->known;
+    out->ttl = also->ttl > out->ttl ? also->ttl : out->ttl;
+    out->everywhere &= also->everywhere;
+    out->somewhere &= also->somewhere;
+    out->resolver_has &= also->resolver_has;
+    out->unchanged &= also->unchanged;
+    out->old_gone &= also->old_gone;
+    out->impossible |= also->impossible;
+    out->idle &= also->idle;
+    if (out->broken == NULL && out->absent)
+        out->broken = also->broken;
+    if (out->lacks == NULL)
+        out->lacks = also->lacks;
+    note(out, also->why);
+    out->also = also;
+}
+
+static void look_at_addresses(struct rollover_sight *out, struct arena *arena,
+                              const struct rollover *rollover, const struct rollover_seen *seen)
+{
+    bool hidden = seen->address_count == 0 || seen->hidden != NULL;
+
+    out->live = hidden ? ROLLOVER_LIVE_UNKNOWN : ROLLOVER_LIVE_NEXT;
     for (size_t i = 0; i < seen->address_count; i++) {
         enum rollover_live live = live_at(rollover, &seen->addresses[i]);
 
@@ -395,7 +411,30 @@ void rollover_look(struct rollover_sight *out, struct arena *arena, const struct
                                                            : "it shows another certificate");
         out->idle &= live == ROLLOVER_LIVE_UNKNOWN;
     }
+    if (out->behind == NULL)
+        out->behind = seen->hidden;
+}
+
+void rollover_look(struct rollover_sight *out, struct arena *arena, const struct rollover *rollover,
+                   const struct rollover_seen *seen)
+{
+    struct rollover_sight *also = seen->also == NULL ? NULL : arena_alloc(arena, sizeof *also);
+
+    *out = (struct rollover_sight){.host = seen->host,
+                                   .owner = seen->owner,
+                                   .ttl = seen->alias_ttl,
+                                   .everywhere = true,
+                                   .unchanged = true,
+                                   .old_gone = true,
+                                   .idle = true};
+    look_at_addresses(out, arena, rollover, seen);
     look_at_servers(out, arena, rollover, seen);
+    if (also != NULL) {
+        rollover_look(also, arena, rollover, seen->also);
+        join(out, also);
+    }
+    out->known &= seen->why == NULL;
+    note(out, seen->why);
     out->idle &= out->known;
     if (rollover->current.shown.count == 0 && !out->idle && is_any_hidden(seen))
         out->unchanged = false; /* from what, is not known */

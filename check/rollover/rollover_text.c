@@ -75,7 +75,9 @@ void rollover_text(struct buf *out, const struct rollover_page *page)
     buf_addf(out, "state: %s\nnext: %s\n", rollover_state_name(rollover->state),
              rollover->next.sha256);
     for (size_t i = 0; page->sights != NULL && i < rollover->host_count; i++)
-        add_sight(out, page, &page->sights[i]);
+        for (const struct rollover_sight *sight = &page->sights[i]; sight != NULL;
+             sight = sight->also)
+            add_sight(out, page, sight);
     if (advice != NULL && advice->why != NULL)
         buf_addf(out, "%s: %s%s%s%s%s\n", words[advice->need],
                  advice->host == NULL ? "" : advice->host, advice->host == NULL ? "" : ": ",
@@ -120,6 +122,11 @@ static json_t *json_of_records(const struct tlsa *records, size_t count)
     return array;
 }
 
+static json_t *json_of_old(const struct rollover_page *page, const struct rollover_sight *sight)
+{
+    return json_of_records(sight->old, page->advice->remove ? sight->old_count : 0);
+}
+
 static json_t *json_of_passed(const struct rollover_sight *sight)
 {
     json_t *array = json_array();
@@ -127,6 +134,16 @@ static json_t *json_of_passed(const struct rollover_sight *sight)
     for (size_t i = 0; i < sight->passed_count; i++)
         json_array_append_new(array, json_string(sight->passed[i]));
     return array;
+}
+
+/* The records at the name of a host that is an alias. */
+static json_t *json_of_also(const struct rollover_page *page, const struct rollover_sight *also)
+{
+    if (also == NULL)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o}", "owner", json_or_null(also->owner), "publish",
+                     json_of_records(also->missing, also->missing_count), "remove",
+                     json_of_old(page, also), "passed_over", json_of_passed(also));
 }
 
 static json_t *json_of_host(const struct rollover_page *page, size_t index)
@@ -137,14 +154,13 @@ static json_t *json_of_host(const struct rollover_page *page, size_t index)
     if (page->sights == NULL)
         return json_pack("{s:s}", "host", name);
     sight = &page->sights[index];
-    return json_pack("{s:s, s:o, s:b, s:b, s:b, s:s, s:o, s:o, s:o, s:o}", "host", name, "owner",
-                     json_or_null(sight->owner), "known", (int)sight->known, "published",
-                     (int)sight->everywhere, "broken", (int)(sight->broken != NULL), "shows",
-                     live_words[sight->live], "publish",
-                     json_of_records(sight->missing, sight->missing_count), "remove",
-                     json_of_records(sight->old, page->advice->remove ? sight->old_count : 0),
-                     "passed_over", json_of_passed(sight), "why",
-                     json_or_null(sight->broken != NULL ? sight->broken : sight->why));
+    return json_pack(
+        "{s:s, s:o, s:b, s:b, s:b, s:s, s:o, s:o, s:o, s:o, s:o}", "host", name, "owner",
+        json_or_null(sight->owner), "known", (int)sight->known, "published", (int)sight->everywhere,
+        "broken", (int)(sight->broken != NULL), "shows", live_words[sight->live], "publish",
+        json_of_records(sight->missing, sight->missing_count), "remove", json_of_old(page, sight),
+        "passed_over", json_of_passed(sight), "also", json_of_also(page, sight->also), "why",
+        json_or_null(sight->broken != NULL ? sight->broken : sight->why));
 }
 
 static json_t *json_of_hosts(const struct rollover_page *page)

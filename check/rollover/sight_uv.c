@@ -17,9 +17,11 @@
 #define BUDGET_MAX              10000                    /* questions */
 #define NO_ROUTE                "network is unreachable" /* ENETUNREACH, in libuv's words */
 #define NOT_ASKED               SIZE_MAX
+#define OWNERS_MAX              2 /* of a host that is an alias */
 #define SERVERS_OF_QUESTION_MAX ((size_t)CHECK_SERVERS_MAX + CHECK_LOST_MAX + 1)
 
 /* Passing over as many as may be must not pass over all that are lost. */
+_Static_assert(2 * OWNERS_MAX * ROLLOVER_HOSTS_MAX <= SERVERS_QUESTIONS_MAX, "some are not asked");
 _Static_assert(CHECK_LOST_MAX > ROLLOVER_WITHOUT_MAX, "a lost name server would be forgotten");
 
 struct sight;
@@ -28,7 +30,18 @@ struct sight_address {
     struct sight *sight;
     struct smtp_probe *probe;
     struct smtp_target target;
+    struct tls_chain *chain; /* that was shown; held until the records are known */
     struct rollover_shown *out;
+};
+
+/* A name at which senders ask for TLSA records. */
+struct sight_owner {
+    struct sight *sight;
+    struct rollover_seen *out;
+    const char *base; /* a name of the host */
+    const char *name; /* "_25._tcp.BASE" */
+    struct dns_question tlsa;
+    size_t asked, asked_target; /* questions to the servers; NOT_ASKED: none */
 };
 
 struct sight_host {
@@ -36,9 +49,8 @@ struct sight_host {
     struct rollover_seen *out;
     struct mx_host evidence;
     struct host_lookup *lookup;
-    const char *owner; /* that senders ask for TLSA records */
-    struct dns_question tlsa;
-    size_t asked, asked_target; /* questions to the servers; NOT_ASKED: none */
+    size_t owner_count; /* 0: not known yet */
+    struct sight_owner owners[OWNERS_MAX];
     struct sight_address *addresses;
 };
 
@@ -97,8 +109,9 @@ static void on_probed(void *context, const struct smtp_outcome *outcome)
                                                        : "it shows no certificate";
     if (outcome->chain != NULL && tls_chain_shown(outcome->chain, arena, &shown) &&
         rollover_chain_make(&address->out->chain, arena, &shown))
-        return;
-    address->out->chain = (struct rollover_chain){.made = NULL};
+        address->chain = tls_chain_share(outcome->chain);
+    else
+        address->out->chain = (struct rollover_chain){.made = NULL};
 }
 
 static void connect_to(struct sight_host *host, size_t index, enum tls_offer offer)
@@ -138,20 +151,52 @@ static void on_answered(void *owner)
     ask_servers(sight);
 }
 
+static void add_owner(struct sight_host *host, const char *base)
+{
+    struct sight *sight = host->sight;
+    struct sight_owner *owner = &host->owners[host->owner_count++];
+    const char *name = arena_printf(sight->arena, "_%u._tcp.%s", sight->rollover->port, base);
+
+    *owner = (struct sight_owner){
+        .sight = sight, .base = base, .name = name, .asked = NOT_ASKED, .asked_target = NOT_ASKED};
+    dns_question_ask(&owner->tlsa, &sight->asker, name, DNS_TLSA);
+    sight->awaited += owner->tlsa.query != NULL;
+}
+
+/* A second name has records of its own; the first is told of both. */
+static void give_seen(struct sight_host *host)
+{
+    struct rollover_seen *also = NULL;
+
+    host->owners[0].out = host->out;
+    if (host->owner_count < OWNERS_MAX)
+        return;
+    also = arena_alloc(host->sight->arena, sizeof *also);
+    host->owners[1].out = also;
+    host->sight->failed |= also == NULL;
+    if (also != NULL)
+        *also = *host->out;
+    host->out->also = also;
+}
+
+/* Senders ask at the name that an alias leads to, and where there is nothing at its own; whether a
+ * lookup of ours found the first secure or empty just now is no matter. */
 static void on_host(void *context)
 {
     struct sight_host *host = context;
     struct sight *sight = host->sight;
-    size_t count = host->evidence.address_count;
-    const char *base = host->evidence.tlsa_base;
+    const struct mx_host *evidence = &host->evidence;
+    size_t count = evidence->address_count;
     struct rollover_shown *shown = arena_array(sight->arena, count + 1, sizeof *shown);
 
     host->lookup = NULL;
     sight->awaited--;
-    host->owner = arena_printf(sight->arena, "_%u._tcp.%s", sight->rollover->port,
-                               base != NULL ? base : host->evidence.name);
-    dns_question_ask(&host->tlsa, &sight->asker, host->owner, DNS_TLSA);
-    sight->awaited += host->tlsa.query != NULL;
+    host->out->hidden = evidence->hidden;
+    if (evidence->dane == HOST_DANE_ERROR || evidence->dane == HOST_DANE_LOST)
+        host->out->why = evidence->why;
+    if (evidence->expanded != NULL && strcmp(evidence->expanded, evidence->name) != 0)
+        add_owner(host, evidence->expanded);
+    add_owner(host, evidence->name);
     host->addresses = arena_array(sight->arena, count + 1, sizeof *host->addresses);
     if (shown != NULL && host->addresses != NULL) {
         host->out->addresses = shown;
@@ -159,6 +204,7 @@ static void on_host(void *context)
         for (size_t i = 0; i < count; i++)
             connect_to(host, i, offer_of(sight));
     }
+    give_seen(host);
     ask_servers(sight);
 }
 
@@ -224,17 +270,17 @@ static bool is_alias(const struct dns_answer *answer)
 }
 
 /* What a server gave, unless it is the alias that the resolver has followed too. */
-static bool take_answer(struct rollover_rrset *out, struct sight_host *host, const char *server,
+static bool take_answer(struct rollover_rrset *out, struct sight_owner *owner, const char *server,
                         const struct dns_answer *answer)
 {
-    const struct dns_answer *followed = host->tlsa.answer;
-    struct arena *arena = host->sight->arena;
+    const struct dns_answer *followed = owner->tlsa.answer;
+    struct arena *arena = owner->sight->arena;
 
     *out = rrset_of(arena, server, answer, false);
     if (!is_alias(answer))
         return true;
-    if (answer->ttl_longest > host->out->alias_ttl)
-        host->out->alias_ttl = answer->ttl_longest;
+    if (answer->ttl_longest > owner->out->alias_ttl)
+        owner->out->alias_ttl = answer->ttl_longest;
     if (followed != NULL && followed->owner != NULL && strcmp(answer->owner, followed->owner) == 0)
         return false;
     out->known = false;
@@ -244,36 +290,37 @@ static bool take_answer(struct rollover_rrset *out, struct sight_host *host, con
 }
 
 /* A set of servers that is not known to say anything. */
-static void add_unknown(struct sight_host *host, struct rollover_rrset *servers, const char *server,
-                        const char *name, const char *why)
+static void add_unknown(struct sight_owner *owner, struct rollover_rrset *servers,
+                        const char *server, const char *name, const char *why)
 {
-    servers[host->out->server_count++] =
+    servers[owner->out->server_count++] =
         (struct rollover_rrset){.server = server, .name = name, .why = why};
 }
 
-static void take_server(struct sight_host *host, size_t zone, size_t server, size_t question,
+static void take_server(struct sight_owner *owner, size_t zone, size_t server, size_t question,
                         struct rollover_rrset *servers)
 {
-    struct sight *sight = host->sight;
+    struct sight *sight = owner->sight;
     const struct check_server *of = &sight->said->zones[zone].servers[server];
-    struct rollover_rrset *out = &servers[host->out->server_count];
+    struct rollover_rrset *out = &servers[owner->out->server_count];
     char text[IP_TEXT_MAX];
 
     ip_text(&of->ip, text);
-    if (!take_answer(out, host, arena_printf(sight->arena, "%s [%s]", of->name, text),
+    if (!take_answer(out, owner, arena_printf(sight->arena, "%s [%s]", of->name, text),
                      sight->said->answers[zone][server * sight->question_count + question]))
         return;
     out->name = of->name;
     out->address = arena_strdup(sight->arena, text);
     if (of->why != NULL && !out->known)
         out->why = of->why;
-    host->out->server_count++;
+    owner->out->server_count++;
 }
 
 /* What the servers of its zone said to a question; those that could not be asked are not known. */
-static void take_question(struct sight_host *host, size_t question, struct rollover_rrset *servers)
+static void take_question(struct sight_owner *owner, size_t question,
+                          struct rollover_rrset *servers)
 {
-    struct sight *sight = host->sight;
+    struct sight *sight = owner->sight;
     const struct check_zone *of;
     const char *all;
     size_t zone;
@@ -283,34 +330,63 @@ static void take_question(struct sight_host *host, size_t question, struct rollo
     zone = zone_of(sight->said, sight->questions[question].name);
     all = arena_printf(sight->arena, "the name servers of %s", sight->questions[question].name);
     if (zone == NOT_ASKED || sight->said->answers[zone] == NULL) {
-        add_unknown(host, servers, all, NULL, "they cannot be found");
+        add_unknown(owner, servers, all, NULL, "they cannot be found");
         return;
     }
     of = &sight->said->zones[zone];
     if (of->server_count == 0 && of->lost_count == 0)
-        add_unknown(host, servers, all, NULL, "they have no addresses");
+        add_unknown(owner, servers, all, NULL, "they have no addresses");
     for (size_t i = 0; i < of->server_count; i++)
-        take_server(host, zone, i, question, servers);
+        take_server(owner, zone, i, question, servers);
     for (size_t i = 0; i < of->lost_count; i++)
-        add_unknown(host, servers, of->lost[i].name, of->lost[i].name, of->lost[i].why);
+        add_unknown(owner, servers, of->lost[i].name, of->lost[i].name, of->lost[i].why);
+}
+
+static void take_owner(struct sight_owner *owner)
+{
+    struct sight *sight = owner->sight;
+    struct rollover_rrset *servers =
+        arena_array(sight->arena, 2 * SERVERS_OF_QUESTION_MAX, sizeof *servers);
+
+    owner->out->resolver = rrset_of(sight->arena, "the resolver", owner->tlsa.answer, true);
+    owner->out->servers = servers;
+    owner->out->owner =
+        owner->asked_target == NOT_ASKED ? owner->name : sight->questions[owner->asked_target].name;
+    if (servers == NULL || sight->said == NULL)
+        return;
+    take_question(owner, owner->asked, servers);
+    take_question(owner, owner->asked_target, servers);
+}
+
+/* Whether a record that the resolver gave matches what an address shows. */
+static bool is_proven(const struct sight_host *host, struct tls_chain *chain)
+{
+    for (size_t i = 0; i < host->owner_count && !host->sight->failed; i++) {
+        const struct rollover_rrset *rrset = &host->owners[i].out->resolver;
+        const struct tls_reference reference = {
+            .host = host->evidence.name, .tlsa_names = {host->owners[i].base, host->evidence.name}};
+
+        for (size_t k = 0; rrset->known && k < rrset->count; k++)
+            if (tls_chain_matches(chain, &reference, &rrset->records[k]))
+                return true;
+    }
+    return false;
 }
 
 static void take_servers(struct sight *sight)
 {
     for (size_t i = 0; i < sight->host_count; i++) {
         struct sight_host *host = &sight->hosts[i];
-        struct rollover_rrset *servers =
-            arena_array(sight->arena, 2 * SERVERS_OF_QUESTION_MAX, sizeof *servers);
 
-        host->out->resolver = rrset_of(sight->arena, "the resolver", host->tlsa.answer, true);
-        host->out->servers = servers;
-        host->out->owner = host->asked_target == NOT_ASKED
-                               ? host->owner
-                               : sight->questions[host->asked_target].name;
-        if (servers == NULL || sight->said == NULL)
-            continue;
-        take_question(host, host->asked, servers);
-        take_question(host, host->asked_target, servers);
+        for (size_t k = 0; k < host->owner_count; k++)
+            if (host->owners[k].out != NULL)
+                take_owner(&host->owners[k]);
+        for (size_t k = 0; k < host->out->address_count; k++) {
+            struct sight_address *address = &host->addresses[k];
+
+            address->out->proven = address->chain != NULL && is_proven(host, address->chain);
+            tls_chain_free(address->chain);
+        }
     }
 }
 
@@ -331,13 +407,32 @@ static size_t add_question(struct sight *sight, const char *name)
     return index;
 }
 
-/* Whether it is known of every host where its records are. */
+/* Whether the resolver has answered for every host. */
 static bool are_led(const struct sight *sight)
 {
-    for (size_t i = 0; i < sight->host_count; i++)
-        if (sight->hosts[i].lookup != NULL || sight->hosts[i].tlsa.answer == NULL)
+    for (size_t i = 0; i < sight->host_count; i++) {
+        const struct sight_host *host = &sight->hosts[i];
+
+        for (size_t k = 0; k < host->owner_count; k++)
+            if (host->owners[k].tlsa.answer == NULL)
+                return false;
+        if (host->owner_count == 0)
             return false;
+    }
     return true;
+}
+
+static void ask_owner(struct sight_owner *owner)
+{
+    struct sight *sight = owner->sight;
+    const struct dns_answer *answer = owner->tlsa.answer;
+
+    sight->failed |= owner->name == NULL;
+    if (owner->name == NULL)
+        return;
+    owner->asked = add_question(sight, owner->name);
+    if (answer->outcome != DNS_FAILED && answer->aliases > 0)
+        owner->asked_target = add_question(sight, answer->owner);
 }
 
 /* While the handshakes are made. */
@@ -353,17 +448,11 @@ static void ask_servers(struct sight *sight)
     if (sight->servers_started || sight->failed || !are_led(sight))
         return;
     sight->servers_started = true;
-    for (size_t i = 0; i < sight->host_count; i++) {
-        struct sight_host *host = &sight->hosts[i];
-        const struct dns_answer *answer = host->tlsa.answer;
-
-        sight->failed |= host->owner == NULL;
-        if (host->owner == NULL)
-            return;
-        host->asked = add_question(sight, host->owner);
-        if (answer->outcome != DNS_FAILED && answer->aliases > 0)
-            host->asked_target = add_question(sight, answer->owner);
-    }
+    for (size_t i = 0; i < sight->host_count; i++)
+        for (size_t k = 0; k < sight->hosts[i].owner_count; k++)
+            ask_owner(&sight->hosts[i].owners[k]);
+    if (sight->failed)
+        return;
     request.question_count = sight->question_count;
     if (servers_start(&sight->servers, &request, on_said, sight) == 0)
         sight->awaited++;
@@ -384,13 +473,12 @@ static bool see(struct sight *sight, struct rollover_seen *out)
                                       .owner = sight};
     sight->hosts = arena_array(sight->arena, sight->host_count + 1, sizeof *sight->hosts);
     sight->questions =
-        arena_array(sight->arena, 2 * sight->host_count + 1, sizeof *sight->questions);
+        arena_array(sight->arena, 2 * OWNERS_MAX * sight->host_count + 1, sizeof *sight->questions);
     if (sight->hosts == NULL || sight->questions == NULL)
         return false;
     for (size_t i = 0; i < sight->host_count; i++) {
         out[i] = (struct rollover_seen){.host = sight->rollover->hosts[i]};
         sight->hosts[i].out = &out[i];
-        sight->hosts[i].asked = sight->hosts[i].asked_target = NOT_ASKED;
         start_host(sight, i);
     }
     while (sight->awaited > 0)

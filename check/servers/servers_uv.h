@@ -18,7 +18,7 @@
 #include "check/facts.h"
 #include "probe/dns/dns_uv.h"
 
-#define SERVERS_QUESTIONS_MAX 240
+#define SERVERS_QUESTIONS_MAX 400 /* four of each of a hundred hosts */
 
 struct servers_question {
     const char *name; /* lower case, no trailing dot; borrowed */

@@ -383,6 +383,97 @@ static struct responder_line *resolved(const char *name, uint16_t type)
     return NULL;
 }
 
+#define REAL "real.test"
+
+/* The host is an alias of one in a zone whose server is the second; returns the owner there. */
+static const char *give_alias_host(void)
+{
+    const char *owner = arena_printf(world.arena, "_%u._tcp." REAL, world.mail.port);
+    struct responder_line *a = resolved(HOST, DNS_A), *aaaa = resolved(HOST, DNS_AAAA);
+
+    a->reply.answer[0] = HOST ". 300 IN CNAME " REAL ".";
+    a->reply.answer[1] = REAL ". 300 IN A 127.25.0.1";
+    aaaa->reply.answer[0] = HOST ". 300 IN CNAME " REAL ".";
+    give_zone("test", 2, 2);
+    give_no_cut(owner);
+    give_no_cut("_tcp." REAL);
+    give_no_cut(REAL);
+    return owner;
+}
+
+static void an_alias_has_two_owners(void **state)
+{
+    const char *owner;
+
+    (void)state;
+    begin(mail_host);
+    owner = give_alias_host();
+    give(0, owner, DNS_TLSA, TLSA);
+    give(2, owner, DNS_TLSA, TLSA);
+    for (size_t i = 0; i <= 2; i++)
+        give(i, world.owner, DNS_TLSA, "60 IN TLSA 3 1 1 " DIGEST);
+    look(30000);
+    assert_null(world.seen.why);
+    assert_string_equal(world.seen.owner, owner);
+    assert_int_equal(world.seen.server_count, 1);
+    expect("127.0.0.3", true, 1, 3600);
+    assert_non_null(world.seen.also);
+    assert_string_equal(world.seen.also->owner, world.owner);
+    assert_int_equal(world.seen.also->server_count, 2);
+    assert_true(world.seen.also->servers[0].known && world.seen.also->servers[0].count == 1);
+    assert_int_equal(world.seen.also->servers[0].ttl, 60);
+    assert_ptr_equal(world.seen.also->addresses, world.seen.addresses);
+    assert_null(world.seen.also->also);
+    end();
+}
+
+/* It has no records at its own name, and nobody knows whether at the other. */
+static void an_alias_whose_records_are_lost_is_not_known(void **state)
+{
+    const char *owner;
+
+    (void)state;
+    begin(mail_host);
+    owner = give_alias_host();
+    line(0, owner, DNS_TLSA, 0)->reply.rcode = 2;
+    give(2, owner, DNS_TLSA, TLSA);
+    for (size_t i = 0; i <= 2; i++)
+        line(i, world.owner, DNS_TLSA, i == 0 ? PACKET_AD : PACKET_AA);
+    look(30000);
+    expect_detail(world.seen.why, "SERVFAIL");
+    assert_string_equal(world.seen.owner, owner);
+    assert_false(world.seen.resolver.known);
+    expect("127.0.0.3", true, 1, 3600);
+    end();
+}
+
+static void a_host_whose_addresses_are_lost_is_not_known(void **state)
+{
+    (void)state;
+    begin(mail_host);
+    resolved(HOST, DNS_A)->reply = (struct packet_spec){.name = HOST, .type = DNS_A, .rcode = 2};
+    for (size_t i = 0; i <= 2; i++)
+        line(i, world.owner, DNS_TLSA, i == 0 ? PACKET_AD : PACKET_AA);
+    look(30000);
+    expect_detail(world.seen.why, "A lookup " HOST ": SERVFAIL");
+    assert_int_equal(world.seen.address_count, 0);
+    end();
+}
+
+static void an_address_may_be_hidden(void **state)
+{
+    (void)state;
+    begin(mail_host);
+    resolved(HOST, DNS_AAAA)->reply =
+        (struct packet_spec){.name = HOST, .type = DNS_AAAA, .rcode = 2};
+    give(0, world.owner, DNS_TLSA, TLSA);
+    look(30000);
+    assert_null(world.seen.why);
+    expect_detail(world.seen.hidden, "AAAA lookup " HOST ": SERVFAIL");
+    assert_int_equal(world.seen.address_count, 1);
+    end();
+}
+
 static void a_server_whose_addresses_are_lost_is_not_known(void **state)
 {
     (void)state;
@@ -448,6 +539,10 @@ int main(void)
     ROWS_ADD_TEST(an_alias_is_followed);
     ROWS_ADD_TEST(an_alias_to_elsewhere_is_not_known);
     ROWS_ADD_TEST(a_zone_that_cannot_be_found_is_not_known);
+    ROWS_ADD_TEST(an_alias_has_two_owners);
+    ROWS_ADD_TEST(an_alias_whose_records_are_lost_is_not_known);
+    ROWS_ADD_TEST(a_host_whose_addresses_are_lost_is_not_known);
+    ROWS_ADD_TEST(an_address_may_be_hidden);
     ROWS_ADD_TEST(a_server_whose_addresses_are_lost_is_not_known);
     ROWS_ADD_TEST(a_zone_whose_servers_have_no_address_is_not_known);
     ROWS_ADD_TEST(a_forbidden_server_is_named);

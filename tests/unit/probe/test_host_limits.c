@@ -27,6 +27,20 @@ static void test_addresses(void **state)
     close_fixture(f);
 }
 
+/* A failed lookup of one family may have kept an address back. */
+static void test_hidden(void **state)
+{
+    static const struct responder_line lines[] = {A_SECURE, RCODE("mx.example", 28, 2), TLSA_GOOD};
+    struct fixture *f = open_fixture(lines, COUNT(lines));
+
+    (void)state;
+    look_up(f);
+    assert_int_equal(f->host.dane, HOST_DANE_USABLE);
+    assert_string_equal(f->host.hidden, "AAAA lookup mx.example: SERVFAIL");
+    assert_null(f->host.failure);
+    close_fixture(f);
+}
+
 static void test_full_queue(void **state)
 {
     static const struct responder_line lines[] = {A_SECURE, AAAA_NOTHING, TLSA_GOOD};
@@ -65,6 +79,7 @@ static void test_address_limit(void **state)
         assert_int_equal(f->host.dane, HOST_DANE_USABLE);
         assert_int_equal(f->host.address_count,
                          counts[i] > EVIDENCE_ADDRESSES_MAX ? EVIDENCE_ADDRESSES_MAX : counts[i]);
+        assert_int_equal(f->host.hidden != NULL, counts[i] > EVIDENCE_ADDRESSES_MAX);
         close_fixture(f);
     }
 }
@@ -254,17 +269,12 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_full_queue),
-        cmocka_unit_test(test_address_limit),
-        cmocka_unit_test(test_tlsa_limit),
-        cmocka_unit_test(test_short_tlsa),
-        cmocka_unit_test(test_order_of_tlsa),
-        cmocka_unit_test(test_port),
-        cmocka_unit_test(test_without_dane),
-        cmocka_unit_test(test_name_without_room),
-        cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_full_queue),    cmocka_unit_test(test_address_limit),
+        cmocka_unit_test(test_tlsa_limit),    cmocka_unit_test(test_short_tlsa),
+        cmocka_unit_test(test_order_of_tlsa), cmocka_unit_test(test_port),
+        cmocka_unit_test(test_without_dane),  cmocka_unit_test(test_name_without_room),
+        cmocka_unit_test(test_budget),        cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_no_memory),
     };
 

@@ -1,0 +1,132 @@
+/*
+ * test_rollover_look: what is made of one host that is seen: hosts that are aliases, that are not
+ * wholly known, that show what is not ours, or what nobody can see. Chain 0 is to be replaced by
+ * chain 1 at one host with one name server, a resolver, and one address.
+ */
+#include "tests/unit/check/one_rollover.h"
+
+static struct rollover_rrset also_server;
+static struct rollover_seen also;
+
+/* With one server and one address, and `also` for an alias. */
+static int set_up_one(void **state)
+{
+    set_up(state);
+    shown[0].address = "192.0.2.25";
+    seen.owner = "_25._tcp.real.example";
+    seen.server_count = seen.address_count = 1;
+    also = seen;
+    also.owner = "_25._tcp.mx.example";
+    also_server = servers[0];
+    also_server.server = "ns9 [a]";
+    also.servers = &also_server;
+    return 0;
+}
+
+#define CACHES "caches may still have the old records"
+
+static void forget(struct rollover_rrset *rrset)
+{
+    rrset->count = 0;
+    rrset->ttl = 0;
+}
+
+/* ---- what is not known of a host ---- */
+
+/* As an alias whose TLSA lookup failed, and which has no records at its own name. */
+static void a_host_that_is_not_known(void **state)
+{
+    (void)state;
+    forget(&servers[0]);
+    forget(&seen.resolver);
+    seen.why = "TLSA lookup _25._tcp.real.example: SERVFAIL";
+    step_at(NOW);
+    expect(ROLLOVER_STAGED, ROLLOVER_WAITS, seen.why);
+    assert_false(advice.install || sight.idle);
+    seen.why = NULL;
+    step_at(NOW + 1);
+    assert_true(advice.install);
+}
+
+/* An address that was not looked at may show the present certificate still. */
+static void a_hidden_address(void **state)
+{
+    (void)state;
+    seen.hidden = "AAAA lookup mx.example: SERVFAIL";
+    show(0, 1);
+    rollover.installed = true;
+    step_at(NOW);
+    step_at(NOW + WAIT);
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, seen.hidden);
+    seen.hidden = NULL;
+    step_at(NOW + WAIT + 1);
+    assert_int_equal(rollover.state, ROLLOVER_DEPLOYED);
+}
+
+/* ... or one that nobody knows. */
+static void a_hidden_address_of_an_unknown_key(void **state)
+{
+    (void)state;
+    rollover.current = (struct rollover_chain){.made = NULL};
+    show(0, 1);
+    seen.hidden = "AAAA lookup mx.example: SERVFAIL";
+    step_at(NOW);
+    expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, CACHES);
+}
+
+/* ---- aliases ---- */
+
+static void both_names_of_an_alias_count(void **state)
+{
+    (void)state;
+    seen.also = &also;
+    also_server.count = 1;
+    step_at(NOW);
+    expect(ROLLOVER_STAGED, ROLLOVER_ACT, "ns9 [a] has no record of the next certificate");
+    assert_int_equal(sight.missing_count, 0);
+    assert_string_equal(sight.also->owner, "_25._tcp.mx.example");
+    assert_int_equal(sight.also->missing_count, 1);
+    assert_memory_equal(sight.also->missing[0].data, records[1].data, DATA);
+    also_server.count = 2;
+    also_server.ttl = 2 * TTL;
+    step_at(NOW + 1);
+    expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, CACHES);
+    assert_int_equal(rollover.ttl, 2 * TTL);
+    also.resolver.count = 1;
+    step_at(NOW + 1 + 2 * WAIT);
+    expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, "the resolver does not have the records yet");
+    also_server.known = false;
+    step_at(NOW + 2 + 2 * WAIT);
+    expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, "ns9 [a]: timeout");
+}
+
+/* Senders that find records at the first name do not look at the second. */
+static void what_is_refused_at_an_alias(void **state)
+{
+    (void)state;
+    seen.also = &also;
+    records[2] = record_of(3, 5);
+    also_server.records = &records[2];
+    also_server.count = 1;
+    step_at(NOW);
+    assert_null(sight.broken);
+    expect(ROLLOVER_STAGED, ROLLOVER_ACT, "ns9 [a] has no record of the certificate that is shown");
+    forget(&servers[0]);
+    step_at(NOW);
+    assert_non_null(sight.broken);
+    expect(ROLLOVER_STAGED, ROLLOVER_BROKEN,
+           "ns9 [a] has no record that matches what 192.0.2.25 shows");
+}
+
+#define ONE(test) cmocka_unit_test_setup_teardown(test, set_up_one, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ONE(a_host_that_is_not_known),           ONE(a_hidden_address),
+        ONE(a_hidden_address_of_an_unknown_key), CASE(both_names_of_an_alias_count),
+        ONE(what_is_refused_at_an_alias),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
