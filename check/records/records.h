@@ -3,9 +3,11 @@
  * TLSA, MTA-STS record and policy, TLSRPT. Pure.
  *
  * Every TLSA record is made from a certificate that a host showed in a handshake, or that is in a
- * file which was given: never from nothing. One that no sender can use, or that is of a form which
- * mxcrypt check does not recommend, is to be removed, where each address of the host has shown what
- * the new ones are for; one that matches nothing may be of a key to come, and stays.
+ * file which was given: never from nothing. One that no sender can use, that is of an issuer which
+ * issues no more, or of a form which mxcrypt check does not recommend is to be removed, where each
+ * address of the host has shown its certificates for RSA and for ECDSA keys, and another record is
+ * there, or told, for all that it matches. One that matches nothing may be of a key to come, and
+ * stays.
  */
 #pragma once
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "check/records/records.h"
+#include "probe/tls/tls_pem.h"
 #include "tests/unit/check/facts_make.h"
+#include "tests/unit/support/certs.h"
 
 static struct records records;
 static struct arena *arena;
@@ -166,6 +168,7 @@ static void what_is_wrong_is_removed(void **state)
     made->host[0].records[1].length = 0;
     made->host[0].records[1].usable = false;
     made->hosts[0].record_count = 4;
+    made->host[0].matched[1][CHECK_OFFER_ECDSA][3] = true;
     made_record(&made->host[1], 1, FORM(3, 1, 9), '2');
     made->host[1].records[1].usable = false;
     made_refused(&made->host[1].addresses[1].attempts[CHECK_OFFER_DEFAULT]);
@@ -182,6 +185,164 @@ static void what_is_wrong_is_removed(void **state)
     assert_non_null(strstr(buf_text(&text), "; 3 1 1 takes its place\nupdate delete "
                                             "_25._tcp.mx1.example.org. TLSA 3 0 1 22"));
     buf_fini(&text);
+}
+
+static size_t removed(void)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < records.count; i++)
+        count += records.records[i].remove;
+    return count;
+}
+
+/* Let's Encrypt R3 */
+#define RETIRED "8d02536c887482bc34ff54e41d2ba659bf85b341a0a20afadb5813dcfbcf286d"
+
+/* mx1 has, beside 3 1 1 of its ECDSA key, 3 0 1 of that certificate and 2 1 1 of a retired issuer,
+ * which one with an RSA key may need. */
+static struct made *make_left_behind(void)
+{
+    static uint8_t retired[32];
+    struct made *made = facts_make();
+
+    for (size_t i = 0; i < sizeof retired; i++) {
+        char octet[3] = {RETIRED[2 * i], RETIRED[2 * i + 1], '\0'};
+
+        retired[i] = (uint8_t)strtoul(octet, NULL, 16);
+    }
+    made_record(&made->host[0], 2, FORM(3, 0, 1), '2');
+    made->host[0].matched[0][CHECK_OFFER_DEFAULT][2] = true;
+    made_record(&made->host[0], 3, FORM(2, 1, 1), '0');
+    made->host[0].records[3].data = retired;
+    made->hosts[0].record_count = 4;
+    return made;
+}
+
+/* What the attempt with RSA keys at one address comes to, and whether it is known then what the
+ * address shows. */
+static void nothing_goes_before_all_is_seen(void **state)
+{
+    static const struct {
+        struct check_attempt rsa;
+        bool known;
+    } rows[] = {
+        {{.made = true, .state = STARTTLS_BROKEN, .failure = "handshake"}, true},
+        {{.made = true, .state = STARTTLS_BROKEN, .failure = "handshake-timeout"}, false},
+        {{.made = true, .state = STARTTLS_BROKEN, .failure = "ehlo-in-tls"}, false},
+        {{.made = true, .state = STARTTLS_BROKEN, .failed_here = true}, false},
+        {{.made = true, .state = STARTTLS_SILENT, .failure = "connect-timeout"}, false},
+        {{.made = true, .state = STARTTLS_TEMPFAIL, .failure = "starttls-4xx"}, false},
+        {{.made = true, .state = STARTTLS_ERROR, .failure = "greeting-refused"}, false},
+        {{.made = false}, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct made *made = make_left_behind();
+
+        made->host[0].addresses[1].attempts[CHECK_OFFER_RSA] = rows[i].rsa;
+        assert_true(records_make(&records, arena, &made->facts, &wish));
+        assert_int_equal(removed(), rows[i].known ? 2 : 0);
+        assert_int_equal(records.note_count, rows[i].known ? 0 : 1);
+    }
+}
+
+static void nothing_goes_while_an_address_is_not_known(void **state)
+{
+    struct made *made = make_left_behind();
+
+    (void)state;
+    made->host[0].aaaa.answer.outcome = DNS_FAILED;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(removed(), 0);
+    made->host[0].aaaa.answer.outcome = DNS_NODATA;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(removed(), 2);
+    for (size_t count = EVIDENCE_ADDRESSES_MAX - 1; count <= EVIDENCE_ADDRESSES_MAX + 1; count++) {
+        made->host[0].a.answer.count = count;
+        assert_true(records_make(&records, arena, &made->facts, &wish));
+        assert_int_equal(removed(), count <= EVIDENCE_ADDRESSES_MAX ? 2 : 0);
+    }
+}
+
+/* With RSA beside ECDSA: each has a record of its own before one goes. */
+static void what_the_other_key_needs_is_there_first(void **state)
+{
+    struct made *made = make_left_behind();
+
+    (void)state;
+    for (size_t i = 0; i < MADE_ADDRESSES; i++) {
+        made_tls(&made->host[0], "mx1.example.org", i, CHECK_OFFER_RSA, '5');
+        made->host[0].matched[i][CHECK_OFFER_RSA][0] = false;
+        made->host[0].matched[i][CHECK_OFFER_RSA][2] = true;
+        made->host[0].matched[i][CHECK_OFFER_RSA][3] = true;
+    }
+    wish.missing = true;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(records.count, 3);
+    assert_string_equal(records.records[0].name, "_25._tcp.mx1.example.org");
+    assert_memory_equal(records.records[0].data, "3 1 1 5555", 10);
+    assert_false(records.records[0].remove);
+    assert_int_equal(removed(), 2);
+    /* a key that cannot be told of */
+    for (size_t i = 0; i < MADE_ADDRESSES; i++)
+        made->host[0].certificates[i][CHECK_OFFER_RSA][0].key_sha256[0] = '\0';
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(records.count, 0);
+}
+
+/* A record of a form that is not recommended, of a certificate that nobody shows yet. */
+static void what_is_of_a_key_to_come_stays(void **state)
+{
+    struct made *made = make_left_behind();
+
+    (void)state;
+    made->host[0].matched[0][CHECK_OFFER_DEFAULT][2] = false;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_null(find("_25._tcp.mx1.example.org", "3 0 1"));
+}
+
+static struct tls_der der_of(const struct cert *cert)
+{
+    unsigned char *octets = NULL;
+    int length = i2d_X509(cert->x509, &octets);
+    struct tls_der der = {arena_memdup(arena, octets, (size_t)length), (size_t)length};
+
+    OPENSSL_free(octets);
+    return der;
+}
+
+/* 2 1 2 keeps the next certificate of the issuer valid, which 3 1 1 does not. */
+static void an_issuer_is_replaced_by_itself(void **state)
+{
+    struct made *made = make_left_behind();
+    struct made_host *host = &made->host[0];
+    struct cert ca = cert_make(&(struct cert_spec){.cn = "issuer", .ca = true});
+    struct cert other = cert_make(&(struct cert_spec){.cn = "other", .ca = true});
+    struct tls_der der = der_of(&ca);
+    struct tls_associations of;
+    struct tls_certificate read;
+
+    (void)state;
+    assert_true(tls_associations_read(&of, arena, &der));
+    assert_true(tls_certificate_read(&read, arena, &der));
+    host->records[2] = (struct tlsa){2, 1, 2, true, 64, of.of[1][2].data};
+    host->addresses[0].attempts[CHECK_OFFER_DEFAULT].shown.certificates[1] = der;
+    memcpy(host->certificates[0][CHECK_OFFER_DEFAULT][1].key_sha256, read.key_sha256, 65);
+    made->hosts[0].record_count = 3;
+    wish.missing = true;
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(records.count, 2);
+    assert_string_equal(records.records[0].data, arena_printf(arena, "2 1 1 %s", read.key_sha256));
+    assert_true(find("_25._tcp.mx1.example.org", "2 1 2")->remove);
+    assert_string_equal(records.records[1].why, "2 1 1 takes its place");
+    /* where it matches is not known */
+    host->addresses[0].attempts[CHECK_OFFER_DEFAULT].shown.certificates[1] = der_of(&other);
+    assert_true(records_make(&records, arena, &made->facts, &wish));
+    assert_int_equal(records.count, 0);
+    cert_free(&ca);
+    cert_free(&other);
 }
 
 /* Beside an alias there can be no other record. */
@@ -204,9 +365,6 @@ static void behind_an_alias(void **state)
     assert_non_null(find("sts.example.net", "\"v=STSv1"));
     assert_non_null(find("rpt.example.net", "\"v=TLSRPTv1"));
 }
-
-/* Let's Encrypt R3 */
-#define RETIRED "8d02536c887482bc34ff54e41d2ba659bf85b341a0a20afadb5813dcfbcf286d"
 
 static void an_issuer_is_named_if_it_is_one(void **state)
 {
@@ -307,6 +465,11 @@ int main(void)
         CASE(a_forgotten_host_changes_policy_and_id),
         CASE(a_long_text_is_in_strings),
         CASE(what_is_wrong_is_removed),
+        CASE(nothing_goes_before_all_is_seen),
+        CASE(nothing_goes_while_an_address_is_not_known),
+        CASE(what_the_other_key_needs_is_there_first),
+        CASE(what_is_of_a_key_to_come_stays),
+        CASE(an_issuer_is_replaced_by_itself),
         CASE(a_policy_for_a_terminal),
         CASE(an_issuer_is_named_if_it_is_one),
         CASE(behind_an_alias),

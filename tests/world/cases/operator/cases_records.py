@@ -167,6 +167,25 @@ def _(sound):
     return []
 
 
+@published("both", "RSA and ECDSA are side by side, each with a record of its certificate only")
+def _(sound):
+    rsa = sound.ca.leaf(*sound.names(), key=sound.ca.rsa_key)
+    for host in sound.hosts:
+        host.contexts = dict.fromkeys((4, 6), lambda host: host.sound.ca.server_context(host.sound.good_cert(), rsa))
+        host.tlsa = [sound.good_cert().tlsa(3, 0), rsa.tlsa(3, 0)]
+    return next_of(sound)
+
+
+@published("both", "the issuer is named in a form that is not recommended")
+@published("both", "the issuer is named in a form that is not recommended", nsupdate=True)
+def _(sound):
+    middle = sound.ca.new_ca("an issuer in another form", sound.ca.root)
+    sound.show(sound.ca.leaf(*sound.names(), issuer=middle))
+    for host in sound.hosts:
+        host.tlsa = ["present", middle.tlsa(2, 1, 2)]
+    return []
+
+
 def left_behind(sound):
     sound.one.tlsa = [sound.good_cert().tlsa(3, 0), sound.ca.leaf("old", key=sound.ca.rsa_key).tlsa(), sound.ca.root.tlsa(1, 0), RETIRED]
     sound.two.tlsa = ["3 1 1 abcdef", "3 1 9 " + "ab" * 32, sound.good_cert().tlsa(3, 1, 2)]
