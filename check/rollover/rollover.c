@@ -55,7 +55,7 @@ void rollover_begin_again(struct rollover *rollover, int64_t now)
 
 bool rollover_stage(struct rollover *rollover, const struct rollover_chain *next, int64_t now)
 {
-    bool any = rollover->next.shown.count > 0;
+    bool any = rollover->next.shown.count > 0, known = any && !is_forgotten(rollover, now);
     int64_t stepped_at = rollover->stepped_at;
 
     if (any && rollover_chain_same(&rollover->next, next)) {
@@ -67,6 +67,7 @@ bool rollover_stage(struct rollover *rollover, const struct rollover_chain *next
     if (any && (rollover->released || rollover->state == ROLLOVER_CLEANED))
         rollover->current = rollover->next;
     rollover_begin_again(rollover, now);
+    rollover->differs = known; /* what was seen may match the one before, and not this one */
     rollover->next = *next;
     rollover->released = false;
     rollover->without_count = 0;
@@ -312,8 +313,11 @@ void rollover_step(struct rollover *rollover, const struct rollover_sight *sight
     *advice = (struct rollover_advice){.need = ROLLOVER_DONE};
     all = add_up(rollover, sights, advice);
     if (rollover->state != ROLLOVER_CLEANED) {
-        if (is_clock_behind(rollover, now, advice))
+        if (is_clock_behind(rollover, now, advice)) {
+            if (all.lost)
+                enter(rollover, ROLLOVER_STAGED, rollover->stepped_at);
             return;
+        }
         rollover->stepped_at = now;
         step_on(rollover, &all, now, advice);
     }

@@ -16,7 +16,7 @@
  * is live, at any moment: digest agility (RFC 7671 §9) and clients that look at one group only. A
  * group counts when it has a usable record. A host without one has nothing that could break.
  *
- * While the clock is before the last step, or before the next certificate is valid, nothing changes.
+ * While the clock is before the last step, or before the next certificate is valid, it only goes back.
  *
  * BUGS: what happens between two steps is not seen. A clock that jumps ahead shortens the wait.
  * Resolvers that keep answers beyond their TTL are not waited for.

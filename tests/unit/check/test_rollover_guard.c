@@ -50,6 +50,22 @@ static void a_group_is_withdrawn(void **state)
     assert_true(advice.install);
 }
 
+/* What matched the one that was staged before need not match this one. */
+static void another_one_is_staged(void **state)
+{
+    (void)state;
+    records[0] = record_of(2, 0); /* of chain 1 too */
+    give_records(0, 1);
+    step_at(NOW);
+    assert_true(advice.install);
+    give_records(0, 0);
+    assert_true(rollover_stage(&rollover, &chains[2].chain, NOW + 1));
+    step_at(NOW + 2);
+    expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, CACHES);
+    step_at(NOW + 2 + WAIT);
+    assert_true(advice.install);
+}
+
 /* The change is over before the caches are: the next one knows their TTL. */
 static void the_next_change_comes_at_once(void **state)
 {
@@ -98,6 +114,12 @@ static void a_clock_that_is_wrong_for_a_while(void **state)
     assert_true(advice.install);
     step_at(NOW + WAIT - 1); /* what was released is not told */
     assert_false(advice.install);
+    servers[1].count = 1; /* what is lost then is lost */
+    step_at(NOW + WAIT - 1);
+    expect(ROLLOVER_STAGED, ROLLOVER_WAITS, BEHIND);
+    servers[1].count = 2;
+    step_at(NOW + WAIT);
+    assert_int_equal(advice.again_at, NOW + 2 * WAIT);
 }
 
 /* It was ahead, and is right now. */
@@ -229,9 +251,10 @@ static void it_has_another_issuer(void **state)
     shown[0].chain = shown[1].chain = before;
     step_at(NOW + 2);
     assert_int_equal(sight.live, ROLLOVER_LIVE_OLD);
-    assert_true(advice.install); /* for 3 1 1 it is the same */
+    step_at(NOW + 2 + WAIT);
+    assert_true(advice.install);
     shown[0].chain = shown[1].chain = next;
-    step_at(NOW + 3);
+    step_at(NOW + 3 + WAIT);
     expect(ROLLOVER_CLEANED, ROLLOVER_DONE, NULL);
 }
 
@@ -312,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(all_records_are_withdrawn),
         CASE(a_group_is_withdrawn),
+        CASE(another_one_is_staged),
         CASE(the_next_change_comes_at_once),
         CASE(a_clock_that_is_wrong_for_a_while),
         CASE(a_clock_that_was_ahead),
