@@ -323,6 +323,43 @@ static bool any_answered(const struct rollover_seen *seen)
     return false;
 }
 
+static bool lacks_group(const struct rollover_seen *seen, const struct tlsa *group)
+{
+    for (size_t i = 0; i < seen->server_count; i++) {
+        const struct rollover_rrset *rrset = &seen->servers[i];
+        bool has = !rrset->known;
+
+        for (size_t j = 0; j < rrset->count && !has; j++)
+            has = same_group(&rrset->records[j], group);
+        if (!has)
+            return true;
+    }
+    return false;
+}
+
+/* A group that a server does not have at all may have been withdrawn, and another server is late.
+ * If it were published again with what that one lacks alone, nothing in it would match the rest. */
+static void make_whole(struct rollover_sight *out, const struct rollover *rollover,
+                       const struct rollover_seen *seen)
+{
+    size_t count = out->missing_count;
+    struct tlsa record;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!lacks_group(seen, &out->missing[i]))
+            continue;
+        for (size_t j = 0; j < seen->address_count; j++)
+            if (seen->addresses[j].proven &&
+                make_record(&record, &out->missing[i], &seen->addresses[j].chain))
+                add_record(out->missing, &out->missing_count, &record);
+        if (out->live != ROLLOVER_LIVE_NEXT &&
+            make_record(&record, &out->missing[i], &rollover->current))
+            add_record(out->missing, &out->missing_count, &record);
+        if (make_record(&record, &out->missing[i], &rollover->next))
+            add_record(out->missing, &out->missing_count, &record);
+    }
+}
+
 static void look_at_servers(struct rollover_sight *out, struct arena *arena,
                             const struct rollover *rollover, const struct rollover_seen *seen)
 {
@@ -334,6 +371,7 @@ static void look_at_servers(struct rollover_sight *out, struct arena *arena,
         look_at_server(out, arena, rollover, seen, &seen->servers[i]);
     if (!any_answered(seen))
         note(out, "none of its name servers answers");
+    make_whole(out, rollover, seen);
     look_at_server(out, arena, rollover, seen, &seen->resolver);
 }
 
