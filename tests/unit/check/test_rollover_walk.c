@@ -1,11 +1,14 @@
 /*
  * test_rollover_walk: random worlds through which a rollover goes: servers that lag behind or lose
- * records, caches and caches of caches, TTLs that change, a clock that steps back, addresses that do
- * not answer or go back, steps that are killed or repeated, a server that is gone for ever. An
- * operator does what he is told, late; he changes his mind, and stages another certificate or none.
+ * records, caches and caches of caches, TTLs that change, a clock that steps back or is wrong for a
+ * while, addresses that do not answer or go back, steps that are killed or repeated, a server that is
+ * gone for ever. An operator does what he is told, late; he changes his mind, and stages another
+ * certificate or none; he adds a host, withdraws a group of records, and begins the next change as
+ * soon as one is over.
  *
  * At every moment every RRset that a sender could have must, in each of its groups, match what every
- * address shows, and nothing is shown that was not ripe.
+ * address shows, and nothing is shown that was not ripe. When a step says to install, each of them
+ * must match the next certificate too; when it says to remove, nothing that is shown needs the record.
  */
 #include "tests/unit/support/unit.h"
 
@@ -42,13 +45,14 @@ struct host {
     struct rrset master, servers[SERVERS], before[SERVERS]; /* before: what a backup has */
     bool lost[SERVERS], silent[SERVERS];
     struct cache caches[CACHES], behind[CACHES]; /* behind: they ask a cache */
-    size_t live[ADDRESSES];                      /* the chain that is shown */
+    size_t live[ADDRESSES], was[ADDRESSES];      /* the chain that is shown, and the one before */
     bool dead[ADDRESSES];
 };
 
 struct world {
     unsigned seed;
-    int64_t now, offset; /* offset: of the machine's clock */
+    int64_t now, offset, lag; /* offset: of the machine's clock; lag: for a while */
+    int64_t withdrawn_at;     /* the last time that a group was */
     struct host hosts[HOSTS];
     size_t current, next; /* chains */
     size_t gone;          /* a server that nobody can reach; SERVERS: none */
@@ -128,6 +132,11 @@ static void begin(unsigned seed)
     }
 }
 
+static int64_t clock_now(void)
+{
+    return world.now + world.offset - world.lag;
+}
+
 /* ---- time passes ---- */
 
 static bool is_of_group(const struct tlsa *record, const struct tlsa *group)
@@ -193,21 +202,36 @@ static void tick_caches(struct host *host)
 
 static void tick_addresses(struct host *host)
 {
+    bool asked = world.asked && host < &world.hosts[world.rollover.host_count];
+
     for (size_t i = 0; i < ADDRESSES; i++) {
-        if (world.asked && chance(30))
+        if (asked && chance(30)) {
+            if (host->live[i] != world.next)
+                host->was[i] = host->live[i];
             host->live[i] = world.next;
-        else if (world.rollover.state == ROLLOVER_DEPLOYED && !world.asked && chance(1))
+        } else if (world.rollover.state == ROLLOVER_DEPLOYED && !world.asked &&
+                   host->was[i] == world.current && chance(1))
             host->live[i] = world.current; /* somebody goes back */
         host->dead[i] = chance(5);
     }
 }
 
-/* He publishes what he is told, and a group more at times, for all that will be shown. */
+static bool has_group(const struct rrset *rrset, const struct tlsa *group)
+{
+    for (size_t i = 0; i < rrset->count; i++)
+        if (is_of_group(&rrset->records[i], group))
+            return true;
+    return false;
+}
+
+/* He publishes what he is told, but for a group that he has withdrawn; and a group more at times, for
+ * all that will be shown. */
 static void tick_operator(struct host *host, const struct rollover_sight *sight)
 {
     if (world.rollover.state < ROLLOVER_DEPLOYED && chance(10))
         for (size_t i = 0; i < sight->missing_count; i++)
-            publish(&host->master, &sight->missing[i]);
+            if (has_group(&host->master, &sight->missing[i]))
+                publish(&host->master, &sight->missing[i]);
     if (world.rollover.state < ROLLOVER_RIPE && host->master.count > 0 && chance(1)) {
         const unsigned *form = forms[any(COUNT(forms))];
 
@@ -230,19 +254,36 @@ static void check_rrset(const struct rrset *rrset, size_t live, unsigned seed, c
     }
 }
 
+static void check_chain(const struct host *host, size_t chain, unsigned seed)
+{
+    for (size_t i = 0; i < SERVERS; i++)
+        if (i != world.gone)
+            check_rrset(&host->servers[i], chain, seed, "a server");
+    for (size_t i = 0; i < CACHES; i++) {
+        if (world.now < host->caches[i].until)
+            check_rrset(&host->caches[i].rrset, chain, seed, "a cache");
+        if (world.now < host->behind[i].until)
+            check_rrset(&host->behind[i].rrset, chain, seed, "a cache behind");
+    }
+}
+
 static void check_host(const struct host *host, unsigned seed)
 {
-    for (size_t a = 0; a < ADDRESSES; a++) {
-        for (size_t i = 0; i < SERVERS; i++)
-            if (i != world.gone)
-                check_rrset(&host->servers[i], host->live[a], seed, "a server");
-        for (size_t i = 0; i < CACHES; i++) {
-            if (world.now < host->caches[i].until)
-                check_rrset(&host->caches[i].rrset, host->live[a], seed, "a cache");
-            if (world.now < host->behind[i].until)
-                check_rrset(&host->behind[i].rrset, host->live[a], seed, "a cache behind");
+    for (size_t a = 0; a < ADDRESSES; a++)
+        check_chain(host, host->live[a], seed);
+}
+
+/* What may go is of no use to any address. */
+static void check_removal(const struct host *host, const struct rollover_sight *sight,
+                          unsigned seed)
+{
+    for (size_t i = 0; i < sight->old_count; i++)
+        for (size_t a = 0; a < ADDRESSES; a++) {
+            const struct rrset one = {1, {sight->old[i]}, 0};
+
+            if (group_matches(&one, &one.records[0], host->live[a]))
+                fail_msg("world %u: a record is to go that matches what is shown", seed);
         }
-    }
 }
 
 /* ---- steps ---- */
@@ -297,22 +338,26 @@ static void forgive(struct host *host)
 }
 
 /* False when it was killed before the state was written. */
-static bool step(void)
+static bool step(unsigned seed)
 {
     struct rollover before = world.rollover;
     unsigned times = chance(10) ? 2 : 1;
 
     arena_reset(world.arena);
-    for (size_t h = 0; h < HOSTS; h++)
+    for (size_t h = 0; h < world.rollover.host_count; h++)
         look(&world.hosts[h], &world.sights[h]);
     for (unsigned i = 0; i < times; i++) {
-        rollover_step(&world.rollover, world.sights, world.now + world.offset, &world.advice);
+        rollover_step(&world.rollover, world.sights, clock_now(), &world.advice);
         if (world.advice.install) {
             assert_int_equal(world.rollover.state, ROLLOVER_RIPE);
             assert_true(world.rollover.published_at > 0);
             assert_true(world.rollover.released);
             world.rollover.installed = chance(80);
+            for (size_t h = 0; h < world.rollover.host_count; h++)
+                check_chain(&world.hosts[h], world.next, seed);
         }
+        for (size_t h = 0; world.advice.remove && h < world.rollover.host_count; h++)
+            check_removal(&world.hosts[h], &world.sights[h], seed);
     }
     world.asked = world.advice.install;
     if (chance(10)) {
@@ -327,7 +372,7 @@ static bool step(void)
 /* Of hosts that have records. */
 static bool all_live_are_next(void)
 {
-    for (size_t h = 0; h < HOSTS; h++)
+    for (size_t h = 0; h < world.rollover.host_count; h++)
         for (size_t a = 0; a < ADDRESSES; a++)
             if (world.hosts[h].master.count > 0 && world.hosts[h].live[a] != world.next)
                 return false;
@@ -336,7 +381,7 @@ static bool all_live_are_next(void)
 
 static void change_ttl(void)
 {
-    struct host *host = &world.hosts[any(HOSTS)];
+    struct host *host = &world.hosts[any((unsigned)world.rollover.host_count)];
 
     for (size_t i = 0; i < SERVERS; i++)
         if (host->lost[i])
@@ -344,6 +389,30 @@ static void change_ttl(void)
     host->master.ttl = 10 + any(50);
     for (size_t i = 0; i < SERVERS; i++)
         host->servers[i].ttl = host->master.ttl;
+}
+
+/* Whether every server has what the primary has, so that the step before has seen it. */
+static bool is_everywhere(const struct host *host)
+{
+    for (size_t i = 0; i < SERVERS; i++)
+        if (i != world.gone &&
+            (host->lost[i] || host->silent[i] || host->servers[i].count != host->master.count))
+            return false;
+    return true;
+}
+
+static void withdraw_group(void)
+{
+    struct host *host = &world.hosts[any((unsigned)world.rollover.host_count)];
+    struct rrset was = host->master, *master = &host->master;
+
+    if (was.count == 0 || !is_everywhere(host))
+        return;
+    world.withdrawn_at = world.now;
+    master->count = 0;
+    for (size_t i = 0; i < was.count; i++)
+        if (!is_of_group(&was.records[i], &was.records[0]))
+            master->records[master->count++] = was.records[i];
 }
 
 /* ---- other certificates ---- */
@@ -357,27 +426,38 @@ static bool stage(void)
         world.current = world.next;
     world.next++;
     world.asked = false;
-    assert_true(
-        rollover_stage(&world.rollover, &chains[world.next].chain, world.now + world.offset));
+    assert_true(rollover_stage(&world.rollover, &chains[world.next].chain, clock_now()));
     return true;
 }
 
-/* As `mxcrypt rollover abort` has it; then what is shown first becomes the present one. */
+/* The second host, which nothing has been waited for. */
+static void add_host(void)
+{
+    if (world.rollover.host_count == HOSTS || world.lag > 0)
+        return;
+    world.rollover.host_count++;
+    world.asked = false;
+    if (!rollover_stage(&world.rollover, &chains[world.next].chain, clock_now()))
+        rollover_begin_again(&world.rollover, clock_now());
+}
+
+/* As `mxcrypt rollover abort` has it; then what is shown first becomes the present one. What was
+ * seen is forgotten too, so caches must have forgotten what was withdrawn, and the clock be right. */
 static void give_up(void)
 {
-    if (world.rollover.released)
+    if (world.rollover.released || world.now < world.withdrawn_at + 200 || world.lag > 0)
         return;
     for (size_t h = 0; h < HOSTS; h++)
         for (size_t a = 0; a < ADDRESSES; a++)
             if (world.hosts[h].live[a] == world.next)
                 return;
     world.current = world.hosts[0].live[0];
-    world.rollover = (struct rollover){.host_count = HOSTS,
+    world.rollover = (struct rollover){.host_count = world.rollover.host_count,
                                        .current = chains[world.current].chain,
                                        .next = chains[world.next].chain,
                                        .ttl = 0};
     if (!stage())
-        rollover_stage(&world.rollover, &chains[world.next].chain, world.now + world.offset);
+        rollover_stage(&world.rollover, &chains[world.next].chain, clock_now());
 }
 
 static void change_of_mind(void)
@@ -386,16 +466,25 @@ static void change_of_mind(void)
         stage();
     if (chance(1) && chance(10))
         give_up();
+    if (chance(1))
+        add_host();
     if (world.gone < SERVERS && chance(3))
         assert_true(rollover_pass_over(&world.rollover, names[world.gone]));
 }
 
-static void tick(unsigned seed)
+static void tick_clock(void)
 {
     world.now += 1 + any(3);
-    change_of_mind();
     if (chance(1))
         world.offset -= any(30);
+    if (chance(10))
+        world.lag = chance(10) ? any(100000) : 0;
+}
+
+static void tick(unsigned seed)
+{
+    tick_clock();
+    change_of_mind();
     for (size_t h = 0; h < HOSTS; h++) {
         tick_servers(&world.hosts[h]);
         tick_caches(&world.hosts[h]);
@@ -404,23 +493,25 @@ static void tick(unsigned seed)
         check_host(&world.hosts[h], seed);
     }
     if (chance(20))
-        step();
-    if (chance(1) && step()) /* a TTL is seen before it changes */
+        step(seed);
+    if (chance(1) && step(seed)) /* a TTL is seen before it changes */
         change_ttl();
+    if (chance(1) && step(seed)) /* and so are records before they are withdrawn */
+        withdraw_group();
 }
 
-/* What may go goes, and all that was ever in a cache ends. */
+/* What may go goes, while caches still have it. */
 static void clean_up(unsigned seed)
 {
     assert_true(all_live_are_next());
-    for (size_t h = 0; h < HOSTS; h++) {
+    for (size_t h = 0; h < world.rollover.host_count; h++) {
         for (size_t i = 0; i < world.sights[h].old_count; i++)
             withdraw(&world.hosts[h].master, &world.sights[h].old[i]);
         for (size_t i = 0; i < SERVERS; i++)
             world.hosts[h].servers[i] = world.hosts[h].before[i] = world.hosts[h].master;
         check_host(&world.hosts[h], seed);
     }
-    world.now += 1000;
+    world.now += any(200);
     world.asked = false;
 }
 
@@ -433,12 +524,13 @@ static void nobody_is_ever_without_a_record(void **state)
     for (unsigned seed = 0; seed < WORLDS; seed++) {
         begin(seed);
         for (size_t round = 1; round <= ROLLOVERS; round++) {
-            world.rollover.host_count = HOSTS;
+            if (round == 1)
+                world.rollover.host_count = 1 + any(HOSTS);
             if (round == 1)
                 world.rollover.current = chains[0].chain;
             if (!stage())
                 break;
-            step();
+            step(seed);
             for (unsigned i = 0; i < TICKS && world.rollover.state != ROLLOVER_CLEANED; i++)
                 tick(seed);
             if (world.rollover.state != ROLLOVER_CLEANED)
