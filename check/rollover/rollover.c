@@ -166,7 +166,8 @@ static struct together add_up(struct rollover *rollover, const struct rollover_s
         if (all.old == NULL && sight->live == ROLLOVER_LIVE_OLD)
             all.old = sight;
         next_seen |= sight->live == ROLLOVER_LIVE_NEXT;
-        all.back |= sight->live == ROLLOVER_LIVE_OLD || sight->live == ROLLOVER_LIVE_OTHER;
+        all.back |= !sight->idle &&
+                    (sight->live == ROLLOVER_LIVE_OLD || sight->live == ROLLOVER_LIVE_OTHER);
         say_of_host(advice, sight);
     }
     all.all_next &= next_seen;

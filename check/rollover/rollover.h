@@ -122,6 +122,7 @@ struct rollover_rrset {
 struct rollover_shown {
     const char *address; /* for people */
     const char *why;     /* nothing was shown */
+    bool unreachable;    /* nothing was shown, as there was no connection to it */
     bool proven; /* a record that the resolver gave matches it as senders compare: dates and names
                     too where it is of an issuer */
     struct rollover_chain chain;
@@ -165,7 +166,8 @@ struct rollover_sight {
     bool old_gone;      /* no server has a record that matches only the current certificate */
     bool impossible;    /* a 2 x x group, and no issuer in the file of `next` */
     bool next_seen;     /* an address shows `next` */
-    bool idle;          /* no usable record anywhere, and nothing shown: nothing could break */
+    bool idle;          /* no usable record anywhere, and neither `next` nor the current one shown:
+                           nothing could break, and it may be another's certificate */
     const char *broken; /* why mail is refused now: a server has usable records, and none matches
                            what an address shows; NULL: it is not */
     enum rollover_live live;
@@ -186,7 +188,11 @@ struct rollover_sight {
  * `max`; data is the chain's. *impossible is set where the chain has nothing for a group. */
 size_t rollover_missing(struct tlsa *out, size_t max, const struct tlsa *records, size_t count,
                         const struct rollover_chain *chain, bool *impossible);
-/* `why` is the arena's. */
+/* What is shown now is what will be replaced, where nobody said what that is; but not what an
+ * attacker on the way may show. `seen`: of each host, in order. */
+void rollover_learn(struct rollover *rollover, const struct rollover_seen *seen);
+/* `why` is the arena's. To publish is told only what `next`, the current certificate and one that is
+ * proven need: another may be an attacker's. */
 void rollover_look(struct rollover_sight *out, struct arena *arena, const struct rollover *rollover,
                    const struct rollover_seen *seen);
 

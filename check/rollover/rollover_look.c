@@ -8,6 +8,10 @@
 
 enum { USAGE_TA = 2, USAGE_EE = 3 };
 
+#define IF_YOURS                                                                                   \
+    "; if that one is yours, stage again with its file as --current, else install one that "       \
+    "matches"
+
 /* ---- certificates ---- */
 
 bool rollover_chain_make(struct rollover_chain *out, struct arena *arena,
@@ -180,25 +184,50 @@ static bool any_matches(const struct rollover_rrset *rrset, const struct rollove
     return false;
 }
 
+/* A chain that is, or will be, live. */
+struct live_chain {
+    const struct rollover_chain *chain;
+    const char *what;
+    bool ours; /* else it may be an attacker's, for whom nothing is published */
+};
+
+static bool is_either(const struct rollover *rollover, const struct rollover_chain *chain)
+{
+    return strcmp(chain->sha256, rollover->next.sha256) == 0 ||
+           strcmp(chain->sha256, rollover->current.sha256) == 0;
+}
+
+static struct live_chain live_chain_of(struct arena *arena, const struct rollover *rollover,
+                                       const struct rollover_shown *shown)
+{
+    bool ours = shown->proven || is_either(rollover, &shown->chain);
+
+    return (struct live_chain){
+        &shown->chain,
+        ours ? "the certificate that is shown"
+             : arena_printf(arena, "the certificate that %s shows" IF_YOURS, shown->address),
+        ours};
+}
+
 /* Whether an RRset has all that a chain needs; what it lacks is added to the sight, unless a cache
  * gave it, which may be late. */
 static bool serves(struct rollover_sight *out, struct arena *arena,
-                   const struct rollover_rrset *rrset, const struct rollover_chain *chain,
-                   const char *what)
+                   const struct rollover_rrset *rrset, const struct live_chain *live)
 {
     struct tlsa lacks[ROLLOVER_RECORDS_MAX];
     bool impossible = false;
     size_t count = rollover_missing(lacks, ROLLOVER_RECORDS_MAX, rrset->records, rrset->count,
-                                    chain, &impossible);
+                                    live->chain, &impossible);
 
-    for (size_t i = 0; i < count && !rrset->cached; i++)
+    for (size_t i = 0; i < count && !rrset->cached && live->ours; i++)
         add_record(out->missing, &out->missing_count, &lacks[i]);
     if (count == 0 && !impossible)
         return true;
     out->impossible |= impossible;
-    note_lack(out, impossible ? arena_printf(
-                                    arena, "a 2 x x record, but %s comes without its issuer", what)
-                              : arena_printf(arena, "%s has no record of %s", rrset->server, what));
+    note_lack(out, impossible
+                       ? arena_printf(arena, "a 2 x x record, but %s comes without its issuer",
+                                      live->what)
+                       : arena_printf(arena, "%s has no record of %s", rrset->server, live->what));
     return false;
 }
 
@@ -221,30 +250,40 @@ static bool is_shown(const struct rollover_seen *seen, const struct tlsa *record
     return false;
 }
 
-/* The answer of one server, against all that is, or will be, live. */
+/* The answer of one server, against what an address shows. */
+static bool look_at_shown(struct rollover_sight *out, struct arena *arena,
+                          const struct rollover *rollover, const struct rollover_shown *shown,
+                          const struct rollover_rrset *rrset)
+{
+    struct live_chain live;
+
+    if (shown->chain.shown.count == 0)
+        return true;
+    live = live_chain_of(arena, rollover, shown);
+    if (has_usable(rrset) && !any_matches(rrset, &shown->chain) && out->broken == NULL)
+        out->broken = arena_printf(arena, "%s has no record that matches what %s shows%s",
+                                   rrset->server, shown->address, live.ours ? "" : IF_YOURS);
+    out->unchanged &= is_unchanged(rrset, &shown->chain, &rollover->next);
+    return serves(out, arena, rrset, &live);
+}
+
+/* ... and against all that is, or will be, live. */
 static bool look_at_rrset(struct rollover_sight *out, struct arena *arena,
                           const struct rollover *rollover, const struct rollover_seen *seen,
                           const struct rollover_rrset *rrset)
 {
     const struct rollover_chain *current = &rollover->current, *next = &rollover->next;
+    const struct live_chain present = {current, "the present certificate", true};
+    const struct live_chain following = {next, "the next certificate", true};
     bool ok = true;
 
-    for (size_t i = 0; i < seen->address_count; i++) {
-        const struct rollover_shown *shown = &seen->addresses[i];
-
-        if (shown->chain.shown.count == 0)
-            continue;
-        if (has_usable(rrset) && !any_matches(rrset, &shown->chain) && out->broken == NULL)
-            out->broken = arena_printf(arena, "%s has no record that matches what %s shows",
-                                       rrset->server, shown->address);
-        ok &= serves(out, arena, rrset, &shown->chain, "the certificate that is shown");
-        out->unchanged &= is_unchanged(rrset, &shown->chain, next);
-    }
+    for (size_t i = 0; i < seen->address_count; i++)
+        ok &= look_at_shown(out, arena, rollover, &seen->addresses[i], rrset);
     if (current->shown.count > 0 && out->live != ROLLOVER_LIVE_NEXT) {
-        ok &= serves(out, arena, rrset, current, "the present certificate");
+        ok &= serves(out, arena, rrset, &present);
         out->unchanged &= is_unchanged(rrset, current, next);
     }
-    ok &= serves(out, arena, rrset, next, "the next certificate");
+    ok &= serves(out, arena, rrset, &following);
     for (size_t i = 0; i < rrset->count; i++)
         if (!rrset->cached && rollover_matches(&rrset->records[i], current) &&
             !rollover_matches(&rrset->records[i], next)) {
@@ -377,6 +416,18 @@ static void look_at_servers(struct rollover_sight *out, struct arena *arena,
 
 /* ---- the whole ---- */
 
+void rollover_learn(struct rollover *rollover, const struct rollover_seen *seen)
+{
+    for (size_t i = 0; i < rollover->host_count; i++)
+        for (size_t j = 0; j < seen[i].address_count; j++) {
+            const struct rollover_shown *shown = &seen[i].addresses[j];
+
+            if (rollover->current.shown.count == 0 && shown->proven &&
+                shown->chain.shown.count > 0 && !is_either(rollover, &shown->chain))
+                rollover->current = shown->chain;
+        }
+}
+
 /* Where the next one is the present one with other issuers, these tell them apart. */
 static bool is_next(const struct rollover *rollover, const struct rollover_chain *shown)
 {
@@ -447,7 +498,7 @@ static void look_at_addresses(struct rollover_sight *out, struct arena *arena,
                 arena_printf(arena, "%s: %s", seen->addresses[i].address,
                              live == ROLLOVER_LIVE_UNKNOWN ? seen->addresses[i].why
                                                            : "it shows another certificate");
-        out->idle &= live == ROLLOVER_LIVE_UNKNOWN;
+        out->idle &= live == ROLLOVER_LIVE_UNKNOWN || live == ROLLOVER_LIVE_OTHER;
     }
     if (out->behind == NULL)
         out->behind = seen->hidden;

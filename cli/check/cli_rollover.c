@@ -18,19 +18,6 @@
 
 /* ---- looking ---- */
 
-/* What is shown now is what will be replaced, where nobody said what that is. */
-static void learn_current(struct rollover *rollover, const struct rollover_seen *seen)
-{
-    for (size_t i = 0; i < rollover->host_count; i++)
-        for (size_t j = 0; j < seen[i].address_count; j++) {
-            const struct rollover_chain *shown = &seen[i].addresses[j].chain;
-
-            if (rollover->current.shown.count == 0 && shown->shown.count > 0 &&
-                strcmp(shown->sha256, rollover->next.sha256) != 0)
-                rollover->current = *shown;
-        }
-}
-
 static int look(struct rolling *rolling)
 {
     size_t count = rolling->rollover.host_count;
@@ -42,7 +29,7 @@ static int look(struct rolling *rolling)
     if (seen == NULL || rolling->sights == NULL ||
         !sight_now(seen, rolling->arena, &rolling->rollover, &rolling->cli->config.prober, 0, why))
         return rolling_say("rollover", why, CLI_INTERNAL);
-    learn_current(&rolling->rollover, seen);
+    rollover_learn(&rolling->rollover, seen);
     for (size_t i = 0; i < count; i++)
         rollover_look(&rolling->sights[i], rolling->arena, &rolling->rollover, &seen[i]);
     return arena_failed(rolling->arena) ? rolling_say("rollover", "no memory", CLI_INTERNAL)

@@ -129,7 +129,7 @@ static int take_current(struct rolling *rolling)
     const char *path = rolling->cli->own.current;
     struct tls_shown shown;
 
-    if (path == NULL || rolling->known)
+    if (path == NULL)
         return CLI_OK;
     return cli_read_chain(&shown, rolling->arena, path) &&
                    rollover_chain_make(&rolling->rollover.current, rolling->arena, &shown)

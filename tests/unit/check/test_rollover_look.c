@@ -118,14 +118,108 @@ static void what_is_refused_at_an_alias(void **state)
            "ns9 [a] has no record that matches what 192.0.2.25 shows");
 }
 
+/* ---- what is shown, and may not be ours ---- */
+
+#define IF_YOURS                                                                                   \
+    "; if that one is yours, stage again with its file as --current, else install one that "       \
+    "matches"
+
+/* Somebody on the way: no record of his key is told, and he is not the present certificate. */
+static void what_no_record_matches_is_not_published(void **state)
+{
+    (void)state;
+    rollover.current = (struct rollover_chain){.made = NULL};
+    show(0, 5);
+    rollover_learn(&rollover, &seen);
+    assert_int_equal(rollover.current.shown.count, 0);
+    step_at(NOW);
+    assert_int_equal(sight.missing_count, 0);
+    expect(ROLLOVER_STAGED, ROLLOVER_BROKEN,
+           "ns1 [a] has no record that matches what 192.0.2.25 shows" IF_YOURS);
+    rollover.current = chains[5].chain; /* as with --current */
+    step_at(NOW);
+    assert_int_equal(sight.missing_count, 1);
+    expect(ROLLOVER_STAGED, ROLLOVER_BROKEN,
+           "ns1 [a] has no record that matches what 192.0.2.25 shows");
+}
+
+/* His chain has our issuer, whose record does not make it ours unless the whole chain verifies. */
+static void the_issuer_alone_proves_nothing(void **state)
+{
+    (void)state;
+    rollover.current = (struct rollover_chain){.made = NULL};
+    records[2] = record_of(2, 2);
+    servers[0].count = seen.resolver.count = 3;
+    show(0, 2);
+    rollover_learn(&rollover, &seen);
+    assert_int_equal(rollover.current.shown.count, 0);
+    step_at(NOW);
+    assert_null(sight.broken);
+    assert_string_equal(sight.lacks,
+                        "ns1 [a] has no record of the certificate that 192.0.2.25 shows" IF_YOURS);
+    for (size_t i = 0; i < sight.missing_count; i++)
+        assert_int_not_equal(sight.missing[i].usage, 3);
+    shown[0].proven = true;
+    rollover_learn(&rollover, &seen);
+    assert_string_equal(rollover.current.sha256, chains[2].chain.sha256);
+    step_at(NOW);
+    assert_memory_equal(sight.missing[0].data, record_of(3, 2).data, DATA);
+}
+
+static void the_next_one_is_not_learned(void **state)
+{
+    (void)state;
+    rollover.current = (struct rollover_chain){.made = NULL};
+    show(0, 1);
+    shown[0].proven = true;
+    rollover_learn(&rollover, &seen);
+    assert_int_equal(rollover.current.shown.count, 0);
+}
+
+/* ---- hosts without records ---- */
+
+/* As a backup MX of somebody else. */
+static void another_certificate_without_records(void **state)
+{
+    (void)state;
+    forget(&servers[0]);
+    forget(&seen.resolver);
+    show(0, 5);
+    step_at(NOW);
+    assert_true(advice.install);
+    rollover.installed = true;
+    step_at(NOW + 1);
+    assert_false(advice.install);
+    step_at(NOW + 2);
+    expect(ROLLOVER_CLEANED, ROLLOVER_DONE, NULL);
+}
+
+static void the_present_certificate_without_records(void **state)
+{
+    (void)state;
+    forget(&servers[0]);
+    forget(&seen.resolver);
+    rollover.installed = true;
+    step_at(NOW);
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, "192.0.2.25: it shows another certificate");
+    assert_true(advice.install);
+}
+
 #define ONE(test) cmocka_unit_test_setup_teardown(test, set_up_one, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ONE(a_host_that_is_not_known),           ONE(a_hidden_address),
-        ONE(a_hidden_address_of_an_unknown_key), CASE(both_names_of_an_alias_count),
+        ONE(a_host_that_is_not_known),
+        ONE(a_hidden_address),
+        ONE(a_hidden_address_of_an_unknown_key),
+        CASE(both_names_of_an_alias_count),
         ONE(what_is_refused_at_an_alias),
+        ONE(what_no_record_matches_is_not_published),
+        ONE(the_issuer_alone_proves_nothing),
+        ONE(the_next_one_is_not_learned),
+        ONE(another_certificate_without_records),
+        ONE(the_present_certificate_without_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

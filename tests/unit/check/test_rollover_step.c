@@ -139,8 +139,10 @@ static void what_nobody_expects_is_broken(void **state)
     show(1, 5);
     servers[1].known = false;
     step_at(NOW);
-    expect(ROLLOVER_STAGED, ROLLOVER_BROKEN,
-           "ns1 [a] has no record that matches what address shows");
+    expect(
+        ROLLOVER_STAGED, ROLLOVER_BROKEN,
+        "ns1 [a] has no record that matches what address shows; if that one is yours, stage again "
+        "with its file as --current, else install one that matches");
 }
 
 static void no_issuer_for_usage_2(void **state)

@@ -325,6 +325,8 @@ static void look(struct host *host, struct rollover_sight *out)
         shown[i] = (struct rollover_shown){.address = "address", .why = "timeout"};
         if (!host->dead[i])
             shown[i].chain = chains[host->live[i]].chain;
+        for (size_t k = 0; k < cache->rrset.count; k++)
+            shown[i].proven |= rollover_matches(&cache->rrset.records[k], &shown[i].chain);
     }
     rollover_look(out, world.arena, &world.rollover, &seen);
 }

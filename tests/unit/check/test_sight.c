@@ -6,6 +6,7 @@
 #include "tests/unit/support/dns_responder.h"
 #include "tests/unit/support/smtp_seen.h"
 
+#include "base/escape.h"
 #include "check/rollover/sight_uv.h"
 
 #define HOST    "mx.example"
@@ -474,6 +475,61 @@ static void an_address_may_be_hidden(void **state)
     end();
 }
 
+/* ---- whether a record matches what is shown ---- */
+
+/* "0 IN TLSA USAGE 1 1 ..." of a key. */
+static const char *record_of_key(unsigned usage, const struct cert *cert)
+{
+    uint8_t *key = NULL, digest[32];
+    int length = i2d_PUBKEY(cert->key, &key);
+    char hex[2 * sizeof digest + 1];
+
+    assert_true(length > 0);
+    assert_int_equal(EVP_Digest(key, (size_t)length, digest, NULL, EVP_sha256(), NULL), 1);
+    OPENSSL_free(key);
+    return arena_printf(world.arena, "60 IN TLSA %u 1 1 %s", usage,
+                        escape_hex(hex, digest, sizeof digest));
+}
+
+/* Whether it is proven what a host with that certificate, and the root, shows. */
+static bool is_proven_by(const struct cert *leaf, unsigned usage, const struct cert *key,
+                         bool resolved_too)
+{
+    const struct cert *const along[] = {&ground.root, NULL};
+    SSL_CTX *tls = cert_server(leaf, along);
+    bool proven;
+
+    begin(mail_host);
+    world.mail.tls = tls;
+    give(0, world.owner, DNS_TLSA, resolved_too ? record_of_key(usage, key) : TLSA);
+    for (size_t i = 1; i <= 2; i++)
+        give(i, world.owner, DNS_TLSA, record_of_key(usage, key));
+    look(30000);
+    assert_int_equal(world.seen.addresses[0].chain.shown.count, 2);
+    proven = world.seen.addresses[0].proven;
+    end();
+    SSL_CTX_free(tls);
+    return proven;
+}
+
+static void what_is_shown_is_proven_by_the_resolver(void **state)
+{
+    static const struct cert_name names[] = {{GEN_DNS, HOST, 0}, {0, NULL, 0}};
+    struct cert leaf =
+        cert_make(&(struct cert_spec){.cn = HOST, .names = names, .issuer = &ground.root});
+    struct cert foreign = cert_make(&(struct cert_spec){.cn = HOST, .names = names});
+
+    (void)state;
+    assert_true(is_proven_by(&leaf, 3, &leaf, true));
+    assert_false(is_proven_by(&leaf, 3, &leaf, false));
+    assert_true(is_proven_by(&leaf, 2, &ground.root, true));
+    assert_false(is_proven_by(&ground.leaf, 2, &ground.root, true)); /* it has another name */
+    assert_false(is_proven_by(&foreign, 3, &leaf, true));
+    assert_false(is_proven_by(&foreign, 2, &ground.root, true)); /* it only shows the issuer */
+    cert_free(&leaf);
+    cert_free(&foreign);
+}
+
 static void a_server_whose_addresses_are_lost_is_not_known(void **state)
 {
     (void)state;
@@ -543,6 +599,7 @@ int main(void)
     ROWS_ADD_TEST(an_alias_whose_records_are_lost_is_not_known);
     ROWS_ADD_TEST(a_host_whose_addresses_are_lost_is_not_known);
     ROWS_ADD_TEST(an_address_may_be_hidden);
+    ROWS_ADD_TEST(what_is_shown_is_proven_by_the_resolver);
     ROWS_ADD_TEST(a_server_whose_addresses_are_lost_is_not_known);
     ROWS_ADD_TEST(a_zone_whose_servers_have_no_address_is_not_known);
     ROWS_ADD_TEST(a_forbidden_server_is_named);
