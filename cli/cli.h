@@ -55,6 +55,8 @@ struct cli_own {
     size_t cert_count;
     const char *without[CLI_WITHOUT_MAX]; /* --without-server */
     size_t without_count;
+    const char *unseen[CLI_WITHOUT_MAX]; /* --without-address */
+    size_t unseen_count;
     int issuer, missing, zone, nsupdate, any_name;
 };
 

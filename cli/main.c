@@ -296,7 +296,8 @@ static const struct command {
      "                           a next certificate, put aside",
      .run = do_rollover_stage},
     {"rollover", "step", ANY,
-     "rollover step --state FILE [--without-server NAME]... [--] [COMMAND [ARGUMENT]...]\n"
+     "rollover step --state FILE [--without-server NAME]... [--without-address ADDRESS]...\n"
+     "                           [--] [COMMAND [ARGUMENT]...]\n"
      "                           look, and install it when it is ripe",
      .run = do_rollover_step},
     {"rollover", "status", 0, "rollover status --state FILE [--no-probe]",
@@ -461,6 +462,7 @@ static const struct option long_options[] = {
     {"any-name", no_argument, &command_line.own.any_name, 1},
     {"cert", required_argument, NULL, 'C'},
     {"without-server", required_argument, NULL, 'W'},
+    {"without-address", required_argument, NULL, 'A'},
     {"quiet", no_argument, &command_line.check.quiet, 1},
     {"nagios", no_argument, &command_line.check.nagios, 1},
     {"inbound", no_argument, &command_line.inbound, 1},
@@ -479,7 +481,15 @@ struct options {
     size_t count;
 };
 
-/* -1 to go on, else the exit status. */
+/* -1 to go on, else the exit status, as the next one. */
+static int take_into(const char **list, size_t *count, size_t max)
+{
+    if (*count == max)
+        return usage(stderr);
+    list[(*count)++] = optarg;
+    return -1;
+}
+
 static int take_option(struct options *options, int option)
 {
     switch (option) {
@@ -495,25 +505,17 @@ static int take_option(struct options *options, int option)
         options->path = optarg;
         return -1;
     case 'o':
-        if (options->count == OVERRIDES_MAX)
-            return usage(stderr);
-        options->overrides[options->count++] = optarg;
-        return -1;
+        return take_into(options->overrides, &options->count, OVERRIDES_MAX);
     case 'C':
-        if (command_line.own.cert_count == CLI_CERTS_MAX)
-            return usage(stderr);
-        command_line.own.certs[command_line.own.cert_count++] = optarg;
-        return -1;
+        return take_into(command_line.own.certs, &command_line.own.cert_count, CLI_CERTS_MAX);
     case 'W':
-        if (command_line.own.without_count == CLI_WITHOUT_MAX)
-            return usage(stderr);
-        command_line.own.without[command_line.own.without_count++] = optarg;
-        return -1;
+        return take_into(command_line.own.without, &command_line.own.without_count,
+                         CLI_WITHOUT_MAX);
+    case 'A':
+        return take_into(command_line.own.unseen, &command_line.own.unseen_count, CLI_WITHOUT_MAX);
     case 'm':
-        if (command_line.mail_host_count == CLI_MAIL_HOSTS_MAX)
-            return usage(stderr);
-        command_line.mail_hosts[command_line.mail_host_count++] = optarg;
-        return -1;
+        return take_into(command_line.mail_hosts, &command_line.mail_host_count,
+                         CLI_MAIL_HOSTS_MAX);
     case 'V':
         puts("mxcrypt " MXC_VERSION);
         return CLI_OK;

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/net/ip.h"
-
 const char *rollover_state_name(enum rollover_state state)
 {
     static const char *const names[] = {ROLLOVER_STATES(ENUM_WORD)};
@@ -107,6 +105,23 @@ bool rollover_pass_over(struct rollover *rollover, const char *server)
     if (rollover->without_count == ROLLOVER_WITHOUT_MAX)
         return false;
     strcpy(rollover->without[rollover->without_count++], name);
+    return true;
+}
+
+bool rollover_pass_over_address(struct rollover *rollover, const char *address)
+{
+    char text[IP_TEXT_MAX];
+    struct ip ip;
+
+    if (!ip_parse(&ip, address))
+        return false;
+    ip_text(&ip, text);
+    for (size_t i = 0; i < rollover->unseen_count; i++)
+        if (strcmp(rollover->unseen[i], text) == 0)
+            return true;
+    if (rollover->unseen_count == ROLLOVER_WITHOUT_MAX)
+        return false;
+    strcpy(rollover->unseen[rollover->unseen_count++], text);
     return true;
 }
 

@@ -29,11 +29,12 @@
 
 #include "base/arena.h"
 #include "base/net/hostname.h"
+#include "base/net/ip.h"
 #include "policy/evidence.h"
 #include "probe/tls/tls_pem.h"
 
 #define ROLLOVER_HOSTS_MAX   100    /* names of a certificate: Let's Encrypt's limit */
-#define ROLLOVER_WITHOUT_MAX 8      /* name servers that may be silent */
+#define ROLLOVER_WITHOUT_MAX 8      /* name servers that may be silent, and as many addresses */
 #define ROLLOVER_TTL_MAX     604800 /* seconds: resolvers keep nothing longer than a week or so */
 /* Seconds. What is waited for longer than that, and is no TTL, needs somebody to look at it. */
 #define ROLLOVER_PATIENCE 86400
@@ -85,7 +86,9 @@ struct rollover {
     bool differs;   /* since it was staged, what is live and `next` needed different records */
     size_t without_count;
     char without[ROLLOVER_WITHOUT_MAX][HOSTNAME_MAX + 1]; /* see rollover_pass_over */
-    int64_t since;                                        /* when the state began */
+    size_t unseen_count;
+    char unseen[ROLLOVER_WITHOUT_MAX][IP_TEXT_MAX]; /* see rollover_pass_over_address */
+    int64_t since;                                  /* when the state began */
     int64_t published_at; /* when every server had the records; 0: not yet */
     int64_t stepped_at;   /* the last time that anything was done */
     uint32_t ttl; /* seconds: the largest of a TLSA RRset that was seen since it was staged */
@@ -102,6 +105,10 @@ void rollover_begin_again(struct rollover *rollover, int64_t now);
  * not answer. What it says counts all the same when it answers; another one must answer in any case.
  * False for what is neither, and for more than ROLLOVER_WITHOUT_MAX. */
 bool rollover_pass_over(struct rollover *rollover, const char *server);
+/* ... for this one and those to come, that the deploy command installs at an address of a mail host
+ * too, which cannot be reached from here: it counts as showing `next` once that has succeeded. What
+ * it shows counts all the same. False for what is no address, and for more than that many. */
+bool rollover_pass_over_address(struct rollover *rollover, const char *address);
 
 /* ---- what is seen ---- */
 

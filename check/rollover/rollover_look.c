@@ -443,10 +443,20 @@ static bool is_next(const struct rollover *rollover, const struct rollover_chain
     return true;
 }
 
+static bool is_passed_over(const struct rollover *rollover, const char *address)
+{
+    for (size_t i = 0; i < rollover->unseen_count; i++)
+        if (strcmp(rollover->unseen[i], address) == 0)
+            return true;
+    return false;
+}
+
 static enum rollover_live live_at(const struct rollover *rollover, const struct rollover_shown *one)
 {
     if (one->chain.shown.count == 0)
-        return ROLLOVER_LIVE_UNKNOWN;
+        return rollover->installed && is_passed_over(rollover, one->address)
+                   ? ROLLOVER_LIVE_NEXT
+                   : ROLLOVER_LIVE_UNKNOWN;
     if (is_next(rollover, &one->chain))
         return ROLLOVER_LIVE_NEXT;
     return strcmp(one->chain.sha256, rollover->current.sha256) == 0 ? ROLLOVER_LIVE_OLD
@@ -482,6 +492,19 @@ static void join(struct rollover_sight *out, const struct rollover_sight *also)
     out->also = also;
 }
 
+/* Why an address does not count as showing `next`. */
+static const char *behind(struct arena *arena, const struct rollover *rollover,
+                          const struct rollover_shown *one)
+{
+    bool hint = one->unreachable && !is_passed_over(rollover, one->address);
+
+    if (one->chain.shown.count > 0)
+        return arena_printf(arena, "%s: it shows another certificate", one->address);
+    return arena_printf(arena, "%s: %s%s", one->address, one->why,
+                        hint ? "; if this machine cannot reach it at all, see --without-address"
+                             : "");
+}
+
 static void look_at_addresses(struct rollover_sight *out, struct arena *arena,
                               const struct rollover *rollover, const struct rollover_seen *seen)
 {
@@ -489,16 +512,18 @@ static void look_at_addresses(struct rollover_sight *out, struct arena *arena,
 
     out->live = hidden ? ROLLOVER_LIVE_UNKNOWN : ROLLOVER_LIVE_NEXT;
     for (size_t i = 0; i < seen->address_count; i++) {
-        enum rollover_live live = live_at(rollover, &seen->addresses[i]);
+        const struct rollover_shown *one = &seen->addresses[i];
+        enum rollover_live live = live_at(rollover, one);
 
         out->live = live > out->live ? live : out->live;
         out->next_seen |= live == ROLLOVER_LIVE_NEXT;
         if (live != ROLLOVER_LIVE_NEXT && out->behind == NULL)
-            out->behind =
-                arena_printf(arena, "%s: %s", seen->addresses[i].address,
-                             live == ROLLOVER_LIVE_UNKNOWN ? seen->addresses[i].why
-                                                           : "it shows another certificate");
+            out->behind = behind(arena, rollover, one);
         out->idle &= live == ROLLOVER_LIVE_UNKNOWN || live == ROLLOVER_LIVE_OTHER;
+        if (one->chain.shown.count == 0 && is_passed_over(rollover, one->address) &&
+            out->passed_count < ROLLOVER_PASSED_MAX)
+            out->passed[out->passed_count++] =
+                arena_printf(arena, "%s: %s", one->address, one->why);
     }
     if (out->behind == NULL)
         out->behind = seen->hidden;

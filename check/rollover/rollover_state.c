@@ -96,6 +96,24 @@ static bool read_without(struct rollover *out, const json_t *json)
     return true;
 }
 
+static bool read_unseen(struct rollover *out, const json_t *json)
+{
+    size_t count = json_array_size(json);
+
+    if (json == NULL) /* older states lack it */
+        return true;
+    if (!json_is_array(json) || count > ROLLOVER_WITHOUT_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const char *address = json_string_value(json_array_get(json, i));
+
+        if (address == NULL || !rollover_pass_over_address(out, address) ||
+            out->unseen_count != i + 1 || strcmp(out->unseen[i], address) != 0)
+            return false;
+    }
+    return true;
+}
+
 static bool read_state(struct rollover *out, const char *name)
 {
     for (size_t i = 0; i < ROLLOVER_STATE_COUNT; i++)
@@ -124,7 +142,7 @@ static bool read_root(struct rollover *out, struct arena *arena, json_t *root,
                       char why[ROLLOVER_WHY_MAX])
 {
     json_int_t version, port, ttl, since, published_at, stepped_at = 0;
-    json_t *hosts, *next, *current, *without;
+    json_t *hosts, *next, *current, *without, *unseen = NULL;
     const char *state;
     json_error_t error;
     int released, installed, differs = 1; /* older states lack this, and stepped_at */
@@ -132,12 +150,13 @@ static bool read_root(struct rollover *out, struct arena *arena, json_t *root,
     if (json_is_integer(json_object_get(root, "version")) &&
         json_integer_value(json_object_get(root, "version")) != VERSION)
         return fail(why, "it is of another version");
-    if (json_unpack_ex(root, &error, JSON_STRICT,
-                       "{s:I, s:s, s:o, s:I, s:o, s:o, s:b, s:b, s?b, s:o, s:I, s:I, s?I, s:I}",
-                       "version", &version, "state", &state, "hosts", &hosts, "port", &port, "next",
-                       &next, "current", &current, "released", &released, "installed", &installed,
-                       "differs", &differs, "without", &without, "since", &since, "published_at",
-                       &published_at, "stepped_at", &stepped_at, "ttl", &ttl) != 0)
+    if (json_unpack_ex(
+            root, &error, JSON_STRICT,
+            "{s:I, s:s, s:o, s:I, s:o, s:o, s:b, s:b, s?b, s:o, s?o, s:I, s:I, s?I, s:I}",
+            "version", &version, "state", &state, "hosts", &hosts, "port", &port, "next", &next,
+            "current", &current, "released", &released, "installed", &installed, "differs",
+            &differs, "without", &without, "without_addresses", &unseen, "since", &since,
+            "published_at", &published_at, "stepped_at", &stepped_at, "ttl", &ttl) != 0)
         return fail(why, "it is no state of a rollover");
     out->released = released;
     out->installed = installed;
@@ -151,6 +170,8 @@ static bool read_root(struct rollover *out, struct arena *arena, json_t *root,
         return fail(why, "the hosts are not valid");
     if (!read_without(out, without))
         return fail(why, "the servers to pass over are not valid");
+    if (!read_unseen(out, unseen))
+        return fail(why, "the addresses to pass over are not valid");
     if (!read_chain(&out->next, arena, next) || out->next.shown.count == 0 ||
         !read_chain(&out->current, arena, current))
         return fail(why, "a certificate is not valid");
@@ -232,21 +253,24 @@ static json_t *chain_json(const struct rollover_chain *chain)
 
 void rollover_state_text(struct buf *out, const struct rollover *rollover)
 {
-    json_t *hosts = json_array(), *without = json_array(), *root;
+    json_t *hosts = json_array(), *without = json_array(), *unseen = json_array(), *root;
     char *text;
 
     for (size_t i = 0; i < rollover->host_count; i++)
         json_array_append_new(hosts, json_string(rollover->hosts[i]));
     for (size_t i = 0; i < rollover->without_count; i++)
         json_array_append_new(without, json_string(rollover->without[i]));
-    root = json_pack("{s:i, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:b, s:o, s:I, s:I, s:I, s:I}",
-                     "version", VERSION, "state", rollover_state_name(rollover->state), "hosts",
-                     hosts, "port", (int)rollover->port, "next", chain_json(&rollover->next),
-                     "current", chain_json(&rollover->current), "released", (int)rollover->released,
-                     "installed", (int)rollover->installed, "differs", (int)rollover->differs,
-                     "without", without, "since", (json_int_t)rollover->since, "published_at",
-                     (json_int_t)rollover->published_at, "stepped_at",
-                     (json_int_t)rollover->stepped_at, "ttl", (json_int_t)rollover->ttl);
+    for (size_t i = 0; i < rollover->unseen_count; i++)
+        json_array_append_new(unseen, json_string(rollover->unseen[i]));
+    root =
+        json_pack("{s:i, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:I, s:I, s:I, s:I}",
+                  "version", VERSION, "state", rollover_state_name(rollover->state), "hosts", hosts,
+                  "port", (int)rollover->port, "next", chain_json(&rollover->next), "current",
+                  chain_json(&rollover->current), "released", (int)rollover->released, "installed",
+                  (int)rollover->installed, "differs", (int)rollover->differs, "without", without,
+                  "without_addresses", unseen, "since", (json_int_t)rollover->since, "published_at",
+                  (json_int_t)rollover->published_at, "stepped_at",
+                  (json_int_t)rollover->stepped_at, "ttl", (json_int_t)rollover->ttl);
     text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     out->failed |= text == NULL;
     if (text != NULL)

@@ -181,17 +181,27 @@ static json_t *json_of_without(const struct rollover *rollover)
     return array;
 }
 
+static json_t *json_of_unseen(const struct rollover *rollover)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < rollover->unseen_count; i++)
+        json_array_append_new(array, json_string(rollover->unseen[i]));
+    return array;
+}
+
 static json_t *json_of_rollover(const struct rollover_page *page)
 {
     const struct rollover *rollover = page->rollover;
 
-    return json_pack("{s:o, s:o, s:i, s:o, s:o, s:o, s:i, s:b, s:b, s:o, s:o}", "next",
+    return json_pack("{s:o, s:o, s:i, s:o, s:o, s:o, s:i, s:b, s:b, s:o, s:o, s:o}", "next",
                      json_of_chain(&rollover->next), "current", json_of_chain(&rollover->current),
                      "port", (int)rollover->port, "since", json_of_time(rollover->since),
                      "published_at", json_of_time(rollover->published_at), "stepped_at",
                      json_of_time(rollover->stepped_at), "ttl", (int)rollover->ttl, "released",
                      (int)rollover->released, "installed", (int)rollover->installed, "without",
-                     json_of_without(rollover), "hosts", json_of_hosts(page));
+                     json_of_without(rollover), "without_addresses", json_of_unseen(rollover),
+                     "hosts", json_of_hosts(page));
 }
 
 static json_t *json_of_why(const struct rollover_advice *advice)

@@ -97,6 +97,15 @@ static enum tls_offer offer_of(const struct sight *sight)
     return TLS_OFFER_DEMANDED;
 }
 
+/* Whether no connection came about, as where port 25 is blocked, or none was to be made. */
+static bool is_unreachable(const struct smtp_outcome *outcome)
+{
+    return outcome->failed_here || outcome->result.state == STARTTLS_SKIPPED ||
+           outcome->failure == SMTP_FAILURE_CONNECT_REFUSED ||
+           outcome->failure == SMTP_FAILURE_CONNECT_TIMEOUT ||
+           outcome->failure == SMTP_FAILURE_CONNECT;
+}
+
 static void on_probed(void *context, const struct smtp_outcome *outcome)
 {
     struct sight_address *address = context;
@@ -105,6 +114,7 @@ static void on_probed(void *context, const struct smtp_outcome *outcome)
 
     address->probe = NULL;
     address->sight->awaited--;
+    address->out->unreachable = is_unreachable(outcome);
     address->out->why = outcome->result.detail != NULL ? arena_strdup(arena, outcome->result.detail)
                                                        : "it shows no certificate";
     if (outcome->chain != NULL && tls_chain_shown(outcome->chain, arena, &shown) &&

@@ -44,6 +44,9 @@ static int pass_over(struct rolling *rolling)
         if (!rollover_pass_over(&rolling->rollover, own->without[i]))
             return rolling_say(own->without[i], "neither a host name nor an address, or too many",
                                CLI_USAGE);
+    for (size_t i = 0; i < own->unseen_count; i++)
+        if (!rollover_pass_over_address(&rolling->rollover, own->unseen[i]))
+            return rolling_say(own->unseen[i], "not an address, or too many", CLI_USAGE);
     return CLI_OK;
 }
 

@@ -205,6 +205,79 @@ static void the_present_certificate_without_records(void **state)
     assert_true(advice.install);
 }
 
+/* ---- addresses that cannot be reached ---- */
+
+#define BLOCKED "192.0.2.25: connection timed out"
+
+static void an_address_that_cannot_be_reached(void **state)
+{
+    (void)state;
+    hide(0);
+    shown[0].why = "connection timed out";
+    shown[0].unreachable = true;
+    step_at(NOW);
+    step_at(NOW + WAIT);
+    assert_true(advice.install);
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS,
+           BLOCKED "; if this machine cannot reach it at all, see --without-address");
+    assert_true(rollover_pass_over_address(&rollover, "192.0.2.25"));
+    step_at(NOW + WAIT + 1); /* nothing was installed */
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, BLOCKED);
+    assert_int_equal(sight.passed_count, 1);
+    assert_string_equal(sight.passed[0], BLOCKED);
+    rollover.installed = true;
+    step_at(NOW + WAIT + 2);
+    expect(ROLLOVER_DEPLOYED, ROLLOVER_WAITS, "the old records stay until every cache is sure");
+    step_at(NOW + 2 * WAIT + 2);
+    expect(ROLLOVER_CLEANED, ROLLOVER_DONE, NULL);
+    assert_true(rollover_stage(&rollover, &chains[2].chain, NOW + 2 * WAIT + 3));
+    assert_int_equal(rollover.unseen_count, 1); /* it cannot be reached then either */
+    assert_false(rollover.installed);
+}
+
+/* ... but what it shows, when it does, is what counts. */
+static void an_address_that_is_passed_over_and_seen(void **state)
+{
+    (void)state;
+    assert_true(rollover_pass_over_address(&rollover, "192.0.2.25"));
+    rollover.installed = true;
+    step_at(NOW);
+    step_at(NOW + WAIT);
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, "192.0.2.25: it shows another certificate");
+    assert_int_equal(sight.passed_count, 0);
+}
+
+/* An address that is hidden by a failed lookup has no name to be passed over by. */
+static void another_address_is_waited_for(void **state)
+{
+    (void)state;
+    hide(0);
+    shown[0].why = "connection timed out";
+    assert_true(rollover_pass_over_address(&rollover, "192.0.2.26"));
+    rollover.installed = true;
+    step_at(NOW);
+    step_at(NOW + WAIT);
+    expect(ROLLOVER_RIPE, ROLLOVER_WAITS, BLOCKED);
+}
+
+static void addresses_that_may_be_passed_over(void **state)
+{
+    char text[16];
+
+    (void)state;
+    assert_false(rollover_pass_over_address(&rollover, ""));
+    assert_false(rollover_pass_over_address(&rollover, "mx.example"));
+    assert_true(rollover_pass_over_address(&rollover, "2001:DB8:0::25"));
+    assert_string_equal(rollover.unseen[0], "2001:db8::25");
+    for (unsigned i = 1; i < ROLLOVER_WITHOUT_MAX; i++) {
+        snprintf(text, sizeof text, "192.0.2.%u", i);
+        assert_true(rollover_pass_over_address(&rollover, text));
+    }
+    assert_false(rollover_pass_over_address(&rollover, "192.0.2.25"));
+    assert_true(rollover_pass_over_address(&rollover, "192.0.2.1"));
+    assert_int_equal(rollover.unseen_count, ROLLOVER_WITHOUT_MAX);
+}
+
 #define ONE(test) cmocka_unit_test_setup_teardown(test, set_up_one, tear_down)
 
 int main(void)
@@ -220,6 +293,10 @@ int main(void)
         ONE(the_next_one_is_not_learned),
         ONE(another_certificate_without_records),
         ONE(the_present_certificate_without_records),
+        ONE(an_address_that_cannot_be_reached),
+        ONE(an_address_that_is_passed_over_and_seen),
+        ONE(another_address_is_waited_for),
+        ONE(addresses_that_may_be_passed_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,6 +43,8 @@ static int set_up(void **state)
                              .installed = true,
                              .without_count = 2,
                              .without = {"ns1.example.org", "192.0.2.1"},
+                             .unseen_count = 2,
+                             .unseen = {"192.0.2.25", "2001:db8::25"},
                              .since = 2000,
                              .published_at = 1000,
                              .stepped_at = 3000,
@@ -104,6 +106,13 @@ static const struct {
     {"\"ns1.example.org\"", "\"NS1.example.org\""},
     {"\"ns1.example.org\"", "\"192.0.2.1\""}, /* twice */
     {"\"ns1.example.org\"", "[]"},
+    {"\"192.0.2.25\"", "\"mx.example.org\""},
+    {"\"192.0.2.25\"", "\"2001:db8::25\""}, /* twice */
+    {"\"2001:db8::25\"", "\"2001:DB8::25\""},
+    {"\"192.0.2.25\"", "[]"},
+    {"\"without_addresses\": [", "\"without_addresses\": [\"192.0.2.1\", \"192.0.2.2\", "
+                                 "\"192.0.2.3\", \"192.0.2.4\", \"192.0.2.5\", \"192.0.2.6\", "
+                                 "\"192.0.2.7\", "}, /* nine */
     {"\"3082", "\"3081"},
     {"\"3082", "\"3g82"},
     {"\"3082", "\"308"},

@@ -470,6 +470,7 @@ static void an_address_may_be_hidden(void **state)
     give(0, world.owner, DNS_TLSA, TLSA);
     look(30000);
     assert_null(world.seen.why);
+    assert_false(world.seen.addresses[0].unreachable);
     expect_detail(world.seen.hidden, "AAAA lookup " HOST ": SERVFAIL");
     assert_int_equal(world.seen.address_count, 1);
     end();
@@ -528,6 +529,25 @@ static void what_is_shown_is_proven_by_the_resolver(void **state)
     assert_false(is_proven_by(&foreign, 2, &ground.root, true)); /* it only shows the issuer */
     cert_free(&leaf);
     cert_free(&foreign);
+}
+
+/* Nothing listens there, or nothing may connect. */
+static void an_address_that_cannot_be_reached(void **state)
+{
+    (void)state;
+    begin(gated_host);
+    world.mail.gate = always;
+    resolved(HOST, DNS_A)->reply.answer[0] = HOST ". 300 IN A 127.25.0.2";
+    add(resolved(HOST, DNS_A), HOST ". 300 IN A 10.0.0.1");
+    give(0, world.owner, DNS_TLSA, TLSA);
+    look(30000);
+    assert_int_equal(world.seen.address_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(world.seen.addresses[i].unreachable);
+        assert_int_equal(world.seen.addresses[i].chain.shown.count, 0);
+    }
+    expect_detail(world.seen.addresses[1].why, "refused");
+    end();
 }
 
 static void a_server_whose_addresses_are_lost_is_not_known(void **state)
@@ -599,6 +619,7 @@ int main(void)
     ROWS_ADD_TEST(an_alias_whose_records_are_lost_is_not_known);
     ROWS_ADD_TEST(a_host_whose_addresses_are_lost_is_not_known);
     ROWS_ADD_TEST(an_address_may_be_hidden);
+    ROWS_ADD_TEST(an_address_that_cannot_be_reached);
     ROWS_ADD_TEST(what_is_shown_is_proven_by_the_resolver);
     ROWS_ADD_TEST(a_server_whose_addresses_are_lost_is_not_known);
     ROWS_ADD_TEST(a_zone_whose_servers_have_no_address_is_not_known);
