@@ -172,7 +172,7 @@ class Package:
             one = case.Case(self.world, case.Entry((), name, None, "none", "together", False), name)
             declare(one)
             return one
-        self.good = declared("good", lambda one: (one.zone("@ MX 10 mx"), one.host("mx", "good")))
+        self.good = declared("good", lambda one: (one.zone("@ MX 10 mx"), setattr(self, "good_server", one.host("mx", "good"))))
         self.bad = declared("bad", lambda one: (one.zone("@ MX 10 mx"), one.host("mx", "3 1 1 " + "00" * 32)))
         self.sts = declared("sts", lambda one: (one.plain("@ MX 10 mx"), one.plain_host("mx"), one.sts(domain=one.u)))
         self.world.dns.add("package.signed", "mx A 198.51.100.1")
@@ -280,6 +280,8 @@ class Package:
                 must(machine.ask("systemctl is-enabled mxcrypt-audit.timer")[1] == "disabled\n", "the timer is on by itself")
             with self.check("mxcrypt-check.service: findings and metrics of own domains, and not as root"):
                 self.own_domains(machine)
+            with self.check("mxcrypt-rollover.service: locked down, it installs a certificate of the same key at once, and reloads Postfix"):
+                self.rollover(machine)
             with self.check("systemd has nothing to say against the units"):
                 units = machine.do("dpkg -L mxcrypt | grep -E '/systemd/system/[^/]*$'").split()
                 must(sum("check." in one or "rollover." in one for one in units) == 4, f"{units}")
@@ -321,6 +323,30 @@ class Package:
         must(machine.ask("systemctl start mxcrypt-check")[0] != 0 and machine.ask("systemctl is-failed mxcrypt-check")[0] == 0, "a critical finding fails the unit")
         must(machine.ask("systemctl is-enabled mxcrypt-check.timer mxcrypt-rollover.timer")[1] == "disabled\ndisabled\n", "a timer is on by itself")
         machine.do("rm /etc/mxcrypt/own-domains && systemctl reset-failed mxcrypt-check")
+
+    def rollover(self, machine):
+        """A mail host whose certificate is renewed with the same key; the lineage is in the home of root, as some ACME clients have it."""
+        host, ca, folder = f"mx.{self.good.d}", self.world.ca, self.path("root/lineage")
+        live = f"/var/lib/mxcrypt-tls/{host}/live"
+        os.mkdir(folder)
+        shutil.copy(ca.leaf_key.path, f"{folder}/privkey.pem")
+        must(machine.ask("systemctl start mxcrypt-rollover")[0] != 0 and "no such folder" in machine.do("journalctl -o cat -u mxcrypt-rollover"),
+             "without a folder it is no success")
+        shutil.copy(ca.chain_file(self.good_server.cert), f"{folder}/fullchain.pem")
+        machine.do(f"/usr/lib/mxcrypt/mxcrypt-setup -h {self.good_server.address} {host} /root/lineage/fullchain.pem /root/lineage/privkey.pem")
+        before = machine.do(f"readlink {live}")
+        machine.do("systemctl start mxcrypt-rollover")
+        must(machine.do(f"readlink {live}") == before, "what is live is no change")
+        shutil.copy(ca.chain_file(ca.leaf(host, cn="renewed")), f"{folder}/fullchain.pem")
+        reloads = machine.do("cat /var/log/postfix.log").count(": reload --")
+        machine.do("systemctl start mxcrypt-rollover")
+        must(machine.do(f"readlink {live}") != before and machine.do(f"cmp {live}/fullchain.pem /root/lineage/fullchain.pem") == "", "it is not live")
+        waiting.until(lambda: machine.do("cat /var/log/postfix.log").count(": reload --") > reloads, "Postfix is reloaded")
+        must(machine.do(f"stat -L -c '%a %U' {live} {live}/privkey.pem") == "700 root\n600 root\n", "modes")
+        shown = machine.do("systemctl show -p TimeoutStartUSec -p NoNewPrivileges -p ProtectSystem -p ProtectHome mxcrypt-rollover")
+        must(sorted(shown.split()) == ["NoNewPrivileges=yes", "ProtectHome=read-only", "ProtectSystem=strict", "TimeoutStartUSec=1h"], shown)
+        print("  " + machine.do("systemd-analyze security mxcrypt-rollover").strip().splitlines()[-1])
+        machine.do("rm -r /root/lineage /var/lib/mxcrypt-tls")
 
     def restore(self, machine):
         for line in machine.do("postconf -n").splitlines():
