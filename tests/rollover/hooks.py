@@ -283,7 +283,8 @@ class Hooks:
         self.make(other, HOST)
         self.make(rsa, HOST, key=("rsa:2048",))
         for what, shows, want, words in (("another certificate", (other,), 65, "shows another certificate"),
-                                         ("a second one, with an RSA key", (self.lineage, rsa), 65, "shows another certificate"),
+                                         ("a second one, with an RSA key", (self.lineage, rsa), 65, "has a second certificate"),
+                                         ("only one with an RSA key", (rsa,), 65, "shows another certificate"),
                                          ("none", (), 69, "shows no certificate")):
             with showing.Server(shows) as server:
                 status, said = self.set_up("-h", server.at, NAME)
@@ -291,6 +292,15 @@ class Hooks:
         with showing.Server((self.lineage,)) as server:
             status, said = self.set_up("-h", server.at, NAME)
         self.expect("set up: what the host shows", status == 0 and said == "" and self.digest(f"{self.dir}/live") == new and not list(self.faults()), said)
+        shutil.rmtree(self.base)
+        for folder in (self.lineage, rsa):
+            with showing.Server((self.lineage, rsa)) as server:
+                status, said = self.run("mxcrypt-setup", "-k", "-h", server.at, os.path.basename(folder), f"{folder}/fullchain.pem", f"{folder}/privkey.pem")
+            self.expect("set up: one of two, by kind of key", status == 0 and said == "" and
+                        self.digest(f"{self.base}/{os.path.basename(folder)}/live") == self.digest(folder), said)
+        with showing.Server((other, rsa)) as server:
+            status, said = self.set_up("-k", "-h", server.at, "third")
+        self.expect("set up: of two, not another one of the same kind", status == 65 and "shows another certificate" in said, said)
         self.renew()
         status, said = self.set_up("-n", NAME)
         self.expect("set up: never a second time", status == 73 and self.digest(f"{self.dir}/live") == new, said)
