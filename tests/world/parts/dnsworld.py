@@ -197,7 +197,7 @@ class DnsWorld:
     def _start_nsd(self, name, address, zones):
         lines = ["server:", f"  ip-address: {address}", '  username: ""', '  database: ""', "  server-count: 1",
                  f'  zonesdir: "{self.folder}"', f'  pidfile: "{self.folder}/{name}.pid"', f'  xfrdfile: "{self.folder}/{name}.xfrd"',
-                 f'  zonelistfile: "{self.folder}/{name}.zones"', "  tcp-count: 200", "  rrl-ratelimit: 0",
+                 f'  zonelistfile: "{self.folder}/{name}.zones"', f'  xfrdir: "{self.folder}/"', "  tcp-count: 200", "  rrl-ratelimit: 0",
                  "remote-control:", "  control-enable: no"]
         for zone in zones:
             version = ".old" if zone.lags and address == SECONDARY_ADDRESS else ""
