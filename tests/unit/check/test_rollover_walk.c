@@ -52,7 +52,7 @@ struct host {
 struct world {
     unsigned seed;
     int64_t now, offset, lag; /* offset: of the machine's clock; lag: for a while */
-    int64_t withdrawn_at;     /* the last time that a group was */
+    int64_t changed_at;       /* the last time that a TTL was, or a group was withdrawn */
     struct host hosts[HOSTS];
     size_t current, next; /* chains */
     size_t gone;          /* a server that nobody can reach; SERVERS: none */
@@ -388,6 +388,7 @@ static void change_ttl(void)
     for (size_t i = 0; i < SERVERS; i++)
         if (host->lost[i])
             return;
+    world.changed_at = world.now;
     host->master.ttl = 10 + any(50);
     for (size_t i = 0; i < SERVERS; i++)
         host->servers[i].ttl = host->master.ttl;
@@ -410,7 +411,7 @@ static void withdraw_group(void)
 
     if (was.count == 0 || !is_everywhere(host))
         return;
-    world.withdrawn_at = world.now;
+    world.changed_at = world.now;
     master->count = 0;
     for (size_t i = 0; i < was.count; i++)
         if (!is_of_group(&was.records[i], &was.records[0]))
@@ -444,10 +445,10 @@ static void add_host(void)
 }
 
 /* As `mxcrypt rollover abort` has it; then what is shown first becomes the present one. What was
- * seen is forgotten too, so caches must have forgotten what was withdrawn, and the clock be right. */
+ * seen is forgotten too, so caches must have forgotten what was there, and the clock be right. */
 static void give_up(void)
 {
-    if (world.rollover.released || world.now < world.withdrawn_at + 200 || world.lag > 0)
+    if (world.rollover.released || world.now < world.changed_at + 1000 || world.lag > 0)
         return;
     for (size_t h = 0; h < HOSTS; h++)
         for (size_t a = 0; a < ADDRESSES; a++)
