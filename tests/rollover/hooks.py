@@ -418,10 +418,10 @@ class Hooks:
                 json.dump(page, file)
             with open(f"{self.dir}/hosts", "w", encoding="ascii") as file:
                 file.write(hosts)
-            status, said = self.run("mxcrypt-deploy-hook")
+            status, said = self.run("mxcrypt-rollover-step")
             with open(state, encoding="ascii") as file:
                 page = json.load(file)
-            self.expect(f"deploy: for {len(hosts.split())} hosts it is {want} after it was ripe", status == 0 and self.staged() == new and
+            self.expect(f"step: for {len(hosts.split())} hosts it is {want} after it was ripe", status == 0 and self.staged() == new and
                         page["state"] == want and page["released"] and page["installed"] == (want == "ripe"), [page, said])
 
     def before_a_renewal(self):

@@ -201,6 +201,8 @@ class Story:
         self.expect(f"renewal {number}: and so does the status, as JSON", page["need"] == "act" and page["exit"] == 3 and
                     page["rollover"]["hosts"][0]["publish"] == [f"3 1 1 {new}"], page)
         self.zone.publish(f"3 1 1 {old}", f"3 1 1 {new}")
+        if number == 1:
+            self.failing(environment)
         installed = waiting.until(lambda: self.stepped_to(environment, server, live, new), "the certificate is installed", 60, pause=1)
         self.expect(f"renewal {number}: installed when its record is everywhere and twice the TTL has passed", installed >= 2 * TTL,
                     f"{installed:.1f} s after it was published")
@@ -212,6 +214,18 @@ class Story:
         self.expect(f"renewal {number}: the key before is removed", keys == [os.readlink(live)], keys)
         pages = [self.page(environment), self.page(environment, "--no-probe")]
         self.expect(f"renewal {number}: it is over", all(page["need"] == "done" and page["exit"] == 0 for page in pages), pages)
+
+    def failing(self, environment):
+        """A command that fails: the next step runs it again, and after a day that is for the operator."""
+        state = pathlib.Path(environment["MXCRYPT_TLS"], HOST, "state")
+        command = ["mxcrypt", "rollover", "step", "--state", str(state), "--", "false"]
+        run = lambda: subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        waiting.until(lambda: run().returncode == 75, "a command that fails", 60, pause=1)
+        page = json.loads(state.read_text(encoding="ascii"))
+        page["since"] -= 2 * 86400
+        state.write_text(json.dumps(page), encoding="ascii")
+        status = run().returncode
+        self.expect("a command that fails for more than a day is for the operator", status == 3, status)
 
     def stepped_to(self, environment, server, live, new):
         """Seconds since the record was published, once the new certificate is installed."""
