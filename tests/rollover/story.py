@@ -6,6 +6,7 @@ zone, signed, has TLSA 3 1 1; and another Postfix, at dane-only, delivers a mess
 
 naive    renew, reload Postfix, and only then publish the new record: mail is deferred
 safe     the hooks of contrib/certbot, a timer's steps, and an operator who does what they say: two renewals, and no message is deferred
+unseen   a change by hand, at a host that cannot be reached
 """
 
 import argparse
@@ -183,6 +184,30 @@ class Story:
                     [one.line for one in deferred][:3])
         print(f"# safe order: {sent} sent at once, {len(deferred)} deferred", flush=True)
         server.stop()
+        self.unseen(environment, f"{live}/fullchain.pem")
+
+    def unseen(self, environment, chain):
+        """A change by hand at a host that nobody can reach, as where port 25 is blocked."""
+        state = self.path("by-hand")
+        other = self.certbot.live(HOST, "chain.pem")  # any certificate
+
+        def mxcrypt(*words):
+            done = subprocess.run(["mxcrypt", "--json", "rollover", *words], env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True,
+                                  check=False)
+            return json.loads(done.stdout) if done.stdout.strip() else done.returncode
+
+        self.expect("a change is staged by hand", mxcrypt("stage", "--state", state, "--cert", chain) == 0)
+        self.expect("and again, with the present certificate", mxcrypt("stage", "--state", state, "--cert", chain, "--current", other) == 0 and
+                    mxcrypt("status", "--state", state, "--no-probe")["rollover"]["current"] is not None)
+        os.unlink(state)
+        mxcrypt("stage", "--state", state, "--cert", chain)
+        waiting.until(lambda: mxcrypt("step", "--state", state)["install"], "it may be installed", 60, pause=1)
+        said = [mxcrypt("step", "--state", state, "--", "true"), mxcrypt("step", "--state", state)]
+        self.expect("an address that cannot be reached is waited for, and it is said what may be done",
+                    said[1]["state"] == "ripe" and said[1]["rollover"]["installed"] and "--without-address" in said[1]["why"], said)
+        page = mxcrypt("step", "--state", state, "--without-address", ADDRESS)
+        self.expect("it counts as showing what the command installed", page["state"] in ("deployed", "cleaned") and
+                    page["rollover"]["without_addresses"] == [ADDRESS] and ADDRESS in page["rollover"]["hosts"][0]["passed_over"][0], page)
 
     def renew_safely(self, number, environment, server, live):
         old = server.digest(f"{live}/fullchain.pem")
