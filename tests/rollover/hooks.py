@@ -476,9 +476,27 @@ class Hooks:
         return new
 
     def kills(self):
+        self.killed_while_set_up()
         self.killed("deploy, the first time", "mxcrypt-deploy-hook", self.renew, self.taken_up)
         self.killed("deploy", "mxcrypt-deploy-hook", self.renewed_before, self.taken_up)
         self.killed("install", "mxcrypt-rollover-step", self.staged_before, self.taken_up)
+
+    def killed_while_set_up(self):
+        """Killed before each of its commands in turn, and run again, unless all was done."""
+        wrong, at, status = [], 0, None
+        new = self.renew()
+        while status != 0 and at < KILLS_MAX:
+            at += 1
+            shutil.rmtree(self.base, ignore_errors=True)
+            if os.path.exists(self.count):
+                os.unlink(self.count)
+            status = self.run("mxcrypt-setup", "-n", NAME, f"{self.lineage}/fullchain.pem", f"{self.lineage}/privkey.pem", KILL_AT=str(at))[0]
+            early = os.path.lexists(f"{self.dir}/live")
+            again, said = self.set_up("-n", NAME)
+            found = list(self.faults())
+            if again != (73 if early else 0) or found or self.digest(f"{self.dir}/live") != new or self.run("mxcrypt-rollover-step")[0] != 0:
+                wrong.append(f"before command {at}: {again}: {said}: {found}")
+        self.expect(f"set up, killed before each of {at - 1} commands", not wrong and 4 < at < KILLS_MAX, wrong[:2] or at)
 
     def renewed_before(self):
         """A lineage that mxcrypt knows, renewed."""
