@@ -433,11 +433,27 @@ static bool stage(void)
     return true;
 }
 
+/* He publishes what a host will need just before it is added. */
+static void prepare(struct host *host)
+{
+    for (size_t i = 0, count = host->master.count; i < count; i++) {
+        const struct tlsa *one = &host->master.records[i];
+
+        publish_for(&host->master,
+                    (const unsigned[]){one->usage, one->selector, one->matching_type}, world.next);
+    }
+    for (size_t i = 0; i < SERVERS; i++)
+        if (!host->lost[i])
+            host->servers[i] = host->master;
+}
+
 /* The second host, which nothing has been waited for. */
 static void add_host(void)
 {
     if (world.rollover.host_count == HOSTS || world.lag > 0)
         return;
+    if (chance(50))
+        prepare(&world.hosts[world.rollover.host_count]);
     world.rollover.host_count++;
     world.asked = false;
     if (!rollover_stage(&world.rollover, &chains[world.next].chain, clock_now()))
