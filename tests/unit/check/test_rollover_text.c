@@ -69,6 +69,37 @@ static void why_it_is_late(void **state)
     buf_fini(&out);
 }
 
+/* The records at both names of an alias, and an address that nobody can reach. */
+static void what_is_told_of_an_alias(void **state)
+{
+    struct rollover_rrset server = servers[0];
+    struct rollover_seen also = seen;
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 1 << 16);
+    server.count = 1;
+    also.owner = "_25._tcp.alias.example";
+    also.server_count = 1;
+    also.servers = &server;
+    seen.also = &also;
+    step_at(NOW);
+    assert_non_null(strstr(print(&out), "publish: _25._tcp.alias.example. IN TLSA 3 1 1 01"));
+    assert_null(strstr(buf_text(&out), "publish: _25._tcp.mx.example"));
+    assert_non_null(strstr(json, "\"also\": {\"owner\": \"_25._tcp.alias.example\", "
+                                 "\"publish\": [\"3 1 1 01"));
+    seen.also = NULL;
+    hide(0);
+    shown[0].address = "192.0.2.25";
+    shown[0].why = "timeout";
+    assert_true(rollover_pass_over_address(&rollover, "192.0.2.25"));
+    step_at(NOW);
+    assert_non_null(strstr(print(&out), "passed over: mx.example: 192.0.2.25: timeout\n"));
+    assert_non_null(strstr(json, "\"also\": null"));
+    assert_non_null(strstr(json, "\"without_addresses\": [\"192.0.2.25\"]"));
+    buf_fini(&out);
+}
+
 static int tidy(void **state)
 {
     free(json);
@@ -81,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_may_go, set_up, tidy),
         cmocka_unit_test_setup_teardown(why_it_is_late, set_up, tidy),
+        cmocka_unit_test_setup_teardown(what_is_told_of_an_alias, set_up, tidy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
