@@ -231,6 +231,7 @@ static void step_deployed(struct rollover *rollover, const struct together *all,
                           struct rollover_advice *advice)
 {
     int64_t sure_at = rollover->since + wait_of(rollover);
+    const struct rollover_sight *behind = now >= sure_at ? all->behind : NULL;
 
     if (all->back)
         enter(rollover, ROLLOVER_RIPE, now);
@@ -238,10 +239,11 @@ static void step_deployed(struct rollover *rollover, const struct together *all,
         enter(rollover, ROLLOVER_CLEANED, now);
     if (rollover->state == ROLLOVER_CLEANED)
         return;
-    say(advice, ROLLOVER_WAITS,
-        all->back ? "an address shows another certificate again"
-                  : "the old records stay until every cache is sure",
-        NULL);
+    if (all->back)
+        say(advice, ROLLOVER_WAITS, "an address shows another certificate again", NULL);
+    else if (behind != NULL) /* an address that nothing is seen of, and not time */
+        say(advice, ROLLOVER_WAITS, behind->behind, behind->host);
+    say(advice, ROLLOVER_WAITS, "the old records stay until every cache is sure", NULL);
     advice->again_at = rollover->state == ROLLOVER_DEPLOYED && sure_at > now ? sure_at : 0;
 }
 
@@ -267,7 +269,8 @@ bool rollover_is_over(const struct rollover *rollover)
     return rollover->state == ROLLOVER_CLEANED && rollover->current.shown.count == 0;
 }
 
-/* Records that match what is live anywhere are needed. */
+/* Records that match what is live anywhere are needed. While an address shows another certificate it
+ * is not over: mail to it may be refused, and that is told until it is not. */
 static void step_cleaned(struct rollover *rollover, const struct together *all,
                          struct rollover_advice *advice)
 {
@@ -277,7 +280,7 @@ static void step_cleaned(struct rollover *rollover, const struct together *all,
     if (all->old != NULL)
         say(advice, ROLLOVER_WAITS, "an address shows the certificate before again",
             all->old->host);
-    if (all->known && all->old_gone)
+    if (all->known && all->old_gone && !all->back)
         rollover->current = (struct rollover_chain){.made = NULL};
 }
 

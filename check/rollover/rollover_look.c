@@ -525,8 +525,8 @@ static void look_at_addresses(struct rollover_sight *out, struct arena *arena,
             out->passed[out->passed_count++] =
                 arena_printf(arena, "%s: %s", one->address, one->why);
     }
-    if (out->behind == NULL)
-        out->behind = seen->hidden;
+    if (out->behind == NULL && hidden)
+        out->behind = seen->hidden != NULL ? seen->hidden : "it has no address";
 }
 
 void rollover_look(struct rollover_sight *out, struct arena *arena, const struct rollover *rollover,

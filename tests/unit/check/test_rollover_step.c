@@ -300,6 +300,27 @@ static void one_that_does_not_answer_is_waited_for(void **state)
     assert_false(advice.install); /* it has been, and nothing else is shown */
     step_at(NOW + WAIT + ROLLOVER_PATIENCE + 1);
     expect(ROLLOVER_RIPE, ROLLOVER_ACT, "address: connection refused");
+    seen.address_count = 0;
+    step_at(NOW + WAIT + ROLLOVER_PATIENCE + 1);
+    expect(ROLLOVER_RIPE, ROLLOVER_ACT, "it has no address");
+}
+
+/* It is told what is waited for: first time, then an address that is gone. */
+static void one_that_does_not_answer_any_more(void **state)
+{
+    (void)state;
+    show(0, 1);
+    show(1, 1);
+    step_at(NOW);
+    hide(0);
+    shown[0].why = "connection refused";
+    step_at(NOW + WAIT - 1);
+    expect(ROLLOVER_DEPLOYED, ROLLOVER_WAITS, "the old records stay until every cache is sure");
+    step_at(NOW + WAIT);
+    expect(ROLLOVER_DEPLOYED, ROLLOVER_WAITS, "address: connection refused");
+    assert_string_equal(advice.host, "mx.example");
+    step_at(NOW + ROLLOVER_PATIENCE + 1);
+    expect(ROLLOVER_DEPLOYED, ROLLOVER_ACT, "address: connection refused");
 }
 
 int main(void)
@@ -325,6 +346,7 @@ int main(void)
         CASE(no_route_to_one_address),
         CASE(a_name_without_records_or_mail),
         CASE(one_that_does_not_answer_is_waited_for),
+        CASE(one_that_does_not_answer_any_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
