@@ -168,6 +168,9 @@ int do_rollover_stage(struct cli *cli)
     if (status == CLI_OK && is_present(&rolling.rollover, &next))
         status = rolling_say(cli->own.certs[0], "it is the present certificate: nothing to change",
                              CLI_NO);
+    /* the file of what is installed already does not tell what was there before */
+    if (status == CLI_OK && rollover_chain_same(&rolling.rollover.current, &next))
+        rolling.rollover.current = before.current;
     if (status == CLI_OK)
         status = take_hosts(&rolling, &next.shown.certificates[0]);
     if (status == CLI_OK) {

@@ -367,6 +367,51 @@ class Hooks:
         status, said = self.run("mxcrypt-deploy-hook")
         self.expect("step: and the hook makes it", status == 0 and os.path.exists(f"{self.dir}/from-fullchain.pem"), said)
 
+    def changing(self):
+        """An ACME client writes while its files are copied, or the chain of what is in use is another one: what Postfix reads stays."""
+        meanwhile, racing = os.path.join(self.folder, "meanwhile"), os.path.join(self.folder, "racing")
+        self.make(meanwhile, HOST)
+        os.makedirs(racing)
+        calls = os.path.join(racing, "calls")
+        self.write(os.path.join(racing, "mkdir"), f"""#!/bin/sh
+echo >>"{calls}"
+[ "$(grep -c '' "{calls}")" -ne 2 ] || cp -- "{meanwhile}"/*.pem "$RENEWED_LINEAGE"
+exec {shutil.which("mkdir")} "$@"
+""")
+        os.chmod(os.path.join(racing, "mkdir"), 0o755)
+        self.begin()
+        before = {one: open(f"{self.dir}/live/{one}", encoding="ascii").read() for one in ("fullchain.pem", "privkey.pem")}
+        same = lambda: all(open(f"{self.dir}/live/{one}", encoding="ascii").read() == text for one, text in before.items())  # noqa: E731
+        self.write(f"{self.dir}/hosts", HOST)
+        status, said = self.run("mxcrypt-rollover-step", PATH=f"{racing}:{self.environment['PATH']}")
+        self.expect("step: renewed while it is copied", status == 65 and "changed meanwhile" in said and same() and not list(self.faults()) and
+                    not os.path.exists(f"{self.dir}/new.tmp"), (status, said))
+        status, said = self.run("mxcrypt-rollover-step")
+        self.expect("step: and taken up by the next one", status == 0 and same() and self.staged() == self.digest(meanwhile), said)
+        self.begin()
+        before = {one: open(f"{self.dir}/live/{one}", encoding="ascii").read() for one in before}
+        self.write(f"{self.lineage}/fullchain.pem", before["fullchain.pem"] + open(f"{meanwhile}/fullchain.pem", encoding="ascii").read())
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: other issuers of what is in use", status == 65 and "other issuers" in said and same(), (status, said))
+
+    def forgotten(self):
+        """A certificate that waits is not forgotten in silence, nor does a wrong host keep a step from being made."""
+        self.begin()
+        new = self.renew()
+        self.run("mxcrypt-deploy-hook")
+        self.write(f"{self.dir}/hosts", "a/host")
+        status, said = self.run("mxcrypt-rollover-step", RIPE="1")
+        self.expect("step: a host that is none is told, and the staged certificate is installed", status == 65 and "not a host name" in said and
+                    self.digest(f"{self.dir}/live") == new, (status, said))
+        self.begin()
+        new = self.renew()
+        self.run("mxcrypt-deploy-hook")
+        os.unlink(f"{self.dir}/state")
+        status, said = self.run("mxcrypt-rollover-step")
+        self.expect("step: a state that is gone is told", status == 66 and "stage it again" in said, (status, said))
+        status, said = self.run("mxcrypt-deploy-hook")
+        self.expect("deploy: and the hook makes it", status == 0 and self.staged() == new, (status, said))
+
     def several(self):
         """The exit status of several steps is the most urgent one."""
         self.begin()
@@ -423,6 +468,25 @@ class Hooks:
                 page = json.load(file)
             self.expect(f"step: for {len(hosts.split())} hosts it is {want} after it was ripe", status == 0 and self.staged() == new and
                         page["state"] == want and page["released"] and page["installed"] == (want == "ripe"), [page, said])
+
+    def what_was_before(self):
+        """A host that is added when the next certificate is live already: the one before it is still known."""
+        self.begin()
+        old = self.digest(f"{self.dir}/live")
+        new = self.renew(HOST, "mx2.example.org")
+        self.write(f"{self.dir}/hosts", HOST)
+        self.run("mxcrypt-deploy-hook", RIPE="1")
+        with open(f"{self.dir}/state", encoding="ascii") as file:
+            page = json.load(file)
+        before = page["current"]
+        page.update(state="deployed", released=True, installed=True, published_at=page["since"])
+        self.write(f"{self.dir}/state", json.dumps(page))
+        self.write(f"{self.dir}/hosts", f"{HOST}\nmx2.example.org")
+        status, said = self.run("mxcrypt-rollover-step")
+        with open(f"{self.dir}/state", encoding="ascii") as file:
+            page = json.load(file)
+        self.expect("step: a host is added when the next certificate is live", status == 0 and self.digest(f"{self.dir}/live") == new != old and
+                    page["state"] == "staged" and page["current"] == before != page["next"], (page["state"], said))
 
     def before_a_renewal(self):
         self.begin()
@@ -511,7 +575,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mxcrypt-hooks-") as folder:
         hooks = Hooks(folder, os.path.abspath(options.bin))
         for case in (hooks.staging, hooks.refusals, hooks.other_clients, hooks.of_others, hooks.one_file, hooks.set_up_first, hooks.documented,
-                     hooks.missing, hooks.several, hooks.over, hooks.more_hosts, hooks.before_a_renewal, hooks.lock, hooks.kills):
+                     hooks.missing, hooks.changing, hooks.forgotten, hooks.several, hooks.over, hooks.more_hosts, hooks.what_was_before, hooks.before_a_renewal, hooks.lock, hooks.kills):
             case()
     return 1 if hooks.failed else 0
 
