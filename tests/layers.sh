@@ -15,6 +15,7 @@ base/log            base
 base/net            base
 base/page           base
 base/sql            base
+base/valkey         base base/net
 policy              base/net
 policy/decide       base policy
 policy/render       base base/net policy policy/decide
