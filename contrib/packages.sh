@@ -10,7 +10,7 @@
 set -euo pipefail
 
 build="build-essential cmake pkgconf libuv1-dev libssl-dev libcurl4-openssl-dev
-    libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libpsl-dev libseccomp-dev
+    libjansson-dev libsqlite3-dev libidn2-dev libmicrohttpd-dev libpsl-dev libseccomp-dev libhiredis-dev
     libarchive-dev liblzma-dev zlib1g-dev uthash-dev ca-certificates python3"
 package="$build debhelper dpkg-dev fakeroot"
 servers="unbound nsd ldnsutils postfix openssl iproute2 util-linux python3-cryptography"

@@ -123,8 +123,9 @@ library() {
 
 check_libraries() {
     local bad=0
-    library libuv 'uv\.h>' 'probe/*_uv.[ch]' 'survey/*_uv.[ch]' 'check/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
-    library OpenSSL 'openssl/' 'probe/tls/*' || bad=1
+    library libuv 'uv\.h>' 'base/valkey/*_uv.[ch]' 'probe/*_uv.[ch]' 'survey/*_uv.[ch]' 'check/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
+    library OpenSSL 'openssl/' 'probe/tls/*' base/valkey/valkey_tls.c || bad=1
+    library hiredis 'hiredis/' 'base/valkey/*' || bad=1
     library curl 'curl/' probe/https/https_uv.c || bad=1
     library SQLite 'sqlite3' base/sql/sql.c || bad=1
     library libmicrohttpd 'microhttpd' daemon/metrics/metrics.c || bad=1
