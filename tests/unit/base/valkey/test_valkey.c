@@ -1,0 +1,544 @@
+/* valkey_uv: finding the server, logging in, losing it; and whatever a server may send. */
+#include "tests/unit/support/unit.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/valkey/valkey_uv.h"
+#include "tests/unit/base/valkey/scripted_valkey.h"
+#include "tests/unit/support/virtual_clock.h"
+
+#define PRIMARY "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+#define REPLICA "*5\r\n$5\r\nslave\r\n$9\r\n192.0.2.1\r\n:6379\r\n$9\r\nconnected\r\n:9\r\n"
+#define OK      "+OK\r\n"
+
+/* A connection under test, and what its owner was told. */
+struct owner {
+    uv_loop_t loop;
+    struct valkey_url url;
+    struct valkey *valkey;
+    unsigned ready, not_ready;
+    char why[VALKEY_WHY_MAX + 1];
+    bool close_when_told;
+    /* of the last request */
+    unsigned replies, lost;
+    char reply[200];
+};
+
+static struct owner owner;
+
+static void on_changed(void *context, bool ready, const char *why)
+{
+    assert_ptr_equal(context, &owner);
+    owner.ready += ready;
+    owner.not_ready += !ready;
+    snprintf(owner.why, sizeof owner.why, "%s", why == NULL ? "" : why);
+    if (owner.close_when_told) {
+        valkey_close(owner.valkey);
+        owner.valkey = NULL;
+    }
+}
+
+/* Options that tests change. */
+static struct valkey_options usual(void)
+{
+    return (struct valkey_options){
+        .url = &owner.url, .connect_ms = 2000, .stall_ms = 3000, .pending_max = 100};
+}
+
+/* Begins with a URL in which each # stands for the next of two ports. */
+static void begin(const struct valkey_options *options, const char *text, unsigned a, unsigned b)
+{
+    char url[200] = "";
+
+    for (; *text != '\0'; text++) {
+        size_t length = strlen(url);
+
+        if (*text == '#') {
+            snprintf(url + length, sizeof url - length, "%u", a);
+            a = b;
+        } else {
+            url[length] = *text;
+            url[length + 1] = '\0';
+        }
+    }
+    assert_null(valkey_url_parse(&owner.url, url));
+    assert_int_equal(valkey_new(&owner.valkey, &owner.loop, options, on_changed, &owner), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    owner = (struct owner){.valkey = NULL};
+    return uv_loop_init(&owner.loop);
+}
+
+static void end(struct scripted *server)
+{
+    valkey_close(owner.valkey);
+    if (server != NULL)
+        scripted_stop(server);
+    assert_int_equal(uv_run(&owner.loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&owner.loop), 0);
+}
+
+static void run_until(const unsigned *count, unsigned wanted)
+{
+    for (unsigned turn = 0; *count < wanted; turn++) {
+        assert_true(turn < 10000);
+        uv_run(&owner.loop, UV_RUN_ONCE);
+    }
+}
+
+static void on_reply(struct valkey_request *request, const struct valkey_reply *reply)
+{
+    const char *text = valkey_text(reply, NULL);
+
+    assert_ptr_equal(request->context, &owner);
+    owner.lost += reply == NULL;
+    owner.replies++;
+    snprintf(owner.reply, sizeof owner.reply, "%s", text == NULL ? "" : text);
+}
+
+static int send_ping(struct valkey_request *request)
+{
+    static const char *const words[] = {"PING"};
+
+    return valkey_send(owner.valkey, request, 1, words, NULL, on_reply, &owner);
+}
+
+/* ---- finding it ---- */
+
+static void it_logs_in(void **state)
+{
+    static const char *const script[] = {OK, OK, OK, PRIMARY, "+PONG\r\n", NULL};
+    struct valkey_options options = usual();
+    struct valkey_request request;
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, script);
+    options.name = "relay-1";
+    begin(&options, "valkey://mail:s%20t@127.0.0.1:#/2", server.port, 0);
+    assert_false(valkey_is_ready(owner.valkey));
+    run_until(&owner.ready, 1);
+    assert_int_equal(send_ping(&request), 0);
+    run_until(&owner.replies, 1);
+    assert_string_equal(owner.reply, "PONG");
+    assert_string_equal(buf_text(&server.heard),
+                        "AUTH mail s t SELECT 2 CLIENT SETNAME relay-1 ROLE PING ");
+    assert_int_equal(owner.not_ready, 0);
+    end(&server);
+}
+
+static void a_password_file_counts_for_more_than_the_url(void **state)
+{
+    static const char *const script[] = {OK, PRIMARY, NULL};
+    struct valkey_options options = usual();
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, script);
+    options.password = "file";
+    begin(&options, "valkey://:url@127.0.0.1:#", server.port, 0);
+    run_until(&owner.ready, 1);
+    assert_string_equal(buf_text(&server.heard), "AUTH file ROLE ");
+    end(&server);
+}
+
+static void what_a_server_refuses_is_told_once(void **state)
+{
+    static const struct {
+        const char *url, *script[4], *why;
+    } rows[] = {
+        {"valkey://u:p@127.0.0.1:#",
+         {"-WRONGPASS invalid username-password pair\r\n", NULL},
+         "the server refuses: WRONGPASS invalid username-password pair"},
+        {"valkey://127.0.0.1:#/9",
+         {"-ERR DB index is out of range\r\n", NULL},
+         "the server refuses: ERR DB index"},
+        {"valkey://127.0.0.1:#", {REPLICA, NULL}, "it is a replica"},
+        {"valkey://127.0.0.1:#", {"*2\r\n$8\r\nsentinel\r\n*0\r\n", NULL}, "it is a Sentinel"},
+        {"valkey://127.0.0.1:#", {"*0\r\n", NULL}, "it is a replica"},
+        {"valkey://127.0.0.1:#", {"$-1\r\n", NULL}, "it is a replica"},
+        {"valkey://127.0.0.1:#", {"-NOAUTH Authentication required.\r\n", NULL}, "NOAUTH"},
+        {"valkey://127.0.0.1:#", {SILENCE, NULL}, "it does not answer"},
+        {"valkey://127.0.0.1:#", {HANG_UP, NULL}, "connection lost"},
+        {"valkey+sentinel://127.0.0.1:#/mail", {"*-1\r\n", NULL}, "knows no primary"},
+        {"valkey+sentinel://127.0.0.1:#/mail",
+         {"*2\r\n$1\r\na\r\n$1\r\nx\r\n", NULL},
+         "no primary"},
+        {"valkey+sentinel://127.0.0.1:#/mail", {"*1\r\n$1\r\na\r\n", NULL}, "knows no primary"},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct valkey_options options = usual();
+        struct scripted server;
+
+        set_up(state);
+        scripted_start(&server, &owner.loop, 0, rows[i].script);
+        begin(&options, rows[i].url, server.port, 0);
+        run_until(&server.accepted, 4); /* it goes on trying */
+        assert_int_equal(owner.not_ready, 1);
+        assert_int_equal(owner.ready, 0);
+        assert_non_null(strstr(owner.why, rows[i].why));
+        assert_non_null(strstr(valkey_why(owner.valkey), rows[i].why));
+        end(&server);
+    }
+}
+
+static void it_waits_for_a_server_that_is_not_there(void **state)
+{
+    static const char *const script[] = {PRIMARY, NULL};
+    const struct valkey_options options = usual();
+    struct scripted server;
+    uint16_t port;
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, script);
+    port = server.port;
+    scripted_stop(&server);
+    uv_run(&owner.loop, UV_RUN_DEFAULT);
+    begin(&options, "valkey://127.0.0.1:#", port, 0);
+    run_until(&owner.not_ready, 1);
+    assert_non_null(strstr(owner.why, "Connection refused"));
+    scripted_start(&server, &owner.loop, port, script);
+    run_until(&owner.ready, 1);
+    assert_string_equal(valkey_why(owner.valkey), "");
+    end(&server);
+}
+
+static void of_several_the_primary(void **state)
+{
+    static const char *const replica[] = {REPLICA, NULL}, *const primary[] = {PRIMARY, NULL};
+    const struct valkey_options options = usual();
+    struct scripted first, second;
+    char where[40];
+
+    (void)state;
+    scripted_start(&first, &owner.loop, 0, replica);
+    scripted_start(&second, &owner.loop, 0, primary);
+    begin(&options, "valkey://127.0.0.1:#,127.0.0.1:#", first.port, second.port);
+    run_until(&owner.ready, 1);
+    assert_int_equal(first.accepted, 1);
+    snprintf(where, sizeof where, "127.0.0.1:%u", (unsigned)second.port);
+    assert_string_equal(valkey_where(owner.valkey), where);
+    scripted_stop(&first);
+    end(&second);
+}
+
+static void a_sentinel_names_the_primary(void **state)
+{
+    static const char *const primary[] = {PRIMARY, "+PONG\r\n", NULL};
+    const struct valkey_options options = usual();
+    struct scripted sentinel, server;
+    const char *named[] = {NULL, NULL};
+    char answer[80];
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, primary);
+    snprintf(answer, sizeof answer, "*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%u\r\n",
+             server.port < 10000 ? 4 : 5, (unsigned)server.port);
+    named[0] = answer;
+    scripted_start(&sentinel, &owner.loop, 0, named);
+    begin(&options, "valkey+sentinel://127.0.0.1:#/mail", sentinel.port, 0);
+    run_until(&owner.ready, 1);
+    assert_string_equal(buf_text(&sentinel.heard), "SENTINEL get-master-addr-by-name mail ");
+    assert_string_equal(buf_text(&server.heard), "ROLE ");
+    scripted_stop(&sentinel);
+    end(&server);
+}
+
+static void a_name_is_looked_up(void **state)
+{
+    static const char *const script[] = {PRIMARY, NULL};
+    const struct valkey_options options = usual();
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, script);
+    begin(&options, "valkey://localhost:#", server.port, 0);
+    run_until(&owner.ready, 1); /* by IPv4, whatever else the name has */
+    end(&server);
+}
+
+static void a_user_who_may_not_ask_for_the_role(void **state)
+{
+    static const char *const script[] = {"-NOPERM this user has no permissions\r\n", NULL};
+    const struct valkey_options options = usual();
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, script);
+    begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+    run_until(&owner.ready, 1);
+    end(&server);
+}
+
+/* ---- losing it ---- */
+
+static void a_server_that_stalls_is_lost(void **state)
+{
+    static const char *const script[] = {PRIMARY, SILENCE, NULL};
+    const struct valkey_options options = usual();
+    struct valkey_request first, second;
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, script);
+    begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+    run_until(&owner.ready, 1);
+    assert_int_equal(send_ping(&first), 0);
+    assert_int_equal(send_ping(&second), 0);
+    run_until(&owner.not_ready, 1);
+    assert_int_equal(owner.lost, 2);
+    assert_string_equal(owner.why, "it does not answer");
+    run_until(&owner.ready, 2);
+    end(&server);
+}
+
+/* An idle connection is not lost, however long. */
+static void a_server_that_owes_nothing_may_be_silent(void **state)
+{
+    static const char *const script[] = {PRIMARY, "+PONG\r\n", NULL};
+    const struct valkey_options options = usual();
+    struct valkey_request request;
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, script);
+    begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+    run_until(&owner.ready, 1);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(send_ping(&request), 0);
+        run_until(&owner.replies, i);
+        virtual_clock_pass(3600000);
+    }
+    assert_int_equal(owner.not_ready, 0);
+    assert_int_equal(server.accepted, 1);
+    end(&server);
+}
+
+static void it_looks_for_another_after_an_error_of_the_server(void **state)
+{
+    static const char *const errors[] = {"-READONLY You can't write\r\n", "-LOADING\r\n",
+                                         "-MOVED 1 192.0.2.1:6379\r\n", "-NOAUTH x\r\n"};
+
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        const char *const script[] = {PRIMARY, errors[i], NULL};
+        const struct valkey_options options = usual();
+        struct valkey_request request;
+        struct scripted server;
+
+        set_up(state);
+        scripted_start(&server, &owner.loop, 0, script);
+        begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+        run_until(&owner.ready, 1);
+        assert_int_equal(send_ping(&request), 0);
+        run_until(&owner.not_ready, 1);
+        assert_int_equal(owner.replies, 1);
+        assert_int_equal(owner.lost, 0);
+        run_until(&owner.ready, 2);
+        end(&server);
+    }
+}
+
+static void an_error_of_a_command_is_only_that(void **state)
+{
+    static const char *const script[] = {PRIMARY, "-OOM command not allowed\r\n", "+PONG\r\n",
+                                         NULL};
+    const struct valkey_options options = usual();
+    struct valkey_request request;
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, &owner.loop, 0, script);
+    begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+    run_until(&owner.ready, 1);
+    assert_int_equal(send_ping(&request), 0);
+    run_until(&owner.replies, 1);
+    assert_int_equal(send_ping(&request), 0);
+    run_until(&owner.replies, 2);
+    assert_string_equal(owner.reply, "PONG");
+    assert_int_equal(owner.not_ready, 0);
+    end(&server);
+}
+
+static void requests_are_limited_and_cancelled(void **state)
+{
+    static const char *const script[] = {PRIMARY, "+PONG\r\n", NULL};
+    struct valkey_options options = usual();
+    struct valkey_request first, second, third;
+    struct scripted server;
+
+    (void)state;
+    options.pending_max = 2;
+    scripted_start(&server, &owner.loop, 0, script);
+    begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+    assert_int_equal(send_ping(&first), UV_ENOTCONN);
+    run_until(&owner.ready, 1);
+    assert_int_equal(send_ping(&first), 0);
+    assert_int_equal(send_ping(&second), 0);
+    assert_int_equal(send_ping(&third), UV_ENOBUFS);
+    valkey_request_cancel(&first);
+    run_until(&owner.replies, 1); /* of the second */
+    assert_int_equal(server.asked, 3);
+    assert_int_equal(send_ping(&third), 0);
+    end(&server); /* forgets the third */
+    assert_int_equal(owner.replies, 1);
+}
+
+static void it_may_be_closed_whenever_something_is_told(void **state)
+{
+    static const char *const primary[] = {PRIMARY, NULL}, *const replica[] = {REPLICA, NULL};
+
+    for (int i = 0; i < 2; i++) {
+        const struct valkey_options options = usual();
+        struct scripted server;
+
+        set_up(state);
+        owner.close_when_told = true;
+        scripted_start(&server, &owner.loop, 0, i == 0 ? primary : replica);
+        begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+        run_until(i == 0 ? &owner.ready : &owner.not_ready, 1);
+        end(&server);
+    }
+}
+
+static void it_may_be_closed_in_any_state(void **state)
+{
+    static const char *const script[] = {OK, OK, PRIMARY, SILENCE, NULL};
+
+    for (int turns = 0; turns < 12; turns++) {
+        const struct valkey_options options = usual();
+        struct valkey_request request = {.ticket = NULL};
+        struct scripted server;
+
+        set_up(state);
+        scripted_start(&server, &owner.loop, 0, script);
+        begin(&options, "valkey://u:p@localhost:#/1", server.port, 0);
+        for (int i = 0; i < turns; i++)
+            uv_run(&owner.loop, UV_RUN_ONCE);
+        if (valkey_is_ready(owner.valkey))
+            assert_int_equal(send_ping(&request), 0);
+        end(&server);
+    }
+}
+
+/* ---- whatever is sent ---- */
+
+static void hostile_replies_end_the_connection(void **state)
+{
+    static const struct {
+        const char *reply;
+    } rows[] = {
+        {"*20001\r\n"},
+        {"*2147483647\r\n"},
+        {"*4294967297\r\n"},
+        {"*9223372036854775807\r\n"},
+        {"*-2\r\n"},
+        {"*10000\r\n*10000\r\n*10000\r\n"},
+        {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n"},
+        {"HTTP/1.1 200 OK\r\n"},
+        {"\r\n"},
+        {"$abc\r\n"},
+        {"+PONG\r\n+PONG\r\n"},
+        {"+PONG\r\n:1\r\n"},
+        {"+PONG\r\n$-1\r\n"},
+        {"+PONG\r\n*0\r\n"},
+        {"+PONG\r\n-ERR max number of clients reached\r\n"},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *const script[] = {PRIMARY, rows[i].reply, NULL};
+        const struct valkey_options options = usual();
+        struct valkey_request request;
+        struct scripted server;
+
+        set_up(state);
+        scripted_start(&server, &owner.loop, 0, script);
+        begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+        run_until(&owner.ready, 1);
+        assert_int_equal(send_ping(&request), 0);
+        run_until(&owner.not_ready, 1);
+        assert_int_equal(owner.replies, 1);
+        run_until(&owner.ready, 2);
+        end(&server);
+    }
+}
+
+static void a_greeting_is_not_asked_for(void **state)
+{
+    static const char *const greetings[] = {"+HELLO\r\n+HELLO\r\n",
+                                            "-ERR max number of clients\r\n"};
+    static const char *const script[] = {SILENCE, NULL};
+
+    for (size_t i = 0; i < COUNT(greetings); i++) {
+        const struct valkey_options options = usual();
+        struct scripted server;
+
+        set_up(state);
+        scripted_start(&server, &owner.loop, 0, script);
+        server.greeting = greetings[i];
+        begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+        run_until(&owner.not_ready, 1);
+        assert_int_equal(owner.ready, 0);
+        end(&server);
+    }
+}
+
+/* The longest reply there may be is read, a longer one ends the connection. */
+static void a_reply_has_a_limit(void **state)
+{
+    for (int over = 0; over < 2; over++) {
+        size_t length = VALKEY_REPLY_MAX / 2 + (over != 0 ? VALKEY_REPLY_MAX : 0);
+        char *reply = malloc(length + 100);
+        const char *const script[] = {PRIMARY, reply, NULL};
+        const struct valkey_options options = usual();
+        struct valkey_request request;
+        struct scripted server;
+        int head;
+
+        assert_non_null(reply);
+        head = snprintf(reply, 100, "$%zu\r\n", length);
+        memset(reply + head, 'x', length);
+        strcpy(reply + head + length, "\r\n");
+        set_up(state);
+        scripted_start(&server, &owner.loop, 0, script);
+        begin(&options, "valkey://127.0.0.1:#", server.port, 0);
+        run_until(&owner.ready, 1);
+        assert_int_equal(send_ping(&request), 0);
+        run_until(over != 0 ? &owner.not_ready : &owner.replies, 1);
+        assert_int_equal(owner.lost, over);
+        end(&server);
+        free(reply);
+    }
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(it_logs_in, set_up),
+        cmocka_unit_test_setup(a_password_file_counts_for_more_than_the_url, set_up),
+        cmocka_unit_test(what_a_server_refuses_is_told_once),
+        cmocka_unit_test_setup(it_waits_for_a_server_that_is_not_there, set_up),
+        cmocka_unit_test_setup(of_several_the_primary, set_up),
+        cmocka_unit_test_setup(a_sentinel_names_the_primary, set_up),
+        cmocka_unit_test_setup(a_name_is_looked_up, set_up),
+        cmocka_unit_test_setup(a_user_who_may_not_ask_for_the_role, set_up),
+        cmocka_unit_test_setup(a_server_that_stalls_is_lost, set_up),
+        cmocka_unit_test_setup(a_server_that_owes_nothing_may_be_silent, set_up),
+        cmocka_unit_test(it_looks_for_another_after_an_error_of_the_server),
+        cmocka_unit_test_setup(an_error_of_a_command_is_only_that, set_up),
+        cmocka_unit_test_setup(requests_are_limited_and_cancelled, set_up),
+        cmocka_unit_test(it_may_be_closed_whenever_something_is_told),
+        cmocka_unit_test(it_may_be_closed_in_any_state),
+        cmocka_unit_test(hostile_replies_end_the_connection),
+        cmocka_unit_test(a_greeting_is_not_asked_for),
+        cmocka_unit_test(a_reply_has_a_limit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
