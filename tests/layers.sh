@@ -47,6 +47,7 @@ daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config
 daemon/store        base base/log base/net base/sql policy policy/decide policy/evidence policy/report probe/smtp probe/sts
+daemon/share        base policy daemon/store
 daemon/rules        base base/log policy/rules probe/tls daemon/config
 daemon/cache        base base/log policy policy/decide policy/evidence policy/render policy/report policy/rules probe daemon/config daemon/loop daemon/store daemon/rules
 daemon/lookup       base base/log base/net probe daemon/config daemon/rules daemon/cache
@@ -124,7 +125,7 @@ library() {
 check_libraries() {
     local bad=0
     library libuv 'uv\.h>' 'base/valkey/*_uv.[ch]' 'probe/*_uv.[ch]' 'survey/*_uv.[ch]' 'check/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
-    library OpenSSL 'openssl/' 'probe/tls/*' base/valkey/valkey_tls.c || bad=1
+    library OpenSSL 'openssl/' 'probe/tls/*' base/mac.c base/valkey/valkey_tls.c || bad=1
     library hiredis 'hiredis/' 'base/valkey/*' || bad=1
     library curl 'curl/' probe/https/https_uv.c || bad=1
     library SQLite 'sqlite3' base/sql/sql.c || bad=1

@@ -1,0 +1,50 @@
+/*
+ * share_text: the texts in the share, as JSON: records, what operators said of a key, and news. What
+ * is read is hostile until it has passed. Times are milliseconds since 1970 on the clock of the
+ * share, which all relays have in common. Pure.
+ */
+#pragma once
+
+#include "daemon/store/record.h"
+
+#define SHARE_RELAY_MAX 64 /* octets of a relay's name: letters, digits, . - _ */
+
+/* What operators said of a key; it counts for what was learnt until then. 0: nothing. */
+struct share_word {
+    int64_t forgotten_at, released_at;
+};
+
+/* X(constant, word) */
+#define SHARE_NEWS(X)                                                                              \
+    X(SHARE_NEWS_ANSWER, "answer")   /* the record of a key has changed in what matters to all */  \
+    X(SHARE_NEWS_FORGET, "forget")   /* a key is forgotten */                                      \
+    X(SHARE_NEWS_RELEASE, "release") /* the hold of a key is ended */                              \
+    X(SHARE_NEWS_RELOAD, "reload")   /* rules and configuration are read again */
+enum share_news_kind { SHARE_NEWS(ENUM_CONSTANT) SHARE_NEWS_KINDS };
+
+struct share_news {
+    enum share_news_kind kind;
+    char relay[SHARE_RELAY_MAX + 1]; /* whose it is */
+    const char *name;                /* a canonical key; "" of SHARE_NEWS_RELOAD */
+    int64_t at;
+};
+
+bool share_relay_valid(const char *name);
+
+/* Texts are malloc()ed, for the caller to free; NULL without memory. Readers give NULL, or why the
+ * text is none (static); strings are the arena's. */
+char *share_record_write(const struct record *record);
+const char *share_record_read(struct record **out, struct arena *arena, const char *text,
+                              size_t length);
+char *share_word_write(const struct share_word *word);
+const char *share_word_read(struct share_word *out, const char *text, size_t length);
+char *share_news_write(const struct share_news *news);
+const char *share_news_read(struct share_news *out, struct arena *arena, const char *text,
+                            size_t length);
+
+/* An answer that takes the place of two of one key: the evidence of the later, and what either
+ * proved, but for what the word says no more. `theirs` may be NULL. Strings stay borrowed. */
+struct record share_join(const struct record *ours, const struct record *theirs,
+                         const struct share_word *word);
+/* Takes from an answer what the word says no more; false when nothing of it counts. */
+bool share_word_apply(struct record *answer, const struct share_word *word);
