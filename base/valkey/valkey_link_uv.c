@@ -230,10 +230,11 @@ static void delete_write(void *data)
 static void clean_up(void *data)
 {
     struct valkey_link *link = data;
+    const char *why = link->context->errstr;
 
+    give_up(link, why != NULL && why[0] != '\0' ? why : "the connection ended");
     link->context = NULL;
     uv_close((uv_handle_t *)&link->poll, on_closed);
-    give_up(link, "the connection ended");
 }
 
 /* ---- hiredis ---- */
@@ -248,14 +249,6 @@ static void on_connect(const redisAsyncContext *context, int status)
     }
     link->opened = true;
     tell_soon(link);
-}
-
-static void on_disconnect(const redisAsyncContext *context, int status)
-{
-    struct valkey_link *link = context->data;
-
-    give_up(link, status != REDIS_OK && context->errstr != NULL ? context->errstr
-                                                                : "the server closed it");
 }
 
 static void on_soon(uv_timer_t *timer)
@@ -288,7 +281,6 @@ static bool adopt(struct valkey_link *link, redisAsyncContext *context)
     context->ev.delWrite = delete_write;
     context->ev.cleanup = clean_up;
     bound_replies(link);
-    redisAsyncSetDisconnectCallback(context, on_disconnect);
     redisAsyncSetConnectCallback(context, on_connect); /* begins to wait for it */
     return true;
 }
