@@ -47,7 +47,7 @@ daemon/config       base base/log base/net policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config
 daemon/store        base base/log base/net base/sql policy policy/decide policy/evidence policy/report probe/smtp probe/sts
-daemon/share        base policy daemon/store
+daemon/share        base base/log base/valkey policy daemon/store
 daemon/rules        base base/log policy/rules probe/tls daemon/config
 daemon/cache        base base/log policy policy/decide policy/evidence policy/render policy/report policy/rules probe daemon/config daemon/loop daemon/store daemon/rules
 daemon/lookup       base base/log base/net probe daemon/config daemon/rules daemon/cache

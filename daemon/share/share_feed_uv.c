@@ -1,0 +1,183 @@
+/*
+ * share_feed_uv: follows the stream of news, on a connection of its own that waits for them. Where
+ * it stands is kept while the connection is lost. A stream that begins after that was cut or begun
+ * anew: what was in between is not known, and everything is compared again.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "daemon/share/share_internal.h"
+
+#define FEED_ARENA_MAX 65536 /* of one entry */
+#define FEED_COUNT     "200" /* entries at once */
+
+void share_news_name(char out[SHARE_NAME_MAX], const struct share *share)
+{
+    CHECK(snprintf(out, SHARE_NAME_MAX, "%s:" SHARE_VERSION ":news", share->options.prefix) <
+          SHARE_NAME_MAX);
+}
+
+char *share_news_seal(const struct share *share, enum share_news_kind kind, const char *name,
+                      int64_t at, size_t *length)
+{
+    struct share_news news = {.kind = kind, .name = name, .at = at};
+    char stream[SHARE_NAME_MAX], *text, *value;
+
+    share_news_name(stream, share);
+    snprintf(news.relay, sizeof news.relay, "%s", share->options.relay);
+    text = share_news_write(&news);
+    value = share_seal(share, stream, text, length);
+    free(text);
+    return value;
+}
+
+/* ---- entries ---- */
+
+/* Where an entry stands: milliseconds and a number in them. */
+struct place {
+    uint64_t ms, number;
+};
+
+static bool read_place(struct place *out, const char *text)
+{
+    int end = 0;
+
+    return text != NULL && strspn(text, "0123456789-") == strlen(text) && strlen(text) < 42 &&
+           sscanf(text, "%20" SCNu64 "-%20" SCNu64 "%n", &out->ms, &out->number, &end) == 2 &&
+           text[end] == '\0';
+}
+
+static bool is_after(const char *a, const char *b)
+{
+    struct place first, second;
+
+    return read_place(&first, a) && read_place(&second, b) &&
+           (first.ms != second.ms ? first.ms > second.ms : first.number > second.number);
+}
+
+static void take_news(struct share *share, const struct valkey_reply *value)
+{
+    const struct record_moment moment = share_moment(share);
+    struct arena *arena = arena_new(FEED_ARENA_MAX);
+    char stream[SHARE_NAME_MAX];
+    struct share_frame frame;
+    struct share_news news;
+    const char *why;
+
+    share_news_name(stream, share);
+    if (arena != NULL && share_open(&frame, share, stream, value)) {
+        why = share_news_read(&news, arena, frame.text, frame.length);
+        if (why != NULL) {
+            share_refuse(share, stream, why);
+        } else if (strcmp(news.relay, share->options.relay) != 0) {
+            share->stats.news_taken++;
+            news.at += moment.monotonic_ms - moment.wall_ms;
+            share->events->news(share->context, &news);
+        }
+    }
+    arena_free(arena);
+}
+
+/* An entry is its place, and fields with values; ours have one. False for what is no entry. */
+static bool take_entry(struct share *share, const struct valkey_reply *entry)
+{
+    const char *place = valkey_text(valkey_at(entry, 0), NULL);
+    const struct valkey_reply *fields = valkey_at(entry, 1);
+    struct place read;
+
+    if (!read_place(&read, place))
+        return false;
+    snprintf(share->position, sizeof share->position, "%s", place);
+    if (valkey_is(valkey_at(fields, 0), "n"))
+        take_news(share, valkey_at(fields, 1));
+    return true;
+}
+
+/* ---- following ---- */
+
+static void follow(struct share *share);
+
+static void on_entries(struct valkey_request *request, const struct valkey_reply *reply)
+{
+    struct share *share = request->context;
+    const struct valkey_reply *entries = valkey_at(valkey_at(reply, 0), 1);
+
+    if (reply == NULL)
+        return;
+    if (valkey_type(reply) == VALKEY_ERROR) {
+        share_refuse(share, "XREAD", valkey_text(reply, NULL));
+        return; /* the next beat begins again */
+    }
+    for (size_t i = 0; i < valkey_count(entries); i++)
+        if (!take_entry(share, valkey_at(entries, i)))
+            share_refuse(share, "XREAD", "it is no entry of a stream");
+    follow(share);
+}
+
+static void follow(struct share *share)
+{
+    char stream[SHARE_NAME_MAX];
+    struct log_number wait;
+    const char *const words[] = {
+        "XREAD",   "COUNT", FEED_COUNT,     "BLOCK", log_number(&wait, SHARE_BEAT_MS),
+        "STREAMS", stream,  share->position};
+
+    share_news_name(stream, share);
+    valkey_send(share->feed, &share->feed_asked, 8, words, NULL, on_entries, share);
+}
+
+/* The end of the stream, where a relay that begins stands. */
+static void on_last(struct valkey_request *request, const struct valkey_reply *reply)
+{
+    struct share *share = request->context;
+    const char *place = valkey_text(valkey_at(valkey_at(reply, 0), 0), NULL);
+    struct place read;
+
+    if (reply == NULL || valkey_type(reply) == VALKEY_ERROR)
+        return;
+    snprintf(share->position, sizeof share->position, "%s",
+             read_place(&read, place) ? place : "0-0");
+    follow(share);
+}
+
+/* The beginning of the stream: not after where this relay stands, or something was missed. */
+static void on_first(struct valkey_request *request, const struct valkey_reply *reply)
+{
+    struct share *share = request->context;
+    const char *place = valkey_text(valkey_at(valkey_at(reply, 0), 0), NULL);
+
+    if (reply == NULL || valkey_type(reply) == VALKEY_ERROR)
+        return;
+    if (place == NULL ? strcmp(share->position, "0-0") != 0 : is_after(place, share->position)) {
+        snprintf(share->position, sizeof share->position, "0-0");
+        share->events->begun(share->context, 0);
+    }
+    follow(share);
+}
+
+void share_feed_begin(struct share *share)
+{
+    char stream[SHARE_NAME_MAX];
+    const char *const last[] = {"XREVRANGE", stream, "+", "-", "COUNT", "1"};
+    const char *const start[] = {"XRANGE", stream, "-", "+", "COUNT", "1"};
+    bool known = share->position[0] != '\0';
+
+    if (!share->ready || !valkey_is_ready(share->feed) || share->feed_asked.ticket != NULL)
+        return;
+    share_news_name(stream, share);
+    valkey_send(share->feed, &share->feed_asked, 6, known ? start : last, NULL,
+                known ? on_first : on_last, share);
+}
+
+void share_on_feed(void *context, bool ready, const char *why)
+{
+    struct share *share = context;
+
+    (void)why; /* the other connection says it */
+    if (ready)
+        share_feed_begin(share);
+}

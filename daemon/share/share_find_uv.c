@@ -1,0 +1,210 @@
+/*
+ * share_find_uv: what the share knows of a key and its domain, in one question: answer, policy and
+ * word. An answer that operators ended is not found; one of which they ended the hold is found
+ * without.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/share/share_internal.h"
+
+/* Octets of an answer and a policy that are read. */
+#define FIND_ARENA_MAX (4 * 1024 * 1024)
+
+struct share_read {
+    struct store_read read; /* first */
+    struct share *share;
+    struct list link; /* in share.reads, in the order of `late_at` */
+    int64_t late_at;  /* monotonic ms */
+    struct valkey_request request;
+    store_on_found done;
+    void *context;
+    char answer[SHARE_NAME_MAX], policy[SHARE_NAME_MAX], word[SHARE_NAME_MAX];
+    char key[KEY_TEXT_MAX + 1];
+};
+
+/* ---- reading ---- */
+
+struct record *share_read_record(struct share *share, struct arena *arena, const char *name,
+                                 const struct valkey_reply *value, enum record_kind kind)
+{
+    struct share_frame frame;
+    struct record *record = NULL;
+    const char *why;
+
+    if (!share_open(&frame, share, name, value))
+        return NULL;
+    why = share_record_read(&record, arena, frame.text, frame.length);
+    if (why == NULL && record->kind != kind)
+        why = "it is a record of another kind";
+    if (why == NULL)
+        return record;
+    share_refuse(share, name, why);
+    return NULL;
+}
+
+struct share_word share_read_word(struct share *share, const char *name,
+                                  const struct valkey_reply *value)
+{
+    struct share_word word = {0, 0};
+    struct share_frame frame;
+    const char *why;
+
+    if (!share_open(&frame, share, name, value))
+        return word;
+    why = share_word_read(&word, frame.text, frame.length);
+    if (why != NULL)
+        share_refuse(share, name, why);
+    return word;
+}
+
+/* Takes a record for what it was asked for: a value may lie under another name than its own. */
+static bool is_about(const struct record *record, const struct share_read *read, const char *name)
+{
+    char identity[RECORD_IDENTITY_MAX], made[SHARE_NAME_MAX];
+    enum share_name kind = record->kind == RECORD_ANSWER ? SHARE_ANSWER : SHARE_POLICY;
+
+    return record_identity(identity, record) && share_name(made, read->share, kind, identity) &&
+           strcmp(made, name) == 0;
+}
+
+/* What operators said is news, until this relay has heard it. */
+static void tell_word(struct share *share, const char *key, const struct share_word *word)
+{
+    const struct record_moment moment = share_moment(share);
+    struct share_news news = {.name = key};
+
+    if (word->forgotten_at > 0) {
+        news.kind = SHARE_NEWS_FORGET;
+        news.at = word->forgotten_at - moment.wall_ms + moment.monotonic_ms;
+        share->events->news(share->context, &news);
+    }
+    if (word->released_at > 0) {
+        news.kind = SHARE_NEWS_RELEASE;
+        news.at = word->released_at - moment.wall_ms + moment.monotonic_ms;
+        share->events->news(share->context, &news);
+    }
+}
+
+/* ---- the end of a read ---- */
+
+static void take_off(struct share_read *read)
+{
+    list_remove(&read->link);
+    valkey_request_cancel(&read->request);
+}
+
+static void find_nothing(struct share_read *read)
+{
+    const struct store_found found = {.unsure = true};
+
+    take_off(read);
+    read->done(read->context, &found);
+    free(read);
+}
+
+static void on_values(struct valkey_request *request, const struct valkey_reply *reply)
+{
+    struct share_read *read = request->context;
+    struct share *share = read->share;
+    struct arena *arena = arena_new(FIND_ARENA_MAX);
+    struct record *answer, *policy;
+    struct store_found found = {0};
+    struct share_word word;
+
+    take_off(read);
+    if (arena == NULL || valkey_count(reply) != 3) {
+        arena_free(arena);
+        find_nothing(read);
+        return;
+    }
+    answer = share_read_record(share, arena, read->answer, valkey_at(reply, 0), RECORD_ANSWER);
+    policy = share_read_record(share, arena, read->policy, valkey_at(reply, 1), RECORD_POLICY);
+    word = share_read_word(share, read->word, valkey_at(reply, 2));
+    if (answer != NULL && is_about(answer, read, read->answer) && share_word_apply(answer, &word)) {
+        share_record_to_own(share, answer);
+        found.answer = answer;
+    }
+    if (policy != NULL && is_about(policy, read, read->policy)) {
+        share_record_to_own(share, policy);
+        found.policy = policy;
+    }
+    share->stats.found += found.answer != NULL;
+    tell_word(share, read->key, &word);
+    read->done(read->context, &found);
+    arena_free(arena);
+    free(read);
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    struct share *share = timer->data;
+    int64_t now = clock_monotonic_ms();
+
+    while (!list_empty(&share->reads)) {
+        struct share_read *read = LIST_ELEMENT(share->reads.next, struct share_read, link);
+
+        if (read->late_at > now) {
+            uv_timer_start(timer, on_late, (uint64_t)(read->late_at - now), 0);
+            return;
+        }
+        share->stats.finds_late++;
+        find_nothing(read);
+    }
+}
+
+/* ---- asking ---- */
+
+int share_find(struct store_read **out, struct store *store, const char *key, const char *domain,
+               store_on_found done, void *context)
+{
+    struct share *share = (struct share *)(void *)store;
+    struct share_read *read;
+    int error;
+
+    if (!share->ready)
+        return UV_ENOTCONN;
+    read = calloc(1, sizeof *read);
+    if (read == NULL)
+        return UV_ENOMEM;
+    *read = (struct share_read){.read = {store->kind}, .share = share, .done = done};
+    read->context = context;
+    list_init(&read->link);
+    snprintf(read->key, sizeof read->key, "%s", key);
+    if (share_name(read->answer, share, SHARE_ANSWER, key) &&
+        share_name(read->policy, share, SHARE_POLICY, domain == NULL ? key : domain) &&
+        share_name(read->word, share, SHARE_WORD, key)) {
+        const char *const words[] = {"MGET", read->answer, read->policy, read->word};
+
+        error = valkey_send(share->commands, &read->request, 4, words, NULL, on_values, read);
+    } else {
+        error = UV_EINVAL;
+    }
+    if (error != 0) {
+        free(read);
+        return error;
+    }
+    share->stats.finds++;
+    read->late_at = clock_monotonic_ms() + share->options.deadline_ms;
+    list_append(&share->reads, &read->link);
+    if (!uv_is_active((uv_handle_t *)&share->late))
+        uv_timer_start(&share->late, on_late, (uint64_t)share->options.deadline_ms, 0);
+    *out = &read->read;
+    return 0;
+}
+
+void share_find_cancel(struct store_read *read)
+{
+    struct share_read *own = (struct share_read *)(void *)read;
+
+    take_off(own);
+    free(own);
+}
+
+void share_finds_close(struct share *share)
+{
+    while (!list_empty(&share->reads))
+        share_find_cancel(&LIST_ELEMENT(share->reads.next, struct share_read, link)->read);
+}

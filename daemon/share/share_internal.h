@@ -1,0 +1,98 @@
+/* share_internal: declarations shared by the files that implement share_uv.h. */
+#pragma once
+
+#include "base/list.h"
+#include "base/log/log.h"
+#include "daemon/share/share_uv.h"
+#include "policy/key.h"
+
+enum share_name { SHARE_ANSWER, SHARE_POLICY, SHARE_PROBE, SHARE_WORD, SHARE_NAMES };
+
+struct share {
+    struct store store; /* first */
+    uv_loop_t *loop;
+    struct share_options options;
+    const struct share_events *events;
+    void *context;
+    bool closing;
+    unsigned open_handles;
+    struct valkey *commands, *feed; /* owned */
+
+    /* share_uv.c */
+    uv_timer_t beat;
+    struct valkey_request time, epoch_asked;
+    int64_t time_asked; /* monotonic ms */
+    bool ready;
+    int64_t wall_less_own;      /* ms: the server's clock, less the monotonic one */
+    char epoch[SHARE_MARK_MAX]; /* "": not known */
+    int64_t away_since; /* monotonic ms: what was learnt since then is not there; 0: nothing was */
+    struct log_limit refused_limit;
+
+    /* share_find_uv.c */
+    uv_timer_t late;
+    struct list reads;
+
+    /* share_put_uv.c */
+    struct list puts;
+
+    /* share_tell_uv.c */
+    struct list tells; /* the oldest first */
+    size_t tell_count;
+
+    /* share_feed_uv.c */
+    struct valkey_request feed_asked;
+    char position[48]; /* in the stream; "": not known */
+
+    struct share_stats stats;
+};
+
+/* share_uv.c */
+/* The moment that turns the times of the share into those of the daemon and back. */
+struct record_moment share_moment(const struct share *share);
+/* A name in the share; false when it is too long. */
+bool share_name(char out[SHARE_NAME_MAX], const struct share *share, enum share_name kind,
+                const char *name);
+/* Reads the frame of a value that was found under a name. False for a nil, and for what counts for
+ * nothing, which is counted. */
+bool share_open(struct share_frame *out, struct share *share, const char *name,
+                const struct valkey_reply *value);
+/* Counts a value that was refused, and warns, but not often. */
+void share_refuse(struct share *share, const char *name, const char *why);
+/* A value: malloc()ed, its length in *length; NULL without memory or when it is too long. */
+char *share_seal(const struct share *share, const char *name, const char *text, size_t *length);
+/* A mark that no write had. */
+uint64_t share_mark(void);
+/* Between the wall clocks of the share and of the daemon. */
+void share_record_to_own(const struct share *share, struct record *record);
+void share_record_to_share(const struct share *share, struct record *record);
+/* What is put from now on may be lost: it is put again when it can be. */
+void share_note_away(struct share *share);
+
+/* share_find_uv.c */
+int share_find(struct store_read **out, struct store *store, const char *key, const char *domain,
+               store_on_found done, void *context);
+void share_find_cancel(struct store_read *read);
+void share_finds_close(struct share *share);
+/* Reads a record from a value found under `name`; NULL. Its times are the share's. */
+struct record *share_read_record(struct share *share, struct arena *arena, const char *name,
+                                 const struct valkey_reply *value, enum record_kind kind);
+struct share_word share_read_word(struct share *share, const char *name,
+                                  const struct valkey_reply *value);
+
+/* share_put_uv.c */
+void share_put(struct share *share, const struct record *record);
+void share_puts_close(struct share *share);
+
+/* share_tell_uv.c */
+/* Sends what was told while the share was not ready. */
+void share_tells_send(struct share *share);
+void share_tells_close(struct share *share);
+
+/* share_feed_uv.c */
+/* The stream's name. */
+void share_news_name(char out[SHARE_NAME_MAX], const struct share *share);
+/* The value of an entry of the stream, malloc()ed; NULL without memory. `at`: the share's clock. */
+char *share_news_seal(const struct share *share, enum share_news_kind kind, const char *name,
+                      int64_t at, size_t *length);
+void share_feed_begin(struct share *share);
+void share_on_feed(void *context, bool ready, const char *why);

@@ -1,0 +1,75 @@
+/*
+ * real_valkey: a redis-server or valkey-server of the test's own, on a Unix socket in a directory of
+ * its own, that can be killed, frozen and started again. The test lives in real time.
+ */
+#pragma once
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+struct real_valkey {
+    char directory[32], socket[48], url[64];
+    pid_t pid; /* 0: it does not run */
+};
+
+/* Starts it; what it saved is there again. */
+static inline void real_valkey_start(struct real_valkey *server)
+{
+    pid_t pid = fork();
+
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        if (freopen("/dev/null", "w", stdout) == NULL || chdir(server->directory) != 0)
+            _exit(1);
+        for (int i = 0; i < 2; i++) {
+            const char *program = i == 0 ? "valkey-server" : "redis-server";
+
+            execlp(program, program, "--port", "0", "--unixsocket", server->socket, "--save", "",
+                   "--appendonly", "yes", "--appendfsync", "no", (char *)NULL);
+        }
+        _exit(1);
+    }
+    server->pid = pid;
+}
+
+static inline void real_valkey_new(struct real_valkey *server)
+{
+    strcpy(server->directory, "/tmp/valkey-XXXXXX");
+    CHECK(mkdtemp(server->directory) != NULL);
+    snprintf(server->socket, sizeof server->socket, "%s/s", server->directory);
+    snprintf(server->url, sizeof server->url, "valkey+unix://%s", server->socket);
+    real_valkey_start(server);
+}
+
+static inline void real_valkey_kill(struct real_valkey *server)
+{
+    int status;
+
+    if (server->pid == 0)
+        return;
+    CHECK(kill(server->pid, SIGKILL) == 0);
+    CHECK(waitpid(server->pid, &status, 0) == server->pid);
+    server->pid = 0;
+}
+
+/* Nothing that it saved is left. */
+static inline void real_valkey_wipe(struct real_valkey *server)
+{
+    char command[80];
+
+    snprintf(command, sizeof command, "rm -rf %s/*", server->directory);
+    CHECK(system(command) == 0);
+}
+
+static inline void real_valkey_free(struct real_valkey *server)
+{
+    real_valkey_kill(server);
+    real_valkey_wipe(server);
+    CHECK(rmdir(server->directory) == 0);
+}

@@ -1,0 +1,445 @@
+/* share_uv: two relays and a real server between them. */
+#include "tests/unit/support/unit.h"
+
+#include "base/clock.h"
+#include "daemon/share/share_uv.h"
+#include "policy/key.h"
+#include "tests/unit/daemon/share/real_valkey.h"
+#include "tests/unit/support/record_make.h"
+#include "tests/unit/support/virtual_clock.h"
+
+#define TURNS_MAX 30000 /* of a loop that turns once a millisecond at most */
+#define KEY       "example.org"
+
+/* One relay's share, and what it was told. */
+struct relay {
+    struct share_options options;
+    struct share *share;
+    unsigned begun, news, answers;
+    int64_t since;
+    struct share_news last;
+    char name[KEY_TEXT_MAX + 1];
+    enum verdict_level answer_level;
+    /* of the last find */
+    unsigned found;
+    bool unsure, has_answer, has_policy;
+    struct answer_record answer;
+};
+
+static struct real_valkey server;
+static struct valkey_url url;
+static struct share_key key = {SHARE_KEY_MIN, "0123456789abcdef0123456789abcdef"};
+static uv_loop_t loop;
+static uv_timer_t tick;
+static struct relay a, b;
+
+/* ---- what is told ---- */
+
+static void on_begun(void *context, int64_t since)
+{
+    struct relay *relay = context;
+
+    relay->begun++;
+    relay->since = since;
+}
+
+static void on_news(void *context, const struct share_news *news)
+{
+    struct relay *relay = context;
+
+    relay->news++;
+    relay->last = *news;
+    snprintf(relay->name, sizeof relay->name, "%s", news->name);
+}
+
+static void on_answer(void *context, const struct record *record)
+{
+    struct relay *relay = context;
+
+    relay->answers++;
+    relay->answer_level = record->answer.level;
+}
+
+static const struct share_events events = {on_begun, on_news, on_answer};
+
+static void on_found(void *context, const struct store_found *found)
+{
+    struct relay *relay = context;
+
+    relay->found++;
+    relay->unsure = found->unsure;
+    relay->has_answer = found->answer != NULL;
+    relay->has_policy = found->policy != NULL;
+    if (found->answer != NULL)
+        relay->answer = found->answer->answer;
+}
+
+/* ---- the loop ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static void run_until(const unsigned *count, unsigned wanted)
+{
+    for (int turns = 0; *count < wanted; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+}
+
+static struct share_stats stats_of(const struct relay *relay)
+{
+    struct share_stats stats;
+
+    share_get_stats(relay->share, &stats);
+    return stats;
+}
+
+static void run_until_written(const struct relay *relay)
+{
+    for (int turns = 0; stats_of(relay).pending > 0; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+}
+
+static void open_relay(struct relay *relay, const char *name)
+{
+    unsigned begun = relay->begun;
+
+    *relay = (struct relay){
+        .options = {
+            .prefix = "mxcrypt",
+            .relay = name,
+            .key = &key,
+            .deadline_ms = 500,
+            .server = {.url = &url, .connect_ms = 1000, .stall_ms = 1000, .pending_max = 100000}}};
+    assert_int_equal(share_new(&relay->share, &loop, &relay->options, &events, relay), 0);
+    run_until(&relay->begun, begun + 1);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    real_valkey_new(&server);
+    assert_null(valkey_url_parse(&url, server.url));
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(uv_timer_init(&loop, &tick), 0);
+    uv_timer_start(&tick, on_tick, 1, 1);
+    a = b = (struct relay){.share = NULL};
+    open_relay(&a, "a");
+    a.begun = 0;
+    open_relay(&b, "b");
+    b.begun = 0;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    store_close(share_store(a.share));
+    store_close(share_store(b.share));
+    uv_close((uv_handle_t *)&tick, NULL);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    real_valkey_free(&server);
+    return 0;
+}
+
+/* ---- records of now ---- */
+
+static struct record answer_of(enum verdict_level level, enum verdict_level observed, int64_t ago)
+{
+    struct record record = make_answer(KEY);
+    int64_t now = clock_wall_ms();
+
+    record.answer.level = level;
+    record.answer.decided_at = record.answer.used_at = now - ago;
+    record.answer.valid_until = now + 3600000;
+    record.answer.remembered.observed = observed;
+    record.answer.clock_shift = now;
+    return record;
+}
+
+static void put(struct relay *relay, const struct record *record)
+{
+    store_put(share_store(relay->share), record);
+    run_until_written(relay);
+}
+
+static void find(struct relay *relay)
+{
+    unsigned found = relay->found;
+    struct store_read *read;
+
+    assert_int_equal(store_find(&read, share_store(relay->share), KEY, KEY, on_found, relay), 0);
+    run_until(&relay->found, found + 1);
+}
+
+/* Sends a command of three words to the server, by a connection of its own. */
+struct command {
+    unsigned ready, done;
+};
+
+static void on_ready(void *context, bool ready, const char *why)
+{
+    struct command *command = context;
+
+    (void)why;
+    command->ready += ready;
+}
+
+static void on_done(struct valkey_request *request, const struct valkey_reply *reply)
+{
+    struct command *command = request->context;
+
+    assert_non_null(reply);
+    assert_int_not_equal(valkey_type(reply), VALKEY_ERROR);
+    command->done++;
+}
+
+static void tell_server(size_t count, const char *const *words)
+{
+    struct command command = {0, 0};
+    struct valkey_request request;
+    struct valkey *valkey;
+
+    assert_int_equal(valkey_new(&valkey, &loop, &a.options.server, on_ready, &command), 0);
+    run_until(&command.ready, 1);
+    assert_int_equal(valkey_send(valkey, &request, count, words, NULL, on_done, &command), 0);
+    run_until(&command.done, 1);
+    valkey_close(valkey);
+}
+
+/* ---- sharing ---- */
+
+static void what_one_puts_the_other_finds(void **state)
+{
+    const struct record answer = answer_of(VERDICT_ENCRYPT, VERDICT_ENCRYPT, 1000);
+    struct record policy = make_saved_policy(KEY);
+    int64_t now = clock_wall_ms(), shift = now - MAKE_WALL;
+
+    (void)state;
+    policy.policy.fetched_at += shift;
+    policy.policy.valid_until += shift;
+    policy.policy.retry_at += shift;
+    find(&b);
+    assert_false(b.has_answer || b.has_policy || b.unsure);
+    put(&a, &answer);
+    put(&a, &policy);
+    find(&b);
+    assert_true(b.has_answer && b.has_policy);
+    assert_int_equal(b.answer.level, VERDICT_ENCRYPT);
+    assert_true(llabs(b.answer.decided_at - answer.answer.decided_at) < 500);
+    assert_int_equal(b.news, 0);
+    assert_int_equal(stats_of(&a).puts, 2);
+}
+
+static void nothing_that_was_proven_is_lost(void **state)
+{
+    const struct record early = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 5000);
+    const struct record late = answer_of(VERDICT_NO_OPINION, VERDICT_NO_OPINION, 0);
+
+    (void)state;
+    put(&a, &early);
+    put(&b, &late);
+    run_until(&a.news, 1); /* it says another level */
+    assert_int_equal(a.last.kind, SHARE_NEWS_ANSWER);
+    assert_string_equal(a.name, KEY);
+    find(&a);
+    assert_int_equal(a.answer.level, VERDICT_NO_OPINION);
+    assert_int_equal(a.answer.remembered.observed, VERDICT_VERIFY);
+    put(&a, &early); /* it is told what it does not know yet, and writes nothing */
+    assert_int_equal(a.answers, 1);
+    assert_int_equal(a.answer_level, VERDICT_NO_OPINION);
+    assert_int_equal(stats_of(&a).puts, 1);
+}
+
+/* Both look before either writes: the slower one looks again. */
+static void two_write_at_once(void **state)
+{
+    const struct record verify = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 5000);
+    struct record dane = answer_of(VERDICT_DANE_ONLY, VERDICT_NO_OPINION, 4000);
+
+    (void)state;
+    dane.answer.dane_until = clock_wall_ms() + 60000;
+    store_put(share_store(a.share), &verify);
+    store_put(share_store(b.share), &dane);
+    run_until_written(&a);
+    run_until_written(&b);
+    assert_int_equal(stats_of(&a).conflicts + stats_of(&b).conflicts, 1);
+    find(&a);
+    assert_int_equal(a.answer.level, VERDICT_DANE_ONLY);
+    assert_int_equal(a.answer.remembered.observed, VERDICT_VERIFY);
+    assert_true(a.answer.dane_until > 0);
+}
+
+static void a_key_that_is_forgotten(void **state)
+{
+    const struct record known = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 5000);
+
+    (void)state;
+    put(&a, &known);
+    assert_true(share_tell(a.share, SHARE_NEWS_FORGET, KEY));
+    run_until(&b.news, 1);
+    assert_int_equal(b.last.kind, SHARE_NEWS_FORGET);
+    assert_string_equal(b.name, KEY);
+    assert_true(llabs(b.last.at - clock_monotonic_ms()) < 2000);
+    find(&b);
+    assert_false(b.has_answer);
+    assert_int_equal(b.news, 2); /* it is told again to who asks: it may have been away */
+    put(&a, &known);             /* it was learnt before */
+    find(&b);
+    assert_false(b.has_answer);
+}
+
+static void a_hold_that_is_ended(void **state)
+{
+    const struct record held = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 5000);
+
+    (void)state;
+    put(&a, &held);
+    assert_true(share_tell(b.share, SHARE_NEWS_RELEASE, KEY));
+    run_until(&a.news, 1);
+    assert_int_equal(a.last.kind, SHARE_NEWS_RELEASE);
+    put(&a, &held);
+    find(&a);
+    assert_true(a.has_answer);
+    assert_int_equal(a.answer.remembered.observed, VERDICT_NO_OPINION);
+    /* what was forgotten before stays so */
+    assert_true(share_tell(b.share, SHARE_NEWS_FORGET, KEY));
+    assert_true(share_tell(b.share, SHARE_NEWS_RELEASE, KEY));
+    run_until(&a.news, 4);
+    put(&a, &held);
+    find(&a);
+    assert_false(a.has_answer);
+}
+
+static void a_reload(void **state)
+{
+    (void)state;
+    assert_true(share_tell(a.share, SHARE_NEWS_RELOAD, ""));
+    run_until(&b.news, 1);
+    assert_int_equal(b.last.kind, SHARE_NEWS_RELOAD);
+    assert_int_equal(a.news, 0); /* who says it knows it */
+}
+
+/* ---- trouble ---- */
+
+static void a_server_that_was_emptied(void **state)
+{
+    (void)state;
+    tell_server(1, (const char *const[]){"FLUSHALL"});
+    run_until(&a.begun, 1);
+    run_until(&b.begun, 1);
+    assert_int_equal(a.since, 0);
+    assert_int_equal(stats_of(&a).emptied, 1);
+}
+
+static void a_server_that_was_killed(void **state)
+{
+    const struct record first = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 5000);
+    int64_t killed_at;
+
+    (void)state;
+    put(&a, &first);
+    killed_at = clock_monotonic_ms();
+    real_valkey_kill(&server);
+    while (stats_of(&a).ready)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_true(share_tell(a.share, SHARE_NEWS_RELEASE, KEY)); /* it waits */
+    real_valkey_start(&server);
+    run_until(&a.begun, 1);
+    assert_true(a.since >= killed_at - 1000 && a.since <= clock_monotonic_ms());
+    run_until(&b.begun, 1);
+    run_until(&b.news, 1);
+    assert_int_equal(b.last.kind, SHARE_NEWS_RELEASE);
+    find(&b);
+    assert_true(b.has_answer);
+    assert_int_equal(b.answer.remembered.observed, VERDICT_NO_OPINION);
+}
+
+static void a_server_that_is_frozen(void **state)
+{
+    const struct record first = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 5000);
+    struct store_read *read;
+
+    (void)state;
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    find(&a);
+    assert_true(a.unsure);
+    assert_int_equal(stats_of(&a).finds_late, 1);
+    while (stats_of(&a).ready)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(store_find(&read, share_store(a.share), KEY, KEY, on_found, &a), UV_ENOTCONN);
+    store_put(share_store(a.share), &first);
+    assert_int_equal(kill(server.pid, SIGCONT), 0);
+    run_until(&a.begun, 1);
+    assert_true(a.since > 0);
+}
+
+static void what_lies_there_may_be_anything(void **state)
+{
+    static const char *const values[] = {"", "x", "0123456789abcdef - {}",
+                                         "0123456789abcdef0123456789abcdef"};
+    const struct record answer = answer_of(VERDICT_ENCRYPT, VERDICT_ENCRYPT, 1000);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(values); i++) {
+        uint64_t refused = stats_of(&b).refused;
+
+        tell_server(3, (const char *const[]){"SET", "mxcrypt:1:a:" KEY, values[i]});
+        tell_server(3, (const char *const[]){"SET", "mxcrypt:1:w:" KEY, values[i]});
+        tell_server(5, (const char *const[]){"XADD", "mxcrypt:1:news", "*", "n", values[i]});
+        tell_server(5, (const char *const[]){"XADD", "mxcrypt:1:news", "*", "m", values[i]});
+        find(&b);
+        assert_false(b.has_answer);
+        while (stats_of(&b).refused < refused + 3)
+            uv_run(&loop, UV_RUN_ONCE);
+        put(&a, &answer); /* it takes its place */
+        find(&b);
+        assert_true(b.has_answer);
+    }
+    tell_server(2, (const char *const[]){"DEL", "mxcrypt:1:a:" KEY});
+    tell_server(3, (const char *const[]){"LPUSH", "mxcrypt:1:a:" KEY, "x"});
+    find(&b);
+    assert_false(b.has_answer);
+    put(&a, &answer);
+    assert_int_equal(stats_of(&a).failures, 1);
+}
+
+/* A value of ours, moved by somebody else, is of no use to them. */
+static void a_value_under_another_name(void **state)
+{
+    const struct record answer = answer_of(VERDICT_ENCRYPT, VERDICT_ENCRYPT, 1000);
+
+    (void)state;
+    put(&a, &answer);
+    tell_server(3, (const char *const[]){"RENAME", "mxcrypt:1:a:" KEY, "mxcrypt:1:p:" KEY});
+    find(&b);
+    assert_false(b.has_answer || b.has_policy);
+    assert_int_equal(stats_of(&b).refused, 1);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_one_puts_the_other_finds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_that_was_proven_is_lost, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_write_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_key_that_is_forgotten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_hold_that_is_ended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_server_that_was_emptied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_server_that_was_killed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_server_that_is_frozen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_lies_there_may_be_anything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_value_under_another_name, set_up, tear_down),
+    };
+
+    virtual_clock_stop();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
