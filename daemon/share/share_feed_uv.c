@@ -73,6 +73,8 @@ static void take_news(struct share *share, const struct valkey_reply *value)
         why = share_news_read(&news, arena, frame.text, frame.length);
         if (why != NULL) {
             share_refuse(share, stream, why);
+        } else if (news.kind == SHARE_NEWS_DONE) {
+            share_turn_done(share, news.name);
         } else if (strcmp(news.relay, share->options.relay) != 0) {
             share->stats.news_taken++;
             news.at += moment.monotonic_ms - moment.wall_ms;

@@ -35,6 +35,12 @@ struct share {
     /* share_put_uv.c */
     struct list puts;
 
+    /* share_turn_uv.c */
+    uv_timer_t turns_beat;
+    struct list turns;   /* waiting or ours */
+    struct list ends;    /* over, but what was put before is not there yet; the oldest first */
+    uint64_t put_number; /* of the last put that began */
+
     /* share_tell_uv.c */
     struct list tells; /* the oldest first */
     size_t tell_count;
@@ -82,6 +88,18 @@ struct share_word share_read_word(struct share *share, const char *name,
 /* share_put_uv.c */
 void share_put(struct share *share, const struct record *record);
 void share_puts_close(struct share *share);
+
+/* The number of the oldest put under way; UINT64_MAX: there is none. */
+uint64_t share_oldest_put(const struct share *share);
+
+/* share_turn_uv.c */
+/* A turn that this relay may wait for has ended. */
+void share_turn_done(struct share *share, const char *name);
+/* A put has ended: so may turns. */
+void share_turns_settle(struct share *share);
+/* The share is lost: nobody waits any more. */
+void share_turns_lost(struct share *share);
+void share_turns_close(struct share *share);
 
 /* share_tell_uv.c */
 /* Sends what was told while the share was not ready. */

@@ -29,6 +29,7 @@ struct put {
     struct list link; /* in share.puts */
     struct share *share;
     struct valkey_request request;
+    uint64_t number;
     unsigned tries;
     char name[SHARE_NAME_MAX], word[SHARE_NAME_MAX];
     char expected[SHARE_MARK_MAX]; /* what the value that lies there begins with */
@@ -44,6 +45,7 @@ static void end(struct put *put)
     list_remove(&put->link);
     valkey_request_cancel(&put->request);
     put->share->stats.pending--;
+    share_turns_settle(put->share);
     free(put);
 }
 
@@ -277,7 +279,7 @@ void share_put(struct share *share, const struct record *record)
         share_note_away(share);
         return;
     }
-    *put = (struct put){.share = share};
+    *put = (struct put){.share = share, .number = ++share->put_number};
     list_init(&put->link);
     list_append(&share->puts, &put->link);
     share->stats.pending++;
@@ -287,6 +289,13 @@ void share_put(struct share *share, const struct record *record)
         look(put);
     else
         end(put);
+}
+
+/* They are listed in the order in which they began. */
+uint64_t share_oldest_put(const struct share *share)
+{
+    return list_empty(&share->puts) ? UINT64_MAX
+                                    : LIST_ELEMENT(share->puts.next, struct put, link)->number;
 }
 
 void share_puts_close(struct share *share)

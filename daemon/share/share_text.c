@@ -105,6 +105,20 @@ static bool is_canonical(const char *name)
     return key.kind != KEY_OTHER && strcmp(key.text, name) == 0;
 }
 
+static bool is_about(const struct share_news *news, const char *name)
+{
+    size_t length = strlen(name);
+
+    switch (news->kind) {
+    case SHARE_NEWS_RELOAD:
+        return length == 0;
+    case SHARE_NEWS_DONE:
+        return length > 0 && length <= SHARE_TURN_MAX && ascii_is_printable(name);
+    default:
+        return is_canonical(name);
+    }
+}
+
 static const char *take_news(struct share_news *out, struct arena *arena, const json_t *json)
 {
     const char *kind, *relay, *name;
@@ -120,7 +134,7 @@ static const char *take_news(struct share_news *out, struct arena *arena, const 
         return "news of an unknown kind";
     if (!share_relay_valid(relay))
         return "it is no relay's name";
-    if (out->kind == SHARE_NEWS_RELOAD ? name[0] != '\0' : !is_canonical(name))
+    if (!is_about(out, name))
         return "it is about no key";
     if (!is_time(at))
         return "a time is out of range";

@@ -7,7 +7,8 @@
 
 #include "daemon/store/record.h"
 
-#define SHARE_RELAY_MAX 64 /* octets of a relay's name: letters, digits, . - _ */
+#define SHARE_TURN_MAX  640 /* octets of the name of a turn: printable */
+#define SHARE_RELAY_MAX 64  /* octets of a relay's name: letters, digits, . - _ */
 
 /* What operators said of a key; it counts for what was learnt until then. 0: nothing. */
 struct share_word {
@@ -19,13 +20,14 @@ struct share_word {
     X(SHARE_NEWS_ANSWER, "answer")   /* the record of a key has changed in what matters to all */  \
     X(SHARE_NEWS_FORGET, "forget")   /* a key is forgotten */                                      \
     X(SHARE_NEWS_RELEASE, "release") /* the hold of a key is ended */                              \
+    X(SHARE_NEWS_DONE, "done")       /* a turn has ended that somebody waits for */                \
     X(SHARE_NEWS_RELOAD, "reload")   /* rules and configuration are read again */
 enum share_news_kind { SHARE_NEWS(ENUM_CONSTANT) SHARE_NEWS_KINDS };
 
 struct share_news {
     enum share_news_kind kind;
     char relay[SHARE_RELAY_MAX + 1]; /* whose it is */
-    const char *name;                /* a canonical key; "" of SHARE_NEWS_RELOAD */
+    const char *name; /* a canonical key; of _DONE the name of the turn; "" of _RELOAD */
     int64_t at;
 };
 

@@ -137,6 +137,7 @@ static void lose(struct share *share, const char *why)
 
     share->ready = false;
     share_note_away(share);
+    share_turns_lost(share);
     snprintf(share->stats.error, sizeof share->stats.error, "%s", why);
     if (!told)
         log_event(LOG_LEVEL_WARNING, "share-lost", "server", valkey_where(share->commands),
@@ -283,6 +284,7 @@ static void close_share(struct store *store)
     share_finds_close(share);
     share_puts_close(share);
     share_tells_close(share);
+    share_turns_close(share);
     valkey_request_cancel(&share->time);
     valkey_request_cancel(&share->epoch_asked);
     valkey_request_cancel(&share->feed_asked);
@@ -290,6 +292,7 @@ static void close_share(struct store *store)
     valkey_close(share->feed);
     uv_close((uv_handle_t *)&share->beat, on_closed);
     uv_close((uv_handle_t *)&share->late, on_closed);
+    uv_close((uv_handle_t *)&share->turns_beat, on_closed);
 }
 
 static const struct store_kind kind = {close_share, get_store_stats,  change, share_find,
@@ -336,9 +339,12 @@ int share_new(struct share **out, uv_loop_t *loop, const struct share_options *o
     list_init(&share->reads);
     list_init(&share->puts);
     list_init(&share->tells);
-    CHECK(uv_timer_init(loop, &share->beat) == 0 && uv_timer_init(loop, &share->late) == 0);
-    share->open_handles = 2;
-    share->beat.data = share->late.data = share;
+    list_init(&share->turns);
+    list_init(&share->ends);
+    CHECK(uv_timer_init(loop, &share->beat) == 0 && uv_timer_init(loop, &share->late) == 0 &&
+          uv_timer_init(loop, &share->turns_beat) == 0);
+    share->open_handles = 3;
+    share->beat.data = share->late.data = share->turns_beat.data = share;
     error = connect_both(share);
     if (error != 0)
         close_share(&share->store);

@@ -14,6 +14,8 @@
  *   PREFIX:1:a:KEY       answer             PREFIX:1:w:KEY    word of operators
  *   PREFIX:1:p:DOMAIN    policy             PREFIX:1:news     stream of news
  *   PREFIX:1:r:IDENTITY  result of a probe  PREFIX:1:epoch    drawn when the share was empty
+ *   PREFIX:1:l:TURN      lease of a turn    PREFIX:1:q:TURN   somebody waits for it
+ *   PREFIX:1:x:PREFIX    turns of a network
  *
  * A share that was emptied has another epoch, or none: everything that is known is put there again,
  * as into a store that was begun anew.
@@ -27,6 +29,7 @@
  */
 #pragma once
 
+#include "base/list.h"
 #include "base/valkey/valkey_uv.h"
 #include "daemon/share/share_frame.h"
 #include "daemon/share/share_text.h"
@@ -85,3 +88,42 @@ void share_get_stats(const struct share *share, struct share_stats *out);
 /* Tells all relays; what is forgotten or released counts for what is learnt until now. While the
  * share is not ready it waits for it. False when too many wait, or without memory: nobody is told. */
 bool share_tell(struct share *share, enum share_news_kind kind, const char *name);
+
+/*
+ * A turn is leave to look something up: one relay has it, the others wait until it has ended, and
+ * then find what was learnt. It is a lease, renewed while it lasts: a relay that dies with one costs
+ * SHARE_LEASE_MS. Who has waited as long as it can goes on alone.
+ */
+#define SHARE_LEASE_MS 10000
+
+enum share_leave {
+    SHARE_OURS, /* nobody else has it: end it when what was learnt has been put */
+    SHARE_DONE, /* another had it, and has ended it: look into the share, then ask again */
+    SHARE_ALONE /* not to be had in time, or the share was lost: it is over */
+};
+
+struct share_turn;
+typedef void (*share_go)(struct share_turn *turn, enum share_leave leave);
+
+/* Embedded in its owner, who fills the first part. */
+struct share_turn {
+    char name[SHARE_TURN_MAX + 1];    /* printable */
+    char network[IP_PREFIX_TEXT_MAX]; /* "": none; else at most network_max turns of it at once */
+    unsigned network_max;
+    int64_t patience_ms;
+    share_go go; /* once, later, unless the turn is ended first */
+    void *context;
+    /* private */
+    struct share *share; /* NULL: it is over, or was never asked for */
+    struct list link;
+    struct valkey_request request;
+    bool ours;
+    int64_t give_up_at, renew_at; /* monotonic ms: while it is waited for; while it is ours */
+    char token[SHARE_MARK_MAX];
+};
+
+/* UV_ENOTCONN when the share is not ready, or another error: `go` is not called then. */
+int share_turn_ask(struct share *share, struct share_turn *turn);
+/* Ends a turn, or the wait for it; harmless when it is over. What was put before is there before
+ * the others hear of it. */
+void share_turn_end(struct share_turn *turn);

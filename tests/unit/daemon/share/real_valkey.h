@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +26,8 @@ static inline void real_valkey_start(struct real_valkey *server)
 
     CHECK(pid >= 0);
     if (pid == 0) {
-        if (freopen("/dev/null", "w", stdout) == NULL || chdir(server->directory) != 0)
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || /* a test that dies leaves none */
+            freopen("/dev/null", "w", stdout) == NULL || chdir(server->directory) != 0)
             _exit(1);
         for (int i = 0; i < 2; i++) {
             const char *program = i == 0 ? "valkey-server" : "redis-server";
