@@ -237,6 +237,15 @@ static void on_anchors_changed(void *context)
     engine_judge_again(daemon->engine);
 }
 
+/* Another relay of the farm asks for it. */
+static void on_farm_reload(void *context)
+{
+    struct mxcryptd *daemon = context;
+
+    if (!daemon->stopping)
+        reload_start(daemon->reload, NULL, NULL);
+}
+
 static int make_parts(struct mxcryptd *daemon)
 {
     struct config *config = daemon->config;
@@ -258,6 +267,8 @@ static int make_parts(struct mxcryptd *daemon)
         status = prober_watch_anchors(daemon->prober, &daemon->loop, on_anchors_changed, daemon);
     if (status != 0)
         return fail("engine", uv_strerror(status));
+    daemon->engine->reload = on_farm_reload;
+    daemon->engine->reload_context = daemon;
     daemon->server = server_new(&daemon->loop, config, daemon->engine);
     if (daemon->server == NULL)
         return fail("server", "no memory");
@@ -406,7 +417,7 @@ static int set_up(struct mxcryptd *daemon)
 {
     const struct listen_address control = {
         .protocol = LISTEN_CONTROL, .path = daemon->config->control_socket, .mode = 0600};
-    char error[PRIVILEGES_ERROR_MAX];
+    char error[PRIVILEGES_ERROR_MAX], share_error[CONFIG_ERROR_MAX];
 
     if (hash_init() != 0)
         return fail("random numbers", "the kernel gives none");
@@ -415,6 +426,8 @@ static int set_up(struct mxcryptd *daemon)
     if (open_policy(daemon) != 0 ||
         (!daemon->inherited_control && open_socket(daemon, &control) != 0))
         return -1;
+    if (config_read_share(daemon->config, share_error) != 0)
+        return fail("share", share_error);
     if (privileges_drop(daemon->config, error) != 0)
         return fail("user", error);
     if (privileges_lock_down(daemon->config, error) != 0)

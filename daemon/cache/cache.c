@@ -42,7 +42,7 @@ static bool note(struct cache *cache, struct cache_entry *entry, struct record_m
     switch (entry->state) {
     case ENTRY_STORE_PENDING: /* what the store knows comes first: then cache_load writes it */
         key_parse(&key, entry->key, entry->key_length, cache->config->prober.smtp_port);
-        if (cache_load(&cache->asking, cache, &key, on_asked, cache) == 0)
+        if (cache_load(&cache->asking, cache, &key, CACHE_ASKS_ALL, on_asked, cache) == 0)
             break;
         cache_map_mark(cache->map, entry, true);
         return false;
@@ -186,12 +186,16 @@ static int open_store(struct cache *cache)
     error = store_new(&cache->store, cache->loop, &options, on_begun, cache);
     if (error != 0)
         return error;
+    uv_timer_start(&cache->notes, on_notes, (uint64_t)config->store_flush_ms, 0);
+    return 0;
+}
+
+static void watch(struct cache *cache)
+{
     if (cache->tools.sts != NULL)
         sts_cache_watch(sts_cache_of(cache->tools.sts), cache_store_policy, cache);
     if (cache->tools.probes != NULL)
         probe_cache_watch(cache->tools.probes, cache_store_probe, cache);
-    uv_timer_start(&cache->notes, on_notes, (uint64_t)config->store_flush_ms, 0);
-    return 0;
 }
 
 int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
@@ -220,6 +224,10 @@ int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
     heap_init(&cache->hold_ends);
     if (cache->map != NULL)
         error = open_store(cache);
+    if (error == 0)
+        error = cache_open_share(cache);
+    if (error == 0 && (cache->store != NULL || cache->share != NULL))
+        watch(cache);
     *out = cache;
     return error;
 }
@@ -240,6 +248,7 @@ void cache_close(struct cache *cache)
         store_close(cache->store);
     }
     cache->store = NULL;
+    cache_close_share(cache);
     shares_remove(&cache->unsaved.task);
     shares_remove(&cache->judging.task);
     shares_close(cache->shares);
@@ -251,6 +260,7 @@ void cache_free(struct cache *cache)
 {
     cache_map_free(cache->map);
     cache_free_holds(cache);
+    cache_free_share(cache);
     free(cache);
 }
 
@@ -323,20 +333,47 @@ struct cache_entry *cache_decide_again(const struct cache *cache, const struct c
     return entry;
 }
 
+/* The entry of a key without what probing proved. */
+static bool release(struct cache *cache, const struct cache_entry *known, int64_t now)
+{
+    struct remembered remembered = cache_entry_remembered(known);
+    struct cache_entry *released;
+
+    remembered_release(&remembered);
+    released = cache_decide_again(cache, known, &remembered, now);
+    if (released != NULL)
+        cache_save(cache, released, (struct cache_saving){.now = now, .released = true});
+    return released != NULL;
+}
+
+/* When the level that probing proved was first not seen; 0: it is. */
+static int64_t held_since(const struct remembered *remembered)
+{
+    return remembered->encrypt.since != 0 ? remembered->encrypt.since : remembered->verify.since;
+}
+
 bool cache_release(struct cache *cache, const struct key *key, int64_t now)
 {
     const struct cache_entry *known = cache_peek(cache, key);
-    struct cache_entry *released = NULL;
-    struct remembered remembered = {0};
+    struct remembered remembered;
 
-    if (known != NULL)
-        remembered = cache_entry_remembered(known);
-    if (remembered.encrypt.since != 0 || remembered.verify.since != 0) {
-        remembered_release(&remembered);
-        released = cache_decide_again(cache, known, &remembered, now);
-    }
-    if (released == NULL)
+    if (known == NULL)
         return false;
-    cache_save(cache, released, (struct cache_saving){.now = now, .released = true});
-    return true;
+    remembered = cache_entry_remembered(known);
+    return held_since(&remembered) != 0 && release(cache, known, now);
+}
+
+bool cache_release_told(struct cache *cache, const struct key *key, int64_t at, int64_t now)
+{
+    const struct cache_entry *known = cache_peek(cache, key);
+    struct remembered remembered;
+    int64_t since;
+
+    if (known == NULL)
+        return false;
+    remembered = cache_entry_remembered(known);
+    since = held_since(&remembered);
+    if (remembered.observed == VERDICT_NO_OPINION || (since == 0 ? known->made_at : since) > at)
+        return false;
+    return release(cache, known, now);
 }

@@ -7,6 +7,9 @@
  *   save     record a complete lookup: log changes, update holds and history, cache, store
  *   load     take in a record from the store or from an export
  *   preload  load everything from the store at the start
+ *   share    what the relays of a farm have in common (daemon/share): what is saved goes there too,
+ *            and what another relay learnt is joined with what is known here, so that no answer is
+ *            weaker for it
  *   mark     flag an entry to be noted in the store: it was used, or is not saved yet
  *   hold     a next-hop shows less than it proved (docs/verdicts.md §4): listed for people and for
  *            the log. The list is bounded; the `remembered` of each entry decides, not the list
@@ -30,6 +33,7 @@
 #include "daemon/config/config.h"
 #include "daemon/loop/shares.h"
 #include "daemon/rules/ruleset.h"
+#include "daemon/share/share_uv.h"
 #include "daemon/store/store.h"
 #include "probe/domain_uv.h"
 
@@ -73,6 +77,7 @@ struct cache {
     struct cache_map *map; /* owned */
     struct hold *holds;    /* map by key, the oldest first; owned */
     struct store *store;   /* owned; NULL: nothing survives a restart */
+    struct share *share;   /* owned; NULL: nothing is shared with other relays */
     /* for the files of cache.h */
     uv_loop_t *loop;
     const struct config *config;
@@ -90,6 +95,11 @@ struct cache {
     bool refilling;
     struct map_walk policies, probes;
     struct cache_stats stats;
+    /* cache_share.c */
+    struct cache_farm *farm; /* owned; NULL as `share` */
+    /* Called with what other relays say of a key, or of the rules; NULL: nobody wants it. */
+    void (*told)(void *context, const struct share_news *news);
+    void *told_context;
     /* refresh.h's; NULL: none. Called when an entry is put, with the time at which it falls due. */
     void (*due)(void *context, int64_t at, int64_t now);
     void *due_context;
@@ -121,15 +131,19 @@ struct cache_saving {
 };
 void cache_save(struct cache *cache, struct cache_entry *take, struct cache_saving how);
 
-/* `sure`: the store was read, and what it knows of the key is in the cache. */
+/* `sure`: the store was read if it was to be, and what it knows of the key is in the cache. */
 typedef void (*cache_loaded)(void *context, bool sure);
+enum cache_asks {
+    CACHE_ASKS_ALL,  /* the store, and then the share */
+    CACHE_ASKS_SHARE /* the share alone: what the store knows is in the cache */
+};
 /*
- * Loads what the store knows of a key, and its domain's policy, into the cache and the policy
- * cache, then calls `done` exactly once, later, unless cache_load_cancel comes first. UV_ENOENT if
- * there is no store, or UV_ENOMEM: `done` is then not called.
+ * Loads what the store and the share know of a key, and its domain's policy, into the cache and the
+ * policy cache, then calls `done` exactly once, later, unless cache_load_cancel comes first.
+ * UV_ENOENT if there is nobody to be asked, or UV_ENOMEM: `done` is then not called.
  */
 int cache_load(struct cache_loading **out, struct cache *cache, const struct key *key,
-               cache_loaded done, void *context);
+               enum cache_asks asks, cache_loaded done, void *context);
 void cache_load_cancel(struct cache_loading *loading);
 
 /* Forgets a key, also in the store; true if it was cached. Policies and probe results stay: their
@@ -143,11 +157,16 @@ void cache_judge_again(struct cache *cache, int64_t now);
  * is not held, or is not in the cache. */
 bool cache_release(struct cache *cache, const struct key *key, int64_t now);
 
+/* The same for the operator of another relay, who ended it at `at` (monotonic ms): what was proven
+ * until then is forgotten, held or not. False when nothing was. */
+bool cache_release_told(struct cache *cache, const struct key *key, int64_t at, int64_t now);
+
 /* The time on both clocks, for records; `last_written` as in record_moment_of, 0: unknown. */
 struct record_moment cache_moment(int64_t last_written);
 enum cache_source {
     CACHE_FROM_STORE, /* at the start */
     CACHE_FOR_ASKER,  /* from the store: somebody asks for it */
+    CACHE_FROM_SHARE, /* from another relay: joined with what is known here; to the store too */
     CACHE_FROM_EXPORT /* goes to the store too */
 };
 /* Loads a record with wall clock times, read at `moment`; the record is modified. */
@@ -177,8 +196,19 @@ struct cache_entry *cache_decide_again(const struct cache *cache, const struct c
                                        const struct remembered *remembered, int64_t at);
 /* Expires an entry that rests on probes made before the trust anchors changed. */
 void cache_judge(const struct cache *cache, struct cache_entry *entry, int64_t now);
-/* Writes an entry to the store, or removes it there if nothing in it is worth keeping. */
+/* Writes an entry to the store, or removes it there if nothing in it is worth keeping; and into the
+ * share, unless it came from there. */
 void cache_store_entry(struct cache *cache, const struct cache_entry *entry);
+/* Into the share alone. */
+void cache_share_entry(struct cache *cache, const struct cache_entry *entry);
+
+/* cache_share.c: opens the share that the configuration names, if any. 0 or a libuv error. */
+int cache_open_share(struct cache *cache);
+void cache_close_share(struct cache *cache);
+/* Once the loop is empty. */
+void cache_free_share(struct cache *cache);
+/* Whether another relay may be asked now. */
+bool cache_shares(const struct cache *cache);
 /* Called by sts_cache.h and probe_cache_uv.h with each new policy or result. */
 void cache_store_policy(void *context, const char *domain);
 void cache_store_probe(void *context, const struct probe_saved *saved);

@@ -17,10 +17,22 @@ struct record_moment cache_moment(int64_t last_written)
 
 /* ---- to the store ---- */
 
-static void put_record(struct cache *cache, struct record *record)
+/* Where a record goes. */
+enum keeping { KEEP_HERE, KEEP_IN_SHARE, KEEP_BOTH };
+
+static bool keeps(const struct cache *cache, enum keeping where)
+{
+    return (cache->store != NULL && where != KEEP_IN_SHARE) ||
+           (cache->share != NULL && where != KEEP_HERE);
+}
+
+static void put_record(struct cache *cache, struct record *record, enum keeping where)
 {
     record_to_wall(record, cache_moment(0));
-    store_put(cache->store, record);
+    if (cache->store != NULL && where != KEEP_IN_SHARE)
+        store_put(cache->store, record);
+    if (cache->share != NULL && where != KEEP_HERE)
+        store_put(share_store(cache->share), record);
 }
 
 /* Nothing is lost when it is forgotten. */
@@ -30,12 +42,12 @@ static bool worthless(const struct cache_entry *entry)
            !entry->verdict.dane_possible && !entry->verdict.secure;
 }
 
-void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
+static void put_entry(struct cache *cache, const struct cache_entry *entry, enum keeping where)
 {
     const struct remembered remembered = cache_entry_remembered(entry);
     const struct hold *hold = cache_find_hold(cache, entry->key);
     const struct answer answer = cache_entry_answer(entry, FORM_PLAIN);
-    struct arena *arena;
+    struct arena *arena = arena_new(2 * RENDER_SOCKETMAP_MAX);
     struct record record = {
         .kind = RECORD_ANSWER,
         .answer =
@@ -54,43 +66,71 @@ void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
             },
     };
 
-    if (cache->store == NULL || entry->evidence_length == 0)
-        return;
-    if (worthless(entry)) {
-        store_remove(cache->store, RECORD_ANSWER, entry->key);
-        return;
-    }
-    arena = arena_new(2 * RENDER_SOCKETMAP_MAX);
     record.answer.answer = arena == NULL
                                ? NULL
                                : arena_printf(arena, "%s %.*s", answer_status_name(answer.status),
                                               (int)answer.length, answer.text);
     if (record.answer.answer != NULL)
-        put_record(cache, &record);
+        put_record(cache, &record, where);
     arena_free(arena);
+}
+
+/* The store keeps nothing that is worthless; for another relay even that is worth a lookup. */
+static void keep_entry(struct cache *cache, const struct cache_entry *entry, enum keeping where)
+{
+    if (entry->evidence_length == 0)
+        return;
+    if (cache->store != NULL && where != KEEP_IN_SHARE && worthless(entry)) {
+        store_remove(cache->store, RECORD_ANSWER, entry->key);
+        where = where == KEEP_BOTH ? KEEP_IN_SHARE : KEEP_HERE;
+        if (where == KEEP_HERE)
+            return;
+    }
+    if (keeps(cache, where))
+        put_entry(cache, entry, where);
+}
+
+void cache_store_entry(struct cache *cache, const struct cache_entry *entry)
+{
+    keep_entry(cache, entry, KEEP_BOTH);
+}
+
+void cache_share_entry(struct cache *cache, const struct cache_entry *entry)
+{
+    keep_entry(cache, entry, KEEP_IN_SHARE);
+}
+
+static void keep_policy(struct cache *cache, const char *domain, enum keeping where)
+{
+    struct record record = {.kind = RECORD_POLICY};
+
+    if (!keeps(cache, where))
+        return;
+    if (!sts_cache_get(sts_cache_of(cache->tools.sts), domain, &record.policy)) {
+        if (cache->store != NULL)
+            store_remove(cache->store, RECORD_POLICY, domain);
+    } else if (record.policy.body != NULL || record.policy.fetched_at != 0) {
+        /* else never fetched by this process: the store may hold a policy that was */
+        put_record(cache, &record, where);
+    }
 }
 
 void cache_store_policy(void *context, const char *domain)
 {
-    struct cache *cache = context;
-    struct record record = {.kind = RECORD_POLICY};
+    keep_policy(context, domain, KEEP_BOTH);
+}
 
-    if (cache->store == NULL)
-        return;
-    if (!sts_cache_get(sts_cache_of(cache->tools.sts), domain, &record.policy))
-        store_remove(cache->store, RECORD_POLICY, domain);
-    /* never fetched by this process: the store may hold a policy that was */
-    else if (record.policy.body != NULL || record.policy.fetched_at != 0)
-        put_record(cache, &record);
+static void keep_probe(struct cache *cache, const struct probe_saved *saved, enum keeping where)
+{
+    struct record record = {.kind = RECORD_PROBE, .probe = *saved};
+
+    if (keeps(cache, where))
+        put_record(cache, &record, where);
 }
 
 void cache_store_probe(void *context, const struct probe_saved *saved)
 {
-    struct cache *cache = context;
-    struct record record = {.kind = RECORD_PROBE, .probe = *saved};
-
-    if (cache->store != NULL)
-        put_record(cache, &record);
+    keep_probe(context, saved, KEEP_BOTH);
 }
 
 /* ---- from a record ---- */
@@ -166,12 +206,81 @@ static enum loaded catch_up(struct cache *cache, const struct cache_entry *known
     return LOADED_NEW;
 }
 
+/* Nothing that another relay proved counts for longer than if it had been proven here now. */
+static struct remembered proven_by(const struct cache *cache, const struct answer_record *answer,
+                                   int64_t now)
+{
+    const struct verdict_options *options = &cache->config->verdict;
+    struct remembered remembered = answer->remembered;
+
+    if (remembered.dane_only_until > now + options->ttl_max_ms)
+        remembered.dane_only_until = now + options->ttl_max_ms;
+    bound_downgrade(&remembered.verify, options);
+    bound_downgrade(&remembered.encrypt, options);
+    return remembered;
+}
+
+/* The entry that the evidence of another relay gives with what either has proven. */
+static struct cache_entry *entry_joined(const struct cache *cache,
+                                        const struct answer_record *answer,
+                                        const struct remembered *joined, int64_t now)
+{
+    struct answer_record own = *answer;
+    struct cache_entry *entry = entry_of(cache, &own, now), *decided;
+
+    if (entry == NULL)
+        return NULL;
+    decided = cache_decide_again(cache, entry, joined, answer->decided_at);
+    if (decided != NULL && decided->verdict.valid_until > entry->verdict.valid_until)
+        decided->verdict.valid_until = entry->verdict.valid_until;
+    cache_entry_free(entry);
+    if (decided != NULL)
+        cache_judge(cache, decided, now);
+    return decided;
+}
+
+static bool proves_more(const struct remembered *joined, const struct remembered *known)
+{
+    return joined->observed != known->observed || joined->secure != known->secure ||
+           joined->dane_possible != known->dane_possible ||
+           joined->dane_only_until > known->dane_only_until + LOADED_SAME_MS ||
+           joined->verify.since != known->verify.since ||
+           joined->encrypt.since != known->encrypt.since;
+}
+
+/* What another relay knows of a key that is known here. The later evidence counts, with what either
+ * has proven: the answer is what this relay would give had it seen that evidence itself. */
+static enum loaded join_answer(struct cache *cache, const struct cache_entry *known,
+                               const struct answer_record *answer, int64_t now)
+{
+    const struct remembered own = cache_entry_remembered(known);
+    const struct remembered other = proven_by(cache, answer, now);
+    bool later = answer->decided_at > known->made_at + LOADED_SAME_MS;
+    const struct remembered joined =
+        later ? remembered_join(&own, &other) : remembered_join(&other, &own);
+    struct cache_entry *entry;
+
+    if (!later && !proves_more(&joined, &own))
+        return LOADED_KNOWN;
+    entry = later ? entry_joined(cache, answer, &joined, now)
+                  : cache_decide_again(cache, known, &joined, known->made_at);
+    if (entry == NULL)
+        return LOADED_REFUSED;
+    cache_save(cache, entry,
+               (struct cache_saving){.now = now,
+                                     .by_refresh = true,
+                                     .store_pending = known->state == ENTRY_STORE_PENDING});
+    return LOADED_NEW;
+}
+
 static enum loaded load_answer(struct cache *cache, const struct answer_record *answer, int64_t now,
                                enum cache_source source)
 {
     const struct cache_entry *known = cache_map_get(cache->map, answer->key, strlen(answer->key));
     struct cache_entry *entry;
 
+    if (known != NULL && source == CACHE_FROM_SHARE)
+        return join_answer(cache, known, answer, now);
     if (known != NULL && known->state == ENTRY_STORE_PENDING)
         return catch_up(cache, known, answer, now);
     if (known != NULL && known->made_at >= answer->decided_at - LOADED_SAME_MS)
@@ -182,7 +291,9 @@ static enum loaded load_answer(struct cache *cache, const struct answer_record *
     cache_list_hold(cache, entry, HOLD_LOADED, answer->reminded_at, now);
     if (source == CACHE_FROM_EXPORT) /* before the cache takes it: it may have no room */
         cache_store_entry(cache, entry);
-    cache_put(cache, entry, source == CACHE_FOR_ASKER, now);
+    else if (source == CACHE_FROM_SHARE)
+        keep_entry(cache, entry, KEEP_HERE);
+    cache_put(cache, entry, source == CACHE_FOR_ASKER || source == CACHE_FROM_SHARE, now);
     return LOADED_NEW;
 }
 
@@ -193,7 +304,7 @@ static enum loaded load_event(struct cache *cache, struct record *record, bool s
 
     if (!save || cache->store == NULL || cache_map_get(cache->map, key, strlen(key)) != NULL)
         return LOADED_KNOWN;
-    put_record(cache, record);
+    put_record(cache, record, KEEP_HERE);
     return LOADED_NEW;
 }
 
@@ -201,7 +312,8 @@ enum loaded cache_load_record(struct cache *cache, struct record *record,
                               struct record_moment moment, enum cache_source source)
 {
     int64_t now = moment.monotonic_ms;
-    bool save = source == CACHE_FROM_EXPORT;
+    bool save = source == CACHE_FROM_EXPORT || source == CACHE_FROM_SHARE;
+    enum keeping where = source == CACHE_FROM_SHARE ? KEEP_HERE : KEEP_BOTH;
     enum loaded loaded = LOADED_REFUSED;
 
     record_to_daemon(record, moment);
@@ -215,90 +327,21 @@ enum loaded cache_load_record(struct cache *cache, struct record *record,
                      ? LOADED_KNOWN
                      : sts_cache_load(sts_cache_of(cache->tools.sts), &record->policy, now);
         if (loaded == LOADED_NEW && save)
-            cache_store_policy(cache, record->policy.domain);
+            keep_policy(cache, record->policy.domain, where);
         break;
     case RECORD_PROBE:
         loaded = cache->tools.probes == NULL
                      ? LOADED_KNOWN
                      : probe_cache_load(cache->tools.probes, &record->probe);
         if (loaded == LOADED_NEW && save)
-            cache_store_probe(cache, &record->probe);
+            keep_probe(cache, &record->probe, where);
         break;
     case RECORD_EVENT:
-        loaded = load_event(cache, record, save);
+        loaded = load_event(cache, record, source == CACHE_FROM_EXPORT);
         break;
     default:
         break;
     }
     cache->stats.restored += loaded == LOADED_NEW;
     return loaded;
-}
-
-/* ---- what the store knows of a key ---- */
-
-struct cache_loading {
-    struct cache *cache;
-    struct key key;
-    struct store_read *read;
-    cache_loaded done;
-    void *context;
-};
-
-/* An entry that was made without the store: now that it was asked, it may be written. */
-static void settle(struct cache *cache, const struct key *key, bool sure)
-{
-    struct cache_entry *known = cache_map_get(cache->map, key->text, key->text_length);
-
-    if (known == NULL || known->state != ENTRY_STORE_PENDING)
-        return;
-    if (sure) {
-        cache_entry_set_state(known, ENTRY_SAVED);
-        cache_store_entry(cache, known);
-    } else {
-        cache_map_mark(cache->map, known, true);
-    }
-}
-
-static void on_found(void *context, const struct store_found *found)
-{
-    const struct record *records[] = {found->policy, found->answer};
-    struct cache_loading *loading = context, own = *loading;
-    struct record_moment moment = cache_moment(found->last_written);
-
-    for (int i = 0; i < 2; i++)
-        if (records[i] != NULL) {
-            struct record copy = *records[i]; /* loading changes it */
-
-            cache_load_record(own.cache, &copy, moment, CACHE_FOR_ASKER);
-        }
-    settle(own.cache, &own.key, !found->unsure);
-    free(loading);
-    own.done(own.context, !found->unsure);
-}
-
-int cache_load(struct cache_loading **out, struct cache *cache, const struct key *key,
-               cache_loaded done, void *context)
-{
-    struct cache_loading *loading;
-    int error;
-
-    if (cache->store == NULL)
-        return UV_ENOENT;
-    loading = calloc(1, sizeof *loading);
-    if (loading == NULL)
-        return UV_ENOMEM;
-    *loading = (struct cache_loading){cache, *key, NULL, done, context};
-    error = store_find(&loading->read, cache->store, key->text, key->name, on_found, loading);
-    if (error != 0) {
-        free(loading);
-        return error;
-    }
-    *out = loading;
-    return 0;
-}
-
-void cache_load_cancel(struct cache_loading *loading)
-{
-    store_read_cancel(loading->read);
-    free(loading);
 }

@@ -12,11 +12,12 @@
 
 #include "base/arena.h"
 #include "base/log/log.h"
+#include "base/valkey/valkey_url.h"
 #include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
 #include "probe/options.h"
 
-#define CONFIG_KEYS          69
+#define CONFIG_KEYS          78
 #define CONFIG_LISTEN_MAX    16
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
@@ -85,7 +86,20 @@ struct config {
     int64_t refresh_idle_ms; /* 0: nothing is refreshed */
     unsigned refresh_rate;   /* lookups a second */
     int64_t hold_reminder_ms;
+
+    const struct valkey_url *share;                   /* NULL: this relay shares nothing */
+    const char *share_password_file, *share_key_file; /* "": none */
+    const char *share_prefix, *share_name;            /* share_name: of this relay */
+    const char *share_ca_file, *share_cert_file, *share_cert_key; /* "": none */
+    int64_t share_deadline_ms;
+    /* of config_read_share */
+    const char *share_password; /* NULL: that of the URL */
+    const char *share_key;      /* NULL: none */
+    size_t share_key_length;    /* octets */
 };
+
+#define CONFIG_SHARE_KEY_MIN 32 /* octets of share-key-file: what the MAC is worth */
+#define CONFIG_SHARE_KEY_MAX 1024
 
 /* A message names file and line: "mxcryptd.conf:12: lisen: unknown key". */
 #define CONFIG_ERROR_MAX 1024
@@ -100,6 +114,9 @@ int config_load(struct config *config, const char *path, const char *const *over
 /* The same from text, for tests; `name` is the file in messages. */
 int config_parse(struct config *config, const char *name, const char *text, size_t length,
                  const char *const *overrides, size_t override_count, char error[CONFIG_ERROR_MAX]);
+/* Reads the files of share-password-file and share-key-file, as the user that may; an end of line at
+ * their end does not count. 0, or -1 with a message. */
+int config_read_share(struct config *config, char error[CONFIG_ERROR_MAX]);
 void config_fini(struct config *config);
 /* Reads the file of rules. 0 with *out (NULL when the default file is missing) for the caller to
  * free, or -1 with a message: "/etc/mxcrypt/rules: line 12: ...". */

@@ -8,12 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "base/net/hostname.h"
 
-#define STORE_PATH_MAX 500   /* SQLite takes 512, with what it puts behind it */
-#define LIST_MAX       1000  /* entries of probe-exclude, allow-address */
-#define TEXT_MAX       65536 /* no line is longer: SETTING_MAX of config.c */
-#define NUMBER_MAX     (UINT64_C(1) << 53)
+#define STORE_PATH_MAX  500   /* SQLite takes 512, with what it puts behind it */
+#define LIST_MAX        1000  /* entries of probe-exclude, allow-address */
+#define TEXT_MAX        65536 /* no line is longer: SETTING_MAX of config.c */
+#define SHARE_WORDS_MAX 64    /* octets of share-prefix and share-name */
+#define NUMBER_MAX      (UINT64_C(1) << 53)
 
 #define SECOND INT64_C(1000)
 #define HOUR   (INT64_C(3600) * SECOND)
@@ -288,6 +290,46 @@ static const char *set_rules(struct config *config, const char *text)
     return *config->rules_path == '/' ? NULL : "must be an absolute path";
 }
 
+static const char *set_share(struct config *config, const char *text)
+{
+    struct valkey_url *url = arena_alloc(config->arena, sizeof *url);
+
+    if (*text == '\0' || url == NULL)
+        return NULL;
+    config->share = url;
+    return valkey_url_parse(url, text);
+}
+
+static bool is_plain_name(const char *text, size_t max)
+{
+    size_t length = strlen(text);
+
+    for (size_t i = 0; i < length; i++)
+        if (!ascii_is_alnum(text[i]) && strchr(".-_", text[i]) == NULL)
+            return false;
+    return length > 0 && length <= max;
+}
+
+static const char *set_share_prefix(struct config *config, const char *text)
+{
+    config->share_prefix = text;
+    return is_plain_name(text, SHARE_WORDS_MAX) ? NULL : "1 to 64 letters, digits, . - and _";
+}
+
+/* Empty: the host's own name, as far as it can be one. */
+static const char *set_share_name(struct config *config, const char *text)
+{
+    char own[SHARE_WORDS_MAX + 1] = "";
+
+    if (*text == '\0' && (gethostname(own, sizeof own) != 0 || own[SHARE_WORDS_MAX] != '\0' ||
+                          !is_plain_name(own, SHARE_WORDS_MAX)))
+        strcpy(own, "relay");
+    config->share_name = *text == '\0' ? arena_strdup(config->arena, own) : text;
+    return config->share_name == NULL || is_plain_name(config->share_name, SHARE_WORDS_MAX)
+               ? NULL
+               : "1 to 64 letters, digits, . - and _";
+}
+
 /* ---- the table ---- */
 
 static const struct config_choice no_yes = {"must be yes or no", {"no", "yes"}};
@@ -385,6 +427,15 @@ const struct config_row config_rows[] = {
     {"remembered-deadline", "500ms", RANGE(DURATION, stale_deadline_ms, 10, 60 * SECOND), 0},
     {"refresh-idle", "24h", RANGE(DURATION, refresh_idle_ms, 0, 30 * DAY), 0},
     {"refresh-rate", "20", RANGE(COUNT, refresh_rate, 1, 10000), 0},
+    {"share", "", BY(set_share), 0},
+    {"share-password-file", "", RANGE(PATH, share_password_file, 0, TEXT_MAX), 0},
+    {"share-key-file", "", RANGE(PATH, share_key_file, 0, TEXT_MAX), 0},
+    {"share-prefix", "mxcrypt", BY(set_share_prefix), 0},
+    {"share-name", "", BY(set_share_name), 0},
+    {"share-deadline", "50ms", RANGE(DURATION, share_deadline_ms, 1, 5 * SECOND), 0},
+    {"share-ca-file", "", RANGE(PATH, share_ca_file, 0, TEXT_MAX), 0},
+    {"share-cert-file", "", RANGE(PATH, share_cert_file, 0, TEXT_MAX), 0},
+    {"share-cert-key", "", RANGE(PATH, share_cert_key, 0, TEXT_MAX), 0},
     {"cache-size", "256M", RANGE(OCTETS, cache_octets, 65536, INT64_C(1) << 40), 0},
 };
 _Static_assert(sizeof config_rows / sizeof config_rows[0] == CONFIG_KEYS, "CONFIG_KEYS");

@@ -73,7 +73,8 @@ void command_release(struct command *command)
     if (engine_release(engine, key, clock_monotonic_ms()))
         answer_release(command, true);
     else if (cache_peek(engine->cache, key) != NULL ||
-             cache_load(&command->loading, engine->cache, key, on_loaded, command) != 0)
+             cache_load(&command->loading, engine->cache, key, CACHE_ASKS_ALL, on_loaded,
+                        command) != 0)
         answer_release(command, false);
 }
 

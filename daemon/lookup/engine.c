@@ -7,8 +7,11 @@
 #include "daemon/lookup/engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
+
+static void on_told(void *context, const struct share_news *news);
 
 static int make_parts(struct engine *engine, uv_loop_t *loop)
 {
@@ -23,6 +26,8 @@ static int make_parts(struct engine *engine, uv_loop_t *loop)
 
     if (error != 0)
         return error;
+    engine->cache->told = on_told;
+    engine->cache->told_context = engine;
     for (int i = 0; i < ENGINE_STANDING; i++) {
         engine->standing[i] = cache_entry_standing(reasons[i]);
         if (engine->standing[i] == NULL)
@@ -201,26 +206,89 @@ static void forget_hosts(struct engine *engine, const struct cache_entry *entry)
         probe_cache_forget(engine->tools.probes, ips, count);
 }
 
-bool engine_forget(struct engine *engine, const struct key *key)
+/* The policy domain of a key; NULL: none. */
+static const char *policy_domain(const struct engine *engine, const struct key *key)
+{
+    return engine->tools.sts != NULL && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST) &&
+                   key->port == engine->tools.smtp_port
+               ? key->name
+               : NULL;
+}
+
+static bool forget_entry(struct engine *engine, const struct key *key)
 {
     const struct cache_entry *entry = cache_peek(engine->cache, key);
 
     if (entry != NULL && engine->tools.probes != NULL)
         forget_hosts(engine, entry);
-    if (engine->tools.sts != NULL && (key->kind == KEY_DOMAIN || key->kind == KEY_HOST) &&
-        key->port == engine->tools.smtp_port)
-        sts_cache_forget(sts_cache_of(engine->tools.sts), key->name);
-    jobs_forget(engine->jobs, key, false);
     return cache_forget(engine->cache, key);
+}
+
+bool engine_forget(struct engine *engine, const struct key *key)
+{
+    const char *domain = policy_domain(engine, key);
+    struct cache *cache = engine->cache;
+
+    if (domain != NULL)
+        sts_cache_forget(sts_cache_of(engine->tools.sts), domain);
+    jobs_forget(engine->jobs, key, false);
+    if (cache->share != NULL && key->kind != KEY_OTHER)
+        share_tell(cache->share, SHARE_NEWS_FORGET, key->text);
+    return forget_entry(engine, key);
 }
 
 bool engine_release(struct engine *engine, const struct key *key, int64_t now)
 {
-    bool released = cache_release(engine->cache, key, now);
+    struct cache *cache = engine->cache;
+    bool released = cache_release(cache, key, now);
 
     if (released)
         jobs_forget(engine->jobs, key, true);
+    if (released && cache->share != NULL)
+        share_tell(cache->share, SHARE_NEWS_RELEASE, key->text);
     return released;
+}
+
+/* What was learnt since it was forgotten elsewhere stays. */
+static void forget_told(struct engine *engine, const struct key *key, const struct share_news *news)
+{
+    const struct cache_entry *entry = cache_peek(engine->cache, key);
+    const char *domain = policy_domain(engine, key);
+    struct sts_saved policy;
+
+    if (domain != NULL && sts_cache_get(sts_cache_of(engine->tools.sts), domain, &policy) &&
+        policy.fetched_at <= news->at)
+        sts_cache_forget(sts_cache_of(engine->tools.sts), domain);
+    if (!news->found) /* a lookup under way began before */
+        jobs_forget(engine->jobs, key, false);
+    if (entry != NULL && entry->made_at <= news->at)
+        forget_entry(engine, key);
+}
+
+static void release_told(struct engine *engine, const struct key *key,
+                         const struct share_news *news)
+{
+    cache_release_told(engine->cache, key, news->at, clock_monotonic_ms());
+    if (!news->found)
+        jobs_forget(engine->jobs, key, true);
+}
+
+/* What another relay says. */
+static void on_told(void *context, const struct share_news *news)
+{
+    struct engine *engine = context;
+    struct key key;
+
+    if (news->kind == SHARE_NEWS_RELOAD) {
+        if (engine->reload != NULL)
+            engine->reload(engine->reload_context);
+        return;
+    }
+    key_parse(&key, news->name, strlen(news->name), engine->tools.smtp_port);
+    if (news->kind == SHARE_NEWS_FORGET)
+        forget_told(engine, &key, news);
+    else if (news->kind == SHARE_NEWS_RELEASE)
+        release_told(engine, &key, news);
 }
 
 size_t engine_flush(struct engine *engine, int64_t now)

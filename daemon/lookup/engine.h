@@ -29,6 +29,9 @@ struct engine {
     struct refresh *refresh;
     struct preload *preload;
     struct cache_entry *standing[ENGINE_STANDING];
+    /* Another relay's operator has rules and configuration read again; NULL: nobody does. */
+    void (*reload)(void *context);
+    void *reload_context;
     struct engine_stats stats;
 };
 
@@ -52,10 +55,11 @@ enum asked {
 enum asked engine_ask(struct engine *engine, struct span text, int64_t now, struct waiter *waiter,
                       struct reply *out);
 
-/* Forgets a key, its domain's policy and the probe results of its hosts, also in the store; true if
- * the key was cached. */
+/* Forgets a key, its domain's policy and the probe results of its hosts, also in the store and at the
+ * other relays of a farm; true if the key was cached here. */
 bool engine_forget(struct engine *engine, const struct key *key);
-/* Ends a hold for the operator; false if the key is not held, or is not in the cache. */
+/* Ends a hold for the operator, at the other relays of a farm too; false if the key is not held here,
+ * or is not in the cache. */
 bool engine_release(struct engine *engine, const struct key *key, int64_t now);
 /* Expires all entries and counts them. Policies, probe results and what was proven stay. */
 size_t engine_flush(struct engine *engine, int64_t now);

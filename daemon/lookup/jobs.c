@@ -201,8 +201,9 @@ static int job_begin(struct job *job, int64_t now)
                        !sts_cache_knows(sts_cache_of(sts), job->key.name));
 
     job_begin_with(job, before, now);
-    if (more_known) {
-        int error = cache_load(&job->loading, jobs->engine->cache, &job->key, on_loaded, job);
+    if (more_known || cache_shares(jobs->engine->cache)) {
+        int error = cache_load(&job->loading, jobs->engine->cache, &job->key,
+                               more_known ? CACHE_ASKS_ALL : CACHE_ASKS_SHARE, on_loaded, job);
 
         job->store_pending = error != UV_ENOENT;
         if (error == 0) {

@@ -29,6 +29,7 @@ struct share_news {
     char relay[SHARE_RELAY_MAX + 1]; /* whose it is */
     const char *name; /* a canonical key; of _DONE the name of the turn; "" of _RELOAD */
     int64_t at;
+    bool found; /* it lay beside a key that was asked for: it may be long known */
 };
 
 bool share_relay_valid(const char *name);

@@ -1,0 +1,56 @@
+/* config_share: the secrets of the share, each from a file of its own. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "daemon/config/config.h"
+
+/* A file of at most `max` octets, as a string of the arena. 0 or -1 with a message. */
+static int read_secret(const char **out, size_t *length, struct config *config, const char *key,
+                       const char *path, size_t max, char error[CONFIG_ERROR_MAX])
+{
+    struct buf text;
+    int result = 0;
+
+    buf_init(&text, max + 2);
+    if (file_read(&text, path) != 0) {
+        snprintf(error, CONFIG_ERROR_MAX, "%s: %s: %s", key, path,
+                 errno == EFBIG ? "it is too long" : strerror(errno));
+        result = -1;
+    } else {
+        *length = text.length;
+        while (*length > 0 && strchr("\r\n", text.data[*length - 1]) != NULL)
+            --*length;
+        *out = arena_strndup(config->arena, buf_text(&text), *length);
+        if (*length == 0 || *length > max || memchr(buf_text(&text), '\0', *length) != NULL) {
+            snprintf(error, CONFIG_ERROR_MAX, "%s: %s: it is empty, too long, or has a NUL", key,
+                     path);
+            result = -1;
+        }
+    }
+    buf_fini(&text);
+    return result;
+}
+
+int config_read_share(struct config *config, char error[CONFIG_ERROR_MAX])
+{
+    size_t length;
+
+    if (config->share == NULL)
+        return 0;
+    if (config->share_password_file[0] != '\0' &&
+        read_secret(&config->share_password, &length, config, "share-password-file",
+                    config->share_password_file, VALKEY_PASSWORD_MAX, error) != 0)
+        return -1;
+    if (config->share_key_file[0] == '\0')
+        return 0;
+    if (read_secret(&config->share_key, &config->share_key_length, config, "share-key-file",
+                    config->share_key_file, CONFIG_SHARE_KEY_MAX, error) != 0)
+        return -1;
+    if (config->share_key_length >= CONFIG_SHARE_KEY_MIN)
+        return 0;
+    snprintf(error, CONFIG_ERROR_MAX, "share-key-file: %s: it has less than 32 octets",
+             config->share_key_file);
+    return -1;
+}
