@@ -365,7 +365,7 @@ bool cache_release(struct cache *cache, const struct key *key, int64_t now)
 
 bool cache_release_told(struct cache *cache, const struct key *key, int64_t at, int64_t now)
 {
-    const struct cache_entry *known = cache_peek(cache, key);
+    struct cache_entry *known = cache_map_get(cache->map, key->text, key->text_length);
     struct remembered remembered;
     int64_t since;
 
@@ -375,5 +375,10 @@ bool cache_release_told(struct cache *cache, const struct key *key, int64_t at, 
     since = held_since(&remembered);
     if (remembered.observed == VERDICT_NO_OPINION || (since == 0 ? known->made_at : since) > at)
         return false;
-    return release(cache, known, now);
+    if (since != 0)
+        return release(cache, known, now);
+    /* decided again, its evidence would prove the level once more */
+    cache_entry_disprove(known, now);
+    cache_store_entry(cache, known);
+    return true;
 }

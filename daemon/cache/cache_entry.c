@@ -243,3 +243,9 @@ void cache_entry_set_state(struct cache_entry *entry, enum cache_entry_state sta
 {
     entry->state = state;
 }
+
+void cache_entry_disprove(struct cache_entry *entry, int64_t now)
+{
+    cache_entry_lapse(entry, now, false);
+    entry->verdict.observed = VERDICT_NO_OPINION;
+}

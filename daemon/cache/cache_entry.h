@@ -123,3 +123,5 @@ struct evidence *cache_entry_evidence(const struct cache_entry *entry, struct ar
 void cache_entry_set_state(struct cache_entry *entry, enum cache_entry_state state);
 /* Expires it now; `forget` also drops what DANE and MTA-STS proved, but not what probing proved. */
 void cache_entry_lapse(struct cache_entry *entry, int64_t now, bool forget);
+/* The same, and what probing proved counts no more either, although the evidence shows it. */
+void cache_entry_disprove(struct cache_entry *entry, int64_t now);

@@ -167,14 +167,10 @@ static void on_answer(void *context, const struct record *record)
 static bool take_config(struct cache_farm *farm, const struct config *config, const char **why)
 {
     const struct valkey_url *url = config->share;
-    const char *const files[] = {config->share_ca_file, config->share_cert_file,
-                                 config->share_cert_key};
-    const char *given[3];
 
-    for (int i = 0; i < 3; i++)
-        given[i] = files[i][0] == '\0' ? NULL : files[i];
     if (url->tls) {
-        farm->tls = valkey_tls_new(given[0], given[1], given[2], why);
+        farm->tls = valkey_tls_new(config->share_ca_file, config->share_cert_file,
+                                   config->share_cert_key, why);
         if (farm->tls == NULL)
             return false;
     }

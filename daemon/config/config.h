@@ -88,9 +88,9 @@ struct config {
     int64_t hold_reminder_ms;
 
     const struct valkey_url *share;                   /* NULL: this relay shares nothing */
-    const char *share_password_file, *share_key_file; /* "": none */
+    const char *share_password_file, *share_key_file; /* NULL: none */
     const char *share_prefix, *share_name;            /* share_name: of this relay */
-    const char *share_ca_file, *share_cert_file, *share_cert_key; /* "": none */
+    const char *share_ca_file, *share_cert_file, *share_cert_key; /* NULL: none */
     int64_t share_deadline_ms;
     /* of config_read_share */
     const char *share_password; /* NULL: that of the URL */

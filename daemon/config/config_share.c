@@ -39,11 +39,11 @@ int config_read_share(struct config *config, char error[CONFIG_ERROR_MAX])
 
     if (config->share == NULL)
         return 0;
-    if (config->share_password_file[0] != '\0' &&
+    if (config->share_password_file != NULL &&
         read_secret(&config->share_password, &length, config, "share-password-file",
                     config->share_password_file, VALKEY_PASSWORD_MAX, error) != 0)
         return -1;
-    if (config->share_key_file[0] == '\0')
+    if (config->share_key_file == NULL)
         return 0;
     if (read_secret(&config->share_key, &config->share_key_length, config, "share-key-file",
                     config->share_key_file, CONFIG_SHARE_KEY_MAX, error) != 0)

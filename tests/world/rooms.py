@@ -4,4 +4,4 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[1:1] = [str(HERE / room) for room in ("parts", "cases/verdicts", "cases/memory", "cases/operator")]
+sys.path[1:1] = [str(HERE / room) for room in ("parts", "cases/verdicts", "cases/memory", "cases/operator", "cases/farm")]

@@ -1,0 +1,124 @@
+"""A farm: what one relay learns, the others know; a hold at one is a hold at all; and the share may do what it likes."""
+
+from dataclasses import replace
+
+import farming
+import remembering
+import waiting
+from case import Failed, case
+from smtpd import CLEAR, GOOD
+
+DAEMONS = remembering.DAEMONS
+LONG = {"ttl-min": "1h", "ttl-max": "1h", "probe-ttl": "1h"}
+
+
+def farm(name, valgrind=False):
+    return case("FARM", name, daemon="memory", group="few", valgrind=valgrind)
+
+
+def _host(c):
+    c.plain("@ 1 MX 10 mx")
+    server = c.server(f"mx.{c.u}")
+    c.plain(f"mx 1 A {server.address}")
+    return server
+
+
+def _same(got, want, what):
+    if got != want:
+        raise Failed(f"{what}: {got!r}, not {want!r}")
+
+
+@farm("a relay learns what another has learnt, and no host is asked twice")
+def learns(c):
+    server = _host(c)
+
+    def step():
+        with farming.farm(c, "a", "b", "c", **LONG) as (_share, a, b, other):
+            first = a.daemon.ask(c.u)
+            a.daemon.settled()
+            count = len(server.connections)
+            _same(b.daemon.ask(c.u), first, "the answer of b")
+            _same(other.daemon.ask(c.u), first, "the answer of c")
+            _same(len(server.connections), count, "connections")
+            _same(count, 1, "connections")
+            if "verify" not in str(first):
+                raise Failed(f"{first!r} is no verify")
+    c.do(step)
+
+
+@farm("a hold begun at one relay is held at the others, and its release ends it everywhere")
+def holds(c):
+    server = _host(c)
+
+    def step():
+        with farming.farm(c, "a", "b", "c", hold="1h", hold_expired="1h") as (_share, a, b, other):
+            for relay in (a, b, other):
+                relay.daemon.ask(c.u)
+                relay.daemon.settled()
+            server.temper = CLEAR
+            waiting.until(lambda: a.daemon.ask(c.u) and a.daemon.held(c.u), "a begins to hold", 20)
+            waiting.until(lambda: b.daemon.held(c.u), "b holds as well", 2)
+            waiting.until(lambda: other.daemon.held(c.u), "c holds as well", 2)
+            if other.daemon.cli("release", c.u).returncode != 0:
+                raise Failed("release at c fails")
+            waiting.until(lambda: not a.daemon.held(c.u), "a holds no more", 2)
+            waiting.until(lambda: not b.daemon.held(c.u), "b holds no more", 2)
+            for relay in (a, b, other):
+                _same("notfound" in str(relay.daemon.ask(c.u)).lower(), True, "no opinion after the release")
+                _same(relay.daemon.held(c.u), None, "a hold after the release")
+    c.do(step)
+
+
+@farm("a relay that was down through a hold and its release catches up at its start")
+def away(c):
+    server = _host(c)
+
+    def step():
+        with farming.farm(c, "a", "b", hold="1h", hold_expired="1h") as (_share, a, b):
+            for relay in (a, b):
+                relay.daemon.ask(c.u)
+                relay.daemon.settled()
+            b.stop()
+            server.temper = CLEAR
+            waiting.until(lambda: a.daemon.ask(c.u) and a.daemon.held(c.u), "a begins to hold", 20)
+            if a.daemon.cli("release", c.u).returncode != 0:
+                raise Failed("release at a fails")
+            b.start()
+            waiting.until(lambda: b.daemon.events("share-ready"), "b has the share", 20)
+            waiting.until(lambda: "notfound" in str(b.daemon.ask(c.u)).lower(), "b has no opinion", 5)
+            _same(b.daemon.held(c.u), None, "a hold at b")
+    c.do(step)
+
+
+@farm("what is forgotten at one relay is forgotten at all")
+def forgets(c):
+    server = _host(c)
+
+    def step():
+        with farming.farm(c, "a", "b", **LONG) as (_share, a, b):
+            a.daemon.ask(c.u)
+            a.daemon.settled()
+            b.daemon.ask(c.u)
+            server.temper = replace(GOOD, starttls=b"454 not now\r\n")
+            _same(a.daemon.cli("cache", "forget", c.u).returncode, 0, "exit status of forget")
+            waiting.until(lambda: b.daemon.ask(c.u) and len(server.connections) >= 2, "b asks the host again", 5)
+    c.do(step)
+
+
+@farm("without the share each relay goes on alone, and brings what it learnt when it is back")
+def alone(c):
+    server = _host(c)
+
+    def step():
+        with farming.farm(c, "a", "b", **LONG) as (share, a, b):
+            share.kill()
+            waiting.until(lambda: a.daemon.events("share-lost"), "a knows", 10)
+            answer = a.daemon.ask(c.u)
+            a.daemon.settled()
+            share.empty()
+            share.start()
+            waiting.until(lambda: share.command("EXISTS", f"mxcrypt:1:a:{c.u}") == "1", "the share has it", 30)
+            count = len(server.connections)
+            _same(b.daemon.ask(c.u), answer, "the answer of b")
+            _same(len(server.connections), count, "connections")
+    c.do(step)

@@ -1,0 +1,71 @@
+"""What the cases of a farm share: a redis-server or valkey-server of the case's own, and relays that share by it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+
+import remembering
+import waiting
+
+SERVERS = ("valkey-server", "redis-server")
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+class Share:
+    """A server on a Unix socket, which keeps what it knows in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.socket = os.path.join(folder, "s")
+        self.url = f"valkey+unix://{self.socket}"
+        self.process = None
+        os.makedirs(folder, exist_ok=True)
+
+    def start(self):
+        program = next(found for found in map(shutil.which, SERVERS) if found)
+        self.process = subprocess.Popen([program, "--port", "0", "--unixsocket", self.socket, "--save", "", "--appendonly", "yes"],
+                                        cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        waiting.until(lambda: self.command("PING") == "PONG", "the share answers", 20)
+
+    def command(self, *words):
+        """What redis-cli prints, "" while there is no server."""
+        done = subprocess.run(["redis-cli", "-s", self.socket, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        return done.stdout.strip()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def empty(self):
+        shutil.rmtree(os.path.join(self.folder, "appendonlydir"), ignore_errors=True)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.kill()
+
+
+@contextlib.contextmanager
+def farm(c, *names, **options):
+    """A share, and relays of these names that have it."""
+    folder = os.path.join(c.world.folder, f"share-{c.label}")
+    share = Share(folder)
+    key = os.path.join(folder, "key")
+    with open(key, "w", encoding="ascii") as file:
+        file.write(KEY + "\n")
+    share.start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(share.stop)
+        relays = []
+        for name in names:
+            own = {"share": share.url, "share_key_file": key, "share_name": name, "share_deadline": "500ms", **options}
+            relays.append(stack.enter_context(remembering.Lives(c, f"-{name}", **own)))
+        for relay in relays:
+            relay.start()
+            waiting.until(lambda relay=relay: relay.daemon.events("share-ready"), "the relay has the share", 20)
+        yield (share, *relays)
