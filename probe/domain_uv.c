@@ -133,7 +133,8 @@ static void address_probe(struct host_slot *host_slot, struct address_slot *slot
         address_take(slot, known);
         return;
     }
-    error = probe_cache_ask(&slot->waiter, lookup->tools.probes, &target, on_probe, slot);
+    error = probe_cache_ask(&slot->waiter, lookup->tools.probes, &target, lookup->probed_after,
+                            on_probe, slot);
     slot->awaited = error == 0;
     if (error != 0)
         slot->address->starttls.detail =

@@ -49,7 +49,7 @@ daemon/sandbox      base/log daemon/config
 daemon/store        base base/log base/net base/sql policy policy/decide policy/evidence policy/report probe/smtp probe/sts
 daemon/share        base base/log base/valkey policy daemon/store
 daemon/rules        base base/log policy/rules probe/tls daemon/config
-daemon/cache        base base/log policy policy/decide policy/evidence policy/render policy/report policy/rules probe daemon/config daemon/loop daemon/store daemon/rules daemon/share
+daemon/cache        base base/log base/net policy policy/decide policy/evidence policy/render policy/report policy/rules probe daemon/config daemon/loop daemon/store daemon/rules daemon/share
 daemon/lookup       base base/log base/net probe daemon/config daemon/rules daemon/cache
 daemon/serve        base base/log policy/render daemon/config daemon/loop daemon/lookup
 daemon/metrics      base base/log policy/report daemon/config daemon/lookup daemon/serve

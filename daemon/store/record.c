@@ -96,17 +96,13 @@ struct record *record_copy(struct arena *arena, const struct record *record)
 
 bool record_identity(char out[RECORD_IDENTITY_MAX], const struct record *record)
 {
-    const struct probe_saved *probe = &record->probe;
-    char address[IP_TEXT_MAX];
     int length;
 
     if (record->kind == RECORD_PROBE)
-        length = snprintf(out, RECORD_IDENTITY_MAX, "%s %u %s %s %016" PRIx64,
-                          ip_text(&probe->ip, address), probe->port, probe->host,
-                          probe->sni == NULL ? "" : probe->sni, probe->tlsa);
-    else /* the first field */
-        length = snprintf(out, RECORD_IDENTITY_MAX, "%s",
-                          *RECORD_FIELD(record, record_fields[record->kind], const char *const));
+        return probe_identity(out, &record->probe);
+    /* the first field */
+    length = snprintf(out, RECORD_IDENTITY_MAX, "%s",
+                      *RECORD_FIELD(record, record_fields[record->kind], const char *const));
     return length > 0 && length < RECORD_IDENTITY_MAX;
 }
 

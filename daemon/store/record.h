@@ -27,8 +27,7 @@
 #define RECORD_EVIDENCE_MAX (4 * 1024 * 1024)
 #define RECORD_TEXT_MAX     100000 /* of answer_record.answer */
 #define RECORD_WORDS_MAX    4096   /* of any other text but names and a policy's body */
-/* "address port host sni tlsa", with NUL. */
-#define RECORD_IDENTITY_MAX (IP_TEXT_MAX + 6 + 2 * (HOSTNAME_MAX + 1) + 17)
+#define RECORD_IDENTITY_MAX PROBE_IDENTITY_MAX
 
 enum record_kind { RECORD_ANSWER, RECORD_POLICY, RECORD_PROBE, RECORD_EVENT, RECORD_KINDS };
 

@@ -60,6 +60,7 @@ typedef void (*store_on_begun)(void *context);
  * `last_written` is the wall clock at the last write before this process's first. */
 struct store_found {
     const struct record *answer, *policy;
+    const struct record *probe; /* of share_find_probe only */
     bool unsure; /* the store could not be read, or not in time: there may be an answer */
     int64_t last_written;
 };

@@ -5,6 +5,7 @@
  * Glossary
  *   job     one probe asked for, with all that wait for it
  *   spot    an address with jobs, which run one after the other; the spot queues for a turn
+ *   peers   other relays of a farm: one of them probes, and all have the result (base/net/peers.h)
  *   prefix  of the address of a spot: the group of its turn, whose load is the number of jobs that
  *           wait
  *
@@ -41,10 +42,12 @@ struct probe_job {
     struct list link;  /* in spot.jobs */
     struct probe_cache *probes;
     struct spot *spot;
-    struct smtp_probe *probe; /* once running */
-    int64_t began_ms;         /* monotonic: when it ran; 0 before */
-    struct list waiters;      /* struct probe_cache_waiter */
-    struct arena *memory;     /* owned; holds the strings of the next */
+    struct smtp_probe *probe; /* once it has begun; NULL: peers are asked */
+    struct peers_wait wait;
+    int64_t seen_after;   /* monotonic ms: an earlier result of a peer is not enough */
+    int64_t began_ms;     /* monotonic: when it ran; 0 before */
+    struct list waiters;  /* struct probe_cache_waiter */
+    struct arena *memory; /* owned; holds the strings of the next */
     struct smtp_target target;
     struct probe_key key;
 };
@@ -52,7 +55,8 @@ struct probe_job {
 struct probe_cache {
     struct smtp_tools tools;
     struct probe_cache_options options;
-    probe_take changed; /* NULL: not watched */
+    struct peers *peers; /* borrowed; NULL: none */
+    probe_take changed;  /* NULL: not watched */
     void *context;
     uv_timer_t kick;
     bool closing;
@@ -226,6 +230,7 @@ static void job_end(struct probe_job *job, const struct starttls_result *result,
     if (probe_table_put(probes->table, &job->key, &moment, &dated) && !failed_here &&
         probes->changed != NULL && probe_table_save(probes->table, &job->key, &saved))
         probes->changed(probes->context, &saved);
+    peers_end(probes->peers, &job->wait);
     log_result(job, &dated);
     kick(probes);
     job_free(job, &dated);
@@ -240,12 +245,10 @@ static void on_probed(void *context, const struct smtp_outcome *outcome)
     job_end(job, &outcome->result, outcome->failed_here);
 }
 
-static void job_run(struct probe_job *job)
+static void job_begin(struct probe_job *job)
 {
     struct probe_cache *probes = job->probes;
 
-    job_wait_no_more(job);
-    job->spot->running = job;
     probes->stats.probes++;
     job->began_ms = clock_monotonic_ms();
     if (smtp_start(&job->probe, &probes->tools, &probes->options.smtp, &job->target, on_probed,
@@ -253,6 +256,55 @@ static void job_run(struct probe_job *job)
         return;
     probes->stats.by_failure[SMTP_FAILURE_LOCAL]++;
     job_end(job, &failed_here_result, true);
+}
+
+/* ---- peers ---- */
+
+/* What a peer has found, if it counts for those that wait. */
+static const struct starttls_result *found_by_peer(const struct probe_job *job)
+{
+    const struct starttls_result *known =
+        probe_table_get(job->probes->table, &job->key, clock_monotonic_ms());
+
+    return known != NULL && known->probed_at >= job->seen_after ? known : NULL;
+}
+
+static bool is_enough(struct peers_wait *wait)
+{
+    return found_by_peer(wait->context) != NULL;
+}
+
+static void on_go(struct peers_wait *wait)
+{
+    struct probe_job *job = wait->context;
+    struct probe_cache *probes = job->probes;
+    const struct starttls_result *known = found_by_peer(job);
+    struct spot *spot = job->spot;
+
+    if (known == NULL) {
+        job_begin(job);
+        return;
+    }
+    peers_end(probes->peers, &job->wait);
+    job_leave(job);
+    if (list_empty(&spot->jobs))
+        spot_free(probes, spot);
+    else
+        fair_again(&probes->fair, &spot->turn);
+    kick(probes);
+    job_free(job, known);
+}
+
+static void job_run(struct probe_job *job)
+{
+    char identity[PROBE_IDENTITY_MAX];
+
+    job_wait_no_more(job);
+    job->spot->running = job;
+    job->wait = (struct peers_wait){.enough = is_enough, .go = on_go, .context = job};
+    if (!probe_key_identity(identity, &job->key) ||
+        !peers_begin(job->probes->peers, &job->wait, PEERS_PROBE, identity, &job->target.ip))
+        job_begin(job);
 }
 
 /* Starts what has its turn. */
@@ -287,7 +339,8 @@ static int job_get(struct probe_job **out, struct probe_cache *probes, const str
 }
 
 int probe_cache_ask(struct probe_cache_waiter *waiter, struct probe_cache *probes,
-                    const struct smtp_target *target, probe_cache_done done, void *context)
+                    const struct smtp_target *target, int64_t seen_after, probe_cache_done done,
+                    void *context)
 {
     struct probe_job *job = NULL;
     struct probe_key key;
@@ -295,6 +348,8 @@ int probe_cache_ask(struct probe_cache_waiter *waiter, struct probe_cache *probe
 
     if (error != 0)
         return error;
+    if (job->seen_after < seen_after)
+        job->seen_after = seen_after;
     waiter->done = done;
     waiter->context = context;
     list_append(&job->waiters, &waiter->link);
@@ -347,6 +402,11 @@ enum loaded probe_cache_load(struct probe_cache *probes, const struct probe_save
     return probe_table_load(probes->table, saved, &moment);
 }
 
+void probe_cache_set_peers(struct probe_cache *probes, struct peers *peers)
+{
+    probes->peers = peers;
+}
+
 void probe_cache_set_helo_name(struct probe_cache *probes, const char *name)
 {
     probes->options.smtp.helo_name = name;
@@ -393,7 +453,8 @@ void probe_cache_close(struct probe_cache *probes)
     probes->closing = true;
     HASH_ITER(hh, probes->jobs, job, next_job)
     {
-        if (job->spot->running == job)
+        peers_end(probes->peers, &job->wait);
+        if (job->probe != NULL)
             smtp_cancel(job->probe);
         job_leave(job);
         job_free(job, NULL);

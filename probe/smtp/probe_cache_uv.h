@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/net/peers.h"
 #include "probe/smtp/probe_table.h"
 #include "probe/smtp/smtp_uv.h"
 
@@ -44,14 +45,18 @@ struct probe_cache_waiter {
  * or NULL. Borrowed until the cache is used again. */
 const struct starttls_result *
 probe_cache_peek(struct probe_cache *probes, const struct smtp_target *target, int64_t seen_after);
+/* Who else probes; borrowed until it is NULL again. */
+void probe_cache_set_peers(struct probe_cache *probes, struct peers *peers);
 /*
- * Waits for the probe under way or starts one; call it when probe_cache_peek gives NULL. Calls
+ * Waits for the probe under way or starts one; call it when probe_cache_peek gives NULL for the same
+ * `seen_after`. Where there are peers, one of them may have the result, or be about to. Calls
  * `done` exactly once, later, with a borrowed result, unless an error is returned (UV_ENOMEM,
  * UV_ENOBUFS if the queue is full, UV_EINVAL if a name is too long) or probe_cache_cancel comes
  * first; the probe itself then goes on and fills the cache.
  */
 int probe_cache_ask(struct probe_cache_waiter *waiter, struct probe_cache *probes,
-                    const struct smtp_target *target, probe_cache_done done, void *context);
+                    const struct smtp_target *target, int64_t seen_after, probe_cache_done done,
+                    void *context);
 void probe_cache_cancel(struct probe_cache_waiter *waiter);
 /* Forgets what is known about some addresses, for any port and name. It walks the whole cache: call
  * it once for many. */

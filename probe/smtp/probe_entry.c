@@ -9,6 +9,8 @@
  */
 #include "probe/smtp/probe_entry.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +126,24 @@ void probe_key_read(struct probe_saved *out, const unsigned char *key)
     out->host = out->sni = (const char *)next;
     if (*key & KEY_SNI)
         out->sni = out->host + strlen(out->host) + 1;
+}
+
+bool probe_identity(char out[PROBE_IDENTITY_MAX], const struct probe_saved *saved)
+{
+    char address[IP_TEXT_MAX];
+    int length =
+        snprintf(out, PROBE_IDENTITY_MAX, "%s %u %s %s %016" PRIx64, ip_text(&saved->ip, address),
+                 saved->port, saved->host, saved->sni == NULL ? "" : saved->sni, saved->tlsa);
+
+    return length > 0 && length < PROBE_IDENTITY_MAX;
+}
+
+bool probe_key_identity(char out[PROBE_IDENTITY_MAX], const struct probe_key *key)
+{
+    struct probe_saved saved;
+
+    probe_key_read(&saved, key->octets);
+    return probe_identity(out, &saved);
 }
 
 /* ---- entries ---- */

@@ -30,6 +30,14 @@ struct probe_key {
  * longer than a host name can be. */
 bool probe_key_make(struct probe_key *out, const struct smtp_target *target);
 
+/* "address port host sni tlsa", with NUL. */
+#define PROBE_IDENTITY_MAX (IP_TEXT_MAX + 6 + 2 * (HOSTNAME_MAX + 1) + 17)
+
+struct probe_saved;
+/* What a result belongs to, in words. False when a name is longer than a host name can be. */
+bool probe_identity(char out[PROBE_IDENTITY_MAX], const struct probe_saved *saved);
+bool probe_key_identity(char out[PROBE_IDENTITY_MAX], const struct probe_key *key);
+
 struct probe_moment {
     int64_t now_ms; /* monotonic */
     int64_t wall_s;

@@ -28,6 +28,7 @@
     X(START, start, 0)             /* from the loop, so that `done` never comes too early */       \
     X(TXT, txt, 60000)             /* the record is awaited */                                     \
     X(RECORD, record, NONE)        /* is there one, and is a fetch due? */                         \
+    X(PEERS, peers, 120000)        /* has a peer the policy, or is about to? */                    \
     X(ADDRESSES, addresses, 60000) /* of the policy host are awaited */                            \
     X(FETCH, fetch, 180000)        /* the file is awaited, the wait in the queue included */       \
     X(POLICY, policy, NONE)        /* the file is parsed and goes into the cache */                \
@@ -43,6 +44,7 @@ struct sts {
     struct sts_cache *cache;
     struct sts_stats stats;
     struct list lookups;
+    struct peers *peers; /* borrowed; NULL: none */
 };
 
 struct sts_lookup {
@@ -59,6 +61,8 @@ struct sts_lookup {
     uv_timer_t timer; /* of the state; the lookup is freed when it is closed */
 
     struct dns_question txt, a, aaaa;
+    struct peers_wait wait;
+    bool waiting;     /* for peers */
     const char *host; /* "mta-sts.DOMAIN" */
     char id[STS_ID_MAX + 1];
     struct https_fetch *fetch;
@@ -152,19 +156,50 @@ static enum sequence_step step_record(struct sts_lookup *lookup)
         lookup->result.ttl = answer->ttl;
         state = sts_parse_answer(lookup->id, answer, lookup->arena, lookup->domain, &why);
         return state == STS_UNKNOWN && sts_cache_fetch_due(cache, lookup->domain, lookup->id, now)
-                   ? go(lookup, STATE_ADDRESSES)
+                   ? go(lookup, STATE_PEERS)
                    : conclude(lookup, state, why);
     }
     /* RFC 8461 §5.1: a policy past its refresh time is fetched again although DNS does not answer */
     if (is_remembered(lookup, now, &policy) &&
         sts_cache_fetch_due(cache, lookup->domain, NULL, now)) {
         memcpy(lookup->id, policy.id, strlen(policy.id) + 1);
-        return go(lookup, STATE_ADDRESSES);
+        return go(lookup, STATE_PEERS);
     }
     lookup->result.failure = dns_failure_name(answer->failure);
     return conclude(
         lookup, STS_DNS_ERROR,
         arena_printf(lookup->arena, "TXT lookup of _mta-sts.%s: %s", lookup->domain, answer->why));
+}
+
+/* ---- peers ---- */
+
+static bool is_enough(struct peers_wait *wait)
+{
+    struct sts_lookup *lookup = wait->context;
+
+    return !sts_cache_fetch_due(lookup->sts->cache, lookup->domain, lookup->id,
+                                clock_monotonic_ms());
+}
+
+static void on_go(struct peers_wait *wait)
+{
+    struct sts_lookup *lookup = wait->context;
+
+    lookup->waiting = false;
+    run(lookup);
+}
+
+static enum sequence_step step_peers(struct sts_lookup *lookup)
+{
+    if (lookup->sequence.fresh) {
+        lookup->wait = (struct peers_wait){.enough = is_enough, .go = on_go, .context = lookup};
+        lookup->waiting =
+            peers_begin(lookup->sts->peers, &lookup->wait, PEERS_POLICY, lookup->domain, NULL);
+    }
+    if (lookup->waiting && !lookup->sequence.expired)
+        return SEQUENCE_WAIT;
+    return is_enough(&lookup->wait) ? conclude(lookup, STS_UNKNOWN, NULL)
+                                    : go(lookup, STATE_ADDRESSES);
 }
 
 /* ---- the policy host ---- */
@@ -348,6 +383,7 @@ static void lookup_closed(uv_handle_t *handle)
 void sts_cancel(struct sts_lookup *lookup)
 {
     list_remove(&lookup->link);
+    peers_end(lookup->sts->peers, &lookup->wait);
     dns_question_stop(&lookup->txt);
     dns_question_stop(&lookup->a);
     dns_question_stop(&lookup->aaaa);
@@ -444,6 +480,11 @@ void sts_close(struct sts *sts)
         sts_cancel(LIST_ELEMENT(sts->lookups.next, struct sts_lookup, link));
     sts_cache_free(sts->cache);
     free(sts);
+}
+
+void sts_set_peers(struct sts *sts, struct peers *peers)
+{
+    sts->peers = peers;
 }
 
 void sts_get_stats(const struct sts *sts, struct sts_stats *out)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/net/peers.h"
 #include "policy/evidence.h"
 #include "probe/dns/dns_uv.h"
 #include "probe/https/https_uv.h"
@@ -27,6 +28,8 @@ int sts_new(struct sts **out, uv_loop_t *loop, struct dns *dns, struct https *ht
             const struct sts_cache_options *options);
 /* Cancels every lookup and forgets everything; frees sts at once. */
 void sts_close(struct sts *sts);
+/* Who else fetches policies; borrowed until it is NULL again. */
+void sts_set_peers(struct sts *sts, struct peers *peers);
 void sts_get_stats(const struct sts *sts, struct sts_stats *out);
 /* What is known per policy domain. */
 struct sts_cache *sts_cache_of(const struct sts *sts);

@@ -139,7 +139,7 @@ static void stage_ask(size_t at, const char *address, const char *host)
     if (known != NULL)
         on_done(&stage.asks[at], known);
     else
-        assert_int_equal(probe_cache_ask(&stage.asks[at].waiter, stage.probes, &target, on_done,
+        assert_int_equal(probe_cache_ask(&stage.asks[at].waiter, stage.probes, &target, 0, on_done,
                                          &stage.asks[at]),
                          0);
 }
@@ -389,9 +389,9 @@ static void again_in_call(struct ask *ask)
 
     if (ask == &stage.asks[0]) {
         probe_cache_cancel(&stage.asks[1].waiter);
-        assert_int_equal(
-            probe_cache_ask(&stage.asks[3].waiter, stage.probes, &target, on_done, &stage.asks[3]),
-            0);
+        assert_int_equal(probe_cache_ask(&stage.asks[3].waiter, stage.probes, &target, 0, on_done,
+                                         &stage.asks[3]),
+                         0);
         assert_int_equal(stage.asks[3].calls, 0);
     }
 }
@@ -554,16 +554,18 @@ static void queue_is_bounded(void **state)
         snprintf(host, sizeof host, "mx%d.test", i);
         target = target_of("127.0.1.1", host);
         target.ip.octets[3] = (uint8_t)i;
-        assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, on_done, &stage.asks[0]),
-                         0);
+        assert_int_equal(
+            probe_cache_ask(waiter++, stage.probes, &target, 0, on_done, &stage.asks[0]), 0);
     }
     target = target_of("127.0.1.1", "more.test");
-    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, on_done, &stage.asks[0]),
+    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, 0, on_done, &stage.asks[0]),
                      UV_ENOBUFS);
     target = target_of("127.0.1.0", "mx0.test");
-    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, on_done, &stage.asks[0]), 0);
+    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, 0, on_done, &stage.asks[0]),
+                     0);
     target = target_of("127.0.2.1", MX);
-    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, on_done, &stage.asks[0]), 0);
+    assert_int_equal(probe_cache_ask(waiter++, stage.probes, &target, 0, on_done, &stage.asks[0]),
+                     0);
     probe_cache_get_stats(stage.probes, &stats);
     assert_int_equal(stats.queued, 2001);
     stage_close();
