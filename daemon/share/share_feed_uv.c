@@ -51,6 +51,13 @@ static bool read_place(struct place *out, const char *text)
            text[end] == '\0';
 }
 
+int64_t share_place_ms(const char *place)
+{
+    struct place read;
+
+    return read_place(&read, place) && read.ms <= RECORD_TIME_MAX ? (int64_t)read.ms : 0;
+}
+
 static bool is_after(const char *a, const char *b)
 {
     struct place first, second;

@@ -63,11 +63,13 @@ struct share_word share_read_word(struct share *share, const char *name,
 /* Takes a record for what it was asked for: a value may lie under another name than its own. */
 static bool is_about(const struct record *record, const struct share_read *read, const char *name)
 {
+    static const enum share_name kinds[RECORD_KINDS] = {[RECORD_ANSWER] = SHARE_ANSWER,
+                                                        [RECORD_POLICY] = SHARE_POLICY,
+                                                        [RECORD_PROBE] = SHARE_PROBE};
     char identity[RECORD_IDENTITY_MAX], made[SHARE_NAME_MAX];
-    enum share_name kind = record->kind == RECORD_ANSWER ? SHARE_ANSWER : SHARE_POLICY;
 
-    return record_identity(identity, record) && share_name(made, read->share, kind, identity) &&
-           strcmp(made, name) == 0;
+    return record_identity(identity, record) &&
+           share_name(made, read->share, kinds[record->kind], identity) && strcmp(made, name) == 0;
 }
 
 /* What operators said is news, until this relay has heard it. */
@@ -138,6 +140,31 @@ static void on_values(struct valkey_request *request, const struct valkey_reply 
     free(read);
 }
 
+static void on_probe(struct valkey_request *request, const struct valkey_reply *reply)
+{
+    struct share_read *read = request->context;
+    struct share *share = read->share;
+    struct arena *arena = reply == NULL ? NULL : arena_new(FIND_ARENA_MAX);
+    struct store_found found = {.unsure = arena == NULL};
+    struct record *probe = NULL;
+    struct share_word word = {0, 0};
+
+    take_off(read);
+    if (arena != NULL) {
+        probe = share_read_record(share, arena, read->answer, valkey_at(reply, 0), RECORD_PROBE);
+        word = share_read_word(share, read->word, valkey_at(reply, 1));
+    }
+    if (probe != NULL && is_about(probe, read, read->answer) &&
+        probe->probe.result.probed_at > word.forgotten_at) {
+        share_record_to_own(share, probe);
+        found.probe = probe;
+        share->stats.found++;
+    }
+    read->done(read->context, &found);
+    arena_free(arena);
+    free(read);
+}
+
 static void on_late(uv_timer_t *timer)
 {
     struct share *share = timer->data;
@@ -157,31 +184,26 @@ static void on_late(uv_timer_t *timer)
 
 /* ---- asking ---- */
 
-int share_find(struct store_read **out, struct store *store, const char *key, const char *domain,
-               store_on_found done, void *context)
+/* A read that is not sent yet; NULL without memory. */
+static struct share_read *read_new(struct share *share, store_on_found done, void *context)
 {
-    struct share *share = (struct share *)(void *)store;
-    struct share_read *read;
-    int error;
+    struct share_read *read = calloc(1, sizeof *read);
 
-    if (!share->ready)
-        return UV_ENOTCONN;
-    read = calloc(1, sizeof *read);
     if (read == NULL)
-        return UV_ENOMEM;
-    *read = (struct share_read){.read = {store->kind}, .share = share, .done = done};
+        return NULL;
+    read->read.kind = share->store.kind;
+    read->share = share;
+    read->done = done;
     read->context = context;
     list_init(&read->link);
-    snprintf(read->key, sizeof read->key, "%s", key);
-    if (share_name(read->answer, share, SHARE_ANSWER, key) &&
-        share_name(read->policy, share, SHARE_POLICY, domain == NULL ? key : domain) &&
-        share_name(read->word, share, SHARE_WORD, key)) {
-        const char *const words[] = {"MGET", read->answer, read->policy, read->word};
+    return read;
+}
 
-        error = valkey_send(share->commands, &read->request, 4, words, NULL, on_values, read);
-    } else {
-        error = UV_EINVAL;
-    }
+/* It was sent, unless there is an error. */
+static int read_begin(struct store_read **out, struct share_read *read, int error)
+{
+    struct share *share = read->share;
+
     if (error != 0) {
         free(read);
         return error;
@@ -193,6 +215,43 @@ int share_find(struct store_read **out, struct store *store, const char *key, co
         uv_timer_start(&share->late, on_late, (uint64_t)share->options.deadline_ms, 0);
     *out = &read->read;
     return 0;
+}
+
+int share_find(struct store_read **out, struct store *store, const char *key, const char *domain,
+               store_on_found done, void *context)
+{
+    struct share *share = (struct share *)(void *)store;
+    struct share_read *read = share->ready ? read_new(share, done, context) : NULL;
+    int error = UV_EINVAL;
+
+    if (read == NULL)
+        return share->ready ? UV_ENOMEM : UV_ENOTCONN;
+    snprintf(read->key, sizeof read->key, "%s", key);
+    if (share_name(read->answer, share, SHARE_ANSWER, key) &&
+        share_name(read->policy, share, SHARE_POLICY, domain == NULL ? key : domain) &&
+        share_name(read->word, share, SHARE_WORD, key)) {
+        const char *const words[] = {"MGET", read->answer, read->policy, read->word};
+
+        error = valkey_send(share->commands, &read->request, 4, words, NULL, on_values, read);
+    }
+    return read_begin(out, read, error);
+}
+
+int share_find_probe(struct store_read **out, struct share *share, const char *identity,
+                     store_on_found done, void *context)
+{
+    struct share_read *read = share->ready ? read_new(share, done, context) : NULL;
+    int error = UV_EINVAL;
+
+    if (read == NULL)
+        return share->ready ? UV_ENOMEM : UV_ENOTCONN;
+    if (share_name(read->answer, share, SHARE_PROBE, identity) &&
+        share_name_word(read->word, share, RECORD_PROBE, identity)) {
+        const char *const words[] = {"MGET", read->answer, read->word};
+
+        error = valkey_send(share->commands, &read->request, 3, words, NULL, on_probe, read);
+    }
+    return read_begin(out, read, error);
 }
 
 void share_find_cancel(struct store_read *read)

@@ -26,6 +26,7 @@ struct share {
     int64_t wall_less_own;      /* ms: the server's clock, less the monotonic one */
     char epoch[SHARE_MARK_MAX]; /* "": not known */
     int64_t away_since; /* monotonic ms: what was learnt since then is not there; 0: nothing was */
+    int64_t caught_up_at; /* monotonic ms: when what was dropped was put again last */
     struct log_limit refused_limit;
 
     /* share_find_uv.c */
@@ -58,6 +59,9 @@ struct record_moment share_moment(const struct share *share);
 /* A name in the share; false when it is too long. */
 bool share_name(char out[SHARE_NAME_MAX], const struct share *share, enum share_name kind,
                 const char *name);
+/* The name of the word that counts for a record: of a probe result that of its address. */
+bool share_name_word(char out[SHARE_NAME_MAX], const struct share *share, enum record_kind kind,
+                     const char *identity);
 /* Reads the frame of a value that was found under a name. False for a nil, and for what counts for
  * nothing, which is counted. */
 bool share_open(struct share_frame *out, struct share *share, const char *name,
@@ -106,7 +110,13 @@ void share_turns_close(struct share *share);
 void share_tells_send(struct share *share);
 void share_tells_close(struct share *share);
 
+/* share_roster_uv.c */
+/* Says what this relay is. */
+void share_show_up(struct share *share);
+
 /* share_feed_uv.c */
+/* When the entry at this place was told, the share's clock; 0 for what is no place. */
+int64_t share_place_ms(const char *place);
 /* The stream's name. */
 void share_news_name(char out[SHARE_NAME_MAX], const struct share *share);
 /* The value of an entry of the stream, malloc()ed; NULL without memory. `at`: the share's clock. */

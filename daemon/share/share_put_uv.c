@@ -195,7 +195,8 @@ static void put_answer(struct put *put, const struct record *theirs, const struc
         return;
     }
     joined = share_join(&put->record, theirs, word);
-    if (theirs != NULL && start_of(theirs) > start_of(&put->record))
+    if (theirs != NULL && (start_of(theirs) > start_of(&put->record) ||
+                           !same_memory(&joined.answer, &put->record.answer)))
         learn(put->share, &joined);
     if (theirs != NULL && start_of(&joined) == start_of(theirs) &&
         same_memory(&joined.answer, &theirs->answer))
@@ -233,8 +234,10 @@ static void on_looked(struct valkey_request *request, const struct valkey_reply 
     word = share_read_word(share, put->word, valkey_at(reply, 1));
     if (put->record.kind == RECORD_ANSWER)
         put_answer(put, theirs, &word);
+    else if (word.forgotten_at != 0 && start_of(&put->record) <= word.forgotten_at)
+        end(put); /* it was learnt before it was forgotten */
     else if (theirs != NULL && start_of(theirs) >= start_of(&put->record))
-        end(put);
+        end(put); /* a failure (of which the start is 0) takes no policy's place */
     else
         write_record(put, &put->record, false);
     arena_free(arena);
@@ -259,7 +262,7 @@ static bool name_put(struct put *put, const struct record *record)
 
     return record_identity(identity, record) &&
            share_name(put->name, put->share, kinds[record->kind], identity) &&
-           share_name(put->word, put->share, SHARE_WORD, identity);
+           share_name_word(put->word, put->share, record->kind, identity);
 }
 
 void share_put(struct share *share, const struct record *record)

@@ -58,6 +58,15 @@ static void on_told(struct valkey_request *request, const struct valkey_reply *r
     share_tells_send(share);
 }
 
+/* The domain whose policy goes with a key; the key itself where there is none. */
+static void name_policy(char out[SHARE_NAME_MAX], const struct tell *tell)
+{
+    struct key key;
+
+    key_parse(&key, tell->key, strlen(tell->key), 25);
+    share_name(out, tell->share, SHARE_POLICY, key.name[0] != '\0' ? key.name : tell->key);
+}
+
 static void send_tell(struct tell *tell, const struct share_word *word)
 {
     struct share *share = tell->share;
@@ -69,7 +78,7 @@ static void send_tell(struct tell *tell, const struct share_word *word)
     share_news_name(stream, share);
     share_name(names[0], share, SHARE_WORD, tell->key);
     share_name(names[1], share, SHARE_ANSWER, tell->key);
-    share_name(names[2], share, SHARE_POLICY, tell->key);
+    name_policy(names[2], tell);
     text = of_key ? share_word_write(word) : NULL;
     value = text == NULL ? NULL : share_seal(share, names[0], text, &length);
     told = share_news_seal(share, tell->kind, tell->key, tell->at, &length);

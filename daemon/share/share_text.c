@@ -1,7 +1,10 @@
 /* share_text: see share_text.h. Records are those of record_json.h. */
 #include "daemon/share/share_text.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/ascii.h"
@@ -108,12 +111,15 @@ static bool is_canonical(const char *name)
 static bool is_about(const struct share_news *news, const char *name)
 {
     size_t length = strlen(name);
+    struct ip ip;
 
     switch (news->kind) {
     case SHARE_NEWS_RELOAD:
         return length == 0;
     case SHARE_NEWS_DONE:
         return length > 0 && length <= SHARE_TURN_MAX && ascii_is_printable(name);
+    case SHARE_NEWS_FORGET:
+        return is_canonical(name) || ip_parse(&ip, name);
     default:
         return is_canonical(name);
     }
@@ -150,6 +156,53 @@ const char *share_news_read(struct share_news *out, struct arena *arena, const c
 {
     json_t *json = load(text, length);
     const char *why = json == NULL ? NO_JSON : take_news(out, arena, json);
+
+    json_decref(json);
+    return why;
+}
+
+/* ---- relays ---- */
+
+char *share_relay_write(const struct share_relay *relay)
+{
+    char rules[17];
+
+    snprintf(rules, sizeof rules, "%016" PRIx64, relay->rules);
+    return dump(json_pack("{s:s,s:s,s:s,s:b,s:i,s:I,s:I}", "relay", relay->name, "version",
+                          relay->version, "rules", rules, "monitor", (int)relay->monitor, "rollout",
+                          (int)relay->rollout, "at", (json_int_t)relay->at, "news_at",
+                          (json_int_t)relay->news_at));
+}
+
+static const char *take_relay(struct share_relay *out, const json_t *json)
+{
+    const char *name, *version, *rules;
+    json_int_t at, news_at;
+    int monitor, rollout;
+
+    if (json_unpack((json_t *)json, "{s:s,s:s,s:s,s:b,s:i,s:I,s:I!}", "relay", &name, "version",
+                    &version, "rules", &rules, "monitor", &monitor, "rollout", &rollout, "at", &at,
+                    "news_at", &news_at) != 0)
+        return NO_MEMBER;
+    if (!share_relay_valid(name) || !share_relay_valid(version) || strlen(rules) != 16 ||
+        strspn(rules, "0123456789abcdef") != 16)
+        return "it is no relay";
+    if (rollout < 0 || rollout > 100 || !is_time(at) || !is_time(news_at))
+        return "a number is out of range";
+    *out = (struct share_relay){.rules = strtoull(rules, NULL, 16),
+                                .monitor = monitor != 0,
+                                .rollout = (unsigned)rollout,
+                                .at = at,
+                                .news_at = news_at};
+    strcpy(out->name, name);
+    strcpy(out->version, version);
+    return NULL;
+}
+
+const char *share_relay_read(struct share_relay *out, const char *text, size_t length)
+{
+    json_t *json = load(text, length);
+    const char *why = json == NULL ? NO_JSON : take_relay(out, json);
 
     json_decref(json);
     return why;

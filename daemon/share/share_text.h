@@ -18,7 +18,7 @@ struct share_word {
 /* X(constant, word) */
 #define SHARE_NEWS(X)                                                                              \
     X(SHARE_NEWS_ANSWER, "answer")   /* the record of a key has changed in what matters to all */  \
-    X(SHARE_NEWS_FORGET, "forget")   /* a key is forgotten */                                      \
+    X(SHARE_NEWS_FORGET, "forget")   /* a key, or what an address showed, is forgotten */          \
     X(SHARE_NEWS_RELEASE, "release") /* the hold of a key is ended */                              \
     X(SHARE_NEWS_DONE, "done")       /* a turn has ended that somebody waits for */                \
     X(SHARE_NEWS_RELOAD, "reload")   /* rules and configuration are read again */
@@ -27,9 +27,22 @@ enum share_news_kind { SHARE_NEWS(ENUM_CONSTANT) SHARE_NEWS_KINDS };
 struct share_news {
     enum share_news_kind kind;
     char relay[SHARE_RELAY_MAX + 1]; /* whose it is */
-    const char *name; /* a canonical key; of _DONE the name of the turn; "" of _RELOAD */
+    /* A canonical key; of _FORGET also an address, whose probe results are meant; of _DONE the name
+     * of the turn; "" of _RELOAD. */
+    const char *name;
     int64_t at;
     bool found; /* it lay beside a key that was asked for: it may be long known */
+};
+
+/* What a relay says of itself. */
+struct share_relay {
+    char name[SHARE_RELAY_MAX + 1];
+    char version[SHARE_RELAY_MAX + 1]; /* of the program: of the same characters as a name */
+    uint64_t rules;                    /* a hash of the rules' text; 0: none */
+    bool monitor;                      /* mode */
+    unsigned rollout;                  /* percent */
+    int64_t at;                        /* when it said so */
+    int64_t news_at;                   /* of the last news that it has taken; 0: none */
 };
 
 bool share_relay_valid(const char *name);
@@ -44,6 +57,9 @@ const char *share_word_read(struct share_word *out, const char *text, size_t len
 char *share_news_write(const struct share_news *news);
 const char *share_news_read(struct share_news *out, struct arena *arena, const char *text,
                             size_t length);
+
+char *share_relay_write(const struct share_relay *relay);
+const char *share_relay_read(struct share_relay *out, const char *text, size_t length);
 
 /* An answer that takes the place of two of one key: the evidence of the later, and what either
  * proved, but for what the word says no more. `theirs` may be NULL. Strings stay borrowed. */

@@ -14,6 +14,9 @@
 
 /* A clock that is asked for this slowly is asked again: it is not known well enough. */
 #define TIME_SLOW_MS 250
+/* While writes fail, as in a server that is full, all that was learnt since is not tried again more
+ * often than this. */
+#define CATCH_UP_MS 15000
 
 /* ---- names and values ---- */
 
@@ -25,6 +28,17 @@ bool share_name(char out[SHARE_NAME_MAX], const struct share *share, enum share_
                           letters[kind], name);
 
     return length > 0 && length < SHARE_NAME_MAX;
+}
+
+bool share_name_word(char out[SHARE_NAME_MAX], const struct share *share, enum record_kind kind,
+                     const char *identity)
+{
+    char address[IP_TEXT_MAX];
+
+    if (kind != RECORD_PROBE)
+        return share_name(out, share, SHARE_WORD, identity);
+    snprintf(address, sizeof address, "%.*s", (int)strcspn(identity, " "), identity);
+    return share_name(out, share, SHARE_WORD, address);
 }
 
 uint64_t share_mark(void)
@@ -116,6 +130,7 @@ static void catch_up(struct share *share)
     int64_t since = share->away_since;
 
     share->away_since = 0;
+    share->caught_up_at = clock_monotonic_ms();
     share->events->begun(share->context, since);
 }
 
@@ -190,7 +205,9 @@ static void on_epoch(struct valkey_request *request, const struct valkey_reply *
         share->ready = false; /* until the next line */
     }
     set_ready(share);
-    if (share->away_since != 0 && share->stats.pending < SHARE_PUTS_MAX / 4)
+    share_show_up(share);
+    if (share->away_since != 0 && share->stats.pending < SHARE_PUTS_MAX / 4 &&
+        clock_monotonic_ms() - share->caught_up_at >= CATCH_UP_MS)
         catch_up(share);
 }
 

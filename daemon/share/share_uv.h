@@ -15,7 +15,7 @@
  *   PREFIX:1:p:DOMAIN    policy             PREFIX:1:news     stream of news
  *   PREFIX:1:r:IDENTITY  result of a probe  PREFIX:1:epoch    drawn when the share was empty
  *   PREFIX:1:l:TURN      lease of a turn    PREFIX:1:q:TURN   somebody waits for it
- *   PREFIX:1:x:PREFIX    turns of a network
+ *   PREFIX:1:x:PREFIX    turns of a network PREFIX:1:relays   what relays say of themselves
  *
  * A share that was emptied has another epoch, or none: everything that is known is put there again,
  * as into a store that was begun anew.
@@ -71,6 +71,8 @@ struct share_events {
     void (*news)(void *context, const struct share_news *news);
     /* An answer that another relay knows and this one is to know, wall clock; borrowed. */
     void (*answer)(void *context, const struct record *record);
+    /* Fills in what this relay is, for the others: all but name and times. */
+    void (*describe)(void *context, struct share_relay *out);
 };
 
 struct share;
@@ -88,6 +90,32 @@ void share_get_stats(const struct share *share, struct share_stats *out);
 /* Tells all relays; what is forgotten or released counts for what is learnt until now. While the
  * share is not ready it waits for it. False when too many wait, or without memory: nobody is told. */
 bool share_tell(struct share *share, enum share_news_kind kind, const char *name);
+
+#define SHARE_RELAYS_MAX 1000
+/* Milliseconds: a relay that has said nothing for so long is listed no more. */
+#define SHARE_RELAY_GONE_MS (INT64_C(86400) * 1000)
+
+/* Who asks which relays there are; embedded in its owner. */
+struct share_roster;
+/* `relays`: in no order, with the times of the share; `now` too. `last_news`: when the last of the
+ * stream were told; 0: never. count 0: the share does not answer. */
+typedef void (*share_listed)(struct share_roster *roster, const struct share_relay *relays,
+                             size_t count, int64_t now, int64_t last_news);
+struct share_roster {
+    struct valkey_request request, last;
+    struct share *share;
+    share_listed done;
+    void *context;
+    int64_t last_news;
+};
+/* Calls `done` once, later, unless share_roster_cancel comes first. UV_ENOTCONN when it is not
+ * ready, or another error. */
+int share_list(struct share_roster *roster, struct share *share, share_listed done, void *context);
+void share_roster_cancel(struct share_roster *roster);
+
+/* As store_find, of the result of a probe, by its identity. */
+int share_find_probe(struct store_read **out, struct share *share, const char *identity,
+                     store_on_found done, void *context);
 
 /*
  * A turn is leave to look something up: one relay has it, the others wait until it has ended, and

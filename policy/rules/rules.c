@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/map.h"
 #include "policy/rules/rules_line.h"
 
@@ -30,6 +31,7 @@ struct rules {
     struct entry *by_pattern; /* the map */
     size_t count;
     uint16_t default_port;
+    uint64_t hash; /* of the text */
 };
 
 /* ---- reading ---- */
@@ -158,11 +160,17 @@ int rules_parse(struct rules **out, const char *text, size_t length, uint16_t de
         snprintf(error, RULES_ERROR_MAX, NO_MEMORY);
         return -1;
     }
+    (*out)->hash = hash_stable(text, length);
     if (take_lines(*out, text, length, error) == 0)
         return 0;
     rules_free(*out);
     *out = NULL;
     return -1;
+}
+
+uint64_t rules_hash(const struct rules *rules)
+{
+    return rules->hash;
 }
 
 void rules_free(struct rules *rules)

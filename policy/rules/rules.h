@@ -57,6 +57,8 @@ void rules_free(struct rules *rules);
 const struct rule *rules_find(const struct rules *rules, const struct key *key, int64_t now_s);
 
 size_t rules_count(const struct rules *rules);
+/* Of the text: the same on every machine for the same file, and hardly for another. */
+uint64_t rules_hash(const struct rules *rules);
 /* In the order of the file. */
 const struct rule *rules_at(const struct rules *rules, size_t index);
 /* The index of a rule of rules_find or rules_at. */

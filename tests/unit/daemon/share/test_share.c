@@ -115,6 +115,45 @@ static void a_reload(void **state)
     assert_int_equal(a.news, 0); /* who says it knows it */
 }
 
+/* ---- which relays there are ---- */
+
+struct listing {
+    struct share_roster roster;
+    unsigned listed;
+    size_t count;
+    bool has_a, has_b;
+};
+
+static void on_listed(struct share_roster *roster, const struct share_relay *relays, size_t count,
+                      int64_t now, int64_t last_news)
+{
+    struct listing *listing = roster->context;
+
+    listing->listed++;
+    listing->count = count;
+    assert_true(last_news <= now + 1000);
+    for (size_t i = 0; i < count; i++) {
+        listing->has_a |= strcmp(relays[i].name, "a") == 0;
+        listing->has_b |= strcmp(relays[i].name, "b") == 0;
+        assert_int_equal(relays[i].rollout, 75);
+        assert_true(llabs(relays[i].at - now) < 10000);
+    }
+}
+
+static void relays_are_listed(void **state)
+{
+    struct listing listing = {.listed = 0};
+
+    (void)state;
+    tell_server(4, (const char *const[]){"HSET", "mxcrypt:1:relays", "c", "x"});
+    assert_int_equal(share_list(&listing.roster, a.share, on_listed, &listing), 0);
+    run_until(&listing.listed, 1);
+    assert_int_equal(listing.count, 2);
+    assert_true(listing.has_a && listing.has_b);
+    assert_int_equal(share_list(&listing.roster, a.share, on_listed, &listing), 0);
+    share_roster_cancel(&listing.roster);
+}
+
 /* ---- trouble ---- */
 
 static void a_server_that_was_emptied(void **state)
@@ -221,6 +260,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_that_is_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hold_that_is_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reload, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(relays_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_emptied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_is_frozen, set_up, tear_down),

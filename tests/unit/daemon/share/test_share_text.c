@@ -209,6 +209,41 @@ static void news_come_back(void **state)
     arena_free(arena);
 }
 
+static void relays_come_back(void **state)
+{
+    static const char *const wrong[] = {
+        "{}",
+        "{\"relay\":\"a b\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"monitor\":true,"
+        "\"rollout\":1,\"at\":1,\"news_at\":1}",
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"00000000\",\"monitor\":true,"
+        "\"rollout\":1,\"at\":1,\"news_at\":1}",
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"monitor\":true,"
+        "\"rollout\":101,\"at\":1,\"news_at\":1}",
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"monitor\":1,"
+        "\"rollout\":1,\"at\":1,\"news_at\":1}",
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"monitor\":true,"
+        "\"rollout\":1,\"at\":-1,\"news_at\":1}",
+    };
+    const struct share_relay relay = {.name = "mx1",
+                                      .version = "0.1.0",
+                                      .rules = UINT64_C(0xfedcba9876543210),
+                                      .monitor = true,
+                                      .rollout = 100,
+                                      .at = MAKE_WALL,
+                                      .news_at = MAKE_WALL - 1};
+    char *text = share_relay_write(&relay), *again;
+    struct share_relay back;
+
+    (void)state;
+    assert_null(share_relay_read(&back, text, strlen(text)));
+    again = share_relay_write(&back);
+    assert_string_equal(again, text);
+    free(text);
+    free(again);
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        assert_non_null(share_relay_read(&back, wrong[i], strlen(wrong[i])));
+}
+
 static void names_of_relays(void **state)
 {
     char name[SHARE_RELAY_MAX + 2];
@@ -312,6 +347,7 @@ int main(void)
         cmocka_unit_test(records_come_back),
         cmocka_unit_test(words_come_back),
         cmocka_unit_test(news_come_back),
+        cmocka_unit_test(relays_come_back),
         cmocka_unit_test(names_of_relays),
         cmocka_unit_test(the_later_evidence_and_what_either_proved),
         cmocka_unit_test(holds_are_joined),

@@ -61,7 +61,15 @@ static inline void on_answer(void *context, const struct record *record)
     relay->answer_level = record->answer.level;
 }
 
-static const struct share_events events = {on_begun, on_news, on_answer};
+static inline void on_describe(void *context, struct share_relay *out)
+{
+    (void)context;
+    strcpy(out->version, "0.1.0");
+    out->rules = 0xabc;
+    out->rollout = 75;
+}
+
+static const struct share_events events = {on_begun, on_news, on_answer, on_describe};
 
 static inline void on_found(void *context, const struct store_found *found)
 {
