@@ -228,6 +228,7 @@ int cache_new(struct cache **out, uv_loop_t *loop, const struct config *config,
         error = cache_open_share(cache);
     if (error == 0 && (cache->store != NULL || cache->share != NULL))
         watch(cache);
+    cache_open_peers(cache);
     *out = cache;
     return error;
 }
@@ -248,6 +249,7 @@ void cache_close(struct cache *cache)
         store_close(cache->store);
     }
     cache->store = NULL;
+    cache_close_peers(cache);
     cache_close_share(cache);
     shares_remove(&cache->unsaved.task);
     shares_remove(&cache->judging.task);

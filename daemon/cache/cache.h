@@ -28,7 +28,9 @@
 
 #include <uv.h>
 
+#include "base/list.h"
 #include "base/loaded.h"
+#include "base/net/peers.h"
 #include "daemon/cache/cache_map.h"
 #include "daemon/config/config.h"
 #include "daemon/loop/shares.h"
@@ -97,6 +99,9 @@ struct cache {
     struct cache_stats stats;
     /* cache_share.c */
     struct cache_farm *farm; /* owned; NULL as `share` */
+    /* cache_peers.c */
+    struct peers peers;
+    struct list peer_turns; /* lookups that other relays may spare, or wait for */
     /* Called with what other relays say of a key, or of the rules; NULL: nobody wants it. */
     void (*told)(void *context, const struct share_news *news);
     void *told_context;
@@ -209,6 +214,11 @@ void cache_close_share(struct cache *cache);
 void cache_free_share(struct cache *cache);
 /* Whether another relay may be asked now. */
 bool cache_shares(const struct cache *cache);
+/* cache_peers.c: has probes and policy fetches ask the other relays. */
+void cache_open_peers(struct cache *cache);
+void cache_close_peers(struct cache *cache);
+/* The other relays, for lookups of keys; NULL: nothing is shared. Who asks has asked cache_load. */
+struct peers *cache_peers(struct cache *cache);
 /* Called by sts_cache.h and probe_cache_uv.h with each new policy or result. */
 void cache_store_policy(void *context, const char *domain);
 void cache_store_probe(void *context, const struct probe_saved *saved);

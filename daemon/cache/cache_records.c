@@ -110,8 +110,10 @@ static void keep_policy(struct cache *cache, const char *domain, enum keeping wh
         if (cache->store != NULL)
             store_remove(cache->store, RECORD_POLICY, domain);
     } else if (record.policy.body != NULL || record.policy.fetched_at != 0) {
-        /* else never fetched by this process: the store may hold a policy that was */
         put_record(cache, &record, where);
+    } else if (where != KEEP_HERE && cache->share != NULL) {
+        /* never fetched by this process: the store may hold a policy that was */
+        put_record(cache, &record, KEEP_IN_SHARE);
     }
 }
 

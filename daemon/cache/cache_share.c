@@ -161,6 +161,19 @@ static void on_answer(void *context, const struct record *record)
     cache_load_record(context, &own, cache_moment(0), CACHE_FROM_SHARE);
 }
 
+static void on_describe(void *context, struct share_relay *out)
+{
+    const struct cache *cache = context;
+    const struct ruleset *ruleset = cache->ruleset;
+    const struct override_options *options =
+        ruleset == NULL ? &cache->config->override : &ruleset->options;
+
+    snprintf(out->version, sizeof out->version, "%s", MXC_VERSION);
+    out->rules = ruleset == NULL || ruleset->rules == NULL ? 0 : rules_hash(ruleset->rules);
+    out->monitor = options->monitor;
+    out->rollout = options->rollout;
+}
+
 /* ---- life ---- */
 
 /* What the configuration says; its strings live as long as it does. */
@@ -196,7 +209,7 @@ static bool take_config(struct cache_farm *farm, const struct config *config, co
 
 int cache_open_share(struct cache *cache)
 {
-    static const struct share_events events = {on_begun, on_news, on_answer};
+    static const struct share_events events = {on_begun, on_news, on_answer, on_describe};
     struct cache_farm *farm;
     const char *why = NULL;
 

@@ -182,10 +182,21 @@ enum asked engine_ask(struct engine *engine, struct span text, int64_t now, stru
 
 /* ---- what is forgotten ---- */
 
-/* The probe results of the hosts of an entry. */
-static void forget_hosts(struct engine *engine, const struct cache_entry *entry)
+/* The probe results of an address, here; `tell`: at the other relays of a farm too. */
+static void forget_address(struct engine *engine, const struct ip *ip, bool tell)
 {
-    struct store *store = engine->cache->store;
+    struct cache *cache = engine->cache;
+    char address[IP_TEXT_MAX];
+
+    if (cache->store != NULL)
+        store_remove_address(cache->store, ip);
+    if (tell && cache->share != NULL)
+        share_tell(cache->share, SHARE_NEWS_FORGET, ip_text(ip, address));
+}
+
+/* The probe results of the hosts of an entry. */
+static void forget_hosts(struct engine *engine, const struct cache_entry *entry, bool tell)
+{
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     const struct evidence *evidence = arena == NULL ? NULL : cache_entry_evidence(entry, arena);
     struct ip ips[DOMAIN_PROBES_MAX];
@@ -197,8 +208,7 @@ static void forget_hosts(struct engine *engine, const struct cache_entry *entry)
 
             if (address->starttls.probed_at == 0 || count == DOMAIN_PROBES_MAX)
                 continue;
-            if (store != NULL)
-                store_remove_address(store, &address->ip);
+            forget_address(engine, &address->ip, tell);
             ips[count++] = address->ip;
         }
     arena_free(arena);
@@ -215,12 +225,12 @@ static const char *policy_domain(const struct engine *engine, const struct key *
                : NULL;
 }
 
-static bool forget_entry(struct engine *engine, const struct key *key)
+static bool forget_entry(struct engine *engine, const struct key *key, bool tell)
 {
     const struct cache_entry *entry = cache_peek(engine->cache, key);
 
     if (entry != NULL && engine->tools.probes != NULL)
-        forget_hosts(engine, entry);
+        forget_hosts(engine, entry, tell);
     return cache_forget(engine->cache, key);
 }
 
@@ -228,13 +238,16 @@ bool engine_forget(struct engine *engine, const struct key *key)
 {
     const char *domain = policy_domain(engine, key);
     struct cache *cache = engine->cache;
+    bool forgotten;
 
     if (domain != NULL)
         sts_cache_forget(sts_cache_of(engine->tools.sts), domain);
     jobs_forget(engine->jobs, key, false);
+    forgotten = forget_entry(engine, key, true);
+    /* after what its hosts showed: who hears of it asks them again */
     if (cache->share != NULL && key->kind != KEY_OTHER)
         share_tell(cache->share, SHARE_NEWS_FORGET, key->text);
-    return forget_entry(engine, key);
+    return forgotten;
 }
 
 bool engine_release(struct engine *engine, const struct key *key, int64_t now)
@@ -262,7 +275,7 @@ static void forget_told(struct engine *engine, const struct key *key, const stru
     if (!news->found) /* a lookup under way began before */
         jobs_forget(engine->jobs, key, false);
     if (entry != NULL && entry->made_at <= news->at)
-        forget_entry(engine, key);
+        forget_entry(engine, key, false);
 }
 
 static void release_told(struct engine *engine, const struct key *key,
@@ -278,7 +291,14 @@ static void on_told(void *context, const struct share_news *news)
 {
     struct engine *engine = context;
     struct key key;
+    struct ip ip;
 
+    if (news->kind == SHARE_NEWS_FORGET && ip_parse(&ip, news->name)) {
+        forget_address(engine, &ip, false);
+        if (engine->tools.probes != NULL)
+            probe_cache_forget(engine->tools.probes, &ip, 1);
+        return;
+    }
     if (news->kind == SHARE_NEWS_RELOAD) {
         if (engine->reload != NULL)
             engine->reload(engine->reload_context);

@@ -63,8 +63,8 @@ void job_set_state(struct job *job, enum job_state state)
     CHECK(state > job->state);
     log_event(LOG_LEVEL_DEBUG, "job", "domain", job->key.text, "was", names[job->state], "now",
               names[state], NULL);
-    jobs->loading += state == JOB_LOADING;
-    jobs->loading -= job->state == JOB_LOADING;
+    jobs->loading += state == JOB_LOADING || state == JOB_PEERS;
+    jobs->loading -= job->state == JOB_LOADING || job->state == JOB_PEERS;
     job->state = state;
     jobs->stats.started += state == JOB_RUNNING;
     if (state != JOB_DONE)
@@ -76,6 +76,7 @@ void job_set_state(struct job *job, enum job_state state)
     if (job->loading != NULL)
         cache_load_cancel(job->loading);
     job->loading = NULL;
+    peers_end(cache_peers(jobs->engine->cache), &job->wait);
     jobs->stats.refreshing -= job->refresh;
     if (!jobs->closing)
         start_soon(jobs, NEXT_TURN_MS);
@@ -164,28 +165,75 @@ static bool job_begin_with(struct job *job, const struct cache_entry *before, in
     return before->verdict.valid_until > now && before->complete && !job->refresh;
 }
 
+/* Ends the job with what is known. */
+static void job_end_known(struct job *job, const struct cache_entry *known)
+{
+    /* a waiter may have the key forgotten, so the reply must not be the cache's own entry */
+    struct cache_entry *copy = cache_entry_copy(known);
+
+    job_count_withheld(job, copy);
+    job_finish(job, copy);
+    cache_entry_free(copy);
+}
+
+/* What another relay has found out since this job began, if that is the answer; NULL. */
+static const struct cache_entry *found_by_peer(const struct job *job)
+{
+    const struct cache_entry *known = cache_peek(job->jobs->engine->cache, &job->key);
+
+    return known != NULL && known->complete && known->made_at > job->known_at && !job->forgotten &&
+                   known->verdict.valid_until > clock_monotonic_ms()
+               ? known
+               : NULL;
+}
+
+static bool is_enough(struct peers_wait *wait)
+{
+    return found_by_peer(wait->context) != NULL;
+}
+
+static void on_go(struct peers_wait *wait)
+{
+    struct job *job = wait->context;
+    const struct cache_entry *known = found_by_peer(job);
+
+    if (known != NULL)
+        job_end_known(job, known);
+    else if (!job_line_up(job))
+        job_finish(job, NULL);
+}
+
+/* Lines up, once no other relay looks the key up. */
+static int job_ask_peers(struct job *job, int64_t now)
+{
+    job_allow_stale(job, now);
+    job->wait = (struct peers_wait){.enough = is_enough, .go = on_go, .context = job};
+    if (peers_begin(cache_peers(job->jobs->engine->cache), &job->wait, PEERS_KEY, job->key.text,
+                    NULL)) {
+        job_set_state(job, JOB_PEERS);
+        return 0;
+    }
+    return job_line_up(job) ? 0 : UV_ENOMEM;
+}
+
 static void on_loaded(void *context, bool sure)
 {
     struct job *job = context;
     struct cache *cache = job->jobs->engine->cache;
-    const struct cache_entry *known = cache_peek(cache, &job->key);
+    const struct cache_entry *known = cache_peek(cache, &job->key), *found = found_by_peer(job);
     int64_t now = clock_monotonic_ms();
 
     job->loading = NULL;
     job->store_pending = !sure;
-    if (job_begin_with(job, known, now) && !job->forgotten) {
-        /* a waiter may have the key forgotten, so the reply must not be the cache's own entry */
-        struct cache_entry *copy = cache_entry_copy(known);
-
-        job_count_withheld(job, copy);
-        job_finish(job, copy);
-        cache_entry_free(copy);
+    if (found == NULL && job_begin_with(job, known, now) && !job->forgotten)
+        found = known;
+    if (found != NULL) {
+        job_end_known(job, found);
         return;
     }
     if (job->forgotten) /* the store read it before it was forgotten */
         cache_map_remove(cache->map, job->key.text, job->key.text_length);
-    job_allow_stale(job, now);
-    if (!job_line_up(job))
+    if (job_ask_peers(job, now) != 0)
         job_finish(job, NULL);
 }
 
@@ -200,6 +248,7 @@ static int job_begin(struct job *job, int64_t now)
                       (before->verdict.secure && sts != NULL &&
                        !sts_cache_knows(sts_cache_of(sts), job->key.name));
 
+    job->known_at = before == NULL ? INT64_MIN : before->made_at;
     job_begin_with(job, before, now);
     if (more_known || cache_shares(jobs->engine->cache)) {
         int error = cache_load(&job->loading, jobs->engine->cache, &job->key,
@@ -211,8 +260,7 @@ static int job_begin(struct job *job, int64_t now)
             return 0;
         }
     }
-    job_allow_stale(job, now);
-    return job_line_up(job) ? 0 : UV_ENOMEM;
+    return job_ask_peers(job, now);
 }
 
 /* ---- the map ---- */

@@ -12,6 +12,7 @@
 #define JOB_STATES(X)                                                                              \
     X(NEW, "new")         /* in no queue yet */                                                    \
     X(LOADING, "loading") /* reads what the store knows of the key */                              \
+    X(PEERS, "peers")     /* another relay may be looking it up */                                 \
     X(QUEUED, "queued")   /* waits for its turn */                                                 \
     X(RUNNING, "running") /* the lookup is under way */                                            \
     X(SETTLED, "settled") /* running, but no evidence can change `provisional` */                  \
@@ -31,8 +32,10 @@ struct job {
     unsigned generation;             /* 0: the rules have not been asked */
     struct fair_member member;       /* QUEUED to SETTLED */
     struct cache_loading *loading;   /* LOADING */
+    struct peers_wait wait;          /* PEERS, and until the result is saved */
     struct domain_lookup *lookup;    /* from RUNNING on; NULL before */
     struct remembered remembered;    /* what the lookup begins with */
+    int64_t known_at;                /* when what is known was found out; INT64_MIN: nothing is */
     int64_t probed_after;            /* of domain_request */
     struct cache_entry *provisional; /* owned; NULL: none */
     /* What happens to the result; these apply in every state. */

@@ -191,6 +191,12 @@ void job_complete(struct job *job, int64_t now)
         job->remembered = cache_entry_remembered(known);
         job->store_pending = false;
     }
+    /* another relay may have proven more since the job began */
+    if (cache->share != NULL && known != NULL && !job->forgotten) {
+        const struct remembered since = cache_entry_remembered(known);
+
+        job->remembered = remembered_join(&job->remembered, &since);
+    }
     entry = entry_now(job, now, false);
     job_count_withheld(job, entry);
     if (entry != NULL && job->lookup != NULL && !job->forgotten) {

@@ -1,0 +1,215 @@
+/*
+ * cache_peers: the other relays of a farm as base/net/peers.h has them. What is to be looked up is first
+ * sought in the share, then there is a turn for it (daemon/share/share_uv.h); when another relay had
+ * it, it is sought once more. While the share is away everything is looked up at once.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cache/cache.h"
+
+/* How often another relay is waited for. */
+#define TRIES_MAX 3
+/* A quarter of answer-deadline is waited for another relay with a key or a policy, so that enough is
+ * left to look it up here; an address waits for its turn as long as a probe may take. */
+#define PROBE_PATIENCE_MS 60000
+
+struct peer_turn {
+    struct list link; /* in cache.peer_turns */
+    struct cache *cache;
+    struct peers_wait *wait;
+    enum peers_subject subject;
+    struct share_turn turn;
+    struct store_read *read;       /* a policy or a probe is sought; NULL: none is */
+    struct cache_loading *loading; /* a key is; NULL */
+    unsigned tries;
+    char name[PROBE_IDENTITY_MAX];
+};
+
+static void seek(struct peer_turn *peer);
+
+static void stop_seeking(struct peer_turn *peer)
+{
+    if (peer->read != NULL)
+        store_read_cancel(peer->read);
+    if (peer->loading != NULL)
+        cache_load_cancel(peer->loading);
+    peer->read = NULL;
+    peer->loading = NULL;
+}
+
+static void go(struct peer_turn *peer)
+{
+    peer->wait->go(peer->wait); /* which may end it */
+}
+
+/* ---- the turn ---- */
+
+static void on_turn(struct share_turn *turn, enum share_leave leave)
+{
+    struct peer_turn *peer = turn->context;
+
+    if (leave == SHARE_DONE && ++peer->tries < TRIES_MAX)
+        seek(peer);
+    else
+        go(peer);
+}
+
+static void take_turn(struct peer_turn *peer)
+{
+    if (share_turn_ask(peer->cache->share, &peer->turn) != 0)
+        go(peer);
+}
+
+/* ---- what another has found ---- */
+
+static void on_sought(struct peer_turn *peer)
+{
+    if (peer->wait->enough(peer->wait))
+        go(peer);
+    else
+        take_turn(peer);
+}
+
+static void on_found(void *context, const struct store_found *found)
+{
+    struct peer_turn *peer = context;
+    const struct record *record = peer->subject == PEERS_PROBE ? found->probe : found->policy;
+
+    peer->read = NULL;
+    if (record != NULL) {
+        struct record own = *record; /* loading changes it */
+
+        cache_load_record(peer->cache, &own, cache_moment(0), CACHE_FROM_SHARE);
+    }
+    on_sought(peer);
+}
+
+static void on_key_loaded(void *context, bool sure)
+{
+    struct peer_turn *peer = context;
+
+    (void)sure;
+    peer->loading = NULL;
+    on_sought(peer);
+}
+
+static void seek(struct peer_turn *peer)
+{
+    struct cache *cache = peer->cache;
+    struct key key;
+    int error;
+
+    if (peer->subject == PEERS_KEY) {
+        key_parse(&key, peer->name, strlen(peer->name), cache->config->prober.smtp_port);
+        error = cache_load(&peer->loading, cache, &key, CACHE_ASKS_SHARE, on_key_loaded, peer);
+    } else if (peer->subject == PEERS_PROBE) {
+        error = share_find_probe(&peer->read, cache->share, peer->name, on_found, peer);
+    } else {
+        error = store_find(&peer->read, share_store(cache->share), peer->name, peer->name, on_found,
+                           peer);
+    }
+    if (error != 0)
+        take_turn(peer);
+}
+
+/* ---- as peers ---- */
+
+/* An address has one turn, whatever is asked of it, and a network so many. */
+static void name_turn(struct share_turn *turn, const struct config *config,
+                      enum peers_subject subject, const char *name, const struct ip *ip)
+{
+    static const char letters[] = {[PEERS_KEY] = 'k', [PEERS_POLICY] = 'p', [PEERS_PROBE] = 'a'};
+    const struct ip_prefix site = ip == NULL ? (struct ip_prefix){.bits = 0} : ip_site(ip);
+    char address[IP_TEXT_MAX];
+
+    if (ip != NULL) {
+        name = ip_text(ip, address);
+        ip_prefix_text(&site, turn->network);
+        turn->network_max = config->prober.probes.connections_prefix_max;
+    }
+    snprintf(turn->name, sizeof turn->name, "%c:%s", letters[subject], name);
+}
+
+static int begin(struct peers *peers, struct peers_wait *wait, enum peers_subject subject,
+                 const char *name, const struct ip *ip)
+{
+    struct cache *cache = LIST_ELEMENT(peers, struct cache, peers);
+    struct peer_turn *peer;
+    int error;
+
+    if (!cache_shares(cache) || strlen(name) >= sizeof peer->name)
+        return UV_ENOTCONN;
+    peer = calloc(1, sizeof *peer);
+    if (peer == NULL)
+        return UV_ENOMEM;
+    peer->cache = cache;
+    peer->wait = wait;
+    peer->subject = subject;
+    strcpy(peer->name, name);
+    list_init(&peer->link);
+    name_turn(&peer->turn, cache->config, subject, name, ip);
+    peer->turn.patience_ms =
+        subject == PEERS_PROBE ? PROBE_PATIENCE_MS : cache->config->answer_deadline_ms / 4;
+    peer->turn.go = on_turn;
+    peer->turn.context = peer;
+    if (subject == PEERS_KEY) /* whoever asks has looked into the share */
+        error = share_turn_ask(cache->share, &peer->turn);
+    else if (subject == PEERS_PROBE)
+        error = share_find_probe(&peer->read, cache->share, peer->name, on_found, peer);
+    else
+        error = store_find(&peer->read, share_store(cache->share), peer->name, peer->name, on_found,
+                           peer);
+    if (error != 0) {
+        free(peer);
+        return error;
+    }
+    list_append(&cache->peer_turns, &peer->link);
+    wait->own = peer;
+    return 0;
+}
+
+static void end(struct peers *peers, struct peers_wait *wait)
+{
+    struct peer_turn *peer = wait->own;
+
+    (void)peers;
+    wait->own = NULL;
+    stop_seeking(peer);
+    share_turn_end(&peer->turn);
+    list_remove(&peer->link);
+    free(peer);
+}
+
+void cache_open_peers(struct cache *cache)
+{
+    cache->peers = (struct peers){begin, end};
+    list_init(&cache->peer_turns);
+    if (cache->share == NULL)
+        return;
+    if (cache->tools.probes != NULL)
+        probe_cache_set_peers(cache->tools.probes, &cache->peers);
+    if (cache->tools.sts != NULL)
+        sts_set_peers(cache->tools.sts, &cache->peers);
+}
+
+struct peers *cache_peers(struct cache *cache)
+{
+    return cache->share == NULL ? NULL : &cache->peers;
+}
+
+void cache_close_peers(struct cache *cache)
+{
+    if (cache->share == NULL)
+        return;
+    if (cache->tools.probes != NULL)
+        probe_cache_set_peers(cache->tools.probes, NULL);
+    if (cache->tools.sts != NULL)
+        sts_set_peers(cache->tools.sts, NULL);
+    while (!list_empty(&cache->peer_turns)) {
+        struct peer_turn *peer = LIST_ELEMENT(cache->peer_turns.next, struct peer_turn, link);
+
+        end(&cache->peers, peer->wait);
+    }
+}
