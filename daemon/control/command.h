@@ -33,6 +33,7 @@ struct command {
     struct reload_waiter reload;
     struct store_read *read;       /* while the store is read */
     struct cache_loading *loading; /* while a key is loaded */
+    struct share_roster roster;    /* while relays are listed */
     struct importer importer;      /* from one request of the connection to the next */
     struct walk *walk;             /* owned; while the cache is walked, or rules come */
     struct command_means means;
@@ -68,6 +69,19 @@ void command_export(struct command *command);
 void command_import(struct command *command);
 /* Cancels what one of these commands waits for. */
 void command_cache_cancel(struct command *command);
+
+/*
+ * commands_farm.c:
+ *
+ *   farm         {}  the relays of the farm: {"relays": [{"relay", "self", "version", "rules",
+ *                "mode", "rollout", "silent_s", "behind_s"}...]}; rules: a hash of the file, null
+ *                without one; silent_s: since it was heard of; behind_s: how late it is with the
+ *                news of the others
+ *   farm-reload  {}  all relays read rules and configuration again: {"told": BOOL}
+ */
+void command_farm(struct command *command);
+void command_farm_reload(struct command *command);
+void command_farm_cancel(struct command *command);
 
 /*
  * commands_report.c and commands_check.c: the commands that walk the cache (walk.h). What they

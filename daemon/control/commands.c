@@ -276,6 +276,8 @@ static const struct row {
     {"export", command_export, false},
     {"import", command_import, false},
     {"reload", do_reload, false},
+    {"farm", command_farm, false},
+    {"farm-reload", command_farm_reload, false},
     {"log-level", do_log_level, false},
     {"rules", command_rules, false},
     {"rules-check", command_rules_check, false},
@@ -321,6 +323,7 @@ void command_cancel(struct command *command)
     walk_cancel(command);
     jobs_leave(&command->waiter);
     command_cache_cancel(command);
+    command_farm_cancel(command);
     reload_leave(&command->reload);
     json_decref(command->request);
     command->request = NULL;

@@ -163,6 +163,31 @@ static const struct metrics_family families[] = {
      "Records in the store that failed their checks."},
     {"store_restored_total", COUNTER, ONE(cache.restored), "restored",
      "Records loaded from the store or an import."},
+    {"share_enabled", GAUGE, ONE(has_share), NULL, "1 when there is a share."},
+    {"share_ready", GAUGE, ONE(share.ready), "share_ready",
+     "1 when the share can be used; else each relay goes on alone."},
+    {"share_pending", GAUGE, ONE(share.pending), "share_pending",
+     "Records on their way to the share."},
+    {"share_reads_total", COUNTER, ONE(share.finds), "share_finds",
+     "Keys and probe results looked for in the share."},
+    {"share_hits_total", COUNTER, ONE(share.found), "share_found", "Of these, found there."},
+    {"share_reads_late_total", COUNTER, ONE(share.finds_late), "share_finds_late",
+     "Of these, not answered within share-deadline."},
+    {"share_written_total", COUNTER, ONE(share.puts), "share_written", "Records put there."},
+    {"share_conflicts_total", COUNTER, ONE(share.conflicts), "share_conflicts",
+     "Records that another relay wrote at the same time; joined with it and tried again."},
+    {"share_write_errors_total", COUNTER, ONE(share.failures), "share_write_failures",
+     "Records that could not be put, and are put again later."},
+    {"share_dropped_total", COUNTER, ONE(share.dropped), "share_dropped",
+     "Records that found no room on their way, and are put again later."},
+    {"share_rejected_total", COUNTER, ONE(share.refused), "share_rejected",
+     "Values in the share that no relay of the farm has written."},
+    {"share_news_sent_total", COUNTER, ONE(share.news_sent), "share_news_sent",
+     "News sent to the other relays."},
+    {"share_news_taken_total", COUNTER, ONE(share.news_taken), "share_news_taken",
+     "News of other relays."},
+    {"share_emptied_total", COUNTER, ONE(share.emptied), "share_emptied",
+     "Times that the share had lost what it had."},
 
     {"refreshes_total", COUNTER, ONE(refresh.started), "refreshes",
      "Entries looked up again before they expire."},
@@ -243,6 +268,9 @@ void metrics_gather(struct metrics_numbers *out, struct engine *engine, const st
     if (store != NULL)
         store_get_stats(store, &out->store);
     out->store.pending += out->cache.noting;
+    out->has_share = cache->share != NULL;
+    if (cache->share != NULL)
+        share_get_stats(cache->share, &out->share);
 }
 
 /* ---- as text for Prometheus ---- */

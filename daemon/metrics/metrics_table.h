@@ -35,6 +35,8 @@ struct metrics_numbers {
     uint64_t holds_begun;     /* whatever began them */
     struct store_stats store; /* all 0 without one */
     bool has_store;
+    struct share_stats share; /* all 0 without one */
+    bool has_share;
     struct refresh_stats refresh;
     uint64_t log_lost; /* lines */
 };

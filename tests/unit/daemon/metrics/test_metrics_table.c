@@ -94,7 +94,8 @@ static void everything_at_its_largest_fits(void **state)
     memset(&numbers, 0x7f, sizeof numbers);
     memset(numbers.mode, 1, sizeof numbers.mode);
     memset(numbers.answers, 0, sizeof numbers.answers); /* their sum would wrap */
-    numbers.has_store = numbers.store.degraded = numbers.cache.noting = true;
+    numbers.has_store = numbers.has_share = numbers.share.ready = numbers.store.degraded =
+        numbers.cache.noting = true;
     read_page(&numbers);
 }
 
@@ -171,6 +172,19 @@ static void stats_have_their_names(void **state)
                                          "store_finds_late",
                                          "store_rejected",
                                          "restored",
+                                         "share_ready",
+                                         "share_pending",
+                                         "share_finds",
+                                         "share_found",
+                                         "share_finds_late",
+                                         "share_written",
+                                         "share_conflicts",
+                                         "share_write_failures",
+                                         "share_dropped",
+                                         "share_rejected",
+                                         "share_news_sent",
+                                         "share_news_taken",
+                                         "share_emptied",
                                          "held",
                                          "holds_begun",
                                          "holds_restored",

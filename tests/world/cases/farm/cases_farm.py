@@ -122,3 +122,29 @@ def alone(c):
             _same(b.daemon.ask(c.u), answer, "the answer of b")
             _same(len(server.connections), count, "connections")
     c.do(step)
+
+
+@farm("mxcrypt farm lists the relays and warns where they differ; farm reload reaches all")
+def lists(c):
+    def step():
+        with farming.farm(c, "a", "b") as (_share, a, b):
+            waiting.until(lambda: len((a.daemon.value("farm") or {}).get("relays", [])) == 2, "both are listed", 20)
+            out = a.daemon.cli("farm").stdout
+            if "warning" in out or "(this one)" not in out:
+                raise Failed(out)
+            b.daemon.configure(mode="monitor")
+            _same(a.daemon.cli("farm", "reload").returncode, 0, "exit status of farm reload")
+            waiting.until(lambda: b.daemon.control_answer("farm")["relays"], "b reloads", 5)
+            waiting.until(lambda: "differ in mode" in a.daemon.cli("farm").stdout, "the difference is told", 20)
+    c.do(step)
+
+
+@farm("without a share mxcrypt farm says so")
+def no_share(c):
+    def step():
+        with remembering.Lives(c, "-alone") as alone_:
+            alone_.start()
+            done = alone_.daemon.cli("farm")
+            if done.returncode == 0 or "no share" not in done.stderr + done.stdout:
+                raise Failed(f"{done.returncode} {done.stdout} {done.stderr}")
+    c.do(step)
