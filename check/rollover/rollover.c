@@ -29,6 +29,8 @@ static void enter(struct rollover *rollover, enum rollover_state state, int64_t 
 {
     if (rollover->state != state)
         rollover->since = now;
+    if (rollover->state > state && rollover->went_back_at == 0)
+        rollover->went_back_at = now;
     rollover->state = state;
     if (state == ROLLOVER_STAGED)
         rollover->published_at = 0;
@@ -48,6 +50,7 @@ void rollover_begin_again(struct rollover *rollover, int64_t now)
     }
     enter(rollover, ROLLOVER_STAGED, now);
     rollover->since = rollover->stepped_at = now;
+    rollover->went_back_at = 0;
     rollover->installed = false;
 }
 
@@ -305,6 +308,16 @@ static bool is_clock_behind(const struct rollover *rollover, int64_t now,
     return true;
 }
 
+/* Whether it is more than time that lets it wait. Where a state goes back again and again, as with a
+ * server that has the records every other time, none of them lasts long. */
+static bool is_stuck(const struct rollover *rollover, int64_t now)
+{
+    int64_t back = rollover->went_back_at;
+
+    return now - rollover->since > ROLLOVER_PATIENCE ||
+           (back != 0 && now - back > ROLLOVER_PATIENCE + 2 * wait_of(rollover));
+}
+
 /* Of a wait that is too long, somebody is told. */
 static void mind_the_end(const struct rollover *rollover, int64_t now,
                          struct rollover_advice *advice)
@@ -319,8 +332,7 @@ static void mind_the_end(const struct rollover *rollover, int64_t now,
         advice->ends = now > current->not_after ? "the present certificate has expired"
                                                 : "the present certificate expires soon";
     if (advice->need == ROLLOVER_WAITS &&
-        (advice->ends != NULL ||
-         (advice->again_at == 0 && now - rollover->since > ROLLOVER_PATIENCE)))
+        (advice->ends != NULL || (advice->again_at == 0 && is_stuck(rollover, now))))
         advice->need = ROLLOVER_ACT;
 }
 

@@ -90,6 +90,7 @@ struct rollover {
     char unseen[ROLLOVER_WITHOUT_MAX][IP_TEXT_MAX]; /* see rollover_pass_over_address */
     int64_t since;                                  /* when the state began */
     int64_t published_at; /* when every server had the records; 0: not yet */
+    int64_t went_back_at; /* when the state first did; 0: it has not */
     int64_t stepped_at;   /* the last time that anything was done */
     uint32_t ttl; /* seconds: the largest of a TLSA RRset that was seen since it was staged */
 };

@@ -128,7 +128,8 @@ static bool read_numbers(struct rollover *out, json_int_t port, json_int_t ttl)
 {
     if (port < 1 || port > UINT16_MAX || ttl < 0 || ttl > ROLLOVER_TTL_MAX || out->since < 0 ||
         out->since > TIME_MAX || out->published_at < 0 || out->published_at > TIME_MAX ||
-        out->stepped_at < 0 || out->stepped_at > TIME_MAX)
+        out->stepped_at < 0 || out->stepped_at > TIME_MAX || out->went_back_at < 0 ||
+        out->went_back_at > TIME_MAX)
         return false;
     /* caches are waited for from then on */
     if (out->published_at == 0 && out->state != ROLLOVER_STAGED)
@@ -141,28 +142,30 @@ static bool read_numbers(struct rollover *out, json_int_t port, json_int_t ttl)
 static bool read_root(struct rollover *out, struct arena *arena, json_t *root,
                       char why[ROLLOVER_WHY_MAX])
 {
-    json_int_t version, port, ttl, since, published_at, stepped_at = 0;
+    json_int_t version, port, ttl, since, published_at, went_back_at = 0, stepped_at = 0;
     json_t *hosts, *next, *current, *without, *unseen = NULL;
     const char *state;
     json_error_t error;
-    int released, installed, differs = 1; /* older states lack this, and stepped_at */
+    int released, installed, differs = 1; /* older states lack this */
 
     if (json_is_integer(json_object_get(root, "version")) &&
         json_integer_value(json_object_get(root, "version")) != VERSION)
         return fail(why, "it is of another version");
     if (json_unpack_ex(
             root, &error, JSON_STRICT,
-            "{s:I, s:s, s:o, s:I, s:o, s:o, s:b, s:b, s?b, s:o, s?o, s:I, s:I, s?I, s:I}",
+            "{s:I, s:s, s:o, s:I, s:o, s:o, s:b, s:b, s?b, s:o, s?o, s:I, s:I, s?I, s?I, s:I}",
             "version", &version, "state", &state, "hosts", &hosts, "port", &port, "next", &next,
             "current", &current, "released", &released, "installed", &installed, "differs",
             &differs, "without", &without, "without_addresses", &unseen, "since", &since,
-            "published_at", &published_at, "stepped_at", &stepped_at, "ttl", &ttl) != 0)
+            "published_at", &published_at, "went_back_at", &went_back_at, "stepped_at", &stepped_at,
+            "ttl", &ttl) != 0)
         return fail(why, "it is no state of a rollover");
     out->released = released;
     out->installed = installed;
     out->differs = differs;
     out->since = since;
     out->published_at = published_at;
+    out->went_back_at = went_back_at;
     out->stepped_at = stepped_at != 0 ? stepped_at : since;
     if (!read_state(out, state) || !read_numbers(out, port, ttl))
         return fail(why, "a number or the state is not valid");
@@ -262,15 +265,15 @@ void rollover_state_text(struct buf *out, const struct rollover *rollover)
         json_array_append_new(without, json_string(rollover->without[i]));
     for (size_t i = 0; i < rollover->unseen_count; i++)
         json_array_append_new(unseen, json_string(rollover->unseen[i]));
-    root =
-        json_pack("{s:i, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:I, s:I, s:I, s:I}",
-                  "version", VERSION, "state", rollover_state_name(rollover->state), "hosts", hosts,
-                  "port", (int)rollover->port, "next", chain_json(&rollover->next), "current",
-                  chain_json(&rollover->current), "released", (int)rollover->released, "installed",
-                  (int)rollover->installed, "differs", (int)rollover->differs, "without", without,
-                  "without_addresses", unseen, "since", (json_int_t)rollover->since, "published_at",
-                  (json_int_t)rollover->published_at, "stepped_at",
-                  (json_int_t)rollover->stepped_at, "ttl", (json_int_t)rollover->ttl);
+    root = json_pack(
+        "{s:i, s:s, s:o, s:i, s:o, s:o, s:b, s:b, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
+        "version", VERSION, "state", rollover_state_name(rollover->state), "hosts", hosts, "port",
+        (int)rollover->port, "next", chain_json(&rollover->next), "current",
+        chain_json(&rollover->current), "released", (int)rollover->released, "installed",
+        (int)rollover->installed, "differs", (int)rollover->differs, "without", without,
+        "without_addresses", unseen, "since", (json_int_t)rollover->since, "published_at",
+        (json_int_t)rollover->published_at, "went_back_at", (json_int_t)rollover->went_back_at,
+        "stepped_at", (json_int_t)rollover->stepped_at, "ttl", (json_int_t)rollover->ttl);
     text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     out->failed |= text == NULL;
     if (text != NULL)

@@ -340,6 +340,28 @@ static void the_present_certificate_ends(void **state)
     assert_null(advice.ends);
 }
 
+/* A server that has the records every other time, as two machines behind one address. */
+static void a_state_that_goes_back_again_and_again(void **state)
+{
+    int64_t now = NOW, step = 900;
+
+    (void)state;
+    rollover.current.not_after = INT64_MAX;
+    for (; now <= NOW + step + DAY + 2 * WAIT; now += 2 * step) {
+        servers[1].count = 2;
+        step_at(now);
+        expect(ROLLOVER_PUBLISHED, ROLLOVER_WAITS, CACHES);
+        servers[1].count = 1;
+        step_at(now + step);
+        expect(ROLLOVER_STAGED, ROLLOVER_WAITS, "ns2 [b] has no record of the next certificate");
+    }
+    step_at(now + step);
+    expect(ROLLOVER_STAGED, ROLLOVER_ACT, "ns2 [b] has no record of the next certificate");
+    rollover_begin_again(&rollover, now + 2 * step);
+    step_at(now + 2 * step);
+    expect(ROLLOVER_STAGED, ROLLOVER_WAITS, "ns2 [b] has no record of the next certificate");
+}
+
 /* Certificates of six days are changed every few days. */
 static void a_short_lifetime_ends_later(void **state)
 {
@@ -369,6 +391,7 @@ int main(void)
         CASE(it_has_its_issuer_now),
         CASE(it_has_another_issuer),
         CASE(the_present_certificate_ends),
+        CASE(a_state_that_goes_back_again_and_again),
         CASE(a_short_lifetime_ends_later),
         CASE(an_address_that_goes_back_when_it_is_over),
     };

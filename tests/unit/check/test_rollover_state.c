@@ -47,6 +47,7 @@ static int set_up(void **state)
                              .unseen = {"192.0.2.25", "2001:db8::25"},
                              .since = 2000,
                              .published_at = 1000,
+                             .went_back_at = 1500,
                              .stepped_at = 3000,
                              .ttl = 300};
     return 0;
@@ -101,6 +102,8 @@ static const struct {
     {"\"stepped_at\": 3000", "\"stepped_at\": -1"},
     {"\"stepped_at\": 3000", "\"stepped_at\": 253402300800"},
     {"\"stepped_at\": 3000", "\"stepped_at\": false"},
+    {"\"went_back_at\": 1500", "\"went_back_at\": -1"},
+    {"\"went_back_at\": 1500", "\"went_back_at\": 253402300800"},
     {"\"installed\": true", "\"installed\": 1"},
     {"\"differs\": false", "\"differs\": 0"},
     {"\"ns1.example.org\"", "\"NS1.example.org\""},
@@ -143,10 +146,11 @@ static void nothing_else_is_read(void **state)
     buf_fini(&text);
 }
 
-/* As written before 'differs' and 'stepped_at': it waits. */
+/* As written before 'differs', 'stepped_at' and 'went_back_at': it waits. */
 static void an_older_state(void **state)
 {
-    static const char *const new[] = {" \"differs\": false,\n", " \"stepped_at\": 3000,\n"};
+    static const char *const new[] = {" \"differs\": false,\n", " \"stepped_at\": 3000,\n",
+                                      " \"went_back_at\": 1500,\n"};
     struct rollover read;
     struct buf text;
 
@@ -162,6 +166,7 @@ static void an_older_state(void **state)
     assert_true(rollover_state_parse(&read, arena, text.data, text.length, why));
     assert_true(read.differs);
     assert_int_equal(read.stepped_at, 2000);
+    assert_int_equal(read.went_back_at, 0);
     buf_fini(&text);
 }
 
