@@ -84,7 +84,7 @@ static void take_result(struct survey *survey, const struct unit_result *result)
          !judge_address(survey->results, prober_tls(survey->prober), result->unit.id, result)))
         survey_fail_file(survey);
     survey->left_out |= result->unit.kind == UNIT_ADDRESS; /* another name may be wanted there */
-    if (survey->uncommitted >= COMMIT_RESULTS)
+    if (survey->uncommitted >= COMMIT_RESULTS || survey->options->each)
         commit(survey);
 }
 
@@ -299,18 +299,24 @@ static void decide(struct survey *survey)
     commit(survey);
 }
 
+static bool has_part(const struct survey *survey, int part)
+{
+    return survey->options->part == SURVEY_WHOLE || survey->options->part == part;
+}
+
 static void run_phases(struct survey *survey)
 {
     static const enum unit_kind phases[] = {UNIT_DOMAIN, UNIT_HOST, UNIT_ADDRESS};
+    const bool verdicts = has_part(survey, UNIT_KIND_COUNT);
 
     for (size_t i = 0; i < sizeof phases / sizeof phases[0] && may_go_on(survey); i++)
-        if (phases[i] != UNIT_ADDRESS || survey->options->probe)
+        if (has_part(survey, phases[i]) && (phases[i] != UNIT_ADDRESS || survey->options->probe))
             look_up(survey, phases[i]);
-    if (may_go_on(survey))
+    if (may_go_on(survey) && verdicts)
         decide(survey);
     if (may_go_on(survey) && !results_in_place(survey->results))
         survey_fail_file(survey);
-    if (may_go_on(survey) && !results_finish(survey->results, clock_wall_s()))
+    if (may_go_on(survey) && verdicts && !results_finish(survey->results, clock_wall_s()))
         survey_fail_file(survey);
 }
 

@@ -24,11 +24,14 @@ struct survey_options {
     struct manners_options manners;
     unsigned jobs; /* threads, 1 to SURVEY_JOBS_MAX */
     bool probe;    /* connect to mail hosts */
+    int part;  /* SURVEY_WHOLE; a unit_kind: only its units; UNIT_KIND_COUNT: only the verdicts */
+    bool each; /* each result is committed at once: a kill loses what is under way, no more */
     /* Called about once a second and at the end; may be NULL. */
     void (*progress)(void *context, const struct survey_progress *progress);
     void *context;
 };
 #define SURVEY_JOBS_MAX 64
+#define SURVEY_WHOLE    (-1)
 
 enum survey_end {
     SURVEY_DONE,
@@ -42,7 +45,7 @@ enum survey_end {
  * SURVEY_NO_RESOLVER. SIGINT and SIGTERM
  * stop it: what is under way is dropped, what came is written. With more shards than one it ends
  * when all of its own addresses are done; domains that need those of other shards have no verdict
- * then.
+ * then. Only a whole survey, and one of the verdicts, is finished in the end (results_finish).
  */
 enum survey_end survey_run(struct results *results, const struct survey_options *options,
                            char why[RESULTS_ERROR_MAX]);

@@ -382,6 +382,7 @@ static int run_survey(struct survey_command *survey)
                     .rate = (unsigned)survey->rate},
         .jobs = (unsigned)survey->jobs,
         .probe = survey->run.verdict.probe,
+        .part = SURVEY_WHOLE,
         .progress = survey_display_show,
         .context = display,
     };
