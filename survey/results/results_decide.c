@@ -1,4 +1,5 @@
 /* results_decide: verdicts, and the end of a run; see results.h. */
+#include "survey/results/results_chunk.h"
 #include "survey/results/results_internal.h"
 
 int results_undecided(struct results *results, int64_t after, int64_t *out, int max)
@@ -45,8 +46,10 @@ static bool index_names(struct results *results)
 }
 
 /* While somebody reads it, the file keeps its log, which the last one to close it removes. */
-static bool make_one_file(struct results *results)
+bool results_one_file(struct results *results)
 {
+    if (!results_commit(results))
+        return false;
     return sql_run(results->sql, "PRAGMA wal_checkpoint(truncate); PRAGMA journal_mode = delete") ||
            sql_failure(results->sql) == SQL_BUSY || results_fail(results);
 }
@@ -59,5 +62,5 @@ bool results_finish(struct results *results, int64_t ended)
     if (!results_commit(results) || !results_put_shares(results) || !index_names(results) ||
         !results_set_run(results, &run) || !results_commit(results))
         return false;
-    return make_one_file(results);
+    return results_one_file(results);
 }

@@ -10,10 +10,13 @@
  *
  * Values of another type than ours end a merge: the tables are STRICT.
  */
-#include "survey/results/results_internal.h"
+#include "survey/results/results_chunk.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "survey/results/results_internal.h"
 
 #define SCHEMA "merged"
 
@@ -132,6 +135,12 @@ static const char *const copy_domains =
 
 /* ---- names ---- */
 
+/* Ends the transaction of a step, unless all steps are `together`. */
+static bool end_step(struct results *results, bool together)
+{
+    return together || results_commit(results);
+}
+
 /* One kind of name: what is read there, and where the answer goes. */
 struct merging {
     struct results *results;
@@ -224,7 +233,7 @@ static bool each_row(struct merging *merging, bool (*take)(struct merging *mergi
 
 #define NOTE(table) "INSERT INTO temp." table " (src, dst, take) VALUES (?1, ?2, ?3)"
 
-static bool note_all(struct results *results)
+static bool note_all(struct results *results, bool together)
 {
     static const struct {
         const char *there, *here, *map;
@@ -246,17 +255,29 @@ static bool note_all(struct results *results)
         ok = prepare(&merging, kinds[i].there, kinds[i].here, kinds[i].map) &&
              each_row(&merging, kinds[i].take);
         finish(&merging);
-        ok = ok && results_commit(results);
+        ok = ok && end_step(results, together);
     }
     return ok;
 }
 
 /* ---- files ---- */
 
-static bool copy(struct results *results, const char *sql)
+static bool copy(struct results *results, const char *sql, bool together)
 {
     return results_begin(results) && (sql_run(results->sql, sql) || results_fail(results)) &&
-           results_commit(results);
+           end_step(results, together);
+}
+
+/* All but the runs, which come before the domains. NULL: no run is copied, and it is one
+ * transaction, which the caller ends. */
+static bool copy_all(struct results *results, const char *runs)
+{
+    const bool together = runs == NULL;
+
+    return (sql_run(results->sql, maps) || results_fail(results)) && note_all(results, together) &&
+           copy(results, copy_chains, together) && copy(results, copy_hosts, together) &&
+           copy(results, copy_addresses, together) && copy(results, copy_pairs, together) &&
+           (together || copy(results, runs, together)) && copy(results, copy_domains, together);
 }
 
 /* Whether it was the disk, and not what the other file has in it: then the new one was not written. */
@@ -278,10 +299,7 @@ static bool merge_one(struct results *results, const char *path, bool first, boo
     if (!results_attach(results, path, SCHEMA, error))
         return false;
     results->path = (char *)path; /* what goes wrong is about that file */
-    ok = (sql_run(results->sql, maps) || results_fail(results)) && note_all(results) &&
-         copy(results, copy_chains) && copy(results, copy_hosts) && copy(results, copy_addresses) &&
-         copy(results, copy_pairs) && copy(results, first ? copy_first_runs : copy_runs) &&
-         copy(results, copy_domains);
+    ok = copy_all(results, first ? copy_first_runs : copy_runs);
     results->path = own;
     *unwritten = !ok && is_of_disk(results);
     if (*unwritten)
@@ -323,4 +341,98 @@ struct results *results_merge(const char *out, const char *const *paths, size_t 
     results_close(results);
     results_remove(out);
     return NULL;
+}
+
+/* ---- chunks ---- */
+
+static bool ask_number(struct results *results, const char *text, int64_t *out)
+{
+    struct sql_statement *statement = NULL;
+    bool ok = sql_prepare(results->sql, &statement, text) && sql_execute_number(statement, out);
+
+    sql_finalize(statement);
+    return ok || results_fail(results);
+}
+
+/* Whether the attached file can be the chunk's: `domains` of them, each with a result, where it is
+ * one of domains; and its survey's in any case. */
+static bool chunk_fits(struct results *results, const struct results_chunk *chunk, int64_t domains)
+{
+    int64_t runs = 0, count = 0, waiting = 0;
+    char text[128];
+
+    snprintf(text, sizeof text, "SELECT count(*) FROM merged.run WHERE seed = %" PRId64,
+             results->run.seed);
+    if (!ask_number(results, text, &runs) ||
+        !ask_number(results, "SELECT count(*) FROM merged.domain", &count) ||
+        !ask_number(results, "SELECT count(*) FROM merged.domain WHERE looked_up IS NULL",
+                    &waiting))
+        return false;
+    if (runs == 1 && waiting == 0 && count == (chunk->kind == UNIT_DOMAIN ? domains : 0))
+        return true;
+    return results_fail_with(results, "it is not what this chunk's file must be");
+}
+
+/* Whether every unit of the chunk has its result now. */
+static bool chunk_is_whole(struct results *results, const struct results_chunk *chunk)
+{
+    const enum results_statement which =
+        chunk->kind == UNIT_HOST ? RESULTS_CHUNK_WAITS_HOSTS : RESULTS_CHUNK_WAITS_ADDRESSES;
+    const struct sql_value values[] = {value_number(chunk->number), value_number(chunk->part)};
+    int64_t waiting;
+
+    if (chunk->kind == UNIT_DOMAIN)
+        return true;
+    return results_number(results, which, values, 2, &waiting) &&
+           (waiting == 0 || results_fail_with(results, "results are missing in it"));
+}
+
+/* The name in EHLO is known to who looks up: that of the first chunk stands for all. */
+static bool take_helo(struct results *results)
+{
+    struct results_run run = results->run;
+    struct sql_statement *row = NULL;
+    char helo[HOSTNAME_MAX + 1];
+    const char *found = NULL;
+
+    if (run.helo != NULL)
+        return true;
+    if (sql_prepare(results->sql, &row, "SELECT helo FROM merged.run LIMIT 1") &&
+        sql_step(row) == SQL_ROW)
+        found = row_text(row, 0, HOSTNAME_MAX);
+    if (found != NULL)
+        snprintf(helo, sizeof helo, "%s", found);
+    sql_finalize(row);
+    run.helo = helo;
+    return found == NULL || !hostname_canonical(helo) || results_set_run(results, &run);
+}
+
+enum results_collected results_collect(struct results *results, const struct results_chunk *chunk,
+                                       int64_t domains, const char *path,
+                                       char error[RESULTS_ERROR_MAX])
+{
+    char *own = results->path;
+    bool ok, unwritten;
+
+    if (!results_commit(results)) {
+        snprintf(error, RESULTS_ERROR_MAX, "%s", results_error(results));
+        return RESULTS_UNWRITTEN;
+    }
+    if (!results_attach(results, path, SCHEMA, error)) {
+        sql_detach(results->sql, SCHEMA); /* where it is a database, but none of ours */
+        return RESULTS_REFUSED;
+    }
+    results->path = (char *)path; /* what goes wrong is about that file */
+    ok = chunk_fits(results, chunk, domains) && copy_all(results, NULL) &&
+         chunk_is_whole(results, chunk) && take_helo(results);
+    results->path = own;
+    unwritten = !ok && is_of_disk(results);
+    if (ok && !results_commit(results))
+        unwritten = true;
+    if (!ok || unwritten)
+        snprintf(error, RESULTS_ERROR_MAX, "%s", results_error(results));
+    results_rollback(results);
+    results->counted = false;
+    sql_detach(results->sql, SCHEMA);
+    return unwritten ? RESULTS_UNWRITTEN : ok ? RESULTS_COLLECTED : RESULTS_REFUSED;
 }

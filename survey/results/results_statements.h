@@ -168,11 +168,37 @@
                   "temp.operators) AND verdict IS NOT NULL AND mx IN ('listed', 'implicit') "      \
                   "AND reason <> 'no-mx-host'")
 
+#define RESULTS_CHUNK_STATEMENTS(X)                                                                \
+    X(DOMAINS_AFTER, "SELECT id, name, weight FROM domain WHERE id > ?1 ORDER BY id LIMIT ?2")     \
+    X(ADDRESSES_BY_PREFIX, "SELECT id, ip FROM address ORDER BY prefix, id")                       \
+    X(OPT_OUTS_SPREAD, "UPDATE address SET opted_out = 1 WHERE opted_out = 0 AND id IN "           \
+                       "(SELECT p.address FROM host h JOIN host_address p ON p.host = h.id "       \
+                       "WHERE h.opted_out = 1)")                                                   \
+    X(CHUNK_PUT, "INSERT INTO temp.chunk (number, part, unit) VALUES (?1, ?2, ?3)")                \
+    X(CHUNK_HOSTS_CUT, "INSERT INTO temp.chunk (number, part, unit) "                              \
+                       "SELECT (row_number() OVER (ORDER BY id) - 1) / ?1 + 1, 0, id FROM host")   \
+    X(CHUNK_NEXT_HOSTS, "SELECT c.number, c.part FROM temp.chunk c CROSS JOIN host u "             \
+                        "ON u.id = c.unit WHERE (c.number, c.part) > (?1, ?2) "                    \
+                        "AND u.looked_up IS NULL ORDER BY c.number, c.part LIMIT 1")               \
+    X(CHUNK_NEXT_ADDRESSES, "SELECT c.number, c.part FROM temp.chunk c CROSS JOIN address u "      \
+                            "ON u.id = c.unit WHERE (c.number, c.part) > (?1, ?2) "                \
+                            "AND u.looked_up IS NULL ORDER BY c.number, c.part LIMIT 1")           \
+    X(CHUNK_FORGET, "DELETE FROM temp.chunk WHERE number = ?1 AND part = ?2")                      \
+    X(CHUNK_UNITS, "SELECT unit FROM temp.chunk WHERE number = ?1 AND part = ?2")                  \
+    X(CHUNK_HOSTS, "SELECT h.name FROM temp.chunk c CROSS JOIN host h ON h.id = c.unit "           \
+                   "WHERE c.number = ?1 AND c.part = ?2")                                          \
+    X(CHUNK_WAITS_HOSTS, "SELECT count(*) FROM temp.chunk c CROSS JOIN host u ON u.id = c.unit "   \
+                         "WHERE c.number = ?1 AND c.part = ?2 AND u.looked_up IS NULL")            \
+    X(CHUNK_WAITS_ADDRESSES,                                                                       \
+      "SELECT count(*) FROM temp.chunk c CROSS JOIN address u ON u.id = c.unit "                   \
+      "WHERE c.number = ?1 AND c.part = ?2 AND u.looked_up IS NULL")
+
 #define RESULTS_ALL_STATEMENTS(X)                                                                  \
     RESULTS_RUN_STATEMENTS(X)                                                                      \
     RESULTS_NAME_STATEMENTS(X)                                                                     \
     RESULTS_NEXT_STATEMENTS(X)                                                                     \
-    RESULTS_PUT_STATEMENTS(X) RESULTS_PAIR_STATEMENTS(X) RESULTS_DECIDE_STATEMENTS(X)
+    RESULTS_PUT_STATEMENTS(X)                                                                      \
+    RESULTS_PAIR_STATEMENTS(X) RESULTS_DECIDE_STATEMENTS(X) RESULTS_CHUNK_STATEMENTS(X)
 
 #define RESULTS_WORD(word, text) RESULTS_##word,
 enum results_statement { RESULTS_ALL_STATEMENTS(RESULTS_WORD) RESULTS_STATEMENTS };
