@@ -20,6 +20,16 @@ struct survey_command {
     int64_t opted_out; /* domains of the list that are opted out */
 };
 
+/* survey_setup.c. The numbers of the options; false after a message. */
+bool survey_read_numbers(struct survey_command *survey);
+/* The options of the survey's prober, by the configuration and the opt-out list. The exit status. */
+int survey_set_prober(struct survey_command *survey);
+/* Fits what is done at a time to the files that may be open; false after a message. */
+bool survey_fit_files(struct survey_command *survey);
+/* Whether the resolver validates, and what this host is called, for `run`. The exit status. */
+int survey_look_at_own_side(struct survey_command *survey);
+/* What survey_run is to be called with; progress and context are the caller's. */
+void survey_set_options(const struct survey_command *survey, struct survey_options *out);
 /* survey_names.c: reads the list, or the audit, into the file. The exit status. */
 int survey_read_names(struct survey_command *survey);
 /* survey_opt_out.c: adds a file's entries to the filter: addresses, prefixes, host names and
