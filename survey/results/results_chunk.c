@@ -154,6 +154,18 @@ bool results_chunk_next(struct results *results, struct results_chunk *chunk)
     return step != SQL_ERROR;
 }
 
+bool results_chunk_waits(struct results *results, const struct results_chunk *chunk, bool *waits)
+{
+    const enum results_statement which =
+        chunk->kind == UNIT_HOST ? RESULTS_CHUNK_WAITS_HOSTS : RESULTS_CHUNK_WAITS_ADDRESSES;
+    const struct sql_value values[] = {value_number(chunk->number), value_number(chunk->part)};
+    int64_t waiting = 0;
+    bool ok = results_number(results, which, values, 2, &waiting);
+
+    *waits = waiting > 0;
+    return ok;
+}
+
 bool results_chunk_forget(struct results *results, const struct results_chunk *chunk)
 {
     const struct sql_value values[] = {value_number(chunk->number), value_number(chunk->part)};

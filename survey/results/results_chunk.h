@@ -44,6 +44,8 @@ bool results_chunks_cut(struct results *results, enum unit_kind kind, unsigned p
 /* The next chunk with a unit that has no result: by number, then by part. *chunk is moved; its
  * number is 0 when there is none, and to begin with. */
 bool results_chunk_next(struct results *results, struct results_chunk *chunk);
+/* Whether a unit of it has no result; also of a chunk that there is not. */
+bool results_chunk_waits(struct results *results, const struct results_chunk *chunk, bool *waits);
 /* Forgets a chunk: it is not waited for. */
 bool results_chunk_forget(struct results *results, const struct results_chunk *chunk);
 /* The hosts of a chunk; id and weight of them are 0. */

@@ -376,15 +376,12 @@ static bool chunk_fits(struct results *results, const struct results_chunk *chun
 /* Whether every unit of the chunk has its result now. */
 static bool chunk_is_whole(struct results *results, const struct results_chunk *chunk)
 {
-    const enum results_statement which =
-        chunk->kind == UNIT_HOST ? RESULTS_CHUNK_WAITS_HOSTS : RESULTS_CHUNK_WAITS_ADDRESSES;
-    const struct sql_value values[] = {value_number(chunk->number), value_number(chunk->part)};
-    int64_t waiting;
+    bool waits;
 
     if (chunk->kind == UNIT_DOMAIN)
         return true;
-    return results_number(results, which, values, 2, &waiting) &&
-           (waiting == 0 || results_fail_with(results, "results are missing in it"));
+    return results_chunk_waits(results, chunk, &waits) &&
+           (!waits || results_fail_with(results, "results are missing in it"));
 }
 
 /* The name in EHLO is known to who looks up: that of the first chunk stands for all. */

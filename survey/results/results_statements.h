@@ -187,11 +187,12 @@
     X(CHUNK_UNITS, "SELECT unit FROM temp.chunk WHERE number = ?1 AND part = ?2")                  \
     X(CHUNK_HOSTS, "SELECT h.name FROM temp.chunk c CROSS JOIN host h ON h.id = c.unit "           \
                    "WHERE c.number = ?1 AND c.part = ?2")                                          \
-    X(CHUNK_WAITS_HOSTS, "SELECT count(*) FROM temp.chunk c CROSS JOIN host u ON u.id = c.unit "   \
-                         "WHERE c.number = ?1 AND c.part = ?2 AND u.looked_up IS NULL")            \
-    X(CHUNK_WAITS_ADDRESSES,                                                                       \
-      "SELECT count(*) FROM temp.chunk c CROSS JOIN address u ON u.id = c.unit "                   \
-      "WHERE c.number = ?1 AND c.part = ?2 AND u.looked_up IS NULL")
+    X(CHUNK_WAITS_HOSTS, "SELECT count(*) - count(u.looked_up) + (count(*) = 0) "                  \
+                         "FROM temp.chunk c CROSS JOIN host u ON u.id = c.unit "                   \
+                         "WHERE c.number = ?1 AND c.part = ?2")                                    \
+    X(CHUNK_WAITS_ADDRESSES, "SELECT count(*) - count(u.looked_up) + (count(*) = 0) "              \
+                             "FROM temp.chunk c CROSS JOIN address u ON u.id = c.unit "            \
+                             "WHERE c.number = ?1 AND c.part = ?2")
 
 #define RESULTS_ALL_STATEMENTS(X)                                                                  \
     RESULTS_RUN_STATEMENTS(X)                                                                      \

@@ -284,6 +284,8 @@ static void half_a_chunk_is_refused(void **state)
     must(&file, results_chunk_add(file.results, UNIT_HOST, "mx0.o1.example", 0));
     small_end(&chunk);
     assert_int_equal(collect(&chunk, 0, file.path), RESULTS_REFUSED);
+    chunk.number = 99; /* there is no such chunk */
+    assert_int_equal(collect(&chunk, 0, file.path), RESULTS_REFUSED);
     assert_int_equal(number_of_file(&whole, "SELECT count(looked_up) FROM host"), 0);
     assert_int_equal(number_of_file(&whole, "SELECT count(*) FROM address"), 0);
     remove_all();
