@@ -5,8 +5,12 @@
  */
 #include "survey/results/results_chunk.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/hash.h"
 #include "survey/results/results_internal.h"
@@ -32,6 +36,16 @@ bool results_chunk_is_done(struct results *results, enum unit_kind kind)
     struct unit unit;
 
     return results_next(results, kind, INT64_MIN, &unit, 1) == 0;
+}
+
+bool results_is_written(const char *path)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool written = file >= 0 && flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+    if (file >= 0)
+        close(file);
+    return written;
 }
 
 /* ---- domains ---- */

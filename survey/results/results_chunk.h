@@ -28,6 +28,8 @@ bool results_chunk_add(struct results *results, enum unit_kind kind, const char 
                        int64_t weight);
 /* Whether no unit of the kind waits for a result; false on failure as well. */
 bool results_chunk_is_done(struct results *results, enum unit_kind kind);
+/* Whether another process has a file open for writing. */
+bool results_is_written(const char *path);
 /* Leaves a file that is not written any more as one file, which may be renamed. */
 bool results_one_file(struct results *results);
 
