@@ -35,6 +35,8 @@ struct cli_audit {
 struct cli_survey {
     const char *out, *rate, *jobs, *sample, *seed, *shard, *opt_out, *from_audit; /* as written */
     const char *format; /* of an export; NULL: csv */
+    /* Of a survey of several machines. */
+    const char *queue, *name, *spool, *chunk_size, *parts, *slots, *idle; /* as written */
     int resume, no_probe, no_dnssec;
 };
 
@@ -74,6 +76,9 @@ struct cli {
     struct cli_survey survey;
     struct cli_check check; /* state is also of a rollover */
     struct cli_own own;
+    const char *config_path;      /* -c; NULL: the default */
+    const char *const *overrides; /* -o */
+    size_t override_count;
     char **words;             /* of the command, after its name; NULL ends them */
     const char *config_error; /* for doctor: config has the defaults then; NULL: it was read */
     int fd;                   /* of client_open; -1: not yet */
@@ -84,7 +89,8 @@ typedef int cli_command(struct cli *cli);
 cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
     do_audit, do_records, do_rollover_stage, do_rollover_step, do_rollover_status,
     do_rollover_abort, do_check, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff,
-    do_survey_export, do_survey_show, do_survey_status;
+    do_survey_export, do_survey_show, do_survey_status, do_survey_queue_status, do_survey_enqueue,
+    do_survey_work, do_survey_collect, do_survey_chunk;
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);

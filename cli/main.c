@@ -275,6 +275,24 @@ static const struct command {
      .run = do_survey_show},
     {"survey", "status", 1, "survey status RESULTS    how far a survey is",
      .run = do_survey_status},
+    {"survey", "enqueue", ANY,
+     "survey enqueue --queue URL --name RUN [--seed N] [--sample N] [--chunk-size N]\n"
+     "        [--parts N] [--opt-out FILE] [--no-probe] [--no-dnssec]\n"
+     "        [--from-audit FILE.json] [DOMAINS]\n"
+     "                           a survey of several machines: its domains",
+     .run = do_survey_enqueue},
+    {"survey", "work", ANY,
+     "survey work --queue URL --name RUN --spool DIR [--slots N] [--idle S] [--rate N]\n"
+     "        [--jobs N] [--opt-out FILE]\n"
+     "                           one of its machines",
+     .run = do_survey_work},
+    {"survey", "collect", ANY,
+     "survey collect --queue URL --name RUN --spool DIR --out FILE.db [--opt-out FILE]\n"
+     "                           its results, as one file",
+     .run = do_survey_collect},
+    {"survey", "status", 0, "survey status --queue URL --name RUN", .run = do_survey_queue_status},
+    {"survey", "chunk", 1, "survey chunk FILE        what survey work starts",
+     .run = do_survey_chunk},
     {"check", NULL, ANY,
      "check [--quiet] [--nagios] [--enforced] [--from FILE] [--state DIR]\n"
      "        [--prometheus FILE] [DOMAIN]...\n"
@@ -419,6 +437,12 @@ static struct cli command_line = {.fd = -1};
     X(SHARD, "shard", survey.shard)                                                                \
     X(OPT_OUT, "opt-out", survey.opt_out)                                                          \
     X(FROM_AUDIT, "from-audit", survey.from_audit)                                                 \
+    X(NAME, "name", survey.name)                                                                   \
+    X(SPOOL, "spool", survey.spool)                                                                \
+    X(CHUNK_SIZE, "chunk-size", survey.chunk_size)                                                 \
+    X(PARTS, "parts", survey.parts)                                                                \
+    X(SLOTS, "slots", survey.slots)                                                                \
+    X(IDLE, "idle", survey.idle)                                                                   \
     X(FORMAT, "format", survey.format)                                                             \
     X(FROM, "from", check.from)                                                                    \
     X(STATE, "state", check.state)                                                                 \
@@ -445,7 +469,7 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     {"verdicts", no_argument, &command_line.audit.verdicts, 1},
     {"suggest-rules", no_argument, &command_line.audit.suggest, 1},
-    {"queue", no_argument, &command_line.audit.queue, 1},
+    {"queue", optional_argument, NULL, 'q'},
     {"follow", no_argument, &command_line.audit.follow, 1},
     {"resume", no_argument, &command_line.survey.resume, 1},
     {"no-probe", no_argument, &command_line.survey.no_probe, 1},
@@ -485,7 +509,16 @@ static int take_into(const char **list, size_t *count, size_t max)
     return -1;
 }
 
-static int take_option(struct options *options, int option)
+/* A queue of Postfix has no place, that of a survey has a URL, which may stand behind a blank. */
+static void take_queue(const char *value, char **words)
+{
+    if (value == NULL && words[optind] != NULL && strstr(words[optind], "://") != NULL)
+        value = words[optind++];
+    command_line.survey.queue = value;
+    command_line.audit.queue = value == NULL;
+}
+
+static int take_option(struct options *options, int option, char **words)
 {
     switch (option) {
     case 0: /* a flag */
@@ -501,6 +534,9 @@ static int take_option(struct options *options, int option)
         return -1;
     case 'o':
         return take_into(options->overrides, &options->count, OVERRIDES_MAX);
+    case 'q':
+        take_queue(optarg, words);
+        return -1;
     case 'C':
         return take_into(command_line.own.certs, &command_line.own.cert_count, CLI_CERTS_MAX);
     case 'W':
@@ -560,13 +596,16 @@ static int run(int argc, char **argv)
         return CLI_INTERNAL;
     }
     while ((option = getopt_long(argc, argv, "c:o:V", long_options, NULL)) != -1) {
-        status = take_option(&options, option);
+        status = take_option(&options, option, argv);
         if (status >= 0)
             return status;
     }
     if (optind == argc)
         return usage(stderr);
     log_set_level(LOG_LEVEL_ERROR);
+    command_line.config_path = options.path;
+    command_line.overrides = options.overrides;
+    command_line.override_count = options.count;
     if (config_load(&command_line.config, options.path, options.overrides, options.count, error) !=
             0 &&
         !go_on_without(argv[optind], error)) {

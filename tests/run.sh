@@ -184,6 +184,8 @@ run_survey() {
     counted "survey: manners" "$logs/survey-manners.log" $?
     /usr/bin/python3 tests/survey/trouble.py --bin build/asan/bin >"$logs/survey-trouble.log" 2>&1
     counted "survey: trouble" "$logs/survey-trouble.log" $?
+    /usr/bin/python3 tests/survey/several.py --bin build/asan/bin >"$logs/survey-several.log" 2>&1
+    counted "survey of several machines" "$logs/survey-several.log" $?
     /usr/bin/python3 tests/survey_kill.py --bin build/asan/bin --domains 3000 --fewer 0 >"$logs/survey-kill.log" 2>&1
     counted "survey under kill -9" "$logs/survey-kill.log" $?
 }

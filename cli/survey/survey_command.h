@@ -18,6 +18,7 @@ struct survey_command {
     struct results *results;
     struct results_run run;
     int64_t opted_out; /* domains of the list that are opted out */
+    bool quiet;        /* its own side was told of before: no warnings */
 };
 
 /* survey_setup.c. The numbers of the options; false after a message. */

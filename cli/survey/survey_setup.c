@@ -94,7 +94,7 @@ static int judge_resolver(const struct survey_command *survey, const struct dns_
                 check->why);
         return CLI_TEMP;
     }
-    if (check->remote)
+    if (check->remote && !survey->quiet)
         fprintf(stderr,
                 "mxcrypt: warning: the resolver %s is not on this host: what DNSSEC proves can be "
                 "forged on the way\n",
@@ -155,7 +155,7 @@ int survey_look_at_own_side(struct survey_command *survey)
         found.resolver.answer == DNS_CHECK_SECURE && !survey->cli->survey.no_dnssec;
     survey->run.helo = found.helo[0] == '\0' ? NULL : arena_strdup(survey->arena, found.helo);
     survey->prober.probes.smtp.helo_name = survey->run.helo;
-    if (!survey->cli->survey.no_probe)
+    if (!survey->cli->survey.no_probe && !survey->quiet)
         warn_of_name(&found);
     return CLI_OK;
 }
