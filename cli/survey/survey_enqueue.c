@@ -91,14 +91,19 @@ static int make_plan(struct enqueue_command *all)
     return CLI_CANNOT_WRITE;
 }
 
-static int put_in(struct enqueue_command *all, struct queue *queue)
+/* The queue takes signals: not while a list is read, which may come from a terminal. */
+static int put_in(struct enqueue_command *all)
 {
+    struct queue *queue = NULL;
     int status = read_list(all);
 
     if (status == CLI_OK)
         status = make_plan(all);
+    if (status == CLI_OK)
+        status = survey_queue_open(&queue, all->survey.cli);
     if (status == CLI_OK && !enqueue_all(queue, all->survey.results, &all->plan))
         status = survey_queue_failed(queue);
+    queue_close(queue);
     if (status == CLI_OK)
         fprintf(stderr, "mxcrypt: %" PRId64 " domains are in the queue, in %" PRId64 " chunks\n",
                 all->plan.domains, plan_chunks(&all->plan));
@@ -113,7 +118,6 @@ static int put_in(struct enqueue_command *all, struct queue *queue)
 int do_survey_enqueue(struct cli *cli)
 {
     struct enqueue_command all = {.survey = {.cli = cli, .arena = arena_new(ARENA_MAX)}};
-    struct queue *queue = NULL;
     int status = CLI_INTERNAL;
 
     if (all.survey.arena == NULL)
@@ -123,10 +127,9 @@ int do_survey_enqueue(struct cli *cli)
     if (status == CLI_OK)
         status = survey_set_prober(&all.survey);
     if (status == CLI_OK)
-        status = survey_queue_open(&queue, cli);
+        status = survey_queue_check(cli);
     if (status == CLI_OK)
-        status = put_in(&all, queue);
-    queue_close(queue);
+        status = put_in(&all);
     arena_free(all.survey.arena);
     return status;
 }

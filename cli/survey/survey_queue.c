@@ -22,19 +22,33 @@ int survey_queue_failed(const struct queue *queue)
     return CLI_TEMP;
 }
 
-int survey_queue_open(struct queue **queue, const struct cli *cli)
+int survey_queue_check(const struct cli *cli)
 {
-    const struct queue_options options = {cli->survey.queue, cli->survey.name, say};
     const char *why;
 
-    if (options.url == NULL || options.run == NULL) {
+    if (cli->survey.queue == NULL || cli->survey.name == NULL) {
         say("a survey of several machines needs --queue URL and --name RUN");
         return CLI_USAGE;
     }
-    if (!plan_name_ok(options.run)) {
+    if (!plan_name_ok(cli->survey.name)) {
         say("--name must be letters, digits, dots, dashes and underscores, 64 at most");
         return CLI_USAGE;
     }
+    why = queue_url_wrong(cli->survey.queue);
+    if (why == NULL)
+        return CLI_OK;
+    fprintf(stderr, "mxcrypt: --queue: %s\n", why);
+    return CLI_USAGE;
+}
+
+int survey_queue_open(struct queue **queue, const struct cli *cli)
+{
+    const struct queue_options options = {cli->survey.queue, cli->survey.name, say};
+    int status = survey_queue_check(cli);
+    const char *why;
+
+    if (status != CLI_OK)
+        return status;
     signal(SIGPIPE, SIG_IGN);
     *queue = queue_open(&options, &why);
     if (*queue != NULL)

@@ -7,6 +7,8 @@
 
 #define SURVEY_TOKEN_MAX 96 /* with NUL */
 
+/* Whether the options name a queue and a run. The exit status, after a message. */
+int survey_queue_check(const struct cli *cli);
 /* The queue and name of the options. *queue is the caller's. The exit status, after a message. */
 int survey_queue_open(struct queue **queue, const struct cli *cli);
 /* The same, and the run that is in it; where the command needs them, the spool directory too. */

@@ -242,6 +242,18 @@ bool queue_read(struct queue *queue, const struct queue_reader *reader, struct r
                            names.key, ">"));
 }
 
+bool queue_hand_back(struct queue *queue, const struct queue_reader *reader,
+                     const struct results_chunk *chunk)
+{
+    char idle[NUMBER_MAX];
+    struct names names;
+
+    names_of(&names, queue, chunk);
+    return queue_ask(queue, NULL, NULL,
+                     WORDS("XCLAIM", names.key, GROUP, reader->consumer, "0", names.entry, "IDLE",
+                           number_text(idle, reader->idle_ms), "JUSTID"));
+}
+
 struct parts {
     unsigned *out;
     size_t max, *count;

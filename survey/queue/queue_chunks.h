@@ -68,6 +68,9 @@ bool queue_claim(struct queue *queue, struct queue_reader *reader, struct result
                  struct buf *job);
 bool queue_read(struct queue *queue, const struct queue_reader *reader, struct results_chunk *chunk,
                 struct buf *job);
+/* Lets others have at once what is pending here. */
+bool queue_hand_back(struct queue *queue, const struct queue_reader *reader,
+                     const struct results_chunk *chunk);
 /* Parts with chunks of addresses, at most `max`. */
 bool queue_parts(struct queue *queue, unsigned *out, size_t max, size_t *count);
 

@@ -289,6 +289,13 @@ static bool connect_it(struct queue *queue, const char **why)
     return valkey_new(&queue->valkey, &queue->loop, &options, on_changed, queue) == 0;
 }
 
+const char *queue_url_wrong(const char *url)
+{
+    struct valkey_url parsed;
+
+    return valkey_url_parse(&parsed, url);
+}
+
 struct queue *queue_open(const struct queue_options *options, const char **why)
 {
     struct queue *queue = calloc(1, sizeof *queue);

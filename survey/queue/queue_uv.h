@@ -28,6 +28,8 @@ struct queue_options {
 
 struct queue;
 
+/* Why it is no URL of a server (static); NULL: it is one. */
+const char *queue_url_wrong(const char *url);
 /* Begins to connect; SIGINT and SIGTERM stop it from now on. NULL with *why (static). */
 struct queue *queue_open(const struct queue_options *options, const char **why);
 /* NULL is allowed. */

@@ -76,6 +76,13 @@ enum spool_state spool_state(const struct spool *spool, const struct results_chu
                                                                          : SPOOL_HAS_NONE;
 }
 
+bool spool_is_one_file(const struct spool *spool, const struct results_chunk *chunk)
+{
+    char path[PATH_MAX];
+
+    return access(spool_path(spool, chunk, SPOOL_WORK "-wal", path), F_OK) != 0;
+}
+
 bool spool_rename(const struct spool *spool, const struct results_chunk *chunk, const char *from,
                   const char *to)
 {

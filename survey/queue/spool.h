@@ -36,6 +36,8 @@ const char *spool_path(const struct spool *spool, const struct results_chunk *ch
 /* A name that no other process uses, to make the file under. */
 const char *spool_new_path(const struct spool *spool, const struct results_chunk *chunk,
                            char out[PATH_MAX]);
+/* Whether the file that was filled is one file: SQLite has left none beside it. */
+bool spool_is_one_file(const struct spool *spool, const struct results_chunk *chunk);
 /* Another suffix. False with errno. */
 bool spool_rename(const struct spool *spool, const struct results_chunk *chunk, const char *from,
                   const char *to);

@@ -112,6 +112,15 @@ static bool take_back(struct work *work, const struct work_slot *slot)
     return queue_try(work->queue, &slot->chunk, -1, &tries);
 }
 
+/* Others need not wait until it is idle. */
+static bool hand_back(struct work *work, const struct work_slot *slot)
+{
+    const struct queue_reader reader = {work->options->token, work->options->idle_ms, ""};
+
+    return queue_release(work->queue, slot->lease, work->options->token) &&
+           queue_hand_back(work->queue, &reader, &slot->chunk);
+}
+
 /* Not the chunk's fault: it is not counted. */
 static bool take_failure(struct work *work, const struct work_slot *slot)
 {
@@ -126,6 +135,8 @@ static bool take_whole(struct work *work, const struct work_slot *slot)
 {
     const struct spool *spool = work->options->spool;
 
+    if (!spool_is_one_file(spool, &slot->chunk))
+        return take_failure(work, slot); /* somebody reads it; it is closed again */
     work->failures = 0;
     work->options->chunks++;
     if (spool_rename(spool, &slot->chunk, SPOOL_WORK, SPOOL_READY) ||
@@ -149,7 +160,9 @@ static bool take_ended(struct work *work, struct work_slot *slot)
     } else {
         ok = slot->status == 0 ? take_whole(work, slot) : take_failure(work, slot);
     }
-    return queue_release(work->queue, slot->lease, work->options->token) && ok;
+    if (spool_state(work->options->spool, &slot->chunk) >= SPOOL_HAS_READY)
+        return queue_release(work->queue, slot->lease, work->options->token) && ok;
+    return hand_back(work, slot) && ok;
 }
 
 /* ---- a turn ---- */
@@ -241,8 +254,8 @@ static void stop_all(struct work *work)
     }
 }
 
-/* Gives up what this worker has, so that others need not wait for it. */
-static void hand_back(struct work *work)
+/* Gives up what this worker has. */
+static void leave_all(struct work *work)
 {
     for (unsigned i = 0; i < work->options->slots; i++) {
         struct work_slot *slot = &work->slots[i];
@@ -253,7 +266,7 @@ static void hand_back(struct work *work)
             take_whole(work, slot);
         else
             take_back(work, slot);
-        queue_release(work->queue, slot->lease, work->options->token);
+        hand_back(work, slot);
     }
 }
 
@@ -276,7 +289,7 @@ bool work_all(struct work_options *options)
     queue_set_turn(work->queue, NULL, NULL);
     stop_all(work);
     if (queue_recover(work->queue))
-        hand_back(work);
+        leave_all(work);
     buf_fini(&work->job);
     free(work);
     return ok;

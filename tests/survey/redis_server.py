@@ -16,9 +16,12 @@ class Redis:
         self.process = None
         self.start()
 
-    def start(self, empty=False):
-        if empty:
+    def start(self, empty=False, copy=None):
+        """`empty`: without its data; `copy`: with that of a moment before, which keep() has kept."""
+        if empty or copy:
             shutil.rmtree(self.folder)
+        if copy:
+            shutil.copytree(copy, self.folder)
         os.makedirs(self.folder, exist_ok=True)
         self.process = subprocess.Popen(
             ["redis-server", "--port", "0", "--unixsocket", self.socket, "--dir", self.folder, "--save", "", "--appendonly", "yes", "--appendfsync",
@@ -36,6 +39,11 @@ class Redis:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(60)
         os.unlink(self.socket)
+
+    def keep(self, path):
+        """Its data of this moment: a write that is half done there is left out when it is read."""
+        shutil.copytree(self.folder, path)
+        return path
 
     def stop(self):
         self.process.terminate()

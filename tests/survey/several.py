@@ -25,8 +25,8 @@ import survey_command
 import waiting
 from tally import Tally
 
-TIME_LIMIT_S = 1500
-SEED, RATE, CHUNK, PARTS = 11, 100_000, 100, 8
+TIME_LIMIT_S = 3600
+SEED, RATE = 11, 100_000
 IDLE_S, SLOTS, WORKERS, PREFIX_CAP = 4, 2, 4, 5
 UNDER_WAY_NS = 2 * farm_server.NS_PER_S  # a connection that a kill cut ends at the server so much later at most
 LOST, GONE = 75, "has lost the survey"
@@ -36,6 +36,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", required=True, help="folder of mxcrypt and survey_farm")
     parser.add_argument("--domains", type=int, default=2000)
+    parser.add_argument("--chunk", type=int, default=100, help="domains in a chunk")
+    parser.add_argument("--parts", type=int, default=8)
     parser.add_argument("--only", default="", help="names of stories, joined by commas")
     options = parser.parse_args()
     options.bin = os.path.abspath(options.bin)
@@ -61,7 +63,7 @@ class Running:
         self.process.wait(60)
         return time.monotonic_ns()
 
-    def end(self, timeout=300):
+    def end(self, timeout=1200):
         """Its exit status."""
         try:
             return self.process.wait(timeout)
@@ -93,13 +95,13 @@ class Run:
         return self.all[-1]
 
     def enqueue(self):
-        return self.start("enqueue", *self.queue, "--seed", SEED, "--chunk-size", CHUNK, "--parts", PARTS, self.proof.names)
+        return self.start("enqueue", *self.queue, "--seed", SEED, "--chunk-size", self.proof.options.chunk, "--parts", self.proof.options.parts, self.proof.names)
 
     def collect(self):
         return self.start("collect", *self.queue, *self.spool, "--out", self.out)
 
-    def work(self):
-        return self.start("work", *self.queue, *self.spool, "--slots", SLOTS, "--idle", IDLE_S, "--rate", RATE, "--jobs", 2)
+    def work(self, *more):
+        return self.start("work", *self.queue, *self.spool, "--slots", SLOTS, "--idle", IDLE_S, "--rate", RATE, "--jobs", 2, *more)
 
     def must_enqueue(self):
         running = self.enqueue()
@@ -186,7 +188,7 @@ class Proof:
     def print_cost(self, run, calls, octets, domains):
         text = ", ".join(f"{name} {count / domains:.4f}" for name, count in sorted(calls.items(), key=lambda one: -one[1])[:12])
         print(f"the queue costs {sum(calls.values()) / domains:.3f} commands and {octets / domains:.0f} octets a domain ({domains} domains, chunks of "
-              f"{CHUNK}, {PARTS} parts, {WORKERS} workers): {text}; peak memory {int(run.redis.info('memory')['used_memory_peak']) / 1024:.0f} KiB",
+              f"{self.options.chunk}, {self.options.parts} parts, {WORKERS} workers): {text}; peak memory {int(run.redis.info('memory')['used_memory_peak']) / 1024:.0f} KiB",
               flush=True)
 
 
@@ -194,6 +196,7 @@ class Proof:
 
 def killed_workers(proof, run):
     run.must_enqueue()
+    began = time.monotonic()
     workers = [run.work() for _ in range(WORKERS)]
     collector = run.collect()
     kills = []
@@ -203,6 +206,7 @@ def killed_workers(proof, run):
         kills.append(workers[victim].kill())
         waiting.until(lambda children=children: not set(children) & set(run.processes("")), "the processes of a dead worker", 60)
     proof.check_end(run, collector, workers[2:], kills)
+    print(f"{proof.options.domains} domains by {WORKERS} workers, 2 of them killed: {time.monotonic() - began:.1f} s", flush=True)
     done, status = run.status()
     proof.check("status says that it is finished", (done.returncode, status["finished"], status["chunks_aside"]), (0, True, []))
     info = run.redis.info("stats")
@@ -223,8 +227,35 @@ def server_restarted(proof, run):
     proof.check_end(run, collector, workers)
 
 
+def server_failed_over(proof, run):
+    """The next one lacks what was written lately: entries come again that were done, and others are missing."""
+    run.must_enqueue()
+    workers, collector = [run.work(), run.work()], run.collect()
+    copy = run.redis.keep(os.path.join(run.folder, "kept"))
+    for kind in ("domains", "addresses"):
+        waiting.until(lambda kind=kind: len(run.collected(kind)) >= 2, f"collected {kind}", 300)
+        run.redis.kill()
+        run.redis.start(copy=copy)
+    proof.check_end(run, collector, workers)
+
+
+def worker_stopped(proof, run):
+    """What it had is another's at once."""
+    run.must_enqueue()
+    first, collector, stops = run.work("--idle", 3000), run.collect(), []
+    for kind in ("domains", "addresses"):
+        waiting.until(lambda kind=kind: run.processes(kind), f"{kind}", 300)
+        first.process.send_signal(signal.SIGTERM)
+        stops.append(time.monotonic_ns())
+        second = run.work("--idle", 3000)
+        proof.check("SIGTERM ends it", (first.end(), "stopped" in first.said), (LOST, True))
+        first = second
+    proof.check_end(run, collector, [first], stops)
+
+
 def server_emptied(proof, run):
     run.must_enqueue()
+    stops = []
     for kind in ("domains", "addresses"):
         workers, collector = [run.work(), run.work()], run.collect()
         waiting.until(lambda kind=kind: len(run.collected(kind)) >= 2, f"collected {kind}", 300)
@@ -232,9 +263,10 @@ def server_emptied(proof, run):
         run.redis.start(empty=True)
         for running in (*workers, collector):
             proof.check(f"{kind}: told, and ended", (running.end(), GONE in running.said), (LOST, True))
+            stops.append(time.monotonic_ns())
         run.must_enqueue()
     workers, collector = [run.work(), run.work()], run.collect()
-    proof.check_end(run, collector, workers, [])
+    proof.check_end(run, collector, workers, stops)
 
 
 def garbage(proof, run):
@@ -268,13 +300,13 @@ def poison(proof, run):
     _, status = run.status()
     proof.check("status names the chunk", status["chunks_aside"], ["domains-3"])
     waits = results_file.value(run.out, "SELECT count(*) FROM domain WHERE looked_up IS NULL")
-    proof.check("its domains have no result", waits, CHUNK)
+    proof.check("its domains have no result", waits, proof.options.chunk)
     proof.check("and all others have", results_file.value(run.out, "SELECT count(*) FROM domain WHERE verdict IS NOT NULL"),
-                len(set(proof.big.names)) - CHUNK)
+                len(set(proof.big.names)) - proof.options.chunk)
     proof.farm.take()
 
 
-STORIES = (killed_workers, server_restarted, server_emptied, garbage, poison)
+STORIES = (killed_workers, worker_stopped, server_restarted, server_failed_over, server_emptied, garbage, poison)
 
 
 def measure(the_world, options):
