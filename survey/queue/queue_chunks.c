@@ -180,15 +180,16 @@ static void take_entry(struct taking *taking, const struct valkey_reply *entry)
 {
     const struct valkey_reply *fields = valkey_at(entry, 1);
     size_t length = 0, job = 0;
+    int64_t number;
     const char *id = valkey_text(valkey_at(entry, 0), &length);
     const char *text = valkey_text(valkey_at(fields, 1), &job);
 
     taking->chunk->number = 0;
     buf_clear(taking->job);
     if (id == NULL || text == NULL || job > JOB_TEXT_MAX || memchr(text, '\0', job) != NULL ||
-        !valkey_is(valkey_at(fields, 0), FIELD) ||
-        !chunk_entry_read(&taking->chunk->number, id, length))
+        !valkey_is(valkey_at(fields, 0), FIELD) || !chunk_entry_read(&number, id, length))
         return;
+    taking->chunk->number = number;
     buf_add(taking->job, text, job);
 }
 
