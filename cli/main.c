@@ -277,7 +277,7 @@ static const struct command {
      .run = do_survey_status},
     {"survey", "enqueue", ANY,
      "survey enqueue --queue URL --name RUN [--seed N] [--sample N] [--chunk-size N]\n"
-     "        [--parts N] [--opt-out FILE] [--no-probe] [--no-dnssec]\n"
+     "        [--parts N] [--rate N] [--opt-out FILE] [--no-probe] [--no-dnssec]\n"
      "        [--from-audit FILE.json] [DOMAINS]\n"
      "                           a survey of several machines: its domains",
      .run = do_survey_enqueue},

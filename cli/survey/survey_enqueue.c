@@ -80,6 +80,7 @@ static int make_plan(struct enqueue_command *all)
     plan->seed = survey->seed;
     plan->sample = survey->sample;
     plan->names = survey->run.names;
+    plan->rate = cli->survey.rate == NULL ? 0 : survey->rate;
     plan->lines_bad = survey->run.lines_bad;
     plan->dnssec = !cli->survey.no_dnssec;
     plan->dane = survey->prober.dane;

@@ -83,8 +83,6 @@ static void make_command(struct work_command *work)
     add_word(work, arena_printf(arena, "probe-connections = %ld", share_of(work, connections)));
     add_word(work, "survey");
     add_word(work, "chunk");
-    add_word(work, "--rate");
-    add_word(work, arena_printf(arena, "%ld", share_of(work, survey->rate)));
     add_word(work, "--jobs");
     add_word(work, arena_printf(arena, "%ld", share_of(work, survey->jobs)));
     if (cli->survey.opt_out != NULL) {
@@ -107,6 +105,7 @@ static int work_on(struct work_command *work)
         .command = work->words,
         .status_refused = CLI_DATA,
         .slots = (unsigned)work->slots,
+        .rate = share_of(work, survey->rate),
         .idle_ms = work->idle_s * 1000,
     };
     bool done;

@@ -30,6 +30,7 @@ static const struct member {
     {"dnssec", offsetof(struct plan, dnssec), 0, 1},
     {"dane", offsetof(struct plan, dane), 0, 1},
     {"probe", offsetof(struct plan, probe), 0, 1},
+    {"rate", offsetof(struct plan, rate), 0, PLAN_RATE_MAX},
     {"digest", offsetof(struct plan, digest), 0, INT64_MAX},
 };
 #define MEMBERS (sizeof members / sizeof *members)

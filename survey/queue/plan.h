@@ -18,6 +18,7 @@
 #define PLAN_LIST_MAX 1024 /* octets of where the names came from; longer is cut */
 #define PLAN_TEXT_MAX 2048
 #define PLAN_NAME_MAX 64 /* of a run */
+#define PLAN_RATE_MAX 1000000
 
 struct plan {
     int64_t seed, sample;     /* sample 0: all */
@@ -27,6 +28,7 @@ struct plan {
     int64_t parts;            /* that addresses are in */
     int64_t dnssec, dane;     /* truths: see results_run */
     int64_t probe;            /* mail hosts are connected to */
+    int64_t rate;             /* new connections a second, of all machines together; 0: no limit */
     int64_t digest;           /* of the domains and their weights */
     char list[PLAN_LIST_MAX + 1];
 };

@@ -83,7 +83,7 @@ bool queue_get_run(struct queue *queue, struct queue_run *out)
 
 bool queue_end_run(struct queue *queue, const struct plan *plan)
 {
-    static const char *const others[] = {"domains", "hosts", "tries", "parts"};
+    static const char *const others[] = {"domains", "hosts", "tries", "parts", "slots"};
     char key[QUEUE_KEY_MAX];
     struct results_chunk chunk = {UNIT_ADDRESS, 0, 1};
     struct names names;
@@ -343,6 +343,27 @@ bool queue_each_aside(struct queue *queue, queue_aside_taker *take, void *contex
 
     return queue_ask(queue, take_asides, &asides,
                      WORDS("HGETALL", queue_key(queue, key, "aside", NULL)));
+}
+
+/* ---- workers ---- */
+
+static const char keep_slots[] =
+    "local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000) "
+    "for i = 1, tonumber(ARGV[2]) do "
+    "redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[1] .. '#' .. i) end "
+    "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now) return redis.call('ZCARD', KEYS[1])";
+
+bool queue_keep_slots(struct queue *queue, const char *token, unsigned slots, int64_t ms,
+                      int64_t *all)
+{
+    char key[QUEUE_KEY_MAX], count[NUMBER_MAX], time[NUMBER_MAX];
+    bool ok = queue_ask(queue, queue_take_number, all,
+                        WORDS("EVAL", keep_slots, "1", queue_key(queue, key, "slots", NULL), token,
+                              number_text(count, slots), number_text(time, ms)));
+
+    if (ok && *all < 1)
+        *all = 1;
+    return ok;
 }
 
 /* ---- leases ---- */

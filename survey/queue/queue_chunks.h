@@ -8,6 +8,7 @@
  *                      consumer is ever deleted, for it would drop what it has pending
  *   parts              a set: the parts that have had a chunk of addresses
  *   lease:NAME         a lease: who may look up a chunk, or the addresses of a part; with an expiry
+ *   slots              a sorted set: the slots of all workers, with the moment when each is over
  *   tries              a hash: how often a chunk was begun
  *   aside              a hash: chunks that were set aside, with their names
  *
@@ -85,6 +86,12 @@ bool queue_aside_count(struct queue *queue, int64_t *count);
 typedef void queue_aside_taker(void *context, const struct results_chunk *chunk, const char *job,
                                size_t length);
 bool queue_each_aside(struct queue *queue, queue_aside_taker *take, void *context);
+
+/* ---- workers ---- */
+
+/* Keeps this worker's slots for another `ms`; *all: how many all workers have, 1 at least. */
+bool queue_keep_slots(struct queue *queue, const char *token, unsigned slots, int64_t ms,
+                      int64_t *all);
 
 /* ---- leases ---- */
 

@@ -6,7 +6,9 @@
 #include "survey/queue/work_uv.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,10 +50,24 @@ static void on_exit_of(uv_process_t *process, int64_t status, int by_signal)
     uv_close((uv_handle_t *)process, on_closed);
 }
 
+/* Of the rate of all machines each slot has its share. A machine that joins has it at once, and the
+ * others give it up with their next chunks. */
+static int64_t rate_of(const struct work *work)
+{
+    const int64_t whole = work->options->plan->rate, own = work->options->rate;
+    int64_t share = whole / (work->all_slots > 0 ? work->all_slots : 1);
+
+    if (whole == 0)
+        return own;
+    if (share == 0)
+        share = 1;
+    return own != 0 && own < share ? own : share;
+}
+
 bool work_spawn(struct work *work, struct work_slot *slot)
 {
     const char *words[WORK_WORDS_MAX];
-    char path[PATH_MAX];
+    char path[PATH_MAX], rate[24];
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
     uv_process_options_t options = {.exit_cb = on_exit_of, .stdio_count = 3, .stdio = stdio};
     size_t count = 0;
@@ -59,7 +75,10 @@ bool work_spawn(struct work *work, struct work_slot *slot)
 
     for (; work->options->command[count] != NULL; count++)
         words[count] = work->options->command[count];
-    CHECK(count + 2 <= WORK_WORDS_MAX);
+    CHECK(count + 4 <= WORK_WORDS_MAX);
+    snprintf(rate, sizeof rate, "%" PRId64, rate_of(work));
+    words[count++] = "--rate";
+    words[count++] = rate;
     words[count++] = spool_path(work->options->spool, &slot->chunk, SPOOL_WORK, path);
     words[count] = NULL;
     stdio[2].flags = UV_INHERIT_FD;
@@ -184,6 +203,19 @@ static bool keep_lease(struct work *work, struct work_slot *slot)
     return true;
 }
 
+static bool keep_slots(struct work *work)
+{
+    const struct work_options *options = work->options;
+    int64_t now = clock_monotonic_ms();
+
+    if (options->plan->rate == 0 ||
+        (work->slots_at != 0 && now - work->slots_at < options->idle_ms / 3))
+        return true;
+    work->slots_at = now;
+    return queue_keep_slots(work->queue, options->token, options->slots, options->idle_ms,
+                            &work->all_slots);
+}
+
 static bool look_at_run(struct work *work, bool *ended)
 {
     struct queue_run run;
@@ -212,7 +244,7 @@ static bool turn(struct work *work, bool *ended)
         if (slot->state == WORK_RUNS && !keep_lease(work, slot))
             return false;
     }
-    if (!look_at_run(work, ended))
+    if (!look_at_run(work, ended) || !keep_slots(work))
         return false;
     for (unsigned i = 0; i < work->options->slots && !*ended; i++, any |= found) {
         found = false;

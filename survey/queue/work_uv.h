@@ -24,8 +24,9 @@ struct work_options {
     const char *const *command;    /* a chunk's process; the path of the file follows */
     int status_refused;            /* which it exits with when the file cannot be a chunk's */
     unsigned slots;                /* chunks at a time, 1 to WORK_SLOTS_MAX */
-    int64_t idle_ms;               /* of a lease, and until what a dead worker had is anybody's */
-    int64_t chunks;                /* out: that were looked up */
+    int64_t rate;    /* of each process of addresses, by this machine alone; 0: no limit */
+    int64_t idle_ms; /* of a lease, and until what a dead worker had is anybody's */
+    int64_t chunks;  /* out: that were looked up */
 };
 
 /* Until the survey is finished. False when something failed, or it was stopped: queue_why. */

@@ -10,6 +10,7 @@ import argparse
 import collections
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -28,7 +29,9 @@ from tally import Tally
 TIME_LIMIT_S = 3600
 SEED, RATE = 11, 100_000
 IDLE_S, SLOTS, WORKERS, PREFIX_CAP = 4, 2, 4, 5
+ALL_RATE, RATE_SLACK = 40, 1.1  # the servers' clock is not the clients': a connection may be seen a little later than it was begun
 UNDER_WAY_NS = 2 * farm_server.NS_PER_S  # a connection that a kill cut ends at the server so much later at most
+AMID = 150_000  # octets of SQLite's log: results of a few addresses
 LOST, GONE = 75, "has lost the survey"
 
 
@@ -77,6 +80,37 @@ class Running:
             self.process.wait(60)
 
 
+def path_of(pid):
+    """The file of a chunk's process; None: it has ended."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().split(b"\0")[-2].decode()
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return None
+
+
+def is_amid(pid):
+    """Whether the process of a chunk of addresses has written results: they are in SQLite's log until it ends."""
+    path = path_of(pid)
+    return bool(path) and "/addresses-" in path and os.path.exists(path + "-wal") and os.path.getsize(path + "-wal") > AMID
+
+
+def results_in(path):
+    """The addresses in a file that a dead process left: those that have all their results, and the others."""
+    if "/addresses-" not in path or not os.path.exists(path):
+        return set(), set()
+    copy = path + ".copy"
+    for end in ("", "-wal"):
+        if os.path.exists(path + end):
+            shutil.copy(path + end, copy + end)
+    found = results_file.rows(copy, "SELECT ip, looked_up IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sni WHERE address = id AND looked_up IS NULL) AS done "
+                              "FROM address")
+    for end in ("", "-wal", "-shm"):
+        if os.path.exists(copy + end):
+            os.unlink(copy + end)
+    return {row["ip"] for row in found if row["done"]}, {row["ip"] for row in found if not row["done"]}
+
+
 class Run:
     """One survey in a queue."""
 
@@ -94,8 +128,8 @@ class Run:
         self.all.append(Running(self.proof.command.words(*words), os.path.join(self.folder, f"{self.count}-{words[0]}")))
         return self.all[-1]
 
-    def enqueue(self):
-        return self.start("enqueue", *self.queue, "--seed", SEED, "--chunk-size", self.proof.options.chunk, "--parts", self.proof.options.parts, self.proof.names)
+    def enqueue(self, *more):
+        return self.start("enqueue", *self.queue, "--seed", SEED, *more, "--chunk-size", self.proof.options.chunk, "--parts", self.proof.options.parts, self.proof.names)
 
     def collect(self):
         return self.start("collect", *self.queue, *self.spool, "--out", self.out)
@@ -103,8 +137,8 @@ class Run:
     def work(self, *more):
         return self.start("work", *self.queue, *self.spool, "--slots", SLOTS, "--idle", IDLE_S, "--rate", RATE, "--jobs", 2, *more)
 
-    def must_enqueue(self):
-        running = self.enqueue()
+    def must_enqueue(self, *more):
+        running = self.enqueue(*more)
         if running.end() != 0:
             raise RuntimeError(f"enqueue: {running.said}")
 
@@ -162,7 +196,7 @@ class Proof:
         self.log = self.farm.take()
         self.visits = collections.Counter(one.address for one in self.log)
 
-    def check_end(self, run, collector, workers, kills=()):
+    def check_end(self, run, collector, workers, stops=(), cut=()):
         """All have ended well, and it is as if one machine had done it."""
         status = collector.end()
         self.check("the collector ends", (status, collector.said[-2000:] if status else ""), (0, ""))
@@ -171,16 +205,17 @@ class Proof:
             self.check("a worker ends", (status, worker.said[-2000:] if status else ""), (0, ""))
         self.check("the file equals that of one machine", results_file.differences(self.alone, run.out) if os.path.exists(run.out) else None, [])
         self.check("  and SQLite finds nothing wrong with it", results_file.whole(run.out), None)
-        self.check_visits(self.farm.take(), kills)
+        self.check_visits(self.farm.take(), stops, cut)
         self.check("the spool is gone", os.listdir(os.path.join(run.folder, "spool")), [])
 
-    def check_visits(self, log, kills):
+    def check_visits(self, log, stops=(), cut=()):
+        """`stops`: moments at which workers ended; `cut`: addresses that were under way."""
         visits = collections.Counter(one.address for one in log)
         self.check("every address was connected to", sorted(set(self.visits) - set(visits))[:5], [])
         more = {address for address in visits if visits[address] > self.visits[address]}
-        cut = {one.address for one in log for kill in kills if one.opened <= kill <= one.closed + UNDER_WAY_NS and one.closed >= kill - UNDER_WAY_NS}
-        print(f"{len(log)} connections, {len(self.log)} by one machine; under way in a kill: {len(cut)} addresses", flush=True)
-        self.check("and no oftener than by one machine, but for what a kill cut", sorted(more - cut)[:5], [])
+        cut = set(cut) | {one.address for one in log for stop in stops if one.opened <= stop + UNDER_WAY_NS and one.closed >= stop - UNDER_WAY_NS}
+        print(f"{len(log)} connections, {len(self.log)} by one machine; had no result in a kill: {len(cut)} addresses", flush=True)
+        self.check("and no oftener than by one machine, but for those without a result in a kill", sorted(more - cut)[:5], [])
         self.check("one connection at a time to an address", max(farm_server.most_at_once(log, lambda one: one.address).values()), 1)
         self.check(f"{PREFIX_CAP} at most to a prefix, by all workers together",
                    max(farm_server.most_at_once(log, lambda one: one.prefix).values()), lambda most: most <= PREFIX_CAP)
@@ -199,13 +234,20 @@ def killed_workers(proof, run):
     began = time.monotonic()
     workers = [run.work() for _ in range(WORKERS)]
     collector = run.collect()
-    kills = []
-    for victim, kind in ((0, "domains"), (1, "addresses")):
-        waiting.until(lambda kind=kind, victim=victim: workers[victim].process.pid in run.processes(kind).values(), f"{kind} of worker {victim}", 300)
-        children = [pid for pid, parent in run.processes("").items() if parent == workers[victim].process.pid]
-        kills.append(workers[victim].kill())
+    cut, known = set(), set()
+    for victim in (0, 1):
+        pid = workers[victim].process.pid
+        waiting.until(lambda victim=victim, pid=pid: any(parent == pid and (victim == 0 or is_amid(child))
+                                                         for child, parent in run.processes("").items()), f"worker {victim} amid", 300, pause=0.002)
+        children = [child for child, parent in run.processes("").items() if parent == pid]
+        paths = [path_of(child) for child in children]
+        workers[victim].kill()
         waiting.until(lambda children=children: not set(children) & set(run.processes("")), "the processes of a dead worker", 60)
-    proof.check_end(run, collector, workers[2:], kills)
+        for done, others in map(results_in, filter(None, paths)):
+            known |= done
+            cut |= others
+    proof.check("results of addresses had been written in the moment of a kill", len(known), lambda count: count > 0)
+    proof.check_end(run, collector, workers[2:], (), cut - known)
     print(f"{proof.options.domains} domains by {WORKERS} workers, 2 of them killed: {time.monotonic() - began:.1f} s", flush=True)
     done, status = run.status()
     proof.check("status says that it is finished", (done.returncode, status["finished"], status["chunks_aside"]), (0, True, []))
@@ -284,7 +326,23 @@ def garbage(proof, run):
     proof.check("the file equals that of one machine", results_file.differences(proof.alone, run.out), [])
     proof.check("what was refused is kept", sorted(name.split(".")[0] for name in run.files(".bad")),
                 lambda names: {"domains-1", "hosts-1", "addresses-0-1", "domains-2", "domains-99"} <= set(names))
-    proof.check_visits(proof.farm.take(), [])
+    proof.check_visits(proof.farm.take())
+
+
+def one_rate(proof, run):
+    """Of all machines together."""
+    run.must_enqueue("--rate", ALL_RATE)
+    workers = [run.work(), run.work()]
+    key = f"mxcrypt:survey:{run.name}:slots"
+    waiting.until(lambda: run.redis.ask("ZCARD", key) == 2 * SLOTS, "both workers", 60)
+    collector = run.collect()
+    status = collector.end()
+    proof.check("the collector ends", (status, collector.said[-2000:] if status else ""), (0, ""))
+    log = proof.farm.take()
+    proof.check(f"{ALL_RATE} connections in any second at most", farm_server.most_in(log, 1), lambda most: most <= ALL_RATE * RATE_SLACK)
+    proof.check("the file equals that of one machine", results_file.differences(proof.alone, run.out), [])
+    for worker in workers:
+        worker.end()
 
 
 def poison(proof, run):
@@ -306,7 +364,7 @@ def poison(proof, run):
     proof.farm.take()
 
 
-STORIES = (killed_workers, worker_stopped, server_restarted, server_failed_over, server_emptied, garbage, poison)
+STORIES = (killed_workers, worker_stopped, server_restarted, server_failed_over, server_emptied, garbage, one_rate, poison)
 
 
 def measure(the_world, options):

@@ -9,7 +9,8 @@
 
 #define TEXT                                                                                       \
     "mxcrypt-survey 1\nseed 7\nsample 0\nnames 1200\nlines-bad 3\ndomains 1200\nsize 500\n"        \
-    "parts 64\ndnssec 1\ndane 1\nprobe 0\ndigest 123456789012345678\nlist /srv/list.txt\n"
+    "parts 64\ndnssec 1\ndane 1\nprobe 0\nrate 500\ndigest 123456789012345678\nlist "              \
+    "/srv/list.txt\n"
 
 static void it_is_written_and_read(void **state)
 {
@@ -51,6 +52,9 @@ static const struct change_row {
     {"parts 64", "parts 1024", true},
     {"parts 64", "parts 1025", false},
     {"probe 0", "probe 2", false},
+    {"rate 500", "rate 0", true},
+    {"rate 500", "rate 1000000", true},
+    {"rate 500", "rate 1000001", false},
     {"digest 123456789012345678", "digest 9223372036854775807", true},
     {"digest 123456789012345678", "digest 9223372036854775808", false},
     {"/srv/list.txt", "", true},
