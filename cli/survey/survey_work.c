@@ -104,6 +104,7 @@ static int work_on(struct work_command *work)
         .token = work->token,
         .command = work->words,
         .status_refused = CLI_DATA,
+        .status_busy = CLI_NO,
         .slots = (unsigned)work->slots,
         .rate = share_of(work, survey->rate),
         .idle_ms = work->idle_s * 1000,
@@ -191,7 +192,7 @@ static int open_chunk(struct survey_command *survey, const char *path)
         return CLI_OK;
     }
     fprintf(stderr, "mxcrypt: %s\n", error);
-    return busy ? CLI_TEMP : CLI_DATA;
+    return busy ? CLI_NO : CLI_DATA;
 }
 
 /* The name in EHLO is this machine's. */

@@ -23,10 +23,12 @@ struct work {
     struct work_options *options;
     struct queue *queue;
     struct work_slot slots[WORK_SLOTS_MAX];
-    unsigned failures;  /* of processes in a row */
-    int64_t all_slots;  /* of all workers, as was last heard */
-    int64_t slots_at;   /* monotonic ms: when */
-    unsigned part_turn; /* where the parts are begun with */
+    unsigned connections; /* of the queue, when all leases were renewed last */
+    int64_t begin_at;     /* monotonic ms: nothing is begun before */
+    unsigned failures;    /* of processes in a row */
+    int64_t all_slots;    /* of all workers, as was last heard */
+    int64_t slots_at;     /* monotonic ms: when */
+    unsigned part_turn;   /* where the parts are begun with */
     char cursors[UNIT_KIND_COUNT][48];
     struct buf job; /* of the chunk that was found */
 };

@@ -15,13 +15,15 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/valkey/valkey_uv.h"
 #include "survey/queue/job.h"
 #include "survey/queue/queue_internal_uv.h"
 #include "survey/queue/work_internal_uv.h"
 
 #define WAIT_MS      500
-#define STOP_MS      20000 /* a process has to end on SIGTERM */
-#define FAILURES_MAX 3     /* of processes, one after the other, that are nobody's fault but ours */
+#define GRACE_MS     (VALKEY_RETRY_MAX_MS + 1000) /* after which all have connected again */
+#define STOP_MS      20000                        /* a process has to end on SIGTERM */
+#define FAILURES_MAX 3 /* of processes, one after the other, that are nobody's fault but ours */
 
 static void say_of(const struct work *work, const struct work_slot *slot, const char *what,
                    long number)
@@ -171,6 +173,11 @@ static bool take_ended(struct work *work, struct work_slot *slot)
     slot->state = WORK_FREE;
     if (slot->killed) {
         ok = take_back(work, slot); /* it is not the chunk's fault */
+    } else if (slot->by_signal == 0 && slot->status == work->options->status_busy) {
+        say_of(work, slot, "another process fills its file; looked at again after ms",
+               (long)work->options->idle_ms);
+        return take_back(work, slot) &&
+               queue_release(work->queue, slot->lease, work->options->token);
     } else if (slot->by_signal != 0) {
         say_of(work, slot, "its process was killed by signal", slot->by_signal);
     } else if (slot->status == work->options->status_refused) {
@@ -186,15 +193,19 @@ static bool take_ended(struct work *work, struct work_slot *slot)
 
 /* ---- a turn ---- */
 
+/* A server that was restarted or failed over may have lost it: it is taken again, unless another was
+ * faster. */
 static bool keep_lease(struct work *work, struct work_slot *slot)
 {
     const struct work_options *options = work->options;
     int64_t now = clock_monotonic_ms();
     bool ours;
 
-    if (now - slot->renewed_at < options->idle_ms / 3)
+    if (now - slot->renewed_at < options->idle_ms / 3 &&
+        work->connections == queue_connections(work->queue))
         return true;
-    if (!queue_renew(work->queue, slot->lease, options->token, options->idle_ms, &ours))
+    if (!queue_renew(work->queue, slot->lease, options->token, options->idle_ms, &ours) ||
+        (!ours && !queue_lease(work->queue, slot->lease, options->token, options->idle_ms, &ours)))
         return false;
     if (ours)
         slot->renewed_at = now;
@@ -232,8 +243,15 @@ static bool look_at_run(struct work *work, bool *ended)
     return true;
 }
 
+/* After the server was away the others take their leases again first. */
+static bool may_begin(const struct work *work)
+{
+    return clock_monotonic_ms() >= work->begin_at;
+}
+
 static bool turn(struct work *work, bool *ended)
 {
+    const unsigned connections = queue_connections(work->queue);
     bool found = false, any = false;
 
     for (unsigned i = 0; i < work->options->slots; i++) {
@@ -244,9 +262,13 @@ static bool turn(struct work *work, bool *ended)
         if (slot->state == WORK_RUNS && !keep_lease(work, slot))
             return false;
     }
+    if (work->connections != 0 && work->connections != connections)
+        work->begin_at = clock_monotonic_ms() + GRACE_MS;
+    work->connections = connections;
     if (!look_at_run(work, ended) || !keep_slots(work))
         return false;
-    for (unsigned i = 0; i < work->options->slots && !*ended; i++, any |= found) {
+    for (unsigned i = 0; i < work->options->slots && !*ended && may_begin(work);
+         i++, any |= found) {
         found = false;
         if (work->slots[i].state == WORK_FREE && !work_find(work, &work->slots[i], &found))
             return false;

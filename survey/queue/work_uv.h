@@ -23,6 +23,7 @@ struct work_options {
     const char *token;             /* of this process */
     const char *const *command;    /* a chunk's process; the path of the file follows */
     int status_refused;            /* which it exits with when the file cannot be a chunk's */
+    int status_busy;               /* the same while another process has it open */
     unsigned slots;                /* chunks at a time, 1 to WORK_SLOTS_MAX */
     int64_t rate;    /* of each process of addresses, by this machine alone; 0: no limit */
     int64_t idle_ms; /* of a lease, and until what a dead worker had is anybody's */

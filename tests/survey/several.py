@@ -8,8 +8,10 @@ the moment of a kill, nor by two at a time. Prints what the queue costs: command
 
 import argparse
 import collections
+import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,7 +22,7 @@ import benchworld
 import bigworld
 import daemon
 import farm_server
-import redis_server
+import farming
 import results_file
 import survey_command
 import waiting
@@ -119,7 +121,8 @@ class Run:
         self.folder = os.path.join(proof.world.folder, name)
         os.makedirs(os.path.join(self.folder, "spool"))
         self.out = os.path.join(self.folder, "out.db")
-        self.redis = redis_server.Redis(self.folder)
+        self.redis = farming.Share(os.path.join(self.folder, "redis"))
+        self.redis.start()
         self.queue = ["--queue", self.redis.url, "--name", name]
         self.spool = ["--spool", os.path.join(self.folder, "spool")]
 
@@ -144,13 +147,16 @@ class Run:
 
     def files(self, suffix, kind=""):
         """Chunks of the spool."""
-        return [name for name in os.listdir(os.path.join(self.folder, "spool", self.name)) if name.startswith(kind) and name.endswith(suffix)]
+        return [name for name in self._names() if name.startswith(kind) and name.endswith(suffix)]
 
-    def collected(self, kind=""):
+    def _names(self, *folder):
         try:
-            return [name for name in os.listdir(os.path.join(self.folder, "spool", self.name, "collected")) if name.startswith(kind)]
+            return os.listdir(os.path.join(self.folder, "spool", self.name, *folder))
         except FileNotFoundError:
             return []
+
+    def collected(self, kind=""):
+        return [name for name in self._names("collected") if name.startswith(kind)]
 
     def processes(self, kind):
         """Of chunks of a kind, of this run: pid -> the worker's."""
@@ -198,7 +204,10 @@ class Proof:
 
     def check_end(self, run, collector, workers, stops=(), cut=()):
         """All have ended well, and it is as if one machine had done it."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         status = collector.end()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(f"the collector took {after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.1f} s of processor time", flush=True)
         self.check("the collector ends", (status, collector.said[-2000:] if status else ""), (0, ""))
         for worker in workers:
             status = worker.end()
@@ -220,10 +229,13 @@ class Proof:
         self.check(f"{PREFIX_CAP} at most to a prefix, by all workers together",
                    max(farm_server.most_at_once(log, lambda one: one.prefix).values()), lambda most: most <= PREFIX_CAP)
 
-    def print_cost(self, run, calls, octets, domains):
-        text = ", ".join(f"{name} {count / domains:.4f}" for name, count in sorted(calls.items(), key=lambda one: -one[1])[:12])
+    def print_cost(self, run):
+        info = dict(line.strip().split(":", 1) for line in run.redis.command("INFO", "all").splitlines() if ":" in line)
+        calls = {name.removeprefix("cmdstat_"): int(value.split(",")[0].removeprefix("calls=")) for name, value in info.items() if "cmdstat_" in name}
+        octets, domains = int(info["total_net_input_bytes"]) + int(info["total_net_output_bytes"]), self.options.domains
+        most = ", ".join(f"{name} {count / domains:.4f}" for name, count in sorted(calls.items(), key=lambda one: -one[1])[:12])
         print(f"the queue costs {sum(calls.values()) / domains:.3f} commands and {octets / domains:.0f} octets a domain ({domains} domains, chunks of "
-              f"{self.options.chunk}, {self.options.parts} parts, {WORKERS} workers): {text}; peak memory {int(run.redis.info('memory')['used_memory_peak']) / 1024:.0f} KiB",
+              f"{self.options.chunk}, {self.options.parts} parts, {WORKERS} workers): {most}; peak memory {int(info['used_memory_peak']) / 1024:.0f} KiB",
               flush=True)
 
 
@@ -251,10 +263,24 @@ def killed_workers(proof, run):
     print(f"{proof.options.domains} domains by {WORKERS} workers, 2 of them killed: {time.monotonic() - began:.1f} s", flush=True)
     done, status = run.status()
     proof.check("status says that it is finished", (done.returncode, status["finished"], status["chunks_aside"]), (0, True, []))
-    info = run.redis.info("stats")
-    proof.print_cost(run, run.redis.calls(), int(info["total_net_input_bytes"]) + int(info["total_net_output_bytes"]), proof.options.domains)
+    proof.print_cost(run)
     again = run.enqueue()
     proof.check("a finished survey is not begun again", (again.end(), "finished" in again.said), (LOST, True))
+
+
+def file_in_use(proof, run):
+    """As by a worker that was stopped for so long that its lease is another's: its chunk is left alone until it lets go."""
+    run.must_enqueue()
+    first = run.work()
+    waiting.until(lambda: run.files(".work", "domains-1."), "a file", 60, pause=0.002)
+    first.kill()
+    waiting.until(lambda: not run.processes(""), "the processes of a dead worker", 60)
+    path = os.path.join(run.folder, "spool", run.name, run.files(".work", "domains-1.")[0])
+    with open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        worker, collector = run.work(), run.collect()
+        waiting.until(lambda: worker.said.count("domains-1: another process fills its file") >= 4 or worker.process.poll() is not None, "told", 120)
+    proof.check_end(run, collector, [worker])
 
 
 def server_restarted(proof, run):
@@ -273,11 +299,14 @@ def server_failed_over(proof, run):
     """The next one lacks what was written lately: entries come again that were done, and others are missing."""
     run.must_enqueue()
     workers, collector = [run.work(), run.work()], run.collect()
-    copy = run.redis.keep(os.path.join(run.folder, "kept"))
+    data, copy = os.path.join(run.redis.folder, "appendonlydir"), os.path.join(run.folder, "kept")
+    shutil.copytree(data, copy)
     for kind in ("domains", "addresses"):
         waiting.until(lambda kind=kind: len(run.collected(kind)) >= 2, f"collected {kind}", 300)
         run.redis.kill()
-        run.redis.start(copy=copy)
+        run.redis.empty()
+        shutil.copytree(copy, data)
+        run.redis.start()
     proof.check_end(run, collector, workers)
 
 
@@ -302,7 +331,8 @@ def server_emptied(proof, run):
         workers, collector = [run.work(), run.work()], run.collect()
         waiting.until(lambda kind=kind: len(run.collected(kind)) >= 2, f"collected {kind}", 300)
         run.redis.kill()
-        run.redis.start(empty=True)
+        run.redis.empty()
+        run.redis.start()
         for running in (*workers, collector):
             proof.check(f"{kind}: told, and ended", (running.end(), GONE in running.said), (LOST, True))
             stops.append(time.monotonic_ns())
@@ -334,7 +364,7 @@ def one_rate(proof, run):
     run.must_enqueue("--rate", ALL_RATE)
     workers = [run.work(), run.work()]
     key = f"mxcrypt:survey:{run.name}:slots"
-    waiting.until(lambda: run.redis.ask("ZCARD", key) == 2 * SLOTS, "both workers", 60)
+    waiting.until(lambda: run.redis.command("ZCARD", key) == str(2 * SLOTS), "both workers", 60)
     collector = run.collect()
     status = collector.end()
     proof.check("the collector ends", (status, collector.said[-2000:] if status else ""), (0, ""))
@@ -364,7 +394,7 @@ def poison(proof, run):
     proof.farm.take()
 
 
-STORIES = (killed_workers, worker_stopped, server_restarted, server_failed_over, server_emptied, garbage, one_rate, poison)
+STORIES = (killed_workers, worker_stopped, file_in_use, server_restarted, server_failed_over, server_emptied, garbage, one_rate, poison)
 
 
 def measure(the_world, options):
