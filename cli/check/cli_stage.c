@@ -155,10 +155,11 @@ static void stage(struct rollover *rollover, const struct rollover_chain *next,
 
 int do_rollover_stage(struct cli *cli)
 {
-    struct rollover_chain next;
+    struct rollover_chain next, current;
     struct rollover before;
     struct rolling rolling;
     int status = rolling_open(&rolling, cli, true);
+    bool known = true;
 
     before = rolling.rollover;
     if (status == CLI_OK)
@@ -169,12 +170,18 @@ int do_rollover_stage(struct cli *cli)
         status = rolling_say(cli->own.certs[0], "it is the present certificate: nothing to change",
                              CLI_NO);
     /* the file of what is installed already does not tell what was there before */
-    if (status == CLI_OK && rollover_chain_same(&rolling.rollover.current, &next))
+    if (status == CLI_OK && rollover_chain_same(&rolling.rollover.current, &next)) {
         rolling.rollover.current = before.current;
+        known = false;
+    }
     if (status == CLI_OK)
         status = take_hosts(&rolling, &next.shown.certificates[0]);
     if (status == CLI_OK) {
+        current = rolling.rollover.current;
         stage(&rolling.rollover, &next, &before);
+        /* of a certificate that was released, but not installed, the file knows better */
+        if (cli->own.current != NULL && known)
+            rolling.rollover.current = current;
         status = rolling_write(&rolling);
     }
     return rolling_close(&rolling, status);

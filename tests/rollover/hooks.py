@@ -488,6 +488,23 @@ exec {shutil.which("mkdir")} "$@"
         self.expect("step: a host is added when the next certificate is live", status == 0 and self.digest(f"{self.dir}/live") == new != old and
                     page["state"] == "staged" and page["current"] == before != page["next"], (page["state"], said))
 
+    def what_was_not_installed(self):
+        """The next certificate was released, but could not be installed, and there is another: the one in use is still the present one."""
+        self.begin()
+        self.renew()
+        self.run("mxcrypt-deploy-hook")
+        with open(f"{self.dir}/state", encoding="ascii") as file:
+            page = json.load(file)
+        before = page["current"]
+        page.update(state="ripe", released=True, published_at=page["since"])
+        self.write(f"{self.dir}/state", json.dumps(page))
+        new = self.renew()
+        status, said = self.run("mxcrypt-deploy-hook")
+        with open(f"{self.dir}/state", encoding="ascii") as file:
+            page = json.load(file)
+        self.expect("deploy: another one after a release that came to nothing", self.staged() == new and page["state"] == "staged" and
+                    page["current"] == before != page["next"], (status, page["state"], said))
+
     def before_a_renewal(self):
         self.begin()
         status, said = self.run("mxcrypt-pre-hook")
@@ -575,7 +592,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="mxcrypt-hooks-") as folder:
         hooks = Hooks(folder, os.path.abspath(options.bin))
         for case in (hooks.staging, hooks.refusals, hooks.other_clients, hooks.of_others, hooks.one_file, hooks.set_up_first, hooks.documented,
-                     hooks.missing, hooks.changing, hooks.forgotten, hooks.several, hooks.over, hooks.more_hosts, hooks.what_was_before, hooks.before_a_renewal, hooks.lock, hooks.kills):
+                     hooks.missing, hooks.changing, hooks.forgotten, hooks.several, hooks.over, hooks.more_hosts, hooks.what_was_before, hooks.what_was_not_installed, hooks.before_a_renewal, hooks.lock, hooks.kills):
             case()
     return 1 if hooks.failed else 0
 
