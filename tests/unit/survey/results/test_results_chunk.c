@@ -7,7 +7,7 @@
 #define PARTS 3
 
 static struct results_file whole;
-static char paths[64][128];
+static char paths[64][96];
 static unsigned chunks;
 
 static void whole_make(void)
