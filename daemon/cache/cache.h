@@ -204,6 +204,12 @@ void cache_judge(const struct cache *cache, struct cache_entry *entry, int64_t n
 /* Writes an entry to the store, or removes it there if nothing in it is worth keeping; and into the
  * share, unless it came from there. */
 void cache_store_entry(struct cache *cache, const struct cache_entry *entry);
+/*
+ * cache_sound.c: whether evidence says something about the world, and not only about the relay that
+ * gathered it: every lookup of it has an answer, and where hosts are probed one has given one. A
+ * relay whose resolver or whose port 25 fails must not talk the others into its own troubles.
+ */
+bool cache_is_sound(const struct cache *cache, const struct evidence *evidence);
 /* Into the share alone. */
 void cache_share_entry(struct cache *cache, const struct cache_entry *entry);
 

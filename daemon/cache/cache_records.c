@@ -75,11 +75,27 @@ static void put_entry(struct cache *cache, const struct cache_entry *entry, enum
     arena_free(arena);
 }
 
-/* The store keeps nothing that is worthless; for another relay even that is worth a lookup. */
+static bool is_for_others(const struct cache *cache, const struct cache_entry *entry)
+{
+    struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
+    const struct evidence *evidence = arena == NULL ? NULL : cache_entry_evidence(entry, arena);
+    bool sound = evidence != NULL && cache_is_sound(cache, evidence);
+
+    arena_free(arena);
+    return sound;
+}
+
+/* The store keeps nothing that is worthless; for another relay even that is worth a lookup, if it is
+ * sound. */
 static void keep_entry(struct cache *cache, const struct cache_entry *entry, enum keeping where)
 {
     if (entry->evidence_length == 0)
         return;
+    if (cache->share != NULL && where != KEEP_HERE && !is_for_others(cache, entry)) {
+        if (where == KEEP_IN_SHARE)
+            return;
+        where = KEEP_HERE;
+    }
     if (cache->store != NULL && where != KEEP_IN_SHARE && worthless(entry)) {
         store_remove(cache->store, RECORD_ANSWER, entry->key);
         where = where == KEEP_BOTH ? KEEP_IN_SHARE : KEEP_HERE;
@@ -111,10 +127,7 @@ static void keep_policy(struct cache *cache, const char *domain, enum keeping wh
             store_remove(cache->store, RECORD_POLICY, domain);
     } else if (record.policy.body != NULL || record.policy.fetched_at != 0) {
         put_record(cache, &record, where);
-    } else if (where != KEEP_HERE && cache->share != NULL) {
-        /* never fetched by this process: the store may hold a policy that was */
-        put_record(cache, &record, KEEP_IN_SHARE);
-    }
+    } /* else never fetched by this process: the store may hold a policy that was */
 }
 
 void cache_store_policy(void *context, const char *domain)
@@ -125,7 +138,11 @@ void cache_store_policy(void *context, const char *domain)
 static void keep_probe(struct cache *cache, const struct probe_saved *saved, enum keeping where)
 {
     struct record record = {.kind = RECORD_PROBE, .probe = *saved};
+    enum starttls state = saved->result.state;
 
+    /* that a host did not answer here says nothing of what it does elsewhere */
+    if (where == KEEP_BOTH && state != STARTTLS_CLEAR && state < STARTTLS_TLS)
+        where = KEEP_HERE;
     if (keeps(cache, where))
         put_record(cache, &record, where);
 }
@@ -250,6 +267,20 @@ static bool proves_more(const struct remembered *joined, const struct remembered
            joined->encrypt.since != known->encrypt.since;
 }
 
+/* Relays differ in their configuration, and in what they can reach. */
+static bool is_sound(const struct cache *cache, const struct answer_record *answer)
+{
+    struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
+    const struct evidence *evidence =
+        arena == NULL ? NULL
+                      : evidence_unpack(arena, answer->evidence, answer->evidence_length,
+                                        answer->clock_shift);
+    bool sound = evidence != NULL && cache_is_sound(cache, evidence);
+
+    arena_free(arena);
+    return sound;
+}
+
 /* What another relay knows of a key that is known here. The later evidence counts, with what either
  * has proven: the answer is what this relay would give had it seen that evidence itself. */
 static enum loaded join_answer(struct cache *cache, const struct cache_entry *known,
@@ -257,7 +288,7 @@ static enum loaded join_answer(struct cache *cache, const struct cache_entry *kn
 {
     const struct remembered own = cache_entry_remembered(known);
     const struct remembered other = proven_by(cache, answer, now);
-    bool later = answer->decided_at > known->made_at + LOADED_SAME_MS;
+    bool later = answer->decided_at > known->made_at + LOADED_SAME_MS && is_sound(cache, answer);
     const struct remembered joined =
         later ? remembered_join(&own, &other) : remembered_join(&other, &own);
     struct cache_entry *entry;
@@ -283,6 +314,8 @@ static enum loaded load_answer(struct cache *cache, const struct answer_record *
 
     if (known != NULL && source == CACHE_FROM_SHARE)
         return join_answer(cache, known, answer, now);
+    if (source == CACHE_FROM_SHARE && !is_sound(cache, answer))
+        return LOADED_KNOWN;
     if (known != NULL && known->state == ENTRY_STORE_PENDING)
         return catch_up(cache, known, answer, now);
     if (known != NULL && known->made_at >= answer->decided_at - LOADED_SAME_MS)
