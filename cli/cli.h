@@ -94,6 +94,7 @@ cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);
+cli_printer print_farm;
 /* The exit status that an answer stands for. */
 typedef int cli_judge(const json_t *answer);
 /* Prints an answer (a reference taken), with --json as it is. The exit status; without `exit_of`

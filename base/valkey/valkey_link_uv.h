@@ -13,8 +13,6 @@
 #include "base/net/ip.h"
 #include "base/valkey/valkey_reply.h"
 
-#define VALKEY_WORDS_MAX 64 /* of one command, but for those of a list */
-
 struct valkey_tls;
 struct valkey_link;
 

@@ -5,12 +5,10 @@
  *
  * policy/decide/verdict.c makes the verdicts; jobs_reply.c has the replies and deadlines.
  *
- * At log level debug each change of state logs a line
- * "job".
+ * At log level debug each change of state logs a line "job".
  *
  * A waiter that joins a hanging lookup waits for the whole of answer-deadline, although other
  * waiters have already been given the answer for that moment.
- *   have had the answer for that moment already.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -35,12 +35,11 @@
 #include "daemon/share/share_text.h"
 #include "daemon/store/store.h"
 
-#define SHARE_PREFIX_MAX 64
-#define SHARE_VERSION    "1"      /* of names and texts: another version is another share */
-#define SHARE_NEWS_KEPT  "100000" /* entries of the stream, about */
-#define SHARE_BEAT_MS    5000     /* the epoch and the clock are asked for again */
-#define SHARE_PUTS_MAX   1000 /* under way; beyond, what is put is dropped, and put again later */
-#define SHARE_READS_MAX  4096
+#define SHARE_VERSION   "1"      /* of names and texts: another version is another share */
+#define SHARE_NEWS_KEPT "100000" /* entries of the stream, about */
+#define SHARE_BEAT_MS   5000     /* the epoch and the clock are asked for again */
+#define SHARE_PUTS_MAX  1000 /* under way; beyond, what is put is dropped, and put again later */
+#define SHARE_READS_MAX 4096
 /* Milliseconds that an answer stays that has proven something. */
 #define SHARE_KEEP_MS RECORD_LIFE_MAX
 
