@@ -114,7 +114,7 @@ def run_case(one):
     except (case.Failed, waiting.TimedOut, AssertionError) as error:
         wrong = str(error) or traceback.format_exc(limit=-2)
     except Exception:  # a case that breaks is a case that failed
-        wrong = traceback.format_exc(limit=-3)
+        wrong = " | ".join(line.strip() for line in traceback.format_exc(limit=-3).splitlines())  # a result is one line
     return wrong, time.monotonic() - began
 
 
