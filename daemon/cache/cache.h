@@ -99,6 +99,7 @@ struct cache {
     struct cache_stats stats;
     /* cache_share.c */
     struct cache_farm *farm; /* owned; NULL as `share` */
+    uint32_t settings;       /* config_lookup_hash */
     /* cache_peers.c */
     struct peers peers;
     struct list peer_turns; /* lookups that other relays may spare, or wait for */

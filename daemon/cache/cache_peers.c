@@ -3,6 +3,7 @@
  * sought in the share, then there is a turn for it (daemon/share/share_uv.h); when another relay had
  * it, it is sought once more. While the share is away everything is looked up at once.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,19 +118,20 @@ static void seek(struct peer_turn *peer)
 /* ---- as peers ---- */
 
 /* An address has one turn, whatever is asked of it, and a network so many. */
-static void name_turn(struct share_turn *turn, const struct config *config,
+static void name_turn(struct share_turn *turn, const struct cache *cache,
                       enum peers_subject subject, const char *name, const struct ip *ip)
 {
-    static const char letters[] = {[PEERS_KEY] = 'k', [PEERS_POLICY] = 'p', [PEERS_PROBE] = 'a'};
     const struct ip_prefix site = ip == NULL ? (struct ip_prefix){.bits = 0} : ip_site(ip);
     char address[IP_TEXT_MAX];
 
-    if (ip != NULL) {
-        name = ip_text(ip, address);
-        ip_prefix_text(&site, turn->network);
-        turn->network_max = config->prober.probes.connections_prefix_max;
+    if (ip == NULL) { /* what a relay with other settings finds is of no use to this one */
+        snprintf(turn->name, sizeof turn->name, "%c:%08" PRIx32 ":%s",
+                 subject == PEERS_KEY ? 'k' : 'p', cache->settings, name);
+        return;
     }
-    snprintf(turn->name, sizeof turn->name, "%c:%s", letters[subject], name);
+    snprintf(turn->name, sizeof turn->name, "a:%s", ip_text(ip, address));
+    ip_prefix_text(&site, turn->network);
+    turn->network_max = cache->config->prober.probes.connections_prefix_max;
 }
 
 static int begin(struct peers *peers, struct peers_wait *wait, enum peers_subject subject,
@@ -149,7 +151,7 @@ static int begin(struct peers *peers, struct peers_wait *wait, enum peers_subjec
     peer->subject = subject;
     strcpy(peer->name, name);
     list_init(&peer->link);
-    name_turn(&peer->turn, cache->config, subject, name, ip);
+    name_turn(&peer->turn, cache, subject, name, ip);
     peer->turn.patience_ms =
         subject == PEERS_PROBE ? PROBE_PATIENCE_MS : cache->config->answer_deadline_ms / 4;
     peer->turn.go = on_turn;

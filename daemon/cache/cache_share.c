@@ -177,9 +177,11 @@ static void on_describe(void *context, struct share_relay *out)
 /* ---- life ---- */
 
 /* What the configuration says; its strings live as long as it does. */
-static bool take_config(struct cache_farm *farm, const struct config *config, const char **why)
+static bool take_config(struct cache *cache, const char **why)
 {
+    const struct config *config = cache->config;
     const struct valkey_url *url = config->share;
+    struct cache_farm *farm = cache->farm;
 
     if (url->tls) {
         farm->tls = valkey_tls_new(config->share_ca_file, config->share_cert_file,
@@ -194,6 +196,7 @@ static bool take_config(struct cache_farm *farm, const struct config *config, co
     farm->options = (struct share_options){
         .prefix = config->share_prefix,
         .relay = config->share_name,
+        .settings = cache->settings,
         .key = &farm->key,
         .deadline_ms = config->share_deadline_ms,
         .server = {.url = url,
@@ -221,7 +224,8 @@ int cache_open_share(struct cache *cache)
     list_init(&farm->news);
     uv_timer_init(cache->loop, &farm->fill);
     farm->fill.data = cache;
-    if (!take_config(farm, cache->config, &why)) {
+    cache->settings = config_lookup_hash(cache->config);
+    if (!take_config(cache, &why)) {
         log_event(LOG_LEVEL_ERROR, "share-refused", "reason", why, NULL);
         return UV_EINVAL;
     }

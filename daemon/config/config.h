@@ -117,6 +117,9 @@ int config_parse(struct config *config, const char *name, const char *text, size
 /* Reads the files of share-password-file and share-key-file, as the user that may; an end of line at
  * their end does not count. 0, or -1 with a message. */
 int config_read_share(struct config *config, char error[CONFIG_ERROR_MAX]);
+/* A hash of the keys that decide what a lookup finds (CONFIG_LOOKUP), as they are written: equal at
+ * relays that can use each other's results. */
+uint32_t config_lookup_hash(const struct config *config);
 void config_fini(struct config *config);
 /* Reads the file of rules. 0 with *out (NULL when the default file is missing) for the caller to
  * free, or -1 with a message: "/etc/mxcrypt/rules: line 12: ...". */

@@ -1,10 +1,12 @@
-/* config_share: the secrets of the share, each from a file of its own. */
+/* config_share: the secrets of the share, each from a file of its own, and with whom its records can be
+ * shared. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "daemon/config/config.h"
+#include "base/hash.h"
+#include "daemon/config/config_table.h"
 
 /* A file of at most `max` octets, as a string of the arena. 0 or -1 with a message. */
 static int read_secret(const char **out, size_t *length, struct config *config, const char *key,
@@ -53,4 +55,15 @@ int config_read_share(struct config *config, char error[CONFIG_ERROR_MAX])
     snprintf(error, CONFIG_ERROR_MAX, "share-key-file: %s: it has less than 32 octets",
              config->share_key_file);
     return -1;
+}
+
+uint32_t config_lookup_hash(const struct config *config)
+{
+    uint64_t hashes[CONFIG_KEYS];
+    size_t count = 0;
+
+    for (size_t i = 0; i < CONFIG_KEYS; i++)
+        if ((config_rows[i].flags & CONFIG_LOOKUP) != 0)
+            hashes[count++] = hash_stable(config->texts[i], strlen(config->texts[i]));
+    return (uint32_t)hash_stable(hashes, count * sizeof hashes[0]);
 }

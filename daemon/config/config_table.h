@@ -18,7 +18,8 @@ struct config_choice {
 
 enum config_flag {
     CONFIG_REPEATS = 1, /* may be given more than once */
-    CONFIG_LIVE = 2     /* a reload brings it into force */
+    CONFIG_LIVE = 2,    /* a reload brings it into force */
+    CONFIG_LOOKUP = 4   /* what a lookup finds depends on it, whatever it is asked from */
 };
 
 struct config_row {

@@ -8,16 +8,17 @@
 static json_t *relay_json(const struct share_relay *relay, int64_t now, int64_t last_news,
                           const char *own)
 {
-    char rules[17] = "";
+    char rules[17] = "", settings[9];
     bool behind = relay->news_at < last_news;
 
+    snprintf(settings, sizeof settings, "%08" PRIx32, relay->settings);
     if (relay->rules != 0)
         snprintf(rules, sizeof rules, "%016" PRIx64, relay->rules);
     return json_pack(
-        "{s:s,s:b,s:s,s:s?,s:s,s:i,s:I,s:I}", "relay", relay->name, "self",
+        "{s:s,s:b,s:s,s:s?,s:s,s:s,s:i,s:I,s:I}", "relay", relay->name, "self",
         strcmp(relay->name, own) == 0, "version", relay->version, "rules",
-        rules[0] == '\0' ? NULL : rules, "mode", relay->monitor ? "monitor" : "enforce", "rollout",
-        (int)relay->rollout, "silent_s",
+        rules[0] == '\0' ? NULL : rules, "settings", settings, "mode",
+        relay->monitor ? "monitor" : "enforce", "rollout", (int)relay->rollout, "silent_s",
         (json_int_t)(relay->at < now ? (now - relay->at) / 1000 : 0), "behind_s",
         (json_int_t)(behind && relay->at > last_news ? (relay->at - last_news) / 1000 : 0));
 }

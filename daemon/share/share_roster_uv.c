@@ -15,7 +15,8 @@ static void roster_name(char out[SHARE_NAME_MAX], const struct share *share)
 
 void share_show_up(struct share *share)
 {
-    struct share_relay self = {.at = share_moment(share).wall_ms,
+    struct share_relay self = {.settings = share->options.settings,
+                               .at = share_moment(share).wall_ms,
                                .news_at = share_place_ms(share->position)};
     char name[SHARE_NAME_MAX], *text, *value;
     size_t length;

@@ -39,6 +39,7 @@ struct share_relay {
     char name[SHARE_RELAY_MAX + 1];
     char version[SHARE_RELAY_MAX + 1]; /* of the program: of the same characters as a name */
     uint64_t rules;                    /* a hash of the rules' text; 0: none */
+    uint32_t settings;                 /* a hash of what decides the result of a lookup */
     bool monitor;                      /* mode */
     unsigned rollout;                  /* percent */
     int64_t at;                        /* when it said so */

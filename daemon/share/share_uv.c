@@ -24,8 +24,13 @@ bool share_name(char out[SHARE_NAME_MAX], const struct share *share, enum share_
                 const char *name)
 {
     static const char letters[SHARE_NAMES] = "aprw";
-    int length = snprintf(out, SHARE_NAME_MAX, "%s:" SHARE_VERSION ":%c:%s", share->options.prefix,
-                          letters[kind], name);
+    char settings[sizeof "01234567:"] = "";
+    int length;
+
+    if (kind != SHARE_WORD)
+        snprintf(settings, sizeof settings, "%08" PRIx32 ":", share->options.settings);
+    length = snprintf(out, SHARE_NAME_MAX, "%s:" SHARE_VERSION ":%c:%s%s", share->options.prefix,
+                      letters[kind], settings, name);
 
     return length > 0 && length < SHARE_NAME_MAX;
 }

@@ -11,11 +11,15 @@
  * Times are on the clock of the server, which is asked for it, so that relays whose clocks differ
  * agree; the store's interface is in the wall clock of the daemon, as that of any store.
  *
- *   PREFIX:1:a:KEY       answer             PREFIX:1:w:KEY    word of operators
- *   PREFIX:1:p:DOMAIN    policy             PREFIX:1:news     stream of news
- *   PREFIX:1:r:IDENTITY  result of a probe  PREFIX:1:epoch    drawn when the share was empty
- *   PREFIX:1:l:TURN      lease of a turn    PREFIX:1:q:TURN   somebody waits for it
- *   PREFIX:1:x:PREFIX    turns of a network PREFIX:1:relays   what relays say of themselves
+ *   PREFIX:1:a:SETTINGS:KEY       answer             PREFIX:1:w:KEY   word of operators
+ *   PREFIX:1:p:SETTINGS:DOMAIN    policy             PREFIX:1:news    stream of news
+ *   PREFIX:1:r:SETTINGS:IDENTITY  result of a probe  PREFIX:1:epoch   drawn when the share was empty
+ *   PREFIX:1:l:TURN               lease of a turn    PREFIX:1:q:TURN  somebody waits for it
+ *   PREFIX:1:x:PREFIX             turns of a network PREFIX:1:relays  what relays say of themselves
+ *
+ * SETTINGS is 8 hexadecimal digits of what decides the result of a lookup at the relay that made it:
+ * one that looks up without DANE, or trusts another CA, is of no use to one that does not. Only words,
+ * news and turns are common to all.
  *
  * A share that was emptied has another epoch, or none: everything that is known is put there again,
  * as into a store that was begun anew.
@@ -46,6 +50,7 @@
 /* Borrowed for the life of the share. */
 struct share_options {
     const char *prefix, *relay; /* relay: this one's name, share_relay_valid */
+    uint32_t settings;          /* the same at relays that can use each other's records */
     const struct share_key *key;
     int64_t deadline_ms; /* a find that takes longer finds nothing */
     struct valkey_options server;

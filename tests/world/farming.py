@@ -20,6 +20,7 @@ class Share:
         self.folder = folder
         self.socket = os.path.join(folder, "s")
         self.url = f"valkey+unix://{self.socket}"
+        self.key = os.path.join(folder, "key")
         self.process = None
         os.makedirs(folder, exist_ok=True)
 
@@ -33,6 +34,10 @@ class Share:
         """What redis-cli prints, "" while there is no server."""
         done = subprocess.run(["redis-cli", "-s", self.socket, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
         return done.stdout.strip()
+
+    def has(self, kind, name):
+        """There is a record of this kind: a (answer), p (policy) or r (probe result)."""
+        return self.command("--scan", "--pattern", f"mxcrypt:1:{kind}:*:{name}") != ""
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -51,21 +56,23 @@ class Share:
 
 
 @contextlib.contextmanager
+def relay(c, share, name, **options):
+    """One relay of this name, which is started and has the share."""
+    own = {"share": share.url, "share_key_file": share.key, "share_name": name, "share_deadline": "500ms", **options}
+    with remembering.Lives(c, f"-{name}", **own) as one:
+        one.start()
+        waiting.until(lambda: one.daemon.events("share-ready"), "the relay has the share", 20)
+        yield one
+
+
+@contextlib.contextmanager
 def farm(c, *names, **options):
     """A share, and relays of these names that have it."""
     folder = os.path.join(c.world.folder, f"share-{c.label}")
     share = Share(folder)
-    key = os.path.join(folder, "key")
-    with open(key, "w", encoding="ascii") as file:
+    with open(share.key, "w", encoding="ascii") as file:
         file.write(KEY + "\n")
     share.start()
     with contextlib.ExitStack() as stack:
         stack.callback(share.stop)
-        relays = []
-        for name in names:
-            own = {"share": share.url, "share_key_file": key, "share_name": name, "share_deadline": "500ms", **options}
-            relays.append(stack.enter_context(remembering.Lives(c, f"-{name}", **own)))
-        for relay in relays:
-            relay.start()
-            waiting.until(lambda relay=relay: relay.daemon.events("share-ready"), "the relay has the share", 20)
-        yield (share, *relays)
+        yield (share, *[stack.enter_context(relay(c, share, name, **options)) for name in names])

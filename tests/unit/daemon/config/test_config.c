@@ -231,6 +231,45 @@ static void limits(void **state)
     }
 }
 
+static uint32_t lookup_hash(const char *text)
+{
+    char error[CONFIG_ERROR_MAX];
+    struct config config;
+    uint32_t hash;
+
+    assert_int_equal(parse(&config, text, error), 0);
+    hash = config_lookup_hash(&config);
+    config_fini(&config);
+    return hash;
+}
+
+static void settings_of_lookups_have_a_hash(void **state)
+{
+    static const char *const other[] = {
+        "dane = no",           "mta-sts = no",   "probe = no",          "probe-exclude = .example",
+        "allow-address = ::1", "ca-file = /x",   "ca-path = /x",        "tls-protocols = >=TLSv1.2",
+        "tls-ciphers = high",  "smtp-port = 26", "probe-exclude = ::1", "ca-path = /y",
+    };
+    static const char *const same[] = {"",
+                                       "dane = yes",
+                                       "hold = 1h",
+                                       "store =",
+                                       "resolver = ::1",
+                                       "probe-level = encrypt",
+                                       "mode = monitor",
+                                       "share-name = another"};
+    uint32_t usual = lookup_hash("");
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(same); i++)
+        assert_int_equal(lookup_hash(same[i]), usual);
+    for (size_t i = 0; i < COUNT(other); i++) {
+        assert_int_not_equal(lookup_hash(other[i]), usual);
+        for (size_t j = 0; j < i; j++)
+            assert_int_not_equal(lookup_hash(other[i]), lookup_hash(other[j]));
+    }
+}
+
 static void a_missing_file(void **state)
 {
     struct config config;
@@ -252,6 +291,7 @@ int main(void)
         cmocka_unit_test(values),
         cmocka_unit_test(overrides_replace_the_file),
         cmocka_unit_test(limits),
+        cmocka_unit_test(settings_of_lookups_have_a_hash),
         cmocka_unit_test(a_missing_file),
     };
 

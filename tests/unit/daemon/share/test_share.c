@@ -106,6 +106,25 @@ static void a_hold_that_is_ended(void **state)
     assert_false(a.has_answer);
 }
 
+static void relays_that_look_up_differently(void **state)
+{
+    const struct record known = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 5000);
+    struct relay other = {.share = NULL};
+
+    (void)state;
+    open_relay_with(&other, "other", 1);
+    put(&a, &known);
+    find(&other);
+    assert_false(other.unsure || other.has_answer);
+    find(&b);
+    assert_true(b.has_answer);
+    assert_true(share_tell(other.share, SHARE_NEWS_FORGET, KEY)); /* words are for all */
+    run_until(&b.news, 1);
+    find(&b);
+    assert_false(b.has_answer);
+    store_close(share_store(other.share));
+}
+
 static void a_reload(void **state)
 {
     (void)state;
@@ -218,7 +237,7 @@ static void what_lies_there_may_be_anything(void **state)
     for (size_t i = 0; i < COUNT(values); i++) {
         uint64_t refused = stats_of(&b).refused;
 
-        tell_server(3, (const char *const[]){"SET", "mxcrypt:1:a:" KEY, values[i]});
+        tell_server(3, (const char *const[]){"SET", "mxcrypt:1:a:00000000:" KEY, values[i]});
         tell_server(3, (const char *const[]){"SET", "mxcrypt:1:w:" KEY, values[i]});
         tell_server(5, (const char *const[]){"XADD", "mxcrypt:1:news", "*", "n", values[i]});
         tell_server(5, (const char *const[]){"XADD", "mxcrypt:1:news", "*", "m", values[i]});
@@ -230,8 +249,8 @@ static void what_lies_there_may_be_anything(void **state)
         find(&b);
         assert_true(b.has_answer);
     }
-    tell_server(2, (const char *const[]){"DEL", "mxcrypt:1:a:" KEY});
-    tell_server(3, (const char *const[]){"LPUSH", "mxcrypt:1:a:" KEY, "x"});
+    tell_server(2, (const char *const[]){"DEL", "mxcrypt:1:a:00000000:" KEY});
+    tell_server(3, (const char *const[]){"LPUSH", "mxcrypt:1:a:00000000:" KEY, "x"});
     find(&b);
     assert_false(b.has_answer);
     put(&a, &answer);
@@ -245,7 +264,8 @@ static void a_value_under_another_name(void **state)
 
     (void)state;
     put(&a, &answer);
-    tell_server(3, (const char *const[]){"RENAME", "mxcrypt:1:a:" KEY, "mxcrypt:1:p:" KEY});
+    tell_server(3, (const char *const[]){"RENAME", "mxcrypt:1:a:00000000:" KEY,
+                                         "mxcrypt:1:p:00000000:" KEY});
     find(&b);
     assert_false(b.has_answer || b.has_policy);
     assert_int_equal(stats_of(&b).refused, 1);
@@ -259,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_write_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_that_is_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hold_that_is_ended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(relays_that_look_up_differently, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(relays_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_emptied, set_up, tear_down),

@@ -213,20 +213,27 @@ static void relays_come_back(void **state)
 {
     static const char *const wrong[] = {
         "{}",
-        "{\"relay\":\"a b\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"monitor\":true,"
+        "{\"relay\":\"a "
+        "b\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"settings\":1,\"monitor\":true,"
         "\"rollout\":1,\"at\":1,\"news_at\":1}",
-        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"00000000\",\"monitor\":true,"
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"00000000\",\"settings\":1,\"monitor\":true,"
         "\"rollout\":1,\"at\":1,\"news_at\":1}",
-        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"monitor\":true,"
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"settings\":1,"
+        "\"monitor\":true,"
         "\"rollout\":101,\"at\":1,\"news_at\":1}",
-        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"monitor\":1,"
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"settings\":1,"
+        "\"monitor\":1,"
         "\"rollout\":1,\"at\":1,\"news_at\":1}",
-        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"monitor\":true,"
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"settings\":1,"
+        "\"monitor\":true,"
         "\"rollout\":1,\"at\":-1,\"news_at\":1}",
+        "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"settings\":4294967296,"
+        "\"monitor\":true,\"rollout\":1,\"at\":1,\"news_at\":1}",
     };
     const struct share_relay relay = {.name = "mx1",
                                       .version = "0.1.0",
                                       .rules = UINT64_C(0xfedcba9876543210),
+                                      .settings = UINT32_MAX,
                                       .monitor = true,
                                       .rollout = 100,
                                       .at = MAKE_WALL,

@@ -114,7 +114,7 @@ static inline void run_until_written(const struct relay *relay)
     }
 }
 
-static inline void open_relay(struct relay *relay, const char *name)
+static inline void open_relay_with(struct relay *relay, const char *name, uint32_t settings)
 {
     unsigned begun = relay->begun;
 
@@ -122,11 +122,17 @@ static inline void open_relay(struct relay *relay, const char *name)
         .options = {
             .prefix = "mxcrypt",
             .relay = name,
+            .settings = settings,
             .key = &key,
             .deadline_ms = 500,
             .server = {.url = &url, .connect_ms = 1000, .stall_ms = 1000, .pending_max = 100000}}};
     assert_int_equal(share_new(&relay->share, &loop, &relay->options, &events, relay), 0);
     run_until(&relay->begun, begun + 1);
+}
+
+static inline void open_relay(struct relay *relay, const char *name)
+{
+    open_relay_with(relay, name, 0);
 }
 
 static inline int set_up(void **state)

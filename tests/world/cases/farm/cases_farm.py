@@ -105,6 +105,27 @@ def forgets(c):
     c.do(step)
 
 
+@farm("relays that look up differently share no answers, and mxcrypt farm says so")
+def differ(c):
+    c.zone("@ 1 MX 10 mx")
+    server = c.server(f"mx.{c.d}")
+    c.zone(f"mx 1 A {server.address}")
+    c.tlsa("mx", server, "good")
+
+    def step():
+        with farming.farm(c, "a", **LONG) as (share, a), farming.relay(c, share, "b", dane="no", **LONG) as b:
+            first = a.daemon.ask(c.d)
+            a.daemon.settled()
+            _same("dane-only" in first, True, f"DANE at a, {first}")
+            second = b.daemon.ask(c.d)
+            _same("verify" in second, True, f"no DANE at b, {second}")
+            waiting.until(lambda: "differ in settings" in a.daemon.cli("farm").stdout, "the difference is told", 20)
+            _same(b.daemon.cli("cache", "show", c.d).returncode, 0, "b knows it")
+            _same(a.daemon.cli("cache", "forget", c.d).returncode, 0, "exit status of forget")
+            waiting.until(lambda: b.daemon.cli("cache", "show", c.d).returncode != 0, "b forgets it as well", 5)
+    c.do(step)
+
+
 @farm("without the share each relay goes on alone, and brings what it learnt when it is back")
 def alone(c):
     server = _host(c)
@@ -117,7 +138,7 @@ def alone(c):
             a.daemon.settled()
             share.empty()
             share.start()
-            waiting.until(lambda: share.command("EXISTS", f"mxcrypt:1:a:{c.u}") == "1", "the share has it", 30)
+            waiting.until(lambda: share.has("a", c.u), "the share has it", 30)
             count = len(server.connections)
             _same(b.daemon.ask(c.u), answer, "the answer of b")
             _same(len(server.connections), count, "connections")
