@@ -339,6 +339,8 @@ void valkey_link_close(struct valkey_link *link)
         return;
     link->closing = true;
     uv_close((uv_handle_t *)&link->soon, on_closed);
+    if (link->context != NULL && link->opened && link->why[0] == '\0')
+        redisAsyncHandleWrite(link->context); /* which may end it */
     if (link->context != NULL)
         redisAsyncFree(link->context); /* from inside of a callback: once that is over */
 }

@@ -49,7 +49,8 @@ struct valkey_link_events {
 int valkey_link_open(struct valkey_link **out, uv_loop_t *loop,
                      const struct valkey_address *address, const struct valkey_link_events *events,
                      void *context);
-/* Ends it without a callback: requests are forgotten. NULL is allowed. */
+/* Ends it without a callback: requests are forgotten, and what was sent goes out as far as the system
+ * takes it at once. NULL is allowed. */
 void valkey_link_close(struct valkey_link *link);
 /* The same, but every request has its NULL first; not from inside of a reply. */
 void valkey_link_drop(struct valkey_link *link);

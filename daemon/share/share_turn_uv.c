@@ -245,14 +245,18 @@ void share_turns_lost(struct share *share)
     }
 }
 
+/* Leases are given back, though what was put may not be there: the others look it up themselves, and
+ * need not wait for the lease to lapse. */
 void share_turns_close(struct share *share)
 {
     while (!list_empty(&share->turns))
-        leave(LIST_ELEMENT(share->turns.next, struct share_turn, link));
+        share_turn_end(LIST_ELEMENT(share->turns.next, struct share_turn, link));
     while (!list_empty(&share->ends)) {
         struct ending *ending = LIST_ELEMENT(share->ends.next, struct ending, link);
 
         list_remove(&ending->link);
+        if (share->ready)
+            send_end(share, ending);
         free(ending);
     }
 }

@@ -103,6 +103,30 @@ static void a_relay_that_dies_with_it(void **state)
     share_turn_end(&second.turn);
 }
 
+/* Sooner than its lease lapses. */
+static void a_relay_that_stops_with_it(void **state)
+{
+    const struct record answer = answer_of(VERDICT_ENCRYPT, VERDICT_ENCRYPT, 0);
+
+    (void)state;
+    seek(&first, &a, KEY, 10000);
+    run_until(&first.had, 1);
+    seek(&second, &b, KEY, SHARE_LEASE_MS / 2);
+    for (int i = 0; i < 100; i++)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(second.went, 0);
+    store_put(share_store(a.share), &answer); /* it is not written to its end */
+    store_close(share_store(a.share));
+    run_until(&second.went, 1);
+    assert_int_equal(second.how, SHARE_DONE);
+    seek(&second, &b, KEY, SHARE_LEASE_MS / 2);
+    run_until(&second.went, 1);
+    assert_int_equal(second.how, SHARE_OURS);
+    share_turn_end(&second.turn);
+    a.share = NULL;
+    open_relay(&a, "a");
+}
+
 static void a_lease_lasts_as_long_as_the_turn(void **state)
 {
     int64_t until;
@@ -185,6 +209,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_names_are_other_turns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_has_waited_long_enough_goes_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_relay_that_dies_with_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_relay_that_stops_with_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lease_lasts_as_long_as_the_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_network_has_so_many_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_share_that_is_lost, set_up, tear_down),
