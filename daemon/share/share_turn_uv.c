@@ -88,6 +88,8 @@ static void on_taken(struct valkey_request *request, const struct valkey_reply *
         turn->ours = true;
         turn->renew_at = clock_monotonic_ms() + RENEW_MS;
         turn->go(turn, SHARE_OURS);
+    } else if (!turn->ours && turn->ended) {
+        go_on(turn, SHARE_DONE);
     }
 }
 
@@ -106,7 +108,15 @@ static int ask(struct share_turn *turn)
     if (!turn_name(lease, share, 'l', turn->name) || !turn_name(note, share, 'q', turn->name) ||
         !turn_name(network, share, 'x', turn->network))
         return UV_EINVAL;
+    turn->ended = false;
     return valkey_send(share->commands, &turn->request, 10, words, NULL, on_taken, turn);
+}
+
+/* What was asked for last may be had by now, or later: it is given back. */
+static void give_up(struct share_turn *turn)
+{
+    share_turn_end(turn);
+    turn->go(turn, SHARE_ALONE);
 }
 
 /* Asks again for those that are waited for, and renews our own. */
@@ -124,7 +134,7 @@ static void on_beat(uv_timer_t *timer)
         list_remove(&turn->link);
         list_append(&share->turns, &turn->link);
         if (!turn->ours && now >= turn->give_up_at) {
-            go_on(turn, SHARE_ALONE);
+            give_up(turn);
         } else if (turn->request.ticket == NULL && (!turn->ours || now >= turn->renew_at)) {
             turn->renew_at = now + RENEW_MS;
             (void)ask(turn);
@@ -168,7 +178,11 @@ void share_turn_done(struct share *share, const char *name)
 
         list_remove(&turn->link);
         list_append(&share->turns, &turn->link);
-        if (!turn->ours && strcmp(turn->name, name) == 0)
+        if (turn->ours || strcmp(turn->name, name) != 0)
+            continue;
+        if (turn->request.ticket != NULL) /* this relay may have it by now: the reply says so */
+            turn->ended = true;
+        else
             go_on(turn, SHARE_DONE);
     }
 }

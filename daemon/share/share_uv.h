@@ -150,6 +150,7 @@ struct share_turn {
     struct list link;
     struct valkey_request request;
     bool ours;
+    bool ended; /* another's has, since it was asked for last */
     int64_t give_up_at, renew_at; /* monotonic ms: while it is waited for; while it is ours */
     char token[SHARE_MARK_MAX];
 };

@@ -1,4 +1,5 @@
 /* share_turn_uv: of two relays that want to look the same up, one does. */
+#include "daemon/share/share_internal.h"
 #include "tests/unit/daemon/share/two_relays.h"
 #include "tests/unit/support/virtual_clock.h"
 
@@ -175,6 +176,40 @@ static void a_network_has_so_many_at_once(void **state)
         share_turn_end(&seekers[i].turn);
 }
 
+static void another_s_end_is_told_before_the_reply_comes(void **state)
+{
+    (void)state;
+    seek(&first, &a, KEY, 10000);
+    share_turn_done(a.share, KEY);
+    run_until(&first.went, 1);
+    assert_int_equal(first.how, SHARE_OURS);
+    seek(&second, &b, KEY, 10000);
+    share_turn_done(b.share, KEY);
+    run_until(&second.went, 1);
+    assert_int_equal(second.how, SHARE_DONE);
+    share_turn_end(&first.turn);
+    do { /* no lease is left behind */
+        seek(&second, &b, KEY, 5000);
+        run_until(&second.went, 1);
+    } while (second.how == SHARE_DONE);
+    assert_int_equal(second.how, SHARE_OURS);
+    share_turn_end(&second.turn);
+}
+
+static void a_turn_that_is_had_too_late_is_given_back(void **state)
+{
+    (void)state;
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    seek(&first, &a, KEY, 100);
+    run_until(&first.went, 1);
+    assert_int_equal(first.how, SHARE_ALONE);
+    assert_int_equal(kill(server.pid, SIGCONT), 0);
+    seek(&second, &b, KEY, 5000);
+    run_until(&second.went, 1);
+    assert_int_equal(second.how, SHARE_OURS);
+    share_turn_end(&second.turn);
+}
+
 static void a_share_that_is_lost(void **state)
 {
     (void)state;
@@ -212,6 +247,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_relay_that_stops_with_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lease_lasts_as_long_as_the_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_network_has_so_many_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_s_end_is_told_before_the_reply_comes, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_turn_that_is_had_too_late_is_given_back, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_share_that_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_waited_for_at_the_end, set_up, tear_down),
     };
