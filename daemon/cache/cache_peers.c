@@ -1,18 +1,18 @@
 /*
  * cache_peers: the other relays of a farm as base/net/peers.h has them. What is to be looked up is first
- * sought in the share, then there is a turn for it (daemon/share/share_uv.h); when another relay had
- * it, it is sought once more. While the share is away everything is looked up at once.
+ * sought in the share, then there is a turn for it (daemon/share/share_uv.h), and then it is sought
+ * once more: another relay may have had the turn just before. While the share is away everything is
+ * looked up at once.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/cache/cache.h"
 
-/* How often another relay is waited for. */
-#define TRIES_MAX 3
-/* A quarter of answer-deadline is waited for another relay with a key or a policy, so that enough is
+/* A quarter of answer-deadline is waited for other relays with a key or a policy, so that enough is
  * left to look it up here; an address waits for its turn as long as a probe may take. */
 #define PROBE_PATIENCE_MS 60000
 
@@ -24,7 +24,8 @@ struct peer_turn {
     struct share_turn turn;
     struct store_read *read;       /* a policy or a probe is sought; NULL: none is */
     struct cache_loading *loading; /* a key is; NULL */
-    unsigned tries;
+    bool has_turn;
+    int64_t give_up_at; /* monotonic ms */
     char name[PROBE_IDENTITY_MAX];
 };
 
@@ -51,15 +52,18 @@ static void on_turn(struct share_turn *turn, enum share_leave leave)
 {
     struct peer_turn *peer = turn->context;
 
-    if (leave == SHARE_DONE && ++peer->tries < TRIES_MAX)
-        seek(peer);
-    else
+    peer->has_turn = leave == SHARE_OURS;
+    if (leave == SHARE_ALONE)
         go(peer);
+    else
+        seek(peer);
 }
 
 static void take_turn(struct peer_turn *peer)
 {
-    if (share_turn_ask(peer->cache->share, &peer->turn) != 0)
+    peer->turn.patience_ms = peer->give_up_at - clock_monotonic_ms();
+    if (peer->has_turn || peer->turn.patience_ms <= 0 ||
+        share_turn_ask(peer->cache->share, &peer->turn) != 0)
         go(peer);
 }
 
@@ -154,6 +158,7 @@ static int begin(struct peers *peers, struct peers_wait *wait, enum peers_subjec
     name_turn(&peer->turn, cache, subject, name, ip);
     peer->turn.patience_ms =
         subject == PEERS_PROBE ? PROBE_PATIENCE_MS : cache->config->answer_deadline_ms / 4;
+    peer->give_up_at = clock_monotonic_ms() + peer->turn.patience_ms;
     peer->turn.go = on_turn;
     peer->turn.context = peer;
     if (subject == PEERS_KEY) /* whoever asks has looked into the share */
