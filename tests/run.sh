@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, pages (in a browser),
-# counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
-# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|rollover|world|valgrind]...
+# counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), farm (three relays in namespaces of their own), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
+# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|rollover|farm|world|valgrind]...
 # The steps named run one after another. Without any, all of them run, those that only compute behind those that wait or measure
 # time. Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The
 # last line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
@@ -198,6 +198,12 @@ run_rollover() {
     counted "rollover: hooks that are killed" "$logs/hooks.log" $?
 }
 
+run_farm() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    /usr/bin/python3 tests/farm/cold.py --bin build/asan/bin >"$logs/farm-cold.log" 2>&1
+    counted "farm: cold domains at three relays" "$logs/farm-cold.log" $?
+}
+
 run_world() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/world/run.py --bin build/asan/bin >"$logs/world.log" 2>&1
@@ -235,7 +241,7 @@ everything() {
     lane=$!
     set +m
     trap "kill -- -$lane 2>/dev/null" EXIT
-    steps unit rollover survey kill pages world valgrind
+    steps unit rollover survey farm kill pages world valgrind
     wait $lane
     trap - EXIT
     cat "$logs/behind.log"

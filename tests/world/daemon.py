@@ -33,16 +33,16 @@ def _handed_over(command, descriptors, names):
 
 
 class Daemon:
-    """One mxcryptd; `options` are lines of its configuration, keys may repeat as lists."""
+    """One mxcryptd; `options` are lines of its configuration, keys may repeat as lists; `before`: words before the command, as nsenter's."""
 
-    def __init__(self, bin_dir, folder, options, valgrind=False):
+    def __init__(self, bin_dir, folder, options, valgrind=False, before=()):
         self.bin_dir, self.folder = bin_dir, folder
         self.socket = os.path.join(folder, "policy.sock")
         self.control = os.path.join(folder, "control.sock")
         self.config = os.path.join(folder, "mxcryptd.conf")
         self.log_path = os.path.join(folder, "mxcryptd.log")
         self.environment = {}
-        self._prefix = (AT_NORMAL_PRIORITY if os.getuid() == 0 else []) + (VALGRIND if valgrind else [])
+        self._prefix = [*before] + (AT_NORMAL_PRIORITY if os.getuid() == 0 else []) + (VALGRIND if valgrind else [])
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
         listen = [f"socketmap:unix:{self.socket} mode=0666", *options.pop("listen", [])]

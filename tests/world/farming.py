@@ -14,19 +14,22 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 
 class Share:
-    """A server on a Unix socket, which keeps what it knows in a folder of its own."""
+    """A server on a Unix socket, which keeps what it knows in a folder of its own.
 
-    def __init__(self, folder):
-        self.folder = folder
+    With an address it is reached there, over TCP; `before`: words before the command, as nsenter's."""
+
+    def __init__(self, folder, address=None, before=()):
+        self.folder, self.before = folder, before
+        self.listen = ["--bind", address, "--port", "6379", "--protected-mode", "no"] if address else ["--port", "0"]
         self.socket = os.path.join(folder, "s")
-        self.url = f"valkey+unix://{self.socket}"
+        self.url = f"valkey://{address}" if address else f"valkey+unix://{self.socket}"
         self.key = os.path.join(folder, "key")
         self.process = None
         os.makedirs(folder, exist_ok=True)
 
     def start(self):
         program = next(found for found in map(shutil.which, SERVERS) if found)
-        self.process = subprocess.Popen([program, "--port", "0", "--unixsocket", self.socket, "--save", "", "--appendonly", "yes"],
+        self.process = subprocess.Popen([*self.before, program, *self.listen, "--unixsocket", self.socket, "--save", "", "--appendonly", "yes"],
                                         cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         waiting.until(lambda: self.command("PING") == "PONG", "the share answers", 20)
 

@@ -96,9 +96,9 @@ class World:
                 self._daemons[name] = self.new_daemon(name, self.options(name)).start()
             return self._daemons[name]
 
-    def new_daemon(self, name, options):
+    def new_daemon(self, name, options, before=()):
         """A daemon of the caller's own, not started."""
-        return daemon.Daemon(self.bin_dir, os.path.join(self.folder, "d-" + name), options, self.valgrind)
+        return daemon.Daemon(self.bin_dir, os.path.join(self.folder, "d-" + name), options, self.valgrind, before)
 
     @property
     def _queue(self):

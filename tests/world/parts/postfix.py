@@ -105,13 +105,13 @@ def _dotted(numbers):
 class Postfix:
     """One instance; which smtp client takes a recipient is chosen by its domain."""
 
-    def __init__(self, folder, ca_file, settings=None, services=""):
-        """`settings` of main.cf beside those above, or instead of them; lines of master.cf."""
+    def __init__(self, folder, ca_file, settings=None, services="", before=()):
+        """`settings` of main.cf beside those above, or instead of them; lines of master.cf; words before each command, as nsenter's."""
         self.folder, self.settings, self.services = folder, settings or {}, services
         self.etc, self.queue, self.data = (os.path.join(folder, one) for one in ("etc", "queue", "data"))
         self.log_path = self.settings.get("maillog_file", os.path.join(folder, "maillog"))
         self._routes = os.path.join(self.etc, "transport")
-        self.ca_file = ca_file
+        self.ca_file, self.before = ca_file, before
 
     def start(self, transports, routes):
         """transports: name -> (settings, chrooted); routes: recipient domain -> transport:next-hop."""
@@ -152,7 +152,7 @@ class Postfix:
             file.write(text.lstrip("\n"))
 
     def run(self, command, *arguments, data=None):
-        done = subprocess.run([command, "-c", self.etc, *arguments], input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run([*self.before, command, "-c", self.etc, *arguments], input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=60, check=False)
         return done.returncode, done.stdout
 
