@@ -182,6 +182,8 @@ static const struct metrics_family families[] = {
      "Records that found no room on their way, and are put again later."},
     {"share_rejected_total", COUNTER, ONE(share.refused), "share_rejected",
      "Values in the share that no relay of the farm has written."},
+    {"share_waits_total", COUNTER, ONE(share.waits), "share_waits",
+     "Lookups that waited for another relay's."},
     {"share_news_sent_total", COUNTER, ONE(share.news_sent), "share_news_sent",
      "News sent to the other relays."},
     {"share_news_taken_total", COUNTER, ONE(share.news_taken), "share_news_taken",

@@ -76,7 +76,7 @@ static void go_on(struct share_turn *turn, enum share_leave how)
 static void on_taken(struct valkey_request *request, const struct valkey_reply *reply)
 {
     struct share_turn *turn = request->context;
-    int64_t taken;
+    int64_t taken = 0;
 
     if (reply == NULL)
         return; /* share_turns_lost */
@@ -88,8 +88,11 @@ static void on_taken(struct valkey_request *request, const struct valkey_reply *
         turn->ours = true;
         turn->renew_at = clock_monotonic_ms() + RENEW_MS;
         turn->go(turn, SHARE_OURS);
-    } else if (!turn->ours && turn->ended) {
-        go_on(turn, SHARE_DONE);
+    } else if (!turn->ours) {
+        turn->share->stats.waits += !turn->waited;
+        turn->waited = true;
+        if (turn->ended)
+            go_on(turn, SHARE_DONE);
     }
 }
 
@@ -151,7 +154,7 @@ int share_turn_ask(struct share *share, struct share_turn *turn)
     if (!share->ready)
         return UV_ENOTCONN;
     turn->share = share;
-    turn->ours = false;
+    turn->ours = turn->waited = false;
     turn->request.ticket = NULL;
     turn->give_up_at = clock_monotonic_ms() + turn->patience_ms;
     snprintf(turn->token, sizeof turn->token, "%016" PRIx64, share_mark());

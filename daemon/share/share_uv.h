@@ -62,6 +62,7 @@ struct share_stats {
     uint64_t finds, found, finds_late;
     uint64_t puts, conflicts, failures, dropped; /* conflicts: another relay was faster */
     uint64_t refused;                            /* what lay there and counts for nothing */
+    uint64_t waits;                              /* turns that another had first */
     size_t tells;                                /* that wait for the share */
     uint64_t news_sent, news_taken;
     uint64_t emptied;
@@ -150,7 +151,8 @@ struct share_turn {
     struct list link;
     struct valkey_request request;
     bool ours;
-    bool ended; /* another's has, since it was asked for last */
+    bool waited;
+    bool ended;                   /* another's has, since it was asked for last */
     int64_t give_up_at, renew_at; /* monotonic ms: while it is waited for; while it is ours */
     char token[SHARE_MARK_MAX];
 };

@@ -182,6 +182,7 @@ static void stats_have_their_names(void **state)
                                          "share_write_failures",
                                          "share_dropped",
                                          "share_rejected",
+                                         "share_waits",
                                          "share_news_sent",
                                          "share_news_taken",
                                          "share_emptied",

@@ -45,6 +45,8 @@ static void one_has_it_and_the_other_hears_of_its_end(void **state)
     for (int i = 0; i < 100; i++)
         uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(second.went, 0);
+    assert_int_equal(stats_of(&a).waits, 0);
+    assert_int_equal(stats_of(&b).waits, 1);
     store_put(share_store(a.share), &answer); /* not waited for: it is there all the same */
     share_turn_end(&first.turn);
     run_until(&second.went, 1);
