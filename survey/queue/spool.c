@@ -18,13 +18,13 @@ static bool make_folder(const char *path)
 
 bool spool_open(struct spool *out, const char *dir, const char *run)
 {
+    int length = snprintf(out->folder, sizeof out->folder, "%s/%s", dir, run);
     char path[PATH_MAX];
     struct stat status;
 
     errno = ENAMETOOLONG;
-    if (strlen(dir) + strlen(run) + 100 > PATH_MAX) /* room for the names in it */
+    if (length < 0 || length + 99 > PATH_MAX) /* room for the names in it */
         return false;
-    snprintf(out->folder, sizeof out->folder, "%s/%s", dir, run);
     snprintf(path, sizeof path, "%.*s/" COLLECTED, PATH_MAX - 50, out->folder);
     if (!make_folder(out->folder) || !make_folder(path) || stat(path, &status) != 0)
         return false;

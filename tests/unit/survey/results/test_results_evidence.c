@@ -133,24 +133,21 @@ static void compare(const struct made *made, const struct evidence *back,
         fail_at("through the file", made, &got);
 }
 
-static const struct evidence *read_back;
+static struct evidence read_back;
 
 static void visit_one(const struct made *made, const struct verdict_options *options)
 {
-    compare(made, read_back, options);
+    compare(made, &read_back, options);
 }
 
 static void check(struct made *made)
 {
-    struct evidence back;
-
     make_unlike_others(made);
     made->evidence.complete = true;
-    through_file(&made->evidence, &back);
-    assert_string_equal(back.domain, made->evidence.domain);
-    assert_int_equal(back.host_count, made->evidence.host_count);
-    assert_true(back.complete);
-    read_back = &back;
+    through_file(&made->evidence, &read_back);
+    assert_string_equal(read_back.domain, made->evidence.domain);
+    assert_int_equal(read_back.host_count, made->evidence.host_count);
+    assert_true(read_back.complete);
     each_option(made, visit_one);
 }
 
