@@ -16,11 +16,15 @@ package="$build debhelper dpkg-dev fakeroot"
 servers="unbound nsd ldnsutils postfix openssl iproute2 util-linux python3-cryptography"
 world="$build $servers"
 lint="$package lintian"
-test="$lint $servers redis-server clang libclang-rt-dev libcmocka-dev libldns-dev valgrind
+test="$lint $servers clang libclang-rt-dev libcmocka-dev libldns-dev valgrind
     pflogsumm postfix-mta-sts-resolver dnsperf sqlite3 bind9-dnsutils procps prometheus debootstrap
     chromium fonts-liberation python3-jsonschema certbot pebble"
-# the tree is laid out by this version, which Debian 13 lacks; another one lays it out otherwise
-grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release && test="$test clang-format-14"
+if grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release; then
+    # the tree is laid out by this version, which Debian 13 lacks; another one lays it out otherwise
+    test="$test redis-server clang-format-14"
+else
+    test="$test valkey-server"
+fi
 
 case "${1:-}" in
 build) wanted=$build ;;

@@ -47,15 +47,12 @@ there() {
     if [ "$release" = "$running" ]; then
         "$@"
     else
-        tests/root/enter.sh "$work/building" bash -c 'cd /root/mxcrypt && exec "$@"' bash "$@"
+        debian_run "$work/building" "$@"
     fi
 }
 
 go_there() {
-    local source=$work/building/root/mxcrypt
-    new_root building building.example || return 1
-    mkdir "$source" && tar --exclude=./build --exclude-vcs --exclude=__pycache__ -cf - . | tar -xf - -C "$source" &&
-        there contrib/packages.sh lint
+    new_root building building.example && debian_copy "$work/building" && there contrib/packages.sh lint
 }
 
 run_build() {

@@ -22,21 +22,16 @@ result() {
     fi
 }
 
-# inside COMMAND...: runs it in the root, in the clone
-inside() {
-    tests/root/enter.sh "$work/root" bash -c 'cd /root/mxcrypt && exec "$@"' bash "$@" </dev/null
-}
-
 run_quickstart() {
     local status
-    inside contrib/quickstart.sh example.com
+    debian_run "$work/root" contrib/quickstart.sh example.com
     status=$?
     result "$(debian_name "$release"): contrib/quickstart.sh example.com" $status
 }
 
 run_tests() {
     local status logs=build/release-$release
-    inside tests/run.sh
+    debian_run "$work/root" tests/run.sh
     status=$?
     rm -rf "$logs"
     mkdir -p build

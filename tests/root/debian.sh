@@ -54,3 +54,17 @@ debian_settle() {
     apt-config dump --no-empty Acquire | grep -vE '^Acquire::(IndexTargets|Changelogs|cdrom)' >"$apt/apt.conf.d/10machine"
     [ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";" >>"$apt/apt.conf.d/10machine"
 }
+
+# debian_copy ROOT: the files of the current folder, committed or not, to /root/mxcrypt there; what was built there stays
+debian_copy() {
+    local there=$1/root/mxcrypt
+    mkdir -p "$there" && find "$there" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} + &&
+        tar --exclude=./build --exclude-vcs --exclude=__pycache__ -cf - . | tar -xf - -C "$there"
+}
+
+# debian_run ROOT COMMAND...: runs a command there, in the copy
+debian_run() {
+    local root=$1
+    shift
+    tests/root/enter.sh "$root" bash -c 'cd /root/mxcrypt && exec "$@"' bash "$@" </dev/null
+}

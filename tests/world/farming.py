@@ -10,7 +10,13 @@ import remembering
 import waiting
 
 SERVERS = ("valkey-server", "redis-server")
+CLIENTS = ("valkey-cli", "redis-cli")
 KEY = "0123456789abcdef0123456789abcdef"
+
+
+def program(names):
+    """The first of these that this system has."""
+    return next(found for found in map(shutil.which, names) if found)
 
 
 class Share:
@@ -28,14 +34,13 @@ class Share:
         os.makedirs(folder, exist_ok=True)
 
     def start(self):
-        program = next(found for found in map(shutil.which, SERVERS) if found)
-        self.process = subprocess.Popen([*self.before, program, *self.listen, "--unixsocket", self.socket, "--save", "", "--appendonly", "yes"],
+        self.process = subprocess.Popen([*self.before, program(SERVERS), *self.listen, "--unixsocket", self.socket, "--save", "", "--appendonly", "yes"],
                                         cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         waiting.until(lambda: self.command("PING") == "PONG", "the share answers", 20)
 
     def command(self, *words):
-        """What redis-cli prints, "" while there is no server."""
-        done = subprocess.run(["redis-cli", "-s", self.socket, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        """What the server's command line client prints, "" while there is no server."""
+        done = subprocess.run([program(CLIENTS), "-s", self.socket, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
         return done.stdout.strip()
 
     def has(self, kind, name):
