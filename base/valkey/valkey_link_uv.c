@@ -18,6 +18,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/net/hostname.h"
 #include "base/valkey/valkey_tls.h"
 
 #if HIREDIS_MAJOR >= 1
@@ -35,7 +36,10 @@ struct valkey_link {
     uv_poll_t poll;
     uv_timer_t soon; /* tells the owner, from outside of hiredis */
     unsigned open_handles;
-    redisAsyncContext *context; /* NULL: it is gone */
+    redisAsyncContext *context;         /* NULL: it is gone */
+    const struct valkey_tls *tls;       /* NULL: in clear; borrowed */
+    char name[HOSTNAME_MAX + 1];        /* that the certificate must have */
+    struct valkey_tls_session *session; /* NULL: TLS has not begun */
     const struct valkey_link_events *events;
     void *owner;       /* of the events */
     bool opened, told; /* it is connected; the owner knows */
@@ -44,7 +48,7 @@ struct valkey_link {
     size_t elements; /* of the reply that is being read */
     size_t pending;
     int64_t waits_since;            /* monotonic ms; 0: nothing is owed */
-    char why[128];                  /* it ended, or is to end; "": it is not */
+    char why[VALKEY_TLS_WHY_MAX];   /* it ended, or is to end; "": it is not */
     redisReplyObjectFunctions make; /* hiredis's own */
     redisReplyObjectFunctions bounded;
 };
@@ -71,12 +75,30 @@ static void give_up(struct valkey_link *link, const char *why)
  * these functions; without one it gives the connection up.
  */
 
+#if HIREDIS_MAJOR >= 1
+/* RESP3 is not asked for: a map, a set, a push, a big number, ... */
+static bool is_other_protocol(const redisReadTask *task)
+{
+    return task->type > REDIS_REPLY_ERROR;
+}
+#else
+static bool is_other_protocol(const redisReadTask *task)
+{
+    (void)task;
+    return false;
+}
+#endif
+
 /* Whether an object may be made. The one at the top begins a reply, which a request must await; an
  * error without one is the server's last word, which hiredis takes. */
 static bool may_make(const redisReadTask *task, bool is_error)
 {
     struct valkey_link *link = task->privdata;
 
+    if (is_other_protocol(task)) {
+        give_up(link, "a reply of a protocol that nobody asked for");
+        return false;
+    }
     if (task->parent != NULL)
         return true;
     link->elements = 0;
@@ -125,10 +147,9 @@ static void *create_nil(const redisReadTask *task)
 }
 
 #if HIREDIS_MAJOR >= 1
-/* Of RESP3, which is not asked for. */
 static void *refuse_double(const redisReadTask *task, double number, char *text, size_t length)
 {
-    (void)task;
+    may_make(task, false);
     (void)number;
     (void)text;
     (void)length;
@@ -137,7 +158,7 @@ static void *refuse_double(const redisReadTask *task, double number, char *text,
 
 static void *refuse_bool(const redisReadTask *task, int claim)
 {
-    (void)task;
+    may_make(task, false);
     (void)claim;
     return NULL;
 }
@@ -166,8 +187,10 @@ static void on_closed(uv_handle_t *handle)
 {
     struct valkey_link *link = handle->data;
 
-    if (--link->open_handles == 0)
-        free(link);
+    if (--link->open_handles > 0)
+        return;
+    valkey_tls_end(link->session);
+    free(link);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -177,6 +200,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     /* an error of the socket: hiredis asks the socket for it */
     if (status != 0)
         events = link->opened ? UV_READABLE : UV_WRITABLE;
+    valkey_tls_prepare(link->session);
     if (link->context != NULL && (events & UV_READABLE) != 0)
         redisAsyncHandleRead(link->context);
     if (link->context != NULL && (events & UV_WRITABLE) != 0)
@@ -219,11 +243,14 @@ static void add_write(void *data)
     want(link, link->wanted | UV_WRITABLE);
 }
 
+/* Over TLS hiredis 1.2 may stop writing when the socket is full, until something comes to be read: for
+ * ever, where the server waits for the rest of a command. */
 static void delete_write(void *data)
 {
     struct valkey_link *link = data;
 
-    want(link, link->wanted & ~UV_WRITABLE);
+    if (sdslen(link->context->c.obuf) == 0 || !valkey_tls_wants_write(link->session))
+        want(link, link->wanted & ~UV_WRITABLE);
 }
 
 /* hiredis frees the context now. */
@@ -231,13 +258,27 @@ static void clean_up(void *data)
 {
     struct valkey_link *link = data;
     const char *why = link->context->errstr;
+    char tls_why[VALKEY_TLS_WHY_MAX];
 
+    if (valkey_tls_failed(link->session, tls_why))
+        why = tls_why;
     give_up(link, why != NULL && why[0] != '\0' ? why : "the connection ended");
     link->context = NULL;
     uv_close((uv_handle_t *)&link->poll, on_closed);
 }
 
 /* ---- hiredis ---- */
+
+/* False: the link is given up. */
+static bool begin_tls(struct valkey_link *link)
+{
+    char why[VALKEY_TLS_WHY_MAX];
+
+    link->session = valkey_tls_begin(link->tls, link->name, &link->context->c, why);
+    if (link->session == NULL)
+        give_up(link, why);
+    return link->session != NULL;
+}
 
 static void on_connect(const redisAsyncContext *context, int status)
 {
@@ -247,6 +288,8 @@ static void on_connect(const redisAsyncContext *context, int status)
         give_up(link, context->errstr);
         return;
     }
+    if (link->tls != NULL && !begin_tls(link))
+        return;
     link->opened = true;
     tell_soon(link);
 }
@@ -298,8 +341,6 @@ static int connect_to(struct valkey_link *link, const struct valkey_address *add
         return UV_ENOMEM;
     if (context->err != 0)
         error = context->err == REDIS_ERR_IO && errno != 0 ? uv_translate_sys_error(errno) : UV_EIO;
-    else if (address->tls != NULL && !valkey_tls_begin(address->tls, address->name, &context->c))
-        error = UV_EPROTO;
     else if (!adopt(link, context))
         error = UV_EIO;
     if (error != 0)
@@ -318,6 +359,9 @@ int valkey_link_open(struct valkey_link **out, uv_loop_t *loop,
         return UV_ENOMEM;
     link->events = events;
     link->owner = context;
+    link->tls = address->tls;
+    if (address->tls != NULL)
+        snprintf(link->name, sizeof link->name, "%s", address->name);
     error = uv_timer_init(loop, &link->soon);
     if (error != 0) {
         free(link);
@@ -416,4 +460,9 @@ size_t valkey_link_pending(const struct valkey_link *link)
 int64_t valkey_link_waits(const struct valkey_link *link)
 {
     return link->waits_since;
+}
+
+bool valkey_link_in_handshake(const struct valkey_link *link)
+{
+    return valkey_tls_in_handshake(link->session);
 }

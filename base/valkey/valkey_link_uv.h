@@ -22,7 +22,7 @@ struct valkey_address {
     struct ip ip;
     uint16_t port;
     const struct valkey_tls *tls; /* NULL: in clear; borrowed for the link's life */
-    const char *name;             /* that the certificate must have: a host name or an address */
+    const char *name; /* that the certificate must be valid for: a host name or an address */
 };
 
 /* A request; embedded in its owner, filled by valkey_link_send. */
@@ -37,8 +37,8 @@ struct valkey_request {
 };
 
 struct valkey_link_events {
-    void (*opened)(
-        void *context); /* it can be written to; a TLS handshake may still be under way */
+    /* It can be written to. What is written waits for the end of a TLS handshake. */
+    void (*opened)(void *context);
     /* It ended by itself; every request has had its NULL. `why` is borrowed. Close it then. */
     void (*lost)(void *context, const char *why);
     /* An error came, for whichever request, which gets it next. It must not close the link. */
@@ -67,3 +67,5 @@ void valkey_request_cancel(struct valkey_request *request);
 size_t valkey_link_pending(const struct valkey_link *link);
 /* Monotonic ms since which the server owes a reply and has sent none; 0: it owes none. */
 int64_t valkey_link_waits(const struct valkey_link *link);
+/* TLS has begun, and its handshake is not over. */
+bool valkey_link_in_handshake(const struct valkey_link *link);

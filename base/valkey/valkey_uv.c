@@ -403,7 +403,10 @@ static enum sequence_step run_step(void *owner, unsigned state)
     if (state != STATE_PAUSE && valkey->failed)
         return go(valkey, STATE_PAUSE);
     if (state != STATE_PAUSE && state != STATE_READY && valkey->sequence.expired)
-        return give_up(valkey, "it does not answer", NULL);
+        return give_up(valkey, "it does not answer",
+                       valkey->link != NULL && valkey_link_in_handshake(valkey->link)
+                           ? "the TLS handshake is not over; does it speak TLS at this port?"
+                           : NULL);
     return steps[state](owner);
 }
 
