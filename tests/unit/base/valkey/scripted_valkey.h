@@ -1,13 +1,15 @@
 /*
  * scripted_valkey: a server on 127.0.0.1, in the test's own loop, that answers each command with the
  * next line of its script, and keeps what it was asked. One connection at a time has the script; a
- * new one begins it again.
+ * new one begins it again. With `tls` it speaks TLS, by memory BIOs.
  */
 #pragma once
 
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <uv.h>
 
 #include "base/buf.h"
@@ -17,15 +19,22 @@
 #define SILENCE "(silence)"
 #define HANG_UP "(hang up)"
 
-#define SCRIPTED_HEARD_MAX (1024 * 1024)
+#define SCRIPTED_HEARD_MAX (16 * 1024 * 1024)
 
 struct scripted {
     uv_tcp_t listener;
-    const char *greeting;      /* sent to a new connection; NULL: nothing */
+    SSL_CTX *tls;         /* borrowed; NULL: in clear */
+    const char *greeting; /* sent to a new connection; NULL: nothing */
+    const char *retort;   /* the answer to whatever comes, which is not read; NULL: the script */
+    size_t retort_length; /* 0: it ends with NUL */
+    size_t hang_up_after; /* octets of TLS that a connection is sent; 0: it is not */
     const char *const *script; /* the last answers all that follow */
     uint16_t port;
     unsigned accepted, asked;
-    struct buf heard; /* the words of all commands, each with a blank */
+    unsigned handshakes, refusals; /* TLS connections that were made, and that failed */
+    bool with_certificate;         /* the last one showed a client certificate */
+    char sni[256];                 /* of the last one; "": none */
+    struct buf heard;              /* the words of all commands, each with a blank */
     struct scripted_peer *peer;
     unsigned at;
 };
@@ -33,6 +42,10 @@ struct scripted {
 struct scripted_peer {
     uv_tcp_t tcp;
     struct scripted *server;
+    SSL *ssl; /* NULL: in clear */
+    BIO *in, *out;
+    bool greeted;
+    size_t sent; /* octets of TLS */
     struct buf input;
     bool closing;
     char room[4096];
@@ -43,6 +56,7 @@ static inline void peer_closed(uv_handle_t *handle)
     struct scripted_peer *peer = handle->data;
 
     buf_fini(&peer->input);
+    SSL_free(peer->ssl);
     free(peer);
 }
 
@@ -63,7 +77,7 @@ static inline void peer_written(uv_write_t *request, int status)
     free(request);
 }
 
-static inline void peer_say(struct scripted_peer *peer, const void *octets, size_t length)
+static inline void peer_write(struct scripted_peer *peer, const void *octets, size_t length)
 {
     uv_write_t *request = malloc(sizeof *request);
     uv_buf_t piece = uv_buf_init(malloc(length), (unsigned)length);
@@ -72,6 +86,79 @@ static inline void peer_say(struct scripted_peer *peer, const void *octets, size
     memcpy(piece.base, octets, length);
     request->data = piece.base;
     CHECK(uv_write(request, (uv_stream_t *)&peer->tcp, &piece, 1, peer_written) == 0);
+}
+
+/* Sends what OpenSSL has made. */
+static inline void peer_flush(struct scripted_peer *peer)
+{
+    char octets[16384];
+    int length;
+
+    while ((length = BIO_read(peer->out, octets, sizeof octets)) > 0) {
+        size_t left = peer->server->hang_up_after - peer->sent;
+        bool last = peer->server->hang_up_after > 0 && (size_t)length >= left;
+
+        peer_write(peer, octets, last ? left : (size_t)length);
+        peer->sent += (size_t)length;
+        if (last) {
+            peer_close(peer);
+            return;
+        }
+    }
+}
+
+static inline void peer_say(struct scripted_peer *peer, const void *octets, size_t length)
+{
+    if (peer->ssl == NULL) {
+        peer_write(peer, octets, length);
+        return;
+    }
+    CHECK(SSL_write(peer->ssl, octets, (int)length) == (int)length);
+    peer_flush(peer);
+}
+
+static inline void peer_greet(struct scripted_peer *peer)
+{
+    struct scripted *server = peer->server;
+    const char *sni;
+
+    peer->greeted = true;
+    if (peer->ssl != NULL) {
+        sni = SSL_get_servername(peer->ssl, TLSEXT_NAMETYPE_host_name);
+        snprintf(server->sni, sizeof server->sni, "%s", sni == NULL ? "" : sni);
+        server->with_certificate = SSL_get0_peer_certificate(peer->ssl) != NULL;
+        server->handshakes++;
+    }
+    if (server->greeting != NULL)
+        peer_say(peer, server->greeting, strlen(server->greeting));
+}
+
+/* Takes what came over TLS. False: it failed, and the peer is told. */
+static inline bool peer_decrypt(struct scripted_peer *peer, const void *octets, size_t length)
+{
+    char text[4096];
+    int got;
+
+    CHECK(BIO_write(peer->in, octets, (int)length) == (int)length);
+    ERR_clear_error();
+    while ((got = SSL_read(peer->ssl, text, sizeof text)) > 0)
+        buf_add(&peer->input, text, (size_t)got);
+    got = SSL_get_error(peer->ssl, got);
+    peer_flush(peer);
+    if (!peer->greeted && SSL_is_init_finished(peer->ssl))
+        peer_greet(peer);
+    return peer->closing || got == SSL_ERROR_WANT_READ;
+}
+
+static inline void peer_retort(struct scripted_peer *peer)
+{
+    const char *retort = peer->server->retort;
+    size_t length = peer->server->retort_length;
+
+    if (strcmp(retort, HANG_UP) == 0)
+        peer_close(peer);
+    else if (strcmp(retort, SILENCE) != 0)
+        peer_write(peer, retort, length > 0 ? length : strlen(retort));
 }
 
 static inline void peer_answer(struct scripted_peer *peer)
@@ -143,9 +230,29 @@ static inline void peer_read(uv_stream_t *stream, ssize_t length, const uv_buf_t
         peer_close(peer);
         return;
     }
-    buf_add(&peer->input, octets->base, (size_t)length);
+    if (peer->server->retort != NULL) {
+        peer_retort(peer);
+        return;
+    }
+    if (peer->ssl == NULL) {
+        buf_add(&peer->input, octets->base, (size_t)length);
+    } else if (!peer_decrypt(peer, octets->base, (size_t)length)) {
+        peer->server->refusals++;
+        peer_close(peer);
+        return;
+    }
     while (!peer->closing && peer_take(peer))
         peer_answer(peer);
+}
+
+static inline void peer_begin_tls(struct scripted_peer *peer, SSL_CTX *tls)
+{
+    peer->ssl = SSL_new(tls);
+    peer->in = BIO_new(BIO_s_mem());
+    peer->out = BIO_new(BIO_s_mem());
+    CHECK(peer->ssl != NULL && peer->in != NULL && peer->out != NULL);
+    SSL_set_bio(peer->ssl, peer->in, peer->out);
+    SSL_set_accept_state(peer->ssl);
 }
 
 static inline void scripted_accept(uv_stream_t *listener, int status)
@@ -164,8 +271,10 @@ static inline void scripted_accept(uv_stream_t *listener, int status)
     server->at = 0;
     server->accepted++;
     CHECK(uv_read_start((uv_stream_t *)&peer->tcp, peer_room, peer_read) == 0);
-    if (server->greeting != NULL)
-        peer_say(peer, server->greeting, strlen(server->greeting));
+    if (server->tls != NULL)
+        peer_begin_tls(peer, server->tls);
+    else
+        peer_greet(peer);
 }
 
 /* `port` 0: any. */

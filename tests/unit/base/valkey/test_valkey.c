@@ -1,113 +1,7 @@
 /* valkey_uv: finding the server, logging in, losing it; and whatever a server may send. */
 #include "tests/unit/support/unit.h"
 
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "base/valkey/valkey_uv.h"
-#include "tests/unit/base/valkey/scripted_valkey.h"
-#include "tests/unit/support/virtual_clock.h"
-
-#define PRIMARY "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
-#define REPLICA "*5\r\n$5\r\nslave\r\n$9\r\n192.0.2.1\r\n:6379\r\n$9\r\nconnected\r\n:9\r\n"
-#define OK      "+OK\r\n"
-
-/* A connection under test, and what its owner was told. */
-struct owner {
-    uv_loop_t loop;
-    struct valkey_url url;
-    struct valkey *valkey;
-    unsigned ready, not_ready;
-    char why[VALKEY_WHY_MAX + 1];
-    bool close_when_told;
-    /* of the last request */
-    unsigned replies, lost;
-    char reply[200];
-};
-
-static struct owner owner;
-
-static void on_changed(void *context, bool ready, const char *why)
-{
-    assert_ptr_equal(context, &owner);
-    owner.ready += ready;
-    owner.not_ready += !ready;
-    snprintf(owner.why, sizeof owner.why, "%s", why == NULL ? "" : why);
-    if (owner.close_when_told) {
-        valkey_close(owner.valkey);
-        owner.valkey = NULL;
-    }
-}
-
-/* Options that tests change. */
-static struct valkey_options usual(void)
-{
-    return (struct valkey_options){
-        .url = &owner.url, .connect_ms = 2000, .stall_ms = 3000, .pending_max = 100};
-}
-
-/* Begins with a URL in which each # stands for the next of two ports. */
-static void begin(const struct valkey_options *options, const char *text, unsigned a, unsigned b)
-{
-    char url[200] = "";
-
-    for (; *text != '\0'; text++) {
-        size_t length = strlen(url);
-
-        if (*text == '#') {
-            snprintf(url + length, sizeof url - length, "%u", a);
-            a = b;
-        } else {
-            url[length] = *text;
-            url[length + 1] = '\0';
-        }
-    }
-    assert_null(valkey_url_parse(&owner.url, url));
-    assert_int_equal(valkey_new(&owner.valkey, &owner.loop, options, on_changed, &owner), 0);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
-    owner = (struct owner){.valkey = NULL};
-    return uv_loop_init(&owner.loop);
-}
-
-static void end(struct scripted *server)
-{
-    valkey_close(owner.valkey);
-    if (server != NULL)
-        scripted_stop(server);
-    assert_int_equal(uv_run(&owner.loop, UV_RUN_DEFAULT), 0);
-    assert_int_equal(uv_loop_close(&owner.loop), 0);
-}
-
-static void run_until(const unsigned *count, unsigned wanted)
-{
-    for (unsigned turn = 0; *count < wanted; turn++) {
-        assert_true(turn < 10000);
-        uv_run(&owner.loop, UV_RUN_ONCE);
-    }
-}
-
-static void on_reply(struct valkey_request *request, const struct valkey_reply *reply)
-{
-    const char *text = valkey_text(reply, NULL);
-
-    assert_ptr_equal(request->context, &owner);
-    owner.lost += reply == NULL;
-    owner.replies++;
-    snprintf(owner.reply, sizeof owner.reply, "%s", text == NULL ? "" : text);
-}
-
-static int send_ping(struct valkey_request *request)
-{
-    static const char *const words[] = {"PING"};
-
-    return valkey_send(owner.valkey, request, 1, words, NULL, on_reply, &owner);
-}
+#include "tests/unit/base/valkey/valkey_owner.h"
 
 /* ---- finding it ---- */
 
@@ -119,7 +13,7 @@ static void it_logs_in(void **state)
     struct scripted server;
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     options.name = "relay-1";
     begin(&options, "valkey://mail:s%20t@127.0.0.1:#/2", server.port, 0);
     assert_false(valkey_is_ready(owner.valkey));
@@ -140,7 +34,7 @@ static void a_password_file_counts_for_more_than_the_url(void **state)
     struct scripted server;
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     options.password = "file";
     begin(&options, "valkey://:url@127.0.0.1:#", server.port, 0);
     run_until(&owner.ready, 1);
@@ -178,7 +72,7 @@ static void what_a_server_refuses_is_told_once(void **state)
         struct scripted server;
 
         set_up(state);
-        scripted_start(&server, &owner.loop, 0, rows[i].script);
+        start(&server, 0, rows[i].script);
         begin(&options, rows[i].url, server.port, 0);
         run_until(&server.accepted, 4); /* it goes on trying */
         assert_int_equal(owner.not_ready, 1);
@@ -197,14 +91,14 @@ static void it_waits_for_a_server_that_is_not_there(void **state)
     uint16_t port;
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     port = server.port;
     scripted_stop(&server);
     uv_run(&owner.loop, UV_RUN_DEFAULT);
     begin(&options, "valkey://127.0.0.1:#", port, 0);
     run_until(&owner.not_ready, 1);
     assert_non_null(strstr(owner.why, "Connection refused"));
-    scripted_start(&server, &owner.loop, port, script);
+    start(&server, port, script);
     run_until(&owner.ready, 1);
     assert_string_equal(valkey_why(owner.valkey), "");
     end(&server);
@@ -218,8 +112,8 @@ static void of_several_the_primary(void **state)
     char where[40];
 
     (void)state;
-    scripted_start(&first, &owner.loop, 0, replica);
-    scripted_start(&second, &owner.loop, 0, primary);
+    start(&first, 0, replica);
+    start(&second, 0, primary);
     begin(&options, "valkey://127.0.0.1:#,127.0.0.1:#", first.port, second.port);
     run_until(&owner.ready, 1);
     assert_int_equal(first.accepted, 1);
@@ -238,11 +132,11 @@ static void a_sentinel_names_the_primary(void **state)
     char answer[80];
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, primary);
+    start(&server, 0, primary);
     snprintf(answer, sizeof answer, "*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%u\r\n",
              server.port < 10000 ? 4 : 5, (unsigned)server.port);
     named[0] = answer;
-    scripted_start(&sentinel, &owner.loop, 0, named);
+    start(&sentinel, 0, named);
     begin(&options, "valkey+sentinel://127.0.0.1:#/mail", sentinel.port, 0);
     run_until(&owner.ready, 1);
     assert_string_equal(buf_text(&sentinel.heard), "SENTINEL get-master-addr-by-name mail ");
@@ -258,7 +152,7 @@ static void a_name_is_looked_up(void **state)
     struct scripted server;
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     begin(&options, "valkey://localhost:#", server.port, 0);
     run_until(&owner.ready, 1); /* by IPv4, whatever else the name has */
     end(&server);
@@ -271,7 +165,7 @@ static void a_user_who_may_not_ask_for_the_role(void **state)
     struct scripted server;
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     begin(&options, "valkey://127.0.0.1:#", server.port, 0);
     run_until(&owner.ready, 1);
     end(&server);
@@ -287,7 +181,7 @@ static void a_server_that_stalls_is_lost(void **state)
     struct scripted server;
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     begin(&options, "valkey://127.0.0.1:#", server.port, 0);
     run_until(&owner.ready, 1);
     assert_int_equal(send_ping(&first), 0);
@@ -308,7 +202,7 @@ static void a_server_that_owes_nothing_may_be_silent(void **state)
     struct scripted server;
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     begin(&options, "valkey://127.0.0.1:#", server.port, 0);
     run_until(&owner.ready, 1);
     for (unsigned i = 1; i <= 3; i++) {
@@ -333,7 +227,7 @@ static void it_looks_for_another_after_an_error_of_the_server(void **state)
         struct scripted server;
 
         set_up(state);
-        scripted_start(&server, &owner.loop, 0, script);
+        start(&server, 0, script);
         begin(&options, "valkey://127.0.0.1:#", server.port, 0);
         run_until(&owner.ready, 1);
         assert_int_equal(send_ping(&request), 0);
@@ -354,7 +248,7 @@ static void an_error_of_a_command_is_only_that(void **state)
     struct scripted server;
 
     (void)state;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     begin(&options, "valkey://127.0.0.1:#", server.port, 0);
     run_until(&owner.ready, 1);
     assert_int_equal(send_ping(&request), 0);
@@ -375,7 +269,7 @@ static void requests_are_limited_and_cancelled(void **state)
 
     (void)state;
     options.pending_max = 2;
-    scripted_start(&server, &owner.loop, 0, script);
+    start(&server, 0, script);
     begin(&options, "valkey://127.0.0.1:#", server.port, 0);
     assert_int_equal(send_ping(&first), UV_ENOTCONN);
     run_until(&owner.ready, 1);
@@ -400,7 +294,7 @@ static void it_may_be_closed_whenever_something_is_told(void **state)
 
         set_up(state);
         owner.close_when_told = true;
-        scripted_start(&server, &owner.loop, 0, i == 0 ? primary : replica);
+        start(&server, 0, i == 0 ? primary : replica);
         begin(&options, "valkey://127.0.0.1:#", server.port, 0);
         run_until(i == 0 ? &owner.ready : &owner.not_ready, 1);
         end(&server);
@@ -417,7 +311,7 @@ static void it_may_be_closed_in_any_state(void **state)
         struct scripted server;
 
         set_up(state);
-        scripted_start(&server, &owner.loop, 0, script);
+        start(&server, 0, script);
         begin(&options, "valkey://u:p@localhost:#/1", server.port, 0);
         for (int i = 0; i < turns; i++)
             uv_run(&owner.loop, UV_RUN_ONCE);
@@ -458,7 +352,7 @@ static void hostile_replies_end_the_connection(void **state)
         struct scripted server;
 
         set_up(state);
-        scripted_start(&server, &owner.loop, 0, script);
+        start(&server, 0, script);
         begin(&options, "valkey://127.0.0.1:#", server.port, 0);
         run_until(&owner.ready, 1);
         assert_int_equal(send_ping(&request), 0);
@@ -480,7 +374,7 @@ static void a_greeting_is_not_asked_for(void **state)
         struct scripted server;
 
         set_up(state);
-        scripted_start(&server, &owner.loop, 0, script);
+        start(&server, 0, script);
         server.greeting = greetings[i];
         begin(&options, "valkey://127.0.0.1:#", server.port, 0);
         run_until(&owner.not_ready, 1);
@@ -506,7 +400,7 @@ static void a_reply_has_a_limit(void **state)
         memset(reply + head, 'x', length);
         strcpy(reply + head + length, "\r\n");
         set_up(state);
-        scripted_start(&server, &owner.loop, 0, script);
+        start(&server, 0, script);
         begin(&options, "valkey://127.0.0.1:#", server.port, 0);
         run_until(&owner.ready, 1);
         assert_int_equal(send_ping(&request), 0);
@@ -540,5 +434,11 @@ int main(void)
         cmocka_unit_test(a_reply_has_a_limit),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("in clear", tests, NULL, NULL);
+
+    if (valkey_tls_lacking() != NULL)
+        printf("skip unit_valkey over TLS: %s\n", valkey_tls_lacking());
+    else
+        failed += cmocka_run_group_tests_name("over TLS", tests, ground_set_up, ground_tear_down);
+    return failed;
 }

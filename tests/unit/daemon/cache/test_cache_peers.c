@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "daemon/cache/cache.h"
 #include "daemon/share/share_internal.h"
-#include "tests/unit/daemon/share/real_valkey.h"
+#include "tests/unit/base/valkey/real_valkey.h"
 #include "tests/unit/support/virtual_clock.h"
 
 #define TURNS_MAX 30000 /* of a loop that turns once a millisecond at most */

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "daemon/share/share_uv.h"
 #include "policy/key.h"
-#include "tests/unit/daemon/share/real_valkey.h"
+#include "tests/unit/base/valkey/real_valkey.h"
 #include "tests/unit/support/record_make.h"
 
 #define TURNS_MAX 30000 /* of a loop that turns once a millisecond at most */
