@@ -32,7 +32,6 @@ struct news {
 struct cache_farm {
     struct share_options options;
     struct share_key key;
-    struct valkey_tls *tls; /* owned; NULL: none */
     char name[SHARE_RELAY_MAX + 1];
     uv_timer_t fill;
     bool filling;
@@ -177,18 +176,11 @@ static void on_describe(void *context, struct share_relay *out)
 /* ---- life ---- */
 
 /* What the configuration says; its strings live as long as it does. */
-static bool take_config(struct cache *cache, const char **why)
+static void take_config(struct cache *cache)
 {
     const struct config *config = cache->config;
-    const struct valkey_url *url = config->share;
     struct cache_farm *farm = cache->farm;
 
-    if (url->tls) {
-        farm->tls = valkey_tls_new(config->share_ca_file, config->share_cert_file,
-                                   config->share_cert_key, why);
-        if (farm->tls == NULL)
-            return false;
-    }
     farm->key.length = config->share_key_length;
     if (config->share_key != NULL)
         memcpy(farm->key.octets, config->share_key, config->share_key_length);
@@ -199,22 +191,20 @@ static bool take_config(struct cache *cache, const char **why)
         .settings = cache->settings,
         .key = &farm->key,
         .deadline_ms = config->share_deadline_ms,
-        .server = {.url = url,
+        .server = {.url = config->share,
                    .password = config->share_password,
-                   .tls = farm->tls,
+                   .tls = config->share_tls,
                    .name = farm->name,
                    .connect_ms = CONNECT_MS,
                    .stall_ms = STALL_MS,
                    .pending_max = PENDING_MAX},
     };
-    return true;
 }
 
 int cache_open_share(struct cache *cache)
 {
     static const struct share_events events = {on_begun, on_news, on_answer, on_describe};
     struct cache_farm *farm;
-    const char *why = NULL;
 
     if (cache->config->share == NULL)
         return 0;
@@ -225,10 +215,7 @@ int cache_open_share(struct cache *cache)
     uv_timer_init(cache->loop, &farm->fill);
     farm->fill.data = cache;
     cache->settings = config_lookup_hash(cache->config);
-    if (!take_config(cache, &why)) {
-        log_event(LOG_LEVEL_ERROR, "share-refused", "reason", why, NULL);
-        return UV_EINVAL;
-    }
+    take_config(cache);
     return share_new(&cache->share, cache->loop, &farm->options, &events, cache);
 }
 
@@ -252,7 +239,5 @@ void cache_close_share(struct cache *cache)
 
 void cache_free_share(struct cache *cache)
 {
-    if (cache->farm != NULL)
-        valkey_tls_free(cache->farm->tls);
     free(cache->farm);
 }

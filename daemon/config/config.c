@@ -221,6 +221,12 @@ static int finish(struct loading *loading)
         return complain(loading, "hold-probe-min", "longer than hold-probe-max");
     if (config->verdict.ttl_min_ms > config->verdict.ttl_max_ms)
         return complain(loading, "ttl-min", "longer than ttl-max");
+    if ((config->share_cert_file == NULL) != (config->share_cert_key == NULL))
+        return complain(loading, "share-cert-file", "share-cert-key belongs to it");
+    if ((config->share == NULL || !config->share->tls) &&
+        (config->share_ca_file != NULL || config->share_cert_file != NULL))
+        return complain(loading, "share-ca-file, share-cert-file",
+                        "share is not over TLS: write valkeys://");
     config->verdict.dane = config->prober.dane;
     config->verdict.probe = config->prober.probe;
     smtp->connect_ms = smtp->command_ms = smtp->greeting_ms;
@@ -300,6 +306,8 @@ int config_read_rules(struct rules **out, const struct config *config, char erro
 
 void config_fini(struct config *config)
 {
+    valkey_tls_free(config->share_tls);
+    config->share_tls = NULL;
     arena_free(config->arena);
     config->arena = NULL;
 }

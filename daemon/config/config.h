@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/log/log.h"
+#include "base/valkey/valkey_tls.h"
 #include "base/valkey/valkey_url.h"
 #include "policy/rules/override.h"
 #include "policy/decide/verdict.h"
@@ -93,9 +94,10 @@ struct config {
     const char *share_ca_file, *share_cert_file, *share_cert_key; /* NULL: none */
     int64_t share_deadline_ms;
     /* of config_read_share */
-    const char *share_password; /* NULL: that of the URL */
-    const char *share_key;      /* NULL: none */
-    size_t share_key_length;    /* octets */
+    const char *share_password;   /* NULL: that of the URL */
+    struct valkey_tls *share_tls; /* owned; NULL: in clear */
+    const char *share_key;        /* NULL: none */
+    size_t share_key_length;      /* octets */
 };
 
 #define CONFIG_SHARE_KEY_MIN 32 /* octets of share-key-file: what the MAC is worth */
@@ -114,8 +116,8 @@ int config_load(struct config *config, const char *path, const char *const *over
 /* The same from text, for tests; `name` is the file in messages. */
 int config_parse(struct config *config, const char *name, const char *text, size_t length,
                  const char *const *overrides, size_t override_count, char error[CONFIG_ERROR_MAX]);
-/* Reads the files of share-password-file and share-key-file, as the user that may; an end of line at
- * their end does not count. 0, or -1 with a message. */
+/* Reads the files of share-password-file and share-key-file, as the user that may, where an end of
+ * line at the end does not count; and what TLS to the share takes. 0, or -1 with a message. */
 int config_read_share(struct config *config, char error[CONFIG_ERROR_MAX]);
 /* A hash of the keys that decide what a lookup finds (CONFIG_LOOKUP), as they are written: equal at
  * relays that can use each other's results. */

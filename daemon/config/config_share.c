@@ -1,5 +1,5 @@
-/* config_share: the secrets of the share, each from a file of its own, and with whom its records can be
- * shared. */
+/* config_share: the files of the share: a secret in each, and certificates; and with whom its records
+ * can be shared. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,12 +35,36 @@ static int read_secret(const char **out, size_t *length, struct config *config, 
     return result;
 }
 
+static const char *or_none(const char *path)
+{
+    return path == NULL ? "none" : path;
+}
+
+static int read_tls(struct config *config, char error[CONFIG_ERROR_MAX])
+{
+    const char *why = NULL;
+
+    if (!config->share->tls)
+        return 0;
+    config->share_tls = valkey_tls_new(config->share_ca_file, config->share_cert_file,
+                                       config->share_cert_key, &why);
+    if (config->share_tls != NULL)
+        return 0;
+    snprintf(error, CONFIG_ERROR_MAX,
+             "%s (share-ca-file: %s, share-cert-file: %s, share-cert-key: %s)", why,
+             or_none(config->share_ca_file), or_none(config->share_cert_file),
+             or_none(config->share_cert_key));
+    return -1;
+}
+
 int config_read_share(struct config *config, char error[CONFIG_ERROR_MAX])
 {
     size_t length;
 
     if (config->share == NULL)
         return 0;
+    if (read_tls(config, error) != 0)
+        return -1;
     if (config->share_password_file != NULL &&
         read_secret(&config->share_password, &length, config, "share-password-file",
                     config->share_password_file, VALKEY_PASSWORD_MAX, error) != 0)

@@ -293,11 +293,13 @@ static const char *set_rules(struct config *config, const char *text)
 static const char *set_share(struct config *config, const char *text)
 {
     struct valkey_url *url = arena_alloc(config->arena, sizeof *url);
+    const char *why;
 
     if (*text == '\0' || url == NULL)
         return NULL;
     config->share = url;
-    return valkey_url_parse(url, text);
+    why = valkey_url_parse(url, text);
+    return why == NULL && url->tls ? valkey_tls_lacking() : why;
 }
 
 static bool is_plain_name(const char *text, size_t max)

@@ -66,6 +66,12 @@ static void errors(void **state)
         {"answer-deadline = 31s\n", "configuration: answer-deadline: longer than job-deadline"},
         {"dns-timeout = 99999999999999999999s\n", "file:1: dns-timeout: the number is too large"},
         {"smtp-port = 65536\n", "file:1: smtp-port: out of range"},
+        {"share-cert-file = /c\n", "configuration: share-cert-file: share-cert-key belongs to it"},
+        {"share-cert-key = /c\n", "configuration: share-cert-file: share-cert-key belongs to it"},
+        {"share = valkey://h\nshare-ca-file = /c\n",
+         "configuration: share-ca-file, share-cert-file: share is not over TLS: write valkeys://"},
+        {"share-cert-file = /c\nshare-cert-key = /k\n",
+         "configuration: share-ca-file, share-cert-file: share is not over TLS: write valkeys://"},
         {"smtp-port = 0\n", "file:1: smtp-port: out of range"},
         {"cache-size = 64X\n", "file:1: cache-size: a size ends in K, M, G or a digit"},
         {"listen = unix:relative\n", "file:1: listen: the path of a Unix socket begins with /"},
@@ -281,6 +287,37 @@ static void a_missing_file(void **state)
     config_fini(&config);
 }
 
+/* Where it is not over TLS, nobody is to think so. */
+static void a_share_over_tls(void **state)
+{
+    static const char url[] = "share = valkeys://u:p@share.example\n";
+    struct config config;
+    char error[CONFIG_ERROR_MAX], text[200];
+
+    (void)state;
+    if (valkey_tls_lacking() != NULL) {
+        assert_int_equal(parse(&config, url, error), -1);
+        snprintf(text, sizeof text, "file:1: share: %.100s", valkey_tls_lacking());
+        assert_memory_equal(error, text, strlen(text));
+        assert_non_null(strstr(error, "use a Unix socket or a tunnel"));
+        config_fini(&config);
+        return;
+    }
+    assert_int_equal(parse(&config, url, error), 0);
+    assert_true(config.share->tls);
+    assert_null(config.share_tls);
+    assert_int_equal(config_read_share(&config, error), 0);
+    assert_non_null(config.share_tls);
+    config_fini(&config);
+    snprintf(text, sizeof text, "%sshare-ca-file = /nonexistent\n", url);
+    assert_int_equal(parse(&config, text, error), 0);
+    assert_int_equal(config_read_share(&config, error), -1);
+    assert_string_equal(error, "the file of trust anchors cannot be read, or has none "
+                               "(share-ca-file: /nonexistent, share-cert-file: none, "
+                               "share-cert-key: none)");
+    config_fini(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +330,7 @@ int main(void)
         cmocka_unit_test(limits),
         cmocka_unit_test(settings_of_lookups_have_a_hash),
         cmocka_unit_test(a_missing_file),
+        cmocka_unit_test(a_share_over_tls),
     };
 
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
