@@ -217,6 +217,9 @@ void cache_share_entry(struct cache *cache, const struct cache_entry *entry);
 /* cache_share.c: opens the share that the configuration names, if any. 0 or a libuv error. */
 int cache_open_share(struct cache *cache);
 void cache_close_share(struct cache *cache);
+/* What the store remembers is in the cache: news of the other relays are taken from now on, and those
+ * that this one has missed. Harmless when it is called again. */
+void cache_follow_share(struct cache *cache);
 /* Once the loop is empty. */
 void cache_free_share(struct cache *cache);
 /* Whether another relay may be asked now. */

@@ -219,6 +219,12 @@ int cache_open_share(struct cache *cache)
     return share_new(&cache->share, cache->loop, &farm->options, &events, cache);
 }
 
+void cache_follow_share(struct cache *cache)
+{
+    if (cache->share != NULL)
+        share_follow(cache->share);
+}
+
 void cache_close_share(struct cache *cache)
 {
     struct cache_farm *farm = cache->farm;

@@ -161,6 +161,7 @@ static void next_page(struct preload *preload, const char *cursor)
                   LOG_NUM(preload->counts[RECORD_PROBE]), "ms",
                   LOG_NUM(clock_monotonic_ms() - preload->began_at), NULL);
     }
+    cache_follow_share(preload->cache);
     begin_import(preload);
 }
 

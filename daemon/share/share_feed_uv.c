@@ -1,7 +1,8 @@
 /*
  * share_feed_uv: follows the stream of news, on a connection of its own that waits for them. Where
- * it stands is kept while the connection is lost. A stream that begins after that was cut or begun
- * anew: what was in between is not known, and everything is compared again.
+ * it stands is kept while the connection is lost, and of a relay that starts again its own entry in
+ * the list of relays knows it. A stream that begins after that was cut or begun anew: what was in
+ * between is not known, and everything is compared again; so it is by a relay that is in no list.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -150,6 +151,7 @@ static void on_last(struct valkey_request *request, const struct valkey_reply *r
         return;
     snprintf(share->position, sizeof share->position, "%s",
              read_place(&read, place) ? place : "0-0");
+    share_show_up(share);
     follow(share);
 }
 
@@ -168,18 +170,65 @@ static void on_first(struct valkey_request *request, const struct valkey_reply *
     follow(share);
 }
 
-void share_feed_begin(struct share *share)
+static void ask_first(struct share *share)
 {
     char stream[SHARE_NAME_MAX];
-    const char *const last[] = {"XREVRANGE", stream, "+", "-", "COUNT", "1"};
-    const char *const start[] = {"XRANGE", stream, "-", "+", "COUNT", "1"};
-    bool known = share->position[0] != '\0';
+    const char *const words[] = {"XRANGE", stream, "-", "+", "COUNT", "1"};
 
-    if (!share->ready || !valkey_is_ready(share->feed) || share->feed_asked.ticket != NULL)
-        return;
     share_news_name(stream, share);
-    valkey_send(share->feed, &share->feed_asked, 6, known ? start : last, NULL,
-                known ? on_first : on_last, share);
+    valkey_send(share->feed, &share->feed_asked, 6, words, NULL, on_first, share);
+}
+
+static void ask_last(struct share *share)
+{
+    char stream[SHARE_NAME_MAX];
+    const char *const words[] = {"XREVRANGE", stream, "+", "-", "COUNT", "1"};
+
+    share_news_name(stream, share);
+    valkey_send(share->feed, &share->feed_asked, 6, words, NULL, on_last, share);
+}
+
+/* Goes on where this relay stood in its life before, if that is known. */
+static void on_self(struct valkey_request *request, const struct valkey_reply *reply)
+{
+    struct share *share = request->context;
+    struct share_relay self;
+
+    if (reply == NULL)
+        return;
+    if (share_read_self(&self, share, reply) && self.news_at > 0) {
+        snprintf(share->position, sizeof share->position, "%" PRId64 "-0", self.news_at);
+        ask_first(share);
+    } else {
+        share->events->begun(share->context, 0);
+        ask_last(share);
+    }
+}
+
+static void ask_self(struct share *share)
+{
+    char list[SHARE_NAME_MAX];
+    const char *const words[] = {"HGET", list, share->options.relay};
+
+    share_roster_name(list, share);
+    valkey_send(share->feed, &share->feed_asked, 3, words, NULL, on_self, share);
+}
+
+void share_feed_begin(struct share *share)
+{
+    if (!share->following || !share->ready || !valkey_is_ready(share->feed) ||
+        share->feed_asked.ticket != NULL)
+        return;
+    if (share->position[0] == '\0')
+        ask_self(share);
+    else
+        ask_first(share);
+}
+
+void share_follow(struct share *share)
+{
+    share->following = true;
+    share_feed_begin(share);
 }
 
 void share_on_feed(void *context, bool ready, const char *why)

@@ -73,7 +73,7 @@ static bool is_about(const struct record *record, const struct share_read *read,
 }
 
 /* What operators said is news, until this relay has heard it. */
-static void tell_word(struct share *share, const char *key, const struct share_word *word)
+void share_take_word(struct share *share, const char *key, const struct share_word *word)
 {
     const struct record_moment moment = share_moment(share);
     struct share_news news = {.name = key, .found = true};
@@ -134,7 +134,7 @@ static void on_values(struct valkey_request *request, const struct valkey_reply 
         found.policy = policy;
     }
     share->stats.found += found.answer != NULL;
-    tell_word(share, read->key, &word);
+    share_take_word(share, read->key, &word);
     read->done(read->context, &found);
     arena_free(arena);
     free(read);

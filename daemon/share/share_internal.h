@@ -48,6 +48,7 @@ struct share {
 
     /* share_feed_uv.c */
     struct valkey_request feed_asked;
+    bool following;
     char position[48]; /* in the stream; "": not known */
 
     struct share_stats stats;
@@ -89,6 +90,9 @@ struct record *share_read_record(struct share *share, struct arena *arena, const
 struct share_word share_read_word(struct share *share, const char *name,
                                   const struct valkey_reply *value);
 
+/* What operators said of a key, as news. */
+void share_take_word(struct share *share, const char *key, const struct share_word *word);
+
 /* share_put_uv.c */
 void share_put(struct share *share, const struct record *record);
 void share_puts_close(struct share *share);
@@ -111,8 +115,12 @@ void share_tells_send(struct share *share);
 void share_tells_close(struct share *share);
 
 /* share_roster_uv.c */
-/* Says what this relay is. */
+/* Says what this relay is, once it follows the news. */
 void share_show_up(struct share *share);
+void share_roster_name(char out[SHARE_NAME_MAX], const struct share *share);
+/* What this relay said of itself, in its life before; false when it is not known. */
+bool share_read_self(struct share_relay *out, struct share *share,
+                     const struct valkey_reply *value);
 
 /* share_feed_uv.c */
 /* When the entry at this place was told, the share's clock; 0 for what is no place. */

@@ -232,9 +232,10 @@ static void on_looked(struct valkey_request *request, const struct valkey_reply 
     note_expected(put, value);
     theirs = share_read_record(share, arena, put->name, value, put->record.kind);
     word = share_read_word(share, put->word, valkey_at(reply, 1));
-    if (put->record.kind == RECORD_ANSWER)
+    if (put->record.kind == RECORD_ANSWER) {
+        share_take_word(share, put->record.answer.key, &word); /* before anything is learnt */
         put_answer(put, theirs, &word);
-    else if (word.forgotten_at != 0 && start_of(&put->record) <= word.forgotten_at)
+    } else if (word.forgotten_at != 0 && start_of(&put->record) <= word.forgotten_at)
         end(put); /* it was learnt before it was forgotten */
     else if (theirs != NULL && start_of(theirs) >= start_of(&put->record))
         end(put); /* a failure (of which the start is 0) takes no policy's place */

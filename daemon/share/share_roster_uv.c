@@ -8,7 +8,7 @@
 
 #include "daemon/share/share_internal.h"
 
-static void roster_name(char out[SHARE_NAME_MAX], const struct share *share)
+void share_roster_name(char out[SHARE_NAME_MAX], const struct share *share)
 {
     snprintf(out, SHARE_NAME_MAX, "%s:" SHARE_VERSION ":relays", share->options.prefix);
 }
@@ -21,9 +21,11 @@ void share_show_up(struct share *share)
     char name[SHARE_NAME_MAX], *text, *value;
     size_t length;
 
+    if (share->position[0] == '\0')
+        return; /* what it said in its life before is still needed */
     share->events->describe(share->context, &self);
     snprintf(self.name, sizeof self.name, "%s", share->options.relay);
-    roster_name(name, share);
+    share_roster_name(name, share);
     text = share_relay_write(&self);
     value = share_seal(share, name, text, &length);
     if (value != NULL) {
@@ -43,6 +45,17 @@ static void strike_out(struct share *share, const char *list, const char *relay)
     const char *const words[] = {"HDEL", list, relay};
 
     (void)valkey_send(share->commands, NULL, 3, words, NULL, NULL, NULL);
+}
+
+bool share_read_self(struct share_relay *out, struct share *share, const struct valkey_reply *value)
+{
+    char list[SHARE_NAME_MAX];
+    struct share_frame frame;
+
+    share_roster_name(list, share);
+    return share_open(&frame, share, list, value) &&
+           share_relay_read(out, frame.text, frame.length) == NULL &&
+           strcmp(out->name, share->options.relay) == 0;
 }
 
 /* One field of the list and its value. False where it does not count. */
@@ -79,7 +92,7 @@ static void on_listed(struct valkey_request *request, const struct valkey_reply 
     if (fields > SHARE_RELAYS_MAX)
         fields = SHARE_RELAYS_MAX;
     relays = calloc(fields + 1, sizeof *relays);
-    roster_name(list, share);
+    share_roster_name(list, share);
     for (size_t i = 0; relays != NULL && i < fields; i++)
         count += take_relay(&relays[count], share, list, valkey_at(reply, 2 * i),
                             valkey_at(reply, 2 * i + 1), now);
@@ -107,7 +120,7 @@ int share_list(struct share_roster *roster, struct share *share, share_listed do
     if (!share->ready)
         return UV_ENOTCONN;
     *roster = (struct share_roster){.share = share, .done = done, .context = context};
-    roster_name(list, share);
+    share_roster_name(list, share);
     share_news_name(stream, share);
     error = valkey_send(share->commands, &roster->last, 6, last, NULL, on_last, roster);
     if (error == 0)

@@ -85,6 +85,10 @@ struct share;
 /* 0 or a libuv error. Nothing is called back from inside. */
 int share_new(struct share **out, uv_loop_t *loop, const struct share_options *options,
               const struct share_events *events, void *context);
+/* Follows the news from now on: those since this relay did so last, if the share knows that, else all
+ * is put there that is known here (struct share_events, begun). To be called once what is remembered
+ * is at hand, so that news of it find it. */
+void share_follow(struct share *share);
 /* The share as a store; of it store_put, store_find, store_read_cancel and store_close. store_find
  * fails with UV_ENOTCONN while it is not ready. */
 struct store *share_store(struct share *share);

@@ -1,5 +1,4 @@
 /* share_turn_uv: of two relays that want to look the same up, one does. */
-#include "daemon/share/share_internal.h"
 #include "tests/unit/daemon/share/two_relays.h"
 #include "tests/unit/support/virtual_clock.h"
 

@@ -4,7 +4,7 @@
 #include "tests/unit/support/unit.h"
 
 #include "base/clock.h"
-#include "daemon/share/share_uv.h"
+#include "daemon/share/share_internal.h"
 #include "policy/key.h"
 #include "tests/unit/base/valkey/real_valkey.h"
 #include "tests/unit/support/record_make.h"
@@ -116,8 +116,6 @@ static inline void run_until_written(const struct relay *relay)
 
 static inline void open_relay_with(struct relay *relay, const char *name, uint32_t settings)
 {
-    unsigned begun = relay->begun;
-
     *relay = (struct relay){
         .options = {
             .prefix = "mxcrypt",
@@ -127,7 +125,12 @@ static inline void open_relay_with(struct relay *relay, const char *name, uint32
             .deadline_ms = 500,
             .server = {.url = &url, .connect_ms = 1000, .stall_ms = 1000, .pending_max = 100000}}};
     assert_int_equal(share_new(&relay->share, &loop, &relay->options, &events, relay), 0);
-    run_until(&relay->begun, begun + 1);
+    share_follow(relay->share);
+    run_until(&relay->begun, 1);
+    for (int turns = 0; relay->share->position[0] == '\0'; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE); /* until it follows the news */
+    }
 }
 
 static inline void open_relay(struct relay *relay, const char *name)
