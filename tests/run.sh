@@ -202,6 +202,8 @@ run_farm() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/farm/cold.py --bin build/asan/bin >"$logs/farm-cold.log" 2>&1
     counted "farm: cold domains at three relays" "$logs/farm-cold.log" $?
+    /usr/bin/python3 tests/farm/holds.py --bin build/asan/bin >"$logs/farm-holds.log" 2>&1
+    counted "farm: a hold at three relays, with mail" "$logs/farm-holds.log" $?
 }
 
 run_world() {

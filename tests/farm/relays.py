@@ -75,6 +75,12 @@ class Relay:
         self.daemon.kill()
         self._look()
 
+    def pause(self):
+        """SIGTERM, after which it may start again."""
+        said = self.daemon.stop()
+        if said:
+            self.wrong.append(said)
+
     def _look(self):
         found = daemon.BAD_OUTPUT.search(self.daemon.log())
         if found:
@@ -89,9 +95,9 @@ class Relay:
 
 
 class Farm:
-    """Three relays that have a share; `options` of all, of mxcryptd."""
+    """Three relays that have a share; options of mxcryptd: of all, and `own` by name."""
 
-    def __init__(self, the_world, **options):
+    def __init__(self, the_world, own=None, **options):
         network.forward()
         self.world = the_world
         self.share_space = network.Namespace("share", len(NAMES))
@@ -99,7 +105,7 @@ class Farm:
         with open(self.share.key, "w", encoding="ascii") as file:
             file.write(farming.KEY + "\n")
         self.options = {"share": self.share.url, "share-key-file": self.share.key, "share-deadline": SHARE_DEADLINE, **options}
-        self.relays = [Relay(the_world, name, number, dict(self.options)) for number, name in enumerate(NAMES)]
+        self.relays = [Relay(the_world, name, number, {**self.options, **(own or {}).get(name, {})}) for number, name in enumerate(NAMES)]
 
     def start(self):
         self.share.start()

@@ -1,5 +1,6 @@
 """A real Postfix as the client: its own configuration, queue and log; messages are queued and their fate is read in the log."""
 
+import collections
 import functools
 import os
 import re
@@ -60,6 +61,9 @@ in_flow_delay = 0
 """
 
 TLS_LINE = re.compile(r"(Verified|Trusted|Untrusted|Anonymous) TLS connection established to")
+ATTEMPT = re.compile(r" to=<([^>]*)>,.* status=\w+")
+PROCESS = re.compile(r" postfix\S*/(?:smtp|error|retry|qmgr)(\[\d+\]:)")  # of those that end an attempt
+PROCESS_LINES = 50  # of one process, at most so many belong to an attempt
 # a connection to a host whose certificate has a good chain and a wrong name: Untrusted before 3.10, Trusted since
 UNVERIFIED = "Untrusted or Trusted"
 
@@ -112,6 +116,7 @@ class Postfix:
         self.log_path = self.settings.get("maillog_file", os.path.join(folder, "maillog"))
         self._routes = os.path.join(self.etc, "transport")
         self.ca_file, self.before = ca_file, before
+        self._read, self._lines = 0, collections.defaultdict(lambda: collections.deque(maxlen=PROCESS_LINES))
 
     def start(self, transports, routes):
         """transports: name -> (settings, chrooted); routes: recipient domain -> transport:next-hop."""
@@ -189,6 +194,24 @@ class Postfix:
         lines = self.log().splitlines()
         return [self._delivery(lines[:number + 1]) for number, line in enumerate(lines)
                 if f"to=<{recipient}>" in line and " status=" in line]
+
+    def new_attempts(self):
+        """(recipient, what became of the message) of each attempt since this was last asked, in their order: for many messages."""
+        with open(self.log_path, "rb") as file:
+            file.seek(self._read)
+            text = file.read()
+        text = text[:text.rfind(b"\n") + 1]
+        self._read += len(text)
+        for line in text.decode("utf-8", "backslashreplace").splitlines():
+            process = PROCESS.search(line)
+            if not process:
+                continue
+            own = self._lines[process.group(1)]
+            own.append(line)
+            attempt = ATTEMPT.search(line)
+            if attempt:
+                yield attempt.group(1), self._delivery(list(own))
+                own.clear()
 
     def try_again(self, recipient, good, seconds=40):
         """Flush the queue, again and again, until good(an attempt's fate); all fates so far. Others flush it too."""
