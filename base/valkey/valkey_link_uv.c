@@ -379,12 +379,16 @@ int valkey_link_open(struct valkey_link **out, uv_loop_t *loop,
 
 void valkey_link_close(struct valkey_link *link)
 {
+    int done;
+
     if (link == NULL)
         return;
     link->closing = true;
     uv_close((uv_handle_t *)&link->soon, on_closed);
-    if (link->context != NULL && link->opened && link->why[0] == '\0')
-        redisAsyncHandleWrite(link->context); /* which may end it */
+    if (link->context != NULL && link->opened && link->why[0] == '\0') {
+        valkey_tls_prepare(link->session);
+        redisBufferWrite(&link->context->c, &done); /* which may be done inside of a callback */
+    }
     if (link->context != NULL)
         redisAsyncFree(link->context); /* from inside of a callback: once that is over */
 }
