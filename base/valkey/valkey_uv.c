@@ -34,6 +34,8 @@ struct valkey {
     void *context;
     bool closing;
     bool told, told_ready; /* what the owner knows */
+    int64_t told_at;       /* monotonic ms */
+    char told_why[VALKEY_WHY_MAX + 1];
 
     struct sequence sequence;
     uv_timer_t timer; /* of the state; everything is freed when it is closed */
@@ -410,6 +412,15 @@ static enum sequence_step run_step(void *owner, unsigned state)
     return steps[state](owner);
 }
 
+/* Whether the owner is to be told that it is ready, or is not. */
+static bool is_news(const struct valkey *valkey, bool ready)
+{
+    if (ready || !valkey->told || valkey->told_ready)
+        return ready ? !valkey->told_ready : valkey->why[0] != '\0';
+    return strcmp(valkey->why, valkey->told_why) != 0 &&
+           clock_monotonic_ms() - valkey->told_at >= VALKEY_TELL_MS;
+}
+
 /* The owner may close the connection in `changed`: nothing comes after it. */
 static void run(void *owner)
 {
@@ -420,11 +431,12 @@ static void run(void *owner)
     if (valkey->closing) /* by a request that got its NULL */
         return;
     ready = valkey->sequence.state == STATE_READY;
-    if (ready ? valkey->told_ready
-              : valkey->why[0] == '\0' || (valkey->told && !valkey->told_ready))
+    if (!is_news(valkey, ready))
         return;
     valkey->told = true;
     valkey->told_ready = ready;
+    valkey->told_at = clock_monotonic_ms();
+    strcpy(valkey->told_why, valkey->why);
     valkey->changed(valkey->context, ready, ready ? NULL : valkey->why);
 }
 

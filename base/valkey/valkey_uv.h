@@ -1,7 +1,8 @@
 /*
  * valkey_uv: a Valkey or Redis server, over a connection that is made anew whenever it ends: it
  * finds the server (of several the first that is a primary; by Sentinel), logs in, selects the
- * database, and tells whether commands can be sent. It is not told twice that it cannot.
+ * database, and tells whether commands can be sent. That they cannot is told again only for another
+ * reason, and no sooner than VALKEY_TELL_MS after the last time.
  *
  * A connection counts as lost when the server owes a reply for longer than stall_ms. After a failure
  * the next server is tried; when all have been, after a wait that doubles from VALKEY_RETRY_MIN_MS
@@ -18,6 +19,7 @@
 
 #define VALKEY_RETRY_MIN_MS 250
 #define VALKEY_RETRY_MAX_MS 5000
+#define VALKEY_TELL_MS      60000
 #define VALKEY_WHY_MAX      255 /* octets of a reason; the rest is cut off */
 
 /* Borrowed for the life of the connection. */

@@ -153,7 +153,7 @@ static void set_ready(struct share *share)
 
 static void lose(struct share *share, const char *why)
 {
-    bool told = share->stats.error[0] != '\0';
+    bool told = strcmp(share->stats.error, why) == 0;
 
     share->ready = false;
     share_note_away(share);

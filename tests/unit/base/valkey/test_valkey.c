@@ -104,6 +104,29 @@ static void it_waits_for_a_server_that_is_not_there(void **state)
     end(&server);
 }
 
+/* Whoever reads the log learns what it is now, but not of each attempt. */
+static void another_reason_is_told_after_a_while(void **state)
+{
+    static const char *const replica[] = {REPLICA, NULL}, *const silent[] = {HANG_UP, NULL};
+    const struct valkey_options options = usual();
+    struct scripted first, second;
+    int64_t told;
+
+    (void)state;
+    start(&first, 0, replica);
+    start(&second, 0, silent);
+    begin(&options, "valkey://127.0.0.1:#,127.0.0.1:#", first.port, second.port);
+    run_until(&owner.not_ready, 1);
+    assert_non_null(strstr(owner.why, "it is a replica"));
+    told = clock_monotonic_ms();
+    run_until(&owner.not_ready, 2);
+    assert_non_null(strstr(owner.why, "connection lost"));
+    assert_in_range(clock_monotonic_ms() - told, VALKEY_TELL_MS, VALKEY_TELL_MS + 10000);
+    assert_in_range(first.accepted, 10, 100);
+    scripted_stop(&first);
+    end(&second);
+}
+
 static void of_several_the_primary(void **state)
 {
     static const char *const replica[] = {REPLICA, NULL}, *const primary[] = {PRIMARY, NULL};
@@ -418,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup(a_password_file_counts_for_more_than_the_url, set_up),
         cmocka_unit_test(what_a_server_refuses_is_told_once),
         cmocka_unit_test_setup(it_waits_for_a_server_that_is_not_there, set_up),
+        cmocka_unit_test_setup(another_reason_is_told_after_a_while, set_up),
         cmocka_unit_test_setup(of_several_the_primary, set_up),
         cmocka_unit_test_setup(a_sentinel_names_the_primary, set_up),
         cmocka_unit_test_setup(a_name_is_looked_up, set_up),

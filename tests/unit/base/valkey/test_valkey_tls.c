@@ -30,21 +30,6 @@ static int tls_set_up(void **state)
     return ground_set_up(state) != 0 || set_up(state) != 0;
 }
 
-static int tls_tear_down(void **state)
-{
-    return ground_tear_down(state);
-}
-
-/* Until it is said that it cannot be reached, and why. */
-static void run_until_why(const char *why)
-{
-    for (unsigned turn = 0; strstr(valkey_why(owner.valkey), why) == NULL; turn++) {
-        if (turn == 10000)
-            fail_msg("%s, not %s", valkey_why(owner.valkey), why);
-        uv_run(&owner.loop, UV_RUN_ONCE);
-    }
-}
-
 /* A server that begins with a certificate of its own. */
 static SSL_CTX *server_of(const struct cert_spec *spec)
 {
@@ -483,21 +468,22 @@ static void a_build_without_tls_says_so(void **state)
 
 int main(void)
 {
-#define OVER_TLS(test) cmocka_unit_test_setup_teardown(test, tls_set_up, tls_tear_down)
+#define OVER_TLS(test) cmocka_unit_test_setup_teardown(test, tls_set_up, ground_tear_down)
+#define ROWS(test)     cmocka_unit_test_setup_teardown(test, ground_set_up, ground_tear_down)
     static const struct CMUnitTest tests[] = {
-        OVER_TLS(certificates_that_are_refused),
+        ROWS(certificates_that_are_refused),
         OVER_TLS(one_that_nobody_issued),
-        OVER_TLS(certificates_that_are_accepted),
+        ROWS(certificates_that_are_accepted),
         OVER_TLS(before_tls_1_2_there_is_nothing),
-        OVER_TLS(a_client_certificate_that_is_asked_for),
-        OVER_TLS(what_is_no_handshake),
-        OVER_TLS(a_handshake_that_ends_anywhere),
+        ROWS(a_client_certificate_that_is_asked_for),
+        ROWS(what_is_no_handshake),
+        ROWS(a_handshake_that_ends_anywhere),
         OVER_TLS(from_one_with_a_bad_certificate_to_a_good_one),
         OVER_TLS(a_server_that_begins_again_is_verified_again),
         OVER_TLS(a_sentinel_names_one_whose_certificate_is_for_another),
         OVER_TLS(a_command_that_no_socket_holds_at_once),
         OVER_TLS(errors_of_others_are_not_its_own),
-        OVER_TLS(files_that_cannot_be_used),
+        ROWS(files_that_cannot_be_used),
     };
     static const struct CMUnitTest without[] = {cmocka_unit_test(a_build_without_tls_says_so)};
 

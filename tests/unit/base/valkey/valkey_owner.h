@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/valkey/valkey_uv.h"
 #include "tests/unit/base/valkey/scripted_valkey.h"
 #include "tests/unit/support/certs.h"
@@ -177,6 +178,16 @@ static inline void run_until(const unsigned *count, unsigned wanted)
     for (unsigned turn = 0; *count < wanted; turn++) {
         if (turn == 10000)
             fail_msg("not ready: %s", valkey_why(owner.valkey));
+        uv_run(&owner.loop, UV_RUN_ONCE);
+    }
+}
+
+/* Until it is said that it cannot be reached, and why. */
+static inline void run_until_why(const char *why)
+{
+    for (unsigned turn = 0; strstr(valkey_why(owner.valkey), why) == NULL; turn++) {
+        if (turn == 10000)
+            fail_msg("%s, not %s", valkey_why(owner.valkey), why);
         uv_run(&owner.loop, UV_RUN_ONCE);
     }
 }
