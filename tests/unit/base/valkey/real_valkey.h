@@ -5,6 +5,7 @@
 #pragma once
 
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +15,19 @@
 
 #include "base/check.h"
 
+#define REAL_VALKEY_WORDS 20
+
 struct real_valkey {
     char directory[32], socket[48], url[64];
     pid_t pid; /* 0: it does not run */
+    const char
+        *more[REAL_VALKEY_WORDS]; /* of its command line, behind the usual ones; NULL ends them */
 };
 
-/* Starts it; what it saved is there again. */
-static inline void real_valkey_start(struct real_valkey *server)
+/* Starts it with these words, which NULL ends. */
+static inline void real_valkey_start_words(struct real_valkey *server, const char *const *words)
 {
+    const char *argv[32] = {NULL};
     pid_t pid = fork();
 
     CHECK(pid >= 0);
@@ -29,23 +35,41 @@ static inline void real_valkey_start(struct real_valkey *server)
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || /* a test that dies leaves none */
             freopen("/dev/null", "w", stdout) == NULL || chdir(server->directory) != 0)
             _exit(1);
+        for (size_t i = 0; words[i] != NULL; i++)
+            argv[i + 1] = words[i];
         for (int i = 0; i < 2; i++) {
-            const char *program = i == 0 ? "valkey-server" : "redis-server";
-
-            execlp(program, program, "--port", "0", "--unixsocket", server->socket, "--save", "",
-                   "--appendonly", "yes", "--appendfsync", "no", (char *)NULL);
+            argv[0] = i == 0 ? "valkey-server" : "redis-server";
+            execvp(argv[0], (char *const *)(uintptr_t)argv);
         }
         _exit(1);
     }
     server->pid = pid;
 }
 
-static inline void real_valkey_new(struct real_valkey *server)
+/* Starts it; what it saved is there again. */
+static inline void real_valkey_start(struct real_valkey *server)
 {
+    const char *words[32] = {"--port",        "0", "--unixsocket", server->socket,
+                             "--save",        "",  "--appendonly", "yes",
+                             "--appendfsync", "no"};
+
+    memcpy(words + 10, server->more, sizeof server->more);
+    real_valkey_start_words(server, words);
+}
+
+/* It has its directory, and does not run yet. */
+static inline void real_valkey_make(struct real_valkey *server)
+{
+    *server = (struct real_valkey){.pid = 0};
     strcpy(server->directory, "/tmp/valkey-XXXXXX");
     CHECK(mkdtemp(server->directory) != NULL);
     snprintf(server->socket, sizeof server->socket, "%s/s", server->directory);
     snprintf(server->url, sizeof server->url, "valkey+unix://%s", server->socket);
+}
+
+static inline void real_valkey_new(struct real_valkey *server)
+{
+    real_valkey_make(server);
     real_valkey_start(server);
 }
 
