@@ -19,19 +19,38 @@ def program(names):
     return next(found for found in map(shutil.which, names) if found)
 
 
+def without_tls():
+    """Why there is no TLS to the share; empty when there is."""
+    found = subprocess.run(["pkg-config", "--exists", "hiredis_ssl"], check=False).returncode == 0
+    return "" if found else "hiredis is older than 1.0 and has no TLS"
+
+
 class Share:
     """A server on a Unix socket, which keeps what it knows in a folder of its own.
 
-    With an address it is reached there, over TCP; `before`: words before the command, as nsenter's."""
+    With an address it is reached there, over TCP, and with a certificate (of ca.py) over TLS only, by clients that have one of the
+    CA in `ca_file`; `before`: words before the command, as nsenter's."""
 
-    def __init__(self, folder, address=None, before=()):
+    def __init__(self, folder, address=None, before=(), cert=None, ca_file=None):
         self.folder, self.before = folder, before
         self.listen = ["--bind", address, "--port", "6379", "--protected-mode", "no"] if address else ["--port", "0"]
         self.socket = os.path.join(folder, "s")
         self.url = f"valkey://{address}" if address else f"valkey+unix://{self.socket}"
+        if cert:
+            self.url = f"valkeys://{address}"
+            self.show(address, cert, ca_file)
         self.key = os.path.join(folder, "key")
         self.process = None
         os.makedirs(folder, exist_ok=True)
+
+    def show(self, address, cert, ca_file):
+        """From its next start on it has this certificate."""
+        path = os.path.join(self.folder, "cert.pem")
+        os.makedirs(self.folder, exist_ok=True)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(cert.pem)
+        self.listen = ["--bind", address, "--port", "0", "--tls-port", "6379", "--protected-mode", "no", "--tls-cert-file", path,
+                       "--tls-key-file", cert.key.path, "--tls-ca-cert-file", ca_file, "--tls-auth-clients", "yes"]
 
     def start(self):
         self.process = subprocess.Popen([*self.before, program(SERVERS), *self.listen, "--unixsocket", self.socket, "--save", "", "--appendonly", "yes"],
@@ -75,9 +94,14 @@ def relay(c, share, name, **options):
 
 @contextlib.contextmanager
 def farm(c, *names, **options):
-    """A share, and relays of these names that have it."""
-    folder = os.path.join(c.world.folder, f"share-{c.label}")
-    share = Share(folder)
+    """A share on a Unix socket, and relays of these names that have it."""
+    with farm_of(c, Share(os.path.join(c.world.folder, f"share-{c.label}")), *names, **options) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def farm_of(c, share, *names, **options):
+    """The same with this share."""
     with open(share.key, "w", encoding="ascii") as file:
         file.write(KEY + "\n")
     share.start()
