@@ -19,7 +19,8 @@
 /* KEYS: the record, the stream. ARGV: the mark that lies there ("" for none), the value, its life in
  * ms, the value for the stream ("" for none), the length of the stream. */
 static const char script[] =
-    "local v=redis.call('GET',KEYS[1])\n"
+    "local v=redis.pcall('GET',KEYS[1])\n"
+    "if type(v)=='table' then v=false end\n" /* it is no string: written over */
     "if (v and string.sub(v,1,16) or '')~=ARGV[1] then return 0 end\n"
     "redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3])\n"
     "if ARGV[4]~='' then redis.call('XADD',KEYS[2],'MAXLEN','~',ARGV[5],'*','n',ARGV[4]) end\n"

@@ -16,8 +16,12 @@
 static const char script[] =
     "if ARGV[3]~='' then redis.call('SET',KEYS[2],ARGV[3],'PX',ARGV[4]) end\n"
     "if ARGV[5]=='1' then redis.call('DEL',KEYS[3],KEYS[4]) end\n"
-    "redis.call('XADD',KEYS[1],'MAXLEN','~',ARGV[2],'*','n',ARGV[1])\n"
-    "return 1";
+    "local function tell(call)\n"
+    "return call('XADD',KEYS[1],'MAXLEN','~',ARGV[2],'*','n',ARGV[1]) end\n"
+    "local r=tell(redis.pcall)\n"
+    "if type(r)=='table' and r.err and string.find(r.err,'WRONGTYPE',1,true) then\n"
+    "redis.call('DEL',KEYS[1]) return tell(redis.call) end\n" /* it is no stream */
+    "return r";
 
 struct tell {
     struct list link; /* in share.tells */

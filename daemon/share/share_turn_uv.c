@@ -15,25 +15,31 @@
 #define RENEW_MS     (SHARE_LEASE_MS / 3)
 
 /* KEYS: lease, note, network. ARGV: token, life of the lease and of the note in ms, turns of the
- * network (0: any number). */
+ * network (0: any number). What others than relays put there stands in the way no longer than a
+ * lease. */
 static const char take[] =
     "local t=redis.call('TIME')\n"
     "local now=t[1]*1000+math.floor(t[2]/1000)\n"
     "local max=tonumber(ARGV[4])\n"
-    "if max>0 then redis.call('ZREMRANGEBYSCORE',KEYS[3],'-inf',now) end\n"
-    "local own=redis.call('GET',KEYS[1])\n"
+    "if max>0 then\n"
+    "if type(redis.pcall('ZREMRANGEBYSCORE',KEYS[3],'-inf',now))=='table' then\n"
+    "redis.call('DEL',KEYS[3]) end\n"
+    "redis.call('ZREMRANGEBYSCORE',KEYS[3],'('..now+ARGV[2],'+inf') end\n"
+    "local own=redis.pcall('GET',KEYS[1])\n"
+    "if type(own)=='table' then own=false end\n"
     "if own==ARGV[1] or (not own and (max==0 or redis.call('ZCARD',KEYS[3])<max)) then\n"
     "redis.call('SET',KEYS[1],ARGV[1],'PX',ARGV[2])\n"
     "if max>0 then redis.call('ZADD',KEYS[3],now+ARGV[2],ARGV[1])\n"
     "redis.call('PEXPIRE',KEYS[3],ARGV[2]) end\n"
     "return 1 end\n"
+    "if own then redis.pcall('PEXPIRE',KEYS[1],ARGV[2],'LT') end\n"
     "redis.call('SET',KEYS[2],'1','PX',ARGV[3])\n"
     "return 0";
 
 /* KEYS: lease, note, network, stream. ARGV: token, the value for the stream, its length. */
 static const char give_back[] =
-    "redis.call('ZREM',KEYS[3],ARGV[1])\n"
-    "if redis.call('GET',KEYS[1])~=ARGV[1] then return 0 end\n"
+    "redis.pcall('ZREM',KEYS[3],ARGV[1])\n"
+    "if redis.pcall('GET',KEYS[1])~=ARGV[1] then return 0 end\n"
     "redis.call('DEL',KEYS[1])\n"
     "if redis.call('DEL',KEYS[2])==1 then\n"
     "redis.call('XADD',KEYS[4],'MAXLEN','~',ARGV[3],'*','n',ARGV[2]) end\n"

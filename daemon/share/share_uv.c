@@ -221,12 +221,25 @@ static void on_beat(uv_timer_t *timer)
     ask(timer->data);
 }
 
-/* Asks for the clock and for the epoch, which is drawn where there is none. */
+/* KEYS: epoch, stream, list of relays. ARGV: a new epoch. The epoch, which is drawn where there is
+ * none. What is of another type than it must be goes: nobody could write there. */
+static const char upkeep[] =
+    "local function foreign(r)\n"
+    "return type(r)=='table' and r.err and string.find(r.err,'WRONGTYPE',1,true) end\n"
+    "if foreign(redis.pcall('XRANGE',KEYS[2],'-','+','COUNT',1)) then redis.call('DEL',KEYS[2]) "
+    "end\n"
+    "if foreign(redis.pcall('HDEL',KEYS[3],'')) then redis.call('DEL',KEYS[3]) end\n"
+    "local v=redis.pcall('GET',KEYS[1])\n"
+    "if type(v)=='string' and #v==16 and not string.find(v,'[^0-9a-f]') then return v end\n"
+    "redis.call('SET',KEYS[1],ARGV[1])\n"
+    "return ARGV[1]";
+
+/* Asks for the clock and for the epoch. */
 static void ask(struct share *share)
 {
     static const char *const time[] = {"TIME"};
-    char name[SHARE_NAME_MAX], mark[SHARE_MARK_MAX];
-    const char *const draw[] = {"SET", name, mark, "NX"}, *const get[] = {"GET", name};
+    char name[SHARE_NAME_MAX], stream[SHARE_NAME_MAX], list[SHARE_NAME_MAX], mark[SHARE_MARK_MAX];
+    const char *const keep[] = {"EVAL", upkeep, "3", name, stream, list, mark};
 
     if (!valkey_is_ready(share->commands))
         return;
@@ -235,11 +248,12 @@ static void ask(struct share *share)
     if (share->epoch_asked.ticket != NULL || share->time.ticket != NULL)
         return; /* it answers slowly */
     snprintf(name, sizeof name, "%s:" SHARE_VERSION ":epoch", share->options.prefix);
+    share_news_name(stream, share);
+    share_roster_name(list, share);
     snprintf(mark, sizeof mark, "%016" PRIx64, share_mark());
     share->time_asked = clock_monotonic_ms();
     if (valkey_send(share->commands, &share->time, 1, time, NULL, on_time, share) != 0 ||
-        valkey_send(share->commands, NULL, 4, draw, NULL, NULL, NULL) != 0 ||
-        valkey_send(share->commands, &share->epoch_asked, 2, get, NULL, on_epoch, share) != 0)
+        valkey_send(share->commands, &share->epoch_asked, 7, keep, NULL, on_epoch, share) != 0)
         share_note_away(share);
 }
 

@@ -253,8 +253,44 @@ static void what_lies_there_may_be_anything(void **state)
     tell_server(3, (const char *const[]){"LPUSH", "mxcrypt:1:a:00000000:" KEY, "x"});
     find(&b);
     assert_false(b.has_answer);
-    put(&a, &answer);
-    assert_int_equal(stats_of(&a).failures, 1);
+    put(&a, &answer); /* of that as well */
+    find(&b);
+    assert_true(b.has_answer);
+    assert_int_equal(stats_of(&a).failures, 0);
+}
+
+/* What all relays need is of a kind that none of them could write to, or says nothing. */
+static void what_they_need_may_be_anything(void **state)
+{
+    static const char *const chaff[] = {"SET", "mxcrypt:1:epoch", "0123456789abcdeg"};
+    static const char *const wrong[][3] = {{"LPUSH", "mxcrypt:1:epoch", "x"},
+                                           {"SET", "mxcrypt:1:news", "x"},
+                                           {"LPUSH", "mxcrypt:1:relays", "x"}};
+
+    (void)state;
+    assert_true(share_tell(a.share, SHARE_NEWS_RELOAD, ""));
+    run_until(&b.news, 1);
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        tell_server(2, (const char *const[]){"DEL", wrong[i][1]});
+        tell_server(3, wrong[i]);
+    }
+    assert_true(share_tell(a.share, SHARE_NEWS_RELEASE, KEY)); /* makes a stream of it */
+    for (int turns = 0; stats_of(&a).news_sent < 2; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    tell_server(3, wrong[1]);
+    run_until(&a.begun, 1);
+    run_until(&b.begun, 1);
+    relays_are_listed(state);
+    assert_true(share_tell(a.share, SHARE_NEWS_FORGET, KEY));
+    for (int turns = 0; b.last.kind != SHARE_NEWS_FORGET; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    tell_server(3, chaff);
+    while (stats_of(&a).emptied < 2)
+        uv_run(&loop, UV_RUN_ONCE);
 }
 
 /* A value of ours, moved by somebody else, is of no use to them. */
@@ -286,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_server_that_was_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_is_frozen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_lies_there_may_be_anything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_they_need_may_be_anything, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_value_under_another_name, set_up, tear_down),
     };
 

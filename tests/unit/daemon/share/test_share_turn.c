@@ -211,6 +211,35 @@ static void a_turn_that_is_had_too_late_is_given_back(void **state)
     share_turn_end(&second.turn);
 }
 
+/* Without an end, or with one far off: as by somebody who wants all relays to wait. */
+static void a_lease_that_no_relay_wrote(void **state)
+{
+    static const char *const chaff[][3] = {{"SET", "mxcrypt:1:l:" KEY, "x"},
+                                           {"RPUSH", "mxcrypt:1:l:" KEY, "x"},
+                                           {"SET", "mxcrypt:1:x:192.0.2.0/24", "x"}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(chaff); i++) {
+        tell_server(3, chaff[i]);
+        first = (struct seeker){
+            .turn = {
+                .patience_ms = 20000, .go = on_go, .network = "192.0.2.0/24", .network_max = 1}};
+        first.turn.context = &first;
+        strcpy(first.turn.name, KEY);
+        assert_int_equal(share_turn_ask(a.share, &first.turn), 0);
+        run_until(&first.went, 1);
+        assert_int_equal(first.how, SHARE_OURS);
+        share_turn_end(&first.turn);
+    }
+    tell_server(4, (const char *const[]){"ZADD", "mxcrypt:1:x:192.0.2.0/24", "9e15", "x"});
+    first.turn.patience_ms = 5000;
+    first.went = 0;
+    assert_int_equal(share_turn_ask(a.share, &first.turn), 0);
+    run_until(&first.went, 1);
+    assert_int_equal(first.how, SHARE_OURS);
+    share_turn_end(&first.turn);
+}
+
 static void a_share_that_is_lost(void **state)
 {
     (void)state;
@@ -252,6 +281,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_turn_that_is_had_too_late_is_given_back, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_lease_that_no_relay_wrote, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_share_that_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_waited_for_at_the_end, set_up, tear_down),
     };
