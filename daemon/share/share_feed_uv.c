@@ -188,16 +188,20 @@ static void ask_last(struct share *share)
     valkey_send(share->feed, &share->feed_asked, 6, words, NULL, on_last, share);
 }
 
-/* Goes on where this relay stood in its life before, if that is known. */
+/* Goes on where this relay stood in its life before, if that is known. What it learnt last may not
+ * have got there. */
 static void on_self(struct valkey_request *request, const struct valkey_reply *reply)
 {
     struct share *share = request->context;
+    const struct record_moment moment = share_moment(share);
     struct share_relay self;
 
     if (reply == NULL)
         return;
     if (share_read_self(&self, share, reply) && self.news_at > 0) {
         snprintf(share->position, sizeof share->position, "%" PRId64 "-0", self.news_at);
+        share->events->begun(share->context,
+                             self.at - SHARE_BEAT_MS + moment.monotonic_ms - moment.wall_ms);
         ask_first(share);
     } else {
         share->events->begun(share->context, 0);
