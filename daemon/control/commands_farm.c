@@ -32,7 +32,9 @@ static void on_listed(struct share_roster *roster, const struct share_relay *rel
 
     if (count == 0) {
         json_decref(list);
-        command_refuse(command, "the share does not answer");
+        command_refuse(command, relays == NULL
+                                    ? "the share does not answer"
+                                    : "the share has lost what it had: no relay is listed yet");
         return;
     }
     for (size_t i = 0; i < count; i++)

@@ -91,7 +91,7 @@ static void on_listed(struct valkey_request *request, const struct valkey_reply 
 
     if (fields > SHARE_RELAYS_MAX)
         fields = SHARE_RELAYS_MAX;
-    relays = calloc(fields + 1, sizeof *relays);
+    relays = valkey_type(reply) == VALKEY_ARRAY ? calloc(fields + 1, sizeof *relays) : NULL;
     share_roster_name(list, share);
     for (size_t i = 0; relays != NULL && i < fields; i++)
         count += take_relay(&relays[count], share, list, valkey_at(reply, 2 * i),

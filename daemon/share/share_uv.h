@@ -107,7 +107,7 @@ bool share_tell(struct share *share, enum share_news_kind kind, const char *name
 /* Who asks which relays there are; embedded in its owner. */
 struct share_roster;
 /* `relays`: in no order, with the times of the share; `now` too. `last_news`: when the last of the
- * stream were told; 0: never. count 0: the share does not answer. */
+ * stream were told; 0: never. NULL: the share does not answer. */
 typedef void (*share_listed)(struct share_roster *roster, const struct share_relay *relays,
                              size_t count, int64_t now, int64_t last_news);
 struct share_roster {
