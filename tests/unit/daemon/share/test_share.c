@@ -140,7 +140,7 @@ struct listing {
     struct share_roster roster;
     unsigned listed;
     size_t count;
-    bool has_a, has_b;
+    bool has_a, has_b, answered;
 };
 
 static void on_listed(struct share_roster *roster, const struct share_relay *relays, size_t count,
@@ -150,6 +150,7 @@ static void on_listed(struct share_roster *roster, const struct share_relay *rel
 
     listing->listed++;
     listing->count = count;
+    listing->answered = relays != NULL;
     assert_true(last_news <= now + 1000);
     for (size_t i = 0; i < count; i++) {
         listing->has_a |= strcmp(relays[i].name, "a") == 0;
@@ -171,6 +172,25 @@ static void relays_are_listed(void **state)
     assert_true(listing.has_a && listing.has_b);
     assert_int_equal(share_list(&listing.roster, a.share, on_listed, &listing), 0);
     share_roster_cancel(&listing.roster);
+}
+
+/* It was emptied, and nobody has said anything since; or it cannot say. */
+static void nobody_is_listed(void **state)
+{
+    static const char *const chaff[] = {"SET", "mxcrypt:1:relays", "x"};
+    struct listing listing = {.listed = 0};
+
+    (void)state;
+    tell_server(2, (const char *const[]){"DEL", "mxcrypt:1:relays"});
+    assert_int_equal(share_list(&listing.roster, a.share, on_listed, &listing), 0);
+    run_until(&listing.listed, 1);
+    assert_int_equal(listing.count, 0);
+    assert_true(listing.answered);
+    tell_server(3, chaff);
+    assert_int_equal(share_list(&listing.roster, a.share, on_listed, &listing), 0);
+    run_until(&listing.listed, 2);
+    assert_int_equal(listing.count, 0);
+    assert_false(listing.answered);
 }
 
 /* ---- trouble ---- */
@@ -318,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(relays_that_look_up_differently, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(relays_are_listed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_is_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_emptied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_is_frozen, set_up, tear_down),
