@@ -13,18 +13,6 @@
 /* Octets of an answer and a policy that are read. */
 #define FIND_ARENA_MAX (4 * 1024 * 1024)
 
-struct share_read {
-    struct store_read read; /* first */
-    struct share *share;
-    struct list link; /* in share.reads, in the order of `late_at` */
-    int64_t late_at;  /* monotonic ms */
-    struct valkey_request request;
-    store_on_found done;
-    void *context;
-    char answer[SHARE_NAME_MAX], policy[SHARE_NAME_MAX], word[SHARE_NAME_MAX];
-    char key[KEY_TEXT_MAX + 1];
-};
-
 /* ---- reading ---- */
 
 struct record *share_read_record(struct share *share, struct arena *arena, const char *name,
@@ -50,13 +38,13 @@ struct share_word share_read_word(struct share *share, const char *name,
 {
     struct share_word word = {0, 0};
     struct share_frame frame;
-    const char *why;
+    const char *why = NULL;
 
-    if (!share_open(&frame, share, name, value))
-        return word;
-    why = share_word_read(&word, frame.text, frame.length);
+    if (share_open(&frame, share, name, value))
+        why = share_word_read(&word, frame.text, frame.length);
     if (why != NULL)
         share_refuse(share, name, why);
+    share_tells_add(share, name, &word);
     return word;
 }
 
@@ -92,7 +80,7 @@ void share_take_word(struct share *share, const char *key, const struct share_wo
 
 /* ---- the end of a read ---- */
 
-static void take_off(struct share_read *read)
+void share_read_take_off(struct share_read *read)
 {
     list_remove(&read->link);
     valkey_request_cancel(&read->request);
@@ -101,9 +89,13 @@ static void take_off(struct share_read *read)
 static void find_nothing(struct share_read *read)
 {
     const struct store_found found = {.unsure = true};
+    const struct store_page page = {.error = "the share does not answer"};
 
-    take_off(read);
-    read->done(read->context, &found);
+    share_read_take_off(read);
+    if (read->done != NULL)
+        read->done(read->context, &found);
+    else
+        read->listed(read->context, &page);
     free(read);
 }
 
@@ -116,7 +108,7 @@ static void on_values(struct valkey_request *request, const struct valkey_reply 
     struct store_found found = {0};
     struct share_word word;
 
-    take_off(read);
+    share_read_take_off(read);
     if (arena == NULL || valkey_count(reply) != 3) {
         arena_free(arena);
         find_nothing(read);
@@ -129,7 +121,9 @@ static void on_values(struct valkey_request *request, const struct valkey_reply 
         share_record_to_own(share, answer);
         found.answer = answer;
     }
-    if (policy != NULL && is_about(policy, read, read->policy)) {
+    /* a relay with other settings forgets its own records, and says so of the key alone */
+    if (policy != NULL && is_about(policy, read, read->policy) &&
+        (word.forgotten_at == 0 || policy->policy.fetched_at > word.forgotten_at)) {
         share_record_to_own(share, policy);
         found.policy = policy;
     }
@@ -149,7 +143,7 @@ static void on_probe(struct valkey_request *request, const struct valkey_reply *
     struct record *probe = NULL;
     struct share_word word = {0, 0};
 
-    take_off(read);
+    share_read_take_off(read);
     if (arena != NULL) {
         probe = share_read_record(share, arena, read->answer, valkey_at(reply, 0), RECORD_PROBE);
         word = share_read_word(share, read->word, valkey_at(reply, 1));
@@ -184,8 +178,7 @@ static void on_late(uv_timer_t *timer)
 
 /* ---- asking ---- */
 
-/* A read that is not sent yet; NULL without memory. */
-static struct share_read *read_new(struct share *share, store_on_found done, void *context)
+struct share_read *share_read_new(struct share *share, void *context)
 {
     struct share_read *read = calloc(1, sizeof *read);
 
@@ -193,14 +186,12 @@ static struct share_read *read_new(struct share *share, store_on_found done, voi
         return NULL;
     read->read.kind = share->store.kind;
     read->share = share;
-    read->done = done;
     read->context = context;
     list_init(&read->link);
     return read;
 }
 
-/* It was sent, unless there is an error. */
-static int read_begin(struct store_read **out, struct share_read *read, int error)
+int share_read_begin(struct store_read **out, struct share_read *read, int error)
 {
     struct share *share = read->share;
 
@@ -221,11 +212,12 @@ int share_find(struct store_read **out, struct store *store, const char *key, co
                store_on_found done, void *context)
 {
     struct share *share = (struct share *)(void *)store;
-    struct share_read *read = share->ready ? read_new(share, done, context) : NULL;
+    struct share_read *read = share->ready ? share_read_new(share, context) : NULL;
     int error = UV_EINVAL;
 
     if (read == NULL)
         return share->ready ? UV_ENOMEM : UV_ENOTCONN;
+    read->done = done;
     snprintf(read->key, sizeof read->key, "%s", key);
     if (share_name(read->answer, share, SHARE_ANSWER, key) &&
         share_name(read->policy, share, SHARE_POLICY, domain == NULL ? key : domain) &&
@@ -234,31 +226,32 @@ int share_find(struct store_read **out, struct store *store, const char *key, co
 
         error = valkey_send(share->commands, &read->request, 4, words, NULL, on_values, read);
     }
-    return read_begin(out, read, error);
+    return share_read_begin(out, read, error);
 }
 
 int share_find_probe(struct store_read **out, struct share *share, const char *identity,
                      store_on_found done, void *context)
 {
-    struct share_read *read = share->ready ? read_new(share, done, context) : NULL;
+    struct share_read *read = share->ready ? share_read_new(share, context) : NULL;
     int error = UV_EINVAL;
 
     if (read == NULL)
         return share->ready ? UV_ENOMEM : UV_ENOTCONN;
+    read->done = done;
     if (share_name(read->answer, share, SHARE_PROBE, identity) &&
         share_name_word(read->word, share, RECORD_PROBE, identity)) {
         const char *const words[] = {"MGET", read->answer, read->word};
 
         error = valkey_send(share->commands, &read->request, 3, words, NULL, on_probe, read);
     }
-    return read_begin(out, read, error);
+    return share_read_begin(out, read, error);
 }
 
 void share_find_cancel(struct store_read *read)
 {
     struct share_read *own = (struct share_read *)(void *)read;
 
-    take_off(own);
+    share_read_take_off(own);
     free(own);
 }
 

@@ -6,7 +6,7 @@
 #include "daemon/share/share_uv.h"
 #include "policy/key.h"
 
-enum share_name { SHARE_ANSWER, SHARE_POLICY, SHARE_PROBE, SHARE_WORD, SHARE_NAMES };
+enum share_name { SHARE_ANSWER, SHARE_POLICY, SHARE_PROBE, SHARE_HISTORY, SHARE_WORD, SHARE_NAMES };
 
 struct share {
     struct store store; /* first */
@@ -80,6 +80,25 @@ void share_record_to_share(const struct share *share, struct record *record);
 void share_note_away(struct share *share);
 
 /* share_find_uv.c */
+/* A read under way, in share.reads. */
+struct share_read {
+    struct store_read read; /* first */
+    struct share *share;
+    struct list link; /* in share.reads, in the order of `late_at` */
+    int64_t late_at;  /* monotonic ms */
+    struct valkey_request request;
+    store_on_found done; /* NULL: it is a list */
+    store_on_page listed;
+    void *context;
+    char answer[SHARE_NAME_MAX], policy[SHARE_NAME_MAX], word[SHARE_NAME_MAX];
+    char key[KEY_TEXT_MAX + 1];
+};
+/* A read that is not sent yet; NULL without memory. */
+struct share_read *share_read_new(struct share *share, void *context);
+/* It was sent, unless there is an error: then it is freed. */
+int share_read_begin(struct store_read **out, struct share_read *read, int error);
+/* It has its reply: nothing is awaited any more. */
+void share_read_take_off(struct share_read *read);
 int share_find(struct store_read **out, struct store *store, const char *key, const char *domain,
                store_on_found done, void *context);
 void share_find_cancel(struct store_read *read);
@@ -87,6 +106,7 @@ void share_finds_close(struct share *share);
 /* Reads a record from a value found under `name`; NULL. Its times are the share's. */
 struct record *share_read_record(struct share *share, struct arena *arena, const char *name,
                                  const struct valkey_reply *value, enum record_kind kind);
+/* With what this relay has said and is not there yet. */
 struct share_word share_read_word(struct share *share, const char *name,
                                   const struct valkey_reply *value);
 
@@ -100,6 +120,11 @@ void share_puts_close(struct share *share);
 /* The number of the oldest put under way; UINT64_MAX: there is none. */
 uint64_t share_oldest_put(const struct share *share);
 
+/* share_history_uv.c */
+void share_put_event(struct share *share, const struct record *record);
+int share_list_events(struct store_read **out, struct share *share, const char *key,
+                      store_on_page done, void *context);
+
 /* share_turn_uv.c */
 /* A turn that this relay may wait for has ended. */
 void share_turn_done(struct share *share, const char *name);
@@ -112,6 +137,8 @@ void share_turns_close(struct share *share);
 /* share_tell_uv.c */
 /* Sends what was told while the share was not ready. */
 void share_tells_send(struct share *share);
+/* Adds to the word under a name what is on its way there. */
+void share_tells_add(struct share *share, const char *name, struct share_word *word);
 void share_tells_close(struct share *share);
 
 /* share_roster_uv.c */

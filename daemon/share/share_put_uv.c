@@ -271,8 +271,10 @@ void share_put(struct share *share, const struct record *record)
 {
     struct put *put;
 
-    if (record->kind == RECORD_EVENT)
+    if (record->kind == RECORD_EVENT) {
+        share_put_event(share, record);
         return;
+    }
     if (!share->ready) {
         share_note_away(share);
         return;

@@ -107,6 +107,28 @@ static void send_tell(struct tell *tell, const struct share_word *word)
     free(told);
 }
 
+static void add(struct share_word *word, const struct tell *tell)
+{
+    if (tell->kind == SHARE_NEWS_FORGET)
+        word->forgotten_at = tell->at;
+    else
+        word->released_at = tell->at;
+}
+
+void share_tells_add(struct share *share, const char *name, struct share_word *word)
+{
+    char nobody[SHARE_NAME_MAX];
+
+    if (list_empty(&share->tells) || !share_name(nobody, share, SHARE_WORD, ""))
+        return;
+    for (struct list *link = share->tells.next; link != &share->tells; link = link->next) {
+        const struct tell *tell = LIST_ELEMENT(link, struct tell, link);
+
+        if (tell->kind != SHARE_NEWS_RELOAD && strcmp(name + strlen(nobody), tell->key) == 0)
+            add(word, tell);
+    }
+}
+
 static void on_word(struct valkey_request *request, const struct valkey_reply *reply)
 {
     struct tell *tell = request->context;
@@ -118,10 +140,6 @@ static void on_word(struct valkey_request *request, const struct valkey_reply *r
         return;
     share_name(name, share, SHARE_WORD, tell->key);
     word = share_read_word(share, name, reply);
-    if (tell->kind == SHARE_NEWS_FORGET)
-        word.forgotten_at = tell->at;
-    else
-        word.released_at = tell->at;
     send_tell(tell, &word);
 }
 

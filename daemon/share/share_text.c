@@ -223,10 +223,13 @@ static struct remembered remembered_of(const struct answer_record *answer)
 bool share_word_apply(struct record *answer, const struct share_word *word)
 {
     struct answer_record *record = &answer->answer;
+    int64_t since = remembered_held_since(&record->remembered);
 
     if (record->decided_at <= word->forgotten_at)
         return false;
-    if (record->decided_at <= word->released_at)
+    /* a relay that has not heard of it may have looked the key up again, and hold on */
+    if (record->decided_at <= word->released_at ||
+        (since != 0 && (since <= word->released_at || since <= word->forgotten_at)))
         remembered_release(&record->remembered);
     return true;
 }

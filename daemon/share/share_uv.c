@@ -23,7 +23,7 @@
 bool share_name(char out[SHARE_NAME_MAX], const struct share *share, enum share_name kind,
                 const char *name)
 {
-    static const char letters[SHARE_NAMES] = "aprw";
+    static const char letters[SHARE_NAMES] = "aprhw";
     char settings[sizeof "01234567:"] = "";
     int length;
 
@@ -293,15 +293,13 @@ static void change(struct store *store, const struct store_change *change)
         share_put((struct share *)(void *)store, change->record);
 }
 
+/* What is known of all keys is in no relay's list: it is asked for by name. */
 static int list(struct store_read **out, struct store *store,
                 const struct store_selection *selection, store_on_page done, void *context)
 {
-    (void)out;
-    (void)store;
-    (void)selection;
-    (void)done;
-    (void)context;
-    return UV_ENOTSUP;
+    if (selection->kind != RECORD_EVENT || selection->key == NULL)
+        return UV_ENOTSUP;
+    return share_list_events(out, (struct share *)(void *)store, selection->key, done, context);
 }
 
 static void on_closed(uv_handle_t *handle)

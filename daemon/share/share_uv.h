@@ -14,6 +14,7 @@
  *   PREFIX:1:a:SETTINGS:KEY       answer             PREFIX:1:w:KEY   word of operators
  *   PREFIX:1:p:SETTINGS:DOMAIN    policy             PREFIX:1:news    stream of news
  *   PREFIX:1:r:SETTINGS:IDENTITY  result of a probe  PREFIX:1:epoch   drawn when the share was empty
+ *   PREFIX:1:h:SETTINGS:KEY       stream of events
  *   PREFIX:1:l:TURN               lease of a turn    PREFIX:1:q:TURN  somebody waits for it
  *   PREFIX:1:x:PREFIX             turns of a network PREFIX:1:relays  what relays say of themselves
  *
@@ -28,8 +29,8 @@
  *   ready     commands can be sent, the clock and the epoch of the share are known
  *   degraded  it is not ready
  *
- * BUGS: history (RECORD_EVENT) is not shared. A stream that was cut shorter than a relay was away
- * counts as emptied for that relay.
+ * BUGS: events (RECORD_EVENT) that happen while the share is away are in the history of that relay
+ * alone. A stream that was cut shorter than a relay was away counts as emptied for that relay.
  */
 #pragma once
 
@@ -89,8 +90,8 @@ int share_new(struct share **out, uv_loop_t *loop, const struct share_options *o
  * is put there that is known here (struct share_events, begun). To be called once what is remembered
  * is at hand, so that news of it find it. */
 void share_follow(struct share *share);
-/* The share as a store; of it store_put, store_find, store_read_cancel and store_close. store_find
- * fails with UV_ENOTCONN while it is not ready. */
+/* The share as a store; of it store_put, store_find, store_list of the events of a key,
+ * store_read_cancel and store_close. The reads fail with UV_ENOTCONN while it is not ready. */
 struct store *share_store(struct share *share);
 void share_get_stats(const struct share *share, struct share_stats *out);
 

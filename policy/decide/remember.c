@@ -377,6 +377,11 @@ bool remember_apply(struct verdict *verdict, const struct decision *decision)
            apply_observed(verdict, decision) || refused;
 }
 
+int64_t remembered_held_since(const struct remembered *remembered)
+{
+    return remembered->encrypt.since != 0 ? remembered->encrypt.since : remembered->verify.since;
+}
+
 void remembered_release(struct remembered *remembered)
 {
     remembered->observed = VERDICT_NO_OPINION;

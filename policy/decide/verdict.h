@@ -201,6 +201,8 @@ void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evid
                                 const struct remembered *remembered,
                                 const struct verdict_options *options, int64_t now);
 
+/* When the level that probing proved was first not seen; 0: it is. */
+int64_t remembered_held_since(const struct remembered *remembered);
 /* Ends a hold for the operator: what probing observed is forgotten, the rest stays. */
 void remembered_release(struct remembered *remembered);
 /* Joins two that were learnt separately: the result is never weaker than either, and a downgrade

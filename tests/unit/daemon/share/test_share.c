@@ -125,6 +125,128 @@ static void relays_that_look_up_differently(void **state)
     store_close(share_store(other.share));
 }
 
+/* The record of the release goes there together with the word. */
+static void a_release_counts_before_it_lies_there(void **state)
+{
+    struct record held = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 5000);
+    const struct record released = answer_of(VERDICT_NO_OPINION, VERDICT_NO_OPINION, 0);
+
+    (void)state;
+    held.answer.remembered.verify = (struct downgrade){.since = held.answer.decided_at - 1000,
+                                                       .until = held.answer.decided_at + 3600000};
+    put(&a, &held);
+    store_put(share_store(b.share), &released);
+    assert_true(share_tell(b.share, SHARE_NEWS_RELEASE, KEY));
+    run_until_written(&b);
+    run_until(&a.news, 1);
+    assert_int_equal(b.answers, 0); /* it is not told to hold again */
+    find(&b);
+    assert_int_equal(b.answer.remembered.observed, VERDICT_NO_OPINION);
+}
+
+/* The policy too, of which only the word of the key tells. */
+static void a_policy_that_is_forgotten_elsewhere(void **state)
+{
+    struct record policy = make_saved_policy(KEY);
+    struct relay other = {.share = NULL};
+
+    (void)state;
+    policy.policy.fetched_at = clock_wall_ms() - 5000;
+    put(&a, &policy);
+    find(&b);
+    assert_true(b.has_policy);
+    open_relay_with(&other, "other", 1);
+    assert_true(share_tell(other.share, SHARE_NEWS_FORGET, KEY));
+    run_until(&b.news, 1);
+    find(&b);
+    assert_false(b.has_policy);
+    store_close(share_store(other.share));
+}
+
+/* ---- history ---- */
+
+struct listed {
+    unsigned pages;
+    size_t count;
+    bool failed;
+    int64_t latest;
+};
+
+static void on_events(void *context, const struct store_page *page)
+{
+    struct listed *listed = context;
+
+    listed->pages++;
+    listed->count = page->count;
+    listed->failed = page->error != NULL;
+    for (size_t i = 0; i < page->count; i++) {
+        const struct event_record *event = &page->records[i].event;
+
+        assert_string_equal(event->key, KEY);
+        listed->latest = event->at > listed->latest ? event->at : listed->latest;
+    }
+}
+
+static struct listed history(struct relay *relay)
+{
+    const struct store_selection selection = {.kind = RECORD_EVENT, .key = KEY, .limit = 20};
+    struct listed listed = {.pages = 0};
+    struct store_read *read;
+
+    assert_int_equal(store_list(&read, share_store(relay->share), &selection, on_events, &listed),
+                     0);
+    run_until(&listed.pages, 1);
+    return listed;
+}
+
+static void all_relays_have_one_history(void **state)
+{
+    struct record event = make_event(KEY, 0);
+    int64_t now = clock_wall_ms();
+    const struct record answer = answer_of(VERDICT_ENCRYPT, VERDICT_ENCRYPT, 0);
+    struct listed listed;
+
+    (void)state;
+    assert_int_equal(history(&b).count, 0);
+    for (int i = STORE_EVENTS + 5; i > 0; i--) {
+        event.event.at = now - i * 1000;
+        store_put(share_store((i % 2 == 0 ? &a : &b)->share), &event);
+    }
+    put(&a, &answer); /* which comes after them */
+    put(&b, &answer);
+    listed = history(&b);
+    assert_int_equal(listed.count, STORE_EVENTS);
+    assert_true(llabs(listed.latest - (now - 1000)) < 500);
+    tell_server(5, (const char *const[]){"XADD", "mxcrypt:1:h:00000000:" KEY, "*", "n", "x"});
+    listed = history(&a);
+    assert_int_equal(listed.count, STORE_EVENTS - 1);
+    assert_int_equal(stats_of(&a).refused, 1);
+    tell_server(2, (const char *const[]){"DEL", "mxcrypt:1:h:00000000:" KEY});
+    tell_server(3, (const char *const[]){"SET", "mxcrypt:1:h:00000000:" KEY, "x"});
+    assert_true(history(&a).failed);
+}
+
+static void a_history_that_is_not_to_be_had(void **state)
+{
+    const struct store_selection selection = {.kind = RECORD_EVENT, .key = KEY, .limit = 20};
+    const struct store_selection all = {.kind = RECORD_EVENT, .limit = 20};
+    struct listed listed = {.pages = 0};
+    struct store *store = share_store(a.share);
+    struct store_read *read;
+
+    (void)state;
+    assert_int_equal(store_list(&read, store, &all, on_events, &listed), UV_ENOTSUP);
+    assert_int_equal(store_list(&read, store, &selection, on_events, &listed), 0);
+    store_read_cancel(read);
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    assert_true(history(&a).failed);
+    while (stats_of(&a).ready)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(store_list(&read, store, &selection, on_events, &listed), UV_ENOTCONN);
+    assert_int_equal(kill(server.pid, SIGCONT), 0);
+    assert_int_equal(listed.pages, 0);
+}
+
 static void a_reload(void **state)
 {
     (void)state;
@@ -336,6 +458,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_that_is_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hold_that_is_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(relays_that_look_up_differently, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_release_counts_before_it_lies_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_policy_that_is_forgotten_elsewhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_relays_have_one_history, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_history_that_is_not_to_be_had, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(relays_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_listed, set_up, tear_down),

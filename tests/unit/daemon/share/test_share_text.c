@@ -343,9 +343,35 @@ static void a_word_ends_what_came_before_it(void **state)
     }
 }
 
+/* Of a relay that looked it up after that, but had not heard of it. */
+static void a_word_ends_a_hold_that_began_before_it(void **state)
+{
+    static const struct {
+        struct share_word word;
+        enum verdict_level observed;
+    } rows[] = {
+        {{0, 0}, VERDICT_VERIFY},
+        {{0, MAKE_WALL - 1}, VERDICT_VERIFY},
+        {{0, MAKE_WALL}, VERDICT_NO_OPINION},
+        {{MAKE_WALL - 1, 0}, VERDICT_VERIFY},
+        {{MAKE_WALL, 0}, VERDICT_NO_OPINION},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct record held = answer_at(MAKE_WALL + 1000, VERDICT_VERIFY);
+
+        held.answer.remembered.verify =
+            (struct downgrade){.since = MAKE_WALL, .until = MAKE_WALL + 3600000};
+        assert_true(share_word_apply(&held, &rows[i].word));
+        assert_int_equal(held.answer.remembered.observed, rows[i].observed);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_word_ends_a_hold_that_began_before_it),
         cmocka_unit_test(a_frame_is_what_was_written),
         cmocka_unit_test(a_frame_of_somebody_else),
         cmocka_unit_test(every_octet_counts),
