@@ -335,8 +335,8 @@ struct cache_entry *cache_decide_again(const struct cache *cache, const struct c
     return entry;
 }
 
-/* The entry of a key without what probing proved. */
-static bool release(struct cache *cache, const struct cache_entry *known, int64_t now)
+/* The entry of a key without what probing proved. `told`: by another relay. */
+static bool release(struct cache *cache, const struct cache_entry *known, int64_t now, bool told)
 {
     struct remembered remembered = cache_entry_remembered(known);
     struct cache_entry *released;
@@ -344,14 +344,9 @@ static bool release(struct cache *cache, const struct cache_entry *known, int64_
     remembered_release(&remembered);
     released = cache_decide_again(cache, known, &remembered, now);
     if (released != NULL)
-        cache_save(cache, released, (struct cache_saving){.now = now, .released = true});
+        cache_save(cache, released,
+                   (struct cache_saving){.now = now, .released = true, .from_share = told});
     return released != NULL;
-}
-
-/* When the level that probing proved was first not seen; 0: it is. */
-static int64_t held_since(const struct remembered *remembered)
-{
-    return remembered->encrypt.since != 0 ? remembered->encrypt.since : remembered->verify.since;
 }
 
 bool cache_release(struct cache *cache, const struct key *key, int64_t now)
@@ -362,7 +357,7 @@ bool cache_release(struct cache *cache, const struct key *key, int64_t now)
     if (known == NULL)
         return false;
     remembered = cache_entry_remembered(known);
-    return held_since(&remembered) != 0 && release(cache, known, now);
+    return remembered_held_since(&remembered) != 0 && release(cache, known, now, false);
 }
 
 bool cache_release_told(struct cache *cache, const struct key *key, int64_t at, int64_t now)
@@ -374,11 +369,11 @@ bool cache_release_told(struct cache *cache, const struct key *key, int64_t at, 
     if (known == NULL)
         return false;
     remembered = cache_entry_remembered(known);
-    since = held_since(&remembered);
+    since = remembered_held_since(&remembered);
     if (remembered.observed == VERDICT_NO_OPINION || (since == 0 ? known->made_at : since) > at)
         return false;
     if (since != 0)
-        return release(cache, known, now);
+        return release(cache, known, now, true);
     /* decided again, its evidence would prove the level once more */
     cache_entry_disprove(known, now);
     cache_store_entry(cache, known);

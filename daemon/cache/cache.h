@@ -133,6 +133,7 @@ struct hold *cache_find_hold(const struct cache *cache, const char *key);
 struct cache_saving {
     int64_t now;
     bool by_refresh, released, store_pending;
+    bool from_share;                 /* another relay found it out, or was told so */
     const struct override *override; /* what the rules say of the key; NULL: not consulted */
 };
 void cache_save(struct cache *cache, struct cache_entry *take, struct cache_saving how);

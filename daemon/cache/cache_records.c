@@ -302,6 +302,7 @@ static enum loaded join_answer(struct cache *cache, const struct cache_entry *kn
     cache_save(cache, entry,
                (struct cache_saving){.now = now,
                                      .by_refresh = true,
+                                     .from_share = true,
                                      .store_pending = known->state == ENTRY_STORE_PENDING});
     return LOADED_NEW;
 }

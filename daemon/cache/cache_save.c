@@ -83,8 +83,9 @@ static void log_distrusted(const struct cache_entry *entry)
     arena_free(arena);
 }
 
+/* In a farm, whoever found it out tells the others. */
 static void note_history(struct cache *cache, const struct cache_entry *before,
-                         const struct cache_entry *entry)
+                         const struct cache_entry *entry, bool from_share)
 {
     struct record record = {
         .kind = RECORD_EVENT,
@@ -100,11 +101,14 @@ static void note_history(struct cache *cache, const struct cache_entry *before,
     };
 
     /* the first TEMP of a name that nothing is known about says nothing about the name */
-    if (cache->store == NULL || record.event.was == record.event.now ||
+    if (record.event.was == record.event.now ||
         (before == NULL && record.event.now == VERDICT_TEMP))
         return;
     record_to_wall(&record, cache_moment(0));
-    store_put(cache->store, &record);
+    if (cache->store != NULL)
+        store_put(cache->store, &record);
+    if (cache->share != NULL && !from_share)
+        store_put(share_store(cache->share), &record);
 }
 
 /* ---- the whole ---- */
@@ -163,7 +167,7 @@ void cache_save(struct cache *cache, struct cache_entry *take, struct cache_savi
     log_left_out(before, take);
     if (take->verdict.distrusted)
         log_distrusted(take);
-    note_history(cache, before, take);
+    note_history(cache, before, take, how.from_share);
     cache_note_hold(cache, take, how.released, how.now);
     if (how.store_pending)
         cache_entry_set_state(take, ENTRY_STORE_PENDING);

@@ -31,7 +31,8 @@ struct command_means {
 struct command {
     struct waiter waiter;
     struct reload_waiter reload;
-    struct store_read *read;       /* while the store is read */
+    struct store_read *read;       /* while the store, or the share, is read */
+    json_t *history;               /* owned; what the store has, while the share is read; NULL */
     struct cache_loading *loading; /* while a key is loaded */
     struct share_roster roster;    /* while relays are listed */
     struct importer importer;      /* from one request of the connection to the next */

@@ -80,17 +80,9 @@ void command_release(struct command *command)
 
 /* ---- what the store knows ---- */
 
-static json_t *event_json(const struct event_record *event)
-{
-    return json_pack("{s:I, s:s?, s:s, s:s}", "at", (json_int_t)(event->at / 1000), "was",
-                     event->first ? NULL : verdict_level_name(event->was), "now",
-                     verdict_level_name(event->now), "reason", verdict_reason_code(event->reason));
-}
-
 static void on_page(void *context, const struct store_page *page)
 {
     struct command *command = context;
-    bool history = strcmp(command_text(command, "command"), "history") == 0;
     json_t *list;
 
     command->read = NULL;
@@ -100,34 +92,17 @@ static void on_page(void *context, const struct store_page *page)
     }
     list = json_array();
     for (size_t i = 0; i < page->count; i++)
-        json_array_append_new(list, history ? event_json(&page->records[i].event)
-                                            : record_to_json(&page->records[i]));
-    command_finish(command, json_pack("{s:o, s:s?}", history ? "history" : "records", list, "next",
-                                      page->next));
+        json_array_append_new(list, record_to_json(&page->records[i]));
+    command_finish(command, json_pack("{s:o, s:s?}", "records", list, "next", page->next));
 }
 
-static void list_records(struct command *command, const struct store_selection *selection)
-{
-    struct store *store = command->means.engine->cache->store;
-
-    if (store == NULL)
-        command_refuse(command, "nothing is stored: the configuration says store =");
-    else if (store_list(&command->read, store, selection, on_page, command) != 0)
-        command_refuse(command, "no memory");
-}
-
-void command_history(struct command *command)
-{
-    const struct store_selection selection = {
-        .kind = RECORD_EVENT, .key = command_key(command)->text, .limit = STORE_EVENTS};
-
-    list_records(command, &selection);
-}
+#define NOTHING_STORED "nothing is stored: the configuration says store ="
 
 void command_export(struct command *command)
 {
     struct store_selection selection = {.cursor = command_text(command, "after"),
                                         .limit = EXPORT_PAGE};
+    struct store *store = command->means.engine->cache->store;
     unsigned kind;
 
     if (!record_word_number(RECORD_TYPE, command_text(command, "kind"), &kind)) {
@@ -135,7 +110,129 @@ void command_export(struct command *command)
         return;
     }
     selection.kind = (enum record_kind)kind;
-    list_records(command, &selection);
+    if (store == NULL)
+        command_refuse(command, NOTHING_STORED);
+    else if (store_list(&command->read, store, &selection, on_page, command) != 0)
+        command_refuse(command, "no memory");
+}
+
+/* ---- history ---- */
+
+/* Milliseconds apart that an event may seem at another relay, which took it over. */
+#define SAME_EVENT_MS 1000
+
+/* In milliseconds, until all are in order. */
+static json_t *event_json(const struct event_record *event)
+{
+    return json_pack("{s:I, s:s?, s:s, s:s}", "at", (json_int_t)event->at, "was",
+                     event->first ? NULL : verdict_level_name(event->was), "now",
+                     verdict_level_name(event->now), "reason", verdict_reason_code(event->reason));
+}
+
+static struct store_selection events_of(struct command *command)
+{
+    return (struct store_selection){
+        .kind = RECORD_EVENT, .key = command_key(command)->text, .limit = STORE_EVENTS};
+}
+
+static json_int_t event_at(const json_t *event)
+{
+    return json_integer_value(json_object_get(event, "at"));
+}
+
+static void finish_history(struct command *command, const char *missing)
+{
+    json_t *history = command->history, *event;
+    size_t i;
+
+    json_array_foreach(history, i, event)
+    {
+        json_object_set_new(event, "at", json_integer(event_at(event) / 1000));
+    }
+    command->history = NULL;
+    command_finish(command, json_pack("{s:o, s:s?}", "history", history, "incomplete", missing));
+}
+
+/* This relay has taken over what the other found out: at the same time, but for their clocks. */
+static bool is_same(const json_t *event, const json_t *other)
+{
+    json_int_t apart = event_at(event) - event_at(other);
+
+    return apart >= -SAME_EVENT_MS && apart <= SAME_EVENT_MS &&
+           json_equal(json_object_get(event, "now"), json_object_get(other, "now")) &&
+           json_equal(json_object_get(event, "reason"), json_object_get(other, "reason"));
+}
+
+/* Takes an event of another relay into the list, which is in order of time. */
+static void take_event(json_t *history, json_t *event)
+{
+    size_t place = 0, i;
+    json_t *own;
+
+    json_array_foreach(history, i, own)
+    {
+        if (is_same(own, event)) {
+            json_decref(event);
+            return;
+        }
+        if (event_at(own) <= event_at(event))
+            place = i + 1;
+    }
+    json_array_insert_new(history, place, event);
+}
+
+static void on_shared_events(void *context, const struct store_page *page)
+{
+    struct command *command = context;
+
+    command->read = NULL;
+    for (size_t i = 0; i < page->count; i++)
+        take_event(command->history, event_json(&page->records[i].event));
+    finish_history(command, page->error);
+}
+
+/* Takes over what the store has. */
+static void ask_share(struct command *command, json_t *history)
+{
+    struct share *share = command->means.engine->cache->share;
+    const struct store_selection selection = events_of(command);
+
+    command->history = history;
+    if (share == NULL)
+        finish_history(command, NULL);
+    else if (store_list(&command->read, share_store(share), &selection, on_shared_events,
+                        command) != 0)
+        finish_history(command, "the share is away");
+}
+
+static void on_own_events(void *context, const struct store_page *page)
+{
+    struct command *command = context;
+
+    json_t *history;
+
+    command->read = NULL;
+    if (page->error != NULL) {
+        command_refuse(command, page->error);
+        return;
+    }
+    history = json_array();
+    for (size_t i = 0; i < page->count; i++)
+        json_array_append_new(history, event_json(&page->records[i].event));
+    ask_share(command, history);
+}
+
+void command_history(struct command *command)
+{
+    struct cache *cache = command->means.engine->cache;
+    const struct store_selection selection = events_of(command);
+
+    if (cache->store == NULL && cache->share == NULL)
+        command_refuse(command, NOTHING_STORED);
+    else if (cache->store == NULL)
+        ask_share(command, json_array());
+    else if (store_list(&command->read, cache->store, &selection, on_own_events, command) != 0)
+        command_refuse(command, "no memory");
 }
 
 /* ---- import ---- */
@@ -182,4 +279,6 @@ void command_cache_cancel(struct command *command)
         cache_load_cancel(command->loading);
     command->read = NULL;
     command->loading = NULL;
+    json_decref(command->history);
+    command->history = NULL;
 }

@@ -23,6 +23,11 @@ def _host(c):
     return server
 
 
+def history(relay, key):
+    """How its verdict changed, as this relay tells it."""
+    return [(event["was"] or "notfound", event["now"]) for event in relay.daemon.value("history", key)]
+
+
 def _same(got, want, what):
     if got != want:
         raise Failed(f"{what}: {got!r}, not {want!r}")
@@ -43,6 +48,7 @@ def learns(c):
             _same(count, 1, "connections")
             if "verify" not in str(first):
                 raise Failed(f"{first!r} is no verify")
+            _same([history(relay, c.u) for relay in (a, b, other)], [[("notfound", "verify")]] * 3, "history")
     c.do(step)
 
 
@@ -66,6 +72,8 @@ def holds(c):
             for relay in (a, b, other):
                 _same("notfound" in str(relay.daemon.ask(c.u)).lower(), True, "no opinion after the release")
                 _same(relay.daemon.held(c.u), None, "a hold after the release")
+            for relay in (a, b, other):
+                _same(history(relay, c.u), [("notfound", "verify"), ("verify", "notfound")], "history")
     c.do(step)
 
 
