@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 #define MAC_TEXT_MAX 65 /* with NUL: 64 hexadecimal digits */
-#define MAC_KEY_MAX  1024
+/* Octets of a key: a shorter one is worth less than the MAC. */
+#define MAC_KEY_MIN 32
+#define MAC_KEY_MAX 1024
 
 /* One piece of what is covered. */
 struct mac_piece {

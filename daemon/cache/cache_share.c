@@ -44,12 +44,7 @@ struct cache_farm {
 
 bool cache_shares(const struct cache *cache)
 {
-    struct share_stats stats;
-
-    if (cache->share == NULL)
-        return false;
-    share_get_stats(cache->share, &stats);
-    return stats.ready;
+    return cache->share != NULL && share_is_ready(cache->share);
 }
 
 /* ---- filling it ---- */

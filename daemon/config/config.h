@@ -97,11 +97,8 @@ struct config {
     const char *share_password;   /* NULL: that of the URL */
     struct valkey_tls *share_tls; /* owned; NULL: in clear */
     const char *share_key;        /* NULL: none */
-    size_t share_key_length;      /* octets */
+    size_t share_key_length;      /* octets: MAC_KEY_MIN to MAC_KEY_MAX */
 };
-
-#define CONFIG_SHARE_KEY_MIN 32 /* octets of share-key-file: what the MAC is worth */
-#define CONFIG_SHARE_KEY_MAX 1024
 
 /* A message names file and line: "mxcryptd.conf:12: lisen: unknown key". */
 #define CONFIG_ERROR_MAX 1024

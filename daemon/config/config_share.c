@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/mac.h"
 #include "daemon/config/config_table.h"
 
 /* A file of at most `max` octets, as a string of the arena. 0 or -1 with a message. */
@@ -72,12 +73,12 @@ int config_read_share(struct config *config, char error[CONFIG_ERROR_MAX])
     if (config->share_key_file == NULL)
         return 0;
     if (read_secret(&config->share_key, &config->share_key_length, config, "share-key-file",
-                    config->share_key_file, CONFIG_SHARE_KEY_MAX, error) != 0)
+                    config->share_key_file, MAC_KEY_MAX, error) != 0)
         return -1;
-    if (config->share_key_length >= CONFIG_SHARE_KEY_MIN)
+    if (config->share_key_length >= MAC_KEY_MIN)
         return 0;
-    snprintf(error, CONFIG_ERROR_MAX, "share-key-file: %s: it has less than 32 octets",
-             config->share_key_file);
+    snprintf(error, CONFIG_ERROR_MAX, "share-key-file: %s: it has less than %d octets",
+             config->share_key_file, MAC_KEY_MIN);
     return -1;
 }
 

@@ -19,7 +19,6 @@
 #define SHARE_TEXT_MAX  (1024 * 1024)
 #define SHARE_MARK_MAX  17 /* with NUL */
 #define SHARE_VALUE_MAX (SHARE_MARK_MAX + MAC_TEXT_MAX + SHARE_TEXT_MAX)
-#define SHARE_KEY_MIN   32 /* octets: what the MAC is worth */
 
 /* The farm's key; length 0: none. */
 struct share_key {

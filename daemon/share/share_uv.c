@@ -343,6 +343,11 @@ void share_get_stats(const struct share *share, struct share_stats *out)
     out->ready = share->ready;
 }
 
+bool share_is_ready(const struct share *share)
+{
+    return share->ready;
+}
+
 /* ---- life ---- */
 
 static int connect_both(struct share *share)

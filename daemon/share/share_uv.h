@@ -94,6 +94,8 @@ void share_follow(struct share *share);
  * store_read_cancel and store_close. The reads fail with UV_ENOTCONN while it is not ready. */
 struct store *share_store(struct share *share);
 void share_get_stats(const struct share *share, struct share_stats *out);
+/* The same as its `ready`, for who asks at every lookup. */
+bool share_is_ready(const struct share *share);
 
 #define SHARE_TELLS_MAX 1000 /* that wait for the share */
 

@@ -11,8 +11,8 @@
 #define NAME "mxcrypt:1:a:example.org"
 
 static const struct share_key no_key = {.length = 0};
-static const struct share_key key = {SHARE_KEY_MIN, "0123456789abcdef0123456789abcdef"};
-static const struct share_key other = {SHARE_KEY_MIN, "0123456789abcdef0123456789abcdeF"};
+static const struct share_key key = {MAC_KEY_MIN, "0123456789abcdef0123456789abcdef"};
+static const struct share_key other = {MAC_KEY_MIN, "0123456789abcdef0123456789abcdeF"};
 
 /* ---- frames ---- */
 

@@ -29,7 +29,7 @@ struct relay {
 
 static struct real_valkey server;
 static struct valkey_url url;
-static struct share_key key = {SHARE_KEY_MIN, "0123456789abcdef0123456789abcdef"};
+static struct share_key key = {MAC_KEY_MIN, "0123456789abcdef0123456789abcdef"};
 static uv_loop_t loop;
 static uv_timer_t tick;
 static struct relay a, b;
