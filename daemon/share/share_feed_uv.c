@@ -36,6 +36,38 @@ char *share_news_seal(const struct share *share, enum share_news_kind kind, cons
     return value;
 }
 
+/* ---- whether they come ---- */
+
+static void lose_news(struct share *share, const char *why, bool refused)
+{
+    if (share->news_lost_at == 0)
+        share->news_lost_at = clock_monotonic_ms();
+    share->news_refused = refused;
+    snprintf(share->stats.news_error, sizeof share->stats.news_error, "%s", why);
+}
+
+static void note_news(struct share *share)
+{
+    if (share->news_lost_told)
+        log_event(LOG_LEVEL_INFO, "share-news-ready", "server", valkey_where(share->feed), NULL);
+    share->news_lost_told = share->news_refused = false;
+    share->news_lost_at = 0;
+    share->stats.news_error[0] = '\0';
+}
+
+/* A share that is back has its news a beat later: nothing is said of that. */
+void share_feed_watch(struct share *share)
+{
+    int64_t now = clock_monotonic_ms(), enough = now - 2 * SHARE_BEAT_MS;
+
+    if (!share->ready || share->news_lost_at == 0 || share->news_lost_told ||
+        share->news_lost_at > enough || share->ready_since > enough)
+        return;
+    share->news_lost_told = true;
+    log_event(LOG_LEVEL_WARNING, "share-news-lost", "server", valkey_where(share->feed), "reason",
+              share->stats.news_error, NULL);
+}
+
 /* ---- entries ---- */
 
 /* Where an entry stands: milliseconds and a number in them. */
@@ -119,9 +151,10 @@ static void on_entries(struct valkey_request *request, const struct valkey_reply
     if (reply == NULL)
         return;
     if (valkey_type(reply) == VALKEY_ERROR) {
-        share_refuse(share, "XREAD", valkey_text(reply, NULL));
+        lose_news(share, valkey_text(reply, NULL), true);
         return; /* the next beat begins again */
     }
+    note_news(share);
     for (size_t i = 0; i < valkey_count(entries); i++)
         if (!take_entry(share, valkey_at(entries, i)))
             share_refuse(share, "XREAD", "it is no entry of a stream");
@@ -140,6 +173,20 @@ static void follow(struct share *share)
     valkey_send(share->feed, &share->feed_asked, 8, words, NULL, on_entries, share);
 }
 
+/* Whether the server has answered where the stream begins, or ends. */
+static bool has_place(struct share *share, const struct valkey_reply *reply)
+{
+    if (reply == NULL)
+        return false;
+    if (valkey_type(reply) == VALKEY_ERROR) {
+        lose_news(share, valkey_text(reply, NULL), true);
+        return false;
+    }
+    if (!share->news_refused) /* else only an entry, or a wait for one, proves that they come */
+        note_news(share);
+    return true;
+}
+
 /* The end of the stream, where a relay that begins stands. */
 static void on_last(struct valkey_request *request, const struct valkey_reply *reply)
 {
@@ -147,7 +194,7 @@ static void on_last(struct valkey_request *request, const struct valkey_reply *r
     const char *place = valkey_text(valkey_at(valkey_at(reply, 0), 0), NULL);
     struct place read;
 
-    if (reply == NULL || valkey_type(reply) == VALKEY_ERROR)
+    if (!has_place(share, reply))
         return;
     snprintf(share->position, sizeof share->position, "%s",
              read_place(&read, place) ? place : "0-0");
@@ -161,7 +208,7 @@ static void on_first(struct valkey_request *request, const struct valkey_reply *
     struct share *share = request->context;
     const char *place = valkey_text(valkey_at(valkey_at(reply, 0), 0), NULL);
 
-    if (reply == NULL || valkey_type(reply) == VALKEY_ERROR)
+    if (!has_place(share, reply))
         return;
     if (place == NULL ? strcmp(share->position, "0-0") != 0 : is_after(place, share->position)) {
         snprintf(share->position, sizeof share->position, "0-0");
@@ -239,7 +286,8 @@ void share_on_feed(void *context, bool ready, const char *why)
 {
     struct share *share = context;
 
-    (void)why; /* the other connection says it */
     if (ready)
         share_feed_begin(share);
+    else
+        lose_news(share, why, false);
 }

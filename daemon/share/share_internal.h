@@ -23,6 +23,7 @@ struct share {
     struct valkey_request time, epoch_asked;
     int64_t time_asked; /* monotonic ms */
     bool ready;
+    int64_t ready_since;        /* monotonic ms: since when `ready` is what it is */
     int64_t wall_less_own;      /* ms: the server's clock, less the monotonic one */
     char epoch[SHARE_MARK_MAX]; /* "": not known */
     int64_t away_since; /* monotonic ms: what was learnt since then is not there; 0: nothing was */
@@ -49,7 +50,14 @@ struct share {
     /* share_feed_uv.c */
     struct valkey_request feed_asked;
     bool following;
-    char position[48]; /* in the stream; "": not known */
+    char position[48];    /* in the stream; "": not known */
+    int64_t news_lost_at; /* monotonic ms; 0: they come */
+    bool news_refused;    /* by the server: the connection is there */
+    bool news_lost_told;
+
+    /* share_roster_uv.c */
+    struct share_roster roster;
+    int64_t roster_at; /* monotonic ms: when it was read last; 0: never */
 
     struct share_stats stats;
 };
@@ -67,7 +75,9 @@ bool share_name_word(char out[SHARE_NAME_MAX], const struct share *share, enum r
  * nothing, which is counted. */
 bool share_open(struct share_frame *out, struct share *share, const char *name,
                 const struct valkey_reply *value);
-/* Counts a value that was refused, and warns, but not often. */
+/* Warns, but not often, of something that does not count; share_refuse counts it as well: a value
+ * that no relay has written. */
+void share_warn(struct share *share, const char *name, const char *why);
 void share_refuse(struct share *share, const char *name, const char *why);
 /* A value: malloc()ed, its length in *length; NULL without memory or when it is too long. */
 char *share_seal(const struct share *share, const char *name, const char *text, size_t *length);
@@ -148,6 +158,9 @@ void share_roster_name(char out[SHARE_NAME_MAX], const struct share *share);
 /* What this relay said of itself, in its life before; false when it is not known. */
 bool share_read_self(struct share_relay *out, struct share *share,
                      const struct valkey_reply *value);
+/* Counts what the others are, if that was not done lately. */
+void share_look_around(struct share *share);
+void share_roster_close(struct share *share);
 
 /* share_feed_uv.c */
 /* When the entry at this place was told, the share's clock; 0 for what is no place. */
@@ -158,4 +171,6 @@ void share_news_name(char out[SHARE_NAME_MAX], const struct share *share);
 char *share_news_seal(const struct share *share, enum share_news_kind kind, const char *name,
                       int64_t at, size_t *length);
 void share_feed_begin(struct share *share);
+/* Says it once when the news alone do not come, for a while. */
+void share_feed_watch(struct share *share);
 void share_on_feed(void *context, bool ready, const char *why);

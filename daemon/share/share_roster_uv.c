@@ -6,25 +6,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/share/share_internal.h"
+
+#define ROSTER_MS 30000 /* the others are looked at this often */
 
 void share_roster_name(char out[SHARE_NAME_MAX], const struct share *share)
 {
     snprintf(out, SHARE_NAME_MAX, "%s:" SHARE_VERSION ":relays", share->options.prefix);
 }
 
-void share_show_up(struct share *share)
+static struct share_relay describe(struct share *share)
 {
     struct share_relay self = {.settings = share->options.settings,
                                .at = share_moment(share).wall_ms,
                                .news_at = share_place_ms(share->position)};
+    struct share_stats stats;
+
+    share->events->describe(share->context, &self);
+    share_get_stats(share, &stats);
+    self.skew_ms = stats.skew_ms;
+    snprintf(self.name, sizeof self.name, "%s", share->options.relay);
+    return self;
+}
+
+void share_show_up(struct share *share)
+{
+    struct share_relay self = describe(share);
     char name[SHARE_NAME_MAX], *text, *value;
     size_t length;
 
     if (share->position[0] == '\0')
         return; /* what it said in its life before is still needed */
-    share->events->describe(share->context, &self);
-    snprintf(self.name, sizeof self.name, "%s", share->options.relay);
     share_roster_name(name, share);
     text = share_relay_write(&self);
     value = share_seal(share, name, text, &length);
@@ -135,4 +148,41 @@ void share_roster_cancel(struct share_roster *roster)
     valkey_request_cancel(&roster->request);
     valkey_request_cancel(&roster->last);
     roster->share = NULL;
+}
+
+/* ---- what is counted of them ---- */
+
+static void count_relays(struct share_roster *roster, const struct share_relay *relays,
+                         size_t count, int64_t now, int64_t last_news)
+{
+    struct share *share = roster->context;
+    const struct share_relay self = describe(share);
+
+    if (count == 0)
+        return; /* it does not answer: what was known stands */
+    share->stats.relays = share->stats.differing = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (relays[i].at < now - SHARE_RELAY_SILENT_MS)
+            continue;
+        share->stats.relays++;
+        share->stats.differing += !share_relay_same(&relays[i], &self);
+    }
+    share->stats.behind_ms = self.news_at < last_news && last_news < now ? now - last_news : 0;
+}
+
+void share_look_around(struct share *share)
+{
+    int64_t now = clock_monotonic_ms();
+
+    if (share->roster.share != NULL || share->position[0] == '\0' || /* not listed itself yet */
+        (share->roster_at != 0 && now - share->roster_at < ROSTER_MS))
+        return;
+    share->roster_at = now;
+    (void)share_list(&share->roster, share, count_relays, share);
+}
+
+void share_roster_close(struct share *share)
+{
+    if (share->roster.share != NULL)
+        share_roster_cancel(&share->roster);
 }

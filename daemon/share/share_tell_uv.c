@@ -54,7 +54,7 @@ static void on_told(struct valkey_request *request, const struct valkey_reply *r
         return; /* once the share is ready again */
     if (valkey_type(reply) == VALKEY_ERROR) {
         share->stats.failures++;
-        share_refuse(share, tell->key, valkey_text(reply, NULL));
+        share_warn(share, tell->key, valkey_text(reply, NULL));
     } else {
         share->stats.news_sent++;
     }

@@ -168,34 +168,37 @@ char *share_relay_write(const struct share_relay *relay)
     char rules[17];
 
     snprintf(rules, sizeof rules, "%016" PRIx64, relay->rules);
-    return dump(json_pack("{s:s,s:s,s:s,s:I,s:b,s:i,s:I,s:I}", "relay", relay->name, "version",
+    return dump(json_pack("{s:s,s:s,s:s,s:I,s:b,s:i,s:I,s:I,s:I}", "relay", relay->name, "version",
                           relay->version, "rules", rules, "settings", (json_int_t)relay->settings,
                           "monitor", (int)relay->monitor, "rollout", (int)relay->rollout, "at",
-                          (json_int_t)relay->at, "news_at", (json_int_t)relay->news_at));
+                          (json_int_t)relay->at, "news_at", (json_int_t)relay->news_at, "skew_ms",
+                          (json_int_t)relay->skew_ms));
 }
 
 static const char *take_relay(struct share_relay *out, const json_t *json)
 {
     const char *name, *version, *rules;
-    json_int_t settings, at, news_at;
+    json_int_t settings, at, news_at, skew = 0;
     int monitor, rollout;
 
-    if (json_unpack((json_t *)json, "{s:s,s:s,s:s,s:I,s:b,s:i,s:I,s:I!}", "relay", &name, "version",
-                    &version, "rules", &rules, "settings", &settings, "monitor", &monitor,
-                    "rollout", &rollout, "at", &at, "news_at", &news_at) != 0)
+    if (json_unpack((json_t *)json, "{s:s,s:s,s:s,s:I,s:b,s:i,s:I,s:I,s?I}", "relay", &name,
+                    "version", &version, "rules", &rules, "settings", &settings, "monitor",
+                    &monitor, "rollout", &rollout, "at", &at, "news_at", &news_at, "skew_ms",
+                    &skew) != 0)
         return NO_MEMBER;
     if (!share_relay_valid(name) || !share_relay_valid(version) || strlen(rules) != 16 ||
         strspn(rules, "0123456789abcdef") != 16)
         return "it is no relay";
     if (settings < 0 || settings > UINT32_MAX || rollout < 0 || rollout > 100 || !is_time(at) ||
-        !is_time(news_at))
+        !is_time(news_at) || skew < -RECORD_TIME_MAX || skew > RECORD_TIME_MAX)
         return "a number is out of range";
     *out = (struct share_relay){.rules = strtoull(rules, NULL, 16),
                                 .settings = (uint32_t)settings,
                                 .monitor = monitor != 0,
                                 .rollout = (unsigned)rollout,
                                 .at = at,
-                                .news_at = news_at};
+                                .news_at = news_at,
+                                .skew_ms = skew};
     strcpy(out->name, name);
     strcpy(out->version, version);
     return NULL;
@@ -208,6 +211,12 @@ const char *share_relay_read(struct share_relay *out, const char *text, size_t l
 
     json_decref(json);
     return why;
+}
+
+bool share_relay_same(const struct share_relay *a, const struct share_relay *b)
+{
+    return strcmp(a->version, b->version) == 0 && a->rules == b->rules &&
+           a->settings == b->settings && a->monitor == b->monitor && a->rollout == b->rollout;
 }
 
 /* ---- joining ---- */

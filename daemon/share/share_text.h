@@ -44,6 +44,7 @@ struct share_relay {
     unsigned rollout;                  /* percent */
     int64_t at;                        /* when it said so */
     int64_t news_at;                   /* of the last news that it has taken; 0: none */
+    int64_t skew_ms;                   /* its wall clock, less the clock of the share */
 };
 
 bool share_relay_valid(const char *name);
@@ -59,8 +60,12 @@ char *share_news_write(const struct share_news *news);
 const char *share_news_read(struct share_news *out, struct arena *arena, const char *text,
                             size_t length);
 
+/* skew_ms may be missing, and there may be more members: while a farm is upgraded, versions list
+ * each other. */
 char *share_relay_write(const struct share_relay *relay);
 const char *share_relay_read(struct share_relay *out, const char *text, size_t length);
+/* Whether two relays answer alike, as far as they say: version, rules, settings, mode, rollout. */
+bool share_relay_same(const struct share_relay *a, const struct share_relay *b);
 
 /* An answer that takes the place of two of one key: the evidence of the later, and what either
  * proved, but for what the word says no more. `theirs` may be NULL. Strings stay borrowed. */

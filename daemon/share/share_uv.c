@@ -54,14 +54,19 @@ uint64_t share_mark(void)
     return hash_bytes(seed, sizeof seed);
 }
 
-void share_refuse(struct share *share, const char *name, const char *why)
+void share_warn(struct share *share, const char *name, const char *why)
 {
     uint64_t left_out;
 
-    share->stats.refused++;
     if (log_limit_passes(&share->refused_limit, clock_monotonic_ms(), &left_out))
         log_event(LOG_LEVEL_WARNING, "share-refused", "name", name, "reason", why, "left_out",
                   left_out > 0 ? LOG_NUM(left_out) : NULL, NULL);
+}
+
+void share_refuse(struct share *share, const char *name, const char *why)
+{
+    share->stats.refused++;
+    share_warn(share, name, why);
 }
 
 bool share_open(struct share_frame *out, struct share *share, const char *name,
@@ -144,6 +149,7 @@ static void set_ready(struct share *share)
     if (share->ready)
         return;
     share->ready = true;
+    share->ready_since = clock_monotonic_ms();
     share->stats.error[0] = '\0';
     log_event(LOG_LEVEL_INFO, "share-ready", "server", valkey_where(share->commands), NULL);
     share_tells_send(share);
@@ -155,6 +161,8 @@ static void lose(struct share *share, const char *why)
 {
     bool told = strcmp(share->stats.error, why) == 0;
 
+    if (share->ready)
+        share->ready_since = clock_monotonic_ms();
     share->ready = false;
     share_note_away(share);
     share_turns_lost(share);
@@ -211,6 +219,7 @@ static void on_epoch(struct valkey_request *request, const struct valkey_reply *
     }
     set_ready(share);
     share_show_up(share);
+    share_look_around(share);
     if (share->away_since != 0 && share->stats.pending < SHARE_PUTS_MAX / 4 &&
         clock_monotonic_ms() - share->caught_up_at >= CATCH_UP_MS)
         catch_up(share);
@@ -245,6 +254,7 @@ static void ask(struct share *share)
         return;
     uv_timer_start(&share->beat, on_beat, SHARE_BEAT_MS, 0);
     share_feed_begin(share);
+    share_feed_watch(share);
     if (share->epoch_asked.ticket != NULL || share->time.ticket != NULL)
         return; /* it answers slowly */
     snprintf(name, sizeof name, "%s:" SHARE_VERSION ":epoch", share->options.prefix);
@@ -322,6 +332,7 @@ static void close_share(struct store *store)
     valkey_request_cancel(&share->time);
     valkey_request_cancel(&share->epoch_asked);
     valkey_request_cancel(&share->feed_asked);
+    share_roster_close(share);
     valkey_close(share->commands);
     valkey_close(share->feed);
     uv_close((uv_handle_t *)&share->beat, on_closed);
@@ -339,8 +350,22 @@ struct store *share_store(struct share *share)
 
 void share_get_stats(const struct share *share, struct share_stats *out)
 {
+    int64_t now = clock_monotonic_ms();
+
     *out = share->stats;
     out->ready = share->ready;
+    if (!valkey_is_ready(share->commands) && *valkey_why(share->commands) != '\0') /* of now */
+        snprintf(out->error, sizeof out->error, "%s", valkey_why(share->commands));
+    out->for_ms = now - share->ready_since;
+    out->news_ready = share->ready && share->news_lost_at == 0;
+    if (share->epoch[0] != '\0')
+        out->skew_ms = clock_wall_ms() - now - share->wall_less_own;
+    out->skew_abs_ms = llabs(out->skew_ms);
+}
+
+const char *share_where(const struct share *share)
+{
+    return valkey_where(share->commands);
 }
 
 bool share_is_ready(const struct share *share)
@@ -375,6 +400,7 @@ int share_new(struct share **out, uv_loop_t *loop, const struct share_options *o
     share->options = *options;
     share->events = events;
     share->context = context;
+    share->ready_since = clock_monotonic_ms();
     list_init(&share->reads);
     list_init(&share->puts);
     list_init(&share->tells);

@@ -67,7 +67,16 @@ struct share_stats {
     size_t tells;                                /* that wait for the share */
     uint64_t news_sent, news_taken;
     uint64_t emptied;
-    char error[STORE_ERROR_MAX]; /* why it is not ready; "" when it is */
+    char error[STORE_ERROR_MAX];      /* why it is not ready; "" when it is */
+    int64_t for_ms;                   /* that it has been ready, or not */
+    bool news_ready;                  /* news are followed */
+    char news_error[STORE_ERROR_MAX]; /* why they are not; "" when they are */
+    int64_t skew_ms;                  /* the wall clock here, less that of the share */
+    int64_t skew_abs_ms;
+    /* of the roster, as it was read last */
+    size_t relays;     /* heard of within SHARE_RELAY_SILENT_MS, this one included */
+    size_t differing;  /* of these, those that share_relay_same tells from this one */
+    int64_t behind_ms; /* since the last news were told that this relay has not taken yet; 0 */
 };
 
 struct share_events {
@@ -94,6 +103,8 @@ void share_follow(struct share *share);
  * store_read_cancel and store_close. The reads fail with UV_ENOTCONN while it is not ready. */
 struct store *share_store(struct share *share);
 void share_get_stats(const struct share *share, struct share_stats *out);
+/* The server that it is at, or tries: "192.0.2.1:6379", or a path. */
+const char *share_where(const struct share *share);
 /* The same as its `ready`, for who asks at every lookup. */
 bool share_is_ready(const struct share *share);
 
@@ -106,6 +117,8 @@ bool share_tell(struct share *share, enum share_news_kind kind, const char *name
 #define SHARE_RELAYS_MAX 1000
 /* Milliseconds: a relay that has said nothing for so long is listed no more. */
 #define SHARE_RELAY_GONE_MS (INT64_C(86400) * 1000)
+/* Milliseconds: one that has said nothing for so long is down, or cannot reach the share. */
+#define SHARE_RELAY_SILENT_MS 60000
 
 /* Who asks which relays there are; embedded in its owner. */
 struct share_roster;

@@ -278,6 +278,7 @@ static void on_listed(struct share_roster *roster, const struct share_relay *rel
         listing->has_a |= strcmp(relays[i].name, "a") == 0;
         listing->has_b |= strcmp(relays[i].name, "b") == 0;
         assert_int_equal(relays[i].rollout, 75);
+        assert_true(llabs(relays[i].skew_ms) < 1000); /* the server's clock is ours */
         assert_true(llabs(relays[i].at - now) < 10000);
     }
 }
@@ -315,7 +316,76 @@ static void nobody_is_listed(void **state)
     assert_false(listing.answered);
 }
 
+/* `b` came last, and so has seen both. */
+static void relays_are_counted(void **state)
+{
+    struct share_stats stats = stats_of(&b);
+
+    (void)state;
+    for (int turns = 0; stats.relays == 0; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+        stats = stats_of(&b);
+    }
+    assert_int_equal(stats.relays, 2);
+    assert_int_equal(stats.differing, 0);
+    assert_int_equal(stats.behind_ms, 0);
+    assert_true(stats.ready && stats.news_ready);
+    assert_true(stats.skew_abs_ms < 1000 && stats.for_ms >= 0 && stats.for_ms < 60000);
+}
+
+static void relays_that_answer_alike(void **state)
+{
+    const struct share_relay one = {.name = "a", .version = "1", .rules = 2, .settings = 3};
+    struct share_relay other = one;
+
+    (void)state;
+    strcpy(other.name, "b");
+    assert_true(share_relay_same(&one, &other));
+    other.settings = 4;
+    assert_false(share_relay_same(&one, &other));
+    other = one;
+    other.rules = 0;
+    assert_false(share_relay_same(&one, &other));
+    other = one;
+    other.monitor = true;
+    assert_false(share_relay_same(&one, &other));
+    other = one;
+    other.rollout = 1;
+    assert_false(share_relay_same(&one, &other));
+    other = one;
+    strcpy(other.version, "2");
+    assert_false(share_relay_same(&one, &other));
+}
+
 /* ---- trouble ---- */
+
+/* Who may not read the stream: the rest goes on, and no value is at fault. */
+static void news_that_do_not_come(void **state)
+{
+    struct share_stats stats;
+    int turns = 0;
+
+    (void)state;
+    while (!stats_of(&a).news_ready) { /* it may have begun before the server */
+        assert_true(turns++ < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    tell_server(4, (const char *const[]){"ACL", "SETUSER", "default", "-xread"});
+    for (stats = stats_of(&a); stats.news_ready; stats = stats_of(&a)) {
+        assert_true(turns++ < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    assert_true(stats.ready);
+    assert_non_null(strstr(stats.news_error, "NOPERM"));
+    assert_int_equal(stats.refused, 0);
+    tell_server(4, (const char *const[]){"ACL", "SETUSER", "default", "+xread"});
+    while (!stats_of(&a).news_ready) {
+        assert_true(turns++ < 2 * TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    assert_string_equal(stats_of(&a).news_error, "");
+}
 
 static void a_server_that_was_emptied(void **state)
 {
@@ -465,6 +535,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reload, set_up, tear_down),
         cmocka_unit_test_setup_teardown(relays_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nobody_is_listed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(relays_are_counted, set_up, tear_down),
+        cmocka_unit_test(relays_that_answer_alike),
+        cmocka_unit_test_setup_teardown(news_that_do_not_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_emptied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_is_frozen, set_up, tear_down),

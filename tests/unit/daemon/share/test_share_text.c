@@ -209,6 +209,10 @@ static void news_come_back(void **state)
     arena_free(arena);
 }
 
+#define RELAY                                                                                      \
+    "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"settings\":1,"            \
+    "\"monitor\":true,\"rollout\":1,\"at\":1,\"news_at\":1"
+
 static void relays_come_back(void **state)
 {
     static const char *const wrong[] = {
@@ -229,6 +233,8 @@ static void relays_come_back(void **state)
         "\"rollout\":1,\"at\":-1,\"news_at\":1}",
         "{\"relay\":\"a\",\"version\":\"1\",\"rules\":\"0000000000000000\",\"settings\":4294967296,"
         "\"monitor\":true,\"rollout\":1,\"at\":1,\"news_at\":1}",
+        RELAY ",\"skew_ms\":\"1\"}",
+        RELAY ",\"skew_ms\":9223372036854775807}",
     };
     const struct share_relay relay = {.name = "mx1",
                                       .version = "0.1.0",
@@ -237,7 +243,8 @@ static void relays_come_back(void **state)
                                       .monitor = true,
                                       .rollout = 100,
                                       .at = MAKE_WALL,
-                                      .news_at = MAKE_WALL - 1};
+                                      .news_at = MAKE_WALL - 1,
+                                      .skew_ms = -4000};
     char *text = share_relay_write(&relay), *again;
     struct share_relay back;
 
@@ -249,6 +256,18 @@ static void relays_come_back(void **state)
     free(again);
     for (size_t i = 0; i < COUNT(wrong); i++)
         assert_non_null(share_relay_read(&back, wrong[i], strlen(wrong[i])));
+}
+
+/* As an earlier version writes it, or a later one. */
+static void relays_of_other_versions(void **state)
+{
+    static const char earlier[] = RELAY "}", later[] = RELAY ",\"more\":[1]}";
+    struct share_relay relay;
+
+    (void)state;
+    assert_null(share_relay_read(&relay, earlier, strlen(earlier)));
+    assert_int_equal(relay.skew_ms, 0);
+    assert_null(share_relay_read(&relay, later, strlen(later)));
 }
 
 static void names_of_relays(void **state)
@@ -381,6 +400,7 @@ int main(void)
         cmocka_unit_test(words_come_back),
         cmocka_unit_test(news_come_back),
         cmocka_unit_test(relays_come_back),
+        cmocka_unit_test(relays_of_other_versions),
         cmocka_unit_test(names_of_relays),
         cmocka_unit_test(the_later_evidence_and_what_either_proved),
         cmocka_unit_test(holds_are_joined),
