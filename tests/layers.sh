@@ -54,7 +54,7 @@ daemon/cache        base base/log base/net policy policy/decide policy/evidence 
 daemon/lookup       base base/log base/net probe daemon/config daemon/rules daemon/cache
 daemon/serve        base base/log policy/render daemon/config daemon/loop daemon/lookup
 daemon/metrics      base base/log policy/report daemon/config daemon/lookup daemon/serve
-daemon/control      base base/log policy/report policy/rules daemon/loop daemon/store daemon/rules daemon/cache daemon/lookup daemon/serve daemon/metrics
+daemon/control      base base/log policy/report policy/rules daemon/loop daemon/store daemon/rules daemon/share daemon/cache daemon/lookup daemon/serve daemon/metrics
 daemon              base base/log probe probe/dns daemon/config daemon/sandbox daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
 cli/net             base base/net
 cli/postfix         base audit/source

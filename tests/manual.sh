@@ -40,6 +40,15 @@ same "warnings" 3< <(cat $(find base probe daemon -name '*.c') | tr -d '\n' | gr
     4< <(sed -n 's/^\.It event=\([a-z-]*\)$/\1/p' docs/mxcryptd.8 | sort -u |
         comm -12 - <(cat $(find base probe daemon -name '*.c') | tr -d '\n' |
             grep -oE 'log_event\( *LOG_LEVEL_(ERROR|WARNING), *"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/' | sort -u))
+# the commands of a share: first words of arrays, and what scripts call; READONLY is an answer, SENTINEL is for Sentinels
+table=$(sed -nE 's/.*\{SHARE_RIGHT_(NEEDED|USEFUL), "([A-Z ]+)".*/\2/p' daemon/share/share_rights.c | sort)
+same "commands of a share (in the manual: in the table)" \
+    3< <(cat daemon/share/*.c base/valkey/valkey_uv.c | tr -d '\n' |
+        grep -oE "\*const [a-z_]+\[\] = \{ *\"[A-Z]+\"(, *\"SETNAME\")?|\*(words\[WORDS_MAX\]) = \{ *\"[A-Z]+\"|redis\.p?call\('[A-Z]+'" |
+        sed -E "s/.*\{ *//; s/redis\.p?call\('//; s/[\"',]//g" | grep -vxE 'READONLY|SENTINEL' | sort -u) \
+    4< <(echo "$table")
+same "commands of a share (in the manual: in contrib/valkey/users.acl)" 3< <(echo "$table") \
+    4< <(grep -oE '\+[a-z|]+' contrib/valkey/users.acl | tr -d + | tr 'a-z|' 'A-Z ' | sort)
 same "findings of mxcrypt check" 3< <(tr -d '\\\\\n' <check/finding.h | grep -oE 'X\([A-Z_0-9]+, *"[a-z0-9-]+", *[A-Z]+, *"' |
     sed -E 's/.*"(.*)", *([A-Z]+).*/\1 \L\2/' | sort) \
     4< <(sed -nE 's/^\.It Cm ([a-z0-9-]+) Pq Em ([a-z]+)$/\1 \2/p' docs/mxcrypt-check.5 | sort)

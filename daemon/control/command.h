@@ -10,6 +10,7 @@
 #include "daemon/lookup/engine.h"
 #include "daemon/rules/reload.h"
 #include "daemon/serve/server.h"
+#include "daemon/share/share_check_uv.h"
 
 struct command;
 /* A line of the answer: the last one, or a part before it, after which command_go_on asks for the
@@ -35,6 +36,8 @@ struct command {
     json_t *history;               /* owned; what the store has, while the share is read; NULL */
     struct cache_loading *loading; /* while a key is loaded */
     struct share_roster roster;    /* while relays are listed */
+    json_t *relays;                /* owned; once they are, while the server is asked */
+    struct share_check check;      /* while it is */
     struct importer importer;      /* from one request of the connection to the next */
     struct walk *walk;             /* owned; while the cache is walked, or rules come */
     struct command_means means;
@@ -74,12 +77,19 @@ void command_cache_cancel(struct command *command);
 /*
  * commands_farm.c:
  *
- *   farm         {}  the relays of the farm: {"relays": [{"relay", "self", "version", "rules",
- *                "mode", "rollout", "silent_s", "behind_s"}...]}; rules: a hash of the file, null
- *                without one; silent_s: since it was heard of; behind_s: how late it is with the
- *                news of the others
+ *   share        {}  {"share": {"server", "ready", "for_s", "error", "news_error", "skew_ms", "user",
+ *                "program", "memory", "memory_error", "lacks", "exceeds", "rights_error"}}; for_s:
+ *                since when it is ready, or not; skew_ms: the clock here, less the server's; program,
+ *                memory {"used", "max", "policy", "evicted", "appends"}: null, and why, where the
+ *                server does not say; lacks, exceeds: commands that the user may not send and needs,
+ *                or may and does not need. Errors are null where there is none
+ *   farm         {}  the same, and the relays of the farm: {"relays": [{"relay", "self", "version",
+ *                "rules", "settings", "mode", "rollout", "silent_s", "behind_s", "skew_ms"}...]};
+ *                rules, settings: hashes; rules is null without a file; silent_s: since it was
+ *                heard of; behind_s: how late it is with the news of the others
  *   farm-reload  {}  all relays read rules and configuration again: {"told": BOOL}
  */
+void command_share(struct command *command);
 void command_farm(struct command *command);
 void command_farm_reload(struct command *command);
 void command_farm_cancel(struct command *command);

@@ -276,6 +276,7 @@ static const struct row {
     {"export", command_export, false},
     {"import", command_import, false},
     {"reload", do_reload, false},
+    {"share", command_share, false},
     {"farm", command_farm, false},
     {"farm-reload", command_farm_reload, false},
     {"log-level", do_log_level, false},

@@ -1,9 +1,11 @@
-/* fuzz_share: a value of the share is refused, or comes back as it was. */
+/* fuzz_share: a value of the share is refused, or comes back as it was; so is what its server says of
+ * itself. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "daemon/share/share_frame.h"
+#include "daemon/share/share_info.h"
 #include "daemon/share/share_text.h"
 
 #define NAME "mxcrypt:1:a:example.org"
@@ -49,6 +51,27 @@ static void try_news(struct arena *arena, const char *text, size_t length)
     free(written);
 }
 
+static void try_relay(const char *text, size_t length)
+{
+    struct share_relay relay, again;
+    char *written;
+
+    if (share_relay_read(&relay, text, length) != NULL)
+        return;
+    written = share_relay_write(&relay);
+    CHECK(written != NULL && share_relay_read(&again, written, strlen(written)) == NULL);
+    CHECK(share_relay_same(&relay, &again) && again.skew_ms == relay.skew_ms);
+    free(written);
+}
+
+static void try_info(const char *text, size_t length)
+{
+    struct share_info info;
+
+    if (share_info_read(&info, text, length) == NULL)
+        CHECK(strlen(info.version) <= SHARE_WORD_MAX && strlen(info.policy) <= SHARE_WORD_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
     struct arena *arena = arena_new(16 * 1024 * 1024);
@@ -59,7 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
         try_record(arena, frame.text, frame.length);
         try_word(frame.text, frame.length);
         try_news(arena, frame.text, frame.length);
+        try_relay(frame.text, frame.length);
     }
+    try_info((const char *)data, length);
     arena_free(arena);
     return 0;
 }
