@@ -75,6 +75,7 @@ static struct doctor_facts begin(const struct cli *cli)
     return (struct doctor_facts){.arena = arena_new(FACTS_MAX),
                                  .config = &cli->config,
                                  .config_error = cli->config_error,
+                                 .config_path = cli->config_path,
                                  .postfix_directory = cli->postfix_directory,
                                  .mail_hosts = cli->mail_hosts,
                                  .mail_host_count = cli->mail_host_count};

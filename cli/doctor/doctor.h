@@ -82,11 +82,52 @@ enum doctor_helo {
     DOCTOR_HELO_HERE
 };
 
+#define DOCTOR_SECRETS_MAX 4
+#define DOCTOR_RELAYS_MAX  1000
+
+/* A file with a secret of the share. */
+struct doctor_secret {
+    const char *path;
+    const char *key; /* of mxcryptd.conf, that names it; NULL: it is that file itself */
+    bool open;       /* to others than its owner and group, or for its group to write */
+};
+
+/* A relay of the farm, as the daemon lists it. */
+struct doctor_relay {
+    const char *name, *version, *rules, *settings, *mode; /* rules "": none */
+    int64_t rollout, silent_s, behind_s, skew_ms;
+    bool self;
+};
+
+/* The share: what its files are, and what the daemon says of its server. */
+struct doctor_share {
+    const char *secrets_error; /* NULL: they can be read */
+    bool secrets_forbidden;    /* they are not for us */
+    struct doctor_secret secrets[DOCTOR_SECRETS_MAX];
+    size_t secret_count;
+    const char *unknown; /* the daemon says nothing of it, for this reason; else NULL */
+    bool unshared;       /* it has none */
+    const char *server, *user;
+    bool ready;
+    int64_t for_s;
+    const char *error, *news_error; /* "": none */
+    int64_t skew_ms;                /* the clock here, less the server's */
+    const char *policy;             /* NULL: see memory_error */
+    const char *memory_error;
+    int64_t used_octets, max_octets; /* max_octets 0: no limit */
+    bool rights_known;
+    const char *lacks, *exceeds; /* commands, with ", " between; "": none */
+    const char *rights_error;
+    struct doctor_relay *relays;
+    size_t relay_count;
+};
+
 struct doctor_facts {
     /* given */
     struct arena *arena; /* strings and arrays below belong to it */
     const struct config *config;
-    const char *config_error;      /* NULL: it was read */
+    const char *config_error; /* NULL: it was read */
+    const char *config_path;
     const char *postfix_directory; /* NULL: postconf's */
     const char *const *mail_hosts; /* for port 25; none: some are chosen */
     size_t mail_host_count;
@@ -112,6 +153,8 @@ struct doctor_facts {
 
     bool clock_known, clock_unsynchronised;
     int64_t now_s, built_s;
+
+    struct doctor_share share; /* of a configuration with one */
 
     struct doctor_try source[2]; /* probe-bind-address, probe-bind-address6; NOT_TRIED: not set */
     struct doctor_try port25;    /* BAD: error is ETIMEDOUT or ECONNREFUSED */
@@ -199,6 +242,10 @@ void doctor_not_made(struct doctor_report *report, const char *why);
 
 typedef void doctor_judgement(struct doctor_report *report);
 doctor_judgement doctor_judge_version, doctor_judge_map, doctor_judge_socket, doctor_judge_source;
+/* doctor_judge_share.c: of a configuration with a share. */
+doctor_judgement doctor_judge_share, doctor_judge_share_files, doctor_judge_share_tls,
+    doctor_judge_share_key, doctor_judge_share_rights, doctor_judge_share_memory,
+    doctor_judge_share_clock, doctor_judge_share_relays;
 /* For each client that matters. */
 doctor_judgement doctor_judge_map_name, doctor_judge_map_order, doctor_judge_proxy,
     doctor_judge_dns_support, doctor_judge_host_lookup, doctor_judge_insecure_mx, doctor_judge_ca,

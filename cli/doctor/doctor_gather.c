@@ -176,6 +176,7 @@ void doctor_gather(struct doctor_facts *facts)
     facts->version = MXC_VERSION;
     facts->ca_suggestion = doctor_ca_file(facts->config);
     gather_daemon(facts);
+    doctor_gather_share(facts);
     doctor_gather_postfix(facts);
     for (size_t i = 0; i < facts->client_count; i++)
         if (doctor_client_matters(facts, &facts->clients[i]))

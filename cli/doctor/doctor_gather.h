@@ -18,6 +18,9 @@ void doctor_try_ca_file(struct doctor_try *out, const char *path);
 /* Asks the daemon at its control socket; `key` may be NULL. A new reference, or NULL. */
 json_t *doctor_ask(struct doctor_try *out, const char *path, const char *command, const char *key);
 
+/* What is known of the share, if the configuration has one. */
+void doctor_gather_share(struct doctor_facts *facts);
+
 /* Asks for the NS records of the root, which are signed. `options` need not outlive the call. */
 void doctor_net_resolver(struct doctor_resolver *out, const struct dns_options *options);
 /* Tries port 25 at facts->mail_hosts; without any, at hosts that mxcryptd knows and at some

@@ -1,6 +1,6 @@
 /* doctor_judge: the table of checks, and those about this host and mxcryptd; those about Postfix
- * are in doctor_judge_postfix.c, those that compare it with the probes in doctor_judge_probe.c. See
- * doctor.h. Pure. */
+ * are in doctor_judge_postfix.c, those that compare it with the probes in doctor_judge_probe.c, those
+ * about the share in doctor_judge_share.c. See doctor.h. Pure. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -252,6 +252,7 @@ static void judge_helo(struct doctor_report *report)
 enum check_kind {
     OF_HOST,
     OF_POSTFIX,
+    OF_SHARE,  /* is made only where there is one */
     OF_CLIENT, /* is judged for each client that matters */
     OF_PROBES  /* the same, and compares it with the probes */
 };
@@ -285,6 +286,14 @@ static const struct check {
     {"probe-address", OF_HOST, doctor_judge_source},
     {"port-25", OF_HOST, judge_port25},
     {"helo-name", OF_HOST, judge_helo},
+    {"share", OF_SHARE, doctor_judge_share},
+    {"share-files", OF_SHARE, doctor_judge_share_files},
+    {"share-tls", OF_SHARE, doctor_judge_share_tls},
+    {"share-key", OF_SHARE, doctor_judge_share_key},
+    {"share-rights", OF_SHARE, doctor_judge_share_rights},
+    {"share-memory", OF_SHARE, doctor_judge_share_memory},
+    {"share-clock", OF_SHARE, doctor_judge_share_clock},
+    {"share-relays", OF_SHARE, doctor_judge_share_relays},
 };
 
 _Static_assert(sizeof checks / sizeof checks[0] <= DOCTOR_CHECKS_MAX, "DOCTOR_CHECKS_MAX");
@@ -293,11 +302,15 @@ static void make(struct doctor_report *report, const struct check *check)
 {
     const struct doctor_facts *facts = report->facts;
 
+    if (check->kind == OF_SHARE && facts->config->share == NULL)
+        return;
     report->checks[report->check_count++].check = check->name;
     report->client = NULL;
-    if (check->kind != OF_HOST && facts->postfix == NULL)
+    if (check->kind == OF_HOST || check->kind == OF_SHARE)
+        check->judge(report);
+    else if (facts->postfix == NULL)
         doctor_not_made(report, "postconf gave no answer");
-    else if (check->kind == OF_HOST || check->kind == OF_POSTFIX)
+    else if (check->kind == OF_POSTFIX)
         check->judge(report);
     else
         for (size_t i = 0; i < facts->client_count; i++) {

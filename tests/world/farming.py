@@ -11,6 +11,8 @@ import waiting
 
 SERVERS = ("valkey-server", "redis-server")
 CLIENTS = ("valkey-cli", "redis-cli")
+USERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "contrib", "valkey", "users.acl")
+PASSWORD = "CHANGE-ME"  # as it stands there
 KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -66,6 +68,13 @@ class Share:
         """There is a record of this kind: a (answer), p (policy) or r (probe result)."""
         return self.command("--scan", "--pattern", f"mxcrypt:1:{kind}:*:{name}") != ""
 
+    def user(self, *changes):
+        """Makes the user of contrib/valkey/users.acl, with these changes to its rights."""
+        with open(USERS, encoding="ascii") as file:
+            words = next(line for line in file if line.startswith("user relay ")).split()[2:]
+        if self.command("ACL", "SETUSER", "relay", "reset", *words, *changes) != "OK":
+            raise AssertionError(f"ACL SETUSER relay {changes}")
+
     def signal(self, number):
         self.process.send_signal(number)
 
@@ -80,6 +89,13 @@ class Share:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill()
+
+
+def secret(path, text):
+    """A file that only its owner can read."""
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text + "\n")
+    os.chmod(path, 0o600)
 
 
 @contextlib.contextmanager
@@ -100,11 +116,12 @@ def farm(c, *names, **options):
 
 
 @contextlib.contextmanager
-def farm_of(c, share, *names, **options):
-    """The same with this share."""
-    with open(share.key, "w", encoding="ascii") as file:
-        file.write(KEY + "\n")
+def farm_of(c, share, *names, begin=None, **options):
+    """The same with this share; `begin` sets its server up."""
+    secret(share.key, KEY)
     share.start()
     with contextlib.ExitStack() as stack:
         stack.callback(share.stop)
+        if begin:
+            begin(share)
         yield (share, *[stack.enter_context(relay(c, share, name, **options)) for name in names])
