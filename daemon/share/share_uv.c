@@ -357,6 +357,7 @@ void share_get_stats(const struct share *share, struct share_stats *out)
     if (!valkey_is_ready(share->commands) && *valkey_why(share->commands) != '\0') /* of now */
         snprintf(out->error, sizeof out->error, "%s", valkey_why(share->commands));
     out->for_ms = now - share->ready_since;
+    out->connected_ms = share->ready ? out->for_ms : 0;
     out->news_ready = share->ready && share->news_lost_at == 0;
     if (share->epoch[0] != '\0')
         out->skew_ms = clock_wall_ms() - now - share->wall_less_own;

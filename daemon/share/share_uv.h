@@ -68,6 +68,7 @@ struct share_stats {
     uint64_t news_sent, news_taken;
     uint64_t emptied;
     char error[STORE_ERROR_MAX];      /* why it is not ready; "" when it is */
+    int64_t connected_ms;             /* that it has been ready; 0: it is not */
     int64_t for_ms;                   /* that it has been ready, or not */
     bool news_ready;                  /* news are followed */
     char news_error[STORE_ERROR_MAX]; /* why they are not; "" when they are */

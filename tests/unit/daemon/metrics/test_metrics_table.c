@@ -94,8 +94,8 @@ static void everything_at_its_largest_fits(void **state)
     memset(&numbers, 0x7f, sizeof numbers);
     memset(numbers.mode, 1, sizeof numbers.mode);
     memset(numbers.answers, 0, sizeof numbers.answers); /* their sum would wrap */
-    numbers.has_store = numbers.has_share = numbers.share.ready = numbers.store.degraded =
-        numbers.cache.noting = true;
+    numbers.has_store = numbers.has_share = numbers.share.ready = numbers.share.news_ready =
+        numbers.store.degraded = numbers.cache.noting = true;
     read_page(&numbers);
 }
 
@@ -173,6 +173,12 @@ static void stats_have_their_names(void **state)
                                          "store_rejected",
                                          "restored",
                                          "share_ready",
+                                         "share_connected_ms",
+                                         "share_news_ready",
+                                         "share_news_behind_ms",
+                                         "share_clock_skew_ms",
+                                         "share_relays",
+                                         "share_relays_differing",
                                          "share_pending",
                                          "share_finds",
                                          "share_found",

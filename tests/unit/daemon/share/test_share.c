@@ -332,6 +332,7 @@ static void relays_are_counted(void **state)
     assert_int_equal(stats.behind_ms, 0);
     assert_true(stats.ready && stats.news_ready);
     assert_true(stats.skew_abs_ms < 1000 && stats.for_ms >= 0 && stats.for_ms < 60000);
+    assert_true(stats.connected_ms == stats.for_ms);
 }
 
 static void relays_that_answer_alike(void **state)
