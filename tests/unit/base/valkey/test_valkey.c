@@ -366,6 +366,16 @@ static void hostile_replies_end_the_connection(void **state)
         {"+PONG\r\n$-1\r\n"},
         {"+PONG\r\n*0\r\n"},
         {"+PONG\r\n-ERR max number of clients reached\r\n"},
+        /* RESP3 */
+        {">1\r\n+x\r\n+PONG\r\n"},
+        {">2\r\n$9\r\nsubscribe\r\n:1\r\n+PONG\r\n"},
+        {"%1\r\n+x\r\n:1\r\n"},
+        {"~1\r\n+x\r\n"},
+        {",1.5\r\n"},
+        {"#t\r\n"},
+        {"(12345678901234567890\r\n"},
+        {"=8\r\ntxt:PONG\r\n"},
+        {"*1\r\n#t\r\n"},
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
