@@ -2,11 +2,13 @@
 
 import ipaddress
 import os
+import shutil
 
 import farming
 import remembering
 import waiting
 from case import Failed, case
+from cases_privileges import USER, made, may_become_others, running
 
 DAEMONS = remembering.DAEMONS
 LONG = {"ttl-min": "1h", "ttl-max": "1h", "probe-ttl": "1h"}
@@ -119,6 +121,29 @@ def refused(c):
                 waiting.until(lambda: _lost(a, "the server refuses this client: certificate required"), "it is told", 20)
                 if "verify" not in a.daemon.ask(c.u) or len(server.connections) != 1:
                     raise Failed("it does not go on")
+        finally:
+            share.stop()
+    c.do(step)
+
+
+@farm("a key that only root may read: it is read before root is left")
+def only_root(c):
+    address = c.address()
+
+    def step():
+        share = _share(c, address, c.world.ca.leaf(_ip(address)))
+        files = _files(c)
+        key = os.path.join(share.folder, "own-key.pem")
+        shutil.copyfile(files["share-cert-key"], key)
+        os.chmod(key, 0o600)
+        share.start()
+        try:
+            one = made(c, user=USER if may_become_others() else "root", share=share.url, **{**files, "share-cert-key": key})
+            with running(one):
+                waiting.until(lambda: one.events("share-ready"), "the relay has the share", 20)
+                share.kill()
+                share.start()
+                waiting.until(lambda: len(one.events("share-ready")) == 2, "it has it again", 30)
         finally:
             share.stop()
     c.do(step)
