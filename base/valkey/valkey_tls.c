@@ -238,8 +238,8 @@ bool valkey_tls_failed(const struct valkey_tls_session *session, char why[VALKEY
 #else
 
 #define LACKING                                                                                    \
-    "this build has no TLS to the share, because its hiredis is older than 1.0: use a Unix "       \
-    "socket or a tunnel (stunnel), or a system with a later hiredis, such as Debian 13"
+    "this build has no TLS to Valkey, because its hiredis is older than 1.0: use a Unix socket "   \
+    "or a tunnel (stunnel), or a system with a later hiredis, such as Debian 13"
 
 const char *valkey_tls_lacking(void)
 {
