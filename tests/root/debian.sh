@@ -55,11 +55,17 @@ debian_settle() {
     [ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";" >>"$apt/apt.conf.d/10machine"
 }
 
-# debian_copy ROOT: the files of the current folder, committed or not, to /root/mxcrypt there; what was built there stays
+# debian_copy ROOT: the files of the current folder, committed or not, to /root/mxcrypt there; what was built there stays. A file
+# that is as it was keeps its time, any other has the present one, whichever checkout it is of: make goes by that.
 debian_copy() {
-    local there=$1/root/mxcrypt
-    mkdir -p "$there" && find "$there" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} + &&
-        tar --exclude=./build --exclude-vcs --exclude=__pycache__ -cf - . | tar -xf - -C "$there"
+    local there fresh
+    there=$(readlink -f "$1")/root/mxcrypt
+    fresh=$there.new
+    rm -rf "$fresh" && mkdir -p "$there" "$fresh" &&
+        tar --exclude=./build --exclude-vcs --exclude=__pycache__ -cf - . | tar -xmf - -C "$fresh" || return 1
+    (cd "$fresh" && find . -type f -exec sh -c 'for one; do ! cmp -s "$one" "$0/$one" || touch -r "$0/$one" "$one"; done' "$there" {} +)
+    [ ! -e "$there/build" ] || mv "$there/build" "$fresh" || return 1
+    rm -rf "$there" && mv "$fresh" "$there"
 }
 
 # debian_run ROOT COMMAND...: runs a command there, in the copy
