@@ -79,6 +79,8 @@ struct valkey_tls *valkey_tls_new(const char *ca_file, const char *cert_file, co
         goto fail;
     SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_default_passwd_cb(tls->context, no_passphrase);
+    /* however many records without data come, each turn of the loop reads one */
+    SSL_CTX_clear_mode(tls->context, SSL_MODE_AUTO_RETRY);
     *why = load(tls->context, ca_file, cert_file, key_file);
     if (*why == NULL)
         return tls;

@@ -367,6 +367,31 @@ static void a_command_that_no_socket_holds_at_once(void **state)
     free(word);
 }
 
+/* Session tickets, which no reply follows, leave the loop to others. */
+static void records_without_data_keep_nobody_waiting(void **state)
+{
+    const struct valkey_options options = usual();
+    struct valkey_request request;
+    struct scripted server;
+    unsigned turns = 0;
+
+    (void)state;
+    start(&server, 0, login);
+    begin(&options, SECRET "127.0.0.1:#", server.port, 0);
+    run_until(&owner.ready, 1);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(SSL_new_session_ticket(server.peer->ssl), 1);
+        assert_int_equal(SSL_do_handshake(server.peer->ssl), 1);
+        peer_flush(server.peer);
+    }
+    assert_int_equal(send_ping(&request), 0);
+    for (; owner.replies == 0; turns++)
+        uv_run(&owner.loop, UV_RUN_ONCE);
+    assert_in_range(turns, 100, 10000);
+    assert_int_equal(owner.not_ready, 0);
+    end(&server);
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     (void)prepare;
@@ -483,6 +508,7 @@ int main(void)
         OVER_TLS(a_server_that_begins_again_is_verified_again),
         OVER_TLS(a_sentinel_names_one_whose_certificate_is_for_another),
         OVER_TLS(a_command_that_no_socket_holds_at_once),
+        OVER_TLS(records_without_data_keep_nobody_waiting),
         OVER_TLS(errors_of_others_are_not_its_own),
         ROWS(files_that_cannot_be_used),
     };
