@@ -13,6 +13,14 @@
 #define EVENTS_TEXT        NUMBER_TEXT(STORE_EVENTS)
 #define EVENTS_ARENA_MAX   262144
 
+/* KEYS: the stream. ARGV: the event, the length of the stream, its life in ms. */
+static const char script[] =
+    "local function add(call) return call('XADD',KEYS[1],'MAXLEN',ARGV[2],'*','n',ARGV[1]) end\n"
+    "local r=add(redis.pcall)\n"
+    "if type(r)=='table' and r.err then\n"
+    "redis.call('DEL',KEYS[1]) add(redis.call) end\n" /* it is no stream */
+    "return redis.call('PEXPIRE',KEYS[1],ARGV[3])";
+
 void share_put_event(struct share *share, const struct record *record)
 {
     struct record event = *record;
@@ -26,11 +34,10 @@ void share_put_event(struct share *share, const struct record *record)
     text = share_record_write(&event);
     value = share_seal(share, name, text, &length);
     if (value != NULL) {
-        const char *const add[] = {"XADD", name, "MAXLEN", EVENTS_TEXT, "*", "n", value};
-        const char *const keep[] = {"PEXPIRE", name, log_number(&life, SHARE_KEEP_MS)};
+        const char *const words[] = {
+            "EVAL", script, "1", name, value, EVENTS_TEXT, log_number(&life, SHARE_KEEP_MS)};
 
-        (void)valkey_send(share->commands, NULL, 7, add, NULL, NULL, NULL);
-        (void)valkey_send(share->commands, NULL, 3, keep, NULL, NULL, NULL);
+        (void)valkey_send(share->commands, NULL, 7, words, NULL, NULL, NULL);
     }
     free(text);
     free(value);
