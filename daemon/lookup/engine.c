@@ -242,7 +242,7 @@ bool engine_forget(struct engine *engine, const struct key *key)
 
     if (domain != NULL)
         sts_cache_forget(sts_cache_of(engine->tools.sts), domain);
-    jobs_forget(engine->jobs, key, false);
+    jobs_forget(engine->jobs, key, INT64_MAX, false);
     forgotten = forget_entry(engine, key, true);
     /* after what its hosts showed: who hears of it asks them again */
     if (cache->share != NULL && key->kind != KEY_OTHER)
@@ -256,7 +256,7 @@ bool engine_release(struct engine *engine, const struct key *key, int64_t now)
     bool released = cache_release(cache, key, now);
 
     if (released)
-        jobs_forget(engine->jobs, key, true);
+        jobs_forget(engine->jobs, key, INT64_MAX, true);
     if (released && cache->share != NULL)
         share_tell(cache->share, SHARE_NEWS_RELEASE, key->text);
     return released;
@@ -272,18 +272,18 @@ static void forget_told(struct engine *engine, const struct key *key, const stru
     if (domain != NULL && sts_cache_get(sts_cache_of(engine->tools.sts), domain, &policy) &&
         policy.fetched_at <= news->at)
         sts_cache_forget(sts_cache_of(engine->tools.sts), domain);
-    if (!news->found) /* a lookup under way began before */
-        jobs_forget(engine->jobs, key, false);
+    jobs_forget(engine->jobs, key, news->at, false);
     if (entry != NULL && entry->made_at <= news->at)
         forget_entry(engine, key, false);
+    else /* it was renewed before this relay heard of it, and may be held still */
+        cache_release_told(engine->cache, key, news->at, clock_monotonic_ms());
 }
 
 static void release_told(struct engine *engine, const struct key *key,
                          const struct share_news *news)
 {
     cache_release_told(engine->cache, key, news->at, clock_monotonic_ms());
-    if (!news->found)
-        jobs_forget(engine->jobs, key, true);
+    jobs_forget(engine->jobs, key, news->at, true);
 }
 
 /* What another relay says. */

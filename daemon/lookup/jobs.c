@@ -150,6 +150,7 @@ static bool job_begin_with(struct job *job, const struct cache_entry *before, in
     if (before == NULL)
         return false;
     job->remembered = cache_entry_remembered(before);
+    job->remembered_at = before->made_at;
     /* a renewal shortly before the end renews all that the entry rests on */
     if (job->refresh)
         job->probed_after = now - config->prober.probes.good_ms / 4 * 3;
@@ -289,6 +290,8 @@ static int job_of(struct job **out, struct jobs *jobs, const struct key *key,
         return UV_ENOMEM;
     job->jobs = jobs;
     job->key = *key;
+    job->began_at = now;
+    job->remembered_at = INT64_MAX;
     if (override != NULL) {
         job->override = *override;
         job->generation = ruleset_generation(jobs->engine->ruleset);
@@ -359,18 +362,39 @@ int jobs_refresh(struct jobs *jobs, const struct key *key, int64_t now)
     return job_of(&job, jobs, key, NULL, now);
 }
 
-void jobs_forget(struct jobs *jobs, const struct key *key, bool only_hold)
+/* False when there was none, or it began later. */
+static bool job_release(struct job *job, int64_t until)
+{
+    int64_t since = remembered_held_since(&job->remembered);
+
+    if ((since != 0 ? since : job->remembered_at) > until)
+        return false;
+    remembered_release(&job->remembered);
+    return true;
+}
+
+static bool job_forget(struct job *job, int64_t until)
+{
+    bool known = job->remembered_at <= until, begun = job->began_at <= until;
+
+    job->forgotten |= begun;
+    if (known)
+        job->remembered = (struct remembered){0};
+    return known || begun;
+}
+
+void jobs_forget(struct jobs *jobs, const struct key *key, int64_t until, bool only_hold)
 {
     struct job *job = job_find(jobs, key);
+    bool changed;
 
     if (job == NULL)
         return;
-    if (only_hold) {
-        remembered_release(&job->remembered);
-    } else {
-        job->remembered = (struct remembered){0};
-        job->forgotten = true;
-    }
+    changed = job_release(job, until);
+    if (!only_hold)
+        changed |= job_forget(job, until);
+    if (!changed)
+        return;
     /* it rests on what is not remembered any more, unless the evidence alone settles it */
     if (job->state != JOB_SETTLED) {
         cache_entry_free(job->provisional);

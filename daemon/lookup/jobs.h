@@ -112,9 +112,10 @@ int jobs_look_up(struct jobs *jobs, const struct key *key, const struct override
                  int64_t now);
 /* Starts a job that renews `key`, unless there is a job for it. 0, UV_ENOMEM or UV_ENOBUFS. */
 int jobs_refresh(struct jobs *jobs, const struct key *key, int64_t now);
-/* Lets the job for `key` go on without what was known before: its waiters get the result, but it is
- * not kept. With `only_hold`, when the operator ended a hold, it only drops what probing proved. */
-void jobs_forget(struct jobs *jobs, const struct key *key, bool only_hold);
+/* Lets the job for `key` go on without what was known until then (monotonic ms): its waiters get the
+ * result, but it is not kept if the job had begun. With `only_hold`, when the operator ended a hold,
+ * it only drops what probing proved. */
+void jobs_forget(struct jobs *jobs, const struct key *key, int64_t until, bool only_hold);
 /* The same for every job; with `only_begun`, for those whose lookup has begun and may rest on
  * certificates. A job that is not running yet has used no probe result. */
 void jobs_forget_all(struct jobs *jobs, bool only_begun);

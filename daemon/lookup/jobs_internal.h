@@ -35,6 +35,8 @@ struct job {
     struct peers_wait wait;          /* PEERS, and until the result is saved */
     struct domain_lookup *lookup;    /* from RUNNING on; NULL before */
     struct remembered remembered;    /* what the lookup begins with */
+    int64_t began_at;                /* monotonic ms */
+    int64_t remembered_at;           /* when `remembered` was found out; INT64_MAX: nothing was */
     int64_t known_at;                /* when what is known was found out; INT64_MIN: nothing is */
     int64_t probed_after;            /* of domain_request */
     struct cache_entry *provisional; /* owned; NULL: none */

@@ -64,7 +64,7 @@ static bool is_about(const struct record *record, const struct share_read *read,
 void share_take_word(struct share *share, const char *key, const struct share_word *word)
 {
     const struct record_moment moment = share_moment(share);
-    struct share_news news = {.name = key, .found = true};
+    struct share_news news = {.name = key};
 
     if (word->forgotten_at > 0) {
         news.kind = SHARE_NEWS_FORGET;

@@ -146,7 +146,6 @@ static const char *take_news(struct share_news *out, struct arena *arena, const 
         return "a time is out of range";
     memcpy(out->relay, relay, strlen(relay) + 1);
     out->at = at;
-    out->found = false;
     out->name = arena_strdup(arena, name);
     return out->name == NULL ? "no memory" : NULL;
 }

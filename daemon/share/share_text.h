@@ -31,7 +31,6 @@ struct share_news {
      * of the turn; "" of _RELOAD. */
     const char *name;
     int64_t at;
-    bool found; /* it lay beside a key that was asked for: it may be long known */
 };
 
 /* What a relay says of itself. */

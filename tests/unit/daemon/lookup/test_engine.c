@@ -261,6 +261,77 @@ static void what_was_forgotten_meanwhile_is_not_kept(void **state)
     end();
 }
 
+/* A key that is held is asked for again, once its answer has ended. */
+static void ask_held(struct asker *asker, int64_t held_since, int64_t made_at)
+{
+    const struct evidence evidence = {.domain = "d.example", .port = 25, .complete = true};
+    struct verdict verdict;
+    struct cache_entry *entry;
+    struct key key;
+
+    key_parse(&key, "d.example", 9, 25);
+    verdict_without_evidence(&verdict, REASON_HELD, made_at);
+    verdict.valid_until = made_at;
+    verdict.remembered.observed = VERDICT_ENCRYPT;
+    verdict.remembered.encrypt = (struct downgrade){held_since, held_since + 3600000};
+    entry = cache_entry_new(&key, &verdict, &evidence, made_at);
+    assert_non_null(cache_put(engine->cache, entry, true, made_at));
+    ask(asker, "d.example", true);
+    turn();
+    assert_int_equal(asker->delivered, 0);
+}
+
+/* What another relay says of a key, that it was told at `at`. */
+static void hear(enum share_news_kind kind, int64_t at)
+{
+    const struct share_news news = {.kind = kind, .relay = "mx2", .name = "d.example", .at = at};
+
+    engine->cache->told(engine->cache->told_context, &news);
+}
+
+static enum verdict_level kept_of(const char *name)
+{
+    const struct cache_entry *entry;
+    struct key key;
+
+    key_parse(&key, name, strlen(name), 25);
+    entry = cache_peek(engine->cache, &key);
+    return entry == NULL ? VERDICT_TEMP : cache_entry_remembered(entry).observed;
+}
+
+/* It ends what was known then, and nothing that was learnt since: old news may be repeated. */
+static void what_others_said_of_a_key_that_is_looked_up(void **state)
+{
+    static const struct {
+        enum share_news_kind kind;
+        int64_t said_ago, held_ago;
+        enum verdict_level kept;
+    } rows[] = {
+        {SHARE_NEWS_RELEASE, 3000, 2000, VERDICT_ENCRYPT},
+        {SHARE_NEWS_RELEASE, 1500, 2000, VERDICT_NO_OPINION},
+        {SHARE_NEWS_RELEASE, 500, 2000, VERDICT_NO_OPINION},
+        {SHARE_NEWS_FORGET, 3000, 2000, VERDICT_ENCRYPT},
+        {SHARE_NEWS_FORGET, 1500, 2000, VERDICT_NO_OPINION},
+        {SHARE_NEWS_FORGET, 500, 2000, VERDICT_NO_OPINION},
+        {SHARE_NEWS_FORGET, -1000, 2000, VERDICT_TEMP}, /* not kept at all */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int64_t now;
+        struct asker asker;
+
+        begin(SETTINGS);
+        now = clock_monotonic_ms();
+        ask_held(&asker, now - rows[i].held_ago, now - 1000);
+        hear(rows[i].kind, now - rows[i].said_ago);
+        answer_nxdomain(lookups[0]);
+        assert_int_equal(asker.delivered, 1);
+        assert_int_equal(kept_of("d.example"), rows[i].kept);
+        end();
+    }
+}
+
 /* Only a lookup that has begun may have used results judged by the old trust anchors. */
 static void new_trust_anchors_spare_who_waits_in_line(void **state)
 {
@@ -320,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_full_line_is_temp_at_once),
         cmocka_unit_test(waiting_in_line_past_the_deadline_is_temp),
         cmocka_unit_test(what_was_forgotten_meanwhile_is_not_kept),
+        cmocka_unit_test(what_others_said_of_a_key_that_is_looked_up),
         cmocka_unit_test(new_trust_anchors_spare_who_waits_in_line),
         cmocka_unit_test(keys_that_are_never_looked_up),
     };

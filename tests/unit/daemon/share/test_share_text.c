@@ -194,7 +194,7 @@ static void news_come_back(void **state)
     for (unsigned kind = 0; kind < SHARE_NEWS_KINDS; kind++) {
         const struct share_news news = {(enum share_news_kind)kind, "mx-1.example_a",
                                         kind == SHARE_NEWS_RELOAD ? "" : "[mx.example.org]:587",
-                                        MAKE_WALL, false};
+                                        MAKE_WALL};
         char *text = share_news_write(&news);
 
         assert_null(share_news_read(&back, arena, text, strlen(text)));
