@@ -78,10 +78,8 @@ static void on_fill(uv_timer_t *timer)
 
     share_get_stats(cache->share, &stats);
     for (int share = FILL_SHARE; share > 0 && cache->farm->filling; share--) {
-        if (!stats.ready) {
-            cache->farm->filling = false; /* it is begun again */
-            return;
-        }
+        if (!stats.ready)
+            return; /* it is begun again */
         if (stats.pending > FILL_PENDING)
             break;
         cache->farm->filling = !fill_some(cache);
@@ -96,6 +94,8 @@ static void on_begun(void *context, int64_t since)
     struct cache *cache = context;
     struct cache_farm *farm = cache->farm;
 
+    if (since == 0) /* what was learnt before the machine started has a negative time */
+        since = INT64_MIN;
     farm->since = farm->filling && farm->since < since ? farm->since : since;
     farm->filling = true;
     farm->entries_done = false;

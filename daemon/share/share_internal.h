@@ -28,6 +28,7 @@ struct share {
     char epoch[SHARE_MARK_MAX]; /* "": not known */
     int64_t away_since; /* monotonic ms: what was learnt since then is not there; 0: nothing was */
     int64_t caught_up_at; /* monotonic ms: when what was dropped was put again last */
+    int64_t catch_up_ms;  /* until it is put again */
     struct log_limit refused_limit;
 
     /* share_find_uv.c */
@@ -86,8 +87,8 @@ uint64_t share_mark(void);
 /* Between the wall clocks of the share and of the daemon. */
 void share_record_to_own(const struct share *share, struct record *record);
 void share_record_to_share(const struct share *share, struct record *record);
-/* What is put from now on may be lost: it is put again when it can be. */
-void share_note_away(struct share *share);
+/* What was learnt since then (monotonic ms) may not be there: it is put again when it can be. */
+void share_note_away(struct share *share, int64_t since);
 
 /* share_find_uv.c */
 /* A read under way, in share.reads. */

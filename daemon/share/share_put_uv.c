@@ -15,6 +15,7 @@
 #define LIFE_MIN_MS   1000
 #define EXPECTED      5     /* the word of it in the command */
 #define LIFE_FAILED   60000 /* of a policy that there is none of, but a failure */
+#define CLOCKS_MS     1000  /* by which times may differ that were converted to and fro */
 
 /* KEYS: the record, the stream. ARGV: the mark that lies there ("" for none), the value, its life in
  * ms, the value for the stream ("" for none), the length of the stream. */
@@ -50,10 +51,20 @@ static void end(struct put *put)
     free(put);
 }
 
+/* It is to be put again, however early it was learnt; of policies and probes all are. `moment`: on the
+ * clock of the record. */
+static void note_missing(struct share *share, const struct record *record,
+                         struct record_moment moment)
+{
+    int64_t ago = record->kind == RECORD_ANSWER ? moment.wall_ms - record->answer.decided_at : 0;
+
+    share_note_away(share, moment.monotonic_ms - ago - CLOCKS_MS);
+}
+
 static void fail(struct put *put)
 {
     put->share->stats.failures++;
-    share_note_away(put->share);
+    note_missing(put->share, &put->record, share_moment(put->share));
     end(put);
 }
 
@@ -269,6 +280,7 @@ static bool name_put(struct put *put, const struct record *record)
 
 void share_put(struct share *share, const struct record *record)
 {
+    const struct record_moment own = record_moment_of(clock_monotonic_ms(), clock_wall_ms(), 0);
     struct put *put;
 
     if (record->kind == RECORD_EVENT) {
@@ -276,14 +288,14 @@ void share_put(struct share *share, const struct record *record)
         return;
     }
     if (!share->ready) {
-        share_note_away(share);
+        note_missing(share, record, own);
         return;
     }
     put =
         share->stats.pending < SHARE_PUTS_MAX ? malloc(sizeof *put + record_octets(record)) : NULL;
     if (put == NULL) {
         share->stats.dropped++;
-        share_note_away(share);
+        note_missing(share, record, own);
         return;
     }
     *put = (struct put){.share = share, .number = ++share->put_number};

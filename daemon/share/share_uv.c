@@ -14,9 +14,10 @@
 
 /* A clock that is asked for this slowly is asked again: it is not known well enough. */
 #define TIME_SLOW_MS 250
-/* While writes fail, as in a server that is full, all that was learnt since is not tried again more
- * often than this. */
-#define CATCH_UP_MS 15000
+/* While writes fail, as in a server that is full, all that was learnt since is tried again after this,
+ * which doubles for as long as some fail. */
+#define CATCH_UP_MS     15000
+#define CATCH_UP_MAX_MS (16 * 60 * 1000)
 
 /* ---- names and values ---- */
 
@@ -126,10 +127,12 @@ void share_record_to_share(const struct share *share, struct record *record)
     record_to_wall(record, share_moment(share));
 }
 
-void share_note_away(struct share *share)
+void share_note_away(struct share *share, int64_t since)
 {
-    if (share->away_since == 0)
-        share->away_since = clock_monotonic_ms();
+    if (since == 0) /* which says that nothing was */
+        since = -1;
+    if (share->away_since == 0 || since < share->away_since)
+        share->away_since = since;
 }
 
 /* ---- readiness ---- */
@@ -142,6 +145,19 @@ static void catch_up(struct share *share)
     share->away_since = 0;
     share->caught_up_at = clock_monotonic_ms();
     share->events->begun(share->context, since);
+}
+
+/* At each beat: once it is time. */
+static void catch_up_later(struct share *share)
+{
+    if (share->away_since == 0) {
+        share->catch_up_ms = CATCH_UP_MS;
+    } else if (share->stats.pending < SHARE_PUTS_MAX / 4 &&
+               clock_monotonic_ms() - share->caught_up_at >= share->catch_up_ms) {
+        if (share->catch_up_ms < CATCH_UP_MAX_MS)
+            share->catch_up_ms *= 2;
+        catch_up(share);
+    }
 }
 
 static void set_ready(struct share *share)
@@ -164,7 +180,7 @@ static void lose(struct share *share, const char *why)
     if (share->ready)
         share->ready_since = clock_monotonic_ms();
     share->ready = false;
-    share_note_away(share);
+    share_note_away(share, clock_monotonic_ms());
     share_turns_lost(share);
     snprintf(share->stats.error, sizeof share->stats.error, "%s", why);
     if (!told)
@@ -220,9 +236,7 @@ static void on_epoch(struct valkey_request *request, const struct valkey_reply *
     set_ready(share);
     share_show_up(share);
     share_look_around(share);
-    if (share->away_since != 0 && share->stats.pending < SHARE_PUTS_MAX / 4 &&
-        clock_monotonic_ms() - share->caught_up_at >= CATCH_UP_MS)
-        catch_up(share);
+    catch_up_later(share);
 }
 
 static void on_beat(uv_timer_t *timer)
@@ -264,7 +278,7 @@ static void ask(struct share *share)
     share->time_asked = clock_monotonic_ms();
     if (valkey_send(share->commands, &share->time, 1, time, NULL, on_time, share) != 0 ||
         valkey_send(share->commands, &share->epoch_asked, 7, keep, NULL, on_epoch, share) != 0)
-        share_note_away(share);
+        share_note_away(share, clock_monotonic_ms());
 }
 
 static void on_commands(void *context, bool ready, const char *why)
@@ -402,6 +416,7 @@ int share_new(struct share **out, uv_loop_t *loop, const struct share_options *o
     share->events = events;
     share->context = context;
     share->ready_since = clock_monotonic_ms();
+    share->catch_up_ms = CATCH_UP_MS;
     list_init(&share->reads);
     list_init(&share->puts);
     list_init(&share->tells);

@@ -522,6 +522,19 @@ static void a_value_under_another_name(void **state)
     assert_int_equal(stats_of(&b).refused, 1);
 }
 
+/* It is put again, although it was learnt before the server was full. */
+static void a_server_that_is_full(void **state)
+{
+    const struct record record = answer_of(VERDICT_VERIFY, VERDICT_VERIFY, 60000);
+
+    (void)state;
+    tell_server(4, (const char *const[]){"CONFIG", "SET", "maxmemory", "1"});
+    put(&a, &record);
+    assert_int_equal(stats_of(&a).failures, 1);
+    assert_int_not_equal(a.share->away_since, 0);
+    assert_true(a.share->away_since <= clock_monotonic_ms() - 60000);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -542,6 +555,7 @@ int main(void)
         cmocka_unit_test(relays_that_answer_alike),
         cmocka_unit_test_setup_teardown(news_that_do_not_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_emptied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_server_that_is_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_is_frozen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_lies_there_may_be_anything, set_up, tear_down),
