@@ -146,7 +146,7 @@ void share_turns_lost(struct share *share);
 void share_turns_close(struct share *share);
 
 /* share_tell_uv.c */
-/* Sends what was told while the share was not ready. */
+/* Sends what could not be sent: when the share is ready, and at each beat. */
 void share_tells_send(struct share *share);
 /* Adds to the word under a name what is on its way there. */
 void share_tells_add(struct share *share, const char *name, struct share_word *word);

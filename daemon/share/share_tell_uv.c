@@ -3,7 +3,8 @@
  * the relays that are away; what the share knows of a key that is forgotten goes.
  *
  * One is told after the other: what lies there is read first, so that a release does not undo that
- * a key was forgotten.
+ * a key was forgotten. One that the server refuses, as a server that is full or has become a replica
+ * does, is told again at the next beat, behind the others.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,9 +56,11 @@ static void on_told(struct valkey_request *request, const struct valkey_reply *r
     if (valkey_type(reply) == VALKEY_ERROR) {
         share->stats.failures++;
         share_warn(share, tell->key, valkey_text(reply, NULL));
-    } else {
-        share->stats.news_sent++;
+        list_remove(&tell->link);
+        list_append(&share->tells, &tell->link);
+        return;
     }
+    share->stats.news_sent++;
     end(tell);
     share_tells_send(share);
 }

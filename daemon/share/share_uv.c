@@ -234,6 +234,7 @@ static void on_epoch(struct valkey_request *request, const struct valkey_reply *
         share->ready = false; /* until the next line */
     }
     set_ready(share);
+    share_tells_send(share);
     share_show_up(share);
     share_look_around(share);
     catch_up_later(share);

@@ -535,6 +535,23 @@ static void a_server_that_is_full(void **state)
     assert_true(a.share->away_since <= clock_monotonic_ms() - 60000);
 }
 
+static void what_is_told_while_a_server_is_full(void **state)
+{
+    uint64_t failures = 0;
+
+    (void)state;
+    tell_server(4, (const char *const[]){"CONFIG", "SET", "maxmemory", "1"});
+    assert_true(share_tell(a.share, SHARE_NEWS_RELEASE, KEY));
+    for (int turns = 0; failures == 0; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+        failures = stats_of(&a).failures;
+    }
+    tell_server(4, (const char *const[]){"CONFIG", "SET", "maxmemory", "0"});
+    run_until(&b.news, 1);
+    assert_int_equal(b.last.kind, SHARE_NEWS_RELEASE);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -556,6 +573,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(news_that_do_not_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_emptied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_is_full, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_told_while_a_server_is_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_is_frozen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_lies_there_may_be_anything, set_up, tear_down),
