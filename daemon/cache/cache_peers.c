@@ -12,10 +12,6 @@
 #include "base/clock.h"
 #include "daemon/cache/cache.h"
 
-/* A quarter of answer-deadline is waited for other relays with a key or a policy, so that enough is
- * left to look it up here; an address waits for its turn as long as a probe may take. */
-#define PROBE_PATIENCE_MS 60000
-
 struct peer_turn {
     struct list link; /* in cache.peer_turns */
     struct cache *cache;
@@ -156,12 +152,13 @@ static int begin(struct peers *peers, struct peers_wait *wait, enum peers_subjec
     strcpy(peer->name, name);
     list_init(&peer->link);
     name_turn(&peer->turn, cache, subject, name, ip);
-    peer->turn.patience_ms =
-        subject == PEERS_PROBE ? PROBE_PATIENCE_MS : cache->config->answer_deadline_ms / 4;
+    /* Enough is left to look it up here. Leases have no MAC: one that somebody else has put there must
+     * not keep an address from being probed. */
+    peer->turn.patience_ms = cache->config->answer_deadline_ms / 4;
     peer->give_up_at = clock_monotonic_ms() + peer->turn.patience_ms;
     peer->turn.go = on_turn;
     peer->turn.context = peer;
-    if (subject == PEERS_KEY) /* whoever asks has looked into the share */
+    if (subject == PEERS_KEY) /* the caller has looked into the share */
         error = share_turn_ask(cache->share, &peer->turn);
     else if (subject == PEERS_PROBE)
         error = share_find_probe(&peer->read, cache->share, peer->name, on_found, peer);

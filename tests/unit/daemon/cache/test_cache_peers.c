@@ -159,11 +159,24 @@ static void however_many_have_their_turn_before(void **state)
     end(&b);
 }
 
+/* Leases have no MAC: whoever can write to the server can put one there, and renew it. */
+static void a_lease_that_does_not_end(void **state)
+{
+    static const char *const words[] = {"SET", "mxcrypt:1:l:" TURN, "x"};
+
+    (void)state;
+    assert_int_equal(valkey_send(a.cache->share->commands, NULL, 3, words, NULL, NULL, NULL), 0);
+    seek(&a, 0);
+    run_until(&a.went, 1);
+    end(&a);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_is_sought_before_and_with_the_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(however_many_have_their_turn_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lease_that_does_not_end, set_up, tear_down),
     };
 
     virtual_clock_stop();
