@@ -1,8 +1,9 @@
 /*
  * share_feed_uv: follows the stream of news, on a connection of its own that waits for them. Where
  * it stands is kept while the connection is lost, and of a relay that starts again its own entry in
- * the list of relays knows it. A stream that begins after that was cut or begun anew: what was in
- * between is not known, and everything is compared again; so it is by a relay that is in no list.
+ * the list of relays knows it. A stream that begins after that was cut or begun anew, and one that ends
+ * before it has lost its end, as in a fail-over: what was in between is not known, and everything is
+ * compared again; so it is by a relay that is in no list.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #include "daemon/share/share_internal.h"
 
 #define FEED_ARENA_MAX 65536 /* of one entry */
-#define FEED_COUNT     "200" /* entries at once */
+#define FEED_MAX       200   /* entries at once */
 
 void share_news_name(char out[SHARE_NAME_MAX], const struct share *share)
 {
@@ -124,14 +125,15 @@ static void take_news(struct share *share, const struct valkey_reply *value)
     arena_free(arena);
 }
 
-/* An entry is its place, and fields with values; ours have one. False for what is no entry. */
+/* An entry is its place, and fields with values; ours have one. False for what is no entry, or does not
+ * come after the last. */
 static bool take_entry(struct share *share, const struct valkey_reply *entry)
 {
     const char *place = valkey_text(valkey_at(entry, 0), NULL);
     const struct valkey_reply *fields = valkey_at(entry, 1);
     struct place read;
 
-    if (!read_place(&read, place))
+    if (!read_place(&read, place) || !is_after(place, share->position))
         return false;
     snprintf(share->position, sizeof share->position, "%s", place);
     if (valkey_is(valkey_at(fields, 0), "n"))
@@ -142,11 +144,28 @@ static bool take_entry(struct share *share, const struct valkey_reply *entry)
 /* ---- following ---- */
 
 static void follow(struct share *share);
+static void ask_first(struct share *share);
 
+/* NULL, or why the reply counts for nothing. */
+static const char *take_entries(struct share *share, const struct valkey_reply *reply)
+{
+    const struct valkey_reply *entries = valkey_at(valkey_at(reply, 0), 1);
+    size_t count = valkey_count(entries);
+
+    if (count == 0 && clock_monotonic_ms() - share->followed_at < SHARE_BEAT_MS / 2)
+        return "the server does not wait for entries";
+    for (size_t i = 0; i < count; i++)
+        if (i == FEED_MAX || !take_entry(share, valkey_at(entries, i)))
+            return "it is no entry of a stream, or not the next";
+    return NULL;
+}
+
+/* After a reply that counts for nothing the next beat begins again: the server would be asked all the
+ * time. Where nothing came, the stream may be another. */
 static void on_entries(struct valkey_request *request, const struct valkey_reply *reply)
 {
     struct share *share = request->context;
-    const struct valkey_reply *entries = valkey_at(valkey_at(reply, 0), 1);
+    const char *why;
 
     if (reply == NULL)
         return;
@@ -154,22 +173,33 @@ static void on_entries(struct valkey_request *request, const struct valkey_reply
         lose_news(share, valkey_text(reply, NULL), true);
         return; /* the next beat begins again */
     }
+    why = take_entries(share, reply);
+    if (why != NULL) {
+        share_refuse(share, "XREAD", why);
+        return;
+    }
     note_news(share);
-    for (size_t i = 0; i < valkey_count(entries); i++)
-        if (!take_entry(share, valkey_at(entries, i)))
-            share_refuse(share, "XREAD", "it is no entry of a stream");
-    follow(share);
+    if (valkey_count(reply) == 0)
+        ask_first(share);
+    else
+        follow(share);
 }
 
 static void follow(struct share *share)
 {
     char stream[SHARE_NAME_MAX];
-    struct log_number wait;
-    const char *const words[] = {
-        "XREAD",   "COUNT", FEED_COUNT,     "BLOCK", log_number(&wait, SHARE_BEAT_MS),
-        "STREAMS", stream,  share->position};
+    struct log_number most, wait;
+    const char *const words[] = {"XREAD",
+                                 "COUNT",
+                                 log_number(&most, FEED_MAX),
+                                 "BLOCK",
+                                 log_number(&wait, SHARE_BEAT_MS),
+                                 "STREAMS",
+                                 stream,
+                                 share->position};
 
     share_news_name(stream, share);
+    share->followed_at = clock_monotonic_ms();
     valkey_send(share->feed, &share->feed_asked, 8, words, NULL, on_entries, share);
 }
 
@@ -187,7 +217,15 @@ static bool has_place(struct share *share, const struct valkey_reply *reply)
     return true;
 }
 
-/* The end of the stream, where a relay that begins stands. */
+/* From the beginning, and everything is compared. */
+static void start_over(struct share *share)
+{
+    snprintf(share->position, sizeof share->position, "0-0");
+    share->events->begun(share->context, 0);
+}
+
+/* The end of the stream, where a relay that begins stands; not before where this relay stands, or what
+ * is told now would not be heard. */
 static void on_last(struct valkey_request *request, const struct valkey_reply *reply)
 {
     struct share *share = request->context;
@@ -196,10 +234,24 @@ static void on_last(struct valkey_request *request, const struct valkey_reply *r
 
     if (!has_place(share, reply))
         return;
-    snprintf(share->position, sizeof share->position, "%s",
-             read_place(&read, place) ? place : "0-0");
-    share_show_up(share);
+    if (!read_place(&read, place))
+        place = "0-0";
+    if (share->position[0] == '\0') {
+        snprintf(share->position, sizeof share->position, "%s", place);
+        share_show_up(share);
+    } else if (is_after(share->position, place)) {
+        start_over(share);
+    }
     follow(share);
+}
+
+static void ask_last(struct share *share)
+{
+    char stream[SHARE_NAME_MAX];
+    const char *const words[] = {"XREVRANGE", stream, "+", "-", "COUNT", "1"};
+
+    share_news_name(stream, share);
+    valkey_send(share->feed, &share->feed_asked, 6, words, NULL, on_last, share);
 }
 
 /* The beginning of the stream: not after where this relay stands, or something was missed. */
@@ -210,11 +262,9 @@ static void on_first(struct valkey_request *request, const struct valkey_reply *
 
     if (!has_place(share, reply))
         return;
-    if (place == NULL ? strcmp(share->position, "0-0") != 0 : is_after(place, share->position)) {
-        snprintf(share->position, sizeof share->position, "0-0");
-        share->events->begun(share->context, 0);
-    }
-    follow(share);
+    if (strcmp(share->position, "0-0") != 0 && (place == NULL || is_after(place, share->position)))
+        start_over(share);
+    ask_last(share);
 }
 
 static void ask_first(struct share *share)
@@ -224,15 +274,6 @@ static void ask_first(struct share *share)
 
     share_news_name(stream, share);
     valkey_send(share->feed, &share->feed_asked, 6, words, NULL, on_first, share);
-}
-
-static void ask_last(struct share *share)
-{
-    char stream[SHARE_NAME_MAX];
-    const char *const words[] = {"XREVRANGE", stream, "+", "-", "COUNT", "1"};
-
-    share_news_name(stream, share);
-    valkey_send(share->feed, &share->feed_asked, 6, words, NULL, on_last, share);
 }
 
 /* Goes on where this relay stood in its life before, if that is known. What it learnt last may not

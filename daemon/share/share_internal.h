@@ -52,6 +52,7 @@ struct share {
     struct valkey_request feed_asked;
     bool following;
     char position[48];    /* in the stream; "": not known */
+    int64_t followed_at;  /* monotonic ms: when the stream was asked for more */
     int64_t news_lost_at; /* monotonic ms; 0: they come */
     bool news_refused;    /* by the server: the connection is there */
     bool news_lost_told;

@@ -58,6 +58,43 @@ static void a_stream_that_was_cut_meanwhile(void **state)
     assert_int_equal(b.since, 0);
 }
 
+/* As in a fail-over to a server that has not got the last of it, and whose clock is behind. */
+static void a_stream_that_ends_before_what_was_heard(void **state)
+{
+    (void)state;
+    share_tell(a.share, SHARE_NEWS_RELEASE, KEY);
+    run_until(&b.news, 1);
+    tell_server(5, (const char *const[]){"XADD", "mxcrypt:1:news", "99999999999999-0", "n", "x"});
+    for (int turns = 0; strcmp(b.share->position, "99999999999999-0") != 0; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    tell_server(2, (const char *const[]){"DEL", "mxcrypt:1:news"});
+    share_tell(a.share, SHARE_NEWS_RELEASE, KEY);
+    run_until(&b.begun, 1);
+    assert_int_equal(b.since, 0);
+    run_until(&b.news, 2);
+}
+
+/* It is asked again at the next beat, and not all the time. */
+static void a_server_that_does_not_wait_for_news(void **state)
+{
+    char id[12];
+
+    (void)state;
+    for (int i = 1; i < 20; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        tell_server(3, (const char *const[]){"CLIENT", "UNBLOCK", id});
+    }
+    for (int turns = 0; stats_of(&b).refused == 0; turns++) {
+        assert_true(turns < TURNS_MAX);
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    assert_null(b.share->feed_asked.ticket);
+    share_tell(a.share, SHARE_NEWS_RELEASE, KEY);
+    run_until(&b.news, 1);
+}
+
 /* What was said of a key that is put is heard before what others learnt since. */
 static void what_was_said_of_a_key_that_is_put(void **state)
 {
@@ -80,6 +117,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(news_are_made_up_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_relay_that_the_share_does_not_know, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_that_was_cut_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stream_that_ends_before_what_was_heard, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_server_that_does_not_wait_for_news, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_said_of_a_key_that_is_put, set_up, tear_down),
     };
 
