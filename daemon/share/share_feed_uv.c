@@ -118,6 +118,8 @@ static void take_news(struct share *share, const struct valkey_reply *value)
             share_turn_done(share, news.name);
         } else if (strcmp(news.relay, share->options.relay) != 0) {
             share->stats.news_taken++;
+            if (news.at > moment.wall_ms)
+                news.at = moment.wall_ms;
             news.at += moment.monotonic_ms - moment.wall_ms;
             share->events->news(share->context, &news);
         }

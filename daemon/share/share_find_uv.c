@@ -1,7 +1,7 @@
 /*
  * share_find_uv: what the share knows of a key and its domain, in one question: answer, policy and
- * word. An answer that operators ended is not found; one of which they ended the hold is found
- * without.
+ * word. An answer or a policy that operators ended is not found; an answer of which they ended the hold
+ * is found without.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,8 @@
 
 /* Octets of an answer and a policy that are read. */
 #define FIND_ARENA_MAX (4 * 1024 * 1024)
+/* By which the clock of the server may have been known wrong, or have been set back. */
+#define CLOCKS_MAX_MS 10000
 
 /* ---- reading ---- */
 
@@ -33,6 +35,18 @@ struct record *share_read_record(struct share *share, struct arena *arena, const
     return NULL;
 }
 
+/* It would end all that is learnt until then, again and again. */
+static bool word_is_of_now(struct share_word *word, int64_t now)
+{
+    if (word->forgotten_at > now + CLOCKS_MAX_MS || word->released_at > now + CLOCKS_MAX_MS)
+        return false;
+    if (word->forgotten_at > now)
+        word->forgotten_at = now;
+    if (word->released_at > now)
+        word->released_at = now;
+    return true;
+}
+
 struct share_word share_read_word(struct share *share, const char *name,
                                   const struct valkey_reply *value)
 {
@@ -42,6 +56,10 @@ struct share_word share_read_word(struct share *share, const char *name,
 
     if (share_open(&frame, share, name, value))
         why = share_word_read(&word, frame.text, frame.length);
+    if (why == NULL && !word_is_of_now(&word, share_moment(share).wall_ms)) {
+        why = "it is from the future";
+        word = (struct share_word){0, 0};
+    }
     if (why != NULL)
         share_refuse(share, name, why);
     share_tells_add(share, name, &word);

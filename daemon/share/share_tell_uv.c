@@ -112,10 +112,10 @@ static void send_tell(struct tell *tell, const struct share_word *word)
 
 static void add(struct share_word *word, const struct tell *tell)
 {
-    if (tell->kind == SHARE_NEWS_FORGET)
-        word->forgotten_at = tell->at;
-    else
-        word->released_at = tell->at;
+    int64_t *said_at = tell->kind == SHARE_NEWS_FORGET ? &word->forgotten_at : &word->released_at;
+
+    if (*said_at < tell->at) /* it may have been said again since */
+        *said_at = tell->at;
 }
 
 void share_tells_add(struct share *share, const char *name, struct share_word *word)

@@ -522,6 +522,45 @@ static void a_value_under_another_name(void **state)
     assert_int_equal(stats_of(&b).refused, 1);
 }
 
+/* A value that was there before has a good MAC. */
+static void a_policy_that_is_put_back(void **state)
+{
+    struct record policy = make_saved_policy(KEY);
+    int64_t shift = clock_wall_ms() - MAKE_WALL - 5000;
+
+    (void)state;
+    policy.policy.fetched_at += shift;
+    policy.policy.valid_until += shift;
+    policy.policy.retry_at += shift;
+    put(&a, &policy);
+    tell_server(3, (const char *const[]){"RENAME", "mxcrypt:1:p:00000000:" KEY, "x"});
+    assert_true(share_tell(a.share, SHARE_NEWS_FORGET, KEY));
+    run_until(&b.news, 1);
+    tell_server(3, (const char *const[]){"RENAME", "x", "mxcrypt:1:p:00000000:" KEY});
+    find(&b);
+    assert_false(b.has_policy);
+}
+
+/* It would end all that is learnt until then. */
+static void a_word_from_the_future(void **state)
+{
+    const struct record answer = answer_of(VERDICT_ENCRYPT, VERDICT_ENCRYPT, 0);
+    const struct share_word word = {clock_wall_ms() + 3600000, 0};
+    char *text = share_word_write(&word), *value;
+    size_t length;
+
+    (void)state;
+    value = share_seal(a.share, "mxcrypt:1:w:" KEY, text, &length);
+    assert_non_null(value);
+    tell_server(3, (const char *const[]){"SET", "mxcrypt:1:w:" KEY, value});
+    put(&a, &answer);
+    find(&b);
+    assert_true(b.has_answer);
+    assert_int_equal(b.news, 0);
+    free(text);
+    free(value);
+}
+
 /* It is put again, although it was learnt before the server was full. */
 static void a_server_that_is_full(void **state)
 {
@@ -572,6 +611,8 @@ int main(void)
         cmocka_unit_test(relays_that_answer_alike),
         cmocka_unit_test_setup_teardown(news_that_do_not_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_emptied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_policy_that_is_put_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_word_from_the_future, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_is_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_told_while_a_server_is_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_that_was_killed, set_up, tear_down),
