@@ -24,7 +24,7 @@ KINDS = {"shared": 40, "tenant": 10, "vanity": 5, "reseller": 10, "own": 30, "se
 TEMPERS = {"postfix": 60, "exim": 15, "requiretls": 5, "tls12": 5, "clear": 15}
 CERTIFICATES = {"valid": 75, "wrong": 10, "self": 15}
 LONG = {"ttl-min": "1h", "probe-ttl": "24h",  # nothing is looked up a second time because its time is over
-        "answer-deadline": "40s"}  # nor because a machine that is busy took its time; another relay is waited for a quarter of it
+        "answer-deadline": "40s", "job-deadline": "60s"}  # nor because a machine that is busy took its time; another relay is waited for a quarter of it
 SHOWN = 5
 
 
