@@ -134,6 +134,14 @@ static void name_turn(struct share_turn *turn, const struct cache *cache,
     turn->network_max = cache->config->prober.probes.connections_prefix_max;
 }
 
+/* Enough is left to look it up here. An address is waited for longer, or two relays would probe one
+ * that is slow; but leases have no MAC, and one that somebody else has put there must not keep it from
+ * being probed. */
+static int64_t patience_ms(const struct config *config, enum peers_subject subject)
+{
+    return subject == PEERS_PROBE ? config->job_deadline_ms / 2 : config->answer_deadline_ms / 4;
+}
+
 static int begin(struct peers *peers, struct peers_wait *wait, enum peers_subject subject,
                  const char *name, const struct ip *ip)
 {
@@ -152,9 +160,7 @@ static int begin(struct peers *peers, struct peers_wait *wait, enum peers_subjec
     strcpy(peer->name, name);
     list_init(&peer->link);
     name_turn(&peer->turn, cache, subject, name, ip);
-    /* Enough is left to look it up here. Leases have no MAC: one that somebody else has put there must
-     * not keep an address from being probed. */
-    peer->turn.patience_ms = cache->config->answer_deadline_ms / 4;
+    peer->turn.patience_ms = patience_ms(cache->config, subject);
     peer->give_up_at = clock_monotonic_ms() + peer->turn.patience_ms;
     peer->turn.go = on_turn;
     peer->turn.context = peer;

@@ -62,7 +62,7 @@ static void open_relay(struct relay *relay, const char *name)
     *relay = (struct relay){.enough_at = 0};
     snprintf(settings, sizeof settings,
              "helo-name = mx.example\nstore =\nshare = %s\nshare-name = %s\n"
-             "share-deadline = 5s\n",
+             "share-deadline = 5s\njob-deadline = 6s\n",
              server.url, name);
     assert_int_equal(
         config_parse(&relay->config, "test", settings, strlen(settings), NULL, 0, error), 0);
