@@ -188,7 +188,7 @@ static void on_lost(void *context, const char *why)
 
 static void on_timer(uv_timer_t *timer);
 
-/* What is wrong is not the command but the server, or who asks it: look for another, or again. */
+/* What is wrong is not the command but the server, or the login: look for another, or again. */
 static void on_refused(void *context, const struct valkey_reply *error)
 {
     static const char *const words[] = {"READONLY",   "LOADING",     "NOAUTH", "WRONGPASS",

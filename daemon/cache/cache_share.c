@@ -115,7 +115,7 @@ static void on_news_loaded(void *context, bool sure)
     free(news);
 }
 
-/* Who has no entry of the key, in memory, asks when it is asked for it. */
+/* Without an entry of the key in memory the share is asked when the key is. */
 static void take_answer(struct cache *cache, const char *name)
 {
     struct cache_farm *farm = cache->farm;

@@ -4,7 +4,7 @@
  *   MARK  16 hexadecimal digits, another at each write: the server compares them, so that of two
  *         relays that write at once one looks again
  *   MAC   of the name that the value lies under, of MARK and TEXT, with the farm's key; "-" in a
- *         farm without one. Whoever can write to the server but has no key can neither change a
+ *         farm without one. Somebody who can write to the server but has no key can neither change a
  *         value nor put it under another name; an old one can be put back.
  *   TEXT  JSON
  */

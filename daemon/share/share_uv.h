@@ -106,7 +106,7 @@ struct store *share_store(struct share *share);
 void share_get_stats(const struct share *share, struct share_stats *out);
 /* The server that it is at, or tries: "192.0.2.1:6379", or a path. */
 const char *share_where(const struct share *share);
-/* The same as its `ready`, for who asks at every lookup. */
+/* The same as its `ready`, for callers that ask at every lookup. */
 bool share_is_ready(const struct share *share);
 
 #define SHARE_TELLS_MAX 1000 /* that wait for the share */
@@ -146,7 +146,7 @@ int share_find_probe(struct store_read **out, struct share *share, const char *i
 /*
  * A turn is leave to look something up: one relay has it, the others wait until it has ended, and
  * then find what was learnt. It is a lease, renewed while it lasts: a relay that dies with one costs
- * SHARE_LEASE_MS. Who has waited as long as it can goes on alone.
+ * SHARE_LEASE_MS. A relay that has waited as long as it can goes on alone.
  */
 #define SHARE_LEASE_MS 10000
 

@@ -159,7 +159,7 @@ static void however_many_have_their_turn_before(void **state)
     end(&b);
 }
 
-/* Leases have no MAC: whoever can write to the server can put one there, and renew it. */
+/* Leases have no MAC: all who can write to the server can put one there, and renew it. */
 static void a_lease_that_does_not_end(void **state)
 {
     static const char *const words[] = {"SET", "mxcrypt:1:l:" TURN, "x"};
