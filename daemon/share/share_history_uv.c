@@ -1,5 +1,5 @@
 /*
- * share_history_uv: the history of a key, as all relays have seen it: a stream of the last events.
+ * share_history_uv: the history of a key, as all relays have seen it: a list of the last events.
  * Only the relay that found something out adds it; the others have it from there.
  */
 #include <stdio.h>
@@ -8,17 +8,16 @@
 
 #include "daemon/share/share_internal.h"
 
-#define TO_TEXT(x)         #x
-#define NUMBER_TEXT(macro) TO_TEXT(macro)
-#define EVENTS_TEXT        NUMBER_TEXT(STORE_EVENTS)
-#define EVENTS_ARENA_MAX   262144
+#define LAST_PLACE "19"
+_Static_assert(STORE_EVENTS == 20, "LAST_PLACE");
+#define EVENTS_ARENA_MAX 262144
 
-/* KEYS: the stream. ARGV: the event, the length of the stream, its life in ms. */
+/* KEYS: the list. ARGV: the event, the last place of the list, its life in ms. */
 static const char script[] =
-    "local function add(call) return call('XADD',KEYS[1],'MAXLEN',ARGV[2],'*','n',ARGV[1]) end\n"
-    "local r=add(redis.pcall)\n"
+    "local r=redis.pcall('LPUSH',KEYS[1],ARGV[1])\n"
     "if type(r)=='table' and r.err then\n"
-    "redis.call('DEL',KEYS[1]) add(redis.call) end\n" /* it is no stream */
+    "redis.call('DEL',KEYS[1]) redis.call('LPUSH',KEYS[1],ARGV[1]) end\n" /* it is no list */
+    "redis.call('LTRIM',KEYS[1],0,ARGV[2])\n"
     "return redis.call('PEXPIRE',KEYS[1],ARGV[3])";
 
 void share_put_event(struct share *share, const struct record *record)
@@ -35,7 +34,7 @@ void share_put_event(struct share *share, const struct record *record)
     value = share_seal(share, name, text, &length);
     if (value != NULL) {
         const char *const words[] = {
-            "EVAL", script, "1", name, value, EVENTS_TEXT, log_number(&life, SHARE_KEEP_MS)};
+            "EVAL", script, "1", name, value, LAST_PLACE, log_number(&life, SHARE_KEEP_MS)};
 
         (void)valkey_send(share->commands, NULL, 7, words, NULL, NULL, NULL);
     }
@@ -45,17 +44,13 @@ void share_put_event(struct share *share, const struct record *record)
 
 /* ---- reading ---- */
 
-/* The event of one entry of the stream; NULL for what counts for nothing. */
+/* The event of one value of the list; NULL for what counts for nothing. */
 static const struct record *read_event(const struct share_read *read, struct arena *arena,
-                                       const struct valkey_reply *entry)
+                                       const struct valkey_reply *value)
 {
-    const struct valkey_reply *fields = valkey_at(entry, 1);
-    struct record *record;
+    struct record *record =
+        share_read_record(read->share, arena, read->answer, value, RECORD_EVENT);
 
-    if (!valkey_is(valkey_at(fields, 0), "n"))
-        return NULL;
-    record =
-        share_read_record(read->share, arena, read->answer, valkey_at(fields, 1), RECORD_EVENT);
     if (record == NULL || strcmp(record->event.key, read->key) != 0)
         return NULL;
     share_record_to_own(read->share, record);
@@ -96,9 +91,9 @@ int share_list_events(struct store_read **out, struct share *share, const char *
     read->listed = done;
     snprintf(read->key, sizeof read->key, "%s", key);
     if (share_name(read->answer, share, SHARE_HISTORY, key)) {
-        const char *const words[] = {"XREVRANGE", read->answer, "+", "-", "COUNT", EVENTS_TEXT};
+        const char *const words[] = {"LRANGE", read->answer, "0", LAST_PLACE};
 
-        error = valkey_send(share->commands, &read->request, 6, words, NULL, on_events, read);
+        error = valkey_send(share->commands, &read->request, 4, words, NULL, on_events, read);
     }
     return share_read_begin(out, read, error);
 }

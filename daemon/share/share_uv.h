@@ -14,7 +14,7 @@
  *   PREFIX:1:a:SETTINGS:KEY       answer             PREFIX:1:w:KEY   word of operators
  *   PREFIX:1:p:SETTINGS:DOMAIN    policy             PREFIX:1:news    stream of news
  *   PREFIX:1:r:SETTINGS:IDENTITY  result of a probe  PREFIX:1:epoch   drawn when the share was empty
- *   PREFIX:1:h:SETTINGS:KEY       stream of events
+ *   PREFIX:1:h:SETTINGS:KEY       list of events
  *   PREFIX:1:l:TURN               lease of a turn    PREFIX:1:q:TURN  somebody waits for it
  *   PREFIX:1:x:PREFIX             turns of a network PREFIX:1:relays  what relays say of themselves
  *

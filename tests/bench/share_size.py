@@ -37,7 +37,6 @@ def start_share(the_world, name):
     share = farming.Share(os.path.join(the_world.folder, f"share-{name}"))
     farming.secret(share.key, farming.KEY)
     share.start()
-    share.command("CONFIG", "SET", "stream-node-max-bytes", "1024")  # as contrib/valkey has it
     return share
 
 
