@@ -83,7 +83,7 @@ static void log_distrusted(const struct cache_entry *entry)
     arena_free(arena);
 }
 
-/* In a farm, whoever found it out tells the others. */
+/* In a farm, the relay that found it out tells the others. */
 static void note_history(struct cache *cache, const struct cache_entry *before,
                          const struct cache_entry *entry, bool from_share)
 {
