@@ -241,11 +241,11 @@ everything() {
     steps layers manual grafana format
     build asan
     set -m # a process group of its own, which can be ended
-    behind fuzz build package counts </dev/null >"$logs/behind.log" 2>&1 &
+    behind fuzz build package counts pages kill </dev/null >"$logs/behind.log" 2>&1 &
     lane=$!
     set +m
     trap "kill -- -$lane 2>/dev/null" EXIT
-    steps unit rollover survey farm kill pages world valgrind
+    steps unit rollover survey farm world valgrind
     wait $lane
     trap - EXIT
     cat "$logs/behind.log"

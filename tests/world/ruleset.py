@@ -10,7 +10,7 @@ import tap
 from case import Failed
 from smtpd import CLEAR, GOOD
 
-QUICK = {"resolver": "127.0.0.53", "dns-timeout": "500ms", "dns-tries": "3", "fetch-deadline": "3s", "greeting-deadline": "2s",
+QUICK = {"resolver": "127.0.0.53", "dns-timeout": "1500ms", "dns-tries": "3", "fetch-deadline": "3s", "greeting-deadline": "2s",
          "probe-deadline": "4s", "job-deadline": "10s", "ttl-min": "1s"}
 REFUSING = replace(GOOD, starttls=b"554 no\r\n")
 BAD = "# rules\ngood.example off\nbad.example at-least dane\n"

@@ -134,7 +134,7 @@ def _(c):
     def step():
         with Ordered(c, rules[0]) as life:
             one = life.start()
-            life.must_be("ENC", c.u)
+            life.must_be_cached("ENC", c.u)
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
                 over = [False]
 
