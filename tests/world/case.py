@@ -44,7 +44,7 @@ def case(rows, name, daemon="main", group="together", valgrind=True, skip=""):
 
 def table(rows, title, lines, declare, valgrind=True, **more):
     """One case per line (name, *arguments): declare(c, *arguments). The lines of a table take the same way through the program:
-    under valgrind, which is slow, every third of them is enough."""
+    under valgrind, which is slow, every sixth of them is enough."""
     for number, (name, *arguments) in enumerate(lines):
         case(rows, f"{title}: {name}", valgrind=valgrind and number % UNDER_VALGRIND == 0, **more)(
             lambda c, arguments=arguments: declare(c, *arguments))
