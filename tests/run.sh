@@ -217,7 +217,7 @@ run_world() {
 
 run_valgrind() {
     build debug || { result "build debug" 1 "$logs/build-debug.log"; return; }
-    /usr/bin/python3 tests/world/run.py --bin build/debug/bin --valgrind >"$logs/valgrind.log" 2>&1
+    /usr/bin/python3 tests/world/run.py --bin build/debug/bin --valgrind --every 2 >"$logs/valgrind.log" 2>&1
     counted "world under valgrind" "$logs/valgrind.log" $?
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs the cases of the tests' world: run.py --bin DIR [--only A-1,hostile,...] [--valgrind] [--keep] [-v]
+"""Runs the cases of the tests' world: run.py --bin DIR [--only A-1,hostile,...] [--valgrind] [--every N] [--keep] [-v]
 
 Starts itself again in namespaces of its own, so that everything it starts ends with it."""
 
@@ -55,6 +55,7 @@ def arguments():
     parser.add_argument("--bin", required=True, help="folder of mxcryptd and mxcrypt")
     parser.add_argument("--only", default="", help="row prefixes or parts of names, separated by commas")
     parser.add_argument("--valgrind", action="store_true")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth of the cases alone")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
     parser.add_argument("-v", action="store_true", dest="verbose")
     options = parser.parse_args()
@@ -150,7 +151,7 @@ def run_all(cases, tally, the_world):
 def run_world(options, folder):
     for module in MODULES:
         importlib.import_module(module)
-    entries = [entry for entry in case.REGISTRY if selected(entry, options)]
+    entries = [entry for entry in case.REGISTRY if selected(entry, options)][::options.every]
     configurations = dict(DAEMONS)
     for module in MODULES:
         configurations.update(getattr(sys.modules[module], "DAEMONS", {}))
@@ -166,7 +167,7 @@ def run_world(options, folder):
     for name, wrong in the_world.stop_daemons():
         tally.line("exit", f"daemon {name} ends clean", wrong)
     the_world.dns.stop()
-    if not (options.only or options.valgrind):
+    if not (options.only or options.valgrind or options.every > 1):
         rows.summary(cases)
     print(tally, flush=True)
     return 1 if tally.failed else 0
