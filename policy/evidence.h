@@ -187,6 +187,25 @@ struct sts_evidence {
     int64_t retry_at;                /* monotonic ms before which no fetch is tried; 0: none */
 };
 
+/* ---- policy lists ---- */
+
+#define LIST_MODES(X)                                                                              \
+    X(LIST_NONE, "none") /* no list in force has the domain */                                     \
+    X(LIST_TESTING, "testing")                                                                     \
+    X(LIST_ENFORCE, "enforce")
+enum list_mode { LIST_MODES(ENUM_CONSTANT) };
+
+/* What the first list that has the domain says of it (mxcrypt-list(5)). The strings belong to the
+ * list, which may be replaced in any turn of the loop: looked up for each decision, never packed. */
+struct list_evidence {
+    enum list_mode mode;
+    const char *mx; /* mx_count patterns, each with its NUL, one behind the other: "mx.example" or
+                       "*.example" */
+    size_t mx_count;
+    const char *list;  /* its name, for people */
+    int64_t expires_s; /* wall clock: when the list ends */
+};
+
 /* ---- the whole ---- */
 
 struct evidence {
@@ -204,6 +223,7 @@ struct evidence {
     struct mx_host *hosts; /* by preference, then name */
 
     struct sts_evidence sts;
+    struct list_evidence list; /* not packed */
 
     bool complete; /* nothing more is awaited; what is UNKNOWN stays UNKNOWN */
 };

@@ -16,12 +16,14 @@ base/net            base
 base/page           base
 base/sql            base
 base/valkey         base base/net
+base/sign           base
 policy              base/net
 policy/decide       base policy
 policy/render       base base/net policy policy/decide
 policy/rules        base base/net policy policy/decide policy/render
 policy/report       base policy policy/decide policy/render policy/rules
 policy/evidence     base base/net policy
+policy/list         base policy
 probe/dns           base base/net
 probe/tls           base base/log base/net policy
 probe/smtp          base base/log base/net policy probe/tls
@@ -126,7 +128,7 @@ library() {
 check_libraries() {
     local bad=0
     library libuv 'uv\.h>' 'base/valkey/*_uv.[ch]' 'probe/*_uv.[ch]' 'survey/*_uv.[ch]' 'check/*_uv.[ch]' 'daemon/*' 'cli/*' || bad=1
-    library OpenSSL 'openssl/' 'probe/tls/*' base/mac.c base/valkey/valkey_tls.c || bad=1
+    library OpenSSL 'openssl/' 'probe/tls/*' base/mac.c base/sign/minisign.c base/valkey/valkey_tls.c || bad=1
     library hiredis 'hiredis/' 'base/valkey/*' || bad=1
     library curl 'curl/' probe/https/https_uv.c || bad=1
     library SQLite 'sqlite3' base/sql/sql.c || bad=1
