@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "policy/list/policy_list.h"
+#include "policy/list/policy_list_time.h"
 
 /* Writes a list: header, aliases used, and `count` entries, sorted by domain; so that equal content
  * gives equal text, and policy_list_read of it gives the same again. Times as RFC 3339 in UTC. */
@@ -17,10 +18,3 @@ typedef void (*policy_list_on_change)(void *context, enum policy_list_change cha
  * order), sorted by domain. False without memory. */
 bool policy_list_diff(const struct policy_list *was, const struct policy_list *now,
                       policy_list_on_change on_change, void *context);
-
-/* RFC 3339 ("2026-11-28T12:00:00Z", offsets and fractions of a second too) to seconds since 1970;
- * false when it is none. */
-bool policy_list_time_parse(int64_t *out, const char *text);
-/* "2026-11-28T12:00:00Z" */
-#define POLICY_LIST_TIME_SIZE 32
-const char *policy_list_time_text(char out[POLICY_LIST_TIME_SIZE], int64_t time_s);
