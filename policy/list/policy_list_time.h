@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define POLICY_LIST_TIME_MAX  253402300799 /* s: the end of the year 9999 */
-#define POLICY_LIST_TIME_SIZE 32
+#define POLICY_LIST_TIME_SIZE 80
 
 /*
  * RFC 3339 §5.6 ("2026-11-28T12:00:00Z", with any offset, and with fractions of a second, which are
