@@ -23,7 +23,7 @@ policy/render       base base/net policy policy/decide
 policy/rules        base base/net policy policy/decide policy/render
 policy/report       base policy policy/decide policy/render policy/rules
 policy/evidence     base base/net policy
-policy/list         base policy
+policy/list         base base/net policy
 probe/dns           base base/net
 probe/tls           base base/log base/net policy
 probe/smtp          base base/log base/net policy probe/tls
