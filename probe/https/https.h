@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/net/ip.h"
 
 struct https_options {
@@ -23,6 +24,9 @@ struct https_request {
     const struct ip *addresses;
     size_t address_count;
     bool any_type; /* a body of another media type than text/plain is no failure */
+    /* Where the body goes, empty, up to its own limit; borrowed as long as the fetch lives. NULL: it
+     * is the result's, up to body_max */
+    struct buf *body;
 };
 
 /*
@@ -53,6 +57,7 @@ struct https_result {
     int status;                 /* 0 when no response came */
     enum fetch_failure failure; /* !ok: the kind of `why` */
     const char *why;            /* !ok: in words, printable ASCII */
+    bool too_large;             /* !ok: the body, or what the server says of its length */
     const char *type;           /* the media type as sent, escaped; "" without one */
     const char *body;           /* ok */
     size_t length;

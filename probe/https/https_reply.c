@@ -173,7 +173,7 @@ static bool judge(struct https_reply *reply)
     if (!fields->text_plain && !reply->any_type)
         return refuse(reply, "Content-Type is %s, not text/plain", fields->type);
     if (fields->length > reply->body_max)
-        return refuse(reply, "the policy has %llu octets, more than %zu", fields->length,
+        return refuse(reply, "the body has %llu octets, more than %zu", fields->length,
                       reply->body_max);
     return true;
 }

@@ -32,6 +32,8 @@
 #define HTTPS_PORT 443
 /* Two for each TLS record: without it, records of one octet would occupy the loop for 230 ms. */
 #define PIECES_MAX 2000
+/* Where large bodies are taken: the smallest records that a server sends by itself have 1 KB. */
+#define PIECE_OCTETS 512
 
 struct https_fetch {
     struct list link; /* in https.queued or https.running */
@@ -42,7 +44,8 @@ struct https_fetch {
     struct curl_slist *resolve, *headers;
     char error[CURL_ERROR_SIZE];
     struct https_reply reply;
-    struct buf body;
+    struct buf own_body;
+    struct buf *body; /* that one, or the request's */
     struct https_target target;
     uint64_t ends_at; /* loop time ms */
     bool connected;   /* a TLS handshake has begun */
@@ -89,7 +92,7 @@ static void fetch_stop(struct https_fetch *fetch)
 
 static void fetch_free(struct https_fetch *fetch)
 {
-    buf_fini(&fetch->body);
+    buf_fini(&fetch->own_body);
     https_target_fini(&fetch->target);
     free(fetch);
 }
@@ -142,13 +145,15 @@ static void fetch_end(struct https_fetch *fetch, CURLcode code)
 
     if (code == CURLE_OK && fetch->target.why[0] == '\0' && fetch->reply.complete) {
         result.ok = true;
-        result.body = buf_text(&fetch->body);
-        result.length = fetch->body.length;
+        result.body = buf_text(fetch->body);
+        result.length = fetch->body->length;
     } else {
         if (fetch->easy != NULL)
             explain(fetch, code);
         result.why = fetch->target.why;
         result.failed_here = fetch->failed_here;
+        result.too_large = result.status == 200 &&
+                           (fetch->body->failed || fetch->reply.fields.length > fetch->body->limit);
         result.failure = fetch->target.failure != FETCH_FAILURE_COUNT ? fetch->target.failure
                          : !fetch->connected                          ? FETCH_FAILURE_CONNECT
                          : result.status != 0 && result.status != 200 ? FETCH_FAILURE_STATUS
@@ -175,12 +180,19 @@ static size_t body_data(char *data, size_t size, size_t count, void *context)
 {
     struct https_fetch *fetch = context;
 
-    buf_add(&fetch->body, data, size * count);
-    if (!fetch->body.failed)
+    buf_add(fetch->body, data, size * count);
+    if (!fetch->body->failed)
         return size * count;
-    snprintf(fetch->target.why, sizeof fetch->target.why, "the policy has more than %zu octets",
-             fetch->https->options.body_max);
+    snprintf(fetch->target.why, sizeof fetch->target.why, "the body has more than %zu octets",
+             fetch->body->limit);
     return 0;
+}
+
+static bool too_many_pieces(struct https_fetch *fetch)
+{
+    size_t max = fetch->body->limit / PIECE_OCTETS;
+
+    return ++fetch->pieces > (max > PIECES_MAX ? max : PIECES_MAX);
 }
 
 /* Cannot stop the transfer: `progress` does. */
@@ -191,7 +203,7 @@ static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *
     (void)easy, (void)data;
     if (type == CURLINFO_SSL_DATA_OUT)
         fetch->connected = true;
-    if (type == CURLINFO_SSL_DATA_IN && ++fetch->pieces > PIECES_MAX)
+    if (type == CURLINFO_SSL_DATA_IN && too_many_pieces(fetch))
         give_up(fetch, "the server sends in pieces that are too small");
     if (type == CURLINFO_DATA_IN && fetch->target.why[0] == '\0' &&
         !https_reply_raw_body(&fetch->reply, size))
@@ -411,9 +423,8 @@ static void fetch_launch(struct https_fetch *fetch)
     list_remove(&fetch->link);
     list_append(&https->running, &fetch->link);
     fetch->ends_at = uv_now(https->polls.loop) + (uint64_t)https->options.deadline_ms;
-    https_reply_init(&fetch->reply, https->options.body_max);
+    https_reply_init(&fetch->reply, fetch->body->limit);
     fetch->reply.any_type = fetch->any_type;
-    buf_init(&fetch->body, https->options.body_max);
     if (fetch->target.address_count == 0) {
         fetch_end(fetch, CURLE_COULDNT_CONNECT);
         return;
@@ -465,6 +476,8 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
         return UV_ENOMEM;
     fetch->https = https;
     fetch->any_type = request->any_type;
+    buf_init(&fetch->own_body, https->options.body_max);
+    fetch->body = request->body != NULL ? request->body : &fetch->own_body;
     if (!https_target_init(&fetch->target, request, https->filter) ||
         !fair_join(&https->fair, &fetch->turn, (const char *)&fetch->target.addresses[0],
                    sizeof fetch->target.addresses[0])) {

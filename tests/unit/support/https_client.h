@@ -84,8 +84,8 @@ static inline void client_end(struct https *https, uv_loop_t *loop)
 static inline struct https_fetch *get(struct https *https, const char *host,
                                       const struct ip *addresses, size_t count, struct seen *seen)
 {
-    const struct https_request request = {host, "/.well-known/mta-sts.txt", addresses, count,
-                                          any_type};
+    const struct https_request request = {
+        host, "/.well-known/mta-sts.txt", addresses, count, any_type, NULL};
     struct https_fetch *fetch;
 
     memset(seen, 0, sizeof *seen);
