@@ -18,8 +18,9 @@
 #include "policy/decide/verdict.h"
 #include "probe/options.h"
 
-#define CONFIG_KEYS          78
+#define CONFIG_KEYS          81
 #define CONFIG_LISTEN_MAX    16
+#define CONFIG_LISTS_MAX     16
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
 /* The protocol of a listening socket. */
@@ -41,6 +42,21 @@ struct listen_address {
     uint16_t port;
     const char *owner, *group; /* NULL: ours */
     unsigned mode;
+};
+
+/* How the modes that a policy list has are taken. */
+enum list_as { LIST_AS_FILE, LIST_AS_TESTING, LIST_AS_ENFORCE };
+
+/* One `policy-list =` line. */
+struct config_list {
+    const char *source; /* as it is written: the name of the list */
+    const char *host;   /* of an https URL; NULL: the list is a file */
+    uint16_t port;
+    const char *path; /* of the URL, or of the file */
+    const char *key_path;
+    const char *fingerprint; /* of an OpenPGP primary key (openpgp_fingerprint); NULL: minisign */
+    enum list_as as;
+    int64_t min_age_ms;
 };
 
 /* Where a configuration came from, to read it again. Borrowed from the caller of config_load. */
@@ -87,6 +103,10 @@ struct config {
     int64_t refresh_idle_ms; /* 0: nothing is refreshed */
     unsigned refresh_rate;   /* lookups a second */
     int64_t hold_reminder_ms;
+
+    struct config_list lists[CONFIG_LISTS_MAX]; /* the first that has a domain counts */
+    size_t list_count;
+    int64_t list_refresh_ms, list_stale_ms;
 
     const struct valkey_url *share;                   /* NULL: this relay shares nothing */
     const char *share_password_file, *share_key_file; /* NULL: none */

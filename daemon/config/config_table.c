@@ -23,8 +23,7 @@
 
 /* ---- parts of values: each returns NULL, or what is wrong with the text ---- */
 
-/* Digits and a unit: 500ms 5s 15m 24h 7d; 64K 256M 1G. */
-static const char *number_parse(uint64_t *out, const char *text, enum config_kind kind)
+const char *config_number_parse(uint64_t *out, const char *text, enum config_kind kind)
 {
     static const struct {
         const char *why;
@@ -60,9 +59,7 @@ static const char *number_parse(uint64_t *out, const char *text, enum config_kin
     return NULL;
 }
 
-/* The next word of a list (blanks and commas between them), NUL-terminated in the arena; NULL at
- * the end or without memory. Moves *text on. */
-static const char *next_word(struct arena *arena, const char **text)
+const char *config_next_word(struct arena *arena, const char **text)
 {
     const char *start = *text + strspn(*text, " \t,");
     size_t length = strcspn(start, " \t,");
@@ -94,7 +91,7 @@ static const char *address_and_port(struct ip *ip, uint16_t *port, const char *t
         return NULL;
     if (*colon != ':')
         return "must be ADDRESS:PORT";
-    if (number_parse(&number, colon + 1, COUNT) != NULL || number == 0 || number > 65535)
+    if (config_number_parse(&number, colon + 1, COUNT) != NULL || number == 0 || number > 65535)
         return "a port is 1 to 65535";
     *port = (uint16_t)number;
     return NULL;
@@ -108,8 +105,7 @@ const struct listen_kind listen_kinds[LISTEN_KINDS] = {
     [LISTEN_CONTROL] = {"control", NULL, NULL},
 };
 
-/* What follows a prefix; NULL when the text does not begin with it, or it is NULL. */
-static const char *after(const char *text, const char *prefix)
+const char *config_after(const char *text, const char *prefix)
 {
     size_t length = prefix == NULL ? 0 : strlen(prefix);
 
@@ -118,12 +114,12 @@ static const char *after(const char *text, const char *prefix)
 
 static const char *listen_target(struct listen_address *out, const char *word)
 {
-    const char *path = after(word, "unix:"), *endpoint = NULL;
+    const char *path = config_after(word, "unix:"), *endpoint = NULL;
 
     for (unsigned i = 0; i < LISTEN_KINDS && path == NULL && endpoint == NULL; i++) {
         out->protocol = (enum listen_protocol)i;
-        path = after(word, listen_kinds[i].unix_prefix);
-        endpoint = after(word, listen_kinds[i].tcp_prefix);
+        path = config_after(word, listen_kinds[i].unix_prefix);
+        endpoint = config_after(word, listen_kinds[i].tcp_prefix);
     }
     if (endpoint != NULL)
         return address_and_port(&out->ip, &out->port, endpoint, true);
@@ -139,8 +135,8 @@ static const char *listen_target(struct listen_address *out, const char *word)
 
 static const char *listen_option(struct listen_address *out, const char *word)
 {
-    const char *owner = after(word, "owner="), *group = after(word, "group=");
-    const char *mode = after(word, "mode=");
+    const char *owner = config_after(word, "owner="), *group = config_after(word, "group=");
+    const char *mode = config_after(word, "mode=");
     unsigned long number;
     char *end;
 
@@ -162,12 +158,12 @@ static const char *listen_option(struct listen_address *out, const char *word)
 static const char *set_listen(struct config *config, const char *text)
 {
     struct listen_address address = {.protocol = LISTEN_SOCKETMAP, .mode = 0666};
-    const char *word = next_word(config->arena, &text), *why;
+    const char *word = config_next_word(config->arena, &text), *why;
 
     if (config->listen_count == CONFIG_LISTEN_MAX)
         return "more than 16 listen lines";
     why = word == NULL ? "empty" : listen_target(&address, word);
-    while (why == NULL && (word = next_word(config->arena, &text)) != NULL)
+    while (why == NULL && (word = config_next_word(config->arena, &text)) != NULL)
         why = listen_option(&address, word);
     if (why == NULL)
         config->listen[config->listen_count++] = address;
@@ -231,7 +227,7 @@ static const char *set_resolver(struct config *config, const char *text)
     struct dns_options *dns = &config->prober.dns;
     const char *word, *why = NULL;
 
-    while (why == NULL && (word = next_word(config->arena, &text)) != NULL) {
+    while (why == NULL && (word = config_next_word(config->arena, &text)) != NULL) {
         struct dns_server *server = &dns->servers[dns->server_count];
 
         if (dns->server_count == DNS_RESOLVERS_MAX)
@@ -250,7 +246,7 @@ static const char *set_allow_address(struct config *config, const char *text)
     const char *word;
 
     filter->allowed = list;
-    while (list != NULL && (word = next_word(config->arena, &text)) != NULL) {
+    while (list != NULL && (word = config_next_word(config->arena, &text)) != NULL) {
         if (filter->allowed_count == LIST_MAX)
             return "more than 1000 entries";
         if (!ip_prefix_parse(&list[filter->allowed_count++], word))
@@ -268,7 +264,7 @@ static const char *set_probe_exclude(struct config *config, const char *text)
 
     filter->excluded = prefixes;
     filter->excluded_names = names;
-    while (names != NULL && (word = next_word(config->arena, &text)) != NULL) {
+    while (names != NULL && (word = config_next_word(config->arena, &text)) != NULL) {
         const char *name = word + (*word == '.');
 
         if (filter->excluded_count == LIST_MAX || filter->excluded_name_count == LIST_MAX)
@@ -429,6 +425,9 @@ const struct config_row config_rows[] = {
     {"remembered-deadline", "500ms", RANGE(DURATION, stale_deadline_ms, 10, 60 * SECOND), 0},
     {"refresh-idle", "24h", RANGE(DURATION, refresh_idle_ms, 0, 30 * DAY), 0},
     {"refresh-rate", "20", RANGE(COUNT, refresh_rate, 1, 10000), 0},
+    {"policy-list", "", BY(config_set_policy_list), CONFIG_REPEATS | CONFIG_LIVE},
+    {"policy-list-refresh", "12h", RANGE(DURATION, list_refresh_ms, 10, 30 * DAY), CONFIG_LIVE},
+    {"policy-list-stale", "48h", RANGE(DURATION, list_stale_ms, 10, 366 * DAY), CONFIG_LIVE},
     {"share", "", BY(set_share), 0},
     {"share-password-file", "", RANGE(PATH, share_password_file, 0, TEXT_MAX), 0},
     {"share-key-file", "", RANGE(PATH, share_key_file, 0, TEXT_MAX), 0},
@@ -459,7 +458,7 @@ static void store_integer(void *target, size_t size, uint64_t value)
 static const char *set_number(struct config *config, const struct config_row *row, const char *text)
 {
     uint64_t number = 0;
-    const char *why = number_parse(&number, text, row->kind);
+    const char *why = config_number_parse(&number, text, row->kind);
 
     if (why != NULL)
         return why;

@@ -38,3 +38,16 @@ extern const struct config_row config_rows[CONFIG_KEYS];
 /* Puts a value into `config`, whose strings may point into `text`; NULL, or what is wrong with it.
  * Without memory the arena has failed, and the result does not count. */
 const char *config_row_set(struct config *config, const struct config_row *row, const char *text);
+
+/* ---- parts of values, for the functions that set them ---- */
+
+/* Digits and the unit of a kind: 500ms 5s 15m 24h 7d; 64K 256M 1G. NULL, or what is wrong. */
+const char *config_number_parse(uint64_t *out, const char *text, enum config_kind kind);
+/* The next word of a list (blanks and commas between them), NUL-terminated in the arena; NULL at
+ * the end or without memory. Moves *text on. */
+const char *config_next_word(struct arena *arena, const char **text);
+/* What follows a prefix; NULL when the text does not begin with it, or it is NULL. */
+const char *config_after(const char *text, const char *prefix);
+
+/* config_list.c */
+const char *config_set_policy_list(struct config *config, const char *text);
