@@ -1,0 +1,197 @@
+/* list_kept: see list_kept.h. A file is read by writing it again: what does not give the same octets
+ * is damaged. */
+#include "daemon/lists/list_kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/page/page_write.h"
+
+#define STATE_MAX  4096 /* octets: a source has 1000 at most */
+#define HEADER_MAX 64
+
+bool list_kept_path(char out[LIST_KEPT_PATH_MAX], const char *store_path, const char *source)
+{
+    const char *slash = strrchr(store_path, '/');
+    int length = snprintf(out, LIST_KEPT_PATH_MAX, "%.*s/list-%016" PRIx64,
+                          (int)(slash == NULL ? 0 : slash - store_path), store_path,
+                          hash_stable(source, strlen(source)));
+
+    return length > 0 && length < LIST_KEPT_PATH_MAX;
+}
+
+static void with_end(char out[LIST_KEPT_PATH_MAX + 8], const char *path, const char *end)
+{
+    snprintf(out, LIST_KEPT_PATH_MAX + 8, "%s%s", path, end);
+}
+
+static bool fail(char why[LIST_KEPT_WHY_MAX], const char *path, const char *reason)
+{
+    snprintf(why, LIST_KEPT_WHY_MAX, "%s: %s", path, reason);
+    return false;
+}
+
+/* What was renamed stays so when the power fails; without it, that would come later. */
+static void sync_folder(const char *path)
+{
+    char folder[LIST_KEPT_PATH_MAX + 8];
+    int fd;
+
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = '\0';
+    fd = open(*folder == '\0' ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    fsync(fd);
+    close(fd);
+}
+
+/* ---- the state ---- */
+
+static void write_state(struct buf *out, const struct list_kept *kept, const char *source)
+{
+    buf_clear(out);
+    buf_addf(out,
+             "mxcryptd list state 1\nnewest %" PRId64 "\ntext %016" PRIx64 "\nsignature %016" PRIx64
+             "\ngood %" PRId64 "\nsource %s\n",
+             kept->newest_s, kept->text, kept->signature, kept->good_s, source);
+    buf_addf(out, "check %016" PRIx64 "\n", hash_stable(buf_text(out), out->length));
+}
+
+static bool is_state(struct list_kept *out, const struct buf *text, const char *source)
+{
+    struct buf again;
+    bool same;
+
+    if (sscanf(buf_text(text),
+               "mxcryptd list state 1\nnewest %20" SCNd64 "\ntext %16" SCNx64
+               "\nsignature %16" SCNx64 "\ngood %20" SCNd64,
+               &out->newest_s, &out->text, &out->signature, &out->good_s) != 4)
+        return false;
+    buf_init(&again, STATE_MAX);
+    write_state(&again, out, source);
+    same = !again.failed && again.length == text->length &&
+           memcmp(again.data, text->data, text->length) == 0;
+    buf_fini(&again);
+    return same;
+}
+
+bool list_kept_read(struct list_kept *out, const char *path, const char *source,
+                    char why[LIST_KEPT_WHY_MAX])
+{
+    char name[LIST_KEPT_PATH_MAX + 8];
+    struct buf text;
+    bool read = true;
+
+    *out = (struct list_kept){0};
+    with_end(name, path, ".state");
+    buf_init(&text, STATE_MAX);
+    if (file_read(&text, name) != 0)
+        read = errno == ENOENT || fail(why, name, strerror(errno));
+    else if (!is_state(out, &text, source))
+        read = fail(why, name, "it is damaged");
+    buf_fini(&text);
+    if (!read)
+        *out = (struct list_kept){0};
+    return read;
+}
+
+bool list_kept_write(const struct list_kept *kept, const char *path, const char *source,
+                     char why[LIST_KEPT_WHY_MAX])
+{
+    char name[LIST_KEPT_PATH_MAX + 8];
+    struct buf text;
+    bool written = true;
+
+    with_end(name, path, ".state");
+    buf_init(&text, STATE_MAX);
+    write_state(&text, kept, source);
+    if (text.failed)
+        written = fail(why, name, "no memory");
+    else if (page_replace_text(name, &text) != 0)
+        written = fail(why, name, strerror(errno));
+    buf_fini(&text);
+    if (written)
+        sync_folder(name);
+    return written;
+}
+
+/* ---- the copy: a line with two lengths, the signature, the list ---- */
+
+struct copy {
+    const struct buf *text, *signature;
+};
+
+static int copy_header(char out[HEADER_MAX], size_t signature_length, size_t length)
+{
+    return snprintf(out, HEADER_MAX, "mxcryptd list copy 1 %zu %zu\n", signature_length, length);
+}
+
+static bool fill_copy(FILE *out, const void *context)
+{
+    const struct copy *copy = context;
+    char header[HEADER_MAX];
+
+    copy_header(header, copy->signature->length, copy->text->length);
+    return fputs(header, out) >= 0 &&
+           fwrite(copy->signature->data, 1, copy->signature->length, out) ==
+               copy->signature->length &&
+           fwrite(copy->text->data, 1, copy->text->length, out) == copy->text->length;
+}
+
+bool list_copy_write(const struct buf *text, const struct buf *signature, const char *path,
+                     char why[LIST_KEPT_WHY_MAX])
+{
+    const struct copy copy = {text, signature};
+    char name[LIST_KEPT_PATH_MAX + 8];
+
+    with_end(name, path, ".copy");
+    if (page_replace(name, fill_copy, &copy) != 0)
+        return fail(why, name, strerror(errno));
+    sync_folder(name);
+    return true;
+}
+
+/* Takes the copy in `text` apart: header and signature go from its front. */
+static bool take_apart(struct buf *text, struct buf *signature)
+{
+    size_t signature_length, length, header_length;
+    char header[HEADER_MAX];
+
+    if (text->length == 0 ||
+        sscanf(buf_text(text), "mxcryptd list copy 1 %9zu %9zu\n", &signature_length, &length) != 2)
+        return false;
+    header_length = (size_t)copy_header(header, signature_length, length);
+    if (text->length != header_length + signature_length + length ||
+        memcmp(text->data, header, header_length) != 0)
+        return false;
+    buf_add(signature, text->data + header_length, signature_length);
+    buf_consume(text, header_length + signature_length);
+    return !signature->failed;
+}
+
+bool list_copy_exists(const char *path)
+{
+    char name[LIST_KEPT_PATH_MAX + 8];
+
+    with_end(name, path, ".copy");
+    return access(name, F_OK) == 0;
+}
+
+bool list_copy_read(struct buf *text, struct buf *signature, const char *path)
+{
+    char name[LIST_KEPT_PATH_MAX + 8];
+
+    with_end(name, path, ".copy");
+    if (file_read(text, name) == 0 && take_apart(text, signature))
+        return true;
+    buf_clear(text);
+    buf_clear(signature);
+    return false;
+}
