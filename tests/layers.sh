@@ -46,11 +46,12 @@ check/look          base probe probe/dns probe/https probe/smtp probe/sts probe/
 check/records       base policy probe/tls check
 check/watch         base base/net check probe/tls
 check/rollover      base base/net base/page policy probe probe/dns probe/smtp probe/tls check/servers
-daemon/config       base base/log base/net base/valkey policy/decide policy/rules probe
+daemon/config       base base/log base/net base/sign base/valkey policy/decide policy/rules probe
 daemon/loop         base base/log
 daemon/sandbox      base/log daemon/config
 daemon/store        base base/log base/net base/sql policy policy/decide policy/evidence policy/report probe/smtp probe/sts
 daemon/share        base base/log base/valkey policy daemon/store
+daemon/lists        base base/log base/page base/sign policy policy/list probe/dns probe/https probe/tls daemon/config
 daemon/rules        base base/log policy/rules probe/tls daemon/config
 daemon/cache        base base/log base/net policy policy/decide policy/evidence policy/render policy/report policy/rules probe daemon/config daemon/loop daemon/store daemon/rules daemon/share
 daemon/lookup       base base/log base/net probe daemon/config daemon/rules daemon/cache
