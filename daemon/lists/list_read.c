@@ -10,12 +10,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/sign/minisign.h"
 #include "daemon/lists/verifier.h"
 #include "policy/list/policy_list_judge.h"
 #include "probe/tls/tls.h"
 
-#define KEY_FILE_MAX        (1024 * 1024) /* octets of a key's file */
+#define KEY_FILE_MAX   (OPENPGP_KEY_MAX + OPENPGP_FINGERPRINT_MAX)
 #define COPY_MAX       (POLICY_LIST_TEXT_MAX + SIGNATURE_MAX + 64)
 #define VERIFY_MS      10000 /* for gpgv */
 #define RACY_MS        2000  /* a change within it may not show in a later mark */
@@ -62,22 +61,6 @@ static bool key_fits(const struct list_reading *reading, struct attempt *attempt
     return false;
 }
 
-/* As minisign(1) writes it. */
-static bool name_minisign(struct list_reading *reading, const struct buf *text,
-                          struct attempt *attempt)
-{
-    struct minisign_public key;
-    const char *wrong = minisign_public_read(&key, buf_text(text), text->length);
-
-    if (wrong != NULL) {
-        refuse(attempt, LIST_REFUSED, LIST_REFUSAL_KEY, "%s: %s", reading->line->key_path, wrong);
-        return false;
-    }
-    for (size_t i = 0; i < MINISIGN_ID; i++)
-        snprintf(reading->key_text + 2 * i, 3, "%02X", key.id[MINISIGN_ID - 1 - i]);
-    return true;
-}
-
 static bool take_key(struct list_reading *reading, struct buf *text, struct attempt *attempt)
 {
     const struct config_list *line = reading->line;
@@ -92,13 +75,11 @@ static bool take_key(struct list_reading *reading, struct buf *text, struct atte
         refuse(attempt, LIST_REFUSED, LIST_REFUSAL_KEY, "%s", why);
         return false;
     }
-    if (!key_fits(reading, attempt) ||
-        (reading->kind == SIGNATURE_MINISIGN && !name_minisign(reading, text, attempt)))
+    if (!key_fits(reading, attempt))
         return false;
-    if (line->fingerprint != NULL) {
-        snprintf(reading->key_text, sizeof reading->key_text, "%s", line->fingerprint);
+    signature_key_name(reading->key_text, reading->kind, line->key_path, line->fingerprint);
+    if (line->fingerprint != NULL)
         buf_adds(text, line->fingerprint);
-    }
     return !text->failed;
 }
 
@@ -212,7 +193,7 @@ static void look_at(const struct list_reading *reading, const struct buf *text,
 
     attempt->list = NULL;
     if (wrong != NULL) {
-        refuse(attempt, LIST_REFUSED, LIST_REFUSAL_SIGNATURE, "%s", wrong);
+        refuse(attempt, LIST_REFUSED, LIST_REFUSAL_SIGNATURE, "signature: %s", wrong);
         return;
     }
     attempt->identity.text = hash_stable(buf_text(text), text->length);

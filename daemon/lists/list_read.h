@@ -80,8 +80,8 @@ struct list_reading {
     bool key_changed; /* since the list in memory was verified */
     bool key_known;   /* the next two count */
     enum signature_kind kind;
-    char key_text[OPENPGP_FINGERPRINT_MAX + 1]; /* key id, or fingerprint */
-    char kept_why[LIST_KEPT_WHY_MAX];           /* why the disk did not take it; "" when it did */
+    char key_text[SIGNATURE_KEY_MAX]; /* key id, or fingerprint */
+    char kept_why[LIST_KEPT_WHY_MAX]; /* why the disk did not take it; "" when it did */
 };
 
 void list_reading_init(struct list_reading *reading);

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log/log.h"
 #include "daemon/lists/lists.h"
-#include "policy/list/policy_list_write.h"
+#include "policy/list/policy_list_time.h"
 
 #define LINE_MAX_OCTETS 16384
 #define LOOK_MS         INT64_C(60000)  /* at a file, and after a signature that did not match */

@@ -29,7 +29,7 @@ struct list_source {
     char kept_why[LIST_KEPT_WHY_MAX];
     bool key_known;
     enum signature_kind kind;
-    char key_text[OPENPGP_FINGERPRINT_MAX + 1];
+    char key_text[SIGNATURE_KEY_MAX];
     bool kept_known;
     struct list_kept kept;
     uint64_t mark;              /* of the files that were read last */
