@@ -47,3 +47,13 @@ size_t sts_match_unfit(const struct sts_policy *policy)
         count += !sts_match_fits_postfix(policy->mx[i]);
     return count;
 }
+
+bool sts_match_listed(const struct list_evidence *list, const char *host)
+{
+    const char *pattern = list->mx;
+
+    for (size_t i = 0; i < list->mx_count; i++, pattern += strlen(pattern) + 1)
+        if (sts_match_pattern(pattern, host))
+            return true;
+    return false;
+}

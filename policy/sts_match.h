@@ -1,5 +1,5 @@
-/* sts_match: which MX hosts an MTA-STS pattern covers (RFC 8461 §4.1), and whether Postfix can be
- * given it. */
+/* sts_match: which MX hosts a pattern of an MTA-STS policy (RFC 8461 §4.1) or of a policy list
+ * covers, and whether Postfix can be given it. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,3 +19,5 @@ bool sts_match_fits_postfix(const char *pattern);
 bool sts_match_is_wildcard(const char *pattern);
 /* How many patterns of the policy Postfix cannot be given. */
 size_t sts_match_unfit(const struct sts_policy *policy);
+/* True when a pattern of the list's entry covers the host. */
+bool sts_match_listed(const struct list_evidence *list, const char *host);

@@ -6,6 +6,7 @@
  *   validity.c   how long a verdict may be kept (§4, docs/conformance.md C-5 and I)
  *   remember.c   what earlier lookups proved, where it counts for more than the evidence, and what
  *                to remember next (§4, §5)
+ *   listed.c     what a policy list adds where DANE and MTA-STS say nothing (§3)
  */
 #pragma once
 
@@ -26,6 +27,7 @@ struct facts {
     bool sts_pending;
     bool sts_enforced;
     bool sts_testing; /* sts_enforced comes from a policy in testing mode */
+    bool sts_watched; /* a policy in testing mode is in force, and not enforced */
 };
 
 /* What one decision looks at. */
@@ -63,6 +65,12 @@ void remember_next(struct verdict *verdict, const struct decision *decision);
  * True when it did: the validity must then be computed again.
  */
 bool remember_apply(struct verdict *verdict, const struct decision *decision);
+
+/*
+ * Notes what the list says, and raises *verdict to it where nothing live decides. Comes last: what is
+ * remembered does not depend on lists, so that one that is replaced or ends leaves nothing behind.
+ */
+void listed_apply(struct verdict *verdict, const struct decision *decision);
 
 static inline int64_t smaller(int64_t a, int64_t b)
 {

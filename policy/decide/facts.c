@@ -138,4 +138,5 @@ void facts_gather(struct decision *decision, bool at_deadline)
         return;
     out->sts_testing = sts->policy->mode == STS_MODE_TESTING && options->testing_enforced;
     out->sts_enforced = sts->policy->mode == STS_MODE_ENFORCE || out->sts_testing;
+    out->sts_watched = sts->policy->mode == STS_MODE_TESTING && !out->sts_testing;
 }

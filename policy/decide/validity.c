@@ -6,6 +6,8 @@
  */
 #include "policy/decide/decide.h"
 
+#include <string.h>
+
 #include "policy/sts_match.h"
 
 /* What may not be stored is kept for one burst of identical questions. */
@@ -96,19 +98,35 @@ static void use_sts(struct life *life, const struct decision *decision)
     limit_until(life, sts->refresh_at, now); /* when the policy is due to be fetched again */
 }
 
+static bool policy_has_wildcard(const struct sts_policy *policy)
+{
+    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
+        if (sts_match_is_wildcard(policy->mx[i]))
+            return true;
+    return false;
+}
+
+static bool list_has_wildcard(const struct list_evidence *list)
+{
+    const char *pattern = list->mx;
+
+    for (size_t i = 0; i < list->mx_count; i++, pattern += strlen(pattern) + 1)
+        if (sts_match_is_wildcard(pattern))
+            return true;
+    return false;
+}
+
 /* An answer that names MX hosts in a wildcard's place lives no longer than the MX record. */
 static void use_named_hosts(struct life *life, const struct verdict *verdict,
                             const struct evidence *evidence)
 {
-    const struct sts_policy *policy = evidence->sts.policy;
     int64_t ttl = evidence->mx_ttl > INT32_MAX ? 0 : evidence->mx_ttl;
+    bool wildcard = verdict->reason == REASON_LIST
+                        ? list_has_wildcard(&evidence->list)
+                        : verdict->wildcard_hosts && policy_has_wildcard(evidence->sts.policy);
 
-    if (verdict->level != VERDICT_SECURE || !verdict->wildcard_hosts ||
-        evidence->mx_ttl == UINT32_MAX)
-        return;
-    for (size_t i = 0; policy != NULL && i < policy->mx_count; i++)
-        if (sts_match_is_wildcard(policy->mx[i]))
-            limit_hard(life, larger(ttl * 1000, COALESCE_MS));
+    if (verdict->level == VERDICT_SECURE && evidence->mx_ttl != UINT32_MAX && wildcard)
+        limit_hard(life, larger(ttl * 1000, COALESCE_MS));
 }
 
 /* What is remembered counts only as long as it is kept. A held next-hop is asked about again at

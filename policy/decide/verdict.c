@@ -4,8 +4,8 @@
  *
  * Every DANE state has two outcomes: under an MTA-STS policy that is enforced, and otherwise. Both
  * are worked out first; where they agree, MTA-STS need not be waited for. See facts.c for how the
- * states are counted, remember.c for what earlier lookups add, validity.c for how long a verdict is
- * kept.
+ * states are counted, remember.c for what earlier lookups add, listed.c for what a policy list adds,
+ * validity.c for how long a verdict is kept.
  */
 #include "policy/decide/verdict.h"
 
@@ -177,25 +177,37 @@ void verdict_decide(struct verdict *out, const struct evidence *evidence,
     struct decision decision = {evidence, options, remembered, now, {0}, false, false};
 
     decide(out, &decision, false);
+    listed_apply(out, &decision);
 }
 
 /* Without the hosts that have not answered, unless what is remembered is stronger. */
+static void decide_at_deadline(struct verdict *out, struct decision *decision)
+{
+    struct decision whole = *decision;
+    struct verdict waiting;
+
+    decide(out, decision, true);
+    if (!decision->facts.hosts_cut || decision->evidence->complete)
+        return;
+    decide(&waiting, &whole, false);
+    if (!verdict_is_remembered(&waiting) || waiting.level == VERDICT_TEMP)
+        return;
+    /* `verify` is for what all hosts show, and one that is late may show less */
+    if (out->level == VERDICT_TEMP || out->level < waiting.level ||
+        out->reason == REASON_VERIFIED) {
+        *out = waiting;
+        *decision = whole;
+    }
+}
+
 void verdict_decide_at_deadline(struct verdict *out, const struct evidence *evidence,
                                 const struct remembered *remembered,
                                 const struct verdict_options *options, int64_t now)
 {
     struct decision decision = {evidence, options, remembered, now, {0}, false, false};
-    struct verdict waiting;
 
-    decide(out, &decision, true);
-    if (!decision.facts.hosts_cut || evidence->complete)
-        return;
-    decide(&waiting, &decision, false);
-    if (!verdict_is_remembered(&waiting) || waiting.level == VERDICT_TEMP)
-        return;
-    /* `verify` is for what all hosts show, and one that is late may show less */
-    if (out->level == VERDICT_TEMP || out->level < waiting.level || out->reason == REASON_VERIFIED)
-        *out = waiting;
+    decide_at_deadline(out, &decision);
+    listed_apply(out, &decision);
 }
 
 void verdict_without_evidence(struct verdict *out, enum verdict_reason reason, int64_t valid_until)

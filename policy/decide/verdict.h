@@ -10,6 +10,7 @@
  *   policy/decide/remember.c   raises that level to what earlier lookups proved, or to TEMP where
  *                              nothing safe can be said; takes encrypt and verify back to no opinion
  *                              where a host that refuses STARTTLS would make mail bounce (§4, §5)
+ *   policy/decide/listed.c     raises that level to what a policy list says (§3)
  *
  * What may replace the level afterwards:
  *
@@ -83,6 +84,7 @@ enum starttls_state { STARTTLS_ALL_STATES(ENUM_CONSTANT) };
     X(STS_ENFORCE, "sts-enforce", "an MTA-STS policy in enforce mode")                             \
     X(STS_TESTING, "sts-testing-enforced",                                                         \
       "an MTA-STS policy in testing mode, enforced by testing = enforce")                          \
+    X(LIST, "list-enforce", "a policy list says that the domain promised TLS at these hosts")       \
     X(VERIFIED, "starttls-verified", "every mail host that answered has a valid certificate")      \
     X(TLS, "starttls-tls", "every mail host that answered does STARTTLS")                          \
     X(PARTLY, "starttls-partly", "some mail hosts do STARTTLS and some do not")                    \
@@ -176,6 +178,9 @@ struct verdict {
     /* The observed level dropped without a hold: the hosts still show the certificates that
      * verified before. */
     bool distrusted;
+    enum list_mode listed; /* what a policy list says of the domain */
+    /* DANE and MTA-STS say nothing, so that the list decides; of LIST_TESTING: it would. */
+    bool list_decides;
     bool without_dane;  /* decided under dane = no */
     bool without_probe; /* decided under probe = no */
     /* Nothing that this lookup still awaits can change level or reason: answer at once. */

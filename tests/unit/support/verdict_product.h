@@ -151,7 +151,7 @@ static inline void check_times(const struct made *made, const struct verdict_opt
         fail_at("invariant 6, valid until", made, &got);
     if (got.refresh_at >= got.valid_until || got.refresh_at < MAKE_NOW)
         fail_at("invariant 6, refresh", made, &got);
-    if (got.level == VERDICT_SECURE && made->policy.max_age > 0 &&
+    if (got.level == VERDICT_SECURE && got.reason != REASON_LIST && made->policy.max_age > 0 &&
         got.valid_until > made->evidence.sts.valid_until)
         fail_at("invariant 6, max_age", made, &got);
 }
@@ -282,7 +282,9 @@ static inline void check_due(const struct made *made, const struct verdict_optio
         return; /* what others do says nothing of the host that refuses */
     if (due.level == VERDICT_TEMP && failed.level != VERDICT_TEMP)
         fail_at("due, and mail waits without need", made, &due);
-    if (!verdict_is_remembered(&due) && due.reason != failed.reason)
+    if (due.reason == REASON_LIST && failed.level == VERDICT_DANE_ONLY)
+        fail_at("due, and a list in the place of DANE", made, &due);
+    if (!verdict_is_remembered(&due) && due.reason != REASON_LIST && due.reason != failed.reason)
         fail_at("due, and not as if the hosts had failed", made, &due);
 }
 

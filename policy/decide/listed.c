@@ -1,0 +1,52 @@
+/*
+ * listed: see decide.h. A list is what somebody else says of the domain; DANE and MTA-STS are what
+ * its owner says now. So the list decides only where those say nothing. Nothing that is not signed
+ * counts as DANE here: who forges an MX record could else name a host with TLSA records of his own.
+ *
+ * What probes show does not matter: a list is for the first contact, at which STARTTLS may be
+ * stripped. So at a first contact they are not waited for.
+ */
+#include "policy/decide/decide.h"
+
+/* True where TLSA records at a signed MX decide, or a lookup failed that might have shown them. */
+static bool dane_decides(const struct verdict *verdict, const struct facts *facts)
+{
+    bool counts =
+        facts->dane == DANE_FULL || facts->dane == DANE_MIXED || facts->dane == DANE_ERROR;
+
+    return verdict->level == VERDICT_DANE_ONLY ||
+           (facts->mx_secure && counts && !facts->short_tlsa);
+}
+
+static bool sts_decides(const struct verdict *verdict, const struct facts *facts)
+{
+    return verdict->level == VERDICT_SECURE || facts->sts_enforced || facts->sts_watched;
+}
+
+/* TEMP is for what is not known yet, and for what must not go out whatever a list says. */
+static bool open_to_list(const struct verdict *verdict, const struct facts *facts)
+{
+    bool mx_known = facts->mx == MX_LISTED || facts->mx == MX_IMPLICIT || facts->mx == MX_UNUSABLE;
+
+    return mx_known && verdict->level != VERDICT_TEMP && !dane_decides(verdict, facts) &&
+           !sts_decides(verdict, facts);
+}
+
+void listed_apply(struct verdict *verdict, const struct decision *decision)
+{
+    const struct facts *facts = &decision->facts;
+    bool dns_known = facts->dane != DANE_UNKNOWN && !facts->hosts_pending && !facts->hosts_cut;
+    /* where more was seen before, a host that refuses STARTTLS now makes mail wait */
+    bool probes_matter =
+        facts->probes_outstanding && decision->before->observed != VERDICT_NO_OPINION;
+
+    verdict->listed = decision->evidence->list.mode;
+    verdict->list_decides = verdict->listed != LIST_NONE && open_to_list(verdict, facts);
+    if (!verdict->list_decides || verdict->listed != LIST_ENFORCE)
+        return;
+    verdict->level = VERDICT_SECURE;
+    verdict->reason = REASON_LIST;
+    verdict->held = (struct downgrade){0};
+    verdict->settled |= dns_known && !facts->sts_pending && !probes_matter;
+    validity_set(verdict, decision);
+}
