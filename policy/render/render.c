@@ -36,7 +36,8 @@ static const char *const level_texts[] = {
 };
 
 /* The value of match= when no pattern can be given: no certificate has this name, and mail waits. */
-#define NO_MX "no-mx-matches-the-mta-sts-policy.invalid"
+#define NO_MX      "no-mx-matches-the-mta-sts-policy.invalid"
+#define NO_LIST_MX "no-mx-matches-the-policy-list.invalid"
 
 const char *answer_status_name(enum answer_status status)
 {
@@ -52,6 +53,14 @@ const char *answer_status_name(enum answer_status status)
 struct variant {
     bool attributes;   /* those of Postfix 3.10 */
     bool current_only; /* leave out patterns that match no current MX host */
+};
+
+/* The patterns of an MTA-STS policy or of a policy list. */
+struct patterns {
+    const char *const *mx;
+    size_t count;
+    const char *none; /* written where none of them can be */
+    bool by_hosts; /* a wildcard is written as the MX hosts that it covers, where they are known */
 };
 
 /* What match= is written from. */
@@ -105,17 +114,16 @@ static void match_add_covered(struct buf *out, struct match *match, const char *
 }
 
 /* False when no pattern could be written. */
-static bool write_match(struct buf *out, const struct verdict *verdict,
+static bool write_match(struct buf *out, const struct patterns *patterns,
                         const struct evidence *evidence, const struct variant *variant)
 {
-    const struct sts_policy *policy = evidence->sts.policy;
     /* mx_host_pattern= is exact, and an MX set that was not looked at, or in part, names too few */
-    bool by_hosts = verdict->wildcard_hosts && !variant->attributes && evidence->host_count > 0 &&
+    bool by_hosts = patterns->by_hosts && !variant->attributes && evidence->host_count > 0 &&
                     !evidence->mx_truncated;
     struct match match = {.evidence = evidence, .before = " match="};
 
-    for (size_t i = 0; i < policy->mx_count; i++) {
-        const char *pattern = policy->mx[i];
+    for (size_t i = 0; i < patterns->count; i++) {
+        const char *pattern = patterns->mx[i];
         bool wildcard = sts_match_is_wildcard(pattern);
 
         if (wildcard && by_hosts)
@@ -126,7 +134,7 @@ static bool write_match(struct buf *out, const struct verdict *verdict,
     }
     if (match.before[0] == ':')
         return true;
-    match_add(out, &match, NO_MX);
+    match_add(out, &match, patterns->none);
     return false;
 }
 
@@ -190,28 +198,23 @@ static const char *policy_fault(const struct buf *out, size_t start, bool postfi
     return NULL;
 }
 
-/* NULL, or why it cannot be sent. */
-static const char *write_secure(struct buf *out, const struct verdict *verdict,
-                                const struct evidence *evidence,
-                                const struct render_capabilities *capabilities)
+/* NULL, or why it cannot be sent. `attributed`: the attributes of Postfix 3.10 may be written. */
+static const char *write_patterns(struct buf *out, const struct patterns *patterns,
+                                  const struct evidence *evidence, bool attributed,
+                                  const struct render_capabilities *capabilities)
 {
     static const struct variant variants[] = {{true, false}, {false, false}, {false, true}};
-    const struct sts_policy *policy = evidence == NULL ? NULL : evidence->sts.policy;
-    const char *fault = "there is none", *now;
+    const char *fault = NULL, *now;
     size_t start = out->length;
 
-    if (policy == NULL || policy->mx_count > STS_MX_MAX)
-        return policy == NULL ? fault : "too many mx patterns";
     for (size_t i = 0; i < COUNT(variants); i++) {
         bool attributes = variants[i].attributes, some;
 
-        /* a policy in testing mode is enforced by the operator, not by its domain: nothing to
-         * report */
-        if (attributes && !(capabilities->tlsrpt && policy->mode == STS_MODE_ENFORCE))
+        if (attributes && !(capabilities->tlsrpt && attributed))
             continue;
         roll_back(out, start);
         buf_adds(out, "secure");
-        some = write_match(out, verdict, evidence, &variants[i]);
+        some = write_match(out, patterns, evidence, &variants[i]);
         buf_adds(out, " servername=hostname");
         /* when nothing is left, the fault is still that the whole list did not fit */
         if (!some && variants[i].current_only)
@@ -224,6 +227,40 @@ static const char *write_secure(struct buf *out, const struct verdict *verdict,
         fault = now;
     }
     return fault;
+}
+
+static const char *write_listed(struct buf *out, const struct evidence *evidence,
+                                const struct render_capabilities *capabilities)
+{
+    const struct list_evidence *list = &evidence->list;
+    const char *mx[STS_MX_MAX], *next = list->mx;
+    /* ".d" of a list is for hosts one label below d, whatever sts-wildcards says */
+    struct patterns patterns = {mx, list->mx_count, NO_LIST_MX, true};
+
+    if (list->mx_count > STS_MX_MAX)
+        return "too many host names";
+    for (size_t i = 0; i < list->mx_count; i++, next += strlen(next) + 1)
+        mx[i] = next;
+    /* nothing to report: the domain itself asks for nothing */
+    return write_patterns(out, &patterns, evidence, false, capabilities);
+}
+
+/* NULL, or why it cannot be sent. */
+static const char *write_secure(struct buf *out, const struct verdict *verdict,
+                                const struct evidence *evidence,
+                                const struct render_capabilities *capabilities)
+{
+    const struct sts_policy *policy = evidence == NULL ? NULL : evidence->sts.policy;
+    struct patterns patterns = {.none = NO_MX, .by_hosts = verdict->wildcard_hosts};
+
+    if (verdict->reason == REASON_LIST && evidence != NULL)
+        return write_listed(out, evidence, capabilities);
+    if (policy == NULL || policy->mx_count > STS_MX_MAX)
+        return policy == NULL ? "there is none" : "too many mx patterns";
+    patterns.mx = policy->mx;
+    patterns.count = policy->mx_count;
+    /* a policy in testing mode is enforced by the operator, not by its domain: nothing to report */
+    return write_patterns(out, &patterns, evidence, policy->mode == STS_MODE_ENFORCE, capabilities);
 }
 
 /* ---- reasons ---- */
@@ -346,12 +383,13 @@ static void write_reason(char out[RENDER_REASON_MAX + 1], const struct verdict *
 }
 
 /* Of a policy that cannot be sent. */
-static void write_fault(char out[RENDER_REASON_MAX + 1], const struct evidence *evidence,
-                        const char *fault)
+static void write_fault(char out[RENDER_REASON_MAX + 1], const struct verdict *verdict,
+                        const struct evidence *evidence, const char *fault)
 {
     struct shown domain, why;
 
-    snprintf(out, RENDER_REASON_MAX + 1, "MTA-STS policy of %s cannot be sent to Postfix: %s",
+    snprintf(out, RENDER_REASON_MAX + 1, "%s of %s cannot be sent to Postfix: %s",
+             verdict->reason == REASON_LIST ? "policy list's entry" : "MTA-STS policy",
              domain_of(&domain, evidence), show_why(&why, fault));
 }
 
@@ -377,7 +415,7 @@ enum answer_status render_verdict(struct buf *out, const struct verdict *verdict
     if (verdict->level != VERDICT_TEMP && fault == NULL)
         return ANSWER_OK;
     if (fault != NULL)
-        write_fault(reason, evidence, fault);
+        write_fault(reason, verdict, evidence, fault);
     else
         write_reason(reason, verdict, evidence);
     length = strlen(reason);

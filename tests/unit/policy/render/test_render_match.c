@@ -108,6 +108,61 @@ static void test_covered(void **state)
     buf_fini(&out);
 }
 
+/* ---- a policy list's hosts ---- */
+
+struct listed {
+    const char *name;
+    const struct render_capabilities *capabilities;
+    const char *mx; /* each with a NUL */
+    size_t mx_count;
+    const char *hosts[4];
+    const char *text;
+};
+
+#define NO_LIST_MX MATCH("no-mx-matches-the-policy-list.invalid")
+
+static const struct listed listed_rows[] = {
+    {"hosts stay, present or not",
+     &plain,
+     "mx1.example\0mx2.example",
+     2,
+     {"mx1.example"},
+     MATCH("mx1.example:mx2.example")},
+    {"a suffix as the hosts one label below",
+     &plain,
+     "*.example.net",
+     1,
+     {"a.example.net", "x.b.example.net", "example.net"},
+     MATCH("a.example.net")},
+    {"a suffix that covers no host", &plain, "*.example.net", 1, {"x.a.example.net"}, NO_LIST_MX},
+    {"no attributes: the domain itself asks for nothing",
+     &tlsrpt,
+     "mx.example",
+     1,
+     {"mx.example"},
+     MATCH("mx.example")},
+    {"tcp_table", &tcp, "mx.example", 1, {"mx.example"}, MATCH("mx.example")},
+};
+
+/* Beside an MTA-STS policy, whose patterns must not get in; and whatever sts-wildcards says. */
+static void test_listed(void **state)
+{
+    const struct listed *row = *state;
+    struct verdict verdict = {.level = VERDICT_SECURE, .reason = REASON_LIST};
+    size_t hosts = count_of(row->hosts, COUNT(row->hosts));
+    struct made made;
+    struct buf out;
+
+    make_evidence(&made, MX_LISTED, false, &"NNNN"[COUNT(row->hosts) - hosts], '0', "");
+    for (size_t i = 0; i < hosts; i++)
+        made.hosts[i].name = row->hosts[i];
+    made.evidence.list = (struct list_evidence){LIST_ENFORCE, row->mx, row->mx_count, "list", 1};
+    buf_init(&out, RENDER_SOCKETMAP_MAX);
+    assert_int_equal(render_verdict(&out, &verdict, &made.evidence, row->capabilities), ANSWER_OK);
+    assert_string_equal(buf_text(&out), row->text);
+    buf_fini(&out);
+}
+
 /* ---- sizes: D-4 ---- */
 
 #define MANY 1000
@@ -256,6 +311,7 @@ static void test_d_4_limit_of_the_buffer(void **state)
 int main(void)
 {
     ROWS_ADD(covered_rows, test_covered);
+    ROWS_ADD(listed_rows, test_listed);
     ROWS_ADD_TEST(an_mx_set_that_was_cut_names_no_hosts);
     rows_add_one("D-4 attributes go first", test_d_4_attributes_go_first, NULL);
     rows_add_one("D-4 then patterns without MX", test_d_4_then_patterns_without_mx, NULL);
