@@ -321,17 +321,41 @@ struct cache_entry *cache_decide_again(const struct cache *cache, const struct c
                                        const struct remembered *remembered, int64_t at)
 {
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
-    const struct evidence *evidence = arena == NULL ? NULL : cache_entry_evidence(known, arena);
+    const struct evidence *packed = arena == NULL ? NULL : cache_entry_evidence(known, arena);
     struct cache_entry *entry = NULL;
+    struct evidence evidence;
     struct verdict verdict;
     struct key key;
 
-    if (evidence != NULL) {
+    if (packed != NULL) {
         key_parse(&key, known->key, known->key_length, cache->config->prober.smtp_port);
-        verdict_decide(&verdict, evidence, remembered, &cache->config->verdict, at);
-        entry = cache_entry_new(&key, &verdict, evidence, at);
+        ruleset_evidence(&evidence, cache->ruleset, &key, packed);
+        verdict_decide(&verdict, &evidence, remembered, &cache->config->verdict, at);
+        entry = cache_entry_new(&key, &verdict, &evidence, at);
     }
     arena_free(arena);
+    return entry;
+}
+
+struct cache_entry *cache_decide_listed(const struct cache *cache, const struct cache_entry *known,
+                                        const struct key *key)
+{
+    struct list_evidence list;
+    struct remembered remembered;
+    struct cache_entry *entry;
+
+    ruleset_list(&list, cache->ruleset, key);
+    if (!known->complete || (known->verdict.listed == LIST_NONE && list.mode == LIST_NONE))
+        return NULL;
+    remembered = cache_entry_remembered(known);
+    entry = cache_decide_again(cache, known, &remembered, known->made_at);
+    if (entry == NULL)
+        return NULL;
+    entry->used_at = known->used_at;
+    /* loaded from a record it may have been valid for less */
+    if (known->verdict.listed == LIST_NONE &&
+        entry->verdict.valid_until > known->verdict.valid_until)
+        entry->verdict.valid_until = known->verdict.valid_until;
     return entry;
 }
 

@@ -201,6 +201,10 @@ struct cache_entry *cache_put(struct cache *cache, struct cache_entry *take, boo
  * entry. NULL if it has no evidence, or without memory. */
 struct cache_entry *cache_decide_again(const struct cache *cache, const struct cache_entry *known,
                                        const struct remembered *remembered, int64_t at);
+/* Decides again, as of its own time, an entry whose key is or was on a policy list: the lists in
+ * force may have changed since. A new entry; NULL if lists do not matter to it, or without memory. */
+struct cache_entry *cache_decide_listed(const struct cache *cache, const struct cache_entry *known,
+                                        const struct key *key);
 /* Expires an entry that rests on probes made before the trust anchors changed. */
 void cache_judge(const struct cache *cache, struct cache_entry *entry, int64_t now);
 /* Writes an entry to the store, or removes it there if nothing in it is worth keeping; and into the

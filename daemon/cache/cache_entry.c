@@ -30,7 +30,8 @@ const char *const cache_entry_common[] = {
 /* clang-format off */
 #define KEPT_OF_VERDICT(X)                                                                         \
     X(level) X(reason) X(shown_level) X(shown_reason) X(dane) X(starttls) X(sts_enforced)          \
-    X(wildcard_hosts) X(sts_unfit) X(distrusted) X(without_dane) X(without_probe) X(valid_until)
+    X(wildcard_hosts) X(sts_unfit) X(distrusted) X(without_dane) X(without_probe)    \
+    X(listed) X(list_decides) X(valid_until)
 #define KEPT_OF_REMEMBERED(X) X(dane_only_until) X(dane_possible) X(secure) X(observed)
 /* clang-format on */
 

@@ -44,6 +44,8 @@ struct cached_verdict {
     enum verdict_reason reason : 8, shown_reason : 8;
     bool dane_possible : 1, secure : 1, sts_enforced : 1, wildcard_hosts : 1;
     bool distrusted : 1, without_dane : 1, without_probe : 1;
+    bool list_decides : 1;
+    enum list_mode listed : 2;
     bool rare : 1;           /* the rare fields follow the evidence */
     unsigned sts_unfit : 11; /* STS_MX_MAX is less */
 };

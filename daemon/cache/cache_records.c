@@ -192,6 +192,7 @@ static struct cache_entry *entry_of(const struct cache *cache, const struct answ
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
     struct cache_entry *entry = NULL;
     const struct evidence *evidence = NULL;
+    struct evidence listed;
     struct verdict verdict;
     struct key key;
 
@@ -200,8 +201,9 @@ static struct cache_entry *entry_of(const struct cache *cache, const struct answ
         evidence =
             evidence_unpack(arena, answer->evidence, answer->evidence_length, answer->clock_shift);
     if (evidence != NULL && strcmp(evidence->domain, key.name) == 0 && evidence->complete) {
-        decide_stored(&verdict, evidence, answer, &cache->config->verdict, now);
-        entry = cache_entry_new(&key, &verdict, evidence, answer->decided_at);
+        ruleset_evidence(&listed, cache->ruleset, &key, evidence);
+        decide_stored(&verdict, &listed, answer, &cache->config->verdict, now);
+        entry = cache_entry_new(&key, &verdict, &listed, answer->decided_at);
     }
     arena_free(arena);
     if (entry == NULL)

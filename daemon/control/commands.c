@@ -72,16 +72,21 @@ static json_t *explain_json(struct command *command, const struct cache_entry *e
     const struct verdict verdict = cache_entry_verdict(entry);
     struct final_answer final;
     struct override override;
+    const struct ruleset *ruleset = command->means.engine->ruleset;
     struct report_facts facts = {command_key(command), &verdict, &override, &final, NULL,
                                  clock_monotonic_ms()};
+    struct evidence *evidence = NULL;
     json_t *report = NULL;
 
-    ruleset_find(command->means.engine->ruleset, &command->key, &override);
+    ruleset_find(ruleset, &command->key, &override);
     override_apply(&final, &override, &verdict);
-    if (arena != NULL) {
-        facts.evidence = cache_entry_evidence(entry, arena);
+    if (arena != NULL)
+        evidence = cache_entry_evidence(entry, arena);
+    if (evidence != NULL)
+        ruleset_list(&evidence->list, ruleset, &command->key);
+    facts.evidence = evidence;
+    if (arena != NULL)
         report = report_explain(&facts);
-    }
     arena_free(arena);
     if (report != NULL && entry->evidence_length > 0)
         json_object_set_new(report, "age_s", json_integer((facts.now - entry->made_at) / 1000));

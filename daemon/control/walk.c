@@ -82,14 +82,22 @@ static void send_part(struct walk *walk)
 static void meet(void *context, struct cache_entry *entry)
 {
     struct walk *walk = context;
-    struct walk_view view = {.entry = entry, .reply = {.entry = entry}};
+    const struct engine *engine = walk->engine;
+    struct walk_view view = {.entry = entry};
+    struct cache_entry *decided = NULL;
 
     if (entry->evidence_length == 0 || entry->verdict.valid_until <= clock_monotonic_ms())
         return;
-    key_parse(&view.key, entry->key, entry->key_length, walk->engine->tools.smtp_port);
-    ruleset_find(walk->engine->ruleset, &view.key, &view.override);
-    cache_entry_apply(&view.reply.final, &view.override, entry);
+    key_parse(&view.key, entry->key, entry->key_length, engine->tools.smtp_port);
+    if (entry->generation != walk->generation)
+        decided = cache_decide_listed(engine->cache, entry, &view.key);
+    if (decided != NULL)
+        view.entry = decided;
+    view.reply.entry = view.entry;
+    ruleset_find(engine->ruleset, &view.key, &view.override);
+    cache_entry_apply(&view.reply.final, &view.override, view.entry);
     walk->kind->take(walk, &view);
+    cache_entry_free(decided);
 }
 
 static enum walk_state visit_some(struct walk *walk)
@@ -179,8 +187,16 @@ void walk_say(struct walk *walk, json_t *take_line)
 
 const struct evidence *walk_evidence(struct walk *walk, const struct cache_entry *entry)
 {
+    struct evidence *evidence;
+    struct key key;
+
     arena_reset(walk->arena);
-    return cache_entry_evidence(entry, walk->arena);
+    evidence = cache_entry_evidence(entry, walk->arena);
+    if (evidence == NULL)
+        return NULL;
+    key_parse(&key, entry->key, entry->key_length, walk->engine->tools.smtp_port);
+    ruleset_list(&evidence->list, walk->engine->ruleset, &key);
+    return evidence;
 }
 
 json_t *walk_answer(const struct reply *reply)

@@ -86,22 +86,44 @@ static bool suffices(const struct waiter *waiter, const struct cache_entry *entr
            entry->complete;
 }
 
+/* The entry under the rules and lists in force, which have changed since it was used last. NULL when
+ * it is no answer any more, or the cache does not take it. */
+static struct cache_entry *follow(struct engine *engine, struct cache_entry *entry, int64_t now)
+{
+    unsigned generation = ruleset_generation(engine->ruleset);
+    struct cache_entry *decided;
+    struct override override;
+    struct key key;
+
+    key_parse(&key, entry->key, entry->key_length, engine->tools.smtp_port);
+    ruleset_find(engine->ruleset, &key, &override);
+    decided = cache_decide_listed(engine->cache, entry, &key);
+    if (decided != NULL) {
+        bool pending = entry->state == ENTRY_STORE_PENDING;
+
+        cache_save(
+            engine->cache, decided,
+            (struct cache_saving){
+                .now = now, .by_refresh = true, .store_pending = pending, .override = &override});
+        entry = cache_map_get(engine->cache->map, key.text, key.text_length);
+    }
+    if (entry == NULL || now >= entry->verdict.valid_until)
+        return NULL;
+    reply_keep(entry, &override, generation);
+    return entry;
+}
+
 /* True when a key that is spelt as in the cache has an answer there. */
 static bool cached(struct engine *engine, struct span text, int64_t now,
                    const struct waiter *waiter, struct reply *out)
 {
     unsigned generation = ruleset_generation(engine->ruleset);
     struct cache_entry *entry = cache_map_use(engine->cache->map, text.text, text.length, now);
-    struct override override;
-    struct key key;
 
     if (entry == NULL || !suffices(waiter, entry))
         return false;
-    if (entry->generation != generation) {
-        key_parse(&key, text.text, text.length, engine->tools.smtp_port);
-        ruleset_find(engine->ruleset, &key, &override);
-        reply_keep(entry, &override, generation);
-    }
+    if (entry->generation != generation && (entry = follow(engine, entry, now)) == NULL)
+        return false;
     engine->stats.cache_hits++;
     *out = (struct reply){entry, entry->final};
     return true;

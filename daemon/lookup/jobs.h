@@ -36,6 +36,7 @@ struct engine_stats {
     uint64_t by_final_reason[FINAL_REASON_COUNT];
     uint64_t by_level[VERDICT_TEMP + 1];
     uint64_t withheld_by_level[VERDICT_TEMP + 1]; /* the level found */
+    uint64_t list_testing; /* answers that a policy list in testing mode would have changed */
 };
 
 /* The reply in one form; its text belongs to the entry or to the final answer. */

@@ -37,6 +37,7 @@ void reply_count(struct engine_stats *stats, const struct reply *reply)
         stats->by_reason[found->reason]++;
     if (reply->final.withheld)
         stats->withheld_by_level[found->level]++;
+    stats->list_testing += found->list_decides && found->listed == LIST_TESTING;
 }
 
 void reply_keep(struct cache_entry *entry, const struct override *override, unsigned generation)
@@ -120,6 +121,7 @@ static struct cache_entry *unstarted_entry(const struct job *job, int64_t now)
     struct verdict verdict;
 
     if (evidence != NULL) {
+        /* without the lists: nothing of it is live */
         verdict_decide(&verdict, evidence, &job->remembered, &job->jobs->engine->config->verdict,
                        now);
         if (!verdict_is_remembered(&verdict)) {
@@ -136,18 +138,19 @@ static struct cache_entry *unstarted_entry(const struct job *job, int64_t now)
  * and cannot wait for the rest. */
 static struct cache_entry *entry_now(const struct job *job, int64_t now, bool at_deadline)
 {
-    const struct verdict_options *options = &job->jobs->engine->config->verdict;
-    const struct evidence *evidence;
+    const struct engine *engine = job->jobs->engine;
+    const struct verdict_options *options = &engine->config->verdict;
+    struct evidence evidence;
     struct verdict verdict;
 
     if (job->lookup == NULL)
         return unstarted_entry(job, now);
-    evidence = domain_evidence(job->lookup);
+    ruleset_evidence(&evidence, engine->ruleset, &job->key, domain_evidence(job->lookup));
     if (at_deadline)
-        verdict_decide_at_deadline(&verdict, evidence, &job->remembered, options, now);
+        verdict_decide_at_deadline(&verdict, &evidence, &job->remembered, options, now);
     else
-        verdict_decide(&verdict, evidence, &job->remembered, options, now);
-    return cache_entry_new(&job->key, &verdict, evidence, now);
+        verdict_decide(&verdict, &evidence, &job->remembered, options, now);
+    return cache_entry_new(&job->key, &verdict, &evidence, now);
 }
 
 /* Takes the waiters out that want a provisional answer, or those whose deadline has come. */
@@ -226,7 +229,9 @@ static void deliver_provisional(struct job *job, struct cache_entry *take)
 void job_changed(void *context)
 {
     struct job *job = context;
+    const struct engine *engine = job->jobs->engine;
     int64_t now = clock_monotonic_ms();
+    struct evidence evidence;
     struct verdict verdict;
 
     if (domain_evidence(job->lookup)->complete) {
@@ -235,8 +240,8 @@ void job_changed(void *context)
     }
     if (job->state == JOB_SETTLED)
         return;
-    verdict_decide(&verdict, domain_evidence(job->lookup), &job->remembered,
-                   &job->jobs->engine->config->verdict, now);
+    ruleset_evidence(&evidence, engine->ruleset, &job->key, domain_evidence(job->lookup));
+    verdict_decide(&verdict, &evidence, &job->remembered, &engine->config->verdict, now);
     if (!verdict.settled)
         return;
     job_set_state(job, JOB_SETTLED);
@@ -286,7 +291,8 @@ static void serve_stale(struct timed *timed, int64_t now)
     entry = entry_now(job, now, false);
     if (entry != NULL)
         verdict = cache_entry_verdict(entry);
-    remembered = entry != NULL && verdict_is_remembered(&verdict);
+    remembered =
+        entry != NULL && (verdict_is_remembered(&verdict) || verdict.reason == REASON_LIST);
     cache_entry_free(entry);
     /* the hosts that have answered may prove more than that */
     entry = remembered ? entry_now(job, now, true) : NULL;

@@ -85,6 +85,30 @@ void ruleset_find(const struct ruleset *ruleset, const struct key *key, struct o
         override_find(out, ruleset->rules, &ruleset->options, key, clock_wall_s());
 }
 
+/* ---- the lists in force ---- */
+
+/* A list is for the next-hops that are mail domains. */
+void ruleset_list(struct list_evidence *out, const struct ruleset *ruleset, const struct key *key)
+{
+    *out = (struct list_evidence){.mode = LIST_NONE};
+    if (ruleset != NULL && ruleset->lists != NULL && key->kind == KEY_DOMAIN &&
+        key->port == ruleset->port)
+        lists_find(out, ruleset->lists, key->name);
+}
+
+void ruleset_evidence(struct evidence *out, const struct ruleset *ruleset, const struct key *key,
+                      const struct evidence *evidence)
+{
+    *out = *evidence;
+    ruleset_list(&out->list, ruleset, key);
+}
+
+void ruleset_use_lists(struct ruleset *ruleset, const struct lists *lists)
+{
+    ruleset->lists = lists;
+    ruleset->generation++;
+}
+
 /* ---- the whole ---- */
 
 int ruleset_new(struct ruleset **out, uv_loop_t *loop, const struct config *config,
@@ -104,6 +128,7 @@ int ruleset_new(struct ruleset **out, uv_loop_t *loop, const struct config *conf
     }
     uv_timer_init(loop, &ruleset->timer);
     ruleset->timer.data = ruleset;
+    ruleset->port = config->prober.smtp_port;
     ruleset_replace(ruleset, rules, &config->override);
     *out = ruleset;
     return 0;
