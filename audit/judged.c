@@ -232,6 +232,10 @@ bool judged_take(struct judged *judged, const struct tally *tally, uint32_t doma
         (!try_rules(judged, tally->domains[domain].name, line, &then) ||
          !note_outcome(judged, tally, domain, what_if, &now, &then)))
         return false;
+    what_if = &judged->what_ifs[judged->what_if_count]; /* judged_end counts it */
+    if (read_outcome(&then, line, "list_enforced") &&
+        !note_outcome(judged, tally, domain, what_if, &now, &then))
+        return false;
     judged->domains[domain].known = true;
     return true;
 }
@@ -265,6 +269,7 @@ static void name_settings(struct judged *judged)
     if (options->rules != NULL)
         (what_if++)->setting = arena_printf(judged->arena, "%srules %s", mode, options->rules_name);
     judged->what_if_count = (size_t)(what_if - judged->what_ifs);
+    what_if->setting = "policy lists in testing mode enforced";
 }
 
 int judged_begin(struct judged *judged, const struct tally *tally, const char *source,
@@ -304,6 +309,8 @@ void judged_end(struct judged *judged, const struct tally *tally)
             judged->domains_unjudged += i != TALLY_OTHERS;
         }
     }
+    if (judged->what_ifs[judged->what_if_count].count > 0)
+        judged->what_if_count++;
     for (size_t i = 0; i < judged->what_if_count; i++)
         if (judged->what_ifs[i].count > 0)
             qsort(judged->what_ifs[i].changes, judged->what_ifs[i].count,

@@ -39,13 +39,15 @@ struct judged_change {
 
 /* What another setting would change, against what is in force. */
 struct judged_what_if {
-    const char *setting;           /* "mode = enforce", "rollout = 50", "rules FILE" */
+    const char
+        *setting; /* "mode = enforce", "rollout = 50", "rules FILE"; the last, only where they
+                            would change something: policy lists in testing mode */
     struct judged_change *changes; /* those that stop mail first; most messages first */
     size_t count, size;            /* size: there is room for */
     /* Of the period: messages to the domains of `changes`, and to those that stop. */
     uint64_t messages_changed, messages_stopped;
 };
-#define JUDGED_WHAT_IFS 3
+#define JUDGED_WHAT_IFS 4
 
 /* One message that waits for one domain now. */
 struct judged_waiting {

@@ -50,6 +50,14 @@ static bool stops_mail(const json_t *line)
     return strcmp(forecast, "defers") == 0 || strcmp(forecast, "bounces") == 0;
 }
 
+/* Under a policy list in testing mode, once its maker enforces it. */
+static bool list_stops_mail(const json_t *line)
+{
+    const char *forecast = string_of(line, "list_forecast");
+
+    return strcmp(forecast, "defers") == 0 || strcmp(forecast, "bounces") == 0;
+}
+
 static bool changes(const json_t *line)
 {
     return strcmp(string_of(line, "told"), string_of(line, "enforced")) != 0;
@@ -89,7 +97,31 @@ static void print_stopped(const json_t *stopped)
     }
 }
 
-static void print_report(const json_t *totals, const json_t *stopped)
+/* What policy lists do, where there are any. */
+static void print_lists(const json_t *totals, const json_t *stopped)
+{
+    long long listed = number_of(totals, "listed"), testing = number_of(totals, "listed_testing");
+    const json_t *line;
+    size_t i;
+
+    if (listed == 0 && testing == 0)
+        return;
+    printf(
+        "\nPolicy lists answer for %lld next-hops; entries in testing mode would for %lld more.\n",
+        listed, testing);
+    if (json_array_size(stopped) > 0)
+        puts("Enforced, mail to these would wait or come back:");
+    json_array_foreach(stopped, i, line)
+    {
+        if (i == LISTED_MAX) {
+            printf("  and %zu more: mxcrypt --json report\n", json_array_size(stopped) - i);
+            break;
+        }
+        printf("  %-40s %s\n", string_of(line, "key"), string_of(line, "list_forecast"));
+    }
+}
+
+static void print_report(const json_t *totals, const json_t *stopped, const json_t *list_stopped)
 {
     printf("mode %s, rollout %lld %%; %lld next-hops with a verdict, %lld of them withheld\n\n",
            string_of(totals, "mode"), number_of(totals, "rollout"), number_of(totals, "nexthops"),
@@ -105,6 +137,7 @@ static void print_report(const json_t *totals, const json_t *stopped)
     printf("\nEnforcing all of it would change the answer for %lld next-hops.\n",
            number_of(totals, "would_change"));
     print_stopped(stopped);
+    print_lists(totals, list_stopped);
     if (number_of(totals, "unsure") > 0)
         printf(
             "For %lld it is not known: no mail host was seen with TLS, or none with a certificate\n"
@@ -114,22 +147,25 @@ static void print_report(const json_t *totals, const json_t *stopped)
 
 int do_report(struct cli *cli)
 {
-    json_t *lines = json_array(), *stopped, *totals;
+    json_t *lines = json_array(), *stopped, *list_stopped, *totals;
     int status;
 
     totals = client_lines(cli, json_pack("{s:s, s:b}", "command", "report", "changes", cli->json),
                           lines, &status);
     sort_by_key(&lines);
     stopped = those_that(stops_mail, lines);
+    list_stopped = those_that(list_stops_mail, lines);
     if (status == CLI_OK && cli->json) {
         json_object_set_new(totals, "would_change", those_that(changes, lines));
         json_object_set(totals, "would_stop", stopped);
+        json_object_set(totals, "list_would_stop", list_stopped);
         print_json(totals);
     } else if (status == CLI_OK) {
-        print_report(totals, stopped);
+        print_report(totals, stopped, list_stopped);
     }
     json_decref(totals);
     json_decref(stopped);
+    json_decref(list_stopped);
     json_decref(lines);
     return status;
 }

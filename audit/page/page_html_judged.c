@@ -14,7 +14,8 @@ static const char *const verdict_words[VERDICT_TEMP + 1] = {
     [VERDICT_ENCRYPT] = "TLS or nothing",
     [VERDICT_DANE] = "DANE where a mail host has it",
     [VERDICT_VERIFY] = "a certificate valid for the mail host's name",
-    [VERDICT_SECURE] = "a certificate valid for the names of the MTA-STS policy",
+    [VERDICT_SECURE] =
+        "a certificate valid for the names of the MTA-STS policy, or of a policy list",
     [VERDICT_DANE_ONLY] = "a certificate that DANE proves",
     [VERDICT_TEMP] = "mail waits",
 };

@@ -17,10 +17,22 @@ struct report_walk {
     struct walk walk;
     bool wants_changes;
     json_int_t nexthops, withheld, unsure, changed;
+    json_int_t listed, watched; /* answered by a policy list; one in testing mode would answer */
     struct {
         json_int_t found, reply;
     } levels[VERDICT_TEMP + 1];
 };
+
+/* How mail would go if a policy list in testing mode were enforced; FLOWS where there is none. */
+static enum forecast list_forecast(struct report_walk *report, const struct verdict *found,
+                                   const struct evidence *evidence)
+{
+    report->listed += found->list_decides && found->listed == LIST_ENFORCE;
+    if (!found->list_decides || found->listed != LIST_TESTING)
+        return FORECAST_FLOWS;
+    report->watched++;
+    return forecast_level(VERDICT_SECURE, evidence);
+}
 
 static void report_take(struct walk *walk, const struct walk_view *view)
 {
@@ -28,11 +40,13 @@ static void report_take(struct walk *walk, const struct walk_view *view)
     const struct verdict found = cache_entry_verdict(view->entry);
     struct reply enforced = {.entry = view->entry};
     const struct final_answer *final = &enforced.final;
-    enum forecast forecast;
+    const struct evidence *evidence = walk_evidence(walk, view->entry);
+    enum forecast forecast, by_list;
     bool changes;
 
     override_apply_enforced(&enforced.final, &view->override, &found);
-    forecast = forecast_final(final, walk_evidence(walk, view->entry));
+    forecast = forecast_final(final, evidence);
+    by_list = list_forecast(report, &found, evidence);
     changes = !walk_same_answer(&view->reply, &enforced);
     report->nexthops++;
     report->withheld += view->reply.final.withheld;
@@ -40,14 +54,16 @@ static void report_take(struct walk *walk, const struct walk_view *view)
     report->levels[view->reply.final.level].reply++;
     report->unsure += forecast == FORECAST_UNKNOWN;
     report->changed += changes;
-    if (!forecast_stops_mail(forecast) && !(changes && report->wants_changes))
+    if (!forecast_stops_mail(forecast) && !forecast_stops_mail(by_list) &&
+        !(changes && report->wants_changes))
         return;
-    walk_say(walk,
-             json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b}", "key", view->entry->key, "told",
-                       walk_answer(&view->reply), "enforced", walk_answer(&enforced), "level",
-                       final_level_name(final), "reason", report_reason_code(final, found.reason),
-                       "why", report_reason_text(final, found.reason), "forecast",
-                       forecast_name(forecast), "withheld", (int)view->reply.final.withheld));
+    walk_say(walk, json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:b}", "key",
+                             view->entry->key, "told", walk_answer(&view->reply), "enforced",
+                             walk_answer(&enforced), "level", final_level_name(final), "reason",
+                             report_reason_code(final, found.reason), "why",
+                             report_reason_text(final, found.reason), "forecast",
+                             forecast_name(forecast), "list_forecast", forecast_name(by_list),
+                             "withheld", (int)view->reply.final.withheld));
 }
 
 static json_t *report_totals(struct walk *walk)
@@ -60,10 +76,11 @@ static json_t *report_totals(struct walk *walk)
         json_object_set_new(verdicts, verdict_level_name((enum verdict_level)level),
                             json_pack("{s:I, s:I}", "found", report->levels[level].found, "told",
                                       report->levels[level].reply));
-    return json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:I}", "mode",
+    return json_pack("{s:s, s:i, s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "mode",
                      options->monitor ? "monitor" : "enforce", "rollout", (int)options->rollout,
                      "nexthops", report->nexthops, "withheld", report->withheld, "unsure",
-                     report->unsure, "verdicts", verdicts, "would_change", report->changed);
+                     report->unsure, "verdicts", verdicts, "would_change", report->changed,
+                     "listed", report->listed, "listed_testing", report->watched);
 }
 
 void command_report(struct command *command)

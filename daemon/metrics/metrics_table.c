@@ -81,6 +81,8 @@ static const struct metrics_family families[] = {
      "Answers given, by what rules, mode and rollout made of the verdict."},
     {"answers_withheld_total", COUNTER, EACH(engine.withheld_by_level, "level", of_level),
      "withheld", "Answers held back by rules, mode or rollout, by the level found."},
+    {"answers_list_testing_total", COUNTER, ONE(engine.list_testing), "list_testing",
+     "Answers that a policy list in testing mode would have made secure."},
     {"answer_duration_seconds", HISTOGRAM, EACH(answers, "answered", of_answered), NULL,
      "From the arrival of a request to its reply being handed to the kernel."},
 

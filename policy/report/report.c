@@ -217,6 +217,28 @@ static json_t *sts_json(struct tree *tree)
     return object;
 }
 
+/* `expires`: seconds since 1970. */
+static json_t *list_json(struct tree *tree, const struct verdict *verdict)
+{
+    static const char *const names[] = {LIST_MODES(ENUM_WORD)};
+    const struct list_evidence *list = &tree->evidence->list;
+    json_t *object, *mx;
+    const char *pattern = list->mx;
+
+    if (list->mode == LIST_NONE)
+        return json_null();
+    object = json_object();
+    mx = json_array();
+    for (size_t i = 0; i < list->mx_count; i++, pattern += strlen(pattern) + 1)
+        add(tree, mx, text_json(pattern));
+    put_text(tree, object, "list", list->list);
+    put_text(tree, object, "mode", names[list->mode]);
+    put(tree, object, "mx", mx);
+    put_number(tree, object, "expires", list->expires_s);
+    put_bool(tree, object, "decides", verdict->list_decides);
+    return object;
+}
+
 static json_t *evidence_json(struct tree *tree, const struct verdict *verdict)
 {
     const struct evidence *evidence = tree->evidence;
@@ -239,6 +261,7 @@ static json_t *evidence_json(struct tree *tree, const struct verdict *verdict)
     put(tree, object, "mx", mx);
     put_text(tree, object, "dane", dane_state_name(verdict->dane));
     put(tree, object, "mta_sts", sts_json(tree));
+    put(tree, object, "list", list_json(tree, verdict));
     put_text(tree, object, "starttls", starttls_state_name(verdict->starttls));
     for (size_t i = 0; i < evidence->host_count; i++)
         add(tree, hosts, host_json(tree, &evidence->hosts[i]));

@@ -165,6 +165,14 @@ static const struct sentence sentences[] = {
     WHEN(IF(BY_TESTING), OPERATOR "with testing = none a policy in testing mode asks for nothing."),
     {.when = OTHERWISE, .text = POLICY_GOES},
 
+    OF(REASON_LIST),
+    {.hosts = IS_UNCOVERED,
+     .text = OWNER "the maker of the policy list must hear of {list} before mail gets there."},
+    {.text = OPERATOR "a rule for {domain} in mxcrypt-rules(5) goes before the list; mxcrypt list "
+                      "shows when the list ends."},
+    {.use = toward_dane_only},
+    {.use = toward_sts},
+
     OF(REASON_VERIFIED),
     OF(REASON_TLS),
     WHEN(IF(BY_VERIFIED) | IF(LEVEL_ENCRYPT), OPERATOR "probe-level = verify would make it "

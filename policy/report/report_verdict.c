@@ -6,7 +6,9 @@
  *    "told": ANSWER, "withheld": BOOL,
  *    "enforced": ANSWER under mode = enforce, "rollout": ANSWER under that and another rollout,
  *    "dane": STATE, "starttls": STATE, "refused": BOOL, by which other rules can be tried,
- *    "forecasts": {LEVEL: FORECAST}, "verified": [mail hosts whose certificate is valid]}
+ *    "forecasts": {LEVEL: FORECAST}, "verified": [mail hosts whose certificate is valid],
+ *    "list_enforced": ANSWER if a policy list that has the key in testing mode enforced it; only
+ *    where that list would decide}
  *
  * ANSWER is {"answer": "OK encrypt", "level", "reason", "why": a sentence, "forecast"}.
  */
@@ -103,6 +105,20 @@ static json_t *found_line(struct line_facts *facts, const struct override *overr
     return answer_line(facts, &found);
 }
 
+/* The answer if the list that has the key in testing mode enforced it. */
+static json_t *listed_line(const struct line_facts *facts, const struct override *override)
+{
+    struct verdict enforced = *facts->verdict;
+    struct line_facts listed = *facts;
+    struct final_answer final;
+
+    enforced.level = VERDICT_SECURE;
+    enforced.reason = REASON_LIST;
+    listed.verdict = &enforced;
+    override_apply(&final, override, &enforced);
+    return make_answer(&listed, &final);
+}
+
 static json_t *forecasts_line(const struct forecast_facts *forecasts)
 {
     return json_pack("{s:s, s:s, s:s, s:s}", "encrypt",
@@ -131,6 +147,7 @@ json_t *report_verdict(const char *asked, const struct key *key, const struct ve
         .key = key, .verdict = verdict, .evidence = evidence, .settings = settings};
     struct final_answer final;
     struct override override;
+    bool lacks = false;
     json_t *line;
 
     forecast_read(&facts.forecasts, evidence);
@@ -143,12 +160,15 @@ json_t *report_verdict(const char *asked, const struct key *key, const struct ve
         dane_state_name(verdict->dane), "starttls", starttls_state_name(verdict->starttls),
         "refused", (int)(verdict->remembered.refused != 0), "forecasts",
         forecasts_line(&facts.forecasts), "verified", verified_line(&facts.forecasts));
-    if (line != NULL && settings->rollout >= 0 &&
-        json_object_set_new(line, "rollout", enforced_line(&facts, (unsigned)settings->rollout)) !=
-            0) {
-        json_decref(line);
-        line = NULL;
-    }
+    if (line != NULL && settings->rollout >= 0)
+        lacks |= json_object_set_new(line, "rollout",
+                                     enforced_line(&facts, (unsigned)settings->rollout)) != 0;
+    if (line != NULL && evidence != NULL && evidence->list.mode == LIST_TESTING &&
+        verdict->list_decides)
+        lacks |= json_object_set_new(line, "list_enforced", listed_line(&facts, &override)) != 0;
     json_decref(facts.found);
-    return line;
+    if (!lacks)
+        return line;
+    json_decref(line);
+    return NULL;
 }

@@ -216,6 +216,19 @@ static const struct sentence warnings[] = {
     {0},
 };
 
+/* ---- policy lists ---- */
+
+/* Where the list is not the reason. */
+static const struct sentence listed[] = {
+    {.when = IF(LISTED_TESTING) | IF(LIST_DECIDES),
+     .text = "The policy list {list-name} has {domain} in testing mode, for these hosts: {listed}. "
+             "In enforce mode it would make the answer secure."},
+    {.when = OTHERWISE | IF(LISTED),
+     .unless = IF(LISTED_TESTING) | IF(BY_LIST) | IF(LEVEL_TEMP),
+     .text = "The policy list {list-name} has {domain} too; DANE and MTA-STS go before it."},
+    {0},
+};
+
 /* ---- effect ---- */
 
 static const struct sentence effect[] = {
@@ -362,6 +375,13 @@ static const struct sentence sentences[] = {
     {.use = sts},
     {.use = dane},
 
+    OF(REASON_LIST),
+    WHEN(IF(LISTED), "The policy list {list-name} has {domain} in enforce mode, for these hosts: "
+                     "{listed}."),
+    {.text = "It counts whatever the hosts show: at a first contact an attacker on the path could "
+             "remove STARTTLS. What is seen now ({shown-reason}) would give {shown-level}."},
+    {.shown = true},
+
     OF(REASON_VERIFIED),
     {.places = HAS_TLS,
      .text = "STARTTLS works with a certificate valid for the host at every address that answered: "
@@ -461,6 +481,8 @@ void report_write_why(struct words *words)
     if (wanted &&
         !((looked_up || reason == REASON_KEY) && words_say_reason(words, sentences, reason)))
         words_add(words, "%s: %s.", words_domain(words), verdict_reason_text(reason));
+    if (looked_up)
+        words_say(words, listed);
     if (looked_up)
         words_say(words, warnings);
     words_say(words, effect);

@@ -61,12 +61,16 @@ static bool held_to_tls(const struct words *words, const struct mx_host *host, b
 
 static unsigned traits_of_host(const struct words *words, const struct mx_host *host)
 {
-    const struct sts_policy *policy = words->evidence->sts.policy;
-    bool complete = words->evidence->complete, live = facts_host_live(host);
+    const struct evidence *evidence = words->evidence;
+    const struct sts_policy *policy = evidence->sts.policy;
+    bool by_list = words->verdict->reason == REASON_LIST && evidence->list.mode != LIST_NONE;
+    bool covered = by_list ? sts_match_listed(&evidence->list, host->name)
+                           : policy == NULL || sts_match_policy(policy, host->name);
+    bool complete = evidence->complete, live = facts_host_live(host);
     bool none = host->dane == HOST_DANE_NONE, unknown = host->dane == HOST_DANE_UNKNOWN;
     bool usable = host->dane == HOST_DANE_USABLE;
     bool error = host->dane == HOST_DANE_ERROR || (unknown && complete);
-    bool uncovered = policy != NULL && live && !sts_match_policy(policy, host->name);
+    bool uncovered = live && !covered;
 
     return (usable ? IS_USABLE : 0) | (host->dane == HOST_DANE_UNUSABLE ? IS_UNUSABLE : 0) |
            (none ? (host->address_secure ? IS_WITHOUT : IS_UNSIGNED) : 0) | (error ? IS_ERROR : 0) |
@@ -189,6 +193,16 @@ static const char *list_patterns(const struct sts_policy *policy, bool unfit, st
     return list_end(out);
 }
 
+static const char *list_listed(const struct list_evidence *list, struct named *out)
+{
+    const char *pattern = list->mx;
+
+    *out = (struct named){0};
+    for (size_t i = 0; i < list->mx_count; i++, pattern += strlen(pattern) + 1)
+        list_add(out, ", ", pattern);
+    return list_end(out);
+}
+
 /* ---- values ---- */
 
 union room {
@@ -301,6 +315,8 @@ static const char *effect(const struct words *words)
     X("retry-in", duration(room, sts->retry_at - words->now))                                      \
     X("patterns", list_patterns(sts->policy, false, &room->list))                                  \
     X("unfit", list_patterns(sts->policy, true, &room->list))                                      \
+    X("listed", list_listed(list, &room->list))                                                    \
+    X("list-name", list->list)                                                                     \
     X("dane-left", duration(room, verdict->remembered.dane_only_until - words->now))               \
     X("less-for", duration(room, words->now - downgrade_of(verdict)->since))                       \
     X("kept-for", duration(room, downgrade_of(verdict)->until - words->now))                       \
@@ -320,6 +336,7 @@ static const char *value_of(const struct words *words, struct span name, union r
 {
     const struct verdict *verdict = words->verdict;
     const struct sts_evidence *sts = &words->evidence->sts;
+    const struct list_evidence *list = &words->evidence->list;
 
 #define X(word, expression)                                                                        \
     if (span_is(name, word))                                                                       \
@@ -336,6 +353,7 @@ static bool holds(const struct words *words, enum words_condition condition)
 {
     const struct evidence *evidence = words->evidence;
     const struct sts_evidence *sts = &evidence->sts;
+    const struct list_evidence *list = &evidence->list;
     const struct verdict *verdict = words->verdict;
     const struct remembered *memory = &verdict->remembered;
     const struct downgrade *downgrade = downgrade_of(verdict);

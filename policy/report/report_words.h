@@ -108,6 +108,10 @@ enum {
     X(POLICY_ENFORCE, in_force && sts->policy->mode == STS_MODE_ENFORCE)                           \
     X(POLICY_TESTING, in_force && sts->policy->mode == STS_MODE_TESTING)                           \
     X(POLICY_UNFIT, sts->policy != NULL && sts_match_unfit(sts->policy) > 0)                       \
+    X(LISTED, list->mode != LIST_NONE)                                                             \
+    X(LISTED_TESTING, list->mode == LIST_TESTING)                                                  \
+    X(LIST_DECIDES, verdict->list_decides)                                                         \
+    X(BY_LIST, verdict->reason == REASON_LIST)                                                     \
     X(ALL_UNCOVERED, count(words, IS_UNCOVERED) == count(words, IS_LIVE))                          \
     X(SOME_MATCH_TLSA, count(words, MATCHES_TLSA) > 0)                                             \
     X(UNSENT, words->unsent != NULL)                                                               \
@@ -121,6 +125,7 @@ enum words_condition {
 #undef X
 };
 #define IF(word) (UINT64_C(1) << CONDITION_##word)
+_Static_assert(CONDITION_OF_RULE_ALONE < 63, "a bit for each condition, and OTHERWISE");
 /* The row before was not said, nor those before it that this joins it to: else, else if. */
 #define OTHERWISE (UINT64_C(1) << 63)
 

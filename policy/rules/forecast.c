@@ -17,19 +17,24 @@ static bool has_tls(const struct starttls_result *result)
     return result->state == STARTTLS_TLS || result->state == STARTTLS_VERIFIED;
 }
 
+/* True unless the MTA-STS policy, or else a policy list, has other hosts. */
+static bool covered_by_policy(const struct evidence *evidence, const struct mx_host *host)
+{
+    if (evidence->sts.policy != NULL)
+        return sts_match_policy(evidence->sts.policy, host->name);
+    return evidence->list.mode == LIST_NONE || sts_match_listed(&evidence->list, host->name);
+}
+
 static bool satisfies(enum verdict_level level, const struct evidence *evidence,
                       const struct mx_host *host, const struct starttls_result *result)
 {
-    const struct sts_policy *policy = evidence->sts.policy;
-
     switch (level) {
     case VERDICT_ENCRYPT:
         return has_tls(result);
     case VERDICT_VERIFY:
         return result->state == STARTTLS_VERIFIED;
     case VERDICT_SECURE:
-        return result->state == STARTTLS_VERIFIED &&
-               (policy == NULL || sts_match_policy(policy, host->name));
+        return result->state == STARTTLS_VERIFIED && covered_by_policy(evidence, host);
     default: /* dane-only: what was not compared may well match */
         return has_tls(result) && host->dane == HOST_DANE_USABLE &&
                result->tlsa != TLSA_MATCH_MISMATCH;
@@ -50,9 +55,8 @@ enum forecast forecast_level(enum verdict_level level, const struct evidence *ev
         return FORECAST_UNKNOWN;
     for (size_t i = 0; i < evidence->host_count; i++) {
         const struct mx_host *host = &evidence->hosts[i];
-        const struct sts_policy *policy = evidence->sts.policy;
 
-        covered |= policy == NULL || sts_match_policy(policy, host->name);
+        covered |= covered_by_policy(evidence, host);
         for (size_t j = 0; j < host->address_count; j++) {
             const struct starttls_result *result = &host->addresses[j].starttls;
 

@@ -16,7 +16,8 @@
 enum forecast { FORECASTS(ENUM_CONSTANT) };
 
 /* `evidence` may be NULL. `level` ENCRYPT to TEMP; DANE and NO_OPINION flow. SECURE is by the
- * MTA-STS policy in the evidence, or by the certificate alone where there is none. */
+ * MTA-STS policy in the evidence, else by the policy list, or by the certificate alone where there is
+ * neither. */
 enum forecast forecast_level(enum verdict_level level, const struct evidence *evidence);
 /* The same for what Postfix is told. A rule's own match= is compared with the mail hosts whose
  * certificate is valid for their name; other names in certificates were not looked at. */

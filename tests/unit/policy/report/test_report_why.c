@@ -52,11 +52,35 @@ CHANGE(mismatch, made->addresses[0][0].starttls.tlsa = TLSA_MATCH_MISMATCH)
 CHANGE(mismatch_one, mismatch(made, options); made->addresses[0][1].starttls.tlsa = TLSA_MATCH_OK)
 CHANGE(expired, made->addresses[0][0].starttls.detail = "certificate has expired")
 CHANGE(forbidden, made->addresses[0][0].starttls.detail = "not a global unicast address")
+CHANGE(listed, made->evidence.list = ((struct list_evidence){LIST_ENFORCE, "mx0.example.com", 1,
+                                                             "https://lists.example/a.json", 1}))
+CHANGE(listed_elsewhere,
+       made->evidence.list = ((struct list_evidence){LIST_ENFORCE, "*.example.org", 1, "/a", 1}))
+CHANGE(listed_testing,
+       made->evidence.list = ((struct list_evidence){LIST_TESTING, "mx0.example.com", 1, "/a", 1}))
 CHANGE(foreign, made->addresses[0][0].starttls.detail = "500 \xc3\xbc\033[31m")
 
 /* A row is read as a whole, so it is laid out by hand. */
 /* clang-format off */
 static const struct row rows[] = {
+    {"a policy list, and STARTTLS is missing", MX_LISTED, false, "N", 'n', "C", listed,
+     "OK secure match=mx0.example.com servername=hostname", "list-enforce",
+     {"The policy list https://lists.example/a.json has example.com in enforce mode, for these "
+      "hosts: mx0.example.com.", "What is seen now (starttls-clear) would give notfound",
+      "STARTTLS works at no address", "Warning: mail will be deferred where TLS is demanded"},
+     {NULL}, {"a rule for example.com in mxcrypt-rules(5) goes before the list"}},
+    {"a policy list that has other hosts", MX_LISTED, false, "N", 'n', "V", listed_elsewhere,
+     "OK secure match=no-mx-matches-the-policy-list.invalid servername=hostname", "list-enforce",
+     {"the policy covers none of the current mail hosts (mx0.example.com)"}, {NULL},
+     {"the maker of the policy list must hear of mx0.example.com"}},
+    {"a policy list in testing mode", MX_LISTED, false, "N", 'n', "C", listed_testing, "NOTFOUND",
+     "starttls-clear", {"has example.com in testing mode, for these hosts: mx0.example.com. In "
+     "enforce mode it would make the answer secure."}, {"goes before it"}, {NULL}},
+    {"a policy list beside DANE", MX_LISTED, true, "U", 'n', "", listed, "OK dane-only",
+     "dane-full", {"has example.com too; DANE and MTA-STS go before it"}, {"testing"}, {NULL}},
+    {"a policy list beside MTA-STS", MX_LISTED, false, "N", 'E', "V", listed,
+     "OK secure match=mx0.example.com:.example.net servername=hostname", "sts-enforce",
+     {"DANE and MTA-STS go before it"}, {NULL}, {NULL}},
     {"B-1 FULL", MX_LISTED, true, "U", 'n', "", nothing, "OK dane-only", "dane-full",
      {"MX records of example.com are signed", "Usable TLSA records, signed with DNSSEC: mx0"},
      {"Warning", "MTA-STS"}, {"Nothing is stronger"}},
