@@ -54,6 +54,20 @@ class Subject:
         return benchworld.median([one[field] / other[field] for one, other in zip(self.rounds, floor.rounds)])
 
 
+def beside(plain, other, options):
+    """Two daemons, (name, daemon) each, under the same load in alternating rounds: the ratios of the other to the plain one, of lookups
+    per second and of lookups per second of the server's CPU."""
+    subjects = [Subject(name, f"unix:{one.socket}", one.process) for name, one in (plain, other)]
+    for one in subjects:
+        one.ask()
+    for number in range(options.rounds):
+        for one in subjects if number % 2 == 0 else subjects[::-1]:
+            one.measure(options)
+    for one in subjects:
+        print(f"{one.name:20}{one.median('rate'):>11.0f} lookups/s{one.median('server_cpu_us'):>8.2f} us of CPU{one.median('p99_us'):>8.0f} us p99")
+    return subjects[1].ratio_to(subjects[0]), 1 / subjects[1].ratio_to(subjects[0], "server_cpu_us")
+
+
 def declare(the_world):
     the_world.dns.add(DOMAIN, "@ MX 10 mx", "mx A 198.18.0.1", '_mta-sts TXT "v=STSv1; id=1"', f"mta-sts A {the_world.policy_address}")
     leaf = the_world.ca.leaf(f"mta-sts.{DOMAIN}")

@@ -78,16 +78,7 @@ def start(the_world, share, name):
 
 def measure_cached(without, shared, options):
     """Ratios of the one with a share to the one without."""
-    subjects = [cached.Subject(name, f"unix:{one.socket}", one.process) for name, one in (("without a share", without), ("with a share", shared))]
-    for one in subjects:
-        one.ask()
-    for number in range(options.rounds):
-        for one in subjects if number % 2 == 0 else subjects[::-1]:
-            one.measure(options)
-    for one in subjects:
-        print(f"{one.name:20}{one.median('rate'):>11.0f} lookups/s{one.median('server_cpu_us'):>8.2f} us of CPU{one.median('p99_us'):>8.0f} us p99")
-    plain, with_share = subjects
-    return with_share.ratio_to(plain), 1 / with_share.ratio_to(plain, "server_cpu_us")
+    return cached.beside(("without a share", without), ("with a share", shared), options)
 
 
 def learn(one, options):
