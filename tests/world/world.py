@@ -26,7 +26,8 @@ HELO_NAME = "prober.world.signed"
 POSTFIX_PORT, POSTFIX_TCP_TABLE_PORT = 8461, 8462
 UNDER_VALGRIND = {"answer-deadline": "20s", "job-deadline": "40s", "dns-timeout": "3s", "dns-tries": "2", "probe-deadline": "15s",
                   "greeting-deadline": "5s", "fetch-deadline": "10s"}
-OWN_TRANSPORTS = ("hold", "hold-short", "hold-killed", "orders", "orders-recorded", "orders-mode", "orders-handed", "anchors")  # each asks daemon postfix-NAME
+OWN_TRANSPORTS = ("hold", "hold-short", "hold-killed", "orders", "orders-recorded", "orders-mode", "orders-handed", "anchors", "lists",
+                  "lists-expire")  # each asks daemon postfix-NAME
 SOURCE, SOURCE6 = "198.51.100.16", "fd00::25"  # of clients that are known by their address
 FLOOR = {"smtp_tls_mandatory_protocols": "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", "smtp_tls_mandatory_ciphers": "high",
          "smtp_tls_mandatory_exclude_ciphers": "AES128"}
