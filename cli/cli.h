@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "daemon/config/config.h"
@@ -106,6 +107,12 @@ const char *string_of(const json_t *object, const char *name);
 long long number_of(const json_t *object, const char *name);
 bool is_true(const json_t *object, const char *name);
 void print_json(const json_t *json);
+
+/* options.c: reads the options into *cli, which is this process's; optind of getopt(3) is the first
+ * word then. -1 to go on, else the exit status. */
+int cli_options(struct cli **cli, int argc, char **argv);
+/* Prints all commands; CLI_USAGE. */
+int cli_usage(FILE *out);
 
 /* Reads the value of an option, a number of `least` to `most`; without a `text` *out stays. False
  * after a message. */

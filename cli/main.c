@@ -1,4 +1,4 @@
-/* main: the command mxcrypt(1): options, a table of commands, and those commands that ask the daemon
+/* main: the command mxcrypt(1): a table of commands, and those commands that ask the daemon
  * one thing and print what it says. */
 #include <getopt.h>
 #include <signal.h>
@@ -11,8 +11,7 @@
 #include "base/log/log.h"
 #include "cli/cli.h"
 
-#define OVERRIDES_MAX 64
-#define TIME_MAX      32
+#define TIME_MAX 32
 
 /* ---- query, explain, probe ---- */
 
@@ -295,7 +294,7 @@ static const struct command {
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
-static int usage(FILE *out)
+int cli_usage(FILE *out)
 {
     fputs("usage: mxcrypt [-c file] [-o key=value]... [--json] command\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
@@ -310,7 +309,7 @@ static int no_command(int count, char **words)
     bool known = false;
 
     if (strcmp(words[0], "help") == 0) {
-        usage(stdout);
+        cli_usage(stdout);
         return CLI_OK;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
@@ -381,151 +380,6 @@ static int run_command(struct cli *cli, int count, char **words)
     return no_command(count, words);
 }
 
-/* ---- options ---- */
-
-static struct cli command_line = {.fd = -1};
-
-/* X(word, name, member): options whose values are kept as they were written. */
-#define TEXT_OPTIONS(X)                                                                            \
-    X(SINCE, "since", audit.since)                                                                 \
-    X(UNTIL, "until", audit.until)                                                                 \
-    X(TOP, "top", audit.top)                                                                       \
-    X(HTML, "html", audit.html)                                                                    \
-    X(PROMETHEUS, "prometheus", audit.prometheus)                                                  \
-    X(ROLLOUT, "rollout", audit.rollout)                                                           \
-    X(RULES, "rules", audit.rules)                                                                 \
-    X(MIN_MESSAGES, "min-messages", audit.min_messages)                                            \
-    X(MIN_DAYS, "min-days", audit.min_days)                                                        \
-    X(POSTFIX, "postfix", postfix_directory)                                                       \
-    X(OUT, "out", survey.out)                                                                      \
-    X(RATE, "rate", survey.rate)                                                                   \
-    X(JOBS, "jobs", survey.jobs)                                                                   \
-    X(SAMPLE, "sample", survey.sample)                                                             \
-    X(SEED, "seed", survey.seed)                                                                   \
-    X(SHARD, "shard", survey.shard)                                                                \
-    X(OPT_OUT, "opt-out", survey.opt_out)                                                          \
-    X(FROM_AUDIT, "from-audit", survey.from_audit)                                                 \
-    X(NAME, "name", survey.name)                                                                   \
-    X(SPOOL, "spool", survey.spool)                                                                \
-    X(CHUNK_SIZE, "chunk-size", survey.chunk_size)                                                 \
-    X(PARTS, "parts", survey.parts)                                                                \
-    X(SLOTS, "slots", survey.slots)                                                                \
-    X(IDLE, "idle", survey.idle)                                                                   \
-    X(FORMAT, "format", survey.format)                                                             \
-    X(FROM, "from", check.from)                                                                    \
-    X(STATE, "state", check.state)                                                                 \
-    X(MODE, "mode", own.mode)                                                                      \
-    X(MAX_AGE, "max-age", own.max_age)                                                             \
-    X(TTL, "ttl", own.ttl)                                                                         \
-    X(RUA, "rua", own.rua)                                                                         \
-    X(KEY, "key", own.key)                                                                         \
-    X(CURRENT, "current", own.current)
-
-enum text_option {
-    TEXT_BEFORE = 0xff, /* no letter */
-#define X(word, name, member) TEXT_##word,
-    TEXT_OPTIONS(X)
-#undef X
-};
-
-/* --FLAG sets its number; the others are taken by take_option. */
-static const struct option long_options[] = {
-    {"json", no_argument, &command_line.json, 1},
-    {"fresh", no_argument, &command_line.fresh, 1},
-    {"tlsrpt", no_argument, &command_line.tlsrpt, 1},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {"verdicts", no_argument, &command_line.audit.verdicts, 1},
-    {"suggest-rules", no_argument, &command_line.audit.suggest, 1},
-    {"queue", optional_argument, NULL, 'q'},
-    {"follow", no_argument, &command_line.audit.follow, 1},
-    {"resume", no_argument, &command_line.survey.resume, 1},
-    {"no-probe", no_argument, &command_line.survey.no_probe, 1},
-    {"enforced", no_argument, &command_line.check.enforced, 1},
-    {"issuer", no_argument, &command_line.own.issuer, 1},
-    {"missing", no_argument, &command_line.own.missing, 1},
-    {"zone", no_argument, &command_line.own.zone, 1},
-    {"nsupdate", no_argument, &command_line.own.nsupdate, 1},
-    {"any-name", no_argument, &command_line.own.any_name, 1},
-    {"cert", required_argument, NULL, 'C'},
-    {"without-server", required_argument, NULL, 'W'},
-    {"without-address", required_argument, NULL, 'A'},
-    {"quiet", no_argument, &command_line.check.quiet, 1},
-    {"nagios", no_argument, &command_line.check.nagios, 1},
-    {"inbound", no_argument, &command_line.inbound, 1},
-    {"enforce", no_argument, &command_line.enforce, 1},
-    {"no-dnssec", no_argument, &command_line.survey.no_dnssec, 1},
-#define X(word, name, member) {name, required_argument, NULL, TEXT_##word},
-    TEXT_OPTIONS(X)
-#undef X
-        {"mail-host", required_argument, NULL, 'm'},
-    {NULL, 0, NULL, 0},
-};
-
-/* What the options say of the configuration. */
-struct options {
-    const char *path, *overrides[OVERRIDES_MAX];
-    size_t count;
-};
-
-/* -1 to go on, else the exit status, as the next one. */
-static int take_into(const char **list, size_t *count, size_t max)
-{
-    if (*count == max)
-        return usage(stderr);
-    list[(*count)++] = optarg;
-    return -1;
-}
-
-/* A queue of Postfix has no place, that of a survey has a URL, which may stand behind a blank. */
-static void take_queue(const char *value, char **words)
-{
-    if (value == NULL && words[optind] != NULL && strstr(words[optind], "://") != NULL)
-        value = words[optind++];
-    command_line.survey.queue = value;
-    command_line.audit.queue = value == NULL;
-}
-
-static int take_option(struct options *options, int option, char **words)
-{
-    switch (option) {
-    case 0: /* a flag */
-        return -1;
-#define X(word, name, member)                                                                      \
-    case TEXT_##word:                                                                              \
-        command_line.member = optarg;                                                              \
-        return -1;
-        TEXT_OPTIONS(X)
-#undef X
-    case 'c':
-        options->path = optarg;
-        return -1;
-    case 'o':
-        return take_into(options->overrides, &options->count, OVERRIDES_MAX);
-    case 'q':
-        take_queue(optarg, words);
-        return -1;
-    case 'C':
-        return take_into(command_line.own.certs, &command_line.own.cert_count, CLI_CERTS_MAX);
-    case 'W':
-        return take_into(command_line.own.without, &command_line.own.without_count,
-                         CLI_WITHOUT_MAX);
-    case 'A':
-        return take_into(command_line.own.unseen, &command_line.own.unseen_count, CLI_WITHOUT_MAX);
-    case 'm':
-        return take_into(command_line.mail_hosts, &command_line.mail_host_count,
-                         CLI_MAIL_HOSTS_MAX);
-    case 'V':
-        puts("mxcrypt " MXC_VERSION);
-        return CLI_OK;
-    case 'h':
-        usage(stdout);
-        return CLI_OK;
-    default:
-        return usage(stderr);
-    }
-}
-
 /* Nagios and its kin know four exit statuses, and show what stands on standard output. */
 static int status_for_plugin(int status, int argc, char **argv)
 {
@@ -541,49 +395,42 @@ static int status_for_plugin(int status, int argc, char **argv)
 }
 
 /* doctor reports what is wrong, with the configuration too, and goes on with the defaults. */
-static bool go_on_without(const char *command, const char *error)
+static bool go_on_without(struct cli *cli, const char *command, const char *error)
 {
     char again[CONFIG_ERROR_MAX];
 
     if (strcmp(command, "doctor") != 0)
         return false;
-    command_line.config_error = error;
-    config_fini(&command_line.config);
-    return config_parse(&command_line.config, "defaults", "", 0, NULL, 0, again) == 0;
+    cli->config_error = error;
+    config_fini(&cli->config);
+    return config_parse(&cli->config, "defaults", "", 0, NULL, 0, again) == 0;
 }
 
 static int run(int argc, char **argv)
 {
-    struct options options = {0};
     char error[CONFIG_ERROR_MAX];
-    int option, status;
+    struct cli *cli;
+    int status;
 
     signal(SIGXFSZ, SIG_IGN); /* a file that becomes too long is one that takes no more */
     if (hash_init() != 0) {   /* before the first map is made */
         perror("mxcrypt: getrandom");
         return CLI_INTERNAL;
     }
-    while ((option = getopt_long(argc, argv, "c:o:V", long_options, NULL)) != -1) {
-        status = take_option(&options, option, argv);
-        if (status >= 0)
-            return status;
-    }
-    if (optind == argc)
-        return usage(stderr);
+    status = cli_options(&cli, argc, argv);
+    if (status >= 0)
+        return status;
     log_set_level(LOG_LEVEL_ERROR);
-    command_line.config_path = options.path;
-    command_line.overrides = options.overrides;
-    command_line.override_count = options.count;
-    if (config_load(&command_line.config, options.path, options.overrides, options.count, error) !=
+    if (config_load(&cli->config, cli->config_path, cli->overrides, cli->override_count, error) !=
             0 &&
-        !go_on_without(argv[optind], error)) {
+        !go_on_without(cli, argv[optind], error)) {
         fprintf(stderr, "mxcrypt: %s\n", error);
         status = CLI_USAGE;
     } else {
-        status = run_command(&command_line, argc - optind, argv + optind);
+        status = run_command(cli, argc - optind, argv + optind);
     }
-    client_leave(&command_line);
-    config_fini(&command_line.config);
+    client_leave(cli);
+    config_fini(&cli->config);
     return status;
 }
 

@@ -30,7 +30,7 @@ same "options" 3< <(sed -n '/^} options\[\]/,/^};/s/^ *{"\([a-z]*=\)".*/\1/p' po
 same "metrics" 3< <(sed -n '/^static const struct metrics_family families/,/^};/s/^ *{"\([a-z_]*\)".*/mxcryptd_\1/p' \
     daemon/metrics/metrics_table.c | sort) \
     4< <(sed -n '/^\.Sh METRICS/,/^\.Sh [^M]/s/^\.It Li \(mxcryptd_[a-z_]*\).*/\1/p' docs/mxcryptd.8 | sort)
-same "options of mxcrypt" 3< <(sed -n '/long_options\[\] = {/,/^};/p; /^#define TEXT_OPTIONS/,/^$/p' cli/main.c |
+same "options of mxcrypt" 3< <(sed -n '/long_options\[\] = {/,/^};/p; /^#define TEXT_OPTIONS/,/^$/p' cli/options.c |
     grep -oE '(\{|X\([A-Z_]+, )"[a-z-]+"' | grep -oE '[a-z-]{2,}' | sort) \
     4< <(grep -oE 'Fl -[a-z-]+' docs/mxcrypt.1 | sed 's/^Fl -//' | sort -u)
 same "options of mxcryptd" 3< <(sed -n 's/.*getopt(argc, argv, "\([A-Za-z:]*\)").*/\1/p' daemon/mxcryptd.c | tr -d : | grep -o . | sort) \
