@@ -16,6 +16,8 @@
 #include "base/log/log.h"
 #include "daemon/config/config.h"
 #include "daemon/control/control.h"
+#include "daemon/lists/lists.h"
+#include "daemon/lists/verifier.h"
 #include "daemon/lookup/engine.h"
 #include "daemon/rules/ruleset.h"
 #include "daemon/rules/reload.h"
@@ -44,6 +46,8 @@ struct mxcryptd {
     struct config *config;
     uv_loop_t loop;
     struct prober *prober;
+    struct verifier *verifier; /* NULL: no policy list at start, or no process */
+    struct lists *lists;
     struct ruleset *ruleset;
     struct reload *reload;
     struct engine *engine;
@@ -90,6 +94,8 @@ static void stop(struct mxcryptd *daemon)
     resolver_check_free(daemon->check);
     if (daemon->engine != NULL)
         engine_close(daemon->engine);
+    if (daemon->lists != NULL)
+        lists_close(daemon->lists);
     if (daemon->ruleset != NULL)
         ruleset_close(daemon->ruleset);
     if (daemon->prober != NULL)
@@ -114,6 +120,9 @@ static void take_down(struct mxcryptd *daemon)
         prober_free(daemon->prober);
     if (daemon->ruleset != NULL)
         ruleset_free(daemon->ruleset);
+    if (daemon->lists != NULL)
+        lists_free(daemon->lists);
+    verifier_stop(daemon->verifier);
     CHECK(!daemon->loop_made || uv_loop_close(&daemon->loop) == 0);
     log_event(LOG_LEVEL_INFO, "stopped", "loop", "empty", NULL);
 }
@@ -246,6 +255,28 @@ static void on_farm_reload(void *context)
         reload_start(daemon->reload, NULL, NULL);
 }
 
+static void on_lists_changed(void *context)
+{
+    struct mxcryptd *daemon = context;
+
+    ruleset_use_lists(daemon->ruleset, daemon->lists);
+}
+
+/* They are read before anybody can ask. */
+static int make_lists(struct mxcryptd *daemon)
+{
+    const struct lists_tools tools = {.dns = prober_tools(daemon->prober)->dns,
+                                      .tls = prober_tls(daemon->prober),
+                                      .verifier = daemon->verifier};
+
+    if (lists_new(&daemon->lists, &daemon->loop, daemon->config, &tools) != 0)
+        return fail("policy-list", "no memory");
+    lists_watch(daemon->lists, on_lists_changed, daemon);
+    on_lists_changed(daemon);
+    reload_set_lists(daemon->reload, daemon->lists);
+    return 0;
+}
+
 static int make_parts(struct mxcryptd *daemon)
 {
     struct config *config = daemon->config;
@@ -261,6 +292,8 @@ static int make_parts(struct mxcryptd *daemon)
     status = prober_new(&daemon->prober, &daemon->loop, &config->prober, &why);
     if (status != 0)
         return fail("prober", why != NULL ? why : uv_strerror(status));
+    if (make_lists(daemon) != 0)
+        return -1;
     status = engine_new(&daemon->engine, &daemon->loop, config, prober_tools(daemon->prober),
                         daemon->ruleset);
     if (status == 0)
@@ -413,6 +446,16 @@ static void announce(struct mxcryptd *daemon)
     log_event(LOG_LEVEL_INFO, "ready", "version", MXC_VERSION, "helo", helo, NULL);
 }
 
+/* As the daemon's user, and before the sandbox forbids making processes. Without one, lists with
+ * OpenPGP signatures are not used. */
+static void start_verifier(struct mxcryptd *daemon)
+{
+    const struct config *config = daemon->config;
+
+    if (config->list_count > 0)
+        daemon->verifier = verifier_start(config->sandbox ? privileges_confine_helper : NULL);
+}
+
 static int set_up(struct mxcryptd *daemon)
 {
     const struct listen_address control = {
@@ -430,6 +473,7 @@ static int set_up(struct mxcryptd *daemon)
         return fail("share", share_error);
     if (privileges_drop(daemon->config, error) != 0)
         return fail("user", error);
+    start_verifier(daemon);
     if (privileges_lock_down(daemon->config, error) != 0)
         return fail("sandbox", error);
     if (make_loop(daemon) != 0 || make_parts(daemon) != 0 || serve_sockets(daemon) != 0)

@@ -52,13 +52,13 @@ daemon/sandbox      base/log daemon/config
 daemon/store        base base/log base/net base/sql policy policy/decide policy/evidence policy/report probe/smtp probe/sts
 daemon/share        base base/log base/valkey policy daemon/store
 daemon/lists        base base/log base/page base/sign policy policy/list probe/dns probe/https probe/tls daemon/config
-daemon/rules        base base/log policy/rules probe/tls daemon/config
+daemon/rules        base base/log policy/rules probe/tls daemon/config daemon/lists
 daemon/cache        base base/log base/net policy policy/decide policy/evidence policy/render policy/report policy/rules probe daemon/config daemon/loop daemon/store daemon/rules daemon/share
 daemon/lookup       base base/log base/net probe daemon/config daemon/rules daemon/cache
 daemon/serve        base base/log policy/render daemon/config daemon/loop daemon/lookup
 daemon/metrics      base base/log policy/report daemon/config daemon/lookup daemon/serve
 daemon/control      base base/log policy/report policy/rules daemon/loop daemon/store daemon/rules daemon/share daemon/cache daemon/lookup daemon/serve daemon/metrics
-daemon              base base/log probe probe/dns daemon/config daemon/sandbox daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
+daemon              base base/log probe probe/dns daemon/config daemon/sandbox daemon/lists daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
 cli/net             base base/net
 cli/postfix         base audit/source
 cli/doctor          base base/net base/valkey probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix

@@ -14,6 +14,7 @@
 struct reload {
     const struct config *running;
     struct ruleset *ruleset;
+    struct lists *lists; /* NULL: none */
     uv_loop_t *loop;
     void (*also)(void *context); /* NULL: nothing */
     void *also_context;
@@ -71,6 +72,8 @@ static void bring_in_force(struct reload *reload, struct reload_result *result)
     result->rules = reload->rules == NULL ? 0 : rules_count(reload->rules);
     ruleset_replace(reload->ruleset, reload->rules, &reload->fresh.override);
     log_set_level(reload->fresh.log_level);
+    if (reload->lists != NULL)
+        lists_configure(reload->lists, &reload->fresh);
     log_event(LOG_LEVEL_INFO, "reloaded", "rules", LOG_NUM(result->rules), NULL);
     while ((key = config_next_fixed_change(reload->running, &reload->fresh, &at)) != NULL) {
         result->fixed[result->fixed_count++] = key;
@@ -150,6 +153,11 @@ struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct r
     list_init(&reload->now);
     list_init(&reload->next);
     return reload;
+}
+
+void reload_set_lists(struct reload *reload, struct lists *lists)
+{
+    reload->lists = lists;
 }
 
 void reload_close(struct reload *reload)

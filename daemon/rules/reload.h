@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "daemon/config/config.h"
+#include "daemon/lists/lists.h"
 #include "daemon/rules/ruleset.h"
 
 struct reload;
@@ -40,6 +41,8 @@ void reload_waiter_init(struct reload_waiter *waiter);
  * (may be NULL) is called whenever the files have been brought into force. */
 struct reload *reload_new(uv_loop_t *loop, const struct config *config, struct ruleset *ruleset,
                           void (*also)(void *context), void *context);
+/* The policy lists, which take part in each reload from now on; borrowed. */
+void reload_set_lists(struct reload *reload, struct lists *lists);
 /* No callback is called after this; frees itself when the thread is done. NULL is fine. */
 void reload_close(struct reload *reload);
 /* Reads the files as they are now, or later. `done` is called for the waiter (may be NULL) exactly

@@ -300,3 +300,18 @@ int privileges_lock_down(const struct config *config, char error[PRIVILEGES_ERRO
               LOG_NUM(abi), NULL);
     return 0;
 }
+
+void privileges_confine_helper(void)
+{
+    struct landlock landlock;
+
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    drop_capabilities();
+    if (landlock_open(&landlock) == 0 && landlock.abi > 0 &&
+        landlock_allow(&landlock, "/", FS_EXECUTE) == 0) {
+        landlock_allow(&landlock, "/dev/null", MAY_WRITE);
+        syscall(SYS_landlock_restrict_self, landlock.fd, 0);
+    }
+    if (landlock.fd >= 0)
+        close(landlock.fd);
+}

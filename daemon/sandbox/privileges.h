@@ -18,3 +18,7 @@ int privileges_drop(const struct config *config, char error[PRIVILEGES_ERROR_MAX
  * Call before any thread is made. 0, or -1 with what to change.
  */
 int privileges_lock_down(const struct config *config, char error[PRIVILEGES_ERROR_MAX]);
+/* For a process that runs programs for the daemon, which is the same user: no_new_privs, no
+ * capabilities, and Landlock, where the kernel has it: no writing anywhere, and no binding. What
+ * the kernel lacks is left out: the daemon warns of it. */
+void privileges_confine_helper(void);
