@@ -317,9 +317,9 @@ static int job_of(struct job **out, struct jobs *jobs, const struct key *key,
 
 const struct cache_entry *jobs_provisional(const struct jobs *jobs, const struct key *key)
 {
-    const struct job *job = job_find(jobs, key);
+    struct job *job = job_find(jobs, key);
 
-    return job == NULL || job->forgotten ? NULL : job->provisional;
+    return job == NULL || job->forgotten ? NULL : job_provisional(job);
 }
 
 int jobs_join(struct jobs *jobs, const struct key *key, const struct override *override,

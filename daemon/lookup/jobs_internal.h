@@ -40,6 +40,7 @@ struct job {
     int64_t known_at;                /* when what is known was found out; INT64_MIN: nothing is */
     int64_t probed_after;            /* of domain_request */
     struct cache_entry *provisional; /* owned; NULL: none */
+    unsigned provisional_under;      /* the ruleset's generation then: lists may decide it */
     /* What happens to the result; these apply in every state. */
     bool refresh;       /* renews a cached entry before it expires */
     bool detached;      /* goes on though nobody waits */
@@ -87,6 +88,8 @@ void job_free(struct job *job);
 void job_complete(struct job *job, int64_t now);
 /* Ends and frees the job; every waiter gets `entry` (NULL: the answer for lack of memory). */
 void job_finish(struct job *job, const struct cache_entry *entry);
+/* The provisional answer under the lists in force, or NULL. */
+const struct cache_entry *job_provisional(struct job *job);
 /* Callback of domain_start, called with the job: replies if the new evidence is enough. */
 void job_changed(void *context);
 /* Counts the withheld answer of a result that was requested without waiting for it. */

@@ -222,29 +222,51 @@ static void deliver_provisional(struct job *job, struct cache_entry *take)
 
     cache_entry_free(job->provisional);
     job->provisional = take;
+    job->provisional_under = ruleset_generation(job->jobs->engine->ruleset);
     take_waiters(&waiters, job, 0, true);
     deliver(job, &waiters, take);
+}
+
+/* True when nothing that is still awaited can change the answer. */
+static bool is_settled(const struct job *job, int64_t now)
+{
+    const struct engine *engine = job->jobs->engine;
+    struct evidence evidence;
+    struct verdict verdict;
+
+    ruleset_evidence(&evidence, engine->ruleset, &job->key, domain_evidence(job->lookup));
+    verdict_decide(&verdict, &evidence, &job->remembered, &engine->config->verdict, now);
+    return verdict.settled;
+}
+
+const struct cache_entry *job_provisional(struct job *job)
+{
+    unsigned generation = ruleset_generation(job->jobs->engine->ruleset);
+    int64_t now = clock_monotonic_ms();
+    bool settled = job->state == JOB_SETTLED;
+
+    if (job->provisional == NULL || job->provisional_under == generation)
+        return job->provisional;
+    cache_entry_free(job->provisional);
+    job->provisional = settled && !is_settled(job, now) ? NULL : entry_now(job, now, !settled);
+    job->provisional_under = generation;
+    return job->provisional;
 }
 
 void job_changed(void *context)
 {
     struct job *job = context;
-    const struct engine *engine = job->jobs->engine;
     int64_t now = clock_monotonic_ms();
-    struct evidence evidence;
-    struct verdict verdict;
 
     if (domain_evidence(job->lookup)->complete) {
         job_complete(job, now);
         return;
     }
-    if (job->state == JOB_SETTLED)
+    /* it may have been settled by a list that is gone */
+    if ((job->state == JOB_SETTLED && job->provisional != NULL) || !is_settled(job, now))
         return;
-    ruleset_evidence(&evidence, engine->ruleset, &job->key, domain_evidence(job->lookup));
-    verdict_decide(&verdict, &evidence, &job->remembered, &engine->config->verdict, now);
-    if (!verdict.settled)
-        return;
-    job_set_state(job, JOB_SETTLED);
+    if (job->state != JOB_SETTLED)
+        job_set_state(job, JOB_SETTLED);
     job->jobs->stats.provisional++;
     deliver_provisional(job, entry_now(job, now, false));
 }

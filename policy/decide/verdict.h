@@ -84,7 +84,7 @@ enum starttls_state { STARTTLS_ALL_STATES(ENUM_CONSTANT) };
     X(STS_ENFORCE, "sts-enforce", "an MTA-STS policy in enforce mode")                             \
     X(STS_TESTING, "sts-testing-enforced",                                                         \
       "an MTA-STS policy in testing mode, enforced by testing = enforce")                          \
-    X(LIST, "list-enforce", "a policy list says that the domain promised TLS at these hosts")       \
+    X(LIST, "list-enforce", "a policy list says that the domain promised TLS at these hosts")      \
     X(VERIFIED, "starttls-verified", "every mail host that answered has a valid certificate")      \
     X(TLS, "starttls-tls", "every mail host that answered does STARTTLS")                          \
     X(PARTLY, "starttls-partly", "some mail hosts do STARTTLS and some do not")                    \
