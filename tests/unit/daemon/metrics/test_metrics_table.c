@@ -130,6 +130,7 @@ static void stats_have_their_names(void **state)
                                          "cache_hits",
                                          "lookups_waited",
                                          "lookups_not_asked",
+                                         "list_testing",
                                          "cache_entries",
                                          "cache_entries_negative",
                                          "cache_octets",
