@@ -122,28 +122,37 @@ static int decode(struct policy_list_scan *scan, struct span token, struct span 
     return 0;
 }
 
+/* What stands for itself in a string, and is ASCII. */
+static bool is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
+}
+
 int policy_list_scan_string(struct policy_list_scan *scan, struct span *out)
 {
-    size_t begin, i;
+    const char *text = scan->text;
+    size_t begin, end;
     bool plain = true;
 
     if (!took(scan, '"'))
         return not_expected(scan, "a string");
     begin = scan->at;
-    for (i = begin; i < scan->length && scan->text[i] != '"'; i++) {
-        unsigned char c = (unsigned char)scan->text[i];
+    for (end = begin; end < scan->length && text[end] != '"'; end++) {
+        unsigned char c = (unsigned char)text[end];
 
+        if (is_plain(c))
+            continue;
         if (c < ' ')
             return policy_list_fault(scan, "a control character in a string: \\x%02x", c);
-        plain &= c != '\\' && c < 0x80;
-        i += c == '\\'; /* what is escaped may be a quotation mark */
+        plain = false;
+        end += c == '\\'; /* what is escaped may be a quotation mark */
     }
-    if (i >= scan->length)
+    if (end >= scan->length)
         return policy_list_fault(scan, "the text ends within a string");
-    if (i - begin > POLICY_LIST_VALUE_MAX)
+    if (end - begin > POLICY_LIST_VALUE_MAX)
         return policy_list_fault(scan, "a string of more than %d octets", POLICY_LIST_VALUE_MAX);
-    scan->at = i + 1;
-    *out = (struct span){scan->text + begin, i - begin};
+    scan->at = end + 1;
+    *out = (struct span){text + begin, end - begin};
     if (plain)
         return 0;
     return decode(scan, (struct span){out->text - 1, out->length + 2}, out);
