@@ -54,6 +54,14 @@ same "findings of mxcrypt check" 3< <(tr -d '\\\\\n' <check/finding.h | grep -oE
     4< <(sed -nE 's/^\.It Cm ([a-z0-9-]+) Pq Em ([a-z]+)$/\1 \2/p' docs/mxcrypt-check.5 | sort)
 same "metrics of mxcrypt check" 3< <(sed -nE 's/.*family\(out, "([a-z_]+)".*/mxcrypt_check_\1/p' check/watch/metrics.c | sort) \
     4< <(sed -n '/^\.Sh METRICS/,/^\.Sh [^M]/s/^\.It Li \(mxcrypt_[a-z_]*\).*/\1/p' docs/mxcrypt-check.5 | sort)
+# "same" is told as in-force
+same "states of a list" 3< <(sed -n '/^#define LIST_OUTCOMES/,/[^\\]$/s/^ *X([A-Z_]*, "\([a-z-]*\)").*/\1/p' daemon/lists/list_read.h |
+    grep -v '^same$' | sort) \
+    4< <(sed -n '/^\.Sh WHICH LIST/,/^\.Sh [^W]/s/^\.It Cm \([a-z-]*\)$/\1/p' docs/mxcrypt-list.5 | sort)
+same "members of a list" 3< <(sed -nE '/^static const struct member /,/^\};/p' policy/list/policy_list_read.c | grep -oE '\{"[a-z-]+"' | tr -d '{"' | sort) \
+    4< <(sed -n '/^\.Sh FORMAT/,/^\.Ss/s/^\.It Li \([a-z-]*\)$/\1/p' docs/mxcrypt-list.5 | sort)
+same "limits of a list" 3< <(sed -nE '/_ERROR_MAX/d; s/^#define POLICY_LIST_[A-Z_]+ +\(?([0-9]+).*/\1/p' policy/list/policy_list.h | sort -u) \
+    4< <(sed -n '/^\.Ss Limits/,/^\.Sh/p' docs/mxcrypt-list.5 | grep -oE '[0-9]+' | sort -u)
 
 same "defaults of contrib/etc/mxcryptd.conf" \
     3< <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)", "\([^"]*\)".*/\1 = \2/p' daemon/config/config_table.c |

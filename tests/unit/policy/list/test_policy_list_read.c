@@ -409,6 +409,31 @@ static void test_next(void **state)
     policy_list_free(list);
 }
 
+/* What the manual shows as an example is a list. */
+static void test_manual(void **state)
+{
+    static char page[65536], error[POLICY_LIST_ERROR_MAX];
+    FILE *file = fopen(MXC_SOURCE_DIR "/docs/mxcrypt-list.5", "r");
+    struct policy_list_entry entry;
+    struct policy_list *list;
+    char *begin, *end, said[256];
+
+    (void)state;
+    assert_non_null(file);
+    assert_true(fread(page, 1, sizeof page - 1, file) > 0);
+    fclose(file);
+    begin = strstr(page, "\n{\n");
+    assert_non_null(begin);
+    end = strstr(begin, ".Ed");
+    assert_non_null(end);
+    if (policy_list_read(&list, begin, (size_t)(end - begin), error) != 0)
+        fail_msg("%s", error);
+    assert_true(policy_list_find(&entry, list, "dentist.example"));
+    assert_string_equal(list_said(said, sizeof said, &entry),
+                        "enforce *.mx.hosting.example (hosting)");
+    policy_list_free(list);
+}
+
 /* ---- every octet ---- */
 
 #define SMALL                                                                                      \
@@ -495,6 +520,7 @@ int main(void)
     ROWS_ADD_TEST(test_empty);
     ROWS_ADD_TEST(test_find);
     ROWS_ADD_TEST(test_next);
+    ROWS_ADD_TEST(test_manual);
     ROWS_ADD_TEST(test_cut);
     ROWS_ADD_TEST(test_nul);
     ROWS_ADD_TEST(test_other_octets);
