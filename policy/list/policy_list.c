@@ -12,7 +12,6 @@ void policy_list_free(struct policy_list *list)
     if (list == NULL)
         return;
     policy_list_index_fini(&list->by_domain);
-    free(list->author);
     free(list->names);
     free(list->rows);
     free(list->policies);
@@ -69,8 +68,7 @@ bool policy_list_next(struct policy_list_entry *out, const struct policy_list *l
 
 size_t policy_list_octets(const struct policy_list *list)
 {
-    return sizeof *list + (list->author == NULL ? 0 : strlen(list->author) + 1) +
-           list->names_length + list->row_count * sizeof *list->rows +
+    return sizeof *list + list->names_length + list->row_count * sizeof *list->rows +
            list->policy_count * sizeof *list->policies +
            list->by_domain.size * sizeof *list->by_domain.slots;
 }

@@ -362,7 +362,6 @@ static int read_version(struct reading *reading)
 
 static int read_author(struct reading *reading)
 {
-    struct policy_list *list = reading->table.list;
     struct span text;
 
     if (policy_list_scan_string(&reading->scan, &text) != 0)
@@ -376,9 +375,8 @@ static int read_author(struct reading *reading)
         if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && i + 1 < text.length && c[1] < 0xa0))
             return policy_list_fault(&reading->scan, "a control character");
     }
-    list->author = strndup(text.text, text.length);
-    list->header.author = list->author;
-    return list->author == NULL ? no_memory(reading) : 0;
+    policy_list_table_author(&reading->table, text);
+    return 0;
 }
 
 static int read_policies(struct reading *reading)

@@ -61,6 +61,11 @@ static uint32_t add_name(struct policy_list_table *table, const char *text, size
     return place;
 }
 
+void policy_list_table_author(struct policy_list_table *table, struct span author)
+{
+    table->author = add_name(table, author.text, author.length);
+}
+
 /* ---- domains ---- */
 
 static uint32_t add_row(struct policy_list_table *table, struct span domain)
@@ -214,6 +219,7 @@ struct policy_list *policy_list_table_take(struct policy_list_table *table)
     list->names = cut(list->names, list->names_length);
     list->rows = cut(list->rows, list->row_count * sizeof *list->rows);
     list->policies = cut(list->policies, list->policy_count * sizeof *list->policies);
+    list->header.author = table->author == 0 ? NULL : list->names + table->author;
     list->header.domains = list->row_count;
     list->header.aliases = table->alias_count;
     table->list = NULL;

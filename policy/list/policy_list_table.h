@@ -27,7 +27,6 @@ struct policy_list_policy {
 
 struct policy_list {
     struct policy_list_header header;
-    char *author;                        /* owned */
     char *names;                         /* owned: the block; its first octet is NUL */
     struct policy_list_row *rows;        /* owned: in the order of the text */
     struct policy_list_policy *policies; /* owned */
@@ -45,6 +44,7 @@ struct policy_list_table {
     struct policy_list *list;          /* owned */
     struct policy_list_alias *aliases; /* owned */
     uint32_t names_room, row_room, policy_room, alias_room, alias_count;
+    uint32_t author;                    /* in the block; 0: none */
     struct policy_list_index by_policy; /* of policies that are no alias's */
     struct policy_list_index by_alias;  /* of aliases */
 };
@@ -63,6 +63,7 @@ struct policy_list_draft {
 bool policy_list_table_init(struct policy_list_table *table, size_t text_length);
 void policy_list_table_fini(struct policy_list_table *table);
 
+void policy_list_table_author(struct policy_list_table *table, struct span author);
 /* The row of a domain, in lower case; *is_new tells whether it was there already. The policy of a new
  * one is to be set. */
 uint32_t policy_list_table_domain(struct policy_list_table *table, struct span domain,
