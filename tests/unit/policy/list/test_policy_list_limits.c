@@ -1,11 +1,11 @@
-/* A policy list at each limit and beyond it; and the memory of a million domains, also while they are
- * read. The allocator is counted: see tests/CMakeLists.txt. */
+/* A policy list at each limit and beyond it; the memory of a million domains, also while they are read;
+ * and what comes without memory. The allocator is counted: see tests/CMakeLists.txt. */
 #include "tests/unit/support/rows.h"
 
 #include <inttypes.h>
 #include <malloc.h>
 
-#include "base/buf.h"
+#include "policy/list/policy_list_write.h"
 #include "tests/unit/policy/list/list_text.h"
 
 #define TEXT_MAX ((size_t)POLICY_LIST_TEXT_MAX + 4096)
@@ -14,6 +14,7 @@
 /* ---- the allocator ---- */
 
 static size_t in_use, peak;
+static unsigned calls_left; /* until one fails, once; 0: none does */
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -31,9 +32,14 @@ static void note_more(size_t octets)
         peak = in_use;
 }
 
+static bool fails(void)
+{
+    return calls_left > 0 && --calls_left == 0;
+}
+
 void *__wrap_malloc(size_t size)
 {
-    void *made = __real_malloc(size);
+    void *made = fails() ? NULL : __real_malloc(size);
 
     note_more(malloc_usable_size(made));
     return made;
@@ -41,7 +47,7 @@ void *__wrap_malloc(size_t size)
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    void *made = __real_calloc(count, size);
+    void *made = fails() ? NULL : __real_calloc(count, size);
 
     note_more(malloc_usable_size(made));
     return made;
@@ -51,8 +57,10 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *old, size_t size)
 {
     size_t before = malloc_usable_size(old);
-    void *made = __real_realloc(old, size);
+    void *made = fails() ? NULL : __real_realloc(old, size);
 
+    if (made == NULL)
+        return NULL;
     if (size < before)
         in_use -= before;
     note_more(malloc_usable_size(made));
@@ -176,7 +184,7 @@ static void test_million(void **state)
 static void test_any_number(void **state)
 {
     (void)state;
-    for (unsigned count = 1; count < 200000; count += 1 + count / 7) {
+    for (unsigned count = 1; count < 50000; count += 1 + count / 5) {
         char error[POLICY_LIST_ERROR_MAX] = "";
         struct policy_list *list;
         struct buf text;
@@ -425,6 +433,95 @@ static void test_deep(void **state)
     }
 }
 
+/* ---- without memory ---- */
+
+static void no_change(void *context, enum policy_list_change change,
+                      const struct policy_list_entry *was, const struct policy_list_entry *now)
+{
+    (void)context;
+    (void)change;
+    (void)was;
+    (void)now;
+    fail();
+}
+
+/* Whichever call fails, nothing is lost, and it is said; what only cuts may fail. */
+static void test_reading_without_memory(void **state)
+{
+    char error[POLICY_LIST_ERROR_MAX];
+    unsigned failures = 0, calls = 0;
+    struct policy_list *list;
+    struct buf text;
+    size_t before;
+
+    (void)state;
+    begin_list(&text);
+    add_domains(&text, 40);
+    buf_adds(&text, ",\"x.b\":{\"policy-alias\":\"x\"}},\"author\":\"a\",\"policy-aliases\":"
+                    "{\"x\":{\"mode\":\"testing\",\"mxs\":[\"x.b\"]}}}");
+    before = in_use;
+    for (bool failed = true; failed;) {
+        int result;
+
+        error[0] = '\0';
+        calls_left = ++calls;
+        result = policy_list_read(&list, buf_text(&text), text.length, error);
+        failed = calls_left == 0;
+        calls_left = 0;
+        failures += result != 0;
+        assert_string_equal(error, result == 0 ? "" : "no memory for the list");
+        assert_int_equal(list == NULL, result != 0);
+        policy_list_free(list);
+        assert_int_equal(in_use, before);
+    }
+    assert_true(failures > 10 &&
+                failures + 4 == calls); /* three cuts, and the call without a failure */
+    buf_fini(&text);
+}
+
+static void test_writing_without_memory(void **state)
+{
+    struct policy_list *list =
+        list_of(LIST_OF("'a.b':{'policy-alias':'x'}", "'x':{'mode':'testing','mxs':['x.b']}"));
+    unsigned calls = 0;
+    size_t before = in_use;
+
+    (void)state;
+    for (bool failed = true; failed;) {
+        struct policy_list_entry entry;
+        struct buf out;
+
+        assert_true(policy_list_find(&entry, list, "a.b"));
+        buf_init(&out, TEXT_MAX);
+        calls_left = ++calls;
+        policy_list_write(&out, policy_list_header(list), &entry, 1);
+        failed = calls_left == 0;
+        calls_left = 0;
+        assert_int_equal(out.failed, failed);
+        buf_fini(&out);
+        assert_int_equal(in_use, before);
+    }
+    policy_list_free(list);
+}
+
+static void test_comparing_without_memory(void **state)
+{
+    struct policy_list *list = list_of(LIST_OF("'a.b':{'mode':'testing','mxs':['x.b']}", ""));
+    size_t before = in_use;
+
+    (void)state;
+    for (calls_left = 1; calls_left <= 2;) {
+        unsigned call = calls_left;
+
+        assert_false(policy_list_diff(list, list, no_change, NULL));
+        assert_int_equal(in_use, before);
+        calls_left = call + 1;
+    }
+    calls_left = 0;
+    assert_true(policy_list_diff(list, list, no_change, NULL));
+    policy_list_free(list);
+}
+
 int main(void)
 {
     ROWS_ADD_TEST(test_million);
@@ -438,5 +535,8 @@ int main(void)
     ROWS_ADD_TEST(test_hosts);
     ROWS_ADD_TEST(test_author);
     ROWS_ADD_TEST(test_deep);
+    ROWS_ADD_TEST(test_reading_without_memory);
+    ROWS_ADD_TEST(test_writing_without_memory);
+    ROWS_ADD_TEST(test_comparing_without_memory);
     return rows_run("policy_list_limits");
 }
