@@ -63,6 +63,12 @@ struct cli_own {
     int issuer, missing, zone, nsupdate, any_name;
 };
 
+/* What it says for `list`; NULL: not given. */
+struct cli_list {
+    const char *fingerprint, *expires, *from_survey, *report, *drop_after, *enforce_after;
+    int from_rules, from_memory, fold;
+};
+
 /* What the command line says, and the connection to the daemon. */
 struct cli {
     struct config config;
@@ -76,7 +82,8 @@ struct cli {
     struct cli_audit audit; /* html and top are also for a survey, prometheus for a check */
     struct cli_survey survey;
     struct cli_check check; /* state is also of a rollover */
-    struct cli_own own;
+    struct cli_own own;     /* key and mode are also of a list */
+    struct cli_list list;
     const char *config_path;      /* -c; NULL: the default */
     const char *const *overrides; /* -o */
     size_t override_count;
@@ -91,7 +98,9 @@ cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor
     do_audit, do_records, do_rollover_stage, do_rollover_step, do_rollover_status,
     do_rollover_abort, do_check, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff,
     do_survey_export, do_survey_show, do_survey_status, do_survey_queue_status, do_survey_enqueue,
-    do_survey_work, do_survey_collect, do_survey_chunk;
+    do_survey_work, do_survey_collect, do_survey_chunk, do_list;
+/* A line for each command of `list`, with `before` before it. */
+void cli_list_help(FILE *out, const char *before);
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);

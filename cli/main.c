@@ -283,6 +283,7 @@ static const struct command {
     {"rollover", "status", 0, "rollover status --state FILE [--no-probe]",
      .run = do_rollover_status},
     {"rollover", "abort", 0, "rollover abort --state FILE", .run = do_rollover_abort},
+    {.name = "list", .words = ANY, .run = do_list}, /* its commands are in cli/list/cli_list.c */
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
      "                           check this set-up",
@@ -297,8 +298,12 @@ static const struct command {
 int cli_usage(FILE *out)
 {
     fputs("usage: mxcrypt [-c file] [-o key=value]... [--json] command\n", out);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %s\n", commands[i].help);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (commands[i].help == NULL)
+            cli_list_help(out, "  ");
+        else
+            fprintf(out, "  %s\n", commands[i].help);
+    }
     fputs("KEY is what Postfix asks for: a domain, .parent, [host] or [host]:port\n", out);
     return CLI_USAGE;
 }

@@ -45,7 +45,8 @@ static struct cli command_line = {.fd = -1};
     X(TTL, "ttl", own.ttl)                                                                         \
     X(RUA, "rua", own.rua)                                                                         \
     X(KEY, "key", own.key)                                                                         \
-    X(CURRENT, "current", own.current)
+    X(CURRENT, "current", own.current)                                                             \
+    X(FINGERPRINT, "fingerprint", list.fingerprint)
 
 enum text_option {
     TEXT_BEFORE = 0xff, /* no letter */

@@ -16,8 +16,8 @@ same() {
 same "keys" 3< <(sed -n '/^const struct config_row config_rows/,/^};/s/^ *{"\([a-z-]*\)".*/\1/p' \
     daemon/config/config_table.c | sort) \
     4< <(sed -n 's/^\.It Cm \([a-z-]*\) = .*/\1/p' docs/mxcryptd.conf.5 | sort)
-same "commands" 3< <(sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z-]*\)", \(NULL\|"\([a-z]*\)"\).*/\1 \3/p' \
-    cli/main.c | sort -u) \
+same "commands" 3< <(cat cli/main.c cli/list/cli_list.c |
+    sed -n '/^} commands\[\]/,/^};/s/^ *{"\([a-z-]*\)", \(NULL\|"\([a-z]*\)"\).*/\1 \3/p' | sort -u) \
     4< <(sed -n '/^\.Sh COMMANDS/,/^\.Sh [^C]/s/^\.It Cm \([a-z-]*\( [a-z]\+\)\?\)\( .*\)\?$/\1/p' docs/mxcrypt.1 |
         sed 's/^[a-z-]*$/& /' | sort -u)
 same "actions" 3< <(sed -n '/^} actions\[\]/,/^};/s/^ *\[RULE_[A-Z_]*\] = {"\([a-z-]*\)".*/\1/p' policy/rules/rules_line.c | sort) \
