@@ -35,6 +35,7 @@ survey/unit         base base/net policy probe/tls probe/tlsrpt
 survey/results      base base/net base/sql policy policy/decide probe/sts probe/tls survey/unit
 survey/look         base probe probe/dns probe/smtp probe/sts survey/unit
 survey              base base/net policy policy/render probe probe/dns probe/tls survey/unit survey/results survey/look
+survey/member       base base/net policy survey/results
 survey/queue        base base/valkey survey survey/results survey/unit
 survey/page         base base/page policy/decide policy/report survey survey/results
 audit               base base/net policy policy/decide policy/rules
