@@ -39,6 +39,7 @@ struct cli_survey {
     /* Of a survey of several machines. */
     const char *queue, *name, *spool, *chunk_size, *parts, *slots, *idle; /* as written */
     int resume, no_probe, no_dnssec;
+    bool passing; /* the results file is another command's, and removed at its end */
 };
 
 /* What it says for `check`. */

@@ -46,7 +46,12 @@ static struct cli command_line = {.fd = -1};
     X(RUA, "rua", own.rua)                                                                         \
     X(KEY, "key", own.key)                                                                         \
     X(CURRENT, "current", own.current)                                                             \
-    X(FINGERPRINT, "fingerprint", list.fingerprint)
+    X(FINGERPRINT, "fingerprint", list.fingerprint)                                                \
+    X(EXPIRES, "expires", list.expires)                                                            \
+    X(FROM_SURVEY, "from-survey", list.from_survey)                                                \
+    X(REPORT, "report", list.report)                                                               \
+    X(DROP_AFTER, "drop-after", list.drop_after)                                                   \
+    X(ENFORCE_AFTER, "enforce-after", list.enforce_after)
 
 enum text_option {
     TEXT_BEFORE = 0xff, /* no letter */
@@ -81,6 +86,9 @@ static const struct option long_options[] = {
     {"nagios", no_argument, &command_line.check.nagios, 1},
     {"inbound", no_argument, &command_line.inbound, 1},
     {"enforce", no_argument, &command_line.enforce, 1},
+    {"from-rules", no_argument, &command_line.list.from_rules, 1},
+    {"from-memory", no_argument, &command_line.list.from_memory, 1},
+    {"fold", no_argument, &command_line.list.fold, 1},
     {"no-dnssec", no_argument, &command_line.survey.no_dnssec, 1},
 #define X(word, name, member) {name, required_argument, NULL, TEXT_##word},
     TEXT_OPTIONS(X)

@@ -66,7 +66,7 @@ cli/doctor          base base/net base/valkey probe/dns probe/smtp probe/tls dae
 cli                 base base/log policy policy/decide policy/report policy/rules probe audit audit/page audit/source daemon/config cli/net cli/postfix cli/doctor
 cli/check           base base/net base/page policy probe/tls probe/tlsrpt check check/watch check/look check/records check/rollover cli
 cli/survey          base base/net base/page audit probe survey survey/results survey/queue survey/page cli
-cli/list            base base/page base/sign policy/list cli
+cli/list            base base/page base/sign policy policy/list policy/rules survey/member survey/results cli cli/survey
 TABLE
 }
 

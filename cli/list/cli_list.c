@@ -20,6 +20,17 @@ static const struct list_row {
 } commands[] = {
     {"list", "keygen", 1,
      "list keygen NAME         a key to sign lists with: NAME.key and NAME.pub", list_keygen},
+    {"list", "build", 1,
+     "list build --name NAME --expires DAYS --from FILE|--from-survey FILE.db|--from-rules|\n"
+     "        --from-memory [--mode testing|enforce] [--fold] [--report FILE] [--rate N]\n"
+     "        [--jobs N] [--opt-out FILE] LIST\n"
+     "                           a list of those domains that do TLS well",
+     list_build},
+    {"list", "renew", 1,
+     "list renew [--expires DAYS] [--drop-after DAYS] [--enforce-after DAYS] [--state FILE]\n"
+     "        [--fold] [--report FILE] [--rate N] [--jobs N] [--opt-out FILE] LIST\n"
+     "                           look at all of them again",
+     list_renew},
     {"list", "sign", 1,
      "list sign --key NAME.key|--fingerprint HEX LIST\n"
      "                           sign it, or have gpg sign it",

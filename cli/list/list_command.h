@@ -35,4 +35,10 @@ const char *list_mode_name(enum list_mode mode);
 /* The domains of a mode. */
 size_t list_count(const struct policy_list *list, enum list_mode mode);
 
-cli_command list_keygen, list_sign, list_verify_command, list_diff, list_export;
+#define LIST_EXPIRES_MAX (POLICY_LIST_LIFE_MAX_S / 86400) /* days */
+
+/* The value of --mode; testing without one. False after a message. */
+bool list_read_mode(enum list_mode *mode, const char *text);
+
+cli_command list_keygen, list_sign, list_verify_command, list_diff, list_export, list_build,
+    list_renew;

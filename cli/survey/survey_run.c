@@ -150,6 +150,8 @@ static void say_how_to_go_on(const struct survey_command *survey)
 {
     const char *opt_out = survey->cli->survey.opt_out;
 
+    if (survey->cli->survey.passing)
+        return;
     fprintf(stderr, "to go on: mxcrypt survey run --resume --out %s%s%s\n", survey->cli->survey.out,
             opt_out != NULL ? " --opt-out " : "", opt_out != NULL ? opt_out : "");
 }
@@ -160,10 +162,11 @@ static int say_end(const struct survey_command *survey, enum survey_end end, con
 
     switch (end) {
     case SURVEY_DONE:
-        fprintf(stderr, "mxcrypt: finished; mxcrypt survey report %s shows it\n", out);
+        if (!survey->cli->survey.passing)
+            fprintf(stderr, "mxcrypt: finished; mxcrypt survey report %s shows it\n", out);
         return CLI_OK;
     case SURVEY_STOPPED:
-        fputs("mxcrypt: stopped; ", stderr);
+        fputs(survey->cli->survey.passing ? "mxcrypt: stopped\n" : "mxcrypt: stopped; ", stderr);
         say_how_to_go_on(survey);
         return CLI_TEMP;
     case SURVEY_NO_RESOLVER:
