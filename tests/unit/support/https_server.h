@@ -41,9 +41,11 @@ struct answer {
     const char *repeat; /* then this, `repeats` times; 0: until nobody reads it */
     size_t repeat_length;
     unsigned repeats;
-    unsigned pause_ms; /* after every repeat */
-    bool silent;       /* no handshake, no answer, until the client goes */
-    bool hold;         /* after the answer: waits for the client to go */
+    unsigned pause_ms;          /* after every repeat */
+    bool silent;                /* no handshake, no answer, until the client goes */
+    bool hold;                  /* after the answer: waits for the client to go */
+    const char *end;            /* for a path that ends so: */
+    const struct answer *other; /* this answer instead; NULL: none */
 };
 
 struct https_server {
@@ -162,6 +164,22 @@ static inline bool read_request(struct https_server *server, SSL *ssl)
     return true;
 }
 
+/* By the path of the request, which is the last one of the server. */
+static inline const struct answer *answer_for(struct https_server *server,
+                                              const struct answer *answer)
+{
+    size_t length = answer->other == NULL ? 0 : strlen(answer->end);
+    const char *space;
+
+    pthread_mutex_lock(&server->lock);
+    space = strstr(server->request, " HTTP/");
+    if (length > 0 && space != NULL && space - server->request >= (long)length &&
+        memcmp(space - length, answer->end, length) == 0)
+        answer = answer->other;
+    pthread_mutex_unlock(&server->lock);
+    return answer;
+}
+
 struct connection {
     struct https_server *server;
     int fd;
@@ -181,7 +199,7 @@ static inline void *connection_run(void *context)
     if (answer.silent)
         wait_for_client_to_go(connection->fd);
     else if (SSL_accept(ssl) == 1 && read_request(server, ssl)) {
-        send_answer(ssl, &answer);
+        send_answer(ssl, answer_for(server, &answer));
         SSL_shutdown(ssl);
     }
     SSL_free(ssl);
