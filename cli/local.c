@@ -123,6 +123,13 @@ static json_t *report_ordered(const struct cli *cli, struct report_facts *facts)
     return report;
 }
 
+/* What is said here is not what the daemon would say of a listed domain. */
+static void warn_of_lists(const struct cli *cli)
+{
+    if (cli->config.list_count > 0)
+        fputs("mxcrypt: policy lists are not asked here: mxcryptd has them\n", stderr);
+}
+
 json_t *local_explain(struct cli *cli, const char *text)
 {
     const struct evidence *evidence = NULL;
@@ -131,6 +138,7 @@ json_t *local_explain(struct cli *cli, const char *text)
     struct key key;
     json_t *report = NULL;
 
+    warn_of_lists(cli);
     key_parse(&key, text, strlen(text), cli->config.prober.smtp_port);
     if (local_open(&local, cli) != 0) {
         local_close(&local);
@@ -307,6 +315,7 @@ int local_verdicts(struct cli *cli, const char *const *keys, size_t count, int r
         fprintf(stderr, "mxcrypt: %s\n", error);
         return CLI_USAGE;
     }
+    warn_of_lists(cli);
     many.settings = (struct report_settings){rules, cli->config.override, rollout, clock_wall_s()};
     if (local_open(&many.local, cli) == 0) {
         await_helo(&many.local);
