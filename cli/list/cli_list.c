@@ -18,6 +18,8 @@ static const struct list_row {
     const char *help;
     cli_command *run;
 } commands[] = {
+    {"list", NULL, 0, "list                     the policy lists of the daemon", list_status},
+    {"list", "status", 0, "list status              the same", list_status},
     {"list", "keygen", 1,
      "list keygen NAME         a key to sign lists with: NAME.key and NAME.pub", list_keygen},
     {"list", "build", 1,

@@ -95,6 +95,20 @@ void command_farm_reload(struct command *command);
 void command_farm_cancel(struct command *command);
 
 /*
+ * commands_lists.c:
+ *
+ *   lists        {}  {"lists": [{"list", "state", "why", "stale", "fetched", "as", "signature", "key",
+ *                "newest", "looked", "good", "next", "ready", "not_kept"}...]}: the policy lists, in
+ *                order; times as in RFC 3339. What is not there is null: why, when nothing is wrong
+ *                with the source; signature and key, before a key could be read; newest, the latest
+ *                timestamp that was in force; ready, when a list that waits may be used; not_kept,
+ *                why the disk does not take it. Of a list that was in force also {"timestamp",
+ *                "expires", "domains", "enforce", "testing", "author"}: domains by the modes that the
+ *                list has; author only when it has one
+ */
+void command_lists(struct command *command);
+
+/*
  * commands_report.c and commands_check.c: the commands that walk the cache (walk.h). What they
  * answer is for cli/report.c.
  *

@@ -284,6 +284,7 @@ static const struct row {
     {"share", command_share, false},
     {"farm", command_farm, false},
     {"farm-reload", command_farm_reload, false},
+    {"lists", command_lists, false},
     {"log-level", do_log_level, false},
     {"rules", command_rules, false},
     {"rules-check", command_rules_check, false},

@@ -390,6 +390,16 @@ static void read_list(struct list_reading *reading, struct attempt *attempt, str
         keep(reading, reading->from_copy ? copy : is_good(attempt) ? attempt : NULL, source_good);
 }
 
+static size_t count_enforced(const struct policy_list *list)
+{
+    struct policy_list_entry entry;
+    size_t at = 0, count = 0;
+
+    while (list != NULL && policy_list_next(&entry, list, &at))
+        count += entry.mode == LIST_ENFORCE;
+    return count;
+}
+
 static void give_result(struct list_reading *reading, const struct attempt *attempt,
                         struct attempt *used)
 {
@@ -399,6 +409,7 @@ static void give_result(struct list_reading *reading, const struct attempt *atte
     reading->ready_s = attempt->ready_s;
     reading->usable = is_good(used);
     reading->taken = used->list;
+    reading->enforced = count_enforced(used->list);
     reading->taken_identity = used->identity;
 }
 

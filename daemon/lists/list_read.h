@@ -77,6 +77,7 @@ struct list_reading {
     bool from_copy;            /* the copy, since the source has none */
     struct policy_list *taken; /* owned; NULL: it is the one in memory */
     struct list_identity taken_identity;
+    size_t enforced;  /* domains of `taken` in enforce mode */
     bool key_changed; /* since the list in memory was verified */
     bool key_known;   /* the next two count */
     enum signature_kind kind;

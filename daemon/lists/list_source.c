@@ -205,6 +205,7 @@ static void set_list(struct list_source *source, struct list_reading *reading)
     if (reading->taken != NULL) {
         policy_list_free(source->list);
         source->list = reading->taken;
+        source->enforced = reading->enforced;
         reading->taken = NULL;
         source->soon_told = false;
     }

@@ -19,6 +19,7 @@ struct list_source {
     /* the list in memory: it was in force, and is again when the clock says so */
     struct policy_list *list; /* owned; NULL: none */
     struct list_identity identity;
+    size_t enforced; /* domains in enforce mode */
     bool in_force;
 
     /* what is known of the source */

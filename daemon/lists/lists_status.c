@@ -33,6 +33,7 @@ bool lists_status(struct lists_status *out, const struct lists *lists, size_t in
         .why = source->why,
         .kept_why = source->kept_why,
         .list = source->list,
+        .enforced = source->enforced,
         .in_force = source->in_force,
         .stale = source->stale,
         .fetched = source->line.host != NULL,

@@ -10,6 +10,7 @@ struct lists_status {
     const char *why;                /* what is wrong with the source now; "": nothing */
     const char *kept_why;           /* why the disk does not take it; "": it does */
     const struct policy_list *list; /* the one in memory; NULL: none */
+    size_t enforced;                /* its domains in enforce mode, as the list has them */
     bool in_force, stale, fetched, key_known;
     enum signature_kind kind; /* key_known, as the next */
     const char *key;          /* key id, or fingerprint */

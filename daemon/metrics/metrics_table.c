@@ -40,6 +40,7 @@ VALUE_OF(of_final, final_reason_code((enum final_reason)index))
 VALUE_OF(of_starttls, report_starttls_name((enum starttls)index))
 VALUE_OF(of_dns, dns_failure_name((enum dns_failure)index))
 VALUE_OF(of_fetch, fetch_failure_name((enum fetch_failure)index))
+VALUE_OF(of_refusal, list_refusal_name((enum list_refusal)index))
 VALUE_OF(of_smtp, smtp_failure_name((enum smtp_failure)index))
 
 /* ---- the table ---- */
@@ -66,6 +67,25 @@ static const struct metrics_family families[] = {
     {"rules", GAUGE, ONE(rules), NULL, "Rules in force."},
     {"log_lines_lost_total", COUNTER, ONE(log_lost), "log_lines_lost",
      "Log lines lost because their reader was too slow."},
+
+    {"lists", GAUGE, ONE(lists.configured), "lists", "Policy lists configured."},
+    {"lists_in_force", GAUGE, ONE(lists.in_force), "lists_in_force", "Of these, lists in force."},
+    {"lists_expired", GAUGE, ONE(lists.expired), "lists_expired",
+     "Policy lists that are not used because they have expired."},
+    {"lists_stale", GAUGE, ONE(lists.stale), "lists_stale",
+     "Policy lists whose source has not been good for policy-list-stale."},
+    {"lists_not_kept", GAUGE, ONE(lists.not_kept), "lists_not_kept",
+     "Policy lists that cannot be kept in the folder of the store."},
+    {"lists_domains", GAUGE, ONE(lists.domains), "lists_domains",
+     "Domains in the policy lists in force."},
+    {"lists_first_expiry_seconds", GAUGE, ONE(lists.expires_s), "lists_first_expiry_s",
+     "When the first of the policy lists in force expires, in seconds since 1970; 0: none is."},
+    {"lists_fetches_total", COUNTER, ONE(lists.fetched), "lists_fetched",
+     "Fetches of policy lists that found the list good, or still the same."},
+    {"lists_fetch_failures_total", COUNTER, ONE(lists.fetch_failures), "lists_fetch_failures",
+     "Fetches of policy lists that found none, or none that may be used."},
+    {"lists_refused_total", COUNTER, EACH(lists.refused, "reason", of_refusal), "lists_refused",
+     "Policy lists that were read or fetched and are not used, by reason."},
 
     {"lookups_total", COUNTER, ONE(engine.lookups), "lookups",
      "Keys asked for, by Postfix and by mxcrypt."},
@@ -263,6 +283,7 @@ void metrics_gather(struct metrics_numbers *out, struct engine *engine, const st
     out->mode[ruleset->options.monitor ? METRICS_MONITOR : METRICS_ENFORCE] = true;
     out->rollout = ruleset->options.rollout;
     out->rules = ruleset->rules != NULL ? rules_count(ruleset->rules) : 0;
+    lists_get_stats(ruleset->lists, &out->lists);
     out->log_lost = log_lines_lost();
     out->engine = engine->stats;
     out->cache_misses = out->engine.lookups - out->engine.cache_hits - out->engine.not_looked_up;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "daemon/lists/lists_status.h"
 #include "daemon/lookup/engine.h"
 #include "daemon/serve/server.h"
 
@@ -22,6 +23,7 @@ struct metrics_numbers {
     bool mode[METRICS_MODES];
     unsigned rollout; /* percent */
     size_t rules;
+    struct lists_stats lists;
     struct engine_stats engine;
     uint64_t cache_misses;
     struct histogram answers[METRICS_ANSWERED];

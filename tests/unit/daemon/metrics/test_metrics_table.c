@@ -64,7 +64,11 @@ static void numbers_get_to_their_series(void **state)
     numbers.probes.by_state[STARTTLS_VERIFIED] = 11;
     numbers.store.degraded = true;
     numbers.refresh.overdue_ms = 61005;
+    numbers.lists.expires_s = INT64_C(4000000000);
+    numbers.lists.refused[LIST_REFUSAL_ROLLBACK] = 12;
     read_page(&numbers);
+    assert_string_equal(series("mxcryptd_lists_first_expiry_seconds"), "4000000000");
+    assert_string_equal(series("mxcryptd_lists_refused_total{reason=\"rollback\"}"), "12");
     assert_string_equal(series("mxcryptd_start_time_seconds"), "1790000000");
     assert_string_equal(series("mxcryptd_mode{mode=\"enforce\"}"), "0");
     assert_string_equal(series("mxcryptd_mode{mode=\"monitor\"}"), "1");
@@ -201,13 +205,23 @@ static void stats_have_their_names(void **state)
                                          "refreshes_running",
                                          "refreshes_lapsed",
                                          "refresh_lag_ms",
-                                         "refresh_overdue_ms"};
+                                         "refresh_overdue_ms",
+                                         "lists",
+                                         "lists_in_force",
+                                         "lists_expired",
+                                         "lists_stale",
+                                         "lists_not_kept",
+                                         "lists_domains",
+                                         "lists_first_expiry_s",
+                                         "lists_fetched",
+                                         "lists_fetch_failures"};
     static const char *const of_a_kind[] = {
         "answers_dane-only",        "withheld_temp",
         "dns_failures_other-rcode", "sts_fetch_failures_certificate",
-        "probes_verified",          "probe_failures_starttls-5xx"};
+        "probes_verified",          "probe_failures_starttls-5xx",
+        "lists_refused_rollback"};
     const size_t kinds = 2 * (VERDICT_TEMP + 1) + DNS_FAILURE_COUNT + FETCH_FAILURE_COUNT +
-                         STARTTLS_VERIFIED + 1 + SMTP_FAILURE_COUNT;
+                         STARTTLS_VERIFIED + 1 + SMTP_FAILURE_COUNT + LIST_REFUSALS_COUNT;
     struct metrics_numbers numbers = {.build = {1}};
     json_t *stats = stats_json(&numbers);
 
