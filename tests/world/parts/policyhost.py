@@ -49,6 +49,15 @@ def gzipped(body):
     return Policy(gzip.compress(body), headers=("Content-Encoding: gzip",))
 
 
+class Files(dict):
+    """In the place of a Policy: one for each path; what is not there is 404."""
+
+    missing = Policy(status="404 Not Found")
+
+    def at(self, request):
+        return self.get(request.split(" ", 2)[1], self.missing)
+
+
 @dataclass
 class Fetch:
     request: str
@@ -61,7 +70,7 @@ class Fetch:
 @dataclass
 class Host:
     context: ssl.SSLContext
-    policy: Policy
+    policy: Policy | Files
     fetches: list = field(default_factory=list)
 
 
@@ -109,7 +118,8 @@ class PolicyServer:
             return await writer.drain()
         fetch = Fetch(request, sslobject.version())
         host.fetches.append(fetch)
-        await self._answer(writer, host.policy, fetch)
+        policy = host.policy
+        await self._answer(writer, policy.at(request) if isinstance(policy, Files) else policy, fetch)
         fetch.finished = True
         return await writer.drain()
 
