@@ -62,7 +62,7 @@ daemon/control      base base/log policy/list policy/report policy/rules daemon/
 daemon              base base/log probe probe/dns daemon/config daemon/sandbox daemon/lists daemon/rules daemon/lookup daemon/serve daemon/metrics daemon/control
 cli/net             base base/net
 cli/postfix         base audit/source
-cli/doctor          base base/net base/valkey probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
+cli/doctor          base base/net base/sign base/valkey policy/list probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
 cli                 base base/log policy policy/decide policy/report policy/rules probe audit audit/page audit/source daemon/config cli/net cli/postfix cli/doctor
 cli/check           base base/net base/page policy probe/tls probe/tlsrpt check check/watch check/look check/records check/rollover cli
 cli/survey          base base/net base/page audit probe survey survey/results survey/queue survey/page cli

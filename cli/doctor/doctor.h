@@ -22,7 +22,7 @@
 
 #define DOCTOR_FINDINGS_MAX 200
 #define DOCTOR_CLIENTS_MAX  POSTFIX_SERVICES_MAX
-#define DOCTOR_CHECKS_MAX   32
+#define DOCTOR_CHECKS_MAX   40
 #define DOCTOR_HOSTS_MAX    8 /* mail hosts tried for port 25 */
 #define DOCTOR_WHY_MAX      256
 
@@ -122,6 +122,26 @@ struct doctor_share {
     size_t relay_count;
 };
 
+/* A policy-list line: its key, and what the daemon says of it. */
+struct doctor_list {
+    const char *source, *key_path;
+    bool openpgp;
+    bool key_forbidden;    /* it is not for us */
+    const char *key_error; /* NULL: it can be read, and is a key */
+    const char *state;     /* of the daemon; NULL: it has no such list */
+    const char *why;       /* what is wrong with the source; "": nothing */
+    const char *not_kept;  /* why it cannot be kept on disk; "": it is */
+    bool stale;
+    int64_t expires_s; /* of the list in memory, wall clock; 0: there is none */
+};
+
+struct doctor_lists {
+    const char *unknown; /* the daemon says nothing of them, for this reason; else NULL */
+    bool no_gpgv;        /* it is nowhere in PATH */
+    struct doctor_list *lists;
+    size_t count;
+};
+
 struct doctor_facts {
     /* given */
     struct arena *arena; /* strings and arrays below belong to it */
@@ -155,6 +175,7 @@ struct doctor_facts {
     int64_t now_s, built_s;
 
     struct doctor_share share; /* of a configuration with one */
+    struct doctor_lists lists; /* of a configuration with policy lists */
 
     struct doctor_try source[2]; /* probe-bind-address, probe-bind-address6; NOT_TRIED: not set */
     struct doctor_try port25;    /* BAD: error is ETIMEDOUT or ECONNREFUSED */
@@ -246,6 +267,9 @@ doctor_judgement doctor_judge_version, doctor_judge_map, doctor_judge_socket, do
 doctor_judgement doctor_judge_share, doctor_judge_share_files, doctor_judge_share_tls,
     doctor_judge_share_key, doctor_judge_share_rights, doctor_judge_share_memory,
     doctor_judge_share_clock, doctor_judge_share_relays;
+/* doctor_judge_lists.c: of a configuration with policy lists. */
+doctor_judgement doctor_judge_list_keys, doctor_judge_gpgv, doctor_judge_lists,
+    doctor_judge_list_expiry, doctor_judge_list_kept;
 /* For each client that matters. */
 doctor_judgement doctor_judge_map_name, doctor_judge_map_order, doctor_judge_proxy,
     doctor_judge_dns_support, doctor_judge_host_lookup, doctor_judge_insecure_mx, doctor_judge_ca,

@@ -177,6 +177,7 @@ void doctor_gather(struct doctor_facts *facts)
     facts->ca_suggestion = doctor_ca_file(facts->config);
     gather_daemon(facts);
     doctor_gather_share(facts);
+    doctor_gather_lists(facts);
     doctor_gather_postfix(facts);
     for (size_t i = 0; i < facts->client_count; i++)
         if (doctor_client_matters(facts, &facts->clients[i]))

@@ -21,6 +21,9 @@ json_t *doctor_ask(struct doctor_try *out, const char *path, const char *command
 /* What is known of the share, if the configuration has one. */
 void doctor_gather_share(struct doctor_facts *facts);
 
+/* What is known of the policy lists, if the configuration has any. */
+void doctor_gather_lists(struct doctor_facts *facts);
+
 /* Asks for the NS records of the root, which are signed. `options` need not outlive the call. */
 void doctor_net_resolver(struct doctor_resolver *out, const struct dns_options *options);
 /* Tries port 25 at facts->mail_hosts; without any, at hosts that mxcryptd knows and at some

@@ -1,6 +1,7 @@
 /* doctor_judge: the table of checks, and those about this host and mxcryptd; those about Postfix
  * are in doctor_judge_postfix.c, those that compare it with the probes in doctor_judge_probe.c, those
- * about the share in doctor_judge_share.c. See doctor.h. Pure. */
+ * about the share in doctor_judge_share.c, about policy lists in doctor_judge_lists.c. See doctor.h.
+ * Pure. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -253,6 +254,7 @@ enum check_kind {
     OF_HOST,
     OF_POSTFIX,
     OF_SHARE,  /* is made only where there is one */
+    OF_LISTS,  /* the same, of policy lists */
     OF_CLIENT, /* is judged for each client that matters */
     OF_PROBES  /* the same, and compares it with the probes */
 };
@@ -286,6 +288,11 @@ static const struct check {
     {"probe-address", OF_HOST, doctor_judge_source},
     {"port-25", OF_HOST, judge_port25},
     {"helo-name", OF_HOST, judge_helo},
+    {"list-key", OF_LISTS, doctor_judge_list_keys},
+    {"list-gpgv", OF_LISTS, doctor_judge_gpgv},
+    {"list", OF_LISTS, doctor_judge_lists},
+    {"list-expiry", OF_LISTS, doctor_judge_list_expiry},
+    {"list-kept", OF_LISTS, doctor_judge_list_kept},
     {"share", OF_SHARE, doctor_judge_share},
     {"share-files", OF_SHARE, doctor_judge_share_files},
     {"share-tls", OF_SHARE, doctor_judge_share_tls},
@@ -302,11 +309,12 @@ static void make(struct doctor_report *report, const struct check *check)
 {
     const struct doctor_facts *facts = report->facts;
 
-    if (check->kind == OF_SHARE && facts->config->share == NULL)
+    if ((check->kind == OF_SHARE && facts->config->share == NULL) ||
+        (check->kind == OF_LISTS && facts->config->list_count == 0))
         return;
     report->checks[report->check_count++].check = check->name;
     report->client = NULL;
-    if (check->kind == OF_HOST || check->kind == OF_SHARE)
+    if (check->kind == OF_HOST || check->kind == OF_SHARE || check->kind == OF_LISTS)
         check->judge(report);
     else if (facts->postfix == NULL)
         doctor_not_made(report, "postconf gave no answer");

@@ -331,3 +331,44 @@ def links(one):
         except FileNotFoundError:
             pass
     return found
+
+
+# doctor
+
+@operation("mxcrypt doctor: nothing of sound lists; a list that expires soon, one that is refused, one that is not there, a key that is gone")
+def _(c):
+    policies = three(c)
+    key = signed_by_gpg(c)
+
+    def step():
+        now = int(time.time())
+        source, other = file_source(c, key), listing.Source(os.path.join(c.world.folder, c.label + "-2.json"), listing.Minisign(
+            os.path.join(c.world.folder, c.label + "-2")))
+        for one in (source, other):
+            one.write(policies, aliases=ALIASES, timestamp=now - 60)
+        with Sourced(c, [source.option, other.option]) as life, contextlib.closing(key):
+            one = life.start()
+
+            def findings():
+                told = json.loads(one.cli("--json", "doctor", "--postfix", os.path.join(c.world.folder, "nowhere"), "--mail-host",
+                                          c.world.clear.address).stdout)
+                made = {check["check"] for check in told["checks"] if check["made"]}
+                wanted("made", {"list-key", "list-gpgv", "list", "list-expiry", "list-kept"} - made, set())
+                return {(found["check"], found["what"]) for found in told["findings"] if found["check"].startswith("list")}
+            wanted("sound", findings(), set())
+            source.write(policies, timestamp=now - 30, expires=now + 2 * DAY_S)
+            waiting.until(lambda: "T" in life.status()["expires"] and life.status()["expires"] < life.status(1)["expires"], "the new list", 60)
+            other.write({}, timestamp=now - 120)
+            waiting.until(lambda: life.status(1)["why"], "the other is refused", 60)
+            found = findings()
+            wanted("checks", sorted(check for check, _ in found), ["list", "list-expiry"])
+            if not any("in force, and its source has no newer one" in what and "before" in what for _, what in found):
+                raise Failed(f"a list that is rolled back: {found}")
+            os.unlink(other.path)
+            os.unlink(other.key.public)
+            one.configure(policy_list=[source.option, other.option, f"/nothing key={key.public} fingerprint={key.fingerprint}"])
+            found = findings()
+            wanted("checks", sorted(check for check, _ in found), ["list", "list", "list-expiry", "list-key"])
+            if not any("running mxcryptd does not have it" in what for _, what in found):
+                raise Failed(f"a list that was not loaded: {found}")
+    c.do(step)
