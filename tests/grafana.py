@@ -45,7 +45,7 @@ def values():
     code = HERE.parent
     failures = [code / "probe" / "dns" / "dns.h", code / "probe" / "https" / "https.h"]
     sources = [*(code / "policy").rglob("*.[ch]"), *failures, code / "daemon" / "metrics" / "metrics_table.c",
-               code / "check" / "finding.h"]
+               code / "daemon" / "lists" / "list_read.h", code / "check" / "finding.h"]
     return {word for path in sources for word in re.findall(r'"([a-z0-9-]+)"', path.read_text(encoding="utf-8"))}
 
 

@@ -97,9 +97,9 @@ static bool task_take(struct task *task)
 
     source->task = NULL;
     if (counts) {
-        if (!task->reading.unchanged)
-            count(lists, &task->reading);
         changed = list_source_take(source, &task->reading);
+        if (!task->reading.unchanged && !source->mismatched)
+            count(lists, &task->reading);
     } else {
         source->kept_known = false; /* the reading may have written it */
     }

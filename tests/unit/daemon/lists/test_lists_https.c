@@ -422,6 +422,8 @@ static void a_signature_that_does_not_match_is_fetched_once_more(void **state)
     assert_int_equal(requests(), 2);
     must_be(0, "in-force", "");
     must_say("b.example", LIST_TESTING);
+    lists_get_stats(lists, &stats);
+    assert_int_equal(stats.fetch_failures + stats.refused[LIST_REFUSAL_SIGNATURE], 0);
     die();
     empty_folder(in_folder("state"));
     serve(USUAL, ONE);
@@ -434,7 +436,8 @@ static void a_signature_that_does_not_match_is_fetched_once_more(void **state)
     pass(200);
     assert_int_equal(requests(), 0); /* a failure as any */
     lists_get_stats(lists, &stats);
-    assert_true(stats.fetch_failures >= 1);
+    assert_int_equal(stats.fetch_failures, 1);
+    assert_int_equal(stats.refused[LIST_REFUSAL_SIGNATURE], 1);
     die();
 }
 
