@@ -437,7 +437,8 @@ void list_reading_init(struct list_reading *reading)
 void list_reading_fini(struct list_reading *reading)
 {
     policy_list_free(reading->taken);
-    reading->taken = NULL;
+    policy_list_free(reading->replaced);
+    reading->taken = reading->replaced = NULL;
     buf_fini(&reading->text);
     buf_fini(&reading->signature);
 }

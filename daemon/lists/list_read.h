@@ -82,6 +82,7 @@ struct list_reading {
     bool key_known;   /* the next two count */
     enum signature_kind kind;
     char key_text[SIGNATURE_KEY_MAX]; /* key id, or fingerprint */
+    struct policy_list *replaced; /* owned; of the one who takes the result: what was in memory */
     char kept_why[LIST_KEPT_WHY_MAX]; /* why the disk did not take it; "" when it did */
 };
 

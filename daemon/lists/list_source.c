@@ -203,7 +203,7 @@ static void set_outcome(struct list_source *source, enum list_outcome outcome,
 static void set_list(struct list_source *source, struct list_reading *reading)
 {
     if (reading->taken != NULL) {
-        policy_list_free(source->list);
+        reading->replaced = source->list;
         source->list = reading->taken;
         source->enforced = reading->enforced;
         reading->taken = NULL;
@@ -213,9 +213,9 @@ static void set_list(struct list_source *source, struct list_reading *reading)
     source->in_force = true;
 }
 
-static void drop_list(struct list_source *source)
+static void drop_list(struct list_source *source, struct list_reading *reading)
 {
-    policy_list_free(source->list);
+    reading->replaced = source->list;
     source->list = NULL;
     source->in_force = false;
     source->identity = (struct list_identity){0};
@@ -274,7 +274,7 @@ bool list_source_take(struct list_source *source, struct list_reading *reading)
     if (reading->usable)
         set_list(source, reading);
     else if (reading->key_changed)
-        drop_list(source);
+        drop_list(source, reading);
     if (news)
         tell_taken(source);
     tell_kept(source, reading->kept_why);

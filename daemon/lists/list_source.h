@@ -63,7 +63,8 @@ void list_line_copy(struct arena *arena, struct config_list *out, const struct c
 /* Prepares a reading, whose line is to be a copy. */
 void list_source_ask(const struct list_source *source, struct list_reading *reading,
                      enum list_want want);
-/* Takes the result; true when what the list says may have changed. */
+/* Takes the result, and leaves the list that is not needed any more there, to be freed off the loop,
+ * as it may be large; true when what the list says may have changed. */
 bool list_source_take(struct list_source *source, struct list_reading *reading);
 /* A list or its signature could not be fetched. */
 void list_source_fail(struct list_source *source, enum list_outcome outcome,

@@ -87,7 +87,8 @@ static void count(struct lists *lists, const struct list_reading *reading)
         lists->stats.fetched++;
 }
 
-/* The end of a task that read something; true when what lists_find says may have changed. */
+/* The end of a task that read something; true when what lists_find says may have changed. The task is
+ * the caller's to free. */
 static bool task_take(struct task *task)
 {
     struct list_source *source = task->source;
@@ -103,7 +104,6 @@ static bool task_take(struct task *task)
     } else {
         source->kept_known = false; /* the reading may have written it */
     }
-    task_free(task);
     return changed;
 }
 
@@ -118,6 +118,25 @@ static void let_go(struct list_source *source)
 
 /* ---- readings ---- */
 
+static void free_on_thread(uv_work_t *work)
+{
+    list_reading_fini(&((struct task *)work->data)->reading);
+}
+
+static void on_freed(uv_work_t *work, int status)
+{
+    (void)status;
+    task_free(work->data);
+}
+
+/* A list of a million domains takes milliseconds to free: not on the loop. */
+static void let_task_go(struct lists *lists, struct task *task)
+{
+    if (task->reading.replaced == NULL || lists->closing ||
+        uv_queue_work(lists->loop, &task->work, free_on_thread, on_freed) != 0)
+        task_free(task);
+}
+
 static void on_thread(uv_work_t *work)
 {
     list_read(&((struct task *)work->data)->reading);
@@ -131,15 +150,13 @@ static void on_read(uv_work_t *work, int status)
     bool changed = false;
 
     lists->readings--;
-    if (status == 0) {
+    if (status == 0)
         changed = task_take(task);
-    } else { /* cancelled by lists_close */
-        source->task = NULL;
-        task_free(task);
-    }
+    source->task = NULL; /* it is cancelled by lists_close only */
     let_go(source);
     if (changed)
         say_changed(lists);
+    let_task_go(lists, task);
     if (!lists->closing)
         pump(lists);
 }
@@ -396,6 +413,7 @@ static void read_at_start(struct lists *lists)
         if (uv_thread_create(&task->thread, on_start_thread, task) != 0) {
             list_read(&task->reading);
             task_take(task);
+            task_free(task);
             tasks[i] = NULL;
         }
     }
@@ -404,6 +422,7 @@ static void read_at_start(struct lists *lists)
             continue;
         uv_thread_join(&tasks[i]->thread);
         task_take(tasks[i]);
+        task_free(tasks[i]);
     }
 }
 
