@@ -9,7 +9,7 @@
 #include "base/sign/openpgp.h"
 #include "daemon/config/config_table.h"
 
-#define SOURCE_MAX     1000 /* octets */
+#define SOURCE_MAX     900 /* octets: an URL has less than 1024, with port and suffix */
 #define HTTPS_PORT     443
 #define MIN_AGE_MAX_MS (INT64_C(30) * 86400 * 1000)
 
@@ -55,7 +55,7 @@ static const char *set_source(struct config *config, struct config_list *out, co
     const char *url = config_after(word, "https://");
 
     if (strlen(word) > SOURCE_MAX)
-        return "a source has at most 1000 octets";
+        return "a source has at most 900 octets";
     for (size_t i = 0; i < config->list_count; i++)
         if (strcmp(config->lists[i].source, word) == 0)
             return "this source is given twice";

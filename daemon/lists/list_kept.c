@@ -13,8 +13,8 @@
 #include "base/hash.h"
 #include "base/page/page_write.h"
 
-#define STATE_MAX  4096 /* octets: a source has 1000 at most */
-#define HEADER_MAX 64
+#define STATE_MAX      4096 /* octets: a source has 900 at most */
+#define STATE_HEAD_MAX 256  /* of which the numbers are among the first */
 
 bool list_kept_path(char out[LIST_KEPT_PATH_MAX], const char *store_path, const char *source)
 {
@@ -54,30 +54,34 @@ static void sync_folder(const char *path)
 
 /* ---- the state ---- */
 
-static void write_state(struct buf *out, const struct list_kept *kept, const char *source)
+void list_kept_text(struct buf *out, const struct list_kept *kept, const char *source)
 {
-    buf_clear(out);
+    size_t begin = out->length;
+
     buf_addf(out,
              "mxcryptd list state 1\nnewest %" PRId64 "\ntext %016" PRIx64 "\nsignature %016" PRIx64
              "\ngood %" PRId64 "\nsource %s\n",
              kept->newest_s, kept->text, kept->signature, kept->good_s, source);
-    buf_addf(out, "check %016" PRIx64 "\n", hash_stable(buf_text(out), out->length));
+    buf_addf(out, "check %016" PRIx64 "\n",
+             hash_stable(buf_text(out) + begin, out->length - begin));
 }
 
-static bool is_state(struct list_kept *out, const struct buf *text, const char *source)
+bool list_kept_parse(struct list_kept *out, const char *text, size_t length, const char *source)
 {
+    char head[STATE_HEAD_MAX + 1];
     struct buf again;
     bool same;
 
-    if (sscanf(buf_text(text),
+    snprintf(head, sizeof head, "%.*s", (int)(length < STATE_HEAD_MAX ? length : STATE_HEAD_MAX),
+             text);
+    if (sscanf(head,
                "mxcryptd list state 1\nnewest %20" SCNd64 "\ntext %16" SCNx64
                "\nsignature %16" SCNx64 "\ngood %20" SCNd64,
                &out->newest_s, &out->text, &out->signature, &out->good_s) != 4)
         return false;
     buf_init(&again, STATE_MAX);
-    write_state(&again, out, source);
-    same = !again.failed && again.length == text->length &&
-           memcmp(again.data, text->data, text->length) == 0;
+    list_kept_text(&again, out, source);
+    same = !again.failed && again.length == length && memcmp(again.data, text, length) == 0;
     buf_fini(&again);
     return same;
 }
@@ -94,7 +98,7 @@ bool list_kept_read(struct list_kept *out, const char *path, const char *source,
     buf_init(&text, STATE_MAX);
     if (file_read(&text, name) != 0)
         read = errno == ENOENT || fail(why, name, strerror(errno));
-    else if (!is_state(out, &text, source))
+    else if (!list_kept_parse(out, buf_text(&text), text.length, source))
         read = fail(why, name, "it is damaged");
     buf_fini(&text);
     if (!read)
@@ -111,7 +115,7 @@ bool list_kept_write(const struct list_kept *kept, const char *path, const char 
 
     with_end(name, path, ".state");
     buf_init(&text, STATE_MAX);
-    write_state(&text, kept, source);
+    list_kept_text(&text, kept, source);
     if (text.failed)
         written = fail(why, name, "no memory");
     else if (page_replace_text(name, &text) != 0)
@@ -128,17 +132,18 @@ struct copy {
     const struct buf *text, *signature;
 };
 
-static int copy_header(char out[HEADER_MAX], size_t signature_length, size_t length)
+int list_copy_header(char out[LIST_COPY_HEADER_MAX], size_t signature_length, size_t length)
 {
-    return snprintf(out, HEADER_MAX, "mxcryptd list copy 1 %zu %zu\n", signature_length, length);
+    return snprintf(out, LIST_COPY_HEADER_MAX, "mxcryptd list copy 1 %zu %zu\n", signature_length,
+                    length);
 }
 
 static bool fill_copy(FILE *out, const void *context)
 {
     const struct copy *copy = context;
-    char header[HEADER_MAX];
+    char header[LIST_COPY_HEADER_MAX];
 
-    copy_header(header, copy->signature->length, copy->text->length);
+    list_copy_header(header, copy->signature->length, copy->text->length);
     return fputs(header, out) >= 0 &&
            fwrite(copy->signature->data, 1, copy->signature->length, out) ==
                copy->signature->length &&
@@ -158,16 +163,15 @@ bool list_copy_write(const struct buf *text, const struct buf *signature, const 
     return true;
 }
 
-/* Takes the copy in `text` apart: header and signature go from its front. */
-static bool take_apart(struct buf *text, struct buf *signature)
+bool list_copy_parse(struct buf *text, struct buf *signature)
 {
     size_t signature_length, length, header_length;
-    char header[HEADER_MAX];
+    char header[LIST_COPY_HEADER_MAX];
 
     if (text->length == 0 ||
         sscanf(buf_text(text), "mxcryptd list copy 1 %9zu %9zu\n", &signature_length, &length) != 2)
         return false;
-    header_length = (size_t)copy_header(header, signature_length, length);
+    header_length = (size_t)list_copy_header(header, signature_length, length);
     if (text->length != header_length + signature_length + length ||
         memcmp(text->data, header, header_length) != 0)
         return false;
@@ -189,7 +193,7 @@ bool list_copy_read(struct buf *text, struct buf *signature, const char *path)
     char name[LIST_KEPT_PATH_MAX + 8];
 
     with_end(name, path, ".copy");
-    if (file_read(text, name) == 0 && take_apart(text, signature))
+    if (file_read(text, name) == 0 && list_copy_parse(text, signature))
         return true;
     buf_clear(text);
     buf_clear(signature);

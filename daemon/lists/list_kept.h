@@ -27,6 +27,15 @@ struct list_kept {
 /* Where the files of a source are, without their ends. False when the path is too long. */
 bool list_kept_path(char out[LIST_KEPT_PATH_MAX], const char *store_path, const char *source);
 
+/* Pure: the text of a state, which is of the source; appended, and read again. */
+void list_kept_text(struct buf *out, const struct list_kept *kept, const char *source);
+bool list_kept_parse(struct list_kept *out, const char *text, size_t length, const char *source);
+/* Pure: what stands before signature and list in a copy; and both out of it: `text` has the copy at
+ * first, and the list afterwards. False when it is none. */
+#define LIST_COPY_HEADER_MAX 64
+int list_copy_header(char out[LIST_COPY_HEADER_MAX], size_t signature_length, size_t length);
+bool list_copy_parse(struct buf *text, struct buf *signature);
+
 /* False when something is there that cannot be read, with `why`. {0} when there is nothing. */
 bool list_kept_read(struct list_kept *out, const char *path, const char *source,
                     char why[LIST_KEPT_WHY_MAX]);

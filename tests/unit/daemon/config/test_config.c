@@ -47,6 +47,10 @@ static void a_listen_line_is_no_default(void **state)
     config_fini(&config);
 }
 
+#define NO_PATH                                                                                    \
+    "file:1: policy-list: the URL has no path, or one that is not plain (a query, a fragment, a "  \
+    "blank)"
+
 static void errors(void **state)
 {
     static const struct {
@@ -112,6 +116,40 @@ static void errors(void **state)
         {"tls-ciphers = lax\n", "file:1: tls-ciphers: OpenSSL finds no cipher in it"},
         {"ca-file = certs.pem\n", "file:1: ca-file: must be an absolute path"},
         {"probe-retry-min = 7h\n", "configuration: probe-retry-min: longer than probe-retry-max"},
+        {"policy-list = /l\n", "file:1: policy-list: key=FILE is missing: a list counts only with "
+                               "the signature of a known key"},
+        {"policy-list = l key=/k\n",
+         "file:1: policy-list: a source is an absolute path, or https://HOST/PATH"},
+        {"policy-list = http://a.example/l key=/k\n",
+         "file:1: policy-list: a source is an absolute path, or https://HOST/PATH"},
+        {"policy-list = https:///l key=/k\n", "file:1: policy-list: the URL has no host name"},
+        {"policy-list = https://192.0.2.1/l key=/k\n",
+         "file:1: policy-list: the URL has no host name"},
+        {"policy-list = https://u@a.example/l key=/k\n",
+         "file:1: policy-list: the URL has no host name"},
+        {"policy-list = https://a.example:0/l key=/k\n",
+         "file:1: policy-list: a port is 1 to 65535"},
+        {"policy-list = https://a.example:65536/l key=/k\n",
+         "file:1: policy-list: a port is 1 to 65535"},
+        {"policy-list = https://a.example key=/k\n", NO_PATH},
+        {"policy-list = https://a.example/l?x key=/k\n", NO_PATH},
+        {"policy-list = https://a.example/l#x key=/k\n", NO_PATH},
+        {"policy-list = https://a.example/\303\251 key=/k\n", NO_PATH},
+        {"policy-list = /l key=k\n", "file:1: policy-list: key= is an absolute path"},
+        {"policy-list = /l key=/k fingerprint=0123\n",
+         "file:1: policy-list: fingerprint= has 40 hexadecimal digits, or 64"},
+        {"policy-list = /l key=/k as=strict\n",
+         "file:1: policy-list: as= is file, testing or enforce"},
+        {"policy-list = /l key=/k min-age=1\n",
+         "file:1: policy-list: a duration ends in ms, s, m, h or d"},
+        {"policy-list = /l key=/k min-age=31d\n",
+         "file:1: policy-list: min-age= is 30 days at most"},
+        {"policy-list = /l key=/k colour=red\n",
+         "file:1: policy-list: unknown option: key=, fingerprint=, as= and min-age= are known"},
+        {"policy-list = /l key=/k\npolicy-list = /l key=/m\n",
+         "file:2: policy-list: this source is given twice"},
+        {"policy-list-refresh = 31d\n", "file:1: policy-list-refresh: out of range"},
+        {"policy-list-stale = 0s\n", "file:1: policy-list-stale: out of range"},
     };
     struct config config;
     char error[CONFIG_ERROR_MAX];
@@ -237,6 +275,73 @@ static void limits(void **state)
     }
 }
 
+static void policy_lists(void **state)
+{
+    static const char text[] =
+        "policy-list = /lists/a.json key=/keys/a\n"
+        "policy-list = https://Lists.example:8443/b.json key=/keys/b as=testing min-age=30d "
+        "fingerprint=0123456789abcdef0123456789abcdef01234567\n"
+        "policy-list = https://c.example/, key=/keys/c as=enforce min-age=0s\n";
+    char error[CONFIG_ERROR_MAX];
+    struct config config;
+
+    (void)state;
+    assert_int_equal(parse(&config, "", error), 0);
+    assert_int_equal(config.list_count, 0);
+    config_fini(&config);
+    assert_int_equal(parse(&config, text, error), 0);
+    assert_int_equal(config.list_count, 3);
+    assert_string_equal(config.lists[0].source, "/lists/a.json");
+    assert_null(config.lists[0].host);
+    assert_null(config.lists[0].fingerprint);
+    assert_int_equal(config.lists[0].as, LIST_AS_FILE);
+    assert_string_equal(config.lists[1].source, "https://Lists.example:8443/b.json");
+    assert_string_equal(config.lists[1].host, "Lists.example");
+    assert_int_equal(config.lists[1].port, 8443);
+    assert_string_equal(config.lists[1].path, "/b.json");
+    assert_string_equal(config.lists[1].key_path, "/keys/b");
+    assert_string_equal(config.lists[1].fingerprint, "0123456789ABCDEF0123456789ABCDEF01234567");
+    assert_int_equal(config.lists[1].as, LIST_AS_TESTING);
+    assert_int_equal(config.lists[1].min_age_ms, INT64_C(30) * 86400 * 1000);
+    assert_int_equal(config.lists[2].port, 443);
+    assert_string_equal(config.lists[2].path, "/");
+    assert_int_equal(config.lists[2].as, LIST_AS_ENFORCE);
+    assert_int_equal(config.list_refresh_ms, 12 * 3600 * 1000);
+    assert_int_equal(config.list_stale_ms, 48 * 3600 * 1000);
+    config_fini(&config);
+}
+
+static int parse_source(size_t length)
+{
+    char text[1200], source[1100], error[CONFIG_ERROR_MAX];
+    struct config config;
+    int result;
+
+    memset(source, 'x', length);
+    memcpy(source, "https://a.example/", 18);
+    source[length] = '\0';
+    snprintf(text, sizeof text, "policy-list = %s key=/k\n", source);
+    result = parse(&config, text, error);
+    config_fini(&config);
+    return result;
+}
+
+static void limits_of_policy_lists(void **state)
+{
+    char text[64 * 24] = "", error[CONFIG_ERROR_MAX];
+    struct config config;
+
+    (void)state;
+    assert_int_equal(parse_source(899), 0);
+    assert_int_equal(parse_source(900), 0);
+    assert_int_equal(parse_source(901), -1);
+    for (int i = 1; i <= CONFIG_LISTS_MAX + 1; i++) {
+        snprintf(text + strlen(text), sizeof text - strlen(text), "policy-list = /l%d key=/k\n", i);
+        assert_int_equal(parse(&config, text, error), i <= CONFIG_LISTS_MAX ? 0 : -1);
+        config_fini(&config);
+    }
+}
+
 static uint32_t lookup_hash(const char *text)
 {
     char error[CONFIG_ERROR_MAX];
@@ -328,6 +433,8 @@ int main(void)
         cmocka_unit_test(values),
         cmocka_unit_test(overrides_replace_the_file),
         cmocka_unit_test(limits),
+        cmocka_unit_test(policy_lists),
+        cmocka_unit_test(limits_of_policy_lists),
         cmocka_unit_test(settings_of_lookups_have_a_hash),
         cmocka_unit_test(a_missing_file),
         cmocka_unit_test(a_share_over_tls),

@@ -149,6 +149,32 @@ static void the_stores_folder_may_be_missing(void **state)
     config.store_path = NULL;
 }
 
+/* What runs programs for the daemon runs them, and they write nowhere. */
+static int confine_helper(void)
+{
+    privileges_confine_helper();
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+        return 1;
+    if (system("exec 2>/dev/null; echo x >/dev/null && cat /etc/passwd >/dev/null") != 0)
+        return 2;
+    if (system("exec 2>/dev/null; echo x >/tmp/mxcrypt-helper-wrote") == 0)
+        return unlink("/tmp/mxcrypt-helper-wrote") == 0 ? 3 : 4;
+    return 0;
+}
+
+static void a_helper_runs_programs_and_writes_nowhere(void **state)
+{
+    int status = child(confine_helper);
+
+    (void)state;
+    if (status == 3) { /* a kernel without Landlock */
+        child(lock_down);
+        assert_non_null(strstr(said, "lacking=Landlock"));
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
 /* ---- the user ---- */
 
 static int drop(void)
@@ -193,6 +219,7 @@ int main(void)
         cmocka_unit_test(sandbox_no_does_nothing),
         cmocka_unit_test(files_are_made_where_the_store_is),
         cmocka_unit_test(the_stores_folder_may_be_missing),
+        cmocka_unit_test(a_helper_runs_programs_and_writes_nowhere),
         cmocka_unit_test(root_becomes_the_user_or_nothing),
     };
 
