@@ -161,7 +161,7 @@ def _(c):
 
 # gpg
 
-@operation("a list signed by gpg, with an alias and a suffix: in force; tampered with, by another key, expired, rolled back: not")
+@operation("a list signed by gpg, with an alias and a suffix: in force; tampered with, by another key, expired, rolled back: not", valgrind=True)
 def _(c):
     policies = three(c)
     key = signed_by_gpg(c)
