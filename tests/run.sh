@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, pages (in a browser),
-# counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), farm (three relays in namespaces of their own), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
-# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|rollover|farm|world|valgrind]...
+# counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), lists (a policy list from its making to its end), farm (three relays in namespaces of their own), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
+# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|rollover|lists|farm|world|valgrind]...
 # The steps named run one after another. Without any, all of them run, those that only compute behind those that wait or measure
 # time. Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The
 # last line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
@@ -198,6 +198,12 @@ run_rollover() {
     counted "rollover: hooks that are killed" "$logs/hooks.log" $?
 }
 
+run_lists() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    /usr/bin/python3 tests/lists/story.py --bin build/asan/bin >"$logs/lists.log" 2>&1
+    counted "lists: made, used, renewed and expired, with mail" "$logs/lists.log" $?
+}
+
 run_farm() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/farm/cold.py --bin build/asan/bin >"$logs/farm-cold.log" 2>&1
@@ -245,7 +251,7 @@ everything() {
     lane=$!
     set +m
     trap "kill -- -$lane 2>/dev/null" EXIT
-    steps unit rollover survey farm world valgrind
+    steps unit rollover lists survey farm world valgrind
     wait $lane
     trap - EXIT
     cat "$logs/behind.log"

@@ -282,9 +282,11 @@ class Package:
                 self.own_domains(machine)
             with self.check("mxcrypt-rollover.service: locked down, it installs a certificate of the same key at once, and reloads Postfix"):
                 self.rollover(machine)
+            with self.check("mxcrypt-list.service: a list is renewed, signed and published, and not as root"):
+                self.own_list(machine)
             with self.check("systemd has nothing to say against the units"):
                 units = machine.do("dpkg -L mxcrypt | grep -E '/systemd/system/[^/]*$'").split()
-                must(sum("check." in one or "rollover." in one for one in units) == 4, f"{units}")
+                must(sum("check." in one or "rollover." in one or "list." in one for one in units) == 6, f"{units}")
                 said = machine.do(f"systemd-analyze verify --man=no {' '.join(units)} 2>&1")
                 must("mxcrypt" not in said, said)
             with self.check("mxcrypt doctor has nothing to say against it"):
@@ -323,6 +325,21 @@ class Package:
         must(machine.ask("systemctl start mxcrypt-check")[0] != 0 and machine.ask("systemctl is-failed mxcrypt-check")[0] == 0, "a critical finding fails the unit")
         must(machine.ask("systemctl is-enabled mxcrypt-check.timer mxcrypt-rollover.timer")[1] == "disabled\ndisabled\n", "a timer is on by itself")
         machine.do("rm /etc/mxcrypt/own-domains && systemctl reset-failed mxcrypt-check")
+
+    def own_list(self, machine):
+        """As contrib/lists/README.md has it; the service's user never sees the key itself."""
+        folder = "/var/lib/mxcrypt-list"
+        machine.do("cd /etc/mxcrypt && mxcrypt list keygen list")
+        machine.do(f"install -d -o mxcrypt -g mxcrypt {folder}")
+        machine.do(f"echo {self.good.d} | mxcrypt list build --name me --expires 14 --from - {folder}/own.json")
+        before = machine.do(f"sha256sum <{folder}/own.json")
+        machine.do("systemctl start mxcrypt-list")
+        modes = machine.do(f"cd {folder} && stat -c '%n %a %U' *.state public/*; stat -c '%n %a %U' /etc/mxcrypt/list.key")
+        must(modes == "own.json.state 644 mxcrypt\npublic/own.json 644 mxcrypt\npublic/own.json.minisig 644 mxcrypt\n/etc/mxcrypt/list.key 600 root\n", modes)
+        machine.do(f"mxcrypt list verify --key /etc/mxcrypt/list.pub {folder}/public/own.json")
+        must(machine.do(f"sha256sum <{folder}/public/own.json") != before, "it was not renewed")
+        must(machine.ask("systemctl is-enabled mxcrypt-list.timer")[1] == "disabled\n", "the timer is on by itself")
+        machine.do("rm /etc/mxcrypt/list.key /etc/mxcrypt/list.pub")
 
     def rollover(self, machine):
         """A mail host whose certificate is renewed with the same key; the lineage is in the home of root, as some ACME clients have it."""
