@@ -18,18 +18,33 @@ static bool dane_decides(const struct verdict *verdict, const struct facts *fact
            (facts->mx_secure && counts && !facts->short_tlsa);
 }
 
-static bool sts_decides(const struct verdict *verdict, const struct facts *facts)
+static bool is_nobody(const struct facts *facts)
 {
-    return verdict->level == VERDICT_SECURE || facts->sts_enforced || facts->sts_watched;
+    return facts->mx == MX_NULL || facts->mx == MX_NXDOMAIN;
 }
 
-/* TEMP is for what is not known yet, and for what must not go out whatever a list says. */
+/* Of a domain that takes no mail a policy says nothing (docs/verdicts.md §2). */
+static bool sts_decides(const struct verdict *verdict, const struct facts *facts)
+{
+    return verdict->level == VERDICT_SECURE ||
+           (!is_nobody(facts) && (facts->sts_enforced || facts->sts_watched));
+}
+
+/*
+ * Who forges "no such domain" for us, and lets the MX records through to smtp(8), must not get the
+ * mail in clear: so only what is signed says that a listed domain takes none. Where it is true,
+ * smtp(8) returns the mail whatever it is told.
+ *
+ * TEMP is for what is not known yet, and for what must not go out whatever a list says. An MX that is
+ * not known has another level only where one is remembered: who holds the answer for it back must not
+ * make that less than the list's.
+ */
 static bool open_to_list(const struct verdict *verdict, const struct facts *facts)
 {
-    bool mx_known = facts->mx == MX_LISTED || facts->mx == MX_IMPLICIT || facts->mx == MX_UNUSABLE;
+    bool no_mail = is_nobody(facts) && facts->mx_secure;
 
-    return mx_known && verdict->level != VERDICT_TEMP && !dane_decides(verdict, facts) &&
-           !sts_decides(verdict, facts);
+    return facts->mx != MX_SELF && !no_mail && verdict->level != VERDICT_TEMP &&
+           !dane_decides(verdict, facts) && !sts_decides(verdict, facts);
 }
 
 void listed_apply(struct verdict *verdict, const struct decision *decision)

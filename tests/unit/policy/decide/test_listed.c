@@ -81,8 +81,12 @@ static const struct row rows[] = {
     {"a policy that cannot be fetched", PLAIN, "N", 'f', "C", 0, SEC, REASON_LIST},
     {"a record that cannot be looked up", PLAIN, "N", 'd', "C", 0, SEC, REASON_LIST},
     /* nobody to deliver to, or nothing known */
-    {"a null MX", MX_NULL, false, "", 'n', "", 0, NF, REASON_NULL_MX},
-    {"NXDOMAIN", MX_NXDOMAIN, false, "", 'n', "", 0, NF, REASON_NXDOMAIN},
+    {"a signed null MX", MX_NULL, true, "", 'n', "", 0, NF, REASON_NULL_MX},
+    {"a signed NXDOMAIN", MX_NXDOMAIN, true, "", 'n', "", 0, NF, REASON_NXDOMAIN},
+    {"a null MX that may be forged", MX_NULL, false, "", 'n', "", 0, SEC, REASON_LIST},
+    {"an NXDOMAIN that may be forged", MX_NXDOMAIN, false, "", 'n', "", 0, SEC, REASON_LIST},
+    {"that beside a policy", MX_NXDOMAIN, false, "", 'E', "", 0, SEC, REASON_LIST},
+    {"that before the policy is known", MX_NXDOMAIN, false, "", '?', "", OPEN, SEC, REASON_LIST},
     {"the MX lookup failed", MX_ERROR, false, "", 'n', "", 0, TMP, REASON_MX_ERROR},
     {"[host]", MX_SELF, false, "N", '-', "C", 0, NF, REASON_CLEAR},
     /* in time */
@@ -147,16 +151,20 @@ static bool owner_decides(const struct made *made, const struct verdict_options 
     const struct seen seen = look(evidence, options);
     bool policy = evidence->sts.state == STS_POLICY &&
                   (MAKE_NOW < evidence->sts.valid_until || evidence->sts.policy->max_age == 0) &&
-                  evidence->sts.policy->mode != STS_MODE_NONE;
+                  evidence->sts.policy->mode != STS_MODE_NONE && evidence->mx != MX_NULL &&
+                  evidence->mx != MX_NXDOMAIN;
 
     return policy || plain->level == VERDICT_DANE_ONLY ||
            (seen.secure && !seen.crashes &&
             (plain->dane == DANE_FULL || plain->dane == DANE_MIXED || plain->dane == DANE_ERROR));
 }
 
+/* All but a host of its own, and a domain that provably takes no mail. */
 static bool is_listed_kind(const struct evidence *evidence)
 {
-    return evidence->mx == MX_LISTED || evidence->mx == MX_IMPLICIT || evidence->mx == MX_UNUSABLE;
+    bool nobody = evidence->mx == MX_NULL || evidence->mx == MX_NXDOMAIN;
+
+    return evidence->mx != MX_SELF && !(nobody && evidence->mx_secure);
 }
 
 static void check_enforce(const struct made *made, const struct verdict_options *options,
