@@ -94,8 +94,7 @@ void job_count_withheld(struct job *job, const struct cache_entry *entry)
 /* ---- what is known now ---- */
 
 /* The evidence of a job that has not started: only the policy that is remembered. */
-static const struct evidence *blank_evidence(const struct job *job, struct arena *arena,
-                                             int64_t now)
+static struct evidence *blank_evidence(const struct job *job, struct arena *arena, int64_t now)
 {
     const struct domain_tools *tools = &job->jobs->engine->tools;
     struct evidence *evidence = arena_alloc(arena, sizeof *evidence);
@@ -112,19 +111,25 @@ static const struct evidence *blank_evidence(const struct job *job, struct arena
     return evidence;
 }
 
-/* For a job in line: what is remembered, else that too many are before it. */
+/* True for a verdict that an answer can be before the lookup has ended. */
+static bool stands_at_once(const struct verdict *verdict)
+{
+    return verdict_is_remembered(verdict) || verdict->reason == REASON_LIST;
+}
+
+/* For a job in line: what is remembered, or a list makes of that, else that too many are before it. */
 static struct cache_entry *unstarted_entry(const struct job *job, int64_t now)
 {
     struct arena *arena = arena_new(CACHE_ENTRY_EVIDENCE_MAX);
-    const struct evidence *evidence = arena == NULL ? NULL : blank_evidence(job, arena, now);
+    struct evidence *evidence = arena == NULL ? NULL : blank_evidence(job, arena, now);
+    const struct engine *engine = job->jobs->engine;
     struct cache_entry *entry = NULL;
     struct verdict verdict;
 
     if (evidence != NULL) {
-        /* without the lists: nothing of it is live */
-        verdict_decide(&verdict, evidence, &job->remembered, &job->jobs->engine->config->verdict,
-                       now);
-        if (!verdict_is_remembered(&verdict)) {
+        ruleset_list(&evidence->list, engine->ruleset, &job->key);
+        verdict_decide(&verdict, evidence, &job->remembered, &engine->config->verdict, now);
+        if (!stands_at_once(&verdict)) {
             verdict_without_evidence(&verdict, REASON_OVERLOAD, now);
             evidence = NULL;
         }
@@ -313,8 +318,7 @@ static void serve_stale(struct timed *timed, int64_t now)
     entry = entry_now(job, now, false);
     if (entry != NULL)
         verdict = cache_entry_verdict(entry);
-    remembered =
-        entry != NULL && (verdict_is_remembered(&verdict) || verdict.reason == REASON_LIST);
+    remembered = entry != NULL && stands_at_once(&verdict);
     cache_entry_free(entry);
     /* the hosts that have answered may prove more than that */
     entry = remembered ? entry_now(job, now, true) : NULL;
