@@ -356,6 +356,8 @@ struct cache_entry *cache_decide_listed(const struct cache *cache, const struct 
     if (known->verdict.listed == LIST_NONE &&
         entry->verdict.valid_until > known->verdict.valid_until)
         entry->verdict.valid_until = known->verdict.valid_until;
+    /* the answer of a list did not end with the trust anchors, and what is left without it does */
+    cache_judge(cache, entry, clock_monotonic_ms());
     return entry;
 }
 

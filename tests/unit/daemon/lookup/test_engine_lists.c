@@ -153,6 +153,33 @@ static void a_first_contact_that_waits_in_line_is_temp(void **state)
     end();
 }
 
+/* The answer of a list does not rest on probes, what is left without it does. */
+static void what_old_trust_anchors_proved_does_not_come_back(void **state)
+{
+    struct probe_cache_options probing = {.entries_max = 9};
+    struct probe_cache *probes;
+    struct asker asker;
+
+    (void)state;
+    begin_listed(WITH_RULES, LIST_ENFORCE);
+    assert_int_equal(probe_cache_new(&probes, &(struct smtp_tools){&loop, NULL, NULL}, &probing),
+                     0);
+    engine->cache->tools.probes = probes;
+    learn("d.example", STARTTLS_VERIFIED);
+    probe_cache_judge_again(probes, clock_monotonic_ms() + 1);
+    check_text("d.example", LISTED);
+    set_list(LIST_NONE);
+    ask(&asker, "d.example", false);
+    assert_int_equal(asker.delivered, 0);
+    turn();
+    assert_int_equal(lookup_count, 2);
+    answer_plain(lookups[1], STARTTLS_TLS);
+    assert_int_equal(asker.delivered, 1);
+    engine->cache->tools.probes = NULL;
+    probe_cache_close(probes);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_listed_key_whose_mx_is_late_is_not_remembered_for_less),
         cmocka_unit_test(nor_is_one_that_waits_in_line),
         cmocka_unit_test(a_first_contact_that_waits_in_line_is_temp),
+        cmocka_unit_test(what_old_trust_anchors_proved_does_not_come_back),
     };
 
     return cmocka_run_group_tests_name("engine and policy lists", tests, NULL, NULL);
