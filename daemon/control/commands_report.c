@@ -27,11 +27,16 @@ struct report_walk {
 static enum forecast list_forecast(struct report_walk *report, const struct verdict *found,
                                    const struct evidence *evidence)
 {
+    struct verdict enforced = *found;
+
     report->listed += found->list_decides && found->listed == LIST_ENFORCE;
     if (!found->list_decides || found->listed != LIST_TESTING)
         return FORECAST_FLOWS;
     report->watched++;
-    return forecast_level(VERDICT_SECURE, evidence);
+    if (evidence == NULL)
+        return FORECAST_UNKNOWN;
+    verdict_by_list(&enforced, evidence);
+    return forecast_level(enforced.level, evidence);
 }
 
 static void report_take(struct walk *walk, const struct walk_view *view)

@@ -47,6 +47,26 @@ static bool open_to_list(const struct verdict *verdict, const struct facts *fact
            !dane_decides(verdict, facts) && !sts_decides(verdict, facts);
 }
 
+/*
+ * A TLSA lookup that failed says nothing. Under `dane` smtp(8) repeats it, and mail goes without TLS
+ * where the records then turn out to be absent: so whoever holds back the answer for us needs only to
+ * let it through a moment later. The list must not take the place of DANE that may be there, so mail
+ * waits, as under MTA-STS.
+ */
+static bool waits_for_dane(const struct verdict *verdict, const struct evidence *evidence)
+{
+    return verdict->level == VERDICT_DANE && verdict->reason == REASON_DANE_ERROR &&
+           (evidence->mx == MX_IMPLICIT || (evidence->mx == MX_LISTED && evidence->mx_secure));
+}
+
+void verdict_by_list(struct verdict *verdict, const struct evidence *evidence)
+{
+    bool waits = waits_for_dane(verdict, evidence);
+
+    verdict->level = waits ? VERDICT_TEMP : VERDICT_SECURE;
+    verdict->reason = waits ? REASON_DANE_ERROR_LIST : REASON_LIST;
+}
+
 void listed_apply(struct verdict *verdict, const struct decision *decision)
 {
     const struct facts *facts = &decision->facts;
@@ -56,11 +76,13 @@ void listed_apply(struct verdict *verdict, const struct decision *decision)
         facts->probes_outstanding && decision->before->observed != VERDICT_NO_OPINION;
 
     verdict->listed = decision->evidence->list.mode;
-    verdict->list_decides = verdict->listed != LIST_NONE && open_to_list(verdict, facts);
+    verdict->list_decides =
+        verdict->listed != LIST_NONE &&
+        (open_to_list(verdict, facts) ||
+         (waits_for_dane(verdict, decision->evidence) && !sts_decides(verdict, facts)));
     if (!verdict->list_decides || verdict->listed != LIST_ENFORCE)
         return;
-    verdict->level = VERDICT_SECURE;
-    verdict->reason = REASON_LIST;
+    verdict_by_list(verdict, decision->evidence);
     verdict->held = (struct downgrade){0};
     verdict->settled |= dns_known && !facts->sts_pending && !probes_matter;
     validity_set(verdict, decision);

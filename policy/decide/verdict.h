@@ -80,6 +80,7 @@ enum starttls_state { STARTTLS_ALL_STATES(ENUM_CONSTANT) };
     X(DANE_UNUSABLE, "dane-unusable", "TLSA records exist, but none that SMTP can use")            \
     X(DANE_ERROR, "dane-error", "a TLSA lookup failed; Postfix decides host by host")              \
     X(DANE_ERROR_STS, "dane-error-sts", "a TLSA lookup failed at a domain that MTA-STS protects")  \
+    X(DANE_ERROR_LIST, "dane-error-list", "a TLSA lookup failed at a domain on a policy list")     \
     X(DANE_SHORT, "dane-short-tlsa", "a TLSA record without data, which crashes older Postfix")    \
     X(STS_ENFORCE, "sts-enforce", "an MTA-STS policy in enforce mode")                             \
     X(STS_TESTING, "sts-testing-enforced",                                                         \
@@ -218,6 +219,10 @@ struct remembered remembered_join(const struct remembered *earlier, const struct
  * dane_possible; else it is dane_only_until, or `decided_at` if that is 0. */
 int64_t remembered_dane_until(const struct remembered *remembered, int64_t decided_at);
 void remembered_set_dane_until(struct remembered *remembered, int64_t dane_until);
+
+/* Sets level and reason to what the list makes of them: of a verdict that `list_decides`, and that was
+ * decided without it, or with one in testing mode. */
+void verdict_by_list(struct verdict *verdict, const struct evidence *evidence);
 
 /* A verdict without a lookup behind it: no opinion for REASON_KEY; TEMP for _PENDING, _OVERLOAD and
  * _MEMORY. */

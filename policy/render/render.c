@@ -308,8 +308,8 @@ static const struct mx_host *host_in(const struct evidence *evidence, enum host_
     return NULL;
 }
 
-/* A host's own cause already names the host. Mail waits for an MTA-STS policy, or because TLS was
- * observed before and `dane` may ask for less. */
+/* A host's own cause already names the host. Mail waits for an MTA-STS policy, for a policy list, or
+ * because TLS was observed before and `dane` may ask for less. */
 static void write_dane_error(char *out, size_t size, const char *domain,
                              const struct verdict *verdict, const struct evidence *evidence)
 {
@@ -320,8 +320,9 @@ static void write_dane_error(char *out, size_t size, const char *domain,
     if (host == NULL)
         host = host_in(evidence, HOST_DANE_LOST, HOST_DANE_LOST);
     snprintf(because, sizeof because,
-             verdict->reason == REASON_DANE_ERROR_STS ? "MTA-STS of %s is enforced"
-                                                      : "the hosts of %s did TLS before",
+             verdict->reason == REASON_DANE_ERROR_STS    ? "MTA-STS of %s is enforced"
+             : verdict->reason == REASON_DANE_ERROR_LIST ? "%s is on a policy list"
+                                                         : "the hosts of %s did TLS before",
              domain);
     if (host != NULL && host->why != NULL)
         snprintf(out, size, "%s; %s, so mail waits", show_why(&why, host->why), because);
@@ -371,6 +372,7 @@ static void write_reason(char out[RENDER_REASON_MAX + 1], const struct verdict *
         write_pending(out, size, domain, known);
         break;
     case REASON_DANE_ERROR_STS:
+    case REASON_DANE_ERROR_LIST:
     case REASON_DANE_ERROR:
         write_dane_error(out, size, domain, verdict, known);
         break;

@@ -147,6 +147,7 @@ static const struct sentence sentences[] = {
 
     OF(REASON_DANE_ERROR),
     OF(REASON_DANE_ERROR_STS),
+    OF(REASON_DANE_ERROR_LIST),
     {.hosts = IS_ERROR,
      .text = OWNER "name servers must answer for TLSA, if only with a signed \"no\": {list}."},
     {.hosts = IS_LOST, .text = OWNER "name servers must answer for the address of {list}."},

@@ -112,8 +112,7 @@ static json_t *listed_line(const struct line_facts *facts, const struct override
     struct line_facts listed = *facts;
     struct final_answer final;
 
-    enforced.level = VERDICT_SECURE;
-    enforced.reason = REASON_LIST;
+    verdict_by_list(&enforced, facts->evidence);
     listed.verdict = &enforced;
     override_apply(&final, override, &enforced);
     return make_answer(&listed, &final);

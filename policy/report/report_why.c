@@ -220,7 +220,10 @@ static const struct sentence warnings[] = {
 
 /* Where the list is not the reason. */
 static const struct sentence listed[] = {
-    {.when = IF(LISTED_TESTING) | IF(LIST_DECIDES),
+    {.when = IF(LISTED_TESTING) | IF(LIST_DECIDES) | IF(LIST_WAITS),
+     .text = "The policy list {list-name} has {domain} in testing mode. In enforce mode mail would "
+             "wait until the lookup is answered."},
+    {.when = OTHERWISE | IF(LISTED_TESTING) | IF(LIST_DECIDES),
      .text = "The policy list {list-name} has {domain} in testing mode, for these hosts: {listed}. "
              "In enforce mode it would make the answer secure."},
     {.when = OTHERWISE | IF(LISTED),
@@ -361,6 +364,15 @@ static const struct sentence sentences[] = {
     {.use = sts},
     {.text = "MTA-STS must not take the place of DANE that may be there (RFC 8461, 2), and dane "
              "alone would let mail go to other hosts unauthenticated: so mail waits."},
+
+    OF(REASON_DANE_ERROR_LIST),
+    {.use = failed_lookups},
+    {.when = IF(LISTED),
+     .text =
+         "The policy list {list-name} has {domain} in enforce mode. It must not take the place of "
+         "DANE that may be there, and dane alone would let mail go in clear if the records turn "
+         "out to be absent: so mail waits."},
+    {.use = sts},
 
     OF(REASON_DANE_SHORT),
     {.hosts = IS_SHORT, .text = "A TLSA record of 3 octets, without data: {list}."},

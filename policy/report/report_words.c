@@ -358,7 +358,9 @@ static bool holds(const struct words *words, enum words_condition condition)
     const struct remembered *memory = &verdict->remembered;
     const struct downgrade *downgrade = downgrade_of(verdict);
     bool in_force = facts_policy_in_force(sts, words->now);
+    struct verdict by_list = *verdict;
 
+    verdict_by_list(&by_list, evidence);
     switch (condition) {
 #define X(word, expression)                                                                        \
     case CONDITION_##word:                                                                         \

@@ -49,7 +49,10 @@ static const struct row rows[] = {
     /* DANE at a signed MX decides as without a list */
     {"FULL", SIGNED, "UU", 'n', "", 0, DO, REASON_DANE_FULL},
     {"MIXED", SIGNED, "UN", 'n', "C,C", 0, DA, REASON_DANE_MIXED},
-    {"ERROR", SIGNED, "EN", 'n', "C,C", 0, DA, REASON_DANE_ERROR},
+    {"ERROR", SIGNED, "EN", 'n', "C,C", 0, TMP, REASON_DANE_ERROR_LIST},
+    {"due: TLSA that is late", SIGNED, "?", 'n', "", OPEN | WAITS | DUE, TMP,
+     REASON_DANE_ERROR_LIST},
+    {"a policy in testing mode, ERROR", SIGNED, "E", 'T', "C", 0, DA, REASON_DANE_ERROR},
     {"not all hosts were looked at", SIGNED, "UU", 'n', "", CUT, DA, REASON_DANE_TRUNCATED},
     /* where it does not, the list does */
     {"UNUSABLE everywhere", SIGNED, "BB", 'n', "C,C", 0, SEC, REASON_LIST},
@@ -127,7 +130,8 @@ static void test_row(void **state)
     assert_int_equal(got.reason, row->reason);
     assert_int_equal(got.settled, !(row->flags & WAITS));
     assert_int_equal(got.listed, LIST_ENFORCE);
-    assert_int_equal(got.list_decides, row->reason == REASON_LIST);
+    assert_int_equal(got.list_decides,
+                     row->reason == REASON_LIST || row->reason == REASON_DANE_ERROR_LIST);
     assert_true(equal(&testing, &plain));
     assert_int_equal(testing.list_decides, got.list_decides);
     assert_false(plain.list_decides);
@@ -143,18 +147,21 @@ static const struct remembered memories[] = {
     {.observed = VERDICT_VERIFY, .verify = {AGO, AHEAD}, .refused = UINT64_MAX},
 };
 
+static bool has_policy(const struct evidence *evidence)
+{
+    return evidence->sts.state == STS_POLICY &&
+           (MAKE_NOW < evidence->sts.valid_until || evidence->sts.policy->max_age == 0) &&
+           evidence->sts.policy->mode != STS_MODE_NONE && evidence->mx != MX_NULL &&
+           evidence->mx != MX_NXDOMAIN;
+}
+
 /* True when DANE or MTA-STS says something, in the words of docs/verdicts.md. */
 static bool owner_decides(const struct made *made, const struct verdict_options *options,
                           const struct verdict *plain)
 {
-    const struct evidence *evidence = &made->evidence;
-    const struct seen seen = look(evidence, options);
-    bool policy = evidence->sts.state == STS_POLICY &&
-                  (MAKE_NOW < evidence->sts.valid_until || evidence->sts.policy->max_age == 0) &&
-                  evidence->sts.policy->mode != STS_MODE_NONE && evidence->mx != MX_NULL &&
-                  evidence->mx != MX_NXDOMAIN;
+    const struct seen seen = look(&made->evidence, options);
 
-    return policy || plain->level == VERDICT_DANE_ONLY ||
+    return has_policy(&made->evidence) || plain->level == VERDICT_DANE_ONLY ||
            (seen.secure && !seen.crashes &&
             (plain->dane == DANE_FULL || plain->dane == DANE_MIXED || plain->dane == DANE_ERROR));
 }
@@ -170,7 +177,10 @@ static bool is_listed_kind(const struct evidence *evidence)
 static void check_enforce(const struct made *made, const struct verdict_options *options,
                           const struct verdict *plain)
 {
-    bool decides = is_listed_kind(&made->evidence) && plain->level != VERDICT_TEMP &&
+    bool kind = is_listed_kind(&made->evidence);
+    bool waits = kind && plain->reason == REASON_DANE_ERROR && plain->level == VERDICT_DANE &&
+                 look(&made->evidence, options).secure && !has_policy(&made->evidence);
+    bool decides = kind && !waits && plain->level != VERDICT_TEMP &&
                    plain->level != VERDICT_SECURE && !owner_decides(made, options, plain);
     struct verdict got;
 
@@ -179,7 +189,9 @@ static void check_enforce(const struct made *made, const struct verdict_options 
         fail_at("weaker than without a list", made, &got);
     if (decides && (got.level != VERDICT_SECURE || got.reason != REASON_LIST))
         fail_at("a listed domain without its policy", made, &got);
-    if (!decides && !equal(&got, plain))
+    if (waits && (got.level != VERDICT_TEMP || got.reason != REASON_DANE_ERROR_LIST))
+        fail_at("a listed domain in clear behind a failed lookup", made, &got);
+    if (!decides && !waits && !equal(&got, plain))
         fail_at("a list where others decide", made, &got);
     if (got.shown_level != plain->shown_level || got.shown_reason != plain->shown_reason ||
         memcmp(&got.remembered, &plain->remembered, sizeof got.remembered) != 0)

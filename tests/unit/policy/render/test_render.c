@@ -254,6 +254,9 @@ static void test_b_5_dane_error_names_host_and_cause(void **state)
     render_temp(&out, REASON_DANE_ERROR_STS, &made.evidence);
     assert_string_equal(out.data, "TLSA lookup _25._tcp.mx2.example.com: timeout;"
                                   " MTA-STS of example.com is enforced, so mail waits");
+    render_temp(&out, REASON_DANE_ERROR_LIST, &made.evidence);
+    assert_string_equal(out.data, "TLSA lookup _25._tcp.mx2.example.com: timeout;"
+                                  " example.com is on a policy list, so mail waits");
     made.hosts[2].why = NULL;
     render_temp(&out, REASON_DANE_ERROR_STS, &made.evidence);
     assert_non_null(strstr(out.data, "TLSA lookup for mx2.example.com failed"));

@@ -58,6 +58,8 @@ CHANGE(listed_elsewhere,
        made->evidence.list = ((struct list_evidence){LIST_ENFORCE, "*.example.org", 1, "/a", 1}))
 CHANGE(listed_testing,
        made->evidence.list = ((struct list_evidence){LIST_TESTING, "mx0.example.com", 1, "/a", 1}))
+CHANGE(listed_error, listed(made, options); why_host(made, options))
+CHANGE(testing_error, listed_testing(made, options); why_host(made, options))
 CHANGE(foreign, made->addresses[0][0].starttls.detail = "500 \xc3\xbc\033[31m")
 
 /* A row is read as a whole, so it is laid out by hand. */
@@ -76,6 +78,13 @@ static const struct row rows[] = {
     {"a policy list in testing mode", MX_LISTED, false, "N", 'n', "C", listed_testing, "NOTFOUND",
      "starttls-clear", {"has example.com in testing mode, for these hosts: mx0.example.com. In "
      "enforce mode it would make the answer secure."}, {"goes before it"}, {NULL}},
+    {"a policy list, and TLSA that cannot be looked up", MX_LISTED, true, "E", 'n', "", listed_error,
+     "TEMP TLSA lookup _25._tcp.mx0.example.com: timeout; example.com is on a policy list, so "
+     "mail waits", "dane-error-list", {"The policy list https://lists.example/a.json has example.com in "
+     "enforce mode. It must not take the place of DANE", "timeout", "keeps the mail in its queue"},
+     {"DANE and MTA-STS go before"}, {"name servers must answer for TLSA"}},
+    {"the same in testing mode", MX_LISTED, true, "E", 'n', "", testing_error, "OK dane", "dane-error",
+     {"in testing mode. In enforce mode mail would wait"}, {"make the answer secure"}, {NULL}},
     {"a policy list beside DANE", MX_LISTED, true, "U", 'n', "", listed, "OK dane-only",
      "dane-full", {"has example.com too; DANE and MTA-STS go before it"}, {"testing"}, {NULL}},
     {"a policy list beside MTA-STS", MX_LISTED, false, "N", 'E', "V", listed,
