@@ -17,11 +17,14 @@ static bool has_tls(const struct starttls_result *result)
     return result->state == STARTTLS_TLS || result->state == STARTTLS_VERIFIED;
 }
 
-/* True unless the MTA-STS policy, or else a policy list, has other hosts. */
+/* True unless the MTA-STS policy, or else a policy list, has other hosts. A policy of mode none asks
+ * for nothing, and so goes before no list. */
 static bool covered_by_policy(const struct evidence *evidence, const struct mx_host *host)
 {
-    if (evidence->sts.policy != NULL)
-        return sts_match_policy(evidence->sts.policy, host->name);
+    const struct sts_policy *policy = evidence->sts.policy;
+
+    if (policy != NULL && policy->mode != STS_MODE_NONE)
+        return sts_match_policy(policy, host->name);
     return evidence->list.mode == LIST_NONE || sts_match_listed(&evidence->list, host->name);
 }
 

@@ -184,6 +184,31 @@ static void test_no_evidence(void **state)
     assert_int_equal(forecast_level(VERDICT_TEMP, NULL), DEFERS);
 }
 
+/* A list counts where MTA-STS asks for nothing. */
+static void test_list(void **state)
+{
+    static const struct {
+        char sts;
+        const char *listed;
+        enum forecast secure;
+    } rows[] = {
+        {'n', "mx0.example.com", FLOWS}, {'n', "*.example.com", FLOWS}, {'n', "a.b", DEFERS},
+        {'0', "mx0.example.com", FLOWS}, {'0', "a.b", DEFERS},          {'E', "a.b", FLOWS},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct made made;
+
+        make_evidence(&made, MX_LISTED, false, "N", rows[i].sts, "V");
+        if (rows[i].sts == '0')
+            made.policy.mx_count = 0;
+        made.evidence.list =
+            (struct list_evidence){LIST_ENFORCE, rows[i].listed, 1, "a list", INT64_MAX};
+        assert_int_equal(forecast_level(VERDICT_SECURE, &made.evidence), rows[i].secure);
+    }
+}
+
 int main(void)
 {
     ROWS_ADD(table, test_row);
@@ -193,6 +218,7 @@ int main(void)
     ROWS_ADD_TEST(test_what_stops_mail);
     ROWS_ADD_TEST(test_tlsa);
     ROWS_ADD_TEST(test_policy);
+    ROWS_ADD_TEST(test_list);
     ROWS_ADD_TEST(test_no_evidence);
     return rows_run("forecast");
 }
