@@ -5,6 +5,7 @@ import time
 
 import listing
 import ruleset
+import tap
 import waiting
 from case import Failed, case
 from cases_postfix import deliver
@@ -117,6 +118,24 @@ def _(c):
     c.plain(f"@ MX 10 mx.{c.d}.")
     server = c.host("mx", "good")
     mail(c, enforce(f"mx.{c.u}"), "deferred", UNVERIFIED, "Server certificate not verified")
+    taken(c, server, 0)
+
+
+@mail_case("STARTTLS is stripped, and NXDOMAIN forged for mxcryptd alone: a listed domain's mail waits")
+def _(c):
+    server = own_host(c, temper=CLEAR)
+    c.rule(c.u, "MX", tap.answer(rcode="NXDOMAIN"))
+    mail(c, enforce(f"mx.{c.u}"), "deferred", None, MISSING)
+    taken(c, server, 0)
+
+
+@mail_case("STARTTLS is stripped, and the answer for TLSA held back from mxcryptd alone: a listed domain's mail waits")
+def _(c):
+    c.key = c.d
+    c.zone("@ MX 10 mx")
+    server = c.host("mx", temper=CLEAR)
+    c.rule(f"_25._tcp.mx.{c.d}", "TLSA", tap.silence())
+    mail(c, enforce(f"mx.{c.d}"), "deferred", None)
     taken(c, server, 0)
 
 
