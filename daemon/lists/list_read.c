@@ -304,12 +304,25 @@ static bool learn_kept(struct list_reading *reading, struct attempt *attempt)
     return reading->kept_known;
 }
 
+static bool is_kept(const struct list_kept *a, const struct list_kept *b)
+{
+    return a->text == b->text && a->signature == b->signature;
+}
+
+/* A copy that could not be written is tried again with the next reading. */
+static void keep_copy(struct list_reading *reading)
+{
+    reading->kept_tried = true;
+    if (!list_copy_write(&reading->text, &reading->signature, reading->kept_path,
+                         reading->kept_why))
+        reading->kept.signature = 0;
+}
+
 /* `used`: what may be used, from wherever; NULL: nothing. */
 static void keep(struct list_reading *reading, const struct attempt *used, bool source_good)
 {
     const struct list_kept before = reading->kept;
     struct list_kept *kept = &reading->kept;
-    bool is_new;
 
     if (source_good)
         kept->good_s = clock_wall_s();
@@ -318,14 +331,16 @@ static void keep(struct list_reading *reading, const struct attempt *used, bool 
         kept->text = used->identity.text;
         kept->signature = used->identity.signature;
     }
-    is_new = kept->text != before.text || kept->signature != before.signature;
     if (reading->kept_path == NULL)
         return;
     if (used != NULL && !reading->from_copy && reading->text.length > 0 &&
-        (is_new || !list_copy_exists(reading->kept_path)))
-        list_copy_write(&reading->text, &reading->signature, reading->kept_path, reading->kept_why);
-    if (is_new || kept->good_s - before.good_s >= KEEP_S || kept->good_s < before.good_s)
-        list_kept_write(kept, reading->kept_path, reading->line->source, reading->kept_why);
+        (!is_kept(kept, &before) || !list_copy_exists(reading->kept_path)))
+        keep_copy(reading);
+    if (is_kept(kept, &before) && kept->good_s - before.good_s < KEEP_S &&
+        kept->good_s >= before.good_s)
+        return;
+    reading->kept_tried = true;
+    list_kept_write(kept, reading->kept_path, reading->line->source, reading->kept_why);
 }
 
 /* ---- all of it ---- */
@@ -417,7 +432,7 @@ void list_read(struct list_reading *reading)
 {
     struct attempt attempt = {.outcome = LIST_MISSING}, copy = {.outcome = LIST_MISSING};
 
-    reading->unchanged = reading->from_copy = reading->key_changed = false;
+    reading->unchanged = reading->from_copy = reading->key_changed = reading->kept_tried = false;
     reading->signature_seen = 0;
     reading->kept_why[0] = '\0';
     read_list(reading, &attempt, &copy);

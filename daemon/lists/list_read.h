@@ -83,6 +83,7 @@ struct list_reading {
     enum signature_kind kind;
     char key_text[SIGNATURE_KEY_MAX]; /* key id, or fingerprint */
     struct policy_list *replaced; /* owned; of the one who takes the result: what was in memory */
+    bool kept_tried;              /* something was written to the disk, or could not be: */
     char kept_why[LIST_KEPT_WHY_MAX]; /* why the disk did not take it; "" when it did */
 };
 

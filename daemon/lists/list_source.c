@@ -277,7 +277,8 @@ bool list_source_take(struct list_source *source, struct list_reading *reading)
         drop_list(source, reading);
     if (news)
         tell_taken(source);
-    tell_kept(source, reading->kept_why);
+    if (reading->kept_tried)
+        tell_kept(source, reading->kept_why);
     take_outcome(source, reading);
     return news || was != source->in_force;
 }

@@ -220,6 +220,14 @@ static void on_fetched(void *context, const struct list_fetch_result *result)
     pump(lists);
 }
 
+/* The signature of the list in memory, if that need not be fetched again; 0: fetch it. */
+static uint64_t known_signature(const struct list_source *source)
+{
+    bool kept = source->kept_path == NULL || source->kept.signature == source->identity.signature;
+
+    return source->list != NULL && kept ? source->identity.signature : 0;
+}
+
 static void fetch(struct list_source *source)
 {
     struct lists *lists = source->lists;
@@ -231,7 +239,7 @@ static void fetch(struct list_source *source)
 
     if (task != NULL) {
         request.reading = &task->reading;
-        request.known[0] = source->list != NULL ? source->identity.signature : 0;
+        request.known[0] = known_signature(source);
         request.known[1] = source->waiting_signature;
         if (list_fetch_start(&task->fetch, &request, on_fetched, task) == 0) {
             lists->fetches++;

@@ -309,11 +309,40 @@ static void on_a_full_disk_the_old_files_stay(void **state)
     stop();
     limit.rlim_cur = before;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    drop_source();
+    assert_null(kept_file(".tmp"));
+    assert_int_equal(rename(in_folder("list"), in_folder("list.away")), 0);
     start(LINE);
     must_say("b.example", LIST_TESTING); /* the copy before */
     stop();
-    assert_null(kept_file(".tmp"));
+    assert_int_equal(rename(in_folder("list.away"), in_folder("list")), 0);
+}
+
+static void what_a_full_disk_did_not_take_is_kept_later(void **state)
+{
+    struct rlimit limit;
+    rlim_t before;
+
+    (void)state;
+    live_with_newer();
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    before = limit.rlim_cur;
+    put_list("list", &key, (struct times){-30, 14 * DAY_S}, ONE);
+    limit.rlim_cur = 300; /* room for a state, and for no copy */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    start(LINE "policy-list-refresh = 5m\n");
+    assert_non_null(strstr(status_of(0).kept_why, ".copy: File too large"));
+    pass(70);
+    assert_non_null(strstr(status_of(0).kept_why, ".copy: File too large"));
+    limit.rlim_cur = before;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    pass(310);
+    assert_string_equal(status_of(0).kept_why, "");
+    stop();
+    drop_source();
+    start(LINE);
+    must_say("a.example", LIST_ENFORCE);
+    stop();
 }
 
 static void without_a_store_only_memory_knows(void **state)
@@ -375,6 +404,7 @@ int main(void)
         TEST(every_octet_of_the_state_counts),
         TEST(what_cannot_be_kept_is_used_all_the_same),
         TEST(on_a_full_disk_the_old_files_stay),
+        TEST(what_a_full_disk_did_not_take_is_kept_later),
         TEST(without_a_store_only_memory_knows),
         TEST(a_source_that_is_not_good_for_long_is_stale),
     };
