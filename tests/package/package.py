@@ -327,15 +327,15 @@ class Package:
         machine.do("rm /etc/mxcrypt/own-domains && systemctl reset-failed mxcrypt-check")
 
     def own_list(self, machine):
-        """As contrib/lists/README.md has it; the service's user never sees the key itself."""
+        """As contrib/lists/README.md has it; the service's user can read the key, and not write to it."""
         folder = "/var/lib/mxcrypt-list"
-        machine.do("cd /etc/mxcrypt && mxcrypt list keygen list")
+        machine.do("cd /etc/mxcrypt && mxcrypt list keygen list && chgrp mxcrypt list.key && chmod 640 list.key")
         machine.do(f"install -d -o mxcrypt -g mxcrypt {folder}")
         machine.do(f"echo {self.good.d} | mxcrypt list build --name me --expires 14 --from - {folder}/own.json")
         before = machine.do(f"sha256sum <{folder}/own.json")
-        machine.do("systemctl start mxcrypt-list")
+        must(machine.ask("systemctl start mxcrypt-list")[0] == 0, machine.ask("journalctl -o cat -u mxcrypt-list")[1])
         modes = machine.do(f"cd {folder} && stat -c '%n %a %U' *.state public/*; stat -c '%n %a %U' /etc/mxcrypt/list.key")
-        must(modes == "own.json.state 644 mxcrypt\npublic/own.json 644 mxcrypt\npublic/own.json.minisig 644 mxcrypt\n/etc/mxcrypt/list.key 600 root\n", modes)
+        must(modes == "own.json.state 644 mxcrypt\npublic/own.json 644 mxcrypt\npublic/own.json.minisig 644 mxcrypt\n/etc/mxcrypt/list.key 640 root\n", modes)
         machine.do(f"mxcrypt list verify --key /etc/mxcrypt/list.pub {folder}/public/own.json")
         must(machine.do(f"sha256sum <{folder}/public/own.json") != before, "it was not renewed")
         must(machine.ask("systemctl is-enabled mxcrypt-list.timer")[1] == "disabled\n", "the timer is on by itself")
