@@ -77,9 +77,8 @@ void listed_apply(struct verdict *verdict, const struct decision *decision)
 
     verdict->listed = decision->evidence->list.mode;
     verdict->list_decides =
-        verdict->listed != LIST_NONE &&
-        (open_to_list(verdict, facts) ||
-         (waits_for_dane(verdict, decision->evidence) && !sts_decides(verdict, facts)));
+        open_to_list(verdict, facts) ||
+        (waits_for_dane(verdict, decision->evidence) && !sts_decides(verdict, facts));
     if (!verdict->list_decides || verdict->listed != LIST_ENFORCE)
         return;
     verdict_by_list(verdict, decision->evidence);

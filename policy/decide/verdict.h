@@ -180,7 +180,8 @@ struct verdict {
      * verified before. */
     bool distrusted;
     enum list_mode listed; /* what a policy list says of the domain */
-    /* DANE and MTA-STS say nothing, so that the list decides; of LIST_TESTING: it would. */
+    /* DANE and MTA-STS say nothing, so that a list decides: the one that has the domain if it is
+     * LIST_ENFORCE; else one that would have it so. */
     bool list_decides;
     bool without_dane;  /* decided under dane = no */
     bool without_probe; /* decided under probe = no */

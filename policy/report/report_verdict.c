@@ -7,6 +7,7 @@
  *    "enforced": ANSWER under mode = enforce, "rollout": ANSWER under that and another rollout,
  *    "dane": STATE, "starttls": STATE, "refused": BOOL, by which other rules can be tried,
  *    "forecasts": {LEVEL: FORECAST}, "verified": [mail hosts whose certificate is valid],
+ *    "list_decides": BOOL, a policy list that has the key decides, as DANE and MTA-STS say nothing,
  *    "list_enforced": ANSWER if a policy list that has the key in testing mode enforced it; only
  *    where that list would decide}
  *
@@ -153,12 +154,13 @@ json_t *report_verdict(const char *asked, const struct key *key, const struct ve
     override_find(&override, settings->rules, &settings->options, key, settings->now_s);
     override_apply(&final, &override, verdict);
     line = json_pack(
-        "{s:s, s:o, s:o, s:b, s:o, s:s, s:s, s:b, s:o, s:o}", "key", asked, "found",
+        "{s:s, s:o, s:o, s:b, s:o, s:s, s:s, s:b, s:o, s:o, s:b}", "key", asked, "found",
         found_line(&facts, &override), "told", answer_line(&facts, &final), "withheld",
         (int) final.withheld, "enforced", enforced_line(&facts, settings->options.rollout), "dane",
         dane_state_name(verdict->dane), "starttls", starttls_state_name(verdict->starttls),
         "refused", (int)(verdict->remembered.refused != 0), "forecasts",
-        forecasts_line(&facts.forecasts), "verified", verified_line(&facts.forecasts));
+        forecasts_line(&facts.forecasts), "verified", verified_line(&facts.forecasts),
+        "list_decides", (int)verdict->list_decides);
     if (line != NULL && settings->rollout >= 0)
         lacks |= json_object_set_new(line, "rollout",
                                      enforced_line(&facts, (unsigned)settings->rollout)) != 0;
