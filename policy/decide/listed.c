@@ -1,18 +1,22 @@
 /*
  * listed: see decide.h. A list is what somebody else says of the domain; DANE and MTA-STS are what
- * its owner says now. So the list decides only where those say nothing. Nothing that is not signed
- * counts as DANE here: who forges an MX record could else name a host with TLSA records of his own.
+ * its owner says now. So the list decides only where those say nothing, or leave a host open to
+ * whoever is on the path. Nothing that is not signed counts as DANE here: who forges an MX record could else name a host with TLSA records of his own.
  *
  * What probes show does not matter: a list is for the first contact, at which STARTTLS may be
  * stripped. So at a first contact they are not waited for.
  */
 #include "policy/decide/decide.h"
 
-/* True where TLSA records at a signed MX decide, or a lookup failed that might have shown them. */
-static bool dane_decides(const struct verdict *verdict, const struct facts *facts)
+/* True where TLSA records at a signed MX decide, or a lookup failed that might have shown them. Where
+ * not all hosts were looked at, and some have no records, `dane` would not protect those. */
+static bool dane_decides(const struct verdict *verdict, const struct decision *decision)
 {
-    bool counts =
-        facts->dane == DANE_FULL || facts->dane == DANE_MIXED || facts->dane == DANE_ERROR;
+    const struct facts *facts = &decision->facts;
+    bool mixed =
+        facts->dane == DANE_MIXED &&
+        (!facts->truncated || decision->options->partial_dane == PARTIAL_DANE_OPPORTUNISTIC);
+    bool counts = facts->dane == DANE_FULL || mixed || facts->dane == DANE_ERROR;
 
     return verdict->level == VERDICT_DANE_ONLY ||
            (facts->mx_secure && counts && !facts->short_tlsa);
@@ -39,12 +43,13 @@ static bool sts_decides(const struct verdict *verdict, const struct facts *facts
  * not known has another level only where one is remembered: who holds the answer for it back must not
  * make that less than the list's.
  */
-static bool open_to_list(const struct verdict *verdict, const struct facts *facts)
+static bool open_to_list(const struct verdict *verdict, const struct decision *decision)
 {
+    const struct facts *facts = &decision->facts;
     bool no_mail = is_nobody(facts) && facts->mx_secure;
 
     return facts->mx != MX_SELF && !no_mail && verdict->level != VERDICT_TEMP &&
-           !dane_decides(verdict, facts) && !sts_decides(verdict, facts);
+           !dane_decides(verdict, decision) && !sts_decides(verdict, facts);
 }
 
 /*
@@ -59,12 +64,47 @@ static bool waits_for_dane(const struct verdict *verdict, const struct evidence 
            (evidence->mx == MX_IMPLICIT || (evidence->mx == MX_LISTED && evidence->mx_secure));
 }
 
+/* Under `dane` a host without TLSA records gets mail in clear where STARTTLS is stripped, and who is on
+ * the path chooses the host: the others need only not to answer. */
+static bool is_mixed(const struct verdict *verdict)
+{
+    return verdict->level == VERDICT_DANE && verdict->reason == REASON_DANE_MIXED;
+}
+
+/* dane-only is for records that were all looked at. */
+static bool is_cut(const struct evidence *evidence)
+{
+    bool cut = evidence->mx_truncated;
+
+    for (size_t i = 0; i < evidence->host_count; i++)
+        cut |= facts_host_live(&evidence->hosts[i]) && evidence->hosts[i].tlsa_truncated;
+    return cut;
+}
+
+static void put(struct verdict *verdict, enum verdict_level level, enum verdict_reason reason)
+{
+    verdict->level = level;
+    verdict->reason = reason;
+}
+
 void verdict_by_list(struct verdict *verdict, const struct evidence *evidence)
 {
-    bool waits = waits_for_dane(verdict, evidence);
+    if (waits_for_dane(verdict, evidence))
+        put(verdict, VERDICT_TEMP, REASON_DANE_ERROR_LIST);
+    else if (is_mixed(verdict) && !is_cut(evidence))
+        put(verdict, VERDICT_DANE_ONLY, REASON_DANE_MIXED_LIST);
+    else
+        put(verdict, VERDICT_SECURE, REASON_LIST);
+}
 
-    verdict->level = waits ? VERDICT_TEMP : VERDICT_SECURE;
-    verdict->reason = waits ? REASON_DANE_ERROR_LIST : REASON_LIST;
+/* Where DANE decides it is as MTA-STS would have it, but for partial-dane, the operator's word. */
+static bool amends_dane(const struct verdict *verdict, const struct decision *decision)
+{
+    const struct facts *facts = &decision->facts;
+    bool mixed = is_mixed(verdict) && decision->options->partial_dane == PARTIAL_DANE_TABLE;
+
+    return facts->mx != MX_SELF && !sts_decides(verdict, facts) &&
+           (mixed || waits_for_dane(verdict, decision->evidence));
 }
 
 void listed_apply(struct verdict *verdict, const struct decision *decision)
@@ -76,9 +116,7 @@ void listed_apply(struct verdict *verdict, const struct decision *decision)
         facts->probes_outstanding && decision->before->observed != VERDICT_NO_OPINION;
 
     verdict->listed = decision->evidence->list.mode;
-    verdict->list_decides =
-        open_to_list(verdict, facts) ||
-        (waits_for_dane(verdict, decision->evidence) && !sts_decides(verdict, facts));
+    verdict->list_decides = open_to_list(verdict, decision) || amends_dane(verdict, decision);
     if (!verdict->list_decides || verdict->listed != LIST_ENFORCE)
         return;
     verdict_by_list(verdict, decision->evidence);

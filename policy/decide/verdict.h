@@ -75,6 +75,8 @@ enum starttls_state { STARTTLS_ALL_STATES(ENUM_CONSTANT) };
       "usable TLSA records, but too many records to see them all")                                 \
     X(DANE_MIXED_STS, "dane-mixed-sts",                                                            \
       "some mail hosts have TLSA and MTA-STS asks for verified TLS")                               \
+    X(DANE_MIXED_LIST, "dane-mixed-list",                                                          \
+      "some mail hosts have TLSA and a policy list asks for verified TLS")                         \
     X(DANE_MIXED, "dane-mixed", "some mail hosts have usable TLSA records, others have none")      \
     X(DANE_UNSIGNED, "dane-unsigned", "the hosts have TLSA, but the MX records are not signed")    \
     X(DANE_UNUSABLE, "dane-unusable", "TLSA records exist, but none that SMTP can use")            \

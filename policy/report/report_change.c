@@ -133,6 +133,7 @@ static const struct sentence sentences[] = {
     {.use = repair_tlsa},
 
     OF(REASON_DANE_MIXED_STS),
+    OF(REASON_DANE_MIXED_LIST),
     OF(REASON_DANE_MIXED),
     {.use = toward_dane_only},
     {.text = OPERATOR

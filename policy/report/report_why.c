@@ -225,9 +225,9 @@ static const struct sentence listed[] = {
              "wait until the lookup is answered."},
     {.when = OTHERWISE | IF(LISTED_TESTING) | IF(LIST_DECIDES),
      .text = "The policy list {list-name} has {domain} in testing mode, for these hosts: {listed}. "
-             "In enforce mode it would make the answer secure."},
+             "In enforce mode the answer would be {by-list}."},
     {.when = OTHERWISE | IF(LISTED),
-     .unless = IF(LISTED_TESTING) | IF(BY_LIST) | IF(LEVEL_TEMP),
+     .unless = IF(LISTED_TESTING) | IF(LIST_DECIDES) | IF(LEVEL_TEMP),
      .text = "The policy list {list-name} has {domain} too; DANE and MTA-STS go before it."},
     {0},
 };
@@ -326,6 +326,14 @@ static const struct sentence sentences[] = {
     {.use = sts},
     {.text = "MTA-STS wants every delivery authenticated, and must not take the place of DANE: so "
              "only hosts with usable TLSA are used."},
+
+    OF(REASON_DANE_MIXED_LIST),
+    {.use = mixed},
+    {.when = IF(LISTED),
+     .text =
+         "The policy list {list-name} has {domain} in enforce mode, and must not take the place "
+         "of DANE: so only hosts with usable TLSA are used."},
+    {.use = sts},
 
     OF(REASON_DANE_MIXED),
     {.use = mixed},

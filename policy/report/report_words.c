@@ -317,6 +317,7 @@ static const char *effect(const struct words *words)
     X("unfit", list_patterns(sts->policy, true, &room->list))                                      \
     X("listed", list_listed(list, &room->list))                                                    \
     X("list-name", list->list)                                                                     \
+    X("by-list", verdict_level_name(by_list.level))                                                \
     X("dane-left", duration(room, verdict->remembered.dane_only_until - words->now))               \
     X("less-for", duration(room, words->now - downgrade_of(verdict)->since))                       \
     X("kept-for", duration(room, downgrade_of(verdict)->until - words->now))                       \
@@ -337,7 +338,9 @@ static const char *value_of(const struct words *words, struct span name, union r
     const struct verdict *verdict = words->verdict;
     const struct sts_evidence *sts = &words->evidence->sts;
     const struct list_evidence *list = &words->evidence->list;
+    struct verdict by_list = *verdict;
 
+    verdict_by_list(&by_list, words->evidence);
 #define X(word, expression)                                                                        \
     if (span_is(name, word))                                                                       \
         return (expression);

@@ -112,7 +112,6 @@ enum {
     X(LISTED_TESTING, list->mode == LIST_TESTING)                                                  \
     X(LIST_DECIDES, verdict->list_decides)                                                         \
     X(LIST_WAITS, by_list.level == VERDICT_TEMP)                                                   \
-    X(BY_LIST, verdict->reason == REASON_LIST)                                                     \
     X(ALL_UNCOVERED, count(words, IS_UNCOVERED) == count(words, IS_LIVE))                          \
     X(SOME_MATCH_TLSA, count(words, MATCHES_TLSA) > 0)                                             \
     X(UNSENT, words->unsent != NULL)                                                               \

@@ -77,7 +77,7 @@ static const struct row rows[] = {
      {"the maker of the policy list must hear of mx0.example.com"}},
     {"a policy list in testing mode", MX_LISTED, false, "N", 'n', "C", listed_testing, "NOTFOUND",
      "starttls-clear", {"has example.com in testing mode, for these hosts: mx0.example.com. In "
-     "enforce mode it would make the answer secure."}, {"goes before it"}, {NULL}},
+     "enforce mode the answer would be secure."}, {"goes before it"}, {NULL}},
     {"a policy list, and TLSA that cannot be looked up", MX_LISTED, true, "E", 'n', "", listed_error,
      "TEMP TLSA lookup _25._tcp.mx0.example.com: timeout; example.com is on a policy list, so "
      "mail waits", "dane-error-list", {"The policy list https://lists.example/a.json has example.com in "

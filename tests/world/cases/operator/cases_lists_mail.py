@@ -148,6 +148,15 @@ def _(c):
     taken(c, server, 0)
 
 
+@mail_case("TLSA at one host, which does not answer, and STARTTLS is stripped at the other: deferred")
+def _(c):
+    c.key = c.d
+    c.zone("@ MX 10 dead", "@ MX 20 clear", f"dead A {c.address()}", f"_25._tcp.dead TLSA {WRONG_TLSA}")
+    server = c.host("clear", temper=CLEAR)
+    mail(c, enforce(f"dead.{c.d}", f"clear.{c.d}"), "deferred")
+    taken(c, server, 0)
+
+
 @mail_case("MTA-STS decides beside a list that has other hosts: delivered, Verified")
 def _(c):
     own_host(c)
