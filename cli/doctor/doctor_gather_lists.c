@@ -53,7 +53,7 @@ static void gather_key(struct doctor_facts *facts, struct doctor_list *list,
 /* ---- the daemon's answer ---- */
 
 /* A string of the arena; "" where there is none. */
-static const char *text_of(struct arena *arena, const json_t *object, const char *name)
+static const char *text_in(struct arena *arena, const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     const char *copy = arena_strdup(arena, text == NULL ? "" : text);
@@ -63,11 +63,11 @@ static const char *text_of(struct arena *arena, const json_t *object, const char
 
 static void take_list(struct arena *arena, struct doctor_list *list, const json_t *json)
 {
-    list->state = text_of(arena, json, "state");
-    list->why = text_of(arena, json, "why");
-    list->not_kept = text_of(arena, json, "not_kept");
+    list->state = text_in(arena, json, "state");
+    list->why = text_in(arena, json, "why");
+    list->not_kept = text_in(arena, json, "not_kept");
     list->stale = json_is_true(json_object_get(json, "stale"));
-    if (!policy_list_time_parse(&list->expires_s, text_of(arena, json, "expires")))
+    if (!policy_list_time_parse(&list->expires_s, text_in(arena, json, "expires")))
         list->expires_s = 0;
 }
 
@@ -107,7 +107,7 @@ void doctor_gather_lists(struct doctor_facts *facts)
     else
         lists->unknown =
             arena_printf(facts->arena, "mxcryptd says nothing of its policy lists: %s",
-                         try.state == DOCTOR_GOOD ? text_of(facts->arena, answer, "error")
+                         try.state == DOCTOR_GOOD ? text_in(facts->arena, answer, "error")
                                                   : "it could not be asked");
     json_decref(answer);
 }

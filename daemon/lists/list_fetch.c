@@ -107,7 +107,7 @@ static void add_addresses(struct https_request *request, struct ip *addresses,
             request->address_count++;
 }
 
-static void on_fetched(void *context, const struct https_result *result)
+static void on_response(void *context, const struct https_result *result)
 {
     struct list_fetch *fetch = context;
 
@@ -129,7 +129,7 @@ static int get(struct list_fetch *fetch, const char *path, struct buf *body)
         return UV_ENOMEM;
     add_addresses(&request, addresses, fetch->a.answer);
     add_addresses(&request, addresses, fetch->aaaa.answer);
-    return https_start(&fetch->fetch, fetch->https, &request, on_fetched, fetch);
+    return https_start(&fetch->fetch, fetch->https, &request, on_response, fetch);
 }
 
 /* True when the file is there; else *step is what to do. */

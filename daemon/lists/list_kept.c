@@ -31,7 +31,7 @@ static void with_end(char out[LIST_KEPT_PATH_MAX + 8], const char *path, const c
     snprintf(out, LIST_KEPT_PATH_MAX + 8, "%s%s", path, end);
 }
 
-static bool fail(char why[LIST_KEPT_WHY_MAX], const char *path, const char *reason)
+static bool explain(char why[LIST_KEPT_WHY_MAX], const char *path, const char *reason)
 {
     snprintf(why, LIST_KEPT_WHY_MAX, "%s: %s", path, reason);
     return false;
@@ -97,9 +97,9 @@ bool list_kept_read(struct list_kept *out, const char *path, const char *source,
     with_end(name, path, ".state");
     buf_init(&text, STATE_MAX);
     if (file_read(&text, name) != 0)
-        read = errno == ENOENT || fail(why, name, strerror(errno));
+        read = errno == ENOENT || explain(why, name, strerror(errno));
     else if (!list_kept_parse(out, buf_text(&text), text.length, source))
-        read = fail(why, name, "it is damaged");
+        read = explain(why, name, "it is damaged");
     buf_fini(&text);
     if (!read)
         *out = (struct list_kept){0};
@@ -117,9 +117,9 @@ bool list_kept_write(const struct list_kept *kept, const char *path, const char 
     buf_init(&text, STATE_MAX);
     list_kept_text(&text, kept, source);
     if (text.failed)
-        written = fail(why, name, "no memory");
+        written = explain(why, name, "no memory");
     else if (page_replace_text(name, &text) != 0)
-        written = fail(why, name, strerror(errno));
+        written = explain(why, name, strerror(errno));
     buf_fini(&text);
     if (written)
         sync_folder(name);
@@ -158,7 +158,7 @@ bool list_copy_write(const struct buf *text, const struct buf *signature, const 
 
     with_end(name, path, ".copy");
     if (page_replace(name, fill_copy, &copy) != 0)
-        return fail(why, name, strerror(errno));
+        return explain(why, name, strerror(errno));
     sync_folder(name);
     return true;
 }

@@ -61,7 +61,7 @@ static bool key_fits(const struct list_reading *reading, struct attempt *attempt
     return false;
 }
 
-static bool take_key(struct list_reading *reading, struct buf *text, struct attempt *attempt)
+static bool read_key_file(struct list_reading *reading, struct buf *text, struct attempt *attempt)
 {
     const struct config_list *line = reading->line;
     char why[OPENPGP_WHY_MAX];
@@ -89,7 +89,7 @@ static bool read_key(struct list_reading *reading, struct attempt *attempt)
     struct buf text;
 
     buf_init(&text, KEY_FILE_MAX);
-    reading->key_known = take_key(reading, &text, attempt);
+    reading->key_known = read_key_file(reading, &text, attempt);
     if (reading->key_known) {
         attempt->identity.key = hash_stable(buf_text(&text), text.length);
         reading->key_changed =

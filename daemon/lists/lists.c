@@ -268,7 +268,7 @@ static void start_due(struct list_source *source, int64_t now)
     }
 }
 
-static int64_t shorter(int64_t a, int64_t b)
+static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
@@ -282,10 +282,10 @@ static int64_t next_ms(const struct lists *lists, int64_t now_s)
 
         wait_s = list_source_wait_s(source, now_s);
         if (wait_s < CLOCK_S)
-            wait_ms = shorter(wait_ms, wait_s * 1000);
-        due_ms = shorter(source->due_ms, source->look_ms) - now;
+            wait_ms = earlier(wait_ms, wait_s * 1000);
+        due_ms = earlier(source->due_ms, source->look_ms) - now;
         if (source->task == NULL && due_ms > 0) /* else the end of a task looks what is due */
-            wait_ms = shorter(wait_ms, due_ms);
+            wait_ms = earlier(wait_ms, due_ms);
     }
     return wait_ms > 0 ? wait_ms : 1;
 }

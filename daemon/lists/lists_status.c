@@ -50,7 +50,7 @@ bool lists_status(struct lists_status *out, const struct lists *lists, size_t in
     return true;
 }
 
-static void count(struct lists_stats *out, const struct list_source *source)
+static void add_source(struct lists_stats *out, const struct list_source *source)
 {
     const struct policy_list_header *header;
 
@@ -74,5 +74,5 @@ void lists_get_stats(const struct lists *lists, struct lists_stats *out)
     *out = lists->stats;
     out->configured = lists->count;
     for (size_t i = 0; i < lists->count; i++)
-        count(out, lists->sources[i]);
+        add_source(out, lists->sources[i]);
 }

@@ -99,7 +99,7 @@ static void unmap(const void *data, uint64_t length)
         munmap((void *)(uintptr_t)data, length);
 }
 
-static void serve(int fd, const struct request *request, const int files[FILES])
+static void answer(struct reply *reply, const struct request *request, const int files[FILES])
 {
     const struct openpgp_check check = {
         .data = map(files[0], request->length),
@@ -110,16 +110,25 @@ static void serve(int fd, const struct request *request, const int files[FILES])
         .fingerprint = request->fingerprint,
         .deadline_ms = request->deadline_ms,
     };
-    struct reply reply = {.number = request->number};
     char room[OPENPGP_WHY_MAX];
     const char *why = "no memory";
 
     if (check.data != NULL && check.signature != NULL)
         why = openpgp_verify(&check, room);
     if (why != NULL)
-        snprintf(reply.why, sizeof reply.why, "%s", *why == '\0' ? "not verified" : why);
+        snprintf(reply->why, sizeof reply->why, "%s", *why == '\0' ? "not verified" : why);
     unmap(check.data, check.length);
     unmap(check.signature, check.signature_length);
+}
+
+/* Takes the files. */
+static void serve(int fd, const struct request *request, const int files[FILES])
+{
+    struct reply reply = {.number = request->number};
+
+    answer(&reply, request, files);
+    for (int i = 0; i < FILES; i++)
+        close(files[i]);
     send(fd, &reply, sizeof reply, MSG_NOSIGNAL);
 }
 
@@ -144,11 +153,8 @@ __attribute__((noreturn)) static void live(int fd, pid_t daemon, void (*confine)
     close_others(fd);
     if (confine != NULL)
         confine();
-    while (receive(fd, &request, files)) {
+    while (receive(fd, &request, files))
         serve(fd, &request, files);
-        for (int i = 0; i < FILES; i++)
-            close(files[i]);
-    }
     _exit(0);
 }
 
