@@ -41,6 +41,11 @@ static const struct list_row {
      "list verify --key FILE [--fingerprint HEX] LIST\n"
      "                           whether mxcryptd would use it",
      list_verify_command},
+    {"list", "import", 1,
+     "list import [--key FILE [--fingerprint HEX]] [--mode enforce] [--from-audit FILE.json]\n"
+     "        [--fresh] LIST\n"
+     "                           what it would change here, if it were used",
+     list_import},
     {"list", "diff", 2, "list diff OLD NEW        what changed between two lists", list_diff},
     {"list", "export", 1,
      "list export --format postfix --key FILE [--fingerprint HEX] LIST\n"

@@ -41,4 +41,4 @@ size_t list_count(const struct policy_list *list, enum list_mode mode);
 bool list_read_mode(enum list_mode *mode, const char *text);
 
 cli_command list_keygen, list_sign, list_verify_command, list_diff, list_export, list_build,
-    list_renew, list_status;
+    list_renew, list_import, list_status;
