@@ -129,13 +129,17 @@ def _(c):
     made.policies = {"one.example": enforce("mx.one.example")}
 
     def step():
-        key = listing.Minisign(str(made.folder / "k"))
-        made.put()
-        made.run(65, "--key", key.public, says="No such file")
-        key.sign(made.list)
-        made.run(0, "--key", key.public)
-        made.put(author="somebody else")
-        made.run(65, "--key", key.public, says="it is not of this file")
+        (made.folder / "gpg").mkdir()
+        gpg = listing.OpenPgp(str(made.folder / "gpg"))
+        minisign = listing.Minisign(str(made.folder / "k"))
+        for key, words in ((minisign, ()), (gpg, ("--fingerprint", gpg.fingerprint))):
+            made.put()
+            made.run(65, "--key", key.public, *words, says="No such file")
+            key.sign(made.list)
+            made.run(0, "--key", key.public, *words)
+            made.put(author="somebody else")
+            made.run(65, "--key", key.public, *words, says="it is not of this file")
+        gpg.close()
         made.put(timestamp=1700000000, expires=1700000001)
         made.run(65, says="would not be used: it expired")
         made.policies = {f"d{number}.example": enforce("mx.example.com") for number in range(10001)}
