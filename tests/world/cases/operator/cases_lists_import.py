@@ -84,7 +84,7 @@ def rules(c):
 @case(ROW, "list import: what each entry would change, of the daemon and afresh", daemon="lists-import-rules", group="few", valgrind=False)
 def _(c):
     made = declare(c)
-    want = {"good": "changes", "tested": "testing", "moved": "stops", "clear": "stops", "self": "stops", "silent": "unknown", "none": "same", "sts": "same",
+    want = {"good": "changes", "tested": "testing", "moved": "stops", "clear": "stops", "self": "stops", "silent": "unknown", "none": "unknown", "sts": "same",
             c.d.split(".", maxsplit=1)[0]: "same", "off": "same", "floor": "same", "low": "changes"}
 
     def step():
