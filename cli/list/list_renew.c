@@ -4,8 +4,9 @@
  * enforced. The days are kept beside the list (survey/member/renewal.h).
  *
  * A domain that is good, but at hosts that its entry does not cover, has moved: it gets the new hosts,
- * and is in testing mode again, so that nobody can make mail wait, or put a host of his own into an
- * entry that is enforced, by one forged answer.
+ * in testing mode, so that nobody can put a host of his own into an entry that is enforced. Of an entry
+ * that is enforced this counts as a failed day first, as anything else that is wrong: nobody can end it
+ * by one forged answer.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #define DAY_S         INT64_C(86400)
 #define DROP_AFTER    7  /* days */
 #define ENFORCE_AFTER 30 /* days */
+#define MOVED         "its mail hosts are others, good ones"
 #define WHY_MAX       4096
 #define PATH_SIZE     4096
 
@@ -178,8 +180,7 @@ static bool keep_moved(struct renewing *all, const struct evidence *evidence, in
     kept = !hosts.failed && keep(all, &entry, &days);
     buf_fini(&hosts);
     all->moved++;
-    list_report_add(&all->report, entry.domain, "moved",
-                    "its mail hosts are others, good ones: in testing mode again");
+    list_report_add(&all->report, entry.domain, "moved", MOVED ": in testing mode");
     return kept;
 }
 
@@ -190,7 +191,10 @@ static void report_failure(struct renewing *all, const struct member *member, co
     struct buf why;
 
     buf_init(&why, WHY_MAX / 2);
-    member_why(&why, member);
+    if (member->fault == MEMBER_GOOD)
+        buf_adds(&why, MOVED);
+    else
+        member_why(&why, member);
     snprintf(sentence, sizeof sentence, "%s (day %u of %u)", buf_text(&why), days,
              all->rules.drop_after);
     list_report_add(&all->report, all->entry.domain, word, sentence);
@@ -204,13 +208,16 @@ static bool take_member(void *context, const char *domain, const struct member *
     struct policy_list_entry entry = all->entry;
     struct renewal days = renewals_find(all->before, domain);
     int64_t day = all->now_s / DAY_S;
-    bool good = member->fault == MEMBER_GOOD;
+    bool moved = member->fault == MEMBER_GOOD && !all_covered(&entry, evidence);
+    bool good = member->fault == MEMBER_GOOD && !moved;
 
     all->answered |= member->answered;
-    if (good && !all_covered(&entry, evidence))
+    if (moved && entry.mode == LIST_TESTING)
         return keep_moved(all, evidence, day);
     switch (renewal_count(&days, entry.mode, good, day, &all->rules)) {
     case RENEWAL_DROP:
+        if (moved)
+            return keep_moved(all, evidence, day);
         all->dropped++;
         report_failure(all, member, "dropped", days.failed);
         return true;
@@ -221,7 +228,8 @@ static bool take_member(void *context, const char *domain, const struct member *
         break;
     case RENEWAL_KEEP:
         if (!good)
-            report_failure(all, member, member_fault_name(member->fault), days.failed);
+            report_failure(all, member, moved ? "moving" : member_fault_name(member->fault),
+                           days.failed);
         break;
     }
     all->good += good;

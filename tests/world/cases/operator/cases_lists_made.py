@@ -222,17 +222,24 @@ def _(maker):
     return step
 
 
-@made_case("list renew: a domain that moved to other good hosts gets these, and is in testing mode again")
+@made_case("list renew: a domain that moved to other good hosts gets these in testing mode, after the days that were set if it is enforced")
 def _(maker):
     maker.domain("moved", "new")
+    maker.domain("early", "new")
     maker.domain("wide", "mx1", "mx2")
 
     def step():
-        listing.replace(maker.list, listing.text({maker.name("moved"): enforce(f"old.{maker.name('moved')}"), maker.name("wide"): enforce(f".{maker.name('wide')}"),
-                                                  maker.name("none"): testing("mx.none.example")}))
-        must("renewed", maker.renew("--enforce-after", "1", says=("moved",)), {"good": 1, "moved": 1, "failing": 1})
-        must("modes", maker.modes(), {"moved": "testing", "wide": "enforce", "none": "testing"})
-        must("hosts", maker.mxs("moved") + maker.mxs("wide"), ["new.moved", ".wide"])
+        name = maker.name
+        listing.replace(maker.list, listing.text({name("moved"): enforce(f"old.{name('moved')}"), name("wide"): enforce(f".{name('wide')}"),
+                                                  name("early"): testing(f"old.{name('early')}"), name("none"): testing("mx.none.example")}))
+        must("the first day", maker.renew("--drop-after", "2", "--enforce-after", "9", says=("are others, good ones (day 1 of 2)",)),
+             {"good": 1, "moved": 1, "failing": 2})
+        must("modes", maker.modes(), {"moved": "enforce", "wide": "enforce", "early": "testing", "none": "testing"})
+        must("hosts", maker.mxs("moved") + maker.mxs("early"), ["old.moved", "new.early"])
+        maker.days = 1
+        must("the second day", maker.renew("--drop-after", "2", "--enforce-after", "9", says=("moved",)), {"good": 2, "moved": 1, "dropped": 1})
+        must("modes then", maker.modes(), {"moved": "testing", "wide": "enforce", "early": "testing"})
+        must("hosts then", maker.mxs("moved") + maker.mxs("wide"), ["new.moved", ".wide"])
     return step
 
 
