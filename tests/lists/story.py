@@ -7,9 +7,11 @@ days, and the relay's first contact with one whose STARTTLS is stripped on the w
 after three failed days; at last the maker is away, the list expires, and nothing waits for it."""
 
 import argparse
+import fcntl
 import json
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -76,7 +78,7 @@ class Maker:
         self.world, self.clock = the_world, clock
         self.folder = os.path.join(the_world.folder, "maker")
         self.list, self.public = self.path("health.json"), self.path("public")
-        os.makedirs(self.public)
+        os.makedirs(self.folder)
         self.space = network.Namespace("maker", number)
         self.resolver = relays.Resolver(the_world.dns, self.folder, self.space)
         self.conf = survey_command.write_conf(the_world)
@@ -100,7 +102,9 @@ class Maker:
         return done.stdout
 
     def renew(self):
-        """What the timer does."""
+        """What the timer does; a list of the same second has the same timestamp, and is none for it."""
+        second = int(time.time())
+        waiting.until(lambda: int(time.time()) > second, "the next second")
         return self.run(RENEW, *DAYS)
 
     def modes(self):
@@ -138,6 +142,35 @@ class Story:
         self.check("build: why the others do not", f"{self.name('clear')}: no-tls: " in said and "none.plain: no-mail: " in said, True)
         self.maker.renew()
         self.check("published in testing mode", self.maker.modes(), dict.fromkeys(MEMBERS, "testing"))
+        self.maker_is_alone()
+        self.maker_is_killed()
+
+    def maker_is_alone(self):
+        """Two runs at once: the second leaves all as it is."""
+        with open(self.maker.path(".lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                said = self.maker.renew()
+            except RuntimeError as error:
+                said = str(error)
+        self.check("two runs at once: the second says so", "exit 75" in said and "another run is under way" in said, True)
+
+    def maker_is_killed(self):
+        """Between any two commands of a publication: what is published is a list with its signature."""
+        real = shutil.which("mv")
+        program = pathlib.Path(self.maker.path("bin"), "mv")
+        for moment, body in (("before", "kill -9 $PPID"), ("after", f'{real} "$@"; kill -9 $PPID')):
+            program.write_text(f"#!/bin/sh\n{body}\n", encoding="ascii")
+            program.chmod(0o755)
+            try:
+                self.maker.renew()
+            except RuntimeError:
+                pass
+            said = self.maker.run("mxcrypt", "list", "verify", "--key", self.maker.path("list.pub"), os.path.join(self.maker.public, "health.json"))
+            self.check(f"killed {moment} the list is published: it verifies", "in-force" in said, True)
+        program.unlink()
+        self.maker.renew()
+        self.check("nothing is left of them", [name for name in os.listdir(self.maker.folder) if name.startswith(".public")], [os.readlink(self.maker.public)])
 
     def day(self, days):
         """Another day, and what the maker's timer does; the list that the relay has then."""
