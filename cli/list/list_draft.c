@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "policy/list/policy_list_write.h"
 
 #define STRINGS_OCTETS_MAX ((size_t)1 << 30)
 #define REPORT_OCTETS_MAX  ((size_t)1 << 30)
 #define FIRST_SIZE         1000
+#define NAME_SHOWN         1024
 #define SHOWN_MAX          20 /* lines of a report on standard error */
 
 /* ---- the list ---- */
@@ -97,10 +99,13 @@ void list_report_begin(struct list_report *report, const char *path)
 void list_report_add(struct list_report *report, const char *domain, const char *word,
                      const char *sentence)
 {
+    char shown[NAME_SHOWN]; /* a results file may have anything for a name */
+
+    escape_bytes(shown, sizeof shown, domain, strlen(domain));
     if (report->path != NULL)
-        buf_addf(&report->text, "%s\t%s\t%s\n", domain, word, sentence);
+        buf_addf(&report->text, "%s\t%s\t%s\n", shown, word, sentence);
     if (report->lines++ < SHOWN_MAX)
-        fprintf(stderr, "%s: %s: %s\n", domain, word, sentence);
+        fprintf(stderr, "%s: %s: %s\n", shown, word, sentence);
 }
 
 int list_report_end(struct list_report *report)

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/survey/cli_survey.h"
+
+#define SURVEY_AGE_MAX_S (7 * 86400)
 
 int list_look_begin(struct list_look *look)
 {
@@ -52,17 +55,29 @@ int list_look_up(struct list_look *look, const struct cli *cli, const char *path
     return look->results == NULL ? CLI_INTERNAL : CLI_OK;
 }
 
+/* Why a list cannot be made of it; NULL: it can. */
+static const char *survey_fault(const struct results_run *run, int64_t now_s)
+{
+    if (run->ended == 0)
+        return "the survey is not finished";
+    if (!run->verdict.probe)
+        return "the survey has connected to no mail host";
+    if (now_s - run->ended > SURVEY_AGE_MAX_S)
+        return "the survey is more than a week old: it does not say what the domains do now";
+    return NULL;
+}
+
 int list_look_take(struct list_look *look, const char *path)
 {
+    const char *why;
+
     look->results = cli_survey_open(path);
     if (look->results == NULL)
         return CLI_DATA;
-    if (results_run(look->results)->ended != 0 && results_run(look->results)->verdict.probe)
-        return CLI_OK;
-    fprintf(stderr, "mxcrypt: %s: %s\n", path,
-            results_run(look->results)->ended == 0 ? "the survey is not finished"
-                                                   : "the survey has connected to no mail host");
-    return CLI_DATA;
+    why = survey_fault(results_run(look->results), clock_wall_s());
+    if (why != NULL)
+        fprintf(stderr, "mxcrypt: %s: %s\n", path, why);
+    return why == NULL ? CLI_OK : CLI_DATA;
 }
 
 void list_look_end(struct list_look *look)

@@ -1,7 +1,10 @@
 /* list_status: `mxcrypt list status`: the policy lists of the daemon. */
 #include <string.h>
 
+#include "base/escape.h"
 #include "cli/list/list_command.h"
+
+#define AUTHOR_SHOWN 400
 
 static bool has(const json_t *list, const char *name)
 {
@@ -10,12 +13,15 @@ static bool has(const json_t *list, const char *name)
 
 static void print_content(const json_t *list)
 {
+    char author[AUTHOR_SHOWN];
+
     printf("  from %s until %s\n", string_of(list, "timestamp"), string_of(list, "expires"));
     printf("  %lld domains, %lld of them to be enforced, %lld in testing; taken as %s\n",
            number_of(list, "domains"), number_of(list, "enforce"), number_of(list, "testing"),
            strcmp(string_of(list, "as"), "file") == 0 ? "the list says" : string_of(list, "as"));
     if (has(list, "author"))
-        printf("  made by %s\n", string_of(list, "author"));
+        printf("  made by %s\n", escape_bytes(author, sizeof author, string_of(list, "author"),
+                                              strlen(string_of(list, "author"))));
 }
 
 static void print_list(const json_t *list)
