@@ -71,6 +71,9 @@ static bool read_key_file(struct list_reading *reading, struct buf *text, struct
                errno == EACCES ? " (mxcryptd reads it as its own user)" : "");
         return false;
     }
+    if (line->fingerprint != NULL)
+        buf_adds(text, line->fingerprint);
+    attempt->identity.key = hash_stable(buf_text(text), text->length);
     if (!signature_kind_of(&reading->kind, line->key_path, why)) {
         refuse(attempt, LIST_REFUSED, LIST_REFUSAL_KEY, "%s", why);
         return false;
@@ -78,9 +81,16 @@ static bool read_key_file(struct list_reading *reading, struct buf *text, struct
     if (!key_fits(reading, attempt))
         return false;
     signature_key_name(reading->key_text, reading->kind, line->key_path, line->fingerprint);
-    if (line->fingerprint != NULL)
-        buf_adds(text, line->fingerprint);
     return !text->failed;
+}
+
+/* A key is given up because it leaked: then a list that only the old key vouches for may not stay,
+ * also when the new key is no key. A file that cannot be read is another key if it has another name. */
+static bool key_is_another(const struct list_reading *reading, uint64_t key)
+{
+    if (reading->identity.key == 0)
+        return false;
+    return key == 0 ? reading->key_renamed : key != reading->identity.key;
 }
 
 /* False, with the attempt refused, when there is no key to verify with. */
@@ -90,11 +100,7 @@ static bool read_key(struct list_reading *reading, struct attempt *attempt)
 
     buf_init(&text, KEY_FILE_MAX);
     reading->key_known = read_key_file(reading, &text, attempt);
-    if (reading->key_known) {
-        attempt->identity.key = hash_stable(buf_text(&text), text.length);
-        reading->key_changed =
-            reading->identity.key != 0 && reading->identity.key != attempt->identity.key;
-    }
+    reading->key_changed = key_is_another(reading, attempt->identity.key);
     buf_fini(&text);
     return reading->key_known;
 }
@@ -243,7 +249,8 @@ static void mark_files(struct list_reading *reading, const char *signature_path)
     file_mark_add(&mark, reading->line->path);
     file_mark_add(&mark, signature_path);
     file_mark_add(&mark, reading->line->key_path);
-    reading->unchanged = reading->only_changed && reading->mark == mark.identity;
+    reading->unchanged =
+        reading->only_changed && !reading->key_changed && reading->mark == mark.identity;
     reading->mark = mark.changed_ms > clock_wall_ms() - RACY_MS ? 0 : mark.identity;
 }
 

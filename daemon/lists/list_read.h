@@ -59,6 +59,7 @@ struct list_reading {
     const struct policy_list *list; /* in memory; NULL: none */
     struct list_identity identity;  /* of that one */
     bool only_changed;              /* files that are as they were are not read again */
+    bool key_renamed;               /* key= or fingerprint= is another since a key was read */
 
     /* what is known, before and after */
     bool kept_known; /* `kept` is what the disk has */
@@ -78,7 +79,7 @@ struct list_reading {
     struct policy_list *taken; /* owned; NULL: it is the one in memory */
     struct list_identity taken_identity;
     size_t enforced;  /* domains of `taken` in enforce mode */
-    bool key_changed; /* since the list in memory was verified */
+    bool key_changed; /* since the list in memory was verified: it stays only if it is usable */
     bool key_known;   /* the next two count */
     enum signature_kind kind;
     char key_text[SIGNATURE_KEY_MAX]; /* key id, or fingerprint */

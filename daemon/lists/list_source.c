@@ -38,6 +38,7 @@ bool list_source_set(struct list_source *source, const struct config_list *line)
 {
     struct arena *arena = arena_new(LINE_MAX_OCTETS);
     struct config_list copy;
+    bool renamed;
 
     if (arena == NULL)
         return false;
@@ -46,10 +47,11 @@ bool list_source_set(struct list_source *source, const struct config_list *line)
         arena_free(arena);
         return false;
     }
-    if (!same_text(source->line.key_path, copy.key_path) ||
-        !same_text(source->line.fingerprint, copy.fingerprint) ||
-        source->line.min_age_ms != copy.min_age_ms)
+    renamed = !same_text(source->line.key_path, copy.key_path) ||
+              !same_text(source->line.fingerprint, copy.fingerprint);
+    if (renamed || source->line.min_age_ms != copy.min_age_ms)
         source->line_version++;
+    source->key_renamed |= renamed;
     arena_free(source->arena);
     source->arena = arena;
     source->line = copy;
@@ -164,6 +166,13 @@ static void tell_trouble(const struct list_source *source)
                   source->why, "effect", effect_of(source), NULL);
 }
 
+static void tell_dropped(const struct list_source *source, const struct list_reading *reading)
+{
+    log_event(LOG_LEVEL_ERROR, "policy-list-dropped", "list", source->line.source, "why",
+              reading->why, "effect",
+              "the key is another one, and the list in force is not verified by it", NULL);
+}
+
 static void tell_kept(struct list_source *source, const char *why)
 {
     if (*why != '\0' && strcmp(source->kept_why, why) != 0)
@@ -184,6 +193,7 @@ void list_source_ask(const struct list_source *source, struct list_reading *read
     reading->kept_known = source->kept_known;
     reading->kept = source->kept;
     reading->mark = source->mark;
+    reading->key_renamed = source->key_renamed;
 }
 
 static void set_outcome(struct list_source *source, enum list_outcome outcome,
@@ -215,6 +225,8 @@ static void set_list(struct list_source *source, struct list_reading *reading)
 
 static void drop_list(struct list_source *source, struct list_reading *reading)
 {
+    if (source->in_force)
+        tell_dropped(source, reading);
     reading->replaced = source->list;
     source->list = NULL;
     source->in_force = false;
@@ -224,6 +236,7 @@ static void drop_list(struct list_source *source, struct list_reading *reading)
 static void take_key(struct list_source *source, const struct list_reading *reading)
 {
     source->key_known = reading->key_known;
+    source->key_renamed &= !reading->key_known && !reading->key_changed;
     if (!reading->key_known)
         return;
     source->kind = reading->kind;

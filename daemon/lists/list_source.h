@@ -28,6 +28,7 @@ struct list_source {
     enum list_refusal refusal;
     char why[LIST_WHY_MAX];
     char kept_why[LIST_KEPT_WHY_MAX];
+    bool key_renamed; /* key= or fingerprint= is another since the key was read */
     bool key_known;
     enum signature_kind kind;
     char key_text[SIGNATURE_KEY_MAX];

@@ -11,6 +11,7 @@
  * DIAGNOSTICS
  *   policy-list            a list is in force
  *   policy-list-refused    a list is not taken; the one in force stays, as long as it may
+ *   policy-list-dropped    the key is another, and the list in force is not verified by it
  *   policy-list-waits      a list waits for its timestamp, or for min-age
  *   policy-list-expires    the list in force expires within LISTS_WARN_BEFORE_S
  *   policy-list-expired    the list has expired, and is used no more

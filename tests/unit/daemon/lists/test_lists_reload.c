@@ -112,6 +112,61 @@ static void a_key_file_that_is_replaced_counts_at_the_next_look(void **state)
     stop();
 }
 
+/* An operator takes another key because the old one leaked. */
+static void a_key_that_cannot_be_used_drops_the_list_of_the_one_before(void **state)
+{
+    static const struct {
+        const char *line, *why;
+    } table[] = {
+        {"policy-list = FOLDER/list key=FOLDER/nothing\n", "nothing: No such file"},
+        {"policy-list = FOLDER/list key=FOLDER/list\n", "list"}, /* it is no key */
+        {"policy-list = FOLDER/list key=FOLDER/key "
+         "fingerprint=0123456789ABCDEF0123456789ABCDEF01234567\n",
+         "fingerprint= is for OpenPGP keys"},
+    };
+    struct minisign_secret key = make_key("key");
+
+    (void)state;
+    put_list("list", &key, USUAL, ONE);
+    start(LINE);
+    for (size_t i = 0; i < COUNT(table); i++) {
+        must_say("a.example", LIST_ENFORCE);
+        changes = 0;
+        reconfigure(table[i].line);
+        pass(1);
+        must_say("a.example", LIST_NONE);
+        must_be(0, "refused", table[i].why);
+        assert_true(changes > 1); /* the reload, and what came of it */
+        reconfigure(LINE);
+        pass(1);
+    }
+    put("key", "hello\n", 6); /* by a reload, or at the next look */
+    pass(70);
+    must_say("a.example", LIST_NONE);
+    stop();
+}
+
+/* The source is gone, and the copy is not of the new key either. */
+static void a_list_without_its_source_is_dropped_with_its_key(void **state)
+{
+    struct minisign_secret key = make_key("key");
+
+    (void)state;
+    put_list("list", &key, USUAL, ONE);
+    make_key("other");
+    put("same", "", 0);
+    start(LINE);
+    assert_int_equal(rename(in_folder("key"), in_folder("same")), 0);
+    unlink(in_folder("list"));
+    reconfigure("policy-list = FOLDER/list key=FOLDER/same\n"); /* the key is no other */
+    pass(1);
+    must_say("a.example", LIST_ENFORCE);
+    reconfigure("policy-list = FOLDER/list key=FOLDER/other\n");
+    pass(1);
+    must_say("a.example", LIST_NONE);
+    stop();
+}
+
 static void a_reload_reads_at_once(void **state)
 {
     struct minisign_secret key = make_key("key");
@@ -182,6 +237,8 @@ int main(void)
         TEST(modes_and_order_are_those_of_the_new_lines_at_once),
         TEST(a_list_of_another_key_is_dropped),
         TEST(a_key_file_that_is_replaced_counts_at_the_next_look),
+        TEST(a_key_that_cannot_be_used_drops_the_list_of_the_one_before),
+        TEST(a_list_without_its_source_is_dropped_with_its_key),
         TEST(a_reload_reads_at_once),
         TEST(a_hundred_reloads_in_a_row),
         TEST(a_close_waits_for_what_is_being_read),
