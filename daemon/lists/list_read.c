@@ -363,10 +363,10 @@ static void same_again(struct list_reading *reading, struct attempt *attempt)
 
 static void look_at_source(struct list_reading *reading, struct attempt *attempt)
 {
-    if (reading->line->host == NULL)
-        read_files(reading, attempt);
-    else if (reading->want == LIST_READ_FETCHED)
+    if (reading->want == LIST_READ_FETCHED || reading->want == LIST_READ_WAITING)
         look_at(reading, &reading->text, &reading->signature, attempt);
+    else if (reading->line->host == NULL)
+        read_files(reading, attempt);
     else if (reading->list != NULL && !reading->key_changed)
         same_again(reading, attempt);
     else
@@ -392,7 +392,7 @@ static void look_at_copy(struct list_reading *reading, struct attempt *attempt,
 
 static void read_list(struct list_reading *reading, struct attempt *attempt, struct attempt *copy)
 {
-    bool source_good;
+    bool source_good, waited = reading->want == LIST_READ_WAITING;
 
     if (!read_key(reading, attempt) || !learn_kept(reading, attempt))
         return;
@@ -404,11 +404,11 @@ static void read_list(struct list_reading *reading, struct attempt *attempt, str
         reading->signature_seen =
             hash_stable(buf_text(&reading->signature), reading->signature.length);
     source_good = is_good(attempt) || attempt->outcome == LIST_WAITS;
-    if (reading->line->host != NULL && reading->want == LIST_READ_LOCAL)
-        source_good = false; /* that is known when it has been fetched */
+    if (waited || (reading->line->host != NULL && reading->want == LIST_READ_LOCAL))
+        source_good = false; /* that is known when it has been read or fetched */
     if (!is_good(attempt))
         look_at_copy(reading, attempt, copy);
-    if (source_good || reading->from_copy)
+    if (source_good || reading->from_copy || waited)
         keep(reading, reading->from_copy ? copy : is_good(attempt) ? attempt : NULL, source_good);
 }
 
@@ -444,8 +444,10 @@ void list_read(struct list_reading *reading)
     reading->kept_why[0] = '\0';
     read_list(reading, &attempt, &copy);
     give_result(reading, &attempt, reading->from_copy ? &copy : &attempt);
-    buf_fini(&reading->text);
-    buf_fini(&reading->signature);
+    if (reading->outcome != LIST_WAITS && reading->want != LIST_READ_WAITING) {
+        buf_fini(&reading->text);
+        buf_fini(&reading->signature);
+    }
     tls_thread_end();
 }
 

@@ -47,7 +47,8 @@ struct list_identity {
 enum list_want {
     LIST_READ_LOCAL,   /* the files; of a list that is fetched: its copy, if that is needed */
     LIST_READ_FETCHED, /* `text` and `signature` have just been fetched */
-    LIST_READ_SAME     /* the signature that was fetched is that of the list in memory */
+    LIST_READ_SAME,    /* the signature that was fetched is that of the list in memory */
+    LIST_READ_WAITING  /* `text` and `signature` are of a list that waited, and its time has come */
 };
 
 struct list_reading {
@@ -65,7 +66,7 @@ struct list_reading {
     bool kept_known; /* `kept` is what the disk has */
     struct list_kept kept;
     uint64_t mark;              /* of the files; 0: look again in any case */
-    struct buf text, signature; /* owned; empty afterwards */
+    struct buf text, signature; /* owned; empty afterwards, but of a list that waits or waited */
 
     /* the result */
     bool unchanged;            /* see only_changed: nothing below counts */

@@ -34,6 +34,11 @@ void list_line_copy(struct arena *arena, struct config_list *out, const struct c
     out->fingerprint = arena_strdup(arena, line->fingerprint);
 }
 
+static bool holds(const struct list_source *source)
+{
+    return source->waiting.length > 0;
+}
+
 bool list_source_set(struct list_source *source, const struct config_list *line)
 {
     struct arena *arena = arena_new(LINE_MAX_OCTETS);
@@ -52,6 +57,8 @@ bool list_source_set(struct list_source *source, const struct config_list *line)
     if (renamed || source->line.min_age_ms != copy.min_age_ms)
         source->line_version++;
     source->key_renamed |= renamed;
+    if (holds(source) && (renamed || source->line.min_age_ms != copy.min_age_ms))
+        source->ready_s = clock_wall_s(); /* it is judged anew */
     arena_free(source->arena);
     source->arena = arena;
     source->line = copy;
@@ -66,6 +73,8 @@ struct list_source *list_source_new(const struct config_list *line, const char *
     if (source == NULL)
         return NULL;
     list_init(&source->link);
+    buf_init(&source->waiting, POLICY_LIST_TEXT_MAX);
+    buf_init(&source->waiting_sig, SIGNATURE_MAX);
     if (!list_source_set(source, line)) {
         free(source);
         return NULL;
@@ -78,6 +87,8 @@ struct list_source *list_source_new(const struct config_list *line, const char *
 void list_source_free(struct list_source *source)
 {
     policy_list_free(source->list);
+    buf_fini(&source->waiting);
+    buf_fini(&source->waiting_sig);
     arena_free(source->arena);
     free(source);
 }
@@ -243,22 +254,91 @@ static void take_key(struct list_source *source, const struct list_reading *read
     memcpy(source->key_text, reading->key_text, sizeof source->key_text);
 }
 
+/* ---- a list that waits ---- */
+
+/* What `to` had is freed; `from` is empty afterwards. */
+static void move(struct buf *to, struct buf *from)
+{
+    struct buf had = *to;
+
+    *to = *from;
+    *from = had;
+    buf_fini(from);
+}
+
+static void hold(struct list_source *source, struct list_reading *reading)
+{
+    move(&source->waiting, &reading->text);
+    move(&source->waiting_sig, &reading->signature);
+    source->ready_s = reading->ready_s;
+    snprintf(source->waiting_why, sizeof source->waiting_why, "%s", reading->why);
+}
+
+static void call_back(struct list_source *source)
+{
+    buf_fini(&source->waiting);
+    buf_fini(&source->waiting_sig);
+    source->ready_s = 0;
+}
+
+bool list_source_is_ready(const struct list_source *source, int64_t now_s)
+{
+    return holds(source) && now_s >= source->ready_s;
+}
+
+void list_source_give_waiting(struct list_source *source, struct list_reading *reading)
+{
+    move(&reading->text, &source->waiting);
+    move(&reading->signature, &source->waiting_sig);
+    source->ready_s = 0;
+}
+
+void list_source_take_back(struct list_source *source, struct list_reading *reading)
+{
+    if (reading->want != LIST_READ_WAITING)
+        return;
+    hold(source, reading);
+    source->ready_s = clock_wall_s();
+}
+
+/* The first that is ready is the one that waits. */
+static void take_waiting(struct list_source *source, struct list_reading *reading)
+{
+    bool waits = reading->outcome == LIST_WAITS, waited = reading->want == LIST_READ_WAITING;
+    bool has_used = reading->outcome == LIST_TAKEN || reading->outcome == LIST_SAME;
+
+    if (waits && reading->text.length > 0 &&
+        (!holds(source) || reading->ready_s <= source->ready_s))
+        hold(source, reading);
+    else if (!holds(source))
+        source->ready_s = waits ? reading->ready_s : 0;
+    else if (has_used && !(is_fetched(source) && reading->want == LIST_READ_LOCAL))
+        call_back(source);
+    if (!waits)
+        source->waiting_signature = 0;
+    else if (!waited)
+        source->waiting_signature = reading->signature_seen;
+}
+
 /* Of the source itself: it is well, it waits, or there is something wrong with it. */
-static void take_outcome(struct list_source *source, const struct list_reading *reading)
+static void take_outcome(struct list_source *source, struct list_reading *reading)
 {
     bool again = reading->want == LIST_READ_FETCHED && !source->mismatched &&
                  reading->outcome == LIST_REFUSED && reading->refusal == LIST_REFUSAL_SIGNATURE;
     bool local = is_fetched(source) && reading->want == LIST_READ_LOCAL;
 
-    source->ready_s = reading->outcome == LIST_WAITS ? reading->ready_s : 0;
-    source->waiting_signature = reading->outcome == LIST_WAITS ? reading->signature_seen : 0;
+    take_waiting(source, reading);
     source->mismatched = again;
     if (again) { /* the two files are replaced one after the other */
         plan(source, shorter(LOOK_MS, source->refresh_ms));
         return;
     }
-    set_outcome(source, reading->outcome, reading->refusal, reading->why);
-    if (local && reading->key_known) {
+    set_outcome(source, reading->outcome, reading->refusal,
+                reading->outcome == LIST_WAITS && holds(source) ? source->waiting_why
+                                                                : reading->why);
+    if (reading->want == LIST_READ_WAITING) {
+        plan(source, 0); /* the source may have the next one */
+    } else if (local && reading->key_known) {
         plan_fetch(source);
     } else if (reading->outcome == LIST_TAKEN || reading->outcome == LIST_SAME ||
                reading->outcome == LIST_WAITS) {
@@ -351,7 +431,7 @@ bool list_source_look(struct list_source *source, int64_t now_s)
         if (was)
             tell_expiry(source, now_s);
     }
-    if (source->ready_s != 0 && now_s >= source->ready_s) {
+    if (!holds(source) && source->ready_s != 0 && now_s >= source->ready_s) {
         source->due_ms = 0;
         source->ready_s = 0;
         source->waiting_signature = 0;
@@ -374,7 +454,7 @@ int64_t list_source_wait_s(const struct list_source *source, int64_t now_s)
         expires_s = policy_list_header(source->list)->expires_s;
         wait_s = expires_s - now_s;
     }
-    if (source->ready_s != 0)
+    if (source->ready_s > now_s) /* else it is being seen to */
         wait_s = shorter(wait_s, source->ready_s - now_s);
     return wait_s;
 }

@@ -1,6 +1,11 @@
 /*
  * list_source: one source of a policy list: the list in memory, whether it is in force, what came of
  * the last reading, and when the next one is due. No file, no socket, no thread: lists.c has those.
+ *
+ * A list that waits for its time is kept as it was read, and is verified and judged again when its
+ * time has come, whatever the source has by then: else a list whose maker replaces it more often than
+ * min-age would never be used. One at most waits. A newer one is seen after it; an older one takes
+ * its place, and the list in force calls it back, when the source has that again.
  */
 #pragma once
 
@@ -35,9 +40,11 @@ struct list_source {
     bool kept_known;
     struct list_kept kept;
     uint64_t mark;              /* of the files that were read last */
-    uint64_t waiting_signature; /* of a list that is fetched and waits; 0: none does */
-    int64_t ready_s;            /* when it may be used; 0: none waits */
-    int64_t looked_s;           /* when it was last read or fetched; 0: never */
+    uint64_t waiting_signature; /* of the list that was fetched last, if it is to be used later */
+    int64_t ready_s;            /* when the list that waits may be used; 0: none waits */
+    struct buf waiting, waiting_sig; /* owned; the list that waits; empty: none, or being read */
+    char waiting_why[LIST_WHY_MAX];
+    int64_t looked_s; /* when it was last read or fetched; 0: never */
     bool stale, soon_told;
 
     /* when it is read or fetched next */
@@ -72,6 +79,11 @@ void list_source_fail(struct list_source *source, enum list_outcome outcome,
                       enum list_refusal refusal, const char *why);
 /* The list that waits is still the one that the source has: it is not fetched before its time. */
 void list_source_waits_still(struct list_source *source);
+/* Whether a list waited, and its time has come. */
+bool list_source_is_ready(const struct list_source *source, int64_t now_s);
+/* Moves it into a reading, LIST_READ_WAITING; and back, for when the reading does not count. */
+void list_source_give_waiting(struct list_source *source, struct list_reading *reading);
+void list_source_take_back(struct list_source *source, struct list_reading *reading);
 /* Looks at the clock; true when what the list says has changed. */
 bool list_source_look(struct list_source *source, int64_t now_s);
 /* What was expected to wait may not, because the clock was set back. */

@@ -79,7 +79,8 @@ static void count(struct lists *lists, const struct list_reading *reading)
 {
     if (reading->outcome == LIST_REFUSED || reading->outcome == LIST_EXPIRED)
         lists->stats.refused[reading->refusal]++;
-    if (reading->line->host == NULL || reading->want == LIST_READ_LOCAL)
+    if (reading->line->host == NULL || reading->want == LIST_READ_LOCAL ||
+        reading->want == LIST_READ_WAITING)
         return;
     if (reading->outcome == LIST_REFUSED || reading->outcome == LIST_EXPIRED)
         lists->stats.fetch_failures++;
@@ -103,6 +104,7 @@ static bool task_take(struct task *task)
             count(lists, &task->reading);
     } else {
         source->kept_known = false; /* the reading may have written it */
+        list_source_take_back(source, &task->reading);
     }
     return changed;
 }
@@ -183,6 +185,17 @@ static void read_local(struct list_source *source, bool only_changed)
     begin_reading(task);
 }
 
+/* Without memory it is tried again when the clock is looked at. */
+static void read_waiting(struct list_source *source)
+{
+    struct task *task = task_new(source, LIST_READ_WAITING);
+
+    if (task == NULL)
+        return;
+    list_source_give_waiting(source, &task->reading);
+    begin_reading(task);
+}
+
 /* ---- fetches ---- */
 
 static void on_fetch_over(struct task *task, const struct list_fetch_result *result)
@@ -260,7 +273,10 @@ static void start_due(struct list_source *source, int64_t now)
 
     if (source->task != NULL)
         return;
-    if (!fetched || source->local || !source->key_known) {
+    if (list_source_is_ready(source, clock_wall_s())) {
+        if (lists->readings < READINGS_MAX)
+            read_waiting(source);
+    } else if (!fetched || source->local || !source->key_known) {
         if ((due || now >= source->look_ms) && lists->readings < READINGS_MAX)
             read_local(source, !due);
     } else if (due && lists->tools.dns != NULL && lists->fetches < FETCHES_MAX) {

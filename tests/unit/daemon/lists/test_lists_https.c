@@ -230,6 +230,31 @@ static void a_list_that_waits_is_fetched_when_its_time_has_come(void **state)
     die();
 }
 
+/* The server has a newer one by then, which is fetched once, and once more when it is its turn. */
+static void a_list_that_waits_is_kept_though_the_server_has_another(void **state)
+{
+    char with_age[600];
+
+    (void)state;
+    snprintf(with_age, sizeof with_age, "%.*s min-age=20m\n", (int)strlen(line) - 1, line);
+    serve((struct times){-60, 14 * DAY_S}, ONE);
+    live_with(with_age);
+    pass(5);
+    assert_int_equal(requests(), 2);
+    serve((struct times){0, 14 * DAY_S}, OTHER);
+    pass(REFRESH_S);
+    assert_int_equal(requests(), 2);
+    must_be(0, "too-new", "min-age");
+    pass(1140 - REFRESH_S);
+    must_say("a.example", LIST_ENFORCE);
+    must_say("b.example", LIST_NONE);
+    pass(2 * REFRESH_S);
+    must_say("a.example", LIST_NONE);
+    must_say("b.example", LIST_TESTING);
+    must_be(0, "in-force", "");
+    die();
+}
+
 /* ---- what a server does wrong ---- */
 
 static void serve_nothing(void)
@@ -542,6 +567,7 @@ int main(void)
         TEST(only_the_signature_is_fetched_again),
         TEST(a_new_list_is_fetched),
         TEST(a_list_that_waits_is_fetched_when_its_time_has_come),
+        TEST(a_list_that_waits_is_kept_though_the_server_has_another),
         TEST(what_the_server_does_wrong_is_said),
         TEST(failures_are_tried_again_later_and_later),
         TEST(a_signature_that_does_not_match_is_fetched_once_more),
