@@ -31,7 +31,9 @@ struct task {
     struct list_reading reading;
     struct list_fetch *fetch; /* NULL: none is under way */
     uv_work_t work;
-    uv_thread_t thread; /* at start */
+    uv_thread_t thread; /* at start, as the rest */
+    uv_async_t async;   /* of one that is late: tells the loop that it is over */
+    bool over, late;    /* lists.start_lock */
 };
 
 static void pump(struct lists *lists);
@@ -144,15 +146,13 @@ static void on_thread(uv_work_t *work)
     list_read(&((struct task *)work->data)->reading);
 }
 
-static void on_read(uv_work_t *work, int status)
+static void reading_is_over(struct task *task, bool read)
 {
-    struct task *task = work->data;
     struct list_source *source = task->source;
     struct lists *lists = source->lists;
     bool changed = false;
 
-    lists->readings--;
-    if (status == 0)
+    if (read)
         changed = task_take(task);
     source->task = NULL; /* it is cancelled by lists_close only */
     let_go(source);
@@ -161,6 +161,14 @@ static void on_read(uv_work_t *work, int status)
     let_task_go(lists, task);
     if (!lists->closing)
         pump(lists);
+}
+
+static void on_read(uv_work_t *work, int status)
+{
+    struct task *task = work->data;
+
+    task->source->lists->readings--;
+    reading_is_over(task, status == 0);
 }
 
 static void begin_reading(struct task *task)
@@ -419,13 +427,52 @@ void lists_configure(struct lists *lists, const struct config *config)
 
 static void on_start_thread(void *context)
 {
-    list_read(&((struct task *)context)->reading);
+    struct task *task = context;
+    struct lists *lists = task->source->lists;
+
+    list_read(&task->reading);
+    uv_mutex_lock(&lists->start_lock);
+    task->over = true;
+    if (task->late)
+        uv_async_send(&task->async);
+    uv_cond_signal(&lists->start_over);
+    uv_mutex_unlock(&lists->start_lock);
+}
+
+static void on_late_closed(uv_handle_t *async)
+{
+    reading_is_over(async->data, true);
+}
+
+static void on_late(uv_async_t *async)
+{
+    uv_thread_join(&((struct task *)async->data)->thread);
+    uv_close((uv_handle_t *)async, on_late_closed);
+}
+
+/* Until it is over, or the deadline has passed; then it is left to the loop, and true. */
+static bool wait_at_start(struct lists *lists, struct task *task, int64_t deadline_ms)
+{
+    int64_t left_ms;
+
+    uv_mutex_lock(&lists->start_lock);
+    while (!task->over && (left_ms = deadline_ms - clock_monotonic_ms()) > 0)
+        if (uv_cond_timedwait(&lists->start_over, &lists->start_lock,
+                              (uint64_t)left_ms * 1000000) != 0)
+            break;
+    if (!task->over && uv_async_init(lists->loop, &task->async, on_late) == 0) {
+        task->async.data = task;
+        task->late = true;
+    }
+    uv_mutex_unlock(&lists->start_lock);
+    return task->late;
 }
 
 /* Every source on a thread of its own, so that the start waits for the slowest only. */
 static void read_at_start(struct lists *lists)
 {
     struct task *tasks[CONFIG_LISTS_MAX] = {NULL};
+    int64_t deadline_ms = clock_monotonic_ms() + LISTS_START_MS;
 
     for (size_t i = 0; i < lists->count; i++) {
         struct task *task = task_new(lists->sources[i], LIST_READ_LOCAL);
@@ -442,7 +489,7 @@ static void read_at_start(struct lists *lists)
         }
     }
     for (size_t i = 0; i < lists->count; i++) {
-        if (tasks[i] == NULL)
+        if (tasks[i] == NULL || wait_at_start(lists, tasks[i], deadline_ms))
             continue;
         uv_thread_join(&tasks[i]->thread);
         task_take(tasks[i]);
@@ -463,6 +510,7 @@ int lists_new(struct lists **out, uv_loop_t *loop, const struct config *config,
     list_init(&lists->leaving);
     uv_timer_init(loop, &lists->timer);
     lists->timer.data = lists;
+    CHECK(uv_mutex_init(&lists->start_lock) == 0 && uv_cond_init(&lists->start_over) == 0);
     take_lines(lists, config);
     read_at_start(lists);
     on_clock(&lists->timer);
@@ -480,7 +528,7 @@ static void end_task(struct list_source *source)
 {
     struct task *task = source->task;
 
-    if (task == NULL)
+    if (task == NULL || task->late)
         return;
     if (task->fetch == NULL) {
         uv_cancel((uv_req_t *)&task->work); /* if it has not begun; on_read is called anyway */
@@ -510,6 +558,8 @@ void lists_free(struct lists *lists)
 {
     for (size_t i = 0; i < lists->count; i++)
         list_source_free(lists->sources[i]);
+    uv_cond_destroy(&lists->start_over);
+    uv_mutex_destroy(&lists->start_lock);
     free(lists);
 }
 

@@ -25,6 +25,7 @@
 #include "daemon/config/config.h"
 #include "policy/evidence.h"
 
+#define LISTS_START_MS      20000
 #define LISTS_WARN_BEFORE_S (3 * 86400) /* before a list expires */
 
 struct lists;
@@ -39,7 +40,8 @@ struct lists_tools {
     struct verifier *verifier; /* NULL: no OpenPGP signature can be verified */
 };
 
-/* Reads the files, and the copies of lists that are fetched; this waits for all of them. `config`
+/* Reads the files, and the copies of lists that are fetched; this waits for all of them, for
+ * LISTS_START_MS at most: what takes longer goes on while the daemon runs. `config`
  * is borrowed. 0 or UV_ENOMEM: whatever is wrong with a list is no reason not to start. */
 int lists_new(struct lists **out, uv_loop_t *loop, const struct config *config,
               const struct lists_tools *tools);

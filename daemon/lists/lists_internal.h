@@ -17,6 +17,8 @@ struct lists {
     struct list leaving;        /* of list_source.link, owned: removed, and with a task under way */
     unsigned readings, fetches; /* under way */
     uv_timer_t timer;
+    uv_mutex_t start_lock; /* of `over` and `late` of the tasks at start */
+    uv_cond_t start_over;
     int64_t seen_s; /* when the clock was last read */
     bool closing;
     struct lists_stats stats; /* the counters only */
