@@ -356,7 +356,7 @@ static void what_the_server_does_wrong_is_said(void **state)
         {redirect, "HTTP status 301", LIST_REFUSALS_COUNT},
         {hang, "after 60000 ms", LIST_REFUSALS_COUNT},
         {hang_in_the_middle, "after 60000 ms", LIST_REFUSALS_COUNT},
-        {cut_off, "transfer closed", LIST_REFUSALS_COUNT},
+        {cut_off, "the fetch failed: ", LIST_REFUSALS_COUNT},
         {say_it_is_large, "104857601 octets, more than 104857600", LIST_REFUSAL_SIZE},
         {be_large, "more than 104857600 octets", LIST_REFUSAL_SIZE},
         {sign_at_length, "more than 65536 octets", LIST_REFUSAL_SIZE},
