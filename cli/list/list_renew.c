@@ -100,7 +100,9 @@ static bool read_clock(struct renewing *all)
         all->now_s++;
     if (all->now_s > header->timestamp_s)
         return true;
-    fprintf(stderr, "mxcrypt: %s: its timestamp is in the future: set the clock of this host\n",
+    fprintf(stderr,
+            "mxcrypt: %s: its timestamp is in the future: set the clock of this host. If that is "
+            "right now, put the former list back, or make it anew with mxcrypt list build\n",
             all->file.path);
     return false;
 }
@@ -166,8 +168,8 @@ static bool keep(struct renewing *all, const struct policy_list_entry *entry,
 
 static bool keep_moved(struct renewing *all, const struct evidence *evidence, int64_t day)
 {
-    const struct renewal days = {.day = day, .good = 1};
     struct policy_list_entry entry = all->entry;
+    struct renewal days = {0};
     struct buf hosts;
     bool kept;
 
@@ -177,7 +179,10 @@ static bool keep_moved(struct renewing *all, const struct evidence *evidence, in
     entry.mx = hosts.data;
     entry.mode = LIST_TESTING;
     entry.alias = NULL;
-    kept = !hosts.failed && keep(all, &entry, &days);
+    kept = !hosts.failed && renewal_begin(&days, entry.mode, entry.mx, entry.mx_count);
+    days.day = day;
+    days.good = 1;
+    kept = kept && keep(all, &entry, &days);
     buf_fini(&hosts);
     all->moved++;
     list_report_add(&all->report, entry.domain, "moved", MOVED ": in testing mode");
@@ -211,10 +216,12 @@ static bool take_member(void *context, const char *domain, const struct member *
     bool moved = member->fault == MEMBER_GOOD && !all_covered(&entry, evidence);
     bool good = member->fault == MEMBER_GOOD && !moved;
 
+    if (!renewal_begin(&days, entry.mode, entry.mx, entry.mx_count))
+        return false;
     all->answered |= member->answered;
     if (moved && entry.mode == LIST_TESTING)
         return keep_moved(all, evidence, day);
-    switch (renewal_count(&days, entry.mode, good, day, &all->rules)) {
+    switch (renewal_count(&days, good, day, &all->rules)) {
     case RENEWAL_DROP:
         if (moved)
             return keep_moved(all, evidence, day);
@@ -223,7 +230,7 @@ static bool take_member(void *context, const char *domain, const struct member *
         return true;
     case RENEWAL_ENFORCE:
         all->enforced++;
-        entry.mode = LIST_ENFORCE;
+        entry.mode = days.mode = LIST_ENFORCE;
         list_report_add(&all->report, domain, "enforced", "it was good for long enough");
         break;
     case RENEWAL_KEEP:

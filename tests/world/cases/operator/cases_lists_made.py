@@ -270,10 +270,56 @@ def _(maker):
         maker.days = 5
         maker.build("--from", maker.names("good"))
         maker.days = 0
-        maker.renew(status=65, says=("its timestamp is in the future",))
+        maker.renew(status=65, says=("its timestamp is in the future", "put the former list back, or make it anew"))
         maker.days = 5
         pathlib.Path(maker.list + ".state").write_text("[]", encoding="ascii")
         maker.renew(status=65, says=("list.json.state: it is not what mxcrypt list renew writes",))
         maker.renew("--state", maker.path("other"))
         must("expires", maker.run(64, "renew", "--expires", "367", maker.list, says=("--expires must be",)), None)
+    return step
+
+
+@made_case("list renew: an entry that somebody set back to testing, by hand or with list build, is watched from its first day")
+def _(maker):
+    maker.domain("back")
+
+    def watch(first):
+        """Until it is enforced, in three days."""
+        for maker.days, want in ((first, {"good": 1}), (first + 1, {"good": 1}), (first + 2, {"good": 1, "enforced": 1})):
+            must(f"day {maker.days}", maker.renew("--enforce-after", "3"), want)
+
+    def step():
+        maker.build("--from", maker.names("back"))
+        watch(0)
+        whole = maker.read()
+        whole["policies"][maker.name("back")]["mode"] = "testing"
+        listing.replace(maker.list, json.dumps(whole))
+        watch(3)
+        maker.build("--from", maker.names("back"))
+        watch(6)
+        whole = maker.read()
+        whole["policies"][maker.name("back")] = testing(f"mx.back.{maker.c.u}", f"more.back.{maker.c.u}")
+        listing.replace(maker.list, json.dumps(whole))
+        watch(9)
+    return step
+
+
+@made_case("list renew: after a clock that was ahead the days count again")
+def _(maker):
+    maker.domain("good")
+    maker.domain("bad")
+
+    def step():
+        maker.build("--from", maker.names("good", "bad"))
+        maker.show("bad", "elsewhere.example")
+        maker.days = 20
+        must("ahead", maker.renew(), {"good": 1, "failing": 1})
+        maker.days = 0
+        maker.renew(status=65, says=("its timestamp is in the future",))
+        maker.show("bad")
+        maker.build("--from", maker.names("good", "bad"))
+        maker.show("bad", "elsewhere.example")
+        must("back", maker.renew("--drop-after", "2", "--enforce-after", "2", says=("(day 1 of 2)",)), {"good": 1, "failing": 1})
+        maker.days = 1
+        must("the next day", maker.renew("--drop-after", "2", "--enforce-after", "2"), {"good": 1, "dropped": 1, "enforced": 1})
     return step
