@@ -67,7 +67,7 @@ struct cli_own {
 /* What it says for `list`; NULL: not given. */
 struct cli_list {
     const char *fingerprint, *expires, *from_survey, *report, *drop_after, *enforce_after;
-    int from_rules, from_memory, fold;
+    int from_rules, from_memory, fold, really;
 };
 
 /* What the command line says, and the connection to the daemon. */

@@ -89,6 +89,7 @@ static const struct option long_options[] = {
     {"from-rules", no_argument, &command_line.list.from_rules, 1},
     {"from-memory", no_argument, &command_line.list.from_memory, 1},
     {"fold", no_argument, &command_line.list.fold, 1},
+    {"really", no_argument, &command_line.list.really, 1},
     {"no-dnssec", no_argument, &command_line.survey.no_dnssec, 1},
 #define X(word, name, member) {name, required_argument, NULL, TEXT_##word},
     TEXT_OPTIONS(X)

@@ -7,6 +7,8 @@
  * in testing mode, so that nobody can put a host of his own into an entry that is enforced. Of an entry
  * that is enforced this counts as a failed day first, as anything else that is wrong: nobody can end it
  * by one forged answer.
+ *
+ * All are judged before any is counted, as many that fail at once are taken for a fault of this host.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +27,9 @@
 #define ENFORCE_AFTER 30 /* days */
 #define MOVED         "its mail hosts are others, good ones"
 #define WHY_MAX       4096
+#define UNSEEN        "it was not looked up: it stays as it is"
 #define PATH_SIZE     4096
+#define LOST_MIN      3 /* fewer that fail at once are always taken for faults of their own */
 
 struct renewing {
     struct cli *cli;
@@ -38,8 +42,23 @@ struct renewing {
     struct list_draft draft;
     struct list_report report;
     struct policy_list_entry entry; /* the one that is looked at */
-    size_t good, failing, dropped, enforced, moved;
-    bool answered;
+    size_t good, failing, dropped, enforced, moved, unseen;
+    bool refused; /* nothing is counted */
+    /* of all, before any is counted */
+    struct {
+        size_t seen, left;
+        size_t sound,
+            lost; /* that did not fail the last time; those of them that are not good now */
+        bool answered;
+    } tally;
+};
+
+/* What follows for the entry that is looked at. */
+struct finding {
+    struct renewal days; /* with this look */
+    bool sound;          /* it did not fail the last time, or there was none */
+    bool unseen, good, moved;
+    bool drop, enforce, move;
 };
 
 /* ---- options, and what was before ---- */
@@ -159,6 +178,48 @@ static bool has_suffix(const struct policy_list_entry *entry)
     return false;
 }
 
+/* False without memory. */
+static bool find(struct finding *out, const struct renewing *all, const struct member *member,
+                 const struct evidence *evidence)
+{
+    const struct policy_list_entry *entry = &all->entry;
+    enum renewal_step step;
+
+    *out = (struct finding){.days = renewals_find(all->before, entry->domain),
+                            .unseen = member->fault == MEMBER_UNSEEN};
+    if (!renewal_begin(&out->days, entry->mode, entry->mx, entry->mx_count))
+        return false;
+    out->sound = out->days.failed == 0;
+    if (out->unseen)
+        return true;
+    out->moved = member->fault == MEMBER_GOOD && !all_covered(entry, evidence);
+    out->good = member->fault == MEMBER_GOOD && !out->moved;
+    step = renewal_count(&out->days, out->good, all->now_s / DAY_S, &all->rules);
+    out->move = out->moved && (entry->mode == LIST_TESTING || step == RENEWAL_DROP);
+    out->drop = step == RENEWAL_DROP && !out->move;
+    out->enforce = step == RENEWAL_ENFORCE;
+    return true;
+}
+
+static bool tally_member(void *context, const char *domain, const struct member *member,
+                         const struct evidence *evidence)
+{
+    struct renewing *all = context;
+    struct finding finding;
+
+    (void)domain;
+    if (!find(&finding, all, member, evidence))
+        return false;
+    all->tally.left += !finding.drop;
+    if (finding.unseen)
+        return true;
+    all->tally.seen++;
+    all->tally.answered |= member->answered;
+    all->tally.sound += finding.sound;
+    all->tally.lost += finding.sound && !finding.good;
+    return true;
+}
+
 /* Adds what is left of the entry, and its days. */
 static bool keep(struct renewing *all, const struct policy_list_entry *entry,
                  const struct renewal *days)
@@ -166,7 +227,7 @@ static bool keep(struct renewing *all, const struct policy_list_entry *entry,
     return list_draft_add(&all->draft, entry) && renewals_put(all->after, entry->domain, days);
 }
 
-static bool keep_moved(struct renewing *all, const struct evidence *evidence, int64_t day)
+static bool keep_moved(struct renewing *all, const struct evidence *evidence)
 {
     struct policy_list_entry entry = all->entry;
     struct renewal days = {0};
@@ -180,7 +241,7 @@ static bool keep_moved(struct renewing *all, const struct evidence *evidence, in
     entry.mode = LIST_TESTING;
     entry.alias = NULL;
     kept = !hosts.failed && renewal_begin(&days, entry.mode, entry.mx, entry.mx_count);
-    days.day = day;
+    days.day = all->now_s / DAY_S;
     days.good = 1;
     kept = kept && keep(all, &entry, &days);
     buf_fini(&hosts);
@@ -189,69 +250,84 @@ static bool keep_moved(struct renewing *all, const struct evidence *evidence, in
     return kept;
 }
 
-static void report_failure(struct renewing *all, const struct member *member, const char *word,
-                           unsigned days)
+static void report_failure(struct renewing *all, const struct member *member,
+                           const struct finding *finding)
 {
-    char sentence[WHY_MAX];
+    const char *word = finding->moved ? "moving" : member_fault_name(member->fault);
     struct buf why;
 
-    buf_init(&why, WHY_MAX / 2);
-    if (member->fault == MEMBER_GOOD)
+    buf_init(&why, WHY_MAX);
+    if (finding->moved)
         buf_adds(&why, MOVED);
     else
         member_why(&why, member);
-    snprintf(sentence, sizeof sentence, "%s (day %u of %u)", buf_text(&why), days,
-             all->rules.drop_after);
-    list_report_add(&all->report, all->entry.domain, word, sentence);
+    if (!all->refused)
+        buf_addf(&why, " (day %u of %u)", finding->days.failed, all->rules.drop_after);
+    list_report_add(&all->report, all->entry.domain,
+                    finding->drop && !all->refused ? "dropped" : word, buf_text(&why));
     buf_fini(&why);
+}
+
+/* What becomes of an entry that was looked up. */
+static bool take_found(struct renewing *all, const struct member *member, struct finding *finding)
+{
+    struct policy_list_entry entry = all->entry;
+
+    if (!finding->good)
+        report_failure(all, member, finding);
+    if (finding->drop) {
+        all->dropped++;
+        return true;
+    }
+    if (finding->enforce) {
+        entry.mode = finding->days.mode = LIST_ENFORCE;
+        all->enforced++;
+        list_report_add(&all->report, entry.domain, "enforced", "it was good for long enough");
+    }
+    all->good += finding->good;
+    all->failing += !finding->good;
+    return keep(all, &entry, &finding->days);
 }
 
 static bool take_member(void *context, const char *domain, const struct member *member,
                         const struct evidence *evidence)
 {
     struct renewing *all = context;
-    struct policy_list_entry entry = all->entry;
-    struct renewal days = renewals_find(all->before, domain);
-    int64_t day = all->now_s / DAY_S;
-    bool moved = member->fault == MEMBER_GOOD && !all_covered(&entry, evidence);
-    bool good = member->fault == MEMBER_GOOD && !moved;
+    struct finding finding;
 
-    if (!renewal_begin(&days, entry.mode, entry.mx, entry.mx_count))
+    if (!find(&finding, all, member, evidence))
         return false;
-    all->answered |= member->answered;
-    if (moved && entry.mode == LIST_TESTING)
-        return keep_moved(all, evidence, day);
-    switch (renewal_count(&days, good, day, &all->rules)) {
-    case RENEWAL_DROP:
-        if (moved)
-            return keep_moved(all, evidence, day);
-        all->dropped++;
-        report_failure(all, member, "dropped", days.failed);
-        return true;
-    case RENEWAL_ENFORCE:
-        all->enforced++;
-        entry.mode = days.mode = LIST_ENFORCE;
-        list_report_add(&all->report, domain, "enforced", "it was good for long enough");
-        break;
-    case RENEWAL_KEEP:
-        if (!good)
-            report_failure(all, member, moved ? "moving" : member_fault_name(member->fault),
-                           days.failed);
-        break;
+    if (finding.unseen) {
+        all->unseen++;
+        list_report_add(&all->report, domain, member_fault_name(member->fault), UNSEEN);
+        return keep(all, &all->entry, &finding.days);
     }
-    all->good += good;
-    all->failing += !good;
-    return keep(all, &entry, &days);
+    return finding.move ? keep_moved(all, evidence) : take_found(all, member, &finding);
+}
+
+/* For the report of a run that changes nothing. */
+static bool tell_member(void *context, const char *domain, const struct member *member,
+                        const struct evidence *evidence)
+{
+    struct renewing *all = context;
+    struct finding finding;
+
+    (void)domain;
+    if (!find(&finding, all, member, evidence))
+        return false;
+    if (!finding.good)
+        report_failure(all, member, &finding);
+    return true;
 }
 
 /* ---- the list ---- */
 
-static int take_all(struct renewing *all)
+static int each(struct renewing *all, members_taker *take)
 {
     size_t at = 0;
 
     while (policy_list_next(&all->entry, all->file.list, &at)) {
-        if (members_one(all->look.results, all->entry.domain, take_member, all))
+        if (members_one(all->look.results, all->entry.domain, take, all))
             continue;
         fprintf(stderr, "mxcrypt: %s\n",
                 *results_error(all->look.results) == '\0' ? "no memory"
@@ -261,17 +337,35 @@ static int take_all(struct renewing *all)
     return CLI_OK;
 }
 
-static int write_list(struct renewing *all)
+/* Whether what was found may be counted; CLI_TEMP after a message. */
+static int judge_all(const struct renewing *all)
 {
-    struct policy_list_header header = *all->file.header;
+    size_t sound = all->tally.sound, lost = all->tally.lost;
+
+    if (all->tally.seen == 0)
+        fputs("mxcrypt: no domain was looked up: the list is left as it is\n", stderr);
+    else if (!all->tally.answered)
+        fputs("mxcrypt: no mail host gave a usable answer: the list is left as it is. Is port 25 "
+              "open for this host?\n",
+              stderr);
+    else if (lost >= LOST_MIN && 2 * lost > sound && !all->cli->list.really)
+        fprintf(stderr,
+                "mxcrypt: of %zu domains that were good the last time %zu fail, or have moved: "
+                "this is taken for a fault of this host or its network, and the list is left as "
+                "it is. --really: count it all the same\n",
+                sound, lost);
+    else if (all->tally.left == 0)
+        fputs("mxcrypt: no domain would stay in the list: it is left as it is\n", stderr);
+    else
+        return CLI_OK;
+    return CLI_TEMP;
+}
+
+static int write_state(const struct renewing *all)
+{
     struct buf text;
     int status;
 
-    header.timestamp_s = all->now_s;
-    header.expires_s = all->now_s + all->life_s;
-    status = list_draft_write(&all->draft, &header, all->file.path);
-    if (status != CLI_OK)
-        return status;
     buf_init(&text, RENEWAL_TEXT_MAX);
     renewals_write(&text, all->after);
     status = list_replace(all->state_path, &text);
@@ -279,41 +373,61 @@ static int write_list(struct renewing *all)
     return status;
 }
 
+/* The state comes first: its days are those of the new entries, and what is lost in between begins
+ * anew. */
+static int write_list(struct renewing *all)
+{
+    struct policy_list_header header = *all->file.header;
+    int status = write_state(all);
+
+    header.timestamp_s = all->now_s;
+    header.expires_s = all->now_s + all->life_s;
+    return status == CLI_OK ? list_draft_write(&all->draft, &header, all->file.path) : status;
+}
+
 static void print_renewed(const json_t *json)
 {
     printf("%s: %lld domains are good, %lld failing, %lld dropped, %lld enforced from now on, %lld "
-           "moved\n",
+           "moved, %lld not looked up\n",
            string_of(json, "list"), number_of(json, "good"), number_of(json, "failing"),
-           number_of(json, "dropped"), number_of(json, "enforced"), number_of(json, "moved"));
+           number_of(json, "dropped"), number_of(json, "enforced"), number_of(json, "moved"),
+           number_of(json, "unseen"));
 }
 
 static int show(const struct renewing *all)
 {
     return cli_show(all->cli,
-                    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "list", all->file.path, "good",
+                    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "list", all->file.path, "good",
                               (json_int_t)all->good, "failing", (json_int_t)all->failing, "dropped",
                               (json_int_t)all->dropped, "enforced", (json_int_t)all->enforced,
-                              "moved", (json_int_t)all->moved),
+                              "moved", (json_int_t)all->moved, "unseen", (json_int_t)all->unseen),
                     print_renewed, NULL);
+}
+
+/* Counts what was found, or only tells it. */
+static int count_all(struct renewing *all)
+{
+    int status, report;
+
+    list_report_begin(&all->report, all->cli->list.report);
+    status = each(all, all->refused ? tell_member : take_member);
+    report = list_report_end(&all->report);
+    return status == CLI_OK ? report : status;
 }
 
 static int renew(struct renewing *all)
 {
-    int status = look_up(all), report;
+    int status = look_up(all), judged;
 
+    if (status == CLI_OK)
+        status = each(all, tally_member);
     if (status != CLI_OK)
         return status;
-    list_report_begin(&all->report, all->cli->list.report);
-    status = take_all(all);
-    report = list_report_end(&all->report);
-    if (status == CLI_OK && !all->answered) {
-        fputs("mxcrypt: no mail host has answered at all: the list is left as it is. Is port 25 "
-              "open for this host?\n",
-              stderr);
-        status = CLI_TEMP;
-    }
-    if (status == CLI_OK)
-        status = report;
+    judged = judge_all(all);
+    all->refused = judged != CLI_OK;
+    status = count_all(all);
+    if (judged != CLI_OK)
+        return judged;
     if (status == CLI_OK)
         status = write_list(all);
     return status == CLI_OK ? show(all) : status;

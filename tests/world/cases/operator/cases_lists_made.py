@@ -238,7 +238,8 @@ def _(maker):
         name = maker.name
         listing.replace(maker.list, listing.text({name("moved"): enforce(f"old.{name('moved')}"), name("wide"): enforce(f".{name('wide')}"),
                                                   name("early"): testing(f"old.{name('early')}"), name("none"): testing("mx.none.example")}))
-        must("the first day", maker.renew("--drop-after", "2", "--enforce-after", "9", says=("are others, good ones (day 1 of 2)",)),
+        must("moved at once", maker.renew("--drop-after", "2", status=75, says=("of 4 domains that were good the last time 3 fail, or have moved",)), {})
+        must("the first day", maker.renew("--really", "--drop-after", "2", "--enforce-after", "9", says=("are others, good ones (day 1 of 2)",)),
              {"good": 1, "moved": 1, "failing": 2})
         must("modes", maker.modes(), {"moved": "enforce", "wide": "enforce", "early": "testing", "none": "testing"})
         must("hosts", maker.mxs("moved") + maker.mxs("early"), ["old.moved", "new.early"])
@@ -256,7 +257,7 @@ def _(maker):
     def step():
         listing.replace(maker.list, listing.text({maker.name("silent"): enforce(f"mx.{maker.name('silent')}")}))
         before = maker.read()
-        maker.renew("--drop-after", "1", status=75, says=("no mail host has answered at all",))
+        maker.renew("--drop-after", "1", status=75, says=("no mail host gave a usable answer",))
         must("the list", maker.read(), before)
         must("the state", os.path.exists(maker.list + ".state"), False)
     return step
@@ -322,4 +323,71 @@ def _(maker):
         must("back", maker.renew("--drop-after", "2", "--enforce-after", "2", says=("(day 1 of 2)",)), {"good": 1, "failing": 1})
         maker.days = 1
         must("the next day", maker.renew("--drop-after", "2", "--enforce-after", "2"), {"good": 1, "dropped": 1, "enforced": 1})
+    return step
+
+
+@made_case("list renew: where most fail at once it is taken for a fault of this host, and nothing changes")
+def _(maker):
+    labels = ("one", "two", "three", "four", "five")
+    for label in labels:
+        maker.domain(label)
+
+    def shown(*bad):
+        for label in labels:
+            maker.show(label, *(("elsewhere.example",) if label in bad else ()))
+
+    def refused(says, *more):
+        """Neither list nor state is another then, and the report counts no day."""
+        files = [pathlib.Path(maker.list), pathlib.Path(maker.list + ".state")]
+        before = [path.exists() and path.read_bytes() for path in files]
+        maker.renew("--drop-after", "1", "--report", maker.path("report"), *more, status=75, says=(says, "has no valid certificate"))
+        must("files", [path.exists() and path.read_bytes() for path in files], before)
+        report = pathlib.Path(maker.path("report")).read_text(encoding="ascii")
+        must("report", ["certificate" in report, "dropped" in report, "(day" in report], [True, False, False])
+
+    def step():
+        maker.build("--from", maker.names(*labels))
+        shown(*labels[:3])
+        refused("of 5 domains that were good the last time 3 fail")  # also when there is no state yet
+        shown()
+        must("all good", maker.renew(), {"good": 5})
+        maker.days = 1
+        shown(*labels[:3])
+        refused("--really: count it all the same")
+        shown(*labels[:2])
+        must("two of five", maker.renew(), {"good": 3, "failing": 2})
+        shown(*labels)
+        refused("of 3 domains that were good the last time 3 fail")
+        refused("no domain would stay in the list", "--really")
+        shown(*labels[1:])
+        must("really", maker.renew("--really", "--drop-after", "2"), {"good": 1, "failing": 4})
+        maker.days = 2
+        must("and they were good no more", maker.renew("--drop-after", "2"), {"good": 1, "dropped": 4})
+        shown(*labels)
+        maker.renew("--drop-after", "2")
+        maker.days = 3
+        refused("no domain would stay in the list")
+    return step
+
+
+@made_case("list renew: who opted out stays as he is")
+def _(maker):
+    maker.domain("asked")
+    maker.domain("out")
+
+    def step():
+        maker.build("--from", maker.names("asked", "out"))
+        must("both", maker.renew(), {"good": 2})
+        opt_out = maker.path("opt-out")
+        pathlib.Path(opt_out).write_text(f"{maker.name('out')}\n", encoding="ascii")
+        maker.days = 1
+        must("one", maker.renew("--drop-after", "1", "--enforce-after", "3", "--opt-out", opt_out, says=("out", "it was not looked up: it stays as it is")),
+             {"good": 1, "unseen": 1})
+        maker.days = 2
+        must("its days", maker.renew("--enforce-after", "3"), {"good": 2, "enforced": 1})
+        must("modes", maker.modes(), {"asked": "enforce", "out": "testing"})
+        must("and then", maker.renew("--enforce-after", "2"), {"good": 2, "enforced": 1})
+        with open(opt_out, "a", encoding="ascii") as file:
+            file.write(f"{maker.name('asked')}\n")
+        maker.renew("--opt-out", opt_out, status=75, says=("no domain was looked up",))
     return step
