@@ -12,7 +12,10 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -63,6 +66,11 @@ struct finding {
 
 /* ---- options, and what was before ---- */
 
+static bool is_too_long(const char *path)
+{
+    return path != NULL && strlen(path) >= PATH_SIZE;
+}
+
 static bool read_options(struct renewing *all)
 {
     const struct cli *cli = all->cli;
@@ -73,8 +81,9 @@ static bool read_options(struct renewing *all)
                     RENEWAL_DAYS_MAX) ||
         !cli_number(&expires, "--expires", cli->list.expires, 1, LIST_EXPIRES_MAX))
         return false;
-    if (strlen(cli->words[0]) > PATH_SIZE - 8) {
-        fputs("mxcrypt: the path of the list is too long\n", stderr);
+    if (strlen(cli->words[0]) > PATH_SIZE - 8 || is_too_long(cli->check.state) ||
+        is_too_long(cli->list.report)) {
+        fputs("mxcrypt: the path of a file is too long\n", stderr);
         return false;
     }
     all->rules = (struct renewal_rules){(unsigned)drop_after, (unsigned)enforce_after};
@@ -84,6 +93,78 @@ static bool read_options(struct renewing *all)
     else
         snprintf(all->state_path, sizeof all->state_path, "%s.state", cli->words[0]);
     return true;
+}
+
+/* ---- files ---- */
+
+/* The folder that the file is in, or will be. */
+static void folder_of(char out[PATH_SIZE], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    snprintf(out, PATH_SIZE, "%.*s", slash == NULL ? 1 : (int)(slash + 1 - path),
+             slash == NULL ? "." : path);
+}
+
+/* One name for a file, however it is written, also for one that is not there yet. */
+static void resolve(char out[2 * PATH_SIZE], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_SIZE], *found = realpath(path, NULL);
+
+    if (found != NULL) {
+        snprintf(out, 2 * PATH_SIZE, "%s", found);
+    } else {
+        folder_of(folder, path);
+        found = realpath(folder, NULL);
+        snprintf(out, 2 * PATH_SIZE, "%s/%s", found == NULL ? folder : found,
+                 slash == NULL ? path : slash + 1);
+    }
+    free(found);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    char one[2 * PATH_SIZE], other[2 * PATH_SIZE];
+
+    resolve(one, a);
+    resolve(other, b);
+    return strcmp(one, other) == 0;
+}
+
+/* Whether list_replace will be able to, as far as one can see before it is tried. */
+static int check_writable(const char *path)
+{
+    char folder[PATH_SIZE];
+    struct stat status;
+
+    folder_of(folder, path);
+    errno = 0;
+    if (lstat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        errno = S_ISLNK(status.st_mode) ? ELOOP : EINVAL;
+    else if (access(folder, W_OK | X_OK) == 0)
+        return CLI_OK;
+    fprintf(stderr, "mxcrypt: cannot write %s: %s\n", path, strerror(errno));
+    return CLI_CANNOT_WRITE;
+}
+
+/* List, state and report are three files that can be written. The exit status, after a message. */
+static int check_files(const struct renewing *all)
+{
+    const char *paths[] = {all->cli->words[0], all->state_path, all->cli->list.report};
+    const size_t count = all->cli->list.report == NULL ? 2 : 3;
+    int status = CLI_OK;
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (is_same(paths[i], paths[j])) {
+                fprintf(stderr, "mxcrypt: %s: list, state and report must be different files\n",
+                        paths[i]);
+                return CLI_USAGE;
+            }
+    for (size_t i = 0; i < count && status == CLI_OK; i++)
+        status = check_writable(paths[i]);
+    return status;
 }
 
 /* Days are counted from nothing where there is no file yet. */
@@ -441,6 +522,8 @@ int list_renew(struct cli *cli)
     if (!read_options(&all))
         return status;
     status = list_open(&all.file, cli->words[0]);
+    if (status == CLI_OK)
+        status = check_files(&all);
     if (status == CLI_OK)
         status = read_state(&all);
     if (status == CLI_OK && !read_clock(&all))

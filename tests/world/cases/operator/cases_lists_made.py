@@ -391,3 +391,46 @@ def _(maker):
             file.write(f"{maker.name('asked')}\n")
         maker.renew("--opt-out", opt_out, status=75, says=("no domain was looked up",))
     return step
+
+
+@made_case("list renew: files that cannot be written, or are one, are refused before anybody is asked")
+def _(maker):
+    maker.domain("good")
+
+    def step():
+        maker.build("--from", maker.names("good"))
+        before = maker.read()
+        link, state = maker.path("link"), maker.list + ".state"
+        os.symlink(maker.list, link)
+        asked = len(maker.servers["mx", "good"].connections)
+        for words in (("--report", maker.list), ("--report", link), ("--report", maker.path("./list.json")), ("--state", maker.list), ("--report", state),
+                      ("--report", maker.path("./list.json.state")), ("--report", maker.path("same"), "--state", maker.path("./same"))):
+            maker.renew(*words, status=64, says=("list, state and report must be different files",))
+        for words in (("--state", maker.path("none/state")), ("--report", maker.path("none/report")), ("--state", maker.path("."))):
+            maker.renew(*words, status=73, says=("cannot write",))
+        maker.run(73, "renew", link, says=("link: ",))
+        must("list", maker.read(), before)
+        must("state", os.path.exists(state), False)
+        must("nobody is asked", len(maker.servers["mx", "good"].connections), asked)
+    return step
+
+
+@made_case("list renew: when the list cannot be written after the state, days are lost, and none is won")
+def _(maker):
+    maker.domain("good")
+
+    def step():
+        usual, state = maker.list, maker.path("state")
+        maker.build("--from", maker.names("good"))
+        maker.list = maker.path("x" * 250)  # no temporary file beside it can have a name
+        os.rename(usual, maker.list)
+        maker.renew("--state", state, "--enforce-after", "1", status=73, says=("cannot write", "File name too long"))
+        must("mode", maker.modes(), {"good": "testing"})
+        must("the state is there", json.loads(pathlib.Path(state).read_text(encoding="ascii"))["domains"][maker.name("good")]["mode"], "enforce")
+        os.rename(maker.list, usual)
+        maker.list = usual
+        maker.days = 1
+        must("the first day", maker.renew("--state", state, "--enforce-after", "2"), {"good": 1})
+        maker.days = 2
+        must("the second day", maker.renew("--state", state, "--enforce-after", "2"), {"good": 1, "enforced": 1})
+    return step
