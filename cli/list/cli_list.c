@@ -30,7 +30,7 @@ static const struct list_row {
      list_build},
     {"list", "renew", 1,
      "list renew [--expires DAYS] [--drop-after DAYS] [--enforce-after DAYS] [--state FILE]\n"
-     "        [--fold] [--report FILE] [--rate N] [--jobs N] [--opt-out FILE] LIST\n"
+     "        [--fold] [--report FILE] [--rate N] [--jobs N] [--opt-out FILE] [--really] LIST\n"
      "                           look at all of them again",
      list_renew},
     {"list", "sign", 1,
