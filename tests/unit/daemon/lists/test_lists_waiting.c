@@ -136,8 +136,8 @@ static void a_list_that_waits_goes_with_its_key(void **state)
     publish("c.example", NEW);
     reconfigure("policy-list = FOLDER/list key=FOLDER/other min-age=30m\n");
     pass(1);
-    reconfigure(LINE);
     unlink(in_folder("list"));
+    reconfigure(LINE);
     pass(HOUR_S);
     must_be_only("a.example"); /* from the copy */
 }
