@@ -1,7 +1,8 @@
 /*
  * listed: see decide.h. A list is what somebody else says of the domain; DANE and MTA-STS are what
- * its owner says now. So the list decides only where those say nothing, or leave a host open to
- * whoever is on the path. Nothing that is not signed counts as DANE here: who forges an MX record could else name a host with TLSA records of his own.
+ * its owner says now. So the list decides only where those say nothing, or leave a host open to an
+ * attacker on the path. Nothing that is not signed counts as DANE here: an attacker who forges an MX
+ * record could otherwise name a host with TLSA records of his own.
  *
  * What probes show does not matter: a list is for the first contact, at which STARTTLS may be
  * stripped. So at a first contact they are not waited for.
@@ -35,13 +36,13 @@ static bool sts_decides(const struct verdict *verdict, const struct facts *facts
 }
 
 /*
- * Who forges "no such domain" for us, and lets the MX records through to smtp(8), must not get the
- * mail in clear: so only what is signed says that a listed domain takes none. Where it is true,
- * smtp(8) returns the mail whatever it is told.
+ * An attacker who forges "no such domain" for us, and lets the MX records through to smtp(8), must not
+ * get the mail in clear. So only a signed answer says that a listed domain takes no mail. Where that is
+ * true, smtp(8) returns the mail whatever it is told.
  *
- * TEMP is for what is not known yet, and for what must not go out whatever a list says. An MX that is
- * not known has another level only where one is remembered: who holds the answer for it back must not
- * make that less than the list's.
+ * TEMP is for what is not known yet, and for what must not go out whatever a list says. While the MX is
+ * not known, another level than TEMP is a remembered one. An attacker who delays the MX answer must not
+ * get less than the list's level by it.
  */
 static bool open_to_list(const struct verdict *verdict, const struct decision *decision)
 {
@@ -54,9 +55,9 @@ static bool open_to_list(const struct verdict *verdict, const struct decision *d
 
 /*
  * A TLSA lookup that failed says nothing. Under `dane` smtp(8) repeats it, and mail goes without TLS
- * where the records then turn out to be absent: so whoever holds back the answer for us needs only to
- * let it through a moment later. The list must not take the place of DANE that may be there, so mail
- * waits, as under MTA-STS.
+ * where the records then turn out to be absent. So an attacker needs only to delay our answer and to
+ * let the next one through. The list must not take the place of DANE that may be there: mail waits, as
+ * under MTA-STS.
  */
 static bool waits_for_dane(const struct verdict *verdict, const struct evidence *evidence)
 {
@@ -64,8 +65,8 @@ static bool waits_for_dane(const struct verdict *verdict, const struct evidence 
            (evidence->mx == MX_IMPLICIT || (evidence->mx == MX_LISTED && evidence->mx_secure));
 }
 
-/* Under `dane` a host without TLSA records gets mail in clear where STARTTLS is stripped, and who is on
- * the path chooses the host: the others need only not to answer. */
+/* Under `dane` a host without TLSA records gets mail in clear where STARTTLS is stripped, and an attacker
+ * on the path chooses the host, by blocking the others. */
 static bool is_mixed(const struct verdict *verdict)
 {
     return verdict->level == VERDICT_DANE && verdict->reason == REASON_DANE_MIXED;

@@ -10,7 +10,8 @@
  *   policy/decide/remember.c   raises that level to what earlier lookups proved, or to TEMP where
  *                              nothing safe can be said; takes encrypt and verify back to no opinion
  *                              where a host that refuses STARTTLS would make mail bounce (§4, §5)
- *   policy/decide/listed.c     raises that level to what a policy list says (§3)
+ *   policy/decide/listed.c     raises that level to what a policy list says, or to TEMP where a TLSA
+ *                              lookup failed (§3)
  *
  * What may replace the level afterwards:
  *
