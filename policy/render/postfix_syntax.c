@@ -20,27 +20,17 @@
 #define SEPARATORS       " ,\t"
 #define MATCH_LABELS_MIN 2
 
-enum level {
-    LEVEL_NONE = 1 << 0,
-    LEVEL_MAY = 1 << 1,
-    LEVEL_ENCRYPT = 1 << 2,
-    LEVEL_FINGERPRINT = 1 << 3,
-    LEVEL_DANE = 1 << 4,
-    LEVEL_DANE_ONLY = 1 << 5,
-    LEVEL_VERIFY = 1 << 6,
-    LEVEL_SECURE = 1 << 7
-};
-#define LEVELS_BY_NAME (LEVEL_VERIFY | LEVEL_SECURE)
-#define LEVELS_TLS     (0xff & ~LEVEL_NONE)
+#define LEVELS_BY_NAME (POSTFIX_VERIFY | POSTFIX_SECURE)
+#define LEVELS_TLS     (0xff & ~POSTFIX_NONE)
 
 static const struct {
     const char *name;
-    enum level level;
+    enum postfix_level level;
 } levels[] = {
-    {"none", LEVEL_NONE},       {"may", LEVEL_MAY},
-    {"encrypt", LEVEL_ENCRYPT}, {"fingerprint", LEVEL_FINGERPRINT},
-    {"dane", LEVEL_DANE},       {"dane-only", LEVEL_DANE_ONLY},
-    {"verify", LEVEL_VERIFY},   {"secure", LEVEL_SECURE},
+    {"none", POSTFIX_NONE},       {"may", POSTFIX_MAY},
+    {"encrypt", POSTFIX_ENCRYPT}, {"fingerprint", POSTFIX_FINGERPRINT},
+    {"dane", POSTFIX_DANE},       {"dane-only", POSTFIX_DANE_ONLY},
+    {"verify", POSTFIX_VERIFY},   {"secure", POSTFIX_SECURE},
 };
 
 /* Takes from *list what stands before `separator`; false once nothing is left. */
@@ -86,12 +76,12 @@ static bool is_fingerprint(struct span print)
     return bytes >= 16; /* an MD5, the shortest digest Postfix knows */
 }
 
-static bool match_ok(struct span value, enum level level)
+static bool match_ok(struct span value, enum postfix_level level)
 {
     struct span item;
 
-    while (next_item(&value, level == LEVEL_FINGERPRINT ? '|' : ':', &item)) {
-        if (level == LEVEL_FINGERPRINT) {
+    while (next_item(&value, level == POSTFIX_FINGERPRINT ? '|' : ':', &item)) {
+        if (level == POSTFIX_FINGERPRINT) {
             if (!is_fingerprint(item))
                 return false;
             continue;
@@ -162,7 +152,7 @@ static const struct attribute {
     bool (*value_ok)(struct span value); /* NULL: any; match= goes by the level */
     const char *fault;
 } attributes[] = {
-    [MATCH] = {"match", LEVELS_BY_NAME | LEVEL_FINGERPRINT, 0, NULL,
+    [MATCH] = {"match", LEVELS_BY_NAME | POSTFIX_FINGERPRINT, 0, NULL,
                "match= with something that is no plain host name or domain"},
     [POLICY_TYPE] = {"policy_type", LEVELS_BY_NAME, ATTRIBUTE_ONCE | ATTRIBUTE_3_10, policy_type_ok,
                      "policy_type= is neither sts nor no-policy-found"},
@@ -186,8 +176,10 @@ static const struct attribute {
 struct policy {
     struct span rest;
     enum postfix_version version;
-    enum level level;
+    enum postfix_level level;
     unsigned seen; /* bit per entry of attributes[] */
+    postfix_taker *take;
+    void *context;
 };
 
 /* NULL when the attribute may stand here, with this value. */
@@ -216,6 +208,8 @@ static const char *attribute_fault(struct policy *policy, struct span name, stru
                            : attribute->value_ok != NULL && !attribute->value_ok(value))
         return attribute->fault;
     policy->seen |= bit;
+    if (policy->take != NULL)
+        policy->take(policy->context, attribute->name, value);
     return NULL;
 }
 
@@ -291,18 +285,28 @@ static const char *read_attribute(struct policy *policy)
     return attribute_fault(policy, span_trim(name, BLANKS), span_trim(token, BLANKS));
 }
 
+const char *postfix_policy_read(enum postfix_level *level, struct span text,
+                                enum postfix_version version, postfix_taker *take, void *context)
+{
+    struct policy policy = {.rest = text, .version = version, .take = take, .context = context};
+    const char *why = octets_fault(policy.rest, version);
+
+    if (why == NULL)
+        why = read_level(&policy);
+    *level = policy.level;
+    while (why == NULL && policy.rest.length > 0)
+        why = read_attribute(&policy);
+    if (why == NULL && policy.level & (POSTFIX_SECURE | POSTFIX_FINGERPRINT) &&
+        !(policy.seen & 1U << MATCH))
+        why = "a level that needs match= without it";
+    return why;
+}
+
 bool postfix_syntax_ok(const char *text, size_t length, enum postfix_version version,
                        const char **why)
 {
-    struct policy policy = {.rest = {text, length}, .version = version};
+    enum postfix_level level;
 
-    *why = octets_fault(policy.rest, version);
-    if (*why == NULL)
-        *why = read_level(&policy);
-    while (*why == NULL && policy.rest.length > 0)
-        *why = read_attribute(&policy);
-    if (*why == NULL && policy.level & (LEVEL_SECURE | LEVEL_FINGERPRINT) &&
-        !(policy.seen & 1U << MATCH))
-        *why = "a level that needs match= without it";
+    *why = postfix_policy_read(&level, (struct span){text, length}, version, NULL, NULL);
     return *why == NULL;
 }
