@@ -85,12 +85,17 @@ void buf_consume(struct buf *buf, size_t length)
     buf->length -= length;
 }
 
-void buf_clear(struct buf *buf)
+void buf_truncate(struct buf *buf, size_t length)
 {
-    buf->length = 0;
+    buf->length = length;
     buf->failed = false;
     if (buf->data != NULL)
-        buf->data[0] = '\0';
+        buf->data[length] = '\0';
+}
+
+void buf_clear(struct buf *buf)
+{
+    buf_truncate(buf, 0);
 }
 
 const char *buf_text(const struct buf *buf)

@@ -25,6 +25,8 @@ void buf_adds(struct buf *buf, const char *text);
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Drops the first `length` octets, at most all of them. */
 void buf_consume(struct buf *buf, size_t length);
+/* Drops what is behind the first `length` octets, and forgets a failure. */
+void buf_truncate(struct buf *buf, size_t length);
 /* Empties the buffer and forgets a failure; keeps the memory. */
 void buf_clear(struct buf *buf);
 /* The text so far, "" when empty. */

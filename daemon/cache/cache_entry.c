@@ -15,9 +15,10 @@ struct rare {
 };
 
 static const struct render_capabilities capabilities[FORM_COUNT] = {
-    [FORM_TLSRPT] = {true, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1},
-    [FORM_PLAIN] = {false, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1},
-    [FORM_TCP_TABLE] = {false, true, RENDER_TCP_TABLE_MAX - sizeof "200 " + 1},
+    [FORM_TLSRPT] = {true, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1, false},
+    [FORM_PLAIN] = {false, false, RENDER_SOCKETMAP_MAX - sizeof "OK " + 1, false},
+    [FORM_TCP_TABLE] = {false, true, RENDER_TCP_TABLE_MAX - sizeof "200 " + 1, false},
+    [FORM_SENDMAIL] = {false, false, RENDER_SENDMAIL_MAX, true},
 };
 
 const char *const cache_entry_common[] = {
@@ -31,7 +32,7 @@ const char *const cache_entry_common[] = {
 #define KEPT_OF_VERDICT(X)                                                                         \
     X(level) X(reason) X(shown_level) X(shown_reason) X(dane) X(starttls) X(sts_enforced)          \
     X(wildcard_hosts) X(sts_unfit) X(distrusted) X(without_dane) X(without_probe)    \
-    X(listed) X(list_decides) X(valid_until)
+    X(listed) X(list_decides) X(valid_until) X(probed)
 #define KEPT_OF_REMEMBERED(X) X(dane_only_until) X(dane_possible) X(secure) X(observed)
 /* clang-format on */
 
@@ -102,13 +103,21 @@ void cache_entry_lapse(struct cache_entry *entry, int64_t now, bool forget)
 
 /* ---- making one ---- */
 
+/* Whether the text begins, or is, that of the plain form as it is stored. */
+static bool begins_as_plain(const struct cache_entry *head, const struct buf *octets,
+                            const struct buf *text)
+{
+    size_t at = (size_t)head->key_length + 1 +
+                (head->plain_apart ? (size_t)head->lengths[FORM_TLSRPT] + 1 : 0);
+
+    return !octets->failed && memcmp(octets->data + at, buf_text(text), text->length) == 0;
+}
+
 /* Renders a form, and stores its text behind what `octets` has, unless it is there already:
  * as the beginning of the TLSRPT form, or as the plain form once more. */
 static void add_form(struct cache_entry *head, struct buf *octets, enum answer_form form,
                      const struct verdict *verdict, const struct evidence *evidence)
 {
-    size_t plain_at = (size_t)head->key_length + 1 +
-                      (head->plain_apart ? (size_t)head->lengths[FORM_TLSRPT] + 1 : 0);
     bool apart = true;
     struct buf text;
 
@@ -119,11 +128,40 @@ static void add_form(struct cache_entry *head, struct buf *octets, enum answer_f
         apart = text.length > head->lengths[FORM_TLSRPT];
     else if (form == FORM_TCP_TABLE)
         apart = text.length != head->lengths[FORM_PLAIN];
-    apart = apart || octets->failed || form == FORM_TLSRPT ||
-            memcmp(octets->data + plain_at, buf_text(&text), text.length) != 0;
+    apart = apart || form == FORM_TLSRPT || !begins_as_plain(head, octets, &text);
     head->plain_apart |= form == FORM_PLAIN && apart;
     head->tcp_apart |= form == FORM_TCP_TABLE && apart;
     if (apart)
+        buf_add(octets, buf_text(&text), text.length + 1);
+    buf_fini(&text);
+}
+
+static unsigned char common_of(const char *text)
+{
+    for (unsigned char i = 1; cache_entry_common[i] != NULL; i++)
+        if (strcmp(text, cache_entry_common[i]) == 0)
+            return i;
+    return 0;
+}
+
+/* The last: it is mostly the plain form once more, or what many entries share. */
+static void add_sendmail(struct cache_entry *head, struct buf *octets,
+                         const struct verdict *verdict, const struct evidence *evidence)
+{
+    struct buf text;
+    bool same;
+
+    buf_init(&text, RENDER_SOCKETMAP_MAX);
+    head->statuses[FORM_SENDMAIL] =
+        (uint8_t)render_verdict(&text, verdict, evidence, &capabilities[FORM_SENDMAIL]);
+    head->lengths[FORM_SENDMAIL] = (uint32_t)text.length;
+    same = text.length == head->lengths[FORM_PLAIN] &&
+           head->statuses[FORM_SENDMAIL] == head->statuses[FORM_PLAIN] &&
+           begins_as_plain(head, octets, &text);
+    if (!same && head->statuses[FORM_SENDMAIL] == ANSWER_OK)
+        head->sendmail_common = common_of(buf_text(&text));
+    head->sendmail_apart = !same && head->sendmail_common == 0;
+    if (head->sendmail_apart)
         buf_add(octets, buf_text(&text), text.length + 1);
     buf_fini(&text);
 }
@@ -133,15 +171,13 @@ static void take_out_common(struct cache_entry *head, struct buf *octets)
 {
     size_t at = (size_t)head->key_length + 1;
 
-    if (octets->failed || head->tcp_apart || head->plain_apart ||
+    if (octets->failed || head->tcp_apart || head->plain_apart || head->sendmail_apart ||
         head->lengths[FORM_PLAIN] != head->lengths[FORM_TLSRPT] ||
         head->statuses[FORM_PLAIN] != ANSWER_OK)
         return;
-    for (unsigned char i = 1; cache_entry_common[i] != NULL; i++)
-        if (strcmp(octets->data + at, cache_entry_common[i]) == 0) {
-            head->common = i;
-            octets->length = at;
-        }
+    head->common = common_of(octets->data + at);
+    if (head->common != 0)
+        octets->length = at;
 }
 
 static void add_rare(struct cache_entry *head, struct buf *octets, const struct verdict *verdict)
@@ -173,8 +209,9 @@ struct cache_entry *cache_entry_new(const struct key *key, const struct verdict 
 
     buf_init(&octets, OCTETS_MAX);
     buf_add(&octets, key->text, key->text_length + 1);
-    for (int form = 0; form < FORM_COUNT; form++)
+    for (int form = 0; form <= FORM_TCP_TABLE; form++)
         add_form(&head, &octets, (enum answer_form)form, verdict, evidence);
+    add_sendmail(&head, &octets, verdict, evidence);
     take_out_common(&head, &octets);
     before = octets.length;
     if (evidence != NULL)
@@ -223,6 +260,23 @@ void cache_entry_free(struct cache_entry *entry)
 }
 
 /* ---- what is in it ---- */
+
+struct answer cache_entry_answer_sendmail(const struct cache_entry *entry)
+{
+    const char *text = entry->key + entry->key_length + 1;
+    enum answer_status status = (enum answer_status)entry->statuses[FORM_SENDMAIL];
+    unsigned char common = entry->sendmail_common;
+
+    if (common == 0 && !entry->sendmail_apart)
+        return cache_entry_answer(entry, FORM_PLAIN);
+    if (entry->sendmail_apart) {
+        text += entry->lengths[FORM_TLSRPT] + 1;
+        text += entry->plain_apart ? entry->lengths[FORM_PLAIN] + 1 : 0;
+        text += entry->tcp_apart ? entry->lengths[FORM_TCP_TABLE] + 1 : 0;
+    }
+    return (struct answer){status, common != 0 ? cache_entry_common[common] : text,
+                           entry->lengths[FORM_SENDMAIL], false};
+}
 
 const void *cache_entry_packed(const struct cache_entry *entry)
 {

@@ -20,9 +20,9 @@
 #include "policy/render/render.h"
 #include "policy/rules/override.h"
 
-/* The forms of an answer: which protocol and attributes the client can read. In the order in which
- * an entry stores their texts. */
-enum answer_form { FORM_TLSRPT, FORM_PLAIN, FORM_TCP_TABLE, FORM_COUNT };
+/* The forms of an answer: which protocol and attributes the client can read, and whether it has
+ * DANE. In the order in which an entry stores their texts. */
+enum answer_form { FORM_TLSRPT, FORM_PLAIN, FORM_TCP_TABLE, FORM_SENDMAIL, FORM_COUNT };
 
 /* Arena for evidence unpacked from an entry or a record. */
 #define CACHE_ENTRY_EVIDENCE_MAX (16 * 1024 * 1024)
@@ -41,6 +41,7 @@ struct cached_verdict {
     enum verdict_level level : 4, shown_level : 4, observed : 4;
     enum dane_state dane : 4;
     enum starttls_state starttls : 4;
+    enum verdict_level probed : 4;
     enum verdict_reason reason : 8, shown_reason : 8;
     bool dane_possible : 1, secure : 1, sts_enforced : 1, wildcard_hosts : 1;
     bool distrusted : 1, without_dane : 1, without_probe : 1;
@@ -71,13 +72,17 @@ struct cache_entry {
     bool unwanted : 1; /* the rules want no lookup of the key: it is not renewed */
     bool complete : 1; /* of a whole lookup: no evidence is missing */
     bool marked : 1;   /* to be noted in the store */
-    bool plain_apart : 1, tcp_apart : 1; /* that answer has a text of its own */
-    unsigned char common;                /* not 0: all answers are this one of cache_entry_common */
+    /* that answer has a text of its own */
+    bool plain_apart : 1, tcp_apart : 1, sendmail_apart : 1;
+    unsigned char common;          /* not 0: all answers are this one of cache_entry_common */
+    unsigned char sendmail_common; /* the same of FORM_SENDMAIL alone */
     char key[]; /* then the answers by form, the packed evidence, the rare fields */
 };
 
 /* Answers that very many entries share, numbered from 1. */
 extern const char *const cache_entry_common[];
+
+struct answer cache_entry_answer_sendmail(const struct cache_entry *entry);
 
 /* The result of the lookup as an answer in one form. Its text belongs to the entry or is static,
  * and has no NUL at its end if it is a prefix of another. */
@@ -86,13 +91,17 @@ static inline struct answer cache_entry_answer(const struct cache_entry *entry,
 {
     const char *text = entry->key + entry->key_length + 1;
 
+    if (form == FORM_SENDMAIL)
+        return cache_entry_answer_sendmail(entry);
     if (entry->common != 0)
-        return (struct answer){ANSWER_OK, cache_entry_common[entry->common], entry->lengths[form]};
+        return (struct answer){ANSWER_OK, cache_entry_common[entry->common], entry->lengths[form],
+                               false};
     if (form != FORM_TLSRPT && entry->plain_apart)
         text += entry->lengths[FORM_TLSRPT] + 1;
     if (form == FORM_TCP_TABLE && entry->tcp_apart)
         text += entry->lengths[entry->plain_apart ? FORM_PLAIN : FORM_TLSRPT] + 1;
-    return (struct answer){(enum answer_status)entry->statuses[form], text, entry->lengths[form]};
+    return (struct answer){(enum answer_status)entry->statuses[form], text, entry->lengths[form],
+                           false};
 }
 
 /* True when it says "no opinion" or "try later". */

@@ -24,7 +24,7 @@ struct answer reply_answer(const struct reply *reply, enum answer_form form)
     if (final->kind == FINAL_FOUND)
         return cache_entry_answer(reply->entry, form);
     return (struct answer){statuses[final->kind], final->text == NULL ? "" : final->text,
-                           final->length};
+                           final->length, final->kind == FINAL_POLICY};
 }
 
 void reply_count(struct engine_stats *stats, const struct reply *reply)

@@ -372,7 +372,10 @@ static bool apply_refusal(struct verdict *verdict, const struct decision *decisi
 bool remember_apply(struct verdict *verdict, const struct decision *decision)
 {
     bool refused = apply_refusal(verdict, decision);
+    struct downgrade downgrade;
 
+    if (decision->options->probe)
+        verdict->probed = floor_of(&verdict->remembered, decision, &downgrade);
     return apply_dane(verdict, decision) || apply_secure(verdict, decision) ||
            apply_observed(verdict, decision) || refused;
 }

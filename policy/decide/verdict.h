@@ -17,12 +17,16 @@
  *
  *   policy/rules/override.c    the operator's rule, mode and rollout. Only these weaken an answer.
  *                              An at-least rule raises it, to TEMP where no level would be safe
- *   policy/render/render.c     a policy that Postfix would not take, or that does not fit: TEMP
+ *   policy/render/render.c     a policy that Postfix would not take, or that does not fit: TEMP. For an
+ *                              MTA without DANE, the strongest that it can do in the place of DANE
+ *   policy/render/exim.c       what Exim cannot do, or what would not pass the check of a line: TEMP
+ *   policy/render/sendmail.c   the same for Sendmail
  *   daemon/serve/tcp_table.c   a rule's policy that does not fit in a line: 400, which is TEMP
  *   daemon/lookup/             an answer without memory, or behind too many lookups, has the level
  *                              of verdict_without_evidence
  *
- * A request that cannot be read is answered PERM or 400, or its connection is closed: mail waits.
+ * A request that cannot be read is answered PERM, 400 or level=temp, or its connection is closed: mail
+ * waits.
  * tests/unit/policy/test_fail_directions.c and decide/test_*_invariants.c check this.
  */
 #pragma once
@@ -182,6 +186,9 @@ struct verdict {
     /* The observed level dropped without a hold: the hosts still show the certificates that
      * verified before. */
     bool distrusted;
+    /* What probing proved, as far as it counts by `probe` and `probe-level`: NO_OPINION, ENCRYPT or
+     * VERIFY. For an MTA without DANE, where DANE decides. */
+    enum verdict_level probed;
     enum list_mode listed; /* what a policy list says of the domain */
     /* DANE and MTA-STS say nothing, so that a list decides: the one that has the domain if it is
      * LIST_ENFORCE; else one that would have it so. */

@@ -173,14 +173,6 @@ static size_t wire_length(const char *text, size_t length, bool encoded)
     return wire;
 }
 
-static void roll_back(struct buf *out, size_t start)
-{
-    out->failed = false;
-    out->length = start;
-    if (out->data != NULL)
-        out->data[start] = '\0';
-}
-
 /* NULL when what was written from `start` on may be sent. */
 static const char *policy_fault(const struct buf *out, size_t start, bool postfix_3_10,
                                 const struct render_capabilities *capabilities)
@@ -212,7 +204,7 @@ static const char *write_patterns(struct buf *out, const struct patterns *patter
 
         if (attributes && !(capabilities->tlsrpt && attributed))
             continue;
-        roll_back(out, start);
+        buf_truncate(out, start);
         buf_adds(out, "secure");
         some = write_match(out, patterns, evidence, &variants[i]);
         buf_adds(out, " servername=hostname");
@@ -322,6 +314,7 @@ static void write_dane_error(char *out, size_t size, const char *domain,
     snprintf(because, sizeof because,
              verdict->reason == REASON_DANE_ERROR_STS    ? "MTA-STS of %s is enforced"
              : verdict->reason == REASON_DANE_ERROR_LIST ? "%s is on a policy list"
+             : verdict->probed == VERDICT_NO_OPINION     ? "%s may have DANE"
                                                          : "the hosts of %s did TLS before",
              domain);
     if (host != NULL && host->why != NULL)
@@ -395,9 +388,35 @@ static void write_fault(char out[RENDER_REASON_MAX + 1], const struct verdict *v
              domain_of(&domain, evidence), show_why(&why, fault));
 }
 
-enum answer_status render_verdict(struct buf *out, const struct verdict *verdict,
-                                  const struct evidence *evidence,
-                                  const struct render_capabilities *capabilities)
+/* ---- without DANE ---- */
+
+/*
+ * The strongest that an MTA without DANE can do for a destination of level dane or dane-only: what
+ * MTA-STS, a policy list or the probes ask for beside it. Under dane-only every host has TLSA
+ * records, which promise STARTTLS (RFC 7672 §2.2), so that is encrypt at least. Under dane an MTA
+ * with DANE defers where a TLSA lookup failed.
+ */
+static void give_up_dane(struct verdict *verdict, const struct evidence *evidence)
+{
+    if (verdict->sts_enforced) {
+        verdict->level = VERDICT_SECURE;
+        verdict->reason = REASON_STS_ENFORCE;
+    } else if (verdict->listed == LIST_ENFORCE && evidence != NULL &&
+               evidence->list.mode == LIST_ENFORCE) {
+        verdict->level = VERDICT_SECURE;
+        verdict->reason = REASON_LIST;
+    } else if (verdict->level == VERDICT_DANE && verdict->dane == DANE_ERROR) {
+        verdict->level = VERDICT_TEMP;
+    } else if (verdict->level == VERDICT_DANE || verdict->probed > VERDICT_ENCRYPT) {
+        verdict->level = verdict->probed;
+    } else {
+        verdict->level = VERDICT_ENCRYPT;
+    }
+}
+
+static enum answer_status render(struct buf *out, const struct verdict *verdict,
+                                 const struct evidence *evidence,
+                                 const struct render_capabilities *capabilities)
 {
     char reason[RENDER_REASON_MAX + 1];
     size_t start = out->length, length;
@@ -423,7 +442,19 @@ enum answer_status render_verdict(struct buf *out, const struct verdict *verdict
     length = strlen(reason);
     while (wire_length(reason, length, capabilities->encoded) > capabilities->text_max)
         length--;
-    roll_back(out, start);
+    buf_truncate(out, start);
     buf_add(out, reason, length);
     return ANSWER_TEMP;
+}
+
+enum answer_status render_verdict(struct buf *out, const struct verdict *verdict,
+                                  const struct evidence *evidence,
+                                  const struct render_capabilities *capabilities)
+{
+    struct verdict other = *verdict;
+
+    if (capabilities->without_dane &&
+        (verdict->level == VERDICT_DANE || verdict->level == VERDICT_DANE_ONLY))
+        give_up_dane(&other, evidence);
+    return render(out, &other, evidence, capabilities);
 }

@@ -11,6 +11,7 @@
 /* Longest texts the two protocols carry. */
 #define RENDER_SOCKETMAP_MAX 100000 /* octets of a reply, "OK " included */
 #define RENDER_TCP_TABLE_MAX 4095   /* octets of a line after %XX-encoding, "200 " included */
+#define RENDER_SENDMAIL_MAX  1024   /* octets of a policy that Sendmail's rules can work on */
 
 /* Octets of a reason, which Postfix logs. */
 #define RENDER_REASON_MAX 200
@@ -20,17 +21,20 @@ enum answer_status { ANSWER_OK, ANSWER_NOTFOUND, ANSWER_TEMP };
 /* The word of the protocols and of JSON: "OK". */
 const char *answer_status_name(enum answer_status status);
 
-/* An answer of either protocol, before it is encoded. The text is borrowed. */
+/* An answer of any protocol, before it is encoded. The text is borrowed. */
 struct answer {
     enum answer_status status;
     const char *text;
     size_t length;
+    bool
+        by_rule; /* the policy is the operator's: ".d" in match= is for hosts at any depth below d */
 };
 
 struct render_capabilities {
-    bool tlsrpt;     /* Postfix 3.10 attributes may be sent */
-    bool encoded;    /* the size is counted after %XX-encoding (tcp_table) */
-    size_t text_max; /* of the policy or reason text, without status word */
+    bool tlsrpt;       /* Postfix 3.10 attributes may be sent */
+    bool encoded;      /* the size is counted after %XX-encoding (tcp_table) */
+    size_t text_max;   /* of the policy or reason text, without status word */
+    bool without_dane; /* for an MTA that has no DANE: the strongest that it can do in its place */
 };
 
 /*

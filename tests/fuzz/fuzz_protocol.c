@@ -19,7 +19,7 @@ static void run(const struct protocol *protocol, const char *data, size_t length
             return;
         CHECK(used > 0 && used <= length);
         if (status == PARSE_REQUEST) {
-            const struct answer answer = {ANSWER_OK, request.key, request.key_length};
+            const struct answer answer = {ANSWER_OK, request.key, request.key_length, false};
             struct buf out;
 
             buf_init(&out, 1 << 20);

@@ -149,7 +149,7 @@ static void test_what_does_not_fit_is_temp(void **state)
                 struct verdict verdict = {.level = (enum verdict_level)level,
                                           .reason = REASON_STS_ENFORCE,
                                           .wildcard_hosts = bits & 4};
-                struct render_capabilities capabilities = {bits & 1, bits & 2, text_max};
+                struct render_capabilities capabilities = {bits & 1, bits & 2, text_max, false};
 
                 check_render(&verdict, &made.evidence, &capabilities);
             }
@@ -183,7 +183,7 @@ static void test_a_rule_too_long_for_a_line_is_temp(void **state)
     (void)state;
     memset(text, 'a', sizeof text);
     for (size_t length = fits - 1; length <= fits + 1; length++) {
-        const struct answer answer = {ANSWER_OK, text, length};
+        const struct answer answer = {ANSWER_OK, text, length, false};
 
         buf_init(&out, 2 * RENDER_TCP_TABLE_MAX);
         tcp_table_protocol.reply(&out, &answer);

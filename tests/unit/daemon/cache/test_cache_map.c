@@ -307,7 +307,7 @@ static void answers_of_every_level_are_what_was_rendered(void **state)
 
         for (unsigned form = 0; form < FORM_COUNT; form++) {
             const struct render_capabilities all = {form == FORM_TLSRPT, form == FORM_TCP_TABLE,
-                                                    4000};
+                                                    4000, form == FORM_SENDMAIL};
             struct answer answer = cache_entry_answer(entry, (enum answer_form)form);
             struct buf text;
 

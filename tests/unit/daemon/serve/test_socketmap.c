@@ -99,9 +99,9 @@ static void replies(void **state)
         struct answer answer;
         const char *want;
     } table[] = {
-        {{ANSWER_OK, "dane-only", 9}, "12:OK dane-only,"},
-        {{ANSWER_NOTFOUND, "", 0}, "9:NOTFOUND ,"},
-        {{ANSWER_TEMP, "no", 2}, "7:TEMP no,"},
+        {{ANSWER_OK, "dane-only", 9, false}, "12:OK dane-only,"},
+        {{ANSWER_NOTFOUND, "", 0, false}, "9:NOTFOUND ,"},
+        {{ANSWER_TEMP, "no", 2, false}, "7:TEMP no,"},
     };
     struct buf out;
 

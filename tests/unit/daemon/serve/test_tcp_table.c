@@ -87,9 +87,9 @@ static void replies(void **state)
         struct answer answer;
         const char *want;
     } table[] = {
-        {{ANSWER_OK, "secure match=a:.b", 17}, "200 secure%20match=a:.b\n"},
-        {{ANSWER_NOTFOUND, "", 0}, "500 not%20found\n"},
-        {{ANSWER_TEMP, "50%", 3}, "400 50%25\n"},
+        {{ANSWER_OK, "secure match=a:.b", 17, false}, "200 secure%20match=a:.b\n"},
+        {{ANSWER_NOTFOUND, "", 0, false}, "500 not%20found\n"},
+        {{ANSWER_TEMP, "50%", 3, false}, "400 50%25\n"},
     };
     struct buf out;
 
@@ -111,7 +111,7 @@ static void reply_limit(void **state)
     memset(text, 'a', sizeof text);
     text[7] = ' '; /* three octets on the wire */
     for (size_t line = RENDER_TCP_TABLE_MAX - 1; line <= RENDER_TCP_TABLE_MAX + 1; line++) {
-        struct answer answer = {ANSWER_OK, text, line - strlen("200 ") - 2};
+        struct answer answer = {ANSWER_OK, text, line - strlen("200 ") - 2, false};
         struct buf out;
 
         buf_init(&out, 100000);
