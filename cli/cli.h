@@ -73,10 +73,10 @@ struct cli_list {
 /* What the command line says, and the connection to the daemon. */
 struct cli {
     struct config config;
-    int json;                      /* --json; not 0: given */
-    int fresh;                     /* --fresh: look it up here, without the daemon */
-    int tlsrpt;                    /* --tlsrpt: as Postfix 3.10 and later would be answered */
-    const char *postfix_directory; /* --postfix; NULL: postconf's default */
+    int json;                                   /* --json; not 0: given */
+    int fresh;                                  /* --fresh: look it up here, without the daemon */
+    const char *as;                             /* --as: as whom to be answered; NULL: as Postfix */
+    const char *postfix_directory;              /* --postfix; NULL: postconf's default */
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
     int inbound, enforce;   /* of postfix-config */

@@ -29,12 +29,20 @@ static void print_reply(const json_t *answer)
     printf("%s %s\n", string_of(answer, "status"), string_of(answer, "text"));
 }
 
+/* The answer to Exim says its status itself. */
+static void print_line(const json_t *answer)
+{
+    puts(string_of(answer, "text"));
+}
+
 static int do_query(struct cli *cli)
 {
-    json_t *request = json_pack("{s:s, s:s, s:b}", "command", "query", "key", cli->words[0],
-                                "tlsrpt", cli->tlsrpt);
+    const char *as = cli->as != NULL ? cli->as : "postfix";
+    json_t *request =
+        json_pack("{s:s, s:s, s:s}", "command", "query", "key", cli->words[0], "as", as);
 
-    return client_show(cli, request, print_reply, exit_of_status);
+    return client_show(cli, request, strcmp(as, "exim") == 0 ? print_line : print_reply,
+                       exit_of_status);
 }
 
 static int do_explain(struct cli *cli)
@@ -172,7 +180,8 @@ static const struct command {
     const char *list;   /* the member that is a list */
     enum cli_exit none; /* where the list is empty */
 } commands[] = {
-    {"query", NULL, 1, "query [--tlsrpt] KEY     the answer to Postfix", .run = do_query},
+    {"query", NULL, 1, "query [--as WHOM] KEY    the answer to Postfix, Exim or Sendmail",
+     .run = do_query},
     {"explain", NULL, 1, "explain [--fresh] KEY    the evidence and the reason", .run = do_explain},
     {"probe", NULL, 1, "probe HOST[:PORT]        look at one mail host now", .run = do_probe},
     {"cache", "list", 0, "cache list               what is cached", .ask = "cache-list",

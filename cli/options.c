@@ -13,6 +13,7 @@ static struct cli command_line = {.fd = -1};
 
 /* X(word, name, member): options whose values are kept as they were written. */
 #define TEXT_OPTIONS(X)                                                                            \
+    X(AS, "as", as)                                                                                \
     X(SINCE, "since", audit.since)                                                                 \
     X(UNTIL, "until", audit.until)                                                                 \
     X(TOP, "top", audit.top)                                                                       \
@@ -64,7 +65,6 @@ enum text_option {
 static const struct option long_options[] = {
     {"json", no_argument, &command_line.json, 1},
     {"fresh", no_argument, &command_line.fresh, 1},
-    {"tlsrpt", no_argument, &command_line.tlsrpt, 1},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
     {"verdicts", no_argument, &command_line.audit.verdicts, 1},

@@ -24,7 +24,13 @@
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
 
 /* The protocol of a listening socket. */
-enum listen_protocol { LISTEN_SOCKETMAP, LISTEN_TCP_TABLE, LISTEN_CONTROL, LISTEN_KINDS };
+enum listen_protocol {
+    LISTEN_SOCKETMAP,
+    LISTEN_TCP_TABLE,
+    LISTEN_EXIM,
+    LISTEN_CONTROL,
+    LISTEN_KINDS
+};
 
 /* The names of a protocol. */
 struct listen_kind {

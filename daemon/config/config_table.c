@@ -102,6 +102,7 @@ static const char *address_and_port(struct ip *ip, uint16_t *port, const char *t
 const struct listen_kind listen_kinds[LISTEN_KINDS] = {
     [LISTEN_SOCKETMAP] = {"socketmap", "socketmap:unix:", "socketmap:inet:"},
     [LISTEN_TCP_TABLE] = {"tcp_table", NULL, "tcp:"},
+    [LISTEN_EXIM] = {"exim", "exim:unix:", "exim:inet:"},
     [LISTEN_CONTROL] = {"control", NULL, NULL},
 };
 
@@ -124,7 +125,8 @@ static const char *listen_target(struct listen_address *out, const char *word)
     if (endpoint != NULL)
         return address_and_port(&out->ip, &out->port, endpoint, true);
     if (path == NULL)
-        return "must be socketmap:unix:PATH, socketmap:inet:ADDRESS:PORT or tcp:ADDRESS:PORT";
+        return "must be socketmap:unix:PATH, socketmap:inet:ADDRESS:PORT, tcp:ADDRESS:PORT, "
+               "exim:unix:PATH or exim:inet:ADDRESS:PORT";
     if (*path != '/')
         return "the path of a Unix socket begins with /";
     if (strlen(path) > CONFIG_UNIX_PATH_MAX)

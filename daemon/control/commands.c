@@ -15,6 +15,7 @@
 #include "base/log/log.h"
 #include "daemon/control/control.h"
 #include "daemon/control/walk.h"
+#include "daemon/lookup/dialect.h"
 #include "daemon/metrics/metrics_table.h"
 #include "policy/report/report.h"
 
@@ -54,16 +55,29 @@ const struct key *command_key(struct command *command)
     return &command->key;
 }
 
+/* The dialect that a query asks for; NULL: there is none of that name. */
+static const struct dialect *dialect_asked(const struct command *command)
+{
+    const char *name = command_text(command, "as");
+
+    return name == NULL ? &dialect_postfix : dialect_of_name(name);
+}
+
 static json_t *answer_json(const struct command *command, const struct reply *reply)
 {
-    bool tlsrpt = json_is_true(json_object_get(command->request, "tlsrpt"));
-    struct answer answer = reply_answer(reply, tlsrpt ? FORM_TLSRPT : FORM_PLAIN);
     const struct final_answer *final = &reply->final;
+    struct answer answer;
+    struct buf room;
+    json_t *json;
 
-    return json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
+    buf_init(&room, DIALECT_TEXT_MAX);
+    answer = dialect_answer(dialect_asked(command), reply, &room);
+    json = json_pack("{s:s, s:s, s:s#, s:s, s:s}", "key", command_text(command, "key"), "status",
                      answer_status_name(answer.status), "text", answer.text, (int)answer.length,
                      "level", final_level_name(final), "reason",
                      report_reason_code(final, reply->entry->verdict.reason));
+    buf_fini(&room);
+    return json;
 }
 
 static json_t *explain_json(struct command *command, const struct cache_entry *entry)
@@ -110,6 +124,10 @@ static void do_ask(struct command *command)
     const char *key = command_text(command, "key");
     struct reply reply;
 
+    if (dialect_asked(command) == NULL) {
+        command_refuse(command, "as: postfix, tlsrpt, exim, sts or sendmail");
+        return;
+    }
     command->waiter.wants = explain ? WANTS_WHOLE : WANTS_FOUND;
     if (engine_ask(command->means.engine, (struct span){key, strlen(key)}, clock_monotonic_ms(),
                    &command->waiter, &reply) == ASKED_ANSWERED)

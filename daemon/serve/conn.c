@@ -21,7 +21,7 @@ struct pending {
     struct waiter waiter;
     struct conn *conn;
     struct list link; /* in conn->pending */
-    enum answer_form form;
+    const struct dialect *dialect;
     int64_t arrived_ns;
     bool done;   /* `reply` is there */
     bool waited; /* for a lookup */
@@ -138,7 +138,7 @@ static void on_deliver(struct waiter *waiter, const struct reply *reply)
 {
     struct pending *pending = LIST_ELEMENT(waiter, struct pending, waiter);
     struct conn *conn = pending->conn;
-    struct answer answer = reply_answer(reply, pending->form);
+    struct answer answer = dialect_answer(pending->dialect, reply, &conn->server->room);
 
     pending->done = pending->waited = true;
     conn->protocol->reply(&pending->reply, &answer);
@@ -146,18 +146,13 @@ static void on_deliver(struct waiter *waiter, const struct reply *reply)
     conn_process(conn);
 }
 
-/* Names of maps whose users have Postfix 3.10 or later: docs/postfix.md, TLSRPT. */
-static enum answer_form form_of(const struct conn *conn, const struct request *request)
+static const struct dialect *dialect_of(const struct conn *conn, const struct request *request)
 {
-    static const char *const names[] = {"tlsrpt", "QUERYwithTLSRPT"};
-
     if (conn->protocol == &tcp_table_protocol)
-        return FORM_TCP_TABLE;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (request->map_length == strlen(names[i]) &&
-            memcmp(request->map, names[i], request->map_length) == 0)
-            return FORM_TLSRPT;
-    return FORM_PLAIN;
+        return &dialect_tcp_table;
+    if (conn->protocol == &exim_protocol)
+        return &dialect_exim;
+    return dialect_of_map((struct span){request->map, request->map_length});
 }
 
 /* The one at hand for a request that may have to wait; NULL without memory. */
@@ -172,7 +167,7 @@ static struct pending *unused_pending(struct server *server)
         return NULL;
     waiter_init(&pending->waiter, on_deliver);
     pending->waiter.share = &server->lookup_share;
-    buf_init(&pending->reply, RENDER_SOCKETMAP_MAX + 64);
+    buf_init(&pending->reply, DIALECT_TEXT_MAX + 64);
     return pending;
 }
 
@@ -227,12 +222,13 @@ static bool has_turn(struct conn *conn)
     return false;
 }
 
-static void reply_at_once(struct conn *conn, const struct reply *reply, enum answer_form form)
+static void reply_at_once(struct conn *conn, const struct reply *reply,
+                          const struct dialect *dialect)
 {
     struct buf *place = reply_place(conn);
 
     if (place != NULL) {
-        struct answer answer = reply_answer(reply, form);
+        struct answer answer = dialect_answer(dialect, reply, &conn->server->room);
 
         conn->protocol->reply(place, &answer);
     }
@@ -252,7 +248,7 @@ static void postpone(struct conn *conn, const struct pending *pending)
 /* False when the request is not taken. */
 static bool take_request(struct conn *conn, const struct request *request)
 {
-    enum answer_form form = form_of(conn, request);
+    const struct dialect *dialect = dialect_of(conn, request);
     struct pending *pending = unused_pending(conn->server);
     struct reply reply;
 
@@ -262,10 +258,10 @@ static bool take_request(struct conn *conn, const struct request *request)
                        server_arrival_ns(conn->server) / 1000000,
                        pending == NULL ? NULL : &pending->waiter, &reply)) {
     case ASKED_ANSWERED:
-        reply_at_once(conn, &reply, form);
+        reply_at_once(conn, &reply, dialect);
         return true;
     case ASKED_WAITING:
-        line_up(conn)->form = form;
+        line_up(conn)->dialect = dialect;
         return true;
     case ASKED_LATER:
     default:
@@ -287,7 +283,7 @@ static void take_malformed(struct conn *conn)
 
 static bool conn_full(const struct conn *conn)
 {
-    return conn->state == CONN_CLOSING || !list_empty(&conn->starved) ||
+    return conn->state == CONN_CLOSING || conn->over || !list_empty(&conn->starved) ||
            conn->pending_count >= SERVER_PENDING_MAX ||
            conn->out.length + conn->held >= SERVER_OUTPUT_MAX;
 }
@@ -315,6 +311,7 @@ static size_t take_requests(struct conn *conn, const char *data, size_t length)
             take_malformed(conn);
         else if (!take_request(conn, &request))
             break;
+        conn->over = conn->protocol->one_request;
         taken += used;
     }
     return taken;
@@ -429,7 +426,7 @@ void conn_process(struct conn *conn)
 {
     if (!conn_advance(conn))
         return;
-    if (conn->state == CONN_ENDED && owes_nothing(conn))
+    if ((conn->state == CONN_ENDED || conn->over) && owes_nothing(conn))
         conn_close(conn);
     else if (conn->server->state == SERVER_DRAINING)
         conn_drain(conn);
@@ -452,7 +449,7 @@ int conn_new(struct server *server, int take_fd, const struct protocol *protocol
     conn->server = server;
     conn->protocol = protocol;
     buf_init(&conn->in, CONN_READ_SIZE + PROTOCOL_REQUEST_MAX);
-    buf_init(&conn->out, SERVER_OUTPUT_MAX + RENDER_SOCKETMAP_MAX + 64);
+    buf_init(&conn->out, SERVER_OUTPUT_MAX + DIALECT_TEXT_MAX + 64);
     list_init(&conn->pending);
     list_init(&conn->starved);
     conn->active_at = uv_now(server->loop);

@@ -1,5 +1,5 @@
 /*
- * protocol: what the two table protocols of Postfix have in common. A codec is pure: it turns
+ * protocol: what the table protocols of Postfix and that of Exim have in common. A codec is pure: it turns
  * octets into a request, and an answer into octets. It borrows its input and never reads beyond it.
  */
 #pragma once
@@ -34,7 +34,9 @@ struct protocol {
                                struct request *request);
     void (*reply)(struct buf *out, const struct answer *answer);
     const char *malformed; /* the whole reply to such a request */
+    bool one_request;      /* the connection ends with the reply to its first */
 };
 
 extern const struct protocol socketmap_protocol;
 extern const struct protocol tcp_table_protocol;
+extern const struct protocol exim_protocol;

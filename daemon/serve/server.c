@@ -24,6 +24,7 @@ static void handle_gone(struct server *server)
     if (--server->handles > 0 || server->state != SERVER_CLOSING)
         return;
     free(server->unused);
+    buf_fini(&server->room);
     free(server);
 }
 
@@ -290,6 +291,7 @@ struct server *server_new(uv_loop_t *loop, const struct config *config, struct e
     server->config = config;
     server->engine = engine;
     server->stats.started_at_s = clock_wall_s();
+    buf_init(&server->room, DIALECT_TEXT_MAX);
     list_init(&server->listeners);
     list_init(&server->conns);
     list_init(&server->starved);
@@ -312,6 +314,7 @@ int server_add(struct server *server, int take_fd, enum listen_protocol protocol
     static const struct protocol *const protocols[] = {
         [LISTEN_SOCKETMAP] = &socketmap_protocol,
         [LISTEN_TCP_TABLE] = &tcp_table_protocol,
+        [LISTEN_EXIM] = &exim_protocol,
     };
     struct listener *listener = calloc(1, sizeof *listener);
     int error = listener == NULL ? UV_ENOMEM : 0;

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "daemon/lookup/dialect.h"
 #include "daemon/loop/spare_fd.h"
 #include "daemon/serve/protocol.h"
 #include "daemon/serve/server.h"
@@ -26,6 +27,7 @@ struct conn {
     struct server *server;
     const struct protocol *protocol;
     enum conn_state state;
+    bool over;           /* its protocol is for one request, which was taken */
     struct list link;    /* in server->conns, longest idle first */
     uint64_t active_at;  /* uv_now */
     struct buf in;       /* octets of requests not yet taken */
@@ -73,6 +75,7 @@ struct server {
     unsigned handles; /* not yet closed */
     void (*drained)(void *context);
     void *context;                    /* of `drained` */
+    struct buf room;                  /* for dialect_answer */
     char read_buffer[CONN_READ_SIZE]; /* shared: input is parsed or copied at once */
     char decoded[PROTOCOL_REQUEST_MAX];
 };

@@ -1,4 +1,4 @@
-/* fuzz: both table protocols over the same octets, request after request as a connection does. */
+/* fuzz: the table protocols and Exim's over the same octets, request after request as a connection does. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,5 +36,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
     run(&socketmap_protocol, (const char *)data, length);
     run(&tcp_table_protocol, (const char *)data, length);
+    run(&exim_protocol, (const char *)data, length);
     return 0;
 }

@@ -80,8 +80,8 @@ static void errors(void **state)
         {"cache-size = 64X\n", "file:1: cache-size: a size ends in K, M, G or a digit"},
         {"listen = unix:relative\n", "file:1: listen: the path of a Unix socket begins with /"},
         {"listen = udp:1.2.3.4:5\n",
-         "file:1: listen: must be socketmap:unix:PATH, socketmap:inet:ADDRESS:PORT or "
-         "tcp:ADDRESS:PORT"},
+         "file:1: listen: must be socketmap:unix:PATH, socketmap:inet:ADDRESS:PORT, "
+         "tcp:ADDRESS:PORT, exim:unix:PATH or exim:inet:ADDRESS:PORT"},
         {"listen = tcp:127.0.0.1\n", "file:1: listen: must be ADDRESS:PORT"},
         {"listen = tcp:127.0.0.1:0\n", "file:1: listen: a port is 1 to 65535"},
         {"listen = tcp:127.0.0.1:7 mode=0600\n",

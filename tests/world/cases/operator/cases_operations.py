@@ -69,11 +69,11 @@ def _(c):
     status(c, (0, '"status": "OK"'), "--json", "query", c.d)
 
 
-@operation("mxcrypt query --tlsrpt shows the attributes")
+@operation("mxcrypt query --as tlsrpt shows the attributes")
 def _(c):
     c.clear_mx()
     c.sts()
-    status(c, (0, "policy_type=sts"), "query", "--tlsrpt", c.u)
+    status(c, (0, "policy_type=sts"), "query", "--as", "tlsrpt", c.u)
     status(c, (0, "OK secure match="), "query", c.u)
 
 
