@@ -11,7 +11,9 @@
 /* Longest texts the two protocols carry. */
 #define RENDER_SOCKETMAP_MAX 100000 /* octets of a reply, "OK " included */
 #define RENDER_TCP_TABLE_MAX 4095   /* octets of a line after %XX-encoding, "200 " included */
-#define RENDER_SENDMAIL_MAX  1024   /* octets of a policy that Sendmail's rules can work on */
+/* Octets of a policy for Sendmail: it keeps an answer as tokens, each with a NUL, in 1256 octets, and
+ * reads none that is longer (8.17.1, 8.18.1). */
+#define RENDER_SENDMAIL_MAX 600
 
 /* Octets of a reason, which Postfix logs. */
 #define RENDER_REASON_MAX 200

@@ -10,7 +10,9 @@
 
 /* Bits of the cipher at least: triple DES, as Sendmail's manual counts it, and all that is better. */
 #define BITS           "112"
-#define STS_START      "secure match="
+#define NO_DEMAND      "NONE"
+#define STS_START      "secure"
+#define STS_MATCH      " match="
 #define STS_END        " servername=hostname"
 #define REASON_CANNOT  "what a rule asks for, Sendmail cannot do"
 #define REASON_INVALID "the answer cannot be sent to Sendmail"
@@ -29,7 +31,7 @@ static void take_attribute(void *context, const char *name, struct span value)
     policy->cannot |= strcmp(name, "tafile") == 0;
     if (policy->match == NULL || strcmp(name, "match") != 0)
         return;
-    buf_adds(policy->match, policy->matched ? ":" : STS_START);
+    buf_adds(policy->match, policy->matched ? ":" : STS_MATCH);
     policy->matched = true;
     for (size_t i = 0; i < value.length; i++) {
         char c = value.text[i];
@@ -64,9 +66,10 @@ enum answer_status sendmail_sts(struct buf *out, const struct answer *answer)
         buf_add(out, answer->text, answer->status == ANSWER_TEMP ? answer->length : 0);
         return answer->status;
     }
+    buf_adds(out, STS_START);
     if (!read_policy(&policy, answer))
         return refuse(out, start, REASON_CANNOT);
-    if (policy.level != POSTFIX_SECURE) {
+    if ((policy.level & (POSTFIX_SECURE | POSTFIX_VERIFY)) == 0) {
         buf_truncate(out, start);
         return ANSWER_NOTFOUND;
     }
@@ -81,9 +84,13 @@ enum answer_status sendmail_demand(struct buf *out, const struct answer *answer)
     struct policy policy = {.match = NULL};
     size_t start = out->length;
 
-    if (answer->status != ANSWER_OK) {
-        buf_add(out, answer->text, answer->status == ANSWER_TEMP ? answer->length : 0);
-        return answer->status;
+    if (answer->status == ANSWER_TEMP) {
+        buf_add(out, answer->text, answer->length);
+        return ANSWER_TEMP;
+    }
+    if (answer->status == ANSWER_NOTFOUND) {
+        buf_adds(out, NO_DEMAND);
+        return ANSWER_OK;
     }
     if (!read_policy(&policy, answer))
         return refuse(out, start, REASON_CANNOT);
@@ -92,7 +99,7 @@ enum answer_status sendmail_demand(struct buf *out, const struct answer *answer)
     else if ((policy.level & (POSTFIX_ENCRYPT | POSTFIX_DANE_ONLY)) != 0)
         buf_adds(out, "ENCR:" BITS);
     else
-        return ANSWER_NOTFOUND;
+        buf_adds(out, NO_DEMAND);
     if (out->failed || !sendmail_demand_ok(buf_text(out) + start, out->length - start))
         return refuse(out, start, REASON_INVALID);
     return ANSWER_OK;
@@ -111,17 +118,8 @@ static bool is_pattern(struct span item)
            hostname_labels(item.text, item.length) >= 2;
 }
 
-bool sendmail_sts_ok(const char *text, size_t length)
+static bool names_ok(struct span list)
 {
-    struct span rest = {text, length}, list;
-
-    if (length > RENDER_SENDMAIL_MAX || !span_starts(rest, STS_START))
-        return false;
-    span_skip(&rest, strlen(STS_START));
-    list = span_until(rest, " ");
-    span_skip(&rest, list.length);
-    if (!span_is(rest, STS_END))
-        return false;
     while (list.length > 0) {
         struct span item = span_until(list, ":");
 
@@ -134,9 +132,25 @@ bool sendmail_sts_ok(const char *text, size_t length)
     return false;
 }
 
+bool sendmail_sts_ok(const char *text, size_t length)
+{
+    struct span rest = {text, length}, list;
+
+    if (length > RENDER_SENDMAIL_MAX || !span_starts(rest, STS_START))
+        return false;
+    span_skip(&rest, strlen(STS_START));
+    if (!span_starts(rest, STS_MATCH))
+        return span_is(rest, STS_END);
+    span_skip(&rest, strlen(STS_MATCH));
+    list = span_until(rest, " ");
+    span_skip(&rest, list.length);
+    return names_ok(list) && span_is(rest, STS_END);
+}
+
 bool sendmail_demand_ok(const char *text, size_t length)
 {
     struct span demand = {text, length};
 
-    return span_is(demand, "ENCR:" BITS) || span_is(demand, "VERIFY:" BITS);
+    return span_is(demand, "ENCR:" BITS) || span_is(demand, "VERIFY:" BITS) ||
+           span_is(demand, NO_DEMAND);
 }

@@ -26,14 +26,16 @@ static void each_answer_in_both_maps(void **state)
          "secure match=mx.a.example:.b.example servername=hostname", ANSWER_OK, "VERIFY:112"},
         {ANSWER_OK, "secure match=MX.a.example match=b.example protocols=TLSv1.2", ANSWER_OK,
          "secure match=mx.a.example:b.example servername=hostname", ANSWER_OK, "VERIFY:112"},
-        {ANSWER_OK, "verify servername=hostname", ANSWER_NOTFOUND, "", ANSWER_OK, "VERIFY:112"},
-        {ANSWER_OK, "verify match=a.example", ANSWER_NOTFOUND, "", ANSWER_OK, "VERIFY:112"},
+        {ANSWER_OK, "verify servername=hostname", ANSWER_OK, "secure servername=hostname",
+         ANSWER_OK, "VERIFY:112"},
+        {ANSWER_OK, "verify match=a.example", ANSWER_OK,
+         "secure match=a.example servername=hostname", ANSWER_OK, "VERIFY:112"},
         {ANSWER_OK, "encrypt", ANSWER_NOTFOUND, "", ANSWER_OK, "ENCR:112"},
         {ANSWER_OK, "dane-only", ANSWER_NOTFOUND, "", ANSWER_OK, "ENCR:112"},
-        {ANSWER_OK, "dane", ANSWER_NOTFOUND, "", ANSWER_NOTFOUND, ""},
-        {ANSWER_OK, "may", ANSWER_NOTFOUND, "", ANSWER_NOTFOUND, ""},
-        {ANSWER_OK, "none", ANSWER_NOTFOUND, "", ANSWER_NOTFOUND, ""},
-        {ANSWER_NOTFOUND, "", ANSWER_NOTFOUND, "", ANSWER_NOTFOUND, ""},
+        {ANSWER_OK, "dane", ANSWER_NOTFOUND, "", ANSWER_OK, "NONE"},
+        {ANSWER_OK, "may", ANSWER_NOTFOUND, "", ANSWER_OK, "NONE"},
+        {ANSWER_OK, "none", ANSWER_NOTFOUND, "", ANSWER_OK, "NONE"},
+        {ANSWER_NOTFOUND, "", ANSWER_NOTFOUND, "", ANSWER_OK, "NONE"},
         {ANSWER_TEMP, "try later", ANSWER_TEMP, "try later", ANSWER_TEMP, "try later"},
         {ANSWER_OK, "fingerprint match=00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff",
          ANSWER_TEMP, CANNOT, ANSWER_TEMP, CANNOT},
@@ -68,7 +70,7 @@ static void too_many_names(void **state)
         buf_init(&policy, 4 * RENDER_SENDMAIL_MAX);
         buf_init(&out, 4 * RENDER_SENDMAIL_MAX);
         buf_adds(&policy, "secure match=a.example");
-        while (policy.length + strlen(" servername=hostname") + 10 <= RENDER_SENDMAIL_MAX)
+        while (policy.length + strlen(" servername=hostname:b.example") <= RENDER_SENDMAIL_MAX)
             buf_adds(&policy, ":b.example");
         if (more)
             buf_adds(&policy, ":b.example");
@@ -88,6 +90,8 @@ static void what_may_not_be_sent(void **state)
         "",
         "secure",
         "secure match=a.example",
+        "secure servername=a.example",
+        "secureservername=hostname",
         "secure match= servername=hostname",
         "secure match=a.example: servername=hostname",
         "secure match=a.example servername=hostname ",
