@@ -100,6 +100,8 @@ void tree_print(const json_t *report)
     size_t i;
 
     printf("%s: %s\n", string_of(report, "key"), string_of(report, "answer"));
+    if (json_object_get(report, "without_dane") != NULL)
+        printf("an MTA without DANE (Sendmail): %s\n", string_of(report, "without_dane"));
     if (json_is_integer(json_object_get(report, "valid_for_s")))
         printf("good for another %lld s", number_of(report, "valid_for_s"));
     if (json_is_integer(json_object_get(report, "age_s")))

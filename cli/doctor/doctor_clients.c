@@ -36,6 +36,8 @@ bool doctor_map_is_ours(const struct config *config, const struct postfix_map *m
                         const char *queue_directory)
 {
     char path[2 * CONFIG_UNIX_PATH_MAX + 4096] = ""; /* as seen outside a chroot */
+    enum listen_protocol protocol =
+        map->kind == POSTFIX_MAP_TCP ? LISTEN_TCP_TABLE : LISTEN_SOCKETMAP;
 
     if (map->kind == POSTFIX_MAP_STATIC || map->kind == POSTFIX_MAP_OTHER)
         return false;
@@ -49,7 +51,7 @@ bool doctor_map_is_ours(const struct config *config, const struct postfix_map *m
     for (size_t i = 0; i < config->listen_count; i++) {
         const struct listen_address *listen = &config->listen[i];
 
-        if ((listen->protocol == LISTEN_TCP_TABLE) != (map->kind == POSTFIX_MAP_TCP))
+        if (listen->protocol != protocol)
             continue;
         if (map->kind == POSTFIX_MAP_UNIX ? listen->path != NULL && strcmp(listen->path, path) == 0
                                           : same_endpoint(listen, map))
@@ -78,10 +80,11 @@ static const struct listen_address *best_listen(const struct config *config, con
 
     for (size_t i = 0; i < config->listen_count; i++) {
         const struct listen_address *listen = &config->listen[i];
-        int rank = listen->protocol == LISTEN_TCP_TABLE ? 1
-                   : listen->path == NULL               ? 2
-                   : below(listen->path, queue) == NULL ? 3
-                                                        : 4;
+        int rank = listen->protocol == LISTEN_EXIM        ? 0
+                   : listen->protocol == LISTEN_TCP_TABLE ? 1
+                   : listen->path == NULL                 ? 2
+                   : below(listen->path, queue) == NULL   ? 3
+                                                          : 4;
 
         if (rank > best_rank) {
             best = listen;

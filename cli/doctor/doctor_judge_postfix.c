@@ -84,7 +84,13 @@ void doctor_judge_map_name(struct doctor_report *report)
 
     /* the map names that add what 3.10 understands: see mxcryptd(8) */
     tlsrpt = name != NULL && (strcmp(name, "tlsrpt") == 0 || strcmp(name, "QUERYwithTLSRPT") == 0);
-    if (!facts->postfix_version_known)
+    if (name != NULL && (strcmp(name, "sts") == 0 || strcmp(name, "sendmail") == 0))
+        doctor_find(
+            report, DOCTOR_ERROR, map_fix(report),
+            "map name \"%s\" is Sendmail's: Postfix defers mail for what it says, or knows no "
+            "DANE",
+            name);
+    else if (!facts->postfix_version_known)
         doctor_not_made(report, "the version of Postfix is not known");
     else if (name == NULL || tlsrpt == from_3_10)
         return;

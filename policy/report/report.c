@@ -348,6 +348,27 @@ static void put_found(struct tree *tree, json_t *object)
     put(tree, object, "found", part);
 }
 
+/* What an MTA without DANE is told, where DANE decides. */
+static void put_without_dane(struct tree *tree, json_t *object)
+{
+    static const struct render_capabilities without = {.text_max = RENDER_SENDMAIL_MAX,
+                                                       .without_dane = true};
+    const struct verdict *verdict = tree->facts->verdict;
+    enum answer_status status;
+    struct buf text;
+
+    if (tree->facts->final->kind != FINAL_FOUND ||
+        (verdict->level != VERDICT_DANE && verdict->level != VERDICT_DANE_ONLY))
+        return;
+    buf_init(&text, RENDER_SOCKETMAP_MAX);
+    status = render_verdict(&text, verdict, tree->evidence, &without);
+    put(tree, object, "without_dane",
+        json_sprintf("%s%s%s", answer_status_name(status), text.length > 0 ? " " : "",
+                     buf_text(&text)));
+    tree->failed |= text.failed;
+    buf_fini(&text);
+}
+
 json_t *report_explain(const struct report_facts *facts)
 {
     const struct verdict *verdict = facts->verdict;
@@ -372,6 +393,7 @@ json_t *report_explain(const struct report_facts *facts)
     put(&tree, object, "rule", report_rule(facts->override->rule));
     put_bool(&tree, object, "withheld", facts->final->withheld);
     put_found(&tree, object);
+    put_without_dane(&tree, object);
     put_held(&tree, object, verdict);
     put(&tree, object, "why", words_json(&tree, words, report_write_why));
     put(&tree, object, "change", words_json(&tree, words, report_write_change));

@@ -24,7 +24,7 @@ struct report_facts {
 
 /*
  * A new reference to the object described in mxcrypt(1) under EXPLAIN: key, status, answer, level,
- * reason, rule, withheld, found, why (sentences), change (what would change the verdict),
+ * reason, rule, withheld, found, without_dane, why (sentences), change (what would change the verdict),
  * valid_for_s, evidence. NULL without memory.
  */
 json_t *report_explain(const struct report_facts *facts);

@@ -36,6 +36,8 @@ static const struct ours_row {
     {"tcp:", "tcp:127.0.0.1:8461", "tcp:127.0.0.1:8461", true},
     {"tcp: where socketmap is spoken", "socketmap:inet:127.0.0.1:8461", "tcp:127.0.0.1:8461",
      false},
+    {"Exim's", "exim:unix:/q/p", "socketmap:unix:/q/p:policy", false},
+    {"Exim's, TCP", "exim:inet:127.0.0.1:8461", "socketmap:inet:127.0.0.1:8461:policy", false},
     {"a table", "socketmap:unix:/q/p", "hash:/q/p", false},
 };
 
@@ -71,7 +73,7 @@ static const struct suggest_row {
      "socketmap:inet:[::1]:1:policy"},
     {"tcp:", "tcp:127.0.0.1:1", "/q", "3.10.0", "tcp:127.0.0.1:1"},
     {"the best of several",
-     "tcp:127.0.0.1:1\nlisten = socketmap:unix:/r/p\n"
+     "tcp:127.0.0.1:1\nlisten = exim:unix:/q/e\nlisten = socketmap:unix:/r/p\n"
      "listen = socketmap:unix:/q/p\nlisten = socketmap:inet:127.0.0.1:2",
      "/q", "3.7.0", "socketmap:unix:p:policy"},
 };

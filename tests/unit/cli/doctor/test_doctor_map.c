@@ -13,6 +13,11 @@ FAULT(name_3_7_query_with_tlsrpt)
     set_main(world, POSTFIX_POLICY_MAPS, "socketmap:inet:127.0.0.1:8461:QUERYwithTLSRPT");
 }
 
+FAULT(name_of_sendmail)
+{
+    set_main(world, POSTFIX_POLICY_MAPS, "socketmap:unix:mxcrypt/policy.sock:sts");
+}
+
 FAULT(name_3_10_policy)
 {
     set_version(world, "3.10.0");
@@ -180,6 +185,8 @@ static const struct doctor_row rows[] = {
     {"3.9 with tlsrpt", name_3_9_tlsrpt, "map-name error: map name \"tlsrpt\" is for",
      "policy.sock:policy", NULL},
     {"3.7 with QUERYwithTLSRPT", name_3_7_query_with_tlsrpt, "map-name error: map name \"QUERYwith",
+     "policy.sock:policy", NULL},
+    {"a map of Sendmail's", name_of_sendmail, "map-name error: map name \"sts\" is Sendmail's",
      "policy.sock:policy", NULL},
     {"3.10 with policy", name_3_10_policy, "map-name warning: map name \"policy\" with Postfix",
      "policy.sock:tlsrpt", NULL},

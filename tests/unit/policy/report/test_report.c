@@ -240,6 +240,30 @@ static void check_words(const struct verdict *verdict, const struct evidence *ev
     json_decref(report);
 }
 
+/* Where DANE decides, the answer to an MTA without it is there as well. */
+static void test_without_dane(void **state)
+{
+    struct verdict verdict = {.level = VERDICT_DANE_ONLY,
+                              .reason = REASON_DANE_FULL,
+                              .dane = DANE_FULL,
+                              .probed = VERDICT_VERIFY};
+    struct made made;
+    json_t *report;
+    struct key key;
+
+    (void)state;
+    key_parse(&key, "example.com", 11, 25);
+    make_evidence(&made, MX_LISTED, true, "U", '-', "V");
+    report = report_found(&key, &verdict, &made.evidence, MAKE_NOW);
+    assert_string_equal(json_string_value(json_object_get(report, "without_dane")),
+                        "OK verify servername=hostname");
+    json_decref(report);
+    verdict.level = VERDICT_ENCRYPT;
+    report = report_found(&key, &verdict, &made.evidence, MAKE_NOW);
+    assert_null(json_object_get(report, "without_dane"));
+    json_decref(report);
+}
+
 /* Every reason with every level, though few of the pairs exist: all rows of the tables are said. */
 static void test_every_reason_has_words(void **state)
 {
@@ -305,6 +329,7 @@ int main(void)
     ROWS_ADD_TEST(test_long_lists_are_counted);
     ROWS_ADD_TEST(test_what_does_not_fit_is_counted);
     ROWS_ADD_TEST(test_the_longest_names_fit);
+    ROWS_ADD_TEST(test_without_dane);
     ROWS_ADD_TEST(test_every_reason_has_words);
     ROWS_ADD_TEST(test_no_memory);
     return rows_run("report");
