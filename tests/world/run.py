@@ -27,7 +27,7 @@ MODULES = ("cases_a", "cases_a_https", "cases_b", "cases_b_verify", "cases_c_to_
            "cases_memory_hold", "cases_memory_store", "cases_memory_file", "cases_memory_disk", "cases_memory_commands",
            "cases_memory_postfix", "cases_privileges", "cases_doctor", "cases_rules", "cases_rules_reload", "cases_rules_shown",
            "cases_rules_walks", "cases_verdicts", "cases_audit_verdicts", "cases_rules_postfix", "cases_lists", "cases_lists_mail",
-           "cases_lists_source", "cases_lists_command", "cases_lists_made", "cases_lists_import", "cases_metrics", "cases_backup", "cases_wildcards", "cases_anchors", "cases_tlsrpt", "cases_helo",
+           "cases_lists_source", "cases_lists_command", "cases_lists_made", "cases_lists_import", "cases_metrics", "cases_backup", "cases_wildcards", "cases_anchors", "cases_tlsrpt", "cases_helo", "cases_dialects",
            "cases_audit", "cases_audit_command", "cases_audit_judged", "cases_survey", "cases_farm", "cases_farm_tls", "cases_farm_doctor",
            "cases_records", "cases_check", "cases_check_command", "cases_check_tls", "cases_check_dane", "cases_check_sts")
 TIME_LIMIT_S = 900
