@@ -121,14 +121,17 @@ static void on_deliver(struct waiter *waiter, const struct reply *reply)
 static void do_ask(struct command *command)
 {
     bool explain = strcmp(command_text(command, "command"), "explain") == 0;
+    const struct dialect *dialect = dialect_asked(command);
     const char *key = command_text(command, "key");
     struct reply reply;
 
-    if (dialect_asked(command) == NULL) {
+    if (dialect == NULL) {
         command_refuse(command, "as: postfix, tlsrpt, exim, sts or sendmail");
         return;
     }
-    command->waiter.wants = explain ? WANTS_WHOLE : WANTS_FOUND;
+    command->waiter.wants = explain                                  ? WANTS_WHOLE
+                            : dialect_wants(dialect) != WANTS_ANSWER ? WANTS_WITHOUT_DANE
+                                                                     : WANTS_FOUND;
     if (engine_ask(command->means.engine, (struct span){key, strlen(key)}, clock_monotonic_ms(),
                    &command->waiter, &reply) == ASKED_ANSWERED)
         on_deliver(&command->waiter, &reply);

@@ -55,6 +55,11 @@ const struct dialect *dialect_of_name(const char *name)
     return dialect != &dialect_postfix || strcmp(name, "postfix") == 0 ? dialect : NULL;
 }
 
+enum waiter_wants dialect_wants(const struct dialect *dialect)
+{
+    return dialect->form == FORM_SENDMAIL ? WANTS_WITHOUT_DANE : WANTS_ANSWER;
+}
+
 struct answer dialect_answer(const struct dialect *dialect, const struct reply *reply,
                              struct buf *room)
 {

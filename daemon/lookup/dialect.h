@@ -20,6 +20,8 @@ const struct dialect *dialect_of_map(struct span name);
  * "sendmail"; NULL: none. */
 const struct dialect *dialect_of_name(const char *name);
 
+/* What a client of the dialect wants of a lookup. */
+enum waiter_wants dialect_wants(const struct dialect *dialect);
 /* A reply in a dialect. Its text belongs to the reply's entry, to the rules, or to `room`, a buffer of
  * DIALECT_TEXT_MAX, which is cleared first; it is TEMP when there is no memory for it. */
 struct answer dialect_answer(const struct dialect *dialect, const struct reply *reply,

@@ -79,11 +79,9 @@ void engine_free(struct engine *engine)
 
 /* ---- asking ---- */
 
-/* False when the evidence can still grow and the waiter wants all of it. */
 static bool suffices(const struct waiter *waiter, const struct cache_entry *entry)
 {
-    return waiter == NULL || waiter->wants != WANTS_WHOLE || entry->evidence_length == 0 ||
-           entry->complete;
+    return waiter == NULL || waiter_is_served(waiter, entry);
 }
 
 /* The entry under the rules and lists in force, which have changed since it was used last. NULL when
@@ -148,7 +146,7 @@ static const struct cache_entry *look_up(struct engine *engine, const struct key
 {
     int error;
 
-    if (waiter->wants == WANTS_ANSWER && override->withheld != WITHHELD_NO) {
+    if (waiter->wants <= WANTS_WITHOUT_DANE && override->withheld != WITHHELD_NO) {
         engine->stats.detached += jobs_look_up(engine->jobs, key, override, now) == 0;
         return engine->standing[ENGINE_PENDING];
     }

@@ -52,9 +52,11 @@ struct job;
 typedef void (*waiter_deliver)(struct waiter *waiter, const struct reply *reply);
 
 enum waiter_wants {
-    WANTS_ANSWER, /* the answer for Postfix; immediate where the rules withhold the result */
-    WANTS_FOUND,  /* the result of the lookup, even if the rules withhold it */
-    WANTS_WHOLE   /* complete evidence; waits up to the job's deadline */
+    WANTS_ANSWER, /* the answer for an MTA; immediate where the rules withhold the result */
+    /* the same for one without DANE: where DANE decides, only when the rest is known too */
+    WANTS_WITHOUT_DANE,
+    WANTS_FOUND, /* the result of the lookup, even if the rules withhold it */
+    WANTS_WHOLE  /* complete evidence; waits up to the job's deadline */
 };
 
 /* An event planned for a time (monotonic ms). Private. */
@@ -73,6 +75,8 @@ struct waiter {
     struct timed deadline;
 };
 
+/* False when the lookup of an entry goes on, and the waiter wants to know more. */
+bool waiter_is_served(const struct waiter *waiter, const struct cache_entry *entry);
 /* Makes a waiter that waits for nothing, wants an answer, and has no share. */
 void waiter_init(struct waiter *waiter, waiter_deliver deliver);
 

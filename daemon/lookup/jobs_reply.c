@@ -27,6 +27,17 @@ struct answer reply_answer(const struct reply *reply, enum answer_form form)
                            final->length, final->kind == FINAL_POLICY};
 }
 
+bool waiter_is_served(const struct waiter *waiter, const struct cache_entry *entry)
+{
+    enum verdict_level level = entry->verdict.level;
+
+    if (entry->evidence_length == 0 || entry->complete)
+        return true;
+    if (waiter->wants == WANTS_WITHOUT_DANE)
+        return level != VERDICT_DANE && level != VERDICT_DANE_ONLY;
+    return waiter->wants != WANTS_WHOLE;
+}
+
 void reply_count(struct engine_stats *stats, const struct reply *reply)
 {
     const struct cached_verdict *found = &reply->entry->verdict;
@@ -158,9 +169,11 @@ static struct cache_entry *entry_now(const struct job *job, int64_t now, bool at
     return cache_entry_new(&job->key, &verdict, &evidence, now);
 }
 
-/* Takes the waiters out that want a provisional answer, or those whose deadline has come. */
+/* Takes the waiters out that the provisional answer serves (NULL: no memory), or those whose
+ * deadline has come. */
 static void take_waiters(struct list *out, struct job *job, int64_t now, bool provisional)
 {
+    const struct cache_entry *entry = job->provisional;
     struct list *link = job->waiters.next, *next;
 
     list_init(out);
@@ -168,7 +181,8 @@ static void take_waiters(struct list *out, struct job *job, int64_t now, bool pr
         struct waiter *waiter = LIST_ELEMENT(link, struct waiter, link);
 
         next = link->next;
-        if (provisional ? waiter->wants == WANTS_WHOLE : waiter->deadline.at > now)
+        if (provisional ? entry != NULL && !waiter_is_served(waiter, entry)
+                        : waiter->deadline.at > now)
             continue;
         list_remove(link);
         list_append(out, link);

@@ -254,6 +254,8 @@ static bool take_request(struct conn *conn, const struct request *request)
 
     if (conn->state == CONN_SILENT)
         conn->state = CONN_ASKING;
+    if (pending != NULL)
+        pending->waiter.wants = dialect_wants(dialect);
     switch (engine_ask(conn->server->engine, (struct span){request->key, request->key_length},
                        server_arrival_ns(conn->server) / 1000000,
                        pending == NULL ? NULL : &pending->waiter, &reply)) {

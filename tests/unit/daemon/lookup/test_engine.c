@@ -57,6 +57,29 @@ static void what_settles_answers_early(void **state)
     end();
 }
 
+/* DANE says nothing to it: it is told what is known beside that, at its deadline at the latest. */
+static void an_mta_without_dane_waits_for_the_rest(void **state)
+{
+    struct asker first, late, in_time, cached;
+
+    (void)state;
+    begin(SETTINGS "answer-deadline = 20ms\njob-deadline = 10s\n");
+    ask_for(&first, "d.example", WANTS_WITHOUT_DANE);
+    turn();
+    answer_dane(lookups[0], false);
+    ask_for(&late, "d.example", WANTS_WITHOUT_DANE);
+    assert_int_equal(first.delivered + late.delivered, 0);
+    await(&late);
+    assert_int_equal(first.delivered, 1);
+    ask_for(&in_time, "d.example", WANTS_WITHOUT_DANE);
+    answer_dane(lookups[0], true);
+    assert_int_equal(in_time.delivered, 1);
+    ask_for(&cached, "d.example", WANTS_WITHOUT_DANE);
+    assert_int_equal(cached.delivered, 1);
+    assert_int_equal(lookup_count, 1);
+    end();
+}
+
 static void each_waiter_has_its_deadline_and_the_job_goes_on(void **state)
 {
     struct asker first, second;
@@ -380,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_job_for_a_thousand_askers),
         cmocka_unit_test(what_settles_answers_early),
+        cmocka_unit_test(an_mta_without_dane_waits_for_the_rest),
         cmocka_unit_test(each_waiter_has_its_deadline_and_the_job_goes_on),
         cmocka_unit_test(a_job_ends_at_its_deadline),
         cmocka_unit_test(all_who_are_late_are_counted),

@@ -57,6 +57,18 @@ def _(c):
     told(c, ONLY, "NOTFOUND ", "OK ENCR:112")
 
 
+@dialects("DANE and MTA-STS, asked by Sendmail first: the answer is not that of DANE alone")
+def _(c):
+    signed(c, sts=True)
+    c.check("map sts", lambda: c.ask(c.key, "sts"), f"OK secure match=mx.{c.d} servername=hostname")
+
+
+@dialects("DANE, asked by Sendmail first: the probes are waited for")
+def _(c):
+    signed(c)
+    c.check("map sendmail", lambda: c.ask(c.key, "sendmail"), "OK VERIFY:112")
+
+
 @dialects("DANE and MTA-STS in enforce mode")
 def _(c):
     signed(c, sts=True)
