@@ -8,7 +8,6 @@ import shutil
 import subprocess
 
 import unpacked
-import waiting
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONTRIB = HERE.parents[1] / "contrib" / "exim"
@@ -92,8 +91,9 @@ class Exim:
         for path in ("/var/spool/exim4", "/var/log/exim4"):
             os.mkdir(path)
             os.chown(path, UID, UID)
-        self._install(socket)
-        self._configure(before)
+        shutil.copytree("/etc/exim4", os.path.join(self.folder, "exim4.debian"))
+        pathlib.Path("/etc/email-addresses").touch()
+        self.install(socket, before)
 
     def _add_user(self):
         for name, line in (("passwd", f"Debian-exim:x:{UID}:{UID}::/var/spool/exim4:/usr/sbin/nologin"), ("group", f"Debian-exim:x:{UID}:")):
@@ -112,8 +112,10 @@ class Exim:
         subprocess.run(["ldconfig", "-X", "-f", os.path.join(self.etc, "ld.so.conf"), "-C", os.path.join(self.etc, "ld.so.cache"), folder],
                        check=True, cwd=self.etc, stderr=subprocess.DEVNULL)
 
-    def _install(self, socket):
-        """As README.md of contrib/exim says: the files as they are, but for the path of the socket."""
+    def install(self, socket, before="", changes=None):
+        """As README.md of contrib/exim says: the files as they are, but for the path of the socket. `changes`: file -> (regex, text)."""
+        shutil.rmtree("/etc/exim4")
+        shutil.copytree(os.path.join(self.folder, "exim4.debian"), "/etc/exim4")
         folder = pathlib.Path("/etc/exim4/mxcrypt")
         folder.mkdir()
         for name in PARTS:
@@ -121,7 +123,11 @@ class Exim:
             if name == "macros":
                 text, count = re.subn(r"^MXCRYPT_SOCKET = .*$", f"MXCRYPT_SOCKET = {socket}", text, flags=re.MULTILINE)
                 assert count == 1
+            for regex, new in (changes or {}).get(name, ()):
+                text, count = re.subn(regex, new, text, flags=re.MULTILINE)
+                assert count, (name, regex)
             (folder / name).write_text(text, encoding="ascii")
+        self._configure(before)
 
     def _configure(self, before):
         includes = {name: f".include /etc/exim4/mxcrypt/{name}\n" for name in PARTS}
@@ -170,26 +176,31 @@ class Exim:
         path = pathlib.Path("/var/log/exim4/mainlog")
         return path.read_text(encoding="utf-8", errors="backslashreplace") if path.exists() else ""
 
-    def lines(self, recipient):
-        """The log lines of the messages for a recipient."""
-        lines = self.log().splitlines()
-        ids = {found.group(1) for line in lines if (found := re.match(r"\S+ \S+ (\S+) (?:<=|=>|->|==|\*\*) ", line)) and f" {recipient}" in line}
-        return [line for line in lines if any(f" {one} " in line for one in ids)]
-
     def fate(self, recipient):
         """What the log says last of a recipient: sent, deferred or bounced, with the line; None before."""
-        found = [line for line in self.log().splitlines() if re.search(rf" (=>|->|==|\*\*) {re.escape(recipient)} ", line)]
+        found = [line for line in self.log().splitlines() if re.search(rf" (=>|->|==|\*\*) {re.escape(recipient)}[ :]", line)]
         if not found:
             return None, ""
         word = re.search(r" (=>|->|==|\*\*) ", found[-1]).group(1)
         return {"=>": "sent", "->": "sent", "==": "deferred", "**": "bounced"}[word], found[-1]
 
-    def settled(self, recipient):
-        """Waits for a fate."""
-        return waiting.until(lambda: (lambda pair: pair if pair[0] else None)(self.fate(recipient)), f"a fate of {recipient}", 60, pause=0.05)
+    def panics(self):
+        path = pathlib.Path("/var/log/exim4/paniclog")
+        return len(path.read_text(encoding="utf-8", errors="backslashreplace").splitlines()) if path.exists() else 0
 
-    def queued(self):
-        return [one for one in os.listdir("/var/spool/exim4/input") if one.endswith("-H")] if os.path.isdir("/var/spool/exim4/input") else []
+    def running(self):
+        """Whether any process of it is left: they begin others, and all live in the namespace of the test."""
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{name}/exe") == self.program and self._alive(name):
+                    return True
+            except OSError:
+                continue
+        return False
+
+    @staticmethod
+    def _alive(pid):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1][0] != "Z"
 
 
 def _mount(*words):

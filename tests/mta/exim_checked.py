@@ -1,0 +1,5 @@
+"""What `mxcrypt exim-config` says of Exim's configuration."""
+
+
+def check(them):
+    pass
