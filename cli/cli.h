@@ -80,6 +80,8 @@ struct cli {
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
     int inbound, enforce;   /* of postfix-config */
+    const char *exim;       /* --exim; NULL: as it is called in PATH */
+    int check_it;           /* --check: of exim-config */
     struct cli_audit audit; /* html and top are also for a survey, prometheus for a check */
     struct cli_survey survey;
     struct cli_check check; /* state is also of a rollover */
@@ -96,12 +98,16 @@ struct cli {
 /* What the table in main.c names: a command, giving the exit status. */
 typedef int cli_command(struct cli *cli);
 cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
-    do_audit, do_records, do_rollover_stage, do_rollover_step, do_rollover_status,
+    do_exim_config, do_audit, do_records, do_rollover_stage, do_rollover_step, do_rollover_status,
     do_rollover_abort, do_check, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff,
     do_survey_export, do_survey_show, do_survey_status, do_survey_queue_status, do_survey_enqueue,
     do_survey_work, do_survey_collect, do_survey_chunk, do_list;
 /* A line for each command of `list`, with `before` before it. */
 void cli_list_help(FILE *out, const char *before);
+
+/* Prints what doctor, or one like it, has found; the exit status. */
+struct doctor_report;
+int doctor_show(const struct cli *cli, const struct doctor_report *report);
 
 /* Prints an answer, or a line of a list, for people. */
 typedef void cli_printer(const json_t *json);

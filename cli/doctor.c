@@ -90,11 +90,23 @@ static int end(struct doctor_facts *facts, const char *why, int status)
     return why == NULL ? status : CLI_INTERNAL;
 }
 
+int doctor_show(const struct cli *cli, const struct doctor_report *report)
+{
+    int status = CLI_OK;
+
+    if (cli->json)
+        print_as_json(report);
+    else
+        print_text(report);
+    for (size_t i = 0; i < report->finding_count && status != CLI_BAD; i++)
+        status = report->findings[i].level == DOCTOR_ERROR ? CLI_BAD : CLI_NO;
+    return status;
+}
+
 int do_doctor(struct cli *cli)
 {
     struct doctor_facts facts = begin(cli);
     struct doctor_report report;
-    int status = CLI_OK;
 
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     if (facts.arena == NULL)
@@ -108,13 +120,7 @@ int do_doctor(struct cli *cli)
         doctor_judge(&report, &facts, false);
     if (arena_failed(facts.arena))
         return end(&facts, "no memory", CLI_INTERNAL);
-    if (cli->json)
-        print_as_json(&report);
-    else
-        print_text(&report);
-    for (size_t i = 0; i < report.finding_count && status != CLI_BAD; i++)
-        status = report.findings[i].level == DOCTOR_ERROR ? CLI_BAD : CLI_NO;
-    return end(&facts, NULL, status);
+    return end(&facts, NULL, doctor_show(cli, &report));
 }
 
 /* What is wrong, or NULL. */

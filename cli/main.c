@@ -301,6 +301,10 @@ static const struct command {
      "postfix-config [--postfix DIR] [--inbound [--enforce] [--mail-host HOST]...]\n"
      "                           lines for main.cf",
      .run = do_postfix_config},
+    {"exim-config", NULL, 0,
+     "exim-config [--exim PROGRAM] [--check]\n"
+     "                           macros for Exim; or what is wrong with its set-up",
+     .run = do_exim_config},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -24,6 +24,7 @@ static struct cli command_line = {.fd = -1};
     X(MIN_MESSAGES, "min-messages", audit.min_messages)                                            \
     X(MIN_DAYS, "min-days", audit.min_days)                                                        \
     X(POSTFIX, "postfix", postfix_directory)                                                       \
+    X(EXIM, "exim", exim)                                                                          \
     X(OUT, "out", survey.out)                                                                      \
     X(RATE, "rate", survey.rate)                                                                   \
     X(JOBS, "jobs", survey.jobs)                                                                   \
@@ -85,6 +86,7 @@ static const struct option long_options[] = {
     {"quiet", no_argument, &command_line.check.quiet, 1},
     {"nagios", no_argument, &command_line.check.nagios, 1},
     {"inbound", no_argument, &command_line.inbound, 1},
+    {"check", no_argument, &command_line.check_it, 1},
     {"enforce", no_argument, &command_line.enforce, 1},
     {"from-rules", no_argument, &command_line.list.from_rules, 1},
     {"from-memory", no_argument, &command_line.list.from_memory, 1},

@@ -112,15 +112,18 @@ class Exim:
         subprocess.run(["ldconfig", "-X", "-f", os.path.join(self.etc, "ld.so.conf"), "-C", os.path.join(self.etc, "ld.so.cache"), folder],
                        check=True, cwd=self.etc, stderr=subprocess.DEVNULL)
 
-    def install(self, socket, before="", changes=None):
-        """As README.md of contrib/exim says: the files as they are, but for the path of the socket. `changes`: file -> (regex, text)."""
+    def install(self, socket, before="", changes=None, macros=None):
+        """As README.md of contrib/exim says: the files as they are, but for the path of the socket. `changes`: file -> (regex, text);
+        `macros`: others."""
         shutil.rmtree("/etc/exim4")
         shutil.copytree(os.path.join(self.folder, "exim4.debian"), "/etc/exim4")
         folder = pathlib.Path("/etc/exim4/mxcrypt")
         folder.mkdir()
         for name in PARTS:
             text = (CONTRIB / name).read_text(encoding="ascii")
-            if name == "macros":
+            if name == "macros" and macros:
+                text = macros
+            elif name == "macros":
                 text, count = re.subn(r"^MXCRYPT_SOCKET = .*$", f"MXCRYPT_SOCKET = {socket}", text, flags=re.MULTILINE)
                 assert count == 1
             for regex, new in (changes or {}).get(name, ()):
