@@ -67,7 +67,7 @@ cli                 base base/log policy policy/decide policy/report policy/rule
 cli/check           base base/net base/page policy probe/tls probe/tlsrpt check check/watch check/look check/records check/rollover cli
 cli/survey          base base/net base/page audit probe survey survey/results survey/queue survey/page cli
 cli/list            base base/page base/sign policy policy/list policy/rules survey/member survey/results cli cli/survey
-cli/mta             base base/net daemon/config cli/postfix cli/doctor cli
+cli/mta             base daemon/config cli/postfix cli/doctor cli
 TABLE
 }
 

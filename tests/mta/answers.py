@@ -24,7 +24,8 @@ class Answers:
     def close(self):
         """The socket is gone."""
         self._server.close()
-        os.unlink(self.path)
+        with contextlib.suppress(FileNotFoundError):  # Python 3.13 has done so
+            os.unlink(self.path)
 
     async def _serve(self, reader, writer):
         with contextlib.suppress(OSError, asyncio.TimeoutError):
