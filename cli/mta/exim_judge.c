@@ -41,6 +41,7 @@ static const struct wanted of_routers[] = {
     {EXIM_UNMATCHED, "allow_defer", "yes", false},
     {EXIM_UNMATCHED, "condition", "${if def:r_mxcrypt_skip}", false},
     {EXIM_UNMATCHED, "data", ":defer:", true},
+    {ALL, "verify_recipient", "yes", false}, /* or cutthrough_delivery goes without */
     {ALL, "unseen", "no", false},
     {ALL, "fallback_hosts", "", false},
 };
@@ -129,6 +130,15 @@ static void judge_transports(struct doctor_report *report, const struct exim_fac
                     "transport mxcrypt_verify has no tls_verify_certificates: mail to it waits");
 }
 
+/* A manualroute is meant where it is for some domains only, as Debian's hubbed_hosts. */
+static bool is_for_all(struct doctor_report *report, const char *options, const char *driver)
+{
+    const char *domains = exim_option(report->arena, options, "domains");
+
+    return strcmp(driver, "manualroute") != 0 || domains == NULL || *domains == '\0' ||
+           *domains == '!' || *domains == '*';
+}
+
 /* Mail that another router takes first is sent without asking. */
 static void judge_order(struct doctor_report *report, const struct exim_facts *facts)
 {
@@ -144,7 +154,8 @@ static void judge_order(struct doctor_report *report, const struct exim_facts *f
         const char *driver = exim_option(report->arena, facts->before_options[i], "driver");
 
         for (size_t k = 0; driver != NULL && k < sizeof remote / sizeof remote[0]; k++)
-            if (strcmp(driver, remote[k]) == 0)
+            if (strcmp(driver, remote[k]) == 0 &&
+                is_for_all(report, facts->before_options[i], driver))
                 doctor_find(report, DOCTOR_WARNING,
                             "put the routers of mxcrypt in front of it, unless you mean it",
                             "router %s (%s) is in front of mxcrypt_ask: what it takes is sent "

@@ -19,13 +19,13 @@ static void add_steps(struct buf *out, const struct exim_facts *facts)
     if (facts->layout == EXIM_SPLIT)
         buf_adds(out, "#   cd /etc/exim4/conf.d\n"
                       "#   echo '.include " FOLDER "/macros' >main/05_mxcrypt\n"
-                      "#   echo '.include " FOLDER "/routers' >router/120_mxcrypt\n"
+                      "#   echo '.include " FOLDER "/routers' >router/160_mxcrypt\n"
                       "#   echo '.include " FOLDER "/transports' >transport/40_mxcrypt\n");
     else
         buf_addf(out,
                  "#   in %s put\n"
                  "#     .include " FOLDER "/macros      at the top\n"
-                 "#     .include " FOLDER "/routers     behind \"begin routers\"\n"
+                 "#     .include " FOLDER "/routers     in front of the router that asks the DNS\n"
                  "#     .include " FOLDER "/transports  behind \"begin transports\"\n"
                  "#     .include " FOLDER
                  "/retry       behind \"begin retry\", where there is no rule "
@@ -69,7 +69,7 @@ void exim_lines(struct buf *out, const struct exim_facts *facts)
                       "mxcryptd:\n#   listen = exim:unix:/run/mxcrypt/exim.sock\n");
     buf_addf(out, "MXCRYPT_SOCKET = %s\n", socket == NULL ? "/run/mxcrypt/exim.sock" : socket);
     buf_addf(out,
-             "MXCRYPT_DOMAINS = ! +local_domains\n"
+             "MXCRYPT_DOMAINS = ! +local_domains : ! +relay_to_domains\n"
              "MXCRYPT_TIMEOUT = %llds\n"
              "MXCRYPT_IGNORE = <; 0.0.0.0/8 ; 10.0.0.0/8 ; 127.0.0.0/8 ; 169.254.0.0/16 ; "
              "172.16.0.0/12 ; 192.168.0.0/16 ; \\\n"

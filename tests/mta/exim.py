@@ -20,6 +20,7 @@ import answers  # noqa: E402
 import benchworld  # noqa: E402
 import exim_cases  # noqa: E402
 import exim_checked  # noqa: E402
+import exim_odd  # noqa: E402
 import exim_together  # noqa: E402
 import eximd  # noqa: E402
 import world  # noqa: E402
@@ -38,7 +39,7 @@ class Deliveries:
         self.counts = collections.defaultdict(collections.Counter)
         self.rules = []
         self.cases = exim_cases.declare_all(the_world, exim_cases.FROM_MXCRYPTD + exim_cases.SCRIPTED, self.rules)
-        self.together = exim_together.declare(the_world)
+        self.others = exim_together.declare(the_world) + exim_odd.declare(the_world)
         the_world.dns.add_child("org", "signed")  # exim-config asks for it
         self.exim = eximd.Exim(os.path.join(the_world.folder, "mta"), options.tree)
 
@@ -52,7 +53,7 @@ class Deliveries:
         self.daemon = self.world.new_daemon("exim", options).start()
         self.answers = answers.Answers(self.world.loop, self.socket, os.path.join(self.daemon.folder, "exim.sock"))
         self.exim.prepare(self.world.ca.ca_file, self.socket)
-        for one in [*self.cases, *self.together]:
+        for one in [*self.cases, *self.others]:
             if one.scripted:
                 self.answers.scripted[one.key] = None if one.scripted[0] == b"HANG" else one.scripted[0]
 
@@ -149,6 +150,7 @@ def measure(the_world, options):
     for one in wanted:
         them.deliver(one)
     if not options.only:
+        exim_odd.deliver(them)
         exim_checked.check(them)
         them.in_other_layouts()
         them.check("mxcryptd ran all the time", them.daemon.alive(), True)

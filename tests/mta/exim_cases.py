@@ -132,6 +132,39 @@ def cname(c):
     return [server]
 
 
+def only_address(match):
+    """No MX record: the domain is its own mail host."""
+    def declare(c):
+        server = c.server(c.d)
+        c.zone(f"@ A {server.address}")
+        return [server]
+    return answer(of_level("secure", match), declare)
+
+
+def cname_target(c):
+    """The same, and the policy has what it leads to, which does not count."""
+    servers = cname(c)
+    c.scripted = (of_level("secure", f"real.{c.u}").encode(),)
+    return servers
+
+
+def many_hosts(c):
+    """More than Exim tries at once."""
+    c.key = c.u
+    servers = []
+    for number in range(7):
+        c.plain(f"@ MX {number} mx{number}")
+        servers.append(c.plain_host(f"mx{number}", temper=smtpd.CLEAR))
+    return servers
+
+
+def two_addresses(c):
+    """The first is an attacker's: it is tried, and the other takes the message."""
+    c.key = c.u
+    c.plain("@ MX 10 mx")
+    return [c.plain_host("mx", temper=smtpd.CLEAR), c.plain_host("mx")]
+
+
 def odd_case(c):
     c.key = c.u
     c.plain("@ MX 10 mX")
@@ -243,6 +276,11 @@ SCRIPTED = [
         answer(of_level("secure", ":".join([f"mx{n:03}.{LONG}" for n in range(999)] + ["*.DOMAIN"]))), says="CV=yes"),
     Row("secure, 1000 others", "secure", "deferred",
         answer(of_level("secure", ":".join([f"mx{n:03}.{LONG}" for n in range(1000)]))), says="no MX host"),
+    Row("secure, no MX record", "secure", "verified", only_address("DOMAIN"), says="CV=yes"),
+    Row("secure, no MX record, another host", "secure", "deferred", only_address("mx.DOMAIN"), says="no MX host"),
+    Row("secure, only what the MX leads to matches", "secure", "deferred", cname_target, says="no MX host"),
+    Row("encrypt, seven hosts in clear", "encrypt", "deferred", answer(of_level("encrypt"), many_hosts), says="did not offer TLS"),
+    Row("verify, two addresses", "verify", "verified", answer(of_level("verify"), two_addresses), says="CV=yes"),
     Row("verify with match", "verify", "deferred", answer(of_level("verify", "mx.other.example")), says="no MX host"),
     Row("sni by a rule", "encrypt", "verified", answer(of_level("encrypt", more=" sni=other.name.example")), says="T=mxcrypt_encrypt"),
     Row("dane-only without TLSA", "dane-only", "deferred", answer(of_level("dane-only")), says="certificate invalid"),

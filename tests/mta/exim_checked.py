@@ -19,6 +19,7 @@ CHANGES = (
     ("routers", r"condition = \$\{if !eq\{.*", "condition = yes", "mxcrypt_send: condition is"),
     ("routers", r"ignore_target_hosts = .*", "ignore_target_hosts = MXCRYPT_IGNORE", "mxcrypt_send: ignore_target_hosts has no"),
     ("routers", r"more = .*", "more", "mxcrypt_send: more is"),
+    ("routers", r"no_verify_sender", "no_verify", "verify_recipient is"),
     ("routers", r"^mxcrypt_unmatched:", "unmatched:", "there is no router mxcrypt_unmatched"),
     ("routers", r"^mxcrypt_ask:", "early:\n  driver = dnslookup\n  transport = remote_smtp\n\nmxcrypt_ask:",
      "router early (dnslookup) is in front of mxcrypt_ask"),
@@ -78,7 +79,7 @@ def _lines(them, socket):
     them.exim.layout = "split"
     them.exim.install(socket)
     status, text = _said(them)
-    them.check("exim-config: where to put it", status == 0 and ">router/120_mxcrypt" in text, True)
+    them.check("exim-config: where to put it", status == 0 and ">router/160_mxcrypt" in text, True)
     them.exim.install(socket, macros=text)
     them.check("exim-config: its lines are good", _said(them, "--check"), (0, "no fault found in 8 checks\n"))
     debian = pathlib.Path("/etc/exim4/update-exim4.conf.conf")

@@ -31,14 +31,16 @@ PLAIN = """
 %(macros)s
 primary_hostname = client.signed
 domainlist local_domains = client.signed
+domainlist relay_to_domains =
+acl_smtp_rcpt = %(acl)s
 dns_dnssec_ok = 1
 exim_user = Debian-exim
 exim_group = Debian-exim
 never_users = root
 keep_environment =
 tls_advertise_hosts =
-acl_smtp_rcpt = accept
 
+%(acls)s
 begin routers
 %(routers)s
 dnslookup:
@@ -68,7 +70,7 @@ class Exim:
     def __init__(self, folder, tree, layout="split"):
         self.folder, self.tree, self.layout = folder, tree, layout
         self.etc, self.program = os.path.join(folder, "etc"), os.path.join(folder, "exim4")
-        self.conf = "/etc/exim4/exim4.conf"
+        self.conf, self.acl = "/etc/exim4/exim4.conf", "accept"
 
     def prepare(self, ca_file, socket, before=""):
         """All that it needs to run; `before`: lines ahead of the main part."""
@@ -112,9 +114,9 @@ class Exim:
         subprocess.run(["ldconfig", "-X", "-f", os.path.join(self.etc, "ld.so.conf"), "-C", os.path.join(self.etc, "ld.so.cache"), folder],
                        check=True, cwd=self.etc, stderr=subprocess.DEVNULL)
 
-    def install(self, socket, before="", changes=None, macros=None):
+    def install(self, socket, before="", changes=None, macros=None, acls=""):
         """As README.md of contrib/exim says: the files as they are, but for the path of the socket. `changes`: file -> (regex, text);
-        `macros`: others."""
+        `macros`: others; `acls`: a section of a plain file."""
         shutil.rmtree("/etc/exim4")
         shutil.copytree(os.path.join(self.folder, "exim4.debian"), "/etc/exim4")
         folder = pathlib.Path("/etc/exim4/mxcrypt")
@@ -130,28 +132,28 @@ class Exim:
                 text, count = re.subn(regex, new, text, flags=re.MULTILINE)
                 assert count, (name, regex)
             (folder / name).write_text(text, encoding="ascii")
-        self._configure(before)
+        self._configure(before, acls)
 
-    def _configure(self, before):
+    def _configure(self, before, acls):
         includes = {name: f".include /etc/exim4/mxcrypt/{name}\n" for name in PARTS}
         top = pathlib.Path("/etc/exim4")
         settings = f"MAIN_LOG_SELECTOR = +tls_certificate_verified +tls_peerdn +deliver_time\n{before}\n"
         if self.layout == "plain":
             settings = settings.replace("MAIN_LOG_SELECTOR =", "log_selector =") + f"exim_path = {self.program}\n"
-            pathlib.Path(self.conf).write_text(settings + PLAIN % includes, encoding="ascii")
+            pathlib.Path(self.conf).write_text(settings + PLAIN % {"acl": self.acl, "acls": acls, **includes}, encoding="ascii")
             return
         (top / "update-exim4.conf.conf").write_text(DEBIAN % ("true" if self.layout == "split" else "false"), encoding="ascii")
         pathlib.Path("/etc/mailname").write_text("client.signed\n", encoding="ascii")
         if self.layout == "split":
-            for place in ("main/00_mxcrypt_test", "main/05_mxcrypt", "router/120_mxcrypt", "transport/40_mxcrypt"):
+            for place in ("main/00_mxcrypt_test", "main/05_mxcrypt", "router/160_mxcrypt", "transport/40_mxcrypt"):
                 room = {"main": "macros", "router": "routers", "transport": "transports"}[place.split("/")[0]]
                 (top / "conf.d" / place).write_text(settings if "test" in place else includes[room], encoding="ascii")
         else:
             template = top / "exim4.conf.template"
             text = template.read_text(encoding="utf-8")
-            for line, room in (("begin routers\n", "routers"), ("begin transports\n", "transports")):
-                assert text.count("\n" + line) == 1
-                text = text.replace("\n" + line, "\n" + line + includes[room])
+            for line, place in (("### router/200_exim4-config_primary\n", "%(routers)s%(line)s"), ("begin transports\n", "%(line)s%(transports)s")):
+                assert "\n" + line in text
+                text = text.replace("\n" + line, "\n" + place % {**includes, "line": line}, 1)
             template.write_text(settings + includes["macros"] + text, encoding="utf-8")
         made = "/etc/exim4/config.made"
         done = subprocess.run(["sh", os.path.join(self.tree, "usr", "sbin", "update-exim4.conf"), "-d", "/etc/exim4", "-o", made],
@@ -186,6 +188,11 @@ class Exim:
             return None, ""
         word = re.search(r" (=>|->|==|\*\*) ", found[-1]).group(1)
         return {"=>": "sent", "->": "sent", "==": "deferred", "**": "bounced"}[word], found[-1]
+
+    def receive(self, recipient, client="198.51.100.7"):
+        """A message for a recipient that comes by SMTP; the replies."""
+        lines = ["EHLO there.example", "MAIL FROM:<sender@there.example>", f"RCPT TO:<{recipient}>", "DATA", "Subject: a test", "", "Hello.", ".", "QUIT"]
+        return self.run("-oMa", client, "-odi", "-bs", data="\r\n".join(lines) + "\r\n").stdout
 
     def panics(self):
         path = pathlib.Path("/var/log/exim4/paniclog")

@@ -1,0 +1,118 @@
+"""Ways round the routers that an attacker or an operator may find: odd addresses, another answer at the next attempt, delivery while a
+message is received, a smarthost."""
+
+import case
+import exim_cases
+import smtpd
+
+SMART_PORT = 587
+ENCRYPT, NOTFOUND = exim_cases.of_level("encrypt").encode(), b"level=notfound\n"
+
+
+def _one(the_world, name, temper, scripted=ENCRYPT):
+    one = case.Case(the_world, case.Entry(("exim",), name, None, "main", "alone", True), f"odd-{name}")
+    one.zone("@ MX 10 mx")
+    one.servers, one.scripted, one.row = [one.host("mx", temper=temper)], (scripted,), exim_cases.Row(name, "encrypt", "", None)
+    return one
+
+
+def declare(the_world):
+    names = ("addresses", "attempts", "cutthrough", "callout")
+    them = {name: _one(the_world, name, smtpd.CLEAR, NOTFOUND if name == "attempts" else ENCRYPT) for name in names}
+    them["open"] = _one(the_world, "open", smtpd.GOOD)
+    smart = _one(the_world, "smart", smtpd.CLEAR)
+    smart.key = f"[mx.{smart.d}]:{SMART_PORT}"
+    leaf = the_world.ca.leaf(f"mx.{smart.d}")
+    smart.servers = [smtpd.SmtpServer(the_world.loop, smart.servers[0].address, smtpd.GOOD, the_world.ca.server_context(leaf), SMART_PORT)]
+    smart.zone(f"_{SMART_PORT}._tcp.mx TLSA {leaf.tlsa()}")
+    them["smart"] = smart
+    declare.them = them
+    return list(them.values())
+
+
+def deliver(them):
+    _addresses(them, declare.them["addresses"])
+    _attempts(them, declare.them["attempts"])
+    _smtp(them)
+    _smarthost(them, declare.them["smart"])
+    for one in declare.them.values():
+        for server in one.servers:
+            them.check(f"{one.row.name}: nothing was taken in clear", [taken for taken in server.taken if taken.tls is None], [])
+
+
+def _addresses(them, one):
+    """Whatever the local part and however the domain is written; each is deferred, or refused before it is queued."""
+    domain = one.d
+    for recipient in (f"a%b@{domain}", f'"a b"@{domain}', f'"a@other.example"@{domain}', f"a!b@{domain}", f"a@{domain.upper()}", f"a@{domain}.",
+                      f"${{run{{x}}}}@{domain}", f"a@[{one.servers[0].address}]", f"a@{domain}:25"):
+        try:
+            them.exim.submit(recipient)
+        except RuntimeError:
+            pass  # it is not taken at all
+        them.check(f"mail to {recipient} is not taken in clear", any(taken.tls is None for taken in one.servers[0].taken), False)
+    them.check("other writings of the domain are asked for as they are meant",
+               {asked for asked in them.answers.asked if domain in asked.lower()} <= {domain, domain + ".", domain + ":25"}, True)
+
+
+def _attempts(them, one):
+    """notfound while the host is away, then encrypt, and the host is there in clear."""
+    server = one.servers[0]
+    server.close()
+    recipient = f"rcpt@{one.key}"
+    them.exim.submit(recipient)
+    them.check("another answer: it waits at first", them.exim.fate(recipient)[0], "deferred")
+    them.answers.scripted[one.key] = ENCRYPT
+    one.servers = [smtpd.SmtpServer(them.world.loop, server.address, smtpd.CLEAR, server.context)]
+    number = them.exim.fate(recipient)[1].split()[2]
+    for how in ("-qff", "-qqff"):
+        them.exim.run(how, number, number)
+    them.exim.run("-M", number)
+    them.check("another answer: it waits again", them.what_came(recipient, one.servers)[0], "deferred")
+    them.check("another answer: the last one counts", "T=mxcrypt_encrypt" in them.exim.fate(recipient)[1], True)
+
+
+def _smtp(them):
+    """Delivery while the message is received, and callouts."""
+    them.exim.layout = "plain"
+    for name, modifier, host in (("cutthrough", "control = cutthrough_delivery", "cutthrough"), ("callout", "verify = recipient/callout", "callout"),
+                                 ("open", "control = cutthrough_delivery", "open")):
+        one = declare.them[host]
+        them.exim.acl = "check_rcpt"
+        them.exim.install(them.socket, acls=f"begin acl\ncheck_rcpt:\n  accept {modifier}\n")
+        replies = them.exim.receive(f"{name}@{one.key}")
+        taken = [message for server in one.servers for message in server.taken]
+        if name == "open":
+            them.check("cutthrough delivery is really tried, and encrypted",
+                       f">> {name}@" in them.exim.log() and [message.tls is not None for message in taken] == [True], True)
+        else:
+            them.check(f"{name}: nothing in clear", taken, [])
+            them.check(f"{name}: no recipient is told in clear",
+                       [command for server in one.servers for command in server.commands if command.startswith("RCPT")], [])
+        them.counts["encrypt"]["verified" if taken else "deferred"] += 1
+        if them.options.verbose:
+            print(replies)
+    them.exim.layout, them.exim.acl = "split", "accept"
+    them.exim.install(them.socket)
+
+
+def _smarthost(them, one):
+    """All mail goes to one host and port, as mxcryptd says of these."""
+    them.exim.install(them.socket, changes={"macros": [(r"^#MXCRYPT_SMARTHOST = .*", f"MXCRYPT_SMARTHOST = mx.{one.d}"),
+                                                       (r"^#MXCRYPT_PORT = .*", f"MXCRYPT_PORT = {SMART_PORT}")]})
+    server = one.servers[0]
+    for number, (level, want) in enumerate((("encrypt", "verified"), ("verify", "verified"), ("dane-only", "verified"), ("secure", "deferred"))):
+        recipient = f"a{number}@anywhere.example"
+        them.answers.scripted[one.key] = exim_cases.of_level(level, "other.example" if level == "secure" else "").encode()
+        them.exim.submit(recipient)
+        came, line = them.what_came(recipient, [server])
+        them.check(f"smarthost, {level}: {want}", came == want or line, True)
+        them.counts[level][came] += 1
+    server.temper = smtpd.CLEAR
+    for number, level in enumerate(exim_cases.STRICT):
+        recipient = f"b{number}@anywhere.example"
+        them.answers.scripted[one.key] = exim_cases.of_level(level, f"mx.{one.d}" if level == "secure" else "").encode()
+        them.exim.submit(recipient)
+        came, line = them.what_came(recipient, [server])
+        them.check(f"smarthost stripped, {level}: deferred", came == "deferred" or line, True)
+        them.counts[level][came] += 1
+    them.exim.install(them.socket)
