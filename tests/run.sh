@@ -209,6 +209,8 @@ run_mta() {
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
     /usr/bin/python3 tests/mta/exim.py --bin build/asan/bin >"$logs/mta-exim.log" 2>&1
     counted "mta: mail by Exim" "$logs/mta-exim.log" $?
+    /usr/bin/python3 tests/mta/sendmail.py --bin build/asan/bin >"$logs/mta-sendmail.log" 2>&1
+    counted "mta: mail by Sendmail" "$logs/mta-sendmail.log" $?
 }
 
 run_farm() {

@@ -6,10 +6,10 @@ dnl	define(`confMXCRYPT_SOCKET', `inet:8461@127.0.0.1')dnl
 dnl	FEATURE(`sts', `socket -d10 -T<TMPF> inet:8461@127.0.0.1', `NO_SAN_TST')dnl
 dnl
 dnl For each recipient, before MAIL and again before RCPT, Sendmail asks for the domain, in two maps:
-dnl   sendmail   ENCR:112 (TLS or nothing), VERIFY:112 (a certificate for the MX host's name), or not found
-dnl   sts        secure match=NAMES servername=hostname: the MX host must be among NAMES; the same without match=; or not found
-dnl What is no answer defers the message: <TMPF> stands for TEMP, for a socket that is away and for one that is silent (-d, in
-dnl seconds, is longer than mxcryptd's answer-deadline).
+dnl   sendmail   NONE (no policy), ENCR:112 (TLS or nothing), VERIFY:112 (a certificate for the MX host's name)
+dnl   sts        after VERIFY:112: secure servername=hostname, or with match=NAMES, among which the MX host must be
+dnl What is none of these defers the message, as does <TMPF>: TEMP, a socket that is away, one that is silent (-d, in seconds, is
+dnl longer than mxcryptd's answer-deadline).
 dnl
 dnl FEATURE(`sts') gives {rcpt_addr}, sends the MX host's name as SNI, and forbids to go on in clear after a failed handshake. Its
 dnl own check of names is off (NO_SAN_TST): it refuses a certificate with a wildcard, and reads only the first names of a long list.
@@ -49,16 +49,16 @@ R<@> $* @ $+		<@> $2
 R<@> $+ .		<@> $1
 R<@> $+			$: <$1> $(sendmail $1 $: NOTFOUND $)
 R<$+> $* <TMPF> $*	$#error $@ 4.7.0 $: "450 mxcryptd gives no TLS policy for " $1
-R<$+> NOTFOUND		$: <$1> ANY $| OK
-R<$+> ENCR:112		$: <$1> ANY $| $>Mxcrypt_encrypted
+R<$+> NONE		$@ $>Mxcrypt_done
+R<$+> ENCR:112		$: <$1> ENCR $| $>Mxcrypt_encrypted
 R<$+> VERIFY:112	$: <$1> VERIFY $| $>Mxcrypt_verified
-R<$*> $* $| $#$*	$#$3
-R<$+> ANY $| $*		$@ $>Mxcrypt_done
+R<$+> $* $| $#$*	$#$3
+R<$+> ENCR $| $*	$@ $>Mxcrypt_done
 R<$+> VERIFY $| $*	$: <$1> $(sts $1 $: NOTFOUND $)
 R<$+> $* <TMPF> $*	$#error $@ 4.7.0 $: "450 mxcryptd gives no MTA-STS policy for " $1
-R<$+> NOTFOUND		$@ $>Mxcrypt_done
 R<$+> secure servername=hostname	$@ $>Mxcrypt_done
 R<$+> secure $- $* servername=hostname	$@ $>Mxcrypt_match $(mxcrypt_match $2 $: $) $3 $| $&{server_name}
+# whatever else it is, and NOTFOUND, which is also what Sendmail makes of an answer that it does not understand
 R<$+> $*		$#error $@ 4.7.0 $: "450 what mxcryptd says is no TLS policy, for " $1
 R$*			$@ ok
 
