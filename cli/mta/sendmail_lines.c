@@ -1,0 +1,38 @@
+/* sendmail_lines: what `mxcrypt sendmail-config` prints; see sendmail.h. The reasons are those of
+ * contrib/sendmail/sendmail.mc. Nothing is ever written to a file of Sendmail's. Pure. */
+#include "cli/mta/sendmail.h"
+
+#define CA_FOLDER "/etc/ssl/certs"
+#define CA_FILE   CA_FOLDER "/ca-certificates.crt"
+
+void sendmail_lines(struct buf *out, const char *address, const char *ca_file)
+{
+    buf_adds(out, "dnl Lines for sendmail.mc, before the first MAILER line.\n");
+    if (address == NULL)
+        buf_adds(out, "dnl mxcryptd does not listen for Sendmail: give mxcryptd.conf the line\n"
+                      "dnl listen = socketmap:inet:127.0.0.1:8461\n");
+    address = address == NULL ? "inet:8461@127.0.0.1" : address;
+    if (ca_file == NULL)
+        buf_adds(out, "dnl No CA file was found: install the package ca-certificates.\n");
+    buf_addf(out,
+             "dnl Whose certificates are valid. The file is read only where the folder is named.\n"
+             "define(`confCACERT_PATH', `" CA_FOLDER "')dnl\n"
+             "define(`confCACERT', `%s')dnl\n"
+             "dnl One connection, one recipient: one domain's policy is never another's.\n"
+             "define(`confMCI_CACHE_SIZE', `0')dnl\n"
+             "define(`SMTP_MAILER_MAXRCPTS', `1')dnl\n"
+             "dnl A host that fails one domain's policy is tried for the next.\n"
+             "define(`confTO_HOSTSTATUS', `0s')dnl\n"
+             "undefine(`confHOST_STATUS_DIRECTORY')dnl\n"
+             "dnl mxcryptd. While it is down mail waits.\n"
+             "define(`confMXCRYPT_SOCKET', `%s')dnl\n"
+             "FEATURE(`sts', `socket -d10 -T<TMPF> %s', `NO_SAN_TST')dnl\n",
+             ca_file == NULL ? CA_FILE : ca_file, address, address);
+    buf_adds(
+        out,
+        "\n"
+        "dnl And this one after the last MAILER line.\n"
+        "include(`" MXC_DATA_FOLDER "/mxcrypt.m4')dnl\n"
+        "\n"
+        "dnl Then: sendmailconfig, or make -C /etc/mail, and mxcrypt sendmail-config --check\n");
+}
