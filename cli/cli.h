@@ -81,7 +81,9 @@ struct cli {
     size_t mail_host_count;
     int inbound, enforce;   /* of postfix-config */
     const char *exim;       /* --exim; NULL: as it is called in PATH */
-    int check_it;           /* --check: of exim-config */
+    const char *sendmail;   /* --sendmail; NULL: as it is called in PATH */
+    const char *cf;         /* --cf; NULL: Debian's */
+    int check_it;           /* --check: of exim-config and sendmail-config */
     struct cli_audit audit; /* html and top are also for a survey, prometheus for a check */
     struct cli_survey survey;
     struct cli_check check; /* state is also of a rollover */
@@ -98,10 +100,11 @@ struct cli {
 /* What the table in main.c names: a command, giving the exit status. */
 typedef int cli_command(struct cli *cli);
 cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor, do_postfix_config,
-    do_exim_config, do_audit, do_records, do_rollover_stage, do_rollover_step, do_rollover_status,
-    do_rollover_abort, do_check, do_survey_merge, do_survey_run, do_survey_report, do_survey_diff,
-    do_survey_export, do_survey_show, do_survey_status, do_survey_queue_status, do_survey_enqueue,
-    do_survey_work, do_survey_collect, do_survey_chunk, do_list;
+    do_exim_config, do_sendmail_config, do_audit, do_records, do_rollover_stage, do_rollover_step,
+    do_rollover_status, do_rollover_abort, do_check, do_survey_merge, do_survey_run,
+    do_survey_report, do_survey_diff, do_survey_export, do_survey_show, do_survey_status,
+    do_survey_queue_status, do_survey_enqueue, do_survey_work, do_survey_collect, do_survey_chunk,
+    do_list;
 /* A line for each command of `list`, with `before` before it. */
 void cli_list_help(FILE *out, const char *before);
 

@@ -305,6 +305,10 @@ static const struct command {
      "exim-config [--exim PROGRAM] [--check]\n"
      "                           macros for Exim; or what is wrong with its set-up",
      .run = do_exim_config},
+    {"sendmail-config", NULL, 0,
+     "sendmail-config [--check [--sendmail PROGRAM] [--cf FILE]]\n"
+     "                           lines for sendmail.mc; or what is wrong with the set-up",
+     .run = do_sendmail_config},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

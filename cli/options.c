@@ -25,6 +25,8 @@ static struct cli command_line = {.fd = -1};
     X(MIN_DAYS, "min-days", audit.min_days)                                                        \
     X(POSTFIX, "postfix", postfix_directory)                                                       \
     X(EXIM, "exim", exim)                                                                          \
+    X(SENDMAIL, "sendmail", sendmail)                                                              \
+    X(CF, "cf", cf)                                                                                \
     X(OUT, "out", survey.out)                                                                      \
     X(RATE, "rate", survey.rate)                                                                   \
     X(JOBS, "jobs", survey.jobs)                                                                   \
@@ -85,8 +87,8 @@ static const struct option long_options[] = {
     {"without-address", required_argument, NULL, 'A'},
     {"quiet", no_argument, &command_line.check.quiet, 1},
     {"nagios", no_argument, &command_line.check.nagios, 1},
-    {"inbound", no_argument, &command_line.inbound, 1},
     {"check", no_argument, &command_line.check_it, 1},
+    {"inbound", no_argument, &command_line.inbound, 1},
     {"enforce", no_argument, &command_line.enforce, 1},
     {"from-rules", no_argument, &command_line.list.from_rules, 1},
     {"from-memory", no_argument, &command_line.list.from_memory, 1},

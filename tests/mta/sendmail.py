@@ -8,6 +8,7 @@ never see so much as a MAIL command in clear, and no message may bounce."""
 import argparse
 import collections
 import concurrent.futures
+import json
 import os
 import signal
 import socketserver
@@ -144,6 +145,14 @@ class Story:
         fate = (by or self.sendmail).deliver(recipient)
         self.judge(what or label, label, recipient, fate, want, says)
 
+    def examine(self, cf):
+        """The exit status of sendmail-config --check, and the checks that found something."""
+        done = self.daemon.cli("sendmail-config", "--check", "--json", "--cf", cf, "--sendmail", self.sendmail.wrapper())
+        try:
+            return done.returncode, [one["check"] for one in json.loads(done.stdout)["findings"]]
+        except ValueError:
+            return done.returncode, done.stdout + done.stderr
+
     def asks(self):
         """mxcryptd looks at all domains, and says what it must."""
         def both(domain):
@@ -268,6 +277,27 @@ def other_lines(story):
     story.send("strict-clear", "deferred", NO_CERT, by=tables, what="the exempt relay's name as an MX host, secure")
 
 
+def configuration(story):
+    """`mxcrypt sendmail-config`: its lines are contrib's, and it finds nothing wrong with what these make, and what is missing without one of them."""
+    def told(text):
+        return [line for line in text.splitlines() if line and not line.startswith("dnl")]
+    with open(os.path.join(sendmail_instance.CONTRIB, "sendmail.mc"), encoding="ascii") as file:
+        contrib = told(story.sendmail.placed(file.read()))
+    printed = [line for line in told(story.daemon.cli("sendmail-config").stdout) if not line.startswith("include(")]
+    story.check("sendmail-config prints contrib's lines", [line.replace("/etc/ssl/certs", story.sendmail.etc) for line in printed], contrib)
+    story.check("sendmail-config --check", story.examine(story.sendmail.cf), (0, []))
+    with open(story.sendmail.cf, encoding="ascii") as file:
+        sound = file.read()
+    for what, line, other, finds in (("a hash map", "Ksendmail socket", "Ksendmail hash", (2, ["maps"])), ("no -T", "Ksts socket -d10 -T<TMPF>", "Ksts socket -d10", (2, ["maps"])),
+                                     ("a cache", "O ConnectionCacheSize=0", "O ConnectionCacheSize=2", (2, ["options"])), ("two recipients", "r=1,", "r=2,", (1, ["recipients"])),
+                                     ("no rules", "$>Mxcrypt $&{rcpt_addr}", "$>Other", (2, ["rules", "rules"])), ("no CA file", "O CACertFile=", "#O CACertFile=", (2, ["trust-anchors"])),
+                                     ("another port", f":{PORT}@", ":1@", (2, ["maps", "maps", "socket", "socket"]))):
+        cf = os.path.join(story.world.folder, "spoilt.cf")
+        with open(cf, "w", encoding="ascii") as file:
+            file.write(sound.replace(line, other))
+        story.check(f"sendmail-config --check, {what}", story.examine(cf), finds)
+
+
 def unix_sockets(story):
     for name, want, says in (("kept", "verified", ""), ("open", "deferred", NO_CERT)):
         by = story.instance(name, socket=f"unix:{story.world.folder}/{name}/sendmail.sock")
@@ -311,7 +341,7 @@ def measure(the_world, options):
     story = Story(the_world, options)
     story.asks()
     story.spoil()
-    for chapter in (levels, together, queued, odd_addresses, other_lines, unix_sockets, strange_answers, away):
+    for chapter in (levels, together, queued, odd_addresses, other_lines, configuration, unix_sockets, strange_answers, away):
         chapter(story)
     story.stop()
     print(f"# {sum(story.figures.values())} deliveries by Sendmail {story.sendmail.version()}, as the mail hosts saw them:")

@@ -130,17 +130,25 @@ class Sendmail:
         os.chmod(self.program, 0o755)
         for name, text in (("access", access), ("mailertable", mailertable)):
             self._run([os.path.join(root, "usr/libexec/sendmail/makemap"), "-C", "/dev/null", "hash", os.path.join(self.etc, name)], text)
-        self._write_cf(self._contrib(ca_file, socket) + lines)
-
-    def _contrib(self, ca_file, socket):
-        """contrib/sendmail/sendmail.mc, with this world's certificates and socket."""
+        self._places = ca_file, self.etc, socket
         with open(os.path.join(CONTRIB, "sendmail.mc"), encoding="ascii") as file:
-            text = file.read()
-        for theirs, ours in ((CONTRIB_CA[0], ca_file), (CONTRIB_CA[1], self.etc), (CONTRIB_SOCKET, socket)):
+            self._write_cf(self.placed(file.read()) + lines)
+
+    def placed(self, text):
+        """contrib/sendmail/sendmail.mc, with this world's certificates and socket."""
+        for theirs, ours in zip((*CONTRIB_CA, CONTRIB_SOCKET), self._places):
             if theirs not in text:
                 raise RuntimeError(f"contrib/sendmail/sendmail.mc does not name {theirs}")
             text = text.replace(theirs, ours)
         return text
+
+    def wrapper(self):
+        """A command that is this Sendmail, for others to run."""
+        path = os.path.join(self.folder, "run")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\nLD_LIBRARY_PATH={self.environment['LD_LIBRARY_PATH']} exec {self.program} \"$@\"\n")
+        os.chmod(path, 0o755)
+        return path
 
     @property
     def environment(self):
