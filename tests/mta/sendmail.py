@@ -31,7 +31,8 @@ from tally import Tally  # noqa: E402
 TIME_LIMIT_S = 400
 PORT, STRANGE_PORT = 8461, 8463
 SNI = "OK secure servername=hostname"
-FOLDERS = {"kept": 0o755, "open": 0o777}  # of Unix sockets: who may write there
+FOLDERS = {"kept": 0o755, "open": 0o777}  # of Unix sockets, whose owner is not root: who may write there
+OWNER = 12345  # who has no name
 SILENCE_S = 60  # until the socket's -d10 has passed as often as one delivery asks
 
 
@@ -69,6 +70,9 @@ def declare(domains):
     new("second-secure", VERIFY, shared="secure", policy=("mx.secure.plain",))
     for label in ("relayed", "exempt"):
         new(label, VERIFY, policy=("mx.@",))
+    # a second mail host, in clear, at the same preference
+    new("secure-two", VERIFY, policy=("mx.@", "clear.@"))
+    domains.world.dns.add("secure-two.plain", "@ MX 10 clear", f"clear A {domains['clear'].server.address}")
 
 
 class Strange(socketserver.ThreadingTCPServer):
@@ -114,6 +118,7 @@ class Story:
         for path, mode in zip(unix, FOLDERS.values()):
             os.mkdir(path)
             os.chmod(path, mode)
+            os.chown(path, OWNER, OWNER)
         listen = [f"socketmap:inet:127.0.0.1:{PORT}", *(f"socketmap:unix:{path}/sendmail.sock mode=0666" for path in unix)]
         return self.world.new_daemon("sendmail", {**self.world.options(), "listen": listen, "rules": rules, "ttl-min": "1h", "ttl-max": "2h"})
 
@@ -156,7 +161,6 @@ class Story:
     def asks(self):
         """mxcryptd looks at all domains, and says what it must."""
         def both(domain):
-            self.daemon.control_answer("explain", key=domain.name)  # waits for all that is to be known
             return domain, self.daemon.ask(domain.name, "sendmail"), self.daemon.ask(domain.name, "sts")
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             for domain, sendmail, sts in pool.map(both, self.domains.by_label.values()):
@@ -194,6 +198,8 @@ def levels(story):
         story.send(label, "verified")
     for label in ("encrypt", "dane"):
         story.send(label, "encrypted")
+    for _ in range(4):  # whichever of the two is tried first
+        story.send("secure-two", "verified")
     for label in ("clear", "refusing", "none"):
         story.send(label, "clear")
     story.send("may", "verified")
