@@ -79,6 +79,7 @@ struct cli {
     const char *postfix_directory;              /* --postfix; NULL: postconf's default */
     const char *mail_hosts[CLI_MAIL_HOSTS_MAX]; /* --mail-host */
     size_t mail_host_count;
+    int self;               /* of doctor */
     int inbound, enforce;   /* of postfix-config */
     const char *exim;       /* --exim; NULL: as it is called in PATH */
     const char *sendmail;   /* --sendmail; NULL: as it is called in PATH */

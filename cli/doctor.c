@@ -45,7 +45,7 @@ static void print_text(const struct doctor_report *report)
                made < report->check_count ? "; the others could not be made" : "");
 }
 
-static void print_as_json(const struct doctor_report *report)
+static void print_as_json(const struct doctor_report *report, bool self)
 {
     json_t *findings = json_array(), *checks = json_array(), *json, *what;
 
@@ -64,6 +64,8 @@ static void print_as_json(const struct doctor_report *report)
                                                 outcome->why == NULL, "why", outcome->why));
     }
     json = json_pack("{s:o, s:o}", "findings", findings, "checks", checks);
+    if (self)
+        json_object_set_new(json, "healthy", json_boolean(!report->restart_helps));
     if (json != NULL)
         print_json(json);
     json_decref(json);
@@ -73,6 +75,7 @@ static void print_as_json(const struct doctor_report *report)
 static struct doctor_facts begin(const struct cli *cli)
 {
     return (struct doctor_facts){.arena = arena_new(FACTS_MAX),
+                                 .self = cli->self,
                                  .config = &cli->config,
                                  .config_error = cli->config_error,
                                  .config_path = cli->config_path,
@@ -90,17 +93,26 @@ static int end(struct doctor_facts *facts, const char *why, int status)
     return why == NULL ? status : CLI_INTERNAL;
 }
 
-int doctor_show(const struct cli *cli, const struct doctor_report *report)
+/* A health check fails only for what a restart may end: who restarts mxcryptd for a resolver that is
+ * away loses what it learnt, and gains nothing. */
+static int status_of(const struct doctor_report *report, bool self)
 {
     int status = CLI_OK;
 
-    if (cli->json)
-        print_as_json(report);
-    else
-        print_text(report);
+    if (self)
+        return report->restart_helps ? CLI_NO : CLI_OK;
     for (size_t i = 0; i < report->finding_count && status != CLI_BAD; i++)
         status = report->findings[i].level == DOCTOR_ERROR ? CLI_BAD : CLI_NO;
     return status;
+}
+
+int doctor_show(const struct cli *cli, const struct doctor_report *report)
+{
+    if (cli->json)
+        print_as_json(report, cli->self);
+    else
+        print_text(report);
+    return status_of(report, cli->self);
 }
 
 int do_doctor(struct cli *cli)
@@ -111,6 +123,10 @@ int do_doctor(struct cli *cli)
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     if (facts.arena == NULL)
         return end(&facts, "no memory", CLI_INTERNAL);
+    if (facts.self && (facts.postfix_directory != NULL || facts.mail_host_count > 0)) {
+        fputs("mxcrypt: doctor: --self looks at neither Postfix nor mail hosts\n", stderr);
+        return end(&facts, NULL, CLI_USAGE);
+    }
     if (facts.mail_host_count > DOCTOR_HOSTS_MAX) {
         fprintf(stderr, "mxcrypt: doctor: at most %d --mail-host\n", DOCTOR_HOSTS_MAX);
         return end(&facts, NULL, CLI_USAGE);

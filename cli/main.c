@@ -295,7 +295,8 @@ static const struct command {
     {.name = "list", .words = ANY, .run = do_list}, /* its commands are in cli/list/cli_list.c */
     {"doctor", NULL, 0,
      "doctor [--postfix DIR] [--mail-host HOST]...\n"
-     "                           check this set-up",
+     "                           check this set-up\n"
+     "  doctor --self            check mxcryptd alone, in seconds: status 1 if a restart may help",
      .run = do_doctor},
     {"postfix-config", NULL, 0,
      "postfix-config [--postfix DIR] [--inbound [--enforce] [--mail-host HOST]...]\n"

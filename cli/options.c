@@ -88,6 +88,7 @@ static const struct option long_options[] = {
     {"quiet", no_argument, &command_line.check.quiet, 1},
     {"nagios", no_argument, &command_line.check.nagios, 1},
     {"check", no_argument, &command_line.check_it, 1},
+    {"self", no_argument, &command_line.self, 1},
     {"inbound", no_argument, &command_line.inbound, 1},
     {"enforce", no_argument, &command_line.enforce, 1},
     {"from-rules", no_argument, &command_line.list.from_rules, 1},

@@ -142,8 +142,15 @@ struct doctor_lists {
     size_t count;
 };
 
+/* A `listen` address, asked one question in its protocol. */
+struct doctor_listener {
+    const char *name; /* as a `listen` line has it */
+    struct doctor_try tried;
+};
+
 struct doctor_facts {
     /* given */
+    bool self;           /* only mxcryptd itself is asked, and judged */
     struct arena *arena; /* strings and arrays below belong to it */
     const struct config *config;
     const char *config_error; /* NULL: it was read */
@@ -159,6 +166,12 @@ struct doctor_facts {
     struct doctor_try daemon;   /* its control socket */
     const char *daemon_version; /* NULL: unknown */
     const char *version;        /* ours */
+    int64_t end_ms;             /* monotonic: when asking it must end; 0: no such limit */
+
+    /* Only with `self`. */
+    struct doctor_listener *listeners;
+    size_t listener_count;
+    struct doctor_try store; /* of a configuration with one */
 
     const struct postfix *postfix; /* NULL: see postfix_error */
     const char *postfix_error;
@@ -235,6 +248,7 @@ struct doctor_report {
     size_t finding_count;
     struct doctor_outcome checks[DOCTOR_CHECKS_MAX];
     size_t check_count;
+    bool restart_helps; /* something is wrong that a restart of mxcryptd may end */
     /* while judging */
     const struct doctor_facts *facts;
     const struct doctor_client *client; /* NULL: what is judged is not Postfix's */

@@ -16,13 +16,16 @@
 #include "base/clock.h"
 
 #define RESOLV_CONF_MAX 65536
+/* With --self: for all questions to mxcryptd, and for the resolver, which is asked twice. */
+#define SELF_MS     3000
+#define SELF_DNS_MS 1000
 
 /* ---- the daemon ---- */
 
 static void gather_daemon(struct doctor_facts *facts)
 {
     const struct config *config = facts->config;
-    json_t *answer = doctor_ask(&facts->daemon, config->control_socket, "version", NULL);
+    json_t *answer = doctor_ask(&facts->daemon, facts, "version", NULL);
     char error[CONFIG_ERROR_MAX];
     struct rules *rules = NULL;
 
@@ -33,6 +36,24 @@ static void gather_daemon(struct doctor_facts *facts)
     if (!facts->rules_forbidden && config_read_rules(&rules, config, error) != 0)
         facts->rules_error = arena_strdup(facts->arena, error);
     rules_free(rules);
+}
+
+static void gather_store(struct doctor_facts *facts)
+{
+    struct doctor_try try;
+    json_t *stats, *degraded;
+
+    if (facts->config->store_path == NULL)
+        return;
+    stats = doctor_ask(&try, facts, "stats", NULL);
+    degraded = json_object_get(stats, "store_degraded");
+    if (!json_is_integer(degraded))
+        doctor_not_tried(&facts->store, "mxcryptd says nothing of its store");
+    else if (json_integer_value(degraded) != 0)
+        doctor_bad(&facts->store, 0, "it cannot be read or written");
+    else
+        doctor_good(&facts->store);
+    json_decref(stats);
 }
 
 /* ---- Postfix ---- */
@@ -164,6 +185,26 @@ static void gather_resolvers(struct doctor_facts *facts)
 
 /* ---- all of it ---- */
 
+/* What a restart of mxcryptd could end is asked first, while there is time. */
+static void gather_self(struct doctor_facts *facts)
+{
+    struct dns_options options = facts->config->prober.dns;
+
+    if (facts->config_error != NULL)
+        return; /* the defaults say nothing of a daemon that was started with other settings */
+    facts->end_ms = clock_monotonic_ms() + SELF_MS;
+    gather_daemon(facts);
+    doctor_gather_listeners(facts);
+    gather_store(facts);
+    doctor_gather_share(facts);
+    doctor_gather_lists(facts);
+    options.tries = 2;
+    if (options.timeout_ms > SELF_DNS_MS)
+        options.timeout_ms = SELF_DNS_MS;
+    if (doctor_wait_s(facts) > 0)
+        doctor_net_resolver(&facts->resolver, &options);
+}
+
 void doctor_gather(struct doctor_facts *facts)
 {
     struct timex kernel = {0};
@@ -174,6 +215,10 @@ void doctor_gather(struct doctor_facts *facts)
     facts->clock_known = state >= 0;
     facts->clock_unsynchronised = state == TIME_ERROR || (kernel.status & STA_UNSYNC) != 0;
     facts->version = MXC_VERSION;
+    if (facts->self) {
+        gather_self(facts);
+        return;
+    }
     facts->ca_suggestion = doctor_ca_file(facts->config);
     gather_daemon(facts);
     doctor_gather_share(facts);

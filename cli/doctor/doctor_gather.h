@@ -1,7 +1,7 @@
 /*
  * doctor_gather: the parts of the gathering that have a file of their own; see doctor.h.
  * doctor_try.c: what smtp(8) would meet, really tried: a child process enters the chroot, becomes
- * user postfix with its groups, and does it. doctor_net.c: what is tried on the network. All of it
+ * user postfix with its groups, and does it. doctor_ask.c: questions to mxcryptd. doctor_net.c: what is tried on the network. All of it
  * blocks, bounded in time.
  */
 #pragma once
@@ -16,7 +16,24 @@ void doctor_try_client(struct doctor_client *client);
 /* Looks for a certificate in that file, as we are: smtp(8) reads it as root, outside its chroot. */
 void doctor_try_ca_file(struct doctor_try *out, const char *path);
 /* Asks the daemon at its control socket; `key` may be NULL. A new reference, or NULL. */
-json_t *doctor_ask(struct doctor_try *out, const char *path, const char *command, const char *key);
+json_t *doctor_ask(struct doctor_try *out, const struct doctor_facts *facts, const char *command,
+                   const char *key);
+/* Asks at a connection to a policy listener for a key that needs no lookup; `map`: its name, for a
+ * protocol that has names. */
+void doctor_ask_policy(struct doctor_try *out, int fd, enum listen_protocol protocol,
+                       const char *map);
+/* Asks each `listen` address of the configuration. */
+void doctor_gather_listeners(struct doctor_facts *facts);
+
+#define DOCTOR_TRY_S 10 /* that one wait may take; smtp(8) itself waits for 100 s */
+
+/* How long a wait that begins now may take, in seconds, by facts->end_ms; 0: no time is left. */
+int64_t doctor_wait_s(const struct doctor_facts *facts);
+
+/* What came of something that was tried; `error`: errno, 0 when it is none. */
+void doctor_good(struct doctor_try *out);
+void doctor_bad(struct doctor_try *out, int error, const char *what);
+void doctor_not_tried(struct doctor_try *out, const char *why);
 
 /* What is known of the share, if the configuration has one. */
 void doctor_gather_share(struct doctor_facts *facts);

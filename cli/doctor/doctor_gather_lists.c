@@ -100,7 +100,7 @@ void doctor_gather_lists(struct doctor_facts *facts)
     for (size_t i = 0; i < config->list_count && lists->lists != NULL; i++)
         gather_key(facts, &lists->lists[lists->count++], &config->lists[i]);
     lists->no_gpgv = !is_in_path("gpgv");
-    answer = doctor_ask(&try, config->control_socket, "lists", NULL);
+    answer = doctor_ask(&try, facts, "lists", NULL);
     found = json_object_get(answer, "lists");
     if (json_is_array(found))
         take_lists(facts, found);

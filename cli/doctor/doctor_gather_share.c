@@ -137,7 +137,6 @@ static void take_relays(struct doctor_facts *facts, const json_t *list)
 
 void doctor_gather_share(struct doctor_facts *facts)
 {
-    const char *path = facts->config->control_socket;
     struct doctor_share *share = &facts->share;
     struct doctor_try try;
     json_t *answer, *json;
@@ -145,10 +144,10 @@ void doctor_gather_share(struct doctor_facts *facts)
     if (facts->config->share == NULL)
         return;
     gather_files(facts);
-    answer = doctor_ask(&try, path, "farm", NULL);
+    answer = doctor_ask(&try, facts, "farm", NULL);
     if (json_object_get(answer, "error") != NULL) { /* as while the server is away */
         json_decref(answer);
-        answer = doctor_ask(&try, path, "share", NULL);
+        answer = doctor_ask(&try, facts, "share", NULL);
     }
     json = json_object_get(answer, "share");
     if (json_is_object(json)) {

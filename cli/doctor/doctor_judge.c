@@ -11,6 +11,7 @@
 #include "cli/doctor/doctor.h"
 
 #define FINDING_MAX 4096
+#define NO_CONFIG   "where mxcryptd is to be asked is not known without its configuration"
 
 /* ---- findings ---- */
 
@@ -80,20 +81,64 @@ static void judge_daemon(struct doctor_report *report)
     const struct doctor_facts *facts = report->facts;
     const struct doctor_try *daemon = &facts->daemon;
 
-    if (daemon->state == DOCTOR_NOT_TRIED || daemon->error == EACCES || daemon->error == EPERM)
+    if (facts->self && facts->config_error != NULL)
+        doctor_not_made(report, NO_CONFIG);
+    else if (daemon->state == DOCTOR_NOT_TRIED || daemon->error == EACCES || daemon->error == EPERM)
         doctor_not_made(report, "the control socket is for root and mxcryptd's user");
-    else if (daemon->state == DOCTOR_BAD)
+    else if (daemon->state == DOCTOR_BAD) {
         doctor_find(report, DOCTOR_ERROR,
                     "start mxcryptd (systemctl start mxcryptd), and look into its log; until then "
                     "mail waits",
                     "mxcryptd does not answer at %s: %s", facts->config->control_socket,
                     daemon->why);
-    else if (facts->daemon_version == NULL)
+        report->restart_helps = true;
+    } else if (facts->daemon_version == NULL)
         doctor_not_made(report, "mxcryptd answers, but its version is not known");
     else if (strcmp(facts->daemon_version, facts->version) != 0)
         doctor_find(report, DOCTOR_WARNING, "restart mxcryptd (systemctl restart mxcryptd)",
                     "mxcryptd runs as version %s, this is %s", facts->daemon_version,
                     facts->version);
+}
+
+static void judge_listeners(struct doctor_report *report)
+{
+    const struct doctor_facts *facts = report->facts;
+
+    if (facts->config_error != NULL) {
+        doctor_not_made(report, NO_CONFIG);
+        return;
+    }
+    for (size_t i = 0; i < facts->listener_count; i++) {
+        const struct doctor_listener *listener = &facts->listeners[i];
+        int error = listener->tried.error;
+
+        if (listener->tried.state == DOCTOR_NOT_TRIED || error == EACCES || error == EPERM) {
+            doctor_not_made(
+                report, arena_printf(report->arena, "%s: %s", listener->name, listener->tried.why));
+        } else if (listener->tried.state == DOCTOR_BAD) {
+            doctor_find(report, DOCTOR_ERROR,
+                        "restart mxcryptd, and look into its log; until then mail waits",
+                        "mxcryptd does not answer at %s: %s", listener->name, listener->tried.why);
+            report->restart_helps = true;
+        }
+    }
+}
+
+static void judge_store(struct doctor_report *report)
+{
+    const struct doctor_facts *facts = report->facts;
+
+    if (facts->config_error != NULL)
+        doctor_not_made(report, NO_CONFIG);
+    else if (facts->config->store_path == NULL)
+        return;
+    else if (facts->store.state == DOCTOR_NOT_TRIED)
+        doctor_not_made(report, facts->store.why);
+    else if (facts->store.state == DOCTOR_BAD)
+        doctor_find(report, DOCTOR_WARNING,
+                    "give mxcryptd's user room and rights there, and do not restart it before: "
+                    "what it learns is in its memory alone",
+                    "the store %s is degraded: %s", facts->config->store_path, facts->store.why);
 }
 
 /* ---- resolvers ---- */
@@ -252,6 +297,8 @@ static void judge_helo(struct doctor_report *report)
 /* What a check is about. Without an answer from postconf only OF_HOST can be judged. */
 enum check_kind {
     OF_HOST,
+    OF_DAEMON, /* with --self as well, as are OF_SHARE and OF_LISTS */
+    OF_SELF,   /* with --self only */
     OF_POSTFIX,
     OF_SHARE,  /* is made only where there is one */
     OF_LISTS,  /* the same, of policy lists */
@@ -264,9 +311,11 @@ static const struct check {
     enum check_kind kind;
     doctor_judgement *judge;
 } checks[] = {
-    {"config", OF_HOST, judge_config},
-    {"rules", OF_HOST, judge_rules},
-    {"daemon", OF_HOST, judge_daemon},
+    {"config", OF_DAEMON, judge_config},
+    {"rules", OF_DAEMON, judge_rules},
+    {"daemon", OF_DAEMON, judge_daemon},
+    {"listen", OF_SELF, judge_listeners},
+    {"store", OF_SELF, judge_store},
     {"postfix", OF_HOST, doctor_judge_version},
     {"map", OF_POSTFIX, doctor_judge_map},
     {"map-name", OF_CLIENT, doctor_judge_map_name},
@@ -280,7 +329,7 @@ static const struct check {
     {"security-level", OF_CLIENT, doctor_judge_security_level},
     {"tls-protocols", OF_PROBES, doctor_judge_protocols},
     {"tls-ciphers", OF_PROBES, doctor_judge_ciphers},
-    {"resolver", OF_HOST, judge_resolver},
+    {"resolver", OF_DAEMON, judge_resolver},
     {"resolver-local", OF_HOST, judge_resolver_local},
     {"postfix-resolver", OF_POSTFIX, judge_postfix_resolver},
     {"clock", OF_HOST, judge_clock},
@@ -305,16 +354,23 @@ static const struct check {
 
 _Static_assert(sizeof checks / sizeof checks[0] <= DOCTOR_CHECKS_MAX, "DOCTOR_CHECKS_MAX");
 
+static bool is_of_daemon(enum check_kind kind)
+{
+    return kind == OF_DAEMON || kind == OF_SHARE || kind == OF_LISTS;
+}
+
 static void make(struct doctor_report *report, const struct check *check)
 {
     const struct doctor_facts *facts = report->facts;
 
+    if (check->kind == OF_SELF ? !facts->self : facts->self && !is_of_daemon(check->kind))
+        return;
     if ((check->kind == OF_SHARE && facts->config->share == NULL) ||
         (check->kind == OF_LISTS && facts->config->list_count == 0))
         return;
     report->checks[report->check_count++].check = check->name;
     report->client = NULL;
-    if (check->kind == OF_HOST || check->kind == OF_SHARE || check->kind == OF_LISTS)
+    if (check->kind == OF_HOST || check->kind == OF_SELF || is_of_daemon(check->kind))
         check->judge(report);
     else if (facts->postfix == NULL)
         doctor_not_made(report, "postconf gave no answer");

@@ -236,9 +236,8 @@ static void add_host(struct hosts *hosts, const char *name)
 /* The first mail hosts of cached keys. */
 static void add_cached(struct hosts *hosts, const struct doctor_facts *facts)
 {
-    const char *path = facts->config->control_socket;
     struct doctor_try try;
-    json_t *list = doctor_ask(&try, path, "cache-list", NULL), *entry, *shown, *host;
+    json_t *list = doctor_ask(&try, facts, "cache-list", NULL), *entry, *shown, *host;
     size_t i;
 
     json_array_foreach(json_object_get(list, "entries"), i, entry)
@@ -247,7 +246,7 @@ static void add_cached(struct hosts *hosts, const struct doctor_facts *facts)
 
         if (i == ENTRIES_MAX || hosts->count == DOCTOR_HOSTS_MAX / 2)
             break;
-        shown = key == NULL ? NULL : doctor_ask(&try, path, "cache-show", key);
+        shown = key == NULL ? NULL : doctor_ask(&try, facts, "cache-show", key);
         host = json_array_get(json_object_get(json_object_get(shown, "evidence"), "hosts"), 0);
         add_host(hosts, json_string_value(json_object_get(host, "name")));
         json_decref(shown);

@@ -17,58 +17,10 @@
 #include "base/file.h"
 #include "cli/net/stream.h"
 
-#define TRY_S        10                            /* smtp(8) itself waits for 100 s */
 #define NOBODY       "mxcrypt-doctor-asks.invalid" /* no list names it */
-#define REPLY_MAX    4096
-#define ANSWER_MAX   ((size_t)16 * 1024 * 1024)
-#define KEY          ".doctor.invalid" /* a parent key: answered at once, without a lookup */
 #define CA_FILE_MAX  ((size_t)16 * 1024 * 1024)
 #define CERTIFICATE  "-----BEGIN CERTIFICATE-----"
 #define CERTIFICATE2 "-----BEGIN TRUSTED CERTIFICATE-----"
-
-static const struct doctor_try good = {.state = DOCTOR_GOOD};
-
-static void bad(struct doctor_try *out, int error, const char *what)
-{
-    *out = (struct doctor_try){.state = DOCTOR_BAD, .error = error};
-    if (error == 0)
-        snprintf(out->why, sizeof out->why, "%s", what);
-    else
-        snprintf(out->why, sizeof out->why, "%s: %s", what, strerror(error));
-}
-
-static void not_tried(struct doctor_try *out, const char *why)
-{
-    *out = (struct doctor_try){.state = DOCTOR_NOT_TRIED};
-    snprintf(out->why, sizeof out->why, "%s", why);
-}
-
-/* ---- asking ---- */
-
-json_t *doctor_ask(struct doctor_try *out, const char *path, const char *command, const char *key)
-{
-    json_t *request = json_pack("{s:s, s:s*}", "command", command, "key", key), *answer = NULL;
-    char *text = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
-    struct stream_reader reader = {.fd = text == NULL ? -1 : stream_connect_path(path, TRY_S)};
-    struct buf line;
-
-    buf_init(&line, ANSWER_MAX);
-    if (reader.fd < 0)
-        bad(out, errno, "connect");
-    else if (!stream_send(reader.fd, text, strlen(text)) || !stream_send(reader.fd, "\n", 1) ||
-             !stream_next(&reader, &line, '\n'))
-        bad(out, errno, "no answer");
-    else {
-        *out = good;
-        answer = json_loadb(buf_text(&line), line.length, 0, NULL);
-    }
-    if (reader.fd >= 0)
-        close(reader.fd);
-    buf_fini(&line);
-    free(text);
-    json_decref(request);
-    return answer;
-}
 
 /* ---- in the place of smtp(8) ---- */
 
@@ -82,15 +34,15 @@ static bool take_place(struct doctor_try *out, const struct doctor_client *clien
     const struct passwd *user = getpwnam(client->values[POSTFIX_MAIL_OWNER]);
 
     if (user == NULL)
-        bad(out, 0, "there is no such user");
+        doctor_bad(out, 0, "there is no such user");
     else if (chdir(queue) != 0)
-        bad(out, errno, queue);
+        doctor_bad(out, errno, queue);
     else if (setgid(user->pw_gid) != 0 || initgroups(user->pw_name, user->pw_gid) != 0)
-        not_tried(out, "the groups of the user cannot be taken on here");
+        doctor_not_tried(out, "the groups of the user cannot be taken on here");
     else if (chrooted && (chroot(queue) != 0 || chdir("/") != 0))
-        not_tried(out, "the chroot cannot be entered here");
+        doctor_not_tried(out, "the chroot cannot be entered here");
     else if (setuid(user->pw_uid) != 0)
-        not_tried(out, "the user cannot be taken on here");
+        doctor_not_tried(out, "the user cannot be taken on here");
     else
         return true;
     return false;
@@ -106,15 +58,15 @@ static void try_there(struct doctor_try *out, const struct doctor_client *client
     ssize_t n;
 
     if (geteuid() != 0) {
-        not_tried(out, "only root can take the place of smtp(8): run this as root");
+        doctor_not_tried(out, "only root can take the place of smtp(8): run this as root");
         return;
     }
     if (pipe(ends) != 0 || (child = fork()) < 0) {
-        not_tried(out, "no process could be made");
+        doctor_not_tried(out, "no process could be made");
         return;
     }
     if (child == 0) {
-        alarm(TRY_S + 2);
+        alarm(DOCTOR_TRY_S + 2);
         if (take_place(&result, client, chrooted))
             try(&result, what);
         _exit(write(ends[1], &result, sizeof result) == (ssize_t)sizeof result ? 0 : 1);
@@ -126,60 +78,32 @@ static void try_there(struct doctor_try *out, const struct doctor_client *client
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
         continue;
     if (n != (ssize_t)sizeof *out)
-        bad(out, ETIMEDOUT, "no answer");
+        doctor_bad(out, ETIMEDOUT, "no answer");
 }
 
 /* ---- a map ---- */
 
-static void judge_reply(struct doctor_try *out, const struct postfix_map *map, const char *reply)
-{
-    bool tcp = map->kind == POSTFIX_MAP_TCP;
-    const char *colon = strchr(reply, ':');
-    const char *text = tcp ? reply : colon == NULL ? "" : colon + 1;
-    char what[DOCTOR_WHY_MAX];
-
-    snprintf(what, sizeof what, "it answers \"%.100s\"", text);
-    if (strncmp(text, tcp ? "500 " : "NOTFOUND ", tcp ? 4 : 9) == 0 ||
-        strncmp(text, tcp ? "200 " : "OK ", tcp ? 4 : 3) == 0)
-        *out = good;
-    else
-        bad(out, 0, what);
-}
-
 static void try_map(struct doctor_try *out, const void *what)
 {
     const struct postfix_map *map = what;
-    bool tcp = map->kind == POSTFIX_MAP_TCP;
-    struct stream_reader reader = {.fd = -1};
-    struct buf request, reply;
     struct ip ip;
+    int fd;
 
     if (map->kind == POSTFIX_MAP_UNIX)
-        reader.fd = stream_connect_path(map->path, TRY_S);
+        fd = stream_connect_path(map->path, DOCTOR_TRY_S);
     else if (ip_parse(&ip, strcmp(map->host, "localhost") == 0 ? "127.0.0.1" : map->host))
-        reader.fd = stream_connect_ip(&ip, map->port, TRY_S);
+        fd = stream_connect_ip(&ip, map->port, DOCTOR_TRY_S);
     else {
-        not_tried(out, "the map names its host, and only addresses are tried here");
+        doctor_not_tried(out, "the map names its host, and only addresses are tried here");
         return;
     }
-    if (reader.fd < 0) {
-        bad(out, errno, "connect");
+    if (fd < 0) {
+        doctor_bad(out, errno, "connect");
         return;
     }
-    buf_init(&request, REPLY_MAX);
-    buf_init(&reply, REPLY_MAX);
-    if (tcp)
-        buf_adds(&request, "get " KEY "\n");
-    else
-        buf_addf(&request, "%zu:%s %s,", strlen(map->name) + 1 + strlen(KEY), map->name, KEY);
-    if (stream_send(reader.fd, buf_text(&request), request.length) &&
-        stream_next(&reader, &reply, tcp ? '\n' : ','))
-        judge_reply(out, map, buf_text(&reply));
-    else
-        bad(out, errno == EAGAIN ? ETIMEDOUT : errno, "no answer");
-    buf_fini(&request);
-    buf_fini(&reply);
-    close(reader.fd);
+    doctor_ask_policy(out, fd, map->kind == POSTFIX_MAP_TCP ? LISTEN_TCP_TABLE : LISTEN_SOCKETMAP,
+                      map->name);
+    close(fd);
 }
 
 /* ---- trust anchors ---- */
@@ -199,7 +123,7 @@ static void try_ca_path(struct doctor_try *out, const void *what)
     int fd = -1, error = 0;
 
     if (folder == NULL) {
-        bad(out, errno, "open");
+        doctor_bad(out, errno, "open");
         return;
     }
     while (fd < 0 && (entry = readdir(folder)) != NULL)
@@ -208,11 +132,11 @@ static void try_ca_path(struct doctor_try *out, const void *what)
             error = errno;
         }
     if (fd >= 0)
-        *out = good;
+        doctor_good(out);
     else if (error != 0)
-        bad(out, error, "open a certificate in it");
+        doctor_bad(out, error, "open a certificate in it");
     else
-        bad(out, 0, "no certificate is named by its hash in it (c_rehash)");
+        doctor_bad(out, 0, "no certificate is named by its hash in it (c_rehash)");
     if (fd >= 0)
         close(fd);
     closedir(folder);
@@ -225,14 +149,14 @@ void doctor_try_ca_file(struct doctor_try *out, const char *path)
     buf_init(&text, CA_FILE_MAX);
     if (file_read(&text, path) != 0 && errno != EFBIG) {
         if (errno == EACCES && geteuid() != 0)
-            not_tried(out, "only root may read smtp_tls_CAfile: run this as root");
+            doctor_not_tried(out, "only root may read smtp_tls_CAfile: run this as root");
         else
-            bad(out, errno, errno == EISDIR ? "read" : "open");
+            doctor_bad(out, errno, errno == EISDIR ? "read" : "open");
     } else if (strstr(buf_text(&text), CERTIFICATE) == NULL &&
                strstr(buf_text(&text), CERTIFICATE2) == NULL) {
-        bad(out, 0, "no certificate is in it");
+        doctor_bad(out, 0, "no certificate is in it");
     } else {
-        *out = good;
+        doctor_good(out);
     }
     buf_fini(&text);
 }
