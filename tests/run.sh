@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, pages (in a browser),
-# counts (of logs, beside pflogsumm), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), lists (a policy list from its making to its end), mta (other MTAs do as mxcryptd says), farm (three relays in namespaces of their own), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
-# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|fuzz|kill|survey|rollover|lists|mta|farm|world|valgrind]...
+# counts (of logs, beside pflogsumm), container (its files agree; tests/container.sh builds and runs it), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), lists (a policy list from its making to its end), mta (other MTAs do as mxcryptd says), farm (three relays in namespaces of their own), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
+# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|container|fuzz|kill|survey|rollover|lists|mta|farm|world|valgrind]...
 # The steps named run one after another. Without any, all of them run, those that only compute behind those that wait or measure
 # time. Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The
 # last line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
@@ -142,6 +142,12 @@ run_counts() {
     counted "what audit counts" "$logs/counts.log" $?
 }
 
+run_container() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    /usr/bin/python3 tests/container/files.py --bin build/asan/bin >"$logs/container.log" 2>&1
+    counted "files of the container" "$logs/container.log" $?
+}
+
 one_fuzz() {
     local name=${1##*/} work
     work=$(mktemp -d)
@@ -256,7 +262,7 @@ everything() {
     steps layers manual grafana format
     build asan
     set -m # a process group of its own, which can be ended
-    behind fuzz build package counts pages kill </dev/null >"$logs/behind.log" 2>&1 &
+    behind fuzz build package counts pages container kill </dev/null >"$logs/behind.log" 2>&1 &
     lane=$!
     set +m
     trap "kill -- -$lane 2>/dev/null" EXIT
