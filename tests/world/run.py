@@ -25,7 +25,7 @@ import world
 MODULES = ("cases_a", "cases_a_https", "cases_b", "cases_b_verify", "cases_c_to_f", "cases_g_to_j", "cases_g_tls", "cases_hostile_remote",
            "cases_hostile_dns", "cases_hostile_local", "cases_operations", "cases_postfix", "cases_review", "cases_negative", "cases_memory_sts",
            "cases_memory_hold", "cases_memory_store", "cases_memory_file", "cases_memory_disk", "cases_memory_commands",
-           "cases_memory_postfix", "cases_privileges", "cases_doctor", "cases_rules", "cases_rules_reload", "cases_rules_shown",
+           "cases_memory_postfix", "cases_privileges", "cases_doctor", "cases_doctor_self", "cases_rules", "cases_rules_reload", "cases_rules_shown",
            "cases_rules_walks", "cases_verdicts", "cases_audit_verdicts", "cases_rules_postfix", "cases_lists", "cases_lists_mail",
            "cases_lists_source", "cases_lists_command", "cases_lists_made", "cases_lists_import", "cases_metrics", "cases_backup", "cases_wildcards", "cases_anchors", "cases_tlsrpt", "cases_helo", "cases_dialects",
            "cases_audit", "cases_audit_command", "cases_audit_judged", "cases_survey", "cases_farm", "cases_farm_tls", "cases_farm_doctor",
