@@ -29,6 +29,7 @@ from tally import Tally  # noqa: E402
 TIME_LIMIT_S = 500
 OVER_TLS = {"yes": "verified", "dane": "verified", "no": "encrypted"}
 LAYOUTS = ("unsplit", "plain")
+INET = "inet:127.0.0.1:8463"
 
 
 class Deliveries:
@@ -49,7 +50,7 @@ class Deliveries:
         with open(rules, "w", encoding="ascii") as file:
             file.write("\n".join(self.rules) + "\n")
         options = {"ca-file": self.world.ca.ca_file, "allow-address": "198.51.100.0/24 198.18.0.0/15", "helo-name": world.HELO_NAME,
-                   "rules": rules, "ttl-min": "1h", "ttl-max": "2h", "listen": [f"exim:unix:{self.world.folder}/d-exim/exim.sock mode=0666"]}
+                   "rules": rules, "ttl-min": "1h", "ttl-max": "2h", "listen": [f"exim:unix:{self.world.folder}/d-exim/exim.sock mode=0666", f"exim:{INET}"]}
         self.daemon = self.world.new_daemon("exim", options).start()
         self.answers = answers.Answers(self.world.loop, self.socket, os.path.join(self.daemon.folder, "exim.sock"))
         self.exim.prepare(self.world.ca.ca_file, self.socket)
@@ -111,6 +112,17 @@ class Deliveries:
         self.counts["temp"][came] += 1
         self.check("there is no socket: deferred", came == "deferred" and "does not answer" in line, True)
 
+    def by_tcp(self):
+        """Exim asks mxcryptd itself, by TCP."""
+        self.exim.install(INET)
+        for level, want in (("verify", "verified"), ("notfound", "clear"), ("temp", "deferred")):
+            one = next(one for one in self.cases if one.row.level == level and one.row.want == want and not one.row.then and not one.scripted)
+            self.exim.submit(f"tcp@{one.key}")
+            came, line = self.what_came(f"tcp@{one.key}", one.servers)
+            self.counts[level][came] += 1
+            self.check(f"asked by TCP, {level}: {want}", came == want or line, True)
+        self.exim.install(self.socket)
+
     def in_other_layouts(self):
         """One delivery of each level; where nothing happens to the domain meanwhile."""
         firsts = {}
@@ -152,6 +164,7 @@ def measure(the_world, options):
     if not options.only:
         exim_odd.deliver(them)
         exim_checked.check(them)
+        them.by_tcp()
         them.in_other_layouts()
         them.check("mxcryptd ran all the time", them.daemon.alive(), True)
         them.check("no panic", them.exim.panics(), 0)
