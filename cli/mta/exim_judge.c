@@ -67,6 +67,7 @@ static const struct wanted of_transports[] = {
     {EXIM_ENCRYPT, "hosts_avoid_tls", "", false},
     {EXIM_DANE, "hosts_try_dane", "*", false},
     {EXIM_DANE, "hosts_avoid_tls", "", false},
+    {EXIM_DANE, "tls_verify_certificates", "/dev/null", false},
 };
 
 static void judge_option(struct doctor_report *report, const char *what, const char *name,

@@ -165,6 +165,20 @@ def two_addresses(c):
     return [c.plain_host("mx", temper=smtpd.CLEAR), c.plain_host("mx")]
 
 
+def two_families(c):
+    """By IPv6 there is an attacker."""
+    servers = plain(c)
+    attacker = c.server(temper=smtpd.CLEAR, address=c.address6())
+    c.plain(f"mx AAAA {attacker.address}")
+    return [attacker, *servers]
+
+
+def dane_ta_of_another_name(c):
+    """The CA is in a TLSA record, and the certificate is valid, but not for this host (RFC 7672 section 3.2)."""
+    ca = c.world.ca
+    return signed(c, ca.root.tlsa(usage=2, selector=0), context=ca.server_context(ca.leaf("mx.elsewhere.example"), extra=[ca.root]))
+
+
 def odd_case(c):
     c.key = c.u
     c.plain("@ MX 10 mX")
@@ -281,6 +295,9 @@ SCRIPTED = [
     Row("secure, only what the MX leads to matches", "secure", "deferred", cname_target, says="no MX host"),
     Row("encrypt, seven hosts in clear", "encrypt", "deferred", answer(of_level("encrypt"), many_hosts), says="did not offer TLS"),
     Row("verify, two addresses", "verify", "verified", answer(of_level("verify"), two_addresses), says="CV=yes"),
+    Row("encrypt, IPv6 in clear", "encrypt", "verified", answer(of_level("encrypt"), two_families)),
+    Row("dane-only, DANE-TA for another name", "dane-only", "deferred", answer(of_level("dane-only"), dane_ta_of_another_name)),
+    Row("dane, DANE-TA for another name", "dane", "deferred", answer(of_level("dane"), dane_ta_of_another_name)),
     Row("verify with match", "verify", "deferred", answer(of_level("verify", "mx.other.example")), says="no MX host"),
     Row("sni by a rule", "encrypt", "verified", answer(of_level("encrypt", more=" sni=other.name.example")), says="T=mxcrypt_encrypt"),
     Row("dane-only without TLSA", "dane-only", "deferred", answer(of_level("dane-only")), says="certificate invalid"),

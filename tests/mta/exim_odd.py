@@ -6,6 +6,7 @@ import exim_cases
 import smtpd
 
 SMART_PORT = 587
+PRIVATE = "10.1.2.3"
 ENCRYPT, NOTFOUND = exim_cases.of_level("encrypt").encode(), b"level=notfound\n"
 
 
@@ -20,6 +21,12 @@ def declare(the_world):
     names = ("addresses", "attempts", "cutthrough", "callout")
     them = {name: _one(the_world, name, smtpd.CLEAR, NOTFOUND if name == "attempts" else ENCRYPT) for name in names}
     them["open"] = _one(the_world, "open", smtpd.GOOD)
+    private = _one(the_world, "private", smtpd.CLEAR)
+    server = smtpd.SmtpServer(the_world.loop, PRIVATE, smtpd.CLEAR)
+    private.d = private.key = "inside." + private.d
+    private.zone("@ MX 10 mx", f"mx A {PRIVATE}")
+    private.servers = [server]
+    them["private"] = private
     smart = _one(the_world, "smart", smtpd.CLEAR)
     smart.key = f"[mx.{smart.d}]:{SMART_PORT}"
     leaf = the_world.ca.leaf(f"mx.{smart.d}")
@@ -91,8 +98,19 @@ def _smtp(them):
         them.counts["encrypt"]["verified" if taken else "deferred"] += 1
         if them.options.verbose:
             print(replies)
-    them.exim.layout, them.exim.acl = "split", "accept"
+    them.exim.acl = "accept"
+    _private(them, declare.them["private"])
+    them.exim.layout = "split"
     them.exim.install(them.socket)
+
+
+def _private(them, one):
+    """A host that our router ignores, and that of the operator behind it would not."""
+    them.exim.install(them.socket)
+    recipient = f"rcpt@{one.key}"
+    them.exim.submit(recipient)
+    them.check("what our router cannot deliver goes to no other", them.what_came(recipient, one.servers)[0], "bounced")
+    them.counts["encrypt"]["bounced"] += 1
 
 
 def _smarthost(them, one):
