@@ -112,6 +112,12 @@ class Deliveries:
         self.counts["temp"][came] += 1
         self.check("there is no socket: deferred", came == "deferred" and "does not answer" in line, True)
 
+    def names_asked_for(self):
+        """SNI is the MX host's name, or what a rule says; these servers were not probed."""
+        for name, want in (("verify, two addresses", "mx.{}"), ("sni by a rule", "other.name.example")):
+            one = next(one for one in self.cases if one.row.name == name)
+            self.check(f"{name}: SNI", {sni for server in one.servers for sni in server.snis}, {want.format(one.key)})
+
     def by_tcp(self):
         """Exim asks mxcryptd itself, by TCP."""
         self.exim.install(INET)
@@ -164,6 +170,7 @@ def measure(the_world, options):
     if not options.only:
         exim_odd.deliver(them)
         exim_checked.check(them)
+        them.names_asked_for()
         them.by_tcp()
         them.in_other_layouts()
         them.check("mxcryptd ran all the time", them.daemon.alive(), True)

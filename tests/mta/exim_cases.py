@@ -284,6 +284,8 @@ SCRIPTED = [
     Row("secure without match", "secure", "deferred", answer("level=secure dane=no require_tls=yes verify=yes\n"), says="no MX host"),
     Row("secure, one octet less", "secure", "deferred", answer(of_level("secure", "x.DOMAIN")), says="no MX host"),
     Row("secure, a dot is no wildcard", "secure", "deferred", answer(of_level("secure", "mx-DOMAIN")), says="no MX host"),
+    Row("secure, wildcard is for one label", "secure", "deferred",
+        answer(of_level("secure", "*.DOMAIN"), lambda c: (c.zone("@ MX 10 a.mx"), [c.host("a.mx")])[1]), says="no MX host"),
     Row("secure, below at any depth", "secure", "verified", answer(of_level("secure", ".signed")), says="CV=yes"),
     Row("secure, not below itself", "secure", "deferred", answer(of_level("secure", ".mx.DOMAIN")), says="no MX host"),
     Row("secure, 1000 items", "secure", "verified",
