@@ -51,11 +51,11 @@ struct exim_facts {
     const char *before[EXIM_ROUTERS_MAX]; /* names of the routers in front of mxcrypt_ask */
     const char *before_options[EXIM_ROUTERS_MAX];
     size_t before_count;
-    bool in_order;         /* the three follow each other */
-    const char *socket;    /* the macro MXCRYPT_SOCKET; NULL: not set */
-    const char *retry;     /* what -brt says of an unknown domain */
-    const char *dnssec_ok; /* dns_dnssec_ok */
-    const char *user;      /* exim_user */
+    bool in_order;            /* the three follow each other */
+    const char *socket;       /* the macro MXCRYPT_SOCKET; NULL: not set */
+    const char *retry;        /* what -brt says of an unknown domain */
+    const char *dnssec_ok;    /* dns_dnssec_ok */
+    const char *user, *group; /* exim_user, exim_group */
 
     /* As that user, which takes root's rights: */
     bool tried;

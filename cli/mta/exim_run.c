@@ -64,6 +64,7 @@ static void gather_options(struct exim_facts *facts)
     facts->dnssec_ok =
         exim_option(facts->arena, ask(facts, "-bP", "dns_dnssec_ok", NULL), "dns_dnssec_ok");
     facts->user = exim_option(facts->arena, ask(facts, "-bP", "exim_user", NULL), "exim_user");
+    facts->group = exim_option(facts->arena, ask(facts, "-bP", "exim_group", NULL), "exim_group");
     facts->retry = ask(facts, "-brt", NOBODY, NULL);
 }
 
@@ -74,7 +75,7 @@ static void gather_options(struct exim_facts *facts)
 static const char *expand(struct exim_facts *facts, const char *text, const char **why)
 {
     const char *words[] = {
-        "setpriv", "--reuid",      facts->user, "--regid", facts->user, "--init-groups",
+        "setpriv", "--reuid",      facts->user, "--regid", facts->group, "--init-groups",
         "--",      facts->program, "-be",       text,      NULL};
     char error[POSTFIX_ERROR_MAX];
     int status;
@@ -92,7 +93,7 @@ static void try_it(struct exim_facts *facts)
 {
     const char *socket = exim_socket(facts->arena, facts->config), *why;
 
-    if (geteuid() != 0 || facts->user == NULL)
+    if (geteuid() != 0 || facts->user == NULL || facts->group == NULL)
         return;
     facts->tried = true;
     facts->secure =

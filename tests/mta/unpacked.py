@@ -1,6 +1,6 @@
 """Debian packages that cannot be installed beside Postfix: fetched by apt-get, unpacked into a folder that is kept.
 
-The folder is $MXCRYPT_ROOT_CACHE/mta, default build/mta. Libraries that a program lacks on this system are unpacked beside it."""
+The folder is that of this release in $MXCRYPT_ROOT_CACHE/mta, default build/mta. Libraries that a program lacks on this system are unpacked beside it."""
 
 import glob
 import os
@@ -12,8 +12,10 @@ ROUNDS = 4  # libraries of libraries
 
 
 def cache():
-    kept = os.environ.get("MXCRYPT_ROOT_CACHE")
-    return os.path.join(kept, "mta") if kept else os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir, "build", "mta"))
+    with open("/etc/os-release", encoding="utf-8") as file:
+        release = re.search(r"^VERSION_CODENAME=(\w+)", file.read(), re.MULTILINE).group(1)
+    kept = os.environ.get("MXCRYPT_ROOT_CACHE") or os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "build")
+    return os.path.join(os.path.abspath(kept), "mta", release)
 
 
 def _run(*command, cwd=None):
