@@ -8,11 +8,12 @@ never see so much as a MAIL command in clear, and no message may bounce."""
 import argparse
 import collections
 import concurrent.futures
+import itertools
 import json
 import os
 import signal
+import smtplib
 import socketserver
-import subprocess
 import sys
 import threading
 import time
@@ -24,12 +25,12 @@ import places  # noqa: E402 F401  (first: where the others are)
 import benchworld  # noqa: E402
 import sendmail_instance  # noqa: E402
 import smtpd  # noqa: E402
-import waiting  # noqa: E402
 from sendmail_domains import BROKEN, ENCRYPT, GONE, NOTHING, REFUSED, VERIFY, Domains  # noqa: E402
 from tally import Tally  # noqa: E402
 
 TIME_LIMIT_S = 400
-PORT, STRANGE_PORT = 8461, 8463
+PORT, STRANGE_PORT, SMTP_PORT = 8461, 8463, 2525
+SESSIONS = 4
 SNI = "OK secure servername=hostname"
 FOLDERS = {"kept": 0o755, "open": 0o777}  # of Unix sockets, whose owner is not root: who may write there
 OWNER = 12345  # who has no name
@@ -69,6 +70,10 @@ def declare(domains):
     new("strict-secure", VERIFY, shared="secure", policy=("other.@",))
     new("a-strict", VERIFY, shared="secure", policy=("other.@",))  # Sendmail goes by the order of the alphabet
     new("second-secure", VERIFY, shared="secure", policy=("mx.secure.plain",))
+    # a mail host that is an alias: the name in the MX record counts
+    new("alias", VERIFY, "OK secure match=cn.alias.plain servername=hostname", cert=leaf("cn.alias.plain"),
+        rule="exactly secure match=cn.alias.plain servername=hostname")
+    domains.world.dns.add("alias.plain", "@ MX 5 cn", "cn CNAME mx")
     for label in ("relayed", "exempt"):
         new(label, VERIFY, policy=("mx.@",))
     # a second mail host, in clear, at the same preference
@@ -101,7 +106,7 @@ class Story:
     def __init__(self, the_world, options):
         self.world, self.tally = the_world, Tally()
         self.check = self.tally.check
-        self.figures, self.count = collections.Counter(), 0
+        self.figures, self.count = collections.Counter(), itertools.count(1)
         self.domains = Domains(the_world)
         declare(self.domains)
         the_world.dns.start()
@@ -128,8 +133,7 @@ class Story:
         return sendmail_instance.Sendmail(self.root, os.path.join(self.world.folder, f"sendmail-{name}"), self.log, self.world.ca.ca_file, socket, lines, **more)
 
     def recipient(self, label):
-        self.count += 1
-        return f"m{self.count}@{self.domains[label].name}"
+        return f"m{next(self.count)}@{self.domains[label].name}"
 
     def saw(self, recipient, label, fate):
         """verified, encrypted or in clear, as the domain's mail host saw it; else where the message is."""
@@ -195,7 +199,7 @@ NO_POLICY = "mxcryptd gives no TLS policy"
 
 def levels(story):
     """Each level, with a sound host and with each fault."""
-    for label in ("secure", "secure-late", "secure-wild", "verify", "verify-six", "dane-pkix", "dane-sts"):
+    for label in ("secure", "secure-late", "secure-wild", "verify", "verify-six", "dane-pkix", "dane-sts", "alias"):
         story.send(label, "verified")
     for label in ("encrypt", "dane"):
         story.send(label, "encrypted")
@@ -255,6 +259,23 @@ def strip_after_one(server):
         seen.append(connection)
         return await converse(reader, writer, connection, temper if len(seen) == 1 else smtpd.CLEAR, over_tls)
     server._converse = stripped
+
+
+def as_a_daemon(story):
+    """Sendmail as it runs: one process takes messages over SMTP, in several sessions at once, others deliver them behind it."""
+    wanted = {"secure": "verified", "clear": "clear", "encrypt": "encrypted", "verify-foreign": "deferred", "encrypt-strip": "deferred", "strict-secure": "deferred"}
+    with story.instance("daemon", f"DAEMON_OPTIONS(`Port={SMTP_PORT}, Addr=127.0.0.1')dnl\n", access="Connect:127.0.0.1\tRELAY\n").serving(SMTP_PORT) as by:
+        def session(_):
+            recipients = [(label, story.recipient(label)) for _ in range(2) for label in wanted]
+            with smtplib.SMTP("127.0.0.1", SMTP_PORT, timeout=60) as smtp:
+                for _, recipient in recipients:
+                    smtp.sendmail(f"sender@{sendmail_instance.NAME}", [recipient], "Subject: a test\r\n\r\nHello.\r\n")
+            return recipients
+        with concurrent.futures.ThreadPoolExecutor(SESSIONS) as pool:
+            sent = [one for recipients in pool.map(session, range(SESSIONS)) for one in recipients]
+        got = collections.Counter((label, story.saw(recipient, label, by.fate(recipient))) for label, recipient in sent)
+    story.figures.update(fate for _, fate in got.elements())
+    story.check(f"{len(sent)} messages in {SESSIONS} sessions at once", dict(got), {(label, want): 2 * SESSIONS for label, want in wanted.items()})
 
 
 def odd_addresses(story):
@@ -348,7 +369,7 @@ def measure(the_world, options):
     story = Story(the_world, options)
     story.asks()
     story.spoil()
-    for chapter in (levels, together, queued, odd_addresses, other_lines, configuration, unix_sockets, strange_answers, away):
+    for chapter in (levels, together, queued, as_a_daemon, odd_addresses, other_lines, configuration, unix_sockets, strange_answers, away):
         chapter(story)
     story.stop()
     print(f"# {sum(story.figures.values())} deliveries by Sendmail {story.sendmail.version()}, as the mail hosts saw them:")

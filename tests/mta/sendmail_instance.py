@@ -1,6 +1,7 @@
 """A real Sendmail as the client: Debian's packages, which cannot be installed beside Postfix, unpacked into a cache folder; its own
 configuration, made of contrib/sendmail's lines; its own queue; and its log, which is read at a /dev/log of the test's own."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -104,6 +105,14 @@ def own_etc(folder):
     subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
 
 
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
 @dataclass
 class Fate:
     """What Sendmail's log says of one recipient at one attempt."""
@@ -177,6 +186,18 @@ class Sendmail:
         done = self.run(f"-od{mode}", "-oi", "-f", f"sender@{NAME}", *recipients, timeout=timeout,
                         text=f"From: sender@{NAME}\nTo: {recipients[0]}\nSubject: a test\n\nHello.\n")
         return done.stdout
+
+    @contextlib.contextmanager
+    def serving(self, port):
+        """As the daemon, which takes mail at that port."""
+        process = subprocess.Popen([self.program, f"-C{self.cf}", "-bD", "-odb"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env=self.environment)
+        try:
+            waiting.until(lambda: answers(port), "Sendmail takes mail", 30)
+            yield self
+        finally:
+            process.terminate()
+            process.wait()
 
     def flush(self):
         """A run through all that waits, in one process."""
