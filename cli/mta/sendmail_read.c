@@ -149,7 +149,7 @@ static void read_mailer(struct sendmail_facts *facts, const char *text)
         return;
     mailer->recipients = recipients_of(whole);
     mailer->name = arena_strndup(facts->arena, whole, strcspn(whole, ", \t"));
-    facts->mailer_count++;
+    facts->mailer_count += mailer->name != NULL;
 }
 
 void sendmail_read_cf(struct sendmail_facts *facts, const char *text)

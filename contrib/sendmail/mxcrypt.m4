@@ -24,17 +24,22 @@ Kmxcrypt_match regex -s1 ^match=(.+)$
 C{MxcryptExempt}
 dnl Sendmail checks a connection once, with the first recipient (tls_server), and then each recipient (tls_rcpt). The second is
 dnl needed as well: recipients of other domains may be sent over the same connection.
+dnl Rules of your own in these rulesets come after this file.
 LOCAL_TLS_SERVER
-R$*			$@ $>Mxcrypt $&{rcpt_addr}
+R$*			$: $1 $| $>Mxcrypt $&{rcpt_addr}
+R$* $| $#$*		$#$2
+R$* $| $*		$: $1
 
 LOCAL_TLS_RCPT
-R$*			$@ $>Mxcrypt $&{rcpt_addr}
+R$*			$: $1 $| $>Mxcrypt $&{rcpt_addr}
+R$* $| $#$*		$#$2
+R$* $| $*		$: $1
 
 LOCAL_CLT_FEATURES
 # M: no policy for this next-hop. $h is what was configured, never a name from the DNS.
-R$*			$: $&h
-R$={MxcryptExempt}	$# M
-R$*			$@ ok
+R$*			$: $1 $| $&h
+R$* $| $={MxcryptExempt}	$# M
+R$* $| $*		$: $1
 
 LOCAL_RULESETS
 ######################################################################

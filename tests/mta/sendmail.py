@@ -319,6 +319,7 @@ def configuration(story):
     for what, line, other, finds in (("a hash map", "Ksendmail socket", "Ksendmail hash", (2, ["maps"])), ("no -T", "Ksts socket -d10 -T<TMPF>", "Ksts socket -d10", (2, ["maps"])),
                                      ("a cache", "O ConnectionCacheSize=0", "O ConnectionCacheSize=2", (2, ["options"])), ("two recipients", "r=1,", "r=2,", (1, ["recipients"])),
                                      ("no rules", "$>Mxcrypt $&{rcpt_addr}", "$>Other", (2, ["rules", "rules"])), ("no CA file", "O CACertFile=", "#O CACertFile=", (2, ["trust-anchors"])),
+                                     ("a folder for everybody", f"inet:{PORT}@127.0.0.1", f"unix:{story.world.folder}/open/sendmail.sock", (2, ["socket"])),
                                      ("another port", f":{PORT}@", ":1@", (2, ["maps", "maps", "socket", "socket"]))):
         cf = os.path.join(story.world.folder, "spoilt.cf")
         with open(cf, "w", encoding="ascii") as file:
