@@ -93,18 +93,21 @@ class Outside:
     def _network(self):
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
         run("ip", "link", "set", "lo", "up")
-        run("ip", "link", "add", "mxc", "type", "bridge")
+        # a MAC of its own: else it has that of one of its ports, and another one when that goes
+        run("ip", "link", "add", "mxc", "address", "02:00:00:00:00:01", "type", "bridge")
         for address in (GATEWAY, ROOT_SERVER, GOOD, CLEAR):
             run("ip", "address", "add", f"{address}/{24 if address == GATEWAY else 32}", "dev", "mxc")
         run("ip", "link", "set", "mxc", "up")
-        self._made = 0
+        self._made, self._ends = 0, {}
 
     def network(self, name, address, ipv6=True):
         """A network namespace with that address, for a container; its path."""
         self._made += 1
-        end = f"v{self._made}"
+        end = self._ends[name] = f"v{self._made}"
         run("ip", "netns", "add", name)
-        run("ip", "link", "add", end, "master", "mxc", "type", "veth", "peer", "name", "eth0", "netns", name)
+        # an address keeps its MAC, or neighbours go on sending to the container before
+        mac = "02:00:" + ":".join(f"{int(octet):02x}" for octet in address.split("."))
+        run("ip", "link", "add", end, "master", "mxc", "type", "veth", "peer", "name", "eth0", "address", mac, "netns", name)
         run("ip", "link", "set", end, "up")
         for words in (("link", "set", "lo", "up"), ("address", "add", f"{address}/24", "dev", "eth0"), ("link", "set", "eth0", "up"),
                       ("route", "add", "default", "via", GATEWAY)):
@@ -114,6 +117,8 @@ class Outside:
         return f"/run/netns/{name}"
 
     def forget_network(self, name):
+        """At once: the kernel may take seconds for the namespace, and its address would go on being answered for."""
+        run("ip", "link", "delete", self._ends.pop(name))
         run("ip", "netns", "delete", name)
 
     def _names(self):

@@ -77,6 +77,11 @@ class World:
         files = {"/etc/mxcrypt/rules": (self.file("rules", RULES), "ro"), **(instead or {})}
         return self.service("mxcryptd", files, **options).ready()
 
+    def tell(self):
+        """The logs, of a check that failed."""
+        for one in self.made:
+            print(f"--- {one.name}\n{one.log()[-3000:]}")
+
     def clear(self):
         for one in [one for one in self.made if one not in self.kept]:
             one.remove()
@@ -142,6 +147,19 @@ def _(world):
     holds(one.exec("/usr/bin/stat", "-c", "%a %u", "/var/lib/mxcrypt").strip() == f"700 {USER}", "the store's directory")
 
 
+def answer(box, domain):
+    """What Postfix is told, once nothing is awaited any more."""
+    return waiting.until(lambda: box.exec("postmap", "-q", domain, SOCKETMAP, want=None).strip(), f"{domain} is answered", seconds=120)
+
+
+def query(one, domain="dane.mxc"):
+    """The same, by mxcrypt."""
+    def ask():
+        got = one.exec("/usr/bin/mxcrypt", "query", domain, want=None)
+        return got if got and "TEMP" not in got else ""
+    return waiting.until(ask, f"{domain} is answered", seconds=120).split()[-1]
+
+
 def send(box, domain):
     box.exec("/bin/sh", "-c", f"printf 'Subject: x\\n\\nx\\n' | sendmail -f a@mail.mxc b@{domain}")
 
@@ -151,8 +169,7 @@ def _(world):
     world.daemon()
     box = world.service("postfix")
     box.says("daemon started")
-    same(box.exec("postmap", "-q", "dane.mxc", SOCKETMAP).strip(), "dane-only", "dane.mxc")
-    same(box.exec("postmap", "-q", "must.mxc", SOCKETMAP).strip(), "encrypt", "must.mxc")
+    same((answer(box, "dane.mxc"), answer(box, "must.mxc")), ("dane-only", "encrypt"), "answers")
     for domain in ("dane.mxc", "must.mxc", "clear.mxc"):
         send(box, domain)
     box.says("to=<b@dane.mxc>", "status=sent")
@@ -176,7 +193,7 @@ def _(world):
     box.says("to=<b@later.mxc>", "status=deferred")
     same(len(world.outside.good.got) + len(world.outside.clear.got), before, "messages that left meanwhile")
     one.start()
-    waiting.until(lambda: box.exec("postmap", "-q", "dane.mxc", SOCKETMAP, want=None).strip() == "dane-only", "it answers again")
+    same(answer(box, "dane.mxc"), "dane-only", "when it is back")
     box.exec("postqueue", "-f")
     box.says("to=<b@later.mxc>", "status=sent")
 
@@ -188,6 +205,7 @@ def _(world):
     healthy(one)
     box = world.service("postfix", {"/run/mxcrypt": (f"{one.name}-run",)})
     box.says("daemon started")
+    query(one)
     got = box.exec("postmap", "-q", "dane.mxc", "socketmap:unix:/run/mxcrypt/policy.sock:policy", user="postfix").strip()
     same(got, "dane-only", "answer")
 
@@ -195,7 +213,7 @@ def _(world):
 @check("SIGTERM ends it cleanly as process 1, and what it learnt is there at the next start")
 def _(world):
     one = world.daemon()
-    one.exec("/usr/bin/mxcrypt", "query", "dane.mxc")
+    query(one)
     same(one.stop(), 0, "exit status")
     holds("event=stopped" in one.log(), one.log())
     one.start()
@@ -205,7 +223,7 @@ def _(world):
 @check("an upgrade: a new container on the volumes of the old one knows what that learnt")
 def _(world):
     one = world.daemon({"/var/lib/mxcrypt": ("kept-store",), "/run/mxcrypt": ("kept-run",)})
-    one.exec("/usr/bin/mxcrypt", "query", "dane.mxc")
+    query(one)
     same(one.stop(), 0, "exit status")
     other = world.daemon({"/var/lib/mxcrypt": ("kept-store",), "/run/mxcrypt": ("kept-run",)}, address="172.30.53.62")
     other.says("event=store-opened", "answers=1")
@@ -215,7 +233,7 @@ def _(world):
 @check("SIGKILL, and it starts again on the same volumes")
 def _(world):
     one = world.daemon()
-    one.exec("/usr/bin/mxcrypt", "query", "dane.mxc")
+    query(one)
     waiting.until(lambda: "\"store_pending\": 0" in one.exec("/usr/bin/mxcrypt", "--json", "stats"), "it is written")
     one.signal("KILL")
     same(one.wait(), 137, "exit status")
@@ -251,7 +269,7 @@ def _(world):
     one = world.daemon({"/etc/resolv.conf": (bare, "ro")})
     one.says("event=resolver-does-not-validate")
     healthy(one, "error resolver", "does not validate")
-    holds("dane" not in one.exec("/usr/bin/mxcrypt", "query", "dane.mxc", want=None), "DANE without validation")
+    same(query(one), "encrypt", "an answer without DANE")
 
 
 @check("a configuration that has become wrong is told, and is no reason to start again")
@@ -271,7 +289,7 @@ def _(world):
     one = world.daemon({"/var/lib/mxcrypt": (world.directory("roots", 0, 0o755),)})
     one.says("event=store-degraded")
     healthy(one, "warning store: the store /var/lib/mxcrypt/store.db is degraded")
-    one.exec("/usr/bin/mxcrypt", "query", "dane.mxc")
+    query(one)
 
 
 @check("a store whose disk is full is told, and is no reason to start again; it heals when there is room")
@@ -281,7 +299,7 @@ def _(world):
     one = world.daemon({"/var/lib/mxcrypt": (folder,)})
     one.says("event=warm")
     subprocess.run(["dd", "if=/dev/zero", f"of={folder}/filler", "bs=4k"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=60)
-    one.exec("/usr/bin/mxcrypt", "query", "dane.mxc")
+    query(one)
     one.says("event=store-degraded")
     healthy(one, "warning store:")
     os.unlink(f"{folder}/filler")
@@ -313,17 +331,17 @@ def _(world):
 def _(world):
     one = world.daemon(ipv6=False)
     healthy(one)
-    same(one.exec("/usr/bin/mxcrypt", "query", "dane.mxc").split()[-1], "dane-only", "answer")
+    same(query(one), "dane-only", "answer")
 
 
 @check("two on one volume: both answer, and what the first wrote is not spoilt")
 def _(world):
     shared = world.directory("shared", int(USER), 0o700)
     first = world.daemon({"/var/lib/mxcrypt": (shared,)})
-    first.exec("/usr/bin/mxcrypt", "query", "dane.mxc")
+    query(first)
     second = world.daemon({"/var/lib/mxcrypt": (shared,)}, address="172.30.53.62")
     for one in (first, second):
-        same(one.exec("/usr/bin/mxcrypt", "query", "dane.mxc").split()[-1], "dane-only", one.name)
+        same(query(one), "dane-only", one.name)
         same(one.health()[0], 0, "health")
     same((first.stop(), second.stop()), (0, 0), "exit statuses")
     holds("store-set-aside" not in first.log() + second.log(), first.log() + second.log())
@@ -354,6 +372,7 @@ def main():
                 print(f"ok {name}", flush=True)
             except Exception:  # pylint: disable=broad-except
                 traceback.print_exc(file=sys.stdout)
+                world.tell()
                 print(f"not ok {name}", flush=True)
             finally:
                 world.clear()
