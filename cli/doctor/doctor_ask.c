@@ -90,12 +90,13 @@ json_t *doctor_ask(struct doctor_try *out, const struct doctor_facts *facts, con
 
 /* How a protocol asks for KEY, and how an answer begins. */
 static const struct question {
-    const char *before, *behind; /* of KEY */
-    bool netstring;              /* around all of it; `before` is the name of the map */
+    const char *before, *behind; /* of KEY; NULL: the name of the map is before it */
+    bool netstring;              /* around all of it */
     const char *answers[2];
 } questions[LISTEN_KINDS] = {
     [LISTEN_SOCKETMAP] = {NULL, "", true, {"NOTFOUND ", "OK "}},
     [LISTEN_TCP_TABLE] = {"get ", "\n", false, {"500 ", "200 "}},
+    [LISTEN_EXIM] = {"exim1 ", "\n", false, {"level=notfound"}},
 };
 
 static void judge_reply(struct doctor_try *out, const struct question *question, const char *reply)

@@ -9,7 +9,7 @@ import waiting
 from case import Failed, case
 from cases_operations import NOBODY, own_daemon
 
-TCP_PORT, INET_PORT = 8472, 8473
+TCP_PORT, INET_PORT, EXIM_PORT = 8472, 8473, 8474
 CHECKS = ["config", "rules", "daemon", "listen", "store", "resolver"]
 
 
@@ -43,7 +43,8 @@ def greet(listener):
 
 
 def listeners(folder):
-    return [f"socketmap:unix:{folder}/other.sock", f"socketmap:inet:127.0.0.1:{INET_PORT}", f"tcp:127.0.0.1:{TCP_PORT}"]
+    return [f"socketmap:unix:{folder}/other.sock", f"socketmap:inet:127.0.0.1:{INET_PORT}", f"tcp:127.0.0.1:{TCP_PORT}",
+            f"exim:unix:{folder}/exim.sock", f"exim:inet:127.0.0.1:{EXIM_PORT}"]
 
 
 @self_case("every listener of every protocol answers, and nothing is wrong")
