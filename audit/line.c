@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/ascii.h"
-#include "policy/key.h"
 
 #define QUEUE_ID_MIN 5
 #define QUEUE_ID_MAX 32
@@ -181,28 +180,6 @@ struct span line_domain(struct span address)
     return address;
 }
 
-size_t line_nexthop(char out[TALLY_NAME_MAX + 1], struct span domain)
-{
-    struct key key;
-
-    if (domain.length == 0 || domain.length > TALLY_NAME_MAX)
-        return 0;
-    for (size_t i = 0; i < domain.length; i++) {
-        if (domain.text[i] > '~' || domain.text[i] < '!') {
-            /* U-labels, or nonsense */
-            key_parse(&key, domain.text, domain.length, 25);
-            if (key.kind != KEY_DOMAIN)
-                return 0;
-            memcpy(out, key.name, strlen(key.name) + 1);
-            return strlen(out);
-        }
-        out[i] = domain.text[i];
-    }
-    out[domain.length] = '\0';
-    hostname_fold(out, domain.length);
-    return domain.length;
-}
-
 /* ---- status lines ---- */
 
 static void read_delays(struct line *out, struct span value)
@@ -304,6 +281,7 @@ static void read_delivery(struct line *out, struct span text)
     }
     if (!take_status(&text, &out->status)) {
         out->kind = LINE_LOST; /* a probe */
+        out->cause = TALLY_NO_CAUSE;
         return;
     }
     take_end(&text, ")");
@@ -400,6 +378,17 @@ static bool read_why(struct line *out, struct span text)
     return false;
 }
 
+/* What made a client go on to another mail host. */
+static void read_skipped(struct line *out, struct span text)
+{
+    out->reason = text;
+    out->cause = cause_of(text);
+    if (span_starts(text, "lost connection with ") || span_starts(text, "conversation with "))
+        out->kind = LINE_LOST;
+    else if (out->cause != TALLY_NO_CAUSE)
+        out->kind = LINE_SKIPPED;
+}
+
 static void read_client(struct line *out, struct span text)
 {
     struct span id;
@@ -408,9 +397,8 @@ static void read_client(struct line *out, struct span text)
         out->queue_id = id;
         if (span_starts(text, "to=<"))
             read_delivery(out, text);
-        else if (span_starts(text, "lost connection with ") ||
-                 span_starts(text, "conversation with "))
-            out->kind = LINE_LOST;
+        else
+            read_skipped(out, text);
     } else if (!read_session(out, text))
         read_why(out, text);
 }

@@ -20,12 +20,14 @@
 
 enum line_kind {
     LINE_OTHER,
-    LINE_UNREAD,    /* no form of a log line at all */
-    LINE_SESSION,   /* Verified TLS connection established to host[address]:25: TLSv1.3 with … */
-    LINE_DELIVERY,  /* ID: to=<…>, relay=…, …, status=… (…) */
-    LINE_LOST,      /* ID: lost connection with …; ID: conversation with … timed out … */
-    LINE_QUEUED,    /* qmgr: ID: from=<…>, size=…, nrcpt=… (queue active) */
-    LINE_EXPIRED,   /* qmgr: ID: from=<…>, status=expired, returned to sender */
+    LINE_UNREAD,   /* no form of a log line at all */
+    LINE_SESSION,  /* Verified TLS connection established to host[address]:25: TLSv1.3 with … */
+    LINE_DELIVERY, /* ID: to=<…>, relay=…, …, status=… (…) */
+    LINE_LOST, /* ID: lost connection with …; ID: conversation with … timed out …: `cause` */
+    LINE_SKIPPED, /* ID: why TLS failed at a mail host that is not the last one to be tried: `cause`
+                       and `reason` */
+    LINE_QUEUED,  /* qmgr: ID: from=<…>, size=…, nrcpt=… (queue active) */
+    LINE_EXPIRED, /* qmgr: ID: from=<…>, status=expired, returned to sender */
     LINE_RETURNED,  /* error(8), for the operator: ID: to=<…>, …, status=bounced (…) */
     LINE_REQUEUED,  /* pickup: ID: uid=… from=<…> orig_id=ID: after postsuper -r */
     LINE_REMOVED,   /* qmgr, postsuper: ID: removed */
@@ -62,8 +64,8 @@ struct line {
     uint32_t connected_s;   /* the last two of delays=, in whole seconds, rounded up */
     uint32_t sending_s;     /* the last of delays= */
     struct span setup;      /* the first three: the same for all recipients of a transaction */
-    struct span reason;     /* in the parentheses; WHY: the rest of the line */
-    enum tally_cause cause; /* WHY */
+    struct span reason;     /* in the parentheses; WHY, SKIPPED: the rest of the line */
+    enum tally_cause cause; /* WHY, SKIPPED; LOST: none, or that STARTTLS was not answered */
     bool suspended;         /* DELIVERY: by error(8), for the queue manager: nothing was tried */
     /* QUEUED */
     uint64_t size;

@@ -84,7 +84,7 @@ void track_free(struct track *track)
     free(track);
 }
 
-static bool in_period(const struct track *track, int64_t at)
+bool track_in_period(const struct track *track, int64_t at)
 {
     return at >= track->options.since && (track->options.until == 0 || at < track->options.until);
 }
@@ -169,15 +169,19 @@ static bool is_logged(const struct track *track, int64_t at)
     return track->options.tls_logged && at >= track->options.logged_since;
 }
 
-/* Nothing was said about TLS: it went in clear, if the instance logs TLS. */
-static void count_silent(struct track_delivery *delivery, const struct track_silent *where)
+/* Nothing was said about TLS: it went in clear, if the instance logs TLS. The level, as far as that
+ * is known. */
+static enum tally_level count_silent(struct track_delivery *delivery,
+                                     const struct track_silent *where)
 {
     struct track *track = delivery->track;
     struct track_instance *instance = track_instance_of(track, delivery->line);
 
     if (instance != NULL && (instance->talks || is_logged(track, delivery->at))) {
         count_level(track->tally, where, TALLY_NONE);
-    } else if (instance != NULL && !instance->mute) {
+        return TALLY_NONE;
+    }
+    if (instance != NULL && !instance->mute) {
         instance->silent[instance->silent_count++] = *where;
         instance->mute = instance->silent_count == TRACK_SILENT_MAX;
         if (instance->mute)
@@ -186,6 +190,7 @@ static void count_silent(struct track_delivery *delivery, const struct track_sil
         count_level(track->tally, where, TALLY_UNKNOWN);
         track->tally->unlogged++;
     }
+    return TALLY_UNKNOWN;
 }
 
 static void count_sent(struct track_delivery *delivery)
@@ -213,9 +218,11 @@ static void count_sent(struct track_delivery *delivery)
         tally->total.protocols[protocol]++;
     }
     if (silent)
-        count_silent(delivery, &where);
+        level = count_silent(delivery, &where);
     else
         count_level(tally, &where, level);
+    if (level == TALLY_NONE)
+        track_contact_clear(delivery);
 }
 
 /* ---- messages and recipients ---- */
@@ -351,9 +358,10 @@ static void take_delivery(struct track *track, const struct line *line, int64_t 
     size_t length = nexthop_of(track, line, nexthop);
     uint32_t trouble = TALLY_OTHERS;
 
+    delivery.nexthop = (struct span){nexthop, length};
     if (line->suspended && !is_of_smtp(track, line, nexthop, length))
         return;
-    delivery.counted = in_period(track, at);
+    delivery.counted = track_in_period(track, at);
     if (delivery.counted) {
         delivery.domain = tally_domain_at(track->tally, nexthop, length);
         delivery.host = tally_host_at(track->tally, line->relay_host.text, line->relay_host.length);
@@ -364,6 +372,7 @@ static void take_delivery(struct track *track, const struct line *line, int64_t 
     delivery.message = track_message_of(track, delivery.message_id, true);
     if (delivery.process != NULL)
         track_attribute(delivery.process, line, delivery.message_id);
+    track_contact_ended(&delivery);
     count_status(&delivery);
     count_message(&delivery);
     if (line->status == TALLY_SENT)
@@ -420,13 +429,21 @@ static void take_session(struct track *track, const struct line *line, int64_t a
     track_session(track, line, at);
 }
 
+/* A mail host was given up. */
+static void take_given_up(struct track *track, const struct line *line, int64_t at)
+{
+    if (line->kind == LINE_LOST)
+        track_lost(track, line);
+    track_contact_skipped(track, line, at);
+}
+
 /* When the log of a host begins, and from when to when lines were counted. */
 static void note_moment(struct track *track, const struct line *line, int64_t at)
 {
     struct tally *tally = track->tally;
 
     track_note_host(track, line, at);
-    if (!in_period(track, at))
+    if (!track_in_period(track, at))
         return;
     if (tally->from == 0 || at < tally->from)
         tally->from = at;
@@ -454,7 +471,8 @@ void track_line(struct track *track, const struct line *line, int64_t at)
         take_delivery(track, line, at);
         break;
     case LINE_LOST:
-        track_lost(track, line);
+    case LINE_SKIPPED:
+        take_given_up(track, line, at);
         break;
     case LINE_QUEUED:
         take_queued(track, line, at);
@@ -475,7 +493,7 @@ void track_line(struct track *track, const struct line *line, int64_t at)
         track_why(track, line);
         break;
     case LINE_SUPPRESSED:
-        if (in_period(track, at))
+        if (track_in_period(track, at))
             track->tally->suppressed += line->number;
         break;
     }

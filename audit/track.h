@@ -33,6 +33,19 @@ struct track_event {
     const char *text; /* as in struct tally_trouble */
 };
 
+/* What became of one connection to a mail host, as far as TLS is concerned: a session of RFC 8460
+ * §4.3. Spans are valid during the call. */
+struct track_contact {
+    int64_t at;             /* seconds since 1970: TLS was established, or failed */
+    struct span domain;     /* the next-hop, as in struct tally_domain */
+    struct span relay;      /* "host[address]:port"; empty: not known */
+    enum tally_level level; /* at which TLS was established; TALLY_NONE: it was not */
+    enum tally_cause
+        cause;          /* TALLY_NO_CAUSE: it did not fail; with TALLY_NONE: mail went in clear */
+    struct span reason; /* of a failure: Postfix's words */
+    struct span text;   /* and what was logged before them; may be empty */
+};
+
 struct track_options {
     int64_t since, until; /* seconds since 1970; 0: no limit. Lines outside are read, not counted */
     bool tls_logged;      /* smtp_tls_loglevel is known to be 1 or more, */
@@ -42,6 +55,8 @@ struct track_options {
     const char *relayhosts[TRACK_RELAYHOSTS];
     size_t relayhost_count;
     void (*on_event)(void *context, const struct track_event *event); /* NULL: none */
+    /* NULL: none. See track_contact.c for what is a connection. */
+    void (*on_contact)(void *context, const struct track_contact *contact);
     void *context;
 };
 

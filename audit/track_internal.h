@@ -64,6 +64,25 @@ struct track_why {
 /* "host[address]:port" */
 #define TRACK_RELAY_MAX (HOSTNAME_MAX + 2 + IP_TEXT_MAX + 6)
 
+/* A connection of which no delivery has been logged yet. */
+struct track_kept {
+    struct track_kept *next;
+    int64_t at;
+    enum tally_level level;
+    enum tally_cause cause;
+    uint16_t relay_length, reason_length, text_length;
+    char strings[]; /* relay, reason, text */
+};
+#define TRACK_KEPT_MAX 16 /* of a process */
+
+struct track_contacts {
+    struct track_kept *kept; /* owned; the newest first */
+    unsigned count;
+    uint64_t transaction; /* of the delivery whose connection was told last */
+    uint64_t cleared;     /* the same, in clear */
+    uint64_t retried;     /* the message that is sent in clear because TLS failed; 0: none */
+};
+
 struct track_process {
     struct hashmap_link link;
     uint64_t id;
@@ -76,7 +95,8 @@ struct track_process {
     struct track_why *whys; /* TRACK_WHYS of them; owned; NULL: none */
     unsigned why_next;
     uint16_t relay_length; /* 0: it has no TLS connection */
-    bool sent;             /* its message; a rejected recipient says nothing of the others */
+    struct track_contacts contacts;
+    bool sent; /* its message; a rejected recipient says nothing of the others */
     uint8_t setup_length;
     char relay[TRACK_RELAY_MAX];
     char setup[TRACK_SETUP_MAX]; /* of the first line of the message: see struct line */
@@ -143,8 +163,10 @@ struct track_delivery {
     uint64_t message_id;
     uint32_t domain, host, day; /* indexes in the tally */
     bool counted;               /* it is in the period */
+    struct span nexthop;
 };
 
+bool track_in_period(const struct track *track, int64_t at);
 /* Of the instance that wrote a line. */
 uint64_t track_instance_id(struct track *track, const struct line *line);
 
@@ -195,7 +217,23 @@ void track_part_end(struct track *track, struct track_part *part, enum tally_sta
                     int64_t at);
 void track_messages_free(struct track *track);
 
+/* ---- track_contact.c ---- */
+
+/* TLS was established. */
+void track_contact_opened(struct track *track, struct track_process *process,
+                          const struct line *line, int64_t at);
+/* A mail host was given up, and another one is tried. */
+void track_contact_skipped(struct track *track, const struct line *line, int64_t at);
+/* A delivery: its connection, and those before it, are told. */
+void track_contact_ended(struct track_delivery *delivery);
+/* A delivery that went in clear. */
+void track_contact_clear(struct track_delivery *delivery);
+void track_contacts_free(struct track_process *process);
+
 /* ---- track_trouble.c ---- */
+
+/* The cause of a failure; and what is said of it beside its name. */
+enum tally_cause track_cause_of(struct track_delivery *delivery, struct span *text);
 
 /* Counts a delivery that failed, if TLS is the cause: the index of its trouble, else TALLY_OTHERS. */
 uint32_t track_failed(struct track_delivery *delivery);

@@ -5,8 +5,7 @@
 
 #include "audit/track_internal.h"
 
-/* The cause; and what is said of it beside its name. */
-static enum tally_cause cause_of_delivery(struct track_delivery *delivery, struct span *text)
+enum tally_cause track_cause_of(struct track_delivery *delivery, struct span *text)
 {
     static const char refused[] = " refused to start TLS: ";
     struct span reason = delivery->line->reason;
@@ -111,7 +110,7 @@ static void tell(const struct track_delivery *delivery, enum tally_cause cause, 
 uint32_t track_failed(struct track_delivery *delivery)
 {
     struct span text;
-    enum tally_cause cause = cause_of_delivery(delivery, &text);
+    enum tally_cause cause = track_cause_of(delivery, &text);
     uint32_t trouble;
 
     if (cause == TALLY_NO_CAUSE || !delivery->counted)
