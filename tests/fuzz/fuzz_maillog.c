@@ -9,6 +9,7 @@
 #include "audit/line.h"
 #include "audit/stamp.h"
 #include "audit/tally.h"
+#include "audit/tlsrpt/tlsrpt_report.h"
 #include "audit/track.h"
 #include "base/check.h"
 
@@ -161,6 +162,10 @@ static void check_line(const struct line *line, const char *text, size_t length)
         check_span(line->relay_host, text, length);
     } else if (line->kind == LINE_WHY) {
         check_span(line->reason, text, length);
+    } else if (line->kind == LINE_SKIPPED) {
+        check_span(line->reason, text, length);
+        check_span(line->queue_id, text, length);
+        CHECK(line->cause < TALLY_NO_CAUSE);
     } else if (line->kind != LINE_SUPPRESSED) {
         check_span(line->queue_id, text, length);
     }
@@ -192,6 +197,47 @@ static void one_line(struct track *track, struct stamp_reader *stamps, struct li
     free(text);
 }
 
+/* ---- reports ---- */
+
+/* The report of each domain can be made, and each of its policies has as many details as failures. */
+static void check_reports(const struct sessions *sessions)
+{
+    static const struct tlsrpt_day day = {"Example",      "a@s.example", "s.example", "1",
+                                          NEWEST - 86400, NEWEST,        NEWEST};
+    size_t count, i, j;
+    const struct session_domain *domains = sessions_domains(sessions, &count);
+    const json_t *policy, *detail;
+
+    for (size_t domain = 0; domain < count; domain++) {
+        json_t *report = tlsrpt_report(&day, &domains[domain], NULL);
+
+        json_array_foreach(json_object_get(report, "policies"), i, policy)
+        {
+            const json_t *summary = json_object_get(policy, "summary");
+            json_int_t failures =
+                json_integer_value(json_object_get(summary, "total-failure-session-count"));
+
+            json_array_foreach(json_object_get(policy, "failure-details"), j, detail)
+            {
+                failures -= json_integer_value(json_object_get(detail, "failed-session-count"));
+                check_printable(
+                    json_string_value(json_object_get(detail, "additional-information")),
+                    SESSIONS_TEXT_MAX);
+                check_printable(json_string_value(json_object_get(detail, "receiving-mx-hostname")),
+                                HOSTNAME_MAX);
+            }
+            CHECK(failures == 0);
+        }
+        json_decref(report);
+    }
+}
+
+static void on_contact(void *context, const struct track_contact *contact)
+{
+    CHECK(contact->level < TALLY_UNKNOWN && contact->cause <= TALLY_NO_CAUSE);
+    sessions_take(context, contact);
+}
+
 /* The first octet chooses: whether TLS is logged, a relayhost, a period. */
 static struct track_options options_of(uint8_t choice)
 {
@@ -213,11 +259,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct stamp_reader stamps = {0};
     struct line_heads heads = {0};
     struct track_options options = options_of(size > 0 ? data[0] : 0);
+    struct sessions *sessions = sessions_new();
     struct tally *tally = tally_new(&limits);
-    struct track *track = track_new(tally, &options);
+    struct track *track;
     const uint8_t *end = data + size;
 
-    CHECK(tally != NULL && track != NULL);
+    options.on_contact = on_contact;
+    options.context = sessions;
+    track = track_new(tally, &options);
+    CHECK(tally != NULL && track != NULL && sessions != NULL);
     setenv("TZ", "Europe/Berlin", 1);
     stamp_file(&stamps, NEWEST, NEWEST);
     for (data += size > 0; data < end;) {
@@ -231,7 +281,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_tally(tally);
     if (options.relayhost_count == 0)
         check_messages(tally);
+    check_reports(sessions);
     track_free(track);
     tally_free(tally);
+    sessions_free(sessions);
     return 0;
 }
