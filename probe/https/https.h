@@ -1,6 +1,6 @@
 /*
- * https: the options, requests and results of policy fetches, as plain data. The client is
- * https_uv.
+ * https: the options, requests and results of policy fetches, and of posting reports, as plain data.
+ * The client is https_uv.
  */
 #pragma once
 
@@ -27,6 +27,11 @@ struct https_request {
     /* Where the body goes, empty, up to its own limit; borrowed as long as the fetch lives. NULL: it
      * is the result's, up to body_max */
     struct buf *body;
+    /* Not NULL: it is a POST of these octets, borrowed as long as the fetch lives; then 201 is as
+     * good as 200 */
+    const void *post;
+    size_t post_length;
+    const char *post_type; /* their media type; a constant */
 };
 
 /*
@@ -52,9 +57,9 @@ enum fetch_failure { FETCH_FAILURES(X) FETCH_FAILURE_COUNT };
 const char *fetch_failure_name(enum fetch_failure failure);
 
 struct https_result {
-    bool ok;                    /* 200, text/plain unless any_type, body complete */
-    bool failed_here;           /* !ok without memory or descriptors: says nothing about the host */
-    int status;                 /* 0 when no response came */
+    bool ok;          /* 200, or 201 to a POST; text/plain unless any_type; body complete */
+    bool failed_here; /* !ok without memory or descriptors: says nothing about the host */
+    int status;       /* 0 when no response came */
     enum fetch_failure failure; /* !ok: the kind of `why` */
     const char *why;            /* !ok: in words, printable ASCII */
     bool too_large;             /* !ok: the body, or what the server says of its length */

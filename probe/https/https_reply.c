@@ -162,7 +162,7 @@ static bool judge(struct https_reply *reply)
     if (reply->status / 100 == 3 && fields->location[0] != '\0')
         return refuse(reply, "HTTP status %d, redirect to %s not followed", reply->status,
                       fields->location);
-    if (reply->status != 200)
+    if (reply->status != 200 && !(reply->posted && reply->status == 201))
         return refuse(reply, "HTTP status %d", reply->status);
     if (fields->wrong != NULL)
         return refuse(reply, "%s", fields->wrong);

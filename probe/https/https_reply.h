@@ -23,6 +23,7 @@ struct https_reply {
     bool complete; /* the headers of the final response have ended */
     char why[200]; /* what was wrong, printable ASCII */
     bool any_type; /* set it after https_reply_init where the media type does not matter */
+    bool posted;   /* set it likewise for a reply to a POST, which may be 201 (RFC 8460 §5.4) */
     /* private */
     size_t body_max, lines, octets, raw;
     unsigned interim;

@@ -51,7 +51,10 @@ struct https_fetch {
     bool connected;   /* a TLS handshake has begun */
     unsigned pieces;  /* TLS records and messages received */
     bool failed_here; /* no memory or descriptors */
-    bool any_type;    /* of the request */
+    bool any_type;    /* of the request, as the next ones */
+    const void *post;
+    size_t post_length;
+    const char *post_type;
     https_done done;
     void *context;
 };
@@ -350,6 +353,25 @@ static const struct {
     {CURLOPT_CA_CACHE_TIMEOUT, 0},
 };
 
+/* What is sent, if anything is, without waiting for leave (100 Continue). */
+static bool set_post(struct https_fetch *fetch)
+{
+    static const char expect[] = "Expect:";
+    struct curl_slist *more = NULL;
+    char type[100];
+
+    if (fetch->post == NULL)
+        return true;
+    snprintf(type, sizeof type, "Content-Type: %s", fetch->post_type);
+    more = curl_slist_append(fetch->headers, expect);
+    if (more != NULL)
+        more = curl_slist_append(more, type);
+    return more != NULL && curl_easy_setopt(fetch->easy, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                            (curl_off_t)fetch->post_length) == CURLE_OK &&
+           curl_easy_setopt(fetch->easy, CURLOPT_POSTFIELDS, fetch->post) == CURLE_OK;
+}
+
 static bool set_url(struct https_fetch *fetch)
 {
     char url[1024];
@@ -357,7 +379,7 @@ static bool set_url(struct https_fetch *fetch)
                           fetch->https->options.port, fetch->target.path);
 
     fetch->headers = curl_slist_append(NULL, "Accept-Encoding: identity");
-    return length > 0 && (size_t)length < sizeof url && fetch->headers != NULL &&
+    return length > 0 && (size_t)length < sizeof url && fetch->headers != NULL && set_post(fetch) &&
            curl_easy_setopt(fetch->easy, CURLOPT_URL, url) == CURLE_OK &&
            curl_easy_setopt(fetch->easy, CURLOPT_HTTPHEADER, fetch->headers) == CURLE_OK;
 }
@@ -425,6 +447,7 @@ static void fetch_launch(struct https_fetch *fetch)
     fetch->ends_at = uv_now(https->polls.loop) + (uint64_t)https->options.deadline_ms;
     https_reply_init(&fetch->reply, fetch->body->limit);
     fetch->reply.any_type = fetch->any_type;
+    fetch->reply.posted = fetch->post != NULL;
     if (fetch->target.address_count == 0) {
         fetch_end(fetch, CURLE_COULDNT_CONNECT);
         return;
@@ -476,6 +499,9 @@ int https_start(struct https_fetch **out, struct https *https, const struct http
         return UV_ENOMEM;
     fetch->https = https;
     fetch->any_type = request->any_type;
+    fetch->post = request->post;
+    fetch->post_length = request->post_length;
+    fetch->post_type = request->post_type;
     buf_init(&fetch->own_body, https->options.body_max);
     fetch->body = request->body != NULL ? request->body : &fetch->own_body;
     if (!https_target_init(&fetch->target, request, https->filter) ||

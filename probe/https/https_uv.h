@@ -1,5 +1,5 @@
 /*
- * https_uv: one HTTPS GET to given addresses, by libcurl on our loop. No redirects, no cookies, no
+ * https_uv: one HTTPS GET, or POST, to given addresses, by libcurl on our loop. No redirects, no cookies, no
  * proxy, no reuse, no decompression, HTTP/1.1, TLS 1.2 or later; the only file that knows libcurl.
  */
 #pragma once

@@ -43,7 +43,8 @@ struct seen {
     char why[300], body[64], type[64];
 };
 
-static bool any_type; /* of the next requests */
+static bool any_type;           /* of the next requests */
+static const char *posted_text; /* likewise; NULL: they are no POSTs */
 
 static inline void fetched(void *context, const struct https_result *result)
 {
@@ -85,7 +86,15 @@ static inline struct https_fetch *get(struct https *https, const char *host,
                                       const struct ip *addresses, size_t count, struct seen *seen)
 {
     const struct https_request request = {
-        host, "/.well-known/mta-sts.txt", addresses, count, any_type, NULL};
+        .host = host,
+        .path = "/.well-known/mta-sts.txt",
+        .addresses = addresses,
+        .address_count = count,
+        .any_type = any_type,
+        .post = posted_text,
+        .post_length = posted_text == NULL ? 0 : strlen(posted_text),
+        .post_type = "application/tlsrpt+gzip",
+    };
     struct https_fetch *fetch;
 
     memset(seen, 0, sizeof *seen);

@@ -303,6 +303,50 @@ static void closing_ends_everything(void **state)
     }
 }
 
+#define EMPTY "Content-Length: 0\r\n\r\n"
+
+/* RFC 8460 §5.4: 200 and 201, and nothing is followed. */
+static const struct {
+    const char *name, *head;
+    const char *why;        /* NULL: it is taken */
+    const char *why_of_get; /* the same answer to a GET */
+} post_rows[] = {
+    {"200", "HTTP/1.1 200 OK\r\n" EMPTY, NULL, NULL},
+    {"201", "HTTP/1.1 201 Created\r\n" EMPTY, NULL, "HTTP status 201"},
+    {"204", "HTTP/1.1 204 No Content\r\n\r\n", "HTTP status 204", "HTTP status 204"},
+    {"302", "HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1/\r\n" EMPTY, "not followed",
+     "not followed"},
+    {"307", "HTTP/1.1 307 Temporary\r\nLocation: https://127.0.0.1/\r\n" EMPTY, "not followed",
+     "not followed"},
+    {"503", "HTTP/1.1 503 Busy\r\n" EMPTY, "HTTP status 503", "HTTP status 503"},
+};
+
+static void reports_are_posted(void **state)
+{
+    static const char long_text[] = "\x1f\x8b and what is packed";
+
+    (void)state;
+    any_type = true;
+    for (size_t i = 0; i < COUNT(post_rows); i++) {
+        struct seen seen;
+
+        server_says(&server, post_rows[i].head);
+        posted_text = long_text;
+        seen = fetch();
+        expect(post_rows[i].name, &seen, post_rows[i].why);
+        assert_int_equal(strncmp(server.request, "POST /.well-known/mta-sts.txt HTTP/1.1\r\n", 39),
+                         0);
+        assert_non_null(strstr(server.request, "\r\nContent-Type: application/tlsrpt+gzip\r\n"));
+        assert_non_null(strstr(server.request, "\r\nContent-Length: 21\r\n"));
+        assert_null(strstr(server.request, "Expect"));
+        posted_text = NULL;
+        seen = fetch();
+        expect(post_rows[i].name, &seen, post_rows[i].why_of_get);
+        assert_int_equal(strncmp(server.request, "GET ", 4), 0);
+    }
+    any_type = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +361,7 @@ int main(void)
         cmocka_unit_test(the_deadline_gives_the_place_to_the_next),
         cmocka_unit_test(a_cancelled_fetch_never_calls),
         cmocka_unit_test(closing_ends_everything),
+        cmocka_unit_test(reports_are_posted),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
