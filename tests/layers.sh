@@ -31,6 +31,7 @@ probe/https         base base/net probe/tls
 probe/sts           base base/log base/net policy probe/dns probe/https
 probe/tlsrpt        base probe/dns
 probe               base base/log base/net policy probe/dns probe/tls probe/smtp probe/https probe/sts
+probe/submit        base base/net policy probe probe/dns probe/https probe/tlsrpt
 survey/unit         base base/net policy probe/tls probe/tlsrpt
 survey/results      base base/net base/sql policy policy/decide probe/sts probe/tls survey/unit
 survey/look         base probe probe/dns probe/smtp probe/sts survey/unit
