@@ -51,6 +51,7 @@
     X(INET_PROTOCOLS, "inet_protocols")                                                            \
     X(TLS_LOGLEVEL, "smtp_tls_loglevel")                                                           \
     X(LOG_TLS_STATUS, "smtp_log_tls_feature_status")                                               \
+    X(TLSRPT_ENABLE, "smtp_tlsrpt_enable")                                                         \
     X(SYSLOG_NAME, "syslog_name")                                                                  \
     X(RELAYHOST, "relayhost")                                                                      \
     X(MAILLOG_FILE, "maillog_file")                                                                \
@@ -149,6 +150,9 @@ int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *o
 typedef bool postfix_taker(void *context, const char *text, size_t length);
 int postfix_stream(const char *const *words, int64_t deadline_ms, postfix_taker *take,
                    void *context, char error[POSTFIX_ERROR_MAX]);
+/* postfix_program with a file on its standard input, and its output dropped. */
+int postfix_feed(const char *const *words, int64_t deadline_ms, int input,
+                 char error[POSTFIX_ERROR_MAX]);
 /* Asks postconf about the Postfix of that configuration directory (NULL: its default). 0, or -1. */
 int postfix_load(struct postfix *postfix, struct arena *arena, const char *directory,
                  char error[POSTFIX_ERROR_MAX]);

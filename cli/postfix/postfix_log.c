@@ -84,6 +84,7 @@ static struct postfix *settings(struct postfix_log *out, struct arena *arena, co
     out->tls_loglevel = lowest_loglevel(postfix);
     out->changed_at = changed_at(arena, value_of(postfix, POSTFIX_CONFIG_DIRECTORY));
     out->tls_status = strcmp(value_of(postfix, POSTFIX_LOG_TLS_STATUS), "yes") == 0;
+    out->tlsrpt = strcmp(value_of(postfix, POSTFIX_TLSRPT_ENABLE), "yes") == 0;
     return postfix;
 }
 

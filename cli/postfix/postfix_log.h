@@ -35,6 +35,7 @@ struct postfix_log {
     int tls_loglevel;        /* the lowest of all smtp(8) clients */
     int64_t changed_at;      /* main.cf or master.cf, the later of them: seconds since 1970 */
     bool tls_status;         /* smtp_log_tls_feature_status, Postfix 3.11: "tls=" in status lines */
+    bool tlsrpt;             /* smtp_tlsrpt_enable, Postfix 3.10: it tells a collector itself */
     const char *fault;       /* why the configuration could not be read; NULL: it was */
 };
 

@@ -31,15 +31,16 @@ static void become(const char *const *words)
     _exit(NOT_FOUND);
 }
 
-/* Its process, or -1 with errno; fds are where its two streams are read. */
-static pid_t start(struct pollfd fds[2], const char *const *words)
+/* Its process, or -1 with errno; fds are where its two streams are read. It reads `input`, unless
+ * that is -1. */
+static pid_t start(struct pollfd fds[2], const char *const *words, int input)
 {
     int ends[2][2] = {{-1, -1}, {-1, -1}}, null, error;
     pid_t pid = pipe(ends[0]) == 0 && pipe(ends[1]) == 0 ? fork() : -1;
 
     if (pid == 0) {
         null = open("/dev/null", O_RDWR);
-        dup2(null, STDIN_FILENO);
+        dup2(input >= 0 ? input : null, STDIN_FILENO);
         dup2(ends[0][1], STDOUT_FILENO);
         dup2(ends[1][1], STDERR_FILENO);
         for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
@@ -141,16 +142,24 @@ static void last_line(char error[POSTFIX_ERROR_MAX], const char *text)
     snprintf(error, POSTFIX_ERROR_MAX, "%.*s", (int)(length - begin), text + begin);
 }
 
-int postfix_stream(const char *const *words, int64_t deadline_ms, postfix_taker *take,
-                   void *context, char error[POSTFIX_ERROR_MAX])
+/* What is run, and for how long. */
+struct run {
+    const char *const *words;
+    int input; /* -1: none */
+    int64_t deadline_ms;
+};
+
+static int run_program(const struct run *run, postfix_taker *take, void *context,
+                       char error[POSTFIX_ERROR_MAX])
 {
+    const char *const *words = run->words;
     struct pollfd streams[2];
     struct buf complaints;
     struct drain to[2] = {{take, context, false}, {take_complaint, &complaints, false}};
     const char *why;
-    int64_t end = clock_monotonic_ms() + deadline_ms;
+    int64_t end = clock_monotonic_ms() + run->deadline_ms;
     int state = 0, status = -1;
-    pid_t pid = start(streams, words);
+    pid_t pid = start(streams, words, run->input);
 
     error[0] = '\0';
     if (pid < 0) {
@@ -176,6 +185,12 @@ int postfix_stream(const char *const *words, int64_t deadline_ms, postfix_taker 
     return status;
 }
 
+int postfix_stream(const char *const *words, int64_t deadline_ms, postfix_taker *take,
+                   void *context, char error[POSTFIX_ERROR_MAX])
+{
+    return run_program(&(struct run){words, -1, deadline_ms}, take, context, error);
+}
+
 static bool take_output(void *context, const char *text, size_t length)
 {
     struct buf *out = context;
@@ -188,6 +203,18 @@ int postfix_program(const char *const *words, int64_t deadline_ms, struct buf *o
                     char error[POSTFIX_ERROR_MAX])
 {
     return postfix_stream(words, deadline_ms, take_output, out, error);
+}
+
+int postfix_feed(const char *const *words, int64_t deadline_ms, int input,
+                 char error[POSTFIX_ERROR_MAX])
+{
+    struct buf out;
+    int status;
+
+    buf_init(&out, POSTFIX_OUTPUT_MAX);
+    status = run_program(&(struct run){words, input, deadline_ms}, take_output, &out, error);
+    buf_fini(&out);
+    return status;
 }
 
 /* ---- the questions ---- */
