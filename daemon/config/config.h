@@ -18,7 +18,7 @@
 #include "policy/decide/verdict.h"
 #include "probe/options.h"
 
-#define CONFIG_KEYS          81
+#define CONFIG_KEYS          83
 #define CONFIG_LISTEN_MAX    16
 #define CONFIG_LISTS_MAX     16
 #define CONFIG_UNIX_PATH_MAX 107 /* sockaddr_un, less the NUL */
@@ -113,6 +113,9 @@ struct config {
     struct config_list lists[CONFIG_LISTS_MAX]; /* the first that has a domain counts */
     size_t list_count;
     int64_t list_refresh_ms, list_stale_ms;
+
+    /* Of TLSRPT reports, which the command mxcrypt makes; NULL: not set */
+    const char *tlsrpt_organization, *tlsrpt_contact;
 
     const struct valkey_url *share;                   /* NULL: this relay shares nothing */
     const char *share_password_file, *share_key_file; /* NULL: none */

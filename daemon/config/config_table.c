@@ -439,6 +439,8 @@ const struct config_row config_rows[] = {
     {"share-ca-file", "", RANGE(PATH, share_ca_file, 0, TEXT_MAX), 0},
     {"share-cert-file", "", RANGE(PATH, share_cert_file, 0, TEXT_MAX), 0},
     {"share-cert-key", "", RANGE(PATH, share_cert_key, 0, TEXT_MAX), 0},
+    {"tlsrpt-organization", "", RANGE(STRING, tlsrpt_organization, 0, TEXT_MAX), 0},
+    {"tlsrpt-contact", "", RANGE(STRING, tlsrpt_contact, 0, TEXT_MAX), 0},
     {"cache-size", "256M", RANGE(OCTETS, cache_octets, 65536, INT64_C(1) << 40), 0},
 };
 _Static_assert(sizeof config_rows / sizeof config_rows[0] == CONFIG_KEYS, "CONFIG_KEYS");
