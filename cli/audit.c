@@ -19,6 +19,7 @@
 #define DAYS_MAX       100000
 #define LIST_BLANKS    ", \t"
 #define FILE_SHOWN_MAX 600
+#define DAY_S          ((int64_t)24 * 60 * 60)
 
 /* ---- options ---- */
 
@@ -56,6 +57,12 @@ static bool check_together(const struct cli *cli)
         fputs("mxcrypt: only one of --json, --suggest-rules, --html - and --prometheus - can be "
               "printed\n",
               stderr);
+    else if (given->tlsrpt != NULL && (reported || given->follow || given->since || cli->json))
+        fputs("mxcrypt: --tlsrpt takes no other options than --day, --partial, --fresh and "
+              "--postfix\n",
+              stderr);
+    else if (given->tlsrpt == NULL && (given->day != NULL || given->partial))
+        fputs("mxcrypt: --day and --partial go with --tlsrpt\n", stderr);
     else
         return true;
     return false;
@@ -85,7 +92,7 @@ static bool read_options(struct audit *audit)
     suggest->min_days = (uint32_t)days;
     suggest->now = audit->now;
     suggest->smtp_port = audit->cli->config.prober.smtp_port;
-    return true;
+    return given->tlsrpt == NULL || audit_tlsrpt_options(audit);
 }
 
 /* The rules in force, which suggestions are held against. */
@@ -147,13 +154,19 @@ static bool take_files(struct audit *audit, size_t count, char error[POSTFIX_ERR
     return !arena_failed(audit->arena);
 }
 
+/* A report needs the connections that were there when its day began. */
+static int64_t since_of_log(const struct audit *audit)
+{
+    return audit->options.since - (audit->sessions != NULL ? DAY_S : 0);
+}
+
 static int find_log(struct audit *audit)
 {
     const bool follow = audit->cli->audit.follow != 0;
     const struct postfix_log_options options = {
         .directory = audit->cli->postfix_directory,
-        .since = follow && audit->options.since == 0 ? audit->now : audit->options.since,
-        .until = audit->options.until,
+        .since = follow && audit->options.since == 0 ? audit->now : since_of_log(audit),
+        .until = audit->sessions != NULL ? 0 : audit->options.until,
         .follow = follow,
     };
     char error[POSTFIX_ERROR_MAX];
@@ -202,6 +215,10 @@ void audit_take(struct audit *audit, const struct source_line *line)
     audit->stamps.newest = line->newest; /* later, in a log that grows */
     stamp = stamp_read(&audit->stamps, line->text, line->length, &at);
     read.kind = LINE_UNREAD;
+    if (stamp > 0 && audit->first_at == 0)
+        audit->first_at = at;
+    if (stamp > 0 && at > audit->last_at)
+        audit->last_at = at;
     if (stamp > 0)
         line_read(&audit->heads, &read, line->text + stamp, line->length - stamp);
     audit->reading.cut_lines += line->cut;
@@ -350,6 +367,10 @@ static int run(struct audit *audit)
     }
     read_log(audit);
     track_finish(audit->track);
+    if (audit->sessions != NULL) {
+        arena_free(judged.arena);
+        return audit_tlsrpt(audit);
+    }
     status = judged.arena == NULL ? CLI_INTERNAL : judge(audit, &judged);
     status = worse(status, write_pages(audit, &judged));
     arena_free(judged.arena);
@@ -386,6 +407,7 @@ int do_audit(struct cli *cli)
     source_close(audit.source);
     track_free(audit.track);
     tally_free(audit.tally);
+    sessions_free(audit.sessions);
     rules_free(audit.rules);
     arena_free(audit.arena);
     return status;

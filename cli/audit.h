@@ -6,6 +6,7 @@
 #include "audit/source/source.h"
 #include "audit/suggest.h"
 #include "audit/tally.h"
+#include "audit/tlsrpt/sessions.h"
 #include "audit/track.h"
 #include "cli/cli.h"
 #include "cli/postfix/postfix_log.h"
@@ -27,6 +28,8 @@ struct audit {
     long rollout;        /* percent; -1: not given */
     struct rules *rules; /* in force, for suggestions; NULL: none */
     struct suggest_options suggest;
+    struct sessions *sessions; /* --tlsrpt; NULL: not given */
+    int64_t first_at, last_at; /* of the stamps of the log: seconds since 1970; 0: none */
 };
 
 /* Takes one line of the log. */
@@ -36,3 +39,7 @@ void audit_take(struct audit *audit, const struct source_line *line);
 int audit_follow(struct audit *audit);
 /* audit_follow.c: on_event of struct track_options; `context` is the struct audit. */
 void audit_tell(void *context, const struct track_event *event);
+/* tlsrpt_write.c: what --tlsrpt asks of the reading of the log. False after a message. */
+bool audit_tlsrpt_options(struct audit *audit);
+/* tlsrpt_write.c: writes the reports, when the log was read. The exit status. */
+int audit_tlsrpt(struct audit *audit);

@@ -29,7 +29,8 @@ enum cli_exit {
 struct cli_audit {
     const char *since, *until, *top, *min_messages, *min_days, *rollout, *rules; /* as written */
     const char *html, *prometheus;                                               /* paths */
-    int verdicts, suggest, queue, follow;
+    const char *tlsrpt, *day;                                                    /* as written */
+    int verdicts, suggest, queue, follow, partial;
 };
 
 /* What it says for `survey`. */
@@ -81,8 +82,9 @@ struct cli {
     size_t mail_host_count;
     int self;               /* of doctor */
     int inbound, enforce;   /* of postfix-config */
+    int dry_run;            /* of tlsrpt send */
     const char *exim;       /* --exim; NULL: as it is called in PATH */
-    const char *sendmail;   /* --sendmail; NULL: as it is called in PATH */
+    const char *sendmail;   /* --sendmail; NULL: that of the command */
     const char *cf;         /* --cf; NULL: Debian's */
     int check_it;           /* --check: of exim-config and sendmail-config */
     struct cli_audit audit; /* html and top are also for a survey, prometheus for a check */
@@ -105,7 +107,7 @@ cli_command do_export, do_import, do_rules, do_rules_check, do_report, do_doctor
     do_rollover_status, do_rollover_abort, do_check, do_survey_merge, do_survey_run,
     do_survey_report, do_survey_diff, do_survey_export, do_survey_show, do_survey_status,
     do_survey_queue_status, do_survey_enqueue, do_survey_work, do_survey_collect, do_survey_chunk,
-    do_list;
+    do_list, do_tlsrpt_send, do_tlsrpt_show;
 /* A line for each command of `list`, with `before` before it. */
 void cli_list_help(FILE *out, const char *before);
 

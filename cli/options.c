@@ -23,6 +23,8 @@ static struct cli command_line = {.fd = -1};
     X(RULES, "rules", audit.rules)                                                                 \
     X(MIN_MESSAGES, "min-messages", audit.min_messages)                                            \
     X(MIN_DAYS, "min-days", audit.min_days)                                                        \
+    X(TLSRPT, "tlsrpt", audit.tlsrpt)                                                              \
+    X(DAY, "day", audit.day)                                                                       \
     X(POSTFIX, "postfix", postfix_directory)                                                       \
     X(EXIM, "exim", exim)                                                                          \
     X(SENDMAIL, "sendmail", sendmail)                                                              \
@@ -68,6 +70,8 @@ enum text_option {
 static const struct option long_options[] = {
     {"json", no_argument, &command_line.json, 1},
     {"fresh", no_argument, &command_line.fresh, 1},
+    {"partial", no_argument, &command_line.audit.partial, 1},
+    {"dry-run", no_argument, &command_line.dry_run, 1},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
     {"verdicts", no_argument, &command_line.audit.verdicts, 1},

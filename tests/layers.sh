@@ -65,10 +65,11 @@ daemon              base base/log probe probe/dns daemon/config daemon/sandbox d
 cli/net             base base/net
 cli/postfix         base audit/source
 cli/doctor          base base/net base/sign base/valkey policy/list probe/dns probe/smtp probe/tls daemon/config cli/net cli/postfix
-cli                 base base/log policy policy/decide policy/report policy/rules probe audit audit/page audit/source daemon/config cli/net cli/postfix cli/doctor
+cli                 base base/log policy policy/decide policy/report policy/rules probe audit audit/page audit/source audit/tlsrpt daemon/config cli/net cli/postfix cli/doctor
 cli/mta             base daemon/config cli/net cli/postfix cli/doctor cli
 cli/check           base base/net base/page policy probe/tls probe/tlsrpt check check/watch check/look check/records check/rollover cli
 cli/survey          base base/net base/page audit probe survey survey/results survey/queue survey/page cli
+cli/tlsrpt          base base/page audit/tlsrpt probe/submit cli cli/postfix
 cli/list            base base/page base/sign policy policy/list policy/rules survey/member survey/results cli cli/survey
 cli/mta             base daemon/config cli/postfix cli/doctor cli
 TABLE
