@@ -219,8 +219,16 @@ static const struct command {
      "audit [--since WHEN] [--until WHEN] [--top N] [--html FILE] [--prometheus FILE]\n"
      "        [--verdicts] [--rollout N] [--rules FILE] [--queue] [--suggest-rules]\n"
      "        [--min-messages N] [--min-days N] [--follow] [--postfix DIR] [FILE]...\n"
-     "                           what Postfix made of your mail, from its log",
+     "                           what Postfix made of your mail, from its log\n"
+     "  audit --tlsrpt DIR [--day DAY] [--partial] [--fresh] [--postfix DIR] [FILE]...\n"
+     "                           writes reports by RFC 8460 of a day",
      .run = do_audit},
+    {"tlsrpt", "send", 1,
+     "tlsrpt send [--dry-run] [--sendmail PROGRAM] DIR\n"
+     "                           sends the reports that audit --tlsrpt wrote",
+     .run = do_tlsrpt_send},
+    {"tlsrpt", "show", 1, "tlsrpt show FILE         such a report, for people",
+     .run = do_tlsrpt_show},
     {"survey", "merge", ANY,
      "survey merge OUT.db A.db B.db...\n"
      "                           several results files as one",
