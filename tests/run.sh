@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every test: layers, manual, dashboard and alerts, format, build, package (built, lintian), unit, pages (in a browser),
-# counts (of logs, beside pflogsumm), container (its files agree; tests/container.sh builds and runs it), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), lists (a policy list from its making to its end), mta (other MTAs do as mxcryptd says), farm (three relays in namespaces of their own), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
-# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|container|fuzz|kill|survey|rollover|lists|mta|farm|world|valgrind]...
+# counts (of logs, beside pflogsumm), container (its files agree; tests/container.sh builds and runs it), fuzz smoke, kill (-9, two hundred times), survey (of a generated world), rollover (certbot renews, and mail goes on), lists (a policy list from its making to its end), tlsrpt (reports of a day of mail, and their way), mta (other MTAs do as mxcryptd says), farm (three relays in namespaces of their own), world (ASan+UBSan), world (valgrind). tests/package.sh tries the package on a fresh Debian.
+# usage: tests/run.sh [layers|manual|grafana|format|build|package|unit|pages|counts|container|fuzz|kill|survey|rollover|lists|tlsrpt|mta|farm|world|valgrind]...
 # The steps named run one after another. Without any, all of them run, those that only compute behind those that wait or measure
 # time. Installs what is missing. What cannot be tried on this system is named, "skip NAME: WHY", and not counted as passed. The
 # last line is "N passed, N failed", with ", N skipped" where something was; exit status 1 when any failed.
@@ -210,6 +210,12 @@ run_lists() {
     counted "lists: made, used, renewed and expired, with mail" "$logs/lists.log" $?
 }
 
+run_tlsrpt() {
+    build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
+    /usr/bin/python3 tests/tlsrpt/story.py --bin build/asan/bin >"$logs/tlsrpt.log" 2>&1
+    counted "tlsrpt: a day's reports, and their way" "$logs/tlsrpt.log" $?
+}
+
 run_mta() {
     [ "$(id -u)" -eq 0 ] || { skip "mta" "it takes root's rights"; return; }
     build asan || { result "build asan" 1 "$logs/build-asan.log"; return; }
@@ -266,7 +272,7 @@ everything() {
     lane=$!
     set +m
     trap "kill -- -$lane 2>/dev/null" EXIT
-    steps unit rollover lists mta survey farm world valgrind
+    steps unit rollover lists tlsrpt mta survey farm world valgrind
     wait $lane
     trap - EXIT
     cat "$logs/behind.log"
