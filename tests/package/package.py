@@ -172,7 +172,7 @@ class Package:
             one = case.Case(self.world, case.Entry((), name, None, "none", "together", False), name)
             declare(one)
             return one
-        self.good = declared("good", lambda one: (one.zone("@ MX 10 mx"), setattr(self, "good_server", one.host("mx", "good"))))
+        self.good = declared("good", lambda one: (one.zone("@ MX 10 mx", f'_smtp._tls TXT "v=TLSRPTv1; rua=mailto:tlsrpt@{one.d}"'), setattr(self, "good_server", one.host("mx", "good"))))
         self.bad = declared("bad", lambda one: (one.zone("@ MX 10 mx"), one.host("mx", "3 1 1 " + "00" * 32)))
         self.sts = declared("sts", lambda one: (one.plain("@ MX 10 mx"), one.plain_host("mx"), one.sts(domain=one.u)))
         self.world.dns.add("package.signed", "mx A 198.51.100.1")
@@ -284,9 +284,11 @@ class Package:
                 self.rollover(machine)
             with self.check("mxcrypt-list.service: a list is renewed, signed and published, and not as root"):
                 self.own_list(machine)
+            with self.check("mxcrypt-tlsrpt.service: yesterday's report goes out by mail, and not as root"):
+                self.reports(machine)
             with self.check("systemd has nothing to say against the units"):
                 units = machine.do("dpkg -L mxcrypt | grep -E '/systemd/system/[^/]*$'").split()
-                must(sum("check." in one or "rollover." in one or "list." in one for one in units) == 6, f"{units}")
+                must(sum("check." in one or "rollover." in one or "list." in one or "tlsrpt." in one for one in units) == 8, f"{units}")
                 said = machine.do(f"systemd-analyze verify --man=no {' '.join(units)} 2>&1")
                 must("mxcrypt" not in said, said)
             with self.check("mxcrypt doctor has nothing to say against it"):
@@ -340,6 +342,25 @@ class Package:
         must(machine.do(f"sha256sum <{folder}/public/own.json") != before, "it was not renewed")
         must(machine.ask("systemctl is-enabled mxcrypt-list.timer")[1] == "disabled\n", "the timer is on by itself")
         machine.do("rm /etc/mxcrypt/list.key /etc/mxcrypt/list.pub")
+
+    def reports(self, machine):
+        """A log of yesterday, made up; the report is mail to the domain, which Postfix delivers."""
+        day, mx = machine.do("date -u -d '1 day ago' +%F").strip(), f"mx.{self.good.d}[198.51.100.1]:25"
+        lines = (f"{machine.do('date -u -d yesterday-1day +%F').strip()}T23:00:00Z mail postfix/master[1]: daemon started",
+                 f"{day}T12:00:00Z mail postfix/smtp[9]: Verified TLS connection established to {mx}: TLSv1.3 with cipher X (256/256 bits)",
+                 f"{day}T12:00:01Z mail postfix/smtp[9]: AAAAA1: to=<a@{self.good.d}>, relay={mx}, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (ok)")
+        pathlib.Path(self.path("var/log/postfix.log.1")).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+        machine.do("chgrp adm /var/log/postfix.log.1")
+        must(machine.ask("systemctl start mxcrypt-tlsrpt")[0] != 0, "without a contact it is no success")
+        machine.do("printf '%s\\n' 'tlsrpt-organization = Us' 'tlsrpt-contact = tlsrpt@package.signed' >>/etc/mxcrypt/mxcryptd.conf")
+        must(machine.ask("systemctl start mxcrypt-tlsrpt")[0] == 0, machine.ask("journalctl -o cat -u mxcrypt-tlsrpt")[1])
+        waiting.until(lambda: machine.ask(f"grep 'to=<tlsrpt@{self.good.d}>.*status=sent' /var/log/postfix.log")[0] == 0,
+                      "the report is delivered: " + machine.ask("journalctl -o cat -u mxcrypt-tlsrpt")[1], 60)
+        machine.do("systemctl start mxcrypt-tlsrpt")
+        said = machine.do("cat /var/lib/mxcrypt-tlsrpt/journal; stat -c '%a %U' /var/lib/mxcrypt-tlsrpt /var/lib/mxcrypt-tlsrpt/journal")
+        must(said.count(" sent ") == 2 and said.endswith("750 mxcrypt\n640 mxcrypt\n"), said)
+        must(machine.do("grep -c 'qmgr.*from=<tlsrpt@package.signed>' /var/log/postfix.log") == "1\n", "it went twice")
+        must(machine.ask("systemctl is-enabled mxcrypt-tlsrpt.timer")[1] == "disabled\n", "the timer is on by itself")
 
     def rollover(self, machine):
         """A mail host whose certificate is renewed with the same key; the lineage is in the home of root, as some ACME clients have it."""
