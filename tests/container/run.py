@@ -11,7 +11,7 @@ import traceback
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", "world", "parts"), os.path.dirname(__file__)]
 # pylint: disable=wrong-import-position
 import waiting
-from engine import Engine, Service, podman
+from engine import LIMITS, Engine, Service, podman
 from outside import ROOT_SERVER, Outside, run
 
 USER = "10025"
@@ -128,6 +128,17 @@ def _(_):
     text = pathlib.Path("contrib/container/Containerfile").read_text(encoding="utf-8")
     named = set(text.split('ARG LIBRARIES="')[1].split('"')[0].split())
     same(named, needed - {"libc6"}, "LIBRARIES")
+
+
+@check("the images of unbound and Postfix: their settings are valid, with the root's keys of Debian")
+def _(_):
+    def inside(image, *words):
+        return podman("run", "--rm", *LIMITS, "--network", "none", "--read-only", "--cap-drop", "all", "--entrypoint", words[0], f"localhost/{image}", *words[1:])
+    holds("no errors" in inside("mxcrypt-unbound", "/usr/sbin/unbound-checkconf"), "unbound-checkconf")
+    keys = inside("mxcrypt-unbound", "/usr/bin/grep", "-cE", "^\\. .*(DNSKEY|DS)", "/usr/share/dns/root.key")
+    holds(int(keys) >= 1, f"{keys} keys")
+    unknown = inside("mxcrypt-postfix", "/bin/sh", "-c", "postconf -n 2>&1 | grep -i -E 'warning|error'; postconf -F | grep chroot | grep -v '= n'; true")
+    same(unknown, "", "what postconf complains of, and services that are chrooted")
 
 
 @check("it is healthy, without rights, on a read-only root, behind seccomp and Landlock within the engine's own seccomp")
