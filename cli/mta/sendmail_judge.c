@@ -80,7 +80,7 @@ static void judge_map(struct doctor_report *report, const struct sendmail_facts 
     if (map->timeout_s == 0)
         doctor_find(report, DOCTOR_ERROR, MAKE,
                     "map \"%s\" has no -d: a silent mxcryptd stops Sendmail", name);
-    else if (map->timeout_s * 1000 <= facts->config->answer_deadline_ms)
+    else if (map->timeout_s <= facts->config->answer_deadline_ms / 1000)
         doctor_find(report, DOCTOR_WARNING,
                     "let -d be longer than answer-deadline in mxcryptd.conf",
                     "map \"%s\" has -d%ld: Sendmail gives up before mxcryptd answers, and mail to "

@@ -216,7 +216,7 @@ static void test_secure_without_a_policy(void **state)
 static void render_temp(struct buf *out, enum verdict_reason reason,
                         const struct evidence *evidence)
 {
-    struct verdict verdict = {.level = VERDICT_TEMP, .reason = reason};
+    struct verdict verdict = {.level = VERDICT_TEMP, .reason = reason, .probed = VERDICT_ENCRYPT};
 
     buf_clear(out);
     assert_int_equal(render_verdict(out, &verdict, evidence, &plain), ANSWER_TEMP);
