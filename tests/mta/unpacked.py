@@ -29,8 +29,13 @@ def _run(*command, cwd=None):
 def _fetch(package, root):
     """Adds a package to the tree."""
     folder = root + ".deb"
+    download = ("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package)
     os.makedirs(folder, exist_ok=True)
-    _run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package, cwd=folder)
+    try:
+        _run(*download, cwd=folder)
+    except RuntimeError:  # the lists name a version that has been replaced since, or there are none
+        _run("apt-get", "-q", "update")
+        _run(*download, cwd=folder)
     for deb in glob.glob(os.path.join(folder, "*.deb")):
         _run("dpkg", "-x", deb, root)
     shutil.rmtree(folder)
@@ -64,8 +69,6 @@ def tree(packages, program):
     making = root + ".new"
     shutil.rmtree(making, ignore_errors=True)
     os.makedirs(making)
-    if "Candidate: " not in _run("apt-cache", "policy", packages[0]):
-        _run("apt-get", "-q", "update")
     for package in packages:
         _fetch(package, making)
     for _ in range(ROUNDS):
