@@ -6,7 +6,8 @@ import exim_cases
 import smtpd
 
 SMART_PORT = 587
-PRIVATE = "10.1.2.3"
+PRIVATE, PRIVATE_SMART = "10.1.2.3", "10.1.2.4"
+UMLAUT = "b\u00fccher"
 ENCRYPT, NOTFOUND = exim_cases.of_level("encrypt").encode(), b"level=notfound\n"
 
 
@@ -27,12 +28,23 @@ def declare(the_world):
     private.zone("@ MX 10 mx", f"mx A {PRIVATE}")
     private.servers = [server]
     them["private"] = private
+    umlaut = _one(the_world, "umlaut", smtpd.GOOD)
+    label = UMLAUT.encode("idna").decode("ascii")
+    umlaut.zone(f"{label} MX 10 mx")
+    umlaut.key = f"{label}.{umlaut.d}"
+    them["umlaut"] = umlaut
     smart = _one(the_world, "smart", smtpd.CLEAR)
     smart.key = f"[mx.{smart.d}]:{SMART_PORT}"
     leaf = the_world.ca.leaf(f"mx.{smart.d}")
     smart.servers = [smtpd.SmtpServer(the_world.loop, smart.servers[0].address, smtpd.GOOD, the_world.ca.server_context(leaf), SMART_PORT)]
     smart.zone(f"_{SMART_PORT}._tcp.mx TLSA {leaf.tlsa()}")
     them["smart"] = smart
+    inner = _one(the_world, "inner", smtpd.CLEAR)
+    inner.key = f"[inner.{inner.d}]:{SMART_PORT}"
+    inner.zone(f"inner A {PRIVATE_SMART}")
+    leaf = the_world.ca.leaf(f"inner.{inner.d}")
+    inner.servers = [smtpd.SmtpServer(the_world.loop, PRIVATE_SMART, smtpd.GOOD, the_world.ca.server_context(leaf), SMART_PORT)]
+    them["inner"] = inner
     declare.them = them
     return list(them.values())
 
@@ -42,6 +54,7 @@ def deliver(them):
     _attempts(them, declare.them["attempts"])
     _smtp(them)
     _smarthost(them, declare.them["smart"])
+    _smarthost_within(them, declare.them["inner"])
     for one in declare.them.values():
         for server in one.servers:
             them.check(f"{one.row.name}: nothing was taken in clear", [taken for taken in server.taken if taken.tls is None], [])
@@ -99,9 +112,20 @@ def _smtp(them):
         if them.options.verbose:
             print(replies)
     them.exim.acl = "accept"
+    _umlaut(them, declare.them["umlaut"])
     _private(them, declare.them["private"])
     them.exim.layout = "split"
     them.exim.install(them.socket)
+
+
+def _umlaut(them, one):
+    """A domain in UTF-8: mxcryptd is asked for the name that Exim looks up."""
+    them.exim.install(them.socket)
+    recipient = f"rcpt@{UMLAUT}.{one.d}"
+    them.exim.receive(recipient, options=" SMTPUTF8")
+    them.check("a domain in UTF-8 is asked for in A-labels", one.key in them.answers.asked, True)
+    them.check("a domain in UTF-8 is delivered to, encrypted", [len(taken.recipients) for taken in one.servers[0].taken if taken.tls], [1])
+    them.counts["encrypt"]["verified"] += 1
 
 
 def _private(them, one):
@@ -113,10 +137,27 @@ def _private(them, one):
     them.counts["encrypt"]["bounced"] += 1
 
 
+def _install_smarthost(them, host):
+    them.exim.install(them.socket, changes={"macros": [(r"^#MXCRYPT_SMARTHOST = .*", f"MXCRYPT_SMARTHOST = {host}"),
+                                                       (r"^#MXCRYPT_PORT = .*", f"MXCRYPT_PORT = {SMART_PORT}")]})
+
+
+def _smarthost_within(them, one):
+    """A smarthost that has a private address, named by name and by address."""
+    for number, host in enumerate((f"inner.{one.d}", PRIVATE_SMART)):
+        recipient = f"c{number}@anywhere.example"
+        _install_smarthost(them, host)
+        them.answers.scripted[f"[{host}]:{SMART_PORT}"] = ENCRYPT
+        them.exim.submit(recipient)
+        came, line = them.what_came(recipient, one.servers)
+        them.check(f"smarthost at a private address: {host}", came in ("verified", "encrypted") or line, True)
+        them.counts["encrypt"][came] += 1
+    them.exim.install(them.socket)
+
+
 def _smarthost(them, one):
     """All mail goes to one host and port, as mxcryptd says of these."""
-    them.exim.install(them.socket, changes={"macros": [(r"^#MXCRYPT_SMARTHOST = .*", f"MXCRYPT_SMARTHOST = mx.{one.d}"),
-                                                       (r"^#MXCRYPT_PORT = .*", f"MXCRYPT_PORT = {SMART_PORT}")]})
+    _install_smarthost(them, f"mx.{one.d}")
     server = one.servers[0]
     for number, (level, want) in enumerate((("encrypt", "verified"), ("verify", "verified"), ("dane-only", "verified"), ("secure", "deferred"))):
         recipient = f"a{number}@anywhere.example"

@@ -189,9 +189,9 @@ class Exim:
         word = re.search(r" (=>|->|==|\*\*) ", found[-1]).group(1)
         return {"=>": "sent", "->": "sent", "==": "deferred", "**": "bounced"}[word], found[-1]
 
-    def receive(self, recipient, client="198.51.100.7"):
+    def receive(self, recipient, client="198.51.100.7", options=""):
         """A message for a recipient that comes by SMTP; the replies."""
-        lines = ["EHLO there.example", "MAIL FROM:<sender@there.example>", f"RCPT TO:<{recipient}>", "DATA", "Subject: a test", "", "Hello.", ".", "QUIT"]
+        lines = ["EHLO there.example", f"MAIL FROM:<sender@there.example>{options}", f"RCPT TO:<{recipient}>", "DATA", "Subject: a test", "", "Hello.", ".", "QUIT"]
         return self.run("-oMa", client, "-odi", "-bs", data="\r\n".join(lines) + "\r\n").stdout
 
     def panics(self):
