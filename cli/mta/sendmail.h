@@ -83,5 +83,7 @@ bool sendmail_is_ours(const struct config *config, const char *address);
 void sendmail_gather(struct sendmail_facts *facts);
 /* Judges them; strings of the report belong to their arena. */
 void sendmail_judge(struct doctor_report *report, const struct sendmail_facts *facts);
+/* How long Sendmail must wait for mxcryptd, in seconds: longer than answer-deadline. */
+long sendmail_timeout(const struct config *config);
 /* Appends the lines of sendmail.mc for this system; `ca_file` may be NULL. */
-void sendmail_lines(struct buf *out, const char *address, const char *ca_file);
+void sendmail_lines(struct buf *out, const char *address, const char *ca_file, long timeout_s);

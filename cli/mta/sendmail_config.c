@@ -15,7 +15,7 @@ static void print_lines(struct sendmail_facts *facts)
 
     buf_init(&out, LINES_MAX);
     sendmail_lines(&out, sendmail_address(facts->arena, facts->config),
-                   doctor_ca_file(facts->config));
+                   doctor_ca_file(facts->config), sendmail_timeout(facts->config));
     fputs(buf_text(&out), stdout);
     buf_fini(&out);
 }

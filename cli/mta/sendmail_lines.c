@@ -4,8 +4,18 @@
 
 #define CA_FOLDER "/etc/ssl/certs"
 #define CA_FILE   CA_FOLDER "/ca-certificates.crt"
+/* Seconds: contrib's, and by how much a longer one is longer than answer-deadline. */
+#define TIMEOUT_S       10
+#define TIMEOUT_SPARE_S 5
 
-void sendmail_lines(struct buf *out, const char *address, const char *ca_file)
+long sendmail_timeout(const struct config *config)
+{
+    long timeout_s = (long)(config->answer_deadline_ms / 1000) + TIMEOUT_SPARE_S;
+
+    return timeout_s > TIMEOUT_S ? timeout_s : TIMEOUT_S;
+}
+
+void sendmail_lines(struct buf *out, const char *address, const char *ca_file, long timeout_s)
 {
     buf_adds(out, "dnl Lines for sendmail.mc, before the first MAILER line.\n");
     if (address == NULL)
@@ -26,8 +36,9 @@ void sendmail_lines(struct buf *out, const char *address, const char *ca_file)
              "undefine(`confHOST_STATUS_DIRECTORY')dnl\n"
              "dnl mxcryptd. While it is down mail waits.\n"
              "define(`confMXCRYPT_SOCKET', `%s')dnl\n"
-             "FEATURE(`sts', `socket -d10 -T<TMPF> %s', `NO_SAN_TST')dnl\n",
-             ca_file == NULL ? CA_FILE : ca_file, address, address);
+             "define(`confMXCRYPT_TIMEOUT', `%ld')dnl\n"
+             "FEATURE(`sts', `socket -d%ld -T<TMPF> %s', `NO_SAN_TST')dnl\n",
+             ca_file == NULL ? CA_FILE : ca_file, address, timeout_s, timeout_s, address);
     buf_adds(
         out,
         "\n"

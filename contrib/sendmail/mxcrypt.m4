@@ -3,6 +3,7 @@ dnl last MAILER line. mxcrypt-sendmail(5) is the manual; `mxcrypt sendmail-confi
 dnl the socket:
 dnl
 dnl	define(`confMXCRYPT_SOCKET', `inet:8461@127.0.0.1')dnl
+dnl	define(`confMXCRYPT_TIMEOUT', `10')dnl
 dnl	FEATURE(`sts', `socket -d10 -T<TMPF> inet:8461@127.0.0.1', `NO_SAN_TST')dnl
 dnl
 dnl For each recipient, before MAIL and again before RCPT, Sendmail asks for the domain, in two maps:
@@ -14,10 +15,11 @@ dnl
 dnl FEATURE(`sts') gives {rcpt_addr}, sends the MX host's name as SNI, and forbids to go on in clear after a failed handshake. Its
 dnl own check of names is off (NO_SAN_TST): it refuses a certificate with a wildcard, and reads only the first names of a long list.
 VERSIONID(`mxcrypt.m4')
+ifdef(`confMXCRYPT_TIMEOUT', `', `define(`confMXCRYPT_TIMEOUT', `10')')dnl
 LOCAL_CONFIG
 # The names in a certificate, for $={cert_altnames}.
 O SetCertAltnames=true
-Ksendmail socket -d10 -T<TMPF> confMXCRYPT_SOCKET
+Ksendmail socket -d`'confMXCRYPT_TIMEOUT -T<TMPF> confMXCRYPT_SOCKET
 # Takes "match=" from the first name of a list.
 Kmxcrypt_match regex -s1 ^match=(.+)$
 # Next-hops, as mailertable and SMART_HOST have them, for which no policy is asked.

@@ -316,6 +316,8 @@ def configuration(story):
     story.check("sendmail-config --check", story.examine(story.sendmail.cf), (0, []))
     with open(story.sendmail.cf, encoding="ascii") as file:
         sound = file.read()
+    with open(story.instance("patient", "define(`confMXCRYPT_TIMEOUT', `45')dnl\n").cf, encoding="ascii") as file:
+        story.check("confMXCRYPT_TIMEOUT", "\nKsendmail socket -d45 -T<TMPF> inet:" in file.read(), True)
     for what, line, other, finds in (("a hash map", "Ksendmail socket", "Ksendmail hash", (2, ["maps"])), ("no -T", "Ksts socket -d10 -T<TMPF>", "Ksts socket -d10", (2, ["maps"])),
                                      ("a cache", "O ConnectionCacheSize=0", "O ConnectionCacheSize=2", (2, ["options"])), ("two recipients", "r=1,", "r=2,", (1, ["recipients"])),
                                      ("no rules", "$>Mxcrypt $&{rcpt_addr}", "$>Other", (2, ["rules", "rules"])), ("no CA file", "O CACertFile=", "#O CACertFile=", (2, ["trust-anchors"])),

@@ -184,6 +184,7 @@ static void test_lines(void **state)
         {"listen = socketmap:unix:/a\n", "unix:/a"},
         {"listen = socketmap:inet:[::]:25\n", "inet6:25@::1"},
         {"listen = exim:unix:/a\nlisten = tcp:127.0.0.1:1\n", NULL},
+        {LISTEN "answer-deadline = 40s\njob-deadline = 60s\n", "inet:8461@127.0.0.1"},
     };
     char error[CONFIG_ERROR_MAX];
 
@@ -200,11 +201,14 @@ static void test_lines(void **state)
         assert_int_equal(address == NULL, listeners[i].want == NULL);
         if (address != NULL)
             assert_string_equal(address, listeners[i].want);
-        sendmail_lines(&out, address, NULL);
+        sendmail_lines(&out, address, NULL, sendmail_timeout(&config));
         assert_int_equal(strstr(buf_text(&out), "does not listen for Sendmail") == NULL,
                          address != NULL);
         assert_non_null(strstr(buf_text(&out), "install the package ca-certificates"));
         assert_non_null(strstr(buf_text(&out), address == NULL ? "inet:8461@127.0.0.1" : address));
+        assert_non_null(strstr(buf_text(&out), strstr(text, "= 40s") != NULL
+                                                   ? "`45')dnl\nFEATURE(`sts', `socket -d45 -T"
+                                                   : "`10')dnl\nFEATURE(`sts', `socket -d10 -T"));
         buf_fini(&out);
         arena_free(arena);
         config_fini(&config);
