@@ -39,11 +39,11 @@ static void add_steps(struct buf *out, const struct exim_facts *facts)
              facts->layout == EXIM_OWN_FILE ? "" : "update-exim4.conf && ");
 }
 
-/* "smart.example::587" of Debian's file. */
+/* "smart.example::587" of Debian's file; of several, the first. */
 static void add_smarthost(struct buf *out, const struct exim_facts *facts)
 {
     size_t length = strcspn(facts->smarthost, ":;, ");
-    const char *port = strstr(facts->smarthost, "::");
+    const char *port = facts->smarthost + length;
 
     if (length == 0 || length > HOSTNAME_MAX ||
         strspn(facts->smarthost,
@@ -55,7 +55,7 @@ static void add_smarthost(struct buf *out, const struct exim_facts *facts)
              "# All mail goes to this host: mxcryptd is asked about it only.\n"
              "MXCRYPT_SMARTHOST = %.*s\n",
              (int)length, facts->smarthost);
-    port = port == NULL || strspn(port + 2, "0123456789") == 0 ? "25" : port + 2;
+    port = strncmp(port, "::", 2) != 0 || strspn(port + 2, "0123456789") == 0 ? "25" : port + 2;
     buf_addf(out, "MXCRYPT_PORT = %.*s\n", (int)strspn(port, "0123456789"), port);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/file.h"
 #include "cli/mta/exim.h"
 #include "cli/postfix/postfix.h"
@@ -32,15 +33,30 @@ static const char *run(struct exim_facts *facts, const char *const *words, int *
     return text;
 }
 
-/* The same for `exim WHAT NAME...`. */
+static void complain(struct exim_facts *facts, const char *what, char *error)
+{
+    char shown[4 * POSTFIX_ERROR_MAX];
+
+    error[strcspn(error, "\r\n")] = '\0';
+    facts->error = arena_printf(
+        facts->arena, "%s %s: %s", facts->program, what,
+        *error == '\0' ? "it fails" : escape_bytes(shown, sizeof shown, error, strlen(error)));
+}
+
+/* The same for `exim WHAT NAME...`; one that takes too long is asked nothing more. */
 static const char *ask(struct exim_facts *facts, const char *what, const char *first,
                        const char *second)
 {
-    const char *words[] = {facts->program, what, first, second, NULL};
+    const char *words[] = {facts->program, what, first, second, NULL}, *text;
     char error[POSTFIX_ERROR_MAX];
     int status;
 
-    return run(facts, words, &status, error);
+    if (facts->error != NULL)
+        return NULL;
+    text = run(facts, words, &status, error);
+    if (status < 0)
+        complain(facts, what, error);
+    return text;
 }
 
 /* ---- all that -bP says ---- */
@@ -134,12 +150,13 @@ void exim_gather(struct exim_facts *facts, bool all)
     }
     facts->program = words[0];
     if (text == NULL) {
-        facts->error = arena_printf(facts->arena, "%s -bV: %s", facts->program, error);
+        complain(facts, "-bV", error);
         return;
     }
     exim_read_version(facts, text);
     if (!all)
         return;
     gather_options(facts);
-    try_it(facts);
+    if (facts->error == NULL)
+        try_it(facts);
 }

@@ -88,3 +88,16 @@ def _lines(them, socket):
     status, text = _said(them)
     them.check("exim-config: a smarthost", "MXCRYPT_SMARTHOST = smart.signed\nMXCRYPT_PORT = 587\n" in text, True)
     them.check("exim-config: no such program", them.daemon.cli("exim-config", "--exim", "/nonexistent/exim").returncode, 70)
+    _strange_programs(them)
+
+
+def _strange_programs(them):
+    """What is no Exim: one that fails, one that tells its version and then prints without an end."""
+    path, asked = (pathlib.Path(them.exim.folder, name) for name in ("strange", "strange.asked"))
+    for text, said, count in (("printf 'no \\033[31mExim\\n'; exit 1", f"mxcrypt: {path} -bV: no \\x1b[31mExim\n", 1),
+                              ("[ $1 != -bV ] || exec echo 'Exim version 4.96'; exec yes", f"mxcrypt: {path} -bP: {path} prints too much\n", 2)):
+        path.write_text(f"#!/bin/sh\necho >>{asked}\n{text}\n", encoding="ascii")
+        path.chmod(0o755)
+        asked.write_text("", encoding="ascii")
+        done = them.daemon.cli("exim-config", "--check", "--exim", str(path))
+        them.check(f"exim-config: a program that says {said[-20:-1]}", (done.returncode, done.stderr, len(asked.read_text(encoding="ascii"))), (70, said, count))
