@@ -280,8 +280,7 @@ static void read_delivery(struct line *out, struct span text)
         read_pair(out, name, value);
     }
     if (!take_status(&text, &out->status)) {
-        out->kind = LINE_LOST; /* a probe */
-        out->cause = TALLY_NO_CAUSE;
+        out->kind = LINE_PROBE;
         return;
     }
     take_end(&text, ")");
@@ -456,8 +455,11 @@ static void read_qmgr(struct line *out, struct span text)
         out->kind = LINE_EXPIRED;
     else if (take_end(&text, " (queue active)") && take_number_end(&text, &recipients) &&
              take_end(&text, ", nrcpt=") && take_number_end(&text, &out->size) &&
-             take_end(&text, ">, size="))
+             take_end(&text, ">, size=")) {
+        span_skip(&text, sizeof "from=<" - 1);
+        out->sender = text;
         out->kind = LINE_QUEUED;
+    }
 }
 
 /* Suppressed 123 messages from postfix.service */

@@ -23,6 +23,7 @@ enum line_kind {
     LINE_UNREAD,   /* no form of a log line at all */
     LINE_SESSION,  /* Verified TLS connection established to host[address]:25: TLSv1.3 with … */
     LINE_DELIVERY, /* ID: to=<…>, relay=…, …, status=… (…) */
+    LINE_PROBE,    /* likewise, of an address that is probed: status=deliverable */
     LINE_LOST, /* ID: lost connection with …; ID: conversation with … timed out …: `cause` */
     LINE_SKIPPED, /* ID: why TLS failed at a mail host that is not the last one to be tried: `cause`
                        and `reason` */
@@ -37,8 +38,7 @@ enum line_kind {
 };
 
 /* What stands under a kind is set for lines of that kind only; instance and pid are not for
- * LINE_OTHER, and nothing but the host is for LINE_UNREAD. The status of a probe of an address
- * (status=deliverable) is LINE_LOST: its connection has no mail that counts. */
+ * LINE_OTHER, and nothing but the host is for LINE_UNREAD. */
 struct line {
     enum line_kind kind;
     struct span host;     /* of the log's host name; not of UNREAD, like the next two */
@@ -68,6 +68,7 @@ struct line {
     enum tally_cause cause; /* WHY, SKIPPED; LOST: none, or that STARTTLS was not answered */
     bool suspended;         /* DELIVERY: by error(8), for the queue manager: nothing was tried */
     /* QUEUED */
+    struct span sender; /* without <>; may be empty */
     uint64_t size;
     uint64_t number; /* SUPPRESSED */
 };

@@ -384,6 +384,14 @@ static void take_delivery(struct track *track, const struct line *line, int64_t 
 
 /* ---- lines ---- */
 
+static bool is_report(const struct track *track, struct span sender)
+{
+    const char *reporter = track->options.reporter;
+
+    return reporter != NULL && strlen(reporter) == sender.length &&
+           strncasecmp(reporter, sender.text, sender.length) == 0;
+}
+
 /* A message of another size is another message: the end of the one before was not logged. When it
  * was met without its size, the log began in its midst. */
 static void take_queued(struct track *track, const struct line *line, int64_t at)
@@ -398,6 +406,7 @@ static void take_queued(struct track *track, const struct line *line, int64_t at
     if (message == NULL)
         return;
     message->size = line->size;
+    message->report = is_report(track, line->sender);
     message->queued = true;
 }
 
@@ -437,6 +446,18 @@ static void take_given_up(struct track *track, const struct line *line, int64_t 
     track_contact_skipped(track, line, at);
 }
 
+/* Of an address: its connection has no mail that counts. */
+static void take_probe(struct track *track, const struct line *line)
+{
+    struct track_process *process = track_process_of(track, line);
+
+    if (process == NULL)
+        return;
+    process->relay_length = 0;
+    track_attribute(process, line, track_message_id(track, line));
+    track_contacts_free(process);
+}
+
 /* When the log of a host begins, and from when to when lines were counted. */
 static void note_moment(struct track *track, const struct line *line, int64_t at)
 {
@@ -469,6 +490,9 @@ void track_line(struct track *track, const struct line *line, int64_t at)
         break;
     case LINE_DELIVERY:
         take_delivery(track, line, at);
+        break;
+    case LINE_PROBE:
+        take_probe(track, line);
         break;
     case LINE_LOST:
     case LINE_SKIPPED:

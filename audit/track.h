@@ -55,6 +55,9 @@ struct track_options {
     const char *relayhosts[TRACK_RELAYHOSTS];
     size_t relayhost_count;
     void (*on_event)(void *context, const struct track_event *event); /* NULL: none */
+    /* The sender of TLSRPT reports: connections for its messages are not told (RFC 8460 §3). NULL:
+     * none. */
+    const char *reporter;
     /* NULL: none. See track_contact.c for what is a connection. */
     void (*on_contact)(void *context, const struct track_contact *contact);
     void *context;

@@ -9,7 +9,8 @@
  *
  * The line about TLS does not name the next-hop: a connection is kept until the process logs a
  * delivery, whose next-hop it was for. Failures that say nothing of the mail host are none: that the
- * policy could not be looked up, TLS of our own, what the message asked for.
+ * policy could not be looked up, TLS of our own, what the message asked for. Nor are connections for
+ * reports (§3): else each would make the next.
  *
  * BUGS
  *   A connection whose delivery was never logged is not told, nor are those of a process beyond
@@ -188,6 +189,11 @@ static void tell(const struct track_delivery *delivery, struct track_contact con
         track->options.on_contact(track->options.context, &contact);
 }
 
+static bool is_report(const struct track_delivery *delivery)
+{
+    return delivery->message != NULL && delivery->message->report;
+}
+
 static uint64_t transaction_of(const struct track_delivery *delivery)
 {
     const struct line *line = delivery->line;
@@ -231,6 +237,10 @@ void track_contact_ended(struct track_delivery *delivery)
 
     if (delivery->track->options.on_contact == NULL || delivery->process == NULL)
         return;
+    if (is_report(delivery)) {
+        track_contacts_free(delivery->process);
+        return;
+    }
     failure.cause =
         line->status == TALLY_SENT ? TALLY_NO_CAUSE : track_cause_of(delivery, &failure.text);
     failed = is_of_host(failure.cause);
@@ -249,7 +259,7 @@ void track_contact_clear(struct track_delivery *delivery)
     struct track_process *process = delivery->process;
     uint64_t transaction;
 
-    if (delivery->track->options.on_contact == NULL || process == NULL ||
+    if (delivery->track->options.on_contact == NULL || process == NULL || is_report(delivery) ||
         delivery->line->conn_use > 1 || process->contacts.retried == delivery->message_id)
         return;
     transaction = transaction_of(delivery);

@@ -129,6 +129,7 @@ struct track_message {
     uint32_t domains[TRACK_DOMAINS]; /* for which it was counted: index + 1; 0: none */
     uint32_t waiting;                /* recipients among the parts */
     uint8_t domains_sent;            /* bits: to a recipient there */
+    bool report;                     /* on TLS: by `reporter` */
     bool queued;                     /* the queue manager's line about it is in the log */
     bool counted, expired;
     bool alias;        /* only a name of the message `requeued` */
@@ -228,6 +229,7 @@ void track_contact_skipped(struct track *track, const struct line *line, int64_t
 void track_contact_ended(struct track_delivery *delivery);
 /* A delivery that went in clear. */
 void track_contact_clear(struct track_delivery *delivery);
+/* Forgets those that were not told. */
 void track_contacts_free(struct track_process *process);
 
 /* ---- track_trouble.c ---- */

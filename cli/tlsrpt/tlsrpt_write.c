@@ -70,6 +70,7 @@ bool audit_tlsrpt_options(struct audit *audit)
     }
     audit->options.since = begin;
     audit->options.until = begin + DAY_S;
+    audit->options.reporter = config->tlsrpt_contact;
     audit->options.on_contact = on_contact;
     audit->options.context = audit;
     audit->sessions = sessions_new();

@@ -21,7 +21,10 @@
 #define ENDS(t, pid, id, to, relay, status)                                                        \
     ENDS_IN(t, pid, id, to, relay, "0.1/0.1/0.5/0.5", status)
 #define SENT(t, pid, id, to, relay) ENDS(t, pid, id, to, relay, "sent (250 ok)")
-#define SAYS(t, pid, text)          AT(t) "smtp[" pid "]: " text "\n"
+#define FROM(id, sender)                                                                           \
+    AT("00:59:00")                                                                                 \
+    "qmgr[2]: " id ": from=<" sender ">, size=1000, nrcpt=1 (queue active)\n"
+#define SAYS(t, pid, text) AT(t) "smtp[" pid "]: " text "\n"
 #define ISO(at, pid, relay)                                                                        \
     at " mx postfix/smtp[" pid "]: Verified TLS connection established to " relay                  \
        ": TLSv1.3 with cipher X (1/1 bits)\n" at " mx postfix/smtp[" pid                           \
@@ -106,6 +109,22 @@ static const struct {
      "one.example " R1 " none -\n"},
     {"in clear where TLS is not logged", BEGIN SENT("01:00:01", "5", "AAAAA1", "u@one.example", R1),
      ""},
+    {"the connection of a probe is not that of the next message",
+     BEGIN TLS("01:00:00", "5", "Trusted", R2) ENDS("01:00:01", "5", "AAAAA1", "u@two.example", R2,
+                                                    "deliverable (250 ok)")
+         TLS("01:00:02", "5", "Verified", R1) SENT("01:00:03", "5", "AAAAA2", "u@one.example", R1),
+     "one.example " R1 " verified -\n"},
+    {"a report is none, over TLS or in clear, nor what failed before it",
+     BEGIN TALKS FROM("AAAAA1", "TLSRPT@sender.example") FROM("AAAAA2", "tlsrpt@sender.example")
+         SAYS("01:00:00", "5", "AAAAA1: " NO_STARTTLS(H1)) TLS("01:00:00", "5", "Verified", R2)
+             SENT("01:00:01", "5", "AAAAA1", "u@one.example", R2)
+                 SENT("01:00:02", "5", "AAAAA2", "u@one.example", R1),
+     ""},
+    {"one that only begins or ends like it is one",
+     BEGIN FROM("AAAAA1", "xtlsrpt@sender.example") FROM("AAAAA2", "tlsrpt@sender.example.x") TLS(
+         "01:00:00", "5", "Verified", R1) SENT("01:00:01", "5", "AAAAA1", "u@one.example", R1)
+         TLS("01:00:02", "5", "Verified", R2) SENT("01:00:03", "5", "AAAAA2", "u@one.example", R2),
+     "one.example " R1 " verified -\none.example " R2 " verified -\n"},
     {"no failure of the mail host",
      BEGIN ENDS("01:00:01", "5", "AAAAA1", "u@one.example", "none",
                 "deferred (client TLS configuration problem)")
@@ -154,6 +173,7 @@ static void test_contacts(void **state)
     char told[4096] = "";
     struct track_options options = {.since = 1795132800, /* 2026-11-20 UTC */
                                     .until = 1795132800 + 86400,
+                                    .reporter = "tlsrpt@sender.example",
                                     .on_contact = write_contact,
                                     .context = told};
     struct audit_log log = audit_log_of(row->log, &options);
