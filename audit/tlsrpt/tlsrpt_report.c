@@ -219,7 +219,7 @@ static json_t *detail_json(const struct session_row *row)
 {
     return json_pack("{s:s, s:s*, s:s*, s:I, s:s*}", "result-type", tlsrpt_result_name(row->result),
                      "receiving-mx-hostname", row->host, "receiving-ip", row->address,
-                     "failed-session-count", (json_int_t)row->count, "additional-information",
+                     "failed-session-count", (json_int_t)row->count, "failure-reason-code",
                      row->text[0] == '\0' ? NULL : row->text);
 }
 

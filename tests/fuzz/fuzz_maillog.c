@@ -220,9 +220,8 @@ static void check_reports(const struct sessions *sessions)
             json_array_foreach(json_object_get(policy, "failure-details"), j, detail)
             {
                 failures -= json_integer_value(json_object_get(detail, "failed-session-count"));
-                check_printable(
-                    json_string_value(json_object_get(detail, "additional-information")),
-                    SESSIONS_TEXT_MAX);
+                check_printable(json_string_value(json_object_get(detail, "failure-reason-code")),
+                                SESSIONS_TEXT_MAX);
                 check_printable(json_string_value(json_object_get(detail, "receiving-mx-hostname")),
                                 HOSTNAME_MAX);
             }

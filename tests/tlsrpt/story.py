@@ -224,7 +224,7 @@ class Story:
         tls, clear, neither = self.of_postfix(one)
         part, more = report["policies"][0], report["policies"][1:]
         details = part.get("failure-details", [])
-        print(f"# {one.name}: {part['policy']['policy-type']} {part['summary']} {[(d['result-type'], d['failed-session-count'], d.get('additional-information')) for d in details]}")
+        print(f"# {one.name}: {part['policy']['policy-type']} {part['summary']} {[(d['result-type'], d['failed-session-count'], d.get('failure-reason-code')) for d in details]}")
         self.check(f"{one.name}: one policy", more, [])
         self.check(f"{one.name}: type", part["policy"]["policy-type"], one.under or one.policy)
         self.check(f"{one.name}: successes are the server's", part["summary"]["total-successful-session-count"], tls)

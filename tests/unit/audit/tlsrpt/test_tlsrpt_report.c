@@ -160,7 +160,7 @@ static void test_members(void **state)
         "\"total-failure-session-count\": 3}, \"failure-details\": [{\"result-type\": "
         "\"starttls-not-supported\", \"receiving-mx-hostname\": \"mx.example.org\", "
         "\"receiving-ip\": \"192.0.2.1\", \"failed-session-count\": 3, "
-        "\"additional-information\": \"why\"}]}]}",
+        "\"failure-reason-code\": \"why\"}]}]}",
         0, NULL);
 
     (void)state;
@@ -252,7 +252,7 @@ static void test_order(void **state)
         const json_t *one = json_array_get(details, i);
 
         snprintf(got, sizeof got, "%s %s", text(one, "receiving-mx-hostname"),
-                 text(one, "additional-information"));
+                 text(one, "failure-reason-code"));
         assert_string_equal(got, want[i]);
     }
     json_decref(report);
