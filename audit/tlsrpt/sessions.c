@@ -12,7 +12,8 @@
 #include "base/net/hostname.h"
 #include "base/net/ip.h"
 
-#define ARENA_MAX ((size_t)512 * 1024 * 1024)
+#define ARENA_MAX      ((size_t)512 * 1024 * 1024)
+#define LOCAL_PART_MAX 64 /* RFC 5321 §4.5.3.1.1 */
 
 struct known_domain {
     UT_hash_handle hh;
@@ -20,8 +21,9 @@ struct known_domain {
 };
 
 struct sessions {
-    struct arena *arena;            /* owned: all strings and rows */
-    struct session_domain *domains; /* owned */
+    const struct address_filter *filter; /* borrowed */
+    struct arena *arena;                 /* owned: all strings and rows */
+    struct session_domain *domains;      /* owned */
     size_t count, size;
     struct known_domain *known; /* by name; owned */
     uint64_t lost;
@@ -135,8 +137,10 @@ struct row_parts {
     char host[HOSTNAME_MAX + 1], address[IP_TEXT_MAX], text[SESSIONS_TEXT_MAX + 1];
 };
 
-/* "host[address]:port", or without port. */
-static void read_relay(struct row_parts *parts, struct span relay)
+/* "host[address]:port", or without port: false when no MX record leads there, but main.cf or a table:
+ * to a content filter on this machine, a relay inside, a port of its own. */
+static bool read_relay(struct row_parts *parts, struct span relay,
+                       const struct address_filter *filter)
 {
     struct span host = span_until(relay, "["), address;
     struct ip ip;
@@ -152,6 +156,27 @@ static void read_relay(struct row_parts *parts, struct span relay)
         memcpy(parts->address, address.text, address.length);
         if (!ip_parse(&ip, parts->address))
             memset(parts->address, 0, sizeof parts->address);
+        else if (filter != NULL && !address_filter_permits(filter, &ip))
+            return false;
+    }
+    span_skip(&relay, address.length);
+    span_skip_set(&relay, "]");
+    return relay.length == 0 || span_is(relay, ":25");
+}
+
+/* What a server says may hold the address of a recipient or of a postmaster, and certificates have
+ * some: what stands before an "@" is made unreadable. */
+static void hide_local_parts(char *text, size_t length)
+{
+    for (size_t at = 0; at < length; at++) {
+        bool quoted = at > 0 && text[at - 1] == '"';
+
+        if (text[at] != '@')
+            continue;
+        for (size_t i = at; i-- > 0 && (quoted || strchr(" <([{,;:'=/", text[i]) == NULL);) {
+            quoted = quoted && (i + 1 == at || text[i] != '"');
+            text[i] = '*';
+        }
     }
 }
 
@@ -159,6 +184,8 @@ static void read_relay(struct row_parts *parts, struct span relay)
 static void read_text(struct row_parts *parts, const struct track_contact *contact)
 {
     struct span text = contact->text, relay = span_until(text, " ");
+    /* an address that is cut off at its end is beyond what is kept */
+    char hidden[SESSIONS_TEXT_MAX + LOCAL_PART_MAX + 1];
 
     if (contact->cause == TALLY_NO_CAUSE && contact->level != TALLY_NONE)
         return;
@@ -170,7 +197,10 @@ static void read_text(struct row_parts *parts, const struct track_contact *conta
         text = contact->reason;
     if (contact->cause == TALLY_NO_CAUSE)
         text = (struct span){"mail went in clear: STARTTLS was not offered, or refused", 56};
-    escape_bytes(parts->text, sizeof parts->text, text.text, text.length);
+    text.length = text.length < sizeof hidden ? text.length : sizeof hidden;
+    memcpy(hidden, text.text, text.length);
+    hide_local_parts(hidden, text.length);
+    escape_bytes(parts->text, sizeof parts->text, hidden, text.length);
 }
 
 static uint64_t id_of(const struct row_parts *parts, const struct session_row *row)
@@ -235,7 +265,8 @@ void sessions_take(struct sessions *sessions, const struct track_contact *contac
     struct row_parts parts = {"", "", ""};
 
     if (contact->domain.length > HOSTNAME_MAX ||
-        !hostname_valid(contact->domain.text, contact->domain.length, HOSTNAME_LDH))
+        !hostname_valid(contact->domain.text, contact->domain.length, HOSTNAME_LDH) ||
+        !read_relay(&parts, contact->relay, sessions->filter))
         return;
     kind.result = contact->cause != TALLY_NO_CAUSE
                       ? tlsrpt_result_of(contact->cause, contact->reason, contact->text)
@@ -243,7 +274,6 @@ void sessions_take(struct sessions *sessions, const struct track_contact *contac
                                                  : TLSRPT_NO_FAILURE;
     domain = domain_at(sessions, contact->domain);
     if (domain != NULL) {
-        read_relay(&parts, contact->relay);
         read_text(&parts, contact);
         row = row_at(sessions, domain, &parts, &kind);
     }
@@ -257,12 +287,13 @@ void sessions_take(struct sessions *sessions, const struct track_contact *contac
 
 /* ---- the whole ---- */
 
-struct sessions *sessions_new(void)
+struct sessions *sessions_new(const struct address_filter *filter)
 {
     struct sessions *sessions = calloc(1, sizeof *sessions);
 
     if (sessions == NULL)
         return NULL;
+    sessions->filter = filter;
     sessions->arena = arena_new(ARENA_MAX);
     if (sessions->arena != NULL)
         return sessions;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "audit/track.h"
+#include "base/net/address_filter.h"
 
 #define SESSIONS_DOMAINS_MAX 100000
 #define SESSIONS_ROWS_MAX    128 /* of a domain, with hosts and texts */
@@ -54,10 +55,11 @@ struct session_domain {
 
 struct sessions;
 
-/* NULL without memory. */
-struct sessions *sessions_new(void);
+/* NULL without memory. `filter` is borrowed: a connection to an address that it does not permit is
+ * none to a mail host of the domain; NULL: to any may be. */
+struct sessions *sessions_new(const struct address_filter *filter);
 void sessions_free(struct sessions *sessions);
-/* Takes a connection; one whose next-hop is no domain does not count. */
+/* Takes a connection; one whose next-hop is no domain, or to another port than 25, does not count. */
 void sessions_take(struct sessions *sessions, const struct track_contact *contact);
 
 /* The domains, in the order they were met. Valid until the next sessions_take. */

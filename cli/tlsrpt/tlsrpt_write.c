@@ -73,7 +73,7 @@ bool audit_tlsrpt_options(struct audit *audit)
     audit->options.reporter = config->tlsrpt_contact;
     audit->options.on_contact = on_contact;
     audit->options.context = audit;
-    audit->sessions = sessions_new();
+    audit->sessions = sessions_new(&config->prober.filter);
     if (audit->sessions == NULL)
         fputs("mxcrypt: no memory\n", stderr);
     return audit->sessions != NULL;

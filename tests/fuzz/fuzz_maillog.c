@@ -258,7 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct stamp_reader stamps = {0};
     struct line_heads heads = {0};
     struct track_options options = options_of(size > 0 ? data[0] : 0);
-    struct sessions *sessions = sessions_new();
+    struct sessions *sessions = sessions_new(NULL);
     struct tally *tally = tally_new(&limits);
     struct track *track;
     const uint8_t *end = data + size;

@@ -67,7 +67,7 @@ static const struct session_domain *only(const struct sessions *sessions)
 
 static void test_same_kind(void **state)
 {
-    struct sessions *sessions = sessions_new();
+    struct sessions *sessions = sessions_new(NULL);
     const struct session_row *row;
 
     (void)state;
@@ -85,7 +85,7 @@ static void test_same_kind(void **state)
 
 static void test_nonsense(void **state)
 {
-    struct sessions *sessions = sessions_new();
+    struct sessions *sessions = sessions_new(NULL);
     size_t count;
 
     (void)state;
@@ -102,6 +102,65 @@ static void test_nonsense(void **state)
     sessions_free(sessions);
 }
 
+static const struct {
+    const char *name, *relay;
+    bool counted;
+} relay_rows[] = {
+    {"a mail host", "mx.example[9.9.9.9]:25", true},
+    {"of IPv6", "mx.example[2620:fe::9]:25", true},
+    {"where STARTTLS is missing", "mx.example[9.9.9.9]", true},
+    {"not known", "", true},
+    {"what allow-address names", "mx.example[10.1.2.3]:25", true},
+    {"a content filter", "127.0.0.1[127.0.0.1]:10025", false},
+    {"on the port of mail", "127.0.0.1[127.0.0.1]:25", false},
+    {"of IPv6, inward", "localhost[::1]:25", false},
+    {"mapped", "x.example[::ffff:10.0.0.1]:25", false},
+    {"a relay inside", "relay.example[10.0.0.1]:25", false},
+    {"another port", "mx.example[9.9.9.9]:587", false},
+    {"a port that ends like it", "mx.example[9.9.9.9]:125", false},
+};
+
+static void test_relay(void **state)
+{
+    static const struct ip_prefix inside = {{4, {10, 1}}, 16};
+    static const struct address_filter filter = {.allowed = &inside, .allowed_count = 1};
+    const __typeof__(relay_rows[0]) *row = *state;
+    struct sessions *sessions = sessions_new(&filter);
+    size_t count;
+
+    take(sessions, "example.org", row->relay, "");
+    sessions_domains(sessions, &count);
+    assert_int_equal(count, row->counted);
+    sessions_free(sessions);
+}
+
+/* 200 octets and 64 are looked at: beyond the cut no local part can begin before it. */
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+static const struct {
+    const char *name, *text, *want;
+} address_rows[] = {
+    {"none", "454 no TLS here", "454 no TLS here"},
+    {"an address", "454 no TLS for <jane.doe@example.org>, sorry",
+     "454 no TLS for <********@example.org>, sorry"},
+    {"two", "a@b.example,cc@d.example", "*@b.example,**@d.example"},
+    {"a quoted one", "to \"jane doe\"@example.org", "to **********@example.org"},
+    {"of a certificate", "untrusted issuer /CN=x/emailAddress=root@x.example",
+     "untrusted issuer /CN=x/emailAddress=****@x.example"},
+    {"a sign alone", "@ x@", "@ *@"},
+    {"one that is cut off", X50 X50 X50 " jane" X50 "@example.org",
+     X50 X50 X50 " **********************************************..."},
+};
+
+static void test_addresses(void **state)
+{
+    const __typeof__(address_rows[0]) *row = *state;
+    struct sessions *sessions = sessions_new(NULL);
+
+    take(sessions, "example.org", "", row->text);
+    assert_string_equal(only(sessions)->rows->text, row->want);
+    sessions_free(sessions);
+}
+
 /* A text of SESSIONS_TEXT_MAX octets fits, a longer one is cut. */
 static void test_text_bound(void **state)
 {
@@ -109,7 +168,7 @@ static void test_text_bound(void **state)
 
     (void)state;
     for (size_t length = SESSIONS_TEXT_MAX - 1; length <= SESSIONS_TEXT_MAX + 1; length++) {
-        struct sessions *sessions = sessions_new();
+        struct sessions *sessions = sessions_new(NULL);
         size_t got;
 
         memset(text, 'x', length);
@@ -124,7 +183,7 @@ static void test_text_bound(void **state)
 /* A server with another text each time takes a bounded number of rows; the sum stays. */
 static void test_row_bound(void **state)
 {
-    struct sessions *sessions = sessions_new();
+    struct sessions *sessions = sessions_new(NULL);
     uint64_t sum = 0;
     char text[40];
 
@@ -148,7 +207,7 @@ static void test_row_bound(void **state)
 
 static void test_domain_bound(void **state)
 {
-    struct sessions *sessions = sessions_new();
+    struct sessions *sessions = sessions_new(NULL);
     char name[40];
     size_t count;
 
@@ -167,6 +226,8 @@ static void test_domain_bound(void **state)
 int main(void)
 {
     ROWS_ADD(result_rows, test_result);
+    ROWS_ADD(relay_rows, test_relay);
+    ROWS_ADD(address_rows, test_addresses);
     ROWS_ADD_TEST(test_same_kind);
     ROWS_ADD_TEST(test_nonsense);
     ROWS_ADD_TEST(test_text_bound);
