@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/tlsrpt/tlsrpt_journal.h"
@@ -115,6 +116,17 @@ static int read_journal(struct sending *sending, const char *path)
     return status;
 }
 
+/* What root made in the directory of another user, such as the timer's, is that user's. */
+static void give_away(const struct sending *sending)
+{
+    struct stat file, folder;
+
+    if (sending->fd >= 0 && fstat(sending->fd, &file) == 0 && file.st_uid == 0 &&
+        file.st_nlink == 1 && fstat(sending->folder_fd, &folder) == 0 && folder.st_uid != 0 &&
+        fchown(sending->fd, folder.st_uid, folder.st_gid) != 0)
+        fprintf(stderr, "mxcrypt: " JOURNAL ": %s\n", strerror(errno));
+}
+
 /* For adding; half a line at its end, of a program that was killed, is ended. */
 static int open_journal(struct sending *sending)
 {
@@ -126,6 +138,7 @@ static int open_journal(struct sending *sending)
     if (status != CLI_OK || sending->cli->dry_run)
         return status;
     sending->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    give_away(sending);
     if (sending->fd >= 0 && lseek(sending->fd, -1, SEEK_END) >= 0 &&
         read(sending->fd, &last, 1) == 1 && last != '\n' && write(sending->fd, "\n", 1) != 1)
         return say(path, strerror(errno), CLI_CANNOT_WRITE);
@@ -407,6 +420,20 @@ static int try_addresses(struct sending *sending, const struct load *load, struc
     return status;
 }
 
+/* The file is not there, or none that reports are in, and will not be. */
+static bool is_for_good(int error)
+{
+    return error == 0 || error == ENOENT || error == EISDIR || error == EINVAL || error == EFBIG ||
+           error == ELOOP || error == ENXIO;
+}
+
+static enum tlsrpt_fate drop(struct sending *sending, const struct tlsrpt_parcel *parcel,
+                             const char *why, int error)
+{
+    return is_for_good(error) ? tell(sending, parcel, TLSRPT_GIVEN_UP, why)
+                              : fail(sending, parcel, why);
+}
+
 static int send_report(struct sending *sending, const struct report *report)
 {
     const struct tlsrpt_parcel parcel = {report->name, {"", 0}};
@@ -433,9 +460,10 @@ static int send_report(struct sending *sending, const struct report *report)
         if (status == CLI_OK && !outcome.open)
             status = note(sending, parcel, outcome.sent ? TLSRPT_SENT : TLSRPT_GIVEN_UP);
     } else {
-        status =
-            note(sending, parcel,
-                 tell(sending, &parcel, TLSRPT_GIVEN_UP, why != NULL ? why : "it is no report"));
+        int error = errno;
+
+        status = note(sending, parcel,
+                      drop(sending, &parcel, why != NULL ? why : "it is no report", error));
     }
     json_decref(load.json);
     buf_fini(&load.octets);

@@ -33,6 +33,7 @@ json_t *tlsrpt_load(const char *path, struct buf *octets, const char **why)
         *why = report == NULL ? "it is no JSON" : NULL;
     }
     buf_fini(&text);
+    errno = 0;
     return report;
 }
 

@@ -322,6 +322,8 @@ static int write_reports(struct writing *writing)
     if (sessions_lost(writing->audit->sessions) > 0)
         fprintf(stderr, "mxcrypt: %llu sessions to further domains are not reported\n",
                 (unsigned long long)sessions_lost(writing->audit->sessions));
+    if (status == CLI_OK && writing->failed * 2 > writing->count)
+        status = CLI_TEMP; /* the resolver is away, rather than their name servers */
     if (status == CLI_OK && writing->refused > 0)
         status = CLI_NO;
     if (fflush(stdout) != 0 && status == CLI_OK)

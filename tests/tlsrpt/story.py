@@ -288,6 +288,8 @@ class Story:
         (etc / "main.cf").write_text("compatibility_level = 3.6\nsmtp_tls_loglevel = 0\n", encoding="ascii")
         (etc / "master.cf").write_text("smtp unix - - n - - smtp\n", encoding="ascii")
         self.check("TLS is not logged", "logs no TLS" in self.audit("--postfix", str(etc), folder=other, status=65).stderr, True)
+        self.check("the resolver is away", "is not known whether" in self.audit("-o", "resolver=127.0.0.99", "-o", "dns-timeout=100ms", "-o", "dns-tries=1",
+                                                                                folder=other, status=75).stderr, True)
         self.check("no report was written", os.listdir(other), [])
         self.audit("--partial", folder=other, logs=self.logs[:1])
         self.check("--partial: some reports", len(os.listdir(other)) > 0, True)
@@ -422,14 +424,18 @@ class Story:
         os.mkfifo(folder / report.name.replace("!sts.plain!", "!dane.signed!"))
         os.symlink("/etc/passwd", folder / report.name.replace("!sts.plain!", "!clear.plain!"))
         add("a b", report.read_bytes())
+        os.symlink("/proc/self/mem", folder / report.name.replace("!sts.plain!", "!stsclear.plain!"))  # EIO
+        os.chown(folder, 65534, 65534)
         posts = len(self.by_https.posts)
         self.run("-o", "resolver=127.0.0.99", "-o", "dns-timeout=100ms", "-o", "dns-tries=1", "tlsrpt", "send", str(folder), status=75)
         fates = (folder / "journal").read_text(encoding="ascii").split()[1::3]
-        self.check("no resolver: all are tried again", (set(fates), len(fates)), ({"failed"}, 5))
+        self.check("no resolver: all are tried again", (set(fates), len(fates)), ({"failed"}, 6))
+        self.check("root's journal is the directory's owner's", (os.stat(folder / "journal").st_uid, os.stat(folder / "journal").st_gid), (65534, 65534))
         os.remove(folder / "journal")
-        self.run("tlsrpt", "send", str(folder), status=1)
+        self.run("tlsrpt", "send", str(folder), status=75)
         text = (folder / "journal").read_text(encoding="ascii")
         self.check("given up", [f" given-up {name}\n" in text for name in (gone, bad, none)], [True] * 3)
+        self.check("what cannot be read now is tried again", len(re.findall(r" failed \S*!stsclear\.plain!\S*\n", text)), 1)
         self.check("neither sent nor followed", (len(self.by_https.posts), text.count(" given-up "), " sent " in text), (posts, 5, False))
 
     def full_disk(self):
