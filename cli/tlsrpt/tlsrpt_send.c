@@ -22,6 +22,7 @@
 #include "audit/tlsrpt/tlsrpt_rua.h"
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/hash.h"
 #include "base/page/page_write.h"
 #include "cli/postfix/postfix.h"
 #include "cli/tlsrpt/tlsrpt_command.h"
@@ -30,6 +31,7 @@
 #define PATH_SIZE    4096
 #define WHY_SIZE     600
 #define URI_SHOWN    300
+#define SILENT_MAX   256
 #define REPORTS_MAX  10000 /* of one run; the others wait for the next one */
 #define SENDMAIL     "/usr/sbin/sendmail"
 #define SENDMAIL_MS  60000
@@ -42,6 +44,8 @@ struct report {
     struct tlsrpt_name about;
     enum tlsrpt_state state; /* of the record, looked up now */
     char *rua;               /* owned; NULL: none */
+    unsigned failed;         /* attempts */
+    uint64_t order;          /* among those with as many */
 };
 
 struct sending {
@@ -55,6 +59,8 @@ struct sending {
     struct submit *submit;
     const char *contact, *organization;
     size_t sent, failed, given_up;
+    char silent[SILENT_MAX][HOSTNAME_MAX + 1]; /* hosts that answered nothing in this run */
+    size_t silent_count;
 };
 
 /* ---- the journal ---- */
@@ -179,9 +185,15 @@ static int note(const struct sending *sending, struct tlsrpt_parcel parcel, enum
 
 /* ---- what is due ---- */
 
-static int by_name(const void *one, const void *other)
+/* New ones first, in an order that no receiver can foresee: hosts that take their time hold up no
+ * others for long. */
+static int by_turn(const void *one, const void *other)
 {
-    return strcmp(((const struct report *)one)->name, ((const struct report *)other)->name);
+    const struct report *a = one, *b = other;
+
+    if (a->failed != b->failed)
+        return a->failed < b->failed ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
 }
 
 static bool is_due(const struct sending *sending, struct tlsrpt_parcel parcel, int64_t now)
@@ -214,9 +226,9 @@ static int find_due(struct sending *sending)
             /* no longer, or it would not have been read */
             memcpy(report->name, entry->d_name, strlen(entry->d_name) + 1);
             report->about = about;
+            report->order = hash_bytes(report->name, strlen(report->name));
         }
     closedir(folder);
-    qsort(sending->reports, sending->count, sizeof *sending->reports, by_name);
     return CLI_OK;
 }
 
@@ -226,6 +238,32 @@ static void take_record(void *context, size_t index, const struct tlsrpt *record
 
     report->state = record->state;
     report->rua = record->rua == NULL ? NULL : strdup(record->rua);
+}
+
+/* The next address of a record; false when there is none, or none that is tried. */
+static bool next_uri(struct span *rest, unsigned *count, struct span *uri)
+{
+    if (rest->length == 0 || ++*count > TLSRPT_RUAS_MAX)
+        return false;
+    *uri = span_until(*rest, " ");
+    span_skip(rest, uri->length);
+    span_skip_set(rest, " ");
+    return true;
+}
+
+static void sort(struct sending *sending)
+{
+    for (size_t i = 0; i < sending->count; i++) {
+        struct report *report = &sending->reports[i];
+        struct span rest = {report->rua, report->rua == NULL ? 0 : strlen(report->rua)};
+        struct tlsrpt_parcel parcel = {report->name, {"", 0}};
+        unsigned count = 0;
+
+        do
+            report->failed += tlsrpt_journal_find(sending->journal, parcel).failed;
+        while (next_uri(&rest, &count, &parcel.uri));
+    }
+    qsort(sending->reports, sending->count, sizeof *sending->reports, by_turn);
 }
 
 static int look_up(struct sending *sending)
@@ -241,6 +279,7 @@ static int look_up(struct sending *sending)
         why = "no memory";
     }
     free(names);
+    sort(sending);
     return asked ? CLI_OK : say("TLSRPT records", why, CLI_INTERNAL);
 }
 
@@ -323,17 +362,28 @@ static bool send_mail(const struct sending *sending, const struct load *load,
     return done;
 }
 
-static bool send_https(const struct sending *sending, const struct load *load,
+static bool is_silent(const struct sending *sending, const char *host)
+{
+    for (size_t i = 0; i < sending->silent_count; i++)
+        if (strcmp(sending->silent[i], host) == 0)
+            return true;
+    return false;
+}
+
+static bool send_https(struct sending *sending, const struct load *load,
                        const struct tlsrpt_rua *rua, char why[WHY_SIZE])
 {
     const struct submit_post post = {.host = rua->host,
                                      .path = rua->text,
                                      .data = load->octets.data,
                                      .length = load->octets.length};
-    char words[SUBMIT_WHY_MAX];
+    char words[SUBMIT_WHY_MAX] = "its host gave no answer to another report";
+    bool silent = false;
 
-    if (submit_post(sending->submit, &post, words))
+    if (!is_silent(sending, rua->host) && submit_post(sending->submit, &post, words, &silent))
         return true;
+    if (silent && sending->silent_count < SILENT_MAX)
+        memcpy(sending->silent[sending->silent_count++], rua->host, sizeof rua->host);
     snprintf(why, WHY_SIZE, "%s", words);
     return false;
 }
@@ -399,16 +449,14 @@ static int try_addresses(struct sending *sending, const struct load *load, struc
 {
     struct span rest = {load->report->rua, strlen(load->report->rua)};
     struct tlsrpt_parcel parcel = {.name = load->report->name};
+    unsigned count = 0;
     int status = CLI_OK;
 
     *outcome = (struct outcome){false, false};
-    for (int i = 0; i < TLSRPT_RUAS_MAX && rest.length > 0 && status == CLI_OK; i++) {
+    while (status == CLI_OK && next_uri(&rest, &count, &parcel.uri)) {
         struct tlsrpt_attempts attempts;
         enum tlsrpt_fate fate;
 
-        parcel.uri = span_until(rest, " ");
-        span_skip(&rest, parcel.uri.length);
-        span_skip_set(&rest, " ");
         if (is_due(sending, parcel, clock_wall_s()) && parcel.uri.length <= TLSRPT_URI_MAX) {
             fate = try_address(sending, load, &parcel);
             status = note(sending, parcel, fate);

@@ -34,5 +34,7 @@ struct submit_post {
     const void *data;
     size_t length;
 };
-/* Posts a report. False with why, in printable ASCII. */
-bool submit_post(struct submit *submit, const struct submit_post *post, char why[SUBMIT_WHY_MAX]);
+/* Posts a report. False with why, in printable ASCII; *silent is set when the host did not answer at
+ * all. */
+bool submit_post(struct submit *submit, const struct submit_post *post, char why[SUBMIT_WHY_MAX],
+                 bool *silent);

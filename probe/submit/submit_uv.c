@@ -146,7 +146,7 @@ struct posting {
     struct ip addresses[2 * EVIDENCE_ADDRESSES_MAX];
     size_t address_count;
     unsigned asked; /* lookups */
-    bool done, posted;
+    bool done, posted, answered;
     char *why;
 };
 
@@ -157,6 +157,7 @@ static void on_posted(void *context, const struct https_result *result)
     posting->fetch = NULL;
     posting->done = true;
     posting->posted = result->ok;
+    posting->answered = result->status != 0;
     if (!result->ok)
         snprintf(posting->why, SUBMIT_WHY_MAX, "%s", result->why);
 }
@@ -215,7 +216,8 @@ static void ask_address(struct posting *posting)
         give_up(posting, "no memory");
 }
 
-bool submit_post(struct submit *submit, const struct submit_post *post, char why[SUBMIT_WHY_MAX])
+bool submit_post(struct submit *submit, const struct submit_post *post, char why[SUBMIT_WHY_MAX],
+                 bool *silent)
 {
     struct posting posting = {
         .submit = submit, .post = post, .arena = arena_new(ARENA_MAX), .why = why};
@@ -227,5 +229,6 @@ bool submit_post(struct submit *submit, const struct submit_post *post, char why
     while (!posting.done)
         uv_run(&submit->loop, UV_RUN_ONCE);
     arena_free(posting.arena);
+    *silent = !posting.answered;
     return posting.posted;
 }

@@ -411,6 +411,26 @@ class Story:
         self.check("a long journal loses the lines of reports that are gone", journal.read_text(encoding="ascii").splitlines()[:len(kept) + 1], kept)
         self.check("and nothing is sent again", len(self.by_https.posts), 4)
 
+    def slow_receivers(self):
+        """What failed before comes last; a host that is silent is asked once in a run."""
+        folder = pathlib.Path(self.path("slow"))
+        folder.mkdir()
+        for report in pathlib.Path(self.folder).glob("*.json.gz"):
+            (folder / report.name).write_bytes(report.read_bytes())
+        late = next(folder.glob("*!danebad.signed!*")).name
+        (folder / "journal").write_text(f"1700000000 given-up x\n{int(time.time()) - 3600} failed {late} {https('/danebad')}\n", encoding="ascii")
+        self.by_https.posts.clear()
+        self.by_https.silent = {"/danebad", "/daneclear", "/sts"}
+        done = self.run("-o", "fetch-deadline=500ms", "tlsrpt", "send", str(folder), status=75)
+        self.check("a silent host: asked once", len(self.by_https.posts), 1)
+        self.check("a silent host: all are tried again", (done.stdout, done.stderr.count("no answer to another report")),
+                   ("0 reports sent, 3 failed and will be tried again, 0 given up\n", 2))
+        (folder / "journal").write_text(f"{int(time.time()) - 3600} failed {late} {https('/danebad')}\n", encoding="ascii")
+        self.by_https.posts.clear()
+        self.by_https.silent = set()
+        self.run("tlsrpt", "send", str(folder))
+        self.check("what failed before comes last", self.by_https.posts[-1][0].split(" ")[1], "/danebad")
+
     def bad_files(self):
         """A resolver that is away, a domain without a record, no reports, no files; and what only looks like a report's name."""
         folder, report = pathlib.Path(self.path("bad")), next(pathlib.Path(self.folder).glob("*!sts.plain!*"))
@@ -481,6 +501,7 @@ def measure(the_world, options):
     story.check_https()
     story.check_mail()
     story.killed()
+    story.slow_receivers()
     story.bad_files()
     story.full_disk()
     story.stop()
