@@ -275,7 +275,8 @@ static int look_up(struct sending *sending)
     if (sending->submit != NULL && names != NULL) {
         for (size_t i = 0; i < sending->count; i++)
             names[i] = sending->reports[i].about.domain;
-        asked = submit_records(sending->submit, names, sending->count, take_record, sending);
+        asked = submit_records(sending->submit, names, sending->count, SUBMIT_BUDGET_MS,
+                               take_record, sending);
         why = "no memory";
     }
     free(names);

@@ -213,7 +213,8 @@ static int find_wanted(struct writing *writing)
     }
     for (size_t i = 0; i < writing->count; i++)
         writing->names[i] = writing->domains[i].name;
-    asked = submit_records(submit, writing->names, writing->count, take_record, writing);
+    asked = submit_records(submit, writing->names, writing->count, SUBMIT_BUDGET_MS, take_record,
+                           writing);
     submit_close(submit);
     if (!asked) {
         fputs("mxcrypt: no memory\n", stderr);

@@ -7,12 +7,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "probe/options.h"
 #include "probe/tlsrpt/tlsrpt.h"
 
-#define SUBMIT_LOOKUPS_MAX 32 /* at once */
+#define SUBMIT_LOOKUPS_MAX 32               /* at once */
+#define SUBMIT_BUDGET_MS   (15 * 60 * 1000) /* what the commands spend on lookups */
 #define SUBMIT_WHY_MAX     240
 
 struct submit;
@@ -23,10 +25,11 @@ struct submit *submit_open(const struct prober_options *options, const char **wh
 void submit_close(struct submit *submit);
 
 /* Looks up the TLSRPT records of many domains; `take` is called with each, in no order; `record` is
- * valid during the call. False without memory: some were not asked then. */
+ * valid during the call. After `budget_ms` no more are asked: the rest are TLSRPT_ERROR. False without
+ * memory: some were not asked then. */
 typedef void submit_taker(void *context, size_t index, const struct tlsrpt *record);
 bool submit_records(struct submit *submit, const char *const *domains, size_t count,
-                    submit_taker *take, void *context);
+                    int64_t budget_ms, submit_taker *take, void *context);
 
 struct submit_post {
     const char *host; /* lower case */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/net/hostname.h"
 #include "policy/evidence.h"
 #include "probe/dns/dns_uv.h"
@@ -14,7 +15,9 @@
 #include "probe/prober_uv.h"
 
 #define ARENA_MAX ((size_t)1024 * 1024) /* of one lookup */
-#define MEDIA     "application/tlsrpt+gzip"
+/* a prime: no number of domains has it as a factor */
+#define STRIDE 1000003
+#define MEDIA  "application/tlsrpt+gzip"
 
 struct submit {
     struct prober_options options;
@@ -94,13 +97,19 @@ static void on_record(void *context, const struct dns_answer *answer)
     arena_reset(lookup->arena);
 }
 
+/* Domains of one name server, which may be slow, stand together in a log. */
+static size_t scattered(size_t index, size_t count)
+{
+    return (size_t)((uint64_t)index * STRIDE % count);
+}
+
 static void ask_next(struct records *records, struct record_lookup *lookup)
 {
     char name[sizeof "_smtp._tls." + HOSTNAME_MAX];
     const struct domain_tools *tools = prober_tools(records->submit->prober);
 
     lookup->records = records;
-    lookup->index = records->next++;
+    lookup->index = scattered(records->next++, records->count);
     if (lookup->arena == NULL)
         lookup->arena = arena_new(ARENA_MAX);
     snprintf(name, sizeof name, "_smtp._tls.%s", records->domains[lookup->index]);
@@ -114,12 +123,18 @@ static void ask_next(struct records *records, struct record_lookup *lookup)
 }
 
 bool submit_records(struct submit *submit, const char *const *domains, size_t count,
-                    submit_taker *take, void *context)
+                    int64_t budget_ms, submit_taker *take, void *context)
 {
+    const struct tlsrpt unasked = {.state = TLSRPT_ERROR};
+    int64_t end = clock_monotonic_ms() + budget_ms;
     struct records records = {
         .submit = submit, .domains = domains, .count = count, .take = take, .context = context};
 
+    CHECK(count < STRIDE);
     while (!records.failed && (records.next < count || records.under_way > 0)) {
+        if (clock_monotonic_ms() >= end)
+            while (records.next < count)
+                take(context, scattered(records.next++, count), &unasked);
         for (size_t i = 0; i < SUBMIT_LOOKUPS_MAX && records.next < count && !records.failed; i++)
             if (records.lookups[i].query == NULL)
                 ask_next(&records, &records.lookups[i]);
