@@ -8,8 +8,8 @@
 #include "base/ascii.h"
 #include "base/hash.h"
 
-#define BASE64_LINE 57 /* octets: 76 characters */
-#define ID_SHOWN    200
+#define BASE64_LINE 57              /* octets: 76 characters */
+#define ID_SHOWN    TLSRPT_NAME_MAX /* a report-id has less than the name of its file */
 
 static void add_base64(struct buf *out, const unsigned char *data, size_t length)
 {

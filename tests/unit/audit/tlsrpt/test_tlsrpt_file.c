@@ -236,6 +236,24 @@ static void test_hostile_mail(void **state)
     buf_fini(&out);
 }
 
+/* The longest report-id, of a file whose name is as long as can be: cut, it would be another one. */
+static void test_long_id(void **state)
+{
+    char id[TLSRPT_NAME_MAX + 2], want[TLSRPT_NAME_MAX + 40];
+    struct buf out;
+
+    (void)state;
+    for (size_t length = TLSRPT_NAME_MAX - 1; length <= TLSRPT_NAME_MAX + 1; length++) {
+        memset(id, 'x', length);
+        id[length] = '\0';
+        snprintf(want, sizeof want, "Report-ID: <%.*s>\n", TLSRPT_NAME_MAX, id);
+        buf_init(&out, 10000);
+        write_mail(&out, 6, id, "Example");
+        assert_non_null(strstr(out.data, want));
+        buf_fini(&out);
+    }
+}
+
 static void test_long_mail(void **state)
 {
     struct tlsrpt_mail mail = {.name = "x",
@@ -271,6 +289,7 @@ int main(void)
     ROWS_ADD_TEST(test_mail);
     ROWS_ADD_TEST(test_base64);
     ROWS_ADD_TEST(test_hostile_mail);
+    ROWS_ADD_TEST(test_long_id);
     ROWS_ADD_TEST(test_long_mail);
     return rows_run("tlsrpt_file");
 }
