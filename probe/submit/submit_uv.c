@@ -171,9 +171,10 @@ static void on_posted(void *context, const struct https_result *result)
 
     posting->fetch = NULL;
     posting->done = true;
-    posting->posted = result->ok;
+    /* a body that is too long or cut off after that takes nothing back */
+    posting->posted = result->ok || result->status == 200 || result->status == 201;
     posting->answered = result->status != 0;
-    if (!result->ok)
+    if (!posting->posted)
         snprintf(posting->why, SUBMIT_WHY_MAX, "%s", result->why);
 }
 

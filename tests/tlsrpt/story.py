@@ -428,8 +428,12 @@ class Story:
         (folder / "journal").write_text(f"{int(time.time()) - 3600} failed {late} {https('/danebad')}\n", encoding="ascii")
         self.by_https.posts.clear()
         self.by_https.silent = set()
+        self.by_https.statuses = {"/sts": ["201 Created\r\nContent-Length: 9"], "/daneclear": ["200 OK\r\nConnection: close\r\nX: " + "x" * 20000]}
         self.run("tlsrpt", "send", str(folder))
         self.check("what failed before comes last", self.by_https.posts[-1][0].split(" ")[1], "/danebad")
+
+        self.run("tlsrpt", "send", str(folder), later=1200)
+        self.check("a response that is wrong behind its status: taken all the same", len(self.by_https.posts), 3)
 
     def bad_files(self):
         """A resolver that is away, a domain without a record, no reports, no files; and what only looks like a report's name."""
