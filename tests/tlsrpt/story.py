@@ -37,6 +37,7 @@ from tally import Tally  # noqa: E402
 
 TIME_LIMIT_S = 300
 DAY_S = 86400
+RUN = os.path.join(HERE, os.pardir, os.pardir, "contrib", "tlsrpt", "mxcrypt-tlsrpt-run")
 DOCS = pathlib.Path(HERE, os.pardir, os.pardir, "docs")
 CONTACT = "tlsrpt@client.signed"
 MAIL_HOST, WEB = "mx.reports.plain", "web.reports.plain"
@@ -240,7 +241,7 @@ class Story:
         example = json.loads(pathlib.Path(HERE, "example.json").read_text(encoding="ascii"))
         validator = jsonschema.Draft7Validator(schema)
         self.check("RFC 8460's example holds by the schema", list(validator.iter_errors(example)), [])
-        reports = self.reports()
+        reports = self.made = self.reports()
         self.check("reports for those that want them", set(reports), {one.name for one in PARTNERS if one.label not in ("silent", "invalid")})
         for one in PARTNERS:
             if one.name not in reports:
@@ -435,6 +436,27 @@ class Story:
         self.run("tlsrpt", "send", str(folder), later=1200)
         self.check("a response that is wrong behind its status: taken all the same", len(self.by_https.posts), 3)
 
+    def timer(self):
+        """What the timer runs: reports are made once a day, and again while the resolver is away."""
+        folder, words = pathlib.Path(self.path("timer")), pathlib.Path(self.path("timer.log"))
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin" / "mxcrypt").write_text(f'#!/bin/sh\necho "$1 $2" >>{words}\n[ "$1" = audit ] || {{ shift 2; set -- tlsrpt send --sendmail {self.sendmail} "$@"; }}\n'
+                                                f'exec {self.options.bin}/mxcrypt -c {self.daemon.config} $MXC_OPTIONS "$@"\n', encoding="ascii")
+        (folder / "bin" / "mxcrypt").chmod(0o755)
+        (folder / "x.json.gz.1-0.tmp").touch()
+        os.utime(folder / "x.json.gz.1-0.tmp", (0, 0))
+
+        def run(options=""):
+            return subprocess.run([RUN, *self.logs], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=100, check=False,
+                                  env={**os.environ, **daemon.SANITIZERS, "PATH": f"{folder}/bin:{os.environ['PATH']}", "MXCRYPT_TLSRPT": str(folder),
+                                       "MXC_OPTIONS": options}).returncode
+        away = run("-o resolver=127.0.0.99 -o dns-timeout=100ms -o dns-tries=1")
+        self.check("timer: the resolver is away", (away, (folder / "day").exists(), list(folder.glob("*.gz"))), (75, False, []))
+        self.check("timer: what a killed run left is gone", list(folder.glob("*.tmp")), [])
+        self.check("timer: reports are made", (run(), (folder / "day").read_text(encoding="ascii"), len(list(folder.glob("*.gz")))),
+                   (0, f"{self.stamp(self.begin)[:10]}\n", len(self.made)))
+        self.check("timer: and no more that day", (run(), words.read_text(encoding="ascii").split("\n").count("audit --tlsrpt")), (0, 2))
+
     def bad_files(self):
         """A resolver that is away, a domain without a record, no reports, no files; and what only looks like a report's name."""
         folder, report = pathlib.Path(self.path("bad")), next(pathlib.Path(self.folder).glob("*!sts.plain!*"))
@@ -506,6 +528,7 @@ def measure(the_world, options):
     story.check_mail()
     story.killed()
     story.slow_receivers()
+    story.timer()
     story.bad_files()
     story.full_disk()
     story.stop()
