@@ -108,3 +108,30 @@ bool tlsrpt_rua_read(struct tlsrpt_rua *out, const char *uri, size_t length, con
     }
     return *why == NULL;
 }
+
+/* The local part too: mail systems that tell Postmaster from postmaster are none to reckon with. */
+static bool is_same(const struct tlsrpt_rua *one, const struct tlsrpt_rua *other)
+{
+    if (one->kind != other->kind || strcmp(one->host, other->host) != 0)
+        return false;
+    return one->kind == TLSRPT_RUA_MAIL ? strcasecmp(one->text, other->text) == 0
+                                        : strcmp(one->text, other->text) == 0;
+}
+
+bool tlsrpt_rua_repeats(const char *record, struct span uri)
+{
+    struct span rest = {record, (size_t)(uri.text - record)}, before;
+    struct tlsrpt_rua this, other;
+    const char *why;
+
+    if (!tlsrpt_rua_read(&this, uri.text, uri.length, &why))
+        return false;
+    while (rest.length > 0) {
+        before = span_until(rest, " ");
+        if (tlsrpt_rua_read(&other, before.text, before.length, &why) && is_same(&this, &other))
+            return true;
+        span_skip(&rest, before.length);
+        span_skip_set(&rest, " ");
+    }
+    return false;
+}

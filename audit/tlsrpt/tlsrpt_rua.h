@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/net/hostname.h"
+#include "policy/span.h"
 
 #define TLSRPT_RUAS_MAX 4   /* of a record that are tried */
 #define TLSRPT_URI_MAX  900 /* octets */
@@ -25,3 +26,6 @@ struct tlsrpt_rua {
 
 /* False when a report is not sent there; *why says so: a sentence without an end. */
 bool tlsrpt_rua_read(struct tlsrpt_rua *out, const char *uri, size_t length, const char **why);
+/* Whether an address that stands before `uri`, a part of `record`, leads to the same place. The
+ * addresses of a record have one blank between them. */
+bool tlsrpt_rua_repeats(const char *record, struct span uri);

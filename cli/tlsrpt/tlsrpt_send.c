@@ -458,6 +458,8 @@ static int try_addresses(struct sending *sending, const struct load *load, struc
         struct tlsrpt_attempts attempts;
         enum tlsrpt_fate fate;
 
+        if (tlsrpt_rua_repeats(load->report->rua, parcel.uri))
+            continue;
         if (is_due(sending, parcel, clock_wall_s()) && parcel.uri.length <= TLSRPT_URI_MAX) {
             fate = try_address(sending, load, &parcel);
             status = note(sending, parcel, fate);

@@ -1,6 +1,8 @@
 /* tlsrpt_rua: where a report may be sent, and where not. */
 #include "tests/unit/support/rows.h"
 
+#include <stdio.h>
+
 #include "audit/tlsrpt/tlsrpt_rua.h"
 
 #define MAIL  TLSRPT_RUA_MAIL
@@ -86,9 +88,39 @@ static void test_bound(void **state)
     assert_false(tlsrpt_rua_read(&rua, uri, TLSRPT_URI_MAX + 1, &why));
 }
 
+static const struct {
+    const char *name, *before, *uri;
+    bool repeats;
+} repeat_rows[] = {
+    {"the first", "", "mailto:a@x.example", false},
+    {"another", "mailto:b@x.example ", "mailto:a@x.example", false},
+    {"another domain", "mailto:a@y.example ", "mailto:a@x.example", false},
+    {"the same", "mailto:a@x.example ", "mailto:a@x.example", true},
+    {"the same behind another", "mailto:a@x.example https://x.example ", "mailto:a@x.example",
+     true},
+    {"with headers", "mailto:a@x.example?subject=1 ", "mailto:a@x.example?subject=2", true},
+    {"encoded, in capitals", "MAILTO:%61@X.example ", "mailto:A@x.example", true},
+    {"one that only begins so", "mailto:a@x.example.org ", "mailto:a@x.example", false},
+    {"posts", "https://x.example/a#1 ", "https://X.example:443/a", true},
+    {"another path", "https://x.example/A ", "https://x.example/a", false},
+    {"nonsense twice", "ftp://x.example ", "ftp://x.example", false},
+};
+
+static void test_repeats(void **state)
+{
+    const __typeof__(repeat_rows[0]) *row = *state;
+    char record[200];
+    size_t before = strlen(row->before);
+
+    snprintf(record, sizeof record, "%s%s mailto:a@x.example", row->before, row->uri);
+    assert_int_equal(tlsrpt_rua_repeats(record, (struct span){record + before, strlen(row->uri)}),
+                     row->repeats);
+}
+
 int main(void)
 {
     ROWS_ADD(rows, test_rua);
+    ROWS_ADD(repeat_rows, test_repeats);
     ROWS_ADD_TEST(test_bound);
     return rows_run("tlsrpt_rua");
 }
