@@ -47,7 +47,7 @@ INWARD = "https://inward.reports.plain/"
 TLSPROXY = "tlsproxy unix - - n - 0 tlsproxy\n"
 NO_TLS = replace(smtpd.GOOD, ehlo=b"250-mail.world\r\n250 PIPELINING\r\n")
 GARBAGE = replace(smtpd.GOOD, handshake="garbage")
-REFUSES = replace(smtpd.GOOD, starttls=b"454 \x1b[31m=?utf-8?q?not_now?= \"<script>\r\n")
+REFUSES = replace(smtpd.GOOD, starttls=b"454 \x1b[31m=?utf-8?q?not_now?= \"<script> for <a0@stsrefuses.plain>\r\n")
 OK, NONE, TLSA, STS = "success", "no-policy-found", "tlsa", "sts"
 
 
@@ -252,6 +252,7 @@ class Story:
         day = self.stamp(self.begin)[:10]
         self.check("a full day", reports["sts.plain"]["date-range"], {"start-datetime": f"{day}T00:00:00Z", "end-datetime": f"{day}T23:59:59Z"})
         self.check("what servers say is tame", "\x1b" not in json.dumps(reports, ensure_ascii=False), True)
+        self.check("and names no recipient", ["a0@" in json.dumps(reports), "<**@stsrefuses.plain>" in json.dumps(reports)], [False, True])
         self.check("five messages went over fewer connections", self.reused() < 5, True)
         name = next(one for one in os.listdir(self.folder) if "!sts.plain!" in one)
         self.check("show", "sts.plain: " in self.run("tlsrpt", "show", os.path.join(self.folder, name)).stdout, True)
