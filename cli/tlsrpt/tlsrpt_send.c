@@ -200,7 +200,8 @@ static bool is_due(const struct sending *sending, struct tlsrpt_parcel parcel, i
 {
     struct tlsrpt_attempts attempts = tlsrpt_journal_find(sending->journal, parcel);
 
-    return !attempts.over && tlsrpt_next_attempt(&attempts) <= now;
+    /* an attempt of the future: the clock was wrong */
+    return !attempts.over && (attempts.last_at > now || tlsrpt_next_attempt(&attempts) <= now);
 }
 
 static int find_due(struct sending *sending)

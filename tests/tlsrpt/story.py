@@ -433,9 +433,11 @@ class Story:
         self.by_https.statuses = {"/sts": ["201 Created\r\nContent-Length: 9"], "/daneclear": ["200 OK\r\nConnection: close\r\nX: " + "x" * 20000]}
         self.run("tlsrpt", "send", str(folder))
         self.check("what failed before comes last", self.by_https.posts[-1][0].split(" ")[1], "/danebad")
-
         self.run("tlsrpt", "send", str(folder), later=1200)
         self.check("a response that is wrong behind its status: taken all the same", len(self.by_https.posts), 3)
+        (folder / "journal").write_text(f"{int(time.time()) + 10 ** 8} failed {late} {https('/danebad')}\n", encoding="ascii")
+        self.run("tlsrpt", "send", str(folder))
+        self.check("an attempt of the future is none to wait for", len(self.by_https.to("/danebad")), 2)
 
     def timer(self):
         """What the timer runs: reports are made once a day, and again while the resolver is away."""
