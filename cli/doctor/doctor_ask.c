@@ -12,7 +12,6 @@
 
 #define REPLY_MAX  4096
 #define ANSWER_MAX ((size_t)16 * 1024 * 1024)
-#define KEY        ".doctor.invalid" /* a parent key: answered at once, without a lookup */
 
 /* ---- what came of it ---- */
 
@@ -63,7 +62,8 @@ json_t *doctor_ask(struct doctor_try *out, const struct doctor_facts *facts, con
     const char *path = facts->config->control_socket;
     int64_t wait_s = doctor_wait_s(facts);
     char *text = request == NULL || wait_s == 0 ? NULL : json_dumps(request, JSON_COMPACT);
-    struct stream_reader reader = {.fd = text == NULL ? -1 : stream_connect_path(path, wait_s)};
+    struct stream_reader reader = {.fd = text == NULL ? -1 : stream_connect_path(path, wait_s),
+                                   .end_ms = clock_monotonic_ms() + wait_s * 1000};
     struct buf line;
 
     buf_init(&line, ANSWER_MAX);
@@ -75,8 +75,11 @@ json_t *doctor_ask(struct doctor_try *out, const struct doctor_facts *facts, con
              !stream_next(&reader, &line, '\n'))
         bad_wait(out, "no answer");
     else {
-        doctor_good(out);
         answer = json_loadb(buf_text(&line), line.length, 0, NULL);
+        if (json_is_object(answer))
+            doctor_good(out);
+        else
+            doctor_bad(out, 0, "what answers there is not mxcryptd");
     }
     if (reader.fd >= 0)
         close(reader.fd);
@@ -88,56 +91,70 @@ json_t *doctor_ask(struct doctor_try *out, const struct doctor_facts *facts, con
 
 /* ---- policy listeners ---- */
 
-/* How a protocol asks for KEY, and how an answer begins. */
-static const struct question {
-    const char *before, *behind; /* of KEY; NULL: the name of the map is before it */
+/* How a protocol asks for DOCTOR_KEY, and how an answer begins. */
+static const struct form {
+    const char *before, *behind; /* of the key; NULL: the name of the map is before it */
     bool netstring;              /* around all of it */
     const char *answers[2];
-} questions[LISTEN_KINDS] = {
+} forms[LISTEN_KINDS] = {
     [LISTEN_SOCKETMAP] = {NULL, "", true, {"NOTFOUND ", "OK "}},
     [LISTEN_TCP_TABLE] = {"get ", "\n", false, {"500 ", "200 "}},
     [LISTEN_EXIM] = {"exim1 ", "\n", false, {"level=notfound"}},
 };
 
-static void judge_reply(struct doctor_try *out, const struct question *question, const char *reply)
+bool doctor_ask_listener(struct doctor_try *out, struct buf *reply,
+                         const struct doctor_question *question)
 {
-    const char *colon = strchr(reply, ':');
-    const char *text = !question->netstring ? reply : colon == NULL ? "" : colon + 1;
+    const struct form *form = &forms[question->protocol];
+    struct stream_reader reader = {.fd = question->fd,
+                                   .end_ms = clock_monotonic_ms() + question->wait_s * 1000};
+    struct buf request;
+    bool done;
+
+    if (form->behind == NULL) {
+        doctor_not_tried(out, "its protocol is not one that is asked here");
+        return false;
+    }
+    buf_init(&request, REPLY_MAX);
+    if (form->netstring)
+        buf_addf(&request, "%zu:%s " DOCTOR_KEY ",", strlen(question->map) + 1 + strlen(DOCTOR_KEY),
+                 question->map);
+    else
+        buf_addf(&request, "%s" DOCTOR_KEY "%s", form->before, form->behind);
+    done = stream_send(question->fd, buf_text(&request), request.length) &&
+           (!form->netstring || stream_next(&reader, reply, ':'));
+    buf_clear(reply); /* of the netstring's length */
+    done = done && stream_next(&reader, reply, form->netstring ? ',' : '\n');
+    if (!done)
+        bad_wait(out, "no answer");
+    buf_fini(&request);
+    return done;
+}
+
+void doctor_not_ours(struct doctor_try *out, const char *reply)
+{
     char what[DOCTOR_WHY_MAX];
 
-    for (size_t i = 0; i < sizeof question->answers / sizeof question->answers[0]; i++)
-        if (question->answers[i] != NULL &&
-            strncmp(text, question->answers[i], strlen(question->answers[i])) == 0) {
-            doctor_good(out);
-            return;
-        }
-    snprintf(what, sizeof what, "it answers \"%.100s\"", text);
+    snprintf(what, sizeof what, "it answers \"%.100s\"", reply);
     doctor_bad(out, 0, what);
 }
 
-void doctor_ask_policy(struct doctor_try *out, int fd, enum listen_protocol protocol,
-                       const char *map)
+void doctor_ask_policy(struct doctor_try *out, const struct doctor_question *question)
 {
-    const struct question *question = &questions[protocol];
-    struct stream_reader reader = {.fd = fd};
-    struct buf request, reply;
+    const struct form *form = &forms[question->protocol];
+    struct buf reply;
+    bool ours = false;
 
-    if (question->behind == NULL) {
-        doctor_not_tried(out, "its protocol is not one that is asked here");
-        return;
-    }
-    buf_init(&request, REPLY_MAX);
     buf_init(&reply, REPLY_MAX);
-    if (question->netstring)
-        buf_addf(&request, "%zu:%s " KEY ",", strlen(map) + 1 + strlen(KEY), map);
-    else
-        buf_addf(&request, "%s" KEY "%s", question->before, question->behind);
-    if (stream_send(fd, buf_text(&request), request.length) &&
-        stream_next(&reader, &reply, question->netstring ? ',' : '\n'))
-        judge_reply(out, question, buf_text(&reply));
-    else
-        bad_wait(out, "no answer");
-    buf_fini(&request);
+    if (doctor_ask_listener(out, &reply, question)) {
+        for (size_t i = 0; i < sizeof form->answers / sizeof form->answers[0]; i++)
+            ours = ours || (form->answers[i] != NULL && strncmp(buf_text(&reply), form->answers[i],
+                                                                strlen(form->answers[i])) == 0);
+        if (ours)
+            doctor_good(out);
+        else
+            doctor_not_ours(out, buf_text(&reply));
+    }
     buf_fini(&reply);
 }
 
@@ -169,7 +186,7 @@ static void ask_listener(struct doctor_try *out, const struct listen_address *li
         bad_wait(out, "connect");
         return;
     }
-    doctor_ask_policy(out, fd, listen->protocol, "policy");
+    doctor_ask_policy(out, &(struct doctor_question){fd, listen->protocol, "policy", wait_s});
     close(fd);
 }
 

@@ -1,8 +1,8 @@
 /*
  * doctor_gather: the parts of the gathering that have a file of their own; see doctor.h.
  * doctor_try.c: what smtp(8) would meet, really tried: a child process enters the chroot, becomes
- * user postfix with its groups, and does it. doctor_ask.c: questions to mxcryptd. doctor_net.c: what is tried on the network. All of it
- * blocks, bounded in time.
+ * user postfix with its groups, and does it. doctor_ask.c: questions to mxcryptd. doctor_net.c: what is tried
+ * on the network. All of it blocks, bounded in time.
  */
 #pragma once
 
@@ -18,10 +18,24 @@ void doctor_try_ca_file(struct doctor_try *out, const char *path);
 /* Asks the daemon at its control socket; `key` may be NULL. A new reference, or NULL. */
 json_t *doctor_ask(struct doctor_try *out, const struct doctor_facts *facts, const char *command,
                    const char *key);
-/* Asks at a connection to a policy listener for a key that needs no lookup; `map`: its name, for a
- * protocol that has names. */
-void doctor_ask_policy(struct doctor_try *out, int fd, enum listen_protocol protocol,
-                       const char *map);
+
+/* A key that is answered at once, without a lookup: a parent key. */
+#define DOCTOR_KEY ".doctor.invalid"
+
+/* For DOCTOR_KEY, at a connection to a policy listener. */
+struct doctor_question {
+    int fd;
+    enum listen_protocol protocol;
+    const char *map; /* its name, for a protocol that has names */
+    int64_t wait_s;  /* for the whole answer */
+};
+/* The answer, without what ends it and a netstring's length; false with `out`. */
+bool doctor_ask_listener(struct doctor_try *out, struct buf *reply,
+                         const struct doctor_question *question);
+/* The same, and whether that is an answer of mxcryptd's. */
+void doctor_ask_policy(struct doctor_try *out, const struct doctor_question *question);
+/* DOCTOR_BAD: another program answers. */
+void doctor_not_ours(struct doctor_try *out, const char *reply);
 /* Asks each `listen` address of the configuration. */
 void doctor_gather_listeners(struct doctor_facts *facts);
 

@@ -101,8 +101,10 @@ static void try_map(struct doctor_try *out, const void *what)
         doctor_bad(out, errno, "connect");
         return;
     }
-    doctor_ask_policy(out, fd, map->kind == POSTFIX_MAP_TCP ? LISTEN_TCP_TABLE : LISTEN_SOCKETMAP,
-                      map->name);
+    doctor_ask_policy(out,
+                      &(struct doctor_question){
+                          fd, map->kind == POSTFIX_MAP_TCP ? LISTEN_TCP_TABLE : LISTEN_SOCKETMAP,
+                          map->name, DOCTOR_TRY_S});
     close(fd);
 }
 

@@ -6,13 +6,13 @@
 
 #include "base/escape.h"
 #include "base/file.h"
+#include "cli/doctor/doctor_gather.h"
 #include "cli/mta/exim.h"
 #include "cli/postfix/postfix.h"
 
 #define DEBIAN_FILE "/etc/exim4/update-exim4.conf.conf"
 #define DEBIAN_MAX  65536
 #define NOBODY      "mxcrypt-asks.invalid" /* no retry rule names it */
-#define KEY         ".doctor.invalid"      /* a parent key: answered at once, without a lookup */
 #define SIGNED_ZONE "org"
 #define WORDS_MAX   16
 
@@ -118,7 +118,8 @@ static void try_it(struct exim_facts *facts)
         return;
     facts->answer_tried = true;
     facts->answer = expand(
-        facts, arena_printf(facts->arena, "${readsocket{%s}{exim1 " KEY "\\n}{10s}{ }}", socket),
+        facts,
+        arena_printf(facts->arena, "${readsocket{%s}{exim1 " DOCTOR_KEY "\\n}{10s}{ }}", socket),
         &facts->answer_error);
 }
 

@@ -13,9 +13,7 @@
 #include "cli/net/stream.h"
 #include "cli/postfix/postfix.h"
 
-#define TRY_S     10
 #define REPLY_MAX 4096
-#define KEY       ".doctor.invalid" /* a parent key: answered at once, without a lookup */
 
 /* ---- the program and its file ---- */
 
@@ -99,48 +97,42 @@ static int connect_to(struct sendmail_facts *facts, const char *address)
     errno = EINVAL;
     if (rest != NULL && (strncmp(address, "unix:", 5) == 0 || strncmp(address, "local:", 6) == 0)) {
         find_open_folder(facts, rest + 1);
-        return stream_connect_path(rest + 1, TRY_S);
+        return stream_connect_path(rest + 1, DOCTOR_TRY_S);
     }
     if (strncmp(address, "inet", 4) != 0 || host == NULL || port <= 0 || port > UINT16_MAX ||
         !ip_parse(&ip, strcmp(host + 1, "localhost") == 0 ? "127.0.0.1" : host + 1))
         return -1;
-    return stream_connect_ip(&ip, (uint16_t)port, TRY_S);
+    return stream_connect_ip(&ip, (uint16_t)port, DOCTOR_TRY_S);
 }
 
 /* Sendmail takes each status that it does not know for "not found". */
 static bool reply_suits(enum sendmail_map map, const char *reply)
 {
-    const char *text = strchr(reply, ':');
-
-    return text != NULL && (strncmp(text + 1, "OK ", 3) == 0 ||
-                            (map == SENDMAIL_MAP_STS && strncmp(text + 1, "NOTFOUND ", 9) == 0));
+    return strncmp(reply, "OK ", 3) == 0 ||
+           (map == SENDMAIL_MAP_STS && strncmp(reply, "NOTFOUND ", 9) == 0);
 }
 
 static void ask_map(struct sendmail_facts *facts, enum sendmail_map map)
 {
+    const struct doctor_question question = {connect_to(facts, facts->sockets[map].address),
+                                             LISTEN_SOCKETMAP, sendmail_map_names[map],
+                                             DOCTOR_TRY_S};
     struct doctor_try *out = &facts->answers[map];
-    const char *name = sendmail_map_names[map];
-    struct stream_reader reader = {.fd = connect_to(facts, facts->sockets[map].address)};
-    struct buf request, reply;
+    struct buf reply;
 
-    *out = (struct doctor_try){.state = DOCTOR_BAD};
-    if (reader.fd < 0) {
-        snprintf(out->why, sizeof out->why, "connect: %s", strerror(errno));
+    if (question.fd < 0) {
+        doctor_bad(out, errno, "connect");
         return;
     }
-    buf_init(&request, REPLY_MAX);
     buf_init(&reply, REPLY_MAX);
-    buf_addf(&request, "%zu:%s %s,", strlen(name) + 1 + strlen(KEY), name, KEY);
-    if (!stream_send(reader.fd, buf_text(&request), request.length) ||
-        !stream_next(&reader, &reply, ','))
-        snprintf(out->why, sizeof out->why, "no answer");
-    else if (reply_suits(map, buf_text(&reply)))
-        out->state = DOCTOR_GOOD;
-    else
-        snprintf(out->why, sizeof out->why, "it answers \"%.100s\"", buf_text(&reply));
-    buf_fini(&request);
+    if (doctor_ask_listener(out, &reply, &question)) {
+        if (reply_suits(map, buf_text(&reply)))
+            doctor_good(out);
+        else
+            doctor_not_ours(out, buf_text(&reply));
+    }
     buf_fini(&reply);
-    close(reader.fd);
+    close(question.fd);
 }
 
 void sendmail_gather(struct sendmail_facts *facts)

@@ -2,13 +2,17 @@
 #include "cli/net/stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 static int connect_to(int family, const void *name, socklen_t length, int64_t wait_s)
 {
@@ -62,6 +66,18 @@ bool stream_send(int fd, const char *text, size_t length)
     return true;
 }
 
+/* SO_RCVTIMEO begins anew with each octet; this does not. */
+static bool is_over(const struct stream_reader *reader)
+{
+    struct pollfd one = {.fd = reader->fd, .events = POLLIN};
+    int64_t left_ms;
+
+    if (reader->end_ms == 0)
+        return false;
+    left_ms = reader->end_ms - clock_monotonic_ms();
+    return left_ms <= 0 || poll(&one, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX) == 0;
+}
+
 /* True when something is there to be given; else false with errno. */
 static bool receive(struct stream_reader *reader)
 {
@@ -69,6 +85,10 @@ static bool receive(struct stream_reader *reader)
 
     if (reader->begin < reader->end)
         return true;
+    if (is_over(reader)) {
+        errno = EAGAIN;
+        return false;
+    }
     do
         n = recv(reader->fd, reader->data, sizeof reader->data, 0);
     while (n < 0 && errno == EINTR);

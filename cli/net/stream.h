@@ -17,13 +17,15 @@ bool stream_send(int fd, const char *text, size_t length);
 
 #define STREAM_PART 65536
 
-/* Begins with the descriptor alone. */
+/* Begins with the descriptor alone, or with an end as well. */
 struct stream_reader {
     int fd;
+    int64_t
+        end_ms; /* monotonic: no wait goes on behind it, however much has come; 0: no such end */
     size_t begin, end; /* of what was received and not given yet */
     char data[STREAM_PART];
 };
 /* Appends what comes until an octet `last` ends it, which is left out; what comes behind it is for
  * the next call. False with errno: ECONNRESET at the end of the stream, EMSGSIZE when it does not
- * fit. */
+ * fit, EAGAIN when the wait is over. */
 bool stream_next(struct stream_reader *reader, struct buf *to, char last);

@@ -42,6 +42,23 @@ def greet(listener):
         connection.recv(100)
 
 
+def speak(listener, text, part):
+    """Takes one client, and answers with the text in parts, five a second, until the client goes away."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(4096)
+        connection.settimeout(0.2)
+        for start in range(0, len(text), part):
+            try:
+                connection.sendall(text[start:start + part])
+                if not connection.recv(4096):
+                    return
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+
+
 def listeners(folder):
     return [f"socketmap:unix:{folder}/other.sock", f"socketmap:inet:127.0.0.1:{INET_PORT}", f"tcp:127.0.0.1:{TCP_PORT}",
             f"exim:unix:{folder}/exim.sock", f"exim:inet:127.0.0.1:{EXIM_PORT}"]
@@ -69,6 +86,22 @@ def _(c):
             threading.Thread(target=greet, args=(other,), daemon=True).start()
             findings, _, _ = told(one, 1, "-o", f"listen=tcp:{NOBODY}:{TCP_PORT}")
             same('it answers "220 mail.example ESMTP' in findings["listen"], True)
+    c.do(step)
+
+
+@self_case("another program at the control socket is not taken for mxcryptd, however long it goes on")
+def _(c):
+    def step():
+        with own_daemon(c) as one:
+            # the second sends an octet at a time, for twice as long as a health check may take
+            for text, part, why in ((b"220 mail.example ESMTP\n", 100, "is not mxcryptd"), (b"2" * 100, 1, "Connection timed out")):
+                path = f"{c.world.folder}/another-{part}.sock"
+                with socket.socket(socket.AF_UNIX) as other:
+                    other.bind(path)
+                    other.listen()
+                    threading.Thread(target=speak, args=(other, text, part), daemon=True).start()
+                    findings, _, _ = told(one, 1, "-o", f"control-socket={path}")
+                same((list(findings), why in findings["daemon"]), (["daemon"], True))
     c.do(step)
 
 
