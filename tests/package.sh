@@ -55,6 +55,22 @@ go_there() {
     new_root building building.example && debian_copy "$work/building" && there contrib/packages.sh lint
 }
 
+# stays PACKAGE...: apt installs ours beside the mail server that these are, neither removes it nor brings another one. As if they
+# were installed here, and no other mail server.
+stays() {
+    local package said=$work/stays.log
+    {
+        awk -v RS= -v ORS='\n\n' '!/^Package: (postfix|exim4|sendmail)/' /var/lib/dpkg/status
+        for package; do
+            apt-cache show --no-all-versions "$package" |
+                awk '!/^(Filename|Size|MD5sum|SHA[0-9]+|Depends|Pre-Depends):/; NR == 1 { print "Status: install ok installed" }'
+        done
+    } >"$work/status"
+    apt-get -s -o Dir::State::status="$work/status" -o APT::Install-Recommends=true install ./build/deb/mxcrypt_*.deb >"$said" 2>&1
+    grep -q '^Inst mxcrypt ' "$said" && ! grep -Eq '^(Remv|Inst (postfix|exim4|sendmail))' "$said"
+    result "$1 stays when the package is installed" $? "$said"
+}
+
 run_build() {
     make_work
     local log=$work/build.log
@@ -63,11 +79,14 @@ run_build() {
     result "the package is built" $? "$log"
     there bash -c 'lintian --allow-root -i --pedantic build/deb/mxcrypt_*.changes' >"$log" 2>&1 && ! grep -q '^[EWP]:' "$log"
     result "lintian has nothing to say, pedantic" $? "$log"
-    [ "$release" = "$running" ] || {
+    if [ "$release" = "$running" ]; then
+        stays exim4-daemon-light exim4-base exim4-config
+        stays sendmail-bin sendmail-base sendmail-cf
+    else
         rm -rf "$debs"
         mkdir -p "$debs"
         cp "$work"/building/root/mxcrypt/build/deb/mxcrypt* "$debs" 2>"$log" || true # the source's folder stays there
-    }
+    fi
 }
 
 # what the package needs and what the checks need is there before; Postfix is fetched only
