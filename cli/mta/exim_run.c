@@ -27,8 +27,10 @@ static const char *run(struct exim_facts *facts, const char *const *words, int *
     *status = postfix_program(words, EXIM_DEADLINE_MS, &out, error);
     if (*status == 0)
         text = arena_strdup(facts->arena, buf_text(&out));
-    else if (error[0] == '\0') /* it complains on its standard output, too */
+    else if (error[0] == '\0' && out.length > 0) /* it complains on its standard output, too */
         snprintf(error, POSTFIX_ERROR_MAX, "%.200s", buf_text(&out));
+    else if (error[0] == '\0')
+        snprintf(error, POSTFIX_ERROR_MAX, "exit status %d", *status);
     buf_fini(&out);
     return text;
 }

@@ -168,6 +168,9 @@ void sendmail_read_cf(struct sendmail_facts *facts, const char *text)
 
 /* ---- addresses ---- */
 
+/* Where mxcryptd listens by default: for Postfix alone. */
+#define OF_POSTFIX "unix:/var/spool/postfix/"
+
 /* As a K line names a listener; NULL for one that is not Sendmail's. */
 static const char *address_of(struct arena *arena, const struct listen_address *listen)
 {
@@ -191,7 +194,7 @@ const char *sendmail_address(struct arena *arena, const struct config *config)
 
     for (size_t i = 0; i < config->listen_count; i++) {
         address = address_of(arena, &config->listen[i]);
-        if (address != NULL &&
+        if (address != NULL && strncmp(address, OF_POSTFIX, strlen(OF_POSTFIX)) != 0 &&
             (best == NULL || (strncmp(best, "unix:", 5) == 0 && strncmp(address, "unix:", 5) != 0)))
             best = address;
     }

@@ -185,6 +185,7 @@ static void test_lines(void **state)
         {"listen = socketmap:inet:[::]:25\n", "inet6:25@::1"},
         {"listen = exim:unix:/a\nlisten = tcp:127.0.0.1:1\n", NULL},
         {LISTEN "answer-deadline = 40s\njob-deadline = 60s\n", "inet:8461@127.0.0.1"},
+        {"", NULL}, /* by default it is Postfix's */
     };
     char error[CONFIG_ERROR_MAX];
 
