@@ -18,7 +18,7 @@ world="$build $servers"
 lint="$package lintian"
 test="$lint $servers clang libclang-rt-dev libcmocka-dev libldns-dev valgrind
     pflogsumm postfix-mta-sts-resolver dnsperf sqlite3 bind9-dnsutils procps prometheus debootstrap
-    chromium fonts-liberation python3-jsonschema certbot pebble minisign gnupg gpgv"
+    chromium fonts-liberation python3-jsonschema python3-yaml certbot pebble minisign gnupg gpgv"
 if grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release; then
     # the tree is laid out by this version, which Debian 13 lacks; another one lays it out otherwise
     test="$test redis-server clang-format-14"

@@ -71,7 +71,6 @@ cli/check           base base/net base/page policy probe/tls probe/tlsrpt check 
 cli/survey          base base/net base/page audit probe survey survey/results survey/queue survey/page cli
 cli/tlsrpt          base base/page audit/tlsrpt probe/submit cli cli/postfix
 cli/list            base base/page base/sign policy policy/list policy/rules survey/member survey/results cli cli/survey
-cli/mta             base daemon/config cli/postfix cli/doctor cli
 TABLE
 }
 
