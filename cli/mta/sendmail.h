@@ -24,7 +24,7 @@
 #define SENDMAIL_DEADLINE_MS 90000 /* it waits for a minute where this host has no full name */
 #define SENDMAIL_MAILERS_MAX 32
 
-enum sendmail_map { SENDMAIL_MAP_STS, SENDMAIL_MAP_DEMAND, SENDMAIL_MAPS };
+enum sendmail_map { SENDMAIL_MAP_STS, SENDMAIL_MAP_REQUIREMENT, SENDMAIL_MAPS };
 extern const char *const sendmail_map_names[SENDMAIL_MAPS];
 
 /* A K line of a socket map. */

@@ -25,7 +25,7 @@ const struct dialect dialect_tcp_table = {FORM_TCP_TABLE, NULL};
 const struct dialect dialect_exim = {FORM_PLAIN, write_exim};
 static const struct dialect tlsrpt = {FORM_TLSRPT, NULL};
 static const struct dialect sts = {FORM_SENDMAIL, sendmail_sts};
-static const struct dialect demand = {FORM_SENDMAIL, sendmail_demand};
+static const struct dialect requirement = {FORM_SENDMAIL, sendmail_requirement};
 
 /* Names of maps; QUERYwithTLSRPT is postfix-tlspol's: docs/postfix.md, TLSRPT. */
 static const struct {
@@ -35,7 +35,7 @@ static const struct {
     {"tlsrpt", &tlsrpt},
     {"QUERYwithTLSRPT", &tlsrpt},
     {"sts", &sts},
-    {"sendmail", &demand},
+    {"sendmail", &requirement},
 };
 
 const struct dialect *dialect_of_map(struct span name)

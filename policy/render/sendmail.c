@@ -10,7 +10,7 @@
 
 /* Bits of the cipher at least: triple DES, as Sendmail's manual counts it, and all that is better. */
 #define BITS           "112"
-#define NO_DEMAND      "NONE"
+#define NO_REQUIREMENT "NONE"
 #define STS_START      "secure"
 #define STS_MATCH      " match="
 #define STS_END        " servername=hostname"
@@ -79,7 +79,7 @@ enum answer_status sendmail_sts(struct buf *out, const struct answer *answer)
     return ANSWER_OK;
 }
 
-enum answer_status sendmail_demand(struct buf *out, const struct answer *answer)
+enum answer_status sendmail_requirement(struct buf *out, const struct answer *answer)
 {
     struct policy policy = {.match = NULL};
     size_t start = out->length;
@@ -89,7 +89,7 @@ enum answer_status sendmail_demand(struct buf *out, const struct answer *answer)
         return ANSWER_TEMP;
     }
     if (answer->status == ANSWER_NOTFOUND) {
-        buf_adds(out, NO_DEMAND);
+        buf_adds(out, NO_REQUIREMENT);
         return ANSWER_OK;
     }
     if (!read_policy(&policy, answer))
@@ -99,8 +99,8 @@ enum answer_status sendmail_demand(struct buf *out, const struct answer *answer)
     else if ((policy.level & (POSTFIX_ENCRYPT | POSTFIX_DANE_ONLY)) != 0)
         buf_adds(out, "ENCR:" BITS);
     else
-        buf_adds(out, NO_DEMAND);
-    if (out->failed || !sendmail_demand_ok(buf_text(out) + start, out->length - start))
+        buf_adds(out, NO_REQUIREMENT);
+    if (out->failed || !sendmail_requirement_ok(buf_text(out) + start, out->length - start))
         return refuse(out, start, REASON_INVALID);
     return ANSWER_OK;
 }
@@ -147,10 +147,10 @@ bool sendmail_sts_ok(const char *text, size_t length)
     return names_ok(list) && span_is(rest, STS_END);
 }
 
-bool sendmail_demand_ok(const char *text, size_t length)
+bool sendmail_requirement_ok(const char *text, size_t length)
 {
-    struct span demand = {text, length};
+    struct span requirement = {text, length};
 
-    return span_is(demand, "ENCR:" BITS) || span_is(demand, "VERIFY:" BITS) ||
-           span_is(demand, NO_DEMAND);
+    return span_is(requirement, "ENCR:" BITS) || span_is(requirement, "VERIFY:" BITS) ||
+           span_is(requirement, NO_REQUIREMENT);
 }

@@ -5,7 +5,7 @@
  *   map sts       a policy of level secure, which is all that FEATURE(`sts') knows: the certificate must
  *                 name the MX host, and that must be one of match=. Without match=, which is mxcrypt's
  *                 level verify, it may be any.
- *   map sendmail  what rules for TLS demand of the connection: ENCR, VERIFY or NONE
+ *   map sendmail  what is required of the connection: ENCR, VERIFY or NONE
  *
  * FAIL DIRECTIONS
  *   Sendmail takes each status but TEMP for "not found", and FEATURE(`sts') takes that for "no policy".
@@ -19,10 +19,10 @@
 /* Both append a text and give the status of the answer; what is appended for ANSWER_OK has passed
  * the check below. Both fail only as buf_add does. */
 enum answer_status sendmail_sts(struct buf *out, const struct answer *answer);
-enum answer_status sendmail_demand(struct buf *out, const struct answer *answer);
+enum answer_status sendmail_requirement(struct buf *out, const struct answer *answer);
 
 /* True for "secure match=a:.b servername=hostname", with names in lower case, with or without match=,
  * and nothing else. */
 bool sendmail_sts_ok(const char *text, size_t length);
 /* True for "ENCR:112", "VERIFY:112" and "NONE". */
-bool sendmail_demand_ok(const char *text, size_t length);
+bool sendmail_requirement_ok(const char *text, size_t length);

@@ -27,8 +27,8 @@ static void in_sendmail(const struct answer *answer)
     if (sendmail_sts(&out, answer) == ANSWER_OK)
         CHECK(sendmail_sts_ok(buf_text(&out), out.length));
     buf_clear(&out);
-    if (sendmail_demand(&out, answer) == ANSWER_OK)
-        CHECK(sendmail_demand_ok(buf_text(&out), out.length));
+    if (sendmail_requirement(&out, answer) == ANSWER_OK)
+        CHECK(sendmail_requirement_ok(buf_text(&out), out.length));
     CHECK(!out.failed);
     buf_fini(&out);
 }
@@ -46,6 +46,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     in_sendmail(&answer);
     exim_syntax_ok(answer.text, answer.length, &why);
     sendmail_sts_ok(answer.text, answer.length);
-    sendmail_demand_ok(answer.text, answer.length);
+    sendmail_requirement_ok(answer.text, answer.length);
     return 0;
 }

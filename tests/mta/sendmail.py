@@ -185,8 +185,8 @@ class Story:
                 domain.server.show(ca.server_context(cert))
 
     def stop(self):
-        demanding = [domain for domain in self.domains.by_label.values() if domain.sendmail != NOTHING and domain.server is not self.domains["clear"].server]
-        self.check("no MAIL in clear where TLS is demanded", [domain.mail_in_clear() for domain in demanding if domain.mail_in_clear()], [])
+        requiring = [domain for domain in self.domains.by_label.values() if domain.sendmail != NOTHING and domain.server is not self.domains["clear"].server]
+        self.check("no MAIL in clear where TLS is required", [domain.mail_in_clear() for domain in requiring if domain.mail_in_clear()], [])
         self.check("nothing bounced", [line for line in self.log.lines if " DSN: " in line or "dsn=5" in line], [])
         self.check("mxcryptd ends clean", self.daemon.stop(), "")
         self.world.dns.stop()

@@ -143,7 +143,8 @@ static void test_row(void **state)
     spoil(&cf, MAPS OPTIONS RULES MAILERS, row->from, row->to);
     sendmail_read_program(&facts, row->program == NULL ? PROGRAM : row->program);
     sendmail_read_cf(&facts, buf_text(&cf));
-    facts.answers[SENDMAIL_MAP_STS].state = facts.answers[SENDMAIL_MAP_DEMAND].state = DOCTOR_GOOD;
+    facts.answers[SENDMAIL_MAP_STS].state = facts.answers[SENDMAIL_MAP_REQUIREMENT].state =
+        DOCTOR_GOOD;
     sendmail_judge(&report, &facts);
     assert_false(arena_failed(facts.arena));
     check_findings(&report, row->want);

@@ -19,8 +19,8 @@ static void each_answer_in_both_maps(void **state)
         const char *text;
         enum answer_status sts;
         const char *sts_text;
-        enum answer_status demand;
-        const char *demand_text;
+        enum answer_status required;
+        const char *required_text;
     } table[] = {
         {ANSWER_OK, "secure match=mx.a.example:.b.example servername=hostname", ANSWER_OK,
          "secure match=mx.a.example:.b.example servername=hostname", ANSWER_OK, "VERIFY:112"},
@@ -54,8 +54,8 @@ static void each_answer_in_both_maps(void **state)
         assert_int_equal(sendmail_sts(&out, &answer), table[i].sts);
         must_be(table[i].text, buf_text(&out), table[i].sts_text);
         buf_clear(&out);
-        assert_int_equal(sendmail_demand(&out, &answer), table[i].demand);
-        must_be(table[i].text, buf_text(&out), table[i].demand_text);
+        assert_int_equal(sendmail_requirement(&out, &answer), table[i].required);
+        must_be(table[i].text, buf_text(&out), table[i].required_text);
         buf_fini(&out);
     }
 }
@@ -103,15 +103,16 @@ static void what_may_not_be_sent(void **state)
         "secure  match=a.example servername=hostname",
         "verify servername=hostname",
     };
-    static const char *const demands[] = {"", "ENCR", "ENCR:1120", "VERIFY:112 ", "TEMP+ENCR:112"};
+    static const char *const requirements[] = {"", "ENCR", "ENCR:1120", "VERIFY:112 ",
+                                               "TEMP+ENCR:112"};
 
     (void)state;
     for (size_t i = 0; i < COUNT(policies); i++)
         if (sendmail_sts_ok(policies[i], strlen(policies[i])))
             fail_msg("passes: %s", policies[i]);
-    for (size_t i = 0; i < COUNT(demands); i++)
-        if (sendmail_demand_ok(demands[i], strlen(demands[i])))
-            fail_msg("passes: %s", demands[i]);
+    for (size_t i = 0; i < COUNT(requirements); i++)
+        if (sendmail_requirement_ok(requirements[i], strlen(requirements[i])))
+            fail_msg("passes: %s", requirements[i]);
 }
 
 int main(void)
