@@ -22,19 +22,20 @@ static void add_steps(struct buf *out, const struct exim_facts *facts)
                       "#   echo '.include " FOLDER "/routers' >router/160_mxcrypt\n"
                       "#   echo '.include " FOLDER "/transports' >transport/40_mxcrypt\n");
     else
-        buf_addf(out,
-                 "#   in %s put\n"
-                 "#     .include " FOLDER "/macros      at the top\n"
-                 "#     .include " FOLDER "/routers     in front of the router that asks the DNS\n"
-                 "#     .include " FOLDER "/transports  behind \"begin transports\"\n"
-                 "#     .include " FOLDER
-                 "/retry       behind \"begin retry\", where there is no rule "
-                 "for *\n%s",
-                 facts->layout == EXIM_UNSPLIT ? "/etc/exim4/exim4.conf.template"
-                                               : "your configuration file",
-                 facts->layout == EXIM_UNSPLIT
-                     ? ""
-                     : "#     dns_dnssec_ok = 1                     in the main part\n");
+        buf_addf(
+            out,
+            "#   in %s put\n"
+            "#     .include " FOLDER "/macros      at the top\n"
+            "#     .include " FOLDER "/routers     in front of the router that asks the DNS\n"
+            "#     .include " FOLDER "/transports  behind \"begin transports\"\n"
+            "#     .include " FOLDER "/retry       behind \"begin retry\", where there is no rule "
+            "for *\n%s",
+            facts->layout == EXIM_UNSPLIT ? "/etc/exim4/exim4.conf.template"
+                                          : "your configuration file",
+            facts->layout == EXIM_UNSPLIT
+                ? ""
+                : "#     dns_dnssec_ok = 1                     in the main part\n"
+                  "#     domainlist relay_to_domains =         the same, unless it is there\n");
     buf_addf(out, "#   %ssystemctl restart exim4 && mxcrypt exim-config --check\n\n",
              facts->layout == EXIM_OWN_FILE ? "" : "update-exim4.conf && ");
 }
