@@ -41,7 +41,7 @@ survey/queue        base base/valkey survey survey/results survey/unit
 survey/page         base base/page policy/decide policy/report survey survey/results
 audit               base base/net policy policy/decide policy/rules
 audit/source        base audit
-audit/tlsrpt        base base/net policy audit
+audit/tlsrpt        base base/net base/sign policy audit
 audit/page          base/page audit
 check               base base/net base/page policy policy/decide probe/dns probe/tls probe/tlsrpt
 check/servers       base base/net probe/dns check

@@ -7,25 +7,16 @@
 
 #include "base/ascii.h"
 #include "base/hash.h"
+#include "base/sign/base64.h"
 
 #define BASE64_LINE 57              /* octets: 76 characters */
 #define ID_SHOWN    TLSRPT_NAME_MAX /* a report-id has less than the name of its file */
 
-static void add_base64(struct buf *out, const unsigned char *data, size_t length)
+static void add_base64(struct buf *out, const char *data, size_t length)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < length; i += 3) {
-        size_t left = length - i;
-        unsigned value = (unsigned)data[i] << 16 | (left > 1 ? (unsigned)data[i + 1] << 8 : 0) |
-                         (left > 2 ? data[i + 2] : 0);
-        char four[4] = {digits[value >> 18], digits[value >> 12 & 63],
-                        left > 1 ? digits[value >> 6 & 63] : '=',
-                        left > 2 ? digits[value & 63] : '='};
-
-        buf_add(out, four, sizeof four);
-        if (i % BASE64_LINE == BASE64_LINE - 3 || left <= 3)
-            buf_adds(out, "\n");
+    for (size_t i = 0; i < length; i += BASE64_LINE) {
+        base64_encode(out, data + i, length - i < BASE64_LINE ? length - i : BASE64_LINE);
+        buf_adds(out, "\n");
     }
 }
 
@@ -50,17 +41,6 @@ static const char *date_of(char out[64], int64_t at)
     out[0] = '\0';
     if (gmtime_r(&seconds, &parts) != NULL)
         strftime(out, 64, "%a, %d %b %Y %H:%M:%S +0000", &parts);
-    return out;
-}
-
-static const char *moment_of(char out[64], int64_t at)
-{
-    time_t seconds = (time_t)at;
-    struct tm parts;
-
-    out[0] = '\0';
-    if (gmtime_r(&seconds, &parts) != NULL)
-        strftime(out, 64, "%FT%TZ", &parts);
     return out;
 }
 
@@ -94,7 +74,7 @@ static void add_headers(struct buf *out, const struct tlsrpt_mail *mail, const c
 
 static void add_text(struct buf *out, const struct tlsrpt_mail *mail, const char *boundary)
 {
-    char begin[64], end[64], organization[ID_SHOWN + 1];
+    char begin[TLSRPT_TIME_SIZE], end[TLSRPT_TIME_SIZE], organization[ID_SHOWN + 1];
 
     buf_addf(out, "This is a message in several parts (RFC 8460).\n\n--%s\n", boundary);
     buf_addf(out,
@@ -102,9 +82,9 @@ static void add_text(struct buf *out, const struct tlsrpt_mail *mail, const char
              "This is an aggregate report on TLS of SMTP sessions to\n%s,\n"
              "from %s to %s,\nby %s (%s).\n"
              "Where it is sent to stands in the TXT record of\n_smtp._tls.%s.\n",
-             mail->about.domain, moment_of(begin, mail->about.begin),
-             moment_of(end, mail->about.end), tame(organization, mail->organization), mail->contact,
-             mail->about.domain);
+             mail->about.domain, tlsrpt_time(begin, mail->about.begin),
+             tlsrpt_time(end, mail->about.end), tame(organization, mail->organization),
+             mail->contact, mail->about.domain);
 }
 
 bool tlsrpt_mail_write(struct buf *out, const struct tlsrpt_mail *mail)

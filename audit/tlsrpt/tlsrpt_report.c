@@ -274,15 +274,22 @@ static json_t *part_json(struct part *part, enum policy_type type, const struct 
     return object;
 }
 
-static json_t *time_json(int64_t at)
+const char *tlsrpt_time(char out[TLSRPT_TIME_SIZE], int64_t at)
 {
-    char text[32] = "";
     time_t seconds = (time_t)at;
     struct tm parts;
 
-    if (gmtime_r(&seconds, &parts) != NULL)
-        strftime(text, sizeof text, "%FT%TZ", &parts);
-    return json_string(text);
+    if (gmtime_r(&seconds, &parts) == NULL ||
+        strftime(out, TLSRPT_TIME_SIZE, "%FT%TZ", &parts) == 0)
+        out[0] = '\0';
+    return out;
+}
+
+static json_t *time_json(int64_t at)
+{
+    char text[TLSRPT_TIME_SIZE];
+
+    return json_string(tlsrpt_time(text, at));
 }
 
 static json_t *report_json(const struct tlsrpt_day *day, const char *domain, json_t *policies)

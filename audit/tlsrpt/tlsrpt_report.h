@@ -36,6 +36,11 @@ struct tlsrpt_day {
 json_t *tlsrpt_report(const struct tlsrpt_day *day, const struct session_domain *domain,
                       const json_t *explained);
 
+#define TLSRPT_TIME_SIZE 32
+/* Seconds since 1970 as RFC 3339 has it, "2026-11-27T00:00:00Z"; "" for a year beyond all. Returns
+ * `out`. */
+const char *tlsrpt_time(char out[TLSRPT_TIME_SIZE], int64_t at);
+
 /* What is wrong with the words for organization-name and contact-info; NULL when nothing is.
  * *submitter is set to the domain of the contact, which is an address: user@domain. */
 const char *tlsrpt_settings_wrong(const char *organization, const char *contact,

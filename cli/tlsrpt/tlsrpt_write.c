@@ -23,7 +23,7 @@
 
 #define DAY_S     ((int64_t)24 * 60 * 60)
 #define PATH_SIZE 4096
-#define TIME_SIZE 32
+#define DAY_SIZE  16
 
 /* ---- options ---- */
 
@@ -31,7 +31,7 @@
 static bool parse_day(int64_t *out, const char *text)
 {
     struct tm parts = {0}, same;
-    char again[TIME_SIZE];
+    char again[DAY_SIZE];
     const char *end = strptime(text, "%Y-%m-%d", &parts);
     time_t at;
 
@@ -81,34 +81,24 @@ bool audit_tlsrpt_options(struct audit *audit)
 
 /* ---- whether the log is whole ---- */
 
-static const char *time_text(char out[TIME_SIZE], int64_t at)
-{
-    time_t seconds = (time_t)at;
-    struct tm parts;
-
-    if (gmtime_r(&seconds, &parts) == NULL || strftime(out, TIME_SIZE, "%FT%TZ", &parts) == 0)
-        snprintf(out, TIME_SIZE, "?");
-    return out;
-}
-
 /* Says what the log lacks of the day. The number of faults. */
 static int say_what_is_missing(const struct audit *audit)
 {
     const struct track_options *day = &audit->options;
     bool given = audit->cli->words[0] != NULL;
-    char at[TIME_SIZE];
+    char at[TLSRPT_TIME_SIZE];
     int faults = 0;
 
     if (audit->first_at == 0 || audit->first_at > day->since) {
         fprintf(stderr, "mxcrypt: the log begins %s%s, after the day\n",
                 audit->first_at == 0 ? "nowhere" : "at ",
-                audit->first_at == 0 ? "" : time_text(at, audit->first_at));
+                audit->first_at == 0 ? "" : tlsrpt_time(at, audit->first_at));
         faults++;
     }
     /* the log of this host goes on, even if nothing was logged since */
     if (given && audit->first_at != 0 && audit->last_at < day->until) {
         fprintf(stderr, "mxcrypt: the log ends at %s, before the day is over\n",
-                time_text(at, audit->last_at));
+                tlsrpt_time(at, audit->last_at));
         faults++;
     }
     if (audit->reading.unread_places > 0 || audit->tally->suppressed > 0 ||
