@@ -286,6 +286,8 @@ class Package:
                 self.own_list(machine)
             with self.check("mxcrypt-tlsrpt.service: yesterday's report goes out by mail, and not as root"):
                 self.reports(machine)
+            with self.check("mxcryptd-exim.socket: systemd holds a socket for Exim beside Postfix's"):
+                self.for_exim(machine)
             with self.check("systemd has nothing to say against the units"):
                 units = machine.do("dpkg -L mxcrypt | grep -E '/systemd/system/[^/]*$'").split()
                 must(sum("check." in one or "rollover." in one or "list." in one or "tlsrpt." in one for one in units) == 8, f"{units}")
@@ -361,6 +363,18 @@ class Package:
         must(said.count(" sent ") == 2 and said.endswith("750 mxcrypt\n640 mxcrypt\n"), said)
         must(machine.do("grep -c 'qmgr.*from=<tlsrpt@package.signed>' /var/log/postfix.log") == "1\n", "it went twice")
         must(machine.ask("systemctl is-enabled mxcrypt-tlsrpt.timer")[1] == "disabled\n", "the timer is on by itself")
+
+    @staticmethod
+    def for_exim(machine):
+        """As mxcrypt-exim(5) has it; without the unit mxcryptd, which is not root, could not listen there."""
+        unit, key, path = "mxcryptd-exim.socket", "listen = exim:unix:/run/mxcrypt/exim.sock", "/run/mxcrypt/exim.sock"
+        machine.do(f"groupadd --system Debian-exim && cp /usr/share/doc/mxcrypt/examples/exim/{unit} /etc/systemd/system && "
+                   f"echo '{key}' >>/etc/mxcrypt/mxcryptd.conf && systemctl daemon-reload && systemctl enable --now {unit} 2>&1 && systemctl restart mxcryptd")
+        must(machine.do(f"stat -c '%a %U %G' {path}") == "660 root Debian-exim\n", "the socket's owner and mode")
+        status, said = machine.ask("mxcrypt doctor --self")
+        must(status == 0 and "listen" not in said, said)
+        machine.do(f"systemctl disable --now {unit} 2>&1 && rm /etc/systemd/system/{unit} && sed -i '/exim/d' /etc/mxcrypt/mxcryptd.conf && "
+                   "systemctl daemon-reload && systemctl restart mxcryptd && groupdel Debian-exim")
 
     def rollover(self, machine):
         """A mail host whose certificate is renewed with the same key; the lineage is in the home of root, as some ACME clients have it."""
