@@ -198,14 +198,23 @@ bool tlsrpt_journal_read(struct tlsrpt_journal *journal, const char *text, size_
     return true;
 }
 
-void tlsrpt_journal_prune(struct buf *out, const char *text, size_t length, tlsrpt_wanted *wanted,
-                          void *context)
+/* Of a report that is done with, what led there says nothing any more. */
+static bool is_past(const struct tlsrpt_journal *journal, const struct journal_line *line)
+{
+    struct tlsrpt_parcel report = {line->name, {"", 0}};
+
+    return (line->parcel.uri.length > 0 || line->fate == TLSRPT_FAILED) &&
+           tlsrpt_journal_find(journal, report).over;
+}
+
+void tlsrpt_journal_prune(struct buf *out, const struct tlsrpt_journal *journal, const char *text,
+                          size_t length, tlsrpt_wanted *wanted, void *context)
 {
     struct span rest = {text, length}, line;
     struct journal_line read;
 
     while (next_line(&rest, &line))
-        if (read_line(&read, line) && wanted(context, read.name))
+        if (read_line(&read, line) && !is_past(journal, &read) && wanted(context, read.name))
             buf_add(out, line.text, line.length + 1);
 }
 

@@ -17,8 +17,9 @@
 #include "audit/tlsrpt/tlsrpt_file.h"
 #include "audit/tlsrpt/tlsrpt_rua.h"
 
-#define TLSRPT_LINE_MAX      (TLSRPT_NAME_MAX + TLSRPT_URI_MAX + 40) /* octets */
-#define TLSRPT_JOURNAL_MAX   ((size_t)64 * 1024 * 1024)              /* octets */
+#define TLSRPT_LINE_MAX (TLSRPT_NAME_MAX + TLSRPT_URI_MAX + 40) /* octets */
+#define TLSRPT_JOURNAL_MAX                                                                         \
+    ((size_t)512 * 1024 * 1024)             /* octets: a day of failures at 10000 reports */
 #define TLSRPT_RETRY_FIRST_S (10 * 60)      /* to the second attempt; twice as long to each next */
 #define TLSRPT_RETRY_END_S   (24 * 60 * 60) /* RFC 8460 §5.5: no attempt later than that */
 
@@ -46,10 +47,11 @@ struct tlsrpt_journal *tlsrpt_journal_new(void);
 void tlsrpt_journal_free(struct tlsrpt_journal *journal);
 /* Takes the text of the file. False without memory. */
 bool tlsrpt_journal_read(struct tlsrpt_journal *journal, const char *text, size_t length);
-/* Appends those lines of the text whose file is wanted; what makes no sense is left out. */
+/* Appends those lines of the text, which `journal` has read, whose file is wanted and, of a report that
+ * is done with, those alone that say so; what makes no sense is left out. */
 typedef bool tlsrpt_wanted(void *context, const char *name);
-void tlsrpt_journal_prune(struct buf *out, const char *text, size_t length, tlsrpt_wanted *wanted,
-                          void *context);
+void tlsrpt_journal_prune(struct buf *out, const struct tlsrpt_journal *journal, const char *text,
+                          size_t length, tlsrpt_wanted *wanted, void *context);
 /* Notes an attempt. False without memory. */
 bool tlsrpt_journal_note(struct tlsrpt_journal *journal, struct tlsrpt_parcel parcel, int64_t at,
                          enum tlsrpt_fate fate);

@@ -90,7 +90,8 @@ static bool is_there(void *context, const char *name)
     return faccessat(sending->folder_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* A long journal is replaced by one without the lines of reports that are gone. */
+/* A long journal is replaced by one without the lines of reports that are gone, and the attempts at
+ * those that are done with. */
 static int shorten(struct sending *sending, const char *path, struct buf *text)
 {
     struct buf kept;
@@ -99,7 +100,7 @@ static int shorten(struct sending *sending, const char *path, struct buf *text)
     if (text->length < JOURNAL_LONG)
         return CLI_OK;
     buf_init(&kept, TLSRPT_JOURNAL_MAX);
-    tlsrpt_journal_prune(&kept, buf_text(text), text->length, is_there, sending);
+    tlsrpt_journal_prune(&kept, sending->journal, buf_text(text), text->length, is_there, sending);
     if (kept.failed || page_replace_text(path, &kept) != 0)
         status = say(path, kept.failed ? "no memory" : strerror(errno), CLI_CANNOT_WRITE);
     buf_fini(&kept);

@@ -99,22 +99,47 @@ static void test_written(void **state)
     tlsrpt_journal_free(journal);
 }
 
+static bool is_any(void *context, const char *name)
+{
+    (void)context, (void)name;
+    return true;
+}
+
 static bool is_a(void *context, const char *name)
 {
     (void)context;
     return strcmp(name, A) == 0;
 }
 
+/* Of a report that is done with only its end is kept. */
+static void test_prune_done(void **state)
+{
+    static const char text[] = "1 failed " A "\n2 failed " A " " U "\n3 given-up " A " " U
+                               "\n4 given-up " A "\n5 failed " B "\n6 sent " B " " U "\n";
+    struct tlsrpt_journal *journal = tlsrpt_journal_new();
+    struct buf out;
+
+    (void)state;
+    assert_true(tlsrpt_journal_read(journal, text, strlen(text)));
+    buf_init(&out, 1000);
+    tlsrpt_journal_prune(&out, journal, text, strlen(text), is_any, NULL);
+    assert_string_equal(buf_text(&out), "4 given-up " A "\n5 failed " B "\n6 sent " B " " U "\n");
+    buf_fini(&out);
+    tlsrpt_journal_free(journal);
+}
+
 static void test_prune(void **state)
 {
     static const char text[] =
         "1 failed " A " " U "\ngarbage\n2 sent " B "\n3 sent " A " " U "\n4 sent " A;
+    struct tlsrpt_journal *journal = tlsrpt_journal_new();
     struct buf out;
 
     (void)state;
     buf_init(&out, 1000);
-    tlsrpt_journal_prune(&out, text, strlen(text), is_a, NULL);
+    tlsrpt_journal_prune(&out, journal, text, strlen(text), is_a, NULL);
     assert_string_equal(out.data, "1 failed " A " " U "\n3 sent " A " " U "\n");
+    tlsrpt_journal_free(journal);
     buf_fini(&out);
 }
 
@@ -146,6 +171,7 @@ int main(void)
     ROWS_ADD_TEST(test_nul);
     ROWS_ADD_TEST(test_written);
     ROWS_ADD_TEST(test_prune);
+    ROWS_ADD_TEST(test_prune_done);
     ROWS_ADD_TEST(test_back_off);
     return rows_run("tlsrpt_journal");
 }
