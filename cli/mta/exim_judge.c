@@ -173,8 +173,8 @@ static void judge_config(struct doctor_report *report, const struct exim_facts *
 
     if (socket == NULL)
         doctor_find(report, DOCTOR_ERROR,
-                    "add \"listen = exim:unix:/run/mxcrypt/exim.sock\", under systemd enable "
-                    "contrib/exim/mxcryptd-exim.socket, and restart mxcryptd",
+                    "add \"listen = exim:unix:/run/mxcrypt/exim.sock\", and restart mxcryptd; "
+                    "under systemd it takes mxcryptd-exim.socket, see mxcrypt-exim(5)",
                     "mxcryptd.conf has no listener for Exim");
     else if (facts->socket != NULL && strcmp(facts->socket, socket) != 0)
         doctor_find(report, DOCTOR_ERROR, "set MXCRYPT_SOCKET to where mxcryptd listens",

@@ -66,12 +66,12 @@ void exim_lines(struct buf *out, const struct exim_facts *facts)
 
     add_steps(out, facts);
     if (socket == NULL)
-        buf_adds(out,
-                 "# mxcryptd.conf has no listener for Exim yet. Add this line:\n"
-                 "#   listen = exim:unix:/run/mxcrypt/exim.sock\n"
-                 "# Under systemd, copy mxcryptd-exim.socket to /etc/systemd/system as well, and\n"
-                 "#   systemctl enable --now mxcryptd-exim.socket\n"
-                 "# Then restart mxcryptd.\n");
+        buf_adds(out, "# mxcryptd.conf has no listener for Exim yet. Add this line:\n"
+                      "#   listen = exim:unix:/run/mxcrypt/exim.sock\n"
+                      "# Restart mxcryptd; under systemd copy mxcryptd-exim.socket of contrib/exim "
+                      "to\n# /etc/systemd/system, and\n"
+                      "#   systemctl enable mxcryptd-exim.socket && systemctl stop mxcryptd &&\n"
+                      "#   systemctl start mxcryptd-exim.socket mxcryptd\n");
     buf_addf(out, "MXCRYPT_SOCKET = %s\n", socket == NULL ? "/run/mxcrypt/exim.sock" : socket);
     buf_addf(out,
              "MXCRYPT_DOMAINS = ! +local_domains : ! +relay_to_domains\n"

@@ -369,11 +369,11 @@ class Package:
         """As mxcrypt-exim(5) has it; without the unit mxcryptd, which is not root, could not listen there."""
         unit, key, path = "mxcryptd-exim.socket", "listen = exim:unix:/run/mxcrypt/exim.sock", "/run/mxcrypt/exim.sock"
         machine.do(f"groupadd --system Debian-exim && cp /usr/share/doc/mxcrypt/examples/exim/{unit} /etc/systemd/system && "
-                   f"echo '{key}' >>/etc/mxcrypt/mxcryptd.conf && systemctl daemon-reload && systemctl enable --now {unit} 2>&1 && systemctl restart mxcryptd")
+                   f"echo '{key}' >>/etc/mxcrypt/mxcryptd.conf && systemctl enable {unit} 2>&1 && systemctl stop mxcryptd && systemctl start {unit} mxcryptd")
         must(machine.do(f"stat -c '%a %U %G' {path}") == "660 root Debian-exim\n", "the socket's owner and mode")
         status, said = machine.ask("mxcrypt doctor --self")
         must(status == 0 and "listen" not in said, said)
-        machine.do(f"systemctl disable --now {unit} 2>&1 && rm /etc/systemd/system/{unit} && sed -i '/exim/d' /etc/mxcrypt/mxcryptd.conf && "
+        machine.do(f"systemctl stop mxcryptd && systemctl disable --now {unit} 2>&1 && rm /etc/systemd/system/{unit} && sed -i '/exim/d' /etc/mxcrypt/mxcryptd.conf && "
                    "systemctl daemon-reload && systemctl restart mxcryptd && groupdel Debian-exim")
 
     def rollover(self, machine):
