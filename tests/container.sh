@@ -31,6 +31,8 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf --one-file-system "$work"' EXIT
 log=$work/build.log
 [ -d "$debian_cache" ] || mkdir -m 700 "$debian_cache" || exit 2
+exec 9>"$debian_cache/images.lock"
+flock 9 || exit 2 # one at a time: each removes all containers of this storage
 export CONTAINERS_STORAGE_CONF=$work/storage.conf
 printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$debian_cache/images" "$debian_cache/images-run" >"$CONTAINERS_STORAGE_CONF"
 
