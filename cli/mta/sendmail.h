@@ -57,6 +57,7 @@ struct sendmail_facts {
     bool cf_forbidden;    /* it is not for us */
     const char *text;     /* of sendmail.cf */
     struct sendmail_socket sockets[SENDMAIL_MAPS];
+    const char *submit; /* submit.cf beside cf; NULL: there is none that can be read */
     struct sendmail_mailer mailers[SENDMAIL_MAILERS_MAX];
     size_t mailer_count;
 
@@ -70,6 +71,9 @@ struct sendmail_facts {
 void sendmail_read_program(struct sendmail_facts *facts, const char *text);
 /* Reads sendmail.cf: facts->text, sockets, mailers. */
 void sendmail_read_cf(struct sendmail_facts *facts, const char *text);
+/* Whether it replaces a domain that is an alias: FEATURE(nocanonify) has a rule of its own,
+ * and what is submitted on this host does as an option says. */
+bool sendmail_canonifies(struct arena *arena, const char *text);
 /* The value of an option, by the last line that sets it; NULL: none does. Belongs to the arena. */
 const char *sendmail_option(const struct sendmail_facts *facts, const char *name);
 /* The first rule of a ruleset, to the end of its line; NULL: there is none. Belongs to the arena. */

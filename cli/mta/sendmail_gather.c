@@ -50,6 +50,20 @@ static void read_file(struct sendmail_facts *facts)
     buf_fini(&text);
 }
 
+/* What is submitted on this host goes through it first. */
+static void read_submit(struct sendmail_facts *facts)
+{
+    const char *end = strrchr(facts->cf, '/');
+    const char *path = arena_printf(facts->arena, "%.*ssubmit.cf",
+                                    end == NULL ? 0 : (int)(end + 1 - facts->cf), facts->cf);
+    struct buf text;
+
+    buf_init(&text, SENDMAIL_CF_MAX);
+    if (path != NULL && file_read(&text, path) == 0)
+        facts->submit = arena_strdup(facts->arena, buf_text(&text));
+    buf_fini(&text);
+}
+
 static void try_anchors(struct sendmail_facts *facts)
 {
     const char *file = sendmail_option(facts, "CACertFile");
@@ -139,6 +153,7 @@ void sendmail_gather(struct sendmail_facts *facts)
 {
     ask_program(facts);
     read_file(facts);
+    read_submit(facts);
     try_anchors(facts);
     for (enum sendmail_map i = 0; i < SENDMAIL_MAPS; i++)
         if (facts->sockets[i].address != NULL)

@@ -124,6 +124,24 @@ static void judge_rules(struct doctor_report *report, const struct sendmail_fact
     }
 }
 
+#define ALIASES                                                                                    \
+    "%s replaces a recipient's domain that is an alias: mail goes to whoever forges one, by his "  \
+    "policy"
+
+/* Before mxcryptd is asked. */
+static void judge_aliases(struct doctor_report *report, const struct sendmail_facts *facts)
+{
+    if (!has_file(report, facts))
+        return;
+    if (sendmail_canonifies(facts->arena, facts->text))
+        doctor_find(report, DOCTOR_ERROR, MAKE, ALIASES, "sendmail.cf");
+    if (facts->submit != NULL && sendmail_canonifies(facts->arena, facts->submit))
+        doctor_find(report, DOCTOR_ERROR,
+                    "put the two lines of mxcrypt sendmail-config into submit.mc, and make "
+                    "submit.cf again",
+                    ALIASES, "submit.cf");
+}
+
 /* ---- options ---- */
 
 struct wanted {
@@ -222,7 +240,7 @@ static const struct {
 } checks[] = {
     {"program", judge_program},       {"sendmail.cf", judge_file}, {"maps", judge_maps},
     {"rules", judge_rules},           {"options", judge_options},  {"recipients", judge_recipients},
-    {"trust-anchors", judge_anchors}, {"socket", judge_socket},
+    {"trust-anchors", judge_anchors}, {"socket", judge_socket},    {"aliases", judge_aliases},
 };
 
 void sendmail_judge(struct doctor_report *report, const struct sendmail_facts *facts)

@@ -24,21 +24,26 @@ void sendmail_lines(struct buf *out, const char *address, const char *ca_file, l
     address = address == NULL ? "inet:8461@127.0.0.1" : address;
     if (ca_file == NULL)
         buf_adds(out, "dnl No CA file was found: install the package ca-certificates.\n");
-    buf_addf(out,
-             "dnl Whose certificates are valid. The file is read only where the folder is named.\n"
-             "define(`confCACERT_PATH', `" CA_FOLDER "')dnl\n"
-             "define(`confCACERT', `%s')dnl\n"
-             "dnl One connection, one recipient: one domain's policy is never another's.\n"
-             "define(`confMCI_CACHE_SIZE', `0')dnl\n"
-             "define(`SMTP_MAILER_MAXRCPTS', `1')dnl\n"
-             "dnl A host that fails one domain's policy is tried for the next.\n"
-             "define(`confTO_HOSTSTATUS', `0s')dnl\n"
-             "undefine(`confHOST_STATUS_DIRECTORY')dnl\n"
-             "dnl mxcryptd. While it is down mail waits.\n"
-             "define(`confMXCRYPT_SOCKET', `%s')dnl\n"
-             "define(`confMXCRYPT_TIMEOUT', `%ld')dnl\n"
-             "FEATURE(`sts', `socket -d%ld -T<TMPF> %s', `NO_SAN_TST')dnl\n",
-             ca_file == NULL ? CA_FILE : ca_file, address, timeout_s, timeout_s, address);
+    buf_addf(
+        out,
+        "dnl Whose certificates are valid. The file is read only where the folder is named.\n"
+        "define(`confCACERT_PATH', `" CA_FOLDER "')dnl\n"
+        "define(`confCACERT', `%s')dnl\n"
+        "dnl One connection, one recipient: one domain's policy is never another's.\n"
+        "define(`confMCI_CACHE_SIZE', `0')dnl\n"
+        "define(`SMTP_MAILER_MAXRCPTS', `1')dnl\n"
+        "dnl A host that fails one domain's policy is tried for the next.\n"
+        "define(`confTO_HOSTSTATUS', `0s')dnl\n"
+        "undefine(`confHOST_STATUS_DIRECTORY')dnl\n"
+        "dnl A recipient's domain stays as it is: who forges an alias gets no mail. Put these\n"
+        "dnl two lines into submit.mc as well, before FEATURE(`msp'...).\n"
+        "FEATURE(`nocanonify')dnl\n"
+        "define(`confDIRECT_SUBMISSION_MODIFIERS', `u')dnl\n"
+        "dnl mxcryptd. While it is down mail waits.\n"
+        "define(`confMXCRYPT_SOCKET', `%s')dnl\n"
+        "define(`confMXCRYPT_TIMEOUT', `%ld')dnl\n"
+        "FEATURE(`sts', `socket -d%ld -T<TMPF> %s', `NO_SAN_TST')dnl\n",
+        ca_file == NULL ? CA_FILE : ca_file, address, timeout_s, timeout_s, address);
     buf_adds(
         out,
         "\n"

@@ -152,6 +152,16 @@ static void read_mailer(struct sendmail_facts *facts, const char *text)
     facts->mailer_count += mailer->name != NULL;
 }
 
+bool sendmail_canonifies(struct arena *arena, const char *text)
+{
+    const struct sendmail_facts facts = {.arena = arena, .text = text};
+    const char *modifiers = sendmail_option(&facts, "DirectSubmissionModifiers");
+
+    /* without that option they are "c u", where c asks for it */
+    return strstr(text, "\nR$* $| $* < @ $+.$+ > $*") == NULL || modifiers == NULL ||
+           *modifiers == '\0' || strchr(modifiers, 'c') != NULL;
+}
+
 void sendmail_read_cf(struct sendmail_facts *facts, const char *text)
 {
     const char *rest;

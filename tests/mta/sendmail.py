@@ -25,7 +25,7 @@ import places  # noqa: E402 F401  (first: where the others are)
 import benchworld  # noqa: E402
 import sendmail_instance  # noqa: E402
 import smtpd  # noqa: E402
-from sendmail_domains import BROKEN, ENCRYPT, GONE, NOTHING, REFUSED, VERIFY, Domains  # noqa: E402
+from sendmail_domains import BROKEN, ENCRYPT, GONE, NOTHING, REFUSED, VERIFY, Domain, Domains  # noqa: E402
 from tally import Tally  # noqa: E402
 
 TIME_LIMIT_S = 400
@@ -74,6 +74,11 @@ def declare(domains):
     new("alias", VERIFY, "OK secure match=cn.alias.plain servername=hostname", cert=leaf("cn.alias.plain"),
         rule="exactly secure match=cn.alias.plain servername=hostname")
     domains.world.dns.add("alias.plain", "@ MX 5 cn", "cn CNAME mx")
+    # a domain that is an alias, as an attacker may forge one: its own policy counts
+    clear = domains["clear"]
+    domains.by_label["aliased"] = Domain("aliased.plain", clear.host, clear.server, ENCRYPT, "NOTFOUND ")
+    domains.rules.append("aliased.plain exactly encrypt")
+    domains.world.dns.add("aliased.plain", f"@ CNAME {clear.name}.")
     for label in ("relayed", "exempt"):
         new(label, VERIFY, policy=("mx.@",))
     # a second mail host, in clear, at the same preference
@@ -210,7 +215,8 @@ def levels(story):
     story.send("may", "verified")
     story.send("broken", "deferred", "TLS handshake failed")
     story.send("print", "deferred", NO_POLICY)
-    story.send("ordered", "deferred", NO_TLS)
+    for label in ("ordered", "aliased"):
+        story.send(label, "deferred", NO_TLS)
     for label in ("secure-unlisted", "secure-deep"):
         story.send(label, "deferred", NO_MX)
     for level in ("secure", "verify"):
@@ -263,7 +269,8 @@ def strip_after_one(server):
 
 def as_a_daemon(story):
     """Sendmail as it runs: one process takes messages over SMTP, in several sessions at once, others deliver them behind it."""
-    wanted = {"secure": "verified", "clear": "clear", "encrypt": "encrypted", "verify-foreign": "deferred", "encrypt-strip": "deferred", "strict-secure": "deferred"}
+    wanted = {"secure": "verified", "clear": "clear", "encrypt": "encrypted", "verify-foreign": "deferred", "encrypt-strip": "deferred", "strict-secure": "deferred",
+              "aliased": "deferred"}
     with story.instance("daemon", f"DAEMON_OPTIONS(`Port={SMTP_PORT}, Addr=127.0.0.1')dnl\n", access="Connect:127.0.0.1\tRELAY\n").serving(SMTP_PORT) as by:
         def session(_):
             recipients = [(label, story.recipient(label)) for _ in range(2) for label in wanted]
@@ -321,6 +328,7 @@ def configuration(story):
     for what, line, other, finds in (("a hash map", "Ksendmail socket", "Ksendmail hash", (2, ["maps"])), ("no -T", "Ksts socket -d10 -T<TMPF>", "Ksts socket -d10", (2, ["maps"])),
                                      ("a cache", "O ConnectionCacheSize=0", "O ConnectionCacheSize=2", (2, ["options"])), ("two recipients", "r=1,", "r=2,", (1, ["recipients"])),
                                      ("no rules", "$>Mxcrypt $&{rcpt_addr}", "$>Other", (2, ["rules", "rules"])), ("no CA file", "O CACertFile=", "#O CACertFile=", (2, ["trust-anchors"])),
+                                     ("aliases", "\nR$* $| $* < @ $+.$+ > $*", "\nR$* h $* $| $* < @ $+.$+ > $*", (2, ["aliases"])),
                                      ("a folder for everybody", f"inet:{PORT}@127.0.0.1", f"unix:{story.world.folder}/open/sendmail.sock", (2, ["socket"])),
                                      ("another port", f":{PORT}@", ":1@", (2, ["maps", "maps", "socket", "socket"]))):
         cf = os.path.join(story.world.folder, "spoilt.cf")

@@ -14,11 +14,14 @@
 #define OPTIONS                                                                                    \
     "O StrictTransportSecurity=true\nO SetCertAltnames=true\nO ConnectionCacheSize=0\n"            \
     "O Timeout.hoststatus=0s\n#O HostStatusDirectory=.hoststat\nO CACertPath=/c\n"                 \
-    "O CACertFile=/c/f\n"
+    "O CACertFile=/c/f\n" MODIFIERS
+#define MODIFIERS      "O DirectSubmissionModifiers=u\n"
+#define NOT_CANONIFIED "SCanonify2\nR$* $| $* < @ $+.$+ > $*\t$: $2 < @ $3.$4 . > $5\n"
 #define RULES                                                                                      \
     "SLocal_tls_server\nR$*\t\t\t$@ $>Mxcrypt $&{rcpt_addr}\nSLocal_tls_rcpt\n"                    \
     "R$*\t\t\t$@ $>Mxcrypt $&{rcpt_addr}\nSMxcrypt\nR$*\tx\nSMxcrypt_done\nR$*\tx\n"               \
-    "SMxcrypt_encrypted\nR$*\tx\nSMxcrypt_verified\nR$*\tx\nSMxcrypt_match\nR$*\tx\n"
+    "SMxcrypt_encrypted\nR$*\tx\nSMxcrypt_verified\nR$*\tx\nSMxcrypt_match\nR$*"                   \
+    "\tx\n" NOT_CANONIFIED
 #define MAILERS                                                                                    \
     "Mlocal, P=/usr/sbin/sensible-mda, F=l,\n\tT=DNS/RFC822/X-Unix,\n\tA=sensible-mda $u\n"        \
     "Mesmtp, P=[IPC], F=mDFMuXa, E=\\r\\n, L=990,\n\tr=1, T=DNS/RFC822/SMTP,\n\tA=TCP $h\n"
@@ -92,6 +95,11 @@ static const struct row {
     {"as many as it likes", "r=1, ", "", "warning recipients: mailers send several", NULL, NULL},
     {"no CA folder", "O CACertPath=/c\n", "", "error trust-anchors: option CACertPath is not set",
      NULL, NULL},
+    {"domains are canonified", "R$* $| $* < @ $+.$+ > $*",
+     "R$* CC $* $| $* < @ $+.$+ > $*\t$: $3 < @ $4.$5 . > $6\nR$* $| $* < @ $* > $*",
+     "error aliases: sendmail.cf replaces", NULL, NULL},
+    {"domains are canonified where mail is submitted", MODIFIERS, "",
+     "error aliases: sendmail.cf replaces", NULL, NULL},
     {"no CA file", "O CACertFile=/c/f\n", "#O CACertFile\n",
      "error trust-anchors: option CACertFile is not set", NULL, NULL},
 };
@@ -151,6 +159,40 @@ static void test_row(void **state)
     buf_fini(&cf);
     arena_free(facts.arena);
     config_fini(&config);
+}
+
+/* submit.cf is judged where there is one. */
+static void test_submit(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } submits[] = {
+        {NULL, NULL},
+        {MODIFIERS NOT_CANONIFIED, NULL},
+        {"#\n" NOT_CANONIFIED, "error aliases: submit.cf replaces"},
+        {"O DirectSubmissionModifiers=\n" NOT_CANONIFIED, "error aliases: submit.cf replaces"},
+        {"O DirectSubmissionModifiers=uc\n" NOT_CANONIFIED, "error aliases: submit.cf replaces"},
+        {"", "error aliases: submit.cf replaces"},
+        {"#\nR$* $| $* < @ $* > $*\t$: $2 < @ $[ $3 $] > $4\n",
+         "error aliases: submit.cf replaces"},
+    };
+    char error[CONFIG_ERROR_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof submits / sizeof submits[0]; i++) {
+        struct config config;
+        struct sendmail_facts facts = {
+            .arena = arena_new(1 << 20), .config = &config, .cf = "/cf", .submit = submits[i].text};
+        struct doctor_report report;
+
+        assert_int_equal(config_parse(&config, "test", LISTEN, strlen(LISTEN), NULL, 0, error), 0);
+        sendmail_read_program(&facts, PROGRAM);
+        sendmail_read_cf(&facts, MAPS OPTIONS RULES MAILERS);
+        sendmail_judge(&report, &facts);
+        check_findings(&report, submits[i].want);
+        arena_free(facts.arena);
+        config_fini(&config);
+    }
 }
 
 /* What could not be had is said, and is no fault. */
@@ -220,6 +262,7 @@ static void test_lines(void **state)
 int main(void)
 {
     ROWS_ADD(rows, test_row);
+    ROWS_ADD_TEST(test_submit);
     ROWS_ADD_TEST(test_nothing_known);
     ROWS_ADD_TEST(test_lines);
     return rows_run("sendmail_judge");
