@@ -390,6 +390,14 @@ static void write_fault(char out[RENDER_REASON_MAX + 1], const struct verdict *v
 
 /* ---- without DANE ---- */
 
+/* What a list says is below what the domain itself says, in testing mode as well. */
+static bool list_counts(const struct verdict *verdict, const struct evidence *evidence)
+{
+    if (verdict->listed != LIST_ENFORCE || evidence == NULL || evidence->list.mode != LIST_ENFORCE)
+        return false;
+    return evidence->sts.policy == NULL || evidence->sts.policy->mode != STS_MODE_TESTING;
+}
+
 /*
  * The strongest that an MTA without DANE can do for a destination of level dane or dane-only: what
  * MTA-STS, a policy list or the probes ask for beside it. Under dane-only every host has TLSA
@@ -401,8 +409,7 @@ static void give_up_dane(struct verdict *verdict, const struct evidence *evidenc
     if (verdict->sts_enforced) {
         verdict->level = VERDICT_SECURE;
         verdict->reason = REASON_STS_ENFORCE;
-    } else if (verdict->listed == LIST_ENFORCE && evidence != NULL &&
-               evidence->list.mode == LIST_ENFORCE) {
+    } else if (list_counts(verdict, evidence)) {
         verdict->level = VERDICT_SECURE;
         verdict->reason = REASON_LIST;
     } else if (verdict->level == VERDICT_DANE && verdict->dane == DANE_ERROR) {

@@ -98,9 +98,32 @@ static void where_dane_does_not_decide_nothing_changes(void **state)
     }
 }
 
+static void a_policy_in_testing_mode_goes_before_a_list(void **state)
+{
+    const char *mx = "mx.example.com";
+    const struct sts_policy policy = {.mode = STS_MODE_TESTING, .mx_count = 1, .mx = &mx};
+    const struct evidence evidence = {
+        .domain = "example.com",
+        .sts = {.state = STS_POLICY, .policy = &policy},
+        .list = {.mode = LIST_ENFORCE, .mx = "mx.list.example", .mx_count = 1}};
+    const struct verdict verdict = {.level = VERDICT_DANE_ONLY,
+                                    .reason = REASON_DANE_FULL,
+                                    .dane = DANE_FULL,
+                                    .listed = LIST_ENFORCE,
+                                    .probed = VERDICT_VERIFY};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, RENDER_SOCKETMAP_MAX);
+    assert_int_equal(render_verdict(&out, &verdict, &evidence, &without), ANSWER_OK);
+    assert_string_equal(buf_text(&out), NAMED);
+    buf_fini(&out);
+}
+
 int main(void)
 {
     ROWS_ADD(rows, one_row);
     ROWS_ADD_TEST(where_dane_does_not_decide_nothing_changes);
+    ROWS_ADD_TEST(a_policy_in_testing_mode_goes_before_a_list);
     return rows_run("render for an MTA without DANE");
 }
