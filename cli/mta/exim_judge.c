@@ -48,7 +48,7 @@ static const struct wanted of_routers[] = {
 
 static const struct wanted of_transports[] = {
     {ALL, "driver", "smtp", false},
-    {ALL, "protocol", "smtp", false},
+    {ALL, "protocol", "smtp", true}, /* or smtps */
     {ALL, "hosts", "", false},
     {ALL, "hosts_override", "no", false},
     {ALL, "fallback_hosts", "", false},

@@ -1,14 +1,28 @@
 """Ways round the routers that an attacker or an operator may find: odd addresses, another answer at the next attempt, delivery while a
 message is received, a smarthost."""
 
+import asyncio
+
 import case
 import exim_cases
 import smtpd
 
-SMART_PORT = 587
+SMART_PORT, TLS_PORT = 587, 465
 PRIVATE, PRIVATE_SMART = "10.1.2.3", "10.1.2.4"
-UMLAUT = "b\u00fccher"
+UMLAUT = "bücher"
 ENCRYPT, NOTFOUND = exim_cases.of_level("encrypt").encode(), b"level=notfound\n"
+
+
+class TlsFirst(smtpd.SmtpServer):
+    """A server that speaks TLS from the first octet."""
+
+    async def _listen(self):
+        self._server = await asyncio.start_server(self._serve, self.address, self.port, ssl=self.context)
+
+    async def _talk(self, reader, writer, connection):
+        connection.tls = writer.get_extra_info("ssl_object").version()
+        writer.write(self.temper.greeting)
+        return await self._converse(reader, writer, connection, self.temper, True)
 
 
 def _one(the_world, name, temper, scripted=ENCRYPT):
@@ -45,6 +59,11 @@ def declare(the_world):
     leaf = the_world.ca.leaf(f"inner.{inner.d}")
     inner.servers = [smtpd.SmtpServer(the_world.loop, PRIVATE_SMART, smtpd.GOOD, the_world.ca.server_context(leaf), SMART_PORT)]
     them["inner"] = inner
+    first = _one(the_world, "first", smtpd.GOOD)
+    wrong = first.host("wrong")
+    first.servers = [TlsFirst(the_world.loop, server.address, smtpd.GOOD, the_world.ca.server_context(the_world.ca.leaf(name)), TLS_PORT)
+                     for server, name in ((first.servers[0], f"mx.{first.d}"), (wrong, "mx.elsewhere.example"))]
+    them["first"] = first
     declare.them = them
     return list(them.values())
 
@@ -55,6 +74,7 @@ def deliver(them):
     _smtp(them)
     _smarthost(them, declare.them["smart"])
     _smarthost_within(them, declare.them["inner"])
+    _smarthost_tls_first(them, declare.them["first"])
     for one in declare.them.values():
         for server in one.servers:
             them.check(f"{one.row.name}: nothing was taken in clear", [taken for taken in server.taken if taken.tls is None], [])
@@ -137,9 +157,23 @@ def _private(them, one):
     them.counts["encrypt"]["bounced"] += 1
 
 
-def _install_smarthost(them, host):
-    them.exim.install(them.socket, changes={"macros": [(r"^#MXCRYPT_SMARTHOST = .*", f"MXCRYPT_SMARTHOST = {host}"),
-                                                       (r"^#MXCRYPT_PORT = .*", f"MXCRYPT_PORT = {SMART_PORT}")]})
+def _install_smarthost(them, host, port=SMART_PORT, before=""):
+    them.exim.install(them.socket, before, {"macros": [(r"^#MXCRYPT_SMARTHOST = .*", f"MXCRYPT_SMARTHOST = {host}"),
+                                                       (r"^#MXCRYPT_PORT = .*", f"MXCRYPT_PORT = {port}")]})
+
+
+def _smarthost_tls_first(them, one):
+    """Debian's macro for a smarthost of this kind counts, and the certificate with it."""
+    for number, (level, label, want) in enumerate((("verify", "mx", "verified"), ("encrypt", "wrong", "encrypted"), ("verify", "wrong", "deferred"),
+                                                   ("dane-only", "mx", "deferred"))):
+        host, recipient = f"{label}.{one.d}", f"t{number}@anywhere.example"
+        _install_smarthost(them, host, TLS_PORT, "REMOTE_SMTP_SMARTHOST_PROTOCOL = smtps")
+        them.answers.scripted[f"[{host}]:{TLS_PORT}"] = exim_cases.of_level(level).encode()
+        them.exim.submit(recipient)
+        came, line = them.what_came(recipient, one.servers)
+        them.check(f"smarthost, TLS first, {level}: {want}", came == want or line, True)
+        them.counts[level][came] += 1
+    them.exim.install(them.socket)
 
 
 def _smarthost_within(them, one):
