@@ -222,7 +222,7 @@ static void count_sent(struct track_delivery *delivery)
     else
         count_level(tally, &where, level);
     if (level == TALLY_NONE)
-        track_contact_clear(delivery);
+        track_connection_clear(delivery);
 }
 
 /* ---- messages and recipients ---- */
@@ -372,7 +372,7 @@ static void take_delivery(struct track *track, const struct line *line, int64_t 
     delivery.message = track_message_of(track, delivery.message_id, true);
     if (delivery.process != NULL)
         track_attribute(delivery.process, line, delivery.message_id);
-    track_contact_ended(&delivery);
+    track_connection_ended(&delivery);
     count_status(&delivery);
     count_message(&delivery);
     if (line->status == TALLY_SENT)
@@ -443,7 +443,7 @@ static void take_given_up(struct track *track, const struct line *line, int64_t 
 {
     if (line->kind == LINE_LOST)
         track_lost(track, line);
-    track_contact_skipped(track, line, at);
+    track_connection_skipped(track, line, at);
 }
 
 /* Of an address: its connection has no mail that counts. */
@@ -455,7 +455,7 @@ static void take_probe(struct track *track, const struct line *line)
         return;
     process->relay_length = 0;
     track_attribute(process, line, track_message_id(track, line));
-    track_contacts_free(process);
+    track_connections_free(process);
 }
 
 /* When the log of a host begins, and from when to when lines were counted. */

@@ -35,7 +35,7 @@ struct track_event {
 
 /* What became of one connection to a mail host, as far as TLS is concerned: a session of RFC 8460
  * §4.3. Spans are valid during the call. */
-struct track_contact {
+struct track_connection {
     int64_t at;             /* seconds since 1970: TLS was established, or failed */
     struct span domain;     /* the next-hop, as in struct tally_domain */
     struct span relay;      /* "host[address]:port"; empty: not known */
@@ -58,8 +58,8 @@ struct track_options {
     /* The sender of TLSRPT reports: connections for its messages are not told (RFC 8460 §3). NULL:
      * none. */
     const char *reporter;
-    /* NULL: none. See track_contact.c for what is a connection. */
-    void (*on_contact)(void *context, const struct track_contact *contact);
+    /* NULL: none. See track_connection.c for what is a connection. */
+    void (*on_connection)(void *context, const struct track_connection *connection);
     void *context;
 };
 

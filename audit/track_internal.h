@@ -75,7 +75,7 @@ struct track_kept {
 };
 #define TRACK_KEPT_MAX 16 /* of a process */
 
-struct track_contacts {
+struct track_connections {
     struct track_kept *kept; /* owned; the newest first */
     unsigned count;
     uint64_t transaction; /* of the delivery whose connection was told last */
@@ -95,7 +95,7 @@ struct track_process {
     struct track_why *whys; /* TRACK_WHYS of them; owned; NULL: none */
     unsigned why_next;
     uint16_t relay_length; /* 0: it has no TLS connection */
-    struct track_contacts contacts;
+    struct track_connections connections;
     bool sent; /* its message; a rejected recipient says nothing of the others */
     uint8_t setup_length;
     char relay[TRACK_RELAY_MAX];
@@ -218,19 +218,19 @@ void track_part_end(struct track *track, struct track_part *part, enum tally_sta
                     int64_t at);
 void track_messages_free(struct track *track);
 
-/* ---- track_contact.c ---- */
+/* ---- track_connection.c ---- */
 
 /* TLS was established. */
-void track_contact_opened(struct track *track, struct track_process *process,
-                          const struct line *line, int64_t at);
+void track_connection_opened(struct track *track, struct track_process *process,
+                             const struct line *line, int64_t at);
 /* A mail host was given up, and another one is tried. */
-void track_contact_skipped(struct track *track, const struct line *line, int64_t at);
+void track_connection_skipped(struct track *track, const struct line *line, int64_t at);
 /* A delivery: its connection, and those before it, are told. */
-void track_contact_ended(struct track_delivery *delivery);
+void track_connection_ended(struct track_delivery *delivery);
 /* A delivery that went in clear. */
-void track_contact_clear(struct track_delivery *delivery);
+void track_connection_clear(struct track_delivery *delivery);
 /* Forgets those that were not told. */
-void track_contacts_free(struct track_process *process);
+void track_connections_free(struct track_process *process);
 
 /* ---- track_trouble.c ---- */
 

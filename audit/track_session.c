@@ -20,7 +20,7 @@ static void process_free(struct track *track, struct track_process *process)
     list_remove(&process->age);
     track->process_count--;
     free(process->whys);
-    track_contacts_free(process);
+    track_connections_free(process);
     free(process);
 }
 
@@ -134,7 +134,7 @@ void track_session(struct track *track, const struct line *line, int64_t at)
     process->at = at;
     process->level = line->level;
     process->protocol = line->protocol;
-    track_contact_opened(track, process, line, at);
+    track_connection_opened(track, process, line, at);
 }
 
 void track_lost(struct track *track, const struct line *line)

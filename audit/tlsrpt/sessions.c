@@ -181,21 +181,21 @@ static void hide_local_parts(char *text, size_t length)
 }
 
 /* What was logged before, without the host that it begins with; else Postfix's words. */
-static void read_text(struct row_parts *parts, const struct track_contact *contact)
+static void read_text(struct row_parts *parts, const struct track_connection *connection)
 {
-    struct span text = contact->text, relay = span_until(text, " ");
+    struct span text = connection->text, relay = span_until(text, " ");
     /* an address that is cut off at its end is beyond what is kept */
     char hidden[SESSIONS_TEXT_MAX + LOCAL_PART_MAX + 1];
 
-    if (contact->cause == TALLY_NO_CAUSE && contact->level != TALLY_NONE)
+    if (connection->cause == TALLY_NO_CAUSE && connection->level != TALLY_NONE)
         return;
     if (memchr(relay.text, ']', relay.length) != NULL && relay.text[relay.length - 1] == ':') {
         span_skip(&text, relay.length);
         span_skip_set(&text, " ");
     }
     if (text.length == 0)
-        text = contact->reason;
-    if (contact->cause == TALLY_NO_CAUSE)
+        text = connection->reason;
+    if (connection->cause == TALLY_NO_CAUSE)
         text = (struct span){"mail went in clear: STARTTLS was not offered, or refused", 56};
     text.length = text.length < sizeof hidden ? text.length : sizeof hidden;
     memcpy(hidden, text.text, text.length);
@@ -257,24 +257,24 @@ static struct session_row *row_at(struct sessions *sessions, struct session_doma
     return row;
 }
 
-void sessions_take(struct sessions *sessions, const struct track_contact *contact)
+void sessions_take(struct sessions *sessions, const struct track_connection *connection)
 {
-    struct session_row kind = {.level = contact->level, .cause = contact->cause};
+    struct session_row kind = {.level = connection->level, .cause = connection->cause};
     struct session_domain *domain;
     struct session_row *row = NULL;
     struct row_parts parts = {"", "", ""};
 
-    if (contact->domain.length > HOSTNAME_MAX ||
-        !hostname_valid(contact->domain.text, contact->domain.length, HOSTNAME_LDH) ||
-        !read_relay(&parts, contact->relay, sessions->filter))
+    if (connection->domain.length > HOSTNAME_MAX ||
+        !hostname_valid(connection->domain.text, connection->domain.length, HOSTNAME_LDH) ||
+        !read_relay(&parts, connection->relay, sessions->filter))
         return;
-    kind.result = contact->cause != TALLY_NO_CAUSE
-                      ? tlsrpt_result_of(contact->cause, contact->reason, contact->text)
-                  : contact->level == TALLY_NONE ? TLSRPT_VALIDATION_FAILURE
-                                                 : TLSRPT_NO_FAILURE;
-    domain = domain_at(sessions, contact->domain);
+    kind.result = connection->cause != TALLY_NO_CAUSE
+                      ? tlsrpt_result_of(connection->cause, connection->reason, connection->text)
+                  : connection->level == TALLY_NONE ? TLSRPT_VALIDATION_FAILURE
+                                                    : TLSRPT_NO_FAILURE;
+    domain = domain_at(sessions, connection->domain);
     if (domain != NULL) {
-        read_text(&parts, contact);
+        read_text(&parts, connection);
         row = row_at(sessions, domain, &parts, &kind);
     }
     if (row != NULL)

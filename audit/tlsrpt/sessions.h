@@ -60,7 +60,7 @@ struct sessions;
 struct sessions *sessions_new(const struct address_filter *filter);
 void sessions_free(struct sessions *sessions);
 /* Takes a connection; one whose next-hop is no domain, or to another port than 25, does not count. */
-void sessions_take(struct sessions *sessions, const struct track_contact *contact);
+void sessions_take(struct sessions *sessions, const struct track_connection *connection);
 
 /* The domains, in the order they were met. Valid until the next sessions_take. */
 const struct session_domain *sessions_domains(const struct sessions *sessions, size_t *count);

@@ -10,7 +10,7 @@
 #define DOUBLINGS_MAX 10 /* then a day is over */
 #define DIGITS_MAX    12
 
-static const char *const fate_names[] = {
+static const char *const result_names[] = {
     [TLSRPT_FAILED] = "failed", [TLSRPT_SENT] = "sent", [TLSRPT_GIVEN_UP] = "given-up"};
 
 struct entry {
@@ -43,18 +43,18 @@ void tlsrpt_journal_free(struct tlsrpt_journal *journal)
 }
 
 /* Makes the key, and gives its length; 0 when it is too long. */
-static size_t key_of(char out[TLSRPT_LINE_MAX], struct tlsrpt_parcel parcel)
+static size_t key_of(char out[TLSRPT_LINE_MAX], struct tlsrpt_delivery delivery)
 {
-    size_t length = strlen(parcel.name);
+    size_t length = strlen(delivery.name);
 
-    if (length > TLSRPT_NAME_MAX || parcel.uri.length > TLSRPT_URI_MAX)
+    if (length > TLSRPT_NAME_MAX || delivery.uri.length > TLSRPT_URI_MAX)
         return 0;
-    memcpy(out, parcel.name, length);
-    if (parcel.uri.length == 0)
+    memcpy(out, delivery.name, length);
+    if (delivery.uri.length == 0)
         return length;
     out[length++] = ' ';
-    memcpy(out + length, parcel.uri.text, parcel.uri.length);
-    return length + parcel.uri.length;
+    memcpy(out + length, delivery.uri.text, delivery.uri.length);
+    return length + delivery.uri.length;
 }
 
 static struct entry *find(const struct tlsrpt_journal *journal, const char *key, size_t length)
@@ -79,40 +79,40 @@ static struct entry *add(struct tlsrpt_journal *journal, const char *key, size_t
     return NULL;
 }
 
-bool tlsrpt_journal_note(struct tlsrpt_journal *journal, struct tlsrpt_parcel parcel, int64_t at,
-                         enum tlsrpt_fate fate)
+bool tlsrpt_journal_note(struct tlsrpt_journal *journal, struct tlsrpt_delivery delivery,
+                         int64_t at, enum tlsrpt_attempt_result result)
 {
     char key[TLSRPT_LINE_MAX];
-    size_t length = key_of(key, parcel);
+    size_t length = key_of(key, delivery);
     struct entry *entry = find(journal, key, length);
 
     if (entry == NULL && length > 0)
         entry = add(journal, key, length);
     if (entry == NULL)
         return false;
-    if (fate == TLSRPT_FAILED && entry->attempts.failed++ == 0)
+    if (result == TLSRPT_FAILED && entry->attempts.failed++ == 0)
         entry->attempts.first_failed = at;
-    entry->attempts.over |= fate != TLSRPT_FAILED;
-    entry->attempts.sent |= fate == TLSRPT_SENT;
+    entry->attempts.over |= result != TLSRPT_FAILED;
+    entry->attempts.sent |= result == TLSRPT_SENT;
     entry->attempts.last_at = at;
     return true;
 }
 
 struct tlsrpt_attempts tlsrpt_journal_find(const struct tlsrpt_journal *journal,
-                                           struct tlsrpt_parcel parcel)
+                                           struct tlsrpt_delivery delivery)
 {
     char key[TLSRPT_LINE_MAX];
-    const struct entry *entry = find(journal, key, key_of(key, parcel));
+    const struct entry *entry = find(journal, key, key_of(key, delivery));
 
     return entry == NULL ? (struct tlsrpt_attempts){0} : entry->attempts;
 }
 
-void tlsrpt_journal_line(struct buf *out, struct tlsrpt_parcel parcel, int64_t at,
-                         enum tlsrpt_fate fate)
+void tlsrpt_journal_line(struct buf *out, struct tlsrpt_delivery delivery, int64_t at,
+                         enum tlsrpt_attempt_result result)
 {
-    buf_addf(out, "%lld %s %s%s", (long long)at, fate_names[fate], parcel.name,
-             parcel.uri.length > 0 ? " " : "");
-    buf_add(out, parcel.uri.text, parcel.uri.length);
+    buf_addf(out, "%lld %s %s%s", (long long)at, result_names[result], delivery.name,
+             delivery.uri.length > 0 ? " " : "");
+    buf_add(out, delivery.uri.text, delivery.uri.length);
     buf_adds(out, "\n");
 }
 
@@ -150,9 +150,9 @@ static bool is_uri(struct span uri)
 /* What a line says. */
 struct journal_line {
     char name[TLSRPT_NAME_MAX + 1];
-    struct tlsrpt_parcel parcel; /* of that name */
+    struct tlsrpt_delivery delivery; /* of that name */
     int64_t at;
-    enum tlsrpt_fate fate;
+    enum tlsrpt_attempt_result result;
 };
 
 /* False for a line that makes no sense. */
@@ -160,18 +160,18 @@ static bool read_line(struct journal_line *out, struct span line)
 {
     struct span number = take_word(&line), word = take_word(&line), file = take_word(&line);
     struct tlsrpt_name read;
-    int fate = 0, fates = (int)(sizeof fate_names / sizeof fate_names[0]);
+    int result = 0, results = (int)(sizeof result_names / sizeof result_names[0]);
 
     if (!read_moment(&out->at, number) || file.length > TLSRPT_NAME_MAX ||
         memchr(file.text, '\0', file.length) != NULL || !is_uri(line))
         return false;
     memcpy(out->name, file.text, file.length);
     out->name[file.length] = '\0';
-    out->parcel = (struct tlsrpt_parcel){out->name, line};
-    while (fate < fates && !span_is(word, fate_names[fate]))
-        fate++;
-    out->fate = (enum tlsrpt_fate)fate;
-    return fate < fates && tlsrpt_name_read(&read, out->name);
+    out->delivery = (struct tlsrpt_delivery){out->name, line};
+    while (result < results && !span_is(word, result_names[result]))
+        result++;
+    out->result = (enum tlsrpt_attempt_result)result;
+    return result < results && tlsrpt_name_read(&read, out->name);
 }
 
 /* Takes the next whole line; false when there is none. */
@@ -193,7 +193,7 @@ bool tlsrpt_journal_read(struct tlsrpt_journal *journal, const char *text, size_
 
     while (next_line(&rest, &line))
         if (read_line(&read, line) &&
-            !tlsrpt_journal_note(journal, read.parcel, read.at, read.fate))
+            !tlsrpt_journal_note(journal, read.delivery, read.at, read.result))
             return false;
     return true;
 }
@@ -201,9 +201,9 @@ bool tlsrpt_journal_read(struct tlsrpt_journal *journal, const char *text, size_
 /* Of a report that is done with, what led there says nothing any more. */
 static bool is_past(const struct tlsrpt_journal *journal, const struct journal_line *line)
 {
-    struct tlsrpt_parcel report = {line->name, {"", 0}};
+    struct tlsrpt_delivery report = {line->name, {"", 0}};
 
-    return (line->parcel.uri.length > 0 || line->fate == TLSRPT_FAILED) &&
+    return (line->delivery.uri.length > 0 || line->result == TLSRPT_FAILED) &&
            tlsrpt_journal_find(journal, report).over;
 }
 

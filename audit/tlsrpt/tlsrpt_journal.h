@@ -23,10 +23,10 @@
 #define TLSRPT_RETRY_FIRST_S (10 * 60)      /* to the second attempt; twice as long to each next */
 #define TLSRPT_RETRY_END_S   (24 * 60 * 60) /* RFC 8460 §5.5: no attempt later than that */
 
-enum tlsrpt_fate { TLSRPT_FAILED, TLSRPT_SENT, TLSRPT_GIVEN_UP };
+enum tlsrpt_attempt_result { TLSRPT_FAILED, TLSRPT_SENT, TLSRPT_GIVEN_UP };
 
 /* A report and an address of its domain, as it stands in the record; empty: the report itself. */
-struct tlsrpt_parcel {
+struct tlsrpt_delivery {
     const char *name;
     struct span uri;
 };
@@ -53,13 +53,13 @@ typedef bool tlsrpt_wanted(void *context, const char *name);
 void tlsrpt_journal_prune(struct buf *out, const struct tlsrpt_journal *journal, const char *text,
                           size_t length, tlsrpt_wanted *wanted, void *context);
 /* Notes an attempt. False without memory. */
-bool tlsrpt_journal_note(struct tlsrpt_journal *journal, struct tlsrpt_parcel parcel, int64_t at,
-                         enum tlsrpt_fate fate);
+bool tlsrpt_journal_note(struct tlsrpt_journal *journal, struct tlsrpt_delivery delivery,
+                         int64_t at, enum tlsrpt_attempt_result result);
 struct tlsrpt_attempts tlsrpt_journal_find(const struct tlsrpt_journal *journal,
-                                           struct tlsrpt_parcel parcel);
+                                           struct tlsrpt_delivery delivery);
 /* Appends the line for an attempt. */
-void tlsrpt_journal_line(struct buf *out, struct tlsrpt_parcel parcel, int64_t at,
-                         enum tlsrpt_fate fate);
+void tlsrpt_journal_line(struct buf *out, struct tlsrpt_delivery delivery, int64_t at,
+                         enum tlsrpt_attempt_result result);
 
 /* When it is to be tried next: seconds since 1970; 0: at once. */
 int64_t tlsrpt_next_attempt(const struct tlsrpt_attempts *attempts);

@@ -164,7 +164,8 @@ static int reserve(const struct sending *sending)
     return say(JOURNAL, strerror(errno), CLI_CANNOT_WRITE);
 }
 
-static int note(const struct sending *sending, struct tlsrpt_parcel parcel, enum tlsrpt_fate fate)
+static int note(const struct sending *sending, struct tlsrpt_delivery delivery,
+                enum tlsrpt_attempt_result result)
 {
     int64_t now = clock_wall_s();
     struct buf line;
@@ -173,12 +174,12 @@ static int note(const struct sending *sending, struct tlsrpt_parcel parcel, enum
     if (sending->cli->dry_run)
         return CLI_OK;
     buf_init(&line, TLSRPT_LINE_MAX);
-    tlsrpt_journal_line(&line, parcel, now, fate);
+    tlsrpt_journal_line(&line, delivery, now, result);
     errno = 0;
     if (line.failed || write(sending->fd, line.data, line.length) != (ssize_t)line.length ||
         fdatasync(sending->fd) != 0)
         status = say(JOURNAL, errno == 0 ? "no space" : strerror(errno), CLI_CANNOT_WRITE);
-    else if (!tlsrpt_journal_note(sending->journal, parcel, now, fate))
+    else if (!tlsrpt_journal_note(sending->journal, delivery, now, result))
         status = say(JOURNAL, "no memory", CLI_INTERNAL);
     buf_fini(&line);
     return status;
@@ -197,9 +198,9 @@ static int by_turn(const void *one, const void *other)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-static bool is_due(const struct sending *sending, struct tlsrpt_parcel parcel, int64_t now)
+static bool is_due(const struct sending *sending, struct tlsrpt_delivery delivery, int64_t now)
 {
-    struct tlsrpt_attempts attempts = tlsrpt_journal_find(sending->journal, parcel);
+    struct tlsrpt_attempts attempts = tlsrpt_journal_find(sending->journal, delivery);
 
     /* an attempt of the future: the clock was wrong */
     return !attempts.over && (attempts.last_at > now || tlsrpt_next_attempt(&attempts) <= now);
@@ -222,7 +223,7 @@ static int find_due(struct sending *sending)
     }
     while (sending->count < REPORTS_MAX && (entry = readdir(folder)) != NULL)
         if (tlsrpt_name_read(&about, entry->d_name) &&
-            is_due(sending, (struct tlsrpt_parcel){entry->d_name, {"", 0}}, now)) {
+            is_due(sending, (struct tlsrpt_delivery){entry->d_name, {"", 0}}, now)) {
             struct report *report = &sending->reports[sending->count++];
 
             /* no longer, or it would not have been read */
@@ -258,12 +259,12 @@ static void sort(struct sending *sending)
     for (size_t i = 0; i < sending->count; i++) {
         struct report *report = &sending->reports[i];
         struct span rest = {report->rua, report->rua == NULL ? 0 : strlen(report->rua)};
-        struct tlsrpt_parcel parcel = {report->name, {"", 0}};
+        struct tlsrpt_delivery delivery = {report->name, {"", 0}};
         unsigned count = 0;
 
         do
-            report->failed += tlsrpt_journal_find(sending->journal, parcel).failed;
-        while (next_uri(&rest, &count, &parcel.uri));
+            report->failed += tlsrpt_journal_find(sending->journal, delivery).failed;
+        while (next_uri(&rest, &count, &delivery.uri));
     }
     qsort(sending->reports, sending->count, sizeof *sending->reports, by_turn);
 }
@@ -334,25 +335,25 @@ static bool hand_over(const struct sending *sending, const char *recipient, cons
 }
 
 /* The report, as it is sent. */
-struct load {
+struct payload {
     const struct report *report;
     struct buf octets;
     const char *id; /* of `json` */
     json_t *json;
 };
 
-static bool send_mail(const struct sending *sending, const struct load *load,
+static bool send_mail(const struct sending *sending, const struct payload *payload,
                       const struct tlsrpt_rua *rua, char why[WHY_SIZE])
 {
-    const struct tlsrpt_mail mail = {.name = load->report->name,
+    const struct tlsrpt_mail mail = {.name = payload->report->name,
                                      .recipient = rua->text,
                                      .contact = sending->contact,
                                      .organization = sending->organization,
-                                     .id = load->id,
-                                     .about = load->report->about,
+                                     .id = payload->id,
+                                     .about = payload->report->about,
                                      .now = clock_wall_s(),
-                                     .data = load->octets.data,
-                                     .length = load->octets.length};
+                                     .data = payload->octets.data,
+                                     .length = payload->octets.length};
     struct buf text;
     bool done = false;
 
@@ -373,13 +374,13 @@ static bool is_silent(const struct sending *sending, const char *host)
     return false;
 }
 
-static bool send_https(struct sending *sending, const struct load *load,
+static bool send_https(struct sending *sending, const struct payload *payload,
                        const struct tlsrpt_rua *rua, char why[WHY_SIZE])
 {
     const struct submit_post post = {.host = rua->host,
                                      .path = rua->text,
-                                     .data = load->octets.data,
-                                     .length = load->octets.length};
+                                     .data = payload->octets.data,
+                                     .length = payload->octets.length};
     char words[SUBMIT_WHY_MAX] = "its host gave no answer to another report";
     bool silent = false;
 
@@ -392,53 +393,55 @@ static bool send_https(struct sending *sending, const struct load *load,
 }
 
 /* Says what became of an attempt, and counts it. */
-static enum tlsrpt_fate tell(struct sending *sending, const struct tlsrpt_parcel *parcel,
-                             enum tlsrpt_fate fate, const char *why)
+static enum tlsrpt_attempt_result tell(struct sending *sending,
+                                       const struct tlsrpt_delivery *delivery,
+                                       enum tlsrpt_attempt_result result, const char *why)
 {
     static const char *const words[] = {"not sent", "", "given up"};
     char room[URI_SHOWN];
 
-    escape_bytes(room, sizeof room, parcel->uri.text, parcel->uri.length);
-    if (fate != TLSRPT_SENT)
-        fprintf(stderr, "mxcrypt: %s: %s: %s%s%s\n", parcel->name, words[fate], room,
+    escape_bytes(room, sizeof room, delivery->uri.text, delivery->uri.length);
+    if (result != TLSRPT_SENT)
+        fprintf(stderr, "mxcrypt: %s: %s: %s%s%s\n", delivery->name, words[result], room,
                 room[0] == '\0' ? "" : ": ", why);
     else
-        printf("%s: %s to %s\n", parcel->name, sending->cli->dry_run ? "would be sent" : "sent",
+        printf("%s: %s to %s\n", delivery->name, sending->cli->dry_run ? "would be sent" : "sent",
                room);
-    sending->sent += fate == TLSRPT_SENT;
-    sending->failed += fate == TLSRPT_FAILED;
-    sending->given_up += fate == TLSRPT_GIVEN_UP;
-    return fate;
+    sending->sent += result == TLSRPT_SENT;
+    sending->failed += result == TLSRPT_FAILED;
+    sending->given_up += result == TLSRPT_GIVEN_UP;
+    return result;
 }
 
 /* A failure, which may be the last one. */
-static enum tlsrpt_fate fail(struct sending *sending, const struct tlsrpt_parcel *parcel,
-                             const char *why)
+static enum tlsrpt_attempt_result fail(struct sending *sending,
+                                       const struct tlsrpt_delivery *delivery, const char *why)
 {
-    struct tlsrpt_attempts attempts = tlsrpt_journal_find(sending->journal, *parcel);
+    struct tlsrpt_attempts attempts = tlsrpt_journal_find(sending->journal, *delivery);
 
-    return tell(sending, parcel,
+    return tell(sending, delivery,
                 tlsrpt_is_last_attempt(&attempts, clock_wall_s()) ? TLSRPT_GIVEN_UP : TLSRPT_FAILED,
                 why);
 }
 
-static enum tlsrpt_fate try_address(struct sending *sending, const struct load *load,
-                                    const struct tlsrpt_parcel *parcel)
+static enum tlsrpt_attempt_result try_address(struct sending *sending,
+                                              const struct payload *payload,
+                                              const struct tlsrpt_delivery *delivery)
 {
     char why[WHY_SIZE] = "";
     struct tlsrpt_rua rua;
     const char *refused;
     bool done;
 
-    if (!tlsrpt_rua_read(&rua, parcel->uri.text, parcel->uri.length, &refused))
-        return tell(sending, parcel, TLSRPT_GIVEN_UP, refused);
+    if (!tlsrpt_rua_read(&rua, delivery->uri.text, delivery->uri.length, &refused))
+        return tell(sending, delivery, TLSRPT_GIVEN_UP, refused);
     if (sending->cli->dry_run)
         done = true;
     else if (rua.kind == TLSRPT_RUA_MAIL)
-        done = send_mail(sending, load, &rua, why);
+        done = send_mail(sending, payload, &rua, why);
     else
-        done = send_https(sending, load, &rua, why);
-    return done ? tell(sending, parcel, TLSRPT_SENT, "") : fail(sending, parcel, why);
+        done = send_https(sending, payload, &rua, why);
+    return done ? tell(sending, delivery, TLSRPT_SENT, "") : fail(sending, delivery, why);
 }
 
 /* What became of a report at all of its addresses. */
@@ -448,26 +451,27 @@ struct outcome {
 };
 
 /* Each address, as with DMARC (RFC 8460 §3). */
-static int try_addresses(struct sending *sending, const struct load *load, struct outcome *outcome)
+static int try_addresses(struct sending *sending, const struct payload *payload,
+                         struct outcome *outcome)
 {
-    struct span rest = {load->report->rua, strlen(load->report->rua)};
-    struct tlsrpt_parcel parcel = {.name = load->report->name};
+    struct span rest = {payload->report->rua, strlen(payload->report->rua)};
+    struct tlsrpt_delivery delivery = {.name = payload->report->name};
     unsigned count = 0;
     int status = CLI_OK;
 
     *outcome = (struct outcome){false, false};
-    while (status == CLI_OK && next_uri(&rest, &count, &parcel.uri)) {
+    while (status == CLI_OK && next_uri(&rest, &count, &delivery.uri)) {
         struct tlsrpt_attempts attempts;
-        enum tlsrpt_fate fate;
+        enum tlsrpt_attempt_result result;
 
-        if (tlsrpt_rua_repeats(load->report->rua, parcel.uri))
+        if (tlsrpt_rua_repeats(payload->report->rua, delivery.uri))
             continue;
-        if (is_due(sending, parcel, clock_wall_s()) && parcel.uri.length <= TLSRPT_URI_MAX) {
-            fate = try_address(sending, load, &parcel);
-            status = note(sending, parcel, fate);
+        if (is_due(sending, delivery, clock_wall_s()) && delivery.uri.length <= TLSRPT_URI_MAX) {
+            result = try_address(sending, payload, &delivery);
+            status = note(sending, delivery, result);
         }
-        attempts = tlsrpt_journal_find(sending->journal, parcel);
-        outcome->open |= parcel.uri.length <= TLSRPT_URI_MAX && !attempts.over;
+        attempts = tlsrpt_journal_find(sending->journal, delivery);
+        outcome->open |= delivery.uri.length <= TLSRPT_URI_MAX && !attempts.over;
         outcome->sent |= attempts.sent;
     }
     return status;
@@ -480,17 +484,17 @@ static bool is_for_good(int error)
            error == ELOOP || error == ENXIO;
 }
 
-static enum tlsrpt_fate drop(struct sending *sending, const struct tlsrpt_parcel *parcel,
-                             const char *why, int error)
+static enum tlsrpt_attempt_result
+drop(struct sending *sending, const struct tlsrpt_delivery *delivery, const char *why, int error)
 {
-    return is_for_good(error) ? tell(sending, parcel, TLSRPT_GIVEN_UP, why)
-                              : fail(sending, parcel, why);
+    return is_for_good(error) ? tell(sending, delivery, TLSRPT_GIVEN_UP, why)
+                              : fail(sending, delivery, why);
 }
 
 static int send_report(struct sending *sending, const struct report *report)
 {
-    const struct tlsrpt_parcel parcel = {report->name, {"", 0}};
-    struct load load = {.report = report};
+    const struct tlsrpt_delivery delivery = {report->name, {"", 0}};
+    struct payload payload = {.report = report};
     struct tlsrpt_heading heading;
     char path[PATH_SIZE];
     const char *why;
@@ -498,28 +502,28 @@ static int send_report(struct sending *sending, const struct report *report)
     int status;
 
     if (report->state == TLSRPT_NONE || report->state == TLSRPT_INVALID)
-        return note(sending, parcel,
-                    tell(sending, &parcel, TLSRPT_GIVEN_UP,
+        return note(sending, delivery,
+                    tell(sending, &delivery, TLSRPT_GIVEN_UP,
                          "the domain has no valid TLSRPT record any more"));
     if (report->rua == NULL)
-        return note(sending, parcel,
-                    fail(sending, &parcel, "the TLSRPT record could not be looked up"));
+        return note(sending, delivery,
+                    fail(sending, &delivery, "the TLSRPT record could not be looked up"));
     snprintf(path, sizeof path, "%s/%s", sending->folder, report->name);
-    buf_init(&load.octets, TLSRPT_GZIP_MAX);
-    load.json = tlsrpt_load(path, &load.octets, &why);
-    if (load.json != NULL && tlsrpt_heading_read(&heading, load.json)) {
-        load.id = heading.id;
-        status = try_addresses(sending, &load, &outcome);
+    buf_init(&payload.octets, TLSRPT_GZIP_MAX);
+    payload.json = tlsrpt_load(path, &payload.octets, &why);
+    if (payload.json != NULL && tlsrpt_heading_read(&heading, payload.json)) {
+        payload.id = heading.id;
+        status = try_addresses(sending, &payload, &outcome);
         if (status == CLI_OK && !outcome.open)
-            status = note(sending, parcel, outcome.sent ? TLSRPT_SENT : TLSRPT_GIVEN_UP);
+            status = note(sending, delivery, outcome.sent ? TLSRPT_SENT : TLSRPT_GIVEN_UP);
     } else {
         int error = errno;
 
-        status = note(sending, parcel,
-                      drop(sending, &parcel, why != NULL ? why : "it is no report", error));
+        status = note(sending, delivery,
+                      drop(sending, &delivery, why != NULL ? why : "it is no report", error));
     }
-    json_decref(load.json);
-    buf_fini(&load.octets);
+    json_decref(payload.json);
+    buf_fini(&payload.octets);
     return status;
 }
 

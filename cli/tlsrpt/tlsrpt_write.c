@@ -46,9 +46,9 @@ static bool parse_day(int64_t *out, const char *text)
     return true;
 }
 
-static void on_contact(void *context, const struct track_contact *contact)
+static void on_connection(void *context, const struct track_connection *connection)
 {
-    sessions_take(((struct audit *)context)->sessions, contact);
+    sessions_take(((struct audit *)context)->sessions, connection);
 }
 
 bool audit_tlsrpt_options(struct audit *audit)
@@ -71,7 +71,7 @@ bool audit_tlsrpt_options(struct audit *audit)
     audit->options.since = begin;
     audit->options.until = begin + DAY_S;
     audit->options.reporter = config->tlsrpt_contact;
-    audit->options.on_contact = on_contact;
+    audit->options.on_connection = on_connection;
     audit->options.context = audit;
     audit->sessions = sessions_new(&config->prober.filter);
     if (audit->sessions == NULL)

@@ -231,10 +231,10 @@ static void check_reports(const struct sessions *sessions)
     }
 }
 
-static void on_contact(void *context, const struct track_contact *contact)
+static void on_connection(void *context, const struct track_connection *connection)
 {
-    CHECK(contact->level < TALLY_UNKNOWN && contact->cause <= TALLY_NO_CAUSE);
-    sessions_take(context, contact);
+    CHECK(connection->level < TALLY_UNKNOWN && connection->cause <= TALLY_NO_CAUSE);
+    sessions_take(context, connection);
 }
 
 /* The first octet chooses: whether TLS is logged, a relayhost, a period. */
@@ -263,7 +263,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct track *track;
     const uint8_t *end = data + size;
 
-    options.on_contact = on_contact;
+    options.on_connection = on_connection;
     options.context = sessions;
     track = track_new(tally, &options);
     CHECK(tally != NULL && track != NULL && sessions != NULL);

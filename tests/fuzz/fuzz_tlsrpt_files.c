@@ -53,7 +53,7 @@ static void as_journal(const char *text, size_t size)
 
     CHECK(journal != NULL && tlsrpt_journal_read(journal, text, size));
     attempts = tlsrpt_journal_find(
-        journal, (struct tlsrpt_parcel){"s.example!d.example!1!2!1.json.gz", {"a", size % 2}});
+        journal, (struct tlsrpt_delivery){"s.example!d.example!1!2!1.json.gz", {"a", size % 2}});
     CHECK(attempts.over || !attempts.sent);
     CHECK((tlsrpt_next_attempt(&attempts) == 0) == (attempts.failed == 0));
     tlsrpt_journal_free(journal);

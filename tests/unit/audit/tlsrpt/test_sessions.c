@@ -48,12 +48,12 @@ static void test_result(void **state)
 
 static void take(struct sessions *sessions, const char *domain, const char *relay, const char *text)
 {
-    sessions_take(sessions, &(struct track_contact){.domain = SPAN(domain),
-                                                    .relay = SPAN(relay),
-                                                    .level = TALLY_NONE,
-                                                    .cause = TALLY_HANDSHAKE,
-                                                    .reason = SPAN("Cannot start TLS"),
-                                                    .text = SPAN(text)});
+    sessions_take(sessions, &(struct track_connection){.domain = SPAN(domain),
+                                                       .relay = SPAN(relay),
+                                                       .level = TALLY_NONE,
+                                                       .cause = TALLY_HANDSHAKE,
+                                                       .reason = SPAN("Cannot start TLS"),
+                                                       .text = SPAN(text)});
 }
 
 static const struct session_domain *only(const struct sessions *sessions)

@@ -7,8 +7,8 @@
 
 #define A             "s.example!a.example!1!2!1.json.gz"
 #define U             "mailto:a@a.example"
-#define OF(name)      ((struct tlsrpt_parcel){name, {"", 0}})
-#define TO(name, uri) ((struct tlsrpt_parcel){name, {uri, strlen(uri)}})
+#define OF(name)      ((struct tlsrpt_delivery){name, {"", 0}})
+#define TO(name, uri) ((struct tlsrpt_delivery){name, {uri, strlen(uri)}})
 #define B             "s.example!b.example!1!2!1.json.gz"
 
 static const struct {
@@ -54,12 +54,12 @@ static void test_bound(void **state)
     memset(uri, 'a', TLSRPT_URI_MAX + 1);
     for (int length = TLSRPT_URI_MAX - 1; length <= TLSRPT_URI_MAX + 1; length++) {
         struct tlsrpt_journal *journal = tlsrpt_journal_new();
-        struct tlsrpt_parcel parcel = {A, {uri, (size_t)length}};
+        struct tlsrpt_delivery delivery = {A, {uri, (size_t)length}};
 
         snprintf(text, sizeof text, "100 sent " A " %.*s\n", length, uri);
         assert_true(tlsrpt_journal_read(journal, text, strlen(text)));
-        assert_int_equal(tlsrpt_journal_find(journal, parcel).over, length <= TLSRPT_URI_MAX);
-        assert_int_equal(tlsrpt_journal_note(journal, parcel, 1, TLSRPT_SENT),
+        assert_int_equal(tlsrpt_journal_find(journal, delivery).over, length <= TLSRPT_URI_MAX);
+        assert_int_equal(tlsrpt_journal_note(journal, delivery, 1, TLSRPT_SENT),
                          length <= TLSRPT_URI_MAX);
         tlsrpt_journal_free(journal);
     }

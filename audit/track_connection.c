@@ -1,5 +1,5 @@
 /*
- * track_contact: the connections of clients to mail hosts, each told once, for reports (RFC 8460
+ * track_connection: the connections of clients to mail hosts, each told once, for reports (RFC 8460
  * §4.3: sessions). A connection is
  *
  *   a line "… TLS connection established to …", but not "reused": many messages may follow on it
@@ -36,70 +36,71 @@ static struct span cut(struct span text)
     return (struct span){text.text, text.length < TRACK_RELAY_MAX ? text.length : TRACK_RELAY_MAX};
 }
 
-static void keep(struct track_contacts *contacts, const struct track_contact *contact)
+static void keep(struct track_connections *connections, const struct track_connection *connection)
 {
-    const struct span parts[] = {cut(contact->relay), cut(contact->reason), cut(contact->text)};
+    const struct span parts[] = {cut(connection->relay), cut(connection->reason),
+                                 cut(connection->text)};
     struct track_kept *kept;
     char *end;
 
-    if (contacts->count == TRACK_KEPT_MAX)
+    if (connections->count == TRACK_KEPT_MAX)
         return;
     kept = malloc(sizeof *kept + parts[0].length + parts[1].length + parts[2].length);
     if (kept == NULL)
         return;
-    *kept = (struct track_kept){.next = contacts->kept,
-                                .at = contact->at,
-                                .level = contact->level,
-                                .cause = contact->cause,
+    *kept = (struct track_kept){.next = connections->kept,
+                                .at = connection->at,
+                                .level = connection->level,
+                                .cause = connection->cause,
                                 .relay_length = (uint16_t)parts[0].length,
                                 .reason_length = (uint16_t)parts[1].length,
                                 .text_length = (uint16_t)parts[2].length};
     end = kept->strings;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; end += parts[i++].length)
         memcpy(end, parts[i].text, parts[i].length);
-    contacts->kept = kept;
-    contacts->count++;
+    connections->kept = kept;
+    connections->count++;
 }
 
-static void drop_newest(struct track_contacts *contacts)
+static void drop_newest(struct track_connections *connections)
 {
-    struct track_kept *kept = contacts->kept;
+    struct track_kept *kept = connections->kept;
 
-    contacts->kept = kept->next;
-    contacts->count--;
+    connections->kept = kept->next;
+    connections->count--;
     free(kept);
 }
 
-static struct track_contact contact_of(const struct track_kept *kept)
+static struct track_connection connection_of(const struct track_kept *kept)
 {
     const char *reason = kept->strings + kept->relay_length, *text = reason + kept->reason_length;
 
-    return (struct track_contact){.at = kept->at,
-                                  .relay = {kept->strings, kept->relay_length},
-                                  .level = kept->level,
-                                  .cause = kept->cause,
-                                  .reason = {reason, kept->reason_length},
-                                  .text = {text, kept->text_length}};
+    return (struct track_connection){.at = kept->at,
+                                     .relay = {kept->strings, kept->relay_length},
+                                     .level = kept->level,
+                                     .cause = kept->cause,
+                                     .reason = {reason, kept->reason_length},
+                                     .text = {text, kept->text_length}};
 }
 
-void track_contacts_free(struct track_process *process)
+void track_connections_free(struct track_process *process)
 {
-    while (process->contacts.kept != NULL)
-        drop_newest(&process->contacts);
+    while (process->connections.kept != NULL)
+        drop_newest(&process->connections);
 }
 
 /* ---- lines before a delivery ---- */
 
-void track_contact_opened(struct track *track, struct track_process *process,
-                          const struct line *line, int64_t at)
+void track_connection_opened(struct track *track, struct track_process *process,
+                             const struct line *line, int64_t at)
 {
-    if (track->options.on_contact != NULL && !line->reused)
-        keep(&process->contacts, &(struct track_contact){.at = at,
-                                                         .relay = line->relay,
-                                                         .level = line->level,
-                                                         .cause = TALLY_NO_CAUSE,
-                                                         .reason = {"", 0},
-                                                         .text = {"", 0}});
+    if (track->options.on_connection != NULL && !line->reused)
+        keep(&process->connections, &(struct track_connection){.at = at,
+                                                               .relay = line->relay,
+                                                               .level = line->level,
+                                                               .cause = TALLY_NO_CAUSE,
+                                                               .reason = {"", 0},
+                                                               .text = {"", 0}});
 }
 
 /* The first "host[address]" or "host[address]:port" of a text; empty when there is none. */
@@ -138,10 +139,10 @@ static struct span relay_of_handshake(const struct track_process *process)
 
 static struct span relay_of_skipped(const struct track_process *process, const struct line *line)
 {
-    const struct track_kept *newest = process->contacts.kept;
+    const struct track_kept *newest = process->connections.kept;
 
     if (line->cause == TALLY_CERTIFICATE && newest != NULL && newest->level != TALLY_NONE)
-        return contact_of(newest).relay;
+        return connection_of(newest).relay;
     if (line->cause == TALLY_HANDSHAKE)
         return relay_of_handshake(process);
     if (line->cause == TALLY_NOT_OFFERED || line->cause == TALLY_REFUSED)
@@ -149,44 +150,44 @@ static struct span relay_of_skipped(const struct track_process *process, const s
     return (struct span){"", 0};
 }
 
-void track_contact_skipped(struct track *track, const struct line *line, int64_t at)
+void track_connection_skipped(struct track *track, const struct line *line, int64_t at)
 {
     struct track_process *process;
-    struct track_contacts *contacts;
-    struct track_contact contact = {
+    struct track_connections *connections;
+    struct track_connection connection = {
         .at = at, .level = TALLY_NONE, .cause = line->cause, .reason = line->reason};
     char relay[TRACK_RELAY_MAX];
 
-    if (track->options.on_contact == NULL || !is_of_host(line->cause))
+    if (track->options.on_connection == NULL || !is_of_host(line->cause))
         return;
     process = track_process_of(track, line);
     if (process == NULL)
         return;
-    contacts = &process->contacts;
-    contact.relay = cut(relay_of_skipped(process, line));
-    memcpy(relay, contact.relay.text, contact.relay.length);
-    contact.relay.text = relay;
-    contact.text = track_why_of(process, line->cause, 0);
-    if (line->cause == TALLY_CERTIFICATE && contacts->kept != NULL &&
-        contacts->kept->level != TALLY_NONE && contacts->kept->cause == TALLY_NO_CAUSE) {
-        contact.level = contacts->kept->level;
-        contact.at = contacts->kept->at;
-        drop_newest(contacts);
+    connections = &process->connections;
+    connection.relay = cut(relay_of_skipped(process, line));
+    memcpy(relay, connection.relay.text, connection.relay.length);
+    connection.relay.text = relay;
+    connection.text = track_why_of(process, line->cause, 0);
+    if (line->cause == TALLY_CERTIFICATE && connections->kept != NULL &&
+        connections->kept->level != TALLY_NONE && connections->kept->cause == TALLY_NO_CAUSE) {
+        connection.level = connections->kept->level;
+        connection.at = connections->kept->at;
+        drop_newest(connections);
     }
     if (line->cause == TALLY_HANDSHAKE)
-        contacts->retried = track_message_id(track, line);
-    keep(contacts, &contact);
+        connections->retried = track_message_id(track, line);
+    keep(connections, &connection);
 }
 
 /* ---- a delivery ---- */
 
-static void tell(const struct track_delivery *delivery, struct track_contact contact)
+static void tell(const struct track_delivery *delivery, struct track_connection connection)
 {
     const struct track *track = delivery->track;
 
-    contact.domain = delivery->nexthop;
-    if (track_in_period(track, contact.at))
-        track->options.on_contact(track->options.context, &contact);
+    connection.domain = delivery->nexthop;
+    if (track_in_period(track, connection.at))
+        track->options.on_connection(track->options.context, &connection);
 }
 
 static bool is_report(const struct track_delivery *delivery)
@@ -205,40 +206,40 @@ static uint64_t transaction_of(const struct track_delivery *delivery)
 
 /* Tells those that are kept. Of the last one the delivery may say that it failed; true when it was
  * there. */
-static bool tell_kept(struct track_delivery *delivery, const struct track_contact *failure)
+static bool tell_kept(struct track_delivery *delivery, const struct track_connection *failure)
 {
-    struct track_contacts *contacts = &delivery->process->contacts;
+    struct track_connections *connections = &delivery->process->connections;
     bool found = false;
 
-    for (bool newest = true; contacts->kept != NULL; newest = false) {
-        struct track_contact contact = contact_of(contacts->kept);
+    for (bool newest = true; connections->kept != NULL; newest = false) {
+        struct track_connection connection = connection_of(connections->kept);
 
-        if (failure != NULL && newest && contact.level != TALLY_NONE &&
-            contact.relay.length == failure->relay.length &&
-            memcmp(contact.relay.text, failure->relay.text, contact.relay.length) == 0) {
-            contact.cause = failure->cause;
-            contact.reason = failure->reason;
-            contact.text = failure->text;
+        if (failure != NULL && newest && connection.level != TALLY_NONE &&
+            connection.relay.length == failure->relay.length &&
+            memcmp(connection.relay.text, failure->relay.text, connection.relay.length) == 0) {
+            connection.cause = failure->cause;
+            connection.reason = failure->reason;
+            connection.text = failure->text;
             found = true;
         }
-        tell(delivery, contact);
-        drop_newest(contacts);
+        tell(delivery, connection);
+        drop_newest(connections);
     }
     return found;
 }
 
-void track_contact_ended(struct track_delivery *delivery)
+void track_connection_ended(struct track_delivery *delivery)
 {
     const struct line *line = delivery->line;
-    struct track_contact failure = {
+    struct track_connection failure = {
         .at = delivery->at, .relay = line->relay, .level = TALLY_NONE, .reason = line->reason};
     uint64_t transaction;
     bool failed, told;
 
-    if (delivery->track->options.on_contact == NULL || delivery->process == NULL)
+    if (delivery->track->options.on_connection == NULL || delivery->process == NULL)
         return;
     if (is_report(delivery)) {
-        track_contacts_free(delivery->process);
+        track_connections_free(delivery->process);
         return;
     }
     failure.cause =
@@ -248,28 +249,28 @@ void track_contact_ended(struct track_delivery *delivery)
         failure.relay.length = 0;
     transaction = transaction_of(delivery);
     told = tell_kept(delivery, failed ? &failure : NULL) ||
-           delivery->process->contacts.transaction == transaction;
-    delivery->process->contacts.transaction = transaction;
+           delivery->process->connections.transaction == transaction;
+    delivery->process->connections.transaction = transaction;
     if (failed && !told)
         tell(delivery, failure);
 }
 
-void track_contact_clear(struct track_delivery *delivery)
+void track_connection_clear(struct track_delivery *delivery)
 {
     struct track_process *process = delivery->process;
     uint64_t transaction;
 
-    if (delivery->track->options.on_contact == NULL || process == NULL || is_report(delivery) ||
-        delivery->line->conn_use > 1 || process->contacts.retried == delivery->message_id)
+    if (delivery->track->options.on_connection == NULL || process == NULL || is_report(delivery) ||
+        delivery->line->conn_use > 1 || process->connections.retried == delivery->message_id)
         return;
     transaction = transaction_of(delivery);
-    if (process->contacts.cleared == transaction)
+    if (process->connections.cleared == transaction)
         return;
-    process->contacts.cleared = transaction;
-    tell(delivery, (struct track_contact){.at = delivery->at,
-                                          .relay = delivery->line->relay,
-                                          .level = TALLY_NONE,
-                                          .cause = TALLY_NO_CAUSE,
-                                          .reason = {"", 0},
-                                          .text = {"", 0}});
+    process->connections.cleared = transaction;
+    tell(delivery, (struct track_connection){.at = delivery->at,
+                                             .relay = delivery->line->relay,
+                                             .level = TALLY_NONE,
+                                             .cause = TALLY_NO_CAUSE,
+                                             .reason = {"", 0},
+                                             .text = {"", 0}});
 }

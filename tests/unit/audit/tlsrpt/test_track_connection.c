@@ -1,4 +1,4 @@
-/* track_contact: what is a connection, for which next-hop, how it ended, and that each is told once. */
+/* track_connection: what is a connection, for which next-hop, how it ended, and that each is told once. */
 #include "tests/unit/support/rows.h"
 
 #include <stdio.h>
@@ -158,23 +158,24 @@ static const struct {
      "one.example " R1 " verified -\n"},
 };
 
-static void write_contact(void *context, const struct track_contact *contact)
+static void write_connection(void *context, const struct track_connection *connection)
 {
     char *end = (char *)context + strlen(context);
 
-    sprintf(end, "%.*s %.*s %s %s\n", (int)contact->domain.length, contact->domain.text,
-            (int)contact->relay.length, contact->relay.text, tally_level_name(contact->level),
-            contact->cause == TALLY_NO_CAUSE ? "-" : tally_cause_name(contact->cause));
+    sprintf(end, "%.*s %.*s %s %s\n", (int)connection->domain.length, connection->domain.text,
+            (int)connection->relay.length, connection->relay.text,
+            tally_level_name(connection->level),
+            connection->cause == TALLY_NO_CAUSE ? "-" : tally_cause_name(connection->cause));
 }
 
-static void test_contacts(void **state)
+static void test_connections(void **state)
 {
     const __typeof__(rows[0]) *row = *state;
     char told[4096] = "";
     struct track_options options = {.since = 1795132800, /* 2026-11-20 UTC */
                                     .until = 1795132800 + 86400,
                                     .reporter = "tlsrpt@sender.example",
-                                    .on_contact = write_contact,
+                                    .on_connection = write_connection,
                                     .context = told};
     struct audit_log log = audit_log_of(row->log, &options);
 
@@ -186,7 +187,7 @@ static void test_contacts(void **state)
 static void test_bound(void **state)
 {
     static char told[65536];
-    struct track_options options = {.on_contact = write_contact, .context = told};
+    struct track_options options = {.on_connection = write_connection, .context = told};
     struct audit_log log = audit_log_of(BEGIN, &options);
     size_t lines = 0;
 
@@ -203,7 +204,7 @@ static void test_bound(void **state)
 
 int main(void)
 {
-    ROWS_ADD(rows, test_contacts);
+    ROWS_ADD(rows, test_connections);
     ROWS_ADD_TEST(test_bound);
-    return rows_run("track_contact");
+    return rows_run("track_connection");
 }
