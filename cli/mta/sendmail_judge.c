@@ -125,8 +125,8 @@ static void judge_rules(struct doctor_report *report, const struct sendmail_fact
 }
 
 #define ALIASES                                                                                    \
-    "%s replaces a recipient's domain that is an alias: mail goes to whoever forges one, by his "  \
-    "policy"
+    "%s replaces a recipient's domain that is an alias: a forged one brings the mail to another "  \
+    "domain, under the policy of that domain"
 
 /* Before mxcryptd is asked. */
 static void judge_aliases(struct doctor_report *report, const struct sendmail_facts *facts)
