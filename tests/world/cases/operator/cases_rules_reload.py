@@ -22,6 +22,7 @@ from smtpd import CLEAR
 ROW = "orders"
 DAY_S = 86400
 DAEMONS = {
+    "orders-many": ruleset.MANY,
     "orders-memory": {**remembering.DAEMONS["memory"], "refresh-idle": "1h", "hold": "1h", "hold-expired": "1h"},
 }
 
@@ -276,7 +277,7 @@ def _(c):
                  (f".{c.d}", NF), ("[127.0.0.1]:10024", NF), (f"cached.{c.d}", DO), (f"least.{c.d}", DO)]
 
     def step():
-        with Ordered(c, rules[0]) as life:
+        with Ordered(c, rules[0], like="orders-many") as life:
             one = life.start()
             askers = [Asker(one, [*questions, (f"n#x{number}.many.{c.d}", DO + NF)]) for number in range(3)]
             askers += [Asker(one, questions) for number in range(3)]
@@ -310,7 +311,7 @@ def _(c):
     rules = f"{names[0]} at-least encrypt\n{names[1]} exactly encrypt\n{names[2]} off\n{names[3]} monitor\n"
 
     def step():
-        with Ordered(c, rules, rollout="30%") as life:
+        with Ordered(c, rules, like="orders-many", rollout="30%") as life:
             life.start()
             at_30 = enforced(life, names)
             life.reload(rollout="60%")
