@@ -164,8 +164,8 @@ def _(maker):
         pathlib.Path(maker.c.world.folder, "made.rules").write_text(rules, encoding="ascii")
         maker.build("--from-rules")
         must("of the rules", maker.modes(), {"ruled": "testing"})
-        maker.c.daemon.cli("query", maker.name("asked"))
-        maker.c.daemon.cli("query", f"[mx.{maker.name('ruled')}]")
+        for key in (maker.name("asked"), f"[mx.{maker.name('ruled')}]"):
+            maker.c.daemon.explain(key)  # waits until all is found out, as query does not
         maker.build("--from-memory")
         must("remembered", maker.modes(), {"asked": "testing"})
     return step
