@@ -15,17 +15,7 @@ cd "$(dirname "$0")/.." || exit 2
     exit 1
 }
 
-install_missing() {
-    local missing=()
-    for one in "$@"; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$one" 2>/dev/null)" = installed ] || missing+=("$one")
-    done
-    [ ${#missing[@]} -eq 0 ] || {
-        apt-get -qq update
-        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
-    }
-}
-contrib/packages.sh world && install_missing podman buildah runc iptables debootstrap python3-yaml || exit 2
+contrib/packages.sh world && debian_needs podman buildah runc iptables debootstrap python3-yaml || exit 2
 
 work=$(mktemp -d) || exit 2
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -36,14 +26,10 @@ flock 9 || exit 2 # one at a time: each removes all containers of this storage
 export CONTAINERS_STORAGE_CONF=$work/storage.conf
 printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$debian_cache/images" "$debian_cache/images-run" >"$CONTAINERS_STORAGE_CONF"
 
-# base_image: a bare Debian 12 with this machine's way to the archive, made once
+# base_image: a bare Debian 12, made once
 base_image() {
     ! podman image exists localhost/debian:bookworm-slim || return 0
-    debian_bare bookworm "$work/base" && debian_settle bookworm "$work/base" base.example &&
-        tar -C "$work/base" -cf "$work/base.tar" . && podman import -q "$work/base.tar" localhost/debian:bookworm-slim
-    local status=$?
-    rm -rf --one-file-system "$work/base" "$work/base.tar"
-    return $status
+    debian_image bookworm "$work/base.tar" && podman import -q "$work/base.tar" localhost/debian:bookworm-slim && rm "$work/base.tar"
 }
 
 # image TARGET NAME; chroot isolation and the host's network: apt fetches as it does here

@@ -55,6 +55,27 @@ debian_settle() {
     [ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";" >>"$apt/apt.conf.d/10machine"
 }
 
+# debian_image RELEASE TAR: a root as a container's base image, with this machine's way to the archive
+debian_image() {
+    local root=$2.root status
+    debian_bare "$1" "$root" && debian_settle "$1" "$root" base.example && tar -C "$root" -cf "$2" .
+    status=$?
+    rm -rf --one-file-system "$root"
+    return $status
+}
+
+# debian_needs PACKAGE...: installs those that this machine lacks
+debian_needs() {
+    local missing=()
+    for one in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$one" 2>/dev/null)" = installed ] || missing+=("$one")
+    done
+    [ ${#missing[@]} -eq 0 ] || {
+        apt-get -qq update
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+    }
+}
+
 # debian_copy ROOT: the files of the current folder, committed or not, to /root/mxcrypt there; what was built there stays. A file
 # that is as it was keeps its time, any other has the present one, whichever checkout it is of: make goes by that.
 debian_copy() {
