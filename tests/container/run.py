@@ -6,39 +6,15 @@ import os
 import pathlib
 import subprocess
 import sys
-import traceback
 
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), "..", "world", "parts"), os.path.dirname(__file__)]
 # pylint: disable=wrong-import-position
 import waiting
+from checks import RULES, SOCKETMAP, check, holds, perform, same
 from engine import LIMITS, Engine, Service, podman
 from outside import ROOT_SERVER, Outside, run
 
 USER = "10025"
-CHECKS = []
-SOCKETMAP = "socketmap:inet:172.30.53.61:8461:policy"
-RULES = "must.mxc at-least encrypt\n"
-
-
-def check(name):
-    def keep(function):
-        CHECKS.append((name, function))
-        return function
-    return keep
-
-
-class Failed(Exception):
-    pass
-
-
-def same(got, want, what):
-    if got != want:
-        raise Failed(f"{what}: {got!r}, wanted {want!r}")
-
-
-def holds(claim, what):
-    if not claim:
-        raise Failed(str(what))
 
 
 class World:
@@ -377,18 +353,7 @@ def main():
             return
         print(f"# by podman and {Engine.runtime}", flush=True)
         world = World(options.work)
-        for name, function in CHECKS:
-            if options.words and not any(word in name for word in options.words):
-                continue
-            try:
-                function(world)
-                print(f"ok {name}", flush=True)
-            except Exception:  # pylint: disable=broad-except
-                traceback.print_exc(file=sys.stdout)
-                world.tell()
-                print(f"not ok {name}", flush=True)
-            finally:
-                world.clear()
+        perform((world,), world.tell, options.words, world.clear)
     finally:
         podman("rm", "--force", "--all", "--time", "0", want=None)
         podman("volume", "prune", "--force", want=None)
