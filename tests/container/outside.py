@@ -82,20 +82,21 @@ class MailHost:
 class Outside:
     """What must be there before a container starts. All of it is in namespaces of the test's own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, gateway=True):
+        """`gateway`: the containers' network is of this test's making; else the engine makes one with its gateway."""
         self.folder = folder
-        self._network()
+        self._network([GATEWAY] if gateway else [])
         self._names()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(os.path.join(folder, "mx.pem"), os.path.join(folder, "mx.key"))
         self.good, self.clear = MailHost(GOOD, context), MailHost(CLEAR, None)
 
-    def _network(self):
+    def _network(self, gateways):
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
         run("ip", "link", "set", "lo", "up")
         # a MAC of its own: else it has that of one of its ports, and another one when that goes
         run("ip", "link", "add", "mxc", "address", "02:00:00:00:00:01", "type", "bridge")
-        for address in (GATEWAY, ROOT_SERVER, GOOD, CLEAR):
+        for address in (*gateways, ROOT_SERVER, GOOD, CLEAR):
             run("ip", "address", "add", f"{address}/{24 if address == GATEWAY else 32}", "dev", "mxc")
         run("ip", "link", "set", "mxc", "up")
         self._made, self._ends = 0, {}
