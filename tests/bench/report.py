@@ -18,14 +18,12 @@ import benchworld  # puts tests/world on the path
 
 import memory
 import waiting
-import world
 
 TIME_LIMIT_S = 1200
 IDLE_S = 5
 TURN_MS = 10
 HERE = os.path.dirname(os.path.abspath(__file__))
 LATENCY = os.path.join(benchworld.WORLD, "latency.py")
-AT_PRIORITY = ["nice", "-n", str(benchworld.PRIORITY - world.NICE)]
 OPTIONS = {**memory.OPTIONS, "resolver": memory.REFUSING, "refresh-idle": "0s", "stall-warning": "1ms"}
 
 
@@ -64,7 +62,7 @@ class Asking:
     """One connection that asks for the cached domain from start to end."""
 
     def __init__(self, daemon, key):
-        self._process = subprocess.Popen([*AT_PRIORITY, sys.executable, LATENCY, daemon.socket, key], stdin=subprocess.PIPE,
+        self._process = subprocess.Popen([*benchworld.AT_PRIORITY, sys.executable, LATENCY, daemon.socket, key], stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE)
 
     def end(self):
@@ -108,7 +106,7 @@ class Bench:
 
     def command(self, *words):
         """mxcrypt, before what else the machine does."""
-        return subprocess.run([*AT_PRIORITY, os.path.join(self.options.bin, "mxcrypt"), "-c", self.one.config, *words], stdout=subprocess.PIPE,
+        return subprocess.run([*benchworld.AT_PRIORITY, os.path.join(self.options.bin, "mxcrypt"), "-c", self.one.config, *words], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=300, check=False)
 
     def measure(self, name, *command, counted):

@@ -18,7 +18,6 @@ VALGRIND = ["valgrind", "--quiet", "--vgdb=no", "--leak-check=full", "--show-lea
             "--errors-for-leak-kinds=definite,indirect,possible", "--error-exitcode=99", "--child-silent-after-fork=yes",
             "--num-callers=40",  # or a stack ends before the frame by which a suppression knows it
             f"--suppressions={os.path.join(os.path.dirname(os.path.abspath(__file__)), 'valgrind.supp')}"]
-AT_NORMAL_PRIORITY = ["nice", "-n", "-10"]  # undoes world.NICE
 FAR_FD = 200  # out of the way of those that are handed over
 BAD_OUTPUT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|^==\d+== (?!\s*$)", re.MULTILINE)
 
@@ -42,7 +41,7 @@ class Daemon:
         self.config = os.path.join(folder, "mxcryptd.conf")
         self.log_path = os.path.join(folder, "mxcryptd.log")
         self.environment = {}
-        self._prefix = [*before] + (AT_NORMAL_PRIORITY if os.getuid() == 0 else []) + (VALGRIND if valgrind else [])
+        self._prefix = [*before, *(VALGRIND if valgrind else [])]
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
         listen = [f"socketmap:unix:{self.socket} mode=0666", *options.pop("listen", [])]

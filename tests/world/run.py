@@ -156,7 +156,6 @@ def run_world(options, folder):
     configurations = dict(DAEMONS)
     for module in MODULES:
         configurations.update(getattr(sys.modules[module], "DAEMONS", {}))
-    os.nice(world.NICE)
     the_world = world.World(folder, options.bin, configurations, options.valgrind)
     cases = declare(the_world, [entry for entry in entries if not entry.skip])
     the_world.dns.start()

@@ -31,7 +31,6 @@ OWN_TRANSPORTS = ("hold", "hold-short", "hold-killed", "orders", "orders-recorde
 SOURCE, SOURCE6 = "198.51.100.16", "fd00::25"  # of clients that are known by their address
 FLOOR = {"smtp_tls_mandatory_protocols": "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", "smtp_tls_mandatory_ciphers": "high",
          "smtp_tls_mandatory_exclude_ciphers": "AES128"}
-NICE = 10  # the servers of the tests leave the processor to the daemon when both want it
 DESCRIPTORS = 16384  # enough for the floods
 NETS = 100  # mail hosts are spread over that many /24, so that caps per prefix do not slow the run
 
