@@ -9,7 +9,7 @@ import waiting
 from case import Failed, case
 from cases_operations import NOBODY, own_daemon
 
-TCP_PORT, INET_PORT, EXIM_PORT = 8472, 8473, 8474
+TCP_PORT, INET_PORT, EXIM_PORT, OTHERS_PORT = 8472, 8473, 8474, 8475
 CHECKS = ["config", "rules", "daemon", "listen", "store", "resolver"]
 
 
@@ -82,9 +82,9 @@ def _(c):
 @self_case("another program at the port of a listener is not taken for it")
 def _(c):
     def step():
-        with own_daemon(c) as one, socket.create_server((NOBODY, TCP_PORT)) as other:
+        with own_daemon(c) as one, socket.create_server((NOBODY, OTHERS_PORT)) as other:
             threading.Thread(target=greet, args=(other,), daemon=True).start()
-            findings, _, _ = told(one, 1, "-o", f"listen=tcp:{NOBODY}:{TCP_PORT}")
+            findings, _, _ = told(one, 1, "-o", f"listen=tcp:{NOBODY}:{OTHERS_PORT}")
             same('it answers "220 mail.example ESMTP' in findings["listen"], True)
     c.do(step)
 
