@@ -117,7 +117,7 @@ def measure(the_world, options):
     async def listen():
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: slow, local_addr=(ADDRESS, 53))
     the_world.loop.run(listen())
-    daemon = the_world.new_daemon("cold", {**the_world.options(), "resolver": ADDRESS, "probe": "no"}).start()
+    daemon = benchworld.new_daemon(the_world, "cold", {**the_world.options(), "resolver": ADDRESS, "probe": "no"}).start()
     figures = ask_all(daemon, slow, options)
     daemon.stop()
     the_world.dns.stop()

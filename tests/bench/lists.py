@@ -57,7 +57,7 @@ def measure_starts(the_world, options, own):
     for number in range(options.starts):
         for name in own if number % 2 == 0 else reversed(own):
             began = time.monotonic()
-            one = the_world.new_daemon(f"start-{name}-{number}", own[name]).start()
+            one = benchworld.new_daemon(the_world, f"start-{name}-{number}", own[name]).start()
             times[name].append((time.monotonic() - began) * 1000)
             one.stop()
     return [benchworld.median(times[name]) for name in own]
@@ -68,7 +68,7 @@ def measure(the_world, options):
     path, key = write_list(the_world.folder, options)
     plain = {**the_world.options(), "probe": "no", "ttl-min": "1h"}
     own = {"without": plain, "with": {**plain, "policy-list": f"{path} key={key}"}}
-    without, listed = (the_world.new_daemon(name, own[name]).start() for name in own)
+    without, listed = (benchworld.new_daemon(the_world, name, own[name]).start() for name in own)
     memory = (resident(listed.process) - resident(without.process)) / options.domains
     rate, cpu = cached.beside(("without a list", without), ("with a list", listed), options)
     for one in (without, listed):

@@ -88,7 +88,7 @@ def declare(the_world):
 
 def learn(the_world):
     """The export of a daemon that has asked for the four."""
-    one = the_world.new_daemon("templates", {**the_world.options(), **OPTIONS}).start()
+    one = benchworld.new_daemon(the_world, "templates", {**the_world.options(), **OPTIONS}).start()
     for kind in KINDS:
         waiting.until(lambda kind=kind: one.ask(kind.domain(TEMPLATE)) == kind.wanted(TEMPLATE), f"{kind.domain(TEMPLATE)} is known")
     one.settled()
@@ -180,7 +180,7 @@ def write_export(path, head, patterns, domains, per_host):
 
 def imported(the_world, name, path):
     """A daemon's folder whose store has all of the export; how long that took."""
-    one = the_world.new_daemon(name, {**the_world.options(), **OPTIONS, "resolver": REFUSING, "refresh-idle": "0s"}).start()
+    one = benchworld.new_daemon(the_world, name, {**the_world.options(), **OPTIONS, "resolver": REFUSING, "refresh-idle": "0s"}).start()
     began = time.monotonic()
     done = one.cli("import", path, timeout=300)
     said = time.monotonic() - began
@@ -237,7 +237,7 @@ def remembered(the_world, options, head, patterns, per_host, empty_kb):
     print(f"{options.domains} domains, {'a mail host for each' if per_host == 1 else f'a mail host for {per_host}'}: "
           f"export of {records} records, {size // 1024 // 1024} MB")
     imported(the_world, name, path)
-    one = the_world.new_daemon(name, {**the_world.options(), **OPTIONS, "resolver": REFUSING})
+    one = benchworld.new_daemon(the_world, name, {**the_world.options(), **OPTIONS, "resolver": REFUSING})
     middle = count_of(STS, options.domains) // 2
     started = Started(one)
     answer, first_s = started.first_answer(STS.domain(middle))
@@ -253,7 +253,7 @@ def remembered(the_world, options, head, patterns, per_host, empty_kb):
 
 
 def empty(the_world):
-    one = the_world.new_daemon("empty", {**the_world.options(), **OPTIONS, "resolver": REFUSING}).start()
+    one = benchworld.new_daemon(the_world, "empty", {**the_world.options(), **OPTIONS, "resolver": REFUSING}).start()
     waiting.until(lambda: one.events("warm"), "it is warm")
     memory = one.resident_kb()
     one.stop()
@@ -274,7 +274,7 @@ def refreshing(the_world, options, head, patterns):
     """Everything ends in the same minute: lookups per second."""
     path = os.path.join(the_world.folder, "refreshed.export")
     write_export(path, head, [ends_soon(one) for one in patterns], options.refreshed, 10)
-    one = the_world.new_daemon("refreshed", {**the_world.options(), **OPTIONS, "resolver": REFUSING}).start()
+    one = benchworld.new_daemon(the_world, "refreshed", {**the_world.options(), **OPTIONS, "resolver": REFUSING}).start()
     done = one.cli("import", path, timeout=120)
     print(f"{options.refreshed} domains that end at the same moment, in {END_S} s, with refresh-rate 20: {done.stdout.strip()}")
     before, counts, end = one.stats()["refreshes"], [], time.monotonic() + options.seconds

@@ -77,12 +77,11 @@ def filled(the_world, options):
     path = os.path.join(the_world.folder, "export")
     memory.write_export(path, lines[0], memory.templates(lines, addresses), options.domains, 10)
     rules = write(os.path.join(the_world.folder, "rules"), "")
-    one = the_world.new_daemon("report", {**the_world.options(), **OPTIONS, "rules": rules}).start()
+    one = benchworld.new_daemon(the_world, "report", {**the_world.options(), **OPTIONS, "rules": rules}).start()
     if one.cli("import", path, timeout=300).returncode != 0:
         raise RuntimeError("the import failed")
     waiting.until(lambda: one.stats()["store_pending"] == 0, "everything is written", 300, 0.2)
     os.unlink(path)
-    os.setpriority(os.PRIO_PROCESS, one.process.pid, benchworld.PRIORITY)
     return one
 
 

@@ -42,7 +42,7 @@ def start_share(the_world, name):
 
 def relay(the_world, share, name, **options):
     own = {**the_world.options(), **memory.OPTIONS, "share": share.url, "share-key-file": share.key, "share-name": name, **options}
-    one = the_world.new_daemon(name, own).start()
+    one = benchworld.new_daemon(the_world, name, own).start()
     waiting.until(lambda: one.events("share-ready"), "the relay has the share", 20)
     return one
 

@@ -119,8 +119,7 @@ def show(name, figures):
 
 def measure(the_world, options):
     declare(the_world)
-    daemon = the_world.new_daemon("storm", {**the_world.options(), "stall-warning": "10ms"}).start()
-    os.setpriority(os.PRIO_PROCESS, daemon.process.pid, benchworld.PRIORITY)
+    daemon = benchworld.new_daemon(the_world, "storm", {**the_world.options(), "stall-warning": "10ms"}).start()
     with clients.Socketmap(daemon.socket) as connection:
         answer = connection.ask(the_world.calm_domain)
     calm = Asking(daemon, the_world.calm_domain)
