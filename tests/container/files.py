@@ -72,6 +72,9 @@ def check_compose():
         report(f"compose.yaml: {name}'s files are there", [path for path in files if not os.path.exists(os.path.join(HERE, path))], [])
     used = {volume.split(":")[0] for one in services.values() for volume in one.get("volumes", []) if not volume.startswith(".")}
     report("compose.yaml: volumes that are used are declared", used, set(compose["volumes"]))
+    report("compose.yaml: volumes and the network have the project's name",
+           {one["name"] for one in (*compose["volumes"].values(), *compose["networks"].values())},
+           {f"{dict(lines('.env'))['COMPOSE_PROJECT_NAME']}_{one}" for one in (*compose["volumes"], *compose["networks"])})
     address = {name: one["networks"]["mail"]["ipv4_address"] for name, one in services.items()}
     subnet = compose["networks"]["mail"]["ipam"]["config"][0]["subnet"]
     report("resolv.conf names unbound", read("resolv.conf").split(), ["nameserver", address["unbound"]])
