@@ -8,6 +8,15 @@ debian_mirror=${MXCRYPT_MIRROR:-http://deb.debian.org/debian}
 debian_security=${MXCRYPT_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
 debian_cache=${MXCRYPT_ROOT_CACHE:-${TMPDIR:-/tmp}/mxcrypt-roots-$(id -u)}
 
+# debian_own_cache: makes the folder of what is kept; false if it is not this user's own, as one that was there before may not be
+debian_own_cache() {
+    [ -d "$debian_cache" ] || mkdir -m 700 "$debian_cache" || return 1
+    [ ! -L "$debian_cache" ] && [ -O "$debian_cache" ] || {
+        echo "$debian_cache is not this user's own" >&2
+        return 1
+    }
+}
+
 # debian_is_release NAME: true for a release that mxcrypt is for
 debian_is_release() {
     case "$1" in
@@ -38,8 +47,7 @@ debian_bootstrap() {
 # debian_bare RELEASE FOLDER: a minimal root in the folder, which is made; debootstrap once
 debian_bare() {
     local tar=$debian_cache/$1.tar
-    [ -d "$debian_cache" ] || mkdir -m 700 "$debian_cache" || return 1
-    [ -O "$debian_cache" ] || return 1
+    debian_own_cache || return 1
     [ -e "$tar" ] || debian_bootstrap "$1" "$tar" || return 1
     mkdir "$2" && tar -C "$2" -xf "$tar" && chmod 755 "$2" # debootstrap's folder was this user's alone
 }
