@@ -38,8 +38,8 @@ def perform(given, tell, words=(), after=lambda: None):
             function(*given)
             print(f"ok {name}", flush=True)
         except Exception:  # pylint: disable=broad-except
+            print(f"not ok {name}", flush=True)
             traceback.print_exc(file=sys.stdout)
             tell()
-            print(f"not ok {name}", flush=True)
         finally:
             after()

@@ -1,37 +1,51 @@
 """Docker's daemon and compose, with everything of theirs in one folder; one that the machine runs is not touched."""
 
+import contextlib
+import glob
 import json
 import os
 import subprocess
 
 import waiting
+from outside import run
 
 COMPOSE = "contrib/container/compose.yaml"
-NO_NETWORKS = ("--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false")
 STATE = "/run/docker"  # of a mount namespace of the test's own
+KEYS = "/etc/docker"   # where it would leave one
+CGROUP = "mxcrypt-compose"
+KEPT_OUT = ("COMPOSE_", "DOCKER_", "MAIL_HOSTNAME")  # of the environment: the files decide
 
 
 class Docker:
-    """dockerd, until stop(). It makes networks where the test has a network namespace of its own, else with `NO_NETWORKS` none."""
+    """dockerd, until stop()."""
 
-    def __init__(self, folder, flags=()):
-        self.socket = os.path.join(folder, "docker.sock")
-        self.environment = {**os.environ, "DOCKER_HOST": f"unix://{self.socket}", "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": os.path.join(folder, "config")}
-        with open(os.path.join(folder, "dockerd.log"), "ab") as log:
+    def __init__(self, folder):
+        """`folder`: one that nobody else can write to, for all that it keeps."""
+        socket = os.path.join(folder, "docker.sock")
+        own = {"DOCKER_HOST": f"unix://{socket}", "DOCKER_CONFIG": os.path.join(folder, "config")}
+        self.environment = {**{key: value for key, value in os.environ.items() if not key.startswith(KEPT_OUT)}, **own}
+        with open(os.path.join(folder, "daemon.json"), "w", encoding="ascii") as file:
+            file.write("{}")
+        self.has_keys = os.path.isdir(KEYS)
+        os.makedirs(KEYS, exist_ok=True)
+        run("mount", "-t", "tmpfs", "tmpfs", KEYS)
+        self.log = os.path.join(folder, "dockerd.log")
+        with open(self.log, "wb") as log:
             # pylint: disable=consider-using-with
             self.process = subprocess.Popen(["dockerd", "--data-root", os.path.join(folder, "data"), "--exec-root", STATE, "--pidfile", f"{STATE}.pid",
-                                             "--config-file", os.path.join(folder, "daemon.json"), "--host", f"unix://{self.socket}", *flags],
+                                             "--config-file", file.name, "--host", f"unix://{socket}", "--cgroup-parent", CGROUP],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         waiting.until(lambda: self.process.poll() is not None or self.docker("version", want=None).returncode == 0, "dockerd answers", seconds=60, pause=0.2)
         if self.process.poll() is not None:
-            raise RuntimeError(f"dockerd ends with {self.process.returncode}: {folder}/dockerd.log")
+            with open(self.log, encoding="utf-8", errors="backslashreplace") as text:
+                raise RuntimeError(f"dockerd ends with {self.process.returncode}: {text.read()[-3000:]}")
 
     def run(self, *words, want=0, timeout=300, **environment):
         """The program, ended; `want`: its exit status, None for any."""
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
                               timeout=timeout, env={**self.environment, **environment}, errors="backslashreplace")
         if want is not None and done.returncode != want:
-            raise RuntimeError(f"{' '.join(words)}: exit {done.returncode}: {done.stdout[-6000:]}")
+            raise RuntimeError(f"{' '.join(words)}: exit {done.returncode}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
         return done
 
     def docker(self, *words, **options):
@@ -40,6 +54,12 @@ class Docker:
     def stop(self):
         self.process.terminate()
         self.process.wait(60)
+        run("umount", KEYS)
+        if not self.has_keys:
+            os.rmdir(KEYS)
+        for path in (*glob.glob(f"/sys/fs/cgroup/*/{CGROUP}"), f"/sys/fs/cgroup/{CGROUP}"):
+            with contextlib.suppress(OSError):
+                os.rmdir(path)
 
 
 class Project:
@@ -47,12 +67,10 @@ class Project:
 
     def __init__(self, docker, folder, services):
         self.docker = docker
-        self.files = ["--file", COMPOSE]
-        if services:
-            path = os.path.join(folder, "more.json")  # JSON is YAML
-            with open(path, "w", encoding="utf-8") as file:
-                json.dump({"services": services}, file)
-            self.files += ["--file", path]
+        path = os.path.join(folder, "more.json")  # JSON is YAML
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"services": services}, file)
+        self.files = ["--file", COMPOSE, "--file", path]
 
     def compose(self, *words, **options):
         return self.docker.run("docker-compose", *self.files, *words, **options).stdout
@@ -66,7 +84,9 @@ class Project:
         return json.loads(self.docker.docker("inspect", name).stdout)[0]
 
     def exec(self, service, *words, want=0):
-        return self.compose("exec", "-T", service, *words, want=want)
+        """What it prints; `want`: its exit status, None for any, and if that is not 0 it printed nothing."""
+        done = self.docker.run("docker-compose", *self.files, "exec", "-T", service, *words, want=want)
+        return done.stdout if done.returncode == 0 else ""
 
     def log(self, service):
         return self.compose("logs", "--no-color", service)

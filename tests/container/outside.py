@@ -83,7 +83,7 @@ class Outside:
     """What must be there before a container starts. All of it is in namespaces of the test's own."""
 
     def __init__(self, folder, gateway=True):
-        """`gateway`: the containers' network is of this test's making; else the engine makes one with its gateway."""
+        """`gateway=False`: the engine makes the containers' network, and with it the gateway."""
         self.folder = folder
         self._network([GATEWAY] if gateway else [])
         self._names()
