@@ -13,7 +13,7 @@ from smtpd import CLEAR, GOOD
 
 QUICK = {"resolver": "127.0.0.53", "dns-timeout": "1500ms", "dns-tries": "3", "fetch-deadline": "3s", "greeting-deadline": "2s",
          "probe-deadline": "4s", "job-deadline": "10s", "ttl-min": "1s"}
-# Where hundreds of domains are asked for: on a busy machine what is asked through the tap may be late, and an answer at the deadline is another.
+# For cases that ask for hundreds of domains. On a busy machine the tap would answer late, and an answer given at the deadline may differ.
 MANY = {**QUICK, "resolver": dnsworld.UNBOUND_ADDRESS, "answer-deadline": "20s", "job-deadline": "30s"}
 REFUSING = replace(GOOD, starttls=b"554 no\r\n")
 BAD = "# rules\ngood.example off\nbad.example at-least dane\n"

@@ -102,7 +102,7 @@ static void what_is_cached_follows_the_lists(void **state)
     end();
 }
 
-/* An attacker who holds the MX back must not get the mail without a valid certificate. */
+/* An attacker who delays the MX answer must not get the mail without a valid certificate. */
 static void a_listed_key_whose_mx_is_late_is_not_remembered_for_less(void **state)
 {
     struct asker late;
